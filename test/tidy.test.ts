@@ -1,0 +1,69 @@
+/** Lints the repository's own laws: file headers, the direction of imports, and the purity of the pure rooms. */
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => ({ name, text: readFileSync(join(root, "src", name), "utf8") }))
+
+/** Rooms in the order in which imports may point back: a file imports its own room, or one to the left of it. */
+const rooms = [
+  "Invariant",
+  "Model",
+  "Machine",
+  "EventStore",
+  "Raft",
+  "Repository",
+  "Http",
+  "Lithair",
+  "Testing",
+  "index"
+]
+const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "")
+const importsOf = (text: string) => [...text.matchAll(/(?:from|import)\s+"([^"]+)"/g)].map((match) => match[1] ?? "")
+
+describe("tidy", () => {
+  it("every source file opens with a header that says what it is", () => {
+    const bare = sources.filter(({ text }) => !text.startsWith("/**")).map(({ name }) => name)
+    assert.deepStrictEqual(bare, [])
+  })
+
+  it("no source file is longer than 400 lines", () => {
+    const long = sources.filter(({ text }) => text.split("\n").length > 401).map(({ name }) => name)
+    assert.deepStrictEqual(long, [])
+  })
+
+  it("imports point one way between rooms", () => {
+    const wrong = sources.flatMap(({ name, text }) =>
+      importsOf(text)
+        .filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => relative(join(root, "src"), resolve(root, "src", dirname(name), specifier)))
+        .filter((target) => rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(name)))
+        .map((target) => `${name} imports ${target}`)
+    )
+    assert.deepStrictEqual(wrong, [])
+    assert.deepStrictEqual(
+      sources.map(({ name }) => roomOf(name)).filter((room) => !rooms.includes(room)),
+      []
+    )
+  })
+
+  it("only the runtimes' edges import the platform", () => {
+    const wrong = sources.filter(({ text }) => importsOf(text).some((from) => from.startsWith("@effect/platform-node")))
+    assert.deepStrictEqual(
+      wrong.map(({ name }) => name),
+      []
+    )
+  })
+
+  it("no source reads the ambient clock or randomness", () => {
+    const wrong = sources.filter(({ text }) => /Date\.now\(|Math\.random\(|new Date\(\)/.test(text))
+    assert.deepStrictEqual(
+      wrong.map(({ name }) => name),
+      []
+    )
+  })
+})
