@@ -1,0 +1,36 @@
+/** What one node's shell sends to another's: the core's messages, and those by which nodes forward and form. Pure data. */
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { Message } from "./Message.ts"
+
+/** A follower hands a client's command to the leader; the shell knows what the body holds. */
+export interface Forward {
+  readonly _tag: "Forward"
+  readonly requestId: number
+  readonly body: Uint8Array
+}
+
+/** The leader's answer to the {@link Forward} of the same `requestId`. */
+export interface ForwardReply {
+  readonly _tag: "ForwardReply"
+  readonly requestId: number
+  readonly body: Uint8Array
+}
+
+/** The lowest id tells an unformed node the cluster that it minted, and its first entry (RAFT C16). */
+export interface Form {
+  readonly _tag: "Form"
+  readonly clusterId: string
+  readonly entry: LogEntry
+}
+
+/** The node holds exactly that entry, durably, or it says that it does not. */
+export interface FormReply {
+  readonly _tag: "FormReply"
+  readonly clusterId: string
+  readonly adopted: boolean
+}
+
+export type PeerMessage = Message | Forward | ForwardReply | Form | FormReply
+
+/** Which of a pair's two sockets a message takes, so that nothing urgent queues behind megabytes (D8). */
+export type Lane = "control" | "bulk"
