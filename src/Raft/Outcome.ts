@@ -1,0 +1,19 @@
+/**
+ * What became of a write that the cluster did not confirm. "Not done" is claimed only when it is certain; everything
+ * else is unknown, and a client may retry it safely with its idempotency key.
+ */
+import { Schema } from "effect"
+
+/** Why an attempt is certainly not done. */
+export const NotDoneReason = Schema.Literals(["no-quorum", "overloaded", "draining"])
+
+/** This attempt was certainly not done: nothing was proposed, or another entry was committed in its place. */
+export class NotDone extends Schema.TaggedError<NotDone>()("NotDone", {
+  reason: NotDoneReason,
+  message: Schema.String
+}) {}
+
+/** The write was proposed, and its entry may or may not be committed: losing it on one node proves nothing (Fig. 8). */
+export class UnknownOutcome extends Schema.TaggedError<UnknownOutcome>()("UnknownOutcome", {
+  message: Schema.String
+}) {}
