@@ -1,0 +1,4 @@
+/** Declare a model: its fields, where each is kept, what is unique, its version and path. */
+export { Class, type Described, describe, type Mode, type ModelClass, type Options } from "./Model/Class.ts"
+export type { Descriptor, EncodedRecord, FieldError, Validate } from "./Model/Descriptor.ts"
+export { type Field, type IdField, id, type LocalField, local, type ReplicatedField, replicate } from "./Model/Field.ts"

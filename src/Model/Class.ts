@@ -1,0 +1,154 @@
+/** The declaration of a model: a class whose fields say, each or all at once, where they are kept. */
+import { Schema } from "effect"
+import type { VariantSchema } from "effect/schema"
+import { invariant } from "../Invariant.ts"
+import { type Descriptor, validator } from "./Descriptor.ts"
+import { type Field, type OwnField, own, type ReplicatedField, replicate, type Variant, variants } from "./Field.ts"
+import { pathOfName } from "./Path.ts"
+
+/** The mode of a model as a whole; `fields` when its fields alone say it. */
+export type Mode = "replicate" | "local" | "fields"
+
+/** Bare schemas beside fields that carry their mode. */
+export interface Fields {
+  readonly [name: string]: Schema.Top | Field
+}
+
+type Marked<Kind extends string> = { readonly "~lithair/mode": Kind }
+
+/** What bare fields are: what the model says, else replicated as soon as one field is; else nothing says it. */
+type BareMode<F, M extends Mode> = M extends "fields"
+  ? [Extract<F[keyof F], Marked<"replicate">>] extends [never]
+    ? [Extract<F[keyof F], Marked<"local">>] extends [never]
+      ? "none"
+      : "unsaid"
+    : "replicate"
+  : M
+
+/** Turns a field whose mode nothing says into a compile error that tells what to write. */
+type Check<F, Bare> = {
+  readonly [K in keyof F]: F[K] extends Schema.Top
+    ? Bare extends "none" | "unsaid"
+      ? "this field has no mode: mark it Model.replicate(…) or Model.local(…), or give the model { mode }"
+      : unknown
+    : F[K] extends Marked<"id">
+      ? Bare extends "none"
+        ? "this model has no mode: mark a field Model.replicate(…) or Model.local(…), or give the model { mode }"
+        : unknown
+      : F[K] extends Marked<"replicate">
+        ? Bare extends "local"
+          ? "a local model has no replicated field"
+          : unknown
+        : unknown
+}
+
+/** Each bare schema as the field that its model's mode makes of it. */
+export type Lift<F, Bare> = {
+  readonly [K in keyof F]: F[K] extends Schema.Top
+    ? Bare extends "local"
+      ? OwnField<F[K]>
+      : ReplicatedField<F[K]>
+    : F[K]
+}
+
+/** The fields that may be unique: the replicated ones, since only the cluster can compare them all. */
+type UniqueName<F, Bare> = {
+  [K in keyof F]: F[K] extends Marked<"replicate">
+    ? K
+    : F[K] extends Schema.Top
+      ? Bare extends "replicate"
+        ? K
+        : never
+      : never
+}[keyof F]
+
+/** What a model says besides its fields. */
+export interface Options<M extends Mode, F> {
+  /** What bare fields are. Without it, one replicated field makes them replicated. */
+  readonly mode?: M
+  /** Replicated fields whose value no two records share. */
+  readonly unique?: ReadonlyArray<UniqueName<F, BareMode<F, M>>>
+  /** Its place under `/api`; by default the name in kebab case, plural. */
+  readonly path?: string
+  /** The version of the record's shape, at least 1. A node with an older one does not write this model. */
+  readonly version?: number
+}
+
+/** A model: the schema of its rows, a schema for each other variant, and its {@link Descriptor}. */
+export type ModelClass<Self, F extends VariantSchema.Struct.Fields> = VariantSchema.Class<
+  Self,
+  F,
+  Schema.Struct<VariantSchema.ExtractFields<"row", F, true>>,
+  Variant,
+  "row"
+> & { readonly [V in Variant]: VariantSchema.Extract<V, VariantSchema.Struct<F>> } & Described
+
+/** Anything that {@link describe} knows. */
+export interface Described {
+  readonly "~lithair/model": Descriptor
+}
+
+/** The descriptor of a model. */
+export const describe = (model: Described): Descriptor => model["~lithair/model"]
+
+const lift = (fields: Fields, mode: Mode): { readonly [name: string]: Field } =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [
+      name,
+      Schema.isSchema(field) ? (mode === "local" ? own(field) : replicate(field)) : field
+    ])
+  )
+
+const describeFields = (
+  name: string,
+  fields: { readonly [name: string]: Field },
+  options: Options<Mode, Fields>,
+  shapes: { readonly [V in "replicated" | "local"]: Schema.Top }
+): Descriptor => {
+  const named = (...modes: ReadonlyArray<Field["~lithair/mode"]>) =>
+    Object.keys(fields).filter((field) => modes.includes(fields[field]!["~lithair/mode"]))
+  const [idField, second] = named("id")
+  invariant(idField !== undefined && second === undefined, `Model "${name}" must have exactly one Model.id field`)
+  const replicatedFields = named("replicate")
+  const localFields = named("local", "own")
+  const version = options.version ?? 1
+  invariant(Number.isSafeInteger(version) && version >= 1, `Model "${name}" must have an integral version from 1 on`)
+  const local = options.mode === "local" || (options.mode !== "replicate" && replicatedFields.length === 0)
+  return {
+    name,
+    path: options.path ?? pathOfName(name),
+    version,
+    mode: local ? "local" : localFields.length === 0 ? "replicated" : "mixed",
+    idField,
+    replicatedFields,
+    localFields,
+    uniqueFields: (options.unique ?? []) as ReadonlyArray<string>,
+    codecs: { record: validator(local ? shapes.local : shapes.replicated), localPart: validator(shapes.local) }
+  }
+}
+
+/**
+ * Declares a model.
+ *
+ * @example
+ * ```ts
+ * class User extends Model.Class<User>("User")({
+ *   id: Model.id(UserId),
+ *   email: Model.replicate(Email),
+ *   cacheData: Model.local(Schema.String)
+ * }, { unique: ["email"] }) {}
+ * ```
+ */
+export const Class =
+  <Self = never>(name: string) =>
+  <const F extends Fields, const M extends Mode = "fields">(
+    fields: F & Check<F, BareMode<F, M>>,
+    options?: Options<M, NoInfer<F>>
+  ): [Self] extends [never]
+    ? "Missing `Self`: write Model.Class<Self>(…)"
+    : ModelClass<Self, Lift<F, BareMode<F, M>>> => {
+    const lifted = lift(fields as Fields, options?.mode ?? "fields")
+    const Base = variants.Class<object>(name)(lifted)
+    const descriptor = describeFields(name, lifted, (options ?? {}) as unknown as Options<Mode, Fields>, Base)
+    return Object.defineProperty(Base, "~lithair/model", { value: descriptor }) as never
+  }

@@ -1,0 +1,50 @@
+/** What the rest of the library knows of a model at run time: names, modes, and checks of encoded data. */
+import { Result, Schema, SchemaIssue } from "effect"
+
+/** A record, or a part of one, as JSON: what the log, the tables and the wire carry. */
+export interface EncodedRecord {
+  readonly [field: string]: Schema.Json
+}
+
+/** One thing that is wrong with encoded data. `path` is dotted, and empty for the data as a whole. */
+export interface FieldError {
+  readonly path: string
+  readonly message: string
+}
+
+/** A check of encoded data: its normal form, or everything that is wrong with it. An unknown field is wrong. */
+export type Validate = (data: unknown) => Result.Result<EncodedRecord, ReadonlyArray<FieldError>>
+
+/** A model at run time. */
+export interface Descriptor {
+  readonly name: string
+  readonly path: string
+  readonly version: number
+  readonly mode: "replicated" | "mixed" | "local"
+  readonly idField: string
+  readonly replicatedFields: ReadonlyArray<string>
+  readonly localFields: ReadonlyArray<string>
+  readonly uniqueFields: ReadonlyArray<string>
+  readonly codecs: {
+    /** The whole record that the machine keeps: the replicated part, or all of a local model. */
+    readonly record: Validate
+    /** The local part of a mixed record, with its id. */
+    readonly localPart: Validate
+  }
+}
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
+  formatIssue(issue).issues.map(({ message, path }) => ({
+    path: (path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join("."),
+    message
+  }))
+
+/** Decoding and encoding again gives the one encoded form of a value: equal values have equal bytes and hashes. */
+export const validator = (schema: Schema.Top): Validate => {
+  const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
+  const decode = Schema.decodeUnknownResult(codec, { errors: "all", onExcessProperty: "error" })
+  const encode = Schema.encodeUnknownResult(codec)
+  return (data) => Result.mapError(Result.flatMap(decode(data), encode), (error) => errorsOf(error.issue))
+}

@@ -1,0 +1,113 @@
+/**
+ * The fields of a model and where each is kept: in the replicated log, or on the node that wrote it.
+ * A field is one schema per variant of its model; a mode says which variants it is in.
+ */
+import { Schema } from "effect"
+import { VariantSchema } from "effect/schema"
+
+/**
+ * The shapes of one model: `row` what this node holds, `replicated` what enters the Raft log, `local` what stays here,
+ * `json` what an answer shows, `create`, `put` and `patch` what a request carries.
+ */
+export const variants = VariantSchema.make({
+  variants: ["row", "replicated", "local", "json", "create", "put", "patch"],
+  defaultVariant: "row"
+})
+
+/** The name of one shape of a model. */
+export type Variant = "row" | "replicated" | "local" | "json" | "create" | "put" | "patch"
+
+/** What a merge patch may say of a field: nothing, a new value or, where the field may be absent, null (RFC 7396). */
+export type Patch<S extends Schema.Top> =
+  S extends Schema.optionalKey<infer Inner extends Schema.Top>
+    ? Schema.optionalKey<Schema.NullOr<Inner>>
+    : Schema.optionalKey<S>
+
+/** The record's id: given by the client or by the deciding side, never patched. */
+export interface IdField<S extends Schema.Top>
+  extends VariantSchema.Field<{
+    readonly row: S
+    readonly replicated: S
+    readonly local: S
+    readonly json: S
+    readonly create: Schema.optionalKey<S>
+    readonly put: Schema.optionalKey<S>
+  }> {
+  readonly "~lithair/mode": "id"
+}
+
+/** A field that every node holds. */
+export interface ReplicatedField<S extends Schema.Top>
+  extends VariantSchema.Field<{
+    readonly row: S
+    readonly replicated: S
+    readonly json: S
+    readonly create: S
+    readonly put: S
+    readonly patch: Patch<S>
+  }> {
+  readonly "~lithair/mode": "replicate"
+}
+
+/** A field of a mixed model that only the node which wrote it holds; the others read its absence. */
+export interface LocalField<S extends Schema.Top>
+  extends VariantSchema.Field<{
+    readonly row: Schema.optionalKey<S>
+    readonly local: Schema.optionalKey<S>
+    readonly json: Schema.optionalKey<S>
+    readonly create: Schema.optionalKey<S>
+    readonly put: Schema.optionalKey<S>
+    readonly patch: Schema.optionalKey<Schema.NullOr<S>>
+  }> {
+  readonly "~lithair/mode": "local"
+}
+
+/** A field of a model that is local as a whole: as optional as its schema says, since no other node shows the record. */
+export interface OwnField<S extends Schema.Top>
+  extends VariantSchema.Field<{
+    readonly row: S
+    readonly local: S
+    readonly json: S
+    readonly create: S
+    readonly put: S
+    readonly patch: Patch<S>
+  }> {
+  readonly "~lithair/mode": "own"
+}
+
+/** Any field that carries its mode. */
+export type Field = IdField<Schema.Top> | ReplicatedField<Schema.Top> | LocalField<Schema.Top> | OwnField<Schema.Top>
+
+const patchOf = <S extends Schema.Top>(schema: S): Patch<S> =>
+  ("schema" in schema && schema.ast.context?.isOptional === true
+    ? Schema.optionalKey(Schema.NullOr(schema.schema as Schema.Top))
+    : Schema.optionalKey(schema)) as unknown as Patch<S>
+
+/** The field that identifies a record. Its encoded form is a string. */
+export const id = <S extends Schema.Top & { readonly Encoded: string }>(schema: S): IdField<S> => {
+  const optional = Schema.optionalKey(schema)
+  const field = { row: schema, replicated: schema, local: schema, json: schema, create: optional, put: optional }
+  return Object.assign(variants.Field(field), { "~lithair/mode": "id" } as const)
+}
+
+/** Agreed by the cluster and held by every node. One such field makes the bare fields of its model replicated too. */
+export const replicate = <S extends Schema.Top>(schema: S): ReplicatedField<S> => {
+  const patch = patchOf(schema)
+  const field = { row: schema, replicated: schema, json: schema, create: schema, put: schema, patch }
+  return Object.assign(variants.Field(field), { "~lithair/mode": "replicate" } as const)
+}
+
+/** Stays on the node that wrote it, and is optional to read. */
+export const local = <S extends Schema.Top>(schema: S): LocalField<S> => {
+  const optional = Schema.optionalKey(schema)
+  const patch = Schema.optionalKey(Schema.NullOr(schema))
+  const field = { row: optional, local: optional, json: optional, create: optional, put: optional, patch }
+  return Object.assign(variants.Field(field), { "~lithair/mode": "local" } as const)
+}
+
+/** What a bare field becomes in a model whose mode is local. */
+export const own = <S extends Schema.Top>(schema: S): OwnField<S> => {
+  const patch = patchOf(schema)
+  const field = { row: schema, local: schema, json: schema, create: schema, put: schema, patch }
+  return Object.assign(variants.Field(field), { "~lithair/mode": "own" } as const)
+}
