@@ -1,0 +1,109 @@
+/**
+ * Reading a JSON request body: media type, size, UTF-8, syntax. Decoding by a model's schema is the handler's.
+ * Called on an existing path only, since an unknown one is 404 before anything is said of the body. RFC 8259, RFC 9110 §8.3.
+ */
+import { ByteSize, Effect, Result } from "effect"
+import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
+import { invalidRequest, type Problem, problem } from "./Problem.ts"
+
+/** The default limit of a body. */
+export const bodySizeMaxBytes = 1024 * 1024
+
+/** How deep arrays and objects may nest: what walks a record afterwards recurses, and must not run out of stack. */
+export const bodyDepthMax = 64
+
+/** What POST and PUT take. */
+export const jsonMediaTypes = ["application/json"] as const
+
+/** What PATCH takes (RFC 7396 §4). */
+export const patchMediaTypes = ["application/merge-patch+json", "application/json"] as const
+
+/** Reads the body as JSON; every failure is the answer to the client: 415, 413 or 400. */
+export const readJson = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  options: { readonly mediaTypes: ReadonlyArray<string>; readonly sizeMaxBytes?: number }
+) {
+  const sizeMaxBytes = options.sizeMaxBytes ?? bodySizeMaxBytes
+  yield* Effect.fromResult(checkMediaType(request.headers["content-type"], options.mediaTypes))
+  // A declared size saves reading what would be refused; without one, reading stops at the limit.
+  if (Number(request.headers["content-length"] ?? 0) > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
+  const bytes = yield* request.arrayBuffer.pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(sizeMaxBytes)),
+    Effect.mapError((error) =>
+      error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
+        ? tooLarge(sizeMaxBytes)
+        : invalidRequest("The body could not be read to its end")
+    )
+  )
+  if (bytes.byteLength > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
+  return yield* Effect.fromResult(parseJson(new Uint8Array(bytes)))
+})
+
+/** Whether a `Content-Type` is one of these; parameters are ignored, but a charset other than UTF-8 is refused. */
+export const checkMediaType = (
+  contentType: string | undefined,
+  mediaTypes: ReadonlyArray<string>
+): Result.Result<void, Problem> => {
+  const expected = mediaTypes.join(" or ")
+  if (contentType === undefined || contentType.trim() === "") {
+    return Result.fail(problem("unsupported-media-type", `The body has no Content-Type: send ${expected}`, {}))
+  }
+  const [essence = "", ...parameters] = contentType.split(";").map((part) => part.trim().toLowerCase())
+  if (!mediaTypes.includes(essence)) {
+    return Result.fail(problem("unsupported-media-type", `${essence} is not taken here: send ${expected}`, {}))
+  }
+  const foreign = parameters.find((it) => it.startsWith("charset=") && !/^charset="?utf-?8"?$/.test(it))
+  return foreign === undefined
+    ? Result.void
+    : Result.fail(problem("unsupported-media-type", `JSON is UTF-8 (RFC 8259 §8.1), not ${foreign}`, {}))
+}
+
+/** Bytes to a JSON value, or why they are none. */
+export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> => {
+  const text = Result.try({
+    try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    catch: () => invalidRequest("The body is not valid UTF-8")
+  })
+  if (Result.isFailure(text)) return Result.fail(text.failure)
+  if (depthExceeds(text.success, bodyDepthMax)) {
+    return Result.fail(invalidRequest(`The body nests deeper than ${bodyDepthMax} levels`))
+  }
+  const value = Result.try({
+    try: (): unknown => JSON.parse(text.success),
+    catch: (cause) =>
+      invalidRequest(`The body is not valid JSON: ${cause instanceof Error ? cause.message : "unreadable"}`)
+  })
+  // An escaped lone surrogate becomes another character when it is written as UTF-8: the leader that holds the string
+  // and the follower that reads it from the log would hold different records.
+  if (Result.isSuccess(value) && /\\u[dD][89a-fA-F]/.test(text.success) && !isWellFormed(value.success)) {
+    return Result.fail(invalidRequest("The body holds a lone surrogate, which no UTF-8 text can carry"))
+  }
+  return value
+}
+
+const tooLarge = (sizeMaxBytes: number) => problem("too-large", `The body is larger than ${sizeMaxBytes} bytes`, {})
+
+/** Counts brackets outside of strings, without recursion, before anything recursive sees the text. */
+const depthExceeds = (text: string, depthMax: number): boolean => {
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at)
+    if (inString) {
+      if (char === 0x5c) at++
+      else if (char === 0x22) inString = false
+    } else if (char === 0x22) inString = true
+    else if (char === 0x5b || char === 0x7b) {
+      if (++depth > depthMax) return true
+    } else if (char === 0x5d || char === 0x7d) depth--
+  }
+  return false
+}
+
+/** Recurses no deeper than {@link bodyDepthMax}. */
+const isWellFormed = (value: unknown): boolean => {
+  if (typeof value === "string") return value.isWellFormed()
+  if (Array.isArray(value)) return value.every(isWellFormed)
+  if (value === null || typeof value !== "object") return true
+  return Object.entries(value).every(([key, it]) => key.isWellFormed() && isWellFormed(it))
+}

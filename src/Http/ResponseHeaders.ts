@@ -1,0 +1,27 @@
+/** The headers that every answer of the API carries: who answered, who leads, and what the answer reflects. */
+import { HttpServerResponse } from "effect/http"
+
+/** Where the answering node stood. `index` is always of the replicated log, and is the one that the answer reflects. */
+export interface Position {
+  readonly nodeId: string
+  readonly leaderId: string | undefined
+  readonly term: number
+  readonly index: number
+}
+
+/** The header that a client sends back as `Lithair-Min-Index` to read its own writes (`consistency=session`). */
+export const indexHeader = "lithair-index"
+
+/** The headers of a position; `Lithair-Leader` is left out while no leader is known. */
+export const positionHeaders = (position: Position): Readonly<Record<string, string>> => ({
+  "lithair-node": position.nodeId,
+  ...(position.leaderId === undefined ? {} : { "lithair-leader": position.leaderId }),
+  "lithair-term": String(position.term),
+  [indexHeader]: String(position.index)
+})
+
+/** The answer with the headers of a position, a problem's answer included. */
+export const withPosition = (
+  response: HttpServerResponse.HttpServerResponse,
+  position: Position
+): HttpServerResponse.HttpServerResponse => HttpServerResponse.setHeaders(response, positionHeaders(position))

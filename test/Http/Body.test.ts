@@ -1,0 +1,130 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { bodyDepthMax, jsonMediaTypes, parseJson, patchMediaTypes, readJson } from "../../src/Http/Body.ts"
+
+const request = (options: {
+  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream
+  readonly type?: string
+  readonly length?: string
+}) => {
+  const headers = new Headers()
+  if (options.type !== undefined) headers.set("content-type", options.type)
+  if (options.length !== undefined) headers.set("content-length", options.length)
+  const init = { method: "POST", headers, body: options.body, duplex: "half" }
+  const web = new Request("http://localhost/api/products", init)
+  // A string body gives the request a content type of its own.
+  if (options.type === undefined) web.headers.delete("content-type")
+  return HttpServerRequest.fromWeb(web)
+}
+
+const json = "application/json"
+const read = (options: Parameters<typeof request>[0], sizeMaxBytes?: number) =>
+  readJson(request(options), {
+    mediaTypes: jsonMediaTypes,
+    ...(sizeMaxBytes === undefined ? {} : { sizeMaxBytes })
+  })
+
+describe("reading a body", () => {
+  for (const type of [json, "Application/JSON", `${json}; charset=utf-8`, `${json};charset="UTF-8"`, `${json}; v=1`]) {
+    it.effect(`takes ${type} (RFC 9110 §8.3)`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* read({ body: `{"name":"é"}`, type }), { name: "é" })
+      })
+    )
+  }
+
+  for (const type of [undefined, "", "text/plain", "application/merge-patch+json", "json", `${json}; charset=latin1`]) {
+    it.effect(`refuses the content type ${type} with 415`, () =>
+      Effect.gen(function* () {
+        const met = yield* Effect.flip(read({ body: "{}", ...(type === undefined ? {} : { type }) }))
+        assert.strictEqual(met.kind, "unsupported-media-type")
+      })
+    )
+  }
+
+  for (const type of patchMediaTypes) {
+    it.effect(`takes ${type} for a patch (RFC 7396 §4)`, () =>
+      Effect.gen(function* () {
+        const value = yield* readJson(request({ body: `{"a":null}`, type }), { mediaTypes: patchMediaTypes })
+        assert.deepStrictEqual(value, { a: null })
+      })
+    )
+  }
+
+  it.effect("takes a body of exactly the limit and refuses one byte more with 413", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* read({ body: `"12345678"`, type: json }, 10), "12345678")
+      const met = yield* Effect.flip(read({ body: `"123456789"`, type: json }, 10))
+      assert.strictEqual(met.kind, "too-large")
+    })
+  )
+
+  it.effect("stops reading a stream without a declared size at the limit", () =>
+    Effect.gen(function* () {
+      let pulledCount = 0
+      const endless = new ReadableStream({
+        pull(controller) {
+          pulledCount++
+          controller.enqueue(new Uint8Array(1024).fill(0x20))
+        }
+      })
+      const met = yield* Effect.flip(read({ body: endless, type: json }, 4096))
+      assert.strictEqual(met.kind, "too-large")
+      assert.isBelow(pulledCount, 16)
+    })
+  )
+
+  it.effect("refuses a declared size above the limit without reading", () =>
+    Effect.gen(function* () {
+      const met = yield* Effect.flip(read({ body: "{}", type: json, length: "11" }, 10))
+      assert.strictEqual(met.kind, "too-large")
+    })
+  )
+})
+
+describe("parsing a body", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  const deep = (depth: number) => "[".repeat(depth) + "]".repeat(depth)
+
+  const valid: ReadonlyArray<readonly [string, unknown]> = [
+    ["null", null],
+    [`"[[{{"`, "[[{{"],
+    [`"\\"[["`, `"[[`],
+    [` {"a":[1]} `, { a: [1] }],
+    [`"\\ud83d\\ude00"`, "😀"]
+  ]
+  for (const [text, expected] of valid) {
+    it(`reads ${text}`, () => assert.deepStrictEqual(Result.getOrThrow(parseJson(bytes(text))), expected))
+  }
+
+  it("reads __proto__ as ordinary data, changing no prototype", () => {
+    const value = Result.getOrThrow(parseJson(bytes(`{"__proto__":{"admin":true}}`)))
+    assert.isTrue(Object.hasOwn(value as object, "__proto__"))
+    assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
+  })
+
+  for (const text of ["", " ", "{", "{a:1}", "[1,]", "'a'", "NaN", "{} {}", `"\\ud83d"`, `{"\\uDE00":1}`, `"\n"`]) {
+    it(`refuses ${JSON.stringify(text)} with 400 (RFC 8259)`, () => {
+      const result = parseJson(bytes(text))
+      assert.strictEqual(Result.isFailure(result) ? result.failure.kind : "read", "invalid-request")
+    })
+  }
+
+  for (const damaged of [
+    [0x22, 0xff, 0x22],
+    [0x22, 0xc3, 0x22],
+    [0x22, 0xed, 0xa0, 0x80, 0x22]
+  ]) {
+    it(`refuses the invalid UTF-8 ${damaged.map((it) => it.toString(16)).join(" ")} with 400`, () => {
+      const result = parseJson(Uint8Array.from(damaged))
+      assert.strictEqual(Result.isFailure(result) ? result.failure.detail : "read", "The body is not valid UTF-8")
+    })
+  }
+
+  it("reads the deepest nesting allowed and refuses one level more, or a million", () => {
+    assert.isTrue(Result.isSuccess(parseJson(bytes(deep(bodyDepthMax)))))
+    assert.isTrue(Result.isFailure(parseJson(bytes(deep(bodyDepthMax + 1)))))
+    assert.isTrue(Result.isFailure(parseJson(bytes("[".repeat(1_000_000)))))
+  })
+})
