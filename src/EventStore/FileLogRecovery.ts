@@ -1,0 +1,110 @@
+/** Opens the segments of a directory: reads them in order, repairs a torn tail, refuses corruption. The rule is Recovery.ts. */
+import { Effect } from "effect"
+import {
+  listDirectory,
+  makeDirectory,
+  readWholeFile,
+  renameFile,
+  syncDirectory,
+  syncFile,
+  withFile,
+  writeAll,
+  writeFileAtomically
+} from "./Files.ts"
+import type { LogIndex } from "./LogIndex.ts"
+import { LogCorrupt } from "./LogStore.ts"
+import { emptyRecovery, type Recovery, readSegment } from "./Recovery.ts"
+import { segmentName, segmentNumber } from "./Segment.ts"
+
+/** What recovery hands to the writer: `last` is the segment that goes on, undefined for a log without any. */
+export interface OpenedLog {
+  readonly held: LogIndex
+  readonly batch: number
+  readonly last: Recovery["last"]
+}
+
+interface TornTail {
+  readonly name: string
+  readonly offset: number
+  readonly what: string
+  readonly bytes: Uint8Array
+}
+
+const corruptionOf = (found: { name: string; offset: number; index: number; what: string }) =>
+  new LogCorrupt({
+    message: `Cannot open the log: "${found.name}" at offset ${found.offset}, entry ${found.index}: ${found.what}`,
+    file: found.name,
+    offset: found.offset,
+    index: found.index
+  })
+
+/** Keeps a copy of bytes that were never acknowledged, then zeroes them, so that no later reader takes them for a batch. */
+const repair = Effect.fnUntraced(function* (directory: string, torn: TornTail) {
+  const rest = torn.bytes.subarray(torn.offset)
+  const kept = `${torn.name}.torn-at-${torn.offset}`
+  yield* writeFileAtomically({ directory, name: kept, parts: [rest] })
+  yield* withFile(`${directory}/${torn.name}`, "r+", (file) =>
+    Effect.andThen(writeAll(file, new Uint8Array(rest.length), torn.offset), syncFile(file))
+  )
+  yield* Effect.logWarning(
+    `Cut a torn tail off "${torn.name}" at offset ${torn.offset}: ${torn.what}; kept as "${kept}"`
+  )
+})
+
+const setAside = Effect.fnUntraced(function* (directory: string, name: string) {
+  yield* renameFile(`${directory}/${name}`, `${directory}/${name}.aside`)
+  yield* syncDirectory(directory)
+  yield* Effect.logWarning(`Set aside "${name}", which a stop left behind, as "${name}.aside"`)
+})
+
+/** Reads all segments of `directory`, which is made when it is missing. */
+export const openLog = Effect.fnUntraced(function* (options: {
+  readonly directory: string
+  readonly mustExist: boolean
+}) {
+  const { directory } = options
+  yield* makeDirectory(directory)
+  const names = (yield* listDirectory(directory)).sort()
+  for (const name of names.filter((name) => name.endsWith(".tmp"))) yield* setAside(directory, name)
+  const segments = names.filter((name) => segmentNumber(name) !== undefined)
+  const recovery = emptyRecovery()
+  let torn: TornTail | undefined
+  let leftover: string | undefined
+  if (segments.length === 0 && options.mustExist) {
+    const what = "no segment is left of a log that was there"
+    return yield* corruptionOf({ name: segmentName(1), offset: 0, index: 1, what })
+  }
+  for (const [position, name] of segments.entries()) {
+    const isLast = position === segments.length - 1
+    const bytes = yield* readWholeFile(`${directory}/${name}`)
+    const read = readSegment(recovery, bytes, isLast)
+    switch (read._tag) {
+      case "Clean":
+        break
+      case "TornTail":
+        torn = { name, offset: read.offset, what: read.what, bytes }
+        break
+      case "Leftover":
+        leftover = name
+        break
+      case "Corrupt": {
+        // Where a later segment proves that a tail was no torn one, the damage is in that tail.
+        const { name: file, offset, what } = torn === undefined ? { name, ...read } : torn
+        return yield* corruptionOf({
+          name: file,
+          offset,
+          index: read.index,
+          what: torn ? `${what}; ${read.what}` : what
+        })
+      }
+    }
+  }
+  if (recovery.last?.sealed === true) {
+    const name = segmentName(recovery.last.header.number + 1)
+    return yield* corruptionOf({ name, offset: 0, index: recovery.held.lastIndex + 1, what: "the segment is missing" })
+  }
+  // Only now that the whole chain is read is anything changed: a refused log is left as it was found.
+  if (leftover !== undefined) yield* setAside(directory, leftover)
+  if (torn !== undefined) yield* repair(directory, torn)
+  return { held: recovery.held, batch: recovery.batch, last: recovery.last } satisfies OpenedLog
+})

@@ -1,0 +1,186 @@
+/** One record of a segment: its bytes, and back. Pure. The layout is in FORMAT.md; what records mean together is in Recovery.ts. */
+import { checksum, getUint64, setUint64, viewOf } from "./Bytes.ts"
+import type { EntryType, HardState, LogEntry } from "./LogEntry.ts"
+
+export const RECORD_HEADER_BYTES = 40
+
+/** What a record says. Its batch, and whether it ends that batch, are the frame's (see {@link Record}). */
+export type RecordBody =
+  | { readonly _tag: "Entry"; readonly entry: LogEntry }
+  | { readonly _tag: "HardState"; readonly hardState: HardState }
+  | { readonly _tag: "TruncateFrom"; readonly fromIndex: number }
+  | { readonly _tag: "DurableThrough"; readonly batch: number }
+  | { readonly _tag: "Seal"; readonly lastIndex: number }
+
+/** A body in its batch. The last record of a batch says so: without it, the batch was torn. */
+export interface Record {
+  readonly batch: number
+  readonly endsBatch: boolean
+  readonly body: RecordBody
+}
+
+/** Where a record stands. Salt and offset enter its checksum, so that no payload and no old block can pass for a record. */
+export interface Place {
+  readonly salt: Uint8Array
+  readonly offset: number
+}
+
+/** The part of a record that its header checksum vouches for, whatever became of the payload. */
+export interface RecordHeader {
+  readonly payloadBytes: number
+  readonly type: number
+  readonly flags: number
+  readonly batch: number
+  readonly index: number
+  readonly term: number
+  readonly payloadChecksum: number
+}
+
+const TYPE = { Entry: 1, HardState: 2, TruncateFrom: 3, DurableThrough: 5, Seal: 6 } as const
+const ENTRY_TYPES: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
+const FLAG_ENDS_BATCH = 0x80
+const FLAG_VOTED = 0x01
+const NO_BYTES = new Uint8Array(0)
+const utf8 = new TextEncoder()
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+interface Fields {
+  readonly type: number
+  readonly flags: number
+  readonly index: number
+  readonly term: number
+  readonly payload: Uint8Array
+}
+
+function fieldsOf(body: RecordBody): Fields {
+  switch (body._tag) {
+    case "Entry": {
+      const { index, term, type, payload } = body.entry
+      return { type: TYPE.Entry, flags: ENTRY_TYPES.indexOf(type), index, term, payload }
+    }
+    case "HardState": {
+      const { currentTerm, votedFor } = body.hardState
+      const voted = votedFor !== undefined
+      const payload = voted ? utf8.encode(votedFor) : NO_BYTES
+      return { type: TYPE.HardState, flags: voted ? FLAG_VOTED : 0, index: 0, term: currentTerm, payload }
+    }
+    case "TruncateFrom":
+      return { type: TYPE.TruncateFrom, flags: 0, index: body.fromIndex, term: 0, payload: NO_BYTES }
+    case "DurableThrough":
+      return { type: TYPE.DurableThrough, flags: 0, index: body.batch, term: 0, payload: NO_BYTES }
+    case "Seal":
+      return { type: TYPE.Seal, flags: 0, index: body.lastIndex, term: 0, payload: NO_BYTES }
+  }
+}
+
+function padded(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8
+}
+
+/** The bytes that a record of this payload occupies, padding included. */
+export function recordBytes(payloadBytes: number): number {
+  return RECORD_HEADER_BYTES + padded(payloadBytes)
+}
+
+/** The bytes that this body will occupy. */
+export function bodyBytes(body: RecordBody): number {
+  return recordBytes(body._tag === "Entry" ? body.entry.payload.length : fieldsOf(body).payload.length)
+}
+
+function headerChecksum(header: Uint8Array, place: Place): number {
+  const seed = new Uint8Array(16)
+  seed.set(place.salt)
+  setUint64(viewOf(seed), 8, place.offset)
+  return checksum(header, checksum(seed))
+}
+
+/** Writes `record` into `target` at `at`, as it will stand at `place` of its segment, and returns its length. */
+export function encodeRecord(
+  record: Record,
+  options: { readonly target: Uint8Array; readonly at: number; readonly place: Place }
+): number {
+  const { type, flags, index, term, payload } = fieldsOf(record.body)
+  const length = recordBytes(payload.length)
+  const bytes = options.target.subarray(options.at, options.at + length)
+  const view = viewOf(bytes)
+  bytes.set(payload, RECORD_HEADER_BYTES)
+  bytes.fill(0, RECORD_HEADER_BYTES + payload.length)
+  view.setUint32(0, payload.length, true)
+  view.setUint8(4, type)
+  view.setUint8(5, flags | (record.endsBatch ? FLAG_ENDS_BATCH : 0))
+  view.setUint16(6, 0, true)
+  setUint64(view, 8, record.batch)
+  setUint64(view, 16, index)
+  setUint64(view, 24, term)
+  view.setUint32(32, checksum(bytes.subarray(RECORD_HEADER_BYTES)), true)
+  view.setUint32(36, headerChecksum(bytes.subarray(0, 36), options.place), true)
+  return length
+}
+
+/** The header at `at` of `source`, or undefined when none was written there or it is damaged. */
+export function decodeHeader(source: Uint8Array, at: number, place: Place): RecordHeader | undefined {
+  if (at + RECORD_HEADER_BYTES > source.length) return undefined
+  const bytes = source.subarray(at, at + RECORD_HEADER_BYTES)
+  const type = bytes[4]!
+  if (type === 0 || type > TYPE.Seal) return undefined
+  const view = viewOf(bytes)
+  if (view.getUint32(36, true) !== headerChecksum(bytes.subarray(0, 36), place)) return undefined
+  const batch = getUint64(view, 8)
+  const index = getUint64(view, 16)
+  const term = getUint64(view, 24)
+  if (batch === undefined || index === undefined || term === undefined) return undefined
+  return {
+    payloadBytes: view.getUint32(0, true),
+    type,
+    flags: bytes[5]!,
+    batch,
+    index,
+    term,
+    payloadChecksum: view.getUint32(32, true)
+  }
+}
+
+/** What came of reading a record: `Unknown` is intact, but from a later format, so that this version must not guess. */
+export type DecodedRecord =
+  | { readonly _tag: "Record"; readonly record: Record; readonly lengthBytes: number }
+  | { readonly _tag: "Damaged"; readonly what: string }
+  | { readonly _tag: "Unknown"; readonly what: string }
+
+/** The record at `at` of `source`. An entry's payload is a view on `source`, not a copy. */
+export function decodeRecord(source: Uint8Array, at: number, place: Place): DecodedRecord {
+  const header = decodeHeader(source, at, place)
+  if (header === undefined) return { _tag: "Damaged", what: "header checksum differs" }
+  const lengthBytes = recordBytes(header.payloadBytes)
+  if (at + lengthBytes > source.length) return { _tag: "Damaged", what: "record reaches past the end of the segment" }
+  // The padding is part of what is summed: every byte of a record is vouched for.
+  const body = source.subarray(at + RECORD_HEADER_BYTES, at + lengthBytes)
+  if (checksum(body) !== header.payloadChecksum) return { _tag: "Damaged", what: "payload checksum differs" }
+  const codec = source[at + 6]! | source[at + 7]!
+  const decoded = codec === 0 ? bodyOf(header, body.subarray(0, header.payloadBytes)) : undefined
+  if (decoded === undefined) return { _tag: "Unknown", what: `record type ${header.type} of a format unknown here` }
+  const endsBatch = (header.flags & FLAG_ENDS_BATCH) !== 0
+  return { _tag: "Record", record: { batch: header.batch, endsBatch, body: decoded }, lengthBytes }
+}
+
+function bodyOf(header: RecordHeader, payload: Uint8Array): RecordBody | undefined {
+  const flags = header.flags & ~FLAG_ENDS_BATCH
+  switch (header.type) {
+    case TYPE.Entry: {
+      const type = ENTRY_TYPES[flags]
+      if (type === undefined) return undefined
+      return { _tag: "Entry", entry: { index: header.index, term: header.term, type, payload } }
+    }
+    case TYPE.HardState: {
+      const votedFor = flags === FLAG_VOTED ? utf8Decoder.decode(payload) : undefined
+      return { _tag: "HardState", hardState: { currentTerm: header.term, votedFor } }
+    }
+    case TYPE.TruncateFrom:
+      return { _tag: "TruncateFrom", fromIndex: header.index }
+    case TYPE.DurableThrough:
+      return { _tag: "DurableThrough", batch: header.index }
+    case TYPE.Seal:
+      return { _tag: "Seal", lastIndex: header.index }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,86 @@
+/** The head of a segment file, and its name. Pure. The layout is in FORMAT.md; the records that follow are Record.ts. */
+import { invariant } from "../Invariant.ts"
+import { checksum, getUint64, setUint64, viewOf } from "./Bytes.ts"
+
+export const SEGMENT_HEADER_BYTES = 128
+export const SEGMENT_SIZE_BYTES_DEFAULT = 16 * 1024 * 1024
+export const FORMAT_VERSION = 1
+
+/** What a segment says of itself. Segments are numbered from 1 without a gap. */
+export interface SegmentHeader {
+  readonly number: number
+  /** The index of the first entry that was to follow when the segment was made. */
+  readonly baseIndex: number
+  /** The whole file, zero-filled ahead. A file of another size is damaged. */
+  readonly sizeBytes: number
+  /** The running checksum of all records of the segment before, its seal included; 0 for the first. */
+  readonly previousChecksum: number
+  /** Eight random bytes that enter the checksum of every record here. */
+  readonly salt: Uint8Array
+  readonly clusterId: string | undefined
+}
+
+const MAGIC = new TextEncoder().encode("LITHAIR\n")
+const SALT_BYTES = 8
+const CLUSTER_ID_OFFSET = 56
+const CLUSTER_ID_BYTES_MAX = 64
+
+/** The file of a segment: its number in decimal, so that names sort as segments do. */
+export function segmentName(number: number): string {
+  return `${String(number).padStart(12, "0")}.log`
+}
+
+/** The number in a segment's name, or undefined for a file that is none. */
+export function segmentNumber(name: string): number | undefined {
+  return /^\d{12}\.log$/.test(name) ? Number(name.slice(0, 12)) : undefined
+}
+
+export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
+  const view = viewOf(bytes)
+  const clusterId = new TextEncoder().encode(header.clusterId ?? "")
+  invariant(clusterId.length <= CLUSTER_ID_BYTES_MAX, "a cluster id is longer than a segment header holds")
+  invariant(header.salt.length === SALT_BYTES, "a segment's salt is not eight bytes")
+  bytes.set(MAGIC, 0)
+  view.setUint32(8, FORMAT_VERSION, true)
+  setUint64(view, 16, header.number)
+  setUint64(view, 24, header.baseIndex)
+  setUint64(view, 32, header.sizeBytes)
+  view.setUint32(40, header.previousChecksum, true)
+  bytes.set(header.salt, 48)
+  bytes.set(clusterId, CLUSTER_ID_OFFSET)
+  view.setUint32(124, checksum(bytes.subarray(0, 124)), true)
+  return bytes
+}
+
+/** The header of a segment, or what is wrong with it. */
+export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
+  if (bytes.length < SEGMENT_HEADER_BYTES) return "the file is shorter than a segment header"
+  const head = bytes.subarray(0, SEGMENT_HEADER_BYTES)
+  const view = viewOf(head)
+  if (view.getUint32(124, true) !== checksum(head.subarray(0, 124))) return "segment header checksum differs"
+  if (MAGIC.some((byte, at) => head[at] !== byte)) return "this is no segment of a Lithair log"
+  const version = view.getUint32(8, true)
+  if (version !== FORMAT_VERSION) return `format version ${version} is unknown here, ${FORMAT_VERSION} is known`
+  const number = getUint64(view, 16)
+  const baseIndex = getUint64(view, 24)
+  const sizeBytes = getUint64(view, 32)
+  if (number === undefined || baseIndex === undefined || sizeBytes === undefined) return "a field is out of range"
+  if (bytes.length !== sizeBytes) return `the file has ${bytes.length} bytes, its header says ${sizeBytes}`
+  const idField = head.subarray(CLUSTER_ID_OFFSET, CLUSTER_ID_OFFSET + CLUSTER_ID_BYTES_MAX)
+  const idEnd = idField.indexOf(0)
+  const clusterId = new TextDecoder().decode(idEnd < 0 ? idField : idField.subarray(0, idEnd))
+  return {
+    number,
+    baseIndex,
+    sizeBytes,
+    previousChecksum: view.getUint32(40, true),
+    salt: head.slice(48, 48 + SALT_BYTES),
+    clusterId: clusterId === "" ? undefined : clusterId
+  }
+}
+
+/** The salt alone, of a header that recovery has verified. */
+export function decodeSegmentSalt(header: Uint8Array): Uint8Array {
+  return header.slice(48, 48 + SALT_BYTES)
+}
