@@ -1,0 +1,155 @@
+/** The query of a list: filters, order, page, selection. Pure: from parameters to a typed query, or the 400 that names what is wrong. HTTP contract, "Lists". */
+import { Result } from "effect"
+import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
+import { type FieldSchema, type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
+import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
+
+/** The size of a page when none is asked for, and the largest that may be. */
+export const limitDefault = 50
+export const limitMax = 1000
+
+/** What a list must know of its model; structural, so that any declaration of a model fits. */
+export interface ListShape {
+  readonly name: string
+  readonly idField: string
+  readonly fields: Readonly<Record<string, FieldSchema>>
+}
+
+/** One step of an order. */
+export interface OrderBy {
+  readonly field: string
+  readonly direction: "asc" | "desc"
+}
+
+/** A list asked for. */
+export interface ListQuery {
+  /** Joined by AND; none lets every record through. */
+  readonly filters: ReadonlyArray<Filter>
+  /** Total: it always ends with the id. */
+  readonly orderBy: readonly [OrderBy, ...Array<OrderBy>]
+  readonly limit: number
+  /** The values of `orderBy` in the last record of the page before, or undefined on the first page. */
+  readonly after: ReadonlyArray<CursorValue> | undefined
+  /** The fields to answer, or undefined for all. */
+  readonly select: ReadonlyArray<string> | undefined
+  readonly countsTotal: boolean
+  readonly fingerprint: string
+}
+
+/** The parameters of any read, which the reader of consistency understands. */
+const readParameters = ["consistency", "max-stale"]
+const listParameters = ["order", "limit", "cursor", "select", "count"]
+
+/** A parser for the lists of one model. Its schemas are compiled once, here. */
+export const makeListParser = (shape: ListShape) => {
+  // A Map, so that `constructor` or `__proto__` in a query finds no field.
+  const fields = new Map(Object.entries(shape.fields).map(([name, schema]) => [name, listField(name, schema)]))
+
+  return (params: ReadonlyArray<readonly [string, string]>): Result.Result<ListQuery, Problem> => {
+    const errors: Array<ProblemError> = []
+    const single = new Map<string, string>()
+    const filters: Array<Filter> = []
+    for (const [name, value] of params) {
+      if (listParameters.includes(name) || readParameters.includes(name)) {
+        if (single.has(name)) errors.push({ path: name, message: "is given twice" })
+        single.set(name, value)
+        continue
+      }
+      const field = fields.get(name.startsWith("field.") && !fields.has(name) ? name.slice(6) : name)
+      if (field === undefined)
+        errors.push({ path: name, message: `is neither a parameter nor a field of ${shape.name}` })
+      else collect(errors, name, parseFilter(field, value), (filter) => filters.push(filter))
+    }
+
+    const orderBy = parseOrder(single.get("order"), fields, shape.idField, errors)
+    const select = parseSelect(single.get("select"), fields, errors)
+    const limit = parseLimit(single.get("limit"), errors)
+    const count = single.get("count")
+    if (count !== undefined && count !== "exact") errors.push({ path: "count", message: "takes exact" })
+
+    // Filters in any order are the same list; the page size, the selection and the count do not change which records come.
+    const fingerprint = listFingerprint([shape.name, orderBy, filters.map((it) => JSON.stringify(it)).sort()])
+    const cursor = single.get("cursor")
+    let after: ReadonlyArray<CursorValue> | undefined
+    // With other errors the list is not the one that was meant, and its cursor would be called foreign for nothing.
+    if (cursor !== undefined && errors.length === 0) {
+      const decoded = decodeCursor(cursor, { fingerprint, keyCount: orderBy.length })
+      collect(
+        errors,
+        "cursor",
+        Result.mapError(decoded, (it) => it.message),
+        (key) => {
+          const fits = orderBy.every(({ field }, at) =>
+            key[at] === null ? field !== shape.idField : fields.get(field)?.holds(key[at]) === true
+          )
+          if (fits) after = key
+          else errors.push({ path: "cursor", message: "The cursor is not one of ours" })
+        }
+      )
+    }
+
+    return errors.length === 0
+      ? Result.succeed({ filters, orderBy, limit, after, select, countsTotal: count === "exact", fingerprint })
+      : Result.fail(invalidRequest(`The query of this list is invalid: ${describe(errors)}`, errors))
+  }
+}
+
+/** The cursor of the page that ended with a record of this order key. */
+export const nextCursor = (query: ListQuery, lastKey: ReadonlyArray<CursorValue>): string =>
+  encodeCursor({ fingerprint: query.fingerprint, lastKey })
+
+const parseLimit = (text: string | undefined, errors: Array<ProblemError>): number => {
+  if (text === undefined) return limitDefault
+  const limit = /^[1-9]\d{0,3}$/.test(text) ? Number(text) : 0
+  if (limit < 1 || limit > limitMax) errors.push({ path: "limit", message: `takes a number from 1 to ${limitMax}` })
+  return limit
+}
+
+const parseOrder = (
+  text: string | undefined,
+  fields: ReadonlyMap<string, ListField>,
+  idField: string,
+  errors: Array<ProblemError>
+): readonly [OrderBy, ...Array<OrderBy>] => {
+  const steps: Array<OrderBy> = []
+  const wrong = (message: string) => errors.push({ path: "order", message })
+  for (const part of text === undefined ? [] : text.split(",")) {
+    const [, name = "", direction] = /^(.*?)(?:\.(asc|desc))?$/s.exec(part) ?? []
+    const field = fields.get(name)
+    if (field === undefined) wrong(`names no field: ${JSON.stringify(part)}`)
+    else if (!field.isScalar) wrong(`cannot order by ${name}, which is not a single value`)
+    else if (steps.some((it) => it.field === name)) wrong(`names ${name} twice`)
+    else steps.push({ field: name, direction: direction === "desc" ? "desc" : "asc" })
+  }
+  // What follows the id can never decide: no two records share one.
+  const idAt = steps.findIndex((it) => it.field === idField)
+  const [first, ...rest] = idAt === -1 ? steps : steps.slice(0, idAt + 1)
+  const byId: OrderBy = { field: idField, direction: "asc" }
+  if (first === undefined) return [byId]
+  return idAt === -1 ? [first, ...rest, byId] : [first, ...rest]
+}
+
+const parseSelect = (
+  text: string | undefined,
+  fields: ReadonlyMap<string, ListField>,
+  errors: Array<ProblemError>
+): ReadonlyArray<string> | undefined => {
+  if (text === undefined) return undefined
+  const names = text.split(",")
+  for (const name of names) {
+    if (!fields.has(name)) errors.push({ path: "select", message: `names no field: ${JSON.stringify(name)}` })
+  }
+  return [...new Set(names)]
+}
+
+const collect = <A>(
+  errors: Array<ProblemError>,
+  path: string,
+  result: Result.Result<A, string>,
+  take: (value: A) => void
+) => {
+  if (Result.isFailure(result)) errors.push({ path, message: result.failure })
+  else take(result.success)
+}
+
+const describe = (errors: ReadonlyArray<ProblemError>) => errors.map((it) => `${it.path} ${it.message}`).join("; ")
