@@ -8,6 +8,7 @@ export class ByteWriter {
   private view = new DataView(this.bytes.buffer)
   private length = 0
 
+  /** Where the next `count` bytes start. To be called before `bytes` or `view` are read, for it may replace both. */
   private reserve(count: number): number {
     const start = this.length
     this.length += count
@@ -21,12 +22,14 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.view.setUint8(this.reserve(1), value)
+    const start = this.reserve(1)
+    this.view.setUint8(start, value)
     return this
   }
 
   u32(value: number): this {
-    this.view.setUint32(this.reserve(4), value)
+    const start = this.reserve(4)
+    this.view.setUint32(start, value)
     return this
   }
 
@@ -41,7 +44,8 @@ export class ByteWriter {
   /** A length of four bytes, then the bytes themselves, untouched. */
   blob(value: Uint8Array): this {
     this.u32(value.length)
-    this.bytes.set(value, this.reserve(value.length))
+    const start = this.reserve(value.length)
+    this.bytes.set(value, start)
     return this
   }
 

@@ -1,4 +1,5 @@
 /** The bytes between peers: every message comes back as it went, and no other bytes pass for one. */
+import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
@@ -70,6 +71,19 @@ describe("Wire", () => {
 
   it("each kind of message survives the wire", () => {
     for (const message of samples) assert.deepStrictEqual(decode(encode(message)), message)
+  })
+
+  it("a message survives the wire wherever the writer's buffer has to grow", () => {
+    for (let length = 0; length < 1100; length++) {
+      const body = new Uint8Array(length).fill(7)
+      const entries = [entry(body), entry(body)]
+      for (const message of [
+        { _tag: "Forward", requestId: length, body },
+        { _tag: "AppendEntries", term: 1, prevLogIndex: 1, prevLogTerm: 1, entries, leaderCommit: 1 }
+      ] satisfies ReadonlyArray<PeerMessage>) {
+        assert.isTrue(isDeepStrictEqual(decode(encode(message)), message), `${message._tag} of ${length}`)
+      }
+    }
   })
 
   it("a frame cut at any byte is refused, with the field and the offset named", () => {
