@@ -1,0 +1,70 @@
+/**
+ * The state that one node owns for one log: what is applied, and what is decided ahead of it. Pure but for that state.
+ * Speculation is a clone of the applied tables, so that dropping it is forgetting a reference. DESIGN D2.
+ */
+import { Result } from "effect"
+import { invariant } from "../Invariant.ts"
+import type { Descriptor } from "../Model.ts"
+import type { Command } from "./Command.ts"
+import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
+import { evolve } from "./evolve.ts"
+import * as Tables from "./Tables.ts"
+import { decode, type Transaction } from "./Transaction.ts"
+
+/** Applied tables, and on a leader the tables after the last entry of its log. */
+export interface Machine {
+  readonly applied: Tables.Tables
+  speculative: Tables.Tables | undefined
+}
+
+/** A machine before its first entry. */
+export const make = (descriptors: ReadonlyArray<Descriptor>): Machine => ({
+  applied: Tables.make(descriptors),
+  speculative: undefined
+})
+
+/** Starts deciding. Only when every entry of the log is applied: a new leader's own no-op is the last of them. */
+export const beginSpeculation = (machine: Machine): void => {
+  machine.speculative = Tables.clone(machine.applied)
+}
+
+/** Leadership is lost, or the core appended an entry by itself: what was decided ahead counts no more. */
+export const dropSpeculation = (machine: Machine): void => {
+  machine.speculative = undefined
+}
+
+/** Decides the next command after all that were decided before it, and takes its entry, if it is one, as appended. */
+export const decideNext = (machine: Machine, command: Command, circumstances: Circumstances): Decision => {
+  const tables = machine.speculative
+  invariant(tables !== undefined, "decided without speculation")
+  invariant(circumstances.index > tables.index, "decided at an index that is taken")
+  const decision = decide(tables, command, circumstances)
+  const entry = entryOf(decision)
+  if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
+  return decision
+}
+
+/** The entry that a decision asks to append, if any. */
+export const entryOf = (decision: Decision): Entry | undefined => {
+  switch (decision._tag) {
+    case "Accepted":
+      return decision
+    case "Rejected":
+      return decision.entry
+    case "Unchanged":
+      return undefined
+  }
+}
+
+/** Applies a committed transaction entry. Entries are applied in order; those of other types are not the machine's. */
+export const apply = (
+  machine: Machine,
+  entry: { readonly index: number; readonly payload: Uint8Array }
+): Transaction => {
+  invariant(entry.index > machine.applied.index, "applied an entry twice or out of order")
+  const decoded = decode(entry.payload)
+  // Its checksum was right, so that these are the bytes that a leader encoded; a newer codec is the handshake's to refuse.
+  invariant(Result.isSuccess(decoded), `Cannot apply entry ${entry.index}`)
+  evolve(machine.applied, { index: entry.index, transaction: decoded.success })
+  return decoded.success
+}

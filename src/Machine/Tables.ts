@@ -1,0 +1,99 @@
+/**
+ * The state of the machine: one ordered table for each model, in memory. Pure. DESIGN D5.
+ * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
+ */
+import type { Descriptor, EncodedRecord } from "../Model.ts"
+import * as OrderedMap from "./OrderedMap.ts"
+import * as StateHash from "./StateHash.ts"
+
+/** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
+export interface Row {
+  readonly version: number
+  readonly createdIndex: number
+  readonly index: number
+  readonly modelVersion: number
+  readonly data: EncodedRecord
+}
+
+/** What is remembered of a deleted record, so that its versions go on. `sequence` orders the table's deletions. */
+export interface Tombstone {
+  readonly version: number
+  readonly index: number
+  readonly sequence: number
+}
+
+/** The records of one model. */
+export interface Table {
+  readonly rows: OrderedMap.OrderedMap<string, Row>
+  /** By unique field: value and id together, in order. The log may put two ids under one value; `decide` never does. */
+  readonly uniques: ReadonlyMap<string, OrderedMap.OrderedMap<string, string>>
+  readonly tombstones: OrderedMap.OrderedMap<string, Tombstone>
+  /** By sequence: the ids of the tombstones, oldest first. */
+  readonly tombstoneOrder: OrderedMap.OrderedMap<number, string>
+  nextTombstoneSequence: number
+  /** The highest version among evicted tombstones: an id of which nothing is known starts above it. */
+  versionFloor: number
+  /** The latest version of the model's shape in any event so far. */
+  modelVersion: number
+}
+
+/** All tables of one log, and what the machine knows besides. */
+export interface Tables {
+  readonly descriptors: ReadonlyMap<string, Descriptor>
+  /** Also of models that this node has no code for. */
+  readonly byModel: Map<string, Table>
+  readonly hash: StateHash.StateHash
+  readonly tombstonesMax: number
+  lastTimeMs: number
+  /** The index of the last entry that evolved these tables. */
+  index: number
+}
+
+/** Tombstones kept for each model. Equal on all nodes, since eviction is part of the state. */
+export const defaultTombstonesMax = 1_000_000
+
+/** The state before the first entry. */
+export const make = (
+  descriptors: ReadonlyArray<Descriptor>,
+  options: { readonly tombstonesMax?: number } = {}
+): Tables => ({
+  descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
+  byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor.uniqueFields)])),
+  hash: StateHash.make(),
+  tombstonesMax: options.tombstonesMax ?? defaultTombstonesMax,
+  lastTimeMs: 0,
+  index: 0
+})
+
+/** An empty table. */
+export const makeTable = (uniqueFields: ReadonlyArray<string>): Table => ({
+  rows: OrderedMap.make(),
+  uniques: new Map(uniqueFields.map((field) => [field, OrderedMap.make()])),
+  tombstones: OrderedMap.make(),
+  tombstoneOrder: OrderedMap.make(),
+  nextTombstoneSequence: 0,
+  versionFloor: 0,
+  modelVersion: 0
+})
+
+/** The same state, to change or to keep while the other changes: speculation, a snapshot, a consistent read. */
+export const clone = (tables: Tables): Tables => ({
+  ...tables,
+  byModel: new Map(Array.from(tables.byModel, ([model, table]) => [model, cloneTable(table)])),
+  hash: StateHash.clone(tables.hash)
+})
+
+const cloneTable = (table: Table): Table => ({
+  ...table,
+  rows: table.rows.clone(),
+  uniques: new Map(Array.from(table.uniques, ([field, index]) => [field, index.clone()])),
+  tombstones: table.tombstones.clone(),
+  tombstoneOrder: table.tombstoneOrder.clone()
+})
+
+/** A record, if there is one. */
+export const get = (tables: Tables, model: string, id: string): Row | undefined =>
+  tables.byModel.get(model)?.rows.get(id)
+
+/** The state hash in hexadecimal: equal on every node at the same index. */
+export const stateHash = (tables: Tables): string => StateHash.toHex(tables.hash)

@@ -1,0 +1,72 @@
+/** The payload of one entry: one transaction, one outcome. Pure. One codec byte, then UTF-8 JSON. DESIGN D6. */
+import { Result } from "effect"
+import type { Event } from "./Event.ts"
+import { isRecord } from "./Json.ts"
+import type { Rejection } from "./Rejection.ts"
+
+/** What became of the command. A rejection is an entry only where a key makes its outcome worth remembering. */
+export type Outcome = { readonly _tag: "Accepted" } | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+
+/** A decided command. */
+export interface Transaction {
+  readonly timeMs: number
+  readonly principal?: string
+  readonly key?: string
+  readonly fingerprint?: string
+  readonly command: string
+  readonly events: ReadonlyArray<Event>
+  readonly outcome: Outcome
+}
+
+/** The first byte of a payload: how the rest is written. */
+export const codecJson = 1
+
+/** The payload's bytes. */
+export const encode = (transaction: Transaction): Uint8Array => {
+  const json = new TextEncoder().encode(JSON.stringify(transaction))
+  const payload = new Uint8Array(json.length + 1)
+  payload[0] = codecJson
+  payload.set(json, 1)
+  return payload
+}
+
+/** The transaction in a payload, or what is wrong with the bytes: any bytes have an answer. */
+export const decode = (payload: Uint8Array): Result.Result<Transaction, string> => {
+  if (payload[0] !== codecJson) return Result.fail(`Cannot read payload: codec ${payload[0] ?? "absent"}, expected 1`)
+  return Result.flatMap(
+    Result.try({
+      try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload.subarray(1))),
+      catch: () => "Cannot read payload: not JSON in UTF-8"
+    }),
+    (json) =>
+      isTransaction(json) ? Result.succeed(json) : Result.fail("Cannot read payload: not the shape of a transaction")
+  )
+}
+
+const isTransaction = (json: unknown): json is Transaction =>
+  isRecord(json) &&
+  Number.isSafeInteger(json.timeMs) &&
+  typeof json.command === "string" &&
+  isAbsentOrText(json.principal) &&
+  isAbsentOrText(json.key) &&
+  isAbsentOrText(json.fingerprint) &&
+  isOutcome(json.outcome) &&
+  Array.isArray(json.events) &&
+  json.events.every(isEvent)
+
+const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof json === "string"
+
+const isOutcome = (json: unknown): boolean =>
+  isRecord(json) &&
+  (json._tag === "Accepted" ||
+    (json._tag === "Rejected" && isRecord(json.rejection) && typeof json.rejection._tag === "string"))
+
+const isEvent = (json: unknown): boolean =>
+  isRecord(json) &&
+  (json.type === "created" || json.type === "updated" || json.type === "deleted") &&
+  typeof json.model === "string" &&
+  typeof json.id === "string" &&
+  Number.isSafeInteger(json.modelVersion) &&
+  Number.isSafeInteger(json.version) &&
+  Number.isSafeInteger(json.previousIndex) &&
+  isRecord(json.data)

@@ -1,0 +1,129 @@
+/**
+ * What a command becomes: a transaction, an answer without one, or a rejection. Pure; only the deciding side runs it.
+ * The tables are those after the last entry of the decider's own log, committed or not. DESIGN D2.
+ */
+import { Result } from "effect"
+import type { EncodedRecord } from "../Model.ts"
+import { type Command, operationsOf } from "./Command.ts"
+import { decideOperation } from "./decideOperation.ts"
+import type { Event } from "./Event.ts"
+import { evolve } from "./evolve.ts"
+import type { Rejection } from "./Rejection.ts"
+import * as Tables from "./Tables.ts"
+import { encode, type Outcome, type Transaction } from "./Transaction.ts"
+
+/** The bounds of one entry. */
+export const entryBytesMax = 8 * 1024 * 1024
+export const entryEventsMax = 10_000
+
+/** What one operation did. `index` is of the entry that last changed the record, `record` its encoded form (the last one, if deleted). */
+export interface OperationAnswer {
+  readonly change: "created" | "updated" | "deleted" | "unchanged"
+  readonly model: string
+  readonly id: string
+  readonly version: number
+  readonly index: number
+  readonly createdIndex: number
+  readonly record: EncodedRecord
+}
+
+/** What the client is told, one part for each operation. */
+export interface Answer {
+  readonly timeMs: number
+  readonly operations: ReadonlyArray<OperationAnswer>
+}
+
+/** An entry to append: `payload` is the encoded transaction. */
+export interface Entry {
+  readonly transaction: Transaction
+  readonly payload: Uint8Array
+}
+
+/** `Unchanged`, and `Rejected` without an entry, wait for a read-index round begun afterwards before they are answered. */
+export type Decision =
+  | ({ readonly _tag: "Accepted"; readonly answer: Answer } & Entry)
+  | { readonly _tag: "Unchanged"; readonly answer: Answer }
+  /** With an idempotency key a rejection is an entry: a delayed copy must not be done later. */
+  | { readonly _tag: "Rejected"; readonly rejection: Rejection; readonly entry: Entry | undefined }
+
+/** What the deciding side supplies: where the entry would stand, its clock, and fresh ids. */
+export interface Circumstances {
+  readonly index: number
+  readonly nowMs: number
+  readonly newId: () => string
+}
+
+/** Decides a command. The tables stay as they are. */
+export const decide = (tables: Tables.Tables, command: Command, circumstances: Circumstances): Decision => {
+  // Time never goes back across leaders, whatever their clocks say (DESIGN D6).
+  const timeMs = Math.max(tables.lastTimeMs, circumstances.nowMs)
+  const decided = decideAll(tables, command, { ...circumstances, timeMs })
+  if (Result.isFailure(decided)) return reject(command, timeMs, decided.failure)
+  const { events, operations } = decided.success
+  const answer: Answer = { timeMs, operations }
+  if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
+  const transaction = transactionOf(command, timeMs, events, { _tag: "Accepted" })
+  const payload = encode(transaction)
+  if (payload.length > entryBytesMax) {
+    return reject(command, timeMs, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+  }
+  return { _tag: "Accepted", answer, transaction, payload }
+}
+
+interface Decided {
+  readonly events: ReadonlyArray<Event>
+  readonly operations: ReadonlyArray<OperationAnswer>
+}
+
+/** Several operations see each other on an overlay, which is dropped: a refused one leaves no trace. */
+const decideAll = (
+  tables: Tables.Tables,
+  command: Command,
+  at: Circumstances & { readonly timeMs: number }
+): Result.Result<Decided, Rejection> => {
+  const asked = operationsOf(command)
+  if (asked.length > entryEventsMax) {
+    return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
+  }
+  const overlay = command._tag === "Transact" ? Tables.clone(tables) : tables
+  const events: Array<Event> = []
+  const operations: Array<OperationAnswer> = []
+  for (const [position, operation] of asked.entries()) {
+    const decided = decideOperation(overlay, operation, at)
+    if (Result.isFailure(decided)) {
+      return Result.fail(command._tag === "Transact" ? { operation: position, ...decided.failure } : decided.failure)
+    }
+    const { answer, event } = decided.success
+    operations.push(answer)
+    if (event === undefined) continue
+    events.push(event)
+    if (overlay !== tables) {
+      evolve(overlay, {
+        index: at.index,
+        transaction: transactionOf(command, at.timeMs, [event], { _tag: "Accepted" })
+      })
+    }
+  }
+  return Result.succeed({ events, operations })
+}
+
+const reject = (command: Command, timeMs: number, rejection: Rejection): Decision => {
+  if (command.key === undefined) return { _tag: "Rejected", rejection, entry: undefined }
+  const transaction = transactionOf(command, timeMs, [], { _tag: "Rejected", rejection })
+  return { _tag: "Rejected", rejection, entry: { transaction, payload: encode(transaction) } }
+}
+
+const transactionOf = (
+  command: Command,
+  timeMs: number,
+  events: ReadonlyArray<Event>,
+  outcome: Outcome
+): Transaction => ({
+  timeMs,
+  ...(command.principal === undefined ? {} : { principal: command.principal }),
+  ...(command.key === undefined ? {} : { key: command.key }),
+  ...(command.fingerprint === undefined ? {} : { fingerprint: command.fingerprint }),
+  command: command.name ?? command._tag,
+  events,
+  outcome
+})

@@ -1,0 +1,105 @@
+/**
+ * What an entry does to the tables, on every node alike. Pure but for the tables, which it owns and changes.
+ * Total: it checks nothing, runs no model code and accepts what the log says. DESIGN D2.
+ */
+import type { Event } from "./Event.ts"
+import { canonical } from "./Json.ts"
+import * as StateHash from "./StateHash.ts"
+import { makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
+import type { Transaction } from "./Transaction.ts"
+import * as UniqueIndex from "./UniqueIndex.ts"
+
+/** Applies one decided transaction as the entry at `index`. */
+export const evolve = (tables: Tables, entry: { readonly index: number; readonly transaction: Transaction }): void => {
+  const { index, transaction } = entry
+  for (const event of transaction.events) evolveEvent(tables, index, event)
+  tables.index = index
+  if (transaction.timeMs > tables.lastTimeMs) {
+    StateHash.remove(tables.hash, timeElement(tables.lastTimeMs))
+    StateHash.add(tables.hash, timeElement(transaction.timeMs))
+    tables.lastTimeMs = transaction.timeMs
+  }
+}
+
+const evolveEvent = (tables: Tables, index: number, event: Event): void => {
+  const table = tableOf(tables, event.model)
+  table.modelVersion = Math.max(table.modelVersion, event.modelVersion)
+  const before = table.rows.get(event.id)
+  switch (event.type) {
+    case "created":
+      setRow(tables, table, event, index, index)
+      break
+    case "updated":
+      setRow(tables, table, event, before?.createdIndex ?? index, index)
+      break
+    case "deleted":
+      removeRow(tables, table, event, before)
+      setTombstone(tables, table, event, index)
+      break
+  }
+}
+
+const tableOf = (tables: Tables, model: string): Table => {
+  const found = tables.byModel.get(model)
+  if (found !== undefined) return found
+  const made = makeTable([])
+  tables.byModel.set(model, made)
+  return made
+}
+
+const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number, index: number): void => {
+  removeRow(tables, table, event, table.rows.get(event.id))
+  removeTombstone(tables, table, event.model, event.id)
+  const { data, modelVersion, version } = event
+  const row: Row = { version, createdIndex, index, modelVersion, data }
+  table.rows.set(event.id, row)
+  UniqueIndex.insert(table, event.id, data)
+  StateHash.add(tables.hash, rowElement(event, row))
+}
+
+const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefined): void => {
+  if (row === undefined) return
+  table.rows.delete(event.id)
+  UniqueIndex.remove(table, event.id, row.data)
+  StateHash.remove(tables.hash, rowElement(event, row))
+}
+
+const setTombstone = (tables: Tables, table: Table, event: Event, index: number): void => {
+  removeTombstone(tables, table, event.model, event.id)
+  const tombstone: Tombstone = { version: event.version, index, sequence: table.nextTombstoneSequence++ }
+  table.tombstones.set(event.id, tombstone)
+  table.tombstoneOrder.set(tombstone.sequence, event.id)
+  StateHash.add(tables.hash, tombstoneElement(event.model, event.id, tombstone))
+  if (table.tombstones.size > tables.tombstonesMax) evictTombstone(tables, table, event.model)
+}
+
+const removeTombstone = (tables: Tables, table: Table, model: string, id: string): void => {
+  const tombstone = table.tombstones.get(id)
+  if (tombstone === undefined) return
+  table.tombstones.delete(id)
+  table.tombstoneOrder.delete(tombstone.sequence)
+  StateHash.remove(tables.hash, tombstoneElement(model, id, tombstone))
+}
+
+/** The oldest goes; no id may start again at or below its version, so that no version ever names two states. */
+const evictTombstone = (tables: Tables, table: Table, model: string): void => {
+  const sequence = table.tombstoneOrder.minKey()
+  const id = sequence === undefined ? undefined : table.tombstoneOrder.get(sequence)
+  const tombstone = id === undefined ? undefined : table.tombstones.get(id)
+  if (id === undefined || tombstone === undefined) return
+  removeTombstone(tables, table, model, id)
+  if (tombstone.version <= table.versionFloor) return
+  if (table.versionFloor > 0) StateHash.remove(tables.hash, floorElement(model, table.versionFloor))
+  table.versionFloor = tombstone.version
+  StateHash.add(tables.hash, floorElement(model, table.versionFloor))
+}
+
+const rowElement = (event: Event, row: Row): string =>
+  `row ${JSON.stringify([event.model, event.id, row.version])} ${canonical(row.data)}`
+
+const tombstoneElement = (model: string, id: string, tombstone: Tombstone): string =>
+  `tombstone ${JSON.stringify([model, id, tombstone.version])}`
+
+const floorElement = (model: string, version: number): string => `floor ${JSON.stringify([model, version])}`
+
+const timeElement = (timeMs: number): string => `time ${timeMs}`

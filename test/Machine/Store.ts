@@ -1,0 +1,46 @@
+import { Schema } from "effect"
+import type { Command } from "../../src/Machine/Command.ts"
+import type { Circumstances } from "../../src/Machine/decide.ts"
+import * as Machine from "../../src/Machine/Machine.ts"
+import * as Model from "../../src/Model.ts"
+
+export class User extends Model.Class<User>("User")(
+  {
+    id: Model.id(Schema.String),
+    email: Model.replicate(Schema.NonEmptyString),
+    tags: Schema.optionalKey(Schema.Record(Schema.String, Schema.String)),
+    note: Model.local(Schema.String)
+  },
+  { unique: ["email"] }
+) {}
+
+export class Product extends Model.Class<Product>("Product")(
+  { id: Model.id(Schema.String), price: Schema.Finite, category: Schema.optionalKey(Schema.String) },
+  { mode: "replicate" }
+) {}
+
+export const descriptors = [Model.describe(User), Model.describe(Product)]
+
+/** A machine that leads alone: everything decided commits at once, and every entry is kept. */
+export const leader = () => {
+  const machine = Machine.make(descriptors)
+  Machine.beginSpeculation(machine)
+  const entries: Array<{ readonly index: number; readonly payload: Uint8Array }> = []
+  let ids = 0
+  const submit = (command: Command, circumstances: Partial<Circumstances> = {}) => {
+    const index = machine.applied.index + 1
+    const decision = Machine.decideNext(machine, command, {
+      index,
+      nowMs: index,
+      newId: () => `id${++ids}`,
+      ...circumstances
+    })
+    const entry = Machine.entryOf(decision)
+    if (entry !== undefined) {
+      entries.push({ index, payload: entry.payload })
+      Machine.apply(machine, { index, payload: entry.payload })
+    }
+    return decision
+  }
+  return { machine, entries, submit }
+}
