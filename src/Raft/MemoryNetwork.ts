@@ -1,0 +1,201 @@
+/** Several nodes' transports inside one process: for tests. Not a simulator of faults beyond a cut link. */
+import { Effect, Latch, Layer } from "effect"
+import { checkHello, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
+import type { NodeId } from "./Message.ts"
+import type { Lane } from "./PeerMessage.ts"
+import {
+  helloOf,
+  type Membership,
+  type Self,
+  sendQueueMaxBytes,
+  Transport,
+  type TransportEvent,
+  unformed
+} from "./Transport.ts"
+import { decode, encode } from "./Wire.ts"
+
+/** The network that {@link layerMemory}'s nodes share. */
+export interface MemoryNetwork {
+  readonly nodes: Map<NodeId, MemoryNode>
+  readonly cuts: Set<string>
+}
+
+/** One node as the network sees it. */
+export interface MemoryNode {
+  readonly self: Self
+  membership: Membership
+  readonly links: Map<NodeId, Hello>
+  /** What waits for {@link Transport.run}: events, or frames of which the sender's bytes are counted. */
+  inbox: Array<
+    TransportEvent | { readonly _tag: "Frame"; readonly from: NodeId; readonly lane: Lane; readonly frame: Uint8Array }
+  >
+  readonly waitingBytes: Map<string, number>
+  readonly wake: Latch.Latch
+  running: boolean
+}
+
+export const makeMemoryNetwork = (): MemoryNetwork => ({ nodes: new Map(), cuts: new Set() })
+
+/** No message passes between the two until {@link heal}; both see the other go down. */
+export const cut = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
+  network.cuts.add(pair(between))
+  disconnect(network, between)
+}
+
+export const heal = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
+  network.cuts.delete(pair(between))
+  connect(network, between)
+}
+
+/** One node on `network`; it leaves when its scope closes. Frames are encoded and decoded as on a real wire. */
+export const layerMemory = (options: {
+  readonly network: MemoryNetwork
+  readonly self: Self
+  readonly membership?: Membership
+}): Layer.Layer<Transport> =>
+  Layer.effect(
+    Transport,
+    Effect.gen(function* () {
+      const { network, self } = options
+      const node: MemoryNode = {
+        self,
+        membership: options.membership ?? unformed,
+        links: new Map(),
+        inbox: [],
+        waitingBytes: new Map(),
+        wake: Latch.makeUnsafe(false),
+        running: false
+      }
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          network.nodes.set(self.nodeId, node)
+          connectAll(network, node)
+        }),
+        () =>
+          Effect.sync(() => {
+            disconnectAll(network, node)
+            network.nodes.delete(self.nodeId)
+          })
+      )
+      return Transport.of({
+        send: (peer, lane, message) => {
+          const target = network.nodes.get(peer)
+          if (target === undefined || !node.links.has(peer)) return false
+          const frame = encode(message)
+          const key = `${self.nodeId}/${lane}`
+          const waiting = (target.waitingBytes.get(key) ?? 0) + frame.length
+          if (waiting > sendQueueMaxBytes[lane]) return false
+          target.waitingBytes.set(key, waiting)
+          post(target, { _tag: "Frame", from: self.nodeId, lane, frame })
+          return true
+        },
+        run: (handler) => runNode(node, handler),
+        connected: () => new Map(node.links),
+        announce: (membership) =>
+          Effect.sync(() => {
+            node.membership = membership
+            disconnectAll(network, node)
+            connectAll(network, node)
+          })
+      })
+    })
+  )
+
+const runNode = Effect.fnUntraced(
+  function* (node: MemoryNode, handler: (event: TransportEvent) => void) {
+    node.running = true
+    // A copy: the handler may resume a fiber that changes the links, and what it changes is told below.
+    for (const [peer, hello] of [...node.links]) handler({ _tag: "PeerUp", peer, hello })
+    while (true) {
+      yield* node.wake.await
+      node.wake.closeUnsafe()
+      const inbox = node.inbox
+      node.inbox = []
+      for (const item of inbox) deliver(node, item, handler)
+    }
+  },
+  (effect, node) =>
+    Effect.ensuring(
+      effect,
+      Effect.sync(() => {
+        node.running = false
+        node.inbox = []
+        node.waitingBytes.clear()
+      })
+    )
+)
+
+const deliver = (
+  node: MemoryNode,
+  item: MemoryNode["inbox"][number],
+  handler: (event: TransportEvent) => void
+): void => {
+  if (item._tag !== "Frame") {
+    handler(item)
+    return
+  }
+  const key = `${item.from}/${item.lane}`
+  node.waitingBytes.set(key, Math.max(0, (node.waitingBytes.get(key) ?? 0) - item.frame.length))
+  const message = decode(item.frame)
+  if (message._tag !== "Malformed") handler({ _tag: "Received", from: item.from, message })
+}
+
+/** A node that nobody runs keeps no events: {@link runNode} begins with the peers that are up. Its frames wait, bounded. */
+const post = (node: MemoryNode, item: MemoryNode["inbox"][number]): void => {
+  if (item._tag !== "Frame" && !node.running) return
+  node.inbox.push(item)
+  node.wake.openUnsafe()
+}
+
+const connect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
+  const [a, b] = between.map((id) => network.nodes.get(id))
+  if (a === undefined || b === undefined || network.cuts.has(pair(between)) || a.links.has(b.self.nodeId)) return
+  const [fromA, fromB] = [greet(a, b), greet(b, a)]
+  if (checkHello({ own: fromA, theirs: fromB })._tag !== "Agreed") return
+  a.links.set(b.self.nodeId, fromB)
+  b.links.set(a.self.nodeId, fromA)
+  post(a, { _tag: "PeerUp", peer: b.self.nodeId, hello: fromB })
+  post(b, { _tag: "PeerUp", peer: a.self.nodeId, hello: fromA })
+}
+
+const disconnect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
+  const [a, b] = between.map((id) => network.nodes.get(id))
+  for (const [node, peer] of [
+    [a, between[1]],
+    [b, between[0]]
+  ] as const) {
+    if (node?.links.delete(peer) !== true) continue
+    // What was still on its way is lost with the connection.
+    node.inbox = node.inbox.filter((item) => item._tag !== "Frame" || item.from !== peer)
+    for (const lane of ["control", "bulk"]) node.waitingBytes.delete(`${peer}/${lane}`)
+    post(node, { _tag: "PeerDown", peer })
+  }
+}
+
+const connectAll = (network: MemoryNetwork, node: MemoryNode): void => {
+  for (const other of network.nodes.values()) {
+    if (knows(node, other.self.nodeId) || knows(other, node.self.nodeId)) {
+      connect(network, [node.self.nodeId, other.self.nodeId])
+    }
+  }
+}
+
+const disconnectAll = (network: MemoryNetwork, node: MemoryNode): void => {
+  for (const peer of [...node.links.keys()]) disconnect(network, [node.self.nodeId, peer])
+}
+
+const knows = (node: MemoryNode, id: NodeId): boolean =>
+  [...node.self.peers, ...node.membership.members].some((peer) => peer.id === id)
+
+const greet = (from: MemoryNode, to: MemoryNode): Hello =>
+  helloOf({
+    self: from.self,
+    membership: from.membership,
+    targetNodeId: to.self.nodeId,
+    lane: "control",
+    protocolMin,
+    protocolMax,
+    nonce: new Uint8Array(nonceBytes)
+  })
+
+const pair = (between: readonly [NodeId, NodeId]): string => [...between].sort().join(" ")
