@@ -1,0 +1,99 @@
+/** The output of the step under way, and when each message may leave. Pure. RAFT Fig. 2: durable before replying. */
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { Envelope, Message, NodeId } from "./Message.ts"
+import type { LogReadRequest, ProposalResult, ReadReady, SequencedWrite } from "./Output.ts"
+import * as RaftLog from "./RaftLog.ts"
+import type { State } from "./State.ts"
+
+export interface Draft {
+  readonly messages: Array<Envelope>
+  readonly readsReady: Array<ReadReady>
+  readonly readsRefused: Array<number>
+  readonly readLog: Array<LogReadRequest>
+  proposal: ProposalResult | undefined
+}
+
+export const make = (): Draft => ({ messages: [], readsReady: [], readsRefused: [], readLog: [], proposal: undefined })
+
+/** Sends at once: for what claims nothing about this node's disk. */
+export const send = (state: State, draft: Draft, to: NodeId, message: Message): void => {
+  draft.messages.push({ from: state.nodeId, to, message })
+}
+
+/** Sends once the current term and vote are durable (C1). */
+export const sendAfterHardState = (state: State, draft: Draft, to: NodeId, message: Message): void =>
+  sendAfter(state, draft, state.unwritten.hardState === undefined ? state.hardStateSeq : state.writtenSeq + 1, {
+    from: state.nodeId,
+    to,
+    message
+  })
+
+/** Sends once everything written so far, this step included, is durable (C2). */
+export const sendAfterWrites = (state: State, draft: Draft, to: NodeId, message: Message): void =>
+  sendAfter(state, draft, isUnwritten(state) ? state.writtenSeq + 1 : state.writtenSeq, {
+    from: state.nodeId,
+    to,
+    message
+  })
+
+const sendAfter = (state: State, draft: Draft, seq: number, envelope: Envelope): void => {
+  if (seq <= state.durableSeq) draft.messages.push(envelope)
+  else state.held.push({ seq, envelope })
+}
+
+const isUnwritten = (state: State): boolean =>
+  state.unwritten.truncateFromIndex !== undefined ||
+  state.unwritten.hardState !== undefined ||
+  state.unwritten.entries.length > 0
+
+export const setHardState = (
+  state: State,
+  hardState: { readonly currentTerm: number; readonly votedFor: NodeId | undefined }
+): void => {
+  state.currentTerm = hardState.currentTerm
+  state.votedFor = hardState.votedFor
+  state.unwritten.hardState = { currentTerm: hardState.currentTerm, votedFor: hardState.votedFor }
+}
+
+export const append = (state: State, entry: LogEntry): void => {
+  RaftLog.append(state.log, entry)
+  state.unwritten.entries.push(entry)
+}
+
+/** Removes a conflicting suffix; what is still being written of it no longer counts as durable once it is. */
+export const truncate = (state: State, fromIndex: number): void => {
+  RaftLog.truncate(state.log, fromIndex)
+  state.unwritten.truncateFromIndex = fromIndex
+  state.durableIndex = Math.min(state.durableIndex, fromIndex - 1)
+  for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, fromIndex - 1)
+}
+
+/** Turns what the step added into one write, if it added anything. */
+export const takeWrite = (state: State): SequencedWrite | undefined => {
+  if (!isUnwritten(state)) return undefined
+  const { truncateFromIndex, hardState, entries } = state.unwritten
+  state.unwritten = { truncateFromIndex: undefined, hardState: undefined, entries: [] }
+  const seq = ++state.writtenSeq
+  if (hardState !== undefined) state.hardStateSeq = seq
+  state.pendingWrites.push({ seq, lastIndex: state.log.lastIndex })
+  return {
+    seq,
+    ...(truncateFromIndex === undefined ? {} : { truncateFromIndex }),
+    ...(hardState === undefined ? {} : { hardState }),
+    entries
+  }
+}
+
+/** Write `seq` and all before it are durable: what depended on them may leave. */
+export const persisted = (state: State, draft: Draft, seq: number): void => {
+  state.durableSeq = Math.max(state.durableSeq, seq)
+  while (state.pendingWrites.length > 0 && state.pendingWrites[0]!.seq <= seq) {
+    state.durableIndex = Math.max(state.durableIndex, state.pendingWrites.shift()!.lastIndex)
+  }
+  const held = state.held
+  state.held = []
+  for (const each of held) {
+    if (each.seq <= state.durableSeq) draft.messages.push(each.envelope)
+    else state.held.push(each)
+  }
+}

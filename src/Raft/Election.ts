@@ -1,0 +1,163 @@
+/** Leader election, with pre-vote and check-quorum. Pure. Raft §5.2, §5.4.1; diss. 6.2, 9.6. */
+import { invariant } from "../Invariant.ts"
+import * as Draft from "./Draft.ts"
+import type { NodeId, RequestVote, RequestVoteReply } from "./Message.ts"
+import * as Progress from "./Progress.ts"
+import * as Quorum from "./Quorum.ts"
+import * as RaftLog from "./RaftLog.ts"
+import * as Reads from "./Reads.ts"
+import * as Replication from "./Replication.ts"
+import type { Leader, State } from "./State.ts"
+
+/** A timeout without a leader starts a pre-vote; a node that may not lead only waits on. */
+export const tickElection = (state: State, draft: Draft.Draft): void => {
+  if (state.nowMs < state.electionDeadlineMs) return
+  if (state.shutDown || state.diskStalled || !Quorum.isVoter(state.configuration, state.nodeId)) return
+  startPreVote(state, draft)
+}
+
+/** A leader that has not heard from a quorum within an election timeout steps down (diss. 6.2, C20). */
+export const checkQuorum = (state: State, draft: Draft.Draft, leader: Leader): void => {
+  const sinceMs = state.nowMs - state.config.electionTimeoutMinMs
+  const isHeard = (voter: NodeId) =>
+    voter === state.nodeId || (leader.progress.get(voter)?.heardMs ?? Number.NEGATIVE_INFINITY) > sinceMs
+  if (!Quorum.isQuorum(state.configuration, isHeard)) becomeFollower(state, draft, { term: state.currentTerm })
+}
+
+/** Follows `leader` in `term`, or waits for one; what waited for another leader is refused. */
+export const becomeFollower = (
+  state: State,
+  draft: Draft.Draft,
+  to: { readonly term: number; readonly leader?: NodeId }
+): void => {
+  invariant(to.term >= state.currentTerm, "currentTerm went back")
+  const isSame = state.role._tag === "Follower" && state.role.leader === to.leader && to.term === state.currentTerm
+  if (isSame) return
+  // A follower that only learns who leads its term has no reads waiting: without a leader they were refused.
+  Reads.refuseAll(state, draft)
+  if (to.term > state.currentTerm) {
+    state.leaderOfTerm = undefined
+    Draft.setHardState(state, { currentTerm: to.term, votedFor: undefined })
+  }
+  state.role = { _tag: "Follower", leader: to.leader }
+  resetElectionTimer(state)
+}
+
+/** A message of the current term's leader arrived: follow it, and hold elections back. */
+export const hearLeader = (state: State, draft: Draft.Draft, leader: NodeId): void => {
+  invariant(
+    state.leaderOfTerm === undefined || state.leaderOfTerm === leader,
+    `${leader} and ${state.leaderOfTerm} both lead term ${state.currentTerm}`
+  )
+  state.leaderOfTerm = leader
+  becomeFollower(state, draft, { term: state.currentTerm, leader })
+  state.leaderHeardMs = state.nowMs
+  resetElectionTimer(state)
+}
+
+/** Whether a leader lives as far as this node knows: then nobody needs its vote (diss. 4.2.3, 9.6). */
+export const isLeaderAlive = (state: State): boolean =>
+  state.role._tag === "Leader" ||
+  (state.leaderHeardMs !== undefined && state.nowMs - state.leaderHeardMs < state.config.electionTimeoutMinMs)
+
+/** Votes for a candidate whose log is at least as up to date; a pre-vote changes nothing here (§5.2, §5.4.1). */
+export const onRequestVote = (state: State, draft: Draft.Draft, from: NodeId, message: RequestVote): void => {
+  const upToDate = RaftLog.isUpToDate(state.log, message)
+  if (message.preVote) {
+    const granted = upToDate && message.term > state.currentTerm && !isLeaderAlive(state)
+    const term = granted ? message.term : state.currentTerm
+    Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: true, granted })
+    return
+  }
+  const isFree = state.votedFor === undefined || state.votedFor === from
+  const granted = upToDate && isFree && message.term === state.currentTerm && state.leaderOfTerm === undefined
+  if (granted) {
+    if (state.votedFor === undefined) {
+      Draft.setHardState(state, { currentTerm: state.currentTerm, votedFor: from })
+    }
+    resetElectionTimer(state)
+  }
+  const term = state.currentTerm
+  Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })
+}
+
+export const onRequestVoteReply = (state: State, draft: Draft.Draft, from: NodeId, reply: RequestVoteReply): void => {
+  if (!reply.granted) return
+  const { role } = state
+  if (reply.preVote && role._tag === "PreCandidate" && reply.term === state.currentTerm + 1) {
+    role.votes.add(from)
+    if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter))) startElection(state, draft)
+  } else if (!reply.preVote && role._tag === "Candidate" && reply.term === state.currentTerm) {
+    role.votes.add(from)
+    if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter))) becomeLeader(state, draft)
+  }
+}
+
+/** A candidate counts its own vote like any other: once it is durable. */
+export const countOwnVote = (state: State, draft: Draft.Draft): void => {
+  const { role } = state
+  if (role._tag !== "Candidate" || state.hardStateSeq > state.durableSeq) return
+  role.votes.add(state.nodeId)
+  if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter))) becomeLeader(state, draft)
+}
+
+const startPreVote = (state: State, draft: Draft.Draft): void => {
+  Reads.refuseAll(state, draft)
+  const votes = new Set([state.nodeId])
+  state.role = { _tag: "PreCandidate", votes }
+  resetElectionTimer(state)
+  requestVotes(state, draft, { preVote: true })
+  if (Quorum.isQuorum(state.configuration, (voter) => votes.has(voter))) startElection(state, draft)
+}
+
+const startElection = (state: State, draft: Draft.Draft): void => {
+  state.leaderOfTerm = undefined
+  Draft.setHardState(state, { currentTerm: state.currentTerm + 1, votedFor: state.nodeId })
+  state.role = { _tag: "Candidate", votes: new Set() }
+  resetElectionTimer(state)
+  requestVotes(state, draft, { preVote: false })
+}
+
+/** A request for a real vote waits for the candidate's own term and vote: a restart must not vote twice (C1). */
+const requestVotes = (state: State, draft: Draft.Draft, { preVote }: { readonly preVote: boolean }): void => {
+  const message: RequestVote = {
+    _tag: "RequestVote",
+    term: preVote ? state.currentTerm + 1 : state.currentTerm,
+    preVote,
+    lastLogIndex: state.log.lastIndex,
+    lastLogTerm: RaftLog.lastTerm(state.log)
+  }
+  for (const voter of state.configuration.voters) {
+    if (voter === state.nodeId) continue
+    if (preVote) Draft.send(state, draft, voter, message)
+    else Draft.sendAfterHardState(state, draft, voter, message)
+  }
+}
+
+/** Begins the term with a no-op: until it commits, the leader does not know what is committed (diss. 6.4, C4). */
+const becomeLeader = (state: State, draft: Draft.Draft): void => {
+  invariant(state.leaderOfTerm === undefined, `term ${state.currentTerm} already has a leader`)
+  state.leaderOfTerm = state.nodeId
+  const progress = new Map<NodeId, Progress.Progress>()
+  for (const voter of state.configuration.voters) {
+    if (voter === state.nodeId) continue
+    progress.set(voter, Progress.make({ nextIndex: state.log.lastIndex + 1, nowMs: state.nowMs }))
+  }
+  const leader: Leader = {
+    _tag: "Leader",
+    progress,
+    noopIndex: state.log.lastIndex + 1,
+    reads: { round: undefined, waiting: [] },
+    uncommittedBytes: 0,
+    heartbeatDueMs: state.nowMs + state.config.heartbeatIntervalMs
+  }
+  state.role = leader
+  Replication.appendOwn(state, leader, { type: "noop", payload: new Uint8Array(0) })
+  Replication.sendToAll(state, draft, leader)
+}
+
+export const resetElectionTimer = (state: State): void => {
+  const { electionTimeoutMinMs, electionTimeoutMaxMs } = state.config
+  state.electionDeadlineMs =
+    state.nowMs + electionTimeoutMinMs + state.random * (electionTimeoutMaxMs - electionTimeoutMinMs)
+}

@@ -1,0 +1,77 @@
+/** Everything that can happen to the core: time, messages, requests and completions of I/O. Pure data. */
+import type { EntryType, LogEntry } from "../EventStore/LogEntry.ts"
+import type { Message, NodeId } from "./Message.ts"
+
+/** Time passed. `nowMs` is monotonic; `random`, in [0, 1), spreads election timeouts (§5.2). */
+export interface Tick {
+  readonly _tag: "Tick"
+  readonly nowMs: number
+  readonly random: number
+}
+
+export interface Receive {
+  readonly _tag: "Receive"
+  readonly from: NodeId
+  readonly message: Message
+}
+
+/** A batch decided on the log that ends at (`term`, `lastIndex`): appended exactly there, or refused as a whole. */
+export interface Propose {
+  readonly _tag: "Propose"
+  readonly term: number
+  readonly lastIndex: number
+  readonly entries: ReadonlyArray<{ readonly type: EntryType; readonly payload: Uint8Array }>
+}
+
+/** Linearizable reads (diss. 6.4). `atLeastIndex` is the end of the log that an answer was decided on. */
+export interface Read {
+  readonly _tag: "Read"
+  readonly readIds: ReadonlyArray<number>
+  readonly atLeastIndex?: number
+}
+
+/** The write `seq`, and every one before it, is synced. */
+export interface Persisted {
+  readonly _tag: "Persisted"
+  readonly seq: number
+}
+
+/** The machine has applied every entry up to `index`. */
+export interface Applied {
+  readonly _tag: "Applied"
+  readonly index: number
+}
+
+/** What the log held for a `readLog` output; empty when the read failed. */
+export interface LogRead {
+  readonly _tag: "LogRead"
+  readonly peer: NodeId
+  readonly entries: ReadonlyArray<LogEntry>
+}
+
+/** The transport lost messages to this peer: what was in flight cannot be counted on. */
+export interface PeerUnreachable {
+  readonly _tag: "PeerUnreachable"
+  readonly peer: NodeId
+}
+
+/** A write is overdue: this node must neither lead nor campaign until one completes. */
+export interface DiskStalled {
+  readonly _tag: "DiskStalled"
+}
+
+export interface ShutDown {
+  readonly _tag: "ShutDown"
+}
+
+export type Input =
+  | Tick
+  | Receive
+  | Propose
+  | Read
+  | Persisted
+  | Applied
+  | LogRead
+  | PeerUnreachable
+  | DiskStalled
+  | ShutDown

@@ -1,0 +1,49 @@
+/** Everything that the core wants done after one step. Pure data: the shell performs it, in the order of the fields. */
+import type { LogWrite } from "../EventStore/LogStore.ts"
+import type { Envelope, NodeId } from "./Message.ts"
+
+/** One write of the ordered queue; its completion is told by {@link Persisted} with its `seq`. */
+export interface SequencedWrite extends LogWrite {
+  readonly seq: number
+}
+
+export interface ReadReady {
+  readonly readId: number
+  /** Applied up to here, the machine's state is linearizable for this read. */
+  readonly readIndex: number
+}
+
+/** A refusal is certain: nothing of the batch was appended, here or elsewhere (C18). */
+export type ProposalResult =
+  | { readonly _tag: "Accepted"; readonly firstIndex: number; readonly lastIndex: number }
+  | { readonly _tag: "Refused"; readonly reason: "notLeader" | "stale" | "overloaded" }
+
+/** Entries wanted from disk for a peer that is behind the window; at most one such request per peer is open. */
+export interface LogReadRequest {
+  readonly peer: NodeId
+  readonly fromIndex: number
+  readonly maxBytes: number
+}
+
+export type RoleName = "follower" | "preCandidate" | "candidate" | "leader"
+
+export interface RoleChanged {
+  readonly role: RoleName
+  readonly term: number
+  readonly leader: NodeId | undefined
+}
+
+export interface Output {
+  readonly write: SequencedWrite | undefined
+  /** To send at once: those that depend on a write are kept back until it is durable. */
+  readonly messages: ReadonlyArray<Envelope>
+  /** Committed and durable here, to be applied in order; each entry is named once per run of the node. */
+  readonly apply: { readonly fromIndex: number; readonly toIndex: number } | undefined
+  readonly readsReady: ReadonlyArray<ReadReady>
+  /** Not leader and none known, or leadership lost meanwhile, or too many waiting: try again. */
+  readonly readsRefused: ReadonlyArray<number>
+  /** Present exactly when the input was a proposal. */
+  readonly proposal: ProposalResult | undefined
+  readonly readLog: ReadonlyArray<LogReadRequest>
+  readonly roleChanged: RoleChanged | undefined
+}

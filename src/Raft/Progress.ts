@@ -1,0 +1,82 @@
+/** What a leader knows of one peer's log, and how much it may send it now. Pure, owned, mutable. Raft §5.3, diss. 10.2.1. */
+import { invariant } from "../Invariant.ts"
+import type { RaftConfig } from "./RaftConfig.ts"
+
+/**
+ * In probe mode the peer's end is unknown, and one message at a time looks for it. In replicate mode it is known,
+ * and `nextIndex` runs ahead of the acknowledgements.
+ */
+export type Mode =
+  | {
+      readonly _tag: "Probe"
+      sent: boolean
+      /** Only the first probe of a place carries entries: its repetitions must not flood a slow peer. */
+      readonly empty: boolean
+    }
+  | { readonly _tag: "Replicate" }
+
+export interface Progress {
+  matchIndex: number
+  nextIndex: number
+  mode: Mode
+  /** Unacknowledged messages, oldest first. */
+  inflight: Array<{ readonly lastIndex: number; readonly bytes: number }>
+  inflightBytes: number
+  /** When an acknowledgement last moved `matchIndex`, or the first message in flight left. */
+  ackedMs: number
+  /** When anything of the leader's term last came from the peer: check-quorum counts it (diss. 6.2). */
+  heardMs: number
+  /** The greatest commit index told to this peer. */
+  commitSent: number
+  /** From where a read of the log was asked for this peer and not answered yet. */
+  readLogFromIndex: number | undefined
+}
+
+export const make = (options: { readonly nextIndex: number; readonly nowMs: number }): Progress => ({
+  matchIndex: 0,
+  nextIndex: options.nextIndex,
+  mode: { _tag: "Probe", sent: false, empty: false },
+  inflight: [],
+  inflightBytes: 0,
+  ackedMs: options.nowMs,
+  heardMs: options.nowMs,
+  commitSent: 0,
+  readLogFromIndex: undefined
+})
+
+/** Goes back to looking for the peer's end, at `nextIndex`. */
+export const toProbe = (progress: Progress, options: { readonly nextIndex: number; readonly empty: boolean }): void => {
+  progress.mode = { _tag: "Probe", sent: false, empty: options.empty }
+  progress.nextIndex = Math.max(options.nextIndex, progress.matchIndex + 1)
+  progress.inflight = []
+  progress.inflightBytes = 0
+}
+
+export const isFull = (progress: Progress, config: RaftConfig): boolean =>
+  progress.inflight.length >= config.inflightMessagesCount || progress.inflightBytes >= config.inflightBytes
+
+export const sent = (
+  progress: Progress,
+  message: { readonly lastIndex: number; readonly bytes: number; readonly nowMs: number }
+): void => {
+  if (progress.inflight.length === 0) progress.ackedMs = message.nowMs
+  progress.inflight.push({ lastIndex: message.lastIndex, bytes: message.bytes })
+  progress.inflightBytes += message.bytes
+  progress.nextIndex = message.lastIndex + 1
+}
+
+/** The peer holds, durably, the leader's entries up to `matchIndex`. */
+export const matched = (progress: Progress, ack: { readonly matchIndex: number; readonly nowMs: number }): void => {
+  if (ack.matchIndex > progress.matchIndex) {
+    progress.matchIndex = ack.matchIndex
+    progress.ackedMs = ack.nowMs
+  }
+  // A late acknowledgement may end a probe further on, which nothing would then repeat: go on from what is known.
+  const isProbing = progress.mode._tag === "Probe"
+  progress.nextIndex = isProbing ? progress.matchIndex + 1 : Math.max(progress.nextIndex, progress.matchIndex + 1)
+  progress.mode = { _tag: "Replicate" }
+  while (progress.inflight.length > 0 && progress.inflight[0]!.lastIndex <= progress.matchIndex) {
+    progress.inflightBytes -= progress.inflight.shift()!.bytes
+  }
+  invariant(progress.nextIndex > progress.matchIndex, "nextIndex fell to matchIndex")
+}

@@ -1,0 +1,31 @@
+/** The bounds of consensus on one node: timeouts and limits, units in the names. Pure data. Raft §9.3 for the timeouts. */
+
+export interface RaftConfig {
+  /** A leader beats this often; a tick credits at most this much time, however long the process was paused. */
+  readonly heartbeatIntervalMs: number
+  /** Within this time a leader hears from a quorum or steps down, and a follower that heard one grants no vote. */
+  readonly electionTimeoutMinMs: number
+  readonly electionTimeoutMaxMs: number
+  /** Payload bytes of one AppendEntries; a single larger entry still travels, alone. */
+  readonly appendBatchBytes: number
+  readonly inflightMessagesCount: number
+  readonly inflightBytes: number
+  /** Past this much uncommitted payload a leader refuses proposals as overloaded. */
+  readonly uncommittedBytes: number
+  /** Payload of recent entries kept in memory; entries not yet applied or durable stay beyond it. */
+  readonly cacheBytes: number
+  /** Reads that wait on this node, over all rounds; later ones are refused. */
+  readonly readsWaitingCount: number
+}
+
+export const defaults: RaftConfig = {
+  heartbeatIntervalMs: 50,
+  electionTimeoutMinMs: 300,
+  electionTimeoutMaxMs: 600,
+  appendBatchBytes: 1024 * 1024,
+  inflightMessagesCount: 64,
+  inflightBytes: 4 * 1024 * 1024,
+  uncommittedBytes: 64 * 1024 * 1024,
+  cacheBytes: 64 * 1024 * 1024,
+  readsWaitingCount: 65_536
+}

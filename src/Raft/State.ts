@@ -1,0 +1,116 @@
+/** The state of the core on one node. Owned by one shell, changed only by `step`. Raft Fig. 2 (State). */
+import type { HardState, LogEntry } from "../EventStore/LogEntry.ts"
+import type { Recovered } from "../EventStore/LogStore.ts"
+import type { Envelope, NodeId } from "./Message.ts"
+import type { Progress } from "./Progress.ts"
+import type { Configuration } from "./Quorum.ts"
+import type { RaftConfig } from "./RaftConfig.ts"
+import { fromRecovered, type RaftLog } from "./RaftLog.ts"
+import type { FollowerReads, LeaderReads } from "./Reads.ts"
+
+export interface Follower {
+  readonly _tag: "Follower"
+  leader: NodeId | undefined
+}
+
+/** Asks whether a campaign would succeed before it starts a term (diss. 9.6). */
+export interface PreCandidate {
+  readonly _tag: "PreCandidate"
+  readonly votes: Set<NodeId>
+}
+
+export interface Candidate {
+  readonly _tag: "Candidate"
+  readonly votes: Set<NodeId>
+}
+
+export interface Leader {
+  readonly _tag: "Leader"
+  readonly progress: Map<NodeId, Progress>
+  readonly noopIndex: number
+  readonly reads: LeaderReads
+  uncommittedBytes: number
+  heartbeatDueMs: number
+}
+
+export type Role = Follower | PreCandidate | Candidate | Leader
+
+/** Writes given out and not known durable; `lastIndex` is what the log on disk will surely reach with it. */
+export interface PendingWrite {
+  readonly seq: number
+  lastIndex: number
+}
+
+export interface State {
+  readonly config: RaftConfig
+  readonly nodeId: NodeId
+  configuration: Configuration
+  role: Role
+  currentTerm: number
+  votedFor: NodeId | undefined
+  /** Who was seen to lead `currentTerm`: there is never another one (§5.2). */
+  leaderOfTerm: NodeId | undefined
+  readonly log: RaftLog
+  commitIndex: number
+  lastApplied: number
+  /** The end of the last range given out to be applied: lastApplied ≤ applyingIndex ≤ min(commitIndex, durableIndex). */
+  applyingIndex: number
+  /** Entries up to here are synced, and equal those of `log`. */
+  durableIndex: number
+  writtenSeq: number
+  durableSeq: number
+  /** The write that made the current hard state durable, or will. */
+  hardStateSeq: number
+  pendingWrites: Array<PendingWrite>
+  /** Messages that depend on a write, in the order in which they were said. */
+  held: Array<{ readonly seq: number; readonly envelope: Envelope }>
+  /** Time credited so far, not the time of any clock: a pause of the process is not an election timeout. */
+  nowMs: number
+  lastTickMs: number | undefined
+  random: number
+  electionDeadlineMs: number
+  leaderHeardMs: number | undefined
+  /** Never goes back while the process lives, so that no late echo confirms a later round (C5). */
+  readNumber: number
+  readonly followerReads: FollowerReads
+  diskStalled: boolean
+  shutDown: boolean
+  /** What the step under way adds to the log on disk. */
+  unwritten: { truncateFromIndex: number | undefined; hardState: HardState | undefined; entries: Array<LogEntry> }
+}
+
+/** A node as it starts: a follower that knows no leader, with the log and the hard state that its disk held. */
+export const make = (options: {
+  readonly config: RaftConfig
+  readonly nodeId: NodeId
+  readonly recovered: Recovered
+  readonly configuration: Configuration
+}): State => ({
+  config: options.config,
+  nodeId: options.nodeId,
+  configuration: options.configuration,
+  role: { _tag: "Follower", leader: undefined },
+  currentTerm: options.recovered.hardState.currentTerm,
+  votedFor: options.recovered.hardState.votedFor,
+  leaderOfTerm: undefined,
+  log: fromRecovered(options.recovered),
+  commitIndex: 0,
+  lastApplied: 0,
+  applyingIndex: 0,
+  durableIndex: options.recovered.lastIndex,
+  writtenSeq: 0,
+  durableSeq: 0,
+  hardStateSeq: 0,
+  pendingWrites: [],
+  held: [],
+  nowMs: 0,
+  lastTickMs: undefined,
+  random: 0,
+  electionDeadlineMs: 0,
+  leaderHeardMs: undefined,
+  readNumber: 0,
+  followerReads: { nextRequestId: 1, outstanding: undefined, waiting: [] },
+  diskStalled: false,
+  shutDown: false,
+  unwritten: { truncateFromIndex: undefined, hardState: undefined, entries: [] }
+})

@@ -1,0 +1,248 @@
+/** The pure core: one input in, one output out, over an owned state. Dispatch and order only. Raft Fig. 2 (Rules for Servers). */
+import { invariant } from "../Invariant.ts"
+import * as Draft from "./Draft.ts"
+import * as Election from "./Election.ts"
+import type { Input, Receive, Tick } from "./Input.ts"
+import type { Message, NodeId } from "./Message.ts"
+import type { Output, RoleChanged, RoleName } from "./Output.ts"
+import * as Progress from "./Progress.ts"
+import * as RaftLog from "./RaftLog.ts"
+import * as Reads from "./Reads.ts"
+import * as Replication from "./Replication.ts"
+import type { Leader, Role, State } from "./State.ts"
+
+/** Takes one input. Deterministic; changes `state`; everything to be done is in the output. */
+export const step = (state: State, input: Input): Output => {
+  const before = describe(state)
+  const commitIndexBefore = state.commitIndex
+  const draft = Draft.make()
+  dispatch(state, draft, input)
+  const write = Draft.takeWrite(state)
+  const apply = takeApply(state)
+  const throughIndex = Math.min(state.lastApplied, state.durableIndex)
+  RaftLog.trim(state.log, { throughIndex, cacheBytes: state.config.cacheBytes })
+  const after = describe(state)
+  check(state, { currentTerm: before.term, commitIndex: commitIndexBefore })
+  return {
+    write,
+    messages: draft.messages,
+    apply,
+    readsReady: draft.readsReady,
+    readsRefused: draft.readsRefused,
+    proposal: draft.proposal,
+    readLog: draft.readLog,
+    roleChanged: isSame(before, after) ? undefined : after
+  }
+}
+
+const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
+  const { role } = state
+  switch (input._tag) {
+    case "Tick":
+      tick(state, draft, input)
+      return
+    case "Receive":
+      if (!state.shutDown) receive(state, draft, input)
+      return
+    case "Propose":
+      draft.proposal = Replication.propose(state, draft, input)
+      return
+    case "Read":
+      Reads.register(state, draft, { readIds: input.readIds, atLeastIndex: input.atLeastIndex ?? 0 })
+      return
+    case "Persisted":
+      invariant(input.seq <= state.writtenSeq, `write ${input.seq} was never given out`)
+      Draft.persisted(state, draft, input.seq)
+      state.diskStalled = false
+      if (role._tag === "Leader") Replication.advanceCommit(state, draft, role)
+      else Election.countOwnVote(state, draft)
+      return
+    case "Applied":
+      invariant(input.index <= state.applyingIndex, `entry ${input.index} was applied before it was given out`)
+      state.lastApplied = Math.max(state.lastApplied, input.index)
+      return
+    case "LogRead":
+      if (role._tag === "Leader") Replication.onLogRead(state, draft, role, input)
+      return
+    case "PeerUnreachable": {
+      const progress = role._tag === "Leader" ? role.progress.get(input.peer) : undefined
+      if (progress !== undefined) Progress.toProbe(progress, { nextIndex: progress.matchIndex + 1, empty: true })
+      return
+    }
+    case "DiskStalled":
+      state.diskStalled = true
+      if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
+      return
+    case "ShutDown":
+      state.shutDown = true
+      Election.becomeFollower(state, draft, { term: state.currentTerm })
+      return
+  }
+}
+
+/** Credits at most one heartbeat interval, so that a pause of the process deposes nobody (C19). */
+const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void => {
+  state.random = random
+  if (state.lastTickMs === undefined) {
+    // A request that a former life of this node sent must not be answered to this one.
+    state.followerReads.nextRequestId = 1 + Math.floor(random * 2 ** 31) * 2 ** 20
+    const isAlone = state.configuration.voters.length === 1
+    if (!isAlone) Election.resetElectionTimer(state)
+  } else {
+    state.nowMs += Math.min(Math.max(0, nowMs - state.lastTickMs), state.config.heartbeatIntervalMs)
+  }
+  state.lastTickMs = nowMs
+  if (state.role._tag !== "Leader") {
+    Reads.tickFollower(state, draft)
+    Election.tickElection(state, draft)
+    return
+  }
+  Election.checkQuorum(state, draft, state.role)
+  if (state.role._tag === "Leader" && state.nowMs >= state.role.heartbeatDueMs) {
+    Reads.broadcastHeartbeat(state, draft, state.role)
+    Replication.tickLeader(state, draft, state.role)
+  }
+}
+
+const receive = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
+  if (message.term > state.currentTerm && startsTerm(message)) {
+    // A node that cannot hear the leader must not depose it for those who do (diss. 4.2.3).
+    if (message._tag === "RequestVote" && Election.isLeaderAlive(state)) return
+    Election.becomeFollower(state, draft, { term: message.term })
+  }
+  if (message.term < state.currentTerm) receiveStale(state, draft, { _tag: "Receive", from, message })
+  else receiveCurrent(state, draft, { _tag: "Receive", from, message })
+}
+
+const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
+  if (state.role._tag === "Leader") noteReply(state, state.role, from, message)
+  switch (message._tag) {
+    case "RequestVote":
+      Election.onRequestVote(state, draft, from, message)
+      return
+    case "RequestVoteReply":
+      Election.onRequestVoteReply(state, draft, from, message)
+      return
+    case "AppendEntries":
+      Election.hearLeader(state, draft, from)
+      Replication.onAppendEntries(state, draft, from, message)
+      return
+    case "Heartbeat": {
+      Election.hearLeader(state, draft, from)
+      Replication.advanceFollowerCommit(state, message.leaderCommit)
+      const { term, readNumber } = message
+      Draft.sendAfterHardState(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })
+      return
+    }
+    case "AppendEntriesReply":
+      if (state.role._tag === "Leader") Replication.onAppendEntriesReply(state, draft, state.role, from, message)
+      return
+    case "HeartbeatReply":
+      if (state.role._tag === "Leader") Reads.onHeartbeatReply(state, draft, state.role, from, message)
+      return
+    case "ReadIndex":
+      Reads.onReadIndex(state, draft, from, message)
+      return
+    case "ReadIndexReply":
+      Reads.onReadIndexReply(state, draft, message)
+      return
+  }
+}
+
+/** Only an answer proves that a peer hears this leader; what it says by itself may come over a one-way link. */
+const noteReply = (state: State, leader: Leader, from: NodeId, message: Message): void => {
+  if (message._tag !== "AppendEntriesReply" && message._tag !== "HeartbeatReply") return
+  const progress = leader.progress.get(from)
+  if (progress !== undefined) progress.heardMs = state.nowMs
+}
+
+/** A pre-vote, asked or granted, names a term that nobody has started. */
+const startsTerm = (message: Message): boolean =>
+  !(message._tag === "RequestVote" && message.preVote) &&
+  !(message._tag === "RequestVoteReply" && message.preVote && message.granted)
+
+/** Tells a sender of an older term that it is over, so that a deposed leader learns of it (§5.1). */
+const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
+  const term = state.currentTerm
+  switch (message._tag) {
+    case "RequestVote":
+      Election.onRequestVote(state, draft, from, message)
+      return
+    case "AppendEntries":
+      Draft.sendAfterHardState(state, draft, from, {
+        _tag: "AppendEntriesReply",
+        term,
+        prevLogIndex: message.prevLogIndex,
+        result: { _tag: "Conflict", conflictTerm: 0, firstIndex: state.commitIndex + 1 }
+      })
+      return
+    case "Heartbeat":
+      Draft.sendAfterHardState(state, draft, from, {
+        _tag: "HeartbeatReply",
+        term,
+        // Not the number received: it may be one of a former life of the node that leads this term.
+        readNumber: 0
+      })
+      return
+    case "ReadIndex":
+      Reads.onReadIndex(state, draft, from, message)
+      return
+    case "RequestVoteReply":
+    case "AppendEntriesReply":
+    case "HeartbeatReply":
+    case "ReadIndexReply":
+      return
+  }
+}
+
+/** Committed entries are applied only once they are durable here too: a restart must find what was applied. */
+const takeApply = (state: State): Output["apply"] => {
+  const toIndex = Math.min(state.commitIndex, state.durableIndex)
+  if (toIndex <= state.applyingIndex) return undefined
+  const fromIndex = state.applyingIndex + 1
+  state.applyingIndex = toIndex
+  return { fromIndex, toIndex }
+}
+
+const check = (state: State, before: { readonly currentTerm: number; readonly commitIndex: number }): void => {
+  const { log, role } = state
+  invariant(state.currentTerm >= before.currentTerm, "currentTerm went back")
+  invariant(state.commitIndex >= before.commitIndex, "commitIndex went back")
+  invariant(state.commitIndex <= log.lastIndex, "commitIndex passed the last index")
+  invariant(state.durableIndex <= log.lastIndex, "durableIndex passed the last index")
+  invariant(state.applyingIndex <= state.commitIndex, "lastApplied passed commitIndex")
+  invariant(state.applyingIndex <= state.durableIndex, "lastApplied passed durableIndex")
+  invariant(state.lastApplied <= state.applyingIndex, "lastApplied passed what was given out")
+  invariant(RaftLog.lastTerm(log) <= state.currentTerm, "the log is ahead of currentTerm")
+  if (role._tag !== "Leader") return
+  for (const [peer, progress] of role.progress) {
+    invariant(progress.matchIndex <= log.lastIndex, `matchIndex of ${peer} passed the last index`)
+  }
+}
+
+const describe = (state: State): RoleChanged => ({
+  role: roleName(state.role),
+  term: state.currentTerm,
+  leader: leaderOf(state)
+})
+
+const leaderOf = (state: State): RoleChanged["leader"] => {
+  if (state.role._tag === "Leader") return state.nodeId
+  return state.role._tag === "Follower" ? state.role.leader : undefined
+}
+
+const roleName = (role: Role): RoleName => {
+  switch (role._tag) {
+    case "Follower":
+      return "follower"
+    case "PreCandidate":
+      return "preCandidate"
+    case "Candidate":
+      return "candidate"
+    case "Leader":
+      return "leader"
+  }
+}
+
+const isSame = (a: RoleChanged, b: RoleChanged): boolean =>
+  a.role === b.role && a.term === b.term && a.leader === b.leader

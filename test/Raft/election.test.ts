@@ -1,0 +1,156 @@
+/** Leader election: Raft §5.2, §5.4.1, diss. 6.2, 9.6. */
+import { assert, describe, it } from "@effect/vitest"
+import { step } from "../../src/Raft/step.ts"
+import { core, elect, pass, receive, sent, settle, sync } from "./Cores.ts"
+
+const abc = ["a", "b", "c"]
+
+describe("election", () => {
+  it("a single voter elects itself once its vote is durable, and commits alone (§5.2)", () => {
+    const a = core("a", ["a"])
+    const output = step(a, { _tag: "Tick", nowMs: 0, random: 0.5 })
+    assert.deepStrictEqual(output.write?.hardState, { currentTerm: 1, votedFor: "a" })
+    assert.strictEqual(a.role._tag, "Candidate")
+    const elected = sync(a)
+    assert.deepStrictEqual(elected.roleChanged, { role: "leader", term: 1, leader: "a" })
+    assert.strictEqual(elected.write?.entries[0]?.type, "noop")
+    assert.strictEqual(a.commitIndex, 0)
+    assert.deepStrictEqual(sync(a).apply, { fromIndex: 1, toIndex: 1 })
+  })
+
+  it("three nodes elect one leader, which commits a no-op on all (§5.2, diss. 6.4)", () => {
+    const states = abc.map((name) => core(name, abc))
+    const ticks = [0, 50, 100, 150, 200, 250, 300, 350, 400]
+    for (const nowMs of ticks) {
+      const inputs = states.map(({ nodeId }, at) => ({
+        to: nodeId,
+        input: { _tag: "Tick" as const, nowMs, random: at / 3 }
+      }))
+      settle(states, inputs)
+    }
+    assert.deepStrictEqual(
+      states.map((each) => each.role._tag),
+      ["Leader", "Follower", "Follower"]
+    )
+    assert.deepStrictEqual(
+      states.map((each) => each.lastApplied),
+      [1, 1, 1]
+    )
+  })
+
+  it("a follower that hears no leader asks for pre-votes without starting a term (diss. 9.6)", () => {
+    const a = core("a", abc, { terms: [1, 1], currentTerm: 2 })
+    const messages = sent(pass(a, 300))
+    assert.strictEqual(a.currentTerm, 2)
+    const ask = { _tag: "RequestVote" as const, term: 3, preVote: true, lastLogIndex: 2, lastLogTerm: 1 }
+    assert.deepStrictEqual(messages, [ask, ask])
+  })
+
+  it("a candidate asks for votes only once its own term and vote are durable (Fig. 2, C1)", () => {
+    const a = core("a", abc)
+    pass(a, 300)
+    const output = receive(a, "b", { _tag: "RequestVoteReply", term: 1, preVote: true, granted: true })
+    assert.deepStrictEqual(output.write?.hardState, { currentTerm: 1, votedFor: "a" })
+    assert.deepStrictEqual(output.messages, [])
+    const ask = { _tag: "RequestVote" as const, term: 1, preVote: false, lastLogIndex: 0, lastLogTerm: 0 }
+    assert.deepStrictEqual(sent([sync(a)]), [ask, ask])
+  })
+
+  it("a vote leaves only once it is durable, and is given once per term (Fig. 2, C1)", () => {
+    const a = core("a", abc)
+    const ask = { _tag: "RequestVote" as const, term: 1, preVote: false, lastLogIndex: 0, lastLogTerm: 0 }
+    const output = receive(a, "b", ask)
+    assert.deepStrictEqual(output.write?.hardState, { currentTerm: 1, votedFor: "b" })
+    assert.deepStrictEqual(output.messages, [])
+    assert.deepStrictEqual(sent([sync(a)]), [{ _tag: "RequestVoteReply", term: 1, preVote: false, granted: true }])
+    const refused = receive(a, "c", ask)
+    assert.deepStrictEqual(sent([refused]), [{ _tag: "RequestVoteReply", term: 1, preVote: false, granted: false }])
+  })
+
+  it("a restarted node keeps the vote that its disk holds (Fig. 2, C1)", () => {
+    const a = core("a", abc, { currentTerm: 1, votedFor: "b" })
+    const ask = { _tag: "RequestVote" as const, term: 1, preVote: false, lastLogIndex: 9, lastLogTerm: 1 }
+    assert.deepStrictEqual(sent([receive(a, "c", ask)]), [
+      { _tag: "RequestVoteReply", term: 1, preVote: false, granted: false }
+    ])
+  })
+
+  it("a voter refuses a candidate whose log is less up to date (§5.4.1)", () => {
+    for (const behind of [
+      { lastLogIndex: 9, lastLogTerm: 1 },
+      { lastLogIndex: 1, lastLogTerm: 2 }
+    ]) {
+      const a = core("a", abc, { terms: [1, 2] })
+      receive(a, "b", { _tag: "RequestVote", term: 3, preVote: false, ...behind })
+      assert.strictEqual(a.currentTerm, 3)
+      assert.strictEqual(a.votedFor, undefined)
+    }
+  })
+
+  it("a node that hears a leader refuses votes and keeps its term (diss. 4.2.3, C9)", () => {
+    const a = core("a", abc)
+    pass(a, 0)
+    receive(a, "b", { _tag: "Heartbeat", term: 1, leaderCommit: 0, readNumber: 1 })
+    const ask = { _tag: "RequestVote" as const, term: 7, lastLogIndex: 9, lastLogTerm: 6 }
+    assert.deepStrictEqual(receive(a, "c", { ...ask, preVote: false }).messages, [])
+    receive(a, "c", { ...ask, preVote: true })
+    assert.strictEqual(a.currentTerm, 1)
+    assert.deepStrictEqual(sent([sync(a)]).slice(-1), [
+      { _tag: "RequestVoteReply", term: 1, preVote: true, granted: false }
+    ])
+  })
+
+  it("a candidate steps down on AppendEntries of its own term (§5.2)", () => {
+    const a = core("a", abc)
+    pass(a, 300)
+    receive(a, "b", { _tag: "RequestVoteReply", term: 1, preVote: true, granted: true })
+    const append = { _tag: "AppendEntries" as const, term: 1, prevLogIndex: 0, prevLogTerm: 0, leaderCommit: 0 }
+    const output = receive(a, "c", { ...append, entries: [] })
+    assert.deepStrictEqual(output.roleChanged, { role: "follower", term: 1, leader: "c" })
+  })
+
+  it("a leader of an older term learns the newer one from a reply and steps down (§5.1)", () => {
+    const a = core("a", abc)
+    elect(a)
+    const output = receive(a, "b", { _tag: "HeartbeatReply", term: 5, readNumber: 0 })
+    assert.deepStrictEqual(output.roleChanged, { role: "follower", term: 5, leader: undefined })
+  })
+
+  it("a leader cut from a quorum steps down within an election timeout (diss. 6.2, C20)", () => {
+    const a = core("a", abc)
+    elect(a)
+    pass(a, 290)
+    assert.strictEqual(a.role._tag, "Leader")
+    pass(a, 10)
+    assert.strictEqual(a.role._tag, "Follower")
+  })
+
+  it("messages of a peer that does not answer are no contact with it (C9)", () => {
+    const a = core("a", abc)
+    elect(a)
+    for (let at = 0; at < 31; at++) {
+      receive(a, "b", { _tag: "RequestVote", term: 2, preVote: true, lastLogIndex: 0, lastLogTerm: 0 })
+      pass(a, 10)
+    }
+    assert.notStrictEqual(a.role._tag, "Leader")
+  })
+
+  it("a pause of the process counts as one heartbeat interval, so it deposes nobody (C19)", () => {
+    const a = core("a", abc)
+    elect(a)
+    step(a, { _tag: "Tick", nowMs: 1_000_000, random: 0 })
+    assert.strictEqual(a.role._tag, "Leader")
+  })
+
+  it("a leader whose disk stalls steps down, and campaigns only once a write completes (C20)", () => {
+    const a = core("a", ["a"])
+    elect(a)
+    const output = step(a, { _tag: "DiskStalled" })
+    assert.strictEqual(output.roleChanged?.role, "follower")
+    pass(a, 700)
+    assert.strictEqual(a.role._tag, "Follower")
+    sync(a)
+    pass(a, 700)
+    assert.strictEqual(a.role._tag, "Candidate")
+  })
+})
