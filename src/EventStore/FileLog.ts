@@ -20,7 +20,7 @@ export interface FileLogOptions {
   /** The folder of the segments; made when it is missing. */
   readonly directory: string
   readonly segmentSizeBytes?: number
-  /** Refuses a folder without segments: the log of a node that has run before is never empty. */
+  /** Refuses a folder without segments: a node that has formed or joined a cluster has made its log before. */
   readonly mustExist?: boolean
 }
 

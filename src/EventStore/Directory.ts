@@ -1,0 +1,99 @@
+/** A node's data directory: who the node is, in `node.json`, under a lock. Not the log, which lies in folders of it. */
+import { randomUUID } from "node:crypto"
+import { Context, Effect, Layer, Schema } from "effect"
+import { lockDirectory } from "./DirectoryLock.ts"
+import { listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
+import { LogCorrupt, type LogFailed } from "./LogStore.ts"
+
+export const DIRECTORY_FORMAT_VERSION = 1
+
+const FILE = "node.json"
+
+/** Folders that are made only once {@link FILE} is there. */
+const DATA: ReadonlyArray<string> = ["log", "local", "snapshots"]
+
+/** Who a node is. `clusterId` is null until it is formed; `instanceId` is of this directory: a lost one gets another (diss. 11.7.2). */
+export const NodeIdentity = Schema.Struct({
+  formatVersion: Schema.Literal(DIRECTORY_FORMAT_VERSION),
+  clusterId: Schema.NullOr(Schema.String),
+  nodeId: Schema.String,
+  instanceId: Schema.String
+})
+export type NodeIdentity = typeof NodeIdentity.Type
+
+const IdentityJson = Schema.fromJsonString(NodeIdentity)
+
+/** The directory belongs to another node than the one that was to start. */
+export class DirectoryMismatch extends Schema.TaggedError<DirectoryMismatch>()("DirectoryMismatch", {
+  message: Schema.String,
+  directory: Schema.String
+}) {}
+
+/** The data directory of the node that runs, locked while it does. */
+export class Directory extends Context.Service<
+  Directory,
+  {
+    readonly path: string
+    readonly identity: Effect.Effect<NodeIdentity>
+    /** Made by this start. A formed node (its `clusterId` is set) has a log: `mustExist` of layerFile is for that. */
+    readonly isNew: boolean
+    /** Durable when it returns. A formed node never changes its cluster. */
+    readonly setClusterId: (clusterId: string) => Effect.Effect<void, LogFailed | DirectoryMismatch>
+  }
+>()("lithair/EventStore/Directory") {}
+
+const write = (directory: string, identity: NodeIdentity) => {
+  const json = `${JSON.stringify(identity, undefined, 2)}\n`
+  return writeFileAtomically({ directory, name: FILE, parts: [new TextEncoder().encode(json)] })
+}
+
+const read = Effect.fnUntraced(function* (directory: string) {
+  const bytes = yield* readWholeFile(`${directory}/${FILE}`)
+  return yield* Schema.decodeEffect(IdentityJson)(new TextDecoder().decode(bytes)).pipe(
+    Effect.mapError((error) => {
+      const message = `Cannot read "${directory}/${FILE}": ${error.message}`
+      return new LogCorrupt({ message, file: FILE, offset: 0, index: 0 })
+    })
+  )
+})
+
+const make = Effect.fnUntraced(function* (options: { readonly directory: string; readonly nodeId: string }) {
+  const { directory, nodeId } = options
+  yield* makeDirectory(directory)
+  yield* lockDirectory(directory)
+  const names = yield* listDirectory(directory)
+  const isNew = !names.includes(FILE)
+  const orphan = isNew ? names.find((name) => DATA.includes(name)) : undefined
+  if (orphan !== undefined) {
+    // Minting another identity here would let a node vote twice in one term.
+    const message = `Cannot open "${directory}": it holds "${orphan}", but "${FILE}" is missing`
+    return yield* new LogCorrupt({ message, file: FILE, offset: 0, index: 0 })
+  }
+  // An id must differ between starts even where a test seeds the randomness, hence not Effect's Random.
+  const minted = Effect.sync((): NodeIdentity => {
+    return { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, nodeId, instanceId: randomUUID() }
+  })
+  let identity = isNew ? yield* minted : yield* read(directory)
+  if (isNew) yield* write(directory, identity)
+  if (identity.nodeId !== nodeId) {
+    const message = `Cannot start node "${nodeId}" in "${directory}": it is the directory of node "${identity.nodeId}"`
+    return yield* new DirectoryMismatch({ message, directory })
+  }
+
+  const setClusterId = Effect.fnUntraced(function* (clusterId: string) {
+    if (identity.clusterId === clusterId) return
+    if (identity.clusterId !== null) {
+      const message = `Cannot join cluster ${clusterId} in "${directory}": the node belongs to ${identity.clusterId}`
+      return yield* new DirectoryMismatch({ message, directory })
+    }
+    const formed = { ...identity, clusterId }
+    yield* write(directory, formed)
+    identity = formed
+  })
+
+  return Directory.of({ path: directory, identity: Effect.sync(() => identity), isNew, setClusterId })
+})
+
+/** Opens the data directory of `nodeId`, or makes it. */
+export const layerDirectory = (options: { readonly directory: string; readonly nodeId: string }) =>
+  Layer.effect(Directory, make(options))
