@@ -40,6 +40,9 @@ export interface ListQuery {
 const readParameters = ["consistency", "max-stale"]
 const listParameters = ["order", "limit", "cursor", "select", "count"]
 
+/** Whether a field of this name is filtered as `field.<name>=…`, its plain name being taken. */
+export const isListParameter = (name: string): boolean => listParameters.includes(name) || readParameters.includes(name)
+
 /** A parser for the lists of one model. Its schemas are compiled once, here. */
 export const makeListParser = (shape: ListShape) => {
   // A Map, so that `constructor` or `__proto__` in a query finds no field.
@@ -50,7 +53,7 @@ export const makeListParser = (shape: ListShape) => {
     const single = new Map<string, string>()
     const filters: Array<Filter> = []
     for (const [name, value] of params) {
-      if (listParameters.includes(name) || readParameters.includes(name)) {
+      if (isListParameter(name)) {
         if (single.has(name)) errors.push({ path: name, message: "is given twice" })
         single.set(name, value)
         continue

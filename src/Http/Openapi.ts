@@ -1,0 +1,69 @@
+/** The OpenAPI 3.1 document of a set of models. The endpoints of one model are in ModelEndpoints.ts. */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { type ApiModel, modelGroup, positionHeaderSchemas } from "./ModelEndpoints.ts"
+
+/** An API whose groups are known at run time only. */
+export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>
+
+/** What the document says of itself. */
+export interface ApiInfo {
+  readonly title: string
+  readonly version: string
+  readonly description?: string
+}
+
+/** The API of these models, and of the node that serves them. */
+export const makeApi = (models: ReadonlyArray<ApiModel>, info: ApiInfo): LithairApi => {
+  // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
+  const groups = [...models.map(modelGroup), nodeGroup] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
+  return HttpApi.make("lithair")
+    .add(...groups)
+    .annotateMerge(OpenApi.annotations(info)) as unknown as LithairApi
+}
+
+/** The document; the same value may be served for the life of the node. */
+export const openApiDocument = (api: LithairApi): OpenApi.OpenAPISpec => OpenApi.fromApi(api)
+
+const nodeStatus = Schema.Struct({
+  clusterId: Schema.String,
+  nodeId: Schema.String,
+  role: Schema.String,
+  term: Schema.Int,
+  leader: Schema.NullOr(Schema.String),
+  commitIndex: Schema.Int,
+  appliedIndex: Schema.Int,
+  stateHash: Schema.String,
+  nodes: Schema.Array(
+    Schema.Struct({
+      id: Schema.String,
+      address: Schema.String,
+      role: Schema.String,
+      voter: Schema.Boolean,
+      matchIndex: Schema.NullOr(Schema.Int),
+      lag: Schema.NullOr(Schema.Int),
+      lastContactMs: Schema.NullOr(Schema.Number)
+    })
+  )
+}).annotate({ identifier: "ClusterStatus" })
+
+const health = Schema.Struct({
+  status: Schema.String,
+  reasons: Schema.optionalKey(Schema.Array(Schema.String))
+}).annotate({ identifier: "Health" })
+const unhealthy = health.pipe(HttpApiSchema.status(503))
+
+// Named so that no model can take its place: a model's name starts with a letter.
+const nodeGroup = HttpApiGroup.make("_node")
+  .add(
+    HttpApiEndpoint.get("livez", "/livez", { success: health, error: unhealthy }),
+    HttpApiEndpoint.get("readyz", "/readyz", {
+      query: { verbose: Schema.optionalKey(Schema.String) },
+      success: health,
+      error: unhealthy
+    }),
+    HttpApiEndpoint.get("cluster", "/_admin/api/cluster", {
+      success: HttpApiSchema.WithHeaders(nodeStatus, positionHeaderSchemas)
+    })
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Node" }))

@@ -1,0 +1,156 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { makeApi, openApiDocument } from "../../src/Http/Openapi.ts"
+
+const api = makeApi(
+  [
+    {
+      name: "Product",
+      path: "products",
+      idField: "id",
+      fields: {
+        id: Schema.String.check(Schema.isUUID()),
+        name: Schema.NonEmptyString,
+        price: Schema.String,
+        category: Schema.optionalKey(Schema.String)
+      }
+    },
+    {
+      name: "User",
+      path: "users",
+      idField: "id",
+      fields: { id: Schema.String, email: Schema.String, cacheData: Schema.String, limit: Schema.Number },
+      localFields: ["cacheData"]
+    }
+  ],
+  { title: "Shop", version: "1.2.3" }
+)
+interface Media {
+  readonly schema: SchemaNode
+}
+interface SchemaNode {
+  readonly $ref?: string
+  readonly type?: string
+  readonly anyOf?: ReadonlyArray<SchemaNode>
+  readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly required?: ReadonlyArray<string>
+}
+interface Operation {
+  readonly operationId: string
+  readonly parameters: ReadonlyArray<{ readonly name: string; readonly in: string }>
+  readonly requestBody?: { readonly content: Readonly<Record<string, Media>> }
+  readonly responses: Readonly<
+    Record<
+      string,
+      { readonly content?: Readonly<Record<string, Media>>; readonly headers?: Readonly<Record<string, unknown>> }
+    >
+  >
+}
+interface Document {
+  readonly openapi: string
+  readonly info: { readonly title: string; readonly version: string }
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+  readonly components: { readonly schemas: Readonly<Record<string, SchemaNode>> }
+}
+
+// As a client reads it: from JSON.
+const document: Document = JSON.parse(JSON.stringify(openApiDocument(api)))
+
+const operation = (method: string, path: string): Operation => {
+  const found = document.paths[path]?.[method]
+  assert.isDefined(found, `${method} ${path}`)
+  return found
+}
+
+const named = (operation: Operation, place: string) =>
+  operation.parameters.filter((it) => it.in === place).map((it) => it.name)
+
+describe("the OpenAPI document", () => {
+  it("is of version 3.1 and names the API", () => {
+    assert.match(document.openapi, /^3\.1\./)
+    assert.deepStrictEqual(document.info, { title: "Shop", version: "1.2.3" })
+  })
+
+  const operations: ReadonlyArray<readonly [string, string, ReadonlyArray<number>]> = [
+    ["get", "/api/products", [200, 400, 404, 503]],
+    ["post", "/api/products", [201, 400, 404, 409, 413, 415, 422, 503, 504, 507]],
+    ["get", "/api/products/{id}", [200, 304, 400, 404, 503]],
+    ["put", "/api/products/{id}", [200, 201, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
+    ["patch", "/api/products/{id}", [200, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
+    ["delete", "/api/users/{id}", [204, 400, 404, 409, 412, 422, 503, 504, 507]],
+    ["get", "/livez", [200, 503]],
+    ["get", "/readyz", [200, 503]],
+    ["get", "/_admin/api/cluster", [200]]
+  ]
+  for (const [method, path, statuses] of operations) {
+    it(`says what ${method.toUpperCase()} ${path} answers`, () => {
+      assert.deepStrictEqual(Object.keys(operation(method, path).responses).map(Number), statuses)
+    })
+  }
+
+  it("answers errors of the API as application/problem+json alone", () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      if (!path.startsWith("/api/")) continue
+      for (const each of Object.values(methods)) {
+        for (const [status, response] of Object.entries(each.responses)) {
+          if (Number(status) >= 400)
+            assert.deepStrictEqual(Object.keys(response.content!), ["application/problem+json"])
+        }
+      }
+    }
+  })
+
+  it("gives an unknown outcome its key and its operation", () => {
+    const schema = document.components.schemas["problem.unknown-outcome"]!
+    assert.includeMembers([...schema.required!], ["type", "status", "title", "detail", "definite", "key", "operation"])
+  })
+
+  it("names the headers of requests and answers", () => {
+    assert.deepStrictEqual(named(operation("put", "/api/products/{id}"), "header"), [
+      "idempotency-key",
+      "if-match",
+      "if-none-match"
+    ])
+    const headers = Object.keys(operation("post", "/api/products").responses["201"]!.headers!)
+    assert.includeMembers(headers, [
+      "etag",
+      "location",
+      "lithair-node",
+      "lithair-leader",
+      "lithair-term",
+      "lithair-index"
+    ])
+  })
+
+  it("names every parameter of a list, and a field whose name is taken as field.<name>", () => {
+    const parameters = named(operation("get", "/api/users"), "query")
+    const fields = ["id", "email", "cacheData", "field.limit"]
+    const own = ["order", "limit", "cursor", "select", "max-stale", "count", "consistency"]
+    assert.sameMembers(parameters, [...fields, ...own])
+  })
+
+  it("requires neither the id of a new record nor the local part of one that is read", () => {
+    const { schemas } = document.components
+    assert.sameMembers([...schemas["Product.create"]!.required!], ["name", "price"])
+    assert.sameMembers([...schemas.User!.required!], ["id", "email", "limit"])
+    assert.sameMembers([...schemas["User.create"]!.required!], ["email", "cacheData", "limit"])
+  })
+
+  it("takes both media types of a patch, and null only for an optional field (RFC 7396)", () => {
+    const content = operation("patch", "/api/products/{id}").requestBody!.content
+    assert.deepStrictEqual(Object.keys(content), ["application/merge-patch+json", "application/json"])
+    for (const { schema } of Object.values(content)) {
+      assert.deepStrictEqual(schema.properties!.category, {
+        anyOf: [{ type: "string" }, { type: "null" }]
+      })
+      assert.deepStrictEqual(schema.properties!.price, { type: "string" })
+      assert.isUndefined(schema.required)
+    }
+  })
+
+  it("gives every operation an id of its own", () => {
+    const ids = Object.values(document.paths).flatMap((it) => Object.values(it).map((each) => each.operationId))
+    assert.strictEqual(new Set(ids).size, ids.length)
+    assert.include(ids, "Product.create")
+  })
+})
