@@ -1,0 +1,75 @@
+/**
+ * Deciding on a leader: a queue of commands becomes one batch of entries, decided in order on the speculative state,
+ * and appended exactly where it was decided or not at all. Synchronous; the shell calls it once per turn.
+ *
+ * An answer that appends nothing rests on a log whose end may be uncommitted, and on a leadership that may be over: it
+ * waits for a read-index round begun after it was decided, at no less than the index it was decided on.
+ */
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { Propose } from "./Input.ts"
+import type { ProposalResult } from "./Output.ts"
+import * as RaftLog from "./RaftLog.ts"
+import type { State } from "./State.ts"
+import type { StateMachine } from "./StateMachine.ts"
+
+/** One command that waits to be decided. `W` is whoever waits for what becomes of it. */
+export interface Pending<Command, W> {
+  readonly command: Command
+  readonly waiter: W
+}
+
+/** What a batch came to. `onIndex` is the end of the log that an answer was decided on. */
+export interface Decided<Answer, W> {
+  readonly appended: ReadonlyArray<{ readonly waiter: W; readonly index: number; readonly answer: Answer }>
+  readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly answer: Answer }>
+  /** Certainly not done: nothing of them was appended anywhere. Where any is refused, there is no speculation left. */
+  readonly refused: ReadonlyArray<{ readonly waiter: W; readonly reason: "no-quorum" | "overloaded" }>
+}
+
+/** Whether this node may decide: it leads, and its own no-op is applied, so that nothing below it can still change. */
+export const mayDecide = (core: State): boolean =>
+  core.role._tag === "Leader" && core.lastApplied >= core.role.noopIndex && !core.shutDown
+
+/** Decides `pending` in order and proposes what must be appended as one batch. */
+export const decideBatch = <Command, Answer, W>(options: {
+  readonly core: State
+  readonly machine: StateMachine<Command, Answer>
+  readonly pending: ReadonlyArray<Pending<Command, W>>
+  readonly nowMs: number
+  readonly propose: (batch: Propose) => ProposalResult
+}): Decided<Answer, W> => {
+  const { core, machine, pending } = options
+  const refuseAll = (reason: "no-quorum" | "overloaded"): Decided<Answer, W> => ({
+    appended: [],
+    answered: [],
+    refused: pending.map(({ waiter }) => ({ waiter, reason }))
+  })
+  if (!mayDecide(core)) return refuseAll("no-quorum")
+  if (core.role._tag === "Leader" && core.role.uncommittedBytes >= core.config.uncommittedBytes) {
+    return refuseAll("overloaded")
+  }
+  const decidedOn = { term: core.currentTerm, lastIndex: core.log.lastIndex }
+  const appended: Array<Decided<Answer, W>["appended"][number]> = []
+  const answered: Array<Decided<Answer, W>["answered"][number]> = []
+  const entries: Array<Propose["entries"][number]> = []
+  for (const { command, waiter } of pending) {
+    const index = decidedOn.lastIndex + entries.length + 1
+    const decision = machine.decide(command, { index, nowMs: options.nowMs })
+    if (decision._tag === "Answer") {
+      answered.push({ waiter, onIndex: index - 1, answer: decision.answer })
+    } else {
+      entries.push({ type: "transaction", payload: decision.payload })
+      appended.push({ waiter, index, answer: decision.answer })
+    }
+  }
+  if (entries.length === 0) return { appended, answered, refused: [] }
+  const result = options.propose({ _tag: "Propose", ...decidedOn, entries })
+  if (result._tag === "Accepted") return { appended, answered, refused: [] }
+  // The speculative state holds what the core refused, and later answers were decided on it.
+  machine.dropSpeculation()
+  return refuseAll(result.reason === "overloaded" ? "overloaded" : "no-quorum")
+}
+
+/** The entries after `appliedIndex` at the end of a leader's log: its window keeps every entry that is not applied. */
+export const unapplied = (core: State, appliedIndex: number): ReadonlyArray<LogEntry> =>
+  RaftLog.slice(core.log, { fromIndex: appliedIndex + 1, maxBytes: Number.POSITIVE_INFINITY })

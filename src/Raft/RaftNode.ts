@@ -1,0 +1,284 @@
+/**
+ * The only shell of consensus on a node: it owns the fibers, the clock, the log store and the transport, and performs
+ * what the pure core returns. One fiber turns: it drains every event that waits, messages before ticks, steps the core,
+ * decides the commands that wait as one batch, and hands out writes, messages and ranges to apply. One fiber writes,
+ * with one write+sync in flight while the next batch forms: group commit without a timer. One fiber applies.
+ */
+import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, type Scope } from "effect"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { invariant } from "../Invariant.ts"
+import type { Input } from "./Input.ts"
+import { decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
+import type { Message, NodeId } from "./Message.ts"
+import { NotDone, UnknownOutcome } from "./Outcome.ts"
+import type { Output, SequencedWrite } from "./Output.ts"
+import type { Lane } from "./PeerMessage.ts"
+import type { Configuration } from "./Quorum.ts"
+import type { RaftConfig } from "./RaftConfig.ts"
+import { entryAt } from "./RaftLog.ts"
+import { make as makeCore, type State } from "./State.ts"
+import type { StateMachine } from "./StateMachine.ts"
+import { step } from "./step.ts"
+import { Transport } from "./Transport.ts"
+import * as Waiters from "./Waiters.ts"
+
+/** How often the clock is told to the core. */
+const tickIntervalMs = 10
+/** Commands that wait to be decided; one more is refused as overloaded. */
+const pendingMaxCount = 4096
+/** Payload read from disk at once to be applied: what a node replays between two looks at its inbox. */
+const replayMaxBytes = 1024 * 1024
+
+/** A command's answer, and the log index that it reflects. */
+export interface Answered<Answer> {
+  readonly index: number
+  readonly answer: Answer
+}
+
+/** Consensus on one node, for a machine that is asked by `Command` and says `Answer`. */
+export interface RaftNode<Command, Answer> {
+  /** Decides `command` here, if this node leads, and waits until its answer is final. `NotDone` is certain. */
+  readonly submit: (command: Command) => Effect.Effect<Answered<Answer>, NotDone | UnknownOutcome>
+  /** Waits until what is applied here is linearizable for a read that began with this call; gives the index. */
+  readonly readIndex: Effect.Effect<number, NotDone>
+  /** A message of a peer's core. */
+  readonly receive: (from: NodeId, message: Message) => void
+  readonly peerDown: (peer: NodeId) => void
+  /** The core's state, to be looked at and never changed. */
+  readonly core: Readonly<State>
+  /** Ends with what stopped this node: a disk that failed, or a defect. */
+  readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
+}
+
+type Settle<A, E> = (exit: Exit.Exit<A, E>) => void
+
+/** One submitted command: until it is proposed, giving up is certainly not done; after that the outcome is unknown. */
+interface Ticket<Answer> {
+  proposed: { readonly index: number; readonly answer: Answer } | undefined
+  readonly settle: Settle<Answered<Answer>, NotDone | UnknownOutcome>
+}
+
+/** Messages that carry or acknowledge entries queue behind each other; nothing else may queue behind them (D8). */
+const laneOf = (message: Message): Lane =>
+  message._tag === "AppendEntries" || message._tag === "AppendEntriesReply" ? "bulk" : "control"
+
+const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fail(new NotDone({ reason, message }))
+
+export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
+  readonly nodeId: NodeId
+  readonly configuration: Configuration
+  readonly config: RaftConfig
+  readonly machine: StateMachine<Command, Answer>
+  /** Past it a command is not done if it was not proposed yet, and its outcome is unknown if it was. */
+  readonly submitTimeoutMs: number
+}): Effect.fn.Return<RaftNode<Command, Answer>, never, LogStore | Transport | Scope.Scope> {
+  const { machine } = options
+  const store = yield* LogStore
+  const transport = yield* Transport
+  const core = makeCore({ ...options, recovered: store.recovered })
+
+  const bell = yield* Queue.sliding<void>(1)
+  const writes = yield* Queue.unbounded<SequencedWrite>()
+  const ranges = yield* Queue.unbounded<{ readonly fromIndex: number; readonly toIndex: number }>()
+  const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
+
+  const inbox = { messages: [] as Array<Input>, others: [] as Array<Input>, ticks: [] as Array<Input> }
+  const pending: Array<Pending<Command, Ticket<Answer>>> = []
+  const waiters = Waiters.make<Ticket<Answer>>()
+  /** Reads by id: first until their index is known, then until it is applied. */
+  const reads = new Map<number, { readIndex: number | undefined; readonly settle: Settle<number, NotDone> }>()
+  let nextReadId = 1
+  let speculating = false
+  /** What the machine has applied: ahead of the core's `lastApplied` until the core is told. */
+  let appliedIndex = core.lastApplied
+
+  const fork = yield* FiberSet.makeRuntime<never>()
+
+  const ring = () => void Queue.offerUnsafe(bell, undefined)
+  const put = (lane: keyof typeof inbox, input: Input) => {
+    inbox[lane].push(input)
+    ring()
+  }
+
+  /** A disk that failed or a broken invariant ends this node: nothing more is said, written or applied. */
+  const stop = (cause: Cause.Cause<LogFailed | LogCorrupt>) =>
+    Effect.sync(() => {
+      for (const { waiter } of pending.splice(0)) waiter.settle(notDone("no-quorum", "Cannot write: this node stopped"))
+    }).pipe(Effect.andThen(Deferred.failCause(stopped, cause)))
+
+  const perform = (output: Output): void => {
+    if (output.write !== undefined) Queue.offerUnsafe(writes, output.write)
+    for (const { to, message } of output.messages) transport.send(to, laneOf(message), message)
+    if (output.apply !== undefined) Queue.offerUnsafe(ranges, output.apply)
+    for (const { readId, readIndex } of output.readsReady) {
+      const read = reads.get(readId)
+      if (read !== undefined) read.readIndex = readIndex
+    }
+    for (const readId of output.readsRefused) {
+      reads.get(readId)?.settle(notDone("no-quorum", "Cannot read: no quorum confirms a leader"))
+      reads.delete(readId)
+    }
+    for (const request of output.readLog) {
+      fork(
+        store.read({ fromIndex: request.fromIndex, toIndex: core.log.lastIndex, maxBytes: request.maxBytes }).pipe(
+          Effect.match({ onFailure: () => [] as ReadonlyArray<LogEntry>, onSuccess: (entries) => entries }),
+          Effect.tap((entries) => Effect.sync(() => put("others", { _tag: "LogRead", peer: request.peer, entries })))
+        )
+      )
+    }
+    if (output.roleChanged !== undefined && output.roleChanged.role !== "leader" && speculating) {
+      speculating = false
+      machine.dropSpeculation()
+    }
+  }
+
+  const run = (input: Input): Output => {
+    const output = step(core, input)
+    perform(output)
+    return output
+  }
+
+  const finishReads = (): void => {
+    for (const [readId, read] of reads) {
+      if (read.readIndex === undefined || read.readIndex > core.lastApplied) continue
+      reads.delete(readId)
+      read.settle(Exit.succeed(read.readIndex))
+    }
+  }
+
+  const read = (settle: Settle<number, NotDone>, atLeastIndex?: number): number => {
+    const readId = nextReadId++
+    reads.set(readId, { readIndex: undefined, settle })
+    put("others", { _tag: "Read", readIds: [readId], ...(atLeastIndex === undefined ? {} : { atLeastIndex }) })
+    return readId
+  }
+
+  const decide = (nowMs: number): void => {
+    if (mayDecide(core) && !speculating) {
+      machine.beginSpeculation(unapplied(core, appliedIndex))
+      speculating = true
+    }
+    const term = core.currentTerm
+    const batch = pending.splice(0)
+    if (batch.length === 0) return
+    const decided = decideBatch({
+      core,
+      machine,
+      pending: batch,
+      nowMs,
+      propose: (propose) => {
+        const { proposal } = run(propose)
+        invariant(proposal !== undefined, "a proposal was given no result")
+        return proposal
+      }
+    })
+    for (const { waiter, index, answer } of decided.appended) {
+      waiter.proposed = { index, answer }
+      Waiters.add(waiters, { index, term }, waiter)
+    }
+    for (const { waiter, onIndex, answer } of decided.answered) {
+      read((exit) => waiter.settle(Exit.map(exit, (index) => ({ index, answer }))), onIndex)
+    }
+    for (const { waiter, reason } of decided.refused) {
+      waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
+      speculating = false
+    }
+  }
+
+  /** Nobody waits for this command any more. One that was not proposed never will be. */
+  const forget = (ticket: Ticket<Answer>): void => {
+    if (ticket.proposed !== undefined) Waiters.remove(waiters, ticket.proposed.index, ticket)
+    const position = pending.findIndex(({ waiter }) => waiter === ticket)
+    if (position >= 0) pending.splice(position, 1)
+  }
+
+  const turn = Effect.gen(function* () {
+    yield* Queue.take(bell)
+    const nowMs = yield* Clock.currentTimeMillis
+    for (const lane of ["messages", "others", "ticks"] as const) {
+      for (const input of inbox[lane].splice(0)) run(input)
+    }
+    decide(nowMs)
+    finishReads()
+  })
+
+  const write = Effect.gen(function* () {
+    const batch = yield* Queue.takeAll(writes)
+    yield* store.append(batch)
+    put("others", { _tag: "Persisted", seq: batch[batch.length - 1]!.seq })
+  })
+
+  const applyEntry = (entry: LogEntry): void => {
+    machine.apply(entry)
+    appliedIndex = entry.index
+    const settled = Waiters.settle(waiters, entry)
+    for (const ticket of settled.done) {
+      invariant(ticket.proposed !== undefined, "a command that was never proposed was committed")
+      ticket.settle(Exit.succeed(ticket.proposed))
+    }
+    for (const ticket of settled.notDone) {
+      ticket.settle(notDone("no-quorum", "Cannot write: another entry was committed in its place"))
+    }
+  }
+
+  const apply = Effect.gen(function* () {
+    const range = yield* Queue.take(ranges)
+    for (let index = range.fromIndex; index <= range.toIndex; ) {
+      const held = entryAt(core.log, index)
+      const entries =
+        held === undefined
+          ? yield* store.read({ fromIndex: index, toIndex: range.toIndex, maxBytes: replayMaxBytes })
+          : [held]
+      for (const entry of entries) {
+        invariant(entry.index === index, `entry ${entry.index} was read where ${index} was to be applied`)
+        applyEntry(entry)
+        index++
+      }
+    }
+    put("others", { _tag: "Applied", index: range.toIndex })
+  })
+
+  const tick = Effect.gen(function* () {
+    const nowNanos = yield* Clock.monotonicTimeNanos
+    put("ticks", { _tag: "Tick", nowMs: Number(nowNanos / 1_000_000n), random: yield* Random.next })
+    yield* Effect.sleep(tickIntervalMs)
+  })
+
+  const loops = [Effect.forever(tick), Effect.forever(turn), Effect.forever(write), Effect.forever(apply)]
+  yield* Effect.all(loops, { concurrency: "unbounded", discard: true }).pipe(
+    Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stop(cause))),
+    Effect.forkScoped
+  )
+
+  return {
+    submit: (command) =>
+      Effect.suspend(() => {
+        let ticket: Ticket<Answer> | undefined
+        const attempt = Effect.callback<Answered<Answer>, NotDone | UnknownOutcome>((resume) => {
+          if (pending.length >= pendingMaxCount) {
+            return resume(notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`))
+          }
+          ticket = { proposed: undefined, settle: resume }
+          pending.push({ command, waiter: ticket })
+          ring()
+          return Effect.sync(() => ticket !== undefined && forget(ticket))
+        })
+        const overdue = Effect.suspend(
+          (): Effect.Effect<never, NotDone | UnknownOutcome> =>
+            ticket?.proposed === undefined
+              ? notDone("no-quorum", `Cannot write: not proposed within ${options.submitTimeoutMs} ms`)
+              : Exit.fail(new UnknownOutcome({ message: `Not committed within ${options.submitTimeoutMs} ms` }))
+        )
+        return Effect.timeoutOrElse(attempt, { duration: options.submitTimeoutMs, orElse: () => overdue })
+      }),
+    readIndex: Effect.callback((resume) => {
+      const readId = read(resume)
+      return Effect.sync(() => reads.delete(readId))
+    }),
+    receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
+    peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
+    core,
+    stopped: Deferred.await(stopped)
+  }
+})

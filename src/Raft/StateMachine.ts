@@ -1,0 +1,19 @@
+/** What the shell of consensus needs of the machine that it replicates. A port; the machine itself is in Machine. */
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+
+/** A decision: bytes for the log and the answer once they are committed, or an answer that needs no entry. */
+export type Decision<Answer> =
+  | { readonly _tag: "Append"; readonly payload: Uint8Array; readonly answer: Answer }
+  | { readonly _tag: "Answer"; readonly answer: Answer }
+
+/** Synchronous and deterministic: it reads no clock and no randomness but what `at` brings. */
+export interface StateMachine<Command, Answer> {
+  /** Starts speculation: the applied state, evolved by the entries of the leader's log that are not applied yet. */
+  readonly beginSpeculation: (unapplied: ReadonlyArray<LogEntry>) => void
+  /** Forgets what was decided ahead of commit: leadership is lost, or a batch was refused. */
+  readonly dropSpeculation: () => void
+  /** Decides against the speculative state, and evolves it where something is to be appended at `index`. */
+  readonly decide: (command: Command, at: { readonly index: number; readonly nowMs: number }) => Decision<Answer>
+  /** Evolves the applied state by a committed entry: total, whatever the payload holds. */
+  readonly apply: (entry: LogEntry) => void
+}

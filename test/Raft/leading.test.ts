@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Propose } from "../../src/Raft/Input.ts"
+import { decideBatch, mayDecide } from "../../src/Raft/Leading.ts"
+import type { ProposalResult } from "../../src/Raft/Output.ts"
+import { defaults } from "../../src/Raft/RaftConfig.ts"
+import { make } from "../../src/Raft/State.ts"
+import type { StateMachine } from "../../src/Raft/StateMachine.ts"
+
+/** A register that refuses a value it already holds; what it decided is in `speculative` until it is dropped. */
+const register = () => {
+  let speculative: Array<string> = []
+  const machine: StateMachine<string, string> = {
+    beginSpeculation: (unapplied) => {
+      speculative = unapplied.map((entry) => new TextDecoder().decode(entry.payload))
+    },
+    dropSpeculation: () => {
+      speculative = []
+    },
+    decide: (command) => {
+      if (speculative.includes(command)) return { _tag: "Answer", answer: `${command} is taken` }
+      speculative.push(command)
+      return { _tag: "Append", payload: new TextEncoder().encode(command), answer: `${command} is yours` }
+    },
+    apply: () => {}
+  }
+  return { machine, speculative: () => speculative }
+}
+
+/** A leader of term 2 whose no-op, at index 1, is applied or not. */
+const leader = (lastApplied: number) => {
+  const core = make({
+    config: defaults,
+    nodeId: "a",
+    configuration: { voters: ["a"] },
+    recovered: {
+      hardState: { currentTerm: 2, votedFor: "a" },
+      firstIndex: 1,
+      lastIndex: 1,
+      termRuns: [{ fromIndex: 1, term: 2 }]
+    }
+  })
+  core.commitIndex = lastApplied
+  core.lastApplied = lastApplied
+  core.role = {
+    _tag: "Leader",
+    progress: new Map(),
+    noopIndex: 1,
+    reads: { rounds: [] } as never,
+    uncommittedBytes: 0,
+    heartbeatDueMs: 0
+  }
+  return core
+}
+
+const accept = (batch: Propose): ProposalResult => ({
+  _tag: "Accepted",
+  firstIndex: batch.lastIndex + 1,
+  lastIndex: batch.lastIndex + batch.entries.length
+})
+
+describe("Leading", () => {
+  it("a leader decides nothing before its own no-op is applied (diss. 6.4)", () => {
+    assert.isFalse(mayDecide(leader(0)))
+    const { machine, speculative } = register()
+    const decided = decideBatch({
+      core: leader(0),
+      machine,
+      pending: [{ command: "x", waiter: 1 }],
+      nowMs: 0,
+      propose: accept
+    })
+    assert.deepStrictEqual(decided, { appended: [], answered: [], refused: [{ waiter: 1, reason: "no-quorum" }] })
+    assert.deepStrictEqual(speculative(), [])
+  })
+
+  it("each command of a batch is decided on those before it, and an answer names the index it rests on", () => {
+    const { machine } = register()
+    const batches: Array<Propose> = []
+    const decided = decideBatch({
+      core: leader(1),
+      machine,
+      pending: [
+        { command: "x", waiter: 1 },
+        { command: "x", waiter: 2 },
+        { command: "y", waiter: 3 }
+      ],
+      nowMs: 0,
+      propose: (batch) => {
+        batches.push(batch)
+        return accept(batch)
+      }
+    })
+    assert.deepStrictEqual(decided.appended, [
+      { waiter: 1, index: 2, answer: "x is yours" },
+      { waiter: 3, index: 3, answer: "y is yours" }
+    ])
+    assert.deepStrictEqual(decided.answered, [{ waiter: 2, onIndex: 2, answer: "x is taken" }])
+    assert.deepStrictEqual(
+      batches.map((batch) => [batch.term, batch.lastIndex, batch.entries.length]),
+      [[2, 1, 2]]
+    )
+  })
+
+  it("a refused batch is refused as a whole, answers that rest on it too, and its speculation is forgotten", () => {
+    const { machine, speculative } = register()
+    const decided = decideBatch({
+      core: leader(1),
+      machine,
+      pending: [
+        { command: "x", waiter: 1 },
+        { command: "x", waiter: 2 }
+      ],
+      nowMs: 0,
+      propose: () => ({ _tag: "Refused", reason: "overloaded" })
+    })
+    assert.deepStrictEqual(decided.refused, [
+      { waiter: 1, reason: "overloaded" },
+      { waiter: 2, reason: "overloaded" }
+    ])
+    assert.deepStrictEqual([decided.appended, decided.answered, speculative()], [[], [], []])
+  })
+})
