@@ -3,6 +3,7 @@
  * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
  */
 import type { Descriptor, EncodedRecord } from "../Model.ts"
+import type { LocalPart } from "./LocalParts.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import * as StateHash from "./StateHash.ts"
 
@@ -30,6 +31,8 @@ export interface Table {
   readonly tombstones: OrderedMap.OrderedMap<string, Tombstone>
   /** By sequence: the ids of the tombstones, oldest first. */
   readonly tombstoneOrder: OrderedMap.OrderedMap<number, string>
+  /** By id; always empty in the tables of the replicated log, and no part of the state hash. */
+  readonly localParts: OrderedMap.OrderedMap<string, LocalPart>
   nextTombstoneSequence: number
   /** The highest version among evicted tombstones: an id of which nothing is known starts above it. */
   versionFloor: number
@@ -71,6 +74,7 @@ export const makeTable = (uniqueFields: ReadonlyArray<string>): Table => ({
   uniques: new Map(uniqueFields.map((field) => [field, OrderedMap.make()])),
   tombstones: OrderedMap.make(),
   tombstoneOrder: OrderedMap.make(),
+  localParts: OrderedMap.make(),
   nextTombstoneSequence: 0,
   versionFloor: 0,
   modelVersion: 0
@@ -88,7 +92,8 @@ const cloneTable = (table: Table): Table => ({
   rows: table.rows.clone(),
   uniques: new Map(Array.from(table.uniques, ([field, index]) => [field, index.clone()])),
   tombstones: table.tombstones.clone(),
-  tombstoneOrder: table.tombstoneOrder.clone()
+  tombstoneOrder: table.tombstoneOrder.clone(),
+  localParts: table.localParts.clone()
 })
 
 /** A record, if there is one. */

@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import type { Event } from "./Event.ts"
 import { isRecord } from "./Json.ts"
+import type { LocalPartSet } from "./LocalParts.ts"
 import type { Rejection } from "./Rejection.ts"
 
 /** What became of the command. A rejection is an entry only where a key makes its outcome worth remembering. */
@@ -15,6 +16,8 @@ export interface Transaction {
   readonly fingerprint?: string
   readonly command: string
   readonly events: ReadonlyArray<Event>
+  /** In a node's own log alone: the local parts that accompany records of the replicated log (DESIGN D4). */
+  readonly localParts?: ReadonlyArray<LocalPartSet>
   readonly outcome: Outcome
 }
 
@@ -52,7 +55,8 @@ const isTransaction = (json: unknown): json is Transaction =>
   isAbsentOrText(json.fingerprint) &&
   isOutcome(json.outcome) &&
   Array.isArray(json.events) &&
-  json.events.every(isEvent)
+  json.events.every(isEvent) &&
+  (json.localParts === undefined || (Array.isArray(json.localParts) && json.localParts.every(isLocalPartSet)))
 
 const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof json === "string"
 
@@ -69,4 +73,12 @@ const isEvent = (json: unknown): boolean =>
   Number.isSafeInteger(json.modelVersion) &&
   Number.isSafeInteger(json.version) &&
   Number.isSafeInteger(json.previousIndex) &&
+  isRecord(json.data)
+
+const isLocalPartSet = (json: unknown): boolean =>
+  isRecord(json) &&
+  typeof json.model === "string" &&
+  typeof json.id === "string" &&
+  Number.isSafeInteger(json.createdIndex) &&
+  Number.isSafeInteger(json.version) &&
   isRecord(json.data)

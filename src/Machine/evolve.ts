@@ -4,6 +4,7 @@
  */
 import type { Event } from "./Event.ts"
 import { canonical } from "./Json.ts"
+import { setLocalPart } from "./LocalParts.ts"
 import * as StateHash from "./StateHash.ts"
 import { makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
@@ -13,6 +14,7 @@ import * as UniqueIndex from "./UniqueIndex.ts"
 export const evolve = (tables: Tables, entry: { readonly index: number; readonly transaction: Transaction }): void => {
   const { index, transaction } = entry
   for (const event of transaction.events) evolveEvent(tables, index, event)
+  for (const part of transaction.localParts ?? []) setLocalPart(tableOf(tables, part.model), part)
   tables.index = index
   if (transaction.timeMs > tables.lastTimeMs) {
     StateHash.remove(tables.hash, timeElement(tables.lastTimeMs))

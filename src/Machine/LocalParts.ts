@@ -1,0 +1,120 @@
+/**
+ * The local part of a mixed record: fields that only this node holds, in this node's own log. Pure. DESIGN D4.
+ * A part is shown only on the record that it was written for, told by the index of the record's creation, so that a
+ * deletion or a re-creation that this node sees late never shows one record's part on another.
+ */
+import { Result } from "effect"
+import type { Descriptor, EncodedRecord } from "../Model.ts"
+import type { Entry } from "./decide.ts"
+import { canonical, isRecord, isTooDeep, mergePatch } from "./Json.ts"
+import type { Rejection } from "./Rejection.ts"
+import type { Row, Table, Tables } from "./Tables.ts"
+import { encode, type Transaction } from "./Transaction.ts"
+
+/** What the node's own log says: the local fields of the record that was created at `createdIndex`, whole. */
+export interface LocalPartSet {
+  readonly model: string
+  readonly id: string
+  readonly createdIndex: number
+  /** The version of the replicated record that this part accompanies. */
+  readonly version: number
+  readonly data: EncodedRecord
+}
+
+/** A part as this node holds it. `revision` grows by one with each change on this node. */
+export interface LocalPart {
+  readonly createdIndex: number
+  readonly version: number
+  readonly revision: number
+  readonly data: EncodedRecord
+}
+
+/** Which record a part is for, as the replicated log tells it once its change is committed. */
+export interface LocalPartRequest {
+  readonly id: string
+  readonly createdIndex: number
+  readonly version: number
+  /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396). */
+  readonly how: "put" | "patch"
+  readonly data: unknown
+}
+
+/** A request's data in two: its local fields, and all others, unknown ones included, for `decide` to check. */
+export const split = (
+  descriptor: Descriptor,
+  data: EncodedRecord
+): { readonly replicated: EncodedRecord; readonly local: EncodedRecord } => {
+  const isLocal = ([field]: readonly [string, unknown]) => descriptor.localFields.includes(field)
+  const fields = Object.entries(data)
+  return {
+    replicated: Object.fromEntries(fields.filter((field) => !isLocal(field))),
+    local: Object.fromEntries(fields.filter(isLocal))
+  }
+}
+
+/** The part that belongs to a record; a part of an earlier or later record under the same id is invisible. */
+export const visible = (
+  tables: Tables,
+  record: { readonly model: string; readonly id: string; readonly createdIndex: number }
+): LocalPart | undefined => {
+  const part = tables.byModel.get(record.model)?.localParts.get(record.id)
+  return part?.createdIndex === record.createdIndex ? part : undefined
+}
+
+/** The record as this node shows it. */
+export const join = (row: Row, part: LocalPart | undefined): EncodedRecord =>
+  part?.createdIndex === row.createdIndex ? { ...row.data, ...part.data } : row.data
+
+/**
+ * Decides the entry of the node's own log that sets a part; undefined where it would change nothing.
+ * Called before the replicated change is proposed it tells whether the data is valid, called after it gives the entry.
+ */
+export const decideLocalPart = (
+  tables: Tables,
+  descriptor: Descriptor,
+  request: LocalPartRequest,
+  nowMs: number
+): Result.Result<Entry | undefined, Rejection> => {
+  const { createdIndex, how, id, version } = request
+  const model = descriptor.name
+  if (!isRecord(request.data) || isTooDeep(request.data)) {
+    const errors = [{ path: "", message: "Expected an object of bounded depth" }]
+    return Result.fail({ _tag: "InvalidRequest", errors })
+  }
+  const part = visible(tables, { model, id, createdIndex })
+  const merged = mergePatch(how === "patch" ? (part?.data ?? {}) : {}, request.data) as EncodedRecord
+  const checked = descriptor.codecs.localPart({ ...merged, [descriptor.idField]: id })
+  if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
+  const data = split(descriptor, checked.success).local
+  if (canonical(data) === canonical(part?.data ?? {})) return Result.succeed(undefined)
+  const transaction: Transaction = {
+    timeMs: Math.max(tables.lastTimeMs, nowMs),
+    command: "LocalPart",
+    events: [],
+    localParts: [{ model, id, createdIndex, version, data }],
+    outcome: { _tag: "Accepted" }
+  }
+  return Result.succeed({ transaction, payload: encode(transaction) })
+}
+
+/** For `evolve`. Of two records under one id the later created one wins, of two versions the higher, whatever the order. */
+export const setLocalPart = (table: Table, { createdIndex, data, id, version }: LocalPartSet): void => {
+  const held = table.localParts.get(id)
+  if (held !== undefined && held.createdIndex > createdIndex) return
+  const same = held?.createdIndex === createdIndex ? held : undefined
+  if (same !== undefined && same.version > version) return
+  table.localParts.set(id, { createdIndex, version, revision: (same?.revision ?? 0) + 1, data })
+}
+
+/** Forgets parts of records that are gone for good. What is forgotten is invisible already, so that no log need say it. */
+export const collect = (tables: Tables, replicated: Tables): void => {
+  for (const [model, { localParts }] of tables.byModel) {
+    const gone = localParts.keysArray().filter((id) => {
+      const part = localParts.get(id)!
+      const row = replicated.byModel.get(model)?.rows.get(id)
+      // A part may be ahead of the replicated tables: its record is committed, but not applied here yet.
+      return part.createdIndex <= replicated.index && row?.createdIndex !== part.createdIndex
+    })
+    localParts.deleteKeys(gone)
+  }
+}

@@ -1,0 +1,101 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
+import type { Entry } from "../../src/Machine/decide.ts"
+import * as LocalParts from "../../src/Machine/LocalParts.ts"
+import * as Machine from "../../src/Machine/Machine.ts"
+import * as Tables from "../../src/Machine/Tables.ts"
+import * as Model from "../../src/Model.ts"
+import { leader, User } from "./Store.ts"
+
+const user = Model.describe(User)
+
+const ownLog = () => {
+  const machine = Machine.make([])
+  const entries: Array<Entry> = []
+  const set = (request: Omit<LocalParts.LocalPartRequest, "version"> & { readonly version?: number }) => {
+    const decided = LocalParts.decideLocalPart(machine.applied, user, { version: 1, ...request }, 1)
+    if (Result.isFailure(decided) || decided.success === undefined) return decided
+    entries.push(decided.success)
+    Machine.apply(machine, { index: entries.length, payload: decided.success.payload })
+    return decided
+  }
+  const noteOf = (createdIndex: number) =>
+    LocalParts.visible(machine.applied, { model: "User", id: "a", createdIndex })?.data.note
+  return { machine, entries, set, noteOf }
+}
+
+describe("a local part (DESIGN D4)", () => {
+  it("is shown on the record it was written for, and never on another under the same id", () => {
+    const { noteOf, set } = ownLog()
+    set({ id: "a", createdIndex: 3, how: "put", data: { note: "mine" } })
+    assert.strictEqual(noteOf(3), "mine")
+    assert.strictEqual(noteOf(9), undefined)
+    set({ id: "a", createdIndex: 9, how: "put", data: { note: "next" } })
+    set({ id: "a", createdIndex: 3, how: "put", data: { note: "late" } })
+    assert.strictEqual(noteOf(9), "next")
+    assert.strictEqual(noteOf(3), undefined)
+  })
+
+  it("a put clears what it omits, a patch merges, and what changes nothing appends nothing", () => {
+    const { entries, noteOf, set } = ownLog()
+    set({ id: "a", createdIndex: 1, how: "patch", data: { note: "n" } })
+    set({ id: "a", createdIndex: 1, how: "patch", data: {} })
+    assert.strictEqual(entries.length, 1)
+    set({ id: "a", createdIndex: 1, how: "put", data: {} })
+    assert.strictEqual(noteOf(1), undefined)
+    assert.strictEqual(entries.length, 2)
+  })
+
+  it("of two versions the higher one stays, whichever is appended last", () => {
+    const { noteOf, set } = ownLog()
+    set({ id: "a", createdIndex: 1, version: 3, how: "put", data: { note: "three" } })
+    set({ id: "a", createdIndex: 1, version: 2, how: "put", data: { note: "two" } })
+    assert.strictEqual(noteOf(1), "three")
+  })
+
+  it("is refused where its data is wrong, or not local", () => {
+    const { set } = ownLog()
+    assert.isTrue(Result.isFailure(set({ id: "a", createdIndex: 1, how: "put", data: { note: 1 } })))
+    assert.isTrue(Result.isFailure(set({ id: "a", createdIndex: 1, how: "put", data: { email: "e" } })))
+    assert.isTrue(Result.isFailure(set({ id: "a", createdIndex: 1, how: "put", data: "note" })))
+  })
+
+  it("joins its record in what is read, and is collected once the record is gone", () => {
+    const { submit, machine: replicated } = leader()
+    const own = ownLog()
+    const { local, replicated: data } = LocalParts.split(user, { email: "e", note: "n" })
+    submit({ _tag: "Create", model: "User", id: "a", data })
+    own.set({ id: "a", createdIndex: 1, how: "put", data: local })
+    own.set({ id: "ahead", createdIndex: 99, how: "put", data: local })
+    const row = Tables.get(replicated.applied, "User", "a")!
+    const part = LocalParts.visible(own.machine.applied, { model: "User", id: "a", createdIndex: row.createdIndex })
+    assert.deepStrictEqual(LocalParts.join(row, part), { id: "a", email: "e", note: "n" })
+    submit({ _tag: "Delete", model: "User", id: "a" })
+    LocalParts.collect(own.machine.applied, replicated.applied)
+    assert.deepStrictEqual(own.machine.applied.byModel.get("User")!.localParts.keysArray(), ["ahead"])
+  })
+
+  it("does not enter the state hash", () => {
+    const { machine, set } = ownLog()
+    set({ id: "a", createdIndex: 1, how: "put", data: { note: "n" } })
+    const before = Tables.stateHash(machine.applied)
+    set({ id: "a", createdIndex: 1, how: "put", data: { note: "m" } })
+    assert.strictEqual(Tables.stateHash(machine.applied), before)
+  })
+})
+
+it("a local model goes through the same decide and evolve, in the node's own log (DESIGN D4)", () => {
+  class View extends Model.Class<View>("View")(
+    { id: Model.id(Schema.String), html: Schema.String },
+    { mode: "local" }
+  ) {}
+  const machine = Machine.make([Model.describe(View)])
+  Machine.beginSpeculation(machine)
+  const at = (index: number) => ({ index, nowMs: 1, newId: () => "v1" })
+  assert.strictEqual(
+    Machine.decideNext(machine, { _tag: "Create", model: "View", data: { html: "<p>" } }, at(1))._tag,
+    "Accepted"
+  )
+  assert.deepStrictEqual(Tables.get(machine.speculative!, "View", "v1")?.data, { id: "v1", html: "<p>" })
+  assert.strictEqual(Machine.decideNext(machine, { _tag: "Create", model: "View", data: {} }, at(2))._tag, "Rejected")
+})
