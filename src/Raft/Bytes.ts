@@ -147,6 +147,10 @@ export class ByteReader {
     return value
   }
 
+  atEnd(): boolean {
+    return this.offset >= this.bytes.length
+  }
+
   end(): void {
     if (this.failure === undefined && this.offset < this.bytes.length) {
       this.fail("end", `${this.bytes.length - this.offset} bytes after the last field`)

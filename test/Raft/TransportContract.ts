@@ -102,9 +102,10 @@ export const transportContract = (name: string, twoNodes: TwoNodes): void => {
     it.live("send says false to a stranger, and once the queue holds its limit; what was taken arrives", () =>
       Effect.gen(function* () {
         const { a, b } = yield* twoNodes()
-        const [, atB] = [yield* record(a), yield* record(b)]
+        const [atA, atB] = [yield* record(a), yield* record(b)]
         assert.isFalse(a.send("stranger", "control", heartbeat(1)))
-        yield* atB.until(() => a.connected().has("b") && b.connected().has("a"))
+        yield* atA.until(() => a.connected().has("b"))
+        yield* atB.until(() => b.connected().has("a"))
         const body = new Uint8Array(64 * 1024)
         let taken = 0
         while (a.send("b", "control", { _tag: "Forward", requestId: taken, body })) taken += 1

@@ -1,7 +1,11 @@
 /** The transport's contract, on every layer of it. */
-import { assert, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { createServer, request } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
+import * as PeerSockets from "../../src/Raft/PeerSockets.ts"
 import { type Membership, Transport, unformed } from "../../src/Raft/Transport.ts"
 import { record, transportContract } from "./TransportContract.ts"
 
@@ -43,3 +47,104 @@ it.effect("a cut link takes both peers down, and what was on its way is lost wit
     )
   })
 )
+
+const socketNode = Effect.fnUntraced(function* (options: {
+  readonly id: string
+  readonly peer: { readonly id: string; readonly address: string }
+  readonly membership?: Membership | undefined
+  readonly secret?: string
+}) {
+  const { id, peer, membership, secret } = options
+  const server = yield* Layer.build(
+    NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "100 millis" })
+  )
+  const address = HttpServer.formatAddress(Context.get(server, HttpServer.HttpServer).address).replace("http://", "")
+  const built = yield* HttpRouter.serve(
+    PeerSockets.layer({
+      self: { nodeId: id, address, instanceId: `i${id}`, peers: [peer] },
+      ...(membership === undefined ? {} : { membership }),
+      ...(secret === undefined ? {} : { secret })
+    }),
+    { disableLogger: true, disableListenLog: true }
+  ).pipe(Layer.build, Effect.provideContext(server))
+  return { port: Context.get(built, Transport), address }
+})
+
+/** The smaller id dials, so only `a` needs an address of the other. */
+const twoSocketNodes = Effect.fnUntraced(function* (options: {
+  readonly membership?: { readonly a?: Membership; readonly b?: Membership }
+  readonly secrets?: { readonly a: string; readonly b: string }
+}) {
+  const { membership = {}, secrets } = options
+  const b = yield* socketNode({
+    id: "b",
+    peer: { id: "a", address: "127.0.0.1:1" },
+    membership: membership.b,
+    ...(secrets === undefined ? {} : { secret: secrets.b })
+  })
+  const a = yield* socketNode({
+    id: "a",
+    peer: { id: "b", address: b.address },
+    membership: membership.a,
+    ...(secrets === undefined ? {} : { secret: secrets.a })
+  })
+  return { a: a.port, b: b.port, addressOfB: b.address }
+})
+
+transportContract("PeerSockets.layer", (membership = {}) => twoSocketNodes({ membership }))
+
+transportContract("PeerSockets.layer with a secret", (membership = {}) =>
+  twoSocketNodes({ membership, secrets: { a: "s", b: "s" } })
+)
+
+describe("PeerSockets", () => {
+  it.live("a peer with another secret never comes up, and both are told why (D8)", () =>
+    Effect.gen(function* () {
+      const warned = yield* Deferred.make<string>()
+      const logger = Logger.make(({ message }) => {
+        const line = String(message)
+        if (line.includes("does not prove")) Deferred.doneUnsafe(warned, Effect.succeed(line))
+      })
+      const { a, b } = yield* twoSocketNodes({ secrets: { a: "s", b: "t" } }).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      const line = yield* Deferred.await(warned).pipe(Effect.timeout("5 seconds"))
+      assert.include(line, "a does not prove the cluster secret")
+      assert.strictEqual(a.connected().size + b.connected().size, 0)
+    })
+  )
+
+  it.live("an upgrade that carries Origin, and one that a proxy forwards from elsewhere, are refused (D8)", () =>
+    Effect.gen(function* () {
+      const { addressOfB } = yield* twoSocketNodes({})
+      const statusWith = (headers: Record<string, string>) =>
+        Effect.callback<number>((resume) => {
+          const upgrade = { connection: "Upgrade", upgrade: "websocket", ...headers }
+          const key = { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", "sec-websocket-version": "13" }
+          const sent = request(`http://${addressOfB}${PeerSockets.path}`, { headers: { ...upgrade, ...key } })
+          sent.on("response", (response) => resume(Effect.succeed(response.statusCode ?? 0)))
+          sent.on("upgrade", (response, socket) => {
+            socket.destroy()
+            resume(Effect.succeed(response.statusCode ?? 0))
+          })
+          sent.end()
+        })
+      assert.strictEqual(yield* statusWith({ origin: "http://localhost" }), 403)
+      assert.strictEqual(yield* statusWith({ "x-forwarded-for": "10.0.0.1" }), 403)
+      assert.strictEqual(yield* statusWith({}), 101)
+    })
+  )
+
+  it.live("a peer that stops goes down", () =>
+    Effect.gen(function* () {
+      const first = yield* Scope.make()
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } }).pipe(Scope.provide(first))
+      const a = yield* socketNode({ id: "a", peer: { id: "b", address: b.address } })
+      const atA = yield* record(a.port)
+      yield* atA.until(() => atA.count("PeerUp") === 1)
+      yield* Scope.close(first, Exit.void)
+      yield* atA.until(() => atA.count("PeerDown") === 1)
+      assert.isFalse(a.port.send("b", "control", { _tag: "HeartbeatReply", term: 1, readNumber: 1 }))
+    })
+  )
+})

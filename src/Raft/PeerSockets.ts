@@ -1,0 +1,193 @@
+/**
+ * The transport over WebSockets on the node's own HTTP port, at `/_raft`: who dials whom, and what is up. D8.
+ * Two sockets for each pair, one a lane; the smaller node id dials both. Not one connection's life (PeerLink.ts).
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, FiberSet, Layer, Option, Random, type Scope } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Socket } from "effect/socket"
+import { checkRemoteAddress, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
+import type { NodeId } from "./Message.ts"
+import { openLink, type PeerLink, type Side } from "./PeerLink.ts"
+import type { Lane } from "./PeerMessage.ts"
+import { helloOf, type Membership, type Self, Transport, type TransportEvent, unformed } from "./Transport.ts"
+
+export const path = "/_raft"
+
+export const backoffMinMs = 50
+export const backoffMaxMs = 500
+/** How long a socket may take to open. A server that still builds its layers accepts and never answers. */
+const openTimeoutMs = 1_000
+/** Connections that are shaking hands at once; a stranger past it is sent away (503). */
+export const handshakesMaxCount = 64
+
+const lanes: ReadonlyArray<Lane> = ["control", "bulk"]
+
+export interface PeerSocketsOptions {
+  readonly self: Self
+  readonly membership?: Membership
+  /** Proves a peer. Without one only loopback peers are dialled and accepted. */
+  readonly secret?: string
+  /** `wss` where the peers' ports speak TLS. */
+  readonly scheme?: "ws" | "wss"
+}
+
+/** Adds the route, dials, and keeps dialling until its scope closes. */
+export const make = Effect.fnUntraced(function* (
+  options: PeerSocketsOptions
+): Effect.fn.Return<Transport["Service"], never, HttpRouter.HttpRouter | Socket.WebSocketConstructor | Scope.Scope> {
+  const { self, secret } = options
+  const router = yield* HttpRouter.HttpRouter
+  const webSocketConstructor = yield* Socket.WebSocketConstructor
+  const dialers = yield* FiberSet.make<void>()
+  const runDialer = yield* FiberSet.runtime(dialers)()
+
+  let membership = options.membership ?? unformed
+  let handler: ((event: TransportEvent) => void) | undefined
+  let handshakes = 0
+  const links: Record<Lane, Map<NodeId, PeerLink>> = { control: new Map(), bulk: new Map() }
+
+  const helloTo = (targetNodeId: NodeId, lane: Lane): Hello =>
+    helloOf({ self, membership, targetNodeId, lane, protocolMin, protocolMax, nonce: randomBytes(nonceBytes) })
+
+  const lower = (link: PeerLink): void => {
+    const peer = link.hello.nodeId
+    if (links[link.lane].get(peer) !== link) return
+    links[link.lane].delete(peer)
+    if (link.lane === "control") handler?.({ _tag: "PeerDown", peer })
+  }
+  /** A newer proven link takes the place of an older one, which a peer that restarted has left half open. */
+  const raise = Effect.fnUntraced(function* (link: PeerLink) {
+    const peer = link.hello.nodeId
+    const older = links[link.lane].get(peer)
+    if (older !== undefined) {
+      lower(older)
+      yield* older.close
+    }
+    links[link.lane].set(peer, link)
+    if (link.lane === "control") handler?.({ _tag: "PeerUp", peer, hello: link.hello })
+  })
+
+  /** Opens, holds and ends one link. Resumes only when the link has ended, with why. */
+  const hold = Effect.fnUntraced(function* (socket: Socket.Socket, side: Side, opened: () => void) {
+    const greeted = membership
+    const link = yield* openLink({ socket, side, secret })
+    opened()
+    // What we said of ourselves while it opened may be out of date: the next hello says it right.
+    if (greeted !== membership) return "The membership changed"
+    yield* raise(link)
+    return yield* link
+      .run((message) => {
+        if (links.control.has(link.hello.nodeId)) handler?.({ _tag: "Received", from: link.hello.nodeId, message })
+      })
+      .pipe(Effect.ensuring(Effect.sync(() => lower(link))))
+  }, Effect.scoped)
+
+  const dial = Effect.fnUntraced(function* (peer: { readonly id: NodeId; readonly address: string }, lane: Lane) {
+    const socket = yield* Socket.makeWebSocket(`${options.scheme ?? "ws"}://${peer.address}${path}`, {
+      openTimeout: openTimeoutMs
+    }).pipe(Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor))
+    let backoffMs = backoffMinMs
+    while (true) {
+      const side: Side = { role: "dialer", hello: helloTo(peer.id, lane) }
+      yield* hold(socket, side, () => {
+        backoffMs = backoffMinMs
+      }).pipe(
+        Effect.catchTag("LinkClosed", (closed) =>
+          (closed.refused ? Effect.logWarning : Effect.logDebug)(
+            `Cannot keep the ${lane} link to ${peer.id} at ${peer.address}: ${closed.message}`
+          )
+        )
+      )
+      // Half of the delay is random, so that nodes that lost each other at once do not all return at once.
+      yield* Effect.sleep(backoffMs * (0.5 + 0.5 * (yield* Random.next)))
+      backoffMs = Math.min(backoffMaxMs, backoffMs * 2)
+    }
+  })
+
+  /** The log's members once there are any, the flags' peers until then: flags never override the log (RAFT C16). */
+  const dialAll = Effect.suspend(() => {
+    const known = membership.members.length > 0 ? membership.members : self.peers
+    for (const peer of known.filter(({ id }) => self.nodeId < id)) {
+      const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
+      if (refusal === undefined) for (const lane of lanes) runDialer(dial(peer, lane))
+    }
+    return Effect.void
+  })
+  const closeAll = Effect.suspend(() =>
+    Effect.forEach(
+      lanes.flatMap((lane) => [...links[lane].values()]),
+      (link) =>
+        Effect.andThen(
+          link.close,
+          Effect.sync(() => lower(link))
+        ),
+      { discard: true }
+    )
+  )
+
+  const accept = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    // A browser says where its page came from, and no peer does: no page may speak to a node through a browser (D8).
+    if (request.headers.origin !== undefined) return HttpServerResponse.empty({ status: 403 })
+    const forwarded = request.headers.forwarded ?? request.headers["x-forwarded-for"]
+    const remoteAddress = forwarded ?? Option.getOrElse(request.remoteAddress, () => "")
+    if (checkRemoteAddress({ secret, remoteAddress }) !== undefined) return HttpServerResponse.empty({ status: 403 })
+    if (request.headers.upgrade?.toLowerCase() !== "websocket") return HttpServerResponse.empty({ status: 426 })
+    if (handshakes >= handshakesMaxCount) return HttpServerResponse.empty({ status: 503 })
+    handshakes += 1
+    let shaking = true
+    const opened = (): void => {
+      if (shaking) handshakes -= 1
+      shaking = false
+    }
+    const side: Side = { role: "acceptor", answer: (theirs) => helloTo(theirs.nodeId, theirs.lane) }
+    return yield* request.upgrade.pipe(
+      Effect.flatMap((socket) => hold(socket, side, opened)),
+      Effect.catchTag("LinkClosed", (closed) =>
+        (closed.refused ? Effect.logWarning : Effect.logDebug)(`A peer's link ended: ${closed.message}`)
+      ),
+      Effect.as(HttpServerResponse.empty()),
+      Effect.catchTag("HttpServerError", () => Effect.succeed(HttpServerResponse.empty({ status: 426 }))),
+      Effect.ensuring(Effect.sync(opened))
+    )
+  })
+
+  yield* router.add("GET", path, accept)
+  yield* Effect.addFinalizer(() => closeAll)
+  yield* dialAll
+
+  return Transport.of({
+    send: (peer, lane, message) => links.control.has(peer) && links[lane].get(peer)?.send(message) === true,
+    connected: () => new Map([...links.control].map(([peer, link]) => [peer, link.hello])),
+    announce: (next) =>
+      Effect.gen(function* () {
+        membership = next
+        yield* FiberSet.clear(dialers)
+        yield* closeAll
+        yield* dialAll
+      }),
+    run: (own) =>
+      Effect.suspend(() => {
+        handler = own
+        for (const [peer, { hello }] of [...links.control]) own({ _tag: "PeerUp", peer, hello })
+        return Effect.never
+      }).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            handler = undefined
+          })
+        )
+      )
+  })
+})
+
+/** Give it the router of the node's server; see {@link make}. */
+export const layerWith = (
+  options: PeerSocketsOptions
+): Layer.Layer<Transport, never, HttpRouter.HttpRouter | Socket.WebSocketConstructor> =>
+  Layer.effect(Transport, make(options))
+
+/** With the WebSocket that Node, Bun and Deno all have. */
+export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport, never, HttpRouter.HttpRouter> =>
+  layerWith(options).pipe(Layer.provide(Socket.layerWebSocketConstructorGlobal))
