@@ -70,6 +70,8 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       return
     }
     case "DiskStalled":
+      // The overdue write may have completed just before: then no other completion would end the stall.
+      if (state.durableSeq === state.writtenSeq) return
       state.diskStalled = true
       if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
       return
