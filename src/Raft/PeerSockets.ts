@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import { Effect, FiberSet, Layer, Option, Random, type Scope } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
-import { checkRemoteAddress, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
+import { checkRemoteAddress, describeRefusal, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
 import type { NodeId } from "./Message.ts"
 import { openLink, type PeerLink, type Side } from "./PeerLink.ts"
 import type { Lane } from "./PeerMessage.ts"
@@ -108,11 +108,16 @@ export const make = Effect.fnUntraced(function* (
   /** The log's members once there are any, the flags' peers until then: flags never override the log (RAFT C16). */
   const dialAll = Effect.suspend(() => {
     const known = membership.members.length > 0 ? membership.members : self.peers
-    for (const peer of known.filter(({ id }) => self.nodeId < id)) {
-      const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
-      if (refusal === undefined) for (const lane of lanes) runDialer(dial(peer, lane))
-    }
-    return Effect.void
+    return Effect.forEach(
+      known.filter(({ id }) => self.nodeId < id),
+      (peer) => {
+        const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
+        if (refusal !== undefined) return Effect.logWarning(`Cannot dial ${peer.id}: ${describeRefusal(refusal)}`)
+        for (const lane of lanes) runDialer(dial(peer, lane))
+        return Effect.void
+      },
+      { discard: true }
+    )
   })
   const closeAll = Effect.suspend(() =>
     Effect.forEach(
