@@ -38,6 +38,19 @@ const corruptionOf = (found: { name: string; offset: number; index: number; what
     index: found.index
   })
 
+interface LastBatch {
+  readonly name: string
+  readonly offset: number
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Makes the last batch durable before anybody acts on it: after a kill -9 it may stand in the page cache alone. It is
+ * written again, since a sync that failed before may have left its pages marked clean, and a second would then lie.
+ */
+const renew = (directory: string, { name, offset, bytes }: LastBatch) =>
+  withFile(`${directory}/${name}`, "r+", (file) => Effect.andThen(writeAll(file, bytes, offset), syncFile(file)))
+
 /** Keeps a copy of bytes that were never acknowledged, then zeroes them, so that no later reader takes them for a batch. */
 const repair = Effect.fnUntraced(function* (directory: string, torn: TornTail) {
   const rest = torn.bytes.subarray(torn.offset)
@@ -70,6 +83,7 @@ export const openLog = Effect.fnUntraced(function* (options: {
   const recovery = emptyRecovery()
   let torn: TornTail | undefined
   let leftover: string | undefined
+  let lastBatch: LastBatch | undefined
   if (segments.length === 0 && options.mustExist) {
     const what = "no segment is left of a log that was there"
     return yield* corruptionOf({ name: segmentName(1), offset: 0, index: 1, what })
@@ -78,6 +92,11 @@ export const openLog = Effect.fnUntraced(function* (options: {
     const isLast = position === segments.length - 1
     const bytes = yield* readWholeFile(`${directory}/${name}`)
     const read = readSegment(recovery, bytes, isLast)
+    const { last } = recovery
+    if (read._tag !== "Leftover" && last?.lastBatchOffset !== undefined) {
+      const offset = last.lastBatchOffset
+      lastBatch = { name, offset, bytes: bytes.subarray(offset, last.endOffset) }
+    }
     switch (read._tag) {
       case "Clean":
         break
@@ -104,6 +123,7 @@ export const openLog = Effect.fnUntraced(function* (options: {
     return yield* corruptionOf({ name, offset: 0, index: recovery.held.lastIndex + 1, what: "the segment is missing" })
   }
   // Only now that the whole chain is read is anything changed: a refused log is left as it was found.
+  if (lastBatch !== undefined) yield* renew(directory, lastBatch)
   if (leftover !== undefined) yield* setAside(directory, leftover)
   if (torn !== undefined) yield* repair(directory, torn)
   return { held: recovery.held, batch: recovery.batch, last: recovery.last } satisfies OpenedLog

@@ -19,6 +19,8 @@ export interface Recovery {
         readonly header: SegmentHeader
         /** Where the next batch goes. */
         readonly endOffset: number
+        /** Where the last whole batch starts; undefined when the segment has none. */
+        readonly lastBatchOffset: number | undefined
         readonly checksum: number
         readonly sealed: boolean
       }
@@ -71,6 +73,7 @@ export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boole
 interface Batches {
   /** Behind the last whole batch. */
   readonly endOffset: number
+  readonly lastBatchOffset: number | undefined
   readonly checksum: number
   readonly sealed: boolean
   /** What ended the reading before the unwritten rest, and where. */
@@ -83,12 +86,13 @@ interface Batches {
 function readBatches(recovery: Recovery, bytes: Uint8Array, header: SegmentHeader): Batches {
   const { held } = recovery
   let endOffset = SEGMENT_HEADER_BYTES
+  let lastBatchOffset: number | undefined
   let sum = 0
   let sealed = false
   let offset = endOffset
   let pending: Array<{ readonly body: RecordBody; readonly offset: number }> = []
   const ended = (what: string | undefined, refusal?: string): Batches => {
-    return { endOffset, checksum: sum, sealed, what, damageOffset: offset, refusal }
+    return { endOffset, lastBatchOffset, checksum: sum, sealed, what, damageOffset: offset, refusal }
   }
   for (;;) {
     if (isUnwritten(bytes, offset)) return ended(pending.length === 0 ? undefined : "the last batch is not whole")
@@ -111,6 +115,7 @@ function readBatches(recovery: Recovery, bytes: Uint8Array, header: SegmentHeade
     }
     pending = []
     sum = checksum(bytes.subarray(endOffset, offset), sum)
+    lastBatchOffset = endOffset
     endOffset = offset
     recovery.batch = batch
   }

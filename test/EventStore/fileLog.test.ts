@@ -80,6 +80,20 @@ describe("the log in files", () => {
     })
   })
 
+  it.effect("keeps an intact last batch, which a crash may have left unsynced, byte for byte", () => {
+    const options = freshOptions()
+    return Effect.gen(function* () {
+      yield* crash(options, Effect.andThen(append(1, 3), append(4, 5)))
+      const before = readFileSync(join(options.directory, FIRST))
+      const [found, after] = yield* during(
+        options,
+        Effect.map(readAll, (found) => [found, readFileSync(join(options.directory, FIRST))] as const)
+      )
+      assert.deepStrictEqual(plain(found), plain(entries(1, 5)))
+      assert.deepStrictEqual(after, before)
+    })
+  })
+
   it.effect("refuses an empty folder when a log must be there", () => {
     const options = { ...freshOptions(), mustExist: true }
     return Effect.gen(function* () {
