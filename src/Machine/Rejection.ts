@@ -10,6 +10,10 @@ export type Rejection = { readonly operation?: number } & (
   /** `currentVersion` is null where there is no record. */
   | { readonly _tag: "VersionConflict"; readonly currentVersion: number | null }
   | { readonly _tag: "TooLarge"; readonly limit: "bytes" | "events"; readonly max: number }
+  /** The idempotency key came with another request before. */
+  | { readonly _tag: "KeyReused" }
+  /** Too many idempotency keys are held; it was certainly not done, and may be tried later. */
+  | { readonly _tag: "KeysExhausted" }
   /** The tables hold what only newer code of this model may change. */
   | { readonly _tag: "UpgradeRequired"; readonly model: string }
 )

@@ -5,6 +5,7 @@
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import type { LocalPart } from "./LocalParts.ts"
 import * as OrderedMap from "./OrderedMap.ts"
+import type { Session } from "./Sessions.ts"
 import * as StateHash from "./StateHash.ts"
 
 /** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
@@ -45,6 +46,9 @@ export interface Tables {
   readonly descriptors: ReadonlyMap<string, Descriptor>
   /** Also of models that this node has no code for. */
   readonly byModel: Map<string, Table>
+  /** By principal and key; and the same keys by the index of their entry, oldest first. */
+  readonly sessions: OrderedMap.OrderedMap<string, Session>
+  readonly sessionOrder: OrderedMap.OrderedMap<number, string>
   readonly hash: StateHash.StateHash
   readonly tombstonesMax: number
   lastTimeMs: number
@@ -62,6 +66,8 @@ export const make = (
 ): Tables => ({
   descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
   byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor.uniqueFields)])),
+  sessions: OrderedMap.make(),
+  sessionOrder: OrderedMap.make(),
   hash: StateHash.make(),
   tombstonesMax: options.tombstonesMax ?? defaultTombstonesMax,
   lastTimeMs: 0,
@@ -84,6 +90,8 @@ export const makeTable = (uniqueFields: ReadonlyArray<string>): Table => ({
 export const clone = (tables: Tables): Tables => ({
   ...tables,
   byModel: new Map(Array.from(tables.byModel, ([model, table]) => [model, cloneTable(table)])),
+  sessions: tables.sessions.clone(),
+  sessionOrder: tables.sessionOrder.clone(),
   hash: StateHash.clone(tables.hash)
 })
 

@@ -1,12 +1,19 @@
 /** The payload of one entry: one transaction, one outcome. Pure. One codec byte, then UTF-8 JSON. DESIGN D6. */
 import { Result } from "effect"
+import type { OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import { isRecord } from "./Json.ts"
 import type { LocalPartSet } from "./LocalParts.ts"
 import type { Rejection } from "./Rejection.ts"
 
 /** What became of the command. A rejection is an entry only where a key makes its outcome worth remembering. */
-export type Outcome = { readonly _tag: "Accepted" } | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+export type Outcome =
+  | {
+      readonly _tag: "Accepted"
+      /** Where a key remembers the answer: the operations without an event, by their position among all. */
+      readonly unchanged?: ReadonlyArray<{ readonly position: number; readonly answer: OperationAnswer }>
+    }
+  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 
 /** A decided command. */
 export interface Transaction {
@@ -62,8 +69,12 @@ const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof 
 
 const isOutcome = (json: unknown): boolean =>
   isRecord(json) &&
-  (json._tag === "Accepted" ||
+  ((json._tag === "Accepted" &&
+    (json.unchanged === undefined || (Array.isArray(json.unchanged) && json.unchanged.every(isUnchanged)))) ||
     (json._tag === "Rejected" && isRecord(json.rejection) && typeof json.rejection._tag === "string"))
+
+const isUnchanged = (json: unknown): boolean =>
+  isRecord(json) && Number.isSafeInteger(json.position) && isRecord(json.answer)
 
 const isEvent = (json: unknown): boolean =>
   isRecord(json) &&

@@ -9,6 +9,7 @@ import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
 import { evolve } from "./evolve.ts"
 import type { Rejection } from "./Rejection.ts"
+import * as Sessions from "./Sessions.ts"
 import * as Tables from "./Tables.ts"
 import { encode, type Outcome, type Transaction } from "./Transaction.ts"
 
@@ -39,12 +40,20 @@ export interface Entry {
   readonly payload: Uint8Array
 }
 
-/** `Unchanged`, and `Rejected` without an entry, wait for a read-index round begun afterwards before they are answered. */
+/**
+ * What is to be done. `Unchanged`, and `Rejected` without an entry, wait for a read-index round begun afterwards before
+ * they are answered. `replayedIndex` tells a copy of a keyed request, and which entry holds the outcome that it is told.
+ */
 export type Decision =
   | ({ readonly _tag: "Accepted"; readonly answer: Answer } & Entry)
-  | { readonly _tag: "Unchanged"; readonly answer: Answer }
+  | { readonly _tag: "Unchanged"; readonly answer: Answer; readonly replayedIndex?: number }
   /** With an idempotency key a rejection is an entry: a delayed copy must not be done later. */
-  | { readonly _tag: "Rejected"; readonly rejection: Rejection; readonly entry: Entry | undefined }
+  | {
+      readonly _tag: "Rejected"
+      readonly rejection: Rejection
+      readonly entry: Entry | undefined
+      readonly replayedIndex?: number
+    }
 
 /** What the deciding side supplies: where the entry would stand, its clock, and fresh ids. */
 export interface Circumstances {
@@ -57,17 +66,45 @@ export interface Circumstances {
 export const decide = (tables: Tables.Tables, command: Command, circumstances: Circumstances): Decision => {
   // Time never goes back across leaders, whatever their clocks say (DESIGN D6).
   const timeMs = Math.max(tables.lastTimeMs, circumstances.nowMs)
+  const known = decideKey(tables, command, timeMs)
+  if (known !== undefined) return known
   const decided = decideAll(tables, command, { ...circumstances, timeMs })
   if (Result.isFailure(decided)) return reject(command, timeMs, decided.failure)
   const { events, operations } = decided.success
   const answer: Answer = { timeMs, operations }
   if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
-  const transaction = transactionOf(command, timeMs, events, { _tag: "Accepted" })
+  const transaction = transactionOf(command, timeMs, events, acceptedOf(command, operations))
   const payload = encode(transaction)
   if (payload.length > entryBytesMax) {
     return reject(command, timeMs, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
   return { _tag: "Accepted", answer, transaction, payload }
+}
+
+/** What a key alone decides. These rejections are no entries: the key is another's, or there is no room for it. */
+const decideKey = (tables: Tables.Tables, command: Command, timeMs: number): Decision | undefined => {
+  const { fingerprint, key } = command
+  if (key === undefined) return undefined
+  const session = Sessions.find(tables, { ...command, key }, timeMs)
+  if (session === undefined) {
+    const full = Sessions.isFull(tables, timeMs)
+    return full ? { _tag: "Rejected", rejection: { _tag: "KeysExhausted" }, entry: undefined } : undefined
+  }
+  return session.fingerprint === fingerprint
+    ? replay(session)
+    : { _tag: "Rejected", rejection: { _tag: "KeyReused" }, entry: undefined }
+}
+
+const replay = ({ index, result }: Sessions.Session): Decision =>
+  result._tag === "Accepted"
+    ? { _tag: "Unchanged", answer: result.answer, replayedIndex: index }
+    : { _tag: "Rejected", rejection: result.rejection, entry: undefined, replayedIndex: index }
+
+const acceptedOf = (command: Command, operations: ReadonlyArray<OperationAnswer>): Outcome => {
+  const unchanged = [...operations.entries()]
+    .filter(([, answer]) => answer.change === "unchanged")
+    .map(([position, answer]) => ({ position, answer }))
+  return command.key === undefined || unchanged.length === 0 ? { _tag: "Accepted" } : { _tag: "Accepted", unchanged }
 }
 
 interface Decided {
@@ -86,6 +123,7 @@ const decideAll = (
     return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
   }
   const overlay = command._tag === "Transact" ? Tables.clone(tables) : tables
+  const outcome: Outcome = { _tag: "Accepted" }
   const events: Array<Event> = []
   const operations: Array<OperationAnswer> = []
   for (const [position, operation] of asked.entries()) {
@@ -98,9 +136,10 @@ const decideAll = (
     if (event === undefined) continue
     events.push(event)
     if (overlay !== tables) {
+      // Without the key: the overlay must not note an outcome that is not known yet.
       evolve(overlay, {
         index: at.index,
-        transaction: transactionOf(command, at.timeMs, [event], { _tag: "Accepted" })
+        transaction: { timeMs: at.timeMs, command: command._tag, events: [event], outcome }
       })
     }
   }

@@ -2,9 +2,11 @@
  * What an entry does to the tables, on every node alike. Pure but for the tables, which it owns and changes.
  * Total: it checks nothing, runs no model code and accepts what the log says. DESIGN D2.
  */
+import type { Answer, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import { canonical } from "./Json.ts"
 import { setLocalPart } from "./LocalParts.ts"
+import * as Sessions from "./Sessions.ts"
 import * as StateHash from "./StateHash.ts"
 import { makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
@@ -13,8 +15,9 @@ import * as UniqueIndex from "./UniqueIndex.ts"
 /** Applies one decided transaction as the entry at `index`. */
 export const evolve = (tables: Tables, entry: { readonly index: number; readonly transaction: Transaction }): void => {
   const { index, transaction } = entry
-  for (const event of transaction.events) evolveEvent(tables, index, event)
+  const operations = transaction.events.map((event) => evolveEvent(tables, index, event))
   for (const part of transaction.localParts ?? []) setLocalPart(tableOf(tables, part.model), part)
+  Sessions.note(tables, index, transaction, answerOf(transaction, operations))
   tables.index = index
   if (transaction.timeMs > tables.lastTimeMs) {
     StateHash.remove(tables.hash, timeElement(tables.lastTimeMs))
@@ -23,7 +26,7 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
   }
 }
 
-const evolveEvent = (tables: Tables, index: number, event: Event): void => {
+const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnswer => {
   const table = tableOf(tables, event.model)
   table.modelVersion = Math.max(table.modelVersion, event.modelVersion)
   const before = table.rows.get(event.id)
@@ -39,6 +42,17 @@ const evolveEvent = (tables: Tables, index: number, event: Event): void => {
       setTombstone(tables, table, event, index)
       break
   }
+  const { data: record, id, model, type: change, version } = event
+  const createdIndex = change === "created" ? index : (before?.createdIndex ?? index)
+  return { change, model, id, version, index, createdIndex, record }
+}
+
+/** The answer that `decide` gave, told from its events, and from what it noted of operations without one. */
+const answerOf = ({ outcome, timeMs }: Transaction, changed: ReadonlyArray<OperationAnswer>): Answer => {
+  const operations = [...changed]
+  const unchanged = outcome._tag === "Accepted" ? (outcome.unchanged ?? []) : []
+  for (const { answer, position } of unchanged) operations.splice(position, 0, answer)
+  return { timeMs, operations }
 }
 
 const tableOf = (tables: Tables, model: string): Table => {

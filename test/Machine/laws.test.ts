@@ -72,7 +72,8 @@ describe("evolve after decide", () => {
       run(seed, ({ machine, submit }, command) => {
         if (command._tag === "Transact" || command._tag === "Delete") return void submit(command)
         const before = command.id === undefined ? undefined : Tables.get(machine.applied, command.model, command.id)
-        if (submit(command)._tag === "Rejected") return
+        const decision = submit(command)
+        if (decision._tag === "Rejected" || "replayedIndex" in decision) return
         const given = command.data as Record<string, string>
         const asked = mergePatch(command._tag === "Patch" ? before!.data : {}, { ...given, id: command.id! })
         const held = Tables.get(machine.applied, command.model, command.id!)!.data
