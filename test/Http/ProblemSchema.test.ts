@@ -1,0 +1,38 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
+import { type Problem, problem, type problemDefinitions, toJson } from "../../src/Http/Problem.ts"
+import { schemaOfProblem } from "../../src/Http/ProblemSchema.ts"
+
+const definite = { definite: true } as const
+const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
+  "invalid-request": problem("invalid-request", "d", { errors: [{ path: "a.b", message: "m" }] }),
+  "not-found": problem("not-found", "d", { opIndex: 1 }),
+  "method-not-allowed": problem("method-not-allowed", "d", {}),
+  "unique-violation": problem("unique-violation", "d", { errors: [{ path: "email", message: "m" }] }),
+  "already-exists": problem("already-exists", "d", {}),
+  "command-only": problem("command-only", "d", {}),
+  gone: problem("gone", "d", { after: "12.0" }),
+  "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
+  "too-large": problem("too-large", "d", {}),
+  "unsupported-media-type": problem("unsupported-media-type", "d", {}),
+  "key-reused": problem("key-reused", "d", { key: "k" }),
+  internal: problem("internal", "d", {}),
+  "no-quorum": problem("no-quorum", "d", definite),
+  overloaded: problem("overloaded", "d", definite),
+  draining: problem("draining", "d", definite),
+  "not-caught-up": problem("not-caught-up", "d", {}),
+  "too-stale": problem("too-stale", "d", {}),
+  "upgrade-required": problem("upgrade-required", "d", definite),
+  "unknown-outcome": problem("unknown-outcome", "d", { definite: false, key: "k", operation: "/api/_operations/k" }),
+  "storage-full": problem("storage-full", "d", definite)
+}
+
+describe("problem schemas", () => {
+  for (const met of Object.values(samples)) {
+    it(`${met.kind} on the wire is what its schema documents, no member more`, () => {
+      const schema = schemaOfProblem(met.kind as keyof typeof problemDefinitions) as Schema.Codec<unknown, unknown>
+      const decoded = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })(toJson(met))
+      assert.isTrue(Result.isSuccess(decoded))
+    })
+  }
+})
