@@ -3,6 +3,7 @@
  * Not Effect's FileSystem, which has neither fdatasync nor positioned writes.
  */
 import * as fs from "node:fs"
+import { dirname, resolve } from "node:path"
 import { Effect } from "effect"
 import { LogFailed } from "./LogStore.ts"
 
@@ -34,9 +35,6 @@ export const renameFile = (from: string, to: string) =>
   operation<void>(`rename "${from}" to "${to}"`, (done) => fs.rename(from, to, done))
 
 export const unlinkFile = (path: string) => operation<void>(`remove "${path}"`, (done) => fs.unlink(path, done))
-
-export const makeDirectory = (path: string) =>
-  operation<void>(`make directory "${path}"`, (done) => fs.mkdir(path, { recursive: true }, (error) => done(error)))
 
 export const listDirectory = (path: string) =>
   operation<Array<string>>(`list directory "${path}"`, (done) => fs.readdir(path, done))
@@ -81,6 +79,21 @@ export function withFile<A, E>(
 
 /** Makes the names in a directory durable: without it, a file made or renamed may be gone after a crash. */
 export const syncDirectory = (path: string) => withFile(path, "r", syncFile)
+
+/** Makes a directory, and those above it, where they are missing; their names are durable when it returns. */
+export const makeDirectory = Effect.fnUntraced(function* (path: string) {
+  const made = yield* operation<string | undefined>(`make directory "${path}"`, (done) =>
+    fs.mkdir(path, { recursive: true }, done)
+  )
+  // The parent is synced even if nothing was made: a crash may have come between the making and the sync.
+  const top = dirname(resolve(made ?? path))
+  let parent = dirname(resolve(path))
+  yield* syncDirectory(parent)
+  while (parent !== top) {
+    parent = dirname(parent)
+    yield* syncDirectory(parent)
+  }
+})
 
 /** Writes a file so that its name never stands for half of it: temporary file, sync, rename, directory sync. */
 export const writeFileAtomically = Effect.fnUntraced(function* (options: {

@@ -94,6 +94,14 @@ describe("the log in files", () => {
     })
   })
 
+  it.effect("makes its folder, and those above it, when they are missing", () => {
+    const options = { directory: join(freshOptions().directory, "deep", "er", "log"), segmentSizeBytes: 4096 }
+    return Effect.gen(function* () {
+      yield* during(options, append(1, 1))
+      assert.deepStrictEqual(readdirSync(options.directory), [FIRST])
+    })
+  })
+
   it.effect("refuses an empty folder when a log must be there", () => {
     const options = { ...freshOptions(), mustExist: true }
     return Effect.gen(function* () {
