@@ -35,11 +35,16 @@ export interface Descriptor {
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
+/** Errors told of one record: an answer, and an entry that remembers it, stay small whatever was sent. */
+export const fieldErrorsMax = 100
+
 const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
-  formatIssue(issue).issues.map(({ message, path }) => ({
-    path: (path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join("."),
-    message
-  }))
+  formatIssue(issue)
+    .issues.slice(0, fieldErrorsMax)
+    .map(({ message, path }) => ({
+      path: (path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join("."),
+      message
+    }))
 
 /** Decoding and encoding again gives the one encoded form of a value: equal values have equal bytes and hashes. */
 export const validator = (schema: Schema.Top): Validate => {
