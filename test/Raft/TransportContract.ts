@@ -133,6 +133,12 @@ export const transportContract = (name: string, twoNodes: TwoNodes): void => {
           atA.events.map((event) => event._tag),
           ["PeerUp", "PeerDown", "PeerUp"]
         )
+        // The node that dials announces too, and dials the members from then on.
+        yield* a.announce({ clusterId: "c1", members })
+        yield* atB.until(() => b.connected().get("a")?.clusterId === "c1")
+        assert.strictEqual(b.connected().get("a")?.expectedInstanceId, "ib")
+        yield* sendUntilTaken(b, "a", "bulk", heartbeat(1))
+        yield* atA.until(() => atA.count("Received") === 1)
       })
     )
 
