@@ -43,6 +43,8 @@ export interface SimulatedNode {
   state: State.State | undefined
   reads: Array<LogReadRequest>
   unappliedIndex: number
+  /** The share of ticks that it misses, drawn per seed: clocks drift apart, and a slow leader is deposed unawares. */
+  readonly missedTicks: number
 }
 
 interface World {
@@ -56,6 +58,10 @@ interface World {
   nowMs: number
   nextReadId: number
   isFaulty: boolean
+  /** Drawn per seed: the first that many messages in flight are as likely to arrive next. */
+  readonly reorderCount: number
+  /** Drawn per seed: how often links are cut, nodes crash and ticks outrun messages. */
+  readonly harm: number
 }
 
 const config = {
@@ -70,7 +76,7 @@ const config = {
 /** Runs one cluster through its faults, heals it, and requires that it then agrees on something new. */
 export const run = (options: Options): Result => {
   const random = generator(options.seed)
-  const nodes = Array.from({ length: options.nodeCount }, (_, at) => makeNode(`n${at}`))
+  const nodes = Array.from({ length: options.nodeCount }, (_, at) => makeNode(`n${at}`, random() ** 2 * 0.97))
   const world: World = {
     options,
     random,
@@ -80,7 +86,9 @@ export const run = (options: Options): Result => {
     cut: new Set(),
     nowMs: 0,
     nextReadId: 1,
-    isFaulty: true
+    isFaulty: true,
+    reorderCount: 2 ** Math.floor(random() * 10),
+    harm: random() * 3
   }
   let failure: string | undefined
   try {
@@ -96,23 +104,29 @@ export const run = (options: Options): Result => {
 
 /** One event, drawn at random: mostly progress, sometimes harm. */
 const act = (world: World): void => {
-  const draw = world.random() * 100
+  const draw = world.random() * (95 + 5 * world.harm)
   if (draw < 45) deliver(world)
   else if (draw < 65) sync(world, pick(world, world.nodes))
   else if (draw < 75) serve(world, pick(world, world.nodes))
   else if (draw < 88) tick(world)
   else if (draw < 96) request(world, pick(world, world.nodes))
-  else if (draw < 97.2) toggleLink(world)
-  else if (draw < 98) world.cut.clear()
-  else if (draw < 98.4) crash(world, pick(world, world.nodes))
-  else if (draw < 99.4) start(world, pick(world, world.nodes))
-  else if (draw < 99.7) feed(world, pick(world, world.nodes), { _tag: "DiskStalled" })
-  else feed(world, pick(world, world.nodes), { _tag: "PeerUnreachable", peer: pick(world, world.nodes).id })
+  else harm(world)
+}
+
+const harm = (world: World): void => {
+  const draw = world.random() * 100
+  const node = pick(world, world.nodes)
+  if (draw < 25) cutLinks(world, node)
+  else if (draw < 45) world.cut.clear()
+  else if (draw < 55) crash(world, node)
+  else if (draw < 85) start(world, node)
+  else if (draw < 92) feed(world, node, { _tag: "DiskStalled" })
+  else feed(world, node, { _tag: "PeerUnreachable", peer: pick(world, world.nodes).id })
 }
 
 /** Takes any message in flight: so they are reordered and delayed without bound; some are lost or arrive twice. */
 const deliver = (world: World): void => {
-  const at = Math.floor(world.random() * Math.min(world.network.length, world.isFaulty ? 64 : 1))
+  const at = Math.floor(world.random() * Math.min(world.network.length, world.isFaulty ? world.reorderCount : 1))
   const envelope = world.network[at]
   if (envelope === undefined) return
   const chance = world.isFaulty ? world.random() : 1
@@ -150,7 +164,7 @@ const serve = (world: World, node: SimulatedNode): void => {
 const tick = (world: World): void => {
   world.nowMs += 20
   for (const node of world.nodes) {
-    const isPaused = world.isFaulty && world.random() < 0.2
+    const isPaused = world.isFaulty && world.random() < node.missedTicks
     if (!isPaused) feed(world, node, { _tag: "Tick", nowMs: world.nowMs, random: world.random() })
   }
 }
@@ -170,8 +184,8 @@ const request = (world: World, node: SimulatedNode): void => {
   feed(world, node, { _tag: "Propose", term: state.currentTerm, lastIndex: state.log.lastIndex, entries })
 }
 
-const toggleLink = (world: World): void => {
-  const from = pick(world, world.nodes)
+/** Parts a node from most others, both ways or one way. */
+const cutLinks = (world: World, from: SimulatedNode): void => {
   const isWhole = world.random() < 0.5
   for (const to of world.nodes) {
     if (to === from || world.random() < 0.3) continue
@@ -253,13 +267,14 @@ const recover = (disk: Disk): Recovered => ({
   )
 })
 
-const makeNode = (id: NodeId): SimulatedNode => ({
+const makeNode = (id: NodeId, missedTicks: number): SimulatedNode => ({
   id,
   disk: { hardState: { currentTerm: 0, votedFor: undefined }, entries: [] },
   unsynced: [],
   state: undefined,
   reads: [],
-  unappliedIndex: 0
+  unappliedIndex: 0,
+  missedTicks
 })
 
 const pick = <A>(world: World, from: ReadonlyArray<A>): A => from[Math.floor(world.random() * from.length)]!

@@ -13,7 +13,7 @@ describe("simulator", () => {
     let electionsCount = 0
     for (const seed of seeds) {
       const nodeCount = nodeCounts[seed % nodeCounts.length]!
-      const result = Simulator.run({ seed, nodeCount, stepCount: 6000 })
+      const result = Simulator.run({ seed, nodeCount, stepCount: 20_000 })
       assert.strictEqual(result.failure, undefined, `seed ${seed}, ${nodeCount} nodes`)
       committedCount += result.committedCount
       readsCount += result.readsCount
