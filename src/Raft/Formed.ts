@@ -1,0 +1,117 @@
+/**
+ * From an empty directory to a member of a cluster, once in a node's life (RAFT C16, diss. 11.7.2): listens to its
+ * peers' hellos until it may mint the cluster or is told of it, and makes both the cluster id and entry 1 durable.
+ * The shell around Forming.ts. A node that is formed passes through at once, and tells empty peers of its cluster.
+ */
+import { randomUUID } from "node:crypto"
+import { Deferred, Effect, Schema, type Scope } from "effect"
+import { Directory } from "../EventStore/Directory.ts"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { invariant } from "../Invariant.ts"
+import { decodeConfiguration, encodeConfiguration, type VoterConfiguration } from "./ConfigurationCodec.ts"
+import { decideForming, type Heard, type Proposed } from "./Forming.ts"
+import { type Self, Transport, type TransportEvent } from "./Transport.ts"
+
+/** This node may not become a member: what it says is for the person who started it. */
+export class FormingRefused extends Schema.TaggedError<FormingRefused>()("FormingRefused", {
+  reason: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The cluster that a node belongs to, and the first entry of its log. */
+export interface FormedCluster {
+  readonly clusterId: string
+  readonly firstEntry: LogEntry
+  readonly configuration: VoterConfiguration
+}
+
+/** The first entry, which no election precedes: no node leads term 1. */
+const firstEntryOf = (configuration: VoterConfiguration): LogEntry => ({
+  index: 1,
+  term: 1,
+  type: "configuration",
+  payload: encodeConfiguration(configuration)
+})
+
+const configurationOf = (entry: LogEntry): VoterConfiguration => {
+  const decoded = decodeConfiguration(entry.payload)
+  invariant(decoded._tag === "Configuration", "entry 1 is not a configuration")
+  return decoded.configuration
+}
+
+/** Waits until this node is formed; its log is open only while it is written. Interrupted, it may be run again. */
+export const formed = Effect.fnUntraced(function* (
+  self: Self,
+  openLog: Effect.Effect<LogStore["Service"], LogFailed | LogCorrupt, Scope.Scope>
+) {
+  const directory = yield* Directory
+  const transport = yield* Transport
+  const identity = yield* directory.identity
+
+  if (identity.clusterId !== null) {
+    const [firstEntry] = yield* openLog.pipe(
+      Effect.flatMap((store) => store.read({ fromIndex: 1, toIndex: 1, maxBytes: 1 })),
+      Effect.scoped
+    )
+    invariant(firstEntry !== undefined, "a formed node has no entry 1")
+    return { clusterId: identity.clusterId, firstEntry, configuration: configurationOf(firstEntry) }
+  }
+
+  const next = yield* Deferred.make<FormedCluster, FormingRefused>()
+  const heard = new Map<string, Heard>()
+  let proposed: (Proposed & { readonly entry: LogEntry }) | undefined
+  const own = { ...self, peers: self.peers.map(({ id }) => id) }
+
+  const consider = (): void => {
+    const forming = decideForming({ own, heard: [...heard.values()], proposed })
+    switch (forming._tag) {
+      case "Wait":
+        return
+      case "Refuse":
+        return void Deferred.doneUnsafe(
+          next,
+          Effect.fail(new FormingRefused({ reason: forming.reason, message: forming.message }))
+        )
+      case "Mint": {
+        const firstEntry = firstEntryOf(forming.configuration)
+        const cluster = { clusterId: randomUUID(), firstEntry, configuration: forming.configuration }
+        return void Deferred.doneUnsafe(next, Effect.succeed(cluster))
+      }
+      case "Adopt": {
+        invariant(proposed !== undefined, "adopted what nobody proposed")
+        const { clusterId, configuration } = forming
+        return void Deferred.doneUnsafe(next, Effect.succeed({ clusterId, configuration, firstEntry: proposed.entry }))
+      }
+    }
+  }
+
+  const listen = (event: TransportEvent): void => {
+    if (event._tag === "PeerUp") heard.set(event.peer, { ...event.hello, nodeId: event.peer })
+    else if (event._tag === "PeerDown") heard.delete(event.peer)
+    else if (event.message._tag === "Form") {
+      const { clusterId, entry } = event.message
+      const decoded = decodeConfiguration(entry.payload)
+      if (decoded._tag === "Configuration") proposed = { clusterId, configuration: decoded.configuration, entry }
+    }
+    consider()
+  }
+
+  consider()
+  const cluster = yield* Effect.raceFirst(Deferred.await(next), transport.run(listen))
+  // The entry first: an id without its log would be a lost log. An entry without the id has promised nobody anything.
+  yield* openLog.pipe(
+    Effect.flatMap((store) =>
+      store.append([
+        {
+          ...(store.recovered.lastIndex === 0 ? {} : { truncateFromIndex: 1 }),
+          hardState: { currentTerm: 1, votedFor: undefined },
+          entries: [cluster.firstEntry]
+        }
+      ])
+    ),
+    Effect.scoped
+  )
+  yield* directory.setClusterId(cluster.clusterId)
+  return cluster
+})

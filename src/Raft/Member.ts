@@ -1,0 +1,160 @@
+/**
+ * One member of a cluster, as the rooms above see it: it forms the cluster once, then agrees with it, and hands to the
+ * leader what it cannot decide itself. Not consensus (RaftNode.ts) and not HTTP.
+ */
+import { Clock, Context, Deferred, Effect, FiberSet, Layer, type Scope } from "effect"
+import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
+import { Directory, type DirectoryMismatch } from "../EventStore/Directory.ts"
+import { layerFile } from "../EventStore/FileLog.ts"
+import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import type { Command } from "../Machine/Command.ts"
+import * as Machine from "../Machine/Machine.ts"
+import type { Tables } from "../Machine/Tables.ts"
+import type { Descriptor } from "../Model.ts"
+import { type FormedCluster, type FormingRefused, formed } from "./Formed.ts"
+import * as Forwarding from "./Forwarding.ts"
+import type { NodeId } from "./Message.ts"
+import { NotDone, type UnknownOutcome } from "./Outcome.ts"
+import { defaults, type RaftConfig } from "./RaftConfig.ts"
+import * as RaftNode from "./RaftNode.ts"
+import * as ReplicatedMachine from "./ReplicatedMachine.ts"
+import { type Self, Transport, type TransportEvent } from "./Transport.ts"
+
+/** A write is answered within this time: done, certainly not done, or unknown. */
+const submitTimeoutMs = 2_500
+/** How long a request waits for a leader before it is refused: longer than an election takes. */
+const leaderWaitMs = 1_500
+/** How often a request that waits for a leader looks again. */
+const leaderPollMs = 10
+
+type Node = RaftNode.RaftNode<Command, ReplicatedMachine.CommandResult>
+type Answered = RaftNode.Answered<ReplicatedMachine.CommandResult>
+
+/** Why a member ended: its disk, its files, or a cluster that will not have it. */
+export type MemberFailure = LogFailed | LogCorrupt | DirectoryMismatch | FormingRefused
+
+export class Member extends Context.Service<
+  Member,
+  {
+    readonly self: Self
+    /** Decides a command on the leader, wherever it is. `NotDone` is certain, of this attempt. */
+    readonly submit: (command: Command) => Effect.Effect<Answered, NotDone | UnknownOutcome>
+    /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
+    readonly readIndex: Effect.Effect<number, NotDone>
+    /** What is applied here. It changes with every entry: read it at once, or clone it. */
+    readonly tables: Tables
+    /** The cluster, once this node is formed; the node, once it runs. */
+    readonly cluster: () => FormedCluster | undefined
+    readonly node: () => Node | undefined
+    readonly leader: () => NodeId | undefined
+    /** Ends with what stopped this member. */
+    readonly stopped: Effect.Effect<never, MemberFailure>
+  }
+>()("lithair/Raft/Member") {}
+
+export interface MemberOptions {
+  readonly self: Self
+  readonly models: ReadonlyArray<Descriptor>
+  readonly config?: RaftConfig
+}
+
+const leaderOf = (node: Node | undefined): NodeId | undefined => {
+  const role = node?.core.role
+  if (role?._tag === "Leader") return node?.core.nodeId
+  return role?._tag === "Follower" ? role.leader : undefined
+}
+
+const make = Effect.fnUntraced(function* (
+  options: MemberOptions
+): Effect.fn.Return<Member["Service"], never, Directory | Transport | Scope.Scope> {
+  const { self } = options
+  const directory = yield* Directory
+  const transport = yield* Transport
+  const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
+  const stopped = yield* Deferred.make<never, MemberFailure>()
+  const machine = Machine.make(options.models)
+  let cluster: FormedCluster | undefined
+  let node: Node | undefined
+
+  const openLog = Layer.build(layerFile({ directory: `${directory.path}/log` }))
+
+  const run = Effect.gen(function* () {
+    cluster = yield* formed(
+      self,
+      Effect.map(openLog, (context) => Context.get(context, LogStore))
+    )
+    const { clusterId, configuration, firstEntry } = cluster
+    yield* transport.announce({ clusterId, members: configuration.voters })
+    const running = yield* RaftNode.make({
+      nodeId: self.nodeId,
+      configuration: { voters: configuration.voters.map(({ id }) => id) },
+      config: options.config ?? defaults,
+      machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() }),
+      submitTimeoutMs
+    }).pipe(Effect.provide(yield* openLog))
+    node = running
+    const listen = (event: TransportEvent): void => {
+      if (event._tag === "PeerDown") {
+        running.peerDown(event.peer)
+        forwarding.peerDown(event.peer)
+      } else if (event._tag === "PeerUp") {
+        if (event.hello.clusterId === null) {
+          transport.send(event.peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
+        }
+      } else if (event.message._tag === "Forward" || event.message._tag === "ForwardReply") {
+        forwarding.receive(event.from, event.message)
+      } else if (event.message._tag !== "Form" && event.message._tag !== "FormReply") {
+        running.receive(event.from, event.message)
+      }
+    }
+    return yield* Effect.raceFirst(running.stopped, transport.run(listen))
+  }).pipe(Effect.scoped)
+
+  /** Commands of peers are decided here or not at all: a command is forwarded once. */
+  const forwarding: Forwarding.Forwarding = Forwarding.make({
+    transport,
+    submit: (command) => (node === undefined ? Effect.fail(noLeader) : node.submit(command)),
+    fork,
+    timeoutMs: submitTimeoutMs
+  })
+
+  const attempt = (command: Command, leader: NodeId) =>
+    leader === self.nodeId && node !== undefined ? node.submit(command) : forwarding.forward(leader, command)
+
+  /** Tries again what is certainly not done for want of a leader, until one is there or the wait is over. */
+  const withLeader = <A, E>(use: (leader: NodeId) => Effect.Effect<A, E | NotDone>) =>
+    Effect.gen(function* () {
+      const deadlineMs = (yield* Clock.currentTimeMillis) + leaderWaitMs
+      while (true) {
+        const leader = leaderOf(node)
+        if (leader !== undefined) {
+          const tried = yield* Effect.result(use(leader))
+          if (tried._tag === "Success") return tried.success
+          if (!isNoLeader(tried.failure)) return yield* Effect.fail(tried.failure)
+        }
+        if ((yield* Clock.currentTimeMillis) >= deadlineMs) return yield* Effect.fail(noLeader)
+        yield* Effect.sleep(leaderPollMs)
+      }
+    })
+
+  fork(Effect.catchCause(run, (cause) => Deferred.failCause(stopped, cause)))
+
+  return Member.of({
+    self,
+    submit: (command) => withLeader((leader) => attempt(command, leader)),
+    readIndex: withLeader(() => (node === undefined ? Effect.fail(noLeader) : node.readIndex)),
+    tables: machine.applied,
+    cluster: () => cluster,
+    node: () => node,
+    leader: () => leaderOf(node),
+    stopped: Deferred.await(stopped)
+  })
+})
+
+const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
+
+const isNoLeader = (error: unknown): boolean => error instanceof NotDone && error.reason === "no-quorum"
+
+/** Forms, agrees and forwards until its scope closes. */
+export const layer = (options: MemberOptions): Layer.Layer<Member, never, Directory | Transport> =>
+  Layer.effect(Member, make(options))
