@@ -1,8 +1,8 @@
 /** What a client asks of the machine, as JSON data. Pure. Nothing here is checked yet: `decide` trusts none of it. */
 
-/** A condition on the record's version (If-Match). On an absent record it fails. */
+/** A condition on the record (If-Match): one of these versions, or any. On an absent record it fails. */
 interface Conditional {
-  readonly ifVersion?: number
+  readonly ifMatch?: "*" | ReadonlyArray<number>
 }
 
 /** A new record. Without an id, here or in the data, the deciding side makes one. */

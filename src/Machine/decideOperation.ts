@@ -54,7 +54,7 @@ const decideCreate = (target: Target, create: Create, newId: () => string): Deci
 const decidePut = (target: Target, put: Put): Decided => {
   const row = target.table.rows.get(put.id)
   if (row !== undefined && put.ifNoneMatch === true) return versionConflict(row)
-  if (failsCondition(row, put.ifVersion)) return versionConflict(row)
+  if (failsCondition(row, put.ifMatch)) return versionConflict(row)
   return Result.flatMap(
     withId(target, put.data, put.id, () => put.id),
     ({ data }) => decideRecord(target, put.id, data)
@@ -63,7 +63,7 @@ const decidePut = (target: Target, put: Put): Decided => {
 
 const decidePatch = (target: Target, patch: Patch): Decided => {
   const row = target.table.rows.get(patch.id)
-  if (failsCondition(row, patch.ifVersion)) return versionConflict(row)
+  if (failsCondition(row, patch.ifMatch)) return versionConflict(row)
   if (row === undefined) return Result.fail({ _tag: "NotFound", model: patch.model, id: patch.id })
   return Result.flatMap(
     withId(target, patch.data, patch.id, () => patch.id),
@@ -73,9 +73,9 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
   )
 }
 
-const decideDelete = ({ descriptor, index, table }: Target, { id, ifVersion, model }: Delete): Decided => {
+const decideDelete = ({ descriptor, index, table }: Target, { id, ifMatch, model }: Delete): Decided => {
   const row = table.rows.get(id)
-  if (failsCondition(row, ifVersion)) return versionConflict(row)
+  if (failsCondition(row, ifMatch)) return versionConflict(row)
   if (row === undefined) return Result.fail({ _tag: "NotFound", model, id })
   const version = row.version + 1
   const { createdIndex, data } = row
@@ -138,8 +138,8 @@ const withId = (
 
 const refuse = (rejection: Rejection): Result.Result<never, Rejection> => Result.fail(rejection)
 
-const failsCondition = (row: Row | undefined, ifVersion: number | undefined): boolean =>
-  ifVersion !== undefined && row?.version !== ifVersion
+const failsCondition = (row: Row | undefined, ifMatch: Put["ifMatch"]): boolean =>
+  ifMatch !== undefined && (row === undefined || (ifMatch !== "*" && !ifMatch.includes(row.version)))
 
 const versionConflict = (row: Row | undefined): Result.Result<never, Rejection> =>
   Result.fail({ _tag: "VersionConflict", currentVersion: row?.version ?? null })

@@ -112,15 +112,15 @@ describe("conditions", () => {
     const { submit } = leader()
     const put = { _tag: "Put", model: "Product", id: "p", data: { price: 1 } } as const
     const conflict = (currentVersion: number | null) => ({ _tag: "VersionConflict", currentVersion }) as const
-    assert.deepStrictEqual(rejectionOf(submit({ ...put, ifVersion: 1 })), conflict(null))
+    assert.deepStrictEqual(rejectionOf(submit({ ...put, ifMatch: [1] })), conflict(null))
     submit({ ...put, ifNoneMatch: true })
     assert.deepStrictEqual(rejectionOf(submit({ ...put, ifNoneMatch: true })), conflict(1))
-    assert.deepStrictEqual(rejectionOf(submit({ ...put, ifVersion: 2 })), conflict(1))
+    assert.deepStrictEqual(rejectionOf(submit({ ...put, ifMatch: [2] })), conflict(1))
     assert.deepStrictEqual(
-      rejectionOf(submit({ _tag: "Delete", model: "Product", id: "p", ifVersion: 7 })),
+      rejectionOf(submit({ _tag: "Delete", model: "Product", id: "p", ifMatch: [7] })),
       conflict(1)
     )
-    assert.strictEqual(answerOf(submit({ ...put, data: { price: 2 }, ifVersion: 1 }))?.version, 2)
+    assert.strictEqual(answerOf(submit({ ...put, data: { price: 2 }, ifMatch: [1] }))?.version, 2)
   })
 })
 
@@ -159,7 +159,7 @@ describe("versions, time and bounds", () => {
 describe("Transact", () => {
   it("each operation sees those before it, and all share one entry", () => {
     const { entries, machine, submit } = leader()
-    const operations = [ada, { _tag: "Patch", model: "User", id: "a", ifVersion: 1, data: { email: "b" } }] as const
+    const operations = [ada, { _tag: "Patch", model: "User", id: "a", ifMatch: [1], data: { email: "b" } }] as const
     assert.strictEqual(submit({ _tag: "Transact", operations })._tag, "Accepted")
     assert.strictEqual(entries.length, 1)
     assert.strictEqual(Tables.get(machine.applied, "User", "a")?.version, 2)

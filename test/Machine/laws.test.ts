@@ -14,7 +14,7 @@ const operationOf = ({ below, pick }: ReturnType<typeof seeded>): Operation => {
   const id = pick(["a", "b", "c", "d"])
   const model = pick(["User", "Product"])
   const whole = model === "User" ? { email: `e${below(4)}` } : { price: below(3), category: `c${below(2)}` }
-  const condition = below(4) === 0 ? { ifVersion: 1 + below(4) } : {}
+  const condition = below(4) === 0 ? { ifMatch: [1 + below(4)] } : {}
   switch (below(5)) {
     case 0:
       return { _tag: "Create", model, id, data: whole }

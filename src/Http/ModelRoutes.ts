@@ -1,0 +1,145 @@
+/** The endpoints of one model, served. What they look like to a reader of the document is ModelEndpoints.ts. */
+import { Effect, Result } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Operation } from "../Machine/Command.ts"
+import type { Descriptor, EncodedRecord } from "../Model.ts"
+import type { Changed, Records } from "../Repository/Records.ts"
+import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
+import { type Condition, formatETag, ifNoneMatchHolds, parseCondition, parseRecordTag } from "./ETag.ts"
+import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
+import { invalidRequest, notFound, type Problem } from "./Problem.ts"
+import { indexHeader } from "./ResponseHeaders.ts"
+
+/** The id in a path: a malformed one names nothing, in whatever case it is written. */
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+const recordResponse = (
+  record: EncodedRecord,
+  at: { readonly version: number; readonly status: number; readonly headers?: Record<string, string> }
+) =>
+  HttpServerResponse.jsonUnsafe(record, {
+    status: at.status,
+    headers: { etag: formatETag({ version: at.version }), ...at.headers }
+  })
+
+const conditionOf = (header: string, value: string | undefined): Result.Result<Condition | undefined, Problem> =>
+  value === undefined
+    ? Result.succeed(undefined)
+    : Result.mapError(parseCondition(header, value), ({ message }) => invalidRequest(message))
+
+/** The versions that `If-Match` allows. A weak tag, or one that is none of ours, allows none (RFC 9110 §13.1.1). */
+const allowedVersions = (condition: Condition | undefined): { readonly ifMatch?: "*" | ReadonlyArray<number> } => {
+  if (condition === undefined) return {}
+  if (condition._tag === "Any") return { ifMatch: "*" }
+  const versions = condition.tags.flatMap(({ opaque, weak }) => {
+    const version = weak ? undefined : parseRecordTag(opaque)?.version
+    return version === undefined ? [] : [version]
+  })
+  return { ifMatch: versions }
+}
+
+/** The routes of one model over the records of this node. */
+export const modelRoutes = (descriptor: Descriptor, records: Records["Service"]) => {
+  const collection = `/api/${descriptor.path}` as const
+  const item = `${collection}/:id` as const
+
+  const id = Effect.flatMap(HttpRouter.params, (params) =>
+    params.id !== undefined && uuid.test(params.id)
+      ? Effect.succeed(params.id.toLowerCase())
+      : Effect.fail(notFound(`There is no ${descriptor.name} ${params.id ?? ""}`))
+  )
+
+  const change = (operation: Operation): Effect.Effect<Changed, Problem> =>
+    records
+      .change(descriptor, operation)
+      .pipe(
+        Effect.mapError((error) =>
+          error._tag === "Refused" ? problemOfRejection(error.rejection, "") : problemOfFailure(error, "")
+        )
+      )
+  const withIndex = ({ logIndex }: Changed, headers: Record<string, string> = {}) => ({
+    ...headers,
+    [indexHeader]: String(logIndex)
+  })
+
+  const create = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const data = yield* readJson(request, { mediaTypes: jsonMediaTypes })
+    const given = givenId(descriptor, data)
+    if (given !== undefined && !uuid.test(given)) {
+      return yield* invalidRequest("The id is malformed", [{ path: descriptor.idField, message: "Expected a UUID" }])
+    }
+    const made = yield* change({ _tag: "Create", model: descriptor.name, data })
+    const headers = withIndex(made, { location: `${collection}/${made.id}` })
+    return recordResponse(made.record, { version: made.version, status: 201, headers })
+  })
+
+  const read = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const key = yield* id
+    const condition = yield* Effect.fromResult(conditionOf("If-None-Match", request.headers["if-none-match"]))
+    const row = yield* records.get(descriptor, key).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
+    if (row === undefined) return yield* notFound(`There is no ${descriptor.name} ${key}`)
+    const isKnown = condition !== undefined && !ifNoneMatchHolds({ condition, current: { version: row.version } })
+    if (isKnown) return HttpServerResponse.empty({ status: 304, headers: { etag: formatETag(row) } })
+    return recordResponse(row.data, { version: row.version, status: 200 })
+  })
+
+  const put = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const key = yield* id
+    const ifMatch = yield* Effect.fromResult(conditionOf("If-Match", request.headers["if-match"]))
+    const ifNoneMatch = yield* Effect.fromResult(conditionOf("If-None-Match", request.headers["if-none-match"]))
+    if (ifNoneMatch?._tag === "Tags") return yield* invalidRequest("A write takes If-None-Match: * only")
+    const data = yield* readJson(request, { mediaTypes: jsonMediaTypes })
+    const written = yield* change({
+      _tag: "Put",
+      model: descriptor.name,
+      id: key,
+      data,
+      ...allowedVersions(ifMatch),
+      ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: true })
+    })
+    const created = written.change === "created"
+    const headers = withIndex(written, created ? { location: `${collection}/${key}` } : {})
+    return recordResponse(written.record, { version: written.version, status: created ? 201 : 200, headers })
+  })
+
+  const patch = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const key = yield* id
+    const ifMatch = yield* Effect.fromResult(conditionOf("If-Match", request.headers["if-match"]))
+    const data = yield* readJson(request, { mediaTypes: patchMediaTypes })
+    const written = yield* change({
+      _tag: "Patch",
+      model: descriptor.name,
+      id: key,
+      data,
+      ...allowedVersions(ifMatch)
+    })
+    return recordResponse(written.record, { version: written.version, status: 200, headers: withIndex(written) })
+  })
+
+  const remove = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const key = yield* id
+    const ifMatch = yield* Effect.fromResult(conditionOf("If-Match", request.headers["if-match"]))
+    const gone = yield* change({ _tag: "Delete", model: descriptor.name, id: key, ...allowedVersions(ifMatch) })
+    return HttpServerResponse.empty({ status: 204, headers: withIndex(gone) })
+  })
+
+  return [
+    HttpRouter.route("POST", collection, create),
+    HttpRouter.route("GET", item, read),
+    HttpRouter.route("PUT", item, put),
+    HttpRouter.route("PATCH", item, patch),
+    HttpRouter.route("DELETE", item, remove)
+  ] as const
+}
+
+/** The id that a body brings, if it is one that could be in a path. */
+const givenId = (descriptor: Descriptor, data: unknown): string | undefined => {
+  if (typeof data !== "object" || data === null || !Object.hasOwn(data, descriptor.idField)) return undefined
+  const value: unknown = Reflect.get(data, descriptor.idField)
+  return typeof value === "string" ? value : undefined
+}

@@ -1,0 +1,41 @@
+/** What the machine and the cluster say, as the problems that a client meets. Pure. HTTP contract, "Errors". */
+import type { Rejection } from "../Machine/Rejection.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
+
+/** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
+export const problemOfRejection = (rejection: Rejection, key: string): Problem => {
+  switch (rejection._tag) {
+    case "InvalidRequest":
+      return invalidRequest("The data does not fit the model", rejection.errors)
+    case "NotFound":
+      return notFound(`There is no ${rejection.model} ${rejection.id ?? ""}`.trim())
+    case "AlreadyExists":
+      return problem("already-exists", `${rejection.model} ${rejection.id} exists already`, {})
+    case "UniqueViolation":
+      return problem("unique-violation", `Another ${rejection.model} has this ${rejection.field}`, {
+        errors: [{ path: rejection.field, message: "is taken" }]
+      })
+    case "VersionConflict":
+      return problem("version-conflict", describeConflict(rejection.currentVersion), {
+        currentVersion: rejection.currentVersion
+      })
+    case "TooLarge":
+      return problem("too-large", `One write holds at most ${rejection.max} ${rejection.limit}`, {})
+    case "UpgradeRequired":
+      return problem("upgrade-required", `${rejection.model} is newer than the code of the leader`, { definite: true })
+    case "KeyReused":
+      return problem("key-reused", "This idempotency key came with another request", { key })
+    case "KeysExhausted":
+      return problem("overloaded", "Too many idempotency keys are remembered: try again later", { definite: true })
+  }
+}
+
+const describeConflict = (currentVersion: number | null): string =>
+  currentVersion === null ? "There is no such record" : `The record is at version ${currentVersion}`
+
+/** The problem of a write that the cluster did not confirm; `key` is the one by which its outcome can be asked. */
+export const problemOfFailure = (error: NotDone | UnknownOutcome, key: string): Problem =>
+  error._tag === "NotDone"
+    ? problem(error.reason, error.message, { definite: true })
+    : problem("unknown-outcome", error.message, { definite: false, key, operation: `/api/_operations/${key}` })
