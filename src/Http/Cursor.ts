@@ -1,9 +1,10 @@
 /** Where a page of a list ended, as an opaque string that any node can resume from. Pure. Not secret: it holds a record's order key and id. */
 import { Result } from "effect"
 import { Base64Url } from "effect/encoding"
+import type { OrderValue } from "../Machine/Order.ts"
 
-/** What an order key is made of; an absent field is null, and sorts as null does. */
-export type CursorValue = string | number | boolean | null
+/** What an order key is made of. */
+export type CursorValue = OrderValue
 
 /** A cursor that this node cannot resume from. */
 export interface InvalidCursor {

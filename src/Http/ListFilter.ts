@@ -1,19 +1,8 @@
-/** Filters of a list, `field=op.value`, to a typed tree. Pure; applying them to a table is the table's. HTTP contract, "Lists". */
+/** Filters of a list, `field=op.value`, to the machine's typed tree. Pure; applying them is Machine's. HTTP contract, "Lists". */
 import { Result, Schema, SchemaAST } from "effect"
+import type { Filter, Operand } from "../Machine/Filter.ts"
 
-/** What a filter compares with: a value of the field in its encoded form, the form that tables hold. */
-export type Operand = Schema.Json
-
-/** The comparisons that take one operand. */
-export type Comparison = "eq" | "neq" | "gt" | "gte" | "lt" | "lte"
-
-/** One filter; several of a list are joined by AND. */
-export type Filter =
-  | { readonly _tag: "Compare"; readonly field: string; readonly op: Comparison; readonly operand: Operand }
-  | { readonly _tag: "In"; readonly field: string; readonly operands: ReadonlyArray<Operand> }
-  /** The value starts with the first segment, ends with the last, and holds the others in order between them. */
-  | { readonly _tag: "Like"; readonly field: string; readonly segments: ReadonlyArray<string> }
-  | { readonly _tag: "Is"; readonly field: string; readonly isNull: boolean }
+export type { Comparison, Filter, Operand } from "../Machine/Filter.ts"
 
 /** A field's schema: what a model declares of it. No service may be needed to decode or encode. */
 export type FieldSchema = Schema.Codec<unknown, unknown>

@@ -1,5 +1,7 @@
 /** The query of a list: filters, order, page, selection. Pure: from parameters to a typed query, or the 400 that names what is wrong. HTTP contract, "Lists". */
 import { Result } from "effect"
+import type { ListRequest } from "../Machine/List.ts"
+import type { OrderBy } from "../Machine/Order.ts"
 import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type FieldSchema, type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
 import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
@@ -15,24 +17,12 @@ export interface ListShape {
   readonly fields: Readonly<Record<string, FieldSchema>>
 }
 
-/** One step of an order. */
-export interface OrderBy {
-  readonly field: string
-  readonly direction: "asc" | "desc"
-}
+export type { OrderBy } from "../Machine/Order.ts"
 
-/** A list asked for. */
-export interface ListQuery {
-  /** Joined by AND; none lets every record through. */
-  readonly filters: ReadonlyArray<Filter>
-  /** Total: it always ends with the id. */
-  readonly orderBy: readonly [OrderBy, ...Array<OrderBy>]
-  readonly limit: number
-  /** The values of `orderBy` in the last record of the page before, or undefined on the first page. */
-  readonly after: ReadonlyArray<CursorValue> | undefined
+/** A list asked for: what the machine answers, and how the answer is shown. */
+export interface ListQuery extends ListRequest {
   /** The fields to answer, or undefined for all. */
   readonly select: ReadonlyArray<string> | undefined
-  readonly countsTotal: boolean
   readonly fingerprint: string
 }
 
