@@ -1,0 +1,72 @@
+/** The conditions of a list, and whether an encoded value meets one. Pure. How they are written in a URL is Http's. */
+import type { Schema } from "effect"
+import { compareValues, isComparable, type TextComparator } from "./Order.ts"
+
+/** What a filter compares with: a value of the field in its encoded form, the form that tables hold. */
+export type Operand = Schema.Json
+
+/** The comparisons that take one operand. */
+export type Comparison = "eq" | "neq" | "gt" | "gte" | "lt" | "lte"
+
+/** One filter; several of a list are joined by AND. */
+export type Filter =
+  | { readonly _tag: "Compare"; readonly field: string; readonly op: Comparison; readonly operand: Operand }
+  | { readonly _tag: "In"; readonly field: string; readonly operands: ReadonlyArray<Operand> }
+  /** The value starts with the first segment, ends with the last, and holds the others in order between them. */
+  | { readonly _tag: "Like"; readonly field: string; readonly segments: ReadonlyArray<string> }
+  | { readonly _tag: "Is"; readonly field: string; readonly isNull: boolean }
+
+/** Whether a field's value meets a filter. An absent value is null: unlike every operand, and neither more nor less. */
+export const isMet = (filter: Filter, held: Schema.Json | undefined, comparator?: TextComparator): boolean => {
+  const value = held ?? null
+  switch (filter._tag) {
+    case "Compare":
+      return compares(filter.op, value, filter.operand, comparator)
+    case "In":
+      return filter.operands.some((operand) => compares("eq", value, operand, comparator))
+    case "Like":
+      return typeof value === "string" && isLike(value, filter.segments)
+    case "Is":
+      return (value === null) === filter.isNull
+  }
+}
+
+const compares = (
+  op: Comparison,
+  value: Schema.Json,
+  operand: Operand,
+  comparator: TextComparator | undefined
+): boolean => {
+  // `neq` is exactly where `eq` is not, so that the two lists are together the whole.
+  if (!isComparable(value, operand)) return op === "neq"
+  const compared = compareValues(value, operand, comparator)
+  switch (op) {
+    case "eq":
+      return compared === 0
+    case "neq":
+      return compared !== 0
+    case "gt":
+      return compared > 0
+    case "gte":
+      return compared >= 0
+    case "lt":
+      return compared < 0
+    case "lte":
+      return compared <= 0
+  }
+}
+
+/** The leftmost place for each segment leaves the most room for those after it, so that no other need be tried. */
+const isLike = (text: string, segments: ReadonlyArray<string>): boolean => {
+  const first = segments[0] ?? ""
+  if (segments.length <= 1) return text === first
+  if (!text.startsWith(first)) return false
+  let from = first.length
+  for (const segment of segments.slice(1, -1)) {
+    const at = text.indexOf(segment, from)
+    if (at === -1) return false
+    from = at + segment.length
+  }
+  const last = segments[segments.length - 1] ?? ""
+  return text.length - last.length >= from && text.endsWith(last)
+}
