@@ -1,0 +1,83 @@
+/**
+ * The example cluster. Without flags: three nodes as three processes, on ports 8081 to 8083. With `--port` and
+ * `--peers`: one node of it. Runs unbuilt on Node, Bun and Deno.
+ */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Cause, Config, Console, Effect, Exit, Option, type Runtime } from "effect"
+import { CliError, Command, Flag } from "effect/cli"
+import { runDemo } from "./cluster/Demo.ts"
+import { runNode } from "./cluster/OneNode.ts"
+import { parsePeers } from "./cluster/Peers.ts"
+
+const flags = {
+  port: Flag.Int("port").pipe(
+    Flag.withDescription("Run one node on this port"),
+    Flag.withFallbackConfig(Config.Int("LITHAIR_PORT")),
+    Flag.optional
+  ),
+  peers: Flag.String("peers").pipe(
+    Flag.withDescription("The other nodes: port, host:port or id=host:port, separated by commas"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_PEERS")),
+    Flag.optional
+  ),
+  host: Flag.String("host").pipe(
+    Flag.withDescription("The address to listen on, and by which the peers reach this node"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_HOST")),
+    Flag.withDefault("127.0.0.1")
+  ),
+  data: Flag.String("data").pipe(
+    Flag.withDescription("The directory of this node's data; .lithair/<port> by default"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_DATA")),
+    Flag.optional
+  ),
+  id: Flag.String("id").pipe(
+    Flag.withDescription("The node's id, as its peers name it; its address by default"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_ID")),
+    Flag.optional
+  ),
+  secret: Flag.String("secret").pipe(
+    Flag.withDescription("The cluster's shared secret, without which only nodes of this host are peers"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
+    Flag.optional
+  )
+}
+
+const cluster = Command.make(
+  "cluster",
+  flags,
+  Effect.fnUntraced(function* ({ data, host, id, peers, port, secret }) {
+    if (Option.isNone(port)) return yield* runDemo
+    return yield* runNode({
+      host,
+      port: port.value,
+      id: Option.getOrUndefined(id),
+      peers: yield* Effect.fromResult(
+        parsePeers(
+          Option.getOrElse(peers, () => ""),
+          host
+        )
+      ),
+      data: Option.getOrElse(data, () => `.lithair/${port.value}`),
+      secret: Option.getOrUndefined(secret)
+    })
+  })
+).pipe(Command.withDescription("A Lithair cluster: three nodes without flags, one node with --port"))
+
+/** One line that says what is wrong. The flags' own errors have been printed with their help. */
+const reportFailure = (cause: Cause.Cause<unknown>) => {
+  const error = Cause.squash(cause)
+  if (Cause.hasInterruptsOnly(cause) || CliError.isCliError(error)) return Effect.void
+  const message = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : error
+  return Console.error(`lithair: ${message}`)
+}
+
+/** Told to stop, a node that has stopped in order has done well. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+
+cluster.pipe(
+  Command.run({ version: "0.1.0" }),
+  Effect.tapCause(reportFailure),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+)

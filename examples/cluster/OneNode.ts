@@ -1,0 +1,44 @@
+/** One node of the example cluster in this process, until it is told to stop or cannot go on. */
+import { createServer } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Console, Effect } from "effect"
+import * as Lithair from "../../src/Lithair.ts"
+import { models } from "../models.ts"
+import { BadFlag, type Peer } from "./Peers.ts"
+
+export interface NodeFlags {
+  readonly host: string
+  readonly port: number
+  readonly id: string | undefined
+  readonly peers: ReadonlyArray<Peer>
+  readonly data: string
+  readonly secret: string | undefined
+}
+
+/** Open streams and peers' sockets may not keep a node that was told to stop. */
+const gracefulShutdownTimeout = "500 millis"
+/** The largest message of a peer's socket; a stranger is not listened to for longer. */
+const maxPayload = 16 * 1024 * 1024
+
+export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
+  const { host, port } = flags
+  const address = `${host}:${port}`
+  const id = flags.id ?? address
+  if (flags.peers.some((peer) => peer.address === address || peer.id === id)) {
+    return yield* new BadFlag({ message: `--peers: ${address} is this node itself` })
+  }
+  if (flags.id !== undefined && flags.peers.some((peer) => peer.id === peer.address)) {
+    return yield* new BadFlag({ message: "--id: the peers must have names too, as in --peers b=host:port" })
+  }
+  const options = {
+    models,
+    address,
+    id,
+    peers: flags.peers,
+    directory: flags.data,
+    ...(flags.secret === undefined ? {} : { secret: flags.secret })
+  }
+  const server = NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout, websocket: { maxPayload } })
+  yield* Console.log(`Lithair node ${id} starts at http://${address}`)
+  return yield* Lithair.launch(options, server)
+})
