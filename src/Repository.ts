@@ -1,0 +1,2 @@
+/** Use the records of a node's models from its own code, beside its HTTP API. */
+export { type Changed, Records, Refused } from "./Repository/Records.ts"
