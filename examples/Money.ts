@@ -1,5 +1,7 @@
 /** An amount as a decimal string: at most 15 integer digits and two decimals, never a float. `"5"` is answered as `"5.00"`. */
+
 import { Schema, SchemaTransformation } from "effect"
+import * as Model from "../src/Model.ts"
 
 const Written = Schema.String.check(
   Schema.isPattern(/^-?\d{1,15}(\.\d{1,2})?$/, {
@@ -15,7 +17,8 @@ const normal = (written: string): string => {
 
 /** Any amount. */
 export const Money = Written.pipe(
-  Schema.decodeTo(Schema.String, SchemaTransformation.transform({ decode: normal, encode: (value) => value }))
+  Schema.decodeTo(Schema.String, SchemaTransformation.transform({ decode: normal, encode: (value) => value })),
+  Model.decimal
 )
 
 /** An amount that is not below zero. */

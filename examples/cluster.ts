@@ -3,7 +3,7 @@
  * `--peers`: one node of it. Runs unbuilt on Node, Bun and Deno.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Config, Console, Effect, Exit, Option, type Runtime } from "effect"
+import { Cause, Config, Console, Effect, Exit, Option, type Runtime, Schema } from "effect"
 import { CliError, Command, Flag } from "effect/cli"
 import { runDemo } from "./cluster/Demo.ts"
 import { runNode } from "./cluster/OneNode.ts"
@@ -12,6 +12,7 @@ import { parsePeers } from "./cluster/Peers.ts"
 const flags = {
   port: Flag.Int("port").pipe(
     Flag.withDescription("Run one node on this port"),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))),
     Flag.withFallbackConfig(Config.Int("LITHAIR_PORT")),
     Flag.optional
   ),

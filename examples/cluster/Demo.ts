@@ -1,8 +1,7 @@
 /** Three nodes on this machine as three processes, with what to try first; stops all of them in order. */
 import { fileURLToPath } from "node:url"
-import { NodeHttpClient } from "@effect/platform-node"
 import { Console, Effect, Schedule, Schema, Stream } from "effect"
-import { HttpClient } from "effect/http"
+import { FetchHttpClient, HttpClient } from "effect/http"
 import { ChildProcess } from "effect/process"
 
 const ports = [8081, 8082, 8083]
@@ -58,4 +57,4 @@ export const runDemo = Effect.gen(function* () {
   yield* Effect.raceFirst(ready, anEnd)
   yield* Console.log(welcome)
   return yield* anEnd
-}).pipe(Effect.scoped, Effect.provide(NodeHttpClient.layerUndici))
+}).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))

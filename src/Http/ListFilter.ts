@@ -1,11 +1,9 @@
 /** Filters of a list, `field=op.value`, to the machine's typed tree. Pure; applying them is Machine's. HTTP contract, "Lists". */
 import { Result, Schema, SchemaAST } from "effect"
 import type { Filter, Operand } from "../Machine/Filter.ts"
+import type { FieldSchema } from "../Model.ts"
 
 export type { Comparison, Filter, Operand } from "../Machine/Filter.ts"
-
-/** A field's schema: what a model declares of it. No service may be needed to decode or encode. */
-export type FieldSchema = Schema.Codec<unknown, unknown>
 
 /** What filters and orders need to know of one field, worked out once per model. */
 export interface ListField {

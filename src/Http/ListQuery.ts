@@ -2,8 +2,9 @@
 import { Result } from "effect"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy } from "../Machine/Order.ts"
+import type { FieldSchema } from "../Model.ts"
 import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
-import { type FieldSchema, type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
+import { type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
 import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
 
 /** The size of a page when none is asked for, and the largest that may be. */

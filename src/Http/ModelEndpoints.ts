@@ -1,8 +1,8 @@
 /** What one model looks like over HTTP: its endpoints, declared. Handlers are elsewhere. HTTP contract, "Endpoints". */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import type { FieldSchema } from "../Model.ts"
 import { patchMediaTypes } from "./Body.ts"
-import type { FieldSchema } from "./ListFilter.ts"
 import { isListParameter } from "./ListQuery.ts"
 import type { ProblemName } from "./Problem.ts"
 import { schemaOfProblem } from "./ProblemSchema.ts"

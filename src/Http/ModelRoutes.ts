@@ -2,10 +2,14 @@
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Operation } from "../Machine/Command.ts"
+import { compareDecimals } from "../Machine/Decimal.ts"
+import { list } from "../Machine/List.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import type { Changed, Records } from "../Repository/Records.ts"
 import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
+import { nextLink } from "./Cursor.ts"
 import { type Condition, formatETag, ifNoneMatchHolds, parseCondition, parseRecordTag } from "./ETag.ts"
+import { makeListParser, nextCursor } from "./ListQuery.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
 import { invalidRequest, notFound, type Problem } from "./Problem.ts"
 import { indexHeader } from "./ResponseHeaders.ts"
@@ -60,6 +64,23 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
   const withIndex = ({ logIndex }: Changed, headers: Record<string, string> = {}) => ({
     ...headers,
     [indexHeader]: String(logIndex)
+  })
+
+  const parseList = makeListParser(descriptor)
+  const comparators = new Map(descriptor.decimalFields.map((field) => [field, compareDecimals]))
+
+  const browse = Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { searchParams } = new URL(request.url, "http://node")
+    const params = [...searchParams]
+    const query = yield* Effect.fromResult(parseList(params))
+    const table = yield* records.table(descriptor).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
+    const page = list({ table, idField: descriptor.idField, comparators }, query)
+    const items = page.rows.map(({ record }) => (query.select === undefined ? record : pick(record, query.select)))
+    const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
+    const link = next === null ? {} : { link: nextLink({ pathname: collection, params, cursor: next }) }
+    const total = page.total === undefined ? {} : { total: page.total }
+    return HttpServerResponse.jsonUnsafe({ items, next, ...total }, { headers: link })
   })
 
   const create = Effect.gen(function* () {
@@ -130,12 +151,16 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
 
   return [
     HttpRouter.route("POST", collection, create),
+    HttpRouter.route("GET", collection, browse),
     HttpRouter.route("GET", item, read),
     HttpRouter.route("PUT", item, put),
     HttpRouter.route("PATCH", item, patch),
     HttpRouter.route("DELETE", item, remove)
   ] as const
 }
+
+const pick = (record: EncodedRecord, fields: ReadonlyArray<string>): EncodedRecord =>
+  Object.fromEntries(Object.entries(record).filter(([field]) => fields.includes(field)))
 
 /** The id that a body brings, if it is one that could be in a path. */
 const givenId = (descriptor: Descriptor, data: unknown): string | undefined => {

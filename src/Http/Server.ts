@@ -4,8 +4,10 @@ import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/h
 import { type Described, describe } from "../Model.ts"
 import { Member } from "../Raft/Member.ts"
 import { Records } from "../Repository/Records.ts"
+import * as Docs from "./Docs.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { nodeRoutes } from "./NodeRoutes.ts"
+import { makeApi } from "./Openapi.ts"
 import { methodNotAllowed, notFound, type Problem, toResponse } from "./Problem.ts"
 import { indexHeader, withPosition } from "./ResponseHeaders.ts"
 
@@ -13,6 +15,11 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 
 /** Adds the routes to the router of the node's server. */
 export const layer = (
+  models: ReadonlyArray<Described>
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Records> =>
+  Layer.merge(Docs.layer(makeApi(models.map(describe), { title: "Lithair node", version: "1" })), records(models))
+
+const records = (
   models: ReadonlyArray<Described>
 ): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Records> =>
   Layer.effectDiscard(

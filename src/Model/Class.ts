@@ -2,8 +2,17 @@
 import { Schema } from "effect"
 import type { VariantSchema } from "effect/schema"
 import { invariant } from "../Invariant.ts"
-import { type Descriptor, validator } from "./Descriptor.ts"
-import { type Field, type OwnField, own, type ReplicatedField, replicate, type Variant, variants } from "./Field.ts"
+import { type Descriptor, type FieldSchema, validator } from "./Descriptor.ts"
+import {
+  type Field,
+  isDecimal,
+  type OwnField,
+  own,
+  type ReplicatedField,
+  replicate,
+  type Variant,
+  variants
+} from "./Field.ts"
 import { pathOfName } from "./Path.ts"
 
 /** The mode of a model as a whole; `fields` when its fields alone say it. */
@@ -111,6 +120,9 @@ const describeFields = (
   invariant(idField !== undefined && second === undefined, `Model "${name}" must have exactly one Model.id field`)
   const replicatedFields = named("replicate")
   const localFields = named("local", "own")
+  const shown = Object.fromEntries(
+    Object.entries(fields).map(([field, { schemas }]) => [field, schemas.json as unknown as FieldSchema])
+  )
   const version = options.version ?? 1
   invariant(Number.isSafeInteger(version) && version >= 1, `Model "${name}" must have an integral version from 1 on`)
   const local = options.mode === "local" || (options.mode !== "replicate" && replicatedFields.length === 0)
@@ -123,6 +135,8 @@ const describeFields = (
     replicatedFields,
     localFields,
     uniqueFields: (options.unique ?? []) as ReadonlyArray<string>,
+    decimalFields: Object.keys(shown).filter((field) => isDecimal(shown[field]!)),
+    fields: shown,
     codecs: { record: validator(local ? shapes.local : shapes.replicated), localPart: validator(shapes.local) }
   }
 }

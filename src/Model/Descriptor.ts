@@ -15,6 +15,9 @@ export interface FieldError {
 /** A check of encoded data: its normal form, or everything that is wrong with it. An unknown field is wrong. */
 export type Validate = (data: unknown) => Result.Result<EncodedRecord, ReadonlyArray<FieldError>>
 
+/** A field's schema: what a model declares of it. No service may be needed to decode or encode. */
+export type FieldSchema = Schema.Codec<unknown, unknown>
+
 /** A model at run time. */
 export interface Descriptor {
   readonly name: string
@@ -25,6 +28,10 @@ export interface Descriptor {
   readonly replicatedFields: ReadonlyArray<string>
   readonly localFields: ReadonlyArray<string>
   readonly uniqueFields: ReadonlyArray<string>
+  /** Fields whose text is a decimal number, and is ordered as one. */
+  readonly decimalFields: ReadonlyArray<string>
+  /** Every field as an answer shows it. */
+  readonly fields: Readonly<Record<string, FieldSchema>>
   readonly codecs: {
     /** The whole record that the machine keeps: the replicated part, or all of a local model. */
     readonly record: Validate

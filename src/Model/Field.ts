@@ -111,3 +111,19 @@ export const own = <S extends Schema.Top>(schema: S): OwnField<S> => {
   const field = { row: schema, local: schema, json: schema, create: schema, put: schema, patch }
   return Object.assign(variants.Field(field), { "~lithair/mode": "own" } as const)
 }
+
+const decimalKey = "~lithair/decimal"
+
+/**
+ * Says that a field's text is a decimal number: it is filtered and ordered by its value, and no digit is lost.
+ *
+ * @example
+ * ```ts
+ * const Money = Schema.String.check(Schema.isPattern(/^\d+\.\d\d$/)).pipe(Model.decimal)
+ * ```
+ */
+export const decimal = <S extends Schema.Top & { readonly Encoded: string }>(schema: S): S["Rebuild"] =>
+  schema.annotateKey({ [decimalKey]: true })
+
+/** Whether {@link decimal} said so of this schema. */
+export const isDecimal = (schema: Schema.Top): boolean => schema.ast.context?.annotations?.[decimalKey] === true

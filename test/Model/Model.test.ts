@@ -86,7 +86,8 @@ it("a unique field is a replicated one, or the model does not compile", () => {
 })
 
 it("the descriptor tells name, path, mode and fields", () => {
-  const { codecs: _, ...user } = Model.describe(User)
+  const { codecs: _, fields, ...user } = Model.describe(User)
+  assert.deepStrictEqual(Object.keys(fields), ["id", "email", "cacheData"])
   assert.deepStrictEqual(user, {
     name: "User",
     path: "users",
@@ -95,7 +96,8 @@ it("the descriptor tells name, path, mode and fields", () => {
     idField: "id",
     replicatedFields: ["email"],
     localFields: ["cacheData"],
-    uniqueFields: ["email"]
+    uniqueFields: ["email"],
+    decimalFields: []
   })
   assert.deepStrictEqual(Model.describe(Product).replicatedFields, ["name", "price", "category"])
   assert.strictEqual(Model.describe(Product).mode, "replicated")
