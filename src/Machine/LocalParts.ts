@@ -39,6 +39,11 @@ export interface LocalPartRequest {
   readonly data: unknown
 }
 
+/** What became of it: `part` is the one that the record then shows, undefined where a later record has taken the id. */
+export type LocalPartDecision =
+  | { readonly _tag: "Accepted"; readonly part: LocalPart | undefined; readonly entry: Entry | undefined }
+  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+
 /** A request's data in two: its local fields, and all others, unknown ones included, for `decide` to check. */
 export const split = (
   descriptor: Descriptor,

@@ -6,8 +6,9 @@ import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model.ts"
 import type { Command } from "./Command.ts"
-import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
+import { type Circumstances, type Decision, decide, type Entry, entryBytesMax } from "./decide.ts"
 import { evolve } from "./evolve.ts"
+import * as LocalParts from "./LocalParts.ts"
 import * as Tables from "./Tables.ts"
 import { decode, type Transaction } from "./Transaction.ts"
 
@@ -42,6 +43,27 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const entry = entryOf(decision)
   if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
   return decision
+}
+
+/** Decides a local part the same way, in a node's own log. Without an entry it changes nothing. */
+export const decideNextPart = (
+  machine: Machine,
+  part: { readonly descriptor: Descriptor; readonly request: LocalParts.LocalPartRequest },
+  circumstances: { readonly index: number; readonly nowMs: number }
+): LocalParts.LocalPartDecision => {
+  const tables = machine.speculative
+  invariant(tables !== undefined, "decided without speculation")
+  invariant(circumstances.index > tables.index, "decided at an index that is taken")
+  const { descriptor, request } = part
+  const decided = LocalParts.decideLocalPart(tables, descriptor, request, circumstances.nowMs)
+  if (Result.isFailure(decided)) return { _tag: "Rejected", rejection: decided.failure }
+  const entry = decided.success
+  if (entry !== undefined && entry.payload.length > entryBytesMax) {
+    return { _tag: "Rejected", rejection: { _tag: "TooLarge", limit: "bytes", max: entryBytesMax } }
+  }
+  if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
+  const { createdIndex, id } = request
+  return { _tag: "Accepted", entry, part: LocalParts.visible(tables, { model: descriptor.name, id, createdIndex }) }
 }
 
 /** The entry that a decision asks to append, if any. */

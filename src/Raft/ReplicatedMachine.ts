@@ -1,20 +1,15 @@
 /** The machine as consensus drives it: decisions become payloads, committed entries become tables. Synchronous. */
-
 import { Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
-import type { Answer } from "../Machine/decide.ts"
+import { type CommandResult, resultOf } from "../Machine/CommandResult.ts"
 import { evolve } from "../Machine/evolve.ts"
 import * as Machine from "../Machine/Machine.ts"
-import type { Rejection } from "../Machine/Rejection.ts"
 import { decode } from "../Machine/Transaction.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
-/** What a client is told of its command: what it did, or why it was not done. */
-export type CommandResult =
-  | { readonly _tag: "Accepted"; readonly answer: Answer }
-  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+export type { CommandResult } from "../Machine/CommandResult.ts"
 
 /** `newId` makes the ids of records that came without one. */
 export const make = (
@@ -28,10 +23,7 @@ export const make = (
   dropSpeculation: () => Machine.dropSpeculation(machine),
   decide: (command, at) => {
     const decision = Machine.decideNext(machine, command, { ...at, newId: options.newId })
-    const answer: CommandResult =
-      decision._tag === "Rejected"
-        ? { _tag: "Rejected", rejection: decision.rejection }
-        : { _tag: "Accepted", answer: decision.answer }
+    const answer = resultOf(decision)
     const entry = Machine.entryOf(decision)
     return entry === undefined ? { _tag: "Answer", answer } : { _tag: "Append", payload: entry.payload, answer }
   },

@@ -1,0 +1,226 @@
+/**
+ * The machine of the node's own log: node-local models, and the local parts of mixed records. The same decide, append,
+ * sync and evolve as in a cluster, without agreement: what this disk holds is final. Not the replicated log. DESIGN D4.
+ *
+ * One fiber commits: it decides in order all that wait, appends their entries in one write with one sync, applies them
+ * and answers; meanwhile the next batch forms. An answer is given only once all that it was decided on is durable.
+ */
+import { Cause, Clock, Context, Deferred, Effect, Layer, Queue, type Scope } from "effect"
+import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
+import { invariant } from "../Invariant.ts"
+import { type Command, operationsOf } from "../Machine/Command.ts"
+import { type CommandResult, resultOf } from "../Machine/CommandResult.ts"
+import { type Circumstances, type Entry, entryBytesMax } from "../Machine/decide.ts"
+import type { LocalPart, LocalPartRequest } from "../Machine/LocalParts.ts"
+import * as Machine from "../Machine/Machine.ts"
+import type { Rejection } from "../Machine/Rejection.ts"
+import type { Tables } from "../Machine/Tables.ts"
+import type { Descriptor } from "../Model.ts"
+import { Directory } from "./Directory.ts"
+import { layerFile } from "./FileLog.ts"
+import { LocalNotDone, LocalUnknownOutcome } from "./LocalOutcome.ts"
+import type { LogEntry } from "./LogEntry.ts"
+import { type LogCorrupt, type LogFailed, LogStore } from "./LogStore.ts"
+
+/** Writes that wait to be decided; one more is refused as overloaded. */
+export const pendingMaxCount = 4096
+/** A batch takes no more once its payloads pass this: what waits for one sync, and is held in memory for it. */
+const batchBytesMax = entryBytesMax
+/** Payload read from disk at once when the log is replayed. */
+const replayMaxBytes = 1024 * 1024
+/** No one is elected here: all entries are of one term. */
+const term = 1
+
+/** An answer, and the index in the node's own log that it reflects. */
+export interface LocalAnswered<Answer> {
+  readonly index: number
+  readonly answer: Answer
+}
+
+/** What became of a local part: `part` is what the record now shows, undefined where a later record has taken the id. */
+export type LocalPartResult =
+  | { readonly _tag: "Accepted"; readonly part: LocalPart | undefined }
+  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+
+type Submitted<Answer> = Effect.Effect<LocalAnswered<Answer>, LocalNotDone | LocalUnknownOutcome>
+
+export class LocalNode extends Context.Service<
+  LocalNode,
+  {
+    /** Decides a command on node-local models; answers once it is durable. A model that is not local is not found. */
+    readonly submit: (command: Command) => Submitted<CommandResult>
+    /** Sets the local part of a mixed record whose replicated change is committed; answers once it is durable. */
+    readonly setLocalPart: (part: {
+      readonly descriptor: Descriptor
+      readonly request: LocalPartRequest
+    }) => Submitted<LocalPartResult>
+    /** What is durable and applied. It changes with every batch: read it at once, or clone it. */
+    readonly tables: Tables
+    /** Ends with what stopped this log: a disk that failed, or a defect. */
+    readonly stopped: Effect.Effect<never, LogFailed>
+  }
+>()("lithair/EventStore/LocalNode") {}
+
+type Failure = LocalNotDone | LocalUnknownOutcome
+
+/** One write that waits to be decided. */
+interface Ticket {
+  readonly decide: (at: Circumstances) => Decided
+  readonly fail: (failure: Failure) => void
+}
+
+/** One write that waits for the disk. Without an entry it changes nothing, but rests on the entries before it. */
+interface Decided {
+  readonly entry: Entry | undefined
+  readonly succeed: () => void
+  readonly fail: (failure: Failure) => void
+}
+
+const stoppedHere = new LocalNotDone({ reason: "stopped", message: "Cannot write: the log of this node has stopped" })
+const overloaded = new LocalNotDone({
+  reason: "overloaded",
+  message: `Cannot write: ${pendingMaxCount} writes wait already`
+})
+const unknown = new LocalUnknownOutcome({ message: "The log of this node stopped while it wrote" })
+
+const replay = Effect.fnUntraced(function* (machine: Machine.Machine, store: LogStore["Service"]) {
+  const toIndex = store.recovered.lastIndex
+  for (let index = 1; index <= toIndex; ) {
+    const entries = yield* store.read({ fromIndex: index, toIndex, maxBytes: replayMaxBytes })
+    invariant(entries.length > 0, `entry ${index} of the node's own log was not read`)
+    for (const entry of entries) {
+      invariant(entry.index === index, `entry ${entry.index} was read where ${index} was to be applied`)
+      Machine.apply(machine, entry)
+      index++
+    }
+  }
+})
+
+/** Runs on the log store of its context, until its scope closes. Of `models` those that are local take commands. */
+export const make = Effect.fnUntraced(function* (options: {
+  readonly models: ReadonlyArray<Descriptor>
+  /** Ids of records that come without one; UUIDv7 unless given. */
+  readonly newId?: () => string
+}): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | Scope.Scope> {
+  const store = yield* LogStore
+  const newId = options.newId ?? (() => uuidV7Unsafe())
+  const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
+  const machine = Machine.make(options.models.filter(({ mode }) => mode === "local"))
+  yield* replay(machine, store)
+
+  const bell = yield* Queue.sliding<void>(1)
+  const stopped = yield* Deferred.make<never, LogFailed>()
+  const pending: Array<Ticket> = []
+  let inFlight: ReadonlyArray<Decided> = []
+  let isEnded = false
+
+  /** Decides what waits, in order, and gives the entries to append; what rests on none of them is answered at once. */
+  const decideBatch = (nowMs: number): ReadonlyArray<LogEntry> => {
+    Machine.beginSpeculation(machine)
+    const entries: Array<LogEntry> = []
+    const batch: Array<Decided> = []
+    let bytes = 0
+    let taken = 0
+    for (const ticket of pending) {
+      if (bytes >= batchBytesMax) break
+      taken++
+      const index = machine.applied.index + entries.length + 1
+      const decided = ticket.decide({ index, nowMs, newId })
+      const payload = decided.entry?.payload
+      if (payload !== undefined) {
+        entries.push({ index, term, type: "transaction", payload })
+        bytes += payload.length
+      }
+      if (entries.length === 0) decided.succeed()
+      else batch.push(decided)
+    }
+    pending.splice(0, taken)
+    if (pending.length > 0) Queue.offerUnsafe(bell, undefined)
+    inFlight = batch
+    return entries
+  }
+
+  const commit = Effect.gen(function* () {
+    const entries = decideBatch(yield* Clock.currentTimeMillis)
+    if (entries.length > 0) yield* store.append([{ entries }])
+    Machine.dropSpeculation(machine)
+    for (const entry of entries) Machine.apply(machine, entry)
+    for (const { succeed } of inFlight) succeed()
+    inFlight = []
+  })
+
+  /** Nobody is left waiting: what was handed to the disk is unknown, all else is not done. */
+  const end = Effect.sync(() => {
+    isEnded = true
+    for (const { entry, fail } of inFlight) fail(entry === undefined ? stoppedHere : unknown)
+    for (const { fail } of pending.splice(0)) fail(stoppedHere)
+    inFlight = []
+  })
+
+  // A batch that was begun is answered even when the scope closes meanwhile.
+  yield* Effect.forever(Effect.andThen(Queue.take(bell), Effect.uninterruptible(commit))).pipe(
+    Effect.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Deferred.failCause(stopped, cause)
+    ),
+    Effect.ensuring(end),
+    Effect.forkScoped
+  )
+
+  const ask = <Answer>(
+    decide: (at: Circumstances) => { readonly entry: Entry | undefined; readonly answer: Answer }
+  ): Submitted<Answer> =>
+    Effect.callback((resume) => {
+      if (isEnded) return resume(Effect.fail(stoppedHere))
+      if (pending.length >= pendingMaxCount) return resume(Effect.fail(overloaded))
+      const fail = (failure: Failure) => resume(Effect.fail(failure))
+      const ticket: Ticket = {
+        decide: (at) => {
+          const { answer, entry } = decide(at)
+          const index = entry === undefined ? at.index - 1 : at.index
+          return { entry, fail, succeed: () => resume(Effect.succeed({ index, answer })) }
+        },
+        fail
+      }
+      pending.push(ticket)
+      Queue.offerUnsafe(bell, undefined)
+      // Whoever gives up before the decision takes the write back.
+      return Effect.sync(() => {
+        const position = pending.indexOf(ticket)
+        if (position >= 0) pending.splice(position, 1)
+      })
+    })
+
+  return LocalNode.of({
+    submit: (command) => {
+      const operation = operationsOf(command).findIndex(({ model }) => elsewhere.has(model))
+      const foreign = operationsOf(command)[operation]
+      if (foreign !== undefined) {
+        const position = command._tag === "Transact" ? { operation } : {}
+        const rejection: Rejection = { _tag: "NotFound", model: foreign.model, ...position }
+        return Effect.sync(() => ({ index: machine.applied.index, answer: { _tag: "Rejected", rejection } }))
+      }
+      return ask((at) => {
+        const decision = Machine.decideNext(machine, command, at)
+        return { entry: Machine.entryOf(decision), answer: resultOf(decision) }
+      })
+    },
+    setLocalPart: (part) =>
+      ask<LocalPartResult>((at) => {
+        const decision = Machine.decideNextPart(machine, part, at)
+        if (decision._tag === "Rejected") return { entry: undefined, answer: decision }
+        return { entry: decision.entry, answer: { _tag: "Accepted", part: decision.part } }
+      }),
+    tables: machine.applied,
+    stopped: Deferred.await(stopped)
+  })
+})
+
+/** On the log in the `local` folder of the data directory; it fails where that log cannot be opened or replayed. */
+export const layer = (options: {
+  readonly models: ReadonlyArray<Descriptor>
+}): Layer.Layer<LocalNode, LogFailed | LogCorrupt, Directory> =>
+  Layer.unwrap(
+    Effect.map(Directory, ({ path }) =>
+      Layer.provide(Layer.effect(LocalNode, make(options)), layerFile({ directory: `${path}/local` }))
+    )
+  )

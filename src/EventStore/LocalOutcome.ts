@@ -1,0 +1,19 @@
+/**
+ * What became of a write that the node's own log did not confirm. "Not done" is claimed only when it is certain, as for
+ * the replicated log. No message names a file: a client may read it.
+ */
+import { Schema } from "effect"
+
+/** `overloaded`: too many wait already. `stopped`: the log failed or is closing, and takes nothing more. */
+export const LocalNotDoneReason = Schema.Literals(["overloaded", "stopped"])
+
+/** This write was certainly not done: nothing of it was handed to the disk. */
+export class LocalNotDone extends Schema.TaggedError<LocalNotDone>()("LocalNotDone", {
+  reason: LocalNotDoneReason,
+  message: Schema.String
+}) {}
+
+/** The disk failed while it wrote: the next start finds the write, or does not. */
+export class LocalUnknownOutcome extends Schema.TaggedError<LocalUnknownOutcome>()("LocalUnknownOutcome", {
+  message: Schema.String
+}) {}

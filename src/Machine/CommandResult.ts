@@ -1,0 +1,14 @@
+/** What a client is told of its command, by whichever log decided it. Pure JSON data: a peer carries it as it is. */
+import type { Answer, Decision } from "./decide.ts"
+import type { Rejection } from "./Rejection.ts"
+
+/** What a command did, or why it was not done. */
+export type CommandResult =
+  | { readonly _tag: "Accepted"; readonly answer: Answer }
+  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+
+/** The result of a decision, true once what it rests on is durable. */
+export const resultOf = (decision: Decision): CommandResult =>
+  decision._tag === "Rejected"
+    ? { _tag: "Rejected", rejection: decision.rejection }
+    : { _tag: "Accepted", answer: decision.answer }
