@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Directory, layerDirectory } from "../../src/EventStore/Directory.ts"
@@ -12,17 +13,9 @@ const open = (directory: string, nodeId = "a:8081") => layerDirectory({ director
 
 /** A process that holds the directory until it is killed; it resolves once the lock is taken. */
 function holder(directory: string): Effect.Effect<ChildProcess> {
-  const program = `
-    import { Effect, Layer } from "effect"
-    import { layerDirectory } from "./src/EventStore/Directory.ts"
-    const held = Effect.andThen(Effect.sync(() => console.log("held")), Effect.never)
-    Effect.runFork(Effect.provide(held, layerDirectory({ directory: ${JSON.stringify(directory)}, nodeId: "a:8081" })))
-    setInterval(() => {}, 60_000)
-  `
+  const program = fileURLToPath(new URL("directoryHolder.ts", import.meta.url))
   return Effect.promise(async () => {
-    const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
-      stdio: ["ignore", "pipe", "inherit"]
-    })
+    const child = spawn(process.execPath, [program, directory, "a:8081"], { stdio: ["ignore", "pipe", "inherit"] })
     await once(child.stdout, "data")
     return child
   })
