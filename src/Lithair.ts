@@ -2,6 +2,7 @@
 import { Context, Effect, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { Directory, layerDirectory } from "./EventStore/Directory.ts"
+import * as LocalNode from "./EventStore/LocalNode.ts"
 import * as Server from "./Http/Server.ts"
 import { type Described, describe } from "./Model.ts"
 import * as Member from "./Raft/Member.ts"
@@ -32,10 +33,12 @@ export const layerNode = (options: NodeOptions) =>
       const self = { nodeId, address, instanceId, peers }
       const sockets = PeerSockets.layer({ self, ...(options.secret === undefined ? {} : { secret: options.secret }) })
       const raft = options.raft === undefined ? {} : { config: options.raft }
-      const member = Member.layer({ self, models: options.models.map(describe), ...raft })
+      const models = options.models.map(describe)
+      const member = Member.layer({ self, models, ...raft })
       return Server.layer(options.models).pipe(
         Layer.provideMerge(Records.layer),
         Layer.provideMerge(member),
+        Layer.provideMerge(LocalNode.layer({ models })),
         Layer.provide(sockets)
       )
     })
@@ -70,5 +73,8 @@ export const launch = <A, E, R>(options: NodeOptions, server: Layer.Layer<A | Ht
     const listening = yield* Layer.build(server)
     const app = Context.get(node, HttpRouter.HttpRouter).asHttpEffect()
     yield* HttpServer.serveEffect(app).pipe(Effect.provide(listening))
-    return yield* Context.get(node, Member.Member).stopped
+    return yield* Effect.raceFirst(
+      Context.get(node, Member.Member).stopped,
+      Context.get(node, LocalNode.LocalNode).stopped
+    )
   }).pipe(Effect.scoped)

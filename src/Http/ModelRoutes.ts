@@ -1,14 +1,21 @@
 /** The endpoints of one model, served. What they look like to a reader of the document is ModelEndpoints.ts. */
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { Operation } from "../Machine/Command.ts"
 import { compareDecimals } from "../Machine/Decimal.ts"
 import { list } from "../Machine/List.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
-import type { Changed, Records } from "../Repository/Records.ts"
+import type { Change, Changed, Records, Shown } from "../Repository/Records.ts"
 import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
 import { nextLink } from "./Cursor.ts"
-import { type Condition, formatETag, ifNoneMatchHolds, parseCondition, parseRecordTag } from "./ETag.ts"
+import {
+  type Condition,
+  formatETag,
+  ifMatchHolds,
+  ifNoneMatchHolds,
+  parseCondition,
+  parseRecordTag,
+  type RecordTag
+} from "./ETag.ts"
 import { makeListParser, nextCursor } from "./ListQuery.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
 import { invalidRequest, notFound, type Problem } from "./Problem.ts"
@@ -16,15 +23,6 @@ import { indexHeader } from "./ResponseHeaders.ts"
 
 /** The id in a path: a malformed one names nothing, in whatever case it is written. */
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-
-const recordResponse = (
-  record: EncodedRecord,
-  at: { readonly version: number; readonly status: number; readonly headers?: Record<string, string> }
-) =>
-  HttpServerResponse.jsonUnsafe(record, {
-    status: at.status,
-    headers: { etag: formatETag({ version: at.version }), ...at.headers }
-  })
 
 const conditionOf = (header: string, value: string | undefined): Result.Result<Condition | undefined, Problem> =>
   value === undefined
@@ -42,8 +40,8 @@ const allowedVersions = (condition: Condition | undefined): { readonly ifMatch?:
   return { ifMatch: versions }
 }
 
-/** The routes of one model over the records of this node. */
-export const modelRoutes = (descriptor: Descriptor, records: Records["Service"]) => {
+/** The routes of one model over the records of this node, whose instance its entity tags name. */
+export const modelRoutes = (descriptor: Descriptor, records: Records["Service"], instance: string) => {
   const collection = `/api/${descriptor.path}` as const
   const item = `${collection}/:id` as const
 
@@ -53,7 +51,12 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
       : Effect.fail(notFound(`There is no ${descriptor.name} ${params.id ?? ""}`))
   )
 
-  const change = (operation: Operation): Effect.Effect<Changed, Problem> =>
+  const tagOf = ({ localRevision, version }: Shown): RecordTag =>
+    localRevision === undefined ? { version } : { version, local: { instance, revision: localRevision } }
+  const answer = (record: Shown, status: number, headers: Record<string, string> = {}) =>
+    HttpServerResponse.jsonUnsafe(record.record, { status, headers: { etag: formatETag(tagOf(record)), ...headers } })
+
+  const change = (operation: Change): Effect.Effect<Changed, Problem> =>
     records
       .change(descriptor, operation)
       .pipe(
@@ -61,9 +64,10 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
           error._tag === "Refused" ? problemOfRejection(error.rejection, "") : problemOfFailure(error, "")
         )
       )
-  const withIndex = ({ logIndex }: Changed, headers: Record<string, string> = {}) => ({
+  const withIndex = ({ isLocalPartLost, logIndex }: Changed, headers: Record<string, string> = {}) => ({
     ...headers,
-    [indexHeader]: String(logIndex)
+    ...(logIndex === undefined ? {} : { [indexHeader]: String(logIndex) }),
+    ...(isLocalPartLost ? { "lithair-local": "lost" } : {})
   })
 
   const parseList = makeListParser(descriptor)
@@ -74,8 +78,8 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
     const { searchParams } = new URL(request.url, "http://node")
     const params = [...searchParams]
     const query = yield* Effect.fromResult(parseList(params))
-    const table = yield* records.table(descriptor).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
-    const page = list({ table, idField: descriptor.idField, comparators }, query)
+    const source = yield* records.source(descriptor).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
+    const page = list({ ...source, comparators }, query)
     const items = page.rows.map(({ record }) => (query.select === undefined ? record : pick(record, query.select)))
     const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
     const link = next === null ? {} : { link: nextLink({ pathname: collection, params, cursor: next }) }
@@ -91,19 +95,18 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
       return yield* invalidRequest("The id is malformed", [{ path: descriptor.idField, message: "Expected a UUID" }])
     }
     const made = yield* change({ _tag: "Create", model: descriptor.name, data })
-    const headers = withIndex(made, { location: `${collection}/${made.id}` })
-    return recordResponse(made.record, { version: made.version, status: 201, headers })
+    return answer(made, 201, withIndex(made, { location: `${collection}/${made.id}` }))
   })
 
   const read = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const key = yield* id
     const condition = yield* Effect.fromResult(conditionOf("If-None-Match", request.headers["if-none-match"]))
-    const row = yield* records.get(descriptor, key).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
-    if (row === undefined) return yield* notFound(`There is no ${descriptor.name} ${key}`)
-    const isKnown = condition !== undefined && !ifNoneMatchHolds({ condition, current: { version: row.version } })
-    if (isKnown) return HttpServerResponse.empty({ status: 304, headers: { etag: formatETag(row) } })
-    return recordResponse(row.data, { version: row.version, status: 200 })
+    const found = yield* records.get(descriptor, key).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
+    if (found === undefined) return yield* notFound(`There is no ${descriptor.name} ${key}`)
+    const isKnown = condition !== undefined && !ifNoneMatchHolds({ condition, current: tagOf(found) })
+    if (isKnown) return HttpServerResponse.empty({ status: 304, headers: { etag: formatETag(tagOf(found)) } })
+    return answer(found, 200)
   })
 
   const put = Effect.gen(function* () {
@@ -123,7 +126,7 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
     })
     const created = written.change === "created"
     const headers = withIndex(written, created ? { location: `${collection}/${key}` } : {})
-    return recordResponse(written.record, { version: written.version, status: created ? 201 : 200, headers })
+    return answer(written, created ? 201 : 200, headers)
   })
 
   const patch = Effect.gen(function* () {
@@ -136,9 +139,15 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"])
       model: descriptor.name,
       id: key,
       data,
-      ...allowedVersions(ifMatch)
+      ...allowedVersions(ifMatch),
+      ...(ifMatch === undefined
+        ? {}
+        : {
+            holds: (current) =>
+              ifMatchHolds({ condition: ifMatch, current: current && tagOf(current), compareRevision: true })
+          })
     })
-    return recordResponse(written.record, { version: written.version, status: 200, headers: withIndex(written) })
+    return answer(written, 200, withIndex(written))
   })
 
   const remove = Effect.gen(function* () {

@@ -1,4 +1,5 @@
 /** What the machine and the cluster say, as the problems that a client meets. Pure. HTTP contract, "Errors". */
+import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
@@ -34,8 +35,18 @@ export const problemOfRejection = (rejection: Rejection, key: string): Problem =
 const describeConflict = (currentVersion: number | null): string =>
   currentVersion === null ? "There is no such record" : `The record is at version ${currentVersion}`
 
-/** The problem of a write that the cluster did not confirm; `key` is the one by which its outcome can be asked. */
-export const problemOfFailure = (error: NotDone | UnknownOutcome, key: string): Problem =>
-  error._tag === "NotDone"
-    ? problem(error.reason, error.message, { definite: true })
-    : problem("unknown-outcome", error.message, { definite: false, key, operation: `/api/_operations/${key}` })
+/** The problem of a write that was not confirmed; `key` is the one by which its outcome can be asked. */
+export const problemOfFailure = (
+  error: NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome,
+  key: string
+): Problem => {
+  switch (error._tag) {
+    case "NotDone":
+      return problem(error.reason, error.message, { definite: true })
+    case "LocalNotDone":
+      return problem(error.reason === "stopped" ? "draining" : "overloaded", error.message, { definite: true })
+    case "UnknownOutcome":
+    case "LocalUnknownOutcome":
+      return problem("unknown-outcome", error.message, { definite: false, key, operation: `/api/_operations/${key}` })
+  }
+}

@@ -8,7 +8,7 @@ import * as Docs from "./Docs.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { nodeRoutes } from "./NodeRoutes.ts"
 import { makeApi } from "./Openapi.ts"
-import { methodNotAllowed, notFound, type Problem, toResponse } from "./Problem.ts"
+import { methodNotAllowed, notFound, type Problem, problem, toResponse } from "./Problem.ts"
 import { indexHeader, withPosition } from "./ResponseHeaders.ts"
 
 const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
@@ -32,6 +32,12 @@ const records = (
       const answered = <R>(handler: Effect.Effect<HttpServerResponse.HttpServerResponse, Problem, R>) =>
         handler.pipe(
           Effect.catchTag("Problem", (met) => Effect.succeed(toResponse(met))),
+          Effect.catchDefect((defect) =>
+            Effect.as(
+              Effect.logError("A request met a defect", defect),
+              toResponse(problem("internal", "The node met an error of its own: its log says more", {}))
+            )
+          ),
           Effect.map((response) =>
             withPosition(response, {
               nodeId: member.self.nodeId,
@@ -42,7 +48,10 @@ const records = (
           )
         )
 
-      const routes = [...models.flatMap((model) => modelRoutes(describe(model), records)), ...nodeRoutes(member)]
+      const routes = [
+        ...models.flatMap((model) => modelRoutes(describe(model), records, member.self.instanceId)),
+        ...nodeRoutes(member)
+      ]
       const verbs = new Map<HttpRouter.PathInput, Array<string>>()
       yield* router.addAll(routes.map(({ handler, method, path }) => HttpRouter.route(method, path, answered(handler))))
       for (const { method, path } of routes) {

@@ -1,13 +1,20 @@
 /**
  * The records of all models of one node, by name and in encoded form: what HTTP and the typed repositories stand on.
- * It knows where each part of a record lives; not how a client names it.
+ * It knows where each part of a record lives; not how a client names it. DESIGN: a mixed record's local fields belong
+ * to the node that wrote them, and are appended to its own log once the replicated change is known to be committed.
  */
-import { Context, Data, Effect, Layer } from "effect"
+import { Context, Data, Effect, Layer, Result } from "effect"
+import { LocalNode } from "../EventStore/LocalNode.ts"
+import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import { invariant } from "../Invariant.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
+import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
+import type { ListSource } from "../Machine/List.ts"
+import { join, type LocalPart, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
-import { get, type Row, type Table } from "../Machine/Tables.ts"
-import type { Descriptor } from "../Model.ts"
+import { get, type Table, type Tables } from "../Machine/Tables.ts"
+import type { Descriptor, EncodedRecord } from "../Model.ts"
 import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 
@@ -18,43 +25,191 @@ export class Refused extends Data.TaggedError("Refused")<{ readonly rejection: R
   }
 }
 
-/** What a change came to. `index` is of the replicated log. */
-export interface Changed extends OperationAnswer {
-  readonly logIndex: number
+/** Why a change was not confirmed; the names say whether it is certainly not done. */
+export type ChangeFailure = Refused | NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome
+
+/** A record as this node shows it. */
+export interface Shown {
+  readonly record: EncodedRecord
+  readonly version: number
+  /** How often this node's part of it was written; undefined where it holds none. */
+  readonly localRevision: number | undefined
 }
+
+/** What a change came to. */
+export interface Changed extends Shown {
+  readonly id: string
+  readonly change: OperationAnswer["change"]
+  /** The index of the replicated log that it reflects; undefined for a change of this node's own data. */
+  readonly logIndex: number | undefined
+  /** The replicated part is done, this node's part of it could not be written. */
+  readonly isLocalPartLost: boolean
+}
+
+/** A change, with a condition on what this node shows for where only its own data changes. */
+export type Change = Operation & Origin & { readonly holds?: (current: Shown | undefined) => boolean }
 
 export class Records extends Context.Service<
   Records,
   {
     /** One change of one record. */
-    readonly change: (
-      descriptor: Descriptor,
-      operation: Operation & Origin
-    ) => Effect.Effect<Changed, Refused | NotDone | UnknownOutcome>
-    /** A linearizable look at one record; undefined if there is none. */
-    readonly get: (descriptor: Descriptor, id: string) => Effect.Effect<Row | undefined, NotDone>
-    /** A linearizable look at all records of a model: to be read before anything else runs. */
-    readonly table: (descriptor: Descriptor) => Effect.Effect<Table, NotDone>
+    readonly change: (descriptor: Descriptor, change: Change) => Effect.Effect<Changed, ChangeFailure>
+    /** One record, linearizable where it is replicated; undefined if there is none. */
+    readonly get: (descriptor: Descriptor, id: string) => Effect.Effect<Shown | undefined, NotDone>
+    /** All records of a model, linearizable where they are replicated: to be read before anything else runs. */
+    readonly source: (descriptor: Descriptor) => Effect.Effect<ListSource, NotDone>
   }
 >()("lithair/Repository/Records") {}
 
 const make = Effect.gen(function* () {
   const member = yield* Member
+  const local = yield* LocalNode
+
+  const replicate = Effect.fnUntraced(function* (operation: Operation & Origin) {
+    const { answer, index } = yield* member.submit(operation)
+    return { logIndex: index, ...(yield* accepted(answer)) }
+  })
+
+  const keep = Effect.fnUntraced(function* (operation: Operation & Origin) {
+    const { answer } = yield* local.submit(operation)
+    return changed(yield* accepted(answer), undefined)
+  })
+
+  const show = (descriptor: Descriptor, id: string): Shown | undefined => {
+    const row = get(member.tables, descriptor.name, id)
+    if (row === undefined) return undefined
+    const part = visible(local.tables, { model: descriptor.name, id, createdIndex: row.createdIndex })
+    return shown(join(row, part), row.version, part)
+  }
+
+  /** A change of nothing but this node's part of a record: it needs no quorum. */
+  const changePart = Effect.fnUntraced(function* (
+    descriptor: Descriptor,
+    id: string,
+    data: EncodedRecord,
+    change: Change
+  ) {
+    const model = descriptor.name
+    const row = get(member.tables, model, id)
+    const current = show(descriptor, id)
+    if (change.holds?.(current) === false) {
+      return yield* new Refused({ rejection: { _tag: "VersionConflict", currentVersion: row?.version ?? null } })
+    }
+    if (row === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model, id } })
+    const request = { id, createdIndex: row.createdIndex, version: row.version, how: "patch", data } as const
+    const { answer } = yield* local.setLocalPart({ descriptor, request })
+    if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
+    const after = shown(join(row, answer.part), row.version, answer.part)
+    return { ...after, id, change: "updated" as const, logIndex: undefined, isLocalPartLost: false }
+  })
+
+  const changeMixed = Effect.fnUntraced(function* (descriptor: Descriptor, change: Change) {
+    if (change._tag === "Delete") return changed(yield* replicate(withoutCondition(change)), undefined)
+    if (!isObject(change.data)) return changed(yield* replicate(withoutCondition(change)), undefined)
+    const parts = split(descriptor, change.data)
+    const touchesLocal = Object.keys(parts.local).length > 0
+    if (change._tag === "Patch" && touchesLocal && Object.keys(parts.replicated).length === 0) {
+      return yield* changePart(descriptor, change.id, parts.local, change)
+    }
+    const wrong = checkPart(descriptor, parts.local)
+    if (wrong !== undefined) return yield* new Refused({ rejection: wrong })
+    const { holds: _, ...operation } = change
+    const done = yield* replicate({ ...operation, data: parts.replicated })
+    const { createdIndex, id, version } = done
+    const part = visible(local.tables, { model: descriptor.name, id, createdIndex })
+    // A PUT clears what it omits, here only; a create finds nothing to clear.
+    if (!touchesLocal && (change._tag !== "Put" || part === undefined)) return changed(done, part)
+    const how = change._tag === "Patch" ? "patch" : "put"
+    return yield* local
+      .setLocalPart({ descriptor, request: { id, createdIndex, version, how, data: parts.local } })
+      .pipe(
+        Effect.match({
+          // The replicated part is done: an answer that said otherwise would be wrong.
+          onFailure: () => ({ ...changed(done, part), isLocalPartLost: true }),
+          onSuccess: ({ answer }) =>
+            answer._tag === "Accepted" ? changed(done, answer.part) : { ...changed(done, part), isLocalPartLost: true }
+        })
+      )
+  })
+
   return Records.of({
-    change: Effect.fnUntraced(function* (_descriptor, operation) {
-      const { answer, index } = yield* member.submit(operation)
-      if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
-      const [changed] = answer.answer.operations
-      return changed === undefined ? yield* Effect.die("one operation, no answer") : { ...changed, logIndex: index }
-    }),
-    get: (descriptor, id) => Effect.map(member.readIndex, () => get(member.tables, descriptor.name, id)),
-    table: (descriptor) =>
-      Effect.flatMap(member.readIndex, () => {
-        const table = member.tables.byModel.get(descriptor.name)
-        return table === undefined ? Effect.die(`no table of ${descriptor.name}`) : Effect.succeed(table)
-      })
+    change: (descriptor, change) => {
+      switch (descriptor.mode) {
+        case "local":
+          return keep(withoutCondition(change))
+        case "mixed":
+          return changeMixed(descriptor, change)
+        case "replicated":
+          return Effect.map(replicate(withoutCondition(change)), (done) => changed(done, undefined))
+      }
+    },
+    get: (descriptor, id) =>
+      descriptor.mode === "local"
+        ? Effect.sync(() => {
+            const row = get(local.tables, descriptor.name, id)
+            return row === undefined ? undefined : shown(row.data, row.version, undefined)
+          })
+        : Effect.map(member.readIndex, () => show(descriptor, id)),
+    source: (descriptor) => {
+      const { idField } = descriptor
+      if (descriptor.mode === "local") return Effect.sync(() => ({ table: tableOf(local.tables, descriptor), idField }))
+      return Effect.map(member.readIndex, () => ({
+        table: tableOf(member.tables, descriptor),
+        idField,
+        ...localPartsOf(local.tables, descriptor)
+      }))
+    }
   })
 })
 
-/** The records of the models that the member was given. */
-export const layer: Layer.Layer<Records, never, Member> = Layer.effect(Records, make)
+/** The records of the models that the member and the local node were given. */
+export const layer: Layer.Layer<Records, never, Member | LocalNode> = Layer.effect(Records, make)
+
+/** What the one operation of a command did. */
+const accepted = Effect.fnUntraced(function* (result: CommandResult) {
+  if (result._tag === "Rejected") return yield* new Refused({ rejection: result.rejection })
+  const [done] = result.answer.operations
+  invariant(done !== undefined, "a command of one operation was answered without one")
+  return done
+})
+
+const shown = (record: EncodedRecord, version: number, part: LocalPart | undefined): Shown => ({
+  record,
+  version,
+  localRevision: part?.revision
+})
+
+const changed = (done: OperationAnswer & { readonly logIndex?: number }, part: LocalPart | undefined): Changed => ({
+  ...shown({ ...done.record, ...part?.data }, done.version, part),
+  id: done.id,
+  change: done.change,
+  logIndex: done.logIndex,
+  isLocalPartLost: false
+})
+
+/** What is decided elsewhere travels without what only this node can ask. */
+const withoutCondition = ({ holds: _, ...operation }: Change): Operation & Origin => operation
+
+const tableOf = (tables: Tables, { name }: Descriptor): Table => {
+  const table = tables.byModel.get(name)
+  invariant(table !== undefined, `model ${name} has no table`)
+  return table
+}
+
+/** The parts that this node holds; there is no table of them before the first. */
+const localPartsOf = (tables: Tables, { name }: Descriptor): Pick<ListSource, "localParts"> => {
+  const table = tables.byModel.get(name)
+  return table === undefined ? {} : { localParts: table.localParts }
+}
+
+const isObject = (data: unknown): data is EncodedRecord =>
+  typeof data === "object" && data !== null && !Array.isArray(data)
+
+/** Bad local fields are refused before anything is proposed: the replicated part alone would be half of the request. */
+const checkPart = (descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
+  const given = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
+  const checked = descriptor.codecs.localPart({ ...given, [descriptor.idField]: descriptor.idField })
+  if (Result.isSuccess(checked)) return undefined
+  const errors = checked.failure.filter(({ path }) => path.split(".")[0] !== descriptor.idField)
+  return errors.length === 0 ? undefined : { _tag: "InvalidRequest", errors }
+}
