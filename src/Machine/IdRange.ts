@@ -38,8 +38,6 @@ export function* walk<V>(
   { high, low }: IdRange,
   direction: "asc" | "desc"
 ): Generator<readonly [string, V]> {
-  // The tree gives no reversed iterator from a key when it is empty.
-  if (rows.size === 0) return
   const isAscending = direction === "asc"
   for (const entry of isAscending ? rows.entries(low?.id) : rows.entriesReversed(high?.id)) {
     const [id] = entry

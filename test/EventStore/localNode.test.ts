@@ -177,6 +177,23 @@ describe("the node's own log (DESIGN D4)", () => {
     })
   )
 
+  it.live("one write takes no more than is bounded, and the next one takes the rest", () =>
+    Effect.gen(function* () {
+      const { appends, began, gate, node } = yield* gated()
+      const [first] = yield* submitAll(node, [create("first")])
+      yield* began
+      const slug = "s".repeat(1024 * 1024)
+      const large = Array.from({ length: 12 }, (_, n): Command => {
+        return { _tag: "Put", model: "View", id: `v${n}`, data: { slug } }
+      })
+      const others = yield* submitAll(node, large)
+      yield* gate.open
+      yield* Effect.forEach([first!, ...others], Fiber.join)
+      // Eight payloads are just past 8 MiB: the one that passes the bound is the last.
+      assert.deepStrictEqual(appends, [1, 8, 4])
+    })
+  )
+
   it.live("an answer that appends nothing waits for the entries that it was decided on", () =>
     Effect.gen(function* () {
       const { began, gate, node } = yield* gated()
