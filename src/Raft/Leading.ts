@@ -3,7 +3,7 @@
  * and appended exactly where it was decided or not at all. Synchronous; the shell calls it once per turn.
  *
  * An answer that appends nothing rests on a log whose end may be uncommitted, and on a leadership that may be over: it
- * waits for a read-index round begun after it was decided, at no less than the index it was decided on.
+ * waits for a read-index round of the same leadership, begun after it was decided, and for the entry it was decided on.
  */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { Propose } from "./Input.ts"

@@ -9,14 +9,14 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import type { Input } from "./Input.ts"
-import { decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
+import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { Output, SequencedWrite } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { Configuration } from "./Quorum.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
-import { entryAt } from "./RaftLog.ts"
+import { entryAt, termAt } from "./RaftLog.ts"
 import { make as makeCore, type State } from "./State.ts"
 import type { StateMachine } from "./StateMachine.ts"
 import { step } from "./step.ts"
@@ -147,11 +147,30 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }
   }
 
-  const read = (settle: Settle<number, NotDone>, atLeastIndex?: number): number => {
+  /** A read that the core is yet to be told of. */
+  const newRead = (settle: Settle<number, NotDone>): number => {
     const readId = nextReadId++
     reads.set(readId, { readIndex: undefined, settle })
-    put("others", { _tag: "Read", readIds: [readId], ...(atLeastIndex === undefined ? {} : { atLeastIndex }) })
     return readId
+  }
+
+  /**
+   * Confirms answers that appended nothing, before anything else can end the leadership that decided them: a successor
+   * may have committed, and answered, what they do not reflect. An entry of another term where they were decided on
+   * says that they rest on what never was.
+   */
+  const confirm = (answered: Decided<Answer, Ticket<Answer>>["answered"]): void => {
+    const last = answered[answered.length - 1]
+    if (last === undefined) return
+    const readIds = answered.map(({ waiter, onIndex, answer }) => {
+      const onTerm = termAt(core.log, onIndex)
+      return newRead((exit) => {
+        const isUndone = Exit.isSuccess(exit) && termAt(core.log, onIndex) !== onTerm
+        if (isUndone) waiter.settle(notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
+        else waiter.settle(Exit.map(exit, (index) => ({ index, answer })))
+      })
+    })
+    run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })
   }
 
   const decide = (nowMs: number): void => {
@@ -177,9 +196,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       waiter.proposed = { index, answer }
       Waiters.add(waiters, { index, term }, waiter)
     }
-    for (const { waiter, onIndex, answer } of decided.answered) {
-      read((exit) => waiter.settle(Exit.map(exit, (index) => ({ index, answer }))), onIndex)
-    }
+    confirm(decided.answered)
     for (const { waiter, reason } of decided.refused) {
       waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
       speculating = false
@@ -273,7 +290,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
         return Effect.timeoutOrElse(attempt, { duration: options.submitTimeoutMs, orElse: () => overdue })
       }),
     readIndex: Effect.callback((resume) => {
-      const readId = read(resume)
+      const readId = newRead(resume)
+      put("others", { _tag: "Read", readIds: [readId] })
       return Effect.sync(() => reads.delete(readId))
     }),
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
