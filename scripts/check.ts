@@ -56,6 +56,7 @@ const portable = nodeOnly.map((glob) => `--exclude=${glob}`)
 const parts: ReadonlyArray<Part> = [
   { name: "format and lint", command: [binary("biome"), "check", "--error-on-warnings", "."] },
   { name: "types", command: [binary("tsc"), "--noEmit"] },
+  { name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] },
   tests({ runtime: "Node", command: [binary("node")] }),
   // Bun's child processes do not carry vitest's messages, its threads do.
   tests({ runtime: "Bun", command: [binary("bun"), "--bun"], flags: ["--pool=threads", ...portable] }),

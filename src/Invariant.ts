@@ -10,6 +10,7 @@ export class InvariantViolation extends Error {
  *
  * @example
  * ```ts
+ * const { commitIndex, lastApplied } = { commitIndex: 5, lastApplied: 3 }
  * invariant(lastApplied <= commitIndex, "lastApplied passed commitIndex")
  * ```
  */

@@ -146,9 +146,12 @@ const describeFields = (
  *
  * @example
  * ```ts
+ * import { Schema } from "effect"
+ * import { Model } from "lithair"
+ *
  * class User extends Model.Class<User>("User")({
- *   id: Model.id(UserId),
- *   email: Model.replicate(Email),
+ *   id: Model.id(Schema.String.check(Schema.isUUID())),
+ *   email: Schema.NonEmptyString.pipe(Model.replicate),
  *   cacheData: Model.local(Schema.String)
  * }, { unique: ["email"] }) {}
  * ```

@@ -119,6 +119,9 @@ const decimalKey = "~lithair/decimal"
  *
  * @example
  * ```ts
+ * import { Schema } from "effect"
+ * import { Model } from "lithair"
+ *
  * const Money = Schema.String.check(Schema.isPattern(/^\d+\.\d\d$/)).pipe(Model.decimal)
  * ```
  */

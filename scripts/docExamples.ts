@@ -1,0 +1,112 @@
+/**
+ * Compiles every `ts` example in the pages and in the sources' doc comments, and runs those that end by themselves.
+ * An example is a module: with imports, it is what a user writes; without any, it is about the file that it stands in,
+ * and sees that file's exports.
+ */
+import { spawnSync } from "node:child_process"
+import { globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+interface Example {
+  /** Relative to the root. */
+  readonly file: string
+  /** The line of its first line of code, from 1. */
+  readonly line: number
+  readonly code: string
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const read = (file: string): string => readFileSync(join(root, file), "utf8")
+
+/** Without the ` * ` of a doc comment; in a page there is none. */
+const unquoted = (file: string, line: string): string => (file.endsWith(".ts") ? line.replace(/^\s*\* ?/, "") : line)
+
+function examplesOf(file: string): ReadonlyArray<Example> {
+  const found: Array<Example> = []
+  let open: { readonly line: number; readonly code: Array<string> } | undefined
+  for (const [at, raw] of read(file).split("\n").entries()) {
+    const line = unquoted(file, raw)
+    if (open === undefined) {
+      if (line.startsWith("```ts")) open = { line: at + 2, code: [] }
+    } else if (line.startsWith("```")) {
+      found.push({ file, line: open.line, code: open.code.join("\n") })
+      open = undefined
+    } else open.code.push(line)
+  }
+  return found
+}
+
+/** The source of each entry point, by the name that a user imports. */
+function entryPoints(): ReadonlyMap<string, string> {
+  const { exports } = JSON.parse(read("package.json")) as { exports: Readonly<Record<string, string>> }
+  const sources = Object.entries(exports).filter(([, path]) => path.startsWith("./dist/"))
+  return new Map(
+    sources.map(([name, path]) => [
+      name.replace(/^\./, "lithair"),
+      join(root, path.replace("./dist/", "src/").replace(/\.js$/, ".ts"))
+    ])
+  )
+}
+
+/** The example as a module, on the lines that it has in its file, so that what is said of it can be found there. */
+function moduleOf(example: Example, entries: ReadonlyMap<string, string>): string {
+  const source = example.file.endsWith(".ts") ? read(example.file) : ""
+  const exported = [...source.matchAll(/^export (?:const|function|class|interface|type) (\w+)/gm)].flatMap(
+    ([, name]) => name ?? []
+  )
+  const used = exported.filter((name) => new RegExp(`\\b${name}\\b`).test(example.code))
+  const isWhole = /^import /m.test(example.code)
+  const prelude = isWhole || used.length === 0 ? "" : `import { ${used.join(", ")} } from "${join(root, example.file)}"`
+  const code = example.code.replaceAll(/from "(lithair[^"]*)"/g, (all, name: string) => {
+    const entry = entries.get(name)
+    return entry === undefined ? all : `from "${entry}"`
+  })
+  return `${prelude}${"\n".repeat(example.line - 1)}${code}\nexport {}\n`
+}
+
+/** A server runs until it is stopped, on a port of its own: the package's test runs one. */
+const endsByItself = ({ code }: Example): boolean => !code.includes("@effect/platform-node")
+
+const nameOf = ({ file, line }: Example): string => `${file.replaceAll("/", "+")}+${line}.ts`
+
+/** What is said of a module, said of the file that its example stands in. */
+const located = (said: string): string =>
+  said.replaceAll(/[^\s"']*?([^\s"'/]*)\+\d+\.ts\b/g, (_, name: string) => name.replaceAll("+", "/"))
+
+const runMaxMs = 20_000
+
+function check(examples: ReadonlyArray<Example>, directory: string): ReadonlyArray<string> {
+  const entries = entryPoints()
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
+  for (const example of examples) writeFileSync(join(directory, nameOf(example)), moduleOf(example, entries))
+  const tsconfig = {
+    extends: join(root, "tsconfig.json"),
+    compilerOptions: { noUnusedLocals: false },
+    include: ["*.ts"]
+  }
+  writeFileSync(join(directory, "tsconfig.json"), JSON.stringify(tsconfig))
+  writeFileSync(join(directory, "package.json"), JSON.stringify({ type: "module" }))
+
+  const run = (binary: string, ...args: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const command = join(root, "node_modules/.bin", binary)
+    const { status, stderr, stdout } = spawnSync(command, args, { cwd: directory, encoding: "utf8", timeout: runMaxMs })
+    return status === 0 ? [] : [located(`${stdout}${stderr}`)]
+  }
+  return [
+    ...run("tsc", "--noEmit"),
+    ...examples.filter(endsByItself).flatMap((example) => run("node", nameOf(example)))
+  ]
+}
+
+const pages = ["*.md", "docs/**/*.md", "src/**/*.md", "src/**/*.ts"]
+const examples = globSync(pages, { cwd: root }).toSorted().flatMap(examplesOf)
+const directory = mkdtempSync(join(tmpdir(), "lithair-examples-"))
+const failures = check(examples, directory)
+rmSync(directory, { recursive: true })
+
+for (const failure of failures) console.log(failure)
+const ranCount = examples.filter(endsByItself).length
+console.log(`${examples.length} examples, ${ranCount} of them run: ${failures.length === 0 ? "ok" : "FAILED"}`)
+process.exitCode = failures.length === 0 && examples.length > 0 ? 0 : 1
