@@ -4,7 +4,7 @@
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Cause, Config, Console, Effect, Exit, Option, type Runtime, Schema } from "effect"
-import { CliError, Command, Flag } from "effect/cli"
+import { CliError, CliOutput, Command, Flag } from "effect/cli"
 import { runDemo } from "./cluster/Demo.ts"
 import { runNode } from "./cluster/OneNode.ts"
 import { parsePeers } from "./cluster/Peers.ts"
@@ -64,7 +64,15 @@ const cluster = Command.make(
   })
 ).pipe(Command.withDescription("A Lithair cluster: three nodes without flags, one node with --port"))
 
-/** One line that says what is wrong. The flags' own errors have been printed with their help. */
+/** A bad flag is one line on stderr; help and version are as ever. */
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(`lithair: ${event.errors.map(({ message }) => message).join("; ")} (--help says more)`)
+      : CliOutput.defaultPresenter.present(event)
+}
+
+/** One line that says what is wrong. What was wrong with a flag has been said. */
 const reportFailure = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   if (Cause.hasInterruptsOnly(cause) || CliError.isCliError(error)) return Effect.void
@@ -79,6 +87,7 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
 cluster.pipe(
   Command.run({ version: "0.1.0" }),
   Effect.tapCause(reportFailure),
+  Effect.provideService(CliOutput.Presenter, presenter),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown })
 )

@@ -11,7 +11,7 @@ const readyLagMaxCount = 1_000
 export const unreadyReasons = (member: Member["Service"]): ReadonlyArray<string> => {
   const node = member.node()
   if (node === undefined) return ["The node has not formed a cluster yet"]
-  const lag = node.core.commitIndex - member.tables.index
+  const lag = node.core.commitIndex - node.appliedIndex()
   return [
     ...(member.leader() === undefined ? ["No leader is known"] : []),
     ...(lag > readyLagMaxCount ? [`${lag} committed entries are not applied yet`] : [])
@@ -35,7 +35,7 @@ const clusterStatus = (member: Member["Service"]) => {
     term: core?.currentTerm ?? 0,
     leader: leader ?? null,
     commitIndex,
-    appliedIndex: core?.lastApplied ?? 0,
+    appliedIndex: member.node()?.appliedIndex() ?? 0,
     stateHash: stateHash(member.tables),
     nodes: (member.cluster()?.configuration.voters ?? []).map(({ address, id }) => {
       const progress = core?.role._tag === "Leader" ? core.role.progress.get(id) : undefined

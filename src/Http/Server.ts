@@ -43,7 +43,7 @@ const records = (
               nodeId: member.self.nodeId,
               leaderId: member.leader(),
               term: member.node()?.core.currentTerm ?? 0,
-              index: Number(response.headers[indexHeader] ?? member.tables.index)
+              index: Number(response.headers[indexHeader] ?? member.node()?.appliedIndex() ?? 0)
             })
           )
         )

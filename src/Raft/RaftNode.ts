@@ -12,11 +12,11 @@ import type { Input } from "./Input.ts"
 import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
-import type { Output, SequencedWrite } from "./Output.ts"
+import type { LogReadRequest, Output, SequencedWrite } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { Configuration } from "./Quorum.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
-import { entryAt, termAt } from "./RaftLog.ts"
+import { slice, termAt } from "./RaftLog.ts"
 import { make as makeCore, type State } from "./State.ts"
 import type { StateMachine } from "./StateMachine.ts"
 import { step } from "./step.ts"
@@ -27,8 +27,8 @@ import * as Waiters from "./Waiters.ts"
 const tickIntervalMs = 10
 /** Commands that wait to be decided; one more is refused as overloaded. */
 const pendingMaxCount = 4096
-/** Payload read from disk at once to be applied: what a node replays between two looks at its inbox. */
-const replayMaxBytes = 1024 * 1024
+/** Payload applied at once, from memory or from disk: what keeps this node from its inbox and its ticks. */
+const applyMaxBytes = 256 * 1024
 
 /** A command's answer, and the log index that it reflects. */
 export interface Answered<Answer> {
@@ -38,13 +38,21 @@ export interface Answered<Answer> {
 
 /** Consensus on one node, for a machine that is asked by `Command` and says `Answer`. */
 export interface RaftNode<Command, Answer> {
-  /** Decides `command` here, if this node leads, and waits until its answer is final. `NotDone` is certain. */
-  readonly submit: (command: Command) => Effect.Effect<Answered<Answer>, NotDone | UnknownOutcome>
-  /** Waits until what is applied here is linearizable for a read that began with this call; gives the index. */
+  /**
+   * Decides `command` here, if this node leads, and waits until its answer is final. `NotDone` is certain: past
+   * `timeoutMs` it is said of a command that was not proposed yet, and of one that was, that its outcome is unknown.
+   */
+  readonly submit: (command: Command, timeoutMs: number) => Effect.Effect<Answered<Answer>, NotDone | UnknownOutcome>
+  /**
+   * Waits until what is applied here is linearizable for a read that began with this call; gives the index. That may
+   * be never: a follower may be cut off from the entries that it was told of. It is for the caller to set a limit.
+   */
   readonly readIndex: Effect.Effect<number, NotDone>
   /** A message of a peer's core. */
   readonly receive: (from: NodeId, message: Message) => void
   readonly peerDown: (peer: NodeId) => void
+  /** What the machine has applied: the index that its state reflects now. */
+  readonly appliedIndex: () => number
   /** The core's state, to be looked at and never changed. */
   readonly core: Readonly<State>
   /** Ends with what stopped this node: a disk that failed, or a defect. */
@@ -65,13 +73,13 @@ const laneOf = (message: Message): Lane =>
 
 const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fail(new NotDone({ reason, message }))
 
+const stoppedHere = notDone("no-quorum", "This node has stopped")
+
 export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly nodeId: NodeId
   readonly configuration: Configuration
   readonly config: RaftConfig
   readonly machine: StateMachine<Command, Answer>
-  /** Past it a command is not done if it was not proposed yet, and its outcome is unknown if it was. */
-  readonly submitTimeoutMs: number
 }): Effect.fn.Return<RaftNode<Command, Answer>, never, LogStore | Transport | Scope.Scope> {
   const { machine } = options
   const store = yield* LogStore
@@ -82,16 +90,25 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const writes = yield* Queue.unbounded<SequencedWrite>()
   const ranges = yield* Queue.unbounded<{ readonly fromIndex: number; readonly toIndex: number }>()
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
+  /** Damage met by a fiber that serves a peer. */
+  const damaged = yield* Deferred.make<never, LogCorrupt>()
 
   const inbox = { messages: [] as Array<Input>, others: [] as Array<Input>, ticks: [] as Array<Input> }
   const pending: Array<Pending<Command, Ticket<Answer>>> = []
+  /** Taken from `pending` by the turn under way. A defect leaves them here, and whether they were proposed unknown. */
+  let deciding: ReadonlyArray<Pending<Command, Ticket<Answer>>> = []
   const waiters = Waiters.make<Ticket<Answer>>()
   /** Reads by id: first until their index is known, then until it is applied. */
   const reads = new Map<number, { readIndex: number | undefined; readonly settle: Settle<number, NotDone> }>()
+  /** Reads that the next turn tells the core of, all at once. */
+  const asked: Array<number> = []
   let nextReadId = 1
   let speculating = false
   /** What the machine has applied: ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
+  /** When the write under way began, in the time that the core credits: a pause of the process is no stall. */
+  let writeBeganMs: number | undefined
+  let isStopped = false
 
   const fork = yield* FiberSet.makeRuntime<never>()
 
@@ -104,8 +121,24 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   /** A disk that failed or a broken invariant ends this node: nothing more is said, written or applied. */
   const stop = (cause: Cause.Cause<LogFailed | LogCorrupt>) =>
     Effect.sync(() => {
-      for (const { waiter } of pending.splice(0)) waiter.settle(notDone("no-quorum", "Cannot write: this node stopped"))
+      isStopped = true
+      const unknown = Exit.fail(new UnknownOutcome({ message: "This node stopped before it knew" }))
+      for (const { waiter } of deciding) waiter.settle(unknown)
+      for (const ticket of Waiters.drain(waiters)) ticket.settle(unknown)
+      for (const { waiter } of pending.splice(0)) waiter.settle(stoppedHere)
+      for (const { settle } of reads.values()) settle(stoppedHere)
+      reads.clear()
     }).pipe(Effect.andThen(Deferred.failCause(stopped, cause)))
+
+  /** What a peer lacks and memory holds no more. However the reading ends, the core is told: it waits for no more than one. */
+  const readForPeer = ({ peer, fromIndex, maxBytes }: LogReadRequest) =>
+    store.read({ fromIndex, toIndex: core.log.lastIndex, maxBytes }).pipe(
+      Effect.catchTag("LogCorrupt", (corrupt) => Effect.andThen(Deferred.fail(damaged, corrupt), Effect.fail(corrupt))),
+      Effect.catchCause((cause) =>
+        Effect.as(Effect.logWarning(`Cannot read the log from ${fromIndex} on for ${peer}`, cause), [])
+      ),
+      Effect.map((entries) => put("others", { _tag: "LogRead", peer, entries }))
+    )
 
   const perform = (output: Output): void => {
     if (output.write !== undefined) Queue.offerUnsafe(writes, output.write)
@@ -119,14 +152,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       reads.get(readId)?.settle(notDone("no-quorum", "Cannot read: no quorum confirms a leader"))
       reads.delete(readId)
     }
-    for (const request of output.readLog) {
-      fork(
-        store.read({ fromIndex: request.fromIndex, toIndex: core.log.lastIndex, maxBytes: request.maxBytes }).pipe(
-          Effect.match({ onFailure: () => [] as ReadonlyArray<LogEntry>, onSuccess: (entries) => entries }),
-          Effect.tap((entries) => Effect.sync(() => put("others", { _tag: "LogRead", peer: request.peer, entries })))
-        )
-      )
-    }
+    for (const request of output.readLog) fork(readForPeer(request))
     if (output.roleChanged !== undefined && output.roleChanged.role !== "leader" && speculating) {
       speculating = false
       machine.dropSpeculation()
@@ -179,12 +205,12 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       speculating = true
     }
     const term = core.currentTerm
-    const batch = pending.splice(0)
-    if (batch.length === 0) return
+    deciding = pending.splice(0)
+    if (deciding.length === 0) return
     const decided = decideBatch({
       core,
       machine,
-      pending: batch,
+      pending: deciding,
       nowMs,
       propose: (propose) => {
         const { proposal } = run(propose)
@@ -201,6 +227,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
       speculating = false
     }
+    deciding = []
   }
 
   /** Nobody waits for this command any more. One that was not proposed never will be. */
@@ -216,13 +243,18 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     for (const lane of ["messages", "others", "ticks"] as const) {
       for (const input of inbox[lane].splice(0)) run(input)
     }
+    const isStalled = writeBeganMs !== undefined && core.nowMs - writeBeganMs >= options.config.diskStallTimeoutMs
+    if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })
+    if (asked.length > 0) run({ _tag: "Read", readIds: asked.splice(0) })
     decide(nowMs)
     finishReads()
   })
 
   const write = Effect.gen(function* () {
     const batch = yield* Queue.takeAll(writes)
+    writeBeganMs = core.nowMs
     yield* store.append(batch)
+    writeBeganMs = undefined
     put("others", { _tag: "Persisted", seq: batch[batch.length - 1]!.seq })
   })
 
@@ -240,20 +272,20 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   }
 
   const apply = Effect.gen(function* () {
-    const range = yield* Queue.take(ranges)
-    for (let index = range.fromIndex; index <= range.toIndex; ) {
-      const held = entryAt(core.log, index)
-      const entries =
-        held === undefined
-          ? yield* store.read({ fromIndex: index, toIndex: range.toIndex, maxBytes: replayMaxBytes })
-          : [held]
+    const { fromIndex, toIndex } = yield* Queue.take(ranges)
+    for (let index = fromIndex; index <= toIndex; ) {
+      const held = slice(core.log, { fromIndex: index, maxBytes: applyMaxBytes })
+      const entries = held.length > 0 ? held : yield* store.read({ fromIndex: index, toIndex, maxBytes: applyMaxBytes })
+      invariant(entries.length > 0, `entry ${index} was to be applied and is not in the log`)
       for (const entry of entries) {
+        if (index > toIndex) break
         invariant(entry.index === index, `entry ${entry.index} was read where ${index} was to be applied`)
         applyEntry(entry)
         index++
       }
+      put("others", { _tag: "Applied", index: index - 1 })
+      if (index <= toIndex) yield* Effect.yieldNow
     }
-    put("others", { _tag: "Applied", index: range.toIndex })
   })
 
   const tick = Effect.gen(function* () {
@@ -262,17 +294,18 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     yield* Effect.sleep(tickIntervalMs)
   })
 
-  const loops = [Effect.forever(tick), Effect.forever(turn), Effect.forever(write), Effect.forever(apply)]
-  yield* Effect.all(loops, { concurrency: "unbounded", discard: true }).pipe(
+  const loops = [tick, turn, write, apply].map((loop) => Effect.forever<void, LogFailed | LogCorrupt, never>(loop))
+  yield* Effect.all([...loops, Deferred.await(damaged)], { concurrency: "unbounded", discard: true }).pipe(
     Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stop(cause))),
     Effect.forkScoped
   )
 
   return {
-    submit: (command) =>
+    submit: (command, timeoutMs) =>
       Effect.suspend(() => {
         let ticket: Ticket<Answer> | undefined
         const attempt = Effect.callback<Answered<Answer>, NotDone | UnknownOutcome>((resume) => {
+          if (isStopped) return resume(stoppedHere)
           if (pending.length >= pendingMaxCount) {
             return resume(notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`))
           }
@@ -284,18 +317,21 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
         const overdue = Effect.suspend(
           (): Effect.Effect<never, NotDone | UnknownOutcome> =>
             ticket?.proposed === undefined
-              ? notDone("no-quorum", `Cannot write: not proposed within ${options.submitTimeoutMs} ms`)
-              : Exit.fail(new UnknownOutcome({ message: `Not committed within ${options.submitTimeoutMs} ms` }))
+              ? notDone("no-quorum", `Cannot write: not proposed within ${timeoutMs} ms`)
+              : Exit.fail(new UnknownOutcome({ message: `Not committed within ${timeoutMs} ms` }))
         )
-        return Effect.timeoutOrElse(attempt, { duration: options.submitTimeoutMs, orElse: () => overdue })
+        return Effect.timeoutOrElse(attempt, { duration: timeoutMs, orElse: () => overdue })
       }),
     readIndex: Effect.callback((resume) => {
+      if (isStopped) return resume(stoppedHere)
       const readId = newRead(resume)
-      put("others", { _tag: "Read", readIds: [readId] })
+      asked.push(readId)
+      ring()
       return Effect.sync(() => reads.delete(readId))
     }),
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
+    appliedIndex: () => appliedIndex,
     core,
     stopped: Deferred.await(stopped)
   }

@@ -1,0 +1,62 @@
+/** Clients that write without pause to nodes in turn, and remember what each write was answered. */
+import { Effect, Fiber, Ref } from "effect"
+import type { TestNode } from "./Processes.ts"
+
+/** What became of every name that was written. */
+export interface Written {
+  /** Answered 201, by the name and the id that it was given. */
+  readonly acknowledged: Map<string, string>
+  /** Answered as certainly not done. */
+  readonly refused: Set<string>
+  /** Anything else: it may be there or not. */
+  readonly unknown: Set<string>
+  /** Statuses and problems that no contract knows. */
+  readonly unexpected: Array<string>
+  /** When each acknowledged write was answered, in order. */
+  readonly acknowledgedAtMs: Array<number>
+}
+
+/** Runs `clients` writers until the given effect ends, then waits for their last answers. */
+export const underLoad = <A, E, R>(
+  options: { readonly nodes: ReadonlyArray<TestNode>; readonly clients: number; readonly prefix: string },
+  during: (written: Written) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function* () {
+    const written: Written = {
+      acknowledged: new Map(),
+      refused: new Set(),
+      unknown: new Set(),
+      unexpected: [],
+      acknowledgedAtMs: []
+    }
+    const isOver = yield* Ref.make(false)
+    const client = (number: number) =>
+      Effect.gen(function* () {
+        for (let count = 0; !(yield* Ref.get(isOver)); count++) {
+          const name = `${options.prefix}-${number}-${count}`
+          const node = options.nodes[(number + count) % options.nodes.length]!
+          yield* writeOne(node, name, written)
+        }
+      })
+    const fibers = yield* Effect.forEach(Array.from({ length: options.clients }), (_, number) =>
+      Effect.forkChild(client(number))
+    )
+    const result = yield* Effect.ensuring(during(written), Ref.set(isOver, true))
+    yield* Effect.forEach(fibers, Fiber.join, { discard: true })
+    return { result, written }
+  })
+
+const writeOne = (node: TestNode, name: string, written: Written) =>
+  node.request("POST", "/api/products", { body: { name, price: "1" } }).pipe(
+    Effect.match({
+      onFailure: () => void written.unknown.add(name),
+      onSuccess: ({ body, status }) => {
+        if (status === 201) {
+          written.acknowledged.set(name, body.id)
+          written.acknowledgedAtMs.push(performance.now())
+        } else if (status === 503 && body.definite === true) written.refused.add(name)
+        else if (status === 504 && body.definite === false) written.unknown.add(name)
+        else written.unexpected.push(`${status} ${JSON.stringify(body)}`)
+      }
+    })
+  )

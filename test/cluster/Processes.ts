@@ -1,0 +1,214 @@
+/** Real nodes as real processes: started, killed, paused and asked over HTTP. Every wait is for a condition, with a bound. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Data, Effect, Schedule, type Scope } from "effect"
+
+export type Runtime = "node" | "bun" | "deno"
+
+const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))
+const script = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
+const runs: Record<Runtime, ReadonlyArray<string>> = { node: [], bun: ["run"], deno: ["run", "-A"] }
+
+/** An answer of a node. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: the tests say what they expect of a body
+  readonly body: any
+}
+
+/** No answer at all: the node is not there, or died before it answered. */
+export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: unknown }> {}
+
+export interface TestNode {
+  readonly port: number
+  readonly url: string
+  readonly id: string
+  readonly output: () => string
+  /** Ends with the exit code, undefined for a signal. */
+  readonly stop: (signal: NodeJS.Signals) => Effect.Effect<number | null>
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
+  readonly start: Effect.Effect<void>
+  readonly data: string
+  readonly request: (method: string, path: string, options?: RequestOptions) => Effect.Effect<Answer, NoAnswer>
+}
+
+export interface RequestOptions {
+  readonly body?: unknown
+  readonly headers?: Record<string, string>
+  readonly timeoutMs?: number
+}
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
+  })
+})
+
+const request =
+  (url: string) =>
+  (method: string, path: string, options: RequestOptions = {}) =>
+    Effect.tryPromise({
+      try: async (signal): Promise<Answer> => {
+        const { body, headers } = options
+        const response = await fetch(url + path, {
+          method,
+          signal: AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs ?? 10_000)]),
+          headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
+          ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) })
+        })
+        const text = await response.text()
+        return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) }
+      },
+      catch: (cause) => new NoAnswer({ cause })
+    })
+
+/** Starts a cluster whose nodes run on these runtimes, waits until all are ready, and ends what it started. */
+export const startCluster = (
+  runtimes: ReadonlyArray<Runtime>
+): Effect.Effect<ReadonlyArray<TestNode>, Error, Scope.Scope> =>
+  Effect.gen(function* () {
+    const ports = yield* Effect.forEach(runtimes, () => freePort)
+    const root = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-cluster-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    const nodes = yield* Effect.forEach(runtimes, (runtime, at) => {
+      const port = ports[at]!
+      const peers = ports.filter((each) => each !== port).join(",")
+      return makeNode(runtime, port, { peers, data: join(root, String(port)) })
+    })
+    yield* Effect.forEach(nodes, (node) => node.start)
+    yield* allReady(nodes)
+    return nodes
+  })
+
+const makeNode = Effect.fnUntraced(function* (
+  runtime: Runtime,
+  port: number,
+  options: { peers: string; data: string }
+) {
+  const flags = ["--port", String(port), "--peers", options.peers, "--data", options.data]
+  let child: ChildProcess | undefined
+  let output = ""
+  const url = `http://127.0.0.1:${port}`
+  const isRunning = () => child !== undefined && child.exitCode === null && child.signalCode === null
+  const stop = (signal: NodeJS.Signals) =>
+    Effect.promise(async () => {
+      const running = child
+      if (running === undefined) return null
+      if (isRunning()) {
+        const exited = once(running, "exit")
+        running.kill(signal)
+        await exited
+      }
+      return running.exitCode
+    })
+  yield* Effect.addFinalizer(() => stop("SIGKILL"))
+  const node: TestNode = {
+    port,
+    url,
+    id: `127.0.0.1:${port}`,
+    data: options.data,
+    output: () => output,
+    stop,
+    signal: (signal) => Effect.sync(() => void child?.kill(signal)),
+    start: Effect.sync(() => {
+      child = spawn(bin(runtime), [...runs[runtime], script, ...flags], { stdio: ["ignore", "pipe", "pipe"] })
+      for (const stream of [child.stdout, child.stderr]) {
+        stream?.on("data", (data: Buffer) => {
+          output += data.toString()
+        })
+      }
+    }),
+    request: request(url)
+  }
+  return node
+})
+
+/** Runs the script with these flags until it ends by itself. */
+export const runToEnd = (flags: ReadonlyArray<string>) =>
+  Effect.promise(async () => {
+    const child = spawn(bin("node"), [script, ...flags], { stdio: ["ignore", "ignore", "pipe"], timeout: 20_000 })
+    let stderr = ""
+    child.stderr.on("data", (data: Buffer) => {
+      stderr += data.toString()
+    })
+    await once(child, "close")
+    return { code: child.exitCode, stderr }
+  })
+
+/** Tries again until it succeeds; it is a failure of the test if it never does within about `timeoutMs`. */
+export const eventually = <A, E>(what: string, attempt: Effect.Effect<A, E>, timeoutMs = 15_000) =>
+  attempt.pipe(
+    Effect.retry({ schedule: Schedule.spaced("20 millis") }),
+    Effect.timeoutOrElse({
+      duration: timeoutMs,
+      orElse: () => Effect.fail(new Error(`Not within ${timeoutMs} ms: ${what}`))
+    }),
+    Effect.mapError((error) => (error instanceof Error ? error : new Error(`${what}: ${error}`)))
+  )
+
+/** Fails unless it holds. */
+export const expectThat = (holds: boolean, what: string) =>
+  holds ? Effect.void : Effect.fail(new Error(`It does not hold that ${what}`))
+
+export const allReady = (nodes: ReadonlyArray<TestNode>) =>
+  Effect.forEach(
+    nodes,
+    (node) =>
+      eventually(
+        `the node on port ${node.port} is ready; it said: ${node.output()}`,
+        Effect.flatMap(node.request("GET", "/readyz", { timeoutMs: 1000 }), ({ status }) =>
+          expectThat(status === 200, "the node is ready")
+        ),
+        30_000
+      ),
+    { concurrency: "unbounded", discard: true }
+  )
+
+export const clusterOf = (node: TestNode) =>
+  Effect.map(node.request("GET", "/_admin/api/cluster", { timeoutMs: 1000 }), ({ body }) => body)
+
+/** The node that leads, as all of these nodes see it. */
+export const leaderOf = (nodes: ReadonlyArray<TestNode>) =>
+  eventually(
+    "the nodes agree on a leader among them",
+    Effect.gen(function* () {
+      const seen = yield* Effect.forEach(nodes, clusterOf, { concurrency: "unbounded" })
+      const leader = nodes.find(({ id }) => seen.every((each) => each.leader === id))
+      return leader === undefined ? yield* Effect.fail("no agreement") : leader
+    })
+  )
+
+/** All records of a model as this node lists them, walked by cursor. */
+export const listAll = Effect.fnUntraced(function* (node: TestNode, path: string) {
+  const items: Array<Record<string, unknown>> = []
+  let cursor: string | null = null
+  do {
+    const query: string = `?limit=1000${cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`}`
+    const { body, status }: Answer = yield* node.request("GET", `/api/${path}${query}`)
+    if (status !== 200) return yield* Effect.fail(new Error(`${path} answered ${status}: ${JSON.stringify(body)}`))
+    items.push(...body.items)
+    cursor = body.next
+  } while (cursor !== null)
+  return items
+})
+
+/** Waits until all nodes have applied the same index, and gives their one state hash. */
+export const equalHash = (nodes: ReadonlyArray<TestNode>) =>
+  eventually(
+    "all nodes have applied the same entries and have the same state hash",
+    Effect.gen(function* () {
+      const seen = yield* Effect.forEach(nodes, clusterOf, { concurrency: "unbounded" })
+      const states = new Set(seen.map((each) => `${each.appliedIndex} ${each.stateHash}`))
+      return states.size === 1 ? seen[0].stateHash : yield* Effect.fail(`states differ: ${[...states].join(" | ")}`)
+    })
+  )
