@@ -53,6 +53,24 @@ describe("tidy", () => {
     )
   })
 
+  it("a room's barrel is for callers outside the room", () => {
+    const wrong = sources.filter(
+      ({ name, text }) => name.includes("/") && importsOf(text).includes(`../${roomOf(name)}.ts`)
+    )
+    assert.deepStrictEqual(
+      wrong.map(({ name }) => name),
+      []
+    )
+  })
+
+  it("every namespace of the index is an entry point of the package, and no other file is", () => {
+    const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    const index = sources.find(({ name }) => name === "index.ts")?.text ?? ""
+    const namespaces = [...index.matchAll(/^export \* as (\w+)/gm)].map(([, name]) => `./dist/${name}.js`)
+    const entries = Object.values(exports).filter((path) => path !== "./package.json")
+    assert.deepStrictEqual(entries.toSorted(), ["./dist/index.js", ...namespaces].toSorted())
+  })
+
   it("only the runtimes' edges import the platform", () => {
     const wrong = sources.filter(({ text }) => importsOf(text).some((from) => from.startsWith("@effect/platform-node")))
     assert.deepStrictEqual(
