@@ -1,0 +1,72 @@
+/**
+ * How busy the machine was, and with whom: what a figure from a shared machine is worth. From `/proc`, so on Linux
+ * only; elsewhere nothing is known and nothing is said.
+ */
+import { readFileSync } from "node:fs"
+
+/** What `/proc` counts in, on every Linux that Node runs on. */
+const ticksPerSecond = 100
+
+interface Reading {
+  readonly atMs: number
+  readonly busyTicks: number
+  readonly ticksByPid: ReadonlyMap<number, number>
+}
+
+/** Shares of one core: 1 is one core, busy all the time. */
+export interface CpuUse {
+  readonly byPid: ReadonlyMap<number, number>
+  /** Of everything but the processes asked about: other programs, the kernel's own threads, the hypervisor. */
+  readonly others: number
+}
+
+/** Starts to count; call the result to end it. */
+export const watchCpu = (pids: ReadonlyArray<number>): (() => CpuUse | undefined) => {
+  const before = readCpu(pids)
+  return () => {
+    const after = readCpu(pids)
+    if (before === undefined || after === undefined) return undefined
+    const seconds = (after.atMs - before.atMs) / 1000
+    const share = (ticks: number) => ticks / ticksPerSecond / seconds
+    const byPid = new Map(
+      pids.map((pid) => [pid, share((after.ticksByPid.get(pid) ?? 0) - (before.ticksByPid.get(pid) ?? 0))])
+    )
+    const all = share(after.busyTicks - before.busyTicks)
+    return { byPid, others: Math.max(0, all - [...byPid.values()].reduce((sum, each) => sum + each, 0)) }
+  }
+}
+
+const readCpu = (pids: ReadonlyArray<number>): Reading | undefined => {
+  try {
+    const [line = ""] = readFileSync("/proc/stat", "utf8").split("\n")
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = line
+      .trim()
+      .split(/\s+/)
+      .slice(1)
+      .map(Number)
+    return {
+      atMs: performance.now(),
+      busyTicks: user + nice + system + irq + softirq + steal,
+      ticksByPid: new Map(pids.map((pid) => [pid, ticksOf(pid)]))
+    }
+  } catch {
+    return undefined // No `/proc`: the report then shows a dash.
+  }
+}
+
+/** User and system time; the name before them may hold spaces, and ends with the last parenthesis. */
+const ticksOf = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? []
+  return Number(fields[11]) + Number(fields[12])
+}
+
+/** Waits until others use less than a tenth of a core for a second, at most `timeoutMs`; says whether they do. */
+export const waitForQuiet = async (timeoutMs: number): Promise<boolean> => {
+  const deadlineMs = performance.now() + timeoutMs
+  while (true) {
+    const watched = watchCpu([process.pid])
+    await new Promise((resume) => setTimeout(resume, 1000))
+    if ((watched()?.others ?? 0) < 0.1) return true
+    if (performance.now() > deadlineMs) return false
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * A closed loop over HTTP: each client sends its next request when the last one is answered, over kept connections.
+ * So the latency is that of a system under exactly `clients` requests, and the rate is what it answers; a closed loop
+ * does not show how an open one would queue.
+ */
+import { Agent, request } from "node:http"
+import { percentile } from "./Statistics.ts"
+
+export interface LoadSpec {
+  /** Whole URLs. Client number i takes the i-th, then goes on by `clients`: so one URL each, or all in turn. */
+  readonly urls: ReadonlyArray<string>
+  readonly method: "GET" | "POST"
+  readonly body?: string
+  readonly expectedStatus: number
+  readonly clients: number
+  /** Answers in this time are not counted. */
+  readonly warmUpMs: number
+  readonly measureMs: number
+  /** The measured part ends after so many answers too. */
+  readonly answersMax: number
+}
+
+export interface LoadResult {
+  readonly answersCount: number
+  /** Answers of another status, and requests without any; none of them is in the figures. */
+  readonly failedCount: number
+  readonly perSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+}
+
+/** A client that meets an error waits before it tries again, so that a dead node does not make a busy loop. */
+const afterFailureMs = 10
+
+export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
+  const agent = new Agent({ keepAlive: true, maxSockets: spec.clients })
+  const targets = spec.urls.map((url) => new URL(url))
+  const latenciesMs: Array<number> = []
+  let failedCount = 0
+  const measuredFromMs = performance.now() + spec.warmUpMs
+  const endMs = measuredFromMs + spec.measureMs
+  let stoppedMs = endMs
+
+  const client = async (number: number): Promise<void> => {
+    for (let turn = number; ; turn += spec.clients) {
+      const sentMs = performance.now()
+      if (sentMs >= stoppedMs) return
+      const target = targets[turn % targets.length]
+      if (target === undefined) throw new Error("A load needs at least one URL")
+      const status = await send(agent, target, spec)
+      const answeredMs = performance.now()
+      const isExpected = status === spec.expectedStatus
+      if (answeredMs >= measuredFromMs && answeredMs < stoppedMs) {
+        if (isExpected) latenciesMs.push(answeredMs - sentMs)
+        else failedCount += 1
+        if (latenciesMs.length >= spec.answersMax) stoppedMs = answeredMs
+      }
+      if (!isExpected) await new Promise((resume) => setTimeout(resume, afterFailureMs))
+    }
+  }
+
+  await Promise.all(Array.from({ length: spec.clients }, (_, number) => client(number)))
+  agent.destroy()
+  const ascending = Float64Array.from(latenciesMs).sort()
+  return {
+    answersCount: ascending.length,
+    failedCount,
+    perSecond: (ascending.length * 1000) / (stoppedMs - measuredFromMs),
+    p50Ms: percentile(ascending, 0.5),
+    p99Ms: percentile(ascending, 0.99),
+    maxMs: percentile(ascending, 1)
+  }
+}
+
+/** The status of the answer, once all of its body is there; 0 if there was none. */
+const send = (agent: Agent, target: URL, spec: LoadSpec): Promise<number> =>
+  new Promise((resolve) => {
+    const headers =
+      spec.body === undefined
+        ? {}
+        : { "content-type": "application/json", "content-length": Buffer.byteLength(spec.body) }
+    const { hostname, pathname, port, search } = target
+    const sent = request({ agent, hostname, port, method: spec.method, path: pathname + search, headers })
+    sent.on("response", (response) => {
+      response.on("end", () => resolve(response.statusCode ?? 0))
+      response.on("error", () => resolve(0))
+      response.resume()
+    })
+    sent.on("error", () => resolve(0))
+    sent.end(spec.body)
+  })

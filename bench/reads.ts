@@ -1,0 +1,24 @@
+/** Linearizable reads of one record: a quorum confirms the leader for each round of them, on whatever node they come in. */
+import { product, readOptions } from "./Options.ts"
+import { measure, report, type Variant } from "./Runs.ts"
+
+const recordsCount = 256
+
+const runs = await measure(readOptions(), async ({ followers, leader }) => {
+  const paths = await Promise.all(Array.from({ length: recordsCount }, () => create(leader.url)))
+  const get = (name: string, url: string): Variant => ({
+    name,
+    request: { urls: paths.map((path) => url + path), method: "GET", expectedStatus: 200 }
+  })
+  return [get("leader", leader.url), ...followers.slice(0, 1).map(({ url }) => get("follower", url))]
+})
+report("Linearizable reads", runs)
+
+async function create(url: string): Promise<string> {
+  const headers = { "content-type": "application/json" }
+  const response = await fetch(`${url}/api/products`, { method: "POST", headers, body: product })
+  const path = response.headers.get("location")
+  await response.arrayBuffer()
+  if (response.status !== 201 || path === null) throw new Error(`A record was not created: ${response.status}`)
+  return path
+}
