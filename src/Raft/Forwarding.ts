@@ -2,6 +2,7 @@
  * Commands on their way to the leader and answers on their way back, over any transport. A forwarded command that
  * reached a socket and was not answered may or may not be done; one that never left is certainly not done.
  */
+import { randomInt } from "node:crypto"
 import { Effect } from "effect"
 import type { Command } from "../Machine/Command.ts"
 import type { NodeId } from "./Message.ts"
@@ -29,7 +30,11 @@ const tooMany: Reply = {
 }
 
 export interface Forwarding {
-  readonly forward: (to: NodeId, command: Command) => Effect.Effect<Answered<CommandResult>, NotDone | UnknownOutcome>
+  readonly forward: (
+    to: NodeId,
+    command: Command,
+    timeoutMs: number
+  ) => Effect.Effect<Answered<CommandResult>, NotDone | UnknownOutcome>
   /** Answers a peer's command by `submit`, or hands a reply to whoever waits for it. */
   readonly receive: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
   /** What was under way to this peer is unknown from now on. */
@@ -46,11 +51,11 @@ export const make = (options: {
   readonly transport: Transport["Service"]
   readonly submit: Submit
   readonly fork: (effect: Effect.Effect<void>) => void
-  readonly timeoutMs: number
 }): Forwarding => {
   const { transport } = options
-  const waiting = new Map<number, { readonly to: NodeId; readonly settle: (reply: Reply) => void }>()
-  let nextRequestId = 1
+  const waiting = new Map<number, { readonly to: NodeId; readonly settle: (reply: () => Reply) => void }>()
+  // An answer to a former life of this node must not pass for one to this life: it may be on its way to it.
+  let nextRequestId = randomInt(1, 2 ** 47)
   let underWayCount = 0
 
   const answer = (from: NodeId, requestId: number, body: Uint8Array) => {
@@ -59,7 +64,7 @@ export const make = (options: {
     }
     if (underWayCount >= forwardedMaxCount) return reply(tooMany)
     underWayCount += 1
-    const answered = options.submit(decode<Command>(body)).pipe(
+    const answered = Effect.suspend(() => options.submit(decode<Command>(body))).pipe(
       Effect.match({
         onSuccess: (done): Reply => ({ _tag: "Answered", ...done }),
         onFailure: (error): Reply =>
@@ -67,6 +72,12 @@ export const make = (options: {
             ? { _tag: "NotDone", reason: error.reason, message: error.message }
             : { _tag: "Unknown", message: error.message }
       }),
+      Effect.catchCause((cause) =>
+        Effect.as(Effect.logError(`Cannot answer a command of ${from}`, cause), {
+          _tag: "Unknown",
+          message: "The leader met a defect"
+        } satisfies Reply)
+      ),
       Effect.map(reply),
       Effect.ensuring(
         Effect.sync(() => {
@@ -78,33 +89,36 @@ export const make = (options: {
   }
 
   return {
-    forward: (to, command) =>
+    forward: (to, command, timeoutMs) =>
       Effect.callback<Answered<CommandResult>, NotDone | UnknownOutcome>((resume) => {
         const requestId = nextRequestId++
-        const settle = (reply: Reply): void => {
+        const settle = (reply: () => Reply): void => {
           waiting.delete(requestId)
-          resume(outcomeOf(reply))
+          // Read by whoever waits: what cannot be read is that request's defect, and not the link's.
+          resume(Effect.suspend(() => outcomeOf(reply())))
         }
-        if (waiting.size >= forwardedMaxCount) return settle(tooMany)
+        if (waiting.size >= forwardedMaxCount) return settle(() => tooMany)
         if (!transport.send(to, "bulk", { _tag: "Forward", requestId, body: encode(command) })) {
-          return settle({ _tag: "NotDone", reason: "no-quorum", message: `Cannot forward: ${to} is not reachable` })
+          const message = `Cannot forward: ${to} is not reachable`
+          return settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))
         }
         waiting.set(requestId, { to, settle })
         return Effect.sync(() => waiting.delete(requestId))
       }).pipe(
         Effect.timeoutOrElse({
-          duration: options.timeoutMs,
-          orElse: () => Effect.fail(new UnknownOutcome({ message: `${to} did not answer in ${options.timeoutMs} ms` }))
+          duration: timeoutMs,
+          orElse: () => Effect.fail(new UnknownOutcome({ message: `${to} did not answer in ${timeoutMs} ms` }))
         })
       ),
     receive: (from, message) => {
       if (message._tag === "Forward") return answer(from, message.requestId, message.body)
       const request = waiting.get(message.requestId)
-      if (request?.to === from) request.settle(decode<Reply>(message.body))
+      if (request?.to === from) request.settle(() => decode<Reply>(message.body))
     },
     peerDown: (peer) => {
       for (const { to, settle } of [...waiting.values()]) {
-        if (to === peer) settle({ _tag: "Unknown", message: `The link to ${peer} broke before it answered` })
+        const message = `The link to ${peer} broke before it answered`
+        if (to === peer) settle(() => ({ _tag: "Unknown", message }))
       }
     }
   }

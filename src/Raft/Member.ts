@@ -20,8 +20,8 @@ import * as RaftNode from "./RaftNode.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import { type Self, Transport, type TransportEvent } from "./Transport.ts"
 
-/** A write is answered within this time: done, certainly not done, or unknown. */
-const submitTimeoutMs = 2_500
+/** A request is answered within this time, its waiting for a leader included: done, certainly not done, or unknown. */
+const answerTimeoutMs = 2_500
 /** How long a request waits for a leader before it is refused: longer than an election takes. */
 const leaderWaitMs = 1_500
 /** How often a request that waits for a leader looks again. */
@@ -89,8 +89,7 @@ const make = Effect.fnUntraced(function* (
       nodeId: self.nodeId,
       configuration: { voters: configuration.voters.map(({ id }) => id) },
       config: options.config ?? defaults,
-      machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() }),
-      submitTimeoutMs
+      machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() })
     }).pipe(Effect.provide(yield* openLog))
     node = running
     const listen = (event: TransportEvent): void => {
@@ -108,31 +107,40 @@ const make = Effect.fnUntraced(function* (
       }
     }
     return yield* Effect.raceFirst(running.stopped, transport.run(listen))
-  }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    Effect.ensuring(
+      Effect.sync(() => {
+        node = undefined
+      })
+    )
+  )
 
   /** Commands of peers are decided here or not at all: a command is forwarded once. */
   const forwarding: Forwarding.Forwarding = Forwarding.make({
     transport,
-    submit: (command) => (node === undefined ? Effect.fail(noLeader) : node.submit(command)),
-    fork,
-    timeoutMs: submitTimeoutMs
+    submit: (command) => (node === undefined ? Effect.fail(noLeader) : node.submit(command, answerTimeoutMs)),
+    fork
   })
 
-  const attempt = (command: Command, leader: NodeId) =>
-    leader === self.nodeId && node !== undefined ? node.submit(command) : forwarding.forward(leader, command)
+  const attempt = (command: Command, leader: NodeId, timeoutMs: number) =>
+    leader === self.nodeId && node !== undefined
+      ? node.submit(command, timeoutMs)
+      : forwarding.forward(leader, command, timeoutMs)
 
   /** Tries again what is certainly not done for want of a leader, until one is there or the wait is over. */
-  const withLeader = <A, E>(use: (leader: NodeId) => Effect.Effect<A, E | NotDone>) =>
+  const withLeader = <A, E>(use: (node: Node, leader: NodeId, timeoutMs: number) => Effect.Effect<A, E | NotDone>) =>
     Effect.gen(function* () {
-      const deadlineMs = (yield* Clock.currentTimeMillis) + leaderWaitMs
+      const beganMs = yield* monotonicMs
       while (true) {
         const leader = leaderOf(node)
-        if (leader !== undefined) {
-          const tried = yield* Effect.result(use(leader))
+        if (node !== undefined && leader !== undefined) {
+          const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)
+          const tried = yield* Effect.result(use(node, leader, leftMs))
           if (tried._tag === "Success") return tried.success
           if (!isNoLeader(tried.failure)) return yield* Effect.fail(tried.failure)
         }
-        if ((yield* Clock.currentTimeMillis) >= deadlineMs) return yield* Effect.fail(noLeader)
+        if ((yield* monotonicMs) >= beganMs + leaderWaitMs) return yield* Effect.fail(noLeader)
         yield* Effect.sleep(leaderPollMs)
       }
     })
@@ -141,8 +149,10 @@ const make = Effect.fnUntraced(function* (
 
   return Member.of({
     self,
-    submit: (command) => withLeader((leader) => attempt(command, leader)),
-    readIndex: withLeader(() => (node === undefined ? Effect.fail(noLeader) : node.readIndex)),
+    submit: (command) => withLeader((_, leader, timeoutMs) => attempt(command, leader, timeoutMs)),
+    readIndex: withLeader((running, _, timeoutMs) =>
+      Effect.timeoutOrElse(running.readIndex, { duration: timeoutMs, orElse: () => Effect.fail(lagging) })
+    ),
     tables: machine.applied,
     cluster: () => cluster,
     node: () => node,
@@ -152,6 +162,11 @@ const make = Effect.fnUntraced(function* (
 })
 
 const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
+
+const lagging = new NotDone({ reason: "no-quorum", message: "This node does not catch up with its leader" })
+
+/** Wall-clock jumps change nothing (C19). */
+const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 const isNoLeader = (error: unknown): boolean => error instanceof NotDone && error.reason === "no-quorum"
 

@@ -6,6 +6,8 @@ export interface RaftConfig {
   /** Within this time a leader hears from a quorum or steps down, and a follower that heard one grants no vote. */
   readonly electionTimeoutMinMs: number
   readonly electionTimeoutMaxMs: number
+  /** A write that takes longer is a stall: a leader steps down, and this node does not campaign until it is over (C20). */
+  readonly diskStallTimeoutMs: number
   /** Payload bytes of one AppendEntries; a single larger entry still travels, alone. */
   readonly appendBatchBytes: number
   readonly inflightMessagesCount: number
@@ -22,6 +24,7 @@ export const defaults: RaftConfig = {
   heartbeatIntervalMs: 50,
   electionTimeoutMinMs: 300,
   electionTimeoutMaxMs: 600,
+  diskStallTimeoutMs: 1_000,
   appendBatchBytes: 1024 * 1024,
   inflightMessagesCount: 64,
   inflightBytes: 4 * 1024 * 1024,

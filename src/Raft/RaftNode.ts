@@ -294,7 +294,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     yield* Effect.sleep(tickIntervalMs)
   })
 
-  const loops = [tick, turn, write, apply].map((loop) => Effect.forever<void, LogFailed | LogCorrupt, never>(loop))
+  const loops = [Effect.forever(tick), Effect.forever(turn), Effect.forever(write), Effect.forever(apply)]
   yield* Effect.all([...loops, Deferred.await(damaged)], { concurrency: "unbounded", discard: true }).pipe(
     Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stop(cause))),
     Effect.forkScoped

@@ -33,6 +33,13 @@ export const settle = <A>(
   }
 }
 
+/** This node stopped: all who wait, none of whom will be told by it. */
+export const drain = <A>(waiters: Waiters<A>): ReadonlyArray<A> => {
+  const all = [...waiters.byIndex.values()].flatMap((there) => there.map(({ waiter }) => waiter))
+  waiters.byIndex.clear()
+  return all
+}
+
 /** `waiter` gave up: its deadline passed, and its outcome is unknown. */
 export const remove = <A>(waiters: Waiters<A>, index: number, waiter: A): void => {
   const rest = (waiters.byIndex.get(index) ?? []).filter((entry) => entry.waiter !== waiter)

@@ -1,7 +1,7 @@
 /** One shell among peers that the test plays: what it sends is kept, what it writes is synced when the test says so. */
 import { Effect, Fiber, Latch, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { type LogFailed, LogStore, type LogWrite } from "../../src/EventStore/LogStore.ts"
+import { type LogCorrupt, type LogFailed, LogStore, type LogWrite } from "../../src/EventStore/LogStore.ts"
 import type { Message, NodeId } from "../../src/Raft/Message.ts"
 import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
 import { defaults, type RaftConfig } from "../../src/Raft/RaftConfig.ts"
@@ -50,7 +50,8 @@ const makeLog = () => {
   const log = {
     entries: [] as Array<LogWrite["entries"][number]>,
     disk: Latch.makeUnsafe(true),
-    failure: undefined as LogFailed | undefined
+    failure: undefined as LogFailed | undefined,
+    readFailure: undefined as LogFailed | LogCorrupt | undefined
   }
   const store = LogStore.of({
     recovered: { hardState: { currentTerm: 0, votedFor: undefined }, firstIndex: 1, lastIndex: 0, termRuns: [] },
@@ -63,7 +64,12 @@ const makeLog = () => {
         }
         return log.disk.await
       }),
-    read: ({ fromIndex, toIndex }) => Effect.sync(() => log.entries.slice(fromIndex - 1, toIndex))
+    read: ({ fromIndex, toIndex }) =>
+      Effect.suspend(() =>
+        log.readFailure === undefined
+          ? Effect.succeed(log.entries.slice(fromIndex - 1, toIndex))
+          : Effect.fail(log.readFailure)
+      )
   })
   return { log, store }
 }
@@ -83,8 +89,7 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
     nodeId: "a",
     configuration: { voters },
     config: { ...defaults, ...config },
-    machine,
-    submitTimeoutMs: 2000
+    machine
   }).pipe(Effect.provide(Layer.merge(Layer.succeed(Transport, transport), Layer.succeed(LogStore, store))))
   const receive = (from: NodeId, message: Message) =>
     Effect.andThen(

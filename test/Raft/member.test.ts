@@ -9,15 +9,37 @@ import type { Command } from "../../src/Machine/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Member from "../../src/Raft/Member.ts"
 import { layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
+import { Transport } from "../../src/Raft/Transport.ts"
 import { descriptors } from "../Machine/Store.ts"
 
 const ids = ["a", "b", "c"]
 
-const startMember = (network: MemoryNetwork, root: string, nodeId: string, instanceId = nodeId) => {
+/** `starved` receives no entries from now on, while everything else goes on. */
+interface Links {
+  starved: string | undefined
+}
+
+const startMember = (
+  network: MemoryNetwork,
+  root: string,
+  nodeId: string,
+  links: Links = { starved: undefined },
+  instanceId = nodeId
+) => {
   const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
   const self = { nodeId, address: nodeId, instanceId, peers }
+  const transport = Layer.effect(
+    Transport,
+    Effect.map(Transport, (whole) =>
+      Transport.of({
+        ...whole,
+        send: (to, lane, message) =>
+          to === links.starved && message._tag === "AppendEntries" ? false : whole.send(to, lane, message)
+      })
+    )
+  ).pipe(Layer.provide(layerMemory({ network, self })))
   return Member.layer({ self, models: descriptors }).pipe(
-    Layer.provide(layerMemory({ network, self })),
+    Layer.provide(transport),
     Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
     Layer.build,
     Effect.map((context) => Context.get(context, Member.Member))
@@ -90,6 +112,24 @@ describe("Member", () => {
           }
         })
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a read of a follower that no entries reach is refused in time", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const network = makeMemoryNetwork()
+      const links: Links = { starved: undefined }
+      const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, links))
+      yield* Effect.forEach(members, (member) => member.readIndex)
+      const follower = members.find((member) => member.leader() !== member.self.nodeId)!
+      links.starved = follower.self.nodeId
+      const leader = members.find((member) => member.leader() === member.self.nodeId)!
+      yield* leader.submit(create("x"))
+      const refused = yield* Effect.flip(follower.readIndex).pipe(Effect.timeout("3 seconds"))
+      assert.strictEqual(refused._tag, "NotDone")
+      links.starved = undefined
+      assert.isAtLeast(yield* follower.readIndex, leader.tables.index)
     }).pipe(Effect.scoped)
   )
 })

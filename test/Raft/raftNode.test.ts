@@ -16,6 +16,7 @@ import { Transport } from "../../src/Raft/Transport.ts"
 import { descriptors } from "../Machine/Store.ts"
 
 const ids = ["a", "b", "c"]
+const timeoutMs = 2000
 
 const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: string, nodeId: string) {
   const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
@@ -29,8 +30,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
     nodeId,
     configuration: { voters: ids },
     config: defaults,
-    machine: ReplicatedMachine.make(machine, { newId: () => `${nodeId}-${made++}` }),
-    submitTimeoutMs: 2000
+    machine: ReplicatedMachine.make(machine, { newId: () => `${nodeId}-${made++}` })
   }).pipe(Effect.provide(context))
   yield* Effect.forkScoped(
     Effect.provide(
@@ -84,13 +84,13 @@ describe("RaftNode", () => {
       const leader = yield* leaderOf(nodes)
       const done = yield* Effect.forEach(
         Array.from({ length: 200 }, (_, count) => create(`u${count}`)),
-        (command) => leader.node.submit(command),
+        (command) => leader.node.submit(command, timeoutMs),
         { concurrency: 16 }
       )
       assert.strictEqual(new Set(done.map(({ index }) => index)).size, 200)
       yield* sameState(nodes)
       assert.strictEqual(nodes[0]!.machine.applied.byModel.get("User")!.rows.size, 200)
-      const rejected = yield* leader.node.submit(create("u7"))
+      const rejected = yield* leader.node.submit(create("u7"), timeoutMs)
       assert.strictEqual(rejected.answer._tag, "Rejected")
       for (const { node } of nodes) assert.isAtLeast(yield* node.readIndex, rejected.index)
     }).pipe(Effect.scoped)
@@ -102,14 +102,14 @@ describe("RaftNode", () => {
       const network = makeMemoryNetwork()
       const nodes = yield* Effect.forEach(ids, (id) => startNode(network, root, id))
       const old = yield* leaderOf(nodes)
-      yield* old.node.submit(create("before"))
+      yield* old.node.submit(create("before"), timeoutMs)
       const others = nodes.filter((each) => each !== old)
       for (const other of others) cut(network, [old.nodeId, other.nodeId])
-      const lost = yield* Effect.flip(old.node.submit(create("lost")))
+      const lost = yield* Effect.flip(old.node.submit(create("lost"), timeoutMs))
       assert.strictEqual(lost._tag, "UnknownOutcome")
       const leader = yield* leaderOf(others)
-      yield* leader.node.submit(create("after"))
-      const refused = yield* Effect.flip(old.node.submit(create("refused")))
+      yield* leader.node.submit(create("after"), timeoutMs)
+      const refused = yield* Effect.flip(old.node.submit(create("refused"), timeoutMs))
       assert.strictEqual(refused._tag, "NotDone")
       assert.strictEqual((yield* Effect.flip(old.node.readIndex))._tag, "NotDone")
       for (const other of others) heal(network, [old.nodeId, other.nodeId])
@@ -135,7 +135,7 @@ describe("RaftNode", () => {
           }).pipe(Effect.scoped)
         yield* run((nodes) =>
           Effect.flatMap(leaderOf(nodes), ({ node }) =>
-            Effect.forEach(["x", "y", "z"], (name) => node.submit(create(name)), { discard: true })
+            Effect.forEach(["x", "y", "z"], (name) => node.submit(create(name), timeoutMs), { discard: true })
           )
         )
         yield* run((nodes) =>

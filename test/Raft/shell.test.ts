@@ -1,15 +1,36 @@
 /** What one shell answers, and when, whatever its peers, its disk and its machine do. On the test's clock. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { acknowledge, begin, deposing, echo, lead, startShell } from "./Shell.ts"
+import { Cause, Effect, Exit } from "effect"
+import { LogCorrupt, LogFailed } from "../../src/EventStore/LogStore.ts"
+import { acknowledge, begin, deposing, echo, lead, pass, type Shell, startShell, turns } from "./Shell.ts"
+
+const failed = new LogFailed({ message: "the disk failed" })
+
+/** What an attempt came to, which must be known by now. */
+const outcomeOf = (attempt: Effect.Success<ReturnType<typeof begin>>): string => {
+  const exit = attempt.settled()
+  if (exit === undefined || Exit.isFailure(exit)) return "not settled"
+  const { value } = exit
+  return value._tag === "Success" ? "Success" : (value.failure as { readonly _tag: string })._tag
+}
+
+/** Follower `c` says that it holds nothing, so that the leader must read for it what its memory holds no more. */
+const fallBehind = ({ node, receive }: Shell) => {
+  const { currentTerm: term } = node.core
+  const result = { _tag: "Conflict", conflictTerm: 0, firstIndex: 1 } as const
+  return Effect.andThen(
+    receive("c", { _tag: "AppendEntriesReply", term, prevLogIndex: 0, result }),
+    receive("c", { _tag: "AppendEntriesReply", term, prevLogIndex: 0, result: { _tag: "Matched", matchIndex: 0 } })
+  )
+}
 
 describe("RaftNode, one shell", () => {
   it.effect("a rejection that rests on an entry which is never committed is not given (D2)", () =>
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const first = yield* begin(shell.node.submit("x"))
-      const second = yield* begin(shell.node.submit("x"))
+      const first = yield* begin(shell.node.submit("x", 2000))
+      const second = yield* begin(shell.node.submit("x", 2000))
       assert.strictEqual(shell.node.core.log.lastIndex, 2)
       // Its leadership is confirmed after the decision, but entry 2 is not on a quorum yet.
       yield* echo(shell)
@@ -26,18 +47,111 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const first = yield* begin(shell.node.submit("x"))
+      const first = yield* begin(shell.node.submit("x", 2000))
       yield* acknowledge(shell)
       assert.strictEqual((yield* first.join)._tag, "Success")
       // The message that ends the leadership comes when the command is decided, and is read before anything else.
       const message = deposing(shell, 2)
       shell.names.meanwhile = () => shell.node.receive("b", message)
-      const second = yield* begin(shell.node.submit("x"))
+      const second = yield* begin(shell.node.submit("x", 2000))
       assert.strictEqual(shell.node.core.role._tag, "Follower")
       const asked = shell.sent.find(({ message }) => message._tag === "ReadIndex")
       assert.strictEqual(asked, undefined)
       const outcome = yield* second.join
       assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "NotDone")
+    })
+  )
+
+  it.effect("a leader whose disk stalls steps down, and may lead again once the write is over (C20)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      yield* shell.log.disk.close
+      const write = yield* begin(shell.node.submit("x", 2000))
+      for (let beats = 0; beats < 30; beats++) yield* Effect.andThen(pass(50), echo(shell))
+      assert.strictEqual(shell.node.core.role._tag, "Follower")
+      assert.isTrue(shell.node.core.diskStalled)
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "NotDone")
+      yield* shell.log.disk.open
+      yield* pass(10)
+      assert.isFalse(shell.node.core.diskStalled)
+      yield* pass(1000)
+      assert.strictEqual(outcomeOf(write), "UnknownOutcome")
+      assert.strictEqual(shell.node.core.role._tag, "PreCandidate")
+    })
+  )
+
+  it.effect("a disk that fails ends the node: what was proposed is unknown, and nothing waits for ever (D9)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const stopped = yield* begin(shell.node.stopped)
+      const read = yield* begin(shell.node.readIndex)
+      shell.log.failure = failed
+      const write = yield* begin(shell.node.submit("x", 2000))
+      assert.strictEqual(outcomeOf(stopped), "LogFailed")
+      assert.strictEqual(outcomeOf(write), "UnknownOutcome")
+      assert.strictEqual(outcomeOf(read), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.submit("y", 2000))), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "NotDone")
+    })
+  )
+
+  it.effect("a defect ends the node, and says of no command that it is not done which it may have proposed (C18)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const stopped = yield* begin(Effect.exit(shell.node.stopped))
+      const write = yield* begin(shell.node.submit("defect", 2000))
+      assert.strictEqual(outcomeOf(write), "UnknownOutcome")
+      const exit = yield* stopped.join
+      assert.isTrue(exit._tag === "Success" && Exit.isFailure(exit.success) && Cause.hasDies(exit.success.cause))
+    })
+  )
+
+  it.effect("a log that cannot be read for a peer now is read for it later", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell({ cacheBytes: 0 })
+      yield* lead(shell)
+      const write = yield* begin(shell.node.submit("x", 2000))
+      yield* acknowledge(shell)
+      assert.strictEqual(outcomeOf(write), "Success")
+      shell.log.readFailure = failed
+      yield* fallBehind(shell)
+      shell.log.readFailure = undefined
+      shell.sent.length = 0
+      yield* pass(100)
+      const entries = shell.sent.flatMap(({ to, message }) =>
+        to === "c" && message._tag === "AppendEntries" ? message.entries : []
+      )
+      assert.deepStrictEqual([...new Set(entries.map(({ index }) => index))], [1, 2])
+    })
+  )
+
+  it.effect("damage met while a peer is served ends the node", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell({ cacheBytes: 0 })
+      yield* lead(shell)
+      const stopped = yield* begin(shell.node.stopped)
+      yield* begin(shell.node.submit("x", 2000))
+      yield* acknowledge(shell)
+      shell.log.readFailure = new LogCorrupt({ message: "damaged", file: "f", offset: 0, index: 1 })
+      yield* fallBehind(shell)
+      yield* turns
+      assert.strictEqual(outcomeOf(stopped), "LogCorrupt")
+    })
+  )
+
+  it.effect("reads that begin together share one round (C6)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const { readNumber } = shell.node.core
+      const reads = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(shell.node.readIndex))
+      yield* turns
+      assert.strictEqual(shell.node.core.readNumber, readNumber + 1)
+      yield* echo(shell)
+      for (const read of reads) assert.isTrue(read.pollUnsafe() !== undefined)
     })
   )
 })
