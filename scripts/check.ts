@@ -32,32 +32,41 @@ const partTimeoutMs = 240_000
 
 /** Tests of the repository and of the package, which start the runtimes that they need themselves. */
 const nodeOnly = ["test/package/**", "test/tidy.test.ts"]
+/** Real clusters, timed by their promises: nothing else runs beside them. */
+const clusters = "test/cluster/**"
 
 const binary = (name: string): string => `node_modules/.bin/${name}`
 
 const tests = (options: {
   readonly runtime: string
+  readonly what?: string
   readonly command: ReadonlyArray<string>
   readonly flags?: ReadonlyArray<string>
 }): Part => {
-  const report = join(reports, `${options.runtime}.json`)
+  const report = join(reports, `${options.runtime}-${options.what ?? "tests"}.json`)
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
   const vitest = ["node_modules/vitest/vitest.mjs", "run", ...reporters]
   return {
-    name: `tests on ${options.runtime}`,
+    name: `${options.what ?? "tests"} on ${options.runtime}`,
     command: [...options.command, ...vitest, ...(options.flags ?? [])],
     report,
     env: { LITHAIR_TEST_RUNTIME: options.runtime }
   }
 }
 
-const portable = nodeOnly.map((glob) => `--exclude=${glob}`)
+const portable = [...nodeOnly, clusters].map((glob) => `--exclude=${glob}`)
 
 const parts: ReadonlyArray<Part> = [
   { name: "format and lint", command: [binary("biome"), "check", "--error-on-warnings", "."] },
   { name: "types", command: [binary("tsc"), "--noEmit"] },
   { name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] },
-  tests({ runtime: "Node", command: [binary("node")] }),
+  tests({ runtime: "Node", command: [binary("node")], flags: [`--exclude=${clusters}`] }),
+  tests({
+    runtime: "Node",
+    what: "clusters",
+    command: [binary("node")],
+    flags: ["--no-file-parallelism", "test/cluster"]
+  }),
   // Bun's child processes do not carry vitest's messages, its threads do.
   tests({ runtime: "Bun", command: [binary("bun"), "--bun"], flags: ["--pool=threads", ...portable] }),
   tests({ runtime: "Deno", command: [binary("deno"), "run", "-A"], flags: portable })
