@@ -22,7 +22,7 @@ export interface Pending<Command, W> {
 export interface Decided<Answer, W> {
   readonly appended: ReadonlyArray<{ readonly waiter: W; readonly index: number; readonly answer: Answer }>
   readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly answer: Answer }>
-  /** Certainly not done: nothing of them was appended anywhere. Where any is refused, there is no speculation left. */
+  /** Certainly not done: nothing of them was appended anywhere. */
   readonly refused: ReadonlyArray<{ readonly waiter: W; readonly reason: "no-quorum" | "overloaded" }>
 }
 
@@ -30,7 +30,10 @@ export interface Decided<Answer, W> {
 export const mayDecide = (core: State): boolean =>
   core.role._tag === "Leader" && core.lastApplied >= core.role.noopIndex && !core.shutDown
 
-/** Decides `pending` in order and proposes what must be appended as one batch. */
+/**
+ * Decides `pending` in order and proposes what must be appended as one batch. What comes once the room for uncommitted
+ * bytes is used up is refused undecided: speculation would else hold what the core then refuses, and be done again.
+ */
 export const decideBatch = <Command, Answer, W>(options: {
   readonly core: State
   readonly machine: StateMachine<Command, Answer>
@@ -44,27 +47,32 @@ export const decideBatch = <Command, Answer, W>(options: {
     answered: [],
     refused: pending.map(({ waiter }) => ({ waiter, reason }))
   })
-  if (!mayDecide(core)) return refuseAll("no-quorum")
-  if (core.role._tag === "Leader" && core.role.uncommittedBytes >= core.config.uncommittedBytes) {
-    return refuseAll("overloaded")
-  }
+  const { role } = core
+  if (role._tag !== "Leader" || !mayDecide(core)) return refuseAll("no-quorum")
   const decidedOn = { term: core.currentTerm, lastIndex: core.log.lastIndex }
   const appended: Array<Decided<Answer, W>["appended"][number]> = []
   const answered: Array<Decided<Answer, W>["answered"][number]> = []
+  const refused: Array<Decided<Answer, W>["refused"][number]> = []
   const entries: Array<Propose["entries"][number]> = []
+  let uncommittedBytes = role.uncommittedBytes
   for (const { command, waiter } of pending) {
+    if (uncommittedBytes >= core.config.uncommittedBytes) {
+      refused.push({ waiter, reason: "overloaded" })
+      continue
+    }
     const index = decidedOn.lastIndex + entries.length + 1
     const decision = machine.decide(command, { index, nowMs: options.nowMs })
     if (decision._tag === "Answer") {
       answered.push({ waiter, onIndex: index - 1, answer: decision.answer })
     } else {
       entries.push({ type: "transaction", payload: decision.payload })
+      uncommittedBytes += decision.payload.length
       appended.push({ waiter, index, answer: decision.answer })
     }
   }
-  if (entries.length === 0) return { appended, answered, refused: [] }
+  if (entries.length === 0) return { appended, answered, refused }
   const result = options.propose({ _tag: "Propose", ...decidedOn, entries })
-  if (result._tag === "Accepted") return { appended, answered, refused: [] }
+  if (result._tag === "Accepted") return { appended, answered, refused }
   // The speculative state holds what the core refused, and later answers were decided on it.
   machine.dropSpeculation()
   return refuseAll(result.reason === "overloaded" ? "overloaded" : "no-quorum")

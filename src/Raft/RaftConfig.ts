@@ -12,9 +12,9 @@ export interface RaftConfig {
   readonly appendBatchBytes: number
   readonly inflightMessagesCount: number
   readonly inflightBytes: number
-  /** Past this much uncommitted payload a leader refuses proposals as overloaded. */
+  /** At this much uncommitted payload a leader refuses proposals as overloaded. */
   readonly uncommittedBytes: number
-  /** Payload of recent entries kept in memory; entries not yet applied or durable stay beyond it. */
+  /** Payload of recent entries kept in memory, and up to an eighth more; entries not yet applied or durable stay beyond it. */
   readonly cacheBytes: number
   /** Reads that wait on this node, over all rounds; later ones are refused. */
   readonly readsWaitingCount: number

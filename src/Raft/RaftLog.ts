@@ -97,8 +97,12 @@ export const slice = (
   return entries
 }
 
-/** Drops the oldest entries from memory while it holds more than `cacheBytes`, none above `throughIndex`. */
+/**
+ * Drops the oldest entries from memory while it holds more than `cacheBytes`, none above `throughIndex`. Only once an
+ * eighth is too much: what stays is copied, and a copy with every entry would cost more than the entry.
+ */
 export const trim = (log: RaftLog, limits: { readonly throughIndex: number; readonly cacheBytes: number }): void => {
+  if (log.windowBytes <= limits.cacheBytes * 1.125) return
   let count = 0
   while (log.windowBytes > limits.cacheBytes && log.windowFirstIndex + count <= limits.throughIndex) {
     const entry = log.window[count]

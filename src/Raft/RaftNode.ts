@@ -215,6 +215,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       propose: (propose) => {
         const { proposal } = run(propose)
         invariant(proposal !== undefined, "a proposal was given no result")
+        if (proposal._tag === "Refused") speculating = false
         return proposal
       }
     })
@@ -225,7 +226,6 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     confirm(decided.answered)
     for (const { waiter, reason } of decided.refused) {
       waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
-      speculating = false
     }
     deciding = []
   }

@@ -11,17 +11,17 @@ import * as RaftLog from "./RaftLog.ts"
 import * as Reads from "./Reads.ts"
 import type { Leader, State } from "./State.ts"
 
-/** Appends a batch exactly where it was decided, or refuses all of it (C18). */
+/**
+ * Appends a batch exactly where it was decided, or refuses all of it (C18). The batch that reaches the cap on
+ * uncommitted bytes may pass it, and the next one is refused: who decides knows before deciding (RAFT, the pure core).
+ */
 export const propose = (state: State, draft: Draft.Draft, batch: Propose): ProposalResult => {
   const role = state.role
   if (role._tag !== "Leader") return { _tag: "Refused", reason: "notLeader" }
   if (batch.term !== state.currentTerm || batch.lastIndex !== state.log.lastIndex) {
     return { _tag: "Refused", reason: "stale" }
   }
-  const bytes = batch.entries.reduce((sum, entry) => sum + entry.payload.length, 0)
-  if (role.uncommittedBytes > 0 && role.uncommittedBytes + bytes > state.config.uncommittedBytes) {
-    return { _tag: "Refused", reason: "overloaded" }
-  }
+  if (role.uncommittedBytes >= state.config.uncommittedBytes) return { _tag: "Refused", reason: "overloaded" }
   const firstIndex = state.log.lastIndex + 1
   for (const entry of batch.entries) appendOwn(state, role, entry)
   sendToAll(state, draft, role)

@@ -101,6 +101,27 @@ describe("Leading", () => {
     )
   })
 
+  it("what comes once the room for uncommitted bytes is used up is refused undecided (D2)", () => {
+    const { machine, speculative } = register()
+    const core = leader(1)
+    const decided = decideBatch({
+      core: { ...core, config: { ...core.config, uncommittedBytes: 3 } },
+      machine,
+      pending: ["ab", "cd", "ef", "ab"].map((command) => ({ command, waiter: command })),
+      nowMs: 0,
+      propose: accept
+    })
+    assert.deepStrictEqual(
+      decided.appended.map(({ waiter }) => waiter),
+      ["ab", "cd"]
+    )
+    assert.deepStrictEqual(decided.refused, [
+      { waiter: "ef", reason: "overloaded" },
+      { waiter: "ab", reason: "overloaded" }
+    ])
+    assert.deepStrictEqual(speculative(), ["ab", "cd"])
+  })
+
   it("a refused batch is refused as a whole, answers that rest on it too, and its speculation is forgotten", () => {
     const { machine, speculative } = register()
     const decided = decideBatch({

@@ -136,8 +136,8 @@ describe("replication", () => {
     assert.deepStrictEqual(step(a, batch).proposal, { _tag: "Refused", reason: "stale" })
   })
 
-  it("uncommitted bytes past the cap are refused as overloaded, until some commit", () => {
-    const a = core("a", ["a"], { config: { uncommittedBytes: 4 } })
+  it("once the cap on uncommitted bytes is reached all is refused as overloaded, until some commit", () => {
+    const a = core("a", ["a"], { config: { uncommittedBytes: 3 } })
     elect(a)
     const propose = () =>
       step(a, {

@@ -142,6 +142,21 @@ describe("RaftNode, one shell", () => {
     })
   )
 
+  it.effect("an overloaded leader refuses, and keeps what it decided ahead", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell({ uncommittedBytes: 2 })
+      yield* lead(shell)
+      const writes = yield* Effect.forEach(["x", "y"], (name) => begin(shell.node.submit(name, 2000)))
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.submit("z", 2000))), "NotDone")
+      yield* acknowledge(shell)
+      assert.deepStrictEqual(writes.map(outcomeOf), ["Success", "Success"])
+      const taken = yield* begin(shell.node.submit("y", 2000))
+      yield* echo(shell)
+      assert.strictEqual(outcomeOf(taken), "Success")
+      assert.strictEqual(shell.names.speculationsCount, 1)
+    })
+  )
+
   it.effect("reads that begin together share one round (C6)", () =>
     Effect.gen(function* () {
       const shell = yield* startShell()
