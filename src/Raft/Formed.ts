@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto"
 import { Deferred, Effect, Schema, type Scope } from "effect"
 import { Directory } from "../EventStore/Directory.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { LogCorrupt, type LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { decodeConfiguration, encodeConfiguration, type VoterConfiguration } from "./ConfigurationCodec.ts"
 import { decideForming, type Heard, type Proposed } from "./Forming.ts"
@@ -40,21 +40,41 @@ const configurationOf = (entry: LogEntry): VoterConfiguration => {
   return decoded.configuration
 }
 
+/** What a peer proposes, if it is a voter of the very cluster that it says it belongs to. Nobody else's word forms one. */
+const proposalOf = (
+  { clusterId, entry }: { readonly clusterId: string; readonly entry: LogEntry },
+  from: Heard | undefined
+): (Proposed & { readonly entry: LogEntry }) | undefined => {
+  if (entry.index !== 1 || entry.term !== 1 || entry.type !== "configuration") return undefined
+  const decoded = decodeConfiguration(entry.payload)
+  if (decoded._tag !== "Configuration" || from?.clusterId !== clusterId) return undefined
+  const { configuration } = decoded
+  const isVoter = configuration.voters.some(({ id, instanceId }) => {
+    return id === from.nodeId && instanceId === from.instanceId
+  })
+  return isVoter ? { clusterId, configuration, entry } : undefined
+}
+
 /** Waits until this node is formed; its log is open only while it is written. Interrupted, it may be run again. */
 export const formed = Effect.fnUntraced(function* (
   self: Self,
-  openLog: Effect.Effect<LogStore["Service"], LogFailed | LogCorrupt, Scope.Scope>
+  openLog: (options: {
+    readonly mustExist: boolean
+  }) => Effect.Effect<LogStore["Service"], LogFailed | LogCorrupt, Scope.Scope>
 ) {
   const directory = yield* Directory
   const transport = yield* Transport
   const identity = yield* directory.identity
 
   if (identity.clusterId !== null) {
-    const [firstEntry] = yield* openLog.pipe(
+    const [firstEntry] = yield* openLog({ mustExist: true }).pipe(
       Effect.flatMap((store) => store.read({ fromIndex: 1, toIndex: 1, maxBytes: 1 })),
       Effect.scoped
     )
-    invariant(firstEntry !== undefined, "a formed node has no entry 1")
+    if (firstEntry === undefined) {
+      const message = `Cannot start ${self.nodeId}: it belongs to cluster ${identity.clusterId}, and its log is empty`
+      return yield* new LogCorrupt({ message, file: "log", offset: 0, index: 1 })
+    }
     return { clusterId: identity.clusterId, firstEntry, configuration: configurationOf(firstEntry) }
   }
 
@@ -90,9 +110,7 @@ export const formed = Effect.fnUntraced(function* (
     if (event._tag === "PeerUp") heard.set(event.peer, { ...event.hello, nodeId: event.peer })
     else if (event._tag === "PeerDown") heard.delete(event.peer)
     else if (event.message._tag === "Form") {
-      const { clusterId, entry } = event.message
-      const decoded = decodeConfiguration(entry.payload)
-      if (decoded._tag === "Configuration") proposed = { clusterId, configuration: decoded.configuration, entry }
+      proposed = proposalOf(event.message, heard.get(event.from))
     }
     consider()
   }
@@ -100,7 +118,7 @@ export const formed = Effect.fnUntraced(function* (
   consider()
   const cluster = yield* Effect.raceFirst(Deferred.await(next), transport.run(listen))
   // The entry first: an id without its log would be a lost log. An entry without the id has promised nobody anything.
-  yield* openLog.pipe(
+  yield* openLog({ mustExist: false }).pipe(
     Effect.flatMap((store) =>
       store.append([
         {

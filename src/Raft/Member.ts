@@ -24,6 +24,8 @@ import { type Self, Transport, type TransportEvent } from "./Transport.ts"
 const answerTimeoutMs = 2_500
 /** How long a request waits for a leader before it is refused: longer than an election takes. */
 const leaderWaitMs = 1_500
+/** How often a peer that is unformed is told of the cluster again: it may not have listened when it came up. */
+const proposeIntervalMs = 1_000
 /** How often a request that waits for a leader looks again. */
 const leaderPollMs = 10
 
@@ -76,13 +78,13 @@ const make = Effect.fnUntraced(function* (
   let cluster: FormedCluster | undefined
   let node: Node | undefined
 
-  const openLog = Layer.build(layerFile({ directory: `${directory.path}/log` }))
+  const openLog = (options: { readonly mustExist: boolean }) =>
+    Effect.map(Layer.build(layerFile({ directory: `${directory.path}/log`, ...options })), (context) =>
+      Context.get(context, LogStore)
+    )
 
   const run = Effect.gen(function* () {
-    cluster = yield* formed(
-      self,
-      Effect.map(openLog, (context) => Context.get(context, LogStore))
-    )
+    cluster = yield* formed(self, openLog)
     const { clusterId, configuration, firstEntry } = cluster
     yield* transport.announce({ clusterId, members: configuration.voters })
     const running = yield* RaftNode.make({
@@ -90,23 +92,35 @@ const make = Effect.fnUntraced(function* (
       configuration: { voters: configuration.voters.map(({ id }) => id) },
       config: options.config ?? defaults,
       machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() })
-    }).pipe(Effect.provide(yield* openLog))
+    }).pipe(Effect.provideService(LogStore, yield* openLog({ mustExist: true })))
     node = running
+    /** Peers that are up and are who the configuration says: of the cluster, with the data directory they formed it with. */
+    const members = new Set<NodeId>()
+    const propose = (peer: NodeId) => transport.send(peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
     const listen = (event: TransportEvent): void => {
       if (event._tag === "PeerDown") {
+        members.delete(event.peer)
         running.peerDown(event.peer)
         forwarding.peerDown(event.peer)
       } else if (event._tag === "PeerUp") {
-        if (event.hello.clusterId === null) {
-          transport.send(event.peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
-        }
+        const { hello, peer } = event
+        const voter = configuration.voters.find(({ id }) => id === peer)
+        if (hello.clusterId === null) propose(peer)
+        else if (voter?.instanceId === hello.instanceId) members.add(peer)
+        else fork(Effect.logWarning(`${peer} is no member of cluster ${clusterId}: nothing that it says counts`))
+      } else if (!members.has(event.from)) {
+        // C15: a node that lost its data, or was never a member, votes for nobody and asks for nothing.
+        return
       } else if (event.message._tag === "Forward" || event.message._tag === "ForwardReply") {
         forwarding.receive(event.from, event.message)
       } else if (event.message._tag !== "Form" && event.message._tag !== "FormReply") {
         running.receive(event.from, event.message)
       }
     }
-    return yield* Effect.raceFirst(running.stopped, transport.run(listen))
+    const proposeAgain = Effect.sync(() => {
+      for (const [peer, { clusterId }] of transport.connected()) if (clusterId === null) propose(peer)
+    }).pipe(Effect.delay(proposeIntervalMs), Effect.forever)
+    return yield* Effect.raceAllFirst([running.stopped, transport.run(listen), proposeAgain])
   }).pipe(
     Effect.scoped,
     Effect.ensuring(
