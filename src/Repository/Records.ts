@@ -19,7 +19,12 @@ import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 
 /** A command was decided, and the decision is not to do it: nothing changed. */
-export class Refused extends Data.TaggedError("Refused")<{ readonly rejection: Rejection }> {
+export class Refused extends Data.TaggedError("Refused")<{
+  readonly rejection: Rejection
+  /** The index of the replicated log that it reflects; undefined where this node's own data decided. */
+  readonly logIndex?: number
+  readonly isReplayed?: boolean
+}> {
   override get message(): string {
     return `The command was refused: ${this.rejection._tag}`
   }
@@ -44,6 +49,8 @@ export interface Changed extends Shown {
   readonly logIndex: number | undefined
   /** The replicated part is done, this node's part of it could not be written. */
   readonly isLocalPartLost: boolean
+  /** It was done before: this is a copy with the same idempotency key, and changed nothing. */
+  readonly isReplayed: boolean
 }
 
 /** A change, with a condition on what this node shows for where only its own data changes. */
@@ -67,7 +74,7 @@ const make = Effect.gen(function* () {
 
   const replicate = Effect.fnUntraced(function* (operation: Operation & Origin) {
     const { answer, index } = yield* member.submit(operation)
-    return { logIndex: index, ...(yield* accepted(answer)) }
+    return { logIndex: index, ...(yield* accepted(answer, { logIndex: index })) }
   })
 
   const keep = Effect.fnUntraced(function* (operation: Operation & Origin) {
@@ -82,7 +89,10 @@ const make = Effect.gen(function* () {
     return shown(join(row, part), row.version, part)
   }
 
-  /** A change of nothing but this node's part of a record: it needs no quorum. */
+  /**
+   * A change of nothing but this node's part of a record: it needs no quorum. To refuse it does: the record, or the
+   * version that was asked for, may be committed and not applied here yet.
+   */
   const changePart = Effect.fnUntraced(function* (
     descriptor: Descriptor,
     id: string,
@@ -90,9 +100,10 @@ const make = Effect.gen(function* () {
     change: Change
   ) {
     const model = descriptor.name
+    const holds = () => change.holds?.(show(descriptor, id)) !== false
+    if (get(member.tables, model, id) === undefined || !holds()) yield* member.readIndex
     const row = get(member.tables, model, id)
-    const current = show(descriptor, id)
-    if (change.holds?.(current) === false) {
+    if (!holds()) {
       return yield* new Refused({ rejection: { _tag: "VersionConflict", currentVersion: row?.version ?? null } })
     }
     if (row === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model, id } })
@@ -100,7 +111,14 @@ const make = Effect.gen(function* () {
     const { answer } = yield* local.setLocalPart({ descriptor, request })
     if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
     const after = shown(join(row, answer.part), row.version, answer.part)
-    return { ...after, id, change: "updated" as const, logIndex: undefined, isLocalPartLost: false }
+    return {
+      ...after,
+      id,
+      change: "updated" as const,
+      logIndex: undefined,
+      isLocalPartLost: false,
+      isReplayed: false
+    }
   })
 
   const changeMixed = Effect.fnUntraced(function* (descriptor: Descriptor, change: Change) {
@@ -117,6 +135,8 @@ const make = Effect.gen(function* () {
     const done = yield* replicate({ ...operation, data: parts.replicated })
     const { createdIndex, id, version } = done
     const part = visible(local.tables, { model: descriptor.name, id, createdIndex })
+    // A copy changes nothing: what it brings for this node may be older than what this node holds by now.
+    if (done.isReplayed) return changed(done, part)
     // A PUT clears what it omits, here only; a create finds nothing to clear.
     if (!touchesLocal && (change._tag !== "Put" || part === undefined)) return changed(done, part)
     const how = change._tag === "Patch" ? "patch" : "put"
@@ -166,11 +186,12 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<Records, never, Member | LocalNode> = Layer.effect(Records, make)
 
 /** What the one operation of a command did. */
-const accepted = Effect.fnUntraced(function* (result: CommandResult) {
-  if (result._tag === "Rejected") return yield* new Refused({ rejection: result.rejection })
+const accepted = Effect.fnUntraced(function* (result: CommandResult, at: { readonly logIndex?: number } = {}) {
+  const isReplayed = result.replayedIndex !== undefined
+  if (result._tag === "Rejected") return yield* new Refused({ rejection: result.rejection, isReplayed, ...at })
   const [done] = result.answer.operations
   invariant(done !== undefined, "a command of one operation was answered without one")
-  return done
+  return { ...done, isReplayed }
 })
 
 const shown = (record: EncodedRecord, version: number, part: LocalPart | undefined): Shown => ({
@@ -179,12 +200,16 @@ const shown = (record: EncodedRecord, version: number, part: LocalPart | undefin
   localRevision: part?.revision
 })
 
-const changed = (done: OperationAnswer & { readonly logIndex?: number }, part: LocalPart | undefined): Changed => ({
+const changed = (
+  done: OperationAnswer & { readonly logIndex?: number; readonly isReplayed: boolean },
+  part: LocalPart | undefined
+): Changed => ({
   ...shown({ ...done.record, ...part?.data }, done.version, part),
   id: done.id,
   change: done.change,
   logIndex: done.logIndex,
-  isLocalPartLost: false
+  isLocalPartLost: false,
+  isReplayed: done.isReplayed
 })
 
 /** What is decided elsewhere travels without what only this node can ask. */
