@@ -60,13 +60,28 @@ const ticksOf = (pid: number): number => {
   return Number(fields[11]) + Number(fields[12])
 }
 
-/** Waits until others use less than a tenth of a core for a second, at most `timeoutMs`; says whether they do. */
+/** Others who use more of a core than this make a figure one of theirs as much as of what is measured. */
+const quietMaxShare = 0.15
+
+/** Where nothing is known of others, nothing is said against them. */
+export const isQuiet = (use: CpuUse | undefined): boolean => (use?.others ?? 0) <= quietMaxShare
+
+/** How long the main thread of a process was ready to run and had no core, since it began. */
+export const waitedForCoreMs = (pid: number): number => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8").split(" ")[1]) / 1e6
+  } catch {
+    return Number.NaN // Not on Linux.
+  }
+}
+
+/** Waits until others are quiet for a second, at most `timeoutMs`; says whether they are. */
 export const waitForQuiet = async (timeoutMs: number): Promise<boolean> => {
   const deadlineMs = performance.now() + timeoutMs
   while (true) {
     const watched = watchCpu([process.pid])
     await new Promise((resume) => setTimeout(resume, 1000))
-    if ((watched()?.others ?? 0) < 0.1) return true
-    if (performance.now() > deadlineMs) return false
+    if (isQuiet(watched())) return true
+    if (performance.now() >= deadlineMs) return false
   }
 }

@@ -6,8 +6,10 @@ export interface Options {
   readonly runs: number
   /** The measured part of one step. */
   readonly stepMs: number
-  /** How long a run waits for others to leave the machine alone; then it runs all the same, and says so. */
+  /** How long a step waits for others to leave the machine alone; then it is measured all the same, and says so. */
   readonly quietWaitMs: number
+  /** How often a step that others disturbed is measured again. */
+  readonly retries: number
 }
 
 export const readOptions = (): Options => {
@@ -15,7 +17,8 @@ export const readOptions = (): Options => {
     options: {
       runs: { type: "string", default: "5" },
       "step-ms": { type: "string", default: "2000" },
-      "quiet-wait-ms": { type: "string", default: "30000" }
+      "quiet-wait-ms": { type: "string", default: "10000" },
+      retries: { type: "string", default: "1" }
     }
   })
   const number = (name: keyof typeof values, most: number): number => {
@@ -28,7 +31,8 @@ export const readOptions = (): Options => {
   return {
     runs: Math.max(1, number("runs", 50)),
     stepMs: Math.max(100, number("step-ms", 60_000)),
-    quietWaitMs: number("quiet-wait-ms", 600_000)
+    quietWaitMs: number("quiet-wait-ms", 600_000),
+    retries: number("retries", 20)
   }
 }
 

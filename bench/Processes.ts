@@ -166,11 +166,13 @@ export const startClient = (): LoadClient => {
 
 export interface RawServer {
   readonly url: string
+  readonly pid: number
   readonly stop: () => Promise<void>
 }
 
 export const startRawServer = async (): Promise<RawServer> => {
   const child = own(fork(pathOf("rawServer.ts")))
   const [address] = await once(child, "message", { signal: AbortSignal.timeout(readyTimeoutMs) })
-  return { url: `http://127.0.0.1:${(address as { readonly port: number }).port}/`, stop: () => stop(child) }
+  const url = `http://127.0.0.1:${(address as { readonly port: number }).port}/`
+  return { url, pid: child.pid ?? 0, stop: () => stop(child) }
 }

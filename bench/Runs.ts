@@ -1,16 +1,23 @@
 /**
- * Runs and their report. A run is a fresh cluster, the floors of the machine at that moment, and every variant under
- * every count of clients; so a ratio compares two figures of the same seconds, and survives a machine that is shared.
+ * Measuring: a run is a fresh cluster, and a step of it is one count of clients: the floors of the machine, then every
+ * variant, within the same seconds. So a ratio compares what the same machine did at the same time. A step that other
+ * programs disturbed is measured again, judged by their use of the processor and never by its figures.
  */
-import { availableParallelism, cpus, loadavg } from "node:os"
-import { type CpuUse, waitForQuiet, watchCpu } from "./Cpu.ts"
+import { type CpuUse, isQuiet, waitForQuiet, watchCpu } from "./Cpu.ts"
 import { measureDiskFloor } from "./DiskFloor.ts"
 import type { LoadResult, LoadSpec } from "./Load.ts"
 import { answersMax, clientCounts, type Options, product, runWarmUpMs, stepWarmUpMs } from "./Options.ts"
-import { type Cluster, type LoadClient, startClient, startCluster, startRawServer } from "./Processes.ts"
-import { median, rate, short, table } from "./Statistics.ts"
+import {
+  type Cluster,
+  type LoadClient,
+  type RawServer,
+  startClient,
+  startCluster,
+  startRawServer
+} from "./Processes.ts"
+import { median } from "./Statistics.ts"
 
-/** What a step asks, but for how many ask it and for how long. */
+/** What a load asks, but for how many ask it and for how long. */
 export type Request = Pick<LoadSpec, "urls" | "method" | "body" | "expectedStatus">
 
 export interface Variant {
@@ -18,21 +25,41 @@ export interface Variant {
   readonly request: Request
 }
 
-interface Step {
-  readonly name: string
-  readonly clients: number
-  readonly result: LoadResult
-  readonly raw: LoadResult
-  readonly cpu: { readonly leader: number; readonly follower: number; readonly client: number; readonly others: number }
+/** Shares of one core. */
+export interface Shares {
+  readonly leader: number
+  readonly follower: number
+  readonly client: number
 }
 
-interface Run {
-  readonly steps: ReadonlyArray<Step>
+export interface Measured {
+  readonly name: string
+  readonly result: LoadResult
+  readonly cpu: Shares
+}
+
+export interface Step {
+  readonly clients: number
+  readonly raw: LoadResult
   readonly syncsPerSecond: number
+  readonly variants: ReadonlyArray<Measured>
+  /** What others used meanwhile, of one core. */
+  readonly others: number
   readonly isQuiet: boolean
 }
 
-const diskFloorMs = 500
+export type Run = ReadonlyArray<Step>
+
+interface Setting {
+  readonly options: Options
+  readonly cluster: Cluster
+  readonly client: LoadClient
+  readonly rawServer: RawServer
+  readonly rawRequest: Request
+  readonly variants: ReadonlyArray<Variant>
+}
+
+const diskFloorMs = 300
 
 /** Measures as often as the options say. `prepare` may write what the variants read. */
 export const measure = async (
@@ -41,14 +68,16 @@ export const measure = async (
 ): Promise<ReadonlyArray<Run>> => {
   const runs: Array<Run> = []
   for (let number = 1; number <= options.runs; number++) {
-    const isQuiet = await waitForQuiet(options.quietWaitMs)
-    console.error(`run ${number} of ${options.runs}${isQuiet ? "" : ", beside others"}`)
-    runs.push({ ...(await measureOnce(options, prepare)), isQuiet })
+    console.error(`run ${number} of ${options.runs}`)
+    runs.push(await measureRun(options, prepare))
   }
   return runs
 }
 
-const measureOnce = async (options: Options, prepare: (cluster: Cluster) => Promise<ReadonlyArray<Variant>>) => {
+const measureRun = async (
+  options: Options,
+  prepare: (cluster: Cluster) => Promise<ReadonlyArray<Variant>>
+): Promise<Run> => {
   const cluster = await startCluster()
   const client = startClient()
   const rawServer = await startRawServer()
@@ -59,79 +88,57 @@ const measureOnce = async (options: Options, prepare: (cluster: Cluster) => Prom
       method === "POST"
         ? { urls: [rawServer.url], method, body: product, expectedStatus: 201 }
         : { urls: [rawServer.url], method, expectedStatus: 200 }
+    const measureMs = runWarmUpMs / variants.length
     for (const request of [rawRequest, ...variants.map((variant) => variant.request)]) {
-      await client.run({ ...request, clients: 16, warmUpMs: 0, measureMs: runWarmUpMs / variants.length, answersMax })
+      await client.run({ ...request, clients: 16, warmUpMs: 0, measureMs, answersMax })
     }
-    const syncsPerSecond = measureDiskFloor(diskFloorMs)
     const steps: Array<Step> = []
     for (const clients of clientCounts) {
-      const timing = { clients, warmUpMs: stepWarmUpMs, answersMax }
-      const raw = await client.run({ ...rawRequest, ...timing, measureMs: options.stepMs / 2 })
-      for (const { name, request } of variants) {
-        const end = watchCpu(pidsOf(cluster, client))
-        const result = await client.run({ ...request, ...timing, measureMs: options.stepMs })
-        steps.push({ name, clients, result, raw, cpu: sharesOf(cluster, client, end()) })
-      }
+      steps.push(await measureQuietly({ options, cluster, client, rawServer, rawRequest, variants }, clients))
     }
     if (!(await cluster.isLedAsBefore())) throw new Error("The leader changed under load: the figures mean nothing")
-    return { steps, syncsPerSecond }
+    return steps
   } finally {
     await Promise.all([cluster.stop(), client.stop(), rawServer.stop()])
     cluster.remove()
   }
 }
 
-const pidsOf = ({ followers, leader }: Cluster, client: LoadClient) => [
-  process.pid,
-  client.pid,
-  leader.pid,
-  ...followers.map(({ pid }) => pid)
-]
+const measureQuietly = async (setting: Setting, clients: number): Promise<Step> => {
+  const { quietWaitMs, retries } = setting.options
+  let best: Step | undefined
+  for (let attempt = 0; attempt <= retries; attempt++) {
+    await waitForQuiet(quietWaitMs)
+    const step = await measureStep(setting, clients)
+    if (best === undefined || step.others < best.others) best = step
+    if (best.isQuiet) break
+  }
+  if (best === undefined) throw new Error("A step is measured at least once")
+  return best
+}
 
-const sharesOf = ({ followers, leader }: Cluster, client: LoadClient, use: CpuUse | undefined): Step["cpu"] => {
+const measureStep = async (setting: Setting, clients: number): Promise<Step> => {
+  const { client, cluster, options, rawRequest, rawServer } = setting
+  const pids = [process.pid, client.pid, rawServer.pid, ...[cluster.leader, ...cluster.followers].map(({ pid }) => pid)]
+  const timing = { clients, warmUpMs: stepWarmUpMs, answersMax }
+  const stepEnds = watchCpu(pids)
+  const syncsPerSecond = measureDiskFloor(diskFloorMs)
+  const raw = await client.run({ ...rawRequest, ...timing, measureMs: options.stepMs / 2 })
+  const variants: Array<Measured> = []
+  for (const { name, request } of setting.variants) {
+    const ends = watchCpu(pids)
+    const result = await client.run({ ...request, ...timing, measureMs: options.stepMs })
+    variants.push({ name, result, cpu: sharesOf(cluster, client, ends()) })
+  }
+  const use = stepEnds()
+  return { clients, raw, syncsPerSecond, variants, others: use?.others ?? Number.NaN, isQuiet: isQuiet(use) }
+}
+
+const sharesOf = ({ followers, leader }: Cluster, client: LoadClient, use: CpuUse | undefined): Shares => {
   const of = (pid: number) => use?.byPid.get(pid) ?? Number.NaN
   return {
     leader: of(leader.pid),
     follower: median(followers.map(({ pid }) => of(pid))),
-    client: of(client.pid),
-    others: use?.others ?? Number.NaN
+    client: of(client.pid)
   }
 }
-
-/** Prints the machine, the floors and one line for each variant and count of clients: medians over runs. */
-export const report = (title: string, runs: ReadonlyArray<Run>): void => {
-  const over = (number: (run: Run) => number) => median(runs.map(number))
-  const quietCount = runs.filter(({ isQuiet }) => isQuiet).length
-  console.log(`\n## ${title}\n`)
-  console.log(
-    `Node ${process.version}, ${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "unknown"}; ` +
-      `load average ${loadavg()[0]?.toFixed(1)}; ${runs.length} runs, ${quietCount} begun on a quiet machine. ` +
-      `Disk floor: ${rate(over(({ syncsPerSecond }) => syncsPerSecond))} syncs of 4 KiB a second ` +
-      `(${range(runs.map(({ syncsPerSecond }) => syncsPerSecond))}).\n`
-  )
-  const head = ["clients, to", "per second", "lowest–highest", "p50 ms", "p99 ms", "raw HTTP/s", "of raw", "per sync"]
-  const shares = ["leader", "follower", "client", "others"] as const
-  const rows = (runs[0]?.steps ?? []).map(({ clients, name }, at) => {
-    const steps = runs.flatMap((run) => run.steps[at] ?? [])
-    const mid = (number: (step: Step) => number) => median(steps.map(number))
-    const perSecond = steps.map(({ result }) => result.perSecond)
-    const perSync = over((run) => (run.steps[at]?.result.perSecond ?? Number.NaN) / run.syncsPerSecond)
-    return [
-      `${clients}, ${name}`,
-      rate(median(perSecond)),
-      range(perSecond),
-      short(mid(({ result }) => result.p50Ms)),
-      short(mid(({ result }) => result.p99Ms)),
-      rate(mid(({ raw }) => raw.perSecond)),
-      short(mid(({ raw, result }) => result.perSecond / raw.perSecond)),
-      short(perSync),
-      ...shares.map((share) => short(mid(({ cpu }) => cpu[share])))
-    ]
-  })
-  console.log(table([...head, ...shares.map((share) => `${share} cpu`)], rows))
-  const failedCount = runs.flatMap(({ steps }) => steps).reduce((sum, { result }) => sum + result.failedCount, 0)
-  console.log(`\nFailed requests: ${failedCount}.`)
-  if (failedCount > 0) process.exitCode = 1
-}
-
-const range = (values: ReadonlyArray<number>): string => `${rate(Math.min(...values))}–${rate(Math.max(...values))}`

@@ -18,7 +18,7 @@ export const rate = (value: number): string =>
 
 /** A ratio, or a latency in ms: three digits are more than the noise leaves. */
 export const short = (value: number): string =>
-  Number.isFinite(value) ? value.toFixed(value < 1 ? 2 : value < 100 ? 1 : 0) : "–"
+  Number.isFinite(value) ? value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0) : "–"
 
 /** A table as Markdown, padded so that it reads as plain text too. */
 export const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {

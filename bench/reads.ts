@@ -1,6 +1,7 @@
 /** Linearizable reads of one record: a quorum confirms the leader for each round of them, on whatever node they come in. */
 import { product, readOptions } from "./Options.ts"
-import { measure, report, type Variant } from "./Runs.ts"
+import { report } from "./Report.ts"
+import { measure, type Variant } from "./Runs.ts"
 
 const recordsCount = 256
 

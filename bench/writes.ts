@@ -1,6 +1,7 @@
 /** Replicated writes: POSTs of a small record that three nodes agree on and a majority has synced before the answer. */
 import { product, readOptions } from "./Options.ts"
-import { measure, report, type Variant } from "./Runs.ts"
+import { report } from "./Report.ts"
+import { measure, type Variant } from "./Runs.ts"
 
 const runs = await measure(readOptions(), async ({ followers, leader }) => {
   const post = (name: string, nodes: ReadonlyArray<{ readonly url: string }>): Variant => ({
