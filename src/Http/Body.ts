@@ -18,6 +18,12 @@ export const jsonMediaTypes = ["application/json"] as const
 /** What PATCH takes (RFC 7396 §4). */
 export const patchMediaTypes = ["application/merge-patch+json", "application/json"] as const
 
+/** A body: what it says, and the bytes that said it. */
+export interface JsonBody {
+  readonly data: unknown
+  readonly bytes: Uint8Array
+}
+
 /** Reads the body as JSON; every failure is the answer to the client: 415, 413 or 400. */
 export const readJson = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
@@ -25,9 +31,10 @@ export const readJson = Effect.fnUntraced(function* (
 ) {
   const sizeMaxBytes = options.sizeMaxBytes ?? bodySizeMaxBytes
   yield* Effect.fromResult(checkMediaType(request.headers["content-type"], options.mediaTypes))
+  yield* Effect.fromResult(checkCoding(request.headers["content-encoding"]))
   // A declared size saves reading what would be refused; without one, reading stops at the limit.
   if (Number(request.headers["content-length"] ?? 0) > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
-  const bytes = yield* request.arrayBuffer.pipe(
+  const buffer = yield* request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(sizeMaxBytes)),
     Effect.mapError((error) =>
       error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
@@ -35,8 +42,10 @@ export const readJson = Effect.fnUntraced(function* (
         : invalidRequest("The body could not be read to its end")
     )
   )
-  if (bytes.byteLength > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
-  return yield* Effect.fromResult(parseJson(new Uint8Array(bytes)))
+  if (buffer.byteLength > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
+  const bytes = new Uint8Array(buffer)
+  const body: JsonBody = { data: yield* Effect.fromResult(parseJson(bytes)), bytes }
+  return body
 })
 
 /** Whether a `Content-Type` is one of these; parameters are ignored, but a charset other than UTF-8 is refused. */
@@ -57,6 +66,12 @@ export const checkMediaType = (
     ? Result.void
     : Result.fail(problem("unsupported-media-type", `JSON is UTF-8 (RFC 8259 §8.1), not ${foreign}`, {}))
 }
+
+/** No coding is undone here: what it unpacks to has no size that could be refused beforehand (RFC 9110 §8.4). */
+export const checkCoding = (contentEncoding: string | undefined): Result.Result<void, Problem> =>
+  contentEncoding === undefined || /^\s*(identity)?\s*$/i.test(contentEncoding)
+    ? Result.void
+    : Result.fail(problem("unsupported-media-type", `A body is sent as it is, not as ${contentEncoding}`, {}))
 
 /** Bytes to a JSON value, or why they are none. */
 export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> => {

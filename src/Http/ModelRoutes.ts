@@ -16,13 +16,17 @@ import {
   parseRecordTag,
   type RecordTag
 } from "./ETag.ts"
+import { originOf } from "./IdempotencyKey.ts"
 import { makeListParser, nextCursor } from "./ListQuery.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
-import { invalidRequest, notFound, type Problem } from "./Problem.ts"
+import { invalidRequest, notFound, type Problem, withHeaders } from "./Problem.ts"
 import { indexHeader } from "./ResponseHeaders.ts"
 
 /** The id in a path: a malformed one names nothing, in whatever case it is written. */
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** A DELETE has no body that could mean anything. */
+const noBody = new Uint8Array()
 
 const conditionOf = (header: string, value: string | undefined): Result.Result<Condition | undefined, Problem> =>
   value === undefined
@@ -61,14 +65,11 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
       .change(descriptor, operation)
       .pipe(
         Effect.mapError((error) =>
-          error._tag === "Refused" ? problemOfRejection(error.rejection, "") : problemOfFailure(error, "")
+          error._tag === "Refused"
+            ? withHeaders(problemOfRejection(error.rejection, operation.key), outcomeHeaders(error))
+            : problemOfFailure(error, operation.key)
         )
       )
-  const withIndex = ({ isLocalPartLost, logIndex }: Changed, headers: Record<string, string> = {}) => ({
-    ...headers,
-    ...(logIndex === undefined ? {} : { [indexHeader]: String(logIndex) }),
-    ...(isLocalPartLost ? { "lithair-local": "lost" } : {})
-  })
 
   const parseList = makeListParser(descriptor)
   const comparators = new Map(descriptor.decimalFields.map((field) => [field, compareDecimals]))
@@ -78,7 +79,9 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
     const { searchParams } = new URL(request.url, "http://node")
     const params = [...searchParams]
     const query = yield* Effect.fromResult(parseList(params))
-    const source = yield* records.source(descriptor).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
+    const source = yield* records
+      .source(descriptor)
+      .pipe(Effect.mapError((error) => problemOfFailure(error, undefined)))
     const page = list({ ...source, comparators }, query)
     const items = page.rows.map(({ record }) => (query.select === undefined ? record : pick(record, query.select)))
     const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
@@ -89,20 +92,23 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
 
   const create = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    const data = yield* readJson(request, { mediaTypes: jsonMediaTypes })
+    const { bytes, data } = yield* readJson(request, { mediaTypes: jsonMediaTypes })
+    const origin = yield* Effect.fromResult(originOf(request, bytes))
     const given = givenId(descriptor, data)
     if (given !== undefined && !uuid.test(given)) {
       return yield* invalidRequest("The id is malformed", [{ path: descriptor.idField, message: "Expected a UUID" }])
     }
-    const made = yield* change({ _tag: "Create", model: descriptor.name, data })
-    return answer(made, 201, withIndex(made, { location: `${collection}/${made.id}` }))
+    const made = yield* change({ _tag: "Create", model: descriptor.name, data, ...origin })
+    return answer(made, 201, changeHeaders(made, { location: `${collection}/${made.id}` }))
   })
 
   const read = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const key = yield* id
     const condition = yield* Effect.fromResult(conditionOf("If-None-Match", request.headers["if-none-match"]))
-    const found = yield* records.get(descriptor, key).pipe(Effect.mapError((error) => problemOfFailure(error, "")))
+    const found = yield* records
+      .get(descriptor, key)
+      .pipe(Effect.mapError((error) => problemOfFailure(error, undefined)))
     if (found === undefined) return yield* notFound(`There is no ${descriptor.name} ${key}`)
     const isKnown = condition !== undefined && !ifNoneMatchHolds({ condition, current: tagOf(found) })
     if (isKnown) return HttpServerResponse.empty({ status: 304, headers: { etag: formatETag(tagOf(found)) } })
@@ -115,17 +121,19 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
     const ifMatch = yield* Effect.fromResult(conditionOf("If-Match", request.headers["if-match"]))
     const ifNoneMatch = yield* Effect.fromResult(conditionOf("If-None-Match", request.headers["if-none-match"]))
     if (ifNoneMatch?._tag === "Tags") return yield* invalidRequest("A write takes If-None-Match: * only")
-    const data = yield* readJson(request, { mediaTypes: jsonMediaTypes })
+    const { bytes, data } = yield* readJson(request, { mediaTypes: jsonMediaTypes })
+    const origin = yield* Effect.fromResult(originOf(request, bytes))
     const written = yield* change({
       _tag: "Put",
       model: descriptor.name,
       id: key,
       data,
+      ...origin,
       ...allowedVersions(ifMatch),
       ...(ifNoneMatch === undefined ? {} : { ifNoneMatch: true })
     })
     const created = written.change === "created"
-    const headers = withIndex(written, created ? { location: `${collection}/${key}` } : {})
+    const headers = changeHeaders(written, created ? { location: `${collection}/${key}` } : {})
     return answer(written, created ? 201 : 200, headers)
   })
 
@@ -133,12 +141,14 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
     const request = yield* HttpServerRequest.HttpServerRequest
     const key = yield* id
     const ifMatch = yield* Effect.fromResult(conditionOf("If-Match", request.headers["if-match"]))
-    const data = yield* readJson(request, { mediaTypes: patchMediaTypes })
+    const { bytes, data } = yield* readJson(request, { mediaTypes: patchMediaTypes })
+    const origin = yield* Effect.fromResult(originOf(request, bytes))
     const written = yield* change({
       _tag: "Patch",
       model: descriptor.name,
       id: key,
       data,
+      ...origin,
       ...allowedVersions(ifMatch),
       ...(ifMatch === undefined
         ? {}
@@ -147,15 +157,17 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
               ifMatchHolds({ condition: ifMatch, current: current && tagOf(current), compareRevision: true })
           })
     })
-    return answer(written, 200, withIndex(written))
+    return answer(written, 200, changeHeaders(written))
   })
 
   const remove = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const key = yield* id
     const ifMatch = yield* Effect.fromResult(conditionOf("If-Match", request.headers["if-match"]))
-    const gone = yield* change({ _tag: "Delete", model: descriptor.name, id: key, ...allowedVersions(ifMatch) })
-    return HttpServerResponse.empty({ status: 204, headers: withIndex(gone) })
+    const origin = yield* Effect.fromResult(originOf(request, noBody))
+    const operation = { _tag: "Delete", model: descriptor.name, id: key, ...origin } as const
+    const gone = yield* change({ ...operation, ...allowedVersions(ifMatch) })
+    return HttpServerResponse.empty({ status: 204, headers: changeHeaders(gone) })
   })
 
   return [
@@ -167,6 +179,19 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
     HttpRouter.route("DELETE", item, remove)
   ] as const
 }
+
+/** What the headers say of how an outcome came about, a refusal included. */
+const outcomeHeaders = (
+  { isReplayed, logIndex }: { readonly isReplayed?: boolean; readonly logIndex?: number | undefined },
+  headers: Record<string, string> = {}
+): Record<string, string> => ({
+  ...headers,
+  ...(logIndex === undefined ? {} : { [indexHeader]: String(logIndex) }),
+  ...(isReplayed === true ? { "idempotent-replayed": "true" } : {})
+})
+
+const changeHeaders = (changed: Changed, headers: Record<string, string> = {}): Record<string, string> =>
+  outcomeHeaders(changed, { ...headers, ...(changed.isLocalPartLost ? { "lithair-local": "lost" } : {}) })
 
 const pick = (record: EncodedRecord, fields: ReadonlyArray<string>): EncodedRecord =>
   Object.fromEntries(Object.entries(record).filter(([field]) => fields.includes(field)))

@@ -5,7 +5,7 @@ import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
 
 /** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
-export const problemOfRejection = (rejection: Rejection, key: string): Problem => {
+export const problemOfRejection = (rejection: Rejection, key: string | undefined): Problem => {
   switch (rejection._tag) {
     case "InvalidRequest":
       return invalidRequest("The data does not fit the model", rejection.errors)
@@ -26,7 +26,7 @@ export const problemOfRejection = (rejection: Rejection, key: string): Problem =
     case "UpgradeRequired":
       return problem("upgrade-required", `${rejection.model} is newer than the code of the leader`, { definite: true })
     case "KeyReused":
-      return problem("key-reused", "This idempotency key came with another request", { key })
+      return problem("key-reused", "This idempotency key came with another request", { key: key ?? "" })
     case "KeysExhausted":
       return problem("overloaded", "Too many idempotency keys are remembered: try again later", { definite: true })
   }
@@ -35,10 +35,10 @@ export const problemOfRejection = (rejection: Rejection, key: string): Problem =
 const describeConflict = (currentVersion: number | null): string =>
   currentVersion === null ? "There is no such record" : `The record is at version ${currentVersion}`
 
-/** The problem of a write that was not confirmed; `key` is the one by which its outcome can be asked. */
+/** The problem of a write that was not confirmed; with the client's `key` it is safe to send it again. */
 export const problemOfFailure = (
   error: NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome,
-  key: string
+  key: string | undefined
 ): Problem => {
   switch (error._tag) {
     case "NotDone":
@@ -47,6 +47,6 @@ export const problemOfFailure = (
       return problem(error.reason === "stopped" ? "draining" : "overloaded", error.message, { definite: true })
     case "UnknownOutcome":
     case "LocalUnknownOutcome":
-      return problem("unknown-outcome", error.message, { definite: false, key, operation: `/api/_operations/${key}` })
+      return problem("unknown-outcome", error.message, { definite: false, ...(key === undefined ? {} : { key }) })
   }
 }

@@ -58,7 +58,8 @@ export const problemDefinitions = {
   "unknown-outcome": define({
     status: 504,
     title: "Unknown outcome",
-    members: { definite: Schema.Literal(false), key: Schema.String, operation: Schema.String }
+    // A key that the command did not carry would name nothing, and a retry with it would do the write again.
+    members: { definite: Schema.Literal(false), key: Schema.optionalKey(Schema.String) }
   }),
   "storage-full": define({ status: 507, title: "Storage full", members: certainlyNotDone })
 } satisfies Record<string, Definition>
@@ -143,6 +144,10 @@ export const declaredProblem = (declared: {
   readonly detail: string
   readonly members?: Readonly<Record<string, unknown>>
 }): Problem => new Problem({ ...declared, members: declared.members ?? {}, headers: {} })
+
+/** The same problem, with more headers on its answer. */
+export const withHeaders = (met: Problem, headers: Readonly<Record<string, string>>): Problem =>
+  new Problem({ ...fieldsOf(met), headers: { ...met.headers, ...headers } })
 
 /** The same problem with the position of the operation that met it. */
 export const atOperation = (met: Problem, opIndex: number): Problem =>

@@ -101,9 +101,11 @@ describe("the OpenAPI document", () => {
     }
   })
 
-  it("gives an unknown outcome its key and its operation", () => {
+  it("gives an unknown outcome the client's key, and none where the client gave none", () => {
     const schema = document.components.schemas["problem.unknown-outcome"]!
-    assert.includeMembers([...schema.required!], ["type", "status", "title", "detail", "definite", "key", "operation"])
+    assert.includeMembers([...schema.required!], ["type", "status", "title", "detail", "definite"])
+    assert.notInclude([...schema.required!], "key")
+    assert.isDefined(schema.properties!.key)
   })
 
   it("names the headers of requests and answers", () => {

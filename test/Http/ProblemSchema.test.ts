@@ -23,7 +23,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "not-caught-up": problem("not-caught-up", "d", {}),
   "too-stale": problem("too-stale", "d", {}),
   "upgrade-required": problem("upgrade-required", "d", definite),
-  "unknown-outcome": problem("unknown-outcome", "d", { definite: false, key: "k", operation: "/api/_operations/k" }),
+  "unknown-outcome": problem("unknown-outcome", "d", { definite: false, key: "k" }),
   "storage-full": problem("storage-full", "d", definite)
 }
 

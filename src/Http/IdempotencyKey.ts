@@ -1,0 +1,47 @@
+/**
+ * The client's idempotency key, and what tells a copy of its request from another request. Remembering a key is
+ * Machine's (Sessions.ts). HTTP contract, "Errors"; draft-ietf-httpapi-idempotency-key-header.
+ */
+import { createHash } from "node:crypto"
+import { Result } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import type { Origin } from "../Machine/Command.ts"
+import { invalidRequest, type Problem } from "./Problem.ts"
+
+/** The longest key taken: each is remembered for a day, on every node. */
+export const keyLengthMax = 255
+
+/** The key of a request, undefined if it has none. Two headers arrive joined by a comma and a space, and are no key. */
+export const parseKey = (header: string | undefined): Result.Result<string | undefined, Problem> => {
+  if (header === undefined) return Result.succeed(undefined)
+  return /^[\x21-\x7e]+$/.test(header) && header.length <= keyLengthMax
+    ? Result.succeed(header)
+    : Result.fail(
+        invalidRequest(`An Idempotency-Key is 1 to ${keyLengthMax} visible ASCII characters`, [
+          { path: "Idempotency-Key", message: "Expected one key" }
+        ])
+      )
+}
+
+/** Where a write comes from: nothing is computed for one without a key. */
+export const originOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  body: Uint8Array
+): Result.Result<Origin, Problem> =>
+  Result.map(parseKey(request.headers["idempotency-key"]), (key) =>
+    key === undefined ? {} : { key, fingerprint: fingerprintOf(request, body) }
+  )
+
+/** What makes two requests the same: method, target, conditional headers and body, byte for byte. */
+export const fingerprintOf = (
+  request: Pick<HttpServerRequest.HttpServerRequest, "method" | "url" | "headers">,
+  body: Uint8Array
+): string => {
+  const { headers, method, url } = request
+  const conditions = [headers["if-match"] ?? null, headers["if-none-match"] ?? null]
+  // The JSON text ends where it ends, so that no part of a request can be taken for another.
+  return createHash("sha256")
+    .update(JSON.stringify([method, url, ...conditions]))
+    .update(body)
+    .digest("base64url")
+}

@@ -1,0 +1,136 @@
+/** Idempotency keys, as a client meets them on any node. HTTP contract, "Errors"; RAFT C17. */
+import { assert, type Vitest } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Answer } from "./Processes.ts"
+import { ask, assertProblem, makeProduct, Served } from "./Served.ts"
+
+const newKey = () => crypto.randomUUID()
+const keyed = (key: string) => ({ "idempotency-key": key })
+const isReplay = ({ headers }: Answer) => headers.get("idempotent-replayed") === "true"
+
+/** What a copy must repeat. */
+const outcome = ({ body, headers, status }: Answer) => ({
+  status,
+  body,
+  etag: headers.get("etag"),
+  location: headers.get("location"),
+  type: headers.get("content-type")
+})
+
+export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
+  it.effect("a copy of a keyed write is answered as the first was, by every node, and nothing happens twice", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      const { id, path } = yield* makeProduct()
+      const product = { name: "Bell", price: "2.50" }
+      const absent = `/api/products/${crypto.randomUUID()}`
+      const writes = [
+        { method: "POST", path: "/api/products", body: product, status: 201 },
+        { method: "PUT", path: absent, body: product, status: 201 },
+        { method: "PUT", path, body: product, status: 200 },
+        { method: "PUT", path, body: product, status: 200 },
+        { method: "PATCH", path, body: { price: "3" }, status: 200 },
+        { method: "PATCH", path, body: {}, status: 200 },
+        { method: "DELETE", path, body: undefined, status: 204 },
+        // Refusals are outcomes too.
+        { method: "DELETE", path, body: undefined, status: 404 },
+        { method: "POST", path: "/api/products", body: { ...product, price: "-1" }, status: 400 },
+        { method: "PATCH", path: absent, body: { id }, status: 400 },
+        { method: "PATCH", path: absent, body: {}, headers: { "if-match": `"9"` }, status: 412 }
+      ]
+      for (const { method, path, body, headers, status } of writes) {
+        const options = { body, headers: { ...headers, ...keyed(newKey()) } }
+        const first = yield* ask(method, path, options)
+        const what = `${method} ${path} ${JSON.stringify(body)} → ${JSON.stringify(first.body)}`
+        assert.strictEqual(first.status, status, what)
+        assert.isFalse(isReplay(first), what)
+        for (const node of nodes) {
+          const copy = yield* node.request(method, path, options)
+          assert.deepStrictEqual(outcome(copy), outcome(first), what)
+          assert.isTrue(isReplay(copy), what)
+          assert.isAtLeast(Number(copy.headers.get("lithair-index")), Number(first.headers.get("lithair-index")))
+        }
+      }
+    })
+  )
+
+  it.effect("a refusal is remembered: a late copy is not done once it would be possible (DESIGN D2)", () =>
+    Effect.gen(function* () {
+      const path = `/api/products/${crypto.randomUUID()}`
+      const late = { body: { price: "7" }, headers: keyed(newKey()) }
+      assertProblem(yield* ask("PATCH", path, late), 404, "not-found")
+      assert.strictEqual((yield* ask("PUT", path, { body: { name: "Cog", price: "1" } })).status, 201)
+      const copy = yield* ask("PATCH", path, late)
+      assertProblem(copy, 404, "not-found")
+      assert.isTrue(isReplay(copy))
+      assert.strictEqual((yield* ask("GET", path)).body.price, "1.00")
+    })
+  )
+
+  it.effect("the key with another method, target, condition or body is 422 and changes nothing", () =>
+    Effect.gen(function* () {
+      const { path } = yield* makeProduct()
+      const other = yield* makeProduct()
+      const headers = keyed(newKey())
+      const body = { price: "5" }
+      assert.strictEqual((yield* ask("PATCH", path, { body, headers })).status, 200)
+      const others = [
+        { method: "PUT", path, body, headers },
+        { method: "PATCH", path: other.path, body, headers },
+        { method: "PATCH", path, body: { price: "6" }, headers },
+        { method: "PATCH", path, body, headers: { ...headers, "if-match": `"2"` } },
+        { method: "POST", path: "/api/products", body: { name: "x", price: "1" }, headers },
+        { method: "DELETE", path, body: undefined, headers }
+      ]
+      for (const { body, headers, method, path } of others) {
+        const met = yield* ask(method, path, { body, headers })
+        assertProblem(met, 422, "key-reused", `${method} ${path}`)
+        assert.strictEqual(met.body.key, headers["idempotency-key"])
+        assert.isFalse(isReplay(met))
+      }
+      assert.strictEqual((yield* ask("GET", path)).body.price, "5.00")
+      assert.strictEqual((yield* ask("GET", other.path)).status, 200)
+    })
+  )
+
+  it.effect("of many copies at once on all nodes one is done, and all are answered alike", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      const name = `once-${newKey()}`
+      const options = { body: { name, price: "1" }, headers: keyed(newKey()) }
+      const copies = Array.from({ length: 24 }, (_, at) => nodes[at % nodes.length]!)
+      const answers = yield* Effect.forEach(copies, (node) => node.request("POST", "/api/products", options), {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(new Set(answers.map((each) => JSON.stringify(outcome(each)))).size, 1)
+      assert.strictEqual(answers[0]!.status, 201)
+      assert.strictEqual(answers.filter((each) => !isReplay(each)).length, 1)
+      const { body } = yield* ask("GET", `/api/products?name=eq.${name}&count=exact`)
+      assert.strictEqual(body.total, 1)
+    })
+  )
+
+  it.effect("a node-local write takes a key too, which its own node remembers", () =>
+    Effect.gen(function* () {
+      const view = { productId: crypto.randomUUID(), renderedHtml: "<p>" }
+      const options = { body: view, headers: keyed(newKey()) }
+      const first = yield* ask("POST", "/api/product-views", options)
+      const copy = yield* ask("POST", "/api/product-views", options)
+      assert.strictEqual(first.status, 201)
+      assert.deepStrictEqual(outcome(copy), outcome(first))
+      assert.isTrue(isReplay(copy))
+      const other = yield* ask("POST", "/api/product-views", { ...options, body: { ...view, renderedHtml: "" } })
+      assertProblem(other, 422, "key-reused")
+    })
+  )
+
+  it.effect("a key that is none is 400, and the write is not done", () =>
+    Effect.gen(function* () {
+      const { path } = yield* makeProduct()
+      for (const key of ["a b", "k".repeat(256)]) {
+        assertProblem(yield* ask("DELETE", path, { headers: keyed(key) }), 400, "invalid-request", key)
+      }
+      assert.strictEqual((yield* ask("GET", path)).status, 200)
+    })
+  )
+}

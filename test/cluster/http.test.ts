@@ -1,0 +1,15 @@
+/** The derived API of real nodes, held against its contract: a follower of three and a cluster of one answer alike. */
+import { layer } from "@effect/vitest"
+import { keysContract } from "./KeysContract.ts"
+import { layerAlone, layerFollower } from "./Served.ts"
+
+const served = [
+  { name: "a follower of three", cluster: layerFollower },
+  { name: "a cluster of one", cluster: layerAlone }
+]
+
+for (const { cluster, name } of served) {
+  layer(cluster, { excludeTestServices: true, timeout: "60 seconds" })(name, (it) => {
+    keysContract(it)
+  })
+}
