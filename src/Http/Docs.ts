@@ -30,27 +30,31 @@ export const renderDocs = Effect.fnUntraced(function* (api: LithairApi) {
   return yield* Effect.promise(() => HttpServerResponse.toWeb(response).text())
 }, Effect.scoped)
 
-/** Serves both pages. */
-export const layer = (api: LithairApi) =>
-  HttpRouter.use(
-    Effect.fnUntraced(function* (router) {
-      const docs = renderDocs(api).pipe(
-        Effect.flatMap((body) =>
-          makePage({
-            body,
-            contentType: "text/html; charset=utf-8",
-            headers: { "content-security-policy": docsPolicy, "x-content-type-options": "nosniff" }
-          })
-        ),
-        Effect.orDie
-      )
-      const document = Effect.suspend(() =>
-        makePage({ body: JSON.stringify(openApiDocument(api)), contentType: "application/json" })
-      )
-      for (const [path, render] of [["/docs", docs] as const, ["/openapi.json", document] as const]) {
-        // Uninterruptible: a reader who leaves early must not be remembered as the page.
-        const page = yield* Effect.cached(Effect.uninterruptible(render))
-        yield* router.add("GET", path, (request) => Effect.map(page, (it) => answerPage(it, request)))
-      }
-    })
+/** The routes of both pages. */
+export const docsRoutes = Effect.fnUntraced(function* (api: LithairApi) {
+  const docs = renderDocs(api).pipe(
+    Effect.flatMap((body) =>
+      makePage({
+        body,
+        contentType: "text/html; charset=utf-8",
+        headers: { "content-security-policy": docsPolicy, "x-content-type-options": "nosniff" }
+      })
+    ),
+    Effect.orDie
   )
+  const document = Effect.suspend(() =>
+    makePage({ body: JSON.stringify(openApiDocument(api)), contentType: "application/json" })
+  )
+  return yield* Effect.forEach([["/docs", docs] as const, ["/openapi.json", document] as const], ([path, render]) =>
+    // Uninterruptible: a reader who leaves early must not be remembered as the page.
+    Effect.map(Effect.cached(Effect.uninterruptible(render)), (page) =>
+      HttpRouter.route(
+        "GET",
+        path,
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+          Effect.map(page, (it) => answerPage(it, request))
+        )
+      )
+    )
+  )
+})

@@ -58,15 +58,9 @@ export const modelGroup = (model: ApiModel) => {
       success: created,
       error: problems([...writeProblems, ...bodyProblems, "already-exists", "unique-violation", "command-only"])
     }).annotateMerge(describe("The id is generated (UUIDv7) unless given.")),
-    HttpApiEndpoint.post("bulk", `${collection}/_bulk`, {
-      headers: writeHeaders,
-      payload: Schema.Array(create),
-      success: HttpApiSchema.WithHeaders(Schema.Array(body).pipe(HttpApiSchema.status(201)), positionHeaderSchemas),
-      error: problems([...writeProblems, ...bodyProblems, "already-exists", "unique-violation", "command-only"])
-    }).annotateMerge(describe("At most 1,000 records in one entry of the log: all or nothing.")),
     HttpApiEndpoint.get("get", item, {
       params,
-      query: { ...readParameters, at: Schema.optionalKey(Schema.Int) },
+      query: readParameters,
       headers: { ...readHeaders, "if-none-match": Schema.optionalKey(Schema.String) },
       success: [answer(200), HttpApiSchema.Empty(304)],
       error: problems(readProblems)

@@ -1,6 +1,7 @@
 /** The endpoints of one model, served. What they look like to a reader of the document is ModelEndpoints.ts. */
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { invariant } from "../Invariant.ts"
 import { compareDecimals } from "../Machine/Decimal.ts"
 import { list } from "../Machine/List.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
@@ -17,13 +18,12 @@ import {
   type RecordTag
 } from "./ETag.ts"
 import { originOf } from "./IdempotencyKey.ts"
+import { listField } from "./ListFilter.ts"
 import { makeListParser, nextCursor } from "./ListQuery.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
 import { invalidRequest, notFound, type Problem, withHeaders } from "./Problem.ts"
 import { indexHeader } from "./ResponseHeaders.ts"
-
-/** The id in a path: a malformed one names nothing, in whatever case it is written. */
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+import { uuid } from "./Routing.ts"
 
 /** A DELETE has no body that could mean anything. */
 const noBody = new Uint8Array()
@@ -49,10 +49,13 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
   const collection = `/api/${descriptor.path}` as const
   const item = `${collection}/:id` as const
 
-  const id = Effect.flatMap(HttpRouter.params, (params) =>
-    params.id !== undefined && uuid.test(params.id)
-      ? Effect.succeed(params.id.toLowerCase())
-      : Effect.fail(notFound(`There is no ${descriptor.name} ${params.id ?? ""}`))
+  const idSchema = descriptor.fields[descriptor.idField]
+  invariant(idSchema !== undefined, `model ${descriptor.name} has no id`)
+  const { holds: isId } = listField(descriptor.idField, idSchema)
+  const id = Effect.flatMap(HttpRouter.params, ({ id }) =>
+    id !== undefined && isId(id)
+      ? Effect.succeed(id)
+      : Effect.fail(notFound(`There is no ${descriptor.name} ${id ?? ""}`))
   )
 
   const tagOf = ({ localRevision, version }: Shown): RecordTag =>

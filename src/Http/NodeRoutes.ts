@@ -1,27 +1,52 @@
 /** What a node says of itself and its cluster: health for those who route to it, state for those who run it. */
 import { Effect } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { stateHash } from "../Machine/Tables.ts"
 import type { Member } from "../Raft/Member.ts"
+import { termAt } from "../Raft/RaftLog.ts"
+import { splitTarget } from "./Routing.ts"
 
 /** Entries that a ready node may lack of what it knows to be committed. */
 const readyLagMaxCount = 1_000
 
-/** Why a node is not ready; none: it knows a leader and has caught up. */
-export const unreadyReasons = (member: Member["Service"]): ReadonlyArray<string> => {
-  const node = member.node()
-  if (node === undefined) return ["The node has not formed a cluster yet"]
-  const lag = node.core.commitIndex - node.appliedIndex()
-  return [
-    ...(member.leader() === undefined ? ["No leader is known"] : []),
-    ...(lag > readyLagMaxCount ? [`${lag} committed entries are not applied yet`] : [])
-  ]
+/** One thing that must hold for a node to be ready; `reason` says why it does not. */
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  readonly reason?: string
 }
 
-const health = (reasons: ReadonlyArray<string>) =>
-  reasons.length === 0
-    ? HttpServerResponse.jsonUnsafe({ status: "ok" })
-    : HttpServerResponse.jsonUnsafe({ status: "unavailable", reasons }, { status: 503 })
+const check = (name: string, reason: string | undefined): Check =>
+  reason === undefined ? { name, ok: true } : { name, ok: false, reason }
+
+/**
+ * Why a node has not caught up. Just started it knows of no commit and lacks nothing that it knows of: what it has
+ * applied must reach into the term of its leader, whose first entry follows all that was committed before.
+ */
+const laggingReason = (member: Member["Service"]): string | undefined => {
+  const node = member.node()
+  if (node === undefined) return "Nothing is applied yet"
+  const { commitIndex, currentTerm, log } = node.core
+  const appliedIndex = node.appliedIndex()
+  if (termAt(log, appliedIndex) !== currentTerm) return "What is applied is older than the leader's term"
+  const lag = commitIndex - appliedIndex
+  return lag > readyLagMaxCount ? `${lag} committed entries are not applied yet` : undefined
+}
+
+/** A ready node belongs to a cluster, knows a leader and has caught up. */
+export const readyChecks = (member: Member["Service"]): ReadonlyArray<Check> => [
+  check("formed", member.node() === undefined ? "The node has not formed a cluster yet" : undefined),
+  check("leader", member.leader() === undefined ? "No leader is known" : undefined),
+  check("caught-up", laggingReason(member))
+]
+
+const health = (checks: ReadonlyArray<Check>, isVerbose: boolean) => {
+  const reasons = checks.flatMap(({ reason }) => reason ?? [])
+  const details = isVerbose ? { checks } : {}
+  return reasons.length === 0
+    ? HttpServerResponse.jsonUnsafe({ status: "ok", ...details })
+    : HttpServerResponse.jsonUnsafe({ status: "unavailable", reasons, ...details }, { status: 503 })
+}
 
 /** `/_admin/api/cluster`: node ids, with their addresses beside them. */
 const clusterStatus = (member: Member["Service"]) => {
@@ -58,12 +83,14 @@ export const nodeRoutes = (member: Member["Service"]) =>
     HttpRouter.route(
       "GET",
       "/livez",
-      Effect.sync(() => health([]))
+      Effect.sync(() => health([], false))
     ),
     HttpRouter.route(
       "GET",
       "/readyz",
-      Effect.sync(() => health(unreadyReasons(member)))
+      Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) =>
+        health(readyChecks(member), new URLSearchParams(splitTarget(url).query).has("verbose"))
+      )
     ),
     HttpRouter.route(
       "GET",

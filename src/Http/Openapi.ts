@@ -26,7 +26,7 @@ export const makeApi = (models: ReadonlyArray<ApiModel>, info: ApiInfo): Lithair
 export const openApiDocument = (api: LithairApi): OpenApi.OpenAPISpec => OpenApi.fromApi(api)
 
 const nodeStatus = Schema.Struct({
-  clusterId: Schema.String,
+  clusterId: Schema.NullOr(Schema.String),
   nodeId: Schema.String,
   role: Schema.String,
   term: Schema.Int,
@@ -49,7 +49,10 @@ const nodeStatus = Schema.Struct({
 
 const health = Schema.Struct({
   status: Schema.String,
-  reasons: Schema.optionalKey(Schema.Array(Schema.String))
+  reasons: Schema.optionalKey(Schema.Array(Schema.String)),
+  checks: Schema.optionalKey(
+    Schema.Array(Schema.Struct({ name: Schema.String, ok: Schema.Boolean, reason: Schema.optionalKey(Schema.String) }))
+  )
 }).annotate({ identifier: "Health" })
 const unhealthy = health.pipe(HttpApiSchema.status(503))
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { takesGzip } from "../../src/Http/CachedPage.ts"
-import { docsPolicy, layer } from "../../src/Http/Docs.ts"
+import { docsPolicy, docsRoutes } from "../../src/Http/Docs.ts"
 import { makeApi } from "../../src/Http/Openapi.ts"
 
 const api = makeApi(
@@ -21,7 +21,7 @@ const get = Effect.fnUntraced(function* (
   return HttpServerResponse.toWeb(response)
 })
 
-const start = () => HttpRouter.toHttpEffect(layer(api))
+const start = () => HttpRouter.toHttpEffect(HttpRouter.addAll(docsRoutes(api)))
 
 const bytesOf = (response: Response) =>
   Effect.promise(() => response.arrayBuffer()).pipe(Effect.map((it) => new Uint8Array(it)))

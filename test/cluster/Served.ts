@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { type Answer, leaderOf, type RequestOptions, startCluster, type TestNode } from "./Processes.ts"
+import { askRaw, type RawRequest } from "./Raw.ts"
 
 /** The node that is asked, and all nodes of its cluster. */
 export class Served extends Context.Service<
@@ -26,6 +27,9 @@ export const layerAlone = Layer.effect(
 /** Asks the node that is held against the contract. */
 export const ask = (method: string, path: string, options?: RequestOptions) =>
   Effect.flatMap(Served, ({ node }) => node.request(method, path, options))
+
+/** The same, with nothing resolved, encoded or made well. */
+export const askAsIs = (raw: RawRequest) => Effect.flatMap(Served, ({ node }) => askRaw(node, raw))
 
 /** A new product. */
 export const makeProduct = (body: object = {}) =>

@@ -1,6 +1,7 @@
 /** The derived API of real nodes, held against its contract: a follower of three and a cluster of one answer alike. */
 import { layer } from "@effect/vitest"
 import { keysContract } from "./KeysContract.ts"
+import { pathsContract } from "./PathsContract.ts"
 import { layerAlone, layerFollower } from "./Served.ts"
 
 const served = [
@@ -10,6 +11,7 @@ const served = [
 
 for (const { cluster, name } of served) {
   layer(cluster, { excludeTestServices: true, timeout: "60 seconds" })(name, (it) => {
+    pathsContract(it)
     keysContract(it)
   })
 }

@@ -1,0 +1,54 @@
+/**
+ * Which requests a route answers: its path exactly as it was sent. The router matches loosely (case, a slash more or
+ * less, an encoded letter, what follows a `;`), and two addresses of one record would be two for caches and rules.
+ * HTTP contract, "Endpoints". Pure.
+ */
+import { methodNotAllowed, notFound, type Problem } from "./Problem.ts"
+
+/** An id as paths and bodies write it: a UUID of any version, in the case in which the record has it. */
+export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** The paths of a node, each with the verbs that it knows. */
+export interface KnownPath {
+  readonly pattern: RegExp
+  readonly methods: ReadonlyArray<string>
+}
+
+/** The path of a request's target, still encoded, and its query. */
+export const splitTarget = (url: string): { readonly path: string; readonly query: string } => {
+  const at = url.indexOf("?")
+  return at === -1 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) }
+}
+
+/** What a path must be to be this route's; `:id` stands for an id. */
+export const exactly = (route: string): RegExp => {
+  const id = uuid.source.slice(1, -1).replaceAll("a-f", "a-fA-F")
+  const parts = route.split(":id").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+  return new RegExp(`^${parts.join(id)}$`)
+}
+
+/** The paths of these routes; GET implies HEAD (RFC 9110 §9.1). */
+export const knownPaths = (
+  routes: ReadonlyArray<{ readonly method: string; readonly path: string }>
+): ReadonlyArray<KnownPath> => {
+  const methods = new Map<string, Array<string>>()
+  for (const { method, path } of routes) {
+    methods.set(path, [...(methods.get(path) ?? []), ...(method === "GET" ? ["GET", "HEAD"] : [method])])
+  }
+  return Array.from(methods, ([path, known]) => ({ pattern: exactly(path), methods: known.toSorted() }))
+}
+
+/** Why nothing answers this request: its path is none, or knows other verbs. */
+export const unanswered = (
+  paths: ReadonlyArray<KnownPath>,
+  request: { readonly method: string; readonly url: string }
+): Problem => {
+  const { path } = splitTarget(request.url)
+  const known = paths.find(({ pattern }) => pattern.test(path))
+  return known === undefined || known.methods.includes(request.method)
+    ? notFound(`There is nothing at ${path.slice(0, shownMax)}`)
+    : methodNotAllowed(request.method, known.methods)
+}
+
+/** Of a path that names nothing no more is said than helps to find the mistake. */
+const shownMax = 200
