@@ -53,10 +53,20 @@ const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
       message
     }))
 
+/**
+ * A model's own check threw, or did not end at once. It runs where commands are decided: there it would stop the node,
+ * and, sent again, the next one. What it threw is not told, for it may hold anything.
+ */
+const unchecked: ReadonlyArray<FieldError> = [{ path: "", message: "A check of the model cannot be run on this" }]
+
 /** Decoding and encoding again gives the one encoded form of a value: equal values have equal bytes and hashes. */
 export const validator = (schema: Schema.Top): Validate => {
   const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
   const decode = Schema.decodeUnknownResult(codec, { errors: "all", onExcessProperty: "error" })
   const encode = Schema.encodeUnknownResult(codec)
-  return (data) => Result.mapError(Result.flatMap(decode(data), encode), (error) => errorsOf(error.issue))
+  return (data) =>
+    Result.flatMap(
+      Result.try({ try: () => Result.flatMap(decode(data), encode), catch: () => unchecked }),
+      Result.mapError((error) => errorsOf(error.issue))
+    )
 }
