@@ -146,15 +146,17 @@ const make = Effect.fnUntraced(function* (
   const withLeader = <A, E>(use: (node: Node, leader: NodeId, timeoutMs: number) => Effect.Effect<A, E | NotDone>) =>
     Effect.gen(function* () {
       const beganMs = yield* monotonicMs
+      let refusal: E | NotDone = noLeader
       while (true) {
         const leader = leaderOf(node)
         if (node !== undefined && leader !== undefined) {
           const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)
           const tried = yield* Effect.result(use(node, leader, leftMs))
           if (tried._tag === "Success") return tried.success
-          if (!isNoLeader(tried.failure)) return yield* Effect.fail(tried.failure)
+          refusal = tried.failure
+          if (!isNoLeader(refusal)) return yield* Effect.fail(refusal)
         }
-        if ((yield* monotonicMs) >= beganMs + leaderWaitMs) return yield* Effect.fail(noLeader)
+        if ((yield* monotonicMs) >= beganMs + leaderWaitMs) return yield* Effect.fail(refusal)
         yield* Effect.sleep(leaderPollMs)
       }
     })
