@@ -31,6 +31,9 @@ export const syncData = (file: number) => operation<void>("sync data", (done) =>
 
 export const syncFile = (file: number) => operation<void>("sync a file", (done) => fs.fsync(file, done))
 
+export const truncateFile = (file: number, lengthBytes: number) =>
+  operation<void>(`truncate a file to ${lengthBytes} bytes`, (done) => fs.ftruncate(file, lengthBytes, done))
+
 export const renameFile = (from: string, to: string) =>
   operation<void>(`rename "${from}" to "${to}"`, (done) => fs.rename(from, to, done))
 

@@ -1,0 +1,188 @@
+/** The snapshots of a node in a directory, or in memory: temporary file, sync, rename; the last two are kept. Raft §7. */
+import { Effect, Layer, Semaphore } from "effect"
+import { makeDirectory } from "./Files.ts"
+import type { LogFailed } from "./LogStore.ts"
+import { filesIn, filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
+import {
+  makeEncoder,
+  parseSnapshotName,
+  SNAPSHOT_CHUNK_BYTES,
+  type SnapshotInfo,
+  type SnapshotMetadata,
+  snapshotName
+} from "./SnapshotFormat.ts"
+import { content, verify } from "./SnapshotReader.ts"
+import { receive, received } from "./SnapshotReceiving.ts"
+import { type OpenSnapshot, SnapshotStore } from "./SnapshotStore.ts"
+
+const KEPT_COUNT = 2
+const TEMPORARY = ".tmp"
+const ASIDE = ".damaged"
+/** So much is synced at once: one sync of gigabytes at the end would hold up those of the log. */
+const SYNC_BYTES = 4 * 1024 * 1024
+
+/** The same bytes in pieces of one size, the last one shorter. */
+function* rechunk(pieces: Iterable<Uint8Array>, sizeBytes: number): Generator<Uint8Array> {
+  let chunk = new Uint8Array(sizeBytes)
+  let filled = 0
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; ) {
+      const part = piece.subarray(at, at + sizeBytes - filled)
+      chunk.set(part, filled)
+      filled += part.length
+      at += part.length
+      if (filled < sizeBytes) continue
+      yield chunk
+      chunk = new Uint8Array(sizeBytes)
+      filled = 0
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled)
+}
+
+const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
+  const writing = yield* Semaphore.make(1)
+  /** One at a time changes which snapshots there are, or looks for the newest. */
+  const keeping = yield* Semaphore.make(1)
+  const receivingTurn = yield* Semaphore.make(1)
+  /** Names and digests that this process has written or verified: a snapshot is read whole once, not for every peer. */
+  const verified = new Map<string, SnapshotInfo>()
+  let giveUpReceiving: Effect.Effect<void> = Effect.void
+
+  for (const name of yield* files.names) {
+    // Half a snapshot has promised nobody anything, and may be large.
+    if (name.endsWith(TEMPORARY)) yield* files.remove(name)
+  }
+
+  const list = Effect.map(files.names, (names) =>
+    names
+      .flatMap((name) => parseSnapshotName(name) ?? [])
+      .sort((left, right) => right.index - left.index || right.term - left.term)
+  )
+
+  /** Older ones than those kept; damaged ones that were set aside go with them. */
+  const prune = Effect.gen(function* () {
+    const kept = (yield* list).slice(0, KEPT_COUNT).map(snapshotName)
+    const oldest = kept.at(-1)
+    for (const name of yield* files.names) {
+      const isOurs = parseSnapshotName(name.replace(ASIDE, "")) !== undefined
+      if (!isOurs || oldest === undefined || name >= oldest) continue
+      verified.delete(name)
+      yield* files.remove(name)
+    }
+  }).pipe(
+    // What is not removed now takes room until the next snapshot, no more.
+    Effect.catchTag("LogFailed", (failure) => Effect.logWarning(`Cannot remove an old snapshot: ${failure.message}`))
+  )
+
+  const publish = (from: string, info: SnapshotInfo) =>
+    Effect.gen(function* () {
+      const name = snapshotName(info)
+      yield* files.rename({ from, to: name })
+      verified.set(name, info)
+      yield* prune
+    }).pipe(Effect.uninterruptible, keeping.withPermits(1))
+
+  const writeTemporary = Effect.fnUntraced(function* (
+    name: string,
+    { content, ...metadata }: SnapshotMetadata & { readonly content: Iterable<Uint8Array> }
+  ) {
+    const file = yield* files.openToWrite(name)
+    yield* file.truncate(0)
+    const encoder = makeEncoder(metadata)
+    let offset = 0
+    let unsyncedBytes = 0
+    const put = Effect.fnUntraced(function* (bytes: Uint8Array) {
+      yield* file.write(bytes, offset)
+      offset += bytes.length
+      unsyncedBytes += bytes.length
+      if (unsyncedBytes < SYNC_BYTES) return
+      yield* file.sync
+      unsyncedBytes = 0
+    })
+    yield* put(encoder.header)
+    for (const chunk of rechunk(content, SNAPSHOT_CHUNK_BYTES)) {
+      yield* put(encoder.chunk(chunk))
+      yield* Effect.yieldNow
+    }
+    const { info, trailer } = encoder.end()
+    yield* put(trailer)
+    yield* file.sync
+    return info
+  }, Effect.scoped)
+
+  const write = (snapshot: SnapshotMetadata & { readonly content: Iterable<Uint8Array> }) =>
+    writing.withPermits(1)(
+      Effect.gen(function* () {
+        const temporary = `${snapshotName(snapshot)}${TEMPORARY}`
+        const info = yield* writeTemporary(temporary, snapshot).pipe(
+          // The failure is what the caller hears of; a file that stays is removed by the next start.
+          Effect.onError(() => Effect.ignore(files.remove(temporary)))
+        )
+        yield* publish(temporary, info)
+        return info
+      })
+    )
+
+  const setAside = Effect.fnUntraced(function* (
+    name: string,
+    damage: { readonly offset: number; readonly what: string }
+  ) {
+    yield* files.rename({ from: name, to: `${name}${ASIDE}` })
+    yield* Effect.logWarning(`Set aside snapshot "${name}": ${damage.what} at offset ${damage.offset}`)
+  })
+
+  /** The snapshot of that name, if it is intact. */
+  const openIntact = Effect.fnUntraced(function* (name: string) {
+    const readAt = yield* files.openToRead(name)
+    const known = verified.get(name)
+    const verdict = known === undefined ? yield* verify(readAt) : ({ _tag: "Intact", info: known } as const)
+    if (verdict._tag === "Damaged") return verdict
+    if (snapshotName(verdict.info) !== name)
+      return { _tag: "Damaged", offset: 0, what: "it is another than its name" } as const
+    verified.set(name, verdict.info)
+    const opened: OpenSnapshot = { info: verdict.info, read: readAt, content: content(name, readAt) }
+    return { _tag: "Opened", opened } as const
+  })
+
+  const openNewest = Effect.fnUntraced(function* (options: { readonly atLeastIndex?: number } = {}) {
+    for (const { index, term } of yield* list) {
+      if (index < (options.atLeastIndex ?? 0)) return undefined
+      const name = snapshotName({ index, term })
+      const found = yield* openIntact(name)
+      if (found._tag === "Opened") return found.opened
+      yield* setAside(name, found)
+    }
+    return undefined
+  }, keeping.withPermits(1))
+
+  return SnapshotStore.of({
+    list,
+    openNewest,
+    write,
+    receive: (offer) =>
+      receivingTurn.withPermits(1)(
+        Effect.gen(function* () {
+          yield* giveUpReceiving
+          const name = snapshotName(offer)
+          const whole = (yield* files.names).includes(name) ? yield* Effect.scoped(openIntact(name)) : undefined
+          if (whole?._tag === "Opened" && whole.opened.info.digest === offer.digest) {
+            return received(offer, whole.opened.info)
+          }
+          const begun = yield* receive(files, offer, publish)
+          giveUpReceiving = begun.giveUp
+          return begun.receiving
+        })
+      )
+  })
+})
+
+/** In `directory`, which is made when it is missing; at most one store at a time works on it. */
+export const layerFile = (options: { readonly directory: string }): Layer.Layer<SnapshotStore, LogFailed> =>
+  Layer.effect(SnapshotStore, Effect.andThen(makeDirectory(options.directory), make(filesIn(options.directory))))
+
+/** In memory, for tests and simulations. It forgets when its scope closes. */
+export const layerMemory: Layer.Layer<SnapshotStore> = Layer.effect(
+  SnapshotStore,
+  Effect.orDie(Effect.suspend(() => make(filesInMemory())))
+)
