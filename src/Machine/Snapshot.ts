@@ -1,5 +1,10 @@
-/** Applied tables as a sequence of JSON values, and back. Pure; not the file (EventStore), and without local parts. DESIGN D3. */
+/**
+ * Applied tables as a sequence of JSON values, those as bytes, and back. Pure; not the file (EventStore), and without
+ * local parts. DESIGN D3. The bytes are a codec byte, then every piece as JSON in UTF-8 with a line feed behind it.
+ */
+import { Result } from "effect"
 import type { Descriptor } from "../Model.ts"
+import { isRecord } from "./Json.ts"
 import type { Session } from "./Sessions.ts"
 import * as Tables from "./Tables.ts"
 import * as UniqueIndex from "./UniqueIndex.ts"
@@ -37,17 +42,104 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
   for (const [key, session] of tables.sessions.entries()) yield { _tag: "Session", key, session }
 }
 
-/** The tables that the pieces are of. Unique indexes are built anew, since the code that says what is unique may differ. */
-export const restore = (descriptors: ReadonlyArray<Descriptor>, pieces: Iterable<Piece>): Tables.Tables => {
-  let tables = Tables.make(descriptors)
+const codecJsonLines = 1
+const lineFeed = 10
+/** So much is encoded at once: it is what keeps a node that takes a snapshot from its other work. */
+const encodedBytes = 16 * 1024
+
+/** The bytes of pieces, a few KiB at a time, of which each is encoded only when it is asked for. */
+export function* encode(pieces: Iterable<Piece>): Generator<Uint8Array> {
+  const encoder = new TextEncoder()
+  yield Uint8Array.of(codecJsonLines)
+  let lines = ""
   for (const piece of pieces) {
-    if (piece._tag === "State") {
-      const { hash, index, lastTimeMs, tombstonesMax } = piece
-      tables = { ...tables, index, lastTimeMs, tombstonesMax, hash: Uint32Array.from(hash) }
-    } else put(tables, piece)
+    lines += `${JSON.stringify(piece)}\n`
+    if (lines.length < encodedBytes) continue
+    yield encoder.encode(lines)
+    lines = ""
   }
-  return tables
+  if (lines !== "") yield encoder.encode(lines)
 }
+
+/** Tables that come back out of bytes: {@link take} takes them in order, cut anywhere; {@link end} gives what became. */
+export interface Restoring {
+  readonly take: (bytes: Uint8Array) => void
+  /** What is wrong, where the bytes are not those of a snapshot that this version can read: of a newer one, say. */
+  readonly end: () => Result.Result<Tables.Tables, string>
+}
+
+/** Restores tables piece by piece: a snapshot is never held as a whole. */
+export const restoring = (descriptors: ReadonlyArray<Descriptor>): Restoring => {
+  let restored: Result.Result<Tables.Tables | undefined, string> = Result.succeed(undefined)
+  let codec: number | undefined
+  /** Of the line that has no end yet. */
+  let begun: Array<Uint8Array> = []
+  const takeLine = (end: Uint8Array) => {
+    const line = begun.length === 0 ? end : Buffer.concat([...begun, end])
+    begun = []
+    restored = Result.flatMap(restored, (tables) =>
+      Result.flatMap(decodePiece(line), (piece) => putNext(descriptors, tables, piece))
+    )
+  }
+  return {
+    take: (bytes) => {
+      let at = 0
+      if (codec === undefined && bytes.length > 0) {
+        codec = bytes[0]
+        if (codec !== codecJsonLines) restored = Result.fail(`Cannot read snapshot: codec ${codec}, expected 1`)
+        at = 1
+      }
+      while (Result.isSuccess(restored) && at < bytes.length) {
+        const end = bytes.indexOf(lineFeed, at)
+        // A copy: whoever gave the bytes may use their buffer again.
+        if (end < 0) begun.push(bytes.slice(at))
+        else takeLine(bytes.subarray(at, end))
+        at = end < 0 ? bytes.length : end + 1
+      }
+    },
+    end: () =>
+      Result.flatMap(restored, (tables) =>
+        tables === undefined || begun.length > 0
+          ? Result.fail("Cannot read snapshot: it ends too early")
+          : Result.succeed(tables)
+      )
+  }
+}
+
+const decodePiece = (line: Uint8Array): Result.Result<Piece, string> =>
+  Result.flatMap(
+    Result.try({
+      try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line)),
+      catch: () => "Cannot read snapshot: not JSON in UTF-8"
+    }),
+    (json) => (isPiece(json) ? Result.succeed(json) : Result.fail("Cannot read snapshot: a piece unknown here"))
+  )
+
+const tags: ReadonlyArray<unknown> = ["State", "Table", "Row", "Tombstone", "Session"] satisfies Array<Piece["_tag"]>
+
+/** By its tag alone: the bytes have been verified, and a node wrote them; only a newer one writes what is unknown here. */
+const isPiece = (json: unknown): json is Piece => isRecord(json) && tags.includes(json._tag)
+
+const putNext = (
+  descriptors: ReadonlyArray<Descriptor>,
+  tables: Tables.Tables | undefined,
+  piece: Piece
+): Result.Result<Tables.Tables, string> => {
+  if (piece._tag === "State") {
+    return tables === undefined
+      ? Result.succeed(begin(descriptors, piece))
+      : Result.fail("Cannot read snapshot: it begins twice")
+  }
+  if (tables === undefined) return Result.fail("Cannot read snapshot: it does not begin with its state")
+  put(tables, piece)
+  return Result.succeed(tables)
+}
+
+/** Unique indexes are built anew with the rows, since the code that says what is unique may differ. */
+const begin = (
+  descriptors: ReadonlyArray<Descriptor>,
+  { hash, index, lastTimeMs, tombstonesMax }: Extract<Piece, { readonly _tag: "State" }>
+): Tables.Tables => ({ ...Tables.make(descriptors), index, lastTimeMs, tombstonesMax, hash: Uint32Array.from(hash) })
 
 const put = (tables: Tables.Tables, piece: Exclude<Piece, { readonly _tag: "State" }>): void => {
   if (piece._tag === "Session") {
