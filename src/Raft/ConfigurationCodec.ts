@@ -1,16 +1,8 @@
-/** The payload of a configuration entry: JSON, as in `{"voters":[{"id":…,"address":…,"instanceId":…}]}`. Pure. §6. */
-import type { NodeId } from "./Message.ts"
-
-/** A voter: where its peers reach it, and which data directory its vote lives in (RAFT C16). */
-export interface Voter {
-  readonly id: NodeId
-  readonly address: string
-  readonly instanceId: string
-}
-
-export interface VoterConfiguration {
-  readonly voters: ReadonlyArray<Voter>
-}
+/**
+ * The payload of a configuration entry: JSON, as in `{"voters":[{"id":…,"address":…,"instanceId":…}]}`, with `learners`
+ * where there are some, and `outgoing` while the configuration is joint. Pure. §6.
+ */
+import type { Configuration, ConfigurationMember, Learner } from "./Configuration.ts"
 
 /** Why a payload is no configuration. */
 export interface BadConfiguration {
@@ -18,37 +10,45 @@ export interface BadConfiguration {
   readonly found: string
 }
 
-export const votersMaxCount = 64
+/** Of voters, of learners, and of outgoing voters alike. */
+export const membersMaxCount = 64
 
-/** Keys in a fixed order, so that equal configurations are equal bytes. */
-export const encodeConfiguration = (configuration: VoterConfiguration): Uint8Array =>
+/** Keys in a fixed order, and none that says nothing, so that equal configurations are equal bytes. */
+export const encodeConfiguration = ({ learners, outgoing, voters }: Configuration): Uint8Array =>
   new TextEncoder().encode(
-    JSON.stringify({ voters: configuration.voters.map(({ id, address, instanceId }) => ({ id, address, instanceId })) })
+    JSON.stringify({
+      voters: voters.map(plain),
+      ...(learners.length === 0
+        ? {}
+        : { learners: learners.map((each) => ({ ...plain(each), autoPromote: each.autoPromote })) }),
+      ...(outgoing === undefined ? {} : { outgoing: outgoing.map(plain) })
+    })
   )
+
+const plain = ({ address, id, instanceId }: ConfigurationMember): ConfigurationMember => ({ id, address, instanceId })
 
 /**
  * The configuration in a payload, or why it is none. A key that this code does not know is refused, not ignored: it may
- * be a member (a learner, an old voter of a joint configuration) without which quorums would be counted wrongly.
+ * be a kind of member without which quorums would be counted wrongly.
  */
 export const decodeConfiguration = (
   payload: Uint8Array
-): { readonly _tag: "Configuration"; readonly configuration: VoterConfiguration } | BadConfiguration => {
+): { readonly _tag: "Configuration"; readonly configuration: Configuration } | BadConfiguration => {
   const json = parse(payload)
-  if (!hasKeys(json, ["voters"])) return bad(`not an object with the one key "voters"`)
-  const list: unknown = json.voters
-  if (!Array.isArray(list) || list.length === 0) return bad("voters is not a list of at least one")
-  if (list.length > votersMaxCount) return bad(`${list.length} voters where at most ${votersMaxCount} may be`)
-  const voters: Array<Voter> = []
-  for (const item of list as ReadonlyArray<unknown>) {
-    if (!hasKeys(item, ["id", "address", "instanceId"])) return bad(`voters[${voters.length}] has other keys`)
-    const { id, address, instanceId } = item
-    if (typeof id !== "string" || typeof address !== "string" || typeof instanceId !== "string" || id === "") {
-      return bad(`voters[${voters.length}] holds what is not a text`)
-    }
-    if (voters.some((voter) => voter.id === id)) return bad(`voters[${voters.length}] repeats the id ${id}`)
-    voters.push({ id, address, instanceId })
-  }
-  return { _tag: "Configuration", configuration: { voters } }
+  if (!isRecord(json)) return bad("not an object")
+  const unknown = Object.keys(json).find((key) => !["voters", "learners", "outgoing"].includes(key))
+  if (unknown !== undefined) return bad(`the unknown key ${unknown}`)
+  const voters = readMembers(json, "voters", isConfigurationMember)
+  const learners = readMembers(json, "learners", isLearner)
+  const outgoing = readMembers(json, "outgoing", isConfigurationMember)
+  if (typeof voters === "string") return bad(voters)
+  if (typeof learners === "string") return bad(learners)
+  if (typeof outgoing === "string") return bad(outgoing)
+  if (voters === undefined) return bad("no voters")
+  const twice = learners?.find(({ id }) => [...voters, ...(outgoing ?? [])].some((voter) => voter.id === id))
+  if (twice !== undefined) return bad(`${twice.id} is both a learner and a voter`)
+  const configuration = { voters, learners: learners ?? [], ...(outgoing === undefined ? {} : { outgoing }) }
+  return { _tag: "Configuration", configuration }
 }
 
 const bad = (found: string): BadConfiguration => ({ _tag: "BadConfiguration", found })
@@ -62,8 +62,34 @@ const parse = (payload: Uint8Array): unknown => {
   }
 }
 
-const hasKeys = <K extends string>(value: unknown, keys: ReadonlyArray<K>): value is Record<K, unknown> =>
-  typeof value === "object" &&
-  value !== null &&
-  Object.keys(value).length === keys.length &&
-  keys.every((key) => Object.hasOwn(value, key))
+/** The members under `key`; undefined if there is no such key, or what is wrong with them. */
+const readMembers = <M extends ConfigurationMember>(
+  json: Readonly<Record<string, unknown>>,
+  key: string,
+  isKind: (item: unknown) => item is M
+): ReadonlyArray<M> | undefined | string => {
+  const list = json[key]
+  if (list === undefined) return undefined
+  if (!Array.isArray(list) || list.length === 0) return `${key} is not a list of at least one`
+  if (list.length > membersMaxCount) return `${list.length} ${key} where at most ${membersMaxCount} may be`
+  const members: Array<M> = []
+  for (const item of list as ReadonlyArray<unknown>) {
+    if (!isKind(item)) return `${key}[${members.length}] is no member, or has other keys`
+    if (members.some(({ id }) => id === item.id)) return `${key}[${members.length}] repeats the id ${item.id}`
+    members.push(item)
+  }
+  return members
+}
+
+const isConfigurationMember = (value: unknown): value is ConfigurationMember => isNamed(value, 3)
+
+const isLearner = (value: unknown): value is Learner => isNamed(value, 4) && typeof value.autoPromote === "boolean"
+
+const isNamed = (value: unknown, keysCount: number): value is ConfigurationMember & Record<string, unknown> =>
+  isRecord(value) &&
+  Object.keys(value).length === keysCount &&
+  ["id", "address", "instanceId"].every((key) => Object.hasOwn(value, key) && typeof value[key] === "string") &&
+  value.id !== ""
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

@@ -1,5 +1,6 @@
 /** The output of the step under way, and when each message may leave. Pure. RAFT Fig. 2: durable before replying. */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
+import * as Configurations from "./Configurations.ts"
 import type { Envelope, Message, NodeId } from "./Message.ts"
 import type { LogReadRequest, ProposalResult, ReadReady, SequencedWrite } from "./Output.ts"
 import * as RaftLog from "./RaftLog.ts"
@@ -58,11 +59,16 @@ export const setHardState = (
 export const append = (state: State, entry: LogEntry): void => {
   RaftLog.append(state.log, entry)
   state.unwritten.entries.push(entry)
+  if (entry.type !== "configuration") return
+  Configurations.append(state.configurations, entry)
+  state.configuration = Configurations.latest(state.configurations).configuration
 }
 
 /** Removes a conflicting suffix; what is still being written of it no longer counts as durable once it is. */
 export const truncate = (state: State, fromIndex: number): void => {
   RaftLog.truncate(state.log, fromIndex)
+  Configurations.truncate(state.configurations, fromIndex)
+  state.configuration = Configurations.latest(state.configurations).configuration
   state.unwritten.truncateFromIndex = fromIndex
   state.durableIndex = Math.min(state.durableIndex, fromIndex - 1)
   for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, fromIndex - 1)

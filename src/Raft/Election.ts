@@ -1,5 +1,6 @@
 /** Leader election, with pre-vote and check-quorum. Pure. Raft §5.2, §5.4.1; diss. 6.2, 9.6. */
 import { invariant } from "../Invariant.ts"
+import * as Configuration from "./Configuration.ts"
 import * as Draft from "./Draft.ts"
 import type { NodeId, RequestVote, RequestVoteReply } from "./Message.ts"
 import * as Progress from "./Progress.ts"
@@ -12,7 +13,7 @@ import type { Leader, State } from "./State.ts"
 /** A timeout without a leader starts a pre-vote; a node that may not lead only waits on. */
 export const tickElection = (state: State, draft: Draft.Draft): void => {
   if (state.nowMs < state.electionDeadlineMs) return
-  if (state.shutDown || state.diskStalled || !Quorum.isVoter(state.configuration, state.nodeId)) return
+  if (state.shutDown || state.diskStalled || !Configuration.isVoter(state.configuration, state.nodeId)) return
   startPreVote(state, draft)
 }
 
@@ -127,7 +128,7 @@ const requestVotes = (state: State, draft: Draft.Draft, { preVote }: { readonly 
     lastLogIndex: state.log.lastIndex,
     lastLogTerm: RaftLog.lastTerm(state.log)
   }
-  for (const voter of state.configuration.voters) {
+  for (const { id: voter } of Configuration.votersOf(state.configuration)) {
     if (voter === state.nodeId) continue
     if (preVote) Draft.send(state, draft, voter, message)
     else Draft.sendAfterHardState(state, draft, voter, message)
@@ -139,9 +140,9 @@ const becomeLeader = (state: State, draft: Draft.Draft): void => {
   invariant(state.leaderOfTerm === undefined, `term ${state.currentTerm} already has a leader`)
   state.leaderOfTerm = state.nodeId
   const progress = new Map<NodeId, Progress.Progress>()
-  for (const voter of state.configuration.voters) {
-    if (voter === state.nodeId) continue
-    progress.set(voter, Progress.make({ nextIndex: state.log.lastIndex + 1, nowMs: state.nowMs }))
+  for (const { id } of Configuration.membersOf(state.configuration)) {
+    if (id === state.nodeId) continue
+    progress.set(id, Progress.make({ nextIndex: state.log.lastIndex + 1, nowMs: state.nowMs }))
   }
   const leader: Leader = {
     _tag: "Leader",

@@ -9,7 +9,8 @@ import { Directory } from "../EventStore/Directory.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { LogCorrupt, type LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
-import { decodeConfiguration, encodeConfiguration, type VoterConfiguration } from "./ConfigurationCodec.ts"
+import type { Configuration } from "./Configuration.ts"
+import { decodeConfiguration, encodeConfiguration } from "./ConfigurationCodec.ts"
 import { decideForming, type Heard, type Proposed } from "./Forming.ts"
 import { type Self, Transport, type TransportEvent } from "./Transport.ts"
 
@@ -23,18 +24,18 @@ export class FormingRefused extends Schema.TaggedError<FormingRefused>()("Formin
 export interface FormedCluster {
   readonly clusterId: string
   readonly firstEntry: LogEntry
-  readonly configuration: VoterConfiguration
+  readonly configuration: Configuration
 }
 
 /** The first entry, which no election precedes: no node leads term 1. */
-const firstEntryOf = (configuration: VoterConfiguration): LogEntry => ({
+const firstEntryOf = (configuration: Configuration): LogEntry => ({
   index: 1,
   term: 1,
   type: "configuration",
   payload: encodeConfiguration(configuration)
 })
 
-const configurationOf = (entry: LogEntry): VoterConfiguration => {
+const configurationOf = (entry: LogEntry): Configuration => {
   const decoded = decodeConfiguration(entry.payload)
   invariant(decoded._tag === "Configuration", "entry 1 is not a configuration")
   return decoded.configuration

@@ -2,7 +2,7 @@
  * How empty nodes become a cluster, once, and how a node that lost its data is kept from voting again. Pure.
  * RAFT C16, diss. 11.7.2. Not for a node that is formed: its log says who its peers are, whatever its flags say.
  */
-import type { Voter, VoterConfiguration } from "./ConfigurationCodec.ts"
+import type { Configuration, ConfigurationMember } from "./Configuration.ts"
 import type { NodeId } from "./Message.ts"
 
 /** This node, which is unformed. `peers` are the members that its flags name; naming itself among them changes nothing. */
@@ -26,7 +26,7 @@ export interface Heard {
 /** The cluster and the first configuration that a formed peer proposes to adopt, if one has. */
 export interface Proposed {
   readonly clusterId: string
-  readonly configuration: VoterConfiguration
+  readonly configuration: Configuration
 }
 
 export type Forming =
@@ -37,8 +37,8 @@ export type Forming =
       readonly disagreeing: ReadonlyArray<NodeId>
     }
   /** This node makes the cluster id, and this configuration is entry 1 at term 1. */
-  | { readonly _tag: "Mint"; readonly configuration: VoterConfiguration }
-  | { readonly _tag: "Adopt"; readonly clusterId: string; readonly configuration: VoterConfiguration }
+  | { readonly _tag: "Mint"; readonly configuration: Configuration }
+  | { readonly _tag: "Adopt"; readonly clusterId: string; readonly configuration: Configuration }
   | { readonly _tag: "Refuse"; readonly reason: RefuseReason; readonly message: string }
 
 /** `DataLost`: a voter came back empty. `NotAMember` and `OtherMembers`: the proposed cluster is not the one asked for. */
@@ -68,7 +68,7 @@ export const decideForming = (input: {
   const allUnformed = heard.every((peer) => peer.clusterId === null)
   const mint = allUnformed && unheard.length === 0 && disagreeing.length === 0 && members[0] === own.nodeId
   return mint
-    ? { _tag: "Mint", configuration: { voters: [own, ...listed].map(voterOf).sort(byId) } }
+    ? { _tag: "Mint", configuration: { voters: [own, ...listed].map(voterOf).sort(byId), learners: [] } }
     : { _tag: "Wait", unheard, disagreeing }
 }
 
@@ -100,10 +100,10 @@ const membersOf = (node: { readonly nodeId: NodeId; readonly peers: ReadonlyArra
 const same = (a: ReadonlyArray<NodeId>, b: ReadonlyArray<NodeId>): boolean =>
   a.length === b.length && a.every((id, position) => id === b[position])
 
-const voterOf = (node: Own | Heard): Voter => ({
+const voterOf = (node: Own | Heard): ConfigurationMember => ({
   id: node.nodeId,
   address: node.address,
   instanceId: node.instanceId
 })
 
-const byId = (a: Voter, b: Voter): number => (a.id < b.id ? -1 : 1)
+const byId = (a: ConfigurationMember, b: ConfigurationMember): number => (a.id < b.id ? -1 : 1)

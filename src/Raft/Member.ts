@@ -89,7 +89,7 @@ const make = Effect.fnUntraced(function* (
     yield* transport.announce({ clusterId, members: configuration.voters })
     const running = yield* RaftNode.make({
       nodeId: self.nodeId,
-      configuration: { voters: configuration.voters.map(({ id }) => id) },
+      configuration,
       config: options.config ?? defaults,
       machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() })
     }).pipe(Effect.provideService(LogStore, yield* openLog({ mustExist: true })))

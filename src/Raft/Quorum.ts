@@ -1,19 +1,21 @@
-/** Who votes, and what a majority of them agrees on. Pure. Raft §5.2, §5.3. */
+/** What a majority agrees on: while a configuration is joint, a majority of each of its sides. Pure. Raft §5.2, §5.3, §6. */
+import type { Configuration, ConfigurationMember } from "./Configuration.ts"
 import type { NodeId } from "./Message.ts"
 
-/** The members of a cluster. A record, so that joint consensus (§6) can add the outgoing voters. */
-export interface Configuration {
-  readonly voters: ReadonlyArray<NodeId>
+/** Whether the voters for whom `has` is true are a quorum. Nobody is no quorum. */
+export const isQuorum = ({ outgoing, voters }: Configuration, has: (voter: NodeId) => boolean): boolean =>
+  isMajority(voters, has) && (outgoing === undefined || isMajority(outgoing, has))
+
+/** The greatest value that a quorum has reached: of match indexes, what is committed. */
+export const quorumValue = ({ outgoing, voters }: Configuration, valueOf: (voter: NodeId) => number): number => {
+  const value = majorityValue(voters, valueOf)
+  return outgoing === undefined ? value : Math.min(value, majorityValue(outgoing, valueOf))
 }
 
-export const isVoter = (configuration: Configuration, node: NodeId): boolean => configuration.voters.includes(node)
+const isMajority = (voters: ReadonlyArray<ConfigurationMember>, has: (voter: NodeId) => boolean): boolean =>
+  voters.filter(({ id }) => has(id)).length * 2 > voters.length
 
-/** Whether the voters for whom `has` is true are a majority. Nobody is no majority. */
-export const isQuorum = (configuration: Configuration, has: (voter: NodeId) => boolean): boolean =>
-  configuration.voters.filter(has).length * 2 > configuration.voters.length
-
-/** The greatest index that a majority has reached. */
-export const quorumIndex = (configuration: Configuration, matchIndexOf: (voter: NodeId) => number): number => {
-  const ascending = configuration.voters.map(matchIndexOf).sort((a, b) => a - b)
+const majorityValue = (voters: ReadonlyArray<ConfigurationMember>, valueOf: (voter: NodeId) => number): number => {
+  const ascending = voters.map(({ id }) => valueOf(id)).sort((a, b) => a - b)
   return ascending[Math.floor((ascending.length - 1) / 2)] ?? 0
 }

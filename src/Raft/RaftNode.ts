@@ -8,13 +8,13 @@ import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, type Sco
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
+import type { Configuration } from "./Configuration.ts"
 import type { Input } from "./Input.ts"
 import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { LogReadRequest, Output, SequencedWrite } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
-import type { Configuration } from "./Quorum.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import { slice, termAt } from "./RaftLog.ts"
 import { make as makeCore, type State } from "./State.ts"
@@ -51,6 +51,8 @@ export interface RaftNode<Command, Answer> {
   /** A message of a peer's core. */
   readonly receive: (from: NodeId, message: Message) => void
   readonly peerDown: (peer: NodeId) => void
+  /** Since when no leader is known, on the monotonic clock; undefined while one is. */
+  readonly leaderlessSinceMs: () => number | undefined
   /** What the machine has applied: the index that its state reflects now. */
   readonly appliedIndex: () => number
   /** The core's state, to be looked at and never changed. */
@@ -84,7 +86,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const { machine } = options
   const store = yield* LogStore
   const transport = yield* Transport
-  const core = makeCore({ ...options, recovered: store.recovered })
+  const configurations = [{ index: 0, configuration: options.configuration }]
+  const core = makeCore({ ...options, configurations, recovered: store.recovered })
 
   const bell = yield* Queue.sliding<void>(1)
   const writes = yield* Queue.unbounded<SequencedWrite>()
@@ -104,6 +107,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const asked: Array<number> = []
   let nextReadId = 1
   let speculating = false
+  let leaderlessSinceMs: number | undefined
   /** What the machine has applied: ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
   /** When the write under way began, in the time that the core credits: a pause of the process is no stall. */
@@ -153,6 +157,10 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       reads.delete(readId)
     }
     for (const request of output.readLog) fork(readForPeer(request))
+    if (output.roleChanged !== undefined) {
+      leaderlessSinceMs =
+        output.roleChanged.leader === undefined ? (leaderlessSinceMs ?? core.lastTickMs ?? 0) : undefined
+    }
     if (output.roleChanged !== undefined && output.roleChanged.role !== "leader" && speculating) {
       speculating = false
       machine.dropSpeculation()
@@ -331,6 +339,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }),
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
+    leaderlessSinceMs: () => leaderlessSinceMs,
     appliedIndex: () => appliedIndex,
     core,
     stopped: Deferred.await(stopped)

@@ -186,7 +186,7 @@ const backOff = (
 
 /** Commits what a quorum holds durably, if it is of the current term; what precedes it commits with it (§5.4.2, C3). */
 export const advanceCommit = (state: State, draft: Draft.Draft, leader: Leader): void => {
-  const index = Quorum.quorumIndex(state.configuration, (voter) =>
+  const index = Quorum.quorumValue(state.configuration, (voter) =>
     voter === state.nodeId ? state.durableIndex : (leader.progress.get(voter)?.matchIndex ?? 0)
   )
   if (index <= state.commitIndex || RaftLog.termAt(state.log, index) !== state.currentTerm) return

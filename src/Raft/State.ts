@@ -1,9 +1,10 @@
 /** The state of the core on one node. Owned by one shell, changed only by `step`. Raft Fig. 2 (State). */
 import type { HardState, LogEntry } from "../EventStore/LogEntry.ts"
 import type { Recovered } from "../EventStore/LogStore.ts"
+import type { Configuration } from "./Configuration.ts"
+import * as Configurations from "./Configurations.ts"
 import type { Envelope, NodeId } from "./Message.ts"
 import type { Progress } from "./Progress.ts"
-import type { Configuration } from "./Quorum.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import { fromRecovered, type RaftLog } from "./RaftLog.ts"
 import type { FollowerReads, LeaderReads } from "./Reads.ts"
@@ -44,6 +45,8 @@ export interface PendingWrite {
 export interface State {
   readonly config: RaftConfig
   readonly nodeId: NodeId
+  readonly configurations: Configurations.Configurations
+  /** The latest of `configurations`: the one in force here, committed or not (§6). */
   configuration: Configuration
   role: Role
   currentTerm: number
@@ -79,38 +82,45 @@ export interface State {
   unwritten: { truncateFromIndex: number | undefined; hardState: HardState | undefined; entries: Array<LogEntry> }
 }
 
-/** A node as it starts: a follower that knows no leader, with the log and the hard state that its disk held. */
+/**
+ * A node as it starts: a follower that knows no leader, with the log and the hard state that its disk held, and the
+ * configurations among its entries: all of them, for an uncommitted one is in force like any other.
+ */
 export const make = (options: {
   readonly config: RaftConfig
   readonly nodeId: NodeId
   readonly recovered: Recovered
-  readonly configuration: Configuration
-}): State => ({
-  config: options.config,
-  nodeId: options.nodeId,
-  configuration: options.configuration,
-  role: { _tag: "Follower", leader: undefined },
-  currentTerm: options.recovered.hardState.currentTerm,
-  votedFor: options.recovered.hardState.votedFor,
-  leaderOfTerm: undefined,
-  log: fromRecovered(options.recovered),
-  commitIndex: 0,
-  lastApplied: 0,
-  applyingIndex: 0,
-  durableIndex: options.recovered.lastIndex,
-  writtenSeq: 0,
-  durableSeq: 0,
-  hardStateSeq: 0,
-  pendingWrites: [],
-  held: [],
-  nowMs: 0,
-  lastTickMs: undefined,
-  random: 0,
-  electionDeadlineMs: 0,
-  leaderHeardMs: undefined,
-  readNumber: 0,
-  followerReads: { nextRequestId: 1, outstanding: undefined, waiting: [] },
-  diskStalled: false,
-  shutDown: false,
-  unwritten: { truncateFromIndex: undefined, hardState: undefined, entries: [] }
-})
+  readonly configurations: ReadonlyArray<Configurations.ConfigurationAt>
+}): State => {
+  const configurations = Configurations.make(options.configurations)
+  return {
+    config: options.config,
+    nodeId: options.nodeId,
+    configurations,
+    configuration: Configurations.latest(configurations).configuration,
+    role: { _tag: "Follower", leader: undefined },
+    currentTerm: options.recovered.hardState.currentTerm,
+    votedFor: options.recovered.hardState.votedFor,
+    leaderOfTerm: undefined,
+    log: fromRecovered(options.recovered),
+    commitIndex: 0,
+    lastApplied: 0,
+    applyingIndex: 0,
+    durableIndex: options.recovered.lastIndex,
+    writtenSeq: 0,
+    durableSeq: 0,
+    hardStateSeq: 0,
+    pendingWrites: [],
+    held: [],
+    nowMs: 0,
+    lastTickMs: undefined,
+    random: 0,
+    electionDeadlineMs: 0,
+    leaderHeardMs: undefined,
+    readNumber: 0,
+    followerReads: { nextRequestId: 1, outstanding: undefined, waiting: [] },
+    diskStalled: false,
+    shutDown: false,
+    unwritten: { truncateFromIndex: undefined, hardState: undefined, entries: [] }
+  }
+}

@@ -1,6 +1,6 @@
 /** How messages reach peers, as a port: lossy, bounded, in order per lane while a connection lasts. Not the bytes (Wire.ts). */
 import { Context, type Effect } from "effect"
-import type { Voter } from "./ConfigurationCodec.ts"
+import type { ConfigurationMember } from "./Configuration.ts"
 import type { Hello } from "./Handshake.ts"
 import type { NodeId } from "./Message.ts"
 import type { Lane, PeerMessage } from "./PeerMessage.ts"
@@ -22,7 +22,7 @@ export interface Self {
 /** What a node knows of its cluster: null and nobody while it is unformed (RAFT C16). */
 export interface Membership {
   readonly clusterId: string | null
-  readonly members: ReadonlyArray<Voter>
+  readonly members: ReadonlyArray<ConfigurationMember>
 }
 
 export const unformed: Membership = { clusterId: null, members: [] }

@@ -1,5 +1,6 @@
 /** The pure core: one input in, one output out, over an owned state. Dispatch and order only. Raft Fig. 2 (Rules for Servers). */
 import { invariant } from "../Invariant.ts"
+import * as Configuration from "./Configuration.ts"
 import * as Draft from "./Draft.ts"
 import * as Election from "./Election.ts"
 import type { Input, Receive, Tick } from "./Input.ts"
@@ -88,8 +89,7 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
   if (state.lastTickMs === undefined) {
     // A request that a former life of this node sent must not be answered to this one.
     state.followerReads.nextRequestId = 1 + Math.floor(random * 2 ** 31) * 2 ** 20
-    const isAlone = state.configuration.voters.length === 1
-    if (!isAlone) Election.resetElectionTimer(state)
+    if (!Configuration.isAlone(state.configuration, state.nodeId)) Election.resetElectionTimer(state)
   } else {
     state.nowMs += Math.min(Math.max(0, nowMs - state.lastTickMs), state.config.heartbeatIntervalMs)
   }

@@ -207,8 +207,9 @@ const crash = (world: World, node: SimulatedNode): void => {
 const start = (world: World, node: SimulatedNode): void => {
   if (node.state !== undefined) return
   node.unappliedIndex = 0
-  const configuration = { voters: world.nodes.map(({ id }) => id) }
-  node.state = State.make({ config, nodeId: node.id, recovered: recover(node.disk), configuration })
+  const voters = world.nodes.map(({ id }) => ({ id, address: id, instanceId: id }))
+  const configurations = [{ index: 0, configuration: { voters, learners: [] } }]
+  node.state = State.make({ config, nodeId: node.id, recovered: recover(node.disk), configurations })
   Checks.started(world.checks, node)
 }
 

@@ -1,5 +1,6 @@
 /** A few cores in memory, driven by hand: what one says reaches the others only when the test says so. */
 import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
+import { type Configuration, type ConfigurationMember, votersOf } from "../../src/Raft/Configuration.ts"
 import type { Input } from "../../src/Raft/Input.ts"
 import type { Envelope, Message, NodeId } from "../../src/Raft/Message.ts"
 import type { Output } from "../../src/Raft/Output.ts"
@@ -14,6 +15,13 @@ export const entry = (index: number, term: number, text = "x"): LogEntry => ({
   term,
   type: "transaction",
   payload: payload(text)
+})
+
+export const member = (id: NodeId): ConfigurationMember => ({ id, address: `${id}:1`, instanceId: `i${id}` })
+
+export const configurationOf = (voters: ReadonlyArray<NodeId>): Configuration => ({
+  voters: voters.map(member),
+  learners: []
 })
 
 /** The core of one node, whose disk held entries of `terms` when it started. */
@@ -38,7 +46,7 @@ export const core = (
       lastIndex: terms.length,
       termRuns
     },
-    configuration: { voters }
+    configurations: [{ index: 0, configuration: configurationOf(voters) }]
   })
 }
 
@@ -64,7 +72,7 @@ export const sent = (outputs: ReadonlyArray<Output>): ReadonlyArray<Message> =>
 /** Makes `state` lead, every other voter saying yes; returns what it said on taking over. */
 export const elect = (state: State.State): Output => {
   pass(state, 300)
-  const others = state.configuration.voters.filter((voter) => voter !== state.nodeId)
+  const others = votersOf(state.configuration).flatMap(({ id }) => (id === state.nodeId ? [] : [id]))
   for (const other of others) {
     const term = state.currentTerm + 1
     if (state.role._tag !== "PreCandidate") break

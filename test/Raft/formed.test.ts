@@ -104,7 +104,7 @@ describe("Formed", () => {
       const imposter = yield* startPeer(network, "c")
       const b = yield* startMember(network, root, "b")
       yield* until("they are connected", () => imposter.connected().has("b"))
-      const payload = encodeConfiguration({ voters })
+      const payload = encodeConfiguration({ voters, learners: [] })
       const entry = { index: 1, term: 1, type: "configuration", payload } as const
       assert.isTrue(imposter.send("b", "control", { _tag: "Form", clusterId: "another", entry }))
       const a = yield* startMember(network, root, "a")
@@ -121,7 +121,7 @@ describe("Formed", () => {
         const log = Layer.provide(
           Layer.effectDiscard(
             Effect.flatMap(LogStore, (store) => {
-              const payload = encodeConfiguration({ voters })
+              const payload = encodeConfiguration({ voters, learners: [] })
               const hardState = { currentTerm: 1, votedFor: undefined }
               return store.append([{ hardState, entries: [{ index: 1, term: 1, type: "configuration", payload }] }])
             })

@@ -16,7 +16,8 @@ const heard = (nodeId: string, over: Partial<Heard> = {}): Heard => ({
   ...over
 })
 const configuration = {
-  voters: ["a", "b", "c"].map((id) => ({ id, address: `host-${id}`, instanceId: `i${id}` }))
+  voters: ["a", "b", "c"].map((id) => ({ id, address: `host-${id}`, instanceId: `i${id}` })),
+  learners: []
 }
 
 describe("Forming", () => {
@@ -35,7 +36,10 @@ describe("Forming", () => {
 
   it("a node without peers forms alone (C16)", () => {
     const decision = decideForming({ own: own("a", []), heard: [], proposed: undefined })
-    assert.deepStrictEqual(decision, { _tag: "Mint", configuration: { voters: [configuration.voters[0]!] } })
+    assert.deepStrictEqual(decision, {
+      _tag: "Mint",
+      configuration: { voters: [configuration.voters[0]!], learners: [] }
+    })
   })
 
   it("nobody mints while a listed node is silent, or names other peers (C16)", () => {
@@ -86,8 +90,17 @@ describe("ConfigurationCodec", () => {
     })
   })
 
-  it("a payload that holds less, more or other than voters is refused", () => {
-    const [a] = configuration.voters
+  it("learners and the outgoing voters of a joint configuration come back too (§6, diss. 4.2.1)", () => {
+    const [a, b, c] = configuration.voters
+    const joint = { voters: [a!, b!], learners: [{ ...c!, autoPromote: true }], outgoing: [a!] }
+    assert.deepStrictEqual(decodeConfiguration(encodeConfiguration(joint)), {
+      _tag: "Configuration",
+      configuration: joint
+    })
+  })
+
+  it("a payload that holds less, more or other than members is refused", () => {
+    const [a, b] = configuration.voters
     const payloads = [
       "",
       "null",
@@ -96,6 +109,12 @@ describe("ConfigurationCodec", () => {
       "{}",
       JSON.stringify({ voters: [] }),
       JSON.stringify({ voters: [a], learners: [] }),
+      JSON.stringify({ voters: [a], outgoing: [] }),
+      JSON.stringify({ voters: [a], witnesses: [a] }),
+      JSON.stringify({ learners: [{ ...a, autoPromote: true }] }),
+      JSON.stringify({ voters: [a], learners: [{ ...a, autoPromote: true }] }),
+      JSON.stringify({ voters: [b], learners: [a] }),
+      JSON.stringify({ voters: [b], learners: [{ ...a, autoPromote: 1 }] }),
       JSON.stringify({ voters: [{ ...a, weight: 2 }] }),
       JSON.stringify({ voters: [{ ...a, id: 1 }] }),
       JSON.stringify({ voters: [a, a] }),

@@ -5,6 +5,7 @@ import type { ProposalResult } from "../../src/Raft/Output.ts"
 import { defaults } from "../../src/Raft/RaftConfig.ts"
 import { make } from "../../src/Raft/State.ts"
 import type { StateMachine } from "../../src/Raft/StateMachine.ts"
+import { configurationOf } from "./Cores.ts"
 
 /** A register that refuses a value it already holds; what it decided is in `speculative` until it is dropped. */
 const register = () => {
@@ -31,7 +32,7 @@ const leader = (lastApplied: number) => {
   const core = make({
     config: defaults,
     nodeId: "a",
-    configuration: { voters: ["a"] },
+    configurations: [{ index: 0, configuration: configurationOf(["a"]) }],
     recovered: {
       hardState: { currentTerm: 2, votedFor: "a" },
       firstIndex: 1,
