@@ -1,7 +1,7 @@
 /** The sequential register: one value or none, read, written, compared and set. Pure. A model for Linearizability.ts. */
 import type { Schema } from "effect"
 import { canonical } from "../Machine/Json.ts"
-import type { Model } from "./Linearizability.ts"
+import type { Model } from "./SequentialModel.ts"
 
 /** The value; null: there is none. */
 export type State = Schema.Json

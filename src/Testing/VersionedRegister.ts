@@ -4,7 +4,7 @@
  */
 import type { Schema } from "effect"
 import { canonical } from "../Machine/Json.ts"
-import type { Model } from "./Linearizability.ts"
+import type { Model } from "./SequentialModel.ts"
 
 export interface State {
   /** Of the last change, whatever it was; 0 before the first. */

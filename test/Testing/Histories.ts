@@ -4,7 +4,7 @@
  */
 import { Result, type Schema } from "effect"
 import * as History from "../../src/Testing/History.ts"
-import type { Model } from "../../src/Testing/Linearizability.ts"
+import type { Model } from "../../src/Testing/SequentialModel.ts"
 import { seeded } from "../Machine/Seeded.ts"
 
 type Json = Schema.Json
