@@ -73,6 +73,8 @@ export const launch = <A, E, R>(options: NodeOptions, server: Layer.Layer<A | Ht
     const listening = yield* Layer.build(server)
     const app = Context.get(node, HttpRouter.HttpRouter).asHttpEffect()
     yield* HttpServer.serveEffect(app).pipe(Effect.provide(listening))
+    // First of all that ends: commands under way are answered while the server and the peers' sockets are still there.
+    yield* Effect.addFinalizer(() => Context.get(node, Member.Member).drain)
     return yield* Effect.raceFirst(
       Context.get(node, Member.Member).stopped,
       Context.get(node, LocalNode.LocalNode).stopped

@@ -2,7 +2,7 @@
  * One member of a cluster, as the rooms above see it: it forms the cluster once, then agrees with it, and hands to the
  * leader what it cannot decide itself. Not consensus (RaftNode.ts) and not HTTP.
  */
-import { Clock, Context, Deferred, Effect, FiberSet, Layer, type Scope } from "effect"
+import { Context, Deferred, Effect, FiberSet, Layer, type Scope } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { Directory, type DirectoryMismatch } from "../EventStore/Directory.ts"
 import { layerFile } from "../EventStore/FileLog.ts"
@@ -11,6 +11,7 @@ import type { Command } from "../Machine/Command.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
+import * as Attempts from "./Attempts.ts"
 import { type FormedCluster, type FormingRefused, formed } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import type { NodeId } from "./Message.ts"
@@ -20,14 +21,11 @@ import * as RaftNode from "./RaftNode.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import { type Self, Transport, type TransportEvent } from "./Transport.ts"
 
-/** A request is answered within this time, its waiting for a leader included: done, certainly not done, or unknown. */
-const answerTimeoutMs = 2_500
-/** How long a request waits for a leader before it is refused: longer than an election takes. */
-const leaderWaitMs = 1_500
 /** How often a peer that is unformed is told of the cluster again: it may not have listened when it came up. */
 const proposeIntervalMs = 1_000
-/** How often a request that waits for a leader looks again. */
-const leaderPollMs = 10
+/** How long a node that is to stop waits for the commands under way. */
+const drainTimeoutMs = 1_000
+const drainPollMs = 10
 
 type Node = RaftNode.RaftNode<Command, ReplicatedMachine.CommandResult>
 type Answered = RaftNode.Answered<ReplicatedMachine.CommandResult>
@@ -43,6 +41,9 @@ export class Member extends Context.Service<
     readonly submit: (command: Command) => Effect.Effect<Answered, NotDone | UnknownOutcome>
     /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
     readonly readIndex: Effect.Effect<number, NotDone>
+    /** Takes no more commands, and waits until those under way here are answered. Reads go on. */
+    readonly drain: Effect.Effect<void>
+    readonly isDraining: () => boolean
     /** What is applied here. It changes with every entry: read it at once, or clone it. */
     readonly tables: Tables
     /** The cluster, once this node is formed; the node, once it runs. */
@@ -130,45 +131,65 @@ const make = Effect.fnUntraced(function* (
     )
   )
 
+  let isDraining = false
+  let underWayCount = 0
+
+  const decideHere = (command: Command, timeoutMs: number) =>
+    Effect.suspend(() => {
+      if (isDraining) return Effect.fail(draining)
+      if (node === undefined) return Effect.fail(starting)
+      underWayCount += 1
+      const isOver = Effect.sync(() => {
+        underWayCount -= 1
+      })
+      return Effect.ensuring(node.submit(command, timeoutMs), isOver)
+    })
+
   /** Commands of peers are decided here or not at all: a command is forwarded once. */
   const forwarding: Forwarding.Forwarding = Forwarding.make({
     transport,
-    submit: (command) => (node === undefined ? Effect.fail(noLeader) : node.submit(command, answerTimeoutMs)),
+    submit: (command) => decideHere(command, Attempts.answerTimeoutMs),
     fork
   })
 
   const attempt = (command: Command, leader: NodeId, timeoutMs: number) =>
-    leader === self.nodeId && node !== undefined
-      ? node.submit(command, timeoutMs)
-      : forwarding.forward(leader, command, timeoutMs)
+    leader === self.nodeId ? decideHere(command, timeoutMs) : forwarding.forward(leader, command, timeoutMs)
 
-  /** Tries again what is certainly not done for want of a leader, until one is there or the wait is over. */
-  const withLeader = <A, E>(use: (node: Node, leader: NodeId, timeoutMs: number) => Effect.Effect<A, E | NotDone>) =>
-    Effect.gen(function* () {
-      const beganMs = yield* monotonicMs
-      let refusal: E | NotDone = noLeader
-      while (true) {
-        const leader = leaderOf(node)
-        if (node !== undefined && leader !== undefined) {
-          const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)
-          const tried = yield* Effect.result(use(node, leader, leftMs))
-          if (tried._tag === "Success") return tried.success
-          refusal = tried.failure
-          if (!isNoLeader(refusal)) return yield* Effect.fail(refusal)
-        }
-        if ((yield* monotonicMs) >= beganMs + leaderWaitMs) return yield* Effect.fail(refusal)
-        yield* Effect.sleep(leaderPollMs)
-      }
-    })
+  const leadership: Attempts.Leadership = {
+    leader: () => leaderOf(node),
+    leaderlessSinceMs: () => node?.leaderlessSinceMs()
+  }
 
   fork(Effect.catchCause(run, (cause) => Deferred.failCause(stopped, cause)))
 
   return Member.of({
     self,
-    submit: (command) => withLeader((_, leader, timeoutMs) => attempt(command, leader, timeoutMs)),
-    readIndex: withLeader((running, _, timeoutMs) =>
-      Effect.timeoutOrElse(running.readIndex, { duration: timeoutMs, orElse: () => Effect.fail(lagging) })
-    ),
+    submit: (command) =>
+      Effect.suspend(() =>
+        isDraining
+          ? Effect.fail(draining)
+          : Attempts.untilAnswered({
+              leadership,
+              isRepeatable: command.key !== undefined,
+              attempt: (leader, timeoutMs) => attempt(command, leader, timeoutMs)
+            })
+      ),
+    readIndex: Attempts.untilAnswered({
+      leadership,
+      isRepeatable: false,
+      attempt: (_, timeoutMs) =>
+        Effect.suspend(() => node?.readIndex ?? Effect.fail(starting)).pipe(
+          Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.fail(lagging) })
+        )
+    }),
+    drain: Effect.suspend(() => {
+      isDraining = true
+      return Effect.sleep(drainPollMs).pipe(
+        Effect.repeat({ until: () => underWayCount === 0 }),
+        Effect.timeoutOrElse({ duration: drainTimeoutMs, orElse: () => Effect.void })
+      )
+    }),
+    isDraining: () => isDraining,
     tables: machine.applied,
     cluster: () => cluster,
     node: () => node,
@@ -177,14 +198,11 @@ const make = Effect.fnUntraced(function* (
   })
 })
 
-const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
+const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
+
+const draining = new NotDone({ reason: "draining", message: "This node is about to stop" })
 
 const lagging = new NotDone({ reason: "no-quorum", message: "This node does not catch up with its leader" })
-
-/** Wall-clock jumps change nothing (C19). */
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
-
-const isNoLeader = (error: unknown): boolean => error instanceof NotDone && error.reason === "no-quorum"
 
 /** Forms, agrees and forwards until its scope closes. */
 export const layer = (options: MemberOptions): Layer.Layer<Member, never, Directory | Transport> =>

@@ -1,0 +1,63 @@
+/**
+ * How a request finds its leader: one attempt after another, within one deadline, so that an election in between costs
+ * time and not an error. After one attempt whose outcome is unknown the request stays unknown, whatever the next ones
+ * say, unless one of them succeeds (C18).
+ */
+import { Clock, Effect } from "effect"
+import type { NodeId } from "./Message.ts"
+import { NotDone, UnknownOutcome } from "./Outcome.ts"
+
+/** Every request is answered within this time, reads included. */
+export const answerTimeoutMs = 2_500
+/** How long a request waits for a leader: longer than an election takes. */
+const leaderWaitMs = 1_500
+/** How often a request that waits for a leader looks again. */
+const leaderPollMs = 10
+
+/** What this node knows of its leader. */
+export interface Leadership {
+  readonly leader: () => NodeId | undefined
+  /** Since when there is none, on the monotonic clock; undefined while there is one. */
+  readonly leaderlessSinceMs: () => number | undefined
+}
+
+const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
+
+/** Wall-clock jumps change nothing (C19). */
+const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+/** The leader was lost, or is about to leave: another one may do it. */
+const mayPass = (failure: NotDone): boolean => failure.reason === "no-quorum" || failure.reason === "draining"
+
+/**
+ * Attempts at the leader until one is answered. What is certainly not done for want of a leader is tried again; so is
+ * what may be done, where `isRepeatable` says that twice is once. A node that has long been without a leader says so
+ * at once.
+ */
+export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
+  readonly leadership: Leadership
+  readonly isRepeatable: boolean
+  readonly attempt: (leader: NodeId, timeoutMs: number) => Effect.Effect<A, E>
+}): Effect.Effect<A, E | NotDone> =>
+  Effect.gen(function* () {
+    const { leader, leaderlessSinceMs } = options.leadership
+    const beganMs = yield* monotonicMs
+    let unknown: E | undefined
+    let refusal: E | NotDone = noLeader
+    while (true) {
+      const target = leader()
+      if (target !== undefined) {
+        const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)
+        const tried = yield* Effect.result(options.attempt(target, leftMs))
+        if (tried._tag === "Success") return tried.success
+        refusal = tried.failure
+        if (refusal instanceof UnknownOutcome) unknown = refusal
+        const again = refusal instanceof UnknownOutcome ? options.isRepeatable : mayPass(refusal)
+        if (!again) return yield* Effect.fail(unknown ?? refusal)
+      }
+      const nowMs = yield* monotonicMs
+      const patienceEndsMs = Math.min(beganMs, leaderlessSinceMs() ?? beganMs) + leaderWaitMs
+      if (nowMs >= patienceEndsMs) return yield* Effect.fail(unknown ?? refusal)
+      yield* Effect.sleep(leaderPollMs)
+    }
+  })

@@ -1,0 +1,83 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { untilAnswered } from "../../src/Raft/Attempts.ts"
+import { NotDone, UnknownOutcome } from "../../src/Raft/Outcome.ts"
+
+const lost = new NotDone({ reason: "no-quorum", message: "the leader was lost" })
+const leaving = new NotDone({ reason: "draining", message: "the leader stops" })
+const full = new NotDone({ reason: "overloaded", message: "the queue is full" })
+const unknown = new UnknownOutcome({ message: "no answer" })
+
+type Attempt = Effect.Effect<string, NotDone | UnknownOutcome>
+
+/** Asks leaders that answer in this order; the last one answers again and again. */
+const ask = Effect.fnUntraced(function* (
+  answers: ReadonlyArray<Attempt>,
+  options: { readonly isRepeatable?: boolean; readonly leaderlessSinceMs?: number } = {}
+) {
+  let attemptsCount = 0
+  const asked = yield* untilAnswered({
+    leadership: {
+      leader: () => (answers.length === 0 ? undefined : "a"),
+      leaderlessSinceMs: () => options.leaderlessSinceMs
+    },
+    isRepeatable: options.isRepeatable ?? false,
+    attempt: () => answers[Math.min(attemptsCount++, answers.length - 1)]!
+  }).pipe(Effect.exit, Effect.forkChild)
+  yield* TestClock.adjust("5 seconds")
+  return { exit: yield* Fiber.join(asked), attemptsCount }
+})
+
+describe("untilAnswered", () => {
+  it.effect("passes from a leader that is lost, or stops, to the next", () =>
+    Effect.gen(function* () {
+      const { attemptsCount, exit } = yield* ask([Effect.fail(lost), Effect.fail(leaving), Effect.succeed("done")])
+      assert.deepStrictEqual([exit._tag, attemptsCount], ["Success", 3])
+    })
+  )
+
+  it.effect("gives up when no leader comes, and says what the last one said", () =>
+    Effect.gen(function* () {
+      const { exit } = yield* ask([Effect.fail(leaving)])
+      assert.deepStrictEqual(exit, yield* Effect.exit(Effect.fail(leaving)))
+    })
+  )
+
+  it.effect("a refusal that no other leader would change is passed on at once", () =>
+    Effect.gen(function* () {
+      const { attemptsCount, exit } = yield* ask([Effect.fail(full), Effect.succeed("done")])
+      assert.deepStrictEqual([exit._tag, attemptsCount], ["Failure", 1])
+    })
+  )
+
+  it.effect("what may be done is not done again, unless twice is once (C18)", () =>
+    Effect.gen(function* () {
+      const once = yield* ask([Effect.fail(unknown), Effect.succeed("done")])
+      assert.deepStrictEqual([once.exit._tag, once.attemptsCount], ["Failure", 1])
+      const keyed = yield* ask([Effect.fail(unknown), Effect.succeed("done")], { isRepeatable: true })
+      assert.deepStrictEqual([keyed.exit._tag, keyed.attemptsCount], ["Success", 2])
+    })
+  )
+
+  it.effect("after one unknown attempt no refusal makes the request certainly not done (C18)", () =>
+    Effect.gen(function* () {
+      for (const refusal of [lost, full]) {
+        const { exit } = yield* ask([Effect.fail(unknown), Effect.fail(refusal)], { isRepeatable: true })
+        assert.deepStrictEqual(exit, yield* Effect.exit(Effect.fail(unknown)))
+      }
+    })
+  )
+
+  it.effect("a node that has long been without a leader says so at once", () =>
+    Effect.gen(function* () {
+      yield* TestClock.adjust("10 seconds")
+      const asked = yield* untilAnswered({
+        leadership: { leader: () => undefined, leaderlessSinceMs: () => 1 },
+        isRepeatable: false,
+        attempt: (): Attempt => Effect.fail(lost)
+      }).pipe(Effect.flip)
+      assert.strictEqual(asked._tag, "NotDone")
+    })
+  )
+})
