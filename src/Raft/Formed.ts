@@ -11,7 +11,7 @@ import { LogCorrupt, type LogFailed, type LogStore } from "../EventStore/LogStor
 import { invariant } from "../Invariant.ts"
 import type { Configuration } from "./Configuration.ts"
 import { decodeConfiguration, encodeConfiguration } from "./ConfigurationCodec.ts"
-import { decideForming, type Heard, type Proposed } from "./Forming.ts"
+import { decideForming, type Forming, type Heard, type Proposed } from "./Forming.ts"
 import { type Self, Transport, type TransportEvent } from "./Transport.ts"
 
 /** This node may not become a member: what it says is for the person who started it. */
@@ -56,6 +56,19 @@ const proposalOf = (
   return isVoter ? { clusterId, configuration, entry } : undefined
 }
 
+/** How often a node that waits for its peers says for whom, and why. */
+const explainIntervalMs = 5_000
+
+const explanation = (waiting: Extract<Forming, { readonly _tag: "Wait" }> | undefined): string => {
+  const unheard = waiting?.unheard ?? []
+  const disagreeing = waiting?.disagreeing ?? []
+  return [
+    "Waiting to form a cluster",
+    ...(unheard.length === 0 ? [] : [`no word yet of ${unheard.join(", ")}`]),
+    ...(disagreeing.length === 0 ? [] : [`${disagreeing.join(", ")} names other peers than this node does`])
+  ].join(": ")
+}
+
 /** Waits until this node is formed; its log is open only while it is written. Interrupted, it may be run again. */
 export const formed = Effect.fnUntraced(function* (
   self: Self,
@@ -84,10 +97,13 @@ export const formed = Effect.fnUntraced(function* (
   let proposed: (Proposed & { readonly entry: LogEntry }) | undefined
   const own = { ...self, peers: self.peers.map(({ id }) => id) }
 
+  let waiting: Extract<Forming, { readonly _tag: "Wait" }> | undefined
+
   const consider = (): void => {
     const forming = decideForming({ own, heard: [...heard.values()], proposed })
     switch (forming._tag) {
       case "Wait":
+        waiting = forming
         return
       case "Refuse":
         return void Deferred.doneUnsafe(
@@ -117,7 +133,11 @@ export const formed = Effect.fnUntraced(function* (
   }
 
   consider()
-  const cluster = yield* Effect.raceFirst(Deferred.await(next), transport.run(listen))
+  const explain = Effect.suspend(() => Effect.logWarning(explanation(waiting))).pipe(
+    Effect.delay(explainIntervalMs),
+    Effect.forever
+  )
+  const cluster = yield* Effect.raceAllFirst([Deferred.await(next), transport.run(listen), explain])
   // The entry first: an id without its log would be a lost log. An entry without the id has promised nobody anything.
   yield* openLog({ mustExist: false }).pipe(
     Effect.flatMap((store) =>
