@@ -5,7 +5,9 @@ import type { OrderBy } from "../Machine/Order.ts"
 import type { FieldSchema } from "../Model.ts"
 import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
+import type { Params } from "./Params.ts"
 import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
+import { readParameters } from "./ReadQuery.ts"
 
 /** The size of a page when none is asked for, and the largest that may be. */
 export const limitDefault = 50
@@ -27,19 +29,18 @@ export interface ListQuery extends ListRequest {
   readonly fingerprint: string
 }
 
-/** The parameters of any read, which the reader of consistency understands. */
-const readParameters = ["consistency", "max-stale"]
-const listParameters = ["order", "limit", "cursor", "select", "count"]
+/** Those of any read are looked at where consistency is. */
+const listParameters: ReadonlyArray<string> = ["order", "limit", "cursor", "select", "count", ...readParameters]
 
 /** Whether a field of this name is filtered as `field.<name>=…`, its plain name being taken. */
-export const isListParameter = (name: string): boolean => listParameters.includes(name) || readParameters.includes(name)
+export const isListParameter = (name: string): boolean => listParameters.includes(name)
 
 /** A parser for the lists of one model. Its schemas are compiled once, here. */
 export const makeListParser = (shape: ListShape) => {
   // A Map, so that `constructor` or `__proto__` in a query finds no field.
   const fields = new Map(Object.entries(shape.fields).map(([name, schema]) => [name, listField(name, schema)]))
 
-  return (params: ReadonlyArray<readonly [string, string]>): Result.Result<ListQuery, Problem> => {
+  return (params: Params): Result.Result<ListQuery, Problem> => {
     const errors: Array<ProblemError> = []
     const single = new Map<string, string>()
     const filters: Array<Filter> = []

@@ -89,7 +89,7 @@ export const nodeRoutes = (member: Member["Service"]) =>
       "GET",
       "/readyz",
       Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) =>
-        health(readyChecks(member), new URLSearchParams(splitTarget(url).query).has("verbose"))
+        health(readyChecks(member), /(^|&)verbose(=|&|$)/.test(splitTarget(url).query))
       )
     ),
     HttpRouter.route(

@@ -17,6 +17,7 @@ import { get, type Table, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import * as Freshness from "./Freshness.ts"
 
 /** A command was decided, and the decision is not to do it: nothing changed. */
 export class Refused extends Data.TaggedError("Refused")<{
@@ -53,6 +54,12 @@ export interface Changed extends Shown {
   readonly isReplayed: boolean
 }
 
+/** What was read, and the index of the replicated log that it reflects. */
+export interface Read<A> extends Freshness.Freshness {
+  readonly value: A
+  readonly logIndex: number
+}
+
 /** A change, with a condition on what this node shows for where only its own data changes. */
 export type Change = Operation & Origin & { readonly holds?: (current: Shown | undefined) => boolean }
 
@@ -61,16 +68,32 @@ export class Records extends Context.Service<
   {
     /** One change of one record. */
     readonly change: (descriptor: Descriptor, change: Change) => Effect.Effect<Changed, ChangeFailure>
-    /** One record, linearizable where it is replicated; undefined if there is none. */
-    readonly get: (descriptor: Descriptor, id: string) => Effect.Effect<Shown | undefined, NotDone>
-    /** All records of a model, linearizable where they are replicated: to be read before anything else runs. */
-    readonly source: (descriptor: Descriptor) => Effect.Effect<ListSource, NotDone>
+    /** One record; the value is undefined if there is none. A node's own data is always as new as can be. */
+    readonly get: (
+      descriptor: Descriptor,
+      id: string,
+      consistency: Freshness.Consistency
+    ) => Effect.Effect<Read<Shown | undefined>, Freshness.ReadFailure>
+    /** All records of a model: to be looked at before anything else runs. */
+    readonly source: (
+      descriptor: Descriptor,
+      consistency: Freshness.Consistency
+    ) => Effect.Effect<Read<ListSource>, Freshness.ReadFailure>
   }
 >()("lithair/Repository/Records") {}
 
 const make = Effect.gen(function* () {
   const member = yield* Member
   const local = yield* LocalNode
+  const freshen = yield* Freshness.make(member)
+
+  /** To be called with what is read in one go: the index is that of this moment. */
+  const read = <A>(freshness: Freshness.Freshness, value: A): Read<A> => ({
+    ...freshness,
+    value,
+    logIndex: member.node()?.appliedIndex() ?? 0
+  })
+  const own = <A>(value: () => A) => Effect.sync(() => read({}, value()))
 
   const replicate = Effect.fnUntraced(function* (operation: Operation & Origin) {
     const { answer, index } = yield* member.submit(operation)
@@ -87,6 +110,11 @@ const make = Effect.gen(function* () {
     if (row === undefined) return undefined
     const part = visible(local.tables, { model: descriptor.name, id, createdIndex: row.createdIndex })
     return shown(join(row, part), row.version, part)
+  }
+
+  const showOwn = (descriptor: Descriptor, id: string): Shown | undefined => {
+    const row = get(local.tables, descriptor.name, id)
+    return row === undefined ? undefined : shown(row.data, row.version, undefined)
   }
 
   /**
@@ -129,7 +157,7 @@ const make = Effect.gen(function* () {
     if (change._tag === "Patch" && touchesLocal && Object.keys(parts.replicated).length === 0) {
       return yield* changePart(descriptor, change.id, parts.local, change)
     }
-    const wrong = checkPart(descriptor, parts.local)
+    const wrong = checkPart(descriptor, change._tag === "Patch" ? withoutNulls(parts.local) : parts.local)
     if (wrong !== undefined) return yield* new Refused({ rejection: wrong })
     const { holds: _, ...operation } = change
     const done = yield* replicate({ ...operation, data: parts.replicated })
@@ -163,21 +191,20 @@ const make = Effect.gen(function* () {
           return Effect.map(replicate(withoutCondition(change)), (done) => changed(done, undefined))
       }
     },
-    get: (descriptor, id) =>
+    get: (descriptor, id, consistency) =>
       descriptor.mode === "local"
-        ? Effect.sync(() => {
-            const row = get(local.tables, descriptor.name, id)
-            return row === undefined ? undefined : shown(row.data, row.version, undefined)
-          })
-        : Effect.map(member.readIndex, () => show(descriptor, id)),
-    source: (descriptor) => {
+        ? own(() => showOwn(descriptor, id))
+        : Effect.map(freshen(consistency), (freshness) => read(freshness, show(descriptor, id))),
+    source: (descriptor, consistency) => {
       const { idField } = descriptor
-      if (descriptor.mode === "local") return Effect.sync(() => ({ table: tableOf(local.tables, descriptor), idField }))
-      return Effect.map(member.readIndex, () => ({
-        table: tableOf(member.tables, descriptor),
-        idField,
-        ...localPartsOf(local.tables, descriptor)
-      }))
+      if (descriptor.mode === "local") return own(() => ({ table: tableOf(local.tables, descriptor), idField }))
+      return Effect.map(freshen(consistency), (freshness) =>
+        read(freshness, {
+          table: tableOf(member.tables, descriptor),
+          idField,
+          ...localPartsOf(local.tables, descriptor)
+        })
+      )
     }
   })
 })
@@ -230,10 +257,13 @@ const localPartsOf = (tables: Tables, { name }: Descriptor): Pick<ListSource, "l
 const isObject = (data: unknown): data is EncodedRecord =>
   typeof data === "object" && data !== null && !Array.isArray(data)
 
+/** In a merge patch null removes (RFC 7396), and is no value. */
+const withoutNulls = (data: EncodedRecord): EncodedRecord =>
+  Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
+
 /** Bad local fields are refused before anything is proposed: the replicated part alone would be half of the request. */
 const checkPart = (descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
-  const given = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
-  const checked = descriptor.codecs.localPart({ ...given, [descriptor.idField]: descriptor.idField })
+  const checked = descriptor.codecs.localPart({ ...data, [descriptor.idField]: descriptor.idField })
   if (Result.isSuccess(checked)) return undefined
   const errors = checked.failure.filter(({ path }) => path.split(".")[0] !== descriptor.idField)
   return errors.length === 0 ? undefined : { _tag: "InvalidRequest", errors }

@@ -146,15 +146,17 @@ export const runToEnd = (flags: ReadonlyArray<string>) =>
   })
 
 /** Tries again until it succeeds; it is a failure of the test if it never does within about `timeoutMs`. */
-export const eventually = <A, E>(what: string, attempt: Effect.Effect<A, E>, timeoutMs = 15_000) =>
-  attempt.pipe(
+export const eventually = <A, E>(what: string | (() => string), attempt: Effect.Effect<A, E>, timeoutMs = 15_000) => {
+  const said = () => (typeof what === "string" ? what : what())
+  return attempt.pipe(
     Effect.retry({ schedule: Schedule.spaced("20 millis") }),
     Effect.timeoutOrElse({
       duration: timeoutMs,
-      orElse: () => Effect.fail(new Error(`Not within ${timeoutMs} ms: ${what}`))
+      orElse: () => Effect.fail(new Error(`Not within ${timeoutMs} ms: ${said()}`))
     }),
-    Effect.mapError((error) => (error instanceof Error ? error : new Error(`${what}: ${error}`)))
+    Effect.mapError((error) => (error instanceof Error ? error : new Error(`${said()}: ${error}`)))
   )
+}
 
 /** Fails unless it holds. */
 export const expectThat = (holds: boolean, what: string) =>
@@ -163,14 +165,17 @@ export const expectThat = (holds: boolean, what: string) =>
 export const allReady = (nodes: ReadonlyArray<TestNode>) =>
   Effect.forEach(
     nodes,
-    (node) =>
-      eventually(
-        `the node on port ${node.port} is ready; it said: ${node.output()}`,
-        Effect.flatMap(node.request("GET", "/readyz", { timeoutMs: 1000 }), ({ status }) =>
-          expectThat(status === 200, "the node is ready")
-        ),
+    (node) => {
+      let last = "nothing"
+      return eventually(
+        () => `the node on port ${node.port} is ready; it answered ${last} and said: ${node.output()}`,
+        Effect.flatMap(node.request("GET", "/readyz?verbose", { timeoutMs: 1000 }), ({ body, status }) => {
+          last = JSON.stringify(body)
+          return expectThat(status === 200, "the node is ready")
+        }),
         30_000
-      ),
+      )
+    },
     { concurrency: "unbounded", discard: true }
   )
 

@@ -1,7 +1,9 @@
 /** The derived API of real nodes, held against its contract: a follower of three and a cluster of one answer alike. */
 import { layer } from "@effect/vitest"
+import { bodiesContract } from "./BodiesContract.ts"
 import { keysContract } from "./KeysContract.ts"
 import { pathsContract } from "./PathsContract.ts"
+import { recordsContract } from "./RecordsContract.ts"
 import { layerAlone, layerFollower } from "./Served.ts"
 
 const served = [
@@ -12,6 +14,8 @@ const served = [
 for (const { cluster, name } of served) {
   layer(cluster, { excludeTestServices: true, timeout: "60 seconds" })(name, (it) => {
     pathsContract(it)
+    bodiesContract(it)
+    recordsContract(it)
     keysContract(it)
   })
 }

@@ -1,0 +1,64 @@
+/** GET of one record and of a list, served. HTTP contract, "Lists", "Reads". */
+import { Effect } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { compareDecimals } from "../Machine/Decimal.ts"
+import { list } from "../Machine/List.ts"
+import type { EncodedRecord } from "../Model.ts"
+import { readConditions } from "./Conditions.ts"
+import { nextLink } from "./Cursor.ts"
+import { formatETag } from "./ETag.ts"
+import { makeListParser, nextCursor } from "./ListQuery.ts"
+import type { ServedModel } from "./ModelRoutes.ts"
+import { problemOfRejection } from "./Outcomes.ts"
+import { parseParams, refuseOthers } from "./Params.ts"
+import { notFound, withHeaders } from "./Problem.ts"
+import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
+import { answerRecord, readHeaders, tagOf } from "./RecordResponse.ts"
+
+/** The one record at the path. */
+export const readRecord = ({ descriptor, id, instance, records }: ServedModel) =>
+  Effect.gen(function* () {
+    const { headers, url } = yield* HttpServerRequest.HttpServerRequest
+    const key = yield* id
+    const params = yield* Effect.fromResult(parseParams(url))
+    yield* Effect.fromResult(refuseOthers(params, readParameters))
+    const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
+    const judge = yield* Effect.fromResult(readConditions(headers))
+    const found = yield* Effect.mapError(records.get(descriptor, key, consistency), problemOfRead)
+    const { value: shown } = found
+    const tag = shown === undefined ? undefined : tagOf(instance, shown)
+    const verdict = judge(tag)
+    if (verdict === "conflict") {
+      const conflict = problemOfRejection({ _tag: "VersionConflict", currentVersion: tag?.version ?? null }, undefined)
+      return yield* withHeaders(conflict, readHeaders(found))
+    }
+    if (shown === undefined || tag === undefined) {
+      return yield* withHeaders(notFound(`There is no ${descriptor.name} ${key}`), readHeaders(found))
+    }
+    if (verdict === "known") {
+      return HttpServerResponse.empty({ status: 304, headers: { etag: formatETag(tag), ...readHeaders(found) } })
+    }
+    return answerRecord({ shown, instance, status: 200, headers: readHeaders(found) })
+  })
+
+/** One page of the model's records. */
+export const listRecords = ({ collection, descriptor, records }: ServedModel) => {
+  const parseList = makeListParser(descriptor)
+  const comparators = new Map(descriptor.decimalFields.map((field) => [field, compareDecimals]))
+  return Effect.gen(function* () {
+    const { headers, url } = yield* HttpServerRequest.HttpServerRequest
+    const params = yield* Effect.fromResult(parseParams(url))
+    const query = yield* Effect.fromResult(parseList(params))
+    const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
+    const source = yield* Effect.mapError(records.source(descriptor, consistency), problemOfRead)
+    const page = list({ ...source.value, comparators }, query)
+    const items = page.rows.map(({ record }) => (query.select === undefined ? record : pick(record, query.select)))
+    const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
+    const link = next === null ? {} : { link: nextLink({ pathname: collection, params, cursor: next }) }
+    const total = page.total === undefined ? {} : { total: page.total }
+    return HttpServerResponse.jsonUnsafe({ items, next, ...total }, { headers: { ...readHeaders(source), ...link } })
+  })
+}
+
+const pick = (record: EncodedRecord, fields: ReadonlyArray<string>): EncodedRecord =>
+  Object.fromEntries(Object.entries(record).filter(([field]) => fields.includes(field)))

@@ -1,0 +1,107 @@
+/** POST, PUT, PATCH and DELETE of one model's records, served. HTTP contract, "Endpoints", "Details". */
+import { Effect } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Descriptor } from "../Model.ts"
+import type { Change, Changed } from "../Repository/Records.ts"
+import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
+import { writeConditions } from "./Conditions.ts"
+import { ifMatchHolds } from "./ETag.ts"
+import { originOf } from "./IdempotencyKey.ts"
+import type { ServedModel } from "./ModelRoutes.ts"
+import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
+import { parseParams, refuseOthers } from "./Params.ts"
+import { invalidRequest, type Problem, withHeaders } from "./Problem.ts"
+import { answerRecord, changeHeaders, outcomeHeaders, tagOf } from "./RecordResponse.ts"
+import { uuid } from "./Routing.ts"
+
+const change = ({ descriptor, records }: ServedModel, asked: Change): Effect.Effect<Changed, Problem> =>
+  records
+    .change(descriptor, asked)
+    .pipe(
+      Effect.mapError((error) =>
+        error._tag === "Refused"
+          ? withHeaders(problemOfRejection(error.rejection, asked.key), outcomeHeaders(error))
+          : problemOfFailure(error, asked.key)
+      )
+    )
+
+/** What every write says in its head: its conditions, and nothing in its query. */
+const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" | "DELETE") {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const params = yield* Effect.fromResult(parseParams(request.url))
+  yield* Effect.fromResult(refuseOthers(params, []))
+  return { request, ...(yield* Effect.fromResult(writeConditions(method, request.headers))) }
+})
+
+/** The body of a write, and where the write comes from. */
+const readBody = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  mediaTypes: ReadonlyArray<string>
+) {
+  const { bytes, data } = yield* readJson(request, { mediaTypes })
+  return { data, origin: yield* Effect.fromResult(originOf(request, bytes)) }
+})
+
+/** A new record. */
+export const createRecord = (served: ServedModel) =>
+  Effect.gen(function* () {
+    const { collection, descriptor, instance } = served
+    const { request } = yield* readHead("POST")
+    const { data, origin } = yield* readBody(request, jsonMediaTypes)
+    const given = givenId(descriptor, data)
+    if (given !== undefined && !uuid.test(given)) {
+      return yield* invalidRequest("The id is malformed", [{ path: descriptor.idField, message: "Expected a UUID" }])
+    }
+    const made = yield* change(served, { _tag: "Create", model: descriptor.name, data, ...origin })
+    const headers = { ...changeHeaders(made), location: `${collection}/${made.id}` }
+    return answerRecord({ shown: made, instance, status: 201, headers })
+  })
+
+/** The whole record. */
+export const putRecord = (served: ServedModel) =>
+  Effect.gen(function* () {
+    const { collection, descriptor, instance } = served
+    const id = yield* served.id
+    const { request, versions } = yield* readHead("PUT")
+    const { data, origin } = yield* readBody(request, jsonMediaTypes)
+    const put = yield* change(served, { _tag: "Put", model: descriptor.name, id, data, ...origin, ...versions })
+    const isCreated = put.change === "created"
+    const headers = { ...changeHeaders(put), ...(isCreated ? { location: `${collection}/${id}` } : {}) }
+    return answerRecord({ shown: put, instance, status: isCreated ? 201 : 200, headers })
+  })
+
+/** A part of a record. */
+export const patchRecord = (served: ServedModel) =>
+  Effect.gen(function* () {
+    const { descriptor, instance } = served
+    const id = yield* served.id
+    const { ifMatchTags, request, versions } = yield* readHead("PATCH")
+    const { data, origin } = yield* readBody(request, patchMediaTypes)
+    const holds: Change["holds"] = (current) =>
+      ifMatchTags === undefined ||
+      ifMatchHolds({ condition: ifMatchTags, current: current && tagOf(instance, current), compareRevision: true })
+    const patch = { _tag: "Patch", model: descriptor.name, id, data, holds, ...origin, ...versions } as const
+    const patched = yield* change(served, patch)
+    return answerRecord({ shown: patched, instance, status: 200, headers: changeHeaders(patched) })
+  })
+
+/** A DELETE has no body that could mean anything. */
+const noBody = new Uint8Array()
+
+/** The end of a record. */
+export const deleteRecord = (served: ServedModel) =>
+  Effect.gen(function* () {
+    const { descriptor } = served
+    const id = yield* served.id
+    const { request, versions } = yield* readHead("DELETE")
+    const origin = yield* Effect.fromResult(originOf(request, noBody))
+    const gone = yield* change(served, { _tag: "Delete", model: descriptor.name, id, ...origin, ...versions })
+    return HttpServerResponse.empty({ status: 204, headers: changeHeaders(gone) })
+  })
+
+/** The id that a body brings, if it is one that could be in a path. */
+const givenId = (descriptor: Descriptor, data: unknown): string | undefined => {
+  if (typeof data !== "object" || data === null || !Object.hasOwn(data, descriptor.idField)) return undefined
+  const value: unknown = Reflect.get(data, descriptor.idField)
+  return typeof value === "string" ? value : undefined
+}

@@ -1,0 +1,47 @@
+/** A record, or what became of one, as an answer: status, entity tag, and what the other headers say of it. */
+import { HttpServerResponse } from "effect/http"
+import type { Changed, Read, Shown } from "../Repository/Records.ts"
+import { formatETag, type RecordTag } from "./ETag.ts"
+import { indexHeader } from "./ResponseHeaders.ts"
+
+type Headers = Readonly<Record<string, string>>
+
+/** The tag of a record as this node, `instance`, shows it. */
+export const tagOf = (instance: string, { localRevision, version }: Shown): RecordTag =>
+  localRevision === undefined ? { version } : { version, local: { instance, revision: localRevision } }
+
+/** The record itself. */
+export const answerRecord = (options: {
+  readonly shown: Shown
+  readonly instance: string
+  readonly status: number
+  readonly headers: Headers
+}): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(options.shown.record, {
+    status: options.status,
+    headers: { etag: formatETag(tagOf(options.instance, options.shown)), ...options.headers }
+  })
+
+/** What a read says of itself: the index that it reflects, and how old it may be where that was asked for. */
+export const readHeaders = ({ logIndex, staleMs }: Read<unknown>): Headers => ({
+  [indexHeader]: String(logIndex),
+  ...(staleMs === undefined ? {} : { "lithair-stale-ms": String(Math.ceil(staleMs)) })
+})
+
+/** What an outcome says of how it came about, a refusal included. */
+export const outcomeHeaders = ({
+  isReplayed,
+  logIndex
+}: {
+  readonly isReplayed?: boolean
+  readonly logIndex?: number | undefined
+}): Headers => ({
+  ...(logIndex === undefined ? {} : { [indexHeader]: String(logIndex) }),
+  ...(isReplayed === true ? { "idempotent-replayed": "true" } : {})
+})
+
+/** What a change says of how it came about. */
+export const changeHeaders = (changed: Changed): Headers => ({
+  ...outcomeHeaders(changed),
+  ...(changed.isLocalPartLost ? { "lithair-local": "lost" } : {})
+})
