@@ -2,7 +2,9 @@
 import { layer } from "@effect/vitest"
 import { bodiesContract } from "./BodiesContract.ts"
 import { keysContract } from "./KeysContract.ts"
+import { listsContract } from "./ListsContract.ts"
 import { pathsContract } from "./PathsContract.ts"
+import { readsContract } from "./ReadsContract.ts"
 import { recordsContract } from "./RecordsContract.ts"
 import { layerAlone, layerFollower } from "./Served.ts"
 
@@ -16,6 +18,8 @@ for (const { cluster, name } of served) {
     pathsContract(it)
     bodiesContract(it)
     recordsContract(it)
+    listsContract(it)
+    readsContract(it)
     keysContract(it)
   })
 }
