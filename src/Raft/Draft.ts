@@ -1,8 +1,9 @@
 /** The output of the step under way, and when each message may leave. Pure. RAFT Fig. 2: durable before replying. */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
+import { invariant } from "../Invariant.ts"
 import * as Configurations from "./Configurations.ts"
 import type { Envelope, Message, NodeId } from "./Message.ts"
-import type { LogReadRequest, ProposalResult, ReadReady, SequencedWrite } from "./Output.ts"
+import type { LogReadRequest, MembershipResult, ProposalResult, ReadReady, SequencedWrite } from "./Output.ts"
 import * as RaftLog from "./RaftLog.ts"
 import type { State } from "./State.ts"
 
@@ -12,9 +13,17 @@ export interface Draft {
   readonly readsRefused: Array<number>
   readonly readLog: Array<LogReadRequest>
   proposal: ProposalResult | undefined
+  membership: MembershipResult | undefined
 }
 
-export const make = (): Draft => ({ messages: [], readsReady: [], readsRefused: [], readLog: [], proposal: undefined })
+export const make = (): Draft => ({
+  messages: [],
+  readsReady: [],
+  readsRefused: [],
+  readLog: [],
+  proposal: undefined,
+  membership: undefined
+})
 
 /** Sends at once: for what claims nothing about this node's disk. */
 export const send = (state: State, draft: Draft, to: NodeId, message: Message): void => {
@@ -66,6 +75,7 @@ export const append = (state: State, entry: LogEntry): void => {
 
 /** Removes a conflicting suffix; what is still being written of it no longer counts as durable once it is. */
 export const truncate = (state: State, fromIndex: number): void => {
+  invariant(state.role._tag !== "Leader", `a leader was to overwrite its entry ${fromIndex}`)
   RaftLog.truncate(state.log, fromIndex)
   Configurations.truncate(state.configurations, fromIndex)
   state.configuration = Configurations.latest(state.configurations).configuration

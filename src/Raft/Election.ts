@@ -3,7 +3,7 @@ import { invariant } from "../Invariant.ts"
 import * as Configuration from "./Configuration.ts"
 import * as Draft from "./Draft.ts"
 import type { NodeId, RequestVote, RequestVoteReply } from "./Message.ts"
-import * as Progress from "./Progress.ts"
+import * as Peers from "./Peers.ts"
 import * as Quorum from "./Quorum.ts"
 import * as RaftLog from "./RaftLog.ts"
 import * as Reads from "./Reads.ts"
@@ -19,10 +19,14 @@ export const tickElection = (state: State, draft: Draft.Draft): void => {
 
 /** A leader that has not heard from a quorum within an election timeout steps down (diss. 6.2, C20). */
 export const checkQuorum = (state: State, draft: Draft.Draft, leader: Leader): void => {
-  const sinceMs = state.nowMs - state.config.electionTimeoutMinMs
-  const isHeard = (voter: NodeId) =>
-    voter === state.nodeId || (leader.progress.get(voter)?.heardMs ?? Number.NEGATIVE_INFINITY) > sinceMs
-  if (!Quorum.isQuorum(state.configuration, isHeard)) becomeFollower(state, draft, { term: state.currentTerm })
+  const isQuorum = Quorum.isQuorum(state.configuration, (voter) => isHeard(state, leader, voter))
+  if (!isQuorum) becomeFollower(state, draft, { term: state.currentTerm })
+}
+
+/** Whether `voter` answered within an election timeout: this node always does. */
+export const isHeard = (state: State, leader: Leader, voter: NodeId): boolean => {
+  const heardMs = voter === state.nodeId ? state.nowMs : leader.progress.get(voter)?.heardMs
+  return heardMs !== undefined && state.nowMs - heardMs < state.config.electionTimeoutMinMs
 }
 
 /** Follows `leader` in `term`, or waits for one; what waited for another leader is refused. */
@@ -139,20 +143,16 @@ const requestVotes = (state: State, draft: Draft.Draft, { preVote }: { readonly 
 const becomeLeader = (state: State, draft: Draft.Draft): void => {
   invariant(state.leaderOfTerm === undefined, `term ${state.currentTerm} already has a leader`)
   state.leaderOfTerm = state.nodeId
-  const progress = new Map<NodeId, Progress.Progress>()
-  for (const { id } of Configuration.membersOf(state.configuration)) {
-    if (id === state.nodeId) continue
-    progress.set(id, Progress.make({ nextIndex: state.log.lastIndex + 1, nowMs: state.nowMs }))
-  }
   const leader: Leader = {
     _tag: "Leader",
-    progress,
+    progress: new Map(),
     noopIndex: state.log.lastIndex + 1,
     reads: { round: undefined, waiting: [] },
     uncommittedBytes: 0,
     heartbeatDueMs: state.nowMs + state.config.heartbeatIntervalMs
   }
   state.role = leader
+  Peers.track(state, leader)
   Replication.appendOwn(state, leader, { type: "noop", payload: new Uint8Array(0) })
   Replication.sendToAll(state, draft, leader)
 }

@@ -1,5 +1,6 @@
 /** Everything that can happen to the core: time, messages, requests and completions of I/O. Pure data. */
 import type { EntryType, LogEntry } from "../EventStore/LogEntry.ts"
+import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 
 /** Time passed. `nowMs` is monotonic; `random`, in [0, 1), spreads election timeouts (§5.2). */
@@ -55,6 +56,13 @@ export interface PeerUnreachable {
   readonly peer: NodeId
 }
 
+/** An operator asks for other members; `requestId` comes back with what became of it. */
+export interface ChangeMembership {
+  readonly _tag: "ChangeMembership"
+  readonly requestId: number
+  readonly change: MembershipChange
+}
+
 /** A write is overdue: this node must neither lead nor campaign until one completes. */
 export interface DiskStalled {
   readonly _tag: "DiskStalled"
@@ -73,5 +81,6 @@ export type Input =
   | Applied
   | LogRead
   | PeerUnreachable
+  | ChangeMembership
   | DiskStalled
   | ShutDown

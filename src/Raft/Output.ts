@@ -1,5 +1,7 @@
 /** Everything that the core wants done after one step. Pure data: the shell performs it, in the order of the fields. */
 import type { LogWrite } from "../EventStore/LogStore.ts"
+import type { ConfigurationAt } from "./Configurations.ts"
+import type { ChangeRefusal } from "./MembershipChange.ts"
 import type { Envelope, NodeId } from "./Message.ts"
 
 /** One write of the ordered queue; its completion is told by {@link Persisted} with its `seq`. */
@@ -17,6 +19,14 @@ export interface ReadReady {
 export type ProposalResult =
   | { readonly _tag: "Accepted"; readonly firstIndex: number; readonly lastIndex: number }
   | { readonly _tag: "Refused"; readonly reason: "notLeader" | "stale" | "overloaded" }
+
+/**
+ * A change begins with the entry at `index`. It is over once the configuration in force is committed and has no
+ * `outgoing`; like any entry it may be lost with its leader, and then the configuration before it is in force again.
+ */
+export type MembershipResult =
+  | { readonly _tag: "Accepted"; readonly requestId: number; readonly index: number }
+  | { readonly _tag: "Refused"; readonly requestId: number; readonly reason: ChangeRefusal }
 
 /** Entries wanted from disk for a peer that is behind the window; at most one such request per peer is open. */
 export interface LogReadRequest {
@@ -44,6 +54,10 @@ export interface Output {
   readonly readsRefused: ReadonlyArray<number>
   /** Present exactly when the input was a proposal. */
   readonly proposal: ProposalResult | undefined
+  /** Present exactly when the input was a change of membership. */
+  readonly membership: MembershipResult | undefined
+  /** Another configuration is in force here than before the step, committed or not: whom to connect to. */
+  readonly configurationChanged: ConfigurationAt | undefined
   readonly readLog: ReadonlyArray<LogReadRequest>
   readonly roleChanged: RoleChanged | undefined
 }

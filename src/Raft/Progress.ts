@@ -1,5 +1,6 @@
 /** What a leader knows of one peer's log, and how much it may send it now. Pure, owned, mutable. Raft §5.3, diss. 10.2.1. */
 import { invariant } from "../Invariant.ts"
+import * as CatchUp from "./CatchUp.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 
 /**
@@ -30,18 +31,24 @@ export interface Progress {
   commitSent: number
   /** From where a read of the log was asked for this peer and not answered yet. */
   readLogFromIndex: number | undefined
+  readonly catchUp: CatchUp.CatchUp
+  /** The index of the configuration that this peer is no member of any more, and how long it may still be told. */
+  leaving: { readonly index: number; readonly untilMs: number } | undefined
 }
 
-export const make = (options: { readonly nextIndex: number; readonly nowMs: number }): Progress => ({
+/** Of a peer that nothing is known of: looked for from the end of the log. */
+export const make = (options: { readonly lastIndex: number; readonly nowMs: number }): Progress => ({
   matchIndex: 0,
-  nextIndex: options.nextIndex,
+  nextIndex: options.lastIndex + 1,
   mode: { _tag: "Probe", sent: false, empty: false },
   inflight: [],
   inflightBytes: 0,
   ackedMs: options.nowMs,
   heardMs: options.nowMs,
   commitSent: 0,
-  readLogFromIndex: undefined
+  readLogFromIndex: undefined,
+  catchUp: CatchUp.begin(options),
+  leaving: undefined
 })
 
 /** Goes back to looking for the peer's end, at `nextIndex`. */

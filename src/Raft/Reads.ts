@@ -3,6 +3,7 @@
  * Diss. 6.4 (ReadIndex); rounds with fresh numbers after etcd issue 20418.
  */
 import { invariant } from "../Invariant.ts"
+import { isMember } from "./Configuration.ts"
 import * as Draft from "./Draft.ts"
 import type { HeartbeatReply, NodeId, ReadIndex, ReadIndexReply } from "./Message.ts"
 import * as Quorum from "./Quorum.ts"
@@ -119,10 +120,10 @@ const finishRound = (state: State, draft: Draft.Draft, leader: Leader): void => 
   startRound(state, draft, leader)
 }
 
-/** A follower asks for a read index. */
+/** A follower asks for a read index; whoever is no member any more gets none. */
 export const onReadIndex = (state: State, draft: Draft.Draft, from: NodeId, message: ReadIndex): void => {
   const request = { _tag: "Remote" as const, peer: from, requestId: message.requestId, readIndex: state.commitIndex }
-  if (state.role._tag !== "Leader" || message.term < state.currentTerm) {
+  if (state.role._tag !== "Leader" || message.term < state.currentTerm || !isMember(state.configuration, from)) {
     reply(state, draft, request, undefined)
     return
   }

@@ -1,10 +1,12 @@
 /** Log replication: proposing, sending, answering and committing entries. Pure. Raft §5.3, §5.4.2. */
 import type { EntryType, LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
+import * as CatchUp from "./CatchUp.ts"
 import * as Draft from "./Draft.ts"
 import type { Propose } from "./Input.ts"
 import type { AppendEntries, AppendEntriesReply, NodeId } from "./Message.ts"
 import type { ProposalResult } from "./Output.ts"
+import * as Peers from "./Peers.ts"
 import * as Progress from "./Progress.ts"
 import * as Quorum from "./Quorum.ts"
 import * as RaftLog from "./RaftLog.ts"
@@ -88,6 +90,7 @@ export const onLogRead = (
 
 /** Repeats probes, and probes again a peer whose acknowledgements are overdue: something in flight was lost. */
 export const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
+  Peers.releaseLeft(state, leader)
   for (const [peer, progress] of leader.progress) {
     if (progress.mode._tag === "Probe") {
       Progress.toProbe(progress, { nextIndex: progress.nextIndex, empty: true })
@@ -158,6 +161,9 @@ export const onAppendEntriesReply = (
     case "Matched": {
       invariant(result.matchIndex <= state.log.lastIndex, `${from} matched past the leader's last index`)
       Progress.matched(progress, { matchIndex: result.matchIndex, nowMs: state.nowMs })
+      const { matchIndex } = progress
+      const roundMaxMs = state.config.electionTimeoutMinMs
+      CatchUp.matched(progress.catchUp, { matchIndex, lastIndex: state.log.lastIndex, nowMs: state.nowMs, roundMaxMs })
       advanceCommit(state, draft, leader)
       break
     }

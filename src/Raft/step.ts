@@ -1,9 +1,12 @@
 /** The pure core: one input in, one output out, over an owned state. Dispatch and order only. Raft Fig. 2 (Rules for Servers). */
 import { invariant } from "../Invariant.ts"
 import * as Configuration from "./Configuration.ts"
+import * as Configurations from "./Configurations.ts"
 import * as Draft from "./Draft.ts"
 import * as Election from "./Election.ts"
 import type { Input, Receive, Tick } from "./Input.ts"
+import * as Invariants from "./Invariants.ts"
+import * as Membership from "./Membership.ts"
 import type { Message, NodeId } from "./Message.ts"
 import type { Output, RoleChanged, RoleName } from "./Output.ts"
 import * as Progress from "./Progress.ts"
@@ -15,15 +18,19 @@ import type { Leader, Role, State } from "./State.ts"
 /** Takes one input. Deterministic; changes `state`; everything to be done is in the output. */
 export const step = (state: State, input: Input): Output => {
   const before = describe(state)
-  const commitIndexBefore = state.commitIndex
+  const observed = Invariants.observe(state)
+  const configurationBefore = state.configuration
   const draft = Draft.make()
   dispatch(state, draft, input)
+  if (state.role._tag === "Leader" && state.commitIndex > observed.commitIndex) {
+    Membership.afterCommit(state, draft, state.role)
+  }
   const write = Draft.takeWrite(state)
   const apply = takeApply(state)
   const throughIndex = Math.min(state.lastApplied, state.durableIndex)
   RaftLog.trim(state.log, { throughIndex, cacheBytes: state.config.cacheBytes })
   const after = describe(state)
-  check(state, { currentTerm: before.term, commitIndex: commitIndexBefore })
+  Invariants.check(state, observed)
   return {
     write,
     messages: draft.messages,
@@ -31,6 +38,9 @@ export const step = (state: State, input: Input): Output => {
     readsReady: draft.readsReady,
     readsRefused: draft.readsRefused,
     proposal: draft.proposal,
+    membership: draft.membership,
+    configurationChanged:
+      state.configuration === configurationBefore ? undefined : Configurations.latest(state.configurations),
     readLog: draft.readLog,
     roleChanged: isSame(before, after) ? undefined : after
   }
@@ -70,6 +80,9 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       if (progress !== undefined) Progress.toProbe(progress, { nextIndex: progress.matchIndex + 1, empty: true })
       return
     }
+    case "ChangeMembership":
+      draft.membership = Membership.change(state, draft, input)
+      return
     case "DiskStalled":
       // The overdue write may have completed just before: then no other completion would end the stall.
       if (state.durableSeq === state.writtenSeq) return
@@ -103,6 +116,7 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
   if (state.role._tag === "Leader" && state.nowMs >= state.role.heartbeatDueMs) {
     Reads.broadcastHeartbeat(state, draft, state.role)
     Replication.tickLeader(state, draft, state.role)
+    Membership.promoteReady(state, draft, state.role)
   }
 }
 
@@ -204,22 +218,6 @@ const takeApply = (state: State): Output["apply"] => {
   const fromIndex = state.applyingIndex + 1
   state.applyingIndex = toIndex
   return { fromIndex, toIndex }
-}
-
-const check = (state: State, before: { readonly currentTerm: number; readonly commitIndex: number }): void => {
-  const { log, role } = state
-  invariant(state.currentTerm >= before.currentTerm, "currentTerm went back")
-  invariant(state.commitIndex >= before.commitIndex, "commitIndex went back")
-  invariant(state.commitIndex <= log.lastIndex, "commitIndex passed the last index")
-  invariant(state.durableIndex <= log.lastIndex, "durableIndex passed the last index")
-  invariant(state.applyingIndex <= state.commitIndex, "lastApplied passed commitIndex")
-  invariant(state.applyingIndex <= state.durableIndex, "lastApplied passed durableIndex")
-  invariant(state.lastApplied <= state.applyingIndex, "lastApplied passed what was given out")
-  invariant(RaftLog.lastTerm(log) <= state.currentTerm, "the log is ahead of currentTerm")
-  if (role._tag !== "Leader") return
-  for (const [peer, progress] of role.progress) {
-    invariant(progress.matchIndex <= log.lastIndex, `matchIndex of ${peer} passed the last index`)
-  }
 }
 
 const describe = (state: State): RoleChanged => ({

@@ -2,6 +2,7 @@
 import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
 import { type Configuration, type ConfigurationMember, votersOf } from "../../src/Raft/Configuration.ts"
 import type { Input } from "../../src/Raft/Input.ts"
+import type { MembershipChange } from "../../src/Raft/MembershipChange.ts"
 import type { Envelope, Message, NodeId } from "../../src/Raft/Message.ts"
 import type { Output } from "../../src/Raft/Output.ts"
 import { defaults, type RaftConfig } from "../../src/Raft/RaftConfig.ts"
@@ -100,11 +101,52 @@ export const settle = (
     if (state === undefined) continue
     const output = step(state, input)
     outputs.push({ node: to, output })
-    if (output.write !== undefined) queue.push({ to, input: { _tag: "Persisted", seq: output.write.seq } })
-    if (output.apply !== undefined) queue.push({ to, input: { _tag: "Applied", index: output.apply.toIndex } })
-    for (const envelope of output.messages) queue.push({ to: envelope.to, input: delivery(envelope) })
+    queue.push(...after(to, output))
   }
   return outputs
 }
 
 const delivery = (envelope: Envelope): Input => ({ _tag: "Receive", from: envelope.from, message: envelope.message })
+
+/** Lets `ms` pass for all of them at once, in beats, with an instant network and disk; all outputs, in order. */
+export const live = (states: ReadonlyArray<State.State>, ms: number): ReturnType<typeof settle> => {
+  const outputs: Array<ReturnType<typeof settle>[number]> = []
+  const from = Math.max(...states.map((each) => each.lastTickMs ?? 0))
+  for (let elapsed = 0; elapsed <= ms; elapsed += 50) {
+    const inputs = states.map(({ nodeId }, at) => ({
+      to: nodeId,
+      input: { _tag: "Tick" as const, nowMs: from + elapsed, random: at / states.length }
+    }))
+    outputs.push(...settle(states, inputs))
+  }
+  return outputs
+}
+
+/** Cores of a formed cluster, the first of which leads, with its no-op committed everywhere. */
+export const cluster = (
+  names: ReadonlyArray<NodeId>,
+  config: Partial<RaftConfig> = {}
+): [State.State, ...Array<State.State>] => {
+  const [first, ...others] = names.map((name) => core(name, names, { config }))
+  if (first === undefined) throw new Error("a cluster of nobody")
+  live([first, ...others], 450)
+  return [first, ...others]
+}
+
+/** A node that knows of no configuration yet: one to be added. */
+export const newcomer = (nodeId: NodeId, config: Partial<RaftConfig> = {}): State.State => core(nodeId, [], { config })
+
+let nextRequestId = 1
+
+/** Asks `leader` for a change; the others hear of it when the test lets them. */
+export const changeMembership = (leader: State.State, change: MembershipChange): Output =>
+  step(leader, { _tag: "ChangeMembership", requestId: nextRequestId++, change })
+
+/** What an output set in motion: its write, its messages and what is to be applied, as inputs of those they are for. */
+export const after = (node: NodeId, output: Output): ReadonlyArray<{ readonly to: NodeId; readonly input: Input }> => [
+  ...(output.write === undefined ? [] : [{ to: node, input: { _tag: "Persisted" as const, seq: output.write.seq } }]),
+  ...(output.apply === undefined
+    ? []
+    : [{ to: node, input: { _tag: "Applied" as const, index: output.apply.toIndex } }]),
+  ...output.messages.map((envelope) => ({ to: envelope.to, input: delivery(envelope) }))
+]
