@@ -30,6 +30,7 @@ export interface TestNode {
   readonly url: string
   readonly id: string
   readonly output: () => string
+  readonly isRunning: () => boolean
   /** Ends with the exit code, undefined for a signal. */
   readonly stop: (signal: NodeJS.Signals) => Effect.Effect<number | null>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
@@ -72,7 +73,9 @@ const request =
 
 /** Starts a cluster whose nodes run on these runtimes, waits until all are ready, and ends what it started. */
 export const startCluster = (
-  runtimes: ReadonlyArray<Runtime>
+  runtimes: ReadonlyArray<Runtime>,
+  /** What the environment of the node on this port has besides that of the tests. */
+  environmentOf: (port: number) => Effect.Effect<Record<string, string>, never, Scope.Scope> = () => Effect.succeed({})
 ): Effect.Effect<ReadonlyArray<TestNode>, Error, Scope.Scope> =>
   Effect.gen(function* () {
     const ports = yield* Effect.forEach(runtimes, () => freePort)
@@ -80,11 +83,15 @@ export const startCluster = (
       Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-cluster-"))),
       (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
     )
-    const nodes = yield* Effect.forEach(runtimes, (runtime, at) => {
-      const port = ports[at]!
-      const peers = ports.filter((each) => each !== port).join(",")
-      return makeNode(runtime, port, { peers, data: join(root, String(port)) })
-    })
+    const nodes = yield* Effect.forEach(
+      runtimes,
+      Effect.fnUntraced(function* (runtime, at) {
+        const port = ports[at]!
+        const peers = ports.filter((each) => each !== port).join(",")
+        const environment = yield* environmentOf(port)
+        return yield* makeNode(runtime, port, { peers, data: join(root, String(port)), environment })
+      })
+    )
     yield* Effect.forEach(nodes, (node) => node.start)
     yield* allReady(nodes)
     return nodes
@@ -93,7 +100,7 @@ export const startCluster = (
 const makeNode = Effect.fnUntraced(function* (
   runtime: Runtime,
   port: number,
-  options: { peers: string; data: string }
+  options: { peers: string; data: string; environment: Record<string, string> }
 ) {
   const flags = ["--port", String(port), "--peers", options.peers, "--data", options.data]
   let child: ChildProcess | undefined
@@ -118,10 +125,14 @@ const makeNode = Effect.fnUntraced(function* (
     id: `127.0.0.1:${port}`,
     data: options.data,
     output: () => output,
+    isRunning,
     stop,
     signal: (signal) => Effect.sync(() => void child?.kill(signal)),
     start: Effect.sync(() => {
-      child = spawn(bin(runtime), [...runs[runtime], script, ...flags], { stdio: ["ignore", "pipe", "pipe"] })
+      child = spawn(bin(runtime), [...runs[runtime], script, ...flags], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, ...options.environment }
+      })
       for (const stream of [child.stdout, child.stderr]) {
         stream?.on("data", (data: Buffer) => {
           output += data.toString()

@@ -1,0 +1,146 @@
+/**
+ * Whoever harms a cluster of real nodes, in an order that a seed decides: cuts and slows links, one way and both, breaks
+ * connections, pauses, kills and restarts nodes, several at once too. What it did it says, and it can undo all of it.
+ */
+import { Effect } from "effect"
+import { seeded } from "../Machine/Seeded.ts"
+import { eventually, expectThat, type TestNode } from "./Processes.ts"
+import type { Proxies } from "./Proxies.ts"
+
+export interface Nemesis {
+  /** Harms and partly undoes it, until told that it is over. Ends after undoing all. */
+  readonly run: (isOver: () => boolean) => Effect.Effect<void, Error>
+  /** What was done and when, a line each. */
+  readonly log: ReadonlyArray<string>
+}
+
+/** How long harm lasts before the next: from a heartbeat to several elections. */
+const dwellMinMs = 50
+const dwellMaxMs = 2_500
+
+export const makeNemesis = (options: {
+  readonly seed: number
+  readonly nodes: ReadonlyArray<TestNode>
+  readonly proxies: Proxies
+  /** The leader, if it is known: half of the harm is aimed at it. */
+  readonly leader: () => string | undefined
+}): Nemesis => {
+  const { nodes, proxies } = options
+  const { below } = seeded(options.seed)
+  const startedMs = performance.now()
+  const log: Array<string> = []
+  const paused = new Set<TestNode>()
+  const killed = new Set<TestNode>()
+
+  const say = (what: string): void => void log.push(`${((performance.now() - startedMs) / 1000).toFixed(1)} s: ${what}`)
+  const any = <A>(from: ReadonlyArray<A>): A => from[below(from.length)]!
+  const aim = (): TestNode => {
+    const leader = nodes.find(({ id }) => id === options.leader())
+    return leader !== undefined && below(2) === 0 ? leader : any(nodes)
+  }
+  const cut = (from: TestNode, to: TestNode): void => proxies.cut({ from: from.port, to: to.port })
+
+  /** From a node to some of the others, from some of the others to it, or both. */
+  const cutLinks = Effect.sync(() => {
+    const one = aim()
+    const others = nodes.filter((node) => node !== one)
+    const from = below(3) === 0 ? [any(others)] : others
+    const ways = any(["out", "in", "both"])
+    for (const other of from) {
+      if (ways !== "in") cut(one, other)
+      if (ways !== "out") cut(other, one)
+    }
+    say(`cut ${one.port} ${ways} ${from.map(({ port }) => port).join(" ")}`)
+  })
+  const slow = Effect.sync(() => {
+    const from = aim()
+    const delayMs = 10 + below(400)
+    for (const to of nodes) if (to !== from) proxies.delay({ from: from.port, to: to.port, delayMs })
+    say(`slow ${from.port} by ${delayMs} ms`)
+  })
+  const reset = Effect.sync(() => {
+    const one = aim()
+    for (const other of nodes) if (other !== one) proxies.reset(one.port, other.port)
+    say(`reset ${one.port}`)
+  })
+  const pause = Effect.suspend(() => {
+    const node = aim()
+    if (killed.has(node) || paused.has(node)) return Effect.void
+    paused.add(node)
+    say(`pause ${node.port}`)
+    return node.signal("SIGSTOP")
+  })
+  const kill = Effect.suspend(() => {
+    const node = aim()
+    if (killed.has(node)) return Effect.void
+    killed.add(node)
+    paused.delete(node)
+    say(`kill ${node.port}`)
+    return node.stop("SIGKILL")
+  })
+  const killAll = Effect.suspend(() => {
+    for (const node of nodes) killed.add(node)
+    paused.clear()
+    say("kill all")
+    return Effect.forEach(nodes, (node) => node.stop("SIGKILL"), { concurrency: "unbounded", discard: true })
+  })
+
+  const heal = Effect.sync(() => {
+    proxies.heal()
+    say("heal")
+  })
+  const resume = Effect.suspend(() =>
+    Effect.forEach([...paused], (node) => {
+      paused.delete(node)
+      say(`resume ${node.port}`)
+      return node.signal("SIGCONT")
+    })
+  )
+  const restart = Effect.suspend(() =>
+    Effect.forEach([...killed], (node) => {
+      killed.delete(node)
+      say(`restart ${node.port}`)
+      return node.start
+    })
+  )
+
+  const harms = [cutLinks, cutLinks, cutLinks, cutLinks, slow, reset, pause, pause, kill, kill, kill]
+  /** A node that ends by itself has found something out: nothing that is done here is a reason to. */
+  const noneEnded = Effect.suspend(() => {
+    const ended = nodes.find((node) => !killed.has(node) && !node.isRunning())
+    return ended === undefined ? Effect.void : Effect.fail(new Error(`${ended.id} ended by itself: ${ended.output()}`))
+  })
+  const dwell = Effect.suspend(() => Effect.sleep(dwellMinMs + below(dwellMaxMs - dwellMinMs)))
+
+  return {
+    log,
+    run: (isOver) =>
+      Effect.gen(function* () {
+        while (!isOver()) {
+          const count = 1 + below(3)
+          for (let done = 0; done < count; done++) {
+            yield* below(40) === 0 ? killAll : any(harms)
+            yield* Effect.sleep(below(500))
+          }
+          yield* dwell
+          yield* noneEnded
+          // Not always all of it: harm meets what was left of earlier harm.
+          for (const undo of [heal, resume, restart]) if (below(10) < 8) yield* undo
+          if (below(2) === 0) yield* dwell
+        }
+        yield* heal
+        yield* resume
+        yield* restart
+        yield* eventually(
+          "all nodes run",
+          Effect.suspend(() =>
+            expectThat(
+              nodes.every((node) => node.isRunning()),
+              "they run"
+            )
+          )
+        )
+        yield* noneEnded
+      })
+  }
+}
