@@ -1,20 +1,27 @@
 /** The log in files: one write and one sync per batch of appends, in segments that recovery has read. Layout in FORMAT.md. */
-import { Effect, Layer, Queue, Random, Semaphore } from "effect"
+import { Context, Deferred, Effect, Layer, Queue, Semaphore, SubscriptionRef } from "effect"
 import { invariant } from "../Invariant.ts"
 import { checksum } from "./Bytes.ts"
+import { enterSegment, firstSegmentAfter } from "./Compaction.ts"
 import { readEntries } from "./FileLogReader.ts"
-import { type OpenedLog, openLog } from "./FileLogRecovery.ts"
-import { closeFile, openFile, syncData, writeAll, writeFileAtomically } from "./Files.ts"
-import { index, recoveredOf, refusalOf } from "./LogIndex.ts"
+import { openLog, removeSegmentsBelow } from "./FileLogRecovery.ts"
+import { closeFile } from "./Files.ts"
+import { batchOf, beginningAt, type LogBatch } from "./LogBatch.ts"
+import { index, recoveredOf, termAt } from "./LogIndex.ts"
+import { LogSpace } from "./LogSpace.ts"
 import { type LogCorrupt, LogFailed, LogStore, type LogWrite } from "./LogStore.ts"
-import { bodyBytes, encodeRecord, type RecordBody, recordBytes } from "./Record.ts"
+import { makeNextSegment } from "./NextSegment.ts"
+import { bodyBytes, type RecordBody, recordBytes } from "./Record.ts"
+import { SEGMENT_HEADER_BYTES, SEGMENT_SIZE_BYTES_DEFAULT } from "./Segment.ts"
 import {
-  encodeSegmentHeader,
-  SEGMENT_HEADER_BYTES,
-  SEGMENT_SIZE_BYTES_DEFAULT,
-  type SegmentHeader,
-  segmentName
-} from "./Segment.ts"
+  encodeBatch,
+  isEntered,
+  makeFirstSegment,
+  newSalt,
+  openSegmentFile,
+  type SegmentFile,
+  writeBatchBytes
+} from "./SegmentFile.ts"
 
 export interface FileLogOptions {
   /** The folder of the segments; made when it is missing. */
@@ -22,182 +29,155 @@ export interface FileLogOptions {
   readonly segmentSizeBytes?: number
   /** Refuses a folder without segments: a node that has formed or joined a cluster has made its log before. */
   readonly mustExist?: boolean
+  /** Stands in every segment from now on; a log of another cluster is refused. */
+  readonly clusterId?: string
 }
 
 /** The log falls idle after this long without a batch; its durable-through mark is then written (RAFT core rule: within 100 ms). */
 const IDLE_MS = 50
 
+/** How long the next segment is not tried again after a failure that is not for want of space. */
+const RETRY_MS = 1000
+
 const SEAL_BYTES = recordBytes(0)
 
-/** The segment that takes batches. */
-interface Active {
-  readonly header: SegmentHeader
-  readonly file: number
-  endOffset: number
-  checksum: number
-  /** Whether a batch is in it: the first one repeats the hard state. */
-  isEntered: boolean
-}
-
-function bodiesOf(writes: ReadonlyArray<LogWrite>): Array<RecordBody> {
-  const bodies: Array<RecordBody> = []
-  for (const { truncateFromIndex, hardState, entries } of writes) {
-    if (truncateFromIndex !== undefined) bodies.push({ _tag: "TruncateFrom", fromIndex: truncateFromIndex })
-    if (hardState !== undefined) bodies.push({ _tag: "HardState", hardState })
-    for (const entry of entries) bodies.push({ _tag: "Entry", entry })
-  }
-  return bodies
-}
-
-/** Checks a batch before a byte of it is written: what recovery would refuse is a programmer error here. */
-function checkBodies(bodies: ReadonlyArray<RecordBody>, held: { readonly lastIndex: number }): void {
-  let lastIndex = held.lastIndex
-  for (const body of bodies) {
-    const refusal = refusalOf(body, { lastIndex })
-    invariant(refusal === undefined, `cannot append: ${refusal}`)
-    if (body._tag === "Entry") lastIndex = body.entry.index
-    if (body._tag === "TruncateFrom") lastIndex = body.fromIndex - 1
-  }
-}
-
-const makeSegment = Effect.fnUntraced(function* (directory: string, header: Omit<SegmentHeader, "salt">) {
-  const salt = new Uint8Array(8)
-  for (let at = 0; at < salt.length; at++) salt[at] = yield* Random.nextIntBetween(0, 256)
-  const made: SegmentHeader = { ...header, salt }
-  const zeros = new Uint8Array(header.sizeBytes - SEGMENT_HEADER_BYTES)
-  yield* writeFileAtomically({
-    directory,
-    name: segmentName(header.number),
-    parts: [encodeSegmentHeader(made), zeros]
-  })
-  return made
-})
-
-const openActive = Effect.fnUntraced(function* (directory: string, from: Omit<Active, "file">) {
-  const file = yield* openFile(`${directory}/${segmentName(from.header.number)}`, "r+")
-  return { ...from, file } satisfies Active
-})
-
-const freshActive = Effect.fnUntraced(function* (directory: string, header: Omit<SegmentHeader, "salt">) {
-  const made = yield* makeSegment(directory, header)
-  return yield* openActive(directory, {
-    header: made,
-    endOffset: SEGMENT_HEADER_BYTES,
-    checksum: 0,
-    isEntered: false
-  })
-})
-
 const make = Effect.fnUntraced(function* (options: FileLogOptions) {
-  const { directory } = options
+  const { clusterId, directory } = options
   const segmentSizeBytes = options.segmentSizeBytes ?? SEGMENT_SIZE_BYTES_DEFAULT
   invariant(segmentSizeBytes >= 4096 && segmentSizeBytes % 8 === 0, "a segment is at least 4096 bytes, a multiple of 8")
-  const opened: OpenedLog = yield* openLog({ directory, mustExist: options.mustExist ?? false })
+  const opened = yield* openLog({ directory, mustExist: options.mustExist ?? false, clusterId })
   const { held, last } = opened
   let batch = opened.batch
   let markedBatch = batch
   let poison: LogFailed | undefined
   const turn = yield* Semaphore.make(1)
   const written = yield* Queue.sliding<void>(1)
+  const halfFull = yield* Queue.sliding<void>(1)
+  const closing = yield* Deferred.make<never, LogFailed>()
+  const next = yield* makeNextSegment(directory)
 
-  let active: Active = yield* last === undefined
-    ? freshActive(directory, {
-        number: 1,
-        baseIndex: 1,
-        sizeBytes: segmentSizeBytes,
-        previousChecksum: 0,
-        clusterId: undefined
-      })
-    : openActive(directory, { ...last, isEntered: last.endOffset > SEGMENT_HEADER_BYTES })
+  const makeFirst = Effect.gen(function* () {
+    const header = yield* makeFirstSegment(directory, { sizeBytes: segmentSizeBytes, clusterId })
+    enterSegment(held, header)
+    return yield* openSegmentFile(directory, header)
+  })
+  let active: SegmentFile = yield* last === undefined ? makeFirst : openSegmentFile(directory, last.header, last)
+
+  const tellWhenHalfFull = Effect.suspend(() =>
+    active.endOffset * 2 > active.header.sizeBytes ? Queue.offer(halfFull, undefined) : Effect.void
+  )
 
   /** Writes one batch into the active segment, where it must fit, and syncs. */
   const writeBatch = Effect.fnUntraced(function* (bodies: ReadonlyArray<RecordBody>, sizeBytes: number) {
-    const { header, file, endOffset } = active
-    const bytes = new Uint8Array(sizeBytes)
-    const offsets: Array<number> = []
-    let at = 0
-    for (const [position, body] of bodies.entries()) {
-      const offset = endOffset + at
-      offsets.push(offset)
-      const record = { batch: batch + 1, endsBatch: position === bodies.length - 1, body }
-      at += encodeRecord(record, { target: bytes, at, place: { salt: header.salt, offset } })
-    }
-    yield* writeAll(file, bytes, endOffset)
-    yield* syncData(file)
+    const { bytes, offsets } = encodeBatch(active, { number: batch + 1, bodies, sizeBytes })
+    yield* writeBatchBytes(active, bytes)
     batch += 1
-    active.endOffset += sizeBytes
-    active.checksum = checksum(bytes, active.checksum)
-    active.isEntered = true
     bodies.forEach((body, position) => {
-      index(held, body, { segment: header.number, offset: offsets[position]! })
+      index(held, body, { segment: active.header.number, offset: offsets[position]! })
     })
+    yield* tellWhenHalfFull
   })
 
-  /** Makes the next segment, then seals this one: a sealed segment without a successor is thus always corruption. */
-  const roll = Effect.fnUntraced(function* (neededBytes: number) {
+  /** Enters the next segment, then seals this one: a sealed segment without a successor is thus always corruption. */
+  const roll = Effect.gen(function* () {
     const seal: RecordBody = { _tag: "Seal", lastIndex: held.lastIndex }
-    const place = { salt: active.header.salt, offset: active.endOffset }
-    const sealBytes = new Uint8Array(SEAL_BYTES)
-    encodeRecord({ batch: batch + 1, endsBatch: true, body: seal }, { target: sealBytes, at: 0, place })
-    const next = yield* freshActive(directory, {
+    const sealBatch = { number: batch + 1, bodies: [seal], sizeBytes: SEAL_BYTES }
+    const header = yield* next.enter({
       number: active.header.number + 1,
       baseIndex: held.lastIndex + 1,
-      sizeBytes: Math.max(segmentSizeBytes, Math.ceil(neededBytes / 4096) * 4096),
-      previousChecksum: checksum(sealBytes, active.checksum),
-      clusterId: active.header.clusterId
+      baseTerm: termAt(held, held.lastIndex) ?? 0,
+      previousChecksum: checksum(encodeBatch(active, sealBatch).bytes, active.checksum),
+      salt: yield* newSalt,
+      clusterId: clusterId ?? active.header.clusterId
     })
     yield* writeBatch([seal], SEAL_BYTES)
     yield* closeFile(active.file)
     held.anchorNext = true
-    active = next
+    enterSegment(held, header)
+    active = yield* openSegmentFile(directory, header)
   })
 
-  const appendBodies = Effect.fnUntraced(function* (bodies: ReadonlyArray<RecordBody>) {
-    const hardState: RecordBody = { _tag: "HardState", hardState: held.hardState }
-    const bodiesBytes = bodies.reduce((sum, body) => sum + bodyBytes(body), 0)
-    const headBytes = bodyBytes(hardState)
-    const needed = (active.isEntered ? 0 : headBytes) + bodiesBytes
-    if (active.endOffset + needed + SEAL_BYTES > active.header.sizeBytes) {
-      yield* roll(SEGMENT_HEADER_BYTES + headBytes + bodiesBytes + SEAL_BYTES)
-    }
-    if (active.isEntered) yield* writeBatch(bodies, bodiesBytes)
-    else yield* writeBatch([hardState, ...bodies], headBytes + bodiesBytes)
-  })
+  const headOf = (): RecordBody => ({ _tag: "HardState", hardState: held.hardState })
+  const sizeOf = (bodies: ReadonlyArray<RecordBody>) => bodies.reduce((sum, body) => sum + bodyBytes(body), 0)
 
-  /** One batch at a time, to its end; after a failure, none: what the disk holds is then unknown, and a sync never retried. */
-  const exclusively = (work: Effect.Effect<void, LogFailed>) =>
-    turn.withPermits(1)(
-      Effect.uninterruptible(
-        Effect.suspend(() => {
-          if (poison !== undefined) return Effect.fail(poison)
-          return Effect.tapError(work, (failure) =>
-            Effect.sync(() => {
-              poison = new LogFailed({ message: `The log is poisoned: ${failure.message}`, cause: failure })
-            })
-          )
-        })
-      )
-    )
-
-  const append = (writes: ReadonlyArray<LogWrite>) => {
-    const bodies = bodiesOf(writes)
-    if (bodies.length === 0) return Effect.void
-    const work = Effect.suspend(() => {
-      checkBodies(bodies, held)
-      return appendBodies(bodies)
-    })
-    return Effect.andThen(exclusively(work), Queue.offer(written, undefined)).pipe(Effect.asVoid)
+  /** A batch that begins the log anew begins a segment too: those before it are of no use then. */
+  const mustRoll = ({ bodies, restarts }: LogBatch) => {
+    if (restarts && isEntered(active)) return true
+    const neededBytes = sizeOf(bodies) + (isEntered(active) ? 0 : bodyBytes(headOf()))
+    return active.endOffset + neededBytes + SEAL_BYTES > active.header.sizeBytes
   }
 
-  const mark = Effect.suspend(() => {
-    if (markedBatch === batch) return Effect.void
-    const durable: RecordBody = { _tag: "DurableThrough", batch }
-    return Effect.tap(appendBodies([durable]), () =>
+  /** Waits until there is room for the batch. Nothing of it is written yet: whoever waits may give up. */
+  const roomFor = (batch: LogBatch) =>
+    Effect.suspend(() => {
+      if (!mustRoll(batch)) return Effect.void
+      const neededBytes = SEGMENT_HEADER_BYTES + bodyBytes(headOf()) + sizeOf(batch.bodies) + SEAL_BYTES
+      const sizeBytes = Math.max(segmentSizeBytes, Math.ceil(neededBytes / 4096) * 4096)
+      return Effect.raceFirst(next.prepare(sizeBytes), Deferred.await(closing))
+    })
+
+  const appendBatch = Effect.fnUntraced(function* (batch: LogBatch) {
+    if (mustRoll(batch)) yield* roll
+    const bodies = batch.restarts ? beginningAt(batch, active.header.number) : batch.bodies
+    const all = isEntered(active) ? bodies : [headOf(), ...bodies]
+    yield* writeBatch(all, sizeOf(all))
+    if (batch.restarts) yield* removeSegmentsBelow(directory, held.neededSegment)
+  })
+
+  const poisoning = <A>(work: Effect.Effect<A, LogFailed>) =>
+    Effect.tapError(work, (failure) =>
       Effect.sync(() => {
-        markedBatch = batch
+        poison = new LogFailed({ message: `The log is poisoned: ${failure.message}`, cause: failure })
       })
     )
+
+  /** One batch at a time, to its end; after a failure, none: what the disk holds is then unknown, and a sync never retried. */
+  const exclusively = (batchNow: () => LogBatch | undefined, done: Effect.Effect<void> = Effect.void) =>
+    turn.withPermits(1)(
+      Effect.suspend(() => {
+        if (poison !== undefined) return Effect.fail(poison)
+        const batch = batchNow()
+        if (batch === undefined) return Effect.void
+        const room = roomFor(batch)
+        return Effect.andThen(
+          poisoning(room),
+          Effect.uninterruptible(Effect.andThen(poisoning(appendBatch(batch)), done))
+        )
+      })
+    )
+
+  const append = (writes: ReadonlyArray<LogWrite>) =>
+    Effect.andThen(
+      exclusively(() => {
+        const batch = batchOf(writes, held)
+        return batch.bodies.length === 0 ? undefined : batch
+      }),
+      Queue.offer(written, undefined)
+    ).pipe(Effect.asVoid)
+
+  const compact = Effect.fnUntraced(function* ({ throughIndex }: { readonly throughIndex: number }) {
+    yield* exclusively(() => {
+      const mark = held.snapshot
+      invariant(
+        throughIndex <= (mark?.index ?? 0),
+        `cannot compact through ${throughIndex}: no snapshot stands for that`
+      )
+      const firstSegment = firstSegmentAfter(held, throughIndex)
+      if (mark === undefined || firstSegment <= held.neededSegment) return undefined
+      return { bodies: [{ _tag: "SnapshotMark", mark, restarts: false, firstSegment }], restarts: false }
+    })
+    yield* removeSegmentsBelow(directory, held.neededSegment)
+    return held.firstIndex
   })
+
+  const durableMark = (): LogBatch | undefined =>
+    markedBatch === batch ? undefined : { bodies: [{ _tag: "DurableThrough", batch }], restarts: false }
+  const mark = exclusively(
+    durableMark,
+    Effect.sync(() => {
+      markedBatch = batch
+    })
+  )
 
   const markWhenIdle = Effect.gen(function* () {
     yield* Queue.take(written)
@@ -206,23 +186,50 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       seen = batch
       yield* Effect.sleep(IDLE_MS)
     }
-    yield* exclusively(mark)
+    yield* mark
   })
+  const prepareWhenHalfFull = Effect.gen(function* () {
+    yield* Queue.take(halfFull)
+    // The append that needs it tries again, and reports what comes of that.
+    yield* Effect.catchTag(next.prepare(segmentSizeBytes), "LogFailed", ({ message }) =>
+      Effect.andThen(Effect.logWarning(message), Effect.sleep(RETRY_MS))
+    )
+  })
+
+  // On closing, the fibers below end before this runs. The mark saves the next start a doubt, no more: damage to the
+  // last batch is then told from a torn tail. It is not worth waiting for room.
+  yield* Effect.addFinalizer(() =>
+    Effect.suspend(() => {
+      const last = durableMark()
+      return last === undefined || (mustRoll(last) && next.readyBytes() < segmentSizeBytes) ? Effect.void : mark
+    }).pipe(Effect.ignore, Effect.andThen(Effect.ignore(closeFile(active.file))), Effect.andThen(next.remove))
+  )
   // A failure has poisoned the log by then: the next append reports it.
   yield* Effect.forkScoped(Effect.ignore(Effect.forever(markWhenIdle)))
-  // The mark on closing saves the next start a doubt, no more: damage to the last batch is then told from a torn tail.
+  yield* Effect.forkScoped(Effect.forever(prepareWhenHalfFull))
+  yield* tellWhenHalfFull
   yield* Effect.addFinalizer(() =>
-    Effect.ignore(exclusively(mark)).pipe(Effect.andThen(Effect.ignore(closeFile(active.file))))
+    Deferred.fail(
+      closing,
+      new LogFailed({ message: `Cannot append in "${directory}": no room, and the log is closing` })
+    )
   )
 
-  return LogStore.of({
+  const store = LogStore.of({
     recovered: recoveredOf(held),
     append,
     read: (range) => readEntries({ directory, held }, range)
   })
+  const space = LogSpace.of({
+    firstIndex: Effect.sync(() => held.firstIndex),
+    compact,
+    room: SubscriptionRef.get(next.room),
+    roomChanges: SubscriptionRef.changes(next.room)
+  })
+  return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
 })
 
 /** The log in `directory`; it fails with LogCorrupt when the files hold what no crash leaves behind. */
-export function layerFile(options: FileLogOptions): Layer.Layer<LogStore, LogFailed | LogCorrupt> {
-  return Layer.effect(LogStore, make(options))
+export function layerFile(options: FileLogOptions): Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt> {
+  return Layer.effectContext(make(options))
 }

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { closeFile, openFile, readAt } from "./Files.ts"
 import type { LogEntry } from "./LogEntry.ts"
 import { type Anchor, anchorBelow, type LogIndex } from "./LogIndex.ts"
-import { LogCorrupt } from "./LogStore.ts"
+import { compactedAway, LogCorrupt } from "./LogStore.ts"
 import { decodeHeader, decodeRecord, RECORD_HEADER_BYTES, recordBytes } from "./Record.ts"
 import { decodeSegmentSalt, SEGMENT_HEADER_BYTES, segmentName } from "./Segment.ts"
 
@@ -32,14 +32,22 @@ const openSegment = (directory: string, number: number) =>
     )
   )
 
-/** Reads what {@link LogStore} promises of `read`. `held` may grow meanwhile, and be truncated: the range is looked at first. */
-export const readEntries = Effect.fnUntraced(function* (
-  log: { readonly directory: string; readonly held: LogIndex },
-  range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
-) {
+interface Range {
+  readonly fromIndex: number
+  readonly toIndex: number
+  readonly maxBytes: number
+}
+
+interface HeldLog {
+  readonly directory: string
+  readonly held: LogIndex
+}
+
+const readHeld = Effect.fnUntraced(function* (log: HeldLog, range: Range) {
   const toIndex = Math.min(range.toIndex, log.held.lastIndex)
   const entries: Array<LogEntry> = []
   if (range.fromIndex < 1 || range.fromIndex > toIndex) return entries
+  if (range.fromIndex < log.held.firstIndex) return yield* compactedAway(range.fromIndex, log.held)
   const first = anchorBelow(log.held.anchors, range.fromIndex)
   const last = anchorBelow(log.held.anchors, toIndex)
   // A copy: an append may truncate the anchors while this waits for the disk.
@@ -96,3 +104,10 @@ export const readEntries = Effect.fnUntraced(function* (
   }
   return entries
 }, Effect.scoped)
+
+/** Reads what {@link LogStore} promises of `read`. `held` may grow meanwhile, and be truncated: the range is looked at first. */
+export const readEntries = (log: HeldLog, range: Range) =>
+  Effect.catchTag(readHeld(log, range), "LogFailed", (failure) =>
+    // Its segment was removed between the look and the opening.
+    Effect.fail(range.fromIndex < log.held.firstIndex ? compactedAway(range.fromIndex, log.held) : failure)
+  )

@@ -7,13 +7,15 @@ import {
   renameFile,
   syncDirectory,
   syncFile,
+  unlinkFile,
   withFile,
   writeAll,
   writeFileAtomically
 } from "./Files.ts"
 import type { LogIndex } from "./LogIndex.ts"
 import { LogCorrupt } from "./LogStore.ts"
-import { emptyRecovery, type Recovery, readSegment } from "./Recovery.ts"
+import { NEXT_SEGMENT } from "./NextSegment.ts"
+import { emptyRecovery, type Recovery, readSegment, refusalOfChain } from "./Recovery.ts"
 import { segmentName, segmentNumber } from "./Segment.ts"
 
 /** What recovery hands to the writer: `last` is the segment that goes on, undefined for a log without any. */
@@ -70,17 +72,41 @@ const setAside = Effect.fnUntraced(function* (directory: string, name: string) {
   yield* Effect.logWarning(`Set aside "${name}", which a stop left behind, as "${name}.aside"`)
 })
 
+/** The segments that no other is missing behind: those before a gap were compacted away, but for their removal. */
+function lastRun(names: ReadonlyArray<string>): ReadonlyArray<string> {
+  const isFollowed = (name: string, position: number) => {
+    const next = names[position + 1]
+    return next === undefined || segmentNumber(next) === (segmentNumber(name) ?? 0) + 1
+  }
+  return names.slice(names.findLastIndex((name, position) => !isFollowed(name, position)) + 1)
+}
+
+/**
+ * Removes what the log does not need any more: a mark that is durable has said so. What cannot be removed takes room
+ * until the next time, no more.
+ */
+export const removeSegmentsBelow = (directory: string, neededSegment: number) =>
+  Effect.gen(function* () {
+    const names = yield* listDirectory(directory)
+    const needless = names.filter((name) => (segmentNumber(name) ?? neededSegment) < neededSegment)
+    for (const name of needless) yield* unlinkFile(`${directory}/${name}`)
+    if (needless.length > 0) yield* syncDirectory(directory)
+  }).pipe(Effect.catchTag("LogFailed", (failure) => Effect.logWarning(`Cannot remove a segment: ${failure.message}`)))
+
 /** Reads all segments of `directory`, which is made when it is missing. */
 export const openLog = Effect.fnUntraced(function* (options: {
   readonly directory: string
   readonly mustExist: boolean
+  readonly clusterId: string | undefined
 }) {
   const { directory } = options
   yield* makeDirectory(directory)
   const names = (yield* listDirectory(directory)).sort()
   for (const name of names.filter((name) => name.endsWith(".tmp"))) yield* setAside(directory, name)
-  const segments = names.filter((name) => segmentNumber(name) !== undefined)
-  const recovery = emptyRecovery()
+  // It never held a record.
+  if (names.includes(NEXT_SEGMENT)) yield* unlinkFile(`${directory}/${NEXT_SEGMENT}`)
+  const segments = lastRun(names.filter((name) => segmentNumber(name) !== undefined))
+  const recovery = emptyRecovery(options.clusterId)
   let torn: TornTail | undefined
   let leftover: string | undefined
   let lastBatch: LastBatch | undefined
@@ -118,13 +144,15 @@ export const openLog = Effect.fnUntraced(function* (options: {
       }
     }
   }
-  if (recovery.last?.sealed === true) {
-    const name = segmentName(recovery.last.header.number + 1)
-    return yield* corruptionOf({ name, offset: 0, index: recovery.held.lastIndex + 1, what: "the segment is missing" })
+  const refusal = refusalOfChain(recovery)
+  if (refusal !== undefined) {
+    const { segment, what } = refusal
+    return yield* corruptionOf({ name: segmentName(segment), offset: 0, index: recovery.held.lastIndex + 1, what })
   }
   // Only now that the whole chain is read is anything changed: a refused log is left as it was found.
   if (lastBatch !== undefined) yield* renew(directory, lastBatch)
   if (leftover !== undefined) yield* setAside(directory, leftover)
   if (torn !== undefined) yield* repair(directory, torn)
-  return { held: recovery.held, batch: recovery.batch, last: recovery.last } satisfies OpenedLog
+  yield* removeSegmentsBelow(directory, recovery.held.neededSegment)
+  return { held: recovery.held, batch: recovery.batch ?? 0, last: recovery.last } satisfies OpenedLog
 })

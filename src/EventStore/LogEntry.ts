@@ -16,3 +16,9 @@ export interface HardState {
   readonly currentTerm: number
   readonly votedFor: string | undefined
 }
+
+/** A durable snapshot, as the log knows it: `index` is the last entry that it stands for, `term` that entry's (§7). */
+export interface SnapshotMark {
+  readonly index: number
+  readonly term: number
+}

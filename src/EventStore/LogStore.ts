@@ -3,23 +3,36 @@
  * Not the format (FORMAT.md) and not consensus.
  */
 import { Context, type Effect, Schema } from "effect"
-import type { HardState, LogEntry } from "./LogEntry.ts"
+import type { HardState, LogEntry, SnapshotMark } from "./LogEntry.ts"
 
 /**
- * One ordered step of a log: first the truncation, then the hard state, then the entries.
+ * One ordered step of a log: first the truncation, then the snapshot mark, then the hard state, then the entries.
  * `truncateFromIndex` removes that entry and all after it; `entries` follow the last index without a gap.
  */
 export interface LogWrite {
   readonly truncateFromIndex?: number
+  /**
+   * A snapshot that is durable already (C14). Where the log holds its entry, of its term, it is noted and all entries
+   * stay. Otherwise the log begins anew behind it, without any entry: that is how a snapshot beyond the end of the log
+   * is installed (§7). One that is older than the newest mark changes nothing.
+   */
+  readonly snapshot?: SnapshotMark
   readonly hardState?: HardState
   readonly entries: ReadonlyArray<LogEntry>
 }
 
-/** What a log held when it was opened. `firstIndex` is 1 until history is compacted; an empty log has `lastIndex` 0. */
+/**
+ * What a log held when it was opened. `firstIndex` is 1 until history is compacted. A log without entries has a
+ * `lastIndex` of `firstIndex` − 1: of 0, or of its snapshot's.
+ */
 export interface Recovered {
   readonly hardState: HardState
   readonly firstIndex: number
   readonly lastIndex: number
+  /** The term of entry `firstIndex` − 1; absent when there is no such entry. */
+  readonly previousTerm?: number
+  /** The newest mark; absent when there is none. It lies from `firstIndex` − 1 to `lastIndex`. */
+  readonly snapshot?: SnapshotMark
   /** Ascending: the first index of every run of entries of one term. */
   readonly termRuns: ReadonlyArray<{ readonly fromIndex: number; readonly term: number }>
 }
@@ -27,8 +40,17 @@ export interface Recovered {
 /** A write, sync or read that the operating system refused. After a failed write or sync the log is poisoned for good. */
 export class LogFailed extends Schema.TaggedError<LogFailed>()("LogFailed", {
   message: Schema.String,
+  /** `compacted`: a read below the first index. A snapshot stands for those entries; the log is none the worse. */
+  reason: Schema.optionalKey(Schema.Literals(["compacted"])),
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
+
+/** What a read of `fromIndex` fails with where `held` begins above it. */
+export const compactedAway = (fromIndex: number, held: { readonly firstIndex: number }): LogFailed =>
+  new LogFailed({
+    message: `Cannot read entry ${fromIndex}: a snapshot stands for all entries below ${held.firstIndex}`,
+    reason: "compacted"
+  })
 
 /** The files hold what no crash leaves behind: the node must neither vote nor serve. */
 export class LogCorrupt extends Schema.TaggedError<LogCorrupt>()("LogCorrupt", {
@@ -45,7 +67,10 @@ export class LogStore extends Context.Service<
     readonly recovered: Recovered
     /** Writes all steps in order, then syncs once. Durable when it returns; after a failure nothing more succeeds. */
     readonly append: (writes: ReadonlyArray<LogWrite>) => Effect.Effect<void, LogFailed>
-    /** Entries `fromIndex`..`toIndex` (inclusive), at least one if it exists, then as many as fit in `maxBytes` of payload. */
+    /**
+     * Entries `fromIndex`..`toIndex` (inclusive), at least one if it exists, then as many as fit in `maxBytes` of
+     * payload. A range that begins with entries which were compacted away fails, with that reason.
+     */
     readonly read: (range: {
       readonly fromIndex: number
       readonly toIndex: number

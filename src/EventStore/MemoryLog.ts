@@ -1,29 +1,50 @@
 /** The log in memory: the contract of LogStore without a disk, for tests and simulations. It forgets when its scope closes. */
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, Stream } from "effect"
 import { invariant } from "../Invariant.ts"
-import type { LogEntry } from "./LogEntry.ts"
-import { LogStore, type LogWrite } from "./LogStore.ts"
+import type { LogEntry, SnapshotMark } from "./LogEntry.ts"
+import { type LogRoom, LogSpace } from "./LogSpace.ts"
+import { compactedAway, LogStore, type LogWrite } from "./LogStore.ts"
 
-function applyWrite(entries: Array<LogEntry>, write: LogWrite): void {
-  const { truncateFromIndex } = write
+interface Held {
+  firstIndex: number
+  snapshot: SnapshotMark | undefined
+  /** From `firstIndex` on, without a gap. */
+  entries: Array<LogEntry>
+}
+
+const lastIndexOf = ({ entries, firstIndex }: Held): number => firstIndex + entries.length - 1
+
+function applyMark(held: Held, mark: SnapshotMark): void {
+  if (mark.index <= (held.snapshot?.index ?? 0)) return
+  held.snapshot = mark
+  if (held.entries[mark.index - held.firstIndex]?.term === mark.term) return
+  held.firstIndex = mark.index + 1
+  held.entries = []
+}
+
+function applyWrite(held: Held, write: LogWrite): void {
+  const { snapshot, truncateFromIndex } = write
   if (truncateFromIndex !== undefined) {
-    invariant(truncateFromIndex >= 1 && truncateFromIndex <= entries.length + 1, "truncation outside of the log")
-    entries.length = truncateFromIndex - 1
+    const keptIndex = Math.max(held.firstIndex - 1, held.snapshot?.index ?? 0)
+    const isWithin = truncateFromIndex > keptIndex && truncateFromIndex <= lastIndexOf(held) + 1
+    invariant(isWithin, "truncation outside of the log, or of what a snapshot stands for")
+    held.entries.length = truncateFromIndex - held.firstIndex
   }
+  if (snapshot !== undefined) applyMark(held, snapshot)
   for (const entry of write.entries) {
-    invariant(entry.index === entries.length + 1, "an entry does not follow the last one")
-    entries.push(entry)
+    invariant(entry.index === lastIndexOf(held) + 1, "an entry does not follow the last one")
+    held.entries.push(entry)
   }
 }
 
 function readRange(
-  entries: ReadonlyArray<LogEntry>,
+  { entries, firstIndex }: Held,
   range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
 ): ReadonlyArray<LogEntry> {
   const found: Array<LogEntry> = []
-  if (range.fromIndex < 1) return found
+  const from = range.fromIndex - firstIndex
   let payloadBytes = 0
-  for (const entry of entries.slice(range.fromIndex - 1, Math.max(range.fromIndex - 1, range.toIndex))) {
+  for (const entry of entries.slice(from, Math.max(from, range.toIndex - firstIndex + 1))) {
     payloadBytes += entry.payload.length
     if (found.length > 0 && payloadBytes > range.maxBytes) return found
     found.push(entry)
@@ -31,15 +52,36 @@ function readRange(
   return found
 }
 
-/** An empty log that lives as long as its layer. */
-export const layerMemory: Layer.Layer<LogStore> = Layer.sync(LogStore, () => {
-  const entries: Array<LogEntry> = []
-  return LogStore.of({
+const roomy: LogRoom = { _tag: "Roomy" }
+
+/** An empty log that lives as long as its layer. It has room for ever, and compacts to the entry. */
+export const layerMemory: Layer.Layer<LogStore | LogSpace> = Layer.syncContext(() => {
+  const held: Held = { firstIndex: 1, snapshot: undefined, entries: [] }
+  const store = LogStore.of({
     recovered: { hardState: { currentTerm: 0, votedFor: undefined }, firstIndex: 1, lastIndex: 0, termRuns: [] },
     append: (writes) =>
       Effect.sync(() => {
-        for (const write of writes) applyWrite(entries, write)
+        for (const write of writes) applyWrite(held, write)
       }),
-    read: (range) => Effect.sync(() => readRange(entries, range))
+    read: (range) =>
+      Effect.suspend(() => {
+        const { fromIndex, toIndex } = range
+        if (fromIndex < 1 || fromIndex > Math.min(toIndex, lastIndexOf(held))) return Effect.succeed([])
+        if (fromIndex < held.firstIndex) return Effect.fail(compactedAway(fromIndex, held))
+        return Effect.succeed(readRange(held, range))
+      })
   })
+  const space = LogSpace.of({
+    firstIndex: Effect.sync(() => held.firstIndex),
+    compact: ({ throughIndex }) =>
+      Effect.sync(() => {
+        invariant(throughIndex <= (held.snapshot?.index ?? 0), "compaction above the newest snapshot mark")
+        held.entries.splice(0, Math.max(0, throughIndex + 1 - held.firstIndex))
+        held.firstIndex = Math.max(held.firstIndex, throughIndex + 1)
+        return held.firstIndex
+      }),
+    room: Effect.succeed(roomy),
+    roomChanges: Stream.make(roomy)
+  })
+  return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
 })

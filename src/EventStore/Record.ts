@@ -1,6 +1,6 @@
 /** One record of a segment: its bytes, and back. Pure. The layout is in FORMAT.md; what records mean together is in Recovery.ts. */
 import { checksum, getUint64, setUint64, viewOf } from "./Bytes.ts"
-import type { EntryType, HardState, LogEntry } from "./LogEntry.ts"
+import type { EntryType, HardState, LogEntry, SnapshotMark } from "./LogEntry.ts"
 
 export const RECORD_HEADER_BYTES = 40
 
@@ -9,8 +9,19 @@ export type RecordBody =
   | { readonly _tag: "Entry"; readonly entry: LogEntry }
   | { readonly _tag: "HardState"; readonly hardState: HardState }
   | { readonly _tag: "TruncateFrom"; readonly fromIndex: number }
+  | SnapshotMarkBody
   | { readonly _tag: "DurableThrough"; readonly batch: number }
   | { readonly _tag: "Seal"; readonly lastIndex: number }
+
+/** A durable snapshot stands for all entries through `mark.index`. */
+export interface SnapshotMarkBody {
+  readonly _tag: "SnapshotMark"
+  readonly mark: SnapshotMark
+  /** The log begins anew behind the mark: no entry before this record is part of it any more. */
+  readonly restarts: boolean
+  /** Segments below this one are of no use any more, and may be missing. */
+  readonly firstSegment: number
+}
 
 /** A body in its batch. The last record of a batch says so: without it, the batch was torn. */
 export interface Record {
@@ -36,10 +47,12 @@ export interface RecordHeader {
   readonly payloadChecksum: number
 }
 
-const TYPE = { Entry: 1, HardState: 2, TruncateFrom: 3, DurableThrough: 5, Seal: 6 } as const
+const TYPE = { Entry: 1, HardState: 2, TruncateFrom: 3, SnapshotMark: 4, DurableThrough: 5, Seal: 6 } as const
 const ENTRY_TYPES: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
 const FLAG_ENDS_BATCH = 0x80
 const FLAG_VOTED = 0x01
+const FLAG_RESTARTS = 0x01
+const SNAPSHOT_MARK_BYTES = 8
 const NO_BYTES = new Uint8Array(0)
 const utf8 = new TextEncoder()
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true })
@@ -66,6 +79,11 @@ function fieldsOf(body: RecordBody): Fields {
     }
     case "TruncateFrom":
       return { type: TYPE.TruncateFrom, flags: 0, index: body.fromIndex, term: 0, payload: NO_BYTES }
+    case "SnapshotMark": {
+      const payload = new Uint8Array(SNAPSHOT_MARK_BYTES)
+      setUint64(viewOf(payload), 0, body.firstSegment)
+      return { type: TYPE.SnapshotMark, flags: body.restarts ? FLAG_RESTARTS : 0, ...body.mark, payload }
+    }
     case "DurableThrough":
       return { type: TYPE.DurableThrough, flags: 0, index: body.batch, term: 0, payload: NO_BYTES }
     case "Seal":
@@ -176,6 +194,12 @@ function bodyOf(header: RecordHeader, payload: Uint8Array): RecordBody | undefin
     }
     case TYPE.TruncateFrom:
       return { _tag: "TruncateFrom", fromIndex: header.index }
+    case TYPE.SnapshotMark: {
+      const firstSegment = payload.length === SNAPSHOT_MARK_BYTES ? getUint64(viewOf(payload), 0) : undefined
+      if (firstSegment === undefined || (flags & ~FLAG_RESTARTS) !== 0) return undefined
+      const mark = { index: header.index, term: header.term }
+      return { _tag: "SnapshotMark", mark, restarts: flags === FLAG_RESTARTS, firstSegment }
+    }
     case TYPE.DurableThrough:
       return { _tag: "DurableThrough", batch: header.index }
     case TYPE.Seal:

@@ -6,6 +6,7 @@
  */
 import { invariant } from "../Invariant.ts"
 import { checksum, isZeroFrom } from "./Bytes.ts"
+import { enterSegment } from "./Compaction.ts"
 import { emptyLogIndex, index, type LogIndex, refusalOf } from "./LogIndex.ts"
 import { decodeHeader, decodeRecord, RECORD_HEADER_BYTES, type RecordBody } from "./Record.ts"
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./Segment.ts"
@@ -13,7 +14,12 @@ import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from ".
 /** The state of a log after the segments read so far; {@link readSegment} advances it. */
 export interface Recovery {
   readonly held: LogIndex
-  batch: number
+  /** The cluster that all segments belong to; one that was made before the node was formed carries none. */
+  clusterId: string | undefined
+  /** The last whole batch. Unknown at the beginning of a log whose first segments were compacted away. */
+  batch: number | undefined
+  /** The first segment that was read. */
+  first: number | undefined
   last:
     | {
         readonly header: SegmentHeader
@@ -36,8 +42,8 @@ export type SegmentRead =
   | { readonly _tag: "Leftover" }
   | { readonly _tag: "Corrupt"; readonly offset: number; readonly index: number; readonly what: string }
 
-export function emptyRecovery(): Recovery {
-  return { held: emptyLogIndex(), batch: 0, last: undefined }
+export function emptyRecovery(clusterId?: string): Recovery {
+  return { held: emptyLogIndex(), clusterId, batch: undefined, first: undefined, last: undefined }
 }
 
 /** Reads the next segment, all of whose file is `bytes`. */
@@ -48,26 +54,61 @@ export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boole
   }
   const header = decodeSegmentHeader(bytes)
   if (typeof header === "string") return corrupt(0, header)
-  const expectedNumber = (last?.header.number ?? 0) + 1
-  if (header.number !== expectedNumber)
-    return corrupt(0, `segment ${header.number} where ${expectedNumber} was expected`)
+  if (last !== undefined && header.number !== last.header.number + 1)
+    return corrupt(0, `segment ${header.number} where ${last.header.number + 1} was expected`)
   if (last !== undefined && !last.sealed) {
     if (isLast && laterBatchOffset(bytes, SEGMENT_HEADER_BYTES, header.salt, 0) === undefined)
       return { _tag: "Leftover" }
     return corrupt(0, "the segment before this one has lost its end")
   }
-  if (header.previousChecksum !== (last?.checksum ?? 0)) return corrupt(0, "the segment before this one has changed")
-  if (header.baseIndex !== held.lastIndex + 1) return corrupt(0, `the segment starts at entry ${header.baseIndex}`)
+  const foreign = foreignOf(recovery, header)
+  if (foreign !== undefined) return corrupt(0, foreign)
+  if (last !== undefined || header.number === 1) {
+    // Of a log that was compacted, nothing is there any more that the first of these could be compared with.
+    if (header.previousChecksum !== (last?.checksum ?? 0)) return corrupt(0, "the segment before this one has changed")
+    if (header.baseIndex !== held.lastIndex + 1) return corrupt(0, `the segment starts at entry ${header.baseIndex}`)
+  }
+  recovery.clusterId ??= header.clusterId
+  recovery.first ??= header.number
+  if (header.number === 1) recovery.batch = 0
+  enterSegment(held, header)
 
   const batches = readBatches(recovery, bytes, header)
   recovery.last = { header, ...batches }
   if (batches.refusal !== undefined) return corrupt(batches.damageOffset, batches.refusal)
   if (batches.what === undefined) return { _tag: "Clean" }
   if (batches.sealed) return corrupt(batches.damageOffset, "bytes follow the seal")
-  const provenAt = laterBatchOffset(bytes, batches.damageOffset, header.salt, recovery.batch + 1)
+  const provenAt = laterBatchOffset(bytes, batches.damageOffset, header.salt, (recovery.batch ?? 0) + 1)
   if (provenAt !== undefined)
     return corrupt(batches.damageOffset, `${batches.what}, and offset ${provenAt} proves it was synced`)
   return { _tag: "TornTail", offset: batches.endOffset, what: batches.what }
+}
+
+/** Why a segment is not of this log's cluster; undefined when it is. */
+function foreignOf({ clusterId, last }: Recovery, header: SegmentHeader): string | undefined {
+  if (header.clusterId === clusterId) return undefined
+  if (header.clusterId !== undefined) {
+    return clusterId === undefined ? undefined : `the segment is of cluster ${header.clusterId}, not of ${clusterId}`
+  }
+  return last?.header.clusterId === undefined ? undefined : "the segment names no cluster, and the one before it does"
+}
+
+/**
+ * What is wrong with all that was read together, once the last segment is read: segments before the first one may be
+ * missing only where a snapshot mark says that they are of no use, and the snapshot stands for all of their entries.
+ */
+export function refusalOfChain({
+  first,
+  held,
+  last
+}: Recovery): { readonly segment: number; readonly what: string } | undefined {
+  if (first === undefined || last === undefined) return undefined
+  if (last.sealed) return { segment: last.header.number + 1, what: "the segment is missing" }
+  if (first > held.neededSegment)
+    return { segment: first - 1, what: "the segment is missing, and no snapshot mark stands for it" }
+  const markedIndex = held.snapshot?.index ?? 0
+  if (markedIndex >= held.firstIndex - 1) return undefined
+  return { segment: first, what: `the log begins at entry ${held.firstIndex}, its snapshot mark is at ${markedIndex}` }
 }
 
 interface Batches {
@@ -90,6 +131,7 @@ function readBatches(recovery: Recovery, bytes: Uint8Array, header: SegmentHeade
   let sum = 0
   let sealed = false
   let offset = endOffset
+  let pendingBatch: number | undefined
   let pending: Array<{ readonly body: RecordBody; readonly offset: number }> = []
   const ended = (what: string | undefined, refusal?: string): Batches => {
     return { endOffset, lastBatchOffset, checksum: sum, sealed, what, damageOffset: offset, refusal }
@@ -101,7 +143,8 @@ function readBatches(recovery: Recovery, bytes: Uint8Array, header: SegmentHeade
     if (decoded._tag === "Unknown") return ended(undefined, decoded.what)
     const { record, lengthBytes } = decoded
     if (sealed) return ended(undefined, "a record follows the seal")
-    const batch = recovery.batch + 1
+    const batch = recovery.batch === undefined ? (pendingBatch ?? record.batch) : recovery.batch + 1
+    pendingBatch = batch
     if (record.batch !== batch) return ended(undefined, `batch ${record.batch} where ${batch} was expected`)
     pending.push({ body: record.body, offset })
     offset += lengthBytes

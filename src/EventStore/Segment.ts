@@ -18,12 +18,14 @@ export interface SegmentHeader {
   /** Eight random bytes that enter the checksum of every record here. */
   readonly salt: Uint8Array
   readonly clusterId: string | undefined
+  /** The term of the entry before `baseIndex`: known here though that entry may be compacted away. 0 before the first. */
+  readonly baseTerm: number
 }
 
 const MAGIC = new TextEncoder().encode("LITHAIR\n")
 const SALT_BYTES = 8
 const CLUSTER_ID_OFFSET = 56
-const CLUSTER_ID_BYTES_MAX = 64
+const CLUSTER_ID_BYTES_MAX = 56
 
 /** The file of a segment: its number in decimal, so that names sort as segments do. */
 export function segmentName(number: number): string {
@@ -49,6 +51,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   view.setUint32(40, header.previousChecksum, true)
   bytes.set(header.salt, 48)
   bytes.set(clusterId, CLUSTER_ID_OFFSET)
+  setUint64(view, 112, header.baseTerm)
   view.setUint32(124, checksum(bytes.subarray(0, 124)), true)
   return bytes
 }
@@ -65,7 +68,10 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
   const number = getUint64(view, 16)
   const baseIndex = getUint64(view, 24)
   const sizeBytes = getUint64(view, 32)
-  if (number === undefined || baseIndex === undefined || sizeBytes === undefined) return "a field is out of range"
+  const baseTerm = getUint64(view, 112)
+  if (number === undefined || baseIndex === undefined || sizeBytes === undefined || baseTerm === undefined) {
+    return "a field is out of range"
+  }
   if (bytes.length !== sizeBytes) return `the file has ${bytes.length} bytes, its header says ${sizeBytes}`
   const idField = head.subarray(CLUSTER_ID_OFFSET, CLUSTER_ID_OFFSET + CLUSTER_ID_BYTES_MAX)
   const idEnd = idField.indexOf(0)
@@ -76,7 +82,8 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
     sizeBytes,
     previousChecksum: view.getUint32(40, true),
     salt: head.slice(48, 48 + SALT_BYTES),
-    clusterId: clusterId === "" ? undefined : clusterId
+    clusterId: clusterId === "" ? undefined : clusterId,
+    baseTerm
   }
 }
 

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
 import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
+import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 
 export function entry(index: number, term = 1, payload = `entry ${index} of term ${term}`): LogEntry {
@@ -21,7 +22,24 @@ export function plain(found: ReadonlyArray<LogEntry>) {
   return found.map((one) => ({ ...one, payload: Array.from(one.payload) }))
 }
 
-export function logStoreContract(name: string, freshLayer: () => Layer.Layer<LogStore, LogFailed | LogCorrupt>): void {
+/** Entries from the first that is left on. */
+export const readLeft = Effect.gen(function* () {
+  const fromIndex = yield* (yield* LogSpace).firstIndex
+  const log = yield* LogStore
+  return yield* log.read({ fromIndex, toIndex: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER })
+})
+
+const failureOf = (fromIndex: number) =>
+  Effect.gen(function* () {
+    const log = yield* LogStore
+    const failure = yield* Effect.flip(log.read({ fromIndex, toIndex: Number.MAX_SAFE_INTEGER, maxBytes: 1 }))
+    return failure._tag === "LogFailed" ? failure.reason : failure._tag
+  })
+
+export function logStoreContract(
+  name: string,
+  freshLayer: () => Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt>
+): void {
   describe(`LogStore contract: ${name}`, () => {
     it.live("an empty log has lastIndex 0, no term and no vote", () =>
       Effect.gen(function* () {
@@ -96,6 +114,88 @@ export function logStoreContract(name: string, freshLayer: () => Layer.Layer<Log
         const appends = entries(1, 50).map((one) => log.append([{ entries: [one] }]))
         yield* Effect.all(appends, { concurrency: "unbounded" })
         assert.deepStrictEqual(plain(yield* readAll), plain(entries(1, 50)))
+      }).pipe(Effect.provide(freshLayer()))
+    )
+
+    it.live("a snapshot of an entry that is there leaves all entries in place (§7)", () =>
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        yield* log.append([{ entries: entries(1, 5) }])
+        yield* log.append([{ snapshot: { index: 3, term: 1 }, entries: entries(6, 7) }])
+        assert.deepStrictEqual(plain(yield* readAll), plain(entries(1, 7)))
+        assert.strictEqual(yield* (yield* LogSpace).firstIndex, 1)
+      }).pipe(Effect.provide(freshLayer()))
+    )
+
+    it.live("a snapshot beyond the end begins the log anew behind it (§7)", () =>
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        yield* log.append([{ entries: entries(1, 5) }])
+        yield* log.append([
+          { hardState: { currentTerm: 4, votedFor: "a" }, entries: [entry(6)] },
+          { snapshot: { index: 100, term: 3 }, entries: [] },
+          { entries: entries(101, 102, 4) }
+        ])
+        assert.strictEqual(yield* (yield* LogSpace).firstIndex, 101)
+        assert.deepStrictEqual(plain(yield* readLeft), plain(entries(101, 102, 4)))
+        assert.strictEqual(yield* failureOf(100), "compacted")
+        assert.strictEqual(yield* failureOf(1), "compacted")
+        yield* log.append([{ truncateFromIndex: 101, entries: entries(101, 103, 5) }])
+        assert.deepStrictEqual(plain(yield* readLeft), plain(entries(101, 103, 5)))
+      }).pipe(Effect.provide(freshLayer()))
+    )
+
+    it.live("a snapshot whose entry is there with another term begins the log anew behind it (§7)", () =>
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        yield* log.append([{ entries: entries(1, 100) }])
+        yield* log.append([{ snapshot: { index: 50, term: 2 }, entries: [] }])
+        assert.deepStrictEqual(yield* readLeft, [])
+        yield* log.append([{ entries: entries(51, 60, 2) }])
+        assert.deepStrictEqual(plain(yield* readLeft), plain(entries(51, 60, 2)))
+      }).pipe(Effect.provide(freshLayer()))
+    )
+
+    it.live("a snapshot older than the newest one changes nothing", () =>
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        yield* log.append([{ snapshot: { index: 100, term: 3 }, entries: entries(101, 102, 4) }])
+        yield* log.append([{ snapshot: { index: 40, term: 1 }, entries: [] }])
+        yield* log.append([{ snapshot: { index: 100, term: 3 }, entries: [] }])
+        assert.deepStrictEqual(plain(yield* readLeft), plain(entries(101, 102, 4)))
+      }).pipe(Effect.provide(freshLayer()))
+    )
+
+    it.live("compaction keeps all entries above its index, and reads below what is left say so (C14)", () =>
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        const space = yield* LogSpace
+        for (let index = 1; index <= 300; index += 10) yield* log.append([{ entries: entries(index, index + 9) }])
+        yield* log.append([{ snapshot: { index: 250, term: 1 }, entries: [] }])
+        for (const throughIndex of [0, 90, 200, 90, 250]) {
+          const firstIndex = yield* space.compact({ throughIndex })
+          assert.isAtMost(firstIndex, Math.max(throughIndex, 200) + 1)
+          assert.strictEqual(yield* space.firstIndex, firstIndex)
+          assert.deepStrictEqual(plain(yield* readLeft), plain(entries(firstIndex, 300)))
+          if (firstIndex > 1) assert.strictEqual(yield* failureOf(firstIndex - 1), "compacted")
+        }
+        yield* log.append([{ truncateFromIndex: 280, entries: entries(280, 281, 2) }])
+        const left = [...entries(yield* space.firstIndex, 279), ...entries(280, 281, 2)]
+        assert.deepStrictEqual(plain(yield* readLeft), plain(left))
+      }).pipe(Effect.provide(freshLayer()))
+    )
+
+    it.live("compaction above the newest snapshot, and truncation at or below it, are defects (C8, C14)", () =>
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        const space = yield* LogSpace
+        yield* log.append([{ entries: entries(1, 9) }])
+        assert.strictEqual((yield* Effect.exit(space.compact({ throughIndex: 1 })))._tag, "Failure")
+        yield* log.append([{ snapshot: { index: 5, term: 1 }, entries: [] }])
+        assert.strictEqual((yield* Effect.exit(space.compact({ throughIndex: 6 })))._tag, "Failure")
+        const truncation = log.append([{ truncateFromIndex: 5, entries: [] }])
+        assert.strictEqual((yield* Effect.exit(truncation))._tag, "Failure")
+        assert.deepStrictEqual(plain(yield* readAll), plain(entries(1, 9)))
       }).pipe(Effect.provide(freshLayer()))
     )
 

@@ -14,6 +14,8 @@ const BODIES: ReadonlyArray<RecordBody> = [
   { _tag: "HardState", hardState: { currentTerm: 3, votedFor: "" } },
   { _tag: "HardState", hardState: { currentTerm: MAX, votedFor: "knoten-ü:8081" } },
   { _tag: "TruncateFrom", fromIndex: 5 },
+  { _tag: "SnapshotMark", mark: { index: 7, term: 3 }, restarts: false, firstSegment: 1 },
+  { _tag: "SnapshotMark", mark: { index: MAX, term: MAX }, restarts: true, firstSegment: MAX },
   { _tag: "DurableThrough", batch: 9 },
   { _tag: "Seal", lastIndex: 0 }
 ]
@@ -58,14 +60,15 @@ describe("a record (FORMAT.md)", () => {
 
 describe("a segment's header (FORMAT.md)", () => {
   it("is decoded as it was encoded", () => {
-    for (const clusterId of [undefined, "0197a5f2-7c1e-7000-8000-000000000000", "c".repeat(64)]) {
+    for (const clusterId of [undefined, "0197a5f2-7c1e-7000-8000-000000000000", "c".repeat(56)]) {
       const header = {
         number: 7,
         baseIndex: 2 ** 40,
         sizeBytes: 4096,
         previousChecksum: 2 ** 32 - 1,
         salt: SALT,
-        clusterId
+        clusterId,
+        baseTerm: 2 ** 33
       }
       const file = new Uint8Array(4096)
       file.set(encodeSegmentHeader(header))
@@ -78,7 +81,15 @@ describe("a segment's header (FORMAT.md)", () => {
     const lines = document.split("```hex\n")[1]!.split("```")[0]!.trim().split("\n")
     const hex = lines.map((line) => line.slice(6).replaceAll(" ", "")).join("")
     const target = new Uint8Array(224)
-    const header = { number: 1, baseIndex: 1, sizeBytes: 4096, previousChecksum: 0, salt: SALT, clusterId: undefined }
+    const header = {
+      number: 1,
+      baseIndex: 1,
+      sizeBytes: 4096,
+      previousChecksum: 0,
+      salt: SALT,
+      clusterId: undefined,
+      baseTerm: 0
+    }
     target.set(encodeSegmentHeader(header))
     const hardState: RecordBody = { _tag: "HardState", hardState: { currentTerm: 1, votedFor: "a" } }
     const payload = new TextEncoder().encode("hello")

@@ -8,7 +8,7 @@ import { layerFile } from "../../src/EventStore/FileLog.ts"
 import type { HardState, LogEntry } from "../../src/EventStore/LogEntry.ts"
 import { LogStore, type LogWrite } from "../../src/EventStore/LogStore.ts"
 import { decodeRecord } from "../../src/EventStore/Record.ts"
-import { emptyRecovery, type Recovery, readSegment } from "../../src/EventStore/Recovery.ts"
+import { emptyRecovery, type Recovery, readSegment, refusalOfChain } from "../../src/EventStore/Recovery.ts"
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../../src/EventStore/Segment.ts"
 import { entries, entry } from "./logStoreContract.ts"
 
@@ -26,6 +26,7 @@ const written = Effect.fnUntraced(function* (how: "crashed" | "stopped") {
   const directory = mkdtempSync(join(tmpdir(), "lithair-damage-"))
   const files = () =>
     readdirSync(directory)
+      .filter((name) => name.endsWith(".log"))
       .sort()
       .map((name) => new Uint8Array(readFileSync(join(directory, name))))
   const crashed = yield* Effect.gen(function* () {
@@ -91,7 +92,7 @@ function recover(segments: ReadonlyArray<Uint8Array>): Outcome {
     const read = readSegment(recovery, bytes, position === segments.length - 1)
     if (read._tag === "Corrupt") return { _tag: "Refused" }
   }
-  if (recovery.last?.sealed === true) return { _tag: "Refused" }
+  if (refusalOfChain(recovery) !== undefined) return { _tag: "Refused" }
   return { _tag: "Opened", content: replay(segments, recovery) }
 }
 

@@ -1,0 +1,49 @@
+/** A batch of writes as the records that it is made of, checked before a byte of it is written. Pure. */
+import { index, type LogIndex, termAt } from "./LogIndex.ts"
+import type { LogWrite } from "./LogStore.ts"
+import type { RecordBody } from "./Record.ts"
+
+/** Records in order. With `restarts`, one of them begins the log anew, and they must be the first of their segment. */
+export interface LogBatch {
+  readonly bodies: ReadonlyArray<RecordBody>
+  readonly restarts: boolean
+}
+
+/** What recovery would refuse is a programmer error here. */
+export function batchOf(writes: ReadonlyArray<LogWrite>, held: LogIndex): LogBatch {
+  const marks = writes.some(({ snapshot }) => snapshot !== undefined)
+  // What the log will hold after each record; only a mark asks for terms.
+  const scratch: LogIndex = {
+    ...held,
+    segments: [],
+    anchors: [],
+    termRuns: marks ? held.termRuns.map((run) => ({ ...run })) : []
+  }
+  let bodies: Array<RecordBody> = []
+  let restarts = false
+  const put = (body: RecordBody) => {
+    index(scratch, body, { segment: 0, offset: 0 })
+    bodies.push(body)
+  }
+  for (const { truncateFromIndex, snapshot, hardState, entries } of writes) {
+    if (truncateFromIndex !== undefined) put({ _tag: "TruncateFrom", fromIndex: truncateFromIndex })
+    // An older snapshot than the newest was overtaken while it was taken: nothing rests on it.
+    if (snapshot !== undefined && snapshot.index > (scratch.snapshot?.index ?? 0)) {
+      const isHeld = termAt(scratch, snapshot.index) === snapshot.term
+      if (!isHeld) {
+        // Nothing before it in this batch stays but the hard state, and no reader could tell what is truncated.
+        bodies = bodies.filter(({ _tag }) => _tag === "HardState")
+        restarts = true
+      }
+      put({ _tag: "SnapshotMark", mark: snapshot, restarts: !isHeld, firstSegment: held.neededSegment })
+    }
+    if (hardState !== undefined) put({ _tag: "HardState", hardState })
+    for (const entry of entries) put({ _tag: "Entry", entry })
+  }
+  return { bodies, restarts }
+}
+
+/** The same records, for a segment that the log begins with once they are durable. */
+export function beginningAt({ bodies }: LogBatch, firstSegment: number): ReadonlyArray<RecordBody> {
+  return bodies.map((body) => (body._tag === "SnapshotMark" ? { ...body, firstSegment } : body))
+}

@@ -1,0 +1,107 @@
+/**
+ * The segment that comes after the one in use, prepared before it is needed: zero-filled and synced, so that neither a
+ * roll nor an append behind it waits for that. A disk without room for it is a state that passes, and no failure.
+ */
+import { Effect, Semaphore, SubscriptionRef } from "effect"
+import {
+  closeFile,
+  openFile,
+  renameFile,
+  syncData,
+  syncDirectory,
+  syncFile,
+  unlinkFile,
+  withFile,
+  writeAll
+} from "./Files.ts"
+import type { LogRoom } from "./LogSpace.ts"
+import type { LogFailed } from "./LogStore.ts"
+import { encodeSegmentHeader, type SegmentHeader, segmentName } from "./Segment.ts"
+
+/** Its name until it is entered. It never holds a record under this name. */
+export const NEXT_SEGMENT = "next.segment"
+
+/** Written and synced at once: a sync of all of it would hold up those of the appends meanwhile. */
+const STEP_BYTES = 1024 * 1024
+const RETRY_MS = 1000
+
+export interface NextSegment {
+  readonly room: SubscriptionRef.SubscriptionRef<LogRoom>
+  /** The size of the file that is ready; 0 while there is none. */
+  readonly readyBytes: () => number
+  /** Waits until a file of at least so many bytes is ready: for long, where the disk is short of space. */
+  readonly prepare: (sizeBytes: number) => Effect.Effect<void, LogFailed>
+  /** Makes the file that is ready the segment of that header; its name is durable when it returns. */
+  readonly enter: (header: Omit<SegmentHeader, "sizeBytes">) => Effect.Effect<SegmentHeader, LogFailed>
+  readonly remove: Effect.Effect<void>
+}
+
+/** Whether the operating system refused for want of space, of the disk or of a quota. */
+function isSpaceShort(failure: LogFailed): boolean {
+  const code = (failure.cause as NodeJS.ErrnoException | undefined)?.code
+  return code === "ENOSPC" || code === "EDQUOT"
+}
+
+export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
+  const path = `${directory}/${NEXT_SEGMENT}`
+  const room = yield* SubscriptionRef.make<LogRoom>({ _tag: "Roomy" })
+  const working = yield* Semaphore.make(1)
+  let readyBytes = 0
+
+  // Whatever is left of it is in nobody's way, and is written over.
+  const remove = Effect.suspend(() => {
+    readyBytes = 0
+    return Effect.ignore(unlinkFile(path))
+  })
+
+  const fill = (sizeBytes: number) =>
+    Effect.acquireUseRelease(
+      openFile(path, "w"),
+      Effect.fnUntraced(function* (file) {
+        const zeros = new Uint8Array(Math.min(STEP_BYTES, sizeBytes))
+        for (let offset = 0; offset < sizeBytes; offset += zeros.length) {
+          yield* writeAll(file, zeros.subarray(0, sizeBytes - offset), offset)
+          yield* syncData(file)
+        }
+        yield* syncFile(file)
+      }),
+      (file) => Effect.orDie(closeFile(file))
+    )
+
+  const fillWhenRoomy = Effect.fnUntraced(function* (sizeBytes: number) {
+    readyBytes = 0
+    for (;;) {
+      const filled = yield* Effect.result(fill(sizeBytes))
+      if (filled._tag === "Success") break
+      const { failure } = filled
+      // Half of a segment would take the room that others may need to make some.
+      yield* remove
+      if (!isSpaceShort(failure)) return yield* failure
+      const message = `Cannot prepare a segment of ${sizeBytes} bytes in "${directory}": ${failure.message}`
+      if ((yield* SubscriptionRef.get(room))._tag === "Roomy") yield* Effect.logWarning(message)
+      yield* SubscriptionRef.set(room, { _tag: "StorageShort", message, neededBytes: sizeBytes })
+      yield* Effect.sleep(RETRY_MS)
+    }
+    readyBytes = sizeBytes
+    if ((yield* SubscriptionRef.get(room))._tag !== "Roomy") yield* SubscriptionRef.set(room, { _tag: "Roomy" })
+  })
+
+  const next: NextSegment = {
+    room,
+    readyBytes: () => readyBytes,
+    prepare: (sizeBytes) =>
+      working.withPermits(1)(Effect.suspend(() => (readyBytes >= sizeBytes ? Effect.void : fillWhenRoomy(sizeBytes)))),
+    enter: Effect.fnUntraced(function* (entered) {
+      const header = { ...entered, sizeBytes: readyBytes }
+      readyBytes = 0
+      yield* withFile(path, "r+", (file) =>
+        Effect.andThen(writeAll(file, encodeSegmentHeader(header), 0), syncData(file))
+      )
+      yield* renameFile(path, `${directory}/${segmentName(header.number)}`)
+      yield* syncDirectory(directory)
+      return header
+    }, working.withPermits(1)),
+    remove: working.withPermits(1)(remove)
+  }
+  return next
+})

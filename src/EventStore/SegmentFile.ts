@@ -1,0 +1,75 @@
+/** The segment that takes batches: its file, how far it is written, and the bytes of the next batch there. Layout in FORMAT.md. */
+import { Effect, Random } from "effect"
+import { checksum } from "./Bytes.ts"
+import { openFile, syncData, writeAll, writeFileAtomically } from "./Files.ts"
+import { encodeRecord, type RecordBody } from "./Record.ts"
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./Segment.ts"
+
+export interface SegmentFile {
+  readonly header: SegmentHeader
+  readonly file: number
+  endOffset: number
+  /** The running checksum of its records. */
+  checksum: number
+}
+
+/** Eight random bytes: what stood in this place of the disk before does not pass for a record. */
+export const newSalt = Effect.gen(function* () {
+  const salt = new Uint8Array(8)
+  for (let at = 0; at < salt.length; at++) salt[at] = yield* Random.nextIntBetween(0, 256)
+  return salt
+})
+
+/** Makes a log's first segment; durable when it returns. */
+export const makeFirstSegment = Effect.fnUntraced(function* (
+  directory: string,
+  options: { readonly sizeBytes: number; readonly clusterId: string | undefined }
+) {
+  const salt = yield* newSalt
+  const header: SegmentHeader = { number: 1, baseIndex: 1, baseTerm: 0, previousChecksum: 0, salt, ...options }
+  const zeros = new Uint8Array(header.sizeBytes - SEGMENT_HEADER_BYTES)
+  yield* writeFileAtomically({ directory, name: segmentName(1), parts: [encodeSegmentHeader(header), zeros] })
+  return header
+})
+
+/** Opens a segment to write behind what it holds. */
+export const openSegmentFile = Effect.fnUntraced(function* (
+  directory: string,
+  header: SegmentHeader,
+  written: { readonly endOffset: number; readonly checksum: number } = {
+    endOffset: SEGMENT_HEADER_BYTES,
+    checksum: 0
+  }
+) {
+  const file = yield* openFile(`${directory}/${segmentName(header.number)}`, "r+")
+  return { header, file, endOffset: written.endOffset, checksum: written.checksum } satisfies SegmentFile
+})
+
+/** Whether a batch is in it: the first one repeats the hard state. */
+export const isEntered = ({ endOffset }: SegmentFile) => endOffset > SEGMENT_HEADER_BYTES
+
+/** The bytes of a batch as it will stand in `segment`, and the offset of each record in the file. */
+export function encodeBatch(
+  segment: SegmentFile,
+  batch: { readonly number: number; readonly bodies: ReadonlyArray<RecordBody>; readonly sizeBytes: number }
+): { readonly bytes: Uint8Array; readonly offsets: ReadonlyArray<number> } {
+  const { bodies, number, sizeBytes } = batch
+  const bytes = new Uint8Array(sizeBytes)
+  const offsets: Array<number> = []
+  let at = 0
+  for (const [position, body] of bodies.entries()) {
+    const offset = segment.endOffset + at
+    offsets.push(offset)
+    const record = { batch: number, endsBatch: position === bodies.length - 1, body }
+    at += encodeRecord(record, { target: bytes, at, place: { salt: segment.header.salt, offset } })
+  }
+  return { bytes, offsets }
+}
+
+/** Writes the bytes of a batch, and syncs. */
+export const writeBatchBytes = Effect.fnUntraced(function* (segment: SegmentFile, bytes: Uint8Array) {
+  yield* writeAll(segment.file, bytes, segment.endOffset)
+  yield* syncData(segment.file)
+  segment.endOffset += bytes.length
+  segment.checksum = checksum(bytes, segment.checksum)
+})
