@@ -3,7 +3,14 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
 import * as Configurations from "./Configurations.ts"
 import type { Envelope, Message, NodeId } from "./Message.ts"
-import type { LogReadRequest, MembershipResult, ProposalResult, ReadReady, SequencedWrite } from "./Output.ts"
+import type {
+  LogReadRequest,
+  MembershipResult,
+  ProposalResult,
+  ReadReady,
+  SequencedWrite,
+  TransferResult
+} from "./Output.ts"
 import * as RaftLog from "./RaftLog.ts"
 import type { State } from "./State.ts"
 
@@ -14,6 +21,7 @@ export interface Draft {
   readonly readLog: Array<LogReadRequest>
   proposal: ProposalResult | undefined
   membership: MembershipResult | undefined
+  transfer: TransferResult | undefined
 }
 
 export const make = (): Draft => ({
@@ -22,7 +30,8 @@ export const make = (): Draft => ({
   readsRefused: [],
   readLog: [],
   proposal: undefined,
-  membership: undefined
+  membership: undefined,
+  transfer: undefined
 })
 
 /** Sends at once: for what claims nothing about this node's disk. */

@@ -91,7 +91,8 @@ export const onRequestVoteReply = (state: State, draft: Draft.Draft, from: NodeI
   const { role } = state
   if (reply.preVote && role._tag === "PreCandidate" && reply.term === state.currentTerm + 1) {
     role.votes.add(from)
-    if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter))) startElection(state, draft)
+    if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter)))
+      startElection(state, draft, { transfer: false })
   } else if (!reply.preVote && role._tag === "Candidate" && reply.term === state.currentTerm) {
     role.votes.add(from)
     if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter))) becomeLeader(state, draft)
@@ -111,26 +112,33 @@ const startPreVote = (state: State, draft: Draft.Draft): void => {
   const votes = new Set([state.nodeId])
   state.role = { _tag: "PreCandidate", votes }
   resetElectionTimer(state)
-  requestVotes(state, draft, { preVote: true })
-  if (Quorum.isQuorum(state.configuration, (voter) => votes.has(voter))) startElection(state, draft)
+  requestVotes(state, draft, { preVote: true, transfer: false })
+  if (Quorum.isQuorum(state.configuration, (voter) => votes.has(voter)))
+    startElection(state, draft, { transfer: false })
 }
 
-const startElection = (state: State, draft: Draft.Draft): void => {
+export const startElection = (state: State, draft: Draft.Draft, { transfer }: { readonly transfer: boolean }): void => {
+  Reads.refuseAll(state, draft)
   state.leaderOfTerm = undefined
   Draft.setHardState(state, { currentTerm: state.currentTerm + 1, votedFor: state.nodeId })
   state.role = { _tag: "Candidate", votes: new Set() }
   resetElectionTimer(state)
-  requestVotes(state, draft, { preVote: false })
+  requestVotes(state, draft, { preVote: false, transfer })
 }
 
 /** A request for a real vote waits for the candidate's own term and vote: a restart must not vote twice (C1). */
-const requestVotes = (state: State, draft: Draft.Draft, { preVote }: { readonly preVote: boolean }): void => {
+const requestVotes = (
+  state: State,
+  draft: Draft.Draft,
+  { preVote, transfer }: { readonly preVote: boolean; readonly transfer: boolean }
+): void => {
   const message: RequestVote = {
     _tag: "RequestVote",
     term: preVote ? state.currentTerm + 1 : state.currentTerm,
     preVote,
     lastLogIndex: state.log.lastIndex,
-    lastLogTerm: RaftLog.lastTerm(state.log)
+    lastLogTerm: RaftLog.lastTerm(state.log),
+    transfer
   }
   for (const { id: voter } of Configuration.votersOf(state.configuration)) {
     if (voter === state.nodeId) continue
@@ -149,6 +157,8 @@ const becomeLeader = (state: State, draft: Draft.Draft): void => {
     noopIndex: state.log.lastIndex + 1,
     reads: { round: undefined, waiting: [] },
     uncommittedBytes: 0,
+    transfer: undefined,
+    hasYielded: false,
     heartbeatDueMs: state.nowMs + state.config.heartbeatIntervalMs
   }
   state.role = leader

@@ -63,11 +63,18 @@ export interface ChangeMembership {
   readonly change: MembershipChange
 }
 
+/** An operator wants another leader: this one, or whichever has caught up most (diss. 3.10). */
+export interface TransferLeadership {
+  readonly _tag: "TransferLeadership"
+  readonly to?: NodeId
+}
+
 /** A write is overdue: this node must neither lead nor campaign until one completes. */
 export interface DiskStalled {
   readonly _tag: "DiskStalled"
 }
 
+/** This node is to stop: it hands leadership over, and is ready to stop once it does not lead and holds no message back. */
 export interface ShutDown {
   readonly _tag: "ShutDown"
 }
@@ -82,5 +89,6 @@ export type Input =
   | LogRead
   | PeerUnreachable
   | ChangeMembership
+  | TransferLeadership
   | DiskStalled
   | ShutDown

@@ -28,7 +28,10 @@ export interface Decided<Answer, W> {
 
 /** Whether this node may decide: it leads, and its own no-op is applied, so that nothing below it can still change. */
 export const mayDecide = (core: State): boolean =>
-  core.role._tag === "Leader" && core.lastApplied >= core.role.noopIndex && !core.shutDown
+  core.role._tag === "Leader" &&
+  core.lastApplied >= core.role.noopIndex &&
+  core.role.transfer === undefined &&
+  !core.shutDown
 
 /**
  * Decides `pending` in order and proposes what must be appended as one batch. What comes once the room for uncommitted

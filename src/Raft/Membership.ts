@@ -17,6 +17,7 @@ import * as Peers from "./Peers.ts"
 import * as Quorum from "./Quorum.ts"
 import * as Replication from "./Replication.ts"
 import type { Leader, State } from "./State.ts"
+import * as Transfer from "./Transfer.ts"
 
 /** Begins a change, or says why not: then nothing was appended. */
 export const change = (state: State, draft: Draft.Draft, input: ChangeMembership): MembershipResult => {
@@ -61,7 +62,7 @@ const isReady = (state: State, leader: Leader, learner: NodeId): boolean => {
 
 /** Why no change may begin now. */
 const busyReason = (state: State, leader: Leader): ChangeRefusal | undefined => {
-  if (state.shutDown) return "transferring"
+  if (state.shutDown || leader.transfer !== undefined) return "transferring"
   // A leader that does not know what is committed might begin a second change beside a first (erratum of 2015).
   if (state.commitIndex < leader.noopIndex) return "notReady"
   const { configuration, index } = Configurations.latest(state.configurations)
@@ -84,7 +85,7 @@ export const afterCommit = (state: State, draft: Draft.Draft, leader: Leader): v
   if (configuration.outgoing !== undefined) {
     append(state, draft, leader, { voters: configuration.voters, learners: configuration.learners })
   } else if (!isVoter(configuration, state.nodeId)) {
-    Election.becomeFollower(state, draft, { term: state.currentTerm })
+    Transfer.abdicate(state, draft, leader)
   }
 }
 

@@ -11,6 +11,8 @@ export interface RequestVote {
   readonly preVote: boolean
   readonly lastLogIndex: number
   readonly lastLogTerm: number
+  /** The leader itself asked for this campaign: that it lives is no reason to refuse (diss. 3.10, 4.2.3). */
+  readonly transfer: boolean
 }
 
 /** The answer to {@link RequestVote}. A granted pre-vote carries the candidate's future term, a refusal the voter's own. */
@@ -72,6 +74,12 @@ export interface ReadIndexReply {
   readonly readIndex: number | undefined
 }
 
+/** The leader hands over: the receiver is to campaign at once (diss. 3.10). */
+export interface TimeoutNow {
+  readonly _tag: "TimeoutNow"
+  readonly term: number
+}
+
 /** Everything the core of one node sends to that of another. Cluster and node ids are the connection's (handshake). */
 export type Message =
   | RequestVote
@@ -82,6 +90,7 @@ export type Message =
   | HeartbeatReply
   | ReadIndex
   | ReadIndexReply
+  | TimeoutNow
 
 /** A message on its way: who says it to whom. */
 export interface Envelope {

@@ -18,7 +18,7 @@ export interface ReadReady {
 /** A refusal is certain: nothing of the batch was appended, here or elsewhere (C18). */
 export type ProposalResult =
   | { readonly _tag: "Accepted"; readonly firstIndex: number; readonly lastIndex: number }
-  | { readonly _tag: "Refused"; readonly reason: "notLeader" | "stale" | "overloaded" }
+  | { readonly _tag: "Refused"; readonly reason: "notLeader" | "stale" | "overloaded" | "transferring" }
 
 /**
  * A change begins with the entry at `index`. It is over once the configuration in force is committed and has no
@@ -27,6 +27,11 @@ export type ProposalResult =
 export type MembershipResult =
   | { readonly _tag: "Accepted"; readonly requestId: number; readonly index: number }
   | { readonly _tag: "Refused"; readonly requestId: number; readonly reason: ChangeRefusal }
+
+/** Started: over when another leads, or after an election timeout, when this node takes proposals again. */
+export type TransferResult =
+  | { readonly _tag: "Started"; readonly to: NodeId }
+  | { readonly _tag: "Refused"; readonly reason: "notLeader" | "transferring" | "notAnotherVoter" | "noTarget" }
 
 /** Entries wanted from disk for a peer that is behind the window; at most one such request per peer is open. */
 export interface LogReadRequest {
@@ -56,6 +61,8 @@ export interface Output {
   readonly proposal: ProposalResult | undefined
   /** Present exactly when the input was a change of membership. */
   readonly membership: MembershipResult | undefined
+  /** Present exactly when the input was to transfer leadership. */
+  readonly transfer: TransferResult | undefined
   /** Another configuration is in force here than before the step, committed or not: whom to connect to. */
   readonly configurationChanged: ConfigurationAt | undefined
   readonly readLog: ReadonlyArray<LogReadRequest>

@@ -23,6 +23,7 @@ export const propose = (state: State, draft: Draft.Draft, batch: Propose): Propo
   if (batch.term !== state.currentTerm || batch.lastIndex !== state.log.lastIndex) {
     return { _tag: "Refused", reason: "stale" }
   }
+  if (state.shutDown || role.transfer !== undefined) return { _tag: "Refused", reason: "transferring" }
   if (role.uncommittedBytes >= state.config.uncommittedBytes) return { _tag: "Refused", reason: "overloaded" }
   const firstIndex = state.log.lastIndex + 1
   for (const entry of batch.entries) appendOwn(state, role, entry)

@@ -8,6 +8,7 @@ import type { Progress } from "./Progress.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import { fromRecovered, type RaftLog } from "./RaftLog.ts"
 import type { FollowerReads, LeaderReads } from "./Reads.ts"
+import type { Transfer } from "./Transfer.ts"
 
 export interface Follower {
   readonly _tag: "Follower"
@@ -31,6 +32,9 @@ export interface Leader {
   readonly noopIndex: number
   readonly reads: LeaderReads
   uncommittedBytes: number
+  transfer: Transfer | undefined
+  /** Another was told to campaign in this term: it may do so whenever that arrives. */
+  hasYielded: boolean
   heartbeatDueMs: number
 }
 

@@ -31,7 +31,8 @@ const tags = {
   Forward: 9,
   ForwardReply: 10,
   Form: 11,
-  FormReply: 12
+  FormReply: 12,
+  TimeoutNow: 13
 } as const satisfies Record<PeerMessage["_tag"], number>
 
 const entryTypes: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
@@ -55,7 +56,8 @@ export const decode = (frame: Uint8Array): PeerMessage | Malformed => {
 const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
   switch (message._tag) {
     case "RequestVote":
-      return to.u53(message.term).u8(Number(message.preVote)).u53(message.lastLogIndex).u53(message.lastLogTerm)
+      to.u53(message.term).u8(Number(message.preVote)).u53(message.lastLogIndex).u53(message.lastLogTerm)
+      return to.u8(Number(message.transfer))
     case "RequestVoteReply":
       return to.u53(message.term).u8(Number(message.preVote)).u8(Number(message.granted))
     case "AppendEntries": {
@@ -85,6 +87,8 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
       return writeEntry(to.string(message.clusterId), message.entry)
     case "FormReply":
       return to.string(message.clusterId).u8(Number(message.adopted))
+    case "TimeoutNow":
+      return to.u53(message.term)
   }
 }
 
@@ -101,7 +105,8 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
         term: from.u53("term"),
         preVote: from.boolean("preVote"),
         lastLogIndex: from.u53("lastLogIndex"),
-        lastLogTerm: from.u53("lastLogTerm")
+        lastLogTerm: from.u53("lastLogTerm"),
+        transfer: from.boolean("transfer")
       }
     case tags.RequestVoteReply:
       return {
@@ -154,6 +159,8 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
         clusterId: from.string("clusterId", clusterIdMaxBytes),
         adopted: from.boolean("adopted")
       }
+    case tags.TimeoutNow:
+      return { _tag: "TimeoutNow", term: from.u53("term") }
     default:
       return from.fail("tag", `the unknown tag ${tag}`, 0)
   }

@@ -14,6 +14,7 @@ import * as RaftLog from "./RaftLog.ts"
 import * as Reads from "./Reads.ts"
 import * as Replication from "./Replication.ts"
 import type { Leader, Role, State } from "./State.ts"
+import * as Transfer from "./Transfer.ts"
 
 /** Takes one input. Deterministic; changes `state`; everything to be done is in the output. */
 export const step = (state: State, input: Input): Output => {
@@ -39,6 +40,7 @@ export const step = (state: State, input: Input): Output => {
     readsRefused: draft.readsRefused,
     proposal: draft.proposal,
     membership: draft.membership,
+    transfer: draft.transfer,
     configurationChanged:
       state.configuration === configurationBefore ? undefined : Configurations.latest(state.configurations),
     readLog: draft.readLog,
@@ -53,7 +55,7 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       tick(state, draft, input)
       return
     case "Receive":
-      if (!state.shutDown) receive(state, draft, input)
+      receive(state, draft, input)
       return
     case "Propose":
       draft.proposal = Replication.propose(state, draft, input)
@@ -83,15 +85,18 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
     case "ChangeMembership":
       draft.membership = Membership.change(state, draft, input)
       return
+    case "TransferLeadership":
+      draft.transfer = Transfer.request(state, draft, input.to)
+      return
     case "DiskStalled":
       // The overdue write may have completed just before: then no other completion would end the stall.
       if (state.durableSeq === state.writtenSeq) return
       state.diskStalled = true
-      if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
+      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)
+      else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
       return
     case "ShutDown":
-      state.shutDown = true
-      Election.becomeFollower(state, draft, { term: state.currentTerm })
+      Transfer.shutDown(state, draft)
       return
   }
 }
@@ -113,6 +118,7 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
     return
   }
   Election.checkQuorum(state, draft, state.role)
+  if (state.role._tag === "Leader") Transfer.tick(state, draft, state.role)
   if (state.role._tag === "Leader" && state.nowMs >= state.role.heartbeatDueMs) {
     Reads.broadcastHeartbeat(state, draft, state.role)
     Replication.tickLeader(state, draft, state.role)
@@ -123,7 +129,7 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
 const receive = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
   if (message.term > state.currentTerm && startsTerm(message)) {
     // A node that cannot hear the leader must not depose it for those who do (diss. 4.2.3).
-    if (message._tag === "RequestVote" && Election.isLeaderAlive(state)) return
+    if (message._tag === "RequestVote" && !message.transfer && Election.isLeaderAlive(state)) return
     Election.becomeFollower(state, draft, { term: message.term })
   }
   if (message.term < state.currentTerm) receiveStale(state, draft, { _tag: "Receive", from, message })
@@ -151,7 +157,9 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       return
     }
     case "AppendEntriesReply":
-      if (state.role._tag === "Leader") Replication.onAppendEntriesReply(state, draft, state.role, from, message)
+      if (state.role._tag !== "Leader") return
+      Replication.onAppendEntriesReply(state, draft, state.role, from, message)
+      Transfer.advance(state, draft, state.role)
       return
     case "HeartbeatReply":
       if (state.role._tag === "Leader") Reads.onHeartbeatReply(state, draft, state.role, from, message)
@@ -161,6 +169,9 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       return
     case "ReadIndexReply":
       Reads.onReadIndexReply(state, draft, message)
+      return
+    case "TimeoutNow":
+      Transfer.onTimeoutNow(state, draft, from)
       return
   }
 }
@@ -207,6 +218,7 @@ const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Recei
     case "AppendEntriesReply":
     case "HeartbeatReply":
     case "ReadIndexReply":
+    case "TimeoutNow":
       return
   }
 }

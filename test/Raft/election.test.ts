@@ -42,7 +42,14 @@ describe("election", () => {
     const a = core("a", abc, { terms: [1, 1], currentTerm: 2 })
     const messages = sent(pass(a, 300))
     assert.strictEqual(a.currentTerm, 2)
-    const ask = { _tag: "RequestVote" as const, term: 3, preVote: true, lastLogIndex: 2, lastLogTerm: 1 }
+    const ask = {
+      _tag: "RequestVote" as const,
+      term: 3,
+      preVote: true,
+      lastLogIndex: 2,
+      lastLogTerm: 1,
+      transfer: false
+    }
     assert.deepStrictEqual(messages, [ask, ask])
   })
 
@@ -52,13 +59,27 @@ describe("election", () => {
     const output = receive(a, "b", { _tag: "RequestVoteReply", term: 1, preVote: true, granted: true })
     assert.deepStrictEqual(output.write?.hardState, { currentTerm: 1, votedFor: "a" })
     assert.deepStrictEqual(output.messages, [])
-    const ask = { _tag: "RequestVote" as const, term: 1, preVote: false, lastLogIndex: 0, lastLogTerm: 0 }
+    const ask = {
+      _tag: "RequestVote" as const,
+      term: 1,
+      preVote: false,
+      lastLogIndex: 0,
+      lastLogTerm: 0,
+      transfer: false
+    }
     assert.deepStrictEqual(sent([sync(a)]), [ask, ask])
   })
 
   it("a vote leaves only once it is durable, and is given once per term (Fig. 2, C1)", () => {
     const a = core("a", abc)
-    const ask = { _tag: "RequestVote" as const, term: 1, preVote: false, lastLogIndex: 0, lastLogTerm: 0 }
+    const ask = {
+      _tag: "RequestVote" as const,
+      term: 1,
+      preVote: false,
+      lastLogIndex: 0,
+      lastLogTerm: 0,
+      transfer: false
+    }
     const output = receive(a, "b", ask)
     assert.deepStrictEqual(output.write?.hardState, { currentTerm: 1, votedFor: "b" })
     assert.deepStrictEqual(output.messages, [])
@@ -69,7 +90,14 @@ describe("election", () => {
 
   it("a restarted node keeps the vote that its disk holds (Fig. 2, C1)", () => {
     const a = core("a", abc, { currentTerm: 1, votedFor: "b" })
-    const ask = { _tag: "RequestVote" as const, term: 1, preVote: false, lastLogIndex: 9, lastLogTerm: 1 }
+    const ask = {
+      _tag: "RequestVote" as const,
+      term: 1,
+      preVote: false,
+      lastLogIndex: 9,
+      lastLogTerm: 1,
+      transfer: false
+    }
     assert.deepStrictEqual(sent([receive(a, "c", ask)]), [
       { _tag: "RequestVoteReply", term: 1, preVote: false, granted: false }
     ])
@@ -81,7 +109,7 @@ describe("election", () => {
       { lastLogIndex: 1, lastLogTerm: 2 }
     ]) {
       const a = core("a", abc, { terms: [1, 2] })
-      receive(a, "b", { _tag: "RequestVote", term: 3, preVote: false, ...behind })
+      receive(a, "b", { _tag: "RequestVote", term: 3, preVote: false, transfer: false, ...behind })
       assert.strictEqual(a.currentTerm, 3)
       assert.strictEqual(a.votedFor, undefined)
     }
@@ -91,7 +119,7 @@ describe("election", () => {
     const a = core("a", abc)
     pass(a, 0)
     receive(a, "b", { _tag: "Heartbeat", term: 1, leaderCommit: 0, readNumber: 1 })
-    const ask = { _tag: "RequestVote" as const, term: 7, lastLogIndex: 9, lastLogTerm: 6 }
+    const ask = { _tag: "RequestVote" as const, term: 7, lastLogIndex: 9, lastLogTerm: 6, transfer: false }
     assert.deepStrictEqual(receive(a, "c", { ...ask, preVote: false }).messages, [])
     receive(a, "c", { ...ask, preVote: true })
     assert.strictEqual(a.currentTerm, 1)
@@ -129,7 +157,7 @@ describe("election", () => {
     const a = core("a", abc)
     elect(a)
     for (let at = 0; at < 31; at++) {
-      receive(a, "b", { _tag: "RequestVote", term: 2, preVote: true, lastLogIndex: 0, lastLogTerm: 0 })
+      receive(a, "b", { _tag: "RequestVote", term: 2, preVote: true, lastLogIndex: 0, lastLogTerm: 0, transfer: false })
       pass(a, 10)
     }
     assert.notStrictEqual(a.role._tag, "Leader")

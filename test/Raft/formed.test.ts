@@ -79,7 +79,14 @@ describe("Formed", () => {
       const [a, b] = yield* Effect.forEach(["a", "b"], (id) => startMember(network, root, id))
       yield* Effect.forEach([a!, b!], (member) => member.readIndex)
       const wiped = yield* startPeer(network, "c", "c2")
-      const request = { _tag: "RequestVote", term: 1000, preVote: false, lastLogIndex: 1000, lastLogTerm: 999 } as const
+      const request = {
+        _tag: "RequestVote",
+        term: 1000,
+        preVote: false,
+        lastLogIndex: 1000,
+        lastLogTerm: 999,
+        transfer: false
+      } as const
       // Past the time in which a living leader protects its followers, or a follower its leader.
       yield* Effect.forEach(
         Array.from({ length: 40 }),

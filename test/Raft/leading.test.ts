@@ -48,6 +48,8 @@ const leader = (lastApplied: number) => {
     noopIndex: 1,
     reads: { rounds: [] } as never,
     uncommittedBytes: 0,
+    transfer: undefined,
+    hasYielded: false,
     heartbeatDueMs: 0
   }
   return core

@@ -287,7 +287,7 @@ describe("removed nodes", () => {
     for (const state of stay) {
       const term = state.currentTerm + 5
       const lastLogTerm = state.currentTerm
-      const ask = { _tag: "RequestVote" as const, term, preVote: false, lastLogIndex: 99, lastLogTerm }
+      const ask = { _tag: "RequestVote" as const, term, preVote: false, lastLogIndex: 99, lastLogTerm, transfer: false }
       const output = receive(state, "d", ask)
       assert.deepStrictEqual([output.messages, state.currentTerm], [[], term - 5])
     }
@@ -299,7 +299,14 @@ describe("removed nodes", () => {
     pass(b!, 400)
     pass(d, 400)
     const { lastIndex } = d.log
-    const ask = { _tag: "RequestVote" as const, term: 2, preVote: true, lastLogIndex: lastIndex, lastLogTerm: 1 }
+    const ask = {
+      _tag: "RequestVote" as const,
+      term: 2,
+      preVote: true,
+      lastLogIndex: lastIndex,
+      lastLogTerm: 1,
+      transfer: false
+    }
     assert.deepInclude(sent([receive(b!, "d", ask)])[0], { granted: false })
   })
 
@@ -366,7 +373,14 @@ describe("learners", () => {
 
   it("a learner that does not know of its promotion votes when asked, or none could be elected (§6)", () => {
     const d = newcomer("d")
-    const ask = { _tag: "RequestVote" as const, term: 2, preVote: false, lastLogIndex: 5, lastLogTerm: 1 }
+    const ask = {
+      _tag: "RequestVote" as const,
+      term: 2,
+      preVote: false,
+      lastLogIndex: 5,
+      lastLogTerm: 1,
+      transfer: false
+    }
     receive(d, "b", ask)
     assert.deepInclude(sent([sync(d)])[0], { granted: true })
   })

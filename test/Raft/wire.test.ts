@@ -13,7 +13,7 @@ const Entry = Schema.Struct({
   payload: Schema.Uint8Array
 })
 const Any = Schema.TaggedUnion({
-  RequestVote: { term: N, preVote: Schema.Boolean, lastLogIndex: N, lastLogTerm: N },
+  RequestVote: { term: N, preVote: Schema.Boolean, lastLogIndex: N, lastLogTerm: N, transfer: Schema.Boolean },
   RequestVoteReply: { term: N, preVote: Schema.Boolean, granted: Schema.Boolean },
   AppendEntries: { term: N, prevLogIndex: N, prevLogTerm: N, entries: Schema.Array(Entry), leaderCommit: N },
   AppendEntriesReply: {
@@ -25,6 +25,7 @@ const Any = Schema.TaggedUnion({
   HeartbeatReply: { term: N, readNumber: N },
   ReadIndex: { term: N, requestId: N },
   ReadIndexReply: { term: N, requestId: N, readIndex: Schema.UndefinedOr(N) },
+  TimeoutNow: { term: N },
   Forward: { requestId: N, body: Schema.Uint8Array },
   ForwardReply: { requestId: N, body: Schema.Uint8Array },
   Form: { clusterId: Schema.String, entry: Entry },
@@ -35,7 +36,14 @@ const entry = (payload: Uint8Array) => ({ index: 7, term: 2, type: "transaction"
 
 /** One of each kind, with every variant that changes the layout: what the damage tests cut and flip. */
 const samples: ReadonlyArray<PeerMessage> = [
-  { _tag: "RequestVote", term: 3, preVote: true, lastLogIndex: Number.MAX_SAFE_INTEGER, lastLogTerm: 2 ** 32 },
+  {
+    _tag: "RequestVote",
+    term: 3,
+    preVote: true,
+    lastLogIndex: Number.MAX_SAFE_INTEGER,
+    lastLogTerm: 2 ** 32,
+    transfer: false
+  },
   { _tag: "RequestVoteReply", term: 3, preVote: false, granted: true },
   {
     _tag: "AppendEntries",
@@ -54,6 +62,7 @@ const samples: ReadonlyArray<PeerMessage> = [
   },
   { _tag: "Heartbeat", term: 3, leaderCommit: 5, readNumber: 9 },
   { _tag: "HeartbeatReply", term: 3, readNumber: 9 },
+  { _tag: "TimeoutNow", term: 3 },
   { _tag: "ReadIndex", term: 3, requestId: 4 },
   { _tag: "ReadIndexReply", term: 3, requestId: 4, readIndex: undefined },
   { _tag: "ReadIndexReply", term: 3, requestId: 4, readIndex: 5 },
