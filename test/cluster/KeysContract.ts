@@ -124,6 +124,40 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
+  it.effect("a copy adds the local fields of the node that it reached, and writes none there (DESIGN D4)", () =>
+    Effect.gen(function* () {
+      const { node, nodes } = yield* Served
+      const email = `${newKey()}@example.org`
+      const options = { body: { email, cacheData: "first" }, headers: keyed(newKey()) }
+      const made = yield* ask("POST", "/api/users", options)
+      const path = `/api/users/${made.body.id}`
+      assert.strictEqual((yield* ask("PATCH", path, { body: { cacheData: "newer" } })).status, 200)
+      for (const each of nodes) {
+        const copy = yield* each.request("POST", "/api/users", options)
+        assert.deepStrictEqual([copy.status, isReplay(copy)], [201, true])
+        const shown = { id: made.body.id, email, ...(each === node ? { cacheData: "newer" } : {}) }
+        assert.deepStrictEqual(copy.body, shown)
+        assert.deepStrictEqual((yield* each.request("GET", path)).body, shown)
+      }
+    })
+  )
+
+  it.effect("a change of local fields alone takes a key, which its own node remembers", () =>
+    Effect.gen(function* () {
+      const made = yield* ask("POST", "/api/users", { body: { email: `${newKey()}@example.org` } })
+      const path = `/api/users/${made.body.id}`
+      const options = { body: { cacheData: "one" }, headers: keyed(newKey()) }
+      const answers = yield* Effect.forEach([1, 2, 3], () => ask("PATCH", path, options), { concurrency: "unbounded" })
+      assert.strictEqual(new Set(answers.map((each) => JSON.stringify(outcome(each)))).size, 1)
+      assert.deepStrictEqual([answers[0]!.status, answers.filter(isReplay).length], [200, 2])
+      assert.strictEqual((yield* ask("PATCH", path, { body: { cacheData: "two" } })).status, 200)
+      assert.isTrue(isReplay(yield* ask("PATCH", path, options)))
+      assert.strictEqual((yield* ask("GET", path)).body.cacheData, "two")
+      assertProblem(yield* ask("PATCH", path, { ...options, body: { cacheData: "three" } }), 422, "key-reused")
+      assert.strictEqual((yield* ask("GET", path)).body.cacheData, "two")
+    })
+  )
+
   it.effect("a key that is none is 400, and the write is not done", () =>
     Effect.gen(function* () {
       const { path } = yield* makeProduct()

@@ -1,0 +1,108 @@
+/** How new a read is, on a clock that the test moves and a member that it plays. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { NotDone } from "../../src/Raft/Outcome.ts"
+import * as Freshness from "../../src/Repository/Freshness.ts"
+
+/** A member that has applied `appliedIndex`, and takes `roundMs` to have a quorum confirm it, or never does. */
+const played = { appliedIndex: 7, roundMs: 10, isCutOff: false, confirmedCount: 0 }
+
+const start = Effect.gen(function* () {
+  const member = { ...played }
+  const cutOff = new NotDone({ reason: "no-quorum", message: "No leader is reachable" })
+  const freshen = yield* Freshness.make({
+    node: () =>
+      ({ appliedIndex: () => member.appliedIndex }) as ReturnType<Parameters<typeof Freshness.make>[0]["node"]>,
+    readIndex: Effect.gen(function* () {
+      yield* Effect.sleep(member.roundMs)
+      if (member.isCutOff) return yield* cutOff
+      member.confirmedCount++
+      return member.appliedIndex
+    })
+  })
+  return { member, freshen }
+})
+
+/** What becomes of it once this much time has passed. */
+const after = <A, E>(durationMs: number, effect: Effect.Effect<A, E>) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(effect, { startImmediately: true })
+    yield* TestClock.adjust(durationMs)
+    return yield* Fiber.join(fiber)
+  })
+
+const local = (staleMaxMs?: number): Freshness.Consistency => ({
+  _tag: "Local",
+  ...(staleMaxMs === undefined ? {} : { staleMaxMs })
+})
+
+describe("freshness", () => {
+  it.effect("a linearizable read waits for a quorum, and is refused where none is", () =>
+    Effect.gen(function* () {
+      const { freshen, member } = yield* start
+      assert.deepStrictEqual(yield* after(10, freshen(Freshness.linearizable)), {})
+      assert.strictEqual(member.confirmedCount, 1)
+      member.isCutOff = true
+      assert.strictEqual((yield* Effect.flip(after(10, freshen(Freshness.linearizable))))._tag, "NotDone")
+    })
+  )
+
+  it.effect("a session waits until its index is applied, at most 5 s, and asks no quorum", () =>
+    Effect.gen(function* () {
+      const { freshen, member } = yield* start
+      assert.deepStrictEqual(yield* freshen({ _tag: "Session", minIndex: 7 }), {})
+      const waiting = yield* Effect.forkChild(freshen({ _tag: "Session", minIndex: 8 }), { startImmediately: true })
+      yield* TestClock.adjust(4_000)
+      assert.isUndefined(waiting.pollUnsafe())
+      member.appliedIndex = 8
+      yield* TestClock.adjust(5)
+      assert.deepStrictEqual(yield* Fiber.join(waiting), {})
+      const met = yield* Effect.flip(after(Freshness.sessionWaitMs, freshen({ _tag: "Session", minIndex: 9 })))
+      assert.strictEqual(met._tag, "NotCaughtUp")
+      assert.strictEqual(member.confirmedCount, 0)
+    })
+  )
+
+  it.effect("a local read answers at once; its age is the time since the last confirmation began", () =>
+    Effect.gen(function* () {
+      const { freshen, member } = yield* start
+      // Nothing confirmed this node yet: no age is claimed, and the first confirmation is begun.
+      assert.deepStrictEqual(yield* freshen(local()), {})
+      yield* TestClock.adjust(10)
+      assert.strictEqual(member.confirmedCount, 1)
+      assert.deepStrictEqual(yield* freshen(local()), { staleMs: 10 })
+      yield* TestClock.adjust(80)
+      assert.deepStrictEqual(yield* freshen(local()), { staleMs: 90 })
+      assert.strictEqual(member.confirmedCount, 1, "one that is recent enough is not renewed")
+      yield* TestClock.adjust(110)
+      assert.deepStrictEqual(yield* freshen(local()), { staleMs: 200 })
+      yield* TestClock.adjust(10)
+      assert.deepStrictEqual(yield* freshen(local()), { staleMs: 10 })
+    })
+  )
+
+  it.effect("cut off from a quorum, a local read goes on and its age grows", () =>
+    Effect.gen(function* () {
+      const { freshen, member } = yield* start
+      yield* after(10, freshen(Freshness.linearizable))
+      member.isCutOff = true
+      for (let second = 1; second <= 3; second++) {
+        yield* TestClock.adjust(1_000)
+        assert.deepStrictEqual(yield* freshen(local()), { staleMs: 10 + second * 1_000 })
+      }
+    })
+  )
+
+  it.effect("an age above the limit is confirmed away, or the read is too stale", () =>
+    Effect.gen(function* () {
+      const { freshen, member } = yield* start
+      assert.deepStrictEqual(yield* after(10, freshen(local(0))), { staleMs: 0 })
+      yield* TestClock.adjust(500)
+      assert.deepStrictEqual(yield* freshen(local(600)), { staleMs: 510 })
+      member.isCutOff = true
+      const met = yield* Effect.flip(after(10, freshen(local(400))))
+      assert.strictEqual(met._tag, "TooStale")
+    })
+  )
+})
