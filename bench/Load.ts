@@ -24,6 +24,8 @@ export interface LoadResult {
   readonly answersCount: number
   /** Answers of another status, and requests without any; none of them is in the figures. */
   readonly failedCount: number
+  /** The status of the first failure, 0 for no answer; undefined where nothing failed. */
+  readonly failedStatus: number | undefined
   readonly perSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
@@ -38,6 +40,7 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
   const targets = spec.urls.map((url) => new URL(url))
   const latenciesMs: Array<number> = []
   let failedCount = 0
+  let failedStatus: number | undefined
   const measuredFromMs = performance.now() + spec.warmUpMs
   const endMs = measuredFromMs + spec.measureMs
   let stoppedMs = endMs
@@ -56,7 +59,9 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
         else failedCount += 1
         if (latenciesMs.length >= spec.answersMax) stoppedMs = answeredMs
       }
-      if (!isExpected) await new Promise((resume) => setTimeout(resume, afterFailureMs))
+      if (isExpected) continue
+      failedStatus ??= status
+      await new Promise((resume) => setTimeout(resume, afterFailureMs))
     }
   }
 
@@ -66,6 +71,7 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
   return {
     answersCount: ascending.length,
     failedCount,
+    failedStatus,
     perSecond: (ascending.length * 1000) / (stoppedMs - measuredFromMs),
     p50Ms: percentile(ascending, 0.5),
     p99Ms: percentile(ascending, 0.99),

@@ -148,7 +148,7 @@ export interface LoadClient {
   readonly stop: () => Promise<void>
 }
 
-/** One process for all loads of a run: its code is compiled and warm after the first. */
+/** One process for all loads of a run: its code is compiled and warm after the first. A load without any answer is none. */
 export const startClient = (): LoadClient => {
   const child = own(fork(pathOf("client.ts")))
   return {
@@ -157,8 +157,10 @@ export const startClient = (): LoadClient => {
       const timeoutMs = spec.warmUpMs + spec.measureMs + answerTimeoutMs
       const answered = once(child, "message", { signal: AbortSignal.timeout(timeoutMs) })
       child.send(spec as unknown as Serializable)
-      const [result] = await answered
-      return result as LoadResult
+      const [answer] = await answered
+      const result = answer as LoadResult
+      if (result.answersCount > 0) return result
+      throw new Error(`No ${spec.method} ${spec.urls[0]} was answered ${spec.expectedStatus}: ${result.failedStatus}`)
     },
     stop: () => stop(child)
   }

@@ -1,4 +1,7 @@
-/** Linearizable reads of one record: a quorum confirms the leader for each round of them, on whatever node they come in. */
+/**
+ * Reads of one record: linearizable on whatever node they come in, where a quorum confirms the leader for each round of
+ * them; and local, at once from what a node has applied.
+ */
 import { product, readOptions } from "./Options.ts"
 import { report } from "./Report.ts"
 import { measure, type Variant } from "./Runs.ts"
@@ -7,13 +10,18 @@ const recordsCount = 256
 
 const runs = await measure(readOptions(), async ({ followers, leader }) => {
   const paths = await Promise.all(Array.from({ length: recordsCount }, () => create(leader.url)))
-  const get = (name: string, url: string): Variant => ({
+  const get = (name: string, url: string, query = ""): Variant => ({
     name,
-    request: { urls: paths.map((path) => url + path), method: "GET", expectedStatus: 200 }
+    request: { urls: paths.map((path) => url + path + query), method: "GET", expectedStatus: 200 }
   })
-  return [get("leader", leader.url), ...followers.slice(0, 1).map(({ url }) => get("follower", url))]
+  const [follower = leader] = followers
+  return [
+    get("leader", leader.url),
+    get("follower", follower.url),
+    get("follower, local", follower.url, "?consistency=local")
+  ]
 })
-report("Linearizable reads", runs)
+report("Reads", runs)
 
 async function create(url: string): Promise<string> {
   const headers = { "content-type": "application/json" }
