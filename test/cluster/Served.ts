@@ -1,7 +1,7 @@
 /** What the contract of the API is held against: the follower of three nodes, and a node that is its own cluster. */
 import { assert } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { type Answer, leaderOf, type RequestOptions, startCluster, type TestNode } from "./Processes.ts"
+import { type Answer, leaderOf, type RequestOptions, type Runtime, startCluster, type TestNode } from "./Processes.ts"
 import { askRaw, type RawRequest } from "./Raw.ts"
 
 /** The node that is asked, and all nodes of its cluster. */
@@ -19,10 +19,11 @@ export const layerFollower = Layer.effect(
   })
 )
 
-export const layerAlone = Layer.effect(
-  Served,
-  Effect.map(startCluster(["node"]), (nodes) => Served.of({ node: nodes[0]!, nodes }))
-)
+export const layerAlone = (runtime: Runtime) =>
+  Layer.effect(
+    Served,
+    Effect.map(startCluster([runtime]), (nodes) => Served.of({ node: nodes[0]!, nodes }))
+  )
 
 /** Asks the node that is held against the contract. */
 export const ask = (method: string, path: string, options?: RequestOptions) =>
