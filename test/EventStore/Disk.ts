@@ -1,0 +1,258 @@
+/**
+ * A disk that remembers what was done to it, and what of that was synced: for tests that crash at every step. It stands
+ * between Files.ts and node:fs, by `vi.mock("node:fs", …)`, and passes everything on. What a crash may leave is every
+ * subset of what was not synced: writes of a file until its sync, names of a directory until the directory's.
+ */
+import { createHash } from "node:crypto"
+import type * as Fs from "node:fs"
+import { dirname, relative } from "node:path"
+
+const fs = process.getBuiltinModule("node:fs")
+
+type Operation =
+  | { readonly _tag: "Create"; readonly path: string; readonly file: number }
+  | { readonly _tag: "Resize"; readonly file: number; readonly lengthBytes: number }
+  | { readonly _tag: "Write"; readonly file: number; readonly offset: number; readonly bytes: Uint8Array }
+  | { readonly _tag: "Sync"; readonly file: number }
+  | { readonly _tag: "Rename"; readonly from: string; readonly to: string }
+  | { readonly _tag: "Unlink"; readonly path: string }
+  | { readonly _tag: "SyncNames"; readonly directory: string }
+
+/** Files by path. */
+export type Contents = ReadonlyMap<string, Uint8Array>
+
+/** A file that was there before. */
+interface Found {
+  readonly path: string
+  readonly file: number
+  readonly bytes: Uint8Array
+}
+
+export interface Recording {
+  readonly before: ReadonlyArray<Found>
+  readonly operations: ReadonlyArray<Operation>
+  /** For each operation, the position of the one that made it durable. */
+  readonly durableAt: ReadonlyArray<number>
+}
+
+interface Running {
+  readonly root: string
+  readonly before: ReadonlyArray<Found>
+  readonly operations: Array<Operation>
+  /** The file that a path stands for now. */
+  readonly names: Map<string, number>
+}
+
+let running: Running | undefined
+let nextFile = 1
+const opened = new Map<number, { readonly path: string; readonly file: number | undefined }>()
+
+/** What the operating system says to the next operations; undefined: what it says by itself. */
+export const faults: {
+  write: ((path: string) => string | undefined) | undefined
+} = { write: undefined }
+
+const isWithin = (path: string) => running !== undefined && !relative(running.root, path).startsWith("..")
+
+const fileAt = (path: string): number => {
+  const known = running?.names.get(path)
+  if (known !== undefined) return known
+  const file = nextFile++
+  running?.names.set(path, file)
+  return file
+}
+
+const note = (operation: Operation) => running?.operations.push(operation)
+
+/** All files below `root`. */
+export function contentsOf(root: string): Contents {
+  const names = fs.readdirSync(root, { recursive: true, withFileTypes: true })
+  const files = names.filter((name) => name.isFile()).map((name) => `${name.parentPath}/${name.name}`)
+  return new Map(files.sort().map((path) => [path, new Uint8Array(fs.readFileSync(path))]))
+}
+
+/** Makes the files below `root` what they were, or would have been. */
+export function restore(root: string, contents: Contents): void {
+  for (const path of contentsOf(root).keys()) if (!contents.has(path)) fs.rmSync(path)
+  for (const [path, bytes] of contents) fs.writeFileSync(path, bytes)
+}
+
+/** Begins to record what is done below `root`, all of which counts as synced. */
+export function record(root: string): void {
+  const before = [...contentsOf(root)].map(([path, bytes]) => ({ path, bytes, file: nextFile++ }))
+  running = { root, before, operations: [], names: new Map(before.map(({ path, file }) => [path, file])) }
+}
+
+export function stop(): Recording {
+  const { before, operations } = running!
+  running = undefined
+  const durableAt = operations.map((operation, at) => {
+    const later = operations.findIndex((other, position) => position > at && makesDurable(other, operation))
+    return later < 0 ? Number.POSITIVE_INFINITY : later
+  })
+  return { before, operations, durableAt }
+}
+
+function makesDurable(sync: Operation, operation: Operation): boolean {
+  switch (operation._tag) {
+    case "Write":
+    case "Resize":
+      return sync._tag === "Sync" && sync.file === operation.file
+    case "Create":
+    case "Unlink":
+      return sync._tag === "SyncNames" && sync.directory === dirname(operation.path)
+    case "Rename":
+      return sync._tag === "SyncNames" && sync.directory === dirname(operation.to)
+    case "Sync":
+    case "SyncNames":
+      return false
+  }
+}
+
+/** How many operations were recorded so far: what was promised by then must hold in every crash from there on. */
+export const position = () => running?.operations.length ?? 0
+
+type Callback = (error: Error | null, value?: unknown) => void
+
+/** node:fs with the operations of Files.ts recorded. */
+export function recorded(real: typeof Fs): typeof Fs {
+  const done = (callback: Callback, then: (value: unknown) => void): Callback => {
+    return (error, value) => {
+      if (error === null || error === undefined) then(value)
+      callback(error, value)
+    }
+  }
+  const synced = (descriptor: number) => () => {
+    const { file, path } = opened.get(descriptor) ?? {}
+    if (path === undefined || !isWithin(path)) return
+    if (file === undefined) note({ _tag: "SyncNames", directory: path })
+    else note({ _tag: "Sync", file })
+  }
+  const wrapped = {
+    open: (path: string, flags: string, callback: Callback) => {
+      const isMade = !real.existsSync(path)
+      const then = (descriptor: unknown) => {
+        const isFile = !real.statSync(path).isDirectory()
+        opened.set(descriptor as number, { path, file: isFile && isWithin(path) ? fileAt(path) : undefined })
+        if (!isFile || !isWithin(path) || flags === "r") return
+        if (isMade) note({ _tag: "Create", path, file: fileAt(path) })
+        if (flags === "w") note({ _tag: "Resize", file: fileAt(path), lengthBytes: 0 })
+      }
+      real.open(path, flags, done(callback, then))
+    },
+    write: (...[descriptor, bytes, from, length, offset, callback]: WriteArguments) => {
+      const { file, path } = opened.get(descriptor) ?? {}
+      const code = path === undefined ? undefined : faults.write?.(path)
+      if (code !== undefined) return void setImmediate(callback, Object.assign(new Error(code), { code }))
+      const copy = bytes.slice(from, from + length)
+      const then = (count: unknown) => {
+        if (file !== undefined) note({ _tag: "Write", file, offset, bytes: copy.subarray(0, count as number) })
+      }
+      real.write(descriptor, bytes, from, length, offset, done(callback, then))
+    },
+    ftruncate: (descriptor: number, lengthBytes: number, callback: Callback) => {
+      const { file } = opened.get(descriptor) ?? {}
+      const then = () => file !== undefined && note({ _tag: "Resize", file, lengthBytes })
+      real.ftruncate(descriptor, lengthBytes, done(callback, then))
+    },
+    fsync: (descriptor: number, callback: Callback) => real.fsync(descriptor, done(callback, synced(descriptor))),
+    fdatasync: (descriptor: number, callback: Callback) =>
+      real.fdatasync(descriptor, done(callback, synced(descriptor))),
+    rename: (from: string, to: string, callback: Callback) => {
+      const then = () => {
+        if (!isWithin(to)) return
+        const file = fileAt(from)
+        running?.names.delete(from)
+        running?.names.set(to, file)
+        note({ _tag: "Rename", from, to })
+      }
+      real.rename(from, to, done(callback, then))
+    },
+    unlink: (path: string, callback: Callback) => {
+      const then = () => {
+        if (!isWithin(path)) return
+        running?.names.delete(path)
+        note({ _tag: "Unlink", path })
+      }
+      real.unlink(path, done(callback, then))
+    }
+  }
+  return { ...real, ...wrapped } as unknown as typeof Fs
+}
+
+type WriteArguments = [
+  descriptor: number,
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+  offset: number,
+  callback: Callback
+]
+
+/** Whether an operation that was not synced has reached the disk all the same. */
+export type Reached = (operation: Operation) => boolean
+
+/** What a crash after the first `count` operations leaves, if of those that were not synced just some have reached the disk. */
+export function crashed({ before, operations, durableAt }: Recording, count: number, reached: Reached): Contents {
+  const names = new Map(before.map(({ path, file }) => [path, file]))
+  const files = new Map(before.map(({ file, bytes }) => [file, bytes]))
+  const resized = (file: number, lengthBytes: number) => {
+    const bytes = new Uint8Array(lengthBytes)
+    bytes.set((files.get(file) ?? new Uint8Array(0)).subarray(0, lengthBytes))
+    files.set(file, bytes)
+    return bytes
+  }
+  for (const [at, operation] of operations.slice(0, count).entries()) {
+    if (durableAt[at]! >= count && !reached(operation)) continue
+    switch (operation._tag) {
+      case "Create":
+        names.set(operation.path, operation.file)
+        break
+      case "Resize":
+        resized(operation.file, operation.lengthBytes)
+        break
+      case "Write": {
+        const { bytes, file, offset } = operation
+        resized(file, Math.max(files.get(file)?.length ?? 0, offset + bytes.length)).set(bytes, offset)
+        break
+      }
+      case "Rename": {
+        const file = names.get(operation.from)
+        if (file === undefined) break
+        names.delete(operation.from)
+        names.set(operation.to, file)
+        break
+      }
+      case "Unlink":
+        names.delete(operation.path)
+        break
+      case "Sync":
+      case "SyncNames":
+        break
+    }
+  }
+  return new Map([...names].map(([path, file]) => [path, files.get(file) ?? new Uint8Array(0)]))
+}
+
+const isName = ({ _tag }: Operation) => _tag === "Create" || _tag === "Rename" || _tag === "Unlink"
+
+/** Every crash of a recording, each state once: all, nothing, just names or just data has reached the disk, or any subset. */
+export function* crashes(
+  recording: Recording,
+  below: (bound: number) => number
+): Generator<{ readonly count: number; readonly contents: Contents }> {
+  const subset: Reached = () => below(2) === 0
+  const kinds: ReadonlyArray<Reached> = [() => true, () => false, isName, (one) => !isName(one), subset, subset, subset]
+  for (let count = 0; count <= recording.operations.length; count++) {
+    const seen = new Set<string>()
+    for (const reached of kinds) {
+      const contents = crashed(recording, count, reached)
+      const hash = createHash("sha1")
+      for (const [path, bytes] of [...contents].sort()) hash.update(path).update(`${bytes.length}`).update(bytes)
+      const key = hash.digest("hex")
+      if (seen.has(key)) continue
+      seen.add(key)
+      yield { count, contents }
+    }
+  }
+}
