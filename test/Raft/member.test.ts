@@ -95,7 +95,9 @@ describe("Member", () => {
       const run = <A, E>(use: (members: ReadonlyArray<Member.Member["Service"]>) => Effect.Effect<A, E>) =>
         Effect.gen(function* () {
           const network = makeMemoryNetwork()
-          return yield* use(yield* Effect.forEach(ids, (id) => startMember(network, root, id)))
+          const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id))
+          yield* until("all know a leader", () => members.every((member) => member.leader() !== undefined))
+          return yield* use(members)
         }).pipe(Effect.scoped)
       const before = yield* run((members) =>
         Effect.as(

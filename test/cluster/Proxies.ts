@@ -163,8 +163,12 @@ const readHead = (near: Socket, done: (head: Buffer, port: number) => void): voi
     near.off("data", listener)
     near.off("error", refuse)
     const first = /^GET http:\/\/127\.0\.0\.1:(\d+)(\/\S*) HTTP\/1\.1\r\n/.exec(read.toString("latin1"))
-    if (first === null) return refuse()
-    done(Buffer.concat([Buffer.from(`GET ${first[2]} HTTP/1.1\r\n`), read.subarray(first[0].length)]), Number(first[1]))
+    if (first === null) refuse()
+    else
+      done(
+        Buffer.concat([Buffer.from(`GET ${first[2]} HTTP/1.1\r\n`), read.subarray(first[0].length)]),
+        Number(first[1])
+      )
   }
   near.on("data", listener)
   near.on("error", refuse)
