@@ -24,10 +24,11 @@ export const listField = (name: string, schema: FieldSchema): ListField => {
   const codecJson = Schema.toCodecJson(schema)
   const encode = Schema.encodeUnknownResult(codecJson)
   const decodeJson = Schema.decodeUnknownResult(codecJson)
-  const encodedAst = Schema.toEncoded(schema).ast
+  // As JSON holds it: a date is text there, and what may be any JSON is no single value.
+  const encodedAst = Schema.toEncoded(codecJson).ast
   return {
     name,
-    isScalar: everyMember(encodedAst, (it) => it._tag !== "Objects" && it._tag !== "Arrays"),
+    isScalar: everyMember(encodedAst, (it) => scalarTags.includes(it._tag)),
     isText: everyMember(encodedAst, isTextAst),
     holds: (encoded) => Result.isSuccess(decodeJson(encoded)),
     operand: (text) => {
@@ -97,6 +98,8 @@ export const splitItems = (text: string): Result.Result<ReadonlyArray<string>, s
     if (match[3] === "") return Result.succeed(items)
   }
 }
+
+const scalarTags: ReadonlyArray<string> = ["String", "Number", "Boolean", "Literal", "TemplateLiteral", "Enum"]
 
 const everyMember = (ast: SchemaAST.AST, holds: (ast: SchemaAST.AST) => boolean): boolean =>
   SchemaAST.isUnion(ast)

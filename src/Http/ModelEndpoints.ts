@@ -31,60 +31,75 @@ export const modelGroup = (model: ApiModel) => {
   const collection = `/api/${model.path}` as const
   const item = `/api/${model.path}/:id` as const
   const params = { id: Schema.String }
-  const answer = (status: number) =>
+  const answer = <H extends Schema.Struct.Fields>(status: number, headers: H) =>
     HttpApiSchema.WithHeaders(body.pipe(HttpApiSchema.status(status)), {
       ...positionHeaderSchemas,
-      etag: Schema.String
+      etag: Schema.String,
+      ...headers
     })
-  const created = HttpApiSchema.WithHeaders(body.pipe(HttpApiSchema.status(201)), {
-    ...positionHeaderSchemas,
-    etag: Schema.String,
-    location: Schema.String
-  })
-  const describe = (description: string) => OpenApi.annotations({ description })
+  const read = answer(200, readAnswerHeaders)
+  const changed = answer(200, writeAnswerHeaders)
+  const created = answer(201, { ...writeAnswerHeaders, location: Schema.String })
+  const describe = (summary: string, description: string) => OpenApi.annotations({ summary, description })
 
   return HttpApiGroup.make(model.name).add(
     HttpApiEndpoint.get("list", collection, {
       query: listParameters(model),
       headers: readHeaders,
-      success: HttpApiSchema.WithHeaders(list, { ...positionHeaderSchemas, link: Schema.optionalKey(Schema.String) }),
+      success: HttpApiSchema.WithHeaders(list, {
+        ...positionHeaderSchemas,
+        ...readAnswerHeaders,
+        link: Schema.optionalKey(Schema.String)
+      }),
       error: problems(readProblems)
     }).annotateMerge(
-      describe(`Filters are \`field=op.value\`, op one of eq neq gt gte lt lte in like is; several are joined by AND.`)
+      describe(
+        `List ${model.path}`,
+        `Filters are \`field=op.value\`, op one of eq neq gt gte lt lte in like is; several are joined by AND.`
+      )
     ),
     HttpApiEndpoint.post("create", collection, {
       headers: writeHeaders,
       payload: create,
       success: created,
       error: problems([...writeProblems, ...bodyProblems, "already-exists", "unique-violation", "command-only"])
-    }).annotateMerge(describe("The id is generated (UUIDv7) unless given.")),
+    }).annotateMerge(describe(`Create a ${model.name}`, "The id is generated (UUIDv7) unless given.")),
     HttpApiEndpoint.get("get", item, {
       params,
       query: readParameters,
-      headers: { ...readHeaders, "if-none-match": Schema.optionalKey(Schema.String) },
-      success: [answer(200), HttpApiSchema.Empty(304)],
-      error: problems(readProblems)
-    }),
+      headers: {
+        ...readHeaders,
+        "if-match": Schema.optionalKey(Schema.String),
+        "if-none-match": Schema.optionalKey(Schema.String)
+      },
+      success: [read, HttpApiSchema.Empty(304)],
+      error: problems([...readProblems, "version-conflict"])
+    }).annotateMerge(describe(`Read a ${model.name}`, "Linearizable on any node, unless less is asked for.")),
     HttpApiEndpoint.put("put", item, {
       params,
       headers: { ...conditionalHeaders, "if-none-match": Schema.optionalKey(Schema.String) },
       payload: create,
-      success: [answer(200), created],
+      success: [changed, created],
       error: problems([...writeProblems, ...bodyProblems, "version-conflict", "unique-violation", "command-only"])
-    }).annotateMerge(describe("The whole record, without the id or with the same one; creates it when there is none.")),
+    }).annotateMerge(
+      describe(
+        `Replace or create a ${model.name}`,
+        "The whole record, without the id or with the same one; creates it when there is none."
+      )
+    ),
     HttpApiEndpoint.patch("patch", item, {
       params,
       headers: conditionalHeaders,
       payload: patchMediaTypes.map((contentType) => patch.pipe(HttpApiSchema.asJson({ contentType }))),
-      success: answer(200),
+      success: changed,
       error: problems([...writeProblems, ...bodyProblems, "version-conflict", "unique-violation", "command-only"])
-    }).annotateMerge(describe("A merge patch (RFC 7396): null removes an optional field.")),
+    }).annotateMerge(describe(`Change a ${model.name}`, "A merge patch (RFC 7396): null removes an optional field.")),
     HttpApiEndpoint.delete("delete", item, {
       params,
       headers: conditionalHeaders,
       success: HttpApiSchema.NoContent,
       error: problems([...writeProblems, "version-conflict", "command-only"])
-    })
+    }).annotateMerge(describe(`Delete a ${model.name}`, "Its versions go on if the id is created again."))
   )
 }
 
@@ -95,6 +110,13 @@ const readParameters = {
 const readHeaders = { "lithair-min-index": Schema.optionalKey(Schema.Int) }
 const writeHeaders = { "idempotency-key": Schema.optionalKey(Schema.String) }
 const conditionalHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(Schema.String) }
+
+/** How old a local read may be; that a copy of a keyed request was answered; that this node's part of it was lost. */
+const readAnswerHeaders = { "lithair-stale-ms": Schema.optionalKey(Schema.Int) }
+const writeAnswerHeaders = {
+  "idempotent-replayed": Schema.optionalKey(Schema.Literal("true")),
+  "lithair-local": Schema.optionalKey(Schema.Literal("lost"))
+}
 
 const readProblems = [
   "invalid-request",

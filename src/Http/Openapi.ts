@@ -59,14 +59,16 @@ const unhealthy = health.pipe(HttpApiSchema.status(503))
 // Named so that no model can take its place: a model's name starts with a letter.
 const nodeGroup = HttpApiGroup.make("_node")
   .add(
-    HttpApiEndpoint.get("livez", "/livez", { success: health, error: unhealthy }),
+    HttpApiEndpoint.get("livez", "/livez", { success: health }).annotateMerge(
+      OpenApi.annotations({ summary: "Whether the node runs" })
+    ),
     HttpApiEndpoint.get("readyz", "/readyz", {
       query: { verbose: Schema.optionalKey(Schema.String) },
       success: health,
       error: unhealthy
-    }),
+    }).annotateMerge(OpenApi.annotations({ summary: "Whether the node knows a leader and has caught up" })),
     HttpApiEndpoint.get("cluster", "/_admin/api/cluster", {
       success: HttpApiSchema.WithHeaders(nodeStatus, positionHeaderSchemas)
-    })
+    }).annotateMerge(OpenApi.annotations({ summary: "The cluster as this node sees it" }))
   )
   .annotateMerge(OpenApi.annotations({ title: "Node" }))

@@ -19,7 +19,10 @@ const parse = makeListParser({
     status: Schema.Literals(["pending", "paid"]),
     limit: Schema.Number,
     tags: Schema.Array(Schema.String),
-    at: Schema.DateTimeUtc
+    at: Schema.DateTimeUtc,
+    kind: Schema.Enum({ big: "B", small: "S" } as const),
+    meta: Schema.Json,
+    sku: Schema.TemplateLiteral(["sku-", Schema.Int])
   }
 })
 
@@ -32,6 +35,10 @@ describe("filters", () => {
     ["name=eq.Tea", compare("name", "eq", "Tea")],
     ["name=eq.a.b=c", compare("name", "eq", "a.b=c")],
     ["name=neq.null", compare("name", "neq", "null")],
+    ["kind=eq.B", compare("kind", "eq", "B")],
+    ["sku=like.sku-*", { _tag: "Like", field: "sku", segments: ["sku-", ""] }],
+    ["at=like.2020-*", { _tag: "Like", field: "at", segments: ["2020-", ""] }],
+    ["meta=is.null", { _tag: "Is", field: "meta", isNull: true }],
     ["price=gte.10.50", compare("price", "gte", "10.50")],
     ["stock=gt.5", compare("stock", "gt", 5)],
     ["stock=lt.-3", compare("stock", "lt", -3)],
@@ -89,6 +96,9 @@ describe("filters", () => {
     ["category=is.nil", "category"],
     ["tags=eq.a", "tags"],
     ["tags=in.a", "tags"],
+    ["meta=eq.1", "meta"],
+    ["order=meta", "order"],
+    ["kind=eq.M", "kind"],
     [`name=in."a`, "name"]
   ]
   for (const [search, path] of invalid) {
