@@ -16,9 +16,13 @@ export interface ConfigurationAt {
 /** Never empty, ascending by index. */
 export type Configurations = Array<ConfigurationAt>
 
-export const make = (recovered: ReadonlyArray<ConfigurationAt>): Configurations => {
-  invariant(recovered.length > 0, "a node starts without any configuration, not even an empty one")
-  return recovered.toSorted((a, b) => a.index - b.index)
+/** Those of a log, behind the one of a snapshot that stands for its beginning. */
+export const make = (recovered: ReadonlyArray<ConfigurationAt>, snapshot?: ConfigurationAt): Configurations => {
+  const above = recovered.filter(({ index }) => snapshot === undefined || index > snapshot.index)
+  const configurations = above.toSorted((a, b) => a.index - b.index)
+  if (snapshot !== undefined) configurations.unshift({ index: snapshot.index, configuration: snapshot.configuration })
+  invariant(configurations.length > 0, "a node starts without any configuration, not even an empty one")
+  return configurations
 }
 
 export const latest = (configurations: Configurations): ConfigurationAt => configurations[configurations.length - 1]!
@@ -40,6 +44,11 @@ export const append = (configurations: Configurations, entry: LogEntry): void =>
 
 export const truncate = (configurations: Configurations, fromIndex: number): void => {
   while (latest(configurations).index >= fromIndex) configurations.pop()
+}
+
+/** The log starts anew behind a snapshot, which holds the one in force there. */
+export const startAfter = (configurations: Configurations, at: ConfigurationAt): void => {
+  configurations.splice(0, configurations.length, at)
 }
 
 /** Forgets those that no snapshot at or above `throughIndex` can name. */

@@ -1,14 +1,17 @@
 /** The output of the step under way, and when each message may leave. Pure. RAFT Fig. 2: durable before replying. */
-import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { LogEntry, SnapshotMark } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
+import type { Configuration } from "./Configuration.ts"
 import * as Configurations from "./Configurations.ts"
 import type { Envelope, Message, NodeId } from "./Message.ts"
 import type {
   LogReadRequest,
   MembershipResult,
+  Output,
   ProposalResult,
   ReadReady,
   SequencedWrite,
+  SnapshotRequest,
   TransferResult
 } from "./Output.ts"
 import * as RaftLog from "./RaftLog.ts"
@@ -19,6 +22,11 @@ export interface Draft {
   readonly readsReady: Array<ReadReady>
   readonly readsRefused: Array<number>
   readonly readLog: Array<LogReadRequest>
+  readonly needsSnapshot: Array<SnapshotRequest>
+  snapshotChunk: Output["snapshotChunk"]
+  snapshotReply: Output["snapshotReply"]
+  restore: Output["restore"]
+  compact: Output["compact"]
   proposal: ProposalResult | undefined
   membership: MembershipResult | undefined
   transfer: TransferResult | undefined
@@ -29,6 +37,11 @@ export const make = (): Draft => ({
   readsReady: [],
   readsRefused: [],
   readLog: [],
+  needsSnapshot: [],
+  snapshotChunk: undefined,
+  snapshotReply: undefined,
+  restore: undefined,
+  compact: undefined,
   proposal: undefined,
   membership: undefined,
   transfer: undefined
@@ -62,6 +75,7 @@ const sendAfter = (state: State, draft: Draft, seq: number, envelope: Envelope):
 
 const isUnwritten = (state: State): boolean =>
   state.unwritten.truncateFromIndex !== undefined ||
+  state.unwritten.snapshot !== undefined ||
   state.unwritten.hardState !== undefined ||
   state.unwritten.entries.length > 0
 
@@ -93,17 +107,41 @@ export const truncate = (state: State, fromIndex: number): void => {
   for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, fromIndex - 1)
 }
 
+/** Notes a durable snapshot in the log on disk. */
+export const markSnapshot = (state: State, mark: SnapshotMark): void => {
+  state.snapshot = mark
+  state.isCompactionDue = true
+  state.unwritten.snapshot = mark
+}
+
+/**
+ * The log starts anew behind an installed snapshot. All through it is durable, in the snapshot, and applied once it is
+ * restored; what was still being written of the old log counts for nothing.
+ */
+export const startAfter = (state: State, mark: SnapshotMark, configuration: Configuration): void => {
+  invariant(mark.index > state.commitIndex, `a snapshot at ${mark.index} would undo what is committed`)
+  RaftLog.startAfter(state.log, mark)
+  Configurations.startAfter(state.configurations, { index: mark.index, configuration })
+  state.configuration = configuration
+  markSnapshot(state, mark)
+  state.applyingIndex = mark.index
+  state.durableIndex = mark.index
+  for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, mark.index)
+}
+
 /** Turns what the step added into one write, if it added anything. */
 export const takeWrite = (state: State): SequencedWrite | undefined => {
   if (!isUnwritten(state)) return undefined
-  const { truncateFromIndex, hardState, entries } = state.unwritten
-  state.unwritten = { truncateFromIndex: undefined, hardState: undefined, entries: [] }
+  const { truncateFromIndex, snapshot, hardState, entries } = state.unwritten
+  state.unwritten = { truncateFromIndex: undefined, snapshot: undefined, hardState: undefined, entries: [] }
   const seq = ++state.writtenSeq
   if (hardState !== undefined) state.hardStateSeq = seq
+  if (snapshot !== undefined) state.snapshotSeq = seq
   state.pendingWrites.push({ seq, lastIndex: state.log.lastIndex })
   return {
     seq,
     ...(truncateFromIndex === undefined ? {} : { truncateFromIndex }),
+    ...(snapshot === undefined ? {} : { snapshot }),
     ...(hardState === undefined ? {} : { hardState }),
     entries
   }

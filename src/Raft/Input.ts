@@ -1,5 +1,6 @@
 /** Everything that can happen to the core: time, messages, requests and completions of I/O. Pure data. */
 import type { EntryType, LogEntry } from "../EventStore/LogEntry.ts"
+import type { Configuration } from "./Configuration.ts"
 import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 
@@ -50,6 +51,35 @@ export interface LogRead {
   readonly entries: ReadonlyArray<LogEntry>
 }
 
+/** A snapshot of this node's applied state, through `index`, is durable. */
+export interface LocalSnapshot {
+  readonly _tag: "LocalSnapshot"
+  readonly index: number
+}
+
+/** The chunks stored so far of a snapshot that the leader `from` sends: how many bytes from its beginning on. */
+export interface SnapshotReceived {
+  readonly _tag: "SnapshotReceived"
+  readonly from: NodeId
+  readonly snapshotIndex: number
+  readonly receivedBytes: number
+}
+
+/** A received snapshot is whole, verified and durable. The machine is not restored from it yet: that may not be needed. */
+export interface SnapshotInstalled {
+  readonly _tag: "SnapshotInstalled"
+  readonly index: number
+  readonly term: number
+  readonly configuration: Configuration
+}
+
+/** The sending that a `needsSnapshot` output asked for is over; `ok` if the peer has installed it. */
+export interface SnapshotSent {
+  readonly _tag: "SnapshotSent"
+  readonly peer: NodeId
+  readonly ok: boolean
+}
+
 /** The transport lost messages to this peer: what was in flight cannot be counted on. */
 export interface PeerUnreachable {
   readonly _tag: "PeerUnreachable"
@@ -87,6 +117,10 @@ export type Input =
   | Persisted
   | Applied
   | LogRead
+  | LocalSnapshot
+  | SnapshotReceived
+  | SnapshotInstalled
+  | SnapshotSent
   | PeerUnreachable
   | ChangeMembership
   | TransferLeadership

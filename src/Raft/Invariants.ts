@@ -51,6 +51,9 @@ const checkIndexes = (state: State): void => {
   invariant(state.applyingIndex <= state.commitIndex, "lastApplied passed commitIndex")
   invariant(state.applyingIndex <= state.durableIndex, "lastApplied passed durableIndex")
   invariant(state.lastApplied <= state.applyingIndex, "lastApplied passed what was given out")
+  const snapshotIndex = state.snapshot?.index ?? 0
+  invariant(snapshotIndex <= state.applyingIndex, "a snapshot passed lastApplied")
+  invariant(log.firstIndex - 1 <= snapshotIndex, "entries are gone that no snapshot stands for")
   invariant(RaftLog.lastTerm(log) <= state.currentTerm, "the log is ahead of currentTerm")
 }
 

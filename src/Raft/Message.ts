@@ -80,6 +80,32 @@ export interface TimeoutNow {
   readonly term: number
 }
 
+/**
+ * One chunk of a snapshot, for a peer that lacks entries which are compacted away (§7). The digest names the whole of
+ * it, so that a transfer goes on where another one stopped; an empty chunk only asks where that is.
+ */
+export interface InstallSnapshot {
+  readonly _tag: "InstallSnapshot"
+  readonly term: number
+  readonly snapshotIndex: number
+  readonly snapshotTerm: number
+  /** The configuration in force at `snapshotIndex`, encoded. */
+  readonly configuration: Uint8Array
+  readonly totalBytes: number
+  readonly digest: string
+  readonly offset: number
+  readonly chunk: Uint8Array
+}
+
+/** How many bytes are stored from the beginning on; or that all which the snapshot stands for is held, and committed. */
+export interface InstallSnapshotReply {
+  readonly _tag: "InstallSnapshotReply"
+  readonly term: number
+  readonly snapshotIndex: number
+  readonly receivedBytes: number
+  readonly installed: boolean
+}
+
 /** Everything the core of one node sends to that of another. Cluster and node ids are the connection's (handshake). */
 export type Message =
   | RequestVote
@@ -91,6 +117,8 @@ export type Message =
   | ReadIndex
   | ReadIndexReply
   | TimeoutNow
+  | InstallSnapshot
+  | InstallSnapshotReply
 
 /** A message on its way: who says it to whom. */
 export interface Envelope {

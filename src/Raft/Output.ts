@@ -1,8 +1,9 @@
 /** Everything that the core wants done after one step. Pure data: the shell performs it, in the order of the fields. */
+import type { SnapshotMark } from "../EventStore/LogEntry.ts"
 import type { LogWrite } from "../EventStore/LogStore.ts"
 import type { ConfigurationAt } from "./Configurations.ts"
 import type { ChangeRefusal } from "./MembershipChange.ts"
-import type { Envelope, NodeId } from "./Message.ts"
+import type { Envelope, InstallSnapshot, InstallSnapshotReply, NodeId } from "./Message.ts"
 
 /** One write of the ordered queue; its completion is told by {@link Persisted} with its `seq`. */
 export interface SequencedWrite extends LogWrite {
@@ -40,6 +41,12 @@ export interface LogReadRequest {
   readonly maxBytes: number
 }
 
+/** A peer lacks entries that are compacted away: it needs any snapshot at or above this index. */
+export interface SnapshotRequest {
+  readonly peer: NodeId
+  readonly atLeastIndex: number
+}
+
 export type RoleName = "follower" | "preCandidate" | "candidate" | "leader"
 
 export interface RoleChanged {
@@ -52,6 +59,8 @@ export interface Output {
   readonly write: SequencedWrite | undefined
   /** To send at once: those that depend on a write are kept back until it is durable. */
   readonly messages: ReadonlyArray<Envelope>
+  /** The machine is to be restored from this received snapshot, after all that was to be applied and before all else. */
+  readonly restore: SnapshotMark | undefined
   /** Committed and durable here, to be applied in order; each entry is named once per run of the node. */
   readonly apply: { readonly fromIndex: number; readonly toIndex: number } | undefined
   readonly readsReady: ReadonlyArray<ReadReady>
@@ -66,5 +75,13 @@ export interface Output {
   /** Another configuration is in force here than before the step, committed or not: whom to connect to. */
   readonly configurationChanged: ConfigurationAt | undefined
   readonly readLog: ReadonlyArray<LogReadRequest>
+  /** At most one is open per peer: until {@link SnapshotSent} is fed, or this node leads no more. */
+  readonly needsSnapshot: ReadonlyArray<SnapshotRequest>
+  /** To be stored, and answered by {@link SnapshotReceived} or {@link SnapshotInstalled}. */
+  readonly snapshotChunk: { readonly from: NodeId; readonly message: InstallSnapshot } | undefined
+  /** From a peer to which a snapshot is sent: where to go on, or that it is done. */
+  readonly snapshotReply: { readonly peer: NodeId; readonly message: InstallSnapshotReply } | undefined
+  /** History that nothing here needs any more; a durable snapshot stands for it. */
+  readonly compact: { readonly throughIndex: number } | undefined
   readonly roleChanged: RoleChanged | undefined
 }

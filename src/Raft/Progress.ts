@@ -15,6 +15,8 @@ export type Mode =
       readonly empty: boolean
     }
   | { readonly _tag: "Replicate" }
+  /** What it needs next is compacted away: nothing is sent but a snapshot, by the shell. */
+  | { readonly _tag: "Snapshot" }
 
 export interface Progress {
   matchIndex: number
@@ -51,12 +53,28 @@ export const make = (options: { readonly lastIndex: number; readonly nowMs: numb
   leaving: undefined
 })
 
-/** Goes back to looking for the peer's end, at `nextIndex`. */
+/** Goes back to looking for the peer's end, at `nextIndex`; unless a snapshot is on its way, of which the shell will tell. */
 export const toProbe = (progress: Progress, options: { readonly nextIndex: number; readonly empty: boolean }): void => {
+  if (progress.mode._tag === "Snapshot") return
   progress.mode = { _tag: "Probe", sent: false, empty: options.empty }
   progress.nextIndex = Math.max(options.nextIndex, progress.matchIndex + 1)
   progress.inflight = []
   progress.inflightBytes = 0
+}
+
+export const toSnapshot = (progress: Progress): void => {
+  progress.mode = { _tag: "Snapshot" }
+  progress.inflight = []
+  progress.inflightBytes = 0
+}
+
+/** Looks for the peer's end again; `isSent` as if a probe were under way, so that the next beat sends the first. */
+export const leaveSnapshot = (
+  progress: Progress,
+  options: { readonly nextIndex: number; readonly isSent: boolean }
+): void => {
+  progress.mode = { _tag: "Probe", sent: options.isSent, empty: true }
+  progress.nextIndex = Math.max(options.nextIndex, progress.matchIndex + 1)
 }
 
 export const isFull = (progress: Progress, config: RaftConfig): boolean =>
@@ -72,14 +90,18 @@ export const sent = (
   progress.nextIndex = message.lastIndex + 1
 }
 
-/** The peer holds, durably, the leader's entries up to `matchIndex`. */
-export const matched = (progress: Progress, ack: { readonly matchIndex: number; readonly nowMs: number }): void => {
+/** The peer holds, durably, the leader's entries up to `matchIndex`; those from `firstIndex` on are there to be sent. */
+export const matched = (
+  progress: Progress,
+  ack: { readonly matchIndex: number; readonly firstIndex: number; readonly nowMs: number }
+): void => {
   if (ack.matchIndex > progress.matchIndex) {
     progress.matchIndex = ack.matchIndex
     progress.ackedMs = ack.nowMs
   }
+  if (progress.mode._tag === "Snapshot" && progress.matchIndex + 1 < ack.firstIndex) return
   // A late acknowledgement may end a probe further on, which nothing would then repeat: go on from what is known.
-  const isProbing = progress.mode._tag === "Probe"
+  const isProbing = progress.mode._tag !== "Replicate"
   progress.nextIndex = isProbing ? progress.matchIndex + 1 : Math.max(progress.nextIndex, progress.matchIndex + 1)
   progress.mode = { _tag: "Replicate" }
   while (progress.inflight.length > 0 && progress.inflight[0]!.lastIndex <= progress.matchIndex) {

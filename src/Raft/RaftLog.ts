@@ -2,15 +2,17 @@
  * The log as the core sees it: the term of every entry, and the bytes of recent ones. Pure, owned, mutable.
  * Not the log on disk (EventStore/LogStore.ts), which holds them all. Raft §5.3.
  */
-import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { LogEntry, SnapshotMark } from "../EventStore/LogEntry.ts"
 import type { Recovered } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 
 export interface RaftLog {
-  readonly firstIndex: number
+  /** 1 until history is compacted, or a snapshot installed: then the log starts after (firstIndex − 1, previousTerm). */
+  firstIndex: number
+  previousTerm: number
   lastIndex: number
   /** Ascending; every index from `firstIndex` to `lastIndex` lies in the last run that begins at or below it. */
-  readonly termRuns: Array<{ readonly fromIndex: number; readonly term: number }>
+  termRuns: Array<{ readonly fromIndex: number; readonly term: number }>
   /** Entries windowFirstIndex..lastIndex, without a gap. */
   window: Array<LogEntry>
   windowFirstIndex: number
@@ -19,6 +21,7 @@ export interface RaftLog {
 
 export const fromRecovered = (recovered: Recovered): RaftLog => ({
   firstIndex: recovered.firstIndex,
+  previousTerm: recovered.previousTerm ?? 0,
   lastIndex: recovered.lastIndex,
   termRuns: recovered.termRuns.map((run) => ({ ...run })),
   window: [],
@@ -26,23 +29,23 @@ export const fromRecovered = (recovered: Recovered): RaftLog => ({
   windowBytes: 0
 })
 
-/** The term of an entry; 0 before the first entry, undefined outside the log. */
+/** The term of an entry, or of the one before the first; 0 at index 0, undefined outside of the log. */
 export const termAt = (log: RaftLog, index: number): number | undefined => {
-  if (index === 0) return 0
+  if (index === log.firstIndex - 1) return log.previousTerm
   if (index < log.firstIndex || index > log.lastIndex) return undefined
   return log.termRuns[runAt(log, index)]?.term
 }
 
-export const lastTerm = (log: RaftLog): number => log.termRuns[log.termRuns.length - 1]?.term ?? 0
+export const lastTerm = (log: RaftLog): number => log.termRuns[log.termRuns.length - 1]?.term ?? log.previousTerm
 
 /** The first index of the run of one term that holds `index`: where a follower asks its leader to go back to (§5.3). */
 export const firstIndexOfRun = (log: RaftLog, index: number): number =>
   log.termRuns[runAt(log, index)]?.fromIndex ?? log.firstIndex
 
-/** The last index of `term`, or undefined if the log has no entry of it. */
+/** The last index of `term`, or undefined if the log knows no entry of it. */
 export const lastIndexOfTerm = (log: RaftLog, term: number): number | undefined => {
   const position = log.termRuns.findLastIndex((run) => run.term === term)
-  if (position === -1) return undefined
+  if (position === -1) return log.firstIndex > 1 && term === log.previousTerm ? log.firstIndex - 1 : undefined
   const next = log.termRuns[position + 1]
   return next === undefined ? log.lastIndex : next.fromIndex - 1
 }
@@ -60,7 +63,7 @@ export const append = (log: RaftLog, entry: LogEntry): void => {
   const last = lastTerm(log)
   invariant(entry.index === log.lastIndex + 1, `entry ${entry.index} does not follow last index ${log.lastIndex}`)
   invariant(entry.term >= last, `entry ${entry.index} of term ${entry.term} follows one of term ${last}`)
-  if (entry.term > last) log.termRuns.push({ fromIndex: entry.index, term: entry.term })
+  if (entry.term > last || log.termRuns.length === 0) log.termRuns.push({ fromIndex: entry.index, term: entry.term })
   log.window.push(entry)
   log.windowBytes += entry.payload.length
   log.lastIndex = entry.index
@@ -75,6 +78,29 @@ export const truncate = (log: RaftLog, fromIndex: number): void => {
   log.lastIndex = fromIndex - 1
   log.windowFirstIndex = Math.min(log.windowFirstIndex, fromIndex)
   while ((log.termRuns[log.termRuns.length - 1]?.fromIndex ?? 0) >= fromIndex) log.termRuns.pop()
+}
+
+/** Forgets `throughIndex` and all before it: a snapshot stands for them (§7). */
+export const compact = (log: RaftLog, throughIndex: number): void => {
+  const term = termAt(log, throughIndex)
+  invariant(term !== undefined, `cannot compact through ${throughIndex}: it is not in the log`)
+  const firstIndex = throughIndex + 1
+  const runs = log.termRuns.filter((_, at) => (log.termRuns[at + 1]?.fromIndex ?? log.lastIndex + 1) > firstIndex)
+  log.termRuns = runs.map((run) => ({ fromIndex: Math.max(run.fromIndex, firstIndex), term: run.term }))
+  log.firstIndex = firstIndex
+  log.previousTerm = term
+  dropOldest(log, throughIndex - log.windowFirstIndex + 1)
+}
+
+/** Starts over behind a snapshot, without any entry (§7). */
+export const startAfter = (log: RaftLog, mark: SnapshotMark): void => {
+  log.firstIndex = mark.index + 1
+  log.previousTerm = mark.term
+  log.lastIndex = mark.index
+  log.termRuns = []
+  log.window = []
+  log.windowFirstIndex = mark.index + 1
+  log.windowBytes = 0
 }
 
 /** The bytes of an entry, if it is in memory. */
@@ -104,13 +130,19 @@ export const slice = (
 export const trim = (log: RaftLog, limits: { readonly throughIndex: number; readonly cacheBytes: number }): void => {
   if (log.windowBytes <= limits.cacheBytes * 1.125) return
   let count = 0
-  while (log.windowBytes > limits.cacheBytes && log.windowFirstIndex + count <= limits.throughIndex) {
+  let bytes = log.windowBytes
+  while (bytes > limits.cacheBytes && log.windowFirstIndex + count <= limits.throughIndex) {
     const entry = log.window[count]
     if (entry === undefined) break
-    log.windowBytes -= entry.payload.length
+    bytes -= entry.payload.length
     count++
   }
-  if (count === 0) return
+  dropOldest(log, count)
+}
+
+const dropOldest = (log: RaftLog, count: number): void => {
+  if (count <= 0) return
+  for (const entry of log.window.slice(0, count)) log.windowBytes -= entry.payload.length
   log.window = log.window.slice(count)
   log.windowFirstIndex += count
 }

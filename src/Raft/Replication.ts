@@ -49,7 +49,8 @@ export const sendToAll = (state: State, draft: Draft.Draft, leader: Leader): voi
 /** Sends what the peer lacks, as far as its mode and the caps on messages and bytes in flight allow. */
 export const sendAppend = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
-  if (progress === undefined) return
+  if (progress === undefined || progress.mode._tag === "Snapshot") return
+  if (progress.nextIndex < state.log.firstIndex && !lookAbove(state, draft, progress, peer)) return
   if (progress.mode._tag === "Probe") {
     if (progress.mode.sent) return
     progress.mode.sent = true
@@ -65,6 +66,21 @@ export const sendAppend = (state: State, draft: Draft.Draft, leader: Leader, pee
     }
     sendInFlight(state, draft, progress, peer, entries)
   }
+}
+
+/**
+ * What the peer needs next is compacted away. One that answers is sent a snapshot; of one that does not, nothing can be
+ * known but that it may still hold more: it is looked for from the first entry on.
+ */
+const lookAbove = (state: State, draft: Draft.Draft, progress: Progress.Progress, peer: NodeId): boolean => {
+  const { firstIndex } = state.log
+  if (state.nowMs - progress.heardMs < state.config.electionTimeoutMinMs) {
+    Progress.toSnapshot(progress)
+    draft.needsSnapshot.push({ peer, atLeastIndex: firstIndex - 1 })
+    return false
+  }
+  Progress.toProbe(progress, { nextIndex: firstIndex, empty: true })
+  return true
 }
 
 /** The answer to a read of the log on disk, for a peer that is behind the window. */
@@ -134,6 +150,8 @@ export const onAppendEntries = (state: State, draft: Draft.Draft, from: NodeId, 
 /** Truncates only on a real conflict, never what is committed: a late message must not undo a newer one (§5.3, C8). */
 const appendMissing = (state: State, entries: ReadonlyArray<LogEntry>): void => {
   for (const entry of entries) {
+    // Committed, and compacted away: its term is not known any more, and need not be compared.
+    if (entry.index < state.log.firstIndex) continue
     if (entry.index <= state.log.lastIndex) {
       if (RaftLog.termAt(state.log, entry.index) === entry.term) continue
       invariant(entry.index > state.commitIndex, `entry ${entry.index} conflicts with a committed one`)
@@ -160,16 +178,12 @@ export const onAppendEntriesReply = (
   const { result, prevLogIndex } = message
   switch (result._tag) {
     case "Matched": {
-      invariant(result.matchIndex <= state.log.lastIndex, `${from} matched past the leader's last index`)
-      Progress.matched(progress, { matchIndex: result.matchIndex, nowMs: state.nowMs })
-      const { matchIndex } = progress
-      const roundMaxMs = state.config.electionTimeoutMinMs
-      CatchUp.matched(progress.catchUp, { matchIndex, lastIndex: state.log.lastIndex, nowMs: state.nowMs, roundMaxMs })
-      advanceCommit(state, draft, leader)
+      acknowledged(state, draft, leader, from, result.matchIndex)
       break
     }
     case "Conflict": {
       const isLate =
+        progress.mode._tag === "Snapshot" ||
         prevLogIndex <= progress.matchIndex ||
         (progress.mode._tag === "Probe" && prevLogIndex !== progress.nextIndex - 1)
       if (isLate) return
@@ -179,6 +193,28 @@ export const onAppendEntriesReply = (
     }
   }
   sendAppend(state, draft, leader, from)
+}
+
+/** A peer holds, durably, all through `matchIndex`. */
+export const acknowledged = (
+  state: State,
+  draft: Draft.Draft,
+  leader: Leader,
+  from: NodeId,
+  matchIndex: number
+): void => {
+  const progress = leader.progress.get(from)
+  if (progress === undefined) return
+  invariant(matchIndex <= state.log.lastIndex, `${from} matched past the leader's last index`)
+  const { nowMs } = state
+  Progress.matched(progress, { matchIndex, firstIndex: state.log.firstIndex, nowMs })
+  CatchUp.matched(progress.catchUp, {
+    matchIndex: progress.matchIndex,
+    lastIndex: state.log.lastIndex,
+    nowMs,
+    roundMaxMs: state.config.electionTimeoutMinMs
+  })
+  advanceCommit(state, draft, leader)
 }
 
 /** Skips a whole term per refusal (§5.3, end): past the leader's own entries of it, or before the follower's. */

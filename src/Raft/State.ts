@@ -1,12 +1,13 @@
 /** The state of the core on one node. Owned by one shell, changed only by `step`. Raft Fig. 2 (State). */
-import type { HardState, LogEntry } from "../EventStore/LogEntry.ts"
+import type { HardState, LogEntry, SnapshotMark } from "../EventStore/LogEntry.ts"
 import type { Recovered } from "../EventStore/LogStore.ts"
+import { invariant } from "../Invariant.ts"
 import type { Configuration } from "./Configuration.ts"
 import * as Configurations from "./Configurations.ts"
 import type { Envelope, NodeId } from "./Message.ts"
 import type { Progress } from "./Progress.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
-import { fromRecovered, type RaftLog } from "./RaftLog.ts"
+import * as RaftLog from "./RaftLog.ts"
 import type { FollowerReads, LeaderReads } from "./Reads.ts"
 import type { Transfer } from "./Transfer.ts"
 
@@ -57,13 +58,18 @@ export interface State {
   votedFor: NodeId | undefined
   /** Who was seen to lead `currentTerm`: there is never another one (§5.2). */
   leaderOfTerm: NodeId | undefined
-  readonly log: RaftLog
+  readonly log: RaftLog.RaftLog
   commitIndex: number
   lastApplied: number
   /** The end of the last range given out to be applied: lastApplied ≤ applyingIndex ≤ min(commitIndex, durableIndex). */
   applyingIndex: number
   /** Entries up to here are synced, and equal those of `log`. */
   durableIndex: number
+  /** The newest snapshot that the log notes or will, and the write that does so. */
+  snapshot: SnapshotMark | undefined
+  snapshotSeq: number
+  /** Since the snapshot was noted, nothing that it stands for was let go. */
+  isCompactionDue: boolean
   writtenSeq: number
   durableSeq: number
   /** The write that made the current hard state durable, or will. */
@@ -83,34 +89,57 @@ export interface State {
   diskStalled: boolean
   shutDown: boolean
   /** What the step under way adds to the log on disk. */
-  unwritten: { truncateFromIndex: number | undefined; hardState: HardState | undefined; entries: Array<LogEntry> }
+  unwritten: {
+    truncateFromIndex: number | undefined
+    snapshot: SnapshotMark | undefined
+    hardState: HardState | undefined
+    entries: Array<LogEntry>
+  }
 }
 
 /**
  * A node as it starts: a follower that knows no leader, with the log and the hard state that its disk held, and the
- * configurations among its entries: all of them, for an uncommitted one is in force like any other.
+ * configurations among its entries: all of them, for an uncommitted one is in force like any other. `snapshot` is the
+ * one that the machine was restored from, if it was.
  */
 export const make = (options: {
   readonly config: RaftConfig
   readonly nodeId: NodeId
   readonly recovered: Recovered
   readonly configurations: ReadonlyArray<Configurations.ConfigurationAt>
+  readonly snapshot?: SnapshotMark & { readonly configuration: Configuration }
 }): State => {
-  const configurations = Configurations.make(options.configurations)
+  const { recovered, snapshot } = options
+  const log = RaftLog.fromRecovered(recovered)
+  const restoredIndex = snapshot?.index ?? 0
+  invariant(restoredIndex >= log.firstIndex - 1, `entries ${restoredIndex + 1} to ${log.firstIndex - 1} are gone`)
+  // A crash came between an installed snapshot and its mark: the log still holds what it was to replace (§7).
+  const isBehind = snapshot !== undefined && RaftLog.termAt(log, snapshot.index) !== snapshot.term
+  if (isBehind) RaftLog.startAfter(log, snapshot)
+  const configurations = Configurations.make(isBehind ? [] : options.configurations, snapshot)
+  const isUnmarked = restoredIndex > (recovered.snapshot?.index ?? 0)
+  const mark = snapshot !== undefined && isUnmarked ? { index: snapshot.index, term: snapshot.term } : undefined
+  // The snapshot came from a leader whose term, unlike the snapshot itself, may not have reached this disk.
+  const { currentTerm, votedFor } = recovered.hardState
+  const isTermLost = RaftLog.lastTerm(log) > currentTerm
+  const hardState = isTermLost ? { currentTerm: RaftLog.lastTerm(log), votedFor: undefined } : { currentTerm, votedFor }
   return {
     config: options.config,
     nodeId: options.nodeId,
     configurations,
     configuration: Configurations.latest(configurations).configuration,
     role: { _tag: "Follower", leader: undefined },
-    currentTerm: options.recovered.hardState.currentTerm,
-    votedFor: options.recovered.hardState.votedFor,
+    ...hardState,
     leaderOfTerm: undefined,
-    log: fromRecovered(options.recovered),
-    commitIndex: 0,
-    lastApplied: 0,
-    applyingIndex: 0,
-    durableIndex: options.recovered.lastIndex,
+    log,
+    // Only what was applied, and so committed, is ever marked.
+    commitIndex: Math.max(restoredIndex, recovered.snapshot?.index ?? 0),
+    lastApplied: restoredIndex,
+    applyingIndex: restoredIndex,
+    durableIndex: log.lastIndex,
+    snapshot: mark ?? recovered.snapshot,
+    snapshotSeq: 0,
+    isCompactionDue: mark !== undefined,
     writtenSeq: 0,
     durableSeq: 0,
     hardStateSeq: 0,
@@ -125,6 +154,11 @@ export const make = (options: {
     followerReads: { nextRequestId: 1, outstanding: undefined, waiting: [] },
     diskStalled: false,
     shutDown: false,
-    unwritten: { truncateFromIndex: undefined, hardState: undefined, entries: [] }
+    unwritten: {
+      truncateFromIndex: undefined,
+      snapshot: mark,
+      hardState: isTermLost ? hardState : undefined,
+      entries: []
+    }
   }
 }

@@ -16,6 +16,11 @@ export const forwardBodyMaxBytes = 8 * 1024 * 1024
 /** Past any append batch (1 MiB) but for one maximal entry: a frame past it is refused before it is read. */
 export const frameMaxBytes = 16 * 1024 * 1024
 
+/** A chunk of a snapshot that is sent: small enough that other messages of its lane do not wait long. */
+export const snapshotChunkMaxBytes = 1024 * 1024
+
+const configurationMaxBytes = 1024 * 1024
+const digestMaxBytes = 128
 const entriesMaxCount = 65_536
 const clusterIdMaxBytes = 256
 
@@ -32,7 +37,9 @@ const tags = {
   ForwardReply: 10,
   Form: 11,
   FormReply: 12,
-  TimeoutNow: 13
+  TimeoutNow: 13,
+  InstallSnapshot: 14,
+  InstallSnapshotReply: 15
 } as const satisfies Record<PeerMessage["_tag"], number>
 
 const entryTypes: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
@@ -89,6 +96,12 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
       return to.string(message.clusterId).u8(Number(message.adopted))
     case "TimeoutNow":
       return to.u53(message.term)
+    case "InstallSnapshot":
+      to.u53(message.term).u53(message.snapshotIndex).u53(message.snapshotTerm).blob(message.configuration)
+      return to.u53(message.totalBytes).string(message.digest).u53(message.offset).blob(message.chunk)
+    case "InstallSnapshotReply":
+      to.u53(message.term).u53(message.snapshotIndex).u53(message.receivedBytes)
+      return to.u8(Number(message.installed))
   }
 }
 
@@ -161,6 +174,26 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
       }
     case tags.TimeoutNow:
       return { _tag: "TimeoutNow", term: from.u53("term") }
+    case tags.InstallSnapshot:
+      return {
+        _tag: "InstallSnapshot",
+        term: from.u53("term"),
+        snapshotIndex: from.u53("snapshotIndex"),
+        snapshotTerm: from.u53("snapshotTerm"),
+        configuration: from.blob("configuration", configurationMaxBytes),
+        totalBytes: from.u53("totalBytes"),
+        digest: from.string("digest", digestMaxBytes),
+        offset: from.u53("offset"),
+        chunk: from.blob("chunk", snapshotChunkMaxBytes)
+      }
+    case tags.InstallSnapshotReply:
+      return {
+        _tag: "InstallSnapshotReply",
+        term: from.u53("term"),
+        snapshotIndex: from.u53("snapshotIndex"),
+        receivedBytes: from.u53("receivedBytes"),
+        installed: from.boolean("installed")
+      }
     default:
       return from.fail("tag", `the unknown tag ${tag}`, 0)
   }

@@ -13,6 +13,7 @@ import * as Progress from "./Progress.ts"
 import * as RaftLog from "./RaftLog.ts"
 import * as Reads from "./Reads.ts"
 import * as Replication from "./Replication.ts"
+import * as Snapshots from "./Snapshots.ts"
 import type { Leader, Role, State } from "./State.ts"
 import * as Transfer from "./Transfer.ts"
 
@@ -35,6 +36,7 @@ export const step = (state: State, input: Input): Output => {
   return {
     write,
     messages: draft.messages,
+    restore: draft.restore,
     apply,
     readsReady: draft.readsReady,
     readsRefused: draft.readsRefused,
@@ -44,6 +46,10 @@ export const step = (state: State, input: Input): Output => {
     configurationChanged:
       state.configuration === configurationBefore ? undefined : Configurations.latest(state.configurations),
     readLog: draft.readLog,
+    needsSnapshot: draft.needsSnapshot,
+    snapshotChunk: draft.snapshotChunk,
+    snapshotReply: draft.snapshotReply,
+    compact: draft.compact,
     roleChanged: isSame(before, after) ? undefined : after
   }
 }
@@ -66,6 +72,7 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
     case "Persisted":
       invariant(input.seq <= state.writtenSeq, `write ${input.seq} was never given out`)
       Draft.persisted(state, draft, input.seq)
+      Snapshots.compact(state, draft)
       state.diskStalled = false
       if (role._tag === "Leader") Replication.advanceCommit(state, draft, role)
       else Election.countOwnVote(state, draft)
@@ -76,6 +83,18 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       return
     case "LogRead":
       if (role._tag === "Leader") Replication.onLogRead(state, draft, role, input)
+      return
+    case "LocalSnapshot":
+      Snapshots.onLocal(state, input.index)
+      return
+    case "SnapshotReceived":
+      Snapshots.onReceived(state, draft, input)
+      return
+    case "SnapshotInstalled":
+      Snapshots.install(state, draft, input)
+      return
+    case "SnapshotSent":
+      if (role._tag === "Leader") Snapshots.onSent(state, draft, role, input)
       return
     case "PeerUnreachable": {
       const progress = role._tag === "Leader" ? role.progress.get(input.peer) : undefined
@@ -173,15 +192,24 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
     case "TimeoutNow":
       Transfer.onTimeoutNow(state, draft, from)
       return
+    case "InstallSnapshot":
+      Snapshots.onInstallSnapshot(state, draft, from, message)
+      return
+    case "InstallSnapshotReply":
+      if (state.role._tag === "Leader") Snapshots.onReply(state, draft, state.role, from, message)
+      return
   }
 }
 
 /** Only an answer proves that a peer hears this leader; what it says by itself may come over a one-way link. */
 const noteReply = (state: State, leader: Leader, from: NodeId, message: Message): void => {
-  if (message._tag !== "AppendEntriesReply" && message._tag !== "HeartbeatReply") return
+  if (!isAnswer(message)) return
   const progress = leader.progress.get(from)
   if (progress !== undefined) progress.heardMs = state.nowMs
 }
+
+const isAnswer = (message: Message): boolean =>
+  message._tag === "AppendEntriesReply" || message._tag === "HeartbeatReply" || message._tag === "InstallSnapshotReply"
 
 /** A pre-vote, asked or granted, names a term that nobody has started. */
 const startsTerm = (message: Message): boolean =>
@@ -214,11 +242,21 @@ const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Recei
     case "ReadIndex":
       Reads.onReadIndex(state, draft, from, message)
       return
+    case "InstallSnapshot":
+      Draft.sendAfterHardState(state, draft, from, {
+        _tag: "InstallSnapshotReply",
+        term,
+        snapshotIndex: message.snapshotIndex,
+        receivedBytes: 0,
+        installed: false
+      })
+      return
     case "RequestVoteReply":
     case "AppendEntriesReply":
     case "HeartbeatReply":
     case "ReadIndexReply":
     case "TimeoutNow":
+    case "InstallSnapshotReply":
       return
   }
 }

@@ -1,5 +1,5 @@
 /** A few cores in memory, driven by hand: what one says reaches the others only when the test says so. */
-import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
+import type { LogEntry, SnapshotMark } from "../../src/EventStore/LogEntry.ts"
 import { type Configuration, type ConfigurationMember, votersOf } from "../../src/Raft/Configuration.ts"
 import type { Input } from "../../src/Raft/Input.ts"
 import type { MembershipChange } from "../../src/Raft/MembershipChange.ts"
@@ -34,20 +34,31 @@ export const core = (
     readonly currentTerm?: number
     readonly votedFor?: NodeId
     readonly config?: Partial<RaftConfig>
+    /** History through here is compacted away, and the machine was restored from it. */
+    readonly snapshot?: SnapshotMark
+    /** The mark of a snapshot in the log, where it differs from what the machine was restored from. */
+    readonly mark?: SnapshotMark
+    readonly firstIndex?: number
   } = {}
 ): State.State => {
   const terms = disk.terms ?? []
-  const termRuns = terms.flatMap((term, at) => (term === terms[at - 1] ? [] : [{ fromIndex: at + 1, term }]))
+  const firstIndex = disk.firstIndex ?? 1
+  const termRuns = terms.flatMap((term, at) => (term === terms[at - 1] ? [] : [{ fromIndex: firstIndex + at, term }]))
+  const { snapshot } = disk
+  const mark = disk.mark ?? snapshot
   return State.make({
     config: { ...defaults, ...disk.config },
     nodeId,
     recovered: {
       hardState: { currentTerm: disk.currentTerm ?? terms[terms.length - 1] ?? 0, votedFor: disk.votedFor },
-      firstIndex: 1,
-      lastIndex: terms.length,
+      firstIndex,
+      lastIndex: firstIndex - 1 + terms.length,
+      ...(firstIndex === 1 ? {} : { previousTerm: mark?.term ?? 1 }),
+      ...(mark === undefined ? {} : { snapshot: mark }),
       termRuns
     },
-    configurations: [{ index: 0, configuration: configurationOf(voters) }]
+    configurations: [{ index: 0, configuration: configurationOf(voters) }],
+    ...(snapshot === undefined ? {} : { snapshot: { ...snapshot, configuration: configurationOf(voters) } })
   })
 }
 
