@@ -134,6 +134,7 @@ describe("a crash at every step", { timeout: 120_000 }, () => {
         if (endedCount >= 2) assert.deepStrictEqual(snapshot, { index: 120, term: 1 })
         if (endedCount >= 3) assert.isAbove(firstIndex, 80)
         assert.include(endedCount === 4 ? [162] : endedCount === 3 ? [160, 162] : [160], lastIndex)
+        assert.deepStrictEqual(state.recovered.termRuns, [{ fromIndex: firstIndex, term: 1 }])
         holds(state, entries(firstIndex, lastIndex))
       }
     })
