@@ -16,7 +16,10 @@ export interface Nemesis {
 
 /** How long harm lasts before the next: from a heartbeat to several elections. */
 const dwellMinMs = 50
-const dwellMaxMs = 2_500
+const dwellMaxMs = 1_500
+/** How much clients may do between two rounds, and how long that may take before harm meets harm all the same. */
+const respiteCount = 50
+const respiteMaxMs = 5_000
 
 export const makeNemesis = (options: {
   readonly seed: number
@@ -24,6 +27,8 @@ export const makeNemesis = (options: {
   readonly proxies: Proxies
   /** The leader, if it is known: half of the harm is aimed at it. */
   readonly leader: () => string | undefined
+  /** How much clients got done so far. */
+  readonly doneCount: () => number
 }): Nemesis => {
   const { nodes, proxies } = options
   const { below } = seeded(options.seed)
@@ -85,6 +90,21 @@ export const makeNemesis = (options: {
     return Effect.forEach(nodes, (node) => node.stop("SIGKILL"), { concurrency: "unbounded", discard: true })
   })
 
+  /** A leader that wakes up alone, deposed long ago and not told: whatever it still answers is stale (diss. 6.4). */
+  const strand = Effect.gen(function* () {
+    const node = aim()
+    if (killed.has(node) || paused.has(node)) return
+    say(`strand ${node.port}`)
+    yield* node.signal("SIGSTOP")
+    for (const other of nodes) {
+      if (other === node) continue
+      cut(node, other)
+      cut(other, node)
+    }
+    yield* Effect.sleep(500 + below(1_000))
+    yield* node.signal("SIGCONT")
+  })
+
   const heal = Effect.sync(() => {
     proxies.heal()
     say("heal")
@@ -104,11 +124,19 @@ export const makeNemesis = (options: {
     })
   )
 
-  const harms = [cutLinks, cutLinks, cutLinks, cutLinks, slow, reset, pause, pause, kill, kill, kill]
+  const harms = [cutLinks, cutLinks, cutLinks, cutLinks, slow, reset, pause, pause, strand, strand, kill, kill, kill]
   /** A node that ends by itself has found something out: nothing that is done here is a reason to. */
   const noneEnded = Effect.suspend(() => {
     const ended = nodes.find((node) => !killed.has(node) && !node.isRunning())
+    // While it was dead, a connection of somebody else may have been given its port.
+    if (/listen EADDRINUSE.*\n$/.test(ended?.output() ?? "")) return ended!.start
     return ended === undefined ? Effect.void : Effect.fail(new Error(`${ended.id} ended by itself: ${ended.output()}`))
+  })
+  /** Time to recover: there is little to break in a cluster that has not done anything since. */
+  const respite = Effect.suspend(() => {
+    const target = options.doneCount() + below(2 * respiteCount)
+    const enough = Effect.suspend(() => expectThat(options.doneCount() >= target, "clients get something done"))
+    return Effect.ignore(eventually("clients get something done", enough, below(respiteMaxMs)))
   })
   const dwell = Effect.suspend(() => Effect.sleep(dwellMinMs + below(dwellMaxMs - dwellMinMs)))
 
@@ -126,7 +154,7 @@ export const makeNemesis = (options: {
           yield* noneEnded
           // Not always all of it: harm meets what was left of earlier harm.
           for (const undo of [heal, resume, restart]) if (below(10) < 8) yield* undo
-          if (below(2) === 0) yield* dwell
+          yield* respite
         }
         yield* heal
         yield* resume

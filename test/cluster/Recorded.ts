@@ -33,12 +33,14 @@ interface Request {
   readonly headers: Record<string, string>
 }
 
-/** A client gives up on an attempt after this: longer than a node takes to answer in any case. */
-const attemptTimeoutMs = 4_000
+/** A client gives up on an attempt after this: an operation that waits finds nothing out, and an unknown one does. */
+const attemptTimeoutMs = 1_000
 /** How often a keyed request is tried again while its outcome is unknown. */
 const attemptsMax = 4
 /** The longest pause between two operations of one client: a history of minutes is to stay small enough to judge. */
-const pauseMaxMs = 20
+const pauseMaxMs = 10
+/** And after nothing was done: there is no point in asking a dead node a thousand times. */
+const refusedPauseMaxMs = 100
 
 export const record = (options: {
   readonly seed: number
@@ -111,15 +113,17 @@ export const record = (options: {
       Effect.gen(function* () {
         const { below } = seeded(seed * 1000 + number)
         const known = new Map<string, number>()
+        // Each node has clients of its own, which ask it also while those of others make progress elsewhere.
+        const pickNode = () => nodes[below(3) > 0 ? number % nodes.length : below(nodes.length)]!
         let process = processes++
         for (let count = 0; !isOver(); count++) {
           const key = keys[below(keys.length)]!
           const request = draw({ below, name: `${number}.${count}`, version: known.get(key) ?? 1 })
-          const ending = yield* perform(process, key, request, () => nodes[below(nodes.length)]!)
+          const ending = yield* perform(process, key, request, pickNode)
           const version = versionIn(ending.result)
           if (version !== undefined) known.set(key, version)
           if (ending.type === "info") process = processes++
-          yield* Effect.sleep(below(pauseMaxMs))
+          yield* Effect.sleep(below(isOnlyRefused(ending) ? refusedPauseMaxMs : pauseMaxMs))
         }
       }),
     readAll: (node) =>
