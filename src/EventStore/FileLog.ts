@@ -75,7 +75,6 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     bodies.forEach((body, position) => {
       index(held, body, { segment: active.header.number, offset: offsets[position]! })
     })
-    yield* tellWhenHalfFull
   })
 
   /** Enters the next segment, then seals this one: a sealed segment without a successor is thus always corruption. */
@@ -121,6 +120,7 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     const bodies = batch.restarts ? beginningAt(batch, active.header.number) : batch.bodies
     const all = isEntered(active) ? bodies : [headOf(), ...bodies]
     yield* writeBatch(all, sizeOf(all))
+    yield* tellWhenHalfFull
     if (batch.restarts) yield* removeSegmentsBelow(directory, held.neededSegment)
   })
 

@@ -78,12 +78,14 @@ export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
       yield* remove
       if (!isSpaceShort(failure)) return yield* failure
       const message = `Cannot prepare a segment of ${sizeBytes} bytes in "${directory}": ${failure.message}`
-      if ((yield* SubscriptionRef.get(room))._tag === "Roomy") yield* Effect.logWarning(message)
-      yield* SubscriptionRef.set(room, { _tag: "StorageShort", message, neededBytes: sizeBytes })
+      if (SubscriptionRef.getUnsafe(room)._tag === "Roomy") {
+        yield* Effect.logWarning(message)
+        yield* SubscriptionRef.set(room, { _tag: "StorageShort", message, neededBytes: sizeBytes })
+      }
       yield* Effect.sleep(RETRY_MS)
     }
     readyBytes = sizeBytes
-    if ((yield* SubscriptionRef.get(room))._tag !== "Roomy") yield* SubscriptionRef.set(room, { _tag: "Roomy" })
+    if (SubscriptionRef.getUnsafe(room)._tag !== "Roomy") yield* SubscriptionRef.set(room, { _tag: "Roomy" })
   })
 
   const next: NextSegment = {

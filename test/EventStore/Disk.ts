@@ -45,7 +45,7 @@ interface Running {
 
 let running: Running | undefined
 let nextFile = 1
-const opened = new Map<number, { readonly path: string; readonly file: number | undefined }>()
+const opened = new Map<number, { readonly path: string; file: number | undefined; readonly isDirectory: boolean }>()
 
 /** What the operating system says to the next operations; undefined: what it says by itself. */
 export const faults: {
@@ -60,6 +60,14 @@ const fileAt = (path: string): number => {
   const file = nextFile++
   running?.names.set(path, file)
   return file
+}
+
+/** The file behind a descriptor, which may have been opened before the recording began. */
+const fileOf = (descriptor: number): number | undefined => {
+  const known = opened.get(descriptor)
+  if (known === undefined || known.isDirectory || !isWithin(known.path)) return undefined
+  known.file ??= fileAt(known.path)
+  return known.file
 }
 
 const note = (operation: Operation) => running?.operations.push(operation)
@@ -123,17 +131,18 @@ export function recorded(real: typeof Fs): typeof Fs {
     }
   }
   const synced = (descriptor: number) => () => {
-    const { file, path } = opened.get(descriptor) ?? {}
-    if (path === undefined || !isWithin(path)) return
-    if (file === undefined) note({ _tag: "SyncNames", directory: path })
-    else note({ _tag: "Sync", file })
+    const file = fileOf(descriptor)
+    const { isDirectory, path = "" } = opened.get(descriptor) ?? {}
+    if (file !== undefined) note({ _tag: "Sync", file })
+    else if (isDirectory && isWithin(path)) note({ _tag: "SyncNames", directory: path })
   }
   const wrapped = {
     open: (path: string, flags: string, callback: Callback) => {
       const isMade = !real.existsSync(path)
       const then = (descriptor: unknown) => {
         const isFile = !real.statSync(path).isDirectory()
-        opened.set(descriptor as number, { path, file: isFile && isWithin(path) ? fileAt(path) : undefined })
+        opened.set(descriptor as number, { path, file: undefined, isDirectory: !isFile })
+        fileOf(descriptor as number)
         if (!isFile || !isWithin(path) || flags === "r") return
         if (isMade) note({ _tag: "Create", path, file: fileAt(path) })
         if (flags === "w") note({ _tag: "Resize", file: fileAt(path), lengthBytes: 0 })
@@ -141,8 +150,9 @@ export function recorded(real: typeof Fs): typeof Fs {
       real.open(path, flags, done(callback, then))
     },
     write: (...[descriptor, bytes, from, length, offset, callback]: WriteArguments) => {
-      const { file, path } = opened.get(descriptor) ?? {}
-      const code = path === undefined ? undefined : faults.write?.(path)
+      const file = fileOf(descriptor)
+      const { path = "" } = opened.get(descriptor) ?? {}
+      const code = faults.write?.(path)
       if (code !== undefined) return void setImmediate(callback, Object.assign(new Error(code), { code }))
       const copy = bytes.slice(from, from + length)
       const then = (count: unknown) => {
@@ -151,7 +161,7 @@ export function recorded(real: typeof Fs): typeof Fs {
       real.write(descriptor, bytes, from, length, offset, done(callback, then))
     },
     ftruncate: (descriptor: number, lengthBytes: number, callback: Callback) => {
-      const { file } = opened.get(descriptor) ?? {}
+      const file = fileOf(descriptor)
       const then = () => file !== undefined && note({ _tag: "Resize", file, lengthBytes })
       real.ftruncate(descriptor, lengthBytes, done(callback, then))
     },
