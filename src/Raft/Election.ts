@@ -156,6 +156,7 @@ const becomeLeader = (state: State, draft: Draft.Draft): void => {
     progress: new Map(),
     noopIndex: state.log.lastIndex + 1,
     reads: { round: undefined, waiting: [] },
+    beats: [],
     uncommittedBytes: 0,
     transfer: undefined,
     hasYielded: false,

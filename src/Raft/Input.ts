@@ -30,6 +30,8 @@ export interface Read {
   readonly _tag: "Read"
   readonly readIds: ReadonlyArray<number>
   readonly atLeastIndex?: number
+  /** The asker will look at the clock again once it has read, as `leaseUntilMs` demands (diss. 6.4.1). */
+  readonly mayLease?: boolean
 }
 
 /** The write `seq`, and every one before it, is synced. */

@@ -44,11 +44,16 @@ export interface AppendEntriesReply {
     | { readonly _tag: "Conflict"; readonly conflictTerm: number; readonly firstIndex: number }
 }
 
-/** The leader lives; `readNumber` opens a round of leadership confirmation (diss. 6.4) and is never used twice. */
+/**
+ * The leader lives. It compares no logs: of `leaderCommit` the receiver commits what is within `matchIndex`, the part of
+ * its log that the leader knows. `lastContactMs` is how long ago the leader heard from it, if ever. `readNumber` opens a round of leadership confirmation (diss. 6.4) and is never used twice.
+ */
 export interface Heartbeat {
   readonly _tag: "Heartbeat"
   readonly term: number
   readonly leaderCommit: number
+  readonly matchIndex: number
+  readonly lastContactMs: number | undefined
   readonly readNumber: number
 }
 

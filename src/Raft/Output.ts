@@ -14,6 +14,11 @@ export interface ReadReady {
   readonly readId: number
   /** Applied up to here, the machine's state is linearizable for this read. */
   readonly readIndex: number
+  /**
+   * Set when no round confirmed it: what was read is linearizable only if, once it is read, the real monotonic clock is
+   * still before this. Otherwise read again: the clock that this was decided on may have stood still (C7).
+   */
+  readonly leaseUntilMs?: number
 }
 
 /** A refusal is certain: nothing of the batch was appended, here or elsewhere (C18). */

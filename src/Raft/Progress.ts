@@ -29,6 +29,10 @@ export interface Progress {
   ackedMs: number
   /** When anything of the leader's term last came from the peer: check-quorum counts it (diss. 6.2). */
   heardMs: number
+  /** The same, but undefined until something came: what status shows. */
+  lastContactMs: number | undefined
+  /** The real time from which the peer keeps its promise to elect nobody else (diss. 6.4.1). */
+  promisedMs: number
   /** The greatest commit index told to this peer. */
   commitSent: number
   /** From where a read of the log was asked for this peer and not answered yet. */
@@ -47,6 +51,8 @@ export const make = (options: { readonly lastIndex: number; readonly nowMs: numb
   inflightBytes: 0,
   ackedMs: options.nowMs,
   heardMs: options.nowMs,
+  lastContactMs: undefined,
+  promisedMs: Number.NEGATIVE_INFINITY,
   commitSent: 0,
   readLogFromIndex: undefined,
   catchUp: CatchUp.begin(options),

@@ -6,6 +6,11 @@ export interface RaftConfig {
   /** Within this time a leader hears from a quorum or steps down, and a follower that heard one grants no vote. */
   readonly electionTimeoutMinMs: number
   readonly electionTimeoutMaxMs: number
+  /**
+   * Lets a leader answer reads of its own without a round, while a quorum's promise lasts: it trusts that no two clocks
+   * drift apart by more than this within an election timeout. To be set alike on all members (diss. 6.4.1, C7).
+   */
+  readonly readLease?: { readonly driftBoundMs?: number }
   /** A write that takes longer is a stall: a leader steps down, and this node does not campaign until it is over (C20). */
   readonly diskStallTimeoutMs: number
   /** Payload bytes of one AppendEntries; a single larger entry still travels, alone. */

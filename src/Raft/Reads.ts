@@ -5,6 +5,8 @@
 import { invariant } from "../Invariant.ts"
 import { isMember } from "./Configuration.ts"
 import * as Draft from "./Draft.ts"
+import type { Read } from "./Input.ts"
+import * as Leases from "./Leases.ts"
 import type { HeartbeatReply, NodeId, ReadIndex, ReadIndexReply } from "./Message.ts"
 import * as Quorum from "./Quorum.ts"
 import type { Leader, State } from "./State.ts"
@@ -42,11 +44,18 @@ export interface FollowerReads {
 }
 
 /** Registers reads of this node, or refuses them. */
-export const register = (state: State, draft: Draft.Draft, reads: LocalReads): void => {
+export const register = (state: State, draft: Draft.Draft, input: Read): void => {
+  const reads: LocalReads = { readIds: input.readIds, atLeastIndex: input.atLeastIndex ?? 0 }
   const role = state.role
   if (state.shutDown || waitingCount(state) + reads.readIds.length > state.config.readsWaitingCount) {
     draft.readsRefused.push(...reads.readIds)
   } else if (role._tag === "Leader") {
+    const leaseUntilMs = input.mayLease === true ? Leases.untilMs(state, role) : undefined
+    // An answer decided on what is not committed yet waits for a round that began after it (D2).
+    if (leaseUntilMs !== undefined && reads.atLeastIndex <= state.commitIndex) {
+      for (const readId of reads.readIds) draft.readsReady.push({ readId, readIndex: state.commitIndex, leaseUntilMs })
+      return
+    }
     const readIndex = Math.max(state.commitIndex, reads.atLeastIndex)
     role.reads.waiting.push({ _tag: "Local", readIds: reads.readIds, readIndex })
     startRound(state, draft, role)
@@ -74,20 +83,22 @@ export const startRound = (state: State, draft: Draft.Draft, leader: Leader): vo
 /** Beats to all peers, under a number of its own. */
 export const broadcastHeartbeat = (state: State, draft: Draft.Draft, leader: Leader): void => {
   state.readNumber++
+  Leases.sent(state, leader)
   leader.heartbeatDueMs = state.nowMs + state.config.heartbeatIntervalMs
   for (const peer of leader.progress.keys()) sendHeartbeat(state, draft, leader, peer)
 }
 
-/** `leaderCommit` never passes what the peer is known to hold: a heartbeat compares no logs. */
 export const sendHeartbeat = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
   if (progress === undefined) return
-  const leaderCommit = Math.min(state.commitIndex, progress.matchIndex)
-  progress.commitSent = Math.max(progress.commitSent, leaderCommit)
+  const { lastContactMs, matchIndex } = progress
+  progress.commitSent = Math.max(progress.commitSent, Math.min(state.commitIndex, matchIndex))
   Draft.send(state, draft, peer, {
     _tag: "Heartbeat",
     term: state.currentTerm,
-    leaderCommit,
+    leaderCommit: state.commitIndex,
+    matchIndex,
+    lastContactMs: lastContactMs === undefined ? undefined : state.nowMs - lastContactMs,
     readNumber: state.readNumber
   })
 }
@@ -100,6 +111,7 @@ export const onHeartbeatReply = (
   reply: HeartbeatReply
 ): void => {
   invariant(reply.readNumber <= state.readNumber, "a peer echoed a read number never sent")
+  Leases.echoed(leader, from, reply.readNumber)
   const round = leader.reads.round
   if (round === undefined || reply.readNumber < round.readNumber) return
   round.acks.add(from)

@@ -4,6 +4,7 @@ import type { Recovered } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import type { Configuration } from "./Configuration.ts"
 import * as Configurations from "./Configurations.ts"
+import type { Beat } from "./Leases.ts"
 import type { Envelope, NodeId } from "./Message.ts"
 import type { Progress } from "./Progress.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
@@ -32,6 +33,8 @@ export interface Leader {
   readonly progress: Map<NodeId, Progress>
   readonly noopIndex: number
   readonly reads: LeaderReads
+  /** Rounds of beats that may begin a lease, oldest first; none unless leases are configured. */
+  readonly beats: Array<Beat>
   uncommittedBytes: number
   transfer: Transfer | undefined
   /** Another was told to campaign in this term: it may do so whenever that arrives. */
@@ -83,6 +86,9 @@ export interface State {
   random: number
   electionDeadlineMs: number
   leaderHeardMs: number | undefined
+  /** The greatest commit index that a leader told of, and how long before it had last heard from this node. */
+  leaderCommit: number
+  contactReportedMs: number | undefined
   /** Never goes back while the process lives, so that no late echo confirms a later round (C5). */
   readNumber: number
   readonly followerReads: FollowerReads
@@ -149,7 +155,10 @@ export const make = (options: {
     lastTickMs: undefined,
     random: 0,
     electionDeadlineMs: 0,
-    leaderHeardMs: undefined,
+    // A former life of this node may have echoed a beat just now: its promise is kept (diss. 6.4.1).
+    leaderHeardMs: options.config.readLease === undefined ? undefined : 0,
+    leaderCommit: 0,
+    contactReportedMs: undefined,
     readNumber: 0,
     followerReads: { nextRequestId: 1, outstanding: undefined, waiting: [] },
     diskStalled: false,

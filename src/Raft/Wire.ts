@@ -79,7 +79,8 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
         ? to.u8(0).u53(message.result.matchIndex)
         : to.u8(1).u53(message.result.conflictTerm).u53(message.result.firstIndex)
     case "Heartbeat":
-      return to.u53(message.term).u53(message.leaderCommit).u53(message.readNumber)
+      to.u53(message.term).u53(message.leaderCommit).u53(message.matchIndex).u53(message.readNumber)
+      return message.lastContactMs === undefined ? to.u8(0) : to.u8(1).u53(message.lastContactMs)
     case "HeartbeatReply":
       return to.u53(message.term).u53(message.readNumber)
     case "ReadIndex":
@@ -147,7 +148,9 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
         _tag: "Heartbeat",
         term: from.u53("term"),
         leaderCommit: from.u53("leaderCommit"),
-        readNumber: from.u53("readNumber")
+        matchIndex: from.u53("matchIndex"),
+        readNumber: from.u53("readNumber"),
+        lastContactMs: from.boolean("lastContactMs") ? from.u53("lastContactMs") : undefined
       }
     case tags.HeartbeatReply:
       return { _tag: "HeartbeatReply", term: from.u53("term"), readNumber: from.u53("readNumber") }

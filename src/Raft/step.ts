@@ -67,7 +67,7 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       draft.proposal = Replication.propose(state, draft, input)
       return
     case "Read":
-      Reads.register(state, draft, { readIds: input.readIds, atLeastIndex: input.atLeastIndex ?? 0 })
+      Reads.register(state, draft, input)
       return
     case "Persisted":
       invariant(input.seq <= state.writtenSeq, `write ${input.seq} was never given out`)
@@ -170,7 +170,10 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       return
     case "Heartbeat": {
       Election.hearLeader(state, draft, from)
-      Replication.advanceFollowerCommit(state, message.leaderCommit)
+      // A beat compares no logs: only what the leader knows to be held here is committed by it.
+      Replication.advanceFollowerCommit(state, Math.min(message.leaderCommit, message.matchIndex))
+      state.leaderCommit = Math.max(state.leaderCommit, message.leaderCommit)
+      state.contactReportedMs = message.lastContactMs
       const { term, readNumber } = message
       Draft.sendAfterHardState(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })
       return
@@ -205,7 +208,9 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
 const noteReply = (state: State, leader: Leader, from: NodeId, message: Message): void => {
   if (!isAnswer(message)) return
   const progress = leader.progress.get(from)
-  if (progress !== undefined) progress.heardMs = state.nowMs
+  if (progress === undefined) return
+  progress.heardMs = state.nowMs
+  progress.lastContactMs = state.nowMs
 }
 
 const isAnswer = (message: Message): boolean =>

@@ -43,7 +43,14 @@ export const sendUntilTaken = (port: Port, peer: string, lane: "control" | "bulk
     Effect.timeout("5 seconds")
   )
 
-const heartbeat = (readNumber: number): PeerMessage => ({ _tag: "Heartbeat", term: 1, leaderCommit: 0, readNumber })
+const heartbeat = (readNumber: number): PeerMessage => ({
+  _tag: "Heartbeat",
+  term: 1,
+  leaderCommit: 0,
+  matchIndex: 0,
+  lastContactMs: undefined,
+  readNumber
+})
 
 export const transportContract = (name: string, twoNodes: TwoNodes): void => {
   describe(name, () => {

@@ -118,7 +118,14 @@ describe("election", () => {
   it("a node that hears a leader refuses votes and keeps its term (diss. 4.2.3, C9)", () => {
     const a = core("a", abc)
     pass(a, 0)
-    receive(a, "b", { _tag: "Heartbeat", term: 1, leaderCommit: 0, readNumber: 1 })
+    receive(a, "b", {
+      _tag: "Heartbeat",
+      term: 1,
+      leaderCommit: 0,
+      matchIndex: 0,
+      lastContactMs: undefined,
+      readNumber: 1
+    })
     const ask = { _tag: "RequestVote" as const, term: 7, lastLogIndex: 9, lastLogTerm: 6, transfer: false }
     assert.deepStrictEqual(receive(a, "c", { ...ask, preVote: false }).messages, [])
     receive(a, "c", { ...ask, preVote: true })

@@ -47,6 +47,7 @@ const leader = (lastApplied: number) => {
     progress: new Map(),
     noopIndex: 1,
     reads: { rounds: [] } as never,
+    beats: [],
     uncommittedBytes: 0,
     transfer: undefined,
     hasYielded: false,

@@ -96,7 +96,14 @@ describe("reads", () => {
   it("a follower asks its leader for a read index, once for all that wait (diss. 6.4, C6)", () => {
     const b = core("b", abc, { currentTerm: 1 })
     pass(b, 0)
-    receive(b, "a", { _tag: "Heartbeat", term: 1, leaderCommit: 0, readNumber: 1 })
+    receive(b, "a", {
+      _tag: "Heartbeat",
+      term: 1,
+      leaderCommit: 0,
+      matchIndex: 0,
+      lastContactMs: undefined,
+      readNumber: 1
+    })
     const asked = sent([read(b, 1)])[0]
     const requestId = asked?._tag === "ReadIndex" ? asked.requestId : 0
     assert.deepStrictEqual(asked, { _tag: "ReadIndex", term: 1, requestId })

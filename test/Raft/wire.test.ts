@@ -21,7 +21,7 @@ const Any = Schema.TaggedUnion({
     prevLogIndex: N,
     result: Schema.TaggedUnion({ Matched: { matchIndex: N }, Conflict: { conflictTerm: N, firstIndex: N } })
   },
-  Heartbeat: { term: N, leaderCommit: N, readNumber: N },
+  Heartbeat: { term: N, leaderCommit: N, matchIndex: N, lastContactMs: Schema.UndefinedOr(N), readNumber: N },
   HeartbeatReply: { term: N, readNumber: N },
   ReadIndex: { term: N, requestId: N },
   ReadIndexReply: { term: N, requestId: N, readIndex: Schema.UndefinedOr(N) },
@@ -71,7 +71,8 @@ const samples: ReadonlyArray<PeerMessage> = [
     prevLogIndex: 6,
     result: { _tag: "Conflict", conflictTerm: 1, firstIndex: 2 }
   },
-  { _tag: "Heartbeat", term: 3, leaderCommit: 5, readNumber: 9 },
+  { _tag: "Heartbeat", term: 3, leaderCommit: 5, matchIndex: 4, lastContactMs: 12, readNumber: 9 },
+  { _tag: "Heartbeat", term: 3, leaderCommit: 5, matchIndex: 4, lastContactMs: undefined, readNumber: 9 },
   { _tag: "HeartbeatReply", term: 3, readNumber: 9 },
   { _tag: "TimeoutNow", term: 3 },
   {

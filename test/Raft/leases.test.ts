@@ -1,0 +1,171 @@
+/** Reads without a round, while a quorum's promise lasts: diss. 6.4.1, RAFT C7. */
+import { assert, describe, it } from "@effect/vitest"
+import type { RaftConfig } from "../../src/Raft/RaftConfig.ts"
+import type { State } from "../../src/Raft/State.ts"
+import { step } from "../../src/Raft/step.ts"
+import { changeMembership, core, elect, member, pass, payload, receive, sent, sync } from "./Cores.ts"
+
+const abc = ["a", "b", "c"]
+const config: Partial<RaftConfig> = { readLease: { driftBoundMs: 20 } }
+/** Of a lease, from when its beat was sent: an election timeout without a beat and without the drift. */
+const leaseMs = 300 - 50 - 20
+
+const read = (state: State, mayLease = true) => step(state, { _tag: "Read", readIds: [1], mayLease })
+
+const echo = (state: State, from: string, readNumber = state.readNumber) =>
+  receive(state, from, { _tag: "HeartbeatReply", term: state.currentTerm, readNumber })
+
+/** A leader of three whose no-op is committed, and a round of beats under way, sent at the time that is returned. */
+const leading = (over: Partial<RaftConfig> = config) => {
+  const a = core("a", abc, { config: over })
+  elect(a)
+  sync(a)
+  const result = { _tag: "Matched" as const, matchIndex: 1 }
+  receive(a, "b", { _tag: "AppendEntriesReply", term: 1, prevLogIndex: 0, result })
+  const before = a.readNumber
+  pass(a, 50)
+  assert.isAbove(a.readNumber, before)
+  return { a, sentMs: a.lastTickMs! }
+}
+
+describe("leases", () => {
+  it("a read is ready at once, until a lease's time after the beat was sent that a quorum echoed (diss. 6.4.1)", () => {
+    const { a, sentMs } = leading()
+    assert.deepStrictEqual(read(a).readsReady, [])
+    echo(a, "b")
+    const leaseUntilMs = sentMs + leaseMs
+    assert.deepStrictEqual(read(a).readsReady, [{ readId: 1, readIndex: 1, leaseUntilMs }])
+  })
+
+  it("a lease ends, by the real clock and not by the credited time (C7)", () => {
+    const { a, sentMs } = leading()
+    echo(a, "b")
+    step(a, { _tag: "Tick", nowMs: sentMs + leaseMs - 1, random: 0 })
+    assert.strictEqual(read(a).readsReady.length, 1)
+    const credited = a.nowMs
+    step(a, { _tag: "Tick", nowMs: sentMs + leaseMs, random: 0 })
+    assert.isBelow(a.nowMs - credited, 51)
+    assert.deepStrictEqual(read(a).readsReady, [])
+  })
+
+  it("a late echo begins no lease later than its own beat was sent (C7)", () => {
+    const { a, sentMs } = leading()
+    const first = a.readNumber
+    pass(a, 100)
+    assert.isAbove(a.readNumber, first)
+    echo(a, "b", first)
+    assert.strictEqual(read(a).readsReady[0]?.leaseUntilMs, sentMs + leaseMs)
+  })
+
+  it("an echo of a beat too old to begin a lease begins none", () => {
+    const { a } = leading()
+    const first = a.readNumber
+    for (let elapsed = 0; elapsed < 400; elapsed += 50) {
+      pass(a, 50)
+      echo(a, "c", first)
+    }
+    assert.strictEqual(a.role._tag, "Leader")
+    assert.deepStrictEqual(read(a).readsReady, [])
+  })
+
+  it("without being configured, or asked for, there is none: a round confirms every read (C7)", () => {
+    const plain = leading({})
+    echo(plain.a, "b")
+    assert.deepStrictEqual(read(plain.a).readsReady, [])
+    const { a } = leading()
+    echo(a, "b")
+    assert.deepStrictEqual(read(a, false).readsReady, [])
+  })
+
+  it("before the term's no-op is committed there is none (diss. 6.4, C4)", () => {
+    const a = core("a", abc, { config })
+    elect(a)
+    pass(a, 50)
+    echo(a, "b")
+    assert.deepStrictEqual(read(a).readsReady, [])
+  })
+
+  it("an answer decided on what is not committed waits for a round (D2)", () => {
+    const { a } = leading()
+    echo(a, "b")
+    const entries = [{ type: "transaction" as const, payload: payload("x") }]
+    step(a, { _tag: "Propose", term: 1, lastIndex: 1, entries })
+    const waiting = step(a, { _tag: "Read", readIds: [1], atLeastIndex: 2, mayLease: true })
+    assert.deepStrictEqual(waiting.readsReady, [])
+  })
+
+  it("in a joint configuration both majorities must have promised (§6)", () => {
+    const { a } = leading()
+    changeMembership(a, { _tag: "AddLearner", member: member("d"), autoPromote: false })
+    sync(a)
+    for (const peer of ["b", "d"]) {
+      const result = { _tag: "Matched" as const, matchIndex: 2 }
+      receive(a, peer, { _tag: "AppendEntriesReply", term: 1, prevLogIndex: 0, result })
+    }
+    const joint = changeMembership(a, { _tag: "ReplaceVoters", voters: ["a", "d"] })
+    assert.strictEqual(joint.membership?._tag, "Accepted")
+    pass(a, 50)
+    echo(a, "b")
+    assert.deepStrictEqual(read(a).readsReady, [])
+    echo(a, "d")
+    assert.strictEqual(read(a).readsReady.length, 1)
+  })
+
+  it("once another was told to campaign there is none for the rest of the term (diss. 3.10, 6.4.1)", () => {
+    const { a } = leading()
+    step(a, { _tag: "TransferLeadership", to: "b" })
+    for (let elapsed = 0; elapsed < 400; elapsed += 50) {
+      pass(a, 40)
+      for (const peer of ["b", "c"]) echo(a, peer)
+    }
+    assert.isTrue(a.role._tag === "Leader" && a.role.transfer === undefined)
+    assert.deepStrictEqual(read(a).readsReady, [])
+  })
+
+  it("a node that decides alone needs no promise", () => {
+    const a = core("a", ["a"], { config })
+    pass(a, 0)
+    sync(a)
+    sync(a)
+    assert.deepStrictEqual(read(a).readsReady, [{ readId: 1, readIndex: 1, leaseUntilMs: Number.POSITIVE_INFINITY }])
+  })
+
+  it("a follower asks its leader as ever, and the leader confirms that by a round (C7)", () => {
+    const { a } = leading()
+    echo(a, "b")
+    const asked = receive(a, "b", { _tag: "ReadIndex", term: 1, requestId: 9 })
+    assert.deepStrictEqual(
+      sent([asked]).filter(({ _tag }) => _tag === "ReadIndexReply"),
+      []
+    )
+    const b = core("b", abc, { config, currentTerm: 1 })
+    receive(b, "a", {
+      _tag: "Heartbeat",
+      term: 1,
+      leaderCommit: 0,
+      matchIndex: 0,
+      lastContactMs: undefined,
+      readNumber: 1
+    })
+    assert.deepStrictEqual(
+      sent([read(b)]).map(({ _tag }) => _tag),
+      ["ReadIndex"]
+    )
+  })
+
+  it("a node that starts keeps the promise that it may have made before, also before its first tick (C7)", () => {
+    const ask = { _tag: "RequestVote" as const, term: 5, preVote: false, transfer: false }
+    const candidate = { ...ask, lastLogIndex: 9, lastLogTerm: 4 }
+    const restarted = core("a", abc, { config, currentTerm: 4 })
+    assert.deepStrictEqual([receive(restarted, "b", candidate).messages, restarted.currentTerm], [[], 4])
+    pass(restarted, 290)
+    receive(restarted, "b", candidate)
+    assert.strictEqual(restarted.votedFor, undefined)
+    pass(restarted, 10)
+    receive(restarted, "b", candidate)
+    assert.strictEqual(restarted.votedFor, "b")
+    const plain = core("a", abc, { currentTerm: 4 })
+    receive(plain, "b", candidate)
+    assert.strictEqual(plain.votedFor, "b")
+  })
+})
