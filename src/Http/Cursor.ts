@@ -15,6 +15,9 @@ export interface InvalidCursor {
 /** Bumped when the layout below changes: an older cursor then is invalid, never misread. */
 const layoutVersion = 1
 
+/** The longest cursor given: half of what a request's head may hold on every runtime, the link around it included. */
+export const cursorLengthMax = 8 * 1024
+
 /** The cursor of a page whose last record has this order key; the id is its last value, since ties break by it. */
 export const encodeCursor = (options: {
   readonly fingerprint: string

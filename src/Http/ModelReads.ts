@@ -3,15 +3,15 @@ import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { compareDecimals } from "../Machine/Decimal.ts"
 import { list } from "../Machine/List.ts"
-import type { EncodedRecord } from "../Model.ts"
 import { readConditions } from "./Conditions.ts"
-import { nextLink } from "./Cursor.ts"
+import { cursorLengthMax, nextLink } from "./Cursor.ts"
 import { formatETag } from "./ETag.ts"
 import { makeListParser, nextCursor } from "./ListQuery.ts"
 import type { ServedModel } from "./ModelRoutes.ts"
 import { problemOfRejection } from "./Outcomes.ts"
+import { bodyOf, encodePage } from "./Page.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
-import { notFound, withHeaders } from "./Problem.ts"
+import { invalidRequest, notFound, withHeaders } from "./Problem.ts"
 import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { answerRecord, readHeaders, tagOf } from "./RecordResponse.ts"
 
@@ -51,14 +51,19 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel) =>
     const query = yield* Effect.fromResult(parseList(params))
     const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
     const source = yield* Effect.mapError(records.source(descriptor, consistency), problemOfRead)
-    const page = list({ ...source.value, comparators }, query)
-    const items = page.rows.map(({ record }) => (query.select === undefined ? record : pick(record, query.select)))
+    const found = list({ ...source.value, comparators }, query)
+    const page = encodePage(found, query, { idField: descriptor.idField })
     const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
+    if (next !== null && next.length > cursorLengthMax) {
+      const message = `is by a text too long for a cursor, which holds at most ${cursorLengthMax} characters`
+      return yield* invalidRequest(`The page cannot be followed by another: its order ${message}`, [
+        { path: "order", message }
+      ])
+    }
     const link = next === null ? {} : { link: nextLink({ pathname: collection, params, cursor: next }) }
-    const total = page.total === undefined ? {} : { total: page.total }
-    return HttpServerResponse.jsonUnsafe({ items, next, ...total }, { headers: { ...readHeaders(source), ...link } })
+    return HttpServerResponse.text(bodyOf(page.items, next, found.total), {
+      contentType: "application/json",
+      headers: { ...readHeaders(source), ...link }
+    })
   })
 }
-
-const pick = (record: EncodedRecord, fields: ReadonlyArray<string>): EncodedRecord =>
-  Object.fromEntries(Object.entries(record).filter(([field]) => fields.includes(field)))

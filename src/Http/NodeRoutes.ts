@@ -4,6 +4,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { stateHash } from "../Machine/Tables.ts"
 import type { Member } from "../Raft/Member.ts"
 import { termAt } from "../Raft/RaftLog.ts"
+import { membersStatus } from "../Raft/Status.ts"
 import { splitTarget } from "./Routing.ts"
 
 /** Entries that a ready node may lack of what it knows to be committed. */
@@ -33,9 +34,10 @@ const laggingReason = (member: Member["Service"]): string | undefined => {
   return lag > readyLagMaxCount ? `${lag} committed entries are not applied yet` : undefined
 }
 
-/** A ready node belongs to a cluster, knows a leader and has caught up. */
+/** A ready node belongs to a cluster, is not about to stop, knows a leader and has caught up. */
 export const readyChecks = (member: Member["Service"]): ReadonlyArray<Check> => [
   check("formed", member.node() === undefined ? "The node has not formed a cluster yet" : undefined),
+  check("serving", member.isDraining() ? "The node is about to stop" : undefined),
   check("leader", member.leader() === undefined ? "No leader is known" : undefined),
   check("caught-up", laggingReason(member))
 ]
@@ -62,19 +64,15 @@ const clusterStatus = (member: Member["Service"]) => {
     commitIndex,
     appliedIndex: member.node()?.appliedIndex() ?? 0,
     stateHash: stateHash(member.tables),
-    nodes: (member.cluster()?.configuration.voters ?? []).map(({ address, id }) => {
-      const progress = core?.role._tag === "Leader" ? core.role.progress.get(id) : undefined
-      const matchIndex = id === member.self.nodeId ? (core?.durableIndex ?? 0) : (progress?.matchIndex ?? null)
-      return {
-        id,
-        address,
-        role: id === leader ? "leader" : "follower",
-        voter: true,
-        matchIndex,
-        lag: matchIndex === null ? null : Math.max(0, commitIndex - matchIndex),
-        lastContactMs: null
-      }
-    })
+    nodes: (core === undefined ? [] : membersStatus(core)).map((each) => ({
+      id: each.id,
+      address: each.address,
+      role: each.isLeader ? "leader" : each.isVoter ? "follower" : "learner",
+      voter: each.isVoter,
+      matchIndex: each.matchIndex ?? null,
+      lag: each.lagCount ?? null,
+      lastContactMs: each.lastContactMs ?? null
+    }))
   }
 }
 

@@ -1,6 +1,7 @@
 /** Lists: filters, order, pages; whatever is not understood is refused. HTTP contract, "Lists". */
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Answer } from "./Processes.ts"
 import { ask, assertPosition, assertProblem, makeProduct, type Served } from "./Served.ts"
 
 const list = (query: string, path = "/api/products") => ask("GET", `${path}?${query}`)
@@ -147,6 +148,30 @@ export const listsContract = (it: Vitest.MethodsNonLive<Served>): void => {
       ]) {
         assertProblem(foreign, 400, "invalid-request")
       }
+    })
+  )
+
+  it.effect("a page of large records is cut and followed by the rest, and no text is too long to be walked by id", () =>
+    Effect.gen(function* () {
+      const category = `large-${crypto.randomUUID()}`
+      const names = Array.from({ length: 12 }, (_, at) => String.fromCharCode(97 + at).repeat(1_000_000))
+      for (const name of names) yield* makeProduct({ name, category })
+      const walked: Array<string> = []
+      let pages = 0
+      for (let cursor: string | null = ""; cursor !== null; pages++) {
+        const query: string = `category=eq.${category}&limit=1000${cursor && `&cursor=${cursor}`}`
+        const { body, status }: Answer = yield* list(query)
+        assert.strictEqual(status, 200)
+        walked.push(...body.items.map((it: { name: string }) => it.name))
+        cursor = body.next
+      }
+      assert.deepStrictEqual([walked.length, pages], [12, 2])
+      assert.isTrue(walked.every((name, at) => name === names[at]))
+      const byName = yield* list(`category=eq.${category}&order=name&limit=2`)
+      assertProblem(byName, 400, "invalid-request")
+      assert.strictEqual((yield* list(`category=eq.${category}&order=name&limit=12&select=id`)).status, 200)
+      const { body } = yield* list(`category=eq.${category}&select=id`)
+      for (const { id } of body.items) yield* ask("DELETE", `/api/products/${id}`)
     })
   )
 

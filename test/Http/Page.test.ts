@@ -1,0 +1,51 @@
+import { assert, describe, it } from "@effect/vitest"
+import { bodyOf, encodePage } from "../../src/Http/Page.ts"
+import type { ListPage } from "../../src/Machine/List.ts"
+import type { EncodedRecord } from "../../src/Model.ts"
+
+const rowOf = (record: EncodedRecord) => ({
+  id: String(record.id),
+  row: { version: 1, createdIndex: 1, index: 1, modelVersion: 1, data: record },
+  part: undefined,
+  record
+})
+const page = (count: number, lastKey: ListPage["lastKey"]): ListPage => ({
+  rows: Array.from({ length: count }, (_, at) => rowOf({ id: `r${at}`, name: `n${at}`, tags: ["x".repeat(100)] })),
+  lastKey,
+  total: undefined
+})
+const orderBy = [
+  { field: "name", direction: "asc" },
+  { field: "constructor", direction: "asc" },
+  { field: "id", direction: "asc" }
+] as const
+const query = { orderBy, select: undefined } as const
+const options = { idField: "id", bytesMax: 300 }
+
+describe("a page", () => {
+  it("is whole where it is small, and goes on where the machine says", () => {
+    const small = encodePage(page(2, ["n1", null, "r1"]), query, options)
+    assert.deepStrictEqual([small.items.length, small.lastKey], [2, ["n1", null, "r1"]])
+  })
+
+  it("ends with the record that makes it too large, and goes on behind that by its own order key", () => {
+    const cut = encodePage(page(10, undefined), query, options)
+    assert.deepStrictEqual([cut.items.length, cut.lastKey], [3, ["n2", null, "r2"]])
+  })
+
+  it("whose last record makes it too large has no other page behind it", () =>
+    assert.deepStrictEqual(encodePage(page(3, undefined), query, options).lastKey, undefined))
+
+  it("counts what is sent, not what is stored", () => {
+    const selected = encodePage(page(10, undefined), { orderBy, select: ["name"] }, options)
+    assert.deepStrictEqual(selected.items.slice(0, 2), ['{"name":"n0"}', '{"name":"n1"}'])
+    assert.strictEqual(selected.items.length, 10)
+  })
+
+  it("is the JSON of its parts", () => {
+    const items = [{ id: "a", name: 'q"' }, { id: "b" }]
+    const encoded = items.map((item) => JSON.stringify(item))
+    assert.deepStrictEqual(JSON.parse(bodyOf(encoded, 'c"', 7)), { items, next: 'c"', total: 7 })
+    assert.deepStrictEqual(JSON.parse(bodyOf([], null, undefined)), { items: [], next: null })
+  })
+})
