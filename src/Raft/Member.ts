@@ -41,7 +41,7 @@ export class Member extends Context.Service<
     readonly submit: (command: Command) => Effect.Effect<Answered, NotDone | UnknownOutcome>
     /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
     readonly readIndex: Effect.Effect<number, NotDone>
-    /** Takes no more commands, and waits until those under way here are answered. Reads go on. */
+    /** Takes no more commands, waits until those under way here are answered, and hands leadership over. Reads go on. */
     readonly drain: Effect.Effect<void>
     readonly isDraining: () => boolean
     /** What is applied here. It changes with every entry: read it at once, or clone it. */
@@ -186,6 +186,7 @@ const make = Effect.fnUntraced(function* (
       isDraining = true
       return Effect.sleep(drainPollMs).pipe(
         Effect.repeat({ until: () => underWayCount === 0 }),
+        Effect.andThen(Effect.suspend(() => node?.handOver ?? Effect.void)),
         Effect.timeoutOrElse({ duration: drainTimeoutMs, orElse: () => Effect.void })
       )
     }),

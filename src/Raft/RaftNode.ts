@@ -13,7 +13,7 @@ import type { Input } from "./Input.ts"
 import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
-import type { LogReadRequest, Output, SequencedWrite } from "./Output.ts"
+import type { LogReadRequest, Output, SequencedWrite, TransferResult } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import { slice, termAt } from "./RaftLog.ts"
@@ -51,6 +51,10 @@ export interface RaftNode<Command, Answer> {
   /** A message of a peer's core. */
   readonly receive: (from: NodeId, message: Message) => void
   readonly peerDown: (peer: NodeId) => void
+  /** Hands leadership over, to `to` or to whoever has caught up most; or says why not (diss. 3.10). */
+  readonly transferLeadership: (to?: NodeId) => Effect.Effect<TransferResult>
+  /** Before this node stops: it campaigns no more, and has handed leadership over, or given it up, when this returns. */
+  readonly handOver: Effect.Effect<void>
   /** Since when no leader is known, on the monotonic clock; undefined while one is. */
   readonly leaderlessSinceMs: () => number | undefined
   /** What the machine has applied: the index that its state reflects now. */
@@ -339,6 +343,17 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }),
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
+    transferLeadership: (to) =>
+      Effect.sync(() => {
+        const { transfer } = run({ _tag: "TransferLeadership", ...(to === undefined ? {} : { to }) })
+        invariant(transfer !== undefined, "a transfer was given no result")
+        return transfer
+      }),
+    handOver: Effect.suspend(() => {
+      if (!isStopped) run({ _tag: "ShutDown" })
+      const isDone = () => isStopped || (core.role._tag !== "Leader" && core.held.length === 0)
+      return Effect.sleep(tickIntervalMs).pipe(Effect.repeat({ until: isDone }), Effect.asVoid)
+    }),
     leaderlessSinceMs: () => leaderlessSinceMs,
     appliedIndex: () => appliedIndex,
     core,

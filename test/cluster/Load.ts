@@ -1,6 +1,7 @@
 /** Clients that write without pause to nodes in turn, and remember what each write was answered. */
+import { assert } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
-import type { TestNode } from "./Processes.ts"
+import { equalHash, eventually, expectThat, listAll, type TestNode } from "./Processes.ts"
 
 /** What became of every name that was written. */
 export interface Written {
@@ -60,3 +61,27 @@ const writeOne = (node: TestNode, name: string, written: Written) =>
       }
     })
   )
+
+/** Every acknowledged write is on every node, nothing refused is anywhere, and all nodes hold the same. */
+export const verify = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>, written: Written) {
+  assert.deepStrictEqual(written.unexpected, [])
+  yield* equalHash(nodes)
+  const lists = yield* Effect.forEach(nodes, (node) => listAll(node, "products"))
+  const names = new Map(lists[0]!.map(({ id, name }) => [name, id]))
+  const lost = [...written.acknowledged].filter(([name, id]) => names.get(name) !== id)
+  assert.deepStrictEqual(lost, [], "acknowledged writes are lost")
+  const undead = [...written.refused].filter((name) => names.has(name))
+  assert.deepStrictEqual(undead, [], "writes that were refused as certainly not done are there")
+  for (const list of lists) assert.deepStrictEqual(list, lists[0])
+  return names
+})
+
+/** Waits until `count` more writes were acknowledged. */
+export const moreWrites = (written: Written, count: number) => {
+  const target = written.acknowledged.size + count
+  return eventually(
+    `${count} more writes are acknowledged`,
+    Effect.suspend(() => expectThat(written.acknowledged.size >= target, "writes go on")),
+    30_000
+  )
+}

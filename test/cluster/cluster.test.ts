@@ -1,14 +1,13 @@
 /** Three real processes, their own ports, their own directories: what is promised when nodes die, pause and return. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { underLoad, type Written } from "./Load.ts"
+import { moreWrites, underLoad, verify } from "./Load.ts"
 import {
   allReady,
   equalHash,
   eventually,
   expectThat,
   leaderOf,
-  listAll,
   type Runtime,
   runToEnd,
   startCluster,
@@ -16,30 +15,6 @@ import {
 } from "./Processes.ts"
 
 const node3: ReadonlyArray<Runtime> = ["node", "node", "node"]
-
-/** Every acknowledged write is on every node, nothing refused is anywhere, and all nodes hold the same. */
-const verify = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>, written: Written) {
-  assert.deepStrictEqual(written.unexpected, [])
-  yield* equalHash(nodes)
-  const lists = yield* Effect.forEach(nodes, (node) => listAll(node, "products"))
-  const names = new Map(lists[0]!.map(({ id, name }) => [name, id]))
-  const lost = [...written.acknowledged].filter(([name, id]) => names.get(name) !== id)
-  assert.deepStrictEqual(lost, [], "acknowledged writes are lost")
-  const undead = [...written.refused].filter((name) => names.has(name))
-  assert.deepStrictEqual(undead, [], "writes that were refused as certainly not done are there")
-  for (const list of lists) assert.deepStrictEqual(list, lists[0])
-  return names
-})
-
-/** Waits until `count` more writes were acknowledged. */
-const moreWrites = (written: Written, count: number) => {
-  const target = written.acknowledged.size + count
-  return eventually(
-    `${count} more writes are acknowledged`,
-    Effect.suspend(() => expectThat(written.acknowledged.size >= target, "writes go on")),
-    30_000
-  )
-}
 
 const killTheLeader = (runtimes: ReadonlyArray<Runtime>) =>
   Effect.gen(function* () {
