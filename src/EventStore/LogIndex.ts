@@ -28,6 +28,8 @@ export interface LogIndex {
   /** The first segment that the newest mark needs: those below may be missing, and no others. */
   neededSegment: number
   readonly termRuns: Array<{ fromIndex: number; term: number }>
+  /** Of the configuration entries: a node must know its members before it reads a single entry. */
+  configurationIndexes: Array<number>
   readonly anchors: Array<Anchor>
   /** The next entry does not stand behind its predecessor, or too far from the last anchor: it gets one of its own. */
   anchorNext: boolean
@@ -46,6 +48,7 @@ export function emptyLogIndex(): LogIndex {
     segments: [],
     neededSegment: 1,
     termRuns: [],
+    configurationIndexes: [],
     anchors: [],
     anchorNext: true
   }
@@ -110,6 +113,7 @@ export function index(held: LogIndex, body: RecordBody, place: { segment: number
       if (held.anchorNext || isFar || last.segment !== place.segment) held.anchors.push({ index, ...place })
       held.anchorNext = false
       if (held.termRuns.at(-1)?.term !== term) held.termRuns.push({ fromIndex: index, term })
+      if (body.entry.type === "configuration") held.configurationIndexes.push(index)
       held.lastIndex = index
       return
     }
@@ -118,6 +122,7 @@ export function index(held: LogIndex, body: RecordBody, place: { segment: number
       // The removed entries stay in the file: the next entry needs an anchor, so that no reader walks into them.
       while ((held.anchors.at(-1)?.index ?? 0) >= fromIndex) held.anchors.pop()
       while ((held.termRuns.at(-1)?.fromIndex ?? 0) >= fromIndex) held.termRuns.pop()
+      held.configurationIndexes = held.configurationIndexes.filter((at) => at < fromIndex)
       held.lastIndex = fromIndex - 1
       held.anchorNext = true
       const span = held.segments.at(-1)
@@ -154,12 +159,14 @@ export function anchorBelow(anchors: ReadonlyArray<Anchor>, atIndex: number): nu
 /** The index as users of the log see it. */
 export function recoveredOf(held: LogIndex): Recovered {
   const { firstIndex, hardState, lastIndex, previousTerm, snapshot } = held
+  const configurationIndexes = held.configurationIndexes.filter((at) => at >= firstIndex && at <= lastIndex)
   return {
     hardState,
     firstIndex,
     lastIndex,
     ...(firstIndex === 1 ? {} : { previousTerm }),
     ...(snapshot === undefined ? {} : { snapshot }),
+    ...(configurationIndexes.length === 0 ? {} : { configurationIndexes }),
     termRuns: held.termRuns.map((run) => ({ ...run }))
   }
 }

@@ -33,6 +33,8 @@ export interface Recovered {
   readonly previousTerm?: number
   /** The newest mark; absent when there is none. It lies from `firstIndex` − 1 to `lastIndex`. */
   readonly snapshot?: SnapshotMark
+  /** Where the configuration entries are, ascending; absent when there is none. */
+  readonly configurationIndexes?: ReadonlyArray<number>
   /** Ascending: the first index of every run of entries of one term. */
   readonly termRuns: ReadonlyArray<{ readonly fromIndex: number; readonly term: number }>
 }
