@@ -52,7 +52,7 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   let poison: LogFailed | undefined
   const turn = yield* Semaphore.make(1)
   const written = yield* Queue.sliding<void>(1)
-  const halfFull = yield* Queue.sliding<void>(1)
+  const halfFull = yield* Queue.sliding<number>(1)
   const closing = yield* Deferred.make<never, LogFailed>()
   const next = yield* makeNextSegment(directory)
 
@@ -64,7 +64,7 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   let active: SegmentFile = yield* last === undefined ? makeFirst : openSegmentFile(directory, last.header, last)
 
   const tellWhenHalfFull = Effect.suspend(() =>
-    active.endOffset * 2 > active.header.sizeBytes ? Queue.offer(halfFull, undefined) : Effect.void
+    active.endOffset * 2 > active.header.sizeBytes ? Queue.offer(halfFull, active.header.number) : Effect.void
   )
 
   /** Writes one batch into the active segment, where it must fit, and syncs. */
@@ -112,7 +112,7 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       if (!mustRoll(batch)) return Effect.void
       const neededBytes = SEGMENT_HEADER_BYTES + bodyBytes(headOf()) + sizeOf(batch.bodies) + SEAL_BYTES
       const sizeBytes = Math.max(segmentSizeBytes, Math.ceil(neededBytes / 4096) * 4096)
-      return Effect.raceFirst(next.prepare(sizeBytes), Deferred.await(closing))
+      return Effect.raceFirst(next.prepare({ after: active.header.number, sizeBytes }), Deferred.await(closing))
     })
 
   const appendBatch = Effect.fnUntraced(function* (batch: LogBatch) {
@@ -189,9 +189,9 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     yield* mark
   })
   const prepareWhenHalfFull = Effect.gen(function* () {
-    yield* Queue.take(halfFull)
+    const after = yield* Queue.take(halfFull)
     // The append that needs it tries again, and reports what comes of that.
-    yield* Effect.catchTag(next.prepare(segmentSizeBytes), "LogFailed", ({ message }) =>
+    yield* Effect.catchTag(next.prepare({ after, sizeBytes: segmentSizeBytes }), "LogFailed", ({ message }) =>
       Effect.andThen(Effect.logWarning(message), Effect.sleep(RETRY_MS))
     )
   })

@@ -29,8 +29,11 @@ export interface NextSegment {
   readonly room: SubscriptionRef.SubscriptionRef<LogRoom>
   /** The size of the file that is ready; 0 while there is none. */
   readonly readyBytes: () => number
-  /** Waits until a file of at least so many bytes is ready: for long, where the disk is short of space. */
-  readonly prepare: (sizeBytes: number) => Effect.Effect<void, LogFailed>
+  /**
+   * Waits until a file of at least so many bytes is ready to follow segment `after`: for long, where the disk is short
+   * of space. It does nothing once another has followed that one.
+   */
+  readonly prepare: (segment: { readonly after: number; readonly sizeBytes: number }) => Effect.Effect<void, LogFailed>
   /** Makes the file that is ready the segment of that header; its name is durable when it returns. */
   readonly enter: (header: Omit<SegmentHeader, "sizeBytes">) => Effect.Effect<SegmentHeader, LogFailed>
   readonly remove: Effect.Effect<void>
@@ -47,6 +50,7 @@ export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
   const room = yield* SubscriptionRef.make<LogRoom>({ _tag: "Roomy" })
   const working = yield* Semaphore.make(1)
   let readyBytes = 0
+  let enteredNumber = 0
 
   // Whatever is left of it is in nobody's way, and is written over.
   const remove = Effect.suspend(() => {
@@ -91,11 +95,16 @@ export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
   const next: NextSegment = {
     room,
     readyBytes: () => readyBytes,
-    prepare: (sizeBytes) =>
-      working.withPermits(1)(Effect.suspend(() => (readyBytes >= sizeBytes ? Effect.void : fillWhenRoomy(sizeBytes)))),
+    prepare: ({ after, sizeBytes }) =>
+      working.withPermits(1)(
+        Effect.suspend(() =>
+          readyBytes >= sizeBytes || enteredNumber > after ? Effect.void : fillWhenRoomy(sizeBytes)
+        )
+      ),
     enter: Effect.fnUntraced(function* (entered) {
       const header = { ...entered, sizeBytes: readyBytes }
       readyBytes = 0
+      enteredNumber = header.number
       yield* withFile(path, "r+", (file) =>
         Effect.andThen(writeAll(file, encodeSegmentHeader(header), 0), syncData(file))
       )
