@@ -30,10 +30,12 @@ export const readJson = Effect.fnUntraced(function* (
   options: { readonly mediaTypes: ReadonlyArray<string>; readonly sizeMaxBytes?: number }
 ) {
   const sizeMaxBytes = options.sizeMaxBytes ?? bodySizeMaxBytes
-  yield* Effect.fromResult(checkMediaType(request.headers["content-type"], options.mediaTypes))
-  yield* Effect.fromResult(checkCoding(request.headers["content-encoding"]))
+  // Each time that a request is asked for its headers, it copies them.
+  const { headers } = request
+  yield* Effect.fromResult(checkMediaType(headers["content-type"], options.mediaTypes))
+  yield* Effect.fromResult(checkCoding(headers["content-encoding"]))
   // A declared size saves reading what would be refused; without one, reading stops at the limit.
-  if (Number(request.headers["content-length"] ?? 0) > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
+  if (Number(headers["content-length"] ?? 0) > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
   const buffer = yield* request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(sizeMaxBytes)),
     Effect.mapError((error) =>

@@ -23,21 +23,17 @@ export const parseKey = (header: string | undefined): Result.Result<string | und
       )
 }
 
+/** A request as far as it is compared; its headers are read once, since each reading copies them. */
+export type Head = Pick<HttpServerRequest.HttpServerRequest, "method" | "url" | "headers">
+
 /** Where a write comes from: nothing is computed for one without a key. */
-export const originOf = (
-  request: HttpServerRequest.HttpServerRequest,
-  body: Uint8Array
-): Result.Result<Origin, Problem> =>
-  Result.map(parseKey(request.headers["idempotency-key"]), (key) =>
-    key === undefined ? {} : { key, fingerprint: fingerprintOf(request, body) }
+export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Problem> =>
+  Result.map(parseKey(head.headers["idempotency-key"]), (key) =>
+    key === undefined ? {} : { key, fingerprint: fingerprintOf(head, body) }
   )
 
 /** What makes two requests the same: method, target, conditional headers and body, byte for byte. */
-export const fingerprintOf = (
-  request: Pick<HttpServerRequest.HttpServerRequest, "method" | "url" | "headers">,
-  body: Uint8Array
-): string => {
-  const { headers, method, url } = request
+export const fingerprintOf = ({ headers, method, url }: Head, body: Uint8Array): string => {
   const conditions = [headers["if-match"] ?? null, headers["if-none-match"] ?? null]
   // The JSON text ends where it ends, so that no part of a request can be taken for another.
   return createHash("sha256")

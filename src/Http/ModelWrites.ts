@@ -6,7 +6,7 @@ import type { Change, Changed } from "../Repository/Records.ts"
 import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
 import { writeConditions } from "./Conditions.ts"
 import { ifMatchHolds } from "./ETag.ts"
-import { originOf } from "./IdempotencyKey.ts"
+import { type Head, originOf } from "./IdempotencyKey.ts"
 import type { ServedModel } from "./ModelRoutes.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
@@ -28,26 +28,28 @@ const change = ({ descriptor, records }: ServedModel, asked: Change): Effect.Eff
 /** What every write says in its head: its conditions, and nothing in its query. */
 const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" | "DELETE") {
   const request = yield* HttpServerRequest.HttpServerRequest
-  const params = yield* Effect.fromResult(parseParams(request.url))
+  const { headers, url } = request
+  const params = yield* Effect.fromResult(parseParams(url))
   yield* Effect.fromResult(refuseOthers(params, []))
-  return { request, ...(yield* Effect.fromResult(writeConditions(method, request.headers))) }
+  const { ifMatchTags, versions } = yield* Effect.fromResult(writeConditions(method, headers))
+  return { request, head: { method, url, headers }, ifMatchTags, versions }
 })
 
 /** The body of a write, and where the write comes from. */
 const readBody = Effect.fnUntraced(function* (
-  request: HttpServerRequest.HttpServerRequest,
+  { head, request }: { readonly head: Head; readonly request: HttpServerRequest.HttpServerRequest },
   mediaTypes: ReadonlyArray<string>
 ) {
   const { bytes, data } = yield* readJson(request, { mediaTypes })
-  return { data, origin: yield* Effect.fromResult(originOf(request, bytes)) }
+  return { data, origin: yield* Effect.fromResult(originOf(head, bytes)) }
 })
 
 /** A new record. */
 export const createRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { collection, descriptor, instance } = served
-    const { request } = yield* readHead("POST")
-    const { data, origin } = yield* readBody(request, jsonMediaTypes)
+    const asked = yield* readHead("POST")
+    const { data, origin } = yield* readBody(asked, jsonMediaTypes)
     const given = givenId(descriptor, data)
     if (given !== undefined && !uuid.test(given)) {
       return yield* invalidRequest("The id is malformed", [{ path: descriptor.idField, message: "Expected a UUID" }])
@@ -62,8 +64,8 @@ export const putRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { collection, descriptor, instance } = served
     const id = yield* served.id
-    const { request, versions } = yield* readHead("PUT")
-    const { data, origin } = yield* readBody(request, jsonMediaTypes)
+    const { versions, ...asked } = yield* readHead("PUT")
+    const { data, origin } = yield* readBody(asked, jsonMediaTypes)
     const put = yield* change(served, { _tag: "Put", model: descriptor.name, id, data, ...origin, ...versions })
     const isCreated = put.change === "created"
     const headers = { ...changeHeaders(put), ...(isCreated ? { location: `${collection}/${id}` } : {}) }
@@ -75,8 +77,8 @@ export const patchRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { descriptor, instance } = served
     const id = yield* served.id
-    const { ifMatchTags, request, versions } = yield* readHead("PATCH")
-    const { data, origin } = yield* readBody(request, patchMediaTypes)
+    const { ifMatchTags, versions, ...asked } = yield* readHead("PATCH")
+    const { data, origin } = yield* readBody(asked, patchMediaTypes)
     const holds: Change["holds"] = (current) =>
       ifMatchTags === undefined ||
       ifMatchHolds({ condition: ifMatchTags, current: current && tagOf(instance, current), compareRevision: true })
@@ -93,8 +95,8 @@ export const deleteRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { descriptor } = served
     const id = yield* served.id
-    const { request, versions } = yield* readHead("DELETE")
-    const origin = yield* Effect.fromResult(originOf(request, noBody))
+    const { head, versions } = yield* readHead("DELETE")
+    const origin = yield* Effect.fromResult(originOf(head, noBody))
     const gone = yield* change(served, { _tag: "Delete", model: descriptor.name, id, ...origin, ...versions })
     return HttpServerResponse.empty({ status: 204, headers: changeHeaders(gone) })
   })

@@ -27,10 +27,10 @@ const check = (name: string, reason: string | undefined): Check =>
 const laggingReason = (member: Member["Service"]): string | undefined => {
   const node = member.node()
   if (node === undefined) return "Nothing is applied yet"
-  const { commitIndex, currentTerm, log } = node.core
+  const { commitIndex, currentTerm, leaderCommit, log } = node.core
   const appliedIndex = node.appliedIndex()
   if (termAt(log, appliedIndex) !== currentTerm) return "What is applied is older than the leader's term"
-  const lag = commitIndex - appliedIndex
+  const lag = Math.max(commitIndex, leaderCommit) - appliedIndex
   return lag > readyLagMaxCount ? `${lag} committed entries are not applied yet` : undefined
 }
 
@@ -56,7 +56,7 @@ const clusterStatus = (member: Member["Service"]) => {
   const leader = member.leader()
   const commitIndex = core?.commitIndex ?? 0
   return {
-    clusterId: member.cluster()?.clusterId ?? null,
+    clusterId: member.clusterId() ?? null,
     nodeId: member.self.nodeId,
     role: core?.role._tag.toLowerCase() ?? "unformed",
     term: core?.currentTerm ?? 0,

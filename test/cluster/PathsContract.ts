@@ -147,6 +147,7 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
         body.checks.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
         [
           ["formed", true],
+          ["serving", true],
           ["leader", true],
           ["caught-up", true]
         ]
