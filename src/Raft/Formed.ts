@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto"
 import { Deferred, Effect, Schema, type Scope } from "effect"
 import { Directory } from "../EventStore/Directory.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import { LogCorrupt, type LogFailed, type LogStore } from "../EventStore/LogStore.ts"
+import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import type { Configuration } from "./Configuration.ts"
 import { decodeConfiguration, encodeConfiguration } from "./ConfigurationCodec.ts"
@@ -20,12 +20,14 @@ export class FormingRefused extends Schema.TaggedError<FormingRefused>()("Formin
   message: Schema.String
 }) {}
 
-/** The cluster that a node belongs to, and the first entry of its log. */
-export interface FormedCluster {
+/** What a node becomes a member with: the cluster, and its first entry unless the leader is to send it all. */
+interface Membership {
   readonly clusterId: string
-  readonly firstEntry: LogEntry
-  readonly configuration: Configuration
+  readonly firstEntry: LogEntry | undefined
 }
+
+/** How an empty node asks a running cluster to take it in (RAFT C11): gives that cluster's id once it has. */
+export type Join = (self: Self) => Effect.Effect<string, FormingRefused>
 
 /** The first entry, which no election precedes: no node leads term 1. */
 const firstEntryOf = (configuration: Configuration): LogEntry => ({
@@ -34,12 +36,6 @@ const firstEntryOf = (configuration: Configuration): LogEntry => ({
   type: "configuration",
   payload: encodeConfiguration(configuration)
 })
-
-const configurationOf = (entry: LogEntry): Configuration => {
-  const decoded = decodeConfiguration(entry.payload)
-  invariant(decoded._tag === "Configuration", "entry 1 is not a configuration")
-  return decoded.configuration
-}
 
 /** What a peer proposes, if it is a voter of the very cluster that it says it belongs to. Nobody else's word forms one. */
 const proposalOf = (
@@ -69,30 +65,41 @@ const explanation = (waiting: Extract<Forming, { readonly _tag: "Wait" }> | unde
   ].join(": ")
 }
 
-/** Waits until this node is formed; its log is open only while it is written. Interrupted, it may be run again. */
+/** Waits until this node is formed, and gives its cluster's id. Its log is open only while it is written. */
 export const formed = Effect.fnUntraced(function* (
   self: Self,
   openLog: (options: {
     readonly mustExist: boolean
-  }) => Effect.Effect<LogStore["Service"], LogFailed | LogCorrupt, Scope.Scope>
+  }) => Effect.Effect<LogStore["Service"], LogFailed | LogCorrupt, Scope.Scope>,
+  join: Join | undefined
 ) {
   const directory = yield* Directory
   const transport = yield* Transport
   const identity = yield* directory.identity
 
-  if (identity.clusterId !== null) {
-    const [firstEntry] = yield* openLog({ mustExist: true }).pipe(
-      Effect.flatMap((store) => store.read({ fromIndex: 1, toIndex: 1, maxBytes: 1 })),
+  if (identity.clusterId !== null) return identity.clusterId
+
+  const become = Effect.fnUntraced(function* ({ clusterId, firstEntry }: Membership) {
+    // The log first: an id without its log would be a lost log. A log without the id has promised nobody anything.
+    yield* openLog({ mustExist: false }).pipe(
+      Effect.flatMap((store) =>
+        store.append([
+          {
+            ...(store.recovered.lastIndex === 0 ? {} : { truncateFromIndex: 1 }),
+            hardState: { currentTerm: 1, votedFor: undefined },
+            entries: firstEntry === undefined ? [] : [firstEntry]
+          }
+        ])
+      ),
       Effect.scoped
     )
-    if (firstEntry === undefined) {
-      const message = `Cannot start ${self.nodeId}: it belongs to cluster ${identity.clusterId}, and its log is empty`
-      return yield* new LogCorrupt({ message, file: "log", offset: 0, index: 1 })
-    }
-    return { clusterId: identity.clusterId, firstEntry, configuration: configurationOf(firstEntry) }
-  }
+    yield* directory.setClusterId(clusterId)
+    return clusterId
+  })
 
-  const next = yield* Deferred.make<FormedCluster, FormingRefused>()
+  if (join !== undefined) return yield* become({ clusterId: yield* join(self), firstEntry: undefined })
+
+  const next = yield* Deferred.make<Membership, FormingRefused>()
   const heard = new Map<string, Heard>()
   let proposed: (Proposed & { readonly entry: LogEntry }) | undefined
   const own = { ...self, peers: self.peers.map(({ id }) => id) }
@@ -112,13 +119,12 @@ export const formed = Effect.fnUntraced(function* (
         )
       case "Mint": {
         const firstEntry = firstEntryOf(forming.configuration)
-        const cluster = { clusterId: randomUUID(), firstEntry, configuration: forming.configuration }
-        return void Deferred.doneUnsafe(next, Effect.succeed(cluster))
+        return void Deferred.doneUnsafe(next, Effect.succeed({ clusterId: randomUUID(), firstEntry }))
       }
       case "Adopt": {
         invariant(proposed !== undefined, "adopted what nobody proposed")
-        const { clusterId, configuration } = forming
-        return void Deferred.doneUnsafe(next, Effect.succeed({ clusterId, configuration, firstEntry: proposed.entry }))
+        const { clusterId } = forming
+        return void Deferred.doneUnsafe(next, Effect.succeed({ clusterId, firstEntry: proposed.entry }))
       }
     }
   }
@@ -138,19 +144,5 @@ export const formed = Effect.fnUntraced(function* (
     Effect.forever
   )
   const cluster = yield* Effect.raceAllFirst([Deferred.await(next), transport.run(listen), explain])
-  // The entry first: an id without its log would be a lost log. An entry without the id has promised nobody anything.
-  yield* openLog({ mustExist: false }).pipe(
-    Effect.flatMap((store) =>
-      store.append([
-        {
-          ...(store.recovered.lastIndex === 0 ? {} : { truncateFromIndex: 1 }),
-          hardState: { currentTerm: 1, votedFor: undefined },
-          entries: [cluster.firstEntry]
-        }
-      ])
-    ),
-    Effect.scoped
-  )
-  yield* directory.setClusterId(cluster.clusterId)
-  return cluster
+  return yield* become(cluster)
 })

@@ -1,41 +1,33 @@
 /**
- * Commands on their way to the leader and answers on their way back, over any transport. A forwarded command that
+ * Requests on their way to the leader and answers on their way back, over any transport. A forwarded request that
  * reached a socket and was not answered may or may not be done; one that never left is certainly not done.
  */
 import { randomInt } from "node:crypto"
 import { Effect } from "effect"
-import type { Command } from "../Machine/Command.ts"
 import type { NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
-import type { Answered } from "./RaftNode.ts"
-import type { CommandResult } from "./ReplicatedMachine.ts"
 import type { Transport } from "./Transport.ts"
 
-type Submit = (command: Command) => Effect.Effect<Answered<CommandResult>, NotDone | UnknownOutcome>
-
-/** What became of a forwarded command, as the leader says it. */
-type Reply =
-  | ({ readonly _tag: "Answered" } & Answered<CommandResult>)
+/** What became of a forwarded request, as the leader says it. */
+type Reply<Answer> =
+  | { readonly _tag: "Answered"; readonly answer: Answer }
   | { readonly _tag: "NotDone"; readonly reason: NotDone["reason"]; readonly message: string }
   | { readonly _tag: "Unknown"; readonly message: string }
 
-/** Commands forwarded and not yet answered, and commands of peers under way here; one more is refused. */
+/** Requests forwarded and not yet answered, and those of peers under way here; one more is refused. */
 export const forwardedMaxCount = 4096
 
-const tooMany: Reply = {
+const tooMany: Reply<never> = {
   _tag: "NotDone",
   reason: "overloaded",
-  message: `Cannot write: ${forwardedMaxCount} forwarded commands wait already`
+  message: `Cannot write: ${forwardedMaxCount} forwarded requests wait already`
 }
 
-export interface Forwarding {
-  readonly forward: (
-    to: NodeId,
-    command: Command,
-    timeoutMs: number
-  ) => Effect.Effect<Answered<CommandResult>, NotDone | UnknownOutcome>
-  /** Answers a peer's command by `submit`, or hands a reply to whoever waits for it. */
+/** `Request` and `Answer` are JSON data. */
+export interface Forwarding<Request, Answer> {
+  readonly forward: (to: NodeId, request: Request, timeoutMs: number) => Effect.Effect<Answer, NotDone | UnknownOutcome>
+  /** Answers a peer's request by `submit`, or hands a reply to whoever waits for it. */
   readonly receive: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
   /** What was under way to this peer is unknown from now on. */
   readonly peerDown: (peer: NodeId) => void
@@ -43,40 +35,40 @@ export interface Forwarding {
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-const encode = (value: Command | Reply): Uint8Array => encoder.encode(JSON.stringify(value))
-/** A proven peer of an agreed protocol version wrote it; what a command asks for is validated by `decide`. */
-const decode = <A extends Command | Reply>(body: Uint8Array): A => JSON.parse(decoder.decode(body))
+const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
+/** A proven peer of an agreed protocol version wrote it; what a request asks for is validated by who decides it. */
+const decode = <A>(body: Uint8Array): A => JSON.parse(decoder.decode(body))
 
-export const make = (options: {
+export const make = <Request, Answer>(options: {
   readonly transport: Transport["Service"]
-  readonly submit: Submit
+  readonly submit: (request: Request) => Effect.Effect<Answer, NotDone | UnknownOutcome>
   readonly fork: (effect: Effect.Effect<void>) => void
-}): Forwarding => {
+}): Forwarding<Request, Answer> => {
   const { transport } = options
-  const waiting = new Map<number, { readonly to: NodeId; readonly settle: (reply: () => Reply) => void }>()
+  const waiting = new Map<number, { readonly to: NodeId; readonly settle: (reply: () => Reply<Answer>) => void }>()
   // An answer to a former life of this node must not pass for one to this life: it may be on its way to it.
   let nextRequestId = randomInt(1, 2 ** 47)
   let underWayCount = 0
 
   const answer = (from: NodeId, requestId: number, body: Uint8Array) => {
-    const reply = (value: Reply): void => {
+    const reply = (value: Reply<Answer>): void => {
       transport.send(from, "bulk", { _tag: "ForwardReply", requestId, body: encode(value) })
     }
     if (underWayCount >= forwardedMaxCount) return reply(tooMany)
     underWayCount += 1
-    const answered = Effect.suspend(() => options.submit(decode<Command>(body))).pipe(
+    const answered = Effect.suspend(() => options.submit(decode<Request>(body))).pipe(
       Effect.match({
-        onSuccess: (done): Reply => ({ _tag: "Answered", ...done }),
-        onFailure: (error): Reply =>
+        onSuccess: (answer): Reply<Answer> => ({ _tag: "Answered", answer }),
+        onFailure: (error): Reply<Answer> =>
           error._tag === "NotDone"
             ? { _tag: "NotDone", reason: error.reason, message: error.message }
             : { _tag: "Unknown", message: error.message }
       }),
       Effect.catchCause((cause) =>
-        Effect.as(Effect.logError(`Cannot answer a command of ${from}`, cause), {
+        Effect.as(Effect.logError(`Cannot answer a request of ${from}`, cause), {
           _tag: "Unknown",
           message: "The leader met a defect"
-        } satisfies Reply)
+        } satisfies Reply<Answer>)
       ),
       Effect.map(reply),
       Effect.ensuring(
@@ -89,16 +81,16 @@ export const make = (options: {
   }
 
   return {
-    forward: (to, command, timeoutMs) =>
-      Effect.callback<Answered<CommandResult>, NotDone | UnknownOutcome>((resume) => {
+    forward: (to, request, timeoutMs) =>
+      Effect.callback<Answer, NotDone | UnknownOutcome>((resume) => {
         const requestId = nextRequestId++
-        const settle = (reply: () => Reply): void => {
+        const settle = (reply: () => Reply<Answer>): void => {
           waiting.delete(requestId)
           // Read by whoever waits: what cannot be read is that request's defect, and not the link's.
           resume(Effect.suspend(() => outcomeOf(reply())))
         }
         if (waiting.size >= forwardedMaxCount) return settle(() => tooMany)
-        if (!transport.send(to, "bulk", { _tag: "Forward", requestId, body: encode(command) })) {
+        if (!transport.send(to, "bulk", { _tag: "Forward", requestId, body: encode(request) })) {
           const message = `Cannot forward: ${to} is not reachable`
           return settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))
         }
@@ -113,7 +105,7 @@ export const make = (options: {
     receive: (from, message) => {
       if (message._tag === "Forward") return answer(from, message.requestId, message.body)
       const request = waiting.get(message.requestId)
-      if (request?.to === from) request.settle(() => decode<Reply>(message.body))
+      if (request?.to === from) request.settle(() => decode<Reply<Answer>>(message.body))
     },
     peerDown: (peer) => {
       for (const { to, settle } of [...waiting.values()]) {
@@ -124,10 +116,10 @@ export const make = (options: {
   }
 }
 
-const outcomeOf = (reply: Reply): Effect.Effect<Answered<CommandResult>, NotDone | UnknownOutcome> => {
+const outcomeOf = <Answer>(reply: Reply<Answer>): Effect.Effect<Answer, NotDone | UnknownOutcome> => {
   switch (reply._tag) {
     case "Answered":
-      return Effect.succeed({ index: reply.index, answer: reply.answer })
+      return Effect.succeed(reply.answer)
     case "NotDone":
       return Effect.fail(new NotDone({ reason: reply.reason, message: reply.message }))
     case "Unknown":

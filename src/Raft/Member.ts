@@ -7,22 +7,25 @@ import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { Directory, type DirectoryMismatch } from "../EventStore/Directory.ts"
 import { layerFile } from "../EventStore/FileLog.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
 import * as Attempts from "./Attempts.ts"
-import { type FormedCluster, type FormingRefused, formed } from "./Formed.ts"
+import { type Configuration, empty, membersOf } from "./Configuration.ts"
+import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import type { NodeId } from "./Message.ts"
+import type { Administered, Administration, Order, OrderAnswer } from "./Order.ts"
 import { NotDone, type UnknownOutcome } from "./Outcome.ts"
+import * as Peering from "./Peering.ts"
 import { defaults, type RaftConfig } from "./RaftConfig.ts"
 import * as RaftNode from "./RaftNode.ts"
+import { checkNotEmptied, configurationsOf, firstEntryOf } from "./Recovering.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
-import { type Self, Transport, type TransportEvent } from "./Transport.ts"
+import { type Self, Transport } from "./Transport.ts"
 
-/** How often a peer that is unformed is told of the cluster again: it may not have listened when it came up. */
-const proposeIntervalMs = 1_000
 /** How long a node that is to stop waits for the commands under way. */
 const drainTimeoutMs = 1_000
 const drainPollMs = 10
@@ -46,8 +49,10 @@ export class Member extends Context.Service<
     readonly isDraining: () => boolean
     /** What is applied here. It changes with every entry: read it at once, or clone it. */
     readonly tables: Tables
+    /** Changes the members, or who leads: carried out by the leader, wherever it is. `NotDone` is certain. */
+    readonly administer: (order: Administration) => Effect.Effect<Administered, NotDone | UnknownOutcome>
     /** The cluster, once this node is formed; the node, once it runs. */
-    readonly cluster: () => FormedCluster | undefined
+    readonly clusterId: () => string | undefined
     readonly node: () => Node | undefined
     readonly leader: () => NodeId | undefined
     /** Ends with what stopped this member. */
@@ -59,7 +64,15 @@ export interface MemberOptions {
   readonly self: Self
   readonly models: ReadonlyArray<Descriptor>
   readonly config?: RaftConfig
+  /** How this node, while it is empty, asks a running cluster to take it in; without it, it forms one with its peers. */
+  readonly join?: Join
 }
+
+type Failure = NotDone | UnknownOutcome
+
+const administered = (
+  done: { readonly _tag: "Done" } | { readonly _tag: "Started" } | Extract<Administered, { readonly _tag: "Refused" }>
+): OrderAnswer => ({ _tag: "Administered", administered: done._tag === "Refused" ? done : { _tag: "Done" } })
 
 const leaderOf = (node: Node | undefined): NodeId | undefined => {
   const role = node?.core.role
@@ -76,7 +89,7 @@ const make = Effect.fnUntraced(function* (
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
   const machine = Machine.make(options.models)
-  let cluster: FormedCluster | undefined
+  let clusterId: string | undefined
   let node: Node | undefined
 
   const openLog = (options: { readonly mustExist: boolean }) =>
@@ -85,43 +98,35 @@ const make = Effect.fnUntraced(function* (
     )
 
   const run = Effect.gen(function* () {
-    cluster = yield* formed(self, openLog)
-    const { clusterId, configuration, firstEntry } = cluster
-    yield* transport.announce({ clusterId, members: configuration.voters })
+    clusterId = yield* formed(self, openLog, options.join)
+    const store = yield* openLog({ mustExist: true })
+    yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
+    const configurations = yield* configurationsOf(store)
+    const firstEntry = yield* firstEntryOf(store)
+    const announce = (configuration: Configuration) =>
+      transport.announce({ clusterId: clusterId ?? null, members: membersOf(configuration) })
+    yield* announce(configurations[configurations.length - 1]?.configuration ?? empty)
     const running = yield* RaftNode.make({
       nodeId: self.nodeId,
-      configuration,
+      instanceId: self.instanceId,
+      configurations,
       config: options.config ?? defaults,
-      machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() })
-    }).pipe(Effect.provideService(LogStore, yield* openLog({ mustExist: true })))
+      machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() }),
+      onConfiguration: (configuration) => fork(announce(configuration))
+    }).pipe(Effect.provideService(LogStore, store))
     node = running
-    /** Peers that are up and are who the configuration says: of the cluster, with the data directory they formed it with. */
-    const members = new Set<NodeId>()
-    const propose = (peer: NodeId) => transport.send(peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
-    const listen = (event: TransportEvent): void => {
-      if (event._tag === "PeerDown") {
-        members.delete(event.peer)
-        running.peerDown(event.peer)
-        forwarding.peerDown(event.peer)
-      } else if (event._tag === "PeerUp") {
-        const { hello, peer } = event
-        const voter = configuration.voters.find(({ id }) => id === peer)
-        if (hello.clusterId === null) propose(peer)
-        else if (voter?.instanceId === hello.instanceId) members.add(peer)
-        else fork(Effect.logWarning(`${peer} is no member of cluster ${clusterId}: nothing that it says counts`))
-      } else if (!members.has(event.from)) {
-        // C15: a node that lost its data, or was never a member, votes for nobody and asks for nothing.
-        return
-      } else if (event.message._tag === "Forward" || event.message._tag === "ForwardReply") {
-        forwarding.receive(event.from, event.message)
-      } else if (event.message._tag !== "Form" && event.message._tag !== "FormReply") {
-        running.receive(event.from, event.message)
-      }
-    }
-    const proposeAgain = Effect.sync(() => {
-      for (const [peer, { clusterId }] of transport.connected()) if (clusterId === null) propose(peer)
-    }).pipe(Effect.delay(proposeIntervalMs), Effect.forever)
-    return yield* Effect.raceAllFirst([running.stopped, transport.run(listen), proposeAgain])
+    const peering = Peering.listen({
+      clusterId,
+      firstEntry,
+      configuration: () => running.core.configuration,
+      onDown: (peer) => {
+        running.peerDown(peer)
+        forwarding.peerDown(peer)
+      },
+      onMessage: running.receive,
+      onForward: (from, message) => forwarding.receive(from, message)
+    })
+    return yield* Effect.raceFirst(running.stopped, peering)
   }).pipe(
     Effect.scoped,
     Effect.ensuring(
@@ -134,7 +139,18 @@ const make = Effect.fnUntraced(function* (
   let isDraining = false
   let underWayCount = 0
 
-  const decideHere = (command: Command, timeoutMs: number) =>
+  const carryOut = (running: Node, order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> => {
+    switch (order._tag) {
+      case "Decide":
+        return Effect.map(running.submit(order.command, timeoutMs), (answered) => ({ _tag: "Decided", ...answered }))
+      case "ChangeMembers":
+        return Effect.map(running.changeMembers(order.change, timeoutMs), administered)
+      case "TransferLeadership":
+        return Effect.map(running.transferLeadership(order.to), administered)
+    }
+  }
+
+  const orderHere = (order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> =>
     Effect.suspend(() => {
       if (isDraining) return Effect.fail(draining)
       if (node === undefined) return Effect.fail(starting)
@@ -142,18 +158,27 @@ const make = Effect.fnUntraced(function* (
       const isOver = Effect.sync(() => {
         underWayCount -= 1
       })
-      return Effect.ensuring(node.submit(command, timeoutMs), isOver)
+      return Effect.ensuring(carryOut(node, order, timeoutMs), isOver)
     })
 
-  /** Commands of peers are decided here or not at all: a command is forwarded once. */
-  const forwarding: Forwarding.Forwarding = Forwarding.make({
+  /** Orders of peers are carried out here or not at all: an order is forwarded once. */
+  const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
     transport,
-    submit: (command) => decideHere(command, Attempts.answerTimeoutMs),
+    submit: (order: Order) => orderHere(order, Attempts.answerTimeoutMs),
     fork
   })
 
-  const attempt = (command: Command, leader: NodeId, timeoutMs: number) =>
-    leader === self.nodeId ? decideHere(command, timeoutMs) : forwarding.forward(leader, command, timeoutMs)
+  const give = (order: Order, isRepeatable: boolean) =>
+    Effect.suspend(() =>
+      isDraining
+        ? Effect.fail(draining)
+        : Attempts.untilAnswered({
+            leadership,
+            isRepeatable,
+            attempt: (leader, timeoutMs) =>
+              leader === self.nodeId ? orderHere(order, timeoutMs) : forwarding.forward(leader, order, timeoutMs)
+          })
+    )
 
   const leadership: Attempts.Leadership = {
     leader: () => leaderOf(node),
@@ -165,15 +190,15 @@ const make = Effect.fnUntraced(function* (
   return Member.of({
     self,
     submit: (command) =>
-      Effect.suspend(() =>
-        isDraining
-          ? Effect.fail(draining)
-          : Attempts.untilAnswered({
-              leadership,
-              isRepeatable: command.key !== undefined,
-              attempt: (leader, timeoutMs) => attempt(command, leader, timeoutMs)
-            })
-      ),
+      Effect.map(give({ _tag: "Decide", command }, command.key !== undefined), (answer) => {
+        invariant(answer._tag === "Decided", "a command was not answered as one")
+        return answer
+      }),
+    administer: (order) =>
+      Effect.map(give(order, false), (answer) => {
+        invariant(answer._tag === "Administered", "a change of the cluster was not answered as one")
+        return answer.administered
+      }),
     readIndex: Attempts.untilAnswered({
       leadership,
       isRepeatable: false,
@@ -192,7 +217,7 @@ const make = Effect.fnUntraced(function* (
     }),
     isDraining: () => isDraining,
     tables: machine.applied,
-    cluster: () => cluster,
+    clusterId: () => clusterId,
     node: () => node,
     leader: () => leaderOf(node),
     stopped: Deferred.await(stopped)

@@ -8,9 +8,12 @@ import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, type Sco
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
+import * as Administering from "./Administering.ts"
 import type { Configuration } from "./Configuration.ts"
+import type { ConfigurationAt } from "./Configurations.ts"
 import type { Input } from "./Input.ts"
 import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
+import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { LogReadRequest, Output, SequencedWrite, TransferResult } from "./Output.ts"
@@ -51,6 +54,11 @@ export interface RaftNode<Command, Answer> {
   /** A message of a peer's core. */
   readonly receive: (from: NodeId, message: Message) => void
   readonly peerDown: (peer: NodeId) => void
+  /** Begins a change of the members, and waits until it is over; or says why not. `NotDone` is certain. */
+  readonly changeMembers: (
+    change: MembershipChange,
+    timeoutMs: number
+  ) => Effect.Effect<Administering.ChangeResult, NotDone | UnknownOutcome>
   /** Hands leadership over, to `to` or to whoever has caught up most; or says why not (diss. 3.10). */
   readonly transferLeadership: (to?: NodeId) => Effect.Effect<TransferResult>
   /** Before this node stops: it campaigns no more, and has handed leadership over, or given it up, when this returns. */
@@ -83,15 +91,19 @@ const stoppedHere = notDone("no-quorum", "This node has stopped")
 
 export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly nodeId: NodeId
-  readonly configuration: Configuration
+  /** Of the data directory: a configuration that names another one means a former node (RAFT C16). */
+  readonly instanceId: string
+  /** Those of the log; the latest is in force, committed or not (§6). */
+  readonly configurations: ReadonlyArray<ConfigurationAt>
+  /** Another configuration is in force: whom to connect to. */
+  readonly onConfiguration?: (configuration: Configuration) => void
   readonly config: RaftConfig
   readonly machine: StateMachine<Command, Answer>
 }): Effect.fn.Return<RaftNode<Command, Answer>, never, LogStore | Transport | Scope.Scope> {
   const { machine } = options
   const store = yield* LogStore
   const transport = yield* Transport
-  const configurations = [{ index: 0, configuration: options.configuration }]
-  const core = makeCore({ ...options, configurations, recovered: store.recovered })
+  const core = makeCore({ ...options, recovered: store.recovered })
 
   const bell = yield* Queue.sliding<void>(1)
   const writes = yield* Queue.unbounded<SequencedWrite>()
@@ -161,6 +173,9 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       reads.delete(readId)
     }
     for (const request of output.readLog) fork(readForPeer(request))
+    if (output.configurationChanged !== undefined) {
+      options.onConfiguration?.(output.configurationChanged.configuration)
+    }
     if (output.roleChanged !== undefined) {
       leaderlessSinceMs =
         output.roleChanged.leader === undefined ? (leaderlessSinceMs ?? core.lastTickMs ?? 0) : undefined
@@ -343,17 +358,10 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }),
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
-    transferLeadership: (to) =>
-      Effect.sync(() => {
-        const { transfer } = run({ _tag: "TransferLeadership", ...(to === undefined ? {} : { to }) })
-        invariant(transfer !== undefined, "a transfer was given no result")
-        return transfer
-      }),
-    handOver: Effect.suspend(() => {
-      if (!isStopped) run({ _tag: "ShutDown" })
-      const isDone = () => isStopped || (core.role._tag !== "Leader" && core.held.length === 0)
-      return Effect.sleep(tickIntervalMs).pipe(Effect.repeat({ until: isDone }), Effect.asVoid)
-    }),
+    changeMembers: (change, timeoutMs) =>
+      Effect.suspend(() => (isStopped ? stoppedHere : Administering.changeMembers({ core, run }, change, timeoutMs))),
+    transferLeadership: (to) => Effect.sync(() => Administering.transferLeadership({ core, run }, to)),
+    handOver: Effect.suspend(() => (isStopped ? Effect.void : Administering.handOver({ core, run }))),
     leaderlessSinceMs: () => leaderlessSinceMs,
     appliedIndex: () => appliedIndex,
     core,

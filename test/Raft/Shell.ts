@@ -8,7 +8,7 @@ import { defaults, type RaftConfig } from "../../src/Raft/RaftConfig.ts"
 import * as RaftNode from "../../src/Raft/RaftNode.ts"
 import type { StateMachine } from "../../src/Raft/StateMachine.ts"
 import { Transport } from "../../src/Raft/Transport.ts"
-import { configurationOf } from "./Cores.ts"
+import { configurationOf, member } from "./Cores.ts"
 
 export const voters = ["a", "b", "c"]
 
@@ -88,7 +88,8 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
   })
   const node = yield* RaftNode.make({
     nodeId: "a",
-    configuration: configurationOf(voters),
+    instanceId: member("a").instanceId,
+    configurations: [{ index: 0, configuration: configurationOf(voters) }],
     config: { ...defaults, ...config },
     machine
   }).pipe(Effect.provide(Layer.merge(Layer.succeed(Transport, transport), Layer.succeed(LogStore, store))))

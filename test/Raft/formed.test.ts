@@ -53,7 +53,7 @@ const formAll = Effect.fnUntraced(function* (network: MemoryNetwork, root: strin
   return members
 })
 
-const clusterIdOf = (member: Member.Member["Service"]) => member.cluster()?.clusterId
+const clusterIdOf = (member: Member.Member["Service"]) => member.clusterId()
 
 describe("Formed", () => {
   it.live("a voter that comes back empty refuses, and says what to do; the others go on", () =>
@@ -115,7 +115,7 @@ describe("Formed", () => {
       const entry = { index: 1, term: 1, type: "configuration", payload } as const
       assert.isTrue(imposter.send("b", "control", { _tag: "Form", clusterId: "another", entry }))
       const a = yield* startMember(network, root, "a")
-      yield* until("both are formed", () => [a, b].every((member) => member.cluster() !== undefined))
+      yield* until("both are formed", () => [a, b].every((member) => member.clusterId() !== undefined))
       assert.strictEqual(clusterIdOf(a), clusterIdOf(b))
       assert.notStrictEqual(clusterIdOf(b), "another")
     }).pipe(Effect.scoped)

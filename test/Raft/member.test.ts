@@ -64,8 +64,8 @@ describe("Member", () => {
       const root = yield* directory
       const network = makeMemoryNetwork()
       const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id))
-      yield* until("all are formed", () => members.every((member) => member.cluster() !== undefined))
-      assert.strictEqual(new Set(members.map((member) => member.cluster()?.clusterId)).size, 1)
+      yield* until("all are formed", () => members.every((member) => member.clusterId() !== undefined))
+      assert.strictEqual(new Set(members.map((member) => member.clusterId())).size, 1)
       const done = yield* Effect.forEach(members, (member, at) => member.submit(create(`u${at}`)))
       for (const member of members) {
         assert.isAtLeast(yield* member.readIndex, Math.max(...done.map(({ index }) => index)))
@@ -102,14 +102,14 @@ describe("Member", () => {
       const before = yield* run((members) =>
         Effect.as(
           Effect.forEach(members, (member, at) => member.submit(create(`u${at}`))),
-          members[0]!.cluster()?.clusterId
+          members[0]!.clusterId()
         )
       )
       yield* run((members) =>
         Effect.gen(function* () {
           yield* Effect.forEach(members, (member) => member.readIndex)
           for (const member of members) {
-            assert.strictEqual(member.cluster()?.clusterId, before ?? member.cluster()?.clusterId)
+            assert.strictEqual(member.clusterId(), before ?? member.clusterId())
             assert.strictEqual(member.tables.byModel.get("User")!.rows.size, 3)
           }
         })

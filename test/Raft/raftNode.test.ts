@@ -14,7 +14,7 @@ import * as RaftNode from "../../src/Raft/RaftNode.ts"
 import * as ReplicatedMachine from "../../src/Raft/ReplicatedMachine.ts"
 import { Transport } from "../../src/Raft/Transport.ts"
 import { descriptors } from "../Machine/Store.ts"
-import { configurationOf } from "./Cores.ts"
+import { configurationOf, member } from "./Cores.ts"
 
 const ids = ["a", "b", "c"]
 const timeoutMs = 2000
@@ -29,7 +29,8 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
   )
   const node = yield* RaftNode.make({
     nodeId,
-    configuration: configurationOf(ids),
+    instanceId: member(nodeId).instanceId,
+    configurations: [{ index: 0, configuration: configurationOf(ids) }],
     config: defaults,
     machine: ReplicatedMachine.make(machine, { newId: () => `${nodeId}-${made++}` })
   }).pipe(Effect.provide(context))

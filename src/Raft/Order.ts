@@ -1,0 +1,26 @@
+/** What is asked of the leader, wherever it is, and what it says: JSON data, since a follower forwards it. Pure. */
+import type { Command } from "../Machine/Command.ts"
+import type { CommandResult } from "../Machine/CommandResult.ts"
+import type { ChangeRefusal, MembershipChange } from "./MembershipChange.ts"
+import type { NodeId } from "./Message.ts"
+import type { TransferResult } from "./Output.ts"
+
+/** Changes the cluster itself: its members (§6), or who leads it (diss. 3.10). */
+export type Administration =
+  | { readonly _tag: "ChangeMembers"; readonly change: MembershipChange }
+  | { readonly _tag: "TransferLeadership"; readonly to?: NodeId }
+
+/** What became of it. A refusal changed nothing. */
+export type Administered =
+  | { readonly _tag: "Done" }
+  | {
+      readonly _tag: "Refused"
+      readonly reason: ChangeRefusal | Extract<TransferResult, { _tag: "Refused" }>["reason"]
+    }
+
+export type Order = { readonly _tag: "Decide"; readonly command: Command } | Administration
+
+/** `index` is that of the log which the result reflects. */
+export type OrderAnswer =
+  | { readonly _tag: "Decided"; readonly index: number; readonly answer: CommandResult }
+  | { readonly _tag: "Administered"; readonly administered: Administered }

@@ -1,0 +1,64 @@
+/**
+ * Whom a member listens to, and what it makes of it: each message goes to the core or to the forwarding, and a peer
+ * that has formed no cluster yet is told of this one. Not the sockets (PeerSockets.ts).
+ */
+import { Effect } from "effect"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import { type Configuration, membersOf } from "./Configuration.ts"
+import type { Hello } from "./Handshake.ts"
+import type { Message, NodeId } from "./Message.ts"
+import type { PeerMessage } from "./PeerMessage.ts"
+import { Transport, type TransportEvent } from "./Transport.ts"
+
+/** How often a peer that is unformed is told of the cluster again: it may not have listened when it came up. */
+const proposeIntervalMs = 1_000
+
+export interface PeeringOptions {
+  readonly clusterId: string
+  /** The entry that formed the cluster, if this log reaches back to it. */
+  readonly firstEntry: LogEntry | undefined
+  readonly configuration: () => Configuration
+  readonly onDown: (peer: NodeId) => void
+  readonly onMessage: (from: NodeId, message: Message) => void
+  readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
+}
+
+/** Another data directory under a member's name has lost that member's vote (RAFT C16). Names unknown here may be newer members. */
+const isImpostor = (configuration: Configuration, peer: NodeId, { instanceId }: Hello): boolean =>
+  membersOf(configuration).some((member) => member.id === peer && member.instanceId !== instanceId)
+
+/** Listens until it is interrupted. */
+export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
+  const { clusterId, configuration, firstEntry } = options
+  const transport = yield* Transport
+  const up = new Map<NodeId, Hello>()
+
+  const propose = (peer: NodeId): void => {
+    if (firstEntry !== undefined) transport.send(peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
+  }
+  const onEvent = (event: TransportEvent): void => {
+    switch (event._tag) {
+      case "PeerUp":
+        if (event.hello.clusterId === null) propose(event.peer)
+        else up.set(event.peer, event.hello)
+        return
+      case "PeerDown":
+        up.delete(event.peer)
+        options.onDown(event.peer)
+        return
+      case "Received": {
+        const hello = up.get(event.from)
+        // C15: a node that lost its data, or belongs to no cluster, votes for nobody and asks for nothing.
+        if (hello === undefined || isImpostor(configuration(), event.from, hello)) return
+        const { message } = event
+        if (message._tag === "Forward" || message._tag === "ForwardReply") options.onForward(event.from, message)
+        else if (message._tag !== "Form" && message._tag !== "FormReply") options.onMessage(event.from, message)
+      }
+    }
+  }
+  const proposeAgain = Effect.sync(() => {
+    for (const [peer, hello] of transport.connected()) if (hello.clusterId === null) propose(peer)
+  }).pipe(Effect.delay(proposeIntervalMs), Effect.forever)
+
+  return yield* Effect.raceFirst(transport.run(onEvent), proposeAgain)
+})
