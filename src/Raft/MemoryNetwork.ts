@@ -93,8 +93,9 @@ export const layerMemory = (options: {
         connected: () => new Map(node.links),
         announce: (membership) =>
           Effect.sync(() => {
+            const isOtherCluster = membership.clusterId !== node.membership.clusterId
             node.membership = membership
-            disconnectAll(network, node)
+            if (isOtherCluster) disconnectAll(network, node)
             connectAll(network, node)
           })
       })

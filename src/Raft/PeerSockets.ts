@@ -3,7 +3,7 @@
  * Two sockets for each pair, one a lane; the smaller node id dials both. Not one connection's life (PeerLink.ts).
  */
 import { randomBytes } from "node:crypto"
-import { Effect, FiberSet, Layer, Option, Random, type Scope } from "effect"
+import { Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
 import { checkRemoteAddress, describeRefusal, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
@@ -39,8 +39,9 @@ export const make = Effect.fnUntraced(function* (
   const { self, secret } = options
   const router = yield* HttpRouter.HttpRouter
   const webSocketConstructor = yield* Socket.WebSocketConstructor
-  const dialers = yield* FiberSet.make<void>()
-  const runDialer = yield* FiberSet.runtime(dialers)()
+  /** One for each peer and lane that this node dials. */
+  const dialers = yield* FiberMap.make<string, void>()
+  const runDialer = yield* FiberMap.runtime(dialers)()
 
   let membership = options.membership ?? unformed
   let handler: ((event: TransportEvent) => void) | undefined
@@ -108,16 +109,21 @@ export const make = Effect.fnUntraced(function* (
   /** The log's members once there are any, the flags' peers until then: flags never override the log (RAFT C16). */
   const dialAll = Effect.suspend(() => {
     const known = membership.members.length > 0 ? membership.members : self.peers
-    return Effect.forEach(
-      known.filter(({ id }) => self.nodeId < id),
+    const dialled = known.filter(({ id }) => self.nodeId < id)
+    const keys = new Set(dialled.flatMap(({ id }) => lanes.map((lane) => `${lane} ${id}`)))
+    const gone = Array.from(dialers, ([key]) => key).filter((key) => !keys.has(key))
+    const stopGone = Effect.forEach(gone, (key) => FiberMap.remove(dialers, key), { discard: true })
+    const dialNew = Effect.forEach(
+      dialled,
       (peer) => {
         const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
         if (refusal !== undefined) return Effect.logWarning(`Cannot dial ${peer.id}: ${describeRefusal(refusal)}`)
-        for (const lane of lanes) runDialer(dial(peer, lane))
+        for (const lane of lanes) runDialer(`${lane} ${peer.id}`, dial(peer, lane), { onlyIfMissing: true })
         return Effect.void
       },
       { discard: true }
     )
+    return Effect.andThen(stopGone, dialNew)
   })
   const closeAll = Effect.suspend(() =>
     Effect.forEach(
@@ -167,9 +173,12 @@ export const make = Effect.fnUntraced(function* (
     connected: () => new Map([...links.control].map(([peer, link]) => [peer, link.hello])),
     announce: (next) =>
       Effect.gen(function* () {
+        const isOtherCluster = next.clusterId !== membership.clusterId
         membership = next
-        yield* FiberSet.clear(dialers)
-        yield* closeAll
+        if (isOtherCluster) {
+          yield* FiberMap.clear(dialers)
+          yield* closeAll
+        }
         yield* dialAll
       }),
     run: (own) =>

@@ -46,7 +46,10 @@ export class Transport extends Context.Service<
     readonly run: (handler: (event: TransportEvent) => void) => Effect.Effect<never>
     /** The peers that are up now, with what they said. */
     readonly connected: () => ReadonlyMap<NodeId, Hello>
-    /** Changes what this node says in its hellos and whom it dials; every connection is closed and opened anew. */
+    /**
+     * Changes what this node says in its hellos and whom it dials: peers that are new are dialled, those that are gone
+     * no longer. Of another cluster than before, every connection is closed and opened anew.
+     */
     readonly announce: (membership: Membership) => Effect.Effect<void>
   }
 >()("lithair/Raft/Transport") {}
