@@ -36,6 +36,11 @@ const flags = {
     Flag.withFallbackConfig(Config.String("LITHAIR_ID")),
     Flag.optional
   ),
+  join: Flag.String("join").pipe(
+    Flag.withDescription("A member, host:port, of a running cluster that is to take this empty node in"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_JOIN")),
+    Flag.optional
+  ),
   secret: Flag.String("secret").pipe(
     Flag.withDescription("The cluster's shared secret, without which only nodes of this host are peers"),
     Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
@@ -46,7 +51,7 @@ const flags = {
 const cluster = Command.make(
   "cluster",
   flags,
-  Effect.fnUntraced(function* ({ data, host, id, peers, port, secret }) {
+  Effect.fnUntraced(function* ({ data, host, id, join, peers, port, secret }) {
     if (Option.isNone(port)) return yield* runDemo
     return yield* runNode({
       host,
@@ -59,6 +64,7 @@ const cluster = Command.make(
         )
       ),
       data: Option.getOrElse(data, () => `.lithair/${port.value}`),
+      join: Option.getOrUndefined(join),
       secret: Option.getOrUndefined(secret)
     })
   })

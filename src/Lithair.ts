@@ -3,6 +3,7 @@ import { Context, Effect, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { Directory, layerDirectory } from "./EventStore/Directory.ts"
 import * as LocalNode from "./EventStore/LocalNode.ts"
+import { joinThrough } from "./Http/Join.ts"
 import * as Server from "./Http/Server.ts"
 import { type Described, describe } from "./Model.ts"
 import * as Member from "./Raft/Member.ts"
@@ -19,6 +20,8 @@ export interface NodeOptions {
   /** The other members of the cluster that it forms; none: a cluster of one. Once formed, the log says who they are. */
   readonly peers: ReadonlyArray<{ readonly id: string; readonly address: string }>
   readonly directory: string
+  /** The address of a running cluster's member that is to take this node in, while it is empty; `peers` are not used then. */
+  readonly join?: string
   /** The shared secret of the cluster; without one only loopback peers are accepted. */
   readonly secret?: string
   readonly raft?: RaftConfig
@@ -34,7 +37,8 @@ export const layerNode = (options: NodeOptions) =>
       const sockets = PeerSockets.layer({ self, ...(options.secret === undefined ? {} : { secret: options.secret }) })
       const raft = options.raft === undefined ? {} : { config: options.raft }
       const models = options.models.map(describe)
-      const member = Member.layer({ self, models, ...raft })
+      const join = options.join === undefined ? {} : { join: joinThrough(options.join) }
+      const member = Member.layer({ self, models, ...raft, ...join })
       return Server.layer(options.models).pipe(
         Layer.provideMerge(Records.layer),
         Layer.provideMerge(member),

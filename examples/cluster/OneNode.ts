@@ -13,6 +13,7 @@ export interface NodeFlags {
   readonly peers: ReadonlyArray<Peer>
   readonly data: string
   readonly secret: string | undefined
+  readonly join: string | undefined
 }
 
 /** Open streams and peers' sockets may not keep a node that was told to stop. */
@@ -36,6 +37,7 @@ export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
     id,
     peers: flags.peers,
     directory: flags.data,
+    ...(flags.join === undefined ? {} : { join: flags.join }),
     ...(flags.secret === undefined ? {} : { secret: flags.secret })
   }
   const server = NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout, websocket: { maxPayload } })

@@ -37,6 +37,11 @@ export const problemDefinitions = {
   "unique-violation": define({ status: 409, title: "Value already taken", members: {} }),
   "already-exists": define({ status: 409, title: "Id already in use", members: {} }),
   "command-only": define({ status: 409, title: "Changed by commands only", members: {} }),
+  "membership-refused": define({
+    status: 409,
+    title: "Change of the cluster refused",
+    members: { ...certainlyNotDone, reason: Schema.String }
+  }),
   // Where to start over: the oldest position from which this node can resume.
   gone: define({ status: 410, title: "Position not available", members: { after: Schema.String } }),
   "version-conflict": define({

@@ -4,6 +4,7 @@ import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { type Described, describe } from "../Model.ts"
 import { Member } from "../Raft/Member.ts"
 import { Records } from "../Repository/Records.ts"
+import { adminRoutes } from "./AdminRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { nodeRoutes } from "./NodeRoutes.ts"
@@ -43,6 +44,7 @@ const make = Effect.fnUntraced(function* (models: ReadonlyArray<Described>) {
   const routes = [
     ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
     ...nodeRoutes(member),
+    ...adminRoutes(member),
     ...(yield* docsRoutes(makeApi(descriptors, { title: "Lithair node", version: "1" })))
   ]
   const paths = knownPaths(routes)

@@ -9,7 +9,7 @@ import { Directory } from "../EventStore/Directory.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
-import type { Configuration } from "./Configuration.ts"
+import type { Configuration, ConfigurationMember } from "./Configuration.ts"
 import { decodeConfiguration, encodeConfiguration } from "./ConfigurationCodec.ts"
 import { decideForming, type Forming, type Heard, type Proposed } from "./Forming.ts"
 import { type Self, Transport, type TransportEvent } from "./Transport.ts"
@@ -26,8 +26,10 @@ interface Membership {
   readonly firstEntry: LogEntry | undefined
 }
 
-/** How an empty node asks a running cluster to take it in (RAFT C11): gives that cluster's id once it has. */
-export type Join = (self: Self) => Effect.Effect<string, FormingRefused>
+/** How an empty node asks a running cluster to take it in (RAFT C11): gives that cluster, and whom to connect to. */
+export type Join = (
+  self: Self
+) => Effect.Effect<{ readonly clusterId: string; readonly members: ReadonlyArray<ConfigurationMember> }, FormingRefused>
 
 /** The first entry, which no election precedes: no node leads term 1. */
 const firstEntryOf = (configuration: Configuration): LogEntry => ({
@@ -97,7 +99,7 @@ export const formed = Effect.fnUntraced(function* (
     return clusterId
   })
 
-  if (join !== undefined) return yield* become({ clusterId: yield* join(self), firstEntry: undefined })
+  if (join !== undefined) return yield* become({ clusterId: (yield* join(self)).clusterId, firstEntry: undefined })
 
   const next = yield* Deferred.make<Membership, FormingRefused>()
   const heard = new Map<string, Heard>()

@@ -105,7 +105,11 @@ const make = Effect.fnUntraced(function* (
     const firstEntry = yield* firstEntryOf(store)
     const announce = (configuration: Configuration) =>
       transport.announce({ clusterId: clusterId ?? null, members: membersOf(configuration) })
-    yield* announce(configurations[configurations.length - 1]?.configuration ?? empty)
+    const known = configurations[configurations.length - 1]?.configuration ?? empty
+    if (membersOf(known).length === 0 && options.join !== undefined) {
+      // Taken in, but told of nobody yet: until the log says who the members are, whoever took it in does.
+      yield* transport.announce({ clusterId, members: (yield* options.join(self)).members })
+    } else yield* announce(known)
     const running = yield* RaftNode.make({
       nodeId: self.nodeId,
       instanceId: self.instanceId,

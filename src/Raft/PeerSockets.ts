@@ -84,12 +84,17 @@ export const make = Effect.fnUntraced(function* (
       .pipe(Effect.ensuring(Effect.sync(() => lower(link))))
   }, Effect.scoped)
 
+  /** The log's members once there are any, the flags' peers until then: flags never override the log (RAFT C16). */
+  const dialled = () =>
+    (membership.members.length > 0 ? membership.members : self.peers).filter(({ id }) => self.nodeId < id)
+
   const dial = Effect.fnUntraced(function* (peer: { readonly id: NodeId; readonly address: string }, lane: Lane) {
     const socket = yield* Socket.makeWebSocket(`${options.scheme ?? "ws"}://${peer.address}${path}`, {
       openTimeout: openTimeoutMs
     }).pipe(Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor))
     let backoffMs = backoffMinMs
-    while (true) {
+    // A link to a peer that is gone is not cut, since its last answers are on their way: it is not opened again.
+    while (dialled().some(({ id }) => id === peer.id)) {
       const side: Side = { role: "dialer", hello: helloTo(peer.id, lane) }
       yield* hold(socket, side, () => {
         backoffMs = backoffMinMs
@@ -106,15 +111,9 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
-  /** The log's members once there are any, the flags' peers until then: flags never override the log (RAFT C16). */
-  const dialAll = Effect.suspend(() => {
-    const known = membership.members.length > 0 ? membership.members : self.peers
-    const dialled = known.filter(({ id }) => self.nodeId < id)
-    const keys = new Set(dialled.flatMap(({ id }) => lanes.map((lane) => `${lane} ${id}`)))
-    const gone = Array.from(dialers, ([key]) => key).filter((key) => !keys.has(key))
-    const stopGone = Effect.forEach(gone, (key) => FiberMap.remove(dialers, key), { discard: true })
-    const dialNew = Effect.forEach(
-      dialled,
+  const dialAll = Effect.suspend(() =>
+    Effect.forEach(
+      dialled(),
       (peer) => {
         const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
         if (refusal !== undefined) return Effect.logWarning(`Cannot dial ${peer.id}: ${describeRefusal(refusal)}`)
@@ -123,8 +122,7 @@ export const make = Effect.fnUntraced(function* (
       },
       { discard: true }
     )
-    return Effect.andThen(stopGone, dialNew)
-  })
+  )
   const closeAll = Effect.suspend(() =>
     Effect.forEach(
       lanes.flatMap((lane) => [...links[lane].values()]),

@@ -11,6 +11,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "unique-violation": problem("unique-violation", "d", { errors: [{ path: "email", message: "m" }] }),
   "already-exists": problem("already-exists", "d", {}),
   "command-only": problem("command-only", "d", {}),
+  "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),
   gone: problem("gone", "d", { after: "12.0" }),
   "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
   "too-large": problem("too-large", "d", {}),

@@ -4,11 +4,11 @@
  */
 import { Effect } from "effect"
 import { seeded } from "../Machine/Seeded.ts"
-import { eventually, expectThat, type TestNode } from "./Processes.ts"
+import { allReady, eventually, expectThat, type TestNode } from "./Processes.ts"
 import type { Proxies } from "./Proxies.ts"
 
 export interface Nemesis {
-  /** Harms and partly undoes it, until told that it is over. Ends after undoing all. */
+  /** Harms and partly undoes it, until told that it is over; then undoes all, and ends when all nodes are ready. */
   readonly run: (isOver: () => boolean) => Effect.Effect<void, Error>
   /** What was done and when, a line each. */
   readonly log: ReadonlyArray<string>
@@ -39,10 +39,8 @@ export const makeNemesis = (options: {
 
   const say = (what: string): void => void log.push(`${((performance.now() - startedMs) / 1000).toFixed(1)} s: ${what}`)
   const any = <A>(from: ReadonlyArray<A>): A => from[below(from.length)]!
-  const aim = (): TestNode => {
-    const leader = nodes.find(({ id }) => id === options.leader())
-    return leader !== undefined && below(2) === 0 ? leader : any(nodes)
-  }
+  const leading = (): TestNode => nodes.find(({ id }) => id === options.leader()) ?? any(nodes)
+  const aim = (): TestNode => (below(2) === 0 ? leading() : any(nodes))
   const cut = (from: TestNode, to: TestNode): void => proxies.cut({ from: from.port, to: to.port })
 
   /** From a node to some of the others, from some of the others to it, or both. */
@@ -92,7 +90,7 @@ export const makeNemesis = (options: {
 
   /** A leader that wakes up alone, deposed long ago and not told: whatever it still answers is stale (diss. 6.4). */
   const strand = Effect.gen(function* () {
-    const node = aim()
+    const node = leading()
     if (killed.has(node) || paused.has(node)) return
     say(`strand ${node.port}`)
     yield* node.signal("SIGSTOP")
@@ -159,16 +157,7 @@ export const makeNemesis = (options: {
         yield* heal
         yield* resume
         yield* restart
-        yield* eventually(
-          "all nodes run",
-          Effect.suspend(() =>
-            expectThat(
-              nodes.every((node) => node.isRunning()),
-              "they run"
-            )
-          )
-        )
-        yield* noneEnded
+        yield* Effect.raceFirst(allReady(nodes), Effect.forever(Effect.delay(noneEnded, "100 millis")))
       })
   }
 }

@@ -4,7 +4,7 @@ import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Data, Effect, Schedule, type Scope } from "effect"
 
@@ -89,7 +89,8 @@ export const startCluster = (
         const port = ports[at]!
         const peers = ports.filter((each) => each !== port).join(",")
         const environment = yield* environmentOf(port)
-        return yield* makeNode(runtime, port, { peers, data: join(root, String(port)), environment })
+        const flags = ["--peers", peers]
+        return yield* makeNode(runtime, port, { flags, data: join(root, String(port)), environment })
       })
     )
     yield* Effect.forEach(nodes, (node) => node.start)
@@ -97,12 +98,22 @@ export const startCluster = (
     return nodes
   })
 
+/** Starts an empty node that asks the cluster to take it in, and waits until it is ready. */
+export const joinCluster = Effect.fnUntraced(function* (through: TestNode, runtime: Runtime = "node") {
+  const port = yield* freePort
+  const data = join(dirname(through.data), String(port))
+  const node = yield* makeNode(runtime, port, { flags: ["--join", through.id], data, environment: {} })
+  yield* node.start
+  yield* allReady([node])
+  return node
+})
+
 const makeNode = Effect.fnUntraced(function* (
   runtime: Runtime,
   port: number,
-  options: { peers: string; data: string; environment: Record<string, string> }
+  options: { flags: ReadonlyArray<string>; data: string; environment: Record<string, string> }
 ) {
-  const flags = ["--port", String(port), "--peers", options.peers, "--data", options.data]
+  const flags = ["--port", String(port), ...options.flags, "--data", options.data]
   let child: ChildProcess | undefined
   let output = ""
   const url = `http://127.0.0.1:${port}`

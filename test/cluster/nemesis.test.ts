@@ -14,7 +14,7 @@ import * as History from "../../src/Testing/History.ts"
 import { check } from "../../src/Testing/Linearizability.ts"
 import * as VersionedRegister from "../../src/Testing/VersionedRegister.ts"
 import { makeNemesis } from "./Nemesis.ts"
-import { allReady, equalHash, eventually, startCluster } from "./Processes.ts"
+import { equalHash, eventually, startCluster } from "./Processes.ts"
 import { makeProxies } from "./Proxies.ts"
 import { record } from "./Recorded.ts"
 
@@ -60,7 +60,6 @@ describe("nemesis", () => {
         isOver = true
         yield* Effect.forEach(clients, Fiber.join, { discard: true })
 
-        yield* allReady(nodes)
         yield* equalHash(nodes)
         for (const node of nodes) yield* eventually(`${node.id} answers reads`, recorded.readAll(node))
         yield* equalHash(nodes)
