@@ -20,6 +20,7 @@ const statuses = {
   "unique-violation": 409,
   "already-exists": 409,
   "command-only": 409,
+  "membership-refused": 409,
   gone: 410,
   "version-conflict": 412,
   "too-large": 413,
