@@ -14,7 +14,7 @@ import { decode, type Transaction } from "./Transaction.ts"
 
 /** Applied tables, and on a leader the tables after the last entry of its log. */
 export interface Machine {
-  readonly applied: Tables.Tables
+  applied: Tables.Tables
   speculative: Tables.Tables | undefined
 }
 

@@ -7,6 +7,7 @@ import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { Directory, type DirectoryMismatch } from "../EventStore/Directory.ts"
 import { layerFile } from "../EventStore/FileLog.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import * as Snapshots from "../EventStore/Snapshots.ts"
 import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
 import * as Machine from "../Machine/Machine.ts"
@@ -92,14 +93,16 @@ const make = Effect.fnUntraced(function* (
   let clusterId: string | undefined
   let node: Node | undefined
 
+  const buildLog = (options: { readonly mustExist: boolean; readonly clusterId?: string }) =>
+    Layer.build(layerFile({ directory: `${directory.path}/log`, ...options }))
   const openLog = (options: { readonly mustExist: boolean }) =>
-    Effect.map(Layer.build(layerFile({ directory: `${directory.path}/log`, ...options })), (context) =>
-      Context.get(context, LogStore)
-    )
+    Effect.map(buildLog(options), (context) => Context.get(context, LogStore))
 
   const run = Effect.gen(function* () {
     clusterId = yield* formed(self, openLog, options.join)
-    const store = yield* openLog({ mustExist: true })
+    const log = yield* buildLog({ mustExist: true, clusterId })
+    const snapshots = yield* Layer.build(Snapshots.layerFile({ directory: `${directory.path}/snapshots` }))
+    const store = Context.get(log, LogStore)
     yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
     const configurations = yield* configurationsOf(store)
     const firstEntry = yield* firstEntryOf(store)
@@ -117,7 +120,7 @@ const make = Effect.fnUntraced(function* (
       config: options.config ?? defaults,
       machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() }),
       onConfiguration: (configuration) => fork(announce(configuration))
-    }).pipe(Effect.provideService(LogStore, store))
+    }).pipe(Effect.provide(Context.merge(log, snapshots)))
     node = running
     const peering = Peering.listen({
       clusterId,
@@ -220,7 +223,9 @@ const make = Effect.fnUntraced(function* (
       )
     }),
     isDraining: () => isDraining,
-    tables: machine.applied,
+    get tables() {
+      return machine.applied
+    },
     clusterId: () => clusterId,
     node: () => node,
     leader: () => leaderOf(node),

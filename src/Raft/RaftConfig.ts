@@ -21,6 +21,8 @@ export interface RaftConfig {
   readonly uncommittedBytes: number
   /** Payload of recent entries kept in memory, and up to an eighth more; entries not yet applied or durable stay beyond it. */
   readonly cacheBytes: number
+  /** Payload applied since the last snapshot after which another is taken, if it is also more than that one's size. */
+  readonly snapshotAfterBytes: number
   /** Entries at the end of the log that stay below a snapshot; by default all of history does (RAFT §3, Retention). */
   readonly logRetainedCount: number
   /** Reads that wait on this node, over all rounds; later ones are refused. */
@@ -37,6 +39,7 @@ export const defaults: RaftConfig = {
   inflightBytes: 4 * 1024 * 1024,
   uncommittedBytes: 64 * 1024 * 1024,
   cacheBytes: 64 * 1024 * 1024,
+  snapshotAfterBytes: 8 * 1024 * 1024,
   logRetainedCount: Number.POSITIVE_INFINITY,
   readsWaitingCount: 65_536
 }

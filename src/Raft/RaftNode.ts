@@ -6,9 +6,12 @@
  */
 import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, type Scope } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import { invariant } from "../Invariant.ts"
 import * as Administering from "./Administering.ts"
+import * as Applying from "./Applying.ts"
 import type { Configuration } from "./Configuration.ts"
 import type { ConfigurationAt } from "./Configurations.ts"
 import type { Input } from "./Input.ts"
@@ -19,7 +22,9 @@ import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { LogReadRequest, Output, SequencedWrite, TransferResult } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
-import { slice, termAt } from "./RaftLog.ts"
+import { termAt } from "./RaftLog.ts"
+import { restoreNewest } from "./Restoring.ts"
+import * as Snapshotting from "./Snapshotting.ts"
 import { make as makeCore, type State } from "./State.ts"
 import type { StateMachine } from "./StateMachine.ts"
 import { step } from "./step.ts"
@@ -30,8 +35,6 @@ import * as Waiters from "./Waiters.ts"
 const tickIntervalMs = 10
 /** Commands that wait to be decided; one more is refused as overloaded. */
 const pendingMaxCount = 4096
-/** Payload applied at once, from memory or from disk: what keeps this node from its inbox and its ticks. */
-const applyMaxBytes = 256 * 1024
 
 /** A command's answer, and the log index that it reflects. */
 export interface Answered<Answer> {
@@ -99,15 +102,21 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly onConfiguration?: (configuration: Configuration) => void
   readonly config: RaftConfig
   readonly machine: StateMachine<Command, Answer>
-}): Effect.fn.Return<RaftNode<Command, Answer>, never, LogStore | Transport | Scope.Scope> {
+}): Effect.fn.Return<
+  RaftNode<Command, Answer>,
+  LogFailed | LogCorrupt,
+  LogStore | LogSpace | SnapshotStore | Transport | Scope.Scope
+> {
   const { machine } = options
   const store = yield* LogStore
   const transport = yield* Transport
-  const core = makeCore({ ...options, recovered: store.recovered })
+  const snapshots = yield* SnapshotStore
+  const snapshot = yield* restoreNewest(machine, store.recovered.firstIndex - 1)
+  const core = makeCore({ ...options, recovered: store.recovered, ...(snapshot === undefined ? {} : { snapshot }) })
 
   const bell = yield* Queue.sliding<void>(1)
   const writes = yield* Queue.unbounded<SequencedWrite>()
-  const ranges = yield* Queue.unbounded<{ readonly fromIndex: number; readonly toIndex: number }>()
+  const tasks = yield* Queue.unbounded<Applying.Task>()
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
   /** Damage met by a fiber that serves a peer. */
   const damaged = yield* Deferred.make<never, LogCorrupt>()
@@ -160,10 +169,22 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       Effect.map((entries) => put("others", { _tag: "LogRead", peer, entries }))
     )
 
+  const snapshotting = yield* Snapshotting.make({
+    core,
+    machine,
+    appliedIndex: () => appliedIndex,
+    snapshotAfterBytes: options.config.snapshotAfterBytes,
+    put: (input) => put("others", input),
+    onDefect: (cause) => Deferred.failCause(damaged, cause),
+    fork
+  })
+
   const perform = (output: Output): void => {
     if (output.write !== undefined) Queue.offerUnsafe(writes, output.write)
     for (const { to, message } of output.messages) transport.send(to, laneOf(message), message)
-    if (output.apply !== undefined) Queue.offerUnsafe(ranges, output.apply)
+    if (output.restore !== undefined) Queue.offerUnsafe(tasks, { _tag: "Restore", mark: output.restore })
+    if (output.apply !== undefined) Queue.offerUnsafe(tasks, { _tag: "Apply", ...output.apply })
+    snapshotting.perform(output)
     for (const { readId, readIndex } of output.readsReady) {
       const read = reads.get(readId)
       if (read !== undefined) read.readIndex = readIndex
@@ -298,20 +319,17 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }
   }
 
-  const apply = Effect.gen(function* () {
-    const { fromIndex, toIndex } = yield* Queue.take(ranges)
-    for (let index = fromIndex; index <= toIndex; ) {
-      const held = slice(core.log, { fromIndex: index, maxBytes: applyMaxBytes })
-      const entries = held.length > 0 ? held : yield* store.read({ fromIndex: index, toIndex, maxBytes: applyMaxBytes })
-      invariant(entries.length > 0, `entry ${index} was to be applied and is not in the log`)
-      for (const entry of entries) {
-        if (index > toIndex) break
-        invariant(entry.index === index, `entry ${entry.index} was read where ${index} was to be applied`)
-        applyEntry(entry)
-        index++
-      }
-      put("others", { _tag: "Applied", index: index - 1 })
-      if (index <= toIndex) yield* Effect.yieldNow
+  const applying = Applying.make({
+    core,
+    machine,
+    store,
+    snapshots,
+    tasks,
+    applyEntry,
+    onApplied: (index, payloadBytes) => {
+      appliedIndex = index
+      snapshotting.onApplied(payloadBytes)
+      put("others", { _tag: "Applied", index })
     }
   })
 
@@ -321,7 +339,13 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     yield* Effect.sleep(tickIntervalMs)
   })
 
-  const loops = [Effect.forever(tick), Effect.forever(turn), Effect.forever(write), Effect.forever(apply)]
+  const loops = [
+    Effect.forever(tick),
+    Effect.forever(turn),
+    Effect.forever(write),
+    Effect.forever(applying),
+    snapshotting.storeChunks
+  ]
   yield* Effect.all([...loops, Deferred.await(damaged)], { concurrency: "unbounded", discard: true }).pipe(
     Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stop(cause))),
     Effect.forkScoped

@@ -6,6 +6,8 @@ import type { Command } from "../Machine/Command.ts"
 import { type CommandResult, resultOf } from "../Machine/CommandResult.ts"
 import { evolve } from "../Machine/evolve.ts"
 import * as Machine from "../Machine/Machine.ts"
+import * as Snapshot from "../Machine/Snapshot.ts"
+import * as Tables from "../Machine/Tables.ts"
 import { decode } from "../Machine/Transaction.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
@@ -29,6 +31,17 @@ export const make = (
   },
   apply: (entry) => {
     if (entry.type === "transaction") Machine.apply(machine, entry)
+  },
+  snapshot: () => Snapshot.encode(Snapshot.take(Tables.clone(machine.applied))),
+  restoring: () => {
+    const restoring = Snapshot.restoring([...machine.applied.descriptors.values()])
+    return {
+      take: restoring.take,
+      end: () =>
+        Result.map(restoring.end(), (tables) => {
+          machine.applied = tables
+        })
+    }
   }
 })
 

@@ -1,4 +1,5 @@
 /** What the shell of consensus needs of the machine that it replicates. A port; the machine itself is in Machine. */
+import type { Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 
 /** A decision: bytes for the log and the answer once they are committed, or an answer that needs no entry. */
@@ -16,4 +17,14 @@ export interface StateMachine<Command, Answer> {
   readonly decide: (command: Command, at: { readonly index: number; readonly nowMs: number }) => Decision<Answer>
   /** Evolves the applied state by a committed entry: total, whatever the payload holds. */
   readonly apply: (entry: LogEntry) => void
+  /** The applied state at this moment, encoded as it is pulled: what is applied meanwhile does not change it. */
+  readonly snapshot: () => Iterable<Uint8Array>
+  /** Takes the bytes of a snapshot; at its end the applied state is that one, or it is said what is wrong with it. */
+  readonly restoring: () => Restoring
+}
+
+/** The bytes may be cut anywhere. */
+export interface Restoring {
+  readonly take: (bytes: Uint8Array) => void
+  readonly end: () => Result.Result<void, string>
 }

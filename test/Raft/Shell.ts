@@ -1,7 +1,9 @@
 /** One shell among peers that the test plays: what it sends is kept, what it writes is synced when the test says so. */
-import { Effect, Fiber, Latch, Layer } from "effect"
+import { Effect, Fiber, Latch, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { type LogCorrupt, type LogFailed, LogStore, type LogWrite } from "../../src/EventStore/LogStore.ts"
+import { layerMemory as layerMemoryLog } from "../../src/EventStore/MemoryLog.ts"
+import { layerMemory as layerMemorySnapshots } from "../../src/EventStore/Snapshots.ts"
 import type { Message, NodeId } from "../../src/Raft/Message.ts"
 import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
 import { defaults, type RaftConfig } from "../../src/Raft/RaftConfig.ts"
@@ -41,6 +43,19 @@ export const names = () => {
     },
     apply: (entry) => {
       if (entry.type === "transaction") state.applied.push(text(entry.payload))
+    },
+    snapshot: () => [new TextEncoder().encode(state.applied.join("\n"))],
+    restoring: () => {
+      let taken = ""
+      return {
+        take: (bytes) => {
+          taken += text(bytes)
+        },
+        end: () => {
+          state.applied = taken === "" ? [] : taken.split("\n")
+          return Result.void
+        }
+      }
     }
   }
   return { machine, state }
@@ -92,7 +107,15 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
     configurations: [{ index: 0, configuration: configurationOf(voters) }],
     config: { ...defaults, ...config },
     machine
-  }).pipe(Effect.provide(Layer.merge(Layer.succeed(Transport, transport), Layer.succeed(LogStore, store))))
+  }).pipe(
+    Effect.provide(
+      Layer.mergeAll(
+        Layer.merge(layerMemoryLog, Layer.succeed(LogStore, store)),
+        Layer.succeed(Transport, transport),
+        layerMemorySnapshots
+      )
+    )
+  )
   const receive = (from: NodeId, message: Message) =>
     Effect.andThen(
       Effect.sync(() => node.receive(from, message)),

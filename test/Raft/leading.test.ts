@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
 import type { Propose } from "../../src/Raft/Input.ts"
 import { decideBatch, mayDecide } from "../../src/Raft/Leading.ts"
 import type { ProposalResult } from "../../src/Raft/Output.ts"
@@ -22,7 +23,9 @@ const register = () => {
       speculative.push(command)
       return { _tag: "Append", payload: new TextEncoder().encode(command), answer: `${command} is yours` }
     },
-    apply: () => {}
+    apply: () => {},
+    snapshot: () => [],
+    restoring: () => ({ take: () => {}, end: () => Result.void })
   }
   return { machine, speculative: () => speculative }
 }
@@ -32,6 +35,7 @@ const leader = (lastApplied: number) => {
   const core = make({
     config: defaults,
     nodeId: "a",
+    instanceId: "ia",
     configurations: [{ index: 0, configuration: configurationOf(["a"]) }],
     recovered: {
       hardState: { currentTerm: 2, votedFor: "a" },

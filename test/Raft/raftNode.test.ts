@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schedule, type Scope } from "effect"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
+import * as Snapshots from "../../src/EventStore/Snapshots.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -25,7 +26,11 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
   const machine = Machine.make(descriptors)
   let made = 0
   const context = yield* Layer.build(
-    Layer.merge(layerFile({ directory: join(root, nodeId) }), layerMemory({ network, self }))
+    Layer.mergeAll(
+      layerFile({ directory: join(root, nodeId) }),
+      Snapshots.layerFile({ directory: join(root, `${nodeId}-snapshots`) }),
+      layerMemory({ network, self })
+    )
   )
   const node = yield* RaftNode.make({
     nodeId,

@@ -1,0 +1,58 @@
+/** What is committed becomes the machine's state, in order: entries from memory or from disk, or a snapshot in their stead. */
+import { Effect, Queue } from "effect"
+import type { LogEntry, SnapshotMark } from "../EventStore/LogEntry.ts"
+import type { LogStore } from "../EventStore/LogStore.ts"
+import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
+import { invariant } from "../Invariant.ts"
+import { slice } from "./RaftLog.ts"
+import { restoreNewest } from "./Restoring.ts"
+import type { State } from "./State.ts"
+import type { StateMachine } from "./StateMachine.ts"
+
+/** Payload applied at once, from memory or from disk: what keeps this node from its inbox and its ticks. */
+const applyMaxBytes = 256 * 1024
+
+/** What the machine is to do next, in order. */
+export type Task =
+  | { readonly _tag: "Apply"; readonly fromIndex: number; readonly toIndex: number }
+  | { readonly _tag: "Restore"; readonly mark: SnapshotMark }
+
+/** Carries out the next task, waiting for it if there is none. */
+export const make = <Command, Answer>(options: {
+  readonly core: Readonly<State>
+  readonly machine: StateMachine<Command, Answer>
+  readonly store: LogStore["Service"]
+  readonly snapshots: SnapshotStore["Service"]
+  readonly tasks: Queue.Queue<Task>
+  readonly applyEntry: (entry: LogEntry) => void
+  readonly onApplied: (index: number, payloadBytes: number) => void
+}) => {
+  const { core, store } = options
+
+  const applyRange = Effect.fnUntraced(function* (fromIndex: number, toIndex: number) {
+    for (let index = fromIndex; index <= toIndex; ) {
+      const held = slice(core.log, { fromIndex: index, maxBytes: applyMaxBytes })
+      const entries = held.length > 0 ? held : yield* store.read({ fromIndex: index, toIndex, maxBytes: applyMaxBytes })
+      invariant(entries.length > 0, `entry ${index} was to be applied and is not in the log`)
+      let payloadBytes = 0
+      for (const entry of entries) {
+        if (index > toIndex) break
+        invariant(entry.index === index, `entry ${entry.index} was read where ${index} was to be applied`)
+        options.applyEntry(entry)
+        payloadBytes += entry.payload.length
+        index++
+      }
+      options.onApplied(index - 1, payloadBytes)
+      if (index <= toIndex) yield* Effect.yieldNow
+    }
+  })
+
+  return Effect.gen(function* () {
+    const task = yield* Queue.take(options.tasks)
+    if (task._tag === "Apply") return yield* applyRange(task.fromIndex, task.toIndex)
+    const newest = restoreNewest(options.machine, task.mark.index)
+    const restored = yield* Effect.provideService(newest, SnapshotStore, options.snapshots)
+    invariant(restored?.index === task.mark.index, `the snapshot at ${task.mark.index} is not the newest`)
+    options.onApplied(restored.index, 0)
+  })
+}
