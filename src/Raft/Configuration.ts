@@ -38,11 +38,11 @@ export const isVoter = (configuration: Configuration, node: NodeId): boolean =>
 export const isMember = (configuration: Configuration, node: NodeId): boolean =>
   isVoter(configuration, node) || hasId(configuration.learners, node)
 
-/** Whether `node` decides alone: it need not wait for anybody. */
-export const isAlone = (configuration: Configuration, node: NodeId): boolean => {
-  const voters = votersOf(configuration)
-  return voters.length === 1 && hasId(voters, node)
-}
+/** Whether the vote is that of this very data directory: one that is gone took its vote along (RAFT C16). */
+export const isVoterWith = (
+  configuration: Configuration,
+  own: Pick<ConfigurationMember, "id" | "instanceId">
+): boolean => votersOf(configuration).some(({ id, instanceId }) => id === own.id && instanceId === own.instanceId)
 
 const hasId = (members: ReadonlyArray<ConfigurationMember>, node: NodeId): boolean =>
   members.some(({ id }) => id === node)

@@ -68,6 +68,13 @@ export const sendAfterWrites = (state: State, draft: Draft, to: NodeId, message:
     message
   })
 
+/** Sends a claim to hold all through `index`, once that is durable; behind a snapshot, once the log notes that too (C2). */
+export const sendOnceHeld = (state: State, draft: Draft, to: NodeId, index: number, message: Message): void => {
+  const isMarked = state.unwritten.snapshot === undefined && state.snapshotSeq <= state.durableSeq
+  if (isMarked && index <= state.durableIndex) sendAfterHardState(state, draft, to, message)
+  else sendAfterWrites(state, draft, to, message)
+}
+
 const sendAfter = (state: State, draft: Draft, seq: number, envelope: Envelope): void => {
   if (seq <= state.durableSeq) draft.messages.push(envelope)
   else state.held.push({ seq, envelope })

@@ -1,6 +1,7 @@
 /** Leader election, with pre-vote and check-quorum. Pure. Raft §5.2, §5.4.1; diss. 6.2, 9.6. */
 import { invariant } from "../Invariant.ts"
 import * as Configuration from "./Configuration.ts"
+import * as Configurations from "./Configurations.ts"
 import * as Draft from "./Draft.ts"
 import type { NodeId, RequestVote, RequestVoteReply } from "./Message.ts"
 import * as Peers from "./Peers.ts"
@@ -13,9 +14,31 @@ import type { Leader, State } from "./State.ts"
 /** A timeout without a leader starts a pre-vote; a node that may not lead only waits on. */
 export const tickElection = (state: State, draft: Draft.Draft): void => {
   if (state.nowMs < state.electionDeadlineMs) return
-  if (state.shutDown || state.diskStalled || !Configuration.isVoter(state.configuration, state.nodeId)) return
-  startPreVote(state, draft)
+  if (mayCampaign(state)) startPreVote(state, draft)
 }
+
+/**
+ * Only a voter may, with the data directory that its vote lives in, and a disk that works. One that an uncommitted
+ * configuration leaves out still may: perhaps nobody else holds that configuration, and can be elected (diss. 4.2.2).
+ */
+export const mayCampaign = (state: State): boolean => {
+  if (state.shutDown || state.diskStalled) return false
+  const committed = Configurations.at(state.configurations, state.commitIndex)
+  return state.configurations.some(
+    ({ configuration, index }) => index >= committed.index && Configuration.isVoterWith(configuration, own(state))
+  )
+}
+
+/**
+ * Whether this node, having just started, waits for nobody: it decides alone, and did not promise a leader that is to
+ * leave the cluster to wait (diss. 6.4.1).
+ */
+export const mayCampaignAtOnce = (state: State): boolean =>
+  state.config.readLease === undefined &&
+  Configuration.votersOf(state.configuration).length === 1 &&
+  Configuration.isVoterWith(state.configuration, own(state))
+
+const own = ({ instanceId, nodeId }: State) => ({ id: nodeId, instanceId })
 
 /** A leader that has not heard from a quorum within an election timeout steps down (diss. 6.2, C20). */
 export const checkQuorum = (state: State, draft: Draft.Draft, leader: Leader): void => {

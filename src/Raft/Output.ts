@@ -64,7 +64,10 @@ export interface Output {
   readonly write: SequencedWrite | undefined
   /** To send at once: those that depend on a write are kept back until it is durable. */
   readonly messages: ReadonlyArray<Envelope>
-  /** The machine is to be restored from this received snapshot, after all that was to be applied and before all else. */
+  /**
+   * The machine is to be restored from this received snapshot before anything else is applied. It stands for whatever
+   * was still to be applied, too: that is to be given up, for its entries may be gone from the log.
+   */
   readonly restore: SnapshotMark | undefined
   /** Committed and durable here, to be applied in order; each entry is named once per run of the node. */
   readonly apply: { readonly fromIndex: number; readonly toIndex: number } | undefined

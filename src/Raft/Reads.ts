@@ -59,7 +59,8 @@ export const register = (state: State, draft: Draft.Draft, input: Read): void =>
     const readIndex = Math.max(state.commitIndex, reads.atLeastIndex)
     role.reads.waiting.push({ _tag: "Local", readIds: reads.readIds, readIndex })
     startRound(state, draft, role)
-  } else if (role._tag === "Follower" && role.leader !== undefined) {
+  } else if (role._tag === "Follower" && role.leader !== undefined && state.lastTickMs !== undefined) {
+    // Before the first tick a request would bear a number of a former life, whose answer may still be on its way.
     state.followerReads.waiting.push(reads)
     ask(state, draft, role.leader)
   } else {

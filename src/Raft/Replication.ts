@@ -142,9 +142,7 @@ export const onAppendEntries = (state: State, draft: Draft.Draft, from: NodeId, 
   appendMissing(state, message.entries)
   const matchIndex = prevLogIndex + message.entries.length
   advanceFollowerCommit(state, Math.min(message.leaderCommit, matchIndex))
-  const matched = reply({ _tag: "Matched", matchIndex })
-  if (matchIndex <= state.durableIndex) Draft.sendAfterHardState(state, draft, from, matched)
-  else Draft.sendAfterWrites(state, draft, from, matched)
+  Draft.sendOnceHeld(state, draft, from, matchIndex, reply({ _tag: "Matched", matchIndex }))
 }
 
 /** Truncates only on a real conflict, never what is committed: a late message must not undo a newer one (§5.3, C8). */

@@ -106,7 +106,6 @@ export const onSent = (
   Replication.sendAppend(state, draft, leader, sent.peer)
 }
 
-/** What is committed here and not yet durable is claimed only once it is (C2). */
 const replyInstalled = (state: State, draft: Draft.Draft, to: NodeId, snapshotIndex: number): void => {
   const reply: InstallSnapshotReply = {
     _tag: "InstallSnapshotReply",
@@ -115,5 +114,5 @@ const replyInstalled = (state: State, draft: Draft.Draft, to: NodeId, snapshotIn
     receivedBytes: 0,
     installed: true
   }
-  Draft.sendAfterWrites(state, draft, to, reply)
+  Draft.sendOnceHeld(state, draft, to, snapshotIndex, reply)
 }

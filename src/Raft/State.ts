@@ -53,6 +53,8 @@ export interface PendingWrite {
 export interface State {
   readonly config: RaftConfig
   readonly nodeId: NodeId
+  /** Of this data directory: a vote that a configuration gives to another one was lost with it (RAFT C16). */
+  readonly instanceId: string
   readonly configurations: Configurations.Configurations
   /** The latest of `configurations`: the one in force here, committed or not (§6). */
   configuration: Configuration
@@ -111,6 +113,7 @@ export interface State {
 export const make = (options: {
   readonly config: RaftConfig
   readonly nodeId: NodeId
+  readonly instanceId: string
   readonly recovered: Recovered
   readonly configurations: ReadonlyArray<Configurations.ConfigurationAt>
   readonly snapshot?: SnapshotMark & { readonly configuration: Configuration }
@@ -132,6 +135,7 @@ export const make = (options: {
   return {
     config: options.config,
     nodeId: options.nodeId,
+    instanceId: options.instanceId,
     configurations,
     configuration: Configurations.latest(configurations).configuration,
     role: { _tag: "Follower", leader: undefined },

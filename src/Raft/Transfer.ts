@@ -2,7 +2,6 @@
  * Handing leadership over: the leader takes no more proposals, brings one voter up to date and tells it to campaign at
  * once. Also on orderly shutdown, when the disk stalls, and when the leader is removed. Pure. Diss. 3.10, RAFT C12.
  */
-import { isVoter } from "./Configuration.ts"
 import * as Draft from "./Draft.ts"
 import * as Election from "./Election.ts"
 import type { NodeId } from "./Message.ts"
@@ -67,8 +66,7 @@ export const abdicate = (state: State, draft: Draft.Draft, leader: Leader): void
 /** This node is to campaign at once, without a pre-vote: its leader itself asks for it. */
 export const onTimeoutNow = (state: State, draft: Draft.Draft, from: NodeId): void => {
   Election.hearLeader(state, draft, from)
-  if (state.shutDown || state.diskStalled || !isVoter(state.configuration, state.nodeId)) return
-  Election.startElection(state, draft, { transfer: true })
+  if (Election.mayCampaign(state)) Election.startElection(state, draft, { transfer: true })
 }
 
 const begin = (state: State, draft: Draft.Draft, leader: Leader, target: NodeId): void => {

@@ -1,10 +1,10 @@
 /** The pure core: one input in, one output out, over an owned state. Dispatch and order only. Raft Fig. 2 (Rules for Servers). */
 import { invariant } from "../Invariant.ts"
-import * as Configuration from "./Configuration.ts"
 import * as Configurations from "./Configurations.ts"
 import * as Draft from "./Draft.ts"
 import * as Election from "./Election.ts"
 import type { Input, Receive, Tick } from "./Input.ts"
+import { countsForSender } from "./Instances.ts"
 import * as Invariants from "./Invariants.ts"
 import * as Membership from "./Membership.ts"
 import type { Message, NodeId } from "./Message.ts"
@@ -126,7 +126,7 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
   if (state.lastTickMs === undefined) {
     // A request that a former life of this node sent must not be answered to this one.
     state.followerReads.nextRequestId = 1 + Math.floor(random * 2 ** 31) * 2 ** 20
-    if (!Configuration.isAlone(state.configuration, state.nodeId)) Election.resetElectionTimer(state)
+    if (!Election.mayCampaignAtOnce(state)) Election.resetElectionTimer(state)
   } else {
     state.nowMs += Math.min(Math.max(0, nowMs - state.lastTickMs), state.config.heartbeatIntervalMs)
   }
@@ -206,15 +206,12 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
 
 /** Only an answer proves that a peer hears this leader; what it says by itself may come over a one-way link. */
 const noteReply = (state: State, leader: Leader, from: NodeId, message: Message): void => {
-  if (!isAnswer(message)) return
+  if (!countsForSender(message)) return
   const progress = leader.progress.get(from)
   if (progress === undefined) return
   progress.heardMs = state.nowMs
   progress.lastContactMs = state.nowMs
 }
-
-const isAnswer = (message: Message): boolean =>
-  message._tag === "AppendEntriesReply" || message._tag === "HeartbeatReply" || message._tag === "InstallSnapshotReply"
 
 /** A pre-vote, asked or granted, names a term that nobody has started. */
 const startsTerm = (message: Message): boolean =>

@@ -39,6 +39,7 @@ export const core = (
     /** The mark of a snapshot in the log, where it differs from what the machine was restored from. */
     readonly mark?: SnapshotMark
     readonly firstIndex?: number
+    readonly instanceId?: string
   } = {}
 ): State.State => {
   const terms = disk.terms ?? []
@@ -49,6 +50,7 @@ export const core = (
   return State.make({
     config: { ...defaults, ...disk.config },
     nodeId,
+    instanceId: disk.instanceId ?? member(nodeId).instanceId,
     recovered: {
       hardState: { currentTerm: disk.currentTerm ?? terms[terms.length - 1] ?? 0, votedFor: disk.votedFor },
       firstIndex,

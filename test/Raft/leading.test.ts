@@ -35,6 +35,7 @@ const leader = (lastApplied: number) => {
   const core = make({
     config: defaults,
     nodeId: "a",
+    instanceId: "ia",
     configurations: [{ index: 0, configuration: configurationOf(["a"]) }],
     recovered: {
       hardState: { currentTerm: 2, votedFor: "a" },

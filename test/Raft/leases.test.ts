@@ -122,10 +122,17 @@ describe("leases", () => {
     assert.deepStrictEqual(read(a).readsReady, [])
   })
 
+  it("a node that decides alone waits all the same: it may have promised a leader that leaves (§6, C7)", () => {
+    const a = core("a", ["a"], { config })
+    pass(a, 290)
+    assert.strictEqual(a.role._tag, "Follower")
+    pass(a, 10)
+    assert.strictEqual(a.role._tag, "Candidate")
+  })
+
   it("a node that decides alone needs no promise", () => {
     const a = core("a", ["a"], { config })
-    pass(a, 0)
-    sync(a)
+    elect(a)
     sync(a)
     assert.deepStrictEqual(read(a).readsReady, [{ readId: 1, readIndex: 1, leaseUntilMs: Number.POSITIVE_INFINITY }])
   })
@@ -139,6 +146,7 @@ describe("leases", () => {
       []
     )
     const b = core("b", abc, { config, currentTerm: 1 })
+    pass(b, 0)
     receive(b, "a", {
       _tag: "Heartbeat",
       term: 1,

@@ -182,6 +182,28 @@ describe("changing the membership", () => {
     assert.strictEqual(states.length, 4)
   })
 
+  it("a node that alone holds the configuration without itself is elected, commits it and goes (diss. 4.2.2)", () => {
+    const { a, states } = withLearner()
+    const [b] = states.slice(1)
+    changed(states, { _tag: "ReplaceVoters", voters: ["a", "b"] })
+    // The joint configuration that leaves a out is committed, and a alone holds the one that follows.
+    const output = changeMembership(a, { _tag: "Remove", id: "a" })
+    sync(a)
+    settle(
+      [b!],
+      after("a", output).filter(({ to }) => to === "b")
+    )
+    acknowledge(a, "b", a.log.lastIndex)
+    sync(a)
+    step(a, { _tag: "DiskStalled" })
+    assert.deepStrictEqual([namesOf(a).voters, namesOf(b!).outgoing], [["b"], ["a", "b"]])
+    const restarted = [a, b!]
+    for (const state of restarted) state.leaderHeardMs = undefined
+    live(restarted, 3000)
+    for (const state of restarted) assert.deepStrictEqual(namesOf(state).outgoing, undefined)
+    assert.deepStrictEqual([a.role._tag, b!.role._tag], ["Follower", "Leader"])
+  })
+
   it("a leader that is not among the new voters does not count itself (§6)", () => {
     const states = [...cluster(["a"]), newcomer("d")]
     const a = states[0]!
@@ -331,6 +353,14 @@ describe("removed nodes", () => {
     const { stay } = removed()
     const role = stay[0]!.role
     assert.isFalse(role._tag === "Leader" && role.progress.has("d"))
+  })
+
+  it("one that lost its data does not take the vote of its former self for its own (C16)", () => {
+    const fresh = core("a", abc, { instanceId: "another" })
+    pass(fresh, 2000)
+    receive(fresh, "b", { _tag: "TimeoutNow", term: 1 })
+    assert.strictEqual(fresh.role._tag, "Follower")
+    assert.strictEqual(fresh.currentTerm, 1)
   })
 
   it("one that comes back under its name starts from nothing: what it held before is not believed (C16)", () => {

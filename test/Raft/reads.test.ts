@@ -118,6 +118,16 @@ describe("reads", () => {
     assert.deepStrictEqual(refused.readsRefused, [2, 3])
   })
 
+  it("a node that starts asks nothing before its first tick: an answer to its former life would pass for its own", () => {
+    const b = core("b", abc, { currentTerm: 1 })
+    const beat = { _tag: "Heartbeat" as const, term: 1, leaderCommit: 0, matchIndex: 0, lastContactMs: undefined }
+    receive(b, "a", { ...beat, readNumber: 1 })
+    assert.deepStrictEqual(read(b, 1).readsRefused, [1])
+    step(b, { _tag: "Tick", nowMs: 0, random: 0.5 })
+    const asked = sent([read(b, 2)])[0]
+    assert.isAbove(asked?._tag === "ReadIndex" ? asked.requestId : 0, 1)
+  })
+
   it("a leader answers a follower's request after a round (diss. 6.4)", () => {
     const a = leading()
     receive(a, "c", { _tag: "ReadIndex", term: 1, requestId: 9 })

@@ -338,6 +338,16 @@ describe("a follower that is sent a snapshot", () => {
     assert.isTrue(sent([sync(b)]).some((each) => each._tag === "InstallSnapshotReply" && each.installed))
   })
 
+  it("claims nothing of it before the log notes it, not even to a probe (C2)", () => {
+    const b = core("b", abc, { currentTerm: 2 })
+    receive(b, "a", chunk())
+    install(b)
+    const probe = { _tag: "AppendEntries" as const, term: 2, prevLogIndex: 9, prevLogTerm: 2, leaderCommit: 9 }
+    assert.deepStrictEqual(receive(b, "a", { ...probe, entries: [] }).messages, [])
+    const answers = sent([sync(b)]).map(({ _tag }) => _tag)
+    assert.deepStrictEqual(answers, ["InstallSnapshotReply", "AppendEntriesReply"])
+  })
+
   it("counts no write of the old log as durable beyond the snapshot (C2)", () => {
     const b = core("b", abc, { currentTerm: 1 })
     const append = { _tag: "AppendEntries" as const, prevLogTerm: 0, leaderCommit: 0 }
