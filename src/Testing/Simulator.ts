@@ -1,67 +1,32 @@
 /**
  * A cluster of pure cores over a simulated network, disks and clock, all drawn from one seed; faults until it heals.
- * Not the shell: RaftNode and the log's bytes are tested elsewhere. What must hold is in SimulatorChecks.ts.
+ * Its members change, its logs are compacted and its leaders hand over meanwhile. Not the shell: RaftNode and the log's
+ * bytes are tested elsewhere. What must hold is in SimulatorChecks.ts.
  */
-import type { HardState, LogEntry } from "../EventStore/LogEntry.ts"
-import type { LogWrite, Recovered } from "../EventStore/LogStore.ts"
-import type { Input } from "../Raft/Input.ts"
-import type { Envelope, NodeId } from "../Raft/Message.ts"
-import type { LogReadRequest, Output, SequencedWrite } from "../Raft/Output.ts"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import { isMember } from "../Raft/Configuration.ts"
+import { encodeConfiguration } from "../Raft/ConfigurationCodec.ts"
+import { mayTake } from "../Raft/Instances.ts"
+import type { NodeId } from "../Raft/Message.ts"
 import { defaults } from "../Raft/RaftConfig.ts"
-import * as State from "../Raft/State.ts"
-import { step } from "../Raft/step.ts"
 import * as Checks from "./SimulatorChecks.ts"
+import * as Node from "./SimulatorNode.ts"
+import { operate } from "./SimulatorOperator.ts"
+import { serve, sync } from "./SimulatorShell.ts"
+import { crash, feed, isIdle, isStanding, type PlantedFaults, pick, start, type World } from "./SimulatorWorld.ts"
 
-export interface Options {
+export interface Options extends PlantedFaults {
   readonly seed: number
+  /** Voters at first; up to two other nodes stand by to be added. */
   readonly nodeCount: number
   readonly stepCount: number
-  /** A planted fault, which the checks must find: the disk says "synced" and forgets at the next crash. */
-  readonly isDiskLying?: boolean
 }
 
 /** What a run came to; the same options always give the same result. */
-export interface Result {
+export interface Result extends Checks.Counts {
   readonly failure: string | undefined
-  readonly committedCount: number
-  readonly readsCount: number
-  readonly electionsCount: number
-}
-
-/** What survives a crash. */
-export interface Disk {
-  hardState: HardState
-  entries: Array<LogEntry>
-}
-
-export interface SimulatedNode {
-  readonly id: NodeId
-  readonly disk: Disk
-  /** Given out by the core and not synced: a crash keeps any prefix of them. */
-  unsynced: Array<SequencedWrite>
-  /** The core, while the node runs. */
-  state: State.State | undefined
-  reads: Array<LogReadRequest>
-  unappliedIndex: number
-  /** The share of ticks that it misses, drawn per seed: clocks drift apart, and a slow leader is deposed unawares. */
-  readonly missedTicks: number
-}
-
-interface World {
-  readonly options: Options
-  readonly random: () => number
-  readonly nodes: ReadonlyArray<SimulatedNode>
-  readonly checks: Checks.Checks
-  network: Array<Envelope>
-  /** One-way links that lose everything, as "from>to". */
-  readonly cut: Set<string>
-  nowMs: number
-  nextReadId: number
-  isFaulty: boolean
-  /** Drawn per seed: the first that many messages in flight are as likely to arrive next. */
-  readonly reorderCount: number
-  /** Drawn per seed: how often links are cut, nodes crash and ticks outrun messages. */
-  readonly harm: number
+  readonly committed: number
+  readonly elections: number
 }
 
 const config = {
@@ -73,119 +38,144 @@ const config = {
   uncommittedBytes: 256
 }
 
+const tickMs = 20
+
 /** Runs one cluster through its faults, heals it, and requires that it then agrees on something new. */
 export const run = (options: Options): Result => {
-  const random = generator(options.seed)
-  const nodes = Array.from({ length: options.nodeCount }, (_, at) => makeNode(`n${at}`, random() ** 2 * 0.97))
-  const world: World = {
-    options,
+  const world = makeWorld(options)
+  let failure: string | undefined
+  try {
+    for (const node of world.nodes) start(world, node)
+    for (let count = 0; count < options.stepCount; count++) act(world)
+    heal(world)
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error)
+  }
+  const { committed, counts, leaders } = world.checks
+  return { failure, committed: committed.length, elections: leaders.size, ...counts }
+}
+
+const makeWorld = ({ nodeCount, seed, ...faults }: Options): World => {
+  const random = generator(seed)
+  const standbyCount = Math.floor(random() * 3)
+  // One in four is a healthy cluster with good clocks, where only the rare harm is done: leases live long there.
+  const isSteady = random() < 0.25
+  const voters = Array.from({ length: nodeCount }, (_, at) => ({
+    id: `n${at}`,
+    address: `n${at}`,
+    instanceId: `n${at}.0`
+  }))
+  const payload = encodeConfiguration({ voters, learners: [] })
+  const first: LogEntry = { index: 1, term: 1, type: "configuration", payload }
+  const nodes = Array.from({ length: nodeCount + standbyCount }, (_, at) =>
+    Node.make({
+      id: `n${at}`,
+      missedTicks: isSteady ? 0 : random() ** 2 * 0.97,
+      entries: at < nodeCount ? [first] : []
+    })
+  )
+  const logRetainedCount = [0, 3, 20, Number.POSITIVE_INFINITY][Math.floor(random() * 4)]!
+  const isLeased = isSteady || random() < 0.5
+  return {
+    config: { ...config, logRetainedCount, ...(isLeased ? { readLease: { driftBoundMs: 0 } } : {}) },
     random,
     nodes,
     checks: Checks.make(),
     network: [],
     cut: new Set(),
     nowMs: 0,
-    nextReadId: 1,
+    nextRequestId: 1,
     isFaulty: true,
-    reorderCount: 2 ** Math.floor(random() * 10),
-    harm: random() * 3
+    faults,
+    reorderCount: isSteady ? 1 : 2 ** Math.floor(random() * 10),
+    harm: isSteady ? 0.2 : random() * 3,
+    pauseMaxMs: isSteady ? 3000 : 500
   }
-  let failure: string | undefined
-  try {
-    for (const node of nodes) start(world, node)
-    for (let count = 0; count < options.stepCount; count++) act(world)
-    heal(world)
-  } catch (error) {
-    failure = error instanceof Error ? error.message : String(error)
-  }
-  const { committed, readsCount, leaders } = world.checks
-  return { failure, committedCount: committed.length, readsCount, electionsCount: leaders.size }
 }
 
 /** One event, drawn at random: mostly progress, sometimes harm. */
 const act = (world: World): void => {
-  const draw = world.random() * (95 + 5 * world.harm)
+  const draw = world.random() * (96 + 5 * world.harm)
   if (draw < 45) deliver(world)
   else if (draw < 65) sync(world, pick(world, world.nodes))
   else if (draw < 75) serve(world, pick(world, world.nodes))
-  else if (draw < 88) tick(world)
-  else if (draw < 96) request(world, pick(world, world.nodes))
+  else if (draw < 87) tick(world)
+  else if (draw < 95) request(world, pick(world, world.nodes))
+  else if (draw < 96) operate(world)
   else harm(world)
 }
 
 const harm = (world: World): void => {
   const draw = world.random() * 100
   const node = pick(world, world.nodes)
-  if (draw < 25) cutLinks(world, node)
-  else if (draw < 45) world.cut.clear()
-  else if (draw < 55) crash(world, node)
-  else if (draw < 85) start(world, node)
-  else if (draw < 92) feed(world, node, { _tag: "DiskStalled" })
-  else feed(world, node, { _tag: "PeerUnreachable", peer: pick(world, world.nodes).id })
+  if (draw < 20) cutLinks(world, node)
+  else if (draw < 40) world.cut.clear()
+  else if (draw < 50) crash(world, node)
+  else if (draw < 80) for (const each of world.nodes) start(world, each)
+  else if (draw < 88) node.pausedUntilMs = world.nowMs + world.random() * world.pauseMaxMs
+  else if (draw < 93) feed(world, node, { _tag: "DiskStalled" })
+  else if (draw < 98) feed(world, node, { _tag: "PeerUnreachable", peer: pick(world, world.nodes).id })
+  else feed(world, node, { _tag: "ShutDown" })
 }
 
 /** Takes any message in flight: so they are reordered and delayed without bound; some are lost or arrive twice. */
 const deliver = (world: World): void => {
-  const at = Math.floor(world.random() * Math.min(world.network.length, world.isFaulty ? world.reorderCount : 1))
+  const from = Math.floor(world.random() * Math.min(world.network.length, world.isFaulty ? world.reorderCount : 1))
+  // What is for a process that stands still waits until it goes on.
+  const at = world.network.findIndex((each, index) => index >= from && !isStanding(world, nodeOf(world, each.to)))
   const envelope = world.network[at]
   if (envelope === undefined) return
   const chance = world.isFaulty ? world.random() : 1
   if (chance > 0.03) world.network.splice(at, 1)
   if (chance > 0.97 && world.isFaulty) return
   if (world.cut.has(`${envelope.from}>${envelope.to}`)) return
-  const node = world.nodes.find(({ id }) => id === envelope.to)
-  if (node !== undefined) feed(world, node, { _tag: "Receive", from: envelope.from, message: envelope.message })
+  const [sender, node] = [nodeOf(world, envelope.from), nodeOf(world, envelope.to)]
+  if (node.state === undefined) return
+  const peer = { id: sender.id, instanceId: Node.instanceIdOf(sender) }
+  if (!mayTake(node.state.configuration, peer, envelope.message)) return
+  feed(world, node, { _tag: "Receive", from: sender.id, message: envelope.message })
 }
 
-/** Syncs some of a node's writes, in order. */
-const sync = (world: World, node: SimulatedNode): void => {
-  const count = 1 + Math.floor(world.random() * node.unsynced.length)
-  const writes = node.unsynced.splice(0, count)
-  const last = writes[writes.length - 1]
-  if (last === undefined) return
-  const isForgotten = world.options.isDiskLying === true && world.isFaulty && world.random() < 0.2
-  if (!isForgotten) for (const write of writes) writeTo(node.disk, write)
-  feed(world, node, { _tag: "Persisted", seq: last.seq })
-}
-
-/** Does what the shell would: applies what was given out, and reads the log for peers that lag behind. */
-const serve = (world: World, node: SimulatedNode): void => {
-  const read = node.reads.shift()
-  if (read !== undefined) {
-    const from = read.fromIndex - 1
-    const entries = node.disk.entries.slice(from, from + 1 + Math.floor(world.random() * 4))
-    feed(world, node, { _tag: "LogRead", peer: read.peer, entries })
-  }
-  if (node.state !== undefined && node.unappliedIndex > node.state.lastApplied) {
-    feed(world, node, { _tag: "Applied", index: node.unappliedIndex })
-  }
-}
+const nodeOf = (world: World, name: NodeId): Node.SimulatedNode => world.nodes.find(({ id }) => id === name)!
 
 const tick = (world: World): void => {
-  world.nowMs += 20
+  world.nowMs += tickMs
+  for (const node of world.nodes) if (!isIdle(world, node)) read(world, node)
   for (const node of world.nodes) {
-    const isPaused = world.isFaulty && world.random() < node.missedTicks
-    if (!isPaused) feed(world, node, { _tag: "Tick", nowMs: world.nowMs, random: world.random() })
+    const isMissed = isIdle(world, node) || (world.isFaulty && world.random() < node.missedTicks)
+    if (!isMissed) feed(world, node, { _tag: "Tick", nowMs: world.nowMs, random: world.random() })
   }
 }
 
 /** A client writes or reads. A read must see whatever was committed anywhere when it began. */
-const request = (world: World, node: SimulatedNode): void => {
-  const { state } = node
-  if (state === undefined) return
-  if (world.random() < 0.4) {
-    const readId = world.nextReadId++
-    Checks.readBegins(world.checks, readId)
-    feed(world, node, { _tag: "Read", readIds: [readId] })
+const request = (world: World, node: Node.SimulatedNode): void => {
+  if (node.state === undefined) return
+  if (world.random() < 0.6) {
+    const payload = new Uint8Array(1 + Math.floor(world.random() * 10)).fill(Math.floor(world.random() * 256))
+    if (!isIdle(world, node)) propose(world, node, payload)
     return
   }
-  const payload = new Uint8Array(1 + Math.floor(world.random() * 10)).fill(Math.floor(world.random() * 256))
+  const readId = world.nextRequestId++
+  Checks.readBegins(world.checks, readId)
+  node.waitingReads.push(readId)
+  if (!isIdle(world, node)) read(world, node)
+}
+
+/** What waited while the process stood still comes before its next look at the clock. */
+const read = (world: World, node: Node.SimulatedNode): void => {
+  const readIds = node.waitingReads.splice(0)
+  if (readIds.length > 0) feed(world, node, { _tag: "Read", readIds, mayLease: world.random() < 0.8 })
+}
+
+const propose = (world: World, node: Node.SimulatedNode, payload: Uint8Array): void => {
+  if (node.state === undefined) return
+  const { currentTerm, log } = node.state
   const entries = [{ type: "transaction" as const, payload }]
-  feed(world, node, { _tag: "Propose", term: state.currentTerm, lastIndex: state.log.lastIndex, entries })
+  feed(world, node, { _tag: "Propose", term: currentTerm, lastIndex: log.lastIndex, entries })
 }
 
 /** Parts a node from most others, both ways or one way. */
-const cutLinks = (world: World, from: SimulatedNode): void => {
+const cutLinks = (world: World, from: Node.SimulatedNode): void => {
   const isWhole = world.random() < 0.5
   for (const to of world.nodes) {
     if (to === from || world.random() < 0.3) continue
@@ -194,30 +184,16 @@ const cutLinks = (world: World, from: SimulatedNode): void => {
   }
 }
 
-/** Stops a node anywhere: of the writes under way a random number reached the disk. */
-const crash = (world: World, node: SimulatedNode): void => {
-  if (node.state === undefined) return
-  const keptCount = Math.floor(world.random() * (node.unsynced.length + 1))
-  for (const write of node.unsynced.slice(0, keptCount)) writeTo(node.disk, write)
-  node.unsynced = []
-  node.reads = []
-  node.state = undefined
-}
-
-const start = (world: World, node: SimulatedNode): void => {
-  if (node.state !== undefined) return
-  node.unappliedIndex = 0
-  const voters = world.nodes.map(({ id }) => ({ id, address: id, instanceId: id }))
-  const configurations = [{ index: 0, configuration: { voters, learners: [] } }]
-  node.state = State.make({ config, nodeId: node.id, recovered: recover(node.disk), configurations })
-  Checks.started(world.checks, node)
-}
-
-/** No more faults: one leader must emerge, commit something new, and every node must apply it. */
+/** No more faults: one leader must emerge, commit something new, and every member must apply it. */
 const heal = (world: World): void => {
   world.isFaulty = false
   world.cut.clear()
-  for (const node of world.nodes) start(world, node)
+  for (const node of world.nodes) {
+    node.pausedUntilMs = 0
+    // What was told to shut down leads no more, and is started again like any other.
+    if (node.state?.shutDown === true) crash(world, node)
+    start(world, node)
+  }
   const goal = world.checks.committed.length + 1
   for (let count = 0; count < 600; count++) {
     tick(world)
@@ -230,55 +206,20 @@ const heal = (world: World): void => {
     }
     const leader = world.nodes.find(({ state }) => state?.role._tag === "Leader")
     if (leader !== undefined && world.checks.committed.length < goal && count % 20 === 0) {
-      const { currentTerm, log } = leader.state!
-      const entries = [{ type: "transaction" as const, payload: new Uint8Array([1]) }]
-      feed(world, leader, { _tag: "Propose", term: currentTerm, lastIndex: log.lastIndex, entries })
+      propose(world, leader, new Uint8Array([1]))
     }
-    const isDone = world.nodes.every(({ state }) => state !== undefined && state.lastApplied >= goal)
-    if (isDone) return
+    if (leader !== undefined && isHealed(world, leader, goal)) return
   }
   Checks.fail("the healed cluster agreed on nothing new")
 }
 
-const feed = (world: World, node: SimulatedNode, input: Input): void => {
-  const { state } = node
-  if (state === undefined) return
-  const output: Output = step(state, input)
-  if (output.write !== undefined) node.unsynced.push(output.write)
-  if (output.apply !== undefined) node.unappliedIndex = output.apply.toIndex
-  node.reads.push(...output.readLog)
-  world.network.push(...output.messages)
-  // A bounded network: what overflows is lost, as it may be.
-  if (world.network.length > 2000) world.network.splice(0, world.network.length - 2000)
-  Checks.afterStep(world.checks, world.nodes, node, output)
+/** Every member of the configuration in force has applied `goal`, and no change is left half-way. */
+const isHealed = (world: World, leader: Node.SimulatedNode, goal: number): boolean => {
+  const { configuration } = leader.state!
+  if (configuration.outgoing !== undefined) return false
+  const members = world.nodes.filter(({ id }) => isMember(configuration, id))
+  return members.every(({ applied }) => applied.index >= goal)
 }
-
-const writeTo = (disk: Disk, write: LogWrite): void => {
-  if (write.truncateFromIndex !== undefined) disk.entries.length = write.truncateFromIndex - 1
-  if (write.hardState !== undefined) disk.hardState = write.hardState
-  disk.entries.push(...write.entries)
-}
-
-const recover = (disk: Disk): Recovered => ({
-  hardState: disk.hardState,
-  firstIndex: 1,
-  lastIndex: disk.entries.length,
-  termRuns: disk.entries.flatMap(({ index, term }, at) =>
-    term === disk.entries[at - 1]?.term ? [] : [{ fromIndex: index, term }]
-  )
-})
-
-const makeNode = (id: NodeId, missedTicks: number): SimulatedNode => ({
-  id,
-  disk: { hardState: { currentTerm: 0, votedFor: undefined }, entries: [] },
-  unsynced: [],
-  state: undefined,
-  reads: [],
-  unappliedIndex: 0,
-  missedTicks
-})
-
-const pick = <A>(world: World, from: ReadonlyArray<A>): A => from[Math.floor(world.random() * from.length)]!
 
 /** Mulberry32: small, fast, and the same on every runtime. */
 const generator = (seed: number): (() => number) => {
