@@ -15,6 +15,7 @@ import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
 import * as Attempts from "./Attempts.ts"
 import { type Configuration, empty, membersOf } from "./Configuration.ts"
+import * as Feed from "./Feed.ts"
 import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import type { NodeId } from "./Message.ts"
@@ -50,6 +51,8 @@ export class Member extends Context.Service<
     readonly isDraining: () => boolean
     /** What is applied here. It changes with every entry: read it at once, or clone it. */
     readonly tables: Tables
+    /** The history of what is applied here, to be followed. */
+    readonly feed: Feed.Feed
     /** Changes the members, or who leads: carried out by the leader, wherever it is. `NotDone` is certain. */
     readonly administer: (order: Administration) => Effect.Effect<Administered, NotDone | UnknownOutcome>
     /** The cluster, once this node is formed; the node, once it runs. */
@@ -90,6 +93,7 @@ const make = Effect.fnUntraced(function* (
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
   const machine = Machine.make(options.models)
+  const history = Feed.make()
   let clusterId: string | undefined
   let node: Node | undefined
 
@@ -119,9 +123,16 @@ const make = Effect.fnUntraced(function* (
       configurations,
       config: options.config ?? defaults,
       machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() }),
-      onConfiguration: (configuration) => fork(announce(configuration))
+      onConfiguration: (configuration) => fork(announce(configuration)),
+      onApplied: history.advanced
     }).pipe(Effect.provide(Context.merge(log, snapshots)))
     node = running
+    history.open({
+      log: running.core.log,
+      // Damage ends this node, whoever meets it.
+      read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", (error) => Deferred.fail(stopped, error)),
+      appliedIndex: running.appliedIndex
+    })
     const peering = Peering.listen({
       clusterId,
       firstEntry,
@@ -226,6 +237,7 @@ const make = Effect.fnUntraced(function* (
     get tables() {
       return machine.applied
     },
+    feed: history.feed,
     clusterId: () => clusterId,
     node: () => node,
     leader: () => leaderOf(node),

@@ -100,6 +100,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly configurations: ReadonlyArray<ConfigurationAt>
   /** Another configuration is in force: whom to connect to. */
   readonly onConfiguration?: (configuration: Configuration) => void
+  /** More is applied. */
+  readonly onApplied?: () => void
   readonly config: RaftConfig
   readonly machine: StateMachine<Command, Answer>
 }): Effect.fn.Return<
@@ -328,6 +330,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     applyEntry,
     onApplied: (index, payloadBytes) => {
       appliedIndex = index
+      options.onApplied?.()
       snapshotting.onApplied(payloadBytes)
       put("others", { _tag: "Applied", index })
     }

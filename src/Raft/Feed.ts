@@ -1,0 +1,96 @@
+/**
+ * What is applied on this node, for those who follow it: every committed entry in order, from any index on, without a
+ * gap, and none past what is applied here. A follower reads at its own pace, from memory where that is recent and from
+ * disk where it is not: applying waits for nobody. Not what is done with the events (Projection, Reaction).
+ */
+import { Deferred, Effect, Exit, Result } from "effect"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { invariant } from "../Invariant.ts"
+import { decode, type Transaction } from "../Machine/Transaction.ts"
+import { type RaftLog, slice } from "./RaftLog.ts"
+
+/** A committed entry; one that is none of the machine's, a leader's first say, has no transaction. */
+export interface AppliedEntry {
+  readonly index: number
+  readonly transaction: Transaction | undefined
+}
+
+export interface Feed {
+  /** The last entry that is applied here; 0 before the first. */
+  readonly appliedIndex: () => number
+  /** Waits until `index` is applied here, for ever if it never is. */
+  readonly applied: (index: number) => Effect.Effect<void>
+  /**
+   * Entries from `fromIndex` on: waits for the first, then gives as many as are applied and fit in `maxBytes` of
+   * payload. It fails, as `compacted`, where a snapshot stands for the first: these entries are not on this node.
+   */
+  readonly read: (range: {
+    readonly fromIndex: number
+    readonly maxBytes: number
+  }) => Effect.Effect<ReadonlyArray<AppliedEntry>, LogFailed | LogCorrupt>
+}
+
+/** The log that a feed reads, once the node runs. */
+export interface FeedSource {
+  readonly log: Readonly<RaftLog>
+  readonly read: LogStore["Service"]["read"]
+  readonly appliedIndex: () => number
+}
+
+/** A feed, and how the node that applies moves it on. */
+export const make = () => {
+  let source: FeedSource | undefined
+  let moved = Deferred.makeUnsafe<void>()
+  /** Followers at the end of the log read the same entries from memory, and each is decoded once for all of them. */
+  const decoded = new WeakMap<LogEntry, AppliedEntry>()
+  const appliedIndex = () => source?.appliedIndex() ?? 0
+
+  const advanced = (): void => {
+    const waiting = moved
+    moved = Deferred.makeUnsafe<void>()
+    Deferred.doneUnsafe(waiting, Exit.void)
+  }
+
+  const applied = (index: number): Effect.Effect<void> =>
+    Effect.suspend(() =>
+      appliedIndex() >= index ? Effect.void : Effect.andThen(Deferred.await(moved), applied(index))
+    )
+
+  const decodedOf = (entry: LogEntry): AppliedEntry => {
+    const known = decoded.get(entry)
+    if (known !== undefined) return known
+    const made = decodeEntry(entry)
+    decoded.set(entry, made)
+    return made
+  }
+
+  const feed: Feed = {
+    appliedIndex,
+    applied,
+    read: Effect.fnUntraced(function* ({ fromIndex, maxBytes }) {
+      yield* applied(fromIndex)
+      invariant(source !== undefined, "an entry is applied on a node that does not run")
+      const toIndex = appliedIndex()
+      const held = slice(source.log, { fromIndex, maxBytes }).filter(({ index }) => index <= toIndex)
+      return (held.length > 0 ? held : yield* source.read({ fromIndex, toIndex, maxBytes })).map(decodedOf)
+    })
+  }
+
+  return {
+    feed,
+    /** The node runs: what it has applied can be read, and {@link advanced} says when that is more. */
+    open: (opened: FeedSource): void => {
+      source = opened
+      advanced()
+    },
+    advanced
+  }
+}
+
+const decodeEntry = ({ index, payload, type }: LogEntry): AppliedEntry => {
+  if (type !== "transaction") return { index, transaction: undefined }
+  const transaction = decode(payload)
+  invariant(Result.isSuccess(transaction), `Cannot read entry ${index}, which is applied`)
+  return { index, transaction: transaction.success }
+}

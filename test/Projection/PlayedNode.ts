@@ -1,0 +1,64 @@
+/** A node of its own cluster that the test plays: what it decides is in its log, and applied when the test says so. */
+import { Effect } from "effect"
+import { LogSpace } from "../../src/EventStore/LogSpace.ts"
+import { LogStore } from "../../src/EventStore/LogStore.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import * as Machine from "../../src/Machine/Machine.ts"
+import { type Described, describe } from "../../src/Model.ts"
+import * as Feed from "../../src/Raft/Feed.ts"
+import * as RaftLog from "../../src/Raft/RaftLog.ts"
+
+/** On the log of its context. Its commands get ids `1`, `2` and so on, and its time passes a millisecond an entry. */
+export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Described>) {
+  const store = yield* LogStore
+  const space = yield* LogSpace
+  const machine = Machine.make(models.map(describe))
+  Machine.beginSpeculation(machine)
+  const log = RaftLog.fromRecovered(store.recovered)
+  let appliedIndex = 0
+  let ids = 0
+
+  const append = Effect.fnUntraced(function* (entry: RaftLog.RaftLog["window"][number]) {
+    yield* store.append([{ entries: [entry] }])
+    RaftLog.append(log, entry)
+  })
+
+  /** Its life until the next {@link start}: whoever followed the last one's feed hears no more of it. */
+  let life = Feed.make()
+  const start = (options: { readonly isWarm: boolean }): Feed.Feed => {
+    life = Feed.make()
+    const memory = options.isWarm ? log : { ...log, window: [], windowFirstIndex: log.lastIndex + 1 }
+    life.open({ log: memory, read: store.read, appliedIndex: () => appliedIndex })
+    return life.feed
+  }
+
+  return {
+    /** Reads recent entries from memory if it is warm, and all of them from the store otherwise. */
+    start,
+    log,
+    /** A leader's first entry. */
+    lead: Effect.suspend(() => append({ index: log.lastIndex + 1, term: 1, type: "noop", payload: new Uint8Array(0) })),
+    /** Decides, and writes; applies nothing. */
+    write: (command: Command) =>
+      Effect.suspend(() => {
+        const index = log.lastIndex + 1
+        const decision = Machine.decideNext(machine, command, { index, nowMs: index, newId: () => String(++ids) })
+        const entry = Machine.entryOf(decision)
+        if (entry === undefined) return Effect.die(new Error(`It was not done: ${JSON.stringify(decision)}`))
+        return append({ index, term: 1, type: "transaction", payload: entry.payload })
+      }),
+    /** Applies what is written, through this index at most. */
+    apply: (throughIndex: number = Number.POSITIVE_INFINITY) =>
+      Effect.sync(() => {
+        appliedIndex = Math.min(throughIndex, log.lastIndex)
+        life.advanced()
+      }),
+    /** Lets go of history, as a node does whose retention is short (§7). */
+    compact: (throughIndex: number) =>
+      Effect.gen(function* () {
+        yield* store.append([{ snapshot: { index: throughIndex, term: 1 }, entries: [] }])
+        yield* space.compact({ throughIndex })
+        RaftLog.compact(log, throughIndex)
+      })
+  }
+})
