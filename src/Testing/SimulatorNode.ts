@@ -65,15 +65,9 @@ export interface SimulatedNode {
   /** Until then the process stands still: what comes for it waits. */
   pausedUntilMs: number
   waitingReads: Array<number>
-  /** The share of ticks that it misses, drawn per seed: clocks drift apart, and a slow leader is deposed unawares. */
-  readonly missedTicks: number
 }
 
-export const make = (options: {
-  readonly id: NodeId
-  readonly missedTicks: number
-  readonly entries: ReadonlyArray<LogEntry>
-}): SimulatedNode => ({
+export const make = (options: { readonly id: NodeId; readonly entries: ReadonlyArray<LogEntry> }): SimulatedNode => ({
   id: options.id,
   instance: 0,
   disk: emptyDisk(options.entries),
@@ -85,8 +79,7 @@ export const make = (options: {
   chunks: [],
   sending: new Map(),
   pausedUntilMs: 0,
-  waitingReads: [],
-  missedTicks: options.missedTicks
+  waitingReads: []
 })
 
 export const nothing: Applied = { index: 0, hash: 0 }

@@ -1,48 +1,42 @@
-/** What a shell does for the core of a simulated node: disk, machine, snapshots. One thing at a time, drawn at random. */
-
+/** What a shell does for the core of a simulated node: disk, machine, snapshots. One thing at a time. */
 import { decodeConfiguration, encodeConfiguration } from "../Raft/ConfigurationCodec.ts"
 import * as Configurations from "../Raft/Configurations.ts"
 import type { NodeId } from "../Raft/Message.ts"
 import * as RaftLog from "../Raft/RaftLog.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Node from "./SimulatorNode.ts"
-import { crash, feed, isIdle, type World } from "./SimulatorWorld.ts"
+import { feed, isIdle, send, type World } from "./SimulatorWorld.ts"
 
 /** So small that a snapshot takes several, and can be lost half-way. */
 const chunkBytes = 16
 
-/** Syncs some of a node's writes, in order. */
-export const sync = (world: World, node: Node.SimulatedNode): void => {
+/** Syncs the next writes of a node, in order. */
+export const sync = (
+  world: World,
+  node: Node.SimulatedNode,
+  { count, isForgotten }: { readonly count: number; readonly isForgotten: boolean }
+): void => {
   if (isIdle(world, node)) return
-  const count = 1 + Math.floor(world.random() * node.unsynced.length)
   const writes = node.unsynced.splice(0, count)
   const last = writes[writes.length - 1]
   if (last === undefined) return
-  const isForgotten = world.faults.isDiskLying === true && world.isFaulty && world.random() < 0.2
   if (!isForgotten) for (const write of writes) Node.writeTo(node.disk, write)
   feed(world, node, { _tag: "Persisted", seq: last.seq })
 }
 
-/** Reads the log for peers that lag behind, moves snapshots, and drives the machine: whatever waits. */
-export const serve = (world: World, node: Node.SimulatedNode): void => {
+export const readLog = (world: World, node: Node.SimulatedNode, count: number): void => {
   if (isIdle(world, node)) return
-  readLog(world, node)
-  sendSnapshots(world, node)
-  storeChunk(world, node)
-  drive(world, node)
-}
-
-const readLog = (world: World, node: Node.SimulatedNode): void => {
   const read = node.reads.shift()
   if (read === undefined) return
   const { disk } = node
   const from = read.fromIndex - disk.firstIndex
-  const entries = from < 0 ? [] : disk.entries.slice(from, from + 1 + Math.floor(world.random() * 4))
+  const entries = from < 0 ? [] : disk.entries.slice(from, from + count)
   feed(world, node, { _tag: "LogRead", peer: read.peer, entries })
 }
 
 /** Applies a range or restores a snapshot. */
-const drive = (world: World, node: Node.SimulatedNode): void => {
+export const apply = (world: World, node: Node.SimulatedNode): void => {
+  if (isIdle(world, node)) return
   const task = node.tasks.shift()
   if (task === undefined) return
   if (task._tag === "Restore") {
@@ -61,31 +55,35 @@ const drive = (world: World, node: Node.SimulatedNode): void => {
 }
 
 /** Takes a snapshot of what is applied; a crash may come before the log knows of it. */
-export const takeSnapshot = (world: World, node: Node.SimulatedNode): void => {
+export const takeSnapshot = (world: World, node: Node.SimulatedNode, crashes: boolean): void => {
   const { applied, disk, state } = node
   if (state === undefined || applied.index <= (disk.snapshots.at(-1)?.index ?? 0)) return
   const { configuration } = Configurations.at(state.configurations, applied.index)
   const term = RaftLog.termAt(state.log, applied.index)
   if (term === undefined) throw new Error(`${node.id}: the term of applied entry ${applied.index} is unknown`)
   Node.keepSnapshot(disk, { ...applied, term, configuration })
-  if (world.isFaulty && world.random() < 0.05) crash(world, node)
+  if (crashes) Node.stop(node, 0)
   feed(world, node, { _tag: "LocalSnapshot", index: applied.index })
 }
 
-const sendSnapshots = (world: World, node: Node.SimulatedNode): void => {
-  for (const [peer, sending] of node.sending) {
-    const isGivenUp = world.isFaulty && world.random() < 0.05
-    if (sending.isDone || isGivenUp) {
-      node.sending.delete(peer)
-      feed(world, node, { _tag: "SnapshotSent", peer, ok: sending.isDone })
-    } else if (node.state !== undefined) sendChunk(world, node, peer, sending)
-  }
+/** Sends the next chunk to a peer, or ends the sending: the peer has all of it, or it is given up. */
+export const sendSnapshot = (
+  world: World,
+  node: Node.SimulatedNode,
+  { isGivenUp, to }: { readonly to: NodeId; readonly isGivenUp: boolean }
+): void => {
+  const sending = node.sending.get(to)
+  if (isIdle(world, node) || sending === undefined) return
+  if (sending.isDone || isGivenUp) {
+    node.sending.delete(to)
+    feed(world, node, { _tag: "SnapshotSent", peer: to, ok: sending.isDone })
+  } else sendChunk(world, node, to, sending)
 }
 
 const sendChunk = (world: World, node: Node.SimulatedNode, to: NodeId, { offset, snapshot }: Node.Sending): void => {
   const bytes = encodeSnapshot(snapshot)
   const { configuration, index, term } = snapshot
-  world.network.push({
+  send(world, {
     from: node.id,
     to,
     message: {
@@ -103,7 +101,8 @@ const sendChunk = (world: World, node: Node.SimulatedNode, to: NodeId, { offset,
 }
 
 /** Stores a chunk where it fits, and tells the core; the last one makes a snapshot file of them all. */
-const storeChunk = (world: World, node: Node.SimulatedNode): void => {
+export const storeChunk = (world: World, node: Node.SimulatedNode, crashes: boolean): void => {
+  if (isIdle(world, node)) return
   const chunk = node.chunks.shift()
   if (chunk === undefined) return
   const { from, message } = chunk
@@ -121,7 +120,7 @@ const storeChunk = (world: World, node: Node.SimulatedNode): void => {
   const { configuration } = decoded
   node.disk.receiving = undefined
   Node.keepSnapshot(node.disk, { index, term, hash, configuration })
-  if (world.isFaulty && world.random() < 0.1) crash(world, node)
+  if (crashes) Node.stop(node, 0)
   feed(world, node, { _tag: "SnapshotInstalled", index, term, configuration })
 }
 

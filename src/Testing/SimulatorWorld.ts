@@ -1,6 +1,6 @@
-/** What a simulated cluster consists of, and one input of one node, with all that follows from it. Not what happens when (Simulator.ts). */
+/** What a simulated cluster consists of, and one input of one node, with all that follows from it. Not what happens when (SimulatorDraw.ts). */
 import type { Input } from "../Raft/Input.ts"
-import type { Envelope } from "../Raft/Message.ts"
+import type { Envelope, NodeId } from "../Raft/Message.ts"
 import type { Output } from "../Raft/Output.ts"
 import type { RaftConfig } from "../Raft/RaftConfig.ts"
 import { step } from "../Raft/step.ts"
@@ -9,7 +9,6 @@ import * as Node from "./SimulatorNode.ts"
 
 export interface World {
   readonly config: RaftConfig
-  readonly random: () => number
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
   readonly checks: Checks.Checks
   network: Array<Envelope>
@@ -18,24 +17,13 @@ export interface World {
   /** The real time, which no node's credited time runs ahead of. */
   nowMs: number
   nextRequestId: number
-  isFaulty: boolean
-  readonly faults: PlantedFaults
-  /** Drawn per seed: the first that many messages in flight are as likely to arrive next. */
-  readonly reorderCount: number
-  /** Drawn per seed: how often links are cut, nodes crash and ticks outrun messages. */
-  readonly harm: number
-  readonly pauseMaxMs: number
-}
-
-/** Faults that the checks must find. */
-export interface PlantedFaults {
-  /** The disk says "synced" and forgets at the next crash. */
-  readonly isDiskLying?: boolean
-  /** Whoever read under a lease does not look at the clock again. */
-  readonly isLeaseTrusted?: boolean
+  /** A hash of everything that the cores did, in order: equal for equal runs. */
+  trace: number
 }
 
 const networkMaxCount = 2000
+
+export const nodeOf = (world: World, id: NodeId): Node.SimulatedNode => world.nodes.find((node) => node.id === id)!
 
 export const feed = (world: World, node: Node.SimulatedNode, input: Input): Output | undefined => {
   const { state } = node
@@ -61,30 +49,17 @@ export const feed = (world: World, node: Node.SimulatedNode, input: Input): Outp
       sending.isDone ||= message.installed
     }
   }
-  world.network.push(...output.messages)
-  // A bounded network: what overflows is lost, as it may be.
-  if (world.network.length > networkMaxCount) world.network.splice(0, world.network.length - networkMaxCount)
+  for (const envelope of output.messages) send(world, envelope)
+  noteTrace(world, [Number(node.id), state.currentTerm, state.commitIndex, state.log.lastIndex, output.messages.length])
   Checks.afterStep(world.checks, world.nodes, node, output)
-  Checks.readsServed(world.checks, node, {
-    reads: output.readsReady,
-    nowMs: world.faults.isLeaseTrusted === true ? Number.NEGATIVE_INFINITY : world.nowMs
-  })
+  Checks.readsServed(world.checks, node, { reads: output.readsReady, nowMs: world.nowMs })
   return output
 }
 
-/** Starts a node that is stopped: mostly from its newest snapshot, or from an older one, as if that were damaged. */
-export const start = (world: World, node: Node.SimulatedNode): void => {
-  if (node.state !== undefined) return
-  const snapshots = Node.usableSnapshots(node.disk)
-  const snapshot = world.random() < 0.7 ? snapshots.at(-1) : snapshots[0]
-  Node.start(node, world.config, snapshot)
-  Checks.started(world.checks, node)
-}
-
-/** Stops a node anywhere: of the writes under way a random number reached the disk. */
-export const crash = (world: World, node: Node.SimulatedNode): void => {
-  if (node.state === undefined) return
-  Node.stop(node, Math.floor(world.random() * (node.unsynced.length + 1)))
+/** A bounded network: what overflows is lost, as it may be. */
+export const send = (world: World, envelope: Envelope): void => {
+  world.network.push(envelope)
+  if (world.network.length > networkMaxCount) world.network.shift()
 }
 
 /** Whether the process stands still: its sockets take what comes, and nothing happens to it. */
@@ -95,4 +70,6 @@ export const isStanding = (world: World, node: Node.SimulatedNode): boolean =>
 export const isIdle = (world: World, node: Node.SimulatedNode): boolean =>
   node.state === undefined || isStanding(world, node)
 
-export const pick = <A>(world: World, from: ReadonlyArray<A>): A => from[Math.floor(world.random() * from.length)]!
+const noteTrace = (world: World, values: ReadonlyArray<number>): void => {
+  for (const value of values) world.trace = Math.imul(world.trace ^ value, 0x01000193) >>> 0
+}

@@ -1,0 +1,134 @@
+/**
+ * What can happen to a simulated cluster, as plain data: every choice is made in the act and none when it is performed.
+ * So a run is a list of acts, which can be done again, cut down and read. An act that does not apply does nothing.
+ */
+import type { MembershipChange } from "../Raft/MembershipChange.ts"
+import type { NodeId } from "../Raft/Message.ts"
+
+/** The message at `position`, from 0 on, of those under way from one node to another: the oldest is the first. */
+interface OnLink {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly position: number
+}
+
+interface OnNode {
+  readonly node: NodeId
+}
+
+export type Act =
+  | ({ readonly _tag: "Deliver" } & OnLink)
+  /** It arrives, and will arrive again. */
+  | ({ readonly _tag: "Duplicate" } & OnLink)
+  | ({ readonly _tag: "Drop" } & OnLink)
+  /** Time passes everywhere; the clocks of some nodes miss it. `random` in [0, 1) spreads election timeouts. */
+  | { readonly _tag: "Tick"; readonly random: number; readonly missedBy: ReadonlyArray<NodeId> }
+  /** The next `count` writes of a node are synced. A lying disk says so, and forgets them at the next crash. */
+  | ({ readonly _tag: "Sync"; readonly count: number; readonly isForgotten: boolean } & OnNode)
+  /** The next range of committed entries, or a snapshot, reaches the machine. */
+  | ({ readonly _tag: "Apply" } & OnNode)
+  /** The oldest read of the log for a peer ends, with so many entries at most. */
+  | ({ readonly _tag: "ReadLog"; readonly count: number } & OnNode)
+  /** The next chunk of a snapshot leaves for a peer, or the sending ends; or it is given up. */
+  | ({ readonly _tag: "SendSnapshot"; readonly to: NodeId; readonly isGivenUp: boolean } & OnNode)
+  /** The oldest chunk that has come is stored; of the last one a crash may come before the core knows. */
+  | ({ readonly _tag: "StoreChunk"; readonly crashes: boolean } & OnNode)
+  | ({ readonly _tag: "TakeSnapshot"; readonly crashes: boolean } & OnNode)
+  | ({ readonly _tag: "Propose"; readonly bytes: ReadonlyArray<number> } & OnNode)
+  | ({ readonly _tag: "Read"; readonly mayLease: boolean } & OnNode)
+  /** One-way links that lose everything from now on. */
+  | { readonly _tag: "Cut"; readonly from: NodeId; readonly to: NodeId }
+  | { readonly _tag: "Mend" }
+  /** Of the writes under way the first `keptCount` reached the disk. */
+  | ({ readonly _tag: "Crash"; readonly keptCount: number } & OnNode)
+  /** From its newest snapshot, or from the oldest that can be used, as if the others were damaged. */
+  | ({ readonly _tag: "Start"; readonly isFromOldest: boolean } & OnNode)
+  /** The process stands still: what comes for it waits. */
+  | ({ readonly _tag: "Pause"; readonly forMs: number } & OnNode)
+  | ({ readonly _tag: "StallDisk" } & OnNode)
+  | ({ readonly _tag: "LosePeer"; readonly peer: NodeId } & OnNode)
+  | ({ readonly _tag: "ShutDown" } & OnNode)
+  | ({ readonly _tag: "Change"; readonly change: MembershipChange } & OnNode)
+  | ({ readonly _tag: "Transfer"; readonly to: NodeId | undefined } & OnNode)
+  /** An empty disk takes the place of a node's, if the cluster does not name it any more. */
+  | ({ readonly _tag: "Replace" } & OnNode)
+
+/** A run as a script: one line for each act, alike ones in a row as one. */
+export const script = (acts: ReadonlyArray<Act>): ReadonlyArray<string> => {
+  const lines: Array<{ readonly text: string; count: number }> = []
+  for (const act of acts) {
+    const text = describe(act)
+    const last = lines[lines.length - 1]
+    if (last?.text === text) last.count++
+    else lines.push({ text, count: 1 })
+  }
+  return lines.map(({ count, text }) => (count === 1 ? text : `${text} ×${count}`))
+}
+
+/** An act as a line of a script, in the words of the transcripts. */
+export const describe = (act: Act): string => {
+  switch (act._tag) {
+    case "Deliver":
+      return `deliver ${link(act)}`
+    case "Duplicate":
+      return `duplicate ${link(act)}`
+    case "Drop":
+      return `drop ${link(act)}`
+    case "Tick":
+      return act.missedBy.length === 0 ? "tick" : `tick, missed by ${act.missedBy.join(" ")}`
+    case "Sync":
+      return act.isForgotten ? `forget ${act.node} ${act.count}` : `persist ${act.node} ${act.count}`
+    case "Apply":
+      return `apply ${act.node}`
+    case "ReadLog":
+      return `read log ${act.node} ${act.count}`
+    case "SendSnapshot":
+      return `${act.isGivenUp ? "give up snapshot" : "send snapshot"} ${act.node}→${act.to}`
+    case "StoreChunk":
+      return act.crashes ? `store chunk ${act.node}, crash` : `store chunk ${act.node}`
+    case "TakeSnapshot":
+      return act.crashes ? `snapshot ${act.node}, crash` : `snapshot ${act.node}`
+    case "Propose":
+      return `propose ${act.node} ${act.bytes.length} bytes`
+    case "Read":
+      return act.mayLease ? `read ${act.node}, by lease` : `read ${act.node}`
+    case "Cut":
+      return `cut ${act.from}→${act.to}`
+    case "Mend":
+      return "mend"
+    case "Crash":
+      return act.keptCount === 0 ? `crash ${act.node}` : `crash ${act.node}, ${act.keptCount} writes kept`
+    case "Start":
+      return act.isFromOldest ? `restart ${act.node} from its oldest snapshot` : `restart ${act.node}`
+    case "Pause":
+      return `pause ${act.node} ${Math.round(act.forMs)} ms`
+    case "StallDisk":
+      return `stall ${act.node}`
+    case "LosePeer":
+      return `lose peer ${act.node}→${act.peer}`
+    case "ShutDown":
+      return `shut down ${act.node}`
+    case "Change":
+      return `change ${act.node} ${describeChange(act.change)}`
+    case "Transfer":
+      return act.to === undefined ? `transfer ${act.node}` : `transfer ${act.node} to ${act.to}`
+    case "Replace":
+      return `replace ${act.node}`
+  }
+}
+
+const link = ({ from, position, to }: OnLink): string =>
+  position === 0 ? `${from}→${to}` : `${from}→${to} #${position + 1}`
+
+const describeChange = (change: MembershipChange): string => {
+  switch (change._tag) {
+    case "AddLearner":
+      return `add ${change.member.id}${change.autoPromote ? " as voter" : ""}`
+    case "Promote":
+      return `promote ${change.id}`
+    case "Remove":
+      return `remove ${change.id}`
+    case "ReplaceVoters":
+      return `voters ${change.voters.join(" ")}`
+  }
+}
