@@ -1,9 +1,13 @@
-/** A node's data directory: who the node is, in `node.json`, under a lock. Not the log, which lies in folders of it. */
+/** A node's data directory: who the node is, in `node.json`, under a lock, and where its logs and snapshots are. Not what is in them. */
 import { randomUUID } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
 import { lockDirectory } from "./DirectoryLock.ts"
+import { layerFile } from "./FileLog.ts"
 import { listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
-import { LogCorrupt, type LogFailed } from "./LogStore.ts"
+import type { LogSpace } from "./LogSpace.ts"
+import { LogCorrupt, type LogFailed, type LogStore } from "./LogStore.ts"
+import type { SnapshotStore } from "./SnapshotStore.ts"
+import * as Snapshots from "./Snapshots.ts"
 
 export const DIRECTORY_FORMAT_VERSION = 1
 
@@ -29,16 +33,27 @@ export class DirectoryMismatch extends Schema.TaggedError<DirectoryMismatch>()("
   directory: Schema.String
 }) {}
 
+/** The folders of the two logs: `log` is the replicated one, `local` is the node's own. */
+export type LogName = "log" | "local"
+
+/** What a log that is opened must be: there already, and of this cluster. */
+export interface LogOptions {
+  readonly mustExist?: boolean
+  readonly clusterId?: string
+}
+
 /** The data directory of the node that runs, locked while it does. */
 export class Directory extends Context.Service<
   Directory,
   {
-    readonly path: string
     readonly identity: Effect.Effect<NodeIdentity>
     /** Made by this start. A formed node (its `clusterId` is set) has a log: `mustExist` of layerFile is for that. */
     readonly isNew: boolean
     /** Durable when it returns. A formed node never changes its cluster. */
     readonly setClusterId: (clusterId: string) => Effect.Effect<void, LogFailed | DirectoryMismatch>
+    /** The replicated log, or the node's own: opened anew by whoever builds it, and by one at a time. */
+    readonly log: (name: LogName, options?: LogOptions) => Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt>
+    readonly snapshots: Layer.Layer<SnapshotStore, LogFailed>
   }
 >()("lithair/EventStore/Directory") {}
 
@@ -91,7 +106,13 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     identity = formed
   })
 
-  return Directory.of({ path: directory, identity: Effect.sync(() => identity), isNew, setClusterId })
+  return Directory.of({
+    identity: Effect.sync(() => identity),
+    isNew,
+    setClusterId,
+    log: (name, options) => layerFile({ directory: `${directory}/${name}`, ...options }),
+    snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` })
+  })
 })
 
 /** Opens the data directory of `nodeId`, or makes it. */

@@ -17,7 +17,6 @@ import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
 import { Directory } from "./Directory.ts"
-import { layerFile } from "./FileLog.ts"
 import { LocalNotDone, LocalUnknownOutcome } from "./LocalOutcome.ts"
 import type { LogEntry } from "./LogEntry.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "./LogStore.ts"
@@ -107,6 +106,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
   const machine = Machine.make(options.models.filter(({ mode }) => mode === "local"))
   yield* replay(machine, store)
+  const clock = yield* Clock.Clock
+  const passTime = () => Machine.passTime(machine, Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
 
   const bell = yield* Queue.sliding<void>(1)
   const stopped = yield* Deferred.make<never, LogFailed>()
@@ -117,6 +118,7 @@ export const make = Effect.fnUntraced(function* (options: {
   /** Decides what waits, in order, and gives the entries to append; what rests on none of them is answered at once. */
   const decideBatch = (nowMs: number): ReadonlyArray<LogEntry> => {
     Machine.beginSpeculation(machine)
+    passTime()
     const entries: Array<LogEntry> = []
     const batch: Array<Decided> = []
     let bytes = 0
@@ -218,9 +220,8 @@ export const make = Effect.fnUntraced(function* (options: {
 /** On the log in the `local` folder of the data directory; it fails where that log cannot be opened or replayed. */
 export const layer = (options: {
   readonly models: ReadonlyArray<Descriptor>
+  readonly newId?: () => string
 }): Layer.Layer<LocalNode, LogFailed | LogCorrupt, Directory> =>
   Layer.unwrap(
-    Effect.map(Directory, ({ path }) =>
-      Layer.provide(Layer.effect(LocalNode, make(options)), layerFile({ directory: `${path}/local` }))
-    )
+    Effect.map(Directory, (directory) => Layer.provide(Layer.effect(LocalNode, make(options)), directory.log("local")))
   )

@@ -1,44 +1,74 @@
-/** The log in memory: the contract of LogStore without a disk, for tests and simulations. It forgets when its scope closes. */
+/** The log in memory: the contract of LogStore without a disk, for tests and simulations. What it holds outlives its layer. */
 import { Context, Effect, Layer, Stream } from "effect"
 import { invariant } from "../Invariant.ts"
-import type { LogEntry, SnapshotMark } from "./LogEntry.ts"
+import type { HardState, LogEntry, SnapshotMark } from "./LogEntry.ts"
 import { type LogRoom, LogSpace } from "./LogSpace.ts"
-import { compactedAway, LogStore, type LogWrite } from "./LogStore.ts"
+import { compactedAway, type LogFailed, LogStore, type LogWrite, type Recovered } from "./LogStore.ts"
 
-interface Held {
+/** What a log in memory holds, durably: it is there for whoever opens it next. */
+export interface MemoryLog {
+  hardState: HardState
   firstIndex: number
+  /** The term of entry `firstIndex` − 1; undefined when there is no such entry. */
+  previousTerm: number | undefined
   snapshot: SnapshotMark | undefined
   /** From `firstIndex` on, without a gap. */
   entries: Array<LogEntry>
 }
 
-const lastIndexOf = ({ entries, firstIndex }: Held): number => firstIndex + entries.length - 1
+export const makeMemoryLog = (): MemoryLog => ({
+  hardState: { currentTerm: 0, votedFor: undefined },
+  firstIndex: 1,
+  previousTerm: undefined,
+  snapshot: undefined,
+  entries: []
+})
 
-function applyMark(held: Held, mark: SnapshotMark): void {
-  if (mark.index <= (held.snapshot?.index ?? 0)) return
-  held.snapshot = mark
-  if (held.entries[mark.index - held.firstIndex]?.term === mark.term) return
-  held.firstIndex = mark.index + 1
-  held.entries = []
+const lastIndexOf = ({ entries, firstIndex }: MemoryLog): number => firstIndex + entries.length - 1
+
+function applyMark(log: MemoryLog, mark: SnapshotMark): void {
+  if (mark.index <= (log.snapshot?.index ?? 0)) return
+  log.snapshot = mark
+  if (log.entries[mark.index - log.firstIndex]?.term === mark.term) return
+  log.firstIndex = mark.index + 1
+  log.previousTerm = mark.term
+  log.entries = []
 }
 
-function applyWrite(held: Held, write: LogWrite): void {
-  const { snapshot, truncateFromIndex } = write
+/** One step of a batch, made durable: what comes after it may still be lost. */
+export function applyWrite(log: MemoryLog, write: LogWrite): void {
+  const { hardState, snapshot, truncateFromIndex } = write
   if (truncateFromIndex !== undefined) {
-    const keptIndex = Math.max(held.firstIndex - 1, held.snapshot?.index ?? 0)
-    const isWithin = truncateFromIndex > keptIndex && truncateFromIndex <= lastIndexOf(held) + 1
+    const keptIndex = Math.max(log.firstIndex - 1, log.snapshot?.index ?? 0)
+    const isWithin = truncateFromIndex > keptIndex && truncateFromIndex <= lastIndexOf(log) + 1
     invariant(isWithin, "truncation outside of the log, or of what a snapshot stands for")
-    held.entries.length = truncateFromIndex - held.firstIndex
+    log.entries.length = truncateFromIndex - log.firstIndex
   }
-  if (snapshot !== undefined) applyMark(held, snapshot)
+  if (snapshot !== undefined) applyMark(log, snapshot)
+  if (hardState !== undefined) log.hardState = hardState
   for (const entry of write.entries) {
-    invariant(entry.index === lastIndexOf(held) + 1, "an entry does not follow the last one")
-    held.entries.push(entry)
+    invariant(entry.index === lastIndexOf(log) + 1, "an entry does not follow the last one")
+    log.entries.push(entry)
+  }
+}
+
+function recover(log: MemoryLog): Recovered {
+  const configurationIndexes = log.entries.filter(({ type }) => type === "configuration").map(({ index }) => index)
+  return {
+    hardState: log.hardState,
+    firstIndex: log.firstIndex,
+    lastIndex: lastIndexOf(log),
+    ...(log.previousTerm === undefined ? {} : { previousTerm: log.previousTerm }),
+    ...(log.snapshot === undefined ? {} : { snapshot: log.snapshot }),
+    ...(configurationIndexes.length === 0 ? {} : { configurationIndexes }),
+    termRuns: log.entries.flatMap(({ index, term }, at) =>
+      term === log.entries[at - 1]?.term ? [] : [{ fromIndex: index, term }]
+    )
   }
 }
 
 function readRange(
-  { entries, firstIndex }: Held,
+  { entries, firstIndex }: MemoryLog,
   range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
 ): ReadonlyArray<LogEntry> {
   const found: Array<LogEntry> = []
@@ -52,36 +82,54 @@ function readRange(
   return found
 }
 
+function compact(log: MemoryLog, throughIndex: number): void {
+  invariant(throughIndex <= (log.snapshot?.index ?? 0), "compaction above the newest snapshot mark")
+  const last = log.entries[throughIndex - log.firstIndex]
+  if (last === undefined) return
+  log.entries.splice(0, throughIndex + 1 - log.firstIndex)
+  log.firstIndex = throughIndex + 1
+  log.previousTerm = last.term
+}
+
 const roomy: LogRoom = { _tag: "Roomy" }
 
-/** An empty log that lives as long as its layer. It has room for ever, and compacts to the entry. */
-export const layerMemory: Layer.Layer<LogStore | LogSpace> = Layer.syncContext(() => {
-  const held: Held = { firstIndex: 1, snapshot: undefined, entries: [] }
-  const store = LogStore.of({
-    recovered: { hardState: { currentTerm: 0, votedFor: undefined }, firstIndex: 1, lastIndex: 0, termRuns: [] },
-    append: (writes) =>
-      Effect.sync(() => {
-        for (const write of writes) applyWrite(held, write)
-      }),
-    read: (range) =>
-      Effect.suspend(() => {
-        const { fromIndex, toIndex } = range
-        if (fromIndex < 1 || fromIndex > Math.min(toIndex, lastIndexOf(held))) return Effect.succeed([])
-        if (fromIndex < held.firstIndex) return Effect.fail(compactedAway(fromIndex, held))
-        return Effect.succeed(readRange(held, range))
-      })
+/** How a batch becomes durable; it applies all of it before it succeeds. */
+export type Sync = (log: MemoryLog, writes: ReadonlyArray<LogWrite>) => Effect.Effect<void, LogFailed>
+
+/** At once. */
+const syncAtOnce: Sync = (log, writes) =>
+  Effect.sync(() => {
+    for (const write of writes) applyWrite(log, write)
   })
-  const space = LogSpace.of({
-    firstIndex: Effect.sync(() => held.firstIndex),
-    compact: ({ throughIndex }) =>
-      Effect.sync(() => {
-        invariant(throughIndex <= (held.snapshot?.index ?? 0), "compaction above the newest snapshot mark")
-        held.entries.splice(0, Math.max(0, throughIndex + 1 - held.firstIndex))
-        held.firstIndex = Math.max(held.firstIndex, throughIndex + 1)
-        return held.firstIndex
-      }),
-    room: Effect.succeed(roomy),
-    roomChanges: Stream.make(roomy)
+
+/** Opens `log`, for one user at a time. It has room for ever, and compacts to the entry. */
+export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.Layer<LogStore | LogSpace> =>
+  Layer.syncContext(() => {
+    const store = LogStore.of({
+      recovered: recover(log),
+      append: (writes) => sync(log, writes),
+      read: (range) =>
+        Effect.suspend(() => {
+          const { fromIndex, toIndex } = range
+          if (fromIndex < 1 || fromIndex > Math.min(toIndex, lastIndexOf(log))) return Effect.succeed([])
+          if (fromIndex < log.firstIndex) return Effect.fail(compactedAway(fromIndex, log))
+          return Effect.succeed(readRange(log, range))
+        })
+    })
+    const space = LogSpace.of({
+      firstIndex: Effect.sync(() => log.firstIndex),
+      compact: ({ throughIndex }) =>
+        Effect.sync(() => {
+          compact(log, throughIndex)
+          return log.firstIndex
+        }),
+      room: Effect.succeed(roomy),
+      roomChanges: Stream.make(roomy)
+    })
+    return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
   })
-  return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
-})
+
+/** A log of its own for each build, which is empty, and forgotten when its scope closes. */
+export const layerMemory: Layer.Layer<LogStore | LogSpace> = Layer.unwrap(
+  Effect.sync(() => layerMemoryOf(makeMemoryLog()))
+)

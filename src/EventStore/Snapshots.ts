@@ -181,8 +181,11 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
 export const layerFile = (options: { readonly directory: string }): Layer.Layer<SnapshotStore, LogFailed> =>
   Layer.effect(SnapshotStore, Effect.andThen(makeDirectory(options.directory), make(filesIn(options.directory))))
 
+/** In `files`, which outlive the layer. */
+export const layerOf = (files: SnapshotFiles): Layer.Layer<SnapshotStore, LogFailed> =>
+  Layer.effect(SnapshotStore, make(files))
+
 /** In memory, for tests and simulations. It forgets when its scope closes. */
-export const layerMemory: Layer.Layer<SnapshotStore> = Layer.effect(
-  SnapshotStore,
-  Effect.orDie(Effect.suspend(() => make(filesInMemory())))
+export const layerMemory: Layer.Layer<SnapshotStore> = Layer.orDie(
+  Layer.unwrap(Effect.sync(() => layerOf(filesInMemory())))
 )

@@ -2,12 +2,10 @@
  * One member of a cluster, as the rooms above see it: it forms the cluster once, then agrees with it, and hands to the
  * leader what it cannot decide itself. Not consensus (RaftNode.ts) and not HTTP.
  */
-import { Context, Deferred, Effect, FiberSet, Layer, type Scope } from "effect"
+import { Clock, Context, Deferred, Effect, FiberSet, Layer, type Scope } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { Directory, type DirectoryMismatch } from "../EventStore/Directory.ts"
-import { layerFile } from "../EventStore/FileLog.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
-import * as Snapshots from "../EventStore/Snapshots.ts"
 import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
 import * as Machine from "../Machine/Machine.ts"
@@ -68,6 +66,8 @@ export interface MemberOptions {
   readonly self: Self
   readonly models: ReadonlyArray<Descriptor>
   readonly config?: RaftConfig
+  /** Ids of records that come without one; UUIDv7 unless given. */
+  readonly newId?: () => string
   /** How this node, while it is empty, asks a running cluster to take it in; without it, it forms one with its peers. */
   readonly join?: Join
 }
@@ -92,20 +92,19 @@ const make = Effect.fnUntraced(function* (
   const transport = yield* Transport
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
+  const clock = yield* Clock.Clock
   const machine = Machine.make(options.models)
   const history = Feed.make()
   let clusterId: string | undefined
   let node: Node | undefined
 
-  const buildLog = (options: { readonly mustExist: boolean; readonly clusterId?: string }) =>
-    Layer.build(layerFile({ directory: `${directory.path}/log`, ...options }))
   const openLog = (options: { readonly mustExist: boolean }) =>
-    Effect.map(buildLog(options), (context) => Context.get(context, LogStore))
+    Effect.map(Layer.build(directory.log("log", options)), (context) => Context.get(context, LogStore))
 
   const run = Effect.gen(function* () {
     clusterId = yield* formed(self, openLog, options.join)
-    const log = yield* buildLog({ mustExist: true, clusterId })
-    const snapshots = yield* Layer.build(Snapshots.layerFile({ directory: `${directory.path}/snapshots` }))
+    const log = yield* Layer.build(directory.log("log", { mustExist: true, clusterId }))
+    const snapshots = yield* Layer.build(directory.snapshots)
     const store = Context.get(log, LogStore)
     yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
     const configurations = yield* configurationsOf(store)
@@ -122,7 +121,10 @@ const make = Effect.fnUntraced(function* (
       instanceId: self.instanceId,
       configurations,
       config: options.config ?? defaults,
-      machine: ReplicatedMachine.make(machine, { newId: () => uuidV7Unsafe() }),
+      machine: ReplicatedMachine.make(machine, {
+        newId: options.newId ?? (() => uuidV7Unsafe()),
+        monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      }),
       onConfiguration: (configuration) => fork(announce(configuration)),
       onApplied: history.advanced
     }).pipe(Effect.provide(Context.merge(log, snapshots)))

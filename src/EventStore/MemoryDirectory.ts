@@ -1,0 +1,78 @@
+/**
+ * A node's data directory in memory: a disk that outlives the node, for tests of whole clusters. Writing takes the time
+ * of the clock that it is given, and a crash in between loses what was not synced, all of it or the end of it.
+ */
+import { Effect, Layer, Random } from "effect"
+import { Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
+import { LogFailed, type LogWrite } from "./LogStore.ts"
+import { applyWrite, layerMemoryOf, type MemoryLog, makeMemoryLog, type Sync } from "./MemoryLog.ts"
+import { filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
+import { layerOf } from "./Snapshots.ts"
+
+/** How long one sync takes: drawn for each, evenly. */
+const syncMinMs = 0.2
+const syncMaxMs = 2
+
+/** A disk of one node. */
+export interface MemoryDisk {
+  identity: NodeIdentity
+  readonly logs: Record<LogName, MemoryLog>
+  readonly snapshots: SnapshotFiles
+  /** Batches on their way to the disk, by the log that they are for. */
+  readonly unsynced: Map<MemoryLog, ReadonlyArray<LogWrite>>
+  /** How often the power went: who writes on, of those before, writes on no disk. */
+  crashesCount: number
+}
+
+export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanceId: string }): MemoryDisk => ({
+  identity: { formatVersion: 1, clusterId: null, ...node },
+  logs: { log: makeMemoryLog(), local: makeMemoryLog() },
+  snapshots: filesInMemory(),
+  unsynced: new Map(),
+  crashesCount: 0
+})
+
+/** The power goes: of each batch that was on its way, as many writes as the randomness says reached the disk, in order. */
+export const crashDisk = (disk: MemoryDisk): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    disk.crashesCount += 1
+    for (const [log, writes] of disk.unsynced) {
+      const keptCount = yield* Random.nextIntBetween(0, writes.length)
+      for (const write of writes.slice(0, keptCount)) applyWrite(log, write)
+    }
+    disk.unsynced.clear()
+  })
+
+const gone = new LogFailed({ message: "Cannot write: the node of this disk has crashed" })
+
+/** Opens `disk` for a node that runs until it crashes, or its scope closes. */
+export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
+  Layer.sync(Directory, () => {
+    const startedAtCount = disk.crashesCount
+    const isGone = () => disk.crashesCount !== startedAtCount
+    const sync: Sync = (log, writes) =>
+      Effect.gen(function* () {
+        if (isGone()) return yield* Effect.fail(gone)
+        disk.unsynced.set(log, writes)
+        yield* Effect.sleep(yield* Random.nextBetween(syncMinMs, syncMaxMs))
+        if (isGone()) return yield* Effect.fail(gone)
+        disk.unsynced.delete(log)
+        for (const write of writes) applyWrite(log, write)
+      }).pipe(Effect.uninterruptible)
+    return Directory.of({
+      identity: Effect.sync(() => disk.identity),
+      isNew: disk.identity.clusterId === null,
+      setClusterId: (clusterId) =>
+        Effect.suspend(() => {
+          const known = disk.identity.clusterId
+          if (known !== null && known !== clusterId) {
+            const message = `Cannot join cluster ${clusterId}: the node belongs to ${known}`
+            return Effect.fail(new DirectoryMismatch({ message, directory: disk.identity.nodeId }))
+          }
+          disk.identity = { ...disk.identity, clusterId }
+          return Effect.void
+        }),
+      log: (name) => layerMemoryOf(disk.logs[name], sync),
+      snapshots: Layer.orDie(layerOf(disk.snapshots))
+    })
+  })
