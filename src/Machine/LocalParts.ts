@@ -78,7 +78,7 @@ export const decideLocalPart = (
   tables: Tables,
   descriptor: Descriptor,
   request: LocalPartRequest,
-  nowMs: number
+  at: { readonly nowMs: number; readonly logAgeMs: number }
 ): Result.Result<Entry | undefined, Rejection> => {
   const { createdIndex, how, id, version } = request
   const model = descriptor.name
@@ -93,7 +93,8 @@ export const decideLocalPart = (
   const data = split(descriptor, checked.success).local
   if (canonical(data) === canonical(part?.data ?? {})) return Result.succeed(undefined)
   const transaction: Transaction = {
-    timeMs: Math.max(tables.lastTimeMs, nowMs),
+    timeMs: Math.max(tables.lastTimeMs, at.nowMs),
+    logAgeMs: Math.max(tables.logAgeMs, at.logAgeMs),
     command: "LocalPart",
     events: [],
     localParts: [{ model, id, createdIndex, version, data }],

@@ -9,6 +9,7 @@ import type { Command } from "./Command.ts"
 import { type Circumstances, type Decision, decide, type Entry, entryBytesMax } from "./decide.ts"
 import { evolve } from "./evolve.ts"
 import * as LocalParts from "./LocalParts.ts"
+import * as LogAge from "./LogAge.ts"
 import * as Tables from "./Tables.ts"
 import { decode, type Transaction } from "./Transaction.ts"
 
@@ -16,13 +17,19 @@ import { decode, type Transaction } from "./Transaction.ts"
 export interface Machine {
   applied: Tables.Tables
   speculative: Tables.Tables | undefined
+  readonly logAge: LogAge.LogAge
 }
 
 /** A machine before its first entry. */
 export const make = (descriptors: ReadonlyArray<Descriptor>): Machine => ({
   applied: Tables.make(descriptors),
-  speculative: undefined
+  speculative: undefined,
+  logAge: LogAge.make()
 })
+
+/** It is `monotonicMs` on this node's clock. To be told before what is decided, and after what is applied. */
+export const passTime = (machine: Machine, monotonicMs: number): void =>
+  LogAge.pass(machine.logAge, { appliedMs: machine.applied.logAgeMs, monotonicMs })
 
 /** Starts deciding. Only when every entry of the log is applied: a new leader's own no-op is the last of them. */
 export const beginSpeculation = (machine: Machine): void => {
@@ -39,7 +46,7 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
-  const decision = decide(tables, command, circumstances)
+  const decision = decide(tables, command, { ...circumstances, logAgeMs: machine.logAge.nowMs })
   const entry = entryOf(decision)
   if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
   return decision
@@ -55,7 +62,8 @@ export const decideNextPart = (
   invariant(tables !== undefined, "decided without speculation")
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
   const { descriptor, request } = part
-  const decided = LocalParts.decideLocalPart(tables, descriptor, request, circumstances.nowMs)
+  const at = { nowMs: circumstances.nowMs, logAgeMs: machine.logAge.nowMs }
+  const decided = LocalParts.decideLocalPart(tables, descriptor, request, at)
   if (Result.isFailure(decided)) return { _tag: "Rejected", rejection: decided.failure }
   const entry = decided.success
   if (entry !== undefined && entry.payload.length > entryBytesMax) {

@@ -15,6 +15,7 @@ export type Piece =
       readonly _tag: "State"
       readonly index: number
       readonly lastTimeMs: number
+      readonly logAgeMs: number
       readonly tombstonesMax: number
       readonly hash: ReadonlyArray<number>
     }
@@ -31,8 +32,8 @@ export type Piece =
 
 /** The pieces of tables that do not change meanwhile: of a clone. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
-  const { index, lastTimeMs, tombstonesMax } = tables
-  yield { _tag: "State", index, lastTimeMs, tombstonesMax, hash: Array.from(tables.hash) }
+  const { index, lastTimeMs, logAgeMs, tombstonesMax } = tables
+  yield { _tag: "State", index, lastTimeMs, logAgeMs, tombstonesMax, hash: Array.from(tables.hash) }
   for (const [model, table] of tables.byModel) {
     const { modelVersion, nextTombstoneSequence, versionFloor } = table
     yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence }
@@ -138,8 +139,15 @@ const putNext = (
 /** Unique indexes are built anew with the rows, since the code that says what is unique may differ. */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
-  { hash, index, lastTimeMs, tombstonesMax }: Extract<Piece, { readonly _tag: "State" }>
-): Tables.Tables => ({ ...Tables.make(descriptors), index, lastTimeMs, tombstonesMax, hash: Uint32Array.from(hash) })
+  { hash, index, lastTimeMs, logAgeMs, tombstonesMax }: Extract<Piece, { readonly _tag: "State" }>
+): Tables.Tables => ({
+  ...Tables.make(descriptors),
+  index,
+  lastTimeMs,
+  logAgeMs,
+  tombstonesMax,
+  hash: Uint32Array.from(hash)
+})
 
 const put = (tables: Tables.Tables, piece: Exclude<Piece, { readonly _tag: "State" }>): void => {
   if (piece._tag === "Session") {

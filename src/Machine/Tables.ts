@@ -52,6 +52,8 @@ export interface Tables {
   readonly hash: StateHash.StateHash
   readonly tombstonesMax: number
   lastTimeMs: number
+  /** How old the log was when its last entry was decided (LogAge.ts). */
+  logAgeMs: number
   /** The index of the last entry that evolved these tables. */
   index: number
 }
@@ -71,6 +73,7 @@ export const make = (
   hash: StateHash.make(),
   tombstonesMax: options.tombstonesMax ?? defaultTombstonesMax,
   lastTimeMs: 0,
+  logAgeMs: 0,
   index: 0
 })
 

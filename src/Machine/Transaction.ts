@@ -18,6 +18,8 @@ export type Outcome =
 /** A decided command. */
 export interface Transaction {
   readonly timeMs: number
+  /** How old the log was when this was decided (LogAge.ts). */
+  readonly logAgeMs: number
   readonly principal?: string
   readonly key?: string
   readonly fingerprint?: string
@@ -56,6 +58,7 @@ export const decode = (payload: Uint8Array): Result.Result<Transaction, string> 
 const isTransaction = (json: unknown): json is Transaction =>
   isRecord(json) &&
   Number.isSafeInteger(json.timeMs) &&
+  Number.isSafeInteger(json.logAgeMs) &&
   typeof json.command === "string" &&
   isAbsentOrText(json.principal) &&
   isAbsentOrText(json.key) &&

@@ -62,32 +62,43 @@ export interface Circumstances {
   readonly newId: () => string
 }
 
+/** The two times of an entry: for people, by the leader's wall clock; and for what expires, the age of the log. */
+interface Times {
+  readonly timeMs: number
+  readonly logAgeMs: number
+}
+
 /** Decides a command. The tables stay as they are. */
-export const decide = (tables: Tables.Tables, command: Command, circumstances: Circumstances): Decision => {
+export const decide = (
+  tables: Tables.Tables,
+  command: Command,
+  circumstances: Circumstances & { readonly logAgeMs: number }
+): Decision => {
   // Time never goes back across leaders, whatever their clocks say (DESIGN D6).
   const timeMs = Math.max(tables.lastTimeMs, circumstances.nowMs)
-  const known = decideKey(tables, command, timeMs)
+  const times: Times = { timeMs, logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs) }
+  const known = decideKey(tables, command, times.logAgeMs)
   if (known !== undefined) return known
-  const decided = decideAll(tables, command, { ...circumstances, timeMs })
-  if (Result.isFailure(decided)) return reject(command, timeMs, decided.failure)
+  const decided = decideAll(tables, command, { ...circumstances, ...times })
+  if (Result.isFailure(decided)) return reject(command, times, decided.failure)
   const { events, operations } = decided.success
   const answer: Answer = { timeMs, operations }
   if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
-  const transaction = transactionOf(command, timeMs, events, acceptedOf(command, operations))
+  const transaction = transactionOf(command, times, events, acceptedOf(command, operations))
   const payload = encode(transaction)
   if (payload.length > entryBytesMax) {
-    return reject(command, timeMs, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+    return reject(command, times, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
   return { _tag: "Accepted", answer, transaction, payload }
 }
 
 /** What a key alone decides. These rejections are no entries: the key is another's, or there is no room for it. */
-const decideKey = (tables: Tables.Tables, command: Command, timeMs: number): Decision | undefined => {
+const decideKey = (tables: Tables.Tables, command: Command, logAgeMs: number): Decision | undefined => {
   const { fingerprint, key } = command
   if (key === undefined) return undefined
-  const session = Sessions.find(tables, { ...command, key }, timeMs)
+  const session = Sessions.find(tables, { ...command, key }, logAgeMs)
   if (session === undefined) {
-    const full = Sessions.isFull(tables, timeMs)
+    const full = Sessions.isFull(tables, logAgeMs)
     return full ? { _tag: "Rejected", rejection: { _tag: "KeysExhausted" }, entry: undefined } : undefined
   }
   return session.fingerprint === fingerprint
@@ -116,7 +127,7 @@ interface Decided {
 const decideAll = (
   tables: Tables.Tables,
   command: Command,
-  at: Circumstances & { readonly timeMs: number }
+  at: Circumstances & Times
 ): Result.Result<Decided, Rejection> => {
   const asked = operationsOf(command)
   if (asked.length > entryEventsMax) {
@@ -139,26 +150,27 @@ const decideAll = (
       // Without the key: the overlay must not note an outcome that is not known yet.
       evolve(overlay, {
         index: at.index,
-        transaction: { timeMs: at.timeMs, command: command._tag, events: [event], outcome }
+        transaction: { timeMs: at.timeMs, logAgeMs: at.logAgeMs, command: command._tag, events: [event], outcome }
       })
     }
   }
   return Result.succeed({ events, operations })
 }
 
-const reject = (command: Command, timeMs: number, rejection: Rejection): Decision => {
+const reject = (command: Command, times: Times, rejection: Rejection): Decision => {
   if (command.key === undefined) return { _tag: "Rejected", rejection, entry: undefined }
-  const transaction = transactionOf(command, timeMs, [], { _tag: "Rejected", rejection })
+  const transaction = transactionOf(command, times, [], { _tag: "Rejected", rejection })
   return { _tag: "Rejected", rejection, entry: { transaction, payload: encode(transaction) } }
 }
 
 const transactionOf = (
   command: Command,
-  timeMs: number,
+  { logAgeMs, timeMs }: Times,
   events: ReadonlyArray<Event>,
   outcome: Outcome
 ): Transaction => ({
   timeMs,
+  logAgeMs,
   ...(command.principal === undefined ? {} : { principal: command.principal }),
   ...(command.key === undefined ? {} : { key: command.key }),
   ...(command.fingerprint === undefined ? {} : { fingerprint: command.fingerprint }),

@@ -19,11 +19,15 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
   for (const part of transaction.localParts ?? []) setLocalPart(tableOf(tables, part.model), part)
   Sessions.note(tables, index, transaction, answerOf(transaction, operations))
   tables.index = index
-  if (transaction.timeMs > tables.lastTimeMs) {
-    StateHash.remove(tables.hash, timeElement(tables.lastTimeMs))
-    StateHash.add(tables.hash, timeElement(transaction.timeMs))
-    tables.lastTimeMs = transaction.timeMs
-  }
+  setTime(tables, transaction)
+}
+
+const setTime = (tables: Tables, { logAgeMs, timeMs }: Transaction): void => {
+  if (timeMs <= tables.lastTimeMs && logAgeMs <= tables.logAgeMs) return
+  StateHash.remove(tables.hash, timeElement(tables))
+  tables.lastTimeMs = Math.max(tables.lastTimeMs, timeMs)
+  tables.logAgeMs = Math.max(tables.logAgeMs, logAgeMs)
+  StateHash.add(tables.hash, timeElement(tables))
 }
 
 const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnswer => {
@@ -118,4 +122,4 @@ const tombstoneElement = (model: string, id: string, tombstone: Tombstone): stri
 
 const floorElement = (model: string, version: number): string => `floor ${JSON.stringify([model, version])}`
 
-const timeElement = (timeMs: number): string => `time ${timeMs}`
+const timeElement = ({ lastTimeMs, logAgeMs }: Tables): string => `time ${lastTimeMs} ${logAgeMs}`

@@ -13,10 +13,10 @@ import type { StateMachine } from "./StateMachine.ts"
 
 export type { CommandResult } from "../Machine/CommandResult.ts"
 
-/** `newId` makes the ids of records that came without one. */
+/** `newId` makes the ids of records that came without one; `monotonicMs` tells the time that ages the log. */
 export const make = (
   machine: Machine.Machine,
-  options: { readonly newId: () => string }
+  options: { readonly newId: () => string; readonly monotonicMs: () => number }
 ): StateMachine<Command, CommandResult> => ({
   beginSpeculation: (unapplied) => {
     Machine.beginSpeculation(machine)
@@ -24,13 +24,16 @@ export const make = (
   },
   dropSpeculation: () => Machine.dropSpeculation(machine),
   decide: (command, at) => {
+    Machine.passTime(machine, options.monotonicMs())
     const decision = Machine.decideNext(machine, command, { ...at, newId: options.newId })
     const answer = resultOf(decision)
     const entry = Machine.entryOf(decision)
     return entry === undefined ? { _tag: "Answer", answer } : { _tag: "Append", payload: entry.payload, answer }
   },
   apply: (entry) => {
-    if (entry.type === "transaction") Machine.apply(machine, entry)
+    if (entry.type !== "transaction") return
+    Machine.apply(machine, entry)
+    Machine.passTime(machine, options.monotonicMs())
   },
   snapshot: () => Snapshot.encode(Snapshot.take(Tables.clone(machine.applied))),
   restoring: () => {

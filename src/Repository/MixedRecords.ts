@@ -2,7 +2,7 @@
  * Changes of records of which the cluster holds one part and each node its own. DESIGN D4: a node's part is appended to
  * its own log once the replicated change is known to be committed; a change of that part alone needs no quorum.
  */
-import { Clock, Effect, Result, Semaphore } from "effect"
+import { Effect, Result, Semaphore } from "effect"
 import type { LocalNode } from "../EventStore/LocalNode.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
@@ -84,8 +84,7 @@ export const make = Effect.fnUntraced(function* (
     change: Change & { readonly key: string }
   ) {
     const { fingerprint, key, principal } = change
-    const timeMs = Math.max(local.tables.lastTimeMs, yield* Clock.currentTimeMillis)
-    const known = Sessions.find(local.tables, change, timeMs)
+    const known = Sessions.find(local.tables, change, local.tables.logAgeMs)
     if (known !== undefined && known.fingerprint !== fingerprint) {
       return yield* new Refused({ rejection: { _tag: "KeyReused" } })
     }

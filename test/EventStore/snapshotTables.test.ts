@@ -48,7 +48,7 @@ it.live("tables taken while writes go on are restored as they were, and the log 
     assert.strictEqual(Tables.stateHash(restored), hash)
     assert.strictEqual(restored.sessions.size, 4000)
 
-    const follower: Machine.Machine = { applied: restored, speculative: undefined }
+    const follower: Machine.Machine = { ...Machine.make([]), applied: restored }
     for (const entry of entries) if (entry.index > restored.index) Machine.apply(follower, entry)
     assert.strictEqual(Tables.stateHash(follower.applied), Tables.stateHash(machine.applied))
   }).pipe(Effect.scoped, Effect.provide(layerFile({ directory: mkdtempSync(join(tmpdir(), "lithair-tables-")) })))

@@ -13,7 +13,15 @@ const ownLog = () => {
   const machine = Machine.make([])
   const entries: Array<Entry> = []
   const set = (request: Omit<LocalParts.LocalPartRequest, "version"> & { readonly version?: number }) => {
-    const decided = LocalParts.decideLocalPart(machine.applied, user, { version: 1, ...request }, 1)
+    const decided = LocalParts.decideLocalPart(
+      machine.applied,
+      user,
+      { version: 1, ...request },
+      {
+        nowMs: 1,
+        logAgeMs: 1
+      }
+    )
     if (Result.isFailure(decided) || decided.success === undefined) return decided
     entries.push(decided.success)
     Machine.apply(machine, { index: entries.length, payload: decided.success.payload })

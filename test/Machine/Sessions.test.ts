@@ -67,12 +67,22 @@ describe("an idempotency key (RAFT C17)", () => {
     assert.strictEqual(Tables.stateHash(replayed.applied), Tables.stateHash(machine.applied))
   })
 
-  it("expires by the log's time after 24 hours, and is dropped then", () => {
+  it("expires when the log is 24 hours older, and is dropped then", () => {
     const { machine, submit } = leader()
-    submit(keyed, { nowMs: 0 })
-    assert.strictEqual(submit(keyed, { nowMs: Sessions.sessionLifetimeMs })._tag, "Unchanged")
-    assert.strictEqual(submit(keyed, { nowMs: Sessions.sessionLifetimeMs + 1 })._tag, "Accepted")
+    submit(keyed, { monotonicMs: 5 })
+    assert.strictEqual(submit(keyed, { monotonicMs: 5 + Sessions.sessionLifetimeMs })._tag, "Unchanged")
+    assert.strictEqual(submit(keyed, { monotonicMs: 6 + Sessions.sessionLifetimeMs })._tag, "Accepted")
     assert.strictEqual(machine.applied.sessions.size, 1)
     assert.strictEqual(machine.applied.sessionOrder.size, 1)
+  })
+
+  it("does not expire by a wall clock that jumps, however far (C19)", () => {
+    const { machine, submit } = leader()
+    submit(keyed, { nowMs: 0 })
+    const yearMs = 365 * 24 * 60 * 60 * 1000
+    submit({ ...keyed, key: "other" }, { nowMs: yearMs })
+    assert.strictEqual(machine.applied.lastTimeMs, yearMs)
+    assert.strictEqual(submit(keyed, { nowMs: 0 })._tag, "Unchanged")
+    assert.strictEqual(submit(keyed, { nowMs: 2 * yearMs })._tag, "Unchanged")
   })
 })

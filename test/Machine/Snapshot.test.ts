@@ -36,7 +36,7 @@ it("tables restored from a snapshot are those it was taken of, and go on alike (
     const bytes = encoded(machine.applied)
     const result = restored(bytes, 1 + random.below(100))
     assert.isTrue(Result.isSuccess(result), `seed ${seed}`)
-    const follower: Machine.Machine = { applied: Result.getOrThrow(result), speculative: undefined }
+    const follower: Machine.Machine = { ...Machine.make([]), applied: Result.getOrThrow(result) }
     assert.deepStrictEqual(encoded(follower.applied), bytes, `seed ${seed}`)
     const taken = follower.applied.index
     for (let count = 0; count < 30; count++) step()

@@ -21,14 +21,18 @@ export class Product extends Model.Class<Product>("Product")(
 
 export const descriptors = [Model.describe(User), Model.describe(Product)]
 
-/** A machine that leads alone: everything decided commits at once, and every entry is kept. */
+/** A machine that leads alone: everything decided commits at once, and every entry is kept. Its clocks stand at the index unless told. */
 export const leader = () => {
   const machine = Machine.make(descriptors)
   Machine.beginSpeculation(machine)
   const entries: Array<{ readonly index: number; readonly payload: Uint8Array }> = []
   let ids = 0
-  const submit = (command: Command, circumstances: Partial<Circumstances> = {}) => {
+  const submit = (
+    command: Command,
+    { monotonicMs, ...circumstances }: Partial<Circumstances & { readonly monotonicMs: number }> = {}
+  ) => {
     const index = machine.applied.index + 1
+    Machine.passTime(machine, monotonicMs ?? index)
     const decision = Machine.decideNext(machine, command, {
       index,
       nowMs: index,

@@ -155,10 +155,8 @@ describe("the state hash", () => {
 
 describe("tombstones", () => {
   it("the oldest is evicted, and raises the version from which an unknown id starts", () => {
-    const machine: Machine.Machine = {
-      applied: Tables.make(descriptors, { tombstonesMax: 2 }),
-      speculative: undefined
-    }
+    const applied = Tables.make(descriptors, { tombstonesMax: 2 })
+    const machine: Machine.Machine = { ...Machine.make([]), applied }
     Machine.beginSpeculation(machine)
     let index = 0
     const submit = (command: Command) =>

@@ -37,7 +37,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
     instanceId: member(nodeId).instanceId,
     configurations: [{ index: 0, configuration: configurationOf(ids) }],
     config: defaults,
-    machine: ReplicatedMachine.make(machine, { newId: () => `${nodeId}-${made++}` })
+    machine: ReplicatedMachine.make(machine, { newId: () => `${nodeId}-${made++}`, monotonicMs: () => 0 })
   }).pipe(Effect.provide(context))
   yield* Effect.forkScoped(
     Effect.provide(
