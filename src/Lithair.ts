@@ -11,9 +11,14 @@ import * as PeerSockets from "./Raft/PeerSockets.ts"
 import type { RaftConfig } from "./Raft/RaftConfig.ts"
 import * as Records from "./Repository/Records.ts"
 
-/** One node: what it serves, who it is, whom it starts with, and where its data lies. */
-export interface NodeOptions {
+/** What the nodes of a cluster have in common: what they serve, and how they agree. */
+export interface ClusterOptions {
   readonly models: ReadonlyArray<Described>
+  readonly raft?: RaftConfig
+}
+
+/** One node: what it serves, who it is, whom it starts with, and where its data lies. */
+export interface NodeOptions extends ClusterOptions {
   /** Its address as its peers write it, `host:port`; by default also its id. */
   readonly address: string
   readonly id?: string
@@ -24,29 +29,36 @@ export interface NodeOptions {
   readonly join?: string
   /** The shared secret of the cluster; without one only loopback peers are accepted. */
   readonly secret?: string
-  readonly raft?: RaftConfig
 }
 
-/** The services of one node, and its routes in the router that it is given. */
-export const layerNode = (options: NodeOptions) =>
+/** The services of one node, and its routes, over whatever directory, transport and router they are given. */
+export const layerServices = ({
+  models: described,
+  raft,
+  ...options
+}: ClusterOptions & Pick<Member.MemberOptions, "self" | "join" | "newId">) => {
+  const models = described.map(describe)
+  const member = Member.layer({ ...options, models, ...(raft === undefined ? {} : { config: raft }) })
+  return Server.layer(described).pipe(
+    Layer.provideMerge(Records.layer),
+    Layer.provideMerge(member),
+    Layer.provideMerge(LocalNode.layer({ ...options, models }))
+  )
+}
+
+/** The services of one node on its disk and its network, and its routes in the router that it is given. */
+export const layerNode = ({ address, id, peers, directory, join, secret, ...options }: NodeOptions) =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const { address, peers } = options
       const { instanceId, nodeId } = yield* (yield* Directory).identity
       const self = { nodeId, address, instanceId, peers }
-      const sockets = PeerSockets.layer({ self, ...(options.secret === undefined ? {} : { secret: options.secret }) })
-      const raft = options.raft === undefined ? {} : { config: options.raft }
-      const models = options.models.map(describe)
-      const join = options.join === undefined ? {} : { join: joinThrough(options.join) }
-      const member = Member.layer({ self, models, ...raft, ...join })
-      return Server.layer(options.models).pipe(
-        Layer.provideMerge(Records.layer),
-        Layer.provideMerge(member),
-        Layer.provideMerge(LocalNode.layer({ models })),
-        Layer.provide(sockets)
+      const joining = join === undefined ? {} : { join: joinThrough(join) }
+      return Layer.provide(
+        layerServices({ ...options, ...joining, self }),
+        PeerSockets.layer({ self, ...(secret === undefined ? {} : { secret }) })
       )
     })
-  ).pipe(Layer.provide(layerDirectory({ directory: options.directory, nodeId: options.id ?? options.address })))
+  ).pipe(Layer.provide(layerDirectory({ directory, nodeId: id ?? address })))
 
 /**
  * Runs one node until it is interrupted, or cannot go on: its server does not start, its disk fails, its cluster will

@@ -46,6 +46,8 @@ export interface LogOptions {
 export class Directory extends Context.Service<
   Directory,
   {
+    /** For what a node can make again, and keeps beside its logs and snapshots. */
+    readonly path: string
     readonly identity: Effect.Effect<NodeIdentity>
     /** Made by this start. A formed node (its `clusterId` is set) has a log: `mustExist` of layerFile is for that. */
     readonly isNew: boolean
@@ -107,6 +109,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
   })
 
   return Directory.of({
+    path: directory,
     identity: Effect.sync(() => identity),
     isNew,
     setClusterId,

@@ -60,6 +60,8 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
         for (const write of writes) applyWrite(log, write)
       }).pipe(Effect.uninterruptible)
     return Directory.of({
+      // Of no file system: whoever writes there without a port is told so.
+      path: `/dev/null/${disk.identity.nodeId}`,
       identity: Effect.sync(() => disk.identity),
       isNew: disk.identity.clusterId === null,
       setClusterId: (clusterId) =>
