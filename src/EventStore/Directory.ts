@@ -1,6 +1,7 @@
 /** A node's data directory: who the node is, in `node.json`, under a lock, and where its logs and snapshots are. Not what is in them. */
 import { randomUUID } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
+import { type DerivedFiles, derivedIn } from "./DerivedFiles.ts"
 import { lockDirectory } from "./DirectoryLock.ts"
 import { layerFile } from "./FileLog.ts"
 import { listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
@@ -56,6 +57,7 @@ export class Directory extends Context.Service<
     /** The replicated log, or the node's own: opened anew by whoever builds it, and by one at a time. */
     readonly log: (name: LogName, options?: LogOptions) => Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt>
     readonly snapshots: Layer.Layer<SnapshotStore, LogFailed>
+    readonly derived: DerivedFiles
   }
 >()("lithair/EventStore/Directory") {}
 
@@ -114,7 +116,8 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     isNew,
     setClusterId,
     log: (name, options) => layerFile({ directory: `${directory}/${name}`, ...options }),
-    snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` })
+    snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` }),
+    derived: derivedIn(`${directory}/derived`)
   })
 })
 

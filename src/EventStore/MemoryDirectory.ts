@@ -3,6 +3,7 @@
  * of the clock that it is given, and a crash in between loses what was not synced, all of it or the end of it.
  */
 import { Effect, Layer, Random } from "effect"
+import { derivedInMemory } from "./DerivedFiles.ts"
 import { Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
 import { LogFailed, type LogWrite } from "./LogStore.ts"
 import { applyWrite, layerMemoryOf, type MemoryLog, makeMemoryLog, type Sync } from "./MemoryLog.ts"
@@ -18,6 +19,7 @@ export interface MemoryDisk {
   identity: NodeIdentity
   readonly logs: Record<LogName, MemoryLog>
   readonly snapshots: SnapshotFiles
+  readonly derived: Map<string, Uint8Array>
   /** Batches on their way to the disk, by the log that they are for. */
   readonly unsynced: Map<MemoryLog, ReadonlyArray<LogWrite>>
   /** How often the power went: who writes on, of those before, writes on no disk. */
@@ -28,6 +30,7 @@ export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanc
   identity: { formatVersion: 1, clusterId: null, ...node },
   logs: { log: makeMemoryLog(), local: makeMemoryLog() },
   snapshots: filesInMemory(),
+  derived: new Map(),
   unsynced: new Map(),
   crashesCount: 0
 })
@@ -59,6 +62,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
         disk.unsynced.delete(log)
         for (const write of writes) applyWrite(log, write)
       }).pipe(Effect.uninterruptible)
+    const derived = derivedInMemory(disk.derived)
     return Directory.of({
       // Of no file system: whoever writes there without a port is told so.
       path: `/dev/null/${disk.identity.nodeId}`,
@@ -75,6 +79,10 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
           return Effect.void
         }),
       log: (name) => layerMemoryOf(disk.logs[name], sync),
-      snapshots: Layer.orDie(layerOf(disk.snapshots))
+      snapshots: Layer.orDie(layerOf(disk.snapshots)),
+      derived: {
+        ...derived,
+        write: (name, parts) => Effect.suspend(() => (isGone() ? Effect.fail(gone) : derived.write(name, parts)))
+      }
     })
   })

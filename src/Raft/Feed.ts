@@ -3,11 +3,12 @@
  * gap, and none past what is applied here. A follower reads at its own pace, from memory where that is recent and from
  * disk where it is not: applying waits for nobody. Not what is done with the events (Projection, Reaction).
  */
-import { Deferred, Effect, Exit, Result } from "effect"
+import { Effect, Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { decode, type Transaction } from "../Machine/Transaction.ts"
+import * as Condition from "./Condition.ts"
 import { type RaftLog, slice } from "./RaftLog.ts"
 
 /** A committed entry; one that is none of the machine's, a leader's first say, has no transaction. */
@@ -41,21 +42,12 @@ export interface FeedSource {
 /** A feed, and how the node that applies moves it on. */
 export const make = () => {
   let source: FeedSource | undefined
-  let moved = Deferred.makeUnsafe<void>()
+  const { changed: advanced, until } = Condition.make()
   /** Followers at the end of the log read the same entries from memory, and each is decoded once for all of them. */
   const decoded = new WeakMap<LogEntry, AppliedEntry>()
   const appliedIndex = () => source?.appliedIndex() ?? 0
 
-  const advanced = (): void => {
-    const waiting = moved
-    moved = Deferred.makeUnsafe<void>()
-    Deferred.doneUnsafe(waiting, Exit.void)
-  }
-
-  const applied = (index: number): Effect.Effect<void> =>
-    Effect.suspend(() =>
-      appliedIndex() >= index ? Effect.void : Effect.andThen(Deferred.await(moved), applied(index))
-    )
+  const applied = (index: number) => until(() => appliedIndex() >= index)
 
   const decodedOf = (entry: LogEntry): AppliedEntry => {
     const known = decoded.get(entry)
