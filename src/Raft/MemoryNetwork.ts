@@ -1,5 +1,5 @@
-/** Several nodes' transports inside one process: for tests. Not a simulator of faults beyond a cut link. */
-import { Effect, Latch, Layer } from "effect"
+/** Several nodes' transports inside one process: for tests. Not a simulator of faults beyond a slow or a cut link. */
+import { Clock, Effect, Latch, Layer } from "effect"
 import { checkHello, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
 import type { NodeId } from "./Message.ts"
 import type { Lane } from "./PeerMessage.ts"
@@ -18,6 +18,8 @@ import { decode, encode } from "./Wire.ts"
 export interface MemoryNetwork {
   readonly nodes: Map<NodeId, MemoryNode>
   readonly cuts: Set<string>
+  /** How long the next frame is on its way. Those of one link and lane arrive in order all the same. */
+  readonly latencyMs: () => number
 }
 
 /** One node as the network sees it. */
@@ -25,16 +27,27 @@ export interface MemoryNode {
   readonly self: Self
   membership: Membership
   readonly links: Map<NodeId, Hello>
-  /** What waits for {@link Transport.run}: events, or frames of which the sender's bytes are counted. */
-  inbox: Array<
-    TransportEvent | { readonly _tag: "Frame"; readonly from: NodeId; readonly lane: Lane; readonly frame: Uint8Array }
-  >
+  /** What waits for {@link Transport.run}, in the order in which it arrives. */
+  inbox: Array<{ readonly dueMs: number; readonly item: Item }>
+  /** By sender and lane. */
   readonly waitingBytes: Map<string, number>
+  readonly lastDueMs: Map<string, number>
+  readonly nowMs: () => number
   readonly wake: Latch.Latch
   running: boolean
 }
 
-export const makeMemoryNetwork = (): MemoryNetwork => ({ nodes: new Map(), cuts: new Set() })
+/** Events, or frames of which the sender's bytes are counted. */
+type Item =
+  | TransportEvent
+  | { readonly _tag: "Frame"; readonly from: NodeId; readonly lane: Lane; readonly frame: Uint8Array }
+
+/** Without `latencyMs` a frame arrives at once. */
+export const makeMemoryNetwork = (options: { readonly latencyMs?: () => number } = {}): MemoryNetwork => ({
+  nodes: new Map(),
+  cuts: new Set(),
+  latencyMs: options.latencyMs ?? (() => 0)
+})
 
 /** No message passes between the two until {@link heal}; both see the other go down. */
 export const cut = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
@@ -47,6 +60,14 @@ export const heal = (network: MemoryNetwork, between: readonly [NodeId, NodeId])
   connect(network, between)
 }
 
+/** The node is gone, as a process that was killed: its peers see it go down, and nothing that it says arrives any more. */
+export const leave = (network: MemoryNetwork, nodeId: NodeId): void => {
+  const node = network.nodes.get(nodeId)
+  if (node === undefined) return
+  disconnectAll(network, node)
+  network.nodes.delete(nodeId)
+}
+
 /** One node on `network`; it leaves when its scope closes. Frames are encoded and decoded as on a real wire. */
 export const layerMemory = (options: {
   readonly network: MemoryNetwork
@@ -57,12 +78,15 @@ export const layerMemory = (options: {
     Transport,
     Effect.gen(function* () {
       const { network, self } = options
+      const clock = yield* Clock.Clock
       const node: MemoryNode = {
         self,
         membership: options.membership ?? unformed,
         links: new Map(),
         inbox: [],
         waitingBytes: new Map(),
+        lastDueMs: new Map(),
+        nowMs: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
         wake: Latch.makeUnsafe(false),
         running: false
       }
@@ -71,11 +95,7 @@ export const layerMemory = (options: {
           network.nodes.set(self.nodeId, node)
           connectAll(network, node)
         }),
-        () =>
-          Effect.sync(() => {
-            disconnectAll(network, node)
-            network.nodes.delete(self.nodeId)
-          })
+        () => Effect.sync(() => leave(network, self.nodeId))
       )
       return Transport.of({
         send: (peer, lane, message) => {
@@ -86,7 +106,9 @@ export const layerMemory = (options: {
           const waiting = (target.waitingBytes.get(key) ?? 0) + frame.length
           if (waiting > sendQueueMaxBytes[lane]) return false
           target.waitingBytes.set(key, waiting)
-          post(target, { _tag: "Frame", from: self.nodeId, lane, frame })
+          const dueMs = Math.max(node.nowMs() + network.latencyMs(), target.lastDueMs.get(key) ?? 0)
+          target.lastDueMs.set(key, dueMs)
+          post(target, { _tag: "Frame", from: self.nodeId, lane, frame }, dueMs)
           return true
         },
         run: (handler) => runNode(node, handler),
@@ -108,11 +130,14 @@ const runNode = Effect.fnUntraced(
     // A copy: the handler may resume a fiber that changes the links, and what it changes is told below.
     for (const [peer, hello] of [...node.links]) handler({ _tag: "PeerUp", peer, hello })
     while (true) {
-      yield* node.wake.await
-      node.wake.closeUnsafe()
-      const inbox = node.inbox
-      node.inbox = []
-      for (const item of inbox) deliver(node, item, handler)
+      const waitMs = (node.inbox[0]?.dueMs ?? Number.POSITIVE_INFINITY) - node.nowMs()
+      if (waitMs > 0) {
+        node.wake.closeUnsafe()
+        yield* Number.isFinite(waitMs) ? Effect.raceFirst(node.wake.await, Effect.sleep(waitMs)) : node.wake.await
+        continue
+      }
+      const next = node.inbox.shift()
+      if (next !== undefined) deliver(node, next.item, handler)
     }
   },
   (effect, node) =>
@@ -122,15 +147,12 @@ const runNode = Effect.fnUntraced(
         node.running = false
         node.inbox = []
         node.waitingBytes.clear()
+        node.lastDueMs.clear()
       })
     )
 )
 
-const deliver = (
-  node: MemoryNode,
-  item: MemoryNode["inbox"][number],
-  handler: (event: TransportEvent) => void
-): void => {
+const deliver = (node: MemoryNode, item: Item, handler: (event: TransportEvent) => void): void => {
   if (item._tag !== "Frame") {
     handler(item)
     return
@@ -142,9 +164,10 @@ const deliver = (
 }
 
 /** A node that nobody runs keeps no events: {@link runNode} begins with the peers that are up. Its frames wait, bounded. */
-const post = (node: MemoryNode, item: MemoryNode["inbox"][number]): void => {
+const post = (node: MemoryNode, item: Item, dueMs = node.nowMs()): void => {
   if (item._tag !== "Frame" && !node.running) return
-  node.inbox.push(item)
+  const before = node.inbox.findLastIndex((each) => each.dueMs <= dueMs)
+  node.inbox.splice(before + 1, 0, { dueMs, item })
   node.wake.openUnsafe()
 }
 
@@ -167,8 +190,11 @@ const disconnect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]):
   ] as const) {
     if (node?.links.delete(peer) !== true) continue
     // What was still on its way is lost with the connection.
-    node.inbox = node.inbox.filter((item) => item._tag !== "Frame" || item.from !== peer)
-    for (const lane of ["control", "bulk"]) node.waitingBytes.delete(`${peer}/${lane}`)
+    node.inbox = node.inbox.filter(({ item }) => item._tag !== "Frame" || item.from !== peer)
+    for (const lane of ["control", "bulk"]) {
+      node.waitingBytes.delete(`${peer}/${lane}`)
+      node.lastDueMs.delete(`${peer}/${lane}`)
+    }
     post(node, { _tag: "PeerDown", peer })
   }
 }
