@@ -16,6 +16,7 @@
  *   deliver all                  whatever is on its way, and what is said in answer, but on links that are held
  *   deliver LINK... [KIND]       what is on these links now; answers wait. KIND is a message's name, or `next` for one
  *   drop LINK... [KIND]          the same is lost
+ *   copy LINK... [KIND]          the network keeps a copy, which arrives with `deliver copies`
  *   hold LINK... / release LINK...
  *   cut LINK... / isolate NODE / heal
  *   crash NODE                   what was not synced is lost
@@ -121,15 +122,18 @@ const cluster: Step = (cluster, words) => {
   const isLeased = words.join(" ").endsWith(" with leases")
   const names = isLeased ? words.slice(0, -2) : words
   const config = isLeased ? { readLease: {} } : {}
-  for (const name of names) cluster.nodes.set(name, Node.make(name, configurationOf(names), config))
+  for (const name of names) add(cluster, { id: name, config, formedWith: configurationOf(names) })
   for (const node of cluster.nodes.values()) Cluster.start(cluster, node)
 }
 
-const join: Step = (cluster, words) => {
-  const node = Node.make(wordAt(words, 0), empty, {})
-  cluster.nodes.set(node.id, node)
-  Cluster.start(cluster, node)
+const add = ({ nodes }: Cluster.Cluster, options: Pick<Node.Node, "id" | "config" | "formedWith">): Node.Node => {
+  const node = Node.make({ ...options, seat: nodes.size + 1 })
+  nodes.set(node.id, node)
+  return node
 }
+
+const join: Step = (cluster, words) =>
+  Cluster.start(cluster, add(cluster, { id: wordAt(words, 0), config: {}, formedWith: empty }))
 
 const disk = (cluster: Cluster.Cluster, node: Node.Node, words: Words): void => {
   const at = words.indexOf("log")
@@ -146,7 +150,9 @@ const disk = (cluster: Cluster.Cluster, node: Node.Node, words: Words): void => 
 }
 
 const campaign = (cluster: Cluster.Cluster, node: Node.Node): void => {
-  const isOver = () => node.core?.role._tag === "PreCandidate" || node.core?.role._tag === "Candidate"
+  const before = node.core?.role
+  const isOver = () =>
+    node.core?.role !== before && (node.core?.role._tag === "PreCandidate" || node.core?.role._tag === "Candidate")
   const timeoutMs = node.core?.config.electionTimeoutMaxMs ?? 0
   Cluster.tick(cluster, node, timeoutMs, isOver)
   if (!isOver()) throw new Error(`${node.id} does not campaign within an election timeout`)
@@ -217,9 +223,13 @@ const steps: Readonly<Record<string, Step>> = {
     node.clockMs += msOf(wordAt(words, 0))
   }),
   run: (cluster, words) => Cluster.run(cluster, msOf(wordAt(words, 0))),
-  deliver: (cluster, words) =>
-    words[0] === "all" ? Cluster.settle(cluster) : onLinks(Cluster.deliver)(cluster, words),
+  deliver: (cluster, words) => {
+    if (words[0] === "all") Cluster.settle(cluster)
+    else if (words[0] === "copies") Cluster.deliver(cluster, cluster.copies.splice(0))
+    else onLinks(Cluster.deliver)(cluster, words)
+  },
   drop: onLinks(Cluster.drop),
+  copy: onLinks(({ copies }, chosen) => copies.push(...chosen)),
   hold: ({ held }, words) => {
     for (const link of words) held.add(link)
   },

@@ -25,6 +25,8 @@ export interface Cluster {
   readonly nodes: Map<NodeId, Node.Node>
   /** In the order in which they were sent. */
   wire: Array<Sent>
+  /** What the network delivers once more when the story says so. */
+  readonly copies: Array<Sent>
   /** Links on which nothing arrives any more, and links that `settle` leaves alone: each as "1→2". */
   readonly cut: Set<string>
   readonly held: Set<string>
@@ -38,6 +40,7 @@ export interface Cluster {
 export const make = (): Cluster => ({
   nodes: new Map(),
   wire: [],
+  copies: [],
   cut: new Set(),
   held: new Set(),
   reads: new Map(),
@@ -77,8 +80,8 @@ export const run = (cluster: Cluster, ms: number): void => {
   }
 }
 
-/** Late in the range of timeouts, so that a node forgets its leader well before it campaigns; not alike in every life. */
-const tickAt = (node: Node.Node): Input => ({ _tag: "Tick", nowMs: node.clockMs, random: 1 - 0.01 * node.livesCount })
+/** Late in the range of timeouts, so that a node forgets its leader well before it campaigns; each at a time of its own. */
+const tickAt = ({ clockMs, seat }: Node.Node): Input => ({ _tag: "Tick", nowMs: clockMs, random: 1 - 0.05 * seat })
 
 export const start = (cluster: Cluster, node: Node.Node): void => {
   Node.start(node)

@@ -21,6 +21,8 @@ export interface Disk {
 
 export interface Node {
   readonly id: NodeId
+  /** The later a node is named, the sooner it campaigns. */
+  readonly seat: number
   readonly config: Partial<RaftConfig>
   /** The configuration that an empty log stands for. */
   formedWith: Configuration
@@ -35,7 +37,6 @@ export interface Node {
   core: State.State | undefined
   /** The monotonic clock of this node alone: stories move clocks one by one. */
   clockMs: number
-  livesCount: number
   /** How far this life's commit index was compared with the history of the cluster. */
   checkedIndex: number
 }
@@ -49,17 +50,14 @@ export const nothing: Disk = {
   snapshot: undefined
 }
 
-export const make = (id: NodeId, formedWith: Configuration, config: Partial<RaftConfig>): Node => ({
-  id,
-  config,
-  formedWith,
-  instanceId: member(id).instanceId,
+export const make = (options: Pick<Node, "id" | "seat" | "config" | "formedWith">): Node => ({
+  ...options,
+  instanceId: member(options.id).instanceId,
   disk: nothing,
   unsynced: [],
   isSlow: false,
   core: undefined,
   clockMs: 0,
-  livesCount: 0,
   checkedIndex: 0
 })
 
@@ -70,7 +68,6 @@ export const make = (id: NodeId, formedWith: Configuration, config: Partial<Raft
 export const start = (node: Node): void => {
   const { disk } = node
   node.unsynced = []
-  node.livesCount++
   node.checkedIndex = 0
   node.core = State.make({
     config: { ...defaults, logRetainedCount: 0, appendBatchBytes: -1, ...node.config },
