@@ -2,6 +2,7 @@
 export * as EventStore from "./EventStore.ts"
 export * as Lithair from "./Lithair.ts"
 export * as Model from "./Model.ts"
+export * as Projection from "./Projection.ts"
 export * as Raft from "./Raft.ts"
 export * as Repository from "./Repository.ts"
 export * as Testing from "./Testing.ts"

@@ -17,6 +17,7 @@ const rooms = [
   "EventStore",
   "Raft",
   "Repository",
+  "Projection",
   "Http",
   "Lithair",
   "Testing",

@@ -1,0 +1,18 @@
+/** Read models: what tables cannot answer, folded from committed events on every node. */
+export {
+  type Folded,
+  type Keyed,
+  type KeyedOptions,
+  make,
+  type Whole,
+  type WholeOptions
+} from "./Projection/Definition.ts"
+export { type Event, type EventOf, eventId, type Followed, isOf } from "./Projection/Event.ts"
+export { ProjectionFailed, type ProjectionFailure, ProjectionUnavailable } from "./Projection/Failure.ts"
+export {
+  layer,
+  type ProjectionReadFailure,
+  type ProjectionStatus,
+  Projections,
+  type StatesPage
+} from "./Projection/Projections.ts"

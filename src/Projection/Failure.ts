@@ -1,0 +1,19 @@
+/** Why a projection gives no answer. The node that meets it goes on, and so do its other projections. */
+import { Data } from "effect"
+
+/** Its own code threw, or gave what is no state, at the entry `index`: it stays where it was until it is mended. */
+export class ProjectionFailed extends Data.TaggedError("ProjectionFailed")<{
+  readonly projection: string
+  readonly index: number
+  readonly message: string
+}> {}
+
+/** The history that it needs from `index` on is not on this node: a snapshot stands for it. */
+export class ProjectionUnavailable extends Data.TaggedError("ProjectionUnavailable")<{
+  readonly projection: string
+  readonly index: number
+  readonly message: string
+}> {}
+
+/** Either. */
+export type ProjectionFailure = ProjectionFailed | ProjectionUnavailable

@@ -1,0 +1,39 @@
+/** Folding events into states. Pure but for the states, which it owns: an ordered map, cloned at the cost of nothing. */
+import { Result } from "effect"
+import * as OrderedMap from "../Machine/OrderedMap.ts"
+import type { AppliedEntry } from "../Raft/Feed.ts"
+import type { Folded } from "./Definition.ts"
+import type { Event } from "./Event.ts"
+
+/** By key; the one state of a projection without keys is under {@link wholeKey}. A key that is not there is at its initial state. */
+export type States<S> = OrderedMap.OrderedMap<string, S>
+
+export const wholeKey = ""
+
+export const empty = <S>(): States<S> => OrderedMap.make()
+
+/** Folds one entry: all of it, or, where the projection's own code throws, none. Says what is wrong then. */
+export const fold = <S>(projection: Folded<S>, states: States<S>, entry: AppliedEntry): Result.Result<void, string> => {
+  const events = projection.eventsOf(entry)
+  if (Result.isFailure(events)) return Result.fail(events.failure)
+  const changed = new Map<string, S | undefined>()
+  for (const event of events.success) {
+    const evolved = Result.try({ try: () => evolveOne(projection, states, changed, event), catch: thrown })
+    if (Result.isFailure(evolved)) return Result.fail(evolved.failure)
+  }
+  for (const [key, state] of changed) {
+    if (state === undefined) states.delete(key)
+    else states.set(key, state)
+  }
+  return Result.void
+}
+
+const evolveOne = <S>(projection: Folded<S>, states: States<S>, changed: Map<string, S | undefined>, event: Event) => {
+  const key = projection._tag === "Keyed" ? projection.keyOf(event) : wholeKey
+  if (key === undefined) return
+  const before = (changed.has(key) ? changed.get(key) : states.get(key)) ?? projection.initial
+  changed.set(key, projection.evolve(before, event))
+}
+
+/** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */
+const thrown = (error: unknown): string => `its code threw: ${error instanceof Error ? error.message : String(error)}`

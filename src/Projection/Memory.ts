@@ -1,0 +1,90 @@
+/**
+ * One projection that is folded in memory, running on this node: from what was saved, or else from the first entry on,
+ * and then with every entry that is applied. Saved now and then, and when the node stops in order.
+ */
+import { Effect, Result, type Scope, Semaphore } from "effect"
+import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
+import type { LogFailed } from "../EventStore/LogStore.ts"
+import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
+import type { Folded } from "./Definition.ts"
+import { ProjectionFailed } from "./Failure.ts"
+import * as Fold from "./Fold.ts"
+import { type Following, follow } from "./Following.ts"
+import { decode, encode, type Snapshot } from "./Saved.ts"
+
+/** Entries after which it is saved, if they are also as many as it has keys: a start folds no more than these anew. */
+export const saveAfterCount = 10_000
+
+/** A projection on this node. */
+export interface Running<S> extends Following {
+  /** The states at {@link Following.index}: to be looked at before anything else runs. */
+  readonly states: Fold.States<S>
+}
+
+const fileOf = ({ name }: Folded<unknown>): string => `${name}.projection`
+
+/** What was saved, if it can be used. */
+const load = Effect.fnUntraced(function* <S>(projection: Folded<S>, files: DerivedFiles) {
+  const beginning: Snapshot<S> = { index: 0, states: Fold.empty() }
+  const bytes = yield* files.read(fileOf(projection))
+  if (bytes === undefined) return beginning
+  const saved = decode(projection, bytes)
+  if (Result.isSuccess(saved)) return saved.success
+  yield* Effect.logWarning(`Cannot use "${fileOf(projection)}": ${saved.failure}; it is folded anew`)
+  return beginning
+})
+
+/** Runs until the scope closes. */
+export const run = Effect.fnUntraced(function* <S>(
+  projection: Folded<S>,
+  options: { readonly files: DerivedFiles; readonly feed: Feed; readonly saveAfterCount?: number }
+): Effect.fn.Return<Running<S>, LogFailed, Scope.Scope> {
+  const { feed, files } = options
+  const dueCount = options.saveAfterCount ?? saveAfterCount
+  const { index: savedIndex, states } = yield* load(projection, files)
+  const scope = yield* Effect.scope
+  const oneAtATime = yield* Semaphore.make(1)
+  let index = savedIndex
+  let keptIndex = savedIndex
+  let dueIndex = index + dueCount
+
+  /** Of a clone: what is folded meanwhile does not change it. A failure is no loss: a start folds more anew. */
+  const save = Effect.gen(function* () {
+    const snapshot = { index, states: states.clone() }
+    const parts: Array<Uint8Array> = []
+    for (const part of encode(projection, snapshot)) {
+      if (Result.isFailure(part)) return yield* Effect.logWarning(`Cannot save ${projection.name}: ${part.failure}`)
+      parts.push(part.success)
+      yield* Effect.yieldNow
+    }
+    yield* files.write(fileOf(projection), parts)
+    keptIndex = snapshot.index
+  }).pipe(
+    Effect.catch((failed) => Effect.logWarning(`Cannot save ${projection.name}`, failed)),
+    Effect.uninterruptible,
+    oneAtATime.withPermits(1)
+  )
+
+  /** Last of all, once nothing is folded any more. */
+  yield* Effect.addFinalizer(() => (index === keptIndex ? Effect.void : save))
+
+  const take = (entries: ReadonlyArray<AppliedEntry>) =>
+    Effect.gen(function* () {
+      for (const entry of entries) {
+        const folded = Fold.fold(projection, states, entry)
+        if (Result.isFailure(folded)) {
+          const message = `Cannot fold entry ${entry.index}: ${folded.failure}`
+          return yield* new ProjectionFailed({ projection: projection.name, index: entry.index, message })
+        }
+        index = entry.index
+      }
+      if (index >= dueIndex) {
+        dueIndex = index + Math.max(dueCount, states.size)
+        yield* Effect.forkIn(save, scope)
+      }
+      return index
+    })
+
+  const following = yield* follow({ name: projection.name, feed, fromIndex: savedIndex + 1, take })
+  return { ...following, states }
+})

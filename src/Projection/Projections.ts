@@ -1,0 +1,167 @@
+/**
+ * The projections of one node, to be read: how new an answer must be is asked as of records, and what a projection has
+ * not come to yet is waited for. Not how each is kept up (Memory.ts).
+ */
+import { Context, Effect, Layer } from "effect"
+import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
+import { Directory } from "../EventStore/Directory.ts"
+import type { LogFailed } from "../EventStore/LogStore.ts"
+import { invariant } from "../Invariant.ts"
+import { Member } from "../Raft/Member.ts"
+import * as Freshness from "../Repository/Freshness.ts"
+import type { Read } from "../Repository/Records.ts"
+import type { Folded, Keyed, Whole } from "./Definition.ts"
+import type { ProjectionFailure } from "./Failure.ts"
+import { wholeKey } from "./Fold.ts"
+import type { Following } from "./Following.ts"
+import * as Memory from "./Memory.ts"
+
+/** How long a read waits for a projection that lags behind the tables. */
+const waitMs = 5_000
+
+/** Why a projection is not answered. */
+export type ProjectionReadFailure = ProjectionFailure | Freshness.ReadFailure
+
+/** How far a projection is on this node. */
+export interface ProjectionStatus {
+  readonly name: string
+  readonly version: number
+  /** The last entry that it reflects, and how many entries are applied here that it does not. */
+  readonly index: number
+  readonly lagCount: number
+  readonly failure: ProjectionFailure | undefined
+}
+
+/** Some states of a keyed projection, in the order of their keys. */
+export interface StatesPage<S> {
+  readonly items: ReadonlyArray<{ readonly key: string; readonly state: S }>
+  /** Whether there are others after these. */
+  readonly hasMore: boolean
+}
+
+export class Projections extends Context.Service<
+  Projections,
+  {
+    /** The state; the initial one before the first event. Linearizable unless less is asked for. */
+    readonly get: <S>(
+      projection: Whole<S>,
+      consistency?: Freshness.Consistency
+    ) => Effect.Effect<Read<S>, ProjectionReadFailure>
+    /** The state of one key; undefined if there is none. */
+    readonly getKey: <S>(
+      projection: Keyed<S>,
+      key: string,
+      consistency?: Freshness.Consistency
+    ) => Effect.Effect<Read<S | undefined>, ProjectionReadFailure>
+    /** At most `limit` states, of the keys that come after `after`. */
+    readonly page: <S>(
+      projection: Keyed<S>,
+      range: { readonly after?: string; readonly limit: number },
+      consistency?: Freshness.Consistency
+    ) => Effect.Effect<Read<StatesPage<S>>, ProjectionReadFailure>
+    readonly status: () => ReadonlyArray<ProjectionStatus>
+  }
+>()("lithair/Projection/Projections") {}
+
+/** What projections need of the member that they run beside. */
+export type Followable = Pick<Member["Service"], "feed" | "node" | "readIndex">
+
+/** Runs projections until the scope closes. */
+export const make = Effect.fnUntraced(function* (options: {
+  readonly projections: ReadonlyArray<Folded<unknown>>
+  readonly files: DerivedFiles
+  readonly member: Followable
+}) {
+  const { files, member, projections } = options
+  const { feed } = member
+  const freshen = yield* Freshness.make(member)
+  const running = new Map<string, { readonly projection: Folded<unknown>; readonly run: Memory.Running<unknown> }>()
+  for (const projection of projections) {
+    invariant(!running.has(projection.name), `Two projections are named "${projection.name}"`)
+    running.set(projection.name, { projection, run: yield* Memory.run(projection, { files, feed }) })
+  }
+
+  const runOf = <S>(projection: Folded<S>): Memory.Running<S> => {
+    const found = running.get(projection.name)
+    invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
+    return found.run as Memory.Running<S>
+  }
+
+  /** Waits until a projection is as new as is asked, and gives what it reflects then. */
+  const read = Effect.fnUntraced(function* <A>(
+    following: Following,
+    consistency: Freshness.Consistency,
+    value: () => A
+  ): Effect.fn.Return<Read<A>, ProjectionReadFailure> {
+    const freshness = yield* freshen(consistency)
+    const appliedIndex = feed.appliedIndex()
+    yield* Effect.timeoutOrElse(following.until(neededIndex(consistency, appliedIndex)), {
+      duration: waitMs,
+      orElse: () =>
+        Effect.fail(
+          new Freshness.NotCaughtUp({
+            message: `The projection does not come to what is applied here within ${waitMs} ms: it is at ${following.index()}`
+          })
+        )
+    })
+    // The age that was confirmed is of the tables.
+    const isAsNew = following.index() >= appliedIndex
+    return { ...(isAsNew ? freshness : {}), value: value(), logIndex: following.index() }
+  })
+
+  return Projections.of({
+    get: (projection, consistency = Freshness.linearizable) => {
+      const run = runOf(projection)
+      return read(run, consistency, () => run.states.get(wholeKey) ?? projection.initial)
+    },
+    getKey: (projection, key, consistency = Freshness.linearizable) => {
+      const run = runOf(projection)
+      return read(run, consistency, () => run.states.get(key))
+    },
+    page: (projection, { after, limit }, consistency = Freshness.linearizable) => {
+      const run = runOf(projection)
+      return read(run, consistency, () => pageOf(run, after, limit))
+    },
+    status: () =>
+      Array.from(running.values(), ({ projection: { name, version }, run }) => ({
+        name,
+        version,
+        index: run.index(),
+        lagCount: Math.max(0, feed.appliedIndex() - run.index()),
+        failure: run.failure()
+      }))
+  })
+})
+
+/** The projections of the node's member, saved in its data directory. */
+export const layer = (
+  projections: ReadonlyArray<Folded<unknown>>
+): Layer.Layer<Projections, LogFailed, Directory | Member> =>
+  Layer.effect(
+    Projections,
+    Effect.gen(function* () {
+      const { derived } = yield* Directory
+      return yield* make({ projections, files: derived, member: yield* Member })
+    })
+  )
+
+/** What a projection must reflect, once the tables are as new as was asked. */
+const neededIndex = (consistency: Freshness.Consistency, appliedIndex: number): number => {
+  switch (consistency._tag) {
+    case "Linearizable":
+      return appliedIndex
+    case "Session":
+      return consistency.minIndex
+    case "Local":
+      return consistency.staleMaxMs === undefined ? 0 : appliedIndex
+  }
+}
+
+const pageOf = <S>({ states }: Memory.Running<S>, after: string | undefined, limit: number): StatesPage<S> => {
+  const items: Array<StatesPage<S>["items"][number]> = []
+  for (let found = states.nextHigherPair(after); found !== undefined; found = states.nextHigherPair(found[0])) {
+    if (items.length === limit) return { items, hasMore: true }
+    items.push({ key: found[0], state: found[1] })
+  }
+  return { items, hasMore: false }
+}

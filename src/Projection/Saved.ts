@@ -1,0 +1,105 @@
+/**
+ * A projection as it is saved, so that a start folds on from there: lines of JSON, the last of which has the digest of
+ * those before it. Pure. What does not match, in whatever way, is not used, and the projection is folded anew.
+ */
+import { createHash } from "node:crypto"
+import { Result, Schema } from "effect"
+import type { Folded } from "./Definition.ts"
+import { empty, type States } from "./Fold.ts"
+
+/** States, and the last entry that they reflect. */
+export interface Snapshot<S> {
+  readonly index: number
+  readonly states: States<S>
+}
+
+const Head = Schema.fromJsonString(
+  Schema.Struct({
+    format: Schema.Literal("lithair projection 1"),
+    projection: Schema.String,
+    kind: Schema.Literals(["Whole", "Keyed"]),
+    version: Schema.Int,
+    index: Schema.Int
+  })
+)
+const Line = Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.Json]))
+const Tail = Schema.fromJsonString(Schema.Struct({ sha256: Schema.String }))
+
+/** So much is encoded at once. */
+const partChars = 64 * 1024
+
+/** The bytes, a part at a time, each encoded when it is asked for; or which state is none. */
+export function* encode<S>(
+  projection: Folded<S>,
+  { index, states }: Snapshot<S>
+): Generator<Result.Result<Uint8Array, string>> {
+  const hash = createHash("sha256")
+  const encoder = new TextEncoder()
+  const part = (text: string) => {
+    const bytes = encoder.encode(text)
+    hash.update(bytes)
+    return Result.succeed(bytes)
+  }
+  const { _tag: kind, name, version } = projection
+  let text = `${JSON.stringify({ format: "lithair projection 1", projection: name, kind, version, index })}\n`
+  for (const [key, state] of states.entries()) {
+    const encoded = encodeState(projection, state)
+    if (Result.isFailure(encoded)) return yield Result.fail(`the state of ${JSON.stringify(key)} ${encoded.failure}`)
+    text += `${JSON.stringify([key, encoded.success])}\n`
+    if (text.length < partChars) continue
+    yield part(text)
+    text = ""
+  }
+  yield part(text)
+  yield Result.succeed(encoder.encode(`${JSON.stringify({ sha256: hash.digest("hex") })}\n`))
+}
+
+/** A state as JSON; or that it is none, as a state is that the projection's code gave against its own schema. */
+export const encodeState = <S>(projection: Folded<S>, state: S): Result.Result<Schema.Json, string> =>
+  Result.mapError(
+    Result.flatMap(
+      Result.try({ try: () => Schema.encodeUnknownResult(projection.codec)(state), catch: () => undefined }),
+      (encoded) => encoded
+    ),
+    () => "does not fit the projection's schema"
+  )
+
+/** What was saved, or why it cannot be used. */
+export const decode = <S>(projection: Folded<S>, bytes: Uint8Array): Result.Result<Snapshot<S>, string> => {
+  const tailOffset = bytes.lastIndexOf(lineFeed, bytes.length - 2) + 1
+  const tail = textOf(bytes.subarray(tailOffset)).pipe(Result.flatMap(Schema.decodeUnknownResult(Tail)))
+  const body = bytes.subarray(0, tailOffset)
+  if (Result.isFailure(tail) || bytes.at(-1) !== lineFeed) return Result.fail("it is cut off")
+  if (createHash("sha256").update(body).digest("hex") !== tail.success.sha256) return Result.fail("its digest differs")
+  const lines = linesOf(body)
+  const head = Result.flatMap(lines.next().value ?? cutOff, Schema.decodeUnknownResult(Head))
+  if (Result.isFailure(head)) return Result.fail("it is of a format that is unknown here")
+  const { index, kind, projection: name, version } = head.success
+  if (name !== projection.name || kind !== projection._tag || version !== projection.version) {
+    return Result.fail(`it is of version ${version} of ${name}`)
+  }
+  const states = empty<S>()
+  const decodeState = Schema.decodeUnknownResult(projection.codec)
+  for (const text of lines) {
+    const line = Result.flatMap(text, Schema.decodeUnknownResult(Line))
+    const state = Result.flatMap(line, ([, encoded]) => decodeState(encoded))
+    if (Result.isFailure(line) || Result.isFailure(state)) return Result.fail("a state in it does not fit its schema")
+    states.set(line.success[0], state.success)
+  }
+  return Result.succeed({ index, states })
+}
+
+const lineFeed = 10
+const cutOff = Result.fail("it is cut off")
+
+const textOf = (bytes: Uint8Array): Result.Result<string, string> =>
+  Result.try({ try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes), catch: () => "not UTF-8" })
+
+function* linesOf(bytes: Uint8Array): Generator<Result.Result<string, string>> {
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(lineFeed, at)
+    const lineEnd = end < 0 ? bytes.length : end
+    yield textOf(bytes.subarray(at, lineEnd))
+    at = lineEnd + 1
+  }
+}
