@@ -2,6 +2,7 @@
 import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { problemOfError } from "./DeclaredError.ts"
 import { invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
 
 /** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
@@ -25,6 +26,18 @@ export const problemOfRejection = (rejection: Rejection, key: string | undefined
       return problem("too-large", `One write holds at most ${rejection.max} ${rejection.limit}`, {})
     case "UpgradeRequired":
       return problem("upgrade-required", `${rejection.model} is newer than the code of the leader`, { definite: true })
+    case "UnknownCommand":
+      return problem("upgrade-required", `The leader's code is too old for the command ${rejection.command}`, {
+        definite: true
+      })
+    case "Declared":
+      return problemOfError(rejection.error)
+    case "CommandFailed":
+      return problem(
+        "internal",
+        `The command ${rejection.command} failed and did nothing: the leader's log says more`,
+        {}
+      )
     case "KeyReused":
       return problem("key-reused", "This idempotency key came with another request", { key: key ?? "" })
     case "KeysExhausted":

@@ -46,19 +46,32 @@ export interface Transact {
   readonly operations: ReadonlyArray<Operation>
 }
 
+/** A declared command: what it does is up to the procedure of this name on the deciding side (Procedure.ts). */
+export interface Call {
+  readonly _tag: "Call"
+  readonly name: string
+  readonly payload: unknown
+}
+
 /** Who asks, and what makes a copy of the request recognisable. */
 export interface Origin {
   readonly principal?: string
   /** The client's idempotency key, with a fingerprint of the request that first carried it. */
   readonly key?: string
   readonly fingerprint?: string
-  /** The name of the declared command that these operations are, if it is one. */
-  readonly name?: string
 }
 
 /** What is decided as one entry. */
-export type Command = (Operation | Transact) & Origin
+export type Command = (Operation | Transact | Call) & Origin
 
-/** The operations of a command, in order. */
-export const operationsOf = (command: Command): ReadonlyArray<Operation> =>
-  command._tag === "Transact" ? command.operations : [command]
+/** The operations that a command says, in order: those of a declared one are not known before it is decided. */
+export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
+  switch (command._tag) {
+    case "Transact":
+      return command.operations
+    case "Call":
+      return []
+    default:
+      return [command]
+  }
+}

@@ -6,25 +6,31 @@ import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model.ts"
 import type { Command } from "./Command.ts"
-import { type Circumstances, type Decision, decide, type Entry, entryBytesMax } from "./decide.ts"
+import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
 import { evolve } from "./evolve.ts"
 import * as LocalParts from "./LocalParts.ts"
 import * as LogAge from "./LogAge.ts"
+import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
-import { decode, type Transaction } from "./Transaction.ts"
+import { decode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
 /** Applied tables, and on a leader the tables after the last entry of its log. */
 export interface Machine {
   applied: Tables.Tables
   speculative: Tables.Tables | undefined
   readonly logAge: LogAge.LogAge
+  readonly procedures: Procedure.Procedures
 }
 
 /** A machine before its first entry. */
-export const make = (descriptors: ReadonlyArray<Descriptor>): Machine => ({
+export const make = (
+  descriptors: ReadonlyArray<Descriptor>,
+  procedures: Procedure.Procedures = Procedure.none
+): Machine => ({
   applied: Tables.make(descriptors),
   speculative: undefined,
-  logAge: LogAge.make()
+  logAge: LogAge.make(),
+  procedures
 })
 
 /** It is `monotonicMs` on this node's clock. To be told before what is decided, and after what is applied. */
@@ -46,7 +52,8 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
-  const decision = decide(tables, command, { ...circumstances, logAgeMs: machine.logAge.nowMs })
+  const at = { ...circumstances, logAgeMs: machine.logAge.nowMs }
+  const decision = decide(tables, machine.procedures, command, at)
   const entry = entryOf(decision)
   if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
   return decision

@@ -1,5 +1,12 @@
 /** Why a command was not done: no event, nothing changed. Pure JSON data, since an entry may carry it. */
+import type { Schema } from "effect"
 import type { FieldError } from "../Model.ts"
+
+/** A declared error as JSON: its tag, and its fields beside it. */
+export interface DeclaredError {
+  readonly _tag: string
+  readonly [field: string]: Schema.Json
+}
 
 /** A refused command. `operation` is the position in a `Transact` of the operation that was refused. */
 export type Rejection = { readonly operation?: number } & (
@@ -9,11 +16,17 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "UniqueViolation"; readonly model: string; readonly field: string }
   /** `currentVersion` is null where there is no record. */
   | { readonly _tag: "VersionConflict"; readonly currentVersion: number | null }
-  | { readonly _tag: "TooLarge"; readonly limit: "bytes" | "events"; readonly max: number }
+  | { readonly _tag: "TooLarge"; readonly limit: "bytes" | "events" | "steps"; readonly max: number }
   /** The idempotency key came with another request before. */
   | { readonly _tag: "KeyReused" }
   /** Too many idempotency keys are held; it was certainly not done, and may be tried later. */
   | { readonly _tag: "KeysExhausted" }
   /** The tables hold what only newer code of this model may change. */
   | { readonly _tag: "UpgradeRequired"; readonly model: string }
+  /** The deciding node's code has no such command: it is older than that of the node which was asked. */
+  | { readonly _tag: "UnknownCommand"; readonly command: string }
+  /** A declared command says no, by an error that it declares. */
+  | { readonly _tag: "Declared"; readonly command: string; readonly error: DeclaredError }
+  /** The handler of a declared command threw, or did not end at once: a mistake in it, which the node's log tells. */
+  | { readonly _tag: "CommandFailed"; readonly command: string }
 )

@@ -1,10 +1,14 @@
 /** The payload of one entry: one transaction, one outcome. Pure. One codec byte, then UTF-8 JSON. DESIGN D6. */
-import { Result } from "effect"
+import { Result, type Schema } from "effect"
 import type { OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import { isRecord } from "./Json.ts"
 import type { LocalPartSet } from "./LocalParts.ts"
 import type { Rejection } from "./Rejection.ts"
+
+/** The bounds of one entry. */
+export const entryBytesMax = 8 * 1024 * 1024
+export const entryEventsMax = 10_000
 
 /** What became of the command. A rejection is an entry only where a key makes its outcome worth remembering. */
 export type Outcome =
@@ -12,6 +16,8 @@ export type Outcome =
       readonly _tag: "Accepted"
       /** Where a key remembers the answer: the operations without an event, by their position among all. */
       readonly unchanged?: ReadonlyArray<{ readonly position: number; readonly answer: OperationAnswer }>
+      /** Where a key remembers the answer of a declared command: its success. */
+      readonly value?: Schema.Json
     }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 

@@ -2,20 +2,17 @@
  * What a command becomes: a transaction, an answer without one, or a rejection. Pure; only the deciding side runs it.
  * The tables are those after the last entry of the decider's own log, committed or not. DESIGN D2.
  */
-import { Result } from "effect"
+import { Result, type Schema } from "effect"
 import type { EncodedRecord } from "../Model.ts"
-import { type Command, operationsOf } from "./Command.ts"
+import type { Command, Operation } from "./Command.ts"
 import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
-import { evolve } from "./evolve.ts"
+import * as Overlay from "./Overlay.ts"
+import * as Procedure from "./Procedure.ts"
 import type { Rejection } from "./Rejection.ts"
 import * as Sessions from "./Sessions.ts"
-import * as Tables from "./Tables.ts"
-import { encode, type Outcome, type Transaction } from "./Transaction.ts"
-
-/** The bounds of one entry. */
-export const entryBytesMax = 8 * 1024 * 1024
-export const entryEventsMax = 10_000
+import type { Tables } from "./Tables.ts"
+import { encode, entryBytesMax, entryEventsMax, type Outcome, type Transaction } from "./Transaction.ts"
 
 /** What one operation did. `index` is of the entry that last changed the record, `record` its encoded form (the last one, if deleted). */
 export interface OperationAnswer {
@@ -28,10 +25,11 @@ export interface OperationAnswer {
   readonly record: EncodedRecord
 }
 
-/** What the client is told, one part for each operation. */
+/** What the client is told: one part for each operation, or the success of a declared command. */
 export interface Answer {
   readonly timeMs: number
   readonly operations: ReadonlyArray<OperationAnswer>
+  readonly value?: Schema.Json
 }
 
 /** An entry to append: `payload` is the encoded transaction. */
@@ -70,7 +68,8 @@ interface Times {
 
 /** Decides a command. The tables stay as they are. */
 export const decide = (
-  tables: Tables.Tables,
+  tables: Tables,
+  procedures: Procedure.Procedures,
   command: Command,
   circumstances: Circumstances & { readonly logAgeMs: number }
 ): Decision => {
@@ -79,12 +78,12 @@ export const decide = (
   const times: Times = { timeMs, logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs) }
   const known = decideKey(tables, command, times.logAgeMs)
   if (known !== undefined) return known
-  const decided = decideAll(tables, command, { ...circumstances, ...times })
+  const decided = decideAll(tables, procedures, command, { ...circumstances, ...times })
   if (Result.isFailure(decided)) return reject(command, times, decided.failure)
-  const { events, operations } = decided.success
-  const answer: Answer = { timeMs, operations }
+  const { events, ...done } = decided.success
+  const answer: Answer = { timeMs, ...done }
   if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
-  const transaction = transactionOf(command, times, events, acceptedOf(command, operations))
+  const transaction = transactionOf(command, times, events, acceptedOf(command, answer))
   const payload = encode(transaction)
   if (payload.length > entryBytesMax) {
     return reject(command, times, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
@@ -93,7 +92,7 @@ export const decide = (
 }
 
 /** What a key alone decides. These rejections are no entries: the key is another's, or there is no room for it. */
-const decideKey = (tables: Tables.Tables, command: Command, logAgeMs: number): Decision | undefined => {
+const decideKey = (tables: Tables, command: Command, logAgeMs: number): Decision | undefined => {
   const { fingerprint, key } = command
   if (key === undefined) return undefined
   const session = Sessions.find(tables, { ...command, key }, logAgeMs)
@@ -111,57 +110,73 @@ const replay = ({ index, result }: Sessions.Session): Decision =>
     ? { _tag: "Unchanged", answer: result.answer, replayedIndex: index }
     : { _tag: "Rejected", rejection: result.rejection, entry: undefined, replayedIndex: index }
 
-const acceptedOf = (command: Command, operations: ReadonlyArray<OperationAnswer>): Outcome => {
+/** What the entry says of the answer besides its events: only a key makes anybody ask for it again. */
+const acceptedOf = (command: Command, { operations, value }: Answer): Outcome => {
+  if (command.key === undefined) return { _tag: "Accepted" }
+  if (value !== undefined) return { _tag: "Accepted", value }
   const unchanged = [...operations.entries()]
     .filter(([, answer]) => answer.change === "unchanged")
     .map(([position, answer]) => ({ position, answer }))
-  return command.key === undefined || unchanged.length === 0 ? { _tag: "Accepted" } : { _tag: "Accepted", unchanged }
+  return unchanged.length === 0 ? { _tag: "Accepted" } : { _tag: "Accepted", unchanged }
 }
 
-interface Decided {
-  readonly events: ReadonlyArray<Event>
-  readonly operations: ReadonlyArray<OperationAnswer>
+type Decided = Omit<Answer, "timeMs"> & { readonly events: ReadonlyArray<Event> }
+
+const decideAll = (
+  tables: Tables,
+  procedures: Procedure.Procedures,
+  command: Command,
+  at: Overlay.Overlay["at"]
+): Result.Result<Decided, Rejection> => {
+  switch (command._tag) {
+    case "Transact":
+      return decideTogether(Overlay.make(tables, at, "request"), command.operations)
+    case "Call": {
+      const overlay = Overlay.make(tables, at, "command")
+      return Result.map(Procedure.run(procedures, overlay, command), (value) => ({
+        events: overlay.events,
+        operations: [],
+        value
+      }))
+    }
+    case "Create":
+    case "Put":
+    case "Patch":
+    case "Delete":
+      return Result.map(decideOperation(tables, command, at, "request"), ({ answer, event }) => ({
+        events: event === undefined ? [] : [event],
+        operations: [answer]
+      }))
+  }
 }
 
 /** Several operations see each other on an overlay, which is dropped: a refused one leaves no trace. */
-const decideAll = (
-  tables: Tables.Tables,
-  command: Command,
-  at: Circumstances & Times
+const decideTogether = (
+  overlay: Overlay.Overlay,
+  asked: ReadonlyArray<Operation>
 ): Result.Result<Decided, Rejection> => {
-  const asked = operationsOf(command)
   if (asked.length > entryEventsMax) {
     return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
   }
-  const overlay = command._tag === "Transact" ? Tables.clone(tables) : tables
-  const outcome: Outcome = { _tag: "Accepted" }
-  const events: Array<Event> = []
   const operations: Array<OperationAnswer> = []
   for (const [position, operation] of asked.entries()) {
-    const decided = decideOperation(overlay, operation, at)
-    if (Result.isFailure(decided)) {
-      return Result.fail(command._tag === "Transact" ? { operation: position, ...decided.failure } : decided.failure)
-    }
-    const { answer, event } = decided.success
-    operations.push(answer)
-    if (event === undefined) continue
-    events.push(event)
-    if (overlay !== tables) {
-      // Without the key: the overlay must not note an outcome that is not known yet.
-      evolve(overlay, {
-        index: at.index,
-        transaction: { timeMs: at.timeMs, logAgeMs: at.logAgeMs, command: command._tag, events: [event], outcome }
-      })
-    }
+    const done = Overlay.apply(overlay, operation)
+    if (Result.isFailure(done)) return Result.fail({ operation: position, ...done.failure })
+    operations.push(done.success)
   }
-  return Result.succeed({ events, operations })
+  return Result.succeed({ events: overlay.events, operations })
 }
 
 const reject = (command: Command, times: Times, rejection: Rejection): Decision => {
-  if (command.key === undefined) return { _tag: "Rejected", rejection, entry: undefined }
+  // What another leader may be able to do is no outcome of the request.
+  const isOutcome = command.key !== undefined && !isOfThisNode(rejection)
+  if (!isOutcome) return { _tag: "Rejected", rejection, entry: undefined }
   const transaction = transactionOf(command, times, [], { _tag: "Rejected", rejection })
   return { _tag: "Rejected", rejection, entry: { transaction, payload: encode(transaction) } }
 }
+
+/** Whether the deciding node's code alone is the reason: it is too old. */
+const isOfThisNode = ({ _tag }: Rejection): boolean => _tag === "UpgradeRequired" || _tag === "UnknownCommand"
 
 const transactionOf = (
   command: Command,
@@ -174,7 +189,7 @@ const transactionOf = (
   ...(command.principal === undefined ? {} : { principal: command.principal }),
   ...(command.key === undefined ? {} : { key: command.key }),
   ...(command.fingerprint === undefined ? {} : { fingerprint: command.fingerprint }),
-  command: command.name ?? command._tag,
+  command: command._tag === "Call" ? command.name : command._tag,
   events,
   outcome
 })

@@ -17,21 +17,34 @@ export interface DecidedOperation {
 
 type Decided = Result.Result<DecidedOperation, Rejection>
 
-interface Target {
+/** A model that this node's code knows, in the version of its records. */
+export interface KnownModel {
   readonly descriptor: Descriptor
   readonly table: Table
+}
+
+interface Target extends KnownModel {
   readonly index: number
 }
 
+/** Whose operation it is: a client's own, or that of a declared command, which may do what a client may not. */
+export type Author = "request" | "command"
+
+/** The model of this name, or why nothing may be decided on it. */
+export const known = (tables: Tables, model: string): Result.Result<KnownModel, Rejection> => {
+  const descriptor = tables.descriptors.get(model)
+  const table = tables.byModel.get(model)
+  if (table === undefined) return Result.fail({ _tag: "NotFound", model })
+  return descriptor === undefined || table.modelVersion > descriptor.version
+    ? Result.fail({ _tag: "UpgradeRequired", model })
+    : Result.succeed({ descriptor, table })
+}
+
 /** Decides one operation on tables that hold all operations before it. */
-export const decideOperation = (tables: Tables, operation: Operation, at: Circumstances): Decided => {
-  const descriptor = tables.descriptors.get(operation.model)
-  const table = tables.byModel.get(operation.model)
-  if (table === undefined) return Result.fail({ _tag: "NotFound", model: operation.model })
-  if (descriptor === undefined || table.modelVersion > descriptor.version) {
-    return Result.fail({ _tag: "UpgradeRequired", model: operation.model })
-  }
-  const target = { descriptor, table, index: at.index }
+export const decideOperation = (tables: Tables, operation: Operation, at: Circumstances, _author: Author): Decided => {
+  const model = known(tables, operation.model)
+  if (Result.isFailure(model)) return Result.fail(model.failure)
+  const target = { ...model.success, index: at.index }
   switch (operation._tag) {
     case "Create":
       return decideCreate(target, operation, at.newId)

@@ -30,7 +30,8 @@ const setTime = (tables: Tables, { logAgeMs, timeMs }: Transaction): void => {
   StateHash.add(tables.hash, timeElement(tables))
 }
 
-const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnswer => {
+/** Applies one event of the entry at `index`. */
+export const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnswer => {
   const table = tableOf(tables, event.model)
   table.modelVersion = Math.max(table.modelVersion, event.modelVersion)
   const before = table.rows.get(event.id)
@@ -54,6 +55,8 @@ const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnsw
 /** The answer that `decide` gave, told from its events, and from what it noted of operations without one. */
 const answerOf = ({ outcome, timeMs }: Transaction, changed: ReadonlyArray<OperationAnswer>): Answer => {
   const operations = [...changed]
+  if (outcome._tag === "Accepted" && outcome.value !== undefined)
+    return { timeMs, operations: [], value: outcome.value }
   const unchanged = outcome._tag === "Accepted" ? (outcome.unchanged ?? []) : []
   for (const { answer, position } of unchanged) operations.splice(position, 0, answer)
   return { timeMs, operations }

@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
 import type { Circumstances } from "../../src/Machine/decide.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
+import * as Procedure from "../../src/Machine/Procedure.ts"
 import * as Model from "../../src/Model.ts"
 
 export class User extends Model.Class<User>("User")(
@@ -22,8 +23,8 @@ export class Product extends Model.Class<Product>("Product")(
 export const descriptors = [Model.describe(User), Model.describe(Product)]
 
 /** A machine that leads alone: everything decided commits at once, and every entry is kept. Its clocks stand at the index unless told. */
-export const leader = () => {
-  const machine = Machine.make(descriptors)
+export const leader = (procedures: Procedure.Procedures = Procedure.none) => {
+  const machine = Machine.make(descriptors, procedures)
   Machine.beginSpeculation(machine)
   const entries: Array<{ readonly index: number; readonly payload: Uint8Array }> = []
   let ids = 0

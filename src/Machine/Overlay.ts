@@ -1,0 +1,47 @@
+/**
+ * The tables as the operations of one entry leave them, one after another, each seeing those before it. Pure but for the
+ * clone that it owns: dropped, it leaves no trace. What could grow is refused as it grows, and not only at the end.
+ */
+import { Result } from "effect"
+import type { Operation } from "./Command.ts"
+import type { Circumstances, OperationAnswer } from "./decide.ts"
+import { type Author, decideOperation } from "./decideOperation.ts"
+import type { Event } from "./Event.ts"
+import { evolveEvent } from "./evolve.ts"
+import type { Rejection } from "./Rejection.ts"
+import * as Tables from "./Tables.ts"
+import { entryBytesMax, entryEventsMax } from "./Transaction.ts"
+
+/** Owned and changed in place. */
+export interface Overlay {
+  readonly tables: Tables.Tables
+  readonly at: Circumstances & { readonly timeMs: number }
+  readonly author: Author
+  readonly events: Array<Event>
+  /** Of the events so far, by the length of their texts: the entry is no shorter. */
+  bytesCount: number
+}
+
+/** An overlay of tables that it does not change. */
+export const make = (tables: Tables.Tables, at: Overlay["at"], author: Author): Overlay => ({
+  tables: Tables.clone(tables),
+  at,
+  author,
+  events: [],
+  bytesCount: 0
+})
+
+/** Decides one operation more, and does it here. A refused one changes nothing. */
+export const apply = (overlay: Overlay, operation: Operation): Result.Result<OperationAnswer, Rejection> => {
+  const { at, author, events, tables } = overlay
+  const decided = decideOperation(tables, operation, at, author)
+  if (Result.isFailure(decided)) return Result.fail(decided.failure)
+  const { answer, event } = decided.success
+  if (event === undefined) return Result.succeed(answer)
+  if (events.length === entryEventsMax) return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
+  overlay.bytesCount += JSON.stringify(event).length
+  if (overlay.bytesCount > entryBytesMax) return Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+  events.push(event)
+  evolveEvent(tables, at.index, event)
+  return Result.succeed(answer)
+}
