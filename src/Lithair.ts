@@ -6,6 +6,7 @@ import * as LocalNode from "./EventStore/LocalNode.ts"
 import { joinThrough } from "./Http/Join.ts"
 import * as Server from "./Http/Server.ts"
 import { type Described, describe } from "./Model.ts"
+import * as Projection from "./Projection.ts"
 import * as Member from "./Raft/Member.ts"
 import * as PeerSockets from "./Raft/PeerSockets.ts"
 import type { RaftConfig } from "./Raft/RaftConfig.ts"
@@ -14,6 +15,8 @@ import * as Records from "./Repository/Records.ts"
 /** What the nodes of a cluster have in common: what they serve, and how they agree. */
 export interface ClusterOptions {
   readonly models: ReadonlyArray<Described>
+  /** Read models, folded on every node. */
+  readonly projections?: ReadonlyArray<Projection.Folded<unknown>>
   readonly raft?: RaftConfig
 }
 
@@ -34,12 +37,14 @@ export interface NodeOptions extends ClusterOptions {
 /** The services of one node, and its routes, over whatever directory, transport and router they are given. */
 export const layerServices = ({
   models: described,
+  projections = [],
   raft,
   ...options
 }: ClusterOptions & Pick<Member.MemberOptions, "self" | "join" | "newId">) => {
   const models = described.map(describe)
   const member = Member.layer({ ...options, models, ...(raft === undefined ? {} : { config: raft }) })
-  return Server.layer(described).pipe(
+  return Server.layer({ models: described, projections }).pipe(
+    Layer.provideMerge(Projection.layer(projections)),
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(member),
     Layer.provideMerge(LocalNode.layer({ ...options, models }))

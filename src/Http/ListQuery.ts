@@ -93,7 +93,8 @@ export const makeListParser = (shape: ListShape) => {
 export const nextCursor = (query: ListQuery, lastKey: ReadonlyArray<CursorValue>): string =>
   encodeCursor({ fingerprint: query.fingerprint, lastKey })
 
-const parseLimit = (text: string | undefined, errors: Array<ProblemError>): number => {
+/** How many items a page is to have. */
+export const parseLimit = (text: string | undefined, errors: Array<ProblemError>): number => {
   if (text === undefined) return limitDefault
   const limit = /^[1-9]\d{0,3}$/.test(text) ? Number(text) : 0
   if (limit < 1 || limit > limitMax) errors.push({ path: "limit", message: `takes a number from 1 to ${limitMax}` })

@@ -103,16 +103,17 @@ export const modelGroup = (model: ApiModel) => {
   )
 }
 
-const readParameters = {
+/** What every read may say of how new its answer must be. */
+export const readParameters = {
   consistency: Schema.optionalKey(Schema.Literals(["linearizable", "session", "local"])),
   "max-stale": Schema.optionalKey(Schema.Int)
 }
-const readHeaders = { "lithair-min-index": Schema.optionalKey(Schema.Int) }
+export const readHeaders = { "lithair-min-index": Schema.optionalKey(Schema.Int) }
 const writeHeaders = { "idempotency-key": Schema.optionalKey(Schema.String) }
 const conditionalHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(Schema.String) }
 
 /** How old a local read may be; that a copy of a keyed request was answered; that this node's part of it was lost. */
-const readAnswerHeaders = { "lithair-stale-ms": Schema.optionalKey(Schema.Int) }
+export const readAnswerHeaders = { "lithair-stale-ms": Schema.optionalKey(Schema.Int) }
 const writeAnswerHeaders = {
   "idempotent-replayed": Schema.optionalKey(Schema.Literal("true")),
   "lithair-local": Schema.optionalKey(Schema.Literal("lost"))

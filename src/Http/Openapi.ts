@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type ApiModel, modelGroup, positionHeaderSchemas } from "./ModelEndpoints.ts"
+import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
 
 /** An API whose groups are known at run time only. */
 export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>
@@ -13,10 +14,17 @@ export interface ApiInfo {
   readonly description?: string
 }
 
-/** The API of these models, and of the node that serves them. */
-export const makeApi = (models: ReadonlyArray<ApiModel>, info: ApiInfo): LithairApi => {
+/** The API of these models and projections, and of the node that serves them. */
+export const makeApi = (
+  models: ReadonlyArray<ApiModel>,
+  info: ApiInfo,
+  projections: ReadonlyArray<ApiProjection> = []
+): LithairApi => {
   // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
-  const groups = [...models.map(modelGroup), nodeGroup] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
+  const groups = [...models.map(modelGroup), projectionGroup(projections), nodeGroup] as unknown as [
+    HttpApiGroup.Top,
+    ...Array<HttpApiGroup.Top>
+  ]
   return HttpApi.make("lithair")
     .add(...groups)
     .annotateMerge(OpenApi.annotations(info)) as unknown as LithairApi

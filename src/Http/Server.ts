@@ -2,6 +2,7 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { type Described, describe } from "../Model.ts"
+import { type Folded, Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
@@ -10,12 +11,19 @@ import { modelRoutes } from "./ModelRoutes.ts"
 import { nodeRoutes } from "./NodeRoutes.ts"
 import { makeApi } from "./Openapi.ts"
 import { type Problem, problem, toResponse } from "./Problem.ts"
+import { projectionRoutes } from "./ProjectionRoutes.ts"
 import { indexHeader, withPosition } from "./ResponseHeaders.ts"
 import { exactly, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
-const make = Effect.fnUntraced(function* (models: ReadonlyArray<Described>) {
+/** What a node serves. */
+export interface Served {
+  readonly models: ReadonlyArray<Described>
+  readonly projections: ReadonlyArray<Folded<unknown>>
+}
+
+const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
   const router = yield* HttpRouter.HttpRouter
   const member = yield* Member
   const records = yield* Records
@@ -43,9 +51,10 @@ const make = Effect.fnUntraced(function* (models: ReadonlyArray<Described>) {
   const descriptors = models.map(describe)
   const routes = [
     ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
+    ...projectionRoutes(yield* Projections, projections),
     ...nodeRoutes(member),
     ...adminRoutes(member),
-    ...(yield* docsRoutes(makeApi(descriptors, { title: "Lithair node", version: "1" })))
+    ...(yield* docsRoutes(makeApi(descriptors, { title: "Lithair node", version: "1" }, projections)))
   ]
   const paths = knownPaths(routes)
   const nothing = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
@@ -73,5 +82,6 @@ const isRouteNotFound = (error: unknown): boolean =>
 
 /** Adds the routes to the router of the node's server. */
 export const layer = (
-  models: ReadonlyArray<Described>
-): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Records> => Layer.effectDiscard(make(models))
+  served: Served
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Records | Projections> =>
+  Layer.effectDiscard(make(served))

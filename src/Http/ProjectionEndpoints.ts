@@ -1,0 +1,75 @@
+/** What projections look like over HTTP: their endpoints, declared. Handlers are in ProjectionRoutes.ts. */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { positionHeaderSchemas, problems, readAnswerHeaders, readHeaders, readParameters } from "./ModelEndpoints.ts"
+import { projectionsPath } from "./ProjectionRoutes.ts"
+
+/** What the document must know of a projection; structural, so that any declaration of one fits. */
+export interface ApiProjection {
+  readonly _tag: "Whole" | "Keyed"
+  readonly name: string
+  readonly codec: Schema.Top
+}
+
+const status = Schema.Struct({
+  name: Schema.String,
+  version: Schema.Int,
+  index: Schema.Int,
+  lag: Schema.Int,
+  state: Schema.Literals(["following", "failed", "unavailable"])
+}).annotate({ identifier: "ProjectionStatus" })
+
+const failures = [
+  "invalid-request",
+  "no-quorum",
+  "not-caught-up",
+  "too-stale",
+  "projection-failed",
+  "projection-unavailable"
+] as const
+
+const endpointOf = ({ _tag, codec, name }: ApiProjection) => {
+  const path = `${projectionsPath}/${name}` as const
+  const answer = <S extends Schema.Top>(body: S) =>
+    HttpApiSchema.WithHeaders(body, { ...positionHeaderSchemas, ...readAnswerHeaders })
+  if (_tag === "Whole") {
+    return HttpApiEndpoint.get(name, path, {
+      query: readParameters,
+      headers: readHeaders,
+      success: answer(codec),
+      error: problems(failures)
+    }).annotateMerge(OpenApi.annotations({ summary: `Read the projection ${name}` }))
+  }
+  const page = Schema.Struct({
+    items: Schema.Array(Schema.Struct({ key: Schema.String, value: codec })),
+    next: Schema.NullOr(Schema.String)
+  })
+  return HttpApiEndpoint.get(name, path, {
+    query: {
+      ...readParameters,
+      key: Schema.optionalKey(Schema.String),
+      limit: Schema.optionalKey(Schema.String),
+      cursor: Schema.optionalKey(Schema.String)
+    },
+    headers: readHeaders,
+    success: answer(Schema.Union([page, codec])),
+    error: problems([...failures, "not-found"])
+  }).annotateMerge(
+    OpenApi.annotations({
+      summary: `Read the projection ${name}`,
+      description: "A page of its states in the order of their keys; with `key` the state of that key alone."
+    })
+  )
+}
+
+/** The endpoints of a node's projections as one group. */
+export const projectionGroup = (projections: ReadonlyArray<ApiProjection>) =>
+  // Named so that no model can take its place: a model's name starts with a letter.
+  HttpApiGroup.make("_projections")
+    .add(
+      HttpApiEndpoint.get("status", projectionsPath, {
+        success: HttpApiSchema.WithHeaders(Schema.Struct({ items: Schema.Array(status) }), positionHeaderSchemas)
+      }).annotateMerge(OpenApi.annotations({ summary: "How far each projection of this node is" })),
+      ...projections.map(endpointOf)
+    )
+    .annotateMerge(OpenApi.annotations({ title: "Projections" }))

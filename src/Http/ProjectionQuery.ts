@@ -1,0 +1,53 @@
+/** What a read of a projection asks for: one state, or a page of states by key. Pure. HTTP contract, "Projections". */
+import { Result } from "effect"
+import { decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
+import { parseLimit } from "./ListQuery.ts"
+import { type Params, refuseOthers } from "./Params.ts"
+import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
+import { readParameters } from "./ReadQuery.ts"
+
+/** The state of one key, or at most `limit` states of the keys after `after`. */
+export type StatesQuery =
+  | { readonly _tag: "Key"; readonly key: string }
+  | { readonly _tag: "Page"; readonly after?: string; readonly limit: number }
+
+/** What identifies the list that a cursor goes on in. */
+interface Listed {
+  readonly name: string
+  readonly version: number
+}
+
+const fingerprintOf = ({ name, version }: Listed): string => listFingerprint(["projection", name, version])
+
+/** What a read of a keyed projection asks for. */
+export const parseStatesQuery = (projection: Listed, params: Params): Result.Result<StatesQuery, Problem> =>
+  Result.flatMap(refuseOthers(params, ["key", "limit", "cursor", ...readParameters]), () => {
+    const errors: Array<ProblemError> = []
+    const only = (name: string): string | undefined => {
+      const [first, second] = params.filter(([each]) => each === name)
+      if (second !== undefined) errors.push({ path: name, message: "is given twice" })
+      return first?.[1]
+    }
+    const key = only("key")
+    const limit = only("limit")
+    const cursor = only("cursor")
+    if (key !== undefined && (limit ?? cursor) !== undefined) {
+      errors.push({ path: "key", message: "goes without limit and cursor" })
+    }
+    const query: StatesQuery =
+      key === undefined ? { _tag: "Page", limit: parseLimit(limit, errors) } : { _tag: "Key", key }
+    if (errors.length > 0) {
+      const said = errors.map(({ message, path }) => `${path} ${message}`).join("; ")
+      return Result.fail(invalidRequest(`The read asks for what is none: ${said}`, errors))
+    }
+    if (query._tag === "Key" || cursor === undefined) return Result.succeed(query)
+    const decoded = decodeCursor(cursor, { fingerprint: fingerprintOf(projection), keyCount: 1 })
+    return Result.mapBoth(decoded, {
+      onFailure: ({ message }) => invalidRequest(message, [{ path: "cursor", message }]),
+      onSuccess: ([after]) => ({ ...query, after: String(after) })
+    })
+  })
+
+/** The cursor of the page that ended with this key. */
+export const statesCursor = (projection: Listed, lastKey: string): string =>
+  encodeCursor({ fingerprint: fingerprintOf(projection), lastKey: [lastKey] })

@@ -1,0 +1,114 @@
+/** Projections, served: the one state, or the states by key and by page, and how far each is. HTTP contract, "Projections". */
+import { Effect, Result, type Schema } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { encodeState } from "../Projection/Saved.ts"
+import type { Folded, Keyed, ProjectionReadFailure, ProjectionStatus, Projections, Whole } from "../Projection.ts"
+import { nextLink } from "./Cursor.ts"
+import { bodyOf, pageBytesMax } from "./Page.ts"
+import { parseParams, refuseOthers } from "./Params.ts"
+import { notFound, type Problem, problem, withHeaders } from "./Problem.ts"
+import { parseStatesQuery, statesCursor } from "./ProjectionQuery.ts"
+import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
+import { readHeaders } from "./RecordResponse.ts"
+
+/** Where the projections of a node are. */
+export const projectionsPath = "/api/_projections"
+
+/** The routes of a node's projections. */
+export const projectionRoutes = (projections: Projections["Service"], served: ReadonlyArray<Folded<unknown>>) => [
+  HttpRouter.route(
+    "GET",
+    projectionsPath,
+    Effect.sync(() => HttpServerResponse.jsonUnsafe({ items: projections.status().map(statusOf) }))
+  ),
+  ...served.map((projection) =>
+    HttpRouter.route(
+      "GET",
+      `${projectionsPath}/${projection.name}`,
+      projection._tag === "Whole" ? readWhole(projections, projection) : readKeyed(projections, projection)
+    )
+  )
+]
+
+const statusOf = ({ failure, index, lagCount, name, version }: ProjectionStatus) => ({
+  name,
+  version,
+  index,
+  lag: lagCount,
+  state: failure === undefined ? "following" : failure._tag === "ProjectionFailed" ? "failed" : "unavailable"
+})
+
+const asked = Effect.gen(function* () {
+  const { headers, url } = yield* HttpServerRequest.HttpServerRequest
+  const params = yield* Effect.fromResult(parseParams(url))
+  const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
+  return { params, consistency }
+})
+
+const readWhole = (projections: Projections["Service"], projection: Whole<unknown>) =>
+  Effect.gen(function* () {
+    const { consistency, params } = yield* asked
+    yield* Effect.fromResult(refuseOthers(params, readParameters))
+    const found = yield* Effect.mapError(projections.get(projection, consistency), problemOfProjection)
+    return HttpServerResponse.jsonUnsafe(yield* shown(projection, found.value), { headers: readHeaders(found) })
+  })
+
+const readKeyed = (projections: Projections["Service"], projection: Keyed<unknown>) =>
+  Effect.gen(function* () {
+    const { consistency, params } = yield* asked
+    const query = yield* Effect.fromResult(parseStatesQuery(projection, params))
+    if (query._tag === "Key") {
+      const found = yield* Effect.mapError(projections.getKey(projection, query.key, consistency), problemOfProjection)
+      if (found.value === undefined) {
+        return yield* withHeaders(notFound(`${projection.name} has no state of this key`), readHeaders(found))
+      }
+      return HttpServerResponse.jsonUnsafe(yield* shown(projection, found.value), { headers: readHeaders(found) })
+    }
+    const found = yield* Effect.mapError(projections.page(projection, query, consistency), problemOfProjection)
+    const items: Array<string> = []
+    let bytes = 0
+    for (const { key, state } of found.value.items) {
+      if (bytes > pageBytesMax) break
+      const item = JSON.stringify({ key, value: yield* shown(projection, state) })
+      items.push(item)
+      bytes += item.length
+    }
+    const last = found.value.items[items.length - 1]
+    const hasMore = found.value.hasMore || items.length < found.value.items.length
+    const next = last === undefined || !hasMore ? null : statesCursor(projection, last.key)
+    const pathname = `${projectionsPath}/${projection.name}`
+    const link = next === null ? {} : { link: nextLink({ pathname, params, cursor: next }) }
+    return HttpServerResponse.text(bodyOf(items, next, undefined), {
+      contentType: "application/json",
+      headers: { ...readHeaders(found), ...link }
+    })
+  })
+
+/** A state as JSON. One that is none is the fault of the projection's code, and no fault of the request. */
+const shown = (projection: Folded<unknown>, state: unknown): Effect.Effect<Schema.Json, Problem> => {
+  const encoded = encodeState(projection, state)
+  if (Result.isSuccess(encoded)) return Effect.succeed(encoded.success)
+  const { name } = projection
+  return Effect.andThen(
+    Effect.logError(`A state of the projection ${name} ${encoded.failure}`),
+    Effect.fail(problem("projection-failed", `A state of ${name} ${encoded.failure}`, { projection: name }))
+  )
+}
+
+/** What its code threw is told to the node's log alone. */
+const problemOfProjection = (failure: ProjectionReadFailure): Problem => {
+  switch (failure._tag) {
+    case "ProjectionFailed":
+      return problem("projection-failed", `${failure.projection} met an error of its own at entry ${failure.index}`, {
+        projection: failure.projection
+      })
+    case "ProjectionUnavailable":
+      return problem(
+        "projection-unavailable",
+        `${failure.projection} needs the history from entry ${failure.index} on, which this node does not hold`,
+        { projection: failure.projection }
+      )
+    default:
+      return problemOfRead(failure)
+  }
+}
