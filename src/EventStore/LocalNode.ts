@@ -5,17 +5,18 @@
  * One fiber commits: it decides in order all that wait, appends their entries in one write with one sync, applies them
  * and answers; meanwhile the next batch forms. An answer is given only once all that it was decided on is durable.
  */
-import { Cause, Clock, Context, Deferred, Effect, Layer, Queue, type Scope } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, Layer, Queue, Result, type Scope } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { invariant } from "../Invariant.ts"
 import { type Command, operationsOf } from "../Machine/Command.ts"
-import { type CommandResult, resultOf } from "../Machine/CommandResult.ts"
+import { type CommandResult, type Logged, recalled, resultOf } from "../Machine/CommandResult.ts"
 import type { Circumstances, Entry } from "../Machine/decide.ts"
 import type { LocalPart, LocalPartRequest } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
+import { recall } from "../Machine/Recall.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
-import { entryBytesMax } from "../Machine/Transaction.ts"
+import { decode, entryBytesMax } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model.ts"
 import { Directory } from "./Directory.ts"
 import { LocalNotDone, LocalUnknownOutcome } from "./LocalOutcome.ts"
@@ -193,6 +194,19 @@ export const make = Effect.fnUntraced(function* (options: {
       })
     })
 
+  /** What a copy of a keyed command is told by the log alone is read from it. */
+  const told = Effect.fnUntraced(function* ({ answer, index }: LocalAnswered<CommandResult | Logged>) {
+    if (answer._tag !== "Logged") return { index, answer }
+    const { replayedIndex } = answer
+    const [entry] = yield* store
+      .read({ fromIndex: replayedIndex, toIndex: replayedIndex, maxBytes: 1 })
+      .pipe(Effect.mapError(({ message }) => new LocalNotDone({ reason: "stopped", message })))
+    const transaction = entry === undefined ? undefined : Result.getOrUndefined(decode(entry.payload))
+    invariant(transaction !== undefined, `entry ${replayedIndex} of the node's own log was not read`)
+    const outcome = recall(machine.applied, { index: replayedIndex, transaction })
+    return { index, answer: recalled(outcome, replayedIndex) }
+  })
+
   return LocalNode.of({
     submit: (command) => {
       const operation = operationsOf(command).findIndex(({ model }) => elsewhere.has(model))
@@ -202,10 +216,11 @@ export const make = Effect.fnUntraced(function* (options: {
         const rejection: Rejection = { _tag: "NotFound", model: foreign.model, ...position }
         return Effect.sync(() => ({ index: machine.applied.index, answer: { _tag: "Rejected", rejection } }))
       }
-      return ask((at) => {
+      const asked = ask((at) => {
         const decision = Machine.decideNext(machine, command, at)
         return { entry: Machine.entryOf(decision), answer: resultOf(decision) }
       })
+      return Effect.flatMap(asked, told)
     },
     setLocalPart: (part) =>
       ask<LocalPartResult>((at) => {

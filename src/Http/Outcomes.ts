@@ -40,6 +40,14 @@ export const problemOfRejection = (rejection: Rejection, key: string | undefined
       )
     case "KeyReused":
       return problem("key-reused", "This idempotency key came with another request", { key: key ?? "" })
+    case "KeyClosed":
+      return problem("operation-closed", "This idempotency key was closed: no request with it is done", {
+        key: key ?? ""
+      })
+    case "KeyExpired":
+      return problem("operation-expired", "What became of the first request with this key can no longer be told", {
+        key: key ?? ""
+      })
     case "KeysExhausted":
       return problem("overloaded", "Too many idempotency keys are remembered: try again later", { definite: true })
   }

@@ -37,6 +37,9 @@ export const problemDefinitions = {
   "unique-violation": define({ status: 409, title: "Value already taken", members: {} }),
   "already-exists": define({ status: 409, title: "Id already in use", members: {} }),
   "command-only": define({ status: 409, title: "Changed by commands only", members: {} }),
+  // Of an idempotency key: nothing was done by this copy of the request. By an earlier one it may have been, if it expired.
+  "operation-closed": define({ status: 409, title: "Operation closed", members: { key: Schema.String } }),
+  "operation-expired": define({ status: 409, title: "Operation expired", members: { key: Schema.String } }),
   "membership-refused": define({
     status: 409,
     title: "Change of the cluster refused",
@@ -59,17 +62,6 @@ export const problemDefinitions = {
   draining: define({ status: 503, title: "Draining", members: certainlyNotDone, retryAfterSeconds: 1 }),
   "not-caught-up": define({ status: 503, title: "Not caught up", members: {}, retryAfterSeconds: 1 }),
   "too-stale": define({ status: 503, title: "Too stale", members: {}, retryAfterSeconds: 1 }),
-  // Until its code is mended, and until the history is there again: asking again does not help.
-  "projection-failed": define({
-    status: 503,
-    title: "Projection failed",
-    members: { projection: Schema.String }
-  }),
-  "projection-unavailable": define({
-    status: 503,
-    title: "Projection unavailable",
-    members: { projection: Schema.String }
-  }),
   "upgrade-required": define({ status: 503, title: "Upgrade required", members: certainlyNotDone }),
   "unknown-outcome": define({
     status: 504,

@@ -59,10 +59,17 @@ export interface Origin {
   /** The client's idempotency key, with a fingerprint of the request that first carried it. */
   readonly key?: string
   readonly fingerprint?: string
+  /** The key that a node assigned to a command without one (AssignedKey.ts). No client knows it yet. */
+  readonly assignedKey?: string
+}
+
+/** The end of a key of which nothing became: no copy of its request is done ever after. */
+export interface Close {
+  readonly _tag: "Close"
 }
 
 /** What is decided as one entry. */
-export type Command = (Operation | Transact | Call) & Origin
+export type Command = (Operation | Transact | Call | Close) & Origin
 
 /** The operations that a command says, in order: those of a declared one are not known before it is decided. */
 export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
@@ -70,6 +77,7 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
     case "Transact":
       return command.operations
     case "Call":
+    case "Close":
       return []
     default:
       return [command]

@@ -1,6 +1,8 @@
 /** What a client is told of its command, by whichever log decided it. Pure JSON data: a peer carries it as it is. */
 import type { Answer, Decision } from "./decide.ts"
+import { isKeyClosed } from "./decideKey.ts"
 import type { Rejection } from "./Rejection.ts"
+import type { KeptOutcome } from "./Sessions.ts"
 
 /**
  * What a command did, or why it was not done. `replayedIndex` is there when it was done or refused before, and is the
@@ -11,13 +13,30 @@ export type CommandResult = { readonly replayedIndex?: number } & (
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 )
 
-/** The result of a decision, true once what it rests on is durable. */
-export const resultOf = (decision: Decision): CommandResult => {
-  const replayed =
-    decision._tag === "Accepted" || decision.replayedIndex === undefined
-      ? {}
-      : { replayedIndex: decision.replayedIndex }
-  return decision._tag === "Rejected"
-    ? { _tag: "Rejected", rejection: decision.rejection, ...replayed }
-    : { _tag: "Accepted", answer: decision.answer, ...replayed }
+/** A copy whose outcome only the entry at `replayedIndex` tells: whoever has the log reads it, and says what it says. */
+export interface Logged {
+  readonly _tag: "Logged"
+  readonly replayedIndex: number
 }
+
+/** The result of a decision, true once what it rests on is durable. */
+export const resultOf = (decision: Decision): CommandResult | Logged => {
+  switch (decision._tag) {
+    case "Logged":
+      return decision
+    case "Accepted":
+      return { _tag: "Accepted", answer: decision.answer }
+    case "Unchanged":
+      return { _tag: "Accepted", answer: decision.answer, ...replayed(decision.replayedIndex) }
+    case "Rejected":
+      return { _tag: "Rejected", rejection: decision.rejection, ...replayed(decision.replayedIndex) }
+  }
+}
+
+/** What a copy is told of an entry that was read; undefined where the entry is compacted away. */
+export const recalled = (outcome: KeptOutcome | undefined, replayedIndex: number): CommandResult => {
+  if (outcome === undefined) return { _tag: "Rejected", rejection: { _tag: "KeyExpired" } }
+  return { ...outcome, ...replayed(isKeyClosed(outcome) ? undefined : replayedIndex) }
+}
+
+const replayed = (replayedIndex: number | undefined) => (replayedIndex === undefined ? {} : { replayedIndex })

@@ -89,6 +89,7 @@ export const entryOf = (decision: Decision): Entry | undefined => {
     case "Rejected":
       return decision.entry
     case "Unchanged":
+    case "Logged":
       return undefined
   }
 }

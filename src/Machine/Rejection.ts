@@ -21,6 +21,10 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "KeyReused" }
   /** Too many idempotency keys are held; it was certainly not done, and may be tried later. */
   | { readonly _tag: "KeysExhausted" }
+  /** The idempotency key was closed before any copy of the request was done: none ever will be. */
+  | { readonly _tag: "KeyClosed" }
+  /** What became of the first request with this key can no longer be told; this copy of it was not done. */
+  | { readonly _tag: "KeyExpired" }
   /** The tables hold what only newer code of this model may change. */
   | { readonly _tag: "UpgradeRequired"; readonly model: string }
   /** The deciding node's code has no such command: it is older than that of the node which was asked. */

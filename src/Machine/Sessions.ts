@@ -1,82 +1,172 @@
 /**
  * What became of requests that carried an idempotency key, so that a copy is answered and not done again. Pure.
  * Part of the tables: it survives leaders, restarts and snapshots. Raft diss. 6.3; RAFT.md C17.
+ *
+ * A client's key is held until it expires. A key that a node assigned is held until so many others have come after it:
+ * of it no more than the index of its entry is kept, and an outcome that is not kept is told again from the log.
  */
+import * as AssignedKey from "./AssignedKey.ts"
 import type { Answer } from "./decide.ts"
 import type { Rejection } from "./Rejection.ts"
 import * as StateHash from "./StateHash.ts"
 import type { Tables } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
-/** Keys held at once. A full table refuses new keyed commands: a held key is never evicted before it expires. */
+/** Clients' keys held at once. A full table refuses new ones: a held key is never evicted before it expires. */
 export const sessionsMax = 100_000
 
-/** How long a key is remembered, in the log's own age: at least so long in time, and longer where the cluster stood still. */
+/** How long a client's key is remembered, in the log's own age: so long at least, and longer where no node ran. */
 export const sessionLifetimeMs = 24 * 60 * 60 * 1000
+
+/** An outcome of which the JSON is larger is not kept: the entry at its index tells it. */
+export const outcomeMaxBytes = 4096
+
+/**
+ * Assigned keys held at once. At 5,000 writes a second they reach back ten seconds: four times as long as a request may
+ * take until its client is told that its outcome is unknown.
+ * Equal on all nodes, since forgetting is part of the state.
+ */
+export const defaultAssignedKeysMax = 50_000
+
+/** What a command came to. */
+export type KeptOutcome =
+  | { readonly _tag: "Accepted"; readonly answer: Answer }
+  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 
 /** The outcome of the entry at `index`. */
 export interface Session {
   readonly fingerprint: string | undefined
   readonly index: number
   readonly logAgeMs: number
-  readonly result:
-    | { readonly _tag: "Accepted"; readonly answer: Answer }
-    | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+  /** The command's name in its entry. */
+  readonly command: string
+  /** Undefined where it is too large to be kept. */
+  readonly outcome: KeptOutcome | undefined
 }
 
-/** Keys of two principals are never the same key. */
-export const keyOf = (origin: { readonly principal?: string; readonly key: string }): string =>
-  JSON.stringify([origin.principal ?? null, origin.key])
-
-/** What became of a key, unless it has expired at that age of the log. */
-export const find = (
-  tables: Tables,
-  origin: { readonly principal?: string; readonly key: string },
-  logAgeMs: number
-): Session | undefined => {
-  const session = tables.sessions.get(keyOf(origin))
-  return session === undefined || isExpired(session, logAgeMs) ? undefined : session
+/** A key, and whose it is: keys of two principals are never the same key. */
+export interface Keyed {
+  readonly principal?: string
+  readonly key: string
 }
 
-/** Whether a new key finds no room at that age of the log. */
+export const nameOf = ({ key, principal }: Keyed): string => JSON.stringify([principal ?? null, key])
+
+/** What is known of a key. `Logged`: the entry at `index` tells it. `Expired`: it may have been done, and is forgotten. */
+export type Known =
+  | ({ readonly _tag: "Kept" } & Session & { readonly outcome: KeptOutcome })
+  | { readonly _tag: "Logged"; readonly index: number; readonly fingerprint: string | undefined }
+  | { readonly _tag: "Expired" }
+
+/** What became of a key, at that age of the log; undefined if nothing did, or a client's key has expired. */
+export const find = (tables: Tables, keyed: Keyed, logAgeMs: number): Known | undefined => {
+  const assigned = AssignedKey.parse(keyed.key)
+  const name = nameOf(keyed)
+  if (assigned !== undefined) {
+    const index = tables.assignedKeys.get(name)
+    if (index !== undefined) return { _tag: "Logged", index, fingerprint: undefined }
+    return assigned.afterIndex < tables.assignedHorizon ? { _tag: "Expired" } : undefined
+  }
+  const session = tables.sessions.get(name)
+  if (session === undefined || isExpired(session, logAgeMs)) return undefined
+  const { fingerprint, index, outcome } = session
+  return outcome === undefined ? { _tag: "Logged", index, fingerprint } : { ...session, _tag: "Kept", outcome }
+}
+
+/** Whether a request is the one that its key came with first. An assigned key names its request itself. */
+export const isCopy = (
+  known: { readonly fingerprint: string | undefined },
+  { fingerprint, key }: { readonly key: string; readonly fingerprint?: string }
+): boolean => known.fingerprint === fingerprint || AssignedKey.parse(key) !== undefined
+
+/** Whether a client's new key finds no room at that age of the log. */
 export const isFull = (tables: Tables, logAgeMs: number): boolean => {
   if (tables.sessions.size < sessionsMax) return false
   const oldest = oldestOf(tables)
   return oldest === undefined || !isExpired(oldest.session, logAgeMs)
 }
 
-/** For `evolve`: drops what has expired, then notes the outcome of a keyed transaction. */
-export const note = (tables: Tables, index: number, transaction: Transaction, answer: Answer): void => {
-  for (let oldest = oldestOf(tables); oldest !== undefined; oldest = oldestOf(tables)) {
-    if (!isExpired(oldest.session, transaction.logAgeMs)) break
-    drop(tables, oldest.key, oldest.session)
-  }
-  const { fingerprint, key, logAgeMs, outcome } = transaction
+/** For `evolve`: drops what has expired, then notes the outcome of a transaction that has a key. */
+export const note = (tables: Tables, index: number, transaction: Transaction, answer: () => Answer): void => {
+  dropExpired(tables, transaction.logAgeMs)
+  const { principal } = transaction
+  const key = transaction.key ?? transaction.assignedKey
   if (key === undefined) return
-  const name = keyOf({ ...transaction, key })
+  const keyed = principal === undefined ? { key } : { key, principal }
+  if (AssignedKey.parse(key) === undefined) noteSession(tables, nameOf(keyed), index, transaction, answer)
+  else noteAssigned(tables, nameOf(keyed), index)
+}
+
+const noteSession = (
+  tables: Tables,
+  name: string,
+  index: number,
+  { command, fingerprint, logAgeMs, outcome }: Transaction,
+  answer: () => Answer
+): void => {
   const held = tables.sessions.get(name)
   if (held !== undefined) drop(tables, name, held)
-  const result = outcome._tag === "Accepted" ? ({ _tag: "Accepted", answer } as const) : outcome
-  const session: Session = { fingerprint, index, logAgeMs, result }
-  tables.sessions.set(name, session)
-  tables.sessionOrder.set(index, name)
+  const whole = outcome._tag === "Accepted" ? ({ _tag: "Accepted", answer: answer() } as const) : outcome
+  const isKept = Buffer.byteLength(JSON.stringify(whole)) <= outcomeMaxBytes
+  const session: Session = { fingerprint, index, logAgeMs, command, outcome: isKept ? whole : undefined }
+  put(tables, name, session)
   StateHash.add(tables.hash, elementOf(name, session))
 }
 
-const drop = (tables: Tables, key: string, session: Session): void => {
-  tables.sessions.delete(key)
-  tables.sessionOrder.delete(session.index)
-  StateHash.remove(tables.hash, elementOf(key, session))
+const dropExpired = (tables: Tables, logAgeMs: number): void => {
+  for (let oldest = oldestOf(tables); oldest !== undefined; oldest = oldestOf(tables)) {
+    if (!isExpired(oldest.session, logAgeMs)) return
+    drop(tables, oldest.name, oldest.session)
+  }
 }
 
-const oldestOf = (tables: Tables): { readonly key: string; readonly session: Session } | undefined => {
+/** Without its element of the state hash: of a snapshot, whose hash has it. */
+export const put = (tables: Tables, name: string, session: Session): void => {
+  tables.sessions.set(name, session)
+  tables.sessionOrder.set(session.index, name)
+}
+
+const noteAssigned = (tables: Tables, name: string, index: number): void => {
+  const heldIndex = tables.assignedKeys.get(name)
+  if (heldIndex !== undefined) dropAssigned(tables, name, heldIndex)
+  putAssigned(tables, name, index)
+  StateHash.add(tables.hash, assignedElement(name, index))
+  if (tables.assignedKeys.size <= tables.assignedKeysMax) return
+  const oldestIndex = tables.assignedOrder.minKey()
+  const oldest = oldestIndex === undefined ? undefined : tables.assignedOrder.get(oldestIndex)
+  if (oldestIndex === undefined || oldest === undefined) return
+  dropAssigned(tables, oldest, oldestIndex)
+  tables.assignedHorizon = oldestIndex
+}
+
+const dropAssigned = (tables: Tables, name: string, index: number): void => {
+  tables.assignedKeys.delete(name)
+  tables.assignedOrder.delete(index)
+  StateHash.remove(tables.hash, assignedElement(name, index))
+}
+
+/** An assigned key has its entry at `index`. Without its element of the state hash. */
+export const putAssigned = (tables: Tables, name: string, index: number): void => {
+  tables.assignedKeys.set(name, index)
+  tables.assignedOrder.set(index, name)
+}
+
+const drop = (tables: Tables, name: string, session: Session): void => {
+  tables.sessions.delete(name)
+  tables.sessionOrder.delete(session.index)
+  StateHash.remove(tables.hash, elementOf(name, session))
+}
+
+const oldestOf = (tables: Tables): { readonly name: string; readonly session: Session } | undefined => {
   const index = tables.sessionOrder.minKey()
-  const key = index === undefined ? undefined : tables.sessionOrder.get(index)
-  const session = key === undefined ? undefined : tables.sessions.get(key)
-  return key === undefined || session === undefined ? undefined : { key, session }
+  const name = index === undefined ? undefined : tables.sessionOrder.get(index)
+  const session = name === undefined ? undefined : tables.sessions.get(name)
+  return name === undefined || session === undefined ? undefined : { name, session }
 }
 
 const isExpired = (session: Session, logAgeMs: number): boolean => logAgeMs - session.logAgeMs > sessionLifetimeMs
 
-const elementOf = (key: string, { fingerprint, index, logAgeMs, result }: Session): string =>
-  `session ${JSON.stringify([key, fingerprint ?? null, index, logAgeMs, result._tag])}`
+const assignedElement = (name: string, index: number): string => `assigned ${index} ${name}`
+
+const elementOf = (name: string, { fingerprint, index, logAgeMs, outcome }: Session): string =>
+  `session ${JSON.stringify([name, fingerprint ?? null, index, logAgeMs, outcome?._tag ?? null])}`

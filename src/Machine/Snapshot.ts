@@ -5,7 +5,7 @@
 import { Result } from "effect"
 import type { Descriptor } from "../Model.ts"
 import { isRecord } from "./Json.ts"
-import type { Session } from "./Sessions.ts"
+import * as Sessions from "./Sessions.ts"
 import * as Tables from "./Tables.ts"
 import * as UniqueIndex from "./UniqueIndex.ts"
 
@@ -17,6 +17,8 @@ export type Piece =
       readonly lastTimeMs: number
       readonly logAgeMs: number
       readonly tombstonesMax: number
+      readonly assignedKeysMax: number
+      readonly assignedHorizon: number
       readonly hash: ReadonlyArray<number>
     }
   | {
@@ -28,19 +30,22 @@ export type Piece =
     }
   | { readonly _tag: "Row"; readonly model: string; readonly id: string; readonly row: Tables.Row }
   | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tables.Tombstone }
-  | { readonly _tag: "Session"; readonly key: string; readonly session: Session }
+  | { readonly _tag: "Session"; readonly name: string; readonly session: Sessions.Session }
+  | { readonly _tag: "AssignedKey"; readonly name: string; readonly index: number }
 
 /** The pieces of tables that do not change meanwhile: of a clone. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
-  const { index, lastTimeMs, logAgeMs, tombstonesMax } = tables
-  yield { _tag: "State", index, lastTimeMs, logAgeMs, tombstonesMax, hash: Array.from(tables.hash) }
+  const { assignedHorizon, assignedKeysMax, index, lastTimeMs, logAgeMs, tombstonesMax } = tables
+  const bounds = { tombstonesMax, assignedKeysMax }
+  yield { _tag: "State", index, lastTimeMs, logAgeMs, assignedHorizon, ...bounds, hash: Array.from(tables.hash) }
   for (const [model, table] of tables.byModel) {
     const { modelVersion, nextTombstoneSequence, versionFloor } = table
     yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence }
     for (const [id, row] of table.rows.entries()) yield { _tag: "Row", model, id, row }
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
   }
-  for (const [key, session] of tables.sessions.entries()) yield { _tag: "Session", key, session }
+  for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session }
+  for (const [name, index] of tables.assignedKeys.entries()) yield { _tag: "AssignedKey", name, index }
 }
 
 const codecJsonLines = 1
@@ -116,7 +121,9 @@ const decodePiece = (line: Uint8Array): Result.Result<Piece, string> =>
     (json) => (isPiece(json) ? Result.succeed(json) : Result.fail("Cannot read snapshot: a piece unknown here"))
   )
 
-const tags: ReadonlyArray<unknown> = ["State", "Table", "Row", "Tombstone", "Session"] satisfies Array<Piece["_tag"]>
+const tags: ReadonlyArray<unknown> = ["State", "Table", "Row", "Tombstone", "Session", "AssignedKey"] satisfies Array<
+  Piece["_tag"]
+>
 
 /** By its tag alone: the bytes have been verified, and a node wrote them; only a newer one writes what is unknown here. */
 const isPiece = (json: unknown): json is Piece => isRecord(json) && tags.includes(json._tag)
@@ -139,22 +146,21 @@ const putNext = (
 /** Unique indexes are built anew with the rows, since the code that says what is unique may differ. */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
-  { hash, index, lastTimeMs, logAgeMs, tombstonesMax }: Extract<Piece, { readonly _tag: "State" }>
-): Tables.Tables => ({
-  ...Tables.make(descriptors),
-  index,
-  lastTimeMs,
-  logAgeMs,
-  tombstonesMax,
-  hash: Uint32Array.from(hash)
-})
+  { _tag, hash, ...state }: Extract<Piece, { readonly _tag: "State" }>
+): Tables.Tables => ({ ...Tables.make(descriptors), ...state, hash: Uint32Array.from(hash) })
 
 const put = (tables: Tables.Tables, piece: Exclude<Piece, { readonly _tag: "State" }>): void => {
-  if (piece._tag === "Session") {
-    tables.sessions.set(piece.key, piece.session)
-    tables.sessionOrder.set(piece.session.index, piece.key)
-    return
+  switch (piece._tag) {
+    case "Session":
+      return void Sessions.put(tables, piece.name, piece.session)
+    case "AssignedKey":
+      return void Sessions.putAssigned(tables, piece.name, piece.index)
+    default:
+      return void putInTable(tables, piece)
   }
+}
+
+const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly model: string }>): void => {
   const table = tables.byModel.get(piece.model) ?? Tables.makeTable([])
   tables.byModel.set(piece.model, table)
   switch (piece._tag) {

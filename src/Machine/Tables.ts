@@ -5,7 +5,7 @@
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import type { LocalPart } from "./LocalParts.ts"
 import * as OrderedMap from "./OrderedMap.ts"
-import type { Session } from "./Sessions.ts"
+import { defaultAssignedKeysMax, type Session } from "./Sessions.ts"
 import * as StateHash from "./StateHash.ts"
 
 /** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
@@ -49,6 +49,12 @@ export interface Tables {
   /** By principal and key; and the same keys by the index of their entry, oldest first. */
   readonly sessions: OrderedMap.OrderedMap<string, Session>
   readonly sessionOrder: OrderedMap.OrderedMap<number, string>
+  /** The index of their entry by principal and key, of keys that a node assigned; and the other way round. */
+  readonly assignedKeys: OrderedMap.OrderedMap<string, number>
+  readonly assignedOrder: OrderedMap.OrderedMap<number, string>
+  readonly assignedKeysMax: number
+  /** The index of the last entry whose assigned key is forgotten; 0 if none is. */
+  assignedHorizon: number
   readonly hash: StateHash.StateHash
   readonly tombstonesMax: number
   lastTimeMs: number
@@ -64,12 +70,16 @@ export const defaultTombstonesMax = 1_000_000
 /** The state before the first entry. */
 export const make = (
   descriptors: ReadonlyArray<Descriptor>,
-  options: { readonly tombstonesMax?: number } = {}
+  options: { readonly tombstonesMax?: number; readonly assignedKeysMax?: number } = {}
 ): Tables => ({
   descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
   byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor.uniqueFields)])),
   sessions: OrderedMap.make(),
   sessionOrder: OrderedMap.make(),
+  assignedKeys: OrderedMap.make(),
+  assignedOrder: OrderedMap.make(),
+  assignedKeysMax: options.assignedKeysMax ?? defaultAssignedKeysMax,
+  assignedHorizon: 0,
   hash: StateHash.make(),
   tombstonesMax: options.tombstonesMax ?? defaultTombstonesMax,
   lastTimeMs: 0,
@@ -95,6 +105,8 @@ export const clone = (tables: Tables): Tables => ({
   byModel: new Map(Array.from(tables.byModel, ([model, table]) => [model, cloneTable(table)])),
   sessions: tables.sessions.clone(),
   sessionOrder: tables.sessionOrder.clone(),
+  assignedKeys: tables.assignedKeys.clone(),
+  assignedOrder: tables.assignedOrder.clone(),
   hash: StateHash.clone(tables.hash)
 })
 

@@ -29,6 +29,8 @@ export interface Transaction {
   readonly principal?: string
   readonly key?: string
   readonly fingerprint?: string
+  /** In place of `key`, where no client gave one (AssignedKey.ts). */
+  readonly assignedKey?: string
   readonly command: string
   readonly events: ReadonlyArray<Event>
   /** In a node's own log alone: the local parts that accompany records of the replicated log (DESIGN D4). */
@@ -69,6 +71,7 @@ const isTransaction = (json: unknown): json is Transaction =>
   isAbsentOrText(json.principal) &&
   isAbsentOrText(json.key) &&
   isAbsentOrText(json.fingerprint) &&
+  isAbsentOrText(json.assignedKey) &&
   isOutcome(json.outcome) &&
   Array.isArray(json.events) &&
   json.events.every(isEvent) &&

@@ -5,12 +5,12 @@
 import { Result, type Schema } from "effect"
 import type { EncodedRecord } from "../Model.ts"
 import type { Command, Operation } from "./Command.ts"
+import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
 import * as Overlay from "./Overlay.ts"
 import * as Procedure from "./Procedure.ts"
 import type { Rejection } from "./Rejection.ts"
-import * as Sessions from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 import { encode, entryBytesMax, entryEventsMax, type Outcome, type Transaction } from "./Transaction.ts"
 
@@ -45,6 +45,8 @@ export interface Entry {
 export type Decision =
   | ({ readonly _tag: "Accepted"; readonly answer: Answer } & Entry)
   | { readonly _tag: "Unchanged"; readonly answer: Answer; readonly replayedIndex?: number }
+  /** A copy of a keyed request whose outcome the tables do not keep: the entry at that index tells it (Recall.ts). */
+  | { readonly _tag: "Logged"; readonly replayedIndex: number }
   /** With an idempotency key a rejection is an entry: a delayed copy must not be done later. */
   | {
       readonly _tag: "Rejected"
@@ -78,6 +80,7 @@ export const decide = (
   const times: Times = { timeMs, logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs) }
   const known = decideKey(tables, command, times.logAgeMs)
   if (known !== undefined) return known
+  if (command._tag === "Close") return reject(command, times, { _tag: "KeyClosed" })
   const decided = decideAll(tables, procedures, command, { ...circumstances, ...times })
   if (Result.isFailure(decided)) return reject(command, times, decided.failure)
   const { events, ...done } = decided.success
@@ -91,28 +94,9 @@ export const decide = (
   return { _tag: "Accepted", answer, transaction, payload }
 }
 
-/** What a key alone decides. These rejections are no entries: the key is another's, or there is no room for it. */
-const decideKey = (tables: Tables, command: Command, logAgeMs: number): Decision | undefined => {
-  const { fingerprint, key } = command
-  if (key === undefined) return undefined
-  const session = Sessions.find(tables, { ...command, key }, logAgeMs)
-  if (session === undefined) {
-    const full = Sessions.isFull(tables, logAgeMs)
-    return full ? { _tag: "Rejected", rejection: { _tag: "KeysExhausted" }, entry: undefined } : undefined
-  }
-  return session.fingerprint === fingerprint
-    ? replay(session)
-    : { _tag: "Rejected", rejection: { _tag: "KeyReused" }, entry: undefined }
-}
-
-const replay = ({ index, result }: Sessions.Session): Decision =>
-  result._tag === "Accepted"
-    ? { _tag: "Unchanged", answer: result.answer, replayedIndex: index }
-    : { _tag: "Rejected", rejection: result.rejection, entry: undefined, replayedIndex: index }
-
 /** What the entry says of the answer besides its events: only a key makes anybody ask for it again. */
 const acceptedOf = (command: Command, { operations, value }: Answer): Outcome => {
-  if (command.key === undefined) return { _tag: "Accepted" }
+  if (!isKeyed(command)) return { _tag: "Accepted" }
   if (value !== undefined) return { _tag: "Accepted", value }
   const unchanged = [...operations.entries()]
     .filter(([, answer]) => answer.change === "unchanged")
@@ -120,12 +104,15 @@ const acceptedOf = (command: Command, { operations, value }: Answer): Outcome =>
   return unchanged.length === 0 ? { _tag: "Accepted" } : { _tag: "Accepted", unchanged }
 }
 
+/** Whether the outcome is remembered, if it is an entry. Only a key that a client knows makes one of what changes nothing. */
+const isKeyed = ({ assignedKey, key }: Command): boolean => key !== undefined || assignedKey !== undefined
+
 type Decided = Omit<Answer, "timeMs"> & { readonly events: ReadonlyArray<Event> }
 
 const decideAll = (
   tables: Tables,
   procedures: Procedure.Procedures,
-  command: Command,
+  command: Exclude<Command, { readonly _tag: "Close" }>,
   at: Overlay.Overlay["at"]
 ): Result.Result<Decided, Rejection> => {
   switch (command._tag) {
@@ -188,7 +175,8 @@ const transactionOf = (
   logAgeMs,
   ...(command.principal === undefined ? {} : { principal: command.principal }),
   ...(command.key === undefined ? {} : { key: command.key }),
-  ...(command.fingerprint === undefined ? {} : { fingerprint: command.fingerprint }),
+  ...(command.key === undefined || command.fingerprint === undefined ? {} : { fingerprint: command.fingerprint }),
+  ...(command.assignedKey === undefined ? {} : { assignedKey: command.assignedKey }),
   command: command._tag === "Call" ? command.name : command._tag,
   events,
   outcome

@@ -17,7 +17,7 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
   const { index, transaction } = entry
   const operations = transaction.events.map((event) => evolveEvent(tables, index, event))
   for (const part of transaction.localParts ?? []) setLocalPart(tableOf(tables, part.model), part)
-  Sessions.note(tables, index, transaction, answerOf(transaction, operations))
+  Sessions.note(tables, index, transaction, () => answerOf(transaction, operations))
   tables.index = index
   setTime(tables, transaction)
 }
@@ -53,7 +53,7 @@ export const evolveEvent = (tables: Tables, index: number, event: Event): Operat
 }
 
 /** The answer that `decide` gave, told from its events, and from what it noted of operations without one. */
-const answerOf = ({ outcome, timeMs }: Transaction, changed: ReadonlyArray<OperationAnswer>): Answer => {
+export const answerOf = ({ outcome, timeMs }: Transaction, changed: ReadonlyArray<OperationAnswer>): Answer => {
   const operations = [...changed]
   if (outcome._tag === "Accepted" && outcome.value !== undefined)
     return { timeMs, operations: [], value: outcome.value }

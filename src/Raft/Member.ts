@@ -8,6 +8,7 @@ import { Directory, type DirectoryMismatch } from "../EventStore/Directory.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
+import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
@@ -22,6 +23,7 @@ import { NotDone, type UnknownOutcome } from "./Outcome.ts"
 import * as Peering from "./Peering.ts"
 import { defaults, type RaftConfig } from "./RaftConfig.ts"
 import * as RaftNode from "./RaftNode.ts"
+import { recallFrom } from "./Recalling.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "./Recovering.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import { type Self, Transport } from "./Transport.ts"
@@ -30,8 +32,8 @@ import { type Self, Transport } from "./Transport.ts"
 const drainTimeoutMs = 1_000
 const drainPollMs = 10
 
-type Node = RaftNode.RaftNode<Command, ReplicatedMachine.CommandResult>
-type Answered = RaftNode.Answered<ReplicatedMachine.CommandResult>
+type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
+type Answered = RaftNode.Answered<CommandResult>
 
 /** Why a member ended: its disk, its files, or a cluster that will not have it. */
 export type MemberFailure = LogFailed | LogCorrupt | DirectoryMismatch | FormingRefused
@@ -159,10 +161,25 @@ const make = Effect.fnUntraced(function* (
   let isDraining = false
   let underWayCount = 0
 
+  /** What a copy of a keyed command is told by the log alone is read from it. */
+  const told = ({ answer, index }: RaftNode.Answered<CommandResult | Logged>): Effect.Effect<Answered, NotDone> =>
+    answer._tag === "Logged"
+      ? Effect.map(
+          recallFrom({ feed: history.feed, tables: () => machine.applied }, answer.replayedIndex),
+          (known) => ({
+            index,
+            answer: recalled(known?.outcome, answer.replayedIndex)
+          })
+        )
+      : Effect.succeed({ index, answer })
+
   const carryOut = (running: Node, order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> => {
     switch (order._tag) {
       case "Decide":
-        return Effect.map(running.submit(order.command, timeoutMs), (answered) => ({ _tag: "Decided", ...answered }))
+        return Effect.map(Effect.flatMap(running.submit(order.command, timeoutMs), told), (answered) => ({
+          _tag: "Decided",
+          ...answered
+        }))
       case "ChangeMembers":
         return Effect.map(running.changeMembers(order.change, timeoutMs), administered)
       case "TransferLeadership":

@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
-import { type CommandResult, resultOf } from "../Machine/CommandResult.ts"
+import { type CommandResult, type Logged, resultOf } from "../Machine/CommandResult.ts"
 import { evolve } from "../Machine/evolve.ts"
 import * as Machine from "../Machine/Machine.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
@@ -17,7 +17,7 @@ export type { CommandResult } from "../Machine/CommandResult.ts"
 export const make = (
   machine: Machine.Machine,
   options: { readonly newId: () => string; readonly monotonicMs: () => number }
-): StateMachine<Command, CommandResult> => ({
+): StateMachine<Command, CommandResult | Logged> => ({
   beginSpeculation: (unapplied) => {
     Machine.beginSpeculation(machine)
     for (const entry of unapplied) speculate(machine, entry)

@@ -85,7 +85,8 @@ export const make = Effect.fnUntraced(function* (
   ) {
     const { fingerprint, key, principal } = change
     const known = Sessions.find(local.tables, change, local.tables.logAgeMs)
-    if (known !== undefined && known.fingerprint !== fingerprint) {
+    if (known?._tag === "Expired") return yield* new Refused({ rejection: { _tag: "KeyExpired" } })
+    if (known !== undefined && !Sessions.isCopy(known, change)) {
       return yield* new Refused({ rejection: { _tag: "KeyReused" } })
     }
     const now = known === undefined ? undefined : show(node, descriptor, id)

@@ -25,6 +25,8 @@ const statuses = {
   "version-conflict": 412,
   "too-large": 413,
   "unsupported-media-type": 415,
+  "operation-closed": 409,
+  "operation-expired": 409,
   "key-reused": 422,
   internal: 500,
   "no-quorum": 503,
@@ -32,8 +34,6 @@ const statuses = {
   draining: 503,
   "not-caught-up": 503,
   "too-stale": 503,
-  "projection-failed": 503,
-  "projection-unavailable": 503,
   "upgrade-required": 503,
   "unknown-outcome": 504,
   "storage-full": 507

@@ -11,6 +11,8 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "unique-violation": problem("unique-violation", "d", { errors: [{ path: "email", message: "m" }] }),
   "already-exists": problem("already-exists", "d", {}),
   "command-only": problem("command-only", "d", {}),
+  "operation-closed": problem("operation-closed", "d", { key: "k" }),
+  "operation-expired": problem("operation-expired", "d", { key: "k" }),
   "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),
   gone: problem("gone", "d", { after: "12.0" }),
   "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
@@ -23,8 +25,6 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   draining: problem("draining", "d", definite),
   "not-caught-up": problem("not-caught-up", "d", {}),
   "too-stale": problem("too-stale", "d", {}),
-  "projection-failed": problem("projection-failed", "d", { projection: "p" }),
-  "projection-unavailable": problem("projection-unavailable", "d", { projection: "p" }),
   "upgrade-required": problem("upgrade-required", "d", definite),
   "unknown-outcome": problem("unknown-outcome", "d", { definite: false, key: "k" }),
   "storage-full": problem("storage-full", "d", definite)

@@ -6,7 +6,7 @@ import { descriptors, leader } from "./Store.ts"
 const rejectionOf = (decision: ReturnType<ReturnType<typeof leader>["submit"]>) =>
   decision._tag === "Rejected" ? decision.rejection : undefined
 const answerOf = (decision: ReturnType<ReturnType<typeof leader>["submit"]>) =>
-  decision._tag === "Rejected" ? undefined : decision.answer.operations[0]
+  "answer" in decision ? decision.answer.operations[0] : undefined
 
 const ada = { _tag: "Create", model: "User", id: "a", data: { email: "ada@x" } } as const
 

@@ -70,8 +70,8 @@ describe("evolve after decide", () => {
   it("gives what was asked: a put is the record, a patch its merge", () => {
     for (const seed of seeds) {
       run(seed, ({ machine, submit }, command) => {
-        if (command._tag === "Transact" || command._tag === "Call" || command._tag === "Delete")
-          return void submit(command)
+        const isRecord = command._tag === "Create" || command._tag === "Put" || command._tag === "Patch"
+        if (!isRecord) return void submit(command)
         const before = command.id === undefined ? undefined : Tables.get(machine.applied, command.model, command.id)
         const decision = submit(command)
         if (decision._tag === "Rejected" || "replayedIndex" in decision) return

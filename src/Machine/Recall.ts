@@ -1,0 +1,46 @@
+/**
+ * The outcome of a keyed command, told again from its entry in the log, where the tables keep no more than its index.
+ * Pure. RAFT.md C17.
+ */
+import type { OperationAnswer } from "./decide.ts"
+import { answerOf } from "./evolve.ts"
+import type { KeptOutcome } from "./Sessions.ts"
+import { get, type Tables } from "./Tables.ts"
+import type { Transaction } from "./Transaction.ts"
+
+/** What the client was told of the entry at `index`, as `tables`, which have applied it, can still tell. */
+export const recall = (
+  tables: Tables,
+  { index, transaction }: { readonly index: number; readonly transaction: Transaction }
+): KeptOutcome => {
+  const { outcome } = transaction
+  return outcome._tag === "Rejected"
+    ? outcome
+    : { _tag: "Accepted", answer: answerOf(transaction, changedBy(tables, index, transaction)) }
+}
+
+/**
+ * An event does not say when its record was created. From the last one back: what is there now was created when it says
+ * so, unless it came later; before a creation, and where a deletion follows, the record is another one, which is gone.
+ * It is told without an index, by which nothing that a node holds of it is found.
+ */
+const changedBy = (tables: Tables, index: number, { events }: Transaction): ReadonlyArray<OperationAnswer> => {
+  const createdIndexes = new Map<string, number>()
+  const answers = events.toReversed().map(({ data: record, id, model, type: change, version }): OperationAnswer => {
+    const name = JSON.stringify([model, id])
+    const known = createdIndexes.get(name) ?? createdBy(tables, { model, id, index })
+    const createdIndex = change === "created" ? index : change === "deleted" ? 0 : known
+    createdIndexes.set(name, change === "updated" ? createdIndex : 0)
+    return { change, model, id, version, index, createdIndex, record }
+  })
+  return answers.toReversed()
+}
+
+/** When the record was created that is there now; 0 if there is none, or if it came after the entry at `index`. */
+const createdBy = (
+  tables: Tables,
+  { id, index, model }: { readonly model: string; readonly id: string; readonly index: number }
+): number => {
+  const createdIndex = get(tables, model, id)?.createdIndex ?? 0
+  return createdIndex <= index ? createdIndex : 0
+}

@@ -1,0 +1,43 @@
+/**
+ * What a command's idempotency key decides before the command does: a copy is answered as the first was. Pure; only the
+ * deciding side runs it. RAFT.md C17. The rejections of this file are no entries: the key has one, or gets none.
+ */
+import * as AssignedKey from "./AssignedKey.ts"
+import type { Command } from "./Command.ts"
+import type { Decision } from "./decide.ts"
+import type { Rejection } from "./Rejection.ts"
+import * as Sessions from "./Sessions.ts"
+import type { Tables } from "./Tables.ts"
+
+/** The decision, if the key alone makes it. */
+export const decideKey = (tables: Tables, command: Command, logAgeMs: number): Decision | undefined => {
+  const key = command.key ?? command.assignedKey
+  if (key === undefined) return undefined
+  const known = Sessions.find(tables, { ...command, key }, logAgeMs)
+  if (known === undefined) {
+    const isBounded = AssignedKey.parse(key) !== undefined
+    return !isBounded && Sessions.isFull(tables, logAgeMs) ? refuse({ _tag: "KeysExhausted" }) : undefined
+  }
+  if (known._tag === "Expired") {
+    // No client has this key, so that nothing else can have been done by it: too much else came first.
+    return refuse(command.key === undefined ? { _tag: "KeysExhausted" } : { _tag: "KeyExpired" })
+  }
+  const isClosed = known._tag === "Kept" && isKeyClosed(known.outcome)
+  if (!isClosed && isOther(command, known, key)) return refuse({ _tag: "KeyReused" })
+  if (known._tag === "Logged") return { _tag: "Logged", replayedIndex: known.index }
+  const { index, outcome } = known
+  if (isClosed) return refuse({ _tag: "KeyClosed" })
+  return outcome._tag === "Accepted"
+    ? { _tag: "Unchanged", answer: outcome.answer, replayedIndex: index }
+    : { _tag: "Rejected", rejection: outcome.rejection, entry: undefined, replayedIndex: index }
+}
+
+/** Whoever closes a key asks what became of it, and has no request to compare. */
+const isOther = (command: Command, known: { readonly fingerprint: string | undefined }, key: string): boolean =>
+  command._tag !== "Close" && !Sessions.isCopy(known, { ...command, key })
+
+/** Whether this is the outcome of closing a key, and not of a request. */
+export const isKeyClosed = (outcome: Sessions.KeptOutcome): boolean =>
+  outcome._tag === "Rejected" && outcome.rejection._tag === "KeyClosed"
+
+const refuse = (rejection: Rejection): Decision => ({ _tag: "Rejected", rejection, entry: undefined })

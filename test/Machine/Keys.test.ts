@@ -1,0 +1,267 @@
+/** Outcomes that only the log tells, keys that a node assigned, and keys that were closed. */
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import { recalled } from "../../src/Machine/CommandResult.ts"
+import * as Machine from "../../src/Machine/Machine.ts"
+import { recall } from "../../src/Machine/Recall.ts"
+import * as Sessions from "../../src/Machine/Sessions.ts"
+import * as Snapshot from "../../src/Machine/Snapshot.ts"
+import * as Tables from "../../src/Machine/Tables.ts"
+import { decode } from "../../src/Machine/Transaction.ts"
+import { seeded } from "./Seeded.ts"
+import { descriptors, leader } from "./Store.ts"
+
+const category = "c".repeat(Sessions.outcomeMaxBytes)
+const large: Command = { _tag: "Create", model: "Product", id: "a", data: { price: 1, category }, key: "k" }
+const put = (id: string, price: number): Command => ({ _tag: "Put", model: "Product", id, data: { price } })
+const remove = (id: string): Command => ({ _tag: "Delete", model: "Product", id })
+
+/** What the log tells of the entry at `index`. */
+const told = ({ entries, machine }: ReturnType<typeof leader>, index: number) => {
+  const entry = entries.find((each) => each.index === index)
+  const transaction = Result.getOrThrow(decode(entry!.payload))
+  return recall(machine.applied, { index, transaction })
+}
+
+/** The same tables, by way of a snapshot. */
+const restored = (tables: Tables.Tables): Tables.Tables => {
+  const restoring = Snapshot.restoring(descriptors)
+  for (const bytes of Snapshot.encode(Snapshot.take(Tables.clone(tables)))) restoring.take(bytes)
+  return Result.getOrThrow(restoring.end())
+}
+
+describe("an outcome that is too large to be kept (RAFT C17)", () => {
+  it("is told by its entry, as it was told first", () => {
+    const leads = leader()
+    const first = leads.submit(large)
+    assert.isTrue(first._tag === "Accepted")
+    assert.strictEqual(leads.machine.applied.sessions.valuesArray()[0]?.outcome, undefined)
+    assert.deepStrictEqual(leads.submit(large), { _tag: "Logged", replayedIndex: 1 })
+    assert.deepStrictEqual(leads.submit({ ...large, fingerprint: "other" }), {
+      _tag: "Rejected",
+      rejection: { _tag: "KeyReused" },
+      entry: undefined
+    })
+    if (first._tag === "Accepted") assert.deepStrictEqual(told(leads, 1), { _tag: "Accepted", answer: first.answer })
+  })
+
+  it("is kept up to 4 KiB and not beyond, and tables keep no larger one", () => {
+    const leads = leader()
+    for (let length = 3_800; length < 4_200; length += 7) {
+      leads.submit({
+        _tag: "Put",
+        model: "Product",
+        id: "b",
+        data: { price: 1, category: "ü".repeat(length / 2) },
+        key: `${length}`
+      })
+    }
+    const sizes = leads.machine.applied.sessions
+      .valuesArray()
+      .map(({ outcome }) => (outcome === undefined ? 0 : Buffer.byteLength(JSON.stringify(outcome))))
+    assert.isAtMost(Math.max(...sizes), 4096)
+    assert.isAbove(Math.max(...sizes), 4000)
+    assert.include(sizes, 0)
+  })
+
+  it("is said to have expired where its entry is compacted away, and never to be another one", () => {
+    assert.deepStrictEqual(recalled(undefined, 7), { _tag: "Rejected", rejection: { _tag: "KeyExpired" } })
+  })
+
+  it("is the same answer, told by the tables or by the log, for any command", () => {
+    for (let seed = 0; seed < 60; seed++) {
+      const random = seeded(seed)
+      const leads = leader()
+      const operationOf = () => {
+        const id = random.pick(["a", "b", "c"])
+        const patch: Command = { _tag: "Patch", model: "Product", id, data: { price: random.below(3) } }
+        return random.pick([put(id, random.below(3)), patch, remove(id)] as const)
+      }
+      for (let step = 0; step < 60; step++) {
+        const operations = Array.from({ length: 1 + random.below(4) }, operationOf) as never
+        const command: Command = { _tag: "Transact", operations, key: `k${step}` }
+        const decision = leads.submit(command)
+        const outcome = told(leads, leads.machine.applied.index)
+        if (decision._tag === "Rejected") {
+          assert.deepStrictEqual(outcome, { _tag: "Rejected", rejection: decision.rejection }, `seed ${seed}`)
+        } else if (decision._tag === "Accepted") {
+          assert.isTrue(outcome._tag === "Accepted")
+          if (outcome._tag !== "Accepted") continue
+          const { answer } = outcome
+          for (const [position, operation] of decision.answer.operations.entries()) {
+            // Of a record that is gone it is not known when it was created: of no other one is it said.
+            const createdIndex = answer.operations[position]!.createdIndex === 0 ? 0 : operation.createdIndex
+            assert.deepStrictEqual(answer.operations[position], { ...operation, createdIndex }, `seed ${seed}`)
+            const row = Tables.get(leads.machine.applied, operation.model, operation.id)
+            const isThere = row !== undefined && row.createdIndex === operation.createdIndex
+            if (isThere && operation.change !== "deleted" && row.version === operation.version) {
+              assert.strictEqual(createdIndex, row.createdIndex, `seed ${seed}`)
+            }
+          }
+        }
+      }
+    }
+  })
+
+  it("tells of an update, once its record was created anew, nothing of the new one", () => {
+    const leads = leader()
+    leads.submit(put("a", 1))
+    leads.submit({ ...put("a", 2), key: "k" })
+    const createdIndex = () => {
+      const outcome = told(leads, 2)
+      return outcome._tag === "Accepted" ? outcome.answer.operations[0]?.createdIndex : undefined
+    }
+    assert.strictEqual(createdIndex(), 1)
+    leads.submit(remove("a"))
+    assert.strictEqual(createdIndex(), 0)
+    leads.submit(put("a", 3))
+    assert.strictEqual(createdIndex(), 0)
+  })
+})
+
+describe("a key that a node assigned (RAFT C17)", () => {
+  const assignedKey = (afterIndex: number, random = "0a1b") =>
+    AssignedKey.make({ afterIndex, random, fingerprint: "f".repeat(43) })
+  const small = () => {
+    const leads = leader()
+    const applied = Tables.make(descriptors, { assignedKeysMax: 3 })
+    leads.machine.applied = applied
+    Machine.beginSpeculation(leads.machine)
+    return leads
+  }
+
+  it("says what it was assigned to, and nothing that a client would write is one", () => {
+    const key = assignedKey(123_456)
+    const said = AssignedKey.parse(key)
+    assert.deepStrictEqual(said, { afterIndex: 123_456, fingerprint: "f".repeat(11) })
+    assert.isTrue(said !== undefined && AssignedKey.isOf(said, "f".repeat(43)))
+    assert.isFalse(said !== undefined && AssignedKey.isOf(said, "g".repeat(43)))
+    assert.isAtMost(key.length, 80)
+    for (const other of [
+      "",
+      "~",
+      "~1",
+      "~1.a",
+      "~1.a.b.c",
+      "~1.A.b",
+      " ~1.a.b",
+      "~1.a.b\n",
+      crypto.randomUUID(),
+      `${key}x`
+    ]) {
+      assert.strictEqual(AssignedKey.parse(other), undefined, other)
+    }
+  })
+
+  it("makes a write one that is told again, and no more than its index is held", () => {
+    const leads = leader()
+    const key = assignedKey(0)
+    const first = leads.submit({ ...put("a", 1), assignedKey: key })
+    assert.deepStrictEqual(leads.machine.applied.assignedKeys.toArray(), [[Sessions.nameOf({ key }), 1]])
+    assert.strictEqual(leads.machine.applied.sessions.size, 0)
+    assert.deepStrictEqual(leads.submit({ ...put("a", 1), key }), { _tag: "Logged", replayedIndex: 1 })
+    if (first._tag === "Accepted") assert.deepStrictEqual(told(leads, 1), { _tag: "Accepted", answer: first.answer })
+    assert.strictEqual(leads.entries.length, 1)
+  })
+
+  it("makes no entry of what changes nothing, until a client has it", () => {
+    const { entries, submit } = leader()
+    submit({ ...put("a", 1), assignedKey: assignedKey(0) })
+    assert.strictEqual(submit({ ...put("a", 1), assignedKey: assignedKey(1) })._tag, "Unchanged")
+    const patch: Command = { _tag: "Patch", model: "Product", id: "x", data: {} }
+    assert.deepInclude(submit({ ...patch, assignedKey: assignedKey(1, "1") }), { _tag: "Rejected", entry: undefined })
+    assert.strictEqual(entries.length, 1)
+    // A client that sends it has been told that the first copy may still be done: a refusal must end that.
+    assert.strictEqual(submit({ ...patch, key: assignedKey(1, "1") })._tag, "Rejected")
+    submit(put("x", 1))
+    assert.deepStrictEqual(submit({ ...patch, assignedKey: assignedKey(1, "1") }), { _tag: "Logged", replayedIndex: 2 })
+  })
+
+  it("is forgotten when so many others have come, and is then said to have expired, never to be absent", () => {
+    const { machine, submit } = small()
+    const key = assignedKey(0, "ff")
+    submit({ ...put("a", 0), assignedKey: key })
+    for (let count = 1; count <= 3; count++) submit({ ...put("a", count), assignedKey: assignedKey(count) })
+    assert.strictEqual(machine.applied.assignedKeys.size, 3)
+    assert.strictEqual(machine.applied.assignedOrder.size, 3)
+    assert.deepStrictEqual(Sessions.find(machine.applied, { key }, 0), { _tag: "Expired" })
+    const copy: Command = { ...put("a", 0), key }
+    const expired = { _tag: "Rejected", rejection: { _tag: "KeyExpired" }, entry: undefined } as const
+    assert.deepStrictEqual(submit(copy), expired)
+    assert.deepStrictEqual(submit({ _tag: "Close", key }), expired)
+    // The first copy itself came too late: it was certainly not done, and can be sent again.
+    const late = submit({ ...put("a", 0), assignedKey: assignedKey(0, "ee") })
+    assert.deepStrictEqual(late, { ...expired, rejection: { _tag: "KeysExhausted" } })
+    // One that was assigned since is absent.
+    assert.strictEqual(Sessions.find(machine.applied, { key: assignedKey(1, "ee") }, 0), undefined)
+  })
+
+  it("is remembered by its number and by no time, and takes no room from the keys of clients", () => {
+    const { machine, submit } = leader()
+    const key = assignedKey(0)
+    submit({ ...put("a", 0), assignedKey: key })
+    submit(put("a", 1), { monotonicMs: 10 * Sessions.sessionLifetimeMs })
+    assert.deepInclude(Sessions.find(machine.applied, { key }, 10 * Sessions.sessionLifetimeMs), { _tag: "Logged" })
+  })
+
+  it("is in the snapshot and in the state hash, forgotten ones included", () => {
+    const { machine, submit } = small()
+    for (let count = 0; count < 5; count++) submit({ ...put("a", count), assignedKey: assignedKey(count) })
+    const other = leader()
+    for (let count = 0; count < 5; count++) other.submit(put("a", count))
+    assert.notStrictEqual(Tables.stateHash(machine.applied), Tables.stateHash(other.machine.applied))
+    const again = restored(machine.applied)
+    const ringOf = ({ assignedHorizon, assignedKeys, assignedKeysMax, assignedOrder }: Tables.Tables) => {
+      return { assignedHorizon, assignedKeysMax, keys: assignedKeys.toArray(), order: assignedOrder.toArray() }
+    }
+    assert.deepStrictEqual(ringOf(again), ringOf(machine.applied))
+    assert.strictEqual(again.assignedHorizon, 2)
+    assert.strictEqual(Tables.stateHash(again), Tables.stateHash(machine.applied))
+  })
+})
+
+describe("closing a key (HTTP contract, _operations)", () => {
+  const closed = { _tag: "Rejected", rejection: { _tag: "KeyClosed" }, entry: undefined } as const
+
+  it("of which nothing became ends it: no copy is done after that, with whatever fingerprint, and none is a replay", () => {
+    for (const key of ["k", AssignedKey.make({ afterIndex: 0, random: "0" })]) {
+      const leads = leader()
+      const { entries, machine, submit } = leads
+      assert.deepInclude(submit({ _tag: "Close", key }), { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
+      assert.strictEqual(entries.length, 1)
+      const copies: ReadonlyArray<Command> = [
+        { ...put("a", 1), key },
+        { ...put("a", 1), key, fingerprint: "f" },
+        { _tag: "Close", key }
+      ]
+      for (const copy of copies) {
+        const decision = submit(copy)
+        const result = decision._tag === "Logged" ? recalled(told(leads, 1), 1) : decision
+        assert.deepInclude(result, { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
+        assert.notProperty(result, "replayedIndex")
+      }
+      assert.strictEqual(entries.length, 1)
+      assert.strictEqual(Tables.get(machine.applied, "Product", "a"), undefined)
+      Machine.beginSpeculation(machine)
+      machine.applied = restored(machine.applied)
+      Machine.beginSpeculation(machine)
+      const again = submit({ ...put("a", 1), key, fingerprint: "f" })
+      if (again._tag !== "Logged") assert.deepStrictEqual(again, closed)
+      assert.strictEqual(entries.length, 1)
+    }
+  })
+
+  it("of which something became says what, and changes nothing", () => {
+    const { entries, submit } = leader()
+    const first = submit({ ...put("a", 1), key: "k", fingerprint: "f" })
+    const answer = first._tag === "Accepted" ? first.answer : undefined
+    assert.deepStrictEqual(submit({ _tag: "Close", key: "k" }), {
+      _tag: "Unchanged",
+      answer: answer!,
+      replayedIndex: 1
+    })
+    assert.strictEqual(entries.length, 1)
+  })
+})
