@@ -62,6 +62,17 @@ export const problemDefinitions = {
   draining: define({ status: 503, title: "Draining", members: certainlyNotDone, retryAfterSeconds: 1 }),
   "not-caught-up": define({ status: 503, title: "Not caught up", members: {}, retryAfterSeconds: 1 }),
   "too-stale": define({ status: 503, title: "Too stale", members: {}, retryAfterSeconds: 1 }),
+  // Until its code is mended, and until the history is there again: asking again does not help.
+  "projection-failed": define({
+    status: 503,
+    title: "Projection failed",
+    members: { projection: Schema.String }
+  }),
+  "projection-unavailable": define({
+    status: 503,
+    title: "Projection unavailable",
+    members: { projection: Schema.String }
+  }),
   "upgrade-required": define({ status: 503, title: "Upgrade required", members: certainlyNotDone }),
   "unknown-outcome": define({
     status: 504,

@@ -34,6 +34,8 @@ const statuses = {
   draining: 503,
   "not-caught-up": 503,
   "too-stale": 503,
+  "projection-failed": 503,
+  "projection-unavailable": 503,
   "upgrade-required": 503,
   "unknown-outcome": 504,
   "storage-full": 507

@@ -25,6 +25,8 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   draining: problem("draining", "d", definite),
   "not-caught-up": problem("not-caught-up", "d", {}),
   "too-stale": problem("too-stale", "d", {}),
+  "projection-failed": problem("projection-failed", "d", { projection: "p" }),
+  "projection-unavailable": problem("projection-unavailable", "d", { projection: "p" }),
   "upgrade-required": problem("upgrade-required", "d", definite),
   "unknown-outcome": problem("unknown-outcome", "d", { definite: false, key: "k" }),
   "storage-full": problem("storage-full", "d", definite)
