@@ -1,6 +1,14 @@
 /** Declare a model: its fields, where each is kept, what is unique, its version and path. */
-export { Class, type Described, describe, type Mode, type ModelClass, type Options } from "./Model/Class.ts"
-export type { Descriptor, EncodedRecord, FieldError, FieldSchema, Validate } from "./Model/Descriptor.ts"
+export {
+  Class,
+  type Described,
+  describe,
+  type Mode,
+  type ModelClass,
+  type Options,
+  type ReferenceOption
+} from "./Model/Class.ts"
+export type { Descriptor, EncodedRecord, FieldError, FieldSchema, Kept, Validate } from "./Model/Descriptor.ts"
 export {
   decimal,
   type Field,
@@ -11,3 +19,4 @@ export {
   type ReplicatedField,
   replicate
 } from "./Model/Field.ts"
+export type { BrokenRule, Reference, Rule, Rules, Writes } from "./Model/Rules.ts"

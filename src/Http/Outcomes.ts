@@ -3,7 +3,7 @@ import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutco
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { problemOfError } from "./DeclaredError.ts"
-import { invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
+import { declaredProblem, invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
 
 /** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
 export const problemOfRejection = (rejection: Rejection, key: string | undefined): Problem => {
@@ -18,6 +18,20 @@ export const problemOfRejection = (rejection: Rejection, key: string | undefined
       return problem("unique-violation", `Another ${rejection.model} has this ${rejection.field}`, {
         errors: [{ path: rejection.field, message: "is taken" }]
       })
+    case "RuleBroken":
+      return declaredProblem({ kind: rejection.rule, status: 409, title: "Rule broken", detail: rejection.message })
+    case "CommandOnly":
+      return problem("command-only", `${rejection.model} is not written like this, only by commands`, {})
+    case "AppendOnly":
+      return problem("append-only", `A record of ${rejection.model} is never changed or deleted`, {})
+    case "ReferenceMissing":
+      return problem("reference-missing", `There is no ${rejection.target} ${rejection.id}`, {
+        errors: [{ path: rejection.field, message: `names no ${rejection.target}` }]
+      })
+    case "Referenced": {
+      const { by, id, model } = rejection
+      return problem("referenced", `${model} ${id} is referred to by ${by.model} ${by.id}`, { by })
+    }
     case "VersionConflict":
       return problem("version-conflict", describeConflict(rejection.currentVersion), {
         currentVersion: rejection.currentVersion

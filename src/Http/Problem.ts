@@ -36,6 +36,15 @@ export const problemDefinitions = {
   "method-not-allowed": define({ status: 405, title: "Method not allowed", members: {} }),
   "unique-violation": define({ status: 409, title: "Value already taken", members: {} }),
   "already-exists": define({ status: 409, title: "Id already in use", members: {} }),
+  "rule-broken": define({ status: 409, title: "Rule broken", members: {} }),
+  "reference-missing": define({ status: 409, title: "Refers to nothing", members: {} }),
+  referenced: define({
+    status: 409,
+    title: "Still referred to",
+    // The first of the records that refer to it, and the field by which it does.
+    members: { by: Schema.Struct({ model: Schema.String, field: Schema.String, id: Schema.String }) }
+  }),
+  "append-only": define({ status: 409, title: "Never changed", members: {} }),
   "command-only": define({ status: 409, title: "Changed by commands only", members: {} }),
   // Of an idempotency key: nothing was done by this copy of the request. By an earlier one it may have been, if it expired.
   "operation-closed": define({ status: 409, title: "Operation closed", members: { key: Schema.String } }),

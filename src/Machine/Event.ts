@@ -14,4 +14,6 @@ export interface Event {
   readonly previousIndex: number
   /** The record after the change; for a deletion, the last one. */
   readonly data: EncodedRecord
+  /** It was not asked for: a record that this one refers to was deleted, by a later event of the same entry. */
+  readonly cascaded?: true
 }

@@ -5,6 +5,7 @@
  */
 import { invariant } from "../Invariant.ts"
 import type { EncodedRecord } from "../Model.ts"
+import * as FieldIndex from "./FieldIndex.ts"
 import { type Filter, isMet, type Operand } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import { join, type LocalPart } from "./LocalParts.ts"
@@ -12,7 +13,6 @@ import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
 import type { Row, Table } from "./Tables.ts"
-import * as UniqueIndex from "./UniqueIndex.ts"
 
 /** The list asked for. */
 export interface ListRequest {
@@ -140,12 +140,12 @@ const lookUp = (
     if (operands === undefined) continue
     const { field } = filter
     // A field with an order of its own has an equality of its own, which the index does not know.
-    const isUnique = table.uniques.has(field) && comparators?.has(field) !== true
+    const isUnique = table.indexes.has(field) && comparators?.has(field) !== true
     if (field !== idField && !isUnique) continue
     const ids =
       field === idField
         ? operands.filter((operand) => typeof operand === "string")
-        : operands.flatMap((operand) => UniqueIndex.holders(table, field, operand))
+        : operands.flatMap((operand) => holdersOf(table, field, operand))
     return [...new Set(ids)].flatMap((id) => {
       const row = table.rows.get(id)
       return row === undefined ? [] : [[id, row] as const]
@@ -179,3 +179,9 @@ const keyOf = (source: ListSource, orderBy: ReadonlyArray<OrderBy>, listed: List
 /** Own members alone: a field may be called `constructor`. */
 const valueOf = (source: ListSource, { id, record }: ListedRow, field: string) =>
   field === source.idField ? id : Object.hasOwn(record, field) ? record[field] : undefined
+
+const holdersOf = ({ comparators, indexes }: Table, field: string, value: Operand): ReadonlyArray<string> => {
+  const index = indexes.get(field)
+  if (index === undefined) return []
+  return Array.from(FieldIndex.walk(index, FieldIndex.rangeOfValue(value), comparators.get(field)), ({ id }) => id)
+}

@@ -2,16 +2,19 @@
 import type * as SortedBTree from "sorted-btree"
 import { EmptyBTree } from "sorted-btree"
 
-/** Keys are all strings, ordered by code unit, or all numbers. */
-export type OrderedMap<K extends string | number, V> = SortedBTree.default<K, V>
+/** Keys are in the order that the map was made with. */
+export type OrderedMap<K, V> = SortedBTree.default<K, V>
 
 /** The class is reached through an instance: Node, Bun and Deno disagree on the default export of a CommonJS package. */
-const Tree = EmptyBTree.constructor as unknown as new <K extends string | number, V>(
+const Tree = EmptyBTree.constructor as unknown as new <K, V>(
   entries: undefined,
   compare: (a: K, b: K) => number
 ) => OrderedMap<K, V>
 
-const compare = (a: string | number, b: string | number): number => (a < b ? -1 : a > b ? 1 : 0)
+const compareScalars = (a: string | number, b: string | number): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** An empty map. */
-export const make = <K extends string | number, V>(): OrderedMap<K, V> => new Tree<K, V>(undefined, compare)
+/** An empty map, whose keys are all strings, ordered by code unit, or all numbers. */
+export const make = <K extends string | number, V>(): OrderedMap<K, V> => new Tree<K, V>(undefined, compareScalars)
+
+/** An empty map in an order of its own, which must be total. */
+export const makeBy = <K, V>(compare: (a: K, b: K) => number): OrderedMap<K, V> => new Tree<K, V>(undefined, compare)

@@ -36,12 +36,14 @@ export const apply = (overlay: Overlay, operation: Operation): Result.Result<Ope
   const { at, author, events, tables } = overlay
   const decided = decideOperation(tables, operation, at, author)
   if (Result.isFailure(decided)) return Result.fail(decided.failure)
-  const { answer, event } = decided.success
-  if (event === undefined) return Result.succeed(answer)
-  if (events.length === entryEventsMax) return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
-  overlay.bytesCount += JSON.stringify(event).length
-  if (overlay.bytesCount > entryBytesMax) return Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
-  events.push(event)
-  evolveEvent(tables, at.index, event)
+  const { answer, events: own } = decided.success
+  if (events.length + own.length > entryEventsMax) {
+    return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
+  }
+  const bytesCount = own.reduce((count, event) => count + JSON.stringify(event).length, overlay.bytesCount)
+  if (bytesCount > entryBytesMax) return Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+  overlay.bytesCount = bytesCount
+  events.push(...own)
+  for (const event of own) evolveEvent(tables, at.index, event)
   return Result.succeed(answer)
 }

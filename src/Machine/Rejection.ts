@@ -14,6 +14,27 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "NotFound"; readonly model: string; readonly id?: string }
   | { readonly _tag: "AlreadyExists"; readonly model: string; readonly id: string }
   | { readonly _tag: "UniqueViolation"; readonly model: string; readonly field: string }
+  /** `rule` is the name of the problem that the model declares for it. */
+  | { readonly _tag: "RuleBroken"; readonly model: string; readonly rule: string; readonly message: string }
+  /** Only commands do this to the model's records. */
+  | { readonly _tag: "CommandOnly"; readonly model: string }
+  /** Nobody changes or deletes the model's records. */
+  | { readonly _tag: "AppendOnly"; readonly model: string }
+  /** The record's `field` names a record of `target` that is not there. */
+  | {
+      readonly _tag: "ReferenceMissing"
+      readonly model: string
+      readonly field: string
+      readonly target: string
+      readonly id: string
+    }
+  /** The record cannot be deleted: `by` refers to it, the first of those that do. */
+  | {
+      readonly _tag: "Referenced"
+      readonly model: string
+      readonly id: string
+      readonly by: { readonly model: string; readonly field: string; readonly id: string }
+    }
   /** `currentVersion` is null where there is no record. */
   | { readonly _tag: "VersionConflict"; readonly currentVersion: number | null }
   | { readonly _tag: "TooLarge"; readonly limit: "bytes" | "events" | "steps"; readonly max: number }

@@ -4,10 +4,10 @@
  */
 import { Result } from "effect"
 import type { Descriptor } from "../Model.ts"
+import * as FieldIndex from "./FieldIndex.ts"
 import { isRecord } from "./Json.ts"
 import * as Sessions from "./Sessions.ts"
 import * as Tables from "./Tables.ts"
-import * as UniqueIndex from "./UniqueIndex.ts"
 
 /** One piece of a snapshot. `State` comes first, and each `Table` before its rows and tombstones. */
 export type Piece =
@@ -143,7 +143,7 @@ const putNext = (
   return Result.succeed(tables)
 }
 
-/** Unique indexes are built anew with the rows, since the code that says what is unique may differ. */
+/** Indexes are built anew with the rows, since the code that says what is indexed may differ. */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
   { _tag, hash, ...state }: Extract<Piece, { readonly _tag: "State" }>
@@ -161,7 +161,7 @@ const put = (tables: Tables.Tables, piece: Exclude<Piece, { readonly _tag: "Stat
 }
 
 const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly model: string }>): void => {
-  const table = tables.byModel.get(piece.model) ?? Tables.makeTable([])
+  const table = tables.byModel.get(piece.model) ?? Tables.makeTable()
   tables.byModel.set(piece.model, table)
   switch (piece._tag) {
     case "Table":
@@ -171,7 +171,7 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
       break
     case "Row":
       table.rows.set(piece.id, piece.row)
-      UniqueIndex.insert(table, piece.id, piece.row.data)
+      FieldIndex.move(table, piece.id, undefined, piece.row.data)
       break
     case "Tombstone":
       table.tombstones.set(piece.id, piece.tombstone)

@@ -3,8 +3,12 @@
  * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
  */
 import type { Descriptor, EncodedRecord } from "../Model.ts"
+import { compareDecimals } from "./Decimal.ts"
+import * as FieldIndex from "./FieldIndex.ts"
 import type { LocalPart } from "./LocalParts.ts"
+import type { Comparators } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
+import * as References from "./References.ts"
 import { defaultAssignedKeysMax, type Session } from "./Sessions.ts"
 import * as StateHash from "./StateHash.ts"
 
@@ -27,8 +31,10 @@ export interface Tombstone {
 /** The records of one model. */
 export interface Table {
   readonly rows: OrderedMap.OrderedMap<string, Row>
-  /** By unique field: value and id together, in order. The log may put two ids under one value; `decide` never does. */
-  readonly uniques: ReadonlyMap<string, OrderedMap.OrderedMap<string, string>>
+  /** By field: the unique and the indexed ones, and those that name a record of another model. */
+  readonly indexes: ReadonlyMap<string, FieldIndex.FieldIndex>
+  /** By field, where its texts have an order of their own. */
+  readonly comparators: Comparators
   readonly tombstones: OrderedMap.OrderedMap<string, Tombstone>
   /** By sequence: the ids of the tombstones, oldest first. */
   readonly tombstoneOrder: OrderedMap.OrderedMap<number, string>
@@ -44,6 +50,8 @@ export interface Table {
 /** All tables of one log, and what the machine knows besides. */
 export interface Tables {
   readonly descriptors: ReadonlyMap<string, Descriptor>
+  /** By model: the references of all models that point to it. */
+  readonly referrers: References.Referrers
   /** Also of models that this node has no code for. */
   readonly byModel: Map<string, Table>
   /** By principal and key; and the same keys by the index of their entry, oldest first. */
@@ -73,7 +81,8 @@ export const make = (
   options: { readonly tombstonesMax?: number; readonly assignedKeysMax?: number } = {}
 ): Tables => ({
   descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
-  byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor.uniqueFields)])),
+  referrers: References.referrersOf(descriptors),
+  byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor)])),
   sessions: OrderedMap.make(),
   sessionOrder: OrderedMap.make(),
   assignedKeys: OrderedMap.make(),
@@ -87,17 +96,22 @@ export const make = (
   index: 0
 })
 
-/** An empty table. */
-export const makeTable = (uniqueFields: ReadonlyArray<string>): Table => ({
-  rows: OrderedMap.make(),
-  uniques: new Map(uniqueFields.map((field) => [field, OrderedMap.make()])),
-  tombstones: OrderedMap.make(),
-  tombstoneOrder: OrderedMap.make(),
-  localParts: OrderedMap.make(),
-  nextTombstoneSequence: 0,
-  versionFloor: 0,
-  modelVersion: 0
-})
+/** An empty table, without indexes where this node has no code for the model. */
+export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "decimalFields">): Table => {
+  const comparators: Comparators = new Map((descriptor?.decimalFields ?? []).map((field) => [field, compareDecimals]))
+  const indexed = descriptor?.indexedFields ?? []
+  return {
+    rows: OrderedMap.make(),
+    indexes: new Map(indexed.map((field) => [field, FieldIndex.make(comparators.get(field))])),
+    comparators,
+    tombstones: OrderedMap.make(),
+    tombstoneOrder: OrderedMap.make(),
+    localParts: OrderedMap.make(),
+    nextTombstoneSequence: 0,
+    versionFloor: 0,
+    modelVersion: 0
+  }
+}
 
 /** The same state, to change or to keep while the other changes: speculation, a snapshot, a consistent read. */
 export const clone = (tables: Tables): Tables => ({
@@ -113,7 +127,7 @@ export const clone = (tables: Tables): Tables => ({
 const cloneTable = (table: Table): Table => ({
   ...table,
   rows: table.rows.clone(),
-  uniques: new Map(Array.from(table.uniques, ([field, index]) => [field, index.clone()])),
+  indexes: new Map(Array.from(table.indexes, ([field, index]) => [field, index.clone()])),
   tombstones: table.tombstones.clone(),
   tombstoneOrder: table.tombstoneOrder.clone(),
   localParts: table.localParts.clone()

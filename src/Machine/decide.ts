@@ -130,8 +130,8 @@ const decideAll = (
     case "Put":
     case "Patch":
     case "Delete":
-      return Result.map(decideOperation(tables, command, at, "request"), ({ answer, event }) => ({
-        events: event === undefined ? [] : [event],
+      return Result.map(decideOperation(tables, command, at, "request"), ({ answer, events }) => ({
+        events,
         operations: [answer]
       }))
   }

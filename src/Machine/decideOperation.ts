@@ -1,17 +1,19 @@
-/** What one operation becomes: an event and an answer, or a rejection. Pure. The rules of HTTP.md, without its statuses. */
+/** What one operation becomes: events and an answer, or a rejection. Pure. The rules of HTTP.md, without its statuses. */
 import { Result } from "effect"
+import { invariant } from "../Invariant.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import type { Circumstances, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
+import * as FieldIndex from "./FieldIndex.ts"
 import { canonical, depthMax, isRecord, isTooDeep, mergePatch } from "./Json.ts"
+import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
-import * as UniqueIndex from "./UniqueIndex.ts"
 
-/** One decided operation; without an event it changes nothing. */
+/** One decided operation; without events it changes nothing. The last event is its own, those before it are cascaded. */
 export interface DecidedOperation {
-  readonly event: Event | undefined
+  readonly events: ReadonlyArray<Event>
   readonly answer: OperationAnswer
 }
 
@@ -24,7 +26,9 @@ export interface KnownModel {
 }
 
 interface Target extends KnownModel {
-  readonly index: number
+  readonly tables: Tables
+  readonly at: Circumstances
+  readonly author: Author
 }
 
 /** Whose operation it is: a client's own, or that of a declared command, which may do what a client may not. */
@@ -41,13 +45,15 @@ export const known = (tables: Tables, model: string): Result.Result<KnownModel, 
 }
 
 /** Decides one operation on tables that hold all operations before it. */
-export const decideOperation = (tables: Tables, operation: Operation, at: Circumstances, _author: Author): Decided => {
+export const decideOperation = (tables: Tables, operation: Operation, at: Circumstances, author: Author): Decided => {
   const model = known(tables, operation.model)
   if (Result.isFailure(model)) return Result.fail(model.failure)
-  const target = { ...model.success, index: at.index }
+  const target = { ...model.success, tables, at, author }
+  const notAllowed = forbidden(target, operation)
+  if (notAllowed !== undefined) return Result.fail(notAllowed)
   switch (operation._tag) {
     case "Create":
-      return decideCreate(target, operation, at.newId)
+      return decideCreate(target, operation)
     case "Put":
       return decidePut(target, operation)
     case "Patch":
@@ -57,8 +63,18 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
   }
 }
 
-const decideCreate = (target: Target, create: Create, newId: () => string): Decided =>
-  Result.flatMap(withId(target, create.data, create.id, newId), ({ data, id }) =>
+/** What nobody may do to the model's records, or no request; a PUT may be either, and is what it would come to. */
+const forbidden = ({ author, descriptor, table }: Target, operation: Operation): Rejection | undefined => {
+  const { name: model, writes } = descriptor
+  const creates = operation._tag === "Create" || (operation._tag === "Put" && !table.rows.has(operation.id))
+  if (operation._tag !== "Create" && writes.change === "never") return { _tag: "AppendOnly", model }
+  const isForCommands =
+    (creates && writes.create === "commands") || (operation._tag !== "Create" && writes.change === "commands")
+  return isForCommands && author !== "command" ? { _tag: "CommandOnly", model } : undefined
+}
+
+const decideCreate = (target: Target, create: Create): Decided =>
+  Result.flatMap(withId(target, create.data, create.id, target.at.newId), ({ data, id }) =>
     target.table.rows.has(id)
       ? refuse({ _tag: "AlreadyExists", model: create.model, id })
       : decideRecord(target, id, data)
@@ -86,21 +102,54 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
   )
 }
 
-const decideDelete = ({ descriptor, index, table }: Target, { id, ifMatch, model }: Delete): Decided => {
-  const row = table.rows.get(id)
+const decideDelete = (target: Target, { id, ifMatch, model }: Delete): Decided => {
+  const { at, tables } = target
+  const row = target.table.rows.get(id)
   if (failsCondition(row, ifMatch)) return versionConflict(row)
   if (row === undefined) return Result.fail({ _tag: "NotFound", model, id })
-  const version = row.version + 1
-  const { createdIndex, data } = row
-  const previousIndex = row.index
+  return Result.flatMap(References.endingWith(tables, { model, id }), (ending) =>
+    Result.map(
+      Result.all(ending.map((named, position) => endOf(target, named, position > 0))),
+      (events): DecidedOperation => {
+        const { createdIndex, data, version } = row
+        return {
+          events: events.toReversed(),
+          answer: { change: "deleted", model, id, version: version + 1, index: at.index, createdIndex, record: data }
+        }
+      }
+    )
+  )
+}
+
+/** The event that ends a record. A model that requests do not change loses nothing through another's deletion either. */
+const endOf = (
+  { author, tables }: Target,
+  { id, model }: { readonly id: string; readonly model: string },
+  isCascaded: boolean
+): Result.Result<Event, Rejection> => {
+  const found = known(tables, model)
+  if (Result.isFailure(found)) return Result.fail(found.failure)
+  const { descriptor, table } = found.success
+  if (descriptor.writes.change === "commands" && author !== "command") {
+    return Result.fail({ _tag: "CommandOnly", model })
+  }
+  const row = table.rows.get(id)
+  invariant(row !== undefined, `${model} ${id} is indexed and not there`)
   return Result.succeed({
-    event: { type: "deleted", model, modelVersion: descriptor.version, id, version, previousIndex, data },
-    answer: { change: "deleted", model, id, version, index, createdIndex, record: data }
+    type: "deleted",
+    model,
+    modelVersion: descriptor.version,
+    id,
+    version: row.version + 1,
+    previousIndex: row.index,
+    data: row.data,
+    ...(isCascaded ? { cascaded: true } : {})
   })
 }
 
-/** The record as it shall be: checked by the model, its unique fields free, and different from what is there. */
-const decideRecord = ({ descriptor, index, table }: Target, id: string, asked: EncodedRecord): Decided => {
+/** The record as it shall be: valid, different from what is there, and keeping every rule of the model. */
+const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided => {
+  const { at, descriptor, table } = target
   const checked = descriptor.codecs.record(asked)
   if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
   const data = checked.success
@@ -118,17 +167,29 @@ const decideRecord = ({ descriptor, index, table }: Target, id: string, asked: E
       createdIndex,
       record: row.data
     } as const
-    return Result.succeed({ event: undefined, answer })
+    return Result.succeed({ events: [], answer })
   }
-  const taken = descriptor.uniqueFields.find((field) => UniqueIndex.holder(table, field, data, id) !== undefined)
-  if (taken !== undefined) return Result.fail({ _tag: "UniqueViolation", model, field: taken })
+  const broken = brokenBy(target, id, data)
+  if (broken !== undefined) return Result.fail(broken)
   const last = row ?? table.tombstones.get(id) ?? { version: table.versionFloor, index: 0 }
   const version = last.version + 1
   const type = row === undefined ? "created" : "updated"
+  const createdIndex = row?.createdIndex ?? at.index
   return Result.succeed({
-    event: { type, model, modelVersion: descriptor.version, id, version, previousIndex: last.index, data },
-    answer: { change: type, model, id, version, index, createdIndex: row?.createdIndex ?? index, record: data }
+    events: [{ type, model, modelVersion: descriptor.version, id, version, previousIndex: last.index, data }],
+    answer: { change: type, model, id, version, index: at.index, createdIndex, record: data }
   })
+}
+
+/** The first rule that a valid record breaks: one of its own, a value that another has, a record that is not there. */
+const brokenBy = ({ descriptor, table, tables }: Target, id: string, data: EncodedRecord): Rejection | undefined => {
+  const model = descriptor.name
+  const broken = descriptor.brokenRule(data)
+  if (broken !== undefined) return { _tag: "RuleBroken", model, ...broken }
+  const isTaken = (field: string) => FieldIndex.holder(table, field, FieldIndex.valueOf(data, field), id) !== undefined
+  const taken = descriptor.uniqueFields.find(isTaken)
+  if (taken !== undefined) return { _tag: "UniqueViolation", model, field: taken }
+  return References.missing(tables, descriptor, data)
 }
 
 /** The data with its id in it. An id beside the data and another within it contradict each other. */

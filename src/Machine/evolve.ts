@@ -4,13 +4,13 @@
  */
 import type { Answer, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
+import * as FieldIndex from "./FieldIndex.ts"
 import { canonical } from "./Json.ts"
 import { setLocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateHash from "./StateHash.ts"
 import { makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
-import * as UniqueIndex from "./UniqueIndex.ts"
 
 /** Applies one decided transaction as the entry at `index`. */
 export const evolve = (tables: Tables, entry: { readonly index: number; readonly transaction: Transaction }): void => {
@@ -53,8 +53,8 @@ export const evolveEvent = (tables: Tables, index: number, event: Event): Operat
 }
 
 /** The answer that `decide` gave, told from its events, and from what it noted of operations without one. */
-export const answerOf = ({ outcome, timeMs }: Transaction, changed: ReadonlyArray<OperationAnswer>): Answer => {
-  const operations = [...changed]
+export const answerOf = ({ events, outcome, timeMs }: Transaction, changed: ReadonlyArray<OperationAnswer>): Answer => {
+  const operations = changed.filter((_, at) => events[at]?.cascaded !== true)
   if (outcome._tag === "Accepted" && outcome.value !== undefined)
     return { timeMs, operations: [], value: outcome.value }
   const unchanged = outcome._tag === "Accepted" ? (outcome.unchanged ?? []) : []
@@ -65,25 +65,26 @@ export const answerOf = ({ outcome, timeMs }: Transaction, changed: ReadonlyArra
 const tableOf = (tables: Tables, model: string): Table => {
   const found = tables.byModel.get(model)
   if (found !== undefined) return found
-  const made = makeTable([])
+  const made = makeTable()
   tables.byModel.set(model, made)
   return made
 }
 
 const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number, index: number): void => {
-  removeRow(tables, table, event, table.rows.get(event.id))
+  const before = table.rows.get(event.id)
+  if (before !== undefined) StateHash.remove(tables.hash, rowElement(event, before))
   removeTombstone(tables, table, event.model, event.id)
   const { data, modelVersion, version } = event
   const row: Row = { version, createdIndex, index, modelVersion, data }
   table.rows.set(event.id, row)
-  UniqueIndex.insert(table, event.id, data)
+  FieldIndex.move(table, event.id, before?.data, data)
   StateHash.add(tables.hash, rowElement(event, row))
 }
 
 const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefined): void => {
   if (row === undefined) return
   table.rows.delete(event.id)
-  UniqueIndex.remove(table, event.id, row.data)
+  FieldIndex.move(table, event.id, row.data, undefined)
   StateHash.remove(tables.hash, rowElement(event, row))
 }
 

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import type { VariantSchema } from "effect/schema"
 import { invariant } from "../Invariant.ts"
-import { type Descriptor, type FieldSchema, validator } from "./Descriptor.ts"
+import { type Descriptor, type FieldSchema, type Kept, validator } from "./Descriptor.ts"
 import {
   type Field,
   isDecimal,
@@ -14,6 +14,7 @@ import {
   variants
 } from "./Field.ts"
 import { pathOfName } from "./Path.ts"
+import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
 
 /** The mode of a model as a whole; `fields` when its fields alone say it. */
 export type Mode = "replicate" | "local" | "fields"
@@ -71,12 +72,47 @@ type UniqueName<F, Bare> = {
       : never
 }[keyof F]
 
+/** The fields that may be indexed: those of the record as one log keeps it whole. */
+type IndexName<F, Bare> =
+  | UniqueName<F, Bare>
+  | { [K in keyof F]: F[K] extends Schema.Top ? (Bare extends "local" ? K : never) : never }[keyof F]
+
+/** The fields that may hold the id of another record: replicated texts. */
+type ReferenceName<F, Bare> = {
+  [K in keyof F]: (F[K] extends ReplicatedField<infer S> ? S : F[K]) extends {
+    readonly Encoded: string | null | undefined
+  }
+    ? Extract<K, UniqueName<F, Bare>>
+    : never
+}[keyof F]
+
+/** A record as its log holds it, decoded: of a mixed model the replicated part. */
+type KeptRecord<F extends Fields, Bare> = VariantSchema.Extract<
+  Bare extends "local" ? "local" : "replicated",
+  VariantSchema.Struct<Lift<F, Bare>>
+>["Type"]
+
+/** Where a reference of a model points to. */
+export interface ReferenceOption {
+  /** The other model; by its name where its class is not there yet, or is the one that is being declared. */
+  readonly model: Described<"replicated" | "mixed"> | string
+  readonly onDelete: Reference["onDelete"]
+}
+
 /** What a model says besides its fields. */
-export interface Options<M extends Mode, F> {
+export interface Options<M extends Mode, F extends Fields> {
   /** What bare fields are. Without it, one replicated field makes them replicated. */
   readonly mode?: M
-  /** Replicated fields whose value no two records share. */
+  /** Replicated fields whose value no two records share; absent and null are no values. */
   readonly unique?: ReadonlyArray<UniqueName<F, BareMode<F, M>>>
+  /** Fields by which lists find records without looking at all of them. Unique fields and references are among them. */
+  readonly indexes?: ReadonlyArray<IndexName<F, BareMode<F, M>>>
+  /** Fields that hold the id of a record that must be there; absent and null name none. */
+  readonly references?: { readonly [K in ReferenceName<F, BareMode<F, M>>]?: ReferenceOption }
+  /** What must hold of every record, whoever writes it. It must be quick, and depend on nothing but the record. */
+  readonly check?: Rules<KeptRecord<F, BareMode<F, M>>>
+  /** Who creates records, and who changes and deletes them; anyone unless said. `change: "never"` is append-only. */
+  readonly writes?: Partial<Writes>
   /** Its place under `/api`; by default the name in kebab case, plural. */
   readonly path?: string
   /** The version of the record's shape, at least 1. A node with an older one does not write this model. */
@@ -90,11 +126,13 @@ export type ModelClass<Self, F extends VariantSchema.Struct.Fields> = VariantSch
   Schema.Struct<VariantSchema.ExtractFields<"row", F, true>>,
   Variant,
   "row"
-> & { readonly [V in Variant]: VariantSchema.Extract<V, VariantSchema.Struct<F>> } & Described
+> & { readonly [V in Variant]: VariantSchema.Extract<V, VariantSchema.Struct<F>> } & Described<KeptAs<F>>
+
+type KeptAs<F> = [Extract<F[keyof F], Marked<"replicate">>] extends [never] ? "local" : "replicated" | "mixed"
 
 /** Anything that {@link describe} knows. */
-export interface Described {
-  readonly "~lithair/model": Descriptor
+export interface Described<Mode extends Kept = Kept> {
+  readonly "~lithair/model": Descriptor<Mode>
 }
 
 /** The descriptor of a model. */
@@ -126,6 +164,15 @@ const describeFields = (
   const version = options.version ?? 1
   invariant(Number.isSafeInteger(version) && version >= 1, `Model "${name}" must have an integral version from 1 on`)
   const local = options.mode === "local" || (options.mode !== "replicate" && replicatedFields.length === 0)
+  const uniqueFields = (options.unique ?? []) as ReadonlyArray<string>
+  const references = referencesOf(options)
+  const writes: Writes = { create: "anyone", change: "anyone", ...options.writes }
+  const byCommands = writes.create === "commands" || writes.change === "commands"
+  invariant(!local || !byCommands, `Model "${name}" is local: no command writes it`)
+  const cascades = references.some(({ onDelete }) => onDelete === "cascade")
+  invariant(!cascades || writes.change !== "never", `Model "${name}" is append-only: no deletion cascades to it`)
+  const shape = local ? shapes.local : shapes.replicated
+  const { check, names } = checkerOf(name, shape, options.check as Rules<never> | undefined)
   return {
     name,
     path: options.path ?? pathOfName(name),
@@ -134,12 +181,26 @@ const describeFields = (
     idField,
     replicatedFields,
     localFields,
-    uniqueFields: (options.unique ?? []) as ReadonlyArray<string>,
+    uniqueFields,
+    indexedFields: [
+      ...new Set([...uniqueFields, ...references.map(({ field }) => field), ...((options.indexes ?? []) as [])])
+    ],
+    references,
+    writes,
+    ruleNames: names,
+    brokenRule: check,
     decimalFields: Object.keys(shown).filter((field) => isDecimal(shown[field]!)),
     fields: shown,
-    codecs: { record: validator(local ? shapes.local : shapes.replicated), localPart: validator(shapes.local) }
+    codecs: { record: validator(shape), localPart: validator(shapes.local) }
   }
 }
+
+const referencesOf = (options: Options<Mode, Fields>): ReadonlyArray<Reference> =>
+  Object.entries<ReferenceOption | undefined>(options.references ?? {}).flatMap(([field, reference]) => {
+    if (reference === undefined) return []
+    const { model, onDelete } = reference
+    return [{ field, model: typeof model === "string" ? model : describe(model).name, onDelete }]
+  })
 
 /**
  * Declares a model.

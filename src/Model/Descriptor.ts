@@ -1,5 +1,6 @@
 /** What the rest of the library knows of a model at run time: names, modes, and checks of encoded data. */
 import { Result, Schema, SchemaIssue } from "effect"
+import type { BrokenRule, Reference, Writes } from "./Rules.ts"
 
 /** A record, or a part of one, as JSON: what the log, the tables and the wire carry. */
 export interface EncodedRecord {
@@ -18,16 +19,27 @@ export type Validate = (data: unknown) => Result.Result<EncodedRecord, ReadonlyA
 /** A field's schema: what a model declares of it. No service may be needed to decode or encode. */
 export type FieldSchema = Schema.Codec<unknown, unknown>
 
+/** Where the records of a model are kept: by the cluster, by the cluster and each node, or by each node alone. */
+export type Kept = "replicated" | "mixed" | "local"
+
 /** A model at run time. */
-export interface Descriptor {
+export interface Descriptor<Mode extends Kept = Kept> {
   readonly name: string
   readonly path: string
   readonly version: number
-  readonly mode: "replicated" | "mixed" | "local"
+  readonly mode: Mode
   readonly idField: string
   readonly replicatedFields: ReadonlyArray<string>
   readonly localFields: ReadonlyArray<string>
   readonly uniqueFields: ReadonlyArray<string>
+  /** Fields by which records are found without looking at all: the unique ones, the references, and those asked for. */
+  readonly indexedFields: ReadonlyArray<string>
+  readonly references: ReadonlyArray<Reference>
+  readonly writes: Writes
+  /** The problems that answer a broken rule of the model. */
+  readonly ruleNames: ReadonlyArray<string>
+  /** The rule that a valid record breaks, if it breaks one. */
+  readonly brokenRule: (record: EncodedRecord) => BrokenRule | undefined
   /** Fields whose text is a decimal number, and is ordered as one. */
   readonly decimalFields: ReadonlyArray<string>
   /** Every field as an answer shows it. */

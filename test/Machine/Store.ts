@@ -23,8 +23,11 @@ export class Product extends Model.Class<Product>("Product")(
 export const descriptors = [Model.describe(User), Model.describe(Product)]
 
 /** A machine that leads alone: everything decided commits at once, and every entry is kept. Its clocks stand at the index unless told. */
-export const leader = (procedures: Procedure.Procedures = Procedure.none) => {
-  const machine = Machine.make(descriptors, procedures)
+export const leader = (
+  procedures: Procedure.Procedures = Procedure.none,
+  models: ReadonlyArray<Model.Descriptor> = descriptors
+) => {
+  const machine = Machine.make(models, procedures)
   Machine.beginSpeculation(machine)
   const entries: Array<{ readonly index: number; readonly payload: Uint8Array }> = []
   let ids = 0

@@ -92,7 +92,7 @@ describe("evolve after decide", () => {
           .rows.valuesArray()
           .map((row) => row.data.email)
         assert.strictEqual(new Set(emails).size, emails.length, `seed ${seed}`)
-        assert.strictEqual(machine.applied.byModel.get("User")!.uniques.get("email")!.size, emails.length)
+        assert.strictEqual(machine.applied.byModel.get("User")!.indexes.get("email")!.size, emails.length)
       })
     }
   })

@@ -86,7 +86,7 @@ it("a unique field is a replicated one, or the model does not compile", () => {
 })
 
 it("the descriptor tells name, path, mode and fields", () => {
-  const { codecs: _, fields, ...user } = Model.describe(User)
+  const { brokenRule: _, codecs: __, fields, ...user } = Model.describe(User)
   assert.deepStrictEqual(Object.keys(fields), ["id", "email", "cacheData"])
   assert.deepStrictEqual(user, {
     name: "User",
@@ -97,6 +97,10 @@ it("the descriptor tells name, path, mode and fields", () => {
     replicatedFields: ["email"],
     localFields: ["cacheData"],
     uniqueFields: ["email"],
+    indexedFields: ["email"],
+    references: [],
+    writes: { create: "anyone", change: "anyone" },
+    ruleNames: [],
     decimalFields: []
   })
   assert.deepStrictEqual(Model.describe(Product).replicatedFields, ["name", "price", "category"])

@@ -1,0 +1,98 @@
+/**
+ * Fields that hold the id of a record of another model: whether it is there, and what ends with it when it is deleted.
+ * Pure, and for `decide` alone: `evolve` takes the deletions that a deletion led to like any other events.
+ */
+import { Result } from "effect"
+import { invariant } from "../Invariant.ts"
+import type { Descriptor, EncodedRecord, Reference } from "../Model.ts"
+import * as FieldIndex from "./FieldIndex.ts"
+import type { Rejection } from "./Rejection.ts"
+import type { Table, Tables } from "./Tables.ts"
+import { entryEventsMax } from "./Transaction.ts"
+
+/** A reference, seen from the model that it points to: `model` is the one whose field it is. */
+export type Referrer = Reference
+
+/** By the model that is referred to. */
+export type Referrers = ReadonlyMap<string, ReadonlyArray<Referrer>>
+
+/** A record by its name. */
+interface Named {
+  readonly model: string
+  readonly id: string
+}
+
+/** What the models say of each other. A reference to a model that the cluster does not hold is a mistake in the code. */
+export const referrersOf = (descriptors: ReadonlyArray<Descriptor>): Referrers => {
+  const referrers = new Map<string, Array<Referrer>>()
+  for (const { name, references } of descriptors) {
+    for (const { field, model: target, onDelete } of references) {
+      const known = descriptors.some((descriptor) => descriptor.name === target && descriptor.mode !== "local")
+      invariant(known, `Model "${name}" refers to "${target}" by "${field}", but no replicated model has this name`)
+      referrers.set(target, [...(referrers.get(target) ?? []), { model: name, field, onDelete }])
+    }
+  }
+  return referrers
+}
+
+/** The first reference of a record that names nothing. A record may name itself. */
+export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
+  for (const { field, model: target } of descriptor.references) {
+    const id = FieldIndex.valueOf(data, field)
+    if (id === null || tables.byModel.get(target)?.rows.has(String(id)) === true) continue
+    if (target === descriptor.name && id === data[descriptor.idField]) continue
+    return { _tag: "ReferenceMissing", model: descriptor.name, field, target, id: String(id) }
+  }
+  return undefined
+}
+
+/**
+ * The records that end when one is deleted: it, first, and those that refer to it with `cascade`, and so on. Refused
+ * where a record that does not end refers to one that does.
+ */
+export const endingWith = (tables: Tables, deleted: Named): Result.Result<ReadonlyArray<Named>, Rejection> => {
+  const ending: Array<Named> = [deleted]
+  const names = new Set([nameOf(deleted)])
+  // Grows while it is walked, so that each record that ends is asked for those that refer to it.
+  for (const { id, model } of ending) {
+    for (const { field, table, ...referrer } of referring(tables, model, "cascade")) {
+      for (const found of holders(table, field, id)) {
+        const next = { model: referrer.model, id: found }
+        if (names.has(nameOf(next))) continue
+        if (ending.length === entryEventsMax) {
+          return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
+        }
+        names.add(nameOf(next))
+        ending.push(next)
+      }
+    }
+  }
+  for (const { id, model } of ending) {
+    for (const { field, table, ...referrer } of referring(tables, model, "restrict")) {
+      for (const found of holders(table, field, id)) {
+        const by = { model: referrer.model, field, id: found }
+        if (!names.has(nameOf(by))) return Result.fail({ _tag: "Referenced", model, id, by })
+      }
+    }
+  }
+  return Result.succeed(ending)
+}
+
+/** The references to a model, with the tables of the models that have them. */
+const referring = (
+  tables: Tables,
+  model: string,
+  onDelete: Reference["onDelete"]
+): ReadonlyArray<Referrer & { readonly table: Table }> =>
+  (tables.referrers.get(model) ?? []).flatMap((referrer) => {
+    const table = tables.byModel.get(referrer.model)
+    return table === undefined || referrer.onDelete !== onDelete ? [] : [{ ...referrer, table }]
+  })
+
+function* holders(table: Table, field: string, id: string): Generator<string> {
+  const index = table.indexes.get(field)
+  if (index === undefined) return
+  for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(id), table.comparators.get(field))) yield key.id
+}
+
+const nameOf = ({ id, model }: Named): string => JSON.stringify([model, id])
