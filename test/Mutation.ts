@@ -30,47 +30,68 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 /** A mutant that never ends is no verdict. */
 const runTimeoutMs = 120_000
 
-/** A copy of the repository with one line broken, for as long as the scope lasts. Gives its directory. */
+/** A copy of the sources and the tests with one line broken, for as long as the scope lasts. Gives its directory. */
 export const mutant = (mutation: Mutation): Effect.Effect<string, MutationFailed, Scope.Scope> =>
-  Effect.gen(function* () {
-    const text = readFileSync(join(root, mutation.file), "utf8")
-    const count = text.split(mutation.find).length - 1
-    if (count !== 1) {
-      const message = `${mutation.file} holds this ${count} times, and not once: ${mutation.find}`
-      return yield* new MutationFailed({ message })
-    }
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-mutant-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-    )
-    for (const name of ["src", "test", "package.json", "tsconfig.json", "vitest.config.ts"]) {
-      cpSync(join(root, name), join(directory, name), { recursive: true })
-    }
-    symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
-    // A replacement may hold a dollar sign, which means something to `replace` unless a function gives it.
-    writeFileSync(
-      join(directory, mutation.file),
-      text.replace(mutation.find, () => mutation.replace)
-    )
-    return directory
-  })
+  Effect.tap(workspace, (directory) => writeMutant(directory, mutation))
 
-/** Runs these tests in a mutant's directory, and gives those that failed: by an assertion or a throw of their own. */
-export const failing = Effect.fnUntraced(function* (directory: string, tests: ReadonlyArray<NamedTest>) {
+/** What is broken, and the tests that are to notice. */
+export interface Noticed extends Mutation {
+  readonly tests: ReadonlyArray<NamedTest>
+}
+
+/**
+ * Breaks each line in a copy of its own, and runs its tests: all in one process, which loads what they share once. Gives
+ * for each the tests that failed, by an assertion or a throw of their own.
+ */
+export const failing = Effect.fnUntraced(function* (all: ReadonlyArray<Noticed>) {
+  const directory = yield* workspace
+  const copies = all.map((noticed, at) => ({ noticed, name: `copy-${at}-`.padEnd(12, "-") }))
+  yield* Effect.forEach(copies, ({ name, noticed }) => writeMutant(join(directory, name), noticed))
+  writeFileSync(
+    join(directory, "vitest.config.ts"),
+    `export default { test: { include: ["copy-*/test/**/*.test.ts"] } }`
+  )
+  const titles = all.flatMap(({ tests }) => tests.map(({ title }) => title.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")))
   const report = join(directory, "report.json")
-  const names = tests.map(({ title }) => title.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"))
   yield* execute(directory, [
     join(root, "node_modules/vitest/vitest.mjs"),
-    ...["run", "--no-cache", "--reporter=json", `--outputFile=${report}`, "-t", `(${names.join("|")})$`],
-    ...new Set(tests.map(({ file }) => file))
+    ...["run", "--no-cache", "--pool=threads", "--no-isolate", "--reporter=json", `--outputFile=${report}`],
+    ...["-t", `(${titles.join("|")})$`],
+    ...copies.flatMap(({ name, noticed }) => [...new Set(noticed.tests.map(({ file }) => `${name}/${file}`))])
   ])
   const failed = yield* Effect.try({
     try: () => failedOf(JSON.parse(readFileSync(report, "utf8"))),
-    catch: () => new MutationFailed({ message: `No report of ${names.join(", ")}` })
+    catch: () => new MutationFailed({ message: "The run left no report" })
   })
-  return tests.filter(({ file, title }) => {
-    return failed.some((each) => each.title === title && each.file.endsWith(`/${file}`))
-  })
+  return copies.map(({ name, noticed }) =>
+    noticed.tests.filter(({ file, title }) => {
+      return failed.some((each) => each.title === title && each.file.endsWith(`/${name}/${file}`))
+    })
+  )
+}, Effect.scoped)
+
+const workspace = Effect.gen(function* () {
+  const directory = yield* Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-mutant-"))),
+    (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+  )
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
+  cpSync(join(root, "package.json"), join(directory, "package.json"))
+  return directory
+})
+
+const writeMutant = Effect.fnUntraced(function* (directory: string, { file, find, replace }: Mutation) {
+  const text = readFileSync(join(root, file), "utf8")
+  const count = text.split(find).length - 1
+  if (count !== 1) {
+    return yield* new MutationFailed({ message: `${file} holds this ${count} times, and not once: ${find}` })
+  }
+  for (const name of ["src", "test"]) cpSync(join(root, name), join(directory, name), { recursive: true })
+  // A replacement may hold a dollar sign, which means something to `replace` unless a function gives it.
+  writeFileSync(
+    join(directory, file),
+    text.replace(find, () => replace)
+  )
 })
 
 /** The standard output of a module of the copy, run with these arguments until it ends well; else there is no verdict. */
