@@ -6,6 +6,7 @@
  * `~<index>.<random>.<fingerprint>`: the index in base 36; what makes the key unlike any other; and the beginning of the
  * request's fingerprint, by which another request with this key is known although no node remembers the first.
  */
+import { invariant } from "../Invariant.ts"
 
 /** What an assigned key says of itself. */
 export interface AssignedKey {
@@ -24,7 +25,11 @@ export const make = (options: {
   readonly afterIndex: number
   readonly random: string
   readonly fingerprint?: string | undefined
-}): string => `~${options.afterIndex.toString(36)}.${options.random}.${beginningOf(options.fingerprint ?? "")}`
+}): string => {
+  const key = `~${options.afterIndex.toString(36)}.${options.random}.${beginningOf(options.fingerprint ?? "")}`
+  invariant(pattern.test(key), `${key} would not be known as an assigned key`)
+  return key
+}
 
 /** What a key says, if it is one that a node may have assigned. */
 export const parse = (key: string): AssignedKey | undefined => {

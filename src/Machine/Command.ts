@@ -1,4 +1,5 @@
 /** What a client asks of the machine, as JSON data. Pure. Nothing here is checked yet: `decide` trusts none of it. */
+import type { Keyed } from "./Sessions.ts"
 
 /** A condition on the record (If-Match): one of these versions, or any. On an absent record it fails. */
 interface Conditional {
@@ -70,6 +71,12 @@ export interface Close {
 
 /** What is decided as one entry. */
 export type Command = (Operation | Transact | Call | Close) & Origin
+
+/** The key by which a command's outcome is remembered, and whose it is. */
+export const keyedOf = ({ assignedKey, key = assignedKey, principal }: Origin): Keyed | undefined => {
+  if (key === undefined) return undefined
+  return principal === undefined ? { key } : { key, principal }
+}
 
 /** The operations that a command says, in order: those of a declared one are not known before it is decided. */
 export const operationsOf = (command: Command): ReadonlyArray<Operation> => {

@@ -6,6 +6,7 @@
  * of it no more than the index of its entry is kept, and an outcome that is not kept is told again from the log.
  */
 import * as AssignedKey from "./AssignedKey.ts"
+import { keyedOf } from "./Command.ts"
 import type { Answer } from "./decide.ts"
 import type { Rejection } from "./Rejection.ts"
 import * as StateHash from "./StateHash.ts"
@@ -89,11 +90,9 @@ export const isFull = (tables: Tables, logAgeMs: number): boolean => {
 /** For `evolve`: drops what has expired, then notes the outcome of a transaction that has a key. */
 export const note = (tables: Tables, index: number, transaction: Transaction, answer: () => Answer): void => {
   dropExpired(tables, transaction.logAgeMs)
-  const { principal } = transaction
-  const key = transaction.key ?? transaction.assignedKey
-  if (key === undefined) return
-  const keyed = principal === undefined ? { key } : { key, principal }
-  if (AssignedKey.parse(key) === undefined) noteSession(tables, nameOf(keyed), index, transaction, answer)
+  const keyed = keyedOf(transaction)
+  if (keyed === undefined) return
+  if (AssignedKey.parse(keyed.key) === undefined) noteSession(tables, nameOf(keyed), index, transaction, answer)
   else noteAssigned(tables, nameOf(keyed), index)
 }
 

@@ -3,7 +3,7 @@
  * deciding side runs it. RAFT.md C17. The rejections of this file are no entries: the key has one, or gets none.
  */
 import * as AssignedKey from "./AssignedKey.ts"
-import type { Command } from "./Command.ts"
+import { type Command, keyedOf } from "./Command.ts"
 import type { Decision } from "./decide.ts"
 import type { Rejection } from "./Rejection.ts"
 import * as Sessions from "./Sessions.ts"
@@ -11,9 +11,10 @@ import type { Tables } from "./Tables.ts"
 
 /** The decision, if the key alone makes it. */
 export const decideKey = (tables: Tables, command: Command, logAgeMs: number): Decision | undefined => {
-  const key = command.key ?? command.assignedKey
-  if (key === undefined) return undefined
-  const known = Sessions.find(tables, { ...command, key }, logAgeMs)
+  const keyed = keyedOf(command)
+  if (keyed === undefined) return undefined
+  const { key } = keyed
+  const known = Sessions.find(tables, keyed, logAgeMs)
   if (known === undefined) {
     const isBounded = AssignedKey.parse(key) !== undefined
     return !isBounded && Sessions.isFull(tables, logAgeMs) ? refuse({ _tag: "KeysExhausted" }) : undefined

@@ -7,9 +7,12 @@ import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { Directory, type DirectoryMismatch } from "../EventStore/Directory.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
-import type { Command } from "../Machine/Command.ts"
-import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
+import * as AssignedKey from "../Machine/AssignedKey.ts"
+import { type Command, keyedOf } from "../Machine/Command.ts"
+import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import * as Machine from "../Machine/Machine.ts"
+import type { Keyed } from "../Machine/Sessions.ts"
+import type { Standing } from "../Machine/Standing.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
 import * as Attempts from "./Attempts.ts"
@@ -19,11 +22,11 @@ import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import type { NodeId } from "./Message.ts"
 import type { Administered, Administration, Order, OrderAnswer } from "./Order.ts"
-import { NotDone, type UnknownOutcome } from "./Outcome.ts"
+import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import * as Peering from "./Peering.ts"
 import { defaults, type RaftConfig } from "./RaftConfig.ts"
 import * as RaftNode from "./RaftNode.ts"
-import { recallFrom } from "./Recalling.ts"
+import * as Recalling from "./Recalling.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "./Recovering.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import { type Self, Transport } from "./Transport.ts"
@@ -31,6 +34,8 @@ import { type Self, Transport } from "./Transport.ts"
 /** How long a node that is to stop waits for the commands under way. */
 const drainTimeoutMs = 1_000
 const drainPollMs = 10
+/** The end of a UUIDv7 is 62 random bits. */
+const randomLength = 17
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = RaftNode.Answered<CommandResult>
@@ -42,8 +47,13 @@ export class Member extends Context.Service<
   Member,
   {
     readonly self: Self
-    /** Decides a command on the leader, wherever it is. `NotDone` is certain, of this attempt. */
+    /**
+     * Decides a command on the leader, wherever it is. `NotDone` is certain, of this attempt. One without a key is given
+     * one, which `UnknownOutcome` tells.
+     */
     readonly submit: (command: Command) => Effect.Effect<Answered, NotDone | UnknownOutcome>
+    /** What became of a key, linearizably: as the leader knows it, or as it is under way here. */
+    readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly standing: Standing }, NotDone>
     /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
     readonly readIndex: Effect.Effect<number, NotDone>
     /** Takes no more commands, waits until those under way here are answered, and hands leadership over. Reads go on. */
@@ -97,6 +107,8 @@ const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const machine = Machine.make(options.models)
   const history = Feed.make()
+  const recalling = Recalling.make({ feed: history.feed, machine })
+  const newId = options.newId ?? (() => uuidV7Unsafe())
   let clusterId: string | undefined
   let node: Node | undefined
 
@@ -124,7 +136,7 @@ const make = Effect.fnUntraced(function* (
       configurations,
       config: options.config ?? defaults,
       machine: ReplicatedMachine.make(machine, {
-        newId: options.newId ?? (() => uuidV7Unsafe()),
+        newId,
         monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
       }),
       onConfiguration: (configuration) => fork(announce(configuration)),
@@ -161,25 +173,38 @@ const make = Effect.fnUntraced(function* (
   let isDraining = false
   let underWayCount = 0
 
-  /** What a copy of a keyed command is told by the log alone is read from it. */
-  const told = ({ answer, index }: RaftNode.Answered<CommandResult | Logged>): Effect.Effect<Answered, NotDone> =>
-    answer._tag === "Logged"
-      ? Effect.map(
-          recallFrom({ feed: history.feed, tables: () => machine.applied }, answer.replayedIndex),
-          (known) => ({
-            index,
-            answer: recalled(known?.outcome, answer.replayedIndex)
-          })
-        )
-      : Effect.succeed({ index, answer })
+  const inquire = Effect.fnUntraced(function* (running: Node, keyed: Keyed, timeoutMs: number) {
+    const index = yield* withinTime(running.readIndex, timeoutMs)
+    return { _tag: "Inquired", index, standing: yield* recalling.standing(keyed) } as const
+  })
+
+  /** What this node knows to be committed; the leader knows no less. */
+  const committedIndex = (): number => {
+    const core = node?.core
+    return core === undefined ? 0 : Math.max(core.commitIndex, core.leaderCommit)
+  }
+
+  /** A key that says which request it is of makes its fingerprint unnecessary. */
+  const withKey = (command: Command): Command => {
+    if (command.key !== undefined) return command
+    const { fingerprint, ...rest } = command
+    const random = newId().slice(-randomLength)
+    return { ...rest, assignedKey: AssignedKey.make({ afterIndex: committedIndex(), random, fingerprint }) }
+  }
 
   const carryOut = (running: Node, order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> => {
     switch (order._tag) {
-      case "Decide":
-        return Effect.map(Effect.flatMap(running.submit(order.command, timeoutMs), told), (answered) => ({
-          _tag: "Decided",
-          ...answered
-        }))
+      case "Decide": {
+        const { command } = order
+        const decided = Effect.map(
+          Effect.flatMap(running.submit(command, timeoutMs), recalling.told),
+          (answered) => ({ _tag: "Decided", ...answered }) as const
+        )
+        const keyed = keyedOf(command)
+        return keyed === undefined ? decided : recalling.underWay(keyed, decided)
+      }
+      case "Inquire":
+        return inquire(running, order.keyed, timeoutMs)
       case "ChangeMembers":
         return Effect.map(running.changeMembers(order.change, timeoutMs), administered)
       case "TransferLeadership":
@@ -226,10 +251,33 @@ const make = Effect.fnUntraced(function* (
 
   return Member.of({
     self,
-    submit: (command) =>
-      Effect.map(give({ _tag: "Decide", command }, command.key !== undefined), (answer) => {
-        invariant(answer._tag === "Decided", "a command was not answered as one")
-        return answer
+    submit: (asked) =>
+      Effect.suspend(() => {
+        const command = withKey(asked)
+        const keyed = keyedOf(command)
+        invariant(keyed !== undefined, "a command was given no key")
+        // With a key that only this node knows a second copy could be refused, and told so, before the first is done.
+        return recalling.underWay(keyed, give({ _tag: "Decide", command }, command.key !== undefined)).pipe(
+          Effect.mapError((error) =>
+            error._tag === "UnknownOutcome" ? new UnknownOutcome({ message: error.message, key: keyed.key }) : error
+          ),
+          Effect.map((answer) => {
+            invariant(answer._tag === "Decided", "a command was not answered as one")
+            return answer
+          })
+        )
+      }),
+    inquire: (keyed) =>
+      Effect.suspend(() => {
+        const isUnderWay = recalling.isUnderWay(keyed)
+        return give({ _tag: "Inquire", keyed }, true).pipe(
+          Effect.mapError(({ message }) => new NotDone({ reason: "no-quorum", message })),
+          Effect.map((answer) => {
+            invariant(answer._tag === "Inquired", "an inquiry was not answered as one")
+            const { index, standing } = answer
+            return { index, standing: standing._tag === "Absent" && isUnderWay ? pending : standing }
+          })
+        )
       }),
     administer: (order) =>
       Effect.map(give(order, false), (answer) => {
@@ -240,8 +288,9 @@ const make = Effect.fnUntraced(function* (
       leadership,
       isRepeatable: false,
       attempt: (_, timeoutMs) =>
-        Effect.suspend(() => node?.readIndex ?? Effect.fail(starting)).pipe(
-          Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.fail(lagging) })
+        withinTime(
+          Effect.suspend(() => node?.readIndex ?? Effect.fail(starting)),
+          timeoutMs
         )
     }),
     drain: Effect.suspend(() => {
@@ -263,6 +312,11 @@ const make = Effect.fnUntraced(function* (
     stopped: Deferred.await(stopped)
   })
 })
+
+const withinTime = (readIndex: Effect.Effect<number, NotDone>, timeoutMs: number) =>
+  Effect.timeoutOrElse(readIndex, { duration: timeoutMs, orElse: () => Effect.fail(lagging) })
+
+const pending: Standing = { _tag: "Pending" }
 
 const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
 

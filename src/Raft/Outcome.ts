@@ -15,5 +15,7 @@ export class NotDone extends Schema.TaggedError<NotDone>()("NotDone", {
 
 /** The write was proposed, and its entry may or may not be committed: losing it on one node proves nothing (Fig. 8). */
 export class UnknownOutcome extends Schema.TaggedError<UnknownOutcome>()("UnknownOutcome", {
+  /** By which its outcome can be asked for: the client's own, or the one that the node assigned. */
+  key: Schema.optionalKey(Schema.String),
   message: Schema.String
 }) {}

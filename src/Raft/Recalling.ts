@@ -1,35 +1,92 @@
-/** Outcomes that only the log of this node tells, read from it. RAFT.md C17. */
+/**
+ * What became of keyed commands, told by this node: by its tables, by its log where that alone knows, and by what is
+ * under way here. How new that must be is for the caller to see to. RAFT.md C17.
+ */
 import { Effect } from "effect"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
+import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
+import { isKeyClosed } from "../Machine/decideKey.ts"
+import type { Machine } from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
-import type { KeptOutcome } from "../Machine/Sessions.ts"
-import type { Tables } from "../Machine/Tables.ts"
+import * as Sessions from "../Machine/Sessions.ts"
+import type { Recalled, Standing } from "../Machine/Standing.ts"
 import type { Feed } from "./Feed.ts"
 import { NotDone } from "./Outcome.ts"
 
-/** The name of a command, and what it came to. */
-export interface Recalled {
-  readonly command: string
-  readonly outcome: KeptOutcome
+export interface Recalling {
+  /** The same result, where a copy's answer was left to the log. */
+  readonly told: <A extends { readonly answer: CommandResult | Logged }>(
+    answered: A
+  ) => Effect.Effect<Omit<A, "answer"> & { readonly answer: CommandResult }, NotDone>
+  /** What became of a key as far as this node has applied the log. */
+  readonly standing: (keyed: Sessions.Keyed) => Effect.Effect<Standing, NotDone>
+  /** Runs what a keyed command needs, which is under way here until it is over. */
+  readonly underWay: <A, E, R>(keyed: Sessions.Keyed, command: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly isUnderWay: (keyed: Sessions.Keyed) => boolean
+}
+
+export const make = ({ feed, machine }: { readonly feed: Feed; readonly machine: Machine }): Recalling => {
+  /** How many copies of each are under way: bounded by the commands that wait. */
+  const counts = new Map<string, number>()
+
+  /** Undefined where the entry is compacted away. */
+  const read = (index: number): Effect.Effect<Recalled | undefined, NotDone> =>
+    feed.read({ fromIndex: index, maxBytes: 1 }).pipe(
+      Effect.map(([entry]) => {
+        const transaction = entry?.index === index ? entry.transaction : undefined
+        invariant(transaction !== undefined, `entry ${index} was read as that of a key and is no transaction`)
+        return { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
+      }),
+      Effect.catchTag("LogFailed", (error) =>
+        error.reason === "compacted" ? Effect.succeed(undefined) : unreadable(error)
+      ),
+      Effect.catchTag("LogCorrupt", unreadable)
+    )
+
+  const count = (name: string, by: 1 | -1): void => {
+    const next = (counts.get(name) ?? 0) + by
+    if (next === 0) counts.delete(name)
+    else counts.set(name, next)
+  }
+
+  const isUnderWay = (keyed: Sessions.Keyed): boolean => {
+    const { speculative } = machine
+    const isProposed =
+      speculative !== undefined && Sessions.find(speculative, keyed, speculative.logAgeMs) !== undefined
+    return isProposed || counts.has(Sessions.nameOf(keyed))
+  }
+
+  return {
+    told: ({ answer, ...rest }) =>
+      answer._tag === "Logged"
+        ? Effect.map(read(answer.replayedIndex), (known) => ({
+            ...rest,
+            answer: recalled(known?.outcome, answer.replayedIndex)
+          }))
+        : Effect.succeed({ ...rest, answer }),
+    standing: Effect.fnUntraced(function* (keyed) {
+      const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
+      if (known === undefined) return { _tag: isUnderWay(keyed) ? "Pending" : "Absent" } as const
+      if (known._tag === "Expired") return known
+      const became = known._tag === "Kept" ? known : yield* read(known.index)
+      if (became === undefined) return { _tag: "Expired" }
+      const { command, outcome } = became
+      // A closed key has no outcome but that it never will have one.
+      return isKeyClosed(outcome) ? { _tag: "Absent" } : { _tag: "Known", command, outcome }
+    }),
+    underWay: (keyed, command) =>
+      Effect.suspend(() => {
+        const name = Sessions.nameOf(keyed)
+        count(name, 1)
+        return Effect.ensuring(
+          command,
+          Effect.sync(() => count(name, -1))
+        )
+      }),
+    isUnderWay
+  }
 }
 
 const unreadable = (error: LogFailed | LogCorrupt) =>
   Effect.fail(new NotDone({ reason: "no-quorum", message: `Cannot tell what was done: ${error.message}` }))
-
-/** What the keyed entry at `index`, which is applied here, came to; undefined where it is compacted away. */
-export const recallFrom = (
-  node: { readonly feed: Feed; readonly tables: () => Tables },
-  index: number
-): Effect.Effect<Recalled | undefined, NotDone> =>
-  node.feed.read({ fromIndex: index, maxBytes: 1 }).pipe(
-    Effect.map(([entry]) => {
-      const transaction = entry?.index === index ? entry.transaction : undefined
-      invariant(transaction !== undefined, `entry ${index} was read as that of a key and holds no transaction`)
-      return { command: transaction.command, outcome: recall(node.tables(), { index, transaction }) }
-    }),
-    Effect.catchTag("LogFailed", (error) =>
-      error.reason === "compacted" ? Effect.succeed(undefined) : unreadable(error)
-    ),
-    Effect.catchTag("LogCorrupt", unreadable)
-  )

@@ -1,0 +1,19 @@
+/** What is known of an idempotency key when somebody asks: pure JSON data, since a peer carries it. HTTP contract, "Details". */
+import type { KeptOutcome } from "./Sessions.ts"
+
+/** The name of a command in its entry, and what it came to. */
+export interface Recalled {
+  readonly command: string
+  readonly outcome: KeptOutcome
+}
+
+/**
+ * `Known`: this became of it, for good. `Pending`: it is under way. `Absent`: nothing became of it when this was asked,
+ * and a copy that is delayed may still arrive, unless the key is closed. `Expired`: something may have become of it, and
+ * can no longer be told.
+ */
+export type Standing =
+  | ({ readonly _tag: "Known" } & Recalled)
+  | { readonly _tag: "Pending" }
+  | { readonly _tag: "Absent" }
+  | { readonly _tag: "Expired" }
