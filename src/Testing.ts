@@ -1,8 +1,10 @@
-/** Prove what stands on a cluster: the deterministic simulator, driven by a seed, and the judge of clients' histories. */
+/** Prove what stands on a cluster: a cluster inside a test, the deterministic simulator, and the judge of clients' histories. */
 export * as History from "./Testing/History.ts"
 export { check, type Verdict } from "./Testing/Linearizability.ts"
 export * as Register from "./Testing/Register.ts"
 export type { Model as SequentialModel } from "./Testing/SequentialModel.ts"
 export { type Options, type Result, replay, run, shrink } from "./Testing/Simulator.ts"
 export { type Act, script } from "./Testing/SimulatorAct.ts"
+export { NotSettled, TestCluster, type TestClusterOptions } from "./Testing/TestCluster.ts"
+export { NodeDown, type TestNodeServices } from "./Testing/TestClusterNode.ts"
 export * as VersionedRegister from "./Testing/VersionedRegister.ts"

@@ -3,8 +3,8 @@
  * peers' hellos until it may mint the cluster or is told of it, and makes both the cluster id and entry 1 durable.
  * The shell around Forming.ts. A node that is formed passes through at once, and tells empty peers of its cluster.
  */
-import { randomUUID } from "node:crypto"
 import { Deferred, Effect, Schema, type Scope } from "effect"
+import { WebCrypto } from "effect/crypto"
 import { Directory } from "../EventStore/Directory.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
@@ -78,6 +78,7 @@ export const formed = Effect.fnUntraced(function* (
   const directory = yield* Directory
   const transport = yield* Transport
   const identity = yield* directory.identity
+  const crypto = yield* WebCrypto.WebCrypto
 
   if (identity.clusterId !== null) return identity.clusterId
 
@@ -121,7 +122,7 @@ export const formed = Effect.fnUntraced(function* (
         )
       case "Mint": {
         const firstEntry = firstEntryOf(forming.configuration)
-        return void Deferred.doneUnsafe(next, Effect.succeed({ clusterId: randomUUID(), firstEntry }))
+        return void Deferred.doneUnsafe(next, Effect.succeed({ clusterId: crypto.randomUUID(), firstEntry }))
       }
       case "Adopt": {
         invariant(proposed !== undefined, "adopted what nobody proposed")

@@ -1,5 +1,5 @@
 /** Several nodes' transports inside one process: for tests. Not a simulator of faults beyond a slow or a cut link. */
-import { Clock, Effect, Latch, Layer } from "effect"
+import { Clock, Duration, Effect, Latch, Layer } from "effect"
 import { checkHello, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
 import type { NodeId } from "./Message.ts"
 import type { Lane } from "./PeerMessage.ts"
@@ -28,11 +28,11 @@ export interface MemoryNode {
   membership: Membership
   readonly links: Map<NodeId, Hello>
   /** What waits for {@link Transport.run}, in the order in which it arrives. */
-  inbox: Array<{ readonly dueMs: number; readonly item: Item }>
+  inbox: Array<{ readonly dueNanos: bigint; readonly item: Item }>
   /** By sender and lane. */
   readonly waitingBytes: Map<string, number>
-  readonly lastDueMs: Map<string, number>
-  readonly nowMs: () => number
+  readonly lastDueNanos: Map<string, bigint>
+  readonly clock: Clock.Clock
   readonly wake: Latch.Latch
   running: boolean
 }
@@ -60,6 +60,9 @@ export const heal = (network: MemoryNetwork, between: readonly [NodeId, NodeId])
   connect(network, between)
 }
 
+export const isCut = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): boolean =>
+  network.cuts.has(pair(between))
+
 /** The node is gone, as a process that was killed: its peers see it go down, and nothing that it says arrives any more. */
 export const leave = (network: MemoryNetwork, nodeId: NodeId): void => {
   const node = network.nodes.get(nodeId)
@@ -85,8 +88,8 @@ export const layerMemory = (options: {
         links: new Map(),
         inbox: [],
         waitingBytes: new Map(),
-        lastDueMs: new Map(),
-        nowMs: () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6,
+        lastDueNanos: new Map(),
+        clock,
         wake: Latch.makeUnsafe(false),
         running: false
       }
@@ -106,9 +109,11 @@ export const layerMemory = (options: {
           const waiting = (target.waitingBytes.get(key) ?? 0) + frame.length
           if (waiting > sendQueueMaxBytes[lane]) return false
           target.waitingBytes.set(key, waiting)
-          const dueMs = Math.max(node.nowMs() + network.latencyMs(), target.lastDueMs.get(key) ?? 0)
-          target.lastDueMs.set(key, dueMs)
-          post(target, { _tag: "Frame", from: self.nodeId, lane, frame }, dueMs)
+          const soonestNanos = clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(network.latencyMs() * 1e6))
+          const lastNanos = target.lastDueNanos.get(key) ?? 0n
+          const dueNanos = soonestNanos > lastNanos ? soonestNanos : lastNanos
+          target.lastDueNanos.set(key, dueNanos)
+          post(target, { _tag: "Frame", from: self.nodeId, lane, frame }, dueNanos)
           return true
         },
         run: (handler) => runNode(node, handler),
@@ -130,14 +135,15 @@ const runNode = Effect.fnUntraced(
     // A copy: the handler may resume a fiber that changes the links, and what it changes is told below.
     for (const [peer, hello] of [...node.links]) handler({ _tag: "PeerUp", peer, hello })
     while (true) {
-      const waitMs = (node.inbox[0]?.dueMs ?? Number.POSITIVE_INFINITY) - node.nowMs()
-      if (waitMs > 0) {
-        node.wake.closeUnsafe()
-        yield* Number.isFinite(waitMs) ? Effect.raceFirst(node.wake.await, Effect.sleep(waitMs)) : node.wake.await
+      const waitNanos = waitNanosOf(node)
+      if (waitNanos === 0n) {
+        const next = node.inbox.shift()
+        if (next !== undefined) deliver(node, next.item, handler)
         continue
       }
-      const next = node.inbox.shift()
-      if (next !== undefined) deliver(node, next.item, handler)
+      node.wake.closeUnsafe()
+      const woken = node.wake.await
+      yield* waitNanos === undefined ? woken : Effect.raceFirst(woken, Effect.sleep(Duration.nanos(waitNanos)))
     }
   },
   (effect, node) =>
@@ -147,10 +153,18 @@ const runNode = Effect.fnUntraced(
         node.running = false
         node.inbox = []
         node.waitingBytes.clear()
-        node.lastDueMs.clear()
+        node.lastDueNanos.clear()
       })
     )
 )
+
+/** Until the first item arrives; undefined while there is none. */
+const waitNanosOf = ({ clock, inbox }: MemoryNode): bigint | undefined => {
+  const [next] = inbox
+  if (next === undefined) return undefined
+  const nowNanos = clock.monotonicTimeNanosUnsafe()
+  return next.dueNanos > nowNanos ? next.dueNanos - nowNanos : 0n
+}
 
 const deliver = (node: MemoryNode, item: Item, handler: (event: TransportEvent) => void): void => {
   if (item._tag !== "Frame") {
@@ -164,16 +178,16 @@ const deliver = (node: MemoryNode, item: Item, handler: (event: TransportEvent) 
 }
 
 /** A node that nobody runs keeps no events: {@link runNode} begins with the peers that are up. Its frames wait, bounded. */
-const post = (node: MemoryNode, item: Item, dueMs = node.nowMs()): void => {
+const post = (node: MemoryNode, item: Item, dueNanos = node.clock.monotonicTimeNanosUnsafe()): void => {
   if (item._tag !== "Frame" && !node.running) return
-  const before = node.inbox.findLastIndex((each) => each.dueMs <= dueMs)
-  node.inbox.splice(before + 1, 0, { dueMs, item })
+  const before = node.inbox.findLastIndex((each) => each.dueNanos <= dueNanos)
+  node.inbox.splice(before + 1, 0, { dueNanos, item })
   node.wake.openUnsafe()
 }
 
 const connect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
   const [a, b] = between.map((id) => network.nodes.get(id))
-  if (a === undefined || b === undefined || network.cuts.has(pair(between)) || a.links.has(b.self.nodeId)) return
+  if (a === undefined || b === undefined || isCut(network, between) || a.links.has(b.self.nodeId)) return
   const [fromA, fromB] = [greet(a, b), greet(b, a)]
   if (checkHello({ own: fromA, theirs: fromB })._tag !== "Agreed") return
   a.links.set(b.self.nodeId, fromB)
@@ -193,7 +207,7 @@ const disconnect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]):
     node.inbox = node.inbox.filter(({ item }) => item._tag !== "Frame" || item.from !== peer)
     for (const lane of ["control", "bulk"]) {
       node.waitingBytes.delete(`${peer}/${lane}`)
-      node.lastDueMs.delete(`${peer}/${lane}`)
+      node.lastDueNanos.delete(`${peer}/${lane}`)
     }
     post(node, { _tag: "PeerDown", peer })
   }

@@ -1,0 +1,179 @@
+/**
+ * A whole cluster inside one test: a user's models on nodes with disks and a network in memory, in virtual time, from
+ * one seed. The nodes are composed of the same services as real ones. Not the simulator, which is of the pure core alone.
+ */
+import { Context, Deferred, type Duration, Effect, Layer, Schema, type Scope } from "effect"
+import { invariant } from "../Invariant.ts"
+import type { ClusterOptions } from "../Lithair.ts"
+import * as MemoryNetwork from "../Raft/MemoryNetwork.ts"
+import * as Agreement from "./TestClusterAgreement.ts"
+import * as Node from "./TestClusterNode.ts"
+import { seeded } from "./TestClusterRandom.ts"
+import * as Time from "./TestClusterTime.ts"
+
+/** When every test begins: 1 January 2030, 00:00 UTC. */
+const epochMs = 1_893_456_000_000
+/** How long a message is on its way: drawn for each, evenly. */
+const latencyMinMs = 0.1
+const latencyMaxMs = 3
+/** How long in virtual time a cluster that can agree may take to do so. */
+const settleTimeoutMs = 10_000
+const settlePollMs = 10
+const sizeMax = 9
+
+export interface TestClusterOptions extends ClusterOptions {
+  /** How many nodes: `n1`, `n2` and so on. 3 unless given. */
+  readonly size?: number
+  /** What decides everything that is drawn: who leads first, how long a message takes, what a crash loses. 0 unless given. */
+  readonly seed?: number | string
+}
+
+/** The nodes that run and reach each other are no majority, or do not agree within 10 s of virtual time. */
+export class NotSettled extends Schema.TaggedError<NotSettled>()("NotSettled", { message: Schema.String }) {}
+
+/**
+ * A cluster for one test.
+ *
+ * Time is virtual, and stands still between its uses: it passes while a program runs {@link TestCluster.on} a node, and
+ * while {@link TestCluster.advance}, {@link TestCluster.settle} or {@link TestCluster.leader} wait. A program of the same
+ * test with the same seed does the same every time.
+ */
+export class TestCluster extends Context.Service<
+  TestCluster,
+  {
+    /** The ids of all nodes, running or not. */
+    readonly nodes: ReadonlyArray<string>
+    /**
+     * Runs a program on a node, with that node's services: its records, its HTTP API through `HttpClient`, its member.
+     * Its clock is the cluster's, so that it may sleep, and measure. Fails with `NodeDown` when the node is not running,
+     * or crashes meanwhile.
+     */
+    readonly on: <A, E, R>(
+      nodeId: string,
+      program: Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E | Node.NodeDown, Exclude<R, Node.TestNodeServices>>
+    /** Waits until a node leads a majority, and gives its id. */
+    readonly leader: Effect.Effect<string, NotSettled>
+    /** Waits until a node leads a majority, and all running nodes that it reaches have applied all that it holds. */
+    readonly settle: Effect.Effect<void, NotSettled>
+    /**
+     * Parts the network: no message passes between nodes of different parts. Nodes that are not named are one more
+     * part. What was parted before no longer is.
+     */
+    readonly partition: (...parts: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<void>
+    /** Every node reaches every other again. */
+    readonly heal: Effect.Effect<void>
+    /**
+     * Ends a node as a cut of its power would: its disk keeps what was synced, of what was being written perhaps a
+     * beginning, and nothing else of it is left. Does nothing to a node that is not running.
+     */
+    readonly crash: (nodeId: string) => Effect.Effect<void>
+    /** Starts a node over its disk; one that is running crashes first. */
+    readonly restart: (nodeId: string) => Effect.Effect<void>
+    /** Lets virtual time pass. A second of it takes some milliseconds. */
+    readonly advance: (duration: Duration.Input) => Effect.Effect<void>
+  }
+>()("lithair/Testing/TestCluster") {
+  /**
+   * A cluster that has formed and has a leader; it ends with its scope. A node that stops by itself, by a broken
+   * invariant, fails the test as a defect.
+   *
+   * @example
+   * ```ts
+   * import { Effect, Schema } from "effect"
+   * import { HttpClient, HttpClientRequest } from "effect/http"
+   * import { Model } from "lithair"
+   * import { TestCluster } from "lithair/testing"
+   *
+   * class Product extends Model.Class<Product>("Product")({
+   *   id: Model.id(Schema.String.check(Schema.isUUID())),
+   *   name: Schema.NonEmptyString.pipe(Model.replicate)
+   * }) {}
+   *
+   * const create = HttpClientRequest.post("/api/products").pipe(
+   *   HttpClientRequest.bodyJsonUnsafe({ name: "Anvil" }),
+   *   HttpClient.execute
+   * )
+   * const program = Effect.gen(function* () {
+   *   const cluster = yield* TestCluster
+   *   yield* cluster.partition(["n1"])
+   *   const refused = yield* cluster.on("n1", create)
+   *   console.assert(refused.status === 503)
+   * }).pipe(Effect.provide(TestCluster.layer({ models: [Product] })))
+   *
+   * await Effect.runPromise(program)
+   * ```
+   */
+  static readonly layer = (options: TestClusterOptions): Layer.Layer<TestCluster> =>
+    Layer.effect(TestCluster, make(options))
+}
+
+const make = Effect.fnUntraced(function* ({
+  seed = 0,
+  size = 3,
+  ...options
+}: TestClusterOptions): Effect.fn.Return<TestCluster["Service"], never, Scope.Scope> {
+  invariant(Number.isInteger(size) && size >= 1 && size <= sizeMax, `a cluster has 1 to ${sizeMax} nodes, not ${size}`)
+  const time = yield* Time.make(epochMs)
+  const latency = yield* seeded(`${seed}/network`)
+  const network = MemoryNetwork.makeMemoryNetwork({
+    latencyMs: () => latencyMinMs + latency.nextDoubleUnsafe() * (latencyMaxMs - latencyMinMs)
+  })
+  const nodeIds = Array.from({ length: size }, (_, at) => `n${at + 1}`)
+  const surroundings = { time, network, nodeIds, options, broken: yield* Deferred.make<never>() }
+  const nodes = yield* Effect.forEach(nodeIds, (id) => Node.make(id, { seed: String(seed), time }))
+
+  const nodeOf = (nodeId: string): Node.TestNode => {
+    const node = nodes.find((each) => each.nodeId === nodeId)
+    invariant(node !== undefined, `there is no node ${nodeId}: they are ${nodeIds.join(", ")}`)
+    return node
+  }
+
+  /** In virtual time, unless a node stops by itself. */
+  const waiting = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    time.run(Effect.raceFirst(effect, Deferred.await(surroundings.broken)))
+
+  const until = <A>(find: () => A | undefined): Effect.Effect<A, NotSettled> =>
+    Effect.gen(function* () {
+      for (let waitedMs = 0; waitedMs < settleTimeoutMs; waitedMs += settlePollMs) {
+        const found = find()
+        if (found !== undefined) return found
+        yield* Effect.sleep(settlePollMs)
+      }
+      const message = `No agreement within ${settleTimeoutMs} ms: ${Agreement.explain(nodes)}`
+      return yield* new NotSettled({ message })
+    }).pipe(waiting)
+
+  const partition = (...parts: ReadonlyArray<ReadonlyArray<string>>) =>
+    Effect.sync(() => {
+      const named = parts.flat().map((id) => nodeOf(id).nodeId)
+      invariant(new Set(named).size === named.length, `a node is in one part of the network: ${named.join(", ")}`)
+      const partOf = (id: string) => parts.findIndex((part) => part.includes(id))
+      for (const [at, one] of nodeIds.entries()) {
+        for (const other of nodeIds.slice(at + 1)) {
+          if (partOf(one) === partOf(other)) MemoryNetwork.heal(network, [one, other])
+          else MemoryNetwork.cut(network, [one, other])
+        }
+      }
+    })
+
+  const crash = (nodeId: string) => Node.crash(nodeOf(nodeId), surroundings)
+  yield* Effect.addFinalizer(() => Effect.forEach(nodeIds, crash))
+  yield* Effect.forEach(nodes, (node) => Node.start(node, surroundings))
+
+  const agreement = () => Agreement.find(nodes, network)
+  const settle = Effect.asVoid(until(() => (agreement()?.isComplete === true ? true : undefined)))
+  yield* Effect.orDie(settle)
+
+  return TestCluster.of({
+    nodes: nodeIds,
+    on: (nodeId, program) => Node.run(nodeOf(nodeId), program, surroundings),
+    leader: until(() => agreement()?.leaderId),
+    settle,
+    partition,
+    heal: partition(),
+    crash,
+    restart: (nodeId) => Effect.andThen(crash(nodeId), Node.start(nodeOf(nodeId), surroundings)),
+    advance: (duration) => waiting(Effect.sleep(duration))
+  })
+})

@@ -1,0 +1,156 @@
+/**
+ * One node of a test's cluster: the services of a real one, over a disk and a network in memory. It can crash at any
+ * moment, and start again over the same disk. Not the cluster (TestCluster.ts).
+ */
+import { Context, Deferred, Effect, Exit, Layer, type Random, Schema, Scope } from "effect"
+import {
+  HttpClient,
+  HttpClientRequest,
+  HttpEffect,
+  HttpRouter,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse
+} from "effect/http"
+import { LocalNode } from "../EventStore/LocalNode.ts"
+import { crashDisk, layerMemory as layerDisk, type MemoryDisk, makeMemoryDisk } from "../EventStore/MemoryDirectory.ts"
+import { type ClusterOptions, layerServices } from "../Lithair.ts"
+import { Member } from "../Raft/Member.ts"
+import { layerMemory as layerNetwork, leave, type MemoryNetwork } from "../Raft/MemoryNetwork.ts"
+import { Records } from "../Repository/Records.ts"
+import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
+import type { TestClusterTime } from "./TestClusterTime.ts"
+
+/** What a program finds on a node. The client asks that node: its paths begin with `/`, as in `/api/products`. */
+export type TestNodeServices = Records | Member | HttpClient.HttpClient
+
+/**
+ * There is no node to run a program on: it is `not-running`, and nothing of the program was begun; or it `crashed`
+ * before the program was over, and what that asked for may or may not be done.
+ */
+export class NodeDown extends Schema.TaggedError<NodeDown>()("NodeDown", {
+  message: Schema.String,
+  nodeId: Schema.String,
+  reason: Schema.Literals(["not-running", "crashed"])
+}) {}
+
+/** What is gone with a crash. */
+interface Running {
+  readonly services: Context.Context<TestNodeServices>
+  readonly scope: Scope.Closeable
+  readonly crashed: Deferred.Deferred<never, NodeDown>
+}
+
+/** What stays. */
+export interface TestNode {
+  readonly nodeId: string
+  readonly disk: MemoryDisk
+  readonly random: Random.Random
+  readonly newId: () => string
+  running: Running | undefined
+}
+
+/** What the nodes of a cluster share. */
+export interface Surroundings {
+  readonly time: TestClusterTime
+  readonly network: MemoryNetwork
+  readonly nodeIds: ReadonlyArray<string>
+  readonly options: ClusterOptions
+  /** Fails when a node stopped by itself. */
+  readonly broken: Deferred.Deferred<never>
+}
+
+/** A node with an empty disk, which does not run yet. */
+export const make = Effect.fnUntraced(function* (
+  nodeId: string,
+  { seed, time }: { seed: string; time: TestClusterTime }
+) {
+  const random = yield* seeded(`${seed}/${nodeId}`)
+  const disk = makeMemoryDisk({ nodeId, instanceId: yield* uuidOf(random) })
+  const node: TestNode = { nodeId, disk, random, newId: newIdOf(time.clock, random), running: undefined }
+  return node
+})
+
+/** The node's own API, called without a socket. A body that streams goes on as long as the node does. */
+const clientOf = (router: HttpRouter.HttpRouter, nodeId: string, nodeScope: Scope.Closeable): HttpClient.HttpClient => {
+  const app = router.asHttpEffect()
+  return HttpClient.make((request) => {
+    const scope = Scope.forkUnsafe(nodeScope)
+    const serverRequest = HttpServerRequest.fromClientRequest(request)
+    return app.pipe(
+      Effect.catchCause((cause) => Effect.map(HttpServerError.causeResponse(cause), ([response]) => response)),
+      Effect.map(HttpEffect.scopeTransferToStream),
+      Effect.provideService(HttpServerRequest.HttpServerRequest, serverRequest),
+      Effect.provideService(Scope.Scope, scope),
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) && exit.value.body._tag === "Stream" ? Effect.void : Scope.close(scope, exit)
+      ),
+      Effect.map((response) => HttpServerResponse.toClientResponse(response, { request }))
+    )
+  }).pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(`http://${nodeId}`)))
+}
+
+/** Starts the node over what its disk holds, unless it runs. */
+export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    if (node.running !== undefined) return
+    const { broken, network, nodeIds, options } = surroundings
+    const { disk, newId, nodeId, random } = node
+    const peers = nodeIds.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
+    const self = { nodeId, address: nodeId, instanceId: disk.identity.instanceId, peers }
+    const layer = layerServices({ ...options, self, newId }).pipe(
+      Layer.provideMerge(HttpRouter.layer),
+      Layer.provide(layerNetwork({ network, self })),
+      Layer.provide(layerDisk(disk)),
+      Layer.orDie
+    )
+    const scope = yield* Scope.make()
+    // Of its own: the nodes of one process share no service, although their layers are the same.
+    const memoMap = yield* Layer.makeMemoMap
+    const built = yield* Layer.buildWithMemoMap(layer, memoMap, scope)
+    const client = clientOf(Context.get(built, HttpRouter.HttpRouter), nodeId, scope)
+    const running: Running = {
+      services: Context.make(HttpClient.HttpClient, client).pipe(
+        Context.add(Records, Context.get(built, Records)),
+        Context.add(Member, Context.get(built, Member)),
+        Context.add(Layer.CurrentMemoMap, memoMap),
+        Context.merge(references(random))
+      ),
+      scope,
+      crashed: yield* Deferred.make<never, NodeDown>()
+    }
+    node.running = running
+    yield* Effect.raceFirst(Context.get(built, Member).stopped, Context.get(built, LocalNode).stopped).pipe(
+      Effect.orDie,
+      Effect.onError((cause) => (node.running === running ? Deferred.failCause(broken, cause) : Effect.void)),
+      Effect.forkIn(scope)
+    )
+  }).pipe(Effect.provideContext(references(node.random)), surroundings.time.run, Effect.uninterruptible)
+
+/** The node is gone at once: its disk keeps what was synced, and its peers see their connections break. */
+export const crash = (node: TestNode, { network, time }: Surroundings): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { nodeId, running } = node
+    if (running === undefined) return
+    node.running = undefined
+    yield* crashDisk(node.disk)
+    leave(network, nodeId)
+    const message = `${nodeId} crashed before it answered`
+    yield* Deferred.fail(running.crashed, new NodeDown({ nodeId, reason: "crashed", message }))
+    yield* Scope.close(running.scope, Exit.void)
+  }).pipe(Effect.provideContext(references(node.random)), time.run, Effect.uninterruptible)
+
+/** Runs a program on the node until it is over, or the node is gone. */
+export const run = <A, E, R>(
+  node: TestNode,
+  effect: Effect.Effect<A, E, R>,
+  { broken, time }: Surroundings
+): Effect.Effect<A, E | NodeDown, Exclude<R, TestNodeServices>> =>
+  Effect.suspend(() => {
+    const { nodeId, running } = node
+    if (running === undefined) {
+      return Effect.fail(new NodeDown({ nodeId, reason: "not-running", message: `${nodeId} is not running` }))
+    }
+    const gone = Effect.raceFirst(Deferred.await(running.crashed), Deferred.await(broken))
+    return time.run(Effect.raceFirst(Effect.provideContext(effect, running.services), gone))
+  })

@@ -1,0 +1,115 @@
+/**
+ * Virtual time for the nodes of one test: their fibers run on a scheduler and a clock of their own. Time moves only
+ * while somebody waits for something that is run here, and only once everything here waits: then at once to the next
+ * moment at which anything is to happen. So a second takes no second, and the same beginning leads to the same end.
+ */
+import { Clock, Context, Duration, Effect, Fiber, Latch, Scheduler, type Scope } from "effect"
+
+/** Tasks that run before the test's own fibers and the runtime have their turn: a busy loop here must not end the test. */
+const turnMaxCount = 1_000
+const nanosPerMilli = 1_000_000
+
+/** The clock and the scheduler of what is run here, and the way in. */
+export interface TestClusterTime {
+  readonly clock: Clock.Clock
+  /** Runs `effect` in this time, wherever it is asked for, and lets time pass until it is over. */
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+interface Timer {
+  readonly dueNanos: bigint
+  readonly wake: () => void
+}
+
+const makeClock = (epochMs: number) => {
+  const epochNanos = BigInt(epochMs) * BigInt(nanosPerMilli)
+  let nowNanos = 0n
+  /** Those that are due first come first; of those that are due at once, those that were set first. */
+  const timers: Array<Timer> = []
+  const wallNanos = () => epochNanos + nowNanos
+  const wallMillis = () => Number(wallNanos() / BigInt(nanosPerMilli))
+  const clock: Clock.Clock = {
+    currentTimeMillisUnsafe: wallMillis,
+    currentTimeMillis: Effect.sync(wallMillis),
+    currentTimeNanosUnsafe: wallNanos,
+    currentTimeNanos: Effect.sync(wallNanos),
+    monotonicTimeNanosUnsafe: () => nowNanos,
+    monotonicTimeNanos: Effect.sync(() => nowNanos),
+    sleep: (duration) =>
+      Effect.callback((resume) => {
+        if (!Duration.isFinite(duration)) return
+        const dueNanos = nowNanos + Duration.toNanosUnsafe(duration)
+        const timer = { dueNanos, wake: () => resume(Effect.void) }
+        timers.splice(timers.findLastIndex((each) => each.dueNanos <= dueNanos) + 1, 0, timer)
+        return Effect.sync(() => {
+          const position = timers.indexOf(timer)
+          if (position >= 0) timers.splice(position, 1)
+        })
+      })
+  }
+  /** To the next timer. */
+  const advance = (): void => {
+    const timer = timers.shift()
+    if (timer === undefined) return
+    nowNanos = timer.dueNanos
+    timer.wake()
+  }
+  return { clock, advance }
+}
+
+/** Begins at `epochMs`; ends with its scope, by when nothing may be left running in it. */
+export const make = Effect.fnUntraced(function* (
+  epochMs: number
+): Effect.fn.Return<TestClusterTime, never, Scope.Scope> {
+  const { advance, clock } = makeClock(epochMs)
+  const tasks: Array<() => void> = []
+  const bell = Latch.makeUnsafe(false)
+  let runningCount = 0
+  let isOver = false
+
+  const scheduler = new Scheduler.MixedScheduler("async", (task) => {
+    // What a test leaves behind ends as it would anywhere else.
+    if (isOver) queueMicrotask(task)
+    else tasks.push(task)
+    bell.openUnsafe()
+    return () => {
+      const position = tasks.indexOf(task)
+      if (position >= 0) tasks.splice(position, 1)
+    }
+  })
+
+  const turn = Effect.gen(function* () {
+    yield* bell.await
+    for (let count = 0; count < turnMaxCount; count++) tasks.shift()?.()
+    // A turn of the runtime too: what waits for a promise may go on before time does.
+    yield* Effect.yieldNow
+    if (tasks.length > 0) return
+    if (runningCount > 0) advance()
+    else bell.closeUnsafe()
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isOver = true
+      for (const task of tasks.splice(0)) queueMicrotask(task)
+    })
+  )
+  yield* Effect.forkScoped(Effect.forever(turn))
+
+  const here = Context.make(Clock.Clock, clock).pipe(Context.add(Scheduler.Scheduler, scheduler))
+  return {
+    clock,
+    run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.contextWith((context: Context.Context<R>) =>
+        Effect.callback<A, E>((resume) => {
+          const fiber = Effect.runForkWith(Context.merge(context, here))(effect)
+          runningCount += 1
+          bell.openUnsafe()
+          fiber.addObserver((exit) => {
+            runningCount -= 1
+            resume(exit)
+          })
+          return Fiber.interrupt(fiber)
+        })
+      )
+  }
+})
