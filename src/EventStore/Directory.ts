@@ -47,8 +47,6 @@ export interface LogOptions {
 export class Directory extends Context.Service<
   Directory,
   {
-    /** For what a node can make again, and keeps beside its logs and snapshots. */
-    readonly path: string
     readonly identity: Effect.Effect<NodeIdentity>
     /** Made by this start. A formed node (its `clusterId` is set) has a log: `mustExist` of layerFile is for that. */
     readonly isNew: boolean
@@ -111,7 +109,6 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
   })
 
   return Directory.of({
-    path: directory,
     identity: Effect.sync(() => identity),
     isNew,
     setClusterId,

@@ -64,8 +64,6 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
       }).pipe(Effect.uninterruptible)
     const derived = derivedInMemory(disk.derived)
     return Directory.of({
-      // Of no file system: whoever writes there without a port is told so.
-      path: `/dev/null/${disk.identity.nodeId}`,
       identity: Effect.sync(() => disk.identity),
       isNew: disk.identity.clusterId === null,
       setClusterId: (clusterId) =>

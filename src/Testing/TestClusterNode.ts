@@ -15,6 +15,7 @@ import {
 import { LocalNode } from "../EventStore/LocalNode.ts"
 import { crashDisk, layerMemory as layerDisk, type MemoryDisk, makeMemoryDisk } from "../EventStore/MemoryDirectory.ts"
 import { type ClusterOptions, layerServices } from "../Lithair.ts"
+import { Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
 import { layerMemory as layerNetwork, leave, type MemoryNetwork } from "../Raft/MemoryNetwork.ts"
 import { Records } from "../Repository/Records.ts"
@@ -22,7 +23,7 @@ import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
 import type { TestClusterTime } from "./TestClusterTime.ts"
 
 /** What a program finds on a node. The client asks that node: its paths begin with `/`, as in `/api/products`. */
-export type TestNodeServices = Records | Member | HttpClient.HttpClient
+export type TestNodeServices = Records | Projections | Member | HttpClient.HttpClient
 
 /**
  * There is no node to run a program on: it is `not-running`, and nothing of the program was begun; or it `crashed`
@@ -112,6 +113,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     const running: Running = {
       services: Context.make(HttpClient.HttpClient, client).pipe(
         Context.add(Records, Context.get(built, Records)),
+        Context.add(Projections, Context.get(built, Projections)),
         Context.add(Member, Context.get(built, Member)),
         Context.add(Layer.CurrentMemoMap, memoMap),
         Context.merge(references(random))

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Model from "../../src/Model.ts"
+import * as Projection from "../../src/Projection.ts"
 import { Member } from "../../src/Raft/Member.ts"
 import { Records } from "../../src/Repository/Records.ts"
 import { TestCluster } from "../../src/Testing.ts"
@@ -180,6 +181,32 @@ describe("TestCluster", () => {
       assert.deepStrictEqual(yield* onEach(cached), ["of n1", "of n2", undefined])
     }).pipe(provide)
   )
+
+  it.effect("a projection is folded on every node, and again on one that lost what it had folded", () => {
+    const initials = Projection.make("initials", {
+      from: [Product],
+      version: 1,
+      state: Schema.Int,
+      initial: 0,
+      key: ({ record }) => record.name.slice(0, 1),
+      evolve: (count) => count + 1
+    })
+    const counts = Effect.map(
+      Projection.Projections.use((projections) => projections.page(initials, { limit: 9 })),
+      ({ value }) => value.items.map(({ key, state }) => `${key}${state}`)
+    )
+    return Effect.gen(function* () {
+      const { on, restart } = yield* TestCluster
+      yield* on("n1", Effect.forEach(["anvil", "bolt", "axle"], create))
+      yield* restart("n2")
+      const found = yield* onEach(counts)
+      assert.deepStrictEqual(found, [
+        ["a2", "b1"],
+        ["a2", "b1"],
+        ["a2", "b1"]
+      ])
+    }).pipe(Effect.provide(TestCluster.layer({ models, projections: [initials] })))
+  })
 
   it.effect("nodes share no service, and a program's own layers stand on the node that it runs on", () =>
     Effect.gen(function* () {
