@@ -5,8 +5,9 @@
 import { createHash } from "node:crypto"
 import { Result } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
-import { invalidRequest, type Problem } from "./Problem.ts"
+import { invalidRequest, type Problem, problem } from "./Problem.ts"
 
 /** The longest key taken: each is remembered for a day, on every node. */
 export const keyLengthMax = 255
@@ -26,11 +27,28 @@ export const parseKey = (header: string | undefined): Result.Result<string | und
 /** A request as far as it is compared; its headers are read once, since each reading copies them. */
 export type Head = Pick<HttpServerRequest.HttpServerRequest, "method" | "url" | "headers">
 
-/** Where a write comes from: nothing is computed for one without a key. */
+/**
+ * Where a write comes from. Without a key it has a fingerprint still, which becomes part of the key that is assigned to
+ * it; so a client that was told such a key and sends it is known to send the same request, or another one.
+ */
 export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Problem> =>
-  Result.map(parseKey(head.headers["idempotency-key"]), (key) =>
-    key === undefined ? {} : { key, fingerprint: fingerprintOf(head, body) }
-  )
+  Result.flatMap(parseKey(head.headers["idempotency-key"]), (key) => {
+    const fingerprint = fingerprintOf(head, body)
+    if (key === undefined) return Result.succeed({ fingerprint })
+    const assigned = AssignedKey.parse(key)
+    return assigned === undefined || AssignedKey.isOf(assigned, fingerprint)
+      ? Result.succeed({ key, fingerprint })
+      : Result.fail(keyReused(key))
+  })
+
+/** 422. */
+export const keyReused = (key: string): Problem =>
+  problem("key-reused", "This idempotency key came with another request", { key })
+
+/** Where it is said what became of the requests with a key. */
+export const operationPath = (key: string): string => `${operationsPath}/${encodeURIComponent(key)}`
+
+export const operationsPath = "/api/_operations"
 
 /** What makes two requests the same: method, target, conditional headers and body, byte for byte. */
 export const fingerprintOf = ({ headers, method, url }: Head, body: Uint8Array): string => {

@@ -1,8 +1,8 @@
 /** POST, PUT, PATCH and DELETE of one model's records, served. HTTP contract, "Endpoints", "Details". */
 import { Effect } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpServerRequest } from "effect/http"
 import type { Descriptor } from "../Model.ts"
-import type { Change, Changed } from "../Repository/Records.ts"
+import type { Change } from "../Repository/Records.ts"
 import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
 import { writeConditions } from "./Conditions.ts"
 import { ifMatchHolds } from "./ETag.ts"
@@ -10,20 +10,19 @@ import { type Head, originOf } from "./IdempotencyKey.ts"
 import type { ServedModel } from "./ModelRoutes.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
-import { invalidRequest, type Problem, withHeaders } from "./Problem.ts"
-import { answerRecord, changeHeaders, outcomeHeaders, tagOf } from "./RecordResponse.ts"
+import { invalidRequest, withHeaders } from "./Problem.ts"
+import { answerChange, outcomeHeaders, tagOf } from "./RecordResponse.ts"
 import { uuid } from "./Routing.ts"
 
-const change = ({ descriptor, records }: ServedModel, asked: Change): Effect.Effect<Changed, Problem> =>
-  records
-    .change(descriptor, asked)
-    .pipe(
-      Effect.mapError((error) =>
-        error._tag === "Refused"
-          ? withHeaders(problemOfRejection(error.rejection, asked.key), outcomeHeaders(error))
-          : problemOfFailure(error, asked.key)
-      )
-    )
+const change = ({ collection, descriptor, instance, records }: ServedModel, asked: Change) =>
+  records.change(descriptor, asked).pipe(
+    Effect.mapError((error) =>
+      error._tag === "Refused"
+        ? withHeaders(problemOfRejection(error.rejection, asked.key), outcomeHeaders(error))
+        : problemOfFailure(error, asked.key)
+    ),
+    Effect.map((changed) => answerChange({ command: asked._tag, changed, collection, instance }))
+  )
 
 /** What every write says in its head: its conditions, and nothing in its query. */
 const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" | "DELETE") {
@@ -47,29 +46,24 @@ const readBody = Effect.fnUntraced(function* (
 /** A new record. */
 export const createRecord = (served: ServedModel) =>
   Effect.gen(function* () {
-    const { collection, descriptor, instance } = served
+    const { descriptor } = served
     const asked = yield* readHead("POST")
     const { data, origin } = yield* readBody(asked, jsonMediaTypes)
     const given = givenId(descriptor, data)
     if (given !== undefined && !uuid.test(given)) {
       return yield* invalidRequest("The id is malformed", [{ path: descriptor.idField, message: "Expected a UUID" }])
     }
-    const made = yield* change(served, { _tag: "Create", model: descriptor.name, data, ...origin })
-    const headers = { ...changeHeaders(made), location: `${collection}/${made.id}` }
-    return answerRecord({ shown: made, instance, status: 201, headers })
+    return yield* change(served, { _tag: "Create", model: descriptor.name, data, ...origin })
   })
 
 /** The whole record. */
 export const putRecord = (served: ServedModel) =>
   Effect.gen(function* () {
-    const { collection, descriptor, instance } = served
+    const { descriptor } = served
     const id = yield* served.id
     const { versions, ...asked } = yield* readHead("PUT")
     const { data, origin } = yield* readBody(asked, jsonMediaTypes)
-    const put = yield* change(served, { _tag: "Put", model: descriptor.name, id, data, ...origin, ...versions })
-    const isCreated = put.change === "created"
-    const headers = { ...changeHeaders(put), ...(isCreated ? { location: `${collection}/${id}` } : {}) }
-    return answerRecord({ shown: put, instance, status: isCreated ? 201 : 200, headers })
+    return yield* change(served, { _tag: "Put", model: descriptor.name, id, data, ...origin, ...versions })
   })
 
 /** A part of a record. */
@@ -83,8 +77,7 @@ export const patchRecord = (served: ServedModel) =>
       ifMatchTags === undefined ||
       ifMatchHolds({ condition: ifMatchTags, current: current && tagOf(instance, current), compareRevision: true })
     const patch = { _tag: "Patch", model: descriptor.name, id, data, holds, ...origin, ...versions } as const
-    const patched = yield* change(served, patch)
-    return answerRecord({ shown: patched, instance, status: 200, headers: changeHeaders(patched) })
+    return yield* change(served, patch)
   })
 
 /** A DELETE has no body that could mean anything. */
@@ -97,8 +90,7 @@ export const deleteRecord = (served: ServedModel) =>
     const id = yield* served.id
     const { head, versions } = yield* readHead("DELETE")
     const origin = yield* Effect.fromResult(originOf(head, noBody))
-    const gone = yield* change(served, { _tag: "Delete", model: descriptor.name, id, ...origin, ...versions })
-    return HttpServerResponse.empty({ status: 204, headers: changeHeaders(gone) })
+    return yield* change(served, { _tag: "Delete", model: descriptor.name, id, ...origin, ...versions })
   })
 
 /** The id that a body brings, if it is one that could be in a path. */

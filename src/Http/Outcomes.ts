@@ -3,6 +3,7 @@ import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutco
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { problemOfError } from "./DeclaredError.ts"
+import { keyReused, operationPath } from "./IdempotencyKey.ts"
 import { declaredProblem, invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
 
 /** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
@@ -53,7 +54,7 @@ export const problemOfRejection = (rejection: Rejection, key: string | undefined
         {}
       )
     case "KeyReused":
-      return problem("key-reused", "This idempotency key came with another request", { key: key ?? "" })
+      return keyReused(key ?? "")
     case "KeyClosed":
       return problem("operation-closed", "This idempotency key was closed: no request with it is done", {
         key: key ?? ""
@@ -70,7 +71,7 @@ export const problemOfRejection = (rejection: Rejection, key: string | undefined
 const describeConflict = (currentVersion: number | null): string =>
   currentVersion === null ? "There is no such record" : `The record is at version ${currentVersion}`
 
-/** The problem of a write that was not confirmed; with the client's `key` it is safe to send it again. */
+/** The problem of a write that was not confirmed; with its key, the client's or an assigned one, it can be asked for. */
 export const problemOfFailure = (
   error: NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome,
   key: string | undefined
@@ -81,7 +82,14 @@ export const problemOfFailure = (
     case "LocalNotDone":
       return problem(error.reason === "stopped" ? "draining" : "overloaded", error.message, { definite: true })
     case "UnknownOutcome":
+      return unknownOutcome(error.message, error.key ?? key)
     case "LocalUnknownOutcome":
-      return problem("unknown-outcome", error.message, { definite: false, ...(key === undefined ? {} : { key }) })
+      return unknownOutcome(error.message, key)
   }
 }
+
+const unknownOutcome = (detail: string, key: string | undefined): Problem =>
+  problem("unknown-outcome", detail, {
+    definite: false,
+    ...(key === undefined ? {} : { key, operation: operationPath(key) })
+  })

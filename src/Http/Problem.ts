@@ -87,7 +87,11 @@ export const problemDefinitions = {
     status: 504,
     title: "Unknown outcome",
     // A key that the command did not carry would name nothing, and a retry with it would do the write again.
-    members: { definite: Schema.Literal(false), key: Schema.optionalKey(Schema.String) }
+    members: {
+      definite: Schema.Literal(false),
+      key: Schema.optionalKey(Schema.String),
+      operation: Schema.optionalKey(Schema.String)
+    }
   }),
   "storage-full": define({ status: 507, title: "Storage full", members: certainlyNotDone })
 } satisfies Record<string, Definition>

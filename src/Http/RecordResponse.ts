@@ -1,6 +1,6 @@
 /** A record, or what became of one, as an answer: status, entity tag, and what the other headers say of it. */
 import { HttpServerResponse } from "effect/http"
-import type { Changed, Read, Shown } from "../Repository/Records.ts"
+import type { Change, Changed, Read, Shown } from "../Repository/Records.ts"
 import { formatETag, type RecordTag } from "./ETag.ts"
 import { indexHeader } from "./ResponseHeaders.ts"
 
@@ -41,7 +41,27 @@ export const outcomeHeaders = ({
 })
 
 /** What a change says of how it came about. */
-export const changeHeaders = (changed: Changed): Headers => ({
+const changeHeaders = (changed: Changed): Headers => ({
   ...outcomeHeaders(changed),
   ...(changed.isLocalPartLost ? { "lithair-local": "lost" } : {})
 })
+
+/** What a change of one record answers by its command: to the first request, to its copies, and to whoever asks later. */
+export const statusOfChange = (command: Change["_tag"], change: Changed["change"]): 200 | 201 | 204 => {
+  if (command === "Delete") return 204
+  return command === "Create" || change === "created" ? 201 : 200
+}
+
+/** A change as the answer to its request; `collection` is the path of the model's records. */
+export const answerChange = (options: {
+  readonly command: Change["_tag"]
+  readonly changed: Changed
+  readonly collection: string
+  readonly instance: string
+}): HttpServerResponse.HttpServerResponse => {
+  const { changed, collection, command, instance } = options
+  const status = statusOfChange(command, changed.change)
+  if (status === 204) return HttpServerResponse.empty({ status, headers: changeHeaders(changed) })
+  const location = status === 201 ? { location: `${collection}/${changed.id}` } : {}
+  return answerRecord({ shown: changed, instance, status, headers: { ...changeHeaders(changed), ...location } })
+}

@@ -20,12 +20,12 @@ export const splitTarget = (url: string): { readonly path: string; readonly quer
   return at === -1 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) }
 }
 
-/** What a path must be to be this route's; `:id` stands for an id, `:member` for a member's name. */
+/** What a path must be to be this route's; `:id` stands for an id, `:member` for a member's name, `:key` for a key. */
 export const exactly = (route: string): RegExp => {
   const id = uuid.source.slice(1, -1).replaceAll("a-f", "a-fA-F")
-  const parts = route.split(/(:id|:member)/).map((part) => {
+  const parts = route.split(/(:id|:member|:key)/).map((part) => {
     if (part === ":id") return id
-    return part === ":member" ? "[^/]+" : part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
+    return part === ":member" || part === ":key" ? "[^/]+" : part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
   })
   return new RegExp(`^${parts.join("")}$`)
 }
