@@ -31,7 +31,7 @@ const reports = mkdtempSync(join(tmpdir(), "lithair-check-"))
 const partTimeoutMs = 240_000
 
 /** Tests of the repository and of the package, which start the runtimes that they need themselves. */
-const nodeOnly = ["test/package/**", "test/tidy.test.ts"]
+const nodeOnly = ["test/mutation/**", "test/package/**", "test/tidy.test.ts"]
 /** Real clusters, timed by their promises: nothing else runs beside them. */
 const clusters = "test/cluster/**"
 

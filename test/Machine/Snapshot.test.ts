@@ -2,6 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
+import * as Sessions from "../../src/Machine/Sessions.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import { seeded } from "./Seeded.ts"
@@ -45,6 +46,15 @@ it("tables restored from a snapshot are those it was taken of, and go on alike (
     const emails = (tables: Tables.Tables) => tables.byModel.get("User")!.indexes.get("email")!.keysArray()
     assert.deepStrictEqual(emails(follower.applied), emails(machine.applied), `seed ${seed}`)
   }
+})
+
+it("a snapshot carries what became of keys, so that a copy is one also where it was restored (C17)", () => {
+  const { machine, submit } = leader()
+  submit({ _tag: "Put", model: "User", id: "a", data: { email: "e" }, key: "k", fingerprint: "f" })
+  const known = Sessions.find(machine.applied, { key: "k" }, 0)
+  assert.strictEqual(known?._tag, "Kept")
+  const tables = Result.getOrThrow(restored(encoded(machine.applied), 100))
+  assert.deepStrictEqual(Sessions.find(tables, { key: "k" }, 0), known)
 })
 
 it("a snapshot is of the moment it was begun, whatever is applied while its pieces are pulled (DESIGN D5)", () => {

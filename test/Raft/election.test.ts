@@ -70,6 +70,19 @@ describe("election", () => {
     assert.deepStrictEqual(sent([sync(a)]), [ask, ask])
   })
 
+  it("a candidate counts its own vote once that is durable, and not with an earlier write (Fig. 2, C1)", () => {
+    // The mark of the snapshot that it was restored from is still to be written when it campaigns.
+    const snapshot = { index: 1, term: 1 }
+    const a = core("a", ["a"], { terms: [1], snapshot, mark: { index: 0, term: 0 } })
+    const marking = step(a, { _tag: "Applied", index: 1 })
+    const campaigning = step(a, { _tag: "Tick", nowMs: 0, random: 0 })
+    assert.deepStrictEqual(campaigning.write?.hardState, { currentTerm: 2, votedFor: "a" })
+    step(a, { _tag: "Persisted", seq: marking.write!.seq })
+    assert.strictEqual(a.role._tag, "Candidate")
+    step(a, { _tag: "Persisted", seq: campaigning.write!.seq })
+    assert.strictEqual(a.role._tag, "Leader")
+  })
+
   it("a vote leaves only once it is durable, and is given once per term (Fig. 2, C1)", () => {
     const a = core("a", abc)
     const ask = {

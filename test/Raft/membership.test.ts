@@ -136,6 +136,12 @@ describe("changing the membership", () => {
     assert.strictEqual(a.commitIndex, index - 1)
     acknowledge(a, "d", index)
     assert.strictEqual(a.commitIndex, index)
+    // Nor do the new voters decide alone.
+    const { a: other } = withLearner()
+    changeMembership(other, { _tag: "ReplaceVoters", voters: ["d"] })
+    sync(other)
+    acknowledge(other, "d", index)
+    assert.strictEqual(other.commitIndex, index - 1)
   })
 
   it("the joint configuration is left once it is committed, and not before (§6)", () => {

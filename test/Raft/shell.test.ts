@@ -1,6 +1,6 @@
 /** What one shell answers, and when, whatever its peers, its disk and its machine do. On the test's clock. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Clock, Effect, Exit } from "effect"
 import { LogCorrupt, LogFailed } from "../../src/EventStore/LogStore.ts"
 import { acknowledge, begin, deposing, echo, lead, pass, type Shell, startShell, turns } from "./Shell.ts"
 
@@ -78,6 +78,33 @@ describe("RaftNode, one shell", () => {
       yield* pass(1000)
       assert.strictEqual(outcomeOf(write), "UnknownOutcome")
       assert.strictEqual(shell.node.core.role._tag, "PreCandidate")
+    })
+  )
+
+  it.effect("a wall clock that jumps, to and fro, makes no time pass for an election (C19)", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let jumpMs = 0
+      const wallMs = () => clock.currentTimeMillisUnsafe() + jumpMs
+      const wallNanos = () => BigInt(Math.round(wallMs())) * 1_000_000n
+      const jumping: Clock.Clock = {
+        ...clock,
+        currentTimeMillisUnsafe: wallMs,
+        currentTimeMillis: Effect.sync(wallMs),
+        currentTimeNanosUnsafe: wallNanos,
+        currentTimeNanos: Effect.sync(wallNanos)
+      }
+      const { node } = yield* Effect.provideService(startShell(), Clock.Clock, jumping)
+      for (let ticks = 0; ticks < 14; ticks++) {
+        jumpMs += 3_600_000
+        yield* pass(10)
+      }
+      assert.strictEqual(node.core.role._tag, "Follower")
+      for (let ticks = 0; ticks < 20; ticks++) {
+        jumpMs -= 7_200_000
+        yield* pass(10)
+      }
+      assert.strictEqual(node.core.role._tag, "PreCandidate")
     })
   )
 

@@ -76,6 +76,12 @@ describe("compaction", () => {
     assert.deepStrictEqual([marked.write?.snapshot, marked.compact], [{ index: 4, term: 1 }, undefined])
     assert.deepStrictEqual([synced.compact, a.log.firstIndex], [{ throughIndex: 4 }, 5])
     assert.deepStrictEqual([RaftLog.termAt(a.log, 4), RaftLog.termAt(a.log, 3)], [1, undefined])
+    // A write before the mark makes only itself durable.
+    const [b] = applied()
+    const earlier = propose(b).write!.seq
+    const marking = step(b, { _tag: "LocalSnapshot", index: 4 }).write!.seq
+    assert.strictEqual(step(b, { _tag: "Persisted", seq: earlier }).compact, undefined)
+    assert.deepStrictEqual(step(b, { _tag: "Persisted", seq: marking }).compact, { throughIndex: 4 })
   })
 
   it("so many of the newest entries stay as the configuration says, and all of them by default (RAFT §3)", () => {

@@ -1,0 +1,558 @@
+/**
+ * For each row of docs/raft.md a line that ensures it, what becomes of the line when somebody breaks it, and the tests
+ * that must then fail. Also which line each story of test/transcripts would miss. Data only.
+ */
+import type { Mutation, NamedTest } from "../Mutation.ts"
+
+export interface BrokenRow extends Mutation {
+  readonly row: string
+  readonly tests: ReadonlyArray<NamedTest>
+}
+
+const inFile =
+  (file: string) =>
+  (title: string): NamedTest => ({ file: `test/${file}`, title })
+
+const attempts = inFile("Raft/attempts.test.ts")
+const quorum = inFile("Raft/quorum.test.ts")
+const election = inFile("Raft/election.test.ts")
+const forming = inFile("Raft/forming.test.ts")
+const handshake = inFile("Raft/handshake.test.ts")
+const leading = inFile("Raft/leading.test.ts")
+const leases = inFile("Raft/leases.test.ts")
+const membership = inFile("Raft/membership.test.ts")
+const reads = inFile("Raft/reads.test.ts")
+const replication = inFile("Raft/replication.test.ts")
+const sessions = inFile("Machine/Sessions.test.ts")
+const shell = inFile("Raft/shell.test.ts")
+const snapshotDamage = inFile("EventStore/snapshotDamage.test.ts")
+const snapshotStore = inFile("EventStore/snapshotStore.test.ts")
+const snapshots = inFile("Raft/snapshots.test.ts")
+const story = inFile("Raft/transcript.test.ts")
+const transfer = inFile("Raft/transfer.test.ts")
+const waiters = inFile("Raft/waiters.test.ts")
+
+export const brokenRows: ReadonlyArray<BrokenRow> = [
+  {
+    row: "§5.2",
+    file: "src/Raft/Quorum.ts",
+    find: "* 2 > voters.length",
+    replace: "* 2 >= voters.length",
+    tests: [
+      quorum("half of the voters is no majority, and nobody is none (§5.2)"),
+      story("Vote split: two candidates of one term with half of the votes each, and neither leads (§5.2)")
+    ]
+  },
+  {
+    row: "§5.3",
+    file: "src/Raft/Replication.ts",
+    find: "if (prevLogIndex > state.commitIndex && RaftLog.termAt(log, prevLogIndex) !== prevLogTerm) {",
+    replace: "if (prevLogIndex > log.lastIndex) {",
+    tests: [
+      replication(
+        "a follower that lacks the previous entry says where its log ends, or its conflicting term begins (§5.3)"
+      ),
+      story("Figure 7: a new leader makes six followers equal to itself, whatever they lack or hold too much (§5.3)")
+    ]
+  },
+  {
+    row: "§5.4.1",
+    file: "src/Raft/Election.ts",
+    find: "const upToDate = RaftLog.isUpToDate(state.log, message)",
+    replace: "const upToDate = true",
+    tests: [
+      election("a voter refuses a candidate whose log is less up to date (§5.4.1)"),
+      story(
+        "Figure 8 (e): an entry of the leader's own term on a majority commits those before it, and nobody without them is elected (§5.4.2)"
+      )
+    ]
+  },
+  {
+    row: "C1",
+    file: "src/Raft/Election.ts",
+    find: 'Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })',
+    replace: 'Draft.send(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })',
+    tests: [
+      election("a vote leaves only once it is durable, and is given once per term (Fig. 2, C1)"),
+      story(
+        "Double vote after restart: a vote is durable before it is given, so a crash cannot take it back (Fig. 2, §5.2, C1)"
+      )
+    ]
+  },
+  {
+    row: "C1",
+    file: "src/Raft/Election.ts",
+    find: "else Draft.sendAfterHardState(state, draft, voter, message)",
+    replace: "else Draft.send(state, draft, voter, message)",
+    tests: [election("a candidate asks for votes only once its own term and vote are durable (Fig. 2, C1)")]
+  },
+  {
+    row: "C1",
+    file: "src/Raft/Election.ts",
+    find: " || state.hardStateSeq > state.durableSeq",
+    replace: "",
+    tests: [
+      election("a candidate counts its own vote once that is durable, and not with an earlier write (Fig. 2, C1)")
+    ]
+  },
+  {
+    row: "C2",
+    file: "src/Raft/Draft.ts",
+    find: "else sendAfterWrites(state, draft, to, message)",
+    replace: "else send(state, draft, to, message)",
+    tests: [
+      replication("a follower answers only once the entries are durable (Fig. 2, C2)"),
+      story("Slow disks: what is not synced is not acknowledged, the leader's own copy included (Fig. 2, C2)")
+    ]
+  },
+  {
+    row: "C2",
+    file: "src/Raft/Replication.ts",
+    find: "voter === state.nodeId ? state.durableIndex :",
+    replace: "voter === state.nodeId ? state.log.lastIndex :",
+    tests: [
+      replication(
+        "a leader sends in parallel with its own write, and counts itself once that is durable (diss. 10.2.1)"
+      )
+    ]
+  },
+  {
+    row: "C2",
+    file: "src/Raft/Draft.ts",
+    find: "for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, fromIndex - 1)",
+    replace: "",
+    tests: [replication("an entry overwritten before its write was synced is not counted durable by that write (C2)")]
+  },
+  {
+    row: "C3",
+    file: "src/Raft/Replication.ts",
+    find: " || RaftLog.termAt(state.log, index) !== state.currentTerm",
+    replace: "",
+    tests: [
+      replication("entries of an older term commit only under one of the current term (§5.4.2, Fig. 8, C3)"),
+      story(
+        "Figure 8 (d): an entry of an older term that a majority holds may still be overwritten, so it is not committed (§5.4.2)"
+      )
+    ]
+  },
+  {
+    row: "C4",
+    file: "src/Raft/Reads.ts",
+    find: "if (state.commitIndex < leader.noopIndex) return",
+    replace: "",
+    tests: [
+      reads("a new leader answers no read before its no-op commits (diss. 6.4, C4)"),
+      story(
+        "Lagging commit: a new leader does not know what is committed, and answers no read before its no-op is (diss. 6.4, C4)"
+      )
+    ]
+  },
+  {
+    row: "C4",
+    file: "src/Raft/Membership.ts",
+    find: 'if (state.commitIndex < leader.noopIndex) return "notReady"',
+    replace: "",
+    tests: [
+      membership("no change before the term's no-op is committed (diss. 4.1, the bug of 2015, C4)"),
+      story(
+        "The membership bug of 2015: a new leader begins no change before an entry of its own term is committed (diss. 4.1, erratum)"
+      )
+    ]
+  },
+  {
+    row: "C4",
+    file: "src/Raft/Leading.ts",
+    find: "core.lastApplied >= core.role.noopIndex",
+    replace: "core.lastApplied >= 0",
+    tests: [leading("a leader decides nothing before its own no-op is applied (diss. 6.4)")]
+  },
+  {
+    row: "C5",
+    file: "src/Raft/Reads.ts",
+    find: " || reply.readNumber < round.readNumber",
+    replace: "",
+    tests: [
+      reads("a read waits for a round of heartbeats that began after it (diss. 6.4, C5)"),
+      story(
+        "Stale read confirmations: the late echo of an earlier round confirms no later read (diss. 6.4, C5, etcd issue 20418)"
+      )
+    ]
+  },
+  {
+    row: "C5",
+    file: "src/Raft/Reads.ts",
+    find: "readNumber: state.readNumber + 1, requests",
+    replace: "readNumber: state.readNumber, requests",
+    tests: [reads("a read waits for a round of heartbeats that began after it (diss. 6.4, C5)")]
+  },
+  {
+    row: "C5",
+    file: "src/Raft/Reads.ts",
+    find: "state.readNumber++",
+    replace: "if (leader.reads.round?.readNumber !== state.readNumber) state.readNumber++",
+    tests: [reads("a lost round is repeated by the next beat, under a number of its own (C5)")]
+  },
+  {
+    row: "C6",
+    file: "src/Raft/Reads.ts",
+    find: "if (leader.reads.round !== undefined || leader.reads.waiting.length === 0) return",
+    replace: "if (leader.reads.waiting.length === 0) return",
+    tests: [reads("reads that arrive during a round share the next one (diss. 6.4, C6)")]
+  },
+  {
+    row: "C6",
+    file: "src/Raft/Reads.ts",
+    find: "if (reads.outstanding !== undefined || reads.waiting.length === 0) return",
+    replace: "if (reads.waiting.length === 0) return",
+    tests: [reads("a follower asks its leader for a read index, once for all that wait (diss. 6.4, C6)")]
+  },
+  {
+    row: "C7",
+    file: "src/Raft/Leases.ts",
+    find: "const endMs = promisedMs + electionTimeoutMinMs - heartbeatIntervalMs - driftBoundMs",
+    replace: "const endMs = promisedMs + 2 * electionTimeoutMinMs - heartbeatIntervalMs - driftBoundMs",
+    tests: [
+      leases(
+        "a read is ready at once, until a lease's time after the beat was sent that a quorum echoed (diss. 6.4.1)"
+      ),
+      story(
+        "Lease expiry: a leader reads without a round only while a quorum still keeps its promise (diss. 6.4.1, C7)"
+      )
+    ]
+  },
+  {
+    row: "C7",
+    file: "src/Raft/Leases.ts",
+    find: "state.lastTickMs ??",
+    replace: "state.nowMs ??",
+    tests: [leases("a lease ends, by the real clock and not by the credited time (C7)")]
+  },
+  {
+    row: "C7",
+    file: "src/Raft/Reads.ts",
+    find: "input.mayLease === true ? ",
+    replace: "true ? ",
+    tests: [leases("without being configured, or asked for, there is none: a round confirms every read (C7)")]
+  },
+  {
+    row: "C8",
+    file: "src/Raft/Replication.ts",
+    find: "if (RaftLog.termAt(state.log, entry.index) === entry.term) continue",
+    replace: "",
+    tests: [
+      replication("a follower truncates on a real conflict only (§5.3, C8)"),
+      story("Truncation: a late copy of an older message undoes nothing that was acknowledged after it (§5.3, C8)")
+    ]
+  },
+  {
+    row: "C9",
+    file: "src/Raft/Election.ts",
+    find: " && !isLeaderAlive(state)",
+    replace: "",
+    tests: [
+      election("a node that hears a leader refuses votes and keeps its term (diss. 4.2.3, C9)"),
+      story(
+        "Asymmetric partition: a follower that does not hear its leader deposes it for nobody else (diss. 4.2.3, 9.6, C9)"
+      ),
+      story("Disruptive servers: a node that comes back from isolation brings no new term along (diss. 9.6, C9)")
+    ]
+  },
+  {
+    row: "C9",
+    file: "src/Raft/step.ts",
+    find: 'if (message._tag === "RequestVote" && !message.transfer && Election.isLeaderAlive(state)) return',
+    replace: "",
+    tests: [
+      membership("even a real request of its own is ignored while a leader lives (diss. 4.2.3, C9)"),
+      story(
+        "Disruptive servers: a removed node's delayed request for votes deposes nobody, and nobody waits for it (§6, diss. 4.2.3, C9)"
+      )
+    ]
+  },
+  {
+    row: "C9",
+    file: "src/Raft/step.ts",
+    find: "if (!countsForSender(message)) return",
+    replace: "",
+    tests: [election("messages of a peer that does not answer are no contact with it (C9)")]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Quorum.ts",
+    find: "isMajority(voters, has) && (outgoing === undefined || isMajority(outgoing, has))",
+    replace: "isMajority(voters, has)",
+    tests: [
+      membership("a candidate of a joint configuration needs both majorities (§6)"),
+      quorum("a joint configuration needs a majority of the old voters and one of the new (§6)")
+    ]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Quorum.ts",
+    find: "outgoing === undefined ? value : Math.min(value, majorityValue(outgoing, valueOf))",
+    replace: "value",
+    tests: [
+      membership("a joint configuration commits with a majority of each side only (§6)"),
+      story("Joint consensus: old and new voters never decide without each other (§6, Figures 10 and 11, C10)")
+    ]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Draft.ts",
+    find: "  Configurations.truncate(state.configurations, fromIndex)\n",
+    replace: "",
+    tests: [membership("a configuration is rolled back with its entry (§6)")]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Membership.ts",
+    find: 'return index > state.commitIndex || configuration.outgoing !== undefined ? "changing" : undefined',
+    replace: "return undefined",
+    tests: [membership("one change at a time: another is refused until the first is committed and left (§6, C10)")]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Membership.ts",
+    find: "if (configuration.outgoing !== undefined) {",
+    replace: "if (false) {",
+    tests: [
+      membership("a voter is replaced through a joint configuration, which the leader leaves by itself (§6, C10)"),
+      membership("a leader that inherits a joint configuration leaves it after its own no-op (§6)")
+    ]
+  },
+  {
+    row: "C11",
+    file: "src/Raft/Membership.ts",
+    find: 'return refuse("notCaughtUp")',
+    replace: "{}",
+    tests: [
+      membership("a learner that lags behind is not promoted, even when asked (diss. 4.2.1, C11)"),
+      story("Learner promotion: a node votes once it has caught up, and counts for nothing before (diss. 4.2.1, C11)")
+    ]
+  },
+  {
+    row: "C11",
+    file: "src/Raft/step.ts",
+    find: "    Membership.promoteReady(state, draft, state.role)\n",
+    replace: "",
+    tests: [
+      membership("a learner that asked for it is promoted by the leader once it has caught up (diss. 4.2.1, C11)")
+    ]
+  },
+  {
+    row: "C12",
+    file: "src/Raft/Transfer.ts",
+    find: "if (leader.progress.get(transfer.target)?.matchIndex !== state.log.lastIndex) return",
+    replace: "",
+    tests: [
+      transfer("the target is told only once it holds the whole log (diss. 3.10)"),
+      story(
+        "Leadership transfer: the target is brought up to date, told to campaign at once, and elected under a living leader (diss. 3.10, C12)"
+      )
+    ]
+  },
+  {
+    row: "C12",
+    file: "src/Raft/Transfer.ts",
+    find: 'if (role._tag === "Leader" && target !== undefined) begin(state, draft, role, target)',
+    replace: "if (false) {}",
+    tests: [transfer("a leader that is to stop hands over first (C12)")]
+  },
+  {
+    row: "C12",
+    file: "src/Raft/Transfer.ts",
+    find: "if (target !== undefined) tell(state, draft, leader, target)",
+    replace: "",
+    tests: [transfer("a leader whose disk stalls steps down at once, and tells the best voter to campaign (C12, C20)")]
+  },
+  {
+    row: "C13",
+    file: "src/Raft/Draft.ts",
+    find: "Configurations.startAfter(state.configurations, { index: mark.index, configuration })\n  state.configuration = configuration",
+    replace: "",
+    tests: [snapshots("takes the configuration of the snapshot, be it joint (§6, §7)")]
+  },
+  {
+    row: "C13",
+    file: "src/EventStore/SnapshotFormat.ts",
+    find: 'if (view.getUint32(4, true) !== sum) return { _tag: "Damaged", what: "chunk checksum differs" }',
+    replace: "",
+    tests: [snapshotDamage("every flipped bit is refused, and nothing before it is doubted")]
+  },
+  {
+    row: "C13",
+    file: "src/EventStore/SnapshotReceiving.ts",
+    find: "if (offset !== receivedBytes || bytes.length === 0) return receivedBytes",
+    replace: "if (bytes.length === 0) return receivedBytes",
+    tests: [snapshotStore("a chunk that does not come next changes nothing, and tells which one does (C13)")]
+  },
+  {
+    row: "C13",
+    file: "src/EventStore/SnapshotReceiving.ts",
+    find: 'receivedBytes = verdict._tag === "Intact" ? verdict.info.fileBytes : verdict.offset',
+    replace: "receivedBytes = 0",
+    tests: [snapshotStore("the same offer goes on with the intact chunks, another one begins anew (C13)")]
+  },
+  {
+    row: "C13",
+    file: "src/EventStore/SnapshotReceiving.ts",
+    find: "if (!isOffered) {",
+    replace: "if (false) {",
+    tests: [snapshotStore("what differs from the offer is refused and thrown away (C13)")]
+  },
+  {
+    row: "C13",
+    file: "src/Machine/Snapshot.ts",
+    find: 'for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session }',
+    replace: "",
+    tests: [
+      inFile("Machine/Snapshot.test.ts")(
+        "a snapshot carries what became of keys, so that a copy is one also where it was restored (C17)"
+      )
+    ]
+  },
+  {
+    row: "C13",
+    file: "src/Raft/Snapshots.ts",
+    find: "if (RaftLog.termAt(state.log, index) !== term) {",
+    replace: "if (false) {",
+    tests: [
+      snapshots("starts its log anew behind it, and acknowledges once that is durable (§7, C2)"),
+      story(
+        "Slow follower after compaction: what it lacks is gone, so it is sent a snapshot, and then the entries behind it (§7, C13, C14)"
+      )
+    ]
+  },
+  {
+    row: "C14",
+    file: "src/Raft/Snapshots.ts",
+    find: " || state.snapshotSeq > state.durableSeq",
+    replace: "",
+    tests: [snapshots("a snapshot is noted in the log, and history goes only once that is durable (§7, C14)")]
+  },
+  {
+    row: "C15",
+    file: "src/Raft/Handshake.ts",
+    find: "own.clusterId !== theirs.clusterId) {",
+    replace: "false) {",
+    tests: [handshake("a node of another cluster is refused (C15)")]
+  },
+  {
+    row: "C15",
+    file: "src/Raft/Handshake.ts",
+    find: "if (theirs.targetNodeId !== own.nodeId) {",
+    replace: "if (false) {",
+    tests: [handshake("a hello meant for, or coming from, another node is refused (C15)")]
+  },
+  {
+    row: "C16",
+    file: "src/Raft/Forming.ts",
+    find: 'if (witness !== undefined) return refuse("DataLost", dataLost(own, witness.nodeId))',
+    replace: "",
+    tests: [forming("a voter that comes back empty is told so by any formed peer, and refuses (C16, diss. 11.7.2)")]
+  },
+  {
+    row: "C16",
+    file: "src/Raft/Instances.ts",
+    find: "return known === undefined || known.instanceId === peer.instanceId",
+    replace: "return true",
+    tests: [
+      inFile("Raft/instances.test.ts")(
+        "an answer counts only from the data directory that the configuration names (C16)"
+      ),
+      story(
+        "Wiped node under its old name: its vote was lost with its data, and is given to nobody (diss. 11.7.2, C16)"
+      )
+    ]
+  },
+  {
+    row: "C16",
+    file: "src/Raft/Forming.ts",
+    find: "allUnformed && unheard.length === 0 && disagreeing.length === 0",
+    replace: "allUnformed",
+    tests: [forming("nobody mints while a listed node is silent, or names other peers (C16)")]
+  },
+  {
+    row: "C16",
+    file: "src/Raft/Configuration.ts",
+    find: "id === own.id && instanceId === own.instanceId",
+    replace: "id === own.id",
+    tests: [membership("one that lost its data does not take the vote of its former self for its own (C16)")]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/decide.ts",
+    find: "if (known !== undefined) return known",
+    replace: "",
+    tests: [sessions("makes a copy answer what the first was told, and nothing happens twice")]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/evolve.ts",
+    find: "Sessions.note(tables, index, transaction, () => answerOf(transaction, operations))",
+    replace: "",
+    tests: [sessions("survives replay, with the same answer, also of what changed nothing")]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/Sessions.ts",
+    find: "logAgeMs - session.logAgeMs > sessionLifetimeMs",
+    replace: "true",
+    tests: [sessions("expires when the log is 24 hours older, and is dropped then")]
+  },
+  {
+    row: "C18",
+    file: "src/Raft/Replication.ts",
+    find: "if (batch.term !== state.currentTerm || batch.lastIndex !== state.log.lastIndex) {",
+    replace: "if (false) {",
+    tests: [replication("a batch is appended exactly where it was decided, or refused whole (C18)")]
+  },
+  {
+    row: "C18",
+    file: "src/Raft/Waiters.ts",
+    find: "done: there.filter((entry) => entry.term === at.term)",
+    replace: "done: there",
+    tests: [waiters("another term's entry at the index proves that the awaited one is not done (Fig. 8)")]
+  },
+  {
+    row: "C18",
+    file: "src/Raft/Attempts.ts",
+    find: "if (!again) return yield* Effect.fail(unknown ?? refusal)",
+    replace: "if (!again) return yield* Effect.fail(refusal)",
+    tests: [attempts("after one unknown attempt no refusal makes the request certainly not done (C18)")]
+  },
+  {
+    row: "C19",
+    file: "src/Raft/step.ts",
+    find: "state.nowMs += Math.min(Math.max(0, nowMs - state.lastTickMs), state.config.heartbeatIntervalMs)",
+    replace: "state.nowMs += nowMs - state.lastTickMs",
+    tests: [election("a pause of the process counts as one heartbeat interval, so it deposes nobody (C19)")]
+  },
+  {
+    row: "C19",
+    file: "src/Raft/RaftNode.ts",
+    find: "const nowNanos = yield* Clock.monotonicTimeNanos",
+    replace: "const nowNanos = yield* Clock.currentTimeNanos",
+    tests: [shell("a wall clock that jumps, to and fro, makes no time pass for an election (C19)")]
+  },
+  {
+    row: "C20",
+    file: "src/Raft/Election.ts",
+    find: "if (!isQuorum) becomeFollower(state, draft, { term: state.currentTerm })",
+    replace: "",
+    tests: [
+      election("a leader cut from a quorum steps down within an election timeout (diss. 6.2, C20)"),
+      story("Asymmetric partition: a leader that is heard and hears nobody steps down, and makes room (diss. 6.2, C20)")
+    ]
+  },
+  {
+    row: "C20",
+    file: "src/Raft/step.ts",
+    find: 'if (role._tag === "Leader") Transfer.abdicate(state, draft, role)\n      else if (role._tag !== "Follower")',
+    replace: "if (false)",
+    tests: [
+      election("a leader whose disk stalls steps down, and campaigns only once a write completes (C20)"),
+      shell("a leader whose disk stalls steps down, and may lead again once the write is over (C20)")
+    ]
+  }
+]
