@@ -1,5 +1,6 @@
 /**
- * Compiles every `ts` example in the pages and in the sources' doc comments, and runs those that end by themselves.
+ * Compiles every `ts` example in the pages and in the sources' doc comments, and runs those that end by themselves, tests
+ * as tests.
  * An example is a module: with imports, it is what a user writes; without any, it is about the file that it stands in,
  * and sees that file's exports.
  */
@@ -69,11 +70,16 @@ function moduleOf(example: Example, entries: ReadonlyMap<string, string>): strin
 /** A server runs until it is stopped, on a port of its own: the package's test runs one. */
 const endsByItself = ({ code }: Example): boolean => !code.includes("@effect/platform-node")
 
-const nameOf = ({ file, line }: Example): string => `${file.replaceAll("/", "+")}+${line}.ts`
+const isTest = ({ code }: Example): boolean => code.includes('"@effect/vitest"')
+
+const nameOf = (example: Example): string =>
+  `${example.file.replaceAll("/", "+")}+${example.line}${isTest(example) ? ".test" : ""}.ts`
 
 /** What is said of a module, said of the file that its example stands in. */
 const located = (said: string): string =>
-  said.replaceAll(/[^\s"']*?([^\s"'/]*)\+\d+\.ts\b/g, (_, name: string) => name.replaceAll("+", "/"))
+  said.replaceAll(/[^\s"']*?([^\s"'/]*)\+\d+(?:\.test)?\.ts\b/g, (_, name: string) => name.replaceAll("+", "/"))
+
+const runsAlone = (example: Example): boolean => endsByItself(example) && !isTest(example)
 
 const runMaxMs = 20_000
 
@@ -96,7 +102,8 @@ function check(examples: ReadonlyArray<Example>, directory: string): ReadonlyArr
   }
   return [
     ...run("tsc", "--noEmit"),
-    ...examples.filter(endsByItself).flatMap((example) => run("node", nameOf(example)))
+    ...examples.filter(runsAlone).flatMap((example) => run("node", nameOf(example))),
+    ...(examples.some(isTest) ? run("node", "node_modules/vitest/vitest.mjs", "run") : [])
   ]
 }
 
