@@ -16,7 +16,7 @@ import * as Records from "./Repository/Records.ts"
 export interface ClusterOptions {
   readonly models: ReadonlyArray<Described>
   /** Read models, folded on every node. */
-  readonly projections?: ReadonlyArray<Projection.Folded<unknown>>
+  readonly projections?: ReadonlyArray<Projection.Projection>
   readonly raft?: RaftConfig
 }
 

@@ -11,8 +11,12 @@ export { type Event, type EventOf, eventId, type Followed, isOf } from "./Projec
 export { ProjectionFailed, type ProjectionFailure, ProjectionUnavailable } from "./Projection/Failure.ts"
 export {
   layer,
+  type Projection,
   type ProjectionReadFailure,
   type ProjectionStatus,
   Projections,
   type StatesPage
 } from "./Projection/Projections.ts"
+export { type Sqlite, type SqliteOptions, sqlite } from "./Projection/Sqlite.ts"
+export type { Row, SqlValue, Statement } from "./Projection/SqliteProtocol.ts"
+export { SqliteFailed } from "./Projection/SqliteThread.ts"

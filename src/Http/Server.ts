@@ -2,7 +2,7 @@
 import { Effect, Layer, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { type Described, describe } from "../Model.ts"
-import { type Folded, Projections } from "../Projection.ts"
+import { type Projection, Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
@@ -20,7 +20,7 @@ type Response = HttpServerResponse.HttpServerResponse
 /** What a node serves. */
 export interface Served {
   readonly models: ReadonlyArray<Described>
-  readonly projections: ReadonlyArray<Folded<unknown>>
+  readonly projections: ReadonlyArray<Projection>
 }
 
 const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
@@ -49,12 +49,13 @@ const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
     )
 
   const descriptors = models.map(describe)
+  const folded = projections.filter((projection) => projection._tag !== "Sqlite")
   const routes = [
     ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
-    ...projectionRoutes(yield* Projections, projections),
+    ...projectionRoutes(yield* Projections, folded),
     ...nodeRoutes(member),
     ...adminRoutes(member),
-    ...(yield* docsRoutes(makeApi(descriptors, { title: "Lithair node", version: "1" }, projections)))
+    ...(yield* docsRoutes(makeApi(descriptors, { title: "Lithair node", version: "1" }, folded)))
   ]
   const paths = knownPaths(routes)
   const nothing = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>

@@ -10,6 +10,9 @@ export type States<S> = OrderedMap.OrderedMap<string, S>
 
 export const wholeKey = ""
 
+/** A longer key stops the projection: what goes from page to page by key fits into a request's head. */
+const keyMaxLength = 512
+
 export const empty = <S>(): States<S> => OrderedMap.make()
 
 /** Folds one entry: all of it, or, where the projection's own code throws, none. Says what is wrong then. */
@@ -18,8 +21,9 @@ export const fold = <S>(projection: Folded<S>, states: States<S>, entry: Applied
   if (Result.isFailure(events)) return Result.fail(events.failure)
   const changed = new Map<string, S | undefined>()
   for (const event of events.success) {
-    const evolved = Result.try({ try: () => evolveOne(projection, states, changed, event), catch: thrown })
-    if (Result.isFailure(evolved)) return Result.fail(evolved.failure)
+    const wrong = Result.try({ try: () => evolveOne(projection, states, changed, event), catch: thrown })
+    if (Result.isFailure(wrong)) return Result.fail(wrong.failure)
+    if (wrong.success !== undefined) return Result.fail(wrong.success)
   }
   for (const [key, state] of changed) {
     if (state === undefined) states.delete(key)
@@ -28,11 +32,19 @@ export const fold = <S>(projection: Folded<S>, states: States<S>, entry: Applied
   return Result.void
 }
 
-const evolveOne = <S>(projection: Folded<S>, states: States<S>, changed: Map<string, S | undefined>, event: Event) => {
+/** Says what is wrong with what the projection's own code gave. */
+const evolveOne = <S>(
+  projection: Folded<S>,
+  states: States<S>,
+  changed: Map<string, S | undefined>,
+  event: Event
+): string | undefined => {
   const key = projection._tag === "Keyed" ? projection.keyOf(event) : wholeKey
-  if (key === undefined) return
+  if (key === undefined) return undefined
+  if (key.length > keyMaxLength) return `its key has more than ${keyMaxLength} characters`
   const before = (changed.has(key) ? changed.get(key) : states.get(key)) ?? projection.initial
   changed.set(key, projection.evolve(before, event))
+  return undefined
 }
 
 /** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */

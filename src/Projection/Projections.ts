@@ -11,10 +11,17 @@ import { Member } from "../Raft/Member.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import type { Read } from "../Repository/Records.ts"
 import type { Folded, Keyed, Whole } from "./Definition.ts"
-import type { ProjectionFailure } from "./Failure.ts"
+import { ProjectionFailed, type ProjectionFailure } from "./Failure.ts"
 import { wholeKey } from "./Fold.ts"
 import type { Following } from "./Following.ts"
 import * as Memory from "./Memory.ts"
+import type { Sqlite } from "./Sqlite.ts"
+import type { Row, SqlValue } from "./SqliteProtocol.ts"
+import * as SqliteRun from "./SqliteRun.ts"
+import { SqliteFailed } from "./SqliteThread.ts"
+
+/** Any projection, whatever its states are. */
+export type Projection = Folded<unknown> | Sqlite
 
 /** How long a read waits for a projection that lags behind the tables. */
 const waitMs = 5_000
@@ -59,6 +66,15 @@ export class Projections extends Context.Service<
       range: { readonly after?: string; readonly limit: number },
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<StatesPage<S>>, ProjectionReadFailure>
+    /**
+     * The rows that a query of the projection's file gives, at most 10,000, within 10 s. It runs on a thread of its own
+     * and cannot write. `SqliteFailed` says what is wrong with it.
+     */
+    readonly query: (
+      projection: Sqlite,
+      statement: { readonly sql: string; readonly params?: ReadonlyArray<SqlValue> },
+      consistency?: Freshness.Consistency
+    ) => Effect.Effect<Read<ReadonlyArray<Row>>, ProjectionReadFailure | SqliteFailed>
     readonly status: () => ReadonlyArray<ProjectionStatus>
   }
 >()("lithair/Projection/Projections") {}
@@ -68,31 +84,38 @@ export type Followable = Pick<Member["Service"], "feed" | "node" | "readIndex">
 
 /** Runs projections until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: {
-  readonly projections: ReadonlyArray<Folded<unknown>>
+  readonly projections: ReadonlyArray<Projection>
   readonly files: DerivedFiles
   readonly member: Followable
 }) {
   const { files, member, projections } = options
   const { feed } = member
   const freshen = yield* Freshness.make(member)
-  const running = new Map<string, { readonly projection: Folded<unknown>; readonly run: Memory.Running<unknown> }>()
+  const folded = new Map<string, { readonly projection: Folded<unknown>; readonly run: Memory.Running<unknown> }>()
+  const tables = new Map<string, { readonly projection: Sqlite; readonly run: SqliteRun.Running }>()
   for (const projection of projections) {
-    invariant(!running.has(projection.name), `Two projections are named "${projection.name}"`)
-    running.set(projection.name, { projection, run: yield* Memory.run(projection, { files, feed }) })
+    const { name } = projection
+    invariant(!folded.has(name) && !tables.has(name), `Two projections are named "${name}"`)
+    if (projection._tag !== "Sqlite") {
+      folded.set(name, { projection, run: yield* Memory.run(projection, { files, feed }) })
+    } else {
+      const run = SqliteRun.run(projection, { files, feed })
+      const started = yield* Effect.catchTag(run, "SqliteFailed", (failed) => notStarted(name, failed))
+      tables.set(name, { projection, run: started })
+    }
   }
 
   const runOf = <S>(projection: Folded<S>): Memory.Running<S> => {
-    const found = running.get(projection.name)
+    const found = folded.get(projection.name)
     invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
     return found.run as Memory.Running<S>
   }
 
-  /** Waits until a projection is as new as is asked, and gives what it reflects then. */
-  const read = Effect.fnUntraced(function* <A>(
+  /** Waits until a projection is as new as is asked. */
+  const wait = Effect.fnUntraced(function* (
     following: Following,
-    consistency: Freshness.Consistency,
-    value: () => A
-  ): Effect.fn.Return<Read<A>, ProjectionReadFailure> {
+    consistency: Freshness.Consistency
+  ): Effect.fn.Return<Freshness.Freshness, ProjectionReadFailure> {
     const freshness = yield* freshen(consistency)
     const appliedIndex = feed.appliedIndex()
     yield* Effect.timeoutOrElse(following.until(neededIndex(consistency, appliedIndex)), {
@@ -105,9 +128,15 @@ export const make = Effect.fnUntraced(function* (options: {
         )
     })
     // The age that was confirmed is of the tables.
-    const isAsNew = following.index() >= appliedIndex
-    return { ...(isAsNew ? freshness : {}), value: value(), logIndex: following.index() }
+    return following.index() >= appliedIndex ? freshness : {}
   })
+
+  const read = <S, A>(
+    run: Memory.Running<S>,
+    consistency: Freshness.Consistency,
+    value: () => A
+  ): Effect.Effect<Read<A>, ProjectionReadFailure> =>
+    Effect.map(wait(run, consistency), (freshness) => ({ ...freshness, value: value(), logIndex: run.index() }))
 
   return Projections.of({
     get: (projection, consistency = Freshness.linearizable) => {
@@ -122,8 +151,15 @@ export const make = Effect.fnUntraced(function* (options: {
       const run = runOf(projection)
       return read(run, consistency, () => pageOf(run, after, limit))
     },
+    query: Effect.fnUntraced(function* (projection, statement, consistency = Freshness.linearizable) {
+      const found = tables.get(projection.name)
+      invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
+      const freshness = yield* wait(found.run, consistency)
+      const { index, rows } = yield* found.run.query(statement)
+      return { ...freshness, value: rows, logIndex: index }
+    }),
     status: () =>
-      Array.from(running.values(), ({ projection: { name, version }, run }) => ({
+      [...folded.values(), ...tables.values()].map(({ projection: { name, version }, run }) => ({
         name,
         version,
         index: run.index(),
@@ -133,9 +169,21 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 })
 
+/** Its file cannot be opened: that is no reason for a node not to start. */
+const notStarted = (name: string, { message }: SqliteFailed): Effect.Effect<SqliteRun.Running> => {
+  const failure = new ProjectionFailed({ projection: name, index: 1, message: `Cannot open its file: ${message}` })
+  const failed = Effect.fail(failure)
+  return Effect.as(Effect.logError(`The projection ${name} does not start: ${message}`), {
+    index: () => 0,
+    failure: () => failure,
+    until: () => failed,
+    query: () => Effect.fail(new SqliteFailed({ message: failure.message }))
+  })
+}
+
 /** The projections of the node's member, saved in its data directory. */
 export const layer = (
-  projections: ReadonlyArray<Folded<unknown>>
+  projections: ReadonlyArray<Projection>
 ): Layer.Layer<Projections, LogFailed, Directory | Member> =>
   Layer.effect(
     Projections,

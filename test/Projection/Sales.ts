@@ -66,3 +66,23 @@ export const makeFaulty = (customer: string) =>
       return count + 1
     }
   })
+
+/** Each order a row. The file refuses an order of a negative amount. */
+export const makeOrders = (options: { readonly version?: number; readonly ddl?: string } = {}) =>
+  Projection.sqlite("orders", {
+    from: [Order],
+    version: options.version ?? 1,
+    ddl: options.ddl ?? ordersDdl,
+    evolve: ({ id, index, record, type }) =>
+      type === "deleted"
+        ? [{ sql: "DELETE FROM orders WHERE id = ?", params: [id] }]
+        : [
+            { sql: "INSERT INTO changes VALUES (?, ?)", params: [index, id] },
+            { sql: "INSERT OR REPLACE INTO orders VALUES (?, ?, ?)", params: [id, record.customer, record.cents] }
+          ]
+  })
+
+const ordersDdl = `
+  CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, cents INTEGER NOT NULL CHECK (cents >= 0));
+  CREATE TABLE changes (entry INTEGER NOT NULL, id TEXT NOT NULL);
+`

@@ -1,0 +1,46 @@
+/** What a node's main thread and the thread of a SQLite file say to each other. Types alone. */
+
+/** What a column or a parameter holds. */
+export type SqlValue = null | number | bigint | string | Uint8Array
+
+/** One statement. What follows a semicolon in it is not run. */
+export interface Statement {
+  readonly sql: string
+  readonly params?: ReadonlyArray<SqlValue>
+}
+
+/** A row, by the names of its columns. */
+export type Row = Readonly<Record<string, SqlValue>>
+
+/** Which file a thread is for. A reader opens a file that a writer has made, and cannot write. */
+export interface Opening {
+  readonly mode: "write" | "read"
+  readonly path: string
+  /** What the file must be of; another one is made anew. */
+  readonly name: string
+  readonly version: number
+  readonly ddl: string
+}
+
+export type Request =
+  /** Opens the file, and answers its position. */
+  | { readonly _tag: "Open" }
+  /** Runs the statements of these entries in one transaction, and notes `throughIndex` in it as the position. */
+  | {
+      readonly _tag: "Apply"
+      readonly entries: ReadonlyArray<{ readonly index: number; readonly statements: ReadonlyArray<Statement> }>
+      readonly throughIndex: number
+    }
+  | { readonly _tag: "Query"; readonly statement: Statement; readonly rowsMax: number }
+  | { readonly _tag: "Close" }
+
+export type Reply =
+  | { readonly _tag: "Opened"; readonly index: number; readonly rebuiltFor: string | undefined }
+  /** Committed through `index`. `failure` says what was wrong with the entry after it, of which nothing is done. */
+  | { readonly _tag: "Applied"; readonly index: number; readonly failure: string | undefined }
+  /** Rows, as of position `index` at least. */
+  | { readonly _tag: "Rows"; readonly index: number; readonly rows: ReadonlyArray<Row> }
+  | { readonly _tag: "TooManyRows" }
+  | { readonly _tag: "Closed" }
+  /** It was not done. */
+  | { readonly _tag: "Failed"; readonly message: string }

@@ -1,0 +1,213 @@
+/** Projections into SQLite: rows and position are one, in real files and on a thread of their own. */
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { derivedIn, derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
+import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
+import * as SqliteRun from "../../src/Projection/SqliteRun.ts"
+import * as Projection from "../../src/Projection.ts"
+import type { Feed } from "../../src/Raft/Feed.ts"
+import { playNode } from "./PlayedNode.ts"
+import { makeOrders, models, Order, order } from "./Sales.ts"
+
+const temporary = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-sqlite-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const start = Effect.fnUntraced(function* (
+  projection: Projection.Sqlite,
+  options: { readonly folder: string; readonly feed: Feed; readonly queryTimeoutMs?: number }
+) {
+  const scope = yield* Scope.make()
+  yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+  const running = yield* Scope.provide(
+    SqliteRun.run(projection, { ...options, files: derivedIn(options.folder) }),
+    scope
+  )
+  const rows = (sql: string, ...params: ReadonlyArray<Projection.SqlValue>) =>
+    Effect.map(running.query({ sql, params }), (found) => found.rows.map((row) => ({ ...row })))
+  return { running, rows, stop: Scope.close(scope, Exit.void) }
+})
+
+const spentByCustomer = "SELECT customer, sum(cents) AS cents FROM orders GROUP BY customer ORDER BY customer"
+
+describe("a projection into SQLite", () => {
+  it.live("holds rows that SQL can ask for, with the index that they reflect", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const node = yield* playNode(models)
+      yield* node.lead
+      for (const [customer, cents] of [
+        ["ann", 5],
+        ["bob", 7],
+        ["ann", 6]
+      ] as const) {
+        yield* node.write(order(customer, cents))
+      }
+      yield* node.apply()
+      const { running, rows } = yield* start(makeOrders(), { folder, feed: node.start({ isWarm: true }) })
+      yield* running.until(4)
+      assert.deepStrictEqual(yield* rows(spentByCustomer), [
+        { customer: "ann", cents: 11 },
+        { customer: "bob", cents: 7 }
+      ])
+      yield* node.write({ _tag: "Patch", model: "Order", id: "1", data: { cents: 50 } })
+      yield* node.write({ _tag: "Delete", model: "Order", id: "2" })
+      yield* node.lead
+      yield* node.apply()
+      yield* running.until(7)
+      assert.deepStrictEqual(yield* rows("SELECT id, cents FROM orders WHERE cents > ? ORDER BY id", 0), [
+        { id: "1", cents: 50 },
+        { id: "3", cents: 6 }
+      ])
+      assert.strictEqual((yield* running.query({ sql: "SELECT 1" })).index, 7)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("goes on where its file is, whatever was noted there last, and does nothing twice", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const node = yield* playNode(models)
+      for (let index = 1; index <= 40; index++) {
+        yield* index % 4 === 0 ? node.lead : node.write(order("ann", index))
+        yield* node.apply()
+        if (index % 8 !== 0) continue
+        const { running, rows, stop } = yield* start(makeOrders(), { folder, feed: node.start({ isWarm: false }) })
+        yield* running.until(index)
+        const [found] = yield* rows("SELECT count(*) AS events, count(DISTINCT entry) AS entries FROM changes")
+        assert.deepStrictEqual(found, { events: index * 0.75, entries: index * 0.75 })
+        yield* stop
+      }
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("is made anew for another version, other tables, or a file that is none; what is left of others goes", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const node = yield* playNode(models)
+      for (const cents of [1, 2, 3]) yield* node.write(order("ann", cents))
+      yield* node.apply()
+      const made = Effect.fnUntraced(function* (projection: Projection.Sqlite) {
+        const { running, rows, stop } = yield* start(projection, { folder, feed: node.start({ isWarm: true }) })
+        yield* running.until(3)
+        assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 6 }])
+        const [found] = yield* rows("SELECT count(*) AS events FROM changes")
+        assert.deepStrictEqual(found, { events: 3 })
+        yield* stop
+      })
+      yield* made(makeOrders())
+      assert.isTrue(existsSync(join(folder, "orders.v1.sqlite")))
+      yield* made(makeOrders({ version: 2 }))
+      assert.deepStrictEqual(
+        readdirSync(folder).filter((file) => file.includes(".v1.")),
+        []
+      )
+      const ddl = "CREATE TABLE orders (id PRIMARY KEY, customer, cents); CREATE TABLE changes (entry, id)"
+      yield* made(makeOrders({ version: 2, ddl }))
+      for (const suffix of ["-wal", "-shm"]) rmSync(join(folder, `orders.v2.sqlite${suffix}`), { force: true })
+      writeFileSync(join(folder, "orders.v2.sqlite"), "no database ".repeat(1_000))
+      yield* made(makeOrders({ version: 2, ddl }))
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("stops at an entry that its tables refuse, with all before it and nothing of it; mended, it goes on", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.write({ _tag: "Transact", operations: [order("bob", 2), order("bob", -1), order("bob", 3)] })
+      yield* node.write(order("ann", 4))
+      yield* node.apply()
+      const { running, rows, stop } = yield* start(makeOrders(), { folder, feed: node.start({ isWarm: true }) })
+      const failure = yield* Effect.flip(running.until(3))
+      assert.deepInclude(failure, { _tag: "ProjectionFailed", projection: "orders", index: 2 })
+      assert.match(failure.message, /CHECK/)
+      assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
+      assert.deepStrictEqual(yield* rows("SELECT position FROM _lithair"), [{ position: 1 }])
+      yield* stop
+      const again = yield* start(makeOrders(), { folder, feed: node.start({ isWarm: true }) })
+      assert.strictEqual((yield* Effect.flip(again.running.until(3))).index, 2)
+      yield* again.stop
+      const ddl = "CREATE TABLE orders (id PRIMARY KEY, customer, cents); CREATE TABLE changes (entry, id)"
+      const mended = yield* start(makeOrders({ ddl }), { folder, feed: node.start({ isWarm: true }) })
+      yield* mended.running.until(3)
+      assert.deepStrictEqual(yield* mended.rows(spentByCustomer), [
+        { customer: "ann", cents: 5 },
+        { customer: "bob", cents: 4 }
+      ])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("takes no statement that would part rows from position, and no parameter that SQLite does not know", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const wrong: ReadonlyArray<Projection.Statement> = [
+        { sql: "COMMIT" },
+        { sql: " -- all done\n /* really */ commit" },
+        { sql: "PRAGMA journal_mode = DELETE" },
+        { sql: "INSERT OR ROLLBACK INTO orders VALUES (1, 2, 3)" },
+        { sql: "INSERT INTO orders VALUES (?, 'x', 1)", params: [true as unknown as number] },
+        { sql: "no SQL at all" }
+      ]
+      for (const statement of wrong) {
+        const projection = Projection.sqlite("orders", {
+          from: [Order],
+          version: 1,
+          ddl: "CREATE TABLE orders (id, customer, cents)",
+          evolve: ({ id }) => [{ sql: "INSERT INTO orders VALUES (?, 'ann', 1)", params: [id] }, statement]
+        })
+        const folder = yield* temporary
+        const { running, rows, stop } = yield* start(projection, { folder, feed: node.start({ isWarm: true }) })
+        assert.strictEqual((yield* Effect.flip(running.until(1))).index, 1)
+        assert.deepStrictEqual(yield* rows("SELECT position, (SELECT count(*) FROM orders) AS rows FROM _lithair"), [
+          { position: 0, rows: 0 }
+        ])
+        yield* stop
+      }
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("answers a query that asks too much, or writes, with what is wrong, and the next query as ever", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const feed = node.start({ isWarm: true })
+      const { running, rows } = yield* start(makeOrders(), { folder, feed, queryTimeoutMs: 500 })
+      yield* running.until(1)
+      const counting = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 10000000)"
+      const messages: Array<string> = []
+      for (const sql of [
+        "DELETE FROM orders",
+        "SELECT absent",
+        `${counting} SELECT x FROM c`,
+        `${counting} SELECT count(*) FROM c`
+      ]) {
+        messages.push((yield* Effect.flip(rows(sql))).message)
+        assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
+      }
+      assert.match(messages[0]!, /syntax error/)
+      assert.match(messages[1]!, /no such column/)
+      assert.match(messages[2]!, /more than 10000 rows/)
+      assert.match(messages[3]!, /more than 500 ms/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("of a node without a disk has a file as long as the node lives", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const files = derivedInMemory()
+      const running = yield* SqliteRun.run(makeOrders(), { files, feed: node.start({ isWarm: true }) })
+      yield* running.until(1)
+      assert.strictEqual((yield* running.query({ sql: spentByCustomer })).rows.length, 1)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+})
