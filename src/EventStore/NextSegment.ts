@@ -21,8 +21,8 @@ import { encodeSegmentHeader, type SegmentHeader, segmentName } from "./Segment.
 /** Its name until it is entered. It never holds a record under this name. */
 export const NEXT_SEGMENT = "next.segment"
 
-/** Written and synced at once: a sync of all of it would hold up those of the appends meanwhile. */
-const STEP_BYTES = 1024 * 1024
+/** Written and synced at once: a sync of all of it would hold up those of the appends meanwhile, and on a busy thread each step waits for its turn. */
+const STEP_BYTES = 4 * 1024 * 1024
 const RETRY_MS = 1000
 
 export interface NextSegment {

@@ -2,7 +2,7 @@
  * Reading a JSON request body: media type, size, UTF-8, syntax. Decoding by a model's schema is the handler's.
  * Called on an existing path only, since an unknown one is 404 before anything is said of the body. RFC 8259, RFC 9110 §8.3.
  */
-import { ByteSize, Effect, Result } from "effect"
+import { ByteSize, Context, Effect, Result } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { invalidRequest, type Problem, problem } from "./Problem.ts"
 
@@ -11,6 +11,9 @@ export const bodySizeMaxBytes = 1024 * 1024
 
 /** How deep arrays and objects may nest: what walks a record afterwards recurses, and must not run out of stack. */
 export const bodyDepthMax = 64
+
+/** Waits for a moment in which a body that has come may be worked on: megabytes of JSON take a while. */
+export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })
 
 /** What POST and PUT take. */
 export const jsonMediaTypes = ["application/json"] as const
@@ -45,6 +48,7 @@ export const readJson = Effect.fnUntraced(function* (
     )
   )
   if (buffer.byteLength > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
+  yield* Effect.flatten(Turn)
   const bytes = new Uint8Array(buffer)
   const body: JsonBody = { data: yield* Effect.fromResult(parseJson(bytes)), bytes }
   return body

@@ -6,6 +6,7 @@ import { type Projection, Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
+import * as Admission from "./Admission.ts"
 import { docsRoutes } from "./Docs.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { nodeRoutes } from "./NodeRoutes.ts"
@@ -27,6 +28,9 @@ const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
   const router = yield* HttpRouter.HttpRouter
   const member = yield* Member
   const records = yield* Records
+  const admission = yield* Admission.make
+  /** A node under load must be able to say that it lives, and how it stands. */
+  const admitted = new Set<string>(nodeRoutes(member).map(({ path }) => path))
 
   /** Every answer says who gave it, and a problem is an answer. */
   const answered = <R>(handler: Effect.Effect<Response, Problem, R>) =>
@@ -65,9 +69,10 @@ const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
     routes.map(({ handler, method, path }) => {
       const pattern = exactly(path)
       const isThis = ({ url }: HttpServerRequest.HttpServerRequest) => pattern.test(splitTarget(url).path)
-      const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-        isThis(request) ? handler : nothing
-      )
+      const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+        if (!isThis(request)) return nothing
+        return admitted.has(path) ? handler : admission.admit(request, handler)
+      })
       return HttpRouter.route(method, path, answered(exact))
     })
   )

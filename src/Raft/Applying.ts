@@ -1,5 +1,5 @@
 /** What is committed becomes the machine's state, in order: entries from memory or from disk, or a snapshot in their stead. */
-import { Effect, Queue } from "effect"
+import { Clock, Effect, Queue } from "effect"
 import type { LogEntry, SnapshotMark } from "../EventStore/LogEntry.ts"
 import type { LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
@@ -9,8 +9,10 @@ import { restoreNewest } from "./Restoring.ts"
 import type { State } from "./State.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
-/** Payload applied at once, from memory or from disk: what keeps this node from its inbox and its ticks. */
+/** Payload taken at once, from memory or from disk. */
 const applyMaxBytes = 256 * 1024
+/** How long entries are applied, and those who wait for them answered, before whatever else waits has its turn. */
+const applyMaxNanos = 10_000_000n
 
 /** What the machine is to do next, in order. */
 export type Task =
@@ -34,9 +36,12 @@ export const make = <Command, Answer>(options: {
       const held = slice(core.log, { fromIndex: index, maxBytes: applyMaxBytes })
       const entries = held.length > 0 ? held : yield* store.read({ fromIndex: index, toIndex, maxBytes: applyMaxBytes })
       invariant(entries.length > 0, `entry ${index} was to be applied and is not in the log`)
+      const clock = yield* Clock.Clock
+      const firstIndex = index
+      const endNanos = clock.monotonicTimeNanosUnsafe() + applyMaxNanos
       let payloadBytes = 0
       for (const entry of entries) {
-        if (index > toIndex) break
+        if (index > toIndex || (index > firstIndex && clock.monotonicTimeNanosUnsafe() >= endNanos)) break
         invariant(entry.index === index, `entry ${entry.index} was read where ${index} was to be applied`)
         options.applyEntry(entry)
         payloadBytes += entry.payload.length

@@ -24,6 +24,8 @@ export interface Decided<Answer, W> {
   readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly answer: Answer }>
   /** Certainly not done: nothing of them was appended anywhere. */
   readonly refused: ReadonlyArray<{ readonly waiter: W; readonly reason: "no-quorum" | "overloaded" }>
+  /** How many of the commands this is about, the first ones; the others are yet to be decided. */
+  readonly takenCount: number
 }
 
 /** Whether this node may decide: it leads, and its own no-op is applied, so that nothing below it can still change. */
@@ -34,7 +36,7 @@ export const mayDecide = (core: State): boolean =>
   !core.shutDown
 
 /**
- * Decides `pending` in order and proposes what must be appended as one batch. What comes once the room for uncommitted
+ * Decides `pending` in order, until `isOver`, and proposes what must be appended as one batch. What comes once the room for uncommitted
  * bytes is used up is refused undecided: speculation would else hold what the core then refuses, and be done again.
  */
 export const decideBatch = <Command, Answer, W>(options: {
@@ -42,16 +44,21 @@ export const decideBatch = <Command, Answer, W>(options: {
   readonly machine: StateMachine<Command, Answer>
   readonly pending: ReadonlyArray<Pending<Command, W>>
   readonly nowMs: number
+  /** Asked before each command but the first: the rest is left for another batch, which must not wait for this one. */
+  readonly isOver: () => boolean
   readonly propose: (batch: Propose) => ProposalResult
 }): Decided<Answer, W> => {
   const { core, machine, pending } = options
-  const refuseAll = (reason: "no-quorum" | "overloaded"): Decided<Answer, W> => ({
-    appended: [],
-    answered: [],
-    refused: pending.map(({ waiter }) => ({ waiter, reason }))
-  })
+  let takenCount = 0
+  const refuseAll = (reason: "no-quorum" | "overloaded"): Decided<Answer, W> => {
+    const taken = pending.slice(0, takenCount)
+    return { appended: [], answered: [], refused: taken.map(({ waiter }) => ({ waiter, reason })), takenCount }
+  }
   const { role } = core
-  if (role._tag !== "Leader" || !mayDecide(core)) return refuseAll("no-quorum")
+  if (role._tag !== "Leader" || !mayDecide(core)) {
+    takenCount = pending.length
+    return refuseAll("no-quorum")
+  }
   const decidedOn = { term: core.currentTerm, lastIndex: core.log.lastIndex }
   const appended: Array<Decided<Answer, W>["appended"][number]> = []
   const answered: Array<Decided<Answer, W>["answered"][number]> = []
@@ -59,6 +66,8 @@ export const decideBatch = <Command, Answer, W>(options: {
   const entries: Array<Propose["entries"][number]> = []
   let uncommittedBytes = role.uncommittedBytes
   for (const { command, waiter } of pending) {
+    if (takenCount > 0 && options.isOver()) break
+    takenCount++
     if (uncommittedBytes >= core.config.uncommittedBytes) {
       refused.push({ waiter, reason: "overloaded" })
       continue
@@ -73,9 +82,9 @@ export const decideBatch = <Command, Answer, W>(options: {
       appended.push({ waiter, index, answer: decision.answer })
     }
   }
-  if (entries.length === 0) return { appended, answered, refused }
+  if (entries.length === 0) return { appended, answered, refused, takenCount }
   const result = options.propose({ _tag: "Propose", ...decidedOn, entries })
-  if (result._tag === "Accepted") return { appended, answered, refused }
+  if (result._tag === "Accepted") return { appended, answered, refused, takenCount }
   // The speculative state holds what the core refused, and later answers were decided on it.
   machine.dropSpeculation()
   return refuseAll(result.reason === "overloaded" ? "overloaded" : "no-quorum")

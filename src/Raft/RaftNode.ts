@@ -15,11 +15,12 @@ import * as Applying from "./Applying.ts"
 import type { Configuration } from "./Configuration.ts"
 import type { ConfigurationAt } from "./Configurations.ts"
 import type { Input } from "./Input.ts"
+import * as LeaderWatch from "./LeaderWatch.ts"
 import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
 import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
-import type { LogReadRequest, Output, SequencedWrite, TransferResult } from "./Output.ts"
+import type { LogReadRequest, Output, TransferResult } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import { termAt } from "./RaftLog.ts"
@@ -30,9 +31,13 @@ import type { StateMachine } from "./StateMachine.ts"
 import { step } from "./step.ts"
 import { Transport } from "./Transport.ts"
 import * as Waiters from "./Waiters.ts"
+import * as WaitingReads from "./WaitingReads.ts"
+import * as Writing from "./Writing.ts"
 
 /** How often the clock is told to the core. */
 const tickIntervalMs = 10
+/** How long a turn decides: what waits longer waits for the next turn, and so do no messages, ticks or beats. */
+const decideMaxNanos = 10_000_000n
 /** Commands that wait to be decided; one more is refused as overloaded. */
 const pendingMaxCount = 4096
 
@@ -92,6 +97,8 @@ const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fa
 
 const stoppedHere = notDone("no-quorum", "This node has stopped")
 
+const unconfirmed = notDone("no-quorum", "Cannot read: no quorum confirms a leader")
+
 export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly nodeId: NodeId
   /** Of the data directory: a configuration that names another one means a former node (RAFT C16). */
@@ -112,12 +119,12 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const { machine } = options
   const store = yield* LogStore
   const transport = yield* Transport
+  const clock = yield* Clock.Clock
   const snapshots = yield* SnapshotStore
   const snapshot = yield* restoreNewest(machine, store.recovered.firstIndex - 1)
   const core = makeCore({ ...options, recovered: store.recovered, ...(snapshot === undefined ? {} : { snapshot }) })
 
   const bell = yield* Queue.sliding<void>(1)
-  const writes = yield* Queue.unbounded<SequencedWrite>()
   const tasks = yield* Queue.unbounded<Applying.Task>()
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
   /** Damage met by a fiber that serves a peer. */
@@ -128,26 +135,26 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   /** Taken from `pending` by the turn under way. A defect leaves them here, and whether they were proposed unknown. */
   let deciding: ReadonlyArray<Pending<Command, Ticket<Answer>>> = []
   const waiters = Waiters.make<Ticket<Answer>>()
-  /** Reads by id: first until their index is known, then until it is applied. */
-  const reads = new Map<number, { readIndex: number | undefined; readonly settle: Settle<number, NotDone> }>()
-  /** Reads that the next turn tells the core of, all at once. */
-  const asked: Array<number> = []
-  let nextReadId = 1
+  const reads = WaitingReads.make()
   let speculating = false
-  let leaderlessSinceMs: number | undefined
   /** What the machine has applied: ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
-  /** When the write under way began, in the time that the core credits: a pause of the process is no stall. */
-  let writeBeganMs: number | undefined
   let isStopped = false
 
   const fork = yield* FiberSet.makeRuntime<never>()
+  const leaderWatch = LeaderWatch.make({ nodeId: options.nodeId, fork })
 
   const ring = () => void Queue.offerUnsafe(bell, undefined)
   const put = (lane: keyof typeof inbox, input: Input) => {
     inbox[lane].push(input)
     ring()
   }
+
+  const writing = yield* Writing.make({
+    store,
+    nowMs: () => core.nowMs,
+    onPersisted: (seq) => put("others", { _tag: "Persisted", seq })
+  })
 
   /** A disk that failed or a broken invariant ends this node: nothing more is said, written or applied. */
   const stop = (cause: Cause.Cause<LogFailed | LogCorrupt>) =>
@@ -157,8 +164,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       for (const { waiter } of deciding) waiter.settle(unknown)
       for (const ticket of Waiters.drain(waiters)) ticket.settle(unknown)
       for (const { waiter } of pending.splice(0)) waiter.settle(stoppedHere)
-      for (const { settle } of reads.values()) settle(stoppedHere)
-      reads.clear()
+      WaitingReads.refuseAll(reads, stoppedHere)
     }).pipe(Effect.andThen(Deferred.failCause(stopped, cause)))
 
   /** What a peer lacks and memory holds no more. However the reading ends, the core is told: it waits for no more than one. */
@@ -182,27 +188,18 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   })
 
   const perform = (output: Output): void => {
-    if (output.write !== undefined) Queue.offerUnsafe(writes, output.write)
+    if (output.write !== undefined) writing.add(output.write)
     for (const { to, message } of output.messages) transport.send(to, laneOf(message), message)
     if (output.restore !== undefined) Queue.offerUnsafe(tasks, { _tag: "Restore", mark: output.restore })
     if (output.apply !== undefined) Queue.offerUnsafe(tasks, { _tag: "Apply", ...output.apply })
     snapshotting.perform(output)
-    for (const { readId, readIndex } of output.readsReady) {
-      const read = reads.get(readId)
-      if (read !== undefined) read.readIndex = readIndex
-    }
-    for (const readId of output.readsRefused) {
-      reads.get(readId)?.settle(notDone("no-quorum", "Cannot read: no quorum confirms a leader"))
-      reads.delete(readId)
-    }
+    for (const read of output.readsReady) WaitingReads.ready(reads, read)
+    for (const readId of output.readsRefused) WaitingReads.refuse(reads, readId, unconfirmed)
     for (const request of output.readLog) fork(readForPeer(request))
     if (output.configurationChanged !== undefined) {
       options.onConfiguration?.(output.configurationChanged.configuration)
     }
-    if (output.roleChanged !== undefined) {
-      leaderlessSinceMs =
-        output.roleChanged.leader === undefined ? (leaderlessSinceMs ?? core.lastTickMs ?? 0) : undefined
-    }
+    if (output.roleChanged !== undefined) leaderWatch.changed(output.roleChanged, core.lastTickMs ?? 0)
     if (output.roleChanged !== undefined && output.roleChanged.role !== "leader" && speculating) {
       speculating = false
       machine.dropSpeculation()
@@ -215,21 +212,6 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     return output
   }
 
-  const finishReads = (): void => {
-    for (const [readId, read] of reads) {
-      if (read.readIndex === undefined || read.readIndex > core.lastApplied) continue
-      reads.delete(readId)
-      read.settle(Exit.succeed(read.readIndex))
-    }
-  }
-
-  /** A read that the core is yet to be told of. */
-  const newRead = (settle: Settle<number, NotDone>): number => {
-    const readId = nextReadId++
-    reads.set(readId, { readIndex: undefined, settle })
-    return readId
-  }
-
   /**
    * Confirms answers that appended nothing, before anything else can end the leadership that decided them: a successor
    * may have committed, and answered, what they do not reflect. An entry of another term where they were decided on
@@ -240,7 +222,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     if (last === undefined) return
     const readIds = answered.map(({ waiter, onIndex, answer }) => {
       const onTerm = termAt(core.log, onIndex)
-      return newRead((exit) => {
+      return WaitingReads.add(reads, (exit) => {
         const isUndone = Exit.isSuccess(exit) && termAt(core.log, onIndex) !== onTerm
         if (isUndone) waiter.settle(notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
         else waiter.settle(Exit.map(exit, (index) => ({ index, answer })))
@@ -255,13 +237,15 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       speculating = true
     }
     const term = core.currentTerm
+    if (pending.length === 0) return
     deciding = pending.splice(0)
-    if (deciding.length === 0) return
+    const endNanos = clock.monotonicTimeNanosUnsafe() + decideMaxNanos
     const decided = decideBatch({
       core,
       machine,
       pending: deciding,
       nowMs,
+      isOver: () => clock.monotonicTimeNanosUnsafe() >= endNanos,
       propose: (propose) => {
         const { proposal } = run(propose)
         invariant(proposal !== undefined, "a proposal was given no result")
@@ -277,6 +261,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     for (const { waiter, reason } of decided.refused) {
       waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
     }
+    pending.unshift(...deciding.slice(decided.takenCount))
     deciding = []
   }
 
@@ -293,19 +278,15 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     for (const lane of ["messages", "others", "ticks"] as const) {
       for (const input of inbox[lane].splice(0)) run(input)
     }
-    const isStalled = writeBeganMs !== undefined && core.nowMs - writeBeganMs >= options.config.diskStallTimeoutMs
+    const isStalled = core.nowMs - (writing.beganMs() ?? core.nowMs) >= options.config.diskStallTimeoutMs
     if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })
-    if (asked.length > 0) run({ _tag: "Read", readIds: asked.splice(0) })
+    const readIds = WaitingReads.takeAsked(reads)
+    if (readIds.length > 0) run({ _tag: "Read", readIds })
     decide(nowMs)
-    finishReads()
-  })
-
-  const write = Effect.gen(function* () {
-    const batch = yield* Queue.takeAll(writes)
-    writeBeganMs = core.nowMs
-    yield* store.append(batch)
-    writeBeganMs = undefined
-    put("others", { _tag: "Persisted", seq: batch[batch.length - 1]!.seq })
+    WaitingReads.finish(reads, core.lastApplied)
+    if (pending.length === 0) return
+    ring()
+    yield* Effect.yieldNow
   })
 
   const applyEntry = (entry: LogEntry): void => {
@@ -345,7 +326,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const loops = [
     Effect.forever(tick),
     Effect.forever(turn),
-    Effect.forever(write),
+    Effect.forever(writing.next),
     Effect.forever(applying),
     snapshotting.storeChunks
   ]
@@ -378,10 +359,9 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       }),
     readIndex: Effect.callback((resume) => {
       if (isStopped) return resume(stoppedHere)
-      const readId = newRead(resume)
-      asked.push(readId)
+      const readId = WaitingReads.ask(reads, resume)
       ring()
-      return Effect.sync(() => reads.delete(readId))
+      return Effect.sync(() => WaitingReads.forget(reads, readId))
     }),
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
@@ -389,7 +369,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       Effect.suspend(() => (isStopped ? stoppedHere : Administering.changeMembers({ core, run }, change, timeoutMs))),
     transferLeadership: (to) => Effect.sync(() => Administering.transferLeadership({ core, run }, to)),
     handOver: Effect.suspend(() => (isStopped ? Effect.void : Administering.handOver({ core, run }))),
-    leaderlessSinceMs: () => leaderlessSinceMs,
+    leaderlessSinceMs: leaderWatch.leaderlessSinceMs,
     appliedIndex: () => appliedIndex,
     core,
     stopped: Deferred.await(stopped)

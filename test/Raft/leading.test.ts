@@ -66,6 +66,8 @@ const accept = (batch: Propose): ProposalResult => ({
   lastIndex: batch.lastIndex + batch.entries.length
 })
 
+const never = () => false
+
 describe("Leading", () => {
   it("a leader decides nothing before its own no-op is applied (diss. 6.4)", () => {
     assert.isFalse(mayDecide(leader(0)))
@@ -75,9 +77,15 @@ describe("Leading", () => {
       machine,
       pending: [{ command: "x", waiter: 1 }],
       nowMs: 0,
+      isOver: never,
       propose: accept
     })
-    assert.deepStrictEqual(decided, { appended: [], answered: [], refused: [{ waiter: 1, reason: "no-quorum" }] })
+    assert.deepStrictEqual(decided, {
+      appended: [],
+      answered: [],
+      refused: [{ waiter: 1, reason: "no-quorum" }],
+      takenCount: 1
+    })
     assert.deepStrictEqual(speculative(), [])
   })
 
@@ -93,6 +101,7 @@ describe("Leading", () => {
         { command: "y", waiter: 3 }
       ],
       nowMs: 0,
+      isOver: never,
       propose: (batch) => {
         batches.push(batch)
         return accept(batch)
@@ -117,6 +126,7 @@ describe("Leading", () => {
       machine,
       pending: ["ab", "cd", "ef", "ab"].map((command) => ({ command, waiter: command })),
       nowMs: 0,
+      isOver: never,
       propose: accept
     })
     assert.deepStrictEqual(
@@ -130,6 +140,24 @@ describe("Leading", () => {
     assert.deepStrictEqual(speculative(), ["ab", "cd"])
   })
 
+  it("a batch whose time is over leaves the rest for another, decided or refused alone, and takes at least one", () => {
+    const { machine } = register()
+    const options = {
+      core: leader(1),
+      machine,
+      pending: ["x", "y", "z"].map((command) => ({ command, waiter: command })),
+      nowMs: 0,
+      isOver: () => true
+    }
+    const accepted = decideBatch({ ...options, propose: accept })
+    assert.deepStrictEqual(accepted.appended, [{ waiter: "x", index: 2, answer: "x is yours" }])
+    assert.deepStrictEqual([accepted.refused, accepted.takenCount], [[], 1])
+    const { machine: fresh } = register()
+    const refused = decideBatch({ ...options, machine: fresh, propose: () => ({ _tag: "Refused", reason: "stale" }) })
+    assert.deepStrictEqual(refused.refused, [{ waiter: "x", reason: "no-quorum" }])
+    assert.strictEqual(refused.takenCount, 1)
+  })
+
   it("a refused batch is refused as a whole, answers that rest on it too, and its speculation is forgotten", () => {
     const { machine, speculative } = register()
     const decided = decideBatch({
@@ -140,6 +168,7 @@ describe("Leading", () => {
         { command: "x", waiter: 2 }
       ],
       nowMs: 0,
+      isOver: never,
       propose: () => ({ _tag: "Refused", reason: "overloaded" })
     })
     assert.deepStrictEqual(decided.refused, [

@@ -77,11 +77,11 @@ export const verify = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode
 })
 
 /** Waits until `count` more writes were acknowledged. */
-export const moreWrites = (written: Written, count: number) => {
+export const moreWrites = (written: Written, count: number, timeoutMs = 30_000) => {
   const target = written.acknowledged.size + count
   return eventually(
     `${count} more writes are acknowledged`,
     Effect.suspend(() => expectThat(written.acknowledged.size >= target, "writes go on")),
-    30_000
+    timeoutMs
   )
 }

@@ -1,0 +1,101 @@
+/**
+ * How much of what clients ask is under way at once, and how much of it begins in one go. A node speaks to its peers
+ * from the same thread: requests begin in slices, and between two of them beats are sent and heard, so that load makes
+ * a node slow and never silent. Peers' sockets and health are not admitted here. RAFT §1, DESIGN D8.
+ */
+import { Clock, Effect, Latch, type Scope } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { bodySizeMaxBytes, Turn } from "./Body.ts"
+import { type Problem, problem } from "./Problem.ts"
+
+/** Requests under way; one more is refused. */
+export const requestsMaxCount = 4096
+/** Bodies of requests under way, as their heads declare them; one more is refused. */
+export const bodiesMaxBytes = 16 * 1024 * 1024
+/** How long requests begin before whatever else waits has its turn. */
+const sliceNanos = 10_000_000n
+
+export interface Admission {
+  /** Runs what a request asks for, when its turn has come; or refuses it before it has begun. */
+  readonly admit: <A, E, R>(
+    request: Pick<HttpServerRequest.HttpServerRequest, "headers">,
+    handler: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | Problem, R>
+}
+
+const refused = Effect.suspend(() =>
+  Effect.fail(problem("overloaded", "This node does as much as it can: try again later", { definite: true }))
+)
+
+/** Without a declared size a body may be as large as any. */
+const declaredBytes = (headers: HttpServerRequest.HttpServerRequest["headers"]): number => {
+  if (headers["transfer-encoding"] !== undefined) return bodySizeMaxBytes
+  return Math.min(Number(headers["content-length"] ?? 0), bodySizeMaxBytes) || 0
+}
+
+export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(function* () {
+  const clock = yield* Clock.Clock
+  const isWaited = yield* Latch.make(false)
+  const waiting: Array<() => void> = []
+  /** When the slice under way ends; undefined while nothing has begun since others had their turn. */
+  let sliceEndNanos: bigint | undefined
+  let underWayCount = 0
+  let underWayBytes = 0
+
+  /** Whether one more may begin at once. The first one of a slice begins it. */
+  const mayBegin = (): boolean => {
+    if (waiting.length > 0) return false
+    const nowNanos = clock.monotonicTimeNanosUnsafe()
+    if (sliceEndNanos === undefined) {
+      sliceEndNanos = nowNanos + sliceNanos
+      isWaited.openUnsafe()
+    }
+    return nowNanos < sliceEndNanos
+  }
+
+  const turn = Effect.suspend(() =>
+    mayBegin()
+      ? Effect.void
+      : Effect.callback<void>((resume) => {
+          const begin = () => resume(Effect.void)
+          waiting.push(begin)
+          return Effect.sync(() => {
+            const position = waiting.indexOf(begin)
+            if (position >= 0) waiting.splice(position, 1)
+          })
+        })
+  )
+
+  /** One slice after another, each in a turn of the event loop of its own. */
+  const slices = Effect.gen(function* () {
+    yield* isWaited.await
+    isWaited.closeUnsafe()
+    yield* Effect.yieldNow
+    while (waiting.length > 0) {
+      const endNanos = clock.monotonicTimeNanosUnsafe() + sliceNanos
+      sliceEndNanos = endNanos
+      while (waiting.length > 0 && clock.monotonicTimeNanosUnsafe() < endNanos) waiting.shift()?.()
+      yield* Effect.yieldNow
+    }
+    sliceEndNanos = undefined
+  })
+  yield* Effect.forkScoped(Effect.forever(slices))
+
+  return {
+    admit: <A, E, R>(
+      { headers }: Pick<HttpServerRequest.HttpServerRequest, "headers">,
+      handler: Effect.Effect<A, E, R>
+    ) =>
+      Effect.suspend((): Effect.Effect<A, E | Problem, R> => {
+        const bytes = declaredBytes(headers)
+        if (underWayCount >= requestsMaxCount || underWayBytes + bytes > bodiesMaxBytes) return refused
+        underWayCount += 1
+        underWayBytes += bytes
+        const isOver = Effect.sync(() => {
+          underWayCount -= 1
+          underWayBytes -= bytes
+        })
+        return Effect.ensuring(Effect.andThen(turn, Effect.provideService(handler, Turn, turn)), isOver)
+      })
+  }
+})

@@ -1,0 +1,85 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber } from "effect"
+import { Headers } from "effect/http"
+import * as Admission from "../../src/Http/Admission.ts"
+import { Turn } from "../../src/Http/Body.ts"
+
+const asking = (headers: Record<string, string> = {}) => ({ headers: Headers.fromInput(headers) })
+
+/** Keeps the thread. */
+const work = (ms: number) =>
+  Effect.sync(() => {
+    const endMs = performance.now() + ms
+    while (performance.now() < endMs);
+  })
+
+describe("Admission", () => {
+  it.live("requests begin in slices, and whatever else waits has its turn between two of them", () =>
+    Effect.gen(function* () {
+      const { admit } = yield* Admission.make
+      let turnsCount = 0
+      const others = yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.andThen(
+            Effect.yieldNow,
+            Effect.sync(() => turnsCount++)
+          )
+        )
+      )
+      const seen = yield* Effect.forEach(
+        Array.from({ length: 20 }),
+        () =>
+          admit(
+            asking(),
+            Effect.map(work(4), () => turnsCount)
+          ),
+        { concurrency: "unbounded" }
+      )
+      yield* Fiber.interrupt(others)
+      // 80 ms of work in slices of 10 ms, each of which ends with the request that it is over in.
+      assert.isAtLeast(new Set(seen).size, 5)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a body that has come is worked on in a slice too", () =>
+    Effect.gen(function* () {
+      const { admit } = yield* Admission.make
+      const order: Array<string> = []
+      const big = admit(asking(), Effect.andThen(Effect.andThen(work(15), Effect.flatten(Turn)), work(1))).pipe(
+        Effect.andThen(Effect.sync(() => order.push("body")))
+      )
+      const other = Effect.sync(() => order.push("other"))
+      yield* Effect.all([big, Effect.andThen(Effect.yieldNow, other)], { concurrency: "unbounded" })
+      assert.deepStrictEqual(order, ["other", "body"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("what is one too many, or would be one byte too many, is refused before it has begun, as overloaded", () =>
+    Effect.gen(function* () {
+      const { admit } = yield* Admission.make
+      const until = yield* Deferred.make<void>()
+      let begunCount = 0
+      const handler = Effect.andThen(
+        Effect.sync(() => begunCount++),
+        Deferred.await(until)
+      )
+      const half = asking({ "content-length": String(1024 * 1024) })
+      const chunked = asking({ "transfer-encoding": "chunked" })
+      const bodies = yield* Effect.forEach([...Array.from({ length: 15 }, () => half), chunked], (request) =>
+        Effect.forkScoped(admit(request, handler))
+      )
+      yield* Effect.yieldNow
+      const large = yield* Effect.flip(admit(asking({ "content-length": "1" }), handler))
+      assert.deepStrictEqual([large.kind, large.status, large.members.definite], ["overloaded", 503, true])
+      const others = yield* Effect.forEach(Array.from({ length: Admission.requestsMaxCount - 16 }), () =>
+        Effect.forkScoped(admit(asking(), handler))
+      )
+      yield* Effect.yieldNow
+      assert.strictEqual((yield* Effect.flip(admit(asking(), handler))).kind, "overloaded")
+      yield* Deferred.succeed(until, undefined)
+      yield* Effect.forEach([...bodies, ...others], Fiber.join, { discard: true })
+      assert.strictEqual(begunCount, Admission.requestsMaxCount)
+      yield* admit(half, Effect.void)
+    }).pipe(Effect.scoped)
+  )
+})
