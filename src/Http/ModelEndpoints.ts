@@ -5,7 +5,7 @@ import type { FieldSchema } from "../Model.ts"
 import { patchMediaTypes } from "./Body.ts"
 import { isListParameter } from "./ListQuery.ts"
 import type { ProblemName } from "./Problem.ts"
-import { schemaOfProblem } from "./ProblemSchema.ts"
+import { schemaOfProblem, schemaOfRule } from "./ProblemSchema.ts"
 
 /** What the document must know of a model; structural, so that any declaration of a model fits. */
 export interface ApiModel {
@@ -15,6 +15,8 @@ export interface ApiModel {
   readonly fields: Readonly<Record<string, FieldSchema>>
   /** Fields that stay on the node that wrote them: other nodes answer the record without them. */
   readonly localFields?: ReadonlyArray<string>
+  /** The problems that answer a broken rule of the model. */
+  readonly ruleNames?: ReadonlyArray<string>
 }
 
 /** The headers of every answer of the API. */
@@ -31,6 +33,7 @@ export const modelGroup = (model: ApiModel) => {
   const collection = `/api/${model.path}` as const
   const item = `/api/${model.path}/:id` as const
   const params = { id: Schema.String }
+  const rules = (model.ruleNames ?? []).map(schemaOfRule)
   const answer = <H extends Schema.Struct.Fields>(status: number, headers: H) =>
     HttpApiSchema.WithHeaders(body.pipe(HttpApiSchema.status(status)), {
       ...positionHeaderSchemas,
@@ -62,8 +65,19 @@ export const modelGroup = (model: ApiModel) => {
       headers: writeHeaders,
       payload: create,
       success: created,
-      error: problems([...writeProblems, ...bodyProblems, "already-exists", "unique-violation", "command-only"])
+      error: [...problems([...writeProblems, ...bodyProblems, "already-exists", ...recordProblems]), ...rules]
     }).annotateMerge(describe(`Create a ${model.name}`, "The id is generated (UUIDv7) unless given.")),
+    HttpApiEndpoint.post("bulk", `/api/${model.path}/_bulk`, {
+      headers: writeHeaders,
+      payload: Schema.NonEmptyArray(create),
+      success: HttpApiSchema.WithHeaders(Schema.Array(body).pipe(HttpApiSchema.status(201)), {
+        ...positionHeaderSchemas,
+        ...writeAnswerHeaders
+      }),
+      error: [...problems([...writeProblems, ...bodyProblems, "already-exists", ...recordProblems]), ...rules]
+    }).annotateMerge(
+      describe(`Create many ${model.path}`, "All or none, as one entry; `errors[].path` begins with the position.")
+    ),
     HttpApiEndpoint.get("get", item, {
       params,
       query: readParameters,
@@ -80,7 +94,7 @@ export const modelGroup = (model: ApiModel) => {
       headers: { ...conditionalHeaders, "if-none-match": Schema.optionalKey(Schema.String) },
       payload: create,
       success: [changed, created],
-      error: problems([...writeProblems, ...bodyProblems, "version-conflict", "unique-violation", "command-only"])
+      error: [...problems([...writeProblems, ...bodyProblems, ...changeProblems, ...recordProblems]), ...rules]
     }).annotateMerge(
       describe(
         `Replace or create a ${model.name}`,
@@ -92,13 +106,13 @@ export const modelGroup = (model: ApiModel) => {
       headers: conditionalHeaders,
       payload: patchMediaTypes.map((contentType) => patch.pipe(HttpApiSchema.asJson({ contentType }))),
       success: changed,
-      error: problems([...writeProblems, ...bodyProblems, "version-conflict", "unique-violation", "command-only"])
+      error: [...problems([...writeProblems, ...bodyProblems, ...changeProblems, ...recordProblems]), ...rules]
     }).annotateMerge(describe(`Change a ${model.name}`, "A merge patch (RFC 7396): null removes an optional field.")),
     HttpApiEndpoint.delete("delete", item, {
       params,
       headers: conditionalHeaders,
       success: HttpApiSchema.NoContent,
-      error: problems([...writeProblems, "version-conflict", "command-only"])
+      error: problems([...writeProblems, ...changeProblems, "command-only", "referenced"])
     }).annotateMerge(describe(`Delete a ${model.name}`, "Its versions go on if the id is created again."))
   )
 }
@@ -109,12 +123,12 @@ export const readParameters = {
   "max-stale": Schema.optionalKey(Schema.Int)
 }
 export const readHeaders = { "lithair-min-index": Schema.optionalKey(Schema.Int) }
-const writeHeaders = { "idempotency-key": Schema.optionalKey(Schema.String) }
+export const writeHeaders = { "idempotency-key": Schema.optionalKey(Schema.String) }
 const conditionalHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(Schema.String) }
 
 /** How old a local read may be; that a copy of a keyed request was answered; that this node's part of it was lost. */
 export const readAnswerHeaders = { "lithair-stale-ms": Schema.optionalKey(Schema.Int) }
-const writeAnswerHeaders = {
+export const writeAnswerHeaders = {
   "idempotent-replayed": Schema.optionalKey(Schema.Literal("true")),
   "lithair-local": Schema.optionalKey(Schema.Literal("lost"))
 }
@@ -127,8 +141,8 @@ const readProblems = [
   "too-stale",
   "upgrade-required"
 ] as const
-const bodyProblems = ["too-large", "unsupported-media-type"] as const
-const writeProblems = [
+export const bodyProblems = ["too-large", "unsupported-media-type"] as const
+export const writeProblems = [
   "invalid-request",
   "not-found",
   "key-reused",
@@ -139,6 +153,10 @@ const writeProblems = [
   "unknown-outcome",
   "storage-full"
 ] as const
+
+/** What a record may meet that is valid; and what a change meets, of one that is there. */
+export const recordProblems = ["unique-violation", "reference-missing", "command-only"] as const
+export const changeProblems = ["version-conflict", "append-only"] as const
 
 /** The bodies of these problems, each once, for an endpoint's `error`. */
 export const problems = (names: ReadonlyArray<ProblemName>): ReadonlyArray<Schema.Top> =>

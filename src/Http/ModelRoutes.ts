@@ -4,6 +4,7 @@ import { HttpRouter } from "effect/http"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model.ts"
 import type { Records } from "../Repository/Records.ts"
+import { createRecords } from "./BulkWrites.ts"
 import { listField } from "./ListFilter.ts"
 import { listRecords, readRecord } from "./ModelReads.ts"
 import { createRecord, deleteRecord, patchRecord, putRecord } from "./ModelWrites.ts"
@@ -27,6 +28,7 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
   const served: ServedModel = { descriptor, collection, records, instance, id: idOf(descriptor) }
   return [
     HttpRouter.route("POST", collection, createRecord(served)),
+    HttpRouter.route("POST", `${collection}/_bulk`, createRecords(served)),
     HttpRouter.route("GET", collection, listRecords(served)),
     HttpRouter.route("GET", item, readRecord(served)),
     HttpRouter.route("PUT", item, putRecord(served)),

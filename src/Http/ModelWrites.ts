@@ -8,24 +8,20 @@ import { writeConditions } from "./Conditions.ts"
 import { ifMatchHolds } from "./ETag.ts"
 import { type Head, originOf } from "./IdempotencyKey.ts"
 import type { ServedModel } from "./ModelRoutes.ts"
-import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
+import { problemOfChange } from "./Outcomes.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
-import { invalidRequest, withHeaders } from "./Problem.ts"
-import { answerChange, outcomeHeaders, tagOf } from "./RecordResponse.ts"
+import { invalidRequest, type Problem } from "./Problem.ts"
+import { answerChange, tagOf } from "./RecordResponse.ts"
 import { uuid } from "./Routing.ts"
 
 const change = ({ collection, descriptor, instance, records }: ServedModel, asked: Change) =>
   records.change(descriptor, asked).pipe(
-    Effect.mapError((error) =>
-      error._tag === "Refused"
-        ? withHeaders(problemOfRejection(error.rejection, asked.key), outcomeHeaders(error))
-        : problemOfFailure(error, asked.key)
-    ),
+    Effect.mapError((error) => problemOfChange(error, asked.key)),
     Effect.map((changed) => answerChange({ command: asked._tag, changed, collection, instance }))
   )
 
 /** What every write says in its head: its conditions, and nothing in its query. */
-const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" | "DELETE") {
+export const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" | "DELETE") {
   const request = yield* HttpServerRequest.HttpServerRequest
   const { headers, url } = request
   const params = yield* Effect.fromResult(parseParams(url))
@@ -35,7 +31,7 @@ const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" |
 })
 
 /** The body of a write, and where the write comes from. */
-const readBody = Effect.fnUntraced(function* (
+export const readBody = Effect.fnUntraced(function* (
   { head, request }: { readonly head: Head; readonly request: HttpServerRequest.HttpServerRequest },
   mediaTypes: ReadonlyArray<string>
 ) {
@@ -49,10 +45,7 @@ export const createRecord = (served: ServedModel) =>
     const { descriptor } = served
     const asked = yield* readHead("POST")
     const { data, origin } = yield* readBody(asked, jsonMediaTypes)
-    const given = givenId(descriptor, data)
-    if (given !== undefined && !uuid.test(given)) {
-      return yield* invalidRequest("The id is malformed", [{ path: descriptor.idField, message: "Expected a UUID" }])
-    }
+    yield* checkGivenId(descriptor, data)
     return yield* change(served, { _tag: "Create", model: descriptor.name, data, ...origin })
   })
 
@@ -93,9 +86,11 @@ export const deleteRecord = (served: ServedModel) =>
     return yield* change(served, { _tag: "Delete", model: descriptor.name, id, ...origin, ...versions })
   })
 
-/** The id that a body brings, if it is one that could be in a path. */
-const givenId = (descriptor: Descriptor, data: unknown): string | undefined => {
-  if (typeof data !== "object" || data === null || !Object.hasOwn(data, descriptor.idField)) return undefined
-  const value: unknown = Reflect.get(data, descriptor.idField)
-  return typeof value === "string" ? value : undefined
+/** The id that a new record brings is one that could be in a path. What is no text the model refuses. */
+export const checkGivenId = ({ idField }: Descriptor, data: unknown): Effect.Effect<void, Problem> => {
+  if (typeof data !== "object" || data === null || !Object.hasOwn(data, idField)) return Effect.void
+  const given: unknown = Reflect.get(data, idField)
+  return typeof given !== "string" || uuid.test(given)
+    ? Effect.void
+    : Effect.fail(invalidRequest("The id is malformed", [{ path: idField, message: "Expected a UUID" }]))
 }

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type ApiModel, modelGroup, positionHeaderSchemas } from "./ModelEndpoints.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
+import { transactionGroup } from "./TransactionEndpoints.ts"
 
 /** An API whose groups are known at run time only. */
 export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>
@@ -21,7 +22,7 @@ export const makeApi = (
   projections: ReadonlyArray<ApiProjection> = []
 ): LithairApi => {
   // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
-  const groups = [...models.map(modelGroup), projectionGroup(projections), nodeGroup] as unknown as [
+  const groups = [...models.map(modelGroup), transactionGroup, projectionGroup(projections), nodeGroup] as unknown as [
     HttpApiGroup.Top,
     ...Array<HttpApiGroup.Top>
   ]

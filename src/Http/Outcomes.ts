@@ -2,12 +2,33 @@
 import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import type { ChangeFailure } from "../Repository/Records.ts"
 import { problemOfError } from "./DeclaredError.ts"
 import { keyReused, operationPath } from "./IdempotencyKey.ts"
-import { declaredProblem, invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
+import {
+  atOperation,
+  declaredProblem,
+  invalidRequest,
+  notFound,
+  type Problem,
+  problem,
+  withHeaders,
+  within
+} from "./Problem.ts"
+import { outcomeHeaders } from "./RecordResponse.ts"
 
-/** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
-export const problemOfRejection = (rejection: Rejection, key: string | undefined): Problem => {
+/**
+ * The problem of a refused command; `key` is the idempotency key that it came with, if any. Of several operations it
+ * tells which one is wrong: by its position, or as a bulk, of which it is a place.
+ */
+export const problemOfRejection = (rejection: Rejection, key: string | undefined, command?: string): Problem => {
+  const met = describeRejection(rejection, key)
+  const { operation } = rejection
+  if (operation === undefined) return met
+  return command === "Bulk" ? within(met, String(operation)) : atOperation(met, operation)
+}
+
+const describeRejection = (rejection: Rejection, key: string | undefined): Problem => {
   switch (rejection._tag) {
     case "InvalidRequest":
       return invalidRequest("The data does not fit the model", rejection.errors)
@@ -87,6 +108,12 @@ export const problemOfFailure = (
       return unknownOutcome(error.message, key)
   }
 }
+
+/** The problem of a change that was refused or not confirmed, with what its outcome says of how it came about. */
+export const problemOfChange = (error: ChangeFailure, key: string | undefined, command?: "Bulk"): Problem =>
+  error._tag === "Refused"
+    ? withHeaders(problemOfRejection(error.rejection, key, command), outcomeHeaders(error))
+    : problemOfFailure(error, key)
 
 const unknownOutcome = (detail: string, key: string | undefined): Problem =>
   problem("unknown-outcome", detail, {

@@ -185,6 +185,13 @@ export const withHeaders = (met: Problem, headers: Readonly<Record<string, strin
 export const atOperation = (met: Problem, opIndex: number): Problem =>
   new Problem({ ...fieldsOf(met), members: { ...met.members, opIndex } })
 
+/** The same problem of one part of a request: what it says is wrong is wrong there, at a place or as a whole. */
+export const within = (met: Problem, place: string): Problem => {
+  const errors = (met.members.errors ?? [{ path: "", message: met.detail }]) as ReadonlyArray<ProblemError>
+  const placed = errors.map(({ message, path }) => ({ path: path === "" ? place : `${place}.${path}`, message }))
+  return new Problem({ ...fieldsOf(met), members: { ...met.members, errors: placed } })
+}
+
 const fieldsOf = (met: Problem) => ({
   kind: met.kind,
   status: met.status,

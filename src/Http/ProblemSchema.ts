@@ -1,6 +1,8 @@
 /** The problems as schemas, for the OpenAPI document and the typed client. The table itself is in Problem.ts. */
 import { Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { invariant } from "../Invariant.ts"
+import { plainRule } from "../Model/Rules.ts"
 import { type ProblemName, problemDefinitions, problemMediaType } from "./Problem.ts"
 
 const commonMembers = {
@@ -23,13 +25,32 @@ const problemSchema = (name: ProblemName): Schema.Top => {
     .pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
 }
 
-const schemas = new Map<ProblemName, Schema.Top>()
+/** The body of the problem that answers whoever breaks a rule of a model; its name is the model's. */
+const ruleSchema = (name: string): Schema.Top => {
+  invariant(!Object.hasOwn(problemDefinitions, name), `A rule has the name of another problem: "${name}"`)
+  return Schema.Struct({
+    ...commonMembers,
+    type: Schema.Literal(`urn:lithair:problem:${name}`),
+    status: Schema.Literal(409),
+    title: Schema.String
+  })
+    .annotate({ identifier: `problem.${name}`, description: "Rule broken", httpApiStatus: 409 })
+    .pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
+}
 
-/** The schema of a problem's body, the same value each time, so that a document names it once. */
-export const schemaOfProblem = (name: ProblemName): Schema.Top => {
+const schemas = new Map<string, Schema.Top>()
+
+const once = <Name extends string>(name: Name, make: (name: Name) => Schema.Top): Schema.Top => {
   const known = schemas.get(name)
   if (known !== undefined) return known
-  const schema = problemSchema(name)
+  const schema = make(name)
   schemas.set(name, schema)
   return schema
 }
+
+/** The schema of a problem's body, the same value each time, so that a document names it once. */
+export const schemaOfProblem = (name: ProblemName): Schema.Top => once(name, problemSchema)
+
+/** The schema of the problem that answers a broken rule; several models may have one of the same name. */
+export const schemaOfRule = (name: string): Schema.Top =>
+  name === plainRule ? schemaOfProblem(plainRule) : once(name, ruleSchema)

@@ -1,6 +1,6 @@
 /** A record, or what became of one, as an answer: status, entity tag, and what the other headers say of it. */
 import { HttpServerResponse } from "effect/http"
-import type { Change, Changed, Read, Shown } from "../Repository/Records.ts"
+import type { Change, Changed, Read, Shown, Transacted } from "../Repository/Records.ts"
 import { formatETag, type RecordTag } from "./ETag.ts"
 import { indexHeader } from "./ResponseHeaders.ts"
 
@@ -40,8 +40,8 @@ export const outcomeHeaders = ({
   ...(isReplayed === true ? { "idempotent-replayed": "true" } : {})
 })
 
-/** What a change says of how it came about. */
-const changeHeaders = (changed: Changed): Headers => ({
+/** What a change, or several together, says of how it came about. */
+const changeHeaders = (changed: Omit<Transacted, "changes" | "index">): Headers => ({
   ...outcomeHeaders(changed),
   ...(changed.isLocalPartLost ? { "lithair-local": "lost" } : {})
 })
@@ -65,3 +65,24 @@ export const answerChange = (options: {
   const location = status === 201 ? { location: `${collection}/${changed.id}` } : {}
   return answerRecord({ shown: changed, instance, status, headers: { ...changeHeaders(changed), ...location } })
 }
+
+/** Changes made together as the answer to their request: 200 with the entry's index, or 201 with the records of a bulk. */
+export const answerTransacted = (
+  { changes, index, ...how }: Transacted,
+  command?: "Bulk"
+): HttpServerResponse.HttpServerResponse => {
+  const headers = changeHeaders(how)
+  return command === "Bulk"
+    ? HttpServerResponse.jsonUnsafe(bodyOfBulk(changes), { status: 201, headers })
+    : HttpServerResponse.jsonUnsafe(bodyOfTransaction(changes, index), { headers })
+}
+
+/** Of a deleted record there is nothing to show. */
+export const bodyOfTransaction = (changes: ReadonlyArray<Changed>, index: number) => ({
+  index,
+  results: changes.map(({ change, id, model, record, version }) =>
+    change === "deleted" ? { model, id, version } : { model, id, version, record }
+  )
+})
+
+export const bodyOfBulk = (changes: ReadonlyArray<Changed>) => changes.map(({ record }) => record)

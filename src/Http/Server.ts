@@ -15,6 +15,7 @@ import { type Problem, problem, toResponse } from "./Problem.ts"
 import { projectionRoutes } from "./ProjectionRoutes.ts"
 import { indexHeader, withPosition } from "./ResponseHeaders.ts"
 import { exactly, knownPaths, splitTarget, unanswered } from "./Routing.ts"
+import { transactionRoutes } from "./Transactions.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 
@@ -56,6 +57,7 @@ const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
   const folded = projections.filter((projection) => projection._tag !== "Sqlite")
   const routes = [
     ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
+    ...transactionRoutes(descriptors, records),
     ...projectionRoutes(yield* Projections, folded),
     ...nodeRoutes(member),
     ...adminRoutes(member),

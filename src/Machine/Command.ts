@@ -45,6 +45,8 @@ export type Operation = Create | Put | Patch | Delete
 export interface Transact {
   readonly _tag: "Transact"
   readonly operations: ReadonlyArray<Operation>
+  /** What it is called in its entry, and answered as. */
+  readonly name?: "Bulk"
 }
 
 /** A declared command: what it does is up to the procedure of this name on the deciding side (Procedure.ts). */

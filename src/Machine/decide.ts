@@ -177,7 +177,7 @@ const transactionOf = (
   ...(command.key === undefined ? {} : { key: command.key }),
   ...(command.key === undefined || command.fingerprint === undefined ? {} : { fingerprint: command.fingerprint }),
   ...(command.assignedKey === undefined ? {} : { assignedKey: command.assignedKey }),
-  command: command._tag === "Call" ? command.name : command._tag,
+  command: ("name" in command ? command.name : undefined) ?? command._tag,
   events,
   outcome
 })

@@ -35,6 +35,7 @@ export interface Shown {
 
 /** What a change came to. */
 export interface Changed extends Shown {
+  readonly model: string
   readonly id: string
   readonly change: OperationAnswer["change"]
   /** The index of the replicated log that it reflects; undefined for a change of this node's own data. */
@@ -70,6 +71,7 @@ export const changed = (
   part: LocalPart | undefined
 ): Changed => ({
   ...shown({ ...done.record, ...part?.data }, done.version, part),
+  model: done.model,
   id: done.id,
   change: done.change,
   logIndex: done.logIndex,

@@ -7,7 +7,6 @@ import type { LocalNode } from "../EventStore/LocalNode.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
 import { join, split, visible } from "../Machine/LocalParts.ts"
-import type { Rejection } from "../Machine/Rejection.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import { get } from "../Machine/Tables.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
@@ -16,12 +15,12 @@ import {
   type Change,
   type Changed,
   type ChangeFailure,
-  changed,
   Refused,
   type Shown,
   shown,
   withoutCondition
 } from "./Changed.ts"
+import { isObject, keep, partOf } from "./MixedParts.ts"
 
 /** What the cluster did of a change. */
 export type Replicate = (
@@ -70,7 +69,7 @@ export const make = Effect.fnUntraced(function* (
     const request = { id, createdIndex: row.createdIndex, version: row.version, how: "patch", data } as const
     const { answer } = yield* local.setLocalPart({ descriptor, request })
     if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
-    return updated(id, shown(join(row, answer.part), row.version, answer.part))
+    return updated(descriptor, id, shown(join(row, answer.part), row.version, answer.part))
   })
 
   /**
@@ -90,7 +89,7 @@ export const make = Effect.fnUntraced(function* (
       return yield* new Refused({ rejection: { _tag: "KeyReused" } })
     }
     const now = known === undefined ? undefined : show(node, descriptor, id)
-    if (now !== undefined) return { ...updated(id, now), isReplayed: true }
+    if (now !== undefined) return { ...updated(descriptor, id, now), isReplayed: true }
     const done = yield* changePart(descriptor, id, data, change)
     const origin = {
       key,
@@ -106,59 +105,28 @@ export const make = Effect.fnUntraced(function* (
     descriptor: Descriptor,
     change: Change
   ): Effect.fn.Return<Changed, ChangeFailure> {
-    if (change._tag === "Delete") return changed(yield* replicate(withoutCondition(change)), undefined)
-    if (!isObject(change.data)) return changed(yield* replicate(withoutCondition(change)), undefined)
-    const parts = split(descriptor, change.data)
-    const touchesLocal = Object.keys(parts.local).length > 0
-    if (change._tag === "Patch" && touchesLocal && Object.keys(parts.replicated).length === 0) {
-      const { id, key } = change
-      if (key === undefined) return yield* changePart(descriptor, id, parts.local, change)
-      return yield* keyedOneAtATime.withPermits(1)(changePartOnce(descriptor, id, parts.local, { ...change, key }))
+    if (change._tag === "Patch" && isObject(change.data)) {
+      const parts = split(descriptor, change.data)
+      if (Object.keys(parts.local).length > 0 && Object.keys(parts.replicated).length === 0) {
+        const { id, key } = change
+        if (key === undefined) return yield* changePart(descriptor, id, parts.local, change)
+        return yield* keyedOneAtATime.withPermits(1)(changePartOnce(descriptor, id, parts.local, { ...change, key }))
+      }
     }
-    const wrong = checkPart(descriptor, change._tag === "Patch" ? withoutNulls(parts.local) : parts.local)
-    if (wrong !== undefined) return yield* new Refused({ rejection: wrong })
-    const done = yield* replicate({ ...withoutCondition(change), data: parts.replicated } as Operation & Origin)
-    const { createdIndex, id, version } = done
-    const part = visible(local.tables, { model: descriptor.name, id, createdIndex })
-    // A copy changes nothing: what it brings for this node may be older than what this node holds by now.
-    if (done.isReplayed) return changed(done, part)
-    // A PUT clears what it omits, here only; a create finds nothing to clear.
-    if (!touchesLocal && (change._tag !== "Put" || part === undefined)) return changed(done, part)
-    const how = change._tag === "Patch" ? "patch" : "put"
-    return yield* local
-      .setLocalPart({ descriptor, request: { id, createdIndex, version, how, data: parts.local } })
-      .pipe(
-        Effect.match({
-          // The replicated part is done: an answer that said otherwise would be wrong.
-          onFailure: () => ({ ...changed(done, part), isLocalPartLost: true }),
-          onSuccess: ({ answer }) =>
-            answer._tag === "Accepted" ? changed(done, answer.part) : { ...changed(done, part), isLocalPartLost: true }
-        })
-      )
+    const parted = partOf(descriptor, withoutCondition(change))
+    if (Result.isFailure(parted)) return yield* new Refused({ rejection: parted.failure })
+    const { operation, own } = parted.success
+    return yield* keep(local, descriptor, yield* replicate(operation), own)
   })
 })
 
 /** What a change of this node's part alone came to. */
-const updated = (id: string, after: Shown): Changed => ({
+const updated = ({ name: model }: Descriptor, id: string, after: Shown): Changed => ({
   ...after,
+  model,
   id,
   change: "updated",
   logIndex: undefined,
   isLocalPartLost: false,
   isReplayed: false
 })
-
-const isObject = (data: unknown): data is EncodedRecord =>
-  typeof data === "object" && data !== null && !Array.isArray(data)
-
-/** In a merge patch null removes (RFC 7396), and is no value. */
-const withoutNulls = (data: EncodedRecord): EncodedRecord =>
-  Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
-
-/** Bad local fields are refused before anything is proposed: the replicated part alone would be half of the request. */
-const checkPart = (descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
-  const checked = descriptor.codecs.localPart({ ...data, [descriptor.idField]: descriptor.idField })
-  if (Result.isSuccess(checked)) return undefined
-  const errors = checked.failure.filter(({ path }) => path.split(".")[0] !== descriptor.idField)
-  return errors.length === 0 ? undefined : { _tag: "InvalidRequest", errors }
-}

@@ -23,8 +23,10 @@ import {
 } from "./Changed.ts"
 import * as Freshness from "./Freshness.ts"
 import * as MixedRecords from "./MixedRecords.ts"
+import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
+export type { Transacted, TransactionChange } from "./Transactions.ts"
 
 /** What was read, and the index of the replicated log that it reflects. */
 export interface Read<A> extends Freshness.Freshness {
@@ -37,6 +39,8 @@ export class Records extends Context.Service<
   {
     /** One change of one record. */
     readonly change: (descriptor: Descriptor, change: Change) => Effect.Effect<Changed, ChangeFailure>
+    /** Changes that happen together or not at all, each seeing those before it. */
+    readonly transact: (together: Transactions.Together) => Effect.Effect<Transactions.Transacted, ChangeFailure>
     /** One record, linearizable unless less is asked for; the value is undefined if there is none. A node's own data is always as new as can be. */
     readonly get: (
       descriptor: Descriptor,
@@ -92,6 +96,7 @@ const make = Effect.gen(function* () {
           return Effect.map(replicate(withoutCondition(change)), (done) => changed(done, undefined))
       }
     },
+    transact: Transactions.make({ member, local }),
     get: (descriptor, id, consistency = Freshness.linearizable) =>
       descriptor.mode === "local"
         ? own(() => showOwn(descriptor, id))

@@ -74,6 +74,8 @@ describe("the OpenAPI document", () => {
   const operations: ReadonlyArray<readonly [string, string, ReadonlyArray<number>]> = [
     ["get", "/api/products", [200, 400, 404, 503]],
     ["post", "/api/products", [201, 400, 404, 409, 413, 415, 422, 503, 504, 507]],
+    ["post", "/api/products/_bulk", [201, 400, 404, 409, 413, 415, 422, 503, 504, 507]],
+    ["post", "/api/_tx", [200, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
     ["get", "/api/products/{id}", [200, 304, 400, 404, 412, 503]],
     ["put", "/api/products/{id}", [200, 201, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
     ["patch", "/api/products/{id}", [200, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],

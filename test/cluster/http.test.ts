@@ -9,6 +9,7 @@ import { allReady, eventually, expectThat, leaderOf, startCluster } from "./Proc
 import { readsContract } from "./ReadsContract.ts"
 import { recordsContract } from "./RecordsContract.ts"
 import { assertProblem, layerAlone, layerFollower } from "./Served.ts"
+import { transactionsContract } from "./TransactionsContract.ts"
 
 const served = [
   { name: "a follower of three", cluster: layerFollower },
@@ -25,6 +26,7 @@ for (const { cluster, name } of served) {
     listsContract(it)
     readsContract(it)
     keysContract(it)
+    transactionsContract(it)
   })
 }
 

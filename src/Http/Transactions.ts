@@ -1,0 +1,43 @@
+/** `POST /api/_tx`, served: operations on any models, as one entry. HTTP contract, "Endpoints", "Details". */
+import { Effect } from "effect"
+import { HttpRouter } from "effect/http"
+import type { Operation } from "../Machine/Command.ts"
+import type { Descriptor } from "../Model.ts"
+import type { Records, TransactionChange } from "../Repository/Records.ts"
+import { jsonMediaTypes } from "./Body.ts"
+import { checkGivenId, readBody, readHead } from "./ModelWrites.ts"
+import { problemOfChange } from "./Outcomes.ts"
+import { atOperation, notFound, type Problem } from "./Problem.ts"
+import { answerTransacted } from "./RecordResponse.ts"
+import { parseTransaction } from "./TransactionRequest.ts"
+
+/** The route of transactions on these models. */
+export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Records["Service"]) => {
+  const descriptors = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
+
+  const target = (operation: Operation): Effect.Effect<TransactionChange, Problem> => {
+    const descriptor = descriptors.get(operation.model)
+    if (descriptor === undefined)
+      return Effect.fail(notFound(`There is no model ${operation.model.slice(0, shownMax)}`))
+    const change = { descriptor, operation }
+    return operation._tag === "Create"
+      ? Effect.as(checkGivenId(descriptor, operation.data), change)
+      : Effect.succeed(change)
+  }
+
+  const transact = Effect.gen(function* () {
+    const asked = yield* readHead("POST")
+    const { data, origin } = yield* readBody(asked, jsonMediaTypes)
+    const operations = yield* Effect.fromResult(parseTransaction(data))
+    const changes = yield* Effect.forEach(operations, (operation, position) =>
+      Effect.mapError(target(operation), (met) => atOperation(met, position))
+    )
+    const done = records.transact({ changes, ...origin })
+    return answerTransacted(yield* Effect.mapError(done, (error) => problemOfChange(error, origin.key)))
+  })
+
+  return [HttpRouter.route("POST", "/api/_tx", transact)] as const
+}
+
+/** Of a model that is none no more is said than helps to find the mistake. */
+const shownMax = 200
