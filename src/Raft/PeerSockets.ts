@@ -79,7 +79,10 @@ export const make = Effect.fnUntraced(function* (
     yield* raise(link)
     return yield* link
       .run((message) => {
-        if (links.control.has(link.hello.nodeId)) handler?.({ _tag: "Received", from: link.hello.nodeId, message })
+        const { instanceId, nodeId } = link.hello
+        // What a former data directory said in one lane must not pass for the word of its successor in the other (C16).
+        if (links.control.get(nodeId)?.hello.instanceId !== instanceId) return
+        handler?.({ _tag: "Received", from: nodeId, message })
       })
       .pipe(Effect.ensuring(Effect.sync(() => lower(link))))
   }, Effect.scoped)

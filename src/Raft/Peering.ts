@@ -4,8 +4,9 @@
  */
 import { Effect } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import { type Configuration, membersOf } from "./Configuration.ts"
+import type { Configuration } from "./Configuration.ts"
 import type { Hello } from "./Handshake.ts"
+import { mayTake } from "./Instances.ts"
 import type { Message, NodeId } from "./Message.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
 import { Transport, type TransportEvent } from "./Transport.ts"
@@ -22,10 +23,6 @@ export interface PeeringOptions {
   readonly onMessage: (from: NodeId, message: Message) => void
   readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
 }
-
-/** Another data directory under a member's name has lost that member's vote (RAFT C16). Names unknown here may be newer members. */
-const isImpostor = (configuration: Configuration, peer: NodeId, { instanceId }: Hello): boolean =>
-  membersOf(configuration).some((member) => member.id === peer && member.instanceId !== instanceId)
 
 /** Listens until it is interrupted. */
 export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
@@ -48,11 +45,17 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         return
       case "Received": {
         const hello = up.get(event.from)
-        // C15: a node that lost its data, or belongs to no cluster, votes for nobody and asks for nothing.
-        if (hello === undefined || isImpostor(configuration(), event.from, hello)) return
-        const { message } = event
-        if (message._tag === "Forward" || message._tag === "ForwardReply") options.onForward(event.from, message)
-        else if (message._tag !== "Form" && message._tag !== "FormReply") options.onMessage(event.from, message)
+        // C15: whoever belongs to no cluster says nothing to this one.
+        if (hello === undefined) return
+        const { from, message } = event
+        if (message._tag === "Form" || message._tag === "FormReply") return
+        if (message._tag === "Forward" || message._tag === "ForwardReply") {
+          options.onForward(from, message)
+          return
+        }
+        // Asked of every message: a link outlives the configuration that it was opened under (C16).
+        if (mayTake(configuration(), { id: from, instanceId: hello.instanceId }, message))
+          options.onMessage(from, message)
       }
     }
   }

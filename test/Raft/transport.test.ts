@@ -4,9 +4,13 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
+import { Socket } from "effect/socket"
+import { nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
+import { openLink } from "../../src/Raft/PeerLink.ts"
+import type { Lane } from "../../src/Raft/PeerMessage.ts"
 import * as PeerSockets from "../../src/Raft/PeerSockets.ts"
-import { type Membership, Transport, unformed } from "../../src/Raft/Transport.ts"
+import { helloOf, type Membership, Transport, unformed } from "../../src/Raft/Transport.ts"
 import { record, transportContract } from "./TransportContract.ts"
 
 const memoryNode = (network: MemoryNetwork, id: string, peer: string, membership: Membership) =>
@@ -133,6 +137,38 @@ describe("PeerSockets", () => {
       assert.strictEqual(yield* statusWith({ "x-forwarded-for": "10.0.0.1" }), 403)
       assert.strictEqual(yield* statusWith({}), 101)
     })
+  )
+
+  it.live("what a former data directory said in one lane is not taken for its successor's in the other (C16)", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const atB = yield* record(b.port)
+      const dial = Effect.fnUntraced(function* (lane: Lane, instanceId: string) {
+        const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
+        const nonce = new Uint8Array(nonceBytes)
+        const versions = { protocolMin, protocolMax }
+        const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, nonce, ...versions })
+        const socket = yield* Socket.makeWebSocket(`ws://${b.address}${PeerSockets.path}`)
+        const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined })
+        yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
+        return link
+      }, Effect.provide(Socket.layerWebSocketConstructorGlobal))
+      const former = yield* dial("bulk", "ia")
+      const control = yield* dial("control", "ia2")
+      yield* atB.until(() => atB.count("PeerUp") === 1)
+      const echo = (term: number) => ({ _tag: "HeartbeatReply", term, readNumber: 1 }) as const
+      assert.isTrue(former.send(echo(1)))
+      const successor = yield* dial("bulk", "ia2")
+      assert.isTrue(successor.send(echo(2)))
+      assert.isTrue(control.send(echo(2)))
+      yield* atB.until(() => atB.count("Received") === 2)
+      const received = atB.events.filter(({ _tag }) => _tag === "Received")
+      assert.isTrue(
+        received.every(
+          (event) => event._tag === "Received" && event.message._tag === "HeartbeatReply" && event.message.term === 2
+        )
+      )
+    }).pipe(Effect.scoped)
   )
 
   it.live("a peer that stops goes down", () =>

@@ -14,6 +14,7 @@ const inFile =
   (title: string): NamedTest => ({ file: `test/${file}`, title })
 
 const attempts = inFile("Raft/attempts.test.ts")
+const peering = inFile("Raft/peering.test.ts")
 const quorum = inFile("Raft/quorum.test.ts")
 const election = inFile("Raft/election.test.ts")
 const forming = inFile("Raft/forming.test.ts")
@@ -445,6 +446,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [handshake("a hello meant for, or coming from, another node is refused (C15)")]
   },
   {
+    row: "C15",
+    file: "src/Raft/Peering.ts",
+    find: "if (event.hello.clusterId === null) propose(event.peer)\n        else up.set",
+    replace: "up.set",
+    tests: [peering("a node that belongs to no cluster says nothing to this one (C15)")]
+  },
+  {
     row: "C16",
     file: "src/Raft/Forming.ts",
     find: 'if (witness !== undefined) return refuse("DataLost", dataLost(own, witness.nodeId))',
@@ -478,6 +486,27 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: "id === own.id && instanceId === own.instanceId",
     replace: "id === own.id",
     tests: [membership("one that lost its data does not take the vote of its former self for its own (C16)")]
+  },
+  {
+    row: "C16",
+    file: "src/Raft/Peering.ts",
+    find: "if (mayTake(configuration(), { id: from, instanceId: hello.instanceId }, message))",
+    replace: "if (true)",
+    tests: [
+      peering("a link that was up before a configuration brings no more answers of whom it replaced (C16)"),
+      peering("a leader that came back with other data is heard by a member that lags, and its answers are not (C16)")
+    ]
+  },
+  {
+    row: "C16",
+    file: "src/Raft/PeerSockets.ts",
+    find: "if (links.control.get(nodeId)?.hello.instanceId !== instanceId) return",
+    replace: "",
+    tests: [
+      inFile("Raft/transport.test.ts")(
+        "what a former data directory said in one lane is not taken for its successor's in the other (C16)"
+      )
+    ]
   },
   {
     row: "C17",

@@ -1,0 +1,110 @@
+/** What a member takes from its peers: RAFT C15, C16. The transport is played by the test. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Configuration } from "../../src/Raft/Configuration.ts"
+import { nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
+import type { Message } from "../../src/Raft/Message.ts"
+import * as Peering from "../../src/Raft/Peering.ts"
+import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
+import { helloOf, Transport, type TransportEvent } from "../../src/Raft/Transport.ts"
+import { configurationOf, member } from "./Cores.ts"
+import { turns } from "./Shell.ts"
+
+const beat: Message = {
+  _tag: "Heartbeat",
+  term: 1,
+  leaderCommit: 0,
+  matchIndex: 0,
+  lastContactMs: undefined,
+  readNumber: 1
+}
+const echo: Message = { _tag: "HeartbeatReply", term: 1, readNumber: 1 }
+
+const up = (instanceId: string, clusterId: string | null): TransportEvent => {
+  const hello = helloOf({
+    self: { nodeId: "b", address: "b:1", instanceId, peers: [] },
+    membership: { clusterId, members: [] },
+    targetNodeId: "a",
+    lane: "control",
+    protocolMin,
+    protocolMax,
+    nonce: new Uint8Array(nonceBytes)
+  })
+  return { _tag: "PeerUp", peer: "b", hello }
+}
+
+/** Node `a`, which listens; what reached its core. */
+const start = Effect.gen(function* () {
+  let tell: (event: TransportEvent) => void = () => assert.fail("nobody listens")
+  let configuration = configurationOf(["a", "b"])
+  const taken: Array<Message["_tag"]> = []
+  const transport = Transport.of({
+    send: () => true,
+    run: (handler) => {
+      tell = handler
+      return Effect.never
+    },
+    connected: () => new Map(),
+    announce: () => Effect.void
+  })
+  yield* Peering.listen({
+    clusterId: "c1",
+    firstEntry: undefined,
+    configuration: () => configuration,
+    onDown: () => {},
+    onMessage: (_, message) => taken.push(message._tag),
+    onForward: () => {}
+  }).pipe(Effect.provideService(Transport, transport), Effect.forkScoped)
+  yield* turns
+  return {
+    taken,
+    tell: (event: TransportEvent) => tell(event),
+    say: (message: PeerMessage) => tell({ _tag: "Received", from: "b", message }),
+    configure: (next: Configuration) => {
+      configuration = next
+    }
+  }
+})
+
+/** `b` was removed, and came back under its name with another data directory. */
+const withNewB: Configuration = { voters: [member("a"), { ...member("b"), instanceId: "ib2" }], learners: [] }
+
+describe("Peering", () => {
+  it.effect("a link that was up before a configuration brings no more answers of whom it replaced (C16)", () =>
+    Effect.gen(function* () {
+      const { configure, say, taken, tell } = yield* start
+      tell(up("ib", "c1"))
+      say(echo)
+      assert.deepStrictEqual(taken, ["HeartbeatReply"])
+      configure(withNewB)
+      say(echo)
+      assert.deepStrictEqual(taken, ["HeartbeatReply"])
+      tell({ _tag: "PeerDown", peer: "b" })
+      tell(up("ib2", "c1"))
+      say(echo)
+      assert.deepStrictEqual(taken, ["HeartbeatReply", "HeartbeatReply"])
+    })
+  )
+
+  it.effect(
+    "a leader that came back with other data is heard by a member that lags, and its answers are not (C16)",
+    () =>
+      Effect.gen(function* () {
+        const { say, taken, tell } = yield* start
+        tell(up("ib2", "c1"))
+        say(beat)
+        say(echo)
+        assert.deepStrictEqual(taken, ["Heartbeat"])
+      })
+  )
+
+  it.effect("a node that belongs to no cluster says nothing to this one (C15)", () =>
+    Effect.gen(function* () {
+      const { say, taken, tell } = yield* start
+      tell(up("ib", null))
+      say(beat)
+      say(echo)
+      assert.deepStrictEqual(taken, [])
+    })
+  )
+})
