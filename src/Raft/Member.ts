@@ -17,6 +17,7 @@ import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
 import * as Attempts from "./Attempts.ts"
 import { type Configuration, empty, membersOf } from "./Configuration.ts"
+import type * as Deciding from "./Deciding.ts"
 import * as Feed from "./Feed.ts"
 import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
@@ -38,7 +39,7 @@ const drainPollMs = 10
 const randomLength = 17
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
-type Answered = RaftNode.Answered<CommandResult>
+type Answered = Deciding.Answered<CommandResult>
 
 /** Why a member ended: its disk, its files, or a cluster that will not have it. */
 export type MemberFailure = LogFailed | LogCorrupt | DirectoryMismatch | FormingRefused

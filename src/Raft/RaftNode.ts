@@ -9,28 +9,25 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
-import { invariant } from "../Invariant.ts"
 import * as Administering from "./Administering.ts"
 import * as Applying from "./Applying.ts"
 import type { Configuration } from "./Configuration.ts"
 import type { ConfigurationAt } from "./Configurations.ts"
+import * as Deciding from "./Deciding.ts"
 import type { Input } from "./Input.ts"
 import * as LeaderWatch from "./LeaderWatch.ts"
-import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./Leading.ts"
 import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { LogReadRequest, Output, TransferResult } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
-import { termAt } from "./RaftLog.ts"
 import { restoreNewest } from "./Restoring.ts"
 import * as Snapshotting from "./Snapshotting.ts"
 import { make as makeCore, type State } from "./State.ts"
 import type { StateMachine } from "./StateMachine.ts"
 import { step } from "./step.ts"
 import { Transport } from "./Transport.ts"
-import * as Waiters from "./Waiters.ts"
 import * as WaitingReads from "./WaitingReads.ts"
 import * as Writing from "./Writing.ts"
 
@@ -41,19 +38,16 @@ const decideMaxNanos = 10_000_000n
 /** Commands that wait to be decided; one more is refused as overloaded. */
 const pendingMaxCount = 4096
 
-/** A command's answer, and the log index that it reflects. */
-export interface Answered<Answer> {
-  readonly index: number
-  readonly answer: Answer
-}
-
 /** Consensus on one node, for a machine that is asked by `Command` and says `Answer`. */
 export interface RaftNode<Command, Answer> {
   /**
    * Decides `command` here, if this node leads, and waits until its answer is final. `NotDone` is certain: past
    * `timeoutMs` it is said of a command that was not proposed yet, and of one that was, that its outcome is unknown.
    */
-  readonly submit: (command: Command, timeoutMs: number) => Effect.Effect<Answered<Answer>, NotDone | UnknownOutcome>
+  readonly submit: (
+    command: Command,
+    timeoutMs: number
+  ) => Effect.Effect<Deciding.Answered<Answer>, NotDone | UnknownOutcome>
   /**
    * Waits until what is applied here is linearizable for a read that began with this call; gives the index. That may
    * be never: a follower may be cut off from the entries that it was told of. It is for the caller to set a limit.
@@ -79,14 +73,6 @@ export interface RaftNode<Command, Answer> {
   readonly core: Readonly<State>
   /** Ends with what stopped this node: a disk that failed, or a defect. */
   readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
-}
-
-type Settle<A, E> = (exit: Exit.Exit<A, E>) => void
-
-/** One submitted command: until it is proposed, giving up is certainly not done; after that the outcome is unknown. */
-interface Ticket<Answer> {
-  proposed: { readonly index: number; readonly answer: Answer } | undefined
-  readonly settle: Settle<Answered<Answer>, NotDone | UnknownOutcome>
 }
 
 /** Messages that carry or acknowledge entries queue behind each other; nothing else may queue behind them (D8). */
@@ -131,12 +117,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const damaged = yield* Deferred.make<never, LogCorrupt>()
 
   const inbox = { messages: [] as Array<Input>, others: [] as Array<Input>, ticks: [] as Array<Input> }
-  const pending: Array<Pending<Command, Ticket<Answer>>> = []
-  /** Taken from `pending` by the turn under way. A defect leaves them here, and whether they were proposed unknown. */
-  let deciding: ReadonlyArray<Pending<Command, Ticket<Answer>>> = []
-  const waiters = Waiters.make<Ticket<Answer>>()
+  const deciding = Deciding.make(machine)
   const reads = WaitingReads.make()
-  let speculating = false
   /** What the machine has applied: ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
   let isStopped = false
@@ -160,10 +142,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const stop = (cause: Cause.Cause<LogFailed | LogCorrupt>) =>
     Effect.sync(() => {
       isStopped = true
-      const unknown = Exit.fail(new UnknownOutcome({ message: "This node stopped before it knew" }))
-      for (const { waiter } of deciding) waiter.settle(unknown)
-      for (const ticket of Waiters.drain(waiters)) ticket.settle(unknown)
-      for (const { waiter } of pending.splice(0)) waiter.settle(stoppedHere)
+      Deciding.stop(deciding, stoppedHere)
       WaitingReads.refuseAll(reads, stoppedHere)
     }).pipe(Effect.andThen(Deferred.failCause(stopped, cause)))
 
@@ -200,10 +179,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       options.onConfiguration?.(output.configurationChanged.configuration)
     }
     if (output.roleChanged !== undefined) leaderWatch.changed(output.roleChanged, core.lastTickMs ?? 0)
-    if (output.roleChanged !== undefined && output.roleChanged.role !== "leader" && speculating) {
-      speculating = false
-      machine.dropSpeculation()
-    }
+    if (output.roleChanged !== undefined && output.roleChanged.role !== "leader") Deciding.leadershipLost(deciding)
   }
 
   const run = (input: Input): Output => {
@@ -212,64 +188,10 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     return output
   }
 
-  /**
-   * Confirms answers that appended nothing, before anything else can end the leadership that decided them: a successor
-   * may have committed, and answered, what they do not reflect. An entry of another term where they were decided on
-   * says that they rest on what never was.
-   */
-  const confirm = (answered: Decided<Answer, Ticket<Answer>>["answered"]): void => {
-    const last = answered[answered.length - 1]
-    if (last === undefined) return
-    const readIds = answered.map(({ waiter, onIndex, answer }) => {
-      const onTerm = termAt(core.log, onIndex)
-      return WaitingReads.add(reads, (exit) => {
-        const isUndone = Exit.isSuccess(exit) && termAt(core.log, onIndex) !== onTerm
-        if (isUndone) waiter.settle(notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
-        else waiter.settle(Exit.map(exit, (index) => ({ index, answer })))
-      })
-    })
-    run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })
-  }
-
   const decide = (nowMs: number): void => {
-    if (mayDecide(core) && !speculating) {
-      machine.beginSpeculation(unapplied(core, appliedIndex))
-      speculating = true
-    }
-    const term = core.currentTerm
-    if (pending.length === 0) return
-    deciding = pending.splice(0)
     const endNanos = clock.monotonicTimeNanosUnsafe() + decideMaxNanos
-    const decided = decideBatch({
-      core,
-      machine,
-      pending: deciding,
-      nowMs,
-      isOver: () => clock.monotonicTimeNanosUnsafe() >= endNanos,
-      propose: (propose) => {
-        const { proposal } = run(propose)
-        invariant(proposal !== undefined, "a proposal was given no result")
-        if (proposal._tag === "Refused") speculating = false
-        return proposal
-      }
-    })
-    for (const { waiter, index, answer } of decided.appended) {
-      waiter.proposed = { index, answer }
-      Waiters.add(waiters, { index, term }, waiter)
-    }
-    confirm(decided.answered)
-    for (const { waiter, reason } of decided.refused) {
-      waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
-    }
-    pending.unshift(...deciding.slice(decided.takenCount))
-    deciding = []
-  }
-
-  /** Nobody waits for this command any more. One that was not proposed never will be. */
-  const forget = (ticket: Ticket<Answer>): void => {
-    if (ticket.proposed !== undefined) Waiters.remove(waiters, ticket.proposed.index, ticket)
-    const position = pending.findIndex(({ waiter }) => waiter === ticket)
-    if (position >= 0) pending.splice(position, 1)
+    const isOver = () => clock.monotonicTimeNanosUnsafe() >= endNanos
+    Deciding.decide(deciding, { core, run, reads, appliedIndex, nowMs, isOver })
   }
 
   const turn = Effect.gen(function* () {
@@ -284,7 +206,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     if (readIds.length > 0) run({ _tag: "Read", readIds })
     decide(nowMs)
     WaitingReads.finish(reads, core.lastApplied)
-    if (pending.length === 0) return
+    if (deciding.pending.length === 0) return
     ring()
     yield* Effect.yieldNow
   })
@@ -292,14 +214,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const applyEntry = (entry: LogEntry): void => {
     machine.apply(entry)
     appliedIndex = entry.index
-    const settled = Waiters.settle(waiters, entry)
-    for (const ticket of settled.done) {
-      invariant(ticket.proposed !== undefined, "a command that was never proposed was committed")
-      ticket.settle(Exit.succeed(ticket.proposed))
-    }
-    for (const ticket of settled.notDone) {
-      ticket.settle(notDone("no-quorum", "Cannot write: another entry was committed in its place"))
-    }
+    Deciding.applied(deciding, entry)
   }
 
   const applying = Applying.make({
@@ -338,16 +253,16 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   return {
     submit: (command, timeoutMs) =>
       Effect.suspend(() => {
-        let ticket: Ticket<Answer> | undefined
-        const attempt = Effect.callback<Answered<Answer>, NotDone | UnknownOutcome>((resume) => {
+        let ticket: Deciding.Ticket<Answer> | undefined
+        const attempt = Effect.callback<Deciding.Answered<Answer>, NotDone | UnknownOutcome>((resume) => {
           if (isStopped) return resume(stoppedHere)
-          if (pending.length >= pendingMaxCount) {
+          if (deciding.pending.length >= pendingMaxCount) {
             return resume(notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`))
           }
-          ticket = { proposed: undefined, settle: resume }
-          pending.push({ command, waiter: ticket })
+          const submitted = Deciding.submit<Command, Answer>(deciding, command, resume)
+          ticket = submitted
           ring()
-          return Effect.sync(() => ticket !== undefined && forget(ticket))
+          return Effect.sync(() => Deciding.forget(deciding, submitted))
         })
         const overdue = Effect.suspend(
           (): Effect.Effect<never, NotDone | UnknownOutcome> =>
