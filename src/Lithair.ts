@@ -90,7 +90,7 @@ export const layerNode = ({ address, id, peers, directory, join, secret, ...opti
  */
 export const launch = <A, E, R>(options: NodeOptions, server: Layer.Layer<A | HttpServer.HttpServer, E, R>) =>
   Effect.gen(function* () {
-    const node = yield* Layer.build(Layer.provideMerge(layerNode(options), HttpRouter.layer))
+    const node = yield* Layer.build(Layer.provideMerge(layerNode(options), Server.layerRouter))
     const listening = yield* Layer.build(server)
     const app = Context.get(node, HttpRouter.HttpRouter).asHttpEffect()
     yield* HttpServer.serveEffect(app).pipe(Effect.provide(listening))

@@ -11,10 +11,13 @@ import { invariant } from "../Invariant.ts"
 import { type Command, operationsOf } from "../Machine/Command.ts"
 import { type CommandResult, type Logged, recalled, resultOf } from "../Machine/CommandResult.ts"
 import type { Circumstances, Entry } from "../Machine/decide.ts"
+import { isKeyClosed } from "../Machine/decideKey.ts"
 import type { LocalPart, LocalPartRequest } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
+import * as Sessions from "../Machine/Sessions.ts"
+import type { Standing } from "../Machine/Standing.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import { decode, entryBytesMax } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model.ts"
@@ -55,6 +58,8 @@ export class LocalNode extends Context.Service<
       readonly descriptor: Descriptor
       readonly request: LocalPartRequest
     }) => Submitted<LocalPartResult>
+    /** What became of a key on this node's own data. */
+    readonly standing: (keyed: Sessions.Keyed) => Effect.Effect<Standing, LocalNotDone>
     /** What is durable and applied. It changes with every batch: read it at once, or clone it. */
     readonly tables: Tables
     /** Ends with what stopped this log: a disk that failed, or a defect. */
@@ -194,17 +199,28 @@ export const make = Effect.fnUntraced(function* (options: {
       })
     })
 
-  /** What a copy of a keyed command is told by the log alone is read from it. */
-  const told = Effect.fnUntraced(function* ({ answer, index }: LocalAnswered<CommandResult | Logged>) {
-    if (answer._tag !== "Logged") return { index, answer }
-    const { replayedIndex } = answer
+  /** What the log alone tells of a keyed command: nothing of this log is ever compacted away. */
+  const recallAt = Effect.fnUntraced(function* (index: number) {
     const [entry] = yield* store
-      .read({ fromIndex: replayedIndex, toIndex: replayedIndex, maxBytes: 1 })
+      .read({ fromIndex: index, toIndex: index, maxBytes: 1 })
       .pipe(Effect.mapError(({ message }) => new LocalNotDone({ reason: "stopped", message })))
     const transaction = entry === undefined ? undefined : Result.getOrUndefined(decode(entry.payload))
-    invariant(transaction !== undefined, `entry ${replayedIndex} of the node's own log was not read`)
-    const outcome = recall(machine.applied, { index: replayedIndex, transaction })
-    return { index, answer: recalled(outcome, replayedIndex) }
+    invariant(transaction !== undefined, `entry ${index} of the node's own log was not read`)
+    return { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
+  })
+
+  const told = Effect.fnUntraced(function* ({ answer, index }: LocalAnswered<CommandResult | Logged>) {
+    if (answer._tag !== "Logged") return { index, answer }
+    const { outcome } = yield* recallAt(answer.replayedIndex)
+    return { index, answer: recalled(outcome, answer.replayedIndex) }
+  })
+
+  const standing = Effect.fnUntraced(function* (keyed: Sessions.Keyed): Effect.fn.Return<Standing, LocalNotDone> {
+    const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
+    if (known === undefined) return { _tag: "Absent" }
+    if (known._tag === "Expired") return known
+    const { command, outcome } = known._tag === "Kept" ? known : yield* recallAt(known.index)
+    return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
   })
 
   return LocalNode.of({
@@ -228,6 +244,7 @@ export const make = Effect.fnUntraced(function* (options: {
         if (decision._tag === "Rejected") return { entry: undefined, answer: decision }
         return { entry: decision.entry, answer: { _tag: "Accepted", part: decision.part } }
       }),
+    standing,
     tables: machine.applied,
     stopped: Deferred.await(stopped)
   })

@@ -146,6 +146,8 @@ export const writeProblems = [
   "invalid-request",
   "not-found",
   "key-reused",
+  "operation-closed",
+  "operation-expired",
   "no-quorum",
   "overloaded",
   "draining",

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type ApiModel, modelGroup, positionHeaderSchemas } from "./ModelEndpoints.ts"
+import { operationGroup } from "./OperationEndpoints.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
 import { transactionGroup } from "./TransactionEndpoints.ts"
 
@@ -22,10 +23,8 @@ export const makeApi = (
   projections: ReadonlyArray<ApiProjection> = []
 ): LithairApi => {
   // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
-  const groups = [...models.map(modelGroup), transactionGroup, projectionGroup(projections), nodeGroup] as unknown as [
-    HttpApiGroup.Top,
-    ...Array<HttpApiGroup.Top>
-  ]
+  const named = [transactionGroup, projectionGroup(projections), operationGroup, nodeGroup]
+  const groups = [...models.map(modelGroup), ...named] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
   return HttpApi.make("lithair")
     .add(...groups)
     .annotateMerge(OpenApi.annotations(info)) as unknown as LithairApi

@@ -1,16 +1,20 @@
 /** All routes of one node: every model's records, its health and state, the document and its page, and what is none of them. */
 import { Effect, Layer, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { LocalNode } from "../EventStore/LocalNode.ts"
 import { type Described, describe } from "../Model.ts"
 import { type Projection, Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
+import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
 import * as Admission from "./Admission.ts"
 import { docsRoutes } from "./Docs.ts"
+import { keyLengthMax } from "./IdempotencyKey.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { nodeRoutes } from "./NodeRoutes.ts"
 import { makeApi } from "./Openapi.ts"
+import { operationRoutes } from "./OperationRoutes.ts"
 import { type Problem, problem, toResponse } from "./Problem.ts"
 import { projectionRoutes } from "./ProjectionRoutes.ts"
 import { indexHeader, withPosition } from "./ResponseHeaders.ts"
@@ -59,6 +63,7 @@ const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
     ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
     ...transactionRoutes(descriptors, records),
     ...projectionRoutes(yield* Projections, folded),
+    ...operationRoutes(Operations.make({ local: yield* LocalNode, member })),
     ...nodeRoutes(member),
     ...adminRoutes(member),
     ...(yield* docsRoutes(makeApi(descriptors, { title: "Lithair node", version: "1" }, folded)))
@@ -88,8 +93,14 @@ const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
 const isRouteNotFound = (error: unknown): boolean =>
   HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"
 
+/** The router of a node: an idempotency key in a path may be as long as in a header. */
+export const layerRouter = Layer.provide(
+  HttpRouter.layer,
+  Layer.succeed(HttpRouter.RouterConfig)({ maxParamLength: keyLengthMax })
+)
+
 /** Adds the routes to the router of the node's server. */
 export const layer = (
   served: Served
-): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Records | Projections> =>
+): Layer.Layer<never, never, HttpRouter.HttpRouter | LocalNode | Member | Records | Projections> =>
   Layer.effectDiscard(make(served))

@@ -8,12 +8,13 @@ export interface Recalled {
 }
 
 /**
- * `Known`: this became of it, for good. `Pending`: it is under way. `Absent`: nothing became of it when this was asked,
- * and a copy that is delayed may still arrive, unless the key is closed. `Expired`: something may have become of it, and
- * can no longer be told.
+ * `Known`: this became of it, by the entry at `index`, for good. `Pending`: it is under way. `Absent`: nothing became of it when this was asked,
+ * and a copy that is delayed may still arrive. `Closed`: nothing became of it, and nothing will. `Expired`: something may
+ * have become of it, and can no longer be told.
  */
 export type Standing =
-  | ({ readonly _tag: "Known" } & Recalled)
+  | ({ readonly _tag: "Known"; readonly index: number } & Recalled)
   | { readonly _tag: "Pending" }
   | { readonly _tag: "Absent" }
+  | { readonly _tag: "Closed" }
   | { readonly _tag: "Expired" }

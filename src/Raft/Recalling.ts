@@ -23,6 +23,7 @@ export interface Recalling {
   readonly standing: (keyed: Sessions.Keyed) => Effect.Effect<Standing, NotDone>
   /** Runs what a keyed command needs, which is under way here until it is over. */
   readonly underWay: <A, E, R>(keyed: Sessions.Keyed, command: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Whether a client of this node, or a peer, waits for it here. */
   readonly isUnderWay: (keyed: Sessions.Keyed) => boolean
 }
 
@@ -50,11 +51,12 @@ export const make = ({ feed, machine }: { readonly feed: Feed; readonly machine:
     else counts.set(name, next)
   }
 
-  const isUnderWay = (keyed: Sessions.Keyed): boolean => {
+  const isUnderWay = (keyed: Sessions.Keyed): boolean => counts.has(Sessions.nameOf(keyed))
+
+  /** Decided here, as the leader, and not committed yet; whoever asked for it may have given up. */
+  const isProposed = (keyed: Sessions.Keyed): boolean => {
     const { speculative } = machine
-    const isProposed =
-      speculative !== undefined && Sessions.find(speculative, keyed, speculative.logAgeMs) !== undefined
-    return isProposed || counts.has(Sessions.nameOf(keyed))
+    return speculative !== undefined && Sessions.find(speculative, keyed, speculative.logAgeMs) !== undefined
   }
 
   return {
@@ -67,13 +69,12 @@ export const make = ({ feed, machine }: { readonly feed: Feed; readonly machine:
         : Effect.succeed({ ...rest, answer }),
     standing: Effect.fnUntraced(function* (keyed) {
       const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
-      if (known === undefined) return { _tag: isUnderWay(keyed) ? "Pending" : "Absent" } as const
+      if (known === undefined) return { _tag: isUnderWay(keyed) || isProposed(keyed) ? "Pending" : "Absent" } as const
       if (known._tag === "Expired") return known
       const became = known._tag === "Kept" ? known : yield* read(known.index)
       if (became === undefined) return { _tag: "Expired" }
       const { command, outcome } = became
-      // A closed key has no outcome but that it never will have one.
-      return isKeyClosed(outcome) ? { _tag: "Absent" } : { _tag: "Known", command, outcome }
+      return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
     }),
     underWay: (keyed, command) =>
       Effect.suspend(() => {

@@ -14,6 +14,7 @@ import {
 } from "effect/http"
 import { LocalNode } from "../EventStore/LocalNode.ts"
 import { crashDisk, layerMemory as layerDisk, type MemoryDisk, makeMemoryDisk } from "../EventStore/MemoryDirectory.ts"
+import { layerRouter } from "../Http/Server.ts"
 import { type ClusterOptions, layerServices } from "../Lithair.ts"
 import { Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
@@ -100,7 +101,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     const peers = nodeIds.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
     const self = { nodeId, address: nodeId, instanceId: disk.identity.instanceId, peers }
     const layer = layerServices({ ...options, self, newId }).pipe(
-      Layer.provideMerge(HttpRouter.layer),
+      Layer.provideMerge(layerRouter),
       Layer.provide(layerNetwork({ network, self })),
       Layer.provide(layerDisk(disk)),
       Layer.orDie

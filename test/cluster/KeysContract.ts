@@ -2,10 +2,11 @@
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Answer } from "./Processes.ts"
-import { ask, assertProblem, makeProduct, Served } from "./Served.ts"
+import { ask, askAsIs, assertPosition, assertProblem, makeProduct, Served } from "./Served.ts"
 
 const newKey = () => crypto.randomUUID()
 const keyed = (key: string) => ({ "idempotency-key": key })
+const operationOf = (key: string) => `/api/_operations/${encodeURIComponent(key)}`
 const isReplay = ({ headers }: Answer) => headers.get("idempotent-replayed") === "true"
 
 /** What a copy must repeat. */
@@ -158,13 +159,180 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("a key that is none is 400, and the write is not done", () =>
+  it.effect("an outcome too large to be remembered is told again from the log, on every node", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      const category = `${newKey()} ${"x".repeat(6_000)}`
+      const options = { body: { name: "Large", price: "1", category }, headers: keyed(newKey()) }
+      const first = yield* ask("POST", "/api/products", options)
+      assert.strictEqual(first.status, 201)
+      const path = `/api/products/${first.body.id}`
+      assert.strictEqual((yield* ask("PATCH", path, { body: { category: "small" } })).status, 200)
+      for (const node of nodes) {
+        const copy = yield* node.request("POST", "/api/products", options)
+        assert.deepStrictEqual(outcome(copy), outcome(first))
+        assert.isTrue(isReplay(copy))
+        const known = yield* node.request("GET", operationOf(options.headers["idempotency-key"]))
+        assert.deepStrictEqual(known.body, { state: "committed", status: 201, body: first.body })
+      }
+      assertProblem(
+        yield* ask("POST", "/api/products", { ...options, body: { name: "x", price: "1" } }),
+        422,
+        "key-reused"
+      )
+    })
+  )
+
+  it.effect("what became of a request is told by its key, on every node, as its request was told", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      const { path } = yield* makeProduct()
+      const product = { name: "Bell", price: "2.50" }
+      const others = [product, { ...product, price: "4" }]
+      const writes = [
+        { method: "POST", path: "/api/products", body: product },
+        { method: "POST", path: "/api/products/_bulk", body: others },
+        { method: "POST", path: "/api/products/_bulk", body: [product, { ...product, price: "-1" }] },
+        {
+          method: "POST",
+          path: "/api/_tx",
+          body: { ops: others.map((data) => ({ op: "create", model: "Product", data })) }
+        },
+        { method: "PUT", path: `/api/products/${crypto.randomUUID()}`, body: product },
+        { method: "PUT", path, body: product },
+        { method: "PATCH", path, body: { price: "3" } },
+        { method: "PATCH", path, body: {} },
+        { method: "DELETE", path, body: undefined },
+        { method: "DELETE", path, body: undefined },
+        { method: "POST", path: "/api/products", body: { ...product, price: "-1" } }
+      ]
+      for (const { body, method, path } of writes) {
+        // Whatever a key is made of, it is one segment of the path.
+        const key = `a/b?c=%41&"${newKey()}"`.padEnd(255, "%/")
+        assert.deepStrictEqual((yield* ask("GET", operationOf(key))).body, { state: "absent" })
+        const first = yield* ask(method, path, { body, headers: keyed(key) })
+        const told = { status: first.status, ...(first.status === 204 ? {} : { body: first.body }) }
+        for (const node of nodes) {
+          for (const verb of ["GET", "DELETE"]) {
+            const known = yield* node.request(verb, operationOf(key))
+            assert.strictEqual(known.status, 200)
+            assert.deepStrictEqual(known.body, { state: "committed", ...told }, `${verb} ${method} ${first.status}`)
+            assertPosition(known)
+          }
+        }
+      }
+    })
+  )
+
+  it.effect("a closed key of which nothing became is done by no copy ever after, on no node", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      const name = `closed-${newKey()}`
+      const options = { body: { name, price: "1" }, headers: keyed(newKey()) }
+      const operation = operationOf(options.headers["idempotency-key"])
+      for (const verb of ["DELETE", "DELETE", "GET"]) {
+        assert.deepStrictEqual((yield* ask(verb, operation)).body, { state: "absent" })
+      }
+      for (const node of nodes) {
+        const copy = yield* node.request("POST", "/api/products", options)
+        assertProblem(copy, 409, "operation-closed")
+        assert.strictEqual(copy.body.key, options.headers["idempotency-key"])
+        assert.isFalse(isReplay(copy))
+      }
+      const { body } = yield* ask("GET", `/api/products?name=eq.${name}&count=exact`)
+      assert.strictEqual(body.total, 0)
+    })
+  )
+
+  it.effect("closing a key and sending its request at once, on all nodes, comes to one or the other for all", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      for (let round = 0; round < 5; round++) {
+        const name = `either-${newKey()}`
+        const options = { body: { name, price: "1" }, headers: keyed(newKey()) }
+        const operation = operationOf(options.headers["idempotency-key"])
+        const asks = Array.from({ length: 12 }, (_, at) => {
+          const node = nodes[at % nodes.length]!
+          return at % 4 === round % 4
+            ? node.request("DELETE", operation)
+            : node.request("POST", "/api/products", options)
+        })
+        const answers = yield* Effect.all(asks, { concurrency: "unbounded" })
+        const { body } = yield* ask("GET", `/api/products?name=eq.${name}&count=exact`)
+        const isDone = body.total === 1
+        for (const { body, status } of answers) {
+          const expected = isDone ? [201, 200] : [409, 200]
+          assert.include(expected, status, JSON.stringify(body))
+          if (status === 200) assert.strictEqual(body.state, isDone ? "committed" : "absent")
+        }
+        assert.strictEqual((yield* ask("GET", operation)).body.state, isDone ? "committed" : "absent")
+      }
+    })
+  )
+
+  it.effect("a key of node-local data is known to its own node, and closed on the node that is asked", () =>
+    Effect.gen(function* () {
+      const view = { productId: crypto.randomUUID(), renderedHtml: "<p>" }
+      const options = { body: view, headers: keyed(newKey()) }
+      const first = yield* ask("POST", "/api/product-views", options)
+      const known = yield* ask("GET", operationOf(options.headers["idempotency-key"]))
+      assert.deepStrictEqual(known.body, { state: "committed", status: 201, body: first.body })
+      const other = { body: view, headers: keyed(newKey()) }
+      const closed = yield* ask("DELETE", operationOf(other.headers["idempotency-key"]))
+      assert.deepStrictEqual(closed.body, { state: "absent" })
+      assertProblem(yield* ask("POST", "/api/product-views", other), 409, "operation-closed")
+    })
+  )
+
+  it.effect("a path of an operation names one key, and nothing else", () =>
+    Effect.gen(function* () {
+      for (const key of ["%20", "%0a", "%C3%A9", "a%20b"]) {
+        assertProblem(yield* askAsIs({ path: `/api/_operations/${key}` }), 400, "invalid-request", key)
+      }
+      assertProblem(yield* askAsIs({ path: "/api/_operations/k?x=1" }), 400, "invalid-request")
+      for (const path of [
+        `/api/_operations/${"k".repeat(256)}`,
+        "/api/_operations",
+        "/api/_operations/",
+        "/api/_operations/a/b",
+        "/api/_operations/%ff",
+        "/api/_Operations/a"
+      ]) {
+        assertProblem(yield* askAsIs({ path }), 404, "not-found", path)
+      }
+      assertProblem(yield* ask("POST", "/api/_operations/k", { body: {} }), 405, "method-not-allowed")
+    })
+  )
+
+  it.effect("a key that nodes might assign is of the request that it says, and no client makes another of it", () =>
+    Effect.gen(function* () {
+      const { node } = yield* Served
+      const { path } = yield* makeProduct()
+      const headers = keyed("~zz.0-0.AAAAAAAAAAA")
+      const met = yield* node.request("PATCH", path, { body: { price: "9" }, headers })
+      assertProblem(met, 422, "key-reused")
+      assert.strictEqual((yield* ask("GET", path)).body.price, "19.90")
+    })
+  )
+
+  it.effect("every write takes a key, and none a malformed one", () =>
     Effect.gen(function* () {
       const { path } = yield* makeProduct()
-      for (const key of ["a b", "k".repeat(256)]) {
-        assertProblem(yield* ask("DELETE", path, { headers: keyed(key) }), 400, "invalid-request", key)
+      const body = { name: "x", price: "1" }
+      const writes = [
+        { method: "POST", path: "/api/products", body },
+        { method: "PUT", path, body },
+        { method: "PATCH", path, body: { price: "8" } },
+        { method: "DELETE", path, body: undefined }
+      ]
+      for (const key of ["a b", "", "k".repeat(256)]) {
+        for (const { body, method, path } of writes) {
+          const met = yield* ask(method, path, { body, headers: keyed(key) })
+          assertProblem(met, 400, "invalid-request", `${method} ${key}`)
+          assert.strictEqual(met.body.errors[0].path, "Idempotency-Key")
+        }
       }
-      assert.strictEqual((yield* ask("GET", path)).status, 200)
+      assert.strictEqual((yield* ask("GET", path)).body.price, "19.90")
     })
   )
 }

@@ -1,0 +1,42 @@
+/** What asking for an operation looks like over HTTP: its endpoints, declared. Handlers are in OperationRoutes.ts. */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { operationsPath } from "./IdempotencyKey.ts"
+import { positionHeaderSchemas, problems } from "./ModelEndpoints.ts"
+
+const operation = Schema.Struct({
+  state: Schema.Literals(["committed", "pending", "absent", "expired"]),
+  status: Schema.optionalKey(Schema.Int),
+  body: Schema.optionalKey(Schema.Unknown)
+}).annotate({ identifier: "Operation" })
+
+const path = `${operationsPath}/:key` as const
+const params = { key: Schema.String }
+const success = HttpApiSchema.WithHeaders(operation, positionHeaderSchemas)
+
+// Named so that no model can take its place: a model's name starts with a letter.
+export const operationGroup = HttpApiGroup.make("_operations")
+  .add(
+    HttpApiEndpoint.get("ask", path, {
+      params,
+      success,
+      error: problems(["invalid-request", "no-quorum"])
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "What became of the request with this idempotency key",
+        description:
+          "`committed` with the status and body that it was answered with, `pending`, `absent` or `expired`. Linearizable."
+      })
+    ),
+    HttpApiEndpoint.delete("close", path, {
+      params,
+      success,
+      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "unknown-outcome"])
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Close this idempotency key",
+        description: "Where nothing became of it, no copy of the request is done after this. Answers what became of it."
+      })
+    )
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Operations" }))

@@ -1,0 +1,104 @@
+/** What became of a request, by its idempotency key, and ending the key of one that was not done. HTTP contract, "Endpoints". */
+import { Effect, Result } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Answer } from "../Machine/decide.ts"
+import type { Changed } from "../Repository/Changed.ts"
+import type { Operation, Operations } from "../Repository/Operations.ts"
+import { operationsPath, parseKey } from "./IdempotencyKey.ts"
+import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
+import { parseParams, refuseOthers } from "./Params.ts"
+import { invalidRequest, type Problem, toJson } from "./Problem.ts"
+import { bodyOfBulk, bodyOfTransaction, outcomeHeaders, statusOfChange } from "./RecordResponse.ts"
+import { splitTarget } from "./Routing.ts"
+
+/** What is answered: of what is known, the status and the body that its request was answered with. */
+export interface OperationJson {
+  readonly state: "committed" | "pending" | "absent" | "expired"
+  readonly status?: number
+  readonly body?: unknown
+}
+
+/** The routes of operations. */
+export const operationRoutes = (operations: Operations) => {
+  const path = `${operationsPath}/:key` as const
+
+  const ask = Effect.gen(function* () {
+    const key = yield* readKey
+    const operation = yield* Effect.mapError(operations.ask({ key }), (error) => problemOfFailure(error, undefined))
+    return answer(operation, key)
+  })
+  const close = Effect.gen(function* () {
+    const key = yield* readKey
+    const operation = yield* Effect.mapError(operations.close({ key }), (error) =>
+      error._tag === "Refused" ? problemOfRejection(error.rejection, key) : problemOfFailure(error, key)
+    )
+    return answer(operation, key)
+  })
+  return [HttpRouter.route("GET", path, ask), HttpRouter.route("DELETE", path, close)] as const
+}
+
+/** The key in the path, which is encoded there as any text is. */
+const readKey: Effect.Effect<string, Problem, HttpServerRequest.HttpServerRequest> = Effect.gen(function* () {
+  const { url } = yield* HttpServerRequest.HttpServerRequest
+  const params = yield* Effect.fromResult(parseParams(url))
+  yield* Effect.fromResult(refuseOthers(params, []))
+  const encoded = splitTarget(url).path.slice(operationsPath.length + 1)
+  const key = Result.try({ try: () => decodeURIComponent(encoded), catch: () => malformed })
+  return yield* Effect.fromResult(
+    Result.flatMap(key, (text) =>
+      Result.flatMap(parseKey(text), (parsed) =>
+        parsed === undefined ? Result.fail(malformed) : Result.succeed(parsed)
+      )
+    )
+  )
+})
+
+const malformed = invalidRequest("The key in the path is not percent-encoded UTF-8")
+
+const answer = (operation: Operation, key: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(jsonOf(operation, key), { headers: outcomeHeaders(operation) })
+
+const jsonOf = ({ changes, standing }: Operation, key: string): OperationJson => {
+  switch (standing._tag) {
+    case "Pending":
+      return { state: "pending" }
+    case "Absent":
+    case "Closed":
+      return { state: "absent" }
+    case "Expired":
+      return { state: "expired" }
+    case "Known": {
+      const { outcome } = standing
+      if (outcome._tag === "Accepted") return { state: "committed", ...acceptedOf(standing, outcome.answer, changes) }
+      const refused = problemOfRejection(outcome.rejection, key, standing.command)
+      return { state: "committed", status: refused.status, body: toJson(refused) }
+    }
+  }
+}
+
+type Accepted = Pick<OperationJson, "status" | "body">
+
+/** As the request itself is answered: by the same functions. */
+const acceptedOf = (
+  { command, index }: { readonly command: string; readonly index: number },
+  { value }: Answer,
+  changes: ReadonlyArray<Changed>
+): Accepted => {
+  if (value !== undefined) return { status: 200, body: value }
+  const [changed] = changes
+  // Of a change of nothing but this node's part of a record the key says no more than that it was done.
+  if (changed === undefined) return { status: 200 }
+  switch (command) {
+    case "Create":
+    case "Put":
+    case "Patch":
+    case "Delete": {
+      const status = statusOfChange(command, changed.change)
+      return status === 204 ? { status } : { status, body: changed.record }
+    }
+    case "Bulk":
+      return { status: 201, body: bodyOfBulk(changes) }
+    default:
+      return { status: 200, body: bodyOfTransaction(changes, index) }
+  }
+}

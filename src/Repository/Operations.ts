@@ -1,0 +1,71 @@
+/**
+ * What became of keyed requests, and ending keys of which nothing did: in the cluster, and in this node's own log, which
+ * remembers the keys of its own data. HTTP contract, "Endpoints" (`_operations`), "Details".
+ */
+import { Effect } from "effect"
+import type { LocalNode } from "../EventStore/LocalNode.ts"
+import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import type { CommandResult } from "../Machine/CommandResult.ts"
+import { visible } from "../Machine/LocalParts.ts"
+import type { Keyed } from "../Machine/Sessions.ts"
+import type { Standing } from "../Machine/Standing.ts"
+import type { Member } from "../Raft/Member.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { type Changed, changed, Refused } from "./Changed.ts"
+
+/** What became of a key, and the index of the replicated log that this reflects. */
+export interface Operation {
+  readonly standing: Standing
+  /** The changes that it made, with this node's part of each record. */
+  readonly changes: ReadonlyArray<Changed>
+  readonly logIndex: number
+}
+
+export interface Operations {
+  /** Linearizable: what any node had answered when this began is known. */
+  readonly ask: (keyed: Keyed) => Effect.Effect<Operation, NotDone | LocalNotDone>
+  /**
+   * Ends the key, where nothing became of it: no copy of the request is done after this, as long as the key is remembered;
+   * one on data that only a node holds ends on this node. Then as {@link ask}. It is refused where no more keys can be held.
+   */
+  readonly close: (
+    keyed: Keyed
+  ) => Effect.Effect<Operation, Refused | NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome>
+}
+
+export const make = ({
+  local,
+  member
+}: {
+  readonly local: LocalNode["Service"]
+  readonly member: Member["Service"]
+}): Operations => {
+  const changesOf = (standing: Standing): ReadonlyArray<Changed> =>
+    standing._tag === "Known" && standing.outcome._tag === "Accepted"
+      ? standing.outcome.answer.operations.map((done) =>
+          changed({ ...done, isReplayed: true }, visible(local.tables, done))
+        )
+      : []
+
+  const ask = Effect.fnUntraced(function* (keyed: Keyed) {
+    const { index, standing: there } = yield* member.inquire(keyed)
+    const isNotThere = there._tag === "Absent" || there._tag === "Closed"
+    const here = isNotThere ? yield* local.standing(keyed) : there
+    const standing = here._tag === "Known" ? here : there
+    return { standing, changes: changesOf(standing), logIndex: index }
+  })
+
+  return {
+    ask,
+    close: Effect.fnUntraced(function* (keyed) {
+      yield* mayBeFull((yield* member.submit({ _tag: "Close", ...keyed })).answer)
+      yield* mayBeFull((yield* local.submit({ _tag: "Close", ...keyed })).answer)
+      return yield* ask(keyed)
+    })
+  }
+}
+
+const mayBeFull = (result: CommandResult): Effect.Effect<void, Refused> =>
+  result._tag === "Rejected" && result.rejection._tag === "KeysExhausted"
+    ? Effect.fail(new Refused({ rejection: result.rejection }))
+    : Effect.void
