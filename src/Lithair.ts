@@ -10,18 +10,22 @@ import * as Projection from "./Projection.ts"
 import * as Member from "./Raft/Member.ts"
 import * as PeerSockets from "./Raft/PeerSockets.ts"
 import type { RaftConfig } from "./Raft/RaftConfig.ts"
+import { descriptor as reactionPosition } from "./Reaction/Position.ts"
+import * as Reaction from "./Reaction.ts"
 import * as Records from "./Repository/Records.ts"
 
 /** What the nodes of a cluster have in common: what they serve, and how they agree. */
-export interface ClusterOptions {
+export interface ClusterOptions<R = never> {
   readonly models: ReadonlyArray<Described>
   /** Read models, folded on every node. */
   readonly projections?: ReadonlyArray<Projection.Projection>
+  /** Effects that follow events, run on the leader; what they need is asked of whoever runs the node. */
+  readonly reactions?: ReadonlyArray<Reaction.Reaction<R>>
   readonly raft?: RaftConfig
 }
 
 /** One node: what it serves, who it is, whom it starts with, and where its data lies. */
-export interface NodeOptions extends ClusterOptions {
+export interface NodeOptions<R = never> extends ClusterOptions<R> {
   /** Its address as its peers write it, `host:port`; by default also its id. */
   readonly address: string
   readonly id?: string
@@ -35,16 +39,19 @@ export interface NodeOptions extends ClusterOptions {
 }
 
 /** The services of one node, and its routes, over whatever directory, transport and router they are given. */
-export const layerServices = ({
+export const layerServices = <R = never>({
   models: described,
   projections = [],
+  reactions = [],
   raft,
   ...options
-}: ClusterOptions & Pick<Member.MemberOptions, "self" | "join" | "newId">) => {
+}: ClusterOptions<R> & Pick<Member.MemberOptions, "self" | "join" | "newId">) => {
   const models = described.map(describe)
-  const member = Member.layer({ ...options, models, ...(raft === undefined ? {} : { config: raft }) })
+  const replicated = [...models, reactionPosition]
+  const member = Member.layer({ ...options, models: replicated, ...(raft === undefined ? {} : { config: raft }) })
   return Server.layer({ models: described, projections }).pipe(
     Layer.provideMerge(Projection.layer(projections)),
+    Layer.provideMerge(Reaction.layer(reactions)),
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(member),
     Layer.provideMerge(LocalNode.layer({ ...options, models }))
@@ -52,7 +59,7 @@ export const layerServices = ({
 }
 
 /** The services of one node on its disk and its network, and its routes in the router that it is given. */
-export const layerNode = ({ address, id, peers, directory, join, secret, ...options }: NodeOptions) =>
+export const layerNode = <R = never>({ address, id, peers, directory, join, secret, ...options }: NodeOptions<R>) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { instanceId, nodeId } = yield* (yield* Directory).identity
@@ -88,7 +95,10 @@ export const layerNode = ({ address, id, peers, directory, join, secret, ...opti
  * NodeRuntime.runMain(node)
  * ```
  */
-export const launch = <A, E, R>(options: NodeOptions, server: Layer.Layer<A | HttpServer.HttpServer, E, R>) =>
+export const launch = <A, E, R, RN = never>(
+  options: NodeOptions<RN>,
+  server: Layer.Layer<A | HttpServer.HttpServer, E, R>
+) =>
   Effect.gen(function* () {
     const node = yield* Layer.build(Layer.provideMerge(layerNode(options), Server.layerRouter))
     const listening = yield* Layer.build(server)

@@ -18,6 +18,7 @@ const rooms = [
   "Raft",
   "Repository",
   "Projection",
+  "Reaction",
   "Http",
   "Lithair",
   "Testing",

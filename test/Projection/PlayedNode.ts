@@ -1,8 +1,9 @@
 /** A node of its own cluster that the test plays: what it decides is in its log, and applied when the test says so. */
-import { Effect } from "effect"
+import { Effect, Semaphore } from "effect"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import { resultOf } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { type Described, describe } from "../../src/Model.ts"
 import * as Feed from "../../src/Raft/Feed.ts"
@@ -16,6 +17,7 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
   Machine.beginSpeculation(machine)
   const log = RaftLog.fromRecovered(store.recovered)
   let appliedIndex = 0
+  const oneAtATime = yield* Semaphore.make(1)
   let ids = 0
 
   const append = Effect.fnUntraced(function* (entry: RaftLog.RaftLog["window"][number]) {
@@ -32,6 +34,11 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
     return life.feed
   }
 
+  const applyAll = Effect.sync(() => {
+    appliedIndex = log.lastIndex
+    life.advanced()
+  })
+
   return {
     /** Reads recent entries from memory if it is warm, and all of them from the store otherwise. */
     start,
@@ -47,6 +54,19 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
         if (entry === undefined) return Effect.die(new Error(`It was not done: ${JSON.stringify(decision)}`))
         return append({ index, term: 1, type: "transaction", payload: entry.payload })
       }),
+    /** Decides, writes what it comes to, and applies that: what a leader with an agreeing cluster answers. */
+    submit: (command: Command) =>
+      Effect.gen(function* () {
+        const index = log.lastIndex + 1
+        const decision = Machine.decideNext(machine, command, { index, nowMs: index, newId: () => String(++ids) })
+        const entry = Machine.entryOf(decision)
+        if (entry !== undefined) yield* append({ index, term: 1, type: "transaction", payload: entry.payload })
+        yield* applyAll
+        const answer = resultOf(decision)
+        return answer._tag === "Logged" ? yield* Effect.die(new Error("No key was given")) : { index, answer }
+      }).pipe(oneAtATime.withPermits(1)),
+    /** What its machine holds: all that is written. */
+    tables: () => machine.speculative ?? machine.applied,
     /** Applies what is written, through this index at most. */
     apply: (throughIndex: number = Number.POSITIVE_INFINITY) =>
       Effect.sync(() => {

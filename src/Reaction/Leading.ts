@@ -1,0 +1,126 @@
+/**
+ * Running a reaction while this node leads, from the position that the cluster knows: in the order of the log, each
+ * event until its effect succeeds. The position is recorded now and then, never by two leaders against each other.
+ */
+import { Cause, Clock, Data, Effect, Result, Schedule } from "effect"
+import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import { invariant } from "../Invariant.ts"
+import { type Event, eventId } from "../Projection/Event.ts"
+import type { Member } from "../Raft/Member.ts"
+import type { Reaction } from "./Definition.ts"
+import { later, type Position, recordedIn, recording } from "./Position.ts"
+
+/** Events that may be run without being recorded: so many, the one under way included, are run again by the next leader. */
+export const unrecordedMaxCount = 64
+/** How long an event that was run stays unrecorded while others keep coming. */
+const recordAfterMs = 200
+/** Entries without an event of the reaction that are passed before that is recorded: what a new leader reads again. */
+const passedMaxCount = 10_000
+/** Payload that is read at once. */
+const pageMaxBytes = 128 * 1024
+/** How long after the cluster did not take a position it is tried again. */
+const retryMs = 100
+/** Between two attempts at one event. */
+const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
+
+/** A reaction cannot go on: the event after `index` cannot be read as its models are now. */
+export class ReactionFailed extends Data.TaggedError("ReactionFailed")<{
+  readonly reaction: string
+  readonly index: number
+  readonly message: string
+}> {}
+
+const isAfter = ({ index, ordinal }: Event, done: Position): boolean =>
+  index > done.index + 1 || (index === done.index + 1 && ordinal >= done.count)
+
+/** What reactions need of the member that they run beside. */
+export type Reactive = Pick<Member["Service"], "feed" | "leader" | "self" | "readIndex" | "submit" | "tables">
+
+const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+/** Runs until it is interrupted, which is to be as soon as this node leads no longer. `at` is told of every step. */
+export const lead = Effect.fnUntraced(function* <R>(
+  reaction: Reaction<R>,
+  member: Reactive,
+  at: (position: Position) => void
+): Effect.fn.Return<never, ReactionFailed | LogFailed | LogCorrupt, R> {
+  const { feed } = member
+  const { name } = reaction
+  const known = Effect.map(member.readIndex, (index) => ({ index, recorded: recordedIn(member.tables, name) })).pipe(
+    Effect.retry(Schedule.spaced(retryMs)),
+    Effect.orDie
+  )
+  const first = yield* known
+  let recorded = first.recorded
+  let done: Position = recorded.position ?? { index: reaction.startAt === "now" ? first.index : 0, count: 0 }
+  let unrecordedCount = 0
+  let dueMs = 0
+  const step = (position: Position) => {
+    done = position
+    at(position)
+  }
+
+  /** Another leader may have recorded more: then that is done, too. */
+  const resync = Effect.gen(function* () {
+    recorded = (yield* known).recorded
+    if (recorded.position !== undefined) step(later(done, recorded.position))
+  })
+  const record = Effect.gen(function* () {
+    const position = done
+    const { answer } = yield* member.submit(recording(name, position, recorded))
+    if (answer._tag === "Rejected") return yield* Effect.fail(answer.rejection)
+    const [put] = answer.answer.operations
+    invariant(put !== undefined, "a position was recorded without an answer")
+    recorded = { position, version: put.version }
+    unrecordedCount = 0
+  }).pipe(
+    Effect.tapError(() => resync),
+    Effect.retry(Schedule.spaced(retryMs)),
+    Effect.orDie
+  )
+
+  const attempt = (event: Event) =>
+    Effect.suspend(() => reaction.run(event)).pipe(
+      Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.fail(cause))),
+      Effect.tapError((cause) =>
+        Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, and is tried again`, cause)
+      ),
+      Effect.retry(backoff),
+      Effect.orDie
+    )
+
+  const ran = Effect.fnUntraced(function* (position: Position) {
+    step(later(done, position))
+    if (unrecordedCount === 0) dueMs = (yield* monotonicMs) + recordAfterMs
+    unrecordedCount += 1
+    if (unrecordedCount >= unrecordedMaxCount) yield* record
+  })
+
+  /** What is left unrecorded when nothing more comes is recorded then. */
+  const recordWhenDue = Effect.gen(function* () {
+    if (done.index - (recorded.position?.index ?? 0) >= passedMaxCount) return yield* record
+    if (unrecordedCount === 0) return
+    const waitMs = Math.max(0, dueMs - (yield* monotonicMs))
+    yield* Effect.raceFirst(feed.applied(done.index + 1), Effect.sleep(waitMs))
+    if (feed.appliedIndex() <= done.index || (yield* monotonicMs) >= dueMs) yield* record
+  })
+
+  step(done)
+  if (recorded.position === undefined && reaction.startAt === "now") yield* record
+  while (true) {
+    yield* recordWhenDue
+    for (const entry of yield* feed.read({ fromIndex: done.index + 1, maxBytes: pageMaxBytes })) {
+      const events = reaction.eventsOf(entry)
+      if (Result.isFailure(events)) {
+        const message = `Cannot read entry ${entry.index}: ${events.failure}`
+        return yield* new ReactionFailed({ reaction: name, index: entry.index - 1, message })
+      }
+      for (const event of events.success) {
+        if (!isAfter(event, done)) continue
+        yield* attempt(event)
+        yield* ran({ index: entry.index - 1, count: event.ordinal + 1 })
+      }
+      if (done.index < entry.index) step({ index: entry.index, count: 0 })
+    }
+  }
+})

@@ -1,0 +1,110 @@
+/** The reactions of one node: each runs while this node leads, and rests while another does. */
+import { Cause, Context, Effect, Layer } from "effect"
+import { invariant } from "../Invariant.ts"
+import { Member } from "../Raft/Member.ts"
+import type { Reaction } from "./Definition.ts"
+import * as Leading from "./Leading.ts"
+import { type Position, recordedIn } from "./Position.ts"
+
+/** How often a node looks whether it leads: so long at most does a reaction go on after it does not. */
+const lookEveryMs = 20
+/** How long after a defect, or a failed read of the log, a reaction is begun again. */
+const restartMs = 1_000
+
+/** Where a reaction is, as this node knows it: here on the leader, and as it was recorded last on the others. */
+export interface ReactionStatus {
+  readonly name: string
+  readonly isRunning: boolean
+  /** All entries through this one are done; and how many are applied here that are not. */
+  readonly index: number
+  readonly lagCount: number
+  /** Why it does not go on, on this node. */
+  readonly failure: string | undefined
+}
+
+export class Reactions extends Context.Service<Reactions, { readonly status: () => ReadonlyArray<ReactionStatus> }>()(
+  "lithair/Reaction/Reactions"
+) {}
+
+interface Own {
+  readonly name: string
+  /** While it runs here. */
+  position: Position | undefined
+  failure: string | undefined
+}
+
+/** Runs reactions beside a member until the scope closes. */
+export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Reaction<R>>, member: Leading.Reactive) {
+  const isLeading = () => member.leader() === member.self.nodeId
+  const until = (holds: () => boolean) =>
+    Effect.suspend(() =>
+      holds() ? Effect.void : Effect.asVoid(Effect.repeat(Effect.sleep(lookEveryMs), { until: holds }))
+    )
+
+  const runWhileLeading = (reaction: Reaction<R>, own: Own) =>
+    Effect.gen(function* () {
+      yield* until(isLeading)
+      const leading = Leading.lead(reaction, member, (position) => {
+        own.position = position
+      })
+      yield* Effect.raceFirst(
+        leading,
+        until(() => !isLeading())
+      )
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          own.position = undefined
+        })
+      )
+    )
+
+  const run = (reaction: Reaction<R>, own: Own) => {
+    const stop = ({ message }: { readonly message: string }) =>
+      Effect.andThen(
+        Effect.logError(`The reaction ${reaction.name} stops: ${message}`),
+        Effect.suspend(() => {
+          own.failure = message
+          return Effect.never
+        })
+      )
+    return Effect.forever(runWhileLeading(reaction, own)).pipe(
+      Effect.catchTag("LogFailed", (failed) => (failed.reason === "compacted" ? stop(failed) : Effect.fail(failed))),
+      Effect.catchTags({ ReactionFailed: stop, LogCorrupt: stop }),
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause)
+          ? Effect.interrupt
+          : Effect.andThen(
+              Effect.logError(`The reaction ${reaction.name} begins again`, cause),
+              Effect.sleep(restartMs)
+            )
+      ),
+      Effect.forever
+    )
+  }
+
+  const all: Array<Own> = []
+  for (const reaction of reactions) {
+    const { name } = reaction
+    invariant(!all.some((other) => other.name === name), `Two reactions are named "${name}"`)
+    const own: Own = { name, position: undefined, failure: undefined }
+    all.push(own)
+    yield* Effect.forkScoped(run(reaction, own))
+  }
+
+  return Reactions.of({
+    status: () =>
+      all.map(({ failure, name, position }) => {
+        const index = (position ?? recordedIn(member.tables, name).position)?.index ?? 0
+        const lagCount = Math.max(0, member.feed.appliedIndex() - index)
+        return { name, isRunning: position !== undefined, index, lagCount, failure }
+      })
+  })
+})
+
+/** The reactions of the node's member, which must have been given the model of {@link recordedIn} too. */
+export const layer = <R>(reactions: ReadonlyArray<Reaction<R>>): Layer.Layer<Reactions, never, Member | R> =>
+  Layer.effect(
+    Reactions,
+    Effect.flatMap(Member, (member) => make(reactions, member))
+  )

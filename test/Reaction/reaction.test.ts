@@ -1,0 +1,278 @@
+/** Reactions beside a member that the test plays: which events are run, how often, and what is recorded of it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import { describe as descriptorOf } from "../../src/Model.ts"
+import { eventId } from "../../src/Projection/Event.ts"
+import { NotDone } from "../../src/Raft/Outcome.ts"
+import type { Reactive } from "../../src/Reaction/Leading.ts"
+import { descriptor, recordedIn } from "../../src/Reaction/Position.ts"
+import * as Reactions from "../../src/Reaction/Reactions.ts"
+import * as Reaction from "../../src/Reaction.ts"
+import { playNode } from "../Projection/PlayedNode.ts"
+import { models, Order, order } from "../Projection/Sales.ts"
+
+const positionModel = { "~lithair/model": descriptor }
+
+/** A cluster of which this node knows that `a` is itself; `b` may lead it. */
+const play = Effect.gen(function* () {
+  const node = yield* playNode([...models, positionModel])
+  const state = { leader: "a" as string | undefined, isCutOff: false }
+  const refused = new NotDone({ reason: "no-quorum", message: "cut off" })
+  const reactive: Reactive = {
+    self: { nodeId: "a", address: "a", instanceId: "a", peers: [] },
+    leader: () => state.leader,
+    feed: node.start({ isWarm: true }),
+    readIndex: Effect.suspend(() => (state.isCutOff ? Effect.fail(refused) : Effect.succeed(node.log.lastIndex))),
+    submit: (command: Command) =>
+      Effect.suspend(() => (state.isCutOff ? Effect.fail(refused) : Effect.orDie(node.submit(command)))),
+    get tables() {
+      return node.tables()
+    }
+  }
+  return {
+    node,
+    state,
+    reactive,
+    recorded: () => recordedIn(node.tables(), "mail"),
+    write: (command: Command) => Effect.asVoid(node.submit(command)),
+    /** One life of a node with this reaction. */
+    start: Effect.fnUntraced(function* (reaction: Reaction.Reaction) {
+      const scope = yield* Scope.make()
+      yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
+      const reactions = yield* Scope.provide(Reactions.make([reaction], reactive), scope)
+      return { status: () => reactions.status()[0]!, kill: Scope.close(scope, Exit.void) }
+    })
+  }
+})
+
+/** Notes every event that it is run for. */
+const mailing = (sent: Array<string>, options: { readonly startAt?: "first" | "now" } = {}) =>
+  Reaction.make("mail", {
+    from: [Order],
+    ...options,
+    run: (event) =>
+      Effect.sync(
+        () => void sent.push(`${eventId(event)} ${event.type} ${event.record.customer} ${event.record.cents}`)
+      )
+  })
+
+const pass = (ms: number) => TestClock.adjust("10 millis").pipe(Effect.repeat({ times: ms / 10 }))
+
+describe("a reaction", () => {
+  it.effect("is run once for each event of its models, in order, while this node leads and no longer", () =>
+    Effect.gen(function* () {
+      const { node, start, state, write } = yield* play
+      const sent: Array<string> = []
+      state.leader = "b"
+      yield* write(order("ann", 1))
+      const { status } = yield* start(mailing(sent))
+      yield* pass(1_000)
+      assert.deepStrictEqual(sent, [])
+      assert.isFalse(status().isRunning)
+      state.leader = "a"
+      yield* pass(1_000)
+      yield* write({ _tag: "Transact", operations: [order("bob", 2), order("cay", 3)] })
+      yield* write({ _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03" } })
+      yield* node.lead
+      yield* write({ _tag: "Delete", model: "Order", id: "2" })
+      yield* pass(1_000)
+      const inLog = sent.map((line) => line.replace(/^\d+\.(\d+)/, "$1"))
+      assert.deepStrictEqual(inLog, ["0 created ann 1", "0 created bob 2", "1 created cay 3", "0 deleted bob 2"])
+      assert.deepInclude(status(), { isRunning: true, lagCount: 0, failure: undefined })
+      state.leader = undefined
+      yield* pass(100)
+      assert.isFalse(status().isRunning)
+      yield* write(order("dan", 4))
+      yield* pass(1_000)
+      assert.lengthOf(sent, 4)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("goes on after the last recorded event: a node that dies runs at most 64 again, and misses none", () =>
+    Effect.gen(function* () {
+      const { recorded, start, write } = yield* play
+      const sent: Array<string> = []
+      for (let at = 0; at < 300; at++) yield* write(order("ann", at))
+      let killed = 0
+      while (new Set(sent).size < 300) {
+        const before = sent.length
+        const dying = Reaction.make("mail", {
+          from: [Order],
+          run: (event) =>
+            sent.length - before === 97
+              ? Effect.never
+              : Effect.sync(() => void sent.push(`${eventId(event)} ${event.record.cents}`))
+        })
+        const { kill } = yield* start(dying)
+        yield* pass(100)
+        yield* kill
+        killed += 1
+        const done = sent.slice(before)
+        assert.deepStrictEqual(
+          done,
+          done.toSorted((a, b) => Number(a.split(" ")[1]) - Number(b.split(" ")[1]))
+        )
+      }
+      assert.isAbove(killed, 3)
+      assert.isAtMost(sent.length - 300, killed * 64)
+      const first = sent.filter((line, at) => sent.indexOf(line) === at)
+      assert.deepStrictEqual(
+        first.map((line) => Number(line.split(" ")[1])),
+        Array.from({ length: 300 }, (_, at) => at)
+      )
+      assert.isAbove(recorded().version, 0)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("records its position once for many events, and soon after the last", () =>
+    Effect.gen(function* () {
+      const { recorded, start, write } = yield* play
+      const sent: Array<string> = []
+      const { kill } = yield* start(mailing(sent))
+      for (let at = 0; at < 640; at++) yield* write(order("ann", at))
+      yield* pass(1_000)
+      assert.lengthOf(sent, 640)
+      assert.isAtMost(recorded().version, 20)
+      yield* kill
+      const again = yield* start(mailing(sent))
+      yield* pass(1_000)
+      assert.lengthOf(sent, 640, "all of it was recorded")
+      assert.isAtMost(again.status().lagCount, 20)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("that fails, or throws, is run again later and later, and no event is run before it", () =>
+    Effect.gen(function* () {
+      const { start, write } = yield* play
+      const sent: Array<string> = []
+      let attempts = 0
+      const faulty = Reaction.make("mail", {
+        from: [Order],
+        run: ({ record }) =>
+          Effect.suspend(() => {
+            if (record.customer === "bob" && ++attempts <= 6) {
+              if (attempts % 2 === 0) throw new Error("a defect")
+              return Effect.fail("no mail today")
+            }
+            return Effect.sync(() => void sent.push(record.customer))
+          })
+      })
+      for (const customer of ["ann", "bob", "cay"]) yield* write(order(customer, 1))
+      yield* start(faulty)
+      yield* pass(1_000)
+      assert.deepStrictEqual(sent, ["ann"])
+      assert.isAtMost(attempts, 4)
+      yield* pass(6_000)
+      assert.deepStrictEqual(sent, ["ann", "bob", "cay"])
+      assert.strictEqual(attempts, 7)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("is interrupted as soon as this node leads no longer, in the midst of an event", () =>
+    Effect.gen(function* () {
+      const { start, state, write } = yield* play
+      let isInterrupted = false
+      const endless = Reaction.make("mail", {
+        from: [Order],
+        run: () =>
+          Effect.onInterrupt(Effect.never, () =>
+            Effect.sync(() => {
+              isInterrupted = true
+            })
+          )
+      })
+      yield* write(order("ann", 1))
+      yield* start(endless)
+      yield* pass(500)
+      assert.isFalse(isInterrupted)
+      state.leader = "b"
+      yield* pass(20)
+      assert.isTrue(isInterrupted)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("does not run far ahead of what it can record: a leader without a quorum stops after 64", () =>
+    Effect.gen(function* () {
+      const { start, state, write } = yield* play
+      const sent: Array<string> = []
+      for (let at = 0; at < 200; at++) yield* write(order("ann", at))
+      const cutting = Reaction.make("mail", {
+        from: [Order],
+        run: ({ record }) =>
+          Effect.sync(() => {
+            sent.push(String(record.cents))
+            state.isCutOff = true
+          })
+      })
+      yield* start(cutting)
+      yield* pass(2_000)
+      assert.lengthOf(sent, 64)
+      state.isCutOff = false
+      yield* pass(1_000)
+      assert.isAbove(sent.length, 64)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("takes over what another leader has recorded, and does not undo it", () =>
+    Effect.gen(function* () {
+      const { recorded, start, write } = yield* play
+      const sent: Array<string> = []
+      for (const customer of ["ann", "bob", "cay"]) yield* write(order(customer, 1))
+      const raced = Reaction.make("mail", {
+        from: [Order],
+        run: ({ record }) =>
+          Effect.gen(function* () {
+            sent.push(record.customer)
+            if (record.customer !== "ann") return
+            // Another leader, which this one has not heard of yet, is further on.
+            yield* write({ _tag: "Put", model: descriptor.name, id: "mail", data: { index: 3, count: 0 } })
+          })
+      })
+      yield* start(raced)
+      yield* pass(1_000)
+      assert.isAtLeast(recorded().position?.index ?? 0, 3)
+      yield* write(order("dan", 1))
+      yield* pass(1_000)
+      assert.strictEqual(sent.filter((customer) => customer === "dan").length, 1)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("that starts now passes over what was there before, for good", () =>
+    Effect.gen(function* () {
+      const { start, write } = yield* play
+      const sent: Array<string> = []
+      yield* write(order("ann", 1))
+      const { kill } = yield* start(mailing(sent, { startAt: "now" }))
+      yield* pass(100)
+      yield* kill
+      yield* write(order("bob", 2))
+      yield* start(mailing(sent, { startAt: "now" }))
+      yield* pass(100)
+      assert.deepStrictEqual(
+        sent.map((line) => line.split(" ")[2]),
+        ["bob"]
+      )
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("stops, and says why, where history is gone or does not fit its models (§7)", () =>
+    Effect.gen(function* () {
+      const { node, start, write } = yield* play
+      for (let at = 0; at < 100; at++) yield* write(order("ann", at))
+      yield* node.compact(90)
+      const sent: Array<string> = []
+      const { status } = yield* start(mailing(sent))
+      yield* pass(100)
+      assert.match(status().failure ?? "", /a snapshot stands for/)
+      assert.deepStrictEqual(sent, [])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it("has a position that is a record like any other, and is served nowhere", () => {
+    assert.strictEqual(descriptorOf(positionModel).mode, "replicated")
+    assert.isFalse(/^[A-Za-z]\w*$/.test(descriptor.name), "no model that is declared for users has this name")
+  })
+})
