@@ -64,12 +64,12 @@ export class TestCluster extends Context.Service<
     /** Every node reaches every other again. */
     readonly heal: Effect.Effect<void>
     /**
-     * Ends a node as a cut of its power would: its disk keeps what was synced, of what was being written perhaps a
-     * beginning, and nothing else of it is left. Does nothing to a node that is not running.
+     * Ends nodes, all at the same moment, as a cut of their power would: a disk keeps what was synced, of what was being
+     * written perhaps a beginning, and nothing else is left. Does nothing to a node that is not running.
      */
-    readonly crash: (nodeId: string) => Effect.Effect<void>
-    /** Starts a node over its disk; one that is running crashes first. */
-    readonly restart: (nodeId: string) => Effect.Effect<void>
+    readonly crash: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
+    /** Starts nodes over their disks; those that are running crash first, all at the same moment. */
+    readonly restart: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Lets virtual time pass. A second of it takes some milliseconds. */
     readonly advance: (duration: Duration.Input) => Effect.Effect<void>
   }
@@ -157,9 +157,11 @@ const make = Effect.fnUntraced(function* ({
       }
     })
 
-  const crash = (nodeId: string) => Node.crash(nodeOf(nodeId), surroundings)
-  yield* Effect.addFinalizer(() => Effect.forEach(nodeIds, crash))
-  yield* Effect.forEach(nodes, (node) => Node.start(node, surroundings))
+  const crash = (...ids: ReadonlyArray<string>) => Effect.suspend(() => Node.crash(ids.map(nodeOf), surroundings))
+  const start = (...ids: ReadonlyArray<string>) =>
+    Effect.forEach(ids, (id) => Node.start(nodeOf(id), surroundings), { discard: true })
+  yield* Effect.addFinalizer(() => crash(...nodeIds))
+  yield* start(...nodeIds)
 
   const agreement = () => Agreement.find(nodes, network)
   const settle = Effect.asVoid(until(() => (agreement()?.isComplete === true ? true : undefined)))
@@ -167,13 +169,13 @@ const make = Effect.fnUntraced(function* ({
 
   return TestCluster.of({
     nodes: nodeIds,
-    on: (nodeId, program) => Node.run(nodeOf(nodeId), program, surroundings),
+    on: (nodeId, program) => Effect.suspend(() => Node.run(nodeOf(nodeId), program, surroundings)),
     leader: until(() => agreement()?.leaderId),
     settle,
     partition,
     heal: partition(),
     crash,
-    restart: (nodeId) => Effect.andThen(crash(nodeId), Node.start(nodeOf(nodeId), surroundings)),
+    restart: (...ids) => Effect.andThen(crash(...ids), start(...ids)),
     advance: (duration) => waiting(Effect.sleep(duration))
   })
 })

@@ -130,18 +130,27 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     )
   }).pipe(Effect.provideContext(references(node.random)), surroundings.time.run, Effect.uninterruptible)
 
-/** The node is gone at once: its disk keeps what was synced, and its peers see their connections break. */
-export const crash = (node: TestNode, { network, time }: Surroundings): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const { nodeId, running } = node
-    if (running === undefined) return
-    node.running = undefined
-    yield* crashDisk(node.disk)
-    leave(network, nodeId)
-    const message = `${nodeId} crashed before it answered`
-    yield* Deferred.fail(running.crashed, new NodeDown({ nodeId, reason: "crashed", message }))
-    yield* Scope.close(running.scope, Exit.void)
-  }).pipe(Effect.provideContext(references(node.random)), time.run, Effect.uninterruptible)
+/** Both are gone with the node: its connections, and whatever its disk had not synced. */
+const cutPower = Effect.fnUntraced(function* (node: TestNode, { network }: Surroundings) {
+  const { disk, nodeId, random, running } = node
+  node.running = undefined
+  if (running === undefined) return undefined
+  yield* Effect.provideContext(crashDisk(disk), references(random))
+  leave(network, nodeId)
+  const message = `${nodeId} crashed before it answered`
+  yield* Deferred.fail(running.crashed, new NodeDown({ nodeId, reason: "crashed", message }))
+  return running.scope
+})
+
+/** The nodes are gone, all at the same moment. */
+export const crash = (nodes: ReadonlyArray<TestNode>, surroundings: Surroundings): Effect.Effect<void> =>
+  Effect.forEach(nodes, (node) => cutPower(node, surroundings)).pipe(
+    Effect.flatMap(
+      Effect.forEach((scope) => (scope === undefined ? Effect.void : Scope.close(scope, Exit.void)), { discard: true })
+    ),
+    surroundings.time.run,
+    Effect.uninterruptible
+  )
 
 /** Runs a program on the node until it is over, or the node is gone. */
 export const run = <A, E, R>(

@@ -108,8 +108,8 @@ describe("TestCluster", () => {
       yield* on(second, create("two"))
       yield* restart(first)
       yield* on(first, create("three"))
-      yield* Effect.forEach(nodes, crash)
-      yield* Effect.forEach(nodes, restart)
+      yield* crash(...nodes)
+      yield* restart(...nodes)
       yield* leader
       const all = ["one", "three", "two"]
       assert.deepStrictEqual(yield* onEach(names), [all, all, all])
@@ -148,7 +148,7 @@ describe("TestCluster", () => {
           yield* heal
           yield* crash(yield* leader)
           yield* leader
-          yield* Effect.forEach(nodes, restart)
+          yield* restart(...nodes)
           yield* settle
           const status = Effect.flatMap(HttpClient.get("/_admin/api/cluster"), ({ text }) => text)
           return [first, made, yield* onEach(Effect.all([status, Clock.currentTimeNanos, appliedHere]))]
