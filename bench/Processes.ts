@@ -59,11 +59,14 @@ export interface Cluster {
 }
 
 /** Starts three nodes on free ports and empty directories, and waits until all are ready and agree on a leader. */
-export const startCluster = async (nodeArgs: (directory: string) => ReadonlyArray<string> = () => []) => {
+export const startCluster = async (
+  nodeArgs: (directory: string) => ReadonlyArray<string> = () => [],
+  environment: Readonly<Record<string, string>> = {}
+) => {
   const directory = mkdtempSync(join(tmpdir(), "lithair-bench-"))
   directories.add(directory)
   const ports = await freePorts(3)
-  const started = ports.map((port) => startNode(port, ports, directory, nodeArgs))
+  const started = ports.map((port) => startNode(port, ports, directory, { nodeArgs, environment }))
   const nodes = started.map(({ node }) => node)
   const deadlineMs = performance.now() + readyTimeoutMs
   let leader: BenchNode | undefined
@@ -94,13 +97,21 @@ const startNode = (
   port: number,
   ports: ReadonlyArray<number>,
   root: string,
-  nodeArgs: (directory: string) => ReadonlyArray<string>
+  options: {
+    readonly nodeArgs: (directory: string) => ReadonlyArray<string>
+    readonly environment: Readonly<Record<string, string>>
+  }
 ) => {
   const directory = join(root, String(port))
   const peers = ports.filter((each) => each !== port).join(",")
   const flags = ["--port", String(port), "--peers", peers, "--data", directory]
-  const args = [...nodeArgs(`${directory}-profile`), pathOf("../examples/cluster.ts"), ...flags]
-  const child = own(spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] }))
+  const args = [...options.nodeArgs(`${directory}-profile`), pathOf("../examples/cluster.ts"), ...flags]
+  const child = own(
+    spawn(process.execPath, args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...options.environment }
+    })
+  )
   let output = ""
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (data: Buffer) => {

@@ -45,13 +45,19 @@ const flags = {
     Flag.withDescription("The cluster's shared secret, without which only nodes of this host are peers"),
     Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
     Flag.optional
+  ),
+  retainEntries: Flag.Int("retain-entries").pipe(
+    Flag.withDescription("Entries of history that stay in the log below a snapshot; all of it by default"),
+    Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+    Flag.withFallbackConfig(Config.Int("LITHAIR_RETAIN_ENTRIES")),
+    Flag.optional
   )
 }
 
 const cluster = Command.make(
   "cluster",
   flags,
-  Effect.fnUntraced(function* ({ data, host, id, join, peers, port, secret }) {
+  Effect.fnUntraced(function* ({ data, host, id, join, peers, port, retainEntries, secret }) {
     if (Option.isNone(port)) return yield* runDemo
     return yield* runNode({
       host,
@@ -65,7 +71,8 @@ const cluster = Command.make(
       ),
       data: Option.getOrElse(data, () => `.lithair/${port.value}`),
       join: Option.getOrUndefined(join),
-      secret: Option.getOrUndefined(secret)
+      secret: Option.getOrUndefined(secret),
+      raft: Option.match(retainEntries, { onNone: () => ({}), onSome: (logRetainedCount) => ({ logRetainedCount }) })
     })
   })
 ).pipe(Command.withDescription("A Lithair cluster: three nodes without flags, one node with --port"))

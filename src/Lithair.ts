@@ -21,7 +21,8 @@ export interface ClusterOptions<R = never> {
   readonly projections?: ReadonlyArray<Projection.Projection>
   /** Effects that follow events, run on the leader; what they need is asked of whoever runs the node. */
   readonly reactions?: ReadonlyArray<Reaction.Reaction<R>>
-  readonly raft?: RaftConfig
+  /** Bounds and timeouts that are not the default. */
+  readonly raft?: Partial<RaftConfig>
 }
 
 /** One node: what it serves, who it is, whom it starts with, and where its data lies. */

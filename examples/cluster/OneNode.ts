@@ -3,6 +3,7 @@ import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import * as Lithair from "../../src/Lithair.ts"
+import type { RaftConfig } from "../../src/Raft/RaftConfig.ts"
 import { models } from "../models.ts"
 import { BadFlag, type Peer } from "./Peers.ts"
 
@@ -14,6 +15,7 @@ export interface NodeFlags {
   readonly data: string
   readonly secret: string | undefined
   readonly join: string | undefined
+  readonly raft: Partial<RaftConfig>
 }
 
 /** Open streams and peers' sockets may not keep a node that was told to stop. */
@@ -37,6 +39,7 @@ export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
     id,
     peers: flags.peers,
     directory: flags.data,
+    raft: flags.raft,
     ...(flags.join === undefined ? {} : { join: flags.join }),
     ...(flags.secret === undefined ? {} : { secret: flags.secret })
   }

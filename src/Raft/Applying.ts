@@ -59,5 +59,6 @@ export const make = <Command, Answer>(options: {
     const restored = yield* Effect.provideService(newest, SnapshotStore, options.snapshots)
     invariant(restored?.index === task.mark.index, `the snapshot at ${task.mark.index} is not the newest`)
     options.onApplied(restored.index, 0)
+    yield* Effect.logInfo(`Restored the snapshot of the leader: all entries through ${restored.index}`)
   })
 }

@@ -78,7 +78,8 @@ export class Member extends Context.Service<
 export interface MemberOptions {
   readonly self: Self
   readonly models: ReadonlyArray<Descriptor>
-  readonly config?: RaftConfig
+  /** What is not the default. */
+  readonly config?: Partial<RaftConfig>
   /** Ids of records that come without one; UUIDv7 unless given. */
   readonly newId?: () => string
   /** How this node, while it is empty, asks a running cluster to take it in; without it, it forms one with its peers. */
@@ -135,7 +136,7 @@ const make = Effect.fnUntraced(function* (
       nodeId: self.nodeId,
       instanceId: self.instanceId,
       configurations,
-      config: options.config ?? defaults,
+      config: { ...defaults, ...options.config },
       machine: ReplicatedMachine.make(machine, {
         newId,
         monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)

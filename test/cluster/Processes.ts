@@ -99,10 +99,14 @@ export const startCluster = (
   })
 
 /** Starts an empty node that asks the cluster to take it in, and waits until it is ready. */
-export const joinCluster = Effect.fnUntraced(function* (through: TestNode, runtime: Runtime = "node") {
+export const joinCluster = Effect.fnUntraced(function* (
+  through: TestNode,
+  runtime: Runtime = "node",
+  environment: Record<string, string> = {}
+) {
   const port = yield* freePort
   const data = join(dirname(through.data), String(port))
-  const node = yield* makeNode(runtime, port, { flags: ["--join", through.id], data, environment: {} })
+  const node = yield* makeNode(runtime, port, { flags: ["--join", through.id], data, environment })
   yield* node.start
   yield* allReady([node])
   return node
