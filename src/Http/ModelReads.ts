@@ -1,7 +1,6 @@
 /** GET of one record and of a list, served. HTTP contract, "Lists", "Reads". */
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { compareDecimals } from "../Machine/Decimal.ts"
 import { list } from "../Machine/List.ts"
 import { readConditions } from "./Conditions.ts"
 import { cursorLengthMax, nextLink } from "./Cursor.ts"
@@ -44,14 +43,13 @@ export const readRecord = ({ descriptor, id, instance, records }: ServedModel) =
 /** One page of the model's records. */
 export const listRecords = ({ collection, descriptor, records }: ServedModel) => {
   const parseList = makeListParser(descriptor)
-  const comparators = new Map(descriptor.decimalFields.map((field) => [field, compareDecimals]))
   return Effect.gen(function* () {
     const { headers, url } = yield* HttpServerRequest.HttpServerRequest
     const params = yield* Effect.fromResult(parseParams(url))
     const query = yield* Effect.fromResult(parseList(params))
     const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
     const source = yield* Effect.mapError(records.source(descriptor, consistency), problemOfRead)
-    const found = list({ ...source.value, comparators }, query)
+    const found = list(source.value, query)
     const page = encodePage(found, query, { idField: descriptor.idField })
     const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
     if (next !== null && next.length > cursorLengthMax) {

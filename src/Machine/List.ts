@@ -1,18 +1,21 @@
 /**
  * One page of a table's records: filtered, in order, from where the page before ended. Pure, and the table stays as it is.
- * Equality on the id or a unique field looks up, a range of ids and the order by id walk the tree from the cursor; any
- * other list looks at each row of the table once, keeping no more than two pages. HTTP contract, "Lists".
+ * HTTP contract, "Lists".
+ *
+ * There may be several ways to a page: along the order, until the page is full; or through each set of rows that the
+ * filters leave, keeping no more than two pages. Which is the shortest depends on the data, of which nothing is counted.
+ * So all are walked in turns, a row each, until one arrives: no more rows are looked at than so many times the fewest.
  */
 import { invariant } from "../Invariant.ts"
-import type { EncodedRecord } from "../Model.ts"
-import * as FieldIndex from "./FieldIndex.ts"
-import { type Filter, isMet, type Operand } from "./Filter.ts"
+import { type Candidates, candidateSets, everyRow, isNamed, onField, rowsOf } from "./Candidates.ts"
+import type { Filter } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
-import { join, type LocalPart } from "./LocalParts.ts"
+import * as IndexWalk from "./IndexWalk.ts"
+import { keyOf, type ListedRow, type ListSource, listed } from "./ListedRows.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
-import type { OrderedMap } from "./OrderedMap.ts"
-import type { Row, Table } from "./Tables.ts"
+
+export type { ListedRow, ListSource } from "./ListedRows.ts"
 
 /** The list asked for. */
 export interface ListRequest {
@@ -26,23 +29,6 @@ export interface ListRequest {
   readonly countsTotal: boolean
 }
 
-/** What is listed. */
-export interface ListSource {
-  readonly table: Table
-  readonly idField: string
-  /** Of this node's own tables: where given, each record is filtered, ordered and shown with its local part. */
-  readonly localParts?: OrderedMap<string, LocalPart>
-  readonly comparators?: Order.Comparators
-}
-
-/** One record of a page. `part` is the local part that belongs to it, `record` both together. */
-export interface ListedRow {
-  readonly id: string
-  readonly row: Row
-  readonly part: LocalPart | undefined
-  readonly record: EncodedRecord
-}
-
 /** A page. */
 export interface ListPage {
   readonly rows: ReadonlyArray<ListedRow>
@@ -52,59 +38,101 @@ export interface ListPage {
   readonly total: number | undefined
 }
 
-/** Every row that may meet the filters, in any order. */
-type Candidates = Iterable<readonly [string, Row]>
-
 interface Found {
-  readonly listed: ListedRow
+  readonly row: ListedRow
   readonly key: ReadonlyArray<OrderValue>
 }
 
-const noComparators: Order.Comparators = new Map()
+/** What comes to an answer, and stops at each row that it looks at. */
+type Way<A> = Generator<undefined, A>
 
 /** Answers a list. */
 export const list = (source: ListSource, request: ListRequest): ListPage => {
-  const { after, limit, orderBy } = request
+  const { after, countsTotal, filters, limit, orderBy } = request
   invariant(limit >= 1, "a page holds at least one record")
   invariant(
     orderBy.some(({ field }) => field === source.idField),
     "an order without the id is not total"
   )
   invariant(after === undefined || after.length === orderBy.length, "a cursor of another order")
-  const { filters } = request
-  const named = lookUp(source, filters)
-  const candidates = () => named ?? IdRange.walk(source.table.rows, IdRange.rangeOf(filters, source.idField), "asc")
-  const walks = named === undefined && orderBy[0].field === source.idField
-  const found = walks ? inIdOrder(source, request) : inAnyOrder(source, request, candidates())
+  const sets = candidateSets(source, filters)
+  const ordered = isNamed(source, filters) ? [] : inOrder(source, request)
+  // Along the order every row is come by as well.
+  const through = sets.length === 0 && ordered.length === 0 ? [everyRow(source)] : sets
+  const found = race([
+    ...through.map((rows) => sifted(source, request, rows)),
+    ...ordered.map((rows) => untilFull(source, request, rows))
+  ])
   const page = found.slice(0, limit)
   return {
-    rows: page.map(({ listed }) => listed),
+    rows: page.map(({ row }) => row),
     lastKey: found.length > limit ? page[limit - 1]?.key : undefined,
-    total: request.countsTotal ? countOf(source, filters, candidates()) : undefined
+    total: countsTotal ? countOf(source, filters) : undefined
   }
 }
 
-/** The page and at least one record more, if there is one: the tree is walked from the cursor until they are found. */
-const inIdOrder = (source: ListSource, request: ListRequest): ReadonlyArray<Found> => {
-  const { after, filters, limit, orderBy } = request
-  const direction = orderBy[0].direction
-  const range = IdRange.rangeOf(filters, source.idField)
-  const afterId = after?.[0]
-  const rest = typeof afterId === "string" ? IdRange.after(range, direction, afterId) : range
+const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
+  invariant(ways.length > 0, "a list without a way to it")
+  for (;;) {
+    for (const way of ways) {
+      const step = way.next()
+      if (step.done === true) return step.value
+    }
+  }
+}
+
+/** All rows that may be on the page, in its order: by id, by id among those of one value, or by an indexed field. */
+const inOrder = (source: ListSource, { after, filters, orderBy }: ListRequest): ReadonlyArray<Candidates> => {
+  const { idField, table } = source
+  const indexed = (field: string): IndexWalk.Indexed | undefined => {
+    const index = table.indexes.get(field)
+    return index === undefined ? undefined : { index, comparator: table.comparators.get(field) }
+  }
+  const [{ direction, field }, second, ...more] = orderBy
+  if (field === idField) {
+    const afterId = textOf(after?.[0])
+    const range = IdRange.rangeOf(filters, idField)
+    const rest = afterId === undefined ? range : IdRange.after(range, direction, afterId)
+    const ofValues = filters.flatMap((filter) => {
+      const index = filter._tag === "Compare" && filter.op === "eq" ? indexed(filter.field) : undefined
+      if (index === undefined || filter._tag !== "Compare") return []
+      return [rowsOf(table, IndexWalk.idsOfValue(index, filter.operand, direction, afterId))]
+    })
+    return [IdRange.walk(table.rows, rest, direction), ...ofValues]
+  }
+  const by = indexed(field)
+  if (by === undefined || second?.field !== idField || more.length > 0) return []
+  const [value = null, id] = after ?? []
+  const afterId = textOf(id)
+  const last = afterId === undefined ? undefined : { value, id: afterId }
+  const [range] = IndexWalk.rangesOf(onField(filters, field).filter(isRange), by.comparator) ?? []
+  const ids = IndexWalk.idsInOrder(by, { values: direction, ids: second.direction }, last, range)
+  return ids === undefined ? [] : [rowsOf(table, ids)]
+}
+
+/** Filters that leave one range of values and not several. */
+const isRange = (filter: Filter): boolean => IndexWalk.operandsOf(filter) === undefined
+
+const textOf = (value: OrderValue | undefined): string | undefined => (typeof value === "string" ? value : undefined)
+
+/** The page, and one record more if there is one, of rows in the order of the page. */
+function* untilFull(source: ListSource, request: ListRequest, candidates: Candidates): Way<ReadonlyArray<Found>> {
+  const { filters, limit, orderBy } = request
   const found: Array<Found> = []
-  for (const listed of matching(source, filters, IdRange.walk(source.table.rows, rest, direction))) {
-    found.push({ listed, key: keyOf(source, orderBy, listed) })
+  for (const candidate of candidates) {
+    const row = listed(source, filters, candidate)
+    if (row !== undefined) found.push({ row, key: keyOf(source, orderBy, row) })
     if (found.length > limit) break
+    yield
   }
   return found
 }
 
-/** The same by any order: the first of all that meet the filters, kept while every other is looked at. */
-const inAnyOrder = (source: ListSource, request: ListRequest, candidates: Candidates): ReadonlyArray<Found> => {
+/** The same of rows in any order: the first of all that meet the filters, kept while every other is looked at. */
+function* sifted(source: ListSource, request: ListRequest, candidates: Candidates): Way<ReadonlyArray<Found>> {
   const { after, filters, limit, orderBy } = request
-  const comparators = source.comparators ?? noComparators
   const compare = (left: ReadonlyArray<OrderValue>, right: ReadonlyArray<OrderValue>) =>
-    Order.compareKeys(orderBy, comparators, left, right)
+    Order.compareKeys(orderBy, source.table.comparators, left, right)
   const keptMax = limit + 1
   let kept: Array<Found> = []
   let bound: ReadonlyArray<OrderValue> | undefined
@@ -112,76 +140,31 @@ const inAnyOrder = (source: ListSource, request: ListRequest, candidates: Candid
     kept = kept.sort((left, right) => compare(left.key, right.key)).slice(0, keptMax)
     bound = kept.length === keptMax ? kept[limit]?.key : undefined
   }
-  for (const listed of matching(source, filters, candidates)) {
-    const key = keyOf(source, orderBy, listed)
+  for (const candidate of candidates) {
+    yield
+    const row = listed(source, filters, candidate)
+    if (row === undefined) continue
+    const key = keyOf(source, orderBy, row)
     if (after !== undefined && compare(key, after) <= 0) continue
     if (bound !== undefined && compare(key, bound) >= 0) continue
-    kept.push({ listed, key })
+    kept.push({ row, key })
     if (kept.length >= 2 * keptMax) sift()
   }
   sift()
   return kept
 }
 
-const countOf = (source: ListSource, filters: ReadonlyArray<Filter>, candidates: Candidates): number => {
+const countOf = (source: ListSource, filters: ReadonlyArray<Filter>): number => {
   if (filters.length === 0) return source.table.rows.size
+  const sets = candidateSets(source, filters)
+  return race((sets.length === 0 ? [everyRow(source)] : sets).map((rows) => counted(source, filters, rows)))
+}
+
+function* counted(source: ListSource, filters: ReadonlyArray<Filter>, candidates: Candidates): Way<number> {
   let count = 0
-  for (const _ of matching(source, filters, candidates)) count++
+  for (const candidate of candidates) {
+    yield
+    if (listed(source, filters, candidate) !== undefined) count++
+  }
   return count
-}
-
-/** The rows that a filter on the id or on a unique field names, or undefined where no filter names any. */
-const lookUp = (
-  { comparators, idField, table }: ListSource,
-  filters: ReadonlyArray<Filter>
-): ReadonlyArray<readonly [string, Row]> | undefined => {
-  for (const filter of filters) {
-    const operands = operandsOf(filter)
-    if (operands === undefined) continue
-    const { field } = filter
-    // A field with an order of its own has an equality of its own, which the index does not know.
-    const isUnique = table.indexes.has(field) && comparators?.has(field) !== true
-    if (field !== idField && !isUnique) continue
-    const ids =
-      field === idField
-        ? operands.filter((operand) => typeof operand === "string")
-        : operands.flatMap((operand) => holdersOf(table, field, operand))
-    return [...new Set(ids)].flatMap((id) => {
-      const row = table.rows.get(id)
-      return row === undefined ? [] : [[id, row] as const]
-    })
-  }
-  return undefined
-}
-
-const operandsOf = (filter: Filter): ReadonlyArray<Operand> | undefined => {
-  if (filter._tag === "In") return filter.operands
-  return filter._tag === "Compare" && filter.op === "eq" ? [filter.operand] : undefined
-}
-
-/** Those that meet all filters, with their local parts. */
-function* matching(source: ListSource, filters: ReadonlyArray<Filter>, candidates: Candidates): Generator<ListedRow> {
-  const { comparators, localParts } = source
-  for (const [id, row] of candidates) {
-    const held = localParts?.get(id)
-    const part = held?.createdIndex === row.createdIndex ? held : undefined
-    const listed: ListedRow = { id, row, part, record: join(row, part) }
-    const meetsAll = filters.every((filter) =>
-      isMet(filter, valueOf(source, listed, filter.field), comparators?.get(filter.field))
-    )
-    if (meetsAll) yield listed
-  }
-}
-
-const keyOf = (source: ListSource, orderBy: ReadonlyArray<OrderBy>, listed: ListedRow): ReadonlyArray<OrderValue> =>
-  orderBy.map(({ field }) => Order.orderValue(valueOf(source, listed, field)))
-
-/** Own members alone: a field may be called `constructor`. */
-const valueOf = (source: ListSource, { id, record }: ListedRow, field: string) =>
-  field === source.idField ? id : Object.hasOwn(record, field) ? record[field] : undefined
-
-const holdersOf = ({ comparators, indexes }: Table, field: string, value: Operand): ReadonlyArray<string> => {
-  const index = indexes.get(field)
-  if (index === undefined) return []
-  return Array.from(FieldIndex.walk(index, FieldIndex.rangeOfValue(value), comparators.get(field)), ({ id }) => id)
 }

@@ -1,0 +1,56 @@
+/**
+ * Which rows a list has to look at: sets of rows, each of which holds all that meet the filters. Pure. Equality on the id
+ * names them; a filter on an indexed field, and a range of ids, leave out what is outside of it.
+ */
+import type { Filter } from "./Filter.ts"
+import * as IdRange from "./IdRange.ts"
+import * as IndexWalk from "./IndexWalk.ts"
+import type { ListSource } from "./ListedRows.ts"
+import type { Row, Table } from "./Tables.ts"
+
+/** Rows with their ids, each once, to be walked once. */
+export type Candidates = Iterable<readonly [string, Row]>
+
+/** All sets that the filters give, none where they leave out nothing. Where rows are named, that set alone. */
+export const candidateSets = (source: ListSource, filters: ReadonlyArray<Filter>): ReadonlyArray<Candidates> => {
+  const { idField, table } = source
+  const named = rowsNamed(source, filters)
+  if (named !== undefined) return [named]
+  const sets: Array<Candidates> = []
+  for (const [field, index] of table.indexes) {
+    const comparator = table.comparators.get(field)
+    const ranges = IndexWalk.rangesOf(onField(filters, field), comparator)
+    if (ranges !== undefined) sets.push(rowsOf(table, IndexWalk.idsWithin({ index, comparator }, ranges)))
+  }
+  const range = IdRange.rangeOf(filters, idField)
+  if (range.low !== undefined || range.high !== undefined) sets.push(IdRange.walk(table.rows, range, "asc"))
+  return sets
+}
+
+/** Whether the filters name the ids of the rows, so that nothing else need be looked at. */
+export const isNamed = ({ idField }: ListSource, filters: ReadonlyArray<Filter>): boolean =>
+  onField(filters, idField).some((filter) => IndexWalk.operandsOf(filter) !== undefined)
+
+/** Every row. */
+export const everyRow = ({ table }: ListSource): Candidates => table.rows.entries()
+
+/** The filters of one field. */
+export const onField = (filters: ReadonlyArray<Filter>, field: string): ReadonlyArray<Filter> =>
+  filters.filter((filter) => filter.field === field)
+
+/** The rows of these ids, one after another. */
+export function* rowsOf(table: Table, ids: Iterable<string>): Generator<readonly [string, Row]> {
+  for (const id of ids) {
+    const row = table.rows.get(id)
+    if (row !== undefined) yield [id, row]
+  }
+}
+
+const rowsNamed = ({ idField, table }: ListSource, filters: ReadonlyArray<Filter>): Candidates | undefined => {
+  for (const filter of onField(filters, idField)) {
+    const operands = IndexWalk.operandsOf(filter)
+    if (operands === undefined) continue
+    return rowsOf(table, new Set(operands.filter((operand) => typeof operand === "string")))
+  }
+  return undefined
+}

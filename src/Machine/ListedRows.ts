@@ -1,0 +1,45 @@
+/** Rows of a table as a list shows them: with their local parts, filtered, and by what they are ordered. Pure. */
+import type { EncodedRecord } from "../Model.ts"
+import { type Filter, isMet } from "./Filter.ts"
+import { join, type LocalPart } from "./LocalParts.ts"
+import { type OrderBy, type OrderValue, orderValue } from "./Order.ts"
+import type { OrderedMap } from "./OrderedMap.ts"
+import type { Row, Table } from "./Tables.ts"
+
+/** What is listed. */
+export interface ListSource {
+  readonly table: Table
+  readonly idField: string
+  /** Of this node's own tables: where given, each record is filtered, ordered and shown with its local part. */
+  readonly localParts?: OrderedMap<string, LocalPart>
+}
+
+/** One record of a page. `part` is the local part that belongs to it, `record` both together. */
+export interface ListedRow {
+  readonly id: string
+  readonly row: Row
+  readonly part: LocalPart | undefined
+  readonly record: EncodedRecord
+}
+
+/** A row as it is listed, where it meets all filters. */
+export const listed = (
+  source: ListSource,
+  filters: ReadonlyArray<Filter>,
+  [id, row]: readonly [string, Row]
+): ListedRow | undefined => {
+  const held = source.localParts?.get(id)
+  const part = held?.createdIndex === row.createdIndex ? held : undefined
+  const shown: ListedRow = { id, row, part, record: join(row, part) }
+  const { comparators } = source.table
+  const meets = (filter: Filter) => isMet(filter, valueOf(source, shown, filter.field), comparators.get(filter.field))
+  return filters.every(meets) ? shown : undefined
+}
+
+/** What a row is ordered by: a value for each step of the order. */
+export const keyOf = (source: ListSource, orderBy: ReadonlyArray<OrderBy>, row: ListedRow): ReadonlyArray<OrderValue> =>
+  orderBy.map(({ field }) => orderValue(valueOf(source, row, field)))
+
+/** Own members alone: a field may be called `constructor`. */
+const valueOf = (source: ListSource, { id, record }: ListedRow, field: string) =>
+  field === source.idField ? id : Object.hasOwn(record, field) ? record[field] : undefined
