@@ -2,7 +2,7 @@
  * A node's data directory in memory: a disk that outlives the node, for tests of whole clusters. Writing takes the time
  * of the clock that it is given, and a crash in between loses what was not synced, all of it or the end of it.
  */
-import { Effect, Layer, Random } from "effect"
+import { Effect, Layer, Random, Semaphore } from "effect"
 import { derivedInMemory } from "./DerivedFiles.ts"
 import { Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
 import { LogFailed, type LogWrite } from "./LogStore.ts"
@@ -12,7 +12,7 @@ import { layerOf } from "./Snapshots.ts"
 
 /** How long one sync takes: drawn for each, evenly. */
 const syncMinMs = 0.2
-const syncMaxMs = 2
+const syncMaxMs = 10
 
 /** A disk of one node. */
 export interface MemoryDisk {
@@ -51,17 +51,20 @@ const gone = new LogFailed({ message: "Cannot write: the node of this disk has c
 /** Opens `disk` for a node that runs until it crashes, or its scope closes. */
 export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
   Layer.sync(Directory, () => {
+    const oneAtATime = { log: Semaphore.makeUnsafe(1), local: Semaphore.makeUnsafe(1) }
     const startedAtCount = disk.crashesCount
     const isGone = () => disk.crashesCount !== startedAtCount
-    const sync: Sync = (log, writes) =>
-      Effect.gen(function* () {
-        if (isGone()) return yield* Effect.fail(gone)
-        disk.unsynced.set(log, writes)
-        yield* Effect.sleep(yield* Random.nextBetween(syncMinMs, syncMaxMs))
-        if (isGone()) return yield* Effect.fail(gone)
-        disk.unsynced.delete(log)
-        for (const write of writes) applyWrite(log, write)
-      }).pipe(Effect.uninterruptible)
+    const syncOf =
+      (name: LogName): Sync =>
+      (log, writes) =>
+        Effect.gen(function* () {
+          if (isGone()) return yield* Effect.fail(gone)
+          disk.unsynced.set(log, writes)
+          yield* Effect.sleep(yield* Random.nextBetween(syncMinMs, syncMaxMs))
+          if (isGone()) return yield* Effect.fail(gone)
+          disk.unsynced.delete(log)
+          for (const write of writes) applyWrite(log, write)
+        }).pipe(Effect.uninterruptible, oneAtATime[name].withPermits(1))
     const derived = derivedInMemory(disk.derived)
     return Directory.of({
       identity: Effect.sync(() => disk.identity),
@@ -76,7 +79,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
           disk.identity = { ...disk.identity, clusterId }
           return Effect.void
         }),
-      log: (name) => layerMemoryOf(disk.logs[name], sync),
+      log: (name) => layerMemoryOf(disk.logs[name], syncOf(name)),
       snapshots: Layer.orDie(layerOf(disk.snapshots)),
       derived: {
         ...derived,

@@ -87,12 +87,12 @@ describe("the log on a disk in memory", () => {
         const append = (indexes: ReadonlyArray<number>) =>
           Effect.forkChild(Effect.flip(open.append(indexes.map((index) => ({ entries: [entry(index)] })))))
         const synced = yield* append([durableCount + 1])
-        yield* TestClock.adjust("2 millis")
+        yield* TestClock.adjust("10 millis")
         assert.isDefined(synced.pollUnsafe())
         const lost = yield* append([durableCount + 2, durableCount + 3, durableCount + 4])
         yield* Effect.yieldNow
         yield* crashDisk(disk)
-        yield* TestClock.adjust("2 millis")
+        yield* TestClock.adjust("10 millis")
         assert.strictEqual((yield* Fiber.join(lost))._tag, "LogFailed")
         const left = disk.logs.log.entries.length
         lostCounts.add(durableCount + 4 - left)
