@@ -4,7 +4,7 @@
  */
 import { Effect, Layer, Random, Semaphore } from "effect"
 import { derivedInMemory } from "./DerivedFiles.ts"
-import { Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
+import { DIRECTORY_FORMAT_VERSION, Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
 import { LogFailed, type LogWrite } from "./LogStore.ts"
 import { applyWrite, layerMemoryOf, type MemoryLog, makeMemoryLog, type Sync } from "./MemoryLog.ts"
 import { filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
@@ -27,7 +27,7 @@ export interface MemoryDisk {
 }
 
 export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanceId: string }): MemoryDisk => ({
-  identity: { formatVersion: 1, clusterId: null, ...node },
+  identity: { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, ...node },
   logs: { log: makeMemoryLog(), local: makeMemoryLog() },
   snapshots: filesInMemory(),
   derived: new Map(),

@@ -2,7 +2,7 @@
  * A whole cluster inside one test: a user's models on nodes with disks and a network in memory, in virtual time, from
  * one seed. The nodes are composed of the same services as real ones. Not the simulator, which is of the pure core alone.
  */
-import { Context, Deferred, type Duration, Effect, Layer, Schema, type Scope } from "effect"
+import { Context, Deferred, type Duration, Effect, Layer, Schema, type Scope, Semaphore } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { ClusterOptions } from "../Lithair.ts"
 import * as MemoryNetwork from "../Raft/MemoryNetwork.ts"
@@ -157,10 +157,12 @@ const make = Effect.fnUntraced(function* ({
       }
     })
 
+  /** A node does not crash half started. */
+  const oneAtATime = yield* Semaphore.make(1)
   const crash = (...ids: ReadonlyArray<string>) => Effect.suspend(() => Node.crash(ids.map(nodeOf), surroundings))
   const start = (...ids: ReadonlyArray<string>) =>
     Effect.forEach(ids, (id) => Node.start(nodeOf(id), surroundings), { discard: true })
-  yield* Effect.addFinalizer(() => crash(...nodeIds))
+  yield* Effect.addFinalizer(() => oneAtATime.withPermits(1)(crash(...nodeIds)))
   yield* start(...nodeIds)
 
   const agreement = () => Agreement.find(nodes, network)
@@ -174,8 +176,8 @@ const make = Effect.fnUntraced(function* ({
     settle,
     partition,
     heal: partition(),
-    crash,
-    restart: (...ids) => Effect.andThen(crash(...ids), start(...ids)),
+    crash: (...ids) => oneAtATime.withPermits(1)(crash(...ids)),
+    restart: (...ids) => oneAtATime.withPermits(1)(Effect.andThen(crash(...ids), start(...ids))),
     advance: (duration) => waiting(Effect.sleep(duration))
   })
 })
