@@ -3,24 +3,33 @@
  * Its members change, its logs are compacted and its leaders hand over meanwhile. Not the shell: RaftNode and the log's
  * bytes are tested elsewhere. What must hold is in SimulatorChecks.ts, what can happen in SimulatorAct.ts.
  */
-import { isMember } from "../Raft/Configuration.ts"
+import { type Configuration, isMember } from "../Raft/Configuration.ts"
+import * as Configurations from "../Raft/Configurations.ts"
+import type { NodeId } from "../Raft/Message.ts"
 import { shrink as shrinkList } from "./Shrinking.ts"
 import type { Act } from "./SimulatorAct.ts"
-import * as Checks from "./SimulatorChecks.ts"
+import type * as Checks from "./SimulatorChecks.ts"
+import type { Counts } from "./SimulatorClients.ts"
 import { draw } from "./SimulatorDraw.ts"
+import { fail } from "./SimulatorFailure.ts"
+import { judge } from "./SimulatorHistory.ts"
+import { accounts, registers } from "./SimulatorModels.ts"
 import type * as Node from "./SimulatorNode.ts"
 import { perform } from "./SimulatorPerform.ts"
 import * as Random from "./SimulatorRandom.ts"
 import { make, type Options } from "./SimulatorSetup.ts"
-import { nodeOf, type World } from "./SimulatorWorld.ts"
+import type { World } from "./SimulatorWorld.ts"
 
 export type { Options } from "./SimulatorSetup.ts"
 
 /** What a run came to; the same options always give the same result. */
-export interface Result extends Checks.Counts {
+export interface Result extends Checks.Counts, Counts {
   readonly failure: string | undefined
   readonly committed: number
   readonly elections: number
+  /** Attempts of clients whose outcome was told, and those that were refused as certainly not done. */
+  readonly acknowledged: number
+  readonly refused: number
   /** Of all that happened on all nodes. */
   readonly traceHash: number
   /** What was done until it failed, or until the cluster healed. */
@@ -40,6 +49,7 @@ export const run = (options: Options): Result => {
       }
     }
     heal(world)
+    judge(world.clients.history)
   })
   return resultOf(world, failure, acts)
 }
@@ -50,6 +60,7 @@ export const replay = (options: Options, acts: ReadonlyArray<Act>): Result => {
   const failure = failureOf(() => {
     for (const act of acts) perform(world, act)
     heal(world)
+    judge(world.clients.history)
   })
   return resultOf(world, failure, acts)
 }
@@ -79,53 +90,95 @@ const failureOf = (body: () => void): string | undefined => {
 }
 
 const resultOf = (world: World, failure: string | undefined, acts: ReadonlyArray<Act>): Result => {
-  const { committed, counts, leaders } = world.checks
-  return { failure, committed: committed.length, elections: leaders.size, traceHash: world.trace, acts, ...counts }
+  const { committed, counts, leaders, promises } = world.checks
+  return {
+    failure,
+    acts,
+    committed: committed.length,
+    elections: leaders.size,
+    acknowledged: promises.acknowledgedCount,
+    refused: promises.refusedCount,
+    traceHash: world.trace,
+    ...counts,
+    ...world.clients.counts
+  }
 }
 
 /** No more faults: one leader must emerge, commit something new, and every member must apply it. */
 const heal = (world: World): void => {
   perform(world, { _tag: "Mend" })
-  for (const node of world.nodes) {
-    node.pausedUntilMs = 0
+  for (const client of world.clients.all.keys()) perform(world, { _tag: "GiveUp", client })
+  for (const { id, life } of world.nodes) {
+    if (life !== undefined) life.pausedUntilMs = 0
     // What was told to shut down leads no more, and is started again like any other.
-    if (node.state?.shutDown === true) perform(world, { _tag: "Crash", node: node.id, keptCount: 0 })
-    perform(world, { _tag: "Start", node: node.id, isFromOldest: false })
+    if (life?.core.shutDown === true) perform(world, { _tag: "Crash", node: id, keptCount: 0 })
+    perform(world, { _tag: "Start", node: id, isFromOldest: false })
   }
   const goal = world.checks.committed.length + 1
   for (let count = 0; count < 600; count++) {
-    perform(world, { _tag: "Tick", random: (count * 0.382) % 1, missedBy: [] })
-    for (let turns = 0; turns < 3; turns++) settle(world)
-    const leader = world.nodes.find(({ state }) => state?.role._tag === "Leader")
-    if (leader !== undefined && world.checks.committed.length < goal && count % 20 === 0) {
-      perform(world, { _tag: "Propose", node: leader.id, bytes: [1] })
-    }
-    if (leader !== undefined && isHealed(world, leader, goal)) return
+    settle(world, count)
+    const leader = world.nodes.find(({ life }) => life?.core.role._tag === "Leader")
+    if (leader === undefined) continue
+    if (world.checks.committed.length < goal && count % 20 === 0) write(world, leader.id)
+    if (isHealed(world, leader, goal)) return readEverywhere(world, leader.life!.core.configuration, count)
   }
-  Checks.fail("the healed cluster agreed on nothing new")
+  fail("the healed cluster agreed on nothing new")
 }
 
-/** Delivers what is under way, in order, and does what waits on each node. */
-const settle = (world: World): void => {
-  for (let left = world.network.length; left > 0; left--) {
-    const { from, to } = world.network[0]!
-    perform(world, { _tag: "Deliver", from, to, position: 0 })
-  }
-  for (const { id, unsynced } of world.nodes) {
-    perform(world, { _tag: "Sync", node: id, count: unsynced.length, isForgotten: false })
-    perform(world, { _tag: "ReadLog", node: id, count: 4 })
-    for (const to of nodeOf(world, id).sending.keys()) {
-      perform(world, { _tag: "SendSnapshot", node: id, to, isGivenUp: false })
+const write = (world: World, node: NodeId): void => {
+  perform(world, { _tag: "GiveUp", client: 0 })
+  perform(world, { _tag: "Request", client: 0, node, request: { _tag: "Append" }, isKeyed: false })
+}
+
+/** Every member serves a linearizable read of every record: what was acknowledged is there. */
+const readEverywhere = (world: World, configuration: Configuration, healedAtCount: number): void => {
+  const members = world.nodes.filter(({ id }) => isMember(configuration, id))
+  let count = healedAtCount
+  for (const { id: node } of members) {
+    for (const key of [...registers, ...accounts]) {
+      perform(world, { _tag: "GiveUp", client: 0 })
+      const before = world.clients.counts.reads
+      for (let tries = 0; tries < 20 && world.clients.counts.reads === before; tries++) {
+        perform(world, {
+          _tag: "Request",
+          client: 0,
+          node,
+          request: { _tag: "Read", key, mayLease: false },
+          isKeyed: false
+        })
+        settle(world, ++count)
+      }
+      if (world.clients.counts.reads === before) fail(`the healed node ${node} does not read ${key}`)
     }
-    perform(world, { _tag: "StoreChunk", node: id, crashes: false })
-    perform(world, { _tag: "Apply", node: id })
+  }
+}
+
+/** Time passes, what is under way arrives in order, and what waits on each node is done. */
+const settle = (world: World, count: number): void => {
+  perform(world, { _tag: "Tick", random: (count * 0.382) % 1, missedBy: [] })
+  for (let turns = 0; turns < 3; turns++) {
+    for (let left = world.network.length; left > 0; left--) {
+      const { from, to } = world.network[0]!
+      perform(world, { _tag: "Deliver", from, to, position: 0 })
+    }
+    for (const { id, life } of world.nodes) {
+      perform(world, { _tag: "Turn", node: id })
+      perform(world, { _tag: "Sync", node: id, count: life?.unsynced.length ?? 0, isForgotten: false })
+      perform(world, { _tag: "ReadLog", node: id, count: 4 })
+      for (const to of life?.sending.keys() ?? []) {
+        perform(world, { _tag: "SendSnapshot", node: id, to, isGivenUp: false })
+      }
+      perform(world, { _tag: "StoreChunk", node: id, crashes: false })
+      perform(world, { _tag: "Apply", node: id })
+    }
   }
 }
 
 /** Every member of the configuration in force has applied `goal`, and no change is left half-way. */
 const isHealed = (world: World, leader: Node.SimulatedNode, goal: number): boolean => {
-  const { configuration } = leader.state!
-  if (configuration.outgoing !== undefined) return false
+  const { commitIndex, configurations } = leader.life!.core
+  const { configuration, index } = Configurations.latest(configurations)
+  if (configuration.outgoing !== undefined || index > commitIndex) return false
   const members = world.nodes.filter(({ id }) => isMember(configuration, id))
-  return members.every(({ applied }) => applied.index >= goal)
+  return members.every(({ life }) => life !== undefined && life.appliedIndex >= goal)
 }

@@ -4,6 +4,7 @@
  */
 import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
+import type { Request } from "./SimulatorRequest.ts"
 
 /** The message at `position`, from 0 on, of those under way from one node to another: the oldest is the first. */
 interface OnLink {
@@ -14,6 +15,11 @@ interface OnLink {
 
 interface OnNode {
   readonly node: NodeId
+}
+
+/** By its position. */
+interface OnClient {
+  readonly client: number
 }
 
 export type Act =
@@ -34,8 +40,14 @@ export type Act =
   /** The oldest chunk that has come is stored; of the last one a crash may come before the core knows. */
   | ({ readonly _tag: "StoreChunk"; readonly crashes: boolean } & OnNode)
   | ({ readonly _tag: "TakeSnapshot"; readonly crashes: boolean } & OnNode)
-  | ({ readonly _tag: "Propose"; readonly bytes: ReadonlyArray<number> } & OnNode)
-  | ({ readonly _tag: "Read"; readonly mayLease: boolean } & OnNode)
+  /** The node looks at what waits: reads, commands to decide. */
+  | ({ readonly _tag: "Turn" } & OnNode)
+  /** A client that waits for nothing begins something, through a node. */
+  | ({ readonly _tag: "Request"; readonly request: Request; readonly isKeyed: boolean } & OnClient & OnNode)
+  /** It sends the same again, with the same key. */
+  | ({ readonly _tag: "Retry" } & OnClient & OnNode)
+  /** It waits no longer. */
+  | ({ readonly _tag: "GiveUp" } & OnClient)
   /** One-way links that lose everything from now on. */
   | { readonly _tag: "Cut"; readonly from: NodeId; readonly to: NodeId }
   | { readonly _tag: "Mend" }
@@ -45,6 +57,8 @@ export type Act =
   | ({ readonly _tag: "Start"; readonly isFromOldest: boolean } & OnNode)
   /** The process stands still: what comes for it waits. */
   | ({ readonly _tag: "Pause"; readonly forMs: number } & OnNode)
+  /** Of the wall clock; the monotonic one never does. */
+  | ({ readonly _tag: "JumpClock"; readonly byMs: number } & OnNode)
   | ({ readonly _tag: "StallDisk" } & OnNode)
   | ({ readonly _tag: "LosePeer"; readonly peer: NodeId } & OnNode)
   | ({ readonly _tag: "ShutDown" } & OnNode)
@@ -88,10 +102,14 @@ export const describe = (act: Act): string => {
       return act.crashes ? `store chunk ${act.node}, crash` : `store chunk ${act.node}`
     case "TakeSnapshot":
       return act.crashes ? `snapshot ${act.node}, crash` : `snapshot ${act.node}`
-    case "Propose":
-      return `propose ${act.node} ${act.bytes.length} bytes`
-    case "Read":
-      return act.mayLease ? `read ${act.node}, by lease` : `read ${act.node}`
+    case "Turn":
+      return `turn ${act.node}`
+    case "Request":
+      return `${describeRequest(act.request)} at ${act.node}, client ${act.client + 1}${act.isKeyed ? ", keyed" : ""}`
+    case "Retry":
+      return `again at ${act.node}, client ${act.client + 1}`
+    case "GiveUp":
+      return `give up, client ${act.client + 1}`
     case "Cut":
       return `cut ${act.from}→${act.to}`
     case "Mend":
@@ -102,6 +120,8 @@ export const describe = (act: Act): string => {
       return act.isFromOldest ? `restart ${act.node} from its oldest snapshot` : `restart ${act.node}`
     case "Pause":
       return `pause ${act.node} ${Math.round(act.forMs)} ms`
+    case "JumpClock":
+      return `jump clock ${act.node} ${Math.round(act.byMs / 1000)} s`
     case "StallDisk":
       return `stall ${act.node}`
     case "LosePeer":
@@ -119,6 +139,29 @@ export const describe = (act: Act): string => {
 
 const link = ({ from, position, to }: OnLink): string =>
   position === 0 ? `${from}→${to}` : `${from}→${to} #${position + 1}`
+
+const describeRequest = (request: Request): string => {
+  switch (request._tag) {
+    case "Read":
+      return request.mayLease ? `read ${request.key} by lease` : `read ${request.key}`
+    case "Create":
+      return `create ${request.key}`
+    case "Write":
+      return `write ${request.key}`
+    case "CompareAndSet":
+      return `compare and set ${request.key}`
+    case "Delete":
+      return `delete ${request.key}`
+    case "Append":
+      return "append"
+    case "Open":
+      return "open accounts"
+    case "Transfer":
+      return `transfer ${request.amount} from ${request.from} to ${request.to}`
+    case "Reuse":
+      return "another request with a used key"
+  }
+}
 
 const describeChange = (change: MembershipChange): string => {
   switch (change._tag) {

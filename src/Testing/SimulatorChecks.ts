@@ -1,19 +1,27 @@
-/** What must hold of a simulated cluster after every step. Not what makes it happen (Simulator.ts). Raft Fig. 3, §6, §7, diss. 6.4. */
+/**
+ * What must hold of a simulated cluster after every step of a core, and whenever a machine changes. Not what clients are
+ * told (SimulatorPromises.ts). Raft Fig. 3, §6, §7.
+ */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
+import * as Tables from "../Machine/Tables.ts"
 import type { Configuration } from "../Raft/Configuration.ts"
 import { hasSameVoters } from "../Raft/MembershipChange.ts"
 import type { Message, NodeId } from "../Raft/Message.ts"
-import type { Output, ReadReady } from "../Raft/Output.ts"
+import type { Output } from "../Raft/Output.ts"
 import * as Quorum from "../Raft/Quorum.ts"
 import * as RaftLog from "../Raft/RaftLog.ts"
 import type { State } from "../Raft/State.ts"
-import { configurationsOf, type Disk, entryAt, instanceIdOf, type SimulatedNode } from "./SimulatorNode.ts"
+import { configurationsOf, type Disk, entryAt, lastIndexOf } from "./SimulatorDisk.ts"
+import { fail } from "./SimulatorFailure.ts"
+import { accounts, openingBalance } from "./SimulatorModels.ts"
+import { instanceIdOf, type SimulatedNode } from "./SimulatorNode.ts"
+import * as Promises from "./SimulatorPromises.ts"
 
 export interface Checks {
-  /** Everything that any node ever held committed, in order, and the machine's hash after each. */
+  /** Everything that any node ever held committed, in order, and the state hash of the first machine to apply each. */
   readonly committed: Array<LogEntry>
-  readonly hashes: Array<number>
+  readonly hashes: Array<string | undefined>
   /** The term of the leader that committed each: only leaders of later terms must have it. */
   readonly committedInTerms: Array<number>
   /** The latest committed configuration. */
@@ -24,15 +32,12 @@ export interface Checks {
   /** Per "instance/term", whom it voted for: across restarts, one vote a term. */
   readonly votes: Map<string, NodeId>
   readonly last: Map<NodeId, { readonly currentTerm: number; readonly commitIndex: number }>
-  /** Per read, what was committed when it began. */
-  readonly reads: Map<number, number>
+  readonly promises: Promises.Promises
   readonly counts: Counts
 }
 
 /** What happened: a run in which nothing does proves nothing. */
 export interface Counts {
-  reads: number
-  leaseReads: number
   changes: number
   transfers: number
   installs: number
@@ -48,21 +53,13 @@ export const make = (): Checks => ({
   written: new Map(),
   votes: new Map(),
   last: new Map(),
-  reads: new Map(),
-  counts: { reads: 0, leaseReads: 0, changes: 0, transfers: 0, installs: 0, compactions: 0 }
+  promises: Promises.make(),
+  counts: { changes: 0, transfers: 0, installs: 0, compactions: 0 }
 })
-
-export const fail = (message: string): never => {
-  throw new Error(message)
-}
 
 /** A restart may forget the commit index, never a term that the node acknowledged: votes and replies are checked for it. */
 export const started = (checks: Checks, node: SimulatedNode): void => {
   checks.last.set(node.id, { currentTerm: node.disk.hardState.currentTerm, commitIndex: 0 })
-}
-
-export const readBegins = (checks: Checks, readId: number): void => {
-  checks.reads.set(readId, checks.committed.length)
 }
 
 export const afterStep = (
@@ -71,7 +68,7 @@ export const afterStep = (
   node: SimulatedNode,
   output: Output
 ): void => {
-  const state = node.state
+  const state = node.life?.core
   invariant(state !== undefined, `${node.id} stepped while stopped`)
   const last = checks.last.get(node.id)
   if (last !== undefined && state.currentTerm < last.currentTerm) fail(`${node.id}: the term went back`)
@@ -88,37 +85,28 @@ export const afterStep = (
   if (output.compact !== undefined) checks.counts.compactions++
 }
 
-/** A read sees what was committed anywhere when it began. Under a lease that has ended meanwhile it is not answered. */
-export const readsServed = (
-  checks: Checks,
-  node: SimulatedNode,
-  served: { readonly reads: ReadonlyArray<ReadReady>; readonly nowMs: number }
-): void => {
-  for (const { leaseUntilMs, readId, readIndex } of served.reads) {
-    if (leaseUntilMs !== undefined && served.nowMs >= leaseUntilMs) continue
-    checks.counts.reads++
-    if (leaseUntilMs !== undefined) checks.counts.leaseReads++
-    if (readIndex < checks.reads.get(readId)!) fail(`${node.id}: read ${readId} misses what was committed before it`)
-  }
+/** State Machine Safety: whatever was applied or restored, machines at one index are equal, and so are their promises. */
+export const applied = (checks: Checks, { id, life }: SimulatedNode): void => {
+  if (life === undefined) return
+  const index = life.appliedIndex
+  const { applied: tables } = life.machine
+  if (index > checks.committed.length) fail(`${id}: applied entry ${index}, which is not committed`)
+  const hash = Tables.stateHash(tables)
+  checks.hashes[index] ??= hash
+  if (hash !== checks.hashes[index]) fail(`${id}: its machine differs at entry ${index}`)
+  const keyCount = checks.promises.keyCounts[index - 1] ?? 0
+  if (tables.sessions.size !== keyCount)
+    fail(`${id}: remembers ${tables.sessions.size} keys of ${keyCount} at ${index}`)
+  moneyIsConserved(id, tables)
 }
 
-/** State Machine Safety: whatever was applied or restored, machines at one index are equal. */
-export const applied = (checks: Checks, { applied, id }: SimulatedNode): void => {
-  if (applied.index > checks.committed.length) fail(`${id}: applied entry ${applied.index}, which is not committed`)
-  if (applied.hash !== checks.hashes[applied.index - 1]) fail(`${id}: its machine differs at entry ${applied.index}`)
-}
-
-/** FNV-1a over everything that an entry says, from the hash of all before it. */
-export const hashOf = (before: number, entry: LogEntry): number => {
-  let hash = before ^ 0x811c9dc5
-  const mix = (value: number) => {
-    hash = Math.imul(hash ^ value, 0x01000193)
+/** All accounts are opened at once, and nothing but transfers moves money between them. */
+const moneyIsConserved = (id: NodeId, tables: Tables.Tables): void => {
+  const rows = accounts.flatMap((account) => Tables.get(tables, "Account", account) ?? [])
+  const sum = rows.reduce((total, { data }) => total + Number(data.balance), 0)
+  if (sum !== rows.length * openingBalance || (rows.length > 0 && rows.length < accounts.length)) {
+    fail(`${id}: ${rows.length} accounts hold ${sum} at entry ${tables.index}`)
   }
-  mix(entry.index)
-  mix(entry.term)
-  mix(entry.type.length)
-  for (const byte of entry.payload) mix(byte)
-  return hash >>> 0
 }
 
 const logMatching = (checks: Checks, { log }: State, output: Output): void => {
@@ -174,7 +162,7 @@ const commitSafety = (
     const entry = entryAt(holders[0]!.disk, index)!
     checks.committed.push(entry)
     checks.committedInTerms.push(state.currentTerm)
-    checks.hashes.push(hashOf(checks.hashes.at(-1) ?? 0, entry))
+    Promises.committed(checks.promises, entry)
     configurationSafety(checks, entry)
   }
 }
@@ -198,7 +186,7 @@ const acknowledgedIsDurable = ({ disk, id }: SimulatedNode, message: Message): v
   if (isInstalled && !isHeld(disk, message.snapshotIndex)) fail(`${id} holds no snapshot at ${message.snapshotIndex}`)
 }
 
-const isHeld = (disk: Disk, index: number): boolean => index < disk.firstIndex + disk.entries.length
+const isHeld = (disk: Disk, index: number): boolean => index <= lastIndexOf(disk)
 
 const isSame = (a: LogEntry, b: LogEntry): boolean =>
   a.index === b.index &&

@@ -3,25 +3,39 @@ import * as Configuration from "../Raft/Configuration.ts"
 import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
 import type { Act } from "./SimulatorAct.ts"
+import { accounts, registers } from "./SimulatorModels.ts"
 import * as Node from "./SimulatorNode.ts"
 import { below, isChosen, pick, type Random } from "./SimulatorRandom.ts"
+import type { Request } from "./SimulatorRequest.ts"
 import type { Weather } from "./SimulatorSetup.ts"
 import { isStanding, nodeOf, type World } from "./SimulatorWorld.ts"
 
 /** The next acts; none, where what was drawn cannot happen now. */
 export const draw = (world: World, weather: Weather, random: Random): ReadonlyArray<Act> => {
-  const at = random() * (96 + 5 * weather.harm)
-  if (at < 45) return drawMessage(world, weather, random)
-  if (at < 65) return drawSync(pick(random, world.nodes), weather, random)
-  if (at < 75) return drawService(pick(random, world.nodes), random)
-  if (at < 87) return [drawTick(world, weather, random)]
-  if (at < 95) return [drawRequest(pick(random, world.nodes), random)]
-  if (at < 96) return drawOrder(world, random)
-  return drawHarm(world, weather, random)
+  const { chances } = weather
+  let at = random() * (75 + chances.tick + chances.request + chances.order + chances.harm + chances.mend)
+  const isDrawn = (chance: number): boolean => {
+    at -= chance
+    return at < 0
+  }
+  if (isDrawn(45)) return drawMessage(world, weather, random)
+  if (isDrawn(15)) return drawSync(pick(random, world.nodes), weather, random)
+  if (isDrawn(15)) return drawService(pick(random, world.nodes), random)
+  if (isDrawn(chances.tick)) return [drawTick(world, weather, random)]
+  if (isDrawn(chances.request)) return drawClient(world, random)
+  if (isDrawn(chances.order)) return drawOrder(world, random)
+  if (isDrawn(chances.harm)) return drawHarm(world, weather, random)
+  return drawMending(world, random)
+}
+
+/** Any node, or as often one that believes that it leads: there may be several. */
+const drawTarget = (world: World, random: Random): Node.SimulatedNode => {
+  const leaders = world.nodes.filter(({ life }) => life?.core.role._tag === "Leader")
+  return pick(random, leaders.length > 0 && isChosen(random, 0.5) ? leaders : world.nodes)
 }
 
 /** Any message under way: so they are reordered and delayed without bound; some are lost or arrive twice. */
-const drawMessage = (world: World, { reorderCount }: Weather, random: Random): ReadonlyArray<Act> => {
+const drawMessage = (world: World, { lossChance, reorderCount }: Weather, random: Random): ReadonlyArray<Act> => {
   const { network } = world
   const first = below(random, Math.min(network.length, reorderCount))
   const at = network.findIndex((each, index) => index >= first && !isStanding(world, nodeOf(world, each.to)))
@@ -34,31 +48,36 @@ const drawMessage = (world: World, { reorderCount }: Weather, random: Random): R
     if (each.from === from && each.to === to) position++
   }
   const chance = random()
-  return [{ _tag: chance > 0.97 ? "Drop" : chance > 0.03 ? "Deliver" : "Duplicate", from, to, position }]
+  const _tag = chance < lossChance ? "Drop" : chance < 2 * lossChance ? "Duplicate" : "Deliver"
+  return [{ _tag, from, to, position }]
 }
 
-const drawSync = (
-  { id, unsynced }: Node.SimulatedNode,
-  { isDiskLying }: Weather,
-  random: Random
-): ReadonlyArray<Act> => {
-  if (unsynced.length === 0) return []
+const drawSync = ({ id, life }: Node.SimulatedNode, { isDiskLying }: Weather, random: Random): ReadonlyArray<Act> => {
+  if (life === undefined || life.unsynced.length === 0) return []
   const isForgotten = isDiskLying && isChosen(random, 0.2)
-  return [{ _tag: "Sync", node: id, count: 1 + below(random, unsynced.length), isForgotten }]
+  return [{ _tag: "Sync", node: id, count: 1 + below(random, life.unsynced.length), isForgotten }]
 }
 
-/** Whatever waits on the node: a read of the log for a peer that lags, a snapshot on its way, the machine. */
-const drawService = (node: Node.SimulatedNode, random: Random): ReadonlyArray<Act> => {
-  const { chunks, id, reads, sending, tasks } = node
+/** Whatever waits on the node: requests, a read of the log for a peer that lags, a snapshot on its way, the machine. */
+const drawService = ({ id, life }: Node.SimulatedNode, random: Random): ReadonlyArray<Act> => {
+  if (life === undefined) return []
   const acts: Array<Act> = []
-  if (reads.length > 0) acts.push({ _tag: "ReadLog", node: id, count: 1 + below(random, 4) })
-  for (const to of sending.keys()) {
+  if (life.logReads.length > 0) acts.push({ _tag: "ReadLog", node: id, count: 1 + below(random, 4) })
+  for (const to of life.sending.keys()) {
     acts.push({ _tag: "SendSnapshot", node: id, to, isGivenUp: isChosen(random, 0.05) })
   }
-  if (chunks.length > 0) acts.push({ _tag: "StoreChunk", node: id, crashes: isChosen(random, 0.1) })
-  if (tasks.length > 0) acts.push({ _tag: "Apply", node: id })
-  return acts
+  if (life.chunks.length > 0) acts.push({ _tag: "StoreChunk", node: id, crashes: isChosen(random, 0.1) })
+  if (life.tasks.length > 0) acts.push({ _tag: "Apply", node: id })
+  if (isAsked(life)) acts.push({ _tag: "Turn", node: id })
+  if (acts.length === 0) return []
+  // In any order: mostly as it comes, sometimes one of them alone.
+  return isChosen(random, 0.7) ? acts : [pick(random, acts)]
 }
+
+/** Whether a turn of the shell would do anything. */
+const isAsked = ({ arrived, core, deciding, leasable, reads }: Node.Life): boolean =>
+  arrived.length + leasable.length + deciding.pending.length + reads.asked.length > 0 ||
+  [...reads.byId.values()].some(({ readIndex }) => readIndex !== undefined && readIndex <= core.lastApplied)
 
 const drawTick = (world: World, { missedTicks }: Weather, random: Random): Act => ({
   _tag: "Tick",
@@ -66,27 +85,59 @@ const drawTick = (world: World, { missedTicks }: Weather, random: Random): Act =
   missedBy: world.nodes.filter((_, at) => isChosen(random, missedTicks[at]!)).map(({ id }) => id)
 })
 
-const drawRequest = ({ id }: Node.SimulatedNode, random: Random): Act =>
-  isChosen(random, 0.6)
-    ? { _tag: "Propose", node: id, bytes: Array(1 + below(random, 10)).fill(below(random, 256)) }
-    : { _tag: "Read", node: id, mayLease: isChosen(random, 0.8) }
+/** A client that waits for nothing begins something; one that waits mostly goes on, or tries again or gives up. */
+const drawClient = (world: World, random: Random): ReadonlyArray<Act> => {
+  const client = below(random, world.clients.all.length)
+  const served = world.nodes.filter(({ life }) => life !== undefined && isServed(life))
+  // Mostly through a node that may succeed.
+  const { id: node } = served.length > 0 && isChosen(random, 0.5) ? pick(random, served) : drawTarget(world, random)
+  const { current } = world.clients.all[client]!
+  if (current === undefined) {
+    return [{ _tag: "Request", client, node, request: drawRequest(random), isKeyed: isChosen(random, 0.5) }]
+  }
+  if (isChosen(random, 0.9)) return []
+  const isKeyed = current.key !== undefined
+  return [isKeyed && isChosen(random, 0.8) ? { _tag: "Retry", client, node } : { _tag: "GiveUp", client }]
+}
+
+const isServed = ({ core: { role } }: Node.Life): boolean =>
+  role._tag === "Leader" || (role._tag === "Follower" && role.leader !== undefined)
+
+const drawRequest = (random: Random): Request => {
+  const at = random() * 100
+  const key = pick(random, registers)
+  if (at < 40) return { _tag: "Read", key: pick(random, [...registers, ...accounts]), mayLease: isChosen(random, 0.6) }
+  if (at < 50) return { _tag: "Create", key }
+  if (at < 54) return { _tag: "Write", key }
+  if (at < 70) return { _tag: "CompareAndSet", key }
+  if (at < 75) return { _tag: "Delete", key }
+  if (at < 79) return { _tag: "Append" }
+  if (at < 82) return { _tag: "Open" }
+  if (at < 85) return { _tag: "Reuse" }
+  const from = pick(random, accounts)
+  const to = pick(
+    random,
+    accounts.filter((account) => account !== from)
+  )
+  return { _tag: "Transfer", from, to, amount: 1 + below(random, 50) }
+}
 
 /** What an operator asks for, sensibly or not. */
 const drawOrder = (world: World, random: Random): ReadonlyArray<Act> => {
   const at = random() * 100
-  const { id } = pick(random, world.nodes)
-  if (at < 45) return [{ _tag: "TakeSnapshot", node: id, crashes: isChosen(random, 0.05) }]
-  if (at < 75) return drawChange(world, random)
-  if (at < 90)
+  const { id } = drawTarget(world, random)
+  if (at < 40) return [{ _tag: "TakeSnapshot", node: id, crashes: isChosen(random, 0.05) }]
+  if (at < 60) return drawChange(world, random)
+  if (at < 85)
     return [{ _tag: "Transfer", node: id, to: isChosen(random, 0.5) ? undefined : pick(random, world.nodes).id }]
   return [{ _tag: "Replace", node: id }]
 }
 
 const drawChange = (world: World, random: Random): ReadonlyArray<Act> => {
-  const leaders = world.nodes.filter(({ state }) => state?.role._tag === "Leader")
+  const leaders = world.nodes.filter(({ life }) => life?.core.role._tag === "Leader")
   if (leaders.length === 0) return []
   const leader = pick(random, leaders)
-  return [{ _tag: "Change", node: leader.id, change: changeOf(world, leader.state!.configuration, random) }]
+  return [{ _tag: "Change", node: leader.id, change: changeOf(world, leader.life!.core.configuration, random) }]
 }
 
 const changeOf = (world: World, configuration: Configuration.Configuration, random: Random): MembershipChange => {
@@ -104,30 +155,42 @@ const changeOf = (world: World, configuration: Configuration.Configuration, rand
   return { _tag: "ReplaceVoters", voters: members.filter(isKept) }
 }
 
-const drawHarm = (world: World, { pauseMaxMs }: Weather, random: Random): ReadonlyArray<Act> => {
-  const at = random() * 100
-  const node = pick(random, world.nodes)
-  if (at < 20) return drawCuts(world, node, random)
-  if (at < 40) return [{ _tag: "Mend" }]
-  if (at < 50) return [{ _tag: "Crash", node: node.id, keptCount: below(random, node.unsynced.length + 1) }]
-  if (at < 80) return startAll(world, random)
-  if (at < 88) return [{ _tag: "Pause", node: node.id, forMs: random() * pauseMaxMs }]
-  if (at < 93) return [{ _tag: "StallDisk", node: node.id }]
-  if (at < 98) return [{ _tag: "LosePeer", node: node.id, peer: pick(random, world.nodes).id }]
-  return [{ _tag: "ShutDown", node: node.id }]
+const drawHarm = (world: World, { harms, pauseMaxMs }: Weather, random: Random): ReadonlyArray<Act> => {
+  const node = drawTarget(world, random)
+  const { id, life } = node
+  switch (pick(random, harms)) {
+    case "cut":
+      return drawCuts(world, node, random)
+    case "crash":
+      return [{ _tag: "Crash", node: id, keptCount: below(random, (life?.unsynced.length ?? 0) + 1) }]
+    case "pause":
+      return [{ _tag: "Pause", node: id, forMs: Math.round(random() * pauseMaxMs) }]
+    case "jumpClock":
+      return [{ _tag: "JumpClock", node: id, byMs: Math.round((random() - 0.5) * 60 * 3_600_000) }]
+    case "stallDisk":
+      return [{ _tag: "StallDisk", node: id }]
+    case "losePeer":
+      return [{ _tag: "LosePeer", node: id, peer: pick(random, world.nodes).id }]
+    case "shutDown":
+      return [{ _tag: "ShutDown", node: id }]
+  }
 }
 
 /** Parts a node from most others, both ways or one way. */
 const drawCuts = (world: World, { id }: Node.SimulatedNode, random: Random): ReadonlyArray<Act> => {
-  const isWhole = isChosen(random, 0.5)
+  const [isWhole, isOutward] = [isChosen(random, 0.5), isChosen(random, 0.5)]
   return world.nodes.flatMap((other): ReadonlyArray<Act> => {
-    if (other.id === id || isChosen(random, 0.3)) return []
+    if (other.id === id || isChosen(random, 0.2)) return []
     const away: Act = { _tag: "Cut", from: id, to: other.id }
-    return isWhole ? [away, { _tag: "Cut", from: other.id, to: id }] : [away]
+    const back: Act = { _tag: "Cut", from: other.id, to: id }
+    return isWhole ? [away, back] : isOutward ? [away] : [back]
   })
 }
 
-export const startAll = (world: World, random: Random): ReadonlyArray<Act> =>
-  world.nodes
-    .filter(({ state }) => state === undefined)
-    .map(({ id }) => ({ _tag: "Start", node: id, isFromOldest: isChosen(random, 0.3) }))
+/** Links are whole again, or a node that is stopped starts. */
+const drawMending = (world: World, random: Random): ReadonlyArray<Act> => {
+  const stopped = world.nodes.filter(({ life }) => life === undefined)
+  if (world.cut.size > 0 && (stopped.length === 0 || isChosen(random, 0.5))) return [{ _tag: "Mend" }]
+  if (stopped.length === 0) return []
+  return [{ _tag: "Start", node: pick(random, stopped).id, isFromOldest: isChosen(random, 0.3) }]
+}

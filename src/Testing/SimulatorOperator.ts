@@ -1,5 +1,6 @@
 /** Who runs a simulated cluster, where there is more to it than one input: replacing a machine that lost its disk. */
 import * as Configuration from "../Raft/Configuration.ts"
+import * as Disk from "./SimulatorDisk.ts"
 import * as Node from "./SimulatorNode.ts"
 import type { World } from "./SimulatorWorld.ts"
 
@@ -11,9 +12,9 @@ import type { World } from "./SimulatorWorld.ts"
 export const replace = (world: World, node: Node.SimulatedNode): boolean => {
   const { committed, configuration } = world.checks
   if (configuration === undefined || Configuration.isMember(configuration, node.id)) return false
-  const held = world.nodes.flatMap(({ disk, state, unsynced }) => [
-    ...Node.configurationsOf([...disk.entries, ...unsynced.flatMap(({ entries }) => entries)]),
-    ...(state?.configurations ?? [])
+  const held = world.nodes.flatMap(({ disk, life }) => [
+    ...Disk.configurationsOf([...disk.entries, ...(life?.unsynced ?? []).flatMap(({ entries }) => entries)]),
+    ...(life?.core.configurations ?? [])
   ])
   const isNamed = held.some((at) => at.index > committed.length && Configuration.isMember(at.configuration, node.id))
   if (isNamed) return false

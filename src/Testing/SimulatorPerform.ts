@@ -1,12 +1,26 @@
 /** Does one act of a simulated run to its cluster. It draws nothing: the same acts on the same cluster come to the same. */
+import * as Deciding from "../Raft/Deciding.ts"
 import { mayTake } from "../Raft/Instances.ts"
-import type { Envelope, NodeId } from "../Raft/Message.ts"
+import type { NodeId } from "../Raft/Message.ts"
 import type { Act } from "./SimulatorAct.ts"
 import * as Checks from "./SimulatorChecks.ts"
+import * as Clients from "./SimulatorClients.ts"
+import * as Disk from "./SimulatorDisk.ts"
 import * as Node from "./SimulatorNode.ts"
 import { replace } from "./SimulatorOperator.ts"
 import * as Shell from "./SimulatorShell.ts"
-import { feed, isIdle, isStanding, nodeOf, type World } from "./SimulatorWorld.ts"
+import * as Snapshots from "./SimulatorSnapshots.ts"
+import {
+  awake,
+  clockOf,
+  type Forwarded,
+  feed,
+  isStanding,
+  nodeOf,
+  type Packet,
+  send,
+  type World
+} from "./SimulatorWorld.ts"
 
 /** Real time between two looks at the clocks. */
 const tickMs = 20
@@ -17,7 +31,7 @@ export const perform = (world: World, act: Act): void => {
       deliver(world, take(world, act))
       return
     case "Duplicate":
-      deliver(world, world.network[positionOf(world, act)])
+      duplicate(world, act)
       return
     case "Drop":
       take(world, act)
@@ -35,19 +49,25 @@ export const perform = (world: World, act: Act): void => {
       Shell.readLog(world, nodeOf(world, act.node), act.count)
       return
     case "SendSnapshot":
-      Shell.sendSnapshot(world, nodeOf(world, act.node), act)
+      Snapshots.sendNext(world, nodeOf(world, act.node), act)
       return
     case "StoreChunk":
-      Shell.storeChunk(world, nodeOf(world, act.node), act.crashes)
+      Snapshots.storeChunk(world, nodeOf(world, act.node), act.crashes)
       return
     case "TakeSnapshot":
-      Shell.takeSnapshot(world, nodeOf(world, act.node), act.crashes)
+      Snapshots.take(world, nodeOf(world, act.node), act.crashes)
       return
-    case "Propose":
-      propose(world, nodeOf(world, act.node), act.bytes)
+    case "Turn":
+      Shell.turn(world, nodeOf(world, act.node))
       return
-    case "Read":
-      read(world, nodeOf(world, act.node), act.mayLease)
+    case "Request":
+      Clients.begin(world, clientOf(world, act.client), nodeOf(world, act.node), act)
+      return
+    case "Retry":
+      Clients.retry(world, clientOf(world, act.client), nodeOf(world, act.node))
+      return
+    case "GiveUp":
+      Clients.giveUp(world, clientOf(world, act.client))
       return
     case "Cut":
       world.cut.add(`${act.from}>${act.to}`)
@@ -61,8 +81,13 @@ export const perform = (world: World, act: Act): void => {
     case "Start":
       start(world, nodeOf(world, act.node), act.isFromOldest)
       return
-    case "Pause":
-      nodeOf(world, act.node).pausedUntilMs = world.nowMs + act.forMs
+    case "Pause": {
+      const { life } = nodeOf(world, act.node)
+      if (life !== undefined) life.pausedUntilMs = world.nowMs + act.forMs
+      return
+    }
+    case "JumpClock":
+      nodeOf(world, act.node).wallOffsetMs += act.byMs
       return
     case "StallDisk":
       feed(world, nodeOf(world, act.node), { _tag: "DiskStalled" })
@@ -74,7 +99,7 @@ export const perform = (world: World, act: Act): void => {
       feed(world, nodeOf(world, act.node), { _tag: "ShutDown" })
       return
     case "Change": {
-      const requestId = world.nextRequestId++
+      const requestId = world.nextNumber++
       const output = feed(world, nodeOf(world, act.node), { _tag: "ChangeMembership", requestId, change: act.change })
       if (output?.membership?._tag === "Accepted") world.checks.counts.changes++
       return
@@ -103,61 +128,75 @@ const positionOf = (world: World, { from, position, to }: OnLink): number => {
   return world.network.findIndex((each) => each.from === from && each.to === to && left-- === 0)
 }
 
-const take = (world: World, link: OnLink): Envelope | undefined => {
+/** Cores are told twice; what a client says once over a stream is not said twice. */
+const duplicate = (world: World, link: OnLink): void => {
+  const packet = world.network[positionOf(world, link)]
+  const isCores = packet !== undefined && packet.message._tag !== "Forward" && packet.message._tag !== "ForwardReply"
+  deliver(world, isCores ? packet : take(world, link))
+}
+
+const take = (world: World, link: OnLink): Packet | undefined => {
   const at = positionOf(world, link)
   return at < 0 ? undefined : world.network.splice(at, 1)[0]
 }
 
 /** What is for a process that stands still waits until it goes on. */
-const deliver = (world: World, envelope: Envelope | undefined): void => {
-  if (envelope === undefined || world.cut.has(`${envelope.from}>${envelope.to}`)) return
-  const [sender, node] = [nodeOf(world, envelope.from), nodeOf(world, envelope.to)]
-  if (node.state === undefined) return
+const deliver = (world: World, packet: Packet | undefined): void => {
+  if (packet === undefined || world.cut.has(`${packet.from}>${packet.to}`)) return
+  const { message } = packet
+  const [sender, node] = [nodeOf(world, packet.from), nodeOf(world, packet.to)]
+  const { life } = node
+  if (life === undefined) return
   if (isStanding(world, node)) {
-    world.network.push(envelope)
+    world.network.push(packet)
+    return
+  }
+  if (message._tag === "Forward" || message._tag === "ForwardReply") {
+    deliverForwarded(world, life, packet, message)
     return
   }
   const peer = { id: sender.id, instanceId: Node.instanceIdOf(sender) }
-  if (!mayTake(node.state.configuration, peer, envelope.message)) return
-  feed(world, node, { _tag: "Receive", from: sender.id, message: envelope.message })
+  if (!mayTake(life.core.configuration, peer, message)) return
+  feed(world, node, { _tag: "Receive", from: sender.id, message })
+}
+
+/** A follower's client is served by the leader as its own are, and told by the follower. */
+const deliverForwarded = (world: World, life: Node.Life, { from, to }: Packet, message: Forwarded): void => {
+  const { requestId } = message
+  if (message._tag === "Forward") {
+    Deciding.submit(life.deciding, message.command, (exit) => {
+      send(world, { from: to, to: from, message: { _tag: "ForwardReply", requestId, exit } })
+    })
+    return
+  }
+  const settle = life.forwarded.get(requestId)
+  life.forwarded.delete(requestId)
+  settle?.(message.exit)
 }
 
 const tick = (world: World, { missedBy, random }: Extract<Act, { readonly _tag: "Tick" }>): void => {
   world.nowMs += tickMs
   // What waited while a process stood still comes before its next look at the clock.
-  for (const node of world.nodes) if (!isIdle(world, node)) readWaiting(world, node, true)
+  for (const node of world.nodes) if ((awake(world, node)?.arrived.length ?? 0) > 0) Shell.turn(world, node)
   for (const [at, node] of world.nodes.entries()) {
-    if (isIdle(world, node) || missedBy.includes(node.id)) continue
+    if (awake(world, node) === undefined || missedBy.includes(node.id)) continue
     // Far apart for neighbours, and the same whenever this act is done.
-    feed(world, node, { _tag: "Tick", nowMs: world.nowMs, random: (random + at * 0.618) % 1 })
+    feed(world, node, { _tag: "Tick", nowMs: clockOf(world, node), random: (random + at * 0.618) % 1 })
   }
-}
-
-/** Asked of a client. It must see whatever was committed anywhere when it began. */
-const read = (world: World, node: Node.SimulatedNode, mayLease: boolean): void => {
-  if (node.state === undefined) return
-  const readId = world.nextRequestId++
-  Checks.readBegins(world.checks, readId)
-  node.waitingReads.push(readId)
-  if (!isIdle(world, node)) readWaiting(world, node, mayLease)
-}
-
-const readWaiting = (world: World, node: Node.SimulatedNode, mayLease: boolean): void => {
-  const readIds = node.waitingReads.splice(0)
-  if (readIds.length > 0) feed(world, node, { _tag: "Read", readIds, mayLease })
-}
-
-const propose = (world: World, node: Node.SimulatedNode, bytes: ReadonlyArray<number>): void => {
-  if (node.state === undefined || isIdle(world, node)) return
-  const { currentTerm, log } = node.state
-  const entries = [{ type: "transaction" as const, payload: Uint8Array.from(bytes) }]
-  feed(world, node, { _tag: "Propose", term: currentTerm, lastIndex: log.lastIndex, entries })
 }
 
 /** Starts a node that is stopped. */
 const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): void => {
-  if (node.state !== undefined) return
-  const snapshots = Node.usableSnapshots(node.disk)
-  Node.start(node, world.config, isFromOldest ? snapshots[0] : snapshots.at(-1))
+  if (node.life !== undefined) return
+  const snapshots = Disk.usableSnapshots(node.disk)
+  Node.start(node, {
+    config: world.config,
+    snapshot: isFromOldest ? snapshots[0] : snapshots.at(-1),
+    newId: () => `n${world.nextNumber++}`,
+    monotonicMs: () => Math.floor(clockOf(world, node))
+  })
   Checks.started(world.checks, node)
+  Checks.applied(world.checks, node)
 }
+
+const clientOf = (world: World, at: number): Clients.Client => world.clients.all[at]!

@@ -3,6 +3,7 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { encodeConfiguration } from "../Raft/ConfigurationCodec.ts"
 import { defaults, type RaftConfig } from "../Raft/RaftConfig.ts"
 import * as Checks from "./SimulatorChecks.ts"
+import * as Clients from "./SimulatorClients.ts"
 import * as Node from "./SimulatorNode.ts"
 import * as Random from "./SimulatorRandom.ts"
 import type { World } from "./SimulatorWorld.ts"
@@ -16,12 +17,23 @@ export interface Options {
   readonly isDiskLying?: boolean
 }
 
-/** How rough a run is. */
+export type Harm = "cut" | "crash" | "pause" | "jumpClock" | "stallDisk" | "losePeer" | "shutDown"
+
+/** What happens to a cluster, and how often: of about a hundred acts. */
 export interface Weather {
+  readonly chances: {
+    readonly tick: number
+    readonly request: number
+    readonly order: number
+    readonly harm: number
+    readonly mend: number
+  }
+  /** What harm is done at all. */
+  readonly harms: ReadonlyArray<Harm>
+  /** Of a message to be lost, and to arrive twice. */
+  readonly lossChance: number
   /** The first that many messages under way are as likely to arrive next. */
   readonly reorderCount: number
-  /** How often links are cut, nodes crash and ticks outrun messages. */
-  readonly harm: number
   readonly pauseMaxMs: number
   /** The share of ticks that each node misses: clocks drift apart, and a slow leader is deposed unawares. */
   readonly missedTicks: ReadonlyArray<number>
@@ -30,42 +42,72 @@ export interface Weather {
 
 const config: RaftConfig = {
   ...defaults,
-  appendBatchBytes: 16,
   inflightMessagesCount: 4,
-  inflightBytes: 64,
-  cacheBytes: 24,
-  uncommittedBytes: 256
+  inflightBytes: 2_000,
+  cacheBytes: 1_200,
+  uncommittedBytes: 6_000
 }
+
+const clientsCount = 6
 
 export const make = (options: Options): { readonly world: World; readonly weather: Weather } => {
   const { nodeCount } = options
   const random = Random.make(options.seed)
   const standbyCount = Random.below(random, 3)
-  // One in four is a healthy cluster with good clocks, where only the rare harm is done: leases live long there.
-  const isSteady = Random.isChosen(random, 0.25)
   const ids = Array.from({ length: nodeCount + standbyCount }, (_, at) => `${at + 1}`)
   const voters = ids.slice(0, nodeCount).map((id) => ({ id, address: id, instanceId: `${id}.0` }))
   const payload = encodeConfiguration({ voters, learners: [] })
   const first: LogEntry = { index: 1, term: 1, type: "configuration", payload }
   const logRetainedCount = Random.pick(random, [0, 3, 20, Number.POSITIVE_INFINITY])
-  const isLeased = isSteady || Random.isChosen(random, 0.5)
+  const appendBatchBytes = Random.pick(random, [1, 600])
+  const isDrifting = Random.isChosen(random, 0.5)
+  const isLeased = Random.isChosen(random, 0.5)
   return {
     world: {
-      config: { ...config, logRetainedCount, ...(isLeased ? { readLease: { driftBoundMs: 0 } } : {}) },
-      nodes: ids.map((id, at) => Node.make({ id, entries: at < nodeCount ? [first] : [] })),
+      config: {
+        ...config,
+        appendBatchBytes,
+        logRetainedCount,
+        ...(isLeased ? { readLease: isDrifting ? {} : { driftBoundMs: 0 } } : {})
+      },
+      nodes: ids.map((id, at) => {
+        const clockRate = isDrifting ? 0.92 + random() * 0.16 : 1
+        return Node.make({ id, clockRate, wallOffsetMs: 0, entries: at < nodeCount ? [first] : [] })
+      }),
+      clients: Clients.make(clientsCount),
       checks: Checks.make(),
       network: [],
       cut: new Set(),
       nowMs: 0,
-      nextRequestId: 1,
+      nextNumber: 1,
       trace: 0
     },
-    weather: {
-      reorderCount: isSteady ? 1 : 2 ** Random.below(random, 10),
-      harm: isSteady ? 0.2 : random() * 3,
-      pauseMaxMs: isSteady ? 3000 : 500,
-      missedTicks: ids.map(() => (isSteady ? 0 : random() ** 2 * 0.97)),
-      isDiskLying: options.isDiskLying === true
-    }
+    weather: drawWeather(random, options, ids.length)
+  }
+}
+
+const harms: ReadonlyArray<Harm> = ["cut", "crash", "pause", "jumpClock", "stallDisk", "losePeer", "shutDown"]
+
+/** One in four is fair: good clocks and links, where now and then a process stands still; leases live long there. */
+const drawWeather = (random: Random.Random, options: Options, nodesCount: number): Weather => {
+  const isFair = Random.isChosen(random, 0.25)
+  const drawn = harms.filter(() => Random.isChosen(random, 0.6))
+  // As many messages arrive between two ticks as are sent in a beat, or far more, or too few.
+  const tick = (40 / nodesCount) * 2 ** (random() * 3 - 1.5)
+  return {
+    chances: {
+      tick,
+      request: 4 + random() * 8,
+      order: random() < 0.5 ? 0.3 : 2,
+      // An outage lasts for some elections.
+      harm: tick * (isFair ? 0.02 : random() * 0.15),
+      mend: tick * (0.06 + random() * 0.3)
+    },
+    harms: isFair || drawn.length === 0 ? ["pause", "losePeer"] : drawn,
+    lossChance: isFair || random() < 0.3 ? 0 : 0.03,
+    reorderCount: isFair ? 1 : 2 ** Random.below(random, 8),
+    pauseMaxMs: isFair ? 3_000 : 1_500,
+    missedTicks: Array.from({ length: nodesCount }, () => (isFair || random() < 0.5 ? 0 : random() ** 2 * 0.97)),
+    isDiskLying: options.isDiskLying === true
   }
 }

@@ -1,22 +1,42 @@
 /** What a simulated cluster consists of, and one input of one node, with all that follows from it. Not what happens when (SimulatorDraw.ts). */
+import type { Command } from "../Machine/Command.ts"
+import * as Deciding from "../Raft/Deciding.ts"
 import type { Input } from "../Raft/Input.ts"
-import type { Envelope, NodeId } from "../Raft/Message.ts"
+import type { Message, NodeId } from "../Raft/Message.ts"
 import type { Output } from "../Raft/Output.ts"
 import type { RaftConfig } from "../Raft/RaftConfig.ts"
 import { step } from "../Raft/step.ts"
+import * as WaitingReads from "../Raft/WaitingReads.ts"
 import * as Checks from "./SimulatorChecks.ts"
-import * as Node from "./SimulatorNode.ts"
+import type { Clients } from "./SimulatorClients.ts"
+import * as Disk from "./SimulatorDisk.ts"
+import { fail } from "./SimulatorFailure.ts"
+import type * as Node from "./SimulatorNode.ts"
+import { noQuorum } from "./SimulatorOutcome.ts"
+
+/** A client's command on its way from the node that it asked to the leader, and the answer on its way back. */
+export type Forwarded =
+  | { readonly _tag: "Forward"; readonly requestId: number; readonly command: Command }
+  | { readonly _tag: "ForwardReply"; readonly requestId: number; readonly exit: Parameters<Node.Settle>[0] }
+
+export interface Packet {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly message: Message | Forwarded
+}
 
 export interface World {
   readonly config: RaftConfig
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
+  readonly clients: Clients
   readonly checks: Checks.Checks
-  network: Array<Envelope>
+  network: Array<Packet>
   /** One-way links that lose everything, as "from>to". */
   readonly cut: Set<string>
   /** The real time, which no node's credited time runs ahead of. */
   nowMs: number
-  nextRequestId: number
+  /** For requests, records and whatever else needs a number of its own. */
+  nextNumber: number
   /** A hash of everything that the cores did, in order: equal for equal runs. */
   trace: number
 }
@@ -25,50 +45,63 @@ const networkMaxCount = 2000
 
 export const nodeOf = (world: World, id: NodeId): Node.SimulatedNode => world.nodes.find((node) => node.id === id)!
 
+/** A node's monotonic clock. */
+export const clockOf = (world: World, node: Node.SimulatedNode): number => world.nowMs * node.clockRate
+
+/** Steps the core of a node that runs. */
 export const feed = (world: World, node: Node.SimulatedNode, input: Input): Output | undefined => {
-  const { state } = node
-  if (state === undefined) return undefined
-  const output = step(state, input)
-  if (output.write !== undefined) node.unsynced.push(output.write)
-  if (output.restore !== undefined) node.tasks = [{ _tag: "Restore", mark: output.restore }]
-  if (output.apply !== undefined) node.tasks.push({ _tag: "Apply", ...output.apply })
-  if (output.compact !== undefined) Node.compact(node.disk, output.compact.throughIndex)
-  node.reads.push(...output.readLog)
-  if (output.snapshotChunk !== undefined) node.chunks.push(output.snapshotChunk)
-  if (state.role._tag !== "Leader") node.sending.clear()
-  for (const { atLeastIndex, peer } of output.needsSnapshot) {
-    const snapshot = node.disk.snapshots.at(-1)
-    if (snapshot === undefined || snapshot.index < atLeastIndex) Checks.fail(`${node.id}: no snapshot for ${peer}`)
-    else node.sending.set(peer, { snapshot, offset: 0, isDone: false })
+  const { disk, life } = node
+  if (life === undefined) return undefined
+  const { core } = life
+  const output = step(core, input)
+  if (output.write !== undefined) life.unsynced.push(output.write)
+  if (output.restore !== undefined) life.tasks = [{ _tag: "Restore", mark: output.restore }]
+  if (output.apply !== undefined) life.tasks.push({ _tag: "Apply", ...output.apply })
+  if (output.compact !== undefined) Disk.compact(disk, output.compact.throughIndex)
+  life.logReads.push(...output.readLog)
+  if (output.snapshotChunk !== undefined) life.chunks.push(output.snapshotChunk)
+  moveSnapshots(node, life, output)
+  for (const ready of output.readsReady) {
+    if (ready.leaseUntilMs !== undefined) life.leases.set(ready.readId, ready.leaseUntilMs)
+    WaitingReads.ready(life.reads, ready)
   }
-  if (output.snapshotReply !== undefined) {
-    const { message, peer } = output.snapshotReply
-    const sending = node.sending.get(peer)
-    if (sending?.snapshot.index === message.snapshotIndex) {
-      sending.offset = message.receivedBytes
-      sending.isDone ||= message.installed
-    }
-  }
-  for (const envelope of output.messages) send(world, envelope)
-  noteTrace(world, [Number(node.id), state.currentTerm, state.commitIndex, state.log.lastIndex, output.messages.length])
+  if (output.roleChanged !== undefined && output.roleChanged.role !== "leader") Deciding.leadershipLost(life.deciding)
+  for (const packet of output.messages) send(world, packet)
+  noteTrace(world, [Number(node.id), core.currentTerm, core.commitIndex, core.log.lastIndex, output.messages.length])
   Checks.afterStep(world.checks, world.nodes, node, output)
-  Checks.readsServed(world.checks, node, { reads: output.readsReady, nowMs: world.nowMs })
+  for (const readId of output.readsRefused) WaitingReads.refuse(life.reads, readId, noQuorum)
   return output
 }
 
+/** What the core says of snapshots that this node sends. */
+const moveSnapshots = ({ disk, id }: Node.SimulatedNode, life: Node.Life, output: Output): void => {
+  if (life.core.role._tag !== "Leader") life.sending.clear()
+  for (const { atLeastIndex, peer } of output.needsSnapshot) {
+    const snapshot = disk.snapshots.at(-1)
+    if (snapshot === undefined || snapshot.index < atLeastIndex) fail(`${id}: no snapshot for ${peer}`)
+    else life.sending.set(peer, { snapshot, offset: 0, isDone: false })
+  }
+  if (output.snapshotReply === undefined) return
+  const { message, peer } = output.snapshotReply
+  const sending = life.sending.get(peer)
+  if (sending?.snapshot.index !== message.snapshotIndex) return
+  sending.offset = message.receivedBytes
+  sending.isDone ||= message.installed
+}
+
 /** A bounded network: what overflows is lost, as it may be. */
-export const send = (world: World, envelope: Envelope): void => {
-  world.network.push(envelope)
+export const send = (world: World, packet: Packet): void => {
+  world.network.push(packet)
   if (world.network.length > networkMaxCount) world.network.shift()
 }
 
 /** Whether the process stands still: its sockets take what comes, and nothing happens to it. */
-export const isStanding = (world: World, node: Node.SimulatedNode): boolean =>
-  node.state !== undefined && world.nowMs < node.pausedUntilMs
+export const isStanding = (world: World, { life }: Node.SimulatedNode): boolean =>
+  life !== undefined && world.nowMs < life.pausedUntilMs
 
-/** Whether nothing happens on the node now: it is stopped, or stands still. */
-export const isIdle = (world: World, node: Node.SimulatedNode): boolean =>
-  node.state === undefined || isStanding(world, node)
+/** The life of a node to which things happen: it has not stopped, and does not stand still. */
+export const awake = (world: World, node: Node.SimulatedNode): Node.Life | undefined =>
+  isStanding(world, node) ? undefined : node.life
 
 const noteTrace = (world: World, values: ReadonlyArray<number>): void => {
   for (const value of values) world.trace = Math.imul(world.trace ^ value, 0x01000193) >>> 0

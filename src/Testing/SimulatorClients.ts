@@ -1,0 +1,279 @@
+/**
+ * The clients of a simulated cluster. Each does one thing at a time, through any node, again with the same key while
+ * nobody knows what became of it, and writes down what it did and was told. What of it must hold is SimulatorPromises.ts
+ * and, over the history of all of them, the project's own judge of linearizability.
+ */
+import { Exit } from "effect"
+import type { CommandResult } from "../Machine/CommandResult.ts"
+import * as Tables from "../Machine/Tables.ts"
+import * as Deciding from "../Raft/Deciding.ts"
+import { NotDone } from "../Raft/Outcome.ts"
+import * as WaitingReads from "../Raft/WaitingReads.ts"
+import type { Event } from "./History.ts"
+import { fail } from "./SimulatorFailure.ts"
+import { modelOf } from "./SimulatorModels.ts"
+import type { Life, Settle, SimulatedNode } from "./SimulatorNode.ts"
+import { errorOf, noQuorum } from "./SimulatorOutcome.ts"
+import * as Promises from "./SimulatorPromises.ts"
+import {
+  answerOf,
+  commandOf,
+  type Invocation,
+  invocationsOf,
+  type Request,
+  readOf,
+  type Seen
+} from "./SimulatorRequest.ts"
+import { awake, clockOf, send, type World } from "./SimulatorWorld.ts"
+
+/** What a client waits for. */
+interface Current {
+  readonly request: Request
+  readonly tag: string
+  readonly key: string | undefined
+  readonly invocations: ReadonlyArray<Invocation & { readonly process: number }>
+  /** What was committed anywhere when it began: a read must see it. */
+  readonly beganAtCount: number
+  attemptsCount: number
+  /** An attempt may be done: whatever is said of others, no one knows. */
+  isUnknown: boolean
+  /** The attempt under way; how to call it off on its node, and whether it is then certain that it is not done. */
+  attempt: { readonly name: string; readonly callOff: () => boolean } | undefined
+}
+
+export interface Client {
+  readonly seen: Map<string, Seen>
+  current: Current | undefined
+  /** The last key with which something was answered. */
+  usedKey: string | undefined
+}
+
+export interface Clients {
+  readonly all: ReadonlyArray<Client>
+  readonly history: Array<Event>
+  nextProcess: number
+  readonly counts: Counts
+}
+
+export interface Counts {
+  reads: number
+  leaseReads: number
+  retries: number
+  unknown: number
+}
+
+export const make = (count: number): Clients => ({
+  all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, usedKey: undefined })),
+  history: [],
+  nextProcess: 0,
+  counts: { reads: 0, leaseReads: 0, retries: 0, unknown: 0 }
+})
+
+/** A client begins something through a node; unless it waits for something else. */
+export const begin = (
+  world: World,
+  client: Client,
+  node: SimulatedNode,
+  { isKeyed, request }: { readonly request: Request; readonly isKeyed: boolean }
+): void => {
+  if (client.current !== undefined || node.life === undefined) return
+  if (request._tag === "Reuse" && client.usedKey === undefined) return
+  const tag = `w${world.nextNumber++}`
+  const key = request._tag === "Reuse" ? client.usedKey : isKeyed && request._tag !== "Read" ? tag : undefined
+  const invocations = invocationsOf(request, client.seen, tag).map((each) => {
+    return { ...each, process: world.clients.nextProcess++ }
+  })
+  for (const { key: record, op, process, value } of invocations) {
+    world.clients.history.push({ type: "invoke", process, timeMs: world.nowMs, key: record, op, value })
+  }
+  const beganAtCount = world.checks.committed.length
+  client.current = {
+    request,
+    tag,
+    key,
+    invocations,
+    beganAtCount,
+    attemptsCount: 0,
+    isUnknown: false,
+    attempt: undefined
+  }
+  attempt(world, client, client.current, node)
+}
+
+/** A client that does not know what became of its request sends it again, with the same key; the copy before may come later. */
+export const retry = (world: World, client: Client, node: SimulatedNode): void => {
+  const { current } = client
+  if (current === undefined || current.key === undefined || node.life === undefined) return
+  // It no longer listens to the attempt before, which goes on.
+  current.isUnknown = true
+  world.clients.counts.retries++
+  attempt(world, client, current, node)
+}
+
+/** A client waits no longer. */
+export const giveUp = (world: World, client: Client): void => {
+  const { current } = client
+  if (current === undefined) return
+  const isCertain = current.attempt?.callOff() === true
+  if (isCertain && current.attempt !== undefined && current.request._tag !== "Read") {
+    Promises.refused(world.checks.promises, askedOf(current), current.attempt.name)
+  }
+  end(world, client, current, isCertain || current.attempt === undefined ? "refused" : "unknown")
+}
+
+/** One copy of a request. */
+interface Attempt {
+  readonly client: Client
+  readonly current: Current
+  readonly name: string
+}
+
+/** What arrives at a process that stands still waits until it goes on. */
+const attempt = (world: World, client: Client, current: Current, node: SimulatedNode): void => {
+  const { life } = node
+  if (life === undefined) return
+  const name = `${current.tag}.${++current.attemptsCount}`
+  Promises.sent(world.checks.promises, askedOf(current), name)
+  let isCalledOff = false
+  let callOff = (): boolean => true
+  current.attempt = {
+    name,
+    callOff: () => {
+      isCalledOff = true
+      return callOff()
+    }
+  }
+  const arrive = (): void => {
+    if (isCalledOff) return
+    callOff =
+      current.request._tag === "Read"
+        ? read(world, client, current, node, life)
+        : write(world, { client, current, name }, node, life)
+  }
+  if (awake(world, node) === undefined) life.arrived.push(arrive)
+  else arrive()
+}
+
+/** As the shell reads: at a read index, and under a lease only if it still holds once it was read (C7). */
+const read = (world: World, client: Client, current: Current, node: SimulatedNode, life: Life): (() => boolean) => {
+  const { request } = current
+  if (request._tag !== "Read") return () => true
+  const settle = (exit: Exit.Exit<number, NotDone>): void => {
+    if (client.current !== current || node.life !== life) return
+    if (Exit.isFailure(exit)) return end(world, client, current, "refused")
+    const leaseUntilMs = life.leases.get(readId)
+    life.leases.delete(readId)
+    const row = Tables.get(life.machine.applied, modelOf(request.key), request.key)
+    if (leaseUntilMs !== undefined && clockOf(world, node) >= leaseUntilMs) {
+      readId = WaitingReads.ask(life.reads, settle)
+      return
+    }
+    if (life.appliedIndex < current.beganAtCount) {
+      fail(`${node.id}: a read of entry ${life.appliedIndex} misses ${current.beganAtCount}, committed before it`)
+    }
+    world.clients.counts.reads++
+    if (leaseUntilMs !== undefined) world.clients.counts.leaseReads++
+    if (row !== undefined) {
+      const { id: _, ...value } = row.data
+      client.seen.set(request.key, { version: row.version, value })
+    }
+    note(world, current.invocations[0]!, "ok", readOf(row))
+    client.current = undefined
+  }
+  let readId = request.mayLease ? WaitingReads.add(life.reads, settle) : WaitingReads.ask(life.reads, settle)
+  if (request.mayLease) life.leasable.push(readId)
+  return () => {
+    WaitingReads.forget(life.reads, readId)
+    return true
+  }
+}
+
+/** As the shell writes: decided here, or forwarded to the leader that this node knows. */
+const write = (world: World, { client, current, name }: Attempt, node: SimulatedNode, life: Life): (() => boolean) => {
+  const { key, request, tag } = current
+  const asked = askedOf(current)
+  const fingerprint = asked.isReused ? `another than ${key}` : "the first"
+  // A principal of its own names the entry where there is no key.
+  const origin = key === undefined ? { principal: tag } : { principal: "client", key, fingerprint }
+  const command = { ...commandOf(request, current.invocations, tag), ...origin }
+  const settle: Settle = (exit) => told(world, { client, current, name }, exit)
+  const { role } = life.core
+  if (role._tag === "Leader") {
+    const ticket = Deciding.submit(life.deciding, command, settle)
+    return () => {
+      Deciding.forget(life.deciding, ticket)
+      return ticket.proposed === undefined && node.life === life
+    }
+  }
+  const leader = role._tag === "Follower" ? role.leader : undefined
+  if (leader === undefined) {
+    settle(noQuorum)
+    return () => true
+  }
+  const requestId = world.nextNumber++
+  life.forwarded.set(requestId, settle)
+  send(world, { from: node.id, to: leader, message: { _tag: "Forward", requestId, command } })
+  return () => {
+    life.forwarded.delete(requestId)
+    return false
+  }
+}
+
+const askedOf = ({ key, request, tag }: Current): Promises.Asked => ({ tag, key, isReused: request._tag === "Reuse" })
+
+/** A node said what became of an attempt: true of it, whoever still listens. */
+const told = (world: World, { client, current, name }: Attempt, exit: Parameters<Settle>[0]): void => {
+  const { promises } = world.checks
+  const isListening = client.current === current && current.attempt?.name === name
+  if (Exit.isSuccess(exit)) {
+    const { answer, index } = exit.value
+    // No outcome here is too large to be kept.
+    if (answer._tag === "Logged") return fail(`${current.tag} was answered with no more than an index`)
+    Promises.answered(promises, askedOf(current), { answer, index })
+    if (isListening) answered(world, client, current, answer)
+    return
+  }
+  const isCertain = errorOf(exit) instanceof NotDone
+  if (isCertain) Promises.refused(promises, askedOf(current), name)
+  if (!isListening) return
+  current.attempt = undefined
+  current.isUnknown ||= !isCertain
+  // With a key it can be tried again, until the client gives up.
+  if (current.key === undefined || !current.isUnknown) end(world, client, current, "refused")
+}
+
+const answered = (world: World, client: Client, current: Current, result: CommandResult): void => {
+  const isReused = current.request._tag === "Reuse"
+  const isRefused = result._tag === "Rejected" && result.rejection._tag === "KeyReused"
+  if (isReused !== isRefused) fail(`${current.tag}: key ${current.key} came back with ${JSON.stringify(result)}`)
+  if (current.key !== undefined) client.usedKey = current.key
+  for (const invocation of current.invocations) {
+    const answer = answerOf(invocation, result)
+    note(world, invocation, answer?.type ?? "fail", answer?.result)
+    if (answer?.type === "ok" && invocation.op !== "delete") remember(client, invocation, answer.result)
+  }
+  client.current = undefined
+}
+
+const remember = ({ seen }: Client, { key, op, value }: Invocation, result: unknown): void => {
+  const { version } = result as { readonly version: number }
+  const next = op === "cas" ? (value as { readonly value: Seen["value"] }).value : value
+  seen.set(key, { version, value: next })
+}
+
+/** It ends without an answer. */
+const end = (world: World, client: Client, current: Current, as: "refused" | "unknown"): void => {
+  const isUnknown = as === "unknown" || current.isUnknown
+  if (isUnknown) world.clients.counts.unknown++
+  for (const invocation of current.invocations) note(world, invocation, isUnknown ? "info" : "fail")
+  client.current = undefined
+}
+
+const note = (
+  { clients, nowMs }: World,
+  { key, op, process }: Current["invocations"][number],
+  type: "ok" | "fail" | "info",
+  result?: Event["result"]
+): void => {
+  clients.history.push({ type, process, timeMs: nowMs, key, op, ...(result === undefined ? {} : { result }) })
+}

@@ -1,0 +1,29 @@
+/** What the clients of a simulated cluster keep in it: registers to compare and set, accounts to move money between, notes to add. */
+import { Schema } from "effect"
+import * as Model from "../Model.ts"
+
+class Register extends Model.Class<Register>("Register")(
+  { id: Model.id(Schema.String), value: Schema.String },
+  { mode: "replicate" }
+) {}
+
+class Account extends Model.Class<Account>("Account")(
+  { id: Model.id(Schema.String), balance: Schema.Int, by: Schema.String },
+  { mode: "replicate" }
+) {}
+
+/** Its id is the leader's to make. */
+class Note extends Model.Class<Note>("Note")(
+  { id: Model.id(Schema.String), text: Schema.String },
+  { mode: "replicate", unique: [] }
+) {}
+
+export const descriptors = [Model.describe(Register), Model.describe(Account), Model.describe(Note)]
+
+export const registers: ReadonlyArray<string> = ["r1", "r2", "r3"]
+export const accounts: ReadonlyArray<string> = ["a1", "a2", "a3"]
+
+/** The balance of every account when all are opened at once. */
+export const openingBalance = 100
+
+export const modelOf = (key: string): "Account" | "Register" => (accounts.includes(key) ? "Account" : "Register")

@@ -1,0 +1,221 @@
+/**
+ * Faults of one line, each of which the simulator must find in one of its first `seedsCount` runs. A list, and no more:
+ * plantedFaults.test.ts plants them one by one in a copy of the sources. RAFT §4.
+ */
+import type { Mutation } from "../Mutation.ts"
+
+export interface PlantedFault extends Mutation {
+  readonly name: string
+  /** What it breaks: a row of RAFT §2, a property of Fig. 3, or a decision. */
+  readonly breaks: string
+  readonly seedsCount: number
+}
+
+export const plantedFaults: ReadonlyArray<PlantedFault> = [
+  {
+    name: "a vote leaves before it is durable",
+    breaks: "C1",
+    seedsCount: 10,
+    file: "src/Raft/Election.ts",
+    find: `  Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })`,
+    replace: `  Draft.send(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })`
+  },
+  {
+    name: "an acknowledgement leaves before its entries are durable",
+    breaks: "C2",
+    seedsCount: 10,
+    file: "src/Raft/Draft.ts",
+    find: `  else sendAfterWrites(state, draft, to, message)`,
+    replace: `  else send(state, draft, to, message)`
+  },
+  {
+    name: "entries of an old term are committed by counting",
+    breaks: "C3, Fig. 8",
+    seedsCount: 100,
+    file: "src/Raft/Replication.ts",
+    find: `  if (index <= state.commitIndex || RaftLog.termAt(state.log, index) !== state.currentTerm) return`,
+    replace: `  if (index <= state.commitIndex) return`
+  },
+  {
+    name: "a new leader answers with a commit index from before its no-op",
+    breaks: "C4",
+    seedsCount: 100,
+    file: "src/Raft/Reads.ts",
+    find: `  for (const request of requests) request.readIndex = Math.max(request.readIndex, leader.noopIndex)
+`,
+    replace: ``
+  },
+  {
+    name: "a round of reads bears the number of the one before",
+    breaks: "C5",
+    seedsCount: 100,
+    file: "src/Raft/Reads.ts",
+    find: `readNumber: state.readNumber + 1, requests`,
+    replace: `readNumber: state.readNumber, requests`
+  },
+  {
+    name: "a leader confirms its own read index without a quorum",
+    breaks: "C5",
+    seedsCount: 100,
+    file: "src/Raft/Reads.ts",
+    find: `  if (round === undefined || !Quorum.isQuorum(state.configuration, (voter) => round.acks.has(voter))) return`,
+    replace: `  if (round === undefined) return`
+  },
+  {
+    name: "a lease begins when a beat is echoed, and not when it was sent",
+    breaks: "C7",
+    seedsCount: 200,
+    file: "src/Raft/Reads.ts",
+    find: `  Leases.echoed(leader, from, reply.readNumber)`,
+    replace: `  for (const [peer, each] of leader.progress) if (peer === from) each.promisedMs = state.lastTickMs ?? 0`
+  },
+  {
+    name: "whoever read under a lease does not look at the clock again",
+    breaks: "C7",
+    seedsCount: 200,
+    file: "src/Testing/SimulatorClients.ts",
+    find: `    if (leaseUntilMs !== undefined && clockOf(world, node) >= leaseUntilMs) {`,
+    replace: `    if (leaseUntilMs !== undefined && clockOf(world, node) < 0) {`
+  },
+  {
+    name: "a lease outlives the hand-over of leadership",
+    breaks: "C7",
+    seedsCount: 200,
+    file: "src/Raft/Leases.ts",
+    find: `readLease === undefined || leader.hasYielded ||`,
+    replace: `readLease === undefined ||`
+  },
+  {
+    name: "a follower truncates without a conflict",
+    breaks: "C8",
+    seedsCount: 50,
+    file: "src/Raft/Replication.ts",
+    find: `      if (RaftLog.termAt(state.log, entry.index) === entry.term) continue
+`,
+    replace: ``
+  },
+  {
+    name: "two votes in a term",
+    breaks: "§5.2",
+    seedsCount: 50,
+    file: "src/Raft/Election.ts",
+    find: `state.votedFor === undefined || state.votedFor === from
+`,
+    replace: `state.votedFor !== state.nodeId
+`
+  },
+  {
+    name: "a vote for a log that is behind",
+    breaks: "§5.4.1",
+    seedsCount: 50,
+    file: "src/Raft/Election.ts",
+    find: `  const granted = upToDate && isFree &&`,
+    replace: `  const granted = isFree &&`
+  },
+  {
+    name: "a joint configuration commits with a majority of one side",
+    breaks: "C10, §6",
+    seedsCount: 200,
+    file: "src/Raft/Quorum.ts",
+    find: `  return outgoing === undefined ? value : Math.min(value, majorityValue(outgoing, valueOf))`,
+    replace: `  return outgoing === undefined ? value : Math.max(value, majorityValue(outgoing, valueOf))`
+  },
+  {
+    name: "voters change without a joint configuration",
+    breaks: "C10, §6",
+    seedsCount: 50,
+    file: "src/Raft/Membership.ts",
+    find: `hasSameVoters(target, state.configuration) ? target : { ...target, outgoing: voters })`,
+    replace: `voters.length === 0 ? { ...target, outgoing: voters } : target)`
+  },
+  {
+    name: "a truncated configuration stays in force",
+    breaks: "C10, §6",
+    seedsCount: 200,
+    file: "src/Raft/Draft.ts",
+    find: `  Configurations.truncate(state.configurations, fromIndex)
+`,
+    replace: ``
+  },
+  {
+    name: "a snapshot forgets the keys of clients",
+    breaks: "C13, C17",
+    seedsCount: 50,
+    file: "src/Machine/Snapshot.ts",
+    find: `of tables.sessions.entries()) yield`,
+    replace: `of tables.sessions.entries()) if (false) yield`
+  },
+  {
+    name: "a snapshot bears the newest configuration and not the one at its index",
+    breaks: "C13, §7",
+    seedsCount: 200,
+    file: "src/Testing/SimulatorSnapshots.ts",
+    find: `  const { configuration } = Configurations.at(core.configurations, index)`,
+    replace: `  const { configuration } = Configurations.at(core.configurations, index > 0 ? 0 : index)`
+  },
+  {
+    name: "compaction goes on above the snapshot",
+    breaks: "C14",
+    seedsCount: 50,
+    file: "src/Raft/Snapshots.ts",
+    find: `Math.min(state.snapshot.index, state.lastApplied - state.config.logRetainedCount)`,
+    replace: `state.lastApplied - state.config.logRetainedCount`
+  },
+  {
+    name: "a key is used again",
+    breaks: "C17",
+    seedsCount: 50,
+    file: "src/Machine/decideKey.ts",
+    find: `  if (known === undefined) {`,
+    replace: `  if (known !== null) {`
+  },
+  {
+    name: "the fingerprint of a key is not compared",
+    breaks: "C17",
+    seedsCount: 50,
+    file: "src/Machine/Sessions.ts",
+    find: `known.fingerprint === fingerprint ||`,
+    replace: `known.fingerprint !== null || key === fingerprint ||`
+  },
+  {
+    name: "losing its place in the log is taken for proof that a write is not done",
+    breaks: "C18",
+    seedsCount: 100,
+    file: "src/Raft/Waiters.ts",
+    find: `    notDone: there.filter((entry) => entry.term !== at.term).map((entry) => entry.waiter)`,
+    replace: `    notDone: there.map((entry) => entry.waiter)`
+  },
+  {
+    name: "a rejection is answered at once",
+    breaks: "D2",
+    seedsCount: 200,
+    file: "src/Raft/Deciding.ts",
+    find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
+    replace: `  for (const id of readIds) WaitingReads.ready(reads, { readId: id, readIndex: Math.min(core.lastApplied, last.onIndex) })`
+  },
+  {
+    name: "speculation goes on after leadership was lost",
+    breaks: "D2",
+    seedsCount: 200,
+    file: "src/Raft/Deciding.ts",
+    find: `  deciding.isSpeculating = false
+  deciding.machine.dropSpeculation()`,
+    replace: `  deciding.machine.dropSpeculation.name`
+  },
+  {
+    name: "entries are applied before they are committed",
+    breaks: "Fig. 3, State Machine Safety",
+    seedsCount: 20,
+    file: "src/Raft/step.ts",
+    find: `  const toIndex = Math.min(state.commitIndex, state.durableIndex)`,
+    replace: `  const toIndex = state.durableIndex`
+  },
+  {
+    name: "a heartbeat commits what the leader does not know to be held",
+    breaks: "§5.3",
+    seedsCount: 200,
+    file: "src/Raft/step.ts",
+    find: `Math.min(message.leaderCommit, message.matchIndex)`,
+    replace: `message.leaderCommit`
+  }
+]
