@@ -11,7 +11,7 @@ import { Data, Effect, Schedule, type Scope } from "effect"
 export type Runtime = "node" | "bun" | "deno"
 
 const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))
-const script = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
+const exampleScript = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
 const runs: Record<Runtime, ReadonlyArray<string>> = { node: [], bun: ["run"], deno: ["run", "-A"] }
 
 /** An answer of a node. */
@@ -75,7 +75,9 @@ const request =
 export const startCluster = (
   runtimes: ReadonlyArray<Runtime>,
   /** What the environment of the node on this port has besides that of the tests. */
-  environmentOf: (port: number) => Effect.Effect<Record<string, string>, never, Scope.Scope> = () => Effect.succeed({})
+  environmentOf: (port: number) => Effect.Effect<Record<string, string>, never, Scope.Scope> = () => Effect.succeed({}),
+  /** What runs a node; it takes the flags of the example. */
+  script: string = exampleScript
 ): Effect.Effect<ReadonlyArray<TestNode>, Error, Scope.Scope> =>
   Effect.gen(function* () {
     const ports = yield* Effect.forEach(runtimes, () => freePort)
@@ -90,7 +92,7 @@ export const startCluster = (
         const peers = ports.filter((each) => each !== port).join(",")
         const environment = yield* environmentOf(port)
         const flags = ["--peers", peers]
-        return yield* makeNode(runtime, port, { flags, data: join(root, String(port)), environment })
+        return yield* makeNode(runtime, port, { flags, data: join(root, String(port)), environment, script })
       })
     )
     yield* Effect.forEach(nodes, (node) => node.start)
@@ -106,7 +108,12 @@ export const joinCluster = Effect.fnUntraced(function* (
 ) {
   const port = yield* freePort
   const data = join(dirname(through.data), String(port))
-  const node = yield* makeNode(runtime, port, { flags: ["--join", through.id], data, environment })
+  const node = yield* makeNode(runtime, port, {
+    flags: ["--join", through.id],
+    data,
+    environment,
+    script: exampleScript
+  })
   yield* node.start
   yield* allReady([node])
   return node
@@ -115,7 +122,7 @@ export const joinCluster = Effect.fnUntraced(function* (
 const makeNode = Effect.fnUntraced(function* (
   runtime: Runtime,
   port: number,
-  options: { flags: ReadonlyArray<string>; data: string; environment: Record<string, string> }
+  options: { flags: ReadonlyArray<string>; data: string; environment: Record<string, string>; script: string }
 ) {
   const flags = ["--port", String(port), ...options.flags, "--data", options.data]
   let child: ChildProcess | undefined
@@ -144,7 +151,7 @@ const makeNode = Effect.fnUntraced(function* (
     stop,
     signal: (signal) => Effect.sync(() => void child?.kill(signal)),
     start: Effect.sync(() => {
-      child = spawn(bin(runtime), [...runs[runtime], script, ...flags], {
+      child = spawn(bin(runtime), [...runs[runtime], options.script, ...flags], {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...options.environment }
       })
@@ -162,7 +169,10 @@ const makeNode = Effect.fnUntraced(function* (
 /** Runs the script with these flags until it ends by itself. */
 export const runToEnd = (flags: ReadonlyArray<string>) =>
   Effect.promise(async () => {
-    const child = spawn(bin("node"), [script, ...flags], { stdio: ["ignore", "ignore", "pipe"], timeout: 20_000 })
+    const child = spawn(bin("node"), [exampleScript, ...flags], {
+      stdio: ["ignore", "ignore", "pipe"],
+      timeout: 20_000
+    })
     let stderr = ""
     child.stderr.on("data", (data: Buffer) => {
       stderr += data.toString()
