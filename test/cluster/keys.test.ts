@@ -63,3 +63,87 @@ it.live(
     }).pipe(Effect.scoped),
   120_000
 )
+
+it.live(
+  "a write without a key whose outcome is unknown is told one: by it every node says what became, and a copy is done once, through kill -9 and restarts (RAFT C17, C18)",
+  () =>
+    Effect.gen(function* () {
+      const nodes = yield* startCluster(["node", "node", "node"])
+      const names = { sent: crypto.randomUUID(), closed: crypto.randomUUID() }
+      const bodyOf = (name: string) => ({ name, price: "1" })
+      const leader = yield* leaderOf(nodes)
+      const others = nodes.filter((node) => node !== leader)
+      for (const node of others) yield* node.signal("SIGSTOP")
+      const unknown = yield* Effect.forEach(
+        [names.sent, names.closed],
+        (name) => leader.request("POST", "/api/products", { body: bodyOf(name) }),
+        { concurrency: "unbounded" }
+      )
+      for (const { body, status } of unknown) {
+        assert.deepStrictEqual([status, body.definite], [504, false], JSON.stringify(body))
+        assert.strictEqual(body.operation, `/api/_operations/${encodeURIComponent(body.key)}`)
+      }
+      const [sent, closed] = unknown.map(({ body }) => ({ key: body.key, operation: body.operation }))
+      const alone = yield* leader.request("GET", sent!.operation)
+      assert.deepStrictEqual([alone.status, alone.body.type], [503, "urn:lithair:problem:no-quorum"])
+      for (const node of others) yield* node.signal("SIGCONT")
+      yield* allReady(nodes)
+
+      // The one is sent again, by its key; the other is ended, unless it was done.
+      const headers = { "idempotency-key": sent!.key }
+      const copies = yield* Effect.forEach(nodes, (node) =>
+        eventually(
+          "a copy is answered",
+          Effect.tap(node.request("POST", "/api/products", { body: bodyOf(names.sent), headers }), ({ body, status }) =>
+            expectThat(status === 201, `${status} ${JSON.stringify(body)}`)
+          )
+        )
+      )
+      const ended = yield* others[0]!.request("DELETE", closed!.operation)
+      assert.strictEqual(ended.status, 200, JSON.stringify(ended.body))
+      const isDone = ended.body.state === "committed"
+      assert.include(["committed", "absent"], ended.body.state)
+
+      const hold = Effect.gen(function* () {
+        for (const node of nodes) {
+          const asked = yield* node.request("GET", sent!.operation)
+          assert.deepStrictEqual(asked.body, { state: "committed", status: 201, body: copies[0]!.body })
+          const copy = yield* node.request("POST", "/api/products", { body: bodyOf(names.sent), headers })
+          assert.deepStrictEqual([copy.status, copy.body], [201, copies[0]!.body])
+          assert.strictEqual(copy.headers.get("idempotent-replayed"), "true")
+          const other = yield* node.request("POST", "/api/products", { body: bodyOf("another"), headers })
+          assert.deepStrictEqual([other.status, other.body.type], [422, "urn:lithair:problem:key-reused"])
+          const late = yield* node.request("POST", "/api/products", {
+            body: bodyOf(names.closed),
+            headers: { "idempotency-key": closed!.key }
+          })
+          assert.strictEqual(late.status, isDone ? 201 : 409, JSON.stringify(late.body))
+          if (!isDone) assert.strictEqual(late.body.type, "urn:lithair:problem:operation-closed")
+        }
+        const items = yield* listAll(nodes[0]!, "products")
+        const countOf = (name: string) => items.filter((each) => each.name === name).length
+        assert.deepStrictEqual([countOf(names.sent), countOf(names.closed)], [1, isDone ? 1 : 0])
+      })
+
+      yield* hold
+      const last = yield* leaderOf(nodes)
+      yield* last.stop("SIGKILL")
+      yield* eventually(
+        "a survivor leads",
+        Effect.forEach(
+          nodes.filter((node) => node !== last),
+          (node) =>
+            Effect.tap(node.request("GET", sent!.operation), ({ status }) => expectThat(status === 200, "it knows"))
+        )
+      )
+      yield* last.start
+      yield* allReady(nodes)
+      yield* hold
+      for (const node of nodes) yield* node.stop("SIGKILL")
+      for (const node of nodes) yield* node.start
+      yield* allReady(nodes)
+      yield* hold
+      yield* equalHash(nodes)
+    }).pipe(Effect.scoped),
+  120_000
+)
