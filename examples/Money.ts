@@ -1,4 +1,7 @@
-/** An amount as a decimal string: at most 15 integer digits and two decimals, never a float. `"5"` is answered as `"5.00"`. */
+/**
+ * An amount as a decimal string: at most 15 integer digits and two decimals, never a float. `"5"` is answered as `"5.00"`.
+ * What is reckoned with it is reckoned in whole cents.
+ */
 
 import { Schema, SchemaTransformation } from "effect"
 import * as Model from "../src/Model.ts"
@@ -23,3 +26,23 @@ export const Money = Written.pipe(
 
 /** An amount that is not below zero. */
 export const NonNegative = Money.check(Schema.isPattern(/^\d/, { message: "Expected an amount of at least 0.00" }))
+
+/** An amount above zero. */
+export const Positive = NonNegative.check(Schema.isPattern(/[1-9]/, { message: "Expected an amount above 0.00" }))
+
+/** `"-5.20"` is `-520n`; any amount as the schema gives it. */
+const centsOf = (amount: string): bigint => BigInt(amount.replace(".", ""))
+
+const ofCents = (cents: bigint): string => {
+  const digits = String(cents < 0n ? -cents : cents).padStart(3, "0")
+  return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`
+}
+
+/** The sum; a model refuses what has too many digits. */
+export const add = (left: string, right: string): string => ofCents(centsOf(left) + centsOf(right))
+
+/** The difference, below zero where `right` is more. */
+export const subtract = (left: string, right: string): string => ofCents(centsOf(left) - centsOf(right))
+
+/** Whether `left` is less than `right`, by value. */
+export const isLess = (left: string, right: string): boolean => centsOf(left) < centsOf(right)

@@ -1,7 +1,8 @@
-/** The models of the example cluster: one replicated, one mixed, one that stays on each node. */
+/** The models of the example cluster, replicated, mixed and local, and the command that moves money. A browser may import them. */
 import { Schema } from "effect"
+import * as Command from "../src/Command.ts"
 import * as Model from "../src/Model.ts"
-import { NonNegative } from "./Money.ts"
+import { Money, NonNegative, Positive } from "./Money.ts"
 
 const Id = Schema.String.check(Schema.isUUID())
 
@@ -31,4 +32,36 @@ export class ProductView extends Model.Class<ProductView>("ProductView")(
   { mode: "local" }
 ) {}
 
-export const models = [Product, User, ProductView]
+/** Anybody opens an account; what it holds changes by commands alone. */
+export class Account extends Model.Class<Account>("Account")(
+  { id: Model.id(Id), owner: Schema.NonEmptyString.pipe(Model.replicate), balance: NonNegative },
+  { writes: { change: "commands" } }
+) {}
+
+/** Money that moved: made by a command, and never changed. */
+export class Transaction extends Model.Class<Transaction>("Transaction")(
+  { id: Model.id(Id), from: Model.replicate(Id), to: Id, amount: Positive },
+  { writes: { create: "commands", change: "never" } }
+) {}
+
+/** The account that is to pay holds less than the amount. */
+export class InsufficientFunds extends Schema.TaggedError<InsufficientFunds>()("InsufficientFunds", {
+  balance: Money
+}) {
+  override get message() {
+    return `The account holds ${this.balance}`
+  }
+}
+
+/** Moves an amount from one account to another. What it does is in transfer.ts. */
+export const transfer = Command.make("transfer", {
+  payload: Schema.Struct({ from: Id, to: Id, amount: Positive }).check(
+    Schema.makeFilter(({ from, to }) => from !== to || { path: ["to"], issue: "Expected another account" })
+  ),
+  success: Transaction,
+  error: [InsufficientFunds]
+})
+
+export const models = [Product, User, ProductView, Account, Transaction]
+
+export const commands = [transfer]

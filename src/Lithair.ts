@@ -1,6 +1,8 @@
 /** The composition root: one node from its models, its place in the cluster, its directory and its server. */
 import { Context, Effect, Layer } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
+import * as Procedures from "./Command/Procedures.ts"
+import type * as Command from "./Command.ts"
 import { Directory, layerDirectory } from "./EventStore/Directory.ts"
 import * as LocalNode from "./EventStore/LocalNode.ts"
 import { joinThrough } from "./Http/Join.ts"
@@ -12,11 +14,14 @@ import * as PeerSockets from "./Raft/PeerSockets.ts"
 import type { RaftConfig } from "./Raft/RaftConfig.ts"
 import { descriptor as reactionPosition } from "./Reaction/Position.ts"
 import * as Reaction from "./Reaction.ts"
+import * as Commands from "./Repository/Commands.ts"
 import * as Records from "./Repository/Records.ts"
 
 /** What the nodes of a cluster have in common: what they serve, and how they agree. */
-export interface ClusterOptions<R = never> {
+export interface ClusterOptions<R = never, C extends Command.Any = never> {
   readonly models: ReadonlyArray<Described>
+  /** Declared commands; whoever runs a node provides their handlers. */
+  readonly commands?: ReadonlyArray<C>
   /** Read models, folded on every node. */
   readonly projections?: ReadonlyArray<Projection.Projection>
   /** Effects that follow events, run on the leader; what they need is asked of whoever runs the node. */
@@ -26,7 +31,7 @@ export interface ClusterOptions<R = never> {
 }
 
 /** One node: what it serves, who it is, whom it starts with, and where its data lies. */
-export interface NodeOptions<R = never> extends ClusterOptions<R> {
+export interface NodeOptions<R = never, C extends Command.Any = never> extends ClusterOptions<R, C> {
   /** Its address as its peers write it, `host:port`; by default also its id. */
   readonly address: string
   readonly id?: string
@@ -40,27 +45,42 @@ export interface NodeOptions<R = never> extends ClusterOptions<R> {
 }
 
 /** The services of one node, and its routes, over whatever directory, transport and router they are given. */
-export const layerServices = <R = never>({
+export const layerServices = <R = never, C extends Command.Any = never>({
   models: described,
+  commands = [],
   projections = [],
   reactions = [],
   raft,
   ...options
-}: ClusterOptions<R> & Pick<Member.MemberOptions, "self" | "join" | "newId">) => {
+}: ClusterOptions<R, C> & Pick<Member.MemberOptions, "self" | "join" | "newId">) => {
   const models = described.map(describe)
   const replicated = [...models, reactionPosition]
-  const member = Member.layer({ ...options, models: replicated, ...(raft === undefined ? {} : { config: raft }) })
-  return Server.layer({ models: described, projections }).pipe(
+  const config = raft === undefined ? {} : { config: raft }
+  const member = Layer.unwrap(
+    Effect.map(Procedures.make(commands), (procedures) =>
+      Member.layer({ ...options, ...config, models: replicated, procedures })
+    )
+  )
+  return Server.layer({ models: described, commands, projections }).pipe(
     Layer.provideMerge(Projection.layer(projections)),
     Layer.provideMerge(Reaction.layer(reactions)),
     Layer.provideMerge(Records.layer),
+    Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),
     Layer.provideMerge(LocalNode.layer({ ...options, models }))
   )
 }
 
 /** The services of one node on its disk and its network, and its routes in the router that it is given. */
-export const layerNode = <R = never>({ address, id, peers, directory, join, secret, ...options }: NodeOptions<R>) =>
+export const layerNode = <R = never, C extends Command.Any = never>({
+  address,
+  id,
+  peers,
+  directory,
+  join,
+  secret,
+  ...options
+}: NodeOptions<R, C>) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { instanceId, nodeId } = yield* (yield* Directory).identity
@@ -96,8 +116,8 @@ export const layerNode = <R = never>({ address, id, peers, directory, join, secr
  * NodeRuntime.runMain(node)
  * ```
  */
-export const launch = <A, E, R, RN = never>(
-  options: NodeOptions<RN>,
+export const launch = <A, E, R, RN = never, C extends Command.Any = never>(
+  options: NodeOptions<RN, C>,
   server: Layer.Layer<A | HttpServer.HttpServer, E, R>
 ) =>
   Effect.gen(function* () {

@@ -14,6 +14,7 @@ const rooms = [
   "Invariant",
   "Model",
   "Machine",
+  "Command",
   "EventStore",
   "Raft",
   "Repository",

@@ -4,7 +4,8 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import * as Lithair from "../../src/Lithair.ts"
 import type { RaftConfig } from "../../src/Raft/RaftConfig.ts"
-import { models } from "../models.ts"
+import { commands, models } from "../models.ts"
+import { transferLayer } from "../transfer.ts"
 import { BadFlag, type Peer } from "./Peers.ts"
 
 export interface NodeFlags {
@@ -35,6 +36,7 @@ export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
   }
   const options = {
     models,
+    commands,
     address,
     id,
     peers: flags.peers,
@@ -45,5 +47,5 @@ export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
   }
   const server = NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout, websocket: { maxPayload } })
   yield* Console.log(`Lithair node ${id} starts at http://${address}`)
-  return yield* Lithair.launch(options, server)
+  return yield* Effect.provide(Lithair.launch(options, server), transferLayer)
 })

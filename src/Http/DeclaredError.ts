@@ -1,26 +1,40 @@
 /** An error that a command declares, as the problem that a client meets: named after its tag, its fields beside. Pure. */
-import type { DeclaredError } from "../Machine/Rejection.ts"
+import { Option } from "effect"
+import { type Any, decodeError, statusOf, tagOf } from "../Command/Declaration.ts"
+import type { Rejection } from "../Machine/Rejection.ts"
 import { kebabOf } from "../Model/Path.ts"
 import { declaredProblem, type Problem } from "./Problem.ts"
 
-/** What is answered where the error does not say a status of its own: a rule of the command is broken. */
-export const declaredStatus = 409
+/** `InsufficientFunds` is `insufficient-funds`. */
+export const kindOfError = (tag: string): string => kebabOf(tag)
 
 /** `InsufficientFunds` is "Insufficient funds". */
 export const titleOf = (tag: string): string => {
-  const words = kebabOf(tag).replaceAll("-", " ")
+  const words = kindOfError(tag).replaceAll("-", " ")
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-/** The problem; a node whose code does not declare the error knows no status and no message of it. */
-export const problemOfError = (
-  { _tag, ...members }: DeclaredError,
-  declared: { readonly status?: number; readonly message?: string } = {}
-): Problem =>
-  declaredProblem({
-    kind: kebabOf(_tag),
-    status: declared.status ?? declaredStatus,
-    title: titleOf(_tag),
-    detail: declared.message === undefined || declared.message === "" ? titleOf(_tag) : declared.message,
+/** What is answered where this node's code does not know the error: a rule of the command is broken. */
+const unknownStatus = 409
+
+/**
+ * The problem of a command's error. A rejection carries the fields alone: which status it has and what it says of itself
+ * is known to the code of the node that answers, if it knows the command.
+ */
+export const problemOfDeclared = (
+  command: Pick<Any, "errors"> | undefined,
+  { error }: Extract<Rejection, { readonly _tag: "Declared" }>
+): Problem => {
+  const { _tag: tag, ...members } = error
+  const errors = command?.errors ?? []
+  const known = errors.find((each) => tagOf(each) === tag)
+  const decoded = Option.getOrUndefined(decodeError(errors, error))
+  const said = decoded instanceof Error ? decoded.message : ""
+  return declaredProblem({
+    kind: kindOfError(tag),
+    status: known === undefined ? unknownStatus : statusOf(known),
+    title: titleOf(tag),
+    detail: said === "" ? titleOf(tag) : said,
     members
   })
+}

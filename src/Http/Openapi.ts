@@ -1,6 +1,8 @@
 /** The OpenAPI 3.1 document of a set of models. The endpoints of one model are in ModelEndpoints.ts. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import type { Any as Command } from "../Command/Declaration.ts"
+import { commandGroups } from "./CommandEndpoints.ts"
 import { type ApiModel, modelGroup, positionHeaderSchemas } from "./ModelEndpoints.ts"
 import { operationGroup } from "./OperationEndpoints.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
@@ -16,14 +18,15 @@ export interface ApiInfo {
   readonly description?: string
 }
 
-/** The API of these models and projections, and of the node that serves them. */
+/** The API of these models, commands and projections, and of the node that serves them. */
 export const makeApi = (
   models: ReadonlyArray<ApiModel>,
   info: ApiInfo,
-  projections: ReadonlyArray<ApiProjection> = []
+  others: { readonly commands?: ReadonlyArray<Command>; readonly projections?: ReadonlyArray<ApiProjection> } = {}
 ): LithairApi => {
   // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
-  const named = [transactionGroup, projectionGroup(projections), operationGroup, nodeGroup]
+  const { commands = [], projections = [] } = others
+  const named = [transactionGroup, ...commandGroups(commands), projectionGroup(projections), operationGroup, nodeGroup]
   const groups = [...models.map(modelGroup), ...named] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
   return HttpApi.make("lithair")
     .add(...groups)

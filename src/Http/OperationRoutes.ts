@@ -1,9 +1,11 @@
 /** What became of a request, by its idempotency key, and ending the key of one that was not done. HTTP contract, "Endpoints". */
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Any as Command } from "../Command/Declaration.ts"
 import type { Answer } from "../Machine/decide.ts"
 import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
+import { problemOfDeclared } from "./DeclaredError.ts"
 import { operationsPath, parseKey } from "./IdempotencyKey.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
@@ -18,21 +20,21 @@ export interface OperationJson {
   readonly body?: unknown
 }
 
-/** The routes of operations. */
-export const operationRoutes = (operations: Operations) => {
+/** The routes of operations; the errors of these commands are told as their calls tell them. */
+export const operationRoutes = (operations: Operations, commands: ReadonlyArray<Command>) => {
   const path = `${operationsPath}/:key` as const
 
   const ask = Effect.gen(function* () {
     const key = yield* readKey
     const operation = yield* Effect.mapError(operations.ask({ key }), (error) => problemOfFailure(error, undefined))
-    return answer(operation, key)
+    return answer(commands, operation, key)
   })
   const close = Effect.gen(function* () {
     const key = yield* readKey
     const operation = yield* Effect.mapError(operations.close({ key }), (error) =>
       error._tag === "Refused" ? problemOfRejection(error.rejection, key) : problemOfFailure(error, key)
     )
-    return answer(operation, key)
+    return answer(commands, operation, key)
   })
   return [HttpRouter.route("GET", path, ask), HttpRouter.route("DELETE", path, close)] as const
 }
@@ -55,10 +57,14 @@ const readKey: Effect.Effect<string, Problem, HttpServerRequest.HttpServerReques
 
 const malformed = invalidRequest("The key in the path is not percent-encoded UTF-8")
 
-const answer = (operation: Operation, key: string): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(jsonOf(operation, key), { headers: outcomeHeaders(operation) })
+const answer = (
+  commands: ReadonlyArray<Command>,
+  operation: Operation,
+  key: string
+): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(jsonOf(commands, operation, key), { headers: outcomeHeaders(operation) })
 
-const jsonOf = ({ changes, standing }: Operation, key: string): OperationJson => {
+const jsonOf = (commands: ReadonlyArray<Command>, { changes, standing }: Operation, key: string): OperationJson => {
   switch (standing._tag) {
     case "Pending":
       return { state: "pending" }
@@ -70,7 +76,14 @@ const jsonOf = ({ changes, standing }: Operation, key: string): OperationJson =>
     case "Known": {
       const { outcome } = standing
       if (outcome._tag === "Accepted") return { state: "committed", ...acceptedOf(standing, outcome.answer, changes) }
-      const refused = problemOfRejection(outcome.rejection, key, standing.command)
+      const { rejection } = outcome
+      const refused =
+        rejection._tag === "Declared"
+          ? problemOfDeclared(
+              commands.find(({ name }) => name === rejection.command),
+              rejection
+            )
+          : problemOfRejection(rejection, key, standing.command)
       return { state: "committed", status: refused.status, body: toJson(refused) }
     }
   }

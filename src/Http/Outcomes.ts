@@ -3,7 +3,7 @@ import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutco
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import type { ChangeFailure } from "../Repository/Records.ts"
-import { problemOfError } from "./DeclaredError.ts"
+import { problemOfDeclared } from "./DeclaredError.ts"
 import { keyReused, operationPath } from "./IdempotencyKey.ts"
 import {
   atOperation,
@@ -67,7 +67,7 @@ const describeRejection = (rejection: Rejection, key: string | undefined): Probl
         definite: true
       })
     case "Declared":
-      return problemOfError(rejection.error)
+      return problemOfDeclared(undefined, rejection)
     case "CommandFailed":
       return problem(
         "internal",

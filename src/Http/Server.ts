@@ -1,14 +1,17 @@
 /** All routes of one node: every model's records, its health and state, the document and its page, and what is none of them. */
 import { Effect, Layer, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import type { Any as Command } from "../Command/Declaration.ts"
 import { LocalNode } from "../EventStore/LocalNode.ts"
 import { type Described, describe } from "../Model.ts"
 import { type Projection, Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
+import { Commands } from "../Repository/Commands.ts"
 import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
 import * as Admission from "./Admission.ts"
+import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { keyLengthMax } from "./IdempotencyKey.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
@@ -26,10 +29,11 @@ type Response = HttpServerResponse.HttpServerResponse
 /** What a node serves. */
 export interface Served {
   readonly models: ReadonlyArray<Described>
+  readonly commands: ReadonlyArray<Command>
   readonly projections: ReadonlyArray<Projection>
 }
 
-const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
+const make = Effect.fnUntraced(function* ({ commands, models, projections }: Served) {
   const router = yield* HttpRouter.HttpRouter
   const member = yield* Member
   const records = yield* Records
@@ -62,11 +66,14 @@ const make = Effect.fnUntraced(function* ({ models, projections }: Served) {
   const routes = [
     ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
     ...transactionRoutes(descriptors, records),
+    ...commandRoutes(commands, yield* Commands),
     ...projectionRoutes(yield* Projections, folded),
-    ...operationRoutes(Operations.make({ local: yield* LocalNode, member })),
+    ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), commands),
     ...nodeRoutes(member),
     ...adminRoutes(member),
-    ...(yield* docsRoutes(makeApi(descriptors, { title: "Lithair node", version: "1" }, folded)))
+    ...(yield* docsRoutes(
+      makeApi(descriptors, { title: "Lithair node", version: "1" }, { commands, projections: folded })
+    ))
   ]
   const paths = knownPaths(routes)
   const nothing = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
@@ -102,5 +109,5 @@ export const layerRouter = Layer.provide(
 /** Adds the routes to the router of the node's server. */
 export const layer = (
   served: Served
-): Layer.Layer<never, never, HttpRouter.HttpRouter | LocalNode | Member | Records | Projections> =>
+): Layer.Layer<never, never, HttpRouter.HttpRouter | LocalNode | Member | Records | Commands | Projections> =>
   Layer.effectDiscard(make(served))

@@ -8,26 +8,22 @@ import { Result, type Schema } from "effect"
 import type { EncodedRecord } from "../Model.ts"
 import type { Call, Operation } from "./Command.ts"
 import type { OperationAnswer } from "./decide.ts"
-import { type KnownModel, known } from "./decideOperation.ts"
-import type { Filter } from "./Filter.ts"
+import { known } from "./decideOperation.ts"
 import { depthMax, isTooDeep } from "./Json.ts"
-import { list } from "./List.ts"
+import * as Lookup from "./Lookup.ts"
 import * as Overlay from "./Overlay.ts"
 import type { Rejection } from "./Rejection.ts"
 import { entryBytesMax } from "./Transaction.ts"
 
 /**
- * What one call may do, reads, records listed and operations together: as many changes as an entry holds,
+ * What one call may do, reads, records looked at and operations together: as many changes as an entry holds,
  * each after a read. It bounds for how long one call keeps the deciding node from its other work.
  */
 export const callStepsMax = 20_000
 
-/** Some records of a model, in the order of their ids. */
-export interface ListAccess {
+/** Some records of a model, in the order of their ids. Each that is looked at is a step. */
+export interface ListAccess extends Lookup.Wanted {
   readonly model: string
-  /** Fields that equal these values. One of them must be looked up without looking at the whole table. */
-  readonly where: EncodedRecord
-  readonly afterId?: string
   readonly limit: number
 }
 
@@ -95,12 +91,19 @@ const accessTo = (
     timeMs: at.timeMs,
     newId: at.newId,
     get: (model, id) => step(() => Result.map(known(tables, model), ({ table }) => table.rows.get(id)?.data)),
-    list: (request) =>
-      step(() => {
-        const found = Result.map(known(tables, request.model), (model) => listed(model, request))
-        if (Result.isSuccess(found)) stepsLeft -= found.success.length
-        return stepsLeft < 0 ? tooManySteps : found
-      }),
+    list: ({ limit, ...wanted }) =>
+      step(() =>
+        Result.flatMap(known(tables, wanted.model), (model) => {
+          const found: Array<EncodedRecord> = []
+          for (const row of Lookup.candidates(model, wanted)) {
+            if (found.length === limit) break
+            stepsLeft -= 1
+            if (stepsLeft < 0) return tooManySteps
+            if (Lookup.isWanted(model, wanted, row)) found.push(row.data)
+          }
+          return Result.succeed(found)
+        })
+      ),
     apply: (operation) => step(() => Overlay.apply(overlay, operation))
   }
   return { access, ended: () => end }
@@ -111,17 +114,3 @@ const tooManySteps: Result.Result<never, Rejection> = Result.fail({
   limit: "steps",
   max: callStepsMax
 })
-
-const listed = (
-  { descriptor: { idField }, table }: KnownModel,
-  { afterId, limit, where }: ListAccess
-): ReadonlyArray<EncodedRecord> => {
-  const filters = Object.entries(where).map(
-    ([field, operand]): Filter => ({ _tag: "Compare", field, op: "eq", operand })
-  )
-  const orderBy = [{ field: idField, direction: "asc" }] as const
-  const after = afterId === undefined ? undefined : [afterId]
-  return list({ table, idField }, { filters, orderBy, limit, after, countsTotal: false }).rows.map(
-    ({ row }) => row.data
-  )
-}

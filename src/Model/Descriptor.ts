@@ -57,7 +57,8 @@ const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 /** Errors told of one record: an answer, and an entry that remembers it, stay small whatever was sent. */
 export const fieldErrorsMax = 100
 
-const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
+/** What an issue says, path by path. */
+export const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
   formatIssue(issue)
     .issues.slice(0, fieldErrorsMax)
     .map(({ message, path }) => ({

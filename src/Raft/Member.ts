@@ -11,6 +11,7 @@ import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Command, keyedOf } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import * as Machine from "../Machine/Machine.ts"
+import type { Procedures } from "../Machine/Procedure.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
 import type { Standing } from "../Machine/Standing.ts"
 import type { Tables } from "../Machine/Tables.ts"
@@ -78,6 +79,8 @@ export class Member extends Context.Service<
 export interface MemberOptions {
   readonly self: Self
   readonly models: ReadonlyArray<Descriptor>
+  /** What declared commands do while this node leads. */
+  readonly procedures?: Procedures
   /** What is not the default. */
   readonly config?: Partial<RaftConfig>
   /** Ids of records that come without one; UUIDv7 unless given. */
@@ -107,7 +110,7 @@ const make = Effect.fnUntraced(function* (
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
   const clock = yield* Clock.Clock
-  const machine = Machine.make(options.models)
+  const machine = Machine.make(options.models, options.procedures)
   const history = Feed.make()
   const recalling = Recalling.make({ feed: history.feed, machine })
   const newId = options.newId ?? (() => uuidV7Unsafe())

@@ -1,0 +1,113 @@
+/**
+ * The declaration of a command: what it is called, takes and gives, as schemas. What it does is its handler's
+ * (Handler.ts), which runs on the nodes alone: a browser may import a declaration and call it.
+ */
+import { Option, Result, Schema, SchemaAST } from "effect"
+import { invariant } from "../Invariant.ts"
+
+/** What a command takes or gives: decoding and encoding need no service. */
+export type ValueSchema = Schema.Codec<unknown, unknown>
+
+/**
+ * An error that a command declares: a `Schema.TaggedError` class. Over HTTP it is the problem of its tag in kebab case,
+ * with its fields beside; the status is its `httpApiStatus` annotation, from 400 to 499, and 409 without one.
+ */
+export type ErrorClass = Schema.Codec<{ readonly _tag: string }, unknown> & {
+  readonly fields: { readonly _tag: Schema.Top }
+}
+
+/** A declared command. */
+export interface Command<
+  out Name extends string,
+  out Payload extends ValueSchema,
+  out Success extends ValueSchema,
+  out Failure extends ErrorClass
+> {
+  readonly name: Name
+  readonly payload: Payload
+  readonly success: Success
+  readonly errors: ReadonlyArray<Failure>
+}
+
+/** Any command. */
+export type Any = Command<string, ValueSchema, ValueSchema, ErrorClass>
+
+/** What a client meets where an error says no status of its own: a rule of the command is broken. */
+const errorStatus = 409
+
+/** The members that every problem has (RFC 9457 §3.1): no field of an error may pass itself off as one. */
+const problemMembers = ["type", "status", "title", "detail", "instance"]
+
+/** A name stands in a path as it is; the machine's own commands begin with a capital. */
+const namePattern = /^[a-z][A-Za-z0-9-]{0,63}$/
+
+/**
+ * Declares a command.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Command } from "lithair"
+ *
+ * class SoldOut extends Schema.TaggedError<SoldOut>()("SoldOut", { left: Schema.Int }) {}
+ *
+ * const buy = Command.make("buy", {
+ *   payload: Schema.Struct({ productId: Schema.String, count: Schema.Int }),
+ *   success: Schema.Struct({ left: Schema.Int }),
+ *   error: [SoldOut]
+ * })
+ * ```
+ */
+export const make = <
+  const Name extends string,
+  Payload extends ValueSchema,
+  Success extends ValueSchema,
+  Failure extends ErrorClass = never
+>(
+  name: Name,
+  options: {
+    readonly payload: Payload
+    readonly success: Success
+    readonly error?: ReadonlyArray<Failure>
+  }
+): Command<Name, Payload, Success, Failure> => {
+  const errors = options.error ?? []
+  invariant(
+    namePattern.test(name),
+    `Command "${name}" must have a name of letters, digits and hyphens that begins with a small letter`
+  )
+  const tags = errors.map(tagOf)
+  invariant(new Set(tags).size === tags.length, `Command "${name}" declares two errors of one tag`)
+  for (const error of errors) {
+    const status = statusOf(error)
+    invariant(status >= 400 && status <= 499, `Error "${tagOf(error)}" must have a status from 400 to 499`)
+    const taken = Object.keys(error.fields).find((field) => problemMembers.includes(field))
+    invariant(taken === undefined, `Error "${tagOf(error)}" has a field "${taken}", which every problem has already`)
+  }
+  return { name, payload: options.payload, success: options.success, errors }
+}
+
+/** The tag of an error. */
+export const tagOf = ({ fields: { _tag } }: ErrorClass): string => {
+  invariant(SchemaAST.isLiteral(_tag.ast), "An error of a command must be a Schema.TaggedError class")
+  return String(_tag.ast.literal)
+}
+
+/** The HTTP status of an error. */
+export const statusOf = (error: ErrorClass): number => {
+  const status = Schema.resolveAnnotations(error)?.httpApiStatus
+  return typeof status === "number" ? status : errorStatus
+}
+
+/** An error as a client was told it, by a node that may know another version of it: none where it is not this one. */
+export const decodeError = <Failure extends ErrorClass>(
+  errors: ReadonlyArray<Failure>,
+  encoded: { readonly _tag: string }
+): Option.Option<Failure["Type"]> => {
+  const error = errors.find((each) => tagOf(each) === encoded._tag)
+  if (error === undefined) return Option.none()
+  const decode = Schema.decodeUnknownResult(Schema.toCodecJson(error))
+  // Its schema is the application's code, and may throw.
+  const decoded = Result.try({ try: () => decode(encoded), catch: () => undefined })
+  return Result.isSuccess(decoded) ? Result.getSuccess(decoded.success) : Option.none()
+}

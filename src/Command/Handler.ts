@@ -1,0 +1,57 @@
+/** The handler of a declared command, given as a layer: a node whose options name the command requires it in its type. */
+import { Context, type Effect, Layer } from "effect"
+import type { Any } from "./Declaration.ts"
+import type { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
+
+/** That there is a handler of the command of this name. */
+export interface Handler<Name extends string> {
+  readonly "~lithair/command": Name
+}
+
+/** The handlers that these commands require. */
+export type HandlerOf<C extends Any> = C extends Any ? Handler<C["name"]> : never
+
+/**
+ * What a command does. It runs on the leader alone, at once and to its end: what suspends is refused, and so is what
+ * throws. It fails with an error that the command declares, or lets one of the transaction's pass.
+ */
+export type Handle<C extends Any> = (
+  payload: C["payload"]["Type"]
+) => Effect.Effect<C["success"]["Type"], C["errors"][number]["Type"] | NotFound | OperationRefused, Transaction>
+
+/** The service that holds a handler. */
+export const handlerKey = (name: string): Context.Service<Handler<string>, Handle<Any>> =>
+  Context.Service<Handler<string>, Handle<Any>>(`lithair/Command/Handler/${name}`)
+
+/**
+ * Gives a command its handler.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Command, Model } from "lithair"
+ *
+ * class Product extends Model.Class<Product>("Product")({
+ *   id: Model.id(Schema.String),
+ *   stock: Schema.Int.pipe(Model.replicate)
+ * }) {}
+ * class SoldOut extends Schema.TaggedError<SoldOut>()("SoldOut", { left: Schema.Int }) {}
+ * const buy = Command.make("buy", {
+ *   payload: Schema.Struct({ productId: Schema.String, count: Schema.Int }),
+ *   success: Product,
+ *   error: [SoldOut]
+ * })
+ *
+ * const buyLayer = Command.layer(
+ *   buy,
+ *   Effect.fnUntraced(function* ({ productId, count }) {
+ *     const transaction = yield* Command.Transaction
+ *     const { stock } = yield* transaction.get(Product, productId)
+ *     if (stock < count) return yield* new SoldOut({ left: stock })
+ *     return yield* transaction.patch(Product, productId, { stock: stock - count })
+ *   })
+ * )
+ * ```
+ */
+export const layer = <C extends Any>(command: C, handle: Handle<C>): Layer.Layer<HandlerOf<C>> =>
+  Layer.succeed(handlerKey(command.name), handle as unknown as Handle<Any>) as unknown as Layer.Layer<HandlerOf<C>>

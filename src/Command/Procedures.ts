@@ -1,0 +1,110 @@
+/**
+ * Handlers as the machine's procedures: a payload is decoded, the handler run at once on a transaction, and what it came
+ * to encoded. A handler that throws or suspends costs its command, and nothing else: the node's log tells which, and why.
+ */
+import { Cause, Clock, Context, Effect, type Exit, Random, Result, Schema } from "effect"
+import { invariant } from "../Invariant.ts"
+import type { Procedure, Procedures } from "../Machine/Procedure.ts"
+import type { DeclaredError, Rejection } from "../Machine/Rejection.ts"
+import { errorsOf } from "../Model/Descriptor.ts"
+import type { Any, ValueSchema } from "./Declaration.ts"
+import { type Handle, type HandlerOf, handlerKey } from "./Handler.ts"
+import { runNow } from "./Running.ts"
+import { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
+import * as TransactionOver from "./TransactionOver.ts"
+
+/** The procedures of these commands, by their handlers. */
+export const make = Effect.fnUntraced(function* <C extends Any>(
+  commands: ReadonlyArray<C>
+): Effect.fn.Return<Procedures, never, HandlerOf<C>> {
+  const context = yield* Effect.context<HandlerOf<C>>()
+  const known: TransactionOver.KnownCodecs = new Map()
+  const procedures = new Map<string, Procedure>()
+  for (const command of commands) {
+    invariant(!procedures.has(command.name), `Two commands have the name "${command.name}"`)
+    const handle = Context.getUnsafe(context, handlerKey(command.name))
+    procedures.set(command.name, procedureOf(command, handle, { context, known }))
+  }
+  return procedures
+})
+
+const procedureOf = (
+  command: Any,
+  handle: Handle<Any>,
+  { context, known }: { readonly context: Context.Context<never>; readonly known: TransactionOver.KnownCodecs }
+): Procedure => {
+  const { name } = command
+  const decodePayload = Schema.decodeUnknownResult(Schema.toCodecJson(command.payload), {
+    errors: "all",
+    onExcessProperty: "error"
+  })
+  const encodeSuccess = encoder(command.success)
+  const errors = command.errors.map((error) => ({ is: Schema.is(error), encode: encoder(error) }))
+
+  const failed = (why: unknown): Result.Result<never, Rejection> => {
+    Effect.runForkWith(context)(Effect.logError(`The command ${name} failed, and did nothing`, why))
+    return Result.fail({ _tag: "CommandFailed", command: name })
+  }
+
+  const rejectionOf = (error: unknown): Result.Result<never, Rejection> => {
+    const declared = errors.find(({ is }) => is(error))
+    if (declared !== undefined) {
+      const encoded = declared.encode(error)
+      return Result.isFailure(encoded)
+        ? failed(encoded.failure)
+        : Result.fail({ _tag: "Declared", command: name, error: encoded.success as DeclaredError })
+    }
+    if (error instanceof NotFound) return Result.fail({ _tag: "NotFound", model: error.model, id: error.id })
+    return error instanceof OperationRefused ? Result.fail(error.reason) : failed(error)
+  }
+
+  const outcomeOf = (exit: Exit.Exit<unknown, unknown> | undefined): ReturnType<Procedure> => {
+    if (exit === undefined) return failed("It did not end at once: it waits for something, or goes on for too long")
+    if (exit._tag === "Success") {
+      const encoded = encodeSuccess(exit.value)
+      return Result.isFailure(encoded) ? failed(encoded.failure) : Result.succeed(encoded.success)
+    }
+    const [first, ...others] = exit.cause.reasons
+    const isRefusal = first !== undefined && [first, ...others].every(Cause.isFailReason)
+    return isRefusal && Cause.isFailReason(first) ? rejectionOf(first.error) : failed(exit.cause)
+  }
+
+  const attempt: Procedure = (access, payload) => {
+    const decoded = decodePayload(payload)
+    if (Result.isFailure(decoded)) {
+      return Result.fail({ _tag: "InvalidRequest", errors: errorsOf(decoded.failure.issue) })
+    }
+    const { close, end, transaction } = TransactionOver.over(access, known)
+    const handled = Effect.suspend(() => handle(decoded.success)).pipe(
+      Random.withSeed(access.newId()),
+      Effect.provideService(Clock.Clock, clockAt(access.timeMs)),
+      Effect.provideService(Transaction, transaction)
+    )
+    const exit = runNow(handled, context)
+    close()
+    const ended = end()
+    return ended === undefined ? outcomeOf(exit) : Result.fail(ended)
+  }
+
+  // Its schemas are the application's code as well, and may throw as its handler may.
+  return (access, payload) => {
+    const attempted = Result.try({ try: () => attempt(access, payload), catch: (thrown) => thrown })
+    return Result.isSuccess(attempted) ? attempted.success : failed(attempted.failure)
+  }
+}
+
+const encoder = (schema: ValueSchema) => Schema.encodeUnknownResult(Schema.toCodecJson(schema))
+
+/** It stands still at the time of the entry, and nobody sleeps. */
+const clockAt = (timeMs: number): Clock.Clock => {
+  const timeNanos = BigInt(timeMs) * 1_000_000n
+  return {
+    currentTimeMillisUnsafe: () => timeMs,
+    currentTimeMillis: Effect.succeed(timeMs),
+    currentTimeNanosUnsafe: () => timeNanos,
+    currentTimeNanos: Effect.succeed(timeNanos),
+    monotonicTimeNanosUnsafe: () => timeNanos,
+    monotonicTimeNanos: Effect.succeed(timeNanos),
+    sleep: () => Effect.never
+  }
+}

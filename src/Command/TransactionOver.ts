@@ -1,0 +1,199 @@
+/** The transaction of a handler over the machine's access to one call: rows are decoded and encoded on the way. */
+import { Effect, Option, Result, Schema } from "effect"
+import { invariant } from "../Invariant.ts"
+import type { Operation } from "../Machine/Command.ts"
+import { type Access, endsCall } from "../Machine/Procedure.ts"
+import type { Rejection } from "../Machine/Rejection.ts"
+import { errorsOf } from "../Model/Descriptor.ts"
+import { type Descriptor, describe, type EncodedRecord } from "../Model.ts"
+import {
+  type ListOptions,
+  listMax,
+  type ModelClass,
+  NotFound,
+  OperationRefused,
+  type Transaction
+} from "./Transaction.ts"
+
+/** A mistake in a handler, or the end of its call: nothing that it is to handle. */
+class HandlerMistake extends Error {
+  override readonly name = "HandlerMistake"
+}
+
+const mistake = (message: string) => Effect.die(new HandlerMistake(message))
+
+/** How the rows of a model are decoded and encoded. */
+interface Codecs {
+  readonly descriptor: Descriptor
+  readonly row: (data: unknown) => Result.Result<unknown, Schema.SchemaError>
+  readonly create: Encode
+  readonly put: Encode
+  readonly patch: Encode
+}
+
+type Encode = (value: unknown) => Result.Result<EncodedRecord, Schema.SchemaError>
+
+/** Made once for each model: a schema compiles. */
+export type KnownCodecs = Map<ModelClass, Codecs>
+
+const encoder = (schema: Schema.Codec<object, unknown>): Encode =>
+  Schema.encodeUnknownResult(Schema.toCodecJson(schema) as unknown as Schema.Codec<object, EncodedRecord>, {
+    errors: "all"
+  })
+
+const codecsOf = (known: KnownCodecs, model: ModelClass): Codecs => {
+  const found = known.get(model)
+  if (found !== undefined) return found
+  const made: Codecs = {
+    descriptor: describe(model),
+    row: Schema.decodeUnknownResult(Schema.toCodecJson(model)),
+    create: encoder(model.create),
+    put: encoder(model.replicated),
+    patch: encoder(model.patch)
+  }
+  known.set(model, made)
+  return made
+}
+
+/** A transaction, to be closed when its handler has ended: a fiber that outlives it has no part in it. */
+export interface Over {
+  readonly transaction: Transaction["Service"]
+  readonly close: () => void
+  /** What ended the call before its handler did, if anything has. */
+  readonly end: () => Rejection | undefined
+}
+
+/** A transaction over the access to one call. */
+export const over = (access: Access, known: KnownCodecs): Over => {
+  let isClosed = false
+  let end: Rejection | undefined
+
+  const at = <A, E>(model: ModelClass, attempt: (codecs: Codecs) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.suspend(() => {
+      const { name, mode } = describe(model)
+      if (isClosed) return mistake("A transaction was used after the end of its command")
+      if (mode === "local") return mistake(`${name} is local to each node: no command sees its records`)
+      return attempt(codecsOf(known, model))
+    })
+
+  const rowOf = ({ descriptor, row }: Codecs, data: unknown): Effect.Effect<never> => {
+    const decoded = row(data)
+    return Result.isSuccess(decoded)
+      ? Effect.succeed(decoded.success as never)
+      : mistake(`A record of ${descriptor.name} does not fit its model: ${decoded.failure.message}`)
+  }
+
+  const refuse = (model: string, rejection: Rejection): Effect.Effect<never, NotFound | OperationRefused> => {
+    if (endsCall(rejection)) end = rejection
+    if (end !== undefined) return mistake(`Nothing counts any more: ${end._tag}`)
+    if (rejection._tag !== "NotFound") {
+      return Effect.fail(new OperationRefused({ model, reason: within(model, rejection) }))
+    }
+    return rejection.id === undefined
+      ? mistake(`${rejection.model} is no model of this node`)
+      : Effect.fail(new NotFound({ model: rejection.model, id: rejection.id }))
+  }
+
+  /** Of what only finds out that nothing counts any more. */
+  const read = <A>(model: string, found: Result.Result<A, Rejection>): Effect.Effect<A> =>
+    Result.isSuccess(found) ? Effect.succeed(found.success) : Effect.orDie(refuse(model, found.failure))
+
+  const find = (codecs: Codecs, id: string): Effect.Effect<Option.Option<never>> => {
+    const { name } = codecs.descriptor
+    return Effect.flatMap(read(name, access.get(name, id)), (data) =>
+      data === undefined ? Effect.succeedNone : Effect.map(rowOf(codecs, data), Option.some)
+    )
+  }
+
+  const apply = (codecs: Codecs, operation: Operation) => {
+    const done = access.apply(operation)
+    return Result.isSuccess(done) ? rowOf(codecs, done.success.record) : refuse(operation.model, done.failure)
+  }
+
+  /** An operation with data: what its schema does not take is refused as the machine would refuse it. */
+  const applyData = (
+    codecs: Codecs,
+    encoded: ReturnType<Encode>,
+    operation: (data: EncodedRecord) => Operation
+  ): Effect.Effect<never, NotFound | OperationRefused> =>
+    Result.isSuccess(encoded)
+      ? apply(codecs, operation(encoded.success))
+      : refuse(codecs.descriptor.name, { _tag: "InvalidRequest", errors: errorsOf(encoded.failure.issue) })
+
+  const list = (codecs: Codecs, { after, limit, where = {} }: ListOptions<ModelClass>): Effect.Effect<Array<never>> => {
+    const { idField, indexedFields, name } = codecs.descriptor
+    if (!Number.isInteger(limit) || limit < 1 || limit > listMax) {
+      return mistake(`A list of ${name} gives 1 to ${listMax} records, not ${limit}`)
+    }
+    const { [idField]: id, ...others } = where as Record<string, Schema.Json>
+    const fields = Object.keys(where)
+    if (fields.length > 0 && !fields.some((field) => field === idField || indexedFields.includes(field))) {
+      return mistake(`Cannot list ${name} by ${fields.join(", ")}: none of it is the id, unique or indexed`)
+    }
+    const encoded = codecs.patch(others)
+    // No record holds what its schema does not take.
+    if (Result.isFailure(encoded)) return Effect.succeed([])
+    const found = access.list({
+      model: name,
+      where: { ...encoded.success, ...(id === undefined ? {} : { [idField]: id }) },
+      limit,
+      ...(after === undefined ? {} : { afterId: after })
+    })
+    return Effect.flatMap(read(name, found), (rows) => Effect.forEach(rows, (data) => rowOf(codecs, data)))
+  }
+
+  return {
+    close: () => {
+      isClosed = true
+    },
+    end: () => end,
+    transaction: {
+      get: (model, id) =>
+        at(model, (codecs) =>
+          Effect.flatMap(
+            find(codecs, id),
+            Option.match({
+              onNone: () => Effect.fail(new NotFound({ model: codecs.descriptor.name, id })),
+              onSome: (row) => Effect.succeed(row)
+            })
+          )
+        ),
+      find: (model, id) => at(model, (codecs) => find(codecs, id)),
+      list: (model, options) => at(model, (codecs) => list(codecs, options)),
+      create: (model, row) =>
+        at(model, (codecs) => {
+          const { name } = codecs.descriptor
+          return applyData(codecs, codecs.create(row), (data) => ({ _tag: "Create", model: name, data }))
+        }).pipe(Effect.catchTag("NotFound", Effect.die)),
+      put: (model, row) =>
+        at(model, (codecs) => {
+          const { idField, name } = codecs.descriptor
+          return applyData(codecs, codecs.put(row), (data) => {
+            const id = data[idField]
+            invariant(typeof id === "string", "the encoded id of a record is no text")
+            return { _tag: "Put", model: name, id, data }
+          })
+        }).pipe(Effect.catchTag("NotFound", Effect.die)),
+      patch: (model, id, patch) =>
+        at(model, (codecs) => {
+          const { name } = codecs.descriptor
+          return applyData(codecs, codecs.patch(patch), (data) => ({ _tag: "Patch", model: name, id, data }))
+        }),
+      delete: (model, id) =>
+        at(model, (codecs) => apply(codecs, { _tag: "Delete", model: codecs.descriptor.name, id })),
+      newId: Effect.sync(access.newId)
+    }
+  }
+}
+
+/** What is wrong with a record is no part of the payload: its paths say which model's record it is. */
+const within = (model: string, rejection: Rejection): Rejection =>
+  rejection._tag === "InvalidRequest"
+    ? {
+        ...rejection,
+        errors: rejection.errors.map(({ message, path }) => ({
+          message,
+          path: path === "" ? model : `${model}.${path}`
+        }))
+      }
+    : rejection

@@ -1,0 +1,46 @@
+/** `POST /api/_commands/{name}`, served: a declared command by its name. HTTP contract, "Endpoints". */
+import { Effect } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { type Any, type ErrorClass, tagOf } from "../Command/Declaration.ts"
+import { invariant } from "../Invariant.ts"
+import type { CallFailure, Commands } from "../Repository/Commands.ts"
+import { jsonMediaTypes } from "./Body.ts"
+import { kindOfError, problemOfDeclared } from "./DeclaredError.ts"
+import { readBody, readHead } from "./ModelWrites.ts"
+import { problemOfChange } from "./Outcomes.ts"
+import { type Problem, problemDefinitions, withHeaders } from "./Problem.ts"
+import { outcomeHeaders } from "./RecordResponse.ts"
+
+/** The path of a command. */
+export const commandPath = ({ name }: Pick<Any, "name">): `/api/_commands/${string}` => `/api/_commands/${name}`
+
+/** The routes of these commands. */
+export const commandRoutes = (declared: ReadonlyArray<Any>, commands: Commands["Service"]) =>
+  declared.map((command) => {
+    checkKinds(command.errors)
+    const call = Effect.gen(function* () {
+      const asked = yield* readHead("POST")
+      const { data, origin } = yield* readBody(asked, jsonMediaTypes)
+      const called = yield* Effect.mapError(commands.call({ name: command.name, payload: data, ...origin }), (error) =>
+        problemOfCall(command, error, origin.key)
+      )
+      return HttpServerResponse.jsonUnsafe(called.value, { headers: outcomeHeaders(called) })
+    })
+    return HttpRouter.route("POST", commandPath(command), call)
+  })
+
+const problemOfCall = (command: Any, failure: CallFailure, key: string | undefined): Problem =>
+  failure._tag === "Refused" && failure.rejection._tag === "Declared"
+    ? withHeaders(problemOfDeclared(command, failure.rejection), outcomeHeaders(failure))
+    : problemOfChange(failure, key)
+
+/** One type has one meaning: the problems of Lithair itself keep theirs. */
+const checkKinds = (errors: ReadonlyArray<ErrorClass>): void => {
+  for (const error of errors) {
+    const kind = kindOfError(tagOf(error))
+    invariant(
+      !Object.hasOwn(problemDefinitions, kind),
+      `Error "${tagOf(error)}" would be the problem "${kind}", which is Lithair's own`
+    )
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * The records that a command looks at where it lists some by values of their fields: in the order of their ids, from an
+ * index if one of the fields has one. Pure, and pulled one by one, so that whoever pulls bounds how many are looked at.
+ */
+import type { EncodedRecord } from "../Model.ts"
+import type { KnownModel } from "./decideOperation.ts"
+import * as FieldIndex from "./FieldIndex.ts"
+import * as IdRange from "./IdRange.ts"
+import { compareValues } from "./Order.ts"
+import type { Row } from "./Tables.ts"
+
+/** Fields that equal these values, and only ids after this one. */
+export interface Wanted {
+  readonly where: EncodedRecord
+  readonly afterId?: string
+}
+
+/** Every record that may be wanted. */
+export function* candidates({ descriptor, table }: KnownModel, { afterId = "", where }: Wanted): Generator<Row> {
+  const id = where[descriptor.idField]
+  const indexed = Object.keys(where).find((field) => table.indexes.has(field))
+  const index = indexed === undefined ? undefined : table.indexes.get(indexed)
+  if (typeof id === "string") {
+    const row = id > afterId ? table.rows.get(id) : undefined
+    if (row !== undefined) yield row
+  } else if (indexed !== undefined && index !== undefined) {
+    const value = FieldIndex.valueOf(where, indexed)
+    const range = { from: { value, id: afterId }, to: FieldIndex.behind(value) }
+    for (const key of FieldIndex.walk(index, range, table.comparators.get(indexed))) {
+      const row = table.rows.get(key.id)
+      if (row !== undefined && key.id !== afterId) yield row
+    }
+  } else {
+    const range = IdRange.after({ low: undefined, high: undefined }, "asc", afterId)
+    for (const [, row] of IdRange.walk(table.rows, range, "asc")) yield row
+  }
+}
+
+/** Whether a record is wanted: its values are compared as lists and indexes compare them. */
+export const isWanted = ({ table }: KnownModel, { where }: Wanted, { data }: Row): boolean =>
+  Object.keys(where).every(
+    (field) =>
+      compareValues(FieldIndex.valueOf(data, field), FieldIndex.valueOf(where, field), table.comparators.get(field)) ===
+      0
+  )

@@ -1,0 +1,87 @@
+/** Calls of declared commands through this node: in encoded form, which HTTP stands on, and typed, for a node's own code. */
+import { createHash } from "node:crypto"
+import { Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { type Any, decodeError } from "../Command/Declaration.ts"
+import { invariant } from "../Invariant.ts"
+import type { Call, Origin } from "../Machine/Command.ts"
+import { canonical } from "../Machine/Json.ts"
+import { errorsOf } from "../Model/Descriptor.ts"
+import { Member } from "../Raft/Member.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { Refused } from "./Changed.ts"
+
+/** What a call came to. */
+export interface Called {
+  /** Its success, encoded. */
+  readonly value: Schema.Json
+  /** The index of the log that it reflects. */
+  readonly logIndex: number
+  /** It was done before: this is a copy with the same idempotency key, and changed nothing. */
+  readonly isReplayed: boolean
+}
+
+/** Why a call was refused or not confirmed, besides the errors that its command declares. */
+export type CallFailure = Refused | NotDone | UnknownOutcome
+
+export class Commands extends Context.Service<
+  Commands,
+  {
+    /** Has the leader do it, wherever it is; the payload is as a client sent it. */
+    readonly call: (call: Omit<Call, "_tag"> & Origin) => Effect.Effect<Called, CallFailure>
+    /**
+     * The same, typed: fails with the errors that the command declares, with `Refused` where the machine says no, and
+     * with what a write may fail with. With a `key` it is done once, however often it is sent within a day.
+     */
+    readonly run: <C extends Any>(
+      command: C,
+      payload: C["payload"]["Type"],
+      options?: { readonly key?: string }
+    ) => Effect.Effect<C["success"]["Type"], C["errors"][number]["Type"] | CallFailure>
+  }
+>()("lithair/Repository/Commands") {}
+
+const make = Effect.gen(function* () {
+  const member = yield* Member
+
+  const call: Commands["Service"]["call"] = Effect.fnUntraced(function* (asked) {
+    const { answer, index } = yield* member.submit({ _tag: "Call", ...asked })
+    const how = { logIndex: index, isReplayed: answer.replayedIndex !== undefined }
+    if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection, ...how })
+    const { value } = answer.answer
+    invariant(value !== undefined, "a call was answered without a value")
+    return { value, ...how }
+  })
+
+  const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: { readonly key?: string } = {}) {
+    const payload = yield* Effect.fromResult(encodePayload(command, value))
+    const fingerprint = createHash("sha256")
+      .update(canonical([command.name, payload]))
+      .digest("base64url")
+    const called = yield* call({
+      name: command.name,
+      payload,
+      fingerprint,
+      ...(key === undefined ? {} : { key })
+    }).pipe(
+      Effect.catchTag("Refused", (refused): Effect.Effect<never, unknown> => {
+        const { rejection } = refused
+        const declared = rejection._tag === "Declared" ? decodeError(command.errors, rejection.error) : Option.none()
+        return Effect.fail(Option.getOrElse(declared, () => refused))
+      })
+    )
+    // The leader encoded it by this schema, or by a version of it that is not to be mixed with this one.
+    return yield* Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(command.success))(called.value))
+  })
+
+  return Commands.of({ call, run: run as unknown as Commands["Service"]["run"] })
+})
+
+/** The calls of the commands that the member was given. */
+export const layer: Layer.Layer<Commands, never, Member> = Layer.effect(Commands, make)
+
+/** A value that its own schema does not take is refused here as the leader would refuse it. */
+const encodePayload = ({ payload }: Any, value: unknown): Result.Result<Schema.Json, Refused> =>
+  Result.mapError(
+    Schema.encodeUnknownResult(Schema.toCodecJson(payload), { errors: "all" })(value),
+    ({ issue }) => new Refused({ rejection: { _tag: "InvalidRequest", errors: errorsOf(issue) } })
+  )
