@@ -108,7 +108,9 @@ export interface Options<M extends Mode, F extends Fields> {
   /** Fields by which lists find records without looking at all of them. Unique fields and references are among them. */
   readonly indexes?: ReadonlyArray<IndexName<F, BareMode<F, M>>>
   /** Fields that hold the id of a record that must be there; absent and null name none. */
-  readonly references?: { readonly [K in ReferenceName<F, BareMode<F, M>>]?: ReferenceOption }
+  readonly references?: {
+    readonly [K in keyof F]?: K extends ReferenceName<F, BareMode<F, M>> ? ReferenceOption : never
+  }
   /** What must hold of every record, whoever writes it. It must be quick, and depend on nothing but the record. */
   readonly check?: Rules<KeptRecord<F, BareMode<F, M>>>
   /** Who creates records, and who changes and deletes them; anyone unless said. `change: "never"` is append-only. */

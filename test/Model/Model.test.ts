@@ -129,3 +129,73 @@ it("a patch may say null of a field that may be absent, and of no other (RFC 739
   assert.deepStrictEqual(decode({ category: null }), { category: null })
   assert.throws(() => decode({ price: null }))
 })
+
+it("rules, references and indexes name fields of the model, or it does not compile", () => {
+  const fields = {
+    id: Model.id(UserId),
+    name: Model.replicate(Schema.NonEmptyString),
+    age: Schema.Int,
+    born: Schema.optionalKey(Schema.DateFromString),
+    boss: Schema.optionalKey(Schema.NullOr(UserId)),
+    note: Model.local(Schema.String)
+  }
+  type Row = {
+    readonly id: typeof UserId.Type
+    readonly name: string
+    readonly age: number
+    readonly born?: Date
+    readonly boss?: typeof UserId.Type | null
+  }
+  const Person = Model.Class<object>("Person")(fields, {
+    indexes: ["name", "age", "born"],
+    references: { boss: { model: "Person", onDelete: "restrict" }, name: { model: Product, onDelete: "cascade" } },
+    check: {
+      // The record is decoded, and is what the cluster holds of it.
+      "too-young": (person) => {
+        typed<Equal<typeof person, Row>>(true)
+        return person.age >= 18 || `${person.name} is ${person.age}`
+      },
+      "from-the-future": ({ born }) => born === undefined || born.getTime() < 0
+    },
+    writes: { change: "commands" }
+  })
+  const { brokenRule, indexedFields, references, ruleNames, writes } = Model.describe(Person)
+  assert.deepStrictEqual(indexedFields, ["boss", "name", "age", "born"])
+  assert.deepStrictEqual(references, [
+    { field: "boss", model: "Person", onDelete: "restrict" },
+    { field: "name", model: "Product", onDelete: "cascade" }
+  ])
+  assert.deepStrictEqual(writes, { create: "anyone", change: "commands" })
+  assert.deepStrictEqual(ruleNames, ["too-young", "from-the-future"])
+  assert.deepStrictEqual(brokenRule({ id: "1", name: "n", age: 3 }), { rule: "too-young", message: "n is 3" })
+  assert.strictEqual(brokenRule({ id: "1", name: "n", age: 18, born: "1960-01-01T00:00:00.000Z" }), undefined)
+  assert.strictEqual(brokenRule({ id: "1", name: "n", age: 18, born: "2960-01-01" })?.rule, "from-the-future")
+
+  // @ts-expect-error there is no such field
+  Model.Class<object>("A")(fields, { indexes: ["none"] })
+  // @ts-expect-error of a mixed model the local fields are in another log
+  Model.Class<object>("B")(fields, { indexes: ["note"] })
+  // @ts-expect-error tables are ordered by the id already
+  Model.Class<object>("C")(fields, { indexes: ["id"] })
+  // @ts-expect-error a number is no id of a record
+  Model.Class<object>("D")(fields, { references: { age: { model: Product, onDelete: "restrict" } } })
+  // @ts-expect-error only this node knows a local field
+  Model.Class<object>("E")(fields, { references: { note: { model: Product, onDelete: "restrict" } } })
+  // @ts-expect-error no other node has the records of a local model
+  Model.Class<object>("F")(fields, { references: { name: { model: ProductView, onDelete: "restrict" } } })
+  // @ts-expect-error a reference says what a deletion does
+  Model.Class<object>("G")(fields, { references: { name: { model: Product } } })
+  // @ts-expect-error a rule sees no local field
+  Model.Class<object>("H")(fields, { check: ({ note }) => note !== "" })
+  // @ts-expect-error a rule says whether it holds
+  Model.Class<object>("I")(fields, { check: ({ age }) => age })
+  // @ts-expect-error a rule waits for nothing
+  Model.Class<object>("J")(fields, { check: ({ age }) => Promise.resolve(age > 1) })
+  // @ts-expect-error there is no such writer
+  Model.Class<object>("K")(fields, { writes: { create: "nobody" } })
+  Model.Class<object>("L")({ id: Model.id(Schema.String), a: Schema.String }, { mode: "local", indexes: ["a"] })
+  const local = { id: Model.id(Schema.String), a: Schema.String }
+  // @ts-expect-error a record that stays on its node refers to none that all nodes hold
+  Model.Class<object>("M")(local, { mode: "local", references: { a: { model: Product, onDelete: "restrict" } } })
+  assert.throws(() => Model.Class<object>("N")(local, { mode: "local", writes: { change: "commands" } }), /no command/)
+})
