@@ -1,0 +1,163 @@
+/** Reading the projections of a node: how new the answer is, and what is said where there is none. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
+import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
+import { type Followable, make } from "../../src/Projection/Projections.ts"
+import type { Feed } from "../../src/Raft/Feed.ts"
+import { NotDone } from "../../src/Raft/Outcome.ts"
+import { playNode } from "./PlayedNode.ts"
+import { makeFaulty, makeHistory, makeOrders, makeSpent, models, order } from "./Sales.ts"
+
+const spent = makeSpent()
+const history = makeHistory()
+const faulty = makeFaulty("mallory")
+const orders = makeOrders()
+
+/** A member whose followers are given nothing past `gate.index`, however much is applied. */
+const start = Effect.gen(function* () {
+  const node = yield* playNode(models)
+  const gate = { index: Number.POSITIVE_INFINITY, isCutOff: false }
+  const whole = node.start({ isWarm: true })
+  const feed: Feed = {
+    ...whole,
+    read: (range) =>
+      Effect.flatMap(whole.read(range), (entries) => {
+        const through = entries.filter(({ index }) => index <= gate.index)
+        return through.length === 0 ? Effect.never : Effect.succeed(through)
+      })
+  }
+  const member: Followable = {
+    feed,
+    node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
+    readIndex: Effect.suspend(() =>
+      gate.isCutOff
+        ? Effect.fail(new NotDone({ reason: "no-quorum", message: "cut off" }))
+        : Effect.succeed(feed.appliedIndex())
+    )
+  }
+  const projections = yield* make({ projections: [spent, history, faulty], files: derivedInMemory(), member })
+  const place = (customer: string) => Effect.asVoid(node.submit(order(customer, 1)))
+  return { gate, node, place, projections }
+})
+
+describe("the projections of a node", () => {
+  it.effect("are linearizable unless less is asked for: what was applied when the read began is in the answer", () =>
+    Effect.gen(function* () {
+      const { place, projections } = yield* start
+      assert.deepStrictEqual(yield* projections.get(history), { value: [], logIndex: 0 })
+      for (let count = 1; count <= 50; count++) {
+        yield* place("ann")
+        const { logIndex, value } = yield* projections.getKey(spent, "ann")
+        assert.deepStrictEqual([value, logIndex], [{ orders: count, cents: count }, count])
+      }
+      assert.strictEqual((yield* projections.getKey(spent, "bob")).value, undefined)
+      assert.lengthOf((yield* projections.get(history)).value, 50)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("are waited for where they lag behind the tables, for at most 5 s", () =>
+    Effect.gen(function* () {
+      const { gate, place, projections } = yield* start
+      yield* place("ann")
+      yield* projections.get(history)
+      gate.index = 1
+      yield* place("ann")
+      const reads = [undefined, { _tag: "Session", minIndex: 2 }, { _tag: "Local", staleMaxMs: 1_000 }] as const
+      for (const consistency of reads) {
+        const reading = yield* Effect.forkChild(Effect.flip(projections.get(history, consistency)), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust(4_900)
+        assert.isUndefined(reading.pollUnsafe())
+        yield* TestClock.adjust(200)
+        assert.strictEqual((yield* Fiber.join(reading))._tag, "NotCaughtUp")
+      }
+      const old = yield* projections.get(history, { _tag: "Local" })
+      assert.deepStrictEqual([old.value.length, old.logIndex, old.staleMs], [1, 1, undefined])
+      assert.strictEqual((yield* projections.get(history, { _tag: "Session", minIndex: 1 })).logIndex, 1)
+      assert.deepInclude(projections.status()[1], { name: "history", index: 1, lagCount: 1, failure: undefined })
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("need no quorum for a session or a local read", () =>
+    Effect.gen(function* () {
+      const { gate, place, projections } = yield* start
+      yield* place("ann")
+      yield* projections.get(history)
+      gate.isCutOff = true
+      assert.strictEqual((yield* Effect.flip(projections.get(history)))._tag, "NotDone")
+      assert.lengthOf((yield* projections.get(history, { _tag: "Session", minIndex: 1 })).value, 1)
+      assert.lengthOf((yield* projections.get(history, { _tag: "Local" })).value, 1)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("go on beside one that failed, which says so to every read, and to one that waits for it", () =>
+    Effect.gen(function* () {
+      const { place, projections } = yield* start
+      yield* place("ann")
+      assert.strictEqual((yield* projections.get(faulty)).value, 1)
+      yield* place("mallory")
+      for (const consistency of [undefined, { _tag: "Local" }] as const) {
+        const failure = yield* Effect.flip(projections.get(faulty, consistency))
+        assert.deepInclude(failure, { _tag: "ProjectionFailed", index: 2 })
+      }
+      yield* place("ann")
+      assert.lengthOf((yield* projections.get(history)).value, 3)
+      const [, , status] = projections.status()
+      assert.deepInclude(status, { name: "faulty", index: 1, lagCount: 2 })
+      assert.strictEqual(status?.failure?._tag, "ProjectionFailed")
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("are walked page by page in the order of their keys", () =>
+    Effect.gen(function* () {
+      const { place, projections } = yield* start
+      const customers = Array.from({ length: 25 }, (_, at) => `c${at}`)
+      for (const customer of customers) yield* place(customer)
+      const walked: Array<string> = []
+      for (let hasMore = true; hasMore; ) {
+        const after = walked.at(-1)
+        const { value } = yield* projections.page(spent, { limit: 10, ...(after === undefined ? {} : { after }) })
+        walked.push(...value.items.map(({ key }) => key))
+        hasMore = value.hasMore
+      }
+      assert.deepStrictEqual(walked, customers.toSorted())
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("in SQLite answer queries as new as is asked", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const feed = node.start({ isWarm: true })
+      const member: Followable = {
+        feed,
+        node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
+        readIndex: Effect.sync(feed.appliedIndex)
+      }
+      const projections = yield* make({ projections: [orders], files: derivedInMemory(), member })
+      for (let count = 1; count <= 20; count++) {
+        yield* node.submit(order("ann", 1))
+        const { logIndex, value } = yield* projections.query(orders, {
+          sql: "SELECT count(*) AS count FROM orders WHERE customer = ?",
+          params: ["ann"]
+        })
+        assert.deepStrictEqual([value[0]?.count, logIndex], [count, count])
+      }
+      const failure = yield* Effect.flip(projections.query(orders, { sql: "SELECT * FROM elsewhere" }))
+      assert.strictEqual(failure._tag, "SqliteFailed")
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("have names of their own", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const feed = node.start({ isWarm: true })
+      const member: Followable = { feed, node: () => undefined, readIndex: Effect.succeed(0) }
+      const twice = make({ projections: [spent, makeSpent()], files: derivedInMemory(), member })
+      const exit = yield* Effect.exit(twice)
+      assert.match(String(exit), /Two projections are named/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+})
