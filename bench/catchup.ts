@@ -14,7 +14,7 @@ const body = JSON.stringify({ name: "A".repeat(1000), price: "19.90" })
 const warmUpMs = 4_000
 const baseMs = 3_000
 /** One window of writes while the follower catches up. */
-const windowMs = 500
+const windowMs = 1_000
 /** A follower that lacks fewer entries has caught up. */
 const lagMaxCount = 2_000
 const catchUpMaxMs = 60_000

@@ -5,7 +5,7 @@
  * One fiber commits: it decides in order all that wait, appends their entries in one write with one sync, applies them
  * and answers; meanwhile the next batch forms. An answer is given only once all that it was decided on is durable.
  */
-import { Cause, Clock, Context, Deferred, Effect, Layer, Queue, Result, type Scope } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, Layer, Queue, Result, type Scope, Stream } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { invariant } from "../Invariant.ts"
 import { type Command, operationsOf } from "../Machine/Command.ts"
@@ -24,6 +24,7 @@ import type { Descriptor } from "../Model.ts"
 import { Directory } from "./Directory.ts"
 import { LocalNotDone, LocalUnknownOutcome } from "./LocalOutcome.ts"
 import type { LogEntry } from "./LogEntry.ts"
+import { LogSpace } from "./LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "./LogStore.ts"
 
 /** Writes that wait to be decided; one more is refused as overloaded. */
@@ -87,6 +88,10 @@ const overloaded = new LocalNotDone({
   reason: "overloaded",
   message: `Cannot write: ${pendingMaxCount} writes wait already`
 })
+const storageFull = new LocalNotDone({
+  reason: "storage-full",
+  message: "Cannot write: the disk of this node is nearly full"
+})
 const unknown = new LocalUnknownOutcome({ message: "The log of this node stopped while it wrote" })
 
 const replay = Effect.fnUntraced(function* (machine: Machine.Machine, store: LogStore["Service"]) {
@@ -107,8 +112,9 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly models: ReadonlyArray<Descriptor>
   /** Ids of records that come without one; UUIDv7 unless given. */
   readonly newId?: () => string
-}): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | Scope.Scope> {
+}): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | LogSpace | Scope.Scope> {
   const store = yield* LogStore
+  const space = yield* LogSpace
   const newId = options.newId ?? (() => uuidV7Unsafe())
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
   const machine = Machine.make(options.models.filter(({ mode }) => mode === "local"))
@@ -121,6 +127,12 @@ export const make = Effect.fnUntraced(function* (options: {
   const pending: Array<Ticket> = []
   let inFlight: ReadonlyArray<Decided> = []
   let isEnded = false
+  let isStorageShort = false
+  yield* Stream.runForEach(space.roomChanges, ({ _tag }) =>
+    Effect.sync(() => {
+      isStorageShort = _tag === "StorageShort"
+    })
+  ).pipe(Effect.forkScoped)
 
   /** Decides what waits, in order, and gives the entries to append; what rests on none of them is answered at once. */
   const decideBatch = (nowMs: number): ReadonlyArray<LogEntry> => {
@@ -180,6 +192,7 @@ export const make = Effect.fnUntraced(function* (options: {
   ): Submitted<Answer> =>
     Effect.callback((resume) => {
       if (isEnded) return resume(Effect.fail(stoppedHere))
+      if (isStorageShort) return resume(Effect.fail(storageFull))
       if (pending.length >= pendingMaxCount) return resume(Effect.fail(overloaded))
       const fail = (failure: Failure) => resume(Effect.fail(failure))
       const ticket: Ticket = {

@@ -4,8 +4,11 @@
  */
 import { Schema } from "effect"
 
-/** `overloaded`: too many wait already. `stopped`: the log failed or is closing, and takes nothing more. */
-export const LocalNotDoneReason = Schema.Literals(["overloaded", "stopped"])
+/**
+ * `overloaded`: too many wait already. `storage-full`: the disk has no room for the log to go on. `stopped`: the log
+ * failed or is closing, and takes nothing more.
+ */
+export const LocalNotDoneReason = Schema.Literals(["overloaded", "storage-full", "stopped"])
 
 /** This write was certainly not done: nothing of it was handed to the disk. */
 export class LocalNotDone extends Schema.TaggedError<LocalNotDone>()("LocalNotDone", {

@@ -137,6 +137,7 @@ const readProblems = [
   "invalid-request",
   "not-found",
   "no-quorum",
+  "overloaded",
   "not-caught-up",
   "too-stale",
   "upgrade-required"

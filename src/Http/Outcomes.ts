@@ -101,7 +101,7 @@ export const problemOfFailure = (
     case "NotDone":
       return problem(error.reason, error.message, { definite: true })
     case "LocalNotDone":
-      return problem(error.reason === "stopped" ? "draining" : "overloaded", error.message, { definite: true })
+      return problem(error.reason === "stopped" ? "draining" : error.reason, error.message, { definite: true })
     case "UnknownOutcome":
       return unknownOutcome(error.message, error.key ?? key)
     case "LocalUnknownOutcome":

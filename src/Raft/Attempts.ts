@@ -26,8 +26,8 @@ const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reach
 /** Wall-clock jumps change nothing (C19). */
 const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
-/** The leader was lost, or is about to leave: another one may do it. */
-const mayPass = (failure: NotDone): boolean => failure.reason === "no-quorum" || failure.reason === "draining"
+/** The leader was lost, is about to leave or has no room: another one may do it. */
+const mayPass = (failure: NotDone): boolean => failure.reason !== "overloaded"
 
 /**
  * Attempts at the leader until one is answered. What is certainly not done for want of a leader is tried again; so is

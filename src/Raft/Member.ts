@@ -31,6 +31,7 @@ import * as RaftNode from "./RaftNode.ts"
 import * as Recalling from "./Recalling.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "./Recovering.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
+import { storageFull } from "./RoomWatch.ts"
 import { type Self, Transport } from "./Transport.ts"
 
 /** How long a node that is to stop waits for the commands under way. */
@@ -236,16 +237,16 @@ const make = Effect.fnUntraced(function* (
   })
 
   const give = (order: Order, isRepeatable: boolean) =>
-    Effect.suspend(() =>
-      isDraining
-        ? Effect.fail(draining)
-        : Attempts.untilAnswered({
-            leadership,
-            isRepeatable,
-            attempt: (leader, timeoutMs) =>
-              leader === self.nodeId ? orderHere(order, timeoutMs) : forwarding.forward(leader, order, timeoutMs)
-          })
-    )
+    Effect.suspend(() => {
+      if (isDraining) return Effect.fail(draining)
+      if (order._tag === "Decide" && node?.isStorageShort() === true) return Effect.fail(storageFull)
+      return Attempts.untilAnswered({
+        leadership,
+        isRepeatable,
+        attempt: (leader, timeoutMs) =>
+          leader === self.nodeId ? orderHere(order, timeoutMs) : forwarding.forward(leader, order, timeoutMs)
+      })
+    })
 
   const leadership: Attempts.Leadership = {
     leader: () => leaderOf(node),

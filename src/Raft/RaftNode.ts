@@ -23,6 +23,7 @@ import type { LogReadRequest, Output, TransferResult } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import { restoreNewest } from "./Restoring.ts"
+import * as RoomWatch from "./RoomWatch.ts"
 import * as Snapshotting from "./Snapshotting.ts"
 import { make as makeCore, type State } from "./State.ts"
 import type { StateMachine } from "./StateMachine.ts"
@@ -69,6 +70,8 @@ export interface RaftNode<Command, Answer> {
   readonly leaderlessSinceMs: () => number | undefined
   /** What the machine has applied: the index that its state reflects now. */
   readonly appliedIndex: () => number
+  /** The log has no room for its next segment: this node takes no writes (`storage-full`). */
+  readonly isStorageShort: () => boolean
   /** The core's state, to be looked at and never changed. */
   readonly core: Readonly<State>
   /** Ends with what stopped this node: a disk that failed, or a defect. */
@@ -188,6 +191,12 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     return output
   }
 
+  const room = yield* RoomWatch.make({
+    isLeader: () => core.role._tag === "Leader",
+    nowMs: () => core.lastTickMs ?? 0,
+    handOver: () => run({ _tag: "TransferLeadership" })
+  })
+
   const decide = (nowMs: number): void => {
     const endNanos = clock.monotonicTimeNanosUnsafe() + decideMaxNanos
     const isOver = () => clock.monotonicTimeNanosUnsafe() >= endNanos
@@ -202,6 +211,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }
     const isStalled = core.nowMs - (writing.beganMs() ?? core.nowMs) >= options.config.diskStallTimeoutMs
     if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })
+    room.consider()
     const readIds = WaitingReads.takeAsked(reads)
     if (readIds.length > 0) run({ _tag: "Read", readIds })
     decide(nowMs)
@@ -243,7 +253,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     Effect.forever(turn),
     Effect.forever(writing.next),
     Effect.forever(applying),
-    snapshotting.storeChunks
+    snapshotting.storeChunks,
+    Effect.andThen(room.follow, Effect.never)
   ]
   yield* Effect.all([...loops, Deferred.await(damaged)], { concurrency: "unbounded", discard: true }).pipe(
     Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stop(cause))),
@@ -256,6 +267,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
         let ticket: Deciding.Ticket<Answer> | undefined
         const attempt = Effect.callback<Deciding.Answered<Answer>, NotDone | UnknownOutcome>((resume) => {
           if (isStopped) return resume(stoppedHere)
+          if (room.isShort()) return resume(Effect.fail(RoomWatch.storageFull))
           if (deciding.pending.length >= pendingMaxCount) {
             return resume(notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`))
           }
@@ -286,6 +298,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     handOver: Effect.suspend(() => (isStopped ? Effect.void : Administering.handOver({ core, run }))),
     leaderlessSinceMs: leaderWatch.leaderlessSinceMs,
     appliedIndex: () => appliedIndex,
+    isStorageShort: room.isShort,
     core,
     stopped: Deferred.await(stopped)
   }

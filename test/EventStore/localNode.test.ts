@@ -3,11 +3,13 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Latch, Layer, Schema, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Latch, Layer, Schema, Scope, SubscriptionRef } from "effect"
 import { layerDirectory } from "../../src/EventStore/Directory.ts"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
 import * as LocalNode from "../../src/EventStore/LocalNode.ts"
+import { type LogRoom, LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
+import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
 import type { LocalPartRequest } from "../../src/Machine/LocalParts.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -346,5 +348,27 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
         })
       )
     })
+  )
+
+  it.effect(
+    "a log without room for its next segment takes no write, certainly not done, until there is room (RAFT §3)",
+    () =>
+      Effect.gen(function* () {
+        const room = yield* SubscriptionRef.make<LogRoom>({ _tag: "Roomy" })
+        const space = yield* LogSpace
+        const node = yield* LocalNode.make({ models }).pipe(
+          Effect.provideService(LogSpace, { ...space, roomChanges: SubscriptionRef.changes(room) })
+        )
+        yield* node.submit(create("a"))
+        yield* SubscriptionRef.set(room, { _tag: "StorageShort", message: "no space left", neededBytes: 4096 })
+        yield* Effect.yieldNow
+        const refused = yield* Effect.flip(node.submit(create("b")))
+        assert.deepStrictEqual([refused._tag, "reason" in refused && refused.reason], ["LocalNotDone", "storage-full"])
+        assert.strictEqual(slugOf(node, "a"), "a")
+        yield* SubscriptionRef.set(room, { _tag: "Roomy" })
+        yield* Effect.yieldNow
+        yield* node.submit(create("b"))
+        assert.strictEqual(slugOf(node, "b"), "b")
+      }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 })
