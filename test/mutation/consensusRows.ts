@@ -125,6 +125,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [replication("an entry overwritten before its write was synced is not counted durable by that write (C2)")]
   },
   {
+    row: "C2",
+    file: "src/Raft/Draft.ts",
+    find: "const isMarked = state.unwritten.snapshot === undefined && state.snapshotSeq <= state.durableSeq",
+    replace: "const isMarked = true",
+    tests: [snapshots("claims nothing of it before the log notes it, not even to a probe (C2)")]
+  },
+  {
     row: "C3",
     file: "src/Raft/Replication.ts",
     find: " || RaftLog.termAt(state.log, index) !== state.currentTerm",
@@ -253,7 +260,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [
       election("a node that hears a leader refuses votes and keeps its term (diss. 4.2.3, C9)"),
       story(
-        "Asymmetric partition: a follower that does not hear its leader deposes it for nobody else (diss. 4.2.3, 9.6, C9)"
+        "Asymmetric partition: a follower that does not hear its leader does not depose it for those who do (diss. 4.2.3, 9.6, C9)"
       ),
       story("Disruptive servers: a node that comes back from isolation brings no new term along (diss. 9.6, C9)")
     ]
@@ -320,6 +327,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
       membership("a voter is replaced through a joint configuration, which the leader leaves by itself (§6, C10)"),
       membership("a leader that inherits a joint configuration leaves it after its own no-op (§6)")
     ]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Draft.ts",
+    find: "Configurations.append(state.configurations, entry)\n  state.configuration = Configurations.latest(state.configurations).configuration",
+    replace: "",
+    tests: [membership("a follower uses a configuration as soon as it is in its log, committed or not (§6)")]
   },
   {
     row: "C11",
@@ -528,6 +542,17 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: "logAgeMs - session.logAgeMs > sessionLifetimeMs",
     replace: "true",
     tests: [sessions("expires when the log is 24 hours older, and is dropped then")]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/Sessions.ts",
+    find: 'assigned.afterIndex < tables.assignedHorizon ? { _tag: "Expired" } : undefined',
+    replace: "undefined",
+    tests: [
+      inFile("Machine/Keys.test.ts")(
+        "is forgotten when so many others have come, and is then said to have expired, never to be absent"
+      )
+    ]
   },
   {
     row: "C18",

@@ -1,0 +1,34 @@
+/** The tool behind the tests of this folder: what it breaks, and that it does not call everything broken. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { failing, mutant } from "../Mutation.ts"
+
+const half = { file: "src/Raft/Quorum.ts", find: "* 2 > voters.length", replace: "* 2 >= voters.length" }
+
+const test = {
+  file: "test/Raft/quorum.test.ts",
+  title: "half of the voters is no majority, and nobody is none (§5.2)"
+}
+
+describe("a mutation", () => {
+  it.effect("is refused where its line is not there, or there twice", () =>
+    Effect.gen(function* () {
+      const absent = yield* Effect.flip(mutant({ ...half, find: "no such line" }))
+      assert.include(absent.message, "src/Raft/Quorum.ts holds this 0 times")
+      const twice = yield* Effect.flip(mutant({ ...half, find: "isMajority" }))
+      assert.match(twice.message, /holds this [2-9] times, and not once/)
+    })
+  )
+
+  it.live("that breaks nothing fails nothing, nor does a test that is not there", () =>
+    Effect.gen(function* () {
+      const harmless = { ...half, replace: "* 2 > voters.length + 0" }
+      const unknown = { file: test.file, title: "no such test" }
+      const failed = yield* failing([
+        { ...half, tests: [test, unknown] },
+        { ...harmless, tests: [test] }
+      ])
+      assert.deepStrictEqual(failed, [[test], []])
+    })
+  )
+})
