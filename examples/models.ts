@@ -26,6 +26,23 @@ export class User extends Model.Class<User>("User")(
   { unique: ["email"] }
 ) {}
 
+/** Found by customer and by status without looking at all orders; what its fields must be together is a rule. */
+export class Order extends Model.Class<Order>("Order")(
+  {
+    id: Model.id(Id),
+    customerId: Id.pipe(Model.replicate),
+    amount: NonNegative,
+    status: Schema.Literals(["pending", "paid", "shipped", "delivered", "cancelled"])
+  },
+  {
+    indexes: ["customerId", "status"],
+    check: {
+      "nothing-to-pay": ({ amount, status }) =>
+        amount !== "0.00" || status === "pending" || status === "cancelled" || `An order of 0.00 cannot be ${status}`
+    }
+  }
+) {}
+
 /** A cache: it never leaves the node that wrote it. */
 export class ProductView extends Model.Class<ProductView>("ProductView")(
   { id: Model.id(Id), productId: Id, renderedHtml: Schema.String },
@@ -62,6 +79,6 @@ export const transfer = Command.make("transfer", {
   error: [InsufficientFunds]
 })
 
-export const models = [Product, User, ProductView, Account, Transaction]
+export const models = [Product, User, Order, ProductView, Account, Transaction]
 
 export const commands = [transfer]
