@@ -1,0 +1,136 @@
+/**
+ * One model's records from a node's own code: typed by its class, with the rules and the guarantees of the HTTP API.
+ * How many records share one log, and where each part of one is kept, is Records.ts.
+ */
+import { createHash } from "node:crypto"
+import { Effect, Option } from "effect"
+import type { Operation, Origin } from "../Machine/Command.ts"
+import { list } from "../Machine/List.ts"
+import type { OrderValue } from "../Machine/Order.ts"
+import { describe } from "../Model.ts"
+import type { ChangeFailure, Shown } from "./Changed.ts"
+import type * as Freshness from "./Freshness.ts"
+import * as ListOptions from "./ListOptions.ts"
+import { Records } from "./Records.ts"
+import * as RowCodecs from "./RowCodecs.ts"
+
+/** A record, and the version to name where a change is to be of this very state. */
+export interface Versioned<M extends RowCodecs.RowClass> {
+  readonly row: M["Type"]
+  readonly version: number
+}
+
+/** Records in the order that was asked for. */
+export interface Page<M extends RowCodecs.RowClass> {
+  readonly items: ReadonlyArray<Versioned<M>>
+  /** Give it as `after` to have the page that follows; undefined where none does. */
+  readonly next: ReadonlyArray<OrderValue> | undefined
+}
+
+/** With a key a change is done once, however often it is sent within a day. */
+export interface ChangeOptions {
+  readonly key?: string
+}
+
+/** `ifVersion` refuses the change of any other state than this: `VersionConflict`. */
+export interface ConditionalOptions extends ChangeOptions {
+  readonly ifVersion?: number
+}
+
+/**
+ * The records of one model. A change fails with `Refused`, whose rejection says what was wrong and that nothing changed;
+ * with `NotDone`, which is certain; or with `UnknownOutcome`. Reads are linearizable unless less is asked for.
+ */
+export interface ModelRepository<M extends RowCodecs.RowClass> {
+  readonly get: (
+    id: string,
+    consistency?: Freshness.Consistency
+  ) => Effect.Effect<Option.Option<Versioned<M>>, Freshness.ReadFailure>
+  readonly list: (
+    options?: ListOptions.ListOptions<M>
+  ) => Effect.Effect<Page<M>, Freshness.ReadFailure | RowCodecs.InvalidValue>
+  /** Without an id it is given a new one. */
+  readonly create: (row: M["create"]["Type"], options?: ChangeOptions) => Effect.Effect<Versioned<M>, ChangeFailure>
+  /** The whole record, which it replaces or creates. */
+  readonly put: (
+    id: string,
+    row: M["put"]["Type"],
+    options?: ConditionalOptions
+  ) => Effect.Effect<Versioned<M>, ChangeFailure>
+  /** A merge patch (RFC 7396): null removes a field that may be absent. */
+  readonly patch: (
+    id: string,
+    patch: M["patch"]["Type"],
+    options?: ConditionalOptions
+  ) => Effect.Effect<Versioned<M>, ChangeFailure>
+  /** Gives the record as it last was. */
+  readonly delete: (id: string, options?: ConditionalOptions) => Effect.Effect<Versioned<M>, ChangeFailure>
+}
+
+/**
+ * The records of a model that this node serves.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Option, Schema } from "effect"
+ * import { Model, Repository } from "lithair"
+ *
+ * class Product extends Model.Class<Product>("Product")({
+ *   id: Model.id(Schema.String),
+ *   name: Schema.NonEmptyString.pipe(Model.replicate),
+ *   stock: Schema.Int
+ * }) {}
+ *
+ * const restock = Effect.fnUntraced(function* (id: string, count: number) {
+ *   const products = yield* Repository.make(Product)
+ *   const { row, version } = yield* Effect.flatMap(products.get(id), Option.asEffect)
+ *   return yield* products.patch(id, { stock: row.stock + count }, { ifVersion: version })
+ * })
+ * ```
+ */
+export const make = <M extends RowCodecs.RowClass>(model: M): Effect.Effect<ModelRepository<M>, never, Records> =>
+  Effect.map(Records, (records) => over(records, model))
+
+const over = <M extends RowCodecs.RowClass>(records: Records["Service"], model: M): ModelRepository<M> => {
+  const descriptor = describe(model)
+  const { name } = descriptor
+  const codecs = RowCodecs.make(model)
+
+  const versioned = ({ record, version }: Pick<Shown, "record" | "version">): Effect.Effect<Versioned<M>> =>
+    Effect.map(codecs.decode(record), (row) => ({ row, version }))
+
+  const change = (operation: Operation, { key }: ChangeOptions = {}) => {
+    // A schema encodes fields in one order: equal changes are equal texts.
+    const fingerprint = createHash("sha256").update(JSON.stringify(operation)).digest("base64url")
+    const origin: Origin = key === undefined ? { fingerprint } : { key, fingerprint }
+    return Effect.flatMap(records.change(descriptor, { ...operation, ...origin }), versioned)
+  }
+
+  return {
+    get: (id, consistency) =>
+      Effect.flatMap(records.get(descriptor, id, consistency), ({ value }) =>
+        value === undefined ? Effect.succeedNone : Effect.map(versioned(value), Option.some)
+      ),
+    list: Effect.fnUntraced(function* (options = {}) {
+      const request = yield* ListOptions.requestOf(descriptor, codecs.encodeField, options)
+      const source = yield* records.source(descriptor, options.consistency)
+      const { lastKey, rows } = list(source.value, request)
+      const items = yield* Effect.forEach(rows, ({ record, row }) => versioned({ record, version: row.version }))
+      return { items, next: lastKey }
+    }),
+    create: (row, options) =>
+      Effect.flatMap(codecs.encodeNew(row), (data) => change({ _tag: "Create", model: name, data }, options)),
+    put: (id, row, options) =>
+      Effect.flatMap(codecs.encodeWhole(row), (data) =>
+        change({ _tag: "Put", model: name, id, data, ...conditionOf(options) }, options)
+      ),
+    patch: (id, patch, options) =>
+      Effect.flatMap(codecs.encodePatch(patch), (data) =>
+        change({ _tag: "Patch", model: name, id, data, ...conditionOf(options) }, options)
+      ),
+    delete: (id, options) => change({ _tag: "Delete", model: name, id, ...conditionOf(options) }, options)
+  }
+}
+
+const conditionOf = ({ ifVersion }: ConditionalOptions = {}): { readonly ifMatch?: ReadonlyArray<number> } =>
+  ifVersion === undefined ? {} : { ifMatch: [ifVersion] }

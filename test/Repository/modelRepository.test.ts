@@ -1,0 +1,152 @@
+/** One model's records from code: typed rows, versions, lists, keys, and what is refused. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Schema } from "effect"
+import * as Model from "../../src/Model.ts"
+import * as Repository from "../../src/Repository.ts"
+import { TestCluster } from "../../src/Testing.ts"
+
+class Product extends Model.Class<Product>("Product")(
+  {
+    id: Model.id(Schema.String.check(Schema.isUUID())),
+    name: Schema.NonEmptyString.pipe(Model.replicate),
+    price: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+    added: Schema.DateTimeUtcFromString,
+    category: Schema.optionalKey(Schema.String)
+  },
+  { unique: ["name"] }
+) {}
+
+class User extends Model.Class<User>("User")({
+  id: Model.id(Schema.String.check(Schema.isUUID())),
+  email: Model.replicate(Schema.NonEmptyString),
+  cacheData: Model.local(Schema.String)
+}) {}
+
+const provide = Effect.provide(TestCluster.layer({ models: [Product, User] }))
+
+const added = Schema.decodeSync(Schema.DateTimeUtcFromString)("2026-05-01T10:00:00.000Z")
+
+const onFirst = <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.flatMap(TestCluster, ({ on }) => on("n1", program))
+
+const rejectionOf = <A, E>(change: Effect.Effect<A, E>) =>
+  Effect.map(Effect.flip(change), (error) => (error instanceof Repository.Refused ? error.rejection._tag : error))
+
+describe("Repository", () => {
+  it.effect("rows come back as the model's class, decoded, on whatever node they are read", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      const { row } = yield* on(
+        "n1",
+        Effect.flatMap(Repository.make(Product), (products) => products.create({ name: "Anvil", price: 5, added }))
+      )
+      assert.instanceOf(row, Product)
+      assert.deepStrictEqual(row.added, added)
+      const read = yield* on(
+        "n3",
+        Effect.flatMap(Repository.make(Product), (products) => products.get(row.id))
+      )
+      assert.deepStrictEqual(read, Option.some({ row, version: 1 }))
+    }).pipe(provide)
+  )
+
+  it.effect("a record is put, patched and deleted, under the version that is named and no other", () =>
+    Effect.gen(function* () {
+      const products = yield* Repository.make(Product)
+      const { row } = yield* products.create({ name: "Anvil", price: 5, added, category: "tools" })
+      const patched = yield* products.patch(row.id, { price: 6, category: null }, { ifVersion: 1 })
+      assert.deepStrictEqual([patched.row.price, patched.row.category, patched.version], [6, undefined, 2])
+      assert.strictEqual(yield* rejectionOf(products.patch(row.id, { price: 7 }, { ifVersion: 1 })), "VersionConflict")
+      const put = yield* products.put(row.id, { name: "Hammer", price: 1, added })
+      assert.deepStrictEqual([put.row.name, put.version], ["Hammer", 3])
+      const deleted = yield* products.delete(row.id)
+      assert.deepStrictEqual([deleted.row.name, deleted.version], ["Hammer", 4])
+      assert.deepStrictEqual(yield* products.get(row.id), Option.none())
+      assert.strictEqual(yield* rejectionOf(products.delete(row.id)), "NotFound")
+    }).pipe(onFirst, provide)
+  )
+
+  it.effect("what breaks the model's rules is refused, and changes nothing", () =>
+    Effect.gen(function* () {
+      const products = yield* Repository.make(Product)
+      yield* products.create({ name: "Anvil", price: 5, added })
+      assert.strictEqual(yield* rejectionOf(products.create({ name: "Nail", price: -1, added })), "InvalidRequest")
+      assert.strictEqual(yield* rejectionOf(products.create({ name: "Anvil", price: 1, added })), "UniqueViolation")
+      assert.lengthOf((yield* products.list()).items, 1)
+    }).pipe(onFirst, provide)
+  )
+
+  it.effect("a change that is sent again with its key is done once (C17)", () =>
+    Effect.gen(function* () {
+      const products = yield* Repository.make(Product)
+      const first = yield* products.create({ name: "Anvil", price: 5, added }, { key: "one" })
+      const again = yield* products.create({ name: "Anvil", price: 5, added }, { key: "one" })
+      assert.deepStrictEqual(again, first)
+      assert.strictEqual(
+        yield* rejectionOf(products.create({ name: "Nail", price: 5, added }, { key: "one" })),
+        "KeyReused"
+      )
+    }).pipe(onFirst, provide)
+  )
+
+  it.effect("a list is filtered by decoded values, ordered, and followed page by page", () =>
+    Effect.gen(function* () {
+      const products = yield* Repository.make(Product)
+      for (const price of [3, 1, 2, 5, 4]) yield* products.create({ name: `of ${price}`, price, added })
+      const options = { where: [["price", "gte", 2]], orderBy: [["price", "desc"]], limit: 3 } as const
+      const page = yield* products.list(options)
+      assert.deepStrictEqual(
+        page.items.map(({ row }) => row.price),
+        [5, 4, 3]
+      )
+      const last = yield* products.list({ ...options, ...(page.next === undefined ? {} : { after: page.next }) })
+      assert.deepStrictEqual(
+        last.items.map(({ row }) => row.price),
+        [2]
+      )
+      assert.isUndefined(last.next)
+      const on = yield* products.list({ where: [["added", "in", [added]]] })
+      assert.lengthOf(on.items, 5)
+      assert.lengthOf((yield* products.list({ where: [["category", "is", "notnull"]] })).items, 0)
+    }).pipe(onFirst, provide)
+  )
+
+  it.effect("a list that cannot be is refused before anything is read", () =>
+    Effect.gen(function* () {
+      const products = yield* Repository.make(Product)
+      for (const wrong of [{ limit: 0 }, { limit: 1_001 }, { after: [1, 2] }, { where: [["price", "eq", 1.5]] }]) {
+        const error = yield* Effect.flip(products.list(wrong as never))
+        assert.strictEqual(error._tag, "InvalidValue")
+      }
+    }).pipe(onFirst, provide)
+  )
+
+  it.effect("a local field is kept by the node that was asked, and by no other (promise 1)", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      const users = Repository.make(User)
+      const { row } = yield* on(
+        "n1",
+        Effect.flatMap(users, (it) => it.create({ email: "a@b.c", cacheData: "here" }))
+      )
+      assert.strictEqual(row.cacheData, "here")
+      const elsewhere = yield* on(
+        "n2",
+        Effect.flatMap(users, (it) => it.get(row.id))
+      )
+      assert.isUndefined(Option.getOrThrow(elsewhere).row.cacheData)
+    }).pipe(provide)
+  )
+
+  it("fields and values are checked by the compiler", () => {
+    const program = Effect.gen(function* () {
+      const products = yield* Repository.make(Product)
+      // @ts-expect-error: there is no such field
+      yield* products.create({ name: "Anvil", price: 5, added, weight: 1 })
+      // @ts-expect-error: a price is a number
+      yield* products.list({ where: [["price", "eq", "5"]] })
+      // @ts-expect-error: there is no such field
+      yield* products.list({ orderBy: [["weight", "asc"]] })
+    })
+    assert.isTrue(Effect.isEffect(program))
+  })
+})
