@@ -99,7 +99,9 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
         const got = yield* askAsIs({ path: each })
         const head = yield* askAsIs({ method: "HEAD", path: each })
         assert.deepStrictEqual([head.status, head.body], [got.status, undefined], each)
-        for (const name of ["content-type", "content-length", "etag", "lithair-node"]) {
+        // How long ago a peer was heard of differs between two answers, and so may its digits.
+        const isSteady = !each.startsWith("/_admin")
+        for (const name of ["content-type", ...(isSteady ? ["content-length"] : []), "etag", "lithair-node"]) {
           assert.strictEqual(head.headers.get(name), got.headers.get(name), `${name} of ${each}`)
         }
       }

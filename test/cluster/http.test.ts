@@ -8,6 +8,7 @@ import { pathsContract } from "./PathsContract.ts"
 import { allReady, eventually, expectThat, leaderOf, startCluster } from "./Processes.ts"
 import { readsContract } from "./ReadsContract.ts"
 import { recordsContract } from "./RecordsContract.ts"
+import { rulesContract } from "./RulesContract.ts"
 import { assertProblem, layerAlone, layerFollower } from "./Served.ts"
 import { transactionsContract } from "./TransactionsContract.ts"
 
@@ -27,6 +28,7 @@ for (const { cluster, name } of served) {
     readsContract(it)
     keysContract(it)
     transactionsContract(it)
+    rulesContract(it)
   })
 }
 
