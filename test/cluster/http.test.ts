@@ -2,6 +2,7 @@
 import { assert, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { bodiesContract } from "./BodiesContract.ts"
+import { commandsContract } from "./CommandsContract.ts"
 import { keysContract } from "./KeysContract.ts"
 import { listsContract } from "./ListsContract.ts"
 import { pathsContract } from "./PathsContract.ts"
@@ -27,6 +28,7 @@ for (const { cluster, name } of served) {
     listsContract(it)
     readsContract(it)
     keysContract(it)
+    commandsContract(it)
     transactionsContract(it)
     rulesContract(it)
   })
