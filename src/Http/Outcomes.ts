@@ -47,7 +47,7 @@ const describeRejection = (rejection: Rejection, key: string | undefined): Probl
     case "AppendOnly":
       return problem("append-only", `A record of ${rejection.model} is never changed or deleted`, {})
     case "ReferenceMissing":
-      return problem("reference-missing", `There is no ${rejection.target} ${rejection.id}`, {
+      return problem("reference-missing", `There is no ${rejection.target} ${rejection.id.slice(0, shownMax)}`, {
         errors: [{ path: rejection.field, message: `names no ${rejection.target}` }]
       })
     case "Referenced": {
@@ -88,6 +88,9 @@ const describeRejection = (rejection: Rejection, key: string | undefined): Probl
       return problem("overloaded", "Too many idempotency keys are remembered: try again later", { definite: true })
   }
 }
+
+/** Of a text that names nothing no more is said than helps to find the mistake. */
+const shownMax = 200
 
 const describeConflict = (currentVersion: number | null): string =>
   currentVersion === null ? "There is no such record" : `The record is at version ${currentVersion}`
