@@ -1,24 +1,31 @@
 /**
- * A cluster of pure cores over a simulated network, disks and clock, all drawn from one seed; faults until it heals.
- * Its members change, its logs are compacted and its leaders hand over meanwhile. Not the shell: RaftNode and the log's
- * bytes are tested elsewhere. What must hold is in SimulatorChecks.ts, what can happen in SimulatorAct.ts.
+ * A whole cluster from one seed: the real core, the shell's own bookkeeping (Deciding, WaitingReads), the real machine
+ * with its sessions and snapshots, and the log as real bytes that are recovered at every start, over a simulated network,
+ * disks and clocks; with clients, an operator, and faults until it heals. What can happen is in SimulatorAct.ts, what must
+ * hold in SimulatorChecks.ts, SimulatorPromises.ts and SimulatorHistory.ts.
+ *
+ * Not simulated: fibers (RaftNode, Member) and sockets (its messages are values, and what clients send by way of a
+ * follower is lost only with its link or a node); the calls to the file system (SimulatorFiles.ts says which), of which a
+ * failed one is a crash here and a full disk a stall; the files of snapshots, which are stored and sent as their content.
  */
 import { type Configuration, isMember } from "../Raft/Configuration.ts"
 import * as Configurations from "../Raft/Configurations.ts"
 import type { NodeId } from "../Raft/Message.ts"
+import * as Quorum from "../Raft/Quorum.ts"
 import { shrink as shrinkList } from "./Shrinking.ts"
 import type { Act } from "./SimulatorAct.ts"
 import type * as Checks from "./SimulatorChecks.ts"
 import type { Counts } from "./SimulatorClients.ts"
+import * as Disk from "./SimulatorDisk.ts"
 import { draw } from "./SimulatorDraw.ts"
 import { fail } from "./SimulatorFailure.ts"
 import { judge } from "./SimulatorHistory.ts"
 import { accounts, registers } from "./SimulatorModels.ts"
-import type * as Node from "./SimulatorNode.ts"
+import * as Node from "./SimulatorNode.ts"
 import { perform } from "./SimulatorPerform.ts"
 import * as Random from "./SimulatorRandom.ts"
 import { make, type Options } from "./SimulatorSetup.ts"
-import type { World } from "./SimulatorWorld.ts"
+import { nodeOf, type World } from "./SimulatorWorld.ts"
 
 export type { Options } from "./SimulatorSetup.ts"
 
@@ -110,8 +117,9 @@ const heal = (world: World): void => {
   for (const client of world.clients.all.keys()) perform(world, { _tag: "GiveUp", client })
   for (const { id, life } of world.nodes) {
     if (life !== undefined) life.pausedUntilMs = 0
+    nodeOf(world, id).stalledUntilMs = 0
     // What was told to shut down leads no more, and is started again like any other.
-    if (life?.core.shutDown === true) perform(world, { _tag: "Crash", node: id, keptCount: 0 })
+    if (life?.core.shutDown === true) perform(world, { _tag: "Crash", node: id, ...Node.nothing })
     perform(world, { _tag: "Start", node: id, isFromOldest: false })
   }
   const goal = world.checks.committed.length + 1
@@ -122,7 +130,20 @@ const heal = (world: World): void => {
     if (world.checks.committed.length < goal && count % 20 === 0) write(world, leader.id)
     if (isHealed(world, leader, goal)) return readEverywhere(world, leader.life!.core.configuration, count)
   }
-  fail("the healed cluster agreed on nothing new")
+  if (mayAgree(world)) fail("the healed cluster agreed on nothing new")
+}
+
+/** Whether every configuration that is in force, or may come to be, has a quorum of nodes that start. */
+const mayAgree = ({ checks, nodes }: World): boolean => {
+  const held = nodes.flatMap(({ disk, life }) => [
+    ...Disk.configurationsOf(disk.entries),
+    ...(life?.core.configurations ?? [])
+  ])
+  const later = held.filter(({ index }) => index >= checks.configurationIndex).map((at) => at.configuration)
+  const inForce = [...(checks.configuration === undefined ? [] : [checks.configuration]), ...later]
+  const starts = (id: NodeId) => nodes.find((node) => node.id === id)?.refusal === undefined
+  // One that names nobody is that of a node which was never added.
+  return inForce.every((each) => each.voters.length === 0 || Quorum.isQuorum(each, starts))
 }
 
 const write = (world: World, node: NodeId): void => {
@@ -132,7 +153,7 @@ const write = (world: World, node: NodeId): void => {
 
 /** Every member serves a linearizable read of every record: what was acknowledged is there. */
 const readEverywhere = (world: World, configuration: Configuration, healedAtCount: number): void => {
-  const members = world.nodes.filter(({ id }) => isMember(configuration, id))
+  const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
   let count = healedAtCount
   for (const { id: node } of members) {
     for (const key of [...registers, ...accounts]) {
@@ -179,6 +200,6 @@ const isHealed = (world: World, leader: Node.SimulatedNode, goal: number): boole
   const { commitIndex, configurations } = leader.life!.core
   const { configuration, index } = Configurations.latest(configurations)
   if (configuration.outgoing !== undefined || index > commitIndex) return false
-  const members = world.nodes.filter(({ id }) => isMember(configuration, id))
+  const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
   return members.every(({ life }) => life !== undefined && life.appliedIndex >= goal)
 }

@@ -17,6 +17,9 @@ interface OnNode {
   readonly node: NodeId
 }
 
+/** Every block of a batch that a crash comes upon reaches the disk. */
+export const allBlocks = 0xffff_ffff
+
 /** By its position. */
 interface OnClient {
   readonly client: number
@@ -51,15 +54,20 @@ export type Act =
   /** One-way links that lose everything from now on. */
   | { readonly _tag: "Cut"; readonly from: NodeId; readonly to: NodeId }
   | { readonly _tag: "Mend" }
-  /** Of the writes under way the first `keptCount` reached the disk. */
-  | ({ readonly _tag: "Crash"; readonly keptCount: number } & OnNode)
+  /** The next `count` writes were under way as one batch, of which the blocks whose bits are set reached the disk. */
+  | ({ readonly _tag: "Crash"; readonly count: number; readonly blocks: number } & OnNode)
+  /** The log fell idle: a mark says that all of it is durable. */
+  | ({ readonly _tag: "Mark" } & OnNode)
+  /** One bit flips in the log of a node that has stopped, at that share of what is proven to be durable. */
+  | ({ readonly _tag: "Damage"; readonly share: number } & OnNode)
   /** From its newest snapshot, or from the oldest that can be used, as if the others were damaged. */
   | ({ readonly _tag: "Start"; readonly isFromOldest: boolean } & OnNode)
   /** The process stands still: what comes for it waits. */
   | ({ readonly _tag: "Pause"; readonly forMs: number } & OnNode)
   /** Of the wall clock; the monotonic one never does. */
   | ({ readonly _tag: "JumpClock"; readonly byMs: number } & OnNode)
-  | ({ readonly _tag: "StallDisk" } & OnNode)
+  /** No write completes for so long: the disk stalls, or is full. */
+  | ({ readonly _tag: "StallDisk"; readonly forMs: number } & OnNode)
   | ({ readonly _tag: "LosePeer"; readonly peer: NodeId } & OnNode)
   | ({ readonly _tag: "ShutDown" } & OnNode)
   | ({ readonly _tag: "Change"; readonly change: MembershipChange } & OnNode)
@@ -115,7 +123,12 @@ export const describe = (act: Act): string => {
     case "Mend":
       return "mend"
     case "Crash":
-      return act.keptCount === 0 ? `crash ${act.node}` : `crash ${act.node}, ${act.keptCount} writes kept`
+      if (act.count === 0 || act.blocks === 0) return `crash ${act.node}`
+      return `crash ${act.node}, ${act.count} writes ${act.blocks === allBlocks ? "kept" : "torn"}`
+    case "Mark":
+      return `mark ${act.node}`
+    case "Damage":
+      return `damage ${act.node}`
     case "Start":
       return act.isFromOldest ? `restart ${act.node} from its oldest snapshot` : `restart ${act.node}`
     case "Pause":
@@ -123,7 +136,7 @@ export const describe = (act: Act): string => {
     case "JumpClock":
       return `jump clock ${act.node} ${Math.round(act.byMs / 1000)} s`
     case "StallDisk":
-      return `stall ${act.node}`
+      return `stall ${act.node} ${act.forMs} ms`
     case "LosePeer":
       return `lose peer ${act.node}→${act.peer}`
     case "ShutDown":

@@ -26,6 +26,7 @@ export interface Checks {
   readonly committedInTerms: Array<number>
   /** The latest committed configuration. */
   configuration: Configuration | undefined
+  configurationIndex: number
   readonly leaders: Map<number, NodeId>
   /** Per "index/term", the entry ever written there and the term of the one before: by induction, Log Matching. */
   readonly written: Map<string, { readonly entry: LogEntry; readonly prevTerm: number }>
@@ -42,6 +43,8 @@ export interface Counts {
   transfers: number
   installs: number
   compactions: number
+  /** Nodes that did not start, for their files were damaged. */
+  refusals: number
 }
 
 export const make = (): Checks => ({
@@ -49,12 +52,13 @@ export const make = (): Checks => ({
   hashes: [],
   committedInTerms: [],
   configuration: undefined,
+  configurationIndex: 0,
   leaders: new Map(),
   written: new Map(),
   votes: new Map(),
   last: new Map(),
   promises: Promises.make(),
-  counts: { changes: 0, transfers: 0, installs: 0, compactions: 0 }
+  counts: { changes: 0, transfers: 0, installs: 0, compactions: 0, refusals: 0 }
 })
 
 /** A restart may forget the commit index, never a term that the node acknowledged: votes and replies are checked for it. */
@@ -173,6 +177,7 @@ const configurationSafety = (checks: Checks, entry: LogEntry): void => {
   if (at === undefined) return
   const [old, next] = [checks.configuration, at.configuration]
   checks.configuration = next
+  checks.configurationIndex = at.index
   if (old === undefined || (next.outgoing === undefined && hasSameVoters(old, next))) return
   const isEntered = old.outgoing === undefined && hasSameVoters(old, { voters: next.outgoing ?? [] })
   if (!isEntered) fail(`configuration ${entry.index} does not follow the one before it`)

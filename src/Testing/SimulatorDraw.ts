@@ -2,7 +2,7 @@
 import * as Configuration from "../Raft/Configuration.ts"
 import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
-import type { Act } from "./SimulatorAct.ts"
+import { type Act, allBlocks } from "./SimulatorAct.ts"
 import { accounts, registers } from "./SimulatorModels.ts"
 import * as Node from "./SimulatorNode.ts"
 import { below, isChosen, pick, type Random } from "./SimulatorRandom.ts"
@@ -68,6 +68,7 @@ const drawService = ({ id, life }: Node.SimulatedNode, random: Random): Readonly
   }
   if (life.chunks.length > 0) acts.push({ _tag: "StoreChunk", node: id, crashes: isChosen(random, 0.1) })
   if (life.tasks.length > 0) acts.push({ _tag: "Apply", node: id })
+  if (life.unsynced.length === 0 && isChosen(random, 0.1)) acts.push({ _tag: "Mark", node: id })
   if (isAsked(life)) acts.push({ _tag: "Turn", node: id })
   if (acts.length === 0) return []
   // In any order: mostly as it comes, sometimes one of them alone.
@@ -145,6 +146,8 @@ const changeOf = (world: World, configuration: Configuration.Configuration, rand
   const members = Configuration.membersOf(configuration).map(({ id }) => id)
   const learners = configuration.learners.map(({ id }) => id)
   const node = pick(random, world.nodes)
+  const lost = world.nodes.find(({ refusal }) => refusal !== undefined)
+  if (lost !== undefined && members.includes(lost.id) && at < 0.5) return { _tag: "Remove", id: lost.id }
   if (at < 0.4) {
     const member = { id: node.id, address: node.id, instanceId: Node.instanceIdOf(node) }
     return { _tag: "AddLearner", member, autoPromote: isChosen(random, 0.7) }
@@ -162,18 +165,29 @@ const drawHarm = (world: World, { harms, pauseMaxMs }: Weather, random: Random):
     case "cut":
       return drawCuts(world, node, random)
     case "crash":
-      return [{ _tag: "Crash", node: id, keptCount: below(random, (life?.unsynced.length ?? 0) + 1) }]
+      return [drawCrash(node, random)]
+    case "damage":
+      return life === undefined
+        ? [{ _tag: "Damage", node: id, share: random() }]
+        : [drawCrash(node, random), { _tag: "Damage", node: id, share: random() }]
     case "pause":
       return [{ _tag: "Pause", node: id, forMs: Math.round(random() * pauseMaxMs) }]
     case "jumpClock":
       return [{ _tag: "JumpClock", node: id, byMs: Math.round((random() - 0.5) * 60 * 3_600_000) }]
     case "stallDisk":
-      return [{ _tag: "StallDisk", node: id }]
+      return [{ _tag: "StallDisk", node: id, forMs: Math.round(random() ** 3 * 60_000) }]
     case "losePeer":
       return [{ _tag: "LosePeer", node: id, peer: pick(random, world.nodes).id }]
     case "shutDown":
       return [{ _tag: "ShutDown", node: id }]
   }
+}
+
+/** A batch is mostly lost or kept, sometimes torn. */
+const drawCrash = ({ id, life }: Node.SimulatedNode, random: Random): Act => {
+  const count = below(random, (life?.unsynced.length ?? 0) + 1)
+  const blocks = isChosen(random, 0.5) ? allBlocks : below(random, allBlocks)
+  return { _tag: "Crash", node: id, count, blocks }
 }
 
 /** Parts a node from most others, both ways or one way. */
@@ -187,10 +201,18 @@ const drawCuts = (world: World, { id }: Node.SimulatedNode, random: Random): Rea
   })
 }
 
-/** Links are whole again, or a node that is stopped starts. */
+/** Links are whole again, or a node that is stopped starts; one that was told to shut down has stopped by then. */
 const drawMending = (world: World, random: Random): ReadonlyArray<Act> => {
-  const stopped = world.nodes.filter(({ life }) => life === undefined)
-  if (world.cut.size > 0 && (stopped.length === 0 || isChosen(random, 0.5))) return [{ _tag: "Mend" }]
-  if (stopped.length === 0) return []
-  return [{ _tag: "Start", node: pick(random, stopped).id, isFromOldest: isChosen(random, 0.3) }]
+  const ended = world.nodes.filter(({ life, refusal }) => {
+    return refusal === undefined && (life === undefined || isShutDown(life))
+  })
+  if (world.cut.size > 0 && (ended.length === 0 || isChosen(random, 0.5))) return [{ _tag: "Mend" }]
+  if (ended.length === 0) return []
+  const { id, life } = pick(random, ended)
+  const start: Act = { _tag: "Start", node: id, isFromOldest: isChosen(random, 0.3) }
+  return life === undefined
+    ? [start]
+    : [{ _tag: "Crash", node: id, count: life.unsynced.length, blocks: allBlocks }, start]
 }
+
+const isShutDown = ({ core }: Node.Life): boolean => core.shutDown && core.role._tag !== "Leader"

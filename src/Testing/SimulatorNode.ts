@@ -42,8 +42,9 @@ export interface Life {
   leasable: Array<number>
   /** Commands of clients here, on their way to the leader. */
   readonly forwarded: Map<number, Settle>
-  /** Given out by the core and not synced: a crash keeps any prefix of them. */
+  /** Given out by the core and not synced; since when, in the time that the core credits. */
   unsynced: Array<SequencedWrite>
+  unsyncedSinceMs: number
   appliedIndex: number
   tasks: Array<Task>
   logReads: Array<LogReadRequest>
@@ -62,6 +63,10 @@ export interface SimulatedNode {
   /** Of the data directory: another one once that was wiped. */
   instance: number
   disk: Disk.Disk
+  /** Until then no write completes: the disk stalls, or is full. */
+  stalledUntilMs: number
+  /** Why the node does not start: its files hold what no crash leaves behind. */
+  refusal: string | undefined
   /** While the node runs. */
   life: Life | undefined
 }
@@ -77,6 +82,8 @@ export const make = (options: {
   wallOffsetMs: options.wallOffsetMs,
   instance: 0,
   disk: Disk.make(options.entries),
+  stalledUntilMs: 0,
+  refusal: undefined,
   life: undefined
 })
 
@@ -101,7 +108,7 @@ export const start = (
     config,
     nodeId: id,
     instanceId: instanceIdOf(node),
-    recovered: Disk.recover(disk),
+    recovered: Disk.recoveredOf(disk),
     configurations: [{ index: 0, configuration: empty }, ...Disk.configurationsOf(disk.entries)],
     ...(snapshot === undefined ? {} : { snapshot })
   })
@@ -115,6 +122,7 @@ export const start = (
     leasable: [],
     forwarded: new Map(),
     unsynced: [],
+    unsyncedSinceMs: 0,
     appliedIndex: snapshot?.index ?? 0,
     tasks: [],
     logReads: [],
@@ -135,15 +143,22 @@ export const restore = (machine: Replicated, { content, index }: Disk.Snapshot):
   if (ended._tag === "Failure") throw new Error(`the snapshot at ${index} cannot be restored: ${ended.failure}`)
 }
 
-/** All that was in memory is gone; of the writes under way the first `keptCount` reached the disk. */
-export const stop = (node: SimulatedNode, keptCount: number): void => {
-  for (const write of node.life?.unsynced.slice(0, keptCount) ?? []) Disk.write(node.disk, write)
+/** All that was in memory is gone; of the batch under way, its first `count` writes, some blocks reached the disk. */
+export const stop = (
+  node: SimulatedNode,
+  { blocks, count }: { readonly count: number; readonly blocks: number }
+): void => {
+  Disk.tear(node.disk, node.life?.unsynced.slice(0, count) ?? [], blocks)
   node.life = undefined
 }
+
+/** None of it, where a crash comes upon something else. */
+export const nothing = { count: 0, blocks: 0 }
 
 /** The data directory is gone, and another one takes its place. */
 export const wipe = (node: SimulatedNode): void => {
   node.life = undefined
   node.disk = Disk.make([])
+  node.refusal = undefined
   node.instance++
 }

@@ -76,7 +76,13 @@ export const perform = (world: World, act: Act): void => {
       world.cut.clear()
       return
     case "Crash":
-      Node.stop(nodeOf(world, act.node), act.keptCount)
+      Node.stop(nodeOf(world, act.node), act)
+      return
+    case "Mark":
+      Shell.mark(world, nodeOf(world, act.node))
+      return
+    case "Damage":
+      damage(world, nodeOf(world, act.node), act.share)
       return
     case "Start":
       start(world, nodeOf(world, act.node), act.isFromOldest)
@@ -90,7 +96,7 @@ export const perform = (world: World, act: Act): void => {
       nodeOf(world, act.node).wallOffsetMs += act.byMs
       return
     case "StallDisk":
-      feed(world, nodeOf(world, act.node), { _tag: "DiskStalled" })
+      nodeOf(world, act.node).stalledUntilMs = world.nowMs + act.forMs
       return
     case "LosePeer":
       feed(world, nodeOf(world, act.node), { _tag: "PeerUnreachable", peer: act.peer })
@@ -181,13 +187,18 @@ const tick = (world: World, { missedBy, random }: Extract<Act, { readonly _tag: 
   for (const [at, node] of world.nodes.entries()) {
     if (awake(world, node) === undefined || missedBy.includes(node.id)) continue
     // Far apart for neighbours, and the same whenever this act is done.
-    feed(world, node, { _tag: "Tick", nowMs: clockOf(world, node), random: (random + at * 0.618) % 1 })
+    Shell.tick(world, node, (random + at * 0.618) % 1)
   }
 }
 
 /** Starts a node that is stopped. */
 const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): void => {
-  if (node.life !== undefined) return
+  if (node.life !== undefined || node.refusal !== undefined) return
+  node.refusal = Disk.recover(node.disk)
+  if (node.refusal !== undefined) {
+    world.checks.counts.refusals++
+    return
+  }
   const snapshots = Disk.usableSnapshots(node.disk)
   Node.start(node, {
     config: world.config,
@@ -197,6 +208,13 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
   })
   Checks.started(world.checks, node)
   Checks.applied(world.checks, node)
+}
+
+/** Only of a node that has stopped, and one at a time, so that a quorum can outlive it. */
+const damage = (world: World, node: Node.SimulatedNode, share: number): void => {
+  if (node.life !== undefined || world.nodes.some(({ refusal }) => refusal !== undefined)) return
+  node.refusal = Disk.damage(node.disk, share)
+  if (node.refusal !== undefined) world.checks.counts.refusals++
 }
 
 const clientOf = (world: World, at: number): Clients.Client => world.clients.all[at]!

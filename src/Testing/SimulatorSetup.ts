@@ -17,7 +17,7 @@ export interface Options {
   readonly isDiskLying?: boolean
 }
 
-export type Harm = "cut" | "crash" | "pause" | "jumpClock" | "stallDisk" | "losePeer" | "shutDown"
+export type Harm = "cut" | "crash" | "damage" | "pause" | "jumpClock" | "stallDisk" | "losePeer" | "shutDown"
 
 /** What happens to a cluster, and how often: of about a hundred acts. */
 export interface Weather {
@@ -86,7 +86,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
   }
 }
 
-const harms: ReadonlyArray<Harm> = ["cut", "crash", "pause", "jumpClock", "stallDisk", "losePeer", "shutDown"]
+const harms: ReadonlyArray<Harm> = ["cut", "crash", "damage", "pause", "jumpClock", "stallDisk", "losePeer", "shutDown"]
 
 /** One in four is fair: good clocks and links, where now and then a process stands still; leases live long there. */
 const drawWeather = (random: Random.Random, options: Options, nodesCount: number): Weather => {

@@ -4,7 +4,7 @@ import * as WaitingReads from "../Raft/WaitingReads.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Disk from "./SimulatorDisk.ts"
 import * as Node from "./SimulatorNode.ts"
-import { awake, feed, type World } from "./SimulatorWorld.ts"
+import { awake, clockOf, feed, type World } from "./SimulatorWorld.ts"
 
 /** Syncs the next writes of a node, in order. */
 export const sync = (
@@ -12,11 +12,23 @@ export const sync = (
   node: Node.SimulatedNode,
   { count, isForgotten }: { readonly count: number; readonly isForgotten: boolean }
 ): void => {
-  const writes = awake(world, node)?.unsynced.splice(0, count) ?? []
+  const life = awake(world, node)
+  if (life === undefined || world.nowMs < node.stalledUntilMs) return
+  const writes = life.unsynced.splice(0, count)
   const last = writes[writes.length - 1]
   if (last === undefined) return
-  if (!isForgotten) for (const write of writes) Disk.write(node.disk, write)
+  life.unsyncedSinceMs = life.core.nowMs
+  if (!isForgotten) Disk.write(node.disk, writes)
   feed(world, node, { _tag: "Persisted", seq: last.seq })
+}
+
+/** Time passes for a node: a write that is overdue is a stall, as RaftNode sees it (C20). */
+export const tick = (world: World, node: Node.SimulatedNode, random: number): void => {
+  feed(world, node, { _tag: "Tick", nowMs: clockOf(world, node), random })
+  const { life } = node
+  if (life === undefined || life.unsynced.length === 0 || life.core.diskStalled) return
+  const isOverdue = life.core.nowMs - life.unsyncedSinceMs >= world.config.diskStallTimeoutMs
+  if (isOverdue) feed(world, node, { _tag: "DiskStalled" })
 }
 
 /** Tells the core of reads, decides commands, and answers reads whose index is applied: as RaftNode does in each turn. */
@@ -43,6 +55,13 @@ export const turn = (world: World, node: Node.SimulatedNode): void => {
 /** Set anywhere, and jumping: nothing but the time stamps of entries may come of that (C19). */
 const wallClockOf = (world: World, { wallOffsetMs }: Node.SimulatedNode): number =>
   1_700_000_000_000 + world.nowMs + wallOffsetMs
+
+/** The log has fallen idle, and says so. */
+export const mark = (world: World, node: Node.SimulatedNode): void => {
+  const life = awake(world, node)
+  if (life === undefined || life.unsynced.length > 0 || world.nowMs < node.stalledUntilMs) return
+  Disk.markDurable(node.disk)
+}
 
 export const readLog = (world: World, node: Node.SimulatedNode, count: number): void => {
   const read = awake(world, node)?.logReads.shift()

@@ -20,7 +20,7 @@ export const take = (world: World, node: Node.SimulatedNode, crashes: boolean): 
   if (term === undefined) throw new Error(`${node.id}: the term of applied entry ${index} is unknown`)
   const content = Buffer.concat([...life.replicated.snapshot()])
   Disk.keepSnapshot(node.disk, { index, term, configuration, content })
-  if (crashes) Node.stop(node, 0)
+  if (crashes) Node.stop(node, Node.nothing)
   feed(world, node, { _tag: "LocalSnapshot", index })
 }
 
@@ -75,6 +75,6 @@ export const storeChunk = (world: World, node: Node.SimulatedNode, crashes: bool
   const { configuration } = decoded
   node.disk.receiving = undefined
   Disk.keepSnapshot(node.disk, { index, term, configuration, content: bytes })
-  if (crashes) Node.stop(node, 0)
+  if (crashes) Node.stop(node, Node.nothing)
   feed(world, node, { _tag: "SnapshotInstalled", index, term, configuration })
 }

@@ -54,7 +54,10 @@ export const feed = (world: World, node: Node.SimulatedNode, input: Input): Outp
   if (life === undefined) return undefined
   const { core } = life
   const output = step(core, input)
-  if (output.write !== undefined) life.unsynced.push(output.write)
+  if (output.write !== undefined) {
+    if (life.unsynced.length === 0) life.unsyncedSinceMs = core.nowMs
+    life.unsynced.push(output.write)
+  }
   if (output.restore !== undefined) life.tasks = [{ _tag: "Restore", mark: output.restore }]
   if (output.apply !== undefined) life.tasks.push({ _tag: "Apply", ...output.apply })
   if (output.compact !== undefined) Disk.compact(disk, output.compact.throughIndex)
