@@ -5,6 +5,7 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Cause, Config, Console, Effect, Exit, Option, type Runtime, Schema } from "effect"
 import { CliError, CliOutput, Command, Flag } from "effect/cli"
+import type { RaftConfig } from "../src/Raft/RaftConfig.ts"
 import { runDemo } from "./cluster/Demo.ts"
 import { runNode } from "./cluster/OneNode.ts"
 import { parsePeers } from "./cluster/Peers.ts"
@@ -46,6 +47,20 @@ const flags = {
     Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
     Flag.optional
   ),
+  electionTimeoutMs: Flag.Int("election-timeout-ms").pipe(
+    Flag.withDescription("A follower waits this long, or up to twice as long, for its leader; 300 by default"),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 100, maximum: 60_000 }))),
+    Flag.withFallbackConfig(Config.Int("LITHAIR_ELECTION_TIMEOUT_MS")),
+    Flag.optional
+  ),
+  readLeaseDriftMs: Flag.Int("read-lease-drift-ms").pipe(
+    Flag.withDescription(
+      "Let the leader read without a round, trusting that clocks drift apart by less than this meanwhile"
+    ),
+    Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+    Flag.withFallbackConfig(Config.Int("LITHAIR_READ_LEASE_DRIFT_MS")),
+    Flag.optional
+  ),
   retainEntries: Flag.Int("retain-entries").pipe(
     Flag.withDescription("Entries of history that stay in the log below a snapshot; all of it by default"),
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
@@ -54,10 +69,31 @@ const flags = {
   )
 }
 
+/** The bounds of consensus that flags change; all members are to be given the same. */
+const raftOf = (flags: {
+  readonly electionTimeoutMs: Option.Option<number>
+  readonly readLeaseDriftMs: Option.Option<number>
+  readonly retainEntries: Option.Option<number>
+}): Partial<RaftConfig> => ({
+  ...Option.match(flags.electionTimeoutMs, {
+    onNone: () => ({}),
+    onSome: (timeoutMs) => ({
+      electionTimeoutMinMs: timeoutMs,
+      electionTimeoutMaxMs: timeoutMs * 2,
+      heartbeatIntervalMs: Math.ceil(timeoutMs / 6)
+    })
+  }),
+  ...Option.match(flags.readLeaseDriftMs, {
+    onNone: () => ({}),
+    onSome: (driftBoundMs) => ({ readLease: { driftBoundMs } })
+  }),
+  ...Option.match(flags.retainEntries, { onNone: () => ({}), onSome: (logRetainedCount) => ({ logRetainedCount }) })
+})
+
 const cluster = Command.make(
   "cluster",
   flags,
-  Effect.fnUntraced(function* ({ data, host, id, join, peers, port, retainEntries, secret }) {
+  Effect.fnUntraced(function* ({ data, host, id, join, peers, port, secret, ...bounds }) {
     if (Option.isNone(port)) return yield* runDemo
     return yield* runNode({
       host,
@@ -72,7 +108,7 @@ const cluster = Command.make(
       data: Option.getOrElse(data, () => `.lithair/${port.value}`),
       join: Option.getOrUndefined(join),
       secret: Option.getOrUndefined(secret),
-      raft: Option.match(retainEntries, { onNone: () => ({}), onSome: (logRetainedCount) => ({ logRetainedCount }) })
+      raft: raftOf(bounds)
     })
   })
 ).pipe(Command.withDescription("A Lithair cluster: three nodes without flags, one node with --port"))

@@ -242,6 +242,28 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }
   })
 
+  const readByRound = Effect.callback<number, NotDone>((resume) => {
+    if (isStopped) return resume(stoppedHere)
+    const readId = WaitingReads.ask(reads, (exit) => resume(exit))
+    ring()
+    return Effect.sync(() => WaitingReads.forget(reads, readId))
+  })
+
+  /**
+   * The core judges a lease by the last tick, which a pause may have followed: it is judged again by the clock, once
+   * what the read must see is applied. It is enough that it holds then, since what is applied only grows (C7).
+   */
+  const readUnderLease = Effect.callback<Effect.Effect<number, NotDone>, NotDone>((resume) => {
+    if (isStopped) return resume(stoppedHere)
+    const readId = WaitingReads.add(reads, (exit, leaseUntilMs = Number.POSITIVE_INFINITY) => {
+      const nowMs = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      resume(Effect.succeed(nowMs < leaseUntilMs ? exit : readByRound))
+    })
+    run({ _tag: "Read", readIds: [readId], mayLease: true })
+    ring()
+    return Effect.sync(() => WaitingReads.forget(reads, readId))
+  }).pipe(Effect.flatten)
+
   const tick = Effect.gen(function* () {
     const nowNanos = yield* Clock.monotonicTimeNanos
     put("ticks", { _tag: "Tick", nowMs: Number(nowNanos / 1_000_000n), random: yield* Random.next })
@@ -284,12 +306,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
         )
         return Effect.timeoutOrElse(attempt, { duration: timeoutMs, orElse: () => overdue })
       }),
-    readIndex: Effect.callback((resume) => {
-      if (isStopped) return resume(stoppedHere)
-      const readId = WaitingReads.ask(reads, resume)
-      ring()
-      return Effect.sync(() => WaitingReads.forget(reads, readId))
-    }),
+    readIndex: options.config.readLease === undefined ? readByRound : readUnderLease,
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
     changeMembers: (change, timeoutMs) =>

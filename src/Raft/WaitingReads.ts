@@ -6,11 +6,17 @@ import { Exit } from "effect"
 import type { NotDone } from "./Outcome.ts"
 import type { ReadReady } from "./Output.ts"
 
-/** Told once what became of a read. */
-export type SettleRead = (exit: Exit.Exit<number, NotDone>) => void
+/** Told once what became of a read; with `leaseUntilMs`, until when it holds (C7). */
+export type SettleRead = (exit: Exit.Exit<number, NotDone>, leaseUntilMs?: number) => void
+
+interface WaitingRead {
+  readIndex: number | undefined
+  leaseUntilMs: number | undefined
+  readonly settle: SettleRead
+}
 
 export interface WaitingReads {
-  readonly byId: Map<number, { readIndex: number | undefined; readonly settle: SettleRead }>
+  readonly byId: Map<number, WaitingRead>
   /** Those that the next turn tells the core of, all at once. */
   asked: Array<number>
   nextId: number
@@ -21,7 +27,7 @@ export const make = (): WaitingReads => ({ byId: new Map(), asked: [], nextId: 1
 /** A read that its caller tells the core of. */
 export const add = (reads: WaitingReads, settle: SettleRead): number => {
   const readId = reads.nextId++
-  reads.byId.set(readId, { readIndex: undefined, settle })
+  reads.byId.set(readId, { readIndex: undefined, leaseUntilMs: undefined, settle })
   return readId
 }
 
@@ -43,9 +49,11 @@ export const takeAsked = (reads: WaitingReads): ReadonlyArray<number> => {
 export const forget = (reads: WaitingReads, readId: number): boolean => reads.byId.delete(readId)
 
 /** The core knows what this read must see. */
-export const ready = (reads: WaitingReads, { readId, readIndex }: ReadReady): void => {
+export const ready = (reads: WaitingReads, { leaseUntilMs, readId, readIndex }: ReadReady): void => {
   const read = reads.byId.get(readId)
-  if (read !== undefined) read.readIndex = readIndex
+  if (read === undefined) return
+  read.readIndex = readIndex
+  read.leaseUntilMs = leaseUntilMs
 }
 
 /** No quorum confirmed a leader. */
@@ -56,10 +64,10 @@ export const refuse = (reads: WaitingReads, readId: number, refusal: Exit.Exit<n
 
 /** Answers those whose index is applied. */
 export const finish = (reads: WaitingReads, appliedIndex: number): void => {
-  for (const [readId, { readIndex, settle }] of reads.byId) {
+  for (const [readId, { leaseUntilMs, readIndex, settle }] of reads.byId) {
     if (readIndex === undefined || readIndex > appliedIndex) continue
     reads.byId.delete(readId)
-    settle(Exit.succeed(readIndex))
+    settle(Exit.succeed(readIndex), leaseUntilMs)
   }
 }
 

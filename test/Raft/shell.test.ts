@@ -196,4 +196,36 @@ describe("RaftNode, one shell", () => {
       for (const read of reads) assert.isTrue(read.pollUnsafe() !== undefined)
     })
   )
+
+  it.effect(
+    "a lease that ended while the process was paused is found out by the clock, and the read takes a round (C7)",
+    () =>
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        let pausedNanos = 0n
+        const monotonicTimeNanosUnsafe = () => clock.monotonicTimeNanosUnsafe() + pausedNanos
+        const paused: Clock.Clock = {
+          ...clock,
+          monotonicTimeNanosUnsafe,
+          monotonicTimeNanos: Effect.sync(monotonicTimeNanosUnsafe)
+        }
+        yield* Effect.gen(function* () {
+          const shell = yield* startShell({ readLease: { driftBoundMs: 20 } })
+          yield* lead(shell)
+          yield* pass(50)
+          yield* echo(shell)
+          const beats = () => shell.sent.filter(({ message }) => message._tag === "Heartbeat").length
+          const beatsCount = beats()
+          assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "Success")
+          assert.strictEqual(beats(), beatsCount, "a read under a lease sends nothing")
+          // No tick has seen it yet: as far as the core knows, the lease holds.
+          pausedNanos = 1_000_000_000n
+          const read = yield* begin(shell.node.readIndex)
+          assert.strictEqual(outcomeOf(read), "not settled")
+          assert.isAbove(beats(), beatsCount)
+          yield* echo(shell)
+          assert.strictEqual(outcomeOf(read), "Success")
+        }).pipe(Effect.provideService(Clock.Clock, paused))
+      })
+  )
 })
