@@ -127,6 +127,8 @@ export const launch = <A, E, R, RN = never, C extends Command.Any = never>(
     yield* HttpServer.serveEffect(app).pipe(Effect.provide(listening))
     // First of all that ends: commands under way are answered while the server and the peers' sockets are still there.
     yield* Effect.addFinalizer(() => Context.get(node, Member.Member).drain)
+    // Before that even: what reactions have done is recorded while commands are still taken.
+    yield* Effect.addFinalizer(() => Context.get(node, Reaction.Reactions).rest)
     return yield* Effect.raceFirst(
       Context.get(node, Member.Member).stopped,
       Context.get(node, LocalNode.LocalNode).stopped

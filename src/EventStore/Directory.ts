@@ -15,7 +15,7 @@ export const DIRECTORY_FORMAT_VERSION = 1
 const FILE = "node.json"
 
 /** Folders that are made only once {@link FILE} is there. */
-const DATA: ReadonlyArray<string> = ["log", "local", "snapshots"]
+const DATA: ReadonlyArray<string> = ["log", "local", "snapshots", "derived"]
 
 /** Who a node is. `clusterId` is null until it is formed; `instanceId` is of this directory: a lost one gets another (diss. 11.7.2). */
 export const NodeIdentity = Schema.Struct({

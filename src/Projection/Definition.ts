@@ -67,14 +67,6 @@ export const checkFollowed = (what: string, models: ReadonlyArray<Followed>): vo
   }
 }
 
-export function make<const Models extends ReadonlyArray<Followed>, S, E>(
-  name: string,
-  options: KeyedOptions<Models, S, E>
-): Keyed<S>
-export function make<const Models extends ReadonlyArray<Followed>, S, E>(
-  name: string,
-  options: WholeOptions<Models, S, E>
-): Whole<S>
 /**
  * Declares a read model, folded on every node from the events of some models, in the order of the log: equal on all
  * nodes at an equal index. With `key` it holds a state for each key. A broken declaration is a programmer error.
@@ -101,6 +93,15 @@ export function make<const Models extends ReadonlyArray<Followed>, S, E>(
  * })
  * ```
  */
+export function make<const Models extends ReadonlyArray<Followed>, S, E>(
+  name: string,
+  options: KeyedOptions<Models, S, E>
+): Keyed<S>
+/** A read model of one state for all events. */
+export function make<const Models extends ReadonlyArray<Followed>, S, E>(
+  name: string,
+  options: WholeOptions<Models, S, E>
+): Whole<S>
 export function make<const Models extends ReadonlyArray<Followed>, S, E>(
   name: string,
   options: WholeOptions<Models, S, E> | KeyedOptions<Models, S, E>

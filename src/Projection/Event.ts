@@ -63,11 +63,16 @@ export const eventsOf = <const Models extends ReadonlyArray<Followed>>(models: M
 
 /** A schema of the model's may throw, as its check may: what it throws is not told, for it may hold anything. */
 const decoderOf = (model: Followed) => {
+  const { version } = describe(model)
   const codec = Schema.toCodecJson(model.replicated) as unknown as Schema.Codec<unknown, unknown>
   const decode = Schema.decodeUnknownResult(codec)
-  return ({ data, id, modelVersion }: LoggedEvent): Result.Result<unknown, string> =>
-    Result.mapError(
+  return ({ data, id, modelVersion }: LoggedEvent): Result.Result<unknown, string> => {
+    const what = `the record ${id}, written by version ${modelVersion} of its model,`
+    // It may well decode, without what this node knows nothing of: then two nodes would come to two states.
+    if (modelVersion > version) return Result.fail(`${what} is newer than this node, which has version ${version}`)
+    return Result.mapError(
       Result.flatMap(Result.try({ try: () => decode(data), catch: () => undefined }), (decoded) => decoded),
-      () => `the record ${id}, written by version ${modelVersion} of its model, does not fit the model of this node`
+      () => `${what} does not fit the model of this node`
     )
+  }
 }

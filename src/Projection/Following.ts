@@ -9,7 +9,7 @@ import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
 import { ProjectionFailed, type ProjectionFailure, ProjectionUnavailable } from "./Failure.ts"
 
 /** Payload that is taken at once: what a follower that catches up keeps its node from other work for. */
-const pageMaxBytes = 128 * 1024
+const pageMaxBytes = 64 * 1024
 /** How long after a failed read of the log it is tried again. */
 const retryMs = 1_000
 

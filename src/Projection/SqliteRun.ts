@@ -77,8 +77,8 @@ export const run = Effect.fnUntraced(function* (
     if (entries.length > 0 || throughIndex - notedIndex >= unnotedMaxCount) {
       const { failure, index } = yield* write({ _tag: "Apply", entries, throughIndex }, "Applied").pipe(
         Effect.tapError(({ message }) => Effect.logWarning(`${name} cannot write its file: ${message}`)),
-        Effect.retry({ schedule: Schedule.spaced(retryMs) }),
-        Effect.orDie
+        Effect.retry({ schedule: Schedule.spaced(retryMs), while: ({ isEnded }) => isEnded !== true }),
+        Effect.mapError(({ message }) => failedAt(notedIndex + 1, message))
       )
       notedIndex = index
       if (failure !== undefined) return yield* failedAt(index + 1, failure)
@@ -119,10 +119,15 @@ export const run = Effect.fnUntraced(function* (
     )
   })
 
+  /** A thread that has ended answers nothing more: the next query has another. */
+  const forgetEnded = ({ isEnded }: SqliteThread.SqliteFailed) =>
+    isEnded === true ? Effect.asVoid(dropReader) : Effect.void
+
   const query = Effect.fnUntraced(function* (statement: Statement) {
     const { thread } = reader ?? (yield* startReader)
     const index = following.index()
     const found = yield* thread.ask({ _tag: "Query", statement, rowsMax }, "Rows", "TooManyRows").pipe(
+      Effect.tapError(forgetEnded),
       Effect.timeoutOrElse({
         duration: queryTimeoutMs,
         orElse: () =>

@@ -4,7 +4,11 @@ import { Data, Deferred, Effect, Exit, type Scope } from "effect"
 import type { Opening, Reply, Request } from "./SqliteProtocol.ts"
 
 /** The thread ended, or SQLite could not do what was asked. */
-export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{ readonly message: string }> {}
+export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{
+  readonly message: string
+  /** Nothing more can be asked of the thread. */
+  readonly isEnded?: boolean
+}> {}
 
 /** Asks, and waits for the answer. Whoever gives up is not heard of again: the thread does it all the same. */
 export type Ask = <Tag extends Reply["_tag"]>(
@@ -40,13 +44,13 @@ export const start = (opening: Opening): Effect.Effect<SqliteThread, never, Scop
   )
 
 const launch = (opening: Opening) => {
-  const waiting = new Map<number, (reply: Reply) => void>()
+  const waiting = new Map<number, (reply: Reply | SqliteFailed) => void>()
   const ended = Deferred.makeUnsafe<void>()
-  let failure: string | undefined
+  let failure: SqliteFailed | undefined
   let nextId = 1
   const end = (message: string) => {
-    failure = message
-    for (const settle of waiting.values()) settle({ _tag: "Failed", message })
+    failure ??= new SqliteFailed({ message, isEnded: true })
+    for (const settle of waiting.values()) settle(failure)
     waiting.clear()
   }
   const worker = new Worker(script, { workerData: opening })
@@ -62,9 +66,10 @@ const launch = (opening: Opening) => {
 
   const ask: Ask = (request, ...expected) =>
     Effect.callback((resume) => {
-      if (failure !== undefined) return resume(Effect.fail(new SqliteFailed({ message: failure })))
+      if (failure !== undefined) return resume(Effect.fail(failure))
       const id = nextId++
       waiting.set(id, (reply) => {
+        if (reply._tag === "SqliteFailed") return resume(Effect.fail(reply))
         const found = expected.find((tag) => tag === reply._tag)
         if (found !== undefined) return resume(Effect.succeed(reply as Extract<Reply, { readonly _tag: typeof found }>))
         resume(Effect.fail(new SqliteFailed({ message: reply._tag === "Failed" ? reply.message : reply._tag })))

@@ -20,6 +20,8 @@ const passedMaxCount = 10_000
 const pageMaxBytes = 128 * 1024
 /** How long after the cluster did not take a position it is tried again. */
 const retryMs = 100
+/** How long a reaction that is to stop may take to record what it has done. */
+const lastRecordMs = 500
 /** Between two attempts at one event. */
 const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
 
@@ -65,7 +67,7 @@ export const lead = Effect.fnUntraced(function* <R>(
     recorded = (yield* known).recorded
     if (recorded.position !== undefined) step(later(done, recorded.position))
   })
-  const record = Effect.gen(function* () {
+  const recordOnce = Effect.gen(function* () {
     const position = done
     const { answer } = yield* member.submit(recording(name, position, recorded))
     if (answer._tag === "Rejected") return yield* Effect.fail(answer.rejection)
@@ -73,10 +75,17 @@ export const lead = Effect.fnUntraced(function* <R>(
     invariant(put !== undefined, "a position was recorded without an answer")
     recorded = { position, version: put.version }
     unrecordedCount = 0
-  }).pipe(
+  })
+  const record = recordOnce.pipe(
     Effect.tapError(() => resync),
     Effect.retry(Schedule.spaced(retryMs)),
     Effect.orDie
+  )
+  /** Whoever leads now takes it, and runs less again. */
+  const recordAtLast = Effect.suspend(() => (unrecordedCount === 0 ? Effect.void : recordOnce)).pipe(
+    Effect.interruptible,
+    Effect.timeout(lastRecordMs),
+    Effect.ignore
   )
 
   const attempt = (event: Event) =>
@@ -105,22 +114,24 @@ export const lead = Effect.fnUntraced(function* <R>(
     if (feed.appliedIndex() <= done.index || (yield* monotonicMs) >= dueMs) yield* record
   })
 
-  step(done)
-  if (recorded.position === undefined && reaction.startAt === "now") yield* record
-  while (true) {
-    yield* recordWhenDue
-    for (const entry of yield* feed.read({ fromIndex: done.index + 1, maxBytes: pageMaxBytes })) {
-      const events = reaction.eventsOf(entry)
-      if (Result.isFailure(events)) {
-        const message = `Cannot read entry ${entry.index}: ${events.failure}`
-        return yield* new ReactionFailed({ reaction: name, index: entry.index - 1, message })
+  return yield* Effect.gen(function* () {
+    step(done)
+    if (recorded.position === undefined && reaction.startAt === "now") yield* record
+    while (true) {
+      yield* recordWhenDue
+      for (const entry of yield* feed.read({ fromIndex: done.index + 1, maxBytes: pageMaxBytes })) {
+        const events = reaction.eventsOf(entry)
+        if (Result.isFailure(events)) {
+          const message = `Cannot read entry ${entry.index}: ${events.failure}`
+          return yield* new ReactionFailed({ reaction: name, index: entry.index - 1, message })
+        }
+        for (const event of events.success) {
+          if (!isAfter(event, done)) continue
+          yield* attempt(event)
+          yield* ran({ index: entry.index - 1, count: event.ordinal + 1 })
+        }
+        if (done.index < entry.index) step({ index: entry.index, count: 0 })
       }
-      for (const event of events.success) {
-        if (!isAfter(event, done)) continue
-        yield* attempt(event)
-        yield* ran({ index: entry.index - 1, count: event.ordinal + 1 })
-      }
-      if (done.index < entry.index) step({ index: entry.index, count: 0 })
     }
-  }
+  }).pipe(Effect.onInterrupt(() => recordAtLast))
 })

@@ -1,6 +1,7 @@
 /** The reactions of one node: each runs while this node leads, and rests while another does. */
-import { Cause, Context, Effect, Layer } from "effect"
+import { Cause, Context, Effect, FiberSet, Layer } from "effect"
 import { invariant } from "../Invariant.ts"
+import * as Condition from "../Raft/Condition.ts"
 import { Member } from "../Raft/Member.ts"
 import type { Reaction } from "./Definition.ts"
 import * as Leading from "./Leading.ts"
@@ -10,6 +11,8 @@ import { type Position, recordedIn } from "./Position.ts"
 const lookEveryMs = 20
 /** How long after a defect, or a failed read of the log, a reaction is begun again. */
 const restartMs = 1_000
+/** How long reactions may take to end when their node is about to stop. */
+const restMs = 1_000
 
 /** Where a reaction is, as this node knows it: here on the leader, and as it was recorded last on the others. */
 export interface ReactionStatus {
@@ -22,9 +25,14 @@ export interface ReactionStatus {
   readonly failure: string | undefined
 }
 
-export class Reactions extends Context.Service<Reactions, { readonly status: () => ReadonlyArray<ReactionStatus> }>()(
-  "lithair/Reaction/Reactions"
-) {}
+export class Reactions extends Context.Service<
+  Reactions,
+  {
+    readonly status: () => ReadonlyArray<ReactionStatus>
+    /** Runs none from now on, and has what was done recorded when it returns: for a node that is about to stop. */
+    readonly rest: Effect.Effect<void>
+  }
+>()("lithair/Reaction/Reactions") {}
 
 interface Own {
   readonly name: string
@@ -35,21 +43,25 @@ interface Own {
 
 /** Runs reactions beside a member until the scope closes. */
 export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Reaction<R>>, member: Leading.Reactive) {
-  const isLeading = () => member.leader() === member.self.nodeId
-  const until = (holds: () => boolean) =>
-    Effect.suspend(() =>
-      holds() ? Effect.void : Effect.asVoid(Effect.repeat(Effect.sleep(lookEveryMs), { until: holds }))
-    )
+  /** Whether this node led when it was last looked at: what all reactions go by. */
+  let leads = false
+  const leadership = Condition.make()
+  const look = Effect.suspend(() => {
+    const before = leads
+    leads = member.leader() === member.self.nodeId
+    if (leads !== before) leadership.changed()
+    return Effect.sleep(lookEveryMs)
+  })
 
   const runWhileLeading = (reaction: Reaction<R>, own: Own) =>
     Effect.gen(function* () {
-      yield* until(isLeading)
+      yield* leadership.until(() => leads)
       const leading = Leading.lead(reaction, member, (position) => {
         own.position = position
       })
       yield* Effect.raceFirst(
         leading,
-        until(() => !isLeading())
+        leadership.until(() => !leads)
       )
     }).pipe(
       Effect.ensuring(
@@ -83,16 +95,20 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
     )
   }
 
+  const running = yield* FiberSet.make()
   const all: Array<Own> = []
   for (const reaction of reactions) {
     const { name } = reaction
     invariant(!all.some((other) => other.name === name), `Two reactions are named "${name}"`)
     const own: Own = { name, position: undefined, failure: undefined }
     all.push(own)
-    yield* Effect.forkScoped(run(reaction, own))
+    yield* FiberSet.run(running, run(reaction, own))
   }
+  if (all.length > 0) yield* Effect.forkScoped(Effect.forever(look))
 
   return Reactions.of({
+    // An effect that lets nobody interrupt it holds up no node that is to stop.
+    rest: FiberSet.clear(running).pipe(Effect.interruptible, Effect.timeout(restMs), Effect.ignore),
     status: () =>
       all.map(({ failure, name, position }) => {
         const index = (position ?? recordedIn(member.tables, name).position)?.index ?? 0

@@ -204,6 +204,35 @@ for (const [name, log, files] of [
       }).pipe(Effect.scoped, Effect.provide(log))
     )
 
+    it.live("stops where a newer version of its model was written, until its node knows that one too (DESIGN D2)", () =>
+      Effect.gen(function* () {
+        const fields = { id: Model.id(Schema.String), customer: Schema.String, cents: Schema.Int } as const
+        class Newer extends Model.Class<Newer>("Order")(
+          { ...fields, note: Schema.optionalKey(Schema.String) },
+          { mode: "replicate", version: 2 }
+        ) {}
+        const count = (model: Projection.Followed) =>
+          Projection.make("count", {
+            from: [model],
+            version: 1,
+            state: Schema.Int,
+            initial: 0,
+            evolve: (sum) => sum + 1
+          })
+        const node = yield* playNode([Newer])
+        const saved = yield* files
+        yield* node.write(order("ann", 1))
+        yield* node.apply()
+        const old = yield* start(count(Order), { files: saved, feed: node.start({ isWarm: true }) })
+        const failure = yield* Effect.flip(old.running.until(1))
+        assert.match(failure.message, /written by version 2 of its model, is newer than this node, which has version 1/)
+        yield* old.stop
+        const upgraded = yield* start(count(Newer), { files: saved, feed: node.start({ isWarm: true }) })
+        yield* upgraded.running.until(1)
+        assert.deepStrictEqual(statesOf(upgraded.running), { [Fold.wholeKey]: 1 })
+      }).pipe(Effect.scoped, Effect.provide(log))
+    )
+
     it.live("is unavailable, and not wrong, where the log no longer reaches back to it (§7)", () =>
       Effect.gen(function* () {
         const node = yield* playNode(models)

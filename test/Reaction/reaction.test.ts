@@ -43,7 +43,7 @@ const play = Effect.gen(function* () {
       const scope = yield* Scope.make()
       yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
       const reactions = yield* Scope.provide(Reactions.make([reaction], reactive), scope)
-      return { status: () => reactions.status()[0]!, kill: Scope.close(scope, Exit.void) }
+      return { status: () => reactions.status()[0]!, rest: reactions.rest, kill: Scope.close(scope, Exit.void) }
     })
   }
 })
@@ -93,7 +93,7 @@ describe("a reaction", () => {
 
   it.effect("goes on after the last recorded event: a node that dies runs at most 64 again, and misses none", () =>
     Effect.gen(function* () {
-      const { recorded, start, write } = yield* play
+      const { recorded, start, state, write } = yield* play
       const sent: Array<string> = []
       for (let at = 0; at < 300; at++) yield* write(order("ann", at))
       let killed = 0
@@ -108,7 +108,10 @@ describe("a reaction", () => {
         })
         const { kill } = yield* start(dying)
         yield* pass(100)
+        // A process that dies records nothing any more.
+        state.isCutOff = true
         yield* kill
+        state.isCutOff = false
         killed += 1
         const done = sent.slice(before)
         assert.deepStrictEqual(
@@ -237,6 +240,33 @@ describe("a reaction", () => {
       yield* write(order("dan", 1))
       yield* pass(1_000)
       assert.strictEqual(sent.filter((customer) => customer === "dan").length, 1)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("that stops in order, or hears of another leader, has what it did recorded: none of it is run again", () =>
+    Effect.gen(function* () {
+      const { start, state, write } = yield* play
+      const sent: Array<string> = []
+      for (const isOrdered of [true, false]) {
+        const { status, rest } = yield* start(mailing(sent))
+        const before = sent.length
+        for (let at = 0; at < 30; at++) yield* write(order("ann", before + at))
+        while (sent.length < before + 20) yield* TestClock.adjust(1)
+        if (isOrdered) yield* rest
+        else {
+          state.leader = "b"
+          yield* pass(100)
+        }
+        assert.isFalse(status().isRunning)
+        state.leader = "a"
+        const again = yield* start(mailing(sent))
+        yield* pass(1_000)
+        assert.deepStrictEqual(
+          sent.map((line) => Number(line.split(" ")[3])),
+          Array.from({ length: before + 30 }, (_, at) => at)
+        )
+        yield* again.rest
+      }
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
