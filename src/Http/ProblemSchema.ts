@@ -26,9 +26,8 @@ const problemSchema = (name: ProblemName): Schema.Top => {
 }
 
 /** The body of the problem that answers whoever breaks a rule of a model; its name is the model's. */
-const ruleSchema = (name: string): Schema.Top => {
-  invariant(!Object.hasOwn(problemDefinitions, name), `A rule has the name of another problem: "${name}"`)
-  return Schema.Struct({
+const ruleSchema = (name: string): Schema.Top =>
+  Schema.Struct({
     ...commonMembers,
     type: Schema.Literal(`urn:lithair:problem:${name}`),
     status: Schema.Literal(409),
@@ -36,7 +35,6 @@ const ruleSchema = (name: string): Schema.Top => {
   })
     .annotate({ identifier: `problem.${name}`, description: "Rule broken", httpApiStatus: 409 })
     .pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
-}
 
 const schemas = new Map<string, Schema.Top>()
 
@@ -52,5 +50,8 @@ const once = <Name extends string>(name: Name, make: (name: Name) => Schema.Top)
 export const schemaOfProblem = (name: ProblemName): Schema.Top => once(name, problemSchema)
 
 /** The schema of the problem that answers a broken rule; several models may have one of the same name. */
-export const schemaOfRule = (name: string): Schema.Top =>
-  name === plainRule ? schemaOfProblem(plainRule) : once(name, ruleSchema)
+export const schemaOfRule = (name: string): Schema.Top => {
+  if (name === plainRule) return schemaOfProblem(plainRule)
+  invariant(!Object.hasOwn(problemDefinitions, name), `A rule has the name of another problem: "${name}"`)
+  return once(name, ruleSchema)
+}

@@ -78,16 +78,15 @@ export function* walk(
   }
 }
 
-/** Notes what a record holds, in place of what it held before; a record that begins or ends has no data on one side. */
+/** Notes what a record holds, in place of what it held; one that begins held nothing, one that ends holds nothing. */
 export const move = (
   { comparators, indexes }: Table,
   id: string,
-  held: EncodedRecord | undefined,
-  holds: EncodedRecord | undefined
+  { from, to }: { readonly from?: EncodedRecord | undefined; readonly to?: EncodedRecord | undefined }
 ): void => {
   for (const [field, index] of indexes) {
-    const old = held === undefined ? undefined : { value: valueOf(held, field), id }
-    const next = holds === undefined ? undefined : { value: valueOf(holds, field), id }
+    const old = from === undefined ? undefined : { value: valueOf(from, field), id }
+    const next = to === undefined ? undefined : { value: valueOf(to, field), id }
     if (old !== undefined && next !== undefined && compareKeys(old, next, comparators.get(field)) === 0) continue
     if (old !== undefined) index.delete(old)
     if (next !== undefined) index.set(next, undefined)

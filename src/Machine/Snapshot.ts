@@ -171,7 +171,7 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
       break
     case "Row":
       table.rows.set(piece.id, piece.row)
-      FieldIndex.move(table, piece.id, undefined, piece.row.data)
+      FieldIndex.move(table, piece.id, { to: piece.row.data })
       break
     case "Tombstone":
       table.tombstones.set(piece.id, piece.tombstone)

@@ -77,14 +77,14 @@ const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number
   const { data, modelVersion, version } = event
   const row: Row = { version, createdIndex, index, modelVersion, data }
   table.rows.set(event.id, row)
-  FieldIndex.move(table, event.id, before?.data, data)
+  FieldIndex.move(table, event.id, { from: before?.data, to: data })
   StateHash.add(tables.hash, rowElement(event, row))
 }
 
 const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefined): void => {
   if (row === undefined) return
   table.rows.delete(event.id)
-  FieldIndex.move(table, event.id, row.data, undefined)
+  FieldIndex.move(table, event.id, { from: row.data })
   StateHash.remove(tables.hash, rowElement(event, row))
 }
 

@@ -53,15 +53,15 @@ export const checkerOf = (
   if (named.length === 0) return { names, check: () => undefined }
   const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
   const decode = Schema.decodeUnknownResult(codec)
-  const verdict = (rule: Rule<never>, record: EncodedRecord): boolean | string =>
-    Result.match(decode(record), { onSuccess: (row) => rule(row as never), onFailure: () => unchecked })
+  // Rules run where commands are decided: what one throws there would stop the node, and, sent again, the next one.
+  const ask = (run: () => boolean | string) => Result.getOrElse(Result.try(run), () => unchecked)
   const check = (record: EncodedRecord): BrokenRule | undefined => {
+    const decoded = Result.getOrElse(
+      Result.try(() => decode(record)),
+      Result.fail
+    )
     for (const [rule, holds] of named) {
-      // It runs where commands are decided: what it throws there would stop the node, and, sent again, the next one.
-      const said = Result.getOrElse(
-        Result.try(() => verdict(holds, record)),
-        () => unchecked
-      )
+      const said = Result.isFailure(decoded) ? unchecked : ask(() => holds(decoded.success as never))
       if (said === true) continue
       const message = typeof said === "string" ? said.slice(0, messageLengthMax) : `${model} does not keep this rule`
       return { rule, message }

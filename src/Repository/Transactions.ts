@@ -61,11 +61,13 @@ export const make =
       const isReplayed = answer.replayedIndex !== undefined
       const done = yield* acceptedAll(answer, { ...logIndex, isReplayed })
       invariant(done.length === changes.length, "a transaction was answered with another number of operations")
+      const deletions = lastDeletions(changes)
       const shown = yield* Effect.forEach(
-        changes,
-        ({ descriptor }, position) => {
-          const own = isLast(changes, done, position) ? parted[position]?.own : undefined
-          return keep(node.local, descriptor, { ...done[position]!, ...logIndex, isReplayed }, own)
+        done,
+        (each, position) => {
+          const { descriptor } = changes[position]!
+          const own = position > (deletions.get(nameOf(each)) ?? -1) ? parted[position]?.own : undefined
+          return keep(node.local, descriptor, { ...each, ...logIndex, isReplayed }, own)
         },
         // They wait for one sync; they are begun, and so written, in order.
         { concurrency: "unbounded" }
@@ -93,16 +95,15 @@ const acceptedAll = (
     ? Effect.fail(new Refused({ rejection: result.rejection, ...at }))
     : Effect.succeed(result.answer.operations)
 
-/** Whether the record is still the one of this change at the end: created again in the same entry, it is not told apart. */
-const isLast = (
-  changes: ReadonlyArray<TransactionChange>,
-  done: ReadonlyArray<OperationAnswer>,
-  position: number
-): boolean => {
-  const { id, model } = done[position]!
-  const isLaterDeleted = changes.some(
-    ({ operation }, at) =>
-      at > position && operation._tag === "Delete" && operation.model === model && operation.id === id
+/**
+ * By record, the position of its last deletion. What came before it is of another record: one that is created again in
+ * the same entry cannot be told from it by when it was created, and must not show its local part.
+ */
+const lastDeletions = (changes: ReadonlyArray<TransactionChange>): ReadonlyMap<string, number> =>
+  new Map(
+    changes.flatMap(({ operation }, position) =>
+      operation._tag === "Delete" ? [[nameOf(operation), position] as const] : []
+    )
   )
-  return !isLaterDeleted
-}
+
+const nameOf = ({ id, model }: { readonly id: string; readonly model: string }): string => JSON.stringify([model, id])

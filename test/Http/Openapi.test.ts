@@ -13,7 +13,8 @@ const api = makeApi(
         name: Schema.NonEmptyString,
         price: Schema.String,
         category: Schema.optionalKey(Schema.String)
-      }
+      },
+      ruleNames: ["too-cheap", "rule-broken"]
     },
     {
       name: "User",
@@ -151,6 +152,17 @@ describe("the OpenAPI document", () => {
       assert.deepStrictEqual(schema.properties!.price, { type: "string" })
       assert.isUndefined(schema.required)
     }
+  })
+
+  it("names a model's rules among the problems of its writes, and of no other", () => {
+    const conflicts = (path: string) => JSON.stringify(operation("post", path).responses["409"]!.content)
+    for (const name of ["too-cheap", "rule-broken", "unique-violation", "reference-missing", "command-only"]) {
+      assert.include(conflicts("/api/products/_bulk"), `problem.${name}`)
+    }
+    assert.notInclude(conflicts("/api/users"), "too-cheap")
+    assert.isDefined(document.components.schemas["problem.too-cheap"])
+    const taken = { name: "A", path: "as", idField: "id", fields: { id: Schema.String }, ruleNames: ["not-found"] }
+    assert.throws(() => makeApi([taken], { title: "A", version: "1" }), /name of another problem: "not-found"/)
   })
 
   it("gives every operation an id of its own", () => {

@@ -197,7 +197,7 @@ describe("an index", () => {
   /** As it would be, were it made of the rows of its table now. */
   const rebuilt = (table: Tables.Table) => {
     const fresh = Tables.makeTable(descriptor)
-    for (const [id, row] of table.rows.entries()) FieldIndex.move(fresh, id, undefined, row.data)
+    for (const [id, row] of table.rows.entries()) FieldIndex.move(fresh, id, { to: row.data })
     return fresh
   }
   const keysOf = ({ indexes }: Tables.Table) => Array.from(indexes, ([field, index]) => [field, index.keysArray()])
