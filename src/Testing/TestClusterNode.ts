@@ -19,12 +19,13 @@ import { type ClusterOptions, layerServices } from "../Lithair.ts"
 import { Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
 import { layerMemory as layerNetwork, leave, type MemoryNetwork } from "../Raft/MemoryNetwork.ts"
+import { Reactions } from "../Reaction.ts"
 import { Records } from "../Repository/Records.ts"
 import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
 import type { TestClusterTime } from "./TestClusterTime.ts"
 
 /** What a program finds on a node. The client asks that node: its paths begin with `/`, as in `/api/products`. */
-export type TestNodeServices = Records | Projections | Member | HttpClient.HttpClient
+export type TestNodeServices = Records | Projections | Reactions | Member | HttpClient.HttpClient
 
 /**
  * There is no node to run a program on: it is `not-running`, and nothing of the program was begun; or it `crashed`
@@ -115,6 +116,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
       services: Context.make(HttpClient.HttpClient, client).pipe(
         Context.add(Records, Context.get(built, Records)),
         Context.add(Projections, Context.get(built, Projections)),
+        Context.add(Reactions, Context.get(built, Reactions)),
         Context.add(Member, Context.get(built, Member)),
         Context.add(Layer.CurrentMemoMap, memoMap),
         Context.merge(references(random))
