@@ -78,6 +78,9 @@ const nodeGroup = HttpApiGroup.make("_node")
       success: health,
       error: unhealthy
     }).annotateMerge(OpenApi.annotations({ summary: "Whether the node knows a leader and has caught up" })),
+    HttpApiEndpoint.get("metrics", "/metrics", {
+      success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4" }))
+    }).annotateMerge(OpenApi.annotations({ summary: "How the node stands, in numbers, for Prometheus" })),
     HttpApiEndpoint.get("cluster", "/_admin/api/cluster", {
       success: HttpApiSchema.WithHeaders(nodeStatus, positionHeaderSchemas)
     }).annotateMerge(OpenApi.annotations({ summary: "The cluster as this node sees it" }))

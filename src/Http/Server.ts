@@ -14,6 +14,7 @@ import * as Admission from "./Admission.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { keyLengthMax } from "./IdempotencyKey.ts"
+import { makeAnswers, metricsRoutes } from "./Metrics.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { nodeRoutes } from "./NodeRoutes.ts"
 import { makeApi } from "./Openapi.ts"
@@ -37,9 +38,12 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
   const router = yield* HttpRouter.HttpRouter
   const member = yield* Member
   const records = yield* Records
+  const projected = yield* Projections
   const admission = yield* Admission.make
+  const answers = makeAnswers()
   /** A node under load must be able to say that it lives, and how it stands. */
-  const admitted = new Set<string>(nodeRoutes(member).map(({ path }) => path))
+  const ownRoutes = [...nodeRoutes(member), ...metricsRoutes({ member, projections: projected }, answers)]
+  const admitted = new Set<string>(ownRoutes.map(({ path }) => path))
 
   /** Every answer says who gave it, and a problem is an answer. */
   const answered = <R>(handler: Effect.Effect<Response, Problem, R>) =>
@@ -58,7 +62,8 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
           term: member.node()?.core.currentTerm ?? 0,
           index: Number(response.headers[indexHeader] ?? member.node()?.appliedIndex() ?? 0)
         })
-      )
+      ),
+      Effect.tap(({ status }) => Effect.sync(() => answers.count(status)))
     )
 
   const descriptors = models.map(describe)
@@ -67,9 +72,9 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
     ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
     ...transactionRoutes(descriptors, records),
     ...commandRoutes(commands, yield* Commands),
-    ...projectionRoutes(yield* Projections, folded),
+    ...projectionRoutes(projected, folded),
     ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), commands),
-    ...nodeRoutes(member),
+    ...ownRoutes,
     ...adminRoutes(member),
     ...(yield* docsRoutes(
       makeApi(descriptors, { title: "Lithair node", version: "1" }, { commands, projections: folded })

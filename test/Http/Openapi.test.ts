@@ -83,6 +83,7 @@ describe("the OpenAPI document", () => {
     ["delete", "/api/users/{id}", [204, 400, 404, 409, 412, 422, 503, 504, 507]],
     ["get", "/livez", [200]],
     ["get", "/readyz", [200, 503]],
+    ["get", "/metrics", [200]],
     ["get", "/_admin/api/cluster", [200]]
   ]
   for (const [method, path, statuses] of operations) {

@@ -61,6 +61,7 @@ const allowed: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
   [`/api/products/${absent}`, ["DELETE", "GET", "HEAD", "PATCH", "PUT"]],
   ["/livez", ["GET", "HEAD"]],
   ["/readyz", ["GET", "HEAD"]],
+  ["/metrics", ["GET", "HEAD"]],
   ["/openapi.json", ["GET", "HEAD"]],
   ["/docs", ["GET", "HEAD"]],
   ["/_admin/api/cluster", ["GET", "HEAD"]]

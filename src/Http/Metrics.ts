@@ -1,0 +1,140 @@
+/**
+ * `GET /metrics`: how a node stands, in numbers, for Prometheus to scrape. What the application itself counts by Effect's
+ * `Metric` stands there too. HTTP contract, "Endpoints"; Prometheus text format 0.0.4.
+ */
+import { Effect, Metric } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { PrometheusMetrics } from "effect/observability"
+import type { Projections } from "../Projection.ts"
+import type { Member } from "../Raft/Member.ts"
+import { membersStatus } from "../Raft/Status.ts"
+
+/** What is measured: the name and the help of a gauge, and its values now, by label. */
+interface Gauge {
+  readonly name: `lithair_${string}`
+  readonly help: string
+  readonly values: ReadonlyArray<{ readonly labels?: Readonly<Record<string, string>>; readonly value: number }>
+}
+
+const gauge = (name: Gauge["name"], help: string, value: number): Gauge => ({ name, help, values: [{ value }] })
+
+const flag = (is: boolean): number => (is ? 1 : 0)
+
+/** Of consensus. A node that has not formed a cluster has none of these but that it has not. */
+const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
+  const node = member.node()
+  const formed = gauge("lithair_formed", "1 once the node belongs to a cluster.", flag(node !== undefined))
+  if (node === undefined) return [formed]
+  const { core } = node
+  const members = membersStatus(core)
+  const appliedIndex = node.appliedIndex()
+  const ofMembers = (value: (member: (typeof members)[number]) => number | undefined): Gauge["values"] =>
+    members.flatMap((each) => {
+      const known = value(each)
+      return known === undefined ? [] : [{ labels: { member: each.id }, value: known }]
+    })
+  return [
+    formed,
+    gauge("lithair_raft_term", "The current term.", core.currentTerm),
+    gauge("lithair_raft_is_leader", "1 on the leader.", flag(core.role._tag === "Leader")),
+    gauge("lithair_raft_has_leader", "1 while the node knows a leader.", flag(member.leader() !== undefined)),
+    gauge("lithair_raft_last_index", "The last entry of the log.", core.log.lastIndex),
+    gauge("lithair_raft_durable_index", "The last entry that is synced here.", core.durableIndex),
+    gauge("lithair_raft_commit_index", "The last entry that is known here to be committed.", core.commitIndex),
+    gauge("lithair_raft_applied_index", "The last entry that the tables reflect.", appliedIndex),
+    gauge("lithair_raft_disk_stalled", "1 while a write to the log has not come back.", flag(core.diskStalled)),
+    gauge("lithair_draining", "1 once the node is about to stop.", flag(member.isDraining())),
+    {
+      name: "lithair_raft_member_voter",
+      help: "1 for members with a vote, 0 for learners.",
+      values: members.map(({ id, isVoter }) => ({ labels: { member: id }, value: flag(isVoter) }))
+    },
+    {
+      name: "lithair_raft_member_lag_entries",
+      help: "Committed entries that a member is not known to hold; of other members only the leader knows.",
+      values: ofMembers(({ lagCount }) => lagCount)
+    },
+    {
+      name: "lithair_raft_member_silent_seconds",
+      help: "How long ago a member was last heard of.",
+      values: ofMembers(({ lastContactMs }) => (lastContactMs === undefined ? undefined : lastContactMs / 1000))
+    }
+  ]
+}
+
+/** Of the state: everything that can grow. */
+const stateGauges = ({ tables }: Member["Service"]): ReadonlyArray<Gauge> => [
+  {
+    name: "lithair_records",
+    help: "Records of a replicated model.",
+    values: [...tables.byModel].map(([model, { rows }]) => ({ labels: { model }, value: rows.size }))
+  },
+  {
+    name: "lithair_tombstones",
+    help: "Deleted records that are remembered.",
+    values: [...tables.byModel].map(([model, { tombstones }]) => ({ labels: { model }, value: tombstones.size }))
+  },
+  gauge("lithair_idempotency_keys", "Idempotency keys that clients gave and that are remembered.", tables.sessions.size)
+]
+
+const projectionGauges = (projections: Projections["Service"]): ReadonlyArray<Gauge> => {
+  const all = projections.status()
+  return [
+    {
+      name: "lithair_projection_lag_entries",
+      help: "Entries that are applied here and that a projection does not reflect yet.",
+      values: all.map(({ lagCount, name }) => ({ labels: { projection: name }, value: lagCount }))
+    },
+    {
+      name: "lithair_projection_failed",
+      help: "1 where a projection has stopped.",
+      values: all.map(({ failure, name }) => ({ labels: { projection: name }, value: flag(failure !== undefined) }))
+    }
+  ]
+}
+
+/** Counts answers by their status, since the node started. */
+export interface Answers {
+  readonly count: (status: number) => void
+  readonly byStatus: ReadonlyMap<number, number>
+}
+
+export const makeAnswers = (): Answers => {
+  const byStatus = new Map<number, number>()
+  return { byStatus, count: (status) => void byStatus.set(status, (byStatus.get(status) ?? 0) + 1) }
+}
+
+const answersName = "lithair_http_responses_total"
+
+/** Written into a registry of this scrape alone: what a node no longer has is not told for ever. */
+const write = (gauges: ReadonlyArray<Gauge>, answers: Answers) =>
+  Effect.gen(function* () {
+    for (const { help, name, values } of gauges) {
+      for (const { labels = {}, value } of values) {
+        yield* Metric.update(Metric.gauge(name, { description: help, attributes: labels }), value)
+      }
+    }
+    for (const [status, count] of answers.byStatus) {
+      const attributes = { status: String(status) }
+      yield* Metric.update(Metric.counter(answersName, { description: "Answers by their status.", attributes }), count)
+    }
+    return yield* PrometheusMetrics.format()
+  }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
+
+export const metricsRoutes = (
+  node: { readonly member: Member["Service"]; readonly projections: Projections["Service"] },
+  answers: Answers
+) =>
+  [
+    HttpRouter.route(
+      "GET",
+      "/metrics",
+      Effect.gen(function* () {
+        const { member, projections } = node
+        const gauges = [...raftGauges(member), ...stateGauges(member), ...projectionGauges(projections)]
+        const own = yield* write(gauges, answers)
+        const ofApplication = yield* PrometheusMetrics.format()
+        return HttpServerResponse.text(`${own}${ofApplication}`, { contentType: "text/plain; version=0.0.4" })
+      })
+    )
+  ] as const

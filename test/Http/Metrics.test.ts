@@ -1,0 +1,85 @@
+/** `GET /metrics`: how a node stands, as a scraper reads it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Metric, Schema } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import * as Model from "../../src/Model.ts"
+import * as Projection from "../../src/Projection.ts"
+import { TestCluster } from "../../src/Testing.ts"
+
+class Product extends Model.Class<Product>("Product")({
+  id: Model.id(Schema.String.check(Schema.isUUID())),
+  name: Schema.NonEmptyString.pipe(Model.replicate)
+}) {}
+
+const counted = Projection.make("counted", {
+  from: [Product],
+  version: 1,
+  state: Schema.Int,
+  initial: 0,
+  evolve: (count) => count + 1
+})
+
+const provide = Effect.provide(TestCluster.layer({ models: [Product], projections: [counted] }))
+
+const metrics = Effect.flatMap(HttpClient.get("/metrics"), ({ text }) => text)
+
+const valueOf = (scraped: string, series: string): string | undefined =>
+  scraped
+    .split("\n")
+    .find((line) => line.startsWith(`${series} `))
+    ?.slice(series.length + 1)
+
+describe("metrics", () => {
+  it.effect("a node tells its place in consensus, its records, what lags, and what it answered", () =>
+    Effect.gen(function* () {
+      const cluster = yield* TestCluster
+      const leader = yield* cluster.leader
+      const create = HttpClientRequest.post("/api/products").pipe(
+        HttpClientRequest.bodyJsonUnsafe({ name: "Anvil" }),
+        HttpClient.execute
+      )
+      yield* cluster.on(leader, create)
+      yield* cluster.on(leader, HttpClient.get("/api/nothing"))
+      yield* cluster.settle
+      for (const node of cluster.nodes) {
+        const scraped = yield* cluster.on(node, metrics)
+        assert.strictEqual(valueOf(scraped, "lithair_raft_is_leader"), node === leader ? "1" : "0")
+        assert.strictEqual(valueOf(scraped, 'lithair_records{model="Product"}'), "1")
+        assert.strictEqual(valueOf(scraped, 'lithair_projection_failed{projection="counted"}'), "0")
+        assert.strictEqual(
+          valueOf(scraped, "lithair_raft_applied_index"),
+          valueOf(scraped, "lithair_raft_commit_index")
+        )
+        if (node !== leader) continue
+        assert.strictEqual(valueOf(scraped, 'lithair_http_responses_total{status="201"}'), "1")
+        assert.strictEqual(valueOf(scraped, 'lithair_http_responses_total{status="404"}'), "1")
+        for (const member of cluster.nodes) {
+          assert.strictEqual(valueOf(scraped, `lithair_raft_member_lag_entries{member="${member}"}`), "0")
+        }
+      }
+    }).pipe(provide)
+  )
+
+  it.effect("each gauge is said once, with its help and its type (Prometheus text format 0.0.4)", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      const response = yield* on("n1", HttpClient.get("/metrics"))
+      assert.match(response.headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/)
+      const lines = (yield* on("n1", metrics)).trimEnd().split("\n")
+      const typed = lines.filter((line) => line.startsWith("# TYPE ")).map((line) => line.split(" ")[2])
+      assert.strictEqual(new Set(typed).size, typed.length)
+      for (const line of lines.filter((each) => !each.startsWith("#"))) {
+        assert.match(line, /^[a-z_]+(\{[^}]*\})? -?[0-9.e+-]+$/)
+        assert.include(typed, line.split(/[ {]/)[0])
+      }
+    }).pipe(provide)
+  )
+
+  it.effect("what the application counts by Effect's Metric stands there too", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      yield* Metric.update(Metric.counter("mails_sent_total"), 3)
+      assert.strictEqual(valueOf(yield* on("n1", metrics), "mails_sent_total"), "3")
+    }).pipe(provide)
+  )
+})
