@@ -1,5 +1,6 @@
 /** Leader election: Raft §5.2, §5.4.1, diss. 6.2, 9.6. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Message } from "../../src/Raft/Message.ts"
 import { step } from "../../src/Raft/step.ts"
 import { core, elect, pass, receive, sent, settle, sync } from "./Cores.ts"
 
@@ -99,6 +100,48 @@ describe("election", () => {
     assert.deepStrictEqual(sent([sync(a)]), [{ _tag: "RequestVoteReply", term: 1, preVote: false, granted: true }])
     const refused = receive(a, "c", ask)
     assert.deepStrictEqual(sent([refused]), [{ _tag: "RequestVoteReply", term: 1, preVote: false, granted: false }])
+  })
+
+  describe("no answer leaves before the term that it names is durable (Fig. 2, C1)", () => {
+    const term = 5
+    const snapshot = { configuration: new Uint8Array(), totalBytes: 1, digest: "", offset: 0, chunk: new Uint8Array(1) }
+    const beat = { leaderCommit: 0, matchIndex: 0, lastContactMs: undefined, readNumber: 1 }
+    const append = { entries: [], leaderCommit: 0 }
+    const questions: ReadonlyArray<Message> = [
+      { _tag: "RequestVote", term, preVote: false, lastLogIndex: 0, lastLogTerm: 0, transfer: false },
+      { _tag: "AppendEntries", term, prevLogIndex: 1, prevLogTerm: 1, ...append },
+      { _tag: "AppendEntries", term, prevLogIndex: 4, prevLogTerm: 4, ...append },
+      { _tag: "Heartbeat", term, ...beat },
+      { _tag: "ReadIndex", term, requestId: 1 },
+      { _tag: "InstallSnapshot", term, snapshotIndex: 0, snapshotTerm: 0, ...snapshot }
+    ]
+    for (const question of questions) {
+      it(`to ${question._tag} of a newer term, and of an older one`, () => {
+        const a = core("a", abc, { terms: [1] })
+        assert.deepStrictEqual(receive(a, "b", question).messages, [])
+        assert.deepStrictEqual(
+          sent([sync(a)]).map((answer) => answer.term),
+          [term]
+        )
+        receive(a, "c", { _tag: "TimeoutNow", term: term + 2 })
+        sync(a)
+        receive(a, "c", { _tag: "TimeoutNow", term: term + 4 })
+        assert.deepStrictEqual(receive(a, "b", question).messages, [])
+        assert.include(
+          sent([sync(a)]).map((answer) => answer.term),
+          a.currentTerm
+        )
+      })
+    }
+
+    it("to a chunk of a snapshot, once that is stored", () => {
+      const a = core("a", abc, { terms: [1] })
+      const chunk: Message = { _tag: "InstallSnapshot", term, snapshotIndex: 9, snapshotTerm: 4, ...snapshot }
+      assert.isDefined(receive(a, "b", chunk).snapshotChunk)
+      const stored = step(a, { _tag: "SnapshotReceived", from: "b", snapshotIndex: 9, receivedBytes: 1 })
+      assert.deepStrictEqual(stored.messages, [])
+      assert.deepInclude(sent([sync(a)])[0], { _tag: "InstallSnapshotReply", term, receivedBytes: 1 })
+    })
   })
 
   it("a restarted node keeps the vote that its disk holds (Fig. 2, C1)", () => {

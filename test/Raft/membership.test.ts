@@ -146,10 +146,14 @@ describe("changing the membership", () => {
 
   it("the joint configuration is left once it is committed, and not before (§6)", () => {
     const { a } = withLearner()
+    const entries = [{ type: "transaction" as const, payload: new Uint8Array([1]) }]
+    step(a, { _tag: "Propose", term: a.currentTerm, lastIndex: a.log.lastIndex, entries })
     changeMembership(a, { _tag: "Promote", id: "d" })
     const index = a.log.lastIndex
     sync(a)
     acknowledge(a, "d", index)
+    acknowledge(a, "b", index - 1)
+    assert.strictEqual(a.commitIndex, index - 1)
     assert.isDefined(a.configuration.outgoing)
     const output = acknowledge(a, "b", index)
     assert.strictEqual(output.write?.entries[0]?.type, "configuration")
@@ -456,6 +460,42 @@ describe("learners", () => {
     live(stay, 100)
     acknowledge(a, "d", a.log.lastIndex)
     assert.strictEqual(promote(), undefined)
+  })
+
+  it("what it acknowledges within a round makes that no shorter (diss. 4.2.1)", () => {
+    const { a, states } = withLearner()
+    const stay = states.slice(0, 3)
+    const heldIndex = a.log.lastIndex
+    const { currentTerm: term } = a
+    const write = () => {
+      const entries = [{ type: "transaction" as const, payload: new Uint8Array([1]) }]
+      settle(stay, [{ to: "a", input: { _tag: "Propose", term, lastIndex: a.log.lastIndex, entries } }])
+    }
+    // The round that begins here ends two entries later, and takes 400 ms.
+    write()
+    write()
+    acknowledge(a, "d", heldIndex)
+    for (const index of [heldIndex + 1, heldIndex + 2]) {
+      write()
+      live(stay, 200)
+      acknowledge(a, "d", index)
+    }
+    assert.strictEqual(refusal(changeMembership(a, { _tag: "Promote", id: "d" })), "notCaughtUp")
+  })
+
+  it("a promotion that is due waits for the change under way (§6, C11)", () => {
+    const states = [...cluster(abc), newcomer("d")]
+    const [a] = states
+    const output = changeMembership(a!, addLearner("d", true))
+    // `d` catches up while its own addition is not committed.
+    settle([a!, states[3]!], after("a", output))
+    settle(
+      [a!, states[3]!],
+      pass(a!, 60).flatMap((each) => after("a", each))
+    )
+    assert.deepStrictEqual(namesOf(a!), { voters: abc, learners: ["d"], outgoing: undefined })
+    live(states, 500)
+    assert.deepStrictEqual(namesOf(a!).voters, ["a", "b", "c", "d"])
   })
 
   it("a learner that asked for it is promoted by the leader once it has caught up (diss. 4.2.1, C11)", () => {

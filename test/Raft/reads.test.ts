@@ -135,4 +135,10 @@ describe("reads", () => {
       { _tag: "ReadIndexReply", term: 1, requestId: 9, readIndex: 1 }
     ])
   })
+
+  it("a request that is repeated shares the round of the first, and is answered once (C6)", () => {
+    const a = leading()
+    for (let times = 0; times < 3; times++) receive(a, "c", { _tag: "ReadIndex", term: 1, requestId: 9 })
+    assert.strictEqual(sent([echo(a, a.readNumber), echo(a, a.readNumber)]).length, 1)
+  })
 })

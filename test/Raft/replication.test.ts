@@ -1,6 +1,6 @@
 /** Log replication: Raft §5.3, §5.4.2. */
 import { assert, describe, it } from "@effect/vitest"
-import type { AppendEntries } from "../../src/Raft/Message.ts"
+import type { AppendEntries, Message } from "../../src/Raft/Message.ts"
 import * as RaftLog from "../../src/Raft/RaftLog.ts"
 import { step } from "../../src/Raft/step.ts"
 import { core, elect, entry, pass, payload, receive, sent, settle, sync } from "./Cores.ts"
@@ -182,6 +182,40 @@ describe("replication", () => {
       served.map((each) => each._tag === "AppendEntries" && each.entries.length),
       [3, 1]
     )
+    // What was asked for by an earlier leadership comes late, or twice: nobody waits for it.
+    assert.deepStrictEqual(step(a, { _tag: "LogRead", peer: "b", entries }).messages, [])
+  })
+
+  it("what anybody answers who is sent nothing changes nothing (§6)", () => {
+    const a = core("a", ["a", "b"], { terms: [1] })
+    elect(a)
+    const term = 2
+    const answers: ReadonlyArray<Message> = [
+      { _tag: "AppendEntriesReply", term, prevLogIndex: 0, result: { _tag: "Matched", matchIndex: 2 } },
+      {
+        _tag: "AppendEntriesReply",
+        term,
+        prevLogIndex: 2,
+        result: { _tag: "Conflict", conflictTerm: 0, firstIndex: 1 }
+      },
+      { _tag: "InstallSnapshotReply", term, snapshotIndex: 1, receivedBytes: 0, installed: true },
+      { _tag: "HeartbeatReply", term, readNumber: 0 }
+    ]
+    for (const answer of answers) {
+      const { messages, readsReady, snapshotReply } = receive(a, "z", answer)
+      assert.deepStrictEqual([messages, readsReady, snapshotReply], [[], [], undefined])
+    }
+    assert.strictEqual(a.commitIndex, 0)
+  })
+
+  it("a late refusal does not send the leader back (§5.3)", () => {
+    const a = core("a", ["a", "b"], { terms: [1, 1, 1] })
+    elect(a)
+    const matched = { _tag: "Matched" as const, matchIndex: 3 }
+    receive(a, "b", { _tag: "AppendEntriesReply", term: 2, prevLogIndex: 3, result: matched })
+    const conflict = { _tag: "Conflict" as const, conflictTerm: 0, firstIndex: 1 }
+    receive(a, "b", { _tag: "AppendEntriesReply", term: 2, prevLogIndex: 2, result: conflict })
+    assert.deepInclude(a.role._tag === "Leader" ? a.role.progress.get("b")?.mode : undefined, { _tag: "Replicate" })
   })
 
   it("a lost append is found by a probe and sent again (§5.3)", () => {

@@ -136,7 +136,8 @@ describe("a leader whose peer needs what is compacted away", () => {
   it("asks the shell for a snapshot, once, and sends beats but no entries meanwhile (§7)", () => {
     const { a, output } = behind()
     assert.deepStrictEqual(output.needsSnapshot, [{ peer: "c", atLeastIndex: 5 }])
-    const outputs = [conflict(a, "c", 5), propose(a), ...pass(a, 200)]
+    const unreachable = step(a, { _tag: "PeerUnreachable", peer: "c" })
+    const outputs = [conflict(a, "c", 5), unreachable, acknowledge(a, "c", 1), propose(a), ...pass(a, 200)]
     assert.deepStrictEqual(
       outputs.flatMap(({ needsSnapshot }) => needsSnapshot),
       []
@@ -170,6 +171,8 @@ describe("a leader whose peer needs what is compacted away", () => {
     const message = { term: 1, snapshotIndex: 5, receivedBytes: 100, installed: false }
     const output = receive(a, "c", { _tag: "InstallSnapshotReply", ...message })
     assert.deepStrictEqual(output.snapshotReply, { peer: "c", message: { _tag: "InstallSnapshotReply", ...message } })
+    // Nothing of a part counts as held.
+    assert.deepInclude(a.role._tag === "Leader" ? a.role.progress.get("c") : undefined, { matchIndex: 0 })
   })
 
   it("an answer about the snapshot is contact with the peer (C9)", () => {

@@ -145,6 +145,20 @@ describe("transfer", () => {
     assert.strictEqual(states[0].lastApplied, 2)
   })
 
+  it("a follower that is to stop follows until then, and reads on (C12)", () => {
+    const [, b] = cluster(abc)
+    step(b!, { _tag: "ShutDown" })
+    assert.deepStrictEqual(b!.role, { _tag: "Follower", leader: "a" })
+  })
+
+  it("a leader that is to stop goes on with a hand-over under way (C12)", () => {
+    const [a] = cluster(abc)
+    propose(a)
+    transfer(a, "c")
+    step(a, { _tag: "ShutDown" })
+    assert.deepInclude(a.role._tag === "Leader" ? a.role.transfer : undefined, { target: "c" })
+  })
+
   it("a leader that is to stop, and finds nobody, stops leading after an election timeout (C12)", () => {
     const states = cluster(abc)
     propose(states[0])

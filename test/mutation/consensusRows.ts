@@ -97,6 +97,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     ]
   },
   {
+    row: "C1",
+    file: "src/Raft/step.ts",
+    find: 'Draft.sendAfterHardState(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })',
+    replace: 'Draft.send(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })',
+    tests: [election("to Heartbeat of a newer term, and of an older one")]
+  },
+  {
     row: "C2",
     file: "src/Raft/Draft.ts",
     find: "else sendAfterWrites(state, draft, to, message)",
@@ -336,6 +343,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [membership("a follower uses a configuration as soon as it is in its log, committed or not (§6)")]
   },
   {
+    row: "C10",
+    file: "src/Raft/Membership.ts",
+    find: "if (index > state.commitIndex || state.commitIndex < leader.noopIndex) return",
+    replace: "",
+    tests: [membership("the joint configuration is left once it is committed, and not before (§6)")]
+  },
+  {
     row: "C11",
     file: "src/Raft/Membership.ts",
     find: 'return refuse("notCaughtUp")',
@@ -353,6 +367,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [
       membership("a learner that asked for it is promoted by the leader once it has caught up (diss. 4.2.1, C11)")
     ]
+  },
+  {
+    row: "C11",
+    file: "src/Raft/CatchUp.ts",
+    find: "if (at.matchIndex < catchUp.endIndex) return",
+    replace: "",
+    tests: [membership("what it acknowledges within a round makes that no shorter (diss. 4.2.1)")]
   },
   {
     row: "C12",
@@ -437,6 +458,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
         "Slow follower after compaction: what it lacks is gone, so it is sent a snapshot, and then the entries behind it (§7, C13, C14)"
       )
     ]
+  },
+  {
+    row: "C13",
+    file: "src/Raft/Snapshots.ts",
+    find: "if (!reply.installed) return",
+    replace: "",
+    tests: [snapshots("tells the shell how much of it has arrived (C13)")]
   },
   {
     row: "C14",
@@ -546,7 +574,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C17",
     file: "src/Machine/Sessions.ts",
-    find: 'assigned.afterIndex < tables.assignedHorizon ? { _tag: "Expired" } : undefined',
+    find: 'assigned.afterIndex < tables.assignedKeys.horizonIndex ? { _tag: "Expired" } : undefined',
     replace: "undefined",
     tests: [
       inFile("Machine/Keys.test.ts")(
