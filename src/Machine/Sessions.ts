@@ -2,10 +2,11 @@
  * What became of requests that carried an idempotency key, so that a copy is answered and not done again. Pure.
  * Part of the tables: it survives leaders, restarts and snapshots. Raft diss. 6.3; RAFT.md C17.
  *
- * A client's key is held until it expires. A key that a node assigned is held until so many others have come after it:
- * of it no more than the index of its entry is kept, and an outcome that is not kept is told again from the log.
+ * A client's key is held until it expires. Of a key that a node assigned no more than the index of its entry is kept
+ * (AssignedKeys.ts). An outcome that is not kept is told again from the log.
  */
 import * as AssignedKey from "./AssignedKey.ts"
+import * as AssignedKeys from "./AssignedKeys.ts"
 import { keyedOf } from "./Command.ts"
 import type { Answer } from "./decide.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -21,13 +22,6 @@ export const sessionLifetimeMs = 24 * 60 * 60 * 1000
 
 /** An outcome of which the JSON is larger is not kept: the entry at its index tells it. */
 export const outcomeMaxBytes = 4096
-
-/**
- * Assigned keys held at once. At 5,000 writes a second they reach back ten seconds: four times as long as a request may
- * take until its client is told that its outcome is unknown.
- * Equal on all nodes, since forgetting is part of the state.
- */
-export const defaultAssignedKeysMax = 50_000
 
 /** What a command came to. */
 export type KeptOutcome =
@@ -51,7 +45,9 @@ export interface Keyed {
   readonly key: string
 }
 
-export const nameOf = ({ key, principal }: Keyed): string => JSON.stringify([principal ?? null, key])
+export const nameOf = ({ key, principal }: Keyed): string =>
+  // The JSON text ends where it ends, so that no principal's key can be taken for another's.
+  `${principal === undefined ? "" : JSON.stringify(principal)} ${key}`
 
 /** What is known of a key. `Logged`: the entry at `index` tells it. `Expired`: it may have been done, and is forgotten. */
 export type Known =
@@ -64,9 +60,9 @@ export const find = (tables: Tables, keyed: Keyed, logAgeMs: number): Known | un
   const assigned = AssignedKey.parse(keyed.key)
   const name = nameOf(keyed)
   if (assigned !== undefined) {
-    const index = tables.assignedKeys.get(name)
+    const index = AssignedKeys.find(tables.assignedKeys, name, assigned.afterIndex)
     if (index !== undefined) return { _tag: "Logged", index, fingerprint: undefined }
-    return assigned.afterIndex < tables.assignedHorizon ? { _tag: "Expired" } : undefined
+    return assigned.afterIndex < tables.assignedKeys.horizonIndex ? { _tag: "Expired" } : undefined
   }
   const session = tables.sessions.get(name)
   if (session === undefined || isExpired(session, logAgeMs)) return undefined
@@ -92,8 +88,9 @@ export const note = (tables: Tables, index: number, transaction: Transaction, an
   dropExpired(tables, transaction.logAgeMs)
   const keyed = keyedOf(transaction)
   if (keyed === undefined) return
-  if (AssignedKey.parse(keyed.key) === undefined) noteSession(tables, nameOf(keyed), index, transaction, answer)
-  else noteAssigned(tables, nameOf(keyed), index)
+  const isAssigned = transaction.assignedKey !== undefined || AssignedKey.parse(keyed.key) !== undefined
+  if (isAssigned) AssignedKeys.note(tables.assignedKeys, nameOf(keyed), index, tables.hash)
+  else noteSession(tables, nameOf(keyed), index, transaction, answer)
 }
 
 const noteSession = (
@@ -125,31 +122,6 @@ export const put = (tables: Tables, name: string, session: Session): void => {
   tables.sessionOrder.set(session.index, name)
 }
 
-const noteAssigned = (tables: Tables, name: string, index: number): void => {
-  const heldIndex = tables.assignedKeys.get(name)
-  if (heldIndex !== undefined) dropAssigned(tables, name, heldIndex)
-  putAssigned(tables, name, index)
-  StateHash.add(tables.hash, assignedElement(name, index))
-  if (tables.assignedKeys.size <= tables.assignedKeysMax) return
-  const oldestIndex = tables.assignedOrder.minKey()
-  const oldest = oldestIndex === undefined ? undefined : tables.assignedOrder.get(oldestIndex)
-  if (oldestIndex === undefined || oldest === undefined) return
-  dropAssigned(tables, oldest, oldestIndex)
-  tables.assignedHorizon = oldestIndex
-}
-
-const dropAssigned = (tables: Tables, name: string, index: number): void => {
-  tables.assignedKeys.delete(name)
-  tables.assignedOrder.delete(index)
-  StateHash.remove(tables.hash, assignedElement(name, index))
-}
-
-/** An assigned key has its entry at `index`. Without its element of the state hash. */
-export const putAssigned = (tables: Tables, name: string, index: number): void => {
-  tables.assignedKeys.set(name, index)
-  tables.assignedOrder.set(index, name)
-}
-
 const drop = (tables: Tables, name: string, session: Session): void => {
   tables.sessions.delete(name)
   tables.sessionOrder.delete(session.index)
@@ -164,8 +136,6 @@ const oldestOf = (tables: Tables): { readonly name: string; readonly session: Se
 }
 
 const isExpired = (session: Session, logAgeMs: number): boolean => logAgeMs - session.logAgeMs > sessionLifetimeMs
-
-const assignedElement = (name: string, index: number): string => `assigned ${index} ${name}`
 
 const elementOf = (name: string, { fingerprint, index, logAgeMs, outcome }: Session): string =>
   `session ${JSON.stringify([name, fingerprint ?? null, index, logAgeMs, outcome?._tag ?? null])}`

@@ -4,9 +4,11 @@
  */
 import { Result } from "effect"
 import type { Descriptor } from "../Model.ts"
+import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { isRecord } from "./Json.ts"
 import * as Sessions from "./Sessions.ts"
+import * as StateHash from "./StateHash.ts"
 import * as Tables from "./Tables.ts"
 
 /** One piece of a snapshot. `State` comes first, and each `Table` before its rows and tombstones. */
@@ -17,8 +19,7 @@ export type Piece =
       readonly lastTimeMs: number
       readonly logAgeMs: number
       readonly tombstonesMax: number
-      readonly assignedKeysMax: number
-      readonly assignedHorizon: number
+      readonly assignedKeys: AssignedKeys.Bounds & { readonly horizonIndex: number }
       readonly hash: ReadonlyArray<number>
     }
   | {
@@ -35,9 +36,10 @@ export type Piece =
 
 /** The pieces of tables that do not change meanwhile: of a clone. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
-  const { assignedHorizon, assignedKeysMax, index, lastTimeMs, logAgeMs, tombstonesMax } = tables
-  const bounds = { tombstonesMax, assignedKeysMax }
-  yield { _tag: "State", index, lastTimeMs, logAgeMs, assignedHorizon, ...bounds, hash: Array.from(tables.hash) }
+  const { index, lastTimeMs, logAgeMs, tombstonesMax } = tables
+  const { bounds, horizonIndex } = tables.assignedKeys
+  const assignedKeys = { ...bounds, horizonIndex }
+  yield { _tag: "State", index, lastTimeMs, logAgeMs, tombstonesMax, assignedKeys, hash: Array.from(tables.hash) }
   for (const [model, table] of tables.byModel) {
     const { modelVersion, nextTombstoneSequence, versionFloor } = table
     yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence }
@@ -45,7 +47,7 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
   }
   for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session }
-  for (const [name, index] of tables.assignedKeys.entries()) yield { _tag: "AssignedKey", name, index }
+  for (const [name, index] of AssignedKeys.entries(tables.assignedKeys)) yield { _tag: "AssignedKey", name, index }
 }
 
 const codecJsonLines = 1
@@ -146,15 +148,21 @@ const putNext = (
 /** Indexes are built anew with the rows, since the code that says what is indexed may differ. */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
-  { _tag, hash, ...state }: Extract<Piece, { readonly _tag: "State" }>
-): Tables.Tables => ({ ...Tables.make(descriptors), ...state, hash: Uint32Array.from(hash) })
+  { _tag, assignedKeys: { horizonIndex, ...bounds }, hash, ...state }: Extract<Piece, { readonly _tag: "State" }>
+): Tables.Tables => ({
+  ...Tables.make(descriptors),
+  ...state,
+  assignedKeys: { ...AssignedKeys.make(bounds), horizonIndex },
+  hash: Uint32Array.from(hash)
+})
 
 const put = (tables: Tables.Tables, piece: Exclude<Piece, { readonly _tag: "State" }>): void => {
   switch (piece._tag) {
     case "Session":
       return void Sessions.put(tables, piece.name, piece.session)
     case "AssignedKey":
-      return void Sessions.putAssigned(tables, piece.name, piece.index)
+      // They are elements of the snapshot's hash already.
+      return void AssignedKeys.note(tables.assignedKeys, piece.name, piece.index, StateHash.make())
     default:
       return void putInTable(tables, piece)
   }

@@ -13,17 +13,24 @@ export const make = (): StateHash => new Uint32Array(4)
 /** A copy that goes its own way. */
 export const clone = (hash: StateHash): StateHash => hash.slice()
 
-/** Counts one more element. */
-export const add = (hash: StateHash, element: string): void => {
-  const lanes = lanesOf(element)
-  for (let lane = 0; lane < 4; lane++) hash[lane] = hash[lane]! + lanes[lane]!
+/** The hash of one element alone. */
+export const of = (element: string): StateHash => lanesOf(element)
+
+/** Counts the elements of another hash too. */
+export const plus = (hash: StateHash, other: StateHash): void => {
+  for (let lane = 0; lane < 4; lane++) hash[lane] = hash[lane]! + other[lane]!
 }
 
-/** Counts one element less: the inverse of {@link add}. */
-export const remove = (hash: StateHash, element: string): void => {
-  const lanes = lanesOf(element)
-  for (let lane = 0; lane < 4; lane++) hash[lane] = hash[lane]! - lanes[lane]!
+/** Counts them no more: the inverse of {@link plus}. */
+export const minus = (hash: StateHash, other: StateHash): void => {
+  for (let lane = 0; lane < 4; lane++) hash[lane] = hash[lane]! - other[lane]!
 }
+
+/** Counts one more element. */
+export const add = (hash: StateHash, element: string): void => plus(hash, lanesOf(element))
+
+/** Counts one element less: the inverse of {@link add}. */
+export const remove = (hash: StateHash, element: string): void => minus(hash, lanesOf(element))
 
 /** 32 hexadecimal digits. */
 export const toHex = (hash: StateHash): string =>

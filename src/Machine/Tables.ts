@@ -3,13 +3,14 @@
  * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
  */
 import type { Descriptor, EncodedRecord } from "../Model.ts"
+import * as AssignedKeys from "./AssignedKeys.ts"
 import { compareDecimals } from "./Decimal.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import type { LocalPart } from "./LocalParts.ts"
 import type { Comparators } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import * as References from "./References.ts"
-import { defaultAssignedKeysMax, type Session } from "./Sessions.ts"
+import type { Session } from "./Sessions.ts"
 import * as StateHash from "./StateHash.ts"
 
 /** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
@@ -57,12 +58,8 @@ export interface Tables {
   /** By principal and key; and the same keys by the index of their entry, oldest first. */
   readonly sessions: OrderedMap.OrderedMap<string, Session>
   readonly sessionOrder: OrderedMap.OrderedMap<number, string>
-  /** The index of their entry by principal and key, of keys that a node assigned; and the other way round. */
-  readonly assignedKeys: OrderedMap.OrderedMap<string, number>
-  readonly assignedOrder: OrderedMap.OrderedMap<number, string>
-  readonly assignedKeysMax: number
-  /** The index of the last entry whose assigned key is forgotten; 0 if none is. */
-  assignedHorizon: number
+  /** By principal and key too. */
+  readonly assignedKeys: AssignedKeys.AssignedKeys
   readonly hash: StateHash.StateHash
   readonly tombstonesMax: number
   lastTimeMs: number
@@ -78,17 +75,14 @@ export const defaultTombstonesMax = 1_000_000
 /** The state before the first entry. */
 export const make = (
   descriptors: ReadonlyArray<Descriptor>,
-  options: { readonly tombstonesMax?: number; readonly assignedKeysMax?: number } = {}
+  options: { readonly tombstonesMax?: number; readonly assignedKeys?: AssignedKeys.Bounds } = {}
 ): Tables => ({
   descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
   referrers: References.referrersOf(descriptors),
   byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor)])),
   sessions: OrderedMap.make(),
   sessionOrder: OrderedMap.make(),
-  assignedKeys: OrderedMap.make(),
-  assignedOrder: OrderedMap.make(),
-  assignedKeysMax: options.assignedKeysMax ?? defaultAssignedKeysMax,
-  assignedHorizon: 0,
+  assignedKeys: AssignedKeys.make(options.assignedKeys),
   hash: StateHash.make(),
   tombstonesMax: options.tombstonesMax ?? defaultTombstonesMax,
   lastTimeMs: 0,
@@ -119,8 +113,7 @@ export const clone = (tables: Tables): Tables => ({
   byModel: new Map(Array.from(tables.byModel, ([model, table]) => [model, cloneTable(table)])),
   sessions: tables.sessions.clone(),
   sessionOrder: tables.sessionOrder.clone(),
-  assignedKeys: tables.assignedKeys.clone(),
-  assignedOrder: tables.assignedOrder.clone(),
+  assignedKeys: AssignedKeys.clone(tables.assignedKeys),
   hash: StateHash.clone(tables.hash)
 })
 

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
+import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { recalled } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
@@ -126,7 +127,7 @@ describe("a key that a node assigned (RAFT C17)", () => {
     AssignedKey.make({ afterIndex, random, fingerprint: "f".repeat(43) })
   const small = () => {
     const leads = leader()
-    const applied = Tables.make(descriptors, { assignedKeysMax: 3 })
+    const applied = Tables.make(descriptors, { assignedKeys: { generationSize: 1, generationsMax: 3 } })
     leads.machine.applied = applied
     Machine.beginSpeculation(leads.machine)
     return leads
@@ -159,7 +160,10 @@ describe("a key that a node assigned (RAFT C17)", () => {
     const leads = leader()
     const key = assignedKey(0)
     const first = leads.submit({ ...put("a", 1), assignedKey: key })
-    assert.deepStrictEqual(leads.machine.applied.assignedKeys.toArray(), [[Sessions.nameOf({ key }), 1]])
+    assert.deepStrictEqual(
+      [...AssignedKeys.entries(leads.machine.applied.assignedKeys)],
+      [[Sessions.nameOf({ key }), 1]]
+    )
     assert.strictEqual(leads.machine.applied.sessions.size, 0)
     assert.deepStrictEqual(leads.submit({ ...put("a", 1), key }), { _tag: "Logged", replayedIndex: 1 })
     if (first._tag === "Accepted") assert.deepStrictEqual(told(leads, 1), { _tag: "Accepted", answer: first.answer })
@@ -184,8 +188,7 @@ describe("a key that a node assigned (RAFT C17)", () => {
     const key = assignedKey(0, "ff")
     submit({ ...put("a", 0), assignedKey: key })
     for (let count = 1; count <= 3; count++) submit({ ...put("a", count), assignedKey: assignedKey(count) })
-    assert.strictEqual(machine.applied.assignedKeys.size, 3)
-    assert.strictEqual(machine.applied.assignedOrder.size, 3)
+    assert.strictEqual([...AssignedKeys.entries(machine.applied.assignedKeys)].length, 3)
     assert.deepStrictEqual(Sessions.find(machine.applied, { key }, 0), { _tag: "Expired" })
     const copy: Command = { ...put("a", 0), key }
     const expired = { _tag: "Rejected", rejection: { _tag: "KeyExpired" }, entry: undefined } as const
@@ -213,11 +216,12 @@ describe("a key that a node assigned (RAFT C17)", () => {
     for (let count = 0; count < 5; count++) other.submit(put("a", count))
     assert.notStrictEqual(Tables.stateHash(machine.applied), Tables.stateHash(other.machine.applied))
     const again = restored(machine.applied)
-    const ringOf = ({ assignedHorizon, assignedKeys, assignedKeysMax, assignedOrder }: Tables.Tables) => {
-      return { assignedHorizon, assignedKeysMax, keys: assignedKeys.toArray(), order: assignedOrder.toArray() }
+    const held = ({ assignedKeys }: Tables.Tables) => {
+      const { bounds, horizonIndex } = assignedKeys
+      return { bounds, horizonIndex, entries: [...AssignedKeys.entries(assignedKeys)] }
     }
-    assert.deepStrictEqual(ringOf(again), ringOf(machine.applied))
-    assert.strictEqual(again.assignedHorizon, 2)
+    assert.deepStrictEqual(held(again), held(machine.applied))
+    assert.strictEqual(again.assignedKeys.horizonIndex, 2)
     assert.strictEqual(Tables.stateHash(again), Tables.stateHash(machine.applied))
   })
 })

@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
+import * as StateHash from "../../src/Machine/StateHash.ts"
+import { seeded } from "./Seeded.ts"
+
+const bounds = { generationSize: 3, generationsMax: 2 }
+
+/** Keys with the hash of a state that holds nothing else. */
+const start = () => ({ keys: AssignedKeys.make(bounds), hash: StateHash.make() })
+type Held = ReturnType<typeof start>
+const clone = ({ hash, keys }: Held): Held => ({ keys: AssignedKeys.clone(keys), hash: StateHash.clone(hash) })
+const note = ({ hash, keys }: Held, index: number, name = `k${index}`) => AssignedKeys.note(keys, name, index, hash)
+const held = ({ hash, keys }: Held) => ({
+  entries: [...AssignedKeys.entries(keys)],
+  horizonIndex: keys.horizonIndex,
+  hash: StateHash.toHex(hash)
+})
+
+describe("the keys that nodes assigned (RAFT C17)", () => {
+  it("are held by their number, the oldest generation forgotten as a whole, in the hash what is held alone", () => {
+    const one = start()
+    for (let index = 1; index <= 40; index++) {
+      note(one, index * 10)
+      const { entries, hash, horizonIndex } = held(one)
+      assert.isAtMost(entries.length, 8)
+      if (index >= 6) assert.isAtLeast(entries.length, 6)
+      assert.strictEqual(horizonIndex, (index - entries.length) * 10)
+      for (const [name, at] of entries) assert.strictEqual(AssignedKeys.find(one.keys, name, at - 1), at)
+      assert.strictEqual(AssignedKeys.find(one.keys, `k${horizonIndex}`, 0), undefined)
+      const alone = StateHash.make()
+      for (const [name, at] of entries) StateHash.add(alone, `assigned ${at} ${name}`)
+      assert.strictEqual(StateHash.toHex(alone), hash)
+    }
+  })
+
+  it("keep the first entry of a key that is noted again", () => {
+    const one = start()
+    note(one, 1, "k")
+    const before = held(one)
+    note(one, 2, "k")
+    assert.deepStrictEqual(held(one), before)
+  })
+
+  it("clones go on each by itself, whichever is first, and none sees what another notes", () => {
+    for (let seed = 0; seed < 200; seed++) {
+      const random = seeded(seed)
+      const all = [{ held: start(), indexes: [] as ReadonlyArray<number> }]
+      for (let step = 1; step < 80; step++) {
+        const at = random.below(all.length)
+        const { held: one, indexes } = all[at]!
+        if (random.below(4) === 0) {
+          const copy = { held: clone(one), indexes }
+          if (all.length < 5) all.push(copy)
+          else all[random.below(all.length)] = copy
+        } else {
+          note(one, step)
+          all[at] = { held: one, indexes: [...indexes, step] }
+        }
+        for (const { held: each, indexes } of all) {
+          const fresh = start()
+          for (const index of indexes) note(fresh, index)
+          assert.deepStrictEqual(held(each), held(fresh), `seed ${seed} step ${step}`)
+          for (let index = 1; index <= step; index++) {
+            const expected = indexes.includes(index) && index > each.keys.horizonIndex ? index : undefined
+            assert.strictEqual(
+              AssignedKeys.find(each.keys, `k${index}`, random.below(index)),
+              expected,
+              `seed ${seed} step ${step}`
+            )
+          }
+        }
+      }
+    }
+  })
+
+  it("a copy that is read slowly is of the moment at which it was begun (DESIGN D5)", () => {
+    const one = start()
+    for (let index = 1; index <= 7; index++) note(one, index)
+    const copy = clone(one)
+    const before = held(copy).entries
+    const read: Array<readonly [string, number]> = []
+    let index = 7
+    for (const entry of AssignedKeys.entries(copy.keys)) {
+      read.push(entry)
+      for (let count = 0; count < 3; count++) note(one, ++index)
+    }
+    assert.deepStrictEqual(read, before)
+  })
+})
