@@ -15,7 +15,7 @@ export const DIRECTORY_FORMAT_VERSION = 1
 const FILE = "node.json"
 
 /** Folders that are made only once {@link FILE} is there. */
-const DATA: ReadonlyArray<string> = ["log", "local", "snapshots", "derived"]
+const DATA: ReadonlyArray<string> = ["log", "local", "snapshots", "local-snapshots", "derived"]
 
 /** Who a node is. `clusterId` is null until it is formed; `instanceId` is of this directory: a lost one gets another (diss. 11.7.2). */
 export const NodeIdentity = Schema.Struct({
@@ -54,7 +54,10 @@ export class Directory extends Context.Service<
     readonly setClusterId: (clusterId: string) => Effect.Effect<void, LogFailed | DirectoryMismatch>
     /** The replicated log, or the node's own: opened anew by whoever builds it, and by one at a time. */
     readonly log: (name: LogName, options?: LogOptions) => Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt>
+    /** Of the replicated log. */
     readonly snapshots: Layer.Layer<SnapshotStore, LogFailed>
+    /** Of the node's own log. */
+    readonly localSnapshots: Layer.Layer<SnapshotStore, LogFailed>
     readonly derived: DerivedFiles
   }
 >()("lithair/EventStore/Directory") {}
@@ -114,6 +117,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     setClusterId,
     log: (name, options) => layerFile({ directory: `${directory}/${name}`, ...options }),
     snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` }),
+    localSnapshots: Snapshots.layerFile({ directory: `${directory}/local-snapshots` }),
     derived: derivedIn(`${directory}/derived`)
   })
 })

@@ -23,9 +23,11 @@ import { decode, entryBytesMax } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model.ts"
 import { Directory } from "./Directory.ts"
 import { LocalNotDone, LocalUnknownOutcome } from "./LocalOutcome.ts"
+import * as LocalSnapshots from "./LocalSnapshots.ts"
 import type { LogEntry } from "./LogEntry.ts"
 import { LogSpace } from "./LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "./LogStore.ts"
+import type { SnapshotStore } from "./SnapshotStore.ts"
 
 /** Writes that wait to be decided; one more is refused as overloaded. */
 export const pendingMaxCount = 4096
@@ -94,9 +96,10 @@ const storageFull = new LocalNotDone({
 })
 const unknown = new LocalUnknownOutcome({ message: "The log of this node stopped while it wrote" })
 
+/** Applies what the log holds behind what the machine has applied. */
 const replay = Effect.fnUntraced(function* (machine: Machine.Machine, store: LogStore["Service"]) {
   const toIndex = store.recovered.lastIndex
-  for (let index = 1; index <= toIndex; ) {
+  for (let index = machine.applied.index + 1; index <= toIndex; ) {
     const entries = yield* store.read({ fromIndex: index, toIndex, maxBytes: replayMaxBytes })
     invariant(entries.length > 0, `entry ${index} of the node's own log was not read`)
     for (const entry of entries) {
@@ -112,13 +115,18 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly models: ReadonlyArray<Descriptor>
   /** Ids of records that come without one; UUIDv7 unless given. */
   readonly newId?: () => string
-}): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | LogSpace | Scope.Scope> {
+  /** Payload after which a snapshot takes the place of the log below it; 8 MiB unless given. */
+  readonly snapshotAfterBytes?: number
+}): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | LogSpace | SnapshotStore | Scope.Scope> {
   const store = yield* LogStore
   const space = yield* LogSpace
   const newId = options.newId ?? (() => uuidV7Unsafe())
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
-  const machine = Machine.make(options.models.filter(({ mode }) => mode === "local"))
+  const localModels = options.models.filter(({ mode }) => mode === "local")
+  const machine = Machine.make(localModels)
+  machine.applied = (yield* LocalSnapshots.restoreNewest(localModels)) ?? machine.applied
   yield* replay(machine, store)
+  const snapshots = yield* LocalSnapshots.make({ ...options, tables: () => machine.applied, term })
   const clock = yield* Clock.Clock
   const passTime = () => Machine.passTime(machine, Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
 
@@ -166,6 +174,7 @@ export const make = Effect.fnUntraced(function* (options: {
     if (entries.length > 0) yield* store.append([{ entries }])
     Machine.dropSpeculation(machine)
     for (const entry of entries) Machine.apply(machine, entry)
+    snapshots.onApplied(entries.reduce((sum, { payload }) => sum + payload.length, 0))
     for (const { succeed } of inFlight) succeed()
     inFlight = []
   })
@@ -269,5 +278,10 @@ export const layer = (options: {
   readonly newId?: () => string
 }): Layer.Layer<LocalNode, LogFailed | LogCorrupt, Directory> =>
   Layer.unwrap(
-    Effect.map(Directory, (directory) => Layer.provide(Layer.effect(LocalNode, make(options)), directory.log("local")))
+    Effect.map(Directory, (directory) =>
+      Layer.provide(
+        Layer.effect(LocalNode, make(options)),
+        Layer.merge(directory.log("local"), directory.localSnapshots)
+      )
+    )
   )

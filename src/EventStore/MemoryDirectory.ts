@@ -19,6 +19,7 @@ export interface MemoryDisk {
   identity: NodeIdentity
   readonly logs: Record<LogName, MemoryLog>
   readonly snapshots: SnapshotFiles
+  readonly localSnapshots: SnapshotFiles
   readonly derived: Map<string, Uint8Array>
   /** Batches on their way to the disk, by the log that they are for. */
   readonly unsynced: Map<MemoryLog, ReadonlyArray<LogWrite>>
@@ -30,6 +31,7 @@ export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanc
   identity: { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, ...node },
   logs: { log: makeMemoryLog(), local: makeMemoryLog() },
   snapshots: filesInMemory(),
+  localSnapshots: filesInMemory(),
   derived: new Map(),
   unsynced: new Map(),
   crashesCount: 0
@@ -81,6 +83,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
         }),
       log: (name) => layerMemoryOf(disk.logs[name], syncOf(name)),
       snapshots: Layer.orDie(layerOf(disk.snapshots)),
+      localSnapshots: Layer.orDie(layerOf(disk.localSnapshots)),
       derived: {
         ...derived,
         write: (name, parts) => Effect.suspend(() => (isGone() ? Effect.fail(gone) : derived.write(name, parts)))

@@ -112,15 +112,39 @@ export const setLocalPart = (table: Table, { createdIndex, data, id, version }: 
   table.localParts.set(id, { createdIndex, version, revision: (same?.revision ?? 0) + 1, data })
 }
 
-/** Forgets parts of records that are gone for good. What is forgotten is invisible already, so that no log need say it. */
-export const collect = (tables: Tables, replicated: Tables): void => {
-  for (const [model, { localParts }] of tables.byModel) {
-    const gone = localParts.keysArray().filter((id) => {
-      const part = localParts.get(id)!
-      const row = replicated.byModel.get(model)?.rows.get(id)
+/** Where {@link collect} goes on. */
+export interface PartPosition {
+  readonly model: string
+  readonly id: string
+}
+
+/**
+ * Forgets parts of records that are gone for good, of the next `maxCount` parts after `from`; gives where to go on,
+ * undefined at the end. What is forgotten is invisible already, so that no log need say it.
+ */
+export const collect = (
+  tables: Tables,
+  replicated: Tables,
+  options: { readonly from: PartPosition | undefined; readonly maxCount: number }
+): PartPosition | undefined => {
+  const { from, maxCount } = options
+  let count = 0
+  for (const model of [...tables.byModel.keys()].sort()) {
+    if (from !== undefined && model < from.model) continue
+    const { localParts } = tables.byModel.get(model)!
+    const gone: Array<string> = []
+    let stoppedAt: string | undefined
+    for (const [id, part] of localParts.entries(from?.model === model ? from.id : undefined)) {
+      if (from?.model === model && id === from.id) continue
+      if (count >= maxCount) break
+      count++
+      stoppedAt = id
       // A part may be ahead of the replicated tables: its record is committed, but not applied here yet.
-      return part.createdIndex <= replicated.index && row?.createdIndex !== part.createdIndex
-    })
+      const row = replicated.byModel.get(model)?.rows.get(id)
+      if (part.createdIndex <= replicated.index && row?.createdIndex !== part.createdIndex) gone.push(id)
+    }
     localParts.deleteKeys(gone)
+    if (count >= maxCount && stoppedAt !== undefined) return { model, id: stoppedAt }
   }
+  return undefined
 }

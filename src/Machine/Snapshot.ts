@@ -1,12 +1,13 @@
 /**
- * Applied tables as a sequence of JSON values, those as bytes, and back. Pure; not the file (EventStore), and without
- * local parts. DESIGN D3. The bytes are a codec byte, then every piece as JSON in UTF-8 with a line feed behind it.
+ * Applied tables as a sequence of JSON values, those as bytes, and back. Pure; not the file (EventStore). Only those of a
+ * node's own log hold local parts. DESIGN D3, D4. The bytes are a codec byte, then every piece as JSON in UTF-8 with a line feed behind it.
  */
 import { Result } from "effect"
 import type { Descriptor } from "../Model.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { isRecord } from "./Json.ts"
+import type { LocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateHash from "./StateHash.ts"
 import * as Tables from "./Tables.ts"
@@ -30,6 +31,7 @@ export type Piece =
       readonly nextTombstoneSequence: number
     }
   | { readonly _tag: "Row"; readonly model: string; readonly id: string; readonly row: Tables.Row }
+  | { readonly _tag: "LocalPart"; readonly model: string; readonly id: string; readonly part: LocalPart }
   | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tables.Tombstone }
   | { readonly _tag: "Session"; readonly name: string; readonly session: Sessions.Session }
   | { readonly _tag: "AssignedKey"; readonly name: string; readonly index: number }
@@ -44,6 +46,7 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     const { modelVersion, nextTombstoneSequence, versionFloor } = table
     yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence }
     for (const [id, row] of table.rows.entries()) yield { _tag: "Row", model, id, row }
+    for (const [id, part] of table.localParts.entries()) yield { _tag: "LocalPart", model, id, part }
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
   }
   for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session }
@@ -123,9 +126,15 @@ const decodePiece = (line: Uint8Array): Result.Result<Piece, string> =>
     (json) => (isPiece(json) ? Result.succeed(json) : Result.fail("Cannot read snapshot: a piece unknown here"))
   )
 
-const tags: ReadonlyArray<unknown> = ["State", "Table", "Row", "Tombstone", "Session", "AssignedKey"] satisfies Array<
-  Piece["_tag"]
->
+const tags: ReadonlyArray<unknown> = [
+  "State",
+  "Table",
+  "Row",
+  "LocalPart",
+  "Tombstone",
+  "Session",
+  "AssignedKey"
+] satisfies Array<Piece["_tag"]>
 
 /** By its tag alone: the bytes have been verified, and a node wrote them; only a newer one writes what is unknown here. */
 const isPiece = (json: unknown): json is Piece => isRecord(json) && tags.includes(json._tag)
@@ -180,6 +189,9 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
     case "Row":
       table.rows.set(piece.id, piece.row)
       FieldIndex.move(table, piece.id, { to: piece.row.data })
+      break
+    case "LocalPart":
+      table.localParts.set(piece.id, piece.part)
       break
     case "Tombstone":
       table.tombstones.set(piece.id, piece.tombstone)

@@ -22,6 +22,7 @@ import {
   withoutCondition
 } from "./Changed.ts"
 import * as Freshness from "./Freshness.ts"
+import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
 import * as Transactions from "./Transactions.ts"
 
@@ -59,6 +60,7 @@ const make = Effect.gen(function* () {
   const member = yield* Member
   const local = yield* LocalNode
   const freshen = yield* Freshness.make(member)
+  yield* Effect.forkScoped(collectParts({ member, local }))
 
   /** To be called with what is read in one go: the index is that of this moment. */
   const read = <A>(freshness: Freshness.Freshness, value: A): Read<A> => ({

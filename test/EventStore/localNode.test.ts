@@ -1,15 +1,16 @@
 /** The machine of the node's own log, over real files: what is acknowledged stays, what failed says so. DESIGN D4. */
-import { cpSync, mkdtempSync, rmSync } from "node:fs"
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Latch, Layer, Schema, Scope, SubscriptionRef } from "effect"
+import { Deferred, Effect, Exit, Fiber, Latch, Layer, Schedule, Schema, Scope, SubscriptionRef } from "effect"
 import { layerDirectory } from "../../src/EventStore/Directory.ts"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
 import * as LocalNode from "../../src/EventStore/LocalNode.ts"
 import { type LogRoom, LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
+import { layerFile as layerFileSnapshots, layerMemory as layerMemorySnapshots } from "../../src/EventStore/Snapshots.ts"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
 import type { LocalPartRequest } from "../../src/Machine/LocalParts.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -52,7 +53,7 @@ const gated = Effect.fnUntraced(function* () {
   const appends: Array<number> = []
   let failure: LogFailed | undefined
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const context = yield* Layer.buildWithScope(layerFile({ directory: path }), scope)
+  const context = yield* Layer.buildWithScope(Layer.merge(layerFile({ directory: path }), layerMemorySnapshots), scope)
   const node = yield* Effect.gen(function* () {
     const store = yield* LogStore
     const append: typeof store.append = (writes) =>
@@ -369,6 +370,58 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
         yield* Effect.yieldNow
         yield* node.submit(create("b"))
         assert.strictEqual(slugOf(node, "b"), "b")
-      }).pipe(Effect.scoped, Effect.provide(layerMemory))
+      }).pipe(Effect.scoped, Effect.provide(Layer.merge(layerMemory, layerMemorySnapshots)))
+  )
+
+  it.live("the log is bounded: a snapshot takes the place of what lies below it, and a start restores both (§7)", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const during = <A, E>(use: (node: LocalNode.LocalNode["Service"]) => Effect.Effect<A, E, LogSpace>) =>
+        Effect.gen(function* () {
+          return yield* use(yield* LocalNode.make({ models, snapshotAfterBytes: 4096 }))
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(
+            Layer.merge(
+              layerFile({ directory: join(path, "local"), segmentSizeBytes: 4096 }),
+              layerFileSnapshots({ directory: join(path, "local-snapshots") })
+            ),
+            { local: true }
+          )
+        )
+      const states: Array<unknown> = []
+      const state = ({ tables }: LocalNode.LocalNode["Service"]) => [
+        tables.index,
+        Tables.stateHash(tables),
+        tables.byModel.get("User")?.localParts.toArray()
+      ]
+      yield* during((node) =>
+        Effect.gen(function* () {
+          yield* node.submit(create("a"))
+          for (let hits = 1; hits <= 200; hits++) {
+            yield* node.submit({ _tag: "Patch", model: "View", id: "a", data: { hits } })
+            yield* node.setLocalPart(part({ version: hits, data: { note: `${hits}` } }))
+          }
+          const space = yield* LogSpace
+          yield* Effect.repeat(space.firstIndex, {
+            until: (index) => index > 100,
+            schedule: Schedule.spaced("5 millis")
+          })
+          states.push(state(node))
+        })
+      )
+      assert.isBelow(readdirSync(join(path, "local")).length, 20)
+      yield* during((node) =>
+        Effect.gen(function* () {
+          states.push(state(node))
+          yield* node.submit(create("b"))
+          assert.strictEqual(node.tables.index, 402)
+        })
+      )
+      assert.deepStrictEqual(states[1], states[0])
+      for (const name of readdirSync(join(path, "local-snapshots"))) rmSync(join(path, "local-snapshots", name))
+      const refused = yield* Effect.flip(during(() => Effect.void))
+      assert.strictEqual(refused._tag, "LogCorrupt")
+    }).pipe(Effect.scoped)
   )
 })

@@ -79,8 +79,24 @@ describe("a local part (DESIGN D4)", () => {
     const part = LocalParts.visible(own.machine.applied, { model: "User", id: "a", createdIndex: row.createdIndex })
     assert.deepStrictEqual(LocalParts.join(row, part), { id: "a", email: "e", note: "n" })
     submit({ _tag: "Delete", model: "User", id: "a" })
-    LocalParts.collect(own.machine.applied, replicated.applied)
+    LocalParts.collect(own.machine.applied, replicated.applied, { from: undefined, maxCount: 10 })
     assert.deepStrictEqual(own.machine.applied.byModel.get("User")!.localParts.keysArray(), ["ahead"])
+  })
+
+  it("is collected a few parts at a time, going on behind those looked at, and from the beginning after the end", () => {
+    const { submit, machine: replicated } = leader()
+    const own = ownLog()
+    submit({ _tag: "Create", model: "User", id: "kept", data: { email: "e" } })
+    for (const id of ["a", "b", "c", "kept", "z"]) own.set({ id, createdIndex: 1, how: "put", data: { note: "n" } })
+    const tables = own.machine.applied
+    const ids = () => tables.byModel.get("User")!.localParts.keysArray()
+    const collect = (from: LocalParts.PartPosition | undefined) =>
+      LocalParts.collect(tables, replicated.applied, { from, maxCount: 2 })
+    const first = collect(undefined)
+    assert.deepStrictEqual([first, ids()], [{ model: "User", id: "b" }, ["c", "kept", "z"]])
+    const second = collect(first)
+    assert.deepStrictEqual([second, ids()], [{ model: "User", id: "kept" }, ["kept", "z"]])
+    assert.deepStrictEqual([collect(second), ids()], [undefined, ["kept"]])
   })
 
   it("does not enter the state hash", () => {

@@ -1,0 +1,23 @@
+/**
+ * Local parts whose record is gone for good, forgotten in the background at a bounded rate: they are invisible already,
+ * and would else stay for ever. DESIGN D4.
+ */
+import { Effect } from "effect"
+import type { LocalNode } from "../EventStore/LocalNode.ts"
+import * as LocalParts from "../Machine/LocalParts.ts"
+import type { Member } from "../Raft/Member.ts"
+
+/** So many parts are looked at in one go, and so often: a million in a quarter of an hour. */
+export const partsMaxCount = 1_000
+export const intervalMs = 1_000
+
+/** Goes through all parts again and again, until it is interrupted. */
+export const collectParts = (node: {
+  readonly member: Pick<Member["Service"], "tables">
+  readonly local: Pick<LocalNode["Service"], "tables">
+}): Effect.Effect<never> => {
+  let from: LocalParts.PartPosition | undefined
+  return Effect.sync(() => {
+    from = LocalParts.collect(node.local.tables, node.member.tables, { from, maxCount: partsMaxCount })
+  }).pipe(Effect.delay(intervalMs), Effect.forever)
+}
