@@ -4,6 +4,7 @@ import { Schema } from "effect"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
 import type { Decision } from "../../src/Machine/decide.ts"
 import { type Author, decideOperation } from "../../src/Machine/decideOperation.ts"
+import { evolve } from "../../src/Machine/evolve.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -27,6 +28,8 @@ const order = (id: string, data: object = {}) =>
   put("Order", id, { customerId: "ada", amount: "1", status: "pending", ...data })
 const ada = put("Customer", "ada", { name: "Ada" })
 const bob = put("Customer", "bob", { name: "Bob" })
+
+const at = { index: 9, nowMs: 1, newId: () => "new" }
 
 describe("check", () => {
   it("refuses a record that does not keep a rule, by the rule's name, whatever the write", () => {
@@ -99,10 +102,25 @@ describe("writes", () => {
     }
   })
 
+  it("created by commands alone: a request changes what is there, and a PUT makes nothing", () => {
+    const fields = { id: Model.id(Schema.String), a: Model.replicate(Schema.Finite) }
+    const described = Model.describe(Model.Class<object>("Made")(fields, { writes: { create: "commands" } }))
+    const { machine, submit } = leader(Procedure.none, [described])
+    const refused = { _tag: "CommandOnly", model: "Made" } as const
+    assert.deepStrictEqual(rejectionOf(submit(put("Made", "m", { a: 1 }))), refused)
+    assert.deepStrictEqual(rejectionOf(submit({ _tag: "Create", model: "Made", data: { a: 1 } })), refused)
+    const made = decideOperation(machine.applied, put("Made", "m", { a: 1 }), { ...at, index: 1 }, "command")
+    const events = made._tag === "Success" ? made.success.events : []
+    const transaction = { timeMs: 1, logAgeMs: 1, command: "make", events, outcome: { _tag: "Accepted" } } as const
+    for (const tables of [machine.applied, machine.speculative!]) evolve(tables, { index: 1, transaction })
+    assert.strictEqual(rejectionOf(submit(put("Made", "m", { a: 2 }))), undefined)
+    assert.strictEqual(rejectionOf(submit(remove("Made", "m"))), undefined)
+    assert.deepStrictEqual(rejectionOf(submit(put("Made", "m", { a: 2 }))), refused)
+  })
+
   it("a command does what requests may not; what is append-only nobody changes", () => {
     const { machine } = shopWith({ _tag: "Create", model: "Account", id: "a", data: { balance: 1 } })
     const decided = (operation: Operation, author: Author) => {
-      const at = { index: 9, nowMs: 1, newId: () => "new" }
       const result = decideOperation(machine.applied, operation, at, author)
       return result._tag === "Success" ? "done" : result.failure._tag
     }
