@@ -7,7 +7,7 @@
  *
  *   cluster NODE...              voters with empty logs, up; `with leases` at the end lets leaders have leases
  *   join NODE                    an empty node that knows of nobody, up
- *   disk NODE term T [vote NODE] log ENTRY...
+ *   disk NODE term T log ENTRY...
  *                                starts the node with that disk; an ENTRY is TERM or TERM:TEXT
  *   campaign NODE                its clock alone goes on until it asks for votes
  *   tick NODES MS                their clocks alone go on, and nothing arrives
@@ -136,16 +136,13 @@ const join: Step = (cluster, words) =>
   Cluster.start(cluster, add(cluster, { id: wordAt(words, 0), config: {}, formedWith: empty }))
 
 const disk = (cluster: Cluster.Cluster, node: Node.Node, words: Words): void => {
-  const at = words.indexOf("log")
-  const [term, vote] = [words.indexOf("term"), words.indexOf("vote")]
-  node.disk = {
-    ...Node.nothing,
-    hardState: { currentTerm: Number(wordAt(words, term + 1)), votedFor: vote < 0 ? undefined : words[vote + 1] },
-    entries: words.slice(at + 1).map((word, position) => {
-      const [entryTerm = "", text = "x"] = word.split(":")
-      return { index: position + 1, term: Number(entryTerm), type: "transaction", payload: payload(text) }
-    })
-  }
+  const [termWord, term = "", logWord, ...log] = words
+  if (termWord !== "term" || logWord !== "log") throw new Error("a disk is: disk NODE term T log ENTRY...")
+  const entries = log.map((word, position) => {
+    const [entryTerm = "", text = "x"] = word.split(":")
+    return { index: position + 1, term: Number(entryTerm), type: "transaction" as const, payload: payload(text) }
+  })
+  node.disk = { ...Node.nothing, hardState: { currentTerm: Number(term), votedFor: undefined }, entries }
   Cluster.start(cluster, node)
 }
 

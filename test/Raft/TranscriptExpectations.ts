@@ -2,7 +2,7 @@
 import type { ConfigurationMember } from "../../src/Raft/Configuration.ts"
 import type { Role, State } from "../../src/Raft/State.ts"
 import * as Checks from "./TranscriptChecks.ts"
-import type { Cluster } from "./TranscriptCluster.ts"
+import { type Cluster, linkOf } from "./TranscriptCluster.ts"
 import * as Node from "./TranscriptNode.ts"
 
 export type Words = ReadonlyArray<string>
@@ -74,11 +74,9 @@ const refused = (cluster: Cluster, words: Words): void => {
 const silence = ({ wire }: Cluster, words: Words): void => {
   const from = words[0]
   const said = wire.filter((sent) => from === undefined || sent.from === from)
-  same("the network", idsOfMessages(said), [])
+  const names = said.map((sent) => `${linkOf(sent)} ${sent.message._tag}`)
+  same("the network", names, [])
 }
-
-const idsOfMessages = (sent: Cluster["wire"]): Words =>
-  sent.map(({ from, message, to }) => `${from}→${to} ${message._tag}`)
 
 export const expectations: Readonly<Record<string, (cluster: Cluster, words: Words) => void>> = {
   leader: role("Leader"),

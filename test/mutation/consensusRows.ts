@@ -350,6 +350,18 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [membership("the joint configuration is left once it is committed, and not before (§6)")]
   },
   {
+    row: "C10",
+    file: "src/Raft/Membership.ts",
+    find: "} else if (!isVoter(configuration, state.nodeId)) {",
+    replace: "} else if (false) {",
+    tests: [
+      membership("a leader that is not among the new voters steps down once they have committed it (§6)"),
+      story(
+        "Removed leader: it leads until the configuration without it is committed, by the others alone, and then goes (§6)"
+      )
+    ]
+  },
+  {
     row: "C11",
     file: "src/Raft/Membership.ts",
     find: 'return refuse("notCaughtUp")',
@@ -399,7 +411,12 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     file: "src/Raft/Transfer.ts",
     find: "if (target !== undefined) tell(state, draft, leader, target)",
     replace: "",
-    tests: [transfer("a leader whose disk stalls steps down at once, and tells the best voter to campaign (C12, C20)")]
+    tests: [
+      transfer("a leader whose disk stalls steps down at once, and tells the best voter to campaign (C12, C20)"),
+      story(
+        "Stalled disk: a leader whose disk does not answer hands leadership to one whose disk does (diss. 3.10, C12, C20)"
+      )
+    ]
   },
   {
     row: "C13",
@@ -640,5 +657,16 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: 'if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })',
     replace: "",
     tests: [shell("a leader whose disk stalls steps down, and may lead again once the write is over (C20)")]
+  },
+  {
+    row: "C20",
+    file: "src/Raft/Election.ts",
+    find: "if (state.shutDown || state.diskStalled) return false",
+    replace: "if (state.shutDown) return false",
+    tests: [
+      story(
+        "Stalled disk: a leader whose disk does not answer hands leadership to one whose disk does (diss. 3.10, C12, C20)"
+      )
+    ]
   }
 ]
