@@ -156,6 +156,35 @@ for (const [name, log, files] of [
       }).pipe(Effect.scoped, Effect.provide(log))
     )
 
+    it.live("is saved as it was at one entry, whatever is folded while it is", () =>
+      Effect.gen(function* () {
+        const node = yield* playNode(models)
+        const kept: Array<Fold.States<{ readonly orders: number }>> = []
+        const saved = yield* files
+        const watching: DerivedFiles = {
+          ...saved,
+          write: (name, parts) => {
+            const { index, states } = Result.getOrThrow(decode(makeSpent(), Buffer.concat(parts)))
+            kept.push(states)
+            const ordersCount = [...states.values()].reduce((sum, { orders }) => sum + orders, 0)
+            assert.strictEqual(ordersCount, index)
+            return saved.write(name, parts)
+          }
+        }
+        // Enough keys for a file of many parts, between which others have their turn.
+        for (let at = 0; at < 4_000; at++) yield* node.write(order(`customer ${at % 2_500} ${"x".repeat(200)}`, 1))
+        yield* node.apply()
+        const { running, stop } = yield* start(makeSpent(), {
+          files: watching,
+          feed: node.start({ isWarm: true }),
+          saveAfterCount: 100
+        })
+        yield* running.until(4_000)
+        yield* stop
+        assert.isAbove(kept.length, 2)
+      }).pipe(Effect.scoped, Effect.provide(layerMemory))
+    )
+
     it.live("is folded anew when its version changes, or what was saved is not what it was", () =>
       Effect.gen(function* () {
         const node = yield* playNode(models)

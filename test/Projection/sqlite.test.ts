@@ -63,7 +63,10 @@ describe("a projection into SQLite", () => {
         { id: "1", cents: 50 },
         { id: "3", cents: 6 }
       ])
-      assert.strictEqual((yield* running.query({ sql: "SELECT 1" })).index, 7)
+      yield* node.lead
+      yield* node.apply()
+      yield* running.until(8)
+      assert.strictEqual((yield* running.query({ sql: "SELECT 1" })).index, 8, "an entry without events is reflected")
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
