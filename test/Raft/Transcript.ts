@@ -42,7 +42,7 @@ import { empty } from "../../src/Raft/Configuration.ts"
 import type { MembershipChange } from "../../src/Raft/MembershipChange.ts"
 import { configurationOf, payload } from "./Cores.ts"
 import * as Cluster from "./TranscriptCluster.ts"
-import { expectations, nodeOf, nodesOf, type Words, wordAt } from "./TranscriptExpectations.ts"
+import { expectations, nodeOf, nodesOf, noMoreThan, type Words, wordAt } from "./TranscriptExpectations.ts"
 import * as Node from "./TranscriptNode.ts"
 
 /** The title of a transcript: its first line, a comment. */
@@ -91,20 +91,45 @@ const checkRefusal = ({ refusal }: Cluster.Cluster): void => {
 
 type Step = (cluster: Cluster.Cluster, words: Words) => void
 
-/** A step that is about one node. */
-const atNode =
+/** A step of so many words at most. */
+const ofWords =
+  (count: number, step: Step): Step =>
+  (cluster, words) => {
+    noMoreThan(count, words)
+    step(cluster, words)
+  }
+
+/** A step that is about one node, and says no more. */
+const atNode = (act: (cluster: Cluster.Cluster, node: Node.Node) => void): Step =>
+  ofWords(1, (cluster, words) => act(cluster, nodeOf(cluster, wordAt(words, 0))))
+
+/** A step that says what one node is to do. */
+const forNode =
   (act: (cluster: Cluster.Cluster, node: Node.Node, words: Words) => void): Step =>
   (cluster, words) =>
     act(cluster, nodeOf(cluster, wordAt(words, 0)), words.slice(1))
+
+/** These links, of nodes that are there. */
+const linksOf = (cluster: Cluster.Cluster, words: Words): Words => {
+  for (const word of words) {
+    const ends = word.split("→")
+    if (ends.length !== 2) throw new Error(`"${word}" is no link, as 1→2 is`)
+    for (const end of ends) nodeOf(cluster, end)
+  }
+  return words
+}
 
 /** A step that is about what is on its way on links; it must find something there. */
 const onLinks =
   (act: (cluster: Cluster.Cluster, chosen: ReadonlyArray<Cluster.Sent>) => void): Step =>
   (cluster, words) => {
-    const links = words.filter((word) => word.includes("→"))
-    const [kind] = words.filter((word) => !word.includes("→"))
+    const [kind, ...others] = words.filter((word) => !word.includes("→"))
+    noMoreThan(0, others)
     const isNext = kind === "next"
-    for (const link of links) {
+    for (const link of linksOf(
+      cluster,
+      words.filter((word) => word.includes("→"))
+    )) {
       const sent = cluster.wire.filter((each) => Cluster.linkOf(each) === link)
       const chosen = isNext ? sent.slice(0, 1) : sent.filter(({ message }) => message._tag === (kind ?? message._tag))
       if (chosen.length === 0) throw new Error(`nothing of the kind is on its way ${link}`)
@@ -132,18 +157,24 @@ const add = ({ nodes }: Cluster.Cluster, options: Pick<Node.Node, "id" | "config
   return node
 }
 
-const join: Step = (cluster, words) =>
+const join = ofWords(1, (cluster, words) =>
   Cluster.start(cluster, add(cluster, { id: wordAt(words, 0), config: {}, formedWith: empty }))
+)
 
 const disk = (cluster: Cluster.Cluster, node: Node.Node, words: Words): void => {
   const [termWord, term = "", logWord, ...log] = words
   if (termWord !== "term" || logWord !== "log") throw new Error("a disk is: disk NODE term T log ENTRY...")
   const entries = log.map((word, position) => {
     const [entryTerm = "", text = "x"] = word.split(":")
-    return { index: position + 1, term: Number(entryTerm), type: "transaction" as const, payload: payload(text) }
+    return { index: position + 1, term: termOf(entryTerm), type: "transaction" as const, payload: payload(text) }
   })
-  node.disk = { ...Node.nothing, hardState: { currentTerm: Number(term), votedFor: undefined }, entries }
+  node.disk = { ...Node.nothing, hardState: { currentTerm: termOf(term), votedFor: undefined }, entries }
   Cluster.start(cluster, node)
+}
+
+const termOf = (word: string): number => {
+  if (!/^\d+$/.test(word)) throw new Error(`"${word}" is no term`)
+  return Number(word)
 }
 
 const campaign = (cluster: Cluster.Cluster, node: Node.Node): void => {
@@ -164,7 +195,8 @@ const propose = (cluster: Cluster.Cluster, node: Node.Node, words: Words): void 
 }
 
 const read = (cluster: Cluster.Cluster, node: Node.Node, [as, name = "", leased]: Words): void => {
-  if (as !== "as" || name === "") throw new Error("a read has a name: read NODE as NAME")
+  const isSaid = as === "as" && name !== "" && (leased === undefined || leased === "leased")
+  if (!isSaid) throw new Error("a read is: read NODE as NAME [leased]")
   const id = cluster.reads.size + 1
   cluster.reads.set(name, { id, atLeastIndex: cluster.seen.committedIndex, answer: "waiting" })
   Cluster.feed(cluster, node, { _tag: "Read", readIds: [id], mayLease: leased === "leased" })
@@ -194,8 +226,13 @@ const changeOf = (cluster: Cluster.Cluster, [verb, ...words]: Words): Membership
   switch (verb) {
     case "add": {
       const { id, instanceId } = nodeOf(cluster, wordAt(words, 0))
-      const autoPromote = words.slice(1).join(" ") === "to vote"
-      return { _tag: "AddLearner", member: { id, address: `${id}:1`, instanceId }, autoPromote }
+      const toVote = words.slice(1).join(" ")
+      if (toVote !== "" && toVote !== "to vote") throw new Error(`to add is: add NODE [to vote]`)
+      return {
+        _tag: "AddLearner",
+        member: { id, address: `${id}:1`, instanceId },
+        autoPromote: toVote !== ""
+      }
     }
     case "promote":
       return { _tag: "Promote", id: wordAt(words, 0) }
@@ -211,31 +248,34 @@ const changeOf = (cluster: Cluster.Cluster, [verb, ...words]: Words): Membership
 const steps: Readonly<Record<string, Step>> = {
   cluster,
   join,
-  disk: atNode(disk),
+  disk: forNode(disk),
   campaign: atNode(campaign),
-  tick: (cluster, words) => {
+  tick: ofWords(2, (cluster, words) => {
     for (const node of nodesOf(cluster, wordAt(words, 0))) Cluster.tick(cluster, node, msOf(wordAt(words, 1)))
-  },
-  sleep: atNode((_, node, words) => {
-    node.clockMs += msOf(wordAt(words, 0))
   }),
-  run: (cluster, words) => Cluster.run(cluster, msOf(wordAt(words, 0))),
+  sleep: ofWords(2, (cluster, words) => {
+    nodeOf(cluster, wordAt(words, 0)).clockMs += msOf(wordAt(words, 1))
+  }),
+  run: ofWords(1, (cluster, words) => Cluster.run(cluster, msOf(wordAt(words, 0)))),
   deliver: (cluster, words) => {
-    if (words[0] === "all") Cluster.settle(cluster)
-    else if (words[0] === "copies") Cluster.deliver(cluster, cluster.copies.splice(0))
+    if (words.join(" ") === "all") Cluster.settle(cluster)
+    else if (words.join(" ") === "copies") Cluster.deliver(cluster, cluster.copies.splice(0))
     else onLinks(Cluster.deliver)(cluster, words)
   },
   drop: onLinks(Cluster.drop),
   copy: onLinks(({ copies }, chosen) => copies.push(...chosen)),
-  hold: ({ held }, words) => {
-    for (const link of words) held.add(link)
+  hold: (cluster, words) => {
+    for (const link of linksOf(cluster, words)) cluster.held.add(link)
   },
-  release: ({ held }, words) => {
-    for (const link of words) held.delete(link)
+  release: (cluster, words) => {
+    for (const link of linksOf(cluster, words)) cluster.held.delete(link)
   },
-  cut: (cluster, words) => Cluster.cut(cluster, (link) => words.includes(link)),
-  isolate: (cluster, words) => Cluster.cut(cluster, (link) => link.split("→").includes(wordAt(words, 0))),
-  heal: ({ cut }) => cut.clear(),
+  cut: (cluster, words) => {
+    const links = linksOf(cluster, words)
+    Cluster.cut(cluster, (link) => links.includes(link))
+  },
+  isolate: atNode((cluster, { id }) => Cluster.cut(cluster, (link) => link.split("→").includes(id))),
+  heal: ofWords(0, ({ cut }) => cut.clear()),
   crash: atNode((_, node) => {
     node.core = undefined
   }),
@@ -248,8 +288,8 @@ const steps: Readonly<Record<string, Step>> = {
   stall: atNode((cluster, node) => {
     Cluster.feed(cluster, node, { _tag: "DiskStalled" })
   }),
-  propose: atNode(propose),
-  read: atNode(read),
+  propose: forNode(propose),
+  read: forNode(read),
   snapshot: atNode(Cluster.takeSnapshot),
-  ask: atNode(ask)
+  ask: forNode(ask)
 }

@@ -14,6 +14,11 @@ export const wordAt = (words: Words, at: number): string => {
   return word
 }
 
+/** What a line says beyond what it means would else pass unnoticed. */
+export const noMoreThan = (count: number, words: Words): void => {
+  if (words.length > count) throw new Error(`"${words.slice(count).join(" ")}" is too much`)
+}
+
 export const nodeOf = ({ nodes }: Cluster, name: string): Node.Node => {
   const node = nodes.get(name)
   if (node === undefined) throw new Error(`no node is named "${name}"`)
@@ -43,6 +48,7 @@ const same = (of: string, found: Words, expected: Words): void => {
 }
 
 const role = (tag: Role["_tag"]) => (cluster: Cluster, words: Words) => {
+  noMoreThan(1, words)
   for (const node of nodesOf(cluster, wordAt(words, 0))) same(node.id, [node.core?.role._tag ?? "down"], [tag])
 }
 
@@ -71,9 +77,10 @@ const refused = (cluster: Cluster, words: Words): void => {
   cluster.refusal = undefined
 }
 
-const silence = ({ wire }: Cluster, words: Words): void => {
-  const from = words[0]
-  const said = wire.filter((sent) => from === undefined || sent.from === from)
+const silence = (cluster: Cluster, words: Words): void => {
+  noMoreThan(1, words)
+  const from = words[0] === undefined ? undefined : nodeOf(cluster, words[0]).id
+  const said = cluster.wire.filter((sent) => from === undefined || sent.from === from)
   const names = said.map((sent) => `${linkOf(sent)} ${sent.message._tag}`)
   same("the network", names, [])
 }

@@ -24,6 +24,13 @@ describe("the language of transcripts", () => {
     failsWith("cluster 1 2\ndeliver 1→2", /story\.txt:3: .*nothing of the kind is on its way 1→2/)
   })
 
+  it("a line that says more than it means, or of what is not there, is an error", () => {
+    failsWith("cluster 1 2 3\nexpect follower 1 2", /story\.txt:3: .*"2" is too much/)
+    failsWith("cluster 1 2 3\ncrash 1 2", /story\.txt:3: .*"2" is too much/)
+    failsWith("cluster 1 2 3\ncut 1→9", /story\.txt:3: .*no node is named "9"/)
+    failsWith("cluster 1 2 3\nrun 300", /story\.txt:3: .*"300" is no time/)
+  })
+
   it("an expectation that fails says what was found", () => {
     failsWith("cluster 1 2 3\nexpect leader 1", /story\.txt:3: .*of 1 this was found: Follower/)
   })
