@@ -120,21 +120,18 @@ const row = (name: string, measured: ReadonlyArray<Round>) => {
   ]
 }
 
-const byLog = await measure({})
-const bySnapshot = await measure({ LITHAIR_RETAIN_ENTRIES: "100" })
+const head = [
+  "by",
+  "entries behind",
+  "caught up in s",
+  "writes/s in sync",
+  "meanwhile",
+  "ratio",
+  "lowest–highest",
+  "others' cores"
+]
+const byLog = row("the log", await measure({}))
+console.error(byLog.join(" | "))
+const bySnapshot = row("a snapshot", await measure({ LITHAIR_RETAIN_ENTRIES: "100" }))
 console.log(`Writes while a follower catches up: ${clients} clients, ${rounds} rounds each, one kilobyte a record\n`)
-console.log(
-  table(
-    [
-      "by",
-      "entries behind",
-      "caught up in s",
-      "writes/s in sync",
-      "meanwhile",
-      "ratio",
-      "lowest–highest",
-      "others' cores"
-    ],
-    [row("the log", byLog), row("a snapshot", bySnapshot)]
-  )
-)
+console.log(table(head, [byLog, bySnapshot]))

@@ -65,14 +65,34 @@ export const onLocal = (state: State, index: number): void => {
   Configurations.forget(state.configurations, index)
 }
 
+/** Entries that a leader keeps for peers that answer, however little history is to stay. */
+export const keptForPeersMaxCount = 1_000_000
+
+/**
+ * What the peers that answer lack, a leader keeps: one that is sent a snapshot under writes would else find, when it
+ * has it, that what follows it is gone too, and be sent another, for ever.
+ */
+const heldByAll = (state: State): number => {
+  const { role } = state
+  if (role._tag !== "Leader") return Number.POSITIVE_INFINITY
+  let index = Number.POSITIVE_INFINITY
+  for (const [peer, { matchIndex }] of role.progress) {
+    if (Election.isHeard(state, role, peer)) index = Math.min(index, matchIndex)
+  }
+  return Math.max(index, state.lastApplied - keptForPeersMaxCount)
+}
+
 /**
  * The mark is durable: history below it goes, but for the newest `logRetainedCount` entries, from which peers that lag
  * a little catch up without a snapshot (C14).
  */
 export const compact = (state: State, draft: Draft.Draft): void => {
   if (state.snapshot === undefined || !state.isCompactionDue || state.snapshotSeq > state.durableSeq) return
-  state.isCompactionDue = false
-  const throughIndex = Math.min(state.snapshot.index, state.lastApplied - state.config.logRetainedCount)
+  const wantedIndex = Math.min(state.snapshot.index, state.lastApplied - state.config.logRetainedCount)
+  const heldIndex = heldByAll(state)
+  const throughIndex = Math.min(wantedIndex, heldIndex)
+  // The rest goes once the peer has it, or answers no more.
+  state.isCompactionDue = heldIndex < wantedIndex
   if (throughIndex < state.log.firstIndex) return
   RaftLog.compact(state.log, throughIndex)
   draft.compact = { throughIndex }

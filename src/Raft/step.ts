@@ -142,6 +142,7 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
     Reads.broadcastHeartbeat(state, draft, state.role)
     Replication.tickLeader(state, draft, state.role)
     Membership.promoteReady(state, draft, state.role)
+    Snapshots.compact(state, draft)
   }
 }
 

@@ -91,6 +91,28 @@ describe("compaction", () => {
     assert.strictEqual(snapshot(all, 5).synced.compact, undefined)
   })
 
+  it("what a peer that answers lacks stays, so that the snapshot it is sent is followed by a log (§7); a silent one holds nothing", () => {
+    const lagging = () => {
+      const [a] = applied()
+      if (a.role._tag === "Leader") a.role.progress.get("c")!.matchIndex = 2
+      return a
+    }
+    assert.deepStrictEqual(snapshot(lagging(), 4).synced.compact, { throughIndex: 2 })
+    const silent = lagging()
+    pass(silent, 200)
+    acknowledge(silent, "b", 5)
+    pass(silent, 200)
+    assert.strictEqual(silent.role._tag, "Leader")
+    assert.deepStrictEqual(snapshot(silent, 4).synced.compact, { throughIndex: 4 })
+    const caughtUp = lagging()
+    snapshot(caughtUp, 4)
+    acknowledge(caughtUp, "c", 5)
+    assert.deepStrictEqual(
+      pass(caughtUp, 100).flatMap(({ compact }) => compact ?? []),
+      [{ throughIndex: 4 }]
+    )
+  })
+
   it("an older snapshot than the newest one changes nothing, and one of the future breaks an invariant (C14)", () => {
     const [a] = applied()
     snapshot(a, 4)
