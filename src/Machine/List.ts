@@ -84,24 +84,24 @@ const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
 /** All rows that may be on the page, in its order: by id, by id among those of one value, or by an indexed field. */
 const inOrder = (source: ListSource, { after, filters, orderBy }: ListRequest): ReadonlyArray<Candidates> => {
   const { idField, table } = source
-  const indexed = (field: string): IndexWalk.Indexed | undefined => {
+  const indexed = (field: string): IndexWalk.Indexed => {
     const index = table.indexes.get(field)
-    return index === undefined ? undefined : { index, comparator: table.comparators.get(field) }
+    invariant(index !== undefined, `${field} has no index`)
+    return { index, comparator: table.comparators.get(field) }
   }
   const [{ direction, field }, second, ...more] = orderBy
   if (field === idField) {
     const afterId = textOf(after?.[0])
     const range = IdRange.rangeOf(filters, idField)
     const rest = afterId === undefined ? range : IdRange.after(range, direction, afterId)
-    const ofValues = filters.flatMap((filter) => {
-      const index = filter._tag === "Compare" && filter.op === "eq" ? indexed(filter.field) : undefined
-      if (index === undefined || filter._tag !== "Compare") return []
-      return [rowsOf(table, IndexWalk.idsOfValue(index, filter.operand, direction, afterId))]
+    const ofValues = Array.from(table.indexes.keys()).flatMap((field) => {
+      const [value] = onField(filters, field).map(IndexWalk.operandsOf).find(isOne) ?? []
+      return value === undefined ? [] : [rowsOf(table, IndexWalk.idsOfValue(indexed(field), value, direction, afterId))]
     })
     return [IdRange.walk(table.rows, rest, direction), ...ofValues]
   }
+  if (!table.indexes.has(field) || second?.field !== idField || more.length > 0) return []
   const by = indexed(field)
-  if (by === undefined || second?.field !== idField || more.length > 0) return []
   const [value = null, id] = after ?? []
   const afterId = textOf(id)
   const last = afterId === undefined ? undefined : { value, id: afterId }
@@ -109,6 +109,8 @@ const inOrder = (source: ListSource, { after, filters, orderBy }: ListRequest): 
   const ids = IndexWalk.idsInOrder(by, { values: direction, ids: second.direction }, last, range)
   return ids === undefined ? [] : [rowsOf(table, ids)]
 }
+
+const isOne = (operands: ReadonlyArray<unknown> | undefined): boolean => operands?.length === 1
 
 /** Filters that leave one range of values and not several. */
 const isRange = (filter: Filter): boolean => IndexWalk.operandsOf(filter) === undefined
