@@ -90,11 +90,12 @@ export const make = <Request, Answer>(options: {
           resume(Effect.suspend(() => outcomeOf(reply())))
         }
         if (waiting.size >= forwardedMaxCount) return settle(() => tooMany)
+        // Before it is sent: over a network in memory the answer may be there when sending returns.
+        waiting.set(requestId, { to, settle })
         if (!transport.send(to, "bulk", { _tag: "Forward", requestId, body: encode(request) })) {
           const message = `Cannot forward: ${to} is not reachable`
           return settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))
         }
-        waiting.set(requestId, { to, settle })
         return Effect.sync(() => waiting.delete(requestId))
       }).pipe(
         Effect.timeoutOrElse({

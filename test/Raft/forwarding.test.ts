@@ -44,6 +44,24 @@ describe("Forwarding", () => {
     })
   )
 
+  it.effect("an answer that is there when sending returns finds who waits for it", () =>
+    Effect.gen(function* () {
+      const fork = yield* FiberSet.makeRuntime<never>()
+      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: "at once" }))
+      const transport = Transport.of({
+        send: (to, _lane, message) => {
+          forwarding.receive(to, { _tag: "ForwardReply", requestId: requestIdOf(message), body })
+          return true
+        },
+        run: () => Effect.never,
+        connected: () => new Map(),
+        announce: () => Effect.void
+      })
+      const forwarding = Forwarding.make<Command, string>({ transport, submit: () => Effect.never, fork })
+      assert.strictEqual(yield* forwarding.forward("b", command, 1000), "at once")
+    })
+  )
+
   it.effect("a command that reached a socket and is not answered in time is unknown (C18)", () =>
     Effect.gen(function* () {
       const { forwarding } = yield* start
