@@ -8,7 +8,8 @@
 import { Cause, Clock, Context, Deferred, Effect, Layer, Queue, Result, type Scope, Stream } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { invariant } from "../Invariant.ts"
-import { type Command, operationsOf } from "../Machine/Command.ts"
+import * as AssignedKey from "../Machine/AssignedKey.ts"
+import { type Command, keyedOf, type Origin, operationsOf } from "../Machine/Command.ts"
 import { type CommandResult, type Logged, recalled, resultOf } from "../Machine/CommandResult.ts"
 import type { Circumstances, Entry } from "../Machine/decide.ts"
 import { isKeyClosed } from "../Machine/decideKey.ts"
@@ -17,7 +18,7 @@ import * as Machine from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import * as Sessions from "../Machine/Sessions.ts"
-import type { Standing } from "../Machine/Standing.ts"
+import type { Recalled, Standing } from "../Machine/Standing.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import { decode, entryBytesMax } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model.ts"
@@ -121,6 +122,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const store = yield* LogStore
   const space = yield* LogSpace
   const newId = options.newId ?? (() => uuidV7Unsafe())
+  const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(newId()), isOfNode: true })
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
   const localModels = options.models.filter(({ mode }) => mode === "local")
   const machine = Machine.make(localModels)
@@ -221,56 +223,81 @@ export const make = Effect.fnUntraced(function* (options: {
       })
     })
 
-  /** What the log alone tells of a keyed command: nothing of this log is ever compacted away. */
-  const recallAt = Effect.fnUntraced(function* (index: number) {
-    const [entry] = yield* store
-      .read({ fromIndex: index, toIndex: index, maxBytes: 1 })
-      .pipe(Effect.mapError(({ message }) => new LocalNotDone({ reason: "stopped", message })))
-    const transaction = entry === undefined ? undefined : Result.getOrUndefined(decode(entry.payload))
-    invariant(transaction !== undefined, `entry ${index} of the node's own log was not read`)
-    return { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
-  })
+  /** What the log alone tells of a keyed command; undefined where its entry is compacted away. */
+  const recallAt = Effect.fnUntraced(
+    function* (index: number): Effect.fn.Return<Recalled | undefined, LogFailed | LogCorrupt> {
+      const [entry] = yield* store.read({ fromIndex: index, toIndex: index, maxBytes: 1 })
+      const transaction = entry === undefined ? undefined : Result.getOrUndefined(decode(entry.payload))
+      invariant(transaction !== undefined, `entry ${index} of the node's own log was not read`)
+      return { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
+    },
+    Effect.catch((error) =>
+      error._tag === "LogFailed" && error.reason === "compacted"
+        ? Effect.succeed(undefined)
+        : Effect.fail(
+            new LocalNotDone({ reason: "stopped", message: "Cannot tell what was done: the log is not read" })
+          )
+    )
+  )
 
   const told = Effect.fnUntraced(function* ({ answer, index }: LocalAnswered<CommandResult | Logged>) {
     if (answer._tag !== "Logged") return { index, answer }
-    const { outcome } = yield* recallAt(answer.replayedIndex)
-    return { index, answer: recalled(outcome, answer.replayedIndex) }
+    const known = yield* recallAt(answer.replayedIndex)
+    return { index, answer: recalled(known?.outcome, answer.replayedIndex) }
   })
 
   const standing = Effect.fnUntraced(function* (keyed: Sessions.Keyed): Effect.fn.Return<Standing, LocalNotDone> {
     const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
     if (known === undefined) return { _tag: "Absent" }
     if (known._tag === "Expired") return known
-    const { command, outcome } = known._tag === "Kept" ? known : yield* recallAt(known.index)
+    const became = known._tag === "Kept" ? known : yield* recallAt(known.index)
+    if (became === undefined) return { _tag: "Expired" }
+    const { command, outcome } = became
     return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
   })
 
   return LocalNode.of({
-    submit: (command) => {
-      const operation = operationsOf(command).findIndex(({ model }) => elsewhere.has(model))
-      const foreign = operationsOf(command)[operation]
-      if (foreign !== undefined) {
-        const position = command._tag === "Transact" ? { operation } : {}
-        const rejection: Rejection = { _tag: "NotFound", model: foreign.model, ...position }
-        return Effect.sync(() => ({ index: machine.applied.index, answer: { _tag: "Rejected", rejection } }))
-      }
-      const asked = ask((at) => {
-        const decision = Machine.decideNext(machine, command, at)
-        return { entry: Machine.entryOf(decision), answer: resultOf(decision) }
-      })
-      return Effect.flatMap(asked, told)
-    },
-    setLocalPart: (part) =>
-      ask<LocalPartResult>((at) => {
-        const decision = Machine.decideNextPart(machine, part, at)
-        if (decision._tag === "Rejected") return { entry: undefined, answer: decision }
-        return { entry: decision.entry, answer: { _tag: "Accepted", part: decision.part } }
+    submit: (given) =>
+      Effect.suspend((): Submitted<CommandResult> => {
+        const command = giveKey(given, machine.applied.index)
+        const operation = operationsOf(command).findIndex(({ model }) => elsewhere.has(model))
+        const foreign = operationsOf(command)[operation]
+        if (foreign !== undefined) {
+          const position = command._tag === "Transact" ? { operation } : {}
+          const rejection: Rejection = { _tag: "NotFound", model: foreign.model, ...position }
+          return Effect.succeed({ index: machine.applied.index, answer: { _tag: "Rejected", rejection } })
+        }
+        const asked = ask((at) => {
+          const decision = Machine.decideNext(machine, command, at)
+          return { entry: Machine.entryOf(decision), answer: resultOf(decision) }
+        })
+        return withKey(Effect.flatMap(asked, told), command)
+      }),
+    setLocalPart: ({ descriptor, request: { origin: given, ...asked } }) =>
+      Effect.suspend(() => {
+        const origin = given === undefined ? undefined : giveKey(given, machine.applied.index)
+        const request = origin === undefined ? asked : { ...asked, origin }
+        const set = ask<LocalPartResult>((at) => {
+          const decision = Machine.decideNextPart(machine, { descriptor, request }, at)
+          if (decision._tag === "Rejected") return { entry: undefined, answer: decision }
+          return { entry: decision.entry, answer: { _tag: "Accepted", part: decision.part } }
+        })
+        return origin === undefined ? set : withKey(set, origin)
       }),
     standing,
     tables: machine.applied,
     stopped: Deferred.await(stopped)
   })
 })
+
+/** An unknown outcome tells by which key it can be asked for. */
+const withKey = <A>(submitted: Submitted<A>, origin: Origin): Submitted<A> =>
+  Effect.mapError(submitted, (error) => {
+    const key = keyedOf(origin)?.key
+    return error._tag === "LocalUnknownOutcome" && key !== undefined
+      ? new LocalUnknownOutcome({ message: error.message, key })
+      : error
+  })
 
 /** On the log in the `local` folder of the data directory; it fails where that log cannot be opened or replayed. */
 export const layer = (options: {

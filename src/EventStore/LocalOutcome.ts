@@ -18,5 +18,7 @@ export class LocalNotDone extends Schema.TaggedError<LocalNotDone>()("LocalNotDo
 
 /** The disk failed while it wrote: the next start finds the write, or does not. */
 export class LocalUnknownOutcome extends Schema.TaggedError<LocalUnknownOutcome>()("LocalUnknownOutcome", {
+  /** By which its outcome can be asked for on this node: the client's own, or the one that the node assigned. */
+  key: Schema.optionalKey(Schema.String),
   message: Schema.String
 }) {}

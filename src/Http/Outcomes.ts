@@ -106,9 +106,8 @@ export const problemOfFailure = (
     case "LocalNotDone":
       return problem(error.reason === "stopped" ? "draining" : error.reason, error.message, { definite: true })
     case "UnknownOutcome":
-      return unknownOutcome(error.message, error.key ?? key)
     case "LocalUnknownOutcome":
-      return unknownOutcome(error.message, key)
+      return unknownOutcome(error.message, error.key ?? key)
   }
 }
 

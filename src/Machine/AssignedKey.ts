@@ -3,13 +3,16 @@
  * A client learns of it only where the outcome of its write is unknown. Such keys are remembered by their number, not for
  * a time, so that each says after which entry it was given: a key that was forgotten is told from one that never came.
  *
- * `~<index>.<random>.<fingerprint>`: the index in base 36; what makes the key unlike any other; and the beginning of the
+ * `~<index>.<random>.<fingerprint>`, with `~~` where the write is to a node's own log: the index in that log, in base 36; what makes the key unlike any other; and the beginning of the
  * request's fingerprint, by which another request with this key is known although no node remembers the first.
  */
 import { invariant } from "../Invariant.ts"
+import type { Origin } from "./Command.ts"
 
 /** What an assigned key says of itself. */
 export interface AssignedKey {
+  /** The node that was written to remembers it, in its own log. */
+  readonly isOfNode: boolean
   /** An index that was committed when the key was given: the entry of its write, if there ever is one, follows it. */
   readonly afterIndex: number
   readonly fingerprint: string
@@ -18,25 +21,43 @@ export interface AssignedKey {
 /** 66 bits: a client that finds another request of the same digest has deceived itself alone. */
 const fingerprintLength = 11
 
-const pattern = /^~([0-9a-z]{1,10})\.[0-9a-z-]{1,36}\.([A-Za-z0-9_-]{0,11})$/
+const pattern = /^~(~?)([0-9a-z]{1,10})\.[0-9a-z-]{1,36}\.([A-Za-z0-9_-]{0,11})$/
 
 /** A key for a write that came without one; `random` is lower-case hexadecimal, as of a UUID, and never given twice. */
 export const make = (options: {
+  readonly isOfNode?: boolean
   readonly afterIndex: number
   readonly random: string
   readonly fingerprint?: string | undefined
 }): string => {
-  const key = `~${options.afterIndex.toString(36)}.${options.random}.${beginningOf(options.fingerprint ?? "")}`
+  const key = `${options.isOfNode === true ? "~~" : "~"}${options.afterIndex.toString(36)}.${options.random}.${beginningOf(options.fingerprint ?? "")}`
   invariant(pattern.test(key), "an assigned key would not be known as one")
   return key
 }
 
+/**
+ * Gives keys to commands that have none, for as long as a node runs: `life` tells that from every other time that it or
+ * another node did. A key says which request it is of, so that the fingerprint is not needed beside it.
+ */
+export const giver = (options: { readonly life: string; readonly isOfNode: boolean }) => {
+  let count = 0
+  return <O extends Origin>(origin: O, afterIndex: number): O => {
+    if (origin.key !== undefined) return origin
+    const { fingerprint, ...rest } = origin
+    const random = `${options.life}-${(count++).toString(36)}`
+    return { ...rest, assignedKey: make({ ...options, afterIndex, random, fingerprint }) } as O
+  }
+}
+
+/** The random end of a UUIDv7, 48 bits of it. */
+export const lifeOf = (uuid: string): string => uuid.slice(-12)
+
 /** What a key says, if it is one that a node may have assigned. */
 export const parse = (key: string): AssignedKey | undefined => {
-  const [, index, fingerprint] = (key.startsWith("~") && pattern.exec(key)) || []
+  const [, node, index, fingerprint] = (key.startsWith("~") && pattern.exec(key)) || []
   return index === undefined || fingerprint === undefined
     ? undefined
-    : { afterIndex: Number.parseInt(index, 36), fingerprint }
+    : { isOfNode: node === "~", afterIndex: Number.parseInt(index, 36), fingerprint }
 }
 
 /** Whether a request of this fingerprint is the one that the key was assigned to. */

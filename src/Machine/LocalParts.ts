@@ -5,6 +5,7 @@
  */
 import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
+import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
 import { canonical, isRecord, isTooDeep, mergePatch } from "./Json.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -37,6 +38,8 @@ export interface LocalPartRequest {
   /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396). */
   readonly how: "put" | "patch"
   readonly data: unknown
+  /** Where this part is all that the request is for: what its entry remembers it by. */
+  readonly origin?: Origin
 }
 
 /** What became of it: `part` is the one that the record then shows, undefined where a later record has taken the id. */
@@ -71,7 +74,7 @@ export const join = (row: Row, part: LocalPart | undefined): EncodedRecord =>
   part?.createdIndex === row.createdIndex ? { ...row.data, ...part.data } : row.data
 
 /**
- * Decides the entry of the node's own log that sets a part; undefined where it would change nothing.
+ * Decides the entry of the node's own log that sets a part; undefined where it would change nothing, and no key remembers that.
  * Called before the replicated change is proposed it tells whether the data is valid, called after it gives the entry.
  */
 export const decideLocalPart = (
@@ -80,7 +83,7 @@ export const decideLocalPart = (
   request: LocalPartRequest,
   at: { readonly nowMs: number; readonly logAgeMs: number }
 ): Result.Result<Entry | undefined, Rejection> => {
-  const { createdIndex, how, id, version } = request
+  const { createdIndex, how, id, origin, version } = request
   const model = descriptor.name
   if (!isRecord(request.data) || isTooDeep(request.data)) {
     const errors = [{ path: "", message: "Expected an object of bounded depth" }]
@@ -91,13 +94,15 @@ export const decideLocalPart = (
   const checked = descriptor.codecs.localPart({ ...merged, [descriptor.idField]: id })
   if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
   const data = split(descriptor, checked.success).local
-  if (canonical(data) === canonical(part?.data ?? {})) return Result.succeed(undefined)
+  const isSame = canonical(data) === canonical(part?.data ?? {})
+  if (isSame && origin?.key === undefined) return Result.succeed(undefined)
   const transaction: Transaction = {
     timeMs: Math.max(tables.lastTimeMs, at.nowMs),
     logAgeMs: Math.max(tables.logAgeMs, at.logAgeMs),
+    ...origin,
     command: "LocalPart",
     events: [],
-    localParts: [{ model, id, createdIndex, version, data }],
+    localParts: isSame ? [] : [{ model, id, createdIndex, version, data }],
     outcome: { _tag: "Accepted" }
   }
   return Result.succeed({ transaction, payload: encode(transaction) })

@@ -37,8 +37,6 @@ import { type Self, Transport } from "./Transport.ts"
 /** How long a node that is to stop waits for the commands under way. */
 const drainTimeoutMs = 1_000
 const drainPollMs = 10
-/** The end of a UUIDv7 is random: these 48 bits tell the life of a node from every other one. */
-const lifeLength = 12
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = Deciding.Answered<CommandResult>
@@ -190,16 +188,7 @@ const make = Effect.fnUntraced(function* (
     return core === undefined ? 0 : Math.max(core.commitIndex, core.leaderCommit)
   }
 
-  const life = newId().slice(-lifeLength)
-  let assignedCount = 0
-
-  /** A key that says which request it is of makes its fingerprint unnecessary. */
-  const withKey = (command: Command): Command => {
-    if (command.key !== undefined) return command
-    const { fingerprint, ...rest } = command
-    const random = `${life}-${(assignedCount++).toString(36)}`
-    return { ...rest, assignedKey: AssignedKey.make({ afterIndex: committedIndex(), random, fingerprint }) }
-  }
+  const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(newId()), isOfNode: false })
 
   const carryOut = (running: Node, order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> => {
     switch (order._tag) {
@@ -262,7 +251,7 @@ const make = Effect.fnUntraced(function* (
     self,
     submit: (asked) =>
       Effect.suspend(() => {
-        const command = withKey(asked)
+        const command = giveKey(asked, committedIndex())
         const keyed = keyedOf(command)
         invariant(keyed !== undefined, "a command was given no key")
         // With a key that only this node knows a second copy could be refused, and told so, before the first is done.

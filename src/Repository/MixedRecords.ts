@@ -66,39 +66,36 @@ export const make = Effect.fnUntraced(function* (
       return yield* new Refused({ rejection: { _tag: "VersionConflict", currentVersion: row?.version ?? null } })
     }
     if (row === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model, id } })
-    const request = { id, createdIndex: row.createdIndex, version: row.version, how: "patch", data } as const
+    const { createdIndex, version } = row
+    const request = { id, createdIndex, version, how: "patch", data, origin: originOf(change) } as const
     const { answer } = yield* local.setLocalPart({ descriptor, request })
     if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
     return updated(descriptor, id, shown(join(row, answer.part), row.version, answer.part))
   })
 
-  /**
-   * The same, with a key. This node's own log remembers it in an entry after that of the part: a crash between the two
-   * lets a copy merge the same patch once more. A refusal is not remembered, nor what the record was then.
-   */
+  /** The same, with a client's key, which the entry of the part remembers. A refusal is not remembered, nor what was shown. */
   const changePartOnce = Effect.fnUntraced(function* (
     descriptor: Descriptor,
     id: string,
     data: EncodedRecord,
     change: Change & { readonly key: string }
   ) {
-    const { fingerprint, key, principal } = change
-    const known = Sessions.find(local.tables, change, local.tables.logAgeMs)
-    if (known?._tag === "Expired") return yield* new Refused({ rejection: { _tag: "KeyExpired" } })
-    if (known !== undefined && !Sessions.isCopy(known, change)) {
-      return yield* new Refused({ rejection: { _tag: "KeyReused" } })
+    const { tables } = local
+    const refuse = (_tag: "KeyReused" | "KeyClosed" | "KeyExpired" | "KeysExhausted") =>
+      new Refused({ rejection: { _tag } })
+    const standing = yield* local.standing(change)
+    if (standing._tag === "Closed") return yield* refuse("KeyClosed")
+    if (standing._tag === "Expired") return yield* refuse("KeyExpired")
+    const known = Sessions.find(tables, change, tables.logAgeMs)
+    if (known === undefined) {
+      if (Sessions.isFull(tables, tables.logAgeMs)) return yield* refuse("KeysExhausted")
+      return yield* changePart(descriptor, id, data, change)
     }
-    const now = known === undefined ? undefined : show(node, descriptor, id)
-    if (now !== undefined) return { ...updated(descriptor, id, now), isReplayed: true }
-    const done = yield* changePart(descriptor, id, data, change)
-    const origin = {
-      key,
-      ...(fingerprint === undefined ? {} : { fingerprint }),
-      ...(principal === undefined ? {} : { principal })
-    }
-    const { answer } = yield* local.submit({ _tag: "Transact", operations: [], ...origin })
-    if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
-    return done
+    if (known._tag === "Expired") return yield* refuse("KeyExpired")
+    if (!Sessions.isCopy(known, change)) return yield* refuse("KeyReused")
+    const now = show(node, descriptor, id)
+    if (now === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model: descriptor.name, id } })
+    return { ...updated(descriptor, id, now), isReplayed: true }
   })
 
   return Effect.fnUntraced(function* (
@@ -129,4 +126,11 @@ const updated = ({ name: model }: Descriptor, id: string, after: Shown): Changed
   logIndex: undefined,
   isLocalPartLost: false,
   isReplayed: false
+})
+
+/** Of a change no more than where it comes from. */
+const originOf = ({ fingerprint, key, principal }: Change): Origin => ({
+  ...(principal === undefined ? {} : { principal }),
+  ...(key === undefined ? {} : { key }),
+  ...(fingerprint === undefined ? {} : { fingerprint })
 })

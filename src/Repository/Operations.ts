@@ -5,6 +5,7 @@
 import { Effect } from "effect"
 import type { LocalNode } from "../EventStore/LocalNode.ts"
 import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import { visible } from "../Machine/LocalParts.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
@@ -47,23 +48,37 @@ export const make = ({
         )
       : []
 
-  const ask = Effect.fnUntraced(function* (keyed: Keyed) {
+  const answered = (standing: Standing, logIndex: number): Operation => ({
+    standing,
+    changes: changesOf(standing),
+    logIndex
+  })
+
+  const askHere = (keyed: Keyed) =>
+    Effect.map(local.standing(keyed), (standing) => answered(standing, member.node()?.appliedIndex() ?? 0))
+
+  const askBoth = Effect.fnUntraced(function* (keyed: Keyed) {
     const { index, standing: there } = yield* member.inquire(keyed)
     const isNotThere = there._tag === "Absent" || there._tag === "Closed"
     const here = isNotThere ? yield* local.standing(keyed) : there
-    const standing = here._tag === "Known" ? here : there
-    return { standing, changes: changesOf(standing), logIndex: index }
+    return answered(here._tag === "Known" || here._tag === "Expired" ? here : there, index)
   })
+
+  const ask = (keyed: Keyed) => (isOfNode(keyed) ? askHere(keyed) : askBoth(keyed))
 
   return {
     ask,
     close: Effect.fnUntraced(function* (keyed) {
-      yield* mayBeFull((yield* member.submit({ _tag: "Close", ...keyed })).answer)
-      yield* mayBeFull((yield* local.submit({ _tag: "Close", ...keyed })).answer)
+      const close = { _tag: "Close", ...keyed } as const
+      if (!isOfNode(keyed)) yield* mayBeFull((yield* member.submit(close)).answer)
+      yield* mayBeFull((yield* local.submit(close)).answer)
       return yield* ask(keyed)
     })
   }
 }
+
+/** A key that a node assigned to a write to its own log is known there alone, and needs no quorum. */
+const isOfNode = ({ key }: Keyed): boolean => AssignedKey.parse(key)?.isOfNode === true
 
 const mayBeFull = (result: CommandResult): Effect.Effect<void, Refused> =>
   result._tag === "Rejected" && result.rejection._tag === "KeysExhausted"

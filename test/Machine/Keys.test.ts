@@ -136,7 +136,7 @@ describe("a key that a node assigned (RAFT C17)", () => {
   it("says what it was assigned to, and nothing that a client would write is one", () => {
     const key = assignedKey(123_456)
     const said = AssignedKey.parse(key)
-    assert.deepStrictEqual(said, { afterIndex: 123_456, fingerprint: "f".repeat(11) })
+    assert.deepStrictEqual(said, { isOfNode: false, afterIndex: 123_456, fingerprint: "f".repeat(11) })
     assert.isTrue(said !== undefined && AssignedKey.isOf(said, "f".repeat(43)))
     assert.isFalse(said !== undefined && AssignedKey.isOf(said, "g".repeat(43)))
     assert.isAtMost(key.length, 80)

@@ -155,6 +155,12 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
       assert.isTrue(isReplay(yield* ask("PATCH", path, options)))
       assert.strictEqual((yield* ask("GET", path)).body.cacheData, "two")
       assertProblem(yield* ask("PATCH", path, { ...options, body: { cacheData: "three" } }), 422, "key-reused")
+      const known = yield* ask("GET", operationOf(options.headers["idempotency-key"]))
+      assert.deepStrictEqual(known.body, { state: "committed", status: 200 })
+      const late = { body: { cacheData: "late" }, headers: keyed(newKey()) }
+      const closed = yield* ask("DELETE", operationOf(late.headers["idempotency-key"]))
+      assert.deepStrictEqual(closed.body, { state: "absent" })
+      assertProblem(yield* ask("PATCH", path, late), 409, "operation-closed")
       assert.strictEqual((yield* ask("GET", path)).body.cacheData, "two")
     })
   )
