@@ -54,7 +54,11 @@ export const checkerOf = (
   const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
   const decode = Schema.decodeUnknownResult(codec)
   // Rules run where commands are decided: what one throws there would stop the node, and, sent again, the next one.
-  const ask = (run: () => boolean | string) => Result.getOrElse(Result.try(run), () => unchecked)
+  const ask = (run: () => unknown) =>
+    Result.getOrElse(
+      Result.try(() => settled(run())),
+      () => unchecked
+    )
   const check = (record: EncodedRecord): BrokenRule | undefined => {
     const decoded = Result.getOrElse(
       Result.try(() => decode(record)),
@@ -73,3 +77,9 @@ export const checkerOf = (
 
 /** What is not shown to hold is broken. What was thrown is not told, for it may hold anything. */
 const unchecked = "The rule cannot be run on this record"
+
+/** A type forbids a rule that waits. Where one does all the same, and fails, nobody hears of it but the process, which would end. */
+const settled = (said: unknown): unknown => {
+  if (said instanceof Promise) said.catch(() => unchecked)
+  return said
+}

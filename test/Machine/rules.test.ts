@@ -65,7 +65,8 @@ describe("check", () => {
     const thrown = () => {
       throw new Error("secret")
     }
-    for (const check of [thrown, () => undefined, () => 1, () => Promise.resolve(true), () => "x".repeat(1_000_000)]) {
+    const waiting = [() => Promise.resolve(true), () => Promise.reject(new Error("secret"))]
+    for (const check of [thrown, () => undefined, () => 1, ...waiting, () => "x".repeat(1_000_000)]) {
       const { machine, submit } = leader(Procedure.none, [wild(check)])
       const rejection = rejectionOf(submit({ ...put("Wild", "a", { name: "n" }), key: "k" }))
       assert.strictEqual(rejection?._tag, "RuleBroken")
