@@ -8,7 +8,7 @@ import * as Node from "./SimulatorNode.ts"
 import { below, isChosen, pick, type Random } from "./SimulatorRandom.ts"
 import type { Request } from "./SimulatorRequest.ts"
 import type { Weather } from "./SimulatorSetup.ts"
-import { isStanding, nodeOf, type World } from "./SimulatorWorld.ts"
+import { awake, isStanding, nodeOf, type World } from "./SimulatorWorld.ts"
 
 /** The next acts; none, where what was drawn cannot happen now. */
 export const draw = (world: World, weather: Weather, random: Random): ReadonlyArray<Act> => {
@@ -31,14 +31,16 @@ export const draw = (world: World, weather: Weather, random: Random): ReadonlyAr
 /** Any node, or as often one that believes that it leads: there may be several. */
 const drawTarget = (world: World, random: Random): Node.SimulatedNode => {
   const leaders = world.nodes.filter(({ life }) => life?.core.role._tag === "Leader")
-  return pick(random, leaders.length > 0 && isChosen(random, 0.5) ? leaders : world.nodes)
+  return pick(random, leaders.length > 0 && isChosen(random, 0.6) ? leaders : world.nodes)
 }
 
 /** Any message under way: so they are reordered and delayed without bound; some are lost or arrive twice. */
 const drawMessage = (world: World, { lossChance, reorderCount }: Weather, random: Random): ReadonlyArray<Act> => {
   const { network } = world
   const first = below(random, Math.min(network.length, reorderCount))
-  const at = network.findIndex((each, index) => index >= first && !isStanding(world, nodeOf(world, each.to)))
+  const at = network.findIndex(({ arrivesMs, to }, index) => {
+    return index >= first && arrivesMs <= world.nowMs && !isStanding(world, nodeOf(world, to))
+  })
   const envelope = network[at]
   if (envelope === undefined) return []
   const { from, to } = envelope
@@ -159,6 +161,9 @@ const changeOf = (world: World, configuration: Configuration.Configuration, rand
 }
 
 const drawHarm = (world: World, { harms, pauseMaxMs }: Weather, random: Random): ReadonlyArray<Act> => {
+  const impaired = world.nodes.filter((node) => awake(world, node) === undefined || world.nowMs < node.stalledUntilMs)
+  // Mostly a majority is well: where nothing goes on, nothing goes wrong.
+  if (2 * (impaired.length + 1) > world.nodes.length && isChosen(random, 0.7)) return []
   const node = drawTarget(world, random)
   const { id, life } = node
   switch (pick(random, harms)) {
@@ -167,15 +172,14 @@ const drawHarm = (world: World, { harms, pauseMaxMs }: Weather, random: Random):
     case "crash":
       return [drawCrash(node, random)]
     case "damage":
-      return life === undefined
-        ? [{ _tag: "Damage", node: id, share: random() }]
-        : [drawCrash(node, random), { _tag: "Damage", node: id, share: random() }]
+      // Of a node that has stopped anyway.
+      return life === undefined ? [{ _tag: "Damage", node: id, share: random() }] : []
     case "pause":
       return [{ _tag: "Pause", node: id, forMs: Math.round(random() * pauseMaxMs) }]
     case "jumpClock":
       return [{ _tag: "JumpClock", node: id, byMs: Math.round((random() - 0.5) * 60 * 3_600_000) }]
     case "stallDisk":
-      return [{ _tag: "StallDisk", node: id, forMs: Math.round(random() ** 3 * 60_000) }]
+      return [{ _tag: "StallDisk", node: id, forMs: Math.round(random() ** 6 * 60_000) }]
     case "losePeer":
       return [{ _tag: "LosePeer", node: id, peer: pick(random, world.nodes).id }]
     case "shutDown":

@@ -60,6 +60,8 @@ export const make = (options: Options): { readonly world: World; readonly weathe
   const first: LogEntry = { index: 1, term: 1, type: "configuration", payload }
   const logRetainedCount = Random.pick(random, [0, 3, 20, Number.POSITIVE_INFINITY])
   const appendBatchBytes = Random.pick(random, [1, 600])
+  // Leaders that come and go leave more behind that others undo.
+  const isHasty = Random.isChosen(random, 0.25)
   const isDrifting = Random.isChosen(random, 0.5)
   const isLeased = Random.isChosen(random, 0.5)
   return {
@@ -67,6 +69,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
       config: {
         ...config,
         appendBatchBytes,
+        ...(isHasty ? { electionTimeoutMinMs: 100, electionTimeoutMaxMs: 200 } : {}),
         logRetainedCount,
         ...(isLeased ? { readLease: isDrifting ? {} : { driftBoundMs: 0 } } : {})
       },
@@ -77,37 +80,50 @@ export const make = (options: Options): { readonly world: World; readonly weathe
       clients: Clients.make(clientsCount),
       checks: Checks.make(),
       network: [],
+      latenciesMs: isHasty ? new Map() : drawLatencies(random, ids),
       cut: new Set(),
       nowMs: 0,
       nextNumber: 1,
       trace: 0
     },
-    weather: drawWeather(random, options, ids.length)
+    weather: drawWeather(random, options, { nodesCount: ids.length, isHasty })
   }
+}
+
+/** In half of the runs some links are slow, each in its own direction. */
+const drawLatencies = (random: Random.Random, ids: ReadonlyArray<string>): World["latenciesMs"] => {
+  const links = Random.isChosen(random, 0.5) ? [] : ids.flatMap((from) => ids.map((to) => `${from}>${to}`))
+  return new Map(links.filter(() => Random.isChosen(random, 0.3)).map((link) => [link, random() * 250]))
 }
 
 const harms: ReadonlyArray<Harm> = ["cut", "crash", "damage", "pause", "jumpClock", "stallDisk", "losePeer", "shutDown"]
 
 /** One in four is fair: good clocks and links, where now and then a process stands still; leases live long there. */
-const drawWeather = (random: Random.Random, options: Options, nodesCount: number): Weather => {
-  const isFair = Random.isChosen(random, 0.25)
-  const drawn = harms.filter(() => Random.isChosen(random, 0.6))
+const drawWeather = (
+  random: Random.Random,
+  options: Options,
+  { isHasty, nodesCount }: { readonly isHasty: boolean; readonly nodesCount: number }
+): Weather => {
+  const isFair = !isHasty && Random.isChosen(random, 0.25)
+  const drawn = harms.filter((harm) => Random.isChosen(random, 0.6) && !(isHasty && harm === "stallDisk"))
   // As many messages arrive between two ticks as are sent in a beat, or far more, or too few.
-  const tick = (40 / nodesCount) * 2 ** (random() * 3 - 1.5)
+  const tick = (40 / nodesCount) * 2 ** (isHasty ? -1.5 - random() : random() * 3 - 1.5)
   return {
     chances: {
       tick,
       request: 4 + random() * 8,
       order: random() < 0.5 ? 0.3 : 2,
       // An outage lasts for some elections.
-      harm: tick * (isFair ? 0.02 : random() * 0.15),
-      mend: tick * (0.06 + random() * 0.3)
+      harm: tick * (isFair ? 0.02 : isHasty ? 0.4 : random() * 0.15),
+      mend: tick * (0.06 + random() * 0.3) * (isHasty ? 3 : 1)
     },
     harms: isFair || drawn.length === 0 ? ["pause", "losePeer"] : drawn,
     lossChance: isFair || random() < 0.3 ? 0 : 0.03,
     reorderCount: isFair ? 1 : 2 ** Random.below(random, 8),
     pauseMaxMs: isFair ? 3_000 : 1_500,
-    missedTicks: Array.from({ length: nodesCount }, () => (isFair || random() < 0.5 ? 0 : random() ** 2 * 0.97)),
+    missedTicks: Array.from({ length: nodesCount }, () =>
+      isFair || isHasty || random() < 0.5 ? 0 : random() ** 2 * 0.97
+    ),
     isDiskLying: options.isDiskLying === true
   }
 }

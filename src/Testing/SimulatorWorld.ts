@@ -23,6 +23,8 @@ export interface Packet {
   readonly from: NodeId
   readonly to: NodeId
   readonly message: Message | Forwarded
+  /** Until then it is on its way: nobody draws that it arrives. */
+  readonly arrivesMs: number
 }
 
 export interface World {
@@ -31,6 +33,8 @@ export interface World {
   readonly clients: Clients
   readonly checks: Checks.Checks
   network: Array<Packet>
+  /** How long messages take over slow links, by "from>to". */
+  readonly latenciesMs: ReadonlyMap<string, number>
   /** One-way links that lose everything, as "from>to". */
   readonly cut: Set<string>
   /** The real time, which no node's credited time runs ahead of. */
@@ -93,8 +97,9 @@ const moveSnapshots = ({ disk, id }: Node.SimulatedNode, life: Node.Life, output
 }
 
 /** A bounded network: what overflows is lost, as it may be. */
-export const send = (world: World, packet: Packet): void => {
-  world.network.push(packet)
+export const send = (world: World, { from, message, to }: Omit<Packet, "arrivesMs">): void => {
+  const arrivesMs = world.nowMs + (world.latenciesMs.get(`${from}>${to}`) ?? 0)
+  world.network.push({ from, to, message, arrivesMs })
   if (world.network.length > networkMaxCount) world.network.shift()
 }
 
