@@ -78,7 +78,7 @@ export const decide = (
   // Time never goes back across leaders, whatever their clocks say (DESIGN D6).
   const timeMs = Math.max(tables.lastTimeMs, circumstances.nowMs)
   const times: Times = { timeMs, logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs) }
-  const known = decideKey(tables, command, times.logAgeMs)
+  const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: times.logAgeMs })
   if (known !== undefined) return known
   if (command._tag === "Close") return reject(command, times, { _tag: "KeyClosed" })
   const decided = decideAll(tables, procedures, command, { ...circumstances, ...times })

@@ -10,14 +10,20 @@ import * as Sessions from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 
 /** The decision, if the key alone makes it. */
-export const decideKey = (tables: Tables, command: Command, logAgeMs: number): Decision | undefined => {
+export const decideKey = (
+  tables: Tables,
+  command: Command,
+  { index: atIndex, logAgeMs }: { readonly index: number; readonly logAgeMs: number }
+): Decision | undefined => {
   const keyed = keyedOf(command)
   if (keyed === undefined) return undefined
   const { key } = keyed
   const known = Sessions.find(tables, keyed, logAgeMs)
   if (known === undefined) {
-    const isBounded = AssignedKey.parse(key) !== undefined
-    return !isBounded && Sessions.isFull(tables, logAgeMs) ? refuse({ _tag: "KeysExhausted" }) : undefined
+    const assigned = AssignedKey.parse(key)
+    if (assigned === undefined) return Sessions.isFull(tables, logAgeMs) ? refuse({ _tag: "KeysExhausted" }) : undefined
+    // No node assigned it: it names an entry that is not there yet, and would be taken for a new one once it is forgotten.
+    return assigned.afterIndex >= atIndex ? refuse({ _tag: "KeyExpired" }) : undefined
   }
   if (known._tag === "Expired") {
     // No client has this key, so that nothing else can have been done by it: too much else came first.

@@ -201,6 +201,18 @@ describe("a key that a node assigned (RAFT C17)", () => {
     assert.strictEqual(Sessions.find(machine.applied, { key: assignedKey(1, "ee") }, 0), undefined)
   })
 
+  it("that no node can have assigned yet is not taken: forgotten, it would be done again", () => {
+    const { machine, submit } = leader()
+    submit(put("a", 0))
+    const refused = { _tag: "Rejected", rejection: { _tag: "KeyExpired" }, entry: undefined } as const
+    const next = machine.applied.index + 1
+    for (const afterIndex of [next, next + 1, 1e12]) {
+      assert.deepStrictEqual(submit({ ...put("a", 1), key: assignedKey(afterIndex), fingerprint: "f" }), refused)
+      assert.deepStrictEqual(submit({ _tag: "Close", key: assignedKey(afterIndex) }), refused)
+    }
+    assert.strictEqual(submit({ ...put("a", 1), key: assignedKey(next - 1), fingerprint: "f" })._tag, "Accepted")
+  })
+
   it("is remembered by its number and by no time, and takes no room from the keys of clients", () => {
     const { machine, submit } = leader()
     const key = assignedKey(0)
