@@ -1,11 +1,11 @@
 /** One node of the example cluster in this process, until it is told to stop or cannot go on. */
-import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import * as Lithair from "../../src/Lithair.ts"
 import type { RaftConfig } from "../../src/Raft/RaftConfig.ts"
 import { commands, models } from "../models.ts"
 import { transferLayer } from "../transfer.ts"
+import { makeServer } from "./HttpServer.ts"
 import { BadFlag, type Peer } from "./Peers.ts"
 
 export interface NodeFlags {
@@ -45,7 +45,7 @@ export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
     ...(flags.join === undefined ? {} : { join: flags.join }),
     ...(flags.secret === undefined ? {} : { secret: flags.secret })
   }
-  const server = NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout, websocket: { maxPayload } })
+  const server = NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket: { maxPayload } })
   yield* Console.log(`Lithair node ${id} starts at http://${address}`)
   return yield* Effect.provide(Lithair.launch(options, server), transferLayer)
 })

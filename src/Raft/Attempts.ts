@@ -27,7 +27,7 @@ const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reach
 const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** The leader was lost, is about to leave or has no room: another one may do it. */
-const mayPass = (failure: NotDone): boolean => failure.reason !== "overloaded"
+const mayPass = ({ reason }: NotDone): boolean => reason !== "overloaded" && reason !== "upgrade-required"
 
 /**
  * Attempts at the leader until one is answered. What is certainly not done for want of a leader is tried again; so is

@@ -3,7 +3,7 @@
  * reached a socket and was not answered may or may not be done; one that never left is certainly not done.
  */
 import { randomInt } from "node:crypto"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
@@ -36,11 +36,20 @@ export interface Forwarding<Request, Answer> {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
-/** A proven peer of an agreed protocol version wrote it; what a request asks for is validated by who decides it. */
-const decode = <A>(body: Uint8Array): A => JSON.parse(decoder.decode(body))
+const decode = (body: Uint8Array): Result.Result<unknown, string> =>
+  Result.try({ try: (): unknown => JSON.parse(decoder.decode(body)), catch: () => "it is not JSON" })
+
+/** A peer of another version asks for what this node does not know, or errs: nothing of it is done. */
+const unreadable = (from: NodeId, what: string): Effect.Effect<never, NotDone> =>
+  Effect.andThen(
+    Effect.logWarning(`Cannot read a request of ${from}: ${what}`),
+    Effect.fail(new NotDone({ reason: "upgrade-required", message: "The leader does not know such a request" }))
+  )
 
 export const make = <Request, Answer>(options: {
   readonly transport: Transport["Service"]
+  /** The request in the JSON that a peer sent, or what is wrong with it. */
+  readonly read: (json: unknown) => Result.Result<Request, string>
   readonly submit: (request: Request) => Effect.Effect<Answer, NotDone | UnknownOutcome>
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Forwarding<Request, Answer> => {
@@ -56,7 +65,10 @@ export const make = <Request, Answer>(options: {
     }
     if (underWayCount >= forwardedMaxCount) return reply(tooMany)
     underWayCount += 1
-    const answered = Effect.suspend(() => options.submit(decode<Request>(body))).pipe(
+    const answered = Effect.suspend(() => {
+      const request = Result.flatMap(decode(body), options.read)
+      return Result.isFailure(request) ? unreadable(from, request.failure) : options.submit(request.success)
+    }).pipe(
       Effect.match({
         onSuccess: (answer): Reply<Answer> => ({ _tag: "Answered", answer }),
         onFailure: (error): Reply<Answer> =>
@@ -106,7 +118,7 @@ export const make = <Request, Answer>(options: {
     receive: (from, message) => {
       if (message._tag === "Forward") return answer(from, message.requestId, message.body)
       const request = waiting.get(message.requestId)
-      if (request?.to === from) request.settle(() => decode<Reply<Answer>>(message.body))
+      if (request?.to === from) request.settle(() => replyIn(message.body))
     },
     peerDown: (peer) => {
       for (const { to, settle } of [...waiting.values()]) {
@@ -116,6 +128,13 @@ export const make = <Request, Answer>(options: {
     }
   }
 }
+
+/** What the leader wrote; bytes that are none say nothing of what became of the request. */
+const replyIn = <Answer>(body: Uint8Array): Reply<Answer> =>
+  Result.match(decode(body), {
+    onFailure: (what) => ({ _tag: "Unknown", message: `Cannot read the answer of the leader: ${what}` }),
+    onSuccess: (json) => json as Reply<Answer>
+  })
 
 const outcomeOf = <Answer>(reply: Reply<Answer>): Effect.Effect<Answer, NotDone | UnknownOutcome> => {
   switch (reply._tag) {

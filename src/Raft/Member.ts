@@ -24,6 +24,7 @@ import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import type { NodeId } from "./Message.ts"
 import type { Administered, Administration, Order, OrderAnswer } from "./Order.ts"
+import { readOrder } from "./OrderSchema.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import * as Peering from "./Peering.ts"
 import { defaults, type RaftConfig } from "./RaftConfig.ts"
@@ -224,6 +225,7 @@ const make = Effect.fnUntraced(function* (
   /** Orders of peers are carried out here or not at all: an order is forwarded once. */
   const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
     transport,
+    read: readOrder,
     submit: (order: Order) => orderHere(order, Attempts.answerTimeoutMs),
     fork
   })

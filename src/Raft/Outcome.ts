@@ -5,7 +5,13 @@
 import { Schema } from "effect"
 
 /** Why an attempt is certainly not done. */
-export const NotDoneReason = Schema.Literals(["no-quorum", "overloaded", "draining", "storage-full"])
+export const NotDoneReason = Schema.Literals([
+  "no-quorum",
+  "overloaded",
+  "draining",
+  "storage-full",
+  "upgrade-required"
+])
 
 /** This attempt was certainly not done: nothing was proposed, or another entry was committed in its place. */
 export class NotDone extends Schema.TaggedError<NotDone>()("NotDone", {

@@ -10,6 +10,7 @@ import { checkRemoteAddress, describeRefusal, type Hello, nonceBytes, protocolMa
 import type { NodeId } from "./Message.ts"
 import { openLink, type PeerLink, type Side } from "./PeerLink.ts"
 import type { Lane } from "./PeerMessage.ts"
+import * as PeerRefusal from "./PeerRefusal.ts"
 import { helloOf, type Membership, type Self, Transport, type TransportEvent, unformed } from "./Transport.ts"
 
 export const path = "/_raft"
@@ -141,12 +142,12 @@ export const make = Effect.fnUntraced(function* (
   const accept = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     // A browser says where its page came from, and no peer does: no page may speak to a node through a browser (D8).
-    if (request.headers.origin !== undefined) return HttpServerResponse.empty({ status: 403 })
+    if (request.headers.origin !== undefined) return PeerRefusal.notAPeer
     const forwarded = request.headers.forwarded ?? request.headers["x-forwarded-for"]
     const remoteAddress = forwarded ?? Option.getOrElse(request.remoteAddress, () => "")
-    if (checkRemoteAddress({ secret, remoteAddress }) !== undefined) return HttpServerResponse.empty({ status: 403 })
-    if (request.headers.upgrade?.toLowerCase() !== "websocket") return HttpServerResponse.empty({ status: 426 })
-    if (handshakes >= handshakesMaxCount) return HttpServerResponse.empty({ status: 503 })
+    if (checkRemoteAddress({ secret, remoteAddress }) !== undefined) return PeerRefusal.notAPeer
+    if (request.headers.upgrade?.toLowerCase() !== "websocket") return PeerRefusal.webSocketOnly
+    if (handshakes >= handshakesMaxCount) return PeerRefusal.tooManyHandshakes
     handshakes += 1
     let shaking = true
     const opened = (): void => {
@@ -160,7 +161,7 @@ export const make = Effect.fnUntraced(function* (
         (closed.refused ? Effect.logWarning : Effect.logDebug)(`A peer's link ended: ${closed.message}`)
       ),
       Effect.as(HttpServerResponse.empty()),
-      Effect.catchTag("HttpServerError", () => Effect.succeed(HttpServerResponse.empty({ status: 426 }))),
+      Effect.catchTag("HttpServerError", () => Effect.succeed(PeerRefusal.webSocketOnly)),
       Effect.ensuring(Effect.sync(opened))
     )
   })

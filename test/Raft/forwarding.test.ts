@@ -1,13 +1,16 @@
 /** Commands forwarded over a transport that the test plays. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FiberSet } from "effect"
+import { Effect, FiberSet, Result } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Forwarding from "../../src/Raft/Forwarding.ts"
+import type { Order } from "../../src/Raft/Order.ts"
+import { readOrder } from "../../src/Raft/OrderSchema.ts"
 import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
 import { Transport } from "../../src/Raft/Transport.ts"
 import { begin, pass, turns } from "./Shell.ts"
 
 const command: Command = { _tag: "Create", model: "User", data: { email: "u@x" } }
+const order: Order = { _tag: "Decide", command }
 
 const start = Effect.gen(function* () {
   const sent: Array<PeerMessage> = []
@@ -19,7 +22,7 @@ const start = Effect.gen(function* () {
   })
   const fork = yield* FiberSet.makeRuntime<never>()
   const submit = () => Effect.succeed({ index: 7, answer: { _tag: "Accepted", answer: { operations: [] } } } as never)
-  return { sent, forwarding: Forwarding.make({ transport, submit, fork }) }
+  return { sent, forwarding: Forwarding.make({ transport, read: readOrder, submit, fork }) }
 })
 
 const requestIdOf = (message: PeerMessage | undefined): number => {
@@ -31,9 +34,9 @@ describe("Forwarding", () => {
   it.effect("an answer to a former life of a node is no answer to this one", () =>
     Effect.gen(function* () {
       const former = yield* start
-      yield* begin(former.forwarding.forward("b", command, 1000))
+      yield* begin(former.forwarding.forward("b", order, 1000))
       const latter = yield* start
-      const waiting = yield* begin(latter.forwarding.forward("b", command, 1000))
+      const waiting = yield* begin(latter.forwarding.forward("b", order, 1000))
       const requestId = requestIdOf(former.sent[0])
       const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", index: 7, answer: {} }))
       latter.forwarding.receive("b", { _tag: "ForwardReply", requestId, body })
@@ -57,36 +60,94 @@ describe("Forwarding", () => {
         connected: () => new Map(),
         announce: () => Effect.void
       })
-      const forwarding = Forwarding.make<Command, string>({ transport, submit: () => Effect.never, fork })
-      assert.strictEqual(yield* forwarding.forward("b", command, 1000), "at once")
+      const forwarding = Forwarding.make<Order, string>({
+        transport,
+        read: readOrder,
+        submit: () => Effect.never,
+        fork
+      })
+      assert.strictEqual(yield* forwarding.forward("b", order, 1000), "at once")
     })
   )
 
   it.effect("a command that reached a socket and is not answered in time is unknown (C18)", () =>
     Effect.gen(function* () {
       const { forwarding } = yield* start
-      const waiting = yield* begin(forwarding.forward("b", command, 1000))
+      const waiting = yield* begin(forwarding.forward("b", order, 1000))
       yield* pass(1000)
       const outcome = yield* waiting.join
       assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
     })
   )
 
-  it.effect("bytes that are no command are answered as unknown, and the next command is answered", () =>
+  it.effect(
+    "bytes that are no order, or one of another version, are certainly not done, and the next order is carried out",
+    () =>
+      Effect.gen(function* () {
+        const { forwarding, sent } = yield* start
+        const text = new TextEncoder()
+        forwarding.receive("b", { _tag: "Forward", requestId: 1, body: text.encode("{") })
+        const later = { ...order, command: { ...command, notBefore: 7 } }
+        for (const [at, json] of [order, later, { _tag: "Decide" }, command, null].entries()) {
+          forwarding.receive("b", { _tag: "Forward", requestId: 2 + at, body: text.encode(JSON.stringify(json)) })
+        }
+        yield* turns
+        const replies = sent.map((message) => {
+          const body = message._tag === "ForwardReply" ? new TextDecoder().decode(message.body) : "{}"
+          const { _tag, reason } = JSON.parse(body) as { readonly _tag: string; readonly reason?: string }
+          return [requestIdOf(message), reason ?? _tag]
+        })
+        assert.sameDeepMembers(replies, [
+          [1, "upgrade-required"],
+          [2, "Answered"],
+          [3, "upgrade-required"],
+          [4, "upgrade-required"],
+          [5, "upgrade-required"],
+          [6, "upgrade-required"]
+        ])
+      })
+  )
+
+  it.effect("bytes that are no answer say nothing of what became of a request (C18)", () =>
     Effect.gen(function* () {
       const { forwarding, sent } = yield* start
-      const text = new TextEncoder()
-      forwarding.receive("b", { _tag: "Forward", requestId: 1, body: text.encode("{") })
-      forwarding.receive("b", { _tag: "Forward", requestId: 2, body: text.encode(JSON.stringify(command)) })
-      yield* turns
-      const replies = sent.map((message) => {
-        const body = message._tag === "ForwardReply" ? new TextDecoder().decode(message.body) : "{}"
-        return [requestIdOf(message), (JSON.parse(body) as { readonly _tag: string })._tag]
-      })
-      assert.sameDeepMembers(replies, [
-        [1, "Unknown"],
-        [2, "Answered"]
-      ])
+      const waiting = yield* begin(forwarding.forward("b", order, 1000))
+      const body = new TextEncoder().encode("{")
+      forwarding.receive("b", { _tag: "ForwardReply", requestId: requestIdOf(sent[0]), body })
+      const outcome = yield* waiting.join
+      assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
     })
   )
+
+  it("every order is read as it was written", () => {
+    const keyed = { principal: "p", key: "k" }
+    const origin = { ...keyed, fingerprint: "f" }
+    const on = { model: "User", id: "u" }
+    const operations = [
+      { _tag: "Create", model: "User", data: {} },
+      { _tag: "Put", ...on, data: { email: "e" }, ifNoneMatch: true },
+      { _tag: "Patch", ...on, data: null, ifMatch: [1, 2] },
+      { _tag: "Delete", ...on, ifMatch: "*" }
+    ] as const
+    const commands: ReadonlyArray<Command> = [
+      ...operations.map((operation) => ({ ...operation, ...origin })),
+      { _tag: "Transact", operations, name: "Bulk", assignedKey: "a" },
+      { _tag: "Call", name: "transfer", payload: { amount: "1.00" }, ...origin },
+      { _tag: "Close", ...origin }
+    ]
+    const orders: ReadonlyArray<Order> = [
+      ...commands.map((command) => ({ _tag: "Decide" as const, command })),
+      { _tag: "Inquire", keyed },
+      { _tag: "TransferLeadership" },
+      { _tag: "TransferLeadership", to: "b" },
+      {
+        _tag: "ChangeMembers",
+        change: { _tag: "AddLearner", member: { id: "d", address: "d", instanceId: "i" }, autoPromote: true }
+      },
+      { _tag: "ChangeMembers", change: { _tag: "Promote", id: "d" } },
+      { _tag: "ChangeMembers", change: { _tag: "Remove", id: "d" } },
+      { _tag: "ChangeMembers", change: { _tag: "ReplaceVoters", voters: ["a"] } }
+    ]
+    for (const each of orders) assert.deepStrictEqual(readOrder(JSON.parse(JSON.stringify(each))), Result.succeed(each))
+  })
 })

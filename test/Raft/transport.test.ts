@@ -122,19 +122,29 @@ describe("PeerSockets", () => {
     Effect.gen(function* () {
       const { addressOfB } = yield* twoSocketNodes({})
       const statusWith = (headers: Record<string, string>) =>
-        Effect.callback<number>((resume) => {
+        Effect.callback<number | string>((resume) => {
           const upgrade = { connection: "Upgrade", upgrade: "websocket", ...headers }
           const key = { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", "sec-websocket-version": "13" }
           const sent = request(`http://${addressOfB}${PeerSockets.path}`, { headers: { ...upgrade, ...key } })
-          sent.on("response", (response) => resume(Effect.succeed(response.statusCode ?? 0)))
+          sent.on("response", (response) => {
+            let body = ""
+            response.on("data", (data: Buffer) => {
+              body += data.toString()
+            })
+            response.on("end", () => {
+              const { status, type } = JSON.parse(body) as { readonly status: number; readonly type: string }
+              resume(Effect.succeed(`${response.statusCode} ${status} ${type}`))
+            })
+          })
           sent.on("upgrade", (response, socket) => {
             socket.destroy()
             resume(Effect.succeed(response.statusCode ?? 0))
           })
           sent.end()
         })
-      assert.strictEqual(yield* statusWith({ origin: "http://localhost" }), 403)
-      assert.strictEqual(yield* statusWith({ "x-forwarded-for": "10.0.0.1" }), 403)
+      const notAPeer = "403 403 urn:lithair:problem:not-a-peer"
+      assert.strictEqual(yield* statusWith({ origin: "http://localhost" }), notAPeer)
+      assert.strictEqual(yield* statusWith({ "x-forwarded-for": "10.0.0.1" }), notAPeer)
       assert.strictEqual(yield* statusWith({}), 101)
     })
   )

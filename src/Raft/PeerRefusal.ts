@@ -1,0 +1,29 @@
+/** What the peers' path says to whoever is no peer: problem details (RFC 9457), as everywhere else on the port. */
+import { HttpServerResponse } from "effect/http"
+
+const refusal = (
+  status: number,
+  kind: string,
+  title: string,
+  options: { readonly detail: string; readonly headers?: Record<string, string> }
+) =>
+  HttpServerResponse.jsonUnsafe(
+    { type: `urn:lithair:problem:${kind}`, status, title, detail: options.detail },
+    { status, contentType: "application/problem+json", headers: options.headers ?? {} }
+  )
+
+/** A page in a browser, or a stranger from elsewhere where the cluster has no secret (D8). */
+export const notAPeer = refusal(403, "not-a-peer", "Not a peer", {
+  detail: "Only nodes of this cluster speak here"
+})
+
+/** RFC 9110 §15.5.22 asks for the header. */
+export const webSocketOnly = refusal(426, "websocket-required", "WebSocket required", {
+  detail: "Nodes of this cluster speak here, over WebSockets",
+  headers: { upgrade: "websocket" }
+})
+
+export const tooManyHandshakes = refusal(503, "overloaded", "Overloaded", {
+  detail: "Too many connections are shaking hands: try again later",
+  headers: { "retry-after": "1" }
+})
