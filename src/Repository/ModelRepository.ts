@@ -72,7 +72,7 @@ export interface ModelRepository<M extends RowCodecs.RowClass> {
  *
  * @example
  * ```ts
- * import { Effect, Option, Schema } from "effect"
+ * import { Effect, Schema } from "effect"
  * import { Model, Repository } from "lithair"
  *
  * class Product extends Model.Class<Product>("Product")({
@@ -83,7 +83,7 @@ export interface ModelRepository<M extends RowCodecs.RowClass> {
  *
  * const restock = Effect.fnUntraced(function* (id: string, count: number) {
  *   const products = yield* Repository.make(Product)
- *   const { row, version } = yield* Effect.flatMap(products.get(id), Option.asEffect)
+ *   const { row, version } = yield* Effect.flatMap(products.get(id), Effect.fromOption)
  *   return yield* products.patch(id, { stock: row.stock + count }, { ifVersion: version })
  * })
  * ```
