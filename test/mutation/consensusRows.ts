@@ -19,6 +19,7 @@ const quorum = inFile("Raft/quorum.test.ts")
 const election = inFile("Raft/election.test.ts")
 const forming = inFile("Raft/forming.test.ts")
 const handshake = inFile("Raft/handshake.test.ts")
+const keys = inFile("Machine/Keys.test.ts")
 const leading = inFile("Raft/leading.test.ts")
 const leases = inFile("Raft/leases.test.ts")
 const membership = inFile("Raft/membership.test.ts")
@@ -593,9 +594,52 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     file: "src/Machine/Sessions.ts",
     find: 'assigned.afterIndex < tables.assignedKeys.horizonIndex ? { _tag: "Expired" } : undefined',
     replace: "undefined",
+    tests: [keys("is forgotten when so many others have come, and is then said to have expired, never to be absent")]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/Sessions.ts",
+    find: "<= outcomeMaxBytes",
+    replace: ">= 0",
+    tests: [keys("is kept up to 4 KiB and not beyond, and tables keep no larger one")]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/Recall.ts",
+    find: "return createdIndex <= index ? createdIndex : 0",
+    replace: "return createdIndex",
+    tests: [keys("tells of an update, once its record was created anew, nothing of the new one")]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/decideKey.ts",
+    find: 'if (isClosed) return refuse({ _tag: "KeyClosed" })',
+    replace: "",
     tests: [
-      inFile("Machine/Keys.test.ts")(
-        "is forgotten when so many others have come, and is then said to have expired, never to be absent"
+      keys(
+        "of which nothing became ends it: no copy is done after that, with whatever fingerprint, and none is a replay"
+      )
+    ]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/AssignedKeys.ts",
+    find: "if (keys.open.size !== keys.openCount) keys.open = new Map(firstOf(keys.open, keys.openCount))",
+    replace: "",
+    tests: [
+      inFile("Machine/AssignedKeys.test.ts")(
+        "clones go on each by itself, whichever is first, and none sees what another notes"
+      )
+    ]
+  },
+  {
+    row: "C17",
+    file: "src/Machine/LogAge.ts",
+    find: "Math.max(age.offsetMs, appliedMs - monotonicMs)",
+    replace: "appliedMs - monotonicMs",
+    tests: [
+      inFile("Machine/LogAge.test.ts")(
+        "is not set back by an entry that is applied late, nor by a clock that began anew"
       )
     ]
   },
@@ -619,6 +663,13 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: "if (!again) return yield* Effect.fail(unknown ?? refusal)",
     replace: "if (!again) return yield* Effect.fail(refusal)",
     tests: [attempts("after one unknown attempt no refusal makes the request certainly not done (C18)")]
+  },
+  {
+    row: "C19",
+    file: "src/Machine/decide.ts",
+    find: "logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs)",
+    replace: "logAgeMs: Math.max(tables.logAgeMs, circumstances.nowMs)",
+    tests: [sessions("does not expire by a wall clock that jumps, however far (C19)")]
   },
   {
     row: "C19",
