@@ -181,7 +181,7 @@ for (const [name, log, files] of [
         })
         yield* running.until(4_000)
         yield* stop
-        assert.isAbove(kept.length, 2)
+        assert.isAtLeast(kept.length, 2)
       }).pipe(Effect.scoped, Effect.provide(layerMemory))
     )
 
