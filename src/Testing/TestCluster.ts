@@ -3,9 +3,13 @@
  * one seed. The nodes are composed of the same services as real ones. Not the simulator, which is of the pure core alone.
  */
 import { Context, Deferred, type Duration, Effect, Layer, Schema, type Scope, Semaphore } from "effect"
+import type * as Command from "../Command.ts"
 import { invariant } from "../Invariant.ts"
-import type { ClusterOptions } from "../Lithair.ts"
+import { type ClusterOptions, layerServices } from "../Lithair.ts"
+import type { Member } from "../Raft/Member.ts"
 import * as MemoryNetwork from "../Raft/MemoryNetwork.ts"
+import type { Commands } from "../Repository/Commands.ts"
+import type { Records } from "../Repository/Records.ts"
 import * as Agreement from "./TestClusterAgreement.ts"
 import * as Node from "./TestClusterNode.ts"
 import { seeded } from "./TestClusterRandom.ts"
@@ -21,12 +25,15 @@ const settleTimeoutMs = 10_000
 const settlePollMs = 10
 const sizeMax = 9
 
-export interface TestClusterOptions extends ClusterOptions {
+export interface TestClusterOptions<R = never, C extends Command.Any = never> extends ClusterOptions<R, C> {
   /** How many nodes: `n1`, `n2` and so on. 3 unless given. */
   readonly size?: number
   /** What decides everything that is drawn: who leads first, how long a message takes, what a crash loses. 0 unless given. */
   readonly seed?: number | string
 }
+
+/** What a cluster asks of its test: the handlers of its commands, and what its reactions need. All nodes share it. */
+export type NeededBy<R, C extends Command.Any> = Exclude<R, Records | Commands | Member> | Command.HandlerOf<C>
 
 /** The nodes that run and reach each other are no majority, or do not agree within 10 s of virtual time. */
 export class NotSettled extends Schema.TaggedError<NotSettled>()("NotSettled", { message: Schema.String }) {}
@@ -104,15 +111,16 @@ export class TestCluster extends Context.Service<
    * await Effect.runPromise(program)
    * ```
    */
-  static readonly layer = (options: TestClusterOptions): Layer.Layer<TestCluster> =>
-    Layer.effect(TestCluster, make(options))
+  static readonly layer = <R = never, C extends Command.Any = never>(
+    options: TestClusterOptions<R, C>
+  ): Layer.Layer<TestCluster, never, NeededBy<R, C>> => Layer.effect(TestCluster, make(options))
 }
 
-const make = Effect.fnUntraced(function* ({
+const make = Effect.fnUntraced(function* <R, C extends Command.Any>({
   seed = 0,
   size = 3,
   ...options
-}: TestClusterOptions): Effect.fn.Return<TestCluster["Service"], never, Scope.Scope> {
+}: TestClusterOptions<R, C>): Effect.fn.Return<TestCluster["Service"], never, NeededBy<R, C> | Scope.Scope> {
   invariant(Number.isInteger(size) && size >= 1 && size <= sizeMax, `a cluster has 1 to ${sizeMax} nodes, not ${size}`)
   const time = yield* Time.make(epochMs)
   const latency = yield* seeded(`${seed}/network`)
@@ -120,7 +128,15 @@ const make = Effect.fnUntraced(function* ({
     latencyMs: () => latencyMinMs + latency.nextDoubleUnsafe() * (latencyMaxMs - latencyMinMs)
   })
   const nodeIds = Array.from({ length: size }, (_, at) => `n${at + 1}`)
-  const surroundings = { time, network, nodeIds, options, broken: yield* Deferred.make<never>() }
+  const surroundings: Node.Surroundings = {
+    time,
+    network,
+    nodeIds,
+    needed: yield* Effect.context<NeededBy<R, C>>(),
+    // The compiler does not see that `needed` is all that is left of its generic requirements.
+    layer: (own) => layerServices({ ...options, ...own }) as Node.NodeLayer,
+    broken: yield* Deferred.make<never>()
+  }
   const nodes = yield* Effect.forEach(nodeIds, (id) => Node.make(id, { seed: String(seed), time }))
 
   const nodeOf = (nodeId: string): Node.TestNode => {

@@ -12,20 +12,22 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
+import type { Directory } from "../EventStore/Directory.ts"
 import { LocalNode } from "../EventStore/LocalNode.ts"
 import { crashDisk, layerMemory as layerDisk, type MemoryDisk, makeMemoryDisk } from "../EventStore/MemoryDirectory.ts"
 import { layerRouter } from "../Http/Server.ts"
-import { type ClusterOptions, layerServices } from "../Lithair.ts"
 import { Projections } from "../Projection.ts"
-import { Member } from "../Raft/Member.ts"
+import { Member, type MemberOptions } from "../Raft/Member.ts"
 import { layerMemory as layerNetwork, leave, type MemoryNetwork } from "../Raft/MemoryNetwork.ts"
+import type { Transport } from "../Raft/Transport.ts"
 import { Reactions } from "../Reaction.ts"
+import { Commands } from "../Repository/Commands.ts"
 import { Records } from "../Repository/Records.ts"
 import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
 import type { TestClusterTime } from "./TestClusterTime.ts"
 
 /** What a program finds on a node. The client asks that node: its paths begin with `/`, as in `/api/products`. */
-export type TestNodeServices = Records | Projections | Reactions | Member | HttpClient.HttpClient
+export type TestNodeServices = Records | Commands | Projections | Reactions | Member | HttpClient.HttpClient
 
 /**
  * There is no node to run a program on: it is `not-running`, and nothing of the program was begun; or it `crashed`
@@ -53,12 +55,21 @@ export interface TestNode {
   running: Running | undefined
 }
 
+/** The services of a node, over whatever directory, network and router it is given. */
+export type NodeLayer = Layer.Layer<
+  Exclude<TestNodeServices, HttpClient.HttpClient> | LocalNode,
+  unknown,
+  HttpRouter.HttpRouter | Directory | Transport
+>
+
 /** What the nodes of a cluster share. */
 export interface Surroundings {
   readonly time: TestClusterTime
   readonly network: MemoryNetwork
   readonly nodeIds: ReadonlyArray<string>
-  readonly options: ClusterOptions
+  readonly layer: (own: Pick<MemberOptions, "self" | "newId">) => NodeLayer
+  /** What that layer needs of the test. The test's own clock is in it, and must not become the nodes'. */
+  readonly needed: Context.Context<never>
   /** Fails when a node stopped by itself. */
   readonly broken: Deferred.Deferred<never>
 }
@@ -97,27 +108,27 @@ const clientOf = (router: HttpRouter.HttpRouter, nodeId: string, nodeScope: Scop
 export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect<void> =>
   Effect.gen(function* () {
     if (node.running !== undefined) return
-    const { broken, network, nodeIds, options } = surroundings
+    const { broken, network, nodeIds } = surroundings
     const { disk, newId, nodeId, random } = node
     const peers = nodeIds.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
     const self = { nodeId, address: nodeId, instanceId: disk.identity.instanceId, peers }
-    const layer = layerServices({ ...options, self, newId }).pipe(
-      Layer.provideMerge(layerRouter),
-      Layer.provide(layerNetwork({ network, self })),
-      Layer.provide(layerDisk(disk)),
-      Layer.orDie
-    )
+    const layer = surroundings
+      .layer({ self, newId })
+      .pipe(
+        Layer.provideMerge(layerRouter),
+        Layer.provide(layerNetwork({ network, self })),
+        Layer.provide(layerDisk(disk)),
+        Layer.orDie
+      )
     const scope = yield* Scope.make()
     // Of its own: the nodes of one process share no service, although their layers are the same.
     const memoMap = yield* Layer.makeMemoMap
     const built = yield* Layer.buildWithMemoMap(layer, memoMap, scope)
     const client = clientOf(Context.get(built, HttpRouter.HttpRouter), nodeId, scope)
     const running: Running = {
-      services: Context.make(HttpClient.HttpClient, client).pipe(
-        Context.add(Records, Context.get(built, Records)),
-        Context.add(Projections, Context.get(built, Projections)),
-        Context.add(Reactions, Context.get(built, Reactions)),
-        Context.add(Member, Context.get(built, Member)),
+      services: built.pipe(
+        Context.pick(Records, Commands, Projections, Reactions, Member),
+        Context.add(HttpClient.HttpClient, client),
         Context.add(Layer.CurrentMemoMap, memoMap),
         Context.merge(references(random))
       ),
@@ -130,7 +141,12 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
       Effect.onError((cause) => (node.running === running ? Deferred.failCause(broken, cause) : Effect.void)),
       Effect.forkIn(scope)
     )
-  }).pipe(Effect.provideContext(references(node.random)), surroundings.time.run, Effect.uninterruptible)
+  }).pipe(
+    Effect.provideContext(references(node.random)),
+    surroundings.time.run,
+    Effect.provideContext(surroundings.needed),
+    Effect.uninterruptible
+  )
 
 /** Both are gone with the node: its connections, and whatever its disk had not synced. */
 const cutPower = Effect.fnUntraced(function* (node: TestNode, { network }: Surroundings) {
@@ -146,13 +162,10 @@ const cutPower = Effect.fnUntraced(function* (node: TestNode, { network }: Surro
 
 /** The nodes are gone, all at the same moment. */
 export const crash = (nodes: ReadonlyArray<TestNode>, surroundings: Surroundings): Effect.Effect<void> =>
-  Effect.forEach(nodes, (node) => cutPower(node, surroundings)).pipe(
-    Effect.flatMap(
-      Effect.forEach((scope) => (scope === undefined ? Effect.void : Scope.close(scope, Exit.void)), { discard: true })
-    ),
-    surroundings.time.run,
-    Effect.uninterruptible
-  )
+  Effect.gen(function* () {
+    const scopes = yield* Effect.forEach(nodes, (node) => cutPower(node, surroundings))
+    for (const scope of scopes) if (scope !== undefined) yield* Scope.close(scope, Exit.void)
+  }).pipe(surroundings.time.run, Effect.uninterruptible)
 
 /** Runs a program on the node until it is over, or the node is gone. */
 export const run = <A, E, R>(
