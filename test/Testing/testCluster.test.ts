@@ -2,9 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import * as Command from "../../src/Command.ts"
 import * as Model from "../../src/Model.ts"
 import * as Projection from "../../src/Projection.ts"
 import { Member } from "../../src/Raft/Member.ts"
+import { Commands } from "../../src/Repository/Commands.ts"
 import { Records } from "../../src/Repository/Records.ts"
 import { TestCluster } from "../../src/Testing.ts"
 
@@ -209,6 +211,30 @@ describe("TestCluster", () => {
         ["a2", "b1"]
       ])
     }).pipe(Effect.provide(TestCluster.layer({ models, projections: [initials] })))
+  })
+
+  it.effect("a declared command is decided by the handler that the test provides, on whichever node leads (D2)", () => {
+    const rename = Command.make("rename", {
+      payload: Schema.Struct({ id: Schema.String, name: Schema.NonEmptyString }),
+      success: Schema.Int
+    })
+    const handler = Command.layer(
+      rename,
+      Effect.fnUntraced(function* ({ id, name }) {
+        const transaction = yield* Command.Transaction
+        yield* transaction.patch(Product, id, { name })
+        return name.length
+      })
+    )
+    return Effect.gen(function* () {
+      const { leader, on, partition } = yield* TestCluster
+      const { id } = yield* on("n1", create("one"))
+      const called = Commands.use((commands) => commands.run(rename, { id, name: "three" }))
+      assert.strictEqual(yield* on("n2", called), 5)
+      yield* partition([yield* leader])
+      assert.strictEqual(yield* on(yield* leader, called), 5)
+      assert.deepStrictEqual(yield* on(yield* leader, names), ["three"])
+    }).pipe(Effect.provide(Layer.provide(TestCluster.layer({ models, commands: [rename] }), handler)))
   })
 
   it.effect("nodes share no service, and a program's own layers stand on the node that it runs on", () =>
