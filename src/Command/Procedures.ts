@@ -9,6 +9,7 @@ import type { DeclaredError, Rejection } from "../Machine/Rejection.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
 import type { Any, ValueSchema } from "./Declaration.ts"
 import { type Handle, type HandlerOf, handlerKey } from "./Handler.ts"
+import type { KnownCodecs } from "./RowCodecs.ts"
 import { runNow } from "./Running.ts"
 import { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
 import * as TransactionOver from "./TransactionOver.ts"
@@ -18,7 +19,7 @@ export const make = Effect.fnUntraced(function* <C extends Any>(
   commands: ReadonlyArray<C>
 ): Effect.fn.Return<Procedures, never, HandlerOf<C>> {
   const context = yield* Effect.context<HandlerOf<C>>()
-  const known: TransactionOver.KnownCodecs = new Map()
+  const known: KnownCodecs = new Map()
   const procedures = new Map<string, Procedure>()
   for (const command of commands) {
     invariant(!procedures.has(command.name), `Two commands have the name "${command.name}"`)
@@ -31,7 +32,7 @@ export const make = Effect.fnUntraced(function* <C extends Any>(
 const procedureOf = (
   command: Any,
   handle: Handle<Any>,
-  { context, known }: { readonly context: Context.Context<never>; readonly known: TransactionOver.KnownCodecs }
+  { context, known }: { readonly context: Context.Context<never>; readonly known: KnownCodecs }
 ): Procedure => {
   const { name } = command
   const decodePayload = Schema.decodeUnknownResult(Schema.toCodecJson(command.payload), {
@@ -75,7 +76,7 @@ const procedureOf = (
       return Result.fail({ _tag: "InvalidRequest", errors: errorsOf(decoded.failure.issue) })
     }
     const { close, end, transaction } = TransactionOver.over(access, known)
-    const handled = Effect.suspend(() => handle(decoded.success)).pipe(
+    const handled = Effect.suspend(() => heard(handle(decoded.success))).pipe(
       Random.withSeed(access.newId()),
       Effect.provideService(Clock.Clock, clockAt(access.timeMs)),
       Effect.provideService(Transaction, transaction)
@@ -91,6 +92,12 @@ const procedureOf = (
     const attempted = Result.try({ try: () => attempt(access, payload), catch: (thrown) => thrown })
     return Result.isSuccess(attempted) ? attempted.success : failed(attempted.failure)
   }
+}
+
+/** A type forbids an async function. Where one is given all the same, and fails, nobody hears of it but the process, which would end. */
+const heard = <A>(handled: A): A => {
+  if (handled instanceof Promise) handled.catch(() => undefined)
+  return handled
 }
 
 const encoder = (schema: ValueSchema) => Schema.encodeUnknownResult(Schema.toCodecJson(schema))

@@ -1,11 +1,12 @@
 /** The transaction of a handler over the machine's access to one call: rows are decoded and encoded on the way. */
-import { Effect, Option, Result, Schema } from "effect"
+import { Effect, Option, Result, type Schema } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Operation } from "../Machine/Command.ts"
 import { type Access, endsCall } from "../Machine/Procedure.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
-import { type Descriptor, describe, type EncodedRecord } from "../Model.ts"
+import { describe, type EncodedRecord } from "../Model.ts"
+import { type Codecs, codecsOf, type Encode, type KnownCodecs } from "./RowCodecs.ts"
 import {
   type ListOptions,
   listMax,
@@ -21,39 +22,6 @@ class HandlerMistake extends Error {
 }
 
 const mistake = (message: string) => Effect.die(new HandlerMistake(message))
-
-/** How the rows of a model are decoded and encoded. */
-interface Codecs {
-  readonly descriptor: Descriptor
-  readonly row: (data: unknown) => Result.Result<unknown, Schema.SchemaError>
-  readonly create: Encode
-  readonly put: Encode
-  readonly patch: Encode
-}
-
-type Encode = (value: unknown) => Result.Result<EncodedRecord, Schema.SchemaError>
-
-/** Made once for each model: a schema compiles. */
-export type KnownCodecs = Map<ModelClass, Codecs>
-
-const encoder = (schema: Schema.Codec<object, unknown>): Encode =>
-  Schema.encodeUnknownResult(Schema.toCodecJson(schema) as unknown as Schema.Codec<object, EncodedRecord>, {
-    errors: "all"
-  })
-
-const codecsOf = (known: KnownCodecs, model: ModelClass): Codecs => {
-  const found = known.get(model)
-  if (found !== undefined) return found
-  const made: Codecs = {
-    descriptor: describe(model),
-    row: Schema.decodeUnknownResult(Schema.toCodecJson(model)),
-    create: encoder(model.create),
-    put: encoder(model.replicated),
-    patch: encoder(model.patch)
-  }
-  known.set(model, made)
-  return made
-}
 
 /** A transaction, to be closed when its handler has ended: a fiber that outlives it has no part in it. */
 export interface Over {

@@ -199,6 +199,7 @@ describe("a mistake in a handler", () => {
     "goes on for ever": () => Effect.forever(Effect.void),
     "yields for ever": () => Effect.forever(Effect.yieldNow),
     "gives what its success cannot encode": () => Effect.succeed(() => "a function"),
+    "is an async function that fails": (() => Promise.reject(new Error("oops"))) as unknown as Handle,
     "fails with what it does not declare": (() => Effect.fail("oops")) as unknown as Handle,
     "uses a model that the cluster does not hold": using((transaction) => transaction.find(Draft, "a")),
     "searches a table": using((transaction) => transaction.list(Account, { where: { balance: 10 }, limit: 1 })),
