@@ -123,6 +123,21 @@ describe("Commands.run", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("tells a copy a success that is too large to be kept from the log (C17)", () => {
+    const tell = Command.make("tell", { payload: Schema.Struct({}), success: Schema.String })
+    return Effect.gen(function* () {
+      const procedures = yield* Procedures.make([tell])
+      const { nodes } = yield* startNodes(() => procedures)
+      const told = yield* nodes[0]!.run(tell, {}, { key: "k" })
+      assert.isAbove(told.length, 4096)
+      for (const { run } of nodes) assert.strictEqual(yield* run(tell, {}, { key: "k" }), told)
+      assert.strictEqual((yield* rows(nodes[0]!, "Account")).length, 1)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Command.layer(tell, () => Effect.map(opening("Ada"), ({ id }) => `${id} ${"!".repeat(5000)}`)))
+    )
+  })
+
   it.live(
     "in a minority answers neither a success nor a refusal: both rest on what only a quorum confirms (DESIGN D2)",
     () =>
