@@ -47,6 +47,14 @@ const procedureOf = (
     return Result.fail({ _tag: "CommandFailed", command: name })
   }
 
+  /** A bound that a payload cannot reach is passed by mistake. */
+  const stopped = (ended: Rejection): Result.Result<never, Rejection> => {
+    if (ended._tag === "TooLarge") {
+      Effect.runForkWith(context)(Effect.logWarning(`The command ${name} was stopped at ${ended.max} ${ended.limit}`))
+    }
+    return Result.fail(ended)
+  }
+
   const rejectionOf = (error: unknown): Result.Result<never, Rejection> => {
     const declared = errors.find(({ is }) => is(error))
     if (declared !== undefined) {
@@ -84,7 +92,7 @@ const procedureOf = (
     const exit = runNow(handled, context)
     close()
     const ended = end()
-    return ended === undefined ? outcomeOf(exit) : Result.fail(ended)
+    return ended === undefined ? outcomeOf(exit) : stopped(ended)
   }
 
   // Its schemas are the application's code as well, and may throw as its handler may.
