@@ -4,7 +4,6 @@
  */
 import { Effect, Result, type Scope, Semaphore } from "effect"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
-import type { LogFailed } from "../EventStore/LogStore.ts"
 import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
 import type { Folded } from "./Definition.ts"
 import { ProjectionFailed } from "./Failure.ts"
@@ -17,7 +16,7 @@ export const saveAfterCount = 10_000
 
 /** A projection on this node. */
 export interface Running<S> extends Following {
-  /** The states at {@link Following.index}: to be looked at before anything else runs. */
+  /** The states at {@link Following.index}: the two change together, and are to be looked at before anything else runs. */
   readonly states: Fold.States<S>
 }
 
@@ -26,9 +25,12 @@ const fileOf = ({ name }: Folded<unknown>): string => `${name}.projection`
 /** What was saved, if it can be used. */
 const load = Effect.fnUntraced(function* <S>(projection: Folded<S>, files: DerivedFiles) {
   const beginning: Snapshot<S> = { index: 0, states: Fold.empty() }
-  const bytes = yield* files.read(fileOf(projection))
-  if (bytes === undefined) return beginning
-  const saved = decode(projection, bytes)
+  const bytes = yield* Effect.result(files.read(fileOf(projection)))
+  if (Result.isSuccess(bytes) && bytes.success === undefined) return beginning
+  const saved = Result.flatMap(
+    Result.mapError(bytes, ({ message }) => message),
+    (found) => decode(projection, found ?? new Uint8Array(0))
+  )
   if (Result.isSuccess(saved)) return saved.success
   yield* Effect.logWarning(`Cannot use "${fileOf(projection)}": ${saved.failure}; it is folded anew`)
   return beginning
@@ -38,7 +40,7 @@ const load = Effect.fnUntraced(function* <S>(projection: Folded<S>, files: Deriv
 export const run = Effect.fnUntraced(function* <S>(
   projection: Folded<S>,
   options: { readonly files: DerivedFiles; readonly feed: Feed; readonly saveAfterCount?: number }
-): Effect.fn.Return<Running<S>, LogFailed, Scope.Scope> {
+): Effect.fn.Return<Running<S>, never, Scope.Scope> {
   const { feed, files } = options
   const dueCount = options.saveAfterCount ?? saveAfterCount
   const { index: savedIndex, states } = yield* load(projection, files)
@@ -86,5 +88,5 @@ export const run = Effect.fnUntraced(function* <S>(
     })
 
   const following = yield* follow({ name: projection.name, feed, fromIndex: savedIndex + 1, take })
-  return { ...following, states }
+  return { ...following, index: () => index, states }
 })

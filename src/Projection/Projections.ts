@@ -5,7 +5,6 @@
 import { Context, Effect, Layer } from "effect"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import { Directory } from "../EventStore/Directory.ts"
-import type { LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { Member } from "../Raft/Member.ts"
 import * as Freshness from "../Repository/Freshness.ts"
@@ -99,9 +98,8 @@ export const make = Effect.fnUntraced(function* (options: {
     if (projection._tag !== "Sqlite") {
       folded.set(name, { projection, run: yield* Memory.run(projection, { files, feed }) })
     } else {
-      const run = SqliteRun.run(projection, { files, feed })
-      const started = yield* Effect.catchTag(run, "SqliteFailed", (failed) => notStarted(name, failed))
-      tables.set(name, { projection, run: started })
+      const run = Effect.catch(SqliteRun.run(projection, { files, feed }), (failed) => notStarted(name, failed))
+      tables.set(name, { projection, run: yield* run })
     }
   }
 
@@ -170,7 +168,7 @@ export const make = Effect.fnUntraced(function* (options: {
 })
 
 /** Its file cannot be opened: that is no reason for a node not to start. */
-const notStarted = (name: string, { message }: SqliteFailed): Effect.Effect<SqliteRun.Running> => {
+const notStarted = (name: string, { message }: { readonly message: string }): Effect.Effect<SqliteRun.Running> => {
   const failure = new ProjectionFailed({ projection: name, index: 1, message: `Cannot open its file: ${message}` })
   const failed = Effect.fail(failure)
   return Effect.as(Effect.logError(`The projection ${name} does not start: ${message}`), {
@@ -182,9 +180,7 @@ const notStarted = (name: string, { message }: SqliteFailed): Effect.Effect<Sqli
 }
 
 /** The projections of the node's member, saved in its data directory. */
-export const layer = (
-  projections: ReadonlyArray<Projection>
-): Layer.Layer<Projections, LogFailed, Directory | Member> =>
+export const layer = (projections: ReadonlyArray<Projection>): Layer.Layer<Projections, never, Directory | Member> =>
   Layer.effect(
     Projections,
     Effect.gen(function* () {

@@ -17,6 +17,8 @@ import * as SqliteThread from "./SqliteThread.ts"
 const rowsMax = 10_000
 /** How long a query may take: then its thread is to end, and the next query has another. */
 const queryTimeoutMsDefault = 10_000
+/** Queries that may wait for each other; one more is refused. */
+const askedMaxCount = 64
 /** Threads of queries that took too long, and have not ended yet, past which no query is taken. */
 const droppedMaxCount = 2
 /** Entries that come to no statement and are passed without noting it in the file. */
@@ -123,7 +125,7 @@ export const run = Effect.fnUntraced(function* (
   const forgetEnded = ({ isEnded }: SqliteThread.SqliteFailed) =>
     isEnded === true ? Effect.asVoid(dropReader) : Effect.void
 
-  const query = Effect.fnUntraced(function* (statement: Statement) {
+  const queryNow = Effect.fnUntraced(function* (statement: Statement) {
     const { thread } = reader ?? (yield* startReader)
     const index = following.index()
     const found = yield* thread.ask({ _tag: "Query", statement, rowsMax }, "Rows", "TooManyRows").pipe(
@@ -143,6 +145,19 @@ export const run = Effect.fnUntraced(function* (
     // What came to no statement is not noted in the file, and is reflected all the same.
     return { rows: found.rows, index: Math.max(found.index, index) }
   }, oneAtATime.withPermits(1))
+
+  let askedCount = 0
+  const query = (statement: Statement) =>
+    Effect.suspend(() => {
+      if (askedCount >= askedMaxCount) {
+        return Effect.fail(new SqliteThread.SqliteFailed({ message: `${askedMaxCount} queries wait already` }))
+      }
+      askedCount += 1
+      const isOver = Effect.sync(() => {
+        askedCount -= 1
+      })
+      return Effect.ensuring(queryNow(statement), isOver)
+    })
 
   return { ...following, query }
 })

@@ -6,6 +6,7 @@
 import { rmSync } from "node:fs"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
+import { invariant } from "../Invariant.ts"
 import type { Opening, Reply, Request, Statement } from "./SqliteProtocol.ts"
 
 const { ddl, mode, name, path, version }: Opening = workerData
@@ -25,7 +26,7 @@ const prepare = (sql: string): StatementSync => {
 }
 
 const opened = (): DatabaseSync => {
-  if (database === undefined) throw new Error("The file is not open")
+  invariant(database !== undefined, "a file that is not open was asked")
   return database
 }
 

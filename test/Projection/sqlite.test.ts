@@ -195,6 +195,10 @@ describe("a projection into SQLite", () => {
         messages.push((yield* Effect.flip(rows(sql))).message)
         assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
       }
+      const many = yield* Effect.forEach(Array.from({ length: 70 }), () => Effect.exit(rows("SELECT 1 AS one")), {
+        concurrency: "unbounded"
+      })
+      assert.lengthOf(many.filter(Exit.isSuccess), 64, "more than may wait are refused")
       assert.match(messages[0]!, /syntax error/)
       assert.match(messages[1]!, /no such column/)
       assert.match(messages[2]!, /more than 10000 rows/)
