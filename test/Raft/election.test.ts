@@ -191,6 +191,46 @@ describe("election", () => {
     ])
   })
 
+  it("who votes for a candidate gives it the time to lead before it campaigns itself (§5.2)", () => {
+    const a = core("a", abc)
+    pass(a, 290)
+    const request = { preVote: false, lastLogIndex: 0, lastLogTerm: 0, transfer: false }
+    receive(a, "b", { _tag: "RequestVote", term: 1, ...request })
+    pass(a, 290)
+    assert.strictEqual(a.role._tag, "Follower")
+    pass(a, 20)
+    assert.strictEqual(a.role._tag, "PreCandidate")
+  })
+
+  it("a candidate that nobody answers asks again after an election timeout, and not before (§5.2)", () => {
+    const a = core("a", abc)
+    pass(a, 300)
+    receive(a, "b", { _tag: "RequestVoteReply", term: 1, preVote: true, granted: true })
+    sync(a)
+    pass(a, 290)
+    assert.strictEqual(a.role._tag, "Candidate")
+    pass(a, 20)
+    assert.strictEqual(a.role._tag, "PreCandidate")
+    assert.strictEqual(a.currentTerm, 1)
+  })
+
+  it("a second leader of one term is a broken invariant (§5.2)", () => {
+    const beat = { leaderCommit: 0, matchIndex: 0, lastContactMs: undefined, readNumber: 1 }
+    const a = core("a", abc)
+    receive(a, "b", { _tag: "Heartbeat", term: 1, ...beat })
+    assert.throws(() => receive(a, "c", { _tag: "Heartbeat", term: 1, ...beat }), /c and b both lead term 1/)
+    const leading = core("a", abc)
+    elect(leading)
+    assert.throws(() => receive(leading, "c", { _tag: "Heartbeat", term: 1, ...beat }), /c and a both lead term 1/)
+  })
+
+  it("a leader beats once in an interval (§5.2)", () => {
+    const a = core("a", abc)
+    elect(a)
+    const beats = sent(pass(a, 200)).filter(({ _tag }) => _tag === "Heartbeat")
+    assert.strictEqual(beats.length, 2 * 4)
+  })
+
   it("a candidate steps down on AppendEntries of its own term (§5.2)", () => {
     const a = core("a", abc)
     pass(a, 300)

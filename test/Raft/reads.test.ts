@@ -136,6 +136,45 @@ describe("reads", () => {
     ])
   })
 
+  it("a follower whose request is not answered asks again after an election timeout, and not before (diss. 6.4)", () => {
+    const b = core("b", abc, { currentTerm: 1 })
+    pass(b, 10)
+    const beat = { _tag: "Heartbeat" as const, term: 1, leaderCommit: 0, matchIndex: 0, lastContactMs: undefined }
+    receive(b, "a", { ...beat, readNumber: 1 })
+    const [asked] = sent([read(b, 1)])
+    assert.strictEqual(asked?._tag, "ReadIndex")
+    const repeatedAtMs: Array<number> = []
+    for (let elapsedMs = 10; elapsedMs <= 700; elapsedMs += 10) {
+      receive(b, "a", { ...beat, readNumber: 1 })
+      const said = sent([step(b, { _tag: "Tick", nowMs: 10 + elapsedMs, random: 0 })])
+      if (said.length === 0) continue
+      assert.deepStrictEqual(said[0], asked)
+      repeatedAtMs.push(elapsedMs)
+    }
+    assert.deepStrictEqual(repeatedAtMs, [300, 600])
+  })
+
+  it("a follower that campaigns refuses the reads that wait for its leader, once each", () => {
+    const b = core("b", abc, { currentTerm: 1 })
+    pass(b, 10)
+    const beat = { _tag: "Heartbeat" as const, term: 1, leaderCommit: 0, matchIndex: 0, lastContactMs: undefined }
+    receive(b, "a", { ...beat, readNumber: 1 })
+    read(b, 1)
+    read(b, 2)
+    const refused = pass(b, 400).flatMap(({ readsRefused }) => readsRefused)
+    assert.strictEqual(b.role._tag, "PreCandidate")
+    assert.deepStrictEqual(refused, [1, 2])
+    const again = receive(b, "a", { ...beat, readNumber: 2 })
+    assert.deepStrictEqual(again.readsRefused, [])
+  })
+
+  it("reads past the bound on those that wait are refused at once", () => {
+    const a = core("a", abc, { config: { readsWaitingCount: 2 } })
+    elect(a)
+    assert.deepStrictEqual(read(a, 1, 2).readsRefused, [])
+    assert.deepStrictEqual(read(a, 3).readsRefused, [3])
+  })
+
   it("a request that is repeated shares the round of the first, and is answered once (C6)", () => {
     const a = leading()
     for (let times = 0; times < 3; times++) receive(a, "c", { _tag: "ReadIndex", term: 1, requestId: 9 })

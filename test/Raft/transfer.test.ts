@@ -145,6 +145,12 @@ describe("transfer", () => {
     assert.strictEqual(states[0].lastApplied, 2)
   })
 
+  it("the target is told once, and not by every acknowledgement (diss. 3.10)", () => {
+    const [a] = cluster(abc)
+    assert.strictEqual(sent([transfer(a, "b")]).length, 1)
+    assert.deepStrictEqual(sent([acknowledge(a, "b", a.log.lastIndex)]), [])
+  })
+
   it("a follower that is to stop follows until then, and reads on (C12)", () => {
     const [, b] = cluster(abc)
     step(b!, { _tag: "ShutDown" })
