@@ -12,6 +12,7 @@ import { LogSpace } from "./LogSpace.ts"
 import { type LogCorrupt, LogFailed, LogStore, type LogWrite } from "./LogStore.ts"
 import { makeNextSegment } from "./NextSegment.ts"
 import { bodyBytes, type RecordBody, recordBytes } from "./Record.ts"
+import { scrub, scrubPauseMsDefault } from "./Scrub.ts"
 import { SEGMENT_HEADER_BYTES, SEGMENT_SIZE_BYTES_DEFAULT } from "./Segment.ts"
 import {
   encodeBatch,
@@ -29,6 +30,8 @@ export interface FileLogOptions {
   readonly segmentSizeBytes?: number
   /** Refuses a folder without segments: a node that has formed or joined a cluster has made its log before. */
   readonly mustExist?: boolean
+  /** Between two chunks of a quarter of a mebibyte that are read again; 250 unless given. */
+  readonly scrubPauseMs?: number
   /** Stands in every segment from now on; a log of another cluster is refused. */
   readonly clusterId?: string
 }
@@ -224,7 +227,12 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     firstIndex: Effect.sync(() => held.firstIndex),
     compact,
     room: SubscriptionRef.get(next.room),
-    roomChanges: SubscriptionRef.changes(next.room)
+    roomChanges: SubscriptionRef.changes(next.room),
+    scrub: scrub({
+      directory,
+      pauseMs: options.scrubPauseMs ?? scrubPauseMsDefault,
+      sealed: () => held.segments.map(({ number }) => number).filter((number) => number < active.header.number)
+    })
   })
   return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
 })

@@ -67,7 +67,7 @@ export class LocalNode extends Context.Service<
     /** What is durable and applied. It changes with every batch: read it at once, or clone it. */
     readonly tables: Tables
     /** Ends with what stopped this log: a disk that failed, or a defect. */
-    readonly stopped: Effect.Effect<never, LogFailed>
+    readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
   }
 >()("lithair/EventStore/LocalNode") {}
 
@@ -133,7 +133,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const passTime = () => Machine.passTime(machine, Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
 
   const bell = yield* Queue.sliding<void>(1)
-  const stopped = yield* Deferred.make<never, LogFailed>()
+  const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
   const pending: Array<Ticket> = []
   let inFlight: ReadonlyArray<Decided> = []
   let isEnded = false
@@ -191,6 +191,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   // A batch that was begun is answered even when the scope closes meanwhile.
   yield* Effect.forever(Effect.andThen(Queue.take(bell), Effect.uninterruptible(commit))).pipe(
+    Effect.raceFirst(space.scrub),
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Deferred.failCause(stopped, cause)
     ),

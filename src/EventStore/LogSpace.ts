@@ -3,7 +3,7 @@
  * Layers of LogStore provide it beside the log. Not the rule of what to keep, which is its caller's. Raft §7.
  */
 import { Context, type Effect, type Stream } from "effect"
-import type { LogFailed } from "./LogStore.ts"
+import type { LogCorrupt, LogFailed } from "./LogStore.ts"
 
 /**
  * Whether the next segment can be made. `StorageShort`: not now, for want of space. The segment in use has room left at
@@ -27,5 +27,7 @@ export class LogSpace extends Context.Service<
     readonly room: Effect.Effect<LogRoom>
     /** The room now, and whenever it changes. */
     readonly roomChanges: Stream.Stream<LogRoom>
+    /** Reads old history again and again, at a bounded rate, and ends with the damage that it finds. */
+    readonly scrub: Effect.Effect<never, LogFailed | LogCorrupt>
   }
 >()("lithair/EventStore/LogSpace") {}

@@ -124,7 +124,8 @@ export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.La
           return log.firstIndex
         }),
       room: Effect.succeed(roomy),
-      roomChanges: Stream.make(roomy)
+      roomChanges: Stream.make(roomy),
+      scrub: Effect.never
     })
     return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
   })

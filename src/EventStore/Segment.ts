@@ -56,8 +56,15 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   return bytes
 }
 
-/** The header of a segment, or what is wrong with it. */
+/** The header of a segment, or what is wrong with it or with the size of its file. */
 export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
+  const header = decodeSegmentHead(bytes)
+  if (typeof header === "string" || bytes.length === header.sizeBytes) return header
+  return `the file has ${bytes.length} bytes, its header says ${header.sizeBytes}`
+}
+
+/** The header alone, of a file of which the rest is not looked at. */
+export function decodeSegmentHead(bytes: Uint8Array): SegmentHeader | string {
   if (bytes.length < SEGMENT_HEADER_BYTES) return "the file is shorter than a segment header"
   const head = bytes.subarray(0, SEGMENT_HEADER_BYTES)
   const view = viewOf(head)
@@ -72,7 +79,6 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
   if (number === undefined || baseIndex === undefined || sizeBytes === undefined || baseTerm === undefined) {
     return "a field is out of range"
   }
-  if (bytes.length !== sizeBytes) return `the file has ${bytes.length} bytes, its header says ${sizeBytes}`
   const idField = head.subarray(CLUSTER_ID_OFFSET, CLUSTER_ID_OFFSET + CLUSTER_ID_BYTES_MAX)
   const idEnd = idField.indexOf(0)
   const clusterId = new TextDecoder().decode(idEnd < 0 ? idField : idField.subarray(0, idEnd))

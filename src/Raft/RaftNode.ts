@@ -6,7 +6,7 @@
  */
 import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, type Scope } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import type { LogSpace } from "../EventStore/LogSpace.ts"
+import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import * as Administering from "./Administering.ts"
@@ -107,6 +107,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
 > {
   const { machine } = options
   const store = yield* LogStore
+  const space = yield* LogSpace
   const transport = yield* Transport
   const clock = yield* Clock.Clock
   const snapshots = yield* SnapshotStore
@@ -276,7 +277,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     Effect.forever(writing.next),
     Effect.forever(applying),
     snapshotting.storeChunks,
-    Effect.andThen(room.follow, Effect.never)
+    Effect.andThen(room.follow, Effect.never),
+    space.scrub
   ]
   yield* Effect.all([...loops, Deferred.await(damaged)], { concurrency: "unbounded", discard: true }).pipe(
     Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stop(cause))),
