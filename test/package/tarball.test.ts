@@ -17,7 +17,7 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
       Effect.gen(function* () {
         const { directory } = yield* Project
         const printed = yield* output({ command, args, cwd: directory })
-        const { created, read, simulated } = JSON.parse(printed.trim().split("\n").at(-1) ?? "")
+        const { created, read, simulated } = JSON.parse(printed.split("\n").find((line) => line.startsWith("{")) ?? "")
         assert.strictEqual(created.status, 201)
         assert.strictEqual(created.body.name, "Chair")
         assert.deepStrictEqual(read, { status: 200, body: created.body })
