@@ -47,7 +47,7 @@ const procedureOf = (
     return Result.fail({ _tag: "CommandFailed", command: name })
   }
 
-  /** A bound that a payload cannot reach is passed by mistake. */
+  /** Most often by a mistake of the handler: whoever runs the node is told which. */
   const stopped = (ended: Rejection): Result.Result<never, Rejection> => {
     if (ended._tag === "TooLarge") {
       Effect.runForkWith(context)(Effect.logWarning(`The command ${name} was stopped at ${ended.max} ${ended.limit}`))
