@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
 
   const turn = Effect.gen(function* () {
     yield* bell.await
-    for (let count = 0; count < turnMaxCount; count++) tasks.shift()?.()
+    for (let count = 0; count < turnMaxCount && tasks.length > 0; count++) tasks.shift()?.()
     // A turn of the runtime too: what waits for a promise may go on before time does.
     yield* Effect.yieldNow
     if (tasks.length > 0) return
