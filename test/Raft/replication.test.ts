@@ -164,6 +164,43 @@ describe("replication", () => {
     assert.deepStrictEqual(counts, [1, 1, 0])
   })
 
+  it("so it is up to the cap on bytes in flight, of which what was lost takes nothing (diss. 10.2.1)", () => {
+    const a = core("a", ["a", "b"], { config: { inflightBytes: 10, appendBatchBytes: 4 } })
+    elect(a)
+    const matched = (matchIndex: number) =>
+      sent([
+        receive(a, "b", {
+          _tag: "AppendEntriesReply",
+          term: 1,
+          prevLogIndex: 0,
+          result: { _tag: "Matched", matchIndex }
+        })
+      ]).flatMap((message) => (message._tag === "AppendEntries" ? message.entries.map(({ index }) => index) : []))
+    matched(1)
+    const entries = ["aaaa", "bbbb", "cccc", "dddd"].map(transaction)
+    const output = step(a, { _tag: "Propose", term: 1, lastIndex: 1, entries })
+    assert.strictEqual(sent([output]).length, 3)
+    step(a, { _tag: "PeerUnreachable", peer: "b" })
+    pass(a, 60)
+    assert.deepStrictEqual(matched(1), [2, 3, 4])
+    assert.deepStrictEqual(matched(2), [5])
+  })
+
+  it("a peer that goes on acknowledging is not overdue, however long something is in flight (§5.3)", () => {
+    const a = core("a", ["a", "b"])
+    elect(a)
+    const modes = new Set<string | undefined>()
+    for (let index = 1; index < 20; index++) {
+      const entries = [transaction("x")]
+      step(a, { _tag: "Propose", term: 1, lastIndex: a.log.lastIndex, entries })
+      const result = { _tag: "Matched" as const, matchIndex: index }
+      receive(a, "b", { _tag: "AppendEntriesReply", term: 1, prevLogIndex: index - 1, result })
+      pass(a, 50)
+      modes.add(a.role._tag === "Leader" ? a.role.progress.get("b")?.mode._tag : undefined)
+    }
+    assert.deepStrictEqual([...modes], ["Replicate"])
+  })
+
   it("a peer behind the window is served through one read of the log at a time", () => {
     const a = core("a", ["a", "b"], { terms: [1, 1, 1] })
     elect(a)
