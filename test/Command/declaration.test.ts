@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Option, Random, Schema } from "effect"
 import { HttpClient, type HttpServer } from "effect/http"
@@ -35,6 +38,31 @@ describe("a declaration", () => {
     assert.instanceOf(lost, Lost)
     assert.isTrue(Option.isNone(decodeError(errors, { _tag: "Lost" })))
     assert.isTrue(Option.isNone(decodeError(errors, { _tag: "Other" })))
+  })
+})
+
+/** The files that are loaded with this one, and what else they import. */
+const loadedWith = (file: string, loaded: Set<string> = new Set()): Set<string> => {
+  if (loaded.has(file)) return loaded
+  loaded.add(file)
+  if (!file.endsWith(".ts")) return loaded
+  // An example in a comment is none of the file's imports, and a type is not loaded.
+  const text = readFileSync(file, "utf8").replaceAll(/^\s*\*.*$/gm, "")
+  for (const [, from = ""] of text.matchAll(/^(?:import|export) (?!type )[^"]*? from "([^"]+)"/gm)) {
+    loadedWith(from.startsWith(".") ? join(dirname(file), from) : from, loaded)
+  }
+  return loaded
+}
+
+describe("lithair/Command", () => {
+  it("is for browsers too: it loads Model and Effect, nothing of the machine, and no module of a runtime", () => {
+    const source = fileURLToPath(new URL("../../src", import.meta.url))
+    const loaded = [...loadedWith(join(source, "Command.ts"))].map((file) => file.replace(`${source}/`, ""))
+    assert.includeMembers(loaded, ["Command/Declaration.ts", "Command/Handler.ts", "Command/Transaction.ts", "effect"])
+    const others = loaded.filter(
+      (file) => !/^(Command\.ts|Command\/|Model|Invariant\.ts|effect(\/schema)?$)/.test(file)
+    )
+    assert.deepStrictEqual(others, [])
   })
 })
 
