@@ -6,6 +6,7 @@ import { LocalNode } from "../EventStore/LocalNode.ts"
 import { type Described, describe } from "../Model.ts"
 import { type Projection, Projections } from "../Projection.ts"
 import { Member } from "../Raft/Member.ts"
+import { Reactions } from "../Reaction.ts"
 import { Commands } from "../Repository/Commands.ts"
 import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
@@ -21,6 +22,7 @@ import { makeApi } from "./Openapi.ts"
 import { operationRoutes } from "./OperationRoutes.ts"
 import { type Problem, problem, toResponse } from "./Problem.ts"
 import { projectionRoutes } from "./ProjectionRoutes.ts"
+import { reactionRoutes } from "./ReactionRoutes.ts"
 import { indexHeader, withPosition } from "./ResponseHeaders.ts"
 import { exactly, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { transactionRoutes } from "./Transactions.ts"
@@ -76,6 +78,7 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
     ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), commands),
     ...ownRoutes,
     ...adminRoutes(member),
+    ...reactionRoutes(yield* Reactions),
     ...(yield* docsRoutes(
       makeApi(descriptors, { title: "Lithair node", version: "1" }, { commands, projections: folded })
     ))
@@ -114,5 +117,8 @@ export const layerRouter = Layer.provide(
 /** Adds the routes to the router of the node's server. */
 export const layer = (
   served: Served
-): Layer.Layer<never, never, HttpRouter.HttpRouter | LocalNode | Member | Records | Commands | Projections> =>
-  Layer.effectDiscard(make(served))
+): Layer.Layer<
+  never,
+  never,
+  HttpRouter.HttpRouter | LocalNode | Member | Records | Commands | Projections | Reactions
+> => Layer.effectDiscard(make(served))

@@ -118,6 +118,13 @@ describe("projections of three processes", () => {
           })
         )
         const orders = yield* verifySpent(nodes, placed)
+        yield* eventually(
+          "the reaction runs on the leader alone",
+          Effect.gen(function* () {
+            const asked = yield* Effect.forEach(nodes, (node) => node.request("GET", "/_admin/api/reactions"))
+            return yield* expectThat(asked.filter(({ body }) => body.items[0].running).length === 1, "it runs on one")
+          })
+        )
 
         // Each order is mailed at least once, in the order of the log, and few again for each death of a leader.
         yield* eventually(
