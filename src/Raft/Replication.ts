@@ -98,8 +98,10 @@ export const onLogRead = (
   progress.readLogFromIndex = undefined
   // A failed read is tried again at the next beat, not at once.
   if (first === undefined) return
-  // What was read may since have been truncated, if this node lost leadership meanwhile and won it back.
-  const isOwn = read.entries.every((entry) => RaftLog.termAt(state.log, entry.index) === entry.term)
+  // What was read may since have been compacted away, or truncated, if this node lost leadership meanwhile and won it back.
+  const isOwn =
+    first.index >= state.log.firstIndex &&
+    read.entries.every((entry) => RaftLog.termAt(state.log, entry.index) === entry.term)
   const isNext = progress.mode._tag === "Replicate" && first.index === progress.nextIndex
   if (isOwn && isNext) sendInFlight(state, draft, progress, read.peer, read.entries)
   sendAppend(state, draft, leader, read.peer)

@@ -113,6 +113,22 @@ describe("compaction", () => {
     )
   })
 
+  it("what was read of the log for a peer, and compacted away meanwhile, is not sent: what precedes it is unknown (§5.3)", () => {
+    const [a] = applied()
+    pass(a, 200)
+    acknowledge(a, "b", 5)
+    pass(a, 200)
+    const progress = a.role._tag === "Leader" ? a.role.progress.get("c") : undefined
+    Object.assign(progress!, { mode: { _tag: "Replicate" }, matchIndex: 3, nextIndex: 4, readLogFromIndex: 4 })
+    const read = RaftLog.slice(a.log, { fromIndex: 4, maxBytes: 1 })
+    assert.deepStrictEqual(snapshot(a, 4).synced.compact, { throughIndex: 4 })
+    const { messages } = step(a, { _tag: "LogRead", peer: "c", entries: read })
+    const prevLogIndexes = messages.flatMap(({ message }) =>
+      message._tag === "AppendEntries" ? [message.prevLogIndex] : []
+    )
+    assert.deepStrictEqual(prevLogIndexes, [4])
+  })
+
   it("an older snapshot than the newest one changes nothing, and one of the future breaks an invariant (C14)", () => {
     const [a] = applied()
     snapshot(a, 4)
