@@ -15,7 +15,7 @@ const warmUpMs = 4_000
 const baseMs = 3_000
 /** One window of writes while the follower catches up. */
 const windowMs = 1_000
-/** A follower that lacks fewer entries has caught up. */
+/** A follower that has applied all but so few entries has caught up. */
 const lagMaxCount = 2_000
 const catchUpMaxMs = 60_000
 const quietWaitMs = 10_000
@@ -34,13 +34,15 @@ interface Round {
   readonly others: number
 }
 
+const statusOf = async (node: BenchNode) => {
+  const response = await fetch(`${node.url}/_admin/api/cluster`)
+  return (await response.json()) as { readonly commitIndex: number; readonly appliedIndex: number }
+}
+
+/** Entries that the leader has committed and the follower has not applied. */
 const lagOf = async (leader: BenchNode, follower: BenchNode): Promise<number> => {
-  const response = await fetch(`${leader.url}/_admin/api/cluster`)
-  const status = (await response.json()) as {
-    readonly commitIndex: number
-    readonly nodes: ReadonlyArray<{ readonly id: string; readonly matchIndex: number | null }>
-  }
-  return status.commitIndex - (status.nodes.find(({ id }) => id === follower.id)?.matchIndex ?? 0)
+  const { commitIndex } = await statusOf(leader)
+  return commitIndex - (await statusOf(follower)).appliedIndex
 }
 
 const load = (client: LoadClient, { leader }: Cluster, measureMs: number) =>

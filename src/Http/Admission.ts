@@ -30,7 +30,8 @@ const refused = Effect.suspend(() =>
 /** Without a declared size a body may be as large as any. */
 const declaredBytes = (headers: HttpServerRequest.HttpServerRequest["headers"]): number => {
   if (headers["transfer-encoding"] !== undefined) return bodySizeMaxBytes
-  return Math.min(Number(headers["content-length"] ?? 0), bodySizeMaxBytes) || 0
+  const bytes = Number(headers["content-length"] ?? 0)
+  return bytes > 0 ? Math.min(bytes, bodySizeMaxBytes) : 0
 }
 
 export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(function* () {

@@ -8,6 +8,8 @@ import type { InstallSnapshot, InstallSnapshotReply, NodeId } from "./Message.ts
 
 /** A chunk: small beside what a lane may queue, large beside what its answer costs. */
 const chunkBytes = 256 * 1024
+/** Between two chunks, so that entries and other work have their turn at both ends: at most ten mebibytes in a second. */
+const chunkPauseMs = 25
 /** A chunk that is not answered for so long is sent again. */
 const replyTimeoutMs = 2_000
 /** After so many chunks without an answer the peer is given up; the core asks again once it is heard of. */
@@ -71,6 +73,7 @@ export const make = (options: SendingOptions): Sending => {
       else if (reply.snapshotIndex === snapshot.info.index) {
         unansweredCount = 0
         offset = reply.receivedBytes
+        yield* Effect.sleep(chunkPauseMs)
       }
     }
     return false
