@@ -207,7 +207,7 @@ describe("a mistake in a handler", () => {
   }
 
   for (const [name, handle] of Object.entries(mistakes)) {
-    it(`that ${name} costs its command alone, and the log tells which (issue: commands)`, () => {
+    it(`that ${name} costs its command alone, and the log tells which`, () => {
       let isBroken = true
       const { account, call, entries, logged } = bank((payload) =>
         isBroken ? handle(payload) : using((transaction) => transaction.create(Account, open("b")))().pipe(Effect.as(1))
