@@ -56,6 +56,7 @@ const lead = (from: number, seedsCount: number, workersCount: number): void => {
   let next = from
   let ranCount = 0
   let actsCount = 0
+  let isOver = false
   const workers: Array<ChildProcess> = []
   const seconds = () => (performance.now() - beganMs) / 1000
   const say = () => {
@@ -64,6 +65,7 @@ const lead = (from: number, seedsCount: number, workersCount: number): void => {
   }
   const progress = setInterval(say, progressMs)
   const stop = () => {
+    isOver = true
     clearInterval(progress)
     for (const worker of workers) worker.kill()
   }
@@ -78,6 +80,7 @@ const lead = (from: number, seedsCount: number, workersCount: number): void => {
     workers.push(worker)
     let left = give(worker)
     worker.on("message", (ran: Ran) => {
+      if (isOver) return
       ranCount++
       actsCount += ran.actsCount
       if (ran.failure !== undefined) {
@@ -93,7 +96,7 @@ const lead = (from: number, seedsCount: number, workersCount: number): void => {
       console.log(`No failure among seeds ${from} to ${end - 1}`)
     })
     worker.on("exit", (code) => {
-      if (code === null || code === 0) return
+      if (isOver || code === null || code === 0) return
       stop()
       console.log(`A worker ended with ${code}`)
       process.exitCode = 1

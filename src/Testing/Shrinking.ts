@@ -1,28 +1,38 @@
 /**
- * A long list of acts that fails, cut down to a short one that fails the same way: whole chunks are left out, then
- * smaller ones, down to single acts, until none can be missed. Pure. Zeller & Hildebrandt, "Simplifying and Isolating
- * Failure-Inducing Input", 2002 (ddmin).
+ * A long list of acts that fails, cut down to a short one that fails the same way: first all acts of one kind are left
+ * out, then chunks, then smaller ones, down to single acts, until none can be missed. Pure. Zeller & Hildebrandt,
+ * "Simplifying and Isolating Failure-Inducing Input", 2002 (ddmin).
  */
 
-/** `fails` says whether a list still fails; at most `attemptsMaxCount` are tried. The order of what stays is kept. */
+export interface Shrinking<A> {
+  /** Whether a list still fails, in the same way. */
+  readonly fails: (acts: ReadonlyArray<A>) => boolean
+  /** The kinds that an act is of: all of one kind may be needless at once. */
+  readonly kindsOf: (act: A) => ReadonlyArray<string>
+  readonly attemptsMaxCount: number
+}
+
+/** The order of what stays is kept. */
 export const shrink = <A>(
   acts: ReadonlyArray<A>,
-  fails: (acts: ReadonlyArray<A>) => boolean,
-  { attemptsMaxCount }: { readonly attemptsMaxCount: number }
+  { attemptsMaxCount, fails, kindsOf }: Shrinking<A>
 ): ReadonlyArray<A> => {
   let kept = acts
   let attempts = 0
-  for (let size = Math.ceil(acts.length / 2); size >= 1; ) {
+  const isShorter = (some: ReadonlyArray<A>): void => {
+    if (some.length === kept.length || attempts >= attemptsMaxCount) return
+    attempts++
+    if (fails(some)) kept = some
+  }
+  for (const kind of new Set(acts.flatMap(kindsOf))) isShorter(kept.filter((act) => !kindsOf(act).includes(kind)))
+  for (let size = Math.ceil(kept.length / 2); size >= 1 && attempts < attemptsMaxCount; ) {
     const before = kept.length
     // From the end: what happened last mostly matters, and what it does not need goes at once.
-    for (let end = kept.length; end > 0 && attempts < attemptsMaxCount; end -= size) {
-      const without = [...kept.slice(0, Math.max(0, end - size)), ...kept.slice(end)]
-      attempts++
-      if (fails(without)) kept = without
+    for (let end = kept.length; end > 0; end -= size) {
+      isShorter([...kept.slice(0, Math.max(0, end - size)), ...kept.slice(end)])
     }
-    if (attempts >= attemptsMaxCount) return kept
     // What one act needed may have gone after it was tried: single acts are tried until none goes.
-    if (size === 1 && kept.length === before) return kept
+    if (size === 1 && kept.length === before) break
     size = size === 1 ? 1 : Math.ceil(size / 2)
   }
   return kept

@@ -13,7 +13,10 @@ export const replace = (world: World, node: Node.SimulatedNode): boolean => {
   const { committed, configuration } = world.checks
   if (configuration === undefined || Configuration.isMember(configuration, node.id)) return false
   const held = world.nodes.flatMap(({ disk, life }) => [
-    ...Disk.configurationsOf([...disk.entries, ...(life?.unsynced ?? []).flatMap(({ entries }) => entries)]),
+    // Also in writes under way, and in the batch that a crash came upon.
+    ...Disk.configurationsOf(
+      [...(life?.unsynced ?? []), ...disk.torn].reduce((all, { entries }) => [...all, ...entries], disk.entries)
+    ),
     ...(life?.core.configurations ?? [])
   ])
   const isNamed = held.some((at) => at.index > committed.length && Configuration.isMember(at.configuration, node.id))

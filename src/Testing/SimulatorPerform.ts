@@ -1,6 +1,7 @@
 /** Does one act of a simulated run to its cluster. It draws nothing: the same acts on the same cluster come to the same. */
 import * as Deciding from "../Raft/Deciding.ts"
 import { mayTake } from "../Raft/Instances.ts"
+import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
 import type { Act } from "./SimulatorAct.ts"
 import * as Checks from "./SimulatorChecks.ts"
@@ -104,12 +105,9 @@ export const perform = (world: World, act: Act): void => {
     case "ShutDown":
       feed(world, nodeOf(world, act.node), { _tag: "ShutDown" })
       return
-    case "Change": {
-      const requestId = world.nextNumber++
-      const output = feed(world, nodeOf(world, act.node), { _tag: "ChangeMembership", requestId, change: act.change })
-      if (output?.membership?._tag === "Accepted") world.checks.counts.changes++
+    case "Change":
+      change(world, nodeOf(world, act.node), act.change)
       return
-    }
     case "Transfer": {
       const to = act.to === undefined ? {} : { to: act.to }
       const output = feed(world, nodeOf(world, act.node), { _tag: "TransferLeadership", ...to })
@@ -208,6 +206,17 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
   })
   Checks.started(world.checks, node)
   Checks.applied(world.checks, node)
+}
+
+/** Asks for other members; who is to be added is asked for the data directory that it has now. */
+const change = (world: World, node: Node.SimulatedNode, asked: MembershipChange): void => {
+  const instanceIdOf = (id: NodeId) => Node.instanceIdOf(nodeOf(world, id))
+  const change: MembershipChange =
+    asked._tag === "AddLearner"
+      ? { ...asked, member: { ...asked.member, instanceId: instanceIdOf(asked.member.id) } }
+      : asked
+  const output = feed(world, node, { _tag: "ChangeMembership", requestId: world.nextNumber++, change })
+  if (output?.membership?._tag === "Accepted") world.checks.counts.changes++
 }
 
 /** Only of a node that has stopped, and one at a time, so that a quorum can outlive it. */

@@ -5,13 +5,15 @@ import { mutant, output } from "../Mutation.ts"
 import { plantedFaults } from "./plantedFaults.ts"
 
 describe("simulator", () => {
-  for (const { breaks, name, seedsCount, ...mutation } of plantedFaults) {
+  for (const { breaks, fromSeed = 1, name, seedsCount, ...mutation } of plantedFaults) {
     it.live(
-      `finds within ${seedsCount} runs that ${name} (${breaks})`,
+      `finds from run ${fromSeed} on, within ${seedsCount}, that ${name} (${breaks})`,
       () =>
         Effect.gen(function* () {
           const directory = yield* mutant(mutation)
-          const found = JSON.parse(yield* output(directory, "test/Testing/firstFailing.ts", ["1", `${seedsCount}`]))
+          const found = JSON.parse(
+            yield* output(directory, "test/Testing/firstFailing.ts", [`${fromSeed}`, `${seedsCount}`])
+          )
           assert.isNotNull(found)
           assert.isString(found.failure)
         }),
