@@ -38,6 +38,9 @@ export interface Progress {
   /** From where a read of the log was asked for this peer and not answered yet. */
   readLogFromIndex: number | undefined
   readonly catchUp: CatchUp.CatchUp
+  /** Until when no more entries are sent to it while it is far behind, and how far it was then (Pacing.ts). */
+  pacedUntilMs: number
+  pacedLagCount: number
   /** The index of the configuration that this peer is no member of any more, and how long it may still be told. */
   leaving: { readonly index: number; readonly untilMs: number } | undefined
 }
@@ -56,6 +59,8 @@ export const make = (options: { readonly lastIndex: number; readonly nowMs: numb
   commitSent: 0,
   readLogFromIndex: undefined,
   catchUp: CatchUp.begin(options),
+  pacedUntilMs: 0,
+  pacedLagCount: Number.POSITIVE_INFINITY,
   leaving: undefined
 })
 

@@ -6,6 +6,7 @@ import * as Draft from "./Draft.ts"
 import type { Propose } from "./Input.ts"
 import type { AppendEntries, AppendEntriesReply, NodeId } from "./Message.ts"
 import type { ProposalResult } from "./Output.ts"
+import * as Pacing from "./Pacing.ts"
 import * as Peers from "./Peers.ts"
 import * as Progress from "./Progress.ts"
 import * as Quorum from "./Quorum.ts"
@@ -59,6 +60,7 @@ export const sendAppend = (state: State, draft: Draft.Draft, leader: Leader, pee
     return
   }
   while (progress.nextIndex <= state.log.lastIndex && !Progress.isFull(progress, state.config)) {
+    if (Pacing.mustWait(state, leader, peer, progress)) return
     const entries = nextEntries(state, progress)
     if (entries.length === 0) {
       requestRead(state, draft, progress, peer)
@@ -264,6 +266,7 @@ const sendInFlight = (
   sendEntries(state, draft, progress, peer, entries)
   const bytes = entries.reduce((sum, entry) => sum + entry.payload.length, 0)
   Progress.sent(progress, { lastIndex: entries[entries.length - 1]!.index, bytes, nowMs: state.nowMs })
+  Pacing.sent(state, progress, bytes)
 }
 
 /** Not held for the leader's own write: it counts itself only once that is durable (diss. 10.2.1). */
