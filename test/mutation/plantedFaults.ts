@@ -67,6 +67,15 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     replace: `    if (leaseUntilMs !== undefined && clockOf(world, node) < 0) {`
   },
   {
+    name: "a lease outlives the hand-over of leadership",
+    breaks: "C7",
+    fromSeed: 2526,
+    seedsCount: 10,
+    file: "src/Raft/Leases.ts",
+    find: `readLease === undefined || leader.hasYielded ||`,
+    replace: `readLease === undefined ||`
+  },
+  {
     name: "a follower truncates without a conflict",
     breaks: "C8",
     seedsCount: 20,
