@@ -136,7 +136,9 @@ const heal = (world: World): void => {
     const leader = world.nodes.find(({ life }) => life?.core.role._tag === "Leader")
     if (leader === undefined) continue
     if (world.checks.committed.length < goal && count % 20 === 0) write(world, leader.id)
-    if (isHealed(world, leader, goal)) return readEverywhere(world, leader.life!.core.configuration, count)
+    if (!isHealed(world, leader, goal)) continue
+    readEverywhere(world, leader.life!.core.configuration, count)
+    return
   }
   if (mayAgree(world)) fail("the healed cluster agreed on nothing new")
 }

@@ -19,7 +19,7 @@ import { instanceIdOf, type SimulatedNode } from "./SimulatorNode.ts"
 import * as Promises from "./SimulatorPromises.ts"
 
 export interface Checks {
-  /** Everything that any node ever held committed, in order, and the state hash of the first machine to apply each. */
+  /** Everything that any node ever held committed, in order, and, by index, the state hash of the first machine there. */
   readonly committed: Array<LogEntry>
   readonly hashes: Array<string | undefined>
   /** The term of the leader that committed each: only leaders of later terms must have it. */

@@ -160,7 +160,10 @@ const read = (world: World, client: Client, current: Current, node: SimulatedNod
   if (request._tag !== "Read") return () => true
   const settle = (exit: Exit.Exit<number, NotDone>): void => {
     if (client.current !== current || node.life !== life) return
-    if (Exit.isFailure(exit)) return end(world, client, current, "refused")
+    if (Exit.isFailure(exit)) {
+      end(world, client, current, "refused")
+      return
+    }
     const leaseUntilMs = life.leases.get(readId)
     life.leases.delete(readId)
     const row = Tables.get(life.machine.applied, modelOf(request.key), request.key)
@@ -228,7 +231,7 @@ const told = (world: World, { client, current, name }: Attempt, exit: Parameters
   if (Exit.isSuccess(exit)) {
     const { answer, index } = exit.value
     // No outcome here is too large to be kept.
-    if (answer._tag === "Logged") return fail(`${current.tag} was answered with no more than an index`)
+    if (answer._tag === "Logged") fail(`${current.tag} was answered with no more than an index`)
     Promises.answered(promises, askedOf(current), { answer, index })
     if (isListening) answered(world, client, current, answer)
     return

@@ -9,7 +9,7 @@ const stepsMax = 200_000
 
 export const judge = (history: ReadonlyArray<Event>): void => {
   const read = operations(history)
-  if (Result.isFailure(read)) return fail(`the history is none, line ${read.failure.line}: ${read.failure.message}`)
+  if (Result.isFailure(read)) fail(`the history is none, line ${read.failure.line}: ${read.failure.message}`)
   const verdict = check(model, read.success, { stepsMax })
   if (verdict._tag === "NotLinearizable") fail(`${verdict.key} is not linearizable: ${verdict.reason}`)
   if (verdict._tag === "Undecided")

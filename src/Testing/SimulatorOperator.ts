@@ -14,9 +14,8 @@ export const replace = (world: World, node: Node.SimulatedNode): boolean => {
   if (configuration === undefined || Configuration.isMember(configuration, node.id)) return false
   const held = world.nodes.flatMap(({ disk, life }) => [
     // Also in writes under way, and in the batch that a crash came upon.
-    ...Disk.configurationsOf(
-      [...(life?.unsynced ?? []), ...disk.torn].reduce((all, { entries }) => [...all, ...entries], disk.entries)
-    ),
+    ...Disk.configurationsOf(disk.entries),
+    ...[...(life?.unsynced ?? []), ...disk.torn].flatMap(({ entries }) => Disk.configurationsOf(entries)),
     ...(life?.core.configurations ?? [])
   ])
   const isNamed = held.some((at) => at.index > committed.length && Configuration.isMember(at.configuration, node.id))
