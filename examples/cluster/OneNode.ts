@@ -1,10 +1,8 @@
-/** One node of the example cluster in this process, until it is told to stop or cannot go on. */
+/** One node of an example in this process, until it is told to stop or cannot go on. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Console, Effect } from "effect"
-import * as Lithair from "../../src/Lithair.ts"
 import type { RaftConfig } from "../../src/Raft/RaftConfig.ts"
-import { commands, models } from "../models.ts"
-import { transferLayer } from "../transfer.ts"
+import type { Example } from "./Example.ts"
 import { makeServer } from "./HttpServer.ts"
 import { BadFlag, type Peer } from "./Peers.ts"
 
@@ -24,7 +22,7 @@ const gracefulShutdownTimeout = "500 millis"
 /** The largest message of a peer's socket; a stranger is not listened to for longer. */
 const maxPayload = 16 * 1024 * 1024
 
-export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
+export const runNode = Effect.fnUntraced(function* (example: Example, flags: NodeFlags) {
   const { host, port } = flags
   const address = `${host}:${port}`
   const id = flags.id ?? address
@@ -34,9 +32,7 @@ export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
   if (flags.id !== undefined && flags.peers.some((peer) => peer.id === peer.address)) {
     return yield* new BadFlag({ message: "--id: the peers must have names too, as in --peers b=host:port" })
   }
-  const options = {
-    models,
-    commands,
+  const place = {
     address,
     id,
     peers: flags.peers,
@@ -47,5 +43,5 @@ export const runNode = Effect.fnUntraced(function* (flags: NodeFlags) {
   }
   const server = NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket: { maxPayload } })
   yield* Console.log(`Lithair node ${id} starts at http://${address}`)
-  return yield* Effect.provide(Lithair.launch(options, server), transferLayer)
+  return yield* example.launch(place, server)
 })
