@@ -81,7 +81,7 @@ describe("the keys of a node's own data", () => {
         )
         for (const key of keys) {
           const said = AssignedKey.parse(key)
-          assert.isTrue(said !== undefined && said.isOfNode && AssignedKey.isOf(said, fingerprint), key)
+          assert.isTrue(said?.isOfNode === true && AssignedKey.isOf(said, fingerprint), key)
         }
         yield* during(path, (node) =>
           Effect.gen(function* () {
