@@ -1,11 +1,9 @@
 /**
- * A real disk that runs short, on a machine that permits to mount one: elsewhere the same is tested on files that
- * refuse (roomWatch.test.ts). Writes are refused before anything breaks, and go on once there is room.
+ * A real disk that runs short, on a machine that permits to mount one (vitest.config.ts): elsewhere the same is tested on
+ * files that refuse (roomWatch.test.ts). Writes are refused before anything breaks, and go on once there is room.
  */
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { underLoad, verify } from "./Load.ts"
@@ -13,14 +11,6 @@ import { allReady, clusterOf, eventually, expectThat, leaderOf, startCluster, ty
 
 const mount = (...args: ReadonlyArray<string>) => spawnSync("mount", ["-t", "tmpfs", ...args]).status === 0
 const unmount = (path: string) => spawnSync("umount", ["-l", path])
-
-const mayMount = (() => {
-  const path = mkdtempSync(join(tmpdir(), "lithair-mount-"))
-  const isMounted = mount("-o", "size=64k", "tmpfs", path)
-  if (isMounted) unmount(path)
-  rmSync(path, { recursive: true })
-  return isMounted
-})()
 
 /** Moves the data of a node that has stopped to a disk of its own, in memory, until the scope closes. */
 const onSmallDisk = (node: TestNode, size: string) =>
@@ -46,7 +36,7 @@ const fill = (node: TestNode) =>
     )
   )
 
-describe.runIf(mayMount)("a disk that runs short", () => {
+describe("a disk that runs short", () => {
   it.live(
     "its node answers writes with 507 and reads on, another leads, and it takes writes again once there is room",
     () =>
