@@ -21,6 +21,7 @@ import { draw } from "./SimulatorDraw.ts"
 import { fail } from "./SimulatorFailure.ts"
 import { judge } from "./SimulatorHistory.ts"
 import { accounts, registers } from "./SimulatorModels.ts"
+import * as Money from "./SimulatorMoney.ts"
 import * as Node from "./SimulatorNode.ts"
 import { perform } from "./SimulatorPerform.ts"
 import * as Random from "./SimulatorRandom.ts"
@@ -138,6 +139,7 @@ const heal = (world: World): void => {
     if (world.checks.committed.length < goal && count % 20 === 0) write(world, leader.id)
     if (!isHealed(world, leader, goal)) continue
     readEverywhere(world, leader.life!.core.configuration, count)
+    for (const { id, life } of world.nodes) if (life !== undefined) Money.isRecorded(id, life.machine.applied)
     return
   }
   if (mayAgree(world)) fail("the healed cluster agreed on nothing new")

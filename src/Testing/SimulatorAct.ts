@@ -171,6 +171,8 @@ const describeRequest = (request: Request): string => {
       return "open accounts"
     case "Transfer":
       return `transfer ${request.amount} from ${request.from} to ${request.to}`
+    case "Call":
+      return `transfer ${request.amount} from ${request.from} to ${request.to} by command`
     case "Reuse":
       return "another request with a used key"
   }

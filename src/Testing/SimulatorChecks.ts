@@ -14,7 +14,7 @@ import * as RaftLog from "../Raft/RaftLog.ts"
 import type { State } from "../Raft/State.ts"
 import { configurationsOf, type Disk, entryAt, lastIndexOf } from "./SimulatorDisk.ts"
 import { fail } from "./SimulatorFailure.ts"
-import { accounts, openingBalance } from "./SimulatorModels.ts"
+import * as Money from "./SimulatorMoney.ts"
 import { instanceIdOf, type SimulatedNode } from "./SimulatorNode.ts"
 import * as Promises from "./SimulatorPromises.ts"
 
@@ -101,16 +101,7 @@ export const applied = (checks: Checks, { id, life }: SimulatedNode): void => {
   const keyCount = checks.promises.keyCounts[index - 1] ?? 0
   if (tables.sessions.size !== keyCount)
     fail(`${id}: remembers ${tables.sessions.size} keys of ${keyCount} at ${index}`)
-  moneyIsConserved(id, tables)
-}
-
-/** All accounts are opened at once, and nothing but transfers moves money between them. */
-const moneyIsConserved = (id: NodeId, tables: Tables.Tables): void => {
-  const rows = accounts.flatMap((account) => Tables.get(tables, "Account", account) ?? [])
-  const sum = rows.reduce((total, { data }) => total + Number(data.balance), 0)
-  if (sum !== rows.length * openingBalance || (rows.length > 0 && rows.length < accounts.length)) {
-    fail(`${id}: ${rows.length} accounts hold ${sum} at entry ${tables.index}`)
-  }
+  Money.isConserved(id, tables)
 }
 
 const logMatching = (checks: Checks, { log }: State, output: Output): void => {

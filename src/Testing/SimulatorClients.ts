@@ -60,13 +60,16 @@ export interface Counts {
   leaseReads: number
   retries: number
   unknown: number
+  /** By the declared command: what it did, and what it refused. */
+  declaredTransfers: number
+  declinedTransfers: number
 }
 
 export const make = (count: number): Clients => ({
   all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, usedKey: undefined })),
   history: [],
   nextProcess: 0,
-  counts: { reads: 0, leaseReads: 0, retries: 0, unknown: 0 }
+  counts: { reads: 0, leaseReads: 0, retries: 0, unknown: 0, declaredTransfers: 0, declinedTransfers: 0 }
 })
 
 /** A client begins something through a node; unless it waits for something else. */
@@ -253,10 +256,15 @@ const answered = (world: World, client: Client, current: Current, result: Comman
   for (const invocation of current.invocations) {
     const answer = answerOf(invocation, result)
     note(world, invocation, answer?.type ?? "fail", answer?.result)
-    if (answer?.type === "ok" && invocation.op !== "delete") remember(client, invocation, answer.result)
+    if (invocation.op === "withdraw" && answer?.type === "fail") world.clients.counts.declinedTransfers++
+    if (invocation.op === "withdraw" && answer?.type === "ok") world.clients.counts.declaredTransfers++
+    if (answer?.type === "ok" && isWriting(invocation)) remember(client, invocation, answer.result)
   }
   client.current = undefined
 }
+
+/** Whether the client knows what the record became. */
+const isWriting = ({ op }: Invocation): boolean => op === "create" || op === "write" || op === "cas"
 
 const remember = ({ seen }: Client, { key, op, value }: Invocation, result: unknown): void => {
   const { version } = result as { readonly version: number }

@@ -3,7 +3,7 @@ import * as Configuration from "../Raft/Configuration.ts"
 import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
 import { type Act, allBlocks } from "./SimulatorAct.ts"
-import { accounts, registers } from "./SimulatorModels.ts"
+import { accounts, openingBalance, registers } from "./SimulatorModels.ts"
 import * as Node from "./SimulatorNode.ts"
 import { below, isChosen, pick, type Random } from "./SimulatorRandom.ts"
 import type { Request } from "./SimulatorRequest.ts"
@@ -22,7 +22,7 @@ export const draw = (world: World, weather: Weather, random: Random): ReadonlyAr
   if (isDrawn(15)) return drawSync(pick(random, world.nodes), weather, random)
   if (isDrawn(15)) return drawService(pick(random, world.nodes), random)
   if (isDrawn(chances.tick)) return [drawTick(world, weather, random)]
-  if (isDrawn(chances.request)) return drawClient(world, random)
+  if (isDrawn(chances.request)) return drawClient(world, weather, random)
   if (isDrawn(chances.order)) return drawOrder(world, random)
   if (isDrawn(chances.harm)) return drawHarm(world, weather, random)
   return drawMending(world, random)
@@ -89,14 +89,14 @@ const drawTick = (world: World, { missedTicks }: Weather, random: Random): Act =
 })
 
 /** A client that waits for nothing begins something; one that waits mostly goes on, or tries again or gives up. */
-const drawClient = (world: World, random: Random): ReadonlyArray<Act> => {
+const drawClient = (world: World, weather: Weather, random: Random): ReadonlyArray<Act> => {
   const client = below(random, world.clients.all.length)
   const served = world.nodes.filter(({ life }) => life !== undefined && isServed(life))
   // Mostly through a node that may succeed.
   const { id: node } = served.length > 0 && isChosen(random, 0.5) ? pick(random, served) : drawTarget(world, random)
   const { current } = world.clients.all[client]!
   if (current === undefined) {
-    return [{ _tag: "Request", client, node, request: drawRequest(random), isKeyed: isChosen(random, 0.5) }]
+    return [{ _tag: "Request", client, node, request: drawRequest(weather, random), isKeyed: isChosen(random, 0.5) }]
   }
   if (isChosen(random, 0.9)) return []
   const isKeyed = current.key !== undefined
@@ -106,7 +106,7 @@ const drawClient = (world: World, random: Random): ReadonlyArray<Act> => {
 const isServed = ({ core: { role } }: Node.Life): boolean =>
   role._tag === "Leader" || (role._tag === "Follower" && role.leader !== undefined)
 
-const drawRequest = (random: Random): Request => {
+const drawRequest = ({ isCalling }: Weather, random: Random): Request => {
   const at = random() * 100
   const key = pick(random, registers)
   if (at < 40) return { _tag: "Read", key: pick(random, [...registers, ...accounts]), mayLease: isChosen(random, 0.6) }
@@ -122,7 +122,10 @@ const drawRequest = (random: Random): Request => {
     random,
     accounts.filter((account) => account !== from)
   )
-  return { _tag: "Transfer", from, to, amount: 1 + below(random, 50) }
+  // By command, accounts are drained often.
+  return isCalling
+    ? { _tag: "Call", from, to, amount: 1 + below(random, 2 * openingBalance) }
+    : { _tag: "Transfer", from, to, amount: 1 + below(random, openingBalance / 2) }
 }
 
 /** What an operator asks for, sensibly or not. */

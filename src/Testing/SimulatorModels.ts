@@ -1,4 +1,4 @@
-/** What the clients of a simulated cluster keep in it: registers to compare and set, accounts to move money between, notes to add. */
+/** What the clients of a simulated cluster keep in it: registers to compare and set, accounts to move money between, notes to add, transfers to record. */
 import { Schema } from "effect"
 import * as Model from "../Model.ts"
 
@@ -18,7 +18,13 @@ class Note extends Model.Class<Note>("Note")(
   { mode: "replicate", unique: [] }
 ) {}
 
-export const descriptors = [Model.describe(Register), Model.describe(Account), Model.describe(Note)]
+/** The record that a declared transfer leaves; `by` names the request. */
+class Transfer extends Model.Class<Transfer>("Transfer")(
+  { id: Model.id(Schema.String), from: Schema.String, to: Schema.String, amount: Schema.Int, by: Schema.String },
+  { mode: "replicate" }
+) {}
+
+export const descriptors = [Account, Note, Register, Transfer].map((model) => Model.describe(model))
 
 export const registers: ReadonlyArray<string> = ["r1", "r2", "r3"]
 export const accounts: ReadonlyArray<string> = ["a1", "a2", "a3"]

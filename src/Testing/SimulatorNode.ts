@@ -12,6 +12,7 @@ import * as State from "../Raft/State.ts"
 import * as WaitingReads from "../Raft/WaitingReads.ts"
 import * as Disk from "./SimulatorDisk.ts"
 import { descriptors } from "./SimulatorModels.ts"
+import { procedures } from "./SimulatorProcedures.ts"
 
 /** What the shell has yet to do with the machine, in order. */
 export type Task =
@@ -101,7 +102,7 @@ export const start = (
 ): Life => {
   const { disk, id } = node
   const { config, newId, monotonicMs, snapshot } = options
-  const machine = Machine.make(descriptors)
+  const machine = Machine.make(descriptors, procedures)
   const replicated = ReplicatedMachine.make(machine, { newId, monotonicMs })
   if (snapshot !== undefined) restore(replicated, snapshot)
   const core = State.make({

@@ -4,6 +4,7 @@ import type { Command, Operation } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { Row } from "../Machine/Tables.ts"
 import { accounts, modelOf, openingBalance } from "./SimulatorModels.ts"
+import type { TransferPayload, TransferSuccess } from "./SimulatorProcedures.ts"
 
 export type Request =
   | { readonly _tag: "Read"; readonly key: string; readonly mayLease: boolean }
@@ -16,8 +17,10 @@ export type Request =
   | { readonly _tag: "Append" }
   /** All accounts at once. */
   | { readonly _tag: "Open" }
-  /** Two patches of the versions that the client saw last, or neither. */
+  /** Two patches of the versions that the client saw last, or neither; of no more than it saw there. */
   | { readonly _tag: "Transfer"; readonly from: string; readonly to: string; readonly amount: number }
+  /** The same by the declared command: the leader looks at the balance, and may refuse. */
+  | { readonly _tag: "Call"; readonly from: string; readonly to: string; readonly amount: number }
   /** The key of a request that was answered, with another request: to be refused. */
   | { readonly _tag: "Reuse" }
 
@@ -59,11 +62,16 @@ export const invocationsOf = (
     case "Open":
       return accounts.map((account, at) => one(account, "create", { balance: openingBalance, by: tag }, at))
     case "Transfer": {
-      const { amount, from, to } = request
+      const { from, to } = request
+      const amount = Math.min(request.amount, balanceOf(seen.get(from)))
       return [
         compareAndSet(from, { balance: balanceOf(seen.get(from)) - amount, by: tag }, 0),
         compareAndSet(to, { balance: balanceOf(seen.get(to)) + amount, by: tag }, 1)
       ]
+    }
+    case "Call": {
+      const { amount, from, to } = request
+      return [one(from, "withdraw", { amount, by: tag }, 0), one(to, "deposit", { amount, by: tag }, 1)]
     }
     case "Append":
     case "Reuse":
@@ -79,6 +87,10 @@ const balanceOf = (seen: Seen | undefined): number => {
 
 /** The command of a request that is no read. */
 export const commandOf = (request: Request, invocations: ReadonlyArray<Invocation>, tag: string): Command => {
+  if (request._tag === "Call") {
+    const { amount, from, to } = request
+    return { _tag: "Call", name: "transfer", payload: { from, to, amount, by: tag } satisfies TransferPayload }
+  }
   const operations = invocations.map(operationOf)
   const [only] = operations
   if (request._tag === "Append" || request._tag === "Reuse" || only === undefined) {
@@ -116,7 +128,10 @@ export const answerOf = (
   result: CommandResult
 ): { readonly type: "ok" | "fail"; readonly result: Schema.Json } | undefined => {
   if (result._tag === "Accepted") {
-    const version = result.answer.operations[position]?.version ?? 0
+    const { operations, value } = result.answer
+    const called = value as unknown as TransferSuccess | undefined
+    // What the leader did not say is no version of any record.
+    const version = operations[position]?.version ?? called?.versions[position] ?? 0
     return { type: "ok", result: op === "delete" ? "deleted" : { version } }
   }
   const { rejection } = result
@@ -128,6 +143,8 @@ export const answerOf = (
       return { type: "fail", result: "absent" }
     case "VersionConflict":
       return { type: "fail", result: { currentVersion: rejection.currentVersion } }
+    case "Declared":
+      return { type: "fail", result: { balance: rejection.error.balance ?? null } }
     default:
       return undefined
   }

@@ -38,6 +38,8 @@ export interface Weather {
   /** The share of ticks that each node misses: clocks drift apart, and a slow leader is deposed unawares. */
   readonly missedTicks: ReadonlyArray<number>
   readonly isDiskLying: boolean
+  /** Money moves by the declared command, and not by patches of what clients saw. */
+  readonly isCalling: boolean
 }
 
 const config: RaftConfig = {
@@ -49,6 +51,9 @@ const config: RaftConfig = {
 }
 
 const clientsCount = 6
+
+/** One with which runs 2526 to 2535 and 13,411 to 13,420, where rare planted faults are found, stay what they were. */
+const callingSalt = 10_898_543
 
 export const make = (options: Options): { readonly world: World; readonly weather: Weather } => {
   const { nodeCount } = options
@@ -124,6 +129,8 @@ const drawWeather = (
     missedTicks: Array.from({ length: nodesCount }, () =>
       isFair || isHasty || random() < 0.5 ? 0 : random() ** 2 * 0.97
     ),
-    isDiskLying: options.isDiskLying === true
+    isDiskLying: options.isDiskLying === true,
+    // From a sequence of its own, so that the other half of all seeds stay the runs that they were.
+    isCalling: Random.isChosen(Random.make(options.seed ^ callingSalt), 0.5)
   }
 }

@@ -24,6 +24,8 @@ describe("simulator", () => {
       retries: 0,
       reads: 0,
       leaseReads: 0,
+      declaredTransfers: 0,
+      declinedTransfers: 0,
       changes: 0,
       transfers: 0,
       installs: 0,
@@ -44,6 +46,9 @@ describe("simulator", () => {
       retries: 10,
       reads: 40,
       leaseReads: 2,
+      // Half of the runs move money by command.
+      declaredTransfers: 3,
+      declinedTransfers: 4,
       changes: 1,
       transfers: 0.5,
       installs: 0.5,
