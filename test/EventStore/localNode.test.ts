@@ -193,7 +193,11 @@ describe("the node's own log (DESIGN D4)", () => {
       yield* gate.open
       yield* Effect.forEach([first!, ...others], Fiber.join)
       // Eight payloads are just past 8 MiB: the one that passes the bound is the last.
-      assert.deepStrictEqual(appends, [1, 8, 4])
+      // By then a snapshot is due, whose mark may already be there: a write without an entry.
+      assert.deepStrictEqual(
+        appends.filter((count) => count > 0),
+        [1, 8, 4]
+      )
     })
   )
 
