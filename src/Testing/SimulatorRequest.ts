@@ -130,9 +130,8 @@ export const answerOf = (
   if (result._tag === "Accepted") {
     const { operations, value } = result.answer
     const called = value as unknown as TransferSuccess | undefined
-    // What the leader did not say is no version of any record.
-    const version = operations[position]?.version ?? called?.versions[position] ?? 0
-    return { type: "ok", result: op === "delete" ? "deleted" : { version } }
+    const version = op === "withdraw" || op === "deposit" ? called?.versions[position] : operations[position]?.version
+    return { type: "ok", result: op === "delete" ? "deleted" : { version: version ?? 0 } }
   }
   const { rejection } = result
   if ((rejection.operation ?? 0) !== position) return undefined

@@ -1,5 +1,5 @@
 /**
- * Faults of one line, each of which the simulator must find within `seedsCount` runs. A list, and no more:
+ * Faults of a line or so, each of which the simulator must find within `seedsCount` runs. A list, and no more:
  * plantedFaults.test.ts plants them one by one in a copy of the sources. RAFT §4.
  */
 import type { Mutation } from "../Mutation.ts"
@@ -131,7 +131,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a truncated configuration stays in force",
     breaks: "C10, §6",
-    fromSeed: 151,
+    fromSeed: 231,
     seedsCount: 20,
     file: "src/Raft/Draft.ts",
     find: `  Configurations.truncate(state.configurations, fromIndex)
@@ -180,6 +180,15 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     replace: `known.fingerprint !== null || key === fingerprint ||`
   },
   {
+    name: "the success of a declared command is not kept with its key",
+    breaks: "C17",
+    seedsCount: 20,
+    file: "src/Machine/decide.ts",
+    find: `  if (value !== undefined) return { _tag: "Accepted", value }
+`,
+    replace: ``
+  },
+  {
     name: "losing its place in the log is taken for proof that a write is not done",
     breaks: "C18",
     seedsCount: 20,
@@ -194,6 +203,17 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     file: "src/Raft/Deciding.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
     replace: `  for (const id of readIds) WaitingReads.ready(reads, { readId: id, readIndex: Math.min(core.lastApplied, last.onIndex) })`
+  },
+  {
+    name: "a refusal by a declared command is answered at once, unless a key remembers it",
+    breaks: "D2",
+    fromSeed: 51,
+    seedsCount: 20,
+    file: "src/Raft/Deciding.ts",
+    find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
+    replace: `  const isNo = (at: number) => /InsufficientFunds.*}}}$/.test(JSON.stringify(answered[at]!.answer))
+  for (const [at, readId] of readIds.entries()) if (isNo(at)) WaitingReads.ready(reads, { readId, readIndex: 0 })
+  run({ _tag: "Read", readIds: readIds.filter((_, at) => !isNo(at)), atLeastIndex: last.onIndex })`
   },
   {
     name: "speculation goes on after leadership was lost",
