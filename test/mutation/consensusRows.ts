@@ -251,6 +251,17 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [leases("without being configured, or asked for, there is none: a round confirms every read (C7)")]
   },
   {
+    row: "C7",
+    file: "src/Raft/RaftNode.ts",
+    find: "nowMs < leaseUntilMs ? exit : readByRound",
+    replace: "exit",
+    tests: [
+      shell(
+        "a lease that ended while the process was paused is found out by the clock, and the read takes a round (C7)"
+      )
+    ]
+  },
+  {
     row: "C8",
     file: "src/Raft/Replication.ts",
     find: "if (RaftLog.termAt(state.log, entry.index) === entry.term) continue",
