@@ -13,17 +13,15 @@ const stepsMax = 200_000
 export const judge = (history: ReadonlyArray<Event>): void => {
   const read = operations(history)
   if (Result.isFailure(read)) fail(`the history is none, line ${read.failure.line}: ${read.failure.message}`)
-  for (const model of [VersionedRegister.model, Account.model]) {
-    const isAccounts = model === Account.model
-    verdictOf(
-      model,
-      read.success.filter(({ key }) => (modelOf(key) === "Account") === isAccounts)
-    )
+  for (const kind of ["Account", "Register"] as const) {
+    const model = kind === "Account" ? Account.model : VersionedRegister.model
+    const told = read.success.filter(({ key }) => modelOf(key) === kind)
+    verdictOf(model, told)
   }
 }
 
-const verdictOf = (model: Model<VersionedRegister.State>, some: ReadonlyArray<Operation>): void => {
-  const verdict = check(model, some, { stepsMax })
+const verdictOf = (model: Model<VersionedRegister.State>, told: ReadonlyArray<Operation>): void => {
+  const verdict = check(model, told, { stepsMax })
   if (verdict._tag === "NotLinearizable") fail(`${verdict.key} is not linearizable: ${verdict.reason}`)
   if (verdict._tag === "Undecided")
     fail(`it could not be decided whether ${verdict.keys.join(" and ")} are linearizable`)
