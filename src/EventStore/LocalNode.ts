@@ -97,18 +97,21 @@ const storageFull = new LocalNotDone({
 })
 const unknown = new LocalUnknownOutcome({ message: "The log of this node stopped while it wrote" })
 
-/** Applies what the log holds behind what the machine has applied. */
+/** Applies what the log holds behind what the machine has applied; gives the payload of that. */
 const replay = Effect.fnUntraced(function* (machine: Machine.Machine, store: LogStore["Service"]) {
   const toIndex = store.recovered.lastIndex
+  let payloadBytes = 0
   for (let index = machine.applied.index + 1; index <= toIndex; ) {
     const entries = yield* store.read({ fromIndex: index, toIndex, maxBytes: replayMaxBytes })
     invariant(entries.length > 0, `entry ${index} of the node's own log was not read`)
     for (const entry of entries) {
       invariant(entry.index === index, `entry ${entry.index} was read where ${index} was to be applied`)
       Machine.apply(machine, entry)
+      payloadBytes += entry.payload.length
       index++
     }
   }
+  return payloadBytes
 })
 
 /** Runs on the log store of its context, until its scope closes. Of `models` those that are local take commands. */
@@ -127,8 +130,10 @@ export const make = Effect.fnUntraced(function* (options: {
   const localModels = options.models.filter(({ mode }) => mode === "local")
   const machine = Machine.make(localModels)
   machine.applied = (yield* LocalSnapshots.restoreNewest(localModels)) ?? machine.applied
-  yield* replay(machine, store)
+  const replayedBytes = yield* replay(machine, store)
   const snapshots = yield* LocalSnapshots.make({ ...options, tables: () => machine.applied, term })
+  // However short a node runs each time: what no snapshot holds yet counts towards the next one.
+  snapshots.onApplied(replayedBytes)
   const clock = yield* Clock.Clock
   const passTime = () => Machine.passTime(machine, Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
 

@@ -428,4 +428,21 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
       assert.strictEqual(refused._tag, "LogCorrupt")
     }).pipe(Effect.scoped)
   )
+
+  it.effect("a node that never runs for long bounds its log all the same: what it replays counts (§7)", () =>
+    Effect.gen(function* () {
+      const space = yield* LogSpace
+      const store = yield* LogStore
+      for (let life = 1; life <= 4; life++) {
+        const recovered = { ...store.recovered, lastIndex: (life - 1) * 2 }
+        yield* Effect.gen(function* () {
+          const node = yield* LocalNode.make({ models, snapshotAfterBytes: 700 })
+          yield* node.submit(create(`a${life}`))
+          yield* node.submit(create(`b${life}`))
+          yield* Effect.yieldNow
+        }).pipe(Effect.scoped, Effect.provideService(LogStore, { ...store, recovered }))
+      }
+      assert.isAbove(yield* space.firstIndex, 1)
+    }).pipe(Effect.scoped, Effect.provide(Layer.merge(layerMemory, layerMemorySnapshots)))
+  )
 })
