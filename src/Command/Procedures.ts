@@ -108,7 +108,13 @@ const heard = <A>(handled: A): A => {
   return handled
 }
 
-const encoder = (schema: ValueSchema) => Schema.encodeUnknownResult(Schema.toCodecJson(schema))
+const encodeJson = Schema.encodeUnknownResult(Schema.toCodecJson(Schema.Unknown))
+
+/** `Schema.Any` lets through what is no JSON, which nothing could write into the log: a node would stop at it. */
+const encoder = (schema: ValueSchema) => {
+  const encode = Schema.encodeUnknownResult(Schema.toCodecJson(schema))
+  return (value: unknown) => Result.flatMap(encode(value), encodeJson)
+}
 
 /** It stands still at the time of the entry, and nobody sleeps. */
 const clockAt = (timeMs: number): Clock.Clock => {

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, DateTime, Effect, Option, Random } from "effect"
+import { Clock, DateTime, Effect, Layer, Logger, Option, Random, Schema } from "effect"
+import * as Procedures from "../../src/Command/Procedures.ts"
 import * as Command from "../../src/Command.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"
-import { Account, Broke, bank, type Done, Draft, type Handle, once, using } from "./Bank.ts"
+import { Account, Broke, bank, type Done, Draft, type Handle, leaderOf, once, using } from "./Bank.ts"
 
 const failed: Done = { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: "probe" } }
 const rejected = (rejection: Rejection): Done => ({ _tag: "Rejected", rejection })
@@ -221,6 +222,19 @@ describe("a mistake in a handler", () => {
       assert.strictEqual(account("b")?.balance, 10)
     })
   }
+
+  it("that gives what is no JSON costs its command alone, though its success is declared as anything", () => {
+    const loose = Command.make("probe", { payload: Schema.Struct({}), success: Schema.Any })
+    for (const value of [undefined, 10n, () => 1]) {
+      const layer = Layer.merge(
+        Command.layer(loose, () => Effect.succeed(value)),
+        Logger.layer([])
+      )
+      const services = Effect.runSync(Effect.scoped(Layer.build(layer)))
+      const { call } = leaderOf(Effect.runSync(Effect.provideContext(Procedures.make([loose]), services)))
+      assert.deepStrictEqual(call(), failed)
+    }
+  })
 
   it("that swallows every refusal is stopped by the bound on its steps all the same, and the bound is what is told", () => {
     const { done, entries } = once(
