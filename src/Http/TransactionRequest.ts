@@ -1,7 +1,7 @@
 /** The body of a transaction: its schema, for the document as for reading it, and the operations that it asks for. Pure. */
-import { Result, Schema, SchemaIssue } from "effect"
+import { Result, Schema, type SchemaIssue } from "effect"
 import type { Operation } from "../Machine/Command.ts"
-import { fieldErrorsMax } from "../Model/Descriptor.ts"
+import { errorsOf } from "../Model/Descriptor.ts"
 import { atOperation, invalidRequest, type Problem, problem } from "./Problem.ts"
 import { uuid } from "./Routing.ts"
 
@@ -35,7 +35,6 @@ export const TransactionAnswer = Schema.Struct({
 }).annotate({ identifier: "TransactionAnswer" })
 
 const decode = Schema.decodeUnknownResult(TransactionBody, { errors: "all", onExcessProperty: "error" })
-const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /** The operations of a body, or why it asks for none: 400, or 413 for too many. */
 export const parseTransaction = (data: unknown): Result.Result<ReadonlyArray<Operation>, Problem> => {
@@ -69,11 +68,7 @@ const conditionOf = ({ ifVersion }: { readonly ifVersion?: number }) =>
   ifVersion === undefined ? {} : { ifMatch: [ifVersion] }
 
 const malformed = (issue: SchemaIssue.Issue): Problem => {
-  const issues = formatIssue(issue).issues.slice(0, fieldErrorsMax)
-  const errors = issues.map(({ message, path = [] }) => ({
-    path: path.map((step) => String(typeof step === "object" ? step.key : step)).join("."),
-    message
-  }))
+  const errors = errorsOf(issue)
   const met = invalidRequest("The body is no transaction", errors)
   const [, position] = /^ops\.(\d+)/.exec(errors[0]?.path ?? "") ?? []
   return position === undefined ? met : atOperation(met, Number(position))

@@ -57,13 +57,19 @@ const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 /** Errors told of one record: an answer, and an entry that remembers it, stay small whatever was sent. */
 export const fieldErrorsMax = 100
 
+/** A key that a client made up, or a value that a message shows, may be as long as a body: it is cut. */
+const fieldErrorLengthMax = 500
+
 /** What an issue says, path by path. */
 export const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
   formatIssue(issue)
     .issues.slice(0, fieldErrorsMax)
     .map(({ message, path }) => ({
-      path: (path ?? []).map((step) => String(typeof step === "object" ? step.key : step)).join("."),
-      message
+      path: (path ?? [])
+        .map((step) => String(typeof step === "object" ? step.key : step))
+        .join(".")
+        .slice(0, fieldErrorLengthMax),
+      message: message.slice(0, fieldErrorLengthMax)
     }))
 
 /**

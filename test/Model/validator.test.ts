@@ -22,4 +22,12 @@ describe("validator", () => {
     )
     assert.deepStrictEqual(validator(Schema.Struct({ text: slow }))({ text: "x" }), refused)
   })
+
+  it("what is told of a wrong record stays small, however long the keys are that a client made up", () => {
+    const validate = validator(Schema.Struct({ kind: Schema.Literals(["a", "b"]) }))
+    const long = "x".repeat(100_000)
+    const told = validate({ kind: long, [long]: 1, [`${long}y`]: 1 })
+    assert.isTrue(Result.isFailure(told))
+    assert.isBelow(JSON.stringify(told).length, 4_000)
+  })
 })
