@@ -4,18 +4,18 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { type Any, type ErrorClass, statusOf, tagOf } from "../Command/Declaration.ts"
 import { commandPath } from "./CommandRoutes.ts"
 import { kindOfError, titleOf } from "./DeclaredError.ts"
-import { bodyProblems, positionHeaderSchemas, problems, writeHeaders, writeProblems } from "./ModelEndpoints.ts"
+import { type ApiModel, operationProblems, positionHeaderSchemas, problems, writeHeaders } from "./ModelEndpoints.ts"
 import { problemMediaType } from "./Problem.ts"
 
 /** The endpoints of these commands as one group, if there are any. */
-export const commandGroups = (commands: ReadonlyArray<Any>) => {
-  const [first, ...others] = commands.map(endpointOf)
+export const commandGroups = (commands: ReadonlyArray<Any>, models: ReadonlyArray<ApiModel>) => {
+  const [first, ...others] = commands.map((command) => endpointOf(command, models))
   // Named so that no model can take its place: a model's name starts with a letter.
   const group = HttpApiGroup.make("_commands").annotateMerge(OpenApi.annotations({ title: "Commands" }))
   return first === undefined ? [] : [group.add(first, ...others)]
 }
 
-const endpointOf = (command: Any) =>
+const endpointOf = (command: Any, models: ReadonlyArray<ApiModel>) =>
   HttpApiEndpoint.post(command.name, commandPath(command), {
     headers: writeHeaders,
     payload: command.payload,
@@ -23,7 +23,8 @@ const endpointOf = (command: Any) =>
       ...positionHeaderSchemas,
       "idempotent-replayed": Schema.optionalKey(Schema.Literal("true"))
     }),
-    error: [...problems([...writeProblems, ...bodyProblems, "internal"]), ...command.errors.map(problemSchemaOf)]
+    // A handler may let pass what the records refuse.
+    error: [...operationProblems(models), ...problems(["internal"]), ...command.errors.map(problemSchemaOf)]
   }).annotateMerge(OpenApi.annotations({ summary: `Run the command ${command.name}`, description }))
 
 const description = "One transaction on the leader: all of it is done, or nothing."

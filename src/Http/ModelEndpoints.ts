@@ -112,7 +112,8 @@ export const modelGroup = (model: ApiModel) => {
       params,
       headers: conditionalHeaders,
       success: HttpApiSchema.NoContent,
-      error: problems([...writeProblems, ...changeProblems, "command-only", "referenced"])
+      // Of a deletion: its cascade is too large.
+      error: problems([...writeProblems, ...changeProblems, "command-only", "referenced", "too-large"])
     }).annotateMerge(describe(`Delete a ${model.name}`, "Its versions go on if the id is created again."))
   )
 }
@@ -160,6 +161,13 @@ export const writeProblems = [
 /** What a record may meet that is valid; and what a change meets, of one that is there. */
 export const recordProblems = ["unique-violation", "reference-missing", "command-only"] as const
 export const changeProblems = ["version-conflict", "append-only"] as const
+
+/** What any operation may meet, on a model that is not known beforehand; and the rules that these models name. */
+export const operationProblems = (models: ReadonlyArray<ApiModel>): ReadonlyArray<Schema.Top> => {
+  const own = problems([...writeProblems, ...bodyProblems, ...recordProblems, ...changeProblems, "already-exists"])
+  const rules = models.flatMap(({ ruleNames = [] }) => ruleNames).map(schemaOfRule)
+  return [...new Set([...own, ...problems(["rule-broken", "referenced"]), ...rules])]
+}
 
 /** The bodies of these problems, each once, for an endpoint's `error`. */
 export const problems = (names: ReadonlyArray<ProblemName>): ReadonlyArray<Schema.Top> =>

@@ -26,7 +26,13 @@ export const makeApi = (
 ): LithairApi => {
   // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
   const { commands = [], projections = [] } = others
-  const named = [transactionGroup, ...commandGroups(commands), projectionGroup(projections), operationGroup, nodeGroup]
+  const named = [
+    transactionGroup(models),
+    ...commandGroups(commands, models),
+    projectionGroup(projections),
+    operationGroup,
+    nodeGroup
+  ]
   const groups = [...models.map(modelGroup), ...named] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
   return HttpApi.make("lithair")
     .add(...groups)

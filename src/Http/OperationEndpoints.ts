@@ -20,7 +20,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
     HttpApiEndpoint.get("ask", path, {
       params,
       success,
-      error: problems(["invalid-request", "no-quorum"])
+      error: problems(["invalid-request", "no-quorum", "overloaded", "draining"])
     }).annotateMerge(
       OpenApi.annotations({
         summary: "What became of the request with this idempotency key",
@@ -31,7 +31,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
     HttpApiEndpoint.delete("close", path, {
       params,
       success,
-      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "unknown-outcome"])
+      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "storage-full", "unknown-outcome"])
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Close this idempotency key",

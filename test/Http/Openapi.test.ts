@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import * as Command from "../../src/Command.ts"
 import { makeApi, openApiDocument } from "../../src/Http/Openapi.ts"
 
 const api = makeApi(
@@ -80,7 +81,7 @@ describe("the OpenAPI document", () => {
     ["get", "/api/products/{id}", [200, 304, 400, 404, 412, 503]],
     ["put", "/api/products/{id}", [200, 201, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
     ["patch", "/api/products/{id}", [200, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
-    ["delete", "/api/users/{id}", [204, 400, 404, 409, 412, 422, 503, 504, 507]],
+    ["delete", "/api/users/{id}", [204, 400, 404, 409, 412, 413, 422, 503, 504, 507]],
     ["get", "/livez", [200]],
     ["get", "/readyz", [200, 503]],
     ["get", "/metrics", [200]],
@@ -164,6 +165,25 @@ describe("the OpenAPI document", () => {
     assert.isDefined(document.components.schemas["problem.too-cheap"])
     const taken = { name: "A", path: "as", idField: "id", fields: { id: Schema.String }, ruleNames: ["not-found"] }
     assert.throws(() => makeApi([taken], { title: "A", version: "1" }), /name of another problem: "not-found"/)
+  })
+
+  it("names among the problems of a transaction and of a command whatever a record of any model may meet", () => {
+    const probe = Command.make("probe", { payload: Schema.Struct({}), success: Schema.Void })
+    const models = [{ name: "A", path: "as", idField: "id", fields: { id: Schema.String }, ruleNames: ["too-dear"] }]
+    const { paths } = openApiDocument(makeApi(models, { title: "A", version: "1" }, { commands: [probe] }))
+    for (const path of ["/api/_tx", "/api/_commands/probe"]) {
+      const responses = JSON.stringify(paths[path]?.post?.responses)
+      for (const name of [
+        "too-dear",
+        "rule-broken",
+        "unique-violation",
+        "already-exists",
+        "referenced",
+        "append-only"
+      ]) {
+        assert.include(responses, `problem.${name}"`, path)
+      }
+    }
   })
 
   it("gives every operation an id of its own", () => {
