@@ -4,6 +4,7 @@
  */
 import { Option, Result, Schema, SchemaAST } from "effect"
 import { invariant } from "../Invariant.ts"
+import { kebabOf } from "../Model/Path.ts"
 
 /** What a command takes or gives: decoding and encoding need no service. */
 export type ValueSchema = Schema.Codec<unknown, unknown>
@@ -77,7 +78,8 @@ export const make = <
     `Command "${name}" must have a name of letters, digits and hyphens that begins with a small letter`
   )
   const tags = errors.map(tagOf)
-  invariant(new Set(tags).size === tags.length, `Command "${name}" declares two errors of one tag`)
+  // In kebab case they name problems: two that differ in case alone would be one.
+  invariant(new Set(tags.map(kebabOf)).size === tags.length, `Command "${name}" declares two errors of one tag`)
   for (const error of errors) {
     const status = statusOf(error)
     invariant(status >= 400 && status <= 499, `Error "${tagOf(error)}" must have a status from 400 to 499`)

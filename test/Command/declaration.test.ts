@@ -29,6 +29,8 @@ describe("a declaration", () => {
     assert.throws(() => Command.make("a", { ...nothing, error: [Found] }), /status from 400 to 499/)
     assert.throws(() => Command.make("a", { ...nothing, error: [Titled] }), /"title"/)
     assert.throws(() => Command.make("a", { ...nothing, error: [Lost, Again] }), /two errors of one tag/)
+    class Lower extends Schema.TaggedError<Lower>()("lost", { where: Schema.String }) {}
+    assert.throws(() => Command.make("a", { ...nothing, error: [Lost, Lower] }), /two errors of one tag/)
   })
 
   it("says of an error its tag and status, and reads it back; another version of it is none", () => {
