@@ -1,0 +1,109 @@
+/** Customers of the bank: each transfer is sent until its answer is final, with one key, to random nodes; and its inspectors. */
+import { Effect, Random, Result } from "effect"
+import { type Answer, expectThat, type TestNode } from "./Processes.ts"
+
+/** A transfer that a node has answered with 200. */
+export interface Transferred {
+  readonly id: string
+  readonly from: string
+  readonly to: string
+  readonly amount: string
+}
+
+/** `"12.30"` is 1230. */
+export const centsOf = (amount: string): number => Number(amount.replace(".", ""))
+
+export const amountOf = (cents: number): string => `${Math.trunc(cents / 100)}.${String(cents % 100).padStart(2, "0")}`
+
+/** What is asked of a node that may be dead, or without a quorum: undefined if it gave no answer, or none of 200. */
+const read = (node: TestNode, path: string) =>
+  Effect.map(Effect.result(node.request("GET", path, { timeoutMs: 4_000 })), (asked) =>
+    Result.isSuccess(asked) && asked.success.status === 200 ? asked.success : undefined
+  )
+
+export const makeBank = (options: {
+  readonly nodes: ReadonlyArray<TestNode>
+  readonly ids: ReadonlyArray<string>
+  readonly openedCents: number
+  readonly seed: number
+  readonly isOver: () => boolean
+}) => {
+  const { ids, isOver, nodes, openedCents, seed } = options
+  const done: Array<Transferred> = []
+  const counts = { refused: 0, retried: 0, replayed: 0 }
+  const readCounts = nodes.map(() => 0)
+  const unexpected: Array<string> = []
+
+  const one = <A>(items: ReadonlyArray<A>) =>
+    Effect.map(Random.nextIntBetween(0, items.length, { halfOpen: true }), (at) => items[at]!)
+
+  const transferOnce = Effect.fnUntraced(function* (key: string) {
+    const from = yield* one(ids)
+    const to = yield* one(ids.filter((id) => id !== from))
+    const amount = amountOf(yield* Random.nextIntBetween(1, 4_000))
+    const request = { body: { from, to, amount }, headers: { "idempotency-key": key }, timeoutMs: 4_000 }
+    for (;;) {
+      const node = yield* one(nodes)
+      const sent = yield* Effect.result(node.request("POST", "/api/_commands/transfer", request))
+      if (Result.isSuccess(sent) && isFinal(sent.success, { from, to, amount })) {
+        if (sent.success.headers.has("idempotent-replayed")) counts.replayed += 1
+        return
+      }
+      counts.retried += 1
+      yield* Effect.sleep("20 millis")
+    }
+  })
+
+  /** Notes what a transfer was answered; false if it is to be sent again. */
+  const isFinal = ({ body, status }: Answer, asked: Omit<Transferred, "id">): boolean => {
+    if (status === 503 || status === 504) return false
+    const what = `${JSON.stringify(asked)} was answered ${status} ${JSON.stringify(body)}`
+    if (status === 200) {
+      const { amount, from, id, to } = body
+      if (from !== asked.from || to !== asked.to || amount !== asked.amount) unexpected.push(what)
+      done.push({ id, from, to, amount })
+    } else if (status === 409 && body.type === "urn:lithair:problem:insufficient-funds") {
+      counts.refused += 1
+      if (centsOf(body.balance) >= centsOf(asked.amount)) unexpected.push(what)
+    } else unexpected.push(what)
+    return true
+  }
+
+  const client = (number: number) =>
+    Effect.gen(function* () {
+      for (let count = 0; !isOver(); count++) yield* transferOnce(`${seed}-${number}-${count}`)
+    }).pipe(Random.withSeed(`${seed}-${number}`))
+
+  /** One page is one state of the node: it holds all the money, whatever is on its way. */
+  const inspect = Effect.fnUntraced(function* (node: TestNode, at: number) {
+    const listed = yield* read(node, "/api/accounts?limit=1000")
+    const doneBefore = done.length
+    const audited = yield* read(node, "/api/_projections/audit")
+    if (listed === undefined || audited === undefined) return yield* Effect.sleep("20 millis")
+    const balances: ReadonlyArray<string> = listed.body.items.map((each: { readonly balance: string }) => each.balance)
+    const sum = balances.reduce((total, balance) => total + centsOf(balance), 0)
+    if (balances.length !== ids.length) unexpected.push(`${node.id} lists ${balances.length} accounts`)
+    if (sum !== openedCents) unexpected.push(`the accounts of ${node.id} hold ${amountOf(sum)}`)
+    for (const balance of balances) if (balance.startsWith("-")) unexpected.push(`${node.id} shows ${balance}`)
+    const { opened, transfers } = audited.body
+    if (opened !== amountOf(openedCents)) unexpected.push(`${node.id} says that ${opened} was opened`)
+    // What was answered before the read began is in it.
+    if (transfers < doneBefore) unexpected.push(`${node.id} audits ${transfers} transfers after ${doneBefore}`)
+    readCounts[at]! += 1
+  })
+
+  const inspectors = nodes.map((node, at) =>
+    Effect.gen(function* () {
+      while (!isOver()) yield* inspect(node, at)
+    })
+  )
+
+  return { done, counts, readCounts, unexpected, client, inspectors }
+}
+
+/** All states of a projection and the index that they reflect; one page, for it has at most 1,000 keys. */
+export const readProjection = Effect.fnUntraced(function* (node: TestNode, name: string) {
+  const { body, headers, status } = yield* node.request("GET", `/api/_projections/${name}`)
+  yield* expectThat(status === 200, `${name} is answered, rather than ${status} ${JSON.stringify(body)}`)
+  return { body, index: headers.get("lithair-index") }
+})
