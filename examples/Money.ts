@@ -44,5 +44,8 @@ export const add = (left: string, right: string): string => ofCents(centsOf(left
 /** The difference, below zero where `right` is more. */
 export const subtract = (left: string, right: string): string => ofCents(centsOf(left) - centsOf(right))
 
+/** The amount, `count` times; `count` is a whole number. */
+export const times = (amount: string, count: number): string => ofCents(centsOf(amount) * BigInt(count))
+
 /** Whether `left` is less than `right`, by value. */
 export const isLess = (left: string, right: string): boolean => centsOf(left) < centsOf(right)

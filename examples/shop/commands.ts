@@ -1,0 +1,43 @@
+/** What clients may ask of the shop besides its records, and what it may refuse. A browser may import it. */
+import { Schema } from "effect"
+import * as Command from "../../src/Command.ts"
+import { Count, Id, Order } from "./models.ts"
+import { OrderStatus } from "./OrderStatus.ts"
+
+/** More was ordered than is there. */
+export class SoldOut extends Schema.TaggedError<SoldOut>()("SoldOut", { left: Schema.Int }) {
+  override get message() {
+    return this.left === 0 ? "None is left" : `Only ${this.left} left`
+  }
+}
+
+/** The order cannot become this from what it is. */
+export class WrongStatus extends Schema.TaggedError<WrongStatus>()("WrongStatus", {
+  from: OrderStatus,
+  to: OrderStatus
+}) {
+  override get message() {
+    return `An order that is ${this.from} cannot become ${this.to}`
+  }
+}
+
+/** Takes from the stock, and notes what is to be paid. */
+export const placeOrder = Command.make("placeOrder", {
+  payload: Schema.Struct({ productId: Id, count: Count }),
+  success: Order,
+  error: [SoldOut]
+})
+
+/** It was paid, shipped or delivered. */
+export const advanceOrder = Command.make("advanceOrder", {
+  payload: Schema.Struct({ orderId: Id, to: Schema.Literals(["paid", "shipped", "delivered"]) }),
+  success: Order,
+  error: [WrongStatus]
+})
+
+/** Gives what was ordered back to the stock. */
+export const cancelOrder = Command.make("cancelOrder", {
+  payload: Schema.Struct({ orderId: Id }),
+  success: Order,
+  error: [WrongStatus]
+})

@@ -1,0 +1,28 @@
+/** What was sold on each day. A sale that is cancelled is taken from the day on which it was paid. */
+import { Schema } from "effect"
+import * as Projection from "../../src/Projection.ts"
+import { add, subtract } from "../Money.ts"
+import { Order } from "./models.ts"
+
+/** By the day, as `2026-05-01`. Orders that were never paid have none, and are passed over. */
+export const sales = Projection.make("sales", {
+  from: [Order],
+  version: 1,
+  // A sum of any length: together orders may cost more than one of them can.
+  state: Schema.Struct({ orders: Schema.Int, revenue: Schema.String }),
+  initial: { orders: 0, revenue: "0.00" },
+  key: ({ record }) => record.paidOn,
+  // The state machine lets an order become each status once.
+  evolve: ({ orders, revenue }, { record: { status, total } }) => {
+    switch (status) {
+      case "paid":
+        return { orders: orders + 1, revenue: add(revenue, total) }
+      case "cancelled":
+        return { orders: orders - 1, revenue: subtract(revenue, total) }
+      case "pending":
+      case "shipped":
+      case "delivered":
+        return { orders, revenue }
+    }
+  }
+})

@@ -1,0 +1,181 @@
+/** The shop on three real processes: what is not there is never sold, whichever nodes are asked at once. */
+import { fileURLToPath } from "node:url"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { type Answer, equalHash, eventually, expectThat, listAll, startCluster, type TestNode } from "./Processes.ts"
+import { assertProblem } from "./Served.ts"
+
+const script = fileURLToPath(new URL("../../examples/shop.ts", import.meta.url))
+const startShop = startCluster(["node", "node", "node"], undefined, script)
+
+const addProduct = Effect.fnUntraced(function* (node: TestNode, stock: number) {
+  const added = yield* node.request("POST", "/api/products", { body: { name: "Anvil", price: "19.90", stock } })
+  assert.strictEqual(added.status, 201, JSON.stringify(added.body))
+  const id: string = added.body.id
+  return id
+})
+
+const command = (node: TestNode, name: string, body: unknown) =>
+  node.request("POST", `/api/_commands/${name}`, { body, timeoutMs: 30_000 })
+
+/** As many orders as there are counts, all at once, through the nodes in turn. */
+const orderAtOnce = (nodes: ReadonlyArray<TestNode>, productId: string, counts: ReadonlyArray<number>) =>
+  Effect.forEach(counts, (count, at) => command(nodes[at % nodes.length]!, "placeOrder", { productId, count }), {
+    concurrency: "unbounded"
+  })
+
+const stockOf = (nodes: ReadonlyArray<TestNode>, productId: string) =>
+  Effect.forEach(nodes, (node) =>
+    Effect.map(node.request("GET", `/api/products/${productId}`), ({ body }): number => body.stock)
+  )
+
+/** An order of one, brought this far. */
+const orderThatIs = Effect.fnUntraced(function* (node: TestNode, productId: string, steps: ReadonlyArray<string>) {
+  const placed = yield* command(node, "placeOrder", { productId, count: 1 })
+  assert.strictEqual(placed.status, 200, JSON.stringify(placed.body))
+  const orderId: string = placed.body.id
+  for (const to of steps) {
+    const advanced = yield* command(node, "advanceOrder", { orderId, to })
+    assert.deepStrictEqual([advanced.status, advanced.body.status], [200, to])
+  }
+  return orderId
+})
+
+const problems = (answers: ReadonlyArray<Answer>) => answers.filter(({ status }) => status !== 200)
+
+describe("the shop of three processes", () => {
+  it.live(
+    "sells the last item once to 100 who order it at once, and never more than there is (issue 4)",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startShop
+        const last = yield* addProduct(nodes[0]!, 1)
+        const answers = yield* orderAtOnce(nodes, last, Array<number>(100).fill(1))
+        assert.strictEqual(answers.filter(({ status }) => status === 200).length, 1)
+        assert.lengthOf(problems(answers), 99)
+        for (const refused of problems(answers)) {
+          assertProblem(refused, 409, "sold-out")
+          assert.deepInclude(refused.body, { left: 0, title: "Sold out", detail: "None is left" })
+        }
+        assert.deepStrictEqual(yield* stockOf(nodes, last), [0, 0, 0])
+
+        const scarce = yield* addProduct(nodes[1]!, 50)
+        const counts = Array.from({ length: 60 }, (_, at) => (at % 3) + 1)
+        const mixed = yield* orderAtOnce(nodes, scarce, counts)
+        for (const [at, { body, status }] of mixed.entries()) {
+          if (status === 200) continue
+          assertProblem(mixed[at]!, 409, "sold-out")
+          assert.isBelow(body.left, counts[at]!, "who is refused asked for more than is left")
+          assert.isAtLeast(body.left, 0)
+        }
+        const sold = counts.filter((_, at) => mixed[at]!.status === 200).reduce((sum, count) => sum + count, 0)
+        const left = 50 - sold
+        assert.isAtLeast(left, 0)
+        assert.deepStrictEqual(yield* stockOf(nodes, scarce), [left, left, left])
+        yield* equalHash(nodes)
+        for (const node of nodes) {
+          const orders = yield* listAll(node, "orders")
+          const held = orders.filter(({ productId }) => productId === scarce)
+          assert.strictEqual(
+            held.reduce((sum, { count }) => sum + Number(count), 0),
+            sold
+          )
+        }
+        const written = yield* nodes[0]!.request("PATCH", `/api/products/${last}`, {
+          body: { stock: -1 },
+          headers: { "content-type": "application/merge-patch+json" }
+        })
+        assertProblem(written, 409, "oversold")
+      }).pipe(Effect.scoped),
+    90_000
+  )
+
+  it.live(
+    "keeps orders within their state machine, returns what is cancelled, and counts the same sales on every node",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startShop
+        const [first, second, third] = [nodes[0]!, nodes[1]!, nodes[2]!]
+        const product = yield* addProduct(first, 10)
+        const delivered = yield* orderThatIs(first, product, ["paid", "shipped", "delivered"])
+        const paid = yield* orderThatIs(second, product, ["paid"])
+        const pending = yield* orderThatIs(third, product, [])
+        assert.deepStrictEqual(yield* stockOf(nodes, product), [7, 7, 7])
+
+        const early = yield* command(second, "advanceOrder", { orderId: pending, to: "shipped" })
+        assertProblem(early, 409, "wrong-status")
+        assert.deepInclude(early.body, {
+          from: "pending",
+          to: "shipped",
+          detail: "An order that is pending cannot become shipped"
+        })
+        assertProblem(yield* command(first, "cancelOrder", { orderId: delivered }), 409, "wrong-status")
+        assertProblem(yield* command(first, "cancelOrder", { orderId: crypto.randomUUID() }), 404, "not-found")
+        const body = { status: "delivered" }
+        assertProblem(yield* first.request("PATCH", `/api/orders/${pending}`, { body }), 409, "command-only")
+        assertProblem(yield* third.request("DELETE", `/api/products/${product}`), 409, "referenced")
+
+        // Of ten who cancel at once, one does: its item comes back once.
+        const cancels = yield* Effect.forEach(
+          Array.from({ length: 10 }, (_, at) => nodes[at % 3]!),
+          (node) => command(node, "cancelOrder", { orderId: pending }),
+          { concurrency: "unbounded" }
+        )
+        assert.lengthOf(problems(cancels), 9)
+        for (const refused of problems(cancels)) assertProblem(refused, 409, "wrong-status")
+        assert.deepStrictEqual(yield* stockOf(nodes, product), [8, 8, 8])
+
+        const readSales = Effect.forEach(nodes, (node) => node.request("GET", "/api/_projections/sales"))
+        const salesAre = Effect.fnUntraced(function* (value: unknown) {
+          yield* equalHash(nodes)
+          const answers = yield* readSales
+          const day: string = (yield* first.request("GET", `/api/orders/${delivered}`)).body.paidOn
+          for (const { body } of answers) assert.deepStrictEqual(body.items, [{ key: day, value }])
+        })
+        yield* salesAre({ orders: 2, revenue: "39.80" })
+        assert.strictEqual((yield* command(third, "cancelOrder", { orderId: paid })).status, 200)
+        assert.deepStrictEqual(yield* stockOf(nodes, product), [9, 9, 9])
+        yield* salesAre({ orders: 1, revenue: "19.90" })
+
+        const history = yield* second.request("GET", `/api/_projections/order-history?key=${delivered}`)
+        const steps = history.body.map(({ status }: { readonly status: string }) => status)
+        assert.deepStrictEqual(steps, ["pending", "paid", "shipped", "delivered"])
+        const cancelled = yield* first.request("GET", "/api/orders?status=eq.cancelled")
+        assert.sameMembers(
+          cancelled.body.items.map(({ id }: { readonly id: string }) => id),
+          [pending, paid]
+        )
+        yield* eventually(
+          "both payments are confirmed",
+          Effect.suspend(() => {
+            const said = nodes.map((node) => node.output()).join("")
+            return expectThat(
+              [delivered, paid].every((id) => said.includes(`order ${id} is paid, 19.90`)),
+              "they are"
+            )
+          })
+        )
+      }).pipe(Effect.scoped),
+    90_000
+  )
+
+  it.live(
+    "lets each node keep its own rendering of a product",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startShop
+        const productId = yield* addProduct(nodes[0]!, 1)
+        const id = crypto.randomUUID()
+        for (const node of nodes) {
+          const body = { productId, renderedHtml: `<p>${node.port}</p>` }
+          const kept = yield* node.request("PUT", `/api/product-views/${id}`, { body: { id, ...body } })
+          assert.strictEqual(kept.status, 201, JSON.stringify(kept.body))
+        }
+        for (const node of nodes) {
+          const { body } = yield* node.request("GET", `/api/product-views/${id}`)
+          assert.deepStrictEqual(body, { id, productId, renderedHtml: `<p>${node.port}</p>` })
+        }
+      }).pipe(Effect.scoped),
+    60_000
+  )
+})
