@@ -90,6 +90,14 @@ export interface MemberOptions {
 }
 
 type Failure = NotDone | UnknownOutcome
+type Decided = Extract<OrderAnswer, { readonly _tag: "Decided" }>
+
+/** Says by which key the outcome can be asked for. */
+const underKey = ({ message }: UnknownOutcome, command: Command): UnknownOutcome => {
+  const keyed = keyedOf(command)
+  invariant(keyed !== undefined, "a command was given no key")
+  return new UnknownOutcome({ message, key: keyed.key })
+}
 
 const administered = (
   done: { readonly _tag: "Done" } | { readonly _tag: "Started" } | Extract<Administered, { readonly _tag: "Refused" }>
@@ -230,17 +238,42 @@ const make = Effect.fnUntraced(function* (
     fork
   })
 
-  const give = (order: Order, isRepeatable: boolean) =>
-    Effect.suspend(() => {
-      if (isDraining) return Effect.fail(draining)
-      if (order._tag === "Decide" && node?.isStorageShort() === true) return Effect.fail(storageFull)
-      return Attempts.untilAnswered({
-        leadership,
-        isRepeatable,
-        attempt: (leader, timeoutMs) =>
-          leader === self.nodeId ? orderHere(order, timeoutMs) : forwarding.forward(leader, order, timeoutMs)
-      })
-    })
+  type Attempt<A> = (leader: NodeId, timeoutMs: number) => Effect.Effect<A, Failure>
+
+  const attemptOf =
+    (order: Order): Attempt<OrderAnswer> =>
+    (leader, timeoutMs) =>
+      leader === self.nodeId ? orderHere(order, timeoutMs) : forwarding.forward(leader, order, timeoutMs)
+
+  const give = <A>(attempt: Attempt<A>, isRepeatable: boolean): Effect.Effect<A, Failure> =>
+    Effect.suspend(() =>
+      isDraining ? Effect.fail(draining) : Attempts.untilAnswered({ leadership, isRepeatable, attempt })
+    )
+
+  const decide =
+    (command: Command): Attempt<Decided> =>
+    (leader, timeoutMs) =>
+      attemptOf({ _tag: "Decide", command })(leader, timeoutMs).pipe(
+        Effect.mapError((error) => (error._tag === "UnknownOutcome" ? underKey(error, command) : error)),
+        Effect.map((answer) => {
+          invariant(answer._tag === "Decided", "a command was not answered as one")
+          return answer
+        })
+      )
+
+  /**
+   * Each attempt has a key of its own, as new as what is known here by then: a node that has just started knows little,
+   * and its key may be one that the leader takes for forgotten.
+   */
+  const decideAnew =
+    (asked: Command): Attempt<Decided> =>
+    (leader, timeoutMs) =>
+      Effect.suspend(() => decide(giveKey(asked, committedIndex()))(leader, timeoutMs)).pipe(
+        Effect.filterOrFail(
+          ({ answer }) => answer._tag !== "Rejected" || answer.rejection._tag !== "KeysExhausted",
+          () => keyTooOld
+        )
+      )
 
   const leadership: Attempts.Leadership = {
     leader: () => leaderOf(node),
@@ -253,24 +286,15 @@ const make = Effect.fnUntraced(function* (
     self,
     submit: (asked) =>
       Effect.suspend(() => {
-        const command = giveKey(asked, committedIndex())
-        const keyed = keyedOf(command)
-        invariant(keyed !== undefined, "a command was given no key")
+        if (!isDraining && node?.isStorageShort() === true) return Effect.fail(storageFull)
         // With a key that only this node knows a second copy could be refused, and told so, before the first is done.
-        return recalling.underWay(keyed, give({ _tag: "Decide", command }, command.key !== undefined)).pipe(
-          Effect.mapError((error) =>
-            error._tag === "UnknownOutcome" ? new UnknownOutcome({ message: error.message, key: keyed.key }) : error
-          ),
-          Effect.map((answer) => {
-            invariant(answer._tag === "Decided", "a command was not answered as one")
-            return answer
-          })
-        )
+        if (asked.key === undefined) return give(decideAnew(asked), false)
+        return recalling.underWay({ ...asked, key: asked.key }, give(decide(asked), true))
       }),
     inquire: (keyed) =>
       Effect.suspend(() => {
         const isUnderWay = recalling.isUnderWay(keyed)
-        return give({ _tag: "Inquire", keyed }, true).pipe(
+        return give(attemptOf({ _tag: "Inquire", keyed }), true).pipe(
           Effect.mapError(({ message }) => new NotDone({ reason: "no-quorum", message })),
           Effect.map((answer) => {
             invariant(answer._tag === "Inquired", "an inquiry was not answered as one")
@@ -280,7 +304,7 @@ const make = Effect.fnUntraced(function* (
         )
       }),
     administer: (order) =>
-      Effect.map(give(order, false), (answer) => {
+      Effect.map(give(attemptOf(order), false), (answer) => {
         invariant(answer._tag === "Administered", "a change of the cluster was not answered as one")
         return answer.administered
       }),
@@ -321,6 +345,11 @@ const pending: Standing = { _tag: "Pending" }
 const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
 
 const draining = new NotDone({ reason: "draining", message: "This node is about to stop" })
+
+const keyTooOld = new NotDone({
+  reason: "no-quorum",
+  message: "Cannot write: this node knows too little of the log yet"
+})
 
 const lagging = new NotDone({ reason: "no-quorum", message: "This node does not catch up with its leader" })
 

@@ -1,50 +1,23 @@
 /** Nodes that form, crash while they do, come back empty, or lie about it. Real files; a network in memory. RAFT C16. */
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { layerDirectory } from "../../src/EventStore/Directory.ts"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import { encodeConfiguration } from "../../src/Raft/ConfigurationCodec.ts"
-import * as Member from "../../src/Raft/Member.ts"
+import type * as Member from "../../src/Raft/Member.ts"
 import { layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
 import { Transport } from "../../src/Raft/Transport.ts"
-import { descriptors } from "../Machine/Store.ts"
+import { directory, ids, selfOf, startMember, until } from "./Members.ts"
 
-const ids = ["a", "b", "c"]
 const voters = ids.map((id) => ({ id, address: id, instanceId: id }))
-
-const selfOf = (nodeId: string, instanceId = nodeId) => {
-  const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
-  return { nodeId, address: nodeId, instanceId, peers }
-}
-
-const startMember = (network: MemoryNetwork, root: string, nodeId: string, instanceId = nodeId) => {
-  const self = selfOf(nodeId, instanceId)
-  return Member.layer({ self, models: descriptors }).pipe(
-    Layer.provide(layerMemory({ network, self })),
-    Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
-    Layer.build,
-    Effect.map((context) => Context.get(context, Member.Member))
-  )
-}
 
 /** A peer that the test plays, which is unformed. */
 const startPeer = (network: MemoryNetwork, nodeId: string, instanceId = nodeId) =>
   Effect.map(Layer.build(layerMemory({ network, self: selfOf(nodeId, instanceId) })), (context) =>
     Context.get(context, Transport)
-  )
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
-
-const until = (what: string, holds: () => boolean) =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.fail(new Error(`Never came true: ${what}`)))).pipe(
-    Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 1000 })
   )
 
 const formAll = Effect.fnUntraced(function* (network: MemoryNetwork, root: string) {
@@ -63,7 +36,7 @@ describe("Formed", () => {
       rmSync(join(root, "c"), { recursive: true })
       const network = makeMemoryNetwork()
       const [a] = yield* Effect.forEach(["a", "b"], (id) => startMember(network, root, id))
-      const wiped = yield* startMember(network, root, "c", "c2")
+      const wiped = yield* startMember(network, root, "c", { instanceId: "c2" })
       const refused = yield* Effect.flip(wiped.stopped)
       assert.strictEqual(refused._tag === "FormingRefused" && refused.reason, "DataLost")
       assert.include(refused.message, "add it as a new member")

@@ -1,45 +1,12 @@
 /** Idempotency keys across snapshots, compactions, restarts and leaders, on real members. RAFT.md C17, C18. */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
-import { layerDirectory } from "../../src/EventStore/Directory.ts"
+import { Effect, Exit, Fiber, Schedule, Scope } from "effect"
 import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
 import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Sessions from "../../src/Machine/Sessions.ts"
-import * as Member from "../../src/Raft/Member.ts"
-import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
-import { defaults } from "../../src/Raft/RaftConfig.ts"
-import { descriptors } from "../Machine/Store.ts"
-
-type Running = Member.Member["Service"]
-
-const ids = ["a", "b", "c"]
-/** Small, so that a few hundred writes are many snapshots, and history is let go. */
-const config = { ...defaults, snapshotAfterBytes: 20_000, logRetainedCount: 20 }
-
-const startMember = (network: MemoryNetwork, root: string, nodeId: string) => {
-  const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
-  const self = { nodeId, address: nodeId, instanceId: nodeId, peers }
-  return Member.layer({ self, models: descriptors, config }).pipe(
-    Layer.provide(layerMemory({ network, self })),
-    Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
-    Layer.build,
-    Effect.map((context) => Context.get(context, Member.Member))
-  )
-}
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
-
-const until = (what: string, holds: () => boolean) =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.fail(new Error(`Never came true: ${what}`)))).pipe(
-    Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 2000 })
-  )
+import { cut, heal, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
+import { directory, ids, littleHistory, type Running, startMember, until } from "./Members.ts"
 
 /** A cluster on the files under `root`, for as long as `use` takes. */
 const running = <A, E>(
@@ -48,7 +15,7 @@ const running = <A, E>(
 ) =>
   Effect.gen(function* () {
     const network = makeMemoryNetwork()
-    const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id))
+    const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { config: littleHistory }))
     yield* until("all know a leader", () => members.every((member) => member.leader() !== undefined))
     return yield* use(members, network)
   }).pipe(Effect.scoped)
@@ -77,9 +44,11 @@ describe("idempotency keys in a cluster", () => {
       Effect.gen(function* () {
         const root = yield* directory
         const network = makeMemoryNetwork()
-        const [a, b] = (yield* Effect.forEach(["a", "b"], (id) => startMember(network, root, id))) as [Running, Running]
+        const [a, b] = (yield* Effect.forEach(["a", "b"], (id) =>
+          startMember(network, root, id, { config: littleHistory })
+        )) as [Running, Running]
         const scope = yield* Scope.make()
-        const c = yield* Scope.provide(startMember(network, root, "c"), scope)
+        const c = yield* Scope.provide(startMember(network, root, "c", { config: littleHistory }), scope)
         yield* until("all are formed", () => [a, b, c].every((member) => member.leader() !== undefined))
         yield* write(a, "before", 20)
         yield* Scope.close(scope, Exit.void)
@@ -92,7 +61,7 @@ describe("idempotency keys in a cluster", () => {
         yield* b.submit({ _tag: "Close", key: ended.key })
         yield* write(a, "without-c", 400)
         yield* until("what c needs is compacted away", isCompacted([a, b], first.index))
-        const back = yield* startMember(network, root, "c")
+        const back = yield* startMember(network, root, "c", { config: littleHistory })
         yield* write(a, "meanwhile", 50)
         yield* until("c holds no entry of the keys", isCompacted([back], first.index))
         const areLedByC = () => [a, b, back].every((member) => member.leader() === "c")
@@ -162,6 +131,31 @@ describe("idempotency keys in a cluster", () => {
             }
           })
         )
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  it.live(
+    "a node that has just started gives no key that its leader takes for forgotten: its writes are done",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* directory
+        const network = makeMemoryNetwork()
+        const [a, b] = (yield* Effect.forEach(["a", "b"], (id) => startMember(network, root, id))) as [Running, Running]
+        const scope = yield* Scope.make()
+        const c = yield* Scope.provide(startMember(network, root, "c"), scope)
+        yield* until("all are formed", () => [a, b, c].every((member) => member.leader() !== undefined))
+        yield* write(a, "before", 20)
+        yield* Scope.close(scope, Exit.void)
+        yield* until("a or b leads", () => a.leader() === b.leader() && a.leader() !== "c" && a.leader() !== undefined)
+        // As if so many keys had been forgotten, before anybody decides on these tables.
+        for (const { tables } of [a, b]) tables.assignedKeys.horizonIndex = 10
+        const [leader, other] = a.leader() === "a" ? [a, b] : [b, a]
+        yield* leader.administer({ _tag: "TransferLeadership", to: other.self.nodeId })
+        yield* until("the other leads", () => [a, b].every((member) => member.leader() === other.self.nodeId))
+        const back = yield* startMember(network, root, "c")
+        const { answer } = yield* back.submit(put("first", "x"))
+        assert.strictEqual(answer._tag, "Accepted")
       }).pipe(Effect.scoped),
     60_000
   )

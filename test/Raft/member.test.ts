@@ -1,60 +1,12 @@
 /** Three members from empty directories: real files, a network in memory, real time with bounded waits. */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Schedule } from "effect"
-import { layerDirectory } from "../../src/EventStore/Directory.ts"
+import { Effect } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
-import * as Member from "../../src/Raft/Member.ts"
-import { layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
-import { Transport } from "../../src/Raft/Transport.ts"
-import { descriptors } from "../Machine/Store.ts"
-
-const ids = ["a", "b", "c"]
-
-/** `starved` receives no entries from now on, while everything else goes on. */
-interface Links {
-  starved: string | undefined
-}
-
-const startMember = (
-  network: MemoryNetwork,
-  root: string,
-  nodeId: string,
-  links: Links = { starved: undefined },
-  instanceId = nodeId
-) => {
-  const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
-  const self = { nodeId, address: nodeId, instanceId, peers }
-  const transport = Layer.effect(
-    Transport,
-    Effect.map(Transport, (whole) =>
-      Transport.of({
-        ...whole,
-        send: (to, lane, message) =>
-          to === links.starved && message._tag === "AppendEntries" ? false : whole.send(to, lane, message)
-      })
-    )
-  ).pipe(Layer.provide(layerMemory({ network, self })))
-  return Member.layer({ self, models: descriptors }).pipe(
-    Layer.provide(transport),
-    Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
-    Layer.build,
-    Effect.map((context) => Context.get(context, Member.Member))
-  )
-}
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
-
-const until = (what: string, holds: () => boolean) =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.fail(new Error(`Never came true: ${what}`)))).pipe(
-    Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 1000 })
-  )
+import type * as Member from "../../src/Raft/Member.ts"
+import { makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
+import type { Transport } from "../../src/Raft/Transport.ts"
+import { directory, ids, startMember, until } from "./Members.ts"
 
 const create = (name: string): Command => ({ _tag: "Create", model: "User", data: { email: `${name}@x` } })
 
@@ -121,16 +73,21 @@ describe("Member", () => {
     Effect.gen(function* () {
       const root = yield* directory
       const network = makeMemoryNetwork()
-      const links: Links = { starved: undefined }
-      const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, links))
+      let starved: string | undefined
+      const links = (whole: Transport["Service"]): Transport["Service"] => ({
+        ...whole,
+        send: (to, lane, message) =>
+          to === starved && message._tag === "AppendEntries" ? false : whole.send(to, lane, message)
+      })
+      const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { links }))
       yield* Effect.forEach(members, (member) => member.readIndex)
       const follower = members.find((member) => member.leader() !== member.self.nodeId)!
-      links.starved = follower.self.nodeId
+      starved = follower.self.nodeId
       const leader = members.find((member) => member.leader() === member.self.nodeId)!
       yield* leader.submit(create("x"))
       const refused = yield* Effect.flip(follower.readIndex).pipe(Effect.timeout("3 seconds"))
       assert.strictEqual(refused._tag, "NotDone")
-      links.starved = undefined
+      starved = undefined
       assert.isAtLeast(yield* follower.readIndex, leader.tables.index)
     }).pipe(Effect.scoped)
   )

@@ -1,42 +1,9 @@
 /** Snapshots across a cluster of real members: real files, a network in memory, real time with bounded waits. Raft §7. */
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Schedule, Scope } from "effect"
-import { layerDirectory } from "../../src/EventStore/Directory.ts"
+import { Effect, Exit, Scope } from "effect"
 import * as Tables from "../../src/Machine/Tables.ts"
-import * as Member from "../../src/Raft/Member.ts"
-import { layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
-import { defaults } from "../../src/Raft/RaftConfig.ts"
-import { descriptors } from "../Machine/Store.ts"
-
-type Running = Member.Member["Service"]
-
-const ids = ["a", "b", "c"]
-/** Small, so that a few hundred writes are many snapshots, and history is let go. */
-const config = { ...defaults, snapshotAfterBytes: 20_000, logRetainedCount: 20 }
-
-const startMember = (network: MemoryNetwork, root: string, nodeId: string) => {
-  const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
-  const self = { nodeId, address: nodeId, instanceId: nodeId, peers }
-  return Member.layer({ self, models: descriptors, config }).pipe(
-    Layer.provide(layerMemory({ network, self })),
-    Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
-    Layer.build,
-    Effect.map((context) => Context.get(context, Member.Member))
-  )
-}
-
-const directory = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
-
-const until = (what: string, holds: () => boolean) =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.fail(new Error(`Never came true: ${what}`)))).pipe(
-    Effect.retry({ schedule: Schedule.spaced("10 millis"), times: 2000 })
-  )
+import { makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
+import { directory, ids, littleHistory, type Running, startMember, until } from "./Members.ts"
 
 const write = (member: Running, prefix: string, count: number) =>
   Effect.forEach(
@@ -60,15 +27,17 @@ describe("snapshots across a cluster", () => {
       Effect.gen(function* () {
         const root = yield* directory
         const network = makeMemoryNetwork()
-        const [a, b] = (yield* Effect.forEach(["a", "b"], (id) => startMember(network, root, id))) as [Running, Running]
+        const [a, b] = (yield* Effect.forEach(["a", "b"], (id) =>
+          startMember(network, root, id, { config: littleHistory })
+        )) as [Running, Running]
         const scope = yield* Scope.make()
-        const c = yield* Scope.provide(startMember(network, root, "c"), scope)
+        const c = yield* Scope.provide(startMember(network, root, "c", { config: littleHistory }), scope)
         yield* until("all are formed", () => [a, b, c].every((member) => member.leader() !== undefined))
         yield* write(a, "before", 20)
         yield* Scope.close(scope, Exit.void)
         yield* write(a, "without-c", 400)
         yield* until("what c needs is compacted away", () => [a, b].every((member) => firstIndexOf(member) > 100))
-        const back = yield* startMember(network, root, "c")
+        const back = yield* startMember(network, root, "c", { config: littleHistory })
         yield* write(a, "meanwhile", 200)
         yield* areEqual([a, b, back])
         assert.isAbove(firstIndexOf(back), 100, "its log begins behind a snapshot")
@@ -85,7 +54,9 @@ describe("snapshots across a cluster", () => {
         const run = <A, E>(use: (members: ReadonlyArray<Running>) => Effect.Effect<A, E>) =>
           Effect.gen(function* () {
             const network = makeMemoryNetwork()
-            const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id))
+            const members = yield* Effect.forEach(ids, (id) =>
+              startMember(network, root, id, { config: littleHistory })
+            )
             yield* until("all know a leader", () => members.every((member) => member.leader() !== undefined))
             return yield* use(members)
           }).pipe(Effect.scoped)
