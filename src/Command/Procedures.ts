@@ -7,8 +7,9 @@ import { invariant } from "../Invariant.ts"
 import type { Procedure, Procedures } from "../Machine/Procedure.ts"
 import type { DeclaredError, Rejection } from "../Machine/Rejection.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
-import type { Any, ValueSchema } from "./Declaration.ts"
+import type { Any } from "./Declaration.ts"
 import { type Handle, type HandlerOf, handlerKey } from "./Handler.ts"
+import { jsonEncoder } from "./JsonEncoder.ts"
 import type { KnownCodecs } from "./RowCodecs.ts"
 import { runNow } from "./Running.ts"
 import { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
@@ -39,8 +40,8 @@ const procedureOf = (
     errors: "all",
     onExcessProperty: "error"
   })
-  const encodeSuccess = encoder(command.success)
-  const errors = command.errors.map((error) => ({ is: Schema.is(error), encode: encoder(error) }))
+  const encodeSuccess = jsonEncoder(command.success)
+  const errors = command.errors.map((error) => ({ is: Schema.is(error), encode: jsonEncoder(error) }))
 
   const failed = (why: unknown): Result.Result<never, Rejection> => {
     Effect.runForkWith(context)(Effect.logError(`The command ${name} failed, and did nothing`, why))
@@ -106,14 +107,6 @@ const procedureOf = (
 const heard = <A>(handled: A): A => {
   if (handled instanceof Promise) handled.catch(() => undefined)
   return handled
-}
-
-const encodeJson = Schema.encodeUnknownResult(Schema.toCodecJson(Schema.Unknown))
-
-/** `Schema.Any` lets through what is no JSON, which nothing could write into the log: a node would stop at it. */
-const encoder = (schema: ValueSchema) => {
-  const encode = Schema.encodeUnknownResult(Schema.toCodecJson(schema))
-  return (value: unknown) => Result.flatMap(encode(value), encodeJson)
 }
 
 /** It stands still at the time of the entry, and nobody sleeps. */

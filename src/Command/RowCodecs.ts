@@ -1,6 +1,7 @@
 /** Rows of a model as a handler has them, decoded, and as the machine has them: the replicated fields as JSON. */
 import { type Result, Schema } from "effect"
 import { type Descriptor, describe, type EncodedRecord } from "../Model.ts"
+import { jsonEncoder } from "./JsonEncoder.ts"
 import type { ModelClass } from "./Transaction.ts"
 
 /** Of one model. */
@@ -18,10 +19,8 @@ export type Encode = (value: unknown) => Result.Result<EncodedRecord, Schema.Sch
 /** Made once for each model: a schema compiles. */
 export type KnownCodecs = Map<ModelClass, Codecs>
 
-const encoder = (schema: Schema.Codec<object, unknown>): Encode =>
-  Schema.encodeUnknownResult(Schema.toCodecJson(schema) as unknown as Schema.Codec<object, EncodedRecord>, {
-    errors: "all"
-  })
+/** A record's schema encodes to an object. */
+const encoder = (schema: Schema.Codec<object, unknown>): Encode => jsonEncoder(schema) as Encode
 
 /** The codecs of a model, from those that are known already. */
 export const codecsOf = (known: KnownCodecs, model: ModelClass): Codecs => {
