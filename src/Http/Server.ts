@@ -57,15 +57,15 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
           toResponse(problem("internal", "The node met an error of its own: its log says more", {}))
         )
       ),
-      Effect.map((response) =>
-        withPosition(response, {
+      Effect.map((response) => {
+        answers.count(response.status)
+        return withPosition(response, {
           nodeId: member.self.nodeId,
           leaderId: member.leader(),
           term: member.node()?.core.currentTerm ?? 0,
           index: Number(response.headers[indexHeader] ?? member.node()?.appliedIndex() ?? 0)
         })
-      ),
-      Effect.tap(({ status }) => Effect.sync(() => answers.count(status)))
+      })
     )
 
   const descriptors = models.map(describe)
