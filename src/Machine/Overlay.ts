@@ -40,8 +40,11 @@ export const apply = (overlay: Overlay, operation: Operation): Result.Result<Ope
   if (events.length + own.length > entryEventsMax) {
     return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
   }
-  const bytesCount = own.reduce((count, event) => count + JSON.stringify(event).length, overlay.bytesCount)
-  if (bytesCount > entryBytesMax) return Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+  let { bytesCount } = overlay
+  for (const event of own) {
+    bytesCount += JSON.stringify(event).length
+    if (bytesCount > entryBytesMax) return Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+  }
   overlay.bytesCount = bytesCount
   events.push(...own)
   for (const event of own) evolveEvent(tables, at.index, event)

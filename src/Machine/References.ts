@@ -8,7 +8,7 @@ import type { Descriptor, EncodedRecord, Reference } from "../Model.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Table, Tables } from "./Tables.ts"
-import { entryEventsMax } from "./Transaction.ts"
+import { entryBytesMax, entryEventsMax } from "./Transaction.ts"
 
 /** A reference, seen from the model that it points to: `model` is the one whose field it is. */
 export type Referrer = Reference
@@ -52,6 +52,7 @@ export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRec
  */
 export const endingWith = (tables: Tables, deleted: Named): Result.Result<ReadonlyArray<Named>, Rejection> => {
   const ending: Array<Named> = [deleted]
+  let bytesCount = 0
   const names = new Set([nameOf(deleted)])
   // Grows while it is walked, so that each record that ends is asked for those that refer to it.
   for (const { id, model } of ending) {
@@ -62,6 +63,8 @@ export const endingWith = (tables: Tables, deleted: Named): Result.Result<Readon
         if (ending.length === entryEventsMax) {
           return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
         }
+        bytesCount += JSON.stringify(table.rows.get(found)?.data ?? null).length
+        if (bytesCount > entryBytesMax) return Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
         names.add(nameOf(next))
         ending.push(next)
       }

@@ -146,15 +146,27 @@ const decideTogether = (
     return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
   }
   const operations: Array<OperationAnswer> = []
+  let unchangedCount = 0
   for (const [position, operation] of asked.entries()) {
     const done = Overlay.apply(overlay, operation)
     if (Result.isFailure(done)) return Result.fail({ operation: position, ...done.failure })
     operations.push(done.success)
+    if (done.success.change !== "unchanged") continue
+    // No event tells it: it is in the answer whole, and in the entry where a key remembers that.
+    unchangedCount += JSON.stringify(done.success).length
+    if (overlay.bytesCount + unchangedCount > entryBytesMax) {
+      return Result.fail({ operation: position, _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+    }
   }
   return Result.succeed({ events: overlay.events, operations })
 }
 
-const reject = (command: Command, times: Times, rejection: Rejection): Decision => {
+/** A rejection is answered, and with a key it is an entry. A declared error alone is as long as its command makes it. */
+const rejectionCharsMax = 1024 * 1024
+
+const reject = (command: Command, times: Times, met: Rejection): Decision => {
+  const isTooLong = JSON.stringify(met).length > rejectionCharsMax
+  const rejection: Rejection = isTooLong ? { _tag: "TooLarge", limit: "bytes", max: rejectionCharsMax } : met
   // What another leader may be able to do is no outcome of the request.
   const isOutcome = command.key !== undefined && !isOfThisNode(rejection)
   if (!isOutcome) return { _tag: "Rejected", rejection, entry: undefined }

@@ -180,6 +180,16 @@ describe("the bounds of a call", () => {
     )
   })
 
+  it("an error of more than a mebibyte is none that could be told or remembered: it is refused as too large", () => {
+    const error = { _tag: "Verbose", text: "x".repeat(9 * 1024 * 1024) }
+    const { entries, submit } = leads({
+      verbose: () => Result.fail({ _tag: "Declared", command: "verbose", error } as const)
+    })
+    const decision = submit({ _tag: "Call", name: "verbose", payload: {}, key: "k" })
+    assert.deepStrictEqual(rejectionOf(decision), { _tag: "TooLarge", limit: "bytes", max: 1024 * 1024 })
+    assert.isBelow(entries.at(-1)!.payload.length, 1000)
+  })
+
   it("a payload that nests too deep is refused before anything recurses into it", () => {
     const { submit } = leads()
     let payload: unknown = 1

@@ -146,6 +146,19 @@ describe("versions, time and bounds", () => {
     assert.strictEqual(entries.length, 0)
   })
 
+  it("operations that change nothing count as well: they are answered whole, and remembered with a key", () => {
+    const { entries, submit } = leader()
+    submit({ ...ada, data: { email: "x".repeat(1024 * 1024) } })
+    const operations = Array.from(
+      { length: 1000 },
+      () => ({ _tag: "Patch", model: "User", id: "a", data: {} }) as const
+    )
+    const tooLarge = { operation: 7, _tag: "TooLarge", limit: "bytes", max: 8 * 1024 * 1024 } as const
+    assert.deepStrictEqual(rejectionOf(submit({ _tag: "Transact", operations })), tooLarge)
+    assert.deepStrictEqual(rejectionOf(submit({ _tag: "Transact", operations, key: "k" })), tooLarge)
+    assert.deepStrictEqual(entries.length, 2)
+  })
+
   it("with a key a rejection is an entry without events, and so is a change that changes nothing (DESIGN D2)", () => {
     const { entries, machine, submit } = leader()
     submit({ _tag: "Delete", model: "User", id: "a", key: "k1", principal: "p" })

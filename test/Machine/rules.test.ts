@@ -239,6 +239,18 @@ describe("references", () => {
     assert.strictEqual(idsOf("Customer").length, 5_001)
   })
 
+  it("a cascade of more than 8 MiB is refused before it is written, however few its events", () => {
+    const { idsOf, submit } = shopWith(ada)
+    const name = "x".repeat(1024 * 1024)
+    for (let n = 0; n < 9; n++) submit(put("Customer", `p${n}`, { name: `${name}${n}`, invitedBy: "ada" }))
+    const tooLarge = { _tag: "TooLarge", limit: "bytes", max: 8 * 1024 * 1024 } as const
+    assert.deepStrictEqual(rejectionOf(submit(remove("Customer", "ada"))), tooLarge)
+    assert.lengthOf(idsOf("Customer"), 10)
+    submit(remove("Customer", "p0"))
+    submit(remove("Customer", "p1"))
+    assert.strictEqual(rejectionOf(submit(remove("Customer", "ada"))), undefined)
+  })
+
   it("a reference to no replicated model, and a cascade to what is append-only, are mistakes in the code", () => {
     const fields = { id: Model.id(Schema.String), a: Model.replicate(Schema.String) }
     const references = { a: { model: "Nobody", onDelete: "cascade" } } as const
