@@ -2,7 +2,7 @@
  * Running a reaction while this node leads, from the position that the cluster knows: in the order of the log, each
  * event until its effect succeeds. The position is recorded now and then, never by two leaders against each other.
  */
-import { Cause, Clock, Data, Effect, Result, Schedule } from "effect"
+import { Clock, Data, Effect, Result, Schedule } from "effect"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
@@ -88,21 +88,25 @@ export const lead = Effect.fnUntraced(function* <R>(
     Effect.ignore
   )
 
+  /** An interruption of this fiber passes the catch by: one that is met there is the effect's own, and a failure. */
   const attempt = (event: Event) =>
-    Effect.suspend(() => reaction.run(event)).pipe(
-      Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.fail(cause))),
+    Effect.suspend(() => (isAfter(event, done) ? reaction.run(event) : Effect.void)).pipe(
+      Effect.catchCause(Effect.fail),
       Effect.tapError((cause) =>
         Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, and is tried again`, cause)
       ),
+      // It may fail for days: what was done before it is not to be run again for that.
+      Effect.tapError(() => (unrecordedCount === 0 ? Effect.void : record)),
       Effect.retry(backoff),
       Effect.orDie
     )
 
   const ran = Effect.fnUntraced(function* (position: Position) {
     step(later(done, position))
-    if (unrecordedCount === 0) dueMs = (yield* monotonicMs) + recordAfterMs
+    const nowMs = yield* monotonicMs
+    if (unrecordedCount === 0) dueMs = nowMs + recordAfterMs
     unrecordedCount += 1
-    if (unrecordedCount >= unrecordedMaxCount) yield* record
+    if (unrecordedCount >= unrecordedMaxCount || nowMs >= dueMs) yield* record
   })
 
   /** What is left unrecorded when nothing more comes is recorded then. */

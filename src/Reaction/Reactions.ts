@@ -1,5 +1,5 @@
 /** The reactions of one node: each runs while this node leads, and rests while another does. */
-import { Cause, Context, Effect, FiberSet, Layer } from "effect"
+import { Context, Effect, FiberSet, Layer } from "effect"
 import { invariant } from "../Invariant.ts"
 import * as Condition from "../Raft/Condition.ts"
 import { Member } from "../Raft/Member.ts"
@@ -83,13 +83,9 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
     return Effect.forever(runWhileLeading(reaction, own)).pipe(
       Effect.catchTag("LogFailed", (failed) => (failed.reason === "compacted" ? stop(failed) : Effect.fail(failed))),
       Effect.catchTags({ ReactionFailed: stop, LogCorrupt: stop }),
+      // Of this fiber's own interruption it hears nothing: any other is met as a defect is.
       Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.interrupt
-          : Effect.andThen(
-              Effect.logError(`The reaction ${reaction.name} begins again`, cause),
-              Effect.sleep(restartMs)
-            )
+        Effect.andThen(Effect.logError(`The reaction ${reaction.name} begins again`, cause), Effect.sleep(restartMs))
       ),
       Effect.forever
     )

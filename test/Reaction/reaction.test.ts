@@ -1,6 +1,6 @@
 /** Reactions beside a member that the test plays: which events are run, how often, and what is recorded of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import type { Command } from "../../src/Machine/Command.ts"
@@ -174,6 +174,71 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.effect("whose effect ends in an interruption of its own is run again, as one that fails is", () =>
+    Effect.gen(function* () {
+      const { start, write } = yield* play
+      const sent: Array<string> = []
+      let attempts = 0
+      const joining = Reaction.make("mail", {
+        from: [Order],
+        run: ({ record }) =>
+          Effect.gen(function* () {
+            if (record.customer === "bob" && ++attempts === 1) {
+              const other = yield* Effect.forkDetach(Effect.never)
+              yield* Fiber.interrupt(other)
+              yield* Fiber.join(other)
+            }
+            if (record.customer === "bob" && attempts === 2) return yield* Effect.interrupt
+            sent.push(record.customer)
+          })
+      })
+      for (const customer of ["ann", "bob", "cay"]) yield* write(order(customer, 1))
+      const { status } = yield* start(joining)
+      yield* pass(1_000)
+      assert.deepStrictEqual(sent, ["ann", "bob", "cay"])
+      assert.deepInclude(status(), { isRunning: true, lagCount: 0 })
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("begins again where its member is interrupted beneath it", () =>
+    Effect.gen(function* () {
+      const { reactive, write } = yield* play
+      const sent: Array<string> = []
+      yield* write(order("ann", 1))
+      let asked = 0
+      const readIndex = Effect.suspend(() => (++asked === 1 ? Effect.interrupt : reactive.readIndex))
+      yield* Reactions.make([mailing(sent)], { ...reactive, readIndex, tables: reactive.tables })
+      yield* pass(2_000)
+      assert.lengthOf(sent, 1)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("has what was done recorded before an event that fails is tried again", () =>
+    Effect.gen(function* () {
+      const { recorded, start, write } = yield* play
+      const failing = Reaction.make("mail", {
+        from: [Order],
+        run: ({ record }) => (record.customer === "bob" ? Effect.fail("no mail today") : Effect.void)
+      })
+      for (const customer of ["ann", "ann", "bob"]) yield* write(order(customer, 1))
+      yield* start(failing)
+      yield* pass(50)
+      assert.deepStrictEqual(recorded().position, { index: 2, count: 0 })
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("has slow events recorded 200 ms after the first of them, in the midst of what was read at once", () =>
+    Effect.gen(function* () {
+      const { recorded, start, write } = yield* play
+      const slow = Reaction.make("mail", { from: [Order], run: () => Effect.sleep(90) })
+      for (let at = 0; at < 30; at++) yield* write(order("ann", at))
+      yield* start(slow)
+      yield* pass(1_000)
+      assert.isAtLeast(recorded().position?.index ?? 0, 6)
+      assert.isAtMost(recorded().version, 5)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.effect("is interrupted as soon as this node leads no longer, in the midst of an event", () =>
     Effect.gen(function* () {
       const { start, state, write } = yield* play
@@ -246,31 +311,40 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("that stops in order, or hears of another leader, has what it did recorded: none of it is run again", () =>
-    Effect.gen(function* () {
-      const { start, state, write } = yield* play
-      const sent: Array<string> = []
-      for (const isOrdered of [true, false]) {
-        const { status, rest } = yield* start(mailing(sent))
-        const before = sent.length
-        for (let at = 0; at < 30; at++) yield* write(order("ann", before + at))
-        while (sent.length < before + 20) yield* TestClock.adjust(1)
-        if (isOrdered) yield* rest
-        else {
-          state.leader = "b"
-          yield* pass(100)
+  it.effect(
+    "that stops in order has what it did recorded, and runs none of it again; after a change of leader, 64",
+    () =>
+      Effect.gen(function* () {
+        const { start, state, write } = yield* play
+        const sent: Array<string> = []
+        for (const isOrdered of [true, false]) {
+          const { kill, status, rest } = yield* start(mailing(sent))
+          const before = sent.length
+          for (let at = 0; at < 30; at++) yield* write(order("ann", before + at))
+          while (sent.length < before + 20) yield* TestClock.adjust(1)
+          if (isOrdered) yield* rest
+          else {
+            // It leads no longer, and whoever leads now does not know it yet.
+            state.leader = "b"
+            state.isCutOff = true
+            yield* pass(1_000)
+            state.isCutOff = false
+          }
+          assert.isFalse(status().isRunning)
+          yield* kill
+          state.leader = "a"
+          const again = yield* start(mailing(sent))
+          yield* pass(1_000)
+          const counts = sent.map((line) => Number(line.split(" ")[3]))
+          if (isOrdered) assert.lengthOf(counts, before + 30)
+          assert.isAtMost(counts.length, before + 30 + 64)
+          assert.sameMembers(
+            [...new Set(counts)],
+            Array.from({ length: before + 30 }, (_, at) => at)
+          )
+          yield* again.rest
         }
-        assert.isFalse(status().isRunning)
-        state.leader = "a"
-        const again = yield* start(mailing(sent))
-        yield* pass(1_000)
-        assert.deepStrictEqual(
-          sent.map((line) => Number(line.split(" ")[3])),
-          Array.from({ length: before + 30 }, (_, at) => at)
-        )
-        yield* again.rest
-      }
-    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+      }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
   it.effect("that starts now passes over what was there before, for good", () =>
