@@ -1,6 +1,7 @@
 /** The composition root: one node from its models, its place in the cluster, its directory and its server. */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
+import { NetAddress } from "effect/net"
 import * as Procedures from "./Command/Procedures.ts"
 import type * as Command from "./Command.ts"
 import { Directory, layerDirectory } from "./EventStore/Directory.ts"
@@ -40,7 +41,7 @@ export interface NodeOptions<R = never, C extends Command.Any = never> extends C
   readonly directory: string
   /** The address of a running cluster's member that is to take this node in, while it is empty; `peers` are not used then. */
   readonly join?: string
-  /** The shared secret of the cluster; without one only loopback peers are accepted. */
+  /** The shared secret of the cluster; without one the node listens to its own host alone, and so do its peers. */
   readonly secret?: string
 }
 
@@ -93,9 +94,20 @@ export const layerNode = <R = never, C extends Command.Any = never>({
     })
   ).pipe(Layer.provide(layerDirectory({ directory, nodeId: id ?? address })))
 
+/** The node would listen to other hosts, any of which could pass for a peer: there is no secret that a peer proves. */
+export class Unprotected extends Schema.TaggedError<Unprotected>()("Unprotected", { message: Schema.String }) {}
+
+/** Without a secret a node is for its own host alone (D8). */
+const checkProtected = (address: NetAddress.SocketAddress, secret: string | undefined) => {
+  if (secret !== undefined || NetAddress.isUnixPathAddress(address)) return Effect.void
+  if (NetAddress.isLoopback(address.address)) return Effect.void
+  const host = NetAddress.formatIp(address.address)
+  return new Unprotected({ message: `Cannot listen on ${host} without a secret: any host could pass for a peer` })
+}
+
 /**
  * Runs one node until it is interrupted, or cannot go on: its server does not start, its disk fails, its cluster will
- * not have it. The server listens only when every route is there, and is the first to stop.
+ * not have it, it would listen to strangers (`Unprotected`). The server listens only when every route is there, and is the first to stop.
  *
  * @example
  * ```ts
@@ -123,6 +135,7 @@ export const launch = <A, E, R, RN = never, C extends Command.Any = never>(
   Effect.gen(function* () {
     const node = yield* Layer.build(Layer.provideMerge(layerNode(options), Server.layerRouter))
     const listening = yield* Layer.build(server)
+    yield* checkProtected(Context.get(listening, HttpServer.HttpServer).address, options.secret)
     const app = Context.get(node, HttpRouter.HttpRouter).asHttpEffect()
     yield* HttpServer.serveEffect(app).pipe(Effect.provide(listening))
     // First of all that ends: commands under way are answered while the server and the peers' sockets are still there.

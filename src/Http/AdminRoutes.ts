@@ -4,6 +4,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { membersOf } from "../Raft/Configuration.ts"
 import type { Member } from "../Raft/Member.ts"
 import type { Administration } from "../Raft/Order.ts"
+import { MemberName } from "../Raft/OrderSchema.ts"
 import { membersStatus } from "../Raft/Status.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"
 import { problemOfFailure } from "./Outcomes.ts"
@@ -11,9 +12,9 @@ import { invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
 
 /** A node that is to become a member: where its peers reach it, and which data directory its vote will live in. */
 export const NewMember = Schema.Struct({
-  id: Schema.NonEmptyString,
-  address: Schema.NonEmptyString,
-  instanceId: Schema.NonEmptyString,
+  id: MemberName,
+  address: MemberName,
+  instanceId: MemberName,
   /** Whether it is to vote once it has caught up; otherwise it stays a learner until it is promoted. */
   promote: Schema.optionalKey(Schema.Boolean)
 })

@@ -7,6 +7,9 @@ import { Membership } from "./AdminRoutes.ts"
 /** A cluster without a leader, or in the midst of another change, may take the node in a moment later. */
 const again = Schedule.spaced("500 millis")
 
+/** How long a member may take to answer: longer than a change of the members does. */
+const attemptTimeoutMs = 5_000
+
 /** What a member answered that did not take the node in. */
 class Answered extends Data.TaggedError("Answered")<{ readonly status: number; readonly text: string }> {
   override get message(): string {
@@ -26,6 +29,8 @@ export const joinThrough =
       if (response.status === 200) return yield* HttpClientResponse.schemaBodyJson(Membership)(response)
       return yield* new Answered({ status: response.status, text: yield* response.text })
     }).pipe(
+      // A member that stands still takes the connection and says nothing.
+      Effect.timeout(attemptTimeoutMs),
       Effect.tapError((error) => Effect.logWarning(`Waiting to join through ${address}: ${error.message}`)),
       Effect.retry({ schedule: again, while: (error) => !(error._tag === "Answered" && isFinal(error)) }),
       Effect.mapError(({ message }) => {

@@ -8,6 +8,7 @@ import type { NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
 import type { Transport } from "./Transport.ts"
+import { forwardBodyMaxBytes } from "./Wire.ts"
 
 /** What became of a forwarded request, as the leader says it. */
 type Reply<Answer> =
@@ -23,6 +24,14 @@ const tooMany: Reply<never> = {
   reason: "overloaded",
   message: `Cannot write: ${forwardedMaxCount} forwarded requests wait already`
 }
+
+const tooLong: Reply<never> = {
+  _tag: "NotDone",
+  reason: "overloaded",
+  message: `Cannot write: a request of more than ${forwardBodyMaxBytes} bytes is not forwarded`
+}
+
+const untold: Reply<never> = { _tag: "Unknown", message: "The answer of the leader is too long to be sent" }
 
 /** `Request` and `Answer` are JSON data. */
 export interface Forwarding<Request, Answer> {
@@ -61,7 +70,10 @@ export const make = <Request, Answer>(options: {
 
   const answer = (from: NodeId, requestId: number, body: Uint8Array) => {
     const reply = (value: Reply<Answer>): void => {
-      transport.send(from, "bulk", { _tag: "ForwardReply", requestId, body: encode(value) })
+      const whole = encode(value)
+      // A frame that its receiver does not take costs the link, and all that is on its way over it.
+      const body = whole.length > forwardBodyMaxBytes ? encode(untold) : whole
+      transport.send(from, "bulk", { _tag: "ForwardReply", requestId, body })
     }
     if (underWayCount >= forwardedMaxCount) return reply(tooMany)
     underWayCount += 1
@@ -102,9 +114,11 @@ export const make = <Request, Answer>(options: {
           resume(Effect.suspend(() => outcomeOf(reply())))
         }
         if (waiting.size >= forwardedMaxCount) return settle(() => tooMany)
+        const body = encode(request)
+        if (body.length > forwardBodyMaxBytes) return settle(() => tooLong)
         // Before it is sent: over a network in memory the answer may be there when sending returns.
         waiting.set(requestId, { to, settle })
-        if (!transport.send(to, "bulk", { _tag: "Forward", requestId, body: encode(request) })) {
+        if (!transport.send(to, "bulk", { _tag: "Forward", requestId, body })) {
           const message = `Cannot forward: ${to} is not reachable`
           return settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))
         }

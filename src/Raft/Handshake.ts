@@ -15,7 +15,8 @@ export const protocolMin = 1
 export const protocolMax = 1
 
 export const nonceBytes = 32
-const idMaxBytes = 256
+/** What a node is called and where it is: it must fit into a hello. */
+export const idMaxBytes = 256
 const peersMaxCount = 64
 
 /** What a node says of itself when a connection opens. */

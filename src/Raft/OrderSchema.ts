@@ -1,5 +1,6 @@
 /** Reads an order that a peer forwarded: a proven peer, yet perhaps of another version, or one that errs. Pure. */
 import { Result, Schema } from "effect"
+import { idMaxBytes } from "./Handshake.ts"
 import type { Order } from "./Order.ts"
 
 const text = Schema.String
@@ -49,10 +50,15 @@ const CommandSchema = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("Close"), ...origin })
 ])
 
+/** What a member is called, where it is, and its data directory: what its hellos can say. */
+export const MemberName = Schema.NonEmptyString.check(
+  Schema.makeFilter((name) => Buffer.byteLength(name) <= idMaxBytes || `Expected at most ${idMaxBytes} bytes`)
+)
+
 const Change = Schema.Union([
   Schema.Struct({
     _tag: Schema.Literal("AddLearner"),
-    member: Schema.Struct({ id: text, address: text, instanceId: text }),
+    member: Schema.Struct({ id: MemberName, address: MemberName, instanceId: MemberName }),
     autoPromote: Schema.Boolean
   }),
   Schema.Struct({ _tag: Schema.Literal("Promote"), id: text }),

@@ -40,7 +40,7 @@ export const make = Effect.fnUntraced(function* (
   const { self, secret } = options
   const router = yield* HttpRouter.HttpRouter
   const webSocketConstructor = yield* Socket.WebSocketConstructor
-  /** One for each peer and lane that this node dials. */
+  /** One for each peer, its address and lane that this node dials: a member may come back elsewhere. */
   const dialers = yield* FiberMap.make<string, void>()
   const runDialer = yield* FiberMap.runtime(dialers)()
 
@@ -70,13 +70,13 @@ export const make = Effect.fnUntraced(function* (
     if (link.lane === "control") handler?.({ _tag: "PeerUp", peer, hello: link.hello })
   })
 
-  /** Opens, holds and ends one link. Resumes only when the link has ended, with why. */
+  /** Opens, holds and ends one link. Resumes only when the link has ended. */
   const hold = Effect.fnUntraced(function* (socket: Socket.Socket, side: Side, opened: () => void) {
     const greeted = membership
     const link = yield* openLink({ socket, side, secret })
     opened()
     // What we said of ourselves while it opened may be out of date: the next hello says it right.
-    if (greeted !== membership) return "The membership changed"
+    if (greeted !== membership) return
     yield* raise(link)
     return yield* link
       .run((message) => {
@@ -98,7 +98,7 @@ export const make = Effect.fnUntraced(function* (
     }).pipe(Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor))
     let backoffMs = backoffMinMs
     // A link to a peer that is gone is not cut, since its last answers are on their way: it is not opened again.
-    while (dialled().some(({ id }) => id === peer.id)) {
+    while (dialled().some(({ address, id }) => id === peer.id && address === peer.address)) {
       const side: Side = { role: "dialer", hello: helloTo(peer.id, lane) }
       yield* hold(socket, side, () => {
         backoffMs = backoffMinMs
@@ -121,7 +121,9 @@ export const make = Effect.fnUntraced(function* (
       (peer) => {
         const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
         if (refusal !== undefined) return Effect.logWarning(`Cannot dial ${peer.id}: ${describeRefusal(refusal)}`)
-        for (const lane of lanes) runDialer(`${lane} ${peer.id}`, dial(peer, lane), { onlyIfMissing: true })
+        for (const lane of lanes) {
+          runDialer(`${lane} ${peer.id} ${peer.address}`, dial(peer, lane), { onlyIfMissing: true })
+        }
         return Effect.void
       },
       { discard: true }
@@ -143,8 +145,9 @@ export const make = Effect.fnUntraced(function* (
     const request = yield* HttpServerRequest.HttpServerRequest
     // A browser says where its page came from, and no peer does: no page may speak to a node through a browser (D8).
     if (request.headers.origin !== undefined) return PeerRefusal.notAPeer
-    const forwarded = request.headers.forwarded ?? request.headers["x-forwarded-for"]
-    const remoteAddress = forwarded ?? Option.getOrElse(request.remoteAddress, () => "")
+    // Behind a proxy of this host everybody is of this host; and what such headers say, anybody may say.
+    const isForwarded = request.headers.forwarded !== undefined || request.headers["x-forwarded-for"] !== undefined
+    const remoteAddress = isForwarded ? "" : Option.getOrElse(request.remoteAddress, () => "")
     if (checkRemoteAddress({ secret, remoteAddress }) !== undefined) return PeerRefusal.notAPeer
     if (request.headers.upgrade?.toLowerCase() !== "websocket") return PeerRefusal.webSocketOnly
     if (handshakes >= handshakesMaxCount) return PeerRefusal.tooManyHandshakes

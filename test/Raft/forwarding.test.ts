@@ -7,6 +7,7 @@ import type { Order } from "../../src/Raft/Order.ts"
 import { readOrder } from "../../src/Raft/OrderSchema.ts"
 import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
 import { Transport } from "../../src/Raft/Transport.ts"
+import { forwardBodyMaxBytes } from "../../src/Raft/Wire.ts"
 import { begin, pass, turns } from "./Shell.ts"
 
 const command: Command = { _tag: "Create", model: "User", data: { email: "u@x" } }
@@ -105,6 +106,34 @@ describe("Forwarding", () => {
           [5, "upgrade-required"],
           [6, "upgrade-required"]
         ])
+      })
+  )
+
+  it.effect(
+    "what no frame holds is not sent: a request is certainly not done, an answer is said to be unknown (C18)",
+    () =>
+      Effect.gen(function* () {
+        const { forwarding, sent } = yield* start
+        const data = { email: "x".repeat(forwardBodyMaxBytes) }
+        const asked = yield* Effect.exit(
+          forwarding.forward("b", { _tag: "Decide", command: { ...command, data } }, 1000)
+        )
+        assert.include(JSON.stringify(asked), "NotDone")
+        assert.lengthOf(sent, 0)
+        const fork = yield* FiberSet.makeRuntime<never>()
+        const transport = Transport.of({
+          send: (_to, _lane, message) => sent.push(message) > 0,
+          run: () => Effect.never,
+          connected: () => new Map(),
+          announce: () => Effect.void
+        })
+        const submit = () => Effect.succeed("x".repeat(forwardBodyMaxBytes))
+        const leader = Forwarding.make<Order, string>({ transport, read: readOrder, submit, fork })
+        leader.receive("b", { _tag: "Forward", requestId: 1, body: new TextEncoder().encode(JSON.stringify(order)) })
+        yield* turns
+        const [reply] = sent
+        const body = reply?._tag === "ForwardReply" ? new TextDecoder().decode(reply.body) : assert.fail("no reply")
+        assert.strictEqual((JSON.parse(body) as { readonly _tag: string })._tag, "Unknown")
       })
   )
 

@@ -118,7 +118,7 @@ describe("PeerSockets", () => {
     })
   )
 
-  it.live("an upgrade that carries Origin, and one that a proxy forwards from elsewhere, are refused (D8)", () =>
+  it.live("an upgrade that carries Origin, and one that says it was forwarded, are refused (D8)", () =>
     Effect.gen(function* () {
       const { addressOfB } = yield* twoSocketNodes({})
       const statusWith = (headers: Record<string, string>) =>
@@ -144,8 +144,23 @@ describe("PeerSockets", () => {
         })
       const notAPeer = "403 403 urn:lithair:problem:not-a-peer"
       assert.strictEqual(yield* statusWith({ origin: "http://localhost" }), notAPeer)
-      assert.strictEqual(yield* statusWith({ "x-forwarded-for": "10.0.0.1" }), notAPeer)
+      // Whoever writes the header says what it likes in it.
+      for (const from of ["10.0.0.1", "127.0.0.1"]) {
+        assert.strictEqual(yield* statusWith({ "x-forwarded-for": from }), notAPeer)
+        assert.strictEqual(yield* statusWith({ forwarded: `for=${from}` }), notAPeer)
+      }
       assert.strictEqual(yield* statusWith({}), 101)
+    })
+  )
+
+  it.live("a member that comes back at another address is dialled there", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const a = yield* socketNode({ id: "a", peer: { id: "b", address: "127.0.0.1:1" } })
+      const atA = yield* record(a.port)
+      const members = [{ id: "b", address: b.address, instanceId: "ib" }]
+      yield* a.port.announce({ clusterId: null, members })
+      yield* atA.until(() => atA.count("PeerUp") === 1)
     })
   )
 

@@ -45,7 +45,7 @@ export interface RequestOptions {
   readonly timeoutMs?: number
 }
 
-const freePort = Effect.callback<number>((resume) => {
+export const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
     const address = server.address()

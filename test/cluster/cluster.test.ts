@@ -7,6 +7,7 @@ import {
   equalHash,
   eventually,
   expectThat,
+  freePort,
   leaderOf,
   type Runtime,
   runToEnd,
@@ -144,6 +145,10 @@ describe("three processes", () => {
           { flags: ["--port", "1", "--data", first.data], says: /process \d+ runs on it/ },
           { flags: ["--port", String(first.port), "--data", first.data], says: /runs on it/ },
           { flags: ["--port", "0"], says: /port/ },
+          {
+            flags: ["--host", "0.0.0.0", "--port", String(yield* freePort), "--data", `${first.data}-3`],
+            says: /without a secret/
+          },
           { flags: ["--port", "8081", "--peers", "8081"], says: /is this node itself/ },
           { flags: ["--nonsense"], says: /nonsense/ }
         ]

@@ -91,7 +91,13 @@ describe("members that come and go", () => {
       assert.deepStrictEqual(yield* ask("DELETE", "members/nobody"), [404, "urn:lithair:problem:not-found"])
       assert.deepStrictEqual(yield* ask("POST", "members/nobody:promote"), [404, "urn:lithair:problem:not-found"])
       assert.deepStrictEqual(yield* ask("POST", "leader:transfer", {}), [409, "noTarget"])
-      assert.deepStrictEqual(yield* ask("POST", "members", { id: 1 }), [400, "urn:lithair:problem:invalid-request"])
+      const invalid = [400, "urn:lithair:problem:invalid-request"]
+      assert.deepStrictEqual(yield* ask("POST", "members", { id: 1 }), invalid)
+      // No hello of such a member could be read, nor any request line name it.
+      for (const field of ["id", "address", "instanceId"]) {
+        const member = { id: "n", address: "127.0.0.1:1", instanceId: "i", [field]: "é".repeat(129) }
+        assert.deepStrictEqual(yield* ask("POST", "members", member), invalid)
+      }
     }).pipe(Effect.scoped)
   )
 })
