@@ -55,7 +55,6 @@ export const problemDefinitions = {
     members: { ...certainlyNotDone, reason: Schema.String }
   }),
   // Where to start over: the oldest position from which this node can resume.
-  gone: define({ status: 410, title: "Position not available", members: { after: Schema.String } }),
   "version-conflict": define({
     status: 412,
     title: "Version conflict",

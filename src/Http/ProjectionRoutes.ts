@@ -19,7 +19,12 @@ export const projectionRoutes = (projections: Projections["Service"], served: Re
   HttpRouter.route(
     "GET",
     projectionsPath,
-    Effect.sync(() => HttpServerResponse.jsonUnsafe({ items: projections.status().map(statusOf) }))
+    Effect.gen(function* () {
+      const { url } = yield* HttpServerRequest.HttpServerRequest
+      const params = yield* Effect.fromResult(parseParams(url))
+      yield* Effect.fromResult(refuseOthers(params, []))
+      return HttpServerResponse.jsonUnsafe({ items: projections.status().map(statusOf) })
+    })
   ),
   ...served.map((projection) =>
     HttpRouter.route(

@@ -25,7 +25,6 @@ const statuses = {
   "command-only": 409,
   "append-only": 409,
   "membership-refused": 409,
-  gone: 410,
   "version-conflict": 412,
   "too-large": 413,
   "unsupported-media-type": 415,

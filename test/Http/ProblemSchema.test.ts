@@ -18,7 +18,6 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "operation-expired": problem("operation-expired", "d", { key: "k" }),
   "append-only": problem("append-only", "d", {}),
   "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),
-  gone: problem("gone", "d", { after: "12.0" }),
   "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
   "too-large": problem("too-large", "d", {}),
   "unsupported-media-type": problem("unsupported-media-type", "d", {}),
