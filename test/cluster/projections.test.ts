@@ -265,6 +265,7 @@ describe("projections of three processes", () => {
           assertProblem(yield* ask("GET", none), 404, "not-found", none)
         }
         for (const wrong of [
+          "?limit=1",
           "/spent?limit=0",
           "/spent?limit=1001",
           "/spent?key=a&key=b",
