@@ -42,10 +42,12 @@ const evolveOne = <S>(
   const key = projection._tag === "Keyed" ? projection.keyOf(event) : wholeKey
   if (key === undefined) return undefined
   if (key.length > keyMaxLength) return `its key has more than ${keyMaxLength} characters`
-  const before = (changed.has(key) ? changed.get(key) : states.get(key)) ?? projection.initial
-  changed.set(key, projection.evolve(before, event))
+  const before = changed.has(key) ? changed.get(key) : states.get(key)
+  // A state may well be null.
+  changed.set(key, projection.evolve(before === undefined ? projection.initial : before, event))
   return undefined
 }
 
 /** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */
-const thrown = (error: unknown): string => `its code threw: ${error instanceof Error ? error.message : String(error)}`
+export const thrown = (error: unknown): string =>
+  `its code threw: ${error instanceof Error ? error.message : String(error)}`

@@ -2,7 +2,7 @@
  * One follower of the feed: its own fiber and its own position, so that one that is slow or fails slows nothing down
  * and stops nobody else. It takes entries in order, each once, from the position where it begins.
  */
-import { Cause, Effect, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import { invariant } from "../Invariant.ts"
 import * as Condition from "../Raft/Condition.ts"
 import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
@@ -29,15 +29,18 @@ export const follow = Effect.fnUntraced(function* (options: {
   readonly feed: Feed
   readonly fromIndex: number
   readonly take: (entries: ReadonlyArray<AppliedEntry>) => Effect.Effect<number, ProjectionFailed>
+  /** When it completes while nothing comes, `take` is given nothing: so that it can go back. */
+  readonly woken?: Effect.Effect<void>
 }): Effect.fn.Return<Following, never, Scope.Scope> {
-  const { feed, name, take } = options
+  const { feed, name, take, woken } = options
   const moved = Condition.make()
   let index = options.fromIndex - 1
   let failure: ProjectionFailure | undefined
 
   const page = Effect.gen(function* () {
-    const entries = yield* feed.read({ fromIndex: index + 1, maxBytes: pageMaxBytes })
-    invariant(entries[0]?.index === index + 1, `${name} was given a gap after ${index}`)
+    const read = feed.read({ fromIndex: index + 1, maxBytes: pageMaxBytes })
+    const entries = yield* woken === undefined ? read : Effect.raceFirst(read, Effect.as(woken, []))
+    invariant((entries[0]?.index ?? index + 1) === index + 1, `${name} was given a gap after ${index}`)
     index = yield* take(entries)
     moved.changed()
     yield* Effect.yieldNow
@@ -65,13 +68,12 @@ export const follow = Effect.fnUntraced(function* (options: {
       ProjectionUnavailable: end,
       LogCorrupt: ({ message }) => end(new ProjectionUnavailable({ projection: name, index: index + 1, message }))
     }),
+    // Of this fiber's own interruption it hears nothing.
     Effect.catchCause((cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.interrupt
-        : Effect.andThen(
-            Effect.logError(`The projection ${name} met a defect`, cause),
-            end(new ProjectionFailed({ projection: name, index: index + 1, message: "It met a defect" }))
-          )
+      Effect.andThen(
+        Effect.logError(`The projection ${name} met a defect`, cause),
+        end(new ProjectionFailed({ projection: name, index: index + 1, message: "It met a defect" }))
+      )
     ),
     Effect.forkScoped
   )

@@ -1,9 +1,12 @@
 /** The declaration of a projection into SQLite, for those who need SQL over their events. Data, and a pure function. */
 import { Result } from "effect"
+import { invariant } from "../Invariant.ts"
 import type { AppliedEntry } from "../Raft/Feed.ts"
 import { checkFollowed, checkNamed } from "./Definition.ts"
 import { type EventOf, eventsOf, type Followed } from "./Event.ts"
+import { thrown } from "./Fold.ts"
 import type { SqlValue, Statement } from "./SqliteProtocol.ts"
+import { wrongWithDdl, wrongWithStatement } from "./SqlText.ts"
 
 /** A projection into a SQLite file of its own on every node. */
 export interface Sqlite {
@@ -58,6 +61,8 @@ export const sqlite = <const Models extends ReadonlyArray<Followed>>(
 ): Sqlite => {
   checkNamed("projection", { name, version })
   checkFollowed(`The projection "${name}"`, from)
+  const wrong = wrongWithDdl(ddl)
+  invariant(wrong === undefined, `The tables of projection "${name}" cannot be: ${wrong}`)
   const read = eventsOf(from)
   return {
     _tag: "Sqlite",
@@ -70,25 +75,20 @@ export const sqlite = <const Models extends ReadonlyArray<Followed>>(
         for (const event of events) {
           const evolved = Result.try({ try: () => evolve(event), catch: thrown })
           if (Result.isFailure(evolved)) return Result.fail(evolved.failure)
-          const wrong = evolved.success.find((statement) => wrongWith(statement) !== undefined)
-          if (wrong !== undefined) return Result.fail(`${wrongWith(wrong)}: ${wrong.sql}`)
-          statements.push(...evolved.success)
+          for (const statement of evolved.success) {
+            const wrong = wrongWith(statement)
+            if (wrong !== undefined) return Result.fail(`${wrong}: ${statement.sql}`)
+            statements.push(statement)
+          }
         }
         return Result.succeed(statements)
       })
   }
 }
 
-const thrown = (error: unknown): string => `its code threw: ${error instanceof Error ? error.message : String(error)}`
-
-/** Its transactions are the projection's own: a COMMIT among its statements would tear rows and position apart. */
-const forbidden =
-  /^(\s|--.*\n|\/\*[\s\S]*?\*\/)*(begin|commit|end|rollback|savepoint|release|attach|detach|pragma|vacuum)\b|\bor\s+rollback\b/i
-
-const wrongWith = ({ params = [], sql }: Statement): string | undefined => {
-  if (forbidden.test(sql)) return "a statement may not begin or end a transaction, nor change the connection"
-  return params.every(isSqlValue) ? undefined : "a parameter is no text, number, bigint, bytes or null"
-}
+const wrongWith = ({ params = [], sql }: Statement): string | undefined =>
+  wrongWithStatement(sql) ??
+  (params.every(isSqlValue) ? undefined : "a parameter is no text, number, bigint, bytes or null")
 
 /** The runtimes do not agree on what else they take. */
 const isSqlValue = (value: unknown): value is SqlValue =>

@@ -1,9 +1,9 @@
 /** What a node's main thread and the thread of a SQLite file say to each other. Types alone. */
 
-/** What a column or a parameter holds. */
+/** What a column or a parameter holds. An integer of a column is a bigint where a number would not hold it: past 2^53. */
 export type SqlValue = null | number | bigint | string | Uint8Array
 
-/** One statement. What follows a semicolon in it is not run. */
+/** One statement. What has another after a semicolon is refused, so triggers are for the `ddl`. */
 export interface Statement {
   readonly sql: string
   readonly params?: ReadonlyArray<SqlValue>
@@ -31,6 +31,8 @@ export type Request =
       readonly entries: ReadonlyArray<{ readonly index: number; readonly statements: ReadonlyArray<Statement> }>
       readonly throughIndex: number
     }
+  /** Removes the file, and makes it anew without rows. */
+  | { readonly _tag: "Rebuild" }
   | { readonly _tag: "Query"; readonly statement: Statement; readonly rowsMax: number }
   | { readonly _tag: "Close" }
 
@@ -42,5 +44,5 @@ export type Reply =
   | { readonly _tag: "Rows"; readonly index: number; readonly rows: ReadonlyArray<Row> }
   | { readonly _tag: "TooManyRows" }
   | { readonly _tag: "Closed" }
-  /** It was not done. */
-  | { readonly _tag: "Failed"; readonly message: string }
+  /** It was not done; because the file is damaged, or because of anything else. */
+  | { readonly _tag: "Failed"; readonly message: string; readonly isDamaged: boolean }

@@ -8,6 +8,8 @@ export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{
   readonly message: string
   /** Nothing more can be asked of the thread. */
   readonly isEnded?: boolean
+  /** The file is not what was written to it. */
+  readonly isDamaged?: boolean
 }> {}
 
 /** Asks, and waits for the answer. Whoever gives up is not heard of again: the thread does it all the same. */
@@ -72,7 +74,9 @@ const launch = (opening: Opening) => {
         if (reply._tag === "SqliteFailed") return resume(Effect.fail(reply))
         const found = expected.find((tag) => tag === reply._tag)
         if (found !== undefined) return resume(Effect.succeed(reply as Extract<Reply, { readonly _tag: typeof found }>))
-        resume(Effect.fail(new SqliteFailed({ message: reply._tag === "Failed" ? reply.message : reply._tag })))
+        const { isDamaged, message } =
+          reply._tag === "Failed" ? reply : { isDamaged: false, message: `It answered ${reply._tag}` }
+        resume(Effect.fail(new SqliteFailed({ message, isDamaged })))
       })
       worker.postMessage({ id, request })
       return Effect.sync(() => waiting.delete(id))

@@ -7,7 +7,7 @@ import { rmSync } from "node:fs"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
 import { invariant } from "../Invariant.ts"
-import type { Opening, Reply, Request, Statement } from "./SqliteProtocol.ts"
+import type { Opening, Reply, Request, Row, Statement } from "./SqliteProtocol.ts"
 
 const { ddl, mode, name, path, version }: Opening = workerData
 const noteTable = "_lithair"
@@ -70,26 +70,34 @@ const remove = (): void => {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true })
 }
 
-const damage = /not a database|malformed/
+/** SQLite's own texts, which begin a message: one that names a table or column of the user's has that further on. */
+const damage = /^(file is not a database|database disk image is malformed|malformed database schema)/
 /** What is wrong with the machine, and not with the statement: it may well be done later. */
-const operating = /disk is full|disk I\/O error|unable to open|readonly database|locked|out of memory/
+const operating =
+  /^(database or disk is full|disk I\/O error|unable to open database file|attempt to write a readonly database|database (table |schema )?is locked|out of memory)(:|$)/
 
 const open = (): Reply => {
   let rebuiltFor: string | undefined
   try {
     connect()
     rebuiltFor = mode === "write" ? mismatch() : undefined
+    if (rebuiltFor === undefined) return opening(undefined)
   } catch (error) {
-    const message = messageOf(error)
-    if (mode === "read" || !damage.test(message)) throw error
-    rebuiltFor = message
+    rebuiltFor = messageOf(error)
+    if (mode === "read" || !damage.test(rebuiltFor)) throw error
   }
-  if (rebuiltFor !== undefined) {
-    remove()
-    connect()
-  }
+  return rebuild(rebuiltFor)
+}
+
+const opening = (rebuiltFor: string | undefined): Reply => {
   if (mode === "write") transaction("BEGIN IMMEDIATE", declare)
   return { _tag: "Opened", index: position(), rebuiltFor }
+}
+
+const rebuild = (rebuiltFor: string | undefined): Reply => {
+  remove()
+  connect()
+  return opening(rebuiltFor)
 }
 
 const declare = (): void => {
@@ -113,7 +121,7 @@ const apply = ({ entries, throughIndex }: Extract<Request, { readonly _tag: "App
         opened().exec("RELEASE entry")
       } catch (error) {
         failure = messageOf(error)
-        if (operating.test(failure)) throw error
+        if (operating.test(failure) || damage.test(failure)) throw error
         opened().exec("ROLLBACK TO entry")
         opened().exec("RELEASE entry")
         index = entry.index - 1
@@ -133,9 +141,19 @@ const query = ({ rowsMax, statement }: Extract<Request, { readonly _tag: "Query"
   transaction("BEGIN", () => {
     const index = position()
     const sql = `SELECT * FROM (\n${statement.sql.replace(/[;\s]+$/, "")}\n) LIMIT ${rowsMax + 1}`
-    const rows = prepare(sql).all(...(statement.params ?? []))
-    return rows.length > rowsMax ? { _tag: "TooManyRows" } : { _tag: "Rows", index, rows }
+    const asked = prepare(sql)
+    // An integer that is no safe number would fail the whole query.
+    asked.setReadBigInts(true)
+    const rows = asked.all(...(statement.params ?? []))
+    return rows.length > rowsMax ? { _tag: "TooManyRows" } : { _tag: "Rows", index, rows: rows.map(withNumbers) }
   })
+
+const withNumbers = (row: Row): Row =>
+  Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, typeof value === "bigint" ? small(value) : value])
+  )
+
+const small = (integer: bigint): number | bigint => (Number.isSafeInteger(Number(integer)) ? Number(integer) : integer)
 
 const answer = (request: Request): Reply => {
   switch (request._tag) {
@@ -143,6 +161,8 @@ const answer = (request: Request): Reply => {
       return open()
     case "Apply":
       return apply(request)
+    case "Rebuild":
+      return rebuild(undefined)
     case "Query":
       return query(request)
     case "Close":
@@ -159,7 +179,8 @@ parentPort?.on("message", ({ id, request }: { readonly id: number; readonly requ
   try {
     reply = answer(request)
   } catch (error) {
-    reply = { _tag: "Failed", message: messageOf(error) }
+    const message = messageOf(error)
+    reply = { _tag: "Failed", message, isDamaged: damage.test(message) }
   }
   parentPort?.postMessage({ id, reply })
 })

@@ -1,9 +1,9 @@
 /** Projections into SQLite: rows and position are one, in real files and on a thread of their own. */
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Schedule, Scope } from "effect"
 import { derivedIn, derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import * as SqliteRun from "../../src/Projection/SqliteRun.ts"
@@ -154,6 +154,10 @@ describe("a projection into SQLite", () => {
         { sql: " -- all done\n /* really */ commit" },
         { sql: "PRAGMA journal_mode = DELETE" },
         { sql: "INSERT OR ROLLBACK INTO orders VALUES (1, 2, 3)" },
+        { sql: "INSERT OR /* really */ ROLLBACK INTO orders VALUES (1, 2, 3)" },
+        { sql: "CREATE TABLE more (id PRIMARY KEY ON CONFLICT ROLLBACK)" },
+        { sql: "INSERT INTO orders VALUES (1, 'a;b', 3); DELETE FROM orders" },
+        { sql: "INSERT INTO orders VALUES (1, 'it''s', 3) -- ;\n ; SELECT 1" },
         { sql: "INSERT INTO orders VALUES (?, 'x', 1)", params: [true as unknown as number] },
         { sql: "no SQL at all" }
       ]
@@ -175,6 +179,161 @@ describe("a projection into SQLite", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.live("takes semicolons in literals, names and comments, and after the last word", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const projection = Projection.sqlite("orders", {
+        from: [Order],
+        version: 1,
+        ddl: `CREATE TABLE "a;b" ([x;y], z); -- COMMIT; ON CONFLICT ROLLBACK`,
+        evolve: () => [
+          { sql: `INSERT INTO "a;b" VALUES ('it''s; so', 'or rollback') /* ; */ ; -- done; really\n` },
+          { sql: "INSERT INTO [a;b] VALUES (';', ?) ; ", params: ["; x"] }
+        ]
+      })
+      const { running, rows } = yield* start(projection, {
+        folder: yield* temporary,
+        feed: node.start({ isWarm: true })
+      })
+      yield* running.until(1)
+      assert.lengthOf(yield* rows("SELECT `x;y` FROM \"a;b\" WHERE z <> ';';"), 2)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it("takes no tables that would roll back a whole transaction", () => {
+    for (const ddl of [
+      "CREATE TABLE orders (id PRIMARY KEY ON CONFLICT ROLLBACK)",
+      "CREATE TABLE orders (id UNIQUE on\n conflict -- so\n rollback)",
+      "CREATE TRIGGER t BEFORE INSERT ON orders BEGIN SELECT RAISE (ROLLBACK, 'no'); END"
+    ]) {
+      assert.throws(() => makeOrders({ ddl }), /may not roll back/)
+    }
+    makeOrders({ ddl: "CREATE TABLE orders (id PRIMARY KEY ON CONFLICT ABORT, note DEFAULT 'on conflict rollback')" })
+  })
+
+  it.live("fails where a column that a constraint refuses has a name like an error of the machine's", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const projection = Projection.sqlite("orders", {
+        from: [Order],
+        version: 1,
+        ddl: 'CREATE TABLE t (locked CHECK (locked > 5), "file is not a database" UNIQUE)',
+        evolve: () => [{ sql: "INSERT INTO t VALUES (1, 1)" }]
+      })
+      const { running } = yield* start(projection, { folder: yield* temporary, feed: node.start({ isWarm: true }) })
+      const failure = yield* Effect.flip(running.until(1))
+      assert.match(failure.message, /CHECK constraint failed: locked/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  for (const finder of ["start", "write", "query"] as const) {
+    it.live(`is made anew where a ${finder} finds its file damaged`, () =>
+      Effect.gen(function* () {
+        const folder = yield* temporary
+        const node = yield* playNode(models)
+        for (const cents of [1, 2, 3]) yield* node.write(order("ann", cents))
+        yield* node.apply()
+        const made = yield* start(makeOrders(), { folder, feed: node.start({ isWarm: true }) })
+        yield* made.running.until(3)
+        yield* made.stop
+        // The pages after the first: those of the orders alone, or also that of the position.
+        const path = join(folder, "orders.v1.sqlite")
+        const bytes = readFileSync(path)
+        bytes.fill(0xa5, 4096, finder === "start" ? bytes.length : 3 * 4096)
+        writeFileSync(path, bytes)
+        const { running, rows } = yield* start(makeOrders(), { folder, feed: node.start({ isWarm: true }) })
+        const counted = Effect.map(
+          rows("SELECT count(*) AS orders, sum(cents) AS cents FROM orders"),
+          ([found]) => found
+        )
+        const isCounted = (expected: { readonly orders: number; readonly cents: number }) =>
+          Effect.filterOrFail(counted, (found) => found?.orders === expected.orders).pipe(
+            Effect.retry(Schedule.spaced(5)),
+            Effect.map((found) => assert.deepStrictEqual<unknown>(found, expected))
+          )
+        if (finder === "query") {
+          assert.isTrue((yield* Effect.flip(rows(spentByCustomer))).isDamaged)
+          // No entry comes meanwhile.
+          yield* isCounted({ orders: 3, cents: 6 })
+        }
+        yield* node.write(order("ann", 4))
+        yield* node.apply()
+        yield* isCounted({ orders: 4, cents: 10 })
+        assert.deepStrictEqual(yield* rows("SELECT count(*) AS events FROM changes"), [{ events: 4 }])
+        yield* running.until(4)
+      }).pipe(Effect.scoped, Effect.provide(layerMemory))
+    )
+  }
+
+  it.live("stops, and is not made anew for ever, where its file is found damaged again at the same entries", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const node = yield* playNode(models)
+      for (const cents of [1, 2, 3]) yield* node.write(order("ann", cents))
+      yield* node.apply()
+      const damaging = Projection.sqlite("orders", {
+        from: [Order],
+        version: 1,
+        ddl: `CREATE TABLE t (id); CREATE TRIGGER t BEFORE INSERT ON t
+          BEGIN SELECT RAISE(ABORT, 'database disk image is malformed'); END`,
+        evolve: ({ id }) => [{ sql: "INSERT INTO t VALUES (?)", params: [id] }]
+      })
+      const { running } = yield* start(damaging, { folder, feed: node.start({ isWarm: true }) })
+      const failure = yield* Effect.flip(running.until(3))
+      assert.match(failure.message, /malformed, as it was before it was made anew/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("answers integers that no number holds as bigints, and all others as numbers", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const projection = Projection.sqlite("orders", {
+        from: [Order],
+        version: 1,
+        ddl: "CREATE TABLE t (big, small, half, text, bytes, none, __proto__)",
+        evolve: () => [
+          {
+            sql: "INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, 5)",
+            params: [2n ** 62n + 1n, -7n, 0.5, "x", Uint8Array.of(1), null]
+          }
+        ]
+      })
+      const { running, rows } = yield* start(projection, {
+        folder: yield* temporary,
+        feed: node.start({ isWarm: true })
+      })
+      yield* running.until(1)
+      assert.deepStrictEqual(yield* rows("SELECT big, small, half, text, bytes, none FROM t"), [
+        { big: 2n ** 62n + 1n, small: -7, half: 0.5, text: "x", bytes: Uint8Array.of(1), none: null }
+      ])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live(
+    "answers the next query as ever after one whose caller gave up",
+    () =>
+      Effect.gen(function* () {
+        const node = yield* playNode(models)
+        yield* node.write(order("ann", 1))
+        yield* node.apply()
+        const options = { folder: yield* temporary, feed: node.start({ isWarm: true }), queryTimeoutMs: 1_000 }
+        const { running, rows } = yield* start(makeOrders(), options)
+        yield* running.until(1)
+        yield* rows("SELECT 1")
+        const long =
+          "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 30000000) SELECT count(*) FROM c"
+        yield* Effect.ignore(Effect.timeout(rows(long), 50))
+        assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
+      }).pipe(Effect.scoped, Effect.provide(layerMemory)),
+    20_000
+  )
+
   it.live("answers a query that asks too much, or writes, with what is wrong, and the next query as ever", () =>
     Effect.gen(function* () {
       const folder = yield* temporary
@@ -189,6 +348,8 @@ describe("a projection into SQLite", () => {
       for (const sql of [
         "DELETE FROM orders",
         "SELECT absent",
+        "SELECT 1; DELETE FROM orders",
+        "SELECT 1); DELETE FROM orders; --",
         `${counting} SELECT x FROM c`,
         `${counting} SELECT count(*) FROM c`
       ]) {
@@ -201,8 +362,10 @@ describe("a projection into SQLite", () => {
       assert.lengthOf(many.filter(Exit.isSuccess), 64, "more than may wait are refused")
       assert.match(messages[0]!, /syntax error/)
       assert.match(messages[1]!, /no such column/)
-      assert.match(messages[2]!, /more than 10000 rows/)
-      assert.match(messages[3]!, /more than 500 ms/)
+      assert.match(messages[2]!, /more than one statement/)
+      assert.match(messages[3]!, /more than one statement/)
+      assert.match(messages[4]!, /more than 10000 rows/)
+      assert.match(messages[5]!, /more than 500 ms/)
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
