@@ -53,8 +53,11 @@ export interface KeyedOptions<Models extends ReadonlyArray<Followed>, S, E> exte
 }
 
 /** Names stand in paths and in names of files. */
-export const checkNamed = (what: string, { name, version }: { readonly name: string; readonly version: number }) => {
+export const checkName = (what: string, name: string): void =>
   invariant(/^[a-z0-9][a-z0-9-]{0,63}$/.test(name), `The name of ${what} "${name}" is not of a-z, 0-9 and hyphens`)
+
+export const checkNamed = (what: string, { name, version }: { readonly name: string; readonly version: number }) => {
+  checkName(what, name)
   invariant(Number.isSafeInteger(version) && version >= 1, `The version of ${what} "${name}" is no integer from 1 on`)
 }
 

@@ -1,7 +1,7 @@
 /** Why a projection gives no answer. The node that meets it goes on, and so do its other projections. */
 import { Data } from "effect"
 
-/** Its own code threw, or gave what is no state, at the entry `index`: it stays where it was until it is mended. */
+/** The entry `index` cannot be decoded, its own code threw at it, or SQLite refused it: it stays before it until it is mended. */
 export class ProjectionFailed extends Data.TaggedError("ProjectionFailed")<{
   readonly projection: string
   readonly index: number

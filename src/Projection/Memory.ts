@@ -63,12 +63,13 @@ export const run = Effect.fnUntraced(function* <S>(
     keptIndex = snapshot.index
   }).pipe(
     Effect.catch((failed) => Effect.logWarning(`Cannot save ${projection.name}`, failed)),
-    Effect.uninterruptible,
-    oneAtATime.withPermits(1)
+    Effect.uninterruptible
   )
 
-  /** Last of all, once nothing is folded any more. */
-  yield* Effect.addFinalizer(() => (index === keptIndex ? Effect.void : save))
+  /** Last of all, once nothing is folded any more; one that is under way is waited for. */
+  yield* Effect.addFinalizer(() =>
+    oneAtATime.withPermits(1)(Effect.suspend(() => (index === keptIndex ? Effect.void : save)))
+  )
 
   const take = (entries: ReadonlyArray<AppliedEntry>) =>
     Effect.gen(function* () {
@@ -82,7 +83,8 @@ export const run = Effect.fnUntraced(function* <S>(
       }
       if (index >= dueIndex) {
         dueIndex = index + Math.max(dueCount, states.size)
-        yield* Effect.forkIn(save, scope)
+        // Where saving is slower than folding, saves that wait would each hold all states.
+        yield* Effect.forkIn(oneAtATime.withPermitsIfAvailable(1)(save), scope)
       }
       return index
     })

@@ -139,7 +139,10 @@ export const make = Effect.fnUntraced(function* (options: {
   return Projections.of({
     get: (projection, consistency = Freshness.linearizable) => {
       const run = runOf(projection)
-      return read(run, consistency, () => run.states.get(wholeKey) ?? projection.initial)
+      return read(run, consistency, () => {
+        const state = run.states.get(wholeKey)
+        return state === undefined ? projection.initial : state
+      })
     },
     getKey: (projection, key, consistency = Freshness.linearizable) => {
       const run = runOf(projection)

@@ -64,6 +64,13 @@ export const encodeState = <S>(projection: Folded<S>, state: S): Result.Result<S
     () => "does not fit the projection's schema"
   )
 
+/** A schema may throw in either direction: that must not keep a node from starting. */
+const decodeState = <S>(projection: Folded<S>, encoded: Schema.Json) =>
+  Result.flatMap(
+    Result.try({ try: () => Schema.decodeUnknownResult(projection.codec)(encoded), catch: () => undefined }),
+    (state) => state
+  )
+
 /** What was saved, or why it cannot be used. */
 export const decode = <S>(projection: Folded<S>, bytes: Uint8Array): Result.Result<Snapshot<S>, string> => {
   const tailOffset = bytes.lastIndexOf(lineFeed, bytes.length - 2) + 1
@@ -79,10 +86,9 @@ export const decode = <S>(projection: Folded<S>, bytes: Uint8Array): Result.Resu
     return Result.fail(`it is of version ${version} of ${name}`)
   }
   const states = empty<S>()
-  const decodeState = Schema.decodeUnknownResult(projection.codec)
   for (const text of lines) {
     const line = Result.flatMap(text, Schema.decodeUnknownResult(Line))
-    const state = Result.flatMap(line, ([, encoded]) => decodeState(encoded))
+    const state = Result.flatMap(line, ([, encoded]) => decodeState(projection, encoded))
     if (Result.isFailure(line) || Result.isFailure(state)) return Result.fail("a state in it does not fit its schema")
     states.set(line.success[0], state.success)
   }

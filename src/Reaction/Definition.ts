@@ -1,7 +1,6 @@
 /** The declaration of a reaction: an effect that is run after each event of some models, at least once. */
 import type { Effect } from "effect"
-import { invariant } from "../Invariant.ts"
-import { checkFollowed } from "../Projection/Definition.ts"
+import { checkFollowed, checkName } from "../Projection/Definition.ts"
 import { type EventOf, type EventsOf, eventsOf, type Followed } from "../Projection/Event.ts"
 
 /** A reaction that needs `R`. */
@@ -48,7 +47,7 @@ export const make = <const Models extends ReadonlyArray<Followed>, E, R>(
   name: string,
   { from, run, startAt = "first" }: ReactionOptions<Models, E, R>
 ): Reaction<R> => {
-  invariant(/^[a-z0-9][a-z0-9-]{0,63}$/.test(name), `The name of reaction "${name}" is not of a-z, 0-9 and hyphens`)
+  checkName("reaction", name)
   checkFollowed(`The reaction "${name}"`, from)
   // The models are known to the one who declares alone: what is run for has been read by these very models.
   return {

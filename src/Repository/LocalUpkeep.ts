@@ -8,8 +8,8 @@ import * as LocalParts from "../Machine/LocalParts.ts"
 import type { Member } from "../Raft/Member.ts"
 
 /** So many parts are looked at in one go, and so often: a million in a quarter of an hour. */
-export const partsMaxCount = 1_000
-export const intervalMs = 1_000
+const partsMaxCount = 1_000
+const intervalMs = 1_000
 
 /** Goes through all parts again and again, until it is interrupted. */
 export const collectParts = (node: {

@@ -18,6 +18,8 @@ import * as RowCodecs from "./RowCodecs.ts"
 export interface Versioned<M extends RowCodecs.RowClass> {
   readonly row: M["Type"]
   readonly version: number
+  /** Of a change alone: the replicated part is done, but the local fields could not be written on this node. */
+  readonly isLocalPartLost?: true
 }
 
 /** Records in the order that was asked for. */
@@ -103,7 +105,12 @@ const over = <M extends RowCodecs.RowClass>(records: Records["Service"], model: 
     // A schema encodes fields in one order: equal changes are equal texts.
     const fingerprint = createHash("sha256").update(JSON.stringify(operation)).digest("base64url")
     const origin: Origin = key === undefined ? { fingerprint } : { key, fingerprint }
-    return Effect.flatMap(records.change(descriptor, { ...operation, ...origin }), versioned)
+    return Effect.flatMap(records.change(descriptor, { ...operation, ...origin }), (changed) =>
+      Effect.map(
+        versioned(changed),
+        (done): Versioned<M> => (changed.isLocalPartLost ? { ...done, isLocalPartLost: true } : done)
+      )
+    )
   }
 
   return {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Result, Schema, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Result, Schema, SchemaTransformation, Scope } from "effect"
 import { type DerivedFiles, derivedIn, derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
@@ -281,6 +281,61 @@ for (const [name, log, files] of [
   })
 }
 
+describe("a projection in memory", () => {
+  it.live("is saved one save at a time: where saving is slower than folding, none waits for another", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const isOpen = yield* Deferred.make<void>()
+      const kept = derivedInMemory()
+      let writeCount = 0
+      const slow: DerivedFiles = {
+        ...kept,
+        write: (...file) => {
+          writeCount += 1
+          return Effect.andThen(Deferred.await(isOpen), kept.write(...file))
+        }
+      }
+      const { running, stop } = yield* start(makeSpent(), {
+        files: slow,
+        feed: node.start({ isWarm: true }),
+        saveAfterCount: 10
+      })
+      for (let index = 1; index <= 200; index++) {
+        yield* node.write(order("ann", 1))
+        yield* node.apply()
+        yield* running.until(index)
+      }
+      yield* Deferred.succeed(isOpen, undefined)
+      yield* Effect.repeat(Effect.yieldNow, { times: 1_000 })
+      assert.strictEqual(writeCount, 1, "the one that was under way")
+      yield* stop
+      assert.strictEqual(writeCount, 2)
+      const bytes = yield* kept.read("spent.projection")
+      assert.strictEqual(Result.getOrThrow(decode(makeSpent(), bytes!)).index, 200)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("may have a state that is null, which is not its initial one", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const turning = Projection.make("turning", {
+        from: [Order],
+        version: 1,
+        state: Schema.NullOr(Schema.Int),
+        initial: 5 as number | null,
+        evolve: (state) => (state === null ? 7 : null)
+      })
+      const { running } = yield* start(turning, { files: derivedInMemory(), feed: node.start({ isWarm: true }) })
+      for (const [at, expected] of [null, 7, null].entries()) {
+        yield* node.write(order("ann", 1))
+        yield* node.apply()
+        yield* running.until(at + 1)
+        assert.strictEqual(statesOf(running)[Fold.wholeKey], expected)
+      }
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+})
+
 describe("what is saved of a projection", () => {
   const states = Fold.empty<{ orders: number; cents: number }>()
   for (const key of ["ann", "", "line\nfeed", "__proto__", "\u{1f642}"])
@@ -308,6 +363,29 @@ describe("what is saved of a projection", () => {
     for (const other of [makeSpent({ version: 2 }), makeHistory(), makeFaulty("x")]) {
       assert.isTrue(Result.isFailure(decode<unknown>(other, bytes)))
     }
+  })
+
+  it("is refused where the schema throws, rather than keeping the node from starting", () => {
+    const throwing = Projection.make("throwing", {
+      from: [Order],
+      version: 1,
+      state: Schema.String.pipe(
+        Schema.decodeTo(
+          Schema.Int,
+          SchemaTransformation.transform({
+            decode: () => {
+              throw new Error("a defect")
+            },
+            encode: String
+          })
+        )
+      ),
+      initial: 0,
+      evolve: (count) => count + 1
+    })
+    const states = Fold.empty<number>()
+    states.set(Fold.wholeKey, 5)
+    assert.isTrue(Result.isFailure(decode(throwing, bytesOf(throwing, { index: 1, states }))))
   })
 
   it("is nothing where a state does not fit its schema", () => {

@@ -1,14 +1,15 @@
 /** Reading the projections of a node: how new the answer is, and what is said where there is none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { type Followable, make } from "../../src/Projection/Projections.ts"
+import * as Projection from "../../src/Projection.ts"
 import type { Feed } from "../../src/Raft/Feed.ts"
 import { NotDone } from "../../src/Raft/Outcome.ts"
 import { playNode } from "./PlayedNode.ts"
-import { makeFaulty, makeHistory, makeOrders, makeSpent, models, order } from "./Sales.ts"
+import { makeFaulty, makeHistory, makeOrders, makeSpent, models, Order, order } from "./Sales.ts"
 
 const spent = makeSpent()
 const history = makeHistory()
@@ -78,6 +79,25 @@ describe("the projections of a node", () => {
       assert.deepStrictEqual([old.value.length, old.logIndex, old.staleMs], [1, 1, undefined])
       assert.strictEqual((yield* projections.get(history, { _tag: "Session", minIndex: 1 })).logIndex, 1)
       assert.deepInclude(projections.status()[1], { name: "history", index: 1, lagCount: 1, failure: undefined })
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("answer a state that is null as it is, and not as the initial one", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const feed = node.start({ isWarm: true })
+      const nulled = Projection.make("nulled", {
+        from: [Order],
+        version: 1,
+        state: Schema.NullOr(Schema.Int),
+        initial: 5 as number | null,
+        evolve: () => null
+      })
+      const member: Followable = { feed, node: () => undefined, readIndex: Effect.sync(feed.appliedIndex) }
+      const projections = yield* make({ projections: [nulled], files: derivedInMemory(), member })
+      assert.strictEqual((yield* projections.get(nulled)).value, 5)
+      yield* node.submit(order("ann", 1))
+      assert.strictEqual((yield* projections.get(nulled)).value, null)
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 

@@ -49,6 +49,21 @@ describe("Repository", () => {
     }).pipe(provide)
   )
 
+  it.effect("a change says that this node could not keep its local fields (DESIGN D4)", () =>
+    Effect.gen(function* () {
+      const records = yield* Repository.Records
+      const losing = (isLocalPartLost: boolean): Repository.Records["Service"] => ({
+        ...records,
+        change: (...change) => Effect.map(records.change(...change), (changed) => ({ ...changed, isLocalPartLost }))
+      })
+      for (const isLost of [true, false]) {
+        const users = yield* Effect.provideService(Repository.make(User), Repository.Records, losing(isLost))
+        const created = yield* users.create({ email: `${isLost}@b`, cacheData: "x" })
+        assert.strictEqual(created.isLocalPartLost, isLost ? true : undefined)
+      }
+    }).pipe(onFirst, provide)
+  )
+
   it.effect("a record is put, patched and deleted, under the version that is named and no other", () =>
     Effect.gen(function* () {
       const products = yield* Repository.make(Product)
