@@ -300,7 +300,7 @@ describe("a projection in memory", () => {
         feed: node.start({ isWarm: true }),
         saveAfterCount: 10
       })
-      for (let index = 1; index <= 200; index++) {
+      for (let index = 1; index <= 205; index++) {
         yield* node.write(order("ann", 1))
         yield* node.apply()
         yield* running.until(index)
@@ -311,7 +311,7 @@ describe("a projection in memory", () => {
       yield* stop
       assert.strictEqual(writeCount, 2)
       const bytes = yield* kept.read("spent.projection")
-      assert.strictEqual(Result.getOrThrow(decode(makeSpent(), bytes!)).index, 200)
+      assert.strictEqual(Result.getOrThrow(decode(makeSpent(), bytes!)).index, 205)
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
