@@ -1,22 +1,43 @@
 /** The shop on three real processes: what is not there is never sold, whichever nodes are asked at once. */
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { type Answer, equalHash, eventually, expectThat, listAll, startCluster, type TestNode } from "./Processes.ts"
+import { Effect, Schedule } from "effect"
+import {
+  type Answer,
+  equalHash,
+  eventually,
+  expectThat,
+  listAll,
+  type RequestOptions,
+  startCluster,
+  type TestNode
+} from "./Processes.ts"
 import { assertProblem } from "./Served.ts"
 
 const script = fileURLToPath(new URL("../../examples/shop.ts", import.meta.url))
 const startShop = startCluster(["node", "node", "node"], undefined, script)
 
+/** Sent until its answer is final: while the leader changes there is none, or one of 503 or 504. */
+const ask = (node: TestNode, method: string, path: string, options: RequestOptions = {}) =>
+  node.request(method, path, { timeoutMs: 10_000, ...options }).pipe(
+    Effect.filterOrFail(({ status }) => status !== 503 && status !== 504),
+    Effect.retry({ schedule: Schedule.spaced(50), times: 600 })
+  )
+
+/** A change that is done once, however often it is sent: with a key of its own. */
+const change = (node: TestNode, method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
+  Effect.suspend(() =>
+    ask(node, method, path, { body, headers: { "idempotency-key": crypto.randomUUID(), ...headers } })
+  )
+
 const addProduct = Effect.fnUntraced(function* (node: TestNode, stock: number) {
-  const added = yield* node.request("POST", "/api/products", { body: { name: "Anvil", price: "19.90", stock } })
+  const added = yield* change(node, "POST", "/api/products", { name: "Anvil", price: "19.90", stock })
   assert.strictEqual(added.status, 201, JSON.stringify(added.body))
   const id: string = added.body.id
   return id
 })
 
-const command = (node: TestNode, name: string, body: unknown) =>
-  node.request("POST", `/api/_commands/${name}`, { body, timeoutMs: 30_000 })
+const command = (node: TestNode, name: string, body: unknown) => change(node, "POST", `/api/_commands/${name}`, body)
 
 /** As many orders as there are counts, all at once, through the nodes in turn. */
 const orderAtOnce = (nodes: ReadonlyArray<TestNode>, productId: string, counts: ReadonlyArray<number>) =>
@@ -26,7 +47,7 @@ const orderAtOnce = (nodes: ReadonlyArray<TestNode>, productId: string, counts: 
 
 const stockOf = (nodes: ReadonlyArray<TestNode>, productId: string) =>
   Effect.forEach(nodes, (node) =>
-    Effect.map(node.request("GET", `/api/products/${productId}`), ({ body }): number => body.stock)
+    Effect.map(ask(node, "GET", `/api/products/${productId}`), ({ body }): number => body.stock)
   )
 
 /** An order of one, brought this far. */
@@ -81,10 +102,8 @@ describe("the shop of three processes", () => {
             sold
           )
         }
-        const written = yield* nodes[0]!.request("PATCH", `/api/products/${last}`, {
-          body: { stock: -1 },
-          headers: { "content-type": "application/merge-patch+json" }
-        })
+        const headers = { "content-type": "application/merge-patch+json" }
+        const written = yield* change(nodes[0]!, "PATCH", `/api/products/${last}`, { stock: -1 }, headers)
         assertProblem(written, 409, "oversold")
       }).pipe(Effect.scoped),
     90_000
@@ -112,8 +131,8 @@ describe("the shop of three processes", () => {
         assertProblem(yield* command(first, "cancelOrder", { orderId: delivered }), 409, "wrong-status")
         assertProblem(yield* command(first, "cancelOrder", { orderId: crypto.randomUUID() }), 404, "not-found")
         const body = { status: "delivered" }
-        assertProblem(yield* first.request("PATCH", `/api/orders/${pending}`, { body }), 409, "command-only")
-        assertProblem(yield* third.request("DELETE", `/api/products/${product}`), 409, "referenced")
+        assertProblem(yield* change(first, "PATCH", `/api/orders/${pending}`, body), 409, "command-only")
+        assertProblem(yield* change(third, "DELETE", `/api/products/${product}`), 409, "referenced")
 
         // Of ten who cancel at once, one does: its item comes back once.
         const cancels = yield* Effect.forEach(
@@ -125,9 +144,9 @@ describe("the shop of three processes", () => {
         for (const refused of problems(cancels)) assertProblem(refused, 409, "wrong-status")
         assert.deepStrictEqual(yield* stockOf(nodes, product), [8, 8, 8])
 
-        const readSales = Effect.forEach(nodes, (node) => node.request("GET", "/api/_projections/sales"))
+        const readSales = Effect.forEach(nodes, (node) => ask(node, "GET", "/api/_projections/sales"))
         const paidOn = (order: string) =>
-          Effect.map(first.request("GET", `/api/orders/${order}`), (read): string => read.body.paidOn)
+          Effect.map(ask(first, "GET", `/api/orders/${order}`), (read): string => read.body.paidOn)
         const days = new Map<string, number>()
         // Midnight may fall between two payments.
         for (const order of [delivered, paid]) {
@@ -147,10 +166,10 @@ describe("the shop of three processes", () => {
         days.set(dayOfCancelled, days.get(dayOfCancelled)! - 1)
         yield* salesAreRight
 
-        const history = yield* second.request("GET", `/api/_projections/order-history?key=${delivered}`)
+        const history = yield* ask(second, "GET", `/api/_projections/order-history?key=${delivered}`)
         const steps = history.body.map(({ status }: { readonly status: string }) => status)
         assert.deepStrictEqual(steps, ["pending", "paid", "shipped", "delivered"])
-        const cancelled = yield* first.request("GET", "/api/orders?status=eq.cancelled")
+        const cancelled = yield* ask(first, "GET", "/api/orders?status=eq.cancelled")
         assert.sameMembers(
           cancelled.body.items.map(({ id }: { readonly id: string }) => id),
           [pending, paid]
@@ -177,12 +196,12 @@ describe("the shop of three processes", () => {
         const productId = yield* addProduct(nodes[0]!, 1)
         const id = crypto.randomUUID()
         for (const node of nodes) {
-          const body = { productId, renderedHtml: `<p>${node.port}</p>` }
-          const kept = yield* node.request("PUT", `/api/product-views/${id}`, { body: { id, ...body } })
+          const body = { id, productId, renderedHtml: `<p>${node.port}</p>` }
+          const kept = yield* change(node, "PUT", `/api/product-views/${id}`, body)
           assert.strictEqual(kept.status, 201, JSON.stringify(kept.body))
         }
         for (const node of nodes) {
-          const { body } = yield* node.request("GET", `/api/product-views/${id}`)
+          const { body } = yield* ask(node, "GET", `/api/product-views/${id}`)
           assert.deepStrictEqual(body, { id, productId, renderedHtml: `<p>${node.port}</p>` })
         }
       }).pipe(Effect.scoped),
