@@ -1,12 +1,13 @@
 /** The shop on three real processes: what is not there is never sold, whichever nodes are asked at once. */
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schedule } from "effect"
+import { Effect, Fiber, Schedule } from "effect"
 import {
   type Answer,
   equalHash,
   eventually,
   expectThat,
+  leaderOf,
   listAll,
   type RequestOptions,
   startCluster,
@@ -105,6 +106,29 @@ describe("the shop of three processes", () => {
         const headers = { "content-type": "application/merge-patch+json" }
         const written = yield* change(nodes[0]!, "PATCH", `/api/products/${last}`, { stock: -1 }, headers)
         assertProblem(written, 409, "oversold")
+      }).pipe(Effect.scoped),
+    90_000
+  )
+
+  it.live(
+    "sells each of 20 items once to 60 who order them while the leader changes",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startShop
+        const product = yield* addProduct(nodes[0]!, 20)
+        const paused = yield* leaderOf(nodes)
+        yield* paused.signal("SIGSTOP")
+        const ordering = yield* Effect.forkChild(orderAtOnce(nodes, product, Array<number>(60).fill(1)), {
+          startImmediately: true
+        })
+        yield* leaderOf(nodes.filter((node) => node !== paused))
+        yield* paused.signal("SIGCONT")
+        const answers = yield* Fiber.join(ordering)
+        assert.strictEqual(answers.filter(({ status }) => status === 200).length, 20)
+        for (const refused of problems(answers)) assertProblem(refused, 409, "sold-out")
+        assert.deepStrictEqual(yield* stockOf(nodes, product), [0, 0, 0])
+        yield* equalHash(nodes)
+        assert.lengthOf(yield* listAll(nodes[1]!, "orders"), 20)
       }).pipe(Effect.scoped),
     90_000
   )
