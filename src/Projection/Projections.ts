@@ -109,14 +109,15 @@ export const make = Effect.fnUntraced(function* (options: {
     return found.run as Memory.Running<S>
   }
 
-  /** Waits until a projection is as new as is asked. */
+  /** Waits until a projection is as new as is asked, which is at this index at least. */
   const wait = Effect.fnUntraced(function* (
     following: Following,
     consistency: Freshness.Consistency
-  ): Effect.fn.Return<Freshness.Freshness, ProjectionReadFailure> {
+  ): Effect.fn.Return<{ readonly freshness: Freshness.Freshness; readonly index: number }, ProjectionReadFailure> {
     const freshness = yield* freshen(consistency)
     const appliedIndex = feed.appliedIndex()
-    yield* Effect.timeoutOrElse(following.until(neededIndex(consistency, appliedIndex)), {
+    const index = neededIndex(consistency, appliedIndex)
+    yield* Effect.timeoutOrElse(following.until(index), {
       duration: waitMs,
       orElse: () =>
         Effect.fail(
@@ -126,7 +127,7 @@ export const make = Effect.fnUntraced(function* (options: {
         )
     })
     // The age that was confirmed is of the tables.
-    return following.index() >= appliedIndex ? freshness : {}
+    return { freshness: following.index() >= appliedIndex ? freshness : {}, index }
   })
 
   const read = <S, A>(
@@ -134,7 +135,7 @@ export const make = Effect.fnUntraced(function* (options: {
     consistency: Freshness.Consistency,
     value: () => A
   ): Effect.Effect<Read<A>, ProjectionReadFailure> =>
-    Effect.map(wait(run, consistency), (freshness) => ({ ...freshness, value: value(), logIndex: run.index() }))
+    Effect.map(wait(run, consistency), ({ freshness }) => ({ ...freshness, value: value(), logIndex: run.index() }))
 
   return Projections.of({
     get: (projection, consistency = Freshness.linearizable) => {
@@ -155,9 +156,13 @@ export const make = Effect.fnUntraced(function* (options: {
     query: Effect.fnUntraced(function* (projection, statement, consistency = Freshness.linearizable) {
       const found = tables.get(projection.name)
       invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
-      const freshness = yield* wait(found.run, consistency)
+      const needed = yield* wait(found.run, consistency)
       const { index, rows } = yield* found.run.query(statement)
-      return { ...freshness, value: rows, logIndex: index }
+      if (index < needed.index) {
+        const message = `The file of the projection was damaged, and is made anew: it is at ${index}`
+        return yield* new Freshness.NotCaughtUp({ message })
+      }
+      return { ...needed.freshness, value: rows, logIndex: index }
     }),
     status: () =>
       [...folded.values(), ...tables.values()].map(({ projection: { name, version }, run }) => ({

@@ -55,6 +55,8 @@ export const run = Effect.fnUntraced(function* (
   }
   const reader = yield* SqliteReader.make(opening, { queryTimeoutMs: options.queryTimeoutMs ?? queryTimeoutMs })
   let notedIndex = opened.index
+  /** What the rows reflect: what came to no statement is not noted in the file. Of the file as it was made anew so often. */
+  const reflected = { index: opened.index, rebuiltCount: 0 }
 
   /** The last entry that was to be in the file when it was found damaged. Damaged again before it is past that, it fails. */
   let damagedIndex = -1
@@ -66,8 +68,8 @@ export const run = Effect.fnUntraced(function* (
     new ProjectionFailed({ projection: name, index, message: `Cannot apply entry ${index}: ${what}` })
 
   /** Done, as soon as the machine lets it be. */
-  const written: SqliteThread.Ask = (request, ...expected) =>
-    write(request, ...expected).pipe(
+  const retried = <A>(asked: Effect.Effect<A, SqliteThread.SqliteFailed>) =>
+    asked.pipe(
       Effect.tapError(({ message }) => Effect.logWarning(`${name} cannot write its file: ${message}`)),
       Effect.retry({
         schedule: Schedule.spaced(retryMs),
@@ -81,9 +83,12 @@ export const run = Effect.fnUntraced(function* (
       return yield* failedAt(notedIndex + 1, `${met}, as it was before it was made anew`)
     }
     yield* Effect.logWarning(`Cannot use "${name}.v${version}.sqlite" any more: ${met}; it is made anew`)
-    const { index } = yield* reader
-      .withoutThread(written({ _tag: "Rebuild" }, "Opened"))
-      .pipe(Effect.mapError(({ message }) => failedAt(notedIndex + 1, message)))
+    reflected.index = 0
+    reflected.rebuiltCount += 1
+    // Between two attempts queries have their turn, and fail: none waits for a disk that may never be mended.
+    const { index } = yield* retried(reader.withoutThread(write({ _tag: "Rebuild" }, "Opened"))).pipe(
+      Effect.mapError(({ message }) => failedAt(notedIndex + 1, message))
+    )
     damagedIndex = throughIndex
     damage = undefined
     notedIndex = index
@@ -105,7 +110,7 @@ export const run = Effect.fnUntraced(function* (
       if (statements.success.length > 0) entries.push({ index: entry.index, statements: statements.success })
     }
     if (entries.length > 0 || throughIndex - notedIndex >= unnotedMaxCount) {
-      const applied = yield* Effect.result(written({ _tag: "Apply", entries, throughIndex }, "Applied"))
+      const applied = yield* Effect.result(retried(write({ _tag: "Apply", entries, throughIndex }, "Applied")))
       if (Result.isFailure(applied)) {
         const { isDamaged, message } = applied.failure
         return yield* isDamaged === true ? rebuild(message, throughIndex) : failedAt(notedIndex + 1, message)
@@ -114,6 +119,7 @@ export const run = Effect.fnUntraced(function* (
       notedIndex = index
       if (failure !== undefined) return yield* failedAt(index + 1, failure)
     }
+    reflected.index = throughIndex
     return failed === undefined ? throughIndex : yield* failed
   })
 
@@ -127,7 +133,7 @@ export const run = Effect.fnUntraced(function* (
 
   const query = (statement: Statement) =>
     Effect.suspend(() => {
-      const index = following.index()
+      const before = { ...reflected }
       return reader.query(statement).pipe(
         Effect.tapError(({ isDamaged, message }) =>
           Effect.sync(() => {
@@ -136,8 +142,10 @@ export const run = Effect.fnUntraced(function* (
             damaged.changed()
           })
         ),
-        // What came to no statement is not noted in the file, and is reflected all the same.
-        Effect.map((found) => ({ rows: found.rows, index: Math.max(found.index, index) }))
+        Effect.map(({ index, rows }) => ({
+          rows,
+          index: before.rebuiltCount === reflected.rebuiltCount ? Math.max(index, before.index) : index
+        }))
       )
     })
 
