@@ -19,4 +19,5 @@ export {
   type ReplicatedField,
   replicate
 } from "./Model/Field.ts"
+export type { RowClass } from "./Model/RowCodecs.ts"
 export type { BrokenRule, Reference, Rule, Rules, Writes } from "./Model/Rules.ts"

@@ -2,7 +2,7 @@
 
 export { type Called, type CallFailure, Commands } from "./Repository/Commands.ts"
 export { type Consistency, linearizable, NotCaughtUp, type ReadFailure, TooStale } from "./Repository/Freshness.ts"
-export type { ListOptions, Where } from "./Repository/ListOptions.ts"
+export { InvalidValue, type ListOptions, type Where } from "./Repository/ListOptions.ts"
 export {
   type ChangeOptions,
   type ConditionalOptions,
@@ -12,4 +12,3 @@ export {
   type Versioned
 } from "./Repository/ModelRepository.ts"
 export { type Changed, type ChangeFailure, Records, Refused } from "./Repository/Records.ts"
-export { InvalidValue, type RowClass } from "./Repository/RowCodecs.ts"

@@ -7,10 +7,9 @@ import { invariant } from "../Invariant.ts"
 import type { Procedure, Procedures } from "../Machine/Procedure.ts"
 import type { DeclaredError, Rejection } from "../Machine/Rejection.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
+import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import type { Any } from "./Declaration.ts"
 import { type Handle, type HandlerOf, handlerKey } from "./Handler.ts"
-import { jsonEncoder } from "./JsonEncoder.ts"
-import type { KnownCodecs } from "./RowCodecs.ts"
 import { runNow } from "./Running.ts"
 import { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
 import * as TransactionOver from "./TransactionOver.ts"
@@ -20,21 +19,16 @@ export const make = Effect.fnUntraced(function* <C extends Any>(
   commands: ReadonlyArray<C>
 ): Effect.fn.Return<Procedures, never, HandlerOf<C>> {
   const context = yield* Effect.context<HandlerOf<C>>()
-  const known: KnownCodecs = new Map()
   const procedures = new Map<string, Procedure>()
   for (const command of commands) {
     invariant(!procedures.has(command.name), `Two commands have the name "${command.name}"`)
     const handle = Context.getUnsafe(context, handlerKey(command.name))
-    procedures.set(command.name, procedureOf(command, handle, { context, known }))
+    procedures.set(command.name, procedureOf(command, handle, context))
   }
   return procedures
 })
 
-const procedureOf = (
-  command: Any,
-  handle: Handle<Any>,
-  { context, known }: { readonly context: Context.Context<never>; readonly known: KnownCodecs }
-): Procedure => {
+const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context<never>): Procedure => {
   const { name } = command
   const decodePayload = Schema.decodeUnknownResult(Schema.toCodecJson(command.payload), {
     errors: "all",
@@ -84,7 +78,7 @@ const procedureOf = (
     if (Result.isFailure(decoded)) {
       return Result.fail({ _tag: "InvalidRequest", errors: errorsOf(decoded.failure.issue) })
     }
-    const { close, end, transaction } = TransactionOver.over(access, known)
+    const { close, end, transaction } = TransactionOver.over(access)
     const handled = Effect.suspend(() => heard(handle(decoded.success))).pipe(
       Random.withSeed(access.newId()),
       Effect.provideService(Clock.Clock, clockAt(access.timeMs)),

@@ -4,17 +4,9 @@ import { invariant } from "../Invariant.ts"
 import type { Operation } from "../Machine/Command.ts"
 import { type Access, endsCall } from "../Machine/Procedure.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
-import { errorsOf } from "../Model/Descriptor.ts"
-import { describe, type EncodedRecord } from "../Model.ts"
-import { type Codecs, codecsOf, type Encode, type KnownCodecs } from "./RowCodecs.ts"
-import {
-  type ListOptions,
-  listMax,
-  type ModelClass,
-  NotFound,
-  OperationRefused,
-  type Transaction
-} from "./Transaction.ts"
+import { codecsOf, type RowCodecs } from "../Model/RowCodecs.ts"
+import { describe, type EncodedRecord, type FieldError, type RowClass } from "../Model.ts"
+import { type ListOptions, listMax, NotFound, OperationRefused, type Transaction } from "./Transaction.ts"
 
 /** A mistake in a handler, or the end of its call: nothing that it is to handle. */
 class HandlerMistake extends Error {
@@ -32,20 +24,23 @@ export interface Over {
 }
 
 /** A transaction over the access to one call. */
-export const over = (access: Access, known: KnownCodecs): Over => {
+export const over = (access: Access): Over => {
   let isClosed = false
   let end: Rejection | undefined
 
-  const at = <A, E>(model: ModelClass, attempt: (codecs: Codecs) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const at = <A, E>(
+    model: RowClass,
+    attempt: (codecs: RowCodecs<RowClass>) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
     Effect.suspend(() => {
       const { name, mode } = describe(model)
       if (isClosed) return mistake("A transaction was used after the end of its command")
       if (mode === "local") return mistake(`${name} is local to each node: no command sees its records`)
-      return attempt(codecsOf(known, model))
+      return attempt(codecsOf(model))
     })
 
-  const rowOf = ({ descriptor, row }: Codecs, data: unknown): Effect.Effect<never> => {
-    const decoded = row(data)
+  const rowOf = ({ decode, descriptor }: RowCodecs<RowClass>, data: unknown): Effect.Effect<never> => {
+    const decoded = decode(data)
     return Result.isSuccess(decoded)
       ? Effect.succeed(decoded.success as never)
       : mistake(`A record of ${descriptor.name} does not fit its model: ${decoded.failure.message}`)
@@ -66,29 +61,32 @@ export const over = (access: Access, known: KnownCodecs): Over => {
   const read = <A>(model: string, found: Result.Result<A, Rejection>): Effect.Effect<A> =>
     Result.isSuccess(found) ? Effect.succeed(found.success) : Effect.orDie(refuse(model, found.failure))
 
-  const find = (codecs: Codecs, id: string): Effect.Effect<Option.Option<never>> => {
+  const find = (codecs: RowCodecs<RowClass>, id: string): Effect.Effect<Option.Option<never>> => {
     const { name } = codecs.descriptor
     return Effect.flatMap(read(name, access.get(name, id)), (data) =>
       data === undefined ? Effect.succeedNone : Effect.map(rowOf(codecs, data), Option.some)
     )
   }
 
-  const apply = (codecs: Codecs, operation: Operation) => {
+  const apply = (codecs: RowCodecs<RowClass>, operation: Operation) => {
     const done = access.apply(operation)
     return Result.isSuccess(done) ? rowOf(codecs, done.success.record) : refuse(operation.model, done.failure)
   }
 
   /** An operation with data: what its schema does not take is refused as the machine would refuse it. */
   const applyData = (
-    codecs: Codecs,
-    encoded: ReturnType<Encode>,
+    codecs: RowCodecs<RowClass>,
+    encoded: Result.Result<EncodedRecord, ReadonlyArray<FieldError>>,
     operation: (data: EncodedRecord) => Operation
   ): Effect.Effect<never, NotFound | OperationRefused> =>
     Result.isSuccess(encoded)
       ? apply(codecs, operation(encoded.success))
-      : refuse(codecs.descriptor.name, { _tag: "InvalidRequest", errors: errorsOf(encoded.failure.issue) })
+      : refuse(codecs.descriptor.name, { _tag: "InvalidRequest", errors: encoded.failure })
 
-  const list = (codecs: Codecs, { after, limit, where = {} }: ListOptions<ModelClass>): Effect.Effect<Array<never>> => {
+  const list = (
+    codecs: RowCodecs<RowClass>,
+    { after, limit, where = {} }: ListOptions<RowClass>
+  ): Effect.Effect<Array<never>> => {
     const { idField, indexedFields, name } = codecs.descriptor
     if (!Number.isInteger(limit) || limit < 1 || limit > listMax) {
       return mistake(`A list of ${name} gives 1 to ${listMax} records, not ${limit}`)
@@ -98,7 +96,7 @@ export const over = (access: Access, known: KnownCodecs): Over => {
     if (fields.length > 0 && !fields.some((field) => field === idField || indexedFields.includes(field))) {
       return mistake(`Cannot list ${name} by ${fields.join(", ")}: none of it is the id, unique or indexed`)
     }
-    const encoded = codecs.patch(others)
+    const encoded = codecs.encodePatch(others)
     // No record holds what its schema does not take.
     if (Result.isFailure(encoded)) return Effect.succeed([])
     const found = access.list({
@@ -131,12 +129,12 @@ export const over = (access: Access, known: KnownCodecs): Over => {
       create: (model, row) =>
         at(model, (codecs) => {
           const { name } = codecs.descriptor
-          return applyData(codecs, codecs.create(row), (data) => ({ _tag: "Create", model: name, data }))
+          return applyData(codecs, codecs.encodeNew(row), (data) => ({ _tag: "Create", model: name, data }))
         }).pipe(Effect.catchTag("NotFound", Effect.die)),
       put: (model, row) =>
         at(model, (codecs) => {
           const { idField, name } = codecs.descriptor
-          return applyData(codecs, codecs.put(row), (data) => {
+          return applyData(codecs, codecs.encodeReplicated(row), (data) => {
             const id = data[idField]
             invariant(typeof id === "string", "the encoded id of a record is no text")
             return { _tag: "Put", model: name, id, data }
@@ -145,7 +143,7 @@ export const over = (access: Access, known: KnownCodecs): Over => {
       patch: (model, id, patch) =>
         at(model, (codecs) => {
           const { name } = codecs.descriptor
-          return applyData(codecs, codecs.patch(patch), (data) => ({ _tag: "Patch", model: name, id, data }))
+          return applyData(codecs, codecs.encodePatch(patch), (data) => ({ _tag: "Patch", model: name, id, data }))
         }),
       delete: (model, id) =>
         at(model, (codecs) => apply(codecs, { _tag: "Delete", model: codecs.descriptor.name, id })),

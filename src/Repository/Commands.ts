@@ -6,6 +6,7 @@ import { invariant } from "../Invariant.ts"
 import type { Call, Origin } from "../Machine/Command.ts"
 import { canonical } from "../Machine/Json.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
+import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { Refused } from "./Changed.ts"
@@ -82,6 +83,6 @@ export const layer: Layer.Layer<Commands, never, Member> = Layer.effect(Commands
 /** A value that its own schema does not take is refused here as the leader would refuse it. */
 const encodePayload = ({ payload }: Any, value: unknown): Result.Result<Schema.Json, Refused> =>
   Result.mapError(
-    Schema.encodeUnknownResult(Schema.toCodecJson(payload), { errors: "all" })(value),
+    jsonEncoder(payload)(value),
     ({ issue }) => new Refused({ rejection: { _tag: "InvalidRequest", errors: errorsOf(issue) } })
   )

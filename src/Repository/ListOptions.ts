@@ -1,11 +1,18 @@
 /** Which records a program lists, in what order: typed by the model's class. What a client writes in a URL is Http's. */
-import { Effect } from "effect"
+import { Data, Effect } from "effect"
 import type { Comparison, Filter } from "../Machine/Filter.ts"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy, OrderValue } from "../Machine/Order.ts"
-import type { Descriptor } from "../Model.ts"
+import type { RowCodecs } from "../Model/RowCodecs.ts"
+import type { FieldError, RowClass } from "../Model.ts"
 import type * as Freshness from "./Freshness.ts"
-import { InvalidValue, type RowClass, type RowCodecs } from "./RowCodecs.ts"
+
+/** What a program asked with does not fit the model. */
+export class InvalidValue extends Data.TaggedError("InvalidValue")<{ readonly errors: ReadonlyArray<FieldError> }> {
+  override get message(): string {
+    return this.errors.map(({ message, path }) => `${path}: ${message}`).join("; ")
+  }
+}
 
 /** One condition on a field; a record meets all that are given. An absent field is null. */
 export type Where<Row> = {
@@ -33,8 +40,7 @@ const limitDefault = 50
 
 /** What the machine is asked. */
 export const requestOf = Effect.fnUntraced(function* <M extends RowClass>(
-  { idField }: Pick<Descriptor, "idField">,
-  encodeField: RowCodecs<M>["encodeField"],
+  { descriptor: { idField }, encodeField }: RowCodecs<M>,
   { after, limit = limitDefault, orderBy = [], where = [] }: ListOptions<M>
 ): Effect.fn.Return<ListRequest, InvalidValue> {
   if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
@@ -55,17 +61,22 @@ type AnyWhere =
   | readonly [field: string, op: "in", values: ReadonlyArray<unknown>]
   | readonly [field: string, op: "is", what: "null" | "notnull"]
 
-const filterOf = (encode: RowCodecs<RowClass>["encodeField"], where: AnyWhere): Effect.Effect<Filter, InvalidValue> => {
+const filterOf = (
+  encodeField: RowCodecs<RowClass>["encodeField"],
+  where: AnyWhere
+): Effect.Effect<Filter, InvalidValue> => {
   const [field, op] = where
+  const encode = (value: unknown) =>
+    Effect.mapError(Effect.fromResult(encodeField(field, value)), (errors) => new InvalidValue({ errors }))
   switch (op) {
     case "in":
       return Effect.map(
-        Effect.forEach(where[2], (value) => encode(field, value)),
+        Effect.forEach(where[2], (value) => encode(value)),
         (operands): Filter => ({ _tag: "In", field, operands })
       )
     case "is":
       return Effect.succeed({ _tag: "Is", field, isNull: where[2] === "null" })
     default:
-      return Effect.map(encode(field, where[2]), (operand): Filter => ({ _tag: "Compare", field, op, operand }))
+      return Effect.map(encode(where[2]), (operand): Filter => ({ _tag: "Compare", field, op, operand }))
   }
 }

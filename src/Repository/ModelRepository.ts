@@ -7,15 +7,15 @@ import { Effect, Option } from "effect"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import { list } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
-import { describe } from "../Model.ts"
-import type { ChangeFailure, Shown } from "./Changed.ts"
+import { codecsOf, type Encode } from "../Model/RowCodecs.ts"
+import type { EncodedRecord, RowClass } from "../Model.ts"
+import { type ChangeFailure, Refused, type Shown } from "./Changed.ts"
 import type * as Freshness from "./Freshness.ts"
 import * as ListOptions from "./ListOptions.ts"
 import { Records } from "./Records.ts"
-import * as RowCodecs from "./RowCodecs.ts"
 
 /** A record, and the version to name where a change is to be of this very state. */
-export interface Versioned<M extends RowCodecs.RowClass> {
+export interface Versioned<M extends RowClass> {
   readonly row: M["Type"]
   readonly version: number
   /** Of a change alone: the replicated part is done, but the local fields could not be written on this node. */
@@ -23,7 +23,7 @@ export interface Versioned<M extends RowCodecs.RowClass> {
 }
 
 /** Records in the order that was asked for. */
-export interface Page<M extends RowCodecs.RowClass> {
+export interface Page<M extends RowClass> {
   readonly items: ReadonlyArray<Versioned<M>>
   /** Give it as `after` to have the page that follows; undefined where none does. */
   readonly next: ReadonlyArray<OrderValue> | undefined
@@ -43,14 +43,14 @@ export interface ConditionalOptions extends ChangeOptions {
  * The records of one model. A change fails with `Refused`, whose rejection says what was wrong and that nothing changed;
  * with `NotDone`, which is certain; or with `UnknownOutcome`. Reads are linearizable unless less is asked for.
  */
-export interface ModelRepository<M extends RowCodecs.RowClass> {
+export interface ModelRepository<M extends RowClass> {
   readonly get: (
     id: string,
     consistency?: Freshness.Consistency
   ) => Effect.Effect<Option.Option<Versioned<M>>, Freshness.ReadFailure>
   readonly list: (
     options?: ListOptions.ListOptions<M>
-  ) => Effect.Effect<Page<M>, Freshness.ReadFailure | RowCodecs.InvalidValue>
+  ) => Effect.Effect<Page<M>, Freshness.ReadFailure | ListOptions.InvalidValue>
   /** Without an id it is given a new one. */
   readonly create: (row: M["create"]["Type"], options?: ChangeOptions) => Effect.Effect<Versioned<M>, ChangeFailure>
   /** The whole record, which it replaces or creates. */
@@ -90,16 +90,24 @@ export interface ModelRepository<M extends RowCodecs.RowClass> {
  * })
  * ```
  */
-export const make = <M extends RowCodecs.RowClass>(model: M): Effect.Effect<ModelRepository<M>, never, Records> =>
+export const make = <M extends RowClass>(model: M): Effect.Effect<ModelRepository<M>, never, Records> =>
   Effect.map(Records, (records) => over(records, model))
 
-const over = <M extends RowCodecs.RowClass>(records: Records["Service"], model: M): ModelRepository<M> => {
-  const descriptor = describe(model)
+const over = <M extends RowClass>(records: Records["Service"], model: M): ModelRepository<M> => {
+  const codecs = codecsOf(model)
+  const { descriptor } = codecs
   const { name } = descriptor
-  const codecs = RowCodecs.make(model)
 
+  /** What does not decode was written by a version of the model that is not to be mixed with this one: a defect. */
   const versioned = ({ record, version }: Pick<Shown, "record" | "version">): Effect.Effect<Versioned<M>> =>
-    Effect.map(codecs.decode(record), (row) => ({ row, version }))
+    Effect.map(Effect.orDie(Effect.fromResult(codecs.decode(record))), (row) => ({ row, version }))
+
+  /** Refused as the machine would refuse it. */
+  const encoded = (encode: Encode<EncodedRecord>, row: unknown): Effect.Effect<EncodedRecord, Refused> =>
+    Effect.mapError(
+      Effect.suspend(() => Effect.fromResult(encode(row))),
+      (errors) => new Refused({ rejection: { _tag: "InvalidRequest", errors } })
+    )
 
   const change = (operation: Operation, { key }: ChangeOptions = {}) => {
     // A schema encodes fields in one order: equal changes are equal texts.
@@ -119,20 +127,20 @@ const over = <M extends RowCodecs.RowClass>(records: Records["Service"], model: 
         value === undefined ? Effect.succeedNone : Effect.map(versioned(value), Option.some)
       ),
     list: Effect.fnUntraced(function* (options = {}) {
-      const request = yield* ListOptions.requestOf(descriptor, codecs.encodeField, options)
+      const request = yield* ListOptions.requestOf(codecs, options)
       const source = yield* records.source(descriptor, options.consistency)
       const { lastKey, rows } = list(source.value, request)
       const items = yield* Effect.forEach(rows, ({ record, row }) => versioned({ record, version: row.version }))
       return { items, next: lastKey }
     }),
     create: (row, options) =>
-      Effect.flatMap(codecs.encodeNew(row), (data) => change({ _tag: "Create", model: name, data }, options)),
+      Effect.flatMap(encoded(codecs.encodeNew, row), (data) => change({ _tag: "Create", model: name, data }, options)),
     put: (id, row, options) =>
-      Effect.flatMap(codecs.encodeWhole(row), (data) =>
+      Effect.flatMap(encoded(codecs.encodeWhole, row), (data) =>
         change({ _tag: "Put", model: name, id, data, ...conditionOf(options) }, options)
       ),
     patch: (id, patch, options) =>
-      Effect.flatMap(codecs.encodePatch(patch), (data) =>
+      Effect.flatMap(encoded(codecs.encodePatch, patch), (data) =>
         change({ _tag: "Patch", model: name, id, data, ...conditionOf(options) }, options)
       ),
     delete: (id, options) => change({ _tag: "Delete", model: name, id, ...conditionOf(options) }, options)

@@ -1,10 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, DateTime, Effect, Layer, Logger, Option, Random, Result, Schema } from "effect"
+import { Clock, DateTime, Effect, Layer, Logger, Option, Random, Schema } from "effect"
 import * as Procedures from "../../src/Command/Procedures.ts"
-import { codecsOf } from "../../src/Command/RowCodecs.ts"
 import * as Command from "../../src/Command.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"
-import * as Model from "../../src/Model.ts"
 import { Account, Broke, bank, type Done, Draft, type Handle, leaderOf, once, using } from "./Bank.ts"
 
 const failed: Done = { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: "probe" } }
@@ -236,19 +234,6 @@ describe("a mistake in a handler", () => {
       const { call } = leaderOf(Effect.runSync(Effect.provideContext(Procedures.make([loose]), services)))
       assert.deepStrictEqual(call(), failed)
     }
-  })
-
-  it("a row that holds what is no JSON is none: the log would hold another than the leader decided on", () => {
-    class Loose extends Model.Class<Loose>("Loose")({
-      id: Model.id(Schema.String),
-      extra: Schema.Any.pipe(Model.replicate)
-    }) {}
-    const { create, patch, put } = codecsOf(new Map(), Loose)
-    for (const extra of [Number.NaN, 10n, { deep: [Number.POSITIVE_INFINITY] }]) {
-      const encoded = [create({ extra }), put({ id: "a", extra }), patch({ extra })]
-      assert.isTrue(encoded.every(Result.isFailure))
-    }
-    assert.isTrue(Result.isSuccess(create({ extra: { deep: [1, null] } })))
   })
 
   it("that swallows every refusal is stopped by the bound on its steps all the same, and the bound is what is told", () => {

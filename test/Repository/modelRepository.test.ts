@@ -22,13 +22,18 @@ class User extends Model.Class<User>("User")({
   cacheData: Model.local(Schema.String)
 }) {}
 
-const provide = Effect.provide(TestCluster.layer({ models: [Product, User] }))
+class Loose extends Model.Class<Loose>("Loose")({
+  id: Model.id(Schema.String.check(Schema.isUUID())),
+  extra: Schema.Any.pipe(Model.replicate)
+}) {}
+
+const provide = Effect.provide(TestCluster.layer({ models: [Product, User, Loose] }))
 
 const added = Schema.decodeSync(Schema.DateTimeUtcFromString)("2026-05-01T10:00:00.000Z")
 
 const onFirst = <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.flatMap(TestCluster, ({ on }) => on("n1", program))
 
-const rejectionOf = <A, E>(change: Effect.Effect<A, E>) =>
+const rejectionOf = <A, E, R>(change: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(change), (error) => (error instanceof Repository.Refused ? error.rejection._tag : error))
 
 describe("Repository", () => {
@@ -62,6 +67,18 @@ describe("Repository", () => {
         assert.strictEqual(created.isLocalPartLost, isLost ? true : undefined)
       }
     }).pipe(onFirst, provide)
+  )
+
+  it.effect("what is no JSON is refused, though its schema lets it through: the log would hold another record", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      for (const node of ["n1", "n2", "n3"]) {
+        for (const extra of [undefined, 1n, new Date(0), Number.NaN]) {
+          const created = Effect.flatMap(Repository.make(Loose), (loose) => loose.create({ extra }))
+          assert.strictEqual(yield* on(node, rejectionOf(created)), "InvalidRequest", `${String(extra)} on ${node}`)
+        }
+      }
+    }).pipe(provide)
   )
 
   it.effect("a record is put, patched and deleted, under the version that is named and no other", () =>

@@ -1,4 +1,4 @@
-/** Values as JSON, and nothing else: what a command gives, and the rows that it writes. */
+/** Values as JSON, and nothing else: the rows and payloads that a program writes, and what a command gives. */
 import { Result, Schema } from "effect"
 
 const json = Schema.encodeUnknownResult(Schema.toCodecJson(Schema.Unknown), { errors: "all" })
