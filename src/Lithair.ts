@@ -9,7 +9,8 @@ import * as LocalNode from "./EventStore/LocalNode.ts"
 import { joinThrough } from "./Http/Join.ts"
 import * as Server from "./Http/Server.ts"
 import { type Described, describe } from "./Model.ts"
-import * as Projection from "./Projection.ts"
+import * as NodeProjections from "./Projection/NodeProjections.ts"
+import type * as Projection from "./Projection.ts"
 import * as Member from "./Raft/Member.ts"
 import * as PeerSockets from "./Raft/PeerSockets.ts"
 import type { RaftConfig } from "./Raft/RaftConfig.ts"
@@ -63,7 +64,7 @@ export const layerServices = <R = never, C extends Command.Any = never>({
     )
   )
   return Server.layer({ models: described, commands, projections }).pipe(
-    Layer.provideMerge(Projection.layer(projections)),
+    Layer.provideMerge(NodeProjections.layer(projections)),
     Layer.provideMerge(Reaction.layer(reactions)),
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),

@@ -8,9 +8,8 @@ export {
   type WholeOptions
 } from "./Projection/Definition.ts"
 export { type Event, type EventOf, eventId, type Followed, isOf } from "./Projection/Event.ts"
-export { ProjectionFailed, type ProjectionFailure, ProjectionUnavailable } from "./Projection/Failure.ts"
+export { ProjectionFailed, type ProjectionFailure, ProjectionUnavailable, SqliteFailed } from "./Projection/Failure.ts"
 export {
-  layer,
   type Projection,
   type ProjectionReadFailure,
   type ProjectionStatus,
@@ -19,4 +18,3 @@ export {
 } from "./Projection/Projections.ts"
 export { type Sqlite, type SqliteOptions, sqlite } from "./Projection/Sqlite.ts"
 export type { Row, SqlValue, Statement } from "./Projection/SqliteProtocol.ts"
-export { SqliteFailed } from "./Projection/SqliteThread.ts"

@@ -1,4 +1,5 @@
 /** Namespaces only: one per room that a user meets. Each is an entry point of its own too, as in `lithair/Model`. */
+export * as Client from "./Client.ts"
 export * as Command from "./Command.ts"
 export * as EventStore from "./EventStore.ts"
 export * as Lithair from "./Lithair.ts"

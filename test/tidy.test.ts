@@ -21,6 +21,7 @@ const rooms = [
   "Projection",
   "Reaction",
   "Http",
+  "Client",
   "Lithair",
   "Testing",
   "index"
@@ -29,6 +30,24 @@ const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "")
 /** Examples in doc comments import what a user imports, and are none of the file's own imports. */
 const importsOf = (text: string) =>
   [...text.replaceAll(/^\s*\*.*$/gm, "").matchAll(/(?:from|import)\s+"([^"]+)"/g)].map((match) => match[1] ?? "")
+
+/** What a module loads when it is run: imports of types are gone by then. */
+const loadedBy = (text: string) => importsOf(text.replaceAll(/(?:import|export) type [^"]*"[^"]+"/g, ""))
+
+/** All that is loaded with a file. */
+const closureOf = (entry: string): ReadonlyArray<string> => {
+  const loaded = [entry]
+  for (const name of loaded) {
+    const text = sources.find((source) => source.name === name)?.text ?? ""
+    for (const specifier of loadedBy(text)) {
+      const target = specifier.startsWith(".")
+        ? relative(join(root, "src"), resolve(root, "src", dirname(name), specifier))
+        : specifier
+      if (!loaded.includes(target)) loaded.push(target)
+    }
+  }
+  return loaded
+}
 
 describe("tidy", () => {
   it("every source file opens with a header that says what it is", () => {
@@ -80,6 +99,16 @@ describe("tidy", () => {
       wrong.map(({ name }) => name),
       []
     )
+  })
+
+  it("what a browser needs, declarations and the client, loads nothing of a runtime", () => {
+    const wrong = ["Model.ts", "Command.ts", "Projection.ts", "Client.ts"].flatMap((entry) =>
+      closureOf(entry)
+        .filter((name) => !name.endsWith(".ts") && !/^effect(\/|$)/.test(name))
+        .map((name) => `${entry} loads ${name}`)
+    )
+    assert.deepStrictEqual(wrong, [])
+    assert.include(closureOf("Repository.ts"), "node:crypto", "what is loaded is found")
   })
 
   it("no source reads the ambient clock or randomness", () => {

@@ -2,9 +2,9 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type Any, type ErrorClass, statusOf, tagOf } from "../Command/Declaration.ts"
-import { commandPath } from "./CommandRoutes.ts"
 import { kindOfError, titleOf } from "./DeclaredError.ts"
 import { type ApiModel, operationProblems, positionHeaderSchemas, problems, writeHeaders } from "./ModelEndpoints.ts"
+import { commandPath } from "./Paths.ts"
 import { problemMediaType } from "./Problem.ts"
 
 /** The endpoints of these commands as one group, if there are any. */

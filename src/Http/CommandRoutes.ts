@@ -8,11 +8,9 @@ import { jsonMediaTypes } from "./Body.ts"
 import { kindOfError, problemOfDeclared } from "./DeclaredError.ts"
 import { readBody, readHead } from "./ModelWrites.ts"
 import { problemOfChange } from "./Outcomes.ts"
+import { commandPath } from "./Paths.ts"
 import { type Problem, problemDefinitions, withHeaders } from "./Problem.ts"
 import { outcomeHeaders } from "./RecordResponse.ts"
-
-/** The path of a command. */
-export const commandPath = ({ name }: Pick<Any, "name">): `/api/_commands/${string}` => `/api/_commands/${name}`
 
 /** The routes of these commands. */
 export const commandRoutes = (declared: ReadonlyArray<Any>, commands: Commands["Service"]) =>

@@ -45,11 +45,6 @@ export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Pr
 export const keyReused = (key: string): Problem =>
   problem("key-reused", "This idempotency key came with another request", { key })
 
-/** Where it is said what became of the requests with a key. */
-export const operationPath = (key: string): string => `${operationsPath}/${encodeURIComponent(key)}`
-
-export const operationsPath = "/api/_operations"
-
 /** What makes two requests the same: method, target, conditional headers and body, byte for byte. */
 export const fingerprintOf = ({ headers, method, url }: Head, body: Uint8Array): string => {
   const conditions = [headers["if-match"] ?? null, headers["if-none-match"] ?? null]

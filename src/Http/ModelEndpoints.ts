@@ -4,6 +4,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import type { FieldSchema } from "../Model.ts"
 import { patchMediaTypes } from "./Body.ts"
 import { isListParameter } from "./ListQuery.ts"
+import { collectionPath } from "./Paths.ts"
 import type { ProblemName } from "./Problem.ts"
 import { schemaOfProblem, schemaOfRule } from "./ProblemSchema.ts"
 
@@ -30,8 +31,8 @@ export const positionHeaderSchemas = {
 /** The endpoints of a model as one group. */
 export const modelGroup = (model: ApiModel) => {
   const { body, create, list, patch } = schemasOf(model)
-  const collection = `/api/${model.path}` as const
-  const item = `/api/${model.path}/:id` as const
+  const collection = collectionPath(model)
+  const item = `${collection}/:id` as const
   const params = { id: Schema.String }
   const rules = (model.ruleNames ?? []).map(schemaOfRule)
   const answer = <H extends Schema.Struct.Fields>(status: number, headers: H) =>
@@ -67,7 +68,7 @@ export const modelGroup = (model: ApiModel) => {
       success: created,
       error: [...problems([...writeProblems, ...bodyProblems, "already-exists", ...recordProblems]), ...rules]
     }).annotateMerge(describe(`Create a ${model.name}`, "The id is generated (UUIDv7) unless given.")),
-    HttpApiEndpoint.post("bulk", `/api/${model.path}/_bulk`, {
+    HttpApiEndpoint.post("bulk", `${collection}/_bulk`, {
       headers: writeHeaders,
       payload: Schema.NonEmptyArray(create),
       success: HttpApiSchema.WithHeaders(Schema.Array(body).pipe(HttpApiSchema.status(201)), {

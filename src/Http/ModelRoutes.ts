@@ -8,6 +8,7 @@ import { createRecords } from "./BulkWrites.ts"
 import { listField } from "./ListFilter.ts"
 import { listRecords, readRecord } from "./ModelReads.ts"
 import { createRecord, deleteRecord, patchRecord, putRecord } from "./ModelWrites.ts"
+import { collectionPath } from "./Paths.ts"
 import { notFound, type Problem } from "./Problem.ts"
 
 /** What the endpoints of a model share. */
@@ -23,7 +24,7 @@ export interface ServedModel {
 
 /** The routes of one model over the records of this node. */
 export const modelRoutes = (descriptor: Descriptor, records: Records["Service"], instance: string) => {
-  const collection = `/api/${descriptor.path}` as const
+  const collection = collectionPath(descriptor)
   const item = `${collection}/:id` as const
   const served: ServedModel = { descriptor, collection, records, instance, id: idOf(descriptor) }
   return [

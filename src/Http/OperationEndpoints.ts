@@ -1,18 +1,13 @@
 /** What asking for an operation looks like over HTTP: its endpoints, declared. Handlers are in OperationRoutes.ts. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { operationsPath } from "./IdempotencyKey.ts"
 import { positionHeaderSchemas, problems } from "./ModelEndpoints.ts"
-
-const operation = Schema.Struct({
-  state: Schema.Literals(["committed", "pending", "absent", "expired"]),
-  status: Schema.optionalKey(Schema.Int),
-  body: Schema.optionalKey(Schema.Unknown)
-}).annotate({ identifier: "Operation" })
+import { OperationAnswer } from "./OperationAnswer.ts"
+import { operationsPath } from "./Paths.ts"
 
 const path = `${operationsPath}/:key` as const
 const params = { key: Schema.String }
-const success = HttpApiSchema.WithHeaders(operation, positionHeaderSchemas)
+const success = HttpApiSchema.WithHeaders(OperationAnswer, positionHeaderSchemas)
 
 // Named so that no model can take its place: a model's name starts with a letter.
 export const operationGroup = HttpApiGroup.make("_operations")

@@ -6,19 +6,14 @@ import type { Answer } from "../Machine/decide.ts"
 import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
 import { problemOfDeclared } from "./DeclaredError.ts"
-import { operationsPath, parseKey } from "./IdempotencyKey.ts"
+import { parseKey } from "./IdempotencyKey.ts"
+import type { OperationAnswer } from "./OperationAnswer.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
+import { operationsPath } from "./Paths.ts"
 import { invalidRequest, type Problem, toJson } from "./Problem.ts"
 import { bodyOfBulk, bodyOfTransaction, outcomeHeaders, statusOfChange } from "./RecordResponse.ts"
 import { splitTarget } from "./Routing.ts"
-
-/** What is answered: of what is known, the status and the body that its request was answered with. */
-export interface OperationJson {
-  readonly state: "committed" | "pending" | "absent" | "expired"
-  readonly status?: number
-  readonly body?: unknown
-}
 
 /** The routes of operations; the errors of these commands are told as their calls tell them. */
 export const operationRoutes = (operations: Operations, commands: ReadonlyArray<Command>) => {
@@ -64,7 +59,7 @@ const answer = (
 ): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.jsonUnsafe(jsonOf(commands, operation, key), { headers: outcomeHeaders(operation) })
 
-const jsonOf = (commands: ReadonlyArray<Command>, { changes, standing }: Operation, key: string): OperationJson => {
+const jsonOf = (commands: ReadonlyArray<Command>, { changes, standing }: Operation, key: string): OperationAnswer => {
   switch (standing._tag) {
     case "Pending":
       return { state: "pending" }
@@ -89,7 +84,7 @@ const jsonOf = (commands: ReadonlyArray<Command>, { changes, standing }: Operati
   }
 }
 
-type Accepted = Pick<OperationJson, "status" | "body">
+type Accepted = Pick<OperationAnswer, "status" | "body">
 
 /** As the request itself is answered: by the same functions. */
 const acceptedOf = (

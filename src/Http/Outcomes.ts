@@ -4,7 +4,8 @@ import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import type { ChangeFailure } from "../Repository/Records.ts"
 import { problemOfDeclared } from "./DeclaredError.ts"
-import { keyReused, operationPath } from "./IdempotencyKey.ts"
+import { keyReused } from "./IdempotencyKey.ts"
+import { operationPath } from "./Paths.ts"
 import {
   atOperation,
   declaredProblem,

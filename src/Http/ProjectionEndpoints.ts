@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { positionHeaderSchemas, problems, readAnswerHeaders, readHeaders, readParameters } from "./ModelEndpoints.ts"
-import { projectionsPath } from "./ProjectionRoutes.ts"
+import { projectionPath, projectionsPath } from "./Paths.ts"
 
 /** What the document must know of a projection; structural, so that any declaration of one fits. */
 export interface ApiProjection {
@@ -29,7 +29,7 @@ const failures = [
 ] as const
 
 const endpointOf = ({ _tag, codec, name }: ApiProjection) => {
-  const path = `${projectionsPath}/${name}` as const
+  const path = projectionPath({ name })
   const answer = <S extends Schema.Top>(body: S) =>
     HttpApiSchema.WithHeaders(body, { ...positionHeaderSchemas, ...readAnswerHeaders })
   if (_tag === "Whole") {

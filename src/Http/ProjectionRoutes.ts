@@ -6,13 +6,11 @@ import type { Folded, Keyed, ProjectionReadFailure, ProjectionStatus, Projection
 import { nextLink } from "./Cursor.ts"
 import { bodyOf, pageBytesMax } from "./Page.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
+import { projectionPath, projectionsPath } from "./Paths.ts"
 import { notFound, type Problem, problem, withHeaders } from "./Problem.ts"
 import { parseStatesQuery, statesCursor } from "./ProjectionQuery.ts"
 import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { readHeaders } from "./RecordResponse.ts"
-
-/** Where the projections of a node are. */
-export const projectionsPath = "/api/_projections"
 
 /** The routes of a node's projections. */
 export const projectionRoutes = (projections: Projections["Service"], served: ReadonlyArray<Folded<unknown>>) => [
@@ -29,7 +27,7 @@ export const projectionRoutes = (projections: Projections["Service"], served: Re
   ...served.map((projection) =>
     HttpRouter.route(
       "GET",
-      `${projectionsPath}/${projection.name}`,
+      projectionPath(projection),
       projection._tag === "Whole" ? readWhole(projections, projection) : readKeyed(projections, projection)
     )
   )
@@ -81,7 +79,7 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
     const last = found.value.items[items.length - 1]
     const hasMore = found.value.hasMore || items.length < found.value.items.length
     const next = last === undefined || !hasMore ? null : statesCursor(projection, last.key)
-    const pathname = `${projectionsPath}/${projection.name}`
+    const pathname = projectionPath(projection)
     const link = next === null ? {} : { link: nextLink({ pathname, params, cursor: next }) }
     return HttpServerResponse.text(bodyOf(items, next, undefined), {
       contentType: "application/json",

@@ -7,13 +7,14 @@ import {
   writeAnswerHeaders,
   writeHeaders
 } from "./ModelEndpoints.ts"
+import { transactionPath } from "./Paths.ts"
 import { TransactionAnswer, TransactionBody } from "./TransactionRequest.ts"
 
 /** Named so that no model can take its place: a model's name starts with a letter. */
 export const transactionGroup = (models: ReadonlyArray<ApiModel>) =>
   HttpApiGroup.make("_tx")
     .add(
-      HttpApiEndpoint.post("transact", "/api/_tx", {
+      HttpApiEndpoint.post("transact", transactionPath, {
         headers: writeHeaders,
         payload: TransactionBody,
         success: HttpApiSchema.WithHeaders(TransactionAnswer, { ...positionHeaderSchemas, ...writeAnswerHeaders }),

@@ -7,6 +7,7 @@ import type { Records, TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"
 import { checkGivenId, readBody, readHead } from "./ModelWrites.ts"
 import { problemOfChange } from "./Outcomes.ts"
+import { transactionPath } from "./Paths.ts"
 import { atOperation, notFound, type Problem } from "./Problem.ts"
 import { answerTransacted } from "./RecordResponse.ts"
 import { parseTransaction } from "./TransactionRequest.ts"
@@ -36,7 +37,7 @@ export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Re
     return answerTransacted(yield* Effect.mapError(done, (error) => problemOfChange(error, origin.key)))
   })
 
-  return [HttpRouter.route("POST", "/api/_tx", transact)] as const
+  return [HttpRouter.route("POST", transactionPath, transact)] as const
 }
 
 /** Of a model that is none no more is said than helps to find the mistake. */

@@ -17,3 +17,16 @@ export class ProjectionUnavailable extends Data.TaggedError("ProjectionUnavailab
 
 /** Either. */
 export type ProjectionFailure = ProjectionFailed | ProjectionUnavailable
+
+/** The thread of a SQLite file ended, or SQLite could not do what was asked. */
+export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{
+  readonly message: string
+  /** Nothing more can be asked of the thread. */
+  readonly isEnded?: boolean
+  /** The file is not what was written to it. */
+  readonly isDamaged?: boolean
+}> {}
+
+/** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */
+export const thrown = (error: unknown): string =>
+  `its code threw: ${error instanceof Error ? error.message : String(error)}`

@@ -4,6 +4,7 @@ import * as OrderedMap from "../Machine/OrderedMap.ts"
 import type { AppliedEntry } from "../Raft/Feed.ts"
 import type { Folded } from "./Definition.ts"
 import type { Event } from "./Event.ts"
+import { thrown } from "./Failure.ts"
 
 /** By key; the one state of a projection without keys is under {@link wholeKey}. A key that is not there is at its initial state. */
 export type States<S> = OrderedMap.OrderedMap<string, S>
@@ -47,7 +48,3 @@ const evolveOne = <S>(
   changed.set(key, projection.evolve(before === undefined ? projection.initial : before, event))
   return undefined
 }
-
-/** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */
-export const thrown = (error: unknown): string =>
-  `its code threw: ${error instanceof Error ? error.message : String(error)}`

@@ -1,29 +1,14 @@
-/**
- * The projections of one node, to be read: how new an answer must be is asked as of records, and what a projection has
- * not come to yet is waited for. Not how each is kept up (Memory.ts).
- */
-import { Context, Effect, Layer } from "effect"
-import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
-import { Directory } from "../EventStore/Directory.ts"
-import { invariant } from "../Invariant.ts"
-import { Member } from "../Raft/Member.ts"
-import * as Freshness from "../Repository/Freshness.ts"
+/** The projections of one node, as they are read. Types, and a service: how they run is NodeProjections.ts. */
+import { Context, type Effect } from "effect"
+import type * as Freshness from "../Repository/Freshness.ts"
 import type { Read } from "../Repository/Records.ts"
 import type { Folded, Keyed, Whole } from "./Definition.ts"
-import { ProjectionFailed, type ProjectionFailure } from "./Failure.ts"
-import { wholeKey } from "./Fold.ts"
-import type { Following } from "./Following.ts"
-import * as Memory from "./Memory.ts"
+import type { ProjectionFailure, SqliteFailed } from "./Failure.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import type { Row, SqlValue } from "./SqliteProtocol.ts"
-import * as SqliteRun from "./SqliteRun.ts"
-import { SqliteFailed } from "./SqliteThread.ts"
 
 /** Any projection, whatever its states are. */
 export type Projection = Folded<unknown> | Sqlite
-
-/** How long a read waits for a projection that lags behind the tables. */
-const waitMs = 5_000
 
 /** Why a projection is not answered. */
 export type ProjectionReadFailure = ProjectionFailure | Freshness.ReadFailure
@@ -77,143 +62,3 @@ export class Projections extends Context.Service<
     readonly status: () => ReadonlyArray<ProjectionStatus>
   }
 >()("lithair/Projection/Projections") {}
-
-/** What projections need of the member that they run beside. */
-export type Followable = Pick<Member["Service"], "feed" | "node" | "readIndex">
-
-/** Runs projections until the scope closes. */
-export const make = Effect.fnUntraced(function* (options: {
-  readonly projections: ReadonlyArray<Projection>
-  readonly files: DerivedFiles
-  readonly member: Followable
-}) {
-  const { files, member, projections } = options
-  const { feed } = member
-  const freshen = yield* Freshness.make(member)
-  const folded = new Map<string, { readonly projection: Folded<unknown>; readonly run: Memory.Running<unknown> }>()
-  const tables = new Map<string, { readonly projection: Sqlite; readonly run: SqliteRun.Running }>()
-  for (const projection of projections) {
-    const { name } = projection
-    invariant(!folded.has(name) && !tables.has(name), `Two projections are named "${name}"`)
-    if (projection._tag !== "Sqlite") {
-      folded.set(name, { projection, run: yield* Memory.run(projection, { files, feed }) })
-    } else {
-      const run = Effect.catch(SqliteRun.run(projection, { files, feed }), (failed) => notStarted(name, failed))
-      tables.set(name, { projection, run: yield* run })
-    }
-  }
-
-  const runOf = <S>(projection: Folded<S>): Memory.Running<S> => {
-    const found = folded.get(projection.name)
-    invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
-    return found.run as Memory.Running<S>
-  }
-
-  /** Waits until a projection is as new as is asked, which is at this index at least. */
-  const wait = Effect.fnUntraced(function* (
-    following: Following,
-    consistency: Freshness.Consistency
-  ): Effect.fn.Return<{ readonly freshness: Freshness.Freshness; readonly index: number }, ProjectionReadFailure> {
-    const freshness = yield* freshen(consistency)
-    const appliedIndex = feed.appliedIndex()
-    const index = neededIndex(consistency, appliedIndex)
-    yield* Effect.timeoutOrElse(following.until(index), {
-      duration: waitMs,
-      orElse: () =>
-        Effect.fail(
-          new Freshness.NotCaughtUp({
-            message: `The projection does not come to what is applied here within ${waitMs} ms: it is at ${following.index()}`
-          })
-        )
-    })
-    // The age that was confirmed is of the tables.
-    return { freshness: following.index() >= appliedIndex ? freshness : {}, index }
-  })
-
-  const read = <S, A>(
-    run: Memory.Running<S>,
-    consistency: Freshness.Consistency,
-    value: () => A
-  ): Effect.Effect<Read<A>, ProjectionReadFailure> =>
-    Effect.map(wait(run, consistency), ({ freshness }) => ({ ...freshness, value: value(), logIndex: run.index() }))
-
-  return Projections.of({
-    get: (projection, consistency = Freshness.linearizable) => {
-      const run = runOf(projection)
-      return read(run, consistency, () => {
-        const state = run.states.get(wholeKey)
-        return state === undefined ? projection.initial : state
-      })
-    },
-    getKey: (projection, key, consistency = Freshness.linearizable) => {
-      const run = runOf(projection)
-      return read(run, consistency, () => run.states.get(key))
-    },
-    page: (projection, { after, limit }, consistency = Freshness.linearizable) => {
-      const run = runOf(projection)
-      return read(run, consistency, () => pageOf(run, after, limit))
-    },
-    query: Effect.fnUntraced(function* (projection, statement, consistency = Freshness.linearizable) {
-      const found = tables.get(projection.name)
-      invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
-      const needed = yield* wait(found.run, consistency)
-      const { index, rows } = yield* found.run.query(statement)
-      if (index < needed.index) {
-        const message = `The file of the projection was damaged, and is made anew: it is at ${index}`
-        return yield* new Freshness.NotCaughtUp({ message })
-      }
-      return { ...needed.freshness, value: rows, logIndex: index }
-    }),
-    status: () =>
-      [...folded.values(), ...tables.values()].map(({ projection: { name, version }, run }) => ({
-        name,
-        version,
-        index: run.index(),
-        lagCount: Math.max(0, feed.appliedIndex() - run.index()),
-        failure: run.failure()
-      }))
-  })
-})
-
-/** Its file cannot be opened: that is no reason for a node not to start. */
-const notStarted = (name: string, { message }: { readonly message: string }): Effect.Effect<SqliteRun.Running> => {
-  const failure = new ProjectionFailed({ projection: name, index: 1, message: `Cannot open its file: ${message}` })
-  const failed = Effect.fail(failure)
-  return Effect.as(Effect.logError(`The projection ${name} does not start: ${message}`), {
-    index: () => 0,
-    failure: () => failure,
-    until: () => failed,
-    query: () => Effect.fail(new SqliteFailed({ message: failure.message }))
-  })
-}
-
-/** The projections of the node's member, saved in its data directory. */
-export const layer = (projections: ReadonlyArray<Projection>): Layer.Layer<Projections, never, Directory | Member> =>
-  Layer.effect(
-    Projections,
-    Effect.gen(function* () {
-      const { derived } = yield* Directory
-      return yield* make({ projections, files: derived, member: yield* Member })
-    })
-  )
-
-/** What a projection must reflect, once the tables are as new as was asked. */
-const neededIndex = (consistency: Freshness.Consistency, appliedIndex: number): number => {
-  switch (consistency._tag) {
-    case "Linearizable":
-      return appliedIndex
-    case "Session":
-      return consistency.minIndex
-    case "Local":
-      return consistency.staleMaxMs === undefined ? 0 : appliedIndex
-  }
-}
-
-const pageOf = <S>({ states }: Memory.Running<S>, after: string | undefined, limit: number): StatesPage<S> => {
-  const items: Array<StatesPage<S>["items"][number]> = []
-  for (let found = states.nextHigherPair(after); found !== undefined; found = states.nextHigherPair(found[0])) {
-    if (items.length === limit) return { items, hasMore: true }
-    items.push({ key: found[0], state: found[1] })
-  }
-  return { items, hasMore: false }
-}

@@ -4,7 +4,7 @@ import { invariant } from "../Invariant.ts"
 import type { AppliedEntry } from "../Raft/Feed.ts"
 import { checkFollowed, checkNamed } from "./Definition.ts"
 import { type EventOf, eventsOf, type Followed } from "./Event.ts"
-import { thrown } from "./Fold.ts"
+import { thrown } from "./Failure.ts"
 import type { SqlValue, Statement } from "./SqliteProtocol.ts"
 import { wrongWithDdl, wrongWithStatement } from "./SqlText.ts"
 

@@ -1,7 +1,8 @@
 /** Queries of a projection's file, one after another, on a thread that is started with the first and cannot write. */
 import { Effect, Exit, Scope, Semaphore } from "effect"
+import { SqliteFailed } from "./Failure.ts"
 import type { Opening, Reply, Statement } from "./SqliteProtocol.ts"
-import { SqliteFailed, type SqliteThread, start } from "./SqliteThread.ts"
+import { type SqliteThread, start } from "./SqliteThread.ts"
 import { wrongWithQuery } from "./SqlText.ts"
 
 /** Rows that one query gives; more are an error, and no answer cut off. */

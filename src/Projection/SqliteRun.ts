@@ -8,7 +8,7 @@ import { listDirectory, unlinkFile } from "../EventStore/Files.ts"
 import type { LogFailed } from "../EventStore/LogStore.ts"
 import * as Condition from "../Raft/Condition.ts"
 import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
-import { ProjectionFailed } from "./Failure.ts"
+import { ProjectionFailed, type SqliteFailed } from "./Failure.ts"
 import { type Following, follow } from "./Following.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import type { Opening, Row, Statement } from "./SqliteProtocol.ts"
@@ -27,7 +27,7 @@ export interface Running extends Following {
   /** Rows, and the index that they reflect at least. */
   readonly query: (
     statement: Statement
-  ) => Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly index: number }, SqliteThread.SqliteFailed>
+  ) => Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly index: number }, SqliteFailed>
 }
 
 /** Files of other versions of this projection: the file before what belongs to it. */
@@ -43,7 +43,7 @@ const removeOthers = Effect.fnUntraced(function* ({ name, version }: Sqlite, fol
 export const run = Effect.fnUntraced(function* (
   projection: Sqlite,
   options: { readonly files: DerivedFiles; readonly feed: Feed; readonly queryTimeoutMs?: number }
-): Effect.fn.Return<Running, LogFailed | SqliteThread.SqliteFailed, Scope.Scope> {
+): Effect.fn.Return<Running, LogFailed | SqliteFailed, Scope.Scope> {
   const { ddl, name, version } = projection
   const folder = yield* options.files.folder
   yield* removeOthers(projection, folder)
@@ -68,7 +68,7 @@ export const run = Effect.fnUntraced(function* (
     new ProjectionFailed({ projection: name, index, message: `Cannot apply entry ${index}: ${what}` })
 
   /** Done, as soon as the machine lets it be. */
-  const retried = <A>(asked: Effect.Effect<A, SqliteThread.SqliteFailed>) =>
+  const retried = <A>(asked: Effect.Effect<A, SqliteFailed>) =>
     asked.pipe(
       Effect.tapError(({ message }) => Effect.logWarning(`${name} cannot write its file: ${message}`)),
       Effect.retry({

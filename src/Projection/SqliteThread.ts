@@ -1,16 +1,8 @@
 /** A thread for one SQLite file, asked from the main thread. It ends with its scope. */
 import { Worker } from "node:worker_threads"
-import { Data, Deferred, Effect, Exit, type Scope } from "effect"
+import { Deferred, Effect, Exit, type Scope } from "effect"
+import { SqliteFailed } from "./Failure.ts"
 import type { Opening, Reply, Request } from "./SqliteProtocol.ts"
-
-/** The thread ended, or SQLite could not do what was asked. */
-export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{
-  readonly message: string
-  /** Nothing more can be asked of the thread. */
-  readonly isEnded?: boolean
-  /** The file is not what was written to it. */
-  readonly isDamaged?: boolean
-}> {}
 
 /** Asks, and waits for the answer. Whoever gives up is not heard of again: the thread does it all the same. */
 export type Ask = <Tag extends Reply["_tag"]>(

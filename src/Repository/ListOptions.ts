@@ -20,6 +20,8 @@ export type Where<Row> = {
     | readonly [field: K, op: Comparison, value: Exclude<Row[K], undefined>]
     | readonly [field: K, op: "in", values: ReadonlyArray<Exclude<Row[K], undefined>>]
     | readonly [field: K, op: "is", what: "null" | "notnull"]
+    /** Of a text: `*` stands for any characters. */
+    | readonly [field: K, op: "like", pattern: string]
 }[keyof Row & string]
 
 export interface ListOptions<M extends RowClass> {
@@ -60,6 +62,7 @@ type AnyWhere =
   | readonly [field: string, op: Comparison, value: unknown]
   | readonly [field: string, op: "in", values: ReadonlyArray<unknown>]
   | readonly [field: string, op: "is", what: "null" | "notnull"]
+  | readonly [field: string, op: "like", pattern: string]
 
 const filterOf = (
   encodeField: RowCodecs<RowClass>["encodeField"],
@@ -76,6 +79,8 @@ const filterOf = (
       )
     case "is":
       return Effect.succeed({ _tag: "Is", field, isNull: where[2] === "null" })
+    case "like":
+      return Effect.succeed({ _tag: "Like", field, segments: where[2].split("*") })
     default:
       return Effect.map(encode(where[2]), (operand): Filter => ({ _tag: "Compare", field, op, operand }))
   }

@@ -1,0 +1,21 @@
+/** Use a cluster from outside of it, typed by what its models, commands and projections declare: from a browser, too. */
+
+export { Client, layer, make } from "./Client/Client.ts"
+export { isProblem, NoAnswer, Unreadable } from "./Client/Failure.ts"
+export type { ListOptions } from "./Client/ListQuery.ts"
+export type { ReadOptions } from "./Client/Reading.ts"
+export type { ModelRecords, Page, ReadFailure, WriteFailure } from "./Client/Records.ts"
+export type { ClientOptions } from "./Client/Sending.ts"
+export type { States, StatesOptions, StatesPage } from "./Client/States.ts"
+export {
+  create,
+  type Done,
+  type DoneAll,
+  type IfVersion,
+  type Operation,
+  patch,
+  put,
+  remove
+} from "./Client/Transacting.ts"
+export { Problem } from "./Http/Problem.ts"
+export { UnknownOutcome } from "./Raft/Outcome.ts"

@@ -1,0 +1,56 @@
+/** A request as this client sends it, and the answer as it comes back: data, before any schema. Pure. */
+import { Option, Result, Schema } from "effect"
+import { HttpClientRequest } from "effect/http"
+import { declaredProblem, type Problem, problemMediaType } from "../Http/Problem.ts"
+
+/** What is asked of a node. */
+export interface Asked {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+  readonly path: string
+  readonly query?: ReadonlyArray<readonly [name: string, value: string]>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+  /** It is of data that each node has of its own: no other node could stand in. */
+  readonly isOfOneNode?: boolean
+}
+
+/** What a node answered; `body` is undefined where there is none, and where it is no JSON. */
+export interface Answered {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: unknown
+}
+
+/** The request to the node at this URL. */
+export const requestOf = (node: string, asked: Asked): HttpClientRequest.HttpClientRequest => {
+  const { body, headers = {}, method, path, query = [] } = asked
+  const search = new URLSearchParams(query.map(([name, value]) => [name, value])).toString()
+  const url = `${node.replace(/\/+$/, "")}${path}${search === "" ? "" : `?${search}`}`
+  const request = HttpClientRequest.setHeaders(HttpClientRequest.make(method)(url), headers)
+  return body === undefined ? request : HttpClientRequest.bodyText(request, JSON.stringify(body), contentTypeOf(method))
+}
+
+const contentTypeOf = (method: Asked["method"]): string =>
+  method === "PATCH" ? "application/merge-patch+json" : "application/json"
+
+/** The text of a body as JSON. */
+export const bodyOf = (text: string): unknown =>
+  Result.getOrUndefined(Result.try({ try: (): unknown => JSON.parse(text), catch: () => undefined }))
+
+const decodeProblem = Schema.decodeUnknownOption(
+  Schema.StructWithRest(
+    Schema.Struct({ type: Schema.String, status: Schema.Int, title: Schema.String, detail: Schema.String }),
+    [Schema.Record(Schema.String, Schema.Unknown)]
+  )
+)
+
+const urn = "urn:lithair:problem:"
+
+/** The problem that a node answered; undefined for an answer that is none, or is not a node's. */
+export const problemOf = ({ body, headers, status }: Answered): Problem | undefined => {
+  if (status < 400 || headers["content-type"]?.startsWith(problemMediaType) !== true) return undefined
+  const decoded = Option.getOrUndefined(decodeProblem(body))
+  if (decoded === undefined || !decoded.type.startsWith(urn)) return undefined
+  const { detail, status: _, title, type, ...members } = decoded
+  return declaredProblem({ kind: type.slice(urn.length), status, title, detail, members })
+}

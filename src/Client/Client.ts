@@ -1,0 +1,120 @@
+/**
+ * A cluster, typed, from outside of it: what its models, commands and projections declare is what may be asked, and what
+ * is answered. It needs an `HttpClient` and nothing of a node, so that a browser may use it.
+ */
+import { Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { HttpClient } from "effect/http"
+import { type Any, decodeError, tagOf } from "../Command/Declaration.ts"
+import { kindOfError } from "../Http/DeclaredError.ts"
+import { OperationAnswer } from "../Http/OperationAnswer.ts"
+import { commandPath, operationPath } from "../Http/Paths.ts"
+import type { Problem } from "../Http/Problem.ts"
+import { errorsOf } from "../Model/Descriptor.ts"
+import { jsonEncoder } from "../Model/JsonEncoder.ts"
+import type { RowClass } from "../Model.ts"
+import type { UnknownOutcome } from "../Raft/Outcome.ts"
+import type { ChangeOptions } from "../Repository/ModelRepository.ts"
+import { decoded, misfit } from "./Failure.ts"
+import * as Records from "./Records.ts"
+import * as Sending from "./Sending.ts"
+import * as States from "./States.ts"
+import * as Transacting from "./Transacting.ts"
+
+/**
+ * A client of one cluster. It asks one of the nodes that it was given, and another one where that does not answer well.
+ * Every change has an idempotency key, the caller's or one of its own, and is sent with it until its outcome is final: it
+ * is done once, whatever dies meanwhile.
+ */
+export class Client extends Context.Service<
+  Client,
+  {
+    /** The records of a model. */
+    readonly records: <M extends RowClass>(model: M) => Records.ModelRecords<M>
+    /** Runs a declared command. It fails with the errors that the command declares, or as any change does. */
+    readonly run: <C extends Any>(
+      command: C,
+      payload: C["payload"]["Type"],
+      options?: ChangeOptions
+    ) => Effect.Effect<C["success"]["Type"], C["errors"][number]["Type"] | Records.WriteFailure>
+    /** Changes several records, of several models, as one entry: all or none. */
+    readonly transact: Transacting.Transact
+    /** The read models. */
+    readonly projections: States.States
+    /** What became of the change with a key. */
+    readonly operation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure>
+    /** The same; and of what nothing became, nothing ever will: a copy that is still under way is refused. */
+    readonly closeOperation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure>
+  }
+>()("lithair/Client") {}
+
+const run = (sending: Sending.Sending) =>
+  Effect.fnUntraced(function* (command: Any, value: unknown, { key }: ChangeOptions = {}) {
+    const encoded = Result.mapError(jsonEncoder(command.payload)(value), ({ issue }) => errorsOf(issue))
+    const asked = { method: "POST", path: commandPath(command), body: yield* misfit(encoded) } as const
+    const { body } = yield* sending
+      .change(asked, key)
+      .pipe(Effect.mapError((failure) => Option.getOrElse(declaredOf(command, failure), () => failure)))
+    return yield* decoded(Schema.decodeUnknownResult(Schema.toCodecJson(command.success))(body))
+  })
+
+/** The error of a command that a problem tells, if this client knows it. */
+const declaredOf = ({ errors }: Any, failure: Problem | UnknownOutcome): Option.Option<unknown> => {
+  if (failure._tag !== "Problem") return Option.none()
+  const tag = errors.map(tagOf).find((each) => kindOfError(each) === failure.kind)
+  return tag === undefined ? Option.none() : decodeError(errors, { ...failure.members, _tag: tag })
+}
+
+const decodeOperation = Schema.decodeUnknownResult(OperationAnswer)
+
+/**
+ * A client of the cluster of these nodes.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ * import { Client, Command, Model } from "lithair"
+ *
+ * class Product extends Model.Class<Product>("Product")({
+ *   id: Model.id(Schema.String.check(Schema.isUUID())),
+ *   stock: Schema.Int.pipe(Model.replicate)
+ * }) {}
+ * class SoldOut extends Schema.TaggedError<SoldOut>()("SoldOut", { left: Schema.Int }) {}
+ * const buy = Command.make("buy", {
+ *   payload: Schema.Struct({ productId: Schema.String, count: Schema.Int }),
+ *   success: Product,
+ *   error: [SoldOut]
+ * })
+ *
+ * export const buyTwo = Effect.gen(function* () {
+ *   const client = yield* Client.make({ nodes: ["http://127.0.0.1:8081", "http://127.0.0.1:8082"] })
+ *   const { id } = yield* Effect.map(client.records(Product).create({ stock: 5 }), ({ row }) => row)
+ *   return yield* client.run(buy, { productId: id, count: 2 })
+ * }).pipe(
+ *   Effect.catchTag("SoldOut", ({ left }) => Effect.fail(`only ${left} left`)),
+ *   Effect.provide(FetchHttpClient.layer)
+ * )
+ * ```
+ */
+export const make = (options: Sending.ClientOptions): Effect.Effect<Client["Service"], never, HttpClient.HttpClient> =>
+  Effect.map(HttpClient.HttpClient, (http) => {
+    const sending = Sending.make(http, options)
+    return Client.of({
+      records: (model) => Records.make(sending, model),
+      run: run(sending) as unknown as Client["Service"]["run"],
+      transact: Transacting.make(sending),
+      projections: States.make(sending),
+      operation: (key) =>
+        Effect.flatMap(sending.ask({ method: "GET", path: operationPath(key) }), ({ body }) =>
+          decoded(decodeOperation(body))
+        ),
+      closeOperation: (key) =>
+        Effect.flatMap(sending.ask({ method: "DELETE", path: operationPath(key) }), ({ body }) =>
+          decoded(decodeOperation(body))
+        )
+    })
+  })
+
+/** The same, as a layer. */
+export const layer = (options: Sending.ClientOptions): Layer.Layer<Client, never, HttpClient.HttpClient> =>
+  Layer.effect(Client, make(options))

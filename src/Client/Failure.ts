@@ -1,0 +1,37 @@
+/**
+ * Why a client has no answer. A refusal is the node's own `Problem`, read from the wire: it says that nothing changed.
+ * What may have changed something is `UnknownOutcome`, with the key to find out by.
+ */
+import { Data, Effect, Result, type Schema } from "effect"
+import {
+  type CommonMembers,
+  invalidRequest,
+  type Problem,
+  type ProblemMembers,
+  type ProblemName
+} from "../Http/Problem.ts"
+import type { FieldError } from "../Model.ts"
+
+/** A read that no node answered in time: none could be reached, or what answered was none. */
+export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly message: string }> {}
+
+/**
+ * It was answered, and done if it was a change; but the answer does not fit the schemas of this client, which are of
+ * another version of the application than the cluster runs.
+ */
+export class Unreadable extends Data.TaggedError("Unreadable")<{ readonly message: string }> {}
+
+/** Whether a problem is the one of this name, with what it says besides. */
+export const isProblem = <Name extends ProblemName>(
+  error: Problem,
+  name: Name
+): error is Problem & { readonly kind: Name; readonly members: ProblemMembers<Name> & CommonMembers } =>
+  error.kind === name
+
+/** What an answer says, if it can be read. */
+export const decoded = <A>(result: Result.Result<A, Schema.SchemaError>): Effect.Effect<A, Unreadable> =>
+  Effect.fromResult(Result.mapError(result, ({ message }) => new Unreadable({ message })))
+
+/** What is to be sent; what does not fit its schema is refused here as a node would refuse it. */
+export const misfit = <A>(result: Result.Result<A, ReadonlyArray<FieldError>>): Effect.Effect<A, Problem> =>
+  Effect.fromResult(Result.mapError(result, (errors) => invalidRequest("The data does not fit the model", errors)))

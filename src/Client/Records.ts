@@ -1,0 +1,143 @@
+/** The records of one model, typed, as a client of the cluster reads and changes them. */
+import { Effect, Option, Schema } from "effect"
+import { parseRecordTag } from "../Http/ETag.ts"
+import { collectionPath } from "../Http/Paths.ts"
+import type { Problem } from "../Http/Problem.ts"
+import { codecsOf } from "../Model/RowCodecs.ts"
+import type { RowClass } from "../Model.ts"
+import type { UnknownOutcome } from "../Raft/Outcome.ts"
+import type { ChangeOptions, ConditionalOptions, Versioned } from "../Repository/ModelRepository.ts"
+import type { Answered, Asked } from "./Asked.ts"
+import { decoded, isProblem, misfit, type NoAnswer, Unreadable } from "./Failure.ts"
+import { type ListOptions, listQuery } from "./ListQuery.ts"
+import { type ReadOptions, reading } from "./Reading.ts"
+import type { Sending } from "./Sending.ts"
+
+/** Why a read has no answer. */
+export type ReadFailure = Problem | NoAnswer | Unreadable
+
+/** Why a change was refused, or is not known to be done. */
+export type WriteFailure = Problem | UnknownOutcome | Unreadable
+
+/** Some records, in the order that was asked for. */
+export interface Page<M extends RowClass> {
+  readonly items: ReadonlyArray<M["Type"]>
+  /** Give it as `cursor` to have the page that follows; undefined where none does. */
+  readonly next: string | undefined
+  /** How many records all pages have together, where that was asked for. */
+  readonly total: number | undefined
+}
+
+/**
+ * The records of one model. A change fails with `Problem`, and is then certainly not done; or with `UnknownOutcome`, whose
+ * key says how to find out. Those of a local model are read and written on the first of the client's nodes alone.
+ */
+export interface ModelRecords<M extends RowClass> {
+  readonly get: (id: string, options?: ReadOptions) => Effect.Effect<Option.Option<Versioned<M>>, ReadFailure>
+  readonly list: (options?: ListOptions<M>) => Effect.Effect<Page<M>, ReadFailure>
+  /** Without an id it is given a new one. */
+  readonly create: (row: M["create"]["Type"], options?: ChangeOptions) => Effect.Effect<Versioned<M>, WriteFailure>
+  /** All of them or none, in order; at most 1,000. */
+  readonly createAll: (
+    rows: ReadonlyArray<M["create"]["Type"]>,
+    options?: ChangeOptions
+  ) => Effect.Effect<ReadonlyArray<M["Type"]>, WriteFailure>
+  /** The whole record, which it replaces or creates. */
+  readonly put: (
+    id: string,
+    row: M["put"]["Type"],
+    options?: ConditionalOptions
+  ) => Effect.Effect<Versioned<M>, WriteFailure>
+  /** A merge patch (RFC 7396): null removes a field that may be absent. */
+  readonly patch: (
+    id: string,
+    patch: M["patch"]["Type"],
+    options?: ConditionalOptions
+  ) => Effect.Effect<Versioned<M>, WriteFailure>
+  readonly delete: (id: string, options?: ConditionalOptions) => Effect.Effect<void, WriteFailure>
+}
+
+/** The records of a model, over requests to its cluster. */
+export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecords<M> => {
+  const { decode, descriptor, encodeNew, encodePatch, encodeWhole } = codecsOf(model)
+  const collection = collectionPath(descriptor)
+  const ofNode = descriptor.mode === "local" ? { isOfOneNode: true } : {}
+  const at = (id: string): string => `${collection}/${encodeURIComponent(id)}`
+
+  const versioned = (answered: Answered): Effect.Effect<Versioned<M>, Unreadable> =>
+    Effect.gen(function* () {
+      const [, tag = ""] = /^"(.*)"$/.exec(answered.headers.etag ?? "") ?? []
+      const version = parseRecordTag(tag)?.version
+      if (version === undefined)
+        return yield* new Unreadable({ message: `A ${descriptor.name} came without a version` })
+      const row = yield* decoded(decode(answered.body))
+      const isLocalPartLost = answered.headers["lithair-local"] === "lost"
+      return isLocalPartLost ? { row, version, isLocalPartLost } : { row, version }
+    })
+
+  const change = (asked: Asked, { key }: ChangeOptions = {}) => sending.change({ ...ofNode, ...asked }, key)
+
+  const rows = Schema.Array(Schema.toCodecJson(model))
+  const rowsOf = Schema.decodeUnknownResult(rows)
+  const pageOf = Schema.decodeUnknownResult(
+    Schema.Struct({
+      items: rows,
+      next: Schema.NullOr(Schema.String),
+      total: Schema.optionalKey(Schema.Int)
+    })
+  )
+
+  return {
+    get: (id, options = {}) =>
+      sending.ask({ method: "GET", path: at(id), ...ofNode, ...reading(options, sending.seenIndex()) }).pipe(
+        Effect.flatMap(versioned),
+        Effect.map(Option.some),
+        Effect.catchIf(isNotFound, () => Effect.succeedNone)
+      ),
+    list: Effect.fnUntraced(function* (options = {}) {
+      const { headers, query } = reading(options, sending.seenIndex())
+      const asked = yield* misfit(listQuery(model, options))
+      const answered = yield* sending.ask({
+        method: "GET",
+        path: collection,
+        query: [...asked, ...query],
+        headers,
+        ...ofNode
+      })
+      const { items, next, total } = yield* decoded(pageOf(answered.body))
+      return { items, next: next ?? undefined, total }
+    }),
+    create: (row, options) =>
+      Effect.flatMap(misfit(encodeNew(row)), (body) =>
+        Effect.flatMap(change({ method: "POST", path: collection, body }, options), versioned)
+      ),
+    createAll: Effect.fnUntraced(function* (rows, options) {
+      const body = yield* Effect.forEach(rows, (row) => misfit(encodeNew(row)))
+      const answered = yield* change({ method: "POST", path: `${collection}/_bulk`, body }, options)
+      return yield* decoded(rowsOf(answered.body))
+    }),
+    put: (id, row, options) =>
+      Effect.flatMap(misfit(encodeWhole(row)), (body) =>
+        Effect.flatMap(change({ method: "PUT", path: at(id), body, headers: conditionOf(options) }, options), versioned)
+      ),
+    patch: (id, patch, options) =>
+      Effect.flatMap(misfit(encodePatch(patch)), (body) => {
+        const isLocal = Object.keys(body).every((field) => descriptor.localFields.includes(field))
+        const asked = {
+          method: "PATCH",
+          path: at(id),
+          body,
+          headers: conditionOf(options),
+          isOfOneNode: isLocal
+        } as const
+        return Effect.flatMap(change(asked, options), versioned)
+      }),
+    delete: (id, options) =>
+      Effect.asVoid(change({ method: "DELETE", path: at(id), headers: conditionOf(options) }, options))
+  }
+}
+
+const isNotFound = (failure: ReadFailure): boolean => failure._tag === "Problem" && isProblem(failure, "not-found")
+
+const conditionOf = ({ ifVersion }: ConditionalOptions = {}): Readonly<Record<string, string>> =>
+  ifVersion === undefined ? {} : { "if-match": `"${ifVersion}"` }

@@ -1,0 +1,68 @@
+/** The projections of a cluster, as a client reads them: declared values, of which their names and states are used. */
+import { Effect, Option, Schema } from "effect"
+import { projectionPath } from "../Http/Paths.ts"
+import type { Keyed, Whole } from "../Projection/Definition.ts"
+import { decoded, isProblem } from "./Failure.ts"
+import { type ReadOptions, reading } from "./Reading.ts"
+import type { ReadFailure } from "./Records.ts"
+import type { Sending } from "./Sending.ts"
+
+/** States of a keyed projection, in the order of their keys. */
+export interface StatesPage<S> {
+  readonly items: ReadonlyArray<{ readonly key: string; readonly state: S }>
+  /** Give it as `cursor` to have the page that follows; undefined where none does. */
+  readonly next: string | undefined
+}
+
+/** Which states, and how new. */
+export interface StatesOptions extends ReadOptions {
+  /** From 1 to 1,000; 50 unless given. */
+  readonly limit?: number
+  readonly cursor?: string
+}
+
+export interface States {
+  /** The state; the initial one before the first event. */
+  readonly get: <S>(projection: Whole<S>, options?: ReadOptions) => Effect.Effect<S, ReadFailure>
+  readonly getKey: <S>(
+    projection: Keyed<S>,
+    key: string,
+    options?: ReadOptions
+  ) => Effect.Effect<Option.Option<S>, ReadFailure>
+  readonly page: <S>(projection: Keyed<S>, options?: StatesOptions) => Effect.Effect<StatesPage<S>, ReadFailure>
+}
+
+/** The projections, over requests to their cluster. */
+export const make = (sending: Sending): States => {
+  const ask = (projection: { readonly name: string }, options: ReadOptions, more: ReadonlyArray<[string, string]>) => {
+    const { headers, query } = reading(options, sending.seenIndex())
+    return sending.ask({ method: "GET", path: projectionPath(projection), query: [...more, ...query], headers })
+  }
+  return {
+    get: (projection, options = {}) =>
+      Effect.flatMap(ask(projection, options, []), ({ body }) =>
+        decoded(Schema.decodeUnknownResult(projection.codec)(body))
+      ),
+    getKey: (projection, key, options = {}) =>
+      ask(projection, options, [["key", key]]).pipe(
+        Effect.flatMap(({ body }) => decoded(Schema.decodeUnknownResult(projection.codec)(body))),
+        Effect.map(Option.some),
+        Effect.catchIf(
+          (failure) => failure._tag === "Problem" && isProblem(failure, "not-found"),
+          () => Effect.succeedNone
+        )
+      ),
+    page: Effect.fnUntraced(function* <S>(projection: Keyed<S>, { cursor, limit, ...options }: StatesOptions = {}) {
+      const { body } = yield* ask(projection, options, [
+        ...(limit === undefined ? [] : [["limit", String(limit)] as [string, string]]),
+        ...(cursor === undefined ? [] : [["cursor", cursor] as [string, string]])
+      ])
+      const page = Schema.Struct({
+        items: Schema.Array(Schema.Struct({ key: Schema.String, value: projection.codec })),
+        next: Schema.NullOr(Schema.String)
+      })
+      const { items, next } = yield* decoded(Schema.decodeUnknownResult(page)(body))
+      return { items: items.map(({ key, value }) => ({ key, state: value })), next: next ?? undefined }
+    })
+  }
+}

@@ -1,0 +1,112 @@
+/** Changes of several records at once, typed by their models' classes: all of them are done or none. HTTP contract, `_tx`. */
+import { Effect, Result, Schema } from "effect"
+import { transactionPath } from "../Http/Paths.ts"
+import { TransactionAnswer } from "../Http/TransactionRequest.ts"
+import { codecsOf } from "../Model/RowCodecs.ts"
+import { describe, type EncodedRecord, type FieldError, type RowClass } from "../Model.ts"
+import type { ChangeOptions } from "../Repository/ModelRepository.ts"
+import { decoded, misfit, Unreadable } from "./Failure.ts"
+import type { WriteFailure } from "./Records.ts"
+import type { Sending } from "./Sending.ts"
+
+/** One change of a transaction. It is made by {@link create}, {@link put}, {@link patch} or {@link remove}. */
+export interface Operation<out M extends RowClass> {
+  readonly model: M
+  readonly op: "create" | "put" | "patch" | "delete"
+  readonly id?: string
+  readonly ifVersion?: number
+  /** Encoded, if it could be. */
+  readonly data?: Result.Result<EncodedRecord, ReadonlyArray<FieldError>>
+}
+
+/** Refuses the whole transaction where the record is at another version by then. */
+export interface IfVersion {
+  readonly ifVersion?: number
+}
+
+/** A new record; without an id it is given one. */
+export const create = <M extends RowClass>(model: M, row: M["create"]["Type"]): Operation<M> => ({
+  model,
+  op: "create",
+  data: codecsOf(model).encodeNew(row)
+})
+
+/** The whole record, which it replaces or creates. */
+export const put = <M extends RowClass>(
+  model: M,
+  id: string,
+  row: M["put"]["Type"],
+  condition: IfVersion = {}
+): Operation<M> => ({ model, op: "put", id, data: codecsOf(model).encodeWhole(row), ...condition })
+
+/** A merge patch (RFC 7396). */
+export const patch = <M extends RowClass>(
+  model: M,
+  id: string,
+  patch: M["patch"]["Type"],
+  condition: IfVersion = {}
+): Operation<M> => ({ model, op: "patch", id, data: codecsOf(model).encodePatch(patch), ...condition })
+
+/** The end of a record. */
+export const remove = <M extends RowClass>(model: M, id: string, condition: IfVersion = {}): Operation<M> => ({
+  model,
+  op: "delete",
+  id,
+  ...condition
+})
+
+/** What became of one change; `row` is undefined where the record was deleted. */
+export interface Done<M extends RowClass> {
+  readonly id: string
+  readonly version: number
+  readonly row: M["Type"] | undefined
+}
+
+/** What became of all of them, in order. */
+export type DoneAll<Operations extends ReadonlyArray<Operation<RowClass>>> = {
+  readonly [At in keyof Operations]: Done<Operations[At]["model"]>
+}
+
+export type Transact = <const Operations extends ReadonlyArray<Operation<RowClass>>>(
+  operations: Operations,
+  options?: ChangeOptions
+) => Effect.Effect<DoneAll<Operations>, WriteFailure>
+
+const decodeAnswer = Schema.decodeUnknownResult(TransactionAnswer)
+
+/** Transactions, over requests to the cluster. */
+export const make = (sending: Sending): Transact => {
+  const transact = Effect.fnUntraced(function* (
+    operations: ReadonlyArray<Operation<RowClass>>,
+    { key }: ChangeOptions = {}
+  ) {
+    const ops = yield* misfit(Result.all(operations.map(encodedAt)))
+    const isOfOneNode = operations.every(({ model }) => describe(model).mode === "local")
+    const { body } = yield* sending.change({ method: "POST", path: transactionPath, body: { ops }, isOfOneNode }, key)
+    const { results } = yield* decoded(decodeAnswer(body))
+    if (results.length !== operations.length) {
+      return yield* new Unreadable({ message: `${operations.length} changes were answered by ${results.length}` })
+    }
+    return yield* decoded(
+      Result.all(
+        results.map(({ id, record, version }, position): Result.Result<Done<RowClass>, Schema.SchemaError> => {
+          const row =
+            record === undefined ? Result.succeed(undefined) : codecsOf(operations[position]!.model).decode(record)
+          return Result.map(row, (decodedRow) => ({ id, version, row: decodedRow }))
+        })
+      )
+    )
+  })
+  return transact as unknown as Transact
+}
+
+/** An operation as the body has it; what does not fit is named by its place there. */
+const encodedAt = ({ data, model, ...operation }: Operation<RowClass>, position: number) => {
+  const named = { ...operation, model: describe(model).name }
+  if (data === undefined) return Result.succeed(named)
+  const place = (path: string) => `ops.${position}.data${path === "" ? "" : `.${path}`}`
+  return Result.mapBoth(data, {
+    onSuccess: (encoded) => ({ ...named, data: encoded }),
+    onFailure: (errors) => errors.map(({ message, path }): FieldError => ({ message, path: place(path) }))
+  })
+}
