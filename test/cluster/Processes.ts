@@ -166,19 +166,18 @@ const makeNode = Effect.fnUntraced(function* (
   return node
 })
 
-/** Runs the script with these flags until it ends by itself. */
-export const runToEnd = (flags: ReadonlyArray<string>) =>
+/** Runs a script with these flags until it ends by itself. */
+export const runToEnd = (flags: ReadonlyArray<string>, script: string = exampleScript) =>
   Effect.promise(async () => {
-    const child = spawn(bin("node"), [exampleScript, ...flags], {
-      stdio: ["ignore", "ignore", "pipe"],
-      timeout: 20_000
-    })
-    let stderr = ""
-    child.stderr.on("data", (data: Buffer) => {
-      stderr += data.toString()
-    })
+    const child = spawn(bin("node"), [script, ...flags], { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 })
+    const said = { stdout: "", stderr: "" }
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].on("data", (data: Buffer) => {
+        said[name] += data.toString()
+      })
+    }
     await once(child, "close")
-    return { code: child.exitCode, stderr }
+    return { code: child.exitCode, ...said }
   })
 
 /** Tries again until it succeeds; it is a failure of the test if it never does within about `timeoutMs`. */

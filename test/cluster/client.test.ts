@@ -3,15 +3,26 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { FetchHttpClient } from "effect/http"
+import { Account } from "../../examples/models.ts"
 import { advanceOrder, placeOrder, SoldOut } from "../../examples/shop/commands.ts"
 import { Order, Product, ProductView } from "../../examples/shop/models.ts"
 import { orderHistory } from "../../examples/shop/orderHistory.ts"
 import { sales } from "../../examples/shop/sales.ts"
 import * as Client from "../../src/Client.ts"
-import { allReady, equalHash, eventually, expectThat, leaderOf, listAll, startCluster, type TestNode } from "./Processes.ts"
+import {
+  allReady,
+  equalHash,
+  eventually,
+  expectThat,
+  leaderOf,
+  listAll,
+  runToEnd,
+  startCluster,
+  type TestNode
+} from "./Processes.ts"
 
-const script = fileURLToPath(new URL("../../examples/shop.ts", import.meta.url))
-const startShop = startCluster(["node", "node", "node"], undefined, script)
+const example = (name: string) => fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
+const startShop = startCluster(["node", "node", "node"], undefined, example("shop.ts"))
 
 /** Of all nodes, beginning with the one at this place. */
 const clientOf = (nodes: ReadonlyArray<TestNode>, at = 0) => {
@@ -164,5 +175,29 @@ describe("the typed client of three processes", () => {
         assert.strictEqual(left.row.stock, 0)
       }).pipe(Effect.scoped),
     120_000
+  )
+
+  it.live(
+    "moves money by the script of the bank's README, with a node that is dead, and says what is refused",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startCluster(["node", "node", "node"], undefined, example("bank.ts"))
+        const client = yield* clientOf(nodes)
+        const rows = ["Ada", "Bob"].map((owner) => ({ owner, balance: "100.00" }))
+        const [ada, bob] = yield* client.records(Account).createAll(rows)
+        yield* nodes[0]!.stop("SIGKILL")
+        const pay = (amount: string) => {
+          const flags = ["--nodes", nodes.map(({ url }) => url).join(","), ada!.id, bob!.id, amount]
+          return runToEnd(flags, example("bank/pay.ts"))
+        }
+        const paid = yield* pay("30")
+        assert.strictEqual(paid.code, 0, paid.stderr)
+        assert.match(paid.stdout, /^Transferred by \S+\n +100\.00 +100\.00\n +-30\.00 +70\.00\n$/)
+        const refused = yield* pay("70.01")
+        assert.deepStrictEqual([refused.code, refused.stderr], [1, "Not done: there is only 70.00\n"])
+        assert.strictEqual((yield* pay("-1")).code, 1)
+        assert.strictEqual(Option.getOrThrow(yield* client.records(Account).get(bob!.id)).row.balance, "130.00")
+      }).pipe(Effect.scoped),
+    90_000
   )
 })
