@@ -5,7 +5,7 @@
  */
 import { Effect, Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { compactedAway, type LogCorrupt, type LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { decode, type Transaction } from "../Machine/Transaction.ts"
 import * as Condition from "./Condition.ts"
@@ -63,6 +63,8 @@ export const make = () => {
     read: Effect.fnUntraced(function* ({ fromIndex, maxBytes }) {
       yield* applied(fromIndex)
       invariant(source !== undefined, "an entry is applied on a node that does not run")
+      // The disk may still hold what an installed snapshot is to replace: entries that were never committed, perhaps.
+      if (fromIndex < source.log.firstIndex) return yield* compactedAway(fromIndex, source.log)
       const toIndex = appliedIndex()
       const held = slice(source.log, { fromIndex, maxBytes }).filter(({ index }) => index <= toIndex)
       return (held.length > 0 ? held : yield* source.read({ fromIndex, toIndex, maxBytes })).map(decodedOf)

@@ -5,8 +5,10 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
+import { LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
-import type { Feed } from "../../src/Raft/Feed.ts"
+import * as Feed from "../../src/Raft/Feed.ts"
+import * as RaftLog from "../../src/Raft/RaftLog.ts"
 import { Product } from "../Machine/Store.ts"
 import { playNode } from "../Projection/PlayedNode.ts"
 
@@ -23,7 +25,7 @@ const layerSmallFiles = Layer.unwrap(
 const create = (price: number) => ({ _tag: "Create", model: "Product", data: { price } }) as const
 
 /** Everything that is applied, page by page. */
-const readAll = Effect.fnUntraced(function* (feed: Feed, maxBytes: number) {
+const readAll = Effect.fnUntraced(function* (feed: Feed.Feed, maxBytes: number) {
   const found: Array<number | undefined> = []
   while (found.length < feed.appliedIndex()) {
     for (const { index, transaction } of yield* feed.read({ fromIndex: found.length + 1, maxBytes })) {
@@ -93,6 +95,22 @@ for (const [name, log] of [
         assert.deepInclude(failure, { _tag: "LogFailed", reason: "compacted" })
         const [entry] = yield* feed.read({ fromIndex: 91, maxBytes: 1 })
         assert.strictEqual(entry?.index, 91)
+      }).pipe(Effect.provide(log))
+    )
+
+    it.live("gives nothing that an installed snapshot replaces, though the disk holds it still (§7)", () =>
+      Effect.gen(function* () {
+        const node = yield* playNode([Product])
+        for (let price = 0; price < 100; price++) yield* node.write(create(price))
+        yield* node.apply(10)
+        // The leader's snapshot reaches to 90: what is here from 11 on was never committed.
+        const store = yield* LogStore
+        const replaced = RaftLog.fromRecovered(store.recovered)
+        RaftLog.startAfter(replaced, { index: 90, term: 2 })
+        const { feed, open } = Feed.make()
+        open({ log: replaced, read: store.read, appliedIndex: () => 90 })
+        const failure = yield* Effect.flip(feed.read({ fromIndex: 11, maxBytes: 1_000 }))
+        assert.deepInclude(failure, { _tag: "LogFailed", reason: "compacted" })
       }).pipe(Effect.provide(log))
     )
   })
