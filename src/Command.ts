@@ -4,6 +4,7 @@ export { type Handle, type Handler, type HandlerOf, layer } from "./Command/Hand
 export {
   type ListOptions,
   listMax,
+  type ModelClass,
   type NewRow,
   NotFound,
   OperationRefused,

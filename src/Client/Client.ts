@@ -2,14 +2,13 @@
  * A cluster, typed, from outside of it: what its models, commands and projections declare is what may be asked, and what
  * is answered. It needs an `HttpClient` and nothing of a node, so that a browser may use it.
  */
-import { Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { HttpClient } from "effect/http"
 import { type Any, decodeError, tagOf } from "../Command/Declaration.ts"
 import { kindOfError } from "../Http/DeclaredError.ts"
 import { OperationAnswer } from "../Http/OperationAnswer.ts"
 import { commandPath, operationPath } from "../Http/Paths.ts"
 import type { Problem } from "../Http/Problem.ts"
-import { errorsOf } from "../Model/Descriptor.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import type { RowClass } from "../Model.ts"
 import type { UnknownOutcome } from "../Raft/Outcome.ts"
@@ -49,12 +48,12 @@ export class Client extends Context.Service<
 
 const run = (sending: Sending.Sending) =>
   Effect.fnUntraced(function* (command: Any, value: unknown, { key }: ChangeOptions = {}) {
-    const encoded = Result.mapError(jsonEncoder(command.payload)(value), ({ issue }) => errorsOf(issue))
-    const asked = { method: "POST", path: commandPath(command), body: yield* misfit(encoded) } as const
-    const { body } = yield* sending
+    const body = yield* misfit(jsonEncoder(command.payload)(value))
+    const asked = { method: "POST", path: commandPath(command), body } as const
+    const answered = yield* sending
       .change(asked, key)
       .pipe(Effect.mapError((failure) => Option.getOrElse(declaredOf(command, failure), () => failure)))
-    return yield* decoded(Schema.decodeUnknownResult(Schema.toCodecJson(command.success))(body))
+    return yield* decoded(Schema.decodeUnknownResult(Schema.toCodecJson(command.success))(answered.body))
   })
 
 /** The error of a command that a problem tells, if this client knows it. */

@@ -48,7 +48,7 @@ export interface ModelRecords<M extends RowClass> {
     row: M["put"]["Type"],
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, WriteFailure>
-  /** A merge patch (RFC 7396): null removes a field that may be absent. */
+  /** A merge patch (RFC 7396): null removes a field that may be absent, and an object is merged into what is there. */
   readonly patch: (
     id: string,
     patch: M["patch"]["Type"],

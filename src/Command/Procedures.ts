@@ -6,6 +6,7 @@ import { Cause, Clock, Context, Effect, type Exit, Random, Result, Schema } from
 import { invariant } from "../Invariant.ts"
 import type { Procedure, Procedures } from "../Machine/Procedure.ts"
 import type { DeclaredError, Rejection } from "../Machine/Rejection.ts"
+import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import type { Any } from "./Declaration.ts"
@@ -30,10 +31,7 @@ export const make = Effect.fnUntraced(function* <C extends Any>(
 
 const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context<never>): Procedure => {
   const { name } = command
-  const decodePayload = Schema.decodeUnknownResult(Schema.toCodecJson(command.payload), {
-    errors: "all",
-    onExcessProperty: "error"
-  })
+  const decodePayload = decoder(Schema.toCodecJson(command.payload))
   const encodeSuccess = jsonEncoder(command.success)
   const errors = command.errors.map((error) => ({ is: Schema.is(error), encode: jsonEncoder(error) }))
 
@@ -80,12 +78,13 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     }
     const { close, end, transaction } = TransactionOver.over(access)
     const handled = Effect.suspend(() => heard(handle(decoded.success))).pipe(
+      // What it forked and left behind has no part in it.
+      Effect.ensuring(Effect.sync(close)),
       Random.withSeed(access.newId()),
       Effect.provideService(Clock.Clock, clockAt(access.timeMs)),
       Effect.provideService(Transaction, transaction)
     )
     const exit = runNow(handled, context)
-    close()
     const ended = end()
     return ended === undefined ? outcomeOf(exit) : stopped(ended)
   }

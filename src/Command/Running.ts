@@ -9,7 +9,7 @@ import { type Context, Effect, type Exit, type Scheduler } from "effect"
 const tasksMaxCount = 20_000
 
 /** How often its fibers may use up what they may do in one go, 2,048 steps of an effect: some hundredths of a second. */
-const yieldsMaxCount = 2_000
+const yieldsMaxCount = 500
 
 /** Hands out tasks in the order in which they came, up to a bound, and takes none afterwards. Of use to one effect. */
 const boundedScheduler = () => {

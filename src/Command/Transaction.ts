@@ -7,7 +7,7 @@
  */
 import { Context, Data, type Effect, type Option } from "effect"
 import type { Rejection } from "../Machine/Rejection.ts"
-import type { RowClass } from "../Model.ts"
+import type { Described, RowClass } from "../Model.ts"
 
 /** There is no such record. A handler that lets it pass answers 404 `not-found`. */
 export class NotFound extends Data.TaggedError("NotFound")<{ readonly model: string; readonly id: string }> {
@@ -29,19 +29,22 @@ export class OperationRefused extends Data.TaggedError("OperationRefused")<{
   }
 }
 
-/** A record: an instance of the model's class. Local fields are not there, since each node has its own. */
-export type Row<M extends RowClass> = M["Type"]
+/** A model whose records a command sees: all but local ones, which are each node's own. */
+export type ModelClass = RowClass & Described<"replicated" | "mixed">
 
-type Replicated<M extends RowClass> = keyof M["replicated"]["Type"]
+/** A record: an instance of the model's class. Local fields are not there, since each node has its own. */
+export type Row<M extends ModelClass> = M["Type"]
+
+type Replicated<M extends ModelClass> = keyof M["replicated"]["Type"]
 
 /** A new record: its replicated fields; the id may be left out. */
-export type NewRow<M extends RowClass> = Pick<M["create"]["Type"], keyof M["create"]["Type"] & Replicated<M>>
+export type NewRow<M extends ModelClass> = Pick<M["create"]["Type"], keyof M["create"]["Type"] & Replicated<M>>
 
-/** A merge patch (RFC 7396) of the replicated fields: null removes one that may be absent. */
-export type RowPatch<M extends RowClass> = Pick<M["patch"]["Type"], keyof M["patch"]["Type"] & Replicated<M>>
+/** New values of replicated fields, whole; null removes one that may be absent. */
+export type RowPatch<M extends ModelClass> = Pick<M["patch"]["Type"], keyof M["patch"]["Type"] & Replicated<M>>
 
 /** Which records of a model, and how many. */
-export interface ListOptions<M extends RowClass> {
+export interface ListOptions<M extends ModelClass> {
   /** Fields that equal these values: one of them is the id, unique or indexed, so that no table is searched. Without it, all records. */
   readonly where?: Partial<M["replicated"]["Type"]>
   /** Only those after this id. */
@@ -57,24 +60,24 @@ export const listMax = 1_000
 export class Transaction extends Context.Service<
   Transaction,
   {
-    readonly get: <M extends RowClass>(model: M, id: string) => Effect.Effect<Row<M>, NotFound>
-    readonly find: <M extends RowClass>(model: M, id: string) => Effect.Effect<Option.Option<Row<M>>>
+    readonly get: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Row<M>, NotFound>
+    readonly find: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Option.Option<Row<M>>>
     /** In the order of the ids. */
-    readonly list: <M extends RowClass>(model: M, options: ListOptions<M>) => Effect.Effect<ReadonlyArray<Row<M>>>
+    readonly list: <M extends ModelClass>(model: M, options: ListOptions<M>) => Effect.Effect<ReadonlyArray<Row<M>>>
     /** Without an id it is given a new one. */
-    readonly create: <M extends RowClass>(model: M, row: NewRow<M>) => Effect.Effect<Row<M>, OperationRefused>
+    readonly create: <M extends ModelClass>(model: M, row: NewRow<M>) => Effect.Effect<Row<M>, OperationRefused>
     /** The whole record, which it replaces or creates. */
-    readonly put: <M extends RowClass>(
+    readonly put: <M extends ModelClass>(
       model: M,
       row: M["replicated"]["Type"]
     ) => Effect.Effect<Row<M>, OperationRefused>
-    readonly patch: <M extends RowClass>(
+    readonly patch: <M extends ModelClass>(
       model: M,
       id: string,
       patch: RowPatch<M>
     ) => Effect.Effect<Row<M>, NotFound | OperationRefused>
     /** Gives the record as it last was. */
-    readonly delete: <M extends RowClass>(model: M, id: string) => Effect.Effect<Row<M>, NotFound | OperationRefused>
+    readonly delete: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Row<M>, NotFound | OperationRefused>
     /** A new id (UUIDv7), where several records are to know it. */
     readonly newId: Effect.Effect<string>
   }

@@ -1,12 +1,19 @@
 /** The transaction of a handler over the machine's access to one call: rows are decoded and encoded on the way. */
-import { Effect, Option, Result, type Schema } from "effect"
+import { Effect, Option, Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Operation } from "../Machine/Command.ts"
 import { type Access, endsCall } from "../Machine/Procedure.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { codecsOf, type RowCodecs } from "../Model/RowCodecs.ts"
 import { describe, type EncodedRecord, type FieldError, type RowClass } from "../Model.ts"
-import { type ListOptions, listMax, NotFound, OperationRefused, type Transaction } from "./Transaction.ts"
+import {
+  type ListOptions,
+  listMax,
+  type ModelClass,
+  NotFound,
+  OperationRefused,
+  type Transaction
+} from "./Transaction.ts"
 
 /** A mistake in a handler, or the end of its call: nothing that it is to handle. */
 class HandlerMistake extends Error {
@@ -85,23 +92,27 @@ export const over = (access: Access): Over => {
 
   const list = (
     codecs: RowCodecs<RowClass>,
-    { after, limit, where = {} }: ListOptions<RowClass>
+    { after, limit, where = {} }: ListOptions<ModelClass>
   ): Effect.Effect<Array<never>> => {
     const { idField, indexedFields, name } = codecs.descriptor
     if (!Number.isInteger(limit) || limit < 1 || limit > listMax) {
       return mistake(`A list of ${name} gives 1 to ${listMax} records, not ${limit}`)
     }
-    const { [idField]: id, ...others } = where as Record<string, Schema.Json>
+    const { [idField]: id, ...others } = where as Record<string, unknown>
     const fields = Object.keys(where)
+    const missing = fields.find((field) => (where as Record<string, unknown>)[field] === undefined)
+    // Not every compiler forbids it, and what was forgotten may not mean all records.
+    if (missing !== undefined) return mistake(`Cannot list ${name} by ${missing}: its value is undefined`)
     if (fields.length > 0 && !fields.some((field) => field === idField || indexedFields.includes(field))) {
       return mistake(`Cannot list ${name} by ${fields.join(", ")}: none of it is the id, unique or indexed`)
     }
     const encoded = codecs.encodePatch(others)
+    const encodedId = id === undefined ? undefined : codecs.encodeField(idField, id)
     // No record holds what its schema does not take.
-    if (Result.isFailure(encoded)) return Effect.succeed([])
+    if (Result.isFailure(encoded) || (encodedId !== undefined && Result.isFailure(encodedId))) return Effect.succeed([])
     const found = access.list({
       model: name,
-      where: { ...encoded.success, ...(id === undefined ? {} : { [idField]: id }) },
+      where: { ...encoded.success, ...(encodedId === undefined ? {} : { [idField]: encodedId.success }) },
       limit,
       ...(after === undefined ? {} : { afterId: after })
     })
@@ -143,7 +154,13 @@ export const over = (access: Access): Over => {
       patch: (model, id, patch) =>
         at(model, (codecs) => {
           const { name } = codecs.descriptor
-          return applyData(codecs, codecs.encodePatch(patch), (data) => ({ _tag: "Patch", model: name, id, data }))
+          return applyData(codecs, codecs.encodePatch(patch), (data) => ({
+            _tag: "Patch",
+            model: name,
+            id,
+            data,
+            isByField: true
+          }))
         }),
       delete: (model, id) =>
         at(model, (codecs) => apply(codecs, { _tag: "Delete", model: codecs.descriptor.name, id })),

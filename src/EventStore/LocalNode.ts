@@ -5,7 +5,7 @@
  * One fiber commits: it decides in order all that wait, appends their entries in one write with one sync, applies them
  * and answers; meanwhile the next batch forms. An answer is given only once all that it was decided on is durable.
  */
-import { Cause, Clock, Context, Deferred, Effect, Layer, Queue, Result, type Scope, Stream } from "effect"
+import { Cause, Clock, Context, Deferred, Effect, FiberSet, Layer, Queue, Result, type Scope, Stream } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { invariant } from "../Invariant.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
@@ -128,7 +128,10 @@ export const make = Effect.fnUntraced(function* (options: {
   const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(newId()), isOfNode: true })
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
   const localModels = options.models.filter(({ mode }) => mode === "local")
-  const machine = Machine.make(localModels)
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const machine = Machine.make(localModels, undefined, (thrown, command) =>
+    fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
+  )
   machine.applied = (yield* LocalSnapshots.restoreNewest(localModels)) ?? machine.applied
   const replayedBytes = yield* replay(machine, store)
   const snapshots = yield* LocalSnapshots.make({ ...options, tables: () => machine.applied, term })

@@ -4,13 +4,11 @@
  */
 import { ByteSize, Context, Effect, Result } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
+import { depthMax } from "../Model/PlainJson.ts"
 import { invalidRequest, type Problem, problem } from "./Problem.ts"
 
 /** The default limit of a body. */
 export const bodySizeMaxBytes = 1024 * 1024
-
-/** How deep arrays and objects may nest: what walks a record afterwards recurses, and must not run out of stack. */
-export const bodyDepthMax = 64
 
 /** Waits for a moment in which a body that has come may be worked on: megabytes of JSON take a while. */
 export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })
@@ -86,8 +84,8 @@ export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> =>
     catch: () => invalidRequest("The body is not valid UTF-8")
   })
   if (Result.isFailure(text)) return Result.fail(text.failure)
-  if (depthExceeds(text.success, bodyDepthMax)) {
-    return Result.fail(invalidRequest(`The body nests deeper than ${bodyDepthMax} levels`))
+  if (nestsTooDeep(text.success)) {
+    return Result.fail(invalidRequest(`The body nests deeper than ${depthMax} levels`))
   }
   const value = Result.try({
     try: (): unknown => JSON.parse(text.success),
@@ -105,7 +103,7 @@ export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> =>
 const tooLarge = (sizeMaxBytes: number) => problem("too-large", `The body is larger than ${sizeMaxBytes} bytes`, {})
 
 /** Counts brackets outside of strings, without recursion, before anything recursive sees the text. */
-const depthExceeds = (text: string, depthMax: number): boolean => {
+const nestsTooDeep = (text: string): boolean => {
   let depth = 0
   let inString = false
   for (let at = 0; at < text.length; at++) {
@@ -121,7 +119,7 @@ const depthExceeds = (text: string, depthMax: number): boolean => {
   return false
 }
 
-/** Recurses no deeper than {@link bodyDepthMax}. */
+/** Recurses no deeper than {@link depthMax}. */
 const isWellFormed = (value: unknown): boolean => {
   if (typeof value === "string") return value.isWellFormed()
   if (Array.isArray(value)) return value.every(isWellFormed)

@@ -1,6 +1,7 @@
 /** The body of a transaction: its schema, for the document as for reading it, and the operations that it asks for. Pure. */
 import { Result, Schema, type SchemaIssue } from "effect"
 import type { Operation } from "../Machine/Command.ts"
+import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
 import { atOperation, invalidRequest, type Problem, problem } from "./Problem.ts"
 import { uuid } from "./Routing.ts"
@@ -34,7 +35,7 @@ export const TransactionAnswer = Schema.Struct({
   )
 }).annotate({ identifier: "TransactionAnswer" })
 
-const decode = Schema.decodeUnknownResult(TransactionBody, { errors: "all", onExcessProperty: "error" })
+const decode = decoder(TransactionBody)
 
 /** The operations of a body, or why it asks for none: 400, or 413 for too many. */
 export const parseTransaction = (data: unknown): Result.Result<ReadonlyArray<Operation>, Problem> => {

@@ -1,15 +1,13 @@
 /** JSON as the machine needs it: one text per value, merge patches, and a bound on depth. Pure. RFC 7396, RFC 8785 (key order). */
 import type { Schema } from "effect"
+import { depthMax } from "../Model/PlainJson.ts"
 
 type Json = Schema.Json
-
-/** Recursion stops here: a request of a megabyte of brackets must not exhaust the stack of every node. */
-export const depthMax = 64
 
 const isObject = (json: unknown): json is { readonly [key: string]: Json } =>
   typeof json === "object" && json !== null && !Array.isArray(json)
 
-/** Whether a value nests deeper than {@link depthMax}. */
+/** Whether a value nests deeper than {@link depthMax}. What was parsed from a text, where nothing is shared. */
 export const isTooDeep = (json: unknown, depthLeft: number = depthMax): boolean =>
   typeof json === "object" &&
   json !== null &&
@@ -35,6 +33,20 @@ export const mergePatch = (target: Json | undefined, patch: Json): Json => {
   }
   // Object.fromEntries defines own properties and calls no setter.
   return Object.fromEntries(merged)
+}
+
+/** Fields of `patch` in place of those of `target`, whole; null removes one of `removable`. */
+export const replaceFields = (
+  target: { readonly [field: string]: Json },
+  patch: { readonly [field: string]: Json },
+  removable: (field: string) => boolean
+): { readonly [field: string]: Json } => {
+  const fields = new Map(Object.entries(target))
+  for (const [field, value] of Object.entries(patch)) {
+    if (value === null && removable(field)) fields.delete(field)
+    else fields.set(field, value)
+  }
+  return Object.fromEntries(fields)
 }
 
 /** A JSON object, as records and requests are. */

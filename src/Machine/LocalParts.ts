@@ -7,7 +7,7 @@ import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
-import { canonical, isRecord, isTooDeep, mergePatch } from "./Json.ts"
+import { canonical, isRecord, isTooDeep, mergePatch, replaceFields } from "./Json.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
 import { encode, type Transaction } from "./Transaction.ts"
@@ -35,8 +35,8 @@ export interface LocalPartRequest {
   readonly id: string
   readonly createdIndex: number
   readonly version: number
-  /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396). */
-  readonly how: "put" | "patch"
+  /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396), and `fields` replaces those that it names. */
+  readonly how: "put" | "patch" | "fields"
   readonly data: unknown
   /** Where this part is all that the request is for: what its entry remembers it by. */
   readonly origin?: Origin
@@ -90,7 +90,7 @@ export const decideLocalPart = (
     return Result.fail({ _tag: "InvalidRequest", errors })
   }
   const part = visible(tables, { model, id, createdIndex })
-  const merged = mergePatch(how === "patch" ? (part?.data ?? {}) : {}, request.data) as EncodedRecord
+  const merged = mergedPart(how, part?.data ?? {}, request.data)
   const checked = descriptor.codecs.localPart({ ...merged, [descriptor.idField]: id })
   if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
   const data = split(descriptor, checked.success).local
@@ -106,6 +106,17 @@ export const decideLocalPart = (
     outcome: { _tag: "Accepted" }
   }
   return Result.succeed({ transaction, payload: encode(transaction) })
+}
+
+const mergedPart = (how: LocalPartRequest["how"], held: EncodedRecord, data: EncodedRecord): EncodedRecord => {
+  switch (how) {
+    case "put":
+      return mergePatch({}, data) as EncodedRecord
+    case "patch":
+      return mergePatch(held, data) as EncodedRecord
+    case "fields":
+      return replaceFields(held, data, () => true)
+  }
 }
 
 /** For `evolve`. Of two records under one id the later created one wins, of two versions the higher, whatever the order. */

@@ -16,22 +16,26 @@ export interface Wanted {
 }
 
 /** Every record that may be wanted. */
-export function* candidates({ descriptor, table }: KnownModel, { afterId = "", where }: Wanted): Generator<Row> {
+export function* candidates({ descriptor, table }: KnownModel, { afterId, where }: Wanted): Generator<Row> {
   const id = where[descriptor.idField]
-  const indexed = Object.keys(where).find((field) => table.indexes.has(field))
+  const fields = Object.keys(where)
+  // At most one record has a unique value.
+  const indexed =
+    fields.find((field) => descriptor.uniqueFields.includes(field)) ?? fields.find((field) => table.indexes.has(field))
   const index = indexed === undefined ? undefined : table.indexes.get(indexed)
   if (typeof id === "string") {
-    const row = id > afterId ? table.rows.get(id) : undefined
+    const row = afterId === undefined || id > afterId ? table.rows.get(id) : undefined
     if (row !== undefined) yield row
   } else if (indexed !== undefined && index !== undefined) {
     const value = FieldIndex.valueOf(where, indexed)
-    const range = { from: { value, id: afterId }, to: FieldIndex.behind(value) }
+    const range = { from: { value, id: afterId ?? "" }, to: FieldIndex.behind(value) }
     for (const key of FieldIndex.walk(index, range, table.comparators.get(indexed))) {
       const row = table.rows.get(key.id)
       if (row !== undefined && key.id !== afterId) yield row
     }
   } else {
-    const range = IdRange.after({ low: undefined, high: undefined }, "asc", afterId)
+    const all: IdRange.IdRange = { low: undefined, high: undefined }
+    const range = afterId === undefined ? all : IdRange.after(all, "asc", afterId)
     for (const [, row] of IdRange.walk(table.rows, range, "asc")) yield row
   }
 }

@@ -3,7 +3,7 @@
  * Speculation is a clone of the applied tables, so that dropping it is forgetting a reference. DESIGN D2.
  */
 import { Result } from "effect"
-import { invariant } from "../Invariant.ts"
+import { InvariantViolation, invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model.ts"
 import type { Command } from "./Command.ts"
 import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
@@ -20,17 +20,23 @@ export interface Machine {
   speculative: Tables.Tables | undefined
   readonly logAge: LogAge.LogAge
   readonly procedures: Procedure.Procedures
+  readonly onThrown: OnThrown
 }
+
+/** Told of what was thrown where a command was decided, for the log of the node: whoever sent it is told that it failed. */
+export type OnThrown = (thrown: unknown, command: Command["_tag"]) => void
 
 /** A machine before its first entry. */
 export const make = (
   descriptors: ReadonlyArray<Descriptor>,
-  procedures: Procedure.Procedures = Procedure.none
+  procedures: Procedure.Procedures = Procedure.none,
+  onThrown: OnThrown = () => {}
 ): Machine => ({
   applied: Tables.make(descriptors),
   speculative: undefined,
   logAge: LogAge.make(),
-  procedures
+  procedures,
+  onThrown
 })
 
 /** It is `monotonicMs` on this node's clock. To be told before what is decided, and after what is applied. */
@@ -53,10 +59,22 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   invariant(tables !== undefined, "decided without speculation")
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
   const at = { ...circumstances, logAgeMs: machine.logAge.nowMs }
-  const decision = decide(tables, machine.procedures, command, at)
+  const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const entry = entryOf(decision)
   if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
   return decision
+}
+
+/**
+ * Deciding leaves the tables as they are, so that whatever is thrown costs its command and nothing else: it would stop
+ * this leader, and, sent again, the next one. A broken invariant is another matter: then the tables are wrong.
+ */
+const attempt = (machine: Machine, command: Command, deciding: () => Decision): Decision => {
+  const decided = Result.try({ try: deciding, catch: (thrown) => thrown })
+  if (Result.isSuccess(decided)) return decided.success
+  if (decided.failure instanceof InvariantViolation) throw decided.failure
+  machine.onThrown(decided.failure, command._tag)
+  return { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: command._tag }, entry: undefined }
 }
 
 /** Decides a local part the same way, in a node's own log. Without an entry it changes nothing. */

@@ -5,11 +5,12 @@
  * of this room.
  */
 import { Result, type Schema } from "effect"
+import { depthMax } from "../Model/PlainJson.ts"
 import type { EncodedRecord } from "../Model.ts"
 import type { Call, Operation } from "./Command.ts"
 import type { OperationAnswer } from "./decide.ts"
 import { known } from "./decideOperation.ts"
-import { depthMax, isTooDeep } from "./Json.ts"
+import { isTooDeep } from "./Json.ts"
 import * as Lookup from "./Lookup.ts"
 import * as Overlay from "./Overlay.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -20,6 +21,9 @@ import { entryBytesMax } from "./Transaction.ts"
  * each after a read. It bounds for how long one call keeps the deciding node from its other work.
  */
 export const callStepsMax = 20_000
+
+/** A success travels to the node that was asked, with what is said of it: so much less than a frame may hold. */
+const successBytesMax = entryBytesMax - 64 * 1024
 
 /** Some records of a model, in the order of their ids. Each that is looked at is a step. */
 export interface ListAccess extends Lookup.Wanted {
@@ -69,8 +73,8 @@ export const run = (
   const done = procedure(access, payload)
   const end = ended()
   if (end !== undefined) return Result.fail(end)
-  const isTooLarge = Result.isSuccess(done) && JSON.stringify(done.success).length > entryBytesMax
-  return isTooLarge ? Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax }) : done
+  const isTooLarge = Result.isSuccess(done) && Buffer.byteLength(JSON.stringify(done.success)) > successBytesMax
+  return isTooLarge ? Result.fail({ _tag: "TooLarge", limit: "bytes", max: successBytesMax }) : done
 }
 
 /** Access to an overlay, and what has ended it, if anything has. */

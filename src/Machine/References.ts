@@ -51,6 +51,8 @@ export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRec
  * where a record that does not end refers to one that does.
  */
 export const endingWith = (tables: Tables, deleted: Named): Result.Result<ReadonlyArray<Named>, Rejection> => {
+  const newer = newerModel(tables)
+  if (newer !== undefined) return Result.fail({ _tag: "UpgradeRequired", model: newer })
   const ending: Array<Named> = [deleted]
   let bytesCount = 0
   const names = new Set([nameOf(deleted)])
@@ -81,6 +83,14 @@ export const endingWith = (tables: Tables, deleted: Named): Result.Result<Readon
   return Result.succeed(ending)
 }
 
+/** A model of which this node's code is too old to know all references. */
+const newerModel = ({ byModel, descriptors }: Tables): string | undefined => {
+  for (const [name, { version }] of descriptors) {
+    if ((byModel.get(name)?.modelVersion ?? 0) > version) return name
+  }
+  return undefined
+}
+
 /** The references to a model, with the tables of the models that have them. */
 const referring = (
   tables: Tables,
@@ -95,7 +105,10 @@ const referring = (
 function* holders(table: Table, field: string, id: string): Generator<string> {
   const index = table.indexes.get(field)
   if (index === undefined) return
-  for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(id), table.comparators.get(field))) yield key.id
+  for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(id), table.comparators.get(field))) {
+    // An index of decimals holds "1" and "1.0" beside each other, and these are two ids.
+    if (key.id !== undefined && FieldIndex.valueOf(table.rows.get(key.id)?.data ?? {}, field) === id) yield key.id
+  }
 }
 
 const nameOf = ({ id, model }: Named): string => JSON.stringify([model, id])

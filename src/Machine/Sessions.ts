@@ -74,7 +74,12 @@ export const find = (tables: Tables, keyed: Keyed, logAgeMs: number): Known | un
 export const isCopy = (
   known: { readonly fingerprint: string | undefined },
   { fingerprint, key }: { readonly key: string; readonly fingerprint?: string }
-): boolean => known.fingerprint === fingerprint || AssignedKey.parse(key) !== undefined
+): boolean => {
+  const assigned = AssignedKey.parse(key)
+  return assigned === undefined
+    ? known.fingerprint === fingerprint
+    : fingerprint === undefined || AssignedKey.isOf(assigned, fingerprint)
+}
 
 /** Whether a client's new key finds no room at that age of the log. */
 export const isFull = (tables: Tables, logAgeMs: number): boolean => {

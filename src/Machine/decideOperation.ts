@@ -1,12 +1,14 @@
 /** What one operation becomes: events and an answer, or a rejection. Pure. The rules of HTTP.md, without its statuses. */
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
-import type { Descriptor, EncodedRecord } from "../Model.ts"
+import { fieldErrorLengthMax, fieldErrorsMax } from "../Model/Descriptor.ts"
+import { depthMax } from "../Model/PlainJson.ts"
+import type { Descriptor, EncodedRecord, FieldError } from "../Model.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import type { Circumstances, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import * as FieldIndex from "./FieldIndex.ts"
-import { canonical, depthMax, isRecord, isTooDeep, mergePatch } from "./Json.ts"
+import { canonical, isRecord, isTooDeep, mergePatch, replaceFields } from "./Json.ts"
 import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
@@ -97,8 +99,14 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
   return Result.flatMap(
     withId(target, patch.data, patch.id, () => patch.id),
     ({ data }) =>
-      // The merge of two objects is an object (RFC 7396 §2).
-      decideRecord(target, patch.id, mergePatch(row.data, data) as EncodedRecord)
+      decideRecord(
+        target,
+        patch.id,
+        patch.isByField === true
+          ? replaceFields(row.data, data, (field) => mayBeAbsent(target.descriptor, field))
+          : // The merge of two objects is an object (RFC 7396 §2).
+            (mergePatch(row.data, data) as EncodedRecord)
+      )
   )
 }
 
@@ -194,12 +202,15 @@ const brokenBy = ({ descriptor, table, tables }: Target, id: string, data: Encod
 
 /** The data with its id in it. An id beside the data and another within it contradict each other. */
 const withId = (
-  { descriptor: { idField } }: Target,
+  { descriptor }: Target,
   data: unknown,
   givenId: string | undefined,
   newId: () => string
 ): Result.Result<{ readonly id: string; readonly data: EncodedRecord }, Rejection> => {
+  const { idField } = descriptor
   if (!isRecord(data)) return invalid("", "Expected an object")
+  const unknown = unknownFields(descriptor, data)
+  if (unknown.length > 0) return Result.fail({ _tag: "InvalidRequest", errors: unknown })
   if (isTooDeep(data)) return invalid("", `Expected at most ${depthMax} levels of nesting`)
   const within = Object.hasOwn(data, idField) ? data[idField] : undefined
   if (within !== undefined && typeof within !== "string") return invalid(idField, "Expected a string")
@@ -209,6 +220,25 @@ const withId = (
   const id = givenId ?? within ?? newId()
   return Result.succeed({ id, data: { ...data, [idField]: id } })
 }
+
+/**
+ * What the model's log does not know, of a patch that would remove it too. It is looked for before anything else is done
+ * with the data: a body full of such fields would hold up the leader.
+ */
+const unknownFields = (descriptor: Descriptor, data: EncodedRecord): ReadonlyArray<FieldError> => {
+  const { idField, localFields, mode, replicatedFields } = descriptor
+  const known = mode === "local" ? localFields : replicatedFields
+  const errors: Array<FieldError> = []
+  for (const field in data) {
+    if (!Object.hasOwn(data, field) || field === idField || known.includes(field)) continue
+    errors.push({ path: field.slice(0, fieldErrorLengthMax), message: "Expected no excess property" })
+    if (errors.length === fieldErrorsMax) break
+  }
+  return errors
+}
+
+const mayBeAbsent = ({ fields }: Descriptor, field: string): boolean =>
+  Object.hasOwn(fields, field) && fields[field]?.ast.context?.isOptional === true
 
 const refuse = (rejection: Rejection): Result.Result<never, Rejection> => Result.fail(rejection)
 

@@ -1,5 +1,7 @@
 /** What the rest of the library knows of a model at run time: names, modes, and checks of encoded data. */
 import { Result, Schema, SchemaIssue } from "effect"
+import { decoder } from "./Decoder.ts"
+import { plainJson } from "./PlainJson.ts"
 import type { BrokenRule, Reference, Writes } from "./Rules.ts"
 
 /** A record, or a part of one, as JSON: what the log, the tables and the wire carry. */
@@ -58,7 +60,7 @@ const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 export const fieldErrorsMax = 100
 
 /** A key that a client made up, or a value that a message shows, may be as long as a body: it is cut. */
-const fieldErrorLengthMax = 500
+export const fieldErrorLengthMax = 500
 
 /** What an issue says, path by path. */
 export const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
@@ -81,11 +83,15 @@ const unchecked: ReadonlyArray<FieldError> = [{ path: "", message: "A check of t
 /** Decoding and encoding again gives the one encoded form of a value: equal values have equal bytes and hashes. */
 export const validator = (schema: Schema.Top): Validate => {
   const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
-  const decode = Schema.decodeUnknownResult(codec, { errors: "all", onExcessProperty: "error" })
+  const decode = decoder(codec)
   const encode = Schema.encodeUnknownResult(codec)
   return (data) =>
     Result.flatMap(
       Result.try({ try: () => Result.flatMap(decode(data), encode), catch: () => unchecked }),
-      Result.mapError((error) => errorsOf(error.issue))
+      (encoded) =>
+        Result.isFailure(encoded)
+          ? Result.fail(errorsOf(encoded.failure.issue))
+          : // What a schema lets through may be no JSON: the log would hold another record than was decided on.
+            (plainJson(encoded.success) as Result.Result<EncodedRecord, ReadonlyArray<FieldError>>)
     )
 }

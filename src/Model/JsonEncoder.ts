@@ -1,14 +1,17 @@
-/** Values as JSON, and nothing else: the rows and payloads that a program writes, and what a command gives. */
+/** Values as JSON by their schemas, and nothing else: the rows and payloads that a program writes, and what a command gives. */
 import { Result, Schema } from "effect"
+import { errorsOf, type FieldError } from "./Descriptor.ts"
+import { plainJson } from "./PlainJson.ts"
 
-const json = Schema.encodeUnknownResult(Schema.toCodecJson(Schema.Unknown), { errors: "all" })
+/** To JSON that nobody else holds, or what of the value does not fit. */
+export type Encode<Encoded> = (value: unknown) => Result.Result<Encoded, ReadonlyArray<FieldError>>
 
-/**
- * `Schema.Any` lets through what is no JSON. The log would hold something else than the leader decided on, or nothing
- * could write it at all, and each leader in turn would stop at it.
- */
-export const jsonEncoder = (schema: Schema.Codec<unknown, unknown>) => {
+/** `Schema.Any` and its like let through what is no JSON, and what the program holds on to. */
+export const jsonEncoder = (schema: Schema.Codec<unknown, unknown>): Encode<Schema.Json> => {
   const encode = Schema.encodeUnknownResult(Schema.toCodecJson(schema), { errors: "all" })
-  return (value: unknown): Result.Result<Schema.Json, Schema.SchemaError> =>
-    Result.flatMap(encode(value), (encoded) => json(encoded) as Result.Result<Schema.Json, Schema.SchemaError>)
+  return (value) =>
+    Result.flatMap(
+      Result.mapError(encode(value), ({ issue }) => errorsOf(issue)),
+      plainJson
+    )
 }

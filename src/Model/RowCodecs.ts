@@ -1,8 +1,9 @@
 /** The rows of a model as a program has them, decoded, and as JSON, which tables, logs and the wire carry. */
 import { Result, Schema } from "effect"
 import { type Described, describe } from "./Class.ts"
-import { type Descriptor, type EncodedRecord, errorsOf, type FieldError } from "./Descriptor.ts"
-import { jsonEncoder } from "./JsonEncoder.ts"
+import type { Descriptor, EncodedRecord, FieldError } from "./Descriptor.ts"
+import { type Encode, jsonEncoder } from "./JsonEncoder.ts"
+import { copyOf } from "./PlainJson.ts"
 
 /** The class that `Model.Class` made, of whatever mode. */
 export type RowClass = Described &
@@ -10,13 +11,10 @@ export type RowClass = Described &
     readonly [V in "replicated" | "create" | "put" | "patch"]: Schema.Codec<object, unknown>
   }
 
-/** To JSON, or what of the value does not fit. */
-export type Encode<Encoded> = (value: unknown) => Result.Result<Encoded, ReadonlyArray<FieldError>>
-
 /** The codecs of one model. */
 export interface RowCodecs<M extends RowClass> {
   readonly descriptor: Descriptor
-  /** The row of a record, an instance of the class. */
+  /** The row of a record, an instance of the class: whoever has it may change it, and no record changes with it. */
   readonly decode: (record: unknown) => Result.Result<M["Type"], Schema.SchemaError>
   readonly encodeNew: Encode<EncodedRecord>
   readonly encodeWhole: Encode<EncodedRecord>
@@ -39,10 +37,11 @@ export const codecsOf = <M extends RowClass>(model: M): RowCodecs<M> => {
 
 const make = (model: RowClass): RowCodecs<RowClass> => {
   const descriptor = describe(model)
-  const fields = new Map(Object.entries(descriptor.fields).map(([name, schema]) => [name, encoder(schema)]))
+  const fields = new Map(Object.entries(descriptor.fields).map(([name, schema]) => [name, jsonEncoder(schema)]))
+  const decode = Schema.decodeUnknownResult(Schema.toCodecJson(model))
   return {
     descriptor,
-    decode: Schema.decodeUnknownResult(Schema.toCodecJson(model)),
+    decode: (record) => decode(copyOf(record as Schema.Json)),
     encodeNew: rowEncoder(model.create),
     encodeWhole: rowEncoder(model.put),
     encodeReplicated: rowEncoder(model.replicated),
@@ -56,10 +55,5 @@ const make = (model: RowClass): RowCodecs<RowClass> => {
 
 const noField: ReturnType<Encode<Schema.Json>> = Result.fail([{ path: "", message: "Expected a field of the model" }])
 
-const encoder = (schema: Schema.Codec<unknown, unknown>): Encode<Schema.Json> => {
-  const encode = jsonEncoder(schema)
-  return (value) => Result.mapError(encode(value), ({ issue }) => errorsOf(issue))
-}
-
 /** A record's schema encodes to an object. */
-const rowEncoder = (schema: Schema.Codec<object, unknown>) => encoder(schema) as Encode<EncodedRecord>
+const rowEncoder = (schema: Schema.Codec<object, unknown>) => jsonEncoder(schema) as Encode<EncodedRecord>

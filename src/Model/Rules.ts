@@ -5,6 +5,7 @@
 import { Result, Schema } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { EncodedRecord } from "./Descriptor.ts"
+import { copyOf } from "./PlainJson.ts"
 
 /** Holds of a record where it gives true. A text says, to whoever wrote the record, what is wrong with it. */
 export type Rule<Row> = (record: Row) => boolean | string
@@ -61,7 +62,7 @@ export const checkerOf = (
     )
   const check = (record: EncodedRecord): BrokenRule | undefined => {
     const decoded = Result.getOrElse(
-      Result.try(() => decode(record)),
+      Result.try(() => decode(copyOf(record))),
       Result.fail
     )
     for (const [rule, holds] of named) {

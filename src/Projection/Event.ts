@@ -1,6 +1,7 @@
 /** What happened to a record, as those who follow the log meet it: decoded by its model, and named by its place in the log. */
 import { Result, Schema } from "effect"
 import type { Event as LoggedEvent } from "../Machine/Event.ts"
+import { copyOf } from "../Model/PlainJson.ts"
 import { type Described, describe } from "../Model.ts"
 import type { AppliedEntry } from "../Raft/Feed.ts"
 
@@ -71,7 +72,7 @@ const decoderOf = (model: Followed) => {
     // It may well decode, without what this node knows nothing of: then two nodes would come to two states.
     if (modelVersion > version) return Result.fail(`${what} is newer than this node, which has version ${version}`)
     return Result.mapError(
-      Result.flatMap(Result.try({ try: () => decode(data), catch: () => undefined }), (decoded) => decoded),
+      Result.flatMap(Result.try({ try: () => decode(copyOf(data)), catch: () => undefined }), (decoded) => decoded),
       () => `${what} does not fit the model of this node`
     )
   }

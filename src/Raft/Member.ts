@@ -118,7 +118,9 @@ const make = Effect.fnUntraced(function* (
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
   const clock = yield* Clock.Clock
-  const machine = Machine.make(options.models, options.procedures)
+  const machine = Machine.make(options.models, options.procedures, (thrown, command) =>
+    fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
+  )
   const history = Feed.make()
   const recalling = Recalling.make({ feed: history.feed, machine })
   const newId = options.newId ?? (() => uuidV7Unsafe())

@@ -5,7 +5,6 @@ import { type Any, decodeError } from "../Command/Declaration.ts"
 import { invariant } from "../Invariant.ts"
 import type { Call, Origin } from "../Machine/Command.ts"
 import { canonical } from "../Machine/Json.ts"
-import { errorsOf } from "../Model/Descriptor.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
@@ -84,5 +83,5 @@ export const layer: Layer.Layer<Commands, never, Member> = Layer.effect(Commands
 const encodePayload = ({ payload }: Any, value: unknown): Result.Result<Schema.Json, Refused> =>
   Result.mapError(
     jsonEncoder(payload)(value),
-    ({ issue }) => new Refused({ rejection: { _tag: "InvalidRequest", errors: errorsOf(issue) } })
+    (errors) => new Refused({ rejection: { _tag: "InvalidRequest", errors } })
   )

@@ -6,14 +6,14 @@ import { Effect, Result } from "effect"
 import type { LocalNode } from "../EventStore/LocalNode.ts"
 import type { Operation } from "../Machine/Command.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
-import { split, visible } from "../Machine/LocalParts.ts"
+import { type LocalPartRequest, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import { type Changed, changed } from "./Changed.ts"
 
 /** What this node is to keep of a record, once the cluster has changed the rest. */
 export interface OwnPart {
-  readonly how: "put" | "patch"
+  readonly how: LocalPartRequest["how"]
   readonly data: EncodedRecord
 }
 
@@ -37,7 +37,7 @@ export const partOf = <O extends Operation>(
   if (wrong !== undefined) return Result.fail(wrong)
   // A PUT clears what it omits, here only; a create finds nothing to clear.
   const isKept = operation._tag === "Put" || Object.keys(local).length > 0
-  const own: OwnPart | undefined = isKept ? { how: isPatch ? "patch" : "put", data: local } : undefined
+  const own: OwnPart | undefined = isKept ? { how: howOf(operation), data: local } : undefined
   return Result.succeed({ operation: { ...operation, data: replicated }, own })
 }
 
@@ -62,6 +62,12 @@ export const keep = (
         answer._tag === "Accepted" ? changed(done, answer.part) : { ...changed(done, held), isLocalPartLost: true }
     })
   )
+}
+
+/** How the part of a change is set. */
+export const howOf = (operation: Operation): OwnPart["how"] => {
+  if (operation._tag !== "Patch") return "put"
+  return operation.isByField === true ? "fields" : "patch"
 }
 
 export const isObject = (data: unknown): data is EncodedRecord =>

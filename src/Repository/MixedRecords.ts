@@ -20,7 +20,7 @@ import {
   shown,
   withoutCondition
 } from "./Changed.ts"
-import { isObject, keep, partOf } from "./MixedParts.ts"
+import { howOf, isObject, keep, partOf } from "./MixedParts.ts"
 
 /** What the cluster did of a change. */
 export type Replicate = (
@@ -67,7 +67,7 @@ export const make = Effect.fnUntraced(function* (
     }
     if (row === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model, id } })
     const { createdIndex, version } = row
-    const request = { id, createdIndex, version, how: "patch", data, origin: originOf(change) } as const
+    const request = { id, createdIndex, version, how: howOf(change), data, origin: originOf(change) }
     const { answer } = yield* local.setLocalPart({ descriptor, request })
     if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
     return updated(descriptor, id, shown(join(row, answer.part), row.version, answer.part))

@@ -7,7 +7,8 @@ import { Effect, Option } from "effect"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import { list } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
-import { codecsOf, type Encode } from "../Model/RowCodecs.ts"
+import type { Encode } from "../Model/JsonEncoder.ts"
+import { codecsOf } from "../Model/RowCodecs.ts"
 import type { EncodedRecord, RowClass } from "../Model.ts"
 import { type ChangeFailure, Refused, type Shown } from "./Changed.ts"
 import type * as Freshness from "./Freshness.ts"
@@ -59,7 +60,7 @@ export interface ModelRepository<M extends RowClass> {
     row: M["put"]["Type"],
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, ChangeFailure>
-  /** A merge patch (RFC 7396): null removes a field that may be absent. */
+  /** The fields that it names get these values, whole; null removes one that may be absent. */
   readonly patch: (
     id: string,
     patch: M["patch"]["Type"],
@@ -141,7 +142,7 @@ const over = <M extends RowClass>(records: Records["Service"], model: M): ModelR
       ),
     patch: (id, patch, options) =>
       Effect.flatMap(encoded(codecs.encodePatch, patch), (data) =>
-        change({ _tag: "Patch", model: name, id, data, ...conditionOf(options) }, options)
+        change({ _tag: "Patch", model: name, id, data, isByField: true, ...conditionOf(options) }, options)
       ),
     delete: (id, options) => change({ _tag: "Delete", model: name, id, ...conditionOf(options) }, options)
   }

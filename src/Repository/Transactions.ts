@@ -61,12 +61,12 @@ export const make =
       const isReplayed = answer.replayedIndex !== undefined
       const done = yield* acceptedAll(answer, { ...logIndex, isReplayed })
       invariant(done.length === changes.length, "a transaction was answered with another number of operations")
-      const deletions = lastDeletions(changes)
+      const creations = lastCreations(done)
       const shown = yield* Effect.forEach(
         done,
         (each, position) => {
           const { descriptor } = changes[position]!
-          const own = position > (deletions.get(nameOf(each)) ?? -1) ? parted[position]?.own : undefined
+          const own = position >= (creations.get(nameOf(each)) ?? 0) ? parted[position]?.own : undefined
           return keep(node.local, descriptor, { ...each, ...logIndex, isReplayed }, own)
         },
         // They wait for one sync; they are begun, and so written, in order.
@@ -96,14 +96,13 @@ const acceptedAll = (
     : Effect.succeed(result.answer.operations)
 
 /**
- * By record, the position of its last deletion. What came before it is of another record: one that is created again in
- * the same entry cannot be told from it by when it was created, and must not show its local part.
+ * By record, the position of its last creation. What came before it is of another record, which was deleted meanwhile,
+ * by itself or with another: one that is created again in the same entry cannot be told from it by when it was created,
+ * and must not show its local part.
  */
-const lastDeletions = (changes: ReadonlyArray<TransactionChange>): ReadonlyMap<string, number> =>
+const lastCreations = (done: ReadonlyArray<OperationAnswer>): ReadonlyMap<string, number> =>
   new Map(
-    changes.flatMap(({ operation }, position) =>
-      operation._tag === "Delete" ? [[nameOf(operation), position] as const] : []
-    )
+    done.flatMap((answer, position) => (answer.change === "created" ? [[nameOf(answer), position] as const] : []))
   )
 
 const nameOf = ({ id, model }: { readonly id: string; readonly model: string }): string => JSON.stringify([model, id])

@@ -202,7 +202,13 @@ describe("a mistake in a handler", () => {
     "gives what its success cannot encode": () => Effect.succeed(() => "a function"),
     "is an async function that fails": (() => Promise.reject(new Error("oops"))) as unknown as Handle,
     "fails with what it does not declare": (() => Effect.fail("oops")) as unknown as Handle,
-    "uses a model that the cluster does not hold": using((transaction) => transaction.find(Draft, "a")),
+    "uses a model that the cluster does not hold": using((transaction) =>
+      // Its type forbids it.
+      transaction.find(Draft as unknown as typeof Account, "a")
+    ),
+    "lists by a value that is undefined": using((transaction) =>
+      transaction.list(Account, { where: { owner: undefined } as object, limit: 1 })
+    ),
     "searches a table": using((transaction) => transaction.list(Account, { where: { balance: 10 }, limit: 1 })),
     "lists without a bound": using((transaction) => transaction.list(Account, { limit: Number.POSITIVE_INFINITY }))
   }
@@ -247,6 +253,35 @@ describe("a mistake in a handler", () => {
     )
     assert.deepStrictEqual(done, rejected({ _tag: "TooLarge", limit: "steps", max: 20_000 }))
     assert.strictEqual(entries.length, 0)
+  })
+
+  it("that gives or writes what nests without end costs its command, and no leader (issue 4)", () => {
+    let deep: unknown = 1
+    for (let depth = 0; depth < 20_000; depth++) deep = [deep]
+    for (const handle of [() => Effect.succeed(deep), () => Effect.succeed({ 1: deep })] as ReadonlyArray<Handle>) {
+      const { call, entries, machine } = bank(handle)
+      const failed: Done = { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: "probe" } }
+      assert.deepStrictEqual(call(), failed)
+      assert.deepStrictEqual(call({}, { key: "k" }), failed)
+      assert.strictEqual(entries.length, 1, "of the key")
+      assert.isDefined(machine.speculative)
+    }
+  })
+
+  it("that leaves a fiber behind, which has no part in the transaction any more once it has ended", () => {
+    const { account, done } = once(
+      using((transaction) =>
+        Effect.gen(function* () {
+          yield* transaction.create(Account, open("a"))
+          yield* Effect.forkDetach(
+            Effect.andThen(Effect.yieldNow, Effect.ignore(transaction.patch(Account, "a", { balance: 0 })))
+          )
+          return 1
+        })
+      )
+    )
+    assert.deepStrictEqual(done, { _tag: "Value", value: 1 })
+    assert.strictEqual(account("a")?.balance, open("a").balance)
   })
 
   it("that keeps the transaction finds it closed: a fiber that outlives its command changes nothing", () => {

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { bodyDepthMax, jsonMediaTypes, parseJson, patchMediaTypes, readJson } from "../../src/Http/Body.ts"
+import { jsonMediaTypes, parseJson, patchMediaTypes, readJson } from "../../src/Http/Body.ts"
+import { depthMax } from "../../src/Model/PlainJson.ts"
 
 const request = (options: {
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream
@@ -127,8 +128,8 @@ describe("parsing a body", () => {
   }
 
   it("reads the deepest nesting allowed and refuses one level more, or a million", () => {
-    assert.isTrue(Result.isSuccess(parseJson(bytes(deep(bodyDepthMax)))))
-    assert.isTrue(Result.isFailure(parseJson(bytes(deep(bodyDepthMax + 1)))))
+    assert.isTrue(Result.isSuccess(parseJson(bytes(deep(depthMax)))))
+    assert.isTrue(Result.isFailure(parseJson(bytes(deep(depthMax + 1)))))
     assert.isTrue(Result.isFailure(parseJson(bytes("[".repeat(1_000_000)))))
   })
 })

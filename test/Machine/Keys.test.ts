@@ -242,7 +242,7 @@ describe("closing a key (HTTP contract, _operations)", () => {
   const closed = { _tag: "Rejected", rejection: { _tag: "KeyClosed" }, entry: undefined } as const
 
   it("of which nothing became ends it: no copy is done after that, with whatever fingerprint, and none is a replay", () => {
-    for (const key of ["k", AssignedKey.make({ afterIndex: 0, random: "0" })]) {
+    for (const key of ["k", AssignedKey.make({ afterIndex: 0, random: "0", fingerprint: "f" })]) {
       const leads = leader()
       const { entries, machine, submit } = leads
       assert.deepInclude(submit({ _tag: "Close", key }), { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })

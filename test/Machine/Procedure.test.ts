@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import { InvariantViolation } from "../../src/Invariant.ts"
 import type { Decision } from "../../src/Machine/decide.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { type Access, callStepsMax, type Procedure, type Procedures } from "../../src/Machine/Procedure.ts"
@@ -176,7 +177,12 @@ describe("the bounds of a call", () => {
     assert.deepStrictEqual(refusedBy(large), bytes)
     assert.deepStrictEqual(
       refusedBy(() => Result.succeed(text.repeat(9))),
-      bytes
+      { ...bytes, max: bytes.max - 64 * 1024 }
+    )
+    // Bytes of UTF-8, as it travels to the node that was asked.
+    assert.deepStrictEqual(
+      refusedBy(() => Result.succeed("é".repeat(5 * 1024 * 1024))),
+      { ...bytes, max: bytes.max - 64 * 1024 }
     )
   })
 
@@ -188,6 +194,32 @@ describe("the bounds of a call", () => {
     const decision = submit({ _tag: "Call", name: "verbose", payload: {}, key: "k" })
     assert.deepStrictEqual(rejectionOf(decision), { _tag: "TooLarge", limit: "bytes", max: 1024 * 1024 })
     assert.isBelow(entries.at(-1)!.payload.length, 1000)
+  })
+
+  it("that throws costs its command alone, which is told to the node; a broken invariant is no such thing", () => {
+    const thrown: Array<unknown> = []
+    const throws =
+      (what: unknown): Procedure =>
+      () => {
+        throw what
+      }
+    const oops = new RangeError("oops")
+    const machine = Machine.make(
+      [],
+      procedures({ throws: throws(oops), breaks: throws(new InvariantViolation("broken")) }),
+      (error, command) => thrown.push([error, command])
+    )
+    Machine.beginSpeculation(machine)
+    const decide = (name: string) =>
+      Machine.decideNext(
+        machine,
+        { _tag: "Call", name, payload: {}, key: "k" },
+        { index: 1, nowMs: 1, newId: () => "a" }
+      )
+    const rejection = { _tag: "CommandFailed", command: "Call" } as const
+    assert.deepStrictEqual(decide("throws"), { _tag: "Rejected", rejection, entry: undefined })
+    assert.deepStrictEqual(thrown, [[oops, "Call"]])
+    assert.throws(() => decide("breaks"), InvariantViolation)
   })
 
   it("a payload that nests too deep is refused before anything recurses into it", () => {

@@ -151,6 +151,23 @@ describe("rules and references", () => {
     }
   })
 
+  it("no record is deleted by code that is too old to know all that refers to it", () => {
+    const withOrder = (change: object) => shop.map((each) => (each.name === "Order" ? { ...each, ...change } : each))
+    const { entries, submit } = leader(undefined, withOrder({ version: 2 }))
+    submit({ _tag: "Create", model: "Customer", id: "c", data: { name: "Ada" } })
+    /** What a node decides whose orders refer to nothing yet. */
+    const deleted = (version: number) => {
+      const machine = Machine.make(withOrder({ references: [], version }))
+      for (const entry of entries) Machine.apply(machine, entry)
+      Machine.beginSpeculation(machine)
+      const at = { index: entries.length + 1, nowMs: 1, newId: () => "x" }
+      return Machine.decideNext(machine, { _tag: "Delete", model: "Customer", id: "c" }, at)
+    }
+    assert.strictEqual(deleted(1)._tag, "Accepted", "no order is newer than its code")
+    submit({ _tag: "Create", model: "Order", id: "o", data: { customerId: "c", amount: "1", status: "pending" } })
+    assert.deepInclude(deleted(1), { rejection: { _tag: "UpgradeRequired", model: "Order" } })
+  })
+
   it("a node without the models' code, and so without rules and indexes, has the same hash (DESIGN D2)", () => {
     for (const seed of seeds.slice(0, 10)) {
       const { entries, machine } = run(seed)
