@@ -49,7 +49,10 @@ export const known = (tables: Tables, model: string): Result.Result<KnownModel, 
 /** Decides one operation on tables that hold all operations before it. */
 export const decideOperation = (tables: Tables, operation: Operation, at: Circumstances, author: Author): Decided => {
   const model = known(tables, operation.model)
-  if (Result.isFailure(model)) return Result.fail(model.failure)
+  if (Result.isFailure(model)) {
+    // The node that a request was made to knows its model, so that this one is too old. A handler is this node's own.
+    return Result.fail(author === "request" ? { _tag: "UpgradeRequired", model: operation.model } : model.failure)
+  }
   const target = { ...model.success, tables, at, author }
   const notAllowed = forbidden(target, operation)
   if (notAllowed !== undefined) return Result.fail(notAllowed)
