@@ -1,9 +1,10 @@
 /** The shop on three real processes: what is not there is never sold, whichever nodes are asked at once. */
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schedule } from "effect"
+import { Deferred, Effect, Fiber, Schedule } from "effect"
 import {
   type Answer,
+  allReady,
   equalHash,
   eventually,
   expectThat,
@@ -18,15 +19,24 @@ import { assertProblem } from "./Served.ts"
 const script = fileURLToPath(new URL("../../examples/shop.ts", import.meta.url))
 const startShop = startCluster(["node", "node", "node"], undefined, script)
 
+/** Whoever is asked: one node, or several in turn. */
+type Asked = Pick<TestNode, "request">
+
+/** Each request is to the next of these nodes, so that none waits for one that is dead. */
+const inTurn = (nodes: ReadonlyArray<TestNode>, first: number): Asked => {
+  let at = first
+  return { request: (...asked) => Effect.suspend(() => nodes[at++ % nodes.length]!.request(...asked)) }
+}
+
 /** Sent until its answer is final: while the leader changes there is none, or one of 503 or 504. */
-const ask = (node: TestNode, method: string, path: string, options: RequestOptions = {}) =>
+const ask = (node: Asked, method: string, path: string, options: RequestOptions = {}) =>
   node.request(method, path, { timeoutMs: 10_000, ...options }).pipe(
     Effect.filterOrFail(({ status }) => status !== 503 && status !== 504),
     Effect.retry({ schedule: Schedule.spaced(50), times: 600 })
   )
 
 /** A change that is done once, however often it is sent: with a key of its own. */
-const change = (node: TestNode, method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
+const change = (node: Asked, method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
   Effect.suspend(() =>
     ask(node, method, path, { body, headers: { "idempotency-key": crypto.randomUUID(), ...headers } })
   )
@@ -38,13 +48,30 @@ const addProduct = Effect.fnUntraced(function* (node: TestNode, stock: number) {
   return id
 })
 
-const command = (node: TestNode, name: string, body: unknown) => change(node, "POST", `/api/_commands/${name}`, body)
+const command = (node: Asked, name: string, body: unknown, headers?: Record<string, string>) =>
+  change(node, "POST", `/api/_commands/${name}`, body, headers)
 
 /** As many orders as there are counts, all at once, through the nodes in turn. */
 const orderAtOnce = (nodes: ReadonlyArray<TestNode>, productId: string, counts: ReadonlyArray<number>) =>
   Effect.forEach(counts, (count, at) => command(nodes[at % nodes.length]!, "placeOrder", { productId, count }), {
     concurrency: "unbounded"
   })
+
+/** An order of one by each of these keys, all at once, each sent to one node after another until its answer is final. */
+const orderByKeys = (
+  nodes: ReadonlyArray<TestNode>,
+  productId: string,
+  keys: ReadonlyArray<string>,
+  isFirstAnswered: Deferred.Deferred<void>
+) =>
+  Effect.forEach(
+    keys,
+    (key, at) =>
+      command(inTurn(nodes, at), "placeOrder", { productId, count: 1 }, { "idempotency-key": key }).pipe(
+        Effect.tap(() => Deferred.succeed(isFirstAnswered, undefined))
+      ),
+    { concurrency: "unbounded" }
+  )
 
 const stockOf = (nodes: ReadonlyArray<TestNode>, productId: string) =>
   Effect.forEach(nodes, (node) =>
@@ -62,6 +89,18 @@ const orderThatIs = Effect.fnUntraced(function* (node: TestNode, productId: stri
   }
   return orderId
 })
+
+/** What a leader goes through, and comes back from. */
+const harms = {
+  "is paused": {
+    begin: (leader: TestNode) => leader.signal("SIGSTOP"),
+    end: (leader: TestNode) => leader.signal("SIGCONT")
+  },
+  "dies by kill -9": {
+    begin: (leader: TestNode) => Effect.asVoid(leader.stop("SIGKILL")),
+    end: (leader: TestNode) => leader.start
+  }
+}
 
 const problems = (answers: ReadonlyArray<Answer>) => answers.filter(({ status }) => status !== 200)
 
@@ -110,28 +149,49 @@ describe("the shop of three processes", () => {
     90_000
   )
 
-  it.live(
-    "sells each of 20 items once to 60 who order them while the leader changes",
-    () =>
-      Effect.gen(function* () {
-        const nodes = yield* startShop
-        const product = yield* addProduct(nodes[0]!, 20)
-        const paused = yield* leaderOf(nodes)
-        yield* paused.signal("SIGSTOP")
-        const ordering = yield* Effect.forkChild(orderAtOnce(nodes, product, Array<number>(60).fill(1)), {
-          startImmediately: true
-        })
-        yield* leaderOf(nodes.filter((node) => node !== paused))
-        yield* paused.signal("SIGCONT")
-        const answers = yield* Fiber.join(ordering)
-        assert.strictEqual(answers.filter(({ status }) => status === 200).length, 20)
-        for (const refused of problems(answers)) assertProblem(refused, 409, "sold-out")
-        assert.deepStrictEqual(yield* stockOf(nodes, product), [0, 0, 0])
-        yield* equalHash(nodes)
-        assert.lengthOf(yield* listAll(nodes[1]!, "orders"), 20)
-      }).pipe(Effect.scoped),
-    90_000
-  )
+  for (const [what, { begin, end }] of Object.entries(harms)) {
+    it.live(
+      `sells each of the last 20 items once to 100 who order them while the leader ${what}, and tells each key the same ever after`,
+      () =>
+        Effect.gen(function* () {
+          const nodes = yield* startShop
+          const product = yield* addProduct(nodes[0]!, 20)
+          const leader = yield* leaderOf(nodes)
+          const keys = Array.from({ length: 100 }, () => crypto.randomUUID())
+          const isFirstAnswered = yield* Deferred.make<void>()
+          const ordering = yield* Effect.forkChild(orderByKeys(nodes, product, keys, isFirstAnswered), {
+            startImmediately: true
+          })
+          // Then the others are on their way to it, decided by it, or on their way back.
+          yield* Deferred.await(isFirstAnswered)
+          yield* begin(leader)
+          yield* leaderOf(nodes.filter((node) => node !== leader))
+          yield* end(leader)
+          const answers = yield* Fiber.join(ordering)
+          yield* allReady(nodes)
+
+          const sold = answers.filter(({ status }) => status === 200).map(({ body }) => body)
+          for (const refused of problems(answers)) assertProblem(refused, 409, "sold-out")
+          assert.lengthOf(sold, 20)
+          assert.deepStrictEqual(yield* stockOf(nodes, product), [0, 0, 0])
+          yield* equalHash(nodes)
+          // Each order is that of one key: none was placed without an answer, and none was answered twice.
+          const byId = (left: { readonly id?: unknown }, right: { readonly id?: unknown }) =>
+            String(left.id) < String(right.id) ? -1 : 1
+          for (const node of nodes) {
+            assert.deepStrictEqual((yield* listAll(node, "orders")).toSorted(byId), sold.toSorted(byId))
+          }
+          // The node that had led until then says the same as was said.
+          const copies = yield* orderByKeys([leader], product, keys, isFirstAnswered)
+          for (const [at, { body, headers, status }] of copies.entries()) {
+            assert.strictEqual(headers.get("idempotent-replayed"), "true")
+            assert.deepStrictEqual({ status, body }, { status: answers[at]!.status, body: answers[at]!.body })
+          }
+          assert.deepStrictEqual(yield* stockOf(nodes, product), [0, 0, 0])
+        }).pipe(Effect.scoped),
+      90_000
+    )
+  }
 
   it.live(
     "keeps orders within their state machine, returns what is cancelled, and counts the same sales on every node",
