@@ -1,6 +1,10 @@
-/** Customers of the bank: each transfer is sent until its answer is final, with one key, to random nodes; and its inspectors. */
+/**
+ * Customers of the bank: each transfer is sent until its answer is final, with one key, to random nodes; its inspectors;
+ * and what must be true of it in the end.
+ */
+import { assert } from "@effect/vitest"
 import { Effect, Random, Result } from "effect"
-import { type Answer, expectThat, type TestNode } from "./Processes.ts"
+import { type Answer, eventually, expectThat, listAll, type TestNode } from "./Processes.ts"
 
 /** A transfer that a node has answered with 200. */
 export interface Transferred {
@@ -23,12 +27,17 @@ const read = (node: TestNode, path: string) =>
 
 export const makeBank = (options: {
   readonly nodes: ReadonlyArray<TestNode>
+  /** The accounts of the customers: those that they move money between. */
   readonly ids: ReadonlyArray<string>
+  /** Accounts that nobody moves money from, but that hold some of it. */
+  readonly otherCount?: number
   readonly openedCents: number
+  /** A rule of accounts that a transfer may break; none unless said. */
+  readonly rule?: string
   readonly seed: number
   readonly isOver: () => boolean
 }) => {
-  const { ids, isOver, nodes, openedCents, seed } = options
+  const { ids, isOver, nodes, openedCents, otherCount = 0, rule, seed } = options
   const done: Array<Transferred> = []
   const counts = { refused: 0, retried: 0, replayed: 0 }
   const readCounts = nodes.map(() => 0)
@@ -65,6 +74,8 @@ export const makeBank = (options: {
     } else if (status === 409 && body.type === "urn:lithair:problem:insufficient-funds") {
       counts.refused += 1
       if (centsOf(body.balance) >= centsOf(asked.amount)) unexpected.push(what)
+    } else if (rule !== undefined && status === 409 && body.type === `urn:lithair:problem:${rule}`) {
+      counts.refused += 1
     } else unexpected.push(what)
     return true
   }
@@ -82,7 +93,7 @@ export const makeBank = (options: {
     if (listed === undefined || audited === undefined) return yield* Effect.sleep("20 millis")
     const balances: ReadonlyArray<string> = listed.body.items.map((each: { readonly balance: string }) => each.balance)
     const sum = balances.reduce((total, balance) => total + centsOf(balance), 0)
-    if (balances.length !== ids.length) unexpected.push(`${node.id} lists ${balances.length} accounts`)
+    if (balances.length !== ids.length + otherCount) unexpected.push(`${node.id} lists ${balances.length} accounts`)
     if (sum !== openedCents) unexpected.push(`the accounts of ${node.id} hold ${amountOf(sum)}`)
     for (const balance of balances) if (balance.startsWith("-")) unexpected.push(`${node.id} shows ${balance}`)
     const { opened, transfers } = audited.body
@@ -98,12 +109,47 @@ export const makeBank = (options: {
     })
   )
 
-  return { done, counts, readCounts, unexpected, client, inspectors }
+  return { done, counts, readCounts, unexpected, client, inspect, inspectors }
 }
 
-/** All states of a projection and the index that they reflect; one page, for it has at most 1,000 keys. */
-export const readProjection = Effect.fnUntraced(function* (node: TestNode, name: string) {
-  const { body, headers, status } = yield* node.request("GET", `/api/_projections/${name}`)
-  yield* expectThat(status === 200, `${name} is answered, rather than ${status} ${JSON.stringify(body)}`)
-  return { body, index: headers.get("lithair-index") }
+/** The bank's transactions: those that were answered, each once. */
+export const transactionsOf = Effect.fnUntraced(function* <T extends Transferred>(
+  node: TestNode,
+  done: ReadonlyArray<Transferred>
+) {
+  const transactions = (yield* listAll(node, "transactions")) as unknown as ReadonlyArray<T>
+  const named = (all: ReadonlyArray<Transferred>) =>
+    all.map(({ amount, from, id, to }) => ({ id, from, to, amount })).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  assert.deepStrictEqual(named(transactions), named(done), "the transactions are those that were answered, each once")
+  return transactions
+})
+
+/** Every node holds these accounts, with these balances in cents, none of them below zero. */
+export const assertBalances = Effect.fnUntraced(function* (
+  nodes: ReadonlyArray<TestNode>,
+  cents: ReadonlyMap<string, number>
+) {
+  for (const node of nodes) {
+    const listed = (yield* listAll(node, "accounts")) as unknown as ReadonlyArray<{ id: string; balance: string }>
+    assert.deepStrictEqual(
+      Object.fromEntries(listed.map(({ balance, id }) => [id, centsOf(balance)])),
+      Object.fromEntries(cents)
+    )
+    assert.isTrue(listed.every(({ balance }) => !balance.startsWith("-")))
+  }
+})
+
+/** What all nodes answer of a projection at one index: the same. One page, for it has at most 1,000 keys. */
+export const readProjection = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>, name: string) {
+  const read = Effect.fnUntraced(function* (node: TestNode) {
+    const { body, headers, status } = yield* node.request("GET", `/api/_projections/${name}`)
+    yield* expectThat(status === 200, `${name} is answered, rather than ${status} ${JSON.stringify(body)}`)
+    return { body, index: headers.get("lithair-index") }
+  })
+  const atOneIndex = Effect.tap(Effect.forEach(nodes, read), (all) =>
+    expectThat(new Set(all.map(({ index }) => index)).size === 1, "all nodes answer at one index")
+  )
+  const [first, ...others] = yield* eventually(`${name} is read at one index`, atOneIndex)
+  for (const other of others) assert.deepStrictEqual(other.body, first!.body)
+  return first!.body
 })

@@ -9,8 +9,16 @@ import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { statementEntriesMax } from "../../examples/bank/statement.ts"
-import { amountOf, centsOf, makeBank, readProjection, type Transferred } from "./Bank.ts"
-import { allReady, equalHash, eventually, expectThat, leaderOf, listAll, startCluster } from "./Processes.ts"
+import {
+  amountOf,
+  assertBalances,
+  centsOf,
+  makeBank,
+  readProjection,
+  type Transferred,
+  transactionsOf
+} from "./Bank.ts"
+import { allReady, equalHash, eventually, expectThat, leaderOf, startCluster } from "./Processes.ts"
 
 const script = fileURLToPath(new URL("../../examples/bank.ts", import.meta.url))
 const { LITHAIR_NEMESIS_SECONDS, LITHAIR_NEMESIS_SEED } = process.env
@@ -87,49 +95,28 @@ it.live(
       for (const count of readCounts) assert.isAbove(count, 5)
 
       yield* equalHash(nodes)
-      const transactions = (yield* listAll(nodes[0]!, "transactions")) as unknown as ReadonlyArray<Transferred>
-      const byId = (left: Transferred, right: Transferred) => (left.id < right.id ? -1 : 1)
-      assert.deepStrictEqual(
-        transactions.map(({ amount, from, id, to }) => ({ id, from, to, amount })).toSorted(byId),
-        done.toSorted(byId),
-        "the transactions are those that were answered, each once"
-      )
+      const transactions = yield* transactionsOf(nodes[0]!, done)
       const accounts = balancesOf(transactions, ids)
-      for (const node of nodes) {
-        const listed = (yield* listAll(node, "accounts")) as unknown as ReadonlyArray<{ id: string; balance: string }>
-        assert.deepStrictEqual(
-          Object.fromEntries(listed.map(({ balance, id }) => [id, centsOf(balance)])),
-          Object.fromEntries([...accounts].map(([id, { cents }]) => [id, cents]))
-        )
-        assert.isTrue(listed.every(({ balance }) => !balance.startsWith("-")))
-      }
+      yield* assertBalances(nodes, new Map([...accounts].map(([id, { cents }]) => [id, cents])))
 
-      for (const name of ["audit", "statement?limit=1000"]) {
-        const read = Effect.forEach(nodes, (node) => readProjection(node, name))
-        const atOneIndex = Effect.tap(read, (all) =>
-          expectThat(new Set(all.map(({ index }) => index)).size === 1, "all nodes answer at one index")
-        )
-        const [first, ...others] = yield* eventually(`${name} is read at one index`, atOneIndex)
-        for (const other of others) assert.deepStrictEqual(other.body, first!.body)
-        if (name === "audit") {
-          const moved = amountOf(transactions.reduce((sum, { amount }) => sum + centsOf(amount), 0))
-          const sums = { accounts: accountCount, opened: amountOf(openedCents), transfers: done.length, moved }
-          assert.deepStrictEqual(first!.body, sums)
-          continue
-        }
-        const statements: ReadonlyArray<{ readonly key: string; readonly value: Statement }> = first!.body.items
-        assert.lengthOf(statements, accountCount)
-        for (const { key, value } of statements) {
-          const { cents, entryCount } = accounts.get(key)!
-          assert.deepStrictEqual([centsOf(value.balance), value.entryCount], [cents, entryCount], key)
-          assert.lengthOf(value.entries, Math.min(entryCount, statementEntriesMax))
-          assert.strictEqual(value.entries.at(-1)?.balance, value.balance)
-          for (const [at, { balance, change, index }] of value.entries.entries()) {
-            const before = value.entries[at - 1]
-            if (before === undefined) continue
-            assert.strictEqual(centsOf(balance), centsOf(before.balance) + centsOf(change))
-            assert.isAbove(index, before.index)
-          }
+      const moved = amountOf(transactions.reduce((sum, { amount }) => sum + centsOf(amount), 0))
+      const sums = { accounts: accountCount, opened: amountOf(openedCents), transfers: done.length, moved }
+      assert.deepStrictEqual(yield* readProjection(nodes, "audit"), sums)
+      const statements: ReadonlyArray<{ readonly key: string; readonly value: Statement }> = (yield* readProjection(
+        nodes,
+        "statement?limit=1000"
+      )).items
+      assert.lengthOf(statements, accountCount)
+      for (const { key, value } of statements) {
+        const { cents, entryCount } = accounts.get(key)!
+        assert.deepStrictEqual([centsOf(value.balance), value.entryCount], [cents, entryCount], key)
+        assert.lengthOf(value.entries, Math.min(entryCount, statementEntriesMax))
+        assert.strictEqual(value.entries.at(-1)?.balance, value.balance)
+        for (const [at, { balance, change, index }] of value.entries.entries()) {
+          const before = value.entries[at - 1]
+          if (before === undefined) continue
+          assert.strictEqual(centsOf(balance), centsOf(before.balance) + centsOf(change))
+          assert.isAbove(index, before.index)
         }
       }
     }).pipe(Effect.scoped),
