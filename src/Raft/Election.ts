@@ -47,7 +47,7 @@ export const checkQuorum = (state: State, draft: Draft.Draft, leader: Leader): v
 }
 
 /** Whether `voter` answered within an election timeout: this node always does. */
-export const isHeard = (state: State, leader: Leader, voter: NodeId): boolean => {
+export const isHeard = (state: Readonly<State>, leader: Leader, voter: NodeId): boolean => {
   const heardMs = voter === state.nodeId ? state.nowMs : leader.progress.get(voter)?.heardMs
   return heardMs !== undefined && state.nowMs - heardMs < state.config.electionTimeoutMinMs
 }

@@ -22,6 +22,7 @@ import type * as Deciding from "./Deciding.ts"
 import * as Feed from "./Feed.ts"
 import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
+import * as HandingOn from "./HandingOn.ts"
 import type { NodeId } from "./Message.ts"
 import type { Administered, Administration, Order, OrderAnswer } from "./Order.ts"
 import { readOrder } from "./OrderSchema.ts"
@@ -201,13 +202,15 @@ const make = Effect.fnUntraced(function* (
 
   const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(newId()), isOfNode: false })
 
+  const handOn = HandingOn.make()
+
   const carryOut = (running: Node, order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> => {
     switch (order._tag) {
       case "Decide": {
         const { command } = order
-        const decided = Effect.map(
-          Effect.flatMap(running.submit(command, timeoutMs), recalling.told),
-          (answered) => ({ _tag: "Decided", ...answered }) as const
+        const decided = Effect.flatMap(running.submit(command, timeoutMs), recalling.told).pipe(
+          Effect.tap(({ answer }) => handOn(running, answer)),
+          Effect.map((answered) => ({ _tag: "Decided", ...answered }) as const)
         )
         const keyed = keyedOf(command)
         return keyed === undefined ? decided : recalling.underWay(keyed, decided)

@@ -163,6 +163,24 @@ describe("Commands.run", () => {
         yield* equalHashes(nodes)
       }).pipe(Effect.scoped)
   )
+
+  it.live("a leader that is too old for what it is asked hands on, until one leads that knows it (DESIGN D2)", () =>
+    Effect.gen(function* () {
+      const newer = yield* Effect.provide(
+        Procedures.make([works]),
+        Command.layer(works, () => Effect.asVoid(opening("new")))
+      )
+      const { nodes } = yield* startNodes((id) => (id === "b" ? newer : none))
+      const leader = () => nodes[0]!.member.leader()
+      if (leader() !== "c") yield* nodes[0]!.member.administer({ _tag: "TransferLeadership", to: "c" })
+      yield* until("c leads", () => nodes.every(({ member }) => member.leader() === "c"))
+      const refused = yield* Effect.result(nodes[0]!.run(works, {}))
+      assert.deepStrictEqual(rejectionOf(refused), { _tag: "UnknownCommand", command: "works" })
+      yield* until("another leads", () => nodes.every(({ member }) => member.leader() === "a"))
+      yield* nodes[0]!.run(works, {}).pipe(Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 400 }))
+      assert.strictEqual(leader(), "b")
+    }).pipe(Effect.scoped)
+  )
 })
 
 const nothing = { payload: Schema.Struct({}), success: Schema.Void }
@@ -244,7 +262,8 @@ describe("a rolling upgrade", () => {
         ] as const
         for (const [leader, owner] of leaders) {
           yield* lead(leader)
-          for (const { run } of nodes) {
+          // One that does not know it hands on as soon as it was asked.
+          for (const { run } of owner === undefined ? nodes.slice(0, 1) : nodes) {
             const done = yield* Effect.result(run(works, {}))
             // A newer node forwards what an older leader does not know: it says so, and nothing is done.
             const unknown = { _tag: "UnknownCommand", command: "works" } as const
