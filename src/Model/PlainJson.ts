@@ -5,7 +5,6 @@
 
 import type { Schema } from "effect"
 import { Result } from "effect"
-import type { FieldError } from "./Descriptor.ts"
 
 type Json = Schema.Json
 
@@ -14,6 +13,12 @@ export const depthMax = 64
 
 /** What is shared within a value is copied as often as it is there: this many members at most, more than an entry holds. */
 const membersMax = 4 * 1024 * 1024
+
+/** What is wrong with a value, and where: `path` is dotted. */
+interface Wrong {
+  readonly path: string
+  readonly message: string
+}
 
 /** Where a value is no JSON, from its root on, and why. */
 class NoJson {
@@ -26,7 +31,7 @@ class NoJson {
 }
 
 /** The value as JSON of its own; or what of it is none: a number without end, a date, text that UTF-8 cannot carry. */
-export const plainJson = (value: unknown): Result.Result<Json, ReadonlyArray<FieldError>> => {
+export const plainJson = (value: unknown): Result.Result<Json, ReadonlyArray<Wrong>> => {
   const copied = copy(value, depthMax, { left: membersMax })
   return copied instanceof NoJson
     ? Result.fail([{ path: copied.path.join("."), message: copied.message }])
