@@ -46,7 +46,10 @@ export interface WholeOptions<Models extends ReadonlyArray<Followed>, S, E> exte
   readonly evolve: (state: S, event: EventOf<Models>) => NoInfer<S>
 }
 
-/** A projection of a state for each key. An event without a key is passed over; a state that is undefined is dropped. */
+/**
+ * A projection of a state for each key. An event without a key is passed over; a state that is undefined is dropped. A
+ * key of more than 512 characters is kept under its first ones and its digest.
+ */
 export interface KeyedOptions<Models extends ReadonlyArray<Followed>, S, E> extends Common<Models, S, E> {
   readonly key: (event: EventOf<Models>) => string | undefined
   readonly evolve: (state: S, event: EventOf<Models>) => NoInfer<S> | undefined

@@ -5,14 +5,12 @@ import type { AppliedEntry } from "../Raft/Feed.ts"
 import type { Folded } from "./Definition.ts"
 import type { Event } from "./Event.ts"
 import { thrown } from "./Failure.ts"
+import { nameOfKey } from "./Key.ts"
 
-/** By key; the one state of a projection without keys is under {@link wholeKey}. A key that is not there is at its initial state. */
+/** By the name of the key; the one state of a projection without keys is under {@link wholeKey}. A key that is not there is at its initial state. */
 export type States<S> = OrderedMap.OrderedMap<string, S>
 
 export const wholeKey = ""
-
-/** A longer key stops the projection: what goes from page to page by key fits into a request's head. */
-const keyMaxLength = 512
 
 export const empty = <S>(): States<S> => OrderedMap.make()
 
@@ -40,9 +38,9 @@ const evolveOne = <S>(
   changed: Map<string, S | undefined>,
   event: Event
 ): string | undefined => {
-  const key = projection._tag === "Keyed" ? projection.keyOf(event) : wholeKey
-  if (key === undefined) return undefined
-  if (key.length > keyMaxLength) return `its key has more than ${keyMaxLength} characters`
+  const named = projection._tag === "Keyed" ? projection.keyOf(event) : wholeKey
+  if (named === undefined) return undefined
+  const key = nameOfKey(named)
   const before = changed.has(key) ? changed.get(key) : states.get(key)
   // A state may well be null.
   changed.set(key, projection.evolve(before === undefined ? projection.initial : before, event))

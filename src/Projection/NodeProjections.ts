@@ -13,6 +13,7 @@ import type { Folded } from "./Definition.ts"
 import { ProjectionFailed, SqliteFailed } from "./Failure.ts"
 import { wholeKey } from "./Fold.ts"
 import type { Following } from "./Following.ts"
+import { nameOfKey } from "./Key.ts"
 import * as Memory from "./Memory.ts"
 import { type Projection, type ProjectionReadFailure, Projections, type StatesPage } from "./Projections.ts"
 import type { Sqlite } from "./Sqlite.ts"
@@ -90,11 +91,11 @@ export const make = Effect.fnUntraced(function* (options: {
     },
     getKey: (projection, key, consistency = Freshness.linearizable) => {
       const run = runOf(projection)
-      return read(run, consistency, () => run.states.get(key))
+      return read(run, consistency, () => run.states.get(nameOfKey(key)))
     },
     page: (projection, { after, limit }, consistency = Freshness.linearizable) => {
       const run = runOf(projection)
-      return read(run, consistency, () => pageOf(run, after, limit))
+      return read(run, consistency, () => pageOf(run, after === undefined ? undefined : nameOfKey(after), limit))
     },
     query: Effect.fnUntraced(function* (projection, statement, consistency = Freshness.linearizable) {
       const found = tables.get(projection.name)

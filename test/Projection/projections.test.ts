@@ -147,6 +147,30 @@ describe("the projections of a node", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.effect("keep a key that is too long under a name that is not, and find its state by either", () =>
+    Effect.gen(function* () {
+      const { place, projections } = yield* start
+      const whole = "w".repeat(512)
+      // The 447th character is the first half of a pair.
+      const paired = `${"x".repeat(446)}${"\u{1f642}".repeat(100)}`
+      const keys = [whole, "x".repeat(513), `${"x".repeat(512)}y`, paired]
+      for (const key of [...keys, ...keys]) yield* place(key)
+      const { items } = (yield* projections.page(spent, { limit: 10 })).value
+      const names = items.map(({ key }) => key)
+      assert.strictEqual(names[0], whole)
+      assert.deepStrictEqual(
+        names.map(({ length }) => length),
+        [512, 512, 512, 511]
+      )
+      assert.isTrue(names.every((name) => name.isWellFormed()))
+      for (const key of [...keys, ...names]) {
+        assert.strictEqual((yield* projections.getKey(spent, key)).value?.orders, 2)
+      }
+      const after = yield* projections.page(spent, { after: paired, limit: 10 })
+      assert.deepStrictEqual(after.value.items, [], "it is the last one")
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.live("in SQLite answer queries as new as is asked", () =>
     Effect.gen(function* () {
       const node = yield* playNode(models)
