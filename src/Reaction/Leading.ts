@@ -2,7 +2,7 @@
  * Running a reaction while this node leads, from the position that the cluster knows: in the order of the log, each
  * event until its effect succeeds. The position is recorded now and then, never by two leaders against each other.
  */
-import { Clock, Data, Effect, Result, Schedule } from "effect"
+import { Cause, Clock, Data, Effect, Result, Schedule } from "effect"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
@@ -22,6 +22,8 @@ const pageMaxBytes = 128 * 1024
 const retryMs = 100
 /** How long a reaction that is to stop may take to record what it has done. */
 const lastRecordMs = 500
+/** Characters that are told of what an event met: the node's log has all of it. */
+const metMaxLength = 500
 /** Between two attempts at one event. */
 const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
 
@@ -40,11 +42,26 @@ export type Reactive = Pick<Member["Service"], "feed" | "leader" | "self" | "rea
 
 const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
-/** Runs until it is interrupted, which is to be as soon as this node leads no longer. `at` is told of every step. */
+/** Who is told how a reaction goes on. */
+export interface Watcher {
+  /** Of every step. */
+  readonly at: (position: Position) => void
+  /** Of what an event met that is tried again; of undefined once it is done. */
+  readonly failing: (met: string | undefined) => void
+}
+
+/** What an effect met, by its name and its own message, for those who run the node. */
+const metOf = (cause: Cause.Cause<unknown>): string =>
+  Cause.prettyErrors(cause)
+    .map(({ message, name }) => [name, message].filter((part) => part !== "" && part !== "Error").join(": "))
+    .join("; ")
+    .slice(0, metMaxLength)
+
+/** Runs until it is interrupted, which is to be as soon as this node leads no longer. */
 export const lead = Effect.fnUntraced(function* <R>(
   reaction: Reaction<R>,
   member: Reactive,
-  at: (position: Position) => void
+  { at, failing }: Watcher
 ): Effect.fn.Return<never, ReactionFailed | LogFailed | LogCorrupt, R> {
   const { feed } = member
   const { name } = reaction
@@ -92,13 +109,15 @@ export const lead = Effect.fnUntraced(function* <R>(
   const attempt = (event: Event) =>
     Effect.suspend(() => (isAfter(event, done) ? reaction.run(event) : Effect.void)).pipe(
       Effect.catchCause(Effect.fail),
-      Effect.tapError((cause) =>
-        Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, and is tried again`, cause)
-      ),
+      Effect.tapError((cause) => {
+        failing(`Event ${eventId(event)} failed, and is tried again: ${metOf(cause)}`)
+        return Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, and is tried again`, cause)
+      }),
       // It may fail for days: what was done before it is not to be run again for that.
       Effect.tapError(() => (unrecordedCount === 0 ? Effect.void : record)),
       Effect.retry(backoff),
-      Effect.orDie
+      Effect.orDie,
+      Effect.tap(() => Effect.sync(() => failing(undefined)))
     )
 
   const ran = Effect.fnUntraced(function* (position: Position) {

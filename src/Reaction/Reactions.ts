@@ -1,5 +1,5 @@
 /** The reactions of one node: each runs while this node leads, and rests while another does. */
-import { Context, Effect, FiberSet, Layer } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { invariant } from "../Invariant.ts"
 import * as Condition from "../Raft/Condition.ts"
 import { Member } from "../Raft/Member.ts"
@@ -21,7 +21,7 @@ export interface ReactionStatus {
   /** All entries through this one are done; and how many are applied here that are not. */
   readonly index: number
   readonly lagCount: number
-  /** Why it does not go on, on this node. */
+  /** What stops it while this node leads; or, where it is running, what its event met that is tried again. */
   readonly failure: string | undefined
 }
 
@@ -53,58 +53,69 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
     return Effect.sleep(lookEveryMs)
   })
 
-  const runWhileLeading = (reaction: Reaction<R>, own: Own) =>
-    Effect.gen(function* () {
-      yield* leadership.until(() => leads)
-      const leading = Leading.lead(reaction, member, (position) => {
-        own.position = position
-      })
-      yield* Effect.raceFirst(
-        leading,
-        leadership.until(() => !leads)
-      )
-    }).pipe(
-      Effect.ensuring(
-        Effect.sync(() => {
-          own.position = undefined
-        })
-      )
-    )
-
-  const run = (reaction: Reaction<R>, own: Own) => {
+  /** One term of leadership: what stops a reaction stops it for this one, since the next may begin further on. */
+  const runWhileLeading = (reaction: Reaction<R>, own: Own) => {
     const stop = ({ message }: { readonly message: string }) =>
       Effect.andThen(
-        Effect.logError(`The reaction ${reaction.name} stops: ${message}`),
+        Effect.logError(`The reaction ${reaction.name} stops while this node leads: ${message}`),
         Effect.suspend(() => {
+          own.position = undefined
           own.failure = message
           return Effect.never
         })
       )
-    return Effect.forever(runWhileLeading(reaction, own)).pipe(
+    const leading = Leading.lead(reaction, member, {
+      at: (position) => {
+        own.position = position
+      },
+      failing: (met) => {
+        own.failure = met
+      }
+    }).pipe(
       Effect.catchTag("LogFailed", (failed) => (failed.reason === "compacted" ? stop(failed) : Effect.fail(failed))),
-      Effect.catchTags({ ReactionFailed: stop, LogCorrupt: stop }),
+      Effect.catchTags({ ReactionFailed: stop, LogCorrupt: stop })
+    )
+    const led = leadership.until(() => !leads)
+    return leadership
+      .until(() => leads)
+      .pipe(
+        Effect.andThen(Effect.raceFirst(leading, led)),
+        Effect.ensuring(
+          Effect.sync(() => {
+            own.position = undefined
+            own.failure = undefined
+          })
+        )
+      )
+  }
+
+  const run = (reaction: Reaction<R>, own: Own) =>
+    Effect.forever(runWhileLeading(reaction, own)).pipe(
       // Of this fiber's own interruption it hears nothing: any other is met as a defect is.
       Effect.catchCause((cause) =>
         Effect.andThen(Effect.logError(`The reaction ${reaction.name} begins again`, cause), Effect.sleep(restartMs))
       ),
       Effect.forever
     )
-  }
 
-  const running = yield* FiberSet.make()
+  const running: Array<Fiber.Fiber<never>> = []
+  // An effect that lets nobody interrupt it holds up no node that is to stop: not here, and not where the scope closes.
+  const rest = yield* Effect.cached(
+    Effect.suspend(() => Fiber.interruptAll(running)).pipe(Effect.interruptible, Effect.timeout(restMs), Effect.ignore)
+  )
+  yield* Effect.addFinalizer(() => rest)
   const all: Array<Own> = []
   for (const reaction of reactions) {
     const { name } = reaction
     invariant(!all.some((other) => other.name === name), `Two reactions are named "${name}"`)
     const own: Own = { name, position: undefined, failure: undefined }
     all.push(own)
-    yield* FiberSet.run(running, run(reaction, own))
+    running.push(yield* Effect.forkDetach(run(reaction, own)))
   }
   if (all.length > 0) yield* Effect.forkScoped(Effect.forever(look))
 
   return Reactions.of({
-    // An effect that lets nobody interrupt it holds up no node that is to stop.
-    rest: FiberSet.clear(running).pipe(Effect.interruptible, Effect.timeout(restMs), Effect.ignore),
+    rest,
     status: () =>
       all.map(({ failure, name, position }) => {
         const index = (position ?? recordedIn(member.tables, name).position)?.index ?? 0
@@ -114,7 +125,7 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
   })
 })
 
-/** The reactions of the node's member, which must have been given the model of {@link recordedIn} too. */
+/** The reactions of the node's member, which must have been given the model of their positions too (`descriptor` of Position.ts). */
 export const layer = <R>(reactions: ReadonlyArray<Reaction<R>>): Layer.Layer<Reactions, never, Member | R> =>
   Layer.effect(
     Reactions,

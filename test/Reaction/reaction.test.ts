@@ -8,7 +8,7 @@ import { describe as descriptorOf } from "../../src/Model.ts"
 import { eventId } from "../../src/Projection/Event.ts"
 import { NotDone } from "../../src/Raft/Outcome.ts"
 import type { Reactive } from "../../src/Reaction/Leading.ts"
-import { descriptor, recordedIn } from "../../src/Reaction/Position.ts"
+import { descriptor, recordedIn, recording } from "../../src/Reaction/Position.ts"
 import * as Reactions from "../../src/Reaction/Reactions.ts"
 import * as Reaction from "../../src/Reaction.ts"
 import { playNode } from "../Projection/PlayedNode.ts"
@@ -375,6 +375,71 @@ describe("a reaction", () => {
       yield* pass(100)
       assert.match(status().failure ?? "", /a snapshot stands for/)
       assert.deepStrictEqual(sent, [])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("that is stopped runs again once its node leads anew, where another leader has gone on meanwhile", () =>
+    Effect.gen(function* () {
+      const { node, recorded, start, state, write } = yield* play
+      for (let at = 0; at < 100; at++) yield* write(order("ann", at))
+      yield* node.compact(90)
+      const sent: Array<string> = []
+      const { status } = yield* start(mailing(sent))
+      yield* pass(1_000)
+      assert.deepInclude(status(), { isRunning: false, index: 0 })
+      assert.isDefined(status().failure)
+      state.leader = "b"
+      yield* pass(100)
+      assert.isUndefined(status().failure)
+      // The log of b reaches back to the first event: it runs all of them.
+      yield* write(recording("mail", { index: 100, count: 0 }, recorded()))
+      state.leader = "a"
+      yield* pass(100)
+      yield* write(order("bob", 1))
+      yield* pass(1_000)
+      assert.deepStrictEqual(
+        sent.map((line) => line.split(" ")[2]),
+        ["bob"]
+      )
+      assert.deepInclude(status(), { isRunning: true, failure: undefined })
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("tells what its event met for as long as that is tried again, and no longer", () =>
+    Effect.gen(function* () {
+      const { start, write } = yield* play
+      let isDown = true
+      const mailer = Reaction.make("mail", {
+        from: [Order],
+        run: () => Effect.suspend(() => (isDown ? Effect.fail(new Error("no route to the mail host")) : Effect.void))
+      })
+      yield* write(order("ann", 1))
+      const { status } = yield* start(mailer)
+      yield* pass(1_000)
+      assert.isTrue(status().isRunning)
+      assert.strictEqual(status().failure, "Event 1.0 failed, and is tried again: no route to the mail host")
+      isDown = false
+      yield* pass(2_000)
+      assert.isUndefined(status().failure)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("whose effect lets nobody interrupt it holds up the end of its node for a second, and no longer", () =>
+    Effect.gen(function* () {
+      const { reactive, write } = yield* play
+      const stubborn = Reaction.make("mail", { from: [Order], run: () => Effect.uninterruptible(Effect.never) })
+      yield* write(order("ann", 1))
+      for (const isOrdered of [true, false]) {
+        const scope = yield* Scope.make()
+        const { rest } = yield* Scope.provide(Reactions.make([stubborn], reactive), scope)
+        yield* pass(100)
+        const end = Effect.andThen(isOrdered ? rest : Effect.void, Scope.close(scope, Exit.void))
+        const ending = yield* Effect.forkChild(end, { startImmediately: true })
+        yield* pass(900)
+        assert.isUndefined(ending.pollUnsafe())
+        yield* pass(200)
+        assert.isDefined(ending.pollUnsafe())
+      }
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
