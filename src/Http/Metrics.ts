@@ -8,6 +8,7 @@ import { PrometheusMetrics } from "effect/observability"
 import type { Projections } from "../Projection.ts"
 import type { Member } from "../Raft/Member.ts"
 import { membersStatus } from "../Raft/Status.ts"
+import type { Reactions } from "../Reaction.ts"
 
 /** What is measured: the name and the help of a gauge, and its values now, by label. */
 interface Gauge {
@@ -93,6 +94,22 @@ const projectionGauges = (projections: Projections["Service"]): ReadonlyArray<Ga
   ]
 }
 
+const reactionGauges = (reactions: Reactions["Service"]): ReadonlyArray<Gauge> => {
+  const all = reactions.status()
+  return [
+    {
+      name: "lithair_reaction_lag_entries",
+      help: "Entries that are applied here and that a reaction has not come to; by what is recorded where it does not run.",
+      values: all.map(({ lagCount, name }) => ({ labels: { reaction: name }, value: lagCount }))
+    },
+    {
+      name: "lithair_reaction_failing",
+      help: "1 on the leader where a reaction has stopped, or tries an event again.",
+      values: all.map(({ failure, name }) => ({ labels: { reaction: name }, value: flag(failure !== undefined) }))
+    }
+  ]
+}
+
 /** Counts answers by their status, since the node started. */
 export interface Answers {
   readonly count: (status: number) => void
@@ -122,7 +139,11 @@ const write = (gauges: ReadonlyArray<Gauge>, answers: Answers) =>
   }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
 
 export const metricsRoutes = (
-  node: { readonly member: Member["Service"]; readonly projections: Projections["Service"] },
+  node: {
+    readonly member: Member["Service"]
+    readonly projections: Projections["Service"]
+    readonly reactions: Reactions["Service"]
+  },
   answers: Answers
 ) =>
   [
@@ -130,8 +151,13 @@ export const metricsRoutes = (
       "GET",
       "/metrics",
       Effect.gen(function* () {
-        const { member, projections } = node
-        const gauges = [...raftGauges(member), ...stateGauges(member), ...projectionGauges(projections)]
+        const { member, projections, reactions } = node
+        const gauges = [
+          ...raftGauges(member),
+          ...stateGauges(member),
+          ...projectionGauges(projections),
+          ...reactionGauges(reactions)
+        ]
         const own = yield* write(gauges, answers)
         const ofApplication = yield* PrometheusMetrics.format()
         return HttpServerResponse.text(`${own}${ofApplication}`, { contentType: "text/plain; version=0.0.4" })

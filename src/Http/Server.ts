@@ -41,10 +41,11 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
   const member = yield* Member
   const records = yield* Records
   const projected = yield* Projections
+  const reactions = yield* Reactions
   const admission = yield* Admission.make
   const answers = makeAnswers()
   /** A node under load must be able to say that it lives, and how it stands. */
-  const ownRoutes = [...nodeRoutes(member), ...metricsRoutes({ member, projections: projected }, answers)]
+  const ownRoutes = [...nodeRoutes(member), ...metricsRoutes({ member, projections: projected, reactions }, answers)]
   const admitted = new Set<string>(ownRoutes.map(({ path }) => path))
 
   /** Every answer says who gave it, and a problem is an answer. */
@@ -78,7 +79,7 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
     ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), commands),
     ...ownRoutes,
     ...adminRoutes(member),
-    ...reactionRoutes(yield* Reactions),
+    ...reactionRoutes(reactions),
     ...(yield* docsRoutes(
       makeApi(descriptors, { title: "Lithair node", version: "1" }, { commands, projections: folded })
     ))

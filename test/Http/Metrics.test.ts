@@ -4,6 +4,7 @@ import { Effect, Metric, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Model from "../../src/Model.ts"
 import * as Projection from "../../src/Projection.ts"
+import * as Reaction from "../../src/Reaction.ts"
 import { TestCluster } from "../../src/Testing.ts"
 
 class Product extends Model.Class<Product>("Product")({
@@ -19,7 +20,9 @@ const counted = Projection.make("counted", {
   evolve: (count) => count + 1
 })
 
-const provide = Effect.provide(TestCluster.layer({ models: [Product], projections: [counted] }))
+const stubborn = Reaction.make("stubborn", { from: [Product], run: () => Effect.fail("not today") })
+
+const provide = Effect.provide(TestCluster.layer({ models: [Product], projections: [counted], reactions: [stubborn] }))
 
 const metrics = Effect.flatMap(HttpClient.get("/metrics"), ({ text }) => text)
 
@@ -30,7 +33,7 @@ const valueOf = (scraped: string, series: string): string | undefined =>
     ?.slice(series.length + 1)
 
 describe("metrics", () => {
-  it.effect("a node tells its place in consensus, its records, what lags, and what it answered", () =>
+  it.effect("a node tells its place in consensus, its records, what lags or fails, and what it answered", () =>
     Effect.gen(function* () {
       const cluster = yield* TestCluster
       const leader = yield* cluster.leader
@@ -46,6 +49,11 @@ describe("metrics", () => {
         assert.strictEqual(valueOf(scraped, "lithair_raft_is_leader"), node === leader ? "1" : "0")
         assert.strictEqual(valueOf(scraped, 'lithair_records{model="Product"}'), "1")
         assert.strictEqual(valueOf(scraped, 'lithair_projection_failed{projection="counted"}'), "0")
+        assert.strictEqual(
+          valueOf(scraped, 'lithair_reaction_failing{reaction="stubborn"}'),
+          node === leader ? "1" : "0"
+        )
+        assert.isAbove(Number(valueOf(scraped, 'lithair_reaction_lag_entries{reaction="stubborn"}')), 0)
         assert.strictEqual(
           valueOf(scraped, "lithair_raft_applied_index"),
           valueOf(scraped, "lithair_raft_commit_index")
