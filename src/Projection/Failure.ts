@@ -1,5 +1,6 @@
 /** Why a projection gives no answer. The node that meets it goes on, and so do its other projections. */
 import { Data } from "effect"
+import type { SqliteReason } from "./SqliteProtocol.ts"
 
 /** The entry `index` cannot be decoded, its own code threw at it, or SQLite refused it: it stays before it until it is mended. */
 export class ProjectionFailed extends Data.TaggedError("ProjectionFailed")<{
@@ -18,13 +19,10 @@ export class ProjectionUnavailable extends Data.TaggedError("ProjectionUnavailab
 /** Either. */
 export type ProjectionFailure = ProjectionFailed | ProjectionUnavailable
 
-/** The thread of a SQLite file ended, or SQLite could not do what was asked. */
+/** SQLite did not do what was asked of it; `ended` is the thread that was to, or the file that it had. */
 export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{
+  readonly reason: SqliteReason | "ended"
   readonly message: string
-  /** Nothing more can be asked of the thread. */
-  readonly isEnded?: boolean
-  /** The file is not what was written to it. */
-  readonly isDamaged?: boolean
 }> {}
 
 /** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */

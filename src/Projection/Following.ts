@@ -29,17 +29,14 @@ export const follow = Effect.fnUntraced(function* (options: {
   readonly feed: Feed
   readonly fromIndex: number
   readonly take: (entries: ReadonlyArray<AppliedEntry>) => Effect.Effect<number, ProjectionFailed>
-  /** When it completes while nothing comes, `take` is given nothing: so that it can go back. */
-  readonly woken?: Effect.Effect<void>
 }): Effect.fn.Return<Following, never, Scope.Scope> {
-  const { feed, name, take, woken } = options
+  const { feed, name, take } = options
   const moved = Condition.make()
   let index = options.fromIndex - 1
   let failure: ProjectionFailure | undefined
 
   const page = Effect.gen(function* () {
-    const read = feed.read({ fromIndex: index + 1, maxBytes: pageMaxBytes })
-    const entries = yield* woken === undefined ? read : Effect.raceFirst(read, Effect.as(woken, []))
+    const entries = yield* feed.read({ fromIndex: index + 1, maxBytes: pageMaxBytes })
     invariant((entries[0]?.index ?? index + 1) === index + 1, `${name} was given a gap after ${index}`)
     index = yield* take(entries)
     moved.changed()

@@ -10,7 +10,6 @@ import { Member } from "../Raft/Member.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import type { Read } from "../Repository/Records.ts"
 import type { Folded } from "./Definition.ts"
-import { ProjectionFailed, SqliteFailed } from "./Failure.ts"
 import { wholeKey } from "./Fold.ts"
 import type { Following } from "./Following.ts"
 import { nameOfKey } from "./Key.ts"
@@ -34,24 +33,23 @@ export const make = Effect.fnUntraced(function* (options: {
   const { files, member, projections } = options
   const { feed } = member
   const freshen = yield* Freshness.make(member)
-  const folded = new Map<string, { readonly projection: Folded<unknown>; readonly run: Memory.Running<unknown> }>()
-  const tables = new Map<string, { readonly projection: Sqlite; readonly run: SqliteRun.Running }>()
+  const running = new Map<string, { readonly projection: Projection; readonly run: Following }>()
   for (const projection of projections) {
     const { name } = projection
-    invariant(!folded.has(name) && !tables.has(name), `Two projections are named "${name}"`)
-    if (projection._tag !== "Sqlite") {
-      folded.set(name, { projection, run: yield* Memory.run(projection, { files, feed }) })
-    } else {
-      const run = Effect.catch(SqliteRun.run(projection, { files, feed }), (failed) => notStarted(name, failed))
-      tables.set(name, { projection, run: yield* run })
-    }
+    invariant(!running.has(name), `Two projections are named "${name}"`)
+    const options = { files, feed }
+    const run = projection._tag === "Sqlite" ? SqliteRun.run(projection, options) : Memory.run(projection, options)
+    running.set(name, { projection, run: yield* run })
   }
 
-  const runOf = <S>(projection: Folded<S>): Memory.Running<S> => {
-    const found = folded.get(projection.name)
+  const runOf = (projection: Projection) => {
+    const found = running.get(projection.name)
     invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
-    return found.run as Memory.Running<S>
+    return found.run
   }
+  /** Each runs as what it is declared as. */
+  const foldedOf = <S>(projection: Folded<S>) => runOf(projection) as Memory.Running<S>
+  const tablesOf = (projection: Sqlite) => runOf(projection) as SqliteRun.Running
 
   /** Waits until a projection is as new as is asked, which is at this index at least. */
   const wait = Effect.fnUntraced(function* (
@@ -83,25 +81,24 @@ export const make = Effect.fnUntraced(function* (options: {
 
   return Projections.of({
     get: (projection, consistency = Freshness.linearizable) => {
-      const run = runOf(projection)
+      const run = foldedOf(projection)
       return read(run, consistency, () => {
         const state = run.states.get(wholeKey)
         return state === undefined ? projection.initial : state
       })
     },
     getKey: (projection, key, consistency = Freshness.linearizable) => {
-      const run = runOf(projection)
+      const run = foldedOf(projection)
       return read(run, consistency, () => run.states.get(nameOfKey(key)))
     },
     page: (projection, { after, limit }, consistency = Freshness.linearizable) => {
-      const run = runOf(projection)
+      const run = foldedOf(projection)
       return read(run, consistency, () => pageOf(run, after === undefined ? undefined : nameOfKey(after), limit))
     },
     query: Effect.fnUntraced(function* (projection, statement, consistency = Freshness.linearizable) {
-      const found = tables.get(projection.name)
-      invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
-      const needed = yield* wait(found.run, consistency)
-      const { index, rows } = yield* found.run.query(statement)
+      const run = tablesOf(projection)
+      const needed = yield* wait(run, consistency)
+      const { index, rows } = yield* run.query(statement)
       if (index < needed.index) {
         const message = `The file of the projection was damaged, and is made anew: it is at ${index}`
         return yield* new Freshness.NotCaughtUp({ message })
@@ -109,7 +106,7 @@ export const make = Effect.fnUntraced(function* (options: {
       return { ...needed.freshness, value: rows, logIndex: index }
     }),
     status: () =>
-      [...folded.values(), ...tables.values()].map(({ projection: { name, version }, run }) => ({
+      [...running.values()].map(({ projection: { name, version }, run }) => ({
         name,
         version,
         index: run.index(),
@@ -118,18 +115,6 @@ export const make = Effect.fnUntraced(function* (options: {
       }))
   })
 })
-
-/** Its file cannot be opened: that is no reason for a node not to start. */
-const notStarted = (name: string, { message }: { readonly message: string }): Effect.Effect<SqliteRun.Running> => {
-  const failure = new ProjectionFailed({ projection: name, index: 1, message: `Cannot open its file: ${message}` })
-  const failed = Effect.fail(failure)
-  return Effect.as(Effect.logError(`The projection ${name} does not start: ${message}`), {
-    index: () => 0,
-    failure: () => failure,
-    until: () => failed,
-    query: () => Effect.fail(new SqliteFailed({ message: failure.message }))
-  })
-}
 
 /** The projections of the node's member, saved in its data directory. */
 export const layer = (projections: ReadonlyArray<Projection>): Layer.Layer<Projections, never, Directory | Member> =>

@@ -6,8 +6,13 @@
 /** Literals, quoted names and comments. A doubled quote is two literals, one after the other: that is as good. */
 const inert = /'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g
 
-const codeOf = (sql: string): string =>
-  sql.replace(inert, (part) => (part.startsWith("--") || part.startsWith("/*") ? " " : '""'))
+const isComment = (part: string): boolean => part.startsWith("--") || part.startsWith("/*")
+
+const codeOf = (sql: string): string => sql.replace(inert, (part) => (isComment(part) ? " " : '""'))
+
+/** A query as one that may stand within another: without comments, and without the semicolon that ends it. */
+export const queryOf = (sql: string): string =>
+  sql.replace(inert, (part) => (isComment(part) ? " " : part)).replace(/[;\s]+$/, "")
 
 /** Transactions are the projection's own: a COMMIT among its statements would tear rows and position apart. */
 const leading = /^\s*(begin|commit|end|rollback|savepoint|release|attach|detach|pragma|vacuum)\b/i

@@ -16,11 +16,17 @@ export type Row = Readonly<Record<string, SqlValue>>
 export interface Opening {
   readonly mode: "write" | "read"
   readonly path: string
-  /** What the file must be of; another one is made anew. */
+  /** What the file must be of; another one is unusable. */
   readonly name: string
   readonly version: number
   readonly ddl: string
 }
+
+/**
+ * Why something was not done: what was asked for is wrong; or the machine does not let it be now, and may later; or the
+ * file is not what was written to it, or of another version.
+ */
+export type SqliteReason = "refused" | "passing" | "unusable"
 
 export type Request =
   /** Opens the file, and answers its position. */
@@ -31,18 +37,21 @@ export type Request =
       readonly entries: ReadonlyArray<{ readonly index: number; readonly statements: ReadonlyArray<Statement> }>
       readonly throughIndex: number
     }
-  /** Removes the file, and makes it anew without rows. */
-  | { readonly _tag: "Rebuild" }
-  | { readonly _tag: "Query"; readonly statement: Statement; readonly rowsMax: number }
+  /** Bytes as of texts and blobs: characters of a text may take more. */
+  | {
+      readonly _tag: "Query"
+      readonly statement: Statement
+      readonly rowsMax: number
+      readonly bytesMax: number
+    }
   | { readonly _tag: "Close" }
 
 export type Reply =
-  | { readonly _tag: "Opened"; readonly index: number; readonly rebuiltFor: string | undefined }
+  | { readonly _tag: "Opened"; readonly index: number }
   /** Committed through `index`. `failure` says what was wrong with the entry after it, of which nothing is done. */
   | { readonly _tag: "Applied"; readonly index: number; readonly failure: string | undefined }
   /** Rows, as of position `index` at least. */
   | { readonly _tag: "Rows"; readonly index: number; readonly rows: ReadonlyArray<Row> }
-  | { readonly _tag: "TooManyRows" }
+  | { readonly _tag: "TooMuch"; readonly of: "rows" | "bytes" }
   | { readonly _tag: "Closed" }
-  /** It was not done; because the file is damaged, or because of anything else. */
-  | { readonly _tag: "Failed"; readonly message: string; readonly isDamaged: boolean }
+  | { readonly _tag: "Failed"; readonly message: string; readonly reason: SqliteReason }

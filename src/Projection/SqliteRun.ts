@@ -1,153 +1,136 @@
 /**
- * One projection into SQLite, running on this node: it hands the statements of every entry that is applied to the
- * thread of its file, a transaction at a time. A file that is damaged, as a write or a query may find, is made anew.
+ * One projection into SQLite, running on this node: its file (SqliteFile.ts), one life after another. One that cannot be
+ * opened now is tried again; one that is damaged, or of another version, is removed and made anew.
  */
-import { Effect, Result, Schedule, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import { listDirectory, unlinkFile } from "../EventStore/Files.ts"
-import type { LogFailed } from "../EventStore/LogStore.ts"
 import * as Condition from "../Raft/Condition.ts"
-import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
-import { ProjectionFailed, type SqliteFailed } from "./Failure.ts"
-import { type Following, follow } from "./Following.ts"
+import type { Feed } from "../Raft/Feed.ts"
+import { ProjectionFailed, type ProjectionFailure, SqliteFailed } from "./Failure.ts"
 import type { Sqlite } from "./Sqlite.ts"
-import type { Opening, Row, Statement } from "./SqliteProtocol.ts"
-import * as SqliteReader from "./SqliteReader.ts"
-import * as SqliteThread from "./SqliteThread.ts"
+import * as SqliteFile from "./SqliteFile.ts"
 
-/** Entries that come to no statement and are passed without noting it in the file. */
-const unnotedMaxCount = 10_000
-/** How long a query may take. */
+/** How long a query may take, with those that it waits for. */
 const queryTimeoutMs = 10_000
-/** How long after the file could not be written it is tried again. */
-const retryMs = 1_000
 
 /** A projection on this node. */
-export interface Running extends Following {
-  /** Rows, and the index that they reflect at least. */
-  readonly query: (
-    statement: Statement
-  ) => Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly index: number }, SqliteFailed>
-}
+export type Running = Omit<SqliteFile.SqliteFile, "ended">
 
-/** Files of other versions of this projection: the file before what belongs to it. */
-const removeOthers = Effect.fnUntraced(function* ({ name, version }: Sqlite, folder: string) {
-  const others = (yield* listDirectory(folder)).filter((file) => {
+/** Removes files of other versions, and of this one too if it is no use: the file before what belongs to it. */
+const removeFiles = Effect.fnUntraced(function* (
+  { name, version }: Sqlite,
+  options: { readonly folder: string; readonly isUnusable: boolean }
+) {
+  const unused = (yield* listDirectory(options.folder)).filter((file) => {
     const [, named, of] = /^(.+)\.v(\d+)\.sqlite(?:-wal|-shm)?$/.exec(file) ?? []
-    return named === name && of !== String(version)
+    return named === name && (options.isUnusable || of !== String(version))
   })
-  yield* Effect.forEach(others.toSorted(), (file) => unlinkFile(`${folder}/${file}`), { discard: true })
+  yield* Effect.forEach(unused.toSorted(), (file) => unlinkFile(`${options.folder}/${file}`), { discard: true })
 })
 
-/** Runs until the scope closes. */
+/** Runs until the scope closes; when it returns, it has tried to open the file once. */
 export const run = Effect.fnUntraced(function* (
   projection: Sqlite,
   options: { readonly files: DerivedFiles; readonly feed: Feed; readonly queryTimeoutMs?: number }
-): Effect.fn.Return<Running, LogFailed | SqliteFailed, Scope.Scope> {
-  const { ddl, name, version } = projection
-  const folder = yield* options.files.folder
-  yield* removeOthers(projection, folder)
-  const opening: Opening = { mode: "write", path: `${folder}/${name}.v${version}.sqlite`, name, version, ddl }
-  const { ask: write } = yield* SqliteThread.start(opening)
-  const opened = yield* write({ _tag: "Open" }, "Opened")
-  if (opened.rebuiltFor !== undefined) {
-    yield* Effect.logWarning(`Cannot use "${name}.v${version}.sqlite": ${opened.rebuiltFor}; it is made anew`)
-  }
-  const reader = yield* SqliteReader.make(opening, { queryTimeoutMs: options.queryTimeoutMs ?? queryTimeoutMs })
-  let notedIndex = opened.index
-  /** What the rows reflect: what came to no statement is not noted in the file. Of the file as it was made anew so often. */
-  const reflected = { index: opened.index, rebuiltCount: 0 }
+): Effect.fn.Return<Running, never, Scope.Scope> {
+  const { name, version } = projection
+  const fileName = `${name}.v${version}.sqlite`
+  const changed = Condition.make()
+  let file: SqliteFile.SqliteFile | undefined
+  let failure: ProjectionFailed | undefined
+  /** Why there is no file now. */
+  let closedFor = "it is not open yet"
+  let isTried = false
+  let isUnusable = false
 
-  /** The last entry that was to be in the file when it was found damaged. Damaged again before it is past that, it fails. */
-  let damagedIndex = -1
-  /** What a query met. */
-  let damage: string | undefined
-  const damaged = Condition.make()
+  const opened = Effect.gen(function* () {
+    const folder = yield* options.files.folder
+    yield* removeFiles(projection, { folder, isUnusable })
+    isUnusable = false
+    return yield* SqliteFile.open(projection, {
+      path: `${folder}/${fileName}`,
+      feed: options.feed,
+      queryTimeoutMs: options.queryTimeoutMs ?? queryTimeoutMs
+    })
+  }).pipe(
+    Effect.catchTag("LogFailed", ({ message }) => new SqliteFailed({ reason: "passing", message })),
+    Effect.mapError((failed): SqliteFile.Ended => ({ failed, index: 1, throughIndex: 0 }))
+  )
 
-  const failedAt = (index: number, what: string) =>
-    new ProjectionFailed({ projection: name, index, message: `Cannot apply entry ${index}: ${what}` })
+  const life = Effect.gen(function* () {
+    const own = yield* opened
+    file = own
+    isTried = true
+    changed.changed()
+    const isOver = Effect.sync(() => {
+      file = undefined
+      changed.changed()
+    })
+    // Before its scope closes: nobody asks a file that is being closed.
+    return yield* Effect.ensuring(own.ended, isOver)
+  }).pipe(Effect.scoped)
 
-  /** Done, as soon as the machine lets it be. */
-  const retried = <A>(asked: Effect.Effect<A, SqliteFailed>) =>
-    asked.pipe(
-      Effect.tapError(({ message }) => Effect.logWarning(`${name} cannot write its file: ${message}`)),
-      Effect.retry({
-        schedule: Schedule.spaced(retryMs),
-        while: ({ isDamaged, isEnded }) => isEnded !== true && isDamaged !== true
-      })
-    )
-
-  /** Makes the file anew, for the first entry to come next. */
-  const rebuild = Effect.fnUntraced(function* (met: string, throughIndex: number) {
-    if (throughIndex <= damagedIndex) {
-      return yield* failedAt(notedIndex + 1, `${met}, as it was before it was made anew`)
-    }
-    yield* Effect.logWarning(`Cannot use "${name}.v${version}.sqlite" any more: ${met}; it is made anew`)
-    reflected.index = 0
-    reflected.rebuiltCount += 1
-    // Between two attempts queries have their turn, and fail: none waits for a disk that may never be mended.
-    const { index } = yield* retried(reader.withoutThread(write({ _tag: "Rebuild" }, "Opened"))).pipe(
-      Effect.mapError(({ message }) => failedAt(notedIndex + 1, message))
-    )
-    damagedIndex = throughIndex
-    damage = undefined
-    notedIndex = index
-    return index
-  })
-
-  const take = Effect.fnUntraced(function* (given: ReadonlyArray<AppliedEntry>) {
-    if (damage !== undefined) return yield* rebuild(damage, notedIndex)
-    const entries: Array<{ readonly index: number; readonly statements: ReadonlyArray<Statement> }> = []
-    let failed: ProjectionFailed | undefined
-    let throughIndex = notedIndex
-    for (const entry of given) {
-      const statements = projection.statementsOf(entry)
-      if (Result.isFailure(statements)) {
-        failed = failedAt(entry.index, statements.failure)
-        break
-      }
-      throughIndex = entry.index
-      if (statements.success.length > 0) entries.push({ index: entry.index, statements: statements.success })
-    }
-    if (entries.length > 0 || throughIndex - notedIndex >= unnotedMaxCount) {
-      const applied = yield* Effect.result(retried(write({ _tag: "Apply", entries, throughIndex }, "Applied")))
-      if (Result.isFailure(applied)) {
-        const { isDamaged, message } = applied.failure
-        return yield* isDamaged === true ? rebuild(message, throughIndex) : failedAt(notedIndex + 1, message)
-      }
-      const { failure, index } = applied.success
-      notedIndex = index
-      if (failure !== undefined) return yield* failedAt(index + 1, failure)
-    }
-    reflected.index = throughIndex
-    return failed === undefined ? throughIndex : yield* failed
-  })
-
-  const following = yield* follow({
-    name,
-    feed: options.feed,
-    fromIndex: opened.index + 1,
-    take,
-    woken: damaged.until(() => damage !== undefined)
-  })
-
-  const query = (statement: Statement) =>
+  const fail = (index: number, what: string) =>
     Effect.suspend(() => {
-      const before = { ...reflected }
-      return reader.query(statement).pipe(
-        Effect.tapError(({ isDamaged, message }) =>
-          Effect.sync(() => {
-            if (isDamaged !== true) return
-            damage = message
-            damaged.changed()
-          })
-        ),
-        Effect.map(({ index, rows }) => ({
-          rows,
-          index: before.rebuiltCount === reflected.rebuiltCount ? Math.max(index, before.index) : index
-        }))
-      )
+      const message = `Cannot use "${fileName}": ${what}`
+      failure = new ProjectionFailed({ projection: name, index, message })
+      isTried = true
+      changed.changed()
+      return Effect.logError(`The projection ${name} stops at ${index}: ${message}`)
     })
 
-  return { ...following, query }
+  const lives = Effect.gen(function* () {
+    /** The last entry that was to be in the file when it ended. Ended again before it is past that, it would for ever. */
+    let endedIndex = -1
+    while (true) {
+      const { failed, index, throughIndex } = yield* Effect.flip(life)
+      const { message, reason } = failed
+      closedFor = message
+      if (reason === "refused") return yield* fail(index, message)
+      if (reason === "passing" || (reason === "ended" && throughIndex === 0)) {
+        isTried = true
+        changed.changed()
+        yield* Effect.logWarning(`Cannot open "${fileName}" now: ${message}`)
+        yield* Effect.sleep(SqliteFile.retryMs)
+      } else {
+        if (throughIndex <= endedIndex) return yield* fail(index, `${message}, as it was before it was made anew`)
+        endedIndex = throughIndex
+        isUnusable = reason === "unusable"
+        yield* Effect.logWarning(`Cannot use "${fileName}": ${message}; it is ${isUnusable ? "made" : "opened"} anew`)
+      }
+    }
+  })
+  yield* lives.pipe(
+    // Of this fiber's own interruption it hears nothing.
+    Effect.catchCause((cause) =>
+      Effect.andThen(Effect.logError(`The projection ${name} met a defect`, cause), fail(1, "it met a defect"))
+    ),
+    Effect.forkScoped
+  )
+  yield* changed.until(() => isTried)
+
+  const index = () => file?.index() ?? 0
+  const until = (awaited: number): Effect.Effect<void, ProjectionFailure> =>
+    Effect.suspend(() => {
+      if (failure !== undefined) return Effect.fail(failure)
+      const own = file
+      if (own === undefined && awaited <= 0) return Effect.void
+      const next = Effect.andThen(
+        changed.until(() => file !== own || failure !== undefined),
+        Effect.suspend(() => until(awaited))
+      )
+      return own === undefined ? next : Effect.raceFirst(own.until(awaited), next)
+    })
+  return {
+    index,
+    failure: () => failure ?? file?.failure(),
+    until,
+    query: (statement) =>
+      Effect.suspend(
+        () =>
+          file?.query(statement) ??
+          Effect.fail(new SqliteFailed({ reason: "passing", message: `Its file cannot be used now: ${closedFor}` }))
+      )
+  }
 })

@@ -43,7 +43,7 @@ const launch = (opening: Opening) => {
   let failure: SqliteFailed | undefined
   let nextId = 1
   const end = (message: string) => {
-    failure ??= new SqliteFailed({ message, isEnded: true })
+    failure ??= new SqliteFailed({ message, reason: "ended" })
     for (const settle of waiting.values()) settle(failure)
     waiting.clear()
   }
@@ -66,9 +66,9 @@ const launch = (opening: Opening) => {
         if (reply._tag === "SqliteFailed") return resume(Effect.fail(reply))
         const found = expected.find((tag) => tag === reply._tag)
         if (found !== undefined) return resume(Effect.succeed(reply as Extract<Reply, { readonly _tag: typeof found }>))
-        const { isDamaged, message } =
-          reply._tag === "Failed" ? reply : { isDamaged: false, message: `It answered ${reply._tag}` }
-        resume(Effect.fail(new SqliteFailed({ message, isDamaged })))
+        const { message, reason } =
+          reply._tag === "Failed" ? reply : ({ message: `It answered ${reply._tag}`, reason: "refused" } as const)
+        resume(Effect.fail(new SqliteFailed({ message, reason })))
       })
       worker.postMessage({ id, request })
       return Effect.sync(() => waiting.delete(id))

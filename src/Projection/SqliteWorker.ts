@@ -3,11 +3,11 @@
  * they reflect change in one transaction, so that they never disagree, whenever the process dies. Not an Effect: it
  * answers one request after another, and what SQLite throws is an answer too.
  */
-import { rmSync } from "node:fs"
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
 import { invariant } from "../Invariant.ts"
-import type { Opening, Reply, Request, Row, Statement } from "./SqliteProtocol.ts"
+import type { Opening, Reply, Request, Row, SqlValue, Statement } from "./SqliteProtocol.ts"
+import { reasonOf } from "./SqliteReason.ts"
 
 const { ddl, mode, name, path, version }: Opening = workerData
 const noteTable = "_lithair"
@@ -63,41 +63,14 @@ const connect = (): void => {
   if (mode === "write") database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
 }
 
-/** The file first: what is left of a file that is gone would pass for changes of the next one of its name. */
-const remove = (): void => {
-  database?.close()
-  database = undefined
-  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true })
-}
-
-/** SQLite's own texts, which begin a message: one that names a table or column of the user's has that further on. */
-const damage = /^(file is not a database|database disk image is malformed|malformed database schema)/
-/** What is wrong with the machine, and not with the statement: it may well be done later. */
-const operating =
-  /^(database or disk is full|disk I\/O error|unable to open database file|attempt to write a readonly database|database (table |schema )?is locked|out of memory)(:|$)/
-
 const open = (): Reply => {
-  let rebuiltFor: string | undefined
-  try {
-    connect()
-    rebuiltFor = mode === "write" ? mismatch() : undefined
-    if (rebuiltFor === undefined) return opening(undefined)
-  } catch (error) {
-    rebuiltFor = messageOf(error)
-    if (mode === "read" || !damage.test(rebuiltFor)) throw error
-  }
-  return rebuild(rebuiltFor)
-}
-
-const opening = (rebuiltFor: string | undefined): Reply => {
-  if (mode === "write") transaction("BEGIN IMMEDIATE", declare)
-  return { _tag: "Opened", index: position(), rebuiltFor }
-}
-
-const rebuild = (rebuiltFor: string | undefined): Reply => {
-  remove()
   connect()
-  return opening(rebuiltFor)
+  if (mode === "write") {
+    const message = mismatch()
+    if (message !== undefined) return { _tag: "Failed", message, reason: "unusable" }
+    transaction("BEGIN IMMEDIATE", declare)
+  }
+  return { _tag: "Opened", index: position() }
 }
 
 const declare = (): void => {
@@ -108,7 +81,11 @@ const declare = (): void => {
   opened().prepare(`INSERT INTO ${noteTable} VALUES (?, ?, ?, 0)`).run(name, version, ddl)
 }
 
-const run = ({ params = [], sql }: Statement): void => void prepare(sql).run(...params)
+/** The runtimes bind every number as a REAL: 5 would be kept as `5.0` where a column does not say that it is a number. */
+const bound = ({ params = [] }: Statement): ReadonlyArray<SqlValue> =>
+  params.map((value) => (typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value))
+
+const run = (statement: Statement): void => void prepare(statement.sql).run(...bound(statement))
 
 const apply = ({ entries, throughIndex }: Extract<Request, { readonly _tag: "Apply" }>): Reply => {
   let index = throughIndex
@@ -120,8 +97,9 @@ const apply = ({ entries, throughIndex }: Extract<Request, { readonly _tag: "App
         entry.statements.forEach(run)
         opened().exec("RELEASE entry")
       } catch (error) {
-        failure = messageOf(error)
-        if (operating.test(failure) || damage.test(failure)) throw error
+        const met = asError(error)
+        if (reasonOf(met) !== "refused") throw error
+        failure = met.message
         opened().exec("ROLLBACK TO entry")
         opened().exec("RELEASE entry")
         index = entry.index - 1
@@ -137,16 +115,23 @@ const apply = ({ entries, throughIndex }: Extract<Request, { readonly _tag: "App
  * As a query within a query: that is what takes no other statement, and gives no more rows than are asked for. Not by
  * iterating: Deno's iterator of rows ends without a word where SQLite fails.
  */
-const query = ({ rowsMax, statement }: Extract<Request, { readonly _tag: "Query" }>): Reply =>
+const query = ({ bytesMax, rowsMax, statement }: Extract<Request, { readonly _tag: "Query" }>): Reply =>
   transaction("BEGIN", () => {
     const index = position()
-    const sql = `SELECT * FROM (\n${statement.sql.replace(/[;\s]+$/, "")}\n) LIMIT ${rowsMax + 1}`
-    const asked = prepare(sql)
+    const asked = prepare(`SELECT * FROM (\n${statement.sql}\n) LIMIT ${rowsMax + 1}`)
     // An integer that is no safe number would fail the whole query.
     asked.setReadBigInts(true)
-    const rows = asked.all(...(statement.params ?? []))
-    return rows.length > rowsMax ? { _tag: "TooManyRows" } : { _tag: "Rows", index, rows: rows.map(withNumbers) }
+    const rows = asked.all(...bound(statement))
+    if (rows.length > rowsMax) return { _tag: "TooMuch", of: "rows" }
+    if (rows.reduce((sum, row) => sum + bytesOf(row), 0) > bytesMax) return { _tag: "TooMuch", of: "bytes" }
+    return { _tag: "Rows", index, rows: rows.map(withNumbers) }
   })
+
+const bytesOf = (row: Row): number =>
+  Object.values(row).reduce<number>(
+    (sum, value) => sum + (typeof value === "string" ? value.length : value instanceof Uint8Array ? value.length : 8),
+    0
+  )
 
 const withNumbers = (row: Row): Row =>
   Object.fromEntries(
@@ -161,8 +146,6 @@ const answer = (request: Request): Reply => {
       return open()
     case "Apply":
       return apply(request)
-    case "Rebuild":
-      return rebuild(undefined)
     case "Query":
       return query(request)
     case "Close":
@@ -172,15 +155,15 @@ const answer = (request: Request): Reply => {
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 parentPort?.on("message", ({ id, request }: { readonly id: number; readonly request: Request }) => {
   let reply: Reply
   try {
     reply = answer(request)
   } catch (error) {
-    const message = messageOf(error)
-    reply = { _tag: "Failed", message, isDamaged: damage.test(message) }
+    const met = asError(error)
+    reply = { _tag: "Failed", message: met.message, reason: reasonOf(met) }
   }
   parentPort?.postMessage({ id, reply })
 })

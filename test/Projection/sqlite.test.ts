@@ -1,9 +1,18 @@
 /** Projections into SQLite: rows and position are one, in real files and on a thread of their own. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Result, Schedule, Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Result, Schedule, Scope } from "effect"
 import { derivedIn, derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import * as SqliteRun from "../../src/Projection/SqliteRun.ts"
@@ -31,6 +40,8 @@ const start = Effect.fnUntraced(function* (
     Effect.map(running.query({ sql, params }), (found) => found.rows.map((row) => ({ ...row })))
   return { running, rows, stop: Scope.close(scope, Exit.void) }
 })
+
+const countingTo = (count: number) => `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT ${count})`
 
 const spentByCustomer = "SELECT customer, sum(cents) AS cents FROM orders GROUP BY customer ORDER BY customer"
 
@@ -198,7 +209,9 @@ describe("a projection into SQLite", () => {
         feed: node.start({ isWarm: true })
       })
       yield* running.until(1)
-      assert.lengthOf(yield* rows("SELECT `x;y` FROM \"a;b\" WHERE z <> ';';"), 2)
+      for (const end of [";", " ; ; ", "; -- done", " -- ; done", " /* ; */ ;", "; /* done"]) {
+        assert.lengthOf(yield* rows(`SELECT \`x;y\` FROM "a;b" WHERE z <> '; -- ;'${end}`), 2)
+      }
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
@@ -260,7 +273,7 @@ describe("a projection into SQLite", () => {
         if (finder === "query") {
           const many = Array.from({ length: 20 }, () => Effect.result(counted))
           const [first] = yield* Effect.all(many, { concurrency: "unbounded" })
-          assert.isTrue(Result.isFailure(first!) && first.failure.isDamaged)
+          assert.isTrue(Result.isFailure(first!) && first.failure.reason === "unusable")
           // No entry comes meanwhile.
           yield* isCounted({ orders: 3, cents: 6 })
         }
@@ -282,13 +295,37 @@ describe("a projection into SQLite", () => {
       const damaging = Projection.sqlite("orders", {
         from: [Order],
         version: 1,
-        ddl: `CREATE TABLE t (id); CREATE TRIGGER t BEFORE INSERT ON t
-          BEGIN SELECT RAISE(ABORT, 'database disk image is malformed'); END`,
-        evolve: ({ id }) => [{ sql: "INSERT INTO t VALUES (?)", params: [id] }]
+        // An index of words that is checked against the texts that it was never told of.
+        ddl: "CREATE TABLE texts (word); CREATE VIRTUAL TABLE words USING fts5(word, content='texts')",
+        evolve: ({ id }) => [
+          { sql: "INSERT INTO texts VALUES (?)", params: [id] },
+          { sql: "INSERT INTO words(words, rank) VALUES ('integrity-check', 1)" }
+        ]
       })
       const { running } = yield* start(damaging, { folder, feed: node.start({ isWarm: true }) })
       const failure = yield* Effect.flip(running.until(3))
       assert.match(failure.message, /malformed, as it was before it was made anew/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("keeps a number that is an integer as one, whatever its column says of it", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const projection = Projection.sqlite("orders", {
+        from: [Order],
+        version: 1,
+        ddl: "CREATE TABLE t (untyped, text TEXT, half, large)",
+        evolve: () => [{ sql: "INSERT INTO t VALUES (?, ?, ?, ?)", params: [5, 5, 0.5, 2 ** 60] }]
+      })
+      const { running, rows } = yield* start(projection, {
+        folder: yield* temporary,
+        feed: node.start({ isWarm: true })
+      })
+      yield* running.until(1)
+      const sql = "SELECT typeof(untyped) AS untyped, text, half, typeof(large) AS large FROM t WHERE text = ? || ''"
+      assert.deepStrictEqual(yield* rows(sql, 5), [{ untyped: "integer", text: "5", half: 0.5, large: "real" }])
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
@@ -319,23 +356,66 @@ describe("a projection into SQLite", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.live(
-    "answers the next query as ever after one whose caller gave up",
-    () =>
-      Effect.gen(function* () {
-        const node = yield* playNode(models)
-        yield* node.write(order("ann", 1))
-        yield* node.apply()
-        const options = { folder: yield* temporary, feed: node.start({ isWarm: true }), queryTimeoutMs: 1_000 }
-        const { running, rows } = yield* start(makeOrders(), options)
-        yield* running.until(1)
-        yield* rows("SELECT 1")
-        const long =
-          "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 30000000) SELECT count(*) FROM c"
-        yield* Effect.ignore(Effect.timeout(rows(long), 50))
+  it.live("refuses no query because others gave up theirs, which go on to their end", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const options = { folder: yield* temporary, feed: node.start({ isWarm: true }) }
+      const { running, rows } = yield* start(makeOrders(), options)
+      yield* running.until(1)
+      const slow = `${countingTo(200_000)} SELECT count(*) AS n FROM c`
+      const impatient = Effect.ignore(Effect.timeout(rows(slow), 5))
+      yield* Effect.forkChild(Effect.forever(Effect.andThen(impatient, Effect.sleep(5))))
+      for (let at = 0; at < 10; at++) {
         assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
-      }).pipe(Effect.scoped, Effect.provide(layerMemory)),
-    20_000
+      }
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("answers within its limit, those before it included, or not at all", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const options = { folder: yield* temporary, feed: node.start({ isWarm: true }), queryTimeoutMs: 1_000 }
+      const { rows } = yield* start(makeOrders(), options)
+      const slow = `${countingTo(1_000_000)} SELECT count(*) AS n FROM c`
+      const many = Array.from({ length: 60 }, () => Effect.timed(Effect.result(rows(slow))))
+      const all = yield* Effect.all(many, { concurrency: "unbounded" })
+      for (const [took] of all) assert.isBelow(Duration.toMillis(took), 3_000)
+      const refused = all.flatMap(([, result]) => (Result.isFailure(result) ? result.failure.message : []))
+      assert.match(refused[0]!, /more than 1000 ms, those before it included/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("is tried again where its file cannot be opened, and answers then", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporary
+      const node = yield* playNode(models)
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const inTheWay = join(folder, "orders.v1.sqlite")
+      mkdirSync(inTheWay)
+      const { running, rows } = yield* start(makeOrders(), { folder, feed: node.start({ isWarm: true }) })
+      const failure = yield* Effect.flip(rows(spentByCustomer))
+      assert.deepInclude(failure, { _tag: "SqliteFailed", reason: "passing" })
+      assert.match(failure.message, /unable to open database file/)
+      assert.isUndefined(running.failure())
+      const waiting = yield* Effect.forkChild(running.until(1), { startImmediately: true })
+      rmdirSync(inTheWay)
+      yield* Fiber.join(waiting)
+      assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.live("whose tables SQLite refuses fails, and is not tried again", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const wrong = makeOrders({ ddl: "CREATE TABEL orders (id)" })
+      const { running } = yield* start(wrong, { folder: yield* temporary, feed: node.start({ isWarm: true }) })
+      const failure = yield* Effect.flip(running.until(1))
+      assert.deepInclude(failure, { _tag: "ProjectionFailed", index: 1 })
+      assert.match(failure.message, /near "TABEL": syntax error/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
   it.live("answers a query that asks too much, or writes, with what is wrong, and the next query as ever", () =>
@@ -347,7 +427,7 @@ describe("a projection into SQLite", () => {
       const feed = node.start({ isWarm: true })
       const { running, rows } = yield* start(makeOrders(), { folder, feed, queryTimeoutMs: 500 })
       yield* running.until(1)
-      const counting = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 10000000)"
+      const counting = countingTo(10_000_000)
       const messages: Array<string> = []
       for (const sql of [
         "DELETE FROM orders",
@@ -355,7 +435,8 @@ describe("a projection into SQLite", () => {
         "SELECT 1; DELETE FROM orders",
         "SELECT 1); DELETE FROM orders; --",
         `${counting} SELECT x FROM c`,
-        `${counting} SELECT count(*) FROM c`
+        `${counting} SELECT count(*) FROM c`,
+        `${countingTo(9)} SELECT printf('%.*c', 1000000, 'x') FROM c`
       ]) {
         messages.push((yield* Effect.flip(rows(sql))).message)
         assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
@@ -370,6 +451,7 @@ describe("a projection into SQLite", () => {
       assert.match(messages[3]!, /more than one statement/)
       assert.match(messages[4]!, /more than 10000 rows/)
       assert.match(messages[5]!, /more than 500 ms/)
+      assert.match(messages[6]!, /more than 8388608 bytes/)
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
