@@ -2,17 +2,20 @@
  * One projection that is folded in memory, running on this node: from what was saved, or else from the first entry on,
  * and then with every entry that is applied. Saved now and then, and when the node stops in order.
  */
-import { Effect, Result, type Scope, Semaphore } from "effect"
+import { Clock, Effect, Result, type Scope, Semaphore } from "effect"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
 import type { Folded } from "./Definition.ts"
 import { ProjectionFailed } from "./Failure.ts"
 import * as Fold from "./Fold.ts"
 import { type Following, follow } from "./Following.ts"
-import { decode, encode, type Snapshot } from "./Saved.ts"
+import { decoding, encode, type Snapshot } from "./Saved.ts"
 
 /** Entries after which it is saved, if they are also as many as it has keys: a start folds no more than these anew. */
 export const saveAfterCount = 10_000
+
+/** How long states are decoded before whatever else waits has its turn: the node may lead already. */
+const decodeMaxNanos = 10_000_000n
 
 /** A projection on this node. */
 export interface Running<S> extends Following {
@@ -22,15 +25,27 @@ export interface Running<S> extends Following {
 
 const fileOf = ({ name }: Folded<unknown>): string => `${name}.projection`
 
+const decodeInSlices = Effect.fnUntraced(function* <S>(projection: Folded<S>, bytes: Uint8Array) {
+  const clock = yield* Clock.Clock
+  const steps = decoding(projection, bytes)
+  let endNanos = clock.monotonicTimeNanosUnsafe() + decodeMaxNanos
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+    if (clock.monotonicTimeNanosUnsafe() < endNanos) continue
+    yield* Effect.yieldNow
+    endNanos = clock.monotonicTimeNanosUnsafe() + decodeMaxNanos
+  }
+})
+
 /** What was saved, if it can be used. */
 const load = Effect.fnUntraced(function* <S>(projection: Folded<S>, files: DerivedFiles) {
   const beginning: Snapshot<S> = { index: 0, states: Fold.empty() }
   const bytes = yield* Effect.result(files.read(fileOf(projection)))
   if (Result.isSuccess(bytes) && bytes.success === undefined) return beginning
-  const saved = Result.flatMap(
-    Result.mapError(bytes, ({ message }) => message),
-    (found) => decode(projection, found ?? new Uint8Array(0))
-  )
+  const saved = Result.isFailure(bytes)
+    ? Result.fail(bytes.failure.message)
+    : yield* decodeInSlices(projection, bytes.success ?? new Uint8Array(0))
   if (Result.isSuccess(saved)) return saved.success
   yield* Effect.logWarning(`Cannot use "${fileOf(projection)}": ${saved.failure}; it is folded anew`)
   return beginning

@@ -27,6 +27,8 @@ const Tail = Schema.fromJsonString(Schema.Struct({ sha256: Schema.String }))
 
 /** So much is encoded at once. */
 const partChars = 64 * 1024
+/** So much is hashed at once when it is read back. */
+const partBytes = 1024 * 1024
 
 /** The bytes, a part at a time, each encoded when it is asked for; or which state is none. */
 export function* encode<S>(
@@ -71,13 +73,21 @@ const decodeState = <S>(projection: Folded<S>, encoded: Schema.Json) =>
     (state) => state
   )
 
-/** What was saved, or why it cannot be used. */
-export const decode = <S>(projection: Folded<S>, bytes: Uint8Array): Result.Result<Snapshot<S>, string> => {
+/** What was saved, or why it cannot be used. A little at a time, for a node that begins must not be held up by it. */
+export function* decoding<S>(
+  projection: Folded<S>,
+  bytes: Uint8Array
+): Generator<void, Result.Result<Snapshot<S>, string>> {
   const tailOffset = bytes.lastIndexOf(lineFeed, bytes.length - 2) + 1
   const tail = textOf(bytes.subarray(tailOffset)).pipe(Result.flatMap(Schema.decodeUnknownResult(Tail)))
   const body = bytes.subarray(0, tailOffset)
   if (Result.isFailure(tail) || bytes.at(-1) !== lineFeed) return Result.fail("it is cut off")
-  if (createHash("sha256").update(body).digest("hex") !== tail.success.sha256) return Result.fail("its digest differs")
+  const hash = createHash("sha256")
+  for (let at = 0; at < body.length; at += partBytes) {
+    hash.update(body.subarray(at, at + partBytes))
+    yield
+  }
+  if (hash.digest("hex") !== tail.success.sha256) return Result.fail("its digest differs")
   const lines = linesOf(body)
   const head = Result.flatMap(lines.next().value ?? cutOff, Schema.decodeUnknownResult(Head))
   if (Result.isFailure(head)) return Result.fail("it is of a format that is unknown here")
@@ -91,8 +101,18 @@ export const decode = <S>(projection: Folded<S>, bytes: Uint8Array): Result.Resu
     const state = Result.flatMap(line, ([, encoded]) => decodeState(projection, encoded))
     if (Result.isFailure(line) || Result.isFailure(state)) return Result.fail("a state in it does not fit its schema")
     states.set(line.success[0], state.success)
+    yield
   }
   return Result.succeed({ index, states })
+}
+
+/** The same, in one go. */
+export const decode = <S>(projection: Folded<S>, bytes: Uint8Array): Result.Result<Snapshot<S>, string> => {
+  const steps = decoding(projection, bytes)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
 }
 
 const lineFeed = 10

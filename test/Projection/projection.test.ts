@@ -315,6 +315,24 @@ describe("a projection in memory", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.live("is read back in slices, between which others have their turn", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const states = Fold.empty<{ orders: number; cents: number }>()
+      for (let at = 0; at < 40_000; at++) states.set(`customer ${at}`, { orders: at, cents: at })
+      const files = derivedInMemory(new Map([["spent.projection", bytesOf(makeSpent(), { index: 0, states })]]))
+      let turnCount = 0
+      const others = Effect.andThen(
+        Effect.sleep(1),
+        Effect.sync(() => void turnCount++)
+      )
+      yield* Effect.forkChild(Effect.forever(others))
+      const { running } = yield* start(makeSpent(), { files, feed: node.start({ isWarm: true }) })
+      assert.isAbove(turnCount, 4)
+      assert.strictEqual(running.states.size, 40_000)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.live("may have a state that is null, which is not its initial one", () =>
     Effect.gen(function* () {
       const node = yield* playNode(models)
