@@ -3,6 +3,7 @@ import { Effect, Result, type Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { encodeState } from "../Projection/Saved.ts"
 import type { Folded, Keyed, ProjectionReadFailure, ProjectionStatus, Projections, Whole } from "../Projection.ts"
+import { Turn } from "./Body.ts"
 import { nextLink } from "./Cursor.ts"
 import { bodyOf, pageBytesMax } from "./Page.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
@@ -11,6 +12,9 @@ import { notFound, type Problem, problem, withHeaders } from "./Problem.ts"
 import { parseStatesQuery, statesCursor } from "./ProjectionQuery.ts"
 import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { readHeaders } from "./RecordResponse.ts"
+
+/** So much of a page is encoded, through schemas, before others have their turn. */
+const turnBytes = 16 * 1024
 
 /** The routes of a node's projections. */
 export const projectionRoutes = (projections: Projections["Service"], served: ReadonlyArray<Folded<unknown>>) => [
@@ -53,7 +57,7 @@ const readWhole = (projections: Projections["Service"], projection: Whole<unknow
     const { consistency, params } = yield* asked
     yield* Effect.fromResult(refuseOthers(params, readParameters))
     const found = yield* Effect.mapError(projections.get(projection, consistency), problemOfProjection)
-    return HttpServerResponse.jsonUnsafe(yield* shown(projection, found.value), { headers: readHeaders(found) })
+    return yield* answerState(projection, found.value, readHeaders(found))
   })
 
 const readKeyed = (projections: Projections["Service"], projection: Keyed<unknown>) =>
@@ -65,13 +69,18 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
       if (found.value === undefined) {
         return yield* withHeaders(notFound(`${projection.name} has no state of this key`), readHeaders(found))
       }
-      return HttpServerResponse.jsonUnsafe(yield* shown(projection, found.value), { headers: readHeaders(found) })
+      return yield* answerState(projection, found.value, readHeaders(found))
     }
     const found = yield* Effect.mapError(projections.page(projection, query, consistency), problemOfProjection)
     const items: Array<string> = []
     let bytes = 0
+    let turnAtBytes = 0
     for (const { key, state } of found.value.items) {
       if (bytes > pageBytesMax) break
+      if (bytes >= turnAtBytes) {
+        yield* Effect.flatten(Turn)
+        turnAtBytes = bytes + turnBytes
+      }
       const item = JSON.stringify({ key, value: yield* shown(projection, state) })
       items.push(item)
       bytes += item.length
@@ -86,6 +95,18 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
       headers: { ...readHeaders(found), ...link }
     })
   })
+
+/** A state is encoded in one go, for its schema can be asked for no less: before that, and between its steps, others have their turn. */
+const answerState = Effect.fnUntraced(function* (
+  projection: Folded<unknown>,
+  state: unknown,
+  headers: Readonly<Record<string, string>>
+) {
+  yield* Effect.flatten(Turn)
+  const encoded = yield* shown(projection, state)
+  yield* Effect.flatten(Turn)
+  return HttpServerResponse.jsonUnsafe(encoded, { headers })
+})
 
 /** A state as JSON. One that is none is the fault of the projection's code, and no fault of the request. */
 const shown = (projection: Folded<unknown>, state: unknown): Effect.Effect<Schema.Json, Problem> => {
