@@ -43,6 +43,9 @@ const evolveOne = <S>(
   const key = nameOfKey(named)
   const before = changed.has(key) ? changed.get(key) : states.get(key)
   // A state may well be null.
-  changed.set(key, projection.evolve(before === undefined ? projection.initial : before, event))
+  const after = projection.evolve(before === undefined ? projection.initial : before, event)
+  // Of a key it says that there is no state any more; without keys it would pass for the initial one.
+  if (after === undefined && projection._tag === "Whole") return "its code gave undefined for a state: use null"
+  changed.set(key, after)
   return undefined
 }

@@ -315,6 +315,25 @@ describe("a projection in memory", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.live("fails where its one state would be undefined, rather than being at its beginning again", () =>
+    Effect.gen(function* () {
+      const node = yield* playNode(models)
+      const lost = Projection.make("lost", {
+        from: [Order],
+        version: 1,
+        state: Schema.UndefinedOr(Schema.Int),
+        initial: 5 as number | undefined,
+        evolve: () => undefined
+      })
+      const { running } = yield* start(lost, { files: derivedInMemory(), feed: node.start({ isWarm: true }) })
+      yield* node.write(order("ann", 1))
+      yield* node.apply()
+      const failure = yield* Effect.flip(running.until(1))
+      assert.deepInclude(failure, { _tag: "ProjectionFailed", index: 1 })
+      assert.match(failure.message, /gave undefined for a state/)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.live("is read back in slices, between which others have their turn", () =>
     Effect.gen(function* () {
       const node = yield* playNode(models)
