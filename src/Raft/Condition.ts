@@ -1,22 +1,36 @@
 /** Something of a node that may come true, and those who wait until it does: asked again whenever it may have changed. */
-import { Deferred, Effect, Exit } from "effect"
+import { Effect } from "effect"
 
 export interface Condition {
-  /** It may have changed: all who wait look again. */
+  /** It may have changed: those who wait for what holds now go on, and nobody else is woken. */
   readonly changed: () => void
   /** Waits until this holds. */
   readonly until: (holds: () => boolean) => Effect.Effect<void>
 }
 
+interface Waiter {
+  readonly holds: () => boolean
+  readonly resume: () => void
+}
+
 export const make = (): Condition => {
-  let change = Deferred.makeUnsafe<void>()
+  const waiting = new Set<Waiter>()
+  const wait = (holds: () => boolean) =>
+    Effect.callback<void>((resume) => {
+      const waiter = { holds, resume: () => resume(Effect.void) }
+      waiting.add(waiter)
+      return Effect.sync(() => waiting.delete(waiter))
+    })
+  // By the time that one goes on, it may not hold any more.
   const until = (holds: () => boolean): Effect.Effect<void> =>
-    Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(Deferred.await(change), until(holds))))
+    Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(wait(holds), until(holds))))
   return {
     changed: () => {
-      const waiting = change
-      change = Deferred.makeUnsafe<void>()
-      Deferred.doneUnsafe(waiting, Exit.void)
+      for (const waiter of [...waiting]) {
+        if (!waiter.holds()) continue
+        waiting.delete(waiter)
+        waiter.resume()
+      }
     },
     until
   }
