@@ -5,8 +5,8 @@ import type { OrderBy } from "../Machine/Order.ts"
 import type { FieldSchema } from "../Model.ts"
 import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
-import type { Params } from "./Params.ts"
-import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
+import { invalidQuery, only, type Params } from "./Params.ts"
+import type { Problem, ProblemError } from "./Problem.ts"
 import { readParameters } from "./ReadQuery.ts"
 
 /** The size of a page when none is asked for, and the largest that may be. */
@@ -42,29 +42,25 @@ export const makeListParser = (shape: ListShape) => {
 
   return (params: Params): Result.Result<ListQuery, Problem> => {
     const errors: Array<ProblemError> = []
-    const single = new Map<string, string>()
     const filters: Array<Filter> = []
     for (const [name, value] of params) {
-      if (isListParameter(name)) {
-        if (single.has(name)) errors.push({ path: name, message: "is given twice" })
-        single.set(name, value)
-        continue
-      }
+      if (isListParameter(name)) continue
       const field = fields.get(name.startsWith("field.") && !fields.has(name) ? name.slice(6) : name)
       if (field === undefined)
         errors.push({ path: name, message: `is neither a parameter nor a field of ${shape.name}` })
       else collect(errors, name, parseFilter(field, value), (filter) => filters.push(filter))
     }
 
-    const orderBy = parseOrder(single.get("order"), fields, shape.idField, errors)
-    const select = parseSelect(single.get("select"), fields, errors)
-    const limit = parseLimit(single.get("limit"), errors)
-    const count = single.get("count")
+    const parameter = (name: string) => only(params, name, errors)
+    const orderBy = parseOrder(parameter("order"), fields, shape.idField, errors)
+    const select = parseSelect(parameter("select"), fields, errors)
+    const limit = parseLimit(parameter("limit"), errors)
+    const count = parameter("count")
     if (count !== undefined && count !== "exact") errors.push({ path: "count", message: "takes exact" })
 
     // Filters in any order are the same list; the page size, the selection and the count do not change which records come.
     const fingerprint = listFingerprint([shape.name, orderBy, filters.map((it) => JSON.stringify(it)).sort()])
-    const cursor = single.get("cursor")
+    const cursor = parameter("cursor")
     let after: ReadonlyArray<CursorValue> | undefined
     // With other errors the list is not the one that was meant, and its cursor would be called foreign for nothing.
     if (cursor !== undefined && errors.length === 0) {
@@ -85,7 +81,7 @@ export const makeListParser = (shape: ListShape) => {
 
     return errors.length === 0
       ? Result.succeed({ filters, orderBy, limit, after, select, countsTotal: count === "exact", fingerprint })
-      : Result.fail(invalidRequest(`The query of this list is invalid: ${describe(errors)}`, errors))
+      : Result.fail(invalidQuery("The query of this list is invalid", errors))
   }
 }
 
@@ -147,5 +143,3 @@ const collect = <A>(
   if (Result.isFailure(result)) errors.push({ path, message: result.failure })
   else take(result.success)
 }
-
-const describe = (errors: ReadonlyArray<ProblemError>) => errors.map((it) => `${it.path} ${it.message}`).join("; ")

@@ -1,6 +1,6 @@
 /** The query of a request as pairs, in order. Pure. What is no text is refused and never guessed; nothing is ignored. */
 import { Result } from "effect"
-import { invalidRequest, type Problem } from "./Problem.ts"
+import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
 import { splitTarget } from "./Routing.ts"
 
 /** Names and values, decoded. */
@@ -30,3 +30,14 @@ export const refuseOthers = (params: Params, known: ReadonlyArray<string>): Resu
     ? Result.void
     : Result.fail(invalidRequest(`Unknown in the query: ${errors.map(({ path }) => path).join(", ")}`, errors))
 }
+
+/** The value of a parameter that may be given once. That it is given twice is one of the errors. */
+export const only = (params: Params, name: string, errors: Array<ProblemError>): string | undefined => {
+  const [first, second] = params.filter(([each]) => each === name)
+  if (second !== undefined) errors.push({ path: name, message: "is given twice" })
+  return first?.[1]
+}
+
+/** The problem that these errors are. */
+export const invalidQuery = (what: string, errors: ReadonlyArray<ProblemError>): Problem =>
+  invalidRequest(`${what}: ${errors.map(({ message, path }) => `${path} ${message}`).join("; ")}`, errors)

@@ -2,9 +2,9 @@
 import { Result } from "effect"
 import { decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { parseLimit } from "./ListQuery.ts"
-import { type Params, refuseOthers } from "./Params.ts"
+import { invalidQuery, only, type Params, refuseOthers } from "./Params.ts"
 import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
-import { readParameters } from "./ReadQuery.ts"
+import { noRead, readParameters } from "./ReadQuery.ts"
 
 /** The state of one key, or at most `limit` states of the keys after `after`. */
 export type StatesQuery =
@@ -23,23 +23,15 @@ const fingerprintOf = ({ name, version }: Listed): string => listFingerprint(["p
 export const parseStatesQuery = (projection: Listed, params: Params): Result.Result<StatesQuery, Problem> =>
   Result.flatMap(refuseOthers(params, ["key", "limit", "cursor", ...readParameters]), () => {
     const errors: Array<ProblemError> = []
-    const only = (name: string): string | undefined => {
-      const [first, second] = params.filter(([each]) => each === name)
-      if (second !== undefined) errors.push({ path: name, message: "is given twice" })
-      return first?.[1]
-    }
-    const key = only("key")
-    const limit = only("limit")
-    const cursor = only("cursor")
+    const key = only(params, "key", errors)
+    const limit = only(params, "limit", errors)
+    const cursor = only(params, "cursor", errors)
     if (key !== undefined && (limit ?? cursor) !== undefined) {
       errors.push({ path: "key", message: "goes without limit and cursor" })
     }
     const query: StatesQuery =
       key === undefined ? { _tag: "Page", limit: parseLimit(limit, errors) } : { _tag: "Key", key }
-    if (errors.length > 0) {
-      const said = errors.map(({ message, path }) => `${path} ${message}`).join("; ")
-      return Result.fail(invalidRequest(`The read asks for what is none: ${said}`, errors))
-    }
+    if (errors.length > 0) return Result.fail(invalidQuery(noRead, errors))
     if (query._tag === "Key" || cursor === undefined) return Result.succeed(query)
     const decoded = decodeCursor(cursor, { fingerprint: fingerprintOf(projection), keyCount: 1 })
     return Result.mapBoth(decoded, {

@@ -2,35 +2,30 @@
 import { Result } from "effect"
 import type { Consistency, ReadFailure } from "../Repository/Freshness.ts"
 import { problemOfFailure } from "./Outcomes.ts"
-import type { Params } from "./Params.ts"
-import { invalidRequest, type Problem, type ProblemError, problem } from "./Problem.ts"
+import { invalidQuery, only, type Params } from "./Params.ts"
+import { type Problem, type ProblemError, problem } from "./Problem.ts"
 
 /** The parameters that every read takes. */
 export const readParameters = ["consistency", "max-stale"] as const
+
+/** What a read is called that is none. */
+export const noRead = "The read asks for what is none"
 
 /** The consistency that a read asks for; `minIndex` is its `Lithair-Min-Index`. Parameters of others are not looked at. */
 export const parseConsistency = (params: Params, minIndex: string | undefined): Result.Result<Consistency, Problem> => {
   const errors: Array<ProblemError> = []
   const wrong = (path: string, message: string) => void errors.push({ path, message })
-  const only = (name: (typeof readParameters)[number]): string | undefined => {
-    const [first, second] = params.filter(([each]) => each === name)
-    if (second !== undefined) wrong(name, "is given twice")
-    return first?.[1]
-  }
   const number = (path: string, text: string | undefined): number | undefined => {
     if (text === undefined) return undefined
     if (!/^\d{1,15}$/.test(text)) wrong(path, "takes a number from 0")
     return Number(text)
   }
-  const mode = only("consistency") ?? "linearizable"
-  const staleMaxMs = number("max-stale", only("max-stale"))
+  const mode = only(params, "consistency", errors) ?? "linearizable"
+  const staleMaxMs = number("max-stale", only(params, "max-stale", errors))
   const seenIndex = number("Lithair-Min-Index", minIndex)
   if (staleMaxMs !== undefined && mode !== "local") wrong("max-stale", "goes with consistency=local")
   if (!isMode(mode)) wrong("consistency", "takes linearizable, session or local")
-  if (errors.length > 0) {
-    const said = errors.map(({ message, path }) => `${path} ${message}`).join("; ")
-    return Result.fail(invalidRequest(`The read asks for what is none: ${said}`, errors))
-  }
+  if (errors.length > 0) return Result.fail(invalidQuery(noRead, errors))
   switch (mode) {
     case "session":
       return Result.succeed({ _tag: "Session", minIndex: seenIndex ?? 0 })
