@@ -3,11 +3,12 @@
  * again with the same idempotency key, so that it is done once, whichever nodes die meanwhile; and what may have been done
  * is never called refused. Not what is asked, nor what an answer means. HTTP contract, "Errors".
  */
-import { Clock, Effect, Random } from "effect"
+import { Effect, Random } from "effect"
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import type { HttpClient } from "effect/http"
 import type { Problem } from "../Http/Problem.ts"
 import { indexHeader } from "../Http/ResponseHeaders.ts"
+import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import { UnknownOutcome } from "../Raft/Outcome.ts"
 import { type Answered, type Asked, bodyOf, problemOf, requestOf } from "./Asked.ts"
 import { NoAnswer } from "./Failure.ts"
@@ -55,8 +56,6 @@ interface Judge<E> {
   /** What is told when the time is over. */
   readonly timedOut: () => E
 }
-
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** Sends requests by this HTTP client. */
 export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sending => {

@@ -3,8 +3,9 @@
  * time and not an error. After one attempt whose outcome is unknown the request stays unknown, whatever the next ones
  * say, unless one of them succeeds (C18).
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { NodeId } from "./Message.ts"
+import { monotonicMs } from "./MonotonicTime.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 
 /** Every request is answered within this time, reads included. */
@@ -22,9 +23,6 @@ export interface Leadership {
 }
 
 const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
-
-/** Wall-clock jumps change nothing (C19). */
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** The leader was lost, is about to leave or has no room: another one may do it. */
 const mayPass = ({ reason }: NotDone): boolean => reason !== "overloaded" && reason !== "upgrade-required"

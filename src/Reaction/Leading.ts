@@ -2,11 +2,12 @@
  * Running a reaction while this node leads, from the position that the cluster knows: in the order of the log, each
  * event until its effect succeeds. The position is recorded now and then, never by two leaders against each other.
  */
-import { Cause, Clock, Data, Effect, Result, Schedule } from "effect"
+import { Cause, Data, Effect, Result, Schedule } from "effect"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import type { Member } from "../Raft/Member.ts"
+import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
 import { later, type Position, recordedIn, recording } from "./Position.ts"
 
@@ -27,7 +28,7 @@ const metMaxLength = 500
 /** Between two attempts at one event. */
 const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
 
-/** A reaction cannot go on: the event after `index` cannot be read as its models are now. */
+/** A reaction cannot go on: an event of the entry `index` cannot be read as its models are now. */
 export class ReactionFailed extends Data.TaggedError("ReactionFailed")<{
   readonly reaction: string
   readonly index: number
@@ -39,8 +40,6 @@ const isAfter = ({ index, ordinal }: Event, done: Position): boolean =>
 
 /** What reactions need of the member that they run beside. */
 export type Reactive = Pick<Member["Service"], "feed" | "leader" | "self" | "readIndex" | "submit" | "tables">
-
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 /** Who is told how a reaction goes on. */
 export interface Watcher {
@@ -146,7 +145,7 @@ export const lead = Effect.fnUntraced(function* <R>(
         const events = reaction.eventsOf(entry)
         if (Result.isFailure(events)) {
           const message = `Cannot read entry ${entry.index}: ${events.failure}`
-          return yield* new ReactionFailed({ reaction: name, index: entry.index - 1, message })
+          return yield* new ReactionFailed({ reaction: name, index: entry.index, message })
         }
         for (const event of events.success) {
           if (!isAfter(event, done)) continue

@@ -2,8 +2,9 @@
  * How new the replicated tables must be for a read, and waiting until they are. Confirming with a quorum is Raft's.
  * HTTP contract, "Reads".
  */
-import { Clock, Data, Effect, type Scope, Semaphore } from "effect"
+import { Data, Effect, type Scope, Semaphore } from "effect"
 import type { Member } from "../Raft/Member.ts"
+import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import type { NotDone } from "../Raft/Outcome.ts"
 
 /**
@@ -41,8 +42,6 @@ const confirmEveryMs = 100
 
 /** Waits until the tables of `member` are as new as is asked. */
 export type Freshen = (consistency: Consistency) => Effect.Effect<Freshness, ReadFailure>
-
-const monotonicMs = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
 export const make = Effect.fnUntraced(function* (
   member: Pick<Member["Service"], "node" | "readIndex">

@@ -1,13 +1,13 @@
 /** Reactions beside a member that the test plays: which events are run, how often, and what is recorded of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scope } from "effect"
+import { Effect, Exit, Fiber, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import type { Command } from "../../src/Machine/Command.ts"
-import { describe as descriptorOf } from "../../src/Model.ts"
+import * as Model from "../../src/Model.ts"
 import { eventId } from "../../src/Projection/Event.ts"
 import { NotDone } from "../../src/Raft/Outcome.ts"
-import type { Reactive } from "../../src/Reaction/Leading.ts"
+import { lead, type Reactive } from "../../src/Reaction/Leading.ts"
 import { descriptor, recordedIn, recording } from "../../src/Reaction/Position.ts"
 import * as Reactions from "../../src/Reaction/Reactions.ts"
 import * as Reaction from "../../src/Reaction.ts"
@@ -443,8 +443,23 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.effect("fails at the entry that does not fit its models, and names that one", () =>
+    Effect.gen(function* () {
+      const { reactive, write } = yield* play
+      class Priced extends Model.Class<Priced>("Order")(
+        { id: Model.id(Schema.String), price: Schema.Int },
+        { mode: "replicate" }
+      ) {}
+      const mail = Reaction.make("mail", { from: [Priced], run: () => Effect.void })
+      yield* write({ _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03" } })
+      yield* write(order("ann", 1))
+      const leading = lead(mail, reactive, { at: () => {}, failing: () => {} })
+      assert.deepInclude(yield* Effect.flip(leading), { _tag: "ReactionFailed", reaction: "mail", index: 2 })
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it("has a position that is a record like any other, and is served nowhere", () => {
-    assert.strictEqual(descriptorOf(positionModel).mode, "replicated")
+    assert.strictEqual(Model.describe(positionModel).mode, "replicated")
     assert.isFalse(/^[A-Za-z]\w*$/.test(descriptor.name), "no model that is declared for users has this name")
   })
 })
