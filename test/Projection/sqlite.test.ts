@@ -364,12 +364,10 @@ describe("a projection into SQLite", () => {
       const options = { folder: yield* temporary, feed: node.start({ isWarm: true }) }
       const { running, rows } = yield* start(makeOrders(), options)
       yield* running.until(1)
-      const slow = `${countingTo(200_000)} SELECT count(*) AS n FROM c`
-      const impatient = Effect.ignore(Effect.timeout(rows(slow), 5))
-      yield* Effect.forkChild(Effect.forever(Effect.andThen(impatient, Effect.sleep(5))))
-      for (let at = 0; at < 10; at++) {
-        assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
-      }
+      yield* rows("SELECT 1")
+      const slow = `${countingTo(12_000_000)} SELECT count(*) AS n FROM c`
+      for (let at = 0; at < 3; at++) yield* Effect.ignore(Effect.timeout(rows(slow), 200))
+      assert.deepStrictEqual(yield* rows(spentByCustomer), [{ customer: "ann", cents: 1 }])
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
