@@ -51,8 +51,8 @@ export class Projections extends Context.Service<
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<StatesPage<S>>, ProjectionReadFailure>
     /**
-     * The rows that a query of the projection's file gives, at most 10,000, within 10 s. It runs on a thread of its own
-     * and cannot write. `SqliteFailed` says what is wrong with it.
+     * The rows that a query of the projection's file gives, at most 10,000 and 8 MiB, within 10 s, on a thread of its own that
+     * cannot write. `SqliteFailed` says what is wrong with it.
      */
     readonly query: (
       projection: Sqlite,
