@@ -1,5 +1,5 @@
 /** The log in memory: the contract of LogStore without a disk, for tests and simulations. What it holds outlives its layer. */
-import { Context, Effect, Layer, Stream } from "effect"
+import { Context, Effect, Layer, Result, Stream } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { HardState, LogEntry, SnapshotMark } from "./LogEntry.ts"
 import { type LogRoom, LogSpace } from "./LogSpace.ts"
@@ -24,7 +24,9 @@ export const makeMemoryLog = (): MemoryLog => ({
   entries: []
 })
 
-const lastIndexOf = ({ entries, firstIndex }: MemoryLog): number => firstIndex + entries.length - 1
+type Entries = Pick<MemoryLog, "firstIndex" | "entries">
+
+const lastIndexOf = ({ entries, firstIndex }: Entries): number => firstIndex + entries.length - 1
 
 function applyMark(log: MemoryLog, mark: SnapshotMark): void {
   if (mark.index <= (log.snapshot?.index ?? 0)) return
@@ -67,19 +69,23 @@ function recover(log: MemoryLog): Recovered {
   }
 }
 
-function readRange(
-  { entries, firstIndex }: MemoryLog,
+/** What {@link LogStore} promises of `read`. */
+export function readRange(
+  log: Entries,
   range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
-): ReadonlyArray<LogEntry> {
+): Result.Result<ReadonlyArray<LogEntry>, LogFailed> {
+  const { entries, firstIndex } = log
+  const { fromIndex, toIndex } = range
   const found: Array<LogEntry> = []
-  const from = range.fromIndex - firstIndex
+  if (fromIndex < 1 || fromIndex > Math.min(toIndex, lastIndexOf(log))) return Result.succeed(found)
+  if (fromIndex < firstIndex) return Result.fail(compactedAway(fromIndex, log))
   let payloadBytes = 0
-  for (const entry of entries.slice(from, Math.max(from, range.toIndex - firstIndex + 1))) {
+  for (const entry of entries.slice(fromIndex - firstIndex, toIndex - firstIndex + 1)) {
     payloadBytes += entry.payload.length
-    if (found.length > 0 && payloadBytes > range.maxBytes) return found
+    if (found.length > 0 && payloadBytes > range.maxBytes) break
     found.push(entry)
   }
-  return found
+  return Result.succeed(found)
 }
 
 function compact(log: MemoryLog, throughIndex: number): void {
@@ -108,13 +114,7 @@ export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.La
     const store = LogStore.of({
       recovered: recover(log),
       append: (writes) => sync(log, writes),
-      read: (range) =>
-        Effect.suspend(() => {
-          const { fromIndex, toIndex } = range
-          if (fromIndex < 1 || fromIndex > Math.min(toIndex, lastIndexOf(log))) return Effect.succeed([])
-          if (fromIndex < log.firstIndex) return Effect.fail(compactedAway(fromIndex, log))
-          return Effect.succeed(readRange(log, range))
-        })
+      read: (range) => Effect.suspend(() => Effect.fromResult(readRange(log, range)))
     })
     const space = LogSpace.of({
       firstIndex: Effect.sync(() => log.firstIndex),

@@ -6,10 +6,10 @@ import { Clock, Effect, Result, type Scope, Semaphore } from "effect"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
 import type { Folded } from "./Definition.ts"
-import { ProjectionFailed } from "./Failure.ts"
-import * as Fold from "./Fold.ts"
+import type * as Fold from "./Fold.ts"
+import * as Folding from "./Folding.ts"
 import { type Following, follow } from "./Following.ts"
-import { decoding, encode, type Snapshot } from "./Saved.ts"
+import { decoding, encode } from "./Saved.ts"
 
 /** Entries after which it is saved, if they are also as many as it has keys: a start folds no more than these anew. */
 export const saveAfterCount = 10_000
@@ -38,17 +38,11 @@ const decodeInSlices = Effect.fnUntraced(function* <S>(projection: Folded<S>, by
   }
 })
 
-/** What was saved, if it can be used. */
+/** What was saved, if there is any; or why it cannot be used. */
 const load = Effect.fnUntraced(function* <S>(projection: Folded<S>, files: DerivedFiles) {
-  const beginning: Snapshot<S> = { index: 0, states: Fold.empty() }
-  const bytes = yield* Effect.result(files.read(fileOf(projection)))
-  if (Result.isSuccess(bytes) && bytes.success === undefined) return beginning
-  const saved = Result.isFailure(bytes)
-    ? Result.fail(bytes.failure.message)
-    : yield* decodeInSlices(projection, bytes.success ?? new Uint8Array(0))
-  if (Result.isSuccess(saved)) return saved.success
-  yield* Effect.logWarning(`Cannot use "${fileOf(projection)}": ${saved.failure}; it is folded anew`)
-  return beginning
+  const read = yield* Effect.result(files.read(fileOf(projection)))
+  if (Result.isFailure(read)) return Result.fail(read.failure.message)
+  return read.success === undefined ? Result.succeed(undefined) : yield* decodeInSlices(projection, read.success)
 })
 
 /** Runs until the scope closes. */
@@ -57,17 +51,18 @@ export const run = Effect.fnUntraced(function* <S>(
   options: { readonly files: DerivedFiles; readonly feed: Feed; readonly saveAfterCount?: number }
 ): Effect.fn.Return<Running<S>, never, Scope.Scope> {
   const { feed, files } = options
-  const dueCount = options.saveAfterCount ?? saveAfterCount
-  const { index: savedIndex, states } = yield* load(projection, files)
+  const saved = yield* load(projection, files)
+  if (Result.isFailure(saved)) {
+    yield* Effect.logWarning(`Cannot use "${fileOf(projection)}": ${saved.failure}; it is folded anew`)
+  }
+  const folding = Folding.begin(projection, saved, options.saveAfterCount ?? saveAfterCount)
   const scope = yield* Effect.scope
   const oneAtATime = yield* Semaphore.make(1)
-  let index = savedIndex
-  let keptIndex = savedIndex
-  let dueIndex = index + dueCount
+  let keptIndex = folding.index
 
-  /** Of a clone: what is folded meanwhile does not change it. A failure is no loss: a start folds more anew. */
+  /** A failure is no loss: a start folds more anew. */
   const save = Effect.gen(function* () {
-    const snapshot = { index, states: states.clone() }
+    const snapshot = Folding.snapshot(folding)
     const parts: Array<Uint8Array> = []
     for (const part of encode(projection, snapshot)) {
       if (Result.isFailure(part)) return yield* Effect.logWarning(`Cannot save ${projection.name}: ${part.failure}`)
@@ -83,27 +78,17 @@ export const run = Effect.fnUntraced(function* <S>(
 
   /** Last of all, once nothing is folded any more; one that is under way is waited for. */
   yield* Effect.addFinalizer(() =>
-    oneAtATime.withPermits(1)(Effect.suspend(() => (index === keptIndex ? Effect.void : save)))
+    oneAtATime.withPermits(1)(Effect.suspend(() => (folding.index === keptIndex ? Effect.void : save)))
   )
 
   const take = (entries: ReadonlyArray<AppliedEntry>) =>
     Effect.gen(function* () {
-      for (const entry of entries) {
-        const folded = Fold.fold(projection, states, entry)
-        if (Result.isFailure(folded)) {
-          const message = `Cannot fold entry ${entry.index}: ${folded.failure}`
-          return yield* new ProjectionFailed({ projection: projection.name, index: entry.index, message })
-        }
-        index = entry.index
-      }
-      if (index >= dueIndex) {
-        dueIndex = index + Math.max(dueCount, states.size)
-        // Where saving is slower than folding, saves that wait would each hold all states.
-        yield* Effect.forkIn(oneAtATime.withPermitsIfAvailable(1)(save), scope)
-      }
-      return index
+      yield* Effect.fromResult(Folding.take(folding, entries))
+      // Where saving is slower than folding, saves that wait would each hold all states.
+      if (Folding.takeDue(folding)) yield* Effect.forkIn(oneAtATime.withPermitsIfAvailable(1)(save), scope)
+      return folding.index
     })
 
-  const following = yield* follow({ name: projection.name, feed, fromIndex: savedIndex + 1, take })
-  return { ...following, index: () => index, states }
+  const following = yield* follow({ position: folding, feed, take })
+  return { ...following, states: folding.states }
 })

@@ -6,6 +6,7 @@ import { Deferred, Effect, Result, Schedule, type Scope } from "effect"
 import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
 import { ProjectionFailed, type SqliteFailed } from "./Failure.ts"
 import { type Following, follow } from "./Following.ts"
+import * as Position from "./Position.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import type { Row, Statement } from "./SqliteProtocol.ts"
 import * as SqliteReader from "./SqliteReader.ts"
@@ -88,7 +89,7 @@ export const open = Effect.fnUntraced(function* (
     return failed === undefined ? throughIndex : yield* failed
   })
 
-  const following = yield* follow({ name, feed: options.feed, fromIndex: opened.index + 1, take })
+  const following = yield* follow({ position: Position.make(name, opened.index), feed: options.feed, take })
 
   const query = (statement: Statement) =>
     Effect.suspend(() => {

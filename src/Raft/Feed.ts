@@ -43,19 +43,10 @@ export interface FeedSource {
 export const make = () => {
   let source: FeedSource | undefined
   const { changed: advanced, until } = Condition.make()
-  /** Followers at the end of the log read the same entries from memory, and each is decoded once for all of them. */
-  const decoded = new WeakMap<LogEntry, AppliedEntry>()
+  const decodedOf = decoding()
   const appliedIndex = () => source?.appliedIndex() ?? 0
 
   const applied = (index: number) => until(() => appliedIndex() >= index)
-
-  const decodedOf = (entry: LogEntry): AppliedEntry => {
-    const known = decoded.get(entry)
-    if (known !== undefined) return known
-    const made = decodeEntry(entry)
-    decoded.set(entry, made)
-    return made
-  }
 
   const feed: Feed = {
     appliedIndex,
@@ -63,11 +54,9 @@ export const make = () => {
     read: Effect.fnUntraced(function* ({ fromIndex, maxBytes }) {
       yield* applied(fromIndex)
       invariant(source !== undefined, "an entry is applied on a node that does not run")
-      // The disk may still hold what an installed snapshot is to replace: entries that were never committed, perhaps.
-      if (fromIndex < source.log.firstIndex) return yield* compactedAway(fromIndex, source.log)
-      const toIndex = appliedIndex()
-      const held = slice(source.log, { fromIndex, maxBytes }).filter(({ index }) => index <= toIndex)
-      return (held.length > 0 ? held : yield* source.read({ fromIndex, toIndex, maxBytes })).map(decodedOf)
+      const range = { fromIndex, toIndex: appliedIndex(), maxBytes }
+      const held = yield* Effect.fromResult(inMemory(source.log, range))
+      return (held ?? (yield* source.read(range))).map(decodedOf)
     })
   }
 
@@ -79,6 +68,29 @@ export const make = () => {
       advanced()
     },
     advanced
+  }
+}
+
+/** Entries that are applied, if memory holds them; undefined where they are to be read from disk. Pure. */
+export const inMemory = (
+  log: RaftLog,
+  range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
+): Result.Result<ReadonlyArray<LogEntry> | undefined, LogFailed> => {
+  // The disk may still hold what an installed snapshot is to replace: entries that were never committed, perhaps.
+  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
+  const held = slice(log, range).filter(({ index }) => index <= range.toIndex)
+  return Result.succeed(held.length > 0 ? held : undefined)
+}
+
+/** Followers at the end of the log read the same entries from memory, and each is decoded once for all of them. */
+export const decoding = (): ((entry: LogEntry) => AppliedEntry) => {
+  const decoded = new WeakMap<LogEntry, AppliedEntry>()
+  return (entry) => {
+    const known = decoded.get(entry)
+    if (known !== undefined) return known
+    const made = decodeEntry(entry)
+    decoded.set(entry, made)
+    return made
   }
 }
 
