@@ -1,8 +1,8 @@
 /**
  * A whole cluster from one seed: the real core, the shell's own bookkeeping (Deciding, WaitingReads), the real machine
- * with its sessions and snapshots, and the log as real bytes that are recovered at every start, over a simulated network,
- * disks and clocks; with clients, an operator, and faults until it heals. What can happen is in SimulatorAct.ts, what must
- * hold in SimulatorChecks.ts, SimulatorPromises.ts and SimulatorHistory.ts.
+ * with its sessions and snapshots, projections that follow it, and the log as real bytes that are recovered at every start,
+ * over a simulated network, disks and clocks; with clients, an operator, and faults until it heals. What can happen is in
+ * SimulatorAct.ts, what must hold in SimulatorChecks.ts, SimulatorFolds.ts, SimulatorPromises.ts and SimulatorHistory.ts.
  *
  * Not simulated: fibers (RaftNode, Member) and sockets (its messages are values, and what clients send by way of a
  * follower is lost only with its link or a node); the calls to the file system (SimulatorFiles.ts says which), of which a
@@ -17,15 +17,17 @@ import type { Act } from "./SimulatorAct.ts"
 import type * as Checks from "./SimulatorChecks.ts"
 import type { Counts } from "./SimulatorClients.ts"
 import * as Disk from "./SimulatorDisk.ts"
-import { draw } from "./SimulatorDraw.ts"
+import { draw, drawFollowing } from "./SimulatorDraw.ts"
 import { fail } from "./SimulatorFailure.ts"
+import * as Followers from "./SimulatorFollowers.ts"
 import { judge } from "./SimulatorHistory.ts"
 import { accounts, registers } from "./SimulatorModels.ts"
 import * as Money from "./SimulatorMoney.ts"
 import * as Node from "./SimulatorNode.ts"
 import { perform } from "./SimulatorPerform.ts"
+import { projectionNames } from "./SimulatorProjections.ts"
 import * as Random from "./SimulatorRandom.ts"
-import { make, type Options } from "./SimulatorSetup.ts"
+import { followingSalt, make, type Options } from "./SimulatorSetup.ts"
 import { nodeOf, type World } from "./SimulatorWorld.ts"
 
 export type { Options } from "./SimulatorSetup.ts"
@@ -48,16 +50,22 @@ export interface Result extends Checks.Counts, Counts {
 export const run = (options: Options): Result => {
   const { weather, world } = make(options)
   const random = Random.make(~options.seed)
+  const following = Random.make(~options.seed ^ followingSalt)
   const acts: Array<Act> = []
+  let followedCount = 0
   const failure = failureOf(() => {
-    while (acts.length < options.stepCount) {
+    while (acts.length - followedCount < options.stepCount) {
       for (const act of draw(world, weather, random)) {
         acts.push(act)
         perform(world, act)
       }
+      const followed = drawFollowing(world, following)
+      if (followed === undefined) continue
+      followedCount++
+      acts.push(followed)
+      perform(world, followed)
     }
-    heal(world)
-    judge(world.clients.history)
+    end(world)
   })
   return resultOf(world, failure, acts)
 }
@@ -67,8 +75,7 @@ export const replay = (options: Options, acts: ReadonlyArray<Act>): Result => {
   const { world } = make(options)
   const failure = failureOf(() => {
     for (const act of acts) perform(world, act)
-    heal(world)
-    judge(world.clients.history)
+    end(world)
   })
   return resultOf(world, failure, acts)
 }
@@ -118,6 +125,13 @@ const resultOf = (world: World, failure: string | undefined, acts: ReadonlyArray
     ...counts,
     ...world.clients.counts
   }
+}
+
+/** What must hold in the end, once the cluster has healed. */
+const end = (world: World): void => {
+  heal(world)
+  Followers.settled(world)
+  judge(world.clients.history)
 }
 
 /** No more faults: one leader must emerge, commit something new, and every member must apply it. */
@@ -203,6 +217,8 @@ const settle = (world: World, count: number): void => {
       }
       perform(world, { _tag: "StoreChunk", node: id, crashes: false })
       perform(world, { _tag: "Apply", node: id })
+      for (const projection of projectionNames)
+        perform(world, { _tag: "Follow", node: id, projection, maxBytes: 65_536 })
     }
   }
 }

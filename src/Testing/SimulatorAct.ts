@@ -4,6 +4,7 @@
  */
 import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
+import type { ProjectionName } from "./SimulatorProjections.ts"
 import type { Request } from "./SimulatorRequest.ts"
 
 /** The message at `position`, from 0 on, of those under way from one node to another: the oldest is the first. */
@@ -15,6 +16,10 @@ interface OnLink {
 
 interface OnNode {
   readonly node: NodeId
+}
+
+interface OnProjection extends OnNode {
+  readonly projection: ProjectionName
 }
 
 /** Every block of a batch that a crash comes upon reaches the disk. */
@@ -72,6 +77,14 @@ export type Act =
   | ({ readonly _tag: "ShutDown" } & OnNode)
   | ({ readonly _tag: "Change"; readonly change: MembershipChange } & OnNode)
   | ({ readonly _tag: "Transfer"; readonly to: NodeId | undefined } & OnNode)
+  /** A projection takes the next entries that are applied, in a page of so many bytes at most, and at least one. */
+  | ({ readonly _tag: "Follow"; readonly maxBytes: number } & OnProjection)
+  /** The save of a projection that is under way reaches the disk. */
+  | ({ readonly _tag: "Save" } & OnProjection)
+  /** One bit flips in what was saved of a projection, at that share of it. */
+  | ({ readonly _tag: "DamageSave"; readonly share: number } & OnProjection)
+  /** The node starts next with code whose projections are of another version. */
+  | ({ readonly _tag: "Upgrade" } & OnNode)
   /** An empty disk takes the place of a node's, if the cluster does not name it any more. */
   | ({ readonly _tag: "Replace" } & OnNode)
 
@@ -145,6 +158,14 @@ export const describe = (act: Act): string => {
       return `change ${act.node} ${describeChange(act.change)}`
     case "Transfer":
       return act.to === undefined ? `transfer ${act.node}` : `transfer ${act.node} to ${act.to}`
+    case "Follow":
+      return `follow ${act.node} ${act.projection}, ${act.maxBytes} bytes`
+    case "Save":
+      return `save ${act.node} ${act.projection}`
+    case "DamageSave":
+      return `damage save ${act.node} ${act.projection}`
+    case "Upgrade":
+      return `upgrade ${act.node}`
     case "Replace":
       return `replace ${act.node}`
   }

@@ -14,6 +14,7 @@ import * as RaftLog from "../Raft/RaftLog.ts"
 import type { State } from "../Raft/State.ts"
 import { configurationsOf, type Disk, entryAt, lastIndexOf } from "./SimulatorDisk.ts"
 import { fail } from "./SimulatorFailure.ts"
+import type { Folds } from "./SimulatorFolds.ts"
 import * as Money from "./SimulatorMoney.ts"
 import { instanceIdOf, type SimulatedNode } from "./SimulatorNode.ts"
 import * as Promises from "./SimulatorPromises.ts"
@@ -34,6 +35,7 @@ export interface Checks {
   readonly votes: Map<string, NodeId>
   readonly last: Map<NodeId, { readonly currentTerm: number; readonly commitIndex: number }>
   readonly promises: Promises.Promises
+  readonly folds: Folds
   readonly counts: Counts
 }
 
@@ -45,6 +47,12 @@ export interface Counts {
   compactions: number
   /** Nodes that did not start, for their files were damaged. */
   refusals: number
+  /** Of projections: the entries that they took, what was saved, what began from that or could not, and what had to end. */
+  folds: number
+  saves: number
+  resumes: number
+  rebuilds: number
+  unavailable: number
 }
 
 export const make = (): Checks => ({
@@ -58,7 +66,19 @@ export const make = (): Checks => ({
   votes: new Map(),
   last: new Map(),
   promises: Promises.make(),
-  counts: { changes: 0, transfers: 0, installs: 0, compactions: 0, refusals: 0 }
+  folds: new Map(),
+  counts: {
+    changes: 0,
+    transfers: 0,
+    installs: 0,
+    compactions: 0,
+    refusals: 0,
+    folds: 0,
+    saves: 0,
+    resumes: 0,
+    rebuilds: 0,
+    unavailable: 0
+  }
 })
 
 /** A restart may forget the commit index, never a term that the node acknowledged: votes and replies are checked for it. */

@@ -32,6 +32,8 @@ export interface Disk {
   snapshots: ReadonlyArray<Snapshot>
   /** A snapshot on its way here, as far as it has come. */
   receiving: { readonly digest: string; readonly bytes: Uint8Array } | undefined
+  /** What projections have saved, by name: each file is the old one or the new one, whenever a crash comes. */
+  readonly derived: Map<string, Uint8Array>
 }
 
 /** A disk whose log begins with these entries, of term 1. */
@@ -45,7 +47,8 @@ export const make = (entries: ReadonlyArray<LogEntry>): Disk => {
     entries: [],
     mark: undefined,
     snapshots: [],
-    receiving: undefined
+    receiving: undefined,
+    derived: new Map()
   }
   if (entries.length > 0) write(disk, [{ hardState: { currentTerm: 1, votedFor: undefined }, entries }])
   return disk

@@ -3,8 +3,10 @@ import * as Configuration from "../Raft/Configuration.ts"
 import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
 import { type Act, allBlocks } from "./SimulatorAct.ts"
+import { isBehind } from "./SimulatorFollowers.ts"
 import { accounts, openingBalance, registers } from "./SimulatorModels.ts"
 import * as Node from "./SimulatorNode.ts"
+import { projectionNames } from "./SimulatorProjections.ts"
 import { below, isChosen, pick, type Random } from "./SimulatorRandom.ts"
 import type { Request } from "./SimulatorRequest.ts"
 import type { Weather } from "./SimulatorSetup.ts"
@@ -26,6 +28,23 @@ export const draw = (world: World, weather: Weather, random: Random): ReadonlyAr
   if (isDrawn(chances.order)) return drawOrder(world, random)
   if (isDrawn(chances.harm)) return drawHarm(world, weather, random)
   return drawMending(world, random)
+}
+
+/** What comes of the projections of some node, if anything, between two of the acts above. */
+export const drawFollowing = (world: World, random: Random): Act | undefined => {
+  if (!isChosen(random, 0.15)) return undefined
+  const node = pick(random, world.nodes)
+  const { id, pace } = node
+  const projection = pick(random, projectionNames)
+  const chance = random()
+  if (chance < 0.001) return { _tag: "Upgrade", node: id }
+  if (chance < 0.002) return { _tag: "DamageSave", node: id, projection, share: random() }
+  const life = awake(world, node)
+  const follower = life?.followers.get(projection)
+  if (life === undefined || follower === undefined) return undefined
+  if (follower.saving !== undefined && isChosen(random, 0.2)) return { _tag: "Save", node: id, projection }
+  if (chance > pace || !isBehind(life, follower)) return undefined
+  return { _tag: "Follow", node: id, projection, maxBytes: pick(random, [1, 500, 2_000, 65_536]) }
 }
 
 /** Any node, or as often one that believes that it leads: there may be several. */

@@ -2,24 +2,24 @@
 import { Schema } from "effect"
 import * as Model from "../Model.ts"
 
-class Register extends Model.Class<Register>("Register")(
+export class Register extends Model.Class<Register>("Register")(
   { id: Model.id(Schema.String), value: Schema.String },
   { mode: "replicate" }
 ) {}
 
-class Account extends Model.Class<Account>("Account")(
+export class Account extends Model.Class<Account>("Account")(
   { id: Model.id(Schema.String), balance: Schema.Int, by: Schema.String },
   { mode: "replicate" }
 ) {}
 
 /** Its id is the leader's to make. */
-class Note extends Model.Class<Note>("Note")(
+export class Note extends Model.Class<Note>("Note")(
   { id: Model.id(Schema.String), text: Schema.String },
   { mode: "replicate", unique: [] }
 ) {}
 
 /** The record that a declared transfer leaves; `by` names the request. */
-class Transfer extends Model.Class<Transfer>("Transfer")(
+export class Transfer extends Model.Class<Transfer>("Transfer")(
   { id: Model.id(Schema.String), from: Schema.String, to: Schema.String, amount: Schema.Int, by: Schema.String },
   { mode: "replicate" }
 ) {}

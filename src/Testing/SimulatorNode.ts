@@ -11,8 +11,10 @@ import * as ReplicatedMachine from "../Raft/ReplicatedMachine.ts"
 import * as State from "../Raft/State.ts"
 import * as WaitingReads from "../Raft/WaitingReads.ts"
 import * as Disk from "./SimulatorDisk.ts"
+import type { Followers } from "./SimulatorFollowers.ts"
 import { descriptors } from "./SimulatorModels.ts"
 import { procedures } from "./SimulatorProcedures.ts"
+import type { Version } from "./SimulatorProjections.ts"
 
 /** What the shell has yet to do with the machine, in order. */
 export type Task =
@@ -51,6 +53,7 @@ export interface Life {
   logReads: Array<LogReadRequest>
   chunks: Array<{ readonly from: NodeId; readonly message: InstallSnapshot }>
   readonly sending: Map<NodeId, Sending>
+  followers: Followers
   /** Until then the process stands still: what comes for it waits. */
   pausedUntilMs: number
   arrived: Array<() => void>
@@ -68,6 +71,11 @@ export interface SimulatedNode {
   stalledUntilMs: number
   /** Why the node does not start: its files hold what no crash leaves behind. */
   refusal: string | undefined
+  /** Of its projections, in the code that it runs from its next start on. */
+  version: Version
+  /** How eagerly projections follow here, from 0 to 1, and the entries after which one is saved again. */
+  readonly pace: number
+  readonly saveAfterCount: number
   /** While the node runs. */
   life: Life | undefined
 }
@@ -77,6 +85,8 @@ export const make = (options: {
   readonly clockRate: number
   readonly wallOffsetMs: number
   readonly entries: ReadonlyArray<LogEntry>
+  readonly pace: number
+  readonly saveAfterCount: number
 }): SimulatedNode => ({
   id: options.id,
   clockRate: options.clockRate,
@@ -85,6 +95,9 @@ export const make = (options: {
   disk: Disk.make(options.entries),
   stalledUntilMs: 0,
   refusal: undefined,
+  version: 1,
+  pace: options.pace,
+  saveAfterCount: options.saveAfterCount,
   life: undefined
 })
 
@@ -129,6 +142,7 @@ export const start = (
     logReads: [],
     chunks: [],
     sending: new Map(),
+    followers: new Map(),
     pausedUntilMs: 0,
     arrived: []
   }

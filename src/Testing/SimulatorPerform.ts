@@ -7,6 +7,7 @@ import type { Act } from "./SimulatorAct.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Clients from "./SimulatorClients.ts"
 import * as Disk from "./SimulatorDisk.ts"
+import * as Followers from "./SimulatorFollowers.ts"
 import * as Node from "./SimulatorNode.ts"
 import { replace } from "./SimulatorOperator.ts"
 import * as Shell from "./SimulatorShell.ts"
@@ -114,6 +115,20 @@ export const perform = (world: World, act: Act): void => {
       if (output?.transfer?._tag === "Started") world.checks.counts.transfers++
       return
     }
+    case "Follow":
+      Followers.follow(world, nodeOf(world, act.node), act)
+      return
+    case "Save":
+      Followers.save(world, nodeOf(world, act.node), act.projection)
+      return
+    case "DamageSave":
+      Followers.damage(nodeOf(world, act.node), act)
+      return
+    case "Upgrade": {
+      const node = nodeOf(world, act.node)
+      node.version = node.version === 1 ? 2 : 1
+      return
+    }
     case "Replace":
       if (replace(world, nodeOf(world, act.node))) start(world, nodeOf(world, act.node), false)
       return
@@ -204,6 +219,7 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
     newId: () => `n${world.nextNumber++}`,
     monotonicMs: () => Math.floor(clockOf(world, node))
   })
+  Followers.start(world, node)
   Checks.started(world.checks, node)
   Checks.applied(world.checks, node)
 }

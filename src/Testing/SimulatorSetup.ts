@@ -1,6 +1,7 @@
 /** The cluster that a seed stands for, and what may befall it: drawn once, before anything happens. */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { encodeConfiguration } from "../Raft/ConfigurationCodec.ts"
+import { decoding } from "../Raft/Feed.ts"
 import { defaults, type RaftConfig } from "../Raft/RaftConfig.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Clients from "./SimulatorClients.ts"
@@ -12,6 +13,7 @@ export interface Options {
   readonly seed: number
   /** Voters at first; up to two other nodes stand by to be added. */
   readonly nodeCount: number
+  /** Acts that are drawn; those of projections come between them, and are not counted. */
   readonly stepCount: number
   /** The disk says "synced" and forgets at the next crash: a fault that the checks must find. */
   readonly isDiskLying?: boolean
@@ -55,6 +57,9 @@ const clientsCount = 6
 /** One with which runs 2526 to 2535 and 13,411 to 13,420, where rare planted faults are found, stay what they were. */
 const callingSalt = 10_898_543
 
+/** What becomes of projections is drawn from sequences of its own, so that all else is what it was without them. */
+export const followingSalt = 5_150_927
+
 export const make = (options: Options): { readonly world: World; readonly weather: Weather } => {
   const { nodeCount } = options
   const random = Random.make(options.seed)
@@ -69,6 +74,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
   const isHasty = Random.isChosen(random, 0.25)
   const isDrifting = Random.isChosen(random, 0.5)
   const isLeased = Random.isChosen(random, 0.5)
+  const following = Random.make(options.seed ^ followingSalt)
   return {
     world: {
       config: {
@@ -80,10 +86,18 @@ export const make = (options: Options): { readonly world: World; readonly weathe
       },
       nodes: ids.map((id, at) => {
         const clockRate = isDrifting ? 0.92 + random() * 0.16 : 1
-        return Node.make({ id, clockRate, wallOffsetMs: 0, entries: at < nodeCount ? [first] : [] })
+        return Node.make({
+          id,
+          clockRate,
+          wallOffsetMs: 0,
+          entries: at < nodeCount ? [first] : [],
+          pace: following(),
+          saveAfterCount: Random.pick(following, [1, 5, 20, Number.POSITIVE_INFINITY])
+        })
       }),
       clients: Clients.make(clientsCount),
       checks: Checks.make(),
+      decodedOf: decoding(),
       network: [],
       latenciesMs: isHasty ? new Map() : drawLatencies(random, ids),
       cut: new Set(),

@@ -1,6 +1,7 @@
 /** What a simulated cluster consists of, and one input of one node, with all that follows from it. Not what happens when (SimulatorDraw.ts). */
 import type { Command } from "../Machine/Command.ts"
 import * as Deciding from "../Raft/Deciding.ts"
+import type { decoding } from "../Raft/Feed.ts"
 import type { Input } from "../Raft/Input.ts"
 import type { Message, NodeId } from "../Raft/Message.ts"
 import type { Output } from "../Raft/Output.ts"
@@ -32,6 +33,8 @@ export interface World {
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
   readonly clients: Clients
   readonly checks: Checks.Checks
+  /** Entries as projections meet them. */
+  readonly decodedOf: ReturnType<typeof decoding>
   network: Array<Packet>
   /** How long messages take over slow links, by "from>to". */
   readonly latenciesMs: ReadonlyMap<string, number>
@@ -41,7 +44,7 @@ export interface World {
   nowMs: number
   /** For requests, records and whatever else needs a number of its own. */
   nextNumber: number
-  /** A hash of everything that the cores did, in order: equal for equal runs. */
+  /** A hash of everything that the cores and the projections did, in order: equal for equal runs. */
   trace: number
 }
 
@@ -111,6 +114,6 @@ export const isStanding = (world: World, { life }: Node.SimulatedNode): boolean 
 export const awake = (world: World, node: Node.SimulatedNode): Node.Life | undefined =>
   isStanding(world, node) ? undefined : node.life
 
-const noteTrace = (world: World, values: ReadonlyArray<number>): void => {
+export const noteTrace = (world: World, values: ReadonlyArray<number>): void => {
   for (const value of values) world.trace = Math.imul(world.trace ^ value, 0x01000193) >>> 0
 }

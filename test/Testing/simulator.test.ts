@@ -14,7 +14,7 @@ const seeds = Array.from({ length: seedsCount }, (_, at) => at + 1)
 const kindOf = (failure: string | undefined) => failure?.replaceAll(/\d+/g, "#")
 
 describe("simulator", () => {
-  it("every seed keeps the properties of Fig. 3 and every promise to clients, and heals", { timeout: 200_000 }, () => {
+  it("every seed keeps the properties of Fig. 3 and every promise to clients, and heals", { timeout: 300_000 }, () => {
     const totals = {
       committed: 0,
       elections: 0,
@@ -29,7 +29,12 @@ describe("simulator", () => {
       changes: 0,
       transfers: 0,
       installs: 0,
-      compactions: 0
+      compactions: 0,
+      folds: 0,
+      saves: 0,
+      resumes: 0,
+      rebuilds: 0,
+      unavailable: 0
     }
     for (const seed of seeds) {
       const result = Simulator.run(optionsOf(seed))
@@ -52,7 +57,12 @@ describe("simulator", () => {
       changes: 1,
       transfers: 0.5,
       installs: 0.5,
-      compactions: 5
+      compactions: 5,
+      folds: 500,
+      saves: 10,
+      resumes: 10,
+      rebuilds: 4,
+      unavailable: 10
     }
     for (const key of Object.keys(totals) as ReadonlyArray<keyof typeof totals>) {
       assert.isAbove(totals[key], least[key] * seeds.length, key)
