@@ -239,5 +239,55 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     file: "src/Raft/step.ts",
     find: `Math.min(message.leaderCommit, message.matchIndex)`,
     replace: `message.leaderCommit`
+  },
+  {
+    name: "a projection is saved with a position one too far",
+    breaks: "projections: each entry once",
+    seedsCount: 20,
+    file: "src/Projection/Folding.ts",
+    find: `({ index, states: states.clone() })`,
+    replace: `({ index: index + 1, states: states.clone() })`
+  },
+  {
+    name: "a projection that starts folds the entry of its saved position again",
+    breaks: "projections: each entry once",
+    seedsCount: 20,
+    file: "src/Projection/Folding.ts",
+    find: `Position.make(projection.name, index)`,
+    replace: `Position.make(projection.name, Math.max(0, index - 1))`
+  },
+  {
+    name: "of an entry that has several events of one key, the last one alone is folded",
+    breaks: "projections: each event once",
+    seedsCount: 20,
+    file: "src/Projection/Fold.ts",
+    find: `changed.has(key) ? changed.get(key) : states.get(key)`,
+    replace: `states.get(key)`
+  },
+  {
+    name: "what another version of a projection saved is folded on",
+    breaks: "projections: another version is folded anew",
+    seedsCount: 20,
+    file: "src/Projection/Saved.ts",
+    find: ` || version !== projection.version`,
+    replace: ``
+  },
+  {
+    name: "followers are given what memory holds past what is applied",
+    breaks: "projections: committed entries alone",
+    seedsCount: 10,
+    file: "src/Raft/Feed.ts",
+    find: `index <= range.toIndex`,
+    replace: `index <= log.lastIndex`
+  },
+  {
+    name: "followers are given what the disk still holds of a log that a snapshot has replaced",
+    breaks: "projections: committed entries alone; §7",
+    fromSeed: 906,
+    seedsCount: 10,
+    file: "src/Raft/Feed.ts",
+    find: `  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
+`,
+    replace: ``
   }
 ]
