@@ -31,10 +31,18 @@ export const make = <Command, Answer>(options: {
 }) => {
   const { core, store } = options
 
+  /** The snapshot of a leader has replaced the log up to here, for only what is applied is compacted: it is restored next. */
+  const isReplaced = (index: number): boolean => index < core.log.firstIndex
+
   const applyRange = Effect.fnUntraced(function* (fromIndex: number, toIndex: number) {
     for (let index = fromIndex; index <= toIndex; ) {
       const held = slice(core.log, { fromIndex: index, maxBytes: applyMaxBytes })
-      const entries = held.length > 0 ? held : yield* store.read({ fromIndex: index, toIndex, maxBytes: applyMaxBytes })
+      const read = store.read({ fromIndex: index, toIndex, maxBytes: applyMaxBytes }).pipe(
+        // They may be gone from the log by now.
+        Effect.catchTag("LogFailed", (failed) => (isReplaced(index) ? Effect.succeed([]) : Effect.fail(failed)))
+      )
+      const entries = held.length > 0 ? held : yield* read
+      if (isReplaced(index)) return
       invariant(entries.length > 0, `entry ${index} was to be applied and is not in the log`)
       const clock = yield* Clock.Clock
       const firstIndex = index
@@ -55,6 +63,8 @@ export const make = <Command, Answer>(options: {
   return Effect.gen(function* () {
     const task = yield* Queue.take(options.tasks)
     if (task._tag === "Apply") return yield* applyRange(task.fromIndex, task.toIndex)
+    // A newer one has replaced what followed it.
+    if (isReplaced(task.mark.index + 1)) return
     const newest = restoreNewest(options.machine, task.mark.index)
     const restored = yield* Effect.provideService(newest, SnapshotStore, options.snapshots)
     invariant(restored?.index === task.mark.index, `the snapshot at ${task.mark.index} is not the newest`)
