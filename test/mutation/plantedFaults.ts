@@ -176,8 +176,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C17",
     seedsCount: 20,
     file: "src/Machine/Sessions.ts",
-    find: `known.fingerprint === fingerprint ||`,
-    replace: `known.fingerprint !== null || key === fingerprint ||`
+    find: `? known.fingerprint === fingerprint`,
+    replace: `? known.fingerprint !== null`
   },
   {
     name: "the success of a declared command is not kept with its key",
