@@ -13,7 +13,7 @@ import { type Command, keyedOf, type Origin, operationsOf } from "../Machine/Com
 import { type CommandResult, type Logged, recalled, resultOf } from "../Machine/CommandResult.ts"
 import type { Circumstances, Entry } from "../Machine/decide.ts"
 import { isKeyClosed } from "../Machine/decideKey.ts"
-import type { LocalPart, LocalPartRequest } from "../Machine/LocalParts.ts"
+import { type LocalPart, type LocalPartsRequest, type LocalPartsSet, visible } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
@@ -45,9 +45,14 @@ export interface LocalAnswered<Answer> {
   readonly answer: Answer
 }
 
-/** What became of a local part: `part` is what the record now shows, undefined where a later record has taken the id. */
-export type LocalPartResult =
-  | { readonly _tag: "Accepted"; readonly part: LocalPart | undefined }
+/** What became of local parts: what each record now shows, undefined where a later record has taken the id. */
+export type LocalPartsResult =
+  | {
+      readonly _tag: "Accepted"
+      readonly parts: ReadonlyArray<LocalPart | undefined>
+      /** They were set before: these are a copy with the same key, and changed nothing. */
+      readonly isReplayed: boolean
+    }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 
 type Submitted<Answer> = Effect.Effect<LocalAnswered<Answer>, LocalNotDone | LocalUnknownOutcome>
@@ -57,11 +62,11 @@ export class LocalNode extends Context.Service<
   {
     /** Decides a command on node-local models; answers once it is durable. A model that is not local is not found. */
     readonly submit: (command: Command) => Submitted<CommandResult>
-    /** Sets the local part of a mixed record whose replicated change is committed; answers once it is durable. */
-    readonly setLocalPart: (part: {
-      readonly descriptor: Descriptor
-      readonly request: LocalPartRequest
-    }) => Submitted<LocalPartResult>
+    /**
+     * Sets local parts of mixed records whose replicated change is committed, all or none; answers once they are
+     * durable. With a key they are set once. A refusal is not remembered.
+     */
+    readonly setLocalParts: (request: LocalPartsRequest) => Submitted<LocalPartsResult>
     /** What became of a key on this node's own data. */
     readonly standing: (keyed: Sessions.Keyed) => Effect.Effect<Standing, LocalNotDone>
     /** What is durable and applied. It changes with every batch: read it at once, or clone it. */
@@ -95,6 +100,7 @@ const storageFull = new LocalNotDone({
   reason: "storage-full",
   message: "Cannot write: the disk of this node is nearly full"
 })
+const accepted = { _tag: "Accepted" } as const
 const unknown = new LocalUnknownOutcome({ message: "The log of this node stopped while it wrote" })
 
 /** Applies what the log holds behind what the machine has applied; gives the payload of that. */
@@ -265,6 +271,23 @@ export const make = Effect.fnUntraced(function* (options: {
     return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
   })
 
+  const setLocalParts = Effect.fnUntraced(function* ({ origin: given, parts }: LocalPartsRequest) {
+    const origin = given === undefined ? undefined : giveKey(given, machine.applied.index)
+    const request: LocalPartsRequest = origin === undefined ? { parts } : { parts, origin }
+    const asked = ask<({ readonly _tag: "Set" } & LocalPartsSet) | CommandResult | Logged>((at) => {
+      const decision = Machine.decideNextParts(machine, request, at)
+      return decision._tag === "Set"
+        ? { entry: decision.entry, answer: decision }
+        : { entry: undefined, answer: resultOf(decision) }
+    })
+    const { answer, index } = yield* withKey(asked, origin ?? {})
+    if (answer._tag === "Set") return { index, answer: { ...accepted, parts: answer.parts, isReplayed: false } }
+    const known = yield* told({ answer, index })
+    if (known.answer._tag === "Rejected") return { index, answer: known.answer }
+    const now = parts.map(({ descriptor: { name: model }, request }) => visible(machine.applied, { model, ...request }))
+    return { index, answer: { ...accepted, parts: now, isReplayed: true } }
+  })
+
   return LocalNode.of({
     submit: (given) =>
       Effect.suspend((): Submitted<CommandResult> => {
@@ -282,17 +305,7 @@ export const make = Effect.fnUntraced(function* (options: {
         })
         return withKey(Effect.flatMap(asked, told), command)
       }),
-    setLocalPart: ({ descriptor, request: { origin: given, ...asked } }) =>
-      Effect.suspend(() => {
-        const origin = given === undefined ? undefined : giveKey(given, machine.applied.index)
-        const request = origin === undefined ? asked : { ...asked, origin }
-        const set = ask<LocalPartResult>((at) => {
-          const decision = Machine.decideNextPart(machine, { descriptor, request }, at)
-          if (decision._tag === "Rejected") return { entry: undefined, answer: decision }
-          return { entry: decision.entry, answer: { _tag: "Accepted", part: decision.part } }
-        })
-        return origin === undefined ? set : withKey(set, origin)
-      }),
+    setLocalParts,
     standing,
     tables: machine.applied,
     stopped: Deferred.await(stopped)

@@ -9,8 +9,9 @@ import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
 import { canonical, isRecord, isTooDeep, mergePatch, replaceFields } from "./Json.ts"
 import type { Rejection } from "./Rejection.ts"
+import type { Keyed } from "./Sessions.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
-import { encode, type Transaction } from "./Transaction.ts"
+import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
 /** What the node's own log says: the local fields of the record that was created at `createdIndex`, whole. */
 export interface LocalPartSet {
@@ -38,14 +39,34 @@ export interface LocalPartRequest {
   /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396), and `fields` replaces those that it names. */
   readonly how: "put" | "patch" | "fields"
   readonly data: unknown
-  /** Where this part is all that the request is for: what its entry remembers it by. */
+  /** It comes late: what was written here for this version of the record, or for a later one, is newer, and refuses it. */
+  readonly isLate?: boolean
+}
+
+/** Parts that are set together or not at all, each after those before it. */
+export interface LocalPartsRequest {
+  readonly parts: ReadonlyArray<{ readonly descriptor: Descriptor; readonly request: LocalPartRequest }>
+  /** What their entry remembers them by. */
   readonly origin?: Origin
 }
 
-/** What became of it: `part` is the one that the record then shows, undefined where a later record has taken the id. */
-export type LocalPartDecision =
-  | { readonly _tag: "Accepted"; readonly part: LocalPart | undefined; readonly entry: Entry | undefined }
-  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
+/**
+ * The entry that sets parts, undefined where it would change nothing and no key remembers that; and the part that each
+ * record then shows, undefined where a later record has taken the id.
+ */
+export interface LocalPartsSet {
+  readonly entry: Entry | undefined
+  readonly parts: ReadonlyArray<LocalPart | undefined>
+}
+
+/**
+ * By which this node remembers that it has kept its parts of a request with this key: the replicated log remembers the
+ * request itself. No client's key has a space, nor does a node assign one.
+ */
+export const noteOf = ({ key, principal }: Keyed): Keyed => ({
+  key: `part ${key}`,
+  ...(principal === undefined ? {} : { principal })
+})
 
 /** A request's data in two: its local fields, and all others, unknown ones included, for `decide` to check. */
 export const split = (
@@ -73,39 +94,69 @@ export const visible = (
 export const join = (row: Row, part: LocalPart | undefined): EncodedRecord =>
   part?.createdIndex === row.createdIndex ? { ...row.data, ...part.data } : row.data
 
-/**
- * Decides the entry of the node's own log that sets a part; undefined where it would change nothing, and no key remembers that.
- * Called before the replicated change is proposed it tells whether the data is valid, called after it gives the entry.
- */
-export const decideLocalPart = (
+/** Decides the entry of the node's own log that sets parts of records whose replicated change is committed. */
+export const decideLocalParts = (
   tables: Tables,
-  descriptor: Descriptor,
-  request: LocalPartRequest,
+  { origin, parts }: LocalPartsRequest,
   at: { readonly nowMs: number; readonly logAgeMs: number }
-): Result.Result<Entry | undefined, Rejection> => {
-  const { createdIndex, how, id, origin, version } = request
-  const model = descriptor.name
-  if (!isRecord(request.data) || isTooDeep(request.data)) {
-    const errors = [{ path: "", message: "Expected an object of bounded depth" }]
-    return Result.fail({ _tag: "InvalidRequest", errors })
+): Result.Result<LocalPartsSet, Rejection> => {
+  const localParts: Array<LocalPartSet> = []
+  const shown: Array<LocalPart | undefined> = []
+  /** By record, what the parts before have made of it. */
+  const ahead = new Map<string, LocalPart>()
+  for (const { descriptor, request } of parts) {
+    const { createdIndex, id, version } = request
+    const model = descriptor.name
+    const name = JSON.stringify([model, id])
+    const before = tables.byModel.get(model)?.localParts.get(id)
+    if (request.isLate === true && before?.createdIndex === createdIndex && before.version >= version) {
+      return Result.fail({ _tag: "VersionConflict", currentVersion: before.version })
+    }
+    const held = ahead.get(name) ?? before
+    const own = held?.createdIndex === createdIndex ? held : undefined
+    const decided = dataOf(descriptor, request, own?.data ?? {})
+    if (Result.isFailure(decided)) return Result.fail(decided.failure)
+    const data = decided.success
+    if (canonical(data) === canonical(own?.data ?? {})) {
+      shown.push(own)
+      continue
+    }
+    const set: LocalPartSet = { model, id, createdIndex, version, data }
+    const after = partAfter(held, set)
+    localParts.push(set)
+    ahead.set(name, after)
+    shown.push(after.createdIndex === createdIndex ? after : undefined)
   }
-  const part = visible(tables, { model, id, createdIndex })
-  const merged = mergedPart(how, part?.data ?? {}, request.data)
-  const checked = descriptor.codecs.localPart({ ...merged, [descriptor.idField]: id })
-  if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
-  const data = split(descriptor, checked.success).local
-  const isSame = canonical(data) === canonical(part?.data ?? {})
-  if (isSame && origin?.key === undefined) return Result.succeed(undefined)
+  if (localParts.length === 0 && origin?.key === undefined) return Result.succeed({ entry: undefined, parts: shown })
   const transaction: Transaction = {
     timeMs: Math.max(tables.lastTimeMs, at.nowMs),
     logAgeMs: Math.max(tables.logAgeMs, at.logAgeMs),
     ...origin,
     command: "LocalPart",
     events: [],
-    localParts: isSame ? [] : [{ model, id, createdIndex, version, data }],
+    localParts,
     outcome: { _tag: "Accepted" }
   }
-  return Result.succeed({ transaction, payload: encode(transaction) })
+  const payload = encode(transaction)
+  return payload.length > entryBytesMax
+    ? Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+    : Result.succeed({ entry: { transaction, payload }, parts: shown })
+}
+
+/** The local fields of a record after a request, of those that it has. */
+const dataOf = (
+  descriptor: Descriptor,
+  { data, how, id }: LocalPartRequest,
+  held: EncodedRecord
+): Result.Result<EncodedRecord, Rejection> => {
+  if (!isRecord(data) || isTooDeep(data)) {
+    const errors = [{ path: "", message: "Expected an object of bounded depth" }]
+    return Result.fail({ _tag: "InvalidRequest", errors })
+  }
+  const checked = descriptor.codecs.localPart({ ...mergedPart(how, held, data), [descriptor.idField]: id })
+  return Result.isFailure(checked)
+    ? Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
+    : Result.succeed(split(descriptor, checked.success).local)
 }
 
 const mergedPart = (how: LocalPartRequest["how"], held: EncodedRecord, data: EncodedRecord): EncodedRecord => {
@@ -119,13 +170,17 @@ const mergedPart = (how: LocalPartRequest["how"], held: EncodedRecord, data: Enc
   }
 }
 
-/** For `evolve`. Of two records under one id the later created one wins, of two versions the higher, whatever the order. */
-export const setLocalPart = (table: Table, { createdIndex, data, id, version }: LocalPartSet): void => {
-  const held = table.localParts.get(id)
-  if (held !== undefined && held.createdIndex > createdIndex) return
+/** For `evolve`. */
+export const setLocalPart = (table: Table, set: LocalPartSet): void => {
+  table.localParts.set(set.id, partAfter(table.localParts.get(set.id), set))
+}
+
+/** Of two records under one id the later created one wins, of two versions the higher, whatever the order. */
+const partAfter = (held: LocalPart | undefined, { createdIndex, data, version }: LocalPartSet): LocalPart => {
+  if (held !== undefined && held.createdIndex > createdIndex) return held
   const same = held?.createdIndex === createdIndex ? held : undefined
-  if (same !== undefined && same.version > version) return
-  table.localParts.set(id, { createdIndex, version, revision: (same?.revision ?? 0) + 1, data })
+  if (same !== undefined && same.version > version) return same
+  return { createdIndex, version, revision: (same?.revision ?? 0) + 1, data }
 }
 
 /** Where {@link collect} goes on. */

@@ -7,12 +7,13 @@ import { InvariantViolation, invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model.ts"
 import type { Command } from "./Command.ts"
 import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
+import { decideKey } from "./decideKey.ts"
 import { evolve } from "./evolve.ts"
 import * as LocalParts from "./LocalParts.ts"
 import * as LogAge from "./LogAge.ts"
 import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
-import { decode, entryBytesMax, type Transaction } from "./Transaction.ts"
+import { decode, type Transaction } from "./Transaction.ts"
 
 /** Applied tables, and on a leader the tables after the last entry of its log. */
 export interface Machine {
@@ -77,26 +78,24 @@ const attempt = (machine: Machine, command: Command, deciding: () => Decision): 
   return { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: command._tag }, entry: undefined }
 }
 
-/** Decides a local part the same way, in a node's own log. Without an entry it changes nothing. */
-export const decideNextPart = (
+/** Decides local parts the same way, in a node's own log. Without an entry they change nothing. */
+export const decideNextParts = (
   machine: Machine,
-  part: { readonly descriptor: Descriptor; readonly request: LocalParts.LocalPartRequest },
+  request: LocalParts.LocalPartsRequest,
   circumstances: { readonly index: number; readonly nowMs: number }
-): LocalParts.LocalPartDecision => {
+): ({ readonly _tag: "Set" } & LocalParts.LocalPartsSet) | Exclude<Decision, { readonly _tag: "Accepted" }> => {
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
-  invariant(circumstances.index > tables.index, "decided at an index that is taken")
-  const { descriptor, request } = part
-  const at = { nowMs: circumstances.nowMs, logAgeMs: machine.logAge.nowMs }
-  const decided = LocalParts.decideLocalPart(tables, descriptor, request, at)
-  if (Result.isFailure(decided)) return { _tag: "Rejected", rejection: decided.failure }
-  const entry = decided.success
-  if (entry !== undefined && entry.payload.length > entryBytesMax) {
-    return { _tag: "Rejected", rejection: { _tag: "TooLarge", limit: "bytes", max: entryBytesMax } }
-  }
-  if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
-  const { createdIndex, id } = request
-  return { _tag: "Accepted", entry, part: LocalParts.visible(tables, { model: descriptor.name, id, createdIndex }) }
+  const { index, nowMs } = circumstances
+  invariant(index > tables.index, "decided at an index that is taken")
+  const logAgeMs = machine.logAge.nowMs
+  const known = decideKey(tables, request.origin ?? {}, { index, logAgeMs: Math.max(tables.logAgeMs, logAgeMs) })
+  if (known !== undefined) return known
+  const decided = LocalParts.decideLocalParts(tables, request, { nowMs, logAgeMs })
+  if (Result.isFailure(decided)) return { _tag: "Rejected", rejection: decided.failure, entry: undefined }
+  const { entry } = decided.success
+  if (entry !== undefined) evolve(tables, { index, transaction: entry.transaction })
+  return { _tag: "Set", ...decided.success }
 }
 
 /** The entry that a decision asks to append, if any. */

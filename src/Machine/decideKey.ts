@@ -3,18 +3,21 @@
  * deciding side runs it. RAFT.md C17. The rejections of this file are no entries: the key has one, or gets none.
  */
 import * as AssignedKey from "./AssignedKey.ts"
-import { type Command, keyedOf } from "./Command.ts"
+import { type Command, keyedOf, type Origin } from "./Command.ts"
 import type { Decision } from "./decide.ts"
 import type { Rejection } from "./Rejection.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 
+/** As far as a key looks at a command; local parts are none, and have keys all the same. */
+type Asked = Origin & { readonly _tag?: Command["_tag"] }
+
 /** The decision, if the key alone makes it. */
 export const decideKey = (
   tables: Tables,
-  command: Command,
+  command: Asked,
   { index: atIndex, logAgeMs }: { readonly index: number; readonly logAgeMs: number }
-): Decision | undefined => {
+): Exclude<Decision, { readonly _tag: "Accepted" }> | undefined => {
   const keyed = keyedOf(command)
   if (keyed === undefined) return undefined
   const { key } = keyed
@@ -40,11 +43,11 @@ export const decideKey = (
 }
 
 /** Whoever closes a key asks what became of it, and has no request to compare. */
-const isOther = (command: Command, known: { readonly fingerprint: string | undefined }, key: string): boolean =>
+const isOther = (command: Asked, known: { readonly fingerprint: string | undefined }, key: string): boolean =>
   command._tag !== "Close" && !Sessions.isCopy(known, { ...command, key })
 
 /** Whether this is the outcome of closing a key, and not of a request. */
 export const isKeyClosed = (outcome: Sessions.KeptOutcome): boolean =>
   outcome._tag === "Rejected" && outcome.rejection._tag === "KeyClosed"
 
-const refuse = (rejection: Rejection): Decision => ({ _tag: "Rejected", rejection, entry: undefined })
+const refuse = (rejection: Rejection) => ({ _tag: "Rejected", rejection, entry: undefined }) as const

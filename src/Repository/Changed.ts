@@ -1,9 +1,7 @@
 /** What a change of one record asks for, what it came to, or why it was refused; by whichever log decided it. */
-import { Data, Effect } from "effect"
+import { Data } from "effect"
 import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
-import { invariant } from "../Invariant.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
-import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
 import type { LocalPart } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
@@ -14,7 +12,7 @@ import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 export class Refused extends Data.TaggedError("Refused")<{
   readonly rejection: Rejection
   /** The index of the replicated log that it reflects; undefined where this node's own data decided. */
-  readonly logIndex?: number
+  readonly logIndex?: number | undefined
   readonly isReplayed?: boolean
 }> {
   override get message(): string {
@@ -49,15 +47,6 @@ export interface Changed extends Shown {
 /** A change, with a condition on what this node shows for where only its own data changes. */
 export type Change = Operation & Origin & { readonly holds?: (current: Shown | undefined) => boolean }
 
-/** What the one operation of a command did. */
-export const accepted = Effect.fnUntraced(function* (result: CommandResult, at: { readonly logIndex?: number } = {}) {
-  const isReplayed = result.replayedIndex !== undefined
-  if (result._tag === "Rejected") return yield* new Refused({ rejection: result.rejection, isReplayed, ...at })
-  const [done] = result.answer.operations
-  invariant(done !== undefined, "a command of one operation was answered without one")
-  return { ...done, isReplayed }
-})
-
 /** A record with this node's part of it. */
 export const shown = (record: EncodedRecord, version: number, part: LocalPart | undefined): Shown => ({
   record,
@@ -67,7 +56,7 @@ export const shown = (record: EncodedRecord, version: number, part: LocalPart | 
 
 /** What the operation of a command came to, with this node's part of the record. */
 export const changed = (
-  done: OperationAnswer & { readonly logIndex?: number; readonly isReplayed: boolean },
+  done: OperationAnswer & { readonly logIndex?: number | undefined; readonly isReplayed: boolean },
   part: LocalPart | undefined
 ): Changed => ({
   ...shown({ ...done.record, ...part?.data }, done.version, part),

@@ -9,6 +9,7 @@ import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { Refused } from "./Changed.ts"
+import { replicate } from "./Submitting.ts"
 
 /** What a call came to. */
 export interface Called {
@@ -44,12 +45,9 @@ const make = Effect.gen(function* () {
   const member = yield* Member
 
   const call: Commands["Service"]["call"] = Effect.fnUntraced(function* (asked) {
-    const { answer, index } = yield* member.submit({ _tag: "Call", ...asked })
-    const how = { logIndex: index, isReplayed: answer.replayedIndex !== undefined }
-    if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection, ...how })
-    const { value } = answer.answer
-    invariant(value !== undefined, "a call was answered without a value")
-    return { value, ...how }
+    const { answer, isReplayed, logIndex } = yield* replicate({ member }, { _tag: "Call", ...asked })
+    invariant(answer.value !== undefined, "a call was answered without a value")
+    return { value: answer.value, logIndex, isReplayed }
   })
 
   const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: { readonly key?: string } = {}) {

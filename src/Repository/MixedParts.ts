@@ -1,15 +1,12 @@
 /**
- * A change of a mixed record in two: what the cluster decides of it, and what this node keeps once that is committed.
+ * A change of a mixed record in two: what the cluster decides of it, and what this node keeps (KeptParts.ts).
  * DESIGN D4: the fields that are local go into the node's own log, and are never proposed.
  */
-import { Effect, Result } from "effect"
-import type { LocalNode } from "../EventStore/LocalNode.ts"
+import { Result } from "effect"
 import type { Operation } from "../Machine/Command.ts"
-import type { OperationAnswer } from "../Machine/decide.ts"
-import { type LocalPartRequest, split, visible } from "../Machine/LocalParts.ts"
+import { type LocalPartRequest, split } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
-import { type Changed, changed } from "./Changed.ts"
 
 /** What this node is to keep of a record, once the cluster has changed the rest. */
 export interface OwnPart {
@@ -39,29 +36,6 @@ export const partOf = <O extends Operation>(
   const isKept = operation._tag === "Put" || Object.keys(local).length > 0
   const own: OwnPart | undefined = isKept ? { how: howOf(operation), data: local } : undefined
   return Result.succeed({ operation: { ...operation, data: replicated }, own })
-}
-
-/** Keeps this node's part of what the cluster has done: it tells of both, and never fails, since the rest is done. */
-export const keep = (
-  local: LocalNode["Service"],
-  descriptor: Descriptor,
-  done: OperationAnswer & { readonly logIndex?: number; readonly isReplayed: boolean },
-  own: OwnPart | undefined
-): Effect.Effect<Changed> => {
-  if (descriptor.mode !== "mixed" || done.change === "deleted") return Effect.succeed(changed(done, undefined))
-  const { createdIndex, id, version } = done
-  const held = visible(local.tables, { model: descriptor.name, id, createdIndex })
-  // A copy changes nothing: what it brings for this node may be older than what this node holds by now.
-  const isIdle = done.isReplayed || own === undefined || (Object.keys(own.data).length === 0 && held === undefined)
-  if (isIdle) return Effect.succeed(changed(done, held))
-  return local.setLocalPart({ descriptor, request: { id, createdIndex, version, ...own } }).pipe(
-    Effect.match({
-      // The replicated part is done: an answer that said otherwise would be wrong.
-      onFailure: () => ({ ...changed(done, held), isLocalPartLost: true }),
-      onSuccess: ({ answer }) =>
-        answer._tag === "Accepted" ? changed(done, answer.part) : { ...changed(done, held), isLocalPartLost: true }
-    })
-  )
 }
 
 /** How the part of a change is set. */

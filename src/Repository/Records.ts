@@ -6,13 +6,11 @@
 import { Context, Effect, Layer } from "effect"
 import { LocalNode } from "../EventStore/LocalNode.ts"
 import { invariant } from "../Invariant.ts"
-import type { Operation, Origin } from "../Machine/Command.ts"
 import type { ListSource } from "../Machine/List.ts"
 import { get, type Table, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
 import { Member } from "../Raft/Member.ts"
 import {
-  accepted,
   type Change,
   type Changed,
   type ChangeFailure,
@@ -24,6 +22,7 @@ import {
 import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
+import { type Done, keepHere, operationOf, replicate } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
@@ -70,17 +69,8 @@ const make = Effect.gen(function* () {
   })
   const own = <A>(value: () => A) => Effect.sync(() => read({}, value()))
 
-  const replicate = Effect.fnUntraced(function* (operation: Operation & Origin) {
-    const { answer, index } = yield* member.submit(operation)
-    return { logIndex: index, ...(yield* accepted(answer, { logIndex: index })) }
-  })
-
-  const keep = Effect.fnUntraced(function* (operation: Operation & Origin) {
-    const { answer } = yield* local.submit(operation)
-    return changed(yield* accepted(answer), undefined)
-  })
-
-  const changeMixed = yield* MixedRecords.make({ member, local }, replicate)
+  const changeMixed = MixedRecords.make({ member, local })
+  const oneOf = ({ answer, ...how }: Done): Changed => changed({ ...operationOf(answer), ...how }, undefined)
 
   const showOwn = (descriptor: Descriptor, id: string): Shown | undefined => {
     const row = get(local.tables, descriptor.name, id)
@@ -91,11 +81,11 @@ const make = Effect.gen(function* () {
     change: (descriptor, change) => {
       switch (descriptor.mode) {
         case "local":
-          return keep(withoutCondition(change))
+          return Effect.map(keepHere({ local }, withoutCondition(change)), oneOf)
         case "mixed":
           return changeMixed(descriptor, change)
         case "replicated":
-          return Effect.map(replicate(withoutCondition(change)), (done) => changed(done, undefined))
+          return Effect.map(replicate({ member }, withoutCondition(change)), oneOf)
       }
     },
     transact: Transactions.make({ member, local }),

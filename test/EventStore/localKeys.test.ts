@@ -10,7 +10,7 @@ import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerFile as layerFileSnapshots } from "../../src/EventStore/Snapshots.ts"
 import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
-import type { Command } from "../../src/Machine/Command.ts"
+import type { Command, Origin } from "../../src/Machine/Command.ts"
 import * as Sessions from "../../src/Machine/Sessions.ts"
 import * as Model from "../../src/Model.ts"
 import { User } from "../Machine/Store.ts"
@@ -71,7 +71,7 @@ describe("the keys of a node's own data", () => {
             fail()
             const written = Effect.flip(node.submit({ ...put("a", "a"), fingerprint }))
             const set = Effect.flip(
-              node.setLocalPart({ descriptor: user, request: { ...noted, origin: { fingerprint } } })
+              node.setLocalParts({ parts: [{ descriptor: user, request: noted }], origin: { fingerprint } })
             )
             const failures = yield* Effect.all([written, set], { concurrency: "unbounded" })
             return failures.map((failure) =>
@@ -137,7 +137,10 @@ describe("the keys of a node's own data", () => {
       yield* during(path, (node) =>
         Effect.gen(function* () {
           const set = (origin?: { readonly key?: string; readonly fingerprint: string }) =>
-            node.setLocalPart({ descriptor: user, request: origin === undefined ? noted : { ...noted, origin } })
+            node.setLocalParts({
+              parts: [{ descriptor: user, request: noted }],
+              ...(origin === undefined ? {} : { origin })
+            })
           yield* set()
           yield* set()
           yield* set({ fingerprint })
@@ -148,5 +151,49 @@ describe("the keys of a node's own data", () => {
         })
       )
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "parts with a key are set once: the key decides of copies that come at once, late, or under another request",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* directory
+        const set = (node: LocalNode.LocalNode["Service"], note: string, origin: Origin) =>
+          Effect.map(
+            node.setLocalParts({ parts: [{ descriptor: user, request: { ...noted, data: { note } } }], origin }),
+            ({ answer }) =>
+              answer._tag === "Accepted" ? [answer.isReplayed, answer.parts[0]?.data.note] : [answer.rejection._tag]
+          )
+        const origin = { key: "k", fingerprint }
+        yield* during(path, (node) =>
+          Effect.gen(function* () {
+            const copies = Effect.forEach(["one", "two"], (note) => set(node, note, origin), {
+              concurrency: "unbounded"
+            })
+            assert.deepStrictEqual(yield* copies, [
+              [false, "one"],
+              [true, "one"]
+            ])
+            assert.deepStrictEqual(yield* set(node, "newer", { fingerprint }), [false, "newer"])
+            assert.deepStrictEqual(yield* set(node, "one", origin), [true, "newer"])
+            assert.deepStrictEqual(yield* set(node, "one", { ...origin, fingerprint: "other" }), ["KeyReused"])
+            yield* node.submit({ _tag: "Close", key: "closed" })
+            assert.deepStrictEqual(yield* set(node, "one", { ...origin, key: "closed" }), ["KeyClosed"])
+          })
+        )
+        // An assigned key is held by its index alone: the entry tells what it came to, the end of the key included.
+        yield* during(path, (node) =>
+          Effect.gen(function* () {
+            const assigned = (random: string) =>
+              AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, random, fingerprint })
+            const [sent, ended] = [assigned("0"), assigned("1")]
+            yield* node.submit({ _tag: "Close", key: ended })
+            assert.deepStrictEqual(yield* set(node, "last", { ...origin, key: sent }), [false, "last"])
+            assert.deepStrictEqual(yield* set(node, "one", { ...origin, key: sent }), [true, "last"])
+            assert.deepStrictEqual(yield* set(node, "one", { ...origin, key: ended }), ["KeyClosed"])
+            assert.deepStrictEqual(yield* set(node, "one", origin), [true, "last"])
+          })
+        )
+      }).pipe(Effect.scoped)
   )
 })

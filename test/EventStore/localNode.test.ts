@@ -32,8 +32,12 @@ const directory = Effect.acquireRelease(
 
 const create = (id: string): Operation => ({ _tag: "Create", model: "View", id, data: { slug: id } })
 const part = (request: Partial<LocalPartRequest> = {}) => ({
-  descriptor: user,
-  request: { id: "a", createdIndex: 7, version: 1, how: "put", data: { note: "n" }, ...request } as const
+  parts: [
+    {
+      descriptor: user,
+      request: { id: "a", createdIndex: 7, version: 1, how: "put", data: { note: "n" }, ...request } as const
+    }
+  ]
 })
 const slugOf = (node: LocalNode.LocalNode["Service"], id: string) => Tables.get(node.tables, "View", id)?.data.slug
 
@@ -136,7 +140,7 @@ describe("the node's own log (DESIGN D4)", () => {
             Effect.gen(function* () {
               yield* Effect.forEach(commands, node.submit, { concurrency: 16 })
               yield* Effect.forEach([1, 2, 3], (version) =>
-                node.setLocalPart(part({ version, data: { note: `n${version}` } }))
+                node.setLocalParts(part({ version, data: { note: `n${version}` } }))
               )
               cpSync(join(path, "local"), join(copy, "local"), { recursive: true })
               cpSync(join(path, "node.json"), join(copy, "node.json"))
@@ -241,7 +245,7 @@ describe("the node's own log (DESIGN D4)", () => {
       const later = yield* Effect.flip(node.submit(create("c")))
       assert.strictEqual(later._tag === "LocalNotDone" && later.reason, "stopped")
       assert.notInclude(later.message, "/")
-      assert.strictEqual((yield* Effect.flip(node.setLocalPart(part())))._tag, "LocalNotDone")
+      assert.strictEqual((yield* Effect.flip(node.setLocalParts(part())))._tag, "LocalNotDone")
       assert.strictEqual(slugOf(node, "a"), undefined)
     })
   )
@@ -300,7 +304,7 @@ describe("the node's own log (DESIGN D4)", () => {
           const put: Operation = { _tag: "Put", model: "User", id: "a", data: { email: "e" } }
           const refused = { _tag: "Rejected", rejection: { _tag: "NotFound", model: "User" } } as const
           assert.deepStrictEqual((yield* node.submit(put)).answer, refused)
-          yield* node.setLocalPart(part())
+          yield* node.setLocalParts(part())
           assert.deepStrictEqual((yield* node.submit(put)).answer, refused)
           const both = yield* node.submit({ _tag: "Transact", operations: [create("a"), put] })
           assert.deepStrictEqual(both.answer, {
@@ -320,17 +324,17 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
       const path = yield* directory
       yield* during(path, (node) =>
         Effect.gen(function* () {
-          const set = yield* node.setLocalPart(part())
+          const set = yield* node.setLocalParts(part())
           const held = { createdIndex: 7, version: 1, revision: 1, data: { note: "n" } }
-          assert.deepStrictEqual(set, { index: 1, answer: { _tag: "Accepted", part: held } })
-          const same = yield* node.setLocalPart(part({ how: "patch", data: {} }))
-          assert.deepStrictEqual(same, { index: 1, answer: { _tag: "Accepted", part: held } })
-          const wrong = yield* node.setLocalPart(part({ data: { email: "e" } }))
+          assert.deepStrictEqual(set, { index: 1, answer: { _tag: "Accepted", parts: [held], isReplayed: false } })
+          const same = yield* node.setLocalParts(part({ how: "patch", data: {} }))
+          assert.deepStrictEqual(same, { index: 1, answer: { _tag: "Accepted", parts: [held], isReplayed: false } })
+          const wrong = yield* node.setLocalParts(part({ data: { email: "e" } }))
           assert.strictEqual(wrong.answer._tag === "Rejected" && wrong.answer.rejection._tag, "InvalidRequest")
-          const cleared = yield* node.setLocalPart(part({ version: 2, data: {} }))
-          assert.strictEqual(cleared.answer._tag === "Accepted" && cleared.answer.part?.revision, 2)
-          const earlier = yield* node.setLocalPart(part({ createdIndex: 3, data: { note: "late" } }))
-          assert.deepStrictEqual(earlier.answer, { _tag: "Accepted", part: undefined })
+          const cleared = yield* node.setLocalParts(part({ version: 2, data: {} }))
+          assert.strictEqual(cleared.answer._tag === "Accepted" && cleared.answer.parts[0]?.revision, 2)
+          const earlier = yield* node.setLocalParts(part({ createdIndex: 3, data: { note: "late" } }))
+          assert.deepStrictEqual(earlier.answer, { _tag: "Accepted", parts: [undefined], isReplayed: false })
         })
       )
       yield* during(path, (node) =>
@@ -342,12 +346,49 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
     })
   )
 
+  it.live("several are set together, each after those before it, or none of them is", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      yield* during(path, (node) =>
+        Effect.gen(function* () {
+          const of = (id: string, note: unknown, version = 1) =>
+            part({ id, version, how: "patch", data: { note } }).parts
+          const both = yield* node.setLocalParts({ parts: [...of("a", "one"), ...of("b", "n"), ...of("a", "two", 2)] })
+          const notes = both.answer._tag === "Accepted" ? both.answer.parts.map((each) => each?.data.note) : []
+          assert.deepStrictEqual([both.index, notes], [1, ["one", "n", "two"]])
+          const held = node.tables.byModel.get("User")?.localParts.get("a")
+          assert.deepStrictEqual(held, { createdIndex: 7, version: 2, revision: 2, data: { note: "two" } })
+          const half = yield* node.setLocalParts({ parts: [...of("a", "three", 3), ...of("b", 1)] })
+          assert.strictEqual(half.answer._tag, "Rejected")
+          assert.strictEqual(node.tables.index, 1)
+        })
+      )
+    })
+  )
+
+  it.live("what comes late is refused by what was written for its version of the record, or for a later one", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      yield* during(path, (node) =>
+        Effect.gen(function* () {
+          const late = (version: number) => node.setLocalParts(part({ version, isLate: true, data: { note: "late" } }))
+          yield* node.setLocalParts(part({ version: 2 }))
+          for (const version of [1, 2]) {
+            const rejection = { _tag: "VersionConflict", currentVersion: 2 } as const
+            assert.deepStrictEqual((yield* late(version)).answer, { _tag: "Rejected", rejection })
+          }
+          assert.strictEqual((yield* late(3)).answer._tag, "Accepted")
+        })
+      )
+    })
+  )
+
   it.live("past the bound of an entry it is too large, and nothing is appended", () =>
     Effect.gen(function* () {
       const path = yield* directory
       yield* during(path, (node) =>
         Effect.gen(function* () {
-          const huge = yield* node.setLocalPart(part({ data: { note: "n".repeat(8 * 1024 * 1024) } }))
+          const huge = yield* node.setLocalParts(part({ data: { note: "n".repeat(8 * 1024 * 1024) } }))
           assert.strictEqual(huge.answer._tag === "Rejected" && huge.answer.rejection._tag, "TooLarge")
           assert.strictEqual(node.tables.index, 0)
         })
@@ -404,7 +445,7 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
           yield* node.submit(create("a"))
           for (let hits = 1; hits <= 200; hits++) {
             yield* node.submit({ _tag: "Patch", model: "View", id: "a", data: { hits } })
-            yield* node.setLocalPart(part({ version: hits, data: { note: `${hits}` } }))
+            yield* node.setLocalParts(part({ version: hits, data: { note: `${hits}` } }))
           }
           const space = yield* LogSpace
           yield* Effect.repeat(space.firstIndex, {

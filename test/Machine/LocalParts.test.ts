@@ -13,18 +13,12 @@ const ownLog = () => {
   const machine = Machine.make([])
   const entries: Array<Entry> = []
   const set = (request: Omit<LocalParts.LocalPartRequest, "version"> & { readonly version?: number }) => {
-    const decided = LocalParts.decideLocalPart(
-      machine.applied,
-      user,
-      { version: 1, ...request },
-      {
-        nowMs: 1,
-        logAgeMs: 1
-      }
-    )
-    if (Result.isFailure(decided) || decided.success === undefined) return decided
-    entries.push(decided.success)
-    Machine.apply(machine, { index: entries.length, payload: decided.success.payload })
+    const parts = [{ descriptor: user, request: { version: 1, ...request } }]
+    const decided = LocalParts.decideLocalParts(machine.applied, { parts }, { nowMs: 1, logAgeMs: 1 })
+    const entry = Result.isSuccess(decided) ? decided.success.entry : undefined
+    if (entry === undefined) return decided
+    entries.push(entry)
+    Machine.apply(machine, { index: entries.length, payload: entry.payload })
     return decided
   }
   const noteOf = (createdIndex: number) =>

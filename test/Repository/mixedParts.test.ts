@@ -1,11 +1,8 @@
-/** A change of a mixed record in two parts, and what is told when only the first could be done. DESIGN D4. */
+/** A change of a mixed record in two parts. DESIGN D4. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schema } from "effect"
-import type { LocalNode, LocalPartResult } from "../../src/EventStore/LocalNode.ts"
-import { LocalNotDone } from "../../src/EventStore/LocalOutcome.ts"
-import * as Tables from "../../src/Machine/Tables.ts"
+import { Result, Schema } from "effect"
 import * as Model from "../../src/Model.ts"
-import { keep, partOf } from "../../src/Repository/MixedParts.ts"
+import { partOf } from "../../src/Repository/MixedParts.ts"
 
 class User extends Model.Class<User>("User")({
   id: Model.id(Schema.String),
@@ -14,33 +11,6 @@ class User extends Model.Class<User>("User")({
 }) {}
 const descriptor = Model.describe(User)
 
-const done = {
-  change: "updated",
-  model: "User",
-  id: "u",
-  version: 2,
-  index: 7,
-  createdIndex: 3,
-  record: { id: "u", email: "a@b" },
-  logIndex: 7,
-  isReplayed: false
-} as const
-
-/** A node's own log that answers so, and what it was asked to keep. */
-const logOf = (answer: Effect.Effect<LocalPartResult, LocalNotDone>) => {
-  const asked: Array<unknown> = []
-  const local = {
-    tables: Tables.make([]),
-    setLocalPart: ({ request }: { readonly request: unknown }) =>
-      Effect.suspend(() => {
-        asked.push(request)
-        return Effect.map(answer, (answer) => ({ index: 1, answer }))
-      })
-  }
-  return { asked, local: local as unknown as LocalNode["Service"] }
-}
-const part = { createdIndex: 3, version: 2, revision: 1, data: { note: "n" } }
-const kept = Effect.succeed<LocalPartResult>({ _tag: "Accepted", part })
 const put = { how: "put", data: { note: "n" } } as const
 
 describe("partOf", () => {
@@ -62,43 +32,4 @@ describe("partOf", () => {
     const wrong = partOf(descriptor, { _tag: "Create", model: "User", data: { email: "a@b", note: "" } })
     assert.strictEqual(Result.isFailure(wrong) && wrong.failure._tag, "InvalidRequest")
   })
-})
-
-describe("keep", () => {
-  it.effect("shows both parts once this node's is written", () =>
-    Effect.gen(function* () {
-      const { asked, local } = logOf(kept)
-      const changed = yield* keep(local, descriptor, done, put)
-      assert.deepInclude(changed, {
-        record: { id: "u", email: "a@b", note: "n" },
-        localRevision: 1,
-        isLocalPartLost: false
-      })
-      assert.deepStrictEqual(asked, [{ id: "u", createdIndex: 3, version: 2, ...put }])
-    })
-  )
-
-  it.effect("a part that cannot be written is lost, and the change is done all the same", () =>
-    Effect.gen(function* () {
-      const failed = Effect.fail(new LocalNotDone({ reason: "stopped", message: "the disk failed" }))
-      const refused = Effect.succeed<LocalPartResult>({
-        _tag: "Rejected",
-        rejection: { _tag: "InvalidRequest", errors: [] }
-      })
-      for (const answer of [failed, refused]) {
-        const changed = yield* keep(logOf(answer).local, descriptor, done, put)
-        assert.deepInclude(changed, { record: { id: "u", email: "a@b" }, version: 2, isLocalPartLost: true })
-      }
-    })
-  )
-
-  it.effect("writes nothing for a copy, a deletion, or a PUT that finds nothing to clear", () =>
-    Effect.gen(function* () {
-      const { asked, local } = logOf(kept)
-      yield* keep(local, descriptor, { ...done, isReplayed: true }, put)
-      yield* keep(local, descriptor, { ...done, change: "deleted" }, undefined)
-      yield* keep(local, descriptor, done, { how: "put", data: {} })
-      assert.deepStrictEqual(asked, [])
-    })
-  )
 })

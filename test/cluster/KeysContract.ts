@@ -18,6 +18,14 @@ const outcome = ({ body, headers, status }: Answer) => ({
   type: headers.get("content-type")
 })
 
+/** What a keyed request for a user with local fields was told. */
+const outcomeOf = (answer: Answer) => [
+  answer.status,
+  isReplay(answer),
+  answer.headers.get("lithair-local"),
+  answer.body.cacheData
+]
+
 export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
   it.effect("a copy of a keyed write is answered as the first was, by every node, and nothing happens twice", () =>
     Effect.gen(function* () {
@@ -125,20 +133,54 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("a copy adds the local fields of the node that it reached, and writes none there (DESIGN D4)", () =>
+  it.effect(
+    "a copy keeps local fields on a node that did not keep them yet, and changes none that it did (DESIGN D4)",
+    () =>
+      Effect.gen(function* () {
+        const { node, nodes } = yield* Served
+        const email = `${newKey()}@example.org`
+        const options = { body: { email, cacheData: "first" }, headers: keyed(newKey()) }
+        const made = yield* ask("POST", "/api/users", options)
+        const path = `/api/users/${made.body.id}`
+        for (const each of nodes) {
+          if (each !== node) {
+            assert.deepStrictEqual((yield* each.request("GET", path)).body, { id: made.body.id, email })
+            assert.deepStrictEqual(outcomeOf(yield* each.request("POST", "/api/users", options)), [
+              201,
+              true,
+              null,
+              "first"
+            ])
+          }
+          assert.strictEqual((yield* each.request("PATCH", path, { body: { cacheData: "newer" } })).status, 200)
+          assert.deepStrictEqual(outcomeOf(yield* each.request("POST", "/api/users", options)), [
+            201,
+            true,
+            null,
+            "newer"
+          ])
+          assert.strictEqual((yield* each.request("GET", path)).body.cacheData, "newer")
+        }
+      })
+  )
+
+  it.effect("a copy whose local fields cannot be kept says so: its record, or this node's part of it, is newer", () =>
     Effect.gen(function* () {
       const { node, nodes } = yield* Served
-      const email = `${newKey()}@example.org`
-      const options = { body: { email, cacheData: "first" }, headers: keyed(newKey()) }
-      const made = yield* ask("POST", "/api/users", options)
-      const path = `/api/users/${made.body.id}`
-      assert.strictEqual((yield* ask("PATCH", path, { body: { cacheData: "newer" } })).status, 200)
+      const users = [newKey(), newKey()].map((id) => ({ id, email: `${id}@example.org`, cacheData: "first" }))
+      const options = { body: users, headers: keyed(newKey()) }
+      assert.strictEqual((yield* ask("POST", "/api/users/_bulk", options)).status, 201)
+      const path = `/api/users/${users[1]!.id}`
+      assert.strictEqual((yield* ask("PATCH", path, { body: { email: `${newKey()}@example.org` } })).status, 200)
       for (const each of nodes) {
-        const copy = yield* each.request("POST", "/api/users", options)
+        const isOwn = each === node
+        const copy = yield* each.request("POST", "/api/users/_bulk", options)
+        const shown = copy.body.map(({ cacheData = null }) => cacheData)
         assert.deepStrictEqual([copy.status, isReplay(copy)], [201, true])
-        const shown = { id: made.body.id, email, ...(each === node ? { cacheData: "newer" } : {}) }
-        assert.deepStrictEqual(copy.body, shown)
-        assert.deepStrictEqual((yield* each.request("GET", path)).body, shown)
+        assert.deepStrictEqual(
+          [copy.headers.get("lithair-local"), shown],
+          isOwn ? [null, ["first", "first"]] : ["lost", [null, null]]
+        )
       }
     })
   )

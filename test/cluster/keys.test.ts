@@ -147,3 +147,48 @@ it.live(
     }).pipe(Effect.scoped),
   120_000
 )
+
+it.live(
+  "local fields of a write of unknown outcome are kept by the copy that is told of it, with a key of either kind (DESIGN D4)",
+  () =>
+    Effect.gen(function* () {
+      const nodes = yield* startCluster(["node", "node", "node"])
+      const leader = yield* leaderOf(nodes)
+      const others = nodes.filter((node) => node !== leader)
+      const [own, assigned, tx] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()]
+      const bodyOf = (id: string) => ({ email: `${id}@example.org`, cacheData: "mine" })
+      const pathOf = (id: string) => `/api/users/${id}`
+      const ops = [{ op: "create", model: "User", data: { id: tx, ...bodyOf(tx) } }]
+      const writes = [
+        { id: own, method: "PUT", path: pathOf(own), body: bodyOf(own), key: own },
+        { id: assigned, method: "PUT", path: pathOf(assigned), body: bodyOf(assigned), key: undefined },
+        { id: tx, method: "POST", path: "/api/_tx", body: { ops }, key: tx }
+      ]
+      for (const node of others) yield* node.signal("SIGSTOP")
+      const unknown = yield* Effect.forEach(
+        writes,
+        ({ body, key, method, path }) =>
+          leader.request(method, path, { body, ...(key === undefined ? {} : { headers: { "idempotency-key": key } }) }),
+        { concurrency: "unbounded" }
+      )
+      for (const { body, status } of unknown) assert.strictEqual(status, 504, JSON.stringify(body))
+      for (const node of others) yield* node.signal("SIGCONT")
+      yield* allReady(nodes)
+      for (const [at, { body, id, method, path }] of writes.entries()) {
+        const headers = { "idempotency-key": unknown[at]!.body.key }
+        for (const node of [leader, ...others, leader]) {
+          const copy = yield* eventually(
+            "a copy is answered",
+            Effect.tap(node.request(method, path, { body, headers }), ({ status }) =>
+              expectThat(status === 201 || (path === "/api/_tx" && status === 200), "it is done")
+            )
+          )
+          assert.isNull(copy.headers.get("lithair-local"))
+          const record = copy.body.results?.[0].record ?? copy.body
+          assert.deepStrictEqual(record, { id, ...bodyOf(id) })
+          assert.deepStrictEqual((yield* node.request("GET", pathOf(id))).body, record)
+        }
+      }
+    }).pipe(Effect.scoped),
+  60_000
+)

@@ -1,0 +1,59 @@
+/** Commands on their way to one of a node's two logs, the cluster's and its own, and what became of them there. */
+import { Effect } from "effect"
+import type { LocalNode } from "../EventStore/LocalNode.ts"
+import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import { invariant } from "../Invariant.ts"
+import type { Command } from "../Machine/Command.ts"
+import type { CommandResult } from "../Machine/CommandResult.ts"
+import type { Answer, OperationAnswer } from "../Machine/decide.ts"
+import type { Member } from "../Raft/Member.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { Refused } from "./Changed.ts"
+
+/** The two logs of a node. */
+export interface Logs {
+  readonly member: Member["Service"]
+  readonly local: LocalNode["Service"]
+}
+
+/** A command that was done. */
+export interface Done {
+  readonly answer: Answer
+  /** The index of its entry, in the log that decided it; where nothing changed, the index that the answer reflects. */
+  readonly entryIndex: number
+  /** The index of the replicated log that it reflects; undefined for this node's own data. */
+  readonly logIndex: number | undefined
+  /** It was done before: this is a copy with the same idempotency key, and changed nothing. */
+  readonly isReplayed: boolean
+}
+
+/** Has the cluster decide a command. */
+export const replicate = (
+  { member }: Pick<Logs, "member">,
+  command: Command
+): Effect.Effect<Done & { readonly logIndex: number }, Refused | NotDone | UnknownOutcome> =>
+  Effect.flatMap(member.submit(command), ({ answer, index }) => done(answer, index, { logIndex: index }))
+
+/** Has this node decide a command on its own data. */
+export const keepHere = (
+  { local }: Pick<Logs, "local">,
+  command: Command
+): Effect.Effect<Done, Refused | LocalNotDone | LocalUnknownOutcome> =>
+  Effect.flatMap(local.submit(command), ({ answer, index }) => done(answer, index, { logIndex: undefined }))
+
+/** What the one operation of a command did. */
+export const operationOf = ({ operations: [done] }: Answer): OperationAnswer => {
+  invariant(done !== undefined, "a command of one operation was answered without one")
+  return done
+}
+
+const done = <At extends { readonly logIndex: number | undefined }>(
+  result: CommandResult,
+  index: number,
+  at: At
+): Effect.Effect<Omit<Done, "logIndex"> & At, Refused> => {
+  const how = { isReplayed: result.replayedIndex !== undefined, ...at }
+  return result._tag === "Rejected"
+    ? Effect.fail(new Refused({ rejection: result.rejection, ...how }))
+    : Effect.succeed({ answer: result.answer, entryIndex: result.replayedIndex ?? index, ...how })
+}
