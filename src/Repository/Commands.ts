@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto"
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { type Any, decodeError } from "../Command/Declaration.ts"
+import { LocalNode } from "../EventStore/LocalNode.ts"
 import { invariant } from "../Invariant.ts"
 import type { Call, Origin } from "../Machine/Command.ts"
 import { canonical } from "../Machine/Json.ts"
@@ -43,9 +44,10 @@ export class Commands extends Context.Service<
 
 const make = Effect.gen(function* () {
   const member = yield* Member
+  const local = yield* LocalNode
 
   const call: Commands["Service"]["call"] = Effect.fnUntraced(function* (asked) {
-    const { answer, isReplayed, logIndex } = yield* replicate({ member }, { _tag: "Call", ...asked })
+    const { answer, isReplayed, logIndex } = yield* replicate({ member, local }, { _tag: "Call", ...asked })
     invariant(answer.value !== undefined, "a call was answered without a value")
     return { value: answer.value, logIndex, isReplayed }
   })
@@ -75,7 +77,7 @@ const make = Effect.gen(function* () {
 })
 
 /** The calls of the commands that the member was given. */
-export const layer: Layer.Layer<Commands, never, Member> = Layer.effect(Commands, make)
+export const layer: Layer.Layer<Commands, never, Member | LocalNode> = Layer.effect(Commands, make)
 
 /** A value that its own schema does not take is refused here as the leader would refuse it. */
 const encodePayload = ({ payload }: Any, value: unknown): Result.Result<Schema.Json, Refused> =>

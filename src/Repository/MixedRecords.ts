@@ -6,8 +6,7 @@ import { Effect, Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Origin } from "../Machine/Command.ts"
 import { join, split, visible } from "../Machine/LocalParts.ts"
-import * as Sessions from "../Machine/Sessions.ts"
-import { get, type Tables } from "../Machine/Tables.ts"
+import { get } from "../Machine/Tables.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import {
   type Change,
@@ -20,7 +19,8 @@ import {
 } from "./Changed.ts"
 import { keep } from "./KeptParts.ts"
 import { howOf, isObject, partOf } from "./MixedParts.ts"
-import { type Logs, operationOf, replicate } from "./Submitting.ts"
+import { isKnown } from "./OneKey.ts"
+import { type Logs, mayHaveKey, operationOf, replicate } from "./Submitting.ts"
 
 /** A mixed record as this node shows it. */
 export const show = (
@@ -50,7 +50,8 @@ export const make = (logs: Logs) => {
   ) {
     const model = descriptor.name
     const origin = originOf(change)
-    if (knows(local.tables, origin)) return yield* copyOfPart(descriptor, id, origin)
+    if (isKnown(local.tables, origin)) return yield* copyOfPart(descriptor, id, origin)
+    yield* mayHaveKey(origin, { own: local.tables, other: member.tables })
     const holds = () => change.holds?.(show(logs, descriptor, id)) !== false
     if (get(member.tables, model, id) === undefined || !holds()) yield* member.readIndex
     const row = get(member.tables, model, id)
@@ -97,11 +98,6 @@ export const make = (logs: Logs) => {
     return changed
   })
 }
-
-/** Whether this node's own log knows the key of a request. */
-const knows = (tables: Tables, { key, principal }: Origin): boolean =>
-  key !== undefined &&
-  Sessions.find(tables, principal === undefined ? { key } : { key, principal }, tables.logAgeMs) !== undefined
 
 /** What a change of this node's part alone came to. */
 const updated = ({ name: model }: Descriptor, id: string, after: Shown): Changed => ({

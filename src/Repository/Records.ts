@@ -81,11 +81,11 @@ const make = Effect.gen(function* () {
     change: (descriptor, change) => {
       switch (descriptor.mode) {
         case "local":
-          return Effect.map(keepHere({ local }, withoutCondition(change)), oneOf)
+          return Effect.map(keepHere({ member, local }, withoutCondition(change)), oneOf)
         case "mixed":
           return changeMixed(descriptor, change)
         case "replicated":
-          return Effect.map(replicate({ member }, withoutCondition(change)), oneOf)
+          return Effect.map(replicate({ member, local }, withoutCondition(change)), oneOf)
       }
     },
     transact: Transactions.make({ member, local }),

@@ -3,12 +3,14 @@ import { Effect } from "effect"
 import type { LocalNode } from "../EventStore/LocalNode.ts"
 import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
 import { invariant } from "../Invariant.ts"
-import type { Command } from "../Machine/Command.ts"
+import type { Command, Origin } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { Answer, OperationAnswer } from "../Machine/decide.ts"
+import type { Tables } from "../Machine/Tables.ts"
 import type { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { Refused } from "./Changed.ts"
+import { refusedByOther } from "./OneKey.ts"
 
 /** The two logs of a node. */
 export interface Logs {
@@ -29,17 +31,35 @@ export interface Done {
 
 /** Has the cluster decide a command. */
 export const replicate = (
-  { member }: Pick<Logs, "member">,
+  { local, member }: Logs,
   command: Command
 ): Effect.Effect<Done & { readonly logIndex: number }, Refused | NotDone | UnknownOutcome> =>
-  Effect.flatMap(member.submit(command), ({ answer, index }) => done(answer, index, { logIndex: index }))
+  Effect.gen(function* () {
+    yield* mayHaveKey(command, { own: member.tables, other: local.tables })
+    const { answer, index } = yield* member.submit(command)
+    return yield* done(answer, index, { logIndex: index })
+  })
 
 /** Has this node decide a command on its own data. */
 export const keepHere = (
-  { local }: Pick<Logs, "local">,
+  { local, member }: Logs,
   command: Command
 ): Effect.Effect<Done, Refused | LocalNotDone | LocalUnknownOutcome> =>
-  Effect.flatMap(local.submit(command), ({ answer, index }) => done(answer, index, { logIndex: undefined }))
+  Effect.gen(function* () {
+    yield* mayHaveKey(command, { own: local.tables, other: member.tables })
+    const { answer, index } = yield* local.submit(command)
+    return yield* done(answer, index, { logIndex: undefined })
+  })
+
+/** Refuses a request whose key the other log knows. */
+export const mayHaveKey = (
+  origin: Origin,
+  tables: { readonly own: Tables; readonly other: Tables }
+): Effect.Effect<void, Refused> =>
+  Effect.suspend(() => {
+    const rejection = refusedByOther(origin, tables)
+    return rejection === undefined ? Effect.void : Effect.fail(new Refused({ rejection }))
+  })
 
 /** What the one operation of a command did. */
 export const operationOf = ({ operations: [done] }: Answer): OperationAnswer => {

@@ -5,6 +5,7 @@ import { Account, InsufficientFunds, models, Transaction, transfer } from "../..
 import { transferLayer } from "../../examples/transfer.ts"
 import * as Procedures from "../../src/Command/Procedures.ts"
 import * as Command from "../../src/Command.ts"
+import * as LocalNode from "../../src/EventStore/LocalNode.ts"
 import { layerMemory as layerDisk, makeMemoryDisk } from "../../src/EventStore/MemoryDirectory.ts"
 import { type Procedures as MachineProcedures, none } from "../../src/Machine/Procedure.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"
@@ -26,11 +27,13 @@ type NodeId = (typeof ids)[number]
 const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, nodeId: NodeId, procedures: MachineProcedures) {
   const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
   const self = { nodeId, address: nodeId, instanceId: nodeId, peers }
-  const member = Member.layer({ self, models: models.map(Model.describe), procedures }).pipe(
+  const described = models.map(Model.describe)
+  const logs = Member.layer({ self, models: described, procedures }).pipe(
     Layer.provide(layerNetwork({ network, self })),
+    Layer.provideMerge(LocalNode.layer({ models: described })),
     Layer.provide(layerDisk(makeMemoryDisk({ nodeId, instanceId: nodeId })))
   )
-  const services = yield* Layer.build(Layer.provideMerge(Commands.layer, member))
+  const services = yield* Layer.build(Layer.provideMerge(Commands.layer, logs))
   return { member: Context.get(services, Member.Member), ...Context.get(services, Commands.Commands) }
 })
 

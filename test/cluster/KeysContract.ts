@@ -332,6 +332,71 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
+  it.effect("a key is of one request, whether the cluster did it or this node alone", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      const made = yield* ask("POST", "/api/users", { body: { email: `${newKey()}@example.org` } })
+      const user = `/api/users/${made.body.id}`
+      const view = { productId: crypto.randomUUID(), renderedHtml: "<p>" }
+      const product = { name: "Bell", price: "1" }
+      const here = [
+        { method: "POST", path: "/api/product-views", body: view },
+        { method: "POST", path: "/api/product-views/_bulk", body: [view] },
+        { method: "PATCH", path: user, body: { cacheData: "x" } }
+      ]
+      const everywhere = [
+        { method: "POST", path: "/api/products", body: product },
+        { method: "POST", path: "/api/_tx", body: { ops: [{ op: "create", model: "Product", data: product }] } },
+        { method: "PATCH", path: user, body: { email: `${newKey()}@example.org`, cacheData: "x" } },
+        { method: "POST", path: "/api/_commands/transfer", body: { from: newKey(), to: newKey(), amount: "1" } }
+      ]
+      for (const { body, method, path } of everywhere) {
+        const headers = keyed(newKey())
+        const done = yield* ask(method, path, { body, headers })
+        const seen = { "lithair-min-index": done.headers.get("lithair-index") ?? "" }
+        for (const node of nodes) {
+          // What a node knows is what it has applied.
+          yield* node.request("GET", `${user}?consistency=session`, { headers: seen })
+          for (const { body, method, path } of here) {
+            assertProblem(yield* node.request(method, path, { body, headers }), 422, "key-reused", `${method} ${path}`)
+          }
+        }
+        assert.isTrue(isReplay(yield* ask(method, path, { body, headers })))
+      }
+      for (const { body, method, path } of here) {
+        const headers = keyed(newKey())
+        assert.include([200, 201], (yield* ask(method, path, { body, headers })).status)
+        for (const { body, method, path } of everywhere) {
+          assertProblem(yield* ask(method, path, { body, headers }), 422, "key-reused", `${method} ${path}`)
+        }
+        assert.isTrue(isReplay(yield* ask(method, path, { body, headers })))
+      }
+    })
+  )
+
+  it.effect("a key that was closed on one node is closed on every node, for the data of that node alone as well", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* Served
+      const made = yield* ask("POST", "/api/users", { body: { email: `${newKey()}@example.org` } })
+      const user = `/api/users/${made.body.id}`
+      const headers = keyed(newKey())
+      const closed = yield* ask("DELETE", operationOf(headers["idempotency-key"]))
+      assert.deepStrictEqual(closed.body, { state: "absent" })
+      const seen = { "lithair-min-index": closed.headers.get("lithair-index") ?? "" }
+      for (const node of nodes) {
+        yield* node.request("GET", `${user}?consistency=session`, { headers: seen })
+        const view = { productId: crypto.randomUUID(), renderedHtml: "<p>" }
+        for (const late of [
+          yield* node.request("PATCH", user, { body: { cacheData: "late" }, headers }),
+          yield* node.request("POST", "/api/product-views", { body: view, headers })
+        ]) {
+          assertProblem(late, 409, "operation-closed")
+        }
+        assert.deepStrictEqual((yield* node.request("GET", user)).body, made.body)
+      }
+    })
+  )
+
   it.effect("a path of an operation names one key, and nothing else", () =>
     Effect.gen(function* () {
       for (const key of ["%20", "%0a", "%C3%A9", "a%20b"]) {
