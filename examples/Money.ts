@@ -7,7 +7,7 @@ import { Schema, SchemaTransformation } from "effect"
 import * as Model from "../src/Model.ts"
 
 const Written = Schema.String.check(
-  Schema.isPattern(/^-?\d{1,15}(\.\d{1,2})?$/, {
+  Schema.isPattern(/^-?\d{1,15}(\.\d{1,2})?$/u, {
     message: "Expected a decimal with at most 15 integer digits and 2 decimals"
   })
 )

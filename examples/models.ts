@@ -18,7 +18,7 @@ export class Product extends Model.Class<Product>("Product")({
 export class User extends Model.Class<User>("User")(
   {
     id: Model.id(Id),
-    email: Schema.String.check(Schema.isPattern(/^[^@\s]+@[^@\s]+$/, { message: "Expected an email address" })).pipe(
+    email: Schema.String.check(Schema.isPattern(/^[^@\s]+@[^@\s]+$/u, { message: "Expected an email address" })).pipe(
       Model.replicate
     ),
     cacheData: Model.local(Schema.String)

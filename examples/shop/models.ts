@@ -10,7 +10,7 @@ export const Id = Schema.String.check(Schema.isUUID())
 export const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))
 
 /** A day as `2026-05-01`, in UTC. */
-const Day = Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/))
+const Day = Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/u))
 
 /** Stock is what may still be ordered. Whatever writes it, it is never below zero. */
 export class Product extends Model.Class<Product>("Product")(

@@ -1,11 +1,12 @@
 /** What declared commands look like over HTTP: their endpoints, declared. Handlers are in CommandRoutes.ts. */
-import { Schema } from "effect"
+import { Schema, SchemaAST } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type Any, type ErrorClass, statusOf, tagOf } from "../Command/Declaration.ts"
 import { kindOfError, titleOf } from "./DeclaredError.ts"
-import { type ApiModel, operationProblems, positionHeaderSchemas, problems, writeHeaders } from "./ModelEndpoints.ts"
+import { type ApiModel, operationProblems, writeHeaders } from "./ModelEndpoints.ts"
 import { commandPath } from "./Paths.ts"
-import { problemMediaType } from "./Problem.ts"
+import { asProblem } from "./ProblemSchema.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 /** The endpoints of these commands as one group, if there are any. */
 export const commandGroups = (commands: ReadonlyArray<Any>, models: ReadonlyArray<ApiModel>) => {
@@ -19,12 +20,12 @@ const endpointOf = (command: Any, models: ReadonlyArray<ApiModel>) =>
   HttpApiEndpoint.post(command.name, commandPath(command), {
     headers: writeHeaders,
     payload: command.payload,
-    success: HttpApiSchema.WithHeaders(command.success, {
+    // Void is answered as JSON, as all else is, and JSON has null for it.
+    success: HttpApiSchema.WithHeaders(SchemaAST.isVoid(command.success.ast) ? Schema.Null : command.success, {
       ...positionHeaderSchemas,
       "idempotent-replayed": Schema.optionalKey(Schema.Literal("true"))
     }),
-    // A handler may let pass what the records refuse.
-    error: [...operationProblems(models), ...problems(["internal"]), ...command.errors.map(problemSchemaOf)]
+    error: [...operationProblems(models), ...command.errors.map(problemSchemaOf)]
   }).annotateMerge(OpenApi.annotations({ summary: `Run the command ${command.name}`, description }))
 
 const description = "One transaction on the leader: all of it is done, or nothing."
@@ -41,5 +42,5 @@ const problemSchemaOf = (error: ErrorClass) => {
     detail: Schema.String
   })
     .annotate({ identifier: `problem.${kindOfError(tag)}`, description: titleOf(tag), httpApiStatus: statusOf(error) })
-    .pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
+    .pipe(asProblem)
 }

@@ -7,6 +7,8 @@ import { isListParameter } from "./ListQuery.ts"
 import { collectionPath } from "./Paths.ts"
 import type { ProblemName } from "./Problem.ts"
 import { schemaOfProblem, schemaOfRule } from "./ProblemSchema.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
+import { operationsMax } from "./TransactionRequest.ts"
 
 /** What the document must know of a model; structural, so that any declaration of a model fits. */
 export interface ApiModel {
@@ -18,14 +20,6 @@ export interface ApiModel {
   readonly localFields?: ReadonlyArray<string>
   /** The problems that answer a broken rule of the model. */
   readonly ruleNames?: ReadonlyArray<string>
-}
-
-/** The headers of every answer of the API. */
-export const positionHeaderSchemas = {
-  "lithair-node": Schema.String,
-  "lithair-leader": Schema.optionalKey(Schema.String),
-  "lithair-term": Schema.Int,
-  "lithair-index": Schema.Int
 }
 
 /** The endpoints of a model as one group. */
@@ -70,7 +64,7 @@ export const modelGroup = (model: ApiModel) => {
     }).annotateMerge(describe(`Create a ${model.name}`, "The id is generated (UUIDv7) unless given.")),
     HttpApiEndpoint.post("bulk", `${collection}/_bulk`, {
       headers: writeHeaders,
-      payload: Schema.NonEmptyArray(create),
+      payload: Schema.NonEmptyArray(create).check(Schema.isMaxLength(operationsMax)),
       success: HttpApiSchema.WithHeaders(Schema.Array(body).pipe(HttpApiSchema.status(201)), {
         ...positionHeaderSchemas,
         ...writeAnswerHeaders
@@ -87,7 +81,14 @@ export const modelGroup = (model: ApiModel) => {
         "if-match": Schema.optionalKey(Schema.String),
         "if-none-match": Schema.optionalKey(Schema.String)
       },
-      success: [read, HttpApiSchema.Empty(304)],
+      success: [
+        read,
+        HttpApiSchema.WithHeaders(HttpApiSchema.Empty(304), {
+          ...positionHeaderSchemas,
+          etag: Schema.String,
+          ...readAnswerHeaders
+        })
+      ],
       error: problems([...readProblems, "version-conflict"])
     }).annotateMerge(describe(`Read a ${model.name}`, "Linearizable on any node, unless less is asked for.")),
     HttpApiEndpoint.put("put", item, {
@@ -112,7 +113,10 @@ export const modelGroup = (model: ApiModel) => {
     HttpApiEndpoint.delete("delete", item, {
       params,
       headers: conditionalHeaders,
-      success: HttpApiSchema.NoContent,
+      success: HttpApiSchema.WithHeaders(HttpApiSchema.NoContent, {
+        ...positionHeaderSchemas,
+        "idempotent-replayed": writeAnswerHeaders["idempotent-replayed"]
+      }),
       // Of a deletion: its cascade is too large.
       error: problems([...writeProblems, ...changeProblems, "command-only", "referenced", "too-large"])
     }).annotateMerge(describe(`Delete a ${model.name}`, "Its versions go on if the id is created again."))
@@ -170,9 +174,9 @@ export const operationProblems = (models: ReadonlyArray<ApiModel>): ReadonlyArra
   return [...new Set([...own, ...problems(["rule-broken", "referenced"]), ...rules])]
 }
 
-/** The bodies of these problems, each once, for an endpoint's `error`. */
+/** These problems, each once, for an endpoint's `error`; and the one that any operation may meet. */
 export const problems = (names: ReadonlyArray<ProblemName>): ReadonlyArray<Schema.Top> =>
-  [...new Set(names)].map(schemaOfProblem)
+  [...new Set<ProblemName>([...names, "internal"])].map(schemaOfProblem)
 
 const schemasOf = (model: ApiModel) => {
   const entries = Object.entries(model.fields)

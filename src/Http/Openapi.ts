@@ -3,15 +3,17 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import { commandGroups } from "./CommandEndpoints.ts"
-import { type ApiModel, modelGroup, positionHeaderSchemas } from "./ModelEndpoints.ts"
+import { type ApiModel, modelGroup } from "./ModelEndpoints.ts"
 import { operationGroup } from "./OperationEndpoints.ts"
+import { problemMediaType } from "./Problem.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 import { transactionGroup } from "./TransactionEndpoints.ts"
 
 /** An API whose groups are known at run time only. */
 export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>
 
-/** What the document says of itself. */
+/** What the document says of itself. Lithair's own schemas have a dot in their names, so that no model can take their place. */
 export interface ApiInfo {
   readonly title: string
   readonly version: string
@@ -36,7 +38,30 @@ export const makeApi = (
   const groups = [...models.map(modelGroup), ...named] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
   return HttpApi.make("lithair")
     .add(...groups)
-    .annotateMerge(OpenApi.annotations(info)) as unknown as LithairApi
+    .annotateMerge(OpenApi.annotations({ ...info, transform: withProblemHeaders })) as unknown as LithairApi
+}
+
+/** What a problem may say in its headers. Declared once: a status of an endpoint declares headers for one body only. */
+const problemHeaders = {
+  "lithair-node": { required: true, schema: { type: "string" } },
+  "lithair-leader": { required: false, schema: { type: "string" } },
+  "lithair-term": { required: true, schema: { type: "string" } },
+  "lithair-index": { required: true, schema: { type: "string" } },
+  "idempotent-replayed": { required: false, schema: { type: "string", enum: ["true"] } },
+  "retry-after": { required: false, schema: { type: "string" } }
+}
+
+/** The document, with the headers of all problems. */
+const withProblemHeaders = (spec: Record<string, unknown>): Record<string, unknown> => {
+  const { paths } = spec as unknown as OpenApi.OpenAPISpec
+  for (const operations of Object.values(paths)) {
+    for (const { responses } of Object.values(operations) as ReadonlyArray<OpenApi.OpenAPISpecOperation>) {
+      for (const response of Object.values(responses)) {
+        if (response.content?.[problemMediaType] !== undefined) Object.assign(response, { headers: problemHeaders })
+      }
+    }
+  }
+  return spec
 }
 
 /** The document; the same value may be served for the life of the node. */
@@ -62,7 +87,7 @@ const nodeStatus = Schema.Struct({
       lastContactMs: Schema.NullOr(Schema.Number)
     })
   )
-}).annotate({ identifier: "ClusterStatus" })
+}).annotate({ identifier: "lithair.ClusterStatus" })
 
 const health = Schema.Struct({
   status: Schema.String,
@@ -70,7 +95,7 @@ const health = Schema.Struct({
   checks: Schema.optionalKey(
     Schema.Array(Schema.Struct({ name: Schema.String, ok: Schema.Boolean, reason: Schema.optionalKey(Schema.String) }))
   )
-}).annotate({ identifier: "Health" })
+}).annotate({ identifier: "lithair.Health" })
 const unhealthy = health.pipe(HttpApiSchema.status(503))
 
 // Named so that no model can take its place: a model's name starts with a letter.

@@ -5,6 +5,6 @@ export const OperationAnswer = Schema.Struct({
   state: Schema.Literals(["committed", "pending", "absent", "expired"]),
   status: Schema.optionalKey(Schema.Int),
   body: Schema.optionalKey(Schema.Unknown)
-}).annotate({ identifier: "Operation" })
+}).annotate({ identifier: "lithair.Operation" })
 
 export type OperationAnswer = typeof OperationAnswer.Type

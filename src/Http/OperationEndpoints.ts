@@ -1,9 +1,10 @@
 /** What asking for an operation looks like over HTTP: its endpoints, declared. Handlers are in OperationRoutes.ts. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { positionHeaderSchemas, problems } from "./ModelEndpoints.ts"
+import { problems } from "./ModelEndpoints.ts"
 import { OperationAnswer } from "./OperationAnswer.ts"
 import { operationsPath } from "./Paths.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 const path = `${operationsPath}/:key` as const
 const params = { key: Schema.String }

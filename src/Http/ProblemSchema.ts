@@ -11,6 +11,10 @@ const commonMembers = {
   opIndex: Schema.optionalKey(Schema.Int)
 }
 
+/** A problem's body as an answer. */
+export const asProblem = <S extends Schema.Top>(body: S) =>
+  body.pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
+
 const problemSchema = (name: ProblemName): Schema.Top => {
   const definition: { readonly status: number; readonly title: string; readonly members: Schema.Struct.Fields } =
     problemDefinitions[name]
@@ -22,7 +26,7 @@ const problemSchema = (name: ProblemName): Schema.Top => {
     title: Schema.String
   })
     .annotate({ identifier: `problem.${name}`, description: definition.title, httpApiStatus: definition.status })
-    .pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
+    .pipe(asProblem)
 }
 
 /** The body of the problem that answers whoever breaks a rule of a model; its name is the model's. */
@@ -34,7 +38,7 @@ const ruleSchema = (name: string): Schema.Top =>
     title: Schema.String
   })
     .annotate({ identifier: `problem.${name}`, description: "Rule broken", httpApiStatus: 409 })
-    .pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
+    .pipe(asProblem)
 
 const schemas = new Map<string, Schema.Top>()
 
@@ -46,7 +50,7 @@ const once = <Name extends string>(name: Name, make: (name: Name) => Schema.Top)
   return schema
 }
 
-/** The schema of a problem's body, the same value each time, so that a document names it once. */
+/** The schema of a problem, the same value each time, so that a document names it once. */
 export const schemaOfProblem = (name: ProblemName): Schema.Top => once(name, problemSchema)
 
 /** The schema of the problem that answers a broken rule; several models may have one of the same name. */

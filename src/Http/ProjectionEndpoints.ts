@@ -1,8 +1,9 @@
 /** What projections look like over HTTP: their endpoints, declared. Handlers are in ProjectionRoutes.ts. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { positionHeaderSchemas, problems, readAnswerHeaders, readHeaders, readParameters } from "./ModelEndpoints.ts"
+import { problems, readAnswerHeaders, readHeaders, readParameters } from "./ModelEndpoints.ts"
 import { projectionPath, projectionsPath } from "./Paths.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 /** What the document must know of a projection; structural, so that any declaration of one fits. */
 export interface ApiProjection {
@@ -17,11 +18,12 @@ const status = Schema.Struct({
   index: Schema.Int,
   lag: Schema.Int,
   state: Schema.Literals(["following", "failed", "unavailable"])
-}).annotate({ identifier: "ProjectionStatus" })
+}).annotate({ identifier: "lithair.ProjectionStatus" })
 
 const failures = [
   "invalid-request",
   "no-quorum",
+  "overloaded",
   "not-caught-up",
   "too-stale",
   "projection-failed",
@@ -68,7 +70,8 @@ export const projectionGroup = (projections: ReadonlyArray<ApiProjection>) =>
   HttpApiGroup.make("_projections")
     .add(
       HttpApiEndpoint.get("status", projectionsPath, {
-        success: HttpApiSchema.WithHeaders(Schema.Struct({ items: Schema.Array(status) }), positionHeaderSchemas)
+        success: HttpApiSchema.WithHeaders(Schema.Struct({ items: Schema.Array(status) }), positionHeaderSchemas),
+        error: problems(["invalid-request", "overloaded"])
       }).annotateMerge(OpenApi.annotations({ summary: "How far each projection of this node is" })),
       ...projections.map(endpointOf)
     )

@@ -1,4 +1,5 @@
 /** The headers that every answer of the API carries: who answered, who leads, and what the answer reflects. */
+import { Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 
 /** Where the answering node stood. `index` is always of the replicated log, and is the one that the answer reflects. */
@@ -11,6 +12,14 @@ export interface Position {
 
 /** The header that a client sends back as `Lithair-Min-Index` to read its own writes (`consistency=session`). */
 export const indexHeader = "lithair-index"
+
+/** The same as schemas, for the document. */
+export const positionHeaderSchemas = {
+  "lithair-node": Schema.String,
+  "lithair-leader": Schema.optionalKey(Schema.String),
+  "lithair-term": Schema.Int,
+  [indexHeader]: Schema.Int
+}
 
 /** The headers of a position; `Lithair-Leader` is left out while no leader is known. */
 export const positionHeaders = (position: Position): Readonly<Record<string, string>> => ({

@@ -3,7 +3,7 @@
  * less, an encoded letter, what follows a `;`), and two addresses of one record would be two for caches and rules.
  * HTTP contract, "Endpoints". Pure.
  */
-import { methodNotAllowed, notFound, type Problem } from "./Problem.ts"
+import { invalidRequest, methodNotAllowed, notFound, type Problem } from "./Problem.ts"
 
 /** An id as paths and bodies write it: a UUID of any version, in the case in which the record has it. */
 export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -41,15 +41,16 @@ export const knownPaths = (
   return Array.from(methods, ([path, known]) => ({ pattern: exactly(path), methods: known.toSorted() }))
 }
 
-/** Why nothing answers this request: its path is none, or knows other verbs. */
+/** Why nothing answers this request: its path is none, knows other verbs, or names what the router could not read. */
 export const unanswered = (
   paths: ReadonlyArray<KnownPath>,
   request: { readonly method: string; readonly url: string }
 ): Problem => {
   const { path } = splitTarget(request.url)
   const known = paths.find(({ pattern }) => pattern.test(path))
-  return known === undefined || known.methods.includes(request.method)
-    ? notFound(`There is nothing at ${path.slice(0, shownMax)}`)
+  if (known === undefined) return notFound(`There is nothing at ${path.slice(0, shownMax)}`)
+  return known.methods.includes(request.method)
+    ? invalidRequest("What the path names is too long, or is not percent-encoded UTF-8")
     : methodNotAllowed(request.method, known.methods)
 }
 

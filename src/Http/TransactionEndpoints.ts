@@ -1,13 +1,8 @@
 /** What transactions look like over HTTP: the endpoint, declared. The handler is in Transactions.ts. */
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import {
-  type ApiModel,
-  operationProblems,
-  positionHeaderSchemas,
-  writeAnswerHeaders,
-  writeHeaders
-} from "./ModelEndpoints.ts"
+import { type ApiModel, operationProblems, writeAnswerHeaders, writeHeaders } from "./ModelEndpoints.ts"
 import { transactionPath } from "./Paths.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 import { TransactionAnswer, TransactionBody } from "./TransactionRequest.ts"
 
 /** Named so that no model can take its place: a model's name starts with a letter. */

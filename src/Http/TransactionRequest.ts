@@ -24,8 +24,12 @@ const AskedOperation = Schema.Union([
 
 /** `model` is a model's name, and `ifVersion` what `If-Match` is on a request of its own. */
 export const TransactionBody = Schema.Struct({
-  ops: Schema.Array(AskedOperation).check(Schema.isMinLength(1, { message: "Expected at least one operation" }))
-}).annotate({ identifier: "Transaction" })
+  ops: Schema.Array(AskedOperation).check(
+    Schema.isMinLength(1, { message: "Expected at least one operation" }),
+    // For the document: more are refused before they are looked at.
+    Schema.isMaxLength(operationsMax)
+  )
+}).annotate({ identifier: "lithair.Transaction" })
 
 /** What a transaction came to: a deleted record is not shown. */
 export const TransactionAnswer = Schema.Struct({
@@ -33,7 +37,7 @@ export const TransactionAnswer = Schema.Struct({
   results: Schema.Array(
     Schema.Struct({ model, id: Schema.String, version: Schema.Int, record: Schema.optionalKey(Data) })
   )
-}).annotate({ identifier: "TransactionAnswer" })
+}).annotate({ identifier: "lithair.TransactionAnswer" })
 
 const decode = decoder(TransactionBody)
 

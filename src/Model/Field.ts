@@ -122,7 +122,7 @@ const decimalKey = "~lithair/decimal"
  * import { Schema } from "effect"
  * import { Model } from "lithair"
  *
- * const Money = Schema.String.check(Schema.isPattern(/^\d+\.\d\d$/)).pipe(Model.decimal)
+ * const Money = Schema.String.check(Schema.isPattern(/^\d+\.\d\d$/u)).pipe(Model.decimal)
  * ```
  */
 export const decimal = <S extends Schema.Top & { readonly Encoded: string }>(schema: S): S["Rebuild"] =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { Money } from "../../examples/Money.ts"
 import * as Command from "../../src/Command.ts"
 import { makeApi, openApiDocument } from "../../src/Http/Openapi.ts"
 
@@ -13,6 +14,7 @@ const api = makeApi(
         id: Schema.String.check(Schema.isUUID()),
         name: Schema.NonEmptyString,
         price: Schema.String,
+        weight: Money,
         category: Schema.optionalKey(Schema.String)
       },
       ruleNames: ["too-cheap", "rule-broken"]
@@ -36,6 +38,8 @@ interface SchemaNode {
   readonly anyOf?: ReadonlyArray<SchemaNode>
   readonly properties?: Readonly<Record<string, SchemaNode>>
   readonly required?: ReadonlyArray<string>
+  readonly pattern?: string
+  readonly maxItems?: number
 }
 interface Operation {
   readonly operationId: string
@@ -74,14 +78,14 @@ describe("the OpenAPI document", () => {
   })
 
   const operations: ReadonlyArray<readonly [string, string, ReadonlyArray<number>]> = [
-    ["get", "/api/products", [200, 400, 404, 503]],
-    ["post", "/api/products", [201, 400, 404, 409, 413, 415, 422, 503, 504, 507]],
-    ["post", "/api/products/_bulk", [201, 400, 404, 409, 413, 415, 422, 503, 504, 507]],
-    ["post", "/api/_tx", [200, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
-    ["get", "/api/products/{id}", [200, 304, 400, 404, 412, 503]],
-    ["put", "/api/products/{id}", [200, 201, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
-    ["patch", "/api/products/{id}", [200, 400, 404, 409, 412, 413, 415, 422, 503, 504, 507]],
-    ["delete", "/api/users/{id}", [204, 400, 404, 409, 412, 413, 422, 503, 504, 507]],
+    ["get", "/api/products", [200, 400, 404, 500, 503]],
+    ["post", "/api/products", [201, 400, 404, 409, 413, 415, 422, 500, 503, 504, 507]],
+    ["post", "/api/products/_bulk", [201, 400, 404, 409, 413, 415, 422, 500, 503, 504, 507]],
+    ["post", "/api/_tx", [200, 400, 404, 409, 412, 413, 415, 422, 500, 503, 504, 507]],
+    ["get", "/api/products/{id}", [200, 304, 400, 404, 412, 500, 503]],
+    ["put", "/api/products/{id}", [200, 201, 400, 404, 409, 412, 413, 415, 422, 500, 503, 504, 507]],
+    ["patch", "/api/products/{id}", [200, 400, 404, 409, 412, 413, 415, 422, 500, 503, 504, 507]],
+    ["delete", "/api/users/{id}", [204, 400, 404, 409, 412, 413, 422, 500, 503, 504, 507]],
     ["get", "/livez", [200]],
     ["get", "/readyz", [200, 503]],
     ["get", "/metrics", [200]],
@@ -139,7 +143,7 @@ describe("the OpenAPI document", () => {
 
   it("requires neither the id of a new record nor the local part of one that is read", () => {
     const { schemas } = document.components
-    assert.sameMembers([...schemas["Product.create"]!.required!], ["name", "price"])
+    assert.sameMembers([...schemas["Product.create"]!.required!], ["name", "price", "weight"])
     assert.sameMembers([...schemas.User!.required!], ["id", "email", "limit"])
     assert.sameMembers([...schemas["User.create"]!.required!], ["email", "cacheData", "limit"])
   })
@@ -183,6 +187,54 @@ describe("the OpenAPI document", () => {
       ]) {
         assert.include(responses, `problem.${name}"`, path)
       }
+    }
+  })
+
+  it("says null where a command answers nothing, since the answer is JSON", () => {
+    const probe = Command.make("probe", { payload: Schema.Struct({}), success: Schema.Void })
+    const { paths } = openApiDocument(makeApi([], { title: "A", version: "1" }, { commands: [probe] }))
+    const content = paths["/api/_commands/probe"]?.post?.responses["200"]?.content
+    assert.deepStrictEqual(content?.["application/json"]?.schema as unknown, { type: "null" })
+  })
+
+  it("names the headers of problems, and of answers without a body", () => {
+    const position = ["lithair-node", "lithair-leader", "lithair-term", "lithair-index"]
+    const headersOf = (method: string, path: string, status: number) =>
+      Object.keys(operation(method, path).responses[status]!.headers ?? {})
+    for (const status of [400, 409, 422, 500, 503, 504]) {
+      const names = [...position, "idempotent-replayed", "retry-after"]
+      assert.sameMembers(headersOf("post", "/api/products", status), names)
+    }
+    assert.sameMembers(headersOf("delete", "/api/users/{id}", 204), [...position, "idempotent-replayed"])
+    assert.sameMembers(headersOf("get", "/api/users/{id}", 304), [...position, "etag", "lithair-stale-ms"])
+  })
+
+  it("says what a decimal looks like, and how many records and operations a request may bring", () => {
+    const { schemas } = document.components
+    assert.strictEqual(schemas.Product!.properties!.weight!.pattern, "^-?\\d{1,15}(\\.\\d{1,2})?$")
+    const bulk = operation("post", "/api/products/_bulk").requestBody!.content["application/json"]!.schema
+    assert.deepStrictEqual([bulk.maxItems, schemas["lithair.Transaction"]!.properties!.ops!.maxItems], [1_000, 1_000])
+  })
+
+  it("leaves every name to models: those of Lithair's own schemas have a dot", () => {
+    const models = ["Transaction", "TransactionAnswer", "Operation", "Health", "ClusterStatus", "ProjectionStatus"]
+    const fields = { id: Schema.String, mine: Schema.String }
+    const made = models.map((name) => ({ name, path: name.toLowerCase(), idField: "id", fields }))
+    const { components } = openApiDocument(makeApi(made, { title: "A", version: "1" }))
+    for (const name of models) {
+      const schema = components.schemas[name] as SchemaNode | undefined
+      assert.deepStrictEqual(schema?.required, ["id", "mine"], name)
+    }
+    const others = Object.keys(components.schemas).filter((name) => !name.includes("."))
+    assert.sameMembers(others, models)
+  })
+
+  it("says that a projection may be refused for load, and that its list takes nothing", () => {
+    const projection = { _tag: "Whole", name: "sums", codec: Schema.Number } as const
+    const { paths } = openApiDocument(makeApi([], { title: "A", version: "1" }, { projections: [projection] }))
+    for (const path of ["/api/_projections/sums", "/api/_projections"]) {
+      const responses = JSON.stringify(paths[path]?.get?.responses)
+      for (const name of ["overloaded", "invalid-request", "internal"]) assert.include(responses, `problem.${name}"`)
     }
   })
 

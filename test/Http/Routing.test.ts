@@ -37,6 +37,14 @@ describe("what nothing answers", () => {
     assert.deepStrictEqual([met.kind, met.headers.allow], ["method-not-allowed", "GET, HEAD, POST"])
   })
 
+  it("is 400 where a path names what the router cannot read: its path and its verb are known", () => {
+    const operations = knownPaths([{ method: "GET", path: "/api/_operations/:key" }])
+    for (const url of ["/api/_operations/%zz", `/api/_operations/${"k".repeat(256)}`]) {
+      assert.strictEqual(unanswered(operations, { method: "HEAD", url }).kind, "invalid-request")
+      assert.strictEqual(unanswered(operations, { method: "PUT", url }).kind, "method-not-allowed")
+    }
+  })
+
   for (const url of ["/api/products/", "/", "", "*", "?", `/${"x".repeat(10_000)}`]) {
     it(`is 404 for ${url.slice(0, 20)}, of which no more is said than helps`, () => {
       const met = unanswered(paths, { method: "GET", url })

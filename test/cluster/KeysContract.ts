@@ -399,18 +399,11 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
 
   it.effect("a path of an operation names one key, and nothing else", () =>
     Effect.gen(function* () {
-      for (const key of ["%20", "%0a", "%C3%A9", "a%20b"]) {
+      for (const key of ["%20", "%0a", "%C3%A9", "a%20b", "%ff", "%zz", "k".repeat(256)]) {
         assertProblem(yield* askAsIs({ path: `/api/_operations/${key}` }), 400, "invalid-request", key)
       }
       assertProblem(yield* askAsIs({ path: "/api/_operations/k?x=1" }), 400, "invalid-request")
-      for (const path of [
-        `/api/_operations/${"k".repeat(256)}`,
-        "/api/_operations",
-        "/api/_operations/",
-        "/api/_operations/a/b",
-        "/api/_operations/%ff",
-        "/api/_Operations/a"
-      ]) {
+      for (const path of ["/api/_operations", "/api/_operations/", "/api/_operations/a/b", "/api/_Operations/a"]) {
         assertProblem(yield* askAsIs({ path }), 404, "not-found", path)
       }
       assertProblem(yield* ask("POST", "/api/_operations/k", { body: {} }), 405, "method-not-allowed")
