@@ -1,6 +1,7 @@
 /** Changing a running cluster over HTTP: its members, and who leads it. Any node takes it and hands it to the leader. */
 import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { errorsOf } from "../Model/Descriptor.ts"
 import { membersOf } from "../Raft/Configuration.ts"
 import type { Member } from "../Raft/Member.ts"
 import type { Administration } from "../Raft/Order.ts"
@@ -43,8 +44,8 @@ const read = <A>(schema: Schema.Codec<A, unknown>) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const { data } = yield* readJson(request, { mediaTypes: jsonMediaTypes })
-    return yield* Schema.decodeUnknownEffect(schema, { onExcessProperty: "error" })(data).pipe(
-      Effect.mapError((error) => invalidRequest(error.message))
+    return yield* Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(data).pipe(
+      Effect.mapError(({ issue }) => invalidRequest("The body does not fit", errorsOf(issue)))
     )
   })
 

@@ -63,20 +63,28 @@ const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
   ]
 }
 
-/** Of the state: everything that can grow. */
-const stateGauges = ({ tables }: Member["Service"]): ReadonlyArray<Gauge> => [
-  {
-    name: "lithair_records",
-    help: "Records of a replicated model.",
-    values: [...tables.byModel].map(([model, { rows }]) => ({ labels: { model }, value: rows.size }))
-  },
-  {
-    name: "lithair_tombstones",
-    help: "Deleted records that are remembered.",
-    values: [...tables.byModel].map(([model, { tombstones }]) => ({ labels: { model }, value: tombstones.size }))
-  },
-  gauge("lithair_idempotency_keys", "Idempotency keys that clients gave and that are remembered.", tables.sessions.size)
-]
+/** Of the cluster's state: everything that can grow. */
+const stateGauges = ({ tables }: Member["Service"]): ReadonlyArray<Gauge> => {
+  // Its tables of node-local models are empty on every node.
+  const replicated = [...tables.byModel].filter(([model]) => tables.descriptors.get(model)?.mode !== "local")
+  return [
+    {
+      name: "lithair_records",
+      help: "Records of a replicated model.",
+      values: replicated.map(([model, { rows }]) => ({ labels: { model }, value: rows.size }))
+    },
+    {
+      name: "lithair_tombstones",
+      help: "Deleted records that are remembered.",
+      values: replicated.map(([model, { tombstones }]) => ({ labels: { model }, value: tombstones.size }))
+    },
+    gauge(
+      "lithair_idempotency_keys",
+      "Idempotency keys that clients gave and that are remembered.",
+      tables.sessions.size
+    )
+  ]
+}
 
 const projectionGauges = (projections: Projections["Service"]): ReadonlyArray<Gauge> => {
   const all = projections.status()

@@ -20,9 +20,13 @@ const counted = Projection.make("counted", {
   evolve: (count) => count + 1
 })
 
+class View extends Model.Class<View>("View")({ id: Model.id(Schema.String), html: Schema.String }, { mode: "local" }) {}
+
 const stubborn = Reaction.make("stubborn", { from: [Product], run: () => Effect.fail("not today") })
 
-const provide = Effect.provide(TestCluster.layer({ models: [Product], projections: [counted], reactions: [stubborn] }))
+const provide = Effect.provide(
+  TestCluster.layer({ models: [Product, View], projections: [counted], reactions: [stubborn] })
+)
 
 const metrics = Effect.flatMap(HttpClient.get("/metrics"), ({ text }) => text)
 
@@ -48,6 +52,7 @@ describe("metrics", () => {
         const scraped = yield* cluster.on(node, metrics)
         assert.strictEqual(valueOf(scraped, "lithair_raft_is_leader"), node === leader ? "1" : "0")
         assert.strictEqual(valueOf(scraped, 'lithair_records{model="Product"}'), "1")
+        assert.notInclude(scraped, 'model="View"', "what a node alone holds is no state of the cluster")
         assert.strictEqual(valueOf(scraped, 'lithair_projection_failed{projection="counted"}'), "0")
         assert.strictEqual(
           valueOf(scraped, 'lithair_reaction_failing{reaction="stubborn"}'),
