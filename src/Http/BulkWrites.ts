@@ -19,7 +19,10 @@ export const createRecords = ({ descriptor, records }: ServedModel) =>
     if (data.length > operationsMax) return yield* tooMany("records")
     const changes = yield* Effect.forEach(data, (record: unknown, position) => create(descriptor, record, position))
     const made = records.transact({ changes, name: "Bulk", ...origin })
-    return answerTransacted(yield* Effect.mapError(made, (error) => problemOfChange(error, origin.key, "Bulk")), "Bulk")
+    return answerTransacted(
+      yield* Effect.mapError(made, (error) => problemOfChange(error, origin.key, { name: "Bulk" })),
+      "Bulk"
+    )
   })
 
 const create = (descriptor: Descriptor, data: unknown, position: number): Effect.Effect<TransactionChange, Problem> =>

@@ -3,13 +3,13 @@ import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { type Any, type ErrorClass, tagOf } from "../Command/Declaration.ts"
 import { invariant } from "../Invariant.ts"
-import type { CallFailure, Commands } from "../Repository/Commands.ts"
+import type { Commands } from "../Repository/Commands.ts"
 import { jsonMediaTypes } from "./Body.ts"
-import { kindOfError, problemOfDeclared } from "./DeclaredError.ts"
+import { kindOfError } from "./DeclaredError.ts"
 import { readBody, readHead } from "./ModelWrites.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { commandPath } from "./Paths.ts"
-import { type Problem, problemDefinitions, withHeaders } from "./Problem.ts"
+import { problemDefinitions } from "./Problem.ts"
 import { outcomeHeaders } from "./RecordResponse.ts"
 
 /** The routes of these commands. */
@@ -20,17 +20,12 @@ export const commandRoutes = (declared: ReadonlyArray<Any>, commands: Commands["
       const asked = yield* readHead("POST")
       const { data, origin } = yield* readBody(asked, jsonMediaTypes)
       const called = yield* Effect.mapError(commands.call({ name: command.name, payload: data, ...origin }), (error) =>
-        problemOfCall(command, error, origin.key)
+        problemOfChange(error, origin.key, { commands: [command] })
       )
       return HttpServerResponse.jsonUnsafe(called.value, { headers: outcomeHeaders(called) })
     })
     return HttpRouter.route("POST", commandPath(command), call)
   })
-
-const problemOfCall = (command: Any, failure: CallFailure, key: string | undefined): Problem =>
-  failure._tag === "Refused" && failure.rejection._tag === "Declared"
-    ? withHeaders(problemOfDeclared(command, failure.rejection), outcomeHeaders(failure))
-    : problemOfChange(failure, key)
 
 /** One type has one meaning: the problems of Lithair itself keep theirs. */
 const checkKinds = (errors: ReadonlyArray<ErrorClass>): void => {

@@ -5,7 +5,6 @@ import type { Any as Command } from "../Command/Declaration.ts"
 import type { Answer } from "../Machine/decide.ts"
 import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
-import { problemOfDeclared } from "./DeclaredError.ts"
 import { parseKey } from "./IdempotencyKey.ts"
 import type { OperationAnswer } from "./OperationAnswer.ts"
 import { problemOfFailure, problemOfRejection } from "./Outcomes.ts"
@@ -72,13 +71,7 @@ const jsonOf = (commands: ReadonlyArray<Command>, { changes, standing }: Operati
       const { outcome } = standing
       if (outcome._tag === "Accepted") return { state: "committed", ...acceptedOf(standing, outcome.answer, changes) }
       const { rejection } = outcome
-      const refused =
-        rejection._tag === "Declared"
-          ? problemOfDeclared(
-              commands.find(({ name }) => name === rejection.command),
-              rejection
-            )
-          : problemOfRejection(rejection, key, standing.command)
+      const refused = problemOfRejection(rejection, key, { name: standing.command, commands })
       return { state: "committed", status: refused.status, body: toJson(refused) }
     }
   }

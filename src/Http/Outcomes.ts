@@ -1,4 +1,5 @@
 /** What the machine and the cluster say, as the problems that a client meets. Pure. HTTP contract, "Errors". */
+import type { Any as Command } from "../Command/Declaration.ts"
 import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
@@ -18,18 +19,31 @@ import {
 } from "./Problem.ts"
 import { outcomeHeaders } from "./RecordResponse.ts"
 
-/**
- * The problem of a refused command; `key` is the idempotency key that it came with, if any. Of several operations it
- * tells which one is wrong: by its position, or as a bulk, of which it is a place.
- */
-export const problemOfRejection = (rejection: Rejection, key: string | undefined, command?: string): Problem => {
-  const met = describeRejection(rejection, key)
-  const { operation } = rejection
-  if (operation === undefined) return met
-  return command === "Bulk" ? within(met, String(operation)) : atOperation(met, operation)
+/** What a rejection alone does not tell of itself. */
+export interface Asked {
+  /** The command's name in its entry: of a bulk an operation is a place, of all else it has a position. */
+  readonly name?: string
+  /** Those among which the one is that declares the error: they know its status, and what it says of itself. */
+  readonly commands?: ReadonlyArray<Command>
 }
 
-const describeRejection = (rejection: Rejection, key: string | undefined): Problem => {
+/** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
+export const problemOfRejection = (
+  rejection: Rejection,
+  key: string | undefined,
+  { commands = [], name }: Asked = {}
+): Problem => {
+  const met = describeRejection(rejection, key, commands)
+  const { operation } = rejection
+  if (operation === undefined) return met
+  return name === "Bulk" ? within(met, String(operation)) : atOperation(met, operation)
+}
+
+const describeRejection = (
+  rejection: Rejection,
+  key: string | undefined,
+  commands: ReadonlyArray<Command>
+): Problem => {
   switch (rejection._tag) {
     case "InvalidRequest":
       return invalidRequest("The data does not fit the model", rejection.errors)
@@ -68,7 +82,10 @@ const describeRejection = (rejection: Rejection, key: string | undefined): Probl
         definite: true
       })
     case "Declared":
-      return problemOfDeclared(undefined, rejection)
+      return problemOfDeclared(
+        commands.find(({ name }) => name === rejection.command),
+        rejection
+      )
     case "CommandFailed":
       return problem(
         "internal",
@@ -113,9 +130,9 @@ export const problemOfFailure = (
 }
 
 /** The problem of a change that was refused or not confirmed, with what its outcome says of how it came about. */
-export const problemOfChange = (error: ChangeFailure, key: string | undefined, command?: "Bulk"): Problem =>
+export const problemOfChange = (error: ChangeFailure, key: string | undefined, asked?: Asked): Problem =>
   error._tag === "Refused"
-    ? withHeaders(problemOfRejection(error.rejection, key, command), outcomeHeaders(error))
+    ? withHeaders(problemOfRejection(error.rejection, key, asked), outcomeHeaders(error))
     : problemOfFailure(error, key)
 
 const unknownOutcome = (detail: string, key: string | undefined): Problem =>

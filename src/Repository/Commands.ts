@@ -1,5 +1,4 @@
 /** Calls of declared commands through this node: in encoded form, which HTTP stands on, and typed, for a node's own code. */
-import { createHash } from "node:crypto"
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { type Any, decodeError } from "../Command/Declaration.ts"
 import { LocalNode } from "../EventStore/LocalNode.ts"
@@ -10,6 +9,7 @@ import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { Refused } from "./Changed.ts"
+import { fingerprintOf } from "./Fingerprint.ts"
 import { replicate } from "./Submitting.ts"
 
 /** What a call came to. */
@@ -54,9 +54,7 @@ const make = Effect.gen(function* () {
 
   const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: { readonly key?: string } = {}) {
     const payload = yield* Effect.fromResult(encodePayload(command, value))
-    const fingerprint = createHash("sha256")
-      .update(canonical([command.name, payload]))
-      .digest("base64url")
+    const fingerprint = fingerprintOf(canonical([command.name, payload]))
     const called = yield* call({
       name: command.name,
       payload,

@@ -2,7 +2,6 @@
  * One model's records from a node's own code: typed by its class, with the rules and the guarantees of the HTTP API.
  * How many records share one log, and where each part of one is kept, is Records.ts.
  */
-import { createHash } from "node:crypto"
 import { Effect, Option } from "effect"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import { list } from "../Machine/List.ts"
@@ -11,6 +10,7 @@ import type { Encode } from "../Model/JsonEncoder.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"
 import type { EncodedRecord, RowClass } from "../Model.ts"
 import { type ChangeFailure, Refused, type Shown } from "./Changed.ts"
+import { fingerprintOf } from "./Fingerprint.ts"
 import type * as Freshness from "./Freshness.ts"
 import * as ListOptions from "./ListOptions.ts"
 import { Records } from "./Records.ts"
@@ -112,7 +112,7 @@ const over = <M extends RowClass>(records: Records["Service"], model: M): ModelR
 
   const change = (operation: Operation, { key }: ChangeOptions = {}) => {
     // A schema encodes fields in one order: equal changes are equal texts.
-    const fingerprint = createHash("sha256").update(JSON.stringify(operation)).digest("base64url")
+    const fingerprint = fingerprintOf(JSON.stringify(operation))
     const origin: Origin = key === undefined ? { fingerprint } : { key, fingerprint }
     return Effect.flatMap(records.change(descriptor, { ...operation, ...origin }), (changed) =>
       Effect.map(
