@@ -70,7 +70,12 @@ export const make = ({
     ask,
     close: Effect.fnUntraced(function* (keyed) {
       const close = { _tag: "Close", ...keyed } as const
-      if (!isOfNode(keyed)) yield* mayBeFull((yield* member.submit(close)).answer)
+      if (!isOfNode(keyed)) {
+        const { answer } = yield* member.submit(close)
+        yield* mayBeFull(answer)
+        // What the cluster did ends nowhere: this node would refuse a copy until it has applied the first.
+        if (answer._tag !== "Rejected" || answer.rejection._tag !== "KeyClosed") return yield* ask(keyed)
+      }
       yield* mayBeFull((yield* local.submit(close)).answer)
       return yield* ask(keyed)
     })

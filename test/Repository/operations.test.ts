@@ -1,0 +1,44 @@
+/** Ending a key over both of a node's logs. HTTP contract, "Details". */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { LocalNode } from "../../src/EventStore/LocalNode.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import type { CommandResult } from "../../src/Machine/CommandResult.ts"
+import * as Tables from "../../src/Machine/Tables.ts"
+import type { Member } from "../../src/Raft/Member.ts"
+import * as Operations from "../../src/Repository/Operations.ts"
+
+const closed: CommandResult = { _tag: "Rejected", rejection: { _tag: "KeyClosed" } }
+const done: CommandResult = { _tag: "Accepted", answer: { timeMs: 1, operations: [] }, replayedIndex: 3 }
+const refused: CommandResult = { _tag: "Rejected", rejection: { _tag: "NotFound", model: "A" }, replayedIndex: 3 }
+
+describe("closing a key", () => {
+  for (const [what, answer, isEndedHere] of [
+    ["of which the cluster did nothing ends it on this node too", closed, true],
+    ["of what the cluster did leaves this node's own log alone: it would refuse a copy", done, false],
+    ["of what the cluster refused leaves it alone as well", refused, false]
+  ] as const) {
+    it.effect(what, () =>
+      Effect.gen(function* () {
+        const here: Array<Command> = []
+        const operations = Operations.make({
+          member: {
+            submit: () => Effect.succeed({ index: 4, answer }),
+            inquire: () => Effect.succeed({ index: 4, standing: { _tag: "Absent" } })
+          } as unknown as Member["Service"],
+          local: {
+            tables: Tables.make([]),
+            standing: () => Effect.succeed({ _tag: "Absent" }),
+            submit: (command: Command) =>
+              Effect.sync(() => {
+                here.push(command)
+                return { index: 1, answer: closed }
+              })
+          } as unknown as LocalNode["Service"]
+        })
+        yield* operations.close({ key: "k" })
+        assert.deepStrictEqual(here, isEndedHere ? [{ _tag: "Close", key: "k" }] : [])
+      })
+    )
+  }
+})
