@@ -16,7 +16,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
     HttpApiEndpoint.get("ask", path, {
       params,
       success,
-      error: problems(["invalid-request", "no-quorum", "overloaded", "draining"])
+      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "upgrade-required"])
     }).annotateMerge(
       OpenApi.annotations({
         summary: "What became of the request with this idempotency key",
@@ -27,7 +27,15 @@ export const operationGroup = HttpApiGroup.make("_operations")
     HttpApiEndpoint.delete("close", path, {
       params,
       success,
-      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "storage-full", "unknown-outcome"])
+      error: problems([
+        "invalid-request",
+        "no-quorum",
+        "overloaded",
+        "draining",
+        "upgrade-required",
+        "storage-full",
+        "unknown-outcome"
+      ])
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Close this idempotency key",

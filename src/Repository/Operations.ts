@@ -11,7 +11,7 @@ import { visible } from "../Machine/LocalParts.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
 import type { Standing } from "../Machine/Standing.ts"
 import type { Member } from "../Raft/Member.ts"
-import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { type NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { type Changed, changed, Refused } from "./Changed.ts"
 
 /** What became of a key, and the index of the replicated log that this reflects. */
@@ -77,7 +77,12 @@ export const make = ({
         if (answer._tag !== "Rejected" || answer.rejection._tag !== "KeyClosed") return yield* ask(keyed)
       }
       yield* mayBeFull((yield* local.submit(close)).answer)
-      return yield* ask(keyed)
+      // The key is closed: what cannot be told now is nothing that was not done.
+      return yield* ask(keyed).pipe(
+        Effect.mapError(
+          ({ message }) => new UnknownOutcome({ key: keyed.key, message: `It cannot be told: ${message}` })
+        )
+      )
     })
   }
 }

@@ -6,6 +6,7 @@ import type { Command } from "../../src/Machine/Command.ts"
 import type { CommandResult } from "../../src/Machine/CommandResult.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import type { Member } from "../../src/Raft/Member.ts"
+import { NotDone } from "../../src/Raft/Outcome.ts"
 import * as Operations from "../../src/Repository/Operations.ts"
 
 const closed: CommandResult = { _tag: "Rejected", rejection: { _tag: "KeyClosed" } }
@@ -41,4 +42,18 @@ describe("closing a key", () => {
       })
     )
   }
+
+  it.effect("that is closed says, where it cannot be asked for then, that the outcome is unknown (C18)", () =>
+    Effect.gen(function* () {
+      const lost = new NotDone({ reason: "no-quorum", message: "the quorum was lost" })
+      const closing = (submit: Effect.Effect<unknown, NotDone>) =>
+        Operations.make({
+          member: { submit: () => submit, inquire: () => Effect.fail(lost) } as unknown as Member["Service"],
+          local: { submit: () => Effect.succeed({ index: 1, answer: closed }) } as unknown as LocalNode["Service"]
+        }).close({ key: "k" })
+      const unknown = yield* Effect.flip(closing(Effect.succeed({ index: 4, answer: closed })))
+      assert.deepStrictEqual([unknown._tag, "key" in unknown && unknown.key], ["UnknownOutcome", "k"])
+      assert.strictEqual(yield* Effect.flip(closing(Effect.fail(lost))), lost)
+    })
+  )
 })
