@@ -21,6 +21,9 @@ export interface NodeFlags {
 const gracefulShutdownTimeout = "500 millis"
 /** The largest message of a peer's socket; a stranger is not listened to for longer. */
 const maxPayload = 16 * 1024 * 1024
+/** A peer that hangs does not say goodbye, and the server ends only with its last socket: ws would wait for 30 s. */
+const closeTimeout = 1_000
+const websocket = { maxPayload, closeTimeout }
 
 export const runNode = Effect.fnUntraced(function* (example: Example, flags: NodeFlags) {
   const { host, port } = flags
@@ -41,7 +44,7 @@ export const runNode = Effect.fnUntraced(function* (example: Example, flags: Nod
     ...(flags.join === undefined ? {} : { join: flags.join }),
     ...(flags.secret === undefined ? {} : { secret: flags.secret })
   }
-  const server = NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket: { maxPayload } })
+  const server = NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket })
   yield* Console.log(`Lithair node ${id} starts at http://${address}`)
   return yield* example.launch(place, server)
 })

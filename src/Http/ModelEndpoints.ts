@@ -144,6 +144,7 @@ const readProblems = [
   "not-found",
   "no-quorum",
   "overloaded",
+  "draining",
   "not-caught-up",
   "too-stale",
   "upgrade-required"

@@ -32,7 +32,7 @@ const until = (isDone: () => boolean) => Effect.sleep(pollMs).pipe(Effect.repeat
 
 /** Begins a change, and waits until the leader has left the joint configuration again. */
 export const changeMembers = (
-  { core, run }: Shell,
+  { core, hasGivenUp, run }: Shell & { readonly hasGivenUp: () => boolean },
   change: MembershipChange,
   timeoutMs: number
 ): Effect.Effect<ChangeResult, NotDone | UnknownOutcome> => {
@@ -52,7 +52,7 @@ export const changeMembers = (
         ? Effect.succeed({ _tag: "Done" })
         : Effect.fail(unknown)
   )
-  return until(() => core.currentTerm !== currentTerm || isSettled(core)).pipe(
+  return until(() => core.currentTerm !== currentTerm || isSettled(core) || hasGivenUp()).pipe(
     Effect.andThen(result),
     Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.fail(unknown) })
   )

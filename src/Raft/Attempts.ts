@@ -20,7 +20,12 @@ export interface Leadership {
   readonly leader: () => NodeId | undefined
   /** Since when there is none, on the monotonic clock; undefined while there is one. */
   readonly leaderlessSinceMs: () => number | undefined
+  /** This node is about to stop, and tries nothing again. */
+  readonly hasGivenUp: () => boolean
 }
+
+/** What a node that is about to stop says of what it has not begun. */
+export const leaving = new NotDone({ reason: "draining", message: "This node is about to stop" })
 
 const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
 
@@ -38,11 +43,12 @@ export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
   readonly attempt: (leader: NodeId, timeoutMs: number) => Effect.Effect<A, E>
 }): Effect.Effect<A, E | NotDone> =>
   Effect.gen(function* () {
-    const { leader, leaderlessSinceMs } = options.leadership
+    const { hasGivenUp, leader, leaderlessSinceMs } = options.leadership
     const beganMs = yield* monotonicMs
     let unknown: E | undefined
     let refusal: E | NotDone = noLeader
     while (true) {
+      if (hasGivenUp()) return yield* Effect.fail(unknown ?? leaving)
       const target = leader()
       if (target !== undefined) {
         const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)

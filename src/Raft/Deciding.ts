@@ -136,11 +136,15 @@ const confirm = <Answer>(
     return WaitingReads.add(reads, (exit) => {
       const isUndone = Exit.isSuccess(exit) && termAt(core.log, onIndex) !== onTerm
       if (isUndone) waiter.settle(notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
-      else waiter.settle(Exit.map(exit, (index) => ({ index, answer })))
+      else waiter.settle(Exit.mapBoth(exit, { onSuccess: (index) => ({ index, answer }), onFailure: unconfirmed }))
     })
   })
   run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })
 }
+
+/** A read of this node's was refused; here it was to confirm a write. */
+const unconfirmed = ({ reason }: NotDone): NotDone =>
+  new NotDone({ reason, message: "Cannot write: no quorum confirmed that this node still leads" })
 
 /** The machine has applied an entry: whoever waited for it, or for another one in its place, is told. */
 export const applied = <Command, Answer>(deciding: Deciding<Command, Answer>, entry: LogEntry): void => {

@@ -40,6 +40,8 @@ export interface Forwarding<Request, Answer> {
   readonly receive: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
   /** What was under way to this peer is unknown from now on. */
   readonly peerDown: (peer: NodeId) => void
+  /** This node is about to stop: whatever is under way, to whichever peer, is unknown from now on. */
+  readonly giveUp: () => void
 }
 
 const encoder = new TextEncoder()
@@ -104,6 +106,13 @@ export const make = <Request, Answer>(options: {
     options.fork(answered)
   }
 
+  /** Whoever waits for one of these hears no more of it. */
+  const settleUnknown = (message: string, isMeant: (to: NodeId) => boolean): void => {
+    for (const { to, settle } of [...waiting.values()]) {
+      if (isMeant(to)) settle(() => ({ _tag: "Unknown", message }))
+    }
+  }
+
   return {
     forward: (to, request, timeoutMs) =>
       Effect.callback<Answer, NotDone | UnknownOutcome>((resume) => {
@@ -134,12 +143,8 @@ export const make = <Request, Answer>(options: {
       const request = waiting.get(message.requestId)
       if (request?.to === from) request.settle(() => replyIn(message.body))
     },
-    peerDown: (peer) => {
-      for (const { to, settle } of [...waiting.values()]) {
-        const message = `The link to ${peer} broke before it answered`
-        if (to === peer) settle(() => ({ _tag: "Unknown", message }))
-      }
-    }
+    peerDown: (peer) => settleUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
+    giveUp: () => settleUnknown("This node stops before the leader answered", () => true)
   }
 }
 

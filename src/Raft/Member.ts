@@ -19,6 +19,7 @@ import type { Descriptor } from "../Model.ts"
 import * as Attempts from "./Attempts.ts"
 import { type Configuration, empty, membersOf } from "./Configuration.ts"
 import type * as Deciding from "./Deciding.ts"
+import * as Draining from "./Draining.ts"
 import * as Feed from "./Feed.ts"
 import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
@@ -35,10 +36,6 @@ import { checkNotEmptied, configurationsOf, firstEntryOf } from "./Recovering.ts
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import { storageFull } from "./RoomWatch.ts"
 import { type Self, Transport } from "./Transport.ts"
-
-/** How long a node that is to stop waits for the commands under way. */
-const drainTimeoutMs = 1_000
-const drainPollMs = 10
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = Deciding.Answered<CommandResult>
@@ -59,7 +56,10 @@ export class Member extends Context.Service<
     readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly standing: Standing }, NotDone>
     /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
     readonly readIndex: Effect.Effect<number, NotDone>
-    /** Takes no more commands, waits until those under way here are answered, and hands leadership over. Reads go on. */
+    /**
+     * Takes no more commands, waits until those under way here are answered, and hands leadership over. Reads go on. Within
+     * a few seconds all who wait are told: of what may be done, that its outcome is unknown.
+     */
     readonly drain: Effect.Effect<void>
     readonly isDraining: () => boolean
     /** What is applied here. It changes with every entry: read it at once, or clone it. */
@@ -186,8 +186,14 @@ const make = Effect.fnUntraced(function* (
     )
   )
 
-  let isDraining = false
-  let underWayCount = 0
+  const draining = Draining.make({
+    handOver: Effect.suspend(() => node?.handOver ?? Effect.void),
+    giveUp: () => {
+      node?.giveUp()
+      forwarding.giveUp()
+    },
+    fork
+  })
 
   const inquire = Effect.fnUntraced(function* (running: Node, keyed: Keyed, timeoutMs: number) {
     const index = yield* withinTime(running.readIndex, timeoutMs)
@@ -226,13 +232,9 @@ const make = Effect.fnUntraced(function* (
 
   const orderHere = (order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> =>
     Effect.suspend(() => {
-      if (isDraining) return Effect.fail(draining)
+      if (draining.isDraining()) return Effect.fail(Attempts.leaving)
       if (node === undefined) return Effect.fail(starting)
-      underWayCount += 1
-      const isOver = Effect.sync(() => {
-        underWayCount -= 1
-      })
-      return Effect.ensuring(carryOut(node, order, timeoutMs), isOver)
+      return draining.attempted(carryOut(node, order, timeoutMs))
     })
 
   /** Orders of peers are carried out here or not at all: an order is forwarded once. */
@@ -248,11 +250,15 @@ const make = Effect.fnUntraced(function* (
   const attemptOf =
     (order: Order): Attempt<OrderAnswer> =>
     (leader, timeoutMs) =>
-      leader === self.nodeId ? orderHere(order, timeoutMs) : forwarding.forward(leader, order, timeoutMs)
+      leader === self.nodeId
+        ? orderHere(order, timeoutMs)
+        : draining.attempted(forwarding.forward(leader, order, timeoutMs))
 
   const give = <A>(attempt: Attempt<A>, isRepeatable: boolean): Effect.Effect<A, Failure> =>
     Effect.suspend(() =>
-      isDraining ? Effect.fail(draining) : Attempts.untilAnswered({ leadership, isRepeatable, attempt })
+      draining.isDraining()
+        ? Effect.fail(Attempts.leaving)
+        : draining.given(Attempts.untilAnswered({ leadership, isRepeatable, attempt }))
     )
 
   const decide =
@@ -282,7 +288,8 @@ const make = Effect.fnUntraced(function* (
 
   const leadership: Attempts.Leadership = {
     leader: () => leaderOf(node),
-    leaderlessSinceMs: () => node?.leaderlessSinceMs()
+    leaderlessSinceMs: () => node?.leaderlessSinceMs(),
+    hasGivenUp: draining.hasGivenUp
   }
 
   fork(Effect.catchCause(run, (cause) => Deferred.failCause(stopped, cause)))
@@ -291,7 +298,7 @@ const make = Effect.fnUntraced(function* (
     self,
     submit: (asked) =>
       Effect.suspend(() => {
-        if (!isDraining && node?.isStorageShort() === true) return Effect.fail(storageFull)
+        if (!draining.isDraining() && node?.isStorageShort() === true) return Effect.fail(storageFull)
         // With a key that only this node knows a second copy could be refused, and told so, before the first is done.
         if (asked.key === undefined) return give(decideAnew(asked), false)
         return recalling.underWay({ ...asked, key: asked.key }, give(decide(asked), true))
@@ -300,7 +307,10 @@ const make = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const isUnderWay = recalling.isUnderWay(keyed)
         return give(attemptOf({ _tag: "Inquire", keyed }), true).pipe(
-          Effect.mapError(({ message }) => new NotDone({ reason: "no-quorum", message })),
+          // It changes nothing: whatever became of it, it is as if it had not been asked.
+          Effect.catchTag("UnknownOutcome", ({ message }) =>
+            Effect.fail(new NotDone({ reason: "no-quorum", message }))
+          ),
           Effect.map((answer) => {
             invariant(answer._tag === "Inquired", "an inquiry was not answered as one")
             const { index, standing } = answer
@@ -322,15 +332,8 @@ const make = Effect.fnUntraced(function* (
           timeoutMs
         )
     }),
-    drain: Effect.suspend(() => {
-      isDraining = true
-      return Effect.sleep(drainPollMs).pipe(
-        Effect.repeat({ until: () => underWayCount === 0 }),
-        Effect.andThen(Effect.suspend(() => node?.handOver ?? Effect.void)),
-        Effect.timeoutOrElse({ duration: drainTimeoutMs, orElse: () => Effect.void })
-      )
-    }),
-    isDraining: () => isDraining,
+    drain: draining.drain,
+    isDraining: draining.isDraining,
     get tables() {
       return machine.applied
     },
@@ -348,8 +351,6 @@ const withinTime = (readIndex: Effect.Effect<number, NotDone>, timeoutMs: number
 const pending: Standing = { _tag: "Pending" }
 
 const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
-
-const draining = new NotDone({ reason: "draining", message: "This node is about to stop" })
 
 const keyTooOld = new NotDone({
   reason: "no-quorum",

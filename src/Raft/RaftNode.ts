@@ -11,6 +11,7 @@ import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStor
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import * as Administering from "./Administering.ts"
 import * as Applying from "./Applying.ts"
+import * as Attempts from "./Attempts.ts"
 import type { Configuration } from "./Configuration.ts"
 import type { ConfigurationAt } from "./Configurations.ts"
 import * as Deciding from "./Deciding.ts"
@@ -66,6 +67,8 @@ export interface RaftNode<Command, Answer> {
   readonly transferLeadership: (to?: NodeId) => Effect.Effect<TransferResult>
   /** Before this node stops: it campaigns no more, and has handed leadership over, or given it up, when this returns. */
   readonly handOver: Effect.Effect<void>
+  /** Before this node stops: whoever waits is told what is certain by now, and what comes is refused. */
+  readonly giveUp: () => void
   /** Since when no leader is known, on the monotonic clock; undefined while one is. */
   readonly leaderlessSinceMs: () => number | undefined
   /** What the machine has applied: the index that its state reflects now. */
@@ -85,6 +88,8 @@ const laneOf = (message: Message): Lane =>
 const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fail(new NotDone({ reason, message }))
 
 const stoppedHere = notDone("no-quorum", "This node has stopped")
+
+const leavingHere = Exit.fail(Attempts.leaving)
 
 const unconfirmed = notDone("no-quorum", "Cannot read: no quorum confirms a leader")
 
@@ -126,6 +131,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   /** What the machine has applied: ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
   let isStopped = false
+  /** Why nobody waits here any longer. */
+  let refusal: Exit.Exit<never, NotDone> | undefined
 
   const fork = yield* FiberSet.makeRuntime<never>()
   const leaderWatch = LeaderWatch.make({ nodeId: options.nodeId, fork })
@@ -142,12 +149,18 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     onPersisted: (seq) => put("others", { _tag: "Persisted", seq })
   })
 
+  /** All who wait are told what is certain, and nobody waits any more. */
+  const giveUp = (why: Exit.Exit<never, NotDone>) => {
+    refusal = why
+    Deciding.stop(deciding, why)
+    WaitingReads.refuseAll(reads, why)
+  }
+
   /** A disk that failed or a broken invariant ends this node: nothing more is said, written or applied. */
   const stop = (cause: Cause.Cause<LogFailed | LogCorrupt>) =>
     Effect.sync(() => {
       isStopped = true
-      Deciding.stop(deciding, stoppedHere)
-      WaitingReads.refuseAll(reads, stoppedHere)
+      giveUp(stoppedHere)
     }).pipe(Effect.andThen(Deferred.failCause(stopped, cause)))
 
   /** What a peer lacks and memory holds no more. However the reading ends, the core is told: it waits for no more than one. */
@@ -244,7 +257,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   })
 
   const readByRound = Effect.callback<number, NotDone>((resume) => {
-    if (isStopped) return resume(stoppedHere)
+    if (refusal !== undefined) return resume(refusal)
     const readId = WaitingReads.ask(reads, (exit) => resume(exit))
     ring()
     return Effect.sync(() => WaitingReads.forget(reads, readId))
@@ -255,7 +268,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
    * what the read must see is applied. It is enough that it holds then, since what is applied only grows (C7).
    */
   const readUnderLease = Effect.callback<Effect.Effect<number, NotDone>, NotDone>((resume) => {
-    if (isStopped) return resume(stoppedHere)
+    if (refusal !== undefined) return resume(refusal)
     const readId = WaitingReads.add(reads, (exit, leaseUntilMs = Number.POSITIVE_INFINITY) => {
       const nowMs = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
       resume(Effect.succeed(nowMs < leaseUntilMs ? exit : readByRound))
@@ -290,7 +303,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       Effect.suspend(() => {
         let ticket: Deciding.Ticket<Answer> | undefined
         const attempt = Effect.callback<Deciding.Answered<Answer>, NotDone | UnknownOutcome>((resume) => {
-          if (isStopped) return resume(stoppedHere)
+          if (refusal !== undefined) return resume(refusal)
           if (room.isShort()) return resume(Effect.fail(RoomWatch.storageFull))
           if (deciding.pending.length >= pendingMaxCount) {
             return resume(notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`))
@@ -312,9 +325,13 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
     changeMembers: (change, timeoutMs) =>
-      Effect.suspend(() => (isStopped ? stoppedHere : Administering.changeMembers({ core, run }, change, timeoutMs))),
+      Effect.suspend(() => {
+        const hasGivenUp = () => refusal !== undefined
+        return refusal ?? Administering.changeMembers({ core, run, hasGivenUp }, change, timeoutMs)
+      }),
     transferLeadership: (to) => Effect.sync(() => Administering.transferLeadership({ core, run }, to)),
     handOver: Effect.suspend(() => (isStopped ? Effect.void : Administering.handOver({ core, run }))),
+    giveUp: () => giveUp(leavingHere),
     leaderlessSinceMs: leaderWatch.leaderlessSinceMs,
     appliedIndex: () => appliedIndex,
     isStorageShort: room.isShort,

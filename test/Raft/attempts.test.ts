@@ -1,11 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { untilAnswered } from "../../src/Raft/Attempts.ts"
+import { leaving, untilAnswered } from "../../src/Raft/Attempts.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/Outcome.ts"
 
 const lost = new NotDone({ reason: "no-quorum", message: "the leader was lost" })
-const leaving = new NotDone({ reason: "draining", message: "the leader stops" })
 const full = new NotDone({ reason: "overloaded", message: "the queue is full" })
 const unknown = new UnknownOutcome({ message: "no answer" })
 
@@ -14,13 +13,14 @@ type Attempt = Effect.Effect<string, NotDone | UnknownOutcome>
 /** Asks leaders that answer in this order; the last one answers again and again. */
 const ask = Effect.fnUntraced(function* (
   answers: ReadonlyArray<Attempt>,
-  options: { readonly isRepeatable?: boolean; readonly leaderlessSinceMs?: number } = {}
+  options: { readonly isRepeatable?: boolean; readonly leaderlessSinceMs?: number; readonly givesUpAfter?: number } = {}
 ) {
   let attemptsCount = 0
   const asked = yield* untilAnswered({
     leadership: {
       leader: () => (answers.length === 0 ? undefined : "a"),
-      leaderlessSinceMs: () => options.leaderlessSinceMs
+      leaderlessSinceMs: () => options.leaderlessSinceMs,
+      hasGivenUp: () => attemptsCount >= (options.givesUpAfter ?? Number.POSITIVE_INFINITY)
     },
     isRepeatable: options.isRepeatable ?? false,
     attempt: () => answers[Math.min(attemptsCount++, answers.length - 1)]!
@@ -69,11 +69,22 @@ describe("untilAnswered", () => {
     })
   )
 
+  it.effect("a node that is about to stop tries nothing again, and what may be done stays unknown (C18)", () =>
+    Effect.gen(function* () {
+      const keyed = yield* ask([Effect.fail(unknown), Effect.succeed("done")], { isRepeatable: true, givesUpAfter: 1 })
+      assert.deepStrictEqual([keyed.exit, keyed.attemptsCount], [yield* Effect.exit(Effect.fail(unknown)), 1])
+      for (const answers of [[Effect.fail(lost)], []]) {
+        const { exit } = yield* ask(answers, { givesUpAfter: answers.length })
+        assert.deepStrictEqual(exit, yield* Effect.exit(Effect.fail(leaving)))
+      }
+    })
+  )
+
   it.effect("a node that has long been without a leader says so at once", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("10 seconds")
       const asked = yield* untilAnswered({
-        leadership: { leader: () => undefined, leaderlessSinceMs: () => 1 },
+        leadership: { leader: () => undefined, leaderlessSinceMs: () => 1, hasGivenUp: () => false },
         isRepeatable: false,
         attempt: (): Attempt => Effect.fail(lost)
       }).pipe(Effect.flip)

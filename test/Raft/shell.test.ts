@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit } from "effect"
 import { LogCorrupt, LogFailed } from "../../src/EventStore/LogStore.ts"
+import type { NotDone, UnknownOutcome } from "../../src/Raft/Outcome.ts"
 import { acknowledge, begin, deposing, echo, lead, pass, type Shell, startShell, turns } from "./Shell.ts"
 
 const failed = new LogFailed({ message: "the disk failed" })
@@ -121,6 +122,31 @@ describe("RaftNode, one shell", () => {
       assert.strictEqual(outcomeOf(read), "NotDone")
       assert.strictEqual(outcomeOf(yield* begin(shell.node.submit("y", 2000))), "NotDone")
       assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "NotDone")
+    })
+  )
+
+  it.effect("a node that is to stop tells all who wait what is certain: what was proposed is unknown (C18)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const proposed = yield* begin(shell.node.submit("x", 2000))
+      const copy = yield* begin(shell.node.submit("x", 2000))
+      const read = yield* begin(shell.node.readIndex)
+      shell.node.giveUp()
+      yield* turns
+      assert.deepStrictEqual([proposed, copy, read].map(outcomeOf), ["UnknownOutcome", "NotDone", "NotDone"])
+      const refused = yield* copy.join
+      assert.include(refused._tag === "Failure" && refused.failure.message, "Cannot write")
+      for (const later of [shell.node.submit("y", 2000), shell.node.readIndex]) {
+        const outcome = yield* (yield* begin<unknown, NotDone | UnknownOutcome>(later)).join
+        assert.strictEqual(
+          outcome._tag === "Failure" && outcome.failure._tag === "NotDone" && outcome.failure.reason,
+          "draining"
+        )
+      }
+      // It is committed all the same.
+      yield* acknowledge(shell)
+      assert.deepStrictEqual(shell.names.applied, ["x"])
     })
   )
 
