@@ -12,6 +12,8 @@ import { NotDone, UnknownOutcome } from "./Outcome.ts"
 export const answerTimeoutMs = 2_500
 /** How long a request waits for a leader: longer than an election takes. */
 const leaderWaitMs = 1_500
+/** What an attempt takes at most, but for misfortune. */
+const attemptMinMs = 500
 /** How often a request that waits for a leader looks again. */
 const leaderPollMs = 10
 
@@ -60,8 +62,13 @@ export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
         if (!again) return yield* Effect.fail(unknown ?? refusal)
       }
       const nowMs = yield* monotonicMs
-      const patienceEndsMs = Math.min(beganMs, leaderlessSinceMs() ?? beganMs) + leaderWaitMs
-      if (nowMs >= patienceEndsMs) return yield* Effect.fail(unknown ?? refusal)
+      const successor = leader()
+      // One that came late, after a leader that hung, is asked as well; what has no time to be answered is not begun.
+      const endMs =
+        successor !== undefined && successor !== target
+          ? beganMs + answerTimeoutMs - attemptMinMs
+          : Math.min(beganMs, leaderlessSinceMs() ?? beganMs) + leaderWaitMs
+      if (nowMs >= endMs) return yield* Effect.fail(unknown ?? refusal)
       yield* Effect.sleep(leaderPollMs)
     }
   })

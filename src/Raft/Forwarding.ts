@@ -19,6 +19,12 @@ type Reply<Answer> =
 /** Requests forwarded and not yet answered, and those of peers under way here; one more is refused. */
 export const forwardedMaxCount = 4096
 
+/**
+ * How long the answer of a leader may take that is followed by another: one that has handed over learns from its successor
+ * what is committed, and answers a moment later.
+ */
+const formerLeaderMs = 200
+
 const tooMany: Reply<never> = {
   _tag: "NotDone",
   reason: "overloaded",
@@ -40,6 +46,11 @@ export interface Forwarding<Request, Answer> {
   readonly receive: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
   /** What was under way to this peer is unknown from now on. */
   readonly peerDown: (peer: NodeId) => void
+  /**
+   * This one leads now: what is under way to another is unknown, unless that one answers at once. It may be alive, and
+   * may have had it committed; it may as well hang for longer than anybody waits.
+   */
+  readonly leaderChanged: (leader: NodeId) => void
   /** This node is about to stop: whatever is under way, to whichever peer, is unknown from now on. */
   readonly giveUp: () => void
 }
@@ -107,9 +118,9 @@ export const make = <Request, Answer>(options: {
   }
 
   /** Whoever waits for one of these hears no more of it. */
-  const settleUnknown = (message: string, isMeant: (to: NodeId) => boolean): void => {
-    for (const { to, settle } of [...waiting.values()]) {
-      if (isMeant(to)) settle(() => ({ _tag: "Unknown", message }))
+  const settleUnknown = (message: string, isMeant: (to: NodeId, requestId: number) => boolean): void => {
+    for (const [requestId, { to, settle }] of [...waiting]) {
+      if (isMeant(to, requestId)) settle(() => ({ _tag: "Unknown", message }))
     }
   }
 
@@ -144,6 +155,12 @@ export const make = <Request, Answer>(options: {
       if (request?.to === from) request.settle(() => replyIn(message.body))
     },
     peerDown: (peer) => settleUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
+    leaderChanged: (leader) => {
+      const meant = new Set([...waiting].flatMap(([requestId, { to }]) => (to === leader ? [] : [requestId])))
+      if (meant.size === 0) return
+      const settle = Effect.sync(() => settleUnknown(`${leader} leads now`, (_, requestId) => meant.has(requestId)))
+      options.fork(Effect.delay(settle, formerLeaderMs))
+    },
     giveUp: () => settleUnknown("This node stops before the leader answered", () => true)
   }
 }

@@ -156,6 +156,7 @@ const make = Effect.fnUntraced(function* (
         monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
       }),
       onConfiguration: (configuration) => fork(announce(configuration)),
+      onLeader: (leader) => forwarding.leaderChanged(leader),
       onApplied: history.advanced
     }).pipe(Effect.provide(Context.merge(log, snapshots)))
     node = running

@@ -20,7 +20,7 @@ import * as LeaderWatch from "./LeaderWatch.ts"
 import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
-import type { LogReadRequest, Output, TransferResult } from "./Output.ts"
+import type { LogReadRequest, Output, RoleChanged, TransferResult } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import { restoreNewest } from "./Restoring.ts"
@@ -101,6 +101,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly configurations: ReadonlyArray<ConfigurationAt>
   /** Another configuration is in force: whom to connect to. */
   readonly onConfiguration?: (configuration: Configuration) => void
+  /** This one leads from now on, as far as is known here. */
+  readonly onLeader?: (leader: NodeId) => void
   /** More is applied. */
   readonly onApplied?: () => void
   readonly config: RaftConfig
@@ -183,6 +185,12 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     fork
   })
 
+  const roleChanged = (to: RoleChanged): void => {
+    leaderWatch.changed(to, core.lastTickMs ?? 0)
+    if (to.role !== "leader") Deciding.leadershipLost(deciding)
+    if (to.leader !== undefined) options.onLeader?.(to.leader)
+  }
+
   const perform = (output: Output): void => {
     if (output.write !== undefined) writing.add(output.write)
     for (const { to, message } of output.messages) transport.send(to, laneOf(message), message)
@@ -195,8 +203,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     if (output.configurationChanged !== undefined) {
       options.onConfiguration?.(output.configurationChanged.configuration)
     }
-    if (output.roleChanged !== undefined) leaderWatch.changed(output.roleChanged, core.lastTickMs ?? 0)
-    if (output.roleChanged !== undefined && output.roleChanged.role !== "leader") Deciding.leadershipLost(deciding)
+    if (output.roleChanged !== undefined) roleChanged(output.roleChanged)
   }
 
   const run = (input: Input): Output => {

@@ -60,6 +60,29 @@ describe("untilAnswered", () => {
     })
   )
 
+  it.effect(
+    "a leader that hangs is followed by another, which a keyed request is sent to as long as there is time",
+    () =>
+      Effect.gen(function* () {
+        /** The leader `a` hangs for so long that `b` leads after it. */
+        const askAfter = Effect.fnUntraced(function* (hungMs: number) {
+          let leader = "a"
+          const asked = yield* untilAnswered({
+            leadership: { leader: () => leader, leaderlessSinceMs: () => undefined, hasGivenUp: () => false },
+            isRepeatable: true,
+            attempt: (to): Attempt => {
+              if (to === "b") return Effect.succeed("done")
+              leader = "b"
+              return Effect.delay(Effect.fail(unknown), hungMs)
+            }
+          }).pipe(Effect.exit, Effect.forkChild)
+          yield* TestClock.adjust("5 seconds")
+          return (yield* Fiber.join(asked))._tag
+        })
+        assert.deepStrictEqual([yield* askAfter(1_900), yield* askAfter(2_100)], ["Success", "Failure"])
+      })
+  )
+
   it.effect("after one unknown attempt no refusal makes the request certainly not done (C18)", () =>
     Effect.gen(function* () {
       for (const refusal of [lost, full]) {

@@ -81,6 +81,26 @@ describe("Forwarding", () => {
     })
   )
 
+  it.effect("what is under way to a leader that another follows is unknown a moment later, and no sooner (C18)", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start
+      const waiting = yield* Effect.forEach(["b", "b", "c"], (to) => begin(forwarding.forward(to, order, 2000)))
+      forwarding.leaderChanged("c")
+      yield* pass(100)
+      // It has handed over, and answers what its successor has had committed.
+      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: {} }))
+      forwarding.receive("b", { _tag: "ForwardReply", requestId: requestIdOf(sent[1]), body })
+      yield* pass(100)
+      assert.deepStrictEqual(
+        waiting.map(({ settled }) => settled() !== undefined),
+        [true, true, false]
+      )
+      const [hung, answered] = yield* Effect.forEach(waiting.slice(0, 2), ({ join }) => join)
+      assert.strictEqual(hung?._tag === "Failure" && hung.failure._tag, "UnknownOutcome")
+      assert.strictEqual(answered?._tag, "Success")
+    })
+  )
+
   it.effect(
     "bytes that are no order, or one of another version, are certainly not done, and the next order is carried out",
     () =>

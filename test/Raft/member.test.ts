@@ -41,6 +41,33 @@ describe("Member", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live(
+    "a leader that hangs costs a keyed write no more than the election, and one without a key is then unknown",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* directory
+        const network = makeMemoryNetwork()
+        let hung: string | undefined
+        const links =
+          (id: string) =>
+          (whole: Transport["Service"]): Transport["Service"] => ({
+            ...whole,
+            send: (to, lane, message) => id === hung || whole.send(to, lane, message)
+          })
+        const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { links: links(id) }))
+        yield* Effect.forEach(members, (member) => member.readIndex)
+        const follower = members.find((member) => member.leader() !== member.self.nodeId)!
+        hung = follower.leader()
+        const began = performance.now()
+        const keyed = follower.submit({ ...create("keyed"), key: "k", fingerprint: "f" })
+        const [unknown, done] = yield* Effect.all([Effect.flip(follower.submit(create("unkeyed"))), keyed], {
+          concurrency: "unbounded"
+        })
+        assert.deepStrictEqual([unknown._tag, done.answer._tag], ["UnknownOutcome", "Accepted"])
+        assert.isBelow(performance.now() - began, 2_200, "they do not wait for the leader that hangs")
+      }).pipe(Effect.scoped)
+  )
+
   it.live("a formed cluster, stopped and started, is the same cluster with the same records", () =>
     Effect.gen(function* () {
       const root = yield* directory
