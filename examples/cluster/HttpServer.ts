@@ -1,7 +1,10 @@
 /** The node's HTTP server: what its parser refuses, before any route is asked, is answered by a problem too. */
 import { createServer, type Server, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
-import { declaredProblem, invalidRequest, type Problem, toJson } from "../../src/Http/Problem.ts"
+import { declaredProblem, invalidRequest, type Problem, problem, toJson } from "../../src/Http/Problem.ts"
+
+/** How long a client may take to read why it was refused, before its connection is cut. */
+const readAnswerMs = 500
 
 const problemOf = (code: string | undefined): Problem => {
   switch (code) {
@@ -14,15 +17,8 @@ const problemOf = (code: string | undefined): Problem => {
         detail: "The head of a request is too large"
       })
     }
-    case "ERR_HTTP_REQUEST_TIMEOUT": {
-      const title = "Request timeout"
-      return declaredProblem({
-        kind: "request-timeout",
-        status: 408,
-        title,
-        detail: "The request did not come in time"
-      })
-    }
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return problem("request-timeout", "The request did not come in time", {})
     default:
       return invalidRequest("This is no HTTP request")
   }
@@ -31,15 +27,18 @@ const problemOf = (code: string | undefined): Problem => {
 /** Nothing else is said on this connection: where the next request would begin nobody knows (RFC 9112 §2.2). */
 const refuse = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
   if (code === "ECONNRESET" || !socket.writable) return void socket.destroy()
-  const problem = problemOf(code)
-  const body = JSON.stringify(toJson(problem))
+  const met = problemOf(code)
+  const body = JSON.stringify(toJson(met))
   const head = [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    `HTTP/1.1 ${met.status} ${STATUS_CODES[met.status]}`,
     "content-type: application/problem+json",
     `content-length: ${Buffer.byteLength(body)}`,
     "connection: close"
   ]
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`)
+  // The other side may never close its half, and what waits for this socket would wait for ever.
+  const timer = setTimeout(() => socket.destroy(), readAnswerMs)
+  socket.once("close", () => clearTimeout(timer))
 }
 
 export const makeServer = (): Server => createServer().on("clientError", refuse)

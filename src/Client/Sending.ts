@@ -116,7 +116,9 @@ const attemptOf = (node: string, answered: Answered): Attempt => {
   const problem = problemOf(answered)
   if (problem === undefined) return { _tag: "Silent", why: `${node}: answered ${status}, and no problem` }
   const isReplayed = headers["idempotent-replayed"] === "true"
-  return { _tag: "Refused", problem, isReplayed, mayPass: status >= 500 && headers["retry-after"] !== undefined }
+  // What did not come in time may come in time when it is sent again (RFC 9110 §15.5.9).
+  const mayPass = status === 408 || (status >= 500 && headers["retry-after"] !== undefined)
+  return { _tag: "Refused", problem, isReplayed, mayPass }
 }
 
 /** Whatever may pass is asked again; and of other nodes whatever a node has not got. */
@@ -158,7 +160,7 @@ const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOu
         return undefined
       }
       last = problem
-      if (problem.status >= 500 && (mayPass || !isEachAsked)) return undefined
+      if (mayPass || (problem.status >= 500 && !isEachAsked)) return undefined
       if (!mayBeDone) return problem
       refusedCount += 1
       const isForgotten = problem.kind === "operation-expired"

@@ -4,35 +4,24 @@
  * a node slow and never silent. Peers' sockets and health are not admitted here. RAFT §1, DESIGN D8.
  */
 import { Clock, Effect, Latch, type Scope } from "effect"
-import type { HttpServerRequest } from "effect/http"
-import { bodySizeMaxBytes, Turn } from "./Body.ts"
+import { Reserve, Turn } from "./Body.ts"
 import { type Problem, problem } from "./Problem.ts"
 
 /** Requests under way; one more is refused. */
 export const requestsMaxCount = 4096
-/** Bodies of requests under way, as their heads declare them; one more is refused. */
+/** Bodies of requests under way, as far as they have come; whose next part finds no room is refused. */
 export const bodiesMaxBytes = 16 * 1024 * 1024
 /** How long requests begin before whatever else waits has its turn. */
 const sliceNanos = 10_000_000n
 
 export interface Admission {
   /** Runs what a request asks for, when its turn has come; or refuses it before it has begun. */
-  readonly admit: <A, E, R>(
-    request: Pick<HttpServerRequest.HttpServerRequest, "headers">,
-    handler: Effect.Effect<A, E, R>
-  ) => Effect.Effect<A, E | Problem, R>
+  readonly admit: <A, E, R>(handler: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Problem, R>
 }
 
 const refused = Effect.suspend(() =>
   Effect.fail(problem("overloaded", "This node does as much as it can: try again later", { definite: true }))
 )
-
-/** Without a declared size a body may be as large as any. */
-const declaredBytes = (headers: HttpServerRequest.HttpServerRequest["headers"]): number => {
-  if (headers["transfer-encoding"] !== undefined) return bodySizeMaxBytes
-  const bytes = Number(headers["content-length"] ?? 0)
-  return bytes > 0 ? Math.min(bytes, bodySizeMaxBytes) : 0
-}
 
 export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
@@ -83,20 +72,23 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   yield* Effect.forkScoped(Effect.forever(slices))
 
   return {
-    admit: <A, E, R>(
-      { headers }: Pick<HttpServerRequest.HttpServerRequest, "headers">,
-      handler: Effect.Effect<A, E, R>
-    ) =>
+    admit: <A, E, R>(handler: Effect.Effect<A, E, R>) =>
       Effect.suspend((): Effect.Effect<A, E | Problem, R> => {
-        const bytes = declaredBytes(headers)
-        if (underWayCount >= requestsMaxCount || underWayBytes + bytes > bodiesMaxBytes) return refused
+        if (underWayCount >= requestsMaxCount) return refused
+        let ownBytes = 0
+        const reserve = (bytes: number): Effect.Effect<void, Problem> => {
+          if (underWayBytes + bytes > bodiesMaxBytes) return refused
+          underWayBytes += bytes
+          ownBytes += bytes
+          return Effect.void
+        }
         underWayCount += 1
-        underWayBytes += bytes
         const isOver = Effect.sync(() => {
           underWayCount -= 1
-          underWayBytes -= bytes
+          underWayBytes -= ownBytes
         })
-        return Effect.ensuring(Effect.andThen(turn, Effect.provideService(handler, Turn, turn)), isOver)
+        const own = handler.pipe(Effect.provideService(Turn, turn), Effect.provideService(Reserve, reserve))
+        return Effect.ensuring(Effect.andThen(turn, own), isOver)
       })
   }
 })

@@ -1,17 +1,25 @@
 /**
- * Reading a JSON request body: media type, size, UTF-8, syntax. Decoding by a model's schema is the handler's.
+ * Reading a JSON request body: media type, size, time, UTF-8, syntax. Decoding by a model's schema is the handler's.
  * Called on an existing path only, since an unknown one is 404 before anything is said of the body. RFC 8259, RFC 9110 §8.3.
  */
-import { ByteSize, Context, Effect, Result } from "effect"
-import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
+import { Context, Effect, Result, Stream } from "effect"
+import type { HttpServerRequest } from "effect/http"
 import { depthMax } from "../Model/PlainJson.ts"
-import { invalidRequest, type Problem, problem } from "./Problem.ts"
+import { invalidRequest, type Problem, problem, withHeaders } from "./Problem.ts"
 
 /** The default limit of a body. */
 export const bodySizeMaxBytes = 1024 * 1024
 
+/** How long a body may take to come: whoever announces one and does not send it keeps nothing for longer. */
+export const bodyTimeoutMs = 10_000
+
 /** Waits for a moment in which a body that has come may be worked on: megabytes of JSON take a while. */
 export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })
+
+/** Takes room for bytes that have come, for as long as their request is under way; or refuses it. */
+export const Reserve = Context.Reference<(bytes: number) => Effect.Effect<void, Problem>>("lithair/Http/Reserve", {
+  defaultValue: () => () => Effect.void
+})
 
 /** What POST and PUT take. */
 export const jsonMediaTypes = ["application/json"] as const
@@ -25,7 +33,7 @@ export interface JsonBody {
   readonly bytes: Uint8Array
 }
 
-/** Reads the body as JSON; every failure is the answer to the client: 415, 413 or 400. */
+/** Reads the body as JSON; every failure is the answer to the client: 415, 413, 408, 400, or 503 where there is no room. */
 export const readJson = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   options: { readonly mediaTypes: ReadonlyArray<string>; readonly sizeMaxBytes?: number }
@@ -37,19 +45,39 @@ export const readJson = Effect.fnUntraced(function* (
   yield* Effect.fromResult(checkCoding(headers["content-encoding"]))
   // A declared size saves reading what would be refused; without one, reading stops at the limit.
   if (Number(headers["content-length"] ?? 0) > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
-  const buffer = yield* request.arrayBuffer.pipe(
-    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(sizeMaxBytes)),
-    Effect.mapError((error) =>
-      error.reason._tag === "RequestParseError" && error.reason.reason === "BodyTooLarge"
-        ? tooLarge(sizeMaxBytes)
-        : invalidRequest("The body could not be read to its end")
-    )
-  )
-  if (buffer.byteLength > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
+  const bytes = yield* readBytes(request, sizeMaxBytes)
   yield* Effect.flatten(Turn)
-  const bytes = new Uint8Array(buffer)
   const body: JsonBody = { data: yield* Effect.fromResult(parseJson(bytes)), bytes }
   return body
+})
+
+/** The bytes as they come, each of which has its room: none is kept for what is announced and may never come. */
+const readBytes = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  sizeMaxBytes: number
+): Effect.fn.Return<Uint8Array, Problem> {
+  const reserve = yield* Reserve
+  const parts: Array<Uint8Array> = []
+  let size = 0
+  yield* request.stream.pipe(
+    Stream.mapError(() => invalidRequest("The body could not be read to its end")),
+    Stream.runForEach((part) => {
+      size += part.length
+      if (size > sizeMaxBytes) return Effect.fail(tooLarge(sizeMaxBytes))
+      parts.push(part)
+      return reserve(part.length)
+    }),
+    Effect.timeoutOrElse({ duration: bodyTimeoutMs, orElse: () => Effect.fail(tooSlow) })
+  )
+  const [first = new Uint8Array()] = parts
+  if (parts.length <= 1) return first
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
 })
 
 /** Whether a `Content-Type` is one of these; parameters are ignored, but a charset other than UTF-8 is refused. */
@@ -99,6 +127,11 @@ export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> =>
   }
   return value
 }
+
+/** What still comes is part of no request: the connection ends (RFC 9110 §15.5.9). */
+const tooSlow = withHeaders(problem("request-timeout", `The body did not come within ${bodyTimeoutMs / 1000} s`, {}), {
+  connection: "close"
+})
 
 const tooLarge = (sizeMaxBytes: number) => problem("too-large", `The body is larger than ${sizeMaxBytes} bytes`, {})
 

@@ -149,7 +149,7 @@ const readProblems = [
   "too-stale",
   "upgrade-required"
 ] as const
-export const bodyProblems = ["too-large", "unsupported-media-type"] as const
+export const bodyProblems = ["request-timeout", "too-large", "unsupported-media-type"] as const
 export const writeProblems = [
   "invalid-request",
   "not-found",

@@ -34,6 +34,7 @@ export const problemDefinitions = {
   "invalid-request": define({ status: 400, title: "Invalid request", members: {} }),
   "not-found": define({ status: 404, title: "Not found", members: {} }),
   "method-not-allowed": define({ status: 405, title: "Method not allowed", members: {} }),
+  "request-timeout": define({ status: 408, title: "Request timeout", members: {} }),
   "unique-violation": define({ status: 409, title: "Value already taken", members: {} }),
   "already-exists": define({ status: 409, title: "Id already in use", members: {} }),
   "rule-broken": define({ status: 409, title: "Rule broken", members: {} }),

@@ -94,7 +94,7 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
       const isThis = ({ url }: HttpServerRequest.HttpServerRequest) => pattern.test(splitTarget(url).path)
       const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         if (!isThis(request)) return nothing
-        return admitted.has(path) ? handler : admission.admit(request, handler)
+        return admitted.has(path) ? handler : admission.admit(handler)
       })
       return HttpRouter.route(method, path, answered(exact))
     })

@@ -29,6 +29,7 @@ const buy = Command.make("buy", {
 
 const created: Reply = { status: 201, headers: { etag: '"1"', "lithair-index": "7" }, body: { id, name: "Anvil" } }
 const noQuorum = problem(503, "no-quorum", { definite: true }, { "retry-after": "1" })
+const tooSlow = problem(408, "request-timeout")
 const taken = problem(409, "unique-violation")
 const replayed = { "idempotent-replayed": "true" }
 
@@ -66,6 +67,13 @@ const changes = (...replies: readonly [Reply, ...ReadonlyArray<Reply>]) =>
   }).pipe(Effect.scoped)
 
 describe("a change of a client", () => {
+  it.live("is sent again where its body did not come in time (RFC 9110 §15.5.9)", () =>
+    Effect.gen(function* () {
+      const { requests, said } = yield* changes(tooSlow, created)
+      assert.deepStrictEqual([said, requests.length], ["done", 2])
+    })
+  )
+
   it.live("is sent to another node with the same key and the same bytes when there is no answer", () =>
     Effect.gen(function* () {
       const { requests, said } = yield* changes("hangUp", problem(504, "unknown-outcome", { definite: false }), created)

@@ -1,10 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
-import { Headers } from "effect/http"
 import * as Admission from "../../src/Http/Admission.ts"
-import { Turn } from "../../src/Http/Body.ts"
-
-const asking = (headers: Record<string, string> = {}) => ({ headers: Headers.fromInput(headers) })
+import { bodySizeMaxBytes, Reserve, Turn } from "../../src/Http/Body.ts"
 
 /** Keeps the thread. */
 const work = (ms: number) =>
@@ -28,11 +25,7 @@ describe("Admission", () => {
       )
       const seen = yield* Effect.forEach(
         Array.from({ length: 20 }),
-        () =>
-          admit(
-            asking(),
-            Effect.map(work(4), () => turnsCount)
-          ),
+        () => admit(Effect.map(work(4), () => turnsCount)),
         { concurrency: "unbounded" }
       )
       yield* Fiber.interrupt(others)
@@ -45,7 +38,7 @@ describe("Admission", () => {
     Effect.gen(function* () {
       const { admit } = yield* Admission.make
       const order: Array<string> = []
-      const big = admit(asking(), Effect.andThen(Effect.andThen(work(15), Effect.flatten(Turn)), work(1))).pipe(
+      const big = admit(Effect.andThen(Effect.andThen(work(15), Effect.flatten(Turn)), work(1))).pipe(
         Effect.andThen(Effect.sync(() => order.push("body")))
       )
       const other = Effect.sync(() => order.push("other"))
@@ -63,23 +56,22 @@ describe("Admission", () => {
         Effect.sync(() => begunCount++),
         Deferred.await(until)
       )
-      const half = asking({ "content-length": String(1024 * 1024) })
-      const chunked = asking({ "transfer-encoding": "chunked" })
-      const bodies = yield* Effect.forEach([...Array.from({ length: 15 }, () => half), chunked], (request) =>
-        Effect.forkScoped(admit(request, handler))
+      const reading = (bytes: number) => Effect.flatMap(Reserve, (reserve) => reserve(bytes))
+      const bodies = yield* Effect.forEach(Array.from({ length: 16 }), () =>
+        Effect.forkScoped(admit(Effect.andThen(reading(bodySizeMaxBytes), handler)))
       )
       yield* Effect.yieldNow
-      const large = yield* Effect.flip(admit(asking({ "content-length": "1" }), handler))
+      const large = yield* Effect.flip(admit(Effect.andThen(reading(1), handler)))
       assert.deepStrictEqual([large.kind, large.status, large.members.definite], ["overloaded", 503, true])
       const others = yield* Effect.forEach(Array.from({ length: Admission.requestsMaxCount - 16 }), () =>
-        Effect.forkScoped(admit(asking(), handler))
+        Effect.forkScoped(admit(handler))
       )
       yield* Effect.yieldNow
-      assert.strictEqual((yield* Effect.flip(admit(asking(), handler))).kind, "overloaded")
+      assert.strictEqual((yield* Effect.flip(admit(handler))).kind, "overloaded")
       yield* Deferred.succeed(until, undefined)
       yield* Effect.forEach([...bodies, ...others], Fiber.join, { discard: true })
       assert.strictEqual(begunCount, Admission.requestsMaxCount)
-      yield* admit(half, Effect.void)
+      yield* admit(reading(Admission.bodiesMaxBytes))
     }).pipe(Effect.scoped)
   )
 })

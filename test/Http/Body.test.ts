@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result } from "effect"
+import { Effect, Fiber, Result } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { jsonMediaTypes, parseJson, patchMediaTypes, readJson } from "../../src/Http/Body.ts"
+import { TestClock } from "effect/testing"
+import { jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
+import { problem } from "../../src/Http/Problem.ts"
 import { depthMax } from "../../src/Model/PlainJson.ts"
 
 const request = (options: {
@@ -77,6 +79,54 @@ describe("reading a body", () => {
       const met = yield* Effect.flip(read({ body: endless, type: json }, 4096))
       assert.strictEqual(met.kind, "too-large")
       assert.isBelow(pulledCount, 16)
+    })
+  )
+
+  it.effect("waits 10 s for a body that was announced, with 408 after that, and the connection is to end", () =>
+    Effect.gen(function* () {
+      const dripping = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(7).fill(0x20)) })
+      let reservedBytes = 0
+      const reserve = (bytes: number) =>
+        Effect.sync(() => {
+          reservedBytes += bytes
+        })
+      const reading = yield* read({ body: dripping, type: json, length: "1000" }).pipe(
+        Effect.provideService(Reserve, reserve),
+        Effect.flip,
+        Effect.forkChild
+      )
+      yield* Effect.promise(() => new Promise(setImmediate))
+      yield* TestClock.adjust("9900 millis")
+      assert.isUndefined(reading.pollUnsafe())
+      yield* TestClock.adjust("100 millis")
+      const met = yield* Fiber.join(reading)
+      assert.deepStrictEqual([met.kind, met.status, met.headers.connection], ["request-timeout", 408, "close"])
+      assert.strictEqual(reservedBytes, 7, "room is taken by what has come, not by what is announced")
+    })
+  )
+
+  it.effect("stops reading where there is no room for what comes", () =>
+    Effect.gen(function* () {
+      const full = problem("overloaded", "full", { definite: true })
+      const met = yield* read({ body: "{}", type: json }).pipe(
+        Effect.provideService(Reserve, () => Effect.fail(full)),
+        Effect.flip
+      )
+      assert.strictEqual(met, full)
+    })
+  )
+
+  it.effect("puts together what comes in parts", () =>
+    Effect.gen(function* () {
+      const parts = [`{"na`, `me":"`, "é", `"}`].map((part) => new TextEncoder().encode(part))
+      const body = new ReadableStream({
+        pull(controller) {
+          const part = parts.shift()
+          if (part === undefined) controller.close()
+          else controller.enqueue(part)
+        }
+      })
+      assert.deepStrictEqual(yield* read({ body, type: json }), { name: "é" })
     })
   )
 

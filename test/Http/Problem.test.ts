@@ -17,6 +17,7 @@ const statuses = {
   "invalid-request": 400,
   "not-found": 404,
   "method-not-allowed": 405,
+  "request-timeout": 408,
   "unique-violation": 409,
   "already-exists": 409,
   "rule-broken": 409,

@@ -8,6 +8,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "invalid-request": problem("invalid-request", "d", { errors: [{ path: "a.b", message: "m" }] }),
   "not-found": problem("not-found", "d", { opIndex: 1 }),
   "method-not-allowed": problem("method-not-allowed", "d", {}),
+  "request-timeout": problem("request-timeout", "d", {}),
   "unique-violation": problem("unique-violation", "d", { errors: [{ path: "email", message: "m" }] }),
   "already-exists": problem("already-exists", "d", {}),
   "rule-broken": problem("rule-broken", "d", {}),

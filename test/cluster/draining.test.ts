@@ -17,6 +17,7 @@ const stopDuringWrites = Effect.fnUntraced(function* (node: TestNode) {
       { concurrency: "unbounded" }
     )
   )
+  // A follower tells nobody what it has forwarded: that both writes have come to it is a matter of time.
   yield* Effect.sleep(200)
   const stoppedAtMs = performance.now()
   const stopping = yield* Effect.forkChild(node.stop("SIGTERM"))

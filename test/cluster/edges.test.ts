@@ -1,8 +1,10 @@
 /** What is refused before any route is asked is a problem as well, and leaves the node as it was. */
-import { connect } from "node:net"
+import type { Server } from "node:http"
+import { type AddressInfo, connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { startCluster, type TestNode } from "./Processes.ts"
+import { Effect, Fiber } from "effect"
+import { makeServer } from "../../examples/cluster/HttpServer.ts"
+import { eventually, expectThat, startCluster, type TestNode } from "./Processes.ts"
 import { askRaw } from "./Raw.ts"
 
 /** Sends bytes as they are, and gives all that is answered until the connection ends. */
@@ -16,7 +18,7 @@ const exchange = ({ port }: TestNode, bytes: string) =>
     socket.on("error", () => {})
     socket.on("close", () => resume(Effect.succeed(answer)))
     return Effect.sync(() => socket.destroy())
-  }).pipe(Effect.timeout("10 seconds"))
+  }).pipe(Effect.timeout("15 seconds"))
 
 const problemIn = (answer: string) => {
   const [head = "", body = ""] = answer.split("\r\n\r\n")
@@ -44,7 +46,59 @@ describe("a node's edges", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("whoever is refused by the parser and never closes its half is cut off", () =>
+    Effect.gen(function* () {
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<Server>((resume) => {
+          const made = makeServer()
+          made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
+        }),
+        (made) => Effect.sync(() => void made.close())
+      )
+      const { port } = server.address() as AddressInfo
+      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }, () =>
+        socket.write("no such thing\r\n\r\n")
+      )
+      yield* Effect.addFinalizer(() => Effect.sync(() => socket.destroy()))
+      yield* Effect.callback<void>((resume) => void socket.on("end", () => resume(Effect.void)).resume())
+      const openCount = Effect.callback<number>((resume) => {
+        server.getConnections((_, count) => resume(Effect.succeed(count)))
+      })
+      yield* eventually(
+        "the server holds the connection no longer",
+        Effect.flatMap(openCount, (count) => expectThat(count === 0, `${count} connections are open`)),
+        5_000
+      )
+    }).pipe(Effect.scoped)
+  )
+
   for (const runtime of ["node", "bun", "deno"] as const) {
+    it.live(
+      `bodies that are announced and do not come keep no room, and are 408 after 10 s, on ${runtime}`,
+      () =>
+        Effect.gen(function* () {
+          const [node] = (yield* startCluster([runtime])) as [TestNode]
+          const head = ["POST /api/products HTTP/1.1", "host: a", "content-type: application/json"]
+          const idle = yield* Effect.forEach(
+            Array.from({ length: 32 }, (_, at) => at),
+            (at) => {
+              const announced = at % 2 === 0 ? "content-length: 1048576" : "transfer-encoding: chunked"
+              return Effect.forkScoped(exchange(node, [...head, announced, "", ""].join("\r\n")))
+            }
+          )
+          while (idle.some((each) => each.pollUnsafe() === undefined)) {
+            const created = yield* node.request("POST", "/api/products", { body: { name: "a", price: "1" } })
+            assert.strictEqual(created.status, 201, JSON.stringify(created.body))
+            yield* Effect.sleep("20 millis")
+          }
+          for (const each of idle) {
+            const problem = problemIn(yield* Fiber.join(each))
+            assert.deepStrictEqual(problem, ["408", 408, "urn:lithair:problem:request-timeout"])
+          }
+        }).pipe(Effect.scoped),
+      30_000
+    )
+
     it.live(`the peers' path says by a problem that it is for peers, on ${runtime}`, () =>
       Effect.gen(function* () {
         const [node] = (yield* startCluster([runtime])) as [TestNode]
