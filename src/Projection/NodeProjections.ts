@@ -22,7 +22,7 @@ import * as SqliteRun from "./SqliteRun.ts"
 const waitMs = 5_000
 
 /** What projections need of the member that they run beside. */
-export type Followable = Pick<Member["Service"], "feed" | "node" | "readIndex">
+export type Followable = Pick<Member["Service"], "feed" | "hasGivenUp" | "node" | "readIndex">
 
 /** Runs projections until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: {

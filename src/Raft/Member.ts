@@ -62,6 +62,8 @@ export class Member extends Context.Service<
      */
     readonly drain: Effect.Effect<void>
     readonly isDraining: () => boolean
+    /** Whether whoever waits here, for whatever, is to be answered at once: this node is about to go. */
+    readonly hasGivenUp: () => boolean
     /** What is applied here. It changes with every entry: read it at once, or clone it. */
     readonly tables: Tables
     /** The history of what is applied here, to be followed. */
@@ -335,6 +337,7 @@ const make = Effect.fnUntraced(function* (
     }),
     drain: draining.drain,
     isDraining: draining.isDraining,
+    hasGivenUp: draining.hasGivenUp,
     get tables() {
       return machine.applied
     },

@@ -44,7 +44,7 @@ const confirmEveryMs = 100
 export type Freshen = (consistency: Consistency) => Effect.Effect<Freshness, ReadFailure>
 
 export const make = Effect.fnUntraced(function* (
-  member: Pick<Member["Service"], "node" | "readIndex">
+  member: Pick<Member["Service"], "hasGivenUp" | "node" | "readIndex">
 ): Effect.fn.Return<Freshen, never, Scope.Scope> {
   const scope = yield* Effect.scope
   /** All that was committed when this began is applied here. A pause of the process counts: no clock stands still. */
@@ -69,6 +69,7 @@ export const make = Effect.fnUntraced(function* (
         const message = `Index ${minIndex} is not applied here within ${sessionWaitMs} ms: ${appliedIndex} is`
         return yield* new NotCaughtUp({ message })
       }
+      if (member.hasGivenUp()) return yield* new NotCaughtUp({ message: "This node is about to stop" })
       yield* Effect.sleep(sessionPollMs)
     }
   })

@@ -32,6 +32,7 @@ const start = Effect.gen(function* () {
   const member: Followable = {
     feed,
     node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
+    hasGivenUp: () => false,
     readIndex: Effect.suspend(() =>
       gate.isCutOff
         ? Effect.fail(new NotDone({ reason: "no-quorum", message: "cut off" }))
@@ -93,7 +94,12 @@ describe("the projections of a node", () => {
         initial: 5 as number | null,
         evolve: () => null
       })
-      const member: Followable = { feed, node: () => undefined, readIndex: Effect.sync(feed.appliedIndex) }
+      const member: Followable = {
+        feed,
+        hasGivenUp: () => false,
+        node: () => undefined,
+        readIndex: Effect.sync(feed.appliedIndex)
+      }
       const projections = yield* make({ projections: [nulled], files: derivedInMemory(), member })
       assert.strictEqual((yield* projections.get(nulled)).value, 5)
       yield* node.submit(order("ann", 1))
@@ -178,6 +184,7 @@ describe("the projections of a node", () => {
       const member: Followable = {
         feed,
         node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
+        hasGivenUp: () => false,
         readIndex: Effect.sync(feed.appliedIndex)
       }
       const projections = yield* make({ projections: [orders], files: derivedInMemory(), member })
@@ -198,7 +205,7 @@ describe("the projections of a node", () => {
     Effect.gen(function* () {
       const node = yield* playNode(models)
       const feed = node.start({ isWarm: true })
-      const member: Followable = { feed, node: () => undefined, readIndex: Effect.succeed(0) }
+      const member: Followable = { feed, hasGivenUp: () => false, node: () => undefined, readIndex: Effect.succeed(0) }
       const twice = make({ projections: [spent, makeSpent()], files: derivedInMemory(), member })
       const exit = yield* Effect.exit(twice)
       assert.match(String(exit), /Two projections are named/)

@@ -6,12 +6,13 @@ import { NotDone } from "../../src/Raft/Outcome.ts"
 import * as Freshness from "../../src/Repository/Freshness.ts"
 
 /** A member that has applied `appliedIndex`, and takes `roundMs` to have a quorum confirm it, or never does. */
-const played = { appliedIndex: 7, roundMs: 10, isCutOff: false, confirmedCount: 0 }
+const played = { appliedIndex: 7, roundMs: 10, isCutOff: false, isLeaving: false, confirmedCount: 0 }
 
 const start = Effect.gen(function* () {
   const member = { ...played }
   const cutOff = new NotDone({ reason: "no-quorum", message: "No leader is reachable" })
   const freshen = yield* Freshness.make({
+    hasGivenUp: () => member.isLeaving,
     node: () =>
       ({ appliedIndex: () => member.appliedIndex }) as ReturnType<Parameters<typeof Freshness.make>[0]["node"]>,
     readIndex: Effect.gen(function* () {
@@ -60,6 +61,9 @@ describe("freshness", () => {
       assert.deepStrictEqual(yield* Fiber.join(waiting), {})
       const met = yield* Effect.flip(after(Freshness.sessionWaitMs, freshen({ _tag: "Session", minIndex: 9 })))
       assert.strictEqual(met._tag, "NotCaughtUp")
+      member.isLeaving = true
+      const left = yield* Effect.flip(after(5, freshen({ _tag: "Session", minIndex: 9 })))
+      assert.strictEqual(left._tag, "NotCaughtUp", "a node that is to stop is not waited for")
       assert.strictEqual(member.confirmedCount, 0)
     })
   )

@@ -5,19 +5,21 @@ import { type Answer, allReady, eventually, expectThat, leaderOf, startCluster, 
 
 const bodyOf = (name: string) => ({ name, price: "1" })
 
-/** Sends a keyed and an unkeyed write to `node`, and tells it to stop while they are under way. */
-const stopDuringWrites = Effect.fnUntraced(function* (node: TestNode) {
+/** Sends writes and reads that have to wait to `node`, and tells it to stop while they are under way. */
+const stopDuringRequests = Effect.fnUntraced(function* (node: TestNode) {
   const key = crypto.randomUUID()
-  const writes = yield* Effect.forkChild(
+  const requests = yield* Effect.forkChild(
     Effect.all(
       [
         node.request("POST", "/api/products", { body: bodyOf("keyed"), headers: { "idempotency-key": key } }),
-        node.request("POST", "/api/products", { body: bodyOf("unkeyed") })
+        node.request("POST", "/api/products", { body: bodyOf("unkeyed") }),
+        node.request("GET", "/api/products"),
+        node.request("GET", "/api/products?consistency=session", { headers: { "lithair-min-index": "1000000" } })
       ],
       { concurrency: "unbounded" }
     )
   )
-  // A follower tells nobody what it has forwarded: that both writes have come to it is a matter of time.
+  // A follower tells nobody what it has forwarded: that all have come to it is a matter of time.
   yield* Effect.sleep(200)
   const stoppedAtMs = performance.now()
   const stopping = yield* Effect.forkChild(node.stop("SIGTERM"))
@@ -29,7 +31,9 @@ const stopDuringWrites = Effect.fnUntraced(function* (node: TestNode) {
   )
   const asked = yield* node.request("GET", `/api/_operations/${key}`)
   assert.deepStrictEqual([asked.status, asked.body.type], [503, "urn:lithair:problem:draining"])
-  const [keyed, unkeyed] = yield* Fiber.join(writes)
+  const [keyed, unkeyed, linearizable, session] = yield* Fiber.join(requests)
+  assert.deepStrictEqual([linearizable.status, linearizable.body?.type], [503, "urn:lithair:problem:draining"])
+  assert.deepStrictEqual([session.status, session.body?.type], [503, "urn:lithair:problem:not-caught-up"])
   assert.strictEqual(yield* Fiber.join(stopping), 0)
   assert.isBelow(performance.now() - stoppedAtMs, 5_000, "it ends within a few seconds")
   return { key, keyed, unkeyed }
@@ -64,7 +68,7 @@ describe("a node that is told to stop", () => {
         const leader = yield* leaderOf(nodes)
         const others = nodes.filter((node) => node !== leader)
         for (const node of others) yield* node.signal("SIGSTOP")
-        const { key, keyed, unkeyed } = yield* stopDuringWrites(leader)
+        const { key, keyed, unkeyed } = yield* stopDuringRequests(leader)
         for (const answer of [keyed, unkeyed]) expectUnknown(answer, leader)
         assert.strictEqual(keyed.body.key, key)
         for (const node of others) yield* node.signal("SIGCONT")
@@ -86,7 +90,7 @@ describe("a node that is told to stop", () => {
         const leader = yield* leaderOf(nodes)
         const [follower, other] = nodes.filter((node) => node !== leader)
         yield* leader.signal("SIGSTOP")
-        const { key, keyed, unkeyed } = yield* stopDuringWrites(follower!)
+        const { key, keyed, unkeyed } = yield* stopDuringRequests(follower!)
         for (const answer of [keyed, unkeyed]) expectUnknown(answer, follower!)
         assert.strictEqual(keyed.body.key, key)
         yield* leader.signal("SIGCONT")
