@@ -12,6 +12,8 @@ export const bodySizeMaxBytes = 1024 * 1024
 
 /** How long a body may take to come: whoever announces one and does not send it keeps nothing for longer. */
 export const bodyTimeoutMs = 10_000
+/** How often whoever waits for one looks whether the node is about to go. */
+const bodyPollMs = 100
 
 /** Waits for a moment in which a body that has come may be worked on: megabytes of JSON take a while. */
 export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })
@@ -20,6 +22,9 @@ export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", 
 export const Reserve = Context.Reference<(bytes: number) => Effect.Effect<void, Problem>>("lithair/Http/Reserve", {
   defaultValue: () => () => Effect.void
 })
+
+/** Whether the node is about to go, and waits for no body any longer. */
+export const IsLeaving = Context.Reference<() => boolean>("lithair/Http/IsLeaving", { defaultValue: () => () => false })
 
 /** What POST and PUT take. */
 export const jsonMediaTypes = ["application/json"] as const
@@ -67,7 +72,7 @@ const readBytes = Effect.fnUntraced(function* (
       parts.push(part)
       return reserve(part.length)
     }),
-    Effect.timeoutOrElse({ duration: bodyTimeoutMs, orElse: () => Effect.fail(tooSlow) })
+    Effect.raceFirst(patience)
   )
   const [first = new Uint8Array()] = parts
   if (parts.length <= 1) return first
@@ -128,8 +133,22 @@ export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> =>
   return value
 }
 
+/** Ends when a body is waited for no longer. */
+const patience = Effect.gen(function* (): Effect.fn.Return<never, Problem> {
+  const isLeaving = yield* IsLeaving
+  for (let waitedMs = 0; waitedMs < bodyTimeoutMs; waitedMs += bodyPollMs) {
+    yield* Effect.sleep(bodyPollMs)
+    if (isLeaving()) return yield* Effect.fail(leaving)
+  }
+  return yield* Effect.fail(tooSlow)
+})
+
 /** What still comes is part of no request: the connection ends (RFC 9110 §15.5.9). */
 const tooSlow = withHeaders(problem("request-timeout", `The body did not come within ${bodyTimeoutMs / 1000} s`, {}), {
+  connection: "close"
+})
+
+const leaving = withHeaders(problem("draining", "This node is about to stop", { definite: true }), {
   connection: "close"
 })
 

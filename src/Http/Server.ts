@@ -12,6 +12,7 @@ import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
 import * as Admission from "./Admission.ts"
+import { IsLeaving } from "./Body.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { keyLengthMax } from "./IdempotencyKey.ts"
@@ -95,7 +96,7 @@ const make = Effect.fnUntraced(function* ({ commands, models, projections }: Ser
       const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         if (!isThis(request)) return nothing
         return admitted.has(path) ? handler : admission.admit(handler)
-      })
+      }).pipe(Effect.provideService(IsLeaving, member.hasGivenUp))
       return HttpRouter.route(method, path, answered(exact))
     })
   )

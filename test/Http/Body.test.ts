@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
-import { jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
+import { IsLeaving, jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
 import { problem } from "../../src/Http/Problem.ts"
 import { depthMax } from "../../src/Model/PlainJson.ts"
 
@@ -102,6 +102,22 @@ describe("reading a body", () => {
       const met = yield* Fiber.join(reading)
       assert.deepStrictEqual([met.kind, met.status, met.headers.connection], ["request-timeout", 408, "close"])
       assert.strictEqual(reservedBytes, 7, "room is taken by what has come, not by what is announced")
+    })
+  )
+
+  it.effect("waits for none that does not come once the node is about to go", () =>
+    Effect.gen(function* () {
+      let isLeaving = false
+      const reading = yield* read({ body: new ReadableStream(), type: json, length: "1000" }).pipe(
+        Effect.provideService(IsLeaving, () => isLeaving),
+        Effect.flip,
+        Effect.forkChild
+      )
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(reading.pollUnsafe())
+      isLeaving = true
+      yield* TestClock.adjust("100 millis")
+      assert.strictEqual((yield* Fiber.join(reading)).kind, "draining")
     })
   )
 
