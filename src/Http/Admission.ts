@@ -3,8 +3,9 @@
  * from the same thread: requests begin in slices, and between two of them beats are sent and heard, so that load makes
  * a node slow and never silent. Peers' sockets and health are not admitted here. RAFT §1, DESIGN D8.
  */
-import { Clock, Effect, Latch, type Scope } from "effect"
+import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { Reserve, Turn } from "./Body.ts"
+import { Patience, together } from "./Patience.ts"
 import { type Problem, problem } from "./Problem.ts"
 
 /** Requests under way; one more is refused. */
@@ -71,6 +72,8 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   })
   yield* Effect.forkScoped(Effect.forever(slices))
 
+  const shared = Context.make(Turn, turn).pipe(Context.add(Patience, yield* together))
+
   return {
     admit: <A, E, R>(handler: Effect.Effect<A, E, R>) =>
       Effect.suspend((): Effect.Effect<A, E | Problem, R> => {
@@ -87,7 +90,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
           underWayCount -= 1
           underWayBytes -= ownBytes
         })
-        const own = handler.pipe(Effect.provideService(Turn, turn), Effect.provideService(Reserve, reserve))
+        const own = Effect.provide(handler, Context.add(shared, Reserve, reserve))
         return Effect.ensuring(Effect.andThen(turn, own), isOver)
       })
   }

@@ -2,18 +2,17 @@
  * Reading a JSON request body: media type, size, time, UTF-8, syntax. Decoding by a model's schema is the handler's.
  * Called on an existing path only, since an unknown one is 404 before anything is said of the body. RFC 8259, RFC 9110 §8.3.
  */
-import { Context, Effect, Result, Stream } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { ByteSize, Context, Effect, Result, Stream } from "effect"
+import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { depthMax } from "../Model/PlainJson.ts"
-import { invalidRequest, type Problem, problem, withHeaders } from "./Problem.ts"
+import { Patience } from "./Patience.ts"
+import { invalidRequest, type Problem, problem } from "./Problem.ts"
 
 /** The default limit of a body. */
 export const bodySizeMaxBytes = 1024 * 1024
 
-/** How long a body may take to come: whoever announces one and does not send it keeps nothing for longer. */
-export const bodyTimeoutMs = 10_000
-/** How often whoever waits for one looks whether the node is about to go. */
-const bodyPollMs = 100
+/** What is read at once: of 4,096 requests under way, 64 MiB at most. */
+const smallMaxBytes = 16 * 1024
 
 /** Waits for a moment in which a body that has come may be worked on: megabytes of JSON take a while. */
 export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })
@@ -22,9 +21,6 @@ export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", 
 export const Reserve = Context.Reference<(bytes: number) => Effect.Effect<void, Problem>>("lithair/Http/Reserve", {
   defaultValue: () => () => Effect.void
 })
-
-/** Whether the node is about to go, and waits for no body any longer. */
-export const IsLeaving = Context.Reference<() => boolean>("lithair/Http/IsLeaving", { defaultValue: () => () => false })
 
 /** What POST and PUT take. */
 export const jsonMediaTypes = ["application/json"] as const
@@ -49,15 +45,35 @@ export const readJson = Effect.fnUntraced(function* (
   yield* Effect.fromResult(checkMediaType(headers["content-type"], options.mediaTypes))
   yield* Effect.fromResult(checkCoding(headers["content-encoding"]))
   // A declared size saves reading what would be refused; without one, reading stops at the limit.
-  if (Number(headers["content-length"] ?? 0) > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
-  const bytes = yield* readBytes(request, sizeMaxBytes)
+  const declaredBytes = Number(headers["content-length"] ?? Number.POSITIVE_INFINITY)
+  if (Number.isFinite(declaredBytes) && declaredBytes > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
+  const bytes = yield* readBytes(request, declaredBytes, sizeMaxBytes)
   yield* Effect.flatten(Turn)
   const body: JsonBody = { data: yield* Effect.fromResult(parseJson(bytes)), bytes }
   return body
 })
 
-/** The bytes as they come, each of which has its room: none is kept for what is announced and may never come. */
-const readBytes = Effect.fnUntraced(function* (
+/** The bytes, each of which has its room once it has come: none is kept for what is announced and may never come. */
+const readBytes = (
+  request: HttpServerRequest.HttpServerRequest,
+  declaredBytes: number,
+  sizeMaxBytes: number
+): Effect.Effect<Uint8Array, Problem> =>
+  Effect.flatMap(Patience, (patient) =>
+    patient(declaredBytes <= smallMaxBytes ? readSmall(request) : readParts(request, sizeMaxBytes))
+  )
+
+/** A body that is announced as small is read at once: to follow its parts costs more than the rest of the request. */
+const readSmall = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  const buffer = yield* request.arrayBuffer.pipe(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(smallMaxBytes)),
+    Effect.mapError(() => unreadable)
+  )
+  yield* (yield* Reserve)(buffer.byteLength)
+  return new Uint8Array(buffer)
+})
+
+const readParts = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   sizeMaxBytes: number
 ): Effect.fn.Return<Uint8Array, Problem> {
@@ -65,14 +81,13 @@ const readBytes = Effect.fnUntraced(function* (
   const parts: Array<Uint8Array> = []
   let size = 0
   yield* request.stream.pipe(
-    Stream.mapError(() => invalidRequest("The body could not be read to its end")),
+    Stream.mapError(() => unreadable),
     Stream.runForEach((part) => {
       size += part.length
       if (size > sizeMaxBytes) return Effect.fail(tooLarge(sizeMaxBytes))
       parts.push(part)
       return reserve(part.length)
-    }),
-    Effect.raceFirst(patience)
+    })
   )
   const [first = new Uint8Array()] = parts
   if (parts.length <= 1) return first
@@ -133,24 +148,7 @@ export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> =>
   return value
 }
 
-/** Ends when a body is waited for no longer. */
-const patience = Effect.gen(function* (): Effect.fn.Return<never, Problem> {
-  const isLeaving = yield* IsLeaving
-  for (let waitedMs = 0; waitedMs < bodyTimeoutMs; waitedMs += bodyPollMs) {
-    yield* Effect.sleep(bodyPollMs)
-    if (isLeaving()) return yield* Effect.fail(leaving)
-  }
-  return yield* Effect.fail(tooSlow)
-})
-
-/** What still comes is part of no request: the connection ends (RFC 9110 §15.5.9). */
-const tooSlow = withHeaders(problem("request-timeout", `The body did not come within ${bodyTimeoutMs / 1000} s`, {}), {
-  connection: "close"
-})
-
-const leaving = withHeaders(problem("draining", "This node is about to stop", { definite: true }), {
-  connection: "close"
-})
+const unreadable = invalidRequest("The body could not be read to its end")
 
 const tooLarge = (sizeMaxBytes: number) => problem("too-large", `The body is larger than ${sizeMaxBytes} bytes`, {})
 

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
-import { IsLeaving, jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
+import { jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
+import { IsLeaving } from "../../src/Http/Patience.ts"
 import { problem } from "../../src/Http/Problem.ts"
 import { depthMax } from "../../src/Model/PlainJson.ts"
 
@@ -90,7 +91,7 @@ describe("reading a body", () => {
         Effect.sync(() => {
           reservedBytes += bytes
         })
-      const reading = yield* read({ body: dripping, type: json, length: "1000" }).pipe(
+      const reading = yield* read({ body: dripping, type: json, length: "100000" }).pipe(
         Effect.provideService(Reserve, reserve),
         Effect.flip,
         Effect.forkChild
