@@ -61,9 +61,11 @@ export class SnapshotStore extends Context.Service<
     /**
      * The newest intact one, verified byte for byte; undefined if there is none. Damaged ones are set aside with a
      * warning. One below `atLeastIndex` is of no use, since the log does not reach back to it: pass `firstIndex` − 1.
+     * One above `atMostIndex` is passed over.
      */
     readonly openNewest: (options?: {
       readonly atLeastIndex?: number
+      readonly atMostIndex?: number
     }) => Effect.Effect<OpenSnapshot | undefined, LogFailed, Scope.Scope>
     /**
      * Writes a snapshot; durable when it returns. `content` is pulled only as far as the next chunk needs, and other

@@ -145,9 +145,16 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
     return { _tag: "Opened", opened } as const
   })
 
-  const openNewest = Effect.fnUntraced(function* (options: { readonly atLeastIndex?: number } = {}) {
+  const openNewest = Effect.fnUntraced(function* ({
+    atLeastIndex = 0,
+    atMostIndex = Number.POSITIVE_INFINITY
+  }: {
+    readonly atLeastIndex?: number
+    readonly atMostIndex?: number
+  } = {}) {
     for (const { index, term } of yield* list) {
-      if (index < (options.atLeastIndex ?? 0)) return undefined
+      if (index < atLeastIndex) return undefined
+      if (index > atMostIndex) continue
       const name = snapshotName({ index, term })
       const found = yield* openIntact(name)
       if (found._tag === "Opened") return found.opened

@@ -65,9 +65,11 @@ export const make = <Command, Answer>(options: {
     if (task._tag === "Apply") return yield* applyRange(task.fromIndex, task.toIndex)
     // A newer one has replaced what followed it.
     if (isReplaced(task.mark.index + 1)) return
-    const newest = restoreNewest(options.machine, task.mark.index)
-    const restored = yield* Effect.provideService(newest, SnapshotStore, options.snapshots)
-    invariant(restored?.index === task.mark.index, `the snapshot at ${task.mark.index} is not the newest`)
+    // A newer one may be there of which the core has not been told yet.
+    const { index } = task.mark
+    const restoring = restoreNewest(options.machine, index, index)
+    const restored = yield* Effect.provideService(restoring, SnapshotStore, options.snapshots)
+    invariant(restored?.index === index, `the snapshot at ${index} is not there`)
     options.onApplied(restored.index, 0)
     yield* Effect.logInfo(`Restored the snapshot of the leader: all entries through ${restored.index}`)
   })

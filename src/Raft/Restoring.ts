@@ -32,14 +32,15 @@ const restore = Effect.fnUntraced(function* <C, A>(machine: StateMachine<C, A>, 
   return { index, term, configuration: decoded.configuration }
 })
 
-/** Restores the newest snapshot from `atLeastIndex` on; undefined if there is none. */
+/** Restores the newest snapshot from `atLeastIndex` on, and not above `atMostIndex`; undefined if there is none. */
 export const restoreNewest = <C, A>(
   machine: StateMachine<C, A>,
-  atLeastIndex: number
+  atLeastIndex: number,
+  atMostIndex = Number.POSITIVE_INFINITY
 ): Effect.Effect<Restored | undefined, LogFailed | LogCorrupt, SnapshotStore> =>
   Effect.gen(function* () {
     const snapshots = yield* SnapshotStore
-    const newest = yield* snapshots.openNewest({ atLeastIndex })
+    const newest = yield* snapshots.openNewest({ atLeastIndex, atMostIndex })
     if (newest !== undefined) return yield* restore(machine, newest)
     if (atLeastIndex === 0) return undefined
     const message = `The log begins after entry ${atLeastIndex}, and no intact snapshot stands for what came before`

@@ -36,16 +36,18 @@ const start = Effect.gen(function* () {
     applyEntry: machine.apply,
     onApplied: (index) => reached.push(index)
   })
+  const keep = (index: number) => {
+    const content = [new TextEncoder().encode(`all through ${index}`)]
+    return snapshots.write({ index, term: 2, configuration: encodeConfiguration(configurationOf(voters)), content })
+  }
   /** The core is told of a snapshot, and then the log on disk, or not yet. */
   const install = Effect.fnUntraced(function* (index: number, isNoted: boolean) {
-    const content = [new TextEncoder().encode(`all through ${index}`)]
-    const configuration = encodeConfiguration(configurationOf(voters))
-    yield* snapshots.write({ index, term: 2, configuration, content })
+    yield* keep(index)
     RaftLog.startAfter(log, { index, term: 2 })
     if (isNoted) yield* store.append([{ snapshot: { index, term: 2 }, entries: [] }])
     yield* Queue.offer(tasks, { _tag: "Restore", mark: { index, term: 2 } })
   })
-  return { install, next, reached, state, tasks }
+  return { install, keep, next, reached, state, tasks }
 })
 
 const layer = Layer.merge(layerMemoryLog, layerMemorySnapshots)
@@ -64,6 +66,16 @@ describe("what was still to be applied", () => {
         }).pipe(Effect.provide(Layer.fresh(layer)))
       }
     })
+  )
+
+  it.effect("is the snapshot that the core was told of, where a newer one has come that it was not", () =>
+    Effect.gen(function* () {
+      const { install, keep, next, reached, state } = yield* start
+      yield* install(9, true)
+      yield* keep(12)
+      yield* next
+      assert.deepStrictEqual([state.applied, reached], [["all through 9"], [9]])
+    }).pipe(Effect.provide(layer))
   )
 
   it.effect("is the newest snapshot alone, where another one came before the first was restored", () =>
