@@ -2,7 +2,7 @@
  * How busy the machine was, and with whom: what a figure from a shared machine is worth. From `/proc`, so on Linux
  * only; elsewhere nothing is known and nothing is said.
  */
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 
 /** What `/proc` counts in, on every Linux that Node runs on. */
 const ticksPerSecond = 100
@@ -10,7 +10,7 @@ const ticksPerSecond = 100
 interface Reading {
   readonly atMs: number
   readonly busyTicks: number
-  readonly ticksByPid: ReadonlyMap<number, number>
+  readonly msByPid: ReadonlyMap<number, number>
 }
 
 /** Shares of one core: 1 is one core, busy all the time. */
@@ -27,11 +27,10 @@ export const watchCpu = (pids: ReadonlyArray<number>): (() => CpuUse | undefined
     const after = readCpu(pids)
     if (before === undefined || after === undefined) return undefined
     const seconds = (after.atMs - before.atMs) / 1000
-    const share = (ticks: number) => ticks / ticksPerSecond / seconds
     const byPid = new Map(
-      pids.map((pid) => [pid, share((after.ticksByPid.get(pid) ?? 0) - (before.ticksByPid.get(pid) ?? 0))])
+      pids.map((pid) => [pid, ((after.msByPid.get(pid) ?? 0) - (before.msByPid.get(pid) ?? 0)) / 1000 / seconds])
     )
-    const all = share(after.busyTicks - before.busyTicks)
+    const all = (after.busyTicks - before.busyTicks) / ticksPerSecond / seconds
     return { byPid, others: Math.max(0, all - [...byPid.values()].reduce((sum, each) => sum + each, 0)) }
   }
 }
@@ -47,17 +46,21 @@ const readCpu = (pids: ReadonlyArray<number>): Reading | undefined => {
     return {
       atMs: performance.now(),
       busyTicks: user + nice + system + irq + softirq + steal,
-      ticksByPid: new Map(pids.map((pid) => [pid, ticksOf(pid)]))
+      msByPid: new Map(pids.map((pid) => [pid, busyMs(pid)]))
     }
   } catch {
     return undefined // No `/proc`: the report then shows a dash.
   }
 }
 
-/** User and system time; the name before them may hold spaces, and ends with the last parenthesis. */
-const ticksOf = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? []
-  return Number(fields[11]) + Number(fields[12])
+/** On a core, of all threads, user and system: a tick would be too coarse for what takes a part of a millisecond. */
+const busyMs = (pid: number): number =>
+  readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + schedule(pid, thread)[0], 0) / 1e6
+
+/** Nanoseconds on a core, and ready to run without one. */
+const schedule = (pid: number, thread: string): readonly [onCore: number, waiting: number] => {
+  const [onCore = 0, waiting = 0] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ").map(Number)
+  return [onCore, waiting]
 }
 
 /** Others who use more of a core than this make a figure one of theirs as much as of what is measured. */
@@ -69,7 +72,7 @@ export const isQuiet = (use: CpuUse | undefined): boolean => (use?.others ?? 0) 
 /** How long the main thread of a process was ready to run and had no core, since it began. */
 export const waitedForCoreMs = (pid: number): number => {
   try {
-    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8").split(" ")[1]) / 1e6
+    return schedule(pid, String(pid))[1] / 1e6
   } catch {
     return Number.NaN // Not on Linux.
   }

@@ -10,7 +10,10 @@ export interface LoadSpec {
   /** Whole URLs. Client number i takes the i-th, then goes on by `clients`: so one URL each, or all in turn. */
   readonly urls: ReadonlyArray<string>
   readonly method: "GET" | "POST"
-  readonly body?: string
+  /** Taken as the URLs are. */
+  readonly bodies?: ReadonlyArray<string>
+  /** Whether each request bears an Idempotency-Key of its own. */
+  readonly isKeyed?: boolean
   readonly expectedStatus: number
   readonly clients: number
   /** Answers in this time are not counted. */
@@ -32,12 +35,17 @@ export interface LoadResult {
   readonly maxMs: number
 }
 
+/** Loads of this process: a key is one of its load, so that no cluster sees it twice. */
+let loadsCount = 0
+
 /** A client that meets an error waits before it tries again, so that a dead node does not make a busy loop. */
 const afterFailureMs = 10
 
 export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
   const agent = new Agent({ keepAlive: true, maxSockets: spec.clients })
   const targets = spec.urls.map((url) => new URL(url))
+  const bodies = spec.bodies?.map((body) => Buffer.from(body)) ?? []
+  const keyPrefix = `bench-${process.pid}-${++loadsCount}`
   const latenciesMs: Array<number> = []
   let failedCount = 0
   let failedStatus: number | undefined
@@ -51,7 +59,8 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
       if (sentMs >= stoppedMs) return
       const target = targets[turn % targets.length]
       if (target === undefined) throw new Error("A load needs at least one URL")
-      const status = await send(agent, target, spec)
+      const key = spec.isKeyed === true ? `${keyPrefix}-${turn}` : undefined
+      const status = await send(agent, target, { method: spec.method, body: bodies[turn % bodies.length], key })
       const answeredMs = performance.now()
       const isExpected = status === spec.expectedStatus
       if (answeredMs >= measuredFromMs && answeredMs < stoppedMs) {
@@ -80,19 +89,24 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
 }
 
 /** The status of the answer, once all of its body is there; 0 if there was none. */
-const send = (agent: Agent, target: URL, spec: LoadSpec): Promise<number> =>
+const send = (
+  agent: Agent,
+  target: URL,
+  asked: { readonly method: string; readonly body: Buffer | undefined; readonly key: string | undefined }
+): Promise<number> =>
   new Promise((resolve) => {
-    const headers =
-      spec.body === undefined
-        ? {}
-        : { "content-type": "application/json", "content-length": Buffer.byteLength(spec.body) }
+    const { body, key, method } = asked
+    const headers = {
+      ...(body === undefined ? {} : { "content-type": "application/json", "content-length": body.length }),
+      ...(key === undefined ? {} : { "idempotency-key": key })
+    }
     const { hostname, pathname, port, search } = target
-    const sent = request({ agent, hostname, port, method: spec.method, path: pathname + search, headers })
+    const sent = request({ agent, hostname, port, method, path: pathname + search, headers })
     sent.on("response", (response) => {
       response.on("end", () => resolve(response.statusCode ?? 0))
       response.on("error", () => resolve(0))
       response.resume()
     })
     sent.on("error", () => resolve(0))
-    sent.end(spec.body)
+    sent.end(body)
   })

@@ -12,8 +12,12 @@ export interface Options {
   readonly retries: number
 }
 
-export const readOptions = (): Options => {
-  const { values } = parseArgs({
+/** Where a benchmark has several subjects, the first is meant unless another is named. */
+export const readOptions = <const Subject extends string = never>(
+  subjects: ReadonlyArray<Subject> = []
+): Options & { readonly subject: Subject | undefined } => {
+  const { positionals, values } = parseArgs({
+    allowPositionals: subjects.length > 0,
     options: {
       runs: { type: "string", default: "5" },
       "step-ms": { type: "string", default: "2000" },
@@ -21,6 +25,11 @@ export const readOptions = (): Options => {
       retries: { type: "string", default: "1" }
     }
   })
+  const [asked = subjects[0], another] = positionals
+  const subject = subjects.find((each) => each === asked)
+  if (subject !== asked || another !== undefined) {
+    throw new Error(`Expected one of ${subjects.join(", ")}, found "${positionals.join(" ")}"`)
+  }
   const number = (name: keyof typeof values, most: number): number => {
     const value = Number(values[name])
     if (!Number.isInteger(value) || value < 0 || value > most) {
@@ -29,6 +38,7 @@ export const readOptions = (): Options => {
     return value
   }
   return {
+    subject,
     runs: Math.max(1, number("runs", 50)),
     stepMs: Math.max(100, number("step-ms", 60_000)),
     quietWaitMs: number("quiet-wait-ms", 600_000),
@@ -45,6 +55,8 @@ export const answersMax = 100_000
 /** A step's own warm-up; a run begins with a longer one for the code to be compiled. */
 export const stepWarmUpMs = 300
 export const runWarmUpMs = 3000
+/** Of many variants none has less. */
+export const variantWarmUpMs = 1000
 
 /** What every write of the benchmarks sends: a record of the example's `Product`, 33 bytes. */
 export const product = JSON.stringify({ name: "Anvil", price: "19.90" })

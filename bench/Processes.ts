@@ -1,5 +1,5 @@
 /**
- * What a benchmark starts and stops: three nodes of the example cluster, the load generator, the raw server. Each is a
+ * What a benchmark starts and stops: three nodes of an example, the load generator, the raw server. Each is a
  * process of its own, ended by its own handle; whatever ends the benchmark ends them too, and removes their directory.
  */
 import { type ChildProcess, fork, type Serializable, spawn } from "node:child_process"
@@ -58,15 +58,20 @@ export interface Cluster {
   readonly remove: () => void
 }
 
+export interface ClusterOptions {
+  /** Which of the examples the nodes run. */
+  readonly example?: "cluster" | "bank"
+  /** What Node is to be told, by the directory that the node may leave something in. */
+  readonly nodeArgs?: (directory: string) => ReadonlyArray<string>
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** Starts three nodes on free ports and empty directories, and waits until all are ready and agree on a leader. */
-export const startCluster = async (
-  nodeArgs: (directory: string) => ReadonlyArray<string> = () => [],
-  environment: Readonly<Record<string, string>> = {}
-) => {
+export const startCluster = async (options: ClusterOptions = {}): Promise<Cluster> => {
   const directory = mkdtempSync(join(tmpdir(), "lithair-bench-"))
   directories.add(directory)
   const ports = await freePorts(3)
-  const started = ports.map((port) => startNode(port, ports, directory, { nodeArgs, environment }))
+  const started = ports.map((port) => startNode(port, ports, directory, options))
   const nodes = started.map(({ node }) => node)
   const deadlineMs = performance.now() + readyTimeoutMs
   let leader: BenchNode | undefined
@@ -78,7 +83,7 @@ export const startCluster = async (
     leader = await leaderOf(nodes)
   }
   const led = leader
-  const cluster: Cluster = {
+  return {
     leader: led,
     followers: nodes.filter((node) => node !== led),
     isLedAsBefore: async () => (await leaderOf(nodes)) === led,
@@ -90,26 +95,22 @@ export const startCluster = async (
       directories.delete(directory)
     }
   }
-  return cluster
 }
 
 const startNode = (
   port: number,
   ports: ReadonlyArray<number>,
   root: string,
-  options: {
-    readonly nodeArgs: (directory: string) => ReadonlyArray<string>
-    readonly environment: Readonly<Record<string, string>>
-  }
+  { environment, example = "cluster", nodeArgs }: ClusterOptions
 ) => {
   const directory = join(root, String(port))
   const peers = ports.filter((each) => each !== port).join(",")
   const flags = ["--port", String(port), "--peers", peers, "--data", directory]
-  const args = [...options.nodeArgs(`${directory}-profile`), pathOf("../examples/cluster.ts"), ...flags]
+  const args = [...(nodeArgs?.(`${directory}-profile`) ?? []), pathOf(`../examples/${example}.ts`), ...flags]
   const child = own(
     spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...options.environment }
+      env: { ...process.env, ...environment }
     })
   )
   let output = ""

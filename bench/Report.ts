@@ -8,8 +8,66 @@ interface Line {
   readonly measured: Measured
 }
 
+/** A column: what is said of the lines of one variant, one of each run. */
+interface Column {
+  readonly head: string
+  readonly cell: (lines: ReadonlyArray<Line>) => string
+}
+
+const column = (head: string, show: (value: number) => string, value: (line: Line) => number): Column => ({
+  head,
+  cell: (lines) => show(median(lines.map(value)))
+})
+
+const perSecond = ({ measured }: Line): number => measured.perSecond
+
+const figures: ReadonlyArray<Column> = [
+  column("per second", rate, perSecond),
+  { head: "lowest–highest", cell: (lines) => range(lines.map(perSecond)) },
+  column("p50 ms", short, ({ measured }) => measured.result.p50Ms),
+  column("p99 ms", short, ({ measured }) => measured.result.p99Ms)
+]
+
+const ofFloors: ReadonlyArray<Column> = [
+  column("of raw HTTP", short, ({ measured, step }) => measured.perSecond / step.raw.perSecond),
+  column("per disk sync", short, ({ measured, step }) => measured.perSecond / step.syncsPerSecond)
+]
+
+const coreShares: ReadonlyArray<Column> = [
+  column("cores: leader", short, ({ measured }) => measured.cpu.leader),
+  column("a follower", short, ({ measured }) => measured.cpu.follower),
+  column("client", short, ({ measured }) => measured.cpu.client)
+]
+
+/** The leader's processor time for one answer, which others on the machine change far less than they change a rate. */
+const leaderMs = ({ cpu, perSecond }: Measured): number => (cpu.leader * 1000) / perSecond
+
+/** Beside a variant of the same step. What goes on beside both takes processor time that is neither's. */
+const comparedWith = (base: string, isBeside: boolean): ReadonlyArray<Column> => {
+  const ratioOf = (value: (measured: Measured) => number) => (line: Line) => {
+    const other = line.step.variants.find(({ name }) => name === base)
+    return other === undefined ? Number.NaN : value(line.measured) / value(other)
+  }
+  const ratio = ratioOf((measured) => measured.perSecond)
+  return [
+    column(`of ${base}`, short, ratio),
+    { head: "lowest–highest", cell: (lines) => spread(lines.map(ratio)) },
+    ...(isBeside
+      ? [column("beside, per second", rate, ({ measured }) => measured.besidePerSecond ?? Number.NaN)]
+      : [
+          column("leader ms each", short, ({ measured }) => leaderMs(measured)),
+          column(`of ${base}`, short, ratioOf(leaderMs))
+        ])
+  ]
+}
+
+export interface ReportOptions {
+  /** The variant that others are compared with, by name. */
+  readonly base?: string
+}
+
 /** Medians over the runs, ratios too: each of a ratio's two figures is of the same step. */
-export const report = (title: string, runs: ReadonlyArray<Run>): void => {
+export const report = (title: string, runs: ReadonlyArray<Run>, { base }: ReportOptions = {}): void => {
   const steps = runs.flat()
   const quietCount = steps.filter(({ isQuiet }) => isQuiet).length
   console.log(`\n## ${title}\n`)
@@ -19,7 +77,11 @@ export const report = (title: string, runs: ReadonlyArray<Run>): void => {
       `${short(median(steps.map(({ others }) => others)))} of a core (median; at most ` +
       `${short(Math.max(...steps.map(({ others }) => others)))}).\n`
   )
-  const head = ["clients, to", "per second", "lowest–highest", "p50 ms", "p99 ms", "of raw HTTP", "per disk sync"]
+  const isBeside = steps.some(({ variants }) => variants.some(({ besidePerSecond }) => besidePerSecond !== undefined))
+  const columns =
+    base === undefined
+      ? [...figures, ...ofFloors, ...coreShares]
+      : [...figures, ...comparedWith(base, isBeside), ...ofFloors]
   const rows = (runs[0] ?? []).flatMap((first, stepAt) =>
     first.variants.map(({ name }, variantAt) => {
       const lines = runs.flatMap((run): ReadonlyArray<Line> => {
@@ -27,22 +89,10 @@ export const report = (title: string, runs: ReadonlyArray<Run>): void => {
         const measured = step?.variants[variantAt]
         return step === undefined || measured === undefined ? [] : [{ step, measured }]
       })
-      const mid = (number: (line: Line) => number) => median(lines.map(number))
-      return [
-        `${first.clients}, ${name}`,
-        rate(mid(({ measured }) => measured.result.perSecond)),
-        range(lines.map(({ measured }) => measured.result.perSecond)),
-        short(mid(({ measured }) => measured.result.p50Ms)),
-        short(mid(({ measured }) => measured.result.p99Ms)),
-        short(mid(({ measured, step }) => measured.result.perSecond / step.raw.perSecond)),
-        short(mid(({ measured, step }) => measured.result.perSecond / step.syncsPerSecond)),
-        short(mid(({ measured }) => measured.cpu.leader)),
-        short(mid(({ measured }) => measured.cpu.follower)),
-        short(mid(({ measured }) => measured.cpu.client))
-      ]
+      return [`${first.clients}, ${name}`, ...columns.map(({ cell }) => cell(lines))]
     })
   )
-  console.log(table([...head, "cores: leader", "a follower", "client"], rows))
+  console.log(table(["clients, to", ...columns.map(({ head }) => head)], rows))
   console.log("\nThe floors, in the same steps:\n")
   console.log(
     table(
@@ -70,5 +120,7 @@ const floor = (name: string, measured: ReadonlyArray<{ readonly perSecond: numbe
   const perSecond = measured.map((each) => each.perSecond)
   return [name, rate(median(perSecond)), range(perSecond), short(median(measured.map(({ p50Ms }) => p50Ms)))]
 }
+
+const spread = (ratios: ReadonlyArray<number>): string => `${short(Math.min(...ratios))}–${short(Math.max(...ratios))}`
 
 const range = (values: ReadonlyArray<number>): string => `${rate(Math.min(...values))}–${rate(Math.max(...values))}`

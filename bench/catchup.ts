@@ -49,7 +49,7 @@ const load = (client: LoadClient, { leader }: Cluster, measureMs: number) =>
   client.run({
     urls: [`${leader.url}/api/products`],
     method: "POST",
-    body,
+    bodies: [body],
     expectedStatus: 201,
     clients,
     warmUpMs: 0,
@@ -91,7 +91,7 @@ const measureRound = async (cluster: Cluster, client: LoadClient): Promise<Round
 }
 
 const measure = async (environment: Readonly<Record<string, string>>): Promise<ReadonlyArray<Round>> => {
-  const cluster = await startCluster(() => [], environment)
+  const cluster = await startCluster({ environment })
   const client = startClient()
   try {
     await load(client, cluster, warmUpMs)

@@ -34,11 +34,11 @@ const nowMicros = () => Number(process.hrtime.bigint() / 1000n)
 const profileLeader = async () => {
   const { quietWaitMs, stepMs } = readOptions()
   await waitForQuiet(quietWaitMs)
-  const cluster = await startCluster((directory) => ["--cpu-prof", `--cpu-prof-dir=${directory}`])
+  const cluster = await startCluster({ nodeArgs: (directory) => ["--cpu-prof", `--cpu-prof-dir=${directory}`] })
   const client = startClient()
   try {
     const urls = [`${cluster.leader.url}/api/products`]
-    const load = { urls, method: "POST", body: product, expectedStatus: 201, answersMax } as const
+    const load = { urls, method: "POST", bodies: [product], expectedStatus: 201, answersMax } as const
     await client.run({ ...load, clients: 64, warmUpMs: 0, measureMs: runWarmUpMs })
     const loads: Array<Load> = []
     for (const clients of clientCounts) {

@@ -9,7 +9,7 @@ const runs = await measure(readOptions(), async ({ followers, leader }) => {
     request: {
       urls: nodes.map(({ url }) => `${url}/api/products`),
       method: "POST",
-      body: product,
+      bodies: [product],
       expectedStatus: 201
     }
   })
