@@ -1,6 +1,7 @@
 /**
  * A V8 CPU profile, summed up: where a process spent its time between two moments. Pure.
- * Self time is that of a function without what it calls; total time, with it, counted once where it recurs.
+ * Self time is that of a function without what it calls; total time, with it, counted once where it recurs. What a
+ * library, or V8, does for this repository is charged to the innermost function of ours that asked for it.
  */
 
 /** What `--cpu-prof` writes. Times are µs on the monotonic clock. */
@@ -21,12 +22,18 @@ export interface Spent {
   readonly line: number
   selfMicros: number
   totalMicros: number
+  /** Of a function of ours: its own and what it had done outside of this repository. */
+  chargedMicros: number
+  /** What of that is in schemas: decoding, encoding, checks. */
+  schemaMicros: number
 }
 
 export interface Summary {
   readonly functions: ReadonlyArray<Spent>
   /** Self time by the kind of code. */
   readonly byRoom: ReadonlyMap<string, number>
+  /** By the rooms of this repository: what is charged to their functions, and what of that is in schemas. */
+  readonly charged: ReadonlyMap<string, { readonly chargedMicros: number; readonly schemaMicros: number }>
   readonly busyMicros: number
   readonly idleMicros: number
 }
@@ -44,7 +51,15 @@ export const summarize = (
     const functionName = callFrame.functionName === "" ? "(anonymous)" : callFrame.functionName
     const line = callFrame.lineNumber + 1
     const key = `${functionName} ${file} ${line}`
-    const spent = functions.get(key) ?? { functionName, file, line, selfMicros: 0, totalMicros: 0 }
+    const spent = functions.get(key) ?? {
+      functionName,
+      file,
+      line,
+      selfMicros: 0,
+      totalMicros: 0,
+      chargedMicros: 0,
+      schemaMicros: 0
+    }
     functions.set(key, spent)
     byNode.set(id, spent)
   }
@@ -65,11 +80,19 @@ export const summarize = (
     const own = byNode.get(sample)
     if (own !== undefined) own.selfMicros += micros
     const seen = new Set<Spent>()
+    let isCharged = false
+    let isInSchema = false
     for (let id: number | undefined = sample; id !== undefined; id = parents.get(id)) {
       const spent = byNode.get(id)
       if (spent === undefined || seen.has(spent)) continue
       seen.add(spent)
       spent.totalMicros += micros
+      if (isCharged) continue
+      isCharged = isOurs(spent.file)
+      isInSchema ||= isOfSchemas(spent.file)
+      if (!isCharged) continue
+      spent.chargedMicros += micros
+      if (isInSchema) spent.schemaMicros += micros
     }
   }
   const byRoom = new Map<string, number>()
@@ -77,8 +100,23 @@ export const summarize = (
     const room = roomOf(file, functionName)
     byRoom.set(room, (byRoom.get(room) ?? 0) + selfMicros)
   }
-  return { functions: [...functions.values()], byRoom, busyMicros, idleMicros }
+  const charged = new Map<string, { readonly chargedMicros: number; readonly schemaMicros: number }>()
+  for (const { chargedMicros, file, functionName, schemaMicros } of functions.values()) {
+    if (!isOurs(file)) continue
+    const room = roomOf(file, functionName)
+    const before = charged.get(room) ?? { chargedMicros: 0, schemaMicros: 0 }
+    charged.set(room, {
+      chargedMicros: before.chargedMicros + chargedMicros,
+      schemaMicros: before.schemaMicros + schemaMicros
+    })
+  }
+  return { functions: [...functions.values()], byRoom, charged, busyMicros, idleMicros }
 }
+
+const isOurs = (file: string): boolean => file.startsWith("src/") || file.startsWith("examples/")
+
+const isOfSchemas = (file: string): boolean =>
+  /^effect\/dist\/(Schema|ChannelSchema|StandardSchema|internal\/schema\/)/.test(file)
 
 const fileOf = (url: string, root: string): string => {
   if (url === "") return "native"

@@ -1,19 +1,22 @@
 /**
- * Where the leader spends its time under the load of `writes.ts`: all nodes run with `--cpu-prof`, since nobody knows
+ * Where the leader spends its time under the load of `writes.ts`, or under transfers of `commands.ts`: all nodes run with `--cpu-prof`, since nobody knows
  * who will lead, and the leader's profile is read for the time of each load alone. A lone client shows what one batch
  * costs, many clients what one write costs in a batch.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { openAccounts, transfers } from "./Bank.ts"
 import { waitedForCoreMs, waitForQuiet, watchCpu } from "./Cpu.ts"
 import { type CpuProfile, type Summary, summarize } from "./CpuProfile.ts"
 import type { LoadResult } from "./Load.ts"
 import { answersMax, product, readOptions, runWarmUpMs } from "./Options.ts"
-import { startClient, startCluster } from "./Processes.ts"
+import { type ClusterOptions, startClient, startCluster } from "./Processes.ts"
+import type { Request } from "./Runs.ts"
 import { rate, short, table } from "./Statistics.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
+const { quietWaitMs, stepMs, subject = "writes" } = readOptions(["writes", "transfers", "keyed-transfers"])
 const clientCounts = [1, 64]
 /** A profile samples every millisecond: it takes longer than a rate to settle. */
 const stepsCount = 4
@@ -29,16 +32,37 @@ interface Load {
   readonly others: number
 }
 
+/** What the nodes run, and what they are asked. */
+const subjects: Record<
+  typeof subject,
+  {
+    readonly example: NonNullable<ClusterOptions["example"]>
+    readonly request: (url: string) => Promise<Request> | Request
+  }
+> = {
+  writes: {
+    example: "cluster",
+    request: (url) => ({ urls: [`${url}/api/products`], method: "POST", bodies: [product], expectedStatus: 201 })
+  },
+  transfers: { example: "bank", request: async (url) => transfers(url, await openAccounts(url)) },
+  "keyed-transfers": {
+    example: "bank",
+    request: async (url) => ({ ...transfers(url, await openAccounts(url)), isKeyed: true })
+  }
+}
+
 const nowMicros = () => Number(process.hrtime.bigint() / 1000n)
 
 const profileLeader = async () => {
-  const { quietWaitMs, stepMs } = readOptions()
+  const { example, request } = subjects[subject]
   await waitForQuiet(quietWaitMs)
-  const cluster = await startCluster({ nodeArgs: (directory) => ["--cpu-prof", `--cpu-prof-dir=${directory}`] })
+  const cluster = await startCluster({
+    example,
+    nodeArgs: (directory) => ["--cpu-prof", `--cpu-prof-dir=${directory}`]
+  })
   const client = startClient()
   try {
-    const urls = [`${cluster.leader.url}/api/products`]
-    const load = { urls, method: "POST", bodies: [product], expectedStatus: 201, answersMax } as const
+    const load = { ...(await request(cluster.leader.url)), answersMax }
     await client.run({ ...load, clients: 64, warmUpMs: 0, measureMs: runWarmUpMs })
     const loads: Array<Load> = []
     for (const clients of clientCounts) {
@@ -66,7 +90,7 @@ const readProfile = (directory: string): CpuProfile => {
   return JSON.parse(readFileSync(join(directory, name), "utf8"))
 }
 
-const print = ({ busyMicros, byRoom, functions, idleMicros }: Summary, waitedMicros: number): void => {
+const print = ({ busyMicros, byRoom, charged, functions, idleMicros }: Summary, waitedMicros: number): void => {
   const share = (micros: number) => `${((100 * micros) / busyMicros).toFixed(1)} %`
   const rooms = [...byRoom].filter(([, micros]) => micros > busyMicros / 1000).sort((a, b) => b[1] - a[1])
   const place = ({ file, line }: Summary["functions"][number]) => (file === "native" ? "" : `${file}:${line}`)
@@ -83,12 +107,33 @@ const print = ({ busyMicros, byRoom, functions, idleMicros }: Summary, waitedMic
       rooms.map(([room, micros]) => [room, share(micros)])
     )
   )
+  const named = (spent: { readonly chargedMicros: number; readonly schemaMicros: number }) => [
+    share(spent.chargedMicros),
+    share(spent.schemaMicros)
+  ]
+  console.log("\nCharged to rooms of this repository, with what libraries and V8 did for them:\n")
+  console.log(
+    table(
+      ["room", "charged", "in schemas"],
+      [...charged]
+        .sort((a, b) => b[1].chargedMicros - a[1].chargedMicros)
+        .map(([room, spent]) => [room, ...named(spent)])
+    )
+  )
   const bySelf = [...functions].sort((a, b) => b.selfMicros - a.selfMicros).slice(0, topCount)
   console.log(`\nBy self time:\n`)
   console.log(
     table(
       ["function", "self", "total", "where"],
       bySelf.map((spent) => [spent.functionName, share(spent.selfMicros), share(spent.totalMicros), place(spent)])
+    )
+  )
+  const byCharge = [...functions].sort((a, b) => b.chargedMicros - a.chargedMicros).slice(0, topCount)
+  console.log("\nCharged to functions of this repository:\n")
+  console.log(
+    table(
+      ["function", "charged", "in schemas", "total", "where"],
+      byCharge.map((spent) => [spent.functionName, ...named(spent), share(spent.totalMicros), place(spent)])
     )
   )
   const ours = functions.filter(({ file }) => file.startsWith("src/")).sort((a, b) => b.totalMicros - a.totalMicros)
@@ -106,7 +151,7 @@ const print = ({ busyMicros, byRoom, functions, idleMicros }: Summary, waitedMic
 for (const { clients, others, result, summary, waitedMicros } of await profileLeader()) {
   console.log(`\n## Profile of the leader, clients: ${clients}\n`)
   console.log(
-    `POSTs to the leader, ${rate(result.perSecond)} writes/s with the profiler on; ${result.failedCount} failed; ` +
+    `${subject} at the leader, ${rate(result.perSecond)} writes/s with the profiler on; ${result.failedCount} failed; ` +
       `other programs used ${short(others)} of a core.`
   )
   print(summary, waitedMicros)
