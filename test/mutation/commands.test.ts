@@ -57,9 +57,9 @@ const promises: Readonly<Record<string, Noticed>> = {
     ]
   },
   "an unknown field is refused": {
-    file: "src/Command/Procedures.ts",
-    find: `onExcessProperty: "error"`,
-    replace: `onExcessProperty: "ignore"`,
+    file: "src/Model/Decoder.ts",
+    find: `errors: "all", onExcessProperty: "error"`,
+    replace: `errors: "all", onExcessProperty: "ignore"`,
     tests: [
       handlers(
         "is not run on a payload that its schema does not take: every wrong field is named, unknown ones included"
@@ -81,6 +81,20 @@ const promises: Readonly<Record<string, Noticed>> = {
     find: "Cause.isFailReason(first) ? rejectionOf(first.error) : failed(exit.cause)",
     replace: "Cause.isFailReason(first) ? rejectionOf(first.error) : Result.succeed(null)",
     tests: [handlers("that throws after a change costs its command alone, and the log tells which")]
+  },
+  "what a handler leaves behind has no part in its transaction": {
+    file: "src/Command/Procedures.ts",
+    find: "Effect.ensuring(Effect.sync(close)),",
+    replace: "",
+    tests: [handlers("that leaves a fiber behind, which has no part in the transaction any more once it has ended")]
+  },
+  "what deciding throws costs its command alone": {
+    file: "src/Machine/Machine.ts",
+    find: "if (decided.failure instanceof InvariantViolation) throw decided.failure",
+    replace: "throw decided.failure",
+    tests: [
+      procedures("that throws costs its command alone, which is told to the node; a broken invariant is no such thing")
+    ]
   },
   "a closed transaction changes nothing": {
     file: "src/Command/TransactionOver.ts",
