@@ -77,9 +77,10 @@ export const together: Effect.Effect<Patient, never, Scope.Scope> = Effect.gen(f
         const entry: Waiting = {
           endMs: nowMs() + bodyTimeoutMs,
           isLeaving: Context.get(context, IsLeaving),
+          // In this order: the end of the reading, once it is interrupted, is no answer any more.
           giveUp: (why) => {
-            isOver()
             resume(Effect.fail(why))
+            isOver()
           }
         }
         waiting.add(entry)

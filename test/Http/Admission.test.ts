@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import * as Admission from "../../src/Http/Admission.ts"
 import { bodySizeMaxBytes, Reserve, Turn } from "../../src/Http/Body.ts"
+import { IsLeaving, Patience } from "../../src/Http/Patience.ts"
 
 /** Keeps the thread. */
 const work = (ms: number) =>
@@ -44,6 +46,32 @@ describe("Admission", () => {
       const other = Effect.sync(() => order.push("other"))
       yield* Effect.all([big, Effect.andThen(Effect.yieldNow, other)], { concurrency: "unbounded" })
       assert.deepStrictEqual(order, ["other", "body"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("whoever waits for a body waits 10 s at most, and not for one once the node is to go", () =>
+    Effect.gen(function* () {
+      const { admit } = yield* Admission.make
+      let isLeaving = false
+      const waiting = admit(Effect.flatMap(Patience, (patient) => patient(Effect.never))).pipe(
+        Effect.provideService(IsLeaving, () => isLeaving),
+        Effect.flip
+      )
+      const first = yield* Effect.forkScoped(waiting)
+      yield* TestClock.adjust("9900 millis")
+      assert.isUndefined(first.pollUnsafe())
+      yield* TestClock.adjust("200 millis")
+      assert.strictEqual((yield* Fiber.join(first)).kind, "request-timeout")
+      const second = yield* Effect.forkScoped(waiting)
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(second.pollUnsafe())
+      isLeaving = true
+      yield* TestClock.adjust("200 millis")
+      assert.strictEqual((yield* Fiber.join(second)).kind, "draining")
+      const read = admit(Effect.flatMap(Patience, (patient) => patient(Effect.delay(Effect.succeed("body"), 1_000))))
+      const third = yield* Effect.forkScoped(read)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(third), "body")
     }).pipe(Effect.scoped)
   )
 
