@@ -1,6 +1,6 @@
 /** Moves money from a program of its own, by the typed client, on the bank that `npm run bank` runs. See README.md. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Config, Console, Effect } from "effect"
+import { Config, Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
 import * as Client from "../../src/Client.ts"
@@ -13,36 +13,56 @@ const nodes = Flag.String("nodes").pipe(
   Flag.withDefault("http://127.0.0.1:8081,http://127.0.0.1:8082,http://127.0.0.1:8083")
 )
 
+const key = Flag.String("key").pipe(
+  Flag.withDescription("Of a transfer that was sent before: it is done once"),
+  Flag.optional
+)
+
+/** What is to be known of a transfer that was not confirmed. */
+const saidOf = (error: Effect.Error<ReturnType<typeof send>>): string => {
+  switch (error._tag) {
+    case "InsufficientFunds":
+      return `Not done: there is only ${error.balance}`
+    case "Problem":
+      return `Not done: ${error.message}`
+    case "UnknownOutcome":
+      return `${error.message}. Send it again with --key ${error.key}`
+    case "Unreadable":
+      return `Done, and the answer cannot be read: ${error.message}`
+  }
+}
+
+const send = (
+  client: Client.Client["Service"],
+  transferred: typeof transfer.payload.Type,
+  key: Option.Option<string>
+) => client.run(transfer, transferred, Option.isSome(key) ? { key: key.value } : {})
+
 const pay = Effect.fnUntraced(function* (asked: {
   readonly from: string
   readonly to: string
   readonly amount: string
   readonly nodes: string
+  readonly key: Option.Option<string>
 }) {
-  const { amount, from, to } = asked
+  const { amount, from, key, to } = asked
   const [first = "", ...others] = asked.nodes.split(",")
   const client = yield* Client.make({ nodes: [first, ...others] })
-  const { id } = yield* client.run(transfer, { from, to, amount })
+  const { id } = yield* Effect.tapError(send(client, { from, to, amount }, key), (error) =>
+    Console.error(saidOf(error))
+  )
   yield* Console.log(`Transferred by ${id}`)
-  const { entries } = yield* Effect.flatMap(client.projections.getKey(statement, from), Effect.fromOption)
+  const entries = yield* client.projections.getKey(statement, from).pipe(
+    Effect.map((found) => Option.match(found, { onNone: () => [], onSome: ({ entries }) => entries })),
+    Effect.tapError(({ message }) => Console.error(`The statement cannot be read: ${message}`))
+  )
   for (const { balance, change } of entries) yield* Console.log(`${change.padStart(12)} ${balance.padStart(12)}`)
 })
 
-const saidOf = (error: Effect.Error<ReturnType<typeof pay>>): string => {
-  switch (error._tag) {
-    case "InsufficientFunds":
-      return `Not done: there is only ${error.balance}`
-    case "UnknownOutcome":
-      return `${error.message}. Send it again with the key ${error.key}`
-    default:
-      return `Not done: ${error.message}`
-  }
-}
-
 Command.make(
   "pay",
-  { from: Argument.String("from"), to: Argument.String("to"), amount: Argument.String("amount"), nodes },
-  (asked) => Effect.tapError(pay(asked), (error) => Console.error(saidOf(error)))
+  { from: Argument.String("from"), to: Argument.String("to"), amount: Argument.String("amount"), nodes, key },
+  pay
 ).pipe(
   Command.withDescription("Transfers an amount from one account to another, once, whatever nodes do meanwhile"),
   Command.run({ version: "0.1.0" }),

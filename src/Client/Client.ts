@@ -11,9 +11,10 @@ import { commandPath, operationPath } from "../Http/Paths.ts"
 import type { Problem } from "../Http/Problem.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import type { RowClass } from "../Model.ts"
-import type { UnknownOutcome } from "../Raft/Outcome.ts"
+import { UnknownOutcome } from "../Raft/Outcome.ts"
 import type { ChangeOptions } from "../Repository/ModelRepository.ts"
-import { decoded, misfit } from "./Failure.ts"
+import type { Asked } from "./Asked.ts"
+import { decoded, isProblem, misfit } from "./Failure.ts"
 import * as Records from "./Records.ts"
 import * as Sending from "./Sending.ts"
 import * as States from "./States.ts"
@@ -42,7 +43,7 @@ export class Client extends Context.Service<
     /** What became of the change with a key. */
     readonly operation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure>
     /** The same; and of what nothing became, nothing ever will: a copy that is still under way is refused. */
-    readonly closeOperation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure>
+    readonly closeOperation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure | UnknownOutcome>
   }
 >()("lithair/Client") {}
 
@@ -62,6 +63,13 @@ const declaredOf = ({ errors }: Any, failure: Problem | UnknownOutcome): Option.
   const tag = errors.map(tagOf).find((each) => kindOfError(each) === failure.kind)
   return tag === undefined ? Option.none() : decodeError(errors, { ...failure.members, _tag: tag })
 }
+
+/** What became of a key: what was asked of a node's own data, that node alone knows. */
+const becameOf = Effect.fnUntraced(function* (sending: Sending.Sending, asked: Asked) {
+  const known = yield* decoded(decodeOperation((yield* sending.ask(asked)).body))
+  if (known.state !== "absent") return known
+  return yield* decoded(decodeOperation((yield* sending.ask({ ...asked, isOfOneNode: true })).body))
+})
 
 const decodeOperation = Schema.decodeUnknownResult(OperationAnswer)
 
@@ -103,13 +111,12 @@ export const make = (options: Sending.ClientOptions): Effect.Effect<Client["Serv
       run: run(sending) as unknown as Client["Service"]["run"],
       transact: Transacting.make(sending),
       projections: States.make(sending),
-      operation: (key) =>
-        Effect.flatMap(sending.ask({ method: "GET", path: operationPath(key) }), ({ body }) =>
-          decoded(decodeOperation(body))
-        ),
+      operation: (key) => becameOf(sending, { method: "GET", path: operationPath(key) }),
       closeOperation: (key) =>
-        Effect.flatMap(sending.ask({ method: "DELETE", path: operationPath(key) }), ({ body }) =>
-          decoded(decodeOperation(body))
+        Effect.mapError(becameOf(sending, { method: "DELETE", path: operationPath(key) }), (failure) =>
+          failure._tag === "Problem" && isProblem(failure, "unknown-outcome")
+            ? new UnknownOutcome({ key, message: failure.detail })
+            : failure
         )
     })
   })

@@ -3,13 +3,7 @@
  * What may have changed something is `UnknownOutcome`, with the key to find out by.
  */
 import { Data, Effect, Result, type Schema } from "effect"
-import {
-  type CommonMembers,
-  invalidRequest,
-  type Problem,
-  type ProblemMembers,
-  type ProblemName
-} from "../Http/Problem.ts"
+import { type CommonMembers, invalidRequest, Problem, type ProblemMembers, type ProblemName } from "../Http/Problem.ts"
 import type { FieldError } from "../Model.ts"
 
 /** A read that no node answered in time: none could be reached, or what answered was none. */
@@ -27,6 +21,13 @@ export const isProblem = <Name extends ProblemName>(
   name: Name
 ): error is Problem & { readonly kind: Name; readonly members: ProblemMembers<Name> & CommonMembers } =>
   error.kind === name
+
+/** Whether there is no such record, or state: its node knows of such, and has none. */
+export const isAbsent = (failure: { readonly _tag: string }): boolean =>
+  failure instanceof Problem && failure.kind === "not-found" && !isNotServed(failure)
+
+/** The node's code does not know the path: that of another may, as in a rolling upgrade. */
+export const isNotServed = ({ kind, members }: Problem): boolean => kind === "not-found" && members.served === false
 
 /** What an answer says, if it can be read. */
 export const decoded = <A>(result: Result.Result<A, Schema.SchemaError>): Effect.Effect<A, Unreadable> =>

@@ -57,10 +57,17 @@ const filterOf = (
       onSuccess: String,
       onFailure: ({ issue }) => errorsOf(issue).map(({ message }) => ({ path: field, message }))
     })
-  const said = (text: Result.Result<string, ReadonlyArray<FieldError>>) =>
-    Result.map(text, (right) => [name, `${op}.${right}`] as const)
+  const said = (text: Result.Result<string, ReadonlyArray<FieldError>>, how = op) =>
+    Result.map(text, (right) => [name, `${how}.${right}`] as const)
+  // An absent field is null, and the text of a query has no other way to say so.
+  if (value === null && (op === "eq" || op === "neq")) {
+    return said(Result.succeed(op === "eq" ? "null" : "notnull"), "is")
+  }
   switch (op) {
     case "in":
+      if ((value as ReadonlyArray<unknown>).length === 0) {
+        return Result.fail([{ path: field, message: "Expected at least one value" }])
+      }
       return said(
         Result.map(Result.all((value as ReadonlyArray<unknown>).map(operand)), (all) => all.map(quoted).join(","))
       )

@@ -1,14 +1,14 @@
 /** The records of one model, typed, as a client of the cluster reads and changes them. */
-import { Effect, Option, Schema } from "effect"
+import { Effect, Option, Result, Schema } from "effect"
 import { parseRecordTag } from "../Http/ETag.ts"
 import { collectionPath } from "../Http/Paths.ts"
 import type { Problem } from "../Http/Problem.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"
-import type { RowClass } from "../Model.ts"
+import type { FieldError, RowClass } from "../Model.ts"
 import type { UnknownOutcome } from "../Raft/Outcome.ts"
 import type { ChangeOptions, ConditionalOptions, Versioned } from "../Repository/ModelRepository.ts"
 import type { Answered, Asked } from "./Asked.ts"
-import { decoded, isProblem, misfit, type NoAnswer, Unreadable } from "./Failure.ts"
+import { decoded, isAbsent, misfit, type NoAnswer, Unreadable } from "./Failure.ts"
 import { type ListOptions, listQuery } from "./ListQuery.ts"
 import { type ReadOptions, reading } from "./Reading.ts"
 import type { Sending } from "./Sending.ts"
@@ -92,7 +92,7 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
       sending.ask({ method: "GET", path: at(id), ...ofNode, ...reading(options, sending.seenIndex()) }).pipe(
         Effect.flatMap(versioned),
         Effect.map(Option.some),
-        Effect.catchIf(isNotFound, () => Effect.succeedNone)
+        Effect.catchIf(isAbsent, () => Effect.succeedNone)
       ),
     list: Effect.fnUntraced(function* (options = {}) {
       const { headers, query } = reading(options, sending.seenIndex())
@@ -112,7 +112,7 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
         Effect.flatMap(change({ method: "POST", path: collection, body }, options), versioned)
       ),
     createAll: Effect.fnUntraced(function* (rows, options) {
-      const body = yield* Effect.forEach(rows, (row) => misfit(encodeNew(row)))
+      const body = yield* misfit(Result.all(rows.map((row, at) => Result.mapError(encodeNew(row), placedAt(at)))))
       const answered = yield* change({ method: "POST", path: `${collection}/_bulk`, body }, options)
       return yield* decoded(rowsOf(answered.body))
     }),
@@ -122,7 +122,8 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
       ),
     patch: (id, patch, options) =>
       Effect.flatMap(misfit(encodePatch(patch)), (body) => {
-        const isLocal = Object.keys(body).every((field) => descriptor.localFields.includes(field))
+        const fields = Object.keys(body)
+        const isLocal = fields.length > 0 && fields.every((field) => descriptor.localFields.includes(field))
         const asked = {
           method: "PATCH",
           path: at(id),
@@ -137,7 +138,9 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
   }
 }
 
-const isNotFound = (failure: ReadFailure): boolean => failure._tag === "Problem" && isProblem(failure, "not-found")
+/** As a node places what is wrong in a bulk. */
+const placedAt = (at: number) => (errors: ReadonlyArray<FieldError>) =>
+  errors.map(({ message, path }) => ({ path: path === "" ? String(at) : `${at}.${path}`, message }))
 
 const conditionOf = ({ ifVersion }: ConditionalOptions = {}): Readonly<Record<string, string>> =>
   ifVersion === undefined ? {} : { "if-match": `"${ifVersion}"` }

@@ -6,12 +6,12 @@
 import { Effect, Random } from "effect"
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import type { HttpClient } from "effect/http"
-import type { Problem } from "../Http/Problem.ts"
+import { invalidRequest, type Problem } from "../Http/Problem.ts"
 import { indexHeader } from "../Http/ResponseHeaders.ts"
 import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import { UnknownOutcome } from "../Raft/Outcome.ts"
 import { type Answered, type Asked, bodyOf, problemOf, requestOf } from "./Asked.ts"
-import { NoAnswer } from "./Failure.ts"
+import { isNotServed, NoAnswer } from "./Failure.ts"
 
 /** Which cluster, and how long its answers may take. */
 export interface ClientOptions {
@@ -103,6 +103,7 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
     change: (asked, given) =>
       Effect.suspend(() => {
         const key = given ?? uuidV4Unsafe()
+        if (!keyPattern.test(key)) return Effect.fail(invalidRequest("A key is 1 to 255 visible ASCII characters"))
         const headers = { ...asked.headers, "idempotency-key": key }
         return untilFinal({ ...asked, headers }, judgeChange(nodes.length, key))
       }),
@@ -112,9 +113,11 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
 
 const attemptOf = (node: string, answered: Answered): Attempt => {
   const { headers, status } = answered
-  if (status < 400) return { _tag: "Answered", answered }
   const problem = problemOf(answered)
-  if (problem === undefined) return { _tag: "Silent", why: `${node}: answered ${status}, and no problem` }
+  // What stands in front of a node may answer too: a page to log in, or that the node is not there.
+  const isOfNode = headers["lithair-node"] !== undefined
+  if (isOfNode && status >= 200 && status < 300) return { _tag: "Answered", answered }
+  if (problem === undefined) return { _tag: "Silent", why: `${node}: answered ${status}, and that is no node's answer` }
   const isReplayed = headers["idempotent-replayed"] === "true"
   // What did not come in time may come in time when it is sent again (RFC 9110 §15.5.9).
   const mayPass = status === 408 || (status >= 500 && headers["retry-after"] !== undefined)
@@ -131,7 +134,7 @@ const judgeAsked = (): Judge<Problem | NoAnswer> => {
         return undefined
       }
       last = attempt.problem
-      const isFinal = last.status < 500 || (isEachAsked && !attempt.mayPass)
+      const isFinal = !attempt.mayPass && (isEachAsked || (last.status < 500 && !isNotServed(last)))
       return isFinal ? last : undefined
     },
     timedOut: () => last
@@ -155,20 +158,24 @@ const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOu
       }
       const { isReplayed, mayPass, problem } = attempt
       if (isReplayed || ofTheKey.includes(problem.kind)) return problem
+      // An earlier request with the key, of this call or before it, may have been done.
+      if (problem.kind === "operation-expired") return unknown(problem.detail)
       if (problem.status >= 500 && problem.members.definite !== true) {
         mayBeDone = true
         return undefined
       }
       last = problem
-      if (mayPass || (problem.status >= 500 && !isEachAsked)) return undefined
+      if (mayPass || (!isEachAsked && (problem.status >= 500 || isNotServed(problem)))) return undefined
       if (!mayBeDone) return problem
       refusedCount += 1
-      const isForgotten = problem.kind === "operation-expired"
-      return isForgotten || refusedCount > nodesCount ? unknown(problem.detail) : undefined
+      return refusedCount > nodesCount ? unknown(problem.detail) : undefined
     },
     timedOut: () => (mayBeDone || last === undefined ? unknown("no node said in time what became of it") : last)
   }
 }
+
+/** What can be sent as a key. */
+const keyPattern = /^[\x21-\x7e]{1,255}$/
 
 /** Problems of the key itself: they hold for whatever was sent with it before. */
 const ofTheKey: ReadonlyArray<string> = ["operation-closed", "key-reused"]

@@ -2,7 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import { projectionPath } from "../Http/Paths.ts"
 import type { Keyed, Whole } from "../Projection/Definition.ts"
-import { decoded, isProblem } from "./Failure.ts"
+import { decoded, isAbsent } from "./Failure.ts"
 import { type ReadOptions, reading } from "./Reading.ts"
 import type { ReadFailure } from "./Records.ts"
 import type { Sending } from "./Sending.ts"
@@ -47,10 +47,7 @@ export const make = (sending: Sending): States => {
       ask(projection, options, [["key", key]]).pipe(
         Effect.flatMap(({ body }) => decoded(Schema.decodeUnknownResult(projection.codec)(body))),
         Effect.map(Option.some),
-        Effect.catchIf(
-          (failure) => failure._tag === "Problem" && isProblem(failure, "not-found"),
-          () => Effect.succeedNone
-        )
+        Effect.catchIf(isAbsent, () => Effect.succeedNone)
       ),
     page: Effect.fnUntraced(function* <S>(projection: Keyed<S>, { cursor, limit, ...options }: StatesOptions = {}) {
       const { body } = yield* ask(projection, options, [

@@ -32,7 +32,12 @@ const certainlyNotDone = { definite: Schema.Literal(true) }
 /** The problems of Lithair itself, by the name that follows `urn:lithair:problem:`. */
 export const problemDefinitions = {
   "invalid-request": define({ status: 400, title: "Invalid request", members: {} }),
-  "not-found": define({ status: 404, title: "Not found", members: {} }),
+  "not-found": define({
+    status: 404,
+    title: "Not found",
+    // Where it is the path that is unknown, and not the record.
+    members: { served: Schema.optionalKey(Schema.Literal(false)) }
+  }),
   "method-not-allowed": define({ status: 405, title: "Method not allowed", members: {} }),
   "request-timeout": define({ status: 408, title: "Request timeout", members: {} }),
   "unique-violation": define({ status: 409, title: "Value already taken", members: {} }),
@@ -82,7 +87,13 @@ export const problemDefinitions = {
     title: "Projection unavailable",
     members: { projection: Schema.String }
   }),
-  "upgrade-required": define({ status: 503, title: "Upgrade required", members: certainlyNotDone }),
+  // A leader that is too old hands on.
+  "upgrade-required": define({
+    status: 503,
+    title: "Upgrade required",
+    members: certainlyNotDone,
+    retryAfterSeconds: 1
+  }),
   "unknown-outcome": define({
     status: 504,
     title: "Unknown outcome",
@@ -161,6 +172,9 @@ export const invalidRequest = (detail: string, errors: ReadonlyArray<ProblemErro
 
 /** 404. */
 export const notFound = (detail: string): Problem => problem("not-found", detail, {})
+
+/** 404 of a path that this node's code does not know: another node's may, as in a rolling upgrade. */
+export const notServed = (detail: string): Problem => problem("not-found", detail, { served: false })
 
 /** 405, with the verbs that the path knows in `Allow` (RFC 9110 §15.5.6 requires it). */
 export const methodNotAllowed = (method: string, allow: ReadonlyArray<string>): Problem => {

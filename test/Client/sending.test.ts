@@ -27,7 +27,13 @@ const buy = Command.make("buy", {
   error: [SoldOut]
 })
 
-const created: Reply = { status: 201, headers: { etag: '"1"', "lithair-index": "7" }, body: { id, name: "Anvil" } }
+/** What every answer of a node has. */
+const ofNode = { "lithair-node": "a" }
+const created: Reply = {
+  status: 201,
+  headers: { ...ofNode, etag: '"1"', "lithair-index": "7" },
+  body: { id, name: "Anvil" }
+}
 const noQuorum = problem(503, "no-quorum", { definite: true }, { "retry-after": "1" })
 const tooSlow = problem(408, "request-timeout")
 const taken = problem(409, "unique-violation")
@@ -140,10 +146,22 @@ describe("a change of a client", () => {
     })
   )
 
+  it.live("is done only where a node says so: what stands before it may answer as well", () =>
+    Effect.gen(function* () {
+      const login: Reply = { status: 200, headers: { "content-type": "text/html" }, body: "<form>" }
+      assert.strictEqual((yield* changes(login)).said, "UnknownOutcome")
+      assert.strictEqual((yield* changes(login, created)).said, "done")
+      const { nodes } = yield* serve(1, () => ({ status: 200, body: "<form>" }))
+      const client = yield* Effect.provide(Client.make({ nodes, timeoutMs: 200 }), FetchHttpClient.layer)
+      const removed = yield* Effect.flip(client.records(Product).delete(id))
+      assert.strictEqual(removed._tag, "UnknownOutcome")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("whose key has been forgotten may have been done; one whose key was closed, or is another's, was not", () =>
     Effect.gen(function* () {
       const expired = problem(409, "operation-expired")
-      assert.strictEqual((yield* changes(expired)).said, "operation-expired")
+      assert.strictEqual((yield* changes(expired)).said, "UnknownOutcome")
       assert.strictEqual((yield* changes("hangUp", expired)).said, "UnknownOutcome")
       assert.strictEqual((yield* changes("hangUp", problem(409, "operation-closed"))).said, "operation-closed")
       assert.strictEqual((yield* changes("hangUp", problem(422, "key-reused"))).said, "key-reused")
@@ -176,14 +194,24 @@ describe("a change of a client", () => {
         (errors as ReadonlyArray<{ readonly path: string }>).map(({ path }) => path),
         ["ops.1.data.name"]
       )
+      const second = yield* Effect.flip(products.createAll([{ name: "Anvil" }, { name: "" }]))
+      const places = second._tag === "Problem" ? second.members.errors : undefined
+      assert.deepStrictEqual(
+        (places as ReadonlyArray<{ readonly path: string }>).map(({ path }) => path),
+        ["1.name"]
+      )
+      const badKey = yield* Effect.flip(products.create({ name: "Anvil" }, { key: "ü €" }))
+      assert.isTrue(badKey._tag === "Problem" && Client.isProblem(badKey, "invalid-request"))
       assert.deepStrictEqual(requests, [])
     }).pipe(Effect.scoped)
   )
 
   it.live("done, but answered by what this client cannot read, is called unreadable and never failed", () =>
     Effect.gen(function* () {
-      assert.strictEqual((yield* changes({ status: 201, headers: { etag: '"1"' }, body: { id } })).said, "Unreadable")
-      assert.strictEqual((yield* changes({ status: 201, body: { id, name: "Anvil" } })).said, "Unreadable")
+      const unknownShape: Reply = { status: 201, headers: { ...ofNode, etag: '"1"' }, body: { id } }
+      assert.strictEqual((yield* changes(unknownShape)).said, "Unreadable")
+      const noVersion: Reply = { status: 201, headers: ofNode, body: { id, name: "Anvil" } }
+      assert.strictEqual((yield* changes(noVersion)).said, "Unreadable")
     })
   )
 
@@ -198,7 +226,11 @@ describe("a change of a client", () => {
 })
 
 describe("a read of a client", () => {
-  const found: Reply = { status: 200, headers: { etag: '"3"', "lithair-index": "9" }, body: { id, name: "Anvil" } }
+  const found: Reply = {
+    status: 200,
+    headers: { ...ofNode, etag: '"3"', "lithair-index": "9" },
+    body: { id, name: "Anvil" }
+  }
 
   it.live("is asked of other nodes until one answers", () =>
     Effect.gen(function* () {
@@ -240,9 +272,20 @@ describe("a read of a client", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is asked of other nodes where one does not serve it at all, and is none only where it is not there", () =>
+    Effect.gen(function* () {
+      const notServed = problem(404, "not-found", { served: false })
+      const { products, requests } = yield* against(2, inTurn(notServed, found, notServed))
+      assert.isTrue(Option.isSome(yield* products.get(id)))
+      assert.lengthOf(requests, 2)
+      const nowhere = yield* Effect.flip(products.get(id))
+      assert.isTrue(nowhere._tag === "Problem" && Client.isProblem(nowhere, "not-found"))
+    }).pipe(Effect.scoped)
+  )
+
   it.live("of a list is asked for as the model's fields are written", () =>
     Effect.gen(function* () {
-      const { products, requests } = yield* against(1, () => ({ status: 200, body: { items: [], next: null } }))
+      const { products, requests } = yield* against(1, () => page)
       yield* products.list({
         where: [
           ["name", "in", ['a,"b', "c"]],
@@ -256,6 +299,9 @@ describe("a read of a client", () => {
         consistency: "local",
         staleMaxMs: 50
       })
+      const none = yield* Effect.flip(products.list({ where: [["name", "in", []]] }))
+      assert.isTrue(none._tag === "Problem" && Client.isProblem(none, "invalid-request"))
+      assert.lengthOf(requests, 1)
       const asked = new URLSearchParams(requests[0]!.url.split("?")[1])
       assert.deepStrictEqual(
         [...asked],
@@ -275,7 +321,31 @@ describe("a read of a client", () => {
   )
 })
 
+const page: Reply = { status: 200, headers: ofNode, body: { items: [], next: null } }
+
 describe("what each node has of its own", () => {
+  it.live("is asked for by its key on the first node too: no other one knows what became of it", () =>
+    Effect.gen(function* () {
+      const committed: Reply = { status: 200, headers: ofNode, body: { state: "committed", status: 201 } }
+      const absent: Reply = { status: 200, headers: ofNode, body: { state: "absent" } }
+      const { client, products } = yield* against(2, ({ at, url }) => {
+        if (!url.startsWith("/api/_operations")) return at === 0 ? "hangUp" : created
+        return at === 0 ? committed : absent
+      })
+      yield* products.create({ name: "Anvil" })
+      assert.strictEqual((yield* client.operation("k")).state, "committed")
+      assert.strictEqual((yield* client.closeOperation("k")).state, "committed")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is not what a patch of nothing is of", () =>
+    Effect.gen(function* () {
+      const patched: Reply = { status: 200, headers: { ...ofNode, etag: '"1"' }, body: { id, name: "Anvil" } }
+      const { products } = yield* against(2, ({ at }) => (at === 0 ? "hangUp" : patched))
+      assert.strictEqual((yield* products.patch(id, {})).version, 1)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is asked of the first node alone, whichever of them answers the rest", () =>
     Effect.gen(function* () {
       const { client, products, requests } = yield* against(3, ({ at, url }) => {
