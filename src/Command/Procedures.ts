@@ -80,7 +80,7 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     const handled = Effect.suspend(() => heard(handle(decoded.success))).pipe(
       // What it forked and left behind has no part in it.
       Effect.ensuring(Effect.sync(close)),
-      Random.withSeed(access.newId()),
+      Effect.provideService(Random.Random, randomOf(access.newId)),
       Effect.provideService(Clock.Clock, clockAt(access.timeMs)),
       Effect.provideService(Transaction, transaction)
     )
@@ -100,6 +100,19 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
 const heard = <A>(handled: A): A => {
   if (handled instanceof Promise) handled.catch(() => undefined)
   return handled
+}
+
+/**
+ * Seeded once somebody draws, by an id that no other transaction has: most handlers draw nothing, and a seed takes as
+ * long as what they do.
+ */
+const randomOf = (newId: () => string): Random.Random => {
+  let seeded: Random.Random | undefined
+  const drawn = (): Random.Random => {
+    seeded ??= Effect.runSync(Effect.map(Random.Random, (random) => random).pipe(Random.withSeed(newId())))
+    return seeded
+  }
+  return { nextIntUnsafe: () => drawn().nextIntUnsafe(), nextDoubleUnsafe: () => drawn().nextDoubleUnsafe() }
 }
 
 /** It stands still at the time of the entry, and nobody sleeps. */

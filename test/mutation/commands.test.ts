@@ -76,6 +76,16 @@ const promises: Readonly<Record<string, Noticed>> = {
       )
     ]
   },
+  "what is drawn is the transaction's": {
+    file: "src/Command/Procedures.ts",
+    find: "Effect.provideService(Random.Random, randomOf(access.newId)),",
+    replace: "",
+    tests: [
+      handlers(
+        "has the time of the entry, ids and randomness from the transaction: the same circumstances, the same outcome"
+      )
+    ]
+  },
   "what throws outside of the handler costs its command alone": {
     file: "src/Command/Procedures.ts",
     find: "Cause.isFailReason(first) ? rejectionOf(first.error) : failed(exit.cause)",
