@@ -24,7 +24,7 @@ export interface Overlay {
 
 /** An overlay of tables that it does not change. */
 export const make = (tables: Tables.Tables, at: Overlay["at"], author: Author): Overlay => ({
-  tables: Tables.clone(tables),
+  tables: Tables.draft(tables),
   at,
   author,
   events: [],

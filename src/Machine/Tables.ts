@@ -61,6 +61,8 @@ export interface Tables {
   /** By principal and key too. */
   readonly assignedKeys: AssignedKeys.AssignedKeys
   readonly hash: StateHash.StateHash
+  /** Whether the hash follows the state: not where the state is dropped before anybody could ask for it. */
+  readonly isHashed: boolean
   readonly tombstonesMax: number
   lastTimeMs: number
   /** How old the log was when its last entry was decided (LogAge.ts). */
@@ -84,6 +86,7 @@ export const make = (
   sessionOrder: OrderedMap.make(),
   assignedKeys: AssignedKeys.make(options.assignedKeys),
   hash: StateHash.make(),
+  isHashed: true,
   tombstonesMax: options.tombstonesMax ?? defaultTombstonesMax,
   lastTimeMs: 0,
   logAgeMs: 0,
@@ -116,6 +119,9 @@ export const clone = (tables: Tables): Tables => ({
   assignedKeys: AssignedKeys.clone(tables.assignedKeys),
   hash: StateHash.clone(tables.hash)
 })
+
+/** A clone to try changes on and drop: its hash stays what it was. */
+export const draft = (tables: Tables): Tables => ({ ...clone(tables), isHashed: false })
 
 const cloneTable = (table: Table): Table => ({
   ...table,

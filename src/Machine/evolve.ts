@@ -24,10 +24,10 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
 
 const setTime = (tables: Tables, { logAgeMs, timeMs }: Transaction): void => {
   if (timeMs <= tables.lastTimeMs && logAgeMs <= tables.logAgeMs) return
-  StateHash.remove(tables.hash, timeElement(tables))
+  discount(tables, () => timeElement(tables))
   tables.lastTimeMs = Math.max(tables.lastTimeMs, timeMs)
   tables.logAgeMs = Math.max(tables.logAgeMs, logAgeMs)
-  StateHash.add(tables.hash, timeElement(tables))
+  count(tables, () => timeElement(tables))
 }
 
 /** Applies one event of the entry at `index`. */
@@ -72,20 +72,20 @@ const tableOf = (tables: Tables, model: string): Table => {
 
 const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number, index: number): void => {
   const before = table.rows.get(event.id)
-  if (before !== undefined) StateHash.remove(tables.hash, rowElement(event, before))
+  if (before !== undefined) discount(tables, () => rowElement(event, before))
   removeTombstone(tables, table, event.model, event.id)
   const { data, modelVersion, version } = event
   const row: Row = { version, createdIndex, index, modelVersion, data }
   table.rows.set(event.id, row)
   FieldIndex.move(table, event.id, { from: before?.data, to: data })
-  StateHash.add(tables.hash, rowElement(event, row))
+  count(tables, () => rowElement(event, row))
 }
 
 const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefined): void => {
   if (row === undefined) return
   table.rows.delete(event.id)
   FieldIndex.move(table, event.id, { from: row.data })
-  StateHash.remove(tables.hash, rowElement(event, row))
+  discount(tables, () => rowElement(event, row))
 }
 
 const setTombstone = (tables: Tables, table: Table, event: Event, index: number): void => {
@@ -93,7 +93,7 @@ const setTombstone = (tables: Tables, table: Table, event: Event, index: number)
   const tombstone: Tombstone = { version: event.version, index, sequence: table.nextTombstoneSequence++ }
   table.tombstones.set(event.id, tombstone)
   table.tombstoneOrder.set(tombstone.sequence, event.id)
-  StateHash.add(tables.hash, tombstoneElement(event.model, event.id, tombstone))
+  count(tables, () => tombstoneElement(event.model, event.id, tombstone))
   if (table.tombstones.size > tables.tombstonesMax) evictTombstone(tables, table, event.model)
 }
 
@@ -102,7 +102,7 @@ const removeTombstone = (tables: Tables, table: Table, model: string, id: string
   if (tombstone === undefined) return
   table.tombstones.delete(id)
   table.tombstoneOrder.delete(tombstone.sequence)
-  StateHash.remove(tables.hash, tombstoneElement(model, id, tombstone))
+  discount(tables, () => tombstoneElement(model, id, tombstone))
 }
 
 /** The oldest goes; no id may start again at or below its version, so that no version ever names two states. */
@@ -113,9 +113,18 @@ const evictTombstone = (tables: Tables, table: Table, model: string): void => {
   if (id === undefined || tombstone === undefined) return
   removeTombstone(tables, table, model, id)
   if (tombstone.version <= table.versionFloor) return
-  if (table.versionFloor > 0) StateHash.remove(tables.hash, floorElement(model, table.versionFloor))
+  if (table.versionFloor > 0) discount(tables, () => floorElement(model, table.versionFloor))
   table.versionFloor = tombstone.version
-  StateHash.add(tables.hash, floorElement(model, table.versionFloor))
+  count(tables, () => floorElement(model, table.versionFloor))
+}
+
+/** Counts an element of the state in its hash, where that is kept: without, its text is never made. */
+const count = (tables: Tables, element: () => string): void => {
+  if (tables.isHashed) StateHash.add(tables.hash, element())
+}
+
+const discount = (tables: Tables, element: () => string): void => {
+  if (tables.isHashed) StateHash.remove(tables.hash, element())
 }
 
 const rowElement = (event: Event, row: Row): string =>

@@ -20,7 +20,7 @@ const promises: Readonly<Record<string, Noticed>> = {
   },
   "nothing is left of what is refused": {
     file: "src/Machine/Overlay.ts",
-    find: "tables: Tables.clone(tables),",
+    find: "tables: Tables.draft(tables),",
     replace: "tables,",
     tests: [procedures("that is refused leaves nothing, though it had changed records before it was (DESIGN 7)")]
   },
