@@ -13,7 +13,10 @@ export interface Request {
   readonly body: string
 }
 
-/** What it answers; `hangUp` closes the connection instead, and `nothing` leaves it open. */
+/**
+ * What it answers. `hangUp` ends the connection in the midst of an answer, since Deno's `fetch` sends a request again by
+ * itself where no answer has begun; `nothing` leaves it open.
+ */
 export type Reply =
   | "hangUp"
   | "nothing"
@@ -48,7 +51,10 @@ export const serve = Effect.fnUntraced(function* (count: number, reply: (request
           const request: Request = { at, method, url, headers, body: await textOf(incoming) }
           const replied = reply(request, requests.push(request) - 1)
           if (replied === "nothing") return
-          if (replied === "hangUp") return void incoming.socket.destroy()
+          if (replied === "hangUp") {
+            response.writeHead(200, { "content-length": "100" })
+            return void response.write("{", () => incoming.socket.destroy())
+          }
           response.writeHead(replied.status, { "content-type": "application/json", ...replied.headers })
           response.end(replied.body === undefined ? undefined : JSON.stringify(replied.body))
         })
