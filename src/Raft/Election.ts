@@ -83,22 +83,28 @@ export const hearLeader = (state: State, draft: Draft.Draft, leader: NodeId): vo
   resetElectionTimer(state)
 }
 
-/** Whether a leader lives as far as this node knows: then nobody needs its vote (diss. 4.2.3, 9.6). */
+/** Whether a leader lives as far as this node knows: then nobody needs its vote (diss. 4.2.3, 9.6), in whichever term. */
 export const isLeaderAlive = (state: State): boolean =>
   state.role._tag === "Leader" ||
   (state.leaderHeardMs !== undefined && state.nowMs - state.leaderHeardMs < state.config.electionTimeoutMinMs)
 
-/** Votes for a candidate whose log is at least as up to date; a pre-vote changes nothing here (§5.2, §5.4.1). */
+/**
+ * Votes for a candidate whose log is at least as up to date; a pre-vote changes nothing here (§5.2, §5.4.1). Nobody gets
+ * a vote while a leader lives, however this node learned of the term: by a lease it promised that leader to wait
+ * (diss. 6.4.1). Only a candidate that the leader itself told to campaign needs no such patience (diss. 3.10).
+ */
 export const onRequestVote = (state: State, draft: Draft.Draft, from: NodeId, message: RequestVote): void => {
   const upToDate = RaftLog.isUpToDate(state.log, message)
+  const mayElect = message.transfer || !isLeaderAlive(state)
   if (message.preVote) {
-    const granted = upToDate && message.term > state.currentTerm && !isLeaderAlive(state)
+    const granted = upToDate && mayElect && message.term > state.currentTerm
     const term = granted ? message.term : state.currentTerm
     Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: true, granted })
     return
   }
   const isFree = state.votedFor === undefined || state.votedFor === from
-  const granted = upToDate && isFree && message.term === state.currentTerm && state.leaderOfTerm === undefined
+  const granted =
+    upToDate && isFree && mayElect && message.term === state.currentTerm && state.leaderOfTerm === undefined
   if (granted) {
     if (state.votedFor === undefined) {
       Draft.setHardState(state, { currentTerm: state.currentTerm, votedFor: from })

@@ -1,9 +1,10 @@
 /** Reads without a round, while a quorum's promise lasts: diss. 6.4.1, RAFT C7. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Message } from "../../src/Raft/Message.ts"
 import type { RaftConfig } from "../../src/Raft/RaftConfig.ts"
 import type { State } from "../../src/Raft/State.ts"
 import { step } from "../../src/Raft/step.ts"
-import { changeMembership, core, elect, member, pass, payload, receive, sent, sync } from "./Cores.ts"
+import { changeMembership, cluster, core, elect, live, member, pass, payload, receive, sent, sync } from "./Cores.ts"
 
 const abc = ["a", "b", "c"]
 const config: Partial<RaftConfig> = { readLease: { driftBoundMs: 20 } }
@@ -175,5 +176,89 @@ describe("leases", () => {
     const plain = core("a", abc, { currentTerm: 4 })
     receive(plain, "b", candidate)
     assert.strictEqual(plain.votedFor, "b")
+  })
+
+  /** Every message that can tell a voter of term 2, but a request for its vote. */
+  const tellOfTerm2: ReadonlyArray<Message> = [
+    { _tag: "RequestVoteReply", term: 2, preVote: true, granted: false },
+    { _tag: "RequestVoteReply", term: 2, preVote: false, granted: false },
+    { _tag: "AppendEntriesReply", term: 2, prevLogIndex: 0, result: { _tag: "Matched", matchIndex: 0 } },
+    { _tag: "HeartbeatReply", term: 2, readNumber: 0 },
+    { _tag: "ReadIndex", term: 2, requestId: 1 },
+    { _tag: "ReadIndexReply", term: 2, requestId: 1, readIndex: undefined },
+    { _tag: "InstallSnapshotReply", term: 2, snapshotIndex: 0, receivedBytes: 0, installed: false }
+  ]
+  const ofTerm2 = { _tag: "RequestVote", term: 2, preVote: false, lastLogIndex: 9, lastLogTerm: 1 } as const
+
+  /** A follower that has just echoed a beat of `a`, which leads term 1. */
+  const promising = () => {
+    const b = core("b", abc, { config })
+    pass(b, 0)
+    const beat = { term: 1, leaderCommit: 0, matchIndex: 0, lastContactMs: undefined, readNumber: 1 }
+    receive(b, "a", { _tag: "Heartbeat", ...beat })
+    assert.deepStrictEqual(sent([sync(b)]), [{ _tag: "HeartbeatReply", term: 1, readNumber: 1 }])
+    return b
+  }
+
+  const votes = (state: State, candidate: Message) => {
+    receive(state, "c", candidate)
+    return sent([sync(state)])
+  }
+
+  for (const message of tellOfTerm2) {
+    it(`a voter keeps its promise in a term that it learned of by ${JSON.stringify(message)} (diss. 6.4.1)`, () => {
+      const b = promising()
+      receive(b, "c", message)
+      assert.strictEqual(b.currentTerm, 2)
+      pass(b, 290)
+      receive(b, "c", { ...ofTerm2, transfer: false })
+      assert.strictEqual(b.votedFor, undefined)
+      pass(b, 10)
+      receive(b, "c", { ...ofTerm2, transfer: false })
+      assert.strictEqual(b.votedFor, "c")
+    })
+  }
+
+  it("a refusal for the sake of a promise is said, so that the candidate does not wait in vain", () => {
+    const b = promising()
+    receive(b, "c", tellOfTerm2[0]!)
+    sync(b)
+    const refusal = { _tag: "RequestVoteReply" as const, term: 2, preVote: false, granted: false }
+    assert.deepStrictEqual(sent([receive(b, "c", { ...ofTerm2, transfer: false })]), [refusal])
+  })
+
+  it("a voter that started again in the candidate's term keeps the promise of its former life (diss. 6.4.1)", () => {
+    const restarted = core("b", abc, { config, currentTerm: 2 })
+    receive(restarted, "c", { ...ofTerm2, transfer: false })
+    pass(restarted, 290)
+    receive(restarted, "c", { ...ofTerm2, transfer: false })
+    assert.strictEqual(restarted.votedFor, undefined)
+    pass(restarted, 10)
+    receive(restarted, "c", { ...ofTerm2, transfer: false })
+    assert.strictEqual(restarted.votedFor, "c")
+  })
+
+  it("the leader's own hand-over releases a voter from its promise, in a term that it knows already (diss. 3.10)", () => {
+    const b = promising()
+    receive(b, "c", tellOfTerm2[0]!)
+    const granted = { _tag: "RequestVoteReply" as const, term: 2, preVote: false, granted: true }
+    assert.deepStrictEqual(votes(b, { ...ofTerm2, transfer: true }), [granted])
+  })
+
+  it("promises to a leader that is deposed delay the next one by no more than an election timeout (diss. 6.4.1)", () => {
+    const [a, b, c] = cluster(abc, config) as [State, State, State]
+    live([a, b, c], 200)
+    assert.strictEqual(a.role._tag, "Leader")
+    // A candidate that nobody heard of has begun term 2: the first of its refusals that is heard deposes the leader.
+    receive(a, "c", tellOfTerm2[3]!)
+    for (const state of [b, c]) receive(state, "a", tellOfTerm2[0]!)
+    sync(a)
+    for (const state of [b, c]) {
+      receive(state, "a", { ...ofTerm2, transfer: false })
+      assert.deepStrictEqual([state.currentTerm, state.votedFor], [2, undefined])
+    }
+    const { electionTimeoutMaxMs, electionTimeoutMinMs } = a.config
+    live([a, b, c], electionTimeoutMaxMs + electionTimeoutMinMs)
+    assert.strictEqual([a, b, c].filter(({ role }) => role._tag === "Leader").length, 1)
   })
 })

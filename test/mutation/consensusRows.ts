@@ -274,8 +274,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C9",
     file: "src/Raft/Election.ts",
-    find: " && !isLeaderAlive(state)",
-    replace: "",
+    find: "const mayElect = message.transfer || !isLeaderAlive(state)",
+    replace: "const mayElect = true",
     tests: [
       election("a node that hears a leader refuses votes and keeps its term (diss. 4.2.3, C9)"),
       story(
@@ -729,6 +729,28 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
       story(
         "Stalled disk: a leader whose disk does not answer hands leadership to one whose disk does (diss. 3.10, C12, C20)"
       )
+    ]
+  },
+  {
+    row: "C22",
+    file: "src/Raft/Election.ts",
+    find: "    upToDate && isFree && mayElect",
+    replace: "    upToDate && isFree",
+    tests: [
+      leases(
+        'a voter keeps its promise in a term that it learned of by {"_tag":"HeartbeatReply","term":2,"readNumber":0} (diss. 6.4.1)'
+      ),
+      leases("a voter that started again in the candidate's term keeps the promise of its former life (diss. 6.4.1)")
+    ]
+  },
+  {
+    row: "C22",
+    file: "src/Raft/State.ts",
+    find: "options.config.readLease === undefined ? undefined : 0",
+    replace: "undefined",
+    tests: [
+      leases("a voter that started again in the candidate's term keeps the promise of its former life (diss. 6.4.1)"),
+      leases("a node that starts keeps the promise that it may have made before, also before its first tick (C7)")
     ]
   }
 ]

@@ -109,8 +109,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     fromSeed: 31,
     seedsCount: 20,
     file: "src/Raft/Election.ts",
-    find: `  const granted = upToDate && isFree &&`,
-    replace: `  const granted = isFree &&`
+    find: `    upToDate && isFree && mayElect`,
+    replace: `    isFree && mayElect`
   },
   {
     name: "a joint configuration commits with a majority of one side",
