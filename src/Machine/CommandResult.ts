@@ -13,6 +13,44 @@ export type CommandResult = { readonly replayedIndex?: number } & (
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 )
 
+/**
+ * Whether a result says what became of every copy of a keyed request. What was done does, and so does a refusal that the
+ * key remembers: either it is an entry itself, or an earlier entry with the key decided it. Any other refusal appended
+ * nothing: a copy sent before may have been done, or may be done yet, by the same leader or another.
+ */
+export const holdsForCopies = (result: CommandResult): boolean =>
+  result._tag === "Accepted" || result.replayedIndex !== undefined || isRemembered(result.rejection)
+
+const isRemembered = ({ _tag }: Rejection): boolean => {
+  switch (_tag) {
+    case "InvalidRequest":
+    case "NotFound":
+    case "AlreadyExists":
+    case "UniqueViolation":
+    case "RuleBroken":
+    case "CommandOnly":
+    case "AppendOnly":
+    case "ReferenceMissing":
+    case "Referenced":
+    case "VersionConflict":
+    case "TooLarge":
+    case "Declared":
+    // The key has the outcome of another request, or was closed: no copy of this one was done, and none will be.
+    case "KeyReused":
+    case "KeyClosed":
+      return true
+    // Another leader may know the model or the command, or have room for the key.
+    case "UpgradeRequired":
+    case "UnknownCommand":
+    case "KeysExhausted":
+    // It is an entry where a handler threw, and none where deciding itself did: its replay tells.
+    case "CommandFailed":
+    // The first copy may have been done, and forgotten since.
+    case "KeyExpired":
+      return false
+  }
+}
+
 /** A copy whose outcome only the entry at `replayedIndex` tells: whoever has the log reads it, and says what it says. */
 export interface Logged {
   readonly _tag: "Logged"

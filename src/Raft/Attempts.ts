@@ -1,7 +1,7 @@
 /**
  * How a request finds its leader: one attempt after another, within one deadline, so that an election in between costs
  * time and not an error. After one attempt whose outcome is unknown the request stays unknown, whatever the next ones
- * say, unless one of them succeeds (C18).
+ * say, unless one of them tells what became of all copies of the request (C18).
  */
 import { Effect } from "effect"
 import type { NodeId } from "./Message.ts"
@@ -36,12 +36,14 @@ const mayPass = ({ reason }: NotDone): boolean => reason !== "overloaded" && rea
 
 /**
  * Attempts at the leader until one is answered. What is certainly not done for want of a leader is tried again; so is
- * what may be done, where `isRepeatable` says that twice is once. A node that has long been without a leader says so
- * at once.
+ * what may be done, where `isRepeatable` says that twice is once. An answer for which `holdsForCopies` is false speaks
+ * of its own attempt alone: after an attempt of unknown outcome it makes nothing certain. A node that has long been
+ * without a leader says so at once.
  */
 export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
   readonly leadership: Leadership
   readonly isRepeatable: boolean
+  readonly holdsForCopies?: (answer: A) => boolean
   readonly attempt: (leader: NodeId, timeoutMs: number) => Effect.Effect<A, E>
 }): Effect.Effect<A, E | NotDone> =>
   Effect.gen(function* () {
@@ -55,7 +57,10 @@ export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
       if (target !== undefined) {
         const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)
         const tried = yield* Effect.result(options.attempt(target, leftMs))
-        if (tried._tag === "Success") return tried.success
+        if (tried._tag === "Success") {
+          if (unknown === undefined || options.holdsForCopies?.(tried.success) !== false) return tried.success
+          return yield* Effect.fail(unknown)
+        }
         refusal = tried.failure
         if (refusal instanceof UnknownOutcome) unknown = refusal
         const again = refusal instanceof UnknownOutcome ? options.isRepeatable : mayPass(refusal)

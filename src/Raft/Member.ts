@@ -9,7 +9,7 @@ import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStor
 import { invariant } from "../Invariant.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Command, keyedOf } from "../Machine/Command.ts"
-import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
+import { type CommandResult, holdsForCopies, type Logged } from "../Machine/CommandResult.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Procedures } from "../Machine/Procedure.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
@@ -101,6 +101,9 @@ const underKey = ({ message }: UnknownOutcome, command: Command): UnknownOutcome
   invariant(keyed !== undefined, "a command was given no key")
   return new UnknownOutcome({ message, key: keyed.key })
 }
+
+/** How a keyed command is given: twice is once. */
+const copies = { isRepeatable: true, holdsForCopies: ({ answer }: Decided) => holdsForCopies(answer) }
 
 const administered = (
   done: { readonly _tag: "Done" } | { readonly _tag: "Started" } | Extract<Administered, { readonly _tag: "Refused" }>
@@ -257,11 +260,14 @@ const make = Effect.fnUntraced(function* (
         ? orderHere(order, timeoutMs)
         : draining.attempted(forwarding.forward(leader, order, timeoutMs))
 
-  const give = <A>(attempt: Attempt<A>, isRepeatable: boolean): Effect.Effect<A, Failure> =>
+  const give = <A>(
+    attempt: Attempt<A>,
+    how: { readonly isRepeatable: boolean; readonly holdsForCopies?: (answer: A) => boolean }
+  ): Effect.Effect<A, Failure> =>
     Effect.suspend(() =>
       draining.isDraining()
         ? Effect.fail(Attempts.leaving)
-        : draining.given(Attempts.untilAnswered({ leadership, isRepeatable, attempt }))
+        : draining.given(Attempts.untilAnswered({ leadership, attempt, ...how }))
     )
 
   const decide =
@@ -303,13 +309,13 @@ const make = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         if (!draining.isDraining() && node?.isStorageShort() === true) return Effect.fail(storageFull)
         // With a key that only this node knows a second copy could be refused, and told so, before the first is done.
-        if (asked.key === undefined) return give(decideAnew(asked), false)
-        return recalling.underWay({ ...asked, key: asked.key }, give(decide(asked), true))
+        if (asked.key === undefined) return give(decideAnew(asked), { isRepeatable: false })
+        return recalling.underWay({ ...asked, key: asked.key }, give(decide(asked), copies))
       }),
     inquire: (keyed) =>
       Effect.suspend(() => {
         const isUnderWay = recalling.isUnderWay(keyed)
-        return give(attemptOf({ _tag: "Inquire", keyed }), true).pipe(
+        return give(attemptOf({ _tag: "Inquire", keyed }), { isRepeatable: true }).pipe(
           // It changes nothing: whatever became of it, it is as if it had not been asked.
           Effect.catchTag("UnknownOutcome", ({ message }) =>
             Effect.fail(new NotDone({ reason: "no-quorum", message }))
@@ -322,7 +328,7 @@ const make = Effect.fnUntraced(function* (
         )
       }),
     administer: (order) =>
-      Effect.map(give(attemptOf(order), false), (answer) => {
+      Effect.map(give(attemptOf(order), { isRepeatable: false }), (answer) => {
         invariant(answer._tag === "Administered", "a change of the cluster was not answered as one")
         return answer.administered
       }),

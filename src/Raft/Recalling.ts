@@ -12,13 +12,13 @@ import { recall } from "../Machine/Recall.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import type { Recalled, Standing } from "../Machine/Standing.ts"
 import type { Feed } from "./Feed.ts"
-import { NotDone } from "./Outcome.ts"
+import { NotDone, UnknownOutcome } from "./Outcome.ts"
 
 export interface Recalling {
   /** The same result, where a copy's answer was left to the log. */
   readonly told: <A extends { readonly answer: CommandResult | Logged }>(
     answered: A
-  ) => Effect.Effect<Omit<A, "answer"> & { readonly answer: CommandResult }, NotDone>
+  ) => Effect.Effect<Omit<A, "answer"> & { readonly answer: CommandResult }, UnknownOutcome>
   /** What became of a key as far as this node has applied the log. */
   readonly standing: (keyed: Sessions.Keyed) => Effect.Effect<Standing, NotDone>
   /** Runs what a keyed command needs, which is under way here until it is over. */
@@ -62,10 +62,11 @@ export const make = ({ feed, machine }: { readonly feed: Feed; readonly machine:
   return {
     told: ({ answer, ...rest }) =>
       answer._tag === "Logged"
-        ? Effect.map(read(answer.replayedIndex), (known) => ({
-            ...rest,
-            answer: recalled(known?.outcome, answer.replayedIndex)
-          }))
+        ? read(answer.replayedIndex).pipe(
+            // The first copy was done or refused, and this node cannot tell which.
+            Effect.mapError(({ message }) => new UnknownOutcome({ message })),
+            Effect.map((known) => ({ ...rest, answer: recalled(known?.outcome, answer.replayedIndex) }))
+          )
         : Effect.succeed({ ...rest, answer }),
     standing: Effect.fnUntraced(function* (keyed) {
       const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)

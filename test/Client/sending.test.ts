@@ -130,6 +130,21 @@ describe("a change of a client", () => {
     })
   )
 
+  it.live("that may have been done stays unknown where no node can decide it (C18)", () =>
+    Effect.gen(function* () {
+      const refusals = [
+        problem(503, "upgrade-required", { definite: true }, { "retry-after": "1" }),
+        problem(503, "upgrade-required", { definite: true }),
+        problem(503, "overloaded", { definite: true }),
+        problem(409, "operation-expired"),
+        problem(500, "internal")
+      ]
+      for (const refusal of refusals) {
+        assert.strictEqual((yield* changes("hangUp", refusal)).said, "UnknownOutcome")
+      }
+    })
+  )
+
   it.live("that no waiting helps is asked of each node once", () =>
     Effect.gen(function* () {
       const { requests, said } = yield* changes(problem(503, "upgrade-required", { definite: true }))

@@ -4,8 +4,9 @@ import { Result } from "effect"
 import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
 import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import type { Command } from "../../src/Machine/Command.ts"
-import { recalled } from "../../src/Machine/CommandResult.ts"
+import { holdsForCopies, recalled, resultOf } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
+import type { Procedure } from "../../src/Machine/Procedure.ts"
 import { recall } from "../../src/Machine/Recall.ts"
 import * as Sessions from "../../src/Machine/Sessions.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
@@ -279,5 +280,71 @@ describe("closing a key (HTTP contract, _operations)", () => {
       replayedIndex: 1
     })
     assert.strictEqual(entries.length, 1)
+  })
+})
+
+/** What a keyed request was told, in a word, whether that holds for its copies, and whether it left an entry. */
+const refusedBy = (leads: ReturnType<typeof leader>, command: Command) => {
+  const entriesCount = leads.entries.length
+  const decision = leads.submit(command)
+  const result = resultOf(decision)
+  if (result._tag !== "Rejected") return assert.fail(`${result._tag}, and not refused`)
+  return {
+    refusal: result.rejection._tag,
+    isEntry: leads.entries.length > entriesCount,
+    holds: holdsForCopies(result)
+  }
+}
+
+describe("a refusal of a keyed request (C18)", () => {
+  const keyed = (command: Command, key = "k"): Command => ({ ...command, key, fingerprint: JSON.stringify(command) })
+
+  it("that is an entry holds for all copies, and so does what the key says of another request", () => {
+    const leads = leader()
+    leads.submit(put("a", 1))
+    leads.submit(keyed(put("b", 1), "used"))
+    leads.submit({ _tag: "Close", key: "closed" })
+    const patch = (id: string, price: unknown): Command => ({ _tag: "Patch", model: "Product", id, data: { price } })
+    const create: Command = { _tag: "Create", model: "Product", id: "a", data: { price: 1 } }
+    const refused: ReadonlyArray<readonly [Command, string]> = [
+      [patch("a", "dear"), "InvalidRequest"],
+      [patch("c", 1), "NotFound"],
+      [create, "AlreadyExists"],
+      [{ _tag: "Put", model: "Product", id: "a", data: { price: 2 }, ifMatch: [7] }, "VersionConflict"]
+    ]
+    for (const [command, refusal] of refused) {
+      const request = keyed(command, refusal)
+      assert.deepStrictEqual(refusedBy(leads, request), { refusal, isEntry: true, holds: true })
+      const copy = resultOf(leads.submit(request))
+      assert.isTrue(copy._tag === "Rejected" && copy.replayedIndex !== undefined && holdsForCopies(copy))
+    }
+    assert.deepStrictEqual(refusedBy(leads, keyed(put("c", 1), "used")), {
+      refusal: "KeyReused",
+      isEntry: false,
+      holds: true
+    })
+    assert.deepStrictEqual(refusedBy(leads, keyed(put("c", 1), "closed")), {
+      refusal: "KeyClosed",
+      isEntry: false,
+      holds: true
+    })
+  })
+
+  it("that left none says nothing of a copy, which a leader of other code, or of more room, may do", () => {
+    const throws: Procedure = () => {
+      throw new RangeError("oops")
+    }
+    const leads = leader(new Map([["throws", throws]]))
+    const early = AssignedKey.make({ afterIndex: 99, random: "0" })
+    const refused: ReadonlyArray<readonly [Command, string]> = [
+      [keyed({ _tag: "Create", model: "Newer", data: {} }), "UpgradeRequired"],
+      [keyed({ _tag: "Call", name: "newer", payload: null }), "UnknownCommand"],
+      [keyed({ _tag: "Call", name: "throws", payload: null }), "CommandFailed"],
+      [keyed(put("a", 1), early), "KeyExpired"]
+    ]
+    for (const [command, refusal] of refused) {
+      assert.deepStrictEqual(refusedBy(leads, command), { refusal, isEntry: false, holds: false })
+    }
+    assert.isFalse(holdsForCopies({ _tag: "Rejected", rejection: { _tag: "KeysExhausted" } }))
   })
 })

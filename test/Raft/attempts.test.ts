@@ -13,7 +13,12 @@ type Attempt = Effect.Effect<string, NotDone | UnknownOutcome>
 /** Asks leaders that answer in this order; the last one answers again and again. */
 const ask = Effect.fnUntraced(function* (
   answers: ReadonlyArray<Attempt>,
-  options: { readonly isRepeatable?: boolean; readonly leaderlessSinceMs?: number; readonly givesUpAfter?: number } = {}
+  options: {
+    readonly isRepeatable?: boolean
+    readonly holdsForCopies?: (answer: string) => boolean
+    readonly leaderlessSinceMs?: number
+    readonly givesUpAfter?: number
+  } = {}
 ) {
   let attemptsCount = 0
   const asked = yield* untilAnswered({
@@ -23,6 +28,7 @@ const ask = Effect.fnUntraced(function* (
       hasGivenUp: () => attemptsCount >= (options.givesUpAfter ?? Number.POSITIVE_INFINITY)
     },
     isRepeatable: options.isRepeatable ?? false,
+    ...(options.holdsForCopies === undefined ? {} : { holdsForCopies: options.holdsForCopies }),
     attempt: () => answers[Math.min(attemptsCount++, answers.length - 1)]!
   }).pipe(Effect.exit, Effect.forkChild)
   yield* TestClock.adjust("5 seconds")
@@ -89,6 +95,19 @@ describe("untilAnswered", () => {
         const { exit } = yield* ask([Effect.fail(unknown), Effect.fail(refusal)], { isRepeatable: true })
         assert.deepStrictEqual(exit, yield* Effect.exit(Effect.fail(unknown)))
       }
+    })
+  )
+
+  it.effect("after one unknown attempt an answer that holds for no copy makes nothing certain (C18)", () =>
+    Effect.gen(function* () {
+      const options = { isRepeatable: true, holdsForCopies: (answer: string) => answer === "done" }
+      const refused = yield* ask([Effect.fail(unknown), Effect.succeed("too old")], options)
+      assert.deepStrictEqual(refused.exit, yield* Effect.exit(Effect.fail(unknown)))
+      const done = yield* ask([Effect.fail(unknown), Effect.succeed("done")], options)
+      assert.deepStrictEqual(done.exit, yield* Effect.exit(Effect.succeed("done")))
+      // Where no other copy is under way, it is the answer, after whatever was certainly not done.
+      const alone = yield* ask([Effect.fail(lost), Effect.succeed("too old")], options)
+      assert.deepStrictEqual(alone.exit, yield* Effect.exit(Effect.succeed("too old")))
     })
   )
 

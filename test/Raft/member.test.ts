@@ -1,12 +1,12 @@
 /** Three members from empty directories: real files, a network in memory, real time with bounded waits. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import type * as Member from "../../src/Raft/Member.ts"
 import { makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
 import type { Transport } from "../../src/Raft/Transport.ts"
-import { directory, ids, startMember, until } from "./Members.ts"
+import { directory, ids, type Running, startMember, until } from "./Members.ts"
 
 const create = (name: string): Command => ({ _tag: "Create", model: "User", data: { email: `${name}@x` } })
 
@@ -66,6 +66,40 @@ describe("Member", () => {
         assert.deepStrictEqual([unknown._tag, done.answer._tag], ["UnknownOutcome", "Accepted"])
         assert.isBelow(performance.now() - began, 2_200, "they do not wait for the leader that hangs")
       }).pipe(Effect.scoped)
+  )
+
+  it.live("a request that may have reached one leader stays unknown, whatever the next one cannot decide (C18)", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const network = makeMemoryNetwork()
+      let slow: string | undefined
+      let isOnItsWay = false
+      const links = (whole: Transport["Service"]): Transport["Service"] => ({
+        ...whole,
+        // It is on its way, and arrives when nobody waits for it any more.
+        send: (to, lane, message) => {
+          if (message._tag !== "Forward" || to !== slow) return whole.send(to, lane, message)
+          isOnItsWay = true
+          return true
+        }
+      })
+      const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { links }))
+      yield* Effect.forEach(members, (member) => member.readIndex)
+      const leader = members.find((member) => member.leader() === member.self.nodeId)!
+      const [asked, next] = members.filter((member) => member !== leader) as [Running, Running]
+      slow = leader.self.nodeId
+      const command: Command = { _tag: "Call", name: "newer", payload: null, key: "k", fingerprint: "f" }
+      const submitted = yield* Effect.forkChild(Effect.flip(asked.submit(command)))
+      yield* until("the request is on its way", () => isOnItsWay)
+      yield* leader.node()!.transferLeadership(next.self.nodeId)
+      const failure = yield* Fiber.join(submitted)
+      assert.deepStrictEqual([failure._tag, failure._tag === "UnknownOutcome" && failure.key], ["UnknownOutcome", "k"])
+      slow = undefined
+      // Asked for the first time it is refused for certain.
+      const first = yield* asked.submit({ ...command, key: "another" })
+      const rejection = { _tag: "UnknownCommand", command: "newer" } as const
+      assert.deepStrictEqual(first.answer, { _tag: "Rejected", rejection })
+    }).pipe(Effect.scoped)
   )
 
   it.live("a formed cluster, stopped and started, is the same cluster with the same records", () =>

@@ -676,6 +676,24 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     tests: [attempts("after one unknown attempt no refusal makes the request certainly not done (C18)")]
   },
   {
+    row: "C18",
+    file: "src/Raft/Attempts.ts",
+    find: "if (unknown === undefined || options.holdsForCopies?.(tried.success) !== false) return tried.success",
+    replace: "return tried.success",
+    tests: [attempts("after one unknown attempt an answer that holds for no copy makes nothing certain (C18)")]
+  },
+  {
+    row: "C18",
+    file: "src/Machine/CommandResult.ts",
+    find: 'result._tag === "Accepted" || result.replayedIndex !== undefined || isRemembered(result.rejection)',
+    replace: "true",
+    tests: [
+      inFile("Machine/Keys.test.ts")(
+        "that left none says nothing of a copy, which a leader of other code, or of more room, may do"
+      )
+    ]
+  },
+  {
     row: "C19",
     file: "src/Machine/decide.ts",
     find: "logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs)",
