@@ -4,7 +4,7 @@
  */
 
 import { Schema, SchemaTransformation } from "effect"
-import * as Model from "../src/Model.ts"
+import * as Model from "lithair/model"
 
 const Written = Schema.String.check(
   Schema.isPattern(/^-?\d{1,15}(\.\d{1,2})?$/u, {

@@ -1,9 +1,9 @@
 /** The bank: accounts that only transfers change, a statement of each and an audit of all, on three nodes. See bank/README.md. */
-import { Effect } from "effect"
-import * as Lithair from "../src/Lithair.ts"
+import { Layer } from "effect"
+import { Lithair } from "lithair"
+import { run } from "lithair/node"
 import { audit } from "./bank/audit.ts"
 import { statement } from "./bank/statement.ts"
-import { run } from "./cluster/Program.ts"
 import { Account, Transaction, transfer } from "./models.ts"
 import { transferLayer } from "./transfer.ts"
 
@@ -14,8 +14,7 @@ const [ada, bob] = ["00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-
 const post = (url: string, body: unknown) =>
   `curl -X POST ${url} -H 'content-type: application/json' -d '${JSON.stringify(body)}'`
 
-run({
-  script: import.meta.url,
+run(Layer.provide(Lithair.layerHttp(application), transferLayer), {
   directory: ".lithair/bank",
   path: "/api/accounts",
   curls: [
@@ -26,6 +25,5 @@ run({
     post("http://127.0.0.1:8082/api/_commands/transfer", { from: ada, to: bob, amount: "30" }),
     `curl 'http://127.0.0.1:8083/api/_projections/statement?key=${ada}'`,
     "curl http://127.0.0.1:8081/api/_projections/audit"
-  ],
-  launch: (place, server) => Effect.provide(Lithair.launch({ ...place, ...application }, server), transferLayer)
+  ]
 })

@@ -1,7 +1,7 @@
 /** The models of the example cluster, replicated, mixed and local, and the command that moves money. A browser may import them. */
 import { Schema } from "effect"
-import * as Command from "../src/Command.ts"
-import * as Model from "../src/Model.ts"
+import * as Command from "lithair/command"
+import * as Model from "lithair/model"
 import { Money, NonNegative, Positive } from "./Money.ts"
 
 const Id = Schema.String.check(Schema.isUUID())

@@ -1,7 +1,7 @@
 /** The shop: orders that never sell what is not there, and what was sold on each day, on three nodes. See shop/README.md. */
-import { Effect } from "effect"
-import * as Lithair from "../src/Lithair.ts"
-import { run } from "./cluster/Program.ts"
+import { Layer } from "effect"
+import { Lithair } from "lithair"
+import { run } from "lithair/node"
 import { application } from "./shop/application.ts"
 import { handlersLayer } from "./shop/handlers.ts"
 
@@ -10,8 +10,7 @@ const anvil = "00000000-0000-4000-8000-0000000000aa"
 const post = (url: string, body: unknown) =>
   `curl -X POST ${url} -H 'content-type: application/json' -d '${JSON.stringify(body)}'`
 
-run({
-  script: import.meta.url,
+run(Layer.provide(Lithair.layerHttp(application), handlersLayer), {
   directory: ".lithair/shop",
   path: "/api/products",
   curls: [
@@ -19,6 +18,5 @@ run({
     post("http://127.0.0.1:8082/api/_commands/placeOrder", { productId: anvil, count: 1 }),
     post("http://127.0.0.1:8083/api/_commands/placeOrder", { productId: anvil, count: 1 }),
     "curl 'http://127.0.0.1:8083/api/orders?status=eq.pending'"
-  ],
-  launch: (place, server) => Effect.provide(Lithair.launch({ ...place, ...application }, server), handlersLayer)
+  ]
 })

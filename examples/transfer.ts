@@ -1,6 +1,6 @@
 /** What the command `transfer` does, on the leader: three records of two models change together, or none. */
 import { Effect } from "effect"
-import * as Command from "../src/Command.ts"
+import * as Command from "lithair/command"
 import { add, isLess, subtract } from "./Money.ts"
 import { Account, InsufficientFunds, Transaction, transfer } from "./models.ts"
 

@@ -42,13 +42,7 @@ function examplesOf(file: string): ReadonlyArray<Example> {
 /** The source of each entry point, by the name that a user imports. */
 function entryPoints(): ReadonlyMap<string, string> {
   const { exports } = JSON.parse(read("package.json")) as { exports: Readonly<Record<string, string>> }
-  const sources = Object.entries(exports).filter(([, path]) => path.startsWith("./dist/"))
-  return new Map(
-    sources.map(([name, path]) => [
-      name.replace(/^\./, "lithair"),
-      join(root, path.replace("./dist/", "src/").replace(/\.js$/, ".ts"))
-    ])
-  )
+  return new Map(Object.entries(exports).map(([name, path]) => [name.replace(/^\./, "lithair"), join(root, path)]))
 }
 
 /** The example as a module, on the lines that it has in its file, so that what is said of it can be found there. */
@@ -68,7 +62,7 @@ function moduleOf(example: Example, entries: ReadonlyMap<string, string>): strin
 }
 
 /** A server runs until it is stopped, on a port of its own: the package's test runs one. */
-const endsByItself = ({ code }: Example): boolean => !code.includes("@effect/platform-node")
+const endsByItself = ({ code }: Example): boolean => !code.includes("lithair/node")
 
 const isTest = ({ code }: Example): boolean => code.includes('"@effect/vitest"')
 

@@ -1,7 +1,8 @@
-/** Namespaces only: one per room that a user meets. Each is an entry point of its own too, as in `lithair/Model`. */
+/** Namespaces only: one per room that a user meets. Each is an entry point of its own too, as in `lithair/model`. */
 export * as Client from "./Client.ts"
 export * as Command from "./Command.ts"
 export * as EventStore from "./EventStore.ts"
+export * as Http from "./Http.ts"
 export * as Lithair from "./Lithair.ts"
 export * as Model from "./Model.ts"
 export * as Projection from "./Projection.ts"

@@ -1,6 +1,6 @@
 /** What an auditor compares the balances with: the money that accounts were opened with, and how often it moved since. */
 import { Schema } from "effect"
-import * as Projection from "../../src/Projection.ts"
+import * as Projection from "lithair/projection"
 import { add } from "../Money.ts"
 import { Account, Transaction } from "../models.ts"
 

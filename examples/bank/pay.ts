@@ -3,7 +3,7 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Config, Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
-import * as Client from "../../src/Client.ts"
+import * as Client from "lithair/client"
 import { transfer } from "../models.ts"
 import { statement } from "./statement.ts"
 

@@ -1,6 +1,6 @@
 /** What became of each account, entry by entry, with the balance that each left: the last ones, as a bank prints them. */
 import { Schema } from "effect"
-import * as Projection from "../../src/Projection.ts"
+import * as Projection from "lithair/projection"
 import { Money, NonNegative, subtract } from "../Money.ts"
 import { Account } from "../models.ts"
 

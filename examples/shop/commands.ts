@@ -1,6 +1,6 @@
 /** What clients may ask of the shop besides its records, and what it may refuse. A browser may import it. */
 import { Schema } from "effect"
-import * as Command from "../../src/Command.ts"
+import * as Command from "lithair/command"
 import { Count, Id, Order } from "./models.ts"
 import { OrderStatus } from "./OrderStatus.ts"
 

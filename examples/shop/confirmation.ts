@@ -1,7 +1,7 @@
 /** Confirms each payment to whoever ordered: here a line on the leader's output, in a real shop a mail. */
 import { Console, Effect } from "effect"
-import { eventId } from "../../src/Projection.ts"
-import * as Reaction from "../../src/Reaction.ts"
+import { Reaction } from "lithair"
+import { eventId } from "lithair/projection"
 import { Order } from "./models.ts"
 
 /** At least once: the event's id is what a mail service tells a copy by. */

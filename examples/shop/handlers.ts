@@ -1,6 +1,6 @@
 /** What the shop's commands do, on the leader, each all or nothing: stock and orders never disagree. */
 import { DateTime, Effect, Layer } from "effect"
-import * as Command from "../../src/Command.ts"
+import * as Command from "lithair/command"
 import { times } from "../Money.ts"
 import { advanceOrder, cancelOrder, placeOrder, SoldOut, WrongStatus } from "./commands.ts"
 import { Order, Product } from "./models.ts"

@@ -1,6 +1,6 @@
 /** What the shop holds: products and orders, which all nodes agree on, and each node's own cache of rendered pages. */
 import { Schema } from "effect"
-import * as Model from "../../src/Model.ts"
+import * as Model from "lithair/model"
 import { NonNegative } from "../Money.ts"
 import { OrderStatus } from "./OrderStatus.ts"
 

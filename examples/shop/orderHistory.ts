@@ -1,6 +1,6 @@
 /** What became of each order, and when. */
 import { Schema } from "effect"
-import * as Projection from "../../src/Projection.ts"
+import * as Projection from "lithair/projection"
 import { Order } from "./models.ts"
 import { OrderStatus } from "./OrderStatus.ts"
 

@@ -1,6 +1,6 @@
 /** What was sold on each day. A sale that is cancelled is taken from the day on which it was paid. */
 import { Schema } from "effect"
-import * as Projection from "../../src/Projection.ts"
+import * as Projection from "lithair/projection"
 import { add, subtract } from "../Money.ts"
 import { Order } from "./models.ts"
 

@@ -76,7 +76,8 @@ const clusterStatus = (member: Member["Service"]) => {
   }
 }
 
-export const nodeRoutes = (member: Member["Service"]) =>
+/** `/livez` and `/readyz`. */
+export const healthRoutes = (member: Member["Service"]) =>
   [
     HttpRouter.route(
       "GET",
@@ -89,7 +90,12 @@ export const nodeRoutes = (member: Member["Service"]) =>
       Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) =>
         health(readyChecks(member), /(^|&)verbose(=|&|$)/.test(splitTarget(url).query))
       )
-    ),
+    )
+  ] as const
+
+/** `/_admin/api/cluster`. */
+export const clusterRoutes = (member: Member["Service"]) =>
+  [
     HttpRouter.route(
       "GET",
       "/_admin/api/cluster",

@@ -24,18 +24,21 @@ export interface ApiInfo {
 export const makeApi = (
   models: ReadonlyArray<ApiModel>,
   info: ApiInfo,
-  others: { readonly commands?: ReadonlyArray<Command>; readonly projections?: ReadonlyArray<ApiProjection> } = {}
+  others: { readonly commands?: ReadonlyArray<Command>; readonly projections?: ReadonlyArray<ApiProjection> } = {},
+  /** What stands before the paths of all but the node's own endpoints. */
+  prefix?: `/${string}`
 ): LithairApi => {
   // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
   const { commands = [], projections = [] } = others
-  const named = [
+  const derived = [
+    ...models.map(modelGroup),
     transactionGroup(models),
     ...commandGroups(commands, models),
     projectionGroup(projections),
-    operationGroup,
-    nodeGroup
-  ]
-  const groups = [...models.map(modelGroup), ...named] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
+    operationGroup
+  ] as unknown as ReadonlyArray<HttpApiGroup.Top>
+  const placed = prefix === undefined ? derived : derived.map((group) => group.prefix(prefix) as HttpApiGroup.Top)
+  const groups = [...placed, nodeGroup] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
   return HttpApi.make("lithair")
     .add(...groups)
     .annotateMerge(OpenApi.annotations({ ...info, transform: withProblemHeaders })) as unknown as LithairApi

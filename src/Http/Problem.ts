@@ -195,9 +195,12 @@ export const declaredProblem = (declared: {
 export const withHeaders = (met: Problem, headers: Readonly<Record<string, string>>): Problem =>
   new Problem({ ...fieldsOf(met), headers: { ...met.headers, ...headers } })
 
+/** The same problem, with these members in the place of its own. */
+export const withMembers = (met: Problem, members: Readonly<Record<string, unknown>>): Problem =>
+  new Problem({ ...fieldsOf(met), members: { ...met.members, ...members } })
+
 /** The same problem with the position of the operation that met it. */
-export const atOperation = (met: Problem, opIndex: number): Problem =>
-  new Problem({ ...fieldsOf(met), members: { ...met.members, opIndex } })
+export const atOperation = (met: Problem, opIndex: number): Problem => withMembers(met, { opIndex })
 
 /** The same problem of one part of a request: what it says is wrong is wrong there, at a place or as a whole. */
 export const within = (met: Problem, place: string): Problem => {

@@ -3,17 +3,16 @@
  * Two sockets for each pair, one a lane; the smaller node id dials both. Not one connection's life (PeerLink.ts).
  */
 import { randomBytes } from "node:crypto"
-import { Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Context, Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
 import { checkRemoteAddress, describeRefusal, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
 import type { NodeId } from "./Message.ts"
 import { openLink, type PeerLink, type Side } from "./PeerLink.ts"
+import { PeerListener, path } from "./PeerListener.ts"
 import type { Lane } from "./PeerMessage.ts"
 import * as PeerRefusal from "./PeerRefusal.ts"
 import { helloOf, type Membership, type Self, Transport, type TransportEvent, unformed } from "./Transport.ts"
-
-export const path = "/_raft"
 
 export const backoffMinMs = 50
 export const backoffMaxMs = 500
@@ -33,12 +32,15 @@ export interface PeerSocketsOptions {
   readonly scheme?: "ws" | "wss"
 }
 
-/** Adds the route, dials, and keeps dialling until its scope closes. */
+/** Dials, and keeps dialling until its scope closes. */
 export const make = Effect.fnUntraced(function* (
   options: PeerSocketsOptions
-): Effect.fn.Return<Transport["Service"], never, HttpRouter.HttpRouter | Socket.WebSocketConstructor | Scope.Scope> {
+): Effect.fn.Return<
+  { readonly transport: Transport["Service"]; readonly listener: PeerListener["Service"] },
+  never,
+  Socket.WebSocketConstructor | Scope.Scope
+> {
   const { self, secret } = options
-  const router = yield* HttpRouter.HttpRouter
   const webSocketConstructor = yield* Socket.WebSocketConstructor
   /** One for each peer, its address and lane that this node dials: a member may come back elsewhere. */
   const dialers = yield* FiberMap.make<string, void>()
@@ -169,11 +171,10 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  yield* router.add("GET", path, accept)
   yield* Effect.addFinalizer(() => closeAll)
   yield* dialAll
 
-  return Transport.of({
+  const transport = Transport.of({
     send: (peer, lane, message) => links.control.has(peer) && links[lane].get(peer)?.send(message) === true,
     connected: () => new Map([...links.control].map(([peer, link]) => [peer, link.hello])),
     announce: (next) =>
@@ -199,14 +200,19 @@ export const make = Effect.fnUntraced(function* (
         )
       )
   })
+  return { transport, listener: PeerListener.of({ accept, isProtected: secret !== undefined }) }
 })
 
-/** Give it the router of the node's server; see {@link make}. */
+/** The transport, and the listener to mount for it. */
 export const layerWith = (
   options: PeerSocketsOptions
-): Layer.Layer<Transport, never, HttpRouter.HttpRouter | Socket.WebSocketConstructor> =>
-  Layer.effect(Transport, make(options))
+): Layer.Layer<Transport | PeerListener, never, Socket.WebSocketConstructor> =>
+  Layer.effectContext(
+    Effect.map(make(options), ({ listener, transport }) =>
+      Context.make(Transport, transport).pipe(Context.add(PeerListener, listener))
+    )
+  )
 
 /** With the WebSocket that Node, Bun and Deno all have. */
-export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport, never, HttpRouter.HttpRouter> =>
+export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport | PeerListener> =>
   layerWith(options).pipe(Layer.provide(Socket.layerWebSocketConstructorGlobal))

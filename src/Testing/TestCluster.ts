@@ -2,14 +2,25 @@
  * A whole cluster inside one test: a user's models on nodes with disks and a network in memory, in virtual time, from
  * one seed. The nodes are composed of the same services as real ones. Not the simulator, which is of the pure core alone.
  */
-import { Context, Deferred, type Duration, Effect, Layer, Schema, type Scope, Semaphore } from "effect"
-import type * as Command from "../Command.ts"
+import {
+  Context,
+  Deferred,
+  type Duration,
+  Effect,
+  type FileSystem,
+  Layer,
+  type Path,
+  Schema,
+  type Scope,
+  Semaphore
+} from "effect"
+import { type Etag, type HttpPlatform, HttpRouter, HttpServer } from "effect/http"
+import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import { invariant } from "../Invariant.ts"
-import { type ClusterOptions, layerServices } from "../Lithair.ts"
-import type { Member } from "../Raft/Member.ts"
+import { type Application, layerOwn, type NeededBy, type NodeServices } from "../Lithair/Node.ts"
+import { layerRoutes } from "../Lithair/Serve.ts"
 import * as MemoryNetwork from "../Raft/MemoryNetwork.ts"
-import type { Commands } from "../Repository/Commands.ts"
-import type { Records } from "../Repository/Records.ts"
+import type { PeerListener } from "../Raft/PeerListener.ts"
 import * as Agreement from "./TestClusterAgreement.ts"
 import * as Node from "./TestClusterNode.ts"
 import { seeded } from "./TestClusterRandom.ts"
@@ -25,15 +36,30 @@ const settleTimeoutMs = 10_000
 const settlePollMs = 10
 const sizeMax = 9
 
-export interface TestClusterOptions<R = never, C extends Command.Any = never> extends ClusterOptions<R, C> {
+/** Routes of an application, over the services of its node: the layer that `HttpRouter.serve` takes. */
+export type TestRoutes = Layer.Layer<
+  never,
+  unknown,
+  | HttpRouter.HttpRouter
+  | HttpRouter.Request<"Error", unknown>
+  | NodeServices
+  | PeerListener
+  | HttpServer.HttpServer
+  | Etag.Generator
+  | HttpPlatform.HttpPlatform
+  | FileSystem.FileSystem
+  | Path.Path
+>
+
+/** An application, on how many nodes, with which routes. */
+export interface TestClusterOptions<R = never, C extends AnyCommand = never> extends Application<R, C> {
   /** How many nodes: `n1`, `n2` and so on. 3 unless given. */
   readonly size?: number
   /** What decides everything that is drawn: who leads first, how long a message takes, what a crash loses. 0 unless given. */
   readonly seed?: number | string
+  /** What each node serves: all that is derived from the application, unless given. */
+  readonly routes?: TestRoutes
 }
-
-/** What a cluster asks of its test: the handlers of its commands, and what its reactions need. All nodes share it. */
-export type NeededBy<R, C extends Command.Any> = Exclude<R, Records | Commands | Member> | Command.HandlerOf<C>
 
 /** The nodes that run and reach each other are no majority, or do not agree within 10 s of virtual time. */
 export class NotSettled extends Schema.TaggedError<NotSettled>()("NotSettled", { message: Schema.String }) {}
@@ -111,15 +137,16 @@ export class TestCluster extends Context.Service<
    * await Effect.runPromise(program)
    * ```
    */
-  static readonly layer = <R = never, C extends Command.Any = never>(
+  static readonly layer = <R = never, C extends AnyCommand = never>(
     options: TestClusterOptions<R, C>
   ): Layer.Layer<TestCluster, never, NeededBy<R, C>> => Layer.effect(TestCluster, make(options))
 }
 
-const make = Effect.fnUntraced(function* <R, C extends Command.Any>({
+const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
   seed = 0,
   size = 3,
-  ...options
+  routes = layerRoutes(),
+  ...application
 }: TestClusterOptions<R, C>): Effect.fn.Return<TestCluster["Service"], never, NeededBy<R, C> | Scope.Scope> {
   invariant(Number.isInteger(size) && size >= 1 && size <= sizeMax, `a cluster has 1 to ${sizeMax} nodes, not ${size}`)
   const time = yield* Time.make(epochMs)
@@ -134,7 +161,11 @@ const make = Effect.fnUntraced(function* <R, C extends Command.Any>({
     nodeIds,
     needed: yield* Effect.context<NeededBy<R, C>>(),
     // The compiler does not see that `needed` is all that is left of its generic requirements.
-    layer: (own) => layerServices({ ...options, ...own }) as Node.NodeLayer,
+    layer: (own) =>
+      HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+        Layer.provide(HttpServer.layerServices),
+        Layer.provideMerge(layerOwn(application, own))
+      ) as Node.NodeLayer,
     broken: yield* Deferred.make<never>()
   }
   const nodes = yield* Effect.forEach(nodeIds, (id) => Node.make(id, { seed: String(seed), time }))

@@ -3,31 +3,28 @@
  * moment, and start again over the same disk. Not the cluster (TestCluster.ts).
  */
 import { Context, Deferred, Effect, Exit, Layer, type Random, Schema, Scope } from "effect"
-import {
-  HttpClient,
-  HttpClientRequest,
-  HttpEffect,
-  HttpRouter,
-  HttpServerError,
-  HttpServerRequest,
-  HttpServerResponse
-} from "effect/http"
+import { HttpClient, HttpRouter, HttpServer } from "effect/http"
 import type { Directory } from "../EventStore/Directory.ts"
 import { LocalNode } from "../EventStore/LocalNode.ts"
 import { crashDisk, layerMemory as layerDisk, type MemoryDisk, makeMemoryDisk } from "../EventStore/MemoryDirectory.ts"
-import { layerRouter } from "../Http/Server.ts"
-import { Projections } from "../Projection.ts"
-import { Member, type MemberOptions } from "../Raft/Member.ts"
+import { routerConfig } from "../Http/Mount.ts"
+import { Serving } from "../Http/Serving.ts"
+import { Lifecycle } from "../Lithair/Lifecycle.ts"
+import type { NodeServices, Own } from "../Lithair/Node.ts"
+import { Projections } from "../Projection/Projections.ts"
+import { Member } from "../Raft/Member.ts"
 import { layerMemory as layerNetwork, leave, type MemoryNetwork } from "../Raft/MemoryNetwork.ts"
+import { layerNobody, type PeerListener } from "../Raft/PeerListener.ts"
 import type { Transport } from "../Raft/Transport.ts"
-import { Reactions } from "../Reaction.ts"
+import { Reactions } from "../Reaction/Reactions.ts"
 import { Commands } from "../Repository/Commands.ts"
 import { Records } from "../Repository/Records.ts"
+import { makeMemoryServer } from "./MemoryServer.ts"
 import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
 import type { TestClusterTime } from "./TestClusterTime.ts"
 
 /** What a program finds on a node. The client asks that node: its paths begin with `/`, as in `/api/products`. */
-export type TestNodeServices = Records | Commands | Projections | Reactions | Member | HttpClient.HttpClient
+export type TestNodeServices = NodeServices | HttpClient.HttpClient
 
 /**
  * There is no node to run a program on: it is `not-running`, and nothing of the program was begun; or it `crashed`
@@ -55,11 +52,11 @@ export interface TestNode {
   running: Running | undefined
 }
 
-/** The services of a node, over whatever directory, network and router it is given. */
+/** The services of a node and its routes, over whatever directory, network and server it is given. */
 export type NodeLayer = Layer.Layer<
-  Exclude<TestNodeServices, HttpClient.HttpClient> | LocalNode,
+  NodeServices,
   unknown,
-  HttpRouter.HttpRouter | Directory | Transport
+  HttpServer.HttpServer | Directory | Transport | PeerListener | Lifecycle
 >
 
 /** What the nodes of a cluster share. */
@@ -67,7 +64,7 @@ export interface Surroundings {
   readonly time: TestClusterTime
   readonly network: MemoryNetwork
   readonly nodeIds: ReadonlyArray<string>
-  readonly layer: (own: Pick<MemberOptions, "self" | "newId">) => NodeLayer
+  readonly layer: (own: Own) => NodeLayer
   /** What that layer needs of the test. The test's own clock is in it, and must not become the nodes'. */
   readonly needed: Context.Context<never>
   /** Fails when a node stopped by itself. */
@@ -85,25 +82,6 @@ export const make = Effect.fnUntraced(function* (
   return node
 })
 
-/** The node's own API, called without a socket. A body that streams goes on as long as the node does. */
-const clientOf = (router: HttpRouter.HttpRouter, nodeId: string, nodeScope: Scope.Closeable): HttpClient.HttpClient => {
-  const app = router.asHttpEffect()
-  return HttpClient.make((request) => {
-    const scope = Scope.forkUnsafe(nodeScope)
-    const serverRequest = HttpServerRequest.fromClientRequest(request)
-    return app.pipe(
-      Effect.catchCause((cause) => Effect.map(HttpServerError.causeResponse(cause), ([response]) => response)),
-      Effect.map(HttpEffect.scopeTransferToStream),
-      Effect.provideService(HttpServerRequest.HttpServerRequest, serverRequest),
-      Effect.provideService(Scope.Scope, scope),
-      Effect.onExit((exit) =>
-        Exit.isSuccess(exit) && exit.value.body._tag === "Stream" ? Effect.void : Scope.close(scope, exit)
-      ),
-      Effect.map((response) => HttpServerResponse.toClientResponse(response, { request }))
-    )
-  }).pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(`http://${nodeId}`)))
-}
-
 /** Starts the node over what its disk holds, unless it runs. */
 export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -112,35 +90,42 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     const { disk, newId, nodeId, random } = node
     const peers = nodeIds.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
     const self = { nodeId, address: nodeId, instanceId: disk.identity.instanceId, peers }
+    const scope = yield* Scope.make()
+    const server = makeMemoryServer(nodeId, scope)
+    const running: Pick<Running, "scope" | "crashed"> = { scope, crashed: yield* Deferred.make<never, NodeDown>() }
+    // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test.
+    const lifecycle = Lifecycle.of({
+      register: ({ stopped }) =>
+        stopped.pipe(
+          Effect.orDie,
+          Effect.onError((cause) => (node.running?.scope === scope ? Deferred.failCause(broken, cause) : Effect.void)),
+          Effect.forkIn(scope),
+          Effect.asVoid
+        )
+    })
     const layer = surroundings
       .layer({ self, newId })
       .pipe(
-        Layer.provideMerge(layerRouter),
+        Layer.provide(Layer.succeed(HttpServer.HttpServer, server.server)),
+        Layer.provide(Layer.succeed(HttpRouter.RouterConfig, routerConfig)),
         Layer.provide(layerNetwork({ network, self })),
+        Layer.provide(layerNobody),
         Layer.provide(layerDisk(disk)),
+        Layer.provide(Layer.succeed(Lifecycle, lifecycle)),
         Layer.orDie
       )
-    const scope = yield* Scope.make()
     // Of its own: the nodes of one process share no service, although their layers are the same.
     const memoMap = yield* Layer.makeMemoMap
     const built = yield* Layer.buildWithMemoMap(layer, memoMap, scope)
-    const client = clientOf(Context.get(built, HttpRouter.HttpRouter), nodeId, scope)
-    const running: Running = {
+    node.running = {
+      ...running,
       services: built.pipe(
-        Context.pick(Records, Commands, Projections, Reactions, Member),
-        Context.add(HttpClient.HttpClient, client),
+        Context.pick(Records, Commands, Projections, Reactions, Member, LocalNode, Serving),
+        Context.add(HttpClient.HttpClient, server.client),
         Context.add(Layer.CurrentMemoMap, memoMap),
         Context.merge(references(random))
-      ),
-      scope,
-      crashed: yield* Deferred.make<never, NodeDown>()
+      )
     }
-    node.running = running
-    yield* Effect.raceFirst(Context.get(built, Member).stopped, Context.get(built, LocalNode).stopped).pipe(
-      Effect.orDie,
-      Effect.onError((cause) => (node.running === running ? Deferred.failCause(broken, cause) : Effect.void)),
-      Effect.forkIn(scope)
-    )
   }).pipe(
     Effect.provideContext(references(node.random)),
     surroundings.time.run,

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Option, Random, Schema } from "effect"
-import { HttpClient, type HttpServer } from "effect/http"
+import { HttpClient } from "effect/http"
 import { decodeError, statusOf, tagOf } from "../../src/Command/Declaration.ts"
 import * as Command from "../../src/Command.ts"
 import * as Lithair from "../../src/Lithair.ts"
@@ -118,11 +118,9 @@ describe("the types", () => {
   })
 
   it("of a node ask for the handler of each of its commands", () => {
-    const options = { models: [Account], commands: [find, probe], address: "", peers: [], directory: "" }
-    const node = (server: Layer.Layer<HttpServer.HttpServer>) => Lithair.launch(options, server)
-    typed<Equal<Effect.Services<ReturnType<typeof node>>, Command.Handler<"find"> | Command.Handler<"probe">>>(true)
-    const bare = (server: Layer.Layer<HttpServer.HttpServer>) =>
-      Lithair.launch({ models: [Account], address: "", peers: [], directory: "" }, server)
-    typed<Equal<Effect.Services<ReturnType<typeof bare>>, never>>(true)
+    const node = Lithair.layerHttp({ models: [Account], commands: [find, probe] })
+    const bare = Lithair.layerHttp({ models: [Account] })
+    type Handlers = Exclude<Layer.Services<typeof node>, Layer.Services<typeof bare>>
+    typed<Equal<Handlers, Command.Handler<"find"> | Command.Handler<"probe">>>(true)
   })
 })

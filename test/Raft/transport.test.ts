@@ -8,6 +8,7 @@ import { Socket } from "effect/socket"
 import { nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
 import { openLink } from "../../src/Raft/PeerLink.ts"
+import * as PeerListener from "../../src/Raft/PeerListener.ts"
 import type { Lane } from "../../src/Raft/PeerMessage.ts"
 import * as PeerSockets from "../../src/Raft/PeerSockets.ts"
 import { helloOf, type Membership, Transport, unformed } from "../../src/Raft/Transport.ts"
@@ -63,14 +64,17 @@ const socketNode = Effect.fnUntraced(function* (options: {
     NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "100 millis" })
   )
   const address = HttpServer.formatAddress(Context.get(server, HttpServer.HttpServer).address).replace("http://", "")
-  const built = yield* HttpRouter.serve(
-    PeerSockets.layer({
-      self: { nodeId: id, address, instanceId: `i${id}`, peers: [peer] },
-      ...(membership === undefined ? {} : { membership }),
-      ...(secret === undefined ? {} : { secret })
-    }),
-    { disableLogger: true, disableListenLog: true }
-  ).pipe(Layer.build, Effect.provideContext(server))
+  const built = yield* HttpRouter.serve(PeerListener.layerPeers, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(
+      PeerSockets.layer({
+        self: { nodeId: id, address, instanceId: `i${id}`, peers: [peer] },
+        ...(membership === undefined ? {} : { membership }),
+        ...(secret === undefined ? {} : { secret })
+      })
+    ),
+    Layer.build,
+    Effect.provideContext(server)
+  )
   return { port: Context.get(built, Transport), address }
 })
 
@@ -125,7 +129,7 @@ describe("PeerSockets", () => {
         Effect.callback<number | string>((resume) => {
           const upgrade = { connection: "Upgrade", upgrade: "websocket", ...headers }
           const key = { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", "sec-websocket-version": "13" }
-          const sent = request(`http://${addressOfB}${PeerSockets.path}`, { headers: { ...upgrade, ...key } })
+          const sent = request(`http://${addressOfB}${PeerListener.path}`, { headers: { ...upgrade, ...key } })
           sent.on("response", (response) => {
             let body = ""
             response.on("data", (data: Buffer) => {
@@ -173,7 +177,7 @@ describe("PeerSockets", () => {
         const nonce = new Uint8Array(nonceBytes)
         const versions = { protocolMin, protocolMax }
         const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, nonce, ...versions })
-        const socket = yield* Socket.makeWebSocket(`ws://${b.address}${PeerSockets.path}`)
+        const socket = yield* Socket.makeWebSocket(`ws://${b.address}${PeerListener.path}`)
         const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined })
         yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
         return link

@@ -3,7 +3,7 @@ import type { Server } from "node:http"
 import { type AddressInfo, connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { makeServer } from "../../examples/cluster/HttpServer.ts"
+import { makeServer } from "../../src/Node/HttpServer.ts"
 import { eventually, expectThat, startCluster, type TestNode } from "./Processes.ts"
 import { askRaw } from "./Raw.ts"
 

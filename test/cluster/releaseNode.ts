@@ -6,11 +6,11 @@
  * and has a new version of the product: another field, and a rule.
  */
 import { Effect, Layer, Schema } from "effect"
-import { run } from "../../examples/cluster/Program.ts"
 import { add, isLess, Money, NonNegative, Positive, subtract } from "../../examples/Money.ts"
 import * as Command from "../../src/Command.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
+import { run } from "../../src/node.ts"
 import * as Projection from "../../src/Projection.ts"
 import { amountOf, centsOf } from "./Bank.ts"
 
@@ -146,10 +146,8 @@ const application = {
   projections: [audit, ledger, catalogue]
 }
 
-run({
-  script: import.meta.url,
+run(Layer.provide(Lithair.layerHttp(application), handlersLayer), {
   directory: ".lithair/releases",
   path: "/api/accounts",
-  curls: [],
-  launch: (place, server) => Effect.provide(Lithair.launch({ ...place, ...application }, server), handlersLayer)
+  curls: []
 })

@@ -55,18 +55,22 @@ export class Project extends Context.Service<Project, { readonly directory: stri
   )
 }
 
-/** Packed from a copy of the sources, which has no `dist` yet: so nothing stale is packed, and no two runs meet. */
+/** Built and packed from a copy of the sources, so that nothing stale is packed and no two runs meet. */
 const pack = Effect.fnUntraced(function* (directory: string) {
   const sources = join(directory, "sources")
   yield* Effect.sync(() => {
     mkdirSync(sources)
-    cpSync(join(root, "src"), join(sources, "src"), { recursive: true })
+    for (const name of ["src", "docs", "examples", "scripts"]) {
+      cpSync(join(root, name), join(sources, name), { recursive: true })
+    }
     for (const name of ["package.json", "tsconfig.json", "tsconfig.build.json", "README.md", "LICENSE"]) {
       copyFileSync(join(root, name), join(sources, name))
     }
     symlinkSync(join(root, "node_modules"), join(sources, "node_modules"))
   })
-  const packed = yield* output({ command: "npm", args: ["pack", "--silent", "--pack-destination", ".."], cwd: sources })
+  yield* output({ command: "npm", args: ["run", "build"], cwd: sources })
+  const args = ["pack", "./dist", "--silent", "--pack-destination", ".."]
+  const packed = yield* output({ command: "npm", args, cwd: sources })
   return join(directory, packed.trim().split("\n").at(-1) ?? "")
 })
 
@@ -75,21 +79,21 @@ const pack = Effect.fnUntraced(function* (directory: string) {
  * and npm takes them from its cache.
  */
 function writeProject(directory: string, specifier: string): void {
-  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
   const platform = "@effect/platform-node"
   const manifest = {
     name: "consumer",
     version: "0.0.0",
     private: true,
     type: "module",
-    dependencies: { lithair: specifier, effect: dependencies.effect, [platform]: devDependencies[platform] },
+    dependencies: { lithair: specifier, effect: devDependencies.effect, [platform]: devDependencies[platform] },
     devDependencies: { "@types/node": devDependencies["@types/node"] }
   }
   const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"))
   const { name, version } = manifest
   const tsconfig = {
     extends: join(root, "tsconfig.json"),
-    compilerOptions: { paths: {}, skipLibCheck: false },
+    compilerOptions: { skipLibCheck: false },
     include: ["main.ts"]
   }
   mkdirSync(directory)

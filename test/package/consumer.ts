@@ -3,13 +3,12 @@
  * The tarball test runs it on each runtime; it prints what it got as one line of JSON.
  */
 import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer, Schedule, Schema } from "effect"
 import { HttpServer } from "effect/http"
 import { Lithair, Model } from "lithair"
+import { layerServer, runMain } from "lithair/node"
 import { run } from "lithair/testing"
 
 class Product extends Model.Class<Product>("Product")({
@@ -42,12 +41,15 @@ const ready = (origin: string) =>
 
 const program = Effect.gen(function* () {
   const directory = yield* temporaryDirectory
-  const server = yield* Layer.build(NodeHttpServer.layer(createServer, { host: "127.0.0.1", port: 0 }))
+  const server = yield* Layer.build(layerServer({ port: 0 }))
   const { address } = Context.get(server, HttpServer.HttpServer)
   if (address._tag === "UnixPathAddress") return yield* Effect.die("The server has no port")
   const at = `127.0.0.1:${address.port}`
-  const options = { models: [Product], address: at, peers: [], directory }
-  yield* Effect.forkScoped(Lithair.launch(options, Layer.succeedContext(server)))
+  const node = Lithair.layerHttp({ models: [Product] }).pipe(
+    Layer.provide(Lithair.layerHost({ address: at, directory })),
+    Layer.provide(Layer.succeedContext(server))
+  )
+  yield* Effect.forkScoped(Lithair.launch(node))
 
   const origin = `http://${at}`
   yield* ready(origin)
@@ -57,4 +59,4 @@ const program = Effect.gen(function* () {
   yield* Effect.sync(() => console.log(JSON.stringify({ created, read, simulated })))
 }).pipe(Effect.scoped)
 
-NodeRuntime.runMain(program)
+runMain(program)

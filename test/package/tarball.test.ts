@@ -33,10 +33,17 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
     })
   )
 
-  it.effect("holds what is built and nothing else, and every entry point is there", () =>
+  it.effect("holds what is built, docs and examples, and every entry point", () =>
     Effect.gen(function* () {
       const installed = join((yield* Project).directory, "node_modules/lithair")
-      assert.deepStrictEqual(readdirSync(installed).toSorted(), ["LICENSE", "README.md", "dist", "package.json"])
+      assert.deepStrictEqual(readdirSync(installed).toSorted(), [
+        "LICENSE",
+        "README.md",
+        "docs",
+        "examples",
+        "lib",
+        "package.json"
+      ])
       const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"))
       const missing = Object.values<string>(exports).filter((path) => !existsSync(join(installed, path)))
       assert.deepStrictEqual(missing, [])

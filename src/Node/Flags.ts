@@ -1,14 +1,12 @@
-/** The command line of an example: without flags three nodes as three processes, with `--port` and `--peers` one of them. */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Config, Console, Effect, Exit, Option, type Runtime, Schema } from "effect"
-import { CliError, CliOutput, Command, Flag } from "effect/cli"
-import type { RaftConfig } from "../../src/Raft/RaftConfig.ts"
-import { runDemo } from "./Demo.ts"
-import type { Example } from "./Example.ts"
-import { runNode } from "./OneNode.ts"
-import { parsePeers } from "./Peers.ts"
+/** The flags of a node's command line, each with its `LITHAIR_*` variable, and the place in a cluster that they describe. */
+import { Config, Effect, Option, Schema } from "effect"
+import { Flag } from "effect/cli"
+import type { PlaceOptions } from "../Lithair/Place.ts"
+import type { RaftConfig } from "../Raft/RaftConfig.ts"
+import { BadFlag, parsePeers } from "./Peers.ts"
 
-const flags = {
+/** The flags. Without `port` a program runs its demo. */
+export const flags = {
   port: Flag.Int("port").pipe(
     Flag.withDescription("Run one node on this port"),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))),
@@ -67,12 +65,14 @@ const flags = {
   )
 }
 
-/** The bounds of consensus that flags change; all members are to be given the same. */
-const raftOf = (flags: {
+interface RaftFlags {
   readonly electionTimeoutMs: Option.Option<number>
   readonly readLeaseDriftMs: Option.Option<number>
   readonly retainEntries: Option.Option<number>
-}): Partial<RaftConfig> => ({
+}
+
+/** The bounds of consensus that flags change. Give all members the same. */
+const raftOf = (flags: RaftFlags): Partial<RaftConfig> => ({
   ...Option.match(flags.electionTimeoutMs, {
     onNone: () => ({}),
     onSome: (timeoutMs) => ({
@@ -88,56 +88,49 @@ const raftOf = (flags: {
   ...Option.match(flags.retainEntries, { onNone: () => ({}), onSome: (logRetainedCount) => ({ logRetainedCount }) })
 })
 
-const commandOf = (example: Example) =>
-  Command.make(
-    "cluster",
-    flags,
-    Effect.fnUntraced(function* ({ data, host, id, join, peers, port, secret, ...bounds }) {
-      if (Option.isNone(port)) return yield* runDemo(example)
-      return yield* runNode(example, {
-        host,
-        port: port.value,
-        id: Option.getOrUndefined(id),
-        peers: yield* Effect.fromResult(
-          parsePeers(
-            Option.getOrElse(peers, () => ""),
-            host
-          )
-        ),
-        data: Option.getOrElse(data, () => `${example.directory}/${port.value}`),
-        join: Option.getOrUndefined(join),
-        secret: Option.getOrUndefined(secret),
-        raft: raftOf(bounds)
-      })
-    })
-  ).pipe(Command.withDescription("A Lithair cluster: three nodes without flags, one node with --port"))
-
-/** A bad flag is one line on stderr; help and version are as ever. */
-const presenter: CliOutput.Presenter = {
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Console.error(`lithair: ${event.errors.map(({ message }) => message).join("; ")} (--help says more)`)
-      : CliOutput.defaultPresenter.present(event)
+/** Where a node listens and keeps its data, and its place in the cluster. */
+export interface NodeOptions extends PlaceOptions {
+  readonly host: string
+  readonly port: number
+  readonly directory: string
 }
 
-/** One line that says what is wrong. What was wrong with a flag has been said. */
-const reportFailure = (cause: Cause.Cause<unknown>) => {
-  const error = Cause.squash(cause)
-  if (Cause.hasInterruptsOnly(cause) || CliError.isCliError(error)) return Effect.void
-  const message = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : error
-  return Console.error(`lithair: ${message}`)
+/** What the flags of a process hold. */
+export interface NodeFlags extends RaftFlags {
+  readonly host: string
+  readonly port: number
+  readonly peers: Option.Option<string>
+  readonly data: Option.Option<string>
+  readonly id: Option.Option<string>
+  readonly join: Option.Option<string>
+  readonly secret: Option.Option<string>
 }
 
-/** Told to stop, a node that has stopped in order has done well. */
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
-
-/** Runs an example as the flags of this process say. */
-export const run = (example: Example): void =>
-  commandOf(example).pipe(
-    Command.run({ version: "0.1.0" }),
-    Effect.tapCause(reportFailure),
-    Effect.provideService(CliOutput.Presenter, presenter),
-    Effect.provide(NodeServices.layer),
-    NodeRuntime.runMain({ disableErrorReporting: true, teardown })
-  )
+/** What the flags of one node say, or which flag cannot be. Data lie in a folder of `directory` unless a flag says otherwise. */
+export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, directory: string) {
+  const { host, port } = flags
+  const address = `${host}:${port}`
+  const id = Option.getOrUndefined(flags.id)
+  const join = Option.getOrUndefined(flags.join)
+  const secret = Option.getOrUndefined(flags.secret)
+  const text = Option.getOrElse(flags.peers, () => "")
+  const peers = yield* Effect.fromResult(parsePeers(text, host))
+  if (peers.some((peer) => peer.address === address || peer.id === (id ?? address))) {
+    return yield* new BadFlag({ message: `--peers: ${address} is this node itself` })
+  }
+  if (id !== undefined && peers.some((peer) => peer.id === peer.address)) {
+    return yield* new BadFlag({ message: "--id: the peers must have names too, as in --peers b=host:port" })
+  }
+  const options: NodeOptions = {
+    host,
+    port,
+    address,
+    peers,
+    directory: Option.getOrElse(flags.data, () => `${directory}/${port}`),
+    raft: raftOf(flags),
+    ...(id === undefined ? {} : { id }),
+    ...(join === undefined ? {} : { join }),
+    ...(secret === undefined ? {} : { secret })
+  }
+  return options
+})

@@ -1,7 +1,7 @@
 /** The node's HTTP server: what its parser refuses, before any route is asked, is answered by a problem too. */
-import { createServer, type Server, STATUS_CODES } from "node:http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
-import { declaredProblem, invalidRequest, type Problem, problem, toJson } from "../../src/Http/Problem.ts"
+import { declaredProblem, invalidRequest, type Problem, problem, problemMediaType, toJson } from "../Http/Problem.ts"
 
 /** How long a client may take to read why it was refused, before its connection is cut. */
 const readAnswerMs = 500
@@ -41,4 +41,23 @@ const refuse = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
   socket.once("close", () => clearTimeout(timer))
 }
 
-export const makeServer = (): Server => createServer().on("clientError", refuse)
+/** Before the application is there, and once it is gone, a connection that nobody answers would keep the server from closing. */
+const answerWhileAlone = (server: Server): Server => {
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    if (server.listenerCount("request") > 1) return
+    const isAlive = request.url === "/livez"
+    const body = isAlive ? { status: "ok" } : toJson(notServing)
+    const type = isAlive ? "application/json" : problemMediaType
+    response.writeHead(isAlive ? 200 : 503, { "content-type": type, "retry-after": "1", connection: "close" })
+    response.end(JSON.stringify(body))
+  })
+  server.on("upgrade", (_, socket: Duplex) => {
+    if (server.listenerCount("upgrade") === 1) socket.destroy()
+  })
+  return server
+}
+
+const notServing = problem("draining", "This node is starting, or is about to stop", { definite: true })
+
+/** A server for a node. The application adds its own listener for requests, and takes it away before it ends. */
+export const makeServer = (): Server => answerWhileAlone(createServer().on("clientError", refuse))

@@ -1,9 +1,17 @@
-/** Three nodes on this machine as three processes, with what to try first; stops all of them in order. */
-import { fileURLToPath } from "node:url"
+/** Three nodes on this machine as three processes, with something to try first. Ctrl-C stops all of them in order. */
 import { Console, Effect, Schedule, Schema, Stream } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { ChildProcess } from "effect/process"
-import type { Example } from "./Example.ts"
+
+/** What the demo says and where it keeps its data. */
+export interface DemoOptions {
+  /** Where data lies, a folder for each port. `.lithair` unless given. */
+  readonly directory?: string
+  /** A path to open on each node. `/docs` unless given. */
+  readonly path?: string
+  /** Lines to try in a shell. */
+  readonly curls?: ReadonlyArray<string>
+}
 
 const ports = [8081, 8082, 8083]
 
@@ -13,10 +21,12 @@ export class NodeEnded extends Schema.TaggedError<NodeEnded>()("NodeEnded", { me
 /** How this runtime runs a script: Deno is told to, and that it may. */
 const runtimeArgs = "deno" in process.versions ? ["run", "-A"] : []
 
-const startNode = Effect.fnUntraced(function* ({ directory, script }: Example, port: number) {
+const startNode = Effect.fnUntraced(function* (directory: string, port: number) {
   const peers = ports.filter((each) => each !== port).join(",")
   const flags = ["--port", String(port), "--peers", peers, "--data", `${directory}/${port}`]
-  const node = yield* ChildProcess.make(process.execPath, [...runtimeArgs, fileURLToPath(script), ...flags], {
+  const script = process.argv[1]
+  if (script === undefined) return yield* new NodeEnded({ message: "The demo runs from a file only" })
+  const node = yield* ChildProcess.make(process.execPath, [...runtimeArgs, script, ...flags], {
     stdin: "ignore"
   })
   yield* node.all.pipe(
@@ -35,7 +45,7 @@ const isReady = (port: number) =>
     Effect.retry({ schedule: Schedule.spaced("50 millis"), times: 400 })
   )
 
-const welcome = ({ curls, directory, path }: Example) => `
+const welcome = ({ curls, directory, path }: Required<DemoOptions>) => `
 Three nodes, one cluster. Write to any, read from any:
 
 ${ports.map((port) => `  http://127.0.0.1:${port}${path}   docs: http://127.0.0.1:${port}/docs`).join("\n")}
@@ -45,9 +55,10 @@ ${curls.map((curl) => `  ${curl}`).join("\n")}
 Ctrl-C stops all three; the data stays under ${directory}/.
 `
 
-export const runDemo = (example: Example) =>
+/** Runs this process's script as three nodes, until it is told to stop or one of them ends. */
+export const runDemo = ({ curls = [], directory = ".lithair", path = "/docs" }: DemoOptions) =>
   Effect.gen(function* () {
-    const nodes = yield* Effect.forEach(ports, (port) => startNode(example, port))
+    const nodes = yield* Effect.forEach(ports, (port) => startNode(directory, port))
     const anEnd = Effect.raceAll(
       nodes.map(({ node, port }) =>
         Effect.flatMap(node.exitCode, (code) =>
@@ -57,6 +68,6 @@ export const runDemo = (example: Example) =>
     )
     const ready = Effect.forEach(ports, isReady, { concurrency: "unbounded", discard: true })
     yield* Effect.raceFirst(ready, anEnd)
-    yield* Console.log(welcome(example))
+    yield* Console.log(welcome({ curls, directory, path }))
     return yield* anEnd
   }).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))

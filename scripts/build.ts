@@ -1,0 +1,33 @@
+/**
+ * Builds the package that is published, in `dist`: JavaScript and declarations in `lib`, docs and examples beside them,
+ * and a manifest whose entry points are the built files. Those of the checkout are the sources: its examples and tests
+ * import `lithair` unbuilt, and Node and Deno take no TypeScript from `node_modules`.
+ */
+import { spawnSync } from "node:child_process"
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const dist = join(root, "dist")
+
+rmSync(dist, { recursive: true, force: true })
+const { status } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit"
+})
+if (status !== 0) process.exit(1)
+
+const {
+  allowScripts,
+  devDependencies,
+  private: isPrivate,
+  scripts,
+  ...manifest
+} = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const built = (path: string): string => path.replace(/^\.\/src\/(.*)\.ts$/, "./lib/$1.js")
+const exports = Object.fromEntries(Object.entries<string>(manifest.exports).map(([name, path]) => [name, built(path)]))
+writeFileSync(join(dist, "package.json"), `${JSON.stringify({ ...manifest, exports }, null, 2)}\n`)
+for (const name of ["README.md", "LICENSE", "docs", "examples"]) {
+  cpSync(join(root, name), join(dist, name), { recursive: true })
+}

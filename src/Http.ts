@@ -1,0 +1,15 @@
+/** The routes of a node, each a layer to mount on the router of your choice, with your own middleware around it. */
+export { type MountOptions, routerConfig } from "./Http/Mount.ts"
+export { type Check, readyChecks } from "./Http/NodeRoutes.ts"
+export { Problem, type ProblemError, problem, toResponse } from "./Http/Problem.ts"
+export {
+  type ApiServices,
+  type DocsOptions,
+  layerAdmin,
+  layerApi,
+  layerDocs,
+  layerHealth,
+  layerNotFound
+} from "./Http/Routes.ts"
+export { type Served, Serving } from "./Http/Serving.ts"
+export { layerPeers, Unprotected } from "./Raft/PeerListener.ts"

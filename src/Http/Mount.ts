@@ -1,0 +1,139 @@
+/**
+ * Mounts routes of a node on a router that the application chose. Every answer says who gave it, requests wait for their
+ * turn, and what no route of ours matches is answered as a problem within the paths that we own.
+ */
+import { Effect, type Types } from "effect"
+import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Member } from "../Raft/Member.ts"
+import { keyLengthMax } from "./IdempotencyKey.ts"
+import { IsLeaving } from "./Patience.ts"
+import { type Problem, problem, toResponse, withMembers } from "./Problem.ts"
+import { indexHeader, withPosition } from "./ResponseHeaders.ts"
+import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
+import { Serving } from "./Serving.ts"
+
+type Response = HttpServerResponse.HttpServerResponse
+type OwnRoute = HttpRouter.Route<Problem, never>
+
+/** What a router must accept: an idempotency key in a path may be as long as in a header. */
+export const routerConfig = { maxParamLength: keyLengthMax }
+
+/** Where routes are mounted. */
+export interface MountOptions {
+  /** What stands before their paths, as in `/v1`. */
+  readonly prefix?: `/${string}`
+}
+
+/** What our layers have mounted on one router so far: all of them answer what none of them matches. */
+interface Mounted {
+  readonly paths: Array<KnownPath>
+  /** The paths below which nobody else answers. */
+  readonly owned: Array<string>
+}
+
+const mountedOn = new WeakMap<HttpRouter.HttpRouter, Mounted>()
+
+/** Adds routes to the router in the context. */
+export const mount = Effect.fnUntraced(function* (options: {
+  // The handlers take what a request brings; what they need of the node they have.
+  readonly routes: ReadonlyArray<HttpRouter.Route<Problem, unknown>>
+  readonly prefix?: string
+  /** The paths below which nobody else answers; `/` for all. */
+  readonly owned: ReadonlyArray<string>
+  /** Whether requests are answered at once, also under load: a node must be able to say how it is. */
+  readonly isUrgent?: boolean
+}) {
+  const { isUrgent = false, owned, prefix = "" } = options
+  const routes = options.routes as ReadonlyArray<OwnRoute>
+  const whole = yield* HttpRouter.HttpRouter
+  const router = prefix === "" ? whole : whole.prefixed(prefix)
+  const member = yield* Member
+  const serving = yield* Serving
+  const answered = answerer(member, serving, prefix)
+  const mounted = yield* mountedOnWhole(whole, answerer(member, serving, ""))
+  mounted.paths.push(...knownPaths(routes.map(({ method, path }) => ({ method, path: prefix + path }))))
+  mounted.owned.push(...owned.map((path) => (path === "/" ? path : prefix + path)))
+  yield* router.addAll(
+    routes.map(({ handler, method, path }) => {
+      const pattern = exactly(path)
+      const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+        // The router has cut the prefix off.
+        if (!pattern.test(splitTarget(request.url).path)) return refuse(mounted, prefix)
+        return isUrgent ? handler : serving.admission.admit(handler)
+      }).pipe(Effect.provideService(IsLeaving, member.hasGivenUp))
+      return HttpRouter.route(method as "GET", path, answered(exact))
+    })
+  )
+})
+
+type Answerer = ReturnType<typeof answerer>
+
+/** Answers with a problem when a handler fails or dies, and says who answered. Paths in answers get the prefix. */
+const answerer = (member: Member["Service"], { answers }: Serving["Service"], prefix: string) => {
+  const finish = (response: Response): Response => {
+    answers.count(response.status)
+    const placed = prefix === "" ? response : movePaths(response, prefix)
+    // A client that asks again then opens a connection to another node, instead of losing this one when the server closes.
+    const last = member.isDraining() ? HttpServerResponse.setHeader(placed, "connection", "close") : placed
+    return withPosition(last, {
+      nodeId: member.self.nodeId,
+      leaderId: member.leader(),
+      term: member.node()?.core.currentTerm ?? 0,
+      index: Number(response.headers[indexHeader] ?? member.node()?.appliedIndex() ?? 0)
+    })
+  }
+  return <R>(handler: Effect.Effect<Response, Problem, R>): Effect.Effect<Response, never, R> =>
+    handler.pipe(
+      Effect.catchTag("Problem", (met) => Effect.succeed(toResponse(moveOperation(met, prefix)))),
+      Effect.catchDefect((defect) =>
+        Effect.as(
+          Effect.logError("A request met a defect", defect),
+          toResponse(problem("internal", "The node met an error of its own: its log says more", {}))
+        )
+      ),
+      Effect.map(finish)
+    )
+}
+
+const moveOperation = (met: Problem, prefix: string): Problem => {
+  const { operation } = met.members
+  return prefix === "" || typeof operation !== "string" ? met : withMembers(met, { operation: prefix + operation })
+}
+
+const movePaths = (response: Response, prefix: string): Response => {
+  const { link, location } = response.headers
+  const located =
+    location === undefined ? response : HttpServerResponse.setHeader(response, "location", prefix + location)
+  return link === undefined ? located : HttpServerResponse.setHeader(located, "link", link.replace("</", `<${prefix}/`))
+}
+
+const refuse = (mounted: Mounted, prefix: string) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) =>
+    Effect.fail(unanswered(mounted.paths, { method, url: prefix + url }))
+  )
+
+/** The first layer that mounts on a router adds what answers for all of them. */
+const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter, answered: Answerer) {
+  const known = mountedOn.get(whole)
+  if (known !== undefined) return known
+  const mounted: Mounted = { paths: [], owned: [] }
+  mountedOn.set(whole, mounted)
+  // A request that no route matches, also one whose path is not well encoded, fails outside of every handler.
+  yield* whole.addGlobalMiddleware(
+    (app): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
+      Effect.catchIf(app, isRouteNotFound, (error) =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+          isOwned(mounted, url) ? answered(refuse(mounted, "")) : Effect.fail(error as unknown as Types.unhandled)
+        )
+      )
+  )
+  return mounted
+})
+
+const isOwned = ({ owned }: Mounted, url: string): boolean => {
+  const { path } = splitTarget(url)
+  return owned.some((own) => own === "/" || path === own || path.startsWith(`${own}/`))
+}
+
+const isRouteNotFound = (error: unknown): boolean =>
+  HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound"

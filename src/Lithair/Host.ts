@@ -1,0 +1,28 @@
+/** Place, storage and transport of a node together: on the disk and the network of this machine, or in memory. */
+import { Effect, Layer } from "effect"
+import type { Directory } from "../EventStore/Directory.ts"
+import { makeMemoryNetwork } from "../Raft/MemoryNetwork.ts"
+import type { PeerListener } from "../Raft/PeerListener.ts"
+import type { Transport } from "../Raft/Transport.ts"
+import { layerNetwork, layerSockets } from "./Peers.ts"
+import * as Place from "./Place.ts"
+import { layerFile, layerMemory as layerMemoryStorage, type StorageFailure } from "./Storage.ts"
+
+/** Where a node is: its place in the cluster, its storage, and its transport. */
+export type NodePlace = Place.Place | Directory | Transport | PeerListener
+
+/** A place in the cluster, a directory of this machine, and sockets. */
+export const layerHost = (
+  options: Place.PlaceOptions & { readonly directory: string }
+): Layer.Layer<NodePlace, StorageFailure> =>
+  layerSockets.pipe(Layer.provideMerge(layerFile(options)), Layer.provideMerge(Place.layer(options)))
+
+/** A cluster of one, in memory: for tests, and for data that need not last. */
+export const layerMemory: Layer.Layer<NodePlace> = Layer.unwrap(
+  Effect.sync(() =>
+    layerNetwork(makeMemoryNetwork()).pipe(
+      Layer.provideMerge(layerMemoryStorage),
+      Layer.provideMerge(Place.layer({ address: "memory:0" }))
+    )
+  )
+)

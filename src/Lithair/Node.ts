@@ -1,0 +1,131 @@
+/** A node as a layer: the services that programs and routes find on it, over a directory, a transport and a place of their choice. */
+import { Effect, Layer } from "effect"
+import type { Any as AnyCommand } from "../Command/Declaration.ts"
+import type { HandlerOf } from "../Command/Handler.ts"
+import * as Procedures from "../Command/Procedures.ts"
+import { Directory } from "../EventStore/Directory.ts"
+import * as LocalNode from "../EventStore/LocalNode.ts"
+import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import { joinThrough } from "../Http/Join.ts"
+import * as Serving from "../Http/Serving.ts"
+import { type Described, describe } from "../Model/Class.ts"
+import * as NodeProjections from "../Projection/NodeProjections.ts"
+import type { Projection, Projections } from "../Projection/Projections.ts"
+import * as Member from "../Raft/Member.ts"
+import type { RaftConfig } from "../Raft/RaftConfig.ts"
+import type { Self, Transport } from "../Raft/Transport.ts"
+import type { Reaction } from "../Reaction/Definition.ts"
+import { descriptor as reactionPosition } from "../Reaction/Position.ts"
+import * as Reactions from "../Reaction/Reactions.ts"
+import * as Commands from "../Repository/Commands.ts"
+import * as Records from "../Repository/Records.ts"
+import { Lifecycle } from "./Lifecycle.ts"
+import { Place } from "./Place.ts"
+
+/** An application: what all nodes of its cluster declare alike, and how they agree. */
+export interface Application<R = never, C extends AnyCommand = never> {
+  readonly models: ReadonlyArray<Described>
+  /** Declared commands. The node asks for their handlers. */
+  readonly commands?: ReadonlyArray<C>
+  /** Read models, folded on every node. */
+  readonly projections?: ReadonlyArray<Projection>
+  /** Effects that follow events and run on the leader. The node asks for the services that they need. */
+  readonly reactions?: ReadonlyArray<Reaction<R>>
+  /** Bounds and timeouts that differ from the defaults. All nodes of a cluster need the same. */
+  readonly raft?: Partial<RaftConfig>
+}
+
+/** What a program, or the handler of a route, finds on its node. */
+export type NodeServices =
+  | Records.Records
+  | Commands.Commands
+  | Projections
+  | Reactions.Reactions
+  | Member.Member
+  | LocalNode.LocalNode
+  | Serving.Serving
+
+/** What a node asks for besides its place, storage and transport: handlers of its commands, and what its reactions need. */
+export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
+
+/** Why a node's own log cannot be opened. */
+export type OpeningFailure = LogFailed | LogCorrupt
+
+/** How a node presents itself, and what its test decides. */
+export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId">
+
+/** The services of a node that knows who it is. */
+export const layerOwn = <R = never, C extends AnyCommand = never>(
+  { commands = [], models: described, projections = [], raft = {}, reactions = [] }: Application<R, C>,
+  own: Own
+): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
+  const models = described.map(describe)
+  const member = Layer.unwrap(
+    Effect.map(Procedures.make(commands), (procedures) =>
+      Member.layer({ ...own, config: raft, models: [...models, reactionPosition], procedures })
+    )
+  )
+  return layerSupervised.pipe(
+    Layer.provideMerge(Serving.layer({ models: described, commands, projections })),
+    Layer.provideMerge(NodeProjections.layer(projections)),
+    Layer.provideMerge(Reactions.layer(reactions)),
+    Layer.provideMerge(Records.layer),
+    Layer.provideMerge(Commands.layer),
+    Layer.provideMerge(member),
+    Layer.provideMerge(LocalNode.layer({ ...own, models }))
+    // The compiler does not see that what reactions find on the node is no longer asked for.
+  ) as Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>>
+}
+
+/** Reactions record what they have done while commands are still taken; then the member drains. */
+const layerSupervised = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const member = yield* Member.Member
+    const reactions = yield* Reactions.Reactions
+    const local = yield* LocalNode.LocalNode
+    const drain = yield* Effect.cached(Effect.andThen(reactions.rest, member.drain))
+    yield* (yield* Lifecycle).register({ drain, stopped: Effect.raceFirst(member.stopped, local.stopped) })
+  })
+)
+
+/** This node, as it presents itself to its peers. */
+export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(function* () {
+  const { address, id, peers } = yield* Place
+  const { instanceId } = yield* (yield* Directory).identity
+  return { nodeId: id, address, instanceId, peers }
+})
+
+/**
+ * A node of this application. It serves nothing by itself: mount the layers of `Http` on a server, or use its services
+ * in a worker. It asks for its place in the cluster, its storage, its transport, and a lifecycle.
+ *
+ * @example
+ * ```ts
+ * import { Layer, Schema } from "effect"
+ * import { HttpRouter } from "effect/http"
+ * import { Http, Lithair, Model } from "lithair"
+ * import { layer, runMain } from "lithair/node"
+ *
+ * class Product extends Model.Class<Product>("Product")({
+ *   id: Model.id(Schema.String.check(Schema.isUUID())),
+ *   name: Schema.NonEmptyString.pipe(Model.replicate)
+ * }) {}
+ *
+ * const node = HttpRouter.serve(Layer.mergeAll(Http.layerApi(), Http.layerHealth, Http.layerPeers)).pipe(
+ *   Layer.provide(Lithair.layer({ models: [Product] })),
+ *   Layer.provide(layer({ port: 8081, peers: [], directory: ".lithair/8081" })),
+ *   Lithair.launch
+ * )
+ * runMain(node)
+ * ```
+ */
+export const layer = <R = never, C extends AnyCommand = never>(
+  application: Application<R, C>
+): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { join, raft } = yield* Place
+      const own = { self: yield* self, ...(join === undefined ? {} : { join: joinThrough(join) }) }
+      return layerOwn({ ...application, raft: { ...application.raft, ...raft } }, own)
+    })
+  )

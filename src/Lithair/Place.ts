@@ -1,0 +1,70 @@
+/** A node's place in its cluster: its name and address, the peers it starts with, and the secret that peers prove. */
+import { Config, Context, Effect, Layer, Option, Redacted } from "effect"
+import type { RaftConfig } from "../Raft/RaftConfig.ts"
+
+/** Another member, as this node's flags name it. */
+export interface Peer {
+  readonly id: string
+  readonly address: string
+}
+
+/** What {@link layer} takes. */
+export interface PlaceOptions {
+  /** The address by which peers reach this node, `host:port`. It is also the node's id, unless `id` is given. */
+  readonly address: string
+  readonly id?: string
+  /** The other members of the cluster that this node forms. Without any it forms a cluster of one. Once a cluster is formed, its log says who the members are. */
+  readonly peers?: ReadonlyArray<Peer>
+  /** The address of a member of a running cluster, which takes this node in while its directory is empty. */
+  readonly join?: string
+  /** The cluster's shared secret. Without one the node only talks to peers on its own host. */
+  readonly secret?: string | Redacted.Redacted
+  /** Bounds and timeouts of consensus that differ on this node from those of the application. */
+  readonly raft?: Partial<RaftConfig>
+}
+
+/** A node's place in its cluster. */
+export class Place extends Context.Service<
+  Place,
+  {
+    readonly address: string
+    readonly id: string
+    readonly peers: ReadonlyArray<Peer>
+    readonly join: string | undefined
+    readonly secret: Redacted.Redacted | undefined
+    readonly raft: Partial<RaftConfig>
+  }
+>()("lithair/Place") {}
+
+/** The place with its defaults filled in. */
+export const make = ({ address, id, join, peers = [], raft = {}, secret }: PlaceOptions): Place["Service"] => ({
+  address,
+  id: id ?? address,
+  peers,
+  join,
+  secret: typeof secret === "string" ? Redacted.make(secret) : secret,
+  raft
+})
+
+/** A place that the program states. */
+export const layer = (options: PlaceOptions): Layer.Layer<Place> => Layer.succeed(Place, make(options))
+
+/** A place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN` and `LITHAIR_SECRET`. */
+export const layerConfig: Layer.Layer<Place, Config.ConfigError> = Layer.effect(
+  Place,
+  Effect.gen(function* () {
+    const optional = <A>(config: Config.Config<A>) => Effect.map(Config.option(config), Option.getOrUndefined)
+    const address = yield* Config.String("LITHAIR_ADDRESS")
+    const id = yield* optional(Config.String("LITHAIR_ID"))
+    const join = yield* optional(Config.String("LITHAIR_JOIN"))
+    const secret = yield* optional(Config.Redacted("LITHAIR_SECRET"))
+    const peers = yield* Config.String("LITHAIR_PEERS").pipe(Config.withDefault(""))
+    return make({
+      address,
+      peers: peers.split(",").flatMap((peer) => (peer === "" ? [] : [{ id: peer, address: peer }])),
+      ...(id === undefined ? {} : { id }),
+      ...(join === undefined ? {} : { join }),
+      ...(secret === undefined ? {} : { secret })
+    })
+  })
+)

@@ -1,0 +1,52 @@
+/** A node with all its routes on one server: what most applications need. */
+import { Layer } from "effect"
+import { HttpRouter, type HttpServer } from "effect/http"
+import type { Any as AnyCommand } from "../Command/Declaration.ts"
+import type { Directory } from "../EventStore/Directory.ts"
+import * as Routes from "../Http/Routes.ts"
+import { layerPeers, type PeerListener, type Unprotected } from "../Raft/PeerListener.ts"
+import type { Transport } from "../Raft/Transport.ts"
+import type { Lifecycle } from "./Lifecycle.ts"
+import { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Node.ts"
+import type { Place } from "./Place.ts"
+
+/** All routes of a node: the derived API, documents, health, administration, peers, and the answer for all other paths. */
+export const layerRoutes = (
+  options: Routes.DocsOptions = {}
+): Layer.Layer<never, Unprotected, HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener | NodeServices> =>
+  Layer.mergeAll(
+    Routes.layerApi(options),
+    Routes.layerDocs(options),
+    Routes.layerHealth,
+    Routes.layerAdmin,
+    Routes.layerNotFound,
+    layerPeers
+  )
+
+/**
+ * A node of this application with all its routes, on the server that it is given.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Lithair, Model } from "lithair"
+ * import { run } from "lithair/node"
+ *
+ * class Product extends Model.Class<Product>("Product")({
+ *   id: Model.id(Schema.String.check(Schema.isUUID())),
+ *   name: Schema.NonEmptyString.pipe(Model.replicate)
+ * }) {}
+ *
+ * run(Lithair.layerHttp({ models: [Product] }))
+ * ```
+ */
+export const layerHttp = <R = never, C extends AnyCommand = never>(
+  application: Application<R, C>
+): Layer.Layer<
+  NodeServices,
+  OpeningFailure | Unprotected,
+  Place | Directory | Transport | PeerListener | Lifecycle | HttpServer.HttpServer | NeededBy<R, C>
+> =>
+  HttpRouter.serve(layerRoutes(), { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(layer(application))
+  )

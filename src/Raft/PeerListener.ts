@@ -1,0 +1,53 @@
+/** Answers the peers that dial this node, apart from the transport, so that an application mounts it on the server of its choice. */
+import { Context, Effect, Layer, Schema, type Scope } from "effect"
+import { HttpRouter, HttpServer, type HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { NetAddress } from "effect/net"
+import * as PeerRefusal from "./PeerRefusal.ts"
+
+/** Where peers dial, on the server that their node's address leads to. */
+export const path = "/_raft"
+
+/** Answers the peers that dial. The transport provides it, and {@link layerPeers} mounts it. */
+export class PeerListener extends Context.Service<
+  PeerListener,
+  {
+    readonly accept: Effect.Effect<
+      HttpServerResponse.HttpServerResponse,
+      never,
+      HttpServerRequest.HttpServerRequest | Scope.Scope
+    >
+    /** Whether a peer must prove that it knows a secret. */
+    readonly isProtected: boolean
+  }
+>()("lithair/Raft/PeerListener") {}
+
+/** Belongs to a transport that is not dialled. */
+export const layerNobody: Layer.Layer<PeerListener> = Layer.succeed(PeerListener, {
+  accept: Effect.succeed(PeerRefusal.notAPeer),
+  isProtected: true
+})
+
+/** Other hosts could dial this node, and any of them could pass for a peer, since there is no secret to prove. */
+export class Unprotected extends Schema.TaggedError<Unprotected>()("Unprotected", { message: Schema.String }) {}
+
+/** Without a secret a node is for its own host alone. */
+const checkProtected = (
+  { address }: HttpServer.HttpServer["Service"],
+  isProtected: boolean
+): Effect.Effect<void, Unprotected> => {
+  if (isProtected || NetAddress.isUnixPathAddress(address) || NetAddress.isLoopback(address.address)) return Effect.void
+  const host = NetAddress.formatIp(address.address)
+  return Effect.fail(
+    new Unprotected({ message: `Cannot listen on ${host} without a secret: any host could pass for a peer` })
+  )
+}
+
+/** `/_raft`, on the server that peers dial. It refuses a server that other hosts reach, unless there is a secret. */
+export const layerPeers: Layer.Layer<never, Unprotected, HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener> =
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { accept, isProtected } = yield* PeerListener
+      yield* checkProtected(yield* HttpServer.HttpServer, isProtected)
+      yield* (yield* HttpRouter.HttpRouter).add("GET", path, accept)
+    })
+  )

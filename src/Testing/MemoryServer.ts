@@ -1,0 +1,48 @@
+/** An HTTP server without a socket: what an application serves on it, its own client calls in this process. */
+import { Effect, Exit, Scope } from "effect"
+import {
+  HttpClient,
+  HttpClientRequest,
+  HttpEffect,
+  HttpServer,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse
+} from "effect/http"
+import { NetAddress } from "effect/net"
+
+type App = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  unknown,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+/** A server, and the client that asks it. A body that streams goes on until `nodeScope` closes. */
+export const makeMemoryServer = (
+  host: string,
+  nodeScope: Scope.Scope
+): { readonly server: HttpServer.HttpServer["Service"]; readonly client: HttpClient.HttpClient } => {
+  let app: App = Effect.succeed(HttpServerResponse.empty({ status: 503 }))
+  const server = HttpServer.make({
+    address: NetAddress.inetAddressUnsafe(NetAddress.ipv4Loopback, 1),
+    serve: (served, middleware) =>
+      Effect.sync(() => {
+        app = (middleware === undefined ? served : middleware(served)) as App
+      })
+  })
+  const client = HttpClient.make((request) => {
+    const scope = Scope.forkUnsafe(nodeScope)
+    const serverRequest = HttpServerRequest.fromClientRequest(request)
+    return app.pipe(
+      Effect.catchCause((cause) => Effect.map(HttpServerError.causeResponse(cause), ([response]) => response)),
+      Effect.map(HttpEffect.scopeTransferToStream),
+      Effect.provideService(HttpServerRequest.HttpServerRequest, serverRequest),
+      Effect.provideService(Scope.Scope, scope),
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) && exit.value.body._tag === "Stream" ? Effect.void : Scope.close(scope, exit)
+      ),
+      Effect.map((response) => HttpServerResponse.toClientResponse(response, { request }))
+    )
+  }).pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(`http://${host}`)))
+  return { server, client }
+}
