@@ -82,9 +82,15 @@ export interface SnapshotSent {
   readonly ok: boolean
 }
 
-/** The transport lost messages to this peer: what was in flight cannot be counted on. */
+/** The transport lost messages to this peer, or refused one: what was in flight cannot be counted on. */
 export interface PeerUnreachable {
   readonly _tag: "PeerUnreachable"
+  readonly peer: NodeId
+}
+
+/** A connection to this peer has come up, in both lanes: what was sent before may be lost, and what is sent now may arrive. */
+export interface PeerReachable {
+  readonly _tag: "PeerReachable"
   readonly peer: NodeId
 }
 
@@ -124,6 +130,7 @@ export type Input =
   | SnapshotInstalled
   | SnapshotSent
   | PeerUnreachable
+  | PeerReachable
   | ChangeMembership
   | TransferLeadership
   | DiskStalled

@@ -23,7 +23,10 @@ export interface RequestVoteReply {
   readonly granted: boolean
 }
 
-/** Entries to append, or none: an empty one probes. */
+/** Entries that one message may carry, however small they are: whoever receives more takes none of them. */
+export const entriesMaxCount = 65_536
+
+/** At most {@link entriesMaxCount} entries to append, or none: an empty one probes. */
 export interface AppendEntries {
   readonly _tag: "AppendEntries"
   readonly term: number

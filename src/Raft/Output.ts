@@ -43,6 +43,7 @@ export type TransferResult =
 export interface LogReadRequest {
   readonly peer: NodeId
   readonly fromIndex: number
+  readonly toIndex: number
   readonly maxBytes: number
 }
 

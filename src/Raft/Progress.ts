@@ -10,13 +10,20 @@ import type { RaftConfig } from "./RaftConfig.ts"
 export type Mode =
   | {
       readonly _tag: "Probe"
-      sent: boolean
+      /** When the probe under way left; undefined while none is, and the next one may leave at once. */
+      sent: Sent | undefined
       /** Only the first probe of a place carries entries: its repetitions must not flood a slow peer. */
       readonly empty: boolean
     }
   | { readonly _tag: "Replicate" }
   /** What it needs next is compacted away: nothing is sent but a snapshot, by the shell. */
   | { readonly _tag: "Snapshot" }
+
+/** At what time something left, and after which numbered round of beats. */
+export interface Sent {
+  readonly atMs: number
+  readonly readNumber: number
+}
 
 export interface Progress {
   matchIndex: number
@@ -27,6 +34,8 @@ export interface Progress {
   inflightBytes: number
   /** When an acknowledgement last moved `matchIndex`, or the first message in flight left. */
   ackedMs: number
+  /** When the peer last held all that is committed, or `matchIndex` last moved. */
+  inStepMs: number
   /** When anything of the leader's term last came from the peer: check-quorum counts it (diss. 6.2). */
   heardMs: number
   /** The same, but undefined until something came: what status shows. */
@@ -37,6 +46,8 @@ export interface Progress {
   commitSent: number
   /** From where a read of the log was asked for this peer and not answered yet. */
   readLogFromIndex: number | undefined
+  /** The log is not read again for this peer before: the last read failed. */
+  readLogDueMs: number
   readonly catchUp: CatchUp.CatchUp
   /** Until when no more entries are sent to it while it is far behind, and how far it was then (Pacing.ts). */
   pacedUntilMs: number
@@ -49,25 +60,33 @@ export interface Progress {
 export const make = (options: { readonly lastIndex: number; readonly nowMs: number }): Progress => ({
   matchIndex: 0,
   nextIndex: options.lastIndex + 1,
-  mode: { _tag: "Probe", sent: false, empty: false },
+  mode: { _tag: "Probe", sent: undefined, empty: false },
   inflight: [],
   inflightBytes: 0,
   ackedMs: options.nowMs,
+  inStepMs: options.nowMs,
   heardMs: options.nowMs,
   lastContactMs: undefined,
   promisedMs: Number.NEGATIVE_INFINITY,
   commitSent: 0,
   readLogFromIndex: undefined,
+  readLogDueMs: 0,
   catchUp: CatchUp.begin(options),
   pacedUntilMs: 0,
   pacedLagCount: Number.POSITIVE_INFINITY,
   leaving: undefined
 })
 
-/** Goes back to looking for the peer's end, at `nextIndex`; unless a snapshot is on its way, of which the shell will tell. */
-export const toProbe = (progress: Progress, options: { readonly nextIndex: number; readonly empty: boolean }): void => {
+/**
+ * Goes back to looking for the peer's end, at `nextIndex`; unless a snapshot is on its way, of which the shell will tell.
+ * `sent` says that a probe counts as under way: the next one then waits as long as a repetition does.
+ */
+export const toProbe = (
+  progress: Progress,
+  options: { readonly nextIndex: number; readonly empty: boolean; readonly sent?: Sent }
+): void => {
   if (progress.mode._tag === "Snapshot") return
-  progress.mode = { _tag: "Probe", sent: false, empty: options.empty }
+  progress.mode = { _tag: "Probe", sent: options.sent, empty: options.empty }
   progress.nextIndex = Math.max(options.nextIndex, progress.matchIndex + 1)
   progress.inflight = []
   progress.inflightBytes = 0
@@ -79,12 +98,12 @@ export const toSnapshot = (progress: Progress): void => {
   progress.inflightBytes = 0
 }
 
-/** Looks for the peer's end again; `isSent` as if a probe were under way, so that the next beat sends the first. */
+/** Looks for the peer's end again; `sent` as of {@link toProbe}. */
 export const leaveSnapshot = (
   progress: Progress,
-  options: { readonly nextIndex: number; readonly isSent: boolean }
+  options: { readonly nextIndex: number; readonly sent: Sent | undefined }
 ): void => {
-  progress.mode = { _tag: "Probe", sent: options.isSent, empty: true }
+  progress.mode = { _tag: "Probe", sent: options.sent, empty: true }
   progress.nextIndex = Math.max(options.nextIndex, progress.matchIndex + 1)
 }
 
@@ -109,6 +128,7 @@ export const matched = (
   if (ack.matchIndex > progress.matchIndex) {
     progress.matchIndex = ack.matchIndex
     progress.ackedMs = ack.nowMs
+    progress.inStepMs = ack.nowMs
   }
   if (progress.mode._tag === "Snapshot" && progress.matchIndex + 1 < ack.firstIndex) return
   // A late acknowledgement may end a probe further on, which nothing would then repeat: go on from what is known.

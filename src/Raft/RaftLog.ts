@@ -106,14 +106,15 @@ export const startAfter = (log: RaftLog, mark: SnapshotMark): void => {
 /** The bytes of an entry, if it is in memory. */
 export const entryAt = (log: RaftLog, index: number): LogEntry | undefined => log.window[index - log.windowFirstIndex]
 
-/** Entries in memory from `fromIndex` on: at least one if there is one, then as many as fit in `maxBytes`. */
+/** Entries in memory of a range: at least one if there is one, then as many as fit in `maxBytes`. */
 export const slice = (
   log: RaftLog,
-  range: { readonly fromIndex: number; readonly maxBytes: number }
+  range: { readonly fromIndex: number; readonly toIndex?: number; readonly maxBytes: number }
 ): ReadonlyArray<LogEntry> => {
   const entries: Array<LogEntry> = []
+  const toIndex = Math.min(range.toIndex ?? log.lastIndex, log.lastIndex)
   let bytes = 0
-  for (let index = range.fromIndex; index <= log.lastIndex; index++) {
+  for (let index = range.fromIndex; index <= toIndex; index++) {
     const entry = entryAt(log, index)
     if (entry === undefined) break
     bytes += entry.payload.length

@@ -166,8 +166,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }).pipe(Effect.andThen(Deferred.failCause(stopped, cause)))
 
   /** What a peer lacks and memory holds no more. However the reading ends, the core is told: it waits for no more than one. */
-  const readForPeer = ({ peer, fromIndex, maxBytes }: LogReadRequest) =>
-    store.read({ fromIndex, toIndex: core.log.lastIndex, maxBytes }).pipe(
+  const readForPeer = ({ peer, fromIndex, toIndex, maxBytes }: LogReadRequest) =>
+    store.read({ fromIndex, toIndex: Math.min(toIndex, core.log.lastIndex), maxBytes }).pipe(
       Effect.catchTag("LogCorrupt", (corrupt) => Effect.andThen(Deferred.fail(damaged, corrupt), Effect.fail(corrupt))),
       Effect.catchCause((cause) =>
         Effect.as(Effect.logWarning(`Cannot read the log from ${fromIndex} on for ${peer}`, cause), [])

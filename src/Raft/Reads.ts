@@ -81,11 +81,17 @@ export const startRound = (state: State, draft: Draft.Draft, leader: Leader): vo
   finishRound(state, draft, leader)
 }
 
+/** Beats when a beat is due, however many rounds of reads beat meanwhile. */
+export const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
+  if (state.nowMs < leader.heartbeatDueMs) return
+  leader.heartbeatDueMs = state.nowMs + state.config.heartbeatIntervalMs
+  broadcastHeartbeat(state, draft, leader)
+}
+
 /** Beats to all peers, under a number of its own. */
-export const broadcastHeartbeat = (state: State, draft: Draft.Draft, leader: Leader): void => {
+const broadcastHeartbeat = (state: State, draft: Draft.Draft, leader: Leader): void => {
   state.readNumber++
   Leases.sent(state, leader)
-  leader.heartbeatDueMs = state.nowMs + state.config.heartbeatIntervalMs
   for (const peer of leader.progress.keys()) sendHeartbeat(state, draft, leader, peer)
 }
 

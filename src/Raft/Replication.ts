@@ -4,10 +4,9 @@ import { invariant } from "../Invariant.ts"
 import * as CatchUp from "./CatchUp.ts"
 import * as Draft from "./Draft.ts"
 import type { Propose } from "./Input.ts"
-import type { AppendEntries, AppendEntriesReply, NodeId } from "./Message.ts"
+import { type AppendEntries, type AppendEntriesReply, entriesMaxCount, type NodeId } from "./Message.ts"
 import type { ProposalResult } from "./Output.ts"
 import * as Pacing from "./Pacing.ts"
-import * as Peers from "./Peers.ts"
 import * as Progress from "./Progress.ts"
 import * as Quorum from "./Quorum.ts"
 import * as RaftLog from "./RaftLog.ts"
@@ -53,8 +52,8 @@ export const sendAppend = (state: State, draft: Draft.Draft, leader: Leader, pee
   if (progress === undefined || progress.mode._tag === "Snapshot") return
   if (progress.nextIndex < state.log.firstIndex && !lookAbove(state, draft, progress, peer)) return
   if (progress.mode._tag === "Probe") {
-    if (progress.mode.sent) return
-    progress.mode.sent = true
+    if (progress.mode.sent !== undefined) return
+    progress.mode.sent = sentNow(state)
     const entries = progress.mode.empty ? [] : nextEntries(state, progress)
     sendEntries(state, draft, progress, peer, entries)
     return
@@ -69,6 +68,9 @@ export const sendAppend = (state: State, draft: Draft.Draft, leader: Leader, pee
     sendInFlight(state, draft, progress, peer, entries)
   }
 }
+
+/** What leaves now, or would have: see {@link Progress.Sent}. */
+export const sentNow = ({ nowMs, readNumber }: State): Progress.Sent => ({ atMs: nowMs, readNumber })
 
 /**
  * What the peer needs next is compacted away. One that answers is sent a snapshot; of one that does not, nothing can be
@@ -98,8 +100,10 @@ export const onLogRead = (
   // An answer to a request of an earlier leadership: the one that is awaited is still to come.
   if (first !== undefined && first.index !== progress.readLogFromIndex) return
   progress.readLogFromIndex = undefined
-  // A failed read is tried again at the next beat, not at once.
-  if (first === undefined) return
+  if (first === undefined) {
+    progress.readLogDueMs = state.nowMs + state.config.heartbeatIntervalMs
+    return
+  }
   // What was read may since have been compacted away, or truncated, if this node lost leadership meanwhile and won it back.
   const isOwn =
     first.index >= state.log.firstIndex &&
@@ -107,19 +111,6 @@ export const onLogRead = (
   const isNext = progress.mode._tag === "Replicate" && first.index === progress.nextIndex
   if (isOwn && isNext) sendInFlight(state, draft, progress, read.peer, read.entries)
   sendAppend(state, draft, leader, read.peer)
-}
-
-/** Repeats probes, and probes again a peer whose acknowledgements are overdue: something in flight was lost. */
-export const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
-  Peers.releaseLeft(state, leader)
-  for (const [peer, progress] of leader.progress) {
-    if (progress.mode._tag === "Probe") {
-      Progress.toProbe(progress, { nextIndex: progress.nextIndex, empty: true })
-    } else if (progress.inflight.length > 0 && state.nowMs - progress.ackedMs >= state.config.electionTimeoutMinMs) {
-      Progress.toProbe(progress, { nextIndex: progress.matchIndex + 1, empty: true })
-    }
-    sendAppend(state, draft, leader, peer)
-  }
 }
 
 /** A follower takes entries from its leader (Fig. 2, AppendEntries RPC, receiver). */
@@ -195,6 +186,7 @@ export const onAppendEntriesReply = (
     }
   }
   sendAppend(state, draft, leader, from)
+  tellCommit(state, draft, leader, from)
 }
 
 /** A peer holds, durably, all through `matchIndex`. */
@@ -240,20 +232,37 @@ export const advanceCommit = (state: State, draft: Draft.Draft, leader: Leader):
   }
   state.commitIndex = index
   sendToAll(state, draft, leader)
-  for (const [peer, progress] of leader.progress) {
-    // Followers apply without waiting for the next beat, when no entries are about to carry the commit index.
-    if (progress.commitSent < Math.min(index, progress.matchIndex)) Reads.sendHeartbeat(state, draft, leader, peer)
-  }
+  for (const peer of leader.progress.keys()) tellCommit(state, draft, leader, peer)
   Reads.startRound(state, draft, leader)
 }
 
+/**
+ * Tells a peer at once that entries which it holds are committed, unless entries on their way to it say so: it applies
+ * them without waiting for the next beat. One that is slower than the quorum is told when it acknowledges them.
+ */
+const tellCommit = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
+  const progress = leader.progress.get(peer)
+  if (progress === undefined || progress.commitSent >= Math.min(state.commitIndex, progress.matchIndex)) return
+  Reads.sendHeartbeat(state, draft, leader, peer)
+}
+
+/** The last entry that a message may carry which begins at `nextIndex`: its receiver takes no more than so many. */
+const lastIndexOfMessage = (state: State, { nextIndex }: Progress.Progress): number =>
+  Math.min(state.log.lastIndex, nextIndex + entriesMaxCount - 1)
+
 const nextEntries = (state: State, progress: Progress.Progress): ReadonlyArray<LogEntry> =>
-  RaftLog.slice(state.log, { fromIndex: progress.nextIndex, maxBytes: state.config.appendBatchBytes })
+  RaftLog.slice(state.log, {
+    fromIndex: progress.nextIndex,
+    toIndex: lastIndexOfMessage(state, progress),
+    maxBytes: state.config.appendBatchBytes
+  })
 
 const requestRead = (state: State, draft: Draft.Draft, progress: Progress.Progress, peer: NodeId): void => {
-  if (progress.readLogFromIndex !== undefined) return
-  progress.readLogFromIndex = progress.nextIndex
-  draft.readLog.push({ peer, fromIndex: progress.nextIndex, maxBytes: state.config.appendBatchBytes })
+  if (progress.readLogFromIndex !== undefined || state.nowMs < progress.readLogDueMs) return
+  const { nextIndex: fromIndex } = progress
+  progress.readLogFromIndex = fromIndex
+  const toIndex = lastIndexOfMessage(state, progress)
+  draft.readLog.push({ peer, fromIndex, toIndex, maxBytes: state.config.appendBatchBytes })
 }
 
 const sendInFlight = (

@@ -113,7 +113,7 @@ export const onReply = (
   Replication.sendAppend(state, draft, leader, from)
 }
 
-/** The shell sends no more to this peer: look for its end again, at once or, after a failure, at the next beat. */
+/** The shell sends no more to this peer: look for its end again, at once or, after a failure, a beat later. */
 export const onSent = (
   state: State,
   draft: Draft.Draft,
@@ -122,7 +122,8 @@ export const onSent = (
 ): void => {
   const progress = leader.progress.get(sent.peer)
   if (progress === undefined || progress.mode._tag !== "Snapshot") return
-  Progress.leaveSnapshot(progress, { nextIndex: state.log.firstIndex, isSent: !sent.ok })
+  const probe = sent.ok ? undefined : Replication.sentNow(state)
+  Progress.leaveSnapshot(progress, { nextIndex: state.log.firstIndex, sent: probe })
   Replication.sendAppend(state, draft, leader, sent.peer)
 }
 

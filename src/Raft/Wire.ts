@@ -4,7 +4,7 @@
  */
 import type { EntryType, LogEntry } from "../EventStore/LogEntry.ts"
 import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
-import type { AppendEntriesReply } from "./Message.ts"
+import { type AppendEntriesReply, entriesMaxCount } from "./Message.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
 
 /** An entry is at most 8 MiB (D6); its payload is bounded by the same number. */
@@ -21,7 +21,6 @@ export const snapshotChunkMaxBytes = 1024 * 1024
 
 const configurationMaxBytes = 1024 * 1024
 const digestMaxBytes = 128
-const entriesMaxCount = 65_536
 const clusterIdMaxBytes = 256
 
 const tags = {

@@ -9,10 +9,11 @@ import * as Invariants from "./Invariants.ts"
 import * as Membership from "./Membership.ts"
 import type { Message, NodeId } from "./Message.ts"
 import type { Output, RoleChanged, RoleName } from "./Output.ts"
-import * as Progress from "./Progress.ts"
+import * as Peers from "./Peers.ts"
 import * as RaftLog from "./RaftLog.ts"
 import * as Reads from "./Reads.ts"
 import * as Replication from "./Replication.ts"
+import * as Resending from "./Resending.ts"
 import * as Snapshots from "./Snapshots.ts"
 import type { Leader, Role, State } from "./State.ts"
 import * as Transfer from "./Transfer.ts"
@@ -96,11 +97,12 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
     case "SnapshotSent":
       if (role._tag === "Leader") Snapshots.onSent(state, draft, role, input)
       return
-    case "PeerUnreachable": {
-      const progress = role._tag === "Leader" ? role.progress.get(input.peer) : undefined
-      if (progress !== undefined) Progress.toProbe(progress, { nextIndex: progress.matchIndex + 1, empty: true })
+    case "PeerUnreachable":
+      if (role._tag === "Leader") Resending.onUnreachable(state, role, input.peer)
       return
-    }
+    case "PeerReachable":
+      if (role._tag === "Leader") Resending.onReachable(state, draft, role, input.peer)
+      return
     case "ChangeMembership":
       draft.membership = Membership.change(state, draft, input)
       return
@@ -138,12 +140,19 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
   }
   Election.checkQuorum(state, draft, state.role)
   if (state.role._tag === "Leader") Transfer.tick(state, draft, state.role)
-  if (state.role._tag === "Leader" && state.nowMs >= state.role.heartbeatDueMs) {
-    Reads.broadcastHeartbeat(state, draft, state.role)
-    Replication.tickLeader(state, draft, state.role)
-    Membership.promoteReady(state, draft, state.role)
-    Snapshots.compact(state, draft)
-  }
+  if (state.role._tag === "Leader") tickLeader(state, draft, state.role)
+}
+
+/**
+ * All that a leader does from time to time, looked at in every tick. What is not to be done in every one has a deadline
+ * of its own, which no read and no write moves: else a busy leader would put it off for ever.
+ */
+const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
+  Reads.tickLeader(state, draft, leader)
+  Peers.releaseLeft(state, leader)
+  Resending.tick(state, draft, leader)
+  Membership.promoteReady(state, draft, leader)
+  Snapshots.compact(state, draft)
 }
 
 const receive = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
@@ -185,7 +194,9 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       Transfer.advance(state, draft, state.role)
       return
     case "HeartbeatReply":
-      if (state.role._tag === "Leader") Reads.onHeartbeatReply(state, draft, state.role, from, message)
+      if (state.role._tag !== "Leader") return
+      Reads.onHeartbeatReply(state, draft, state.role, from, message)
+      Resending.onHeartbeatReply(state, draft, state.role, from, message)
       return
     case "ReadIndex":
       Reads.onReadIndex(state, draft, from, message)

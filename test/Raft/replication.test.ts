@@ -1,8 +1,10 @@
 /** Log replication: Raft §5.3, §5.4.2. */
 import { assert, describe, it } from "@effect/vitest"
-import type { AppendEntries, Message } from "../../src/Raft/Message.ts"
+import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
+import { type AppendEntries, entriesMaxCount, type Message } from "../../src/Raft/Message.ts"
 import * as RaftLog from "../../src/Raft/RaftLog.ts"
 import { step } from "../../src/Raft/step.ts"
+import { decode, encode } from "../../src/Raft/Wire.ts"
 import { core, elect, entry, pass, payload, receive, sent, settle, sync } from "./Cores.ts"
 
 const abc = ["a", "b", "c"]
@@ -208,7 +210,7 @@ describe("replication", () => {
     receive(a, "b", { _tag: "AppendEntriesReply", term: 2, prevLogIndex: 3, result: conflict })
     const matched = { _tag: "Matched" as const, matchIndex: 0 }
     const output = receive(a, "b", { _tag: "AppendEntriesReply", term: 2, prevLogIndex: 0, result: matched })
-    assert.deepStrictEqual(output.readLog, [{ peer: "b", fromIndex: 1, maxBytes: 1024 * 1024 }])
+    assert.deepStrictEqual(output.readLog, [{ peer: "b", fromIndex: 1, toIndex: 4, maxBytes: 1024 * 1024 }])
     assert.deepStrictEqual(
       pass(a, 100).flatMap((each) => each.readLog),
       []
@@ -222,6 +224,35 @@ describe("replication", () => {
     // What was asked for by an earlier leadership comes late, or twice: nobody waits for it.
     assert.deepStrictEqual(step(a, { _tag: "LogRead", peer: "b", entries }).messages, [])
   })
+
+  for (const where of ["memory", "the log on disk"]) {
+    it(`a message holds no more entries than its receiver takes, however small they are (from ${where})`, () => {
+      const terms = Array.from({ length: entriesMaxCount + 1 }, () => 1)
+      const a = core("a", ["a", "b"], where === "memory" ? {} : { terms })
+      elect(a)
+      const noops = terms.map((term, at): LogEntry => ({ index: at + 1, term, type: "noop", payload: payload("") }))
+      if (where === "memory") {
+        step(a, {
+          _tag: "Propose",
+          term: 1,
+          lastIndex: 1,
+          entries: noops.map(({ type, payload }) => ({ type, payload }))
+        })
+      } else {
+        const conflict = { _tag: "Conflict" as const, conflictTerm: 0, firstIndex: 1 }
+        receive(a, "b", { _tag: "AppendEntriesReply", term: 2, prevLogIndex: a.log.lastIndex - 1, result: conflict })
+      }
+      const matched = { _tag: "Matched" as const, matchIndex: 0 }
+      const term = a.currentTerm
+      const output = receive(a, "b", { _tag: "AppendEntriesReply", term, prevLogIndex: 0, result: matched })
+      const read = output.readLog.map(({ fromIndex, peer, toIndex }) => {
+        return step(a, { _tag: "LogRead", peer, entries: noops.slice(fromIndex - 1, toIndex) })
+      })
+      const [first] = sent([...read, output])
+      assert.isTrue(first?._tag === "AppendEntries" && first.entries.length === entriesMaxCount)
+      assert.strictEqual(decode(encode(first!))._tag, "AppendEntries")
+    })
+  }
 
   it("what anybody answers who is sent nothing changes nothing (§6)", () => {
     const a = core("a", ["a", "b"], { terms: [1] })

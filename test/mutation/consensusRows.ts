@@ -25,6 +25,7 @@ const leases = inFile("Raft/leases.test.ts")
 const membership = inFile("Raft/membership.test.ts")
 const reads = inFile("Raft/reads.test.ts")
 const replication = inFile("Raft/replication.test.ts")
+const resending = inFile("Raft/resending.test.ts")
 const sessions = inFile("Machine/Sessions.test.ts")
 const shell = inFile("Raft/shell.test.ts")
 const snapshotDamage = inFile("EventStore/snapshotDamage.test.ts")
@@ -386,7 +387,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C11",
     file: "src/Raft/step.ts",
-    find: "    Membership.promoteReady(state, draft, state.role)\n",
+    find: "  Membership.promoteReady(state, draft, leader)\n",
     replace: "",
     tests: [
       membership("a learner that asked for it is promoted by the leader once it has caught up (diss. 4.2.1, C11)")
@@ -748,6 +749,37 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
         "Stalled disk: a leader whose disk does not answer hands leadership to one whose disk does (diss. 3.10, C12, C20)"
       )
     ]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/Resending.ts",
+    find: "if (isProbeDue(state, progress)) probeAgain(progress)\n    else if",
+    replace: "if",
+    tests: [resending("what could not be sent is not tried again before a beat has passed")]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/step.ts",
+    find: "  Resending.tick(state, draft, leader)\n",
+    replace: "",
+    tests: [
+      resending("what was in flight and lost is sent again an election timeout later (read-only)"),
+      resending("a peer that is far behind gets its share when its time has come (mixed)")
+    ]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/Reads.ts",
+    find: "  state.readNumber++\n",
+    replace: "  state.readNumber++\n  leader.heartbeatDueMs = state.nowMs + state.config.heartbeatIntervalMs\n",
+    tests: [resending("beats go on at their own pace under reads, which beat besides")]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/Resending.ts",
+    find: "if (sent !== undefined && readNumber > sent.readNumber && state.nowMs > sent.atMs) probeAgain(progress)",
+    replace: "",
+    tests: [resending("a later beat that comes back without the probe's answer repeats the probe, once in a tick")]
   },
   {
     row: "C22",
