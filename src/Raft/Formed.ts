@@ -135,7 +135,7 @@ export const formed = Effect.fnUntraced(function* (
   const listen = (event: TransportEvent): void => {
     if (event._tag === "PeerUp") heard.set(event.peer, { ...event.hello, nodeId: event.peer })
     else if (event._tag === "PeerDown") heard.delete(event.peer)
-    else if (event.message._tag === "Form") {
+    else if (event._tag === "Received" && event.message._tag === "Form") {
       proposed = proposalOf(event.message, heard.get(event.from))
     }
     consider()

@@ -179,6 +179,7 @@ const make = Effect.fnUntraced(function* (
         running.peerDown(peer)
         forwarding.peerDown(peer)
       },
+      onReachable: running.peerReachable,
       onMessage: running.receive,
       onForward: (from, message) => forwarding.receive(from, message)
     })

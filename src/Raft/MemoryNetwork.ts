@@ -133,7 +133,10 @@ const runNode = Effect.fnUntraced(
   function* (node: MemoryNode, handler: (event: TransportEvent) => void) {
     node.running = true
     // A copy: the handler may resume a fiber that changes the links, and what it changes is told below.
-    for (const [peer, hello] of [...node.links]) handler({ _tag: "PeerUp", peer, hello })
+    for (const [peer, hello] of [...node.links]) {
+      handler({ _tag: "PeerUp", peer, hello })
+      handler({ _tag: "BulkUp", peer })
+    }
     while (true) {
       const waitNanos = waitNanosOf(node)
       if (waitNanos === 0n) {
@@ -192,8 +195,13 @@ const connect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): vo
   if (checkHello({ own: fromA, theirs: fromB })._tag !== "Agreed") return
   a.links.set(b.self.nodeId, fromB)
   b.links.set(a.self.nodeId, fromA)
-  post(a, { _tag: "PeerUp", peer: b.self.nodeId, hello: fromB })
-  post(b, { _tag: "PeerUp", peer: a.self.nodeId, hello: fromA })
+  for (const [node, peer, hello] of [
+    [a, b.self.nodeId, fromB],
+    [b, a.self.nodeId, fromA]
+  ] as const) {
+    post(node, { _tag: "PeerUp", peer, hello })
+    post(node, { _tag: "BulkUp", peer })
+  }
 }
 
 const disconnect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {

@@ -59,6 +59,10 @@ export const make = Effect.fnUntraced(function* (
     if (links[link.lane].get(peer) !== link) return
     links[link.lane].delete(peer)
     if (link.lane === "control") handler?.({ _tag: "PeerDown", peer })
+    else if (links.control.has(peer)) handler?.({ _tag: "BulkDown", peer })
+  }
+  const tellIfWhole = (peer: NodeId): void => {
+    if (links.control.has(peer) && links.bulk.has(peer)) handler?.({ _tag: "BulkUp", peer })
   }
   /** A newer proven link takes the place of an older one, which a peer that restarted has left half open. */
   const raise = Effect.fnUntraced(function* (link: PeerLink) {
@@ -70,6 +74,7 @@ export const make = Effect.fnUntraced(function* (
     }
     links[link.lane].set(peer, link)
     if (link.lane === "control") handler?.({ _tag: "PeerUp", peer, hello: link.hello })
+    tellIfWhole(peer)
   })
 
   /** Opens, holds and ends one link. Resumes only when the link has ended. */
@@ -190,7 +195,10 @@ export const make = Effect.fnUntraced(function* (
     run: (own) =>
       Effect.suspend(() => {
         handler = own
-        for (const [peer, { hello }] of [...links.control]) own({ _tag: "PeerUp", peer, hello })
+        for (const [peer, { hello }] of [...links.control]) {
+          own({ _tag: "PeerUp", peer, hello })
+          tellIfWhole(peer)
+        }
         return Effect.never
       }).pipe(
         Effect.ensuring(

@@ -19,7 +19,10 @@ export interface PeeringOptions {
   /** The entry that formed the cluster, if this log reaches back to it. */
   readonly firstEntry: LogEntry | undefined
   readonly configuration: () => Configuration
+  /** Its link broke, or the lane of it that carries entries and requests: what was under way may be lost. */
   readonly onDown: (peer: NodeId) => void
+  /** A member of this cluster can be sent entries and requests, from now on. */
+  readonly onReachable: (peer: NodeId) => void
   readonly onMessage: (from: NodeId, message: Message) => void
   readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
 }
@@ -42,6 +45,12 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
       case "PeerDown":
         up.delete(event.peer)
         options.onDown(event.peer)
+        return
+      case "BulkDown":
+        options.onDown(event.peer)
+        return
+      case "BulkUp":
+        if (up.has(event.peer)) options.onReachable(event.peer)
         return
       case "Received": {
         const hello = up.get(event.from)

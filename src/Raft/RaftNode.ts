@@ -57,7 +57,9 @@ export interface RaftNode<Command, Answer> {
   readonly readIndex: Effect.Effect<number, NotDone>
   /** A message of a peer's core. */
   readonly receive: (from: NodeId, message: Message) => void
+  /** What was under way to the peer may be lost; and: it can be sent entries from now on. */
   readonly peerDown: (peer: NodeId) => void
+  readonly peerReachable: (peer: NodeId) => void
   /** Begins a change of the members, and waits until it is over; or says why not. `NotDone` is certain. */
   readonly changeMembers: (
     change: MembershipChange,
@@ -191,9 +193,15 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     if (to.leader !== undefined) options.onLeader?.(to.leader)
   }
 
+  /** A leader counts on entries that it has sent: those that never left are lost as on a broken link. */
+  const sendTo = (peer: NodeId, message: Message): void => {
+    const isTaken = transport.send(peer, laneOf(message), message)
+    if (!isTaken && message._tag === "AppendEntries") put("others", { _tag: "PeerUnreachable", peer })
+  }
+
   const perform = (output: Output): void => {
     if (output.write !== undefined) writing.add(output.write)
-    for (const { to, message } of output.messages) transport.send(to, laneOf(message), message)
+    for (const { to, message } of output.messages) sendTo(to, message)
     if (output.restore !== undefined) Queue.offerUnsafe(tasks, { _tag: "Restore", mark: output.restore })
     if (output.apply !== undefined) Queue.offerUnsafe(tasks, { _tag: "Apply", ...output.apply })
     snapshotting.perform(output)
@@ -331,6 +339,10 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     readIndex: options.config.readLease === undefined ? readByRound : readUnderLease,
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
+    peerReachable: (peer) => {
+      put("others", { _tag: "PeerReachable", peer })
+      snapshotting.onReachable(peer)
+    },
     changeMembers: (change, timeoutMs) =>
       Effect.suspend(() => {
         const hasGivenUp = () => refusal !== undefined

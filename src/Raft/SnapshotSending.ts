@@ -10,10 +10,14 @@ import type { InstallSnapshot, InstallSnapshotReply, NodeId } from "./Message.ts
 const chunkBytes = 256 * 1024
 /** Between two chunks, so that entries and other work have their turn at both ends: at most ten mebibytes in a second. */
 const chunkPauseMs = 25
-/** A chunk that is not answered for so long is sent again. */
+/** A chunk that is not answered for so long is sent again; at once, if the link broke meanwhile and is up again. */
 const replyTimeoutMs = 2_000
 /** After so many chunks without an answer the peer is given up; the core asks again once it is heard of. */
 const unansweredMaxCount = 5
+
+const lost = "lost" as const
+
+type Reply = InstallSnapshotReply | typeof lost
 
 export interface SendingOptions {
   readonly currentTerm: () => number
@@ -28,10 +32,13 @@ export interface Sending {
   /** Sends until the peer has installed it, or is given up; says which. */
   readonly sendTo: (peer: NodeId, atLeastIndex: number) => Effect.Effect<boolean, never, SnapshotStore>
   readonly onReply: (peer: NodeId, reply: InstallSnapshotReply) => void
+  /** What was on its way to the peer may be lost, and what is sent now may arrive. */
+  readonly onReachable: (peer: NodeId) => void
 }
 
 export const make = (options: SendingOptions): Sending => {
-  const replies = new Map<NodeId, Queue.Queue<InstallSnapshotReply>>()
+  /** For each peer that is sent one, what it answered, or `lost` for a chunk that is to be sent again. */
+  const replies = new Map<NodeId, Queue.Queue<Reply>>()
 
   const newest = Effect.fnUntraced(function* (atLeastIndex: number) {
     const snapshots = yield* SnapshotStore
@@ -56,19 +63,15 @@ export const make = (options: SendingOptions): Sending => {
     })
   })
 
-  const sendAll = Effect.fnUntraced(function* (
-    peer: NodeId,
-    snapshot: OpenSnapshot,
-    inbox: Queue.Queue<InstallSnapshotReply>
-  ) {
+  const sendAll = Effect.fnUntraced(function* (peer: NodeId, snapshot: OpenSnapshot, inbox: Queue.Queue<Reply>) {
     let offset = 0
     for (let unansweredCount = 0; unansweredCount < unansweredMaxCount; ) {
       if (!options.isLeader()) return false
       yield* sendChunk(peer, snapshot, offset)
       const reply = yield* Queue.take(inbox).pipe(
-        Effect.timeoutOrElse({ duration: replyTimeoutMs, orElse: () => Effect.succeed(undefined) })
+        Effect.timeoutOrElse({ duration: replyTimeoutMs, orElse: () => Effect.succeed<Reply>(lost) })
       )
-      if (reply === undefined) unansweredCount++
+      if (reply === lost) unansweredCount++
       else if (reply.installed) return true
       else if (reply.snapshotIndex === snapshot.info.index) {
         unansweredCount = 0
@@ -79,12 +82,17 @@ export const make = (options: SendingOptions): Sending => {
     return false
   })
 
+  const offer = (peer: NodeId, reply: Reply): void => {
+    const inbox = replies.get(peer)
+    if (inbox !== undefined) Queue.offerUnsafe(inbox, reply)
+  }
+
   return {
     sendTo: (peer, atLeastIndex) =>
       Effect.gen(function* () {
         const snapshot = yield* newest(atLeastIndex)
         if (snapshot === undefined) return false
-        const inbox = yield* Queue.sliding<InstallSnapshotReply>(4)
+        const inbox = yield* Queue.sliding<Reply>(4)
         replies.set(peer, inbox)
         return yield* sendAll(peer, snapshot, inbox)
       }).pipe(
@@ -92,9 +100,7 @@ export const make = (options: SendingOptions): Sending => {
         Effect.catch((error) => Effect.as(Effect.logWarning(`Cannot send a snapshot to ${peer}`, error), false)),
         Effect.ensuring(Effect.sync(() => replies.delete(peer)))
       ),
-    onReply: (peer, reply) => {
-      const inbox = replies.get(peer)
-      if (inbox !== undefined) Queue.offerUnsafe(inbox, reply)
-    }
+    onReply: (peer, reply) => offer(peer, reply),
+    onReachable: (peer) => offer(peer, lost)
   }
 }

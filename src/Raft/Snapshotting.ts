@@ -70,6 +70,7 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
       for (const request of output.needsSnapshot) fork(send(request))
       if (output.compact !== undefined) fork(inBackground("compact the log", space.compact(output.compact)))
     },
+    onReachable: sending.onReachable,
     /** Takes a snapshot if so much was applied that one is due. */
     onApplied: (payloadBytes: number): void => {
       if (taking.onApplied(payloadBytes)) fork(takeNow)

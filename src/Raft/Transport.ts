@@ -29,11 +29,15 @@ export const unformed: Membership = { clusterId: null, members: [] }
 
 /**
  * What a transport tells. A peer is up while its control lane is: everything received from it comes between its
- * `PeerUp` and its `PeerDown`, and a second `PeerUp` is never without a `PeerDown` before it.
+ * `PeerUp` and its `PeerDown`, and a second `PeerUp` is never without a `PeerDown` before it. Its bulk lane may come up
+ * later, and may drop alone: `BulkUp` says that both lanes are up, `BulkDown` that what was in the bulk lane may be lost.
+ * With `PeerDown` the bulk lane counts as down, too.
  */
 export type TransportEvent =
   | { readonly _tag: "PeerUp"; readonly peer: NodeId; readonly hello: Hello }
   | { readonly _tag: "PeerDown"; readonly peer: NodeId }
+  | { readonly _tag: "BulkUp"; readonly peer: NodeId }
+  | { readonly _tag: "BulkDown"; readonly peer: NodeId }
   | { readonly _tag: "Received"; readonly from: NodeId; readonly message: PeerMessage }
 
 /** The peers of one node. */

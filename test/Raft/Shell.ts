@@ -93,10 +93,12 @@ const makeLog = () => {
 /** Node `a`, on the test's clock. */
 export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfig> = {}) {
   const sent: Array<{ readonly to: NodeId; readonly message: PeerMessage }> = []
+  /** Whose queues are full: what is for them is not taken. */
+  const full = new Set<NodeId>()
   const { machine, state } = names()
   const { log, store } = makeLog()
   const transport = Transport.of({
-    send: (to, _lane, message) => sent.push({ to, message }) > 0,
+    send: (to, _lane, message) => !full.has(to) && sent.push({ to, message }) > 0,
     run: () => Effect.never,
     connected: () => new Map(),
     announce: () => Effect.void
@@ -121,7 +123,7 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
       Effect.sync(() => node.receive(from, message)),
       turns
     )
-  return { node, names: state, log, sent, receive }
+  return { node, names: state, log, sent, full, receive }
 })
 export type Shell = Effect.Success<ReturnType<typeof startShell>>
 

@@ -38,6 +38,8 @@ const start = Effect.gen(function* () {
   let tell: (event: TransportEvent) => void = () => assert.fail("nobody listens")
   let configuration = configurationOf(["a", "b"])
   const taken: Array<Message["_tag"]> = []
+  const down: Array<string> = []
+  const reachable: Array<string> = []
   const transport = Transport.of({
     send: () => true,
     run: (handler) => {
@@ -51,13 +53,16 @@ const start = Effect.gen(function* () {
     clusterId: "c1",
     firstEntry: undefined,
     configuration: () => configuration,
-    onDown: () => {},
+    onDown: (peer) => down.push(peer),
+    onReachable: (peer) => reachable.push(peer),
     onMessage: (_, message) => taken.push(message._tag),
     onForward: () => {}
   }).pipe(Effect.provideService(Transport, transport), Effect.forkScoped)
   yield* turns
   return {
     taken,
+    down,
+    reachable,
     tell: (event: TransportEvent) => tell(event),
     say: (message: PeerMessage) => tell({ _tag: "Received", from: "b", message }),
     configure: (next: Configuration) => {
@@ -95,6 +100,31 @@ describe("Peering", () => {
         say(beat)
         say(echo)
         assert.deepStrictEqual(taken, ["Heartbeat"])
+      })
+  )
+
+  it.effect(
+    "a lane for entries that drops alone, and one that comes up, is told like a link that breaks or opens",
+    () =>
+      Effect.gen(function* () {
+        const { down, reachable, tell } = yield* start
+        tell(up("ib", "c1"))
+        assert.deepStrictEqual([down, reachable], [[], []])
+        tell({ _tag: "BulkUp", peer: "b" })
+        tell({ _tag: "BulkDown", peer: "b" })
+        tell({ _tag: "BulkUp", peer: "b" })
+        tell({ _tag: "PeerDown", peer: "b" })
+        assert.deepStrictEqual(
+          [down, reachable],
+          [
+            ["b", "b"],
+            ["b", "b"]
+          ]
+        )
+        // One that belongs to no cluster is sent no entries.
+        tell(up("ib", null))
+        tell({ _tag: "BulkUp", peer: "b" })
+        assert.strictEqual(reachable.length, 2)
       })
   )
 

@@ -181,6 +181,48 @@ describe("RaftNode, one shell", () => {
     })
   )
 
+  it.effect("entries for which a queue was full are sent two beats later, not an election timeout later", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const { currentTerm: term } = shell.node.core
+      const holds = (matchIndex: number) =>
+        shell.receive("c", {
+          _tag: "AppendEntriesReply",
+          term,
+          prevLogIndex: 0,
+          result: { _tag: "Matched", matchIndex }
+        })
+      yield* holds(1)
+      shell.full.add("c")
+      yield* begin(shell.node.submit("x", 2000))
+      yield* turns
+      shell.full.clear()
+      shell.sent.length = 0
+      yield* pass(50)
+      const toC = () => shell.sent.flatMap(({ message, to }) => (to === "c" ? [message] : []))
+      assert.isTrue(toC().some((message) => message._tag === "AppendEntries" && message.prevLogIndex === 1))
+      yield* holds(1)
+      assert.isTrue(toC().some((message) => message._tag === "AppendEntries" && message.entries.length === 1))
+    })
+  )
+
+  it.effect("a peer that can be reached again is sent what it lacks at once", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      shell.node.peerDown("c")
+      yield* turns
+      shell.sent.length = 0
+      shell.node.peerReachable("c")
+      yield* turns
+      assert.deepStrictEqual(
+        shell.sent.map(({ message, to }) => `${message._tag} ${to}`),
+        ["AppendEntries c"]
+      )
+    })
+  )
+
   it.effect("damage met while a peer is served ends the node", () =>
     Effect.gen(function* () {
       const shell = yield* startShell({ cacheBytes: 0 })

@@ -48,7 +48,7 @@ it.effect("a cut link takes both peers down, and what was on its way is lost wit
     yield* atB.until(() => atB.count("Received") === 1)
     assert.deepStrictEqual(
       atB.events.map((event) => (event._tag === "Received" ? event.message : event._tag)),
-      ["PeerUp", "PeerDown", "PeerUp", { _tag: "HeartbeatReply", term: 1, readNumber: 3 }]
+      ["PeerUp", "BulkUp", "PeerDown", "PeerUp", "BulkUp", { _tag: "HeartbeatReply", term: 1, readNumber: 3 }]
     )
   })
 )
@@ -98,6 +98,20 @@ const twoSocketNodes = Effect.fnUntraced(function* (options: {
   })
   return { a: a.port, b: b.port, addressOfB: b.address }
 })
+
+/** One lane of node `a`, dialled by hand. */
+const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
+  const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
+  const nonce = new Uint8Array(nonceBytes)
+  const versions = { protocolMin, protocolMax }
+  const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, nonce, ...versions })
+  const socket = yield* Socket.makeWebSocket(`ws://${address}${PeerListener.path}`)
+  const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined })
+  yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
+  return link
+}, Effect.provide(Socket.layerWebSocketConstructorGlobal))
+
+const echo = (term: number) => ({ _tag: "HeartbeatReply", term, readNumber: 1 }) as const
 
 transportContract("PeerSockets.layer", (membership = {}) => twoSocketNodes({ membership }))
 
@@ -172,22 +186,11 @@ describe("PeerSockets", () => {
     Effect.gen(function* () {
       const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
       const atB = yield* record(b.port)
-      const dial = Effect.fnUntraced(function* (lane: Lane, instanceId: string) {
-        const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
-        const nonce = new Uint8Array(nonceBytes)
-        const versions = { protocolMin, protocolMax }
-        const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, nonce, ...versions })
-        const socket = yield* Socket.makeWebSocket(`ws://${b.address}${PeerListener.path}`)
-        const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined })
-        yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
-        return link
-      }, Effect.provide(Socket.layerWebSocketConstructorGlobal))
-      const former = yield* dial("bulk", "ia")
-      const control = yield* dial("control", "ia2")
+      const former = yield* dial(b.address, "bulk", "ia")
+      const control = yield* dial(b.address, "control", "ia2")
       yield* atB.until(() => atB.count("PeerUp") === 1)
-      const echo = (term: number) => ({ _tag: "HeartbeatReply", term, readNumber: 1 }) as const
       assert.isTrue(former.send(echo(1)))
-      const successor = yield* dial("bulk", "ia2")
+      const successor = yield* dial(b.address, "bulk", "ia2")
       assert.isTrue(successor.send(echo(2)))
       assert.isTrue(control.send(echo(2)))
       yield* atB.until(() => atB.count("Received") === 2)
@@ -197,6 +200,26 @@ describe("PeerSockets", () => {
           (event) => event._tag === "Received" && event.message._tag === "HeartbeatReply" && event.message.term === 2
         )
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a bulk lane that drops alone is told, and so is the one that is dialled in its place", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const atB = yield* record(b.port)
+      const tags = () => atB.events.map(({ _tag }) => _tag)
+      yield* dial(b.address, "control", "ia")
+      yield* atB.until(() => atB.count("PeerUp") === 1)
+      const first = yield* Scope.make()
+      yield* dial(b.address, "bulk", "ia").pipe(Scope.provide(first))
+      yield* atB.until(() => atB.count("BulkUp") === 1)
+      yield* Scope.close(first, Exit.void)
+      yield* atB.until(() => atB.count("BulkDown") === 1)
+      assert.isFalse(b.port.send("a", "bulk", echo(1)))
+      yield* dial(b.address, "bulk", "ia")
+      yield* atB.until(() => atB.count("BulkUp") === 2)
+      assert.isTrue(b.port.send("a", "bulk", echo(1)))
+      assert.deepStrictEqual(tags(), ["PeerUp", "BulkUp", "BulkDown", "BulkUp"])
     }).pipe(Effect.scoped)
   )
 
