@@ -7,6 +7,7 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import type { Projections } from "../Projection.ts"
 import type { Member } from "../Raft/Member.ts"
+import { commitStandstillMs } from "../Raft/Standstill.ts"
 import { membersStatus } from "../Raft/Status.ts"
 import type { Reactions } from "../Reaction.ts"
 
@@ -44,6 +45,11 @@ const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
     gauge("lithair_raft_commit_index", "The last entry that is known here to be committed.", core.commitIndex),
     gauge("lithair_raft_applied_index", "The last entry that the tables reflect.", appliedIndex),
     gauge("lithair_raft_disk_stalled", "1 while a write to the log has not come back.", flag(core.diskStalled)),
+    gauge(
+      "lithair_raft_commit_standstill_seconds",
+      "On the leader: for how long entries wait and none is committed, though a quorum answers.",
+      commitStandstillMs(core) / 1000
+    ),
     gauge("lithair_draining", "1 once the node is about to stop.", flag(member.isDraining())),
     {
       name: "lithair_raft_member_voter",
@@ -54,6 +60,11 @@ const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
       name: "lithair_raft_member_lag_entries",
       help: "Committed entries that a member is not known to hold; of other members only the leader knows.",
       values: ofMembers(({ lagCount }) => lagCount)
+    },
+    {
+      name: "lithair_raft_member_standstill_seconds",
+      help: "For how long a member lacks committed entries and gets none, 0 while it keeps up; of others only the leader knows.",
+      values: ofMembers(({ standstillMs }) => (standstillMs === undefined ? undefined : standstillMs / 1000))
     },
     {
       name: "lithair_raft_member_silent_seconds",

@@ -4,11 +4,14 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { stateHash } from "../Machine/Tables.ts"
 import type { Member } from "../Raft/Member.ts"
 import { termAt } from "../Raft/RaftLog.ts"
+import { standstillMs } from "../Raft/Standstill.ts"
 import { membersStatus } from "../Raft/Status.ts"
 import { splitTarget } from "./Routing.ts"
 
 /** Entries that a ready node may lack of what it knows to be committed. */
 const readyLagMaxCount = 1_000
+/** How long a ready node may get none of the committed entries that it lacks, however few they are. */
+const readyStandstillMaxMs = 1_000
 
 /** One thing that must hold for a node to be ready; `reason` says why it does not. */
 export interface Check {
@@ -21,7 +24,7 @@ const check = (name: string, reason: string | undefined): Check =>
   reason === undefined ? { name, ok: true } : { name, ok: false, reason }
 
 /**
- * Why a node has not caught up. Just started it knows of no commit and lacks nothing that it knows of: what it has
+ * Why a node has not caught up, or does not keep up. Just started it knows of no commit and lacks nothing that it knows of: what it has
  * applied must reach into the term of its leader, whose first entry follows all that was committed before.
  */
 const laggingReason = (member: Member["Service"]): string | undefined => {
@@ -31,7 +34,9 @@ const laggingReason = (member: Member["Service"]): string | undefined => {
   const appliedIndex = node.appliedIndex()
   if (termAt(log, appliedIndex) !== currentTerm) return "What is applied is older than the leader's term"
   const lag = Math.max(commitIndex, leaderCommit) - appliedIndex
-  return lag > readyLagMaxCount ? `${lag} committed entries are not applied yet` : undefined
+  if (lag > readyLagMaxCount) return `${lag} committed entries are not applied yet`
+  const stoodMs = standstillMs(node.core)
+  return stoodMs > readyStandstillMaxMs ? `Committed entries are missing, and none came for ${stoodMs} ms` : undefined
 }
 
 /** A ready node belongs to a cluster, is not about to stop, knows a leader and has caught up. */

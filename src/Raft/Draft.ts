@@ -30,6 +30,7 @@ export interface Draft {
   proposal: ProposalResult | undefined
   membership: MembershipResult | undefined
   transfer: TransferResult | undefined
+  standstill: Output["standstill"]
 }
 
 export const make = (): Draft => ({
@@ -44,7 +45,8 @@ export const make = (): Draft => ({
   compact: undefined,
   proposal: undefined,
   membership: undefined,
-  transfer: undefined
+  transfer: undefined,
+  standstill: undefined
 })
 
 /** Sends at once: for what claims nothing about this node's disk. */

@@ -189,7 +189,8 @@ const becomeLeader = (state: State, draft: Draft.Draft): void => {
     uncommittedBytes: 0,
     transfer: undefined,
     hasYielded: false,
-    heartbeatDueMs: state.nowMs + state.config.heartbeatIntervalMs
+    heartbeatDueMs: state.nowMs + state.config.heartbeatIntervalMs,
+    standing: { index: state.commitIndex, sinceMs: state.nowMs, isTold: false }
   }
   state.role = leader
   Peers.track(state, leader)

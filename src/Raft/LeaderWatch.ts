@@ -1,10 +1,14 @@
-/** Who leads, as one node's shell sees it: since when nobody does, and a line in the node's log whenever that changes. */
+/**
+ * Who leads, as one node's shell sees it: since when nobody does, and a line in the node's log whenever that changes, or
+ * this node leads and nothing comes of it.
+ */
 import { Effect } from "effect"
 import type { NodeId } from "./Message.ts"
-import type { RoleChanged } from "./Output.ts"
+import type { Output, RoleChanged } from "./Output.ts"
 
 export interface LeaderWatch {
   readonly changed: (to: RoleChanged, nowMs: number) => void
+  readonly stoodStill: (standstill: NonNullable<Output["standstill"]>) => void
   /** Since when no leader is known, on the monotonic clock; undefined while one is. */
   readonly leaderlessSinceMs: () => number | undefined
 }
@@ -24,6 +28,11 @@ export const make = (options: {
         options.fork(Effect.logInfo(`${leader === options.nodeId ? "This node" : leader} leads term ${term}`))
       }
       known = { leader, term }
+    },
+    stoodStill: ({ commitIndex, forMs, lastIndex, to }) => {
+      const what = `Nothing is committed past ${commitIndex} of ${lastIndex} entries for ${forMs} ms, though a quorum answers`
+      const then = to === undefined ? "no voter is better placed to lead now" : `${to} is to lead`
+      options.fork(Effect.logWarning(`${what}: ${then}`))
     },
     leaderlessSinceMs: () => leaderlessSinceMs
   }

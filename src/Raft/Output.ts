@@ -92,5 +92,14 @@ export interface Output {
   readonly snapshotReply: { readonly peer: NodeId; readonly message: InstallSnapshotReply } | undefined
   /** History that nothing here needs any more; a durable snapshot stands for it. */
   readonly compact: { readonly throughIndex: number } | undefined
+  /** To be said: this leader commits nothing, though a quorum answers and entries wait; `to` leads next, if anybody does. */
+  readonly standstill:
+    | {
+        readonly forMs: number
+        readonly commitIndex: number
+        readonly lastIndex: number
+        readonly to: NodeId | undefined
+      }
+    | undefined
   readonly roleChanged: RoleChanged | undefined
 }

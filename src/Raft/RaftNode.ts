@@ -211,6 +211,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     if (output.configurationChanged !== undefined) {
       options.onConfiguration?.(output.configurationChanged.configuration)
     }
+    if (output.standstill !== undefined) leaderWatch.stoodStill(output.standstill)
     if (output.roleChanged !== undefined) roleChanged(output.roleChanged)
   }
 

@@ -10,6 +10,7 @@ import type { Progress } from "./Progress.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import * as RaftLog from "./RaftLog.ts"
 import type { FollowerReads, LeaderReads } from "./Reads.ts"
+import * as Standstill from "./Standstill.ts"
 import type { Transfer } from "./Transfer.ts"
 
 export interface Follower {
@@ -40,6 +41,7 @@ export interface Leader {
   /** Another was told to campaign in this term: it may do so whenever that arrives. */
   hasYielded: boolean
   heartbeatDueMs: number
+  standing: Standstill.LeaderStanding
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader
@@ -94,6 +96,9 @@ export interface State {
   /** Never goes back while the process lives, so that no late echo confirms a later round (C5). */
   readNumber: number
   readonly followerReads: FollowerReads
+  /** Since when this node has got none of the committed entries that it lacks. */
+  standing: Standstill.Standing
+  handOvers: Standstill.HandOvers
   diskStalled: boolean
   shutDown: boolean
   /** What the step under way adds to the log on disk. */
@@ -165,6 +170,8 @@ export const make = (options: {
     contactReportedMs: undefined,
     readNumber: 0,
     followerReads: { nextRequestId: 1, outstanding: undefined, waiting: [] },
+    standing: { index: 0, sinceMs: 0 },
+    handOvers: Standstill.neverHandedOver,
     diskStalled: false,
     shutDown: false,
     unwritten: {

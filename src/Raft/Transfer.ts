@@ -57,8 +57,12 @@ export const shutDown = (state: State, draft: Draft.Draft): void => {
 }
 
 /** Leads no longer, whoever follows: the best of the others is told to campaign at once, and need not wait to be sure. */
-export const abdicate = (state: State, draft: Draft.Draft, leader: Leader): void => {
-  const target = mostCaughtUp(state, leader)
+export const abdicate = (
+  state: State,
+  draft: Draft.Draft,
+  leader: Leader,
+  target: NodeId | undefined = mostCaughtUp(state, leader)
+): void => {
   if (target !== undefined) tell(state, draft, leader, target)
   Election.becomeFollower(state, draft, { term: state.currentTerm })
 }

@@ -15,6 +15,7 @@ import * as Reads from "./Reads.ts"
 import * as Replication from "./Replication.ts"
 import * as Resending from "./Resending.ts"
 import * as Snapshots from "./Snapshots.ts"
+import * as Standstill from "./Standstill.ts"
 import type { Leader, Role, State } from "./State.ts"
 import * as Transfer from "./Transfer.ts"
 
@@ -51,6 +52,7 @@ export const step = (state: State, input: Input): Output => {
     snapshotChunk: draft.snapshotChunk,
     snapshotReply: draft.snapshotReply,
     compact: draft.compact,
+    standstill: draft.standstill,
     roleChanged: isSame(before, after) ? undefined : after
   }
 }
@@ -133,6 +135,7 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
     state.nowMs += Math.min(Math.max(0, nowMs - state.lastTickMs), state.config.heartbeatIntervalMs)
   }
   state.lastTickMs = nowMs
+  Standstill.tick(state)
   if (state.role._tag !== "Leader") {
     Reads.tickFollower(state, draft)
     Election.tickElection(state, draft)
@@ -153,6 +156,7 @@ const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
   Resending.tick(state, draft, leader)
   Membership.promoteReady(state, draft, leader)
   Snapshots.compact(state, draft)
+  Standstill.tickLeader(state, draft, leader)
 }
 
 const receive = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
@@ -176,6 +180,7 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       return
     case "AppendEntries":
       Election.hearLeader(state, draft, from)
+      state.leaderCommit = Math.max(state.leaderCommit, message.leaderCommit)
       Replication.onAppendEntries(state, draft, from, message)
       return
     case "Heartbeat": {

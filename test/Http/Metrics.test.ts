@@ -68,6 +68,7 @@ describe("metrics", () => {
         assert.strictEqual(valueOf(scraped, 'lithair_http_responses_total{status="404"}'), "1")
         for (const member of cluster.nodes) {
           assert.strictEqual(valueOf(scraped, `lithair_raft_member_lag_entries{member="${member}"}`), "0")
+          assert.strictEqual(valueOf(scraped, `lithair_raft_member_standstill_seconds{member="${member}"}`), "0")
         }
       }
     }).pipe(provide)

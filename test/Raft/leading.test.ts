@@ -55,7 +55,8 @@ const leader = (lastApplied: number) => {
     uncommittedBytes: 0,
     transfer: undefined,
     hasYielded: false,
-    heartbeatDueMs: 0
+    heartbeatDueMs: 0,
+    standing: { index: 0, sinceMs: 0, isTold: false }
   }
   return core
 }

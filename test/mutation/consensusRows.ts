@@ -26,6 +26,7 @@ const membership = inFile("Raft/membership.test.ts")
 const reads = inFile("Raft/reads.test.ts")
 const replication = inFile("Raft/replication.test.ts")
 const resending = inFile("Raft/resending.test.ts")
+const standstill = inFile("Raft/standstill.test.ts")
 const sessions = inFile("Machine/Sessions.test.ts")
 const shell = inFile("Raft/shell.test.ts")
 const snapshotDamage = inFile("EventStore/snapshotDamage.test.ts")
@@ -787,6 +788,39 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: 'if (!isTaken && message._tag === "AppendEntries")',
     replace: "if (false)",
     tests: [shell("entries for which a queue was full are sent two beats later, not an election timeout later")]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/step.ts",
+    find: "  Standstill.tickLeader(state, draft, leader)\n",
+    replace: "",
+    tests: [
+      standstill("whose entries reach nobody, though its beats do, says so and hands over to one whose entries do"),
+      standstill("hands over to the voter whose log reaches furthest")
+    ]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/Standstill.ts",
+    find: " || isCatchingUp(state, leader)",
+    replace: "",
+    tests: [standstill("is none that has nothing to commit, and none whose voters come nearer")]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/Standstill.ts",
+    find: "indexOf(voter) <= indexOf(id) && ",
+    replace: "",
+    tests: [
+      standstill("says so once and goes on where nobody could be elected: those whom it hears hold less than it does")
+    ]
+  },
+  {
+    row: "C21",
+    file: "src/Raft/Standstill.ts",
+    find: "return Math.min(2 * pauseMs, pauseMaxMs)",
+    replace: "return pauseMs",
+    tests: [standstill("makes no leaders rotate where all disks are slow: the pause between two hand-overs grows")]
   },
   {
     row: "C22",

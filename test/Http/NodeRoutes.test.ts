@@ -1,0 +1,37 @@
+/** When a node says that it is ready, by what its core knows. */
+import { assert, describe, it } from "@effect/vitest"
+import { type Check, readyChecks } from "../../src/Http/NodeRoutes.ts"
+import type { Member } from "../../src/Raft/Member.ts"
+import type { State } from "../../src/Raft/State.ts"
+import { cluster } from "../Raft/Cores.ts"
+import { isBulk, world } from "../Raft/LossyCores.ts"
+
+/** What a member over this core answers; of the member nothing else is asked. */
+const notReady = (core: State): ReadonlyArray<Check> => {
+  const leader = core.role._tag === "Follower" ? core.role.leader : core.nodeId
+  const node = { core, appliedIndex: () => core.lastApplied }
+  const member = { node: () => node, isDraining: () => false, leader: () => leader }
+  return readyChecks(member as unknown as Member["Service"]).filter(({ ok }) => !ok)
+}
+
+describe("readiness", () => {
+  it("a follower that lacks what its leader has committed, and gets none of it for a second, is not ready", () => {
+    const states = cluster(["a", "b", "c"])
+    const [a, b, c] = states as [State, State, State]
+    const { lose, pass, propose } = world(states)
+    pass(5_000)
+    assert.deepStrictEqual(states.flatMap(notReady), [], "an idle cluster is ready")
+    lose((envelope) => isBulk(envelope) && envelope.to === "c")
+    propose()
+    pass(900)
+    assert.deepStrictEqual(states.flatMap(notReady), [])
+    pass(300)
+    assert.deepStrictEqual([notReady(a), notReady(b)], [[], []])
+    const [check] = notReady(c)
+    assert.strictEqual(check?.name, "caught-up")
+    assert.match(check?.reason ?? "", /^Committed entries are missing, and none came for \d+ ms$/)
+    lose(() => false)
+    pass(100)
+    assert.deepStrictEqual(states.flatMap(notReady), [])
+  })
+})
