@@ -5,6 +5,7 @@
 import { ByteSize, Context, Effect, Result, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { depthMax } from "../Model/PlainJson.ts"
+import { countMembers, repeatedKey, scan } from "./JsonText.ts"
 import { Patience } from "./Patience.ts"
 import { invalidRequest, type Problem, problem } from "./Problem.ts"
 
@@ -132,42 +133,41 @@ export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> =>
     catch: () => invalidRequest("The body is not valid UTF-8")
   })
   if (Result.isFailure(text)) return Result.fail(text.failure)
-  if (nestsTooDeep(text.success)) {
-    return Result.fail(invalidRequest(`The body nests deeper than ${depthMax} levels`))
-  }
+  const { inexact, isTooDeep, membersCount } = scan(text.success)
+  if (isTooDeep) return Result.fail(invalidRequest(`The body nests deeper than ${depthMax} levels`))
   const value = Result.try({
     try: (): unknown => JSON.parse(text.success),
     catch: (cause) =>
       invalidRequest(`The body is not valid JSON: ${cause instanceof Error ? cause.message : "unreadable"}`)
   })
+  if (Result.isFailure(value)) return value
+  if (inexact !== undefined) return Result.fail(invalidRequest(inexactNumber(inexact)))
+  // Of a repeated key the parser keeps one member, and drops the others with all that is in them.
+  if (countMembers(value.success) !== membersCount) {
+    const key = JSON.stringify(repeatedKey(text.success)).slice(0, shownMax)
+    return Result.fail(invalidRequest(`The body has an object with the key ${key} twice: give each key once`))
+  }
   // An escaped lone surrogate becomes another character when it is written as UTF-8: the leader that holds the string
   // and the follower that reads it from the log would hold different records.
-  if (Result.isSuccess(value) && /\\u[dD][89a-fA-F]/.test(text.success) && !isWellFormed(value.success)) {
+  if (/\\u[dD][89a-fA-F]/.test(text.success) && !isWellFormed(value.success)) {
     return Result.fail(invalidRequest("The body holds a lone surrogate, which no UTF-8 text can carry"))
   }
   return value
 }
 
+/** Of a number or a key no more is said than helps to find it. */
+const shownMax = 100
+
+/** Why a number is refused that would be stored as another one. */
+const inexactNumber = (number: string): string => {
+  const read = Number(number)
+  const becomes = Number.isFinite(read) ? `would be read as ${read}` : "is larger than any number can be"
+  return `The number ${number.slice(0, shownMax)} ${becomes}: send digits that a double holds, or text`
+}
+
 const unreadable = invalidRequest("The body could not be read to its end")
 
 const tooLarge = (sizeMaxBytes: number) => problem("too-large", `The body is larger than ${sizeMaxBytes} bytes`, {})
-
-/** Counts brackets outside of strings, without recursion, before anything recursive sees the text. */
-const nestsTooDeep = (text: string): boolean => {
-  let depth = 0
-  let inString = false
-  for (let at = 0; at < text.length; at++) {
-    const char = text.charCodeAt(at)
-    if (inString) {
-      if (char === 0x5c) at++
-      else if (char === 0x22) inString = false
-    } else if (char === 0x22) inString = true
-    else if (char === 0x5b || char === 0x7b) {
-      if (++depth > depthMax) return true
-    } else if (char === 0x5d || char === 0x7d) depth--
-  }
-  return false
-}
 
 /** Recurses no deeper than {@link depthMax}. */
 const isWellFormed = (value: unknown): boolean => {

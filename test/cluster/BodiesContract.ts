@@ -25,6 +25,10 @@ const malformed = [
   `{"name":"\\ud800","price":"1"}`,
   `{"name":"\\udc00\\ud800","price":"1"}`,
   `{"\\ud800":1}`,
+  `{"name":"a","price":"1","price":"1"}`,
+  `{"name":"a","price":"1","pric\\u0065":"1"}`,
+  `{"name":"a","price":1e400}`,
+  `{"name":"a","price":9007199254740993}`,
   `{"name":"a","price":"1","x":${"[".repeat(100_000)}${"]".repeat(100_000)}}`,
   "[".repeat(1_000_000)
 ]
