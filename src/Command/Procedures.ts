@@ -8,6 +8,7 @@ import type { Procedure, Procedures } from "../Machine/Procedure.ts"
 import type { DeclaredError, Rejection } from "../Machine/Rejection.ts"
 import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
+import { jsonCodec } from "../Model/JsonCodec.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import type { Any } from "./Declaration.ts"
 import { type Handle, type HandlerOf, handlerKey } from "./Handler.ts"
@@ -31,7 +32,7 @@ export const make = Effect.fnUntraced(function* <C extends Any>(
 
 const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context<never>): Procedure => {
   const { name } = command
-  const decodePayload = decoder(Schema.toCodecJson(command.payload))
+  const decodePayload = decoder(jsonCodec(command.payload))
   const encodeSuccess = jsonEncoder(command.success)
   const errors = command.errors.map((error) => ({ is: Schema.is(error), encode: jsonEncoder(error) }))
 

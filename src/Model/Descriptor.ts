@@ -1,6 +1,7 @@
 /** What the rest of the library knows of a model at run time: names, modes, and checks of encoded data. */
 import { Result, Schema, SchemaIssue } from "effect"
 import { decoder } from "./Decoder.ts"
+import { jsonCodec } from "./JsonCodec.ts"
 import { plainJson } from "./PlainJson.ts"
 import type { BrokenRule, Reference, Writes } from "./Rules.ts"
 
@@ -82,7 +83,7 @@ const unchecked: ReadonlyArray<FieldError> = [{ path: "", message: "A check of t
 
 /** Decoding and encoding again gives the one encoded form of a value: equal values have equal bytes and hashes. */
 export const validator = (schema: Schema.Top): Validate => {
-  const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
+  const codec = jsonCodec(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
   const decode = decoder(codec)
   const encode = Schema.encodeUnknownResult(codec)
   return (data) =>

@@ -51,7 +51,10 @@ for (const [name, log, files] of [
         yield* node.lead
         yield* node.write({
           _tag: "Transact",
-          operations: [order("ann", 500), { _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03" } }]
+          operations: [
+            order("ann", 500),
+            { _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03T00:00:00Z" } }
+          ]
         })
         yield* node.write({ _tag: "Patch", model: "Order", id: "1", data: { cents: 400 } })
         yield* node.write({ _tag: "Delete", model: "Order", id: "1" })

@@ -1,0 +1,143 @@
+/**
+ * Schemas as codecs of JSON that clients and programs are held to. What Effect's own codecs take too lightly is refused:
+ * a date is RFC 3339 with a zone, or a number of ms, in the years 0000 to 9999, whether it is read or written. Rows of a
+ * log are read by `Schema.toCodecJson` itself: they were decided once, perhaps by code that took more.
+ */
+import { Schema, SchemaAST, SchemaTransformation } from "effect"
+import { type Notation, notationOf, typeOf } from "./Notation.ts"
+import { instantMaxMs, instantMinMs, read } from "./Rfc3339.ts"
+
+/** A codec of JSON. Decoding and encoding need no service. */
+export const jsonCodec = <S extends Schema.Top>(schema: S): Schema.Codec<S["Type"], Schema.Json> =>
+  Schema.make<Schema.Codec<S["Type"], Schema.Json>>(strict(Schema.toCodecJson(schema).ast))
+
+/** A schema is one node of many others: it is looked at once. */
+const known = new WeakMap<SchemaAST.AST, SchemaAST.AST>()
+
+const strict = (ast: SchemaAST.AST): SchemaAST.AST => {
+  const found = known.get(ast) ?? build(ast)
+  known.set(ast, found)
+  return found
+}
+
+const zoned = "effect/schema/DateTimeZoned"
+
+const dates: ReadonlyArray<string | undefined> = ["effect/schema/Date", "effect/schema/DateTimeUtc", zoned]
+
+const build = (ast: SchemaAST.AST): SchemaAST.AST => {
+  const notation = dates.includes(typeOf(ast)) ? notationOf(ast) : undefined
+  if (notation !== undefined) {
+    const text = typeOf(ast) === zoned ? zonedText : plainText
+    return withLast(ast, (written) => dateAs(notation, text, written))
+  }
+  const encoding = mapped(ast.encoding, (link) => {
+    const to = strict(link.to)
+    return to === link.to ? link : new SchemaAST.Link(to, link.transformation)
+  })
+  return copyOf(ast, { ...partsOf(ast), ...(encoding === ast.encoding ? {} : { encoding }) })
+}
+
+/** The parts of a node that hold dates: none where nothing changes. */
+const partsOf = (ast: SchemaAST.AST): object => {
+  switch (ast._tag) {
+    case "Declaration":
+      return changed(ast, { typeParameters: mapped(ast.typeParameters, strict) })
+    case "Union":
+      return changed(ast, { types: mapped(ast.types, strict) })
+    case "Arrays":
+      return changed(ast, { elements: mapped(ast.elements, strict), rest: mapped(ast.rest, strict) })
+    case "Objects":
+      return changed(ast, {
+        propertySignatures: mapped(ast.propertySignatures, (property) => {
+          const type = strict(property.type)
+          return type === property.type ? property : new SchemaAST.PropertySignature(property.name, type)
+        }),
+        indexSignatures: mapped(ast.indexSignatures, (index) => {
+          const type = strict(index.type)
+          return type === index.type ? index : new SchemaAST.IndexSignature(index.parameter, type)
+        })
+      })
+    case "Suspend":
+      return { thunk: () => strict(ast.thunk()) }
+    default:
+      return {}
+  }
+}
+
+const changed = <A extends object>(ast: A, parts: Partial<A>): Partial<A> =>
+  Object.entries(parts).every(([name, part]) => Reflect.get(ast, name) === part) ? {} : parts
+
+/** The same list where every item stays the same. */
+const mapped = <A extends ReadonlyArray<unknown> | undefined>(
+  list: A,
+  f: (item: NonNullable<A>[number]) => NonNullable<A>[number]
+): A => {
+  const next = list?.map(f)
+  return next === undefined || next.every((item, at) => item === list?.[at]) ? list : (next as unknown as A)
+}
+
+const copyOf = (ast: SchemaAST.AST, changes: object): SchemaAST.AST =>
+  Object.keys(changes).length === 0 ? ast : Object.assign(Object.create(Object.getPrototypeOf(ast)), ast, changes)
+
+/** The node with another outermost form, the one that JSON has. */
+const withLast = (ast: SchemaAST.AST, f: (written: SchemaAST.AST) => SchemaAST.AST): SchemaAST.AST => {
+  const { encoding } = ast
+  if (encoding === undefined) return f(ast)
+  const last = encoding[encoding.length - 1]!
+  const link = new SchemaAST.Link(withLast(last.to, f), last.transformation)
+  return copyOf(ast, { encoding: [...encoding.slice(0, -1), link] })
+}
+
+const dateAs = (notation: Notation, text: Text, written: SchemaAST.AST): SchemaAST.AST => {
+  // Whether its key may be absent is said by the outermost form.
+  const within = (ast: SchemaAST.AST) => copyOf(ast, { context: written.context })
+  switch (notation) {
+    case "instant":
+      return SchemaAST.decodeTo(within(text.schema.ast), written, text.inOneSpelling)
+    case "epochMs":
+      return SchemaAST.decodeTo(within(EpochMs.ast), written, SchemaTransformation.passthrough())
+    default:
+      return written
+  }
+}
+
+/** A date as text, and how `Date` is given it, which reads small letters and long fractions differently on each runtime. */
+interface Text {
+  readonly schema: Schema.Top
+  readonly inOneSpelling: SchemaTransformation.Transformation<string, string>
+}
+
+const textOf = (isDate: (text: string) => boolean, normal: (text: string) => string, example: string): Text => ({
+  schema: Schema.String.check(
+    Schema.makeFilter(isDate, {
+      expected: `a date and time with a time zone, as ${example} (RFC 3339), in the years 0000 to 9999`
+    })
+  ),
+  inOneSpelling: SchemaTransformation.transform<string, string>({ decode: normal, encode: (text) => text })
+})
+
+const plainText = textOf(
+  (text) => {
+    const found = read(text)
+    return found !== undefined && found.zone === undefined
+  },
+  (text) => read(text)?.normal ?? text,
+  "2026-02-01T10:00:00Z"
+)
+
+/** The name of a zone may follow (RFC 9557). */
+const zonedText = textOf(
+  (text) => read(text) !== undefined,
+  (text) => {
+    const { normal = text, zone = "" } = read(text) ?? {}
+    return zone === "" ? normal.replace(/Z$/, "+00:00") : normal + zone
+  },
+  "2026-02-01T10:00:00+01:00"
+)
+
+const EpochMs = Schema.Number.check(
+  Schema.isBetween(
+    { minimum: instantMinMs, maximum: instantMaxMs },
+    { expected: "the milliseconds since 1970 of an instant in the years 0000 to 9999" }
+  )
+)
