@@ -158,8 +158,7 @@ export const over = (access: Access): Over => {
             _tag: "Patch",
             model: name,
             id,
-            data,
-            isByField: true
+            data
           }))
         }),
       delete: (model, id) =>

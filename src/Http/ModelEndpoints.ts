@@ -1,6 +1,7 @@
 /** What one model looks like over HTTP: its endpoints, declared. Handlers are elsewhere. HTTP contract, "Endpoints". */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { patchOf } from "../Model/Field.ts"
 import type { FieldSchema } from "../Model.ts"
 import { patchMediaTypes } from "./Body.ts"
 import { isListParameter } from "./ListQuery.ts"
@@ -109,7 +110,12 @@ export const modelGroup = (model: ApiModel) => {
       payload: patchMediaTypes.map((contentType) => patch.pipe(HttpApiSchema.asJson({ contentType }))),
       success: changed,
       error: [...problems([...writeProblems, ...bodyProblems, ...changeProblems, ...recordProblems]), ...rules]
-    }).annotateMerge(describe(`Change a ${model.name}`, "A merge patch (RFC 7396): null removes an optional field.")),
+    }).annotateMerge(
+      describe(
+        `Change a ${model.name}`,
+        "A merge patch (RFC 7396): null removes what may be absent; what must be there and admits null is null then."
+      )
+    ),
     HttpApiEndpoint.delete("delete", item, {
       params,
       headers: conditionalHeaders,
@@ -192,10 +198,7 @@ const schemasOf = (model: ApiModel) => {
     create: shape((name, schema) => (name === model.idField ? optional(schema) : schema)).annotate({
       identifier: `${model.name}.create`
     }),
-    // Only an optional field can be removed, so only there does null mean something.
-    patch: shape((_, schema) =>
-      isOptional(schema) ? Schema.optionalKey(Schema.NullOr(schema)) : Schema.optionalKey(schema)
-    ),
+    patch: shape((_, schema) => patchOf(schema)),
     list: Schema.Struct({
       items: Schema.Array(body),
       next: Schema.NullOr(Schema.String),

@@ -23,16 +23,12 @@ export interface Put extends Conditional {
   readonly ifNoneMatch?: boolean
 }
 
-/**
- * A merge patch (RFC 7396) of the encoded record. `isByField`: each field that it names replaces the whole one that was
- * there, as code means it that has values of the model's types; null still removes a field that may be absent.
- */
+/** A merge patch (RFC 7396) of the encoded record. A field that must be there and admits null is null where it says so. */
 export interface Patch extends Conditional {
   readonly _tag: "Patch"
   readonly model: string
   readonly id: string
   readonly data: unknown
-  readonly isByField?: true
 }
 
 /** The end of a record; its versions go on if the id is created again. */

@@ -4,10 +4,11 @@
  * deletion or a re-creation that this node sees late never shows one record's part on another.
  */
 import { Result } from "effect"
+import { mergePatch } from "../Model/MergePatch.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
-import { canonical, isRecord, isTooDeep, mergePatch, replaceFields } from "./Json.ts"
+import { canonical, isRecord, isTooDeep } from "./Json.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Keyed } from "./Sessions.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
@@ -36,8 +37,8 @@ export interface LocalPartRequest {
   readonly id: string
   readonly createdIndex: number
   readonly version: number
-  /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396), and `fields` replaces those that it names. */
-  readonly how: "put" | "patch" | "fields"
+  /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396). */
+  readonly how: "put" | "patch"
   readonly data: unknown
   /** It comes late: what was written here for this version of the record, or for a later one, is newer, and refuses it. */
   readonly isLate?: boolean
@@ -153,21 +154,11 @@ const dataOf = (
     const errors = [{ path: "", message: "Expected an object of bounded depth" }]
     return Result.fail({ _tag: "InvalidRequest", errors })
   }
-  const checked = descriptor.codecs.localPart({ ...mergedPart(how, held, data), [descriptor.idField]: id })
+  const merged = how === "put" ? data : (mergePatch(held, data, descriptor.mergeShapes.localPart) as EncodedRecord)
+  const checked = descriptor.codecs.localPart({ ...merged, [descriptor.idField]: id })
   return Result.isFailure(checked)
     ? Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
     : Result.succeed(split(descriptor, checked.success).local)
-}
-
-const mergedPart = (how: LocalPartRequest["how"], held: EncodedRecord, data: EncodedRecord): EncodedRecord => {
-  switch (how) {
-    case "put":
-      return mergePatch({}, data) as EncodedRecord
-    case "patch":
-      return mergePatch(held, data) as EncodedRecord
-    case "fields":
-      return replaceFields(held, data, () => true)
-  }
 }
 
 /** For `evolve`. */

@@ -2,13 +2,14 @@
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import { fieldErrorLengthMax, fieldErrorsMax } from "../Model/Descriptor.ts"
+import { mergePatch } from "../Model/MergePatch.ts"
 import { depthMax } from "../Model/PlainJson.ts"
 import type { Descriptor, EncodedRecord, FieldError } from "../Model.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import type { Circumstances, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import * as FieldIndex from "./FieldIndex.ts"
-import { canonical, isRecord, isTooDeep, mergePatch, replaceFields } from "./Json.ts"
+import { canonical, isRecord, isTooDeep } from "./Json.ts"
 import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
@@ -102,14 +103,8 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
   return Result.flatMap(
     withId(target, patch.data, patch.id, () => patch.id),
     ({ data }) =>
-      decideRecord(
-        target,
-        patch.id,
-        patch.isByField === true
-          ? replaceFields(row.data, data, (field) => mayBeAbsent(target.descriptor, field))
-          : // The merge of two objects is an object (RFC 7396 §2).
-            (mergePatch(row.data, data) as EncodedRecord)
-      )
+      // The merge of two objects is an object (RFC 7396 §2).
+      decideRecord(target, patch.id, mergePatch(row.data, data, target.descriptor.mergeShapes.record) as EncodedRecord)
   )
 }
 
@@ -239,9 +234,6 @@ const unknownFields = (descriptor: Descriptor, data: EncodedRecord): ReadonlyArr
   }
   return errors
 }
-
-const mayBeAbsent = ({ fields }: Descriptor, field: string): boolean =>
-  Object.hasOwn(fields, field) && fields[field]?.ast.context?.isOptional === true
 
 const refuse = (rejection: Rejection): Result.Result<never, Rejection> => Result.fail(rejection)
 

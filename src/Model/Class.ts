@@ -13,6 +13,8 @@ import {
   type Variant,
   variants
 } from "./Field.ts"
+import { jsonCodec } from "./JsonCodec.ts"
+import { shapeOf } from "./MergePatch.ts"
 import { pathOfName } from "./Path.ts"
 import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
 
@@ -193,7 +195,8 @@ const describeFields = (
     brokenRule: check,
     decimalFields: Object.keys(shown).filter((field) => isDecimal(shown[field]!)),
     fields: shown,
-    codecs: { record: validator(shape), localPart: validator(shapes.local) }
+    codecs: { record: validator(shape), localPart: validator(shapes.local) },
+    mergeShapes: { record: shapeOf(jsonCodec(shape).ast), localPart: shapeOf(jsonCodec(shapes.local).ast) }
   }
 }
 

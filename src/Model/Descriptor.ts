@@ -2,6 +2,7 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import { decoder } from "./Decoder.ts"
 import { jsonCodec } from "./JsonCodec.ts"
+import type { MergeShape } from "./MergePatch.ts"
 import { plainJson } from "./PlainJson.ts"
 import type { BrokenRule, Reference, Writes } from "./Rules.ts"
 
@@ -53,6 +54,8 @@ export interface Descriptor<Mode extends Kept = Kept> {
     /** The local part of a mixed record, with its id. */
     readonly localPart: Validate
   }
+  /** What a merge patch must know of either. */
+  readonly mergeShapes: { readonly record: MergeShape | undefined; readonly localPart: MergeShape | undefined }
 }
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()

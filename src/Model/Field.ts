@@ -2,7 +2,7 @@
  * The fields of a model and where each is kept: in the replicated log, or on the node that wrote it.
  * A field is one schema per variant of its model; a mode says which variants it is in.
  */
-import { Schema } from "effect"
+import { Schema, SchemaAST } from "effect"
 import { VariantSchema } from "effect/schema"
 
 /**
@@ -17,11 +17,23 @@ export const variants = VariantSchema.make({
 /** The name of one shape of a model. */
 export type Variant = "row" | "replicated" | "local" | "json" | "create" | "put" | "patch"
 
-/** What a merge patch may say of a field: nothing, a new value or, where the field may be absent, null (RFC 7396). */
+/**
+ * What a merge patch may say of a field (RFC 7396): nothing, what changes of its value or, where it may be absent, null.
+ */
 export type Patch<S extends Schema.Top> =
   S extends Schema.optionalKey<infer Inner extends Schema.Top>
-    ? Schema.optionalKey<Schema.NullOr<Inner>>
-    : Schema.optionalKey<S>
+    ? Schema.optionalKey<Schema.NullOr<Merge<Inner>>>
+    : Schema.optionalKey<Merge<S>>
+
+/** What a merge patch may say of a value: of a struct some of its fields, of a record some members, else all of it. */
+export type Merge<S extends Schema.Top> =
+  S extends Schema.Struct<infer F>
+    ? Schema.Struct<{ readonly [K in keyof F]: F[K] extends Schema.Top ? Patch<F[K]> : F[K] }>
+    : S extends Schema.$Record<infer Key, infer Value extends Schema.Top>
+      ? Schema.$Record<Key, Schema.NullOr<Merge<Value>>>
+      : S extends Schema.NullOr<infer Inner extends Schema.Top>
+        ? Schema.NullOr<Merge<Inner>>
+        : S
 
 /** The record's id: given by the client or by the deciding side, never patched. */
 export interface IdField<S extends Schema.Top>
@@ -57,7 +69,7 @@ export interface LocalField<S extends Schema.Top>
     readonly json: Schema.optionalKey<S>
     readonly create: Schema.optionalKey<S>
     readonly put: Schema.optionalKey<S>
-    readonly patch: Schema.optionalKey<Schema.NullOr<S>>
+    readonly patch: Schema.optionalKey<Schema.NullOr<Merge<S>>>
   }> {
   readonly "~lithair/mode": "local"
 }
@@ -78,10 +90,34 @@ export interface OwnField<S extends Schema.Top>
 /** Any field that carries its mode. */
 export type Field = IdField<Schema.Top> | ReplicatedField<Schema.Top> | LocalField<Schema.Top> | OwnField<Schema.Top>
 
-const patchOf = <S extends Schema.Top>(schema: S): Patch<S> =>
+/** The schema of what a merge patch may say of a field. */
+export const patchOf = <S extends Schema.Top>(schema: S): Patch<S> =>
   ("schema" in schema && schema.ast.context?.isOptional === true
-    ? Schema.optionalKey(Schema.NullOr(schema.schema as Schema.Top))
-    : Schema.optionalKey(schema)) as unknown as Patch<S>
+    ? Schema.optionalKey(nullOr(mergeOf(schema.schema as Schema.Top)))
+    : Schema.optionalKey(mergeOf(schema))) as unknown as Patch<S>
+
+/** Null once, where the value may be null itself. */
+const nullOr = (schema: Schema.Top): Schema.Top => (isNullOr(schema) ? schema : Schema.NullOr(schema))
+
+const isNullOr = (schema: Schema.Top): schema is Schema.NullOr<Schema.Top> => {
+  const { ast } = schema
+  return "members" in schema && SchemaAST.isUnion(ast) && ast.types.length === 2 && SchemaAST.isNull(ast.types[1]!)
+}
+
+/** The checks of a struct as a whole are for the merged value. */
+const mergeOf = (schema: Schema.Top): Schema.Top => {
+  const { ast } = schema
+  if (ast.encoding !== undefined) return schema
+  if (isNullOr(schema)) return Schema.NullOr(mergeOf(schema.members[0]))
+  if (!SchemaAST.isObjects(ast)) return schema
+  if ("fields" in schema) {
+    const fields = schema.fields as { readonly [name: string]: Schema.Top }
+    return Schema.Struct(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, patchOf(field)])))
+  }
+  if (!("key" in schema && "value" in schema)) return schema
+  const { key, value } = schema as Schema.$Record<Schema.Record.Key, Schema.Top>
+  return Schema.Record(key, nullOr(mergeOf(value)))
+}
 
 /** The field that identifies a record. Its encoded form is a string. */
 export const id = <S extends Schema.Top & { readonly Encoded: string }>(schema: S): IdField<S> => {
@@ -100,7 +136,7 @@ export const replicate = <S extends Schema.Top>(schema: S): ReplicatedField<S> =
 /** Stays on the node that wrote it, and is optional to read. */
 export const local = <S extends Schema.Top>(schema: S): LocalField<S> => {
   const optional = Schema.optionalKey(schema)
-  const patch = Schema.optionalKey(Schema.NullOr(schema))
+  const patch = patchOf(optional) as unknown as Schema.optionalKey<Schema.NullOr<Merge<S>>>
   const field = { row: optional, local: optional, json: optional, create: optional, put: optional, patch }
   return Object.assign(variants.Field(field), { "~lithair/mode": "local" } as const)
 }

@@ -2,7 +2,9 @@
 import { Result, Schema } from "effect"
 import { type Described, describe } from "./Class.ts"
 import type { Descriptor, EncodedRecord, FieldError } from "./Descriptor.ts"
+import { jsonCodec } from "./JsonCodec.ts"
 import { type Encode, jsonEncoder } from "./JsonEncoder.ts"
+import { shapeOf, withNulls } from "./MergePatch.ts"
 import { copyOf } from "./PlainJson.ts"
 
 /** The class that `Model.Class` made, of whatever mode. */
@@ -45,12 +47,20 @@ const make = (model: RowClass): RowCodecs<RowClass> => {
     encodeNew: rowEncoder(model.create),
     encodeWhole: rowEncoder(model.put),
     encodeReplicated: rowEncoder(model.replicated),
-    encodePatch: rowEncoder(model.patch),
+    encodePatch: patchEncoder(model),
     encodeField: (field, value) =>
       Result.mapError(fields.get(field)?.(value) ?? noField, (errors) =>
         errors.map(({ message }) => ({ path: field, message }))
       )
   }
+}
+
+/** What a patch has as a whole, an instance of a class or a value of a union, takes the place of what was there. */
+const patchEncoder = (model: RowClass): Encode<EncodedRecord> => {
+  const encode = rowEncoder(model.patch)
+  const shape = shapeOf(jsonCodec(model.put).ast)
+  const ofFields = shape === undefined ? undefined : { ...shape, isWhole: false }
+  return (patch) => Result.map(encode(patch), (json) => withNulls(json, ofFields) as EncodedRecord)
 }
 
 const noField: ReturnType<Encode<Schema.Json>> = Result.fail([{ path: "", message: "Expected a field of the model" }])

@@ -25,14 +25,7 @@ const putFields = {
   ifNoneMatch: Schema.optionalKey(Schema.Boolean),
   ...condition
 }
-const patchFields = {
-  _tag: Schema.Literal("Patch"),
-  model: text,
-  id: text,
-  data,
-  isByField: Schema.optionalKey(Schema.Literal(true)),
-  ...condition
-}
+const patchFields = { _tag: Schema.Literal("Patch"), model: text, id: text, data, ...condition }
 const deleteFields = { _tag: Schema.Literal("Delete"), model: text, id: text, ...condition }
 
 const Operation = Schema.Union([

@@ -4,8 +4,10 @@
  */
 import { Result } from "effect"
 import type { Operation } from "../Machine/Command.ts"
-import { type LocalPartRequest, split } from "../Machine/LocalParts.ts"
+import { type LocalPartRequest, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
+import { get, type Tables } from "../Machine/Tables.ts"
+import { mergePatch } from "../Model/MergePatch.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 
 /** What this node is to keep of a record, once the cluster has changed the rest. */
@@ -20,17 +22,20 @@ export interface Parted<O extends Operation> {
   readonly own: OwnPart | undefined
 }
 
-/** Parts a change. Bad local fields refuse it before anything is proposed: the rest alone would be half of the request. */
+/**
+ * Parts a change. Bad local fields refuse it before anything is proposed: the rest alone would be half of the request.
+ * `held` is this node's part of the record, which a patch is merged into, as far as it is known beforehand.
+ */
 export const partOf = <O extends Operation>(
   descriptor: Descriptor,
-  operation: O
+  operation: O,
+  held: EncodedRecord | undefined
 ): Result.Result<Parted<O>, Rejection> => {
   if (descriptor.mode !== "mixed" || operation._tag === "Delete" || !isObject(operation.data)) {
     return Result.succeed({ operation, own: undefined })
   }
   const { local, replicated } = split(descriptor, operation.data)
-  const isPatch = operation._tag === "Patch"
-  const wrong = checkPart(descriptor, isPatch ? withoutNulls(local) : local)
+  const wrong = checkPart(descriptor, operation._tag === "Patch" ? mergedInto(descriptor, held, local) : local)
   if (wrong !== undefined) return Result.fail(wrong)
   // A PUT clears what it omits, here only; a create finds nothing to clear.
   const isKept = operation._tag === "Put" || Object.keys(local).length > 0
@@ -39,17 +44,29 @@ export const partOf = <O extends Operation>(
 }
 
 /** How the part of a change is set. */
-export const howOf = (operation: Operation): OwnPart["how"] => {
-  if (operation._tag !== "Patch") return "put"
-  return operation.isByField === true ? "fields" : "patch"
-}
+export const howOf = ({ _tag }: Operation): OwnPart["how"] => (_tag === "Patch" ? "patch" : "put")
 
 export const isObject = (data: unknown): data is EncodedRecord =>
   typeof data === "object" && data !== null && !Array.isArray(data)
 
-/** In a merge patch null removes (RFC 7396), and is no value. */
-const withoutNulls = (data: EncodedRecord): EncodedRecord =>
-  Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null))
+/** What is merged into a part that is not known yet can only be looked at once it is: then only whole values are. */
+const mergedInto = (descriptor: Descriptor, held: EncodedRecord | undefined, patch: EncodedRecord): EncodedRecord => {
+  const looked = held === undefined ? Object.entries(patch).filter(([, value]) => !isObject(value)) : undefined
+  const known = looked === undefined ? patch : Object.fromEntries(looked)
+  return mergePatch(held ?? {}, known, descriptor.mergeShapes.localPart) as EncodedRecord
+}
+
+/** This node's part of the record of a patch, if it can be known beforehand. */
+export const heldPart = (
+  node: { readonly member: { readonly tables: Tables }; readonly local: { readonly tables: Tables } },
+  { mode, name: model }: Descriptor,
+  operation: Operation
+): EncodedRecord | undefined => {
+  if (mode !== "mixed" || operation._tag !== "Patch") return undefined
+  const row = get(node.member.tables, model, operation.id)
+  if (row === undefined) return undefined
+  return visible(node.local.tables, { model, id: operation.id, createdIndex: row.createdIndex })?.data ?? {}
+}
 
 const checkPart = (descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
   const checked = descriptor.codecs.localPart({ ...data, [descriptor.idField]: descriptor.idField })

@@ -18,7 +18,7 @@ import {
   withoutCondition
 } from "./Changed.ts"
 import { keep } from "./KeptParts.ts"
-import { howOf, isObject, partOf } from "./MixedParts.ts"
+import { heldPart, howOf, isObject, partOf } from "./MixedParts.ts"
 import { isKnown } from "./OneKey.ts"
 import { type Logs, mayHaveKey, operationOf, replicate } from "./Submitting.ts"
 
@@ -88,7 +88,7 @@ export const make = (logs: Logs) => {
         return yield* changePart(descriptor, change.id, parts.local, change)
       }
     }
-    const parted = partOf(descriptor, withoutCondition(change))
+    const parted = partOf(descriptor, withoutCondition(change), heldPart(logs, descriptor, change))
     if (Result.isFailure(parted)) return yield* new Refused({ rejection: parted.failure })
     const { operation, own } = parted.success
     const done = yield* replicate(logs, operation)

@@ -60,7 +60,10 @@ export interface ModelRepository<M extends RowClass> {
     row: M["put"]["Type"],
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, ChangeFailure>
-  /** The fields that it names get these values, whole; null removes one that may be absent. */
+  /**
+   * A merge patch (RFC 7396): null removes what may be absent, and what must be there and admits null is null then. A
+   * struct or a record is merged into what is there; any other value takes its place.
+   */
   readonly patch: (
     id: string,
     patch: M["patch"]["Type"],
@@ -142,7 +145,7 @@ const over = <M extends RowClass>(records: Records["Service"], model: M): ModelR
       ),
     patch: (id, patch, options) =>
       Effect.flatMap(encoded(codecs.encodePatch, patch), (data) =>
-        change({ _tag: "Patch", model: name, id, data, isByField: true, ...conditionOf(options) }, options)
+        change({ _tag: "Patch", model: name, id, data, ...conditionOf(options) }, options)
       ),
     delete: (id, options) => change({ _tag: "Delete", model: name, id, ...conditionOf(options) }, options)
   }

@@ -10,7 +10,7 @@ import type { Rejection } from "../Machine/Rejection.ts"
 import type { Descriptor } from "../Model.ts"
 import { type Changed, type ChangeFailure, Refused } from "./Changed.ts"
 import { keep } from "./KeptParts.ts"
-import { type Parted, partOf } from "./MixedParts.ts"
+import { heldPart, type Parted, partOf } from "./MixedParts.ts"
 import { keepHere, type Logs, replicate } from "./Submitting.ts"
 
 /** One change of a transaction: each sees those before it. */
@@ -46,8 +46,13 @@ export const make =
       const foreign = changes.findIndex(({ descriptor }) => (descriptor.mode === "local") !== isLocal)
       if (foreign >= 0) return yield* new Refused({ rejection: mixedLogs(foreign) })
       const parted: Array<Parted<Operation>> = []
+      const named = new Set<string>()
       for (const [position, { descriptor, operation }] of changes.entries()) {
-        const parts = partOf(descriptor, operation)
+        // What the operations before it make of the record's part is not known yet.
+        const name = JSON.stringify([operation.model, operation.id])
+        const held = named.has(name) ? undefined : heldPart(node, descriptor, operation)
+        named.add(name)
+        const parts = partOf(descriptor, operation, held)
         if (Result.isFailure(parts)) {
           return yield* new Refused({ rejection: { ...parts.failure, operation: position } })
         }

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
-import { canonical, mergePatch } from "../../src/Machine/Json.ts"
+import { canonical } from "../../src/Machine/Json.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Transaction from "../../src/Machine/Transaction.ts"
+import { mergePatch } from "../../src/Model/MergePatch.ts"
 import { seeded } from "./Seeded.ts"
 import { descriptors, leader } from "./Store.ts"
 

@@ -1,71 +1,149 @@
-/** Two kinds of patches: what a client sends is merged (RFC 7396), what typed code gives takes the place of whole fields. */
+/** A patch is merged (RFC 7396), whoever sends it; what must be there and admits null is null where the patch says so. */
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
-import type { Patch } from "../../src/Machine/Command.ts"
+import { Result, Schema } from "effect"
 import * as Tables from "../../src/Machine/Tables.ts"
+import { codecsOf } from "../../src/Model/RowCodecs.ts"
 import * as Model from "../../src/Model.ts"
 import { leader } from "./Store.ts"
+
+class Contact extends Schema.Class<Contact>("Contact")({
+  name: Schema.String,
+  phone: Schema.optionalKey(Schema.String),
+  address: Schema.optionalKey(Schema.Struct({ street: Schema.String, zip: Schema.optionalKey(Schema.String) }))
+}) {}
+
+interface Tree {
+  readonly label: Schema.NullOr<Schema.String>["Type"]
+  readonly next: Tree | null
+}
+const Tree = Schema.Struct({
+  label: Schema.NullOr(Schema.String),
+  next: Schema.NullOr(Schema.suspend((): Schema.Codec<Tree> => Tree))
+})
 
 class Guest extends Model.Class<Guest>("Guest")(
   {
     id: Model.id(Schema.String),
-    address: Schema.Struct({ street: Schema.String, zip: Schema.optionalKey(Schema.String) }),
+    address: Schema.Struct({
+      street: Schema.String,
+      zip: Schema.optionalKey(Schema.String),
+      floor: Schema.NullOr(Schema.Int),
+      lift: Schema.optionalKey(Schema.NullOr(Schema.Boolean))
+    }),
     paid: Schema.Union([
-      Schema.Struct({ _tag: Schema.Literal("Card"), number: Schema.String }),
-      Schema.Struct({ _tag: Schema.Literal("Cash") })
+      Schema.Struct({ _tag: Schema.Literal("Card"), number: Schema.String, until: Schema.NullOr(Schema.Date) }),
+      Schema.Struct({ _tag: Schema.Literal("Cash"), note: Schema.NullOr(Schema.String) })
     ]),
-    seats: Schema.Record(Schema.String, Schema.Int),
+    seats: Schema.Record(Schema.String, Schema.NullOr(Schema.Int)),
     note: Schema.NullOr(Schema.String),
-    nick: Schema.optionalKey(Schema.String)
+    nick: Schema.optionalKey(Schema.String),
+    alias: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    extra: Schema.Any,
+    contact: Contact,
+    host: Schema.NullOr(Contact),
+    since: Schema.OptionFromNullOr(Schema.Date),
+    tree: Tree
   },
   { mode: "replicate" }
 ) {}
 
 const guest = {
   id: "a",
-  address: { street: "High", zip: "1" },
-  paid: { _tag: "Card", number: "4711" },
-  seats: { a: 1 },
+  address: { street: "High", zip: "1", floor: 2, lift: true },
+  paid: { _tag: "Card", number: "4711", until: "2030-01-01T00:00:00.000Z" },
+  seats: { a: 1, c: null },
   note: "early",
-  nick: "Ann"
+  nick: "Ann",
+  alias: "A",
+  extra: { deep: { a: 1 } },
+  contact: { name: "Bo", phone: "1", address: { street: "Low", zip: "2" } },
+  host: { name: "Cy", phone: "2" },
+  since: "2020-01-01T00:00:00.000Z",
+  tree: { label: "root", next: { label: "leaf", next: null } }
 }
 
 /** The record after a patch, or what is wrong with it. */
-const patched = (data: unknown, how: Pick<Patch, "isByField"> = {}) => {
+const patched = (data: unknown) => {
   const { machine, submit } = leader(undefined, [Model.describe(Guest)])
-  submit({ _tag: "Create", model: "Guest", data: guest })
-  const decision = submit({ _tag: "Patch", model: "Guest", id: "a", data, ...how })
+  const created = submit({ _tag: "Create", model: "Guest", data: guest })
+  assert.strictEqual(created._tag, "Accepted", JSON.stringify(created))
+  const decision = submit({ _tag: "Patch", model: "Guest", id: "a", data })
   if (decision._tag === "Rejected") {
     return decision.rejection._tag === "InvalidRequest" ? decision.rejection.errors.map(({ path }) => path) : undefined
   }
   return Tables.get(machine.applied, "Guest", "a")?.data
 }
-const byField = { isByField: true } as const
+
+/** The same of a patch that a program writes, with values of the model's own types. */
+const typed = (patch: (typeof Guest)["patch"]["Type"]) => patched(Result.getOrThrow(codecsOf(Guest).encodePatch(patch)))
 
 describe("a patch", () => {
-  it("of a client merges objects, and removes what is null (RFC 7396)", () => {
-    const data = { address: { street: "Low" }, seats: { b: 2, a: null }, nick: null }
-    const { nick: _, ...others } = guest
-    assert.deepStrictEqual(patched(data), { ...others, address: { street: "Low", zip: "1" }, seats: { b: 2 } })
-    assert.deepStrictEqual(patched({ paid: { _tag: "Cash" } }), ["paid.number"])
-    assert.deepStrictEqual(patched({ note: null }), ["note"])
+  it("merges objects, and removes what is null and may be absent (RFC 7396)", () => {
+    const data = {
+      address: { street: "Low", zip: null, lift: null },
+      seats: { b: 2, a: null },
+      nick: null,
+      alias: null
+    }
+    const { alias: _, nick: __, ...others } = guest
+    const after = { ...others, address: { street: "Low", floor: 2 }, seats: { b: 2, c: null } }
+    assert.deepStrictEqual(patched(data), after)
+    assert.deepStrictEqual(typed(data), after)
+    assert.deepStrictEqual(patched({ extra: { deep: { a: null, b: 2 } } }), { ...guest, extra: { deep: { b: 2 } } })
+    assert.deepStrictEqual(patched({ paid: { _tag: "Cash" } }), ["paid.number", "paid.until", "paid.note"])
+    assert.deepStrictEqual(patched({ address: { street: null } }), ["address.street"])
   })
 
-  it("of typed code has whole values: a union changes its case, a null is one where the field must be there", () => {
-    const data = { address: { street: "Low" }, paid: { _tag: "Cash" }, seats: { b: 2 }, note: null, nick: null }
-    const { nick: _, ...others } = guest
-    const { nick: __, ...given } = data
-    assert.deepStrictEqual(patched(data, byField), { ...others, ...given })
+  it("makes null what must be there and admits null, at every depth", () => {
+    assert.deepStrictEqual(patched({ note: null }), { ...guest, note: null })
+    assert.deepStrictEqual(patched({ extra: null }), { ...guest, extra: null })
+    assert.deepStrictEqual(patched({ since: null, host: null }), { ...guest, since: null, host: null })
+    assert.deepStrictEqual(patched({ address: { floor: null } }), {
+      ...guest,
+      address: { ...guest.address, floor: null }
+    })
+    assert.deepStrictEqual(patched({ paid: { until: null } }), { ...guest, paid: { ...guest.paid, until: null } })
+    assert.deepStrictEqual(patched({ tree: { next: { label: null } } }), {
+      ...guest,
+      tree: { label: "root", next: { label: null, next: null } }
+    })
+    assert.deepStrictEqual(patched({ tree: { next: { next: { label: null, next: null } } } }), {
+      ...guest,
+      tree: { label: "root", next: { label: "leaf", next: { label: null, next: null } } }
+    })
+    assert.deepStrictEqual(typed({ note: null, address: { floor: null } }), {
+      ...guest,
+      note: null,
+      address: { ...guest.address, floor: null }
+    })
+  })
+
+  it("changes the kind of a union, where it takes away what the other kind has", () => {
+    const cash = { _tag: "Cash", note: null } as const
+    assert.deepStrictEqual(patched({ paid: { ...cash, number: null, until: null } }), { ...guest, paid: cash })
+    assert.deepStrictEqual(patched({ paid: cash }), ["paid.number", "paid.until"])
+  })
+
+  it("that a program writes has unions and classes as a whole, in place of what was there", () => {
+    assert.deepStrictEqual(typed({ paid: { _tag: "Cash", note: "x" } }), {
+      ...guest,
+      paid: { _tag: "Cash", note: "x" }
+    })
+    const contact = new Contact({ name: "Di", address: { street: "Mid" } })
+    assert.deepStrictEqual(typed({ contact, host: contact }), {
+      ...guest,
+      contact: { name: "Di", address: { street: "Mid" } },
+      host: { name: "Di", address: { street: "Mid" } }
+    })
+    // @ts-expect-error a class is no patch of itself
+    assert.isDefined((): unknown => typed({ contact: { phone: "3" } }))
+    // @ts-expect-error null is for what may be absent or null
+    assert.isDefined((): unknown => typed({ address: { street: null } }))
   })
 
   it("with a field that the model does not know is refused, null or not (HTTP contract, Errors)", () => {
-    for (const how of [{}, byField]) {
-      assert.deepStrictEqual(patched({ nope: null, other: 1, nick: "Bo" }, how), ["nope", "other"])
-      assert.deepStrictEqual(patched(JSON.parse('{"__proto__":null,"constructor":null}'), how), [
-        "__proto__",
-        "constructor"
-      ])
-    }
+    assert.deepStrictEqual(patched({ nope: null, other: 1, nick: "Bo" }), ["nope", "other"])
+    assert.deepStrictEqual(patched(JSON.parse('{"__proto__":null,"constructor":null}')), ["__proto__", "constructor"])
   })
 
   it("with a hundred thousand unknown fields is told a hundred of them, without looking at the rest", () => {

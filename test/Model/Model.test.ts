@@ -86,7 +86,7 @@ it("a unique field is a replicated one, or the model does not compile", () => {
 })
 
 it("the descriptor tells name, path, mode and fields", () => {
-  const { brokenRule: _, codecs: __, fields, ...user } = Model.describe(User)
+  const { brokenRule: _, codecs: __, fields, mergeShapes: ___, ...user } = Model.describe(User)
   assert.deepStrictEqual(Object.keys(fields), ["id", "email", "cacheData"])
   assert.deepStrictEqual(user, {
     name: "User",

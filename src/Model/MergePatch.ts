@@ -1,0 +1,154 @@
+/**
+ * Merge patches of JSON (RFC 7396): null removes a member, an object is merged, anything else replaces. One thing more,
+ * since a model has members that must be there and may be null: such a member, named with null, is null then. Pure.
+ */
+import { Result, Schema, SchemaAST } from "effect"
+
+type Json = Schema.Json
+
+interface JsonObject {
+  readonly [key: string]: Json
+}
+
+/** What a merge must know of a value by its schema; undefined where it is never an object, or may be any. */
+export interface MergeShape {
+  /** Several where it is one of several kinds of objects. */
+  readonly objects: ReadonlyArray<ObjectShape>
+  /** A typed patch has this value as a whole, and no part of it. */
+  readonly isWhole: boolean
+}
+
+interface ObjectShape {
+  readonly members: ReadonlyMap<string, MemberShape>
+  /** Of members that no name is declared for. */
+  readonly others: () => MergeShape | undefined
+}
+
+interface MemberShape {
+  readonly isOptional: boolean
+  readonly admitsNull: boolean
+  /** The values that tell one kind of object from another, if it has such. */
+  readonly literals: ReadonlyArray<unknown> | undefined
+  readonly shape: () => MergeShape | undefined
+}
+
+/** Keys such as `__proto__` are plain data. */
+export const mergePatch = (target: Json | undefined, patch: Json, shape?: MergeShape): Json => {
+  if (!isObject(patch)) return patch
+  const merged = new Map<string, Json>(isObject(target) ? Object.entries(target) : [])
+  const object = kindOf(shape, merged, patch)
+  for (const [key, value] of Object.entries(patch)) {
+    const member = object?.members.get(key)
+    if (value !== null) {
+      const inner = member === undefined ? object?.others() : member.shape()
+      merged.set(key, mergePatch(merged.get(key), value, inner))
+    } else if (member?.isOptional === false && member.admitsNull) merged.set(key, null)
+    else merged.delete(key)
+  }
+  // Object.fromEntries defines own properties and calls no setter.
+  return Object.fromEntries(merged)
+}
+
+/**
+ * A typed patch as a merge patch: what it has as a whole takes the place of what was there, so that each member which
+ * the value does not have is named with null.
+ */
+export const withNulls = (patch: Json, shape: MergeShape | undefined, isWithinWhole = false): Json => {
+  if (!isObject(patch) || shape === undefined) return patch
+  const isWhole = isWithinWhole || shape.isWhole
+  const object = kindOf(shape, new Map(), patch)
+  const entries = Object.entries(patch).map(([key, value]): [string, Json] => {
+    const inner = (object?.members.get(key)?.shape ?? object?.others)?.()
+    return [key, withNulls(value, inner, isWhole)]
+  })
+  const names = isWhole ? shape.objects.flatMap(({ members }) => [...members.keys()]) : []
+  const absent = names.filter((key) => !Object.hasOwn(patch, key)).map((key): [string, Json] => [key, null])
+  return Object.fromEntries([...entries, ...absent])
+}
+
+/** The kind of object that the value will be: it is chosen by what is there without looking deeper, so that it costs little. */
+const kindOf = (
+  shape: MergeShape | undefined,
+  target: ReadonlyMap<string, Json>,
+  patch: JsonObject
+): ObjectShape | undefined => {
+  const objects = shape?.objects ?? []
+  if (objects.length <= 1) return objects[0]
+  const valueOf = (key: string) => (Object.hasOwn(patch, key) ? patch[key] : target.get(key))
+  return objects.find(
+    ({ members, others }) =>
+      Array.from(members).every(([key, { admitsNull, isOptional, literals }]) => {
+        const value = valueOf(key)
+        if (value === undefined || value === null) return isOptional || (value === null && admitsNull)
+        return literals === undefined || literals.includes(value)
+      }) && Object.keys(patch).every((key) => patch[key] === null || members.has(key) || others() !== undefined)
+  )
+}
+
+/** Reads a schema: the JSON codec of one. */
+export const shapeOf = (codec: SchemaAST.AST): MergeShape | undefined => {
+  if (codec.encoding !== undefined) {
+    const written = shapeOf(SchemaAST.toEncoded(codec))
+    return written === undefined ? undefined : { ...written, isWhole: true }
+  }
+  switch (codec._tag) {
+    case "Suspend":
+      return shapeOf(codec.thunk())
+    case "Union": {
+      const shapes = codec.types.map(shapeOf).filter((shape) => shape !== undefined)
+      const objects = shapes.flatMap((shape) => shape.objects)
+      return shapes.length === 0 ? undefined : { objects, isWhole: objects.length > 1 || shapes[0]!.isWhole }
+    }
+    case "Objects":
+      return { objects: [objectOf(codec)], isWhole: false }
+    default:
+      return undefined
+  }
+}
+
+const objectOf = ({ indexSignatures, propertySignatures }: SchemaAST.Objects): ObjectShape => ({
+  members: new Map(
+    propertySignatures.map(({ name, type }): [string, MemberShape] => [
+      String(name),
+      {
+        isOptional: SchemaAST.isOptional(SchemaAST.toEncoded(type)),
+        admitsNull: admitsNull(type),
+        literals: literalsOf(type),
+        shape: once(() => shapeOf(type))
+      }
+    ])
+  ),
+  others: once(() => (indexSignatures[0] === undefined ? undefined : (shapeOf(indexSignatures[0].type) ?? anything)))
+})
+
+/** Of a record's values: they may be there, and nothing is known of them. */
+const anything: MergeShape = { objects: [], isWhole: false }
+
+/** A schema may hold itself: it is read as deep as a patch goes. */
+const once = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
+
+/** A check of the application's own may throw: then it does not admit null. */
+const admitsNull = (type: SchemaAST.AST): boolean => {
+  const decode = Schema.decodeUnknownResult(Schema.make<Schema.Codec<unknown, unknown>>(type))
+  return Result.getOrElse(
+    Result.try(() => Result.isSuccess(decode(null))),
+    () => false
+  )
+}
+
+const literalsOf = (type: SchemaAST.AST): ReadonlyArray<unknown> | undefined => {
+  const written = SchemaAST.toEncoded(type)
+  if (SchemaAST.isLiteral(written)) return [written.literal]
+  if (!SchemaAST.isUnion(written)) return undefined
+  const all = written.types.map(literalsOf)
+  return all.every((each) => each !== undefined) ? all.flat() : undefined
+}
+
+const isObject = (json: unknown): json is JsonObject =>
+  typeof json === "object" && json !== null && !Array.isArray(json)
