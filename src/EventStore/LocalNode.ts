@@ -13,6 +13,7 @@ import { type Command, keyedOf, type Origin, operationsOf } from "../Machine/Com
 import { type CommandResult, type Logged, recalled, resultOf } from "../Machine/CommandResult.ts"
 import type { Circumstances, Entry } from "../Machine/decide.ts"
 import { isKeyClosed } from "../Machine/decideKey.ts"
+import type * as Limits from "../Machine/Limits.ts"
 import { type LocalPart, type LocalPartsRequest, type LocalPartsSet, visible } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
@@ -125,6 +126,8 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly models: ReadonlyArray<Descriptor>
   /** Ids of records that come without one; UUIDv7 unless given. */
   readonly newId?: () => string
+  /** What this node states in its own log; those of its release unless given. */
+  readonly limits?: Limits.Limits
   /** Payload after which a snapshot takes the place of the log below it; 8 MiB unless given. */
   readonly snapshotAfterBytes?: number
 }): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | LogSpace | SnapshotStore | Scope.Scope> {
@@ -135,9 +138,9 @@ export const make = Effect.fnUntraced(function* (options: {
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
   const localModels = options.models.filter(({ mode }) => mode === "local")
   const fork = yield* FiberSet.makeRuntime<never>()
-  const machine = Machine.make(localModels, undefined, (thrown, command) =>
+  const onThrown: Machine.OnThrown = (thrown, command) =>
     fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
-  )
+  const machine = Machine.make(localModels, undefined, onThrown, options.limits)
   machine.applied = (yield* LocalSnapshots.restoreNewest(localModels)) ?? machine.applied
   const replayedBytes = yield* replay(machine, store)
   const snapshots = yield* LocalSnapshots.make({ ...options, tables: () => machine.applied, term })
@@ -166,6 +169,9 @@ export const make = Effect.fnUntraced(function* (options: {
     const batch: Array<Decided> = []
     let bytes = 0
     let taken = 0
+    const at = machine.applied.index + 1
+    const limits = pending.length === 0 ? undefined : Machine.decideLimits(machine, { index: at, nowMs })
+    if (limits !== undefined) entries.push({ index: at, term, type: "transaction", payload: limits.payload })
     for (const ticket of pending) {
       if (bytes >= batchBytesMax) break
       taken++

@@ -21,6 +21,7 @@ export interface AssignedKey {
 /** 66 bits: a client that finds another request of the same digest has deceived itself alone. */
 const fingerprintLength = 11
 
+/** It never changes: `evolve` tells by it, in every log there is, which keys nodes assigned. */
 const pattern = /^~(~?)([0-9a-z]{1,10})\.[0-9a-z-]{1,36}\.([A-Za-z0-9_-]{0,11})$/
 
 /** A key for a write that came without one; `random` is lower-case hexadecimal, as of a UUID, and never given twice. */

@@ -6,6 +6,8 @@
  * Clones share the maps. Each sees in them no more than what it noted, by count and by index, and goes on in a copy once
  * another has gone on in the map that they share.
  */
+import type { Limits } from "./Limits.ts"
+import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 
 /** Names and indexes in the order of their entries; not changed any more. */
@@ -16,21 +18,10 @@ interface Generation {
   readonly hash: StateHash.StateHash
 }
 
-/** How many are held: equal on all nodes, since forgetting is part of the state. */
-export interface Bounds {
-  readonly generationSize: number
-  /** Full generations that are held besides the one that fills. */
-  readonly generationsMax: number
-}
-
-/**
- * 50,000 at least. At 5,000 writes a second they reach back ten seconds: four times as long as a request may take until
- * its client is told that its outcome is unknown.
- */
-export const defaultBounds: Bounds = { generationSize: 5_000, generationsMax: 10 }
+/** How many are held: by the log, since forgetting is part of the state (Limits.ts). */
+export type Bounds = Pick<Limits, "generationSize" | "generationsMax">
 
 export interface AssignedKeys {
-  readonly bounds: Bounds
   /** Full, oldest first. */
   full: ReadonlyArray<Generation>
   /** The first `openCount` of it, of indexes up to `lastIndex`. */
@@ -43,8 +34,7 @@ export interface AssignedKeys {
 }
 
 /** None yet. */
-export const make = (bounds: Bounds = defaultBounds): AssignedKeys => ({
-  bounds,
+export const make = (): AssignedKeys => ({
   full: [],
   open: new Map(),
   openCount: 0,
@@ -73,31 +63,62 @@ const findOpen = ({ lastIndex, open }: AssignedKeys, name: string): number | und
 }
 
 /** A key has its entry at `index`, above all before. `hash` is that of the state, of which the key becomes an element. */
-export const note = (keys: AssignedKeys, name: string, index: number, hash: StateHash.StateHash): void => {
+export const note = (
+  keys: AssignedKeys,
+  { index, name }: { readonly name: string; readonly index: number },
+  { generationSize, generationsMax }: Bounds,
+  hash: StateHash.StateHash
+): void => {
   if (findOpen(keys, name) !== undefined) return
+  hold(keys, name, index, hash)
+  if (keys.openCount < generationSize) return
+  endGeneration(keys, hash)
+  while (keys.full.length > generationsMax) forgetOldest(keys, hash)
+}
+
+/** Holds a key in the generation that fills. Of a snapshot too, which says where each generation ends. */
+export const hold = (keys: AssignedKeys, name: string, index: number, hash: StateHash.StateHash): void => {
   if (keys.open.size !== keys.openCount) keys.open = new Map(firstOf(keys.open, keys.openCount))
   keys.open.set(name, index)
   keys.openCount++
   keys.lastIndex = index
-  const element = StateHash.of(`assigned ${index} ${name}`)
-  StateHash.plus(hash, element)
-  StateHash.plus(keys.openHash, element)
-  if (keys.openCount < keys.bounds.generationSize) return
-  keys.full = [...keys.full, { indexes: keys.open, lastIndex: index, hash: keys.openHash }]
+  count(keys, StateElements.assignedKey(name, index), hash)
+}
+
+/** Ends the generation that fills. */
+export const endGeneration = (keys: AssignedKeys, hash: StateHash.StateHash): void => {
+  count(keys, StateElements.generation(keys.lastIndex), hash)
+  keys.full = [...keys.full, { indexes: keys.open, lastIndex: keys.lastIndex, hash: keys.openHash }]
   keys.open = new Map()
   keys.openCount = 0
   keys.openHash = StateHash.make()
-  const [oldest, ...others] = keys.full
-  if (oldest === undefined || others.length < keys.bounds.generationsMax) return
-  StateHash.minus(hash, oldest.hash)
-  keys.full = others
-  keys.horizonIndex = oldest.lastIndex
 }
 
-/** All that are held, in the order of their entries: noted one after another they make the same generations again. */
-export function* entries(keys: AssignedKeys): Generator<readonly [name: string, index: number]> {
-  for (const { indexes } of keys.full) yield* indexes
-  yield* firstOf(keys.open, keys.openCount)
+const forgetOldest = (keys: AssignedKeys, hash: StateHash.StateHash): void => {
+  const [oldest, ...others] = keys.full
+  if (oldest === undefined) return
+  StateHash.minus(hash, oldest.hash)
+  StateHash.remove(hash, StateElements.horizon(keys.horizonIndex))
+  keys.full = others
+  keys.horizonIndex = oldest.lastIndex
+  StateHash.add(hash, StateElements.horizon(keys.horizonIndex))
+}
+
+/** An element of the state, and of the generation with which it leaves. */
+const count = (keys: AssignedKeys, text: string, hash: StateHash.StateHash): void => {
+  const element = StateHash.of(text)
+  StateHash.plus(hash, element)
+  StateHash.plus(keys.openHash, element)
+}
+
+/** All that are held, in the order of their entries, and whether a generation ends with one. */
+export function* entries(
+  keys: AssignedKeys
+): Generator<{ readonly name: string; readonly index: number; readonly endsGeneration: boolean }> {
+  for (const { indexes, lastIndex } of keys.full) {
+    for (const [name, index] of indexes) yield { name, index, endsGeneration: index === lastIndex }
+  }
+  for (const [name, index] of firstOf(keys.open, keys.openCount)) yield { name, index, endsGeneration: false }
 }
 
 function* firstOf<K, V>(map: ReadonlyMap<K, V>, count: number): Generator<readonly [K, V]> {

@@ -13,11 +13,12 @@ export const isTooDeep = (json: unknown, depthLeft: number = depthMax): boolean 
   json !== null &&
   (depthLeft === 0 || Object.values(json).some((child) => isTooDeep(child, depthLeft - 1)))
 
-/** The text of a value with its keys in order: equal values have equal texts, however they came about. */
+/** The text of a value with its keys in order: equal values have equal texts, however they came about. As in JSON, a key without a value is none. */
 export const canonical = (json: Json): string => {
   if (Array.isArray(json)) return `[${json.map(canonical).join(",")}]`
   if (!isObject(json)) return JSON.stringify(json)
   const members = Object.keys(json)
+    .filter((key) => json[key] !== undefined)
     .sort()
     .map((key) => `${JSON.stringify(key)}:${canonical(json[key]!)}`)
   return `{${members.join(",")}}`

@@ -9,11 +9,12 @@ import type { Command } from "./Command.ts"
 import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"
 import { evolve } from "./evolve.ts"
+import * as Limits from "./Limits.ts"
 import * as LocalParts from "./LocalParts.ts"
 import * as LogAge from "./LogAge.ts"
 import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
-import { decode, type Transaction } from "./Transaction.ts"
+import { decode, encode, type Transaction } from "./Transaction.ts"
 
 /** Applied tables, and on a leader the tables after the last entry of its log. */
 export interface Machine {
@@ -22,6 +23,8 @@ export interface Machine {
   readonly logAge: LogAge.LogAge
   readonly procedures: Procedure.Procedures
   readonly onThrown: OnThrown
+  /** What this node states where it decides. */
+  readonly limits: Limits.Limits
 }
 
 /** Told of what was thrown where a command was decided, for the log of the node: whoever sent it is told that it failed. */
@@ -31,13 +34,15 @@ export type OnThrown = (thrown: unknown, command: Command["_tag"]) => void
 export const make = (
   descriptors: ReadonlyArray<Descriptor>,
   procedures: Procedure.Procedures = Procedure.none,
-  onThrown: OnThrown = () => {}
+  onThrown: OnThrown = () => {},
+  limits: Limits.Limits = Limits.current
 ): Machine => ({
   applied: Tables.make(descriptors),
   speculative: undefined,
   logAge: LogAge.make(),
   procedures,
-  onThrown
+  onThrown,
+  limits
 })
 
 /** It is `monotonicMs` on this node's clock. To be told before what is decided, and after what is applied. */
@@ -52,6 +57,32 @@ export const beginSpeculation = (machine: Machine): void => {
 /** Leadership is lost, or the core appended an entry by itself: what was decided ahead counts no more. */
 export const dropSpeculation = (machine: Machine): void => {
   machine.speculative = undefined
+}
+
+/**
+ * The entry by which this node states its limits, where the log has older ones; it is to stand before whatever else is
+ * decided. Undefined, and mostly so, where the log has these or newer ones.
+ */
+export const decideLimits = (
+  machine: Machine,
+  { index, nowMs }: { readonly index: number; readonly nowMs: number }
+): Entry | undefined => {
+  const tables = machine.speculative
+  invariant(tables !== undefined, "decided without speculation")
+  const { limits } = machine
+  if (!Limits.isNewer(limits, tables.limits)) return undefined
+  const timeMs = Math.max(tables.lastTimeMs, nowMs)
+  const logAgeMs = Math.max(tables.logAgeMs, machine.logAge.nowMs)
+  const transaction: Transaction = {
+    timeMs,
+    logAgeMs,
+    command: "Limits",
+    events: [],
+    outcome: { _tag: "Accepted" },
+    limits
+  }
+  evolve(tables, { index, transaction })
+  return { transaction, payload: encode(transaction) }
 }
 
 /** Decides the next command after all that were decided before it, and takes its entry, if it is one, as appended. */

@@ -10,18 +10,10 @@ import * as AssignedKeys from "./AssignedKeys.ts"
 import { keyedOf } from "./Command.ts"
 import type { Answer } from "./decide.ts"
 import type { Rejection } from "./Rejection.ts"
+import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import type { Tables } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
-
-/** Clients' keys held at once. A full table refuses new ones: a held key is never evicted before it expires. */
-export const sessionsMax = 100_000
-
-/** How long a client's key is remembered, in the log's own age: so long at least, and longer where no node ran. */
-export const sessionLifetimeMs = 24 * 60 * 60 * 1000
-
-/** An outcome of which the JSON is larger is not kept: the entry at its index tells it. */
-export const outcomeMaxBytes = 4096
 
 /** What a command came to. */
 export type KeptOutcome =
@@ -65,7 +57,7 @@ export const find = (tables: Tables, keyed: Keyed, logAgeMs: number): Known | un
     return assigned.afterIndex < tables.assignedKeys.horizonIndex ? { _tag: "Expired" } : undefined
   }
   const session = tables.sessions.get(name)
-  if (session === undefined || isExpired(session, logAgeMs)) return undefined
+  if (session === undefined || isExpired(tables, session, logAgeMs)) return undefined
   const { fingerprint, index, outcome } = session
   return outcome === undefined ? { _tag: "Logged", index, fingerprint } : { ...session, _tag: "Kept", outcome }
 }
@@ -83,9 +75,9 @@ export const isCopy = (
 
 /** Whether a client's new key finds no room at that age of the log. */
 export const isFull = (tables: Tables, logAgeMs: number): boolean => {
-  if (tables.sessions.size < sessionsMax) return false
+  if (tables.sessions.size < tables.limits.keysMax) return false
   const oldest = oldestOf(tables)
-  return oldest === undefined || !isExpired(oldest.session, logAgeMs)
+  return oldest === undefined || !isExpired(tables, oldest.session, logAgeMs)
 }
 
 /** For `evolve`: drops what has expired, then notes the outcome of a transaction that has a key. */
@@ -94,8 +86,9 @@ export const note = (tables: Tables, index: number, transaction: Transaction, an
   const keyed = keyedOf(transaction)
   if (keyed === undefined) return
   const isAssigned = transaction.assignedKey !== undefined || AssignedKey.parse(keyed.key) !== undefined
-  if (isAssigned) AssignedKeys.note(tables.assignedKeys, nameOf(keyed), index, tables.hash)
-  else noteSession(tables, nameOf(keyed), index, transaction, answer)
+  const name = nameOf(keyed)
+  if (isAssigned) AssignedKeys.note(tables.assignedKeys, { name, index }, tables.limits, tables.hash)
+  else noteSession(tables, name, index, transaction, answer)
 }
 
 const noteSession = (
@@ -108,20 +101,22 @@ const noteSession = (
   const held = tables.sessions.get(name)
   if (held !== undefined) drop(tables, name, held)
   const whole = outcome._tag === "Accepted" ? ({ _tag: "Accepted", answer: answer() } as const) : outcome
-  const isKept = Buffer.byteLength(JSON.stringify(whole)) <= outcomeMaxBytes
+  // That a key is closed is kept whatever the limit: a copy would else be compared with a request that never was.
+  const isClosed = whole._tag === "Rejected" && whole.rejection._tag === "KeyClosed"
+  const isKept = isClosed || Buffer.byteLength(JSON.stringify(whole)) <= tables.limits.outcomeMaxBytes
   const session: Session = { fingerprint, index, logAgeMs, command, outcome: isKept ? whole : undefined }
   put(tables, name, session)
-  StateHash.add(tables.hash, elementOf(name, session))
+  StateHash.add(tables.hash, StateElements.session(name, session))
 }
 
 const dropExpired = (tables: Tables, logAgeMs: number): void => {
   for (let oldest = oldestOf(tables); oldest !== undefined; oldest = oldestOf(tables)) {
-    if (!isExpired(oldest.session, logAgeMs)) return
+    if (!isExpired(tables, oldest.session, logAgeMs)) return
     drop(tables, oldest.name, oldest.session)
   }
 }
 
-/** Without its element of the state hash: of a snapshot, whose hash has it. */
+/** Without its element of the state hash. */
 export const put = (tables: Tables, name: string, session: Session): void => {
   tables.sessions.set(name, session)
   tables.sessionOrder.set(session.index, name)
@@ -130,7 +125,7 @@ export const put = (tables: Tables, name: string, session: Session): void => {
 const drop = (tables: Tables, name: string, session: Session): void => {
   tables.sessions.delete(name)
   tables.sessionOrder.delete(session.index)
-  StateHash.remove(tables.hash, elementOf(name, session))
+  StateHash.remove(tables.hash, StateElements.session(name, session))
 }
 
 const oldestOf = (tables: Tables): { readonly name: string; readonly session: Session } | undefined => {
@@ -140,7 +135,5 @@ const oldestOf = (tables: Tables): { readonly name: string; readonly session: Se
   return name === undefined || session === undefined ? undefined : { name, session }
 }
 
-const isExpired = (session: Session, logAgeMs: number): boolean => logAgeMs - session.logAgeMs > sessionLifetimeMs
-
-const elementOf = (name: string, { fingerprint, index, logAgeMs, outcome }: Session): string =>
-  `session ${JSON.stringify([name, fingerprint ?? null, index, logAgeMs, outcome?._tag ?? null])}`
+const isExpired = ({ limits }: Tables, session: Session, logAgeMs: number): boolean =>
+  logAgeMs - session.logAgeMs > limits.keyLifetimeMs

@@ -7,8 +7,10 @@ import type { Descriptor } from "../Model.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { isRecord } from "./Json.ts"
+import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
+import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import * as Tables from "./Tables.ts"
 
@@ -19,9 +21,14 @@ export type Piece =
       readonly index: number
       readonly lastTimeMs: number
       readonly logAgeMs: number
+      /** Absent in a snapshot of a release that knew no limits. */
+      readonly limits?: Limits.Limits
+      /** Of the limits, what such a release looks for here. */
       readonly tombstonesMax: number
       readonly assignedKeys: AssignedKeys.Bounds & { readonly horizonIndex: number }
+      /** By the definition of that number (StateElements.ts); 1 if it is absent. A restored state is counted anew. */
       readonly hash: ReadonlyArray<number>
+      readonly hashDefinition?: number
     }
   | {
       readonly _tag: "Table"
@@ -34,14 +41,29 @@ export type Piece =
   | { readonly _tag: "LocalPart"; readonly model: string; readonly id: string; readonly part: LocalPart }
   | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tables.Tombstone }
   | { readonly _tag: "Session"; readonly name: string; readonly session: Sessions.Session }
-  | { readonly _tag: "AssignedKey"; readonly name: string; readonly index: number }
+  | {
+      readonly _tag: "AssignedKey"
+      readonly name: string
+      readonly index: number
+      /** The last one of its generation. */
+      readonly endsGeneration?: true
+    }
 
 /** The pieces of tables that do not change meanwhile: of a clone. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
-  const { index, lastTimeMs, logAgeMs, tombstonesMax } = tables
-  const { bounds, horizonIndex } = tables.assignedKeys
-  const assignedKeys = { ...bounds, horizonIndex }
-  yield { _tag: "State", index, lastTimeMs, logAgeMs, tombstonesMax, assignedKeys, hash: Array.from(tables.hash) }
+  const { hash, index, lastTimeMs, limits, logAgeMs } = tables
+  const { generationSize, generationsMax, tombstonesMax } = limits
+  yield {
+    _tag: "State",
+    index,
+    lastTimeMs,
+    logAgeMs,
+    limits,
+    tombstonesMax,
+    assignedKeys: { generationSize, generationsMax, horizonIndex: tables.assignedKeys.horizonIndex },
+    hash: Array.from(hash),
+    hashDefinition: StateElements.definition
+  }
   for (const [model, table] of tables.byModel) {
     const { modelVersion, nextTombstoneSequence, versionFloor } = table
     yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence }
@@ -50,7 +72,9 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
   }
   for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session }
-  for (const [name, index] of AssignedKeys.entries(tables.assignedKeys)) yield { _tag: "AssignedKey", name, index }
+  for (const { endsGeneration, index, name } of AssignedKeys.entries(tables.assignedKeys)) {
+    yield { _tag: "AssignedKey", name, index, ...(endsGeneration ? { endsGeneration } : {}) }
+  }
 }
 
 const codecJsonLines = 1
@@ -81,15 +105,15 @@ export interface Restoring {
 
 /** Restores tables piece by piece: a snapshot is never held as a whole. */
 export const restoring = (descriptors: ReadonlyArray<Descriptor>): Restoring => {
-  let restored: Result.Result<Tables.Tables | undefined, string> = Result.succeed(undefined)
+  let restored: Result.Result<Restored | undefined, string> = Result.succeed(undefined)
   let codec: number | undefined
   /** Of the line that has no end yet. */
   let begun: Array<Uint8Array> = []
   const takeLine = (end: Uint8Array) => {
     const line = begun.length === 0 ? end : Buffer.concat([...begun, end])
     begun = []
-    restored = Result.flatMap(restored, (tables) =>
-      Result.flatMap(decodePiece(line), (piece) => putNext(descriptors, tables, piece))
+    restored = Result.flatMap(restored, (state) =>
+      Result.flatMap(decodePiece(line), (piece) => putNext(descriptors, state, piece))
     )
   }
   return {
@@ -109,10 +133,10 @@ export const restoring = (descriptors: ReadonlyArray<Descriptor>): Restoring => 
       }
     },
     end: () =>
-      Result.flatMap(restored, (tables) =>
-        tables === undefined || begun.length > 0
+      Result.flatMap(restored, (state) =>
+        state === undefined || begun.length > 0
           ? Result.fail("Cannot read snapshot: it ends too early")
-          : Result.succeed(tables)
+          : Result.succeed(finish(state.tables))
       )
   }
 }
@@ -139,39 +163,71 @@ const tags: ReadonlyArray<unknown> = [
 /** By its tag alone: the bytes have been verified, and a node wrote them; only a newer one writes what is unknown here. */
 const isPiece = (json: unknown): json is Piece => isRecord(json) && tags.includes(json._tag)
 
+/** Tables as far as they are restored. `isByFlags`: the pieces say where a generation of keys ends. */
+interface Restored {
+  readonly tables: Tables.Tables
+  readonly isByFlags: boolean
+}
+
 const putNext = (
   descriptors: ReadonlyArray<Descriptor>,
-  tables: Tables.Tables | undefined,
+  state: Restored | undefined,
   piece: Piece
-): Result.Result<Tables.Tables, string> => {
+): Result.Result<Restored, string> => {
   if (piece._tag === "State") {
-    return tables === undefined
+    return state === undefined
       ? Result.succeed(begin(descriptors, piece))
       : Result.fail("Cannot read snapshot: it begins twice")
   }
-  if (tables === undefined) return Result.fail("Cannot read snapshot: it does not begin with its state")
-  put(tables, piece)
-  return Result.succeed(tables)
+  if (state === undefined) return Result.fail("Cannot read snapshot: it does not begin with its state")
+  put(state, piece)
+  return Result.succeed(state)
 }
 
-/** Indexes are built anew with the rows, since the code that says what is indexed may differ. */
+/**
+ * Indexes are built anew with the rows, since the code that says what is indexed may differ. So is the hash: it says what
+ * these tables hold, by this release's definition, and not what another node thought that it held.
+ */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
-  { _tag, assignedKeys: { horizonIndex, ...bounds }, hash, ...state }: Extract<Piece, { readonly _tag: "State" }>
-): Tables.Tables => ({
-  ...Tables.make(descriptors),
-  ...state,
-  assignedKeys: { ...AssignedKeys.make(bounds), horizonIndex },
-  hash: Uint32Array.from(hash)
-})
+  { assignedKeys: { horizonIndex }, index, lastTimeMs, limits, logAgeMs }: Extract<Piece, { readonly _tag: "State" }>
+): Restored => {
+  const tables = Tables.make(descriptors, { ...Limits.initial, ...limits })
+  return {
+    tables: {
+      ...tables,
+      index,
+      lastTimeMs,
+      logAgeMs,
+      assignedKeys: { ...tables.assignedKeys, horizonIndex },
+      hash: StateHash.make()
+    },
+    isByFlags: limits !== undefined
+  }
+}
 
-const put = (tables: Tables.Tables, piece: Exclude<Piece, { readonly _tag: "State" }>): void => {
+/** Counts what is known only once all pieces are there. */
+const finish = (tables: Tables.Tables): Tables.Tables => {
+  Tables.countWhole(tables)
+  for (const [model, table] of tables.byModel) {
+    if (StateElements.isTableCounted(table)) StateHash.add(tables.hash, StateElements.table(model, table))
+  }
+  return tables
+}
+
+const put = ({ isByFlags, tables }: Restored, piece: Exclude<Piece, { readonly _tag: "State" }>): void => {
   switch (piece._tag) {
     case "Session":
-      return void Sessions.put(tables, piece.name, piece.session)
-    case "AssignedKey":
-      // They are elements of the snapshot's hash already.
-      return void AssignedKeys.note(tables.assignedKeys, piece.name, piece.index, StateHash.make())
+      Sessions.put(tables, piece.name, piece.session)
+      StateHash.add(tables.hash, StateElements.session(piece.name, piece.session))
+      return
+    case "AssignedKey": {
+      const { assignedKeys, hash, limits } = tables
+      if (!isByFlags) AssignedKeys.note(assignedKeys, piece, limits, hash)
+      else AssignedKeys.hold(assignedKeys, piece.name, piece.index, hash)
+      if (piece.endsGeneration === true) AssignedKeys.endGeneration(assignedKeys, hash)
+      return
+    }
     default:
       return void putInTable(tables, piece)
   }
@@ -189,6 +245,7 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
     case "Row":
       table.rows.set(piece.id, piece.row)
       FieldIndex.move(table, piece.id, { to: piece.row.data })
+      StateHash.add(tables.hash, StateElements.row(piece.model, piece.id, piece.row))
       break
     case "LocalPart":
       table.localParts.set(piece.id, piece.part)
@@ -196,6 +253,7 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
     case "Tombstone":
       table.tombstones.set(piece.id, piece.tombstone)
       table.tombstoneOrder.set(piece.tombstone.sequence, piece.id)
+      StateHash.add(tables.hash, StateElements.tombstone(piece.model, piece.id, piece.tombstone))
       break
   }
 }

@@ -6,11 +6,13 @@ import type { Descriptor, EncodedRecord } from "../Model.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import { compareDecimals } from "./Decimal.ts"
 import * as FieldIndex from "./FieldIndex.ts"
+import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalParts.ts"
 import type { Comparators } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import * as References from "./References.ts"
 import type { Session } from "./Sessions.ts"
+import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 
 /** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
@@ -63,7 +65,8 @@ export interface Tables {
   readonly hash: StateHash.StateHash
   /** Whether the hash follows the state: not where the state is dropped before anybody could ask for it. */
   readonly isHashed: boolean
-  readonly tombstonesMax: number
+  /** As the log states them. */
+  limits: Limits.Limits
   lastTimeMs: number
   /** How old the log was when its last entry was decided (LogAge.ts). */
   logAgeMs: number
@@ -71,27 +74,32 @@ export interface Tables {
   index: number
 }
 
-/** Tombstones kept for each model. Equal on all nodes, since eviction is part of the state. */
-export const defaultTombstonesMax = 1_000_000
-
 /** The state before the first entry. */
-export const make = (
-  descriptors: ReadonlyArray<Descriptor>,
-  options: { readonly tombstonesMax?: number; readonly assignedKeys?: AssignedKeys.Bounds } = {}
-): Tables => ({
-  descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
-  referrers: References.referrersOf(descriptors),
-  byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor)])),
-  sessions: OrderedMap.make(),
-  sessionOrder: OrderedMap.make(),
-  assignedKeys: AssignedKeys.make(options.assignedKeys),
-  hash: StateHash.make(),
-  isHashed: true,
-  tombstonesMax: options.tombstonesMax ?? defaultTombstonesMax,
-  lastTimeMs: 0,
-  logAgeMs: 0,
-  index: 0
-})
+export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limits = Limits.initial): Tables => {
+  const tables: Tables = {
+    descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
+    referrers: References.referrersOf(descriptors),
+    byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor)])),
+    sessions: OrderedMap.make(),
+    sessionOrder: OrderedMap.make(),
+    assignedKeys: AssignedKeys.make(),
+    hash: StateHash.make(),
+    isHashed: true,
+    limits,
+    lastTimeMs: 0,
+    logAgeMs: 0,
+    index: 0
+  }
+  countWhole(tables)
+  return tables
+}
+
+/** Counts in the hash what the state has one of. */
+export const countWhole = ({ assignedKeys, hash, limits, ...state }: Tables): void => {
+  StateHash.add(hash, StateElements.last(state))
+  StateHash.add(hash, StateElements.limits(limits))
+  StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
+}
 
 /** An empty table, without indexes where this node has no code for the model. */
 export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "decimalFields">): Table => {

@@ -3,6 +3,7 @@ import { Result, type Schema } from "effect"
 import type { OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import { isRecord } from "./Json.ts"
+import { isLimits, type Limits } from "./Limits.ts"
 import type { LocalPartSet } from "./LocalParts.ts"
 import type { Rejection } from "./Rejection.ts"
 
@@ -36,6 +37,8 @@ export interface Transaction {
   /** In a node's own log alone: the local parts that accompany records of the replicated log (DESIGN D4). */
   readonly localParts?: ReadonlyArray<LocalPartSet>
   readonly outcome: Outcome
+  /** The limits in force from this entry on, where a leader states those of its release (Limits.ts). */
+  readonly limits?: Limits
 }
 
 /** The first byte of a payload: how the rest is written. */
@@ -75,7 +78,8 @@ const isTransaction = (json: unknown): json is Transaction =>
   isOutcome(json.outcome) &&
   Array.isArray(json.events) &&
   json.events.every(isEvent) &&
-  (json.localParts === undefined || (Array.isArray(json.localParts) && json.localParts.every(isLocalPartSet)))
+  (json.localParts === undefined || (Array.isArray(json.localParts) && json.localParts.every(isLocalPartSet))) &&
+  (json.limits === undefined || isLimits(json.limits))
 
 const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof json === "string"
 

@@ -5,9 +5,10 @@
 import type { Answer, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import * as FieldIndex from "./FieldIndex.ts"
-import { canonical } from "./Json.ts"
+import * as Limits from "./Limits.ts"
 import { setLocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
+import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import { makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
@@ -15,25 +16,37 @@ import type { Transaction } from "./Transaction.ts"
 /** Applies one decided transaction as the entry at `index`. */
 export const evolve = (tables: Tables, entry: { readonly index: number; readonly transaction: Transaction }): void => {
   const { index, transaction } = entry
+  setLimits(tables, transaction)
   const operations = transaction.events.map((event) => evolveEvent(tables, index, event))
   for (const part of transaction.localParts ?? []) setLocalPart(tableOf(tables, part.model), part)
   Sessions.note(tables, index, transaction, () => answerOf(transaction, operations))
-  tables.index = index
-  setTime(tables, transaction)
+  setLast(tables, index, transaction)
 }
 
-const setTime = (tables: Tables, { logAgeMs, timeMs }: Transaction): void => {
-  if (timeMs <= tables.lastTimeMs && logAgeMs <= tables.logAgeMs) return
-  discount(tables, () => timeElement(tables))
+/** An older set never replaces a newer one. What is past a limit that has shrunk goes as new things come. */
+const setLimits = (tables: Tables, { limits }: Transaction): void => {
+  if (limits === undefined || !Limits.isNewer(limits, tables.limits)) return
+  discount(tables, () => StateElements.limits(tables.limits))
+  tables.limits = { ...tables.limits, ...limits }
+  count(tables, () => StateElements.limits(tables.limits))
+}
+
+const setLast = (tables: Tables, index: number, { logAgeMs, timeMs }: Transaction): void => {
+  discount(tables, () => StateElements.last(tables))
+  tables.index = index
   tables.lastTimeMs = Math.max(tables.lastTimeMs, timeMs)
   tables.logAgeMs = Math.max(tables.logAgeMs, logAgeMs)
-  count(tables, () => timeElement(tables))
+  count(tables, () => StateElements.last(tables))
 }
 
 /** Applies one event of the entry at `index`. */
 export const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnswer => {
   const table = tableOf(tables, event.model)
-  table.modelVersion = Math.max(table.modelVersion, event.modelVersion)
+  if (event.modelVersion > table.modelVersion) {
+    changeTable(tables, event.model, table, () => {
+      table.modelVersion = event.modelVersion
+    })
+  }
   const before = table.rows.get(event.id)
   switch (event.type) {
     case "created":
@@ -72,29 +85,38 @@ const tableOf = (tables: Tables, model: string): Table => {
 
 const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number, index: number): void => {
   const before = table.rows.get(event.id)
-  if (before !== undefined) discount(tables, () => rowElement(event, before))
+  if (before !== undefined) discount(tables, () => StateElements.row(event.model, event.id, before))
   removeTombstone(tables, table, event.model, event.id)
   const { data, modelVersion, version } = event
   const row: Row = { version, createdIndex, index, modelVersion, data }
   table.rows.set(event.id, row)
   FieldIndex.move(table, event.id, { from: before?.data, to: data })
-  count(tables, () => rowElement(event, row))
+  count(tables, () => StateElements.row(event.model, event.id, row))
 }
 
 const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefined): void => {
   if (row === undefined) return
   table.rows.delete(event.id)
   FieldIndex.move(table, event.id, { from: row.data })
-  discount(tables, () => rowElement(event, row))
+  discount(tables, () => StateElements.row(event.model, event.id, row))
 }
 
+/** Tombstones that one deletion evicts at most: two, so that many leave little by little when their limit has shrunk. */
+const evictedMaxCount = 2
+
 const setTombstone = (tables: Tables, table: Table, event: Event, index: number): void => {
-  removeTombstone(tables, table, event.model, event.id)
-  const tombstone: Tombstone = { version: event.version, index, sequence: table.nextTombstoneSequence++ }
-  table.tombstones.set(event.id, tombstone)
-  table.tombstoneOrder.set(tombstone.sequence, event.id)
-  count(tables, () => tombstoneElement(event.model, event.id, tombstone))
-  if (table.tombstones.size > tables.tombstonesMax) evictTombstone(tables, table, event.model)
+  const { id, model, version } = event
+  removeTombstone(tables, table, model, id)
+  const tombstone: Tombstone = { version, index, sequence: table.nextTombstoneSequence }
+  changeTable(tables, model, table, () => {
+    table.nextTombstoneSequence++
+    table.tombstones.set(id, tombstone)
+    table.tombstoneOrder.set(tombstone.sequence, id)
+    count(tables, () => StateElements.tombstone(model, id, tombstone))
+    for (let evicted = 0; evicted < evictedMaxCount; evicted++) {
+      if (table.tombstones.size > tables.limits.tombstonesMax) evictTombstone(tables, table, model)
+    }
+  })
 }
 
 const removeTombstone = (tables: Tables, table: Table, model: string, id: string): void => {
@@ -102,7 +124,7 @@ const removeTombstone = (tables: Tables, table: Table, model: string, id: string
   if (tombstone === undefined) return
   table.tombstones.delete(id)
   table.tombstoneOrder.delete(tombstone.sequence)
-  discount(tables, () => tombstoneElement(model, id, tombstone))
+  discount(tables, () => StateElements.tombstone(model, id, tombstone))
 }
 
 /** The oldest goes; no id may start again at or below its version, so that no version ever names two states. */
@@ -112,10 +134,14 @@ const evictTombstone = (tables: Tables, table: Table, model: string): void => {
   const tombstone = id === undefined ? undefined : table.tombstones.get(id)
   if (id === undefined || tombstone === undefined) return
   removeTombstone(tables, table, model, id)
-  if (tombstone.version <= table.versionFloor) return
-  if (table.versionFloor > 0) discount(tables, () => floorElement(model, table.versionFloor))
-  table.versionFloor = tombstone.version
-  count(tables, () => floorElement(model, table.versionFloor))
+  table.versionFloor = Math.max(table.versionFloor, tombstone.version)
+}
+
+/** Changes what a table knows besides its records. */
+const changeTable = (tables: Tables, model: string, table: Table, change: () => void): void => {
+  if (StateElements.isTableCounted(table)) discount(tables, () => StateElements.table(model, table))
+  change()
+  count(tables, () => StateElements.table(model, table))
 }
 
 /** Counts an element of the state in its hash, where that is kept: without, its text is never made. */
@@ -126,13 +152,3 @@ const count = (tables: Tables, element: () => string): void => {
 const discount = (tables: Tables, element: () => string): void => {
   if (tables.isHashed) StateHash.remove(tables.hash, element())
 }
-
-const rowElement = (event: Event, row: Row): string =>
-  `row ${JSON.stringify([event.model, event.id, row.version])} ${canonical(row.data)}`
-
-const tombstoneElement = (model: string, id: string, tombstone: Tombstone): string =>
-  `tombstone ${JSON.stringify([model, id, tombstone.version])}`
-
-const floorElement = (model: string, version: number): string => `floor ${JSON.stringify([model, version])}`
-
-const timeElement = ({ lastTimeMs, logAgeMs }: Tables): string => `time ${lastTimeMs} ${logAgeMs}`

@@ -65,6 +65,11 @@ export const decideBatch = <Command, Answer, W>(options: {
   const refused: Array<Decided<Answer, W>["refused"][number]> = []
   const entries: Array<Propose["entries"][number]> = []
   let uncommittedBytes = role.uncommittedBytes
+  const opening = machine.opening({ index: decidedOn.lastIndex + 1, nowMs: options.nowMs })
+  if (opening !== undefined) {
+    entries.push({ type: "transaction", payload: opening })
+    uncommittedBytes += opening.length
+  }
   for (const { command, waiter } of pending) {
     if (takenCount > 0 && options.isOver()) break
     takenCount++

@@ -23,6 +23,10 @@ export const make = (
     for (const entry of unapplied) speculate(machine, entry)
   },
   dropSpeculation: () => Machine.dropSpeculation(machine),
+  opening: (at) => {
+    Machine.passTime(machine, options.monotonicMs())
+    return Machine.decideLimits(machine, at)?.payload
+  },
   decide: (command, at) => {
     Machine.passTime(machine, options.monotonicMs())
     const decision = Machine.decideNext(machine, command, { ...at, newId: options.newId })

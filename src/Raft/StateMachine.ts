@@ -13,6 +13,8 @@ export interface StateMachine<Command, Answer> {
   readonly beginSpeculation: (unapplied: ReadonlyArray<LogEntry>) => void
   /** Forgets what was decided ahead of commit: leadership is lost, or a batch was refused. */
   readonly dropSpeculation: () => void
+  /** What is to be appended at `index` before anything is decided: the limits of this release, where the log has older ones. */
+  readonly opening: (at: { readonly index: number; readonly nowMs: number }) => Uint8Array | undefined
   /** Decides against the speculative state, and evolves it where something is to be appended at `index`. */
   readonly decide: (command: Command, at: { readonly index: number; readonly nowMs: number }) => Decision<Answer>
   /** Evolves the applied state by a committed entry: total, whatever the payload holds. */

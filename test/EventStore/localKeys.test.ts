@@ -11,7 +11,7 @@ import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerFile as layerFileSnapshots } from "../../src/EventStore/Snapshots.ts"
 import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
 import type { Command, Origin } from "../../src/Machine/Command.ts"
-import * as Sessions from "../../src/Machine/Sessions.ts"
+import * as Limits from "../../src/Machine/Limits.ts"
 import * as Model from "../../src/Model.ts"
 import { User } from "../Machine/Store.ts"
 
@@ -100,7 +100,7 @@ describe("the keys of a node's own data", () => {
   it.live("a large outcome is told from the log until that is compacted, and never done again (§7)", () =>
     Effect.gen(function* () {
       const path = yield* directory
-      const large = { ...put("large", "l".repeat(Sessions.outcomeMaxBytes)), key: "large", fingerprint }
+      const large = { ...put("large", "l".repeat(Limits.current.outcomeMaxBytes)), key: "large", fingerprint }
       const small = { ...put("small", "s"), key: "small", fingerprint }
       const ended = { ...put("ended", "e"), key: "ended", fingerprint }
       yield* during(path, (node) =>

@@ -12,6 +12,7 @@ import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { layerFile as layerFileSnapshots, layerMemory as layerMemorySnapshots } from "../../src/EventStore/Snapshots.ts"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
+import * as Limits from "../../src/Machine/Limits.ts"
 import type { LocalPartRequest } from "../../src/Machine/LocalParts.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
@@ -118,6 +119,27 @@ describe("the node's own log (DESIGN D4)", () => {
           assert.strictEqual(again.answer._tag === "Accepted" && again.answer.answer.operations[0]?.version, 3)
         })
       )
+    })
+  )
+
+  it.live("states newer limits in its own log, before what it decides, and an older release goes on under them", () =>
+    Effect.gen(function* () {
+      const path = yield* directory
+      const limits = { ...Limits.initial, revision: 1, tombstonesMax: 1 }
+      const deleteTwo = (release: Limits.Limits, ids: ReadonlyArray<string>) =>
+        Effect.gen(function* () {
+          const node = yield* LocalNode.make({ models, limits: release })
+          for (const id of ids) {
+            yield* node.submit(create(id))
+            yield* node.submit({ _tag: "Delete", model: "View", id })
+          }
+          const { index, limits } = node.tables
+          return { index, limits, tombstonesCount: node.tables.byModel.get("View")!.tombstones.size }
+        }).pipe(Effect.provide(Layer.merge(layerFile({ directory: path }), layerMemorySnapshots)), Effect.scoped)
+      const initial = Limits.initial
+      assert.deepStrictEqual(yield* deleteTwo(initial, ["a", "b"]), { index: 4, limits: initial, tombstonesCount: 2 })
+      assert.deepStrictEqual(yield* deleteTwo(limits, ["c", "d"]), { index: 9, limits, tombstonesCount: 1 })
+      assert.deepStrictEqual(yield* deleteTwo(initial, ["e", "f"]), { index: 13, limits, tombstonesCount: 1 })
     })
   )
 

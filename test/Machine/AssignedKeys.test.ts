@@ -1,17 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
+import * as StateElements from "../../src/Machine/StateElements.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
 import { seeded } from "./Seeded.ts"
 
 const bounds = { generationSize: 3, generationsMax: 2 }
 
 /** Keys with the hash of a state that holds nothing else. */
-const start = () => ({ keys: AssignedKeys.make(bounds), hash: StateHash.make() })
+const start = () => {
+  const hash = StateHash.make()
+  StateHash.add(hash, StateElements.horizon(0))
+  return { keys: AssignedKeys.make(), hash }
+}
 type Held = ReturnType<typeof start>
 const clone = ({ hash, keys }: Held): Held => ({ keys: AssignedKeys.clone(keys), hash: StateHash.clone(hash) })
-const note = ({ hash, keys }: Held, index: number, name = `k${index}`) => AssignedKeys.note(keys, name, index, hash)
+const note = ({ hash, keys }: Held, index: number, name = `k${index}`) =>
+  AssignedKeys.note(keys, { name, index }, bounds, hash)
 const held = ({ hash, keys }: Held) => ({
-  entries: [...AssignedKeys.entries(keys)],
+  entries: [...AssignedKeys.entries(keys)].map(({ index, name }) => [name, index] as const),
   horizonIndex: keys.horizonIndex,
   hash: StateHash.toHex(hash)
 })
@@ -28,7 +34,11 @@ describe("the keys that nodes assigned (RAFT C17)", () => {
       for (const [name, at] of entries) assert.strictEqual(AssignedKeys.find(one.keys, name, at - 1), at)
       assert.strictEqual(AssignedKeys.find(one.keys, `k${horizonIndex}`, 0), undefined)
       const alone = StateHash.make()
-      for (const [name, at] of entries) StateHash.add(alone, `assigned ${at} ${name}`)
+      for (const { endsGeneration, index, name } of AssignedKeys.entries(one.keys)) {
+        StateHash.add(alone, StateElements.assignedKey(name, index))
+        if (endsGeneration) StateHash.add(alone, StateElements.generation(index))
+      }
+      StateHash.add(alone, StateElements.horizon(horizonIndex))
       assert.strictEqual(StateHash.toHex(alone), hash)
     }
   })
@@ -81,7 +91,7 @@ describe("the keys that nodes assigned (RAFT C17)", () => {
     const read: Array<readonly [string, number]> = []
     let index = 7
     for (const entry of AssignedKeys.entries(copy.keys)) {
-      read.push(entry)
+      read.push([entry.name, entry.index])
       for (let count = 0; count < 3; count++) note(one, ++index)
     }
     assert.deepStrictEqual(read, before)

@@ -5,6 +5,7 @@ import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
 import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { holdsForCopies, recalled, resultOf } from "../../src/Machine/CommandResult.ts"
+import * as Limits from "../../src/Machine/Limits.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Procedure } from "../../src/Machine/Procedure.ts"
 import { recall } from "../../src/Machine/Recall.ts"
@@ -15,7 +16,7 @@ import { decode } from "../../src/Machine/Transaction.ts"
 import { seeded } from "./Seeded.ts"
 import { descriptors, leader } from "./Store.ts"
 
-const category = "c".repeat(Sessions.outcomeMaxBytes)
+const category = "c".repeat(Limits.initial.outcomeMaxBytes)
 const large: Command = { _tag: "Create", model: "Product", id: "a", data: { price: 1, category }, key: "k" }
 const put = (id: string, price: number): Command => ({ _tag: "Put", model: "Product", id, data: { price } })
 const remove = (id: string): Command => ({ _tag: "Delete", model: "Product", id })
@@ -128,7 +129,7 @@ describe("a key that a node assigned (RAFT C17)", () => {
     AssignedKey.make({ afterIndex, random, fingerprint: "f".repeat(43) })
   const small = () => {
     const leads = leader()
-    const applied = Tables.make(descriptors, { assignedKeys: { generationSize: 1, generationsMax: 3 } })
+    const applied = Tables.make(descriptors, { ...Limits.initial, generationSize: 1, generationsMax: 3 })
     leads.machine.applied = applied
     Machine.beginSpeculation(leads.machine)
     return leads
@@ -163,7 +164,7 @@ describe("a key that a node assigned (RAFT C17)", () => {
     const first = leads.submit({ ...put("a", 1), assignedKey: key })
     assert.deepStrictEqual(
       [...AssignedKeys.entries(leads.machine.applied.assignedKeys)],
-      [[Sessions.nameOf({ key }), 1]]
+      [{ name: Sessions.nameOf({ key }), index: 1, endsGeneration: false }]
     )
     assert.strictEqual(leads.machine.applied.sessions.size, 0)
     assert.deepStrictEqual(leads.submit({ ...put("a", 1), key }), { _tag: "Logged", replayedIndex: 1 })
@@ -218,8 +219,8 @@ describe("a key that a node assigned (RAFT C17)", () => {
     const { machine, submit } = leader()
     const key = assignedKey(0)
     submit({ ...put("a", 0), assignedKey: key })
-    submit(put("a", 1), { monotonicMs: 10 * Sessions.sessionLifetimeMs })
-    assert.deepInclude(Sessions.find(machine.applied, { key }, 10 * Sessions.sessionLifetimeMs), { _tag: "Logged" })
+    submit(put("a", 1), { monotonicMs: 10 * Limits.initial.keyLifetimeMs })
+    assert.deepInclude(Sessions.find(machine.applied, { key }, 10 * Limits.initial.keyLifetimeMs), { _tag: "Logged" })
   })
 
   it("is in the snapshot and in the state hash, forgotten ones included", () => {
@@ -229,9 +230,8 @@ describe("a key that a node assigned (RAFT C17)", () => {
     for (let count = 0; count < 5; count++) other.submit(put("a", count))
     assert.notStrictEqual(Tables.stateHash(machine.applied), Tables.stateHash(other.machine.applied))
     const again = restored(machine.applied)
-    const held = ({ assignedKeys }: Tables.Tables) => {
-      const { bounds, horizonIndex } = assignedKeys
-      return { bounds, horizonIndex, entries: [...AssignedKeys.entries(assignedKeys)] }
+    const held = ({ assignedKeys, limits }: Tables.Tables) => {
+      return { limits, horizonIndex: assignedKeys.horizonIndex, entries: [...AssignedKeys.entries(assignedKeys)] }
     }
     assert.deepStrictEqual(held(again), held(machine.applied))
     assert.strictEqual(again.assignedKeys.horizonIndex, 2)

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Command } from "../../src/Machine/Command.ts"
+import * as Limits from "../../src/Machine/Limits.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Sessions from "../../src/Machine/Sessions.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -70,8 +71,8 @@ describe("an idempotency key (RAFT C17)", () => {
   it("expires when the log is 24 hours older, and is dropped then", () => {
     const { machine, submit } = leader()
     submit(keyed, { monotonicMs: 5 })
-    assert.strictEqual(submit(keyed, { monotonicMs: 5 + Sessions.sessionLifetimeMs })._tag, "Unchanged")
-    assert.strictEqual(submit(keyed, { monotonicMs: 6 + Sessions.sessionLifetimeMs })._tag, "Accepted")
+    assert.strictEqual(submit(keyed, { monotonicMs: 5 + Limits.initial.keyLifetimeMs })._tag, "Unchanged")
+    assert.strictEqual(submit(keyed, { monotonicMs: 6 + Limits.initial.keyLifetimeMs })._tag, "Accepted")
     assert.strictEqual(machine.applied.sessions.size, 1)
     assert.strictEqual(machine.applied.sessionOrder.size, 1)
   })

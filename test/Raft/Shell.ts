@@ -33,6 +33,7 @@ export const names = () => {
     dropSpeculation: () => {
       state.speculative = []
     },
+    opening: () => undefined,
     decide: (name) => {
       state.meanwhile?.()
       state.meanwhile = undefined

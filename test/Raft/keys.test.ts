@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, Schedule, Scope } from "effect"
 import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
 import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import type { Command } from "../../src/Machine/Command.ts"
-import * as Sessions from "../../src/Machine/Sessions.ts"
+import * as Limits from "../../src/Machine/Limits.ts"
 import { cut, heal, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
 import { directory, ids, littleHistory, type Running, startMember, until } from "./Members.ts"
 
@@ -53,7 +53,11 @@ describe("idempotency keys in a cluster", () => {
         yield* write(a, "before", 20)
         yield* Scope.close(scope, Exit.void)
         const small = { ...put("small", "s"), key: "small", fingerprint: "f" } as const
-        const large = { ...put("large", "l".repeat(Sessions.outcomeMaxBytes)), key: "large", fingerprint: "f" } as const
+        const large = {
+          ...put("large", "l".repeat(Limits.current.outcomeMaxBytes)),
+          key: "large",
+          fingerprint: "f"
+        } as const
         const ended = { ...put("ended", "e"), key: "ended", fingerprint: "f" } as const
         const told = yield* a.submit(small)
         const first = yield* b.submit(large)

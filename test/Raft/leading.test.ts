@@ -18,6 +18,7 @@ const register = () => {
     dropSpeculation: () => {
       speculative = []
     },
+    opening: () => undefined,
     decide: (command) => {
       if (speculative.includes(command)) return { _tag: "Answer", answer: `${command} is taken` }
       speculative.push(command)

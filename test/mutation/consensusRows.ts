@@ -598,7 +598,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C17",
     file: "src/Machine/Sessions.ts",
-    find: "logAgeMs - session.logAgeMs > sessionLifetimeMs",
+    find: "logAgeMs - session.logAgeMs > limits.keyLifetimeMs",
     replace: "true",
     tests: [sessions("expires when the log is 24 hours older, and is dropped then")]
   },
@@ -612,7 +612,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C17",
     file: "src/Machine/Sessions.ts",
-    find: "<= outcomeMaxBytes",
+    find: "<= tables.limits.outcomeMaxBytes",
     replace: ">= 0",
     tests: [keys("is kept up to 4 KiB and not beyond, and tables keep no larger one")]
   },

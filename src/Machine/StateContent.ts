@@ -1,0 +1,41 @@
+/**
+ * The state hash counted anew from what tables hold. Pure. `evolve` keeps the hash by what it changes: where the two
+ * differ, something else changed the tables. Counted in steps, since it takes time in proportion to the state.
+ */
+import * as AssignedKeys from "./AssignedKeys.ts"
+import * as StateElements from "./StateElements.ts"
+import * as StateHash from "./StateHash.ts"
+import { countWhole, type Tables } from "./Tables.ts"
+
+/** The elements of tables that do not change meanwhile: of a clone. */
+function* elementsOf(tables: Tables): Generator<string> {
+  for (const [model, table] of tables.byModel) {
+    if (StateElements.isTableCounted(table)) yield StateElements.table(model, table)
+    for (const [id, row] of table.rows.entries()) yield StateElements.row(model, id, row)
+    for (const [id, tombstone] of table.tombstones.entries()) yield StateElements.tombstone(model, id, tombstone)
+  }
+  for (const [name, session] of tables.sessions.entries()) yield StateElements.session(name, session)
+  for (const { endsGeneration, index, name } of AssignedKeys.entries(tables.assignedKeys)) {
+    yield StateElements.assignedKey(name, index)
+    if (endsGeneration) yield StateElements.generation(index)
+  }
+}
+
+/** Counts them, pausing after each; at the end it gives their hash. */
+export function* counting(tables: Tables): Generator<void, StateHash.StateHash> {
+  const hash = StateHash.make()
+  countWhole({ ...tables, hash })
+  for (const element of elementsOf(tables)) {
+    StateHash.add(hash, element)
+    yield
+  }
+  return hash
+}
+
+/** The same at once. */
+export const hashOf = (tables: Tables): StateHash.StateHash => {
+  const steps = counting(tables)
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  return step.value
+}

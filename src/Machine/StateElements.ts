@@ -1,0 +1,51 @@
+/**
+ * What the state hash counts: one text for each element of the state, with every field that `evolve` keeps. Pure.
+ * Not in it are indexes, which follow from the rows, and local parts, which are in a node's own log alone.
+ */
+import type { Schema } from "effect"
+import { canonical } from "./Json.ts"
+import type { Limits } from "./Limits.ts"
+import type { Session } from "./Sessions.ts"
+import type { Row, Table, Tables, Tombstone } from "./Tables.ts"
+
+/**
+ * The number of this definition. Hashes of two definitions say nothing about each other: raise it with every change of
+ * what is counted, or how. Definition 1 left out `createdIndex`, `index` and `modelVersion`.
+ */
+export const definition = 2
+
+/** A record. */
+export const row = (model: string, id: string, { createdIndex, data, index, modelVersion, version }: Row): string =>
+  `row ${JSON.stringify([model, id, version, modelVersion, createdIndex, index])} ${canonical(data)}`
+
+/** A deleted record. */
+export const tombstone = (model: string, id: string, { index, sequence, version }: Tombstone): string =>
+  `tombstone ${JSON.stringify([model, id, version, index, sequence])}`
+
+/** What a table knows besides its records. */
+export const table = (model: string, { modelVersion, nextTombstoneSequence, versionFloor }: Table): string =>
+  `table ${JSON.stringify([model, modelVersion, nextTombstoneSequence, versionFloor])}`
+
+/** Whether a table is an element: not while nothing has happened to it, since a node may not know its model. */
+export const isTableCounted = ({ modelVersion, nextTombstoneSequence, versionFloor }: Table): boolean =>
+  modelVersion > 0 || nextTombstoneSequence > 0 || versionFloor > 0
+
+/** A client's key. */
+export const session = (name: string, { command, fingerprint, index, logAgeMs, outcome }: Session): string =>
+  `session ${JSON.stringify([name, fingerprint ?? null, index, logAgeMs, command])} ${outcome === undefined ? "" : canonical(outcome as unknown as Schema.Json)}`
+
+/** A key that a node assigned. */
+export const assignedKey = (name: string, index: number): string => `assigned ${index} ${name}`
+
+/** Where a generation of them ends. */
+export const generation = (lastIndex: number): string => `generation ${lastIndex}`
+
+/** Up to where they are forgotten. */
+export const horizon = (index: number): string => `horizon ${index}`
+
+/** The limits in force. */
+export const limits = (limits: Limits): string => `limits ${canonical({ ...limits })}`
+
+/** The last entry, its time stamp and the age of the log at it. */
+export const last = ({ index, lastTimeMs, logAgeMs }: Pick<Tables, "index" | "lastTimeMs" | "logAgeMs">): string =>
+  `last ${index} ${lastTimeMs} ${logAgeMs}`
