@@ -40,6 +40,8 @@ export interface Result extends Checks.Counts, Counts {
   /** Attempts of clients whose outcome was told, and those that were refused as certainly not done. */
   readonly acknowledged: number
   readonly refused: number
+  /** Keys of clients that are forgotten, since they have expired. */
+  readonly forgotten: number
   /** Of all that happened on all nodes. */
   readonly traceHash: number
   /** What was done until it failed, or until the cluster healed. */
@@ -121,6 +123,7 @@ const resultOf = (world: World, failure: string | undefined, acts: ReadonlyArray
     elections: leaders.size,
     acknowledged: promises.acknowledgedCount,
     refused: promises.refusedCount,
+    forgotten: promises.keys.forgottenAt.size,
     traceHash: world.trace,
     ...counts,
     ...world.clients.counts

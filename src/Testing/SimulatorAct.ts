@@ -54,6 +54,9 @@ export type Act =
   | ({ readonly _tag: "Request"; readonly request: Request; readonly isKeyed: boolean } & OnClient & OnNode)
   /** It sends the same again, with the same key. */
   | ({ readonly _tag: "Retry" } & OnClient & OnNode)
+  /** It asks what became of its key; or it closes it, so that nothing becomes of it any more. */
+  | ({ readonly _tag: "Inquire" } & OnClient & OnNode)
+  | ({ readonly _tag: "CloseKey" } & OnClient & OnNode)
   /** It waits no longer. */
   | ({ readonly _tag: "GiveUp" } & OnClient)
   /** One-way links that lose everything from now on. */
@@ -129,6 +132,10 @@ export const describe = (act: Act): string => {
       return `${describeRequest(act.request)} at ${act.node}, client ${act.client + 1}${act.isKeyed ? ", keyed" : ""}`
     case "Retry":
       return `again at ${act.node}, client ${act.client + 1}`
+    case "Inquire":
+      return `inquire at ${act.node}, client ${act.client + 1}`
+    case "CloseKey":
+      return `close key at ${act.node}, client ${act.client + 1}`
     case "GiveUp":
       return `give up, client ${act.client + 1}`
     case "Cut":
@@ -194,6 +201,8 @@ const describeRequest = (request: Request): string => {
       return `transfer ${request.amount} from ${request.from} to ${request.to}`
     case "Call":
       return `transfer ${request.amount} from ${request.from} to ${request.to} by command`
+    case "Scrap":
+      return request.isDeleted ? `delete ${request.key}` : `put ${request.key}`
     case "Reuse":
       return "another request with a used key"
   }

@@ -4,6 +4,8 @@
  */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
+import * as StateContent from "../Machine/StateContent.ts"
+import * as StateHash from "../Machine/StateHash.ts"
 import * as Tables from "../Machine/Tables.ts"
 import type { Configuration } from "../Raft/Configuration.ts"
 import { hasSameVoters } from "../Raft/MembershipChange.ts"
@@ -109,6 +111,9 @@ export const afterStep = (
   if (output.compact !== undefined) checks.counts.compactions++
 }
 
+/** Entries between two looks at whether the state hash is that of what the tables hold. */
+const contentEveryCount = 16
+
 /** State Machine Safety: whatever was applied or restored, machines at one index are equal, and so are their promises. */
 export const applied = (checks: Checks, { id, life }: SimulatedNode): void => {
   if (life === undefined) return
@@ -118,7 +123,10 @@ export const applied = (checks: Checks, { id, life }: SimulatedNode): void => {
   const hash = Tables.stateHash(tables)
   checks.hashes[index] ??= hash
   if (hash !== checks.hashes[index]) fail(`${id}: its machine differs at entry ${index}`)
-  const keyCount = checks.promises.keyCounts[index - 1] ?? 0
+  const isSampled = index % contentEveryCount === 0
+  if (isSampled && StateHash.toHex(StateContent.hashOf(tables)) !== hash)
+    fail(`${id}: its hash at ${index} is not that of its tables`)
+  const keyCount = checks.promises.keys.counts[index - 1] ?? 0
   if (tables.sessions.size !== keyCount)
     fail(`${id}: remembers ${tables.sessions.size} keys of ${keyCount} at ${index}`)
   Money.isConserved(id, tables)

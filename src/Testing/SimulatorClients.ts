@@ -6,14 +6,14 @@
 import { Exit } from "effect"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import * as Tables from "../Machine/Tables.ts"
-import * as Deciding from "../Raft/Deciding.ts"
 import { NotDone } from "../Raft/Outcome.ts"
 import * as WaitingReads from "../Raft/WaitingReads.ts"
 import type { Event } from "./History.ts"
 import { fail } from "./SimulatorFailure.ts"
+import { answerTimeoutMs, retriedMs } from "./SimulatorLimits.ts"
 import { modelOf } from "./SimulatorModels.ts"
 import type { Life, Settle, SimulatedNode } from "./SimulatorNode.ts"
-import { errorOf, noQuorum } from "./SimulatorOutcome.ts"
+import { errorOf, noQuorum, unknownOutcome } from "./SimulatorOutcome.ts"
 import * as Promises from "./SimulatorPromises.ts"
 import {
   answerOf,
@@ -24,13 +24,17 @@ import {
   readOf,
   type Seen
 } from "./SimulatorRequest.ts"
-import { awake, clockOf, send, type World } from "./SimulatorWorld.ts"
+import { askedOf, originOf, submit, withKey } from "./SimulatorSubmitting.ts"
+import { awake, clockOf, type World } from "./SimulatorWorld.ts"
 
 /** What a client waits for. */
-interface Current {
+export interface Current {
   readonly request: Request
   readonly tag: string
-  readonly key: string | undefined
+  /** The client's own, or the one that a node gave it, once the client was told of that. */
+  key: string | undefined
+  readonly isKeyed: boolean
+  readonly beganMs: number
   readonly invocations: ReadonlyArray<Invocation & { readonly process: number }>
   /** What was committed anywhere when it began: a read must see it. */
   readonly beganAtCount: number
@@ -38,14 +42,24 @@ interface Current {
   /** An attempt may be done: whatever is said of others, no one knows. */
   isUnknown: boolean
   /** The attempt under way; how to call it off on its node, and whether it is then certain that it is not done. */
-  attempt: { readonly name: string; readonly callOff: () => boolean } | undefined
+  attempt:
+    | {
+        readonly name: string
+        readonly asked: Promises.Asked
+        readonly callOff: () => boolean
+        /** A client waits no longer for it. */
+        readonly untilMs: number
+        /** The key that a node gave it. */
+        assignedKey: string | undefined
+      }
+    | undefined
 }
 
 export interface Client {
   readonly seen: Map<string, Seen>
   current: Current | undefined
-  /** The last key with which something was answered. */
-  usedKey: string | undefined
+  /** The last key with which something was answered, and when the client made it. */
+  used: { readonly key: string; readonly beganMs: number } | undefined
 }
 
 export interface Clients {
@@ -63,13 +77,33 @@ export interface Counts {
   /** By the declared command: what it did, and what it refused. */
   declaredTransfers: number
   declinedTransfers: number
+  /** Of keys: those that nodes gave and clients used, those asked for and those closed, answers that the log alone knew, and refusals. */
+  assigned: number
+  inquiries: number
+  closed: number
+  recalled: number
+  exhausted: number
+  expired: number
 }
 
 export const make = (count: number): Clients => ({
-  all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, usedKey: undefined })),
+  all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, used: undefined })),
   history: [],
   nextProcess: 0,
-  counts: { reads: 0, leaseReads: 0, retries: 0, unknown: 0, declaredTransfers: 0, declinedTransfers: 0 }
+  counts: {
+    reads: 0,
+    leaseReads: 0,
+    retries: 0,
+    unknown: 0,
+    declaredTransfers: 0,
+    declinedTransfers: 0,
+    assigned: 0,
+    inquiries: 0,
+    closed: 0,
+    recalled: 0,
+    exhausted: 0,
+    expired: 0
+  }
 })
 
 /** A client begins something through a node; unless it waits for something else. */
@@ -80,9 +114,12 @@ export const begin = (
   { isKeyed, request }: { readonly request: Request; readonly isKeyed: boolean }
 ): void => {
   if (client.current !== undefined || node.life === undefined) return
-  if (request._tag === "Reuse" && client.usedKey === undefined) return
+  const { used } = client
+  // A key that may be forgotten by now is not used for something else: that could be done.
+  const isUsed = used !== undefined && (world.releases === undefined || world.nowMs - used.beganMs < retriedMs)
+  if (request._tag === "Reuse" && !isUsed) return
   const tag = `w${world.nextNumber++}`
-  const key = request._tag === "Reuse" ? client.usedKey : isKeyed && request._tag !== "Read" ? tag : undefined
+  const key = request._tag === "Reuse" ? used?.key : isKeyed && request._tag !== "Read" ? tag : undefined
   const invocations = invocationsOf(request, client.seen, tag).map((each) => {
     return { ...each, process: world.clients.nextProcess++ }
   })
@@ -94,6 +131,8 @@ export const begin = (
     request,
     tag,
     key,
+    isKeyed: key !== undefined,
+    beganMs: world.nowMs,
     invocations,
     beganAtCount,
     attemptsCount: 0,
@@ -107,6 +146,7 @@ export const begin = (
 export const retry = (world: World, client: Client, node: SimulatedNode): void => {
   const { current } = client
   if (current === undefined || current.key === undefined || node.life === undefined) return
+  if (world.releases !== undefined && world.nowMs - current.beganMs > retriedMs) return
   // It no longer listens to the attempt before, which goes on.
   current.isUnknown = true
   world.clients.counts.retries++
@@ -129,6 +169,8 @@ interface Attempt {
   readonly client: Client
   readonly current: Current
   readonly name: string
+  /** As it was sent: the client may learn of a key later. */
+  readonly asked: Promises.Asked
 }
 
 /** What arrives at a process that stands still waits until it goes on. */
@@ -136,11 +178,15 @@ const attempt = (world: World, client: Client, current: Current, node: Simulated
   const { life } = node
   if (life === undefined) return
   const name = `${current.tag}.${++current.attemptsCount}`
-  Promises.sent(world.checks.promises, askedOf(current), name)
+  const asked = askedOf(current)
+  Promises.sent(world.checks.promises, asked, name)
   let isCalledOff = false
   let callOff = (): boolean => true
   current.attempt = {
     name,
+    asked,
+    untilMs: world.nowMs + answerTimeoutMs,
+    assignedKey: undefined,
     callOff: () => {
       isCalledOff = true
       return callOff()
@@ -151,10 +197,22 @@ const attempt = (world: World, client: Client, current: Current, node: Simulated
     callOff =
       current.request._tag === "Read"
         ? read(world, client, current, node, life)
-        : write(world, { client, current, name }, node, life)
+        : write(world, { client, current, name, asked }, node, life)
   }
   if (awake(world, node) === undefined) life.arrived.push(arrive)
   else arrive()
+}
+
+/** In the runs where keys expire nobody waits for ever, so that no copy of a request comes after its key is forgotten. */
+export const timeOut = (world: World): void => {
+  if (world.releases === undefined) return
+  for (const client of world.clients.all) {
+    const { current } = client
+    if (current?.attempt === undefined || current.request._tag === "Read") continue
+    if (world.nowMs < current.attempt.untilMs) continue
+    const { asked, callOff, name } = current.attempt
+    told(world, { client, current, name, asked }, callOff() ? noQuorum : unknownOutcome)
+  }
 }
 
 /** As the shell reads: at a read index, and under a lease only if it still holds once it was read (C7). */
@@ -195,64 +253,72 @@ const read = (world: World, client: Client, current: Current, node: SimulatedNod
 }
 
 /** As the shell writes: decided here, or forwarded to the leader that this node knows. */
-const write = (world: World, { client, current, name }: Attempt, node: SimulatedNode, life: Life): (() => boolean) => {
-  const { key, request, tag } = current
-  const asked = askedOf(current)
-  const fingerprint = asked.isReused ? `another than ${key}` : "the first"
-  // A principal of its own names the entry where there is no key.
-  const origin = key === undefined ? { principal: tag } : { principal: "client", key, fingerprint }
-  const command = { ...commandOf(request, current.invocations, tag), ...origin }
-  const settle: Settle = (exit) => told(world, { client, current, name }, exit)
-  const { role } = life.core
-  if (role._tag === "Leader") {
-    const ticket = Deciding.submit(life.deciding, command, settle)
-    return () => {
-      Deciding.forget(life.deciding, ticket)
-      return ticket.proposed === undefined && node.life === life
-    }
-  }
-  const leader = role._tag === "Follower" ? role.leader : undefined
-  if (leader === undefined) {
-    settle(noQuorum)
-    return () => true
-  }
-  const requestId = world.nextNumber++
-  life.forwarded.set(requestId, settle)
-  send(world, { from: node.id, to: leader, message: { _tag: "Forward", requestId, command } })
-  return () => {
-    life.forwarded.delete(requestId)
-    return false
-  }
+const write = (world: World, attempt: Attempt, node: SimulatedNode, life: Life): (() => boolean) => {
+  const { current } = attempt
+  const { request, tag } = current
+  const command = withKey(world, life, current, {
+    ...commandOf(request, current.invocations, tag),
+    ...originOf(current)
+  })
+  return submit(world, node, life, command, (exit) => told(world, attempt, exit))
 }
 
-const askedOf = ({ key, request, tag }: Current): Promises.Asked => ({ tag, key, isReused: request._tag === "Reuse" })
-
 /** A node said what became of an attempt: true of it, whoever still listens. */
-const told = (world: World, { client, current, name }: Attempt, exit: Parameters<Settle>[0]): void => {
+const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void => {
+  const { asked, client, current, name } = attempt
   const { promises } = world.checks
   const isListening = client.current === current && current.attempt?.name === name
   if (Exit.isSuccess(exit)) {
     const { answer, index } = exit.value
-    // No outcome here is too large to be kept.
     if (answer._tag === "Logged") fail(`${current.tag} was answered with no more than an index`)
-    Promises.answered(promises, askedOf(current), { answer, index })
-    if (isListening) answered(world, client, current, answer)
-    return
+    const refusal = answer._tag === "Rejected" ? answer.rejection._tag : undefined
+    if (refusal === "KeyClosed") {
+      closedUnderWay(world, attempt, index)
+      return
+    }
+    if (refusal !== "KeyExpired" && refusal !== "KeysExhausted") {
+      Promises.answered(promises, asked, { answer, index })
+      if (isListening) answered(world, client, current, answer)
+      return
+    }
+    if (refusal === "KeyExpired") world.clients.counts.expired++
+    else world.clients.counts.exhausted++
   }
-  const isCertain = errorOf(exit) instanceof NotDone
-  if (isCertain) Promises.refused(promises, askedOf(current), name)
+  // What is refused for want of room for its key is not done by this copy; what may be forgotten, may be.
+  const isCertain = Exit.isSuccess(exit)
+    ? exit.value.answer._tag === "Rejected" && exit.value.answer.rejection._tag === "KeysExhausted"
+    : errorOf(exit) instanceof NotDone
+  if (isCertain) Promises.refused(promises, asked, name)
   if (!isListening) return
+  // Of a node that does not know what became of it a client hears by which key to ask.
+  if (!isCertain && current.key === undefined && current.attempt?.assignedKey !== undefined) {
+    current.key = current.attempt.assignedKey
+    world.clients.counts.assigned++
+  }
   current.attempt = undefined
   current.isUnknown ||= !isCertain
   // With a key it can be tried again, until the client gives up.
   if (current.key === undefined || !current.isUnknown) end(world, client, current, "refused")
 }
 
-const answered = (world: World, client: Client, current: Current, result: CommandResult): void => {
+/** Its client closed its key, while this copy was under way. */
+const closedUnderWay = (world: World, { asked, client, current }: Attempt, index: number): void => {
+  Promises.closed(world.checks.promises, asked, index)
+  if (client.current === current) neverDone(world, client, current)
+}
+
+/** Nothing became of it, and nothing will. */
+export const neverDone = (world: World, client: Client, current: Current): void => {
+  for (const invocation of current.invocations) note(world, invocation, "fail")
+  client.current = undefined
+}
+
+export const answered = (world: World, client: Client, current: Current, result: CommandResult): void => {
   const isReused = current.request._tag === "Reuse"
   const isRefused = result._tag === "Rejected" && result.rejection._tag === "KeyReused"
   if (isReused !== isRefused) fail(`${current.tag}: key ${current.key} came back with ${JSON.stringify(result)}`)
-  if (current.key !== undefined) client.usedKey = current.key
+  const { beganMs, isKeyed, key } = current
+  if (isKeyed && key !== undefined && !isReused) client.used = { key, beganMs }
   for (const invocation of current.invocations) {
     const answer = answerOf(invocation, result)
     note(world, invocation, answer?.type ?? "fail", answer?.result)

@@ -4,7 +4,7 @@ import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
 import { type Act, allBlocks } from "./SimulatorAct.ts"
 import { isBehind } from "./SimulatorFollowers.ts"
-import { accounts, openingBalance, registers } from "./SimulatorModels.ts"
+import { accounts, openingBalance, registers, scraps } from "./SimulatorModels.ts"
 import * as Node from "./SimulatorNode.ts"
 import { projectionNames } from "./SimulatorProjections.ts"
 import { below, isChosen, pick, type Random } from "./SimulatorRandom.ts"
@@ -119,13 +119,18 @@ const drawClient = (world: World, weather: Weather, random: Random): ReadonlyArr
   }
   if (isChosen(random, 0.9)) return []
   const isKeyed = current.key !== undefined
+  if (isKeyed && weather.isTight && isChosen(random, 0.4)) {
+    return [{ _tag: isChosen(random, 0.6) ? "Inquire" : "CloseKey", client, node }]
+  }
   return [isKeyed && isChosen(random, 0.8) ? { _tag: "Retry", client, node } : { _tag: "GiveUp", client }]
 }
 
 const isServed = ({ core: { role } }: Node.Life): boolean =>
   role._tag === "Leader" || (role._tag === "Follower" && role.leader !== undefined)
 
-const drawRequest = ({ isCalling }: Weather, random: Random): Request => {
+const drawRequest = ({ isCalling, isTight }: Weather, random: Random): Request => {
+  if (isTight && isChosen(random, 0.2))
+    return { _tag: "Scrap", key: pick(random, scraps), isDeleted: isChosen(random, 0.5) }
   const at = random() * 100
   const key = pick(random, registers)
   if (at < 40) return { _tag: "Read", key: pick(random, [...registers, ...accounts]), mayLease: isChosen(random, 0.6) }

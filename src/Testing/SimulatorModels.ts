@@ -24,9 +24,16 @@ export class Transfer extends Model.Class<Transfer>("Transfer")(
   { mode: "replicate" }
 ) {}
 
-export const descriptors = [Account, Note, Register, Transfer].map((model) => Model.describe(model))
+/** It comes and goes, under few ids, so that there are many deleted ones to forget. */
+export class Scrap extends Model.Class<Scrap>("Scrap")(
+  { id: Model.id(Schema.String), text: Schema.String },
+  { mode: "replicate" }
+) {}
+
+export const descriptors = [Account, Note, Register, Scrap, Transfer].map((model) => Model.describe(model))
 
 export const registers: ReadonlyArray<string> = ["r1", "r2", "r3"]
+export const scraps: ReadonlyArray<string> = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"]
 export const accounts: ReadonlyArray<string> = ["a1", "a2", "a3"]
 
 /** The balance of every account when all are opened at once. */

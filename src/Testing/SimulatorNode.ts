@@ -1,6 +1,8 @@
 /** One simulated node: what it keeps, and the life that a crash ends. Not the cluster (Simulator.ts). */
 import type { LogEntry, SnapshotMark } from "../EventStore/LogEntry.ts"
+import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Command } from "../Machine/Command.ts"
+import type { Limits } from "../Machine/Limits.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { empty } from "../Raft/Configuration.ts"
 import * as Deciding from "../Raft/Deciding.ts"
@@ -43,6 +45,10 @@ export interface Life {
   readonly leases: Map<number, number>
   /** Reads that the core is to be told of, whose askers will look at the clock again. */
   leasable: Array<number>
+  /** Gives keys to commands that have none. */
+  readonly giveKey: ReturnType<typeof AssignedKey.giver>
+  /** Commands of peers that wait here, and until when. */
+  readonly overdueMs: Map<Deciding.Ticket<Answer>, number>
   /** Commands of clients here, on their way to the leader. */
   readonly forwarded: Map<number, Settle>
   /** Given out by the core and not synced; since when, in the time that the core credits. */
@@ -66,12 +72,14 @@ export interface SimulatedNode {
   wallOffsetMs: number
   /** Of the data directory: another one once that was wiped. */
   instance: number
+  /** How often it started. */
+  lives: number
   disk: Disk.Disk
   /** Until then no write completes: the disk stalls, or is full. */
   stalledUntilMs: number
   /** Why the node does not start: its files hold what no crash leaves behind. */
   refusal: string | undefined
-  /** Of its projections, in the code that it runs from its next start on. */
+  /** Of the code that it runs from its next start on: its projections, and the limits that it states. */
   version: Version
   /** How eagerly projections follow here, from 0 to 1, and the entries after which one is saved again. */
   readonly pace: number
@@ -87,15 +95,17 @@ export const make = (options: {
   readonly entries: ReadonlyArray<LogEntry>
   readonly pace: number
   readonly saveAfterCount: number
+  readonly version: Version
 }): SimulatedNode => ({
   id: options.id,
   clockRate: options.clockRate,
   wallOffsetMs: options.wallOffsetMs,
   instance: 0,
+  lives: 0,
   disk: Disk.make(options.entries),
   stalledUntilMs: 0,
   refusal: undefined,
-  version: 1,
+  version: options.version,
   pace: options.pace,
   saveAfterCount: options.saveAfterCount,
   life: undefined
@@ -111,11 +121,12 @@ export const start = (
     readonly snapshot: Disk.Snapshot | undefined
     readonly newId: () => string
     readonly monotonicMs: () => number
+    readonly limits: Limits
   }
 ): Life => {
   const { disk, id } = node
-  const { config, newId, monotonicMs, snapshot } = options
-  const machine = Machine.make(descriptors, procedures)
+  const { config, limits, monotonicMs, newId, snapshot } = options
+  const machine = Machine.make(descriptors, procedures, undefined, limits)
   const replicated = ReplicatedMachine.make(machine, { newId, monotonicMs })
   if (snapshot !== undefined) restore(replicated, snapshot)
   const core = State.make({
@@ -134,6 +145,8 @@ export const start = (
     reads: WaitingReads.make(),
     leases: new Map(),
     leasable: [],
+    giveKey: AssignedKey.giver({ life: `${id}-${++node.lives}`, isOfNode: false }),
+    overdueMs: new Map(),
     forwarded: new Map(),
     unsynced: [],
     unsyncedSinceMs: 0,

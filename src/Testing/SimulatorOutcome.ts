@@ -1,10 +1,15 @@
 /** What a simulated node says of a request that it cannot serve: the shell's words for it (Outcome.ts). */
 import { Exit } from "effect"
-import { NotDone } from "../Raft/Outcome.ts"
+import { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 
 /** Certainly not done: nothing was proposed, and nobody confirmed a leader. */
 export const noQuorum: Exit.Exit<never, NotDone> = Exit.fail(
   new NotDone({ reason: "no-quorum", message: "No quorum confirms a leader" })
+)
+
+/** It may be done. */
+export const unknownOutcome: Exit.Exit<never, UnknownOutcome> = Exit.fail(
+  new UnknownOutcome({ message: "Not answered in time" })
 )
 
 /** The failure of an exit that is one. */

@@ -8,8 +8,12 @@ import * as Checks from "./SimulatorChecks.ts"
 import * as Clients from "./SimulatorClients.ts"
 import * as Disk from "./SimulatorDisk.ts"
 import * as Followers from "./SimulatorFollowers.ts"
+import * as Inquiries from "./SimulatorInquiries.ts"
+import * as Limits from "./SimulatorLimits.ts"
 import * as Node from "./SimulatorNode.ts"
 import { replace } from "./SimulatorOperator.ts"
+import { noQuorum, unknownOutcome } from "./SimulatorOutcome.ts"
+import { recalledBy } from "./SimulatorRecalling.ts"
 import * as Shell from "./SimulatorShell.ts"
 import * as Snapshots from "./SimulatorSnapshots.ts"
 import {
@@ -67,6 +71,12 @@ export const perform = (world: World, act: Act): void => {
       return
     case "Retry":
       Clients.retry(world, clientOf(world, act.client), nodeOf(world, act.node))
+      return
+    case "Inquire":
+      Inquiries.inquire(world, clientOf(world, act.client), nodeOf(world, act.node))
+      return
+    case "CloseKey":
+      Inquiries.closeKey(world, clientOf(world, act.client), nodeOf(world, act.node))
       return
     case "GiveUp":
       Clients.giveUp(world, clientOf(world, act.client))
@@ -171,7 +181,8 @@ const deliver = (world: World, packet: Packet | undefined): void => {
     return
   }
   if (message._tag === "Forward" || message._tag === "ForwardReply") {
-    deliverForwarded(world, life, packet, message)
+    const isLost = world.releases !== undefined && world.nowMs - packet.sentMs > Limits.forwardedMaxMs
+    if (!isLost) deliverForwarded(world, node, life, packet, message)
     return
   }
   const peer = { id: sender.id, instanceId: Node.instanceIdOf(sender) }
@@ -180,12 +191,24 @@ const deliver = (world: World, packet: Packet | undefined): void => {
 }
 
 /** A follower's client is served by the leader as its own are, and told by the follower. */
-const deliverForwarded = (world: World, life: Node.Life, { from, to }: Packet, message: Forwarded): void => {
+const deliverForwarded = (
+  world: World,
+  node: Node.SimulatedNode,
+  life: Node.Life,
+  { from, to }: Packet,
+  message: Forwarded
+): void => {
   const { requestId } = message
   if (message._tag === "Forward") {
-    Deciding.submit(life.deciding, message.command, (exit) => {
-      send(world, { from: to, to: from, message: { _tag: "ForwardReply", requestId, exit } })
+    const ticket = Deciding.submit(life.deciding, message.command, (exit) => {
+      life.overdueMs.delete(ticket)
+      send(world, {
+        from: to,
+        to: from,
+        message: { _tag: "ForwardReply", requestId, exit: recalledBy(world, node, exit) }
+      })
     })
+    life.overdueMs.set(ticket, world.nowMs + Limits.answerTimeoutMs)
     return
   }
   const settle = life.forwarded.get(requestId)
@@ -193,8 +216,19 @@ const deliverForwarded = (world: World, life: Node.Life, { from, to }: Packet, m
   settle?.(message.exit)
 }
 
+/** A leader lets its peers wait no longer than its own clients. */
+const timeOut = (world: World, { deciding, overdueMs }: Node.Life): void => {
+  for (const [ticket, untilMs] of overdueMs) {
+    if (world.nowMs < untilMs) continue
+    Deciding.forget(deciding, ticket)
+    ticket.settle(ticket.proposed === undefined ? noQuorum : unknownOutcome)
+  }
+}
+
 const tick = (world: World, { missedBy, random }: Extract<Act, { readonly _tag: "Tick" }>): void => {
   world.nowMs += tickMs
+  Clients.timeOut(world)
+  if (world.releases !== undefined) for (const { life } of world.nodes) if (life !== undefined) timeOut(world, life)
   // What waited while a process stood still comes before its next look at the clock.
   for (const node of world.nodes) if ((awake(world, node)?.arrived.length ?? 0) > 0) Shell.turn(world, node)
   for (const [at, node] of world.nodes.entries()) {
@@ -217,7 +251,8 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
     config: world.config,
     snapshot: isFromOldest ? snapshots[0] : snapshots.at(-1),
     newId: () => `n${world.nextNumber++}`,
-    monotonicMs: () => Math.floor(clockOf(world, node))
+    monotonicMs: () => Math.floor(clockOf(world, node)),
+    limits: Limits.of(world.releases, node.version)
   })
   Followers.start(world, node)
   Checks.started(world.checks, node)

@@ -5,9 +5,13 @@
  */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
+import type { Event } from "../Machine/Event.ts"
+import type { Standing } from "../Machine/Standing.ts"
 import { decode } from "../Machine/Transaction.ts"
 import type { Answered } from "../Raft/Deciding.ts"
 import { fail } from "./SimulatorFailure.ts"
+
+import * as Keys from "./SimulatorKeys.ts"
 
 /** A command as its entry names it: by its key, or by a principal of its own; `isReused` where the key is another's. */
 export interface Asked {
@@ -25,9 +29,11 @@ interface Attempts {
 export interface Promises {
   /** What each committed transaction came from, by index; and where. */
   readonly tags: Map<number, string>
-  readonly committed: Set<string>
-  /** How many keys are used up by all entries through index + 1. */
-  readonly keyCounts: Array<number>
+  readonly keys: Keys.Keys
+  /** By request: the entry that did it. */
+  readonly doneAt: Map<string, number>
+  /** By record of those that come and go: the version that it had last. */
+  readonly versions: Map<string, number>
   /** Of each command: the copies that were sent, and those of which it was said that they are certainly not done. */
   readonly attempts: Map<string, Attempts>
   acknowledgedCount: number
@@ -36,29 +42,39 @@ export interface Promises {
 
 export const make = (): Promises => ({
   tags: new Map(),
-  committed: new Set(),
-  keyCounts: [],
+  keys: Keys.make(),
+  doneAt: new Map(),
+  versions: new Map(),
   attempts: new Map(),
   acknowledgedCount: 0,
   refusedCount: 0
 })
 
-/** The next entry is committed: it was not refused before, nor done. */
+/** The next entry is committed: it was not refused before, nor done, nor was its key closed. */
 export const committed = (promises: Promises, entry: LogEntry): void => {
-  const transaction = entry.type === "transaction" ? decode(entry.payload) : undefined
-  if (transaction?._tag === "Failure") fail(`entry ${entry.index} is no transaction: ${transaction.failure}`)
-  const keyCount = promises.keyCounts.at(-1) ?? 0
-  if (transaction?._tag !== "Success") {
-    promises.keyCounts.push(keyCount)
-    return
+  const decoded = entry.type === "transaction" ? decode(entry.payload) : undefined
+  if (decoded?._tag === "Failure") fail(`entry ${entry.index} is no transaction: ${decoded.failure}`)
+  const transaction = decoded?._tag === "Success" ? decoded.success : undefined
+  const { doneAt, keys } = promises
+  const tag = Keys.committed(keys, entry.index, transaction)
+  for (const event of transaction?.events ?? []) grows(promises, entry.index, event)
+  for (const [closed, index] of keys.closedAt) {
+    if (index === entry.index && doneAt.has(closed)) fail(`entry ${index} closes the key of ${closed}, which is done`)
   }
-  const { key, principal } = transaction.success
-  const tag = key ?? principal ?? ""
-  if (promises.committed.has(tag)) fail(`entry ${entry.index} does ${tag} a second time`)
-  promises.committed.add(tag)
+  if (tag === undefined) return
+  if (doneAt.has(tag)) fail(`entry ${entry.index} does ${tag} a second time`)
+  if (keys.closedAt.has(tag)) fail(`entry ${entry.index} does ${tag}, whose key was closed`)
+  doneAt.set(tag, entry.index)
   promises.tags.set(entry.index, tag)
-  promises.keyCounts.push(keyCount + (key === undefined ? 0 : 1))
   refusedIsNotDone(promises, tag)
+}
+
+/** No version of a record names two states, whatever is forgotten of those that were deleted. */
+const grows = ({ versions }: Promises, index: number, { id, model, version }: Event): void => {
+  const name = `${model} ${id}`
+  const last = versions.get(name) ?? 0
+  if (version <= last) fail(`entry ${index} gives ${name} version ${version} after ${last}`)
+  versions.set(name, version)
 }
 
 /** One more copy of a command is sent, under a name of its own. */
@@ -78,19 +94,35 @@ export const refused = (promises: Promises, { isReused, tag }: Asked, name: stri
 }
 
 /** Where all copies were refused, none is done; where one was not, that may be the one. */
-const refusedIsNotDone = ({ attempts, committed }: Promises, tag: string): void => {
+const refusedIsNotDone = ({ attempts, doneAt }: Promises, tag: string): void => {
   const known = attempts.get(tag)
   const isRefused = known !== undefined && known.made.size === known.refused.size
-  if (isRefused && committed.has(tag)) fail(`${tag} was refused as certainly not done, and is committed`)
+  if (isRefused && doneAt.has(tag)) fail(`${tag} was refused as certainly not done, and is committed`)
 }
 
 /** It was said what became of it: what that rests on is committed. */
 export const answered = (promises: Promises, asked: Asked, { answer, index }: Answered<CommandResult>): void => {
   promises.acknowledgedCount++
-  if (index > promises.keyCounts.length) fail(`${asked.tag} was answered at entry ${index}, which is not committed`)
+  if (index > promises.keys.counts.length) fail(`${asked.tag} was answered at entry ${index}, which is not committed`)
   // Without a key a rejection leaves nothing.
   if (asked.isReused || (answer._tag === "Rejected" && asked.key === undefined)) return
   const at = answer.replayedIndex ?? index
   const tag = promises.tags.get(at)
   if (tag !== asked.tag) fail(`${asked.tag} was answered by entry ${at}, which is ${tag}`)
+}
+
+/** It was said that nothing became of it, and that nothing will. */
+export const closed = (promises: Promises, { tag }: Asked, index: number): void => {
+  const at = promises.keys.closedAt.get(tag)
+  if (at === undefined || at > index) fail(`${tag} is said to be closed at entry ${index}, and is not`)
+}
+
+/** It was said at an entry what is known of its key. */
+export const told = (promises: Promises, asked: Asked, standing: Standing["_tag"], index: number): void => {
+  const doneAt = promises.doneAt.get(asked.tag) ?? promises.keys.closedAt.get(asked.tag)
+  const forgottenAt = promises.keys.forgottenAt.get(asked.tag) ?? Number.POSITIVE_INFINITY
+  const isKnown = doneAt !== undefined && doneAt <= index && index < forgottenAt
+  if (standing === "Absent" && isKnown) fail(`${asked.tag} is said to be absent at entry ${index}, and is ${doneAt}`)
+  if (standing === "Known" && !isKnown) fail(`${asked.tag} is said to be known at entry ${index}, and is not`)
+  if (standing === "Closed") closed(promises, asked, index)
 }

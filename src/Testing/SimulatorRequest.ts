@@ -21,6 +21,8 @@ export type Request =
   | { readonly _tag: "Transfer"; readonly from: string; readonly to: string; readonly amount: number }
   /** The same by the declared command: the leader looks at the balance, and may refuse. */
   | { readonly _tag: "Call"; readonly from: string; readonly to: string; readonly amount: number }
+  /** A record that comes and goes, of which nobody judges what it is in between. */
+  | { readonly _tag: "Scrap"; readonly key: string; readonly isDeleted: boolean }
   /** The key of a request that was answered, with another request: to be refused. */
   | { readonly _tag: "Reuse" }
 
@@ -74,6 +76,7 @@ export const invocationsOf = (
       return [one(from, "withdraw", { amount, by: tag }, 0), one(to, "deposit", { amount, by: tag }, 1)]
     }
     case "Append":
+    case "Scrap":
     case "Reuse":
       return []
   }
@@ -90,6 +93,10 @@ export const commandOf = (request: Request, invocations: ReadonlyArray<Invocatio
   if (request._tag === "Call") {
     const { amount, from, to } = request
     return { _tag: "Call", name: "transfer", payload: { from, to, amount, by: tag } satisfies TransferPayload }
+  }
+  if (request._tag === "Scrap") {
+    const at = { model: "Scrap", id: request.key }
+    return request.isDeleted ? { _tag: "Delete", ...at } : { _tag: "Put", ...at, data: { text: tag } }
   }
   const operations = invocations.map(operationOf)
   const [only] = operations

@@ -5,6 +5,7 @@ import { decoding } from "../Raft/Feed.ts"
 import { defaults, type RaftConfig } from "../Raft/RaftConfig.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Clients from "./SimulatorClients.ts"
+import { draw as drawReleases } from "./SimulatorLimits.ts"
 import * as Node from "./SimulatorNode.ts"
 import * as Random from "./SimulatorRandom.ts"
 import type { World } from "./SimulatorWorld.ts"
@@ -42,6 +43,8 @@ export interface Weather {
   readonly isDiskLying: boolean
   /** Money moves by the declared command, and not by patches of what clients saw. */
   readonly isCalling: boolean
+  /** Limits are reached, and clients use all that there is to do with keys. */
+  readonly isTight: boolean
 }
 
 const config: RaftConfig = {
@@ -75,8 +78,10 @@ export const make = (options: Options): { readonly world: World; readonly weathe
   const isDrifting = Random.isChosen(random, 0.5)
   const isLeased = Random.isChosen(random, 0.5)
   const following = Random.make(options.seed ^ followingSalt)
+  const releases = drawReleases(options.seed, ids.length)
   return {
     world: {
+      releases,
       config: {
         ...config,
         appendBatchBytes,
@@ -91,6 +96,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
           clockRate,
           wallOffsetMs: 0,
           entries: at < nodeCount ? [first] : [],
+          version: releases?.first[at] ?? 1,
           pace: following(),
           saveAfterCount: Random.pick(following, [1, 5, 20, Number.POSITIVE_INFINITY])
         })
@@ -144,6 +150,7 @@ const drawWeather = (
       isFair || isHasty || random() < 0.5 ? 0 : random() ** 2 * 0.97
     ),
     isDiskLying: options.isDiskLying === true,
+    isTight: drawReleases(options.seed, nodesCount) !== undefined,
     // From a sequence of its own, so that the other half of all seeds stay the runs that they were.
     isCalling: Random.isChosen(Random.make(options.seed ^ callingSalt), 0.5)
   }

@@ -12,6 +12,7 @@ import * as Checks from "./SimulatorChecks.ts"
 import type { Clients } from "./SimulatorClients.ts"
 import * as Disk from "./SimulatorDisk.ts"
 import { fail } from "./SimulatorFailure.ts"
+import type { Releases } from "./SimulatorLimits.ts"
 import type * as Node from "./SimulatorNode.ts"
 import { noQuorum } from "./SimulatorOutcome.ts"
 
@@ -26,10 +27,13 @@ export interface Packet {
   readonly message: Message | Forwarded
   /** Until then it is on its way: nobody draws that it arrives. */
   readonly arrivesMs: number
+  readonly sentMs: number
 }
 
 export interface World {
   readonly config: RaftConfig
+  /** Where nodes run two, whose limits are tight. */
+  readonly releases: Releases | undefined
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
   readonly clients: Clients
   readonly checks: Checks.Checks
@@ -100,9 +104,9 @@ const moveSnapshots = ({ disk, id }: Node.SimulatedNode, life: Node.Life, output
 }
 
 /** A bounded network: what overflows is lost, as it may be. */
-export const send = (world: World, { from, message, to }: Omit<Packet, "arrivesMs">): void => {
+export const send = (world: World, { from, message, to }: Omit<Packet, "arrivesMs" | "sentMs">): void => {
   const arrivesMs = world.nowMs + (world.latenciesMs.get(`${from}>${to}`) ?? 0)
-  world.network.push({ from, to, message, arrivesMs })
+  world.network.push({ from, to, message, arrivesMs, sentMs: world.nowMs })
   if (world.network.length > networkMaxCount) world.network.shift()
 }
 

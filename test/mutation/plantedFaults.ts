@@ -289,5 +289,94 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     find: `  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
 `,
     replace: ``
+  },
+  {
+    name: "limits are those of the code and not those of the log",
+    breaks: "C24",
+    seedsCount: 10,
+    file: "src/Machine/Machine.ts",
+    find: `  evolve(machine.applied, { index: entry.index, transaction: decoded.success })`,
+    replace: `  machine.applied.limits = machine.limits
+  evolve(machine.applied, { index: entry.index, transaction: decoded.success })`
+  },
+  {
+    name: "a leader of an older release states its limits too",
+    breaks: "C24",
+    seedsCount: 10,
+    file: "src/Machine/Machine.ts",
+    find: `if (!Limits.isNewer(limits, tables.limits)) return undefined`,
+    replace: `if (limits.revision === tables.limits.revision) return undefined`
+  },
+  {
+    name: "a snapshot does not say where a generation of keys ends",
+    breaks: "C13, C24",
+    seedsCount: 20,
+    file: "src/Machine/Snapshot.ts",
+    find: `...(endsGeneration ? { endsGeneration } : {})`,
+    replace: `...(endsGeneration ? {} : {})`
+  },
+  {
+    name: "a snapshot leaves out the limits",
+    breaks: "C13, C24",
+    seedsCount: 20,
+    file: "src/Machine/Snapshot.ts",
+    find: `    limits,
+    tombstonesMax,`,
+    replace: `    tombstonesMax,`
+  },
+  {
+    name: "a tombstone that is evicted raises no floor",
+    breaks: "versions only grow",
+    seedsCount: 20,
+    file: "src/Machine/evolve.ts",
+    find: `  table.versionFloor = Math.max(table.versionFloor, tombstone.version)
+`,
+    replace: ``
+  },
+  {
+    name: "a tombstone that is evicted stays in the state hash",
+    breaks: "the state hash is that of the state",
+    seedsCount: 20,
+    file: "src/Machine/evolve.ts",
+    find: `  removeTombstone(tables, table, model, id)
+  table.versionFloor`,
+    replace: `  table.tombstones.delete(id)
+  table.tombstoneOrder.delete(tombstone.sequence)
+  table.versionFloor`
+  },
+  {
+    name: "keys expire before their time",
+    breaks: "C17",
+    seedsCount: 10,
+    file: "src/Machine/Sessions.ts",
+    find: `> limits.keyLifetimeMs`,
+    replace: `> limits.keyLifetimeMs / 2`
+  },
+  {
+    name: "a full table of keys makes room by forgetting one that is held",
+    breaks: "C17",
+    seedsCount: 10,
+    file: "src/Machine/Sessions.ts",
+    find: `    if (!isExpired(tables, oldest.session, logAgeMs)) return
+`,
+    replace: `    if (!isExpired(tables, oldest.session, logAgeMs) && tables.sessions.size < tables.limits.keysMax) return
+`
+  },
+  {
+    name: "a key that a node assigned is not looked for",
+    breaks: "C17",
+    seedsCount: 60,
+    file: "src/Machine/Sessions.ts",
+    find: `    if (index !== undefined) return { _tag: "Logged", index, fingerprint: undefined }
+`,
+    replace: ``
+  },
+  {
+    name: "a closed key lets a late copy through",
+    breaks: "C17",
+    seedsCount: 60,
+    file: "src/Machine/decideKey.ts",
+    find: `  if (isClosed) return refuse({ _tag: "KeyClosed" })`,
+    replace: `  if (isClosed) return undefined`
   }
 ]
