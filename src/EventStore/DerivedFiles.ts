@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
-import { listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
+import { listDirectory, makeFolder, readWholeFile, writeFileAtomically } from "./Files.ts"
 import type { LogFailed } from "./LogStore.ts"
 
 export interface DerivedFiles {
@@ -18,15 +18,15 @@ export interface DerivedFiles {
   readonly folder: Effect.Effect<string, LogFailed, Scope.Scope>
 }
 
-/** Those in a folder, which is made with the first of them. */
+/** Those in a folder, which is made with the first of them: never in a data directory that was removed meanwhile. */
 export const derivedIn = (directory: string): DerivedFiles => ({
   read: Effect.fnUntraced(function* (name) {
-    yield* makeDirectory(directory)
+    yield* makeFolder(directory)
     const isThere = (yield* listDirectory(directory)).includes(name)
     return isThere ? yield* readWholeFile(`${directory}/${name}`) : undefined
   }),
-  write: (name, parts) => Effect.andThen(makeDirectory(directory), writeFileAtomically({ directory, name, parts })),
-  folder: Effect.as(makeDirectory(directory), directory)
+  write: (name, parts) => Effect.andThen(makeFolder(directory), writeFileAtomically({ directory, name, parts })),
+  folder: Effect.as(makeFolder(directory), directory)
 })
 
 /** Those of a node without a disk; its folder is a temporary one, and is lost with the node. */

@@ -2,13 +2,14 @@
 import { randomUUID } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
 import { type DerivedFiles, derivedIn } from "./DerivedFiles.ts"
-import { lockDirectory } from "./DirectoryLock.ts"
+import { LOCK_FILE, lockDirectory } from "./DirectoryLock.ts"
 import { layerFile } from "./FileLog.ts"
-import { listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
+import { identityAt, isSame, listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
 import type { LogSpace } from "./LogSpace.ts"
 import { LogCorrupt, type LogFailed, type LogStore } from "./LogStore.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 import * as Snapshots from "./Snapshots.ts"
+import { watch } from "./Watch.ts"
 
 export const DIRECTORY_FORMAT_VERSION = 1
 
@@ -59,6 +60,8 @@ export class Directory extends Context.Service<
     /** Of the node's own log. */
     readonly localSnapshots: Layer.Layer<SnapshotStore, LogFailed>
     readonly derived: DerivedFiles
+    /** Ends when the directory, its lock or its `node.json` was removed or replaced. Logs and snapshots have their own. */
+    readonly watch: Effect.Effect<never, LogFailed>
   }
 >()("lithair/EventStore/Directory") {}
 
@@ -80,7 +83,7 @@ const read = Effect.fnUntraced(function* (directory: string) {
 const make = Effect.fnUntraced(function* (options: { readonly directory: string; readonly nodeId: string }) {
   const { directory, nodeId } = options
   yield* makeDirectory(directory)
-  yield* lockDirectory(directory)
+  const lock = yield* lockDirectory(directory)
   const names = yield* listDirectory(directory)
   const isNew = !names.includes(FILE)
   const orphan = isNew ? names.find((name) => DATA.includes(name)) : undefined
@@ -111,6 +114,14 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     identity = formed
   })
 
+  /** SQLite holds the locked file open: as long as it has its name, no other file has its identity. */
+  const lost = Effect.gen(function* () {
+    const path = `${directory}/${LOCK_FILE}`
+    if (!isSame(lock, yield* identityAt(path))) return `"${path}" is another file, which anybody may lock`
+    yield* identityAt(`${directory}/${FILE}`)
+    return undefined
+  })
+
   return Directory.of({
     identity: Effect.sync(() => identity),
     isNew,
@@ -118,7 +129,8 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     log: (name, options) => layerFile({ directory: `${directory}/${name}`, ...options }),
     snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` }),
     localSnapshots: Snapshots.layerFile({ directory: `${directory}/local-snapshots` }),
-    derived: derivedIn(`${directory}/derived`)
+    derived: derivedIn(`${directory}/derived`),
+    watch: watch(lost)
   })
 })
 

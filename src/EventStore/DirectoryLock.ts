@@ -1,101 +1,64 @@
 /**
- * One process per data directory. Not a lock between machines: a directory shared by two of them is not supported.
- *
- * A process that wants the directory makes a file named after itself (process id, start time, boot), and only then looks
- * for files of others. Of two, at least one sees the other; both may, and then both give up, which is safe. A name whose
- * process is gone never comes to life again, so that whoever meets it after a kill -9 may remove it.
+ * One user of a data directory at a time: of all processes on this machine, whatever container or PID namespace they
+ * are in, and within one process. The lock is the kernel's (fcntl(2), on the file `lock`), and ends with the process
+ * that holds it, however that ends. Node has no call for it, so SQLite takes it: an exclusive transaction that is never
+ * ended and writes nothing (https://sqlite.org/lockingv3.html). Where file locks hold between machines, this one does.
  */
-import * as fs from "node:fs"
-import { Effect, Schema } from "effect"
-import { closeFile, listDirectory, openFile, unlinkFile } from "./Files.ts"
+import { DatabaseSync } from "node:sqlite"
+import { Effect, Schema, type Scope } from "effect"
+import type { FileIdentity } from "./FileSystem.ts"
+import { identityAt } from "./Files.ts"
+import { LogFailed } from "./LogStore.ts"
 
-/** Another process runs on this directory. */
+/** Another node runs on this directory. */
 export class DirectoryInUse extends Schema.TaggedError<DirectoryInUse>()("DirectoryInUse", {
   message: Schema.String,
-  directory: Schema.String,
-  processId: Schema.Int
+  directory: Schema.String
 }) {}
 
-const PREFIX = "lock"
+/** Its name in the directory. It stays empty, and stays there: the lock is on the file, and not the file itself. */
+export const LOCK_FILE = "lock"
 
-/** Locks held by this process: a file of its own name that is not here was left by an earlier one with the same id. */
-const heldHere = new Set<string>()
-
-function readText(path: string): string | undefined {
-  try {
-    return fs.readFileSync(path, "utf8")
-  } catch {
-    // No such process, or no /proc on this system: both mean that there is nothing to tell.
-    return undefined
-  }
-}
-
-/** When a process started, in ticks since boot (proc(5), field 22); undefined without /proc, or when it is gone or a zombie. */
-function startOf(processId: number): string | undefined {
-  // The name of the program, in parentheses, may hold spaces: the fields are counted behind it.
-  const fields = readText(`/proc/${processId}/stat`)?.split(") ").at(-1)?.split(" ")
-  return fields === undefined || fields[0] === "Z" ? undefined : fields[19]
-}
-
-function bootOf(): string {
-  return readText("/proc/sys/kernel/random/boot_id")?.trim().slice(0, 8) ?? "0"
-}
-
-function ownName(): string {
-  return [PREFIX, process.pid, startOf(process.pid) ?? "0", bootOf()].join(".")
-}
-
-function isRunning(processId: number): boolean {
-  try {
-    return process.kill(processId, 0)
-  } catch (error) {
-    // EPERM: it runs, as another user. Anything else: there is no such process.
-    return (error as NodeJS.ErrnoException).code === "EPERM"
-  }
-}
-
-/** The id of the process that a lock's name stands for, if that very process still runs. */
-function ownerOf(name: string): number | undefined {
-  const [, id = "", start = "0", boot = "0"] = name.split(".")
-  const processId = Number(id)
-  // Without /proc only the id can be asked for: a reused id then refuses the directory, which errs on the safe side.
-  const isAlive = start === "0" ? isRunning(processId) : boot === bootOf() && startOf(processId) === start
-  return isAlive ? processId : undefined
-}
-
-const inUse = (directory: string, processId: number) =>
+const inUse = (directory: string) =>
   new DirectoryInUse({
-    message: `Cannot open "${directory}": process ${processId} runs on it. Stop that process, or choose another directory`,
-    directory,
-    processId
+    message:
+      `Cannot open "${directory}": another node runs on it, in a process or container that holds "${LOCK_FILE}". ` +
+      "Stop that node, or choose another directory",
+    directory
   })
 
-const acquire = Effect.fnUntraced(function* (directory: string) {
-  const name = ownName()
-  const path = `${fs.realpathSync(directory)}/${name}`
-  if (heldHere.has(path)) return yield* inUse(directory, process.pid)
-  yield* closeFile(yield* openFile(path, "w"))
-  heldHere.add(path)
-  const names = yield* Effect.tapError(listDirectory(directory), () => release(path))
-  const others = names.filter((other) => other.startsWith(`${PREFIX}.`) && other !== name)
-  for (const other of others) {
-    const processId = ownerOf(other)
-    if (processId !== undefined) {
-      yield* release(path)
-      return yield* inUse(directory, processId)
-    }
-    // Whoever else removes it at the same time has the same reason.
-    yield* Effect.ignore(unlinkFile(`${directory}/${other}`))
+/** SQLITE_BUSY is told by its text: not every runtime gives the code. */
+const refusalOf = (directory: string, thrown: unknown): DirectoryInUse | LogFailed => {
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  if (message === "database is locked") return inUse(directory)
+  return new LogFailed({ message: `Cannot lock "${directory}/${LOCK_FILE}": ${message}` })
+}
+
+const locked = (path: string): DatabaseSync => {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec("BEGIN EXCLUSIVE")
+    return database
+  } catch (error) {
+    database.close()
+    throw error
   }
-  return path
-})
+}
 
-const release = (path: string) =>
-  Effect.suspend(() => {
-    heldHere.delete(path)
-    // A lock that cannot be removed is stale once this process ends.
-    return Effect.ignore(unlinkFile(path))
+const acquire = (directory: string) =>
+  Effect.try({
+    try: () => locked(`${directory}/${LOCK_FILE}`),
+    catch: (thrown) => refusalOf(directory, thrown)
   })
 
-/** Holds `directory`, which must exist, until the scope closes or the process ends in whatever way. */
-export const lockDirectory = (directory: string) => Effect.asVoid(Effect.acquireRelease(acquire(directory), release))
+/**
+ * Holds `directory`, which must exist, until the scope closes or the process ends in whatever way. Gives the identity
+ * of the locked file: once another has its name, the lock keeps nobody out any more.
+ */
+export const lockDirectory = (
+  directory: string
+): Effect.Effect<FileIdentity, DirectoryInUse | LogFailed, Scope.Scope> =>
+  Effect.andThen(
+    Effect.acquireRelease(acquire(directory), (database) => Effect.sync(() => database.close())),
+    identityAt(`${directory}/${LOCK_FILE}`)
+  )

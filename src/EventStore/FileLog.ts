@@ -1,11 +1,11 @@
 /** The log in files: one write and one sync per batch of appends, in segments that recovery has read. Layout in FORMAT.md. */
-import { Context, Deferred, Effect, Layer, Queue, Semaphore, SubscriptionRef } from "effect"
+import { Context, Deferred, Effect, Layer, Queue, Result, Semaphore, SubscriptionRef } from "effect"
 import { invariant } from "../Invariant.ts"
 import { checksum } from "./Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "./Compaction.ts"
 import { readEntries } from "./FileLogReader.ts"
 import { openLog, removeSegmentsBelow } from "./FileLogRecovery.ts"
-import { closeFile } from "./Files.ts"
+import { closeFile, identityAt, identityOf, isSame, listDirectory } from "./Files.ts"
 import { batchOf, beginningAt, type LogBatch } from "./LogBatch.ts"
 import { index, recoveredOf, termAt } from "./LogIndex.ts"
 import { LogSpace } from "./LogSpace.ts"
@@ -13,7 +13,7 @@ import { type LogCorrupt, LogFailed, LogStore, type LogWrite } from "./LogStore.
 import { makeNextSegment } from "./NextSegment.ts"
 import { bodyBytes, type RecordBody, recordBytes } from "./Record.ts"
 import { scrub, scrubPauseMsDefault } from "./Scrub.ts"
-import { SEGMENT_HEADER_BYTES, SEGMENT_SIZE_BYTES_DEFAULT } from "./Segment.ts"
+import { SEGMENT_HEADER_BYTES, SEGMENT_SIZE_BYTES_DEFAULT, segmentName } from "./Segment.ts"
 import {
   encodeBatch,
   isEntered,
@@ -23,6 +23,7 @@ import {
   type SegmentFile,
   writeBatchBytes
 } from "./SegmentFile.ts"
+import { missingName, watch } from "./Watch.ts"
 
 export interface FileLogOptions {
   /** The folder of the segments; made when it is missing. */
@@ -93,10 +94,11 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       clusterId: clusterId ?? active.header.clusterId
     })
     yield* writeBatch([seal], SEAL_BYTES)
-    yield* closeFile(active.file)
     held.anchorNext = true
     enterSegment(held, header)
+    const sealed = active
     active = yield* openSegmentFile(directory, header)
+    yield* closeFile(sealed.file)
   })
 
   const headOf = (): RecordBody => ({ _tag: "HardState", hardState: held.hardState })
@@ -218,6 +220,22 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     )
   )
 
+  /** The segments that hold the log have their names still, and the one in use is the file that is written. */
+  const lost = Effect.gen(function* () {
+    const needed = () => held.segments.map(({ number }) => segmentName(number))
+    const missing = yield* missingName(needed, listDirectory(directory))
+    if (missing !== undefined) return `"${directory}/${missing}" is missing`
+    const segment = active
+    const path = `${directory}/${segmentName(segment.header.number)}`
+    const [named, written] = yield* Effect.all([
+      Effect.result(identityAt(path)),
+      Effect.result(identityOf(segment.file))
+    ])
+    if (Result.isSuccess(named) && Result.isSuccess(written) && isSame(named.success, written.success)) return undefined
+    // It was left for the next one meanwhile: that one is looked at the next time.
+    return segment === active ? `"${path}" is missing, or another file` : undefined
+  })
+
   const store = LogStore.of({
     recovered: recoveredOf(held),
     append,
@@ -232,7 +250,8 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       directory,
       pauseMs: options.scrubPauseMs ?? scrubPauseMsDefault,
       sealed: () => held.segments.map(({ number }) => number).filter((number) => number < active.header.number)
-    })
+    }),
+    watch: poisoning(watch(lost))
   })
   return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
 })

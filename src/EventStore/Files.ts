@@ -1,56 +1,78 @@
 /**
- * The few file operations of a log, off the main thread: node:fs callbacks as Effects, failures as LogFailed.
+ * The few file operations of a log, off the main thread: the callbacks of FileSystem.ts as Effects, failures as LogFailed.
  * Not Effect's FileSystem, which has neither fdatasync nor positioned writes.
  */
-import * as fs from "node:fs"
 import { dirname, resolve } from "node:path"
 import { Effect } from "effect"
+import { type Callback, type FileIdentity, FileSystem } from "./FileSystem.ts"
 import { LogFailed } from "./LogStore.ts"
 
-type Callback<A> = (error: Error | null, value?: A) => void
-
 /** Runs one operation to its end: what has been handed to the operating system cannot be called back. */
-function operation<A>(what: string, run: (callback: Callback<A>) => void): Effect.Effect<A, LogFailed> {
-  return Effect.uninterruptible(
-    Effect.callback<A, LogFailed>((resume) => {
-      run((error, value) => {
-        if (error === null || error === undefined) resume(Effect.succeed(value as A))
-        else resume(Effect.fail(new LogFailed({ message: `Cannot ${what}: ${error.message}`, cause: error })))
+function operation<A>(
+  what: string,
+  run: (system: FileSystem, callback: Callback<A>) => void
+): Effect.Effect<A, LogFailed> {
+  return Effect.withFiber<A, LogFailed>((fiber) => {
+    const system = fiber.getRef(FileSystem)
+    return Effect.uninterruptible(
+      Effect.callback<A, LogFailed>((resume) => {
+        run(system, (error, value) => {
+          if (error === null || error === undefined) resume(Effect.succeed(value as A))
+          else resume(Effect.fail(new LogFailed({ message: `Cannot ${what}: ${error.message}`, cause: error })))
+        })
       })
-    })
-  )
+    )
+  })
 }
 
-export const openFile = (path: string, flags: string) =>
-  operation<number>(`open "${path}"`, (done) => fs.open(path, flags, done))
+/** What the operating system called the failure, as `ENOSPC`; undefined where it did not fail there. */
+export const codeOf = (failure: LogFailed): string | undefined =>
+  (failure.cause as NodeJS.ErrnoException | undefined)?.code
 
-export const closeFile = (file: number) => operation<void>("close a file", (done) => fs.close(file, done))
+export const openFile = (path: string, flags: string) =>
+  operation<number>(`open "${path}"`, (system, done) => system.open(path, flags, done))
+
+export const closeFile = (file: number) => operation<void>("close a file", (system, done) => system.close(file, done))
 
 /** Data, and what of the metadata is needed to read it back. */
-export const syncData = (file: number) => operation<void>("sync data", (done) => fs.fdatasync(file, done))
+export const syncData = (file: number) => operation<void>("sync data", (system, done) => system.fdatasync(file, done))
 
-export const syncFile = (file: number) => operation<void>("sync a file", (done) => fs.fsync(file, done))
+export const syncFile = (file: number) => operation<void>("sync a file", (system, done) => system.fsync(file, done))
 
 export const truncateFile = (file: number, lengthBytes: number) =>
-  operation<void>(`truncate a file to ${lengthBytes} bytes`, (done) => fs.ftruncate(file, lengthBytes, done))
+  operation<void>(`truncate a file to ${lengthBytes} bytes`, (system, done) =>
+    system.ftruncate(file, lengthBytes, done)
+  )
 
 export const renameFile = (from: string, to: string) =>
-  operation<void>(`rename "${from}" to "${to}"`, (done) => fs.rename(from, to, done))
+  operation<void>(`rename "${from}" to "${to}"`, (system, done) => system.rename(from, to, done))
 
-export const unlinkFile = (path: string) => operation<void>(`remove "${path}"`, (done) => fs.unlink(path, done))
+export const unlinkFile = (path: string) =>
+  operation<void>(`remove "${path}"`, (system, done) => system.unlink(path, done))
 
 export const listDirectory = (path: string) =>
-  operation<Array<string>>(`list directory "${path}"`, (done) => fs.readdir(path, done))
+  operation<Array<string>>(`list directory "${path}"`, (system, done) => system.readdir(path, done))
 
 export const readWholeFile = (path: string) =>
-  operation<Uint8Array>(`read "${path}"`, (done) => fs.readFile(path, done))
+  operation<Uint8Array>(`read "${path}"`, (system, done) => system.readFile(path, done))
+
+/** Which file has this name now. */
+export const identityAt = (path: string) =>
+  operation<FileIdentity>(`look at "${path}"`, (system, done) => system.stat(path, { bigint: true }, done))
+
+/** Which file this descriptor is of, whatever has its name now. */
+export const identityOf = (file: number) =>
+  operation<FileIdentity>("look at a file", (system, done) => system.fstat(file, { bigint: true }, done))
+
+export const isSame = (one: FileIdentity, other: FileIdentity): boolean =>
+  one.ino === other.ino && one.dev === other.dev
 
 /** Writes all of `bytes`: the operating system may take fewer at a time. */
 export const writeAll = Effect.fnUntraced(function* (file: number, bytes: Uint8Array, offset: number) {
   let written = 0
   while (written < bytes.length) {
-    const count = yield* operation<number>(`write ${bytes.length} bytes at offset ${offset}`, (done) =>
-      fs.write(file, bytes, written, bytes.length - written, offset + written, done)
+    const count = yield* operation<number>(`write ${bytes.length} bytes at offset ${offset}`, (system, done) =>
+      system.write(file, bytes, written, bytes.length - written, offset + written, done)
     )
     if (count === 0) return yield* new LogFailed({ message: `Cannot write at offset ${offset}: no bytes were taken` })
     written += count
@@ -62,8 +84,8 @@ export const readAt = Effect.fnUntraced(function* (file: number, range: { offset
   const bytes = new Uint8Array(range.lengthBytes)
   let filled = 0
   while (filled < bytes.length) {
-    const count = yield* operation<number>(`read at offset ${range.offset}`, (done) =>
-      fs.read(file, bytes, filled, bytes.length - filled, range.offset + filled, done)
+    const count = yield* operation<number>(`read at offset ${range.offset}`, (system, done) =>
+      system.read(file, bytes, filled, bytes.length - filled, range.offset + filled, done)
     )
     if (count === 0) return bytes.subarray(0, filled)
     filled += count
@@ -83,20 +105,39 @@ export function withFile<A, E>(
 /** Makes the names in a directory durable: without it, a file made or renamed may be gone after a crash. */
 export const syncDirectory = (path: string) => withFile(path, "r", syncFile)
 
-/** Makes a directory, and those above it, where they are missing; their names are durable when it returns. */
-export const makeDirectory = Effect.fnUntraced(function* (path: string) {
-  const made = yield* operation<string | undefined>(`make directory "${path}"`, (done) =>
-    fs.mkdir(path, { recursive: true }, done)
+/** Makes one directory; false if it is there already. Its parent must be there. */
+const makeOne = (path: string) =>
+  operation<void>(`make directory "${path}"`, (system, done) => system.mkdir(path, done)).pipe(
+    Effect.as(true),
+    Effect.catchTag("LogFailed", (failure) =>
+      codeOf(failure) === "EEXIST" ? Effect.succeed(false) : Effect.fail(failure)
+    )
   )
-  // The parent is synced even if nothing was made: a crash may have come between the making and the sync.
-  const top = dirname(resolve(made ?? path))
-  let parent = dirname(resolve(path))
-  yield* syncDirectory(parent)
-  while (parent !== top) {
-    parent = dirname(parent)
-    yield* syncDirectory(parent)
-  }
+
+/**
+ * Makes a directory where it is missing, in one that is there. Its name and the names in it are durable when this
+ * returns, though an earlier process made them: that one may have been killed before it synced them.
+ */
+export const makeFolder = Effect.fnUntraced(function* (path: string) {
+  const isMade = yield* makeOne(path)
+  yield* Effect.catchTag(syncDirectory(dirname(resolve(path))), "LogFailed", (failure) =>
+    // A parent that this user may not read is another's, and so was the making of what is in it.
+    !isMade && codeOf(failure) === "EACCES" ? Effect.void : Effect.fail(failure)
+  )
+  yield* syncDirectory(path)
 })
+
+/**
+ * {@link makeFolder}, with those above it that are missing. Each is synced into its parent before one is made in it, so
+ * that those above the first that is there are durable already. Not by mkdir's own `recursive`: Node's never ends where
+ * a file system says ENOENT though the parent is there, as /proc does.
+ */
+export const makeDirectory = (path: string): Effect.Effect<void, LogFailed> =>
+  Effect.catchTag(makeFolder(path), "LogFailed", (failure) => {
+    const parent = dirname(resolve(path))
+    if (codeOf(failure) !== "ENOENT" || parent === resolve(path)) return Effect.fail(failure)
+    return Effect.andThen(makeDirectory(parent), makeFolder(path))
+  })
 
 /** Writes a file so that its name never stands for half of it: temporary file, sync, rename, directory sync. */
 export const writeFileAtomically = Effect.fnUntraced(function* (options: {

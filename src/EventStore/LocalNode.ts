@@ -29,7 +29,7 @@ import * as LocalSnapshots from "./LocalSnapshots.ts"
 import type { LogEntry } from "./LogEntry.ts"
 import { LogSpace } from "./LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "./LogStore.ts"
-import type { SnapshotStore } from "./SnapshotStore.ts"
+import { SnapshotStore } from "./SnapshotStore.ts"
 
 /** Writes that wait to be decided; one more is refused as overloaded. */
 export const pendingMaxCount = 4096
@@ -133,6 +133,7 @@ export const make = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | LogSpace | SnapshotStore | Scope.Scope> {
   const store = yield* LogStore
   const space = yield* LogSpace
+  const snapshotFiles = yield* SnapshotStore
   const newId = options.newId ?? (() => uuidV7Unsafe())
   const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(newId()), isOfNode: true })
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
@@ -211,7 +212,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
   // A batch that was begun is answered even when the scope closes meanwhile.
   yield* Effect.forever(Effect.andThen(Queue.take(bell), Effect.uninterruptible(commit))).pipe(
-    Effect.raceFirst(space.scrub),
+    (committing) => Effect.raceAllFirst([committing, space.scrub, space.watch, snapshotFiles.watch]),
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Deferred.failCause(stopped, cause)
     ),

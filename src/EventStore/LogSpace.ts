@@ -29,5 +29,7 @@ export class LogSpace extends Context.Service<
     readonly roomChanges: Stream.Stream<LogRoom>
     /** Reads old history again and again, at a bounded rate, and ends with the damage that it finds. */
     readonly scrub: Effect.Effect<never, LogFailed | LogCorrupt>
+    /** Ends when a file of the log was removed or replaced; by then nothing more is appended. */
+    readonly watch: Effect.Effect<never, LogFailed>
   }
 >()("lithair/EventStore/LogSpace") {}

@@ -87,6 +87,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
       derived: {
         ...derived,
         write: (name, parts) => Effect.suspend(() => (isGone() ? Effect.fail(gone) : derived.write(name, parts)))
-      }
+      },
+      watch: Effect.never
     })
   })

@@ -125,7 +125,8 @@ export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.La
         }),
       room: Effect.succeed(roomy),
       roomChanges: Stream.make(roomy),
-      scrub: Effect.never
+      scrub: Effect.never,
+      watch: Effect.never
     })
     return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
   })

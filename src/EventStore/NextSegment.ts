@@ -5,6 +5,7 @@
 import { Effect, Semaphore, SubscriptionRef } from "effect"
 import {
   closeFile,
+  codeOf,
   openFile,
   renameFile,
   syncData,
@@ -41,7 +42,7 @@ export interface NextSegment {
 
 /** Whether the operating system refused for want of space, of the disk or of a quota. */
 function isSpaceShort(failure: LogFailed): boolean {
-  const code = (failure.cause as NodeJS.ErrnoException | undefined)?.code
+  const code = codeOf(failure)
   return code === "ENOSPC" || code === "EDQUOT"
 }
 

@@ -76,5 +76,7 @@ export class SnapshotStore extends Context.Service<
     ) => Effect.Effect<SnapshotInfo, LogFailed>
     /** Begins to receive what is offered, or goes on with it. Whatever else was being received is given up. */
     readonly receive: (offer: SnapshotOffer) => Effect.Effect<Receiving, LogFailed>
+    /** Ends when a snapshot that was written, received or opened here is gone. */
+    readonly watch: Effect.Effect<never, LogFailed>
   }
 >()("lithair/EventStore/SnapshotStore") {}

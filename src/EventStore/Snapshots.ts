@@ -14,6 +14,7 @@ import {
 import { content, verify } from "./SnapshotReader.ts"
 import { receive, received } from "./SnapshotReceiving.ts"
 import { type OpenSnapshot, SnapshotStore } from "./SnapshotStore.ts"
+import { missingName, watch } from "./Watch.ts"
 
 const KEPT_COUNT = 2
 const TEMPORARY = ".tmp"
@@ -128,6 +129,7 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
     name: string,
     damage: { readonly offset: number; readonly what: string }
   ) {
+    verified.delete(name)
     yield* files.rename({ from: name, to: `${name}${ASIDE}` })
     yield* Effect.logWarning(`Set aside snapshot "${name}": ${damage.what} at offset ${damage.offset}`)
   })
@@ -180,7 +182,13 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
           giveUpReceiving = begun.giveUp
           return begun.receiving
         })
+      ),
+    watch: watch(
+      Effect.map(
+        missingName(() => [...verified.keys()], files.names),
+        (name) => (name === undefined ? undefined : `the snapshot "${name}" is missing`)
       )
+    )
   })
 })
 

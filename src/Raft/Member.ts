@@ -302,7 +302,7 @@ const make = Effect.fnUntraced(function* (
     hasGivenUp: draining.hasGivenUp
   }
 
-  fork(Effect.catchCause(run, (cause) => Deferred.failCause(stopped, cause)))
+  fork(Effect.catchCause(Effect.raceFirst(run, directory.watch), (cause) => Deferred.failCause(stopped, cause)))
 
   return Member.of({
     self,

@@ -307,7 +307,9 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     Effect.forever(applying),
     snapshotting.storeChunks,
     Effect.andThen(room.follow, Effect.never),
-    space.scrub
+    space.scrub,
+    space.watch,
+    snapshots.watch
   ]
   yield* Effect.all([...loops, Deferred.await(damaged)], { concurrency: "unbounded", discard: true }).pipe(
     Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stop(cause))),
