@@ -2,7 +2,8 @@
  * A whole cluster from one seed: the real core, the shell's own bookkeeping (Deciding, WaitingReads), the real machine
  * with its sessions and snapshots, projections that follow it, and the log as real bytes that are recovered at every start,
  * over a simulated network, disks and clocks; with clients, an operator, and faults until it heals. What can happen is in
- * SimulatorAct.ts, what must hold in SimulatorChecks.ts, SimulatorFolds.ts, SimulatorPromises.ts and SimulatorHistory.ts.
+ * SimulatorAct.ts, what must hold in SimulatorChecks.ts, SimulatorFolds.ts, SimulatorPromises.ts and SimulatorHistory.ts,
+ * and what must go on while clients do in SimulatorLiveness.ts.
  *
  * Not simulated: fibers (RaftNode, Member) and sockets (its messages are values, and what clients send by way of a
  * follower is lost only with its link or a node); the calls to the file system (SimulatorFiles.ts says which), of which a
@@ -21,11 +22,12 @@ import { draw, drawFollowing } from "./SimulatorDraw.ts"
 import { fail } from "./SimulatorFailure.ts"
 import * as Followers from "./SimulatorFollowers.ts"
 import { judge } from "./SimulatorHistory.ts"
+import * as Liveness from "./SimulatorLiveness.ts"
 import { accounts, registers } from "./SimulatorModels.ts"
 import * as Money from "./SimulatorMoney.ts"
 import * as Node from "./SimulatorNode.ts"
+import { settle } from "./SimulatorPeace.ts"
 import { perform } from "./SimulatorPerform.ts"
-import { projectionNames } from "./SimulatorProjections.ts"
 import * as Random from "./SimulatorRandom.ts"
 import { followingSalt, make, type Options } from "./SimulatorSetup.ts"
 import { nodeOf, type World } from "./SimulatorWorld.ts"
@@ -130,17 +132,18 @@ const resultOf = (world: World, failure: string | undefined, acts: ReadonlyArray
   }
 }
 
-/** What must hold in the end, once the cluster has healed. */
+/** What must hold in the end: under load once no more goes wrong, and then, once the cluster has healed. */
 const end = (world: World): void => {
+  restore(world)
+  Liveness.judge(world)
   heal(world)
   Followers.settled(world)
   judge(world.clients.history)
 }
 
-/** No more faults: one leader must emerge, commit something new, and every member must apply it. */
-const heal = (world: World): void => {
+/** No more faults: links are whole, and every node that can run does. */
+const restore = (world: World): void => {
   perform(world, { _tag: "Mend" })
-  for (const client of world.clients.all.keys()) perform(world, { _tag: "GiveUp", client })
   for (const { id, life } of world.nodes) {
     if (life !== undefined) life.pausedUntilMs = 0
     nodeOf(world, id).stalledUntilMs = 0
@@ -148,6 +151,11 @@ const heal = (world: World): void => {
     if (life?.core.shutDown === true) perform(world, { _tag: "Crash", node: id, ...Node.nothing })
     perform(world, { _tag: "Start", node: id, isFromOldest: false })
   }
+}
+
+/** Nobody asks for anything any more: one leader must emerge, commit something new, and every member must apply it. */
+const heal = (world: World): void => {
+  for (const client of world.clients.all.keys()) perform(world, { _tag: "GiveUp", client })
   const goal = world.checks.committed.length + 1
   for (let count = 0; count < 600; count++) {
     settle(world, count)
@@ -199,29 +207,6 @@ const readEverywhere = (world: World, configuration: Configuration, healedAtCoun
         settle(world, ++count)
       }
       if (world.clients.counts.reads === before) fail(`the healed node ${node} does not read ${key}`)
-    }
-  }
-}
-
-/** Time passes, what is under way arrives in order, and what waits on each node is done. */
-const settle = (world: World, count: number): void => {
-  perform(world, { _tag: "Tick", random: (count * 0.382) % 1, missedBy: [] })
-  for (let turns = 0; turns < 3; turns++) {
-    for (let left = world.network.length; left > 0; left--) {
-      const { from, to } = world.network[0]!
-      perform(world, { _tag: "Deliver", from, to, position: 0 })
-    }
-    for (const { id, life } of world.nodes) {
-      perform(world, { _tag: "Turn", node: id })
-      perform(world, { _tag: "Sync", node: id, count: life?.unsynced.length ?? 0, isForgotten: false })
-      perform(world, { _tag: "ReadLog", node: id, count: 4 })
-      for (const to of life?.sending.keys() ?? []) {
-        perform(world, { _tag: "SendSnapshot", node: id, to, isGivenUp: false })
-      }
-      perform(world, { _tag: "StoreChunk", node: id, crashes: false })
-      perform(world, { _tag: "Apply", node: id })
-      for (const projection of projectionNames)
-        perform(world, { _tag: "Follow", node: id, projection, maxBytes: 65_536 })
     }
   }
 }

@@ -49,6 +49,8 @@ export interface Counts {
   compactions: number
   /** Nodes that did not start, for their files were damaged. */
   refusals: number
+  /** Members that lacked something for more than a beat, under load without faults, and got it. */
+  catchUps: number
   /** Of projections: the entries that they took, what was saved, what began from that or could not, and what had to end. */
   folds: number
   saves: number
@@ -75,6 +77,7 @@ export const make = (): Checks => ({
     installs: 0,
     compactions: 0,
     refusals: 0,
+    catchUps: 0,
     folds: 0,
     saves: 0,
     resumes: 0,

@@ -6,6 +6,7 @@ import { defaults, type RaftConfig } from "../Raft/RaftConfig.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Clients from "./SimulatorClients.ts"
 import { draw as drawReleases } from "./SimulatorLimits.ts"
+import { profiles } from "./SimulatorLiveness.ts"
 import * as Node from "./SimulatorNode.ts"
 import * as Random from "./SimulatorRandom.ts"
 import type { World } from "./SimulatorWorld.ts"
@@ -63,6 +64,8 @@ const callingSalt = 10_898_543
 /** What becomes of projections is drawn from sequences of its own, so that all else is what it was without them. */
 export const followingSalt = 5_150_927
 
+const loadSalt = 7_368_787
+
 export const make = (options: Options): { readonly world: World; readonly weather: Weather } => {
   const { nodeCount } = options
   const random = Random.make(options.seed)
@@ -102,6 +105,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
         })
       }),
       clients: Clients.make(clientsCount),
+      profile: Random.pick(Random.make(options.seed ^ loadSalt), profiles),
       checks: Checks.make(),
       decodedOf: decoding(),
       network: [],

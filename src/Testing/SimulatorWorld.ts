@@ -13,6 +13,7 @@ import type { Clients } from "./SimulatorClients.ts"
 import * as Disk from "./SimulatorDisk.ts"
 import { fail } from "./SimulatorFailure.ts"
 import type { Releases } from "./SimulatorLimits.ts"
+import type { Profile } from "./SimulatorLiveness.ts"
 import type * as Node from "./SimulatorNode.ts"
 import { noQuorum } from "./SimulatorOutcome.ts"
 
@@ -36,6 +37,8 @@ export interface World {
   readonly releases: Releases | undefined
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
   readonly clients: Clients
+  /** What clients do once faults are over. */
+  readonly profile: Profile
   readonly checks: Checks.Checks
   /** Entries as projections meet them. */
   readonly decodedOf: ReturnType<typeof decoding>

@@ -241,6 +241,41 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     replace: `message.leaderCommit`
   },
   {
+    name: "probes are not repeated",
+    breaks: "C21",
+    seedsCount: 40,
+    file: "src/Raft/Resending.ts",
+    find: `  Progress.toProbe(progress, { nextIndex: progress.nextIndex, empty: true })`,
+    replace: `  Progress.toProbe.call(undefined, { ...progress }, { nextIndex: 1, empty: true })`
+  },
+  {
+    name: "what was in flight and lost is not sent again",
+    breaks: "C21",
+    seedsCount: 10,
+    file: "src/Raft/Resending.ts",
+    find: `  inflight.length > 0 && state.nowMs`,
+    replace: `  inflight.length < 0 && state.nowMs`
+  },
+  {
+    name: "every round of reads puts off what is to be sent again",
+    breaks: "C21",
+    seedsCount: 20,
+    file: "src/Raft/Reads.ts",
+    find: `  Leases.sent(state, leader)
+`,
+    replace: `  Leases.sent(state, leader)
+  for (const each of leader.progress.values()) each.ackedMs = state.nowMs
+`
+  },
+  {
+    name: "a snapshot that could not be sent is not asked for again",
+    breaks: "C21, §7",
+    seedsCount: 40,
+    file: "src/Raft/Snapshots.ts",
+    find: `const probe = sent.ok ? undefined : Replication.sentNow(state)`,
+    replace: `const probe = sent.ok ? undefined : { atMs: Number.POSITIVE_INFINITY, readNumber: Number.POSITIVE_INFINITY }`
+  },
+  {
     name: "a projection is saved with a position one too far",
     breaks: "projections: each entry once",
     seedsCount: 20,
