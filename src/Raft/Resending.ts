@@ -43,16 +43,20 @@ export const onHeartbeatReply = (
 export const onUnreachable = (state: State, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
   if (progress === undefined) return
-  Progress.toProbe(progress, { nextIndex: progress.matchIndex + 1, empty: true, sent: sentNow(state) })
+  Progress.toProbe(progress, { nextIndex: whereToLook(progress), empty: true, sent: sentNow(state) })
 }
 
 /** The peer is there again, and may lack anything that was sent before. */
 export const onReachable = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
   if (progress === undefined) return
-  Progress.toProbe(progress, { nextIndex: progress.matchIndex + 1, empty: true })
+  Progress.toProbe(progress, { nextIndex: whereToLook(progress), empty: true })
   sendAppend(state, draft, leader, peer)
 }
+
+/** A peer whose end is unknown is looked for where it was, and not from the first entry on: it may hold nearly all. */
+const whereToLook = ({ matchIndex, mode, nextIndex }: Progress.Progress): number =>
+  mode._tag === "Probe" ? nextIndex : matchIndex + 1
 
 const probeSent = ({ mode }: Progress.Progress): Progress.Sent | undefined =>
   mode._tag === "Probe" ? mode.sent : undefined

@@ -9,7 +9,20 @@ import * as Pacing from "../../src/Raft/Pacing.ts"
 import type { Progress } from "../../src/Raft/Progress.ts"
 import type { State } from "../../src/Raft/State.ts"
 import { step } from "../../src/Raft/step.ts"
-import { after, changeMembership, cluster, live, member, newcomer, payload, receive, sent, settle } from "./Cores.ts"
+import {
+  after,
+  changeMembership,
+  cluster,
+  core,
+  elect,
+  live,
+  member,
+  newcomer,
+  payload,
+  receive,
+  sent,
+  settle
+} from "./Cores.ts"
 
 const abc = ["a", "b", "c"]
 const beatMs = 50
@@ -184,6 +197,16 @@ describe("what a leader learns of lost messages", () => {
       appends(probe).map(({ to }) => to),
       ["c"]
     )
+  })
+
+  it("a peer that a new leader knows nothing of is looked for from the end of the log, however late it can be reached", () => {
+    const a = core("a", abc, { terms: [1, 1, 1, 1] })
+    elect(a)
+    for (const input of ["PeerUnreachable", "PeerReachable", "PeerUnreachable", "PeerReachable"] as const) {
+      step(a, { _tag: input, peer: "c" })
+    }
+    const [probe] = appends(step(a, { _tag: "PeerReachable", peer: "c" }))
+    assert.deepInclude(probe?.message, { prevLogIndex: 4, entries: [] })
   })
 
   it("a later beat that comes back without the probe's answer repeats the probe, once in a tick", () => {

@@ -14,7 +14,9 @@ const seeds = Array.from({ length: seedsCount }, (_, at) => at + 1)
 const kindOf = (failure: string | undefined) => failure?.replaceAll(/\d+/g, "#")
 
 describe("simulator", () => {
-  it("every seed keeps the properties of Fig. 3 and every promise to clients, advances under load, and heals", { timeout: 300_000 }, () => {
+  it("every seed keeps the properties of Fig. 3 and every promise to clients, advances under load, and heals", {
+    timeout: 300_000
+  }, () => {
     const totals = {
       committed: 0,
       elections: 0,

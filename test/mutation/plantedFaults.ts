@@ -243,7 +243,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "probes are not repeated",
     breaks: "C21",
-    seedsCount: 40,
+    seedsCount: 30,
     file: "src/Raft/Resending.ts",
     find: `  Progress.toProbe(progress, { nextIndex: progress.nextIndex, empty: true })`,
     replace: `  Progress.toProbe.call(undefined, { ...progress }, { nextIndex: 1, empty: true })`
