@@ -1,6 +1,6 @@
 /** `lithair/node`: a node on Node, Bun and Deno, with its server, its flags and its main. Needs `@effect/platform-node`. */
 import { NodeHttpServer, NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Console, Effect, Exit, Layer, Option, type Runtime } from "effect"
+import { Cause, Console, Effect, Exit, Layer, Option, Runtime } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
 import type { Etag, HttpPlatform, HttpServer, HttpServerError } from "effect/http"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
@@ -63,9 +63,11 @@ export const layer = (
     layerServer(options)
   )
 
-/** A node that was told to stop and stopped in order has done well. */
+/** A node that was told to stop and stopped in order has done well. One that was removed has a code of its own. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
-  onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+  onExit(
+    Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : Runtime.getErrorExitCode(Cause.squash(exit.cause))
+  )
 
 /** One line that says what is wrong. The command line has reported its own errors. */
 const reportFailure = (cause: Cause.Cause<unknown>) => {
@@ -75,7 +77,10 @@ const reportFailure = (cause: Cause.Cause<unknown>) => {
   return Console.error(`lithair: ${message}`)
 }
 
-/** Runs a program until SIGINT or SIGTERM. Exits with 0 if it stopped in order, and with 1 and one line that says why otherwise. */
+/**
+ * Runs a program until SIGINT or SIGTERM. Exits with 0 if it stopped in order. Otherwise one line says why, and the code
+ * is 1, or 78 for a node that was removed from its cluster: starting it again does not help.
+ */
 export const runMain = <A, E>(program: Effect.Effect<A, E>): void =>
   program.pipe(Effect.tapCause(reportFailure), NodeRuntime.runMain({ disableErrorReporting: true, teardown }))
 

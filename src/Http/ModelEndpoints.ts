@@ -153,6 +153,8 @@ const readProblems = [
   "draining",
   "not-caught-up",
   "too-stale",
+  "starting",
+  "removed",
   "upgrade-required"
 ] as const
 export const bodyProblems = ["request-timeout", "too-large", "unsupported-media-type"] as const
@@ -165,6 +167,7 @@ export const writeProblems = [
   "no-quorum",
   "overloaded",
   "draining",
+  "removed",
   "upgrade-required",
   "unknown-outcome",
   "storage-full"

@@ -5,7 +5,9 @@
 import { Effect, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Member } from "../Raft/Member.ts"
+import { removed } from "../Raft/Removal.ts"
 import { keyLengthMax } from "./IdempotencyKey.ts"
+import { problemOfFailure } from "./Outcomes.ts"
 import { IsLeaving } from "./Patience.ts"
 import { type Problem, problem, toResponse, withMembers } from "./Problem.ts"
 import { indexHeader, withPosition } from "./ResponseHeaders.ts"
@@ -59,12 +61,16 @@ export const mount = Effect.fnUntraced(function* (options: {
       const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         // The router has cut the prefix off.
         if (!pattern.test(splitTarget(request.url).path)) return refuse(mounted, prefix)
-        return isUrgent ? handler : serving.admission.admit(handler)
+        if (isUrgent) return handler
+        return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler)
       }).pipe(Effect.provideService(IsLeaving, member.hasGivenUp))
       return HttpRouter.route(method as "GET", path, answered(exact))
     })
   )
 })
+
+/** A removed node says how it is, and nothing else. */
+const removedHere = problemOfFailure(removed, undefined)
 
 type Answerer = ReturnType<typeof answerer>
 

@@ -39,9 +39,17 @@ const laggingReason = (member: Member["Service"]): string | undefined => {
   return stoodMs > readyStandstillMaxMs ? `Committed entries are missing, and none came for ${stoodMs} ms` : undefined
 }
 
-/** A ready node belongs to a cluster, is not about to stop, knows a leader and has caught up. */
+/** What it has may be older than what it answered before it started: it answers no read yet. */
+const startingReason = (member: Member["Service"]): string | undefined =>
+  member.staleMs(member.node()?.appliedIndex() ?? 0, 0) === undefined
+    ? "No quorum has confirmed yet what this node has"
+    : undefined
+
+/** A ready node belongs to a cluster, is not about to stop, has started, knows a leader and has caught up. */
 export const readyChecks = (member: Member["Service"]): ReadonlyArray<Check> => [
   check("formed", member.node() === undefined ? "The node has not formed a cluster yet" : undefined),
+  check("member", member.isRemoved() ? "The node was removed from its cluster" : undefined),
+  check("started", startingReason(member)),
   check("serving", member.isDraining() ? "The node is about to stop" : undefined),
   check("leader", member.leader() === undefined ? "No leader is known" : undefined),
   check("caught-up", laggingReason(member))

@@ -16,7 +16,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
     HttpApiEndpoint.get("ask", path, {
       params,
       success,
-      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "upgrade-required"])
+      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "removed", "upgrade-required"])
     }).annotateMerge(
       OpenApi.annotations({
         summary: "What became of the request with this idempotency key",
@@ -32,6 +32,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
         "no-quorum",
         "overloaded",
         "draining",
+        "removed",
         "upgrade-required",
         "storage-full",
         "unknown-outcome"

@@ -74,6 +74,9 @@ export const problemDefinitions = {
   "no-quorum": define({ status: 503, title: "No quorum", members: certainlyNotDone, retryAfterSeconds: 1 }),
   overloaded: define({ status: 503, title: "Overloaded", members: certainlyNotDone, retryAfterSeconds: 1 }),
   draining: define({ status: 503, title: "Draining", members: certainlyNotDone, retryAfterSeconds: 1 }),
+  // A read of a node that has just started, and a member that is none any more.
+  starting: define({ status: 503, title: "Starting", members: certainlyNotDone, retryAfterSeconds: 1 }),
+  removed: define({ status: 503, title: "Removed from the cluster", members: certainlyNotDone }),
   "not-caught-up": define({ status: 503, title: "Not caught up", members: {}, retryAfterSeconds: 1 }),
   "too-stale": define({ status: 503, title: "Too stale", members: {}, retryAfterSeconds: 1 }),
   // Until its code is mended, and until the history is there again: asking again does not help.

@@ -26,6 +26,8 @@ const failures = [
   "overloaded",
   "not-caught-up",
   "too-stale",
+  "starting",
+  "removed",
   "projection-failed",
   "projection-unavailable"
 ] as const

@@ -43,10 +43,11 @@ const refuse = ({ code }: NodeJS.ErrnoException, socket: Duplex): void => {
 
 /** Before the application is there, and once it is gone, a connection that nobody answers would keep the server from closing. */
 const answerWhileAlone = (server: Server): Server => {
+  let wasServed = false
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     if (server.listenerCount("request") > 1) return
     const isAlive = request.url === "/livez"
-    const body = isAlive ? { status: "ok" } : toJson(notServing)
+    const body = isAlive ? { status: "ok" } : toJson(wasServed ? stopping : starting)
     const type = isAlive ? "application/json" : problemMediaType
     response.writeHead(isAlive ? 200 : 503, { "content-type": type, "retry-after": "1", connection: "close" })
     response.end(JSON.stringify(body))
@@ -54,10 +55,14 @@ const answerWhileAlone = (server: Server): Server => {
   server.on("upgrade", (_, socket: Duplex) => {
     if (server.listenerCount("upgrade") === 1) socket.destroy()
   })
+  server.on("newListener", (event) => {
+    wasServed ||= event === "request"
+  })
   return server
 }
 
-const notServing = problem("draining", "This node is starting, or is about to stop", { definite: true })
+const starting = problem("starting", "This node has just started, and opens its log", { definite: true })
+const stopping = problem("draining", "This node is about to stop", { definite: true })
 
 /** A server for a node. The application adds its own listener for requests, and takes it away before it ends. */
 export const makeServer = (): Server => answerWhileAlone(createServer().on("clientError", refuse))

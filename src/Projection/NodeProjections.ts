@@ -7,6 +7,7 @@ import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import { Directory } from "../EventStore/Directory.ts"
 import { invariant } from "../Invariant.ts"
 import { Member } from "../Raft/Member.ts"
+import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import type { Read } from "../Repository/Records.ts"
 import type { Folded } from "./Definition.ts"
@@ -22,7 +23,7 @@ import * as SqliteRun from "./SqliteRun.ts"
 const waitMs = 5_000
 
 /** What projections need of the member that they run beside. */
-export type Followable = Pick<Member["Service"], "feed" | "hasGivenUp" | "node" | "readIndex">
+export type Followable = Pick<Member["Service"], "feed" | "hasGivenUp" | "isRemoved" | "node" | "readIndex" | "staleMs">
 
 /** Runs projections until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: {
@@ -56,9 +57,12 @@ export const make = Effect.fnUntraced(function* (options: {
     following: Following,
     consistency: Freshness.Consistency
   ): Effect.fn.Return<{ readonly freshness: Freshness.Freshness; readonly index: number }, ProjectionReadFailure> {
+    const beganMs = yield* monotonicMs
     const freshness = yield* freshen(consistency)
     const appliedIndex = feed.appliedIndex()
-    const index = neededIndex(consistency, appliedIndex)
+    // A session waits until nothing older is read than before the node started, whatever index it asks for.
+    const isStarting = member.staleMs(following.index(), beganMs) === undefined
+    const index = isStarting && consistency._tag === "Session" ? appliedIndex : neededIndex(consistency, appliedIndex)
     yield* Effect.timeoutOrElse(following.until(index), {
       duration: waitMs,
       orElse: () =>
@@ -68,8 +72,11 @@ export const make = Effect.fnUntraced(function* (options: {
           })
         )
     })
-    // The age that was confirmed is of the tables.
-    return { freshness: following.index() >= appliedIndex ? freshness : {}, index }
+    if (consistency._tag !== "Local") return { freshness, index }
+    // The age that was confirmed is of the tables; a projection that lags is as old as what was confirmed before.
+    const staleMs = member.staleMs(following.index(), beganMs)
+    if (staleMs === undefined) return yield* Freshness.starting
+    return { freshness: { staleMs }, index }
   })
 
   const read = <S, A>(

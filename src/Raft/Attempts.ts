@@ -22,8 +22,8 @@ export interface Leadership {
   readonly leader: () => NodeId | undefined
   /** Since when there is none, on the monotonic clock; undefined while there is one. */
   readonly leaderlessSinceMs: () => number | undefined
-  /** This node is about to stop, and tries nothing again. */
-  readonly hasGivenUp: () => boolean
+  /** Why this node tries nothing any more: it is about to stop, or was removed. */
+  readonly refused: () => NotDone | undefined
 }
 
 /** What a node that is about to stop says of what it has not begun. */
@@ -47,12 +47,13 @@ export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
   readonly attempt: (leader: NodeId, timeoutMs: number) => Effect.Effect<A, E>
 }): Effect.Effect<A, E | NotDone> =>
   Effect.gen(function* () {
-    const { hasGivenUp, leader, leaderlessSinceMs } = options.leadership
+    const { leader, leaderlessSinceMs, refused } = options.leadership
     const beganMs = yield* monotonicMs
     let unknown: E | undefined
     let refusal: E | NotDone = noLeader
     while (true) {
-      if (hasGivenUp()) return yield* Effect.fail(unknown ?? leaving)
+      const refusedHere = refused()
+      if (refusedHere !== undefined) return yield* Effect.fail(unknown ?? refusedHere)
       const target = leader()
       if (target !== undefined) {
         const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)

@@ -38,6 +38,10 @@ export const isVoter = (configuration: Configuration, node: NodeId): boolean =>
 export const isMember = (configuration: Configuration, node: NodeId): boolean =>
   isVoter(configuration, node) || hasId(configuration.learners, node)
 
+/** Whether this very data directory belongs to the cluster, as a voter or a learner: one that took its place does not count. */
+export const names = (configuration: Configuration, own: Pick<ConfigurationMember, "id" | "instanceId">): boolean =>
+  membersOf(configuration).some(({ id, instanceId }) => id === own.id && instanceId === own.instanceId)
+
 /** Whether the vote is that of this very data directory: one that is gone took its vote along (RAFT C16). */
 export const isVoterWith = (
   configuration: Configuration,

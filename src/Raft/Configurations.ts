@@ -4,7 +4,7 @@
  */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
-import type { Configuration } from "./Configuration.ts"
+import { type Configuration, type ConfigurationMember, names } from "./Configuration.ts"
 import { decodeConfiguration } from "./ConfigurationCodec.ts"
 
 /** `index` is that of the entry, or below it where the entry itself is compacted away; 0 where there was none. */
@@ -30,6 +30,17 @@ export const latest = (configurations: Configurations): ConfigurationAt => confi
 /** The one in force once all entries through `index` are applied. */
 export const at = (configurations: Configurations, index: number): ConfigurationAt =>
   configurations.findLast((each) => each.index <= index) ?? configurations[0]!
+
+/** The index of the last one, at most `throughIndex`, that names a node with this very data directory. */
+export const lastNaming = (
+  configurations: Configurations,
+  own: { readonly nodeId: string; readonly instanceId: string },
+  throughIndex = Number.POSITIVE_INFINITY
+): number | undefined => {
+  const member: Pick<ConfigurationMember, "id" | "instanceId"> = { id: own.nodeId, instanceId: own.instanceId }
+  return configurations.findLast(({ configuration, index }) => index <= throughIndex && names(configuration, member))
+    ?.index
+}
 
 /** A payload that this code cannot read stops the node: it would count quorums wrongly ever after. */
 export const append = (configurations: Configurations, entry: LogEntry): void => {

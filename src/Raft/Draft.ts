@@ -113,6 +113,7 @@ export const truncate = (state: State, fromIndex: number): void => {
   state.configuration = Configurations.latest(state.configurations).configuration
   state.unwritten.truncateFromIndex = fromIndex
   state.durableIndex = Math.min(state.durableIndex, fromIndex - 1)
+  state.recoveredIndex = Math.min(state.recoveredIndex, fromIndex - 1)
   for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, fromIndex - 1)
 }
 
@@ -135,6 +136,7 @@ export const startAfter = (state: State, mark: SnapshotMark, configuration: Conf
   markSnapshot(state, mark)
   state.applyingIndex = mark.index
   state.durableIndex = mark.index
+  state.recoveredIndex = Math.min(state.recoveredIndex, mark.index)
   for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, mark.index)
 }
 

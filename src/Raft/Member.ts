@@ -18,12 +18,14 @@ import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
 import * as Attempts from "./Attempts.ts"
 import { type Configuration, empty, membersOf } from "./Configuration.ts"
+import * as Confirming from "./Confirming.ts"
 import type * as Deciding from "./Deciding.ts"
 import * as Draining from "./Draining.ts"
 import * as Feed from "./Feed.ts"
 import { type FormingRefused, formed, type Join } from "./Formed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import * as HandingOn from "./HandingOn.ts"
+import * as Membership from "./Membership.ts"
 import type { NodeId } from "./Message.ts"
 import type { Administered, Administration, Order, OrderAnswer } from "./Order.ts"
 import { readOrder } from "./OrderSchema.ts"
@@ -33,6 +35,7 @@ import { defaults, type RaftConfig } from "./RaftConfig.ts"
 import * as RaftNode from "./RaftNode.ts"
 import * as Recalling from "./Recalling.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "./Recovering.ts"
+import * as Removal from "./Removal.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import { storageFull } from "./RoomWatch.ts"
 import { type Self, Transport } from "./Transport.ts"
@@ -40,8 +43,8 @@ import { type Self, Transport } from "./Transport.ts"
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = Deciding.Answered<CommandResult>
 
-/** Why a member ended: its disk, its files, or a cluster that will not have it. */
-export type MemberFailure = LogFailed | LogCorrupt | DirectoryMismatch | FormingRefused
+/** Why a member ended: its disk, its files, or a cluster that will not have it, or has it no longer. */
+export type MemberFailure = LogFailed | LogCorrupt | DirectoryMismatch | FormingRefused | Removal.MemberRemoved
 
 export class Member extends Context.Service<
   Member,
@@ -56,6 +59,13 @@ export class Member extends Context.Service<
     readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly standing: Standing }, NotDone>
     /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
     readonly readIndex: Effect.Effect<number, NotDone>
+    /**
+     * How long ago, at most, what reflects `index` was the newest there was; undefined until a quorum has confirmed, since
+     * this node started, an index up to it: until then it may be older than what was read here before.
+     */
+    readonly staleMs: (index: number, nowMs: number) => number | undefined
+    /** Whether this node was removed from its cluster: it takes and serves nothing, and ends soon. */
+    readonly isRemoved: () => boolean
     /**
      * Takes no more commands, waits until those under way here are answered, and hands leadership over. Reads go on. Within
      * a few seconds all who wait are told: of what may be done, that its outcome is unknown.
@@ -130,6 +140,7 @@ const make = Effect.fnUntraced(function* (
   const history = Feed.make()
   const recalling = Recalling.make({ feed: history.feed, machine })
   const newId = options.newId ?? (() => uuidV7Unsafe())
+  let removal: Removal.Removal | undefined
   let clusterId: string | undefined
   let node: Node | undefined
 
@@ -162,9 +173,14 @@ const make = Effect.fnUntraced(function* (
       }),
       onConfiguration: (configuration) => fork(announce(configuration)),
       onLeader: (leader) => forwarding.leaderChanged(leader),
-      onApplied: history.advanced
+      onApplied: () => {
+        history.advanced()
+        removal?.consider()
+      }
     }).pipe(Effect.provide(Context.merge(log, snapshots)))
     node = running
+    const belonging = Removal.make({ core: running.core, fork, end: (error) => Deferred.fail(stopped, error) })
+    removal = belonging
     history.open({
       log: running.core.log,
       // Damage ends this node, whoever meets it.
@@ -175,6 +191,8 @@ const make = Effect.fnUntraced(function* (
       clusterId,
       firstEntry,
       configuration: () => running.core.configuration,
+      excludedAt: (peer) => Membership.excludedAt(running.core, peer),
+      onNotAMember: belonging.told,
       onDown: (peer) => {
         running.peerDown(peer)
         forwarding.peerDown(peer)
@@ -183,7 +201,7 @@ const make = Effect.fnUntraced(function* (
       onMessage: running.receive,
       onForward: (from, message) => forwarding.receive(from, message)
     })
-    return yield* Effect.raceFirst(running.stopped, peering)
+    return yield* Effect.raceAllFirst([running.stopped, peering, confirming.first])
   }).pipe(
     Effect.scoped,
     Effect.ensuring(
@@ -203,7 +221,7 @@ const make = Effect.fnUntraced(function* (
   })
 
   const inquire = Effect.fnUntraced(function* (running: Node, keyed: Keyed, timeoutMs: number) {
-    const index = yield* withinTime(running.readIndex, timeoutMs)
+    const index = yield* Confirming.withinTime(running.readIndex, timeoutMs)
     return { _tag: "Inquired", index, standing: yield* recalling.standing(keyed) } as const
   })
 
@@ -267,7 +285,7 @@ const make = Effect.fnUntraced(function* (
   ): Effect.Effect<A, Failure> =>
     Effect.suspend(() =>
       draining.isDraining()
-        ? Effect.fail(Attempts.leaving)
+        ? Effect.fail(refused() ?? Attempts.leaving)
         : draining.given(Attempts.untilAnswered({ leadership, attempt, ...how }))
     )
 
@@ -296,11 +314,20 @@ const make = Effect.fnUntraced(function* (
         )
       )
 
+  const isRemoved = () => removal?.isRemoved() === true
+
+  const refused = (): NotDone | undefined => {
+    if (isRemoved()) return Removal.removed
+    return draining.hasGivenUp() ? Attempts.leaving : undefined
+  }
+
   const leadership: Attempts.Leadership = {
     leader: () => leaderOf(node),
     leaderlessSinceMs: () => node?.leaderlessSinceMs(),
-    hasGivenUp: draining.hasGivenUp
+    refused
   }
+
+  const confirming = Confirming.make(Confirming.readIndexOf(leadership, () => node?.readIndex ?? Effect.fail(starting)))
 
   fork(Effect.catchCause(Effect.raceFirst(run, directory.watch), (cause) => Deferred.failCause(stopped, cause)))
 
@@ -333,15 +360,9 @@ const make = Effect.fnUntraced(function* (
         invariant(answer._tag === "Administered", "a change of the cluster was not answered as one")
         return answer.administered
       }),
-    readIndex: Attempts.untilAnswered({
-      leadership,
-      isRepeatable: false,
-      attempt: (_, timeoutMs) =>
-        withinTime(
-          Effect.suspend(() => node?.readIndex ?? Effect.fail(starting)),
-          timeoutMs
-        )
-    }),
+    readIndex: confirming.readIndex,
+    staleMs: confirming.staleMs,
+    isRemoved,
     drain: draining.drain,
     isDraining: draining.isDraining,
     hasGivenUp: draining.hasGivenUp,
@@ -356,9 +377,6 @@ const make = Effect.fnUntraced(function* (
   })
 })
 
-const withinTime = (readIndex: Effect.Effect<number, NotDone>, timeoutMs: number) =>
-  Effect.timeoutOrElse(readIndex, { duration: timeoutMs, orElse: () => Effect.fail(lagging) })
-
 const pending: Standing = { _tag: "Pending" }
 
 const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
@@ -367,8 +385,6 @@ const keyTooOld = new NotDone({
   reason: "no-quorum",
   message: "Cannot write: this node knows too little of the log yet"
 })
-
-const lagging = new NotDone({ reason: "no-quorum", message: "This node does not catch up with its leader" })
 
 /** Forms, agrees and forwards until its scope closes. */
 export const layer = (options: MemberOptions): Layer.Layer<Member, never, Directory | Transport> =>

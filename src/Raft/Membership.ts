@@ -4,7 +4,7 @@
  */
 import { invariant } from "../Invariant.ts"
 import * as CatchUp from "./CatchUp.ts"
-import { type Configuration, type ConfigurationMember, isVoter } from "./Configuration.ts"
+import { type Configuration, type ConfigurationMember, isVoter, names } from "./Configuration.ts"
 import { encodeConfiguration } from "./ConfigurationCodec.ts"
 import * as Configurations from "./Configurations.ts"
 import type * as Draft from "./Draft.ts"
@@ -87,6 +87,33 @@ export const afterCommit = (state: State, draft: Draft.Draft, leader: Leader): v
   } else if (!isVoter(configuration, state.nodeId)) {
     Transfer.abdicate(state, draft, leader)
   }
+}
+
+/** Remembers the last committed configuration that names this node: compaction and snapshots forget it otherwise. */
+export const noteNamed = (state: State, { afterIndex }: { readonly afterIndex: number }): void => {
+  if (Configurations.at(state.configurations, state.commitIndex).index <= afterIndex) return
+  state.namedIndex = Configurations.lastNaming(state.configurations, state, state.commitIndex) ?? state.namedIndex
+}
+
+/**
+ * Whether this very data directory was a member and is none any more, by a committed configuration: the latest of its
+ * own log, or one at `toldIndex` that a peer told of. What is not committed may be undone, and a node that no
+ * configuration has named yet is still to be added, however many configurations without it it has caught up with.
+ */
+export const isRemoved = (state: Readonly<State>, toldIndex = 0): boolean => {
+  const namedIndex = Math.max(Configurations.lastNaming(state.configurations, state) ?? -1, state.namedIndex ?? -1)
+  if (namedIndex < 0) return false
+  const { index } = Configurations.latest(state.configurations)
+  return toldIndex > namedIndex || (index > namedIndex && index <= state.commitIndex)
+}
+
+/** The index of the latest configuration, if it is committed and does not name this peer: what the peer is to be told. */
+export const excludedAt = (
+  state: Readonly<State>,
+  peer: Pick<ConfigurationMember, "id" | "instanceId">
+): number | undefined => {
+  const { configuration, index } = Configurations.latest(state.configurations)
+  return index > 0 && index <= state.commitIndex && !names(configuration, peer) ? index : undefined
 }
 
 const append = (state: State, draft: Draft.Draft, leader: Leader, configuration: Configuration): void => {

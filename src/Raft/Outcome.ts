@@ -10,7 +10,9 @@ export const NotDoneReason = Schema.Literals([
   "overloaded",
   "draining",
   "storage-full",
-  "upgrade-required"
+  "upgrade-required",
+  "starting",
+  "removed"
 ])
 
 /** This attempt was certainly not done: nothing was proposed, or another entry was committed in its place. */

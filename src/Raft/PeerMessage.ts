@@ -30,7 +30,13 @@ export interface FormReply {
   readonly adopted: boolean
 }
 
-export type PeerMessage = Message | Forward | ForwardReply | Form | FormReply
+/** The receiver's data directory is not named by the configuration at this index, which the sender knows to be committed. */
+export interface NotAMember {
+  readonly _tag: "NotAMember"
+  readonly configurationIndex: number
+}
+
+export type PeerMessage = Message | Forward | ForwardReply | Form | FormReply | NotAMember
 
 /** Which of a pair's two sockets a message takes, so that nothing urgent queues behind megabytes (D8). */
 export type Lane = "control" | "bulk"

@@ -1,6 +1,7 @@
 /**
  * The transport over WebSockets on the node's own HTTP port, at `/_raft`: who dials whom, and what is up. D8.
- * Two sockets for each pair, one a lane; the smaller node id dials both. Not one connection's life (PeerLink.ts).
+ * Two sockets for each pair, one a lane; the smaller node id dials both. A node of a cluster whom nobody dials dials by
+ * itself: its peers may have removed it while it was away. Not one connection's life (PeerLink.ts).
  */
 import { randomBytes } from "node:crypto"
 import { Context, Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
@@ -18,6 +19,8 @@ export const backoffMinMs = 50
 export const backoffMaxMs = 500
 /** How long a socket may take to open. A server that still builds its layers accepts and never answers. */
 const openTimeoutMs = 1_000
+/** A node of a cluster that has been without any peer for so long dials those that ought to dial it. */
+export const knockAfterMs = 2_000
 /** Connections that are shaking hands at once; a stranger past it is sent away (503). */
 export const handshakesMaxCount = 64
 
@@ -99,43 +102,69 @@ export const make = Effect.fnUntraced(function* (
   const dialled = () =>
     (membership.members.length > 0 ? membership.members : self.peers).filter(({ id }) => self.nodeId < id)
 
-  const dial = Effect.fnUntraced(function* (peer: { readonly id: NodeId; readonly address: string }, lane: Lane) {
-    const socket = yield* Socket.makeWebSocket(`${options.scheme ?? "ws"}://${peer.address}${path}`, {
-      openTimeout: openTimeoutMs
-    }).pipe(Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor))
+  type Peer = Self["peers"][number]
+
+  /** One link, from its first byte to its end. */
+  const connect = (peer: Peer, lane: Lane, opened: () => void) =>
+    Socket.makeWebSocket(`${options.scheme ?? "ws"}://${peer.address}${path}`, { openTimeout: openTimeoutMs }).pipe(
+      Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor),
+      Effect.flatMap((socket) => hold(socket, { role: "dialer", hello: helloTo(peer.id, lane) }, opened)),
+      Effect.catchTag("LinkClosed", (closed) =>
+        (closed.refused ? Effect.logWarning : Effect.logDebug)(
+          `Cannot keep the ${lane} link to ${peer.id} at ${peer.address}: ${closed.message}`
+        )
+      ),
+      Effect.asVoid
+    )
+
+  const dial = Effect.fnUntraced(function* (peer: Peer, lane: Lane) {
     let backoffMs = backoffMinMs
     // A link to a peer that is gone is not cut, since its last answers are on their way: it is not opened again.
     while (dialled().some(({ address, id }) => id === peer.id && address === peer.address)) {
-      const side: Side = { role: "dialer", hello: helloTo(peer.id, lane) }
-      yield* hold(socket, side, () => {
+      yield* connect(peer, lane, () => {
         backoffMs = backoffMinMs
-      }).pipe(
-        Effect.catchTag("LinkClosed", (closed) =>
-          (closed.refused ? Effect.logWarning : Effect.logDebug)(
-            `Cannot keep the ${lane} link to ${peer.id} at ${peer.address}: ${closed.message}`
-          )
-        )
-      )
+      })
       // Half of the delay is random, so that nodes that lost each other at once do not all return at once.
       yield* Effect.sleep(backoffMs * (0.5 + 0.5 * (yield* Random.next)))
       backoffMs = Math.min(backoffMaxMs, backoffMs * 2)
     }
   })
 
-  const dialAll = Effect.suspend(() =>
+  const eachLane = (peers: ReadonlyArray<Peer>, run: (peer: Peer, lane: Lane) => void) =>
     Effect.forEach(
-      dialled(),
+      peers,
       (peer) => {
         const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
         if (refusal !== undefined) return Effect.logWarning(`Cannot dial ${peer.id}: ${describeRefusal(refusal)}`)
-        for (const lane of lanes) {
-          runDialer(`${lane} ${peer.id} ${peer.address}`, dial(peer, lane), { onlyIfMissing: true })
-        }
+        for (const lane of lanes) run(peer, lane)
         return Effect.void
       },
       { discard: true }
     )
+
+  const dialAll = Effect.suspend(() =>
+    eachLane(dialled(), (peer, lane) =>
+      runDialer(`${lane} ${peer.id} ${peer.address}`, dial(peer, lane), { onlyIfMissing: true })
+    )
   )
+
+  const isAlone = () => membership.clusterId !== null && links.control.size === 0
+
+  /** Once to each. Whoever takes this node for a member dials it too, and of two links the newer one stays. */
+  const knock = Effect.gen(function* () {
+    const wasAlone = isAlone()
+    yield* Effect.sleep(knockAfterMs)
+    if (!wasAlone || !isAlone()) return
+    const others = membership.members.filter(({ id }) => id < self.nodeId)
+    yield* eachLane(others, (peer, lane) =>
+      runDialer(
+        `knock ${lane} ${peer.id}`,
+        connect(peer, lane, () => undefined),
+        { onlyIfMissing: true }
+      )
+    )
+  })
+
   const closeAll = Effect.suspend(() =>
     Effect.forEach(
       lanes.flatMap((lane) => [...links[lane].values()]),
@@ -178,6 +207,7 @@ export const make = Effect.fnUntraced(function* (
 
   yield* Effect.addFinalizer(() => closeAll)
   yield* dialAll
+  yield* Effect.forkScoped(Effect.forever(knock))
 
   const transport = Transport.of({
     send: (peer, lane, message) => links.control.has(peer) && links[lane].get(peer)?.send(message) === true,

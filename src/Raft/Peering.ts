@@ -1,24 +1,29 @@
 /**
- * Whom a member listens to, and what it makes of it: each message goes to the core or to the forwarding, and a peer
- * that has formed no cluster yet is told of this one. Not the sockets (PeerSockets.ts).
+ * Whom a member listens to, and what it makes of it: each message goes to the core or to the forwarding, a peer that
+ * has formed no cluster yet is told of this one, and one that is no member any more is told so. Not the sockets
+ * (PeerSockets.ts).
  */
 import { Effect } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import type { Configuration } from "./Configuration.ts"
+import type { Configuration, ConfigurationMember } from "./Configuration.ts"
 import type { Hello } from "./Handshake.ts"
 import { mayTake } from "./Instances.ts"
 import type { Message, NodeId } from "./Message.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
 import { Transport, type TransportEvent } from "./Transport.ts"
 
-/** How often a peer that is unformed is told of the cluster again: it may not have listened when it came up. */
-const proposeIntervalMs = 1_000
+/** How often a peer is told again of a cluster that it lacks, or is no member of: it may not have heard it before. */
+const tellIntervalMs = 1_000
 
 export interface PeeringOptions {
   readonly clusterId: string
   /** The entry that formed the cluster, if this log reaches back to it. */
   readonly firstEntry: LogEntry | undefined
   readonly configuration: () => Configuration
+  /** The committed configuration that does not name this peer, if there is one. */
+  readonly excludedAt: (peer: Pick<ConfigurationMember, "id" | "instanceId">) => number | undefined
+  /** A peer knows a committed configuration that does not name this node. */
+  readonly onNotAMember: (from: NodeId, configurationIndex: number) => void
   /** Its link broke, or the lane of it that carries entries and requests: what was under way may be lost. */
   readonly onDown: (peer: NodeId) => void
   /** A member of this cluster can be sent entries and requests, from now on. */
@@ -36,11 +41,19 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
   const propose = (peer: NodeId): void => {
     if (firstEntry !== undefined) transport.send(peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
   }
+  /** Removed while it was away, it hears of it from nobody else: no leader sends entries to it. */
+  const tellExcluded = (peer: NodeId, { instanceId }: Hello): void => {
+    const configurationIndex = options.excludedAt({ id: peer, instanceId })
+    if (configurationIndex !== undefined) transport.send(peer, "control", { _tag: "NotAMember", configurationIndex })
+  }
   const onEvent = (event: TransportEvent): void => {
     switch (event._tag) {
       case "PeerUp":
         if (event.hello.clusterId === null) propose(event.peer)
-        else up.set(event.peer, event.hello)
+        else {
+          up.set(event.peer, event.hello)
+          tellExcluded(event.peer, event.hello)
+        }
         return
       case "PeerDown":
         up.delete(event.peer)
@@ -58,6 +71,10 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         if (hello === undefined) return
         const { from, message } = event
         if (message._tag === "Form" || message._tag === "FormReply") return
+        if (message._tag === "NotAMember") {
+          options.onNotAMember(from, message.configurationIndex)
+          return
+        }
         if (message._tag === "Forward" || message._tag === "ForwardReply") {
           options.onForward(from, message)
           return
@@ -68,9 +85,12 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
       }
     }
   }
-  const proposeAgain = Effect.sync(() => {
-    for (const [peer, hello] of transport.connected()) if (hello.clusterId === null) propose(peer)
-  }).pipe(Effect.delay(proposeIntervalMs), Effect.forever)
+  const tellAgain = Effect.sync(() => {
+    for (const [peer, hello] of transport.connected()) {
+      if (hello.clusterId === null) propose(peer)
+      else tellExcluded(peer, hello)
+    }
+  }).pipe(Effect.delay(tellIntervalMs), Effect.forever)
 
-  return yield* Effect.raceFirst(transport.run(onEvent), proposeAgain)
+  return yield* Effect.raceFirst(transport.run(onEvent), tellAgain)
 })

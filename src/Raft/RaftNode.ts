@@ -23,6 +23,7 @@ import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { LogReadRequest, Output, RoleChanged, TransferResult } from "./Output.ts"
 import type { Lane } from "./PeerMessage.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
+import * as Reads from "./Reads.ts"
 import { restoreNewest } from "./Restoring.ts"
 import * as RoomWatch from "./RoomWatch.ts"
 import * as Snapshotting from "./Snapshotting.ts"
@@ -245,7 +246,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     const readIds = WaitingReads.takeAsked(reads)
     if (readIds.length > 0) run({ _tag: "Read", readIds })
     decide(nowMs)
-    WaitingReads.finish(reads, core.lastApplied)
+    WaitingReads.finish(reads, Reads.readableIndex(core))
     if (deciding.pending.length === 0) return
     ring()
     yield* Effect.yieldNow

@@ -68,6 +68,13 @@ export const register = (state: State, draft: Draft.Draft, input: Read): void =>
   }
 }
 
+/**
+ * The index that reads of this node may reflect. What its log held when it started may have been read in its former life:
+ * until that is applied again, or a leader has replaced it, nothing is read.
+ */
+export const readableIndex = ({ lastApplied, recoveredIndex }: Readonly<State>): number =>
+  lastApplied < recoveredIndex ? 0 : lastApplied
+
 /** Begins a round for all that wait, unless one is under way or the leader does not know the commit index yet (C4). */
 export const startRound = (state: State, draft: Draft.Draft, leader: Leader): void => {
   if (leader.reads.round !== undefined || leader.reads.waiting.length === 0) return

@@ -72,6 +72,10 @@ export interface State {
   applyingIndex: number
   /** Entries up to here are synced, and equal those of `log`. */
   durableIndex: number
+  /** Where the log ended when this node started, or less once a leader replaced the end: its former life may have read so far. */
+  recoveredIndex: number
+  /** The last committed configuration that names this very data directory; undefined where the log knows of none. */
+  namedIndex: number | undefined
   /** The newest snapshot that the log notes or will, and the write that does so. */
   snapshot: SnapshotMark | undefined
   snapshotSeq: number
@@ -131,6 +135,8 @@ export const make = (options: {
   const isBehind = snapshot !== undefined && RaftLog.termAt(log, snapshot.index) !== snapshot.term
   if (isBehind) RaftLog.startAfter(log, snapshot)
   const configurations = Configurations.make(isBehind ? [] : options.configurations, snapshot)
+  // Only what was applied, and so committed, is ever marked.
+  const commitIndex = Math.max(restoredIndex, recovered.snapshot?.index ?? 0)
   const isUnmarked = restoredIndex > (recovered.snapshot?.index ?? 0)
   const mark = snapshot !== undefined && isUnmarked ? { index: snapshot.index, term: snapshot.term } : undefined
   // The snapshot came from a leader whose term, unlike the snapshot itself, may not have reached this disk.
@@ -147,11 +153,12 @@ export const make = (options: {
     ...hardState,
     leaderOfTerm: undefined,
     log,
-    // Only what was applied, and so committed, is ever marked.
-    commitIndex: Math.max(restoredIndex, recovered.snapshot?.index ?? 0),
+    commitIndex,
     lastApplied: restoredIndex,
     applyingIndex: restoredIndex,
     durableIndex: log.lastIndex,
+    recoveredIndex: log.lastIndex,
+    namedIndex: Configurations.lastNaming(Configurations.make(options.configurations), options, commitIndex),
     snapshot: mark ?? recovered.snapshot,
     snapshotSeq: 0,
     isCompactionDue: mark !== undefined,

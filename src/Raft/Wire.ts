@@ -38,7 +38,8 @@ const tags = {
   FormReply: 12,
   TimeoutNow: 13,
   InstallSnapshot: 14,
-  InstallSnapshotReply: 15
+  InstallSnapshotReply: 15,
+  NotAMember: 16
 } as const satisfies Record<PeerMessage["_tag"], number>
 
 const entryTypes: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
@@ -102,6 +103,8 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
     case "InstallSnapshotReply":
       to.u53(message.term).u53(message.snapshotIndex).u53(message.receivedBytes)
       return to.u8(Number(message.installed))
+    case "NotAMember":
+      return to.u53(message.configurationIndex)
   }
 }
 
@@ -196,6 +199,8 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
         receivedBytes: from.u53("receivedBytes"),
         installed: from.boolean("installed")
       }
+    case tags.NotAMember:
+      return { _tag: "NotAMember", configurationIndex: from.u53("configurationIndex") }
     default:
       return from.fail("tag", `the unknown tag ${tag}`, 0)
   }

@@ -26,8 +26,9 @@ export const step = (state: State, input: Input): Output => {
   const configurationBefore = state.configuration
   const draft = Draft.make()
   dispatch(state, draft, input)
-  if (state.role._tag === "Leader" && state.commitIndex > observed.commitIndex) {
-    Membership.afterCommit(state, draft, state.role)
+  if (state.commitIndex > observed.commitIndex) {
+    Membership.noteNamed(state, { afterIndex: observed.commitIndex })
+    if (state.role._tag === "Leader") Membership.afterCommit(state, draft, state.role)
   }
   const write = Draft.takeWrite(state)
   const apply = takeApply(state)

@@ -5,7 +5,8 @@
 import { Data, Effect, type Scope, Semaphore } from "effect"
 import type { Member } from "../Raft/Member.ts"
 import { monotonicMs } from "../Raft/MonotonicTime.ts"
-import type { NotDone } from "../Raft/Outcome.ts"
+import { NotDone } from "../Raft/Outcome.ts"
+import { removed } from "../Raft/Removal.ts"
 
 /**
  * `linearizable`: as new as anything that was answered when the read began; a quorum confirms. `session`: at least as
@@ -25,10 +26,19 @@ export class NotCaughtUp extends Data.TaggedError("NotCaughtUp")<{ readonly mess
 /** No quorum confirms that the tables are as new as was asked for. */
 export class TooStale extends Data.TaggedError("TooStale")<{ readonly message: string }> {}
 
+/**
+ * What this node has may be older than what was read here before it started: no quorum has confirmed it since, or a
+ * projection has not come to what was confirmed.
+ */
+export const starting = new NotDone({
+  reason: "starting",
+  message: "This node has just started, and no quorum has confirmed yet that what it has is as new as before"
+})
+
 /** Why a read is not answered. */
 export type ReadFailure = NotDone | NotCaughtUp | TooStale
 
-/** How old at most what is read now can be; undefined where nothing has confirmed it yet, or nothing need. */
+/** How old at most what is read now can be: of every local read of what is replicated, and of no other. */
 export interface Freshness {
   readonly staleMs?: number
 }
@@ -44,18 +54,21 @@ const confirmEveryMs = 100
 export type Freshen = (consistency: Consistency) => Effect.Effect<Freshness, ReadFailure>
 
 export const make = Effect.fnUntraced(function* (
-  member: Pick<Member["Service"], "hasGivenUp" | "node" | "readIndex">
+  member: Pick<Member["Service"], "hasGivenUp" | "isRemoved" | "node" | "readIndex" | "staleMs">
 ): Effect.fn.Return<Freshen, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  /** All that was committed when this began is applied here. A pause of the process counts: no clock stands still. */
-  let confirmedMs: number | undefined
   const oneAtATime = yield* Semaphore.make(1)
+  const appliedIndex = () => member.node()?.appliedIndex() ?? 0
+  const staleMs = (nowMs: number) => member.staleMs(appliedIndex(), nowMs)
 
-  const confirm = Effect.gen(function* () {
-    const beganMs = yield* monotonicMs
-    yield* member.readIndex
-    confirmedMs = Math.max(confirmedMs ?? 0, beganMs)
-  })
+  /** A node that was removed answers no read, however old it may be. */
+  const isMember = Effect.suspend(() => (member.isRemoved() ? Effect.fail(removed) : Effect.void))
+
+  const confirm = Effect.catchIf(
+    member.readIndex,
+    ({ reason }) => reason === "no-quorum",
+    (refused) => Effect.flatMap(monotonicMs, (nowMs) => Effect.fail(staleMs(nowMs) === undefined ? starting : refused))
+  )
 
   /** In the background, unless one is under way. A refusal is no news: the age goes on growing. */
   const confirmSoon = Effect.forkIn(oneAtATime.withPermitsIfAvailable(1)(Effect.ignore(confirm)), scope)
@@ -63,11 +76,13 @@ export const make = Effect.fnUntraced(function* (
   const waitFor = Effect.fnUntraced(function* (minIndex: number) {
     const beganMs = yield* monotonicMs
     while (true) {
-      const appliedIndex = member.node()?.appliedIndex() ?? 0
-      if (appliedIndex >= minIndex) return {}
-      if ((yield* monotonicMs) >= beganMs + sessionWaitMs) {
-        const message = `Index ${minIndex} is not applied here within ${sessionWaitMs} ms: ${appliedIndex} is`
-        return yield* new NotCaughtUp({ message })
+      yield* isMember
+      const nowMs = yield* monotonicMs
+      const isStarting = staleMs(nowMs) === undefined
+      if (!isStarting && appliedIndex() >= minIndex) return {}
+      if (nowMs >= beganMs + sessionWaitMs) {
+        const message = `Index ${minIndex} is not applied here within ${sessionWaitMs} ms: ${appliedIndex()} is`
+        return yield* isStarting ? starting : new NotCaughtUp({ message })
       }
       if (member.hasGivenUp()) return yield* new NotCaughtUp({ message: "This node is about to stop" })
       yield* Effect.sleep(sessionPollMs)
@@ -76,14 +91,15 @@ export const make = Effect.fnUntraced(function* (
 
   /** The age is of the moment at which the read began: what is confirmed after it is not old. */
   const local = Effect.fnUntraced(function* (staleMaxMs: number) {
+    yield* isMember
     const nowMs = yield* monotonicMs
-    const ageMs = () => (confirmedMs === undefined ? undefined : Math.max(0, nowMs - confirmedMs))
-    if (staleMaxMs < (ageMs() ?? Number.POSITIVE_INFINITY)) {
+    const foundMs = staleMs(nowMs)
+    if (foundMs === undefined) return yield* starting
+    if (staleMaxMs < foundMs) {
       const message = `No quorum confirms that this node is at most ${staleMaxMs} ms behind`
       yield* Effect.mapError(confirm, () => new TooStale({ message }))
-    } else if (confirmEveryMs < (ageMs() ?? Number.POSITIVE_INFINITY)) yield* confirmSoon
-    const staleMs = ageMs()
-    return staleMs === undefined ? {} : { staleMs }
+    } else if (confirmEveryMs < foundMs) yield* confirmSoon
+    return { staleMs: staleMs(nowMs) ?? foundMs }
   })
 
   return (consistency) => {

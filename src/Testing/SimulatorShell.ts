@@ -1,5 +1,6 @@
 /** What a shell does for the core of a simulated node: its turn, its disk and its machine. One thing at a time. */
 import * as Deciding from "../Raft/Deciding.ts"
+import * as Reads from "../Raft/Reads.ts"
 import * as WaitingReads from "../Raft/WaitingReads.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Disk from "./SimulatorDisk.ts"
@@ -49,7 +50,7 @@ export const turn = (world: World, node: Node.SimulatedNode): void => {
     nowMs: wallClockOf(world, node),
     isOver: () => false
   })
-  WaitingReads.finish(life.reads, life.core.lastApplied)
+  WaitingReads.finish(life.reads, Reads.readableIndex(life.core))
 }
 
 /** Set anywhere, and jumping: nothing but the time stamps of entries may come of that (C19). */

@@ -93,10 +93,11 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     const scope = yield* Scope.make()
     const server = makeMemoryServer(nodeId, scope)
     const running: Pick<Running, "scope" | "crashed"> = { scope, crashed: yield* Deferred.make<never, NodeDown>() }
-    // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test.
+    // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test, unless it was removed.
     const lifecycle = Lifecycle.of({
       register: ({ stopped }) =>
         stopped.pipe(
+          Effect.catchTag("MemberRemoved", () => Effect.asVoid(Effect.forkDetach(crash([node], surroundings)))),
           Effect.orDie,
           Effect.onError((cause) => (node.running?.scope === scope ? Deferred.failCause(broken, cause) : Effect.void)),
           Effect.forkIn(scope),

@@ -6,25 +6,43 @@ import type { State } from "../../src/Raft/State.ts"
 import { cluster } from "../Raft/Cores.ts"
 import { isBulk, world } from "../Raft/LossyCores.ts"
 
+const usual = { isDraining: () => false, isRemoved: () => false, staleMs: (): number | undefined => 0 }
+
 /** What a member over this core answers; of the member nothing else is asked. */
-const notReady = (core: State): ReadonlyArray<Check> => {
+const notReady = (core: State, standing: Partial<typeof usual> = {}): ReadonlyArray<Check> => {
   const leader = core.role._tag === "Follower" ? core.role.leader : core.nodeId
   const node = { core, appliedIndex: () => core.lastApplied }
-  const member = { node: () => node, isDraining: () => false, leader: () => leader }
+  const member = { ...usual, ...standing, node: () => node, leader: () => leader }
   return readyChecks(member as unknown as Member["Service"]).filter(({ ok }) => !ok)
 }
 
+const namesOf = (checks: ReadonlyArray<Check>) => checks.map(({ name }) => name)
+
 describe("readiness", () => {
+  it("a member that was removed, or that no quorum has confirmed since it started, is not ready", () => {
+    const [a] = cluster(["a", "b", "c"])
+    assert.deepStrictEqual(namesOf(notReady(a)), [])
+    assert.deepStrictEqual(namesOf(notReady(a, { isRemoved: () => true })), ["member"])
+    assert.deepStrictEqual(namesOf(notReady(a, { staleMs: () => undefined })), ["started"])
+  })
+
   it("a follower that lacks what its leader has committed, and gets none of it for a second, is not ready", () => {
     const states = cluster(["a", "b", "c"])
     const [a, b, c] = states as [State, State, State]
     const { lose, pass, propose } = world(states)
     pass(5_000)
-    assert.deepStrictEqual(states.flatMap(notReady), [], "an idle cluster is ready")
+    assert.deepStrictEqual(
+      states.flatMap((state) => notReady(state)),
+      [],
+      "an idle cluster is ready"
+    )
     lose((envelope) => isBulk(envelope) && envelope.to === "c")
     propose()
     pass(900)
-    assert.deepStrictEqual(states.flatMap(notReady), [])
+    assert.deepStrictEqual(
+      states.flatMap((state) => notReady(state)),
+      []
+    )
     pass(300)
     assert.deepStrictEqual([notReady(a), notReady(b)], [[], []])
     const [check] = notReady(c)
@@ -32,6 +50,9 @@ describe("readiness", () => {
     assert.match(check?.reason ?? "", /^Committed entries are missing, and none came for \d+ ms$/)
     lose(() => false)
     pass(100)
-    assert.deepStrictEqual(states.flatMap(notReady), [])
+    assert.deepStrictEqual(
+      states.flatMap((state) => notReady(state)),
+      []
+    )
   })
 })

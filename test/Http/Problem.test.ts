@@ -36,6 +36,8 @@ const statuses = {
   "no-quorum": 503,
   overloaded: 503,
   draining: 503,
+  starting: 503,
+  removed: 503,
   "not-caught-up": 503,
   "too-stale": 503,
   "projection-failed": 503,

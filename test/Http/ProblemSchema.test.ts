@@ -27,6 +27,8 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "no-quorum": problem("no-quorum", "d", definite),
   overloaded: problem("overloaded", "d", definite),
   draining: problem("draining", "d", definite),
+  starting: problem("starting", "d", definite),
+  removed: problem("removed", "d", definite),
   "not-caught-up": problem("not-caught-up", "d", {}),
   "too-stale": problem("too-stale", "d", {}),
   "projection-failed": problem("projection-failed", "d", { projection: "p" }),

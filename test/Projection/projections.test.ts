@@ -6,6 +6,7 @@ import { derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { type Followable, make } from "../../src/Projection/NodeProjections.ts"
 import * as Projection from "../../src/Projection.ts"
+import * as Confirming from "../../src/Raft/Confirming.ts"
 import type { Feed } from "../../src/Raft/Feed.ts"
 import { NotDone } from "../../src/Raft/Outcome.ts"
 import { playNode } from "./PlayedNode.ts"
@@ -15,6 +16,8 @@ const spent = makeSpent()
 const history = makeHistory()
 const faulty = makeFaulty("mallory")
 const orders = makeOrders()
+
+const standing = { hasGivenUp: () => false, isRemoved: () => false, staleMs: () => 0 }
 
 /** A member whose followers are given nothing past `gate.index`, however much is applied. */
 const start = Effect.gen(function* () {
@@ -32,11 +35,13 @@ const start = Effect.gen(function* () {
   const member: Followable = {
     feed,
     node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
-    hasGivenUp: () => false,
-    readIndex: Effect.suspend(() =>
-      gate.isCutOff
-        ? Effect.fail(new NotDone({ reason: "no-quorum", message: "cut off" }))
-        : Effect.succeed(feed.appliedIndex())
+    ...standing,
+    ...Confirming.make(
+      Effect.suspend(() =>
+        gate.isCutOff
+          ? Effect.fail(new NotDone({ reason: "no-quorum", message: "cut off" }))
+          : Effect.succeed(feed.appliedIndex())
+      )
     )
   }
   const projections = yield* make({ projections: [spent, history, faulty], files: derivedInMemory(), member })
@@ -77,10 +82,33 @@ describe("the projections of a node", () => {
         assert.strictEqual((yield* Fiber.join(reading))._tag, "NotCaughtUp")
       }
       const old = yield* projections.get(history, { _tag: "Local" })
-      assert.deepStrictEqual([old.value.length, old.logIndex, old.staleMs], [1, 1, undefined])
+      // It is as old as the confirmation that it still reflects, not as the one that the tables had since.
+      assert.deepStrictEqual([old.value.length, old.logIndex, old.staleMs], [1, 1, 3 * 5_100])
       assert.strictEqual((yield* projections.get(history, { _tag: "Session", minIndex: 1 })).logIndex, 1)
       assert.deepInclude(projections.status()[1], { name: "history", index: 1, lagCount: 1, failure: undefined })
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect(
+    "answer no read before they have come to what a quorum first confirmed: they may have been read there",
+    () =>
+      Effect.gen(function* () {
+        const { gate, place, projections } = yield* start
+        gate.index = 0
+        yield* place("ann")
+        const confirming = yield* Effect.forkChild(Effect.flip(projections.get(history)), { startImmediately: true })
+        const met = yield* Effect.flip(projections.get(history, { _tag: "Local" }))
+        assert.deepInclude(met, { _tag: "NotDone", reason: "starting" })
+        const session = yield* Effect.forkChild(
+          Effect.flip(projections.get(history, { _tag: "Session", minIndex: 0 })),
+          {
+            startImmediately: true
+          }
+        )
+        yield* TestClock.adjust(5_100)
+        assert.strictEqual((yield* Fiber.join(session))._tag, "NotCaughtUp")
+        yield* Fiber.join(confirming)
+      }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
   it.effect("answer a state that is null as it is, and not as the initial one", () =>
@@ -96,7 +124,7 @@ describe("the projections of a node", () => {
       })
       const member: Followable = {
         feed,
-        hasGivenUp: () => false,
+        ...standing,
         node: () => undefined,
         readIndex: Effect.sync(feed.appliedIndex)
       }
@@ -184,7 +212,7 @@ describe("the projections of a node", () => {
       const member: Followable = {
         feed,
         node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
-        hasGivenUp: () => false,
+        ...standing,
         readIndex: Effect.sync(feed.appliedIndex)
       }
       const projections = yield* make({ projections: [orders], files: derivedInMemory(), member })
@@ -205,7 +233,7 @@ describe("the projections of a node", () => {
     Effect.gen(function* () {
       const node = yield* playNode(models)
       const feed = node.start({ isWarm: true })
-      const member: Followable = { feed, hasGivenUp: () => false, node: () => undefined, readIndex: Effect.succeed(0) }
+      const member: Followable = { feed, ...standing, node: () => undefined, readIndex: Effect.succeed(0) }
       const twice = make({ projections: [spent, makeSpent()], files: derivedInMemory(), member })
       const exit = yield* Effect.exit(twice)
       assert.match(String(exit), /Two projections are named/)

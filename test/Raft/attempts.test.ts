@@ -25,7 +25,7 @@ const ask = Effect.fnUntraced(function* (
     leadership: {
       leader: () => (answers.length === 0 ? undefined : "a"),
       leaderlessSinceMs: () => options.leaderlessSinceMs,
-      hasGivenUp: () => attemptsCount >= (options.givesUpAfter ?? Number.POSITIVE_INFINITY)
+      refused: () => (attemptsCount >= (options.givesUpAfter ?? Number.POSITIVE_INFINITY) ? leaving : undefined)
     },
     isRepeatable: options.isRepeatable ?? false,
     ...(options.holdsForCopies === undefined ? {} : { holdsForCopies: options.holdsForCopies }),
@@ -74,7 +74,7 @@ describe("untilAnswered", () => {
         const askAfter = Effect.fnUntraced(function* (hungMs: number) {
           let leader = "a"
           const asked = yield* untilAnswered({
-            leadership: { leader: () => leader, leaderlessSinceMs: () => undefined, hasGivenUp: () => false },
+            leadership: { leader: () => leader, leaderlessSinceMs: () => undefined, refused: () => undefined },
             isRepeatable: true,
             attempt: (to): Attempt => {
               if (to === "b") return Effect.succeed("done")
@@ -126,7 +126,7 @@ describe("untilAnswered", () => {
     Effect.gen(function* () {
       yield* TestClock.adjust("10 seconds")
       const asked = yield* untilAnswered({
-        leadership: { leader: () => undefined, leaderlessSinceMs: () => 1, hasGivenUp: () => false },
+        leadership: { leader: () => undefined, leaderlessSinceMs: () => 1, refused: () => undefined },
         isRepeatable: false,
         attempt: (): Attempt => Effect.fail(lost)
       }).pipe(Effect.flip)

@@ -1,8 +1,9 @@
 /** What a member takes from its peers: RAFT C15, C16. The transport is played by the test. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { TestClock } from "effect/testing"
 import type { Configuration } from "../../src/Raft/Configuration.ts"
-import { nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
+import { type Hello, nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
 import type { Message } from "../../src/Raft/Message.ts"
 import * as Peering from "../../src/Raft/Peering.ts"
 import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
@@ -40,13 +41,17 @@ const start = Effect.gen(function* () {
   const taken: Array<Message["_tag"]> = []
   const down: Array<string> = []
   const reachable: Array<string> = []
+  const sent: Array<PeerMessage> = []
+  const told: Array<number> = []
+  const connected = new Map<string, Hello>()
+  let excludedAt: number | undefined
   const transport = Transport.of({
-    send: () => true,
+    send: (_peer, _lane, message) => sent.push(message) > 0,
     run: (handler) => {
       tell = handler
       return Effect.never
     },
-    connected: () => new Map(),
+    connected: () => connected,
     announce: () => Effect.void
   })
   yield* Peering.listen({
@@ -56,14 +61,24 @@ const start = Effect.gen(function* () {
     onDown: (peer) => down.push(peer),
     onReachable: (peer) => reachable.push(peer),
     onMessage: (_, message) => taken.push(message._tag),
-    onForward: () => {}
+    onForward: () => {},
+    excludedAt: () => excludedAt,
+    onNotAMember: (_, configurationIndex) => told.push(configurationIndex)
   }).pipe(Effect.provideService(Transport, transport), Effect.forkScoped)
   yield* turns
   return {
     taken,
     down,
     reachable,
-    tell: (event: TransportEvent) => tell(event),
+    sent,
+    told,
+    exclude: (index: number) => {
+      excludedAt = index
+    },
+    tell: (event: TransportEvent) => {
+      if (event._tag === "PeerUp") connected.set(event.peer, event.hello)
+      tell(event)
+    },
     say: (message: PeerMessage) => tell({ _tag: "Received", from: "b", message }),
     configure: (next: Configuration) => {
       configuration = next
@@ -75,6 +90,25 @@ const start = Effect.gen(function* () {
 const withNewB: Configuration = { voters: [member("a"), { ...member("b"), instanceId: "ib2" }], learners: [] }
 
 describe("Peering", () => {
+  it.effect(
+    "a peer that no committed configuration names is told so when it comes, and hears it as it is said (§6)",
+    () =>
+      Effect.gen(function* () {
+        const { exclude, say, sent, taken, tell, told } = yield* start
+        tell(up("ib", "c1"))
+        assert.deepStrictEqual(sent, [], "a member is told nothing")
+        tell({ _tag: "PeerDown", peer: "b" })
+        exclude(7)
+        tell(up("ib", "c1"))
+        assert.deepStrictEqual(sent, [{ _tag: "NotAMember", configurationIndex: 7 }])
+        say({ _tag: "NotAMember", configurationIndex: 9 })
+        assert.deepStrictEqual([told, taken], [[9], []], "it is for the shell, and not for the core")
+        exclude(8)
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(sent.at(-1), { _tag: "NotAMember", configurationIndex: 8 }, "one that is up is told too")
+      })
+  )
+
   it.effect("a link that was up before a configuration brings no more answers of whom it replaced (C16)", () =>
     Effect.gen(function* () {
       const { configure, say, taken, tell } = yield* start

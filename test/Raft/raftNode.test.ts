@@ -47,7 +47,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
           if (event._tag !== "Received") return
           const { message } = event
           if (message._tag === "Forward" || message._tag === "ForwardReply") return
-          if (message._tag === "Form" || message._tag === "FormReply") return
+          if (message._tag === "NotAMember" || message._tag === "Form" || message._tag === "FormReply") return
           node.receive(event.from, message)
         })
       ),

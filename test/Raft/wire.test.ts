@@ -40,7 +40,8 @@ const Any = Schema.TaggedUnion({
   Forward: { requestId: N, body: Schema.Uint8Array },
   ForwardReply: { requestId: N, body: Schema.Uint8Array },
   Form: { clusterId: Schema.String, entry: Entry },
-  FormReply: { clusterId: Schema.String, adopted: Schema.Boolean }
+  FormReply: { clusterId: Schema.String, adopted: Schema.Boolean },
+  NotAMember: { configurationIndex: N }
 })
 
 const entry = (payload: Uint8Array) => ({ index: 7, term: 2, type: "transaction" as const, payload })
@@ -93,7 +94,8 @@ const samples: ReadonlyArray<PeerMessage> = [
   { _tag: "Forward", requestId: 1, body: new Uint8Array([1, 2, 3]) },
   { _tag: "ForwardReply", requestId: 1, body: new Uint8Array([4]) },
   { _tag: "Form", clusterId: "héé-\uFFFD", entry: { ...entry(new Uint8Array([9])), type: "configuration" } },
-  { _tag: "FormReply", clusterId: "c", adopted: true }
+  { _tag: "FormReply", clusterId: "c", adopted: true },
+  { _tag: "NotAMember", configurationIndex: 9 }
 ]
 
 describe("Wire", () => {

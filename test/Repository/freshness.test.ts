@@ -2,27 +2,48 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import * as Confirming from "../../src/Raft/Confirming.ts"
 import { NotDone } from "../../src/Raft/Outcome.ts"
 import * as Freshness from "../../src/Repository/Freshness.ts"
 
 /** A member that has applied `appliedIndex`, and takes `roundMs` to have a quorum confirm it, or never does. */
-const played = { appliedIndex: 7, roundMs: 10, isCutOff: false, isLeaving: false, confirmedCount: 0 }
+const played = {
+  appliedIndex: 7,
+  roundMs: 10,
+  isCutOff: false,
+  isLeaving: false,
+  isRemoved: false,
+  confirmedCount: 0
+}
 
-const start = Effect.gen(function* () {
-  const member = { ...played }
+const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>) {
+  const member = { ...played, ...differing }
   const cutOff = new NotDone({ reason: "no-quorum", message: "No leader is reachable" })
-  const freshen = yield* Freshness.make({
-    hasGivenUp: () => member.isLeaving,
-    node: () =>
-      ({ appliedIndex: () => member.appliedIndex }) as ReturnType<Parameters<typeof Freshness.make>[0]["node"]>,
-    readIndex: Effect.gen(function* () {
+  const confirming = Confirming.make(
+    Effect.gen(function* () {
       yield* Effect.sleep(member.roundMs)
       if (member.isCutOff) return yield* cutOff
       member.confirmedCount++
       return member.appliedIndex
     })
+  )
+  yield* Effect.forkScoped(confirming.first)
+  const freshen = yield* Freshness.make({
+    ...confirming,
+    hasGivenUp: () => member.isLeaving,
+    isRemoved: () => member.isRemoved,
+    node: () =>
+      ({ appliedIndex: () => member.appliedIndex }) as ReturnType<Parameters<typeof Freshness.make>[0]["node"]>
   })
   return { member, freshen }
+})
+
+/** One that a quorum has just confirmed. */
+const start = Effect.gen(function* () {
+  const started = yield* startWith({ roundMs: 0 })
+  yield* TestClock.adjust(0)
+  Object.assign(started.member, { roundMs: played.roundMs, confirmedCount: 0 })
+  return started
 })
 
 /** What becomes of it once this much time has passed. */
@@ -71,18 +92,51 @@ describe("freshness", () => {
   it.effect("a local read answers at once; its age is the time since the last confirmation began", () =>
     Effect.gen(function* () {
       const { freshen, member } = yield* start
-      // Nothing confirmed this node yet: no age is claimed, and the first confirmation is begun.
-      assert.deepStrictEqual(yield* freshen(local()), {})
-      yield* TestClock.adjust(10)
-      assert.strictEqual(member.confirmedCount, 1)
-      assert.deepStrictEqual(yield* freshen(local()), { staleMs: 10 })
-      yield* TestClock.adjust(80)
+      assert.deepStrictEqual(yield* freshen(local()), { staleMs: 0 })
+      yield* TestClock.adjust(90)
       assert.deepStrictEqual(yield* freshen(local()), { staleMs: 90 })
-      assert.strictEqual(member.confirmedCount, 1, "one that is recent enough is not renewed")
+      assert.strictEqual(member.confirmedCount, 0, "one that is recent enough is not renewed")
       yield* TestClock.adjust(110)
       assert.deepStrictEqual(yield* freshen(local()), { staleMs: 200 })
       yield* TestClock.adjust(10)
+      assert.strictEqual(member.confirmedCount, 1)
       assert.deepStrictEqual(yield* freshen(local()), { staleMs: 10 })
+    })
+  )
+
+  it.effect(
+    "a node that has just started answers no read until a quorum confirms what it has, and asks by itself",
+    () =>
+      Effect.gen(function* () {
+        const { freshen, member } = yield* startWith({ isCutOff: true })
+        const reads = [
+          Freshness.linearizable,
+          local(),
+          local(1_000_000),
+          { _tag: "Session", minIndex: 0 },
+          { _tag: "Session", minIndex: 7 }
+        ] as const
+        for (const consistency of reads) {
+          const met = yield* Effect.flip(after(Freshness.sessionWaitMs, freshen(consistency)))
+          assert.strictEqual(met._tag === "NotDone" ? met.reason : met._tag, "starting", consistency._tag)
+        }
+        const waiting = yield* Effect.forkChild(freshen({ _tag: "Session", minIndex: 0 }), { startImmediately: true })
+        member.isCutOff = false
+        yield* TestClock.adjust(200)
+        assert.deepStrictEqual(yield* Fiber.join(waiting), {})
+        assert.strictEqual(member.confirmedCount, 1, "nobody asked for it")
+        assert.containsAllKeys(yield* freshen(local()), ["staleMs"])
+      })
+  )
+
+  it.effect("a member that was removed answers no read, however old it may be", () =>
+    Effect.gen(function* () {
+      const { freshen, member } = yield* start
+      member.isRemoved = true
+      for (const consistency of [local(), local(1_000), { _tag: "Session", minIndex: 0 } as const]) {
+        const met = yield* Effect.flip(freshen(consistency))
+        assert.strictEqual(met._tag === "NotDone" ? met.reason : met._tag, "removed")
+      }
     })
   )
 

@@ -24,6 +24,8 @@ const leading = inFile("Raft/leading.test.ts")
 const leases = inFile("Raft/leases.test.ts")
 const membership = inFile("Raft/membership.test.ts")
 const reads = inFile("Raft/reads.test.ts")
+const recovered = inFile("Raft/recovered.test.ts")
+const removal = inFile("Raft/removal.test.ts")
 const replication = inFile("Raft/replication.test.ts")
 const resending = inFile("Raft/resending.test.ts")
 const standstill = inFile("Raft/standstill.test.ts")
@@ -183,6 +185,16 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: "core.lastApplied >= core.role.noopIndex",
     replace: "core.lastApplied >= 0",
     tests: [leading("a leader decides nothing before its own no-op is applied (diss. 6.4)")]
+  },
+  {
+    row: "C4",
+    file: "src/Raft/Reads.ts",
+    find: "lastApplied < recoveredIndex ? 0 : lastApplied",
+    replace: "lastApplied",
+    tests: [
+      recovered("lets nothing be read before all of it is applied again"),
+      recovered("not even where a snapshot stands for the beginning of it")
+    ]
   },
   {
     row: "C5",
@@ -374,6 +386,20 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
         "Removed leader: it leads until the configuration without it is committed, by the others alone, and then goes (§6)"
       )
     ]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Membership.ts",
+    find: "(index > namedIndex && index <= state.commitIndex)",
+    replace: "index > namedIndex",
+    tests: [removal("once a configuration without it is committed, and not before: it may be undone (§6)")]
+  },
+  {
+    row: "C10",
+    file: "src/Raft/Membership.ts",
+    find: "toldIndex > namedIndex ||",
+    replace: "toldIndex > 0 ||",
+    tests: [removal("by the word of a peer that knows a later configuration than the one that names it")]
   },
   {
     row: "C11",
