@@ -13,8 +13,8 @@ import * as SnapshotTaking from "./SnapshotTaking.ts"
 import type { State } from "./State.ts"
 import { Transport } from "./Transport.ts"
 
-/** Chunks of a snapshot that wait to be stored; a sender sends one at a time. */
-const chunksMaxCount = 16
+/** Chunks of a snapshot that wait to be stored; a sender sends one at a time, and the oldest give way. */
+export const chunksMaxCount = 16
 
 export interface SnapshottingOptions {
   readonly core: Readonly<State>

@@ -14,11 +14,15 @@ export const settle = (world: World, count: number): void => {
     for (const { id, life } of world.nodes) {
       perform(world, { _tag: "Turn", node: id })
       perform(world, { _tag: "Sync", node: id, count: life?.unsynced.length ?? 0, isForgotten: false })
-      perform(world, { _tag: "ReadLog", node: id, count: 4 })
+      for (let left = life?.logReads.length ?? 0; left > 0; left--) {
+        perform(world, { _tag: "ReadLog", node: id, count: 4 })
+      }
       for (const to of life?.sending.keys() ?? []) {
         perform(world, { _tag: "SendSnapshot", node: id, to, isGivenUp: false })
       }
-      perform(world, { _tag: "StoreChunk", node: id, crashes: false })
+      for (let left = life?.chunks.length ?? 0; left > 0; left--) {
+        perform(world, { _tag: "StoreChunk", node: id, crashes: false })
+      }
       perform(world, { _tag: "Apply", node: id })
       for (const projection of projectionNames)
         perform(world, { _tag: "Follow", node: id, projection, maxBytes: 65_536 })

@@ -6,6 +6,7 @@ import type { Input } from "../Raft/Input.ts"
 import type { Message, NodeId } from "../Raft/Message.ts"
 import type { Output } from "../Raft/Output.ts"
 import type { RaftConfig } from "../Raft/RaftConfig.ts"
+import { chunksMaxCount } from "../Raft/Snapshotting.ts"
 import { step } from "../Raft/step.ts"
 import * as WaitingReads from "../Raft/WaitingReads.ts"
 import * as Checks from "./SimulatorChecks.ts"
@@ -76,7 +77,10 @@ export const feed = (world: World, node: Node.SimulatedNode, input: Input): Outp
   if (output.apply !== undefined) life.tasks.push({ _tag: "Apply", ...output.apply })
   if (output.compact !== undefined) Disk.compact(disk, output.compact.throughIndex)
   life.logReads.push(...output.readLog)
-  if (output.snapshotChunk !== undefined) life.chunks.push(output.snapshotChunk)
+  if (output.snapshotChunk !== undefined) {
+    life.chunks.push(output.snapshotChunk)
+    if (life.chunks.length > chunksMaxCount) life.chunks.shift()
+  }
   moveSnapshots(node, life, output)
   for (const ready of output.readsReady) {
     if (ready.leaseUntilMs !== undefined) life.leases.set(ready.readId, ready.leaseUntilMs)
