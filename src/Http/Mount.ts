@@ -6,6 +6,7 @@ import { Effect, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Member } from "../Raft/Member.ts"
 import { removed } from "../Raft/Removal.ts"
+import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
 import { keyLengthMax } from "./IdempotencyKey.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { IsLeaving } from "./Patience.ts"
@@ -127,11 +128,16 @@ const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter
   // A request that no route matches, also one whose path is not well encoded, fails outside of every handler.
   yield* whole.addGlobalMiddleware(
     (app): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
-      Effect.catchIf(app, isRouteNotFound, (error) =>
-        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
-          isOwned(mounted, url) ? answered(refuse(mounted, "")) : Effect.fail(error as unknown as Types.unhandled)
-        )
-      )
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+        listenToErrors(request)
+        if (!isOwned(mounted, request.url)) return app
+        const refusal = refusalOf(request)
+        const response =
+          refusal === undefined
+            ? Effect.catchIf(app, isRouteNotFound, () => answered(refuse(mounted, "")))
+            : answered(Effect.fail(refusal))
+        return Effect.map(response, (it) => closeIfUnread(request, it))
+      })
   )
   return mounted
 })

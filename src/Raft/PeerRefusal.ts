@@ -17,10 +17,10 @@ export const notAPeer = refusal(403, "not-a-peer", "Not a peer", {
   detail: "Only nodes of this cluster speak here"
 })
 
-/** RFC 9110 §15.5.22 asks for the header. */
+/** RFC 9110 §15.5.22 asks for the one header, RFC 6455 §4.4 for the other. */
 export const webSocketOnly = refusal(426, "websocket-required", "WebSocket required", {
   detail: "Nodes of this cluster speak here, over WebSockets",
-  headers: { upgrade: "websocket" }
+  headers: { upgrade: "websocket", "sec-websocket-version": "13" }
 })
 
 export const tooManyHandshakes = refusal(503, "overloaded", "Overloaded", {

@@ -26,6 +26,12 @@ export const handshakesMaxCount = 64
 
 const lanes: ReadonlyArray<Lane> = ["control", "bulk"]
 
+/** Whether the headers open a WebSocket (RFC 6455 §4.2.1). What is left to the server, it refuses without a problem. */
+const isWebSocketHandshake = (headers: Readonly<Record<string, string | undefined>>): boolean =>
+  headers.upgrade?.toLowerCase() === "websocket" &&
+  headers["sec-websocket-version"] === "13" &&
+  /^[A-Za-z0-9+/]{22}==$/.test(headers["sec-websocket-key"] ?? "")
+
 export interface PeerSocketsOptions {
   readonly self: Self
   readonly membership?: Membership
@@ -185,7 +191,7 @@ export const make = Effect.fnUntraced(function* (
     const isForwarded = request.headers.forwarded !== undefined || request.headers["x-forwarded-for"] !== undefined
     const remoteAddress = isForwarded ? "" : Option.getOrElse(request.remoteAddress, () => "")
     if (checkRemoteAddress({ secret, remoteAddress }) !== undefined) return PeerRefusal.notAPeer
-    if (request.headers.upgrade?.toLowerCase() !== "websocket") return PeerRefusal.webSocketOnly
+    if (!isWebSocketHandshake(request.headers)) return PeerRefusal.webSocketOnly
     if (handshakes >= handshakesMaxCount) return PeerRefusal.tooManyHandshakes
     handshakes += 1
     let shaking = true

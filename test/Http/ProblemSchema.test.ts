@@ -22,6 +22,8 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
   "too-large": problem("too-large", "d", {}),
   "unsupported-media-type": problem("unsupported-media-type", "d", {}),
+  "expectation-failed": problem("expectation-failed", "d", {}),
+  "head-too-large": problem("head-too-large", "d", {}),
   "key-reused": problem("key-reused", "d", { key: "k" }),
   internal: problem("internal", "d", {}),
   "no-quorum": problem("no-quorum", "d", definite),
