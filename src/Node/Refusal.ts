@@ -34,9 +34,15 @@ export const refuseSocket = (socket: Duplex, met: Problem): void => {
 
 /** Refuses a request in its place among the answers, and ends the connection after it. */
 export const refuseRequest = (response: ServerResponse, met: Problem): void => {
+  const body = Buffer.from(JSON.stringify(toJson(met)))
   response.shouldKeepAlive = false
-  response.writeHead(met.status, { ...met.headers, "content-type": problemMediaType })
-  response.end(JSON.stringify(toJson(met)))
+  response.writeHead(met.status, {
+    ...met.headers,
+    "content-type": problemMediaType,
+    "content-length": body.length,
+    connection: "close"
+  })
+  response.end(body)
 }
 
 /** The other side may never close its half, and a server that stops would wait for it. */

@@ -26,6 +26,7 @@ export interface Answer {
 export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: unknown }> {}
 
 export interface TestNode {
+  readonly runtime: Runtime
   readonly port: number
   readonly url: string
   readonly id: string
@@ -142,6 +143,7 @@ const makeNode = Effect.fnUntraced(function* (
     })
   yield* Effect.addFinalizer(() => stop("SIGKILL"))
   const node: TestNode = {
+    runtime,
     port,
     url,
     id: `127.0.0.1:${port}`,
