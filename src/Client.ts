@@ -15,7 +15,8 @@ export {
   type Operation,
   patch,
   put,
-  remove
+  remove,
+  type Transact
 } from "./Client/Transacting.ts"
 export { Problem } from "./Http/Problem.ts"
 export { UnknownOutcome } from "./Raft/Outcome.ts"

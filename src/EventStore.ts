@@ -1,6 +1,6 @@
-/** What is on a node's disk: its data directory, and its log, which is both Raft's and the history. Bytes in EventStore/FORMAT.md. */
-export { Directory, DirectoryMismatch, layerDirectory, NodeIdentity } from "./EventStore/Directory.ts"
-export { type FileLogOptions, layerFile } from "./EventStore/FileLog.ts"
-export type { EntryType, HardState, LogEntry } from "./EventStore/LogEntry.ts"
-export { LogCorrupt, LogFailed, LogStore, type LogWrite, type Recovered } from "./EventStore/LogStore.ts"
-export { layerMemory } from "./EventStore/MemoryLog.ts"
+/** Where a node keeps its data: its directory, in files or in memory. The log in it is both Raft's and the history; bytes in EventStore/FORMAT.md. */
+export { Directory, DirectoryMismatch, NodeIdentity } from "./EventStore/Directory.ts"
+export { DirectoryInUse } from "./EventStore/DirectoryLock.ts"
+export { LocalNode } from "./EventStore/LocalNode.ts"
+export { LogCorrupt, LogFailed } from "./EventStore/LogStore.ts"
+export { layerFile, layerMemory, type StorageFailure } from "./Lithair/Storage.ts"

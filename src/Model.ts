@@ -3,6 +3,7 @@ export {
   Class,
   type Described,
   describe,
+  type Lift,
   type Mode,
   type ModelClass,
   type Options,

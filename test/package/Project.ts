@@ -104,4 +104,21 @@ function writeProject(directory: string, specifier: string): void {
   }
   for (const [file, content] of Object.entries(files)) writeFileSync(join(directory, file), JSON.stringify(content))
   copyFileSync(join(root, "test/package/consumer.ts"), join(directory, "main.ts"))
+  // Packages of a workspace: their declarations are written, and each name in them must be found.
+  const declared = {
+    extends: join(root, "tsconfig.json"),
+    compilerOptions: {
+      noEmit: false,
+      composite: true,
+      declaration: true,
+      emitDeclarationOnly: true,
+      skipLibCheck: false,
+      rewriteRelativeImportExtensions: true,
+      rootDir: ".",
+      outDir: "out"
+    },
+    include: ["shared", "app"]
+  }
+  cpSync(join(root, "test/package/declared"), join(directory, "declared"), { recursive: true })
+  writeFileSync(join(directory, "declared/tsconfig.json"), JSON.stringify(declared))
 }

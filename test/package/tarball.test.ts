@@ -33,6 +33,15 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
     })
   )
 
+  it.effect("lets an application name every type that it exports, in a workspace of its own", () =>
+    Effect.gen(function* () {
+      const { directory } = yield* Project
+      const args = ["-p", "declared"]
+      assert.strictEqual(yield* output({ command: binary("tsc"), args, cwd: directory }), "")
+      assert.isTrue(existsSync(join(directory, "declared/out/app/main.d.ts")))
+    })
+  )
+
   it.effect("holds what is built, docs and examples, and every entry point", () =>
     Effect.gen(function* () {
       const installed = join((yield* Project).directory, "node_modules/lithair")
