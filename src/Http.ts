@@ -9,7 +9,8 @@ export {
   layerApi,
   layerDocs,
   layerHealth,
-  layerNotFound
+  layerNotFound,
+  layerPeers
 } from "./Http/Routes.ts"
 export { type Served, Serving } from "./Http/Serving.ts"
-export { layerPeers, Unprotected } from "./Raft/PeerListener.ts"
+export { Unprotected } from "./Raft/PeerListener.ts"

@@ -7,6 +7,9 @@ export {
   layerConfig as layerPlaceConfig,
   type Peer,
   Place,
+  type PlaceFailure,
   type PlaceOptions
 } from "./Lithair/Place.ts"
 export { layerHttp, layerRoutes } from "./Lithair/Serve.ts"
+export { BadAddress } from "./Raft/Address.ts"
+export { WeakSecret } from "./Raft/Secret.ts"

@@ -5,11 +5,13 @@ import { CliError, CliOutput, Command } from "effect/cli"
 import type { Etag, HttpPlatform, HttpServer, HttpServerError } from "effect/http"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
-import type { PlaceOptions } from "./Lithair/Place.ts"
+import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
 import type { StorageFailure } from "./Lithair/Storage.ts"
 import { type DemoOptions, runDemo } from "./Node/Demo.ts"
 import { flags, optionsOf } from "./Node/Flags.ts"
 import { makeServer } from "./Node/HttpServer.ts"
+
+import { formatHost } from "./Raft/Address.ts"
 
 export { type DemoOptions, NodeEnded } from "./Node/Demo.ts"
 export { BadFlag } from "./Node/Peers.ts"
@@ -57,9 +59,9 @@ export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"
 /** All that a node asks for: a place on this machine's disk and network, and a server. */
 export const layer = (
   options: NodeOptions
-): Layer.Layer<NodePlace | ServerServices, StorageFailure | HttpServerError.ServeError> =>
+): Layer.Layer<NodePlace | ServerServices, StorageFailure | PlaceFailure | HttpServerError.ServeError> =>
   Layer.merge(
-    layerHost({ ...options, address: options.address ?? `${options.host ?? "127.0.0.1"}:${options.port}` }),
+    layerHost({ ...options, address: options.address ?? `${formatHost(options.host ?? "127.0.0.1")}:${options.port}` }),
     layerServer(options)
   )
 

@@ -1,46 +1,38 @@
-/** Changing a running cluster over HTTP: its members, and who leads it. Any node takes it and hands it to the leader. */
-import { Effect, Schema } from "effect"
+/**
+ * Changing a running cluster over HTTP: its members, and who leads it. Any node takes it from callers that are admitted
+ * (AdminAccess.ts), and hands it to the leader.
+ */
+import { Effect, Result, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { errorsOf } from "../Model/Descriptor.ts"
-import { membersOf } from "../Raft/Configuration.ts"
 import type { Member } from "../Raft/Member.ts"
-import type { Administration } from "../Raft/Order.ts"
-import { MemberName } from "../Raft/OrderSchema.ts"
-import { membersStatus } from "../Raft/Status.ts"
+import { admit } from "./AdminAccess.ts"
+import { addMember, administer, membershipOf, newMemberFields } from "./Administration.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"
-import { problemOfFailure } from "./Outcomes.ts"
-import { invalidRequest, notFound, type Problem, problem } from "./Problem.ts"
+import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
+import { invalidRequest, notFound, type ProblemError } from "./Problem.ts"
 
-/** A node that is to become a member: where its peers reach it, and which data directory its vote will live in. */
+/** The bodies of the administration. */
 export const NewMember = Schema.Struct({
-  id: MemberName,
-  address: MemberName,
-  instanceId: MemberName,
-  /** Whether it is to vote once it has caught up; otherwise it stays a learner until it is promoted. */
-  promote: Schema.optionalKey(Schema.Boolean)
+  ...newMemberFields,
+  promote: Schema.optionalKey(Schema.Boolean).annotateKey({
+    description: "Whether it is to vote once it has caught up; otherwise it stays a learner until it is promoted"
+  })
+}).annotate({ identifier: "lithair.NewMember" })
+export const NewVoters = Schema.Struct({ voters: Schema.NonEmptyArray(Schema.NonEmptyString) }).annotate({
+  identifier: "lithair.NewVoters"
 })
-const NewVoters = Schema.Struct({ voters: Schema.NonEmptyArray(Schema.NonEmptyString) })
-const NewLeader = Schema.Struct({ to: Schema.optionalKey(Schema.NonEmptyString) })
-
-/** What is answered to whoever joins: the cluster, and whom to connect to. */
-export const Membership = Schema.Struct({
-  clusterId: Schema.String,
-  members: Schema.Array(
-    Schema.Struct({ id: Schema.String, address: Schema.String, instanceId: Schema.String, voter: Schema.Boolean })
-  )
+export const NewLeader = Schema.Struct({ to: Schema.optionalKey(Schema.NonEmptyString) }).annotate({
+  identifier: "lithair.NewLeader"
 })
 
-const membership = (member: Member["Service"]): typeof Membership.Type => {
-  const core = member.node()?.core
-  return {
-    clusterId: member.clusterId() ?? "",
-    members: (core === undefined ? [] : membersStatus(core)).map(({ address, id, instanceId, isVoter }) => {
-      return { id, address, instanceId, voter: isVoter }
-    })
-  }
-}
+/** Where the members are, and who leads. */
+export const membersPath = "/_admin/api/members"
+export const memberPath = "/_admin/api/members/:member"
+export const transferPath = "/_admin/api/leader:transfer"
 
-const read = <A>(schema: Schema.Codec<A, unknown>) =>
+/** Reads a body by its schema; what does not fit is 400 with each place. */
+export const readBody = <A>(schema: Schema.Codec<A, unknown>) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const { data } = yield* readJson(request, { mediaTypes: jsonMediaTypes })
@@ -49,80 +41,74 @@ const read = <A>(schema: Schema.Codec<A, unknown>) =>
     )
   })
 
-/** The routes of a cluster's administration. */
-export const adminRoutes = (member: Member["Service"]) => {
-  const administer = (order: Administration): Effect.Effect<void, Problem> =>
-    member.administer(order).pipe(
-      Effect.mapError((error) => problemOfFailure(error, undefined)),
-      Effect.flatMap((done) => {
-        if (done._tag === "Done") return Effect.void
-        const { reason } = done
-        return reason === "unknownMember"
-          ? Effect.fail(notFound("There is no such member"))
-          : Effect.fail(problem("membership-refused", refusals[reason], { reason, definite: true }))
-      })
-    )
-  const answered = Effect.sync(() => HttpServerResponse.jsonUnsafe(membership(member)))
+/** The parameters of a request that takes these alone, each `true` where it is given. */
+const flags = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
+  const { url } = yield* HttpServerRequest.HttpServerRequest
+  const params = yield* Effect.fromResult(parseParams(url))
+  yield* Effect.fromResult(refuseOthers(params, names))
+  const errors: Array<ProblemError> = []
+  const given = names.filter((name) => {
+    const value = only(params, name, errors)
+    if (value !== undefined && value !== "true") errors.push({ path: name, message: "takes true" })
+    return value === "true"
+  })
+  return yield* Effect.fromResult(
+    errors.length === 0 ? Result.succeed(new Set(given)) : Result.fail(invalidQuery("The query is invalid", errors))
+  )
+})
+const noFlags = flags()
+const forced = Effect.map(flags("force"), (given) => (given.has("force") ? { force: true as const } : {}))
+
+/** The routes of a cluster's administration. `secret` is the cluster's, if it has one. */
+export const adminRoutes = (member: Member["Service"], secret: string | undefined) => {
+  const answered = Effect.sync(() => HttpServerResponse.jsonUnsafe(membershipOf(member)))
+  const admitted = admit(secret)
+  const change = Effect.fnUntraced(function* (order: Parameters<Member["Service"]["administer"]>[0]) {
+    yield* administer(member, order)
+    return yield* answered
+  })
 
   const add = Effect.gen(function* () {
-    const { promote, ...added } = yield* read(NewMember)
-    const core = member.node()?.core
-    const known = core === undefined ? undefined : membersOf(core.configuration).find(({ id }) => id === added.id)
-    // A node that asks again, because it did not hear the answer, is a member already.
-    if (known?.instanceId === added.instanceId && known.address === added.address) return yield* answered
-    const change = { _tag: "AddLearner", member: added, autoPromote: promote !== false } as const
-    yield* administer({ _tag: "ChangeMembers", change })
+    const admittedAs = yield* admitted
+    yield* noFlags
+    const { promote, ...added } = yield* readBody(NewMember)
+    yield* addMember(member, { added, admitted: admittedAs, autoPromote: promote !== false })
     return yield* answered
   })
   const replace = Effect.gen(function* () {
-    const { voters } = yield* read(NewVoters)
-    yield* administer({ _tag: "ChangeMembers", change: { _tag: "ReplaceVoters", voters } })
-    return yield* answered
+    const admittedAs = yield* admitted
+    const force = yield* forced
+    const { voters } = yield* readBody(NewVoters)
+    const asked = { _tag: "ReplaceVoters", voters } as const
+    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force })
   })
   const named = Effect.map(HttpRouter.params, (params) => params.member ?? "")
   const remove = Effect.gen(function* () {
-    yield* administer({ _tag: "ChangeMembers", change: { _tag: "Remove", id: yield* named } })
-    return yield* answered
+    const admittedAs = yield* admitted
+    const force = yield* forced
+    const asked = { _tag: "Remove", id: yield* named } as const
+    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force })
   })
   const promote = Effect.gen(function* () {
+    const admittedAs = yield* admitted
+    yield* noFlags
     const [, id] = /^(.+):promote$/.exec(yield* named) ?? []
     if (id === undefined) return yield* notFound("There is nothing at this path: a member is promoted at …:promote")
-    yield* administer({ _tag: "ChangeMembers", change: { _tag: "Promote", id } })
-    return yield* answered
+    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: { _tag: "Promote", id } })
   })
   const transfer = Effect.gen(function* () {
-    const { to } = yield* read(NewLeader)
-    yield* administer({ _tag: "TransferLeadership", ...(to === undefined ? {} : { to }) })
-    return yield* answered
+    const admittedAs = yield* admitted
+    yield* noFlags
+    const { to } = yield* readBody(NewLeader)
+    return yield* change({ _tag: "TransferLeadership", admitted: admittedAs, ...(to === undefined ? {} : { to }) })
   })
 
   return [
-    HttpRouter.route("GET", "/_admin/api/members", answered),
-    HttpRouter.route("POST", "/_admin/api/members", add),
-    HttpRouter.route("PUT", "/_admin/api/members", replace),
-    HttpRouter.route("DELETE", "/_admin/api/members/:member", remove),
-    HttpRouter.route("POST", "/_admin/api/members/:member", promote),
-    HttpRouter.route("POST", "/_admin/api/leader:transfer", transfer)
+    HttpRouter.route("GET", membersPath, Effect.andThen(noFlags, answered)),
+    HttpRouter.route("POST", membersPath, add),
+    HttpRouter.route("PUT", membersPath, replace),
+    HttpRouter.route("DELETE", memberPath, remove),
+    HttpRouter.route("POST", memberPath, promote),
+    HttpRouter.route("POST", transferPath, transfer)
   ] as const
-}
-
-type Refusal = Exclude<
-  Extract<Effect.Success<ReturnType<Member["Service"]["administer"]>>, { _tag: "Refused" }>["reason"],
-  "unknownMember"
->
-
-/** What each refusal says to the person who asked. */
-const refusals: Record<Refusal, string> = {
-  notLeader: "This node leads no longer",
-  notReady: "The leader is new and not ready yet: try again",
-  changing: "Another change is under way: one at a time",
-  transferring: "Leadership is being handed over: try again",
-  alreadyMember: "A member of this id is there already",
-  unchanged: "It is so already",
-  noVoters: "A cluster needs at least one voter",
-  tooManyMembers: "The cluster has as many members as it can have",
-  notCaughtUp: "It has not caught up with the log: it may vote once it has",
-  unreachable: "The voters to be are no quorum that the leader hears",
-  notAnotherVoter: "That is no other voter",
-  noTarget: "No other voter answers"
 }

@@ -32,6 +32,9 @@ const certainlyNotDone = { definite: Schema.Literal(true) }
 /** The problems of Lithair itself, by the name that follows `urn:lithair:problem:`. */
 export const problemDefinitions = {
   "invalid-request": define({ status: 400, title: "Invalid request", members: {} }),
+  // Of the administration: no credential, or one that is not the cluster's.
+  unauthenticated: define({ status: 401, title: "Not authenticated", members: {} }),
+  forbidden: define({ status: 403, title: "Forbidden", members: {} }),
   "not-found": define({
     status: 404,
     title: "Not found",

@@ -2,13 +2,14 @@
  * The routes of a node as layers, each of which an application mounts on the router of its choice: the derived API, its
  * documents, health, administration, and the answer for all other paths.
  */
-import { Effect, Layer } from "effect"
-import type { HttpRouter } from "effect/http"
+import { Effect, Layer, Redacted } from "effect"
+import type { HttpRouter, HttpServer } from "effect/http"
 import type { HttpApi } from "effect/http-api"
 import { LocalNode } from "../EventStore/LocalNode.ts"
 import { describe } from "../Model/Class.ts"
 import { Projections } from "../Projection/Projections.ts"
 import { Member } from "../Raft/Member.ts"
+import * as PeerListener from "../Raft/PeerListener.ts"
 import { Reactions } from "../Reaction/Reactions.ts"
 import { Commands } from "../Repository/Commands.ts"
 import * as Operations from "../Repository/Operations.ts"
@@ -16,6 +17,7 @@ import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
+import { joinPath, joinRoutes } from "./JoinRoutes.ts"
 import { metricsRoutes } from "./Metrics.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { type MountOptions, mount } from "./Mount.ts"
@@ -29,6 +31,9 @@ import { transactionRoutes } from "./Transactions.ts"
 
 /** The services that the derived API reads and writes. */
 export type ApiServices = LocalNode | Member | Records | Commands | Projections | Serving
+
+const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
+  secret === undefined ? undefined : Redacted.value(secret)
 
 /** SQLite projections are queried by a node's own code, and have no endpoint. */
 const foldedOf = ({ projections }: Serving["Service"]) =>
@@ -70,12 +75,30 @@ export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Membe
     Effect.gen(function* () {
       const member = yield* Member
       const reactions = yield* Reactions
-      const { answers } = yield* Serving
+      const { answers, secret } = yield* Serving
       const metrics = metricsRoutes({ member, projections: yield* Projections, reactions }, answers)
       yield* mount({ routes: [...clusterRoutes(member), ...metrics], owned: ["/metrics"], isUrgent: true })
-      yield* mount({ routes: [...adminRoutes(member), ...reactionRoutes(reactions)], owned: ["/_admin"] })
+      yield* mount({
+        routes: [...adminRoutes(member, valueOf(secret)), ...reactionRoutes(reactions)],
+        owned: ["/_admin"]
+      })
     })
   )
+
+/** `/_raft`, on the server that peers dial: their sockets, and nodes that ask to be taken in. */
+export const layerPeers: Layer.Layer<
+  never,
+  PeerListener.Unprotected,
+  HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener.PeerListener | Member | Serving
+> = Layer.merge(
+  PeerListener.layerPeers,
+  Layer.effectDiscard(
+    Effect.gen(function* () {
+      const { secret } = yield* Serving
+      yield* mount({ routes: joinRoutes(yield* Member, valueOf(secret)), owned: [joinPath] })
+    })
+  )
+)
 
 /** What the documents describe. */
 export interface DocsOptions extends MountOptions {

@@ -1,5 +1,5 @@
 /** What the routes of one node share, on however many servers they are mounted: what is served, and how much is under way. */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, type Redacted } from "effect"
 import type { Any as Command } from "../Command/Declaration.ts"
 import type { Described } from "../Model/Class.ts"
 import type { Projection } from "../Projection/Projections.ts"
@@ -11,6 +11,8 @@ export interface Served {
   readonly models: ReadonlyArray<Described>
   readonly commands: ReadonlyArray<Command>
   readonly projections: ReadonlyArray<Projection>
+  /** The cluster's secret, which admits to its administration, and which nodes that join prove. */
+  readonly secret: Redacted.Redacted | undefined
 }
 
 /** The declarations that a node serves, and the limits and counters that all its servers share. */

@@ -14,7 +14,7 @@ export type NodePlace = Place.Place | Directory | Transport | PeerListener
 /** A place in the cluster, a directory of this machine, and sockets. */
 export const layerHost = (
   options: Place.PlaceOptions & { readonly directory: string }
-): Layer.Layer<NodePlace, StorageFailure> =>
+): Layer.Layer<NodePlace, StorageFailure | Place.PlaceFailure> =>
   layerSockets.pipe(Layer.provideMerge(layerFile(options)), Layer.provideMerge(Place.layer(options)))
 
 /** A cluster of one, in memory: for tests, and for data that need not last. */
@@ -22,7 +22,7 @@ export const layerMemory: Layer.Layer<NodePlace> = Layer.unwrap(
   Effect.sync(() =>
     layerNetwork(makeMemoryNetwork()).pipe(
       Layer.provideMerge(layerMemoryStorage),
-      Layer.provideMerge(Place.layer({ address: "memory:0" }))
+      Layer.provideMerge(Layer.succeed(Place.Place, Place.make({ address: "memory:0" })))
     )
   )
 )

@@ -1,5 +1,5 @@
 /** A node as a layer: the services that programs and routes find on it, over a directory, a transport and a place of their choice. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { HandlerOf } from "../Command/Handler.ts"
 import * as Procedures from "../Command/Procedures.ts"
@@ -52,12 +52,12 @@ export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | Handl
 export type OpeningFailure = LogFailed | LogCorrupt
 
 /** How a node presents itself, and what its test decides. */
-export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId">
+export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { readonly secret?: Redacted.Redacted }
 
 /** The services of a node that knows who it is. */
 export const layerOwn = <R = never, C extends AnyCommand = never>(
   { commands = [], models: described, projections = [], raft = {}, reactions = [] }: Application<R, C>,
-  own: Own
+  { secret, ...own }: Own
 ): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
   const models = described.map(describe)
   const member = Layer.unwrap(
@@ -66,7 +66,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     )
   )
   return layerSupervised.pipe(
-    Layer.provideMerge(Serving.layer({ models: described, commands, projections })),
+    Layer.provideMerge(Serving.layer({ models: described, commands, projections, secret })),
     Layer.provideMerge(NodeProjections.layer(projections)),
     Layer.provideMerge(Reactions.layer(reactions)),
     Layer.provideMerge(Records.layer),
@@ -124,8 +124,14 @@ export const layer = <R = never, C extends AnyCommand = never>(
 ): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> =>
   Layer.unwrap(
     Effect.gen(function* () {
-      const { join, raft } = yield* Place
-      const own = { self: yield* self, ...(join === undefined ? {} : { join: joinThrough(join) }) }
+      const { join, raft, secret } = yield* Place
+      const own = {
+        self: yield* self,
+        ...(secret === undefined ? {} : { secret }),
+        ...(join === undefined
+          ? {}
+          : { join: joinThrough(join, secret === undefined ? secret : Redacted.value(secret)) })
+      }
       return layerOwn({ ...application, raft: { ...application.raft, ...raft } }, own)
     })
   )

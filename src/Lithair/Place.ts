@@ -1,6 +1,8 @@
 /** A node's place in its cluster: its name and address, the peers it starts with, and the secret that peers prove. */
-import { Config, Context, Effect, Layer, Option, Redacted } from "effect"
+import { Config, Context, Effect, Layer, Option, Redacted, Result } from "effect"
+import { BadAddress, parseAddress } from "../Raft/Address.ts"
 import type { RaftConfig } from "../Raft/RaftConfig.ts"
+import { WeakSecret, wrongWithSecret } from "../Raft/Secret.ts"
 
 /** Another member, as this node's flags name it. */
 export interface Peer {
@@ -17,7 +19,10 @@ export interface PlaceOptions {
   readonly peers?: ReadonlyArray<Peer>
   /** The address of a member of a running cluster, which takes this node in while its directory is empty. */
   readonly join?: string
-  /** The cluster's shared secret. Without one the node only talks to peers on its own host. */
+  /**
+   * The cluster's shared secret, of at least 32 characters, 8 of them distinct. Without one the node only talks to peers
+   * on its own host. It also admits to the administration from elsewhere, as a bearer token.
+   */
   readonly secret?: string | Redacted.Redacted
   /** Bounds and timeouts of consensus that differ on this node from those of the application. */
   readonly raft?: Partial<RaftConfig>
@@ -46,11 +51,26 @@ export const make = ({ address, id, join, peers = [], raft = {}, secret }: Place
   raft
 })
 
+/** Why a place cannot be: an address that nobody can dial, or a secret that can be guessed. */
+export type PlaceFailure = BadAddress | WeakSecret
+
+/** The place, if peers can reach it and its secret is strong. */
+const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
+  const place = make(options)
+  const { address, join, peers, secret } = place
+  for (const each of [address, ...peers.map((peer) => peer.address), ...(join === undefined ? [] : [join])]) {
+    const parsed = parseAddress(each)
+    if (Result.isFailure(parsed)) return yield* new BadAddress({ message: parsed.failure })
+  }
+  const message = secret === undefined ? undefined : wrongWithSecret(Redacted.value(secret))
+  return message === undefined ? place : yield* new WeakSecret({ message })
+})
+
 /** A place that the program states. */
-export const layer = (options: PlaceOptions): Layer.Layer<Place> => Layer.succeed(Place, make(options))
+export const layer = (options: PlaceOptions): Layer.Layer<Place, PlaceFailure> => Layer.effect(Place, checked(options))
 
 /** A place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN` and `LITHAIR_SECRET`. */
-export const layerConfig: Layer.Layer<Place, Config.ConfigError> = Layer.effect(
+export const layerConfig: Layer.Layer<Place, Config.ConfigError | PlaceFailure> = Layer.effect(
   Place,
   Effect.gen(function* () {
     const optional = <A>(config: Config.Config<A>) => Effect.map(Config.option(config), Option.getOrUndefined)
@@ -59,9 +79,9 @@ export const layerConfig: Layer.Layer<Place, Config.ConfigError> = Layer.effect(
     const join = yield* optional(Config.String("LITHAIR_JOIN"))
     const secret = yield* optional(Config.Redacted("LITHAIR_SECRET"))
     const peers = yield* Config.String("LITHAIR_PEERS").pipe(Config.withDefault(""))
-    return make({
+    return yield* checked({
       address,
-      peers: peers.split(",").flatMap((peer) => (peer === "" ? [] : [{ id: peer, address: peer }])),
+      peers: peers === "" ? [] : peers.split(",").map((peer) => ({ id: peer, address: peer })),
       ...(id === undefined ? {} : { id }),
       ...(join === undefined ? {} : { join }),
       ...(secret === undefined ? {} : { secret })

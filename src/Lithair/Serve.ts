@@ -4,7 +4,7 @@ import { HttpRouter, type HttpServer } from "effect/http"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { Directory } from "../EventStore/Directory.ts"
 import * as Routes from "../Http/Routes.ts"
-import { layerPeers, type PeerListener, type Unprotected } from "../Raft/PeerListener.ts"
+import type { PeerListener, Unprotected } from "../Raft/PeerListener.ts"
 import type { Transport } from "../Raft/Transport.ts"
 import type { Lifecycle } from "./Lifecycle.ts"
 import { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Node.ts"
@@ -20,7 +20,7 @@ export const layerRoutes = (
     Routes.layerHealth,
     Routes.layerAdmin,
     Routes.layerNotFound,
-    layerPeers
+    Routes.layerPeers
   )
 
 /**

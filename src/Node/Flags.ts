@@ -3,7 +3,7 @@ import { Config, Effect, Option, Schema } from "effect"
 import { Flag } from "effect/cli"
 import type { PlaceOptions } from "../Lithair/Place.ts"
 import type { RaftConfig } from "../Raft/RaftConfig.ts"
-import { BadFlag, parsePeers } from "./Peers.ts"
+import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
 
 /** The flags. Without `port` a program runs its demo. */
 export const flags = {
@@ -19,9 +19,14 @@ export const flags = {
     Flag.optional
   ),
   host: Flag.String("host").pipe(
-    Flag.withDescription("The address to listen on, and by which the peers reach this node"),
+    Flag.withDescription("The host to listen on, and by which the peers reach this node unless --address says another"),
     Flag.withFallbackConfig(Config.String("LITHAIR_HOST")),
     Flag.withDefault("127.0.0.1")
+  ),
+  address: Flag.String("address").pipe(
+    Flag.withDescription("By which address, host:port, the peers reach this node; --host and --port by default"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_ADDRESS")),
+    Flag.optional
   ),
   data: Flag.String("data").pipe(
     Flag.withDescription("The directory of this node's data; one named by its port by default"),
@@ -34,12 +39,14 @@ export const flags = {
     Flag.optional
   ),
   join: Flag.String("join").pipe(
-    Flag.withDescription("A member, host:port, of a running cluster that is to take this empty node in"),
+    Flag.withDescription("A member, port or host:port, of a running cluster that is to take this empty node in"),
     Flag.withFallbackConfig(Config.String("LITHAIR_JOIN")),
     Flag.optional
   ),
   secret: Flag.String("secret").pipe(
-    Flag.withDescription("The cluster's shared secret, without which only nodes of this host are peers"),
+    Flag.withDescription(
+      "The cluster's shared secret of at least 32 characters, without which only nodes of this host are peers"
+    ),
     Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
     Flag.optional
   ),
@@ -100,6 +107,7 @@ export interface NodeFlags extends RaftFlags {
   readonly host: string
   readonly port: number
   readonly peers: Option.Option<string>
+  readonly address: Option.Option<string>
   readonly data: Option.Option<string>
   readonly id: Option.Option<string>
   readonly join: Option.Option<string>
@@ -108,28 +116,34 @@ export interface NodeFlags extends RaftFlags {
 
 /** What the flags of one node say, or which flag cannot be. Data lie in a folder of `directory` unless a flag says otherwise. */
 export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, directory: string) {
-  const { host, port } = flags
-  const address = `${host}:${port}`
-  const id = Option.getOrUndefined(flags.id)
-  const join = Option.getOrUndefined(flags.join)
+  const { port } = flags
   const secret = Option.getOrUndefined(flags.secret)
+  const own = yield* Effect.fromResult(
+    parseOwn({
+      port,
+      secret,
+      host: flags.host,
+      address: Option.getOrUndefined(flags.address),
+      id: Option.getOrUndefined(flags.id)
+    })
+  )
   const text = Option.getOrElse(flags.peers, () => "")
-  const peers = yield* Effect.fromResult(parsePeers(text, host))
-  if (peers.some((peer) => peer.address === address || peer.id === (id ?? address))) {
-    return yield* new BadFlag({ message: `--peers: ${address} is this node itself` })
-  }
-  if (id !== undefined && peers.some((peer) => peer.id === peer.address)) {
+  const peers = yield* Effect.fromResult(parsePeers(text, own))
+  if (Option.isSome(flags.id) && peers.some((peer) => peer.id === peer.address)) {
     return yield* new BadFlag({ message: "--id: the peers must have names too, as in --peers b=host:port" })
   }
+  const asked = Option.getOrUndefined(flags.join)
+  const join = asked === undefined ? undefined : yield* Effect.fromResult(parsePlace("--join", asked, own.host))
+  if (join?.text === own.address) return yield* new BadFlag({ message: `--join: ${join.text} is this node itself` })
   const options: NodeOptions = {
-    host,
+    host: own.listenHost,
     port,
-    address,
+    address: own.address,
+    id: own.id,
     peers,
     directory: Option.getOrElse(flags.data, () => `${directory}/${port}`),
     raft: raftOf(flags),
-    ...(id === undefined ? {} : { id }),
-    ...(join === undefined ? {} : { join }),
+    ...(join === undefined ? {} : { join: join.text }),
     ...(secret === undefined ? {} : { secret })
   }
   return options

@@ -3,8 +3,9 @@ import { Effect } from "effect"
 import { invariant } from "../Invariant.ts"
 import * as Configurations from "./Configurations.ts"
 import type { Input } from "./Input.ts"
-import type { MembershipChange } from "./MembershipChange.ts"
+import { type MembershipChange, needsForce } from "./MembershipChange.ts"
 import type { NodeId } from "./Message.ts"
+import type { Administration } from "./Order.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { MembershipResult, Output, TransferResult } from "./Output.ts"
 import { termAt } from "./RaftLog.ts"
@@ -17,7 +18,16 @@ interface Shell {
 }
 
 /** What became of a change of the members. */
-export type ChangeResult = { readonly _tag: "Done" } | Extract<MembershipResult, { readonly _tag: "Refused" }>
+export type ChangeResult =
+  | { readonly _tag: "Done" }
+  | Extract<MembershipResult, { readonly _tag: "Refused" }>
+  | { readonly _tag: "Refused"; readonly reason: "belowThreeVoters" }
+
+/** A change that an operator asked for; `force` says that fewer than three voters are meant. */
+export interface AskedChange {
+  readonly change: MembershipChange
+  readonly force?: true
+}
 
 /** How often it is looked whether the core is where it shall be. */
 const pollMs = 10
@@ -30,12 +40,21 @@ const isSettled = (core: Readonly<State>): boolean => {
 
 const until = (isDone: () => boolean) => Effect.sleep(pollMs).pipe(Effect.repeat({ until: isDone }), Effect.asVoid)
 
+/** Says in the leader's log who changed the cluster, and how. */
+export const note = ({ admitted, ...order }: Administration, done: { readonly _tag: string }): Effect.Effect<void> =>
+  done._tag === "Refused"
+    ? Effect.void
+    : Effect.logInfo(`The cluster is changed, admitted by ${admitted}: ${JSON.stringify(order)}`)
+
 /** Begins a change, and waits until the leader has left the joint configuration again. */
 export const changeMembers = (
   { core, hasGivenUp, run }: Shell & { readonly hasGivenUp: () => boolean },
-  change: MembershipChange,
+  { change, force }: AskedChange,
   timeoutMs: number
 ): Effect.Effect<ChangeResult, NotDone | UnknownOutcome> => {
+  if (core.role._tag === "Leader" && force !== true && needsForce(core.configuration, change)) {
+    return Effect.succeed({ _tag: "Refused", reason: "belowThreeVoters" })
+  }
   const { membership } = run({ _tag: "ChangeMembership", requestId: 0, change })
   invariant(membership !== undefined, "a change of membership was given no result")
   if (membership._tag === "Refused") {

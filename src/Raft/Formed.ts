@@ -26,9 +26,13 @@ interface Membership {
   readonly firstEntry: LogEntry | undefined
 }
 
-/** How an empty node asks a running cluster to take it in (RAFT C11): gives that cluster, and whom to connect to. */
+/**
+ * How a node asks a running cluster to take it in: gives that cluster, and whom to connect to. `clusterId` is that of its
+ * directory already, null while it is empty.
+ */
 export type Join = (
-  self: Self
+  self: Self,
+  clusterId: string | null
 ) => Effect.Effect<{ readonly clusterId: string; readonly members: ReadonlyArray<ConfigurationMember> }, FormingRefused>
 
 /** The first entry, which no election precedes: no node leads term 1. */
@@ -100,7 +104,8 @@ export const formed = Effect.fnUntraced(function* (
     return clusterId
   })
 
-  if (join !== undefined) return yield* become({ clusterId: (yield* join(self)).clusterId, firstEntry: undefined })
+  if (join !== undefined)
+    return yield* become({ clusterId: (yield* join(self, null)).clusterId, firstEntry: undefined })
 
   const next = yield* Deferred.make<Membership, FormingRefused>()
   const heard = new Map<string, Heard>()

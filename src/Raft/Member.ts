@@ -16,6 +16,7 @@ import type { Keyed } from "../Machine/Sessions.ts"
 import type { Standing } from "../Machine/Standing.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model.ts"
+import * as Administering from "./Administering.ts"
 import * as Attempts from "./Attempts.ts"
 import { type Configuration, empty, membersOf } from "./Configuration.ts"
 import * as Confirming from "./Confirming.ts"
@@ -160,7 +161,7 @@ const make = Effect.fnUntraced(function* (
     const known = configurations[configurations.length - 1]?.configuration ?? empty
     if (membersOf(known).length === 0 && options.join !== undefined) {
       // Taken in, but told of nobody yet: until the log says who the members are, whoever took it in does.
-      yield* transport.announce({ clusterId, members: (yield* options.join(self)).members })
+      yield* transport.announce({ clusterId, members: (yield* options.join(self, clusterId)).members })
     } else yield* announce(known)
     const running = yield* RaftNode.make({
       nodeId: self.nodeId,
@@ -249,9 +250,15 @@ const make = Effect.fnUntraced(function* (
       case "Inquire":
         return inquire(running, order.keyed, timeoutMs)
       case "ChangeMembers":
-        return Effect.map(running.changeMembers(order.change, timeoutMs), administered)
+        return Effect.map(
+          Effect.tap(running.changeMembers(order, timeoutMs), (done) => Administering.note(order, done)),
+          administered
+        )
       case "TransferLeadership":
-        return Effect.map(running.transferLeadership(order.to), administered)
+        return Effect.map(
+          Effect.tap(running.transferLeadership(order.to), (done) => Administering.note(order, done)),
+          administered
+        )
     }
   }
 

@@ -61,6 +61,18 @@ export const targetOf = (configuration: Configuration, change: MembershipChange)
   }
 }
 
+/** Fewer voters than this survive the loss of none of them. */
+const votersSafeCount = 3
+
+/** Whether the change leaves fewer voters than there are, and fewer than three: an operator must mean that. */
+export const needsForce = (configuration: Configuration, change: MembershipChange): boolean => {
+  const target = targetOf(configuration, change)
+  // What cannot be begun is refused for that.
+  if (target._tag === "Refused" || configuration.outgoing !== undefined) return false
+  const voterCount = target.configuration.voters.length
+  return voterCount < votersSafeCount && voterCount < configuration.voters.length
+}
+
 /** Whether the same nodes vote: then no quorum changes, and no joint configuration is needed. */
 export const hasSameVoters = (a: Pick<Configuration, "voters">, b: Pick<Configuration, "voters">): boolean =>
   a.voters.length === b.voters.length && a.voters.every(({ id }) => b.voters.some((other) => other.id === id))

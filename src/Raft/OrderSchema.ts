@@ -1,5 +1,6 @@
 /** Reads an order that a peer forwarded: a proven peer, yet perhaps of another version, or one that errs. Pure. */
 import { Result, Schema } from "effect"
+import { MemberAddress } from "./Address.ts"
 import { idMaxBytes } from "./Handshake.ts"
 import type { Order } from "./Order.ts"
 
@@ -58,7 +59,7 @@ export const MemberName = Schema.NonEmptyString.check(
 const Change = Schema.Union([
   Schema.Struct({
     _tag: Schema.Literal("AddLearner"),
-    member: Schema.Struct({ id: MemberName, address: MemberName, instanceId: MemberName }),
+    member: Schema.Struct({ id: MemberName, address: MemberAddress, instanceId: MemberName }),
     autoPromote: Schema.Boolean
   }),
   Schema.Struct({ _tag: Schema.Literal("Promote"), id: text }),
@@ -66,14 +67,22 @@ const Change = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("ReplaceVoters"), voters: Schema.Array(text) })
 ])
 
+/** Not optional: an older follower admits everybody, and what it forwards is refused. */
+const Admitted = Schema.Literals(["this-host", "secret", "proof"])
+
 const OrderSchema = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("Decide"), command: CommandSchema }),
   Schema.Struct({
     _tag: Schema.Literal("Inquire"),
     keyed: Schema.Struct({ principal: Schema.optionalKey(text), key: text })
   }),
-  Schema.Struct({ _tag: Schema.Literal("ChangeMembers"), change: Change }),
-  Schema.Struct({ _tag: Schema.Literal("TransferLeadership"), to: Schema.optionalKey(text) })
+  Schema.Struct({
+    _tag: Schema.Literal("ChangeMembers"),
+    admitted: Admitted,
+    change: Change,
+    force: Schema.optionalKey(Schema.Literal(true))
+  }),
+  Schema.Struct({ _tag: Schema.Literal("TransferLeadership"), admitted: Admitted, to: Schema.optionalKey(text) })
 ])
 
 // What this version does not know of an order may change what is meant by it.

@@ -4,7 +4,7 @@
  * itself: its peers may have removed it while it was away. Not one connection's life (PeerLink.ts).
  */
 import { randomBytes } from "node:crypto"
-import { Context, Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
+import { Context, Effect, FiberMap, Layer, Random, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
 import { checkRemoteAddress, describeRefusal, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
@@ -13,6 +13,8 @@ import { openLink, type PeerLink, type Side } from "./PeerLink.ts"
 import { PeerListener, path } from "./PeerListener.ts"
 import type { Lane } from "./PeerMessage.ts"
 import * as PeerRefusal from "./PeerRefusal.ts"
+import { Resolver } from "./Resolver.ts"
+import { isOfPage, notOfThisHost } from "./ThisHost.ts"
 import { helloOf, type Membership, type Self, Transport, type TransportEvent, unformed } from "./Transport.ts"
 
 export const backoffMinMs = 50
@@ -50,6 +52,7 @@ export const make = Effect.fnUntraced(function* (
   Socket.WebSocketConstructor | Scope.Scope
 > {
   const { self, secret } = options
+  const resolve = yield* Resolver
   const webSocketConstructor = yield* Socket.WebSocketConstructor
   /** One for each peer, its address and lane that this node dials: a member may come back elsewhere. */
   const dialers = yield* FiberMap.make<string, void>()
@@ -110,9 +113,15 @@ export const make = Effect.fnUntraced(function* (
 
   type Peer = Self["peers"][number]
 
+  /** By a name that a certificate is for; and where none is, by where the name leads at this very dial. */
+  const urlOf = ({ address }: Peer): Effect.Effect<string> =>
+    options.scheme === "wss"
+      ? Effect.succeed(`wss://${address}${path}`)
+      : Effect.map(resolve(address), (place) => `ws://${place}${path}`)
+
   /** One link, from its first byte to its end. */
   const connect = (peer: Peer, lane: Lane, opened: () => void) =>
-    Socket.makeWebSocket(`${options.scheme ?? "ws"}://${peer.address}${path}`, { openTimeout: openTimeoutMs }).pipe(
+    Socket.makeWebSocket(urlOf(peer), { openTimeout: openTimeoutMs }).pipe(
       Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor),
       Effect.flatMap((socket) => hold(socket, { role: "dialer", hello: helloTo(peer.id, lane) }, opened)),
       Effect.catchTag("LinkClosed", (closed) =>
@@ -185,12 +194,9 @@ export const make = Effect.fnUntraced(function* (
 
   const accept = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
-    // A browser says where its page came from, and no peer does: no page may speak to a node through a browser (D8).
-    if (request.headers.origin !== undefined) return PeerRefusal.notAPeer
-    // Behind a proxy of this host everybody is of this host; and what such headers say, anybody may say.
-    const isForwarded = request.headers.forwarded !== undefined || request.headers["x-forwarded-for"] !== undefined
-    const remoteAddress = isForwarded ? "" : Option.getOrElse(request.remoteAddress, () => "")
-    if (checkRemoteAddress({ secret, remoteAddress }) !== undefined) return PeerRefusal.notAPeer
+    // No page may speak to a node through a browser; and without a secret nothing proves a peer but its host.
+    if (isOfPage(request)) return PeerRefusal.notAPeer
+    if (secret === undefined && notOfThisHost(request) !== undefined) return PeerRefusal.notAPeer
     if (!isWebSocketHandshake(request.headers)) return PeerRefusal.webSocketOnly
     if (handshakes >= handshakesMaxCount) return PeerRefusal.tooManyHandshakes
     handshakes += 1

@@ -17,7 +17,6 @@ import type { ConfigurationAt } from "./Configurations.ts"
 import * as Deciding from "./Deciding.ts"
 import type { Input } from "./Input.ts"
 import * as LeaderWatch from "./LeaderWatch.ts"
-import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { LogReadRequest, Output, RoleChanged, TransferResult } from "./Output.ts"
@@ -63,7 +62,7 @@ export interface RaftNode<Command, Answer> {
   readonly peerReachable: (peer: NodeId) => void
   /** Begins a change of the members, and waits until it is over; or says why not. `NotDone` is certain. */
   readonly changeMembers: (
-    change: MembershipChange,
+    asked: Administering.AskedChange,
     timeoutMs: number
   ) => Effect.Effect<Administering.ChangeResult, NotDone | UnknownOutcome>
   /** Hands leadership over, to `to` or to whoever has caught up most; or says why not (diss. 3.10). */
@@ -347,10 +346,10 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       put("others", { _tag: "PeerReachable", peer })
       snapshotting.onReachable(peer)
     },
-    changeMembers: (change, timeoutMs) =>
+    changeMembers: (asked, timeoutMs) =>
       Effect.suspend(() => {
         const hasGivenUp = () => refusal !== undefined
-        return refusal ?? Administering.changeMembers({ core, run, hasGivenUp }, change, timeoutMs)
+        return refusal ?? Administering.changeMembers({ core, run, hasGivenUp }, asked, timeoutMs)
       }),
     transferLeadership: (to) => Effect.sync(() => Administering.transferLeadership({ core, run }, to)),
     handOver: Effect.suspend(() => (isStopped ? Effect.void : Administering.handOver({ core, run }))),

@@ -1,5 +1,5 @@
 /** An HTTP server without a socket: what an application serves on it, its own client calls in this process. */
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Option, Scope } from "effect"
 import {
   HttpClient,
   HttpClientRequest,
@@ -32,7 +32,10 @@ export const makeMemoryServer = (
   })
   const client = HttpClient.make((request) => {
     const scope = Scope.forkUnsafe(nodeScope)
-    const serverRequest = HttpServerRequest.fromClientRequest(request)
+    // A program of this process is one of the node's host, and may change the cluster.
+    const serverRequest = HttpServerRequest.fromClientRequest(request).modify({
+      remoteAddress: Option.some("127.0.0.1")
+    })
     return app.pipe(
       Effect.catchCause((cause) => Effect.map(HttpServerError.causeResponse(cause), ([response]) => response)),
       Effect.map(HttpEffect.scopeTransferToStream),

@@ -10,31 +10,110 @@ class Product extends Model.Class<Product>("Product")({
   name: Model.replicate(Schema.String)
 }) {}
 
+const ask = (request: HttpClientRequest.HttpClientRequest) =>
+  HttpClient.execute(request).pipe(
+    Effect.flatMap(({ json, status }) => Effect.map(json, (json) => ({ json: json as Answered, status })))
+  )
+
+interface Answered {
+  readonly type?: string
+  readonly reason?: string
+  readonly errors?: ReadonlyArray<{ readonly path: string; readonly message: string }>
+  readonly members?: ReadonlyArray<{ readonly id: string; readonly voter: boolean }>
+}
+
+/** Every request that changes the cluster. */
+const changes: ReadonlyArray<readonly [string, HttpClientRequest.HttpClientRequest]> = [
+  ["adds a member", HttpClientRequest.post("/_admin/api/members")],
+  ["replaces the voters", HttpClientRequest.put("/_admin/api/members")],
+  ["removes a member", HttpClientRequest.delete("/_admin/api/members/n1?force=true")],
+  ["promotes a member", HttpClientRequest.post("/_admin/api/members/n1:promote")],
+  ["moves the leader", HttpClientRequest.post("/_admin/api/leader:transfer")]
+]
+
+const layer = (options: { readonly size?: number } = {}) =>
+  Effect.provide(TestCluster.layer({ models: [Product], ...options }))
+
 describe("the routes of a cluster's administration", () => {
   it.effect("a body that does not fit is 400 and names each place that is wrong, as any other body", () =>
     Effect.gen(function* () {
       const { on } = yield* TestCluster
       const bodies: ReadonlyArray<readonly [unknown, ReadonlyArray<string>]> = [
         [{}, ["id", "address", "instanceId"]],
-        [{ id: "a", address: "a", instanceId: "i", promote: "yes", other: 1 }, ["promote", "other"]],
-        [[], [""]]
+        [{ id: "a", address: "a:1", instanceId: "i", promote: "yes", other: 1 }, ["promote", "other"]],
+        [[], [""]],
+        // A member that nobody can dial is none.
+        ...["0.0.0.0:8081", "http://a:1", "a b:1", "a:99999", "", "a"].map(
+          (address) => [{ id: "a", address, instanceId: "i" }, ["address"]] as const
+        )
       ]
       for (const [body, paths] of bodies) {
-        const answer = yield* on(
-          "n1",
-          HttpClientRequest.post("/_admin/api/members").pipe(
-            HttpClientRequest.bodyJsonUnsafe(body),
-            HttpClient.execute,
-            Effect.flatMap(({ json, status }) => Effect.map(json, (json) => ({ json, status })))
-          )
-        )
-        const met = answer.json as { readonly type: string; readonly errors: ReadonlyArray<{ readonly path: string }> }
-        assert.deepStrictEqual([answer.status, met.type], [400, "urn:lithair:problem:invalid-request"])
-        assert.sameMembers(
-          met.errors.map(({ path }) => path),
-          [...paths]
-        )
+        const request = HttpClientRequest.post("/_admin/api/members").pipe(HttpClientRequest.bodyJsonUnsafe(body))
+        const { json, status } = yield* on("n1", ask(request))
+        assert.deepStrictEqual([status, json.type], [400, "urn:lithair:problem:invalid-request"])
+        assert.sameMembers(json.errors?.map(({ path }) => path) ?? [], [...paths], JSON.stringify(body))
       }
-    }).pipe(Effect.provide(TestCluster.layer({ models: [Product] })))
+    }).pipe(layer())
+  )
+
+  it.effect("nothing that changes the cluster is taken from a caller who is not of this host", () =>
+    Effect.gen(function* () {
+      const { leader, on } = yield* TestCluster
+      const leading = yield* leader
+      const before = yield* on("n1", ask(HttpClientRequest.get("/_admin/api/members")))
+      for (const [what, request] of changes) {
+        const forwarded = request.pipe(
+          HttpClientRequest.bodyJsonUnsafe({}),
+          HttpClientRequest.setHeader("x-forwarded-for", "10.0.0.7")
+        )
+        const { json, status } = yield* on("n1", ask(forwarded))
+        assert.deepStrictEqual([status, json.type], [403, "urn:lithair:problem:forbidden"], what)
+      }
+      const after = yield* on("n1", ask(HttpClientRequest.get("/_admin/api/members")))
+      assert.deepStrictEqual([after, yield* leader], [before, leading])
+    }).pipe(layer())
+  )
+
+  it.effect("below three voters a removal and a replacement say ?force=true, whichever node is asked", () =>
+    Effect.gen(function* () {
+      const { leader, nodes, on } = yield* TestCluster
+      const leading = yield* leader
+      const [other = "", third = ""] = nodes.filter((id) => id !== leading)
+      const voters = (ids: ReadonlyArray<string>) => HttpClientRequest.bodyJsonUnsafe({ voters: ids })
+      const fewer = [
+        HttpClientRequest.delete(`/_admin/api/members/${third}`),
+        HttpClientRequest.put("/_admin/api/members").pipe(voters([leading, other]))
+      ]
+      for (const nodeId of [leading, other]) {
+        for (const request of fewer) {
+          const { json, status } = yield* on(nodeId, ask(request))
+          assert.deepStrictEqual([status, json.reason], [409, "belowThreeVoters"])
+        }
+      }
+      const forced = HttpClientRequest.delete(`/_admin/api/members/${third}?force=true`)
+      const { json, status } = yield* on(other, ask(forced))
+      assert.strictEqual(status, 200)
+      assert.sameMembers(json.members?.map(({ id }) => id) ?? [], [leading, other])
+    }).pipe(layer())
+  )
+
+  it.effect("of four voters one is removed without more words", () =>
+    Effect.gen(function* () {
+      const { leader, nodes, on } = yield* TestCluster
+      const leading = yield* leader
+      const removed = nodes.find((id) => id !== leading)
+      const { status } = yield* on(leading, ask(HttpClientRequest.delete(`/_admin/api/members/${removed}`)))
+      assert.strictEqual(status, 200)
+    }).pipe(layer({ size: 4 }))
+  )
+
+  it.effect("a parameter that is none, or takes another value, is 400", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      for (const query of ["force=yes", "force=false", "force=", "force=true&force=true", "forced=true"]) {
+        const { json, status } = yield* on("n1", ask(HttpClientRequest.delete(`/_admin/api/members/n2?${query}`)))
+        assert.deepStrictEqual([status, json.type], [400, "urn:lithair:problem:invalid-request"], query)
+      }
+    }).pipe(layer())
   )
 })

@@ -17,6 +17,8 @@ const statuses = {
   "invalid-request": 400,
   "not-found": 404,
   "method-not-allowed": 405,
+  unauthenticated: 401,
+  forbidden: 403,
   "request-timeout": 408,
   "unique-violation": 409,
   "already-exists": 409,

@@ -6,6 +6,8 @@ import { schemaOfProblem } from "../../src/Http/ProblemSchema.ts"
 const definite = { definite: true } as const
 const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "invalid-request": problem("invalid-request", "d", { errors: [{ path: "a.b", message: "m" }] }),
+  unauthenticated: problem("unauthenticated", "d", {}),
+  forbidden: problem("forbidden", "d", {}),
   "not-found": problem("not-found", "d", { opIndex: 1 }),
   "method-not-allowed": problem("method-not-allowed", "d", {}),
   "request-timeout": problem("request-timeout", "d", {}),

@@ -187,16 +187,26 @@ describe("Forwarding", () => {
     const orders: ReadonlyArray<Order> = [
       ...commands.map((command) => ({ _tag: "Decide" as const, command })),
       { _tag: "Inquire", keyed },
-      { _tag: "TransferLeadership" },
-      { _tag: "TransferLeadership", to: "b" },
+      { _tag: "TransferLeadership", admitted: "this-host" },
+      { _tag: "TransferLeadership", admitted: "secret", to: "b" },
       {
         _tag: "ChangeMembers",
-        change: { _tag: "AddLearner", member: { id: "d", address: "d", instanceId: "i" }, autoPromote: true }
+        admitted: "proof",
+        change: { _tag: "AddLearner", member: { id: "d", address: "d:1", instanceId: "i" }, autoPromote: true }
       },
-      { _tag: "ChangeMembers", change: { _tag: "Promote", id: "d" } },
-      { _tag: "ChangeMembers", change: { _tag: "Remove", id: "d" } },
-      { _tag: "ChangeMembers", change: { _tag: "ReplaceVoters", voters: ["a"] } }
+      { _tag: "ChangeMembers", admitted: "secret", change: { _tag: "Promote", id: "d" } },
+      { _tag: "ChangeMembers", admitted: "secret", change: { _tag: "Remove", id: "d" }, force: true },
+      { _tag: "ChangeMembers", admitted: "secret", change: { _tag: "ReplaceVoters", voters: ["a"] } }
     ]
     for (const each of orders) assert.deepStrictEqual(readOrder(JSON.parse(JSON.stringify(each))), Result.succeed(each))
+  })
+
+  it("a leader takes no change of the cluster of which no follower says that somebody was admitted", () => {
+    const change = { _tag: "ChangeMembers", change: { _tag: "Remove", id: "d" } }
+    for (const each of [change, { _tag: "TransferLeadership" }]) {
+      assert.isTrue(Result.isSuccess(readOrder({ ...each, admitted: "secret" })))
+      assert.isTrue(Result.isFailure(readOrder(each)))
+      assert.isTrue(Result.isFailure(readOrder({ ...each, admitted: "nobody" })))
+    }
   })
 })

@@ -70,7 +70,7 @@ describe("idempotency keys in a cluster", () => {
         yield* until("c holds no entry of the keys", isCompacted([back], first.index))
         const areLedByC = () => [a, b, back].every((member) => member.leader() === "c")
         // Refused as long as it lags.
-        yield* Effect.ignore(b.administer({ _tag: "TransferLeadership", to: "c" })).pipe(
+        yield* Effect.ignore(b.administer({ _tag: "TransferLeadership", admitted: "this-host", to: "c" })).pipe(
           Effect.repeat({ schedule: Schedule.spaced("100 millis"), until: areLedByC, times: 100 })
         )
         yield* until("c leads", areLedByC)
@@ -155,7 +155,7 @@ describe("idempotency keys in a cluster", () => {
         // As if so many keys had been forgotten, before anybody decides on these tables.
         for (const { tables } of [a, b]) tables.assignedKeys.horizonIndex = 10
         const [leader, other] = a.leader() === "a" ? [a, b] : [b, a]
-        yield* leader.administer({ _tag: "TransferLeadership", to: other.self.nodeId })
+        yield* leader.administer({ _tag: "TransferLeadership", admitted: "this-host", to: other.self.nodeId })
         yield* until("the other leads", () => [a, b].every((member) => member.leader() === other.self.nodeId))
         const back = yield* startMember(network, root, "c")
         const { answer } = yield* back.submit(put("first", "x"))

@@ -116,7 +116,9 @@ const post = ask(HttpClientRequest.post("/api/products").pipe(HttpClientRequest.
 
 /** Asks a member that stays. */
 const remove = (id: string) =>
-  Member.use((member) => member.administer({ _tag: "ChangeMembers", change: { _tag: "Remove", id } }))
+  Member.use((member) =>
+    member.administer({ _tag: "ChangeMembers", admitted: "this-host", change: { _tag: "Remove", id }, force: true })
+  )
 
 const isRemovedThere = Member.use((member) => Effect.sync(member.isRemoved))
 

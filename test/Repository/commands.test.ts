@@ -175,7 +175,8 @@ describe("Commands.run", () => {
       )
       const { nodes } = yield* startNodes((id) => (id === "b" ? newer : none))
       const leader = () => nodes[0]!.member.leader()
-      if (leader() !== "c") yield* nodes[0]!.member.administer({ _tag: "TransferLeadership", to: "c" })
+      if (leader() !== "c")
+        yield* nodes[0]!.member.administer({ _tag: "TransferLeadership", admitted: "this-host", to: "c" })
       yield* until("c leads", () => nodes.every(({ member }) => member.leader() === "c"))
       const refused = yield* Effect.result(nodes[0]!.run(works, {}))
       assert.deepStrictEqual(rejectionOf(refused), { _tag: "UnknownCommand", command: "works" })
@@ -253,7 +254,8 @@ describe("a rolling upgrade", () => {
         const { nodes } = yield* startNodes((id) => releases[id])
         const lead = (to: NodeId) =>
           Effect.gen(function* () {
-            if (nodes[0]!.member.leader() !== to) yield* nodes[0]!.member.administer({ _tag: "TransferLeadership", to })
+            if (nodes[0]!.member.leader() !== to)
+              yield* nodes[0]!.member.administer({ _tag: "TransferLeadership", admitted: "this-host", to })
             yield* until(`${to} leads`, () => nodes.every(({ member }) => member.leader() === to))
           })
         const made: Array<string> = []

@@ -1,0 +1,76 @@
+/** Taking an empty node into the cluster: it proves the secret, and is proven it, without that either sends it. */
+import { Clock, Effect, Schema } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as JoinProof from "../Raft/JoinProof.ts"
+import type { Member } from "../Raft/Member.ts"
+import { isOfPage, notOfThisHost } from "../Raft/ThisHost.ts"
+import { addMember, Membership, membershipOf, newMemberFields } from "./Administration.ts"
+import { readBody } from "./AdminRoutes.ts"
+import { problem } from "./Problem.ts"
+
+export const joinPath = "/_raft/join"
+
+/** What a node proves over. It is taken once, and not for long. */
+export const JoinChallenge = Schema.Struct({ challenge: Schema.String }).annotate({
+  identifier: "lithair.JoinChallenge"
+})
+
+/** The node that is to be a member, and its proof. `clusterId` is that of its directory, null of an empty one. */
+export const JoinRequest = Schema.Struct({
+  challenge: Schema.String,
+  nonce: Schema.String,
+  clusterId: Schema.NullOr(Schema.String),
+  node: Schema.Struct(newMemberFields),
+  proof: Schema.String
+}).annotate({ identifier: "lithair.JoinRequest" })
+
+/** The cluster, and the member's own proof. */
+export const JoinAnswer = Schema.Struct({ ...Membership.fields, proof: Schema.String }).annotate({
+  identifier: "lithair.JoinAnswer"
+})
+
+const refused = (reason: string, detail: string) =>
+  Effect.fail(problem("membership-refused", detail, { reason, definite: true }))
+
+/** The routes by which nodes join. */
+export const joinRoutes = (member: Member["Service"], secret: string | undefined) => {
+  const challenges = JoinProof.makeChallenges()
+  const nowMs = Clock.monotonicTimeNanos.pipe(Effect.map((nanos) => Number(nanos / 1_000_000n)))
+
+  const admitted = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const why = isOfPage(request) ? "it comes from a page in a browser" : secret === undefined && notOfThisHost(request)
+    return typeof why === "string"
+      ? Effect.fail(problem("forbidden", `No node joins with this request: ${why}`, {}))
+      : Effect.void
+  })
+
+  const challenge = Effect.gen(function* () {
+    yield* admitted
+    const body = { challenge: challenges.make(yield* nowMs) }
+    return HttpServerResponse.jsonUnsafe(body, { headers: { "cache-control": "no-store" } })
+  })
+  const join = Effect.gen(function* () {
+    yield* admitted
+    const { challenge, clusterId, node, nonce, proof } = yield* readBody(JoinRequest)
+    const exchange = { secret, challenge, nonce }
+    if (!challenges.isOpen(challenge, yield* nowMs)) {
+      return yield* refused("challengeClosed", "The challenge is not open any more: ask for another")
+    }
+    if (!JoinProof.isProof(proof, JoinProof.proveNode(exchange, node, clusterId))) {
+      return yield* Effect.fail(problem("unauthenticated", "The node does not prove this cluster's secret", {}))
+    }
+    if (!challenges.take(challenge, yield* nowMs)) {
+      return yield* refused("challengeClosed", "The challenge was answered already: ask for another")
+    }
+    const own = member.clusterId()
+    if (clusterId !== null && own !== undefined && clusterId !== own) {
+      return yield* refused("otherCluster", `The node's directory is of cluster ${clusterId}, and this is ${own}`)
+    }
+    yield* addMember(member, { added: node, admitted: "proof", autoPromote: true })
+    const membership = membershipOf(member)
+    const proven = JoinProof.proveMember(exchange, membership.clusterId, membership.members)
+    return HttpServerResponse.jsonUnsafe({ ...membership, proof: proven })
+  })
+
+  return [HttpRouter.route("GET", joinPath, challenge), HttpRouter.route("POST", joinPath, join)] as const
+}

@@ -1,0 +1,83 @@
+/**
+ * Where a node is reached: `host:port`, as flags, members and paths write it. An address that peers cannot dial is
+ * refused with a hint. The host is a name, an IPv4 address, or an IPv6 address in brackets (RFC 3986 §3.2.2). Pure.
+ */
+import { Result, Schema } from "effect"
+import { Host, NetAddress } from "effect/net"
+import { idMaxBytes } from "./Handshake.ts"
+
+/** An address in its parts. `text` has IPv6 in its shortest form, so that one address has one spelling. */
+export interface Address {
+  /** As a socket takes it: IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+  readonly text: string
+}
+
+/** No peer can dial this; the message says what is wrong with it, and what to write. */
+export class BadAddress extends Schema.TaggedError<BadAddress>()("BadAddress", { message: Schema.String }) {}
+
+/** A host as a URL has it: IPv6 in brackets. */
+export const formatHost = (host: string): string => (host.includes(":") ? `[${host}]` : host)
+
+/** The host in `text`, IPv6 with or without brackets, or what is wrong with it. It may be one that only listens. */
+export const parseHost = (text: string): Result.Result<string, string> => {
+  if (text === "") return Result.fail("it is empty")
+  if (/[\s\p{Cc}]/u.test(text)) return Result.fail("it holds a space")
+  if (text.includes("/")) return Result.fail('write a host alone, without "http://" or a path')
+  const [, bracketed] = /^\[(.*)\]$/.exec(text) ?? []
+  if (text.includes("%")) return Result.fail("an address with a zone means another host elsewhere")
+  const parsed = Host.hostFromString(bracketed ?? text)
+  // `127.0x1` would be a name here, and an IPv4 address to those that read it in a URL.
+  if (Result.isFailure(parsed) || text === "." || /(^|\.)0x[\da-f]*\.?$/i.test(text)) {
+    return Result.fail("it is neither a host name nor an IP address")
+  }
+  const host = parsed.success
+  if (bracketed !== undefined && !NetAddress.isIpv6Address(host)) {
+    return Result.fail("only an IPv6 address stands in brackets")
+  }
+  // A name keeps its case: it is also the name of the node whose directory has it.
+  return Result.succeed(typeof host === "string" ? text : NetAddress.formatIp(host))
+}
+
+/** Why peers cannot dial this host; undefined if they may. */
+export const wrongWithHost = (host: string): string | undefined => {
+  const ip = NetAddress.ipFromString(host.replace(/^::ffff:(?=.*\.)/, ""))
+  if (Result.isFailure(ip)) return undefined
+  if (NetAddress.isUnspecified(ip.success)) {
+    return "it means all interfaces of the host that listens: write an address that the other nodes can dial"
+  }
+  const isBroadcast = NetAddress.isIpv4Address(ip.success) && NetAddress.isBroadcast(ip.success)
+  return isBroadcast || NetAddress.isMulticast(ip.success) ? "it is the address of many hosts" : undefined
+}
+
+/** The address in `text`, or what is wrong with it. */
+export const parseAddress = (text: string): Result.Result<Address, string> => {
+  const wrong = (what: string) => Result.fail(`"${text.slice(0, shownMax)}" is no address of a node: ${what}`)
+  if (text === "") return wrong("it is empty, write host:port")
+  if (text.includes("/")) return wrong('write host:port, without "http://" or a path')
+  if (/^[^[]*:.*:/.test(text)) return wrong("write IPv6 in brackets, as in [::1]:8081")
+  const [, hostText = "", portText] = /^(.*?)(?::([^:\]]*))?$/s.exec(text) ?? []
+  if (portText === undefined) return wrong("it has no port, write host:port")
+  const parsed = Result.flatMap(parseHost(hostText), (host) => {
+    const what = wrongWithHost(host)
+    return what === undefined ? Result.succeed(host) : Result.fail(what)
+  })
+  if (Result.isFailure(parsed)) return wrong(parsed.failure)
+  if (!isPort(portText)) return wrong("its port is no number from 1 to 65535")
+  const host = parsed.success
+  const address = { host, port: Number(portText), text: `${formatHost(host)}:${portText}` }
+  return Buffer.byteLength(address.text) > idMaxBytes
+    ? wrong(`it has more than ${idMaxBytes} bytes`)
+    : Result.succeed(address)
+}
+
+/** Without leading zeros: one address has one spelling. */
+const isPort = (text: string): boolean => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535
+
+/** An address in a body, or in what a peer forwards. */
+export const MemberAddress = Schema.String.check(
+  Schema.makeFilter((text) => Result.match(parseAddress(text), { onFailure: (what) => what, onSuccess: () => true }))
+)
+
+const shownMax = 200

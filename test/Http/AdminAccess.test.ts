@@ -1,0 +1,78 @@
+/** Who may change a cluster, by what a request says and where its socket comes from. */
+import { assert, describe, it } from "@effect/vitest"
+import { Option } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { admitted } from "../../src/Http/AdminAccess.ts"
+
+const secret = "0123456789abcdef0123456789abcdef"
+
+interface From {
+  readonly address?: string | undefined
+  readonly headers?: Record<string, string>
+  readonly secret?: string | undefined
+}
+const ask = ({ address, headers = {}, secret }: From) => {
+  const request = HttpServerRequest.fromWeb(new Request("http://node/_admin/api/members", { method: "POST" }))
+  const asked = request.modify({ remoteAddress: Option.fromUndefinedOr(address) })
+  // A Web request may not carry Host.
+  const found = admitted({ peerAddress: asked.peerAddress, headers: { ...asked.headers, ...headers } }, secret)
+  return typeof found === "string" ? found : found.status
+}
+
+describe("a change of the cluster", () => {
+  const hosts = [undefined, "localhost", "localhost:8081", "127.0.0.1:8081", "[::1]:8081", "127.9.9.9"]
+  for (const address of ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.0.0.9"]) {
+    it(`is taken from a program of this host, over ${address}`, () => {
+      for (const host of hosts) {
+        for (const known of [undefined, secret]) {
+          assert.strictEqual(ask({ address, secret: known, headers: host === undefined ? {} : { host } }), "this-host")
+        }
+      }
+    })
+  }
+
+  const others: ReadonlyArray<readonly [string, From]> = [
+    ["another host", { address: "10.0.0.7" }],
+    ["another host over IPv6", { address: "fd00::7" }],
+    ["a socket that tells no address", {}],
+    [
+      "a name that was made to point here (DNS rebinding)",
+      { address: "127.0.0.1", headers: { host: "evil.example:8081" } }
+    ],
+    ["a page in a browser", { address: "127.0.0.1", headers: { origin: "http://localhost:8081" } }],
+    ["a page without an origin", { address: "127.0.0.1", headers: { origin: "null" } }],
+    ["a page that says so by Sec-Fetch-Site", { address: "::1", headers: { "sec-fetch-site": "cross-site" } }],
+    ...["forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip"].map(
+      (name) => [`a proxy of this host: ${name}`, { address: "127.0.0.1", headers: { [name]: "127.0.0.1" } }] as const
+    )
+  ]
+  for (const [what, from] of others) {
+    it(`is not taken from ${what} without the secret: 401 where there is one, else 403`, () => {
+      assert.strictEqual(ask({ ...from, secret }), 401)
+      assert.strictEqual(ask(from), 403)
+      const headers = { ...from.headers, authorization: `Bearer ${secret}` }
+      assert.strictEqual(ask({ ...from, secret, headers }), "secret")
+      // Where the cluster has none, nothing that is shown is one.
+      assert.strictEqual(ask({ ...from, headers }), 401)
+    })
+  }
+
+  it("is refused to a wrong credential, on this host too", () => {
+    const wrong = ["Bearer", "Bearer ", `Bearer ${secret}0`, `Basic ${secret}`, secret, "Bearer undefined", ""]
+    for (const authorization of wrong) {
+      for (const address of ["127.0.0.1", "10.0.0.7"]) {
+        for (const known of [secret, undefined]) {
+          assert.strictEqual(ask({ address, secret: known, headers: { authorization } }), 401, authorization)
+        }
+      }
+    }
+    assert.strictEqual(ask({ address: "10.0.0.7", secret, headers: { authorization: `bearer   ${secret}` } }), "secret")
+  })
+
+  it("is taken with a secret that is not ASCII, however a runtime reads the bytes of a header", () => {
+    const secret = "ÄÖÜßéèêç".repeat(4)
+    for (const shown of [secret, Buffer.from(secret).toString("latin1")]) {
+      assert.strictEqual(ask({ address: "10.0.0.7", secret, headers: { authorization: `Bearer ${shown}` } }), "secret")
+    }
+  })
+})

@@ -1,0 +1,88 @@
+/** Who may change a running cluster, over real sockets: nodes that listen on all interfaces, asked from another address. */
+import { networkInterfaces } from "node:os"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { clusterOf, freePort, joinCluster, leaderOf, runToEnd, startCluster, type TestNode } from "./Processes.ts"
+
+const secret = "0123456789abcdef0123456789abcdef"
+const environment = { LITHAIR_HOST: "0.0.0.0", LITHAIR_SECRET: secret }
+
+/** An address of this machine that is not loopback: what asks from it is another host to a node. */
+const outside = Object.values(networkInterfaces())
+  .flatMap((each) => each ?? [])
+  .find(({ family, internal }) => family === "IPv4" && !internal)?.address
+
+/** Asks as another host does; where the machine has no other address, through a proxy of this host. */
+const ask = (node: TestNode, method: string, path: string, options: { body?: unknown; headers?: object } = {}) =>
+  Effect.promise(async () => {
+    const host = outside ?? "127.0.0.1"
+    const headers = { "content-type": "application/json", ...(outside ? {} : { "x-forwarded-for": "10.0.0.7" }) }
+    const response = await fetch(`http://${host}:${node.port}${path}`, {
+      method,
+      headers: { ...headers, ...options.headers },
+      ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) })
+    })
+    return { status: response.status, body: JSON.parse(await response.text()) }
+  })
+
+const membersOf = (node: TestNode) => Effect.map(ask(node, "GET", "/_admin/api/members"), ({ body }) => body)
+
+describe("the administration", () => {
+  it.live(
+    "two requests without a credential make nothing of three nodes; the secret does, and a joining node proves it",
+    () =>
+      Effect.gen(function* () {
+        const start = (port: number) => Effect.succeed({ ...environment, LITHAIR_ADDRESS: `127.0.0.1:${port}` })
+        const nodes = yield* startCluster(["node", "node", "node"], start)
+        const leader = yield* leaderOf(nodes)
+        const [other, third] = nodes.filter(({ id }) => id !== leader.id) as [TestNode, TestNode]
+        const before = yield* membersOf(leader)
+
+        for (const node of [leader, other]) {
+          const attacks = [
+            ask(node, "PUT", "/_admin/api/members?force=true", { body: { voters: [node.id] } }),
+            ask(node, "DELETE", `/_admin/api/members/${third.id}?force=true`),
+            ask(node, "POST", "/_admin/api/members", { body: { id: "x", address: "x:1", instanceId: "i" } }),
+            ask(node, "POST", `/_admin/api/members/${third.id}:promote`),
+            ask(node, "POST", "/_admin/api/leader:transfer", { body: {} }),
+            ask(node, "DELETE", `/_admin/api/members/${third.id}?force=true`, {
+              headers: { authorization: `Bearer ${secret}0` }
+            })
+          ]
+          for (const attack of attacks) {
+            const { body, status } = yield* attack
+            assert.deepStrictEqual([status, body.type], [401, "urn:lithair:problem:unauthenticated"])
+          }
+        }
+        assert.deepStrictEqual(yield* membersOf(leader), before)
+        assert.strictEqual((yield* clusterOf(leader)).leader, leader.id)
+
+        for (const [key, says] of [
+          [secret.split("").toReversed().join(""), /does not prove this cluster's secret/],
+          [undefined, /does not prove this cluster's secret/]
+        ] as const) {
+          const port = String(yield* freePort)
+          const joining = ["--join", `127.0.0.1:${other.port}`, ...(key === undefined ? [] : ["--secret", key])]
+          const flags = ["--port", port, "--data", `${third.data}-${port}`, ...joining]
+          const { code, stderr } = yield* runToEnd(flags)
+          assert.strictEqual(code, 1)
+          assert.match(stderr, says)
+          assert.strictEqual(stderr.trim().split("\n").length, 1, stderr)
+        }
+        assert.deepStrictEqual(yield* membersOf(leader), before)
+
+        const joined = yield* joinCluster(other, "node", { LITHAIR_SECRET: secret })
+        const shown = { headers: { authorization: `Bearer ${secret}` } }
+        const removed = yield* ask(other, "DELETE", `/_admin/api/members/${joined.id}`, shown)
+        assert.strictEqual(removed.status, 200, JSON.stringify(removed.body))
+        const refused = yield* ask(other, "DELETE", `/_admin/api/members/${third.id}`, shown)
+        assert.deepStrictEqual([refused.status, refused.body.reason], [409, "belowThreeVoters"])
+        const forced = yield* ask(other, "DELETE", `/_admin/api/members/${third.id}?force=true`, shown)
+        assert.deepStrictEqual(
+          forced.body.members.map(({ id }: { id: string }) => id).toSorted(),
+          [leader.id, other.id].toSorted()
+        )
+      }).pipe(Effect.scoped),
+    120_000
+  )
+})
