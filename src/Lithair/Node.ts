@@ -11,6 +11,7 @@ import * as Serving from "../Http/Serving.ts"
 import { type Described, describe } from "../Model/Class.ts"
 import * as NodeProjections from "../Projection/NodeProjections.ts"
 import type { Projection, Projections } from "../Projection/Projections.ts"
+import type { SqliteUnavailable } from "../Projection/SqliteThread.ts"
 import * as Member from "../Raft/Member.ts"
 import type { RaftConfig } from "../Raft/RaftConfig.ts"
 import type { Self, Transport } from "../Raft/Transport.ts"
@@ -48,8 +49,8 @@ export type NodeServices =
 /** What a node asks for besides its place, storage and transport: handlers of its commands, and what its reactions need. */
 export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
 
-/** Why a node's own log cannot be opened. */
-export type OpeningFailure = LogFailed | LogCorrupt
+/** Why a node does not start: its own log cannot be opened, or SQLite cannot run for its projections. */
+export type OpeningFailure = LogFailed | LogCorrupt | SqliteUnavailable
 
 /** How a node presents itself, and what its test decides. */
 export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { readonly secret?: Redacted.Redacted }

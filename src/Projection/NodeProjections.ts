@@ -18,6 +18,7 @@ import * as Memory from "./Memory.ts"
 import { type Projection, type ProjectionReadFailure, Projections, type StatesPage } from "./Projections.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import * as SqliteRun from "./SqliteRun.ts"
+import * as SqliteThread from "./SqliteThread.ts"
 
 /** How long a read waits for a projection that lags behind the tables. */
 const waitMs = 5_000
@@ -33,6 +34,7 @@ export const make = Effect.fnUntraced(function* (options: {
 }) {
   const { files, member, projections } = options
   const { feed } = member
+  if (projections.some(({ _tag }) => _tag === "Sqlite")) yield* SqliteThread.check()
   const freshen = yield* Freshness.make(member)
   const running = new Map<string, { readonly projection: Projection; readonly run: Following }>()
   for (const projection of projections) {
@@ -124,7 +126,9 @@ export const make = Effect.fnUntraced(function* (options: {
 })
 
 /** The projections of the node's member, saved in its data directory. */
-export const layer = (projections: ReadonlyArray<Projection>): Layer.Layer<Projections, never, Directory | Member> =>
+export const layer = (
+  projections: ReadonlyArray<Projection>
+): Layer.Layer<Projections, SqliteThread.SqliteUnavailable, Directory | Member> =>
   Layer.effect(
     Projections,
     Effect.gen(function* () {

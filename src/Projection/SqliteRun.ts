@@ -83,6 +83,8 @@ export const run = Effect.fnUntraced(function* (
   const lives = Effect.gen(function* () {
     /** The last entry that was to be in the file when it ended. Ended again before it is past that, it would for ever. */
     let endedIndex = -1
+    /** What was said last of a file that cannot be opened: it is tried each second, and said once. */
+    let said: string | undefined
     while (true) {
       const { failed, index, throughIndex } = yield* Effect.flip(life)
       const { message, reason } = failed
@@ -91,7 +93,8 @@ export const run = Effect.fnUntraced(function* (
       if (reason === "passing" || (reason === "ended" && throughIndex === 0)) {
         isTried = true
         changed.changed()
-        yield* Effect.logWarning(`Cannot open "${fileName}" now: ${message}`)
+        if (message !== said) yield* Effect.logWarning(`Cannot open "${fileName}" now, tries again: ${message}`)
+        said = message
         yield* Effect.sleep(SqliteFile.retryMs)
       } else {
         if (throughIndex <= endedIndex) return yield* fail(index, `${message}, as it was before it was made anew`)

@@ -1,8 +1,9 @@
 /** A thread for one SQLite file, asked from the main thread. It ends with its scope. */
 import { Worker } from "node:worker_threads"
-import { Deferred, Effect, Exit, type Scope } from "effect"
-import { SqliteFailed } from "./Failure.ts"
+import { Deferred, Effect, Exit, Schema, type Scope } from "effect"
+import { SqliteFailed, thrown } from "./Failure.ts"
 import type { Opening, Reply, Request } from "./SqliteProtocol.ts"
+import { workerText } from "./SqliteWorkerText.ts"
 
 /** Asks, and waits for the answer. Whoever gives up is not heard of again: the thread does it all the same. */
 export type Ask = <Tag extends Reply["_tag"]>(
@@ -10,10 +11,10 @@ export type Ask = <Tag extends Reply["_tag"]>(
   ...expected: ReadonlyArray<Tag>
 ) => Effect.Effect<Extract<Reply, { readonly _tag: Tag }>, SqliteFailed>
 
-/** The same file with the extension of this one: what is published has another than the sources. */
-const script = new URL(`./SqliteWorker${/\.[cm]?[jt]s$/.exec(import.meta.url)?.[0] ?? ".js"}`, import.meta.url)
 /** How long a thread may take to close its file. One that does not is ended: the file is none the worse. */
 const closeTimeoutMs = 1_000
+/** How long a thread may take to start, on a machine that is busy. */
+const checkTimeoutMs = 30_000
 
 /** A thread that can be asked; `ended` waits until it is gone. */
 export interface SqliteThread {
@@ -21,9 +22,36 @@ export interface SqliteThread {
   readonly ended: Effect.Effect<void>
 }
 
-export const start = (opening: Opening): Effect.Effect<SqliteThread, never, Scope.Scope> =>
+/** SQLite cannot run on this runtime, or not on a thread. Nothing but another runtime, or other permissions, mends it. */
+export class SqliteUnavailable extends Schema.TaggedError<SqliteUnavailable>()("SqliteUnavailable", {
+  message: Schema.String
+}) {}
+
+/** Whether a thread can be started here, and SQLite runs on it. A node that has projections into SQLite asks it once. */
+export const check = (text: string = workerText): Effect.Effect<void, SqliteUnavailable> =>
+  start({ mode: "write", path: ":memory:", name: "", version: 0, ddl: "" }, text).pipe(
+    Effect.flatMap(({ ask }) => ask({ _tag: "Open" }, "Opened")),
+    Effect.timeoutOrElse({
+      duration: checkTimeoutMs,
+      orElse: () => Effect.fail(new SqliteFailed({ reason: "ended", message: "it does not answer" }))
+    }),
+    Effect.mapError(
+      ({ message }) => new SqliteUnavailable({ message: `Cannot run SQLite on a thread here: ${message}` })
+    ),
+    Effect.scoped
+  )
+
+/** Starts a thread for a file. */
+export const start = (
+  opening: Opening,
+  text: string = workerText
+): Effect.Effect<SqliteThread, SqliteFailed, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => launch(opening)),
+    Effect.try({
+      try: () => launch(opening, text),
+      // The runtime allows no thread.
+      catch: (error) => new SqliteFailed({ reason: "ended", message: thrown(error) })
+    }),
     ({ ask, worker }) =>
       Effect.andThen(
         Effect.ignore(Effect.timeout(ask({ _tag: "Close" }, "Closed"), closeTimeoutMs)),
@@ -37,7 +65,7 @@ export const start = (opening: Opening): Effect.Effect<SqliteThread, never, Scop
       )
   )
 
-const launch = (opening: Opening) => {
+const launch = (opening: Opening, text: string) => {
   const waiting = new Map<number, (reply: Reply | SqliteFailed) => void>()
   const ended = Deferred.makeUnsafe<void>()
   let failure: SqliteFailed | undefined
@@ -47,7 +75,8 @@ const launch = (opening: Opening) => {
     for (const settle of waiting.values()) settle(failure)
     waiting.clear()
   }
-  const worker = new Worker(script, { workerData: opening })
+  // As text, which is wherever this module is: a bundler or a compiler that knows nothing of threads moves no file.
+  const worker = new Worker(text, { eval: true, workerData: opening })
   worker.on("message", ({ id, reply }: { readonly id: number; readonly reply: Reply }) => {
     waiting.get(id)?.(reply)
     waiting.delete(id)

@@ -5,22 +5,55 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { binary, output, Project } from "./Project.ts"
 
-const runtimes = [
-  { name: "Node", command: binary("node"), args: ["main.ts"] },
-  { name: "Bun", command: binary("bun"), args: ["main.ts"] },
-  { name: "Deno", command: binary("deno"), args: ["run", "-A", "main.ts"] }
+const node = binary("node")
+const bun = binary("bun")
+const bundled = [binary("esbuild"), "main.ts", "--bundle", "--platform=node", "--log-level=warning"]
+/** What ECMAScript modules need for packages that call `require`, as esbuild's users write it. */
+const banner =
+  "--banner:js=import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
+
+const execute = ([command = "", ...args]: ReadonlyArray<string>, cwd: string) => output({ command, args, cwd })
+
+/** How a user runs an application, and what makes it first: nothing, a bundler or a compiler. */
+const ways: ReadonlyArray<{
+  readonly name: string
+  readonly make?: ReadonlyArray<string>
+  readonly run: ReadonlyArray<string>
+}> = [
+  { name: "on Node", run: [node, "main.ts"] },
+  { name: "on Bun", run: [bun, "main.ts"] },
+  { name: "on Deno", run: [binary("deno"), "run", "-A", "main.ts"] },
+  {
+    name: "bundled by esbuild as ECMAScript modules",
+    make: [...bundled, "--format=esm", banner, "--outfile=out/app.mjs"],
+    run: [node, "out/app.mjs"]
+  },
+  {
+    name: "bundled by esbuild as CommonJS, minified",
+    make: [...bundled, "--format=cjs", "--minify", "--keep-names", "--outfile=out/app.cjs"],
+    run: [node, "out/app.cjs"]
+  },
+  {
+    name: "compiled by bun build --compile",
+    make: [bun, "build", "--compile", "main.ts", "--outfile=out/app"],
+    run: ["out/app"]
+  }
 ]
 
 layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the published package (D1)", (it) => {
-  for (const { args, command, name } of runtimes) {
-    it.effect(`serves a write and a read, as a cluster of one, on ${name}`, () =>
+  for (const { make, name, run } of ways) {
+    it.effect(`serves a write and its reads, of SQLite too, as a cluster of one, ${name}`, () =>
       Effect.gen(function* () {
         const { directory } = yield* Project
-        const printed = yield* output({ command, args, cwd: directory })
-        const { created, read, simulated } = JSON.parse(printed.split("\n").find((line) => line.startsWith("{")) ?? "")
+        if (make !== undefined) yield* execute(make, directory)
+        const printed = yield* execute(run, directory)
+        const { created, read, rows, simulated } = JSON.parse(
+          printed.split("\n").find((line) => line.startsWith("{")) ?? ""
+        )
         assert.strictEqual(created.status, 201)
         assert.strictEqual(created.body.name, "Chair")
         assert.deepStrictEqual(read, { status: 200, body: created.body })
+        assert.deepStrictEqual(rows, [{ name: "Chair" }])
         assert.isUndefined(simulated.failure)
       })
     )
