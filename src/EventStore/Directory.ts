@@ -5,6 +5,7 @@ import { type DerivedFiles, derivedIn } from "./DerivedFiles.ts"
 import { LOCK_FILE, lockDirectory } from "./DirectoryLock.ts"
 import { layerFile } from "./FileLog.ts"
 import { identityAt, isSame, listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
+import { beginLife } from "./Life.ts"
 import type { LogSpace } from "./LogSpace.ts"
 import { LogCorrupt, type LogFailed, type LogStore } from "./LogStore.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
@@ -49,6 +50,8 @@ export class Directory extends Context.Service<
   Directory,
   {
     readonly identity: Effect.Effect<NodeIdentity>
+    /** How often a node has started in this directory, this time included. It was synced before anything could be sent. */
+    readonly life: number
     /** Made by this start. A formed node (its `clusterId` is set) has a log: `mustExist` of layerFile is for that. */
     readonly isNew: boolean
     /** Durable when it returns. A formed node never changes its cluster. */
@@ -102,6 +105,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     const message = `Cannot start node "${nodeId}" in "${directory}": it is the directory of node "${identity.nodeId}"`
     return yield* new DirectoryMismatch({ message, directory })
   }
+  const life = yield* beginLife(directory, names)
 
   const setClusterId = Effect.fnUntraced(function* (clusterId: string) {
     if (identity.clusterId === clusterId) return
@@ -124,6 +128,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
 
   return Directory.of({
     identity: Effect.sync(() => identity),
+    life,
     isNew,
     setClusterId,
     log: (name, options) => layerFile({ directory: `${directory}/${name}`, ...options }),

@@ -124,6 +124,8 @@ const replay = Effect.fnUntraced(function* (machine: Machine.Machine, store: Log
 /** Runs on the log store of its context, until its scope closes. Of `models` those that are local take commands. */
 export const make = Effect.fnUntraced(function* (options: {
   readonly models: ReadonlyArray<Descriptor>
+  /** Tells this start of the node from every other one ({@link AssignedKey.lifeOf}). */
+  readonly life: string
   /** Ids of records that come without one; UUIDv7 unless given. */
   readonly newId?: () => string
   /** What this node states in its own log; those of its release unless given. */
@@ -135,7 +137,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const space = yield* LogSpace
   const snapshotFiles = yield* SnapshotStore
   const newId = options.newId ?? (() => uuidV7Unsafe())
-  const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(newId()), isOfNode: true })
+  const giveKey = AssignedKey.giver({ life: options.life, isOfNode: true })
   const elsewhere = new Set(options.models.filter(({ mode }) => mode !== "local").map(({ name }) => name))
   const localModels = options.models.filter(({ mode }) => mode === "local")
   const fork = yield* FiberSet.makeRuntime<never>()
@@ -334,10 +336,12 @@ export const layer = (options: {
   readonly newId?: () => string
 }): Layer.Layer<LocalNode, LogFailed | LogCorrupt, Directory> =>
   Layer.unwrap(
-    Effect.map(Directory, (directory) =>
-      Layer.provide(
-        Layer.effect(LocalNode, make(options)),
+    Effect.gen(function* () {
+      const directory = yield* Directory
+      const life = AssignedKey.lifeOf(yield* directory.identity, directory.life)
+      return Layer.provide(
+        Layer.effect(LocalNode, make({ ...options, life })),
         Layer.merge(directory.log("local"), directory.localSnapshots)
       )
-    )
+    })
   )

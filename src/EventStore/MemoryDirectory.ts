@@ -17,6 +17,8 @@ const syncMaxMs = 10
 /** A disk of one node. */
 export interface MemoryDisk {
   identity: NodeIdentity
+  /** How often a node has started on it. */
+  livesCount: number
   readonly logs: Record<LogName, MemoryLog>
   readonly snapshots: SnapshotFiles
   readonly localSnapshots: SnapshotFiles
@@ -29,6 +31,7 @@ export interface MemoryDisk {
 
 export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanceId: string }): MemoryDisk => ({
   identity: { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, ...node },
+  livesCount: 0,
   logs: { log: makeMemoryLog(), local: makeMemoryLog() },
   snapshots: filesInMemory(),
   localSnapshots: filesInMemory(),
@@ -55,6 +58,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
   Layer.sync(Directory, () => {
     const oneAtATime = { log: Semaphore.makeUnsafe(1), local: Semaphore.makeUnsafe(1) }
     const startedAtCount = disk.crashesCount
+    const life = ++disk.livesCount
     const isGone = () => disk.crashesCount !== startedAtCount
     const syncOf =
       (name: LogName): Sync =>
@@ -70,6 +74,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
     const derived = derivedInMemory(disk.derived)
     return Directory.of({
       identity: Effect.sync(() => disk.identity),
+      life,
       isNew: disk.identity.clusterId === null,
       setClusterId: (clusterId) =>
         Effect.suspend(() => {

@@ -2,11 +2,10 @@
  * Requests on their way to the leader and answers on their way back, over any transport. A forwarded request that
  * reached a socket and was not answered may or may not be done; one that never left is certainly not done.
  */
-import { randomInt } from "node:crypto"
 import { Effect, Result } from "effect"
 import type { NodeId } from "./Message.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
-import type { PeerMessage } from "./PeerMessage.ts"
+import type { Forward, ForwardReply } from "./PeerMessage.ts"
 import type { Transport } from "./Transport.ts"
 import { forwardBodyMaxBytes } from "./Wire.ts"
 
@@ -43,7 +42,7 @@ const untold: Reply<never> = { _tag: "Unknown", message: "The answer of the lead
 export interface Forwarding<Request, Answer> {
   readonly forward: (to: NodeId, request: Request, timeoutMs: number) => Effect.Effect<Answer, NotDone | UnknownOutcome>
   /** Answers a peer's request by `submit`, or hands a reply to whoever waits for it. */
-  readonly receive: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
+  readonly receive: (from: NodeId, message: Forward | ForwardReply) => void
   /** What was under way to this peer is unknown from now on. */
   readonly peerDown: (peer: NodeId) => void
   /**
@@ -70,23 +69,24 @@ const unreadable = (from: NodeId, what: string): Effect.Effect<never, NotDone> =
 
 export const make = <Request, Answer>(options: {
   readonly transport: Transport["Service"]
+  /** Of this node, which names its requests: an answer to a former life, still on its way, is none to this one. */
+  readonly life: number
   /** The request in the JSON that a peer sent, or what is wrong with it. */
   readonly read: (json: unknown) => Result.Result<Request, string>
   readonly submit: (request: Request) => Effect.Effect<Answer, NotDone | UnknownOutcome>
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Forwarding<Request, Answer> => {
-  const { transport } = options
+  const { life, transport } = options
   const waiting = new Map<number, { readonly to: NodeId; readonly settle: (reply: () => Reply<Answer>) => void }>()
-  // An answer to a former life of this node must not pass for one to this life: it may be on its way to it.
-  let nextRequestId = randomInt(1, 2 ** 47)
+  let nextRequestId = 1
   let underWayCount = 0
 
-  const answer = (from: NodeId, requestId: number, body: Uint8Array) => {
+  const answer = (from: NodeId, { body, life, requestId }: Forward) => {
     const reply = (value: Reply<Answer>): void => {
       const whole = encode(value)
       // A frame that its receiver does not take costs the link, and all that is on its way over it.
       const body = whole.length > forwardBodyMaxBytes ? encode(untold) : whole
-      transport.send(from, "bulk", { _tag: "ForwardReply", requestId, body })
+      transport.send(from, "bulk", { _tag: "ForwardReply", life, requestId, body })
     }
     if (underWayCount >= forwardedMaxCount) return reply(tooMany)
     underWayCount += 1
@@ -138,7 +138,7 @@ export const make = <Request, Answer>(options: {
         if (body.length > forwardBodyMaxBytes) return settle(() => tooLong)
         // Before it is sent: over a network in memory the answer may be there when sending returns.
         waiting.set(requestId, { to, settle })
-        if (!transport.send(to, "bulk", { _tag: "Forward", requestId, body })) {
+        if (!transport.send(to, "bulk", { _tag: "Forward", life, requestId, body })) {
           const message = `Cannot forward: ${to} is not reachable`
           return settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))
         }
@@ -150,8 +150,8 @@ export const make = <Request, Answer>(options: {
         })
       ),
     receive: (from, message) => {
-      if (message._tag === "Forward") return answer(from, message.requestId, message.body)
-      const request = waiting.get(message.requestId)
+      if (message._tag === "Forward") return answer(from, message)
+      const request = message.life === life ? waiting.get(message.requestId) : undefined
       if (request?.to === from) request.settle(() => replyIn(message.body))
     },
     peerDown: (peer) => settleUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),

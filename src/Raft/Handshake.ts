@@ -10,9 +10,9 @@ import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
 import type { NodeId } from "./Message.ts"
 import type { Lane } from "./PeerMessage.ts"
 
-/** The versions of the protocol that this code speaks. */
-export const protocolMin = 1
-export const protocolMax = 1
+/** The versions of the protocol that this code speaks. Since 2 a request is named by a life and a number. */
+export const protocolMin = 2
+export const protocolMax = 2
 
 export const nonceBytes = 32
 /** What a node is called and where it is: it must fit into a hello. */

@@ -166,6 +166,7 @@ const make = Effect.fnUntraced(function* (
     const running = yield* RaftNode.make({
       nodeId: self.nodeId,
       instanceId: self.instanceId,
+      life: directory.life,
       configurations,
       config: { ...defaults, ...options.config },
       machine: ReplicatedMachine.make(machine, {
@@ -232,7 +233,7 @@ const make = Effect.fnUntraced(function* (
     return core === undefined ? 0 : Math.max(core.commitIndex, core.leaderCommit)
   }
 
-  const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(newId()), isOfNode: false })
+  const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(self, directory.life), isOfNode: false })
 
   const handOn = HandingOn.make()
 
@@ -272,6 +273,7 @@ const make = Effect.fnUntraced(function* (
   /** Orders of peers are carried out here or not at all: an order is forwarded once. */
   const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
     transport,
+    life: directory.life,
     read: readOrder,
     submit: (order: Order) => orderHere(order, Attempts.answerTimeoutMs),
     fork

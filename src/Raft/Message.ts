@@ -67,10 +67,14 @@ export interface HeartbeatReply {
   readonly readNumber: number
 }
 
-/** A follower asks for a read index on behalf of reads that it named `requestId` (diss. 6.4). */
+/**
+ * A follower asks for a read index on behalf of reads that it named `requestId`, in its `life` (diss. 6.4). Two lives of
+ * a node may give the same number: only both together name a request.
+ */
 export interface ReadIndex {
   readonly _tag: "ReadIndex"
   readonly term: number
+  readonly life: number
   readonly requestId: number
 }
 
@@ -78,6 +82,7 @@ export interface ReadIndex {
 export interface ReadIndexReply {
   readonly _tag: "ReadIndexReply"
   readonly term: number
+  readonly life: number
   readonly requestId: number
   readonly readIndex: number | undefined
 }

@@ -2,16 +2,18 @@
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { Message } from "./Message.ts"
 
-/** A follower hands a client's command to the leader; the shell knows what the body holds. */
+/** A follower hands a client's command to the leader, as `requestId` of its `life`; the shell knows what the body holds. */
 export interface Forward {
   readonly _tag: "Forward"
+  readonly life: number
   readonly requestId: number
   readonly body: Uint8Array
 }
 
-/** The leader's answer to the {@link Forward} of the same `requestId`. */
+/** The leader's answer to the {@link Forward} of the same `life` and `requestId`. */
 export interface ForwardReply {
   readonly _tag: "ForwardReply"
+  readonly life: number
   readonly requestId: number
   readonly body: Uint8Array
 }

@@ -99,6 +99,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly nodeId: NodeId
   /** Of the data directory: a configuration that names another one means a former node (RAFT C16). */
   readonly instanceId: string
+  /** The number of this start in it. */
+  readonly life: number
   /** Those of the log; the latest is in force, committed or not (§6). */
   readonly configurations: ReadonlyArray<ConfigurationAt>
   /** Another configuration is in force: whom to connect to. */

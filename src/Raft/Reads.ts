@@ -14,7 +14,13 @@ import type { Leader, State } from "./State.ts"
 /** Reads that share one read index: some of this node's, or some of a follower's behind one request. */
 type Request =
   | { readonly _tag: "Local"; readonly readIds: ReadonlyArray<number>; readIndex: number }
-  | { readonly _tag: "Remote"; readonly peer: NodeId; readonly requestId: number; readIndex: number }
+  | {
+      readonly _tag: "Remote"
+      readonly peer: NodeId
+      readonly life: number
+      readonly requestId: number
+      readIndex: number
+    }
 
 /** Confirmed by echoes of `readNumber` or of a later number: those beats left after the round began. */
 interface Round {
@@ -36,6 +42,8 @@ interface LocalReads {
 
 /** A follower asks its leader once for all the reads that wait; one request is under way at a time. */
 export interface FollowerReads {
+  /** Of this node: an answer to a former one, which may still be on its way, is no answer to this one. */
+  readonly life: number
   nextRequestId: number
   outstanding:
     | { readonly requestId: number; readonly reads: ReadonlyArray<LocalReads>; sentMs: number; readonly leader: NodeId }
@@ -59,8 +67,7 @@ export const register = (state: State, draft: Draft.Draft, input: Read): void =>
     const readIndex = Math.max(state.commitIndex, reads.atLeastIndex)
     role.reads.waiting.push({ _tag: "Local", readIds: reads.readIds, readIndex })
     startRound(state, draft, role)
-  } else if (role._tag === "Follower" && role.leader !== undefined && state.lastTickMs !== undefined) {
-    // Before the first tick a request would bear a number of a former life, whose answer may still be on its way.
+  } else if (role._tag === "Follower" && role.leader !== undefined) {
     state.followerReads.waiting.push(reads)
     ask(state, draft, role.leader)
   } else {
@@ -148,14 +155,15 @@ const finishRound = (state: State, draft: Draft.Draft, leader: Leader): void => 
 
 /** A follower asks for a read index; whoever is no member any more gets none. */
 export const onReadIndex = (state: State, draft: Draft.Draft, from: NodeId, message: ReadIndex): void => {
-  const request = { _tag: "Remote" as const, peer: from, requestId: message.requestId, readIndex: state.commitIndex }
+  const { life, requestId } = message
+  const request = { _tag: "Remote" as const, peer: from, life, requestId, readIndex: state.commitIndex }
   if (state.role._tag !== "Leader" || message.term < state.currentTerm || !isMember(state.configuration, from)) {
     reply(state, draft, request, undefined)
     return
   }
   const reads = state.role.reads
   const isSame = (other: Request) =>
-    other._tag === "Remote" && other.peer === from && other.requestId === message.requestId
+    other._tag === "Remote" && other.peer === from && other.life === life && other.requestId === requestId
   // A repeated request is answered by the round that it already shares.
   if (reads.waiting.some(isSame) || reads.round?.requests.some(isSame) === true) return
   reads.waiting.push(request)
@@ -163,8 +171,8 @@ export const onReadIndex = (state: State, draft: Draft.Draft, from: NodeId, mess
 }
 
 export const onReadIndexReply = (state: State, draft: Draft.Draft, message: ReadIndexReply): void => {
-  const asked = state.followerReads.outstanding
-  if (asked === undefined || asked.requestId !== message.requestId) return
+  const { life, outstanding: asked } = state.followerReads
+  if (asked === undefined || message.life !== life || message.requestId !== asked.requestId) return
   state.followerReads.outstanding = undefined
   for (const { readIds, atLeastIndex } of asked.reads) {
     if (message.readIndex === undefined) draft.readsRefused.push(...readIds)
@@ -178,10 +186,11 @@ export const onReadIndexReply = (state: State, draft: Draft.Draft, message: Read
 
 /** Asks again when the answer is overdue: the request or the answer may be lost. */
 export const tickFollower = (state: State, draft: Draft.Draft): void => {
-  const asked = state.followerReads.outstanding
+  const { life, outstanding: asked } = state.followerReads
   if (asked === undefined || state.nowMs - asked.sentMs < state.config.electionTimeoutMinMs) return
   asked.sentMs = state.nowMs
-  Draft.send(state, draft, asked.leader, { _tag: "ReadIndex", term: state.currentTerm, requestId: asked.requestId })
+  const { requestId } = asked
+  Draft.send(state, draft, asked.leader, { _tag: "ReadIndex", term: state.currentTerm, life, requestId })
 }
 
 /** The leader is lost or another: reads that wait for it are refused, and may be tried again. */
@@ -205,18 +214,19 @@ const ask = (state: State, draft: Draft.Draft, leader: NodeId): void => {
   const requestId = reads.nextRequestId++
   reads.outstanding = { requestId, reads: reads.waiting, sentMs: state.nowMs, leader }
   reads.waiting = []
-  Draft.send(state, draft, leader, { _tag: "ReadIndex", term: state.currentTerm, requestId })
+  Draft.send(state, draft, leader, { _tag: "ReadIndex", term: state.currentTerm, life: reads.life, requestId })
 }
 
 const reply = (
   state: State,
   draft: Draft.Draft,
-  request: { readonly peer: NodeId; readonly requestId: number },
+  request: { readonly peer: NodeId; readonly life: number; readonly requestId: number },
   readIndex: number | undefined
 ): void =>
   Draft.sendAfterHardState(state, draft, request.peer, {
     _tag: "ReadIndexReply",
     term: state.currentTerm,
+    life: request.life,
     requestId: request.requestId,
     readIndex
   })

@@ -123,6 +123,8 @@ export const make = (options: {
   readonly config: RaftConfig
   readonly nodeId: NodeId
   readonly instanceId: string
+  /** How often the node has started in its data directory: no other life of it has this number. */
+  readonly life: number
   readonly recovered: Recovered
   readonly configurations: ReadonlyArray<Configurations.ConfigurationAt>
   readonly snapshot?: SnapshotMark & { readonly configuration: Configuration }
@@ -176,7 +178,7 @@ export const make = (options: {
     leaderCommit: 0,
     contactReportedMs: undefined,
     readNumber: 0,
-    followerReads: { nextRequestId: 1, outstanding: undefined, waiting: [] },
+    followerReads: { life: options.life, nextRequestId: 1, outstanding: undefined, waiting: [] },
     standing: { index: 0, sinceMs: 0 },
     handOvers: Standstill.neverHandedOver,
     diskStalled: false,

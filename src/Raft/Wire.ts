@@ -84,13 +84,13 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
     case "HeartbeatReply":
       return to.u53(message.term).u53(message.readNumber)
     case "ReadIndex":
-      return to.u53(message.term).u53(message.requestId)
+      return to.u53(message.term).u53(message.life).u53(message.requestId)
     case "ReadIndexReply":
-      to.u53(message.term).u53(message.requestId)
+      to.u53(message.term).u53(message.life).u53(message.requestId)
       return message.readIndex === undefined ? to.u8(0) : to.u8(1).u53(message.readIndex)
     case "Forward":
     case "ForwardReply":
-      return to.u53(message.requestId).blob(message.body)
+      return to.u53(message.life).u53(message.requestId).blob(message.body)
     case "Form":
       return writeEntry(to.string(message.clusterId), message.entry)
     case "FormReply":
@@ -157,18 +157,24 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
     case tags.HeartbeatReply:
       return { _tag: "HeartbeatReply", term: from.u53("term"), readNumber: from.u53("readNumber") }
     case tags.ReadIndex:
-      return { _tag: "ReadIndex", term: from.u53("term"), requestId: from.u53("requestId") }
+      return {
+        _tag: "ReadIndex",
+        term: from.u53("term"),
+        life: from.u53("life"),
+        requestId: from.u53("requestId")
+      }
     case tags.ReadIndexReply:
       return {
         _tag: "ReadIndexReply",
         term: from.u53("term"),
+        life: from.u53("life"),
         requestId: from.u53("requestId"),
         readIndex: from.boolean("readIndex") ? from.u53("readIndex") : undefined
       }
     case tags.Forward:
-      return { _tag: "Forward", requestId: from.u53("requestId"), body: from.blob("body", forwardBodyMaxBytes) }
+      return { _tag: "Forward", ...readForwarded(from) }
     case tags.ForwardReply:
-      return { _tag: "ForwardReply", requestId: from.u53("requestId"), body: from.blob("body", forwardBodyMaxBytes) }
+      return { _tag: "ForwardReply", ...readForwarded(from) }
     case tags.Form:
       return { _tag: "Form", clusterId: from.string("clusterId", clusterIdMaxBytes), entry: readEntry(from, "entry") }
     case tags.FormReply:
@@ -205,6 +211,12 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
       return from.fail("tag", `the unknown tag ${tag}`, 0)
   }
 }
+
+const readForwarded = (from: ByteReader) => ({
+  life: from.u53("life"),
+  requestId: from.u53("requestId"),
+  body: from.blob("body", forwardBodyMaxBytes)
+})
 
 const readEntries = (from: ByteReader): ReadonlyArray<LogEntry> => {
   const count = from.u32("entries")

@@ -129,8 +129,6 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
 const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void => {
   state.random = random
   if (state.lastTickMs === undefined) {
-    // A request that a former life of this node sent must not be answered to this one.
-    state.followerReads.nextRequestId = 1 + Math.floor(random * 2 ** 31) * 2 ** 20
     if (!Election.mayCampaignAtOnce(state)) Election.resetElectionTimer(state)
   } else {
     state.nowMs += Math.min(Math.max(0, nowMs - state.lastTickMs), state.config.heartbeatIntervalMs)

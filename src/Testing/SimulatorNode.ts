@@ -72,7 +72,7 @@ export interface SimulatedNode {
   wallOffsetMs: number
   /** Of the data directory: another one once that was wiped. */
   instance: number
-  /** How often it started. */
+  /** How often it started, whatever was wiped meanwhile. */
   lives: number
   disk: Disk.Disk
   /** Until then no write completes: the disk stalls, or is full. */
@@ -129,10 +129,12 @@ export const start = (
   const machine = Machine.make(descriptors, procedures, undefined, limits)
   const replicated = ReplicatedMachine.make(machine, { newId, monotonicMs })
   if (snapshot !== undefined) restore(replicated, snapshot)
+  node.lives += 1
   const core = State.make({
     config,
     nodeId: id,
     instanceId: instanceIdOf(node),
+    life: node.lives,
     recovered: Disk.recoveredOf(disk),
     configurations: [{ index: 0, configuration: empty }, ...Disk.configurationsOf(disk.entries)],
     ...(snapshot === undefined ? {} : { snapshot })
@@ -145,7 +147,7 @@ export const start = (
     reads: WaitingReads.make(),
     leases: new Map(),
     leasable: [],
-    giveKey: AssignedKey.giver({ life: `${id}-${++node.lives}`, isOfNode: false }),
+    giveKey: AssignedKey.giver({ life: `${id}-${node.lives}`, isOfNode: false }),
     overdueMs: new Map(),
     forwarded: new Map(),
     unsynced: [],

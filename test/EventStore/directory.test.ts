@@ -35,8 +35,8 @@ describe("the data directory", () => {
   it.live("keeps the identity across starts, and is new only once (C16)", () => {
     const directory = freshDirectory()
     const look = Effect.gen(function* () {
-      const { identity, isNew } = yield* Directory
-      return { identity: yield* identity, isNew }
+      const { identity, isNew, life } = yield* Directory
+      return { identity: yield* identity, isNew, life }
     }).pipe(Effect.provide(open(directory), { local: true }))
     return Effect.gen(function* () {
       const first = yield* look
@@ -45,7 +45,24 @@ describe("the data directory", () => {
       assert.isFalse(second.isNew)
       assert.deepStrictEqual(second.identity, first.identity)
       assert.strictEqual(first.identity.clusterId, null)
-      assert.deepStrictEqual(readdirSync(directory).sort(), ["lock", "node.json"])
+      assert.deepStrictEqual(readdirSync(directory).sort(), ["life.2", "lock", "node.json"])
+    })
+  })
+
+  it.live("counts every start, one that was killed too, and none that was refused (C23)", () => {
+    const directory = freshDirectory()
+    const life = Effect.map(Directory, (opened) => opened.life).pipe(Effect.provide(open(directory), { local: true }))
+    return Effect.gen(function* () {
+      assert.deepStrictEqual([yield* life, yield* life], [1, 2])
+      const held = yield* holder(directory)
+      assert.strictEqual(yield* tagOf(life), "DirectoryInUse")
+      yield* kill(held)
+      assert.strictEqual(yield* life, 4)
+      const other = Effect.provide(Effect.asVoid(Directory), open(directory, "b:8082"), { local: true })
+      assert.strictEqual(yield* tagOf(other), "DirectoryMismatch")
+      // As a copy of two states of the directory, one over the other, leaves it.
+      writeFileSync(join(directory, "life.3"), "")
+      assert.strictEqual(yield* life, 5)
     })
   })
 

@@ -40,7 +40,11 @@ const during = <A, E>(
           Effect.suspend(() => (isFailing ? Effect.fail(new LogFailed({ message: "a sync failed" })) : Effect.void))
         )
     })
-    const node = yield* Effect.provideService(LocalNode.make({ models, snapshotAfterBytes: 4096 }), LogStore, failing)
+    const node = yield* Effect.provideService(
+      LocalNode.make({ life: "n-1", models, snapshotAfterBytes: 4096 }),
+      LogStore,
+      failing
+    )
     return yield* use(node, () => {
       isFailing = true
     })
@@ -90,7 +94,7 @@ describe("the keys of a node's own data", () => {
             assert.deepInclude(second, { _tag: "Known", index: 3, command: "LocalPart" })
             const copy = yield* node.submit({ ...put("a", "a"), key: keys[0]!, fingerprint })
             assert.strictEqual(copy.answer.replayedIndex, 2)
-            const never = AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, random: "0" })
+            const never = AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique: "0" })
             assert.deepStrictEqual(yield* node.standing({ key: never }), { _tag: "Absent" })
           })
         )
@@ -184,8 +188,8 @@ describe("the keys of a node's own data", () => {
         // An assigned key is held by its index alone: the entry tells what it came to, the end of the key included.
         yield* during(path, (node) =>
           Effect.gen(function* () {
-            const assigned = (random: string) =>
-              AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, random, fingerprint })
+            const assigned = (unique: string) =>
+              AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique, fingerprint })
             const [sent, ended] = [assigned("0"), assigned("1")]
             yield* node.submit({ _tag: "Close", key: ended })
             assert.deepStrictEqual(yield* set(node, "last", { ...origin, key: sent }), [false, "last"])

@@ -69,7 +69,7 @@ const gated = Effect.fnUntraced(function* () {
         if (failure !== undefined) return yield* Effect.fail(failure)
         yield* store.append(writes)
       })
-    return yield* LocalNode.make({ models }).pipe(Effect.provideService(LogStore, { ...store, append }))
+    return yield* LocalNode.make({ life: "n-1", models }).pipe(Effect.provideService(LogStore, { ...store, append }))
   }).pipe(Effect.provide(context), Scope.provide(scope))
   return {
     node,
@@ -128,7 +128,7 @@ describe("the node's own log (DESIGN D4)", () => {
       const limits = { ...Limits.initial, revision: 1, tombstonesMax: 1 }
       const deleteTwo = (release: Limits.Limits, ids: ReadonlyArray<string>) =>
         Effect.gen(function* () {
-          const node = yield* LocalNode.make({ models, limits: release })
+          const node = yield* LocalNode.make({ life: "n-1", models, limits: release })
           for (const id of ids) {
             yield* node.submit(create(id))
             yield* node.submit({ _tag: "Delete", model: "View", id })
@@ -424,7 +424,7 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
       Effect.gen(function* () {
         const room = yield* SubscriptionRef.make<LogRoom>({ _tag: "Roomy" })
         const space = yield* LogSpace
-        const node = yield* LocalNode.make({ models }).pipe(
+        const node = yield* LocalNode.make({ life: "n-1", models }).pipe(
           Effect.provideService(LogSpace, { ...space, roomChanges: SubscriptionRef.changes(room) })
         )
         yield* node.submit(create("a"))
@@ -445,7 +445,7 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
       const path = yield* directory
       const during = <A, E>(use: (node: LocalNode.LocalNode["Service"]) => Effect.Effect<A, E, LogSpace>) =>
         Effect.gen(function* () {
-          return yield* use(yield* LocalNode.make({ models, snapshotAfterBytes: 4096 }))
+          return yield* use(yield* LocalNode.make({ life: "n-1", models, snapshotAfterBytes: 4096 }))
         }).pipe(
           Effect.scoped,
           Effect.provide(
@@ -499,7 +499,7 @@ describe("a local part in the node's own log (DESIGN D4)", () => {
       for (let life = 1; life <= 4; life++) {
         const recovered = { ...store.recovered, lastIndex: (life - 1) * 2 }
         yield* Effect.gen(function* () {
-          const node = yield* LocalNode.make({ models, snapshotAfterBytes: 700 })
+          const node = yield* LocalNode.make({ life: "n-1", models, snapshotAfterBytes: 700 })
           yield* node.submit(create(`a${life}`))
           yield* node.submit(create(`b${life}`))
           yield* Effect.yieldNow

@@ -125,8 +125,8 @@ describe("an outcome that is too large to be kept (RAFT C17)", () => {
 })
 
 describe("a key that a node assigned (RAFT C17)", () => {
-  const assignedKey = (afterIndex: number, random = "0a1b") =>
-    AssignedKey.make({ afterIndex, random, fingerprint: "f".repeat(43) })
+  const assignedKey = (afterIndex: number, unique = "0a1b") =>
+    AssignedKey.make({ afterIndex, unique, fingerprint: "f".repeat(43) })
   const small = () => {
     const leads = leader()
     const applied = Tables.make(descriptors, { ...Limits.initial, generationSize: 1, generationsMax: 3 })
@@ -243,7 +243,7 @@ describe("closing a key (HTTP contract, _operations)", () => {
   const closed = { _tag: "Rejected", rejection: { _tag: "KeyClosed" }, entry: undefined } as const
 
   it("of which nothing became ends it: no copy is done after that, with whatever fingerprint, and none is a replay", () => {
-    for (const key of ["k", AssignedKey.make({ afterIndex: 0, random: "0", fingerprint: "f" })]) {
+    for (const key of ["k", AssignedKey.make({ afterIndex: 0, unique: "0", fingerprint: "f" })]) {
       const leads = leader()
       const { entries, machine, submit } = leads
       assert.deepInclude(submit({ _tag: "Close", key }), { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
@@ -296,6 +296,25 @@ const refusedBy = (leads: ReturnType<typeof leader>, command: Command) => {
   }
 }
 
+describe("the life of a node, in the keys that it assigns (C23)", () => {
+  it("is another one with every start, of every node and of every data directory", () => {
+    const nodes = [
+      { nodeId: "a", instanceId: "i" },
+      { nodeId: "b", instanceId: "i" },
+      { nodeId: "a", instanceId: "j" }
+    ]
+    const lives = nodes.flatMap((node) => [1, 2, 36, 37].map((life) => AssignedKey.lifeOf(node, life)))
+    const keys = lives.map((life) => AssignedKey.giver({ life, isOfNode: false })(put("a", 1), 7).assignedKey)
+    assert.strictEqual(new Set(keys).size, nodes.length * 4)
+  })
+
+  it("leaves room in a key, however often the node starts", () => {
+    const life = AssignedKey.lifeOf({ nodeId: "n".repeat(256), instanceId: "i" }, 10 ** 15)
+    const key = AssignedKey.make({ afterIndex: 7, unique: `${life}-${Number.MAX_SAFE_INTEGER.toString(36)}` })
+    assert.strictEqual(AssignedKey.parse(key)?.afterIndex, 7)
+  })
+})
+
 describe("a refusal of a keyed request (C18)", () => {
   const keyed = (command: Command, key = "k"): Command => ({ ...command, key, fingerprint: JSON.stringify(command) })
 
@@ -335,7 +354,7 @@ describe("a refusal of a keyed request (C18)", () => {
       throw new RangeError("oops")
     }
     const leads = leader(new Map([["throws", throws]]))
-    const early = AssignedKey.make({ afterIndex: 99, random: "0" })
+    const early = AssignedKey.make({ afterIndex: 99, unique: "0" })
     const refused: ReadonlyArray<readonly [Command, string]> = [
       [keyed({ _tag: "Create", model: "Newer", data: {} }), "UpgradeRequired"],
       [keyed({ _tag: "Call", name: "newer", payload: null }), "UnknownCommand"],

@@ -97,7 +97,7 @@ describe("the limits of the log", () => {
     for (let step = 0; step < 120; step++) {
       const leader = step < 40 ? 0 : step < 80 ? step % 2 : step % 3
       const id = `p${step % 5}`
-      const assignedKey = AssignedKey.make({ afterIndex: nodes[0]!.applied.index, random: step.toString(16) })
+      const assignedKey = AssignedKey.make({ afterIndex: nodes[0]!.applied.index, unique: step.toString(16) })
       const origin = step % 3 === 0 ? { key: `k${step}` } : step % 3 === 1 ? { assignedKey } : {}
       submit(
         leader,
@@ -139,7 +139,7 @@ describe("the limits of the log", () => {
     const { entries, nodes, submit } = cluster(newer, wide)
     const write = (leader: number) => {
       const afterIndex = nodes[0]!.applied.index
-      submit(leader, { ...put("a", afterIndex), assignedKey: AssignedKey.make({ afterIndex, random: "0" }) })
+      submit(leader, { ...put("a", afterIndex), assignedKey: AssignedKey.make({ afterIndex, unique: "0" }) })
     }
     for (let count = 0; count < 5; count++) write(0)
     for (let count = 0; count < 4; count++) write(1)
@@ -158,7 +158,7 @@ describe("the limits of the log", () => {
 
   it("of a snapshot that states none are the first set", () => {
     const { nodes, submit } = cluster(Limits.initial)
-    submit(0, { ...put("a"), assignedKey: AssignedKey.make({ afterIndex: 0, random: "0" }) })
+    submit(0, { ...put("a"), assignedKey: AssignedKey.make({ afterIndex: 0, unique: "0" }) })
     const pieces = [...Snapshot.take(Tables.clone(nodes[0]!.applied))].map((piece): Snapshot.Piece => {
       if (piece._tag !== "State") return piece
       const { hashDefinition: _, limits: __, ...state } = piece

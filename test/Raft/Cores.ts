@@ -25,6 +25,8 @@ export const configurationOf = (voters: ReadonlyArray<NodeId>): Configuration =>
   learners: []
 })
 
+let livesCount = 0
+
 /** The core of one node, whose disk held entries of `terms` when it started. */
 export const core = (
   nodeId: NodeId,
@@ -40,6 +42,8 @@ export const core = (
     readonly mark?: SnapshotMark
     readonly firstIndex?: number
     readonly instanceId?: string
+    /** Another one than any core had before, unless given. */
+    readonly life?: number
   } = {}
 ): State.State => {
   const terms = disk.terms ?? []
@@ -51,6 +55,7 @@ export const core = (
     config: { ...defaults, ...disk.config },
     nodeId,
     instanceId: disk.instanceId ?? member(nodeId).instanceId,
+    life: disk.life ?? ++livesCount,
     recovered: {
       hardState: { currentTerm: disk.currentTerm ?? terms[terms.length - 1] ?? 0, votedFor: disk.votedFor },
       firstIndex,

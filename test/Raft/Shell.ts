@@ -107,6 +107,7 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
   const node = yield* RaftNode.make({
     nodeId: "a",
     instanceId: member("a").instanceId,
+    life: 1,
     configurations: [{ index: 0, configuration: configurationOf(voters) }],
     config: { ...defaults, ...config },
     machine

@@ -28,6 +28,7 @@ export interface Node {
   formedWith: Configuration
   /** Of the data directory: another one once that was wiped (RAFT C16). */
   instanceId: string
+  livesCount: number
   disk: Disk
   /** Given out by the core and not synced: a crash loses all of them. */
   unsynced: Array<SequencedWrite>
@@ -53,6 +54,7 @@ export const nothing: Disk = {
 export const make = (options: Pick<Node, "id" | "seat" | "config" | "formedWith">): Node => ({
   ...options,
   instanceId: member(options.id).instanceId,
+  livesCount: 0,
   disk: nothing,
   unsynced: [],
   isSlow: false,
@@ -73,6 +75,7 @@ export const start = (node: Node): void => {
     config: { ...defaults, logRetainedCount: 0, appendBatchBytes: -1, ...node.config },
     nodeId: node.id,
     instanceId: node.instanceId,
+    life: ++node.livesCount,
     recovered: {
       hardState: disk.hardState,
       firstIndex: disk.firstIndex,

@@ -112,7 +112,7 @@ describe("election", () => {
       { _tag: "AppendEntries", term, prevLogIndex: 1, prevLogTerm: 1, ...append },
       { _tag: "AppendEntries", term, prevLogIndex: 4, prevLogTerm: 4, ...append },
       { _tag: "Heartbeat", term, ...beat },
-      { _tag: "ReadIndex", term, requestId: 1 },
+      { _tag: "ReadIndex", term, life: 1, requestId: 1 },
       { _tag: "InstallSnapshot", term, snapshotIndex: 0, snapshotTerm: 0, ...snapshot }
     ]
     for (const question of questions) {

@@ -13,7 +13,7 @@ import { begin, pass, turns } from "./Shell.ts"
 const command: Command = { _tag: "Create", model: "User", data: { email: "u@x" } }
 const order: Order = { _tag: "Decide", command }
 
-const start = Effect.gen(function* () {
+const start = Effect.fnUntraced(function* (life = 1) {
   const sent: Array<PeerMessage> = []
   const transport = Transport.of({
     send: (_to, _lane, message) => sent.push(message) > 0,
@@ -23,7 +23,7 @@ const start = Effect.gen(function* () {
   })
   const fork = yield* FiberSet.makeRuntime<never>()
   const submit = () => Effect.succeed({ index: 7, answer: { _tag: "Accepted", answer: { operations: [] } } } as never)
-  return { sent, forwarding: Forwarding.make({ transport, read: readOrder, submit, fork }) }
+  return { sent, forwarding: Forwarding.make({ transport, life, read: readOrder, submit, fork }) }
 })
 
 const requestIdOf = (message: PeerMessage | undefined): number => {
@@ -32,19 +32,31 @@ const requestIdOf = (message: PeerMessage | undefined): number => {
 }
 
 describe("Forwarding", () => {
-  it.effect("an answer to a former life of a node is no answer to this one", () =>
+  it.effect("an answer to a former life of a node is no answer to this one, though both count alike (C23)", () =>
     Effect.gen(function* () {
-      const former = yield* start
+      const former = yield* start(7)
       yield* begin(former.forwarding.forward("b", order, 1000))
-      const latter = yield* start
+      const latter = yield* start(8)
       const waiting = yield* begin(latter.forwarding.forward("b", order, 1000))
-      const requestId = requestIdOf(former.sent[0])
+      assert.strictEqual(requestIdOf(latter.sent[0]), requestIdOf(former.sent[0]))
       const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", index: 7, answer: {} }))
-      latter.forwarding.receive("b", { _tag: "ForwardReply", requestId, body })
+      const reply = { _tag: "ForwardReply", requestId: requestIdOf(latter.sent[0]), body } as const
+      latter.forwarding.receive("b", { ...reply, life: 7 })
       yield* turns
       assert.isUndefined(waiting.settled())
-      latter.forwarding.receive("b", { _tag: "ForwardReply", requestId: requestIdOf(latter.sent[0]), body })
+      latter.forwarding.receive("b", { ...reply, life: 8 })
       assert.strictEqual((yield* waiting.join)._tag, "Success")
+    })
+  )
+
+  it.effect("a request is answered under the life and the number that it came with (C23)", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const body = new TextEncoder().encode(JSON.stringify(order))
+      forwarding.receive("b", { _tag: "Forward", life: 5, requestId: 3, body })
+      yield* turns
+      const [reply] = sent
+      assert.isTrue(reply?._tag === "ForwardReply" && reply.life === 5 && reply.requestId === 3)
     })
   )
 
@@ -54,7 +66,7 @@ describe("Forwarding", () => {
       const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: "at once" }))
       const transport = Transport.of({
         send: (to, _lane, message) => {
-          forwarding.receive(to, { _tag: "ForwardReply", requestId: requestIdOf(message), body })
+          forwarding.receive(to, { _tag: "ForwardReply", life: 1, requestId: requestIdOf(message), body })
           return true
         },
         run: () => Effect.never,
@@ -63,6 +75,7 @@ describe("Forwarding", () => {
       })
       const forwarding = Forwarding.make<Order, string>({
         transport,
+        life: 1,
         read: readOrder,
         submit: () => Effect.never,
         fork
@@ -73,7 +86,7 @@ describe("Forwarding", () => {
 
   it.effect("a command that reached a socket and is not answered in time is unknown (C18)", () =>
     Effect.gen(function* () {
-      const { forwarding } = yield* start
+      const { forwarding } = yield* start()
       const waiting = yield* begin(forwarding.forward("b", order, 1000))
       yield* pass(1000)
       const outcome = yield* waiting.join
@@ -83,13 +96,13 @@ describe("Forwarding", () => {
 
   it.effect("what is under way to a leader that another follows is unknown a moment later, and no sooner (C18)", () =>
     Effect.gen(function* () {
-      const { forwarding, sent } = yield* start
+      const { forwarding, sent } = yield* start()
       const waiting = yield* Effect.forEach(["b", "b", "c"], (to) => begin(forwarding.forward(to, order, 2000)))
       forwarding.leaderChanged("c")
       yield* pass(100)
       // It has handed over, and answers what its successor has had committed.
       const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: {} }))
-      forwarding.receive("b", { _tag: "ForwardReply", requestId: requestIdOf(sent[1]), body })
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[1]), body })
       yield* pass(100)
       assert.deepStrictEqual(
         waiting.map(({ settled }) => settled() !== undefined),
@@ -105,12 +118,17 @@ describe("Forwarding", () => {
     "bytes that are no order, or one of another version, are certainly not done, and the next order is carried out",
     () =>
       Effect.gen(function* () {
-        const { forwarding, sent } = yield* start
+        const { forwarding, sent } = yield* start()
         const text = new TextEncoder()
-        forwarding.receive("b", { _tag: "Forward", requestId: 1, body: text.encode("{") })
+        forwarding.receive("b", { _tag: "Forward", life: 1, requestId: 1, body: text.encode("{") })
         const later = { ...order, command: { ...command, notBefore: 7 } }
         for (const [at, json] of [order, later, { _tag: "Decide" }, command, null].entries()) {
-          forwarding.receive("b", { _tag: "Forward", requestId: 2 + at, body: text.encode(JSON.stringify(json)) })
+          forwarding.receive("b", {
+            _tag: "Forward",
+            life: 1,
+            requestId: 2 + at,
+            body: text.encode(JSON.stringify(json))
+          })
         }
         yield* turns
         const replies = sent.map((message) => {
@@ -133,7 +151,7 @@ describe("Forwarding", () => {
     "what no frame holds is not sent: a request is certainly not done, an answer is said to be unknown (C18)",
     () =>
       Effect.gen(function* () {
-        const { forwarding, sent } = yield* start
+        const { forwarding, sent } = yield* start()
         const data = { email: "x".repeat(forwardBodyMaxBytes) }
         const asked = yield* Effect.exit(
           forwarding.forward("b", { _tag: "Decide", command: { ...command, data } }, 1000)
@@ -148,8 +166,13 @@ describe("Forwarding", () => {
           announce: () => Effect.void
         })
         const submit = () => Effect.succeed("x".repeat(forwardBodyMaxBytes))
-        const leader = Forwarding.make<Order, string>({ transport, read: readOrder, submit, fork })
-        leader.receive("b", { _tag: "Forward", requestId: 1, body: new TextEncoder().encode(JSON.stringify(order)) })
+        const leader = Forwarding.make<Order, string>({ transport, life: 1, read: readOrder, submit, fork })
+        leader.receive("b", {
+          _tag: "Forward",
+          life: 1,
+          requestId: 1,
+          body: new TextEncoder().encode(JSON.stringify(order))
+        })
         yield* turns
         const [reply] = sent
         const body = reply?._tag === "ForwardReply" ? new TextDecoder().decode(reply.body) : assert.fail("no reply")
@@ -159,10 +182,10 @@ describe("Forwarding", () => {
 
   it.effect("bytes that are no answer say nothing of what became of a request (C18)", () =>
     Effect.gen(function* () {
-      const { forwarding, sent } = yield* start
+      const { forwarding, sent } = yield* start()
       const waiting = yield* begin(forwarding.forward("b", order, 1000))
       const body = new TextEncoder().encode("{")
-      forwarding.receive("b", { _tag: "ForwardReply", requestId: requestIdOf(sent[0]), body })
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[0]), body })
       const outcome = yield* waiting.join
       assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
     })

@@ -37,6 +37,7 @@ const leader = (lastApplied: number) => {
     config: defaults,
     nodeId: "a",
     instanceId: "ia",
+    life: 1,
     configurations: [{ index: 0, configuration: configurationOf(["a"]) }],
     recovered: {
       hardState: { currentTerm: 2, votedFor: "a" },

@@ -141,7 +141,7 @@ describe("leases", () => {
   it("a follower asks its leader as ever, and the leader confirms that by a round (C7)", () => {
     const { a } = leading()
     echo(a, "b")
-    const asked = receive(a, "b", { _tag: "ReadIndex", term: 1, requestId: 9 })
+    const asked = receive(a, "b", { _tag: "ReadIndex", term: 1, life: 1, requestId: 9 })
     assert.deepStrictEqual(
       sent([asked]).filter(({ _tag }) => _tag === "ReadIndexReply"),
       []
@@ -184,8 +184,8 @@ describe("leases", () => {
     { _tag: "RequestVoteReply", term: 2, preVote: false, granted: false },
     { _tag: "AppendEntriesReply", term: 2, prevLogIndex: 0, result: { _tag: "Matched", matchIndex: 0 } },
     { _tag: "HeartbeatReply", term: 2, readNumber: 0 },
-    { _tag: "ReadIndex", term: 2, requestId: 1 },
-    { _tag: "ReadIndexReply", term: 2, requestId: 1, readIndex: undefined },
+    { _tag: "ReadIndex", term: 2, life: 1, requestId: 1 },
+    { _tag: "ReadIndexReply", term: 2, life: 1, requestId: 1, readIndex: undefined },
     { _tag: "InstallSnapshotReply", term: 2, snapshotIndex: 0, receivedBytes: 0, installed: false }
   ]
   const ofTerm2 = { _tag: "RequestVote", term: 2, preVote: false, lastLogIndex: 9, lastLogTerm: 1 } as const

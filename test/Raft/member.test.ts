@@ -1,6 +1,6 @@
 /** Three members from empty directories: real files, a network in memory, real time with bounded waits. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Random } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import type * as Member from "../../src/Raft/Member.ts"
@@ -128,6 +128,42 @@ describe("Member", () => {
         })
       )
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "a node that starts again names no request as in its former life, with random numbers that are all alike (C23)",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* directory
+        const network = makeMemoryNetwork()
+        const asked: Array<string> = []
+        const links = (whole: Transport["Service"]): Transport["Service"] => ({
+          ...whole,
+          send: (to, lane, message) => {
+            if (message._tag === "Forward" || message._tag === "ReadIndex") {
+              asked.push(`${message._tag} ${message.life} ${message.requestId}`)
+            }
+            return whole.send(to, lane, message)
+          }
+        })
+        const others = ids.filter((id) => id !== "c")
+        yield* Effect.forEach(others, (id) => startMember(network, root, id))
+        const alike = { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 }
+        /** What `c` asks its leader in one life. */
+        const live = Effect.gen(function* () {
+          const member = yield* startMember(network, root, "c", { links })
+          yield* until("another one leads", () => others.includes(member.leader() ?? "c"))
+          yield* member.readIndex
+          yield* member.submit({ ...create("x"), key: "k", fingerprint: "f" })
+          return asked.splice(0)
+        }).pipe(Effect.provideService(Random.Random, alike), Effect.scoped)
+        const [first, second] = [yield* live, yield* live]
+        assert.isAtLeast(Math.min(first.length, second.length), 2)
+        assert.deepStrictEqual(
+          first.filter((name) => second.includes(name)),
+          []
+        )
+      }).pipe(Effect.scoped)
   )
 
   it.live("a read of a follower that no entries reach is refused in time", () =>

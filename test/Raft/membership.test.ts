@@ -344,8 +344,10 @@ describe("removed nodes", () => {
 
   it("it gets no read index from the leader", () => {
     const { stay } = removed()
-    const output = receive(stay[0]!, "d", { _tag: "ReadIndex", term: 1, requestId: 1 })
-    assert.deepStrictEqual(sent([output]), [{ _tag: "ReadIndexReply", term: 1, requestId: 1, readIndex: undefined }])
+    const output = receive(stay[0]!, "d", { _tag: "ReadIndex", term: 1, life: 1, requestId: 1 })
+    assert.deepStrictEqual(sent([output]), [
+      { _tag: "ReadIndexReply", term: 1, life: 1, requestId: 1, readIndex: undefined }
+    ])
   })
 
   it("one that can be told learns that it is removed, and campaigns no more (diss. 4.2.2)", () => {

@@ -35,6 +35,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
   const node = yield* RaftNode.make({
     nodeId,
     instanceId: member(nodeId).instanceId,
+    life: 1,
     configurations: [{ index: 0, configuration: configurationOf(ids) }],
     config: defaults,
     machine: ReplicatedMachine.make(machine, { newId: () => `${nodeId}-${made++}`, monotonicMs: () => 0 })

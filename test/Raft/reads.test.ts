@@ -87,10 +87,12 @@ describe("reads", () => {
     const a = leading()
     read(a, 2)
     read(a, 3)
-    receive(a, "c", { _tag: "ReadIndex", term: 1, requestId: 9 })
+    receive(a, "c", { _tag: "ReadIndex", term: 1, life: 1, requestId: 9 })
     const output = receive(a, "b", { _tag: "HeartbeatReply", term: 2, readNumber: 0 })
     assert.deepStrictEqual(output.readsRefused, [2, 3])
-    assert.deepStrictEqual(sent([output]), [{ _tag: "ReadIndexReply", term: 1, requestId: 9, readIndex: undefined }])
+    assert.deepStrictEqual(sent([output]), [
+      { _tag: "ReadIndexReply", term: 1, life: 1, requestId: 9, readIndex: undefined }
+    ])
   })
 
   it("a follower asks its leader for a read index, once for all that wait (diss. 6.4, C6)", () => {
@@ -105,34 +107,56 @@ describe("reads", () => {
       readNumber: 1
     })
     const asked = sent([read(b, 1)])[0]
+    const { life } = b.followerReads
     const requestId = asked?._tag === "ReadIndex" ? asked.requestId : 0
-    assert.deepStrictEqual(asked, { _tag: "ReadIndex", term: 1, requestId })
+    assert.deepStrictEqual(asked, { _tag: "ReadIndex", term: 1, life, requestId })
     assert.deepStrictEqual([read(b, 2).messages, read(b, 3).messages], [[], []])
-    const output = receive(b, "a", { _tag: "ReadIndexReply", term: 1, requestId, readIndex: 4 })
+    const output = receive(b, "a", { _tag: "ReadIndexReply", term: 1, life, requestId, readIndex: 4 })
     assert.deepStrictEqual(output.readsReady, [{ readId: 1, readIndex: 4 }])
     const next = requestId + 1
-    assert.deepStrictEqual(sent([output]), [{ _tag: "ReadIndex", term: 1, requestId: next }])
+    assert.deepStrictEqual(sent([output]), [{ _tag: "ReadIndex", term: 1, life, requestId: next }])
     // A repeated answer to the first request confirms nothing of the second.
-    assert.deepStrictEqual(receive(b, "a", { _tag: "ReadIndexReply", term: 1, requestId, readIndex: 4 }).readsReady, [])
-    const refused = receive(b, "a", { _tag: "ReadIndexReply", term: 1, requestId: next, readIndex: undefined })
+    assert.deepStrictEqual(
+      receive(b, "a", { _tag: "ReadIndexReply", term: 1, life, requestId, readIndex: 4 }).readsReady,
+      []
+    )
+    const refused = receive(b, "a", { _tag: "ReadIndexReply", term: 1, life, requestId: next, readIndex: undefined })
     assert.deepStrictEqual(refused.readsRefused, [2, 3])
   })
 
-  it("a node that starts asks nothing before its first tick: an answer to its former life would pass for its own", () => {
-    const b = core("b", abc, { currentTerm: 1 })
-    const beat = { _tag: "Heartbeat" as const, term: 1, leaderCommit: 0, matchIndex: 0, lastContactMs: undefined }
-    receive(b, "a", { ...beat, readNumber: 1 })
-    assert.deepStrictEqual(read(b, 1).readsRefused, [1])
-    step(b, { _tag: "Tick", nowMs: 0, random: 0.5 })
-    const asked = sent([read(b, 2)])[0]
-    assert.isAbove(asked?._tag === "ReadIndex" ? asked.requestId : 0, 1)
+  it("an answer to a former life of a follower confirms nothing of this one, whatever random numbers both drew (C23)", () => {
+    const beat = { _tag: "Heartbeat", term: 1, leaderCommit: 0, matchIndex: 0, lastContactMs: undefined } as const
+    const begin = (life: number) => {
+      const b = core("b", abc, { currentTerm: 1, life })
+      pass(b, 0)
+      receive(b, "a", { ...beat, readNumber: 1 })
+      const [asked] = sent([read(b, 1)])
+      assert.isTrue(asked?._tag === "ReadIndex")
+      return { b, requestId: asked?._tag === "ReadIndex" ? asked.requestId : 0 }
+    }
+    const former = begin(1)
+    const latter = begin(2)
+    assert.strictEqual(latter.requestId, former.requestId)
+    const reply = { _tag: "ReadIndexReply", term: 1, requestId: latter.requestId, readIndex: 4 } as const
+    assert.deepStrictEqual(receive(latter.b, "a", { ...reply, life: 1 }).readsReady, [])
+    assert.deepStrictEqual(receive(latter.b, "a", { ...reply, life: 2 }).readsReady, [{ readId: 1, readIndex: 4 }])
+  })
+
+  it("a leader answers two lives of a follower each under its own number (C23)", () => {
+    const a = leading()
+    for (const life of [1, 2]) receive(a, "c", { _tag: "ReadIndex", term: 1, life, requestId: 1 })
+    const replies = [echo(a, a.readNumber), echo(a, a.readNumber)]
+    assert.deepStrictEqual(
+      sent(replies).flatMap((message) => (message._tag === "ReadIndexReply" ? [message.life] : [])),
+      [1, 2]
+    )
   })
 
   it("a leader answers a follower's request after a round (diss. 6.4)", () => {
     const a = leading()
-    receive(a, "c", { _tag: "ReadIndex", term: 1, requestId: 9 })
+    receive(a, "c", { _tag: "ReadIndex", term: 1, life: 1, requestId: 9 })
     assert.deepStrictEqual(sent([echo(a, a.readNumber)]), [
-      { _tag: "ReadIndexReply", term: 1, requestId: 9, readIndex: 1 }
+      { _tag: "ReadIndexReply", term: 1, life: 1, requestId: 9, readIndex: 1 }
     ])
   })
 
@@ -177,7 +201,7 @@ describe("reads", () => {
 
   it("a request that is repeated shares the round of the first, and is answered once (C6)", () => {
     const a = leading()
-    for (let times = 0; times < 3; times++) receive(a, "c", { _tag: "ReadIndex", term: 1, requestId: 9 })
+    for (let times = 0; times < 3; times++) receive(a, "c", { _tag: "ReadIndex", term: 1, life: 1, requestId: 9 })
     assert.strictEqual(sent([echo(a, a.readNumber), echo(a, a.readNumber)]).length, 1)
   })
 })

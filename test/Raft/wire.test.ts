@@ -23,8 +23,8 @@ const Any = Schema.TaggedUnion({
   },
   Heartbeat: { term: N, leaderCommit: N, matchIndex: N, lastContactMs: Schema.UndefinedOr(N), readNumber: N },
   HeartbeatReply: { term: N, readNumber: N },
-  ReadIndex: { term: N, requestId: N },
-  ReadIndexReply: { term: N, requestId: N, readIndex: Schema.UndefinedOr(N) },
+  ReadIndex: { term: N, life: N, requestId: N },
+  ReadIndexReply: { term: N, life: N, requestId: N, readIndex: Schema.UndefinedOr(N) },
   TimeoutNow: { term: N },
   InstallSnapshot: {
     term: N,
@@ -37,8 +37,8 @@ const Any = Schema.TaggedUnion({
     chunk: Schema.Uint8Array
   },
   InstallSnapshotReply: { term: N, snapshotIndex: N, receivedBytes: N, installed: Schema.Boolean },
-  Forward: { requestId: N, body: Schema.Uint8Array },
-  ForwardReply: { requestId: N, body: Schema.Uint8Array },
+  Forward: { life: N, requestId: N, body: Schema.Uint8Array },
+  ForwardReply: { life: N, requestId: N, body: Schema.Uint8Array },
   Form: { clusterId: Schema.String, entry: Entry },
   FormReply: { clusterId: Schema.String, adopted: Schema.Boolean },
   NotAMember: { configurationIndex: N }
@@ -88,11 +88,11 @@ const samples: ReadonlyArray<PeerMessage> = [
     chunk: new Uint8Array([1, 2, 3])
   },
   { _tag: "InstallSnapshotReply", term: 3, snapshotIndex: 9, receivedBytes: 4, installed: false },
-  { _tag: "ReadIndex", term: 3, requestId: 4 },
-  { _tag: "ReadIndexReply", term: 3, requestId: 4, readIndex: undefined },
-  { _tag: "ReadIndexReply", term: 3, requestId: 4, readIndex: 5 },
-  { _tag: "Forward", requestId: 1, body: new Uint8Array([1, 2, 3]) },
-  { _tag: "ForwardReply", requestId: 1, body: new Uint8Array([4]) },
+  { _tag: "ReadIndex", term: 3, life: 1, requestId: 4 },
+  { _tag: "ReadIndexReply", term: 3, life: 1, requestId: 4, readIndex: undefined },
+  { _tag: "ReadIndexReply", term: 3, life: 1, requestId: 4, readIndex: 5 },
+  { _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array([1, 2, 3]) },
+  { _tag: "ForwardReply", life: 1, requestId: 1, body: new Uint8Array([4]) },
   { _tag: "Form", clusterId: "héé-\uFFFD", entry: { ...entry(new Uint8Array([9])), type: "configuration" } },
   { _tag: "FormReply", clusterId: "c", adopted: true },
   { _tag: "NotAMember", configurationIndex: 9 }
@@ -113,7 +113,7 @@ describe("Wire", () => {
       const body = new Uint8Array(length).fill(7)
       const entries = [entry(body), entry(body)]
       for (const message of [
-        { _tag: "Forward", requestId: length, body },
+        { _tag: "Forward", life: 1, requestId: length, body },
         { _tag: "AppendEntries", term: 1, prevLogIndex: 1, prevLogTerm: 1, entries, leaderCommit: 1 }
       ] satisfies ReadonlyArray<PeerMessage>) {
         assert.isTrue(isDeepStrictEqual(decode(encode(message)), message), `${message._tag} of ${length}`)
@@ -161,18 +161,18 @@ describe("Wire", () => {
   })
 
   it("a payload past its limit is refused by its length alone", () => {
-    const frame = encode({ _tag: "Forward", requestId: 1, body: new Uint8Array(0) })
-    new DataView(frame.buffer, frame.byteOffset).setUint32(9, payloadMaxBytes + 1)
+    const frame = encode({ _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array(0) })
+    new DataView(frame.buffer, frame.byteOffset).setUint32(17, payloadMaxBytes + 1)
     assert.deepStrictEqual(decode(frame), {
       _tag: "Malformed",
       field: "body",
-      offset: 9,
+      offset: 17,
       found: `a length of ${payloadMaxBytes + 1} past the limit of ${payloadMaxBytes}`
     })
   })
 
   it("a payload is the very bytes of the frame, not a copy (an entry's bytes are encoded once)", () => {
-    const frame = encode({ _tag: "Forward", requestId: 1, body: new Uint8Array([1, 2, 3]) })
+    const frame = encode({ _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array([1, 2, 3]) })
     const decoded = decode(frame)
     assert.strictEqual(decoded._tag === "Forward" ? decoded.body.buffer : undefined, frame.buffer)
   })

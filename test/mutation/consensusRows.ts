@@ -869,5 +869,45 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
       leases("a voter that started again in the candidate's term keeps the promise of its former life (diss. 6.4.1)"),
       leases("a node that starts keeps the promise that it may have made before, also before its first tick (C7)")
     ]
+  },
+  {
+    row: "C23",
+    file: "src/Raft/Reads.ts",
+    find: "message.life !== life || ",
+    replace: "",
+    tests: [
+      reads(
+        "an answer to a former life of a follower confirms nothing of this one, whatever random numbers both drew (C23)"
+      )
+    ]
+  },
+  {
+    row: "C23",
+    file: "src/Raft/Reads.ts",
+    find: "other.life === life && ",
+    replace: "",
+    tests: [reads("a leader answers two lives of a follower each under its own number (C23)")]
+  },
+  {
+    row: "C23",
+    file: "src/Raft/Forwarding.ts",
+    find: "message.life === life ? waiting.get(message.requestId) : undefined",
+    replace: "waiting.get(message.requestId)",
+    tests: [
+      inFile("Raft/forwarding.test.ts")(
+        "an answer to a former life of a node is no answer to this one, though both count alike (C23)"
+      )
+    ]
+  },
+  {
+    row: "C23",
+    file: "src/EventStore/Life.ts",
+    find: "const life = former + 1",
+    replace: "const life = Math.max(former, 1)",
+    tests: [
+      inFile("EventStore/directory.test.ts")(
+        "counts every start, one that was killed too, and none that was refused (C23)"
+      )
+    ]
   }
 ]

@@ -1,0 +1,28 @@
+/**
+ * How often a node has started in its data directory. Each start is a life, and what a node sends is named by its life and
+ * a number in it: so no two lives share a name, whatever random numbers they draw. Not who the node is (Directory.ts).
+ *
+ * The count is the name of an empty file, `life.N`. A rename raises it, which needs no room: a node starts on a full disk.
+ */
+import { Effect } from "effect"
+import { closeFile, openFile, renameFile, syncDirectory } from "./Files.ts"
+import type { LogFailed } from "./LogStore.ts"
+
+const pattern = /^life\.([1-9][0-9]{0,14})$/
+
+const nameOf = (life: number): string => `life.${life}`
+
+/**
+ * Counts one more start in `directory`, which holds `names`, and gives the count. It is durable when this returns, so
+ * that nothing was sent in a life that a crash of the machine makes the next start forget.
+ */
+export const beginLife = (directory: string, names: ReadonlyArray<string>): Effect.Effect<number, LogFailed> =>
+  Effect.gen(function* () {
+    const former = Math.max(0, ...names.map((name) => Number(pattern.exec(name)?.[1] ?? 0)))
+    const life = former + 1
+    const path = `${directory}/${nameOf(life)}`
+    if (former === 0) yield* Effect.flatMap(openFile(path, "w"), closeFile)
+    else yield* renameFile(`${directory}/${nameOf(former)}`, path)
+    yield* syncDirectory(directory)
+    return life
+  })
