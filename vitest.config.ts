@@ -21,7 +21,7 @@ if (leftOut.length > 0) console.log(`Left out, since no disk may be mounted here
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
     exclude: [...configDefaults.exclude, ...leftOut],
     testTimeout: 30_000
   }
