@@ -18,5 +18,5 @@ export {
   remove,
   type Transact
 } from "./Client/Transacting.ts"
-export { Problem } from "./Http/Problem.ts"
+export { Problem } from "./Problem.ts"
 export { UnknownOutcome } from "./Raft/Outcome.ts"

@@ -1,7 +1,6 @@
 /** The routes of a node, each a layer to mount on the router of your choice, with your own middleware around it. */
 export { type MountOptions, routerConfig } from "./Http/Mount.ts"
 export { type Check, readyChecks } from "./Http/NodeRoutes.ts"
-export { Problem, type ProblemError, problem, toResponse } from "./Http/Problem.ts"
 export {
   type ApiServices,
   type DocsOptions,
@@ -13,4 +12,5 @@ export {
   layerPeers
 } from "./Http/Routes.ts"
 export { type Served, Serving } from "./Http/Serving.ts"
+export { Problem, type ProblemError, problem, toResponse } from "./Problem.ts"
 export { Unprotected } from "./Raft/PeerListener.ts"

@@ -12,6 +12,7 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
 /** Rooms in the order in which imports may point back: a file imports its own room, or one to the left of it. */
 const rooms = [
   "Invariant",
+  "Problem",
   "Model",
   "Machine",
   "Command",
@@ -27,7 +28,7 @@ const rooms = [
   "Node"
 ]
 /** Files beside the rooms are entry points: they may show what any room has. */
-const isEntry = (name: string) => !name.includes("/") && name !== "Invariant.ts"
+const isEntry = (name: string) => !name.includes("/") && !["Invariant.ts", "Problem.ts"].includes(name)
 const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "")
 /** Examples in doc comments import what a user imports, and are none of the file's own imports. */
 const importsOf = (text: string) =>

@@ -28,7 +28,7 @@ export class Ticket extends Model.Class<Ticket>("Ticket")(
 /** There is no seat left. */
 export class SoldOut extends Schema.TaggedError<SoldOut>()(
   "SoldOut",
-  { title: Schema.String },
+  { show: Schema.String },
   { httpApiStatus: 409 }
 ) {}
 

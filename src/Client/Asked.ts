@@ -1,7 +1,7 @@
 /** A request as this client sends it, and the answer as it comes back: data, before any schema. Pure. */
 import { Option, Result, Schema } from "effect"
 import { HttpClientRequest } from "effect/http"
-import { declaredProblem, type Problem, problemMediaType } from "../Http/Problem.ts"
+import { declaredProblem, type Problem, problemMediaType } from "../Problem.ts"
 
 /** What is asked of a node. */
 export interface Asked {

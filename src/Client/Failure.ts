@@ -3,8 +3,8 @@
  * What may have changed something is `UnknownOutcome`, with the key to find out by.
  */
 import { Data, Effect, Result, type Schema } from "effect"
-import { type CommonMembers, invalidRequest, Problem, type ProblemMembers, type ProblemName } from "../Http/Problem.ts"
 import type { FieldError } from "../Model.ts"
+import { type CommonMembers, invalidRequest, Problem, type ProblemMembers, type ProblemName } from "../Problem.ts"
 
 /** A read that no node answered in time: none could be reached, or what answered was none. */
 export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly message: string }> {}

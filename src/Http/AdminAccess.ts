@@ -4,10 +4,10 @@
  */
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
+import { type Problem, problem, withHeaders } from "../Problem.ts"
 import type { Admitted } from "../Raft/Order.ts"
 import { isSecret } from "../Raft/Secret.ts"
 import { type Caller, notOfThisHost } from "../Raft/ThisHost.ts"
-import { type Problem, problem, withHeaders } from "./Problem.ts"
 
 /** By what the caller is admitted, or the problem that it is answered with. `secret` is the cluster's, if it has one. */
 export const admitted = (caller: Caller, secret: string | undefined): Admitted | Problem => {

@@ -5,12 +5,12 @@
 import { Effect, Result, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { errorsOf } from "../Model/Descriptor.ts"
+import { invalidRequest, notFound, type ProblemError } from "../Problem.ts"
 import type { Member } from "../Raft/Member.ts"
 import { admit } from "./AdminAccess.ts"
 import { addMember, administer, membershipOf, newMemberFields } from "./Administration.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
-import { invalidRequest, notFound, type ProblemError } from "./Problem.ts"
 
 /** The bodies of the administration. */
 export const NewMember = Schema.Struct({

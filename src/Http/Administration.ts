@@ -1,5 +1,6 @@
 /** What the routes of the administration and of joining have in common: a change carried out, and the membership after it. */
 import { Effect, Schema } from "effect"
+import { notFound, type Problem, problem } from "../Problem.ts"
 import { MemberAddress } from "../Raft/Address.ts"
 import { membersOf } from "../Raft/Configuration.ts"
 import type { Member } from "../Raft/Member.ts"
@@ -7,7 +8,6 @@ import type { Administration, Admitted } from "../Raft/Order.ts"
 import { MemberName } from "../Raft/OrderSchema.ts"
 import { membersStatus } from "../Raft/Status.ts"
 import { problemOfFailure } from "./Outcomes.ts"
-import { notFound, type Problem, problem } from "./Problem.ts"
 
 /** A node that is to become a member: where its peers reach it, and which data directory its vote will live in. */
 export const newMemberFields = {

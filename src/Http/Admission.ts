@@ -4,9 +4,9 @@
  * a node slow and never silent. Peers' sockets and health are not admitted here. RAFT §1, DESIGN D8.
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
+import { type Problem, problem } from "../Problem.ts"
 import { Reserve, Turn } from "./Body.ts"
 import { Patience, together } from "./Patience.ts"
-import { type Problem, problem } from "./Problem.ts"
 
 /** Requests under way; one more is refused. */
 export const requestsMaxCount = 4096

@@ -5,9 +5,9 @@
 import { ByteSize, Context, Effect, Result, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { depthMax } from "../Model/PlainJson.ts"
+import { invalidRequest, type Problem, problem } from "../Problem.ts"
 import { countMembers, repeatedKey, scan } from "./JsonText.ts"
 import { Patience } from "./Patience.ts"
-import { invalidRequest, type Problem, problem } from "./Problem.ts"
 
 /** The default limit of a body. */
 export const bodySizeMaxBytes = 1024 * 1024

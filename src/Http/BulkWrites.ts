@@ -1,12 +1,12 @@
 /** `POST /api/{m}/_bulk`, served: new records of one model, all or none. HTTP contract, "Endpoints", "Details". */
 import { Effect } from "effect"
 import type { Descriptor } from "../Model.ts"
+import { invalidRequest, type Problem, within } from "../Problem.ts"
 import type { TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"
 import type { ServedModel } from "./ModelRoutes.ts"
 import { checkGivenId, readBody, readHead } from "./ModelWrites.ts"
 import { problemOfChange } from "./Outcomes.ts"
-import { invalidRequest, type Problem, within } from "./Problem.ts"
 import { answerTransacted } from "./RecordResponse.ts"
 import { operationsMax, tooMany } from "./TransactionRequest.ts"
 

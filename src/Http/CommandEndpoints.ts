@@ -2,7 +2,7 @@
 import { Schema, SchemaAST } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type Any, type ErrorClass, statusOf, tagOf } from "../Command/Declaration.ts"
-import { kindOfError, titleOf } from "./DeclaredError.ts"
+import { kindOfError, titleOf } from "../Command/DeclaredProblem.ts"
 import { type ApiModel, operationProblems, writeHeaders } from "./ModelEndpoints.ts"
 import { commandPath } from "./Paths.ts"
 import { asProblem } from "./ProblemSchema.ts"

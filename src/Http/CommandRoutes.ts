@@ -2,14 +2,14 @@
 import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { type Any, type ErrorClass, tagOf } from "../Command/Declaration.ts"
+import { kindOfError } from "../Command/DeclaredProblem.ts"
 import { invariant } from "../Invariant.ts"
+import { problemDefinitions } from "../Problem.ts"
 import type { Commands } from "../Repository/Commands.ts"
 import { jsonMediaTypes } from "./Body.ts"
-import { kindOfError } from "./DeclaredError.ts"
 import { readBody, readHead } from "./ModelWrites.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { commandPath } from "./Paths.ts"
-import { problemDefinitions } from "./Problem.ts"
 import { outcomeHeaders } from "./RecordResponse.ts"
 
 /** The routes of these commands. */

@@ -3,6 +3,7 @@
  * to ignore it would be to do what the client forbade.
  */
 import { Result } from "effect"
+import { invalidRequest, type Problem } from "../Problem.ts"
 import {
   type Condition,
   ifMatchHolds,
@@ -11,7 +12,6 @@ import {
   parseRecordTag,
   type RecordTag
 } from "./ETag.ts"
-import { invalidRequest, type Problem } from "./Problem.ts"
 
 interface Headers {
   readonly [name: string]: string | undefined

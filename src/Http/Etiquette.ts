@@ -4,7 +4,7 @@
  */
 import { Effect, Stream } from "effect"
 import { HttpBody, type HttpServerRequest, HttpServerResponse } from "effect/http"
-import { invalidRequest, type Problem, problem } from "./Problem.ts"
+import { invalidRequest, type Problem, problem } from "../Problem.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse

@@ -7,7 +7,7 @@ import { Result } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
-import { invalidRequest, type Problem, problem } from "./Problem.ts"
+import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
 
 /** The longest key taken: each is remembered for a day, on every node. */
 export const keyLengthMax = 255
@@ -40,10 +40,6 @@ export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Pr
       ? Result.succeed({ key, fingerprint })
       : Result.fail(keyReused(key))
   })
-
-/** 422. */
-export const keyReused = (key: string): Problem =>
-  problem("key-reused", "This idempotency key came with another request", { key })
 
 /** What makes two requests the same: method, target, conditional headers and body, byte for byte. */
 export const fingerprintOf = ({ headers, method, url }: Head, body: Uint8Array): string => {

@@ -1,12 +1,12 @@
 /** Taking an empty node into the cluster: it proves the secret, and is proven it, without that either sends it. */
 import { Clock, Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { problem } from "../Problem.ts"
 import * as JoinProof from "../Raft/JoinProof.ts"
 import type { Member } from "../Raft/Member.ts"
 import { isOfPage, notOfThisHost } from "../Raft/ThisHost.ts"
 import { addMember, Membership, membershipOf, newMemberFields } from "./Administration.ts"
 import { readBody } from "./AdminRoutes.ts"
-import { problem } from "./Problem.ts"
 
 export const joinPath = "/_raft/join"
 

@@ -3,10 +3,10 @@ import { Result } from "effect"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy } from "../Machine/Order.ts"
 import type { FieldSchema } from "../Model.ts"
+import type { Problem, ProblemError } from "../Problem.ts"
 import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
 import { invalidQuery, only, type Params } from "./Params.ts"
-import type { Problem, ProblemError } from "./Problem.ts"
 import { readParameters } from "./ReadQuery.ts"
 
 /** The size of a page when none is asked for, and the largest that may be. */

@@ -3,13 +3,13 @@ import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model.ts"
+import { notFound, type Problem } from "../Problem.ts"
 import type { Records } from "../Repository/Records.ts"
 import { createRecords } from "./BulkWrites.ts"
 import { listField } from "./ListFilter.ts"
 import { listRecords, readRecord } from "./ModelReads.ts"
 import { createRecord, deleteRecord, patchRecord, putRecord } from "./ModelWrites.ts"
 import { collectionPath } from "./Paths.ts"
-import { notFound, type Problem } from "./Problem.ts"
 
 /** What the endpoints of a model share. */
 export interface ServedModel {

@@ -1,6 +1,6 @@
 /** The query of a request as pairs, in order. Pure. What is no text is refused and never guessed; nothing is ignored. */
 import { Result } from "effect"
-import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
+import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
 import { splitTarget } from "./Routing.ts"
 
 /** Names and values, decoded. */

@@ -3,7 +3,7 @@
  * that is about to go waits for it. RFC 9110 §15.5.9.
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
-import { type Problem, problem, withHeaders } from "./Problem.ts"
+import { type Problem, problem, withHeaders } from "../Problem.ts"
 
 /** How long a body may take. */
 export const bodyTimeoutMs = 10_000

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import { invariant } from "../Invariant.ts"
 import { plainRule } from "../Model/Rules.ts"
-import { type ProblemName, problemDefinitions, problemMediaType } from "./Problem.ts"
+import { type ProblemName, problemDefinitions, problemMediaType } from "../Problem.ts"
 
 const commonMembers = {
   detail: Schema.String,

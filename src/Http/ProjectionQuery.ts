@@ -1,9 +1,9 @@
 /** What a read of a projection asks for: one state, or a page of states by key. Pure. HTTP contract, "Projections". */
 import { Result } from "effect"
+import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
 import { decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { parseLimit } from "./ListQuery.ts"
 import { invalidQuery, only, type Params, refuseOthers } from "./Params.ts"
-import { invalidRequest, type Problem, type ProblemError } from "./Problem.ts"
 import { noRead, readParameters } from "./ReadQuery.ts"
 
 /** The state of one key, or at most `limit` states of the keys after `after`. */

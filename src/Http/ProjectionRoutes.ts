@@ -1,6 +1,7 @@
 /** Projections, served: the one state, or the states by key and by page, and how far each is. HTTP contract, "Projections". */
 import { Effect, Result, type Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { notFound, type Problem, problem, withHeaders } from "../Problem.ts"
 import { encodeState } from "../Projection/Saved.ts"
 import type { Folded, Keyed, ProjectionReadFailure, ProjectionStatus, Projections, Whole } from "../Projection.ts"
 import { Turn } from "./Body.ts"
@@ -8,9 +9,8 @@ import { nextLink } from "./Cursor.ts"
 import { bodyOf, pageBytesMax } from "./Page.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
 import { projectionPath, projectionsPath } from "./Paths.ts"
-import { notFound, type Problem, problem, withHeaders } from "./Problem.ts"
 import { parseStatesQuery, statesCursor } from "./ProjectionQuery.ts"
-import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
+import { parseConsistency, readParameters } from "./ReadQuery.ts"
 import { readHeaders } from "./RecordResponse.ts"
 
 /** So much of a page is encoded, through schemas, before others have their turn. */
@@ -119,20 +119,4 @@ const shown = (projection: Folded<unknown>, state: unknown): Effect.Effect<Schem
   )
 }
 
-/** What its code threw is told to the node's log alone. */
-const problemOfProjection = (failure: ProjectionReadFailure): Problem => {
-  switch (failure._tag) {
-    case "ProjectionFailed":
-      return problem("projection-failed", `${failure.projection} met an error of its own at entry ${failure.index}`, {
-        projection: failure.projection
-      })
-    case "ProjectionUnavailable":
-      return problem(
-        "projection-unavailable",
-        `${failure.projection} needs the history from entry ${failure.index} on, which this node does not hold`,
-        { projection: failure.projection }
-      )
-    default:
-      return problemOfRead(failure)
-  }
-}
+const problemOfProjection = (failure: ProjectionReadFailure): Problem => failure.toProblem()

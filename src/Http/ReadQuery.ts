@@ -1,9 +1,8 @@
 /** What a read asks for besides its record or list: how new the answer must be. Pure. HTTP contract, "Reads". */
 import { Result } from "effect"
+import type { Problem, ProblemError } from "../Problem.ts"
 import type { Consistency, ReadFailure } from "../Repository/Freshness.ts"
-import { problemOfFailure } from "./Outcomes.ts"
 import { invalidQuery, only, type Params } from "./Params.ts"
-import { type Problem, type ProblemError, problem } from "./Problem.ts"
 
 /** The parameters that every read takes. */
 export const readParameters = ["consistency", "max-stale"] as const
@@ -37,16 +36,7 @@ export const parseConsistency = (params: Params, minIndex: string | undefined): 
 }
 
 /** Why a read is not answered. */
-export const problemOfRead = (failure: ReadFailure): Problem => {
-  switch (failure._tag) {
-    case "NotCaughtUp":
-      return problem("not-caught-up", failure.message, {})
-    case "TooStale":
-      return problem("too-stale", failure.message, {})
-    case "NotDone":
-      return problemOfFailure(failure, undefined)
-  }
-}
+export const problemOfRead = (failure: ReadFailure): Problem => failure.toProblem()
 
 const modes = ["linearizable", "session", "local"] as const
 

@@ -3,7 +3,7 @@
  * less, an encoded letter, what follows a `;`), and two addresses of one record would be two for caches and rules.
  * HTTP contract, "Endpoints". Pure.
  */
-import { invalidRequest, methodNotAllowed, notServed, type Problem } from "./Problem.ts"
+import { invalidRequest, methodNotAllowed, notServed, type Problem } from "../Problem.ts"
 
 /** An id as paths and bodies write it: a UUID of any version, in the case in which the record has it. */
 export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

@@ -3,7 +3,7 @@ import { Result, Schema, type SchemaIssue } from "effect"
 import type { Operation } from "../Machine/Command.ts"
 import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
-import { atOperation, invalidRequest, type Problem, problem } from "./Problem.ts"
+import { atOperation, invalidRequest, type Problem, problem } from "../Problem.ts"
 import { uuid } from "./Routing.ts"
 
 /** The most operations of a transaction, and records of a bulk. */

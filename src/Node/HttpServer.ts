@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
-import { invalidRequest, problem } from "../Http/Problem.ts"
+import { invalidRequest, problem } from "../Problem.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
 

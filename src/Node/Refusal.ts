@@ -1,7 +1,7 @@
 /** Problems that are answered at the edge, before any route is asked: the parser refused, or nothing can be asked for. */
 import { type ServerResponse, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
-import { invalidRequest, type Problem, problem, problemMediaType, toJson } from "../Http/Problem.ts"
+import { invalidRequest, type Problem, problem, problemMediaType, toJson } from "../Problem.ts"
 
 /** How long a client may take to read why it was refused before its connection is cut. */
 const readAnswerMs = 500

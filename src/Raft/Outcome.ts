@@ -3,6 +3,7 @@
  * else is unknown, and a client may retry it safely with its idempotency key.
  */
 import { Schema } from "effect"
+import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 
 /** Why an attempt is certainly not done. */
 export const NotDoneReason = Schema.Literals([
@@ -19,11 +20,28 @@ export const NotDoneReason = Schema.Literals([
 export class NotDone extends Schema.TaggedError<NotDone>()("NotDone", {
   reason: NotDoneReason,
   message: Schema.String
-}) {}
+}) {
+  toProblem(): Problem {
+    return problem(this.reason, this.message, { definite: true })
+  }
+  [responds]() {
+    return answerBy(this.toProblem())
+  }
+}
 
 /** The write was proposed, and its entry may or may not be committed: losing it on one node proves nothing (Fig. 8). */
 export class UnknownOutcome extends Schema.TaggedError<UnknownOutcome>()("UnknownOutcome", {
   /** By which its outcome can be asked for: the client's own, or the one that the node assigned. */
   key: Schema.optionalKey(Schema.String),
   message: Schema.String
-}) {}
+}) {
+  toProblem(): Problem {
+    return problem("unknown-outcome", this.message, {
+      definite: false,
+      ...(this.key === undefined ? {} : { key: this.key })
+    })
+  }
+  [responds]() {
+    return answerBy(this.toProblem())
+  }
+}

@@ -6,7 +6,9 @@ import type { OperationAnswer } from "../Machine/decide.ts"
 import type { LocalPart } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { EncodedRecord } from "../Model.ts"
+import { answerBy, type Problem, responds } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { type Asked, problemOfRejection } from "./RejectionProblem.ts"
 
 /** A command was decided, and the decision is not to do it: nothing changed. */
 export class Refused extends Data.TaggedError("Refused")<{
@@ -17,6 +19,13 @@ export class Refused extends Data.TaggedError("Refused")<{
 }> {
   override get message(): string {
     return `The command was refused: ${this.rejection._tag}`
+  }
+  /** `key` is the idempotency key that the request came with, if any. */
+  toProblem(key?: string, asked?: Asked): Problem {
+    return problemOfRejection(this.rejection, key, asked)
+  }
+  [responds]() {
+    return answerBy(this.toProblem())
   }
 }
 

@@ -6,6 +6,7 @@ import { invariant } from "../Invariant.ts"
 import type { Call, Origin } from "../Machine/Command.ts"
 import { canonical } from "../Machine/Json.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
+import { answerBy, type Problem, responds } from "../Problem.ts"
 import { Member } from "../Raft/Member.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
 import { Refused } from "./Changed.ts"
@@ -63,7 +64,13 @@ const make = Effect.gen(function* () {
     }).pipe(
       Effect.catchTag("Refused", (refused): Effect.Effect<never, unknown> => {
         const { rejection } = refused
-        const declared = rejection._tag === "Declared" ? decodeError(command.errors, rejection.error) : Option.none()
+        const declared =
+          rejection._tag === "Declared"
+            ? Option.map(
+                decodeError(command.errors, rejection.error),
+                answeredBy(refused.toProblem(key, { commands: [command] }))
+              )
+            : Option.none()
         return Effect.fail(Option.getOrElse(declared, () => refused))
       })
     )
@@ -83,3 +90,13 @@ const encodePayload = ({ payload }: Any, value: unknown): Result.Result<Schema.J
     jsonEncoder(payload)(value),
     (errors) => new Refused({ rejection: { _tag: "InvalidRequest", errors } })
   )
+
+/** Answers requests by this problem, as the command's own endpoint does, where a handler of the application fails with the error. */
+const answeredBy =
+  (met: Problem) =>
+  <A>(error: A): A => {
+    if (typeof error === "object" && error !== null) {
+      Object.defineProperty(error, responds, { value: () => answerBy(met), configurable: true })
+    }
+    return error
+  }

@@ -3,6 +3,7 @@
  * HTTP contract, "Reads".
  */
 import { Data, Effect, type Scope, Semaphore } from "effect"
+import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 import type { Member } from "../Raft/Member.ts"
 import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import { NotDone } from "../Raft/Outcome.ts"
@@ -21,10 +22,24 @@ export type Consistency =
 export const linearizable: Consistency = { _tag: "Linearizable" }
 
 /** The index that a session has seen is not applied here within the time that it may wait. */
-export class NotCaughtUp extends Data.TaggedError("NotCaughtUp")<{ readonly message: string }> {}
+export class NotCaughtUp extends Data.TaggedError("NotCaughtUp")<{ readonly message: string }> {
+  toProblem(): Problem {
+    return problem("not-caught-up", this.message, {})
+  }
+  [responds]() {
+    return answerBy(this.toProblem())
+  }
+}
 
 /** No quorum confirms that the tables are as new as was asked for. */
-export class TooStale extends Data.TaggedError("TooStale")<{ readonly message: string }> {}
+export class TooStale extends Data.TaggedError("TooStale")<{ readonly message: string }> {
+  toProblem(): Problem {
+    return problem("too-stale", this.message, {})
+  }
+  [responds]() {
+    return answerBy(this.toProblem())
+  }
+}
 
 /**
  * What this node has may be older than what was read here before it started: no quorum has confirmed it since, or a

@@ -5,12 +5,19 @@ import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy, OrderValue } from "../Machine/Order.ts"
 import type { RowCodecs } from "../Model/RowCodecs.ts"
 import type { FieldError, RowClass } from "../Model.ts"
+import { answerBy, invalidRequest, type Problem, responds } from "../Problem.ts"
 import type * as Freshness from "./Freshness.ts"
 
 /** What a program asked with does not fit the model. */
 export class InvalidValue extends Data.TaggedError("InvalidValue")<{ readonly errors: ReadonlyArray<FieldError> }> {
   override get message(): string {
     return this.errors.map(({ message, path }) => `${path}: ${message}`).join("; ")
+  }
+  toProblem(): Problem {
+    return invalidRequest("The request does not fit the model", this.errors)
+  }
+  [responds]() {
+    return answerBy(this.toProblem())
   }
 }
 

@@ -4,8 +4,8 @@ import { HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
 import { IsLeaving } from "../../src/Http/Patience.ts"
-import { problem } from "../../src/Http/Problem.ts"
 import { depthMax } from "../../src/Model/PlainJson.ts"
+import { problem } from "../../src/Problem.ts"
 
 const request = (options: {
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream

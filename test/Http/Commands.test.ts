@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { problemOfDeclared, titleOf } from "../../src/Command/DeclaredProblem.ts"
 import * as Command from "../../src/Command.ts"
 import { commandRoutes } from "../../src/Http/CommandRoutes.ts"
-import { problemOfDeclared, titleOf } from "../../src/Http/DeclaredError.ts"
 import { makeApi, openApiDocument } from "../../src/Http/Openapi.ts"
-import { problemOfRejection } from "../../src/Http/Outcomes.ts"
-import { toJson } from "../../src/Http/Problem.ts"
+import { toJson } from "../../src/Problem.ts"
+import { problemOfRejection } from "../../src/Repository/RejectionProblem.ts"
 
 class NoRoomLeft extends Schema.TaggedError<NoRoomLeft>()(
   "NoRoomLeft",

@@ -11,7 +11,7 @@ import {
   problemDefinitions,
   toJson,
   toResponse
-} from "../../src/Http/Problem.ts"
+} from "../../src/Problem.ts"
 
 const statuses = {
   "invalid-request": 400,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { type Problem, problem, type problemDefinitions, toJson } from "../../src/Http/Problem.ts"
 import { schemaOfProblem } from "../../src/Http/ProblemSchema.ts"
+import { type Problem, problem, type problemDefinitions, toJson } from "../../src/Problem.ts"
 
 const definite = { definite: true } as const
 const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { HttpServerResponse } from "effect/http"
-import { notFound, toResponse } from "../../src/Http/Problem.ts"
 import { positionHeaders, withPosition } from "../../src/Http/ResponseHeaders.ts"
+import { notFound, toResponse } from "../../src/Problem.ts"
 
 it("an answer says who gave it, who leads, the term and the index it reflects", () => {
   const position = { nodeId: "127.0.0.1:8081", leaderId: "127.0.0.1:8082", term: 3, index: 41 }

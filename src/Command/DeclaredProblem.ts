@@ -1,9 +1,9 @@
 /** An error that a command declares, as the problem that a client meets: named after its tag, its fields beside. Pure. */
 import { Option } from "effect"
-import { type Any, decodeError, statusOf, tagOf } from "../Command/Declaration.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { kebabOf } from "../Model/Path.ts"
-import { declaredProblem, type Problem } from "./Problem.ts"
+import { declaredProblem, type Problem } from "../Problem.ts"
+import { type Any, decodeError, statusOf, tagOf } from "./Declaration.ts"
 
 /** `InsufficientFunds` is `insufficient-funds`. */
 export const kindOfError = (tag: string): string => kebabOf(tag)

@@ -1,4 +1,4 @@
-/** Every error that a client can meet: one table for the code, the wire and the OpenAPI document. RFC 9457. */
+/** Every error that a client can meet: one table for the code, the wire and the OpenAPI document. RFC 9457. Imported by all rooms. */
 import { Data, Effect, ErrorReporter, Schema } from "effect"
 import { HttpServerRespondable, HttpServerResponse } from "effect/http"
 
@@ -190,6 +190,10 @@ export const methodNotAllowed = (method: string, allow: ReadonlyArray<string>): 
   return new Problem({ ...fieldsOf(plain), headers: { allow: allow.join(", ") } })
 }
 
+/** 422. */
+export const keyReused = (key: string): Problem =>
+  problem("key-reused", "This idempotency key came with another request", { key })
+
 /** The rejection of a model's rule or of a command, whose names belong to the application. */
 export const declaredProblem = (declared: {
   readonly kind: string
@@ -242,3 +246,13 @@ export const toResponse = (met: Problem): HttpServerResponse.HttpServerResponse 
     contentType: problemMediaType,
     headers: met.headers
   })
+
+/**
+ * Answers a request whose handler fails or dies with an error, by its problem: in the derived API, and in the routes of
+ * an application. Error classes of the library have it as a method.
+ */
+export const answerBy = (met: Problem): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+  Effect.succeed(toResponse(met))
+
+/** The name of that method. */
+export const responds = HttpServerRespondable.symbol
