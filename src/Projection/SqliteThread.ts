@@ -31,15 +31,19 @@ export class SqliteUnavailable extends Schema.TaggedError<SqliteUnavailable>()("
 export const check = (text: string = workerText): Effect.Effect<void, SqliteUnavailable> =>
   start({ mode: "write", path: ":memory:", name: "", version: 0, ddl: "" }, text).pipe(
     Effect.flatMap(({ ask }) => ask({ _tag: "Open" }, "Opened")),
-    Effect.timeoutOrElse({
-      duration: checkTimeoutMs,
-      orElse: () => Effect.fail(new SqliteFailed({ reason: "ended", message: "it does not answer" }))
-    }),
+    Effect.raceFirst(tooLate),
     Effect.mapError(
       ({ message }) => new SqliteUnavailable({ message: `Cannot run SQLite on a thread here: ${message}` })
     ),
     Effect.scoped
   )
+
+/** The thread runs in real time, also where the clock of its program is a virtual one. */
+const tooLate = Effect.callback<never, SqliteFailed>((resume) => {
+  const late = () => resume(Effect.fail(new SqliteFailed({ reason: "ended", message: "it does not answer" })))
+  const timer = setTimeout(late, checkTimeoutMs)
+  return Effect.sync(() => clearTimeout(timer))
+})
 
 /** Starts a thread for a file. */
 export const start = (
