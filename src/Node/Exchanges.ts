@@ -5,6 +5,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 
+/** A socket of `node:net`. The types of some events know it as a stream alone. */
+type Connection = Duplex & { readonly bytesRead?: number }
+
 /** A request whose answer has not left yet. */
 interface Exchange {
   readonly request: IncomingMessage
@@ -21,6 +24,8 @@ export interface Exchanges {
   readonly breakOff: (error: Error) => void
   /** Whether the client still sends the body of the last request. */
   readonly isReceiving: () => boolean
+  /** Whether the connection is kept for another request: all that was read of it is answered. */
+  readonly isIdle: () => boolean
 }
 
 /** An error event without a listener ends the process. Who reads or writes has listeners of its own for what it does. */
@@ -30,10 +35,12 @@ export const ignoreErrors = (emitter: NodeJS.EventEmitter): void => {
 const ignored = (): void => {}
 
 /** Follows one connection until it closes. */
-export const followConnection = (socket: Duplex): Exchanges => {
+export const followConnection = (socket: Connection): Exchanges => {
   const underWay = new Set<Exchange>()
   let last: Exchange | undefined
   let waiting: (() => void) | undefined
+  /** How much had been read when the last answer left. */
+  let answeredBytes: number | undefined
 
   const breakOff = (error: Error): void => {
     if (last === undefined || last.request.complete || last.request.destroyed) return
@@ -70,6 +77,7 @@ export const followConnection = (socket: Duplex): Exchanges => {
       underWay.add(exchange)
       const ended = (): void => {
         underWay.delete(exchange)
+        answeredBytes = socket.bytesRead
         if (underWay.size > 0 || waiting === undefined) return
         const act = waiting
         waiting = undefined
@@ -83,6 +91,7 @@ export const followConnection = (socket: Duplex): Exchanges => {
       else waiting = act
     },
     breakOff,
-    isReceiving: () => last !== undefined && !last.request.complete
+    isReceiving: () => last !== undefined && !last.request.complete,
+    isIdle: () => last !== undefined && underWay.size === 0 && socket.bytesRead === answeredBytes
   }
 }

@@ -44,12 +44,13 @@ export const makeServer = (): Server => {
   // A client that has ended its half still reads. All three runtimes know this property, and no type names it.
   Object.assign(server, { httpAllowHalfOpen: true })
 
-  const connections = new WeakMap<Duplex, Exchanges>()
+  const connections = new Map<Duplex, Exchanges>()
   const exchangesOf = (socket: Duplex): Exchanges => {
     const known = connections.get(socket)
     if (known !== undefined) return known
     const exchanges = followConnection(socket)
     connections.set(socket, exchanges)
+    socket.once("close", () => connections.delete(socket))
     return exchanges
   }
   /** Connections that are read no more: what still comes is answered by nothing. */
@@ -103,6 +104,10 @@ export const makeServer = (): Server => {
     return true
   }
 
+  /** On a connection without a request so far one may be on its way: it is answered while the server closes. */
+  server.closeIdleConnections = () => {
+    for (const [socket, exchanges] of connections) if (exchanges.isIdle()) socket.destroy()
+  }
   const close: Server["close"] = server.close.bind(server)
   /** A connection that stays silent, or stops within a request, may not keep a server that was told to stop. */
   server.close = (callback) => {

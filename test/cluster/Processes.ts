@@ -14,6 +14,9 @@ const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${
 const exampleScript = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
 const runs: Record<Runtime, ReadonlyArray<string>> = { node: [], bun: ["run"], deno: ["run", "-A"] }
 
+/** What runs a script on this runtime. */
+export const runtimeCommand = (runtime: Runtime): ReadonlyArray<string> => [bin(runtime), ...runs[runtime]]
+
 /** An answer of a node. */
 export interface Answer {
   readonly status: number

@@ -1,7 +1,18 @@
 /** A node that is told to stop answers whoever waits before it goes, and says no more than it knows. HTTP contract, "Errors". */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { type Answer, allReady, eventually, expectThat, leaderOf, startCluster, type TestNode } from "./Processes.ts"
+import {
+  type Answer,
+  allReady,
+  eventually,
+  expectThat,
+  leaderOf,
+  listAll,
+  startCluster,
+  type TestNode
+} from "./Processes.ts"
+import { converse } from "./raw/Connection.ts"
+import { post } from "./raw/Input.ts"
 
 const bodyOf = (name: string) => ({ name, price: "1" })
 
@@ -98,4 +109,45 @@ describe("a node that is told to stop", () => {
       }).pipe(Effect.scoped),
     60_000
   )
+
+  for (const runtime of ["node", "bun", "deno"] as const) {
+    it.live(
+      `answers what comes on new connections meanwhile, or resets them unread, on ${runtime} (issue 9.16)`,
+      () =>
+        Effect.gen(function* () {
+          const [node] = (yield* startCluster([runtime])) as [TestNode]
+          /** Writes a record on a connection of its own, which is silent for so long first. */
+          const write = (name: string, silentMs: number) =>
+            converse({
+              port: node.port,
+              steps: [{ pauseMs: silentMs }, post(JSON.stringify({ name, price: "1" }))],
+              isEnough: ({ answers }) => answers.length > 0,
+              timeoutMs: 10_000
+            }).pipe(Effect.map((heard) => ({ name, ...heard })))
+          const silent = yield* Effect.forkChild(
+            Effect.forEach(
+              Array.from({ length: 16 }, (_, at) => at),
+              (at) => write(`silent ${at}`, 200 + at * 10),
+              { concurrency: "unbounded" }
+            )
+          )
+          // That all have connected is a matter of time.
+          yield* Effect.sleep(150)
+          const stopping = yield* Effect.forkChild(node.stop("SIGTERM"))
+          const fresh: Array<Effect.Success<ReturnType<typeof write>>> = []
+          while (stopping.pollUnsafe() === undefined) fresh.push(yield* write(`fresh ${fresh.length}`, 0))
+          const heard = [...(yield* Fiber.join(silent)), ...fresh]
+          yield* node.start
+          yield* allReady([node])
+          const written = new Set((yield* listAll(node, "products")).map(({ name }) => name))
+          for (const { answers, end, name } of heard) {
+            const said = `${name}: [${answers.join(", ")}] ${end}`
+            assert.include(["201", "503 draining", ""], answers.join(", "), said)
+            assert.strictEqual(written.has(name), answers[0] === "201", said)
+            if (name.startsWith("silent")) assert.isTrue(answers.length === 1 || end === "reset", said)
+          }
+        }).pipe(Effect.scoped),
+      60_000
+    )
+  }
 })
