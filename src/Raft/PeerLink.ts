@@ -61,8 +61,10 @@ export const openLink = Effect.fnUntraced(function* (options: {
   readonly socket: Socket.Socket
   readonly side: Side
   readonly secret: string | undefined
+  /** Whether each packet is answered at once, by a pulse if by nothing else; see PeerSockets.ts. */
+  readonly acknowledgesAtOnce?: boolean
 }): Effect.fn.Return<PeerLink, LinkClosed, Scope.Scope> {
-  const { socket, side, secret } = options
+  const { acknowledgesAtOnce = false, socket, side, secret } = options
   const { pull } = yield* Effect.mapError(socket.reader, closedBy)
   const writer = yield* socket.writer
   const write = (bytes: Uint8Array) => Effect.mapError(writer.write(bytes), closedBy)
@@ -157,6 +159,8 @@ export const openLink = Effect.fnUntraced(function* (options: {
       }
     }
     if (receivedBytes - pulsedBytes >= pulseAfterBytes) pulse()
+    // A pulse is not answered by a pulse: what came last was more than that.
+    else if (acknowledgesAtOnce && waiting.length === 0 && receivedBytes > pulsedBytes) pulse()
     return undefined
   }
 

@@ -34,6 +34,13 @@ const isWebSocketHandshake = (headers: Readonly<Record<string, string | undefine
   headers["sec-websocket-version"] === "13" &&
   /^[A-Za-z0-9+/]{22}==$/.test(headers["sec-websocket-key"] ?? "")
 
+/**
+ * Whether the WebSocket of a dialer keeps a small message back until all it has sent is acknowledged (Nagle's algorithm,
+ * RFC 9293 §3.7.4), as Deno's does, which has no option against it. A kernel acknowledges 40 ms later if it has nothing
+ * to send meanwhile: so this side sends something at once.
+ */
+const delaysSmallWrites = (userAgent: string | undefined): boolean => userAgent?.startsWith("Deno/") === true
+
 export interface PeerSocketsOptions {
   readonly self: Self
   readonly membership?: Membership
@@ -90,9 +97,14 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** Opens, holds and ends one link. Resumes only when the link has ended. */
-  const hold = Effect.fnUntraced(function* (socket: Socket.Socket, side: Side, opened: () => void) {
+  const hold = Effect.fnUntraced(function* (
+    socket: Socket.Socket,
+    side: Side,
+    opened: () => void,
+    acknowledgesAtOnce = false
+  ) {
     const greeted = membership
-    const link = yield* openLink({ socket, side, secret })
+    const link = yield* openLink({ socket, side, secret, acknowledgesAtOnce })
     opened()
     // What we said of ourselves while it opened may be out of date: the next hello says it right.
     if (greeted !== membership) return
@@ -207,7 +219,7 @@ export const make = Effect.fnUntraced(function* (
     }
     const side: Side = { role: "acceptor", answer: (theirs) => helloTo(theirs.nodeId, theirs.lane) }
     return yield* request.upgrade.pipe(
-      Effect.flatMap((socket) => hold(socket, side, opened)),
+      Effect.flatMap((socket) => hold(socket, side, opened, delaysSmallWrites(request.headers["user-agent"]))),
       Effect.catchTag("LinkClosed", (closed) =>
         (closed.refused ? Effect.logWarning : Effect.logDebug)(`A peer's link ended: ${closed.message}`)
       ),

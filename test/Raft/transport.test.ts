@@ -7,7 +7,7 @@ import { HttpRouter, HttpServer } from "effect/http"
 import { Socket } from "effect/socket"
 import { nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
-import { openLink } from "../../src/Raft/PeerLink.ts"
+import { openLink, pulseIntervalMs } from "../../src/Raft/PeerLink.ts"
 import * as PeerListener from "../../src/Raft/PeerListener.ts"
 import type { Lane } from "../../src/Raft/PeerMessage.ts"
 import * as PeerSockets from "../../src/Raft/PeerSockets.ts"
@@ -100,7 +100,10 @@ const twoSocketNodes = Effect.fnUntraced(function* (options: {
 })
 
 /** One lane of node `a`, dialled by hand. */
-const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
+const dial = (address: string, lane: Lane, instanceId: string) =>
+  Effect.provide(dialWith(address, lane, instanceId), Socket.layerWebSocketConstructorGlobal)
+
+const dialWith = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
   const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
   const nonce = new Uint8Array(nonceBytes)
   const versions = { protocolMin, protocolMax }
@@ -109,7 +112,7 @@ const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceI
   const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined })
   yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
   return link
-}, Effect.provide(Socket.layerWebSocketConstructorGlobal))
+})
 
 const echo = (term: number) => ({ _tag: "HeartbeatReply", term, readNumber: 1 }) as const
 
@@ -134,6 +137,30 @@ describe("PeerSockets", () => {
       assert.include(line, "a does not prove the cluster secret")
       assert.strictEqual(a.connected().size + b.connected().size, 0)
     })
+  )
+
+  it.live("a dialer on Deno is answered at once: its WebSocket waits for acknowledgements (RFC 9293 §3.7.4)", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      let packetsCount = 0
+      const asDeno = Layer.succeed(Socket.WebSocketConstructor, (url) => {
+        const headers = { "user-agent": "Deno/2.9.5" }
+        const socket: WebSocket = Reflect.construct(globalThis.WebSocket, [url, { headers }])
+        socket.addEventListener("message", () => {
+          packetsCount += 1
+        })
+        return socket
+      })
+      const link = yield* Effect.provide(dialWith(b.address, "control", "ia"), asDeno)
+      const beganMs = performance.now()
+      for (let term = 1; term <= 10; term++) {
+        const before = packetsCount
+        assert.isTrue(link.send(echo(term)))
+        while (packetsCount === before) yield* Effect.sleep("2 millis")
+      }
+      // A pulse comes each second anyway.
+      assert.isBelow(performance.now() - beganMs, 5 * pulseIntervalMs)
+    }).pipe(Effect.scoped)
   )
 
   it.live("an upgrade that carries Origin, and one that says it was forwarded, are refused (D8)", () =>
