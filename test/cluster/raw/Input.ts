@@ -31,13 +31,13 @@ export const invalid = "400 invalid-request"
 export const lines = (...head: ReadonlyArray<string>): string => `${head.join("\r\n")}\r\n\r\n`
 
 export const get = (path = "/livez", ...headers: ReadonlyArray<string>): string =>
-  lines(`GET ${path} HTTP/1.1`, "host: a", ...headers)
+  lines(`GET ${path} HTTP/1.1`, "host: localhost", ...headers)
 
 /** The record, of 26 bytes, that POSTs of the suite write. */
 export const record = '{"name":"raw","price":"1"}'
 
 export const postHead = (...headers: ReadonlyArray<string>): string =>
-  lines("POST /api/products HTTP/1.1", "host: a", "content-type: application/json", ...headers)
+  lines("POST /api/products HTTP/1.1", "host: localhost", "content-type: application/json", ...headers)
 
 // Text is sent a byte a letter.
 export const post = (body = record, ...headers: ReadonlyArray<string>): string =>
