@@ -8,7 +8,13 @@ export {
   type WholeOptions
 } from "./Projection/Definition.ts"
 export { type Event, type EventOf, eventId, type Followed, isOf } from "./Projection/Event.ts"
-export { ProjectionFailed, type ProjectionFailure, ProjectionUnavailable, SqliteFailed } from "./Projection/Failure.ts"
+export {
+  ProjectionFailed,
+  type ProjectionFailure,
+  ProjectionUnavailable,
+  SqliteFailed,
+  SqliteUnavailable
+} from "./Projection/Failure.ts"
 export {
   type Projection,
   type ProjectionReadFailure,

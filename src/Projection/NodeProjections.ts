@@ -11,6 +11,7 @@ import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import type { Read } from "../Repository/Records.ts"
 import type { Folded } from "./Definition.ts"
+import type { SqliteUnavailable } from "./Failure.ts"
 import { wholeKey } from "./Fold.ts"
 import type { Following } from "./Following.ts"
 import { nameOfKey } from "./Key.ts"
@@ -128,7 +129,7 @@ export const make = Effect.fnUntraced(function* (options: {
 /** The projections of the node's member, saved in its data directory. */
 export const layer = (
   projections: ReadonlyArray<Projection>
-): Layer.Layer<Projections, SqliteThread.SqliteUnavailable, Directory | Member> =>
+): Layer.Layer<Projections, SqliteUnavailable, Directory | Member> =>
   Layer.effect(
     Projections,
     Effect.gen(function* () {

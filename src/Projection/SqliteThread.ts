@@ -1,7 +1,7 @@
 /** A thread for one SQLite file, asked from the main thread. It ends with its scope. */
 import { Worker } from "node:worker_threads"
-import { Deferred, Effect, Exit, Schema, type Scope } from "effect"
-import { SqliteFailed, thrown } from "./Failure.ts"
+import { Deferred, Effect, Exit, type Scope } from "effect"
+import { SqliteFailed, SqliteUnavailable, thrown } from "./Failure.ts"
 import type { Opening, Reply, Request } from "./SqliteProtocol.ts"
 import { workerText } from "./SqliteWorkerText.ts"
 
@@ -21,11 +21,6 @@ export interface SqliteThread {
   readonly ask: Ask
   readonly ended: Effect.Effect<void>
 }
-
-/** SQLite cannot run on this runtime, or not on a thread. Nothing but another runtime, or other permissions, mends it. */
-export class SqliteUnavailable extends Schema.TaggedError<SqliteUnavailable>()("SqliteUnavailable", {
-  message: Schema.String
-}) {}
 
 /** Whether a thread can be started here, and SQLite runs on it. A node that has projections into SQLite asks it once. */
 export const check = (text: string = workerText): Effect.Effect<void, SqliteUnavailable> =>
