@@ -45,9 +45,7 @@ export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{
 }> {}
 
 /** SQLite cannot run on this runtime, or not on a thread. Nothing but another runtime, or other permissions, mends it. */
-export class SqliteUnavailable extends Schema.TaggedError<SqliteUnavailable>()("SqliteUnavailable", {
-  message: Schema.String
-}) {}
+export class SqliteUnavailable extends Data.TaggedError("SqliteUnavailable")<{ readonly message: string }> {}
 
 /** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */
 export const thrown = (error: unknown): string =>
