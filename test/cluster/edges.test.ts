@@ -74,18 +74,18 @@ describe("a node's edges", () => {
 
   for (const runtime of ["node", "bun", "deno"] as const) {
     it.live(
-      `bodies that are announced and do not come keep no room, and are 408 after 10 s, on ${runtime}`,
+      `bodies and heads that do not come keep no room, and are 408 after 10 s, on ${runtime}`,
       () =>
         Effect.gen(function* () {
           const [node] = (yield* startCluster([runtime])) as [TestNode]
           const head = ["POST /api/products HTTP/1.1", "host: a", "content-type: application/json"]
-          const idle = yield* Effect.forEach(
-            Array.from({ length: 32 }, (_, at) => at),
-            (at) => {
-              const announced = at % 2 === 0 ? "content-length: 1048576" : "transfer-encoding: chunked"
-              return Effect.forkScoped(exchange(node, [...head, announced, "", ""].join("\r\n")))
-            }
-          )
+          const requests = Array.from({ length: 32 }, (_, at) => {
+            const announced = at % 2 === 0 ? "content-length: 1048576" : "transfer-encoding: chunked"
+            return [...head, announced, "", ""].join("\r\n")
+          })
+          // Heads that do not come to their end, and a connection that says nothing.
+          requests.push("GET /api/pro", "GET /api/products HTTP/1.1\r\nhost: a\r\n", "")
+          const idle = yield* Effect.forEach(requests, (request) => Effect.forkScoped(exchange(node, request)))
           while (idle.some((each) => each.pollUnsafe() === undefined)) {
             const created = yield* node.request("POST", "/api/products", { body: { name: "a", price: "1" } })
             assert.strictEqual(created.status, 201, JSON.stringify(created.body))
