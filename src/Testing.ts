@@ -5,6 +5,12 @@ export * as Register from "./Testing/Register.ts"
 export type { Model as SequentialModel } from "./Testing/SequentialModel.ts"
 export { type Options, type Result, replay, run, shrink } from "./Testing/Simulator.ts"
 export { type Act, script } from "./Testing/SimulatorAct.ts"
-export { NotSettled, TestCluster, type TestClusterOptions } from "./Testing/TestCluster.ts"
+export {
+  NotSettled,
+  type Release,
+  TestCluster,
+  type TestClusterOptions,
+  type TestRoutes
+} from "./Testing/TestCluster.ts"
 export { NodeDown, type TestNodeServices } from "./Testing/TestClusterNode.ts"
 export * as VersionedRegister from "./Testing/VersionedRegister.ts"

@@ -16,6 +16,7 @@ import {
 } from "effect"
 import { type Etag, type HttpPlatform, HttpRouter, HttpServer } from "effect/http"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
+import type { HandlerOf } from "../Command/Handler.ts"
 import { invariant } from "../Invariant.ts"
 import { type Application, layerOwn, type NeededBy, type NodeServices } from "../Lithair/Node.ts"
 import { layerRoutes } from "../Lithair/Serve.ts"
@@ -51,14 +52,22 @@ export type TestRoutes = Layer.Layer<
   | Path.Path
 >
 
-/** An application, on how many nodes, with which routes. */
-export interface TestClusterOptions<R = never, C extends AnyCommand = never> extends Application<R, C> {
+/** An application as one release of it has it, with what it serves. */
+export interface Release<R = never, C extends AnyCommand = never> extends Application<R, C> {
+  /** What each node serves: all that is derived from the application, unless given. */
+  readonly routes?: TestRoutes
+  /** Handlers of this release, where they are not those that the test provides. */
+  readonly handlers?: Layer.Layer<HandlerOf<C>>
+}
+
+/** An application, and on how many nodes it runs. */
+export interface TestClusterOptions<R = never, C extends AnyCommand = never> extends Release<R, C> {
   /** How many nodes: `n1`, `n2` and so on. 3 unless given. */
   readonly size?: number
   /** What decides everything that is drawn: who leads first, how long a message takes, what a crash loses. 0 unless given. */
   readonly seed?: number | string
-  /** What each node serves: all that is derived from the application, unless given. */
-  readonly routes?: TestRoutes
+  /** Other releases of the application, by their names, for {@link TestCluster.upgrade}. */
+  readonly releases?: { readonly [name: string]: Release<R, C> }
 }
 
 /** The nodes that run and reach each other are no majority, or do not agree within 10 s of virtual time. */
@@ -103,6 +112,8 @@ export class TestCluster extends Context.Service<
     readonly crash: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Starts nodes over their disks; those that are running crash first, all at the same moment. */
     readonly restart: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
+    /** Starts nodes over their disks with another release of the application; those that are running crash first. */
+    readonly upgrade: (release: string, ...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Lets virtual time pass. A second of it takes some milliseconds. */
     readonly advance: (duration: Duration.Input) => Effect.Effect<void>
   }
@@ -145,8 +156,8 @@ export class TestCluster extends Context.Service<
 const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
   seed = 0,
   size = 3,
-  routes = layerRoutes(),
-  ...application
+  releases = {},
+  ...first
 }: TestClusterOptions<R, C>): Effect.fn.Return<TestCluster["Service"], never, NeededBy<R, C> | Scope.Scope> {
   invariant(Number.isInteger(size) && size >= 1 && size <= sizeMax, `a cluster has 1 to ${sizeMax} nodes, not ${size}`)
   const time = yield* Time.make(epochMs)
@@ -161,11 +172,16 @@ const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
     nodeIds,
     needed: yield* Effect.context<NeededBy<R, C>>(),
     // The compiler does not see that `needed` is all that is left of its generic requirements.
-    layer: (own) =>
-      HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+    layer: (own, release) => {
+      const chosen = release === undefined ? first : releases[release]
+      invariant(chosen !== undefined, `there is no release ${release}: they are ${Object.keys(releases).join(", ")}`)
+      const { handlers, routes = layerRoutes(), ...application } = chosen
+      const node = layerOwn<R, C>(application, own)
+      return HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
         Layer.provide(HttpServer.layerServices),
-        Layer.provideMerge(layerOwn(application, own))
-      ) as Node.NodeLayer,
+        Layer.provideMerge(handlers === undefined ? node : Layer.provide(node, handlers))
+      ) as Node.NodeLayer
+    },
     broken: yield* Deferred.make<never>()
   }
   const nodes = yield* Effect.forEach(nodeIds, (id) => Node.make(id, { seed: String(seed), time }))
@@ -224,6 +240,14 @@ const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
     partition,
     heal: partition(),
     crash: (...ids) => oneAtATime.withPermits(1)(crash(...ids)),
+    upgrade: (release, ...ids) =>
+      oneAtATime.withPermits(1)(
+        Effect.gen(function* () {
+          yield* crash(...ids)
+          for (const id of ids) nodeOf(id).release = release
+          yield* start(...ids)
+        })
+      ),
     restart: (...ids) => oneAtATime.withPermits(1)(Effect.andThen(crash(...ids), start(...ids))),
     advance: (duration) => waiting(Effect.sleep(duration))
   })

@@ -49,6 +49,8 @@ export interface TestNode {
   readonly disk: MemoryDisk
   readonly random: Random.Random
   readonly newId: () => string
+  /** The release that it runs; undefined for the one that the cluster began with. */
+  release: string | undefined
   running: Running | undefined
 }
 
@@ -64,7 +66,7 @@ export interface Surroundings {
   readonly time: TestClusterTime
   readonly network: MemoryNetwork
   readonly nodeIds: ReadonlyArray<string>
-  readonly layer: (own: Own) => NodeLayer
+  readonly layer: (own: Own, release: string | undefined) => NodeLayer
   /** What that layer needs of the test. The test's own clock is in it, and must not become the nodes'. */
   readonly needed: Context.Context<never>
   /** Fails when a node stopped by itself. */
@@ -78,7 +80,14 @@ export const make = Effect.fnUntraced(function* (
 ) {
   const random = yield* seeded(`${seed}/${nodeId}`)
   const disk = makeMemoryDisk({ nodeId, instanceId: yield* uuidOf(random) })
-  const node: TestNode = { nodeId, disk, random, newId: newIdOf(time.clock, random), running: undefined }
+  const node: TestNode = {
+    nodeId,
+    disk,
+    random,
+    newId: newIdOf(time.clock, random),
+    release: undefined,
+    running: undefined
+  }
   return node
 })
 
@@ -105,7 +114,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
         )
     })
     const layer = surroundings
-      .layer({ self, newId })
+      .layer({ self, newId }, node.release)
       .pipe(
         Layer.provide(Layer.succeed(HttpServer.HttpServer, server.server)),
         Layer.provide(Layer.succeed(HttpRouter.RouterConfig, routerConfig)),

@@ -1,10 +1,13 @@
 /** Failures of the library keep their status and their problem in handlers of an application: raw routes and an HttpApi. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
-import { HttpClient, HttpRouter, HttpServerResponse } from "effect/http"
-import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiTest } from "effect/http-api"
 import * as Command from "../../src/Command.ts"
 import { LocalUnknownOutcome } from "../../src/EventStore/LocalOutcome.ts"
+import { layerMemory } from "../../src/Lithair/Host.ts"
+import { layerTest } from "../../src/Lithair/Lifecycle.ts"
+import { layer } from "../../src/Lithair/Node.ts"
 import * as Model from "../../src/Model.ts"
 import { toResponse } from "../../src/Problem.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/Outcome.ts"
@@ -97,6 +100,22 @@ describe("in handlers of an application", () => {
       }
       assert.strictEqual((yield* on("n2", Effect.flip(runPay)))._tag, "TooPoor", "in code it is the declared error")
     }).pipe(Effect.provide(cluster))
+  )
+
+  it.live("an HttpApi is tested by Effect's own client, over a node in memory", () =>
+    Effect.gen(function* () {
+      const client = yield* HttpApiTest.groups(Api, ["own"])
+      assert.isNull(yield* client.own.create())
+      const { items } = yield* Effect.flatMap(Repository.make(User), (users) => users.list())
+      assert.strictEqual(items.length, 1)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(own),
+      Effect.provide(Layer.provide(layer({ models: [User], commands: [pay] }), payLayer)),
+      Effect.provide(layerMemory),
+      Effect.provide(layerTest),
+      Effect.provide(HttpServer.layerServices)
+    )
   )
 
   it("each failure says its own status", () => {
