@@ -40,12 +40,12 @@ type Replicated<M extends ModelClass> = keyof M["replicated"]["Type"]
 /** A new record: its replicated fields; the id may be left out. */
 export type NewRow<M extends ModelClass> = Pick<M["create"]["Type"], keyof M["create"]["Type"] & Replicated<M>>
 
-/** New values of replicated fields, whole; null removes one that may be absent. */
+/** A merge patch (RFC 7396) of replicated fields. */
 export type RowPatch<M extends ModelClass> = Pick<M["patch"]["Type"], keyof M["patch"]["Type"] & Replicated<M>>
 
 /** Which records of a model, and how many. */
 export interface ListOptions<M extends ModelClass> {
-  /** Fields that equal these values: one of them is the id, unique or indexed, so that no table is searched. Without it, all records. */
+  /** Fields that equal these values, null being absent: one of them is the id, unique or indexed, so that no table is searched. Without it, all records. */
   readonly where?: Partial<M["replicated"]["Type"]>
   /** Only those after this id. */
   readonly after?: string

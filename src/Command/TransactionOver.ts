@@ -1,5 +1,5 @@
 /** The transaction of a handler over the machine's access to one call: rows are decoded and encoded on the way. */
-import { Effect, Option, Result } from "effect"
+import { Effect, Option, Result, type Schema } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Operation } from "../Machine/Command.ts"
 import { type Access, endsCall } from "../Machine/Procedure.ts"
@@ -98,21 +98,25 @@ export const over = (access: Access): Over => {
     if (!Number.isInteger(limit) || limit < 1 || limit > listMax) {
       return mistake(`A list of ${name} gives 1 to ${listMax} records, not ${limit}`)
     }
-    const { [idField]: id, ...others } = where as Record<string, unknown>
     const fields = Object.keys(where)
+    const unknown = fields.find((field) => !codecs.fields.has(field))
+    if (unknown !== undefined) return mistake(`Cannot list ${name} by ${unknown}: it has no such field`)
     const missing = fields.find((field) => (where as Record<string, unknown>)[field] === undefined)
     // Not every compiler forbids it, and what was forgotten may not mean all records.
     if (missing !== undefined) return mistake(`Cannot list ${name} by ${missing}: its value is undefined`)
     if (fields.length > 0 && !fields.some((field) => field === idField || indexedFields.includes(field))) {
       return mistake(`Cannot list ${name} by ${fields.join(", ")}: none of it is the id, unique or indexed`)
     }
-    const encoded = codecs.encodePatch(others)
-    const encodedId = id === undefined ? undefined : codecs.encodeField(idField, id)
+    const encoded = Result.all(
+      Object.entries(where).map(([field, value]) =>
+        Result.map(codecs.encodeField(field, value), (json): [string, Schema.Json] => [field, json])
+      )
+    )
     // No record holds what its schema does not take.
-    if (Result.isFailure(encoded) || (encodedId !== undefined && Result.isFailure(encodedId))) return Effect.succeed([])
+    if (Result.isFailure(encoded)) return Effect.succeed([])
     const found = access.list({
       model: name,
-      where: { ...encoded.success, ...(encodedId === undefined ? {} : { [idField]: encodedId.success }) },
+      where: Object.fromEntries(encoded.success),
       limit,
       ...(after === undefined ? {} : { afterId: after })
     })

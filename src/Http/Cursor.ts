@@ -13,7 +13,7 @@ export interface InvalidCursor {
 }
 
 /** Bumped when the layout below changes: an older cursor then is invalid, never misread. */
-const layoutVersion = 1
+const layoutVersion = 2
 
 /** The longest cursor given: half of what a request's head may hold on every runtime, the link around it included. */
 export const cursorLengthMax = 8 * 1024
@@ -22,7 +22,14 @@ export const cursorLengthMax = 8 * 1024
 export const encodeCursor = (options: {
   readonly fingerprint: string
   readonly lastKey: ReadonlyArray<CursorValue>
-}): string => Base64Url.encode(JSON.stringify([layoutVersion, options.fingerprint, ...options.lastKey]))
+}): string => Base64Url.encode(JSON.stringify([layoutVersion, options.fingerprint, ...options.lastKey.map(written)]))
+
+/** JSON has no infinities, and makes null of them. */
+const written = (value: CursorValue): unknown =>
+  value === Number.POSITIVE_INFINITY ? [1] : value === Number.NEGATIVE_INFINITY ? [-1] : value
+
+const readBack = (value: unknown): unknown =>
+  Array.isArray(value) && value.length === 1 && (value[0] === 1 || value[0] === -1) ? value[0] / 0 : value
 
 /** The order key after which the next page starts; a cursor of another list, order or filter is refused. */
 export const decodeCursor = (
@@ -32,7 +39,8 @@ export const decodeCursor = (
   const invalid = (message: string) => Result.fail({ _tag: "InvalidCursor" as const, message })
   const parsed = Result.flatMap(Base64Url.decodeString(cursor), (text) => Result.try((): unknown => JSON.parse(text)))
   if (Result.isFailure(parsed) || !Array.isArray(parsed.success)) return invalid("The cursor is not one of ours")
-  const [version, fingerprint, ...key]: ReadonlyArray<unknown> = parsed.success
+  const [version, fingerprint, ...values]: ReadonlyArray<unknown> = parsed.success
+  const key = values.map(readBack)
   if (version !== layoutVersion || typeof fingerprint !== "string") return invalid("The cursor is not one of ours")
   if (fingerprint !== expected.fingerprint) {
     return invalid("The cursor belongs to another list: keep model, filters and order, or start without it")

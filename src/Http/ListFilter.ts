@@ -1,53 +1,14 @@
-/** Filters of a list, `field=op.value`, to the machine's typed tree. Pure; applying them is Machine's. HTTP contract, "Lists". */
-import { Result, Schema, SchemaAST } from "effect"
-import type { Filter, Operand } from "../Machine/Filter.ts"
-import type { FieldSchema } from "../Model.ts"
+/** Filters of a list, `field=op.value`, to the machine's typed tree, and back. Pure; applying them is Machine's. HTTP contract, "Lists". */
+import { Result, type Schema } from "effect"
+import * as Asking from "../Machine/Asking.ts"
+import type { Comparison, Filter } from "../Machine/Filter.ts"
+import type { FieldValues } from "../Model/FieldValues.ts"
+import { isExact, isJsonNumber, scan } from "./JsonText.ts"
 
 export type { Comparison, Filter, Operand } from "../Machine/Filter.ts"
 
-/** What filters and orders need to know of one field, worked out once per model. */
-export interface ListField {
-  readonly name: string
-  /** Ordered by one value: not an object or an array. */
-  readonly isScalar: boolean
-  /** Held as a string, so that `like` makes sense. */
-  readonly isText: boolean
-  /** From the text of a query to the encoded value, through the field's own schema. */
-  readonly operand: (text: string) => Result.Result<Operand, string>
-  /** Whether an encoded value can be one of this field: a cursor comes from outside, like any text. */
-  readonly holds: (encoded: unknown) => boolean
-}
-
-/** Reads a field's schema. */
-export const listField = (name: string, schema: FieldSchema): ListField => {
-  const decode = Schema.decodeUnknownResult(Schema.toCodecStringTree(schema))
-  const codecJson = Schema.toCodecJson(schema)
-  const encode = Schema.encodeUnknownResult(codecJson)
-  const decodeJson = Schema.decodeUnknownResult(codecJson)
-  // As JSON holds it: a date is text there, and what may be any JSON is no single value.
-  const encodedAst = Schema.toEncoded(codecJson).ast
-  return {
-    name,
-    isScalar: everyMember(encodedAst, (it) => scalarTags.includes(it._tag)),
-    isText: everyMember(encodedAst, isTextAst),
-    holds: (encoded) => Result.isSuccess(decodeJson(encoded)),
-    operand: (text) => {
-      const decoded = decode(text)
-      if (Result.isFailure(decoded)) return Result.fail(decoded.failure.message)
-      const encoded = encode(decoded.success)
-      if (Result.isFailure(encoded)) return Result.fail(encoded.failure.message)
-      if (encoded.success === null) return Result.fail("is not a value to compare with: write is.null")
-      // NaN and the infinities encode as these strings, and no JSON number is one of them.
-      if (typeof decoded.success === "number" && typeof encoded.success === "string") {
-        return Result.fail("is not a finite number")
-      }
-      return Result.succeed(Object.is(encoded.success, -0) ? 0 : encoded.success)
-    }
-  }
-}
-
 /** Reads the right side of `field=op.value`; the failure is a message about the field. */
-export const parseFilter = (field: ListField, text: string): Result.Result<Filter, string> => {
+export const parseFilter = (field: FieldValues, text: string): Result.Result<Filter, string> => {
   const dot = text.indexOf(".")
   const op = dot === -1 ? text : text.slice(0, dot)
   if (!isOperator(op)) {
@@ -55,56 +16,124 @@ export const parseFilter = (field: ListField, text: string): Result.Result<Filte
   }
   if (dot === -1) return Result.fail(`has the operator ${op} without a value: write ${op}.value`)
   const value = text.slice(dot + 1)
-  if (!field.isScalar && op !== "is") return Result.fail("is not a single value: only is.null and is.notnull apply")
   switch (op) {
     case "is":
       return value === "null" || value === "notnull"
-        ? Result.succeed({ _tag: "Is", field: field.name, isNull: value === "null" })
+        ? Asking.is(field, value === "null")
         : Result.fail("is takes null or notnull")
     case "like":
-      return field.isText
-        ? Result.succeed({ _tag: "Like", field: field.name, segments: value.split("*") })
-        : Result.fail("like is for text")
-    case "in":
-      return Result.map(
-        Result.flatMap(splitItems(value), (items) => Result.all(items.map(field.operand))),
-        (operands): Filter => ({ _tag: "In", field: field.name, operands })
+      return Asking.like(field, value)
+    case "in": {
+      // What does not apply at all is said before what is wrong with a value.
+      const items = Result.flatMap(splitItems(value), (all) => Result.all(all.map((item) => operandOf(field, item))))
+      return Result.flatMap(Result.isSuccess(items) ? items : applies(field, op, items), (operands) =>
+        Asking.isIn(field, operands)
       )
-    case "eq":
-    case "neq":
-    case "gt":
-    case "gte":
-    case "lt":
-    case "lte":
-      return Result.map(
-        field.operand(value),
-        (operand): Filter => ({ _tag: "Compare", field: field.name, op, operand })
+    }
+    default: {
+      const operand = Result.flatMap(itemOf(field, value), (item) => operandOf(field, item))
+      return Result.flatMap(Result.isSuccess(operand) ? operand : applies(field, op, operand), (read) =>
+        Asking.compare(field, op, read)
       )
+    }
   }
+}
+
+/** The failure of a value, unless the operator takes none of the field's values. */
+const applies = <A>(
+  field: FieldValues,
+  op: Comparison | "in",
+  failed: Result.Result<A, string>
+): Result.Result<A, string> => {
+  const any = op === "in" ? Asking.isIn(field, [""]) : Asking.compare(field, op, "")
+  return Result.isFailure(any) ? Result.fail(any.failure) : failed
 }
 
 const operators = ["eq", "neq", "gt", "gte", "lt", "lte", "in", "like", "is"] as const
 
 const isOperator = (text: string): text is (typeof operators)[number] => operators.some((it) => it === text)
 
+/** A value as it was written: in quotes it is a text, whatever it looks like. */
+interface Item {
+  readonly text: string
+  readonly isQuoted: boolean
+}
+
+const item = /(?:"((?:[^"\\]|\\["\\])*)"|([^",][^,]*|))(,|$)/y
+
 /** Comma-separated items; one that holds a comma or starts with a quote stands in double quotes, with `\"` and `\\` inside. */
-export const splitItems = (text: string): Result.Result<ReadonlyArray<string>, string> => {
-  const items: Array<string> = []
-  const item = /(?:"((?:[^"\\]|\\["\\])*)"|([^",][^,]*|))(,|$)/y
+export const splitItems = (text: string): Result.Result<ReadonlyArray<Item>, string> => {
+  const items: Array<Item> = []
+  item.lastIndex = 0
   for (;;) {
     const match = item.exec(text)
     if (match === null) return Result.fail('has a badly quoted item: write in.a,"b,c" with \\" and \\\\ inside quotes')
-    items.push(match[1] === undefined ? match[2]! : match[1].replace(/\\(["\\])/g, "$1"))
+    items.push(
+      match[1] === undefined
+        ? { text: match[2]!, isQuoted: false }
+        : { text: match[1].replace(/\\(["\\])/g, "$1"), isQuoted: true }
+    )
     if (match[3] === "") return Result.succeed(items)
   }
 }
 
-const scalarTags: ReadonlyArray<string> = ["String", "Number", "Boolean", "Literal", "TemplateLiteral", "Enum"]
+/** Only where a text may be mistaken for another value do quotes mean something. */
+const itemOf = ({ hasOthers, hasTexts }: FieldValues, text: string): Result.Result<Item, string> => {
+  if (!(hasOthers && hasTexts && text.startsWith('"'))) return Result.succeed({ text, isQuoted: false })
+  const [, quoted] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text) ?? []
+  return quoted === undefined
+    ? Result.fail('has a badly quoted text: write "a" with \\" and \\\\ inside quotes')
+    : Result.succeed({ text: quoted.replace(/\\(["\\])/g, "$1"), isQuoted: true })
+}
 
-const everyMember = (ast: SchemaAST.AST, holds: (ast: SchemaAST.AST) => boolean): boolean =>
-  SchemaAST.isUnion(ast)
-    ? ast.types.every((it) => SchemaAST.isNull(it) || SchemaAST.isUndefined(it) || everyMember(it, holds))
-    : holds(ast)
+/** The JSON that an item stands for: a text is written as it is, anything else as JSON. */
+const operandOf = (field: FieldValues, { isQuoted, text }: Item): Result.Result<Schema.Json, string> => {
+  const { hasOthers, hasTexts, normal } = field
+  if (!hasOthers || (isQuoted && hasTexts)) return normal(text)
+  if (!hasTexts) return Result.flatMap(jsonOf(text), (json) => nonNull(field, json))
+  // A field that has both: what is a value of the other kind is that, and a text otherwise.
+  const read = jsonOf(text)
+  if (Result.isSuccess(read) && typeof read.success !== "string" && read.success !== null) {
+    const found = normal(read.success)
+    if (Result.isSuccess(found)) return found
+  }
+  return Result.isFailure(read) && isJsonNumber(text) ? Result.fail(read.failure) : normal(text)
+}
 
-const isTextAst = (ast: SchemaAST.AST): boolean =>
-  ast._tag === "String" || ast._tag === "TemplateLiteral" || (ast._tag === "Literal" && typeof ast.literal === "string")
+const nonNull = ({ normal }: FieldValues, json: Schema.Json): Result.Result<Schema.Json, string> =>
+  json === null ? Result.fail("is not a value to compare with: write is.null") : normal(json)
+
+const jsonOf = (text: string): Result.Result<Schema.Json, string> => {
+  // A parser takes white space around a value; a value has none.
+  if (text.trim() !== text) return Result.fail("is not a value of this field")
+  const { inexact, isTooDeep } = scan(text)
+  if (isTooDeep) return Result.fail("is nested too deeply")
+  if (inexact !== undefined && !isExact(inexact)) {
+    return Result.fail(`has the number ${inexact.slice(0, 100)}, which no double holds`)
+  }
+  return Result.try({ try: (): Schema.Json => JSON.parse(text), catch: () => "is not a value of this field" })
+}
+
+/** A filter as a query writes it: the operator, and what {@link parseFilter} reads it from. */
+export const formatFilter = (field: FieldValues, filter: Filter): string => {
+  const { hasOthers, hasTexts } = field
+  const written = (operand: Schema.Json, isItem: boolean): string => {
+    const text = typeof operand === "string" ? operand : JSON.stringify(operand)
+    const isMistakable = typeof operand === "string" && hasOthers && hasTexts
+    // Within a list quotes hold a comma; of a value that is no text they must not make one.
+    const holdsComma = isItem && (typeof operand === "string" || typeof operand === "object")
+    return isMistakable || holdsComma ? quoted(text) : text
+  }
+  switch (filter._tag) {
+    case "Compare":
+      return `${filter.op}.${written(filter.operand, false)}`
+    case "In":
+      return `in.${filter.operands.map((operand) => written(operand, true)).join(",")}`
+    case "Like":
+      return `like.${filter.segments.map((segment) => segment.replaceAll(/[\\*]/g, "\\$&")).join("*")}`
+    case "Is":
+      return filter.isNull ? "is.null" : "is.notnull"
+  }
+}
+
+const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, "\\$&")}"`

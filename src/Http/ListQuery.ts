@@ -1,11 +1,13 @@
 /** The query of a list: filters, order, page, selection. Pure: from parameters to a typed query, or the 400 that names what is wrong. HTTP contract, "Lists". */
 import { Result } from "effect"
+import * as Asking from "../Machine/Asking.ts"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy } from "../Machine/Order.ts"
+import { type FieldValues, fieldsOf } from "../Model/FieldValues.ts"
 import type { FieldSchema } from "../Model.ts"
 import type { Problem, ProblemError } from "../Problem.ts"
 import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
-import { type Filter, type ListField, listField, parseFilter } from "./ListFilter.ts"
+import { type Filter, parseFilter } from "./ListFilter.ts"
 import { invalidQuery, only, type Params } from "./Params.ts"
 import { readParameters } from "./ReadQuery.ts"
 
@@ -37,8 +39,7 @@ export const isListParameter = (name: string): boolean => listParameters.include
 
 /** A parser for the lists of one model. Its schemas are compiled once, here. */
 export const makeListParser = (shape: ListShape) => {
-  // A Map, so that `constructor` or `__proto__` in a query finds no field.
-  const fields = new Map(Object.entries(shape.fields).map(([name, schema]) => [name, listField(name, schema)]))
+  const fields = fieldsOf(shape.fields)
 
   return (params: Params): Result.Result<ListQuery, Problem> => {
     const errors: Array<ProblemError> = []
@@ -70,10 +71,7 @@ export const makeListParser = (shape: ListShape) => {
         "cursor",
         Result.mapError(decoded, (it) => it.message),
         (key) => {
-          const fits = orderBy.every(({ field }, at) =>
-            key[at] === null ? field !== shape.idField : fields.get(field)?.holds(key[at]) === true
-          )
-          if (fits) after = key
+          if (Asking.canFollow(fields, shape.idField, orderBy, key)) after = key
           else errors.push({ path: "cursor", message: "The cursor is not one of ours" })
         }
       )
@@ -99,31 +97,27 @@ export const parseLimit = (text: string | undefined, errors: Array<ProblemError>
 
 const parseOrder = (
   text: string | undefined,
-  fields: ReadonlyMap<string, ListField>,
+  fields: ReadonlyMap<string, FieldValues>,
   idField: string,
   errors: Array<ProblemError>
 ): readonly [OrderBy, ...Array<OrderBy>] => {
-  const steps: Array<OrderBy> = []
-  const wrong = (message: string) => errors.push({ path: "order", message })
-  for (const part of text === undefined ? [] : text.split(",")) {
+  const steps = (text === undefined ? [] : text.split(",")).map((part): OrderBy => {
     const [, name = "", direction] = /^(.*?)(?:\.(asc|desc))?$/s.exec(part) ?? []
-    const field = fields.get(name)
-    if (field === undefined) wrong(`names no field: ${JSON.stringify(part)}`)
-    else if (!field.isScalar) wrong(`cannot order by ${name}, which is not a single value`)
-    else if (steps.some((it) => it.field === name)) wrong(`names ${name} twice`)
-    else steps.push({ field: name, direction: direction === "desc" ? "desc" : "asc" })
-  }
-  // What follows the id can never decide: no two records share one.
-  const idAt = steps.findIndex((it) => it.field === idField)
-  const [first, ...rest] = idAt === -1 ? steps : steps.slice(0, idAt + 1)
-  const byId: OrderBy = { field: idField, direction: "asc" }
-  if (first === undefined) return [byId]
-  return idAt === -1 ? [first, ...rest, byId] : [first, ...rest]
+    // What is no direction belongs to the name, which then is none of a field.
+    return { field: direction === undefined ? part : name, direction: direction === "desc" ? "desc" : "asc" }
+  })
+  return Result.match(Asking.inOrder(fields, idField, steps), {
+    onSuccess: (orderBy) => orderBy,
+    onFailure: (message) => {
+      errors.push({ path: "order", message })
+      return [{ field: idField, direction: "asc" }]
+    }
+  })
 }
 
 const parseSelect = (
   text: string | undefined,
-  fields: ReadonlyMap<string, ListField>,
+  fields: ReadonlyMap<string, FieldValues>,
   errors: Array<ProblemError>
 ): ReadonlyArray<string> | undefined => {
   if (text === undefined) return undefined

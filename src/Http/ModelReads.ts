@@ -59,7 +59,7 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel) =>
     const { logIndex, value } = yield* Effect.mapError(records.source(descriptor, asItIs), problemOfRead)
     const source = { value, logIndex, ...(staleMs === undefined ? {} : { staleMs }) }
     const found = list(source.value, query)
-    const page = encodePage(found, query, { idField: descriptor.idField })
+    const page = encodePage(found, query)
     const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
     if (next !== null && next.length > cursorLengthMax) {
       const message = `is by a text too long for a cursor, which holds at most ${cursorLengthMax} characters`

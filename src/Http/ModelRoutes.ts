@@ -1,12 +1,12 @@
 /** The endpoints of one model, served. What they look like to a reader of the document is ModelEndpoints.ts. */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { HttpRouter } from "effect/http"
 import { invariant } from "../Invariant.ts"
+import { fieldValues } from "../Model/FieldValues.ts"
 import type { Descriptor } from "../Model.ts"
 import { notFound, type Problem } from "../Problem.ts"
 import type { Records } from "../Repository/Records.ts"
 import { createRecords } from "./BulkWrites.ts"
-import { listField } from "./ListFilter.ts"
 import { listRecords, readRecord } from "./ModelReads.ts"
 import { createRecord, deleteRecord, patchRecord, putRecord } from "./ModelWrites.ts"
 import { collectionPath } from "./Paths.ts"
@@ -42,8 +42,10 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
 const idOf = ({ fields, idField, name }: Descriptor): ServedModel["id"] => {
   const schema = fields[idField]
   invariant(schema !== undefined, `model ${name} has no schema of its id`)
-  const { holds } = listField(idField, schema)
+  const { normal } = fieldValues(idField, schema)
   return Effect.flatMap(HttpRouter.params, ({ id }) =>
-    id !== undefined && holds(id) ? Effect.succeed(id) : Effect.fail(notFound(`There is no ${name} ${id ?? ""}`))
+    id !== undefined && Result.isSuccess(normal(id))
+      ? Effect.succeed(id)
+      : Effect.fail(notFound(`There is no ${name} ${id ?? ""}`))
   )
 }

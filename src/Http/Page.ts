@@ -1,6 +1,6 @@
 /** One page of a list as JSON, cut where it grows too large: a thousand records of a megabyte are no answer. Pure. */
-import type { ListedRow, ListPage } from "../Machine/List.ts"
-import { type OrderValue, orderValue } from "../Machine/Order.ts"
+import type { ListPage } from "../Machine/List.ts"
+import type { OrderValue } from "../Machine/Order.ts"
 import type { EncodedRecord } from "../Model.ts"
 import type { ListQuery } from "./ListQuery.ts"
 
@@ -16,8 +16,8 @@ export interface EncodedPage {
 /** Encodes the rows of a page until it is full. Lengths are of code units: a page of other scripts is up to three times as large. */
 export const encodePage = (
   page: ListPage,
-  query: Pick<ListQuery, "orderBy" | "select">,
-  options: { readonly idField: string; readonly bytesMax?: number }
+  query: Pick<ListQuery, "select">,
+  options: { readonly bytesMax?: number } = {}
 ): EncodedPage => {
   const bytesMax = options.bytesMax ?? pageBytesMax
   const items: Array<string> = []
@@ -27,7 +27,7 @@ export const encodePage = (
     items.push(item)
     bytes += item.length
     const isLast = at === page.rows.length - 1
-    if (bytes > bytesMax && !isLast) return { items, lastKey: keyOf(listed, query, options.idField) }
+    if (bytes > bytesMax && !isLast) return { items, lastKey: page.keys[at] }
   }
   return { items, lastKey: page.lastKey }
 }
@@ -35,15 +35,6 @@ export const encodePage = (
 /** The body of the answer: what `JSON.stringify` would make of it, without encoding any record twice. */
 export const bodyOf = (items: ReadonlyArray<string>, next: string | null, total: number | undefined): string =>
   `{"items":[${items.join(",")}],"next":${JSON.stringify(next)}${total === undefined ? "" : `,"total":${total}`}}`
-
-const keyOf = (
-  { id, record }: ListedRow,
-  { orderBy }: Pick<ListQuery, "orderBy">,
-  idField: string
-): ReadonlyArray<OrderValue> =>
-  orderBy.map(({ field }) =>
-    field === idField ? id : orderValue(Object.hasOwn(record, field) ? record[field] : undefined)
-  )
 
 const pick = (record: EncodedRecord, fields: ReadonlyArray<string>): EncodedRecord =>
   Object.fromEntries(Object.entries(record).filter(([field]) => fields.includes(field)))

@@ -2,7 +2,7 @@
  * Which rows a list has to look at: sets of rows, each of which holds all that meet the filters. Pure. Equality on the id
  * names them; a filter on an indexed field, and a range of ids, leave out what is outside of it.
  */
-import type { Filter } from "./Filter.ts"
+import type { KeyedFilter } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
 import type { ListSource } from "./ListedRows.ts"
@@ -12,15 +12,14 @@ import type { Row, Table } from "./Tables.ts"
 export type Candidates = Iterable<readonly [string, Row]>
 
 /** All sets that the filters give, none where they leave out nothing. Where rows are named, that set alone. */
-export const candidateSets = (source: ListSource, filters: ReadonlyArray<Filter>): ReadonlyArray<Candidates> => {
+export const candidateSets = (source: ListSource, filters: ReadonlyArray<KeyedFilter>): ReadonlyArray<Candidates> => {
   const { idField, table } = source
   const named = rowsNamed(source, filters)
   if (named !== undefined) return [named]
   const sets: Array<Candidates> = []
   for (const [field, index] of table.indexes) {
-    const comparator = table.comparators.get(field)
-    const ranges = IndexWalk.rangesOf(onField(filters, field), comparator)
-    if (ranges !== undefined) sets.push(rowsOf(table, IndexWalk.idsWithin({ index, comparator }, ranges)))
+    const ranges = IndexWalk.rangesOf(onField(filters, field))
+    if (ranges !== undefined) sets.push(rowsOf(table, IndexWalk.idsWithin(index, ranges)))
   }
   const range = IdRange.rangeOf(filters, idField)
   if (range.low !== undefined || range.high !== undefined) sets.push(IdRange.walk(table.rows, range, "asc"))
@@ -28,14 +27,14 @@ export const candidateSets = (source: ListSource, filters: ReadonlyArray<Filter>
 }
 
 /** Whether the filters name the ids of the rows, so that nothing else need be looked at. */
-export const isNamed = ({ idField }: ListSource, filters: ReadonlyArray<Filter>): boolean =>
+export const isNamed = ({ idField }: ListSource, filters: ReadonlyArray<KeyedFilter>): boolean =>
   onField(filters, idField).some((filter) => IndexWalk.operandsOf(filter) !== undefined)
 
 /** Every row. */
 export const everyRow = ({ table }: ListSource): Candidates => table.rows.entries()
 
 /** The filters of one field. */
-export const onField = (filters: ReadonlyArray<Filter>, field: string): ReadonlyArray<Filter> =>
+export const onField = (filters: ReadonlyArray<KeyedFilter>, field: string): ReadonlyArray<KeyedFilter> =>
   filters.filter((filter) => filter.field === field)
 
 /** The rows of these ids, one after another. */
@@ -46,7 +45,7 @@ export function* rowsOf(table: Table, ids: Iterable<string>): Generator<readonly
   }
 }
 
-const rowsNamed = ({ idField, table }: ListSource, filters: ReadonlyArray<Filter>): Candidates | undefined => {
+const rowsNamed = ({ idField, table }: ListSource, filters: ReadonlyArray<KeyedFilter>): Candidates | undefined => {
   for (const filter of onField(filters, idField)) {
     const operands = IndexWalk.operandsOf(filter)
     if (operands === undefined) continue

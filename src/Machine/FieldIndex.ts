@@ -5,19 +5,18 @@
  */
 import type { Schema } from "effect"
 import type { EncodedRecord } from "../Model.ts"
-import { compareValues, type TextComparator } from "./Order.ts"
+import { compareKeys } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
+import { keyOf, type OrderValue } from "./OrderKey.ts"
 import type { Table } from "./Tables.ts"
 
-type Json = Schema.Json
-
 /**
- * A value, absent ones being null, and the record that holds it. It is compared by the very function that filters and
- * orders compare with, so that a range of keys is a range of values. A key without an id is no record's: it stands
- * behind every record of its value, as the end of a range.
+ * The key of a value, absent ones being null, and the record that holds it. It is compared by the very function that
+ * filters and orders compare with, so that a range of keys is a range of values. A key without an id is no record's: it
+ * stands behind every record of its value, as the end of a range.
  */
 export interface IndexKey {
-  readonly value: Json
+  readonly value: OrderValue
   readonly id: string | undefined
 }
 
@@ -30,49 +29,48 @@ export interface IndexRange {
   readonly to: IndexKey | undefined
 }
 
-/** An empty index of a field, whose texts are compared by `comparator` if it has an order of its own. */
-export const make = (comparator: TextComparator | undefined): FieldIndex =>
-  OrderedMap.makeBy((left, right) => compareKeys(left, right, comparator))
+/** An empty index. */
+export const make = (): FieldIndex => OrderedMap.makeBy(compareIndexKeys)
 
 /** Where a range begins, or ends, that has no record of this value. */
-export const before = (value: Json): IndexKey => ({ value, id: "" })
+export const before = (value: OrderValue): IndexKey => ({ value, id: "" })
 
 /** Where a range ends, or begins, that has every record of this value. */
-export const behind = (value: Json): IndexKey => ({ value, id: undefined })
+export const behind = (value: OrderValue): IndexKey => ({ value, id: undefined })
 
 /** Every record of one value. */
-export const rangeOfValue = (value: Json): IndexRange => ({ from: before(value), to: behind(value) })
+export const rangeOfValue = (value: OrderValue): IndexRange => ({ from: before(value), to: behind(value) })
 
 /** By value, then by id; no id is above every id. */
-export const compareKeys = (left: IndexKey, right: IndexKey, comparator: TextComparator | undefined): number => {
-  const byValue = compareValues(left.value, right.value, comparator)
+export const compareIndexKeys = (left: IndexKey, right: IndexKey): number => {
+  const byValue = compareKeys(left.value, right.value)
   if (byValue !== 0) return byValue
   if (left.id === undefined || right.id === undefined) return left.id === right.id ? 0 : left.id === undefined ? 1 : -1
   return left.id < right.id ? -1 : left.id > right.id ? 1 : 0
 }
 
-/** The value of a field as its index holds it. Own members alone: a field may be called `constructor`. */
-export const valueOf = (data: EncodedRecord, field: string): Json =>
+/** A record's value of a field. Own members alone: a field may be called `constructor`. */
+export const heldBy = (data: EncodedRecord, field: string): Schema.Json =>
   Object.hasOwn(data, field) ? (data[field] ?? null) : null
 
+/** What a record's field is indexed by. */
+export const valueOf = ({ orders }: Pick<Table, "orders">, data: EncodedRecord, field: string): OrderValue =>
+  keyOf(orders.get(field), heldBy(data, field))
+
 /** The id of the first record, other than `exceptId`, that holds a value. Null is held by nobody. */
-export const holder = (table: Table, field: string, value: Json, exceptId?: string): string | undefined => {
+export const holder = (table: Table, field: string, value: OrderValue, exceptId?: string): string | undefined => {
   const index = table.indexes.get(field)
   if (index === undefined || value === null) return undefined
-  for (const { id } of walk(index, rangeOfValue(value), table.comparators.get(field))) {
+  for (const { id } of walk(index, rangeOfValue(value))) {
     if (id !== exceptId) return id
   }
   return undefined
 }
 
 /** The keys of a range in order. It looks at one key more than it gives. */
-export function* walk(
-  index: FieldIndex,
-  { from, to }: IndexRange,
-  comparator: TextComparator | undefined
-): Generator<IndexKey & { readonly id: string }> {
+export function* walk(index: FieldIndex, { from, to }: IndexRange): Generator<IndexKey & { readonly id: string }> {
   for (const [key] of index.entries(from)) {
-    if (to !== undefined && compareKeys(key, to, comparator) >= 0) return
+    if (to !== undefined && compareIndexKeys(key, to) >= 0) return
     // Only the ends of ranges have no id, and no such key is ever put into an index.
     yield key as IndexKey & { readonly id: string }
   }
@@ -80,14 +78,14 @@ export function* walk(
 
 /** Notes what a record holds, in place of what it held; one that begins held nothing, one that ends holds nothing. */
 export const move = (
-  { comparators, indexes }: Table,
+  table: Table,
   id: string,
   { from, to }: { readonly from?: EncodedRecord | undefined; readonly to?: EncodedRecord | undefined }
 ): void => {
-  for (const [field, index] of indexes) {
-    const old = from === undefined ? undefined : { value: valueOf(from, field), id }
-    const next = to === undefined ? undefined : { value: valueOf(to, field), id }
-    if (old !== undefined && next !== undefined && compareKeys(old, next, comparators.get(field)) === 0) continue
+  for (const [field, index] of table.indexes) {
+    const old = from === undefined ? undefined : { value: valueOf(table, from, field), id }
+    const next = to === undefined ? undefined : { value: valueOf(table, to, field), id }
+    if (old !== undefined && next !== undefined && compareIndexKeys(old, next) === 0) continue
     if (old !== undefined) index.delete(old)
     if (next !== undefined) index.set(next, undefined)
   }

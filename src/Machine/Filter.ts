@@ -1,6 +1,7 @@
 /** The conditions of a list, and whether an encoded value meets one. Pure. How they are written in a URL is Http's. */
 import type { Schema } from "effect"
-import { compareValues, isComparable, type TextComparator } from "./Order.ts"
+import { compareKeys, isComparable } from "./Order.ts"
+import type { OrderValue } from "./OrderKey.ts"
 
 /** What a filter compares with: a value of the field in its encoded form, the form that tables hold. */
 export type Operand = Schema.Json
@@ -9,21 +10,43 @@ export type Operand = Schema.Json
 export type Comparison = "eq" | "neq" | "gt" | "gte" | "lt" | "lte"
 
 /** One filter; several of a list are joined by AND. */
-export type Filter =
+export type Filter = FilterOf<Operand>
+
+/** The same, with the keys of its operands: what records are held against. */
+export type KeyedFilter = FilterOf<OrderValue>
+
+export type FilterOf<Operand> =
   | { readonly _tag: "Compare"; readonly field: string; readonly op: Comparison; readonly operand: Operand }
   | { readonly _tag: "In"; readonly field: string; readonly operands: ReadonlyArray<Operand> }
   /** The value starts with the first segment, ends with the last, and holds the others in order between them. */
   | { readonly _tag: "Like"; readonly field: string; readonly segments: ReadonlyArray<string> }
   | { readonly _tag: "Is"; readonly field: string; readonly isNull: boolean }
 
-/** Whether a field's value meets a filter. An absent value is null: unlike every operand, and neither more nor less. */
-export const isMet = (filter: Filter, held: Schema.Json | undefined, comparator?: TextComparator): boolean => {
+/** A filter whose operands are looked at once, and not with each record. */
+export const keyed = (filter: Filter, keyOf: (operand: Operand) => OrderValue): KeyedFilter => {
+  switch (filter._tag) {
+    case "Compare":
+      return { ...filter, operand: keyOf(filter.operand) }
+    case "In":
+      return { ...filter, operands: filter.operands.map(keyOf) }
+    default:
+      return filter
+  }
+}
+
+/**
+ * Whether a field's value, and its key, meet a filter. An absent value is null: unlike every operand, and neither more
+ * nor less.
+ */
+export const isMet = (filter: KeyedFilter, held: Schema.Json | undefined, keyOf: () => OrderValue): boolean => {
   const value = held ?? null
   switch (filter._tag) {
     case "Compare":
-      return compares(filter.op, value, filter.operand, comparator)
-    case "In":
-      return filter.operands.some((operand) => compares("eq", value, operand, comparator))
+      return compares(filter.op, keyOf(), filter.operand)
+    case "In": {
+      const key = keyOf()
+      return filter.operands.some((operand) => compares("eq", key, operand))
+    }
     case "Like":
       return typeof value === "string" && isLike(value, filter.segments)
     case "Is":
@@ -31,15 +54,10 @@ export const isMet = (filter: Filter, held: Schema.Json | undefined, comparator?
   }
 }
 
-const compares = (
-  op: Comparison,
-  value: Schema.Json,
-  operand: Operand,
-  comparator: TextComparator | undefined
-): boolean => {
+const compares = (op: Comparison, value: OrderValue, operand: OrderValue): boolean => {
   // `neq` is exactly where `eq` is not, so that the two lists are together the whole.
   if (!isComparable(value, operand)) return op === "neq"
-  const compared = compareValues(value, operand, comparator)
+  const compared = compareKeys(value, operand)
   switch (op) {
     case "eq":
       return compared === 0

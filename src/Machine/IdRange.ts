@@ -1,5 +1,5 @@
 /** A range of ids, and the walk over the rows within it, from either end. Pure. It looks at no row outside of the range. */
-import type { Filter } from "./Filter.ts"
+import type { KeyedFilter } from "./Filter.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
 
 /** One end of a range. */
@@ -15,7 +15,7 @@ export interface IdRange {
 }
 
 /** The range to which a list's filters confine the id. */
-export const rangeOf = (filters: ReadonlyArray<Filter>, idField: string): IdRange => {
+export const rangeOf = (filters: ReadonlyArray<KeyedFilter>, idField: string): IdRange => {
   let range: IdRange = { low: undefined, high: undefined }
   for (const filter of filters) {
     if (filter._tag !== "Compare" || filter.field !== idField || typeof filter.operand !== "string") continue

@@ -8,12 +8,13 @@
  */
 import { invariant } from "../Invariant.ts"
 import { type Candidates, candidateSets, everyRow, isNamed, onField, rowsOf } from "./Candidates.ts"
-import type { Filter } from "./Filter.ts"
+import { type Filter, type KeyedFilter, keyed } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
 import { keyOf, type ListedRow, type ListSource, listed } from "./ListedRows.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
+import { keyOf as keyOfValue } from "./OrderKey.ts"
 
 export type { ListedRow, ListSource } from "./ListedRows.ts"
 
@@ -32,6 +33,8 @@ export interface ListRequest {
 /** A page. */
 export interface ListPage {
   readonly rows: ReadonlyArray<ListedRow>
+  /** Of each row: what it is ordered by, and where a page that ended with it would be followed. */
+  readonly keys: ReadonlyArray<ReadonlyArray<OrderValue>>
   /** Where the next page starts, exclusively; undefined where no record follows. */
   readonly lastKey: ReadonlyArray<OrderValue> | undefined
   /** The number of records that meet the filters, on whatever page; undefined where it was not asked for. */
@@ -43,12 +46,20 @@ interface Found {
   readonly key: ReadonlyArray<OrderValue>
 }
 
+/** A list asked for, with the keys of what it is filtered by. */
+type Keyed = Omit<ListRequest, "filters"> & { readonly filters: ReadonlyArray<KeyedFilter> }
+
 /** What comes to an answer, and stops at each row that it looks at. */
 type Way<A> = Generator<undefined, A>
 
 /** Answers a list. */
-export const list = (source: ListSource, request: ListRequest): ListPage => {
-  const { after, countsTotal, filters, limit, orderBy } = request
+export const list = (source: ListSource, asked: ListRequest): ListPage => {
+  const { after, countsTotal, limit, orderBy } = asked
+  const { orders } = source.table
+  const filters = asked.filters.map((filter) =>
+    keyed(filter, (operand) => keyOfValue(orders.get(filter.field), operand))
+  )
+  const request: Keyed = { ...asked, filters }
   invariant(limit >= 1, "a page holds at least one record")
   invariant(
     orderBy.some(({ field }) => field === source.idField),
@@ -66,6 +77,7 @@ export const list = (source: ListSource, request: ListRequest): ListPage => {
   const page = found.slice(0, limit)
   return {
     rows: page.map(({ row }) => row),
+    keys: page.map(({ key }) => key),
     lastKey: found.length > limit ? page[limit - 1]?.key : undefined,
     total: countsTotal ? countOf(source, filters) : undefined
   }
@@ -82,43 +94,37 @@ const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
 }
 
 /** All rows that may be on the page, in its order: by id, by id among those of one value, or by an indexed field. */
-const inOrder = (source: ListSource, { after, filters, orderBy }: ListRequest): ReadonlyArray<Candidates> => {
+const inOrder = (source: ListSource, { after, filters, orderBy }: Keyed): ReadonlyArray<Candidates> => {
   const { idField, table } = source
-  const indexed = (field: string): IndexWalk.Indexed => {
-    const index = table.indexes.get(field)
-    invariant(index !== undefined, `${field} has no index`)
-    return { index, comparator: table.comparators.get(field) }
-  }
   const [{ direction, field }, second, ...more] = orderBy
   if (field === idField) {
     const afterId = textOf(after?.[0])
     const range = IdRange.rangeOf(filters, idField)
     const rest = afterId === undefined ? range : IdRange.after(range, direction, afterId)
-    const ofValues = Array.from(table.indexes.keys()).flatMap((field) => {
+    const ofValues = Array.from(table.indexes).flatMap(([field, index]) => {
       const [value] = onField(filters, field).map(IndexWalk.operandsOf).find(isOne) ?? []
-      return value === undefined ? [] : [rowsOf(table, IndexWalk.idsOfValue(indexed(field), value, direction, afterId))]
+      return value === undefined ? [] : [rowsOf(table, IndexWalk.idsOfValue(index, value, direction, afterId))]
     })
     return [IdRange.walk(table.rows, rest, direction), ...ofValues]
   }
-  if (!table.indexes.has(field) || second?.field !== idField || more.length > 0) return []
-  const by = indexed(field)
+  const index = table.indexes.get(field)
+  if (index === undefined || second?.field !== idField || more.length > 0) return []
   const [value = null, id] = after ?? []
   const afterId = textOf(id)
   const last = afterId === undefined ? undefined : { value, id: afterId }
-  const [range] = IndexWalk.rangesOf(onField(filters, field).filter(isRange), by.comparator) ?? []
-  const ids = IndexWalk.idsInOrder(by, { values: direction, ids: second.direction }, last, range)
-  return ids === undefined ? [] : [rowsOf(table, ids)]
+  const [range] = IndexWalk.rangesOf(onField(filters, field).filter(isRange)) ?? []
+  return [rowsOf(table, IndexWalk.idsInOrder(index, { values: direction, ids: second.direction }, last, range))]
 }
 
 const isOne = (operands: ReadonlyArray<unknown> | undefined): boolean => operands?.length === 1
 
 /** Filters that leave one range of values and not several. */
-const isRange = (filter: Filter): boolean => IndexWalk.operandsOf(filter) === undefined
+const isRange = (filter: KeyedFilter): boolean => IndexWalk.operandsOf(filter) === undefined
 
 const textOf = (value: OrderValue | undefined): string | undefined => (typeof value === "string" ? value : undefined)
 
 /** The page, and one record more if there is one, of rows in the order of the page. */
-function* untilFull(source: ListSource, request: ListRequest, candidates: Candidates): Way<ReadonlyArray<Found>> {
+function* untilFull(source: ListSource, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
   const { filters, limit, orderBy } = request
   const found: Array<Found> = []
   for (const candidate of candidates) {
@@ -131,10 +137,10 @@ function* untilFull(source: ListSource, request: ListRequest, candidates: Candid
 }
 
 /** The same of rows in any order: the first of all that meet the filters, kept while every other is looked at. */
-function* sifted(source: ListSource, request: ListRequest, candidates: Candidates): Way<ReadonlyArray<Found>> {
+function* sifted(source: ListSource, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
   const { after, filters, limit, orderBy } = request
   const compare = (left: ReadonlyArray<OrderValue>, right: ReadonlyArray<OrderValue>) =>
-    Order.compareKeys(orderBy, source.table.comparators, left, right)
+    Order.compareSteps(orderBy, left, right)
   const keptMax = limit + 1
   let kept: Array<Found> = []
   let bound: ReadonlyArray<OrderValue> | undefined
@@ -156,13 +162,13 @@ function* sifted(source: ListSource, request: ListRequest, candidates: Candidate
   return kept
 }
 
-const countOf = (source: ListSource, filters: ReadonlyArray<Filter>): number => {
+const countOf = (source: ListSource, filters: ReadonlyArray<KeyedFilter>): number => {
   if (filters.length === 0) return source.table.rows.size
   const sets = candidateSets(source, filters)
   return race((sets.length === 0 ? [everyRow(source)] : sets).map((rows) => counted(source, filters, rows)))
 }
 
-function* counted(source: ListSource, filters: ReadonlyArray<Filter>, candidates: Candidates): Way<number> {
+function* counted(source: ListSource, filters: ReadonlyArray<KeyedFilter>, candidates: Candidates): Way<number> {
   let count = 0
   for (const candidate of candidates) {
     yield

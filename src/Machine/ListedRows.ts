@@ -1,9 +1,10 @@
 /** Rows of a table as a list shows them: with their local parts, filtered, and by what they are ordered. Pure. */
 import type { EncodedRecord } from "../Model.ts"
-import { type Filter, isMet } from "./Filter.ts"
+import { isMet, type KeyedFilter } from "./Filter.ts"
 import { join, type LocalPart } from "./LocalParts.ts"
-import { type OrderBy, type OrderValue, orderValue } from "./Order.ts"
+import type { OrderBy, OrderValue } from "./Order.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
+import * as OrderKey from "./OrderKey.ts"
 import type { Row, Table } from "./Tables.ts"
 
 /** What is listed. */
@@ -25,20 +26,22 @@ export interface ListedRow {
 /** A row as it is listed, where it meets all filters. */
 export const listed = (
   source: ListSource,
-  filters: ReadonlyArray<Filter>,
+  filters: ReadonlyArray<KeyedFilter>,
   [id, row]: readonly [string, Row]
 ): ListedRow | undefined => {
   const held = source.localParts?.get(id)
   const part = held?.createdIndex === row.createdIndex ? held : undefined
   const shown: ListedRow = { id, row, part, record: join(row, part) }
-  const { comparators } = source.table
-  const meets = (filter: Filter) => isMet(filter, valueOf(source, shown, filter.field), comparators.get(filter.field))
+  const meets = (filter: KeyedFilter) => {
+    const value = valueOf(source, shown, filter.field)
+    return isMet(filter, value, () => OrderKey.keyOf(source.table.orders.get(filter.field), value))
+  }
   return filters.every(meets) ? shown : undefined
 }
 
 /** What a row is ordered by: a value for each step of the order. */
 export const keyOf = (source: ListSource, orderBy: ReadonlyArray<OrderBy>, row: ListedRow): ReadonlyArray<OrderValue> =>
-  orderBy.map(({ field }) => orderValue(valueOf(source, row, field)))
+  orderBy.map(({ field }) => OrderKey.keyOf(source.table.orders.get(field), valueOf(source, row, field)))
 
 /** Own members alone: a field may be called `constructor`. */
 const valueOf = (source: ListSource, { id, record }: ListedRow, field: string) =>

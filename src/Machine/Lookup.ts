@@ -6,7 +6,7 @@ import type { EncodedRecord } from "../Model.ts"
 import type { KnownModel } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as IdRange from "./IdRange.ts"
-import { compareValues } from "./Order.ts"
+import { compareKeys, type OrderValue } from "./Order.ts"
 import type { Row } from "./Tables.ts"
 
 /** Fields that equal these values, and only ids after this one. */
@@ -27,9 +27,9 @@ export function* candidates({ descriptor, table }: KnownModel, { afterId, where 
     const row = afterId === undefined || id > afterId ? table.rows.get(id) : undefined
     if (row !== undefined) yield row
   } else if (indexed !== undefined && index !== undefined) {
-    const value = FieldIndex.valueOf(where, indexed)
+    const value = FieldIndex.valueOf(table, where, indexed)
     const range = { from: { value, id: afterId ?? "" }, to: FieldIndex.behind(value) }
-    for (const key of FieldIndex.walk(index, range, table.comparators.get(indexed))) {
+    for (const key of FieldIndex.walk(index, range)) {
       const row = table.rows.get(key.id)
       if (row !== undefined && key.id !== afterId) yield row
     }
@@ -40,10 +40,14 @@ export function* candidates({ descriptor, table }: KnownModel, { afterId, where 
   }
 }
 
+/** By field, what a wanted record's value is compared with. */
+export const keysOf = ({ table }: KnownModel, { where }: Wanted): ReadonlyMap<string, OrderValue> =>
+  new Map(Object.keys(where).map((field) => [field, FieldIndex.valueOf(table, where, field)]))
+
 /** Whether a record is wanted: its values are compared as lists and indexes compare them. */
-export const isWanted = ({ table }: KnownModel, { where }: Wanted, { data }: Row): boolean =>
-  Object.keys(where).every(
-    (field) =>
-      compareValues(FieldIndex.valueOf(data, field), FieldIndex.valueOf(where, field), table.comparators.get(field)) ===
-      0
-  )
+export const isWanted = ({ table }: KnownModel, keys: ReadonlyMap<string, OrderValue>, { data }: Row): boolean => {
+  for (const [field, key] of keys) {
+    if (compareKeys(FieldIndex.valueOf(table, data, field), key) !== 0) return false
+  }
+  return true
+}

@@ -99,11 +99,12 @@ const accessTo = (
       step(() =>
         Result.flatMap(known(tables, wanted.model), (model) => {
           const found: Array<EncodedRecord> = []
+          const keys = Lookup.keysOf(model, wanted)
           for (const row of Lookup.candidates(model, wanted)) {
             if (found.length === limit) break
             stepsLeft -= 1
             if (stepsLeft < 0) return tooManySteps
-            if (Lookup.isWanted(model, wanted, row)) found.push(row.data)
+            if (Lookup.isWanted(model, keys, row)) found.push(row.data)
           }
           return Result.succeed(found)
         })

@@ -6,6 +6,7 @@ import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor, EncodedRecord, Reference } from "../Model.ts"
 import * as FieldIndex from "./FieldIndex.ts"
+import { keyOf } from "./OrderKey.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Table, Tables } from "./Tables.ts"
 import { entryBytesMax, entryEventsMax } from "./Transaction.ts"
@@ -38,7 +39,7 @@ export const referrersOf = (descriptors: ReadonlyArray<Descriptor>): Referrers =
 /** The first reference of a record that names nothing. A record may name itself. */
 export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
   for (const { field, model: target } of descriptor.references) {
-    const id = FieldIndex.valueOf(data, field)
+    const id = FieldIndex.heldBy(data, field)
     if (id === null || tables.byModel.get(target)?.rows.has(String(id)) === true) continue
     if (target === descriptor.name && id === data[descriptor.idField]) continue
     return { _tag: "ReferenceMissing", model: descriptor.name, field, target, id: String(id) }
@@ -105,9 +106,9 @@ const referring = (
 function* holders(table: Table, field: string, id: string): Generator<string> {
   const index = table.indexes.get(field)
   if (index === undefined) return
-  for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(id), table.comparators.get(field))) {
+  for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(keyOf(table.orders.get(field), id)))) {
     // An index of decimals holds "1" and "1.0" beside each other, and these are two ids.
-    if (key.id !== undefined && FieldIndex.valueOf(table.rows.get(key.id)?.data ?? {}, field) === id) yield key.id
+    if (key.id !== undefined && FieldIndex.heldBy(table.rows.get(key.id)?.data ?? {}, field) === id) yield key.id
   }
 }
 

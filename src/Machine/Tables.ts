@@ -2,13 +2,12 @@
  * The state of the machine: one ordered table for each model, in memory. Pure. DESIGN D5.
  * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
  */
+import type { FieldOrder } from "../Model/FieldOrder.ts"
 import type { Descriptor, EncodedRecord } from "../Model.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
-import { compareDecimals } from "./Decimal.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalParts.ts"
-import type { Comparators } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import * as References from "./References.ts"
 import type { Session } from "./Sessions.ts"
@@ -36,8 +35,8 @@ export interface Table {
   readonly rows: OrderedMap.OrderedMap<string, Row>
   /** By field: the unique and the indexed ones, and those that name a record of another model. */
   readonly indexes: ReadonlyMap<string, FieldIndex.FieldIndex>
-  /** By field, where its texts have an order of their own. */
-  readonly comparators: Comparators
+  /** By field, what its values are ordered by; of any other field, as they are. */
+  readonly orders: ReadonlyMap<string, FieldOrder>
   readonly tombstones: OrderedMap.OrderedMap<string, Tombstone>
   /** By sequence: the ids of the tombstones, oldest first. */
   readonly tombstoneOrder: OrderedMap.OrderedMap<number, string>
@@ -102,13 +101,12 @@ export const countWhole = ({ assignedKeys, hash, limits, ...state }: Tables): vo
 }
 
 /** An empty table, without indexes where this node has no code for the model. */
-export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "decimalFields">): Table => {
-  const comparators: Comparators = new Map((descriptor?.decimalFields ?? []).map((field) => [field, compareDecimals]))
+export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "orders">): Table => {
   const indexed = descriptor?.indexedFields ?? []
   return {
     rows: OrderedMap.make(),
-    indexes: new Map(indexed.map((field) => [field, FieldIndex.make(comparators.get(field))])),
-    comparators,
+    indexes: new Map(indexed.map((field) => [field, FieldIndex.make()])),
+    orders: descriptor?.orders ?? new Map(),
     tombstones: OrderedMap.make(),
     tombstoneOrder: OrderedMap.make(),
     localParts: OrderedMap.make(),

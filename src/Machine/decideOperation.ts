@@ -192,7 +192,8 @@ const brokenBy = ({ descriptor, table, tables }: Target, id: string, data: Encod
   const model = descriptor.name
   const broken = descriptor.brokenRule(data)
   if (broken !== undefined) return { _tag: "RuleBroken", model, ...broken }
-  const isTaken = (field: string) => FieldIndex.holder(table, field, FieldIndex.valueOf(data, field), id) !== undefined
+  const isTaken = (field: string) =>
+    FieldIndex.holder(table, field, FieldIndex.valueOf(table, data, field), id) !== undefined
   const taken = descriptor.uniqueFields.find(isTaken)
   if (taken !== undefined) return { _tag: "UniqueViolation", model, field: taken }
   return References.missing(tables, descriptor, data)

@@ -3,16 +3,8 @@ import { Schema } from "effect"
 import type { VariantSchema } from "effect/schema"
 import { invariant } from "../Invariant.ts"
 import { type Descriptor, type FieldSchema, type Kept, validator } from "./Descriptor.ts"
-import {
-  type Field,
-  isDecimal,
-  type OwnField,
-  own,
-  type ReplicatedField,
-  replicate,
-  type Variant,
-  variants
-} from "./Field.ts"
+import { type Field, type OwnField, own, type ReplicatedField, replicate, type Variant, variants } from "./Field.ts"
+import { type FieldOrder, orderOf } from "./FieldOrder.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { shapeOf } from "./MergePatch.ts"
 import { pathOfName } from "./Path.ts"
@@ -175,6 +167,7 @@ const describeFields = (
   invariant(!local || !byCommands, `Model "${name}" is local: no command writes it`)
   const cascades = references.some(({ onDelete }) => onDelete === "cascade")
   invariant(!cascades || writes.change !== "never", `Model "${name}" is append-only: no deletion cascades to it`)
+  const orders = ordersOf(shown)
   const shape = local ? shapes.local : shapes.replicated
   const { check, names } = checkerOf(name, shape, options.check as Rules<never> | undefined)
   return {
@@ -193,11 +186,16 @@ const describeFields = (
     writes,
     ruleNames: names,
     brokenRule: check,
-    decimalFields: Object.keys(shown).filter((field) => isDecimal(shown[field]!)),
+    orders,
     fields: shown,
     codecs: { record: validator(shape), localPart: validator(shapes.local) },
     mergeShapes: { record: shapeOf(jsonCodec(shape).ast), localPart: shapeOf(jsonCodec(shapes.local).ast) }
   }
+}
+
+const ordersOf = (fields: Readonly<Record<string, FieldSchema>>): ReadonlyMap<string, FieldOrder> => {
+  const orders = Object.entries(fields).map(([field, schema]) => [field, orderOf(jsonCodec(schema).ast)] as const)
+  return new Map(orders.flatMap(([field, order]) => (order === undefined ? [] : [[field, order]])))
 }
 
 const referencesOf = (options: Options<Mode, Fields>): ReadonlyArray<Reference> =>

@@ -1,6 +1,7 @@
 /** What the rest of the library knows of a model at run time: names, modes, and checks of encoded data. */
 import { Result, Schema, SchemaIssue } from "effect"
 import { decoder } from "./Decoder.ts"
+import type { FieldOrder } from "./FieldOrder.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import type { MergeShape } from "./MergePatch.ts"
 import { plainJson } from "./PlainJson.ts"
@@ -44,8 +45,8 @@ export interface Descriptor<Mode extends Kept = Kept> {
   readonly ruleNames: ReadonlyArray<string>
   /** The rule that a valid record breaks, if it breaks one. */
   readonly brokenRule: (record: EncodedRecord) => BrokenRule | undefined
-  /** Fields whose text is a decimal number, and is ordered as one. */
-  readonly decimalFields: ReadonlyArray<string>
+  /** By field, what its values are ordered by; none of a field whose values have no order. */
+  readonly orders: ReadonlyMap<string, FieldOrder>
   /** Every field as an answer shows it. */
   readonly fields: Readonly<Record<string, FieldSchema>>
   readonly codecs: {

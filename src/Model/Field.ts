@@ -162,7 +162,8 @@ const decimalKey = "~lithair/decimal"
  * ```
  */
 export const decimal = <S extends Schema.Top & { readonly Encoded: string }>(schema: S): S["Rebuild"] =>
-  schema.annotateKey({ [decimalKey]: true })
+  schema.annotate({ [decimalKey]: true })
 
-/** Whether {@link decimal} said so of this schema. */
-export const isDecimal = (schema: Schema.Top): boolean => schema.ast.context?.annotations?.[decimalKey] === true
+/** Whether {@link decimal} said so of a schema: checks that were added since have the annotations before them. */
+export const isDecimal = ({ annotations, checks }: SchemaAST.AST): boolean =>
+  annotations?.[decimalKey] === true || checks?.some((check) => check.annotations?.[decimalKey] === true) === true

@@ -64,3 +64,18 @@ const daysBefore = (year: number, month: number, day: number): number => {
   const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1
   return 365 * y + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468
 }
+
+/** Years beyond four digits, which earlier versions took, as `Date` writes them. */
+const farYear = /^([+-]\d{6})-(\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z$/
+
+/** The instant of a date that a log holds, in ms since 1970; undefined where the text is none. */
+export const instantOf = (text: string): number | undefined => {
+  const found = read(text)
+  if (found !== undefined) return found.ms
+  const [, year, rest = ""] = farYear.exec(text) ?? []
+  if (year === undefined) return undefined
+  // 400 years repeat the calendar.
+  const cycles = Math.floor(Number(year) / 400)
+  const within = read(`${String(Number(year) - cycles * 400).padStart(4, "0")}-${rest}Z`)
+  return within === undefined ? undefined : within.ms + cycles * 146_097 * dayMs
+}

@@ -2,6 +2,7 @@
 import { Result, Schema } from "effect"
 import { type Described, describe } from "./Class.ts"
 import type { Descriptor, EncodedRecord, FieldError } from "./Descriptor.ts"
+import { type FieldValues, fieldsOf } from "./FieldValues.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { type Encode, jsonEncoder } from "./JsonEncoder.ts"
 import { shapeOf, withNulls } from "./MergePatch.ts"
@@ -23,7 +24,8 @@ export interface RowCodecs<M extends RowClass> {
   /** A whole record as the cluster keeps it: without local fields. */
   readonly encodeReplicated: Encode<EncodedRecord>
   readonly encodePatch: Encode<EncodedRecord>
-  /** A value of one field. */
+  readonly fields: ReadonlyMap<string, FieldValues>
+  /** A value of one field; null stands for an absent one. */
   readonly encodeField: (field: string, value: unknown) => Result.Result<Schema.Json, ReadonlyArray<FieldError>>
 }
 
@@ -39,7 +41,7 @@ export const codecsOf = <M extends RowClass>(model: M): RowCodecs<M> => {
 
 const make = (model: RowClass): RowCodecs<RowClass> => {
   const descriptor = describe(model)
-  const fields = new Map(Object.entries(descriptor.fields).map(([name, schema]) => [name, jsonEncoder(schema)]))
+  const fields = fieldsOf(descriptor.fields)
   const decode = Schema.decodeUnknownResult(Schema.toCodecJson(model))
   return {
     descriptor,
@@ -48,10 +50,14 @@ const make = (model: RowClass): RowCodecs<RowClass> => {
     encodeWhole: rowEncoder(model.put),
     encodeReplicated: rowEncoder(model.replicated),
     encodePatch: patchEncoder(model),
-    encodeField: (field, value) =>
-      Result.mapError(fields.get(field)?.(value) ?? noField, (errors) =>
+    fields,
+    encodeField: (field, value) => {
+      const known = fields.get(field)
+      if (known !== undefined && value === null) return absent
+      return Result.mapError(known?.encode(value) ?? noField, (errors) =>
         errors.map(({ message }) => ({ path: field, message }))
       )
+    }
   }
 }
 
@@ -62,6 +68,8 @@ const patchEncoder = (model: RowClass): Encode<EncodedRecord> => {
   const ofFields = shape === undefined ? undefined : { ...shape, isWhole: false }
   return (patch) => Result.map(encode(patch), (json) => withNulls(json, ofFields) as EncodedRecord)
 }
+
+const absent: ReturnType<Encode<Schema.Json>> = Result.succeed(null)
 
 const noField: ReturnType<Encode<Schema.Json>> = Result.fail([{ path: "", message: "Expected a field of the model" }])
 

@@ -1,5 +1,6 @@
 /** Which records a program lists, in what order: typed by the model's class. What a client writes in a URL is Http's. */
-import { Data, Effect } from "effect"
+import { Data, Effect, Result } from "effect"
+import * as Asking from "../Machine/Asking.ts"
 import type { Comparison, Filter } from "../Machine/Filter.ts"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy, OrderValue } from "../Machine/Order.ts"
@@ -48,22 +49,34 @@ export const limitMax = 1_000
 const limitDefault = 50
 
 /** What the machine is asked. */
-export const requestOf = Effect.fnUntraced(function* <M extends RowClass>(
-  { descriptor: { idField }, encodeField }: RowCodecs<M>,
+export const requestOf = <M extends RowClass>(
+  codecs: RowCodecs<M>,
   { after, limit = limitDefault, orderBy = [], where = [] }: ListOptions<M>
-): Effect.fn.Return<ListRequest, InvalidValue> {
-  if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
-    return yield* new InvalidValue({ errors: [{ path: "limit", message: `Expected 1 to ${limitMax}` }] })
-  }
-  const steps = orderBy.map(([field, direction]): OrderBy => ({ field, direction }))
-  const byId = { field: idField, direction: "asc" } as const
-  const [first = byId, ...others] = steps.some(({ field }) => field === idField) ? steps : [...steps, byId]
-  if (after !== undefined && after.length !== 1 + others.length) {
-    return yield* new InvalidValue({ errors: [{ path: "after", message: "Expected the end of a page of this list" }] })
-  }
-  const filters = yield* Effect.forEach(where, (each) => filterOf(encodeField, each as AnyWhere))
-  return { filters, orderBy: [first, ...others], limit, after, countsTotal: false }
-})
+): Effect.Effect<ListRequest, InvalidValue> => {
+  const { idField } = codecs.descriptor
+  const invalid = (path: string, message: string) => Result.fail([{ path, message }])
+  const request = Result.gen(function* () {
+    if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
+      return yield* invalid("limit", `Expected 1 to ${limitMax}`)
+    }
+    const steps = yield* stepsOf(codecs, orderBy)
+    if (after !== undefined && !Asking.canFollow(codecs.fields, idField, steps, after)) {
+      return yield* invalid("after", "Expected the end of a page of this list")
+    }
+    const filters = yield* Result.all(where.map((each) => filterOf(codecs, each)))
+    return { filters, orderBy: steps, limit, after, countsTotal: false }
+  })
+  return Effect.fromResult(Result.mapError(request, (errors) => new InvalidValue({ errors })))
+}
+
+/** The steps of an order, or what of it does not fit the model. */
+export const stepsOf = <M extends RowClass>(
+  { descriptor, fields }: RowCodecs<M>,
+  orderBy: NonNullable<ListOptions<M>["orderBy"]>
+): Result.Result<readonly [OrderBy, ...Array<OrderBy>], ReadonlyArray<FieldError>> => {
+  const asked = orderBy.map(([field, direction]): OrderBy => ({ field, direction }))
+  return Result.mapError(Asking.inOrder(fields, descriptor.idField, asked), (message) => [{ path: "orderBy", message }])
+}
 
 type AnyWhere =
   | readonly [field: string, op: Comparison, value: unknown]
@@ -71,24 +84,36 @@ type AnyWhere =
   | readonly [field: string, op: "is", what: "null" | "notnull"]
   | readonly [field: string, op: "like", pattern: string]
 
-const filterOf = (
-  encodeField: RowCodecs<RowClass>["encodeField"],
-  where: AnyWhere
-): Effect.Effect<Filter, InvalidValue> => {
-  const [field, op] = where
-  const encode = (value: unknown) =>
-    Effect.mapError(Effect.fromResult(encodeField(field, value)), (errors) => new InvalidValue({ errors }))
+/** A condition with its values as JSON, or what of it does not fit the model. */
+export const filterOf = <M extends RowClass>(
+  { encodeField, fields }: RowCodecs<M>,
+  where: Where<M["Type"]>
+): Result.Result<Filter, ReadonlyArray<FieldError>> => {
+  const [name, op, ...operand] = where as AnyWhere
+  const wrong = (message: string): ReadonlyArray<FieldError> => [{ path: name, message }]
+  const field = fields.get(name)
+  if (field === undefined) return Result.fail(wrong("Expected a field of the model"))
+  const asked = (filter: Result.Result<Filter, string>) => Result.mapError(filter, wrong)
+  const encode = (value: unknown) => encodeField(name, value)
+  const [value] = operand
   switch (op) {
     case "in":
-      return Effect.map(
-        Effect.forEach(where[2], (value) => encode(value)),
-        (operands): Filter => ({ _tag: "In", field, operands })
-      )
+      return Array.isArray(value)
+        ? Result.flatMap(Result.all(value.map(encode)), (operands) => asked(Asking.isIn(field, operands)))
+        : Result.fail(wrong("in takes an array"))
     case "is":
-      return Effect.succeed({ _tag: "Is", field, isNull: where[2] === "null" })
+      return value === "null" || value === "notnull"
+        ? asked(Asking.is(field, value === "null"))
+        : Result.fail(wrong("is takes null or notnull"))
     case "like":
-      return Effect.succeed({ _tag: "Like", field, segments: where[2].split("*") })
-    default:
-      return Effect.map(encode(where[2]), (operand): Filter => ({ _tag: "Compare", field, op, operand }))
+      return asked(typeof value === "string" ? Asking.like(field, value) : Result.fail("like takes a text"))
+    case "eq":
+    case "neq":
+    case "gt":
+    case "gte":
+    case "lt":
+    case "lte":
+      return Result.flatMap(encode(value), (json) => asked(Asking.compare(field, op, json)))
   }
+  return Result.fail(wrong(`has no operator ${JSON.stringify(op)}`))
 }

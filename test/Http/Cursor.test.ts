@@ -8,7 +8,8 @@ describe("cursors", () => {
     ["id-1"],
     [null, "id-1"],
     [1.5, true, 'é😀"\\', "id-1"],
-    ["__proto__", "id"]
+    ["__proto__", "id"],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, "NaN", "id"]
   ]
   for (const lastKey of keys) {
     it(`resumes after ${JSON.stringify(lastKey)}`, () => {
@@ -23,8 +24,8 @@ describe("cursors", () => {
     ["of another list", encodeCursor({ fingerprint: "g", lastKey: ["id"] })],
     ["with too few values", encodeCursor({ fingerprint: "f", lastKey: [] })],
     ["with too many values", encodeCursor({ fingerprint: "f", lastKey: ["a", "id"] })],
-    ["with an object for a value", Base64Url.encode(`[1,"f",{"a":1}]`)],
-    ["of another layout", Base64Url.encode(`[2,"f","id"]`)],
+    ["with an object for a value", Base64Url.encode(`[2,"f",{"a":1}]`)],
+    ["of an older layout", Base64Url.encode(`[1,"f","id"]`)],
     ["that is no array", Base64Url.encode(`{"v":1}`)],
     ["that is null", Base64Url.encode("null")],
     ["that is no JSON", Base64Url.encode("[1")],

@@ -22,7 +22,13 @@ const parse = makeListParser({
     at: Schema.DateTimeUtc,
     kind: Schema.Enum({ big: "B", small: "S" } as const),
     meta: Schema.Json,
-    sku: Schema.TemplateLiteral(["sku-", Schema.Int])
+    sku: Schema.TemplateLiteral(["sku-", Schema.Int]),
+    amount: Schema.NumberFromString,
+    big: Schema.BigInt,
+    worth: Schema.BigDecimal,
+    mixed: Schema.NullOr(Schema.Union([Schema.String, Schema.Finite, Schema.Boolean])),
+    bytes: Schema.Uint8Array,
+    took: Schema.Duration
   }
 })
 
@@ -56,7 +62,27 @@ describe("filters", () => {
     ["name=like.*te*a", { _tag: "Like", field: "name", segments: ["", "te", "a"] }],
     ["category=like.a", { _tag: "Like", field: "category", segments: ["a"] }],
     ["category=is.null", { _tag: "Is", field: "category", isNull: true }],
-    ["tags=is.notnull", { _tag: "Is", field: "tags", isNull: false }]
+    ["tags=is.notnull", { _tag: "Is", field: "tags", isNull: false }],
+    ["weight=gt.NaN", compare("weight", "gt", "NaN")],
+    ["weight=lt.Infinity", compare("weight", "lt", "Infinity")],
+    ["weight=eq.0.1", compare("weight", "eq", 0.1)],
+    ["weight=eq.1.0", compare("weight", "eq", 1)],
+    ["amount=eq.5", compare("amount", "eq", "5")],
+    ["amount=gt.1.50", compare("amount", "gt", "1.5")],
+    ["big=lt.-36893488147419103232", compare("big", "lt", "-36893488147419103232")],
+    ["worth=gte.1e3", compare("worth", "gte", "1000")],
+    ["at=gt.2026-01-01T01:00:00%2B01:00", compare("at", "gt", "2026-01-01T00:00:00.000Z")],
+    ["mixed=eq.5", compare("mixed", "eq", 5)],
+    ["mixed=eq.true", compare("mixed", "eq", true)],
+    ['mixed=eq."5"', compare("mixed", "eq", "5")],
+    ['mixed=eq."\\"5\\""', compare("mixed", "eq", '"5"')],
+    ["mixed=eq.null", compare("mixed", "eq", "null")],
+    ["mixed=gt.x5", compare("mixed", "gt", "x5")],
+    ['mixed=in.5,"5",x,"x,y"', { _tag: "In", field: "mixed", operands: [5, "5", "x", "x,y"] }],
+    ['name=eq."5"', compare("name", "eq", '"5"')],
+    ["bytes=eq.AQI=", compare("bytes", "eq", "AQI=")],
+    ['took=lt.{"_tag":"Millis","value":1500}', compare("took", "lt", { _tag: "Millis", value: 1500 })],
+    ["name=like.a\\*b*\\\\", { _tag: "Like", field: "name", segments: ["a*b", "\\"] }]
   ]
   for (const [search, filter] of valid) {
     it(`reads ${search}`, () => {
@@ -85,8 +111,28 @@ describe("filters", () => {
     ["stock=gt.1.5", "stock"],
     ["stock=gt. 1", "stock"],
     ["stock=gt.0x10", "stock"],
-    ["weight=gt.NaN", "weight"],
-    ["weight=lt.Infinity", "weight"],
+    ["stock=gt.1 ", "stock"],
+    ["stock=gt.Infinity", "stock"],
+    ["stock=gt.1e400", "stock"],
+    ["stock=gt.9007199254740993", "stock"],
+    ["weight=gt.0.1000000000000000055", "weight"],
+    ["weight=gt.heavy", "weight"],
+    ["stock=eq.null", "stock"],
+    ["stock=in.1,null", "stock"],
+    ["sold=eq.True", "sold"],
+    ["name=like.a\\\\b\\", "name"],
+    ["name=like.C:\\dir*", "name"],
+    ["big=gt.1.5", "big"],
+    ["worth=gt.x", "worth"],
+    ["at=gt.2026-01-01", "at"],
+    ["at=gt.2026-02-30T00:00:00Z", "at"],
+    ["mixed=eq.9007199254740993", "mixed"],
+    ['mixed=eq."a', "mixed"],
+    ['mixed=eq."a"b', "mixed"],
+    ["mixed=like.a*", "mixed"],
+    ["bytes=gt.AQI=", "bytes"],
+    ["order=bytes", "order"],
+    ["took=eq.1500", "took"],
     ["stock=in.1,x", "stock"],
     ["stock=in.", "stock"],
     ["sold=eq.yes", "sold"],
@@ -132,7 +178,8 @@ describe("filters", () => {
   for (const [text, expected] of items) {
     it(`splits the items ${JSON.stringify(text)}`, () => {
       const result = splitItems(text)
-      assert.deepStrictEqual(Result.isSuccess(result) ? result.success : undefined, expected)
+      const texts = Result.isSuccess(result) ? result.success.map((item) => item.text) : undefined
+      assert.deepStrictEqual(texts, expected)
     })
   }
 })

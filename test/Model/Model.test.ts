@@ -101,7 +101,11 @@ it("the descriptor tells name, path, mode and fields", () => {
     references: [],
     writes: { create: "anyone", change: "anyone" },
     ruleNames: [],
-    decimalFields: []
+    orders: new Map([
+      ["id", "plain"],
+      ["email", "plain"],
+      ["cacheData", "plain"]
+    ] as const)
   })
   assert.deepStrictEqual(Model.describe(Product).replicatedFields, ["name", "price", "category"])
   assert.strictEqual(Model.describe(Product).mode, "replicated")

@@ -1,0 +1,40 @@
+/** What lists need to know of the values of one field: their JSON, and which comparisons make sense. Pure. */
+import { Result, Schema } from "effect"
+import { errorsOf, type FieldError, type FieldSchema } from "./Descriptor.ts"
+import { type FieldOrder, type JsonKinds, jsonKindsOf, orderOf } from "./FieldOrder.ts"
+import { jsonCodec } from "./JsonCodec.ts"
+import { jsonEncoder } from "./JsonEncoder.ts"
+
+/** One field of a model. */
+export interface FieldValues extends JsonKinds {
+  readonly name: string
+  /** Undefined where no value is more or less than another. */
+  readonly order: FieldOrder | undefined
+  /** A value of a program as JSON. */
+  readonly encode: (value: unknown) => Result.Result<Schema.Json, ReadonlyArray<FieldError>>
+  /** JSON from outside in its one form, or what is wrong with it. */
+  readonly normal: (json: unknown) => Result.Result<Schema.Json, string>
+}
+
+/** Reads a field's schema, which compiles: once for each model. */
+export const fieldValues = (name: string, schema: FieldSchema): FieldValues => {
+  const codec = jsonCodec(schema)
+  const decode = Schema.decodeUnknownResult(codec)
+  const encode = jsonEncoder(schema)
+  const messageOf = (errors: ReadonlyArray<FieldError>) => errors.map(({ message }) => message).join("; ")
+  return {
+    name,
+    order: orderOf(codec.ast),
+    ...jsonKindsOf(codec.ast),
+    encode,
+    normal: (json) => {
+      const decoded = decode(json)
+      if (Result.isFailure(decoded)) return Result.fail(messageOf(errorsOf(decoded.failure.issue)))
+      return Result.mapError(encode(decoded.success), messageOf)
+    }
+  }
+}
+
+/** By name. A Map, so that `constructor` or `__proto__` in a query finds no field. */
+export const fieldsOf = (fields: Readonly<Record<string, FieldSchema>>): ReadonlyMap<string, FieldValues> =>
+  new Map(Object.entries(fields).map(([name, schema]) => [name, fieldValues(name, schema)]))
