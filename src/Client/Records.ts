@@ -4,7 +4,7 @@ import { parseRecordTag } from "../Http/ETag.ts"
 import { collectionPath } from "../Http/Paths.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"
 import type { FieldError, RowClass } from "../Model.ts"
-import type { Problem } from "../Problem.ts"
+import { notFound, type Problem } from "../Problem.ts"
 import type { UnknownOutcome } from "../Raft/Outcome.ts"
 import type { ChangeOptions, ConditionalOptions, Versioned } from "../Repository/ModelRepository.ts"
 import type { Answered, Asked } from "./Asked.ts"
@@ -61,6 +61,11 @@ export interface ModelRecords<M extends RowClass> {
 export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecords<M> => {
   const { decode, descriptor, encodeNew, encodePatch, encodeWhole } = codecsOf(model)
   const collection = collectionPath(descriptor)
+  /** What cannot be in a path names no record, and is not asked for: it might be another path. */
+  const named = (id: string): Effect.Effect<void, Problem> =>
+    descriptor.ids.isId(id)
+      ? Effect.void
+      : Effect.fail(notFound(`There is no ${descriptor.name} ${id.slice(0, shownMax)}`))
   const ofNode = descriptor.mode === "local" ? { isOfOneNode: true } : {}
   const at = (id: string): string => `${collection}/${encodeURIComponent(id)}`
 
@@ -74,6 +79,12 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
       const isLocalPartLost = answered.headers["lithair-local"] === "lost"
       return isLocalPartLost ? { row, version, isLocalPartLost } : { row, version }
     })
+
+  /** A record that would be made with this id is refused. */
+  const idOf = (id: string): Result.Result<void, ReadonlyArray<FieldError>> =>
+    descriptor.ids.isId(id)
+      ? Result.void
+      : Result.fail([{ path: descriptor.idField, message: `Expected an id of ${descriptor.name}` }])
 
   const change = (asked: Asked, { key }: ChangeOptions = {}) => sending.change({ ...ofNode, ...asked }, key)
 
@@ -89,7 +100,10 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
 
   return {
     get: (id, options = {}) =>
-      sending.ask({ method: "GET", path: at(id), ...ofNode, ...reading(options, sending.seenIndex()) }).pipe(
+      named(id).pipe(
+        Effect.andThen(
+          sending.ask({ method: "GET", path: at(id), ...ofNode, ...reading(options, sending.seenIndex()) })
+        ),
         Effect.flatMap(versioned),
         Effect.map(Option.some),
         Effect.catchIf(isAbsent, () => Effect.succeedNone)
@@ -117,11 +131,11 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
       return yield* decoded(rowsOf(answered.body))
     }),
     put: (id, row, options) =>
-      Effect.flatMap(misfit(encodeWhole(row)), (body) =>
+      Effect.flatMap(misfit(Result.andThen(idOf(id), encodeWhole(row))), (body) =>
         Effect.flatMap(change({ method: "PUT", path: at(id), body, headers: conditionOf(options) }, options), versioned)
       ),
     patch: (id, patch, options) =>
-      Effect.flatMap(misfit(encodePatch(patch)), (body) => {
+      Effect.flatMap(Effect.andThen(named(id), misfit(encodePatch(patch))), (body) => {
         const fields = Object.keys(body)
         const isLocal = fields.length > 0 && fields.every((field) => descriptor.localFields.includes(field))
         const asked = {
@@ -134,9 +148,15 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
         return Effect.flatMap(change(asked, options), versioned)
       }),
     delete: (id, options) =>
-      Effect.asVoid(change({ method: "DELETE", path: at(id), headers: conditionOf(options) }, options))
+      named(id).pipe(
+        Effect.andThen(change({ method: "DELETE", path: at(id), headers: conditionOf(options) }, options)),
+        Effect.asVoid
+      )
   }
 }
+
+/** Of an id that is none no more is said than helps to find the mistake. */
+const shownMax = 200
 
 /** As a node places what is wrong in a bulk. */
 const placedAt = (at: number) => (errors: ReadonlyArray<FieldError>) =>

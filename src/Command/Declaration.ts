@@ -37,7 +37,13 @@ export type Any = Command<string, ValueSchema, ValueSchema, ErrorClass>
 const errorStatus = 409
 
 /** The members that every problem has (RFC 9457 §3.1): no field of an error may pass itself off as one. */
-const problemMembers = ["type", "status", "title", "detail", "instance"]
+const problemMembers = ["type", "status", "title", "detail", "instance"] as const
+
+/** Turns an error with a field of that name into a compile error that says so. */
+type OwnFields<E extends ErrorClass> =
+  Extract<keyof E["fields"], (typeof problemMembers)[number]> extends never
+    ? unknown
+    : { readonly fields: "an error has no field type, status, title, detail or instance: every problem has these" }
 
 /** A name stands in a path as it is; the machine's own commands begin with a capital. */
 const namePattern = /^[a-z][A-Za-z0-9-]{0,63}$/
@@ -69,7 +75,7 @@ export const make = <
   options: {
     readonly payload: Payload
     readonly success: Success
-    readonly error?: ReadonlyArray<Failure>
+    readonly error?: ReadonlyArray<Failure & OwnFields<Failure>>
   }
 ): Command<Name, Payload, Success, Failure> => {
   const errors = options.error ?? []
@@ -83,8 +89,11 @@ export const make = <
   for (const error of errors) {
     const status = statusOf(error)
     invariant(status >= 400 && status <= 499, `Error "${tagOf(error)}" must have a status from 400 to 499`)
-    const taken = Object.keys(error.fields).find((field) => problemMembers.includes(field))
-    invariant(taken === undefined, `Error "${tagOf(error)}" has a field "${taken}", which every problem has already`)
+    const taken = Object.keys(error.fields).find((field) => problemMembers.some((member) => member === field))
+    invariant(
+      taken === undefined,
+      `Command "${name}", error "${tagOf(error)}": it has a field "${taken}", which every problem has already`
+    )
   }
   return { name, payload: options.payload, success: options.success, errors }
 }

@@ -1,11 +1,11 @@
 /** `POST /api/{m}/_bulk`, served: new records of one model, all or none. HTTP contract, "Endpoints", "Details". */
 import { Effect } from "effect"
 import type { Descriptor } from "../Model.ts"
-import { invalidRequest, type Problem, within } from "../Problem.ts"
+import { invalidRequest } from "../Problem.ts"
 import type { TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"
 import type { ServedModel } from "./ModelRoutes.ts"
-import { checkGivenId, readBody, readHead } from "./ModelWrites.ts"
+import { readBody, readHead } from "./ModelWrites.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { answerTransacted } from "./RecordResponse.ts"
 import { operationsMax, tooMany } from "./TransactionRequest.ts"
@@ -17,7 +17,7 @@ export const createRecords = ({ descriptor, records }: ServedModel) =>
     const { data, origin } = yield* readBody(asked, jsonMediaTypes)
     if (!Array.isArray(data) || data.length === 0) return yield* invalidRequest("The body is no array of records")
     if (data.length > operationsMax) return yield* tooMany("records")
-    const changes = yield* Effect.forEach(data, (record: unknown, position) => create(descriptor, record, position))
+    const changes = data.map((record: unknown) => create(descriptor, record))
     const made = records.transact({ changes, name: "Bulk", ...origin })
     return answerTransacted(
       yield* Effect.mapError(made, (error) => problemOfChange(error, origin.key, { name: "Bulk" })),
@@ -25,8 +25,7 @@ export const createRecords = ({ descriptor, records }: ServedModel) =>
     )
   })
 
-const create = (descriptor: Descriptor, data: unknown, position: number): Effect.Effect<TransactionChange, Problem> =>
-  checkGivenId(descriptor, data).pipe(
-    Effect.mapError((met) => within(met, String(position))),
-    Effect.as({ descriptor, operation: { _tag: "Create", model: descriptor.name, data } })
-  )
+const create = (descriptor: Descriptor, data: unknown): TransactionChange => ({
+  descriptor,
+  operation: { _tag: "Create", model: descriptor.name, data }
+})

@@ -16,6 +16,8 @@ export interface ApiModel {
   readonly name: string
   readonly path: string
   readonly idField: string
+  /** Whether a record without an id is given one; so it is unless said. */
+  readonly ids?: { readonly areMade: boolean }
   readonly fields: Readonly<Record<string, FieldSchema>>
   /** Fields that stay on the node that wrote them: other nodes answer the record without them. */
   readonly localFields?: ReadonlyArray<string>
@@ -28,7 +30,7 @@ export const modelGroup = (model: ApiModel) => {
   const { body, create, list, patch } = schemasOf(model)
   const collection = collectionPath(model)
   const item = `${collection}/:id` as const
-  const params = { id: Schema.String }
+  const params = { id: (model.fields[model.idField] ?? Schema.String) as Schema.Codec<unknown, string> }
   const rules = (model.ruleNames ?? []).map(schemaOfRule)
   const answer = <H extends Schema.Struct.Fields>(status: number, headers: H) =>
     HttpApiSchema.WithHeaders(body.pipe(HttpApiSchema.status(status)), {
@@ -198,7 +200,9 @@ const schemasOf = (model: ApiModel) => {
   })
   return {
     body,
-    create: shape((name, schema) => (name === model.idField ? optional(schema) : schema)).annotate({
+    create: shape((name, schema) =>
+      name === model.idField && model.ids?.areMade !== false ? optional(schema) : schema
+    ).annotate({
       identifier: `${model.name}.create`
     }),
     patch: shape((_, schema) => patchOf(schema)),

@@ -1,8 +1,6 @@
 /** The endpoints of one model, served. What they look like to a reader of the document is ModelEndpoints.ts. */
-import { Effect, Result } from "effect"
+import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
-import { invariant } from "../Invariant.ts"
-import { fieldValues } from "../Model/FieldValues.ts"
 import type { Descriptor } from "../Model.ts"
 import { notFound, type Problem } from "../Problem.ts"
 import type { Records } from "../Repository/Records.ts"
@@ -25,7 +23,7 @@ export interface ServedModel {
 /** The routes of one model over the records of this node. */
 export const modelRoutes = (descriptor: Descriptor, records: Records["Service"], instance: string) => {
   const collection = collectionPath(descriptor)
-  const item = `${collection}/:id` as const
+  const item = `${collection}/${idParameters[descriptor.ids.kind]}` as const
   const served: ServedModel = { descriptor, collection, records, instance, id: idOf(descriptor) }
   return [
     HttpRouter.route("POST", collection, createRecord(served)),
@@ -38,14 +36,13 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
   ] as const
 }
 
+/** By what a route says which paths are its own (Routing.ts). */
+const idParameters = { uuid: ":id", text: ":textId" } as const
+
 /** An id that the model's own schema does not take names nothing. */
-const idOf = ({ fields, idField, name }: Descriptor): ServedModel["id"] => {
-  const schema = fields[idField]
-  invariant(schema !== undefined, `model ${name} has no schema of its id`)
-  const { normal } = fieldValues(idField, schema)
-  return Effect.flatMap(HttpRouter.params, ({ id }) =>
-    id !== undefined && Result.isSuccess(normal(id))
-      ? Effect.succeed(id)
-      : Effect.fail(notFound(`There is no ${name} ${id ?? ""}`))
+const idOf = ({ ids, name }: Descriptor): ServedModel["id"] =>
+  Effect.flatMap(HttpRouter.params, ({ id, textId = id }) =>
+    textId !== undefined && ids.isId(textId)
+      ? Effect.succeed(textId)
+      : Effect.fail(notFound(`There is no ${name} ${textId ?? ""}`))
   )
-}

@@ -1,8 +1,6 @@
 /** POST, PUT, PATCH and DELETE of one model's records, served. HTTP contract, "Endpoints", "Details". */
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
-import type { Descriptor } from "../Model.ts"
-import { invalidRequest, type Problem } from "../Problem.ts"
 import type { Change } from "../Repository/Records.ts"
 import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
 import { writeConditions } from "./Conditions.ts"
@@ -12,7 +10,6 @@ import type { ServedModel } from "./ModelRoutes.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
 import { answerChange, tagOf } from "./RecordResponse.ts"
-import { uuid } from "./Routing.ts"
 
 const change = ({ collection, descriptor, instance, records }: ServedModel, asked: Change) =>
   records.change(descriptor, asked).pipe(
@@ -45,7 +42,6 @@ export const createRecord = (served: ServedModel) =>
     const { descriptor } = served
     const asked = yield* readHead("POST")
     const { data, origin } = yield* readBody(asked, jsonMediaTypes)
-    yield* checkGivenId(descriptor, data)
     return yield* change(served, { _tag: "Create", model: descriptor.name, data, ...origin })
   })
 
@@ -85,12 +81,3 @@ export const deleteRecord = (served: ServedModel) =>
     const origin = yield* Effect.fromResult(originOf(head, noBody))
     return yield* change(served, { _tag: "Delete", model: descriptor.name, id, ...origin, ...versions })
   })
-
-/** The id that a new record brings is one that could be in a path. What is no text the model refuses. */
-export const checkGivenId = ({ idField }: Descriptor, data: unknown): Effect.Effect<void, Problem> => {
-  if (typeof data !== "object" || data === null || !Object.hasOwn(data, idField)) return Effect.void
-  const given: unknown = Reflect.get(data, idField)
-  return typeof given !== "string" || uuid.test(given)
-    ? Effect.void
-    : Effect.fail(invalidRequest("The id is malformed", [{ path: idField, message: "Expected a UUID" }]))
-}

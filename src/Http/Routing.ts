@@ -3,10 +3,8 @@
  * less, an encoded letter, what follows a `;`), and two addresses of one record would be two for caches and rules.
  * HTTP contract, "Endpoints". Pure.
  */
+import { textId, uuid } from "../Model/Id.ts"
 import { invalidRequest, methodNotAllowed, notServed, type Problem } from "../Problem.ts"
-
-/** An id as paths and bodies write it: a UUID of any version, in the case in which the record has it. */
-export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** The paths of a node, each with the verbs that it knows. */
 export interface KnownPath {
@@ -20,11 +18,14 @@ export const splitTarget = (url: string): { readonly path: string; readonly quer
   return at === -1 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) }
 }
 
-/** What a path must be to be this route's; `:id` stands for an id, `:member` for a member's name, `:key` for a key. */
+/**
+ * What a path must be to be this route's; `:id` stands for a UUID, `:textId` for an id of another kind, `:member` for a
+ * member's name, `:key` for a key.
+ */
 export const exactly = (route: string): RegExp => {
-  const id = uuid.source.slice(1, -1).replaceAll("a-f", "a-fA-F")
-  const parts = route.split(/(:id|:member|:key)/).map((part) => {
-    if (part === ":id") return id
+  const parts = route.split(/(:id|:textId|:member|:key)/).map((part) => {
+    if (part === ":id") return uuid.source.slice(1, -1).replaceAll("a-f", "a-fA-F")
+    if (part === ":textId") return textId.source.slice(1, -1)
     return part === ":member" || part === ":key" ? "[^/]+" : part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")
   })
   return new RegExp(`^${parts.join("")}$`)

@@ -3,13 +3,14 @@ import { Result, Schema, type SchemaIssue } from "effect"
 import type { Operation } from "../Machine/Command.ts"
 import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
+import { textId } from "../Model/Id.ts"
 import { atOperation, invalidRequest, type Problem, problem } from "../Problem.ts"
-import { uuid } from "./Routing.ts"
 
 /** The most operations of a transaction, and records of a bulk. */
 export const operationsMax = 1_000
 
-const Id = Schema.String.check(Schema.isPattern(uuid, { message: "Expected a UUID" }))
+/** Of any model; what an id of this one is, its own schema says. */
+const Id = Schema.String.check(Schema.isPattern(textId, { message: "Expected an id" }))
 const Version = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const Data = Schema.Record(Schema.String, Schema.Unknown)
 const model = Schema.String

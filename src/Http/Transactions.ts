@@ -3,10 +3,10 @@ import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import type { Operation } from "../Machine/Command.ts"
 import type { Descriptor } from "../Model.ts"
-import { atOperation, notFound, type Problem } from "../Problem.ts"
+import { atOperation, invalidRequest, notFound, type Problem } from "../Problem.ts"
 import type { Records, TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"
-import { checkGivenId, readBody, readHead } from "./ModelWrites.ts"
+import { readBody, readHead } from "./ModelWrites.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { transactionPath } from "./Paths.ts"
 import { answerTransacted } from "./RecordResponse.ts"
@@ -16,14 +16,14 @@ import { parseTransaction } from "./TransactionRequest.ts"
 export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Records["Service"]) => {
   const descriptors = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
 
-  const target = (operation: Operation): Effect.Effect<TransactionChange, Problem> => {
+  const target = (operation: Operation, position: number): Effect.Effect<TransactionChange, Problem> => {
     const descriptor = descriptors.get(operation.model)
     if (descriptor === undefined)
       return Effect.fail(notFound(`There is no model ${operation.model.slice(0, shownMax)}`))
-    const change = { descriptor, operation }
-    return operation._tag === "Create"
-      ? Effect.as(checkGivenId(descriptor, operation.data), change)
-      : Effect.succeed(change)
+    const { id } = operation
+    if (id === undefined || descriptor.ids.isId(id)) return Effect.succeed({ descriptor, operation })
+    const errors = [{ path: `ops.${position}.id`, message: `Expected an id of ${descriptor.name}` }]
+    return Effect.fail(invalidRequest("The id is malformed", errors))
   }
 
   const transact = Effect.gen(function* () {
@@ -31,7 +31,7 @@ export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Re
     const { data, origin } = yield* readBody(asked, jsonMediaTypes)
     const operations = yield* Effect.fromResult(parseTransaction(data))
     const changes = yield* Effect.forEach(operations, (operation, position) =>
-      Effect.mapError(target(operation), (met) => atOperation(met, position))
+      Effect.mapError(target(operation, position), (met) => atOperation(met, position))
     )
     const done = records.transact({ changes, ...origin })
     return answerTransacted(yield* Effect.mapError(done, (error) => problemOfChange(error, origin.key)))

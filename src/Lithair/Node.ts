@@ -9,6 +9,7 @@ import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { joinThrough } from "../Http/Join.ts"
 import * as Serving from "../Http/Serving.ts"
 import { type Described, describe } from "../Model/Class.ts"
+import { checkTogether } from "../Model/Declaring.ts"
 import type { SqliteUnavailable } from "../Projection/Failure.ts"
 import * as NodeProjections from "../Projection/NodeProjections.ts"
 import type { Projection, Projections } from "../Projection/Projections.ts"
@@ -61,6 +62,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
   { secret, ...own }: Own
 ): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
   const models = described.map(describe)
+  checkTogether(models)
   const member = Layer.unwrap(
     Effect.map(Procedures.make(commands), (procedures) =>
       Member.layer({ ...own, config: raft, models: [...models, reactionPosition], procedures })
@@ -122,8 +124,9 @@ export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(fu
  */
 export const layer = <R = never, C extends AnyCommand = never>(
   application: Application<R, C>
-): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> =>
-  Layer.unwrap(
+): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> => {
+  checkTogether(application.models.map(describe))
+  return Layer.unwrap(
     Effect.gen(function* () {
       const { join, raft, secret } = yield* Place
       const own = {
@@ -136,3 +139,4 @@ export const layer = <R = never, C extends AnyCommand = never>(
       return layerOwn({ ...application, raft: { ...application.raft, ...raft } }, own)
     })
   )
+}

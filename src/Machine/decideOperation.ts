@@ -216,7 +216,10 @@ const withId = (
   if (within !== undefined && givenId !== undefined && within !== givenId) {
     return invalid(idField, "Expected no id, or the id that is addressed")
   }
-  const id = givenId ?? within ?? newId()
+  const given = givenId ?? within
+  if (given === undefined && !descriptor.ids.areMade)
+    return invalid(idField, "Expected an id: none can be made for this model")
+  const id = given ?? newId()
   return Result.succeed({ id, data: { ...data, [idField]: id } })
 }
 

@@ -2,9 +2,11 @@
 import { Schema } from "effect"
 import type { VariantSchema } from "effect/schema"
 import { invariant } from "../Invariant.ts"
+import { checkId, checkIndexes, checkName, checkPath, codecOf } from "./Declaring.ts"
 import { type Descriptor, type FieldSchema, type Kept, validator } from "./Descriptor.ts"
 import { type Field, type OwnField, own, type ReplicatedField, replicate, type Variant, variants } from "./Field.ts"
 import { type FieldOrder, orderOf } from "./FieldOrder.ts"
+import { idsOf } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { shapeOf } from "./MergePatch.ts"
 import { pathOfName } from "./Path.ts"
@@ -152,22 +154,28 @@ const describeFields = (
     Object.keys(fields).filter((field) => modes.includes(fields[field]!["~lithair/mode"]))
   const [idField, second] = named("id")
   invariant(idField !== undefined && second === undefined, `Model "${name}" must have exactly one Model.id field`)
+  checkName(name)
+  checkPath(name, options.path ?? pathOfName(name))
+  checkId(name, idField, fields[idField]!.schemas.json)
   const replicatedFields = named("replicate")
   const localFields = named("local", "own")
   const shown = Object.fromEntries(
     Object.entries(fields).map(([field, { schemas }]) => [field, schemas.json as unknown as FieldSchema])
   )
+  const codecs = new Map(Object.entries(shown).map(([field, schema]) => [field, codecOf(name, field, schema)]))
+  const orders = ordersOf(codecs)
   const version = options.version ?? 1
   invariant(Number.isSafeInteger(version) && version >= 1, `Model "${name}" must have an integral version from 1 on`)
   const local = options.mode === "local" || (options.mode !== "replicate" && replicatedFields.length === 0)
   const uniqueFields = (options.unique ?? []) as ReadonlyArray<string>
+  const indexes = (options.indexes ?? []) as ReadonlyArray<string>
+  checkIndexes(name, { kept: local ? localFields : replicatedFields, indexes, unique: uniqueFields }, codecs, orders)
   const references = referencesOf(options)
   const writes: Writes = { create: "anyone", change: "anyone", ...options.writes }
   const byCommands = writes.create === "commands" || writes.change === "commands"
   invariant(!local || !byCommands, `Model "${name}" is local: no command writes it`)
   const cascades = references.some(({ onDelete }) => onDelete === "cascade")
   invariant(!cascades || writes.change !== "never", `Model "${name}" is append-only: no deletion cascades to it`)
-  const orders = ordersOf(shown)
   const shape = local ? shapes.local : shapes.replicated
   const { check, names } = checkerOf(name, shape, options.check as Rules<never> | undefined)
   return {
@@ -176,12 +184,11 @@ const describeFields = (
     version,
     mode: local ? "local" : localFields.length === 0 ? "replicated" : "mixed",
     idField,
+    ids: idsOf(fields[idField]!.schemas.json),
     replicatedFields,
     localFields,
     uniqueFields,
-    indexedFields: [
-      ...new Set([...uniqueFields, ...references.map(({ field }) => field), ...((options.indexes ?? []) as [])])
-    ],
+    indexedFields: [...new Set([...uniqueFields, ...references.map(({ field }) => field), ...indexes])],
     references,
     writes,
     ruleNames: names,
@@ -193,8 +200,8 @@ const describeFields = (
   }
 }
 
-const ordersOf = (fields: Readonly<Record<string, FieldSchema>>): ReadonlyMap<string, FieldOrder> => {
-  const orders = Object.entries(fields).map(([field, schema]) => [field, orderOf(jsonCodec(schema).ast)] as const)
+const ordersOf = (codecs: ReadonlyMap<string, Schema.Codec<unknown, Schema.Json>>): ReadonlyMap<string, FieldOrder> => {
+  const orders = Array.from(codecs, ([field, { ast }]) => [field, orderOf(ast)] as const)
   return new Map(orders.flatMap(([field, order]) => (order === undefined ? [] : [[field, order]])))
 }
 

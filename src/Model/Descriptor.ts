@@ -2,6 +2,7 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import { decoder } from "./Decoder.ts"
 import type { FieldOrder } from "./FieldOrder.ts"
+import type { Ids } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import type { MergeShape } from "./MergePatch.ts"
 import { plainJson } from "./PlainJson.ts"
@@ -34,6 +35,7 @@ export interface Descriptor<Mode extends Kept = Kept> {
   readonly version: number
   readonly mode: Mode
   readonly idField: string
+  readonly ids: Ids
   readonly replicatedFields: ReadonlyArray<string>
   readonly localFields: ReadonlyArray<string>
   readonly uniqueFields: ReadonlyArray<string>

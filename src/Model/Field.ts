@@ -4,6 +4,7 @@
  */
 import { Schema, SchemaAST } from "effect"
 import { VariantSchema } from "effect/schema"
+import { idSchema } from "./Id.ts"
 
 /**
  * The shapes of one model: `row` what this node holds, `replicated` what enters the Raft log, `local` what stays here,
@@ -119,8 +120,26 @@ const mergeOf = (schema: Schema.Top): Schema.Top => {
   return Schema.Record(key, nullOr(mergeOf(value)))
 }
 
-/** The field that identifies a record. Its encoded form is a string. */
-export const id = <S extends Schema.Top & { readonly Encoded: string }>(schema: S): IdField<S> => {
+/**
+ * The field that identifies a record: a UUID where its schema has `Schema.isUUID()`, else a text of 1 to 128 of
+ * `A-Z a-z 0-9 . _ ~ -` that begins with a letter or digit and is not `changes` or `live`, besides what its schema says.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Model } from "lithair"
+ *
+ * class Country extends Model.Class<Country>("Country")({
+ *   code: Model.id(Schema.String.check(Schema.isPattern(/^[A-Z]{2}$/u))),
+ *   name: Model.replicate(Schema.NonEmptyString)
+ * }) {}
+ * ```
+ */
+export const id = <S extends Schema.Top & { readonly Encoded: string; readonly Type: string }>(schema: S): IdField<S> =>
+  bareId(idSchema(schema))
+
+/** The same of a model that is served nowhere, whose ids nobody has to write in a path. */
+export const bareId = <S extends Schema.Top>(schema: S): IdField<S> => {
   const optional = Schema.optionalKey(schema)
   const field = { row: schema, replicated: schema, local: schema, json: schema, create: optional, put: optional }
   return Object.assign(variants.Field(field), { "~lithair/mode": "id" } as const)

@@ -6,7 +6,7 @@ import { type Described, describe } from "../Model.ts"
 import type { AppliedEntry } from "../Raft/Feed.ts"
 
 /** A model whose events are in the replicated log: every model but a local one. */
-export interface Followed extends Described {
+export interface Followed extends Described<"replicated" | "mixed"> {
   readonly replicated: Schema.Top
 }
 

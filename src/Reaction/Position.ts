@@ -4,7 +4,8 @@
  */
 import { Schema } from "effect"
 import { get, type Tables } from "../Machine/Tables.ts"
-import { Class, describe, id } from "../Model.ts"
+import { bareId } from "../Model/Field.ts"
+import { Class, describe } from "../Model.ts"
 
 /** All entries through `index` are done, and of the next one the first `count` events. */
 export interface Position {
@@ -13,8 +14,8 @@ export interface Position {
 }
 
 class ReactionPosition extends Class<ReactionPosition>("lithair/ReactionPosition")(
-  { id: id(Schema.String), index: Schema.Int, count: Schema.Int },
-  { mode: "replicate" }
+  { id: bareId(Schema.String), index: Schema.Int, count: Schema.Int },
+  { mode: "replicate", path: "reaction-positions" }
 ) {}
 
 /** For the member of a node that has reactions, beside its models. */

@@ -27,6 +27,7 @@ describe("a declaration", () => {
     class Titled extends Schema.TaggedError<Titled>()("Titled", { title: Schema.String }) {}
     const Again = class Lost extends Schema.TaggedError<Lost>()("Lost", {}) {}
     assert.throws(() => Command.make("a", { ...nothing, error: [Found] }), /status from 400 to 499/)
+    // @ts-expect-error every problem has a title
     assert.throws(() => Command.make("a", { ...nothing, error: [Titled] }), /"title"/)
     assert.throws(() => Command.make("a", { ...nothing, error: [Lost, Again] }), /two errors of one tag/)
     class Lower extends Schema.TaggedError<Lower>()("lost", { where: Schema.String }) {}

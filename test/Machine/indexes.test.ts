@@ -23,7 +23,7 @@ class Ware extends Model.Class<Ware>("Ware")(
     price: Schema.optionalKey(Schema.String.pipe(Model.decimal)),
     kind: Schema.optionalKey(Schema.Json)
   },
-  { unique: ["code"], indexes: ["status", "rank", "price", "kind"] }
+  { unique: ["code"], indexes: ["status", "rank", "price"] }
 ) {}
 const descriptor = Model.describe(Ware)
 

@@ -78,16 +78,17 @@ it("a unique field is a replicated one, or the model does not compile", () => {
   }
   Model.Class<object>("A")(fields, { unique: ["a", "c"] })
   // @ts-expect-error only this node knows a local field
-  Model.Class<object>("B")(fields, { unique: ["b"] })
+  assert.throws(() => Model.Class<object>("B")(fields, { unique: ["b"] }), /Model "B", field "b"/)
   // @ts-expect-error there is no such field
-  Model.Class<object>("C")(fields, { unique: ["d"] })
+  assert.throws(() => Model.Class<object>("C")(fields, { unique: ["d"] }), /Model "C", field "d"/)
   // @ts-expect-error the id is unique already
-  Model.Class<object>("D")(fields, { unique: ["id"] })
+  assert.throws(() => Model.Class<object>("D")(fields, { unique: ["id"] }), /Model "D", field "id"/)
 })
 
 it("the descriptor tells name, path, mode and fields", () => {
-  const { brokenRule: _, codecs: __, fields, mergeShapes: ___, ...user } = Model.describe(User)
+  const { brokenRule: _, codecs: __, fields, ids, mergeShapes: ___, ...user } = Model.describe(User)
   assert.deepStrictEqual(Object.keys(fields), ["id", "email", "cacheData"])
+  assert.deepInclude(ids, { kind: "text", areMade: true })
   assert.deepStrictEqual(user, {
     name: "User",
     path: "users",
@@ -176,11 +177,11 @@ it("rules, references and indexes name fields of the model, or it does not compi
   assert.strictEqual(brokenRule({ id: "1", name: "n", age: 18, born: "2960-01-01" })?.rule, "from-the-future")
 
   // @ts-expect-error there is no such field
-  Model.Class<object>("A")(fields, { indexes: ["none"] })
+  assert.throws(() => Model.Class<object>("A")(fields, { indexes: ["none"] }), /Model "A", field "none"/)
   // @ts-expect-error of a mixed model the local fields are in another log
-  Model.Class<object>("B")(fields, { indexes: ["note"] })
+  assert.throws(() => Model.Class<object>("B")(fields, { indexes: ["note"] }), /Model "B", field "note"/)
   // @ts-expect-error tables are ordered by the id already
-  Model.Class<object>("C")(fields, { indexes: ["id"] })
+  assert.throws(() => Model.Class<object>("C")(fields, { indexes: ["id"] }), /Model "C", field "id"/)
   // @ts-expect-error a number is no id of a record
   Model.Class<object>("D")(fields, { references: { age: { model: Product, onDelete: "restrict" } } })
   // @ts-expect-error only this node knows a local field
