@@ -281,11 +281,11 @@ describe("the node's own log (DESIGN D4)", () => {
         node,
         Array.from({ length: LocalNode.pendingMaxCount }, (_, n) => create(`v${n}`))
       )
-      const refused = yield* Effect.flip(node.submit(create("one more")))
+      const refused = yield* Effect.flip(node.submit(create("one-more")))
       assert.strictEqual(refused._tag === "LocalNotDone" && refused.reason, "overloaded")
       yield* gate.open
       yield* Effect.forEach([first!, ...waiting], Fiber.join)
-      assert.strictEqual((yield* node.submit(create("one more"))).answer._tag, "Accepted")
+      assert.strictEqual((yield* node.submit(create("one-more"))).answer._tag, "Accepted")
     })
   )
 

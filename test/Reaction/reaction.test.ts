@@ -75,7 +75,7 @@ describe("a reaction", () => {
       state.leader = "a"
       yield* pass(1_000)
       yield* write({ _tag: "Transact", operations: [order("bob", 2), order("cay", 3)] })
-      yield* write({ _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03" } })
+      yield* write({ _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03T00:00:00Z" } })
       yield* node.lead
       yield* write({ _tag: "Delete", model: "Order", id: "2" })
       yield* pass(1_000)
@@ -451,7 +451,7 @@ describe("a reaction", () => {
         { mode: "replicate" }
       ) {}
       const mail = Reaction.make("mail", { from: [Priced], run: () => Effect.void })
-      yield* write({ _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03" } })
+      yield* write({ _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03T00:00:00Z" } })
       yield* write(order("ann", 1))
       const leading = lead(mail, reactive, { at: () => {}, failing: () => {} })
       assert.deepInclude(yield* Effect.flip(leading), { _tag: "ReactionFailed", reaction: "mail", index: 2 })
