@@ -49,6 +49,7 @@ const refused = [
   "name=eq",
   "name=is.true",
   "name=regex.x",
+  "name=like.a%5Cb",
   "name=EQ.x",
   "price=eq.x",
   "price=gt.",
