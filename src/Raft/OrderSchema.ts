@@ -26,7 +26,15 @@ const putFields = {
   ifNoneMatch: Schema.optionalKey(Schema.Boolean),
   ...condition
 }
-const patchFields = { _tag: Schema.Literal("Patch"), model: text, id: text, data, ...condition }
+const patchFields = {
+  _tag: Schema.Literal("Patch"),
+  model: text,
+  id: text,
+  data,
+  // A node of an older version may say so. Its patch is merged like any other.
+  isByField: Schema.optionalKey(Schema.Literal(true)),
+  ...condition
+}
 const deleteFields = { _tag: Schema.Literal("Delete"), model: text, id: text, ...condition }
 
 const Operation = Schema.Union([

@@ -26,9 +26,11 @@ export class InvalidValue extends Data.TaggedError("InvalidValue")<{ readonly er
 export type Where<Row> = {
   readonly [K in keyof Row & string]:
     | readonly [field: K, op: Comparison, value: Exclude<Row[K], undefined>]
+    /** Equal to null is to be null, or absent. */
+    | (undefined extends Row[K] ? readonly [field: K, op: "eq" | "neq", value: null] : never)
     | readonly [field: K, op: "in", values: ReadonlyArray<Exclude<Row[K], undefined>>]
     | readonly [field: K, op: "is", what: "null" | "notnull"]
-    /** Of a text: `*` stands for any characters. */
+    /** Of a text: `*` stands for any characters, `\*` and `\\` for these two. */
     | readonly [field: K, op: "like", pattern: string]
 }[keyof Row & string]
 

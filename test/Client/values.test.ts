@@ -282,6 +282,11 @@ describe("values by code, client and HTTP alike", () => {
           ["note", "is", "null"],
           ["n0", "n1", "n2", "n3", "n4", "n5"]
         ],
+        [
+          ["note", "eq", null],
+          ["n0", "n1", "n2", "n3", "n4", "n5"]
+        ],
+        [["note", "neq", null], []],
         [["weight", "eq", Number.NaN], ["n5"]],
         [["weight", "eq", Number.POSITIVE_INFINITY], ["n4"]],
         [["weight", "gt", 10], ["n4"]],
