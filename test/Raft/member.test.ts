@@ -1,6 +1,6 @@
 /** Three members from empty directories: real files, a network in memory, real time with bounded waits. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Random } from "effect"
+import { Effect, Fiber, Random, Schedule } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import type * as Member from "../../src/Raft/Member.ts"
@@ -95,8 +95,9 @@ describe("Member", () => {
       const failure = yield* Fiber.join(submitted)
       assert.deepStrictEqual([failure._tag, failure._tag === "UnknownOutcome" && failure.key], ["UnknownOutcome", "k"])
       slow = undefined
-      // Asked for the first time it is refused for certain.
-      const first = yield* asked.submit({ ...command, key: "another" })
+      // Asked for the first time it is refused for certain, once whoever leads has time for it.
+      const again = { schedule: Schedule.spaced("10 millis"), times: 100 }
+      const first = yield* Effect.retry(asked.submit({ ...command, key: "another" }), again)
       const rejection = { _tag: "UnknownCommand", command: "newer" } as const
       assert.deepStrictEqual(first.answer, { _tag: "Rejected", rejection })
     }).pipe(Effect.scoped)
