@@ -32,6 +32,9 @@ export const silentPulsesMax = 5
 /** How much may be read before the peer is told without waiting for the interval. */
 const pulseAfterBytes = 256 * 1024
 
+/** A packet of more than this is large to Deno's WebSocket, which then writes the head of its frame apart. */
+const largePacketBytes = 1_000
+
 /** The WebSocket close code of a refusal; its reason says which. */
 export const refusedCloseCode = 4403
 
@@ -63,8 +66,10 @@ export const openLink = Effect.fnUntraced(function* (options: {
   readonly secret: string | undefined
   /** Whether each packet is answered at once, by a pulse if by nothing else; see PeerSockets.ts. */
   readonly acknowledgesAtOnce?: boolean
+  /** Whether a pulse goes ahead of each large packet, so that the peer acknowledges at once; see PeerSockets.ts. */
+  readonly announcesLargePackets?: boolean
 }): Effect.fn.Return<PeerLink, LinkClosed, Scope.Scope> {
-  const { acknowledgesAtOnce = false, socket, side, secret } = options
+  const { acknowledgesAtOnce = false, announcesLargePackets = false, socket, side, secret } = options
   const { pull } = yield* Effect.mapError(socket.reader, closedBy)
   const writer = yield* socket.writer
   const write = (bytes: Uint8Array) => Effect.mapError(writer.write(bytes), closedBy)
@@ -159,8 +164,7 @@ export const openLink = Effect.fnUntraced(function* (options: {
       }
     }
     if (receivedBytes - pulsedBytes >= pulseAfterBytes) pulse()
-    // A pulse is not answered by a pulse: what came last was more than that.
-    else if (acknowledgesAtOnce && waiting.length === 0 && receivedBytes > pulsedBytes) pulse()
+    else if (acknowledgesAtOnce && waiting.length === 0) pulse()
     return undefined
   }
 
@@ -176,7 +180,12 @@ export const openLink = Effect.fnUntraced(function* (options: {
       wake.closeUnsafe()
       const frames = waiting
       waiting = []
-      for (const packet of pack(frames)) yield* write(packet)
+      for (const packet of pack(frames)) {
+        if (announcesLargePackets && packet.length > largePacketBytes) {
+          for (const announcement of pack([encodePulse(receivedBytes)])) yield* write(announcement)
+        }
+        yield* write(packet)
+      }
     }
   })
   const pulseLoop = Effect.gen(function* () {

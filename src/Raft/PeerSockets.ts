@@ -35,11 +35,13 @@ const isWebSocketHandshake = (headers: Readonly<Record<string, string | undefine
   /^[A-Za-z0-9+/]{22}==$/.test(headers["sec-websocket-key"] ?? "")
 
 /**
- * Whether the WebSocket of a dialer keeps a small message back until all it has sent is acknowledged (Nagle's algorithm,
- * RFC 9293 §3.7.4), as Deno's does, which has no option against it. A kernel acknowledges 40 ms later if it has nothing
- * to send meanwhile: so this side sends something at once.
+ * Whether a dialer's WebSocket is Deno's. It keeps a small write back until all that it has sent is acknowledged (Nagle's
+ * algorithm, RFC 9293 §3.7.4), has no option against it, and writes the head of a large frame apart. A kernel acknowledges
+ * 40 ms later if it has nothing to send meanwhile, so the side that was dialled answers each packet at once. Of a large
+ * frame only the head would arrive, which nobody can answer: a pulse goes ahead of it, and while that is not acknowledged
+ * head and payload gather and are sent together.
  */
-const delaysSmallWrites = (userAgent: string | undefined): boolean => userAgent?.startsWith("Deno/") === true
+const isDeno = (userAgent: string | undefined): boolean => userAgent?.startsWith("Deno/") === true
 
 export interface PeerSocketsOptions {
   readonly self: Self
@@ -101,10 +103,10 @@ export const make = Effect.fnUntraced(function* (
     socket: Socket.Socket,
     side: Side,
     opened: () => void,
-    acknowledgesAtOnce = false
+    pace: { readonly acknowledgesAtOnce?: boolean; readonly announcesLargePackets?: boolean }
   ) {
     const greeted = membership
-    const link = yield* openLink({ socket, side, secret, acknowledgesAtOnce })
+    const link = yield* openLink({ socket, side, secret, ...pace })
     opened()
     // What we said of ourselves while it opened may be out of date: the next hello says it right.
     if (greeted !== membership) return
@@ -135,7 +137,10 @@ export const make = Effect.fnUntraced(function* (
   const connect = (peer: Peer, lane: Lane, opened: () => void) =>
     Socket.makeWebSocket(urlOf(peer), { openTimeout: openTimeoutMs }).pipe(
       Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor),
-      Effect.flatMap((socket) => hold(socket, { role: "dialer", hello: helloTo(peer.id, lane) }, opened)),
+      Effect.flatMap((socket) => {
+        const side: Side = { role: "dialer", hello: helloTo(peer.id, lane) }
+        return hold(socket, side, opened, { announcesLargePackets: "Deno" in globalThis })
+      }),
       Effect.catchTag("LinkClosed", (closed) =>
         (closed.refused ? Effect.logWarning : Effect.logDebug)(
           `Cannot keep the ${lane} link to ${peer.id} at ${peer.address}: ${closed.message}`
@@ -219,7 +224,9 @@ export const make = Effect.fnUntraced(function* (
     }
     const side: Side = { role: "acceptor", answer: (theirs) => helloTo(theirs.nodeId, theirs.lane) }
     return yield* request.upgrade.pipe(
-      Effect.flatMap((socket) => hold(socket, side, opened, delaysSmallWrites(request.headers["user-agent"]))),
+      Effect.flatMap((socket) =>
+        hold(socket, side, opened, { acknowledgesAtOnce: isDeno(request.headers["user-agent"]) })
+      ),
       Effect.catchTag("LinkClosed", (closed) =>
         (closed.refused ? Effect.logWarning : Effect.logDebug)(`A peer's link ended: ${closed.message}`)
       ),

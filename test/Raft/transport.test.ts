@@ -103,13 +103,18 @@ const twoSocketNodes = Effect.fnUntraced(function* (options: {
 const dial = (address: string, lane: Lane, instanceId: string) =>
   Effect.provide(dialWith(address, lane, instanceId), Socket.layerWebSocketConstructorGlobal)
 
-const dialWith = Effect.fnUntraced(function* (address: string, lane: Lane, instanceId: string) {
+const dialWith = Effect.fnUntraced(function* (
+  address: string,
+  lane: Lane,
+  instanceId: string,
+  announcesLargePackets = false
+) {
   const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
   const nonce = new Uint8Array(nonceBytes)
   const versions = { protocolMin, protocolMax }
   const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, nonce, ...versions })
   const socket = yield* Socket.makeWebSocket(`ws://${address}${PeerListener.path}`)
-  const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined })
+  const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined, announcesLargePackets })
   yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
   return link
 })
@@ -161,6 +166,32 @@ describe("PeerSockets", () => {
       // A pulse comes each second anyway.
       assert.isBelow(performance.now() - beganMs, 5 * pulseIntervalMs)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("on Deno a pulse goes ahead of each large packet, and of no small one", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const sizes: Array<number> = []
+      const recording = Layer.succeed(Socket.WebSocketConstructor, (url) => {
+        const socket = new globalThis.WebSocket(url)
+        const send = socket.send.bind(socket)
+        socket.send = (data) => {
+          sizes.push((data as Uint8Array).byteLength)
+          send(data)
+        }
+        return socket
+      })
+      const link = yield* Effect.provide(dialWith(b.address, "control", "ia", true), recording)
+      sizes.length = 0
+      const forward = (requestId: number, bytes: number) =>
+        link.send({ _tag: "Forward", life: 1, requestId, body: new Uint8Array(bytes) })
+      assert.isTrue(forward(1, 500))
+      while (sizes.length < 1) yield* Effect.sleep("2 millis")
+      assert.isTrue(forward(2, 5_000))
+      while (!sizes.some((size) => size > 5_000)) yield* Effect.sleep("2 millis")
+      const [small = 0, announcement = 0, large = 0] = sizes.filter((size, at) => size > 20 || at === 1)
+      assert.isTrue(small > 500 && announcement <= 20 && large > 5_000, sizes.join(", "))
+    }).pipe(Effect.scoped, Effect.timeout("10 seconds"))
   )
 
   it.live("an upgrade that carries Origin, and one that says it was forwarded, are refused (D8)", () =>
