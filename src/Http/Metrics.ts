@@ -22,6 +22,12 @@ const gauge = (name: Gauge["name"], help: string, value: number): Gauge => ({ na
 
 const flag = (is: boolean): number => (is ? 1 : 0)
 
+/** Whose state is wrong, or may be. */
+const differing = ({ states }: NonNullable<ReturnType<Member["Service"]["node"]>>): ReadonlyArray<string> => {
+  const { members, outliers } = states.difference() ?? { members: [], outliers: [] }
+  return outliers.length > 0 ? outliers : members.map(({ id }) => id)
+}
+
 /** Of consensus. A node that has not formed a cluster has none of these but that it has not. */
 const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
   const node = member.node()
@@ -50,6 +56,16 @@ const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
       "On the leader: for how long entries wait and none is committed, though a quorum answers.",
       commitStandstillMs(core) / 1000
     ),
+    gauge(
+      "lithair_state_suspect",
+      "1 while the state of this node differs from that of a majority: it neither reads nor leads.",
+      flag(node.states.isSuspect())
+    ),
+    {
+      name: "lithair_state_differs",
+      help: "1 for members whose state was last seen to differ: from a majority, or from each other where none agrees.",
+      values: members.map(({ id }) => ({ labels: { member: id }, value: flag(differing(node).includes(id)) }))
+    },
     gauge("lithair_draining", "1 once the node is about to stop.", flag(member.isDraining())),
     {
       name: "lithair_raft_member_voter",

@@ -1,6 +1,7 @@
 /** What a node says of itself and its cluster: health for those who route to it, state for those who run it. */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { definition } from "../Machine/StateElements.ts"
 import { stateHash } from "../Machine/Tables.ts"
 import type { Member } from "../Raft/Member.ts"
 import { termAt } from "../Raft/RaftLog.ts"
@@ -39,20 +40,26 @@ const laggingReason = (member: Member["Service"]): string | undefined => {
   return stoodMs > readyStandstillMaxMs ? `Committed entries are missing, and none came for ${stoodMs} ms` : undefined
 }
 
+const suspectReason = "The state of this node differs from that of a majority, and is made anew"
+
 /** What it has may be older than what it answered before it started: it answers no read yet. */
 const startingReason = (member: Member["Service"]): string | undefined =>
   member.staleMs(member.node()?.appliedIndex() ?? 0, 0) === undefined
     ? "No quorum has confirmed yet what this node has"
     : undefined
 
-/** A ready node belongs to a cluster, is not about to stop, has started, knows a leader and has caught up. */
+/**
+ * A ready node belongs to a cluster, is not about to stop, has started, knows a leader, has caught up and holds
+ * what the others hold.
+ */
 export const readyChecks = (member: Member["Service"]): ReadonlyArray<Check> => [
   check("formed", member.node() === undefined ? "The node has not formed a cluster yet" : undefined),
   check("member", member.isRemoved() ? "The node was removed from its cluster" : undefined),
   check("started", startingReason(member)),
   check("serving", member.isDraining() ? "The node is about to stop" : undefined),
   check("leader", member.leader() === undefined ? "No leader is known" : undefined),
-  check("caught-up", laggingReason(member))
+  check("caught-up", laggingReason(member)),
+  check("state", member.node()?.states.isSuspect() === true ? suspectReason : undefined)
 ]
 
 const health = (checks: ReadonlyArray<Check>, isVerbose: boolean) => {
@@ -77,6 +84,9 @@ const clusterStatus = (member: Member["Service"]) => {
     commitIndex,
     appliedIndex: member.node()?.appliedIndex() ?? 0,
     stateHash: stateHash(member.tables),
+    stateHashDefinition: definition,
+    stateSuspect: member.node()?.states.isSuspect() ?? false,
+    stateDifference: member.node()?.states.difference() ?? null,
     nodes: (core === undefined ? [] : membersStatus(core)).map((each) => ({
       id: each.id,
       address: each.address,

@@ -79,6 +79,15 @@ const nodeStatus = Schema.Struct({
   commitIndex: Schema.Int,
   appliedIndex: Schema.Int,
   stateHash: Schema.String,
+  stateHashDefinition: Schema.Int,
+  stateSuspect: Schema.Boolean,
+  stateDifference: Schema.NullOr(
+    Schema.Struct({
+      index: Schema.Int,
+      members: Schema.Array(Schema.Struct({ id: Schema.String, definition: Schema.Int, hash: Schema.String })),
+      outliers: Schema.Array(Schema.String)
+    })
+  ),
   nodes: Schema.Array(
     Schema.Struct({
       id: Schema.String,

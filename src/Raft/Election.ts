@@ -18,11 +18,11 @@ export const tickElection = (state: State, draft: Draft.Draft): void => {
 }
 
 /**
- * Only a voter may, with the data directory that its vote lives in, and a disk that works. One that an uncommitted
+ * Only a voter may, with the data directory that its vote lives in, a disk that works and a state that is believed. One that an uncommitted
  * configuration leaves out still may: perhaps nobody else holds that configuration, and can be elected (diss. 4.2.2).
  */
 export const mayCampaign = (state: State): boolean => {
-  if (state.shutDown || state.diskStalled) return false
+  if (state.shutDown || state.diskStalled || state.isSuspect) return false
   const committed = Configurations.at(state.configurations, state.commitIndex)
   return state.configurations.some(
     ({ configuration, index }) => index >= committed.index && Configuration.isVoterWith(configuration, own(state))

@@ -10,7 +10,10 @@ import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
 import type { NodeId } from "./Message.ts"
 import type { Lane } from "./PeerMessage.ts"
 
-/** The versions of the protocol that this code speaks. Since 2 a request is named by a life and a number. */
+/**
+ * The versions of the protocol that this code speaks. Since 2 a request is named by a life and a number, and nodes tell
+ * each other of their states.
+ */
 export const protocolMin = 2
 export const protocolMax = 2
 

@@ -112,6 +112,15 @@ export interface DiskStalled {
   readonly _tag: "DiskStalled"
 }
 
+/**
+ * The machine's state differs from that of a majority, or is believed again. The log is right all the same: this node
+ * goes on to vote and to acknowledge, and neither leads, campaigns nor reads meanwhile.
+ */
+export interface StateSuspected {
+  readonly _tag: "StateSuspected"
+  readonly isSuspect: boolean
+}
+
 /** This node is to stop: it hands leadership over, and is ready to stop once it does not lead and holds no message back. */
 export interface ShutDown {
   readonly _tag: "ShutDown"
@@ -134,4 +143,5 @@ export type Input =
   | ChangeMembership
   | TransferLeadership
   | DiskStalled
+  | StateSuspected
   | ShutDown

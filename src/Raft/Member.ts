@@ -201,6 +201,7 @@ const make = Effect.fnUntraced(function* (
       },
       onReachable: running.peerReachable,
       onMessage: running.receive,
+      onState: running.states.received,
       onForward: (from, message) => forwarding.receive(from, message)
     })
     return yield* Effect.raceAllFirst([running.stopped, peering, confirming.first])
@@ -387,7 +388,6 @@ const make = Effect.fnUntraced(function* (
 })
 
 const pending: Standing = { _tag: "Pending" }
-
 const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
 
 const keyTooOld = new NotDone({

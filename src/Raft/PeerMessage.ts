@@ -1,5 +1,6 @@
-/** What one node's shell sends to another's: the core's messages, and those by which nodes forward and form. Pure data. */
+/** What one node's shell sends to another's: the core's messages, and those by which nodes forward, form and compare. Pure data. */
 import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { StateReport } from "./Comparing.ts"
 import type { Message } from "./Message.ts"
 
 /** A follower hands a client's command to the leader, as `requestId` of its `life`; the shell knows what the body holds. */
@@ -38,7 +39,21 @@ export interface NotAMember {
   readonly configurationIndex: number
 }
 
-export type PeerMessage = Message | Forward | ForwardReply | Form | FormReply | NotAMember
+/** A node whose own state is not to be believed asks its leader for a snapshot, at this index or above. */
+export interface SnapshotWanted {
+  readonly _tag: "SnapshotWanted"
+  readonly atLeastIndex: number
+}
+
+export type PeerMessage =
+  | Message
+  | Forward
+  | ForwardReply
+  | Form
+  | FormReply
+  | NotAMember
+  | StateReport
+  | SnapshotWanted
 
 /** Which of a pair's two sockets a message takes, so that nothing urgent queues behind megabytes (D8). */
 export type Lane = "control" | "bulk"

@@ -5,11 +5,12 @@
  */
 import { Effect } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import type { Configuration, ConfigurationMember } from "./Configuration.ts"
+import type { StateReport } from "./Comparing.ts"
+import { type Configuration, type ConfigurationMember, membersOf } from "./Configuration.ts"
 import type { Hello } from "./Handshake.ts"
 import { mayTake } from "./Instances.ts"
 import type { Message, NodeId } from "./Message.ts"
-import type { PeerMessage } from "./PeerMessage.ts"
+import type { PeerMessage, SnapshotWanted } from "./PeerMessage.ts"
 import { Transport, type TransportEvent } from "./Transport.ts"
 
 /** How often a peer is told again of a cluster that it lacks, or is no member of: it may not have heard it before. */
@@ -29,6 +30,8 @@ export interface PeeringOptions {
   /** A member of this cluster can be sent entries and requests, from now on. */
   readonly onReachable: (peer: NodeId) => void
   readonly onMessage: (from: NodeId, message: Message) => void
+  /** A member said something of its state, or asks for that of this node. */
+  readonly onState: (from: NodeId, message: StateReport | SnapshotWanted) => void
   readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
 }
 
@@ -73,6 +76,11 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         if (message._tag === "Form" || message._tag === "FormReply") return
         if (message._tag === "NotAMember") {
           options.onNotAMember(from, message.configurationIndex)
+          return
+        }
+        if (message._tag === "StateReport" || message._tag === "SnapshotWanted") {
+          const member = membersOf(configuration()).find(({ id }) => id === from)
+          if (member?.instanceId === hello.instanceId) options.onState(from, message)
           return
         }
         if (message._tag === "Forward" || message._tag === "ForwardReply") {

@@ -28,6 +28,7 @@ import * as RoomWatch from "./RoomWatch.ts"
 import * as Snapshotting from "./Snapshotting.ts"
 import { make as makeCore, type State } from "./State.ts"
 import type { StateMachine } from "./StateMachine.ts"
+import * as StateWatch from "./StateWatch.ts"
 import { step } from "./step.ts"
 import { Transport } from "./Transport.ts"
 import * as WaitingReads from "./WaitingReads.ts"
@@ -60,6 +61,8 @@ export interface RaftNode<Command, Answer> {
   /** What was under way to the peer may be lost; and: it can be sent entries from now on. */
   readonly peerDown: (peer: NodeId) => void
   readonly peerReachable: (peer: NodeId) => void
+  /** Whether the states of the members are equal, and that of this node is to be believed. */
+  readonly states: StateWatch.StateWatch
   /** Begins a change of the members, and waits until it is over; or says why not. `NotDone` is certain. */
   readonly changeMembers: (
     asked: Administering.AskedChange,
@@ -92,6 +95,8 @@ const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fa
 const stoppedHere = notDone("no-quorum", "This node has stopped")
 
 const leavingHere = Exit.fail(Attempts.leaving)
+
+const suspectHere = Exit.fail(StateWatch.suspect)
 
 const unconfirmed = notDone("no-quorum", "Cannot read: no quorum confirms a leader")
 
@@ -185,6 +190,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     appliedIndex: () => appliedIndex,
     snapshotAfterBytes: options.config.snapshotAfterBytes,
     put: (input) => put("others", input),
+    onReceived: (index) => states.snapshotReceived(index),
     onDefect: (cause) => Deferred.failCause(damaged, cause),
     fork
   })
@@ -223,6 +229,23 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     return output
   }
 
+  const states = yield* StateWatch.make({
+    nodeId: options.nodeId,
+    core,
+    machine,
+    store,
+    snapshots,
+    tasks,
+    transport,
+    run,
+    fork,
+    appliedIndex: () => appliedIndex,
+    takeSnapshot: snapshotting.takeAnew,
+    sendSnapshot: snapshotting.sendTo,
+    refuseReads: () => WaitingReads.refuseAll(reads, suspectHere),
+    onFailure: (cause) => Deferred.failCause(damaged, cause)
+  })
+
   const room = yield* RoomWatch.make({
     isLeader: () => core.role._tag === "Leader",
     nowMs: () => core.lastTickMs ?? 0,
@@ -244,6 +267,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     const isStalled = core.nowMs - (writing.beganMs() ?? core.nowMs) >= options.config.diskStallTimeoutMs
     if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })
     room.consider()
+    states.ticked()
     const readIds = WaitingReads.takeAsked(reads)
     if (readIds.length > 0) run({ _tag: "Read", readIds })
     decide(nowMs)
@@ -256,6 +280,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const applyEntry = (entry: LogEntry): void => {
     machine.apply(entry)
     appliedIndex = entry.index
+    states.applied(entry.index)
     Deciding.applied(deciding, entry)
   }
 
@@ -266,10 +291,15 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     snapshots,
     tasks,
     applyEntry,
+    appliedIndex: () => appliedIndex,
+    onReplacing: states.replacing,
+    onReplaced: states.replaced,
     onApplied: (index, payloadBytes) => {
       appliedIndex = index
       options.onApplied?.()
-      snapshotting.onApplied(payloadBytes)
+      states.paused()
+      // What is not believed is not kept either.
+      if (!states.isSuspect()) snapshotting.onApplied(payloadBytes)
       put("others", { _tag: "Applied", index })
     }
   })
@@ -308,6 +338,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     Effect.forever(writing.next),
     Effect.forever(applying),
     snapshotting.storeChunks,
+    ...states.loops,
     Effect.andThen(room.follow, Effect.never),
     space.scrub,
     space.watch,
@@ -348,6 +379,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       put("others", { _tag: "PeerReachable", peer })
       snapshotting.onReachable(peer)
     },
+    states,
     changeMembers: (asked, timeoutMs) =>
       Effect.suspend(() => {
         const hasGivenUp = () => refusal !== undefined

@@ -55,7 +55,11 @@ export interface FollowerReads {
 export const register = (state: State, draft: Draft.Draft, input: Read): void => {
   const reads: LocalReads = { readIds: input.readIds, atLeastIndex: input.atLeastIndex ?? 0 }
   const role = state.role
-  if (state.shutDown || waitingCount(state) + reads.readIds.length > state.config.readsWaitingCount) {
+  if (
+    state.shutDown ||
+    state.isSuspect ||
+    waitingCount(state) + reads.readIds.length > state.config.readsWaitingCount
+  ) {
     draft.readsRefused.push(...reads.readIds)
   } else if (role._tag === "Leader") {
     const leaseUntilMs = input.mayLease === true ? Leases.untilMs(state, role) : undefined

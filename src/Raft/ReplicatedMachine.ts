@@ -7,9 +7,13 @@ import { type CommandResult, type Logged, resultOf } from "../Machine/CommandRes
 import { evolve } from "../Machine/evolve.ts"
 import * as Machine from "../Machine/Machine.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
+import * as StateContent from "../Machine/StateContent.ts"
+import * as StateElements from "../Machine/StateElements.ts"
+import * as StateHash from "../Machine/StateHash.ts"
 import * as Tables from "../Machine/Tables.ts"
 import { decode } from "../Machine/Transaction.ts"
-import type { StateMachine } from "./StateMachine.ts"
+import type { Descriptor } from "../Model.ts"
+import type { Restoring, StateMachine } from "./StateMachine.ts"
 
 export type { CommandResult } from "../Machine/CommandResult.ts"
 
@@ -40,17 +44,48 @@ export const make = (
     Machine.passTime(machine, options.monotonicMs())
   },
   snapshot: () => Snapshot.encode(Snapshot.take(Tables.clone(machine.applied))),
-  restoring: () => {
-    const restoring = Snapshot.restoring([...machine.applied.descriptors.values()])
+  restoring: () => restoring(machine),
+  hash: () => machine.applied.hash,
+  hashDefinition: StateElements.definition,
+  auditing: () => auditing(machine),
+  rebuilding: () => {
+    const anew: Machine.Machine = { ...machine, applied: Tables.make(descriptorsOf(machine)), speculative: undefined }
     return {
-      take: restoring.take,
-      end: () =>
-        Result.map(restoring.end(), (tables) => {
-          machine.applied = tables
-        })
+      restoring: () => restoring(anew),
+      apply: (entry) => {
+        if (entry.type === "transaction") Machine.apply(anew, entry)
+      },
+      end: () => {
+        machine.applied = anew.applied
+      }
     }
   }
 })
+
+const descriptorsOf = ({ applied }: Machine.Machine): ReadonlyArray<Descriptor> => [...applied.descriptors.values()]
+
+const restoring = (machine: Machine.Machine): Restoring => {
+  const restoring = Snapshot.restoring(descriptorsOf(machine))
+  return {
+    take: restoring.take,
+    end: () =>
+      Result.map(restoring.end(), (tables) => {
+        machine.applied = tables
+      })
+  }
+}
+
+function* auditing(machine: Machine.Machine): Generator<void, boolean> {
+  const { applied } = machine
+  const clone = Tables.clone(applied)
+  const found = yield* StateContent.counting(clone)
+  const isRight = found.every((lane, at) => lane === clone.hash[at])
+  if (isRight || machine.applied !== applied) return true
+  // The sum of what is applied since counts as before: what is wrong below it is corrected.
+  StateHash.minus(applied.hash, clone.hash)
+  StateHash.plus(applied.hash, found)
+  return false
+}
 
 const speculate = (machine: Machine.Machine, entry: LogEntry): void => {
   if (entry.type !== "transaction") return

@@ -19,7 +19,9 @@ const corrupt = (snapshot: OpenSnapshot, found: string) => {
   return new LogCorrupt({ message, file: "snapshots", offset: 0, index })
 }
 
-const restore = Effect.fnUntraced(function* <C, A>(machine: StateMachine<C, A>, snapshot: OpenSnapshot) {
+type Restorable = Pick<StateMachine<never, unknown>, "restoring">
+
+const restore = Effect.fnUntraced(function* (machine: Restorable, snapshot: OpenSnapshot) {
   const restoring = machine.restoring()
   yield* Stream.runForEach(snapshot.content, (bytes) => Effect.sync(() => restoring.take(bytes))).pipe(
     Effect.catchTag("SnapshotDamaged", (damaged) => Effect.fail(corrupt(snapshot, damaged.message)))
@@ -33,8 +35,8 @@ const restore = Effect.fnUntraced(function* <C, A>(machine: StateMachine<C, A>, 
 })
 
 /** Restores the newest snapshot from `atLeastIndex` on, and not above `atMostIndex`; undefined if there is none. */
-export const restoreNewest = <C, A>(
-  machine: StateMachine<C, A>,
+export const restoreNewest = (
+  machine: Restorable,
   atLeastIndex: number,
   atMostIndex = Number.POSITIVE_INFINITY
 ): Effect.Effect<Restored | undefined, LogFailed | LogCorrupt, SnapshotStore> =>

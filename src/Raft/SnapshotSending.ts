@@ -39,6 +39,8 @@ export interface Sending {
 export const make = (options: SendingOptions): Sending => {
   /** For each peer that is sent one, what it answered, or `lost` for a chunk that is to be sent again. */
   const replies = new Map<NodeId, Queue.Queue<Reply>>()
+  /** One at a time: the core asks for one, or the peer itself does. */
+  const underWay = new Set<NodeId>()
 
   const newest = Effect.fnUntraced(function* (atLeastIndex: number) {
     const snapshots = yield* SnapshotStore
@@ -82,6 +84,24 @@ export const make = (options: SendingOptions): Sending => {
     return false
   })
 
+  const sendNewest = (peer: NodeId, atLeastIndex: number) =>
+    Effect.gen(function* () {
+      const snapshot = yield* newest(atLeastIndex)
+      if (snapshot === undefined) return false
+      const inbox = yield* Queue.sliding<Reply>(4)
+      replies.set(peer, inbox)
+      return yield* sendAll(peer, snapshot, inbox)
+    }).pipe(
+      Effect.scoped,
+      Effect.catch((error) => Effect.as(Effect.logWarning(`Cannot send a snapshot to ${peer}`, error), false)),
+      Effect.ensuring(
+        Effect.sync(() => {
+          replies.delete(peer)
+          underWay.delete(peer)
+        })
+      )
+    )
+
   const offer = (peer: NodeId, reply: Reply): void => {
     const inbox = replies.get(peer)
     if (inbox !== undefined) Queue.offerUnsafe(inbox, reply)
@@ -89,17 +109,11 @@ export const make = (options: SendingOptions): Sending => {
 
   return {
     sendTo: (peer, atLeastIndex) =>
-      Effect.gen(function* () {
-        const snapshot = yield* newest(atLeastIndex)
-        if (snapshot === undefined) return false
-        const inbox = yield* Queue.sliding<Reply>(4)
-        replies.set(peer, inbox)
-        return yield* sendAll(peer, snapshot, inbox)
-      }).pipe(
-        Effect.scoped,
-        Effect.catch((error) => Effect.as(Effect.logWarning(`Cannot send a snapshot to ${peer}`, error), false)),
-        Effect.ensuring(Effect.sync(() => replies.delete(peer)))
-      ),
+      Effect.suspend(() => {
+        if (underWay.has(peer)) return Effect.succeed(false)
+        underWay.add(peer)
+        return sendNewest(peer, atLeastIndex)
+      }),
     onReply: (peer, reply) => offer(peer, reply),
     onReachable: (peer) => offer(peer, lost)
   }

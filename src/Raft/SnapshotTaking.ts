@@ -27,6 +27,8 @@ export interface Taking {
   readonly onApplied: (payloadBytes: number) => boolean
   /** Takes one of what is applied now; one at a time. */
   readonly take: Effect.Effect<void, LogFailed, SnapshotStore>
+  /** The same, also in place of one of this index: what that was taken of was wrong. */
+  readonly takeAnew: Effect.Effect<void, LogFailed, SnapshotStore>
 }
 
 export const make = Effect.fnUntraced(function* (options: TakingOptions) {
@@ -36,24 +38,26 @@ export const make = Effect.fnUntraced(function* (options: TakingOptions) {
   let snapshotBytes = 0
   let isUnderWay = false
 
-  const take = Effect.gen(function* () {
-    const snapshots = yield* SnapshotStore
-    const index = options.appliedIndex()
-    if (index <= (core.snapshot?.index ?? 0)) return
-    const term = termAt(core.log, index)
-    invariant(term !== undefined, `entry ${index} is applied and its term is unknown`)
-    const { configuration } = Configurations.at(core.configurations, index)
-    const content = options.content()
-    appliedBytes = 0
-    const { fileBytes } = yield* snapshots.write({
-      index,
-      term,
-      configuration: encodeConfiguration(configuration),
-      content
-    })
-    snapshotBytes = fileBytes
-    options.onTaken(index)
-  }).pipe(
+  const take = Effect.fnUntraced(
+    function* (isAnew: boolean) {
+      const snapshots = yield* SnapshotStore
+      const index = options.appliedIndex()
+      const knownIndex = core.snapshot?.index ?? 0
+      if (index < knownIndex || (index === knownIndex && !isAnew)) return
+      const term = termAt(core.log, index)
+      invariant(term !== undefined, `entry ${index} is applied and its term is unknown`)
+      const { configuration } = Configurations.at(core.configurations, index)
+      const content = options.content()
+      appliedBytes = 0
+      const { fileBytes } = yield* snapshots.write({
+        index,
+        term,
+        configuration: encodeConfiguration(configuration),
+        content
+      })
+      snapshotBytes = fileBytes
+      options.onTaken(index)
+    },
     Effect.ensuring(
       Effect.sync(() => {
         isUnderWay = false
@@ -69,6 +73,7 @@ export const make = Effect.fnUntraced(function* (options: TakingOptions) {
       isUnderWay = true
       return true
     },
-    take: one.withPermits(1)(take)
+    take: one.withPermits(1)(take(false)),
+    takeAnew: one.withPermits(1)(take(true))
   } satisfies Taking
 })

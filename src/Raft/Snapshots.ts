@@ -13,11 +13,14 @@ import * as RaftLog from "./RaftLog.ts"
 import * as Replication from "./Replication.ts"
 import type { Leader, State } from "./State.ts"
 
-/** A chunk from the leader, for the shell to store; unless all that the snapshot stands for is committed here already. */
+/**
+ * A chunk from the leader, for the shell to store; unless all that the snapshot stands for is committed here already. A
+ * node whose state is suspect asked for it: its machine lacks what its log has.
+ */
 export const onInstallSnapshot = (state: State, draft: Draft.Draft, from: NodeId, message: InstallSnapshot): void => {
   Election.hearLeader(state, draft, from)
   const { snapshotIndex } = message
-  if (snapshotIndex <= state.commitIndex) replyInstalled(state, draft, from, snapshotIndex)
+  if (snapshotIndex <= state.commitIndex && !state.isSuspect) replyInstalled(state, draft, from, snapshotIndex)
   else draft.snapshotChunk = { from, message }
 }
 

@@ -6,6 +6,7 @@ import { type Cause, Effect, Queue } from "effect"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import type { Input } from "./Input.ts"
+import type { NodeId } from "./Message.ts"
 import type { Output, SnapshotRequest } from "./Output.ts"
 import * as SnapshotReceiving from "./SnapshotReceiving.ts"
 import * as SnapshotSending from "./SnapshotSending.ts"
@@ -22,6 +23,8 @@ export interface SnapshottingOptions {
   readonly appliedIndex: () => number
   readonly snapshotAfterBytes: number
   readonly put: (input: Input) => void
+  /** A snapshot of a leader is whole and kept. */
+  readonly onReceived: (index: number) => void
   /** A broken invariant ends the node, wherever it was met. */
   readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<unknown>
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -62,7 +65,17 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
       Effect.map(sending.sendTo(peer, atLeastIndex), (ok) => put({ _tag: "SnapshotSent", peer, ok }))
     )
 
+  const received = (input: Input): void => {
+    put(input)
+    if (input._tag === "SnapshotInstalled") options.onReceived(input.index)
+  }
+
   return {
+    /** Sends one to a peer that asks for it itself. */
+    sendTo: (peer: NodeId, atLeastIndex: number): void =>
+      fork(inBackground(`send a snapshot to ${peer}`, sending.sendTo(peer, atLeastIndex))),
+    /** Takes one of what is applied now, in place of those that may hold what was wrong. */
+    takeAnew: (): void => fork(inBackground("take a snapshot", taking.takeAnew)),
     /** Begins what an output asks for. */
     perform: (output: Output): void => {
       if (output.snapshotChunk !== undefined) Queue.offerUnsafe(chunks, output.snapshotChunk)
@@ -78,7 +91,7 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
     /** Stores what a leader sends, one chunk after another, until it is interrupted. */
     storeChunks: Effect.forever(
       Effect.flatMap(Queue.take(chunks), (chunk) =>
-        inBackground(`store a snapshot from ${chunk.from}`, Effect.map(receive(chunk), put))
+        inBackground(`store a snapshot from ${chunk.from}`, Effect.map(receive(chunk), received))
       )
     )
   }

@@ -104,6 +104,8 @@ export interface State {
   standing: Standstill.Standing
   handOvers: Standstill.HandOvers
   diskStalled: boolean
+  /** What the machine holds is not to be believed (Input `StateSuspected`). */
+  isSuspect: boolean
   shutDown: boolean
   /** What the step under way adds to the log on disk. */
   unwritten: {
@@ -182,6 +184,7 @@ export const make = (options: {
     standing: { index: 0, sinceMs: 0 },
     handOvers: Standstill.neverHandedOver,
     diskStalled: false,
+    isSuspect: false,
     shutDown: false,
     unwritten: {
       truncateFromIndex: undefined,

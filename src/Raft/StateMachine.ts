@@ -23,6 +23,23 @@ export interface StateMachine<Command, Answer> {
   readonly snapshot: () => Iterable<Uint8Array>
   /** Takes the bytes of a snapshot; at its end the applied state is that one, or it is said what is wrong with it. */
   readonly restoring: () => Restoring
+  /** The hash of the applied state, four lanes of 32 bits, and the number of its definition. It changes with the state. */
+  readonly hash: () => Uint32Array
+  readonly hashDefinition: number
+  /**
+   * Counts the hash of what the state really holds, a little with each step, and sets the hash right where it differs:
+   * whether it did not.
+   */
+  readonly auditing: () => Iterator<void, boolean>
+  readonly rebuilding: () => Rebuilding
+}
+
+/** A state that is made anew from its history, beside the one in use. */
+export interface Rebuilding {
+  readonly restoring: () => Restoring
+  readonly apply: (entry: LogEntry) => void
+  /** It takes the place of the one in use. */
+  readonly end: () => void
 }
 
 /** The bytes may be cut anywhere. */

@@ -21,6 +21,7 @@ export const snapshotChunkMaxBytes = 1024 * 1024
 
 const configurationMaxBytes = 1024 * 1024
 const digestMaxBytes = 128
+const stateHashMaxBytes = 128
 const clusterIdMaxBytes = 256
 
 const tags = {
@@ -39,7 +40,9 @@ const tags = {
   TimeoutNow: 13,
   InstallSnapshot: 14,
   InstallSnapshotReply: 15,
-  NotAMember: 16
+  NotAMember: 16,
+  StateReport: 17,
+  SnapshotWanted: 18
 } as const satisfies Record<PeerMessage["_tag"], number>
 
 const entryTypes: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
@@ -105,6 +108,11 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
       return to.u8(Number(message.installed))
     case "NotAMember":
       return to.u53(message.configurationIndex)
+    case "StateReport":
+      to.u53(message.term).u53(message.round).u53(message.index)
+      return to.u32(message.definition).string(message.hash)
+    case "SnapshotWanted":
+      return to.u53(message.atLeastIndex)
   }
 }
 
@@ -207,6 +215,17 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
       }
     case tags.NotAMember:
       return { _tag: "NotAMember", configurationIndex: from.u53("configurationIndex") }
+    case tags.StateReport:
+      return {
+        _tag: "StateReport",
+        term: from.u53("term"),
+        round: from.u53("round"),
+        index: from.u53("index"),
+        definition: from.u32("definition"),
+        hash: from.string("hash", stateHashMaxBytes)
+      }
+    case tags.SnapshotWanted:
+      return { _tag: "SnapshotWanted", atLeastIndex: from.u53("atLeastIndex") }
     default:
       return from.fail("tag", `the unknown tag ${tag}`, 0)
   }

@@ -119,6 +119,13 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       if (role._tag === "Leader") Transfer.abdicate(state, draft, role)
       else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
       return
+    case "StateSuspected":
+      state.isSuspect = input.isSuspect
+      if (!input.isSuspect) return
+      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)
+      else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
+      Reads.refuseAll(state, draft)
+      return
     case "ShutDown":
       Transfer.shutDown(state, draft)
       return

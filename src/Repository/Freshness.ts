@@ -8,6 +8,7 @@ import type { Member } from "../Raft/Member.ts"
 import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import { NotDone } from "../Raft/Outcome.ts"
 import { removed } from "../Raft/Removal.ts"
+import { suspect } from "../Raft/StateWatch.ts"
 
 /**
  * `linearizable`: as new as anything that was answered when the read began; a quorum confirms. `session`: at least as
@@ -117,7 +118,12 @@ export const make = Effect.fnUntraced(function* (
     return { staleMs: staleMs(nowMs) ?? foundMs }
   })
 
-  return (consistency) => {
+  /** A state that differs from that of a majority is read by nobody, however little is asked of it. */
+  const believed = Effect.suspend(() =>
+    member.node()?.states.isSuspect() === true ? Effect.fail(suspect) : Effect.void
+  )
+
+  const freshen: Freshen = (consistency) => {
     switch (consistency._tag) {
       case "Linearizable":
         return Effect.as(confirm, {})
@@ -127,4 +133,9 @@ export const make = Effect.fnUntraced(function* (
         return local(consistency.staleMaxMs ?? Number.POSITIVE_INFINITY)
     }
   }
+  return (consistency) =>
+    Effect.andThen(
+      believed,
+      Effect.tap(freshen(consistency), () => believed)
+    )
 })

@@ -30,6 +30,7 @@ import { settle } from "./SimulatorPeace.ts"
 import { perform } from "./SimulatorPerform.ts"
 import * as Random from "./SimulatorRandom.ts"
 import { followingSalt, make, type Options } from "./SimulatorSetup.ts"
+import * as States from "./SimulatorStates.ts"
 import { nodeOf, type World } from "./SimulatorWorld.ts"
 
 export type { Options } from "./SimulatorSetup.ts"
@@ -162,11 +163,13 @@ const heal = (world: World): void => {
     const leader = world.nodes.find(({ life }) => life?.core.role._tag === "Leader")
     if (leader === undefined) continue
     if (world.checks.committed.length < goal && count % 20 === 0) write(world, leader.id)
-    if (!isHealed(world, leader, goal)) continue
+    if (!isHealed(world, leader, goal) || !States.areRight(world)) continue
     readEverywhere(world, leader.life!.core.configuration, count)
     for (const { id, life } of world.nodes) if (life !== undefined) Money.isRecorded(id, life.machine.applied)
     return
   }
+  const wrong = world.nodes.find(({ life }) => life?.wrong !== undefined || life?.core.isSuspect)
+  if (wrong !== undefined && !States.areRight(world)) fail(`the state of ${wrong.id} is still wrong`)
   if (mayAgree(world)) fail("the healed cluster agreed on nothing new")
 }
 

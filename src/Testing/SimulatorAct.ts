@@ -6,6 +6,7 @@ import type { MembershipChange } from "../Raft/MembershipChange.ts"
 import type { NodeId } from "../Raft/Message.ts"
 import type { ProjectionName } from "./SimulatorProjections.ts"
 import type { Request } from "./SimulatorRequest.ts"
+import type { Corruption } from "./SimulatorStates.ts"
 
 /** The message at `position`, from 0 on, of those under way from one node to another: the oldest is the first. */
 interface OnLink {
@@ -86,6 +87,8 @@ export type Act =
   | ({ readonly _tag: "Save" } & OnProjection)
   /** One bit flips in what was saved of a projection, at that share of it. */
   | ({ readonly _tag: "DamageSave"; readonly share: number } & OnProjection)
+  /** Something that is no entry changes the state of a node. */
+  | ({ readonly _tag: "Corrupt"; readonly share: number; readonly what: Corruption } & OnNode)
   /** The node starts next with code whose projections are of another version. */
   | ({ readonly _tag: "Upgrade" } & OnNode)
   /** An empty disk takes the place of a node's, if the cluster does not name it any more. */
@@ -171,6 +174,8 @@ export const describe = (act: Act): string => {
       return `save ${act.node} ${act.projection}`
     case "DamageSave":
       return `damage save ${act.node} ${act.projection}`
+    case "Corrupt":
+      return `corrupt ${act.what} ${act.node}`
     case "Upgrade":
       return `upgrade ${act.node}`
     case "Replace":

@@ -14,7 +14,7 @@ import type { Output } from "../Raft/Output.ts"
 import * as Quorum from "../Raft/Quorum.ts"
 import * as RaftLog from "../Raft/RaftLog.ts"
 import type { State } from "../Raft/State.ts"
-import { configurationsOf, type Disk, entryAt, lastIndexOf } from "./SimulatorDisk.ts"
+import { configurationsOf, type Disk, entryAt, lastIndexOf, type Snapshot } from "./SimulatorDisk.ts"
 import { fail } from "./SimulatorFailure.ts"
 import type { Folds } from "./SimulatorFolds.ts"
 import * as Money from "./SimulatorMoney.ts"
@@ -38,6 +38,8 @@ export interface Checks {
   readonly last: Map<NodeId, { readonly currentTerm: number; readonly commitIndex: number }>
   readonly promises: Promises.Promises
   readonly folds: Folds
+  /** By digest: snapshots of wrong states that were sent. */
+  readonly wrong: Map<string, NonNullable<Snapshot["wrong"]>>
   readonly counts: Counts
 }
 
@@ -57,6 +59,12 @@ export interface Counts {
   resumes: number
   rebuilds: number
   unavailable: number
+  /** States that something changed, alarms that nodes gave, and states that were made anew. */
+  corruptions: number
+  alarms: number
+  /** Wrong states that a snapshot brought to others before they were found out: a majority may be wrong from then on. */
+  spread: number
+  rebuiltStates: number
 }
 
 export const make = (): Checks => ({
@@ -71,6 +79,7 @@ export const make = (): Checks => ({
   last: new Map(),
   promises: Promises.make(),
   folds: new Map(),
+  wrong: new Map(),
   counts: {
     changes: 0,
     transfers: 0,
@@ -82,7 +91,11 @@ export const make = (): Checks => ({
     saves: 0,
     resumes: 0,
     rebuilds: 0,
-    unavailable: 0
+    unavailable: 0,
+    corruptions: 0,
+    alarms: 0,
+    spread: 0,
+    rebuiltStates: 0
   }
 })
 
@@ -103,6 +116,8 @@ export const afterStep = (
   if (last !== undefined && state.currentTerm < last.currentTerm) fail(`${node.id}: the term went back`)
   if (last !== undefined && state.commitIndex < last.commitIndex) fail(`${node.id}: the commit index went back`)
   checks.last.set(node.id, { currentTerm: state.currentTerm, commitIndex: state.commitIndex })
+  if (state.isSuspect && state.role._tag !== "Follower")
+    fail(`${node.id} leads or campaigns, and its state is not believed`)
   logMatching(checks, state, output)
   electionSafety(checks, node, state, output)
   commitSafety(checks, nodes, node, state, output)
@@ -123,6 +138,7 @@ export const applied = (checks: Checks, { id, life }: SimulatedNode): void => {
   const index = life.appliedIndex
   const { applied: tables } = life.machine
   if (index > checks.committed.length) fail(`${id}: applied entry ${index}, which is not committed`)
+  if (life.wrong !== undefined) return
   const hash = Tables.stateHash(tables)
   checks.hashes[index] ??= hash
   if (hash !== checks.hashes[index]) fail(`${id}: its machine differs at entry ${index}`)

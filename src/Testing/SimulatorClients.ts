@@ -235,6 +235,7 @@ const read = (world: World, client: Client, current: Current, node: SimulatedNod
     if (life.appliedIndex < current.beganAtCount) {
       fail(`${node.id}: a read of entry ${life.appliedIndex} misses ${current.beganAtCount}, committed before it`)
     }
+    if (life.core.isSuspect) fail(`${node.id}: reads a state that is not believed`)
     world.clients.counts.reads++
     if (leaseUntilMs !== undefined) world.clients.counts.leaseReads++
     if (row !== undefined) {

@@ -6,6 +6,7 @@ import type { HardState, LogEntry, SnapshotMark } from "../EventStore/LogEntry.t
 import * as LogIndex from "../EventStore/LogIndex.ts"
 import type { LogWrite, Recovered } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
+import type { Tables } from "../Machine/Tables.ts"
 import type { Configuration } from "../Raft/Configuration.ts"
 import { decodeConfiguration } from "../Raft/ConfigurationCodec.ts"
 import type { ConfigurationAt } from "../Raft/Configurations.ts"
@@ -16,6 +17,8 @@ import * as Files from "./SimulatorFiles.ts"
 export interface Snapshot extends SnapshotMark {
   readonly configuration: Configuration
   readonly content: Uint8Array
+  /** It was taken of a state that was wrong: whether tables still are. */
+  readonly wrong: ((tables: Tables) => boolean) | undefined
 }
 
 export interface Disk {

@@ -10,6 +10,7 @@ import { projectionNames } from "./SimulatorProjections.ts"
 import { below, isChosen, pick, type Random } from "./SimulatorRandom.ts"
 import type { Request } from "./SimulatorRequest.ts"
 import type { Weather } from "./SimulatorSetup.ts"
+import { corruptions } from "./SimulatorStates.ts"
 import { awake, isStanding, nodeOf, type World } from "./SimulatorWorld.ts"
 
 /** The next acts; none, where what was drawn cannot happen now. */
@@ -38,6 +39,9 @@ export const drawFollowing = (world: World, random: Random): Act | undefined => 
   const projection = pick(random, projectionNames)
   const chance = random()
   if (chance < 0.001) return { _tag: "Upgrade", node: id }
+  if (chance > 0.99 && world.releases !== undefined) {
+    return { _tag: "Corrupt", node: id, share: random(), what: pick(random, corruptions) }
+  }
   if (chance < 0.002) return { _tag: "DamageSave", node: id, projection, share: random() }
   const life = awake(world, node)
   const follower = life?.followers.get(projection)

@@ -4,6 +4,7 @@ import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Command } from "../Machine/Command.ts"
 import type { Limits } from "../Machine/Limits.ts"
 import * as Machine from "../Machine/Machine.ts"
+import * as Comparing from "../Raft/Comparing.ts"
 import { empty } from "../Raft/Configuration.ts"
 import * as Deciding from "../Raft/Deciding.ts"
 import type { InstallSnapshot, NodeId } from "../Raft/Message.ts"
@@ -45,6 +46,10 @@ export interface Life {
   readonly leases: Map<number, number>
   /** Reads that the core is to be told of, whose askers will look at the clock again. */
   leasable: Array<number>
+  readonly comparing: Comparing.Comparing
+  /** Something that is no entry has changed the machine's state: whether tables still bear it. And whether any ever did. */
+  wrong: Disk.Snapshot["wrong"]
+  wasWrong: boolean
   /** Gives keys to commands that have none. */
   readonly giveKey: ReturnType<typeof AssignedKey.giver>
   /** Commands of peers that wait here, and until when. */
@@ -147,6 +152,9 @@ export const start = (
     reads: WaitingReads.make(),
     leases: new Map(),
     leasable: [],
+    comparing: Comparing.make(id),
+    wrong: snapshot?.wrong,
+    wasWrong: snapshot?.wrong !== undefined,
     giveKey: AssignedKey.giver({ life: `${id}-${node.lives}`, isOfNode: false }),
     overdueMs: new Map(),
     forwarded: new Map(),
@@ -166,7 +174,10 @@ export const start = (
 }
 
 /** The machine becomes what the snapshot says, as it comes in pieces from a file. */
-export const restore = (machine: Replicated, { content, index }: Disk.Snapshot): void => {
+export const restore = (
+  machine: Pick<Replicated, "restoring">,
+  { content, index }: Pick<Disk.Snapshot, "content" | "index">
+): void => {
   const restoring = machine.restoring()
   for (let at = 0; at < content.length; at += 1000) restoring.take(content.subarray(at, at + 1000))
   const ended = restoring.end()

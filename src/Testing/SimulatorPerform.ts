@@ -16,6 +16,7 @@ import { noQuorum, unknownOutcome } from "./SimulatorOutcome.ts"
 import { recalledBy } from "./SimulatorRecalling.ts"
 import * as Shell from "./SimulatorShell.ts"
 import * as Snapshots from "./SimulatorSnapshots.ts"
+import * as States from "./SimulatorStates.ts"
 import {
   awake,
   clockOf,
@@ -134,6 +135,9 @@ export const perform = (world: World, act: Act): void => {
     case "DamageSave":
       Followers.damage(nodeOf(world, act.node), act)
       return
+    case "Corrupt":
+      States.corrupt(world, nodeOf(world, act.node), act)
+      return
     case "Upgrade": {
       const node = nodeOf(world, act.node)
       node.version = node.version === 1 ? 2 : 1
@@ -178,6 +182,10 @@ const deliver = (world: World, packet: Packet | undefined): void => {
   if (life === undefined) return
   if (isStanding(world, node)) {
     world.network.push(packet)
+    return
+  }
+  if (message._tag === "StateReport") {
+    States.received(world, node, sender, message)
     return
   }
   if (message._tag === "Forward" || message._tag === "ForwardReply") {
@@ -261,6 +269,7 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
 
 /** Asks for other members; who is to be added is asked for the data directory that it has now. */
 const change = (world: World, node: Node.SimulatedNode, asked: MembershipChange): void => {
+  if (States.isAnyWrong(world)) return
   const instanceIdOf = (id: NodeId) => Node.instanceIdOf(nodeOf(world, id))
   const change: MembershipChange =
     asked._tag === "AddLearner"

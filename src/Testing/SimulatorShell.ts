@@ -1,10 +1,13 @@
 /** What a shell does for the core of a simulated node: its turn, its disk and its machine. One thing at a time. */
+
+import * as Comparing from "../Raft/Comparing.ts"
 import * as Deciding from "../Raft/Deciding.ts"
 import * as Reads from "../Raft/Reads.ts"
 import * as WaitingReads from "../Raft/WaitingReads.ts"
 import * as Checks from "./SimulatorChecks.ts"
 import * as Disk from "./SimulatorDisk.ts"
 import * as Node from "./SimulatorNode.ts"
+import * as States from "./SimulatorStates.ts"
 import { awake, clockOf, feed, type World } from "./SimulatorWorld.ts"
 
 /** Syncs the next writes of a node, in order. */
@@ -27,6 +30,7 @@ export const sync = (
 export const tick = (world: World, node: Node.SimulatedNode, random: number): void => {
   feed(world, node, { _tag: "Tick", nowMs: clockOf(world, node), random })
   const { life } = node
+  States.tick(world, node)
   if (life === undefined || life.unsynced.length === 0 || life.core.diskStalled) return
   const isOverdue = life.core.nowMs - life.unsyncedSinceMs >= world.config.diskStallTimeoutMs
   if (isOverdue) feed(world, node, { _tag: "DiskStalled" })
@@ -83,6 +87,9 @@ export const apply = (world: World, node: Node.SimulatedNode): void => {
     if (snapshot === undefined) throw new Error(`${node.id}: the snapshot at ${task.mark.index} is not here`)
     Node.restore(life.replicated, snapshot)
     life.appliedIndex = snapshot.index
+    life.wrong = snapshot.wrong
+    life.wasWrong ||= snapshot.wrong !== undefined
+    Comparing.replaced(life.comparing)
     Checks.applied(world.checks, node)
   } else {
     for (let index = task.fromIndex; index <= task.toIndex; index++) {
@@ -90,9 +97,11 @@ export const apply = (world: World, node: Node.SimulatedNode): void => {
       if (entry === undefined) throw new Error(`${node.id}: applies entry ${index}, which its disk lacks`)
       life.replicated.apply(entry)
       life.appliedIndex = index
+      States.applied(life)
       Checks.applied(world.checks, node)
       Deciding.applied(life.deciding, entry)
     }
   }
   feed(world, node, { _tag: "Applied", index: life.appliedIndex })
+  States.speak(world, node)
 }

@@ -13,13 +13,14 @@ const chunksCount = 3
 /** Takes a snapshot of what is applied; a crash may come before the log knows of it. */
 export const take = (world: World, node: Node.SimulatedNode, crashes: boolean): void => {
   const life = awake(world, node)
-  if (life === undefined || life.appliedIndex <= (node.disk.snapshots.at(-1)?.index ?? 0)) return
+  // What is not believed is not kept.
+  if (life === undefined || life.core.isSuspect || life.appliedIndex <= (node.disk.snapshots.at(-1)?.index ?? 0)) return
   const { appliedIndex: index, core } = life
   const { configuration } = Configurations.at(core.configurations, index)
   const term = RaftLog.termAt(core.log, index)
   if (term === undefined) throw new Error(`${node.id}: the term of applied entry ${index} is unknown`)
   const content = Buffer.concat([...life.replicated.snapshot()])
-  Disk.keepSnapshot(node.disk, { index, term, configuration, content })
+  Disk.keepSnapshot(node.disk, { index, term, configuration, content, wrong: life.wrong })
   if (crashes) Node.stop(node, Node.nothing)
   feed(world, node, { _tag: "LocalSnapshot", index })
 }
@@ -39,7 +40,9 @@ export const sendNext = (
     return
   }
   const { offset, snapshot } = sending
-  const { configuration, content, index, term } = snapshot
+  const { configuration, content, index, term, wrong } = snapshot
+  const digest = `${index}/${term}/${content.length}${wrong === undefined ? "" : "/wrong"}`
+  if (wrong !== undefined) world.checks.wrong.set(digest, wrong)
   send(world, {
     from: node.id,
     to,
@@ -50,7 +53,7 @@ export const sendNext = (
       snapshotTerm: term,
       configuration: encodeConfiguration(configuration),
       totalBytes: content.length,
-      digest: `${index}/${term}/${content.length}`,
+      digest,
       offset,
       chunk: content.slice(offset, offset + Math.ceil(content.length / chunksCount))
     }
@@ -73,8 +76,10 @@ export const storeChunk = (world: World, node: Node.SimulatedNode, crashes: bool
   const decoded = decodeConfiguration(message.configuration)
   if (decoded._tag !== "Configuration") throw new Error(`${node.id}: a snapshot came without its configuration`)
   const { configuration } = decoded
+  const wrong = world.checks.wrong.get(digest)
+  if (wrong !== undefined) world.checks.counts.spread++
   node.disk.receiving = undefined
-  Disk.keepSnapshot(node.disk, { index, term, configuration, content: bytes })
+  Disk.keepSnapshot(node.disk, { index, term, configuration, content: bytes, wrong })
   if (crashes) Node.stop(node, Node.nothing)
   feed(world, node, { _tag: "SnapshotInstalled", index, term, configuration })
 }

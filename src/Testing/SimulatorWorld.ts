@@ -1,5 +1,6 @@
 /** What a simulated cluster consists of, and one input of one node, with all that follows from it. Not what happens when (SimulatorDraw.ts). */
 import type { Command } from "../Machine/Command.ts"
+import type { StateReport } from "../Raft/Comparing.ts"
 import * as Deciding from "../Raft/Deciding.ts"
 import type { decoding } from "../Raft/Feed.ts"
 import type { Input } from "../Raft/Input.ts"
@@ -26,7 +27,7 @@ export type Forwarded =
 export interface Packet {
   readonly from: NodeId
   readonly to: NodeId
-  readonly message: Message | Forwarded
+  readonly message: Message | Forwarded | StateReport
   /** Until then it is on its way: nobody draws that it arrives. */
   readonly arrivesMs: number
   readonly sentMs: number

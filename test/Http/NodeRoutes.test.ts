@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Check, readyChecks } from "../../src/Http/NodeRoutes.ts"
 import type { Member } from "../../src/Raft/Member.ts"
 import type { State } from "../../src/Raft/State.ts"
+import { step } from "../../src/Raft/step.ts"
 import { cluster } from "../Raft/Cores.ts"
 import { isBulk, world } from "../Raft/LossyCores.ts"
 
@@ -11,7 +12,7 @@ const usual = { isDraining: () => false, isRemoved: () => false, staleMs: (): nu
 /** What a member over this core answers; of the member nothing else is asked. */
 const notReady = (core: State, standing: Partial<typeof usual> = {}): ReadonlyArray<Check> => {
   const leader = core.role._tag === "Follower" ? core.role.leader : core.nodeId
-  const node = { core, appliedIndex: () => core.lastApplied }
+  const node = { core, appliedIndex: () => core.lastApplied, states: { isSuspect: () => core.isSuspect } }
   const member = { ...usual, ...standing, node: () => node, leader: () => leader }
   return readyChecks(member as unknown as Member["Service"]).filter(({ ok }) => !ok)
 }
@@ -24,6 +25,12 @@ describe("readiness", () => {
     assert.deepStrictEqual(namesOf(notReady(a)), [])
     assert.deepStrictEqual(namesOf(notReady(a, { isRemoved: () => true })), ["member"])
     assert.deepStrictEqual(namesOf(notReady(a, { staleMs: () => undefined })), ["started"])
+  })
+
+  it("a member whose state differs from that of a majority is not ready", () => {
+    const [a, b] = cluster(["a", "b", "c"])
+    step(b!, { _tag: "StateSuspected", isSuspect: true })
+    assert.deepStrictEqual([namesOf(notReady(a)), namesOf(notReady(b!))], [[], ["state"]])
   })
 
   it("a follower that lacks what its leader has committed, and gets none of it for a second, is not ready", () => {

@@ -34,7 +34,8 @@ const start = Effect.gen(function* () {
   }
   const member: Followable = {
     feed,
-    node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
+    node: () =>
+      ({ appliedIndex: feed.appliedIndex, states: { isSuspect: () => false } }) as ReturnType<Followable["node"]>,
     ...standing,
     ...Confirming.make(
       Effect.suspend(() =>
@@ -211,7 +212,8 @@ describe("the projections of a node", () => {
       const feed = node.start({ isWarm: true })
       const member: Followable = {
         feed,
-        node: () => ({ appliedIndex: feed.appliedIndex }) as ReturnType<Followable["node"]>,
+        node: () =>
+          ({ appliedIndex: feed.appliedIndex, states: { isSuspect: () => false } }) as ReturnType<Followable["node"]>,
         ...standing,
         readIndex: Effect.sync(feed.appliedIndex)
       }

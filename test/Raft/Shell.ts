@@ -34,6 +34,14 @@ export const names = () => {
       state.speculative = []
     },
     opening: () => undefined,
+    hash: () => new Uint32Array(4),
+    hashDefinition: 1,
+    auditing: () => ({ next: () => ({ done: true, value: true }) }),
+    rebuilding: () => ({
+      restoring: () => ({ take: () => {}, end: () => Result.void }),
+      apply: () => {},
+      end: () => {}
+    }),
     decide: (name) => {
       state.meanwhile?.()
       state.meanwhile = undefined

@@ -34,7 +34,10 @@ const start = Effect.gen(function* () {
     snapshots,
     tasks,
     applyEntry: machine.apply,
-    onApplied: (index) => reached.push(index)
+    onApplied: (index) => reached.push(index),
+    appliedIndex: () => reached.at(-1) ?? 0,
+    onReplacing: () => {},
+    onReplaced: () => {}
   })
   const keep = (index: number) => {
     const content = [new TextEncoder().encode(`all through ${index}`)]

@@ -19,6 +19,14 @@ const register = () => {
       speculative = []
     },
     opening: () => undefined,
+    hash: () => new Uint32Array(4),
+    hashDefinition: 1,
+    auditing: () => ({ next: () => ({ done: true, value: true }) }),
+    rebuilding: () => ({
+      restoring: () => ({ take: () => {}, end: () => Result.void }),
+      apply: () => {},
+      end: () => {}
+    }),
     decide: (command) => {
       if (speculative.includes(command)) return { _tag: "Answer", answer: `${command} is taken` }
       speculative.push(command)
@@ -118,6 +126,27 @@ describe("Leading", () => {
     assert.deepStrictEqual(
       batches.map((batch) => [batch.term, batch.lastIndex, batch.entries.length]),
       [[2, 1, 2]]
+    )
+  })
+
+  it("appends what the machine opens with before what it decides, and counts it (C24)", () => {
+    const { machine } = register()
+    const batches: Array<Propose> = []
+    const decided = decideBatch({
+      core: leader(1),
+      machine: { ...machine, opening: ({ index }) => new TextEncoder().encode(`opens ${index}`) },
+      pending: [{ command: "x", waiter: 1 }],
+      nowMs: 0,
+      isOver: never,
+      propose: (batch) => {
+        batches.push(batch)
+        return accept(batch)
+      }
+    })
+    assert.deepStrictEqual(decided.appended, [{ waiter: 1, index: 3, answer: "x is yours" }])
+    assert.deepStrictEqual(
+      batches.flatMap(({ entries }) => entries.map(({ payload }) => new TextDecoder().decode(payload))),
+      ["opens 2", "x"]
     )
   })
 

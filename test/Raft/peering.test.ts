@@ -45,6 +45,7 @@ const start = Effect.gen(function* () {
   const told: Array<number> = []
   const connected = new Map<string, Hello>()
   let excludedAt: number | undefined
+  const reported: Array<string> = []
   const transport = Transport.of({
     send: (_peer, _lane, message) => sent.push(message) > 0,
     run: (handler) => {
@@ -63,7 +64,8 @@ const start = Effect.gen(function* () {
     onMessage: (_, message) => taken.push(message._tag),
     onForward: () => {},
     excludedAt: () => excludedAt,
-    onNotAMember: (_, configurationIndex) => told.push(configurationIndex)
+    onNotAMember: (_, configurationIndex) => told.push(configurationIndex),
+    onState: (from) => reported.push(from)
   }).pipe(Effect.provideService(Transport, transport), Effect.forkScoped)
   yield* turns
   return {
@@ -79,6 +81,7 @@ const start = Effect.gen(function* () {
       if (event._tag === "PeerUp") connected.set(event.peer, event.hello)
       tell(event)
     },
+    reported,
     say: (message: PeerMessage) => tell({ _tag: "Received", from: "b", message }),
     configure: (next: Configuration) => {
       configuration = next
@@ -122,6 +125,19 @@ describe("Peering", () => {
       tell(up("ib2", "c1"))
       say(echo)
       assert.deepStrictEqual(taken, ["HeartbeatReply", "HeartbeatReply"])
+    })
+  )
+
+  it.effect("what a member says of its state is its own: a former one under its name says nothing of it (C16)", () =>
+    Effect.gen(function* () {
+      const { configure, reported, say, tell } = yield* start
+      const report = { _tag: "StateReport", term: 1, round: 1, index: 1, definition: 2, hash: "0" } as const
+      tell(up("ib", "c1"))
+      say(report)
+      assert.deepStrictEqual(reported, ["b"])
+      configure(withNewB)
+      say(report)
+      assert.deepStrictEqual(reported, ["b"])
     })
   )
 

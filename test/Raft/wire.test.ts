@@ -41,7 +41,15 @@ const Any = Schema.TaggedUnion({
   ForwardReply: { life: N, requestId: N, body: Schema.Uint8Array },
   Form: { clusterId: Schema.String, entry: Entry },
   FormReply: { clusterId: Schema.String, adopted: Schema.Boolean },
-  NotAMember: { configurationIndex: N }
+  NotAMember: { configurationIndex: N },
+  StateReport: {
+    term: N,
+    round: N,
+    index: N,
+    definition: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 32 - 1 })),
+    hash: Schema.Literals(["", "0a", "ff00"])
+  },
+  SnapshotWanted: { atLeastIndex: N }
 })
 
 const entry = (payload: Uint8Array) => ({ index: 7, term: 2, type: "transaction" as const, payload })
@@ -95,7 +103,9 @@ const samples: ReadonlyArray<PeerMessage> = [
   { _tag: "ForwardReply", life: 1, requestId: 1, body: new Uint8Array([4]) },
   { _tag: "Form", clusterId: "héé-\uFFFD", entry: { ...entry(new Uint8Array([9])), type: "configuration" } },
   { _tag: "FormReply", clusterId: "c", adopted: true },
-  { _tag: "NotAMember", configurationIndex: 9 }
+  { _tag: "NotAMember", configurationIndex: 9 },
+  { _tag: "StateReport", term: 3, round: 4, index: 5, definition: 2, hash: "0a" },
+  { _tag: "SnapshotWanted", atLeastIndex: 6 }
 ]
 
 describe("Wire", () => {

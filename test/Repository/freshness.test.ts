@@ -13,8 +13,11 @@ const played = {
   isCutOff: false,
   isLeaving: false,
   isRemoved: false,
+  isSuspect: false,
   confirmedCount: 0
 }
+
+type PlayedNode = ReturnType<Parameters<typeof Freshness.make>[0]["node"]>
 
 const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>) {
   const member = { ...played, ...differing }
@@ -33,7 +36,10 @@ const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>
     hasGivenUp: () => member.isLeaving,
     isRemoved: () => member.isRemoved,
     node: () =>
-      ({ appliedIndex: () => member.appliedIndex }) as ReturnType<Parameters<typeof Freshness.make>[0]["node"]>
+      ({
+        appliedIndex: () => member.appliedIndex,
+        states: { isSuspect: () => member.isSuspect } as NonNullable<PlayedNode>["states"]
+      }) as PlayedNode
   })
   return { member, freshen }
 })
@@ -67,6 +73,28 @@ describe("freshness", () => {
       assert.strictEqual(member.confirmedCount, 1)
       member.isCutOff = true
       assert.strictEqual((yield* Effect.flip(after(10, freshen(Freshness.linearizable))))._tag, "NotDone")
+    })
+  )
+
+  it.effect("a state that is not believed is read by nobody, nor by who waited when it was found out", () =>
+    Effect.gen(function* () {
+      const { freshen, member } = yield* start
+      const waiting = yield* Effect.forkChild(Effect.flip(freshen({ _tag: "Session", minIndex: 8 })), {
+        startImmediately: true
+      })
+      member.isSuspect = true
+      for (const consistency of [
+        local(),
+        local(1_000),
+        Freshness.linearizable,
+        { _tag: "Session", minIndex: 7 }
+      ] as const) {
+        assert.strictEqual((yield* Effect.flip(freshen(consistency)))._tag, "NotDone")
+      }
+      member.appliedIndex = 8
+      yield* TestClock.adjust(10)
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "NotDone")
+      assert.strictEqual(member.confirmedCount, 0)
     })
   )
 

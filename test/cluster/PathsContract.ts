@@ -157,9 +157,12 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
         body.checks.map(({ name, ok }: { name: string; ok: boolean }) => [name, ok]),
         [
           ["formed", true],
+          ["member", true],
+          ["started", true],
           ["serving", true],
           ["leader", true],
-          ["caught-up", true]
+          ["caught-up", true],
+          ["state", true]
         ]
       )
     })

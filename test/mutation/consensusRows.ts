@@ -16,12 +16,14 @@ const inFile =
 const attempts = inFile("Raft/attempts.test.ts")
 const peering = inFile("Raft/peering.test.ts")
 const quorum = inFile("Raft/quorum.test.ts")
+const comparing = inFile("Raft/comparing.test.ts")
 const election = inFile("Raft/election.test.ts")
 const forming = inFile("Raft/forming.test.ts")
 const handshake = inFile("Raft/handshake.test.ts")
 const keys = inFile("Machine/Keys.test.ts")
 const leading = inFile("Raft/leading.test.ts")
 const leases = inFile("Raft/leases.test.ts")
+const limits = inFile("Machine/limits.test.ts")
 const membership = inFile("Raft/membership.test.ts")
 const reads = inFile("Raft/reads.test.ts")
 const recovered = inFile("Raft/recovered.test.ts")
@@ -34,7 +36,9 @@ const shell = inFile("Raft/shell.test.ts")
 const snapshotDamage = inFile("EventStore/snapshotDamage.test.ts")
 const snapshotStore = inFile("EventStore/snapshotStore.test.ts")
 const snapshots = inFile("Raft/snapshots.test.ts")
+const stateHash = inFile("Machine/stateHash.test.ts")
 const story = inFile("Raft/transcript.test.ts")
+const suspect = inFile("Raft/suspect.test.ts")
 const transfer = inFile("Raft/transfer.test.ts")
 const waiters = inFile("Raft/waiters.test.ts")
 
@@ -909,5 +913,109 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
         "counts every start, one that was killed too, and none that was refused (C23)"
       )
     ]
+  },
+  {
+    row: "C24",
+    file: "src/Machine/evolve.ts",
+    find: "tables.limits = { ...tables.limits, ...limits }",
+    replace: "tables.limits = { ...limits, ...tables.limits }",
+    tests: [
+      limits(
+        "are stated once, by the first leader of a newer release, before whatever it decides; an older one leaves them"
+      )
+    ]
+  },
+  {
+    row: "C24",
+    file: "src/Machine/Limits.ts",
+    find: "limits.revision > than.revision",
+    replace: "limits.revision !== than.revision",
+    tests: [
+      limits(
+        "are stated once, by the first leader of a newer release, before whatever it decides; an older one leaves them"
+      )
+    ]
+  },
+  {
+    row: "C24",
+    file: "src/Machine/Machine.ts",
+    find: "evolve(machine.applied, { index: entry.index, transaction: decoded.success })",
+    replace:
+      "machine.applied.limits = machine.limits\n  evolve(machine.applied, { index: entry.index, transaction: decoded.success })",
+    tests: [limits("are applied alike by every release: what one forgets all forget, whoever leads")]
+  },
+  {
+    row: "C24",
+    file: "src/Raft/Leading.ts",
+    find: "  if (opening !== undefined) {",
+    replace: "  if (opening === null) {",
+    tests: [leading("appends what the machine opens with before what it decides, and counts it (C24)")]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/Comparing.ts",
+    find: "if (outliers.includes(comparing.nodeId)) comparing.isSuspect = true",
+    replace: "",
+    tests: [
+      comparing("make the one suspect that differs from a majority, follower or leader, and all say which and where")
+    ]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/Comparing.ts",
+    find: "const outliers = agreed === undefined ? []",
+    replace: "const outliers = agreed === null ? []",
+    tests: [comparing("make nobody suspect without a majority that agrees: the alarm is all")]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/Comparing.ts",
+    find: "  one.definition === other.definition && one.hash !== other.hash",
+    replace: "  one.hash !== other.hash",
+    tests: [
+      comparing("of two definitions are not compared: neither does one make the other suspect, nor are they a majority")
+    ]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/Comparing.ts",
+    find: "  if (isBefore({ term, number }, comparing.concluded)) return\n",
+    replace: "",
+    tests: [comparing("of an older round, said late, do not end a suspicion that is newer")]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/Election.ts",
+    find: " || state.isSuspect) return false",
+    replace: ") return false",
+    tests: [suspect("does not campaign, neither by itself nor when it is told to")]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/Reads.ts",
+    find: "    state.isSuspect ||\n",
+    replace: "",
+    tests: [suspect("refuses reads while it follows, those that wait for its leader too")]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/step.ts",
+    find: '      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)\n      else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })\n      Reads.refuseAll(state, draft)',
+    replace: "      Reads.refuseAll(state, draft)",
+    tests: [suspect("hands leadership over and steps down, and its reads are refused"), suspect("stops its campaign")]
+  },
+  {
+    row: "C25",
+    file: "src/Machine/StateElements.ts",
+    find: "[model, id, version, modelVersion, createdIndex, index]",
+    replace: "[model, id, version, modelVersion, index]",
+    tests: [stateHash("changes with every field of the state")]
+  },
+  {
+    row: "C25",
+    file: "src/Machine/Snapshot.ts",
+    find: "      StateHash.add(tables.hash, StateElements.row(piece.model, piece.id, piece.row))\n",
+    replace: "",
+    tests: [stateHash("is what the tables hold, after any history, by way of a snapshot too")]
   }
 ]

@@ -413,5 +413,46 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     file: "src/Machine/decideKey.ts",
     find: `  if (isClosed) return refuse({ _tag: "KeyClosed" })`,
     replace: `  if (isClosed) return undefined`
+  },
+  {
+    name: "the state hash leaves out when a record was created",
+    breaks: "the state hash is that of the state",
+    seedsCount: 20,
+    file: "src/Machine/StateElements.ts",
+    find: `[model, id, version, modelVersion, createdIndex, index]`,
+    replace: `[model, id, version, modelVersion, index]`
+  },
+  {
+    name: "what no entry changed is never looked for",
+    breaks: "the state hash is that of the state",
+    seedsCount: 20,
+    file: "src/Raft/ReplicatedMachine.ts",
+    find: `  StateHash.plus(applied.hash, found)`,
+    replace: `  StateHash.plus(applied.hash, clone.hash)`
+  },
+  {
+    name: "a node whose state differs from a majority campaigns",
+    breaks: "a suspect never leads",
+    seedsCount: 60,
+    file: "src/Raft/Election.ts",
+    find: ` || state.isSuspect) return false`,
+    replace: `) return false`
+  },
+  {
+    name: "a node whose state differs from a majority reads",
+    breaks: "a suspect never reads",
+    seedsCount: 60,
+    file: "src/Raft/Reads.ts",
+    find: `    state.isSuspect ||
+`,
+    replace: ``
+  },
+  {
+    name: "who differs from anybody is suspect, whatever a majority says",
+    breaks: "the majority is right",
+    seedsCount: 20,
+    file: "src/Raft/Comparing.ts",
+    find: `isContrary(one, agreed) ? [id] : []`,
+    replace: `said.some(([, other]) => isContrary(one, other)) ? [id] : []`
   }
 ]

@@ -1,0 +1,227 @@
+/**
+ * Whether the members of a cluster hold equal states, told by their state hashes at equal indexes. Pure but for what it
+ * owns. Every second the leader says the hash of its state at the last entry that it has applied, and every member then
+ * says its own at that entry, to all: so each judges for itself, and no one has to be believed.
+ *
+ * Only hashes of one definition are compared. A member that differs from a majority is the one whose state is wrong,
+ * for the log is the same (Log Matching); without a majority that agrees nobody knows which is.
+ */
+import { type Configuration, isMember, membersOf } from "./Configuration.ts"
+import type { NodeId } from "./Message.ts"
+import * as Quorum from "./Quorum.ts"
+
+/** How often a leader asks. */
+export const compareEveryMs = 1_000
+/** Entries whose hashes are remembered: a member that lags further behind is compared once it has caught up. */
+const hashesMaxCount = 4_096
+/** Rounds that are remembered: what comes for an older one is too late. */
+const roundsMaxCount = 16
+
+/** What a member says of its state at an entry, in a round that the leader of `term` began. */
+export interface StateReport {
+  readonly _tag: "StateReport"
+  readonly term: number
+  readonly round: number
+  readonly index: number
+  readonly definition: number
+  /** In hexadecimal. */
+  readonly hash: string
+}
+
+/** Members whose states differ at one index, and which of them differ from a majority: none, if there is no majority. */
+export interface Difference {
+  readonly index: number
+  readonly members: ReadonlyArray<{ readonly id: NodeId; readonly definition: number; readonly hash: string }>
+  readonly outliers: ReadonlyArray<NodeId>
+}
+
+/** Rounds follow each other: a leader counts its own, and leaders follow each other by their terms. */
+interface RoundName {
+  readonly term: number
+  readonly number: number
+}
+
+interface Round extends RoundName {
+  readonly index: number
+  readonly said: Map<NodeId, StateReport>
+}
+
+/** Owned by one node. */
+export interface Comparing {
+  readonly nodeId: NodeId
+  /** By index modulo {@link hashesMaxCount}: the index, and the four lanes of the hash there. */
+  readonly indexes: Float64Array
+  readonly hashes: Uint32Array
+  rounds: Array<Round>
+  nextRound: number
+  /** The newest round of which something has come: what is said later of an older one is no news. */
+  concluded: RoundName
+  /** When this node asks again, as the leader of that term. */
+  term: number
+  dueMs: number
+  /** The newest difference that was seen and is not settled. */
+  difference: Difference | undefined
+  /** This node differs from a majority, and has not been seen to agree with one since. */
+  isSuspect: boolean
+}
+
+export const make = (nodeId: NodeId): Comparing => ({
+  nodeId,
+  indexes: new Float64Array(hashesMaxCount),
+  hashes: new Uint32Array(4 * hashesMaxCount),
+  rounds: [],
+  nextRound: 1,
+  concluded: { term: 0, number: 0 },
+  term: 0,
+  dueMs: 0,
+  difference: undefined,
+  isSuspect: false
+})
+
+/** The entry at `index` is applied, and this is the hash of the state then. */
+export const applied = (comparing: Comparing, index: number, hash: Uint32Array): void => {
+  const at = index % hashesMaxCount
+  comparing.indexes[at] = index
+  comparing.hashes.set(hash, 4 * at)
+}
+
+/** The state is another one than was followed so far: restored, or rebuilt. What was said before says nothing of it. */
+export const replaced = (comparing: Comparing): void => {
+  comparing.indexes.fill(0)
+  comparing.rounds = []
+}
+
+/** The state of this node now; index 0, while there is nothing to be said of it. */
+export interface Now {
+  readonly appliedIndex: number
+  readonly hash: Uint32Array
+  readonly definition: number
+}
+
+/** A leader asks again, if it is time, a new one not at once: what it says to all. */
+export const tick = (
+  comparing: Comparing,
+  { nowMs, term }: { readonly nowMs: number; readonly term: number },
+  now: Now
+): StateReport | undefined => {
+  if (comparing.term !== term) {
+    comparing.term = term
+    comparing.dueMs = nowMs + compareEveryMs
+  }
+  if (nowMs < comparing.dueMs || now.appliedIndex === 0) return undefined
+  comparing.dueMs = nowMs + compareEveryMs
+  const round = { term, number: comparing.nextRound++, index: now.appliedIndex, said: new Map<NodeId, StateReport>() }
+  remember(comparing, round)
+  return say(comparing, round, now)
+}
+
+/** A member said something of its state. */
+export const received = (comparing: Comparing, from: NodeId, report: StateReport): void => {
+  const { index, round: number, term } = report
+  if (isBefore({ term, number }, comparing.concluded)) return
+  let round = comparing.rounds.find((each) => each.term === term && each.number === number)
+  if (round === undefined) {
+    round = { term, number, index, said: new Map() }
+    remember(comparing, round)
+  }
+  if (round.index === index) round.said.set(from, report)
+}
+
+const isBefore = (one: RoundName, other: RoundName): boolean =>
+  one.term < other.term || (one.term === other.term && one.number < other.number)
+
+const conclude = (comparing: Comparing, round: Round): void => {
+  comparing.concluded = round
+  comparing.rounds = comparing.rounds.filter((each) => !isBefore(each, round))
+}
+
+const remember = (comparing: Comparing, round: Round): void => {
+  comparing.rounds = [...comparing.rounds, round].slice(-roundsMaxCount)
+}
+
+/** What this node has yet to say in rounds whose index it has applied by now; to all. */
+export const due = (comparing: Comparing, now: Now): ReadonlyArray<StateReport> =>
+  comparing.rounds.flatMap((round) => {
+    if (round.said.has(comparing.nodeId) || round.index > now.appliedIndex) return []
+    const report = say(comparing, round, now)
+    return report === undefined ? [] : [report]
+  })
+
+const say = (comparing: Comparing, round: Round, now: Now): StateReport | undefined => {
+  const { index, number, term } = round
+  const hash = hashAt(comparing, index, now)
+  if (hash === undefined) return undefined
+  const report: StateReport = { _tag: "StateReport", term, round: number, index, definition: now.definition, hash }
+  round.said.set(comparing.nodeId, report)
+  return report
+}
+
+/** Of the last entry the state itself is asked: it may have been changed since by what is no entry. */
+const hashAt = (comparing: Comparing, index: number, now: Now): string | undefined => {
+  const at = index % hashesMaxCount
+  if (index === now.appliedIndex) return toHex(now.hash)
+  return comparing.indexes[at] === index ? toHex(comparing.hashes.subarray(4 * at, 4 * at + 4)) : undefined
+}
+
+const toHex = (hash: Uint32Array): string => Array.from(hash, (lane) => lane.toString(16).padStart(8, "0")).join("")
+
+/** What has come of the comparison: news for people, and for this node whether its own state is to be believed. */
+export type Verdict =
+  | { readonly _tag: "Differs"; readonly difference: Difference }
+  | { readonly _tag: "Agrees"; readonly index: number }
+
+/** Judges what was said so far. Undefined: nothing new. */
+export const judge = (comparing: Comparing, configuration: Configuration): Verdict | undefined => {
+  let verdict: Verdict | undefined
+  for (const round of comparing.rounds) verdict = judgeRound(comparing, configuration, round) ?? verdict
+  return verdict
+}
+
+const judgeRound = (comparing: Comparing, configuration: Configuration, round: Round): Verdict | undefined => {
+  const said = [...round.said].filter(([id]) => isMember(configuration, id))
+  const agreed = said.find(([, one]) =>
+    Quorum.isQuorum(configuration, (voter) => {
+      const other = round.said.get(voter)
+      return other !== undefined && isSame(one, other)
+    })
+  )?.[1]
+  const own = round.said.get(comparing.nodeId)
+  if (agreed !== undefined && own !== undefined && isSame(own, agreed)) comparing.isSuspect = false
+  const isDifferent = said.some(([, one]) => said.some(([, other]) => isContrary(one, other)))
+  const isWhole = membersOf(configuration).every(({ id }) => round.said.has(id))
+  if (!isDifferent) {
+    if (isWhole) conclude(comparing, round)
+    return settle(comparing, configuration, round)
+  }
+  // A majority may still come together, until all have spoken, or the next round has begun.
+  if (agreed === undefined && !isWhole && round === comparing.rounds.at(-1)) return undefined
+  conclude(comparing, round)
+  const outliers = agreed === undefined ? [] : said.flatMap(([id, one]) => (isContrary(one, agreed) ? [id] : []))
+  if (outliers.includes(comparing.nodeId)) comparing.isSuspect = true
+  const members = said.map(([id, { definition, hash }]) => ({ id, definition, hash }))
+  const known = comparing.difference
+  comparing.difference = { index: round.index, members, outliers }
+  const isKnown = known !== undefined && isSameSet(known.outliers, outliers)
+  return isKnown ? undefined : { _tag: "Differs", difference: comparing.difference }
+}
+
+/** A difference is over once all who were in it agree, but for those that are no members any more. */
+const settle = (comparing: Comparing, configuration: Configuration, round: Round): Verdict | undefined => {
+  const { difference } = comparing
+  if (difference === undefined) return undefined
+  const { members, outliers } = difference
+  const concerned = outliers.length > 0 ? outliers : members.map(({ id }) => id)
+  const isOver = concerned.every((id) => round.said.has(id) || !isMember(configuration, id))
+  if (!isOver || round.said.size < 2) return undefined
+  comparing.difference = undefined
+  return { _tag: "Agrees", index: round.index }
+}
+
+const isSame = (one: StateReport, other: StateReport): boolean =>
+  one.definition === other.definition && one.hash === other.hash
+
+const isContrary = (one: StateReport, other: StateReport): boolean =>
+  one.definition === other.definition && one.hash !== other.hash
+
+const isSameSet = (one: ReadonlyArray<NodeId>, other: ReadonlyArray<NodeId>): boolean =>
+  one.length === other.length && one.every((id) => other.includes(id))
