@@ -83,14 +83,20 @@ function lastRun(names: ReadonlyArray<string>): ReadonlyArray<string> {
 
 /**
  * Removes what the log does not need any more: a mark that is durable has said so. What cannot be removed takes room
- * until the next time, no more.
+ * until the next time, no more. The last of them goes first, durably: a crash meanwhile then leaves all of them, or a
+ * gap before the first that is needed. Any other of them may begin with a truncation of what stood before it.
  */
 export const removeSegmentsBelow = (directory: string, neededSegment: number) =>
   Effect.gen(function* () {
     const names = yield* listDirectory(directory)
     const needless = names.filter((name) => (segmentNumber(name) ?? neededSegment) < neededSegment)
+    const last = needless.sort().pop()
+    if (last === undefined) return
+    yield* unlinkFile(`${directory}/${last}`)
+    yield* syncDirectory(directory)
+    if (needless.length === 0) return
     for (const name of needless) yield* unlinkFile(`${directory}/${name}`)
-    if (needless.length > 0) yield* syncDirectory(directory)
+    yield* syncDirectory(directory)
   }).pipe(Effect.catchTag("LogFailed", (failure) => Effect.logWarning(`Cannot remove a segment: ${failure.message}`)))
 
 /** Reads all segments of `directory`, which is made when it is missing. */

@@ -114,23 +114,28 @@ const makeOne = (path: string) =>
     )
   )
 
+/** The names in a directory of another user's are that user's to make durable. */
+const syncIfReadable = (path: string) =>
+  Effect.catchTag(syncDirectory(path), "LogFailed", (failure) =>
+    codeOf(failure) === "EACCES" ? Effect.void : Effect.fail(failure)
+  )
+
 /**
  * Makes a directory where it is missing, in one that is there. Its name and the names in it are durable when this
- * returns, though an earlier process made them: that one may have been killed before it synced them.
+ * returns, though an earlier process made them: that one may have been killed before it synced them. So is the name of
+ * the one that it is in, which may be the last that such a process made.
  */
 export const makeFolder = Effect.fnUntraced(function* (path: string) {
+  const parent = dirname(resolve(path))
   const isMade = yield* makeOne(path)
-  yield* Effect.catchTag(syncDirectory(dirname(resolve(path))), "LogFailed", (failure) =>
-    // A parent that this user may not read is another's, and so was the making of what is in it.
-    !isMade && codeOf(failure) === "EACCES" ? Effect.void : Effect.fail(failure)
-  )
+  yield* syncIfReadable(dirname(parent))
+  yield* isMade ? syncDirectory(parent) : syncIfReadable(parent)
   yield* syncDirectory(path)
 })
 
 /**
- * {@link makeFolder}, with those above it that are missing. Each is synced into its parent before one is made in it, so
- * that those above the first that is there are durable already. Not by mkdir's own `recursive`: Node's never ends where
- * a file system says ENOENT though the parent is there, as /proc does.
+ * {@link makeFolder}, with those above it that are missing: from the top, each durable before one is made in it. Not by
+ * mkdir's own `recursive`: Node's never ends where a file system says ENOENT though the parent is there, as /proc does.
  */
 export const makeDirectory = (path: string): Effect.Effect<void, LogFailed> =>
   Effect.catchTag(makeFolder(path), "LogFailed", (failure) => {

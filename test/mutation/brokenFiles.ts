@@ -1,0 +1,102 @@
+/**
+ * Lines that make files durable, or say what may be believed of them after a crash, each with what becomes of it when
+ * somebody breaks it. The lives on a simulated disk (test/EventStore/SimulatedLives.ts) must then end badly. Data only.
+ */
+import type { Mutation } from "../Mutation.ts"
+
+export interface BrokenFile extends Mutation {
+  readonly name: string
+}
+
+export const brokenFiles: ReadonlyArray<BrokenFile> = [
+  {
+    name: "no directory is ever synced",
+    file: "src/EventStore/Files.ts",
+    find: `export const syncDirectory = (path: string) => withFile(path, "r", syncFile)`,
+    replace: `export const syncDirectory = (path: string) => withFile(path, "r", () => Effect.void)`
+  },
+  {
+    name: "a start believes names that the life before never synced",
+    file: "src/EventStore/Files.ts",
+    find: `  yield* syncDirectory(path)\n})`,
+    replace: `})`
+  },
+  {
+    name: "a folder is made, and its name not synced",
+    file: "src/EventStore/Files.ts",
+    find: `  yield* isMade ? syncDirectory(parent) : syncIfReadable(parent)\n`,
+    replace: ``
+  },
+  {
+    name: "a file is renamed before it is synced",
+    file: "src/EventStore/Files.ts",
+    find: `      yield* syncFile(file)\n`,
+    replace: ``
+  },
+  {
+    name: "a batch is acknowledged before it is synced",
+    file: "src/EventStore/SegmentFile.ts",
+    find: `  yield* syncData(segment.file)\n`,
+    replace: ``
+  },
+  {
+    name: "the next segment is entered before its header is synced",
+    file: "src/EventStore/NextSegment.ts",
+    find: `Effect.andThen(writeAll(file, encodeSegmentHeader(header), 0), syncData(file))`,
+    replace: `writeAll(file, encodeSegmentHeader(header), 0)`
+  },
+  {
+    name: "the next segment takes batches before its name is synced",
+    file: "src/EventStore/NextSegment.ts",
+    find: `      yield* syncDirectory(directory)\n`,
+    replace: ``
+  },
+  {
+    name: "a torn record passes for a whole one",
+    file: "src/EventStore/Record.ts",
+    find: `  if (checksum(body) !== header.payloadChecksum) return { _tag: "Damaged", what: "payload checksum differs" }\n`,
+    replace: ``
+  },
+  {
+    name: "the rest of a torn tail stays behind the next batch",
+    file: "src/EventStore/FileLogRecovery.ts",
+    find: `  if (torn !== undefined) yield* repair(directory, torn)\n`,
+    replace: ``
+  },
+  {
+    name: "the last batch is believed, though it may stand in the page cache alone",
+    file: "src/EventStore/FileLogRecovery.ts",
+    find: `  if (lastBatch !== undefined) yield* renew(directory, lastBatch)\n`,
+    replace: ``
+  },
+  {
+    name: "damage that a later batch proves is cut off as a torn tail",
+    file: "src/EventStore/Recovery.ts",
+    find: `  if (provenAt !== undefined)\n`,
+    replace: `  if (provenAt === -1)\n`
+  },
+  {
+    name: "needless segments are removed from the first on",
+    file: "src/EventStore/FileLogRecovery.ts",
+    find: `    const last = needless.sort().pop()\n`,
+    replace: `    const last = needless.sort().shift()\n`
+  },
+  {
+    name: "a snapshot is renamed before it is synced",
+    file: "src/EventStore/Snapshots.ts",
+    find: `    yield* put(trailer)\n    yield* file.sync\n`,
+    replace: `    yield* put(trailer)\n`
+  },
+  {
+    name: "a snapshot is promised before its name is synced",
+    file: "src/EventStore/SnapshotFiles.ts",
+    find: `Effect.andThen(renameFile(path(from), path(to)), syncDirectory(directory))`,
+    replace: `renameFile(path(from), path(to))`
+  },
+  {
+    name: "a received snapshot is promised before it is synced",
+    file: "src/EventStore/SnapshotReceiving.ts",
+    find: `(file) => file.sync`,
+    replace: `() => Effect.void`
+  }
+]
