@@ -18,6 +18,7 @@ export const protocolMin = 2
 export const protocolMax = 2
 
 export const nonceBytes = 32
+export const processNonceBytes = 16
 /** What a node is called and where it is: it must fit into a hello. */
 export const idMaxBytes = 256
 const peersMaxCount = 64
@@ -40,6 +41,8 @@ export interface Hello {
   readonly lane: Lane
   /** Every member that the flags name, the speaker included, sorted. */
   readonly peers: ReadonlyArray<NodeId>
+  /** Drawn once by each start of a node. Two that show one instance are a restart, or a data directory and its copy. */
+  readonly processNonce: Uint8Array
   /** Fresh for every connection, from a source that cannot be guessed: an old proof proves nothing. */
   readonly nonce: Uint8Array
 }
@@ -53,6 +56,7 @@ export type Refusal =
   | { readonly _tag: "WrongCluster"; readonly own: string; readonly theirs: string }
   | { readonly _tag: "WrongLane"; readonly expected: Lane; readonly found: Lane }
   | { readonly _tag: "BadProof"; readonly from: NodeId }
+  | { readonly _tag: "SecondProcess"; readonly nodeId: NodeId }
 
 export type Role = "dialer" | "acceptor"
 
@@ -135,7 +139,7 @@ export const encodeHello = (hello: Hello): Uint8Array<ArrayBuffer> => {
   writeNullable(to.string(hello.instanceId), hello.expectedInstanceId)
   to.u8(Number(hello.lane === "bulk")).u32(hello.peers.length)
   for (const peer of hello.peers) to.string(peer)
-  return to.blob(hello.nonce).finish()
+  return to.blob(hello.processNonce).blob(hello.nonce).finish()
 }
 
 /** The hello in a frame, or what is wrong with it. The two versions come first in every protocol there will be. */
@@ -152,7 +156,12 @@ export const decodeHello = (frame: Uint8Array): Hello | Malformed => {
     expectedInstanceId: readNullable(from, "expectedInstanceId"),
     lane: from.boolean("lane") ? "bulk" : "control",
     peers: readPeers(from),
+    processNonce: from.blob("processNonce", processNonceBytes),
     nonce: from.blob("nonce", nonceBytes)
+  }
+  const processNonceLength = hello.processNonce.length
+  if (from.failure === undefined && processNonceLength !== processNonceBytes) {
+    from.fail("processNonce", `${processNonceLength} bytes`)
   }
   if (from.failure === undefined && hello.nonce.length !== nonceBytes) from.fail("nonce", `${hello.nonce.length} bytes`)
   from.end()
@@ -176,6 +185,8 @@ export const describeRefusal = (refusal: Refusal): string => {
       return `wrong lane: expected ${refusal.expected}, found ${refusal.found}`
     case "BadProof":
       return `${refusal.from} does not prove the cluster secret`
+    case "SecondProcess":
+      return `another process runs as ${refusal.nodeId} on a copy of its data directory`
   }
 }
 

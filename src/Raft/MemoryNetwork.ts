@@ -1,6 +1,6 @@
 /** Several nodes' transports inside one process: for tests. Not a simulator of faults beyond a slow or a cut link. */
 import { Clock, Duration, Effect, Latch, Layer } from "effect"
-import { checkHello, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
+import { checkHello, type Hello, nonceBytes, processNonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
 import type { NodeId } from "./Message.ts"
 import type { Lane } from "./PeerMessage.ts"
 import {
@@ -244,6 +244,7 @@ const greet = (from: MemoryNode, to: MemoryNode): Hello =>
     lane: "control",
     protocolMin,
     protocolMax,
+    processNonce: new Uint8Array(processNonceBytes),
     nonce: new Uint8Array(nonceBytes)
   })
 

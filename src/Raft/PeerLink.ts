@@ -29,6 +29,8 @@ export const handshakeTimeoutMs = 2_000
 export const pulseIntervalMs = 1_000
 /** So many intervals without a frame, and the link is closed: 5 s. */
 export const silentPulsesMax = 5
+/** A peer that is not heard for so long does not answer. */
+const answerTimeoutMs = 2.5 * pulseIntervalMs
 /** How much may be read before the peer is told without waiting for the interval. */
 const pulseAfterBytes = 256 * 1024
 
@@ -50,6 +52,10 @@ export interface PeerLink {
   readonly lane: Lane
   readonly send: (message: PeerMessage) => boolean
   readonly close: Effect.Effect<void>
+  /** Whether the peer is heard from now on, which a living one is within a pulse or two; false as soon as the link ends. */
+  readonly answers: Effect.Effect<boolean>
+  /** Ends the link, and tells the peer why. */
+  readonly refuse: (refusal: Refusal) => Effect.Effect<never, LinkClosed>
   /** Moves frames until the link ends, however it ends. */
   readonly run: (received: (message: PeerMessage) => void) => Effect.Effect<never, LinkClosed>
 }
@@ -128,6 +134,8 @@ export const openLink = Effect.fnUntraced(function* (options: {
   let open = true
   const wake = Latch.makeUnsafe(false)
   const closing = Latch.makeUnsafe(false)
+  const heard = Latch.makeUnsafe(false)
+  const ended = Latch.makeUnsafe(false)
 
   const enqueue = (frame: Uint8Array): void => {
     waiting.push(frame)
@@ -150,6 +158,7 @@ export const openLink = Effect.fnUntraced(function* (options: {
     const frames = unpack(packet)
     if (frames._tag === "Malformed") return `Bad packet: ${frames.field} at ${frames.offset}: ${frames.found}`
     silentPulses = 0
+    heard.openUnsafe()
     for (const frame of frames.frames) {
       const message = frame[0] === pulseTag ? decodePulse(frame) : decode(frame)
       if (message._tag === "Malformed") return `Bad frame: ${message.field} at ${message.offset}: ${message.found}`
@@ -211,11 +220,19 @@ export const openLink = Effect.fnUntraced(function* (options: {
       open = false
       closing.openUnsafe()
     }),
+    answers: Effect.suspend(() => {
+      heard.closeUnsafe()
+      return Effect.raceFirst(Effect.as(heard.await, true), Effect.as(ended.await, false)).pipe(
+        Effect.timeoutOrElse({ duration: answerTimeoutMs, orElse: () => Effect.succeed(false) })
+      )
+    }),
+    refuse,
     run: (received) =>
       Effect.raceAllFirst([readLoop(received), writeLoop, pulseLoop, closed]).pipe(
         Effect.ensuring(
           Effect.sync(() => {
             open = false
+            ended.openUnsafe()
           })
         )
       )

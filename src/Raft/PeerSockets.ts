@@ -7,7 +7,15 @@ import { randomBytes } from "node:crypto"
 import { Context, Effect, FiberMap, Layer, Random, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Socket } from "effect/socket"
-import { checkRemoteAddress, describeRefusal, type Hello, nonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
+import {
+  checkRemoteAddress,
+  describeRefusal,
+  type Hello,
+  nonceBytes,
+  processNonceBytes,
+  protocolMax,
+  protocolMin
+} from "./Handshake.ts"
 import type { NodeId } from "./Message.ts"
 import { openLink, type PeerLink, type Side } from "./PeerLink.ts"
 import { PeerListener, path } from "./PeerListener.ts"
@@ -67,13 +75,23 @@ export const make = Effect.fnUntraced(function* (
   const dialers = yield* FiberMap.make<string, void>()
   const runDialer = yield* FiberMap.runtime(dialers)()
 
+  const processNonce = randomBytes(processNonceBytes)
   let membership = options.membership ?? unformed
   let handler: ((event: TransportEvent) => void) | undefined
   let handshakes = 0
   const links: Record<Lane, Map<NodeId, PeerLink>> = { control: new Map(), bulk: new Map() }
 
   const helloTo = (targetNodeId: NodeId, lane: Lane): Hello =>
-    helloOf({ self, membership, targetNodeId, lane, protocolMin, protocolMax, nonce: randomBytes(nonceBytes) })
+    helloOf({
+      self,
+      membership,
+      targetNodeId,
+      lane,
+      protocolMin,
+      protocolMax,
+      processNonce,
+      nonce: randomBytes(nonceBytes)
+    })
 
   const lower = (link: PeerLink): void => {
     const peer = link.hello.nodeId
@@ -98,6 +116,26 @@ export const make = Effect.fnUntraced(function* (
     tellIfWhole(peer)
   })
 
+  const isSameProcess = (one: Hello, other: Hello) =>
+    one.instanceId === other.instanceId && Buffer.compare(one.processNonce, other.processNonce) === 0
+
+  /**
+   * The peer's other process, if one that shows the same data directory still answers: that directory was copied, and
+   * both would vote. The one that was here first stays. One that was killed answers no more, and its successor is taken.
+   */
+  const refuseSecond = Effect.fnUntraced(function* (link: PeerLink) {
+    const { instanceId, nodeId } = link.hello
+    for (const lane of lanes) {
+      const first = links[lane].get(nodeId)
+      if (first === undefined || first.hello.instanceId !== instanceId || isSameProcess(first.hello, link.hello))
+        continue
+      if (yield* first.answers) return yield* link.refuse({ _tag: "SecondProcess", nodeId })
+      // Its other lane is no more alive.
+      lower(first)
+      yield* first.close
+    }
+  })
+
   /** Opens, holds and ends one link. Resumes only when the link has ended. */
   const hold = Effect.fnUntraced(function* (
     socket: Socket.Socket,
@@ -110,12 +148,14 @@ export const make = Effect.fnUntraced(function* (
     opened()
     // What we said of ourselves while it opened may be out of date: the next hello says it right.
     if (greeted !== membership) return
+    yield* refuseSecond(link)
     yield* raise(link)
     return yield* link
       .run((message) => {
-        const { instanceId, nodeId } = link.hello
-        // What a former data directory said in one lane must not pass for the word of its successor in the other (C16).
-        if (links.control.get(nodeId)?.hello.instanceId !== instanceId) return
+        const { nodeId } = link.hello
+        const control = links.control.get(nodeId)
+        // What a former process or data directory said in one lane must not pass for its successor's word in the other (C16).
+        if (control === undefined || !isSameProcess(control.hello, link.hello)) return
         handler?.({ _tag: "Received", from: nodeId, message })
       })
       .pipe(Effect.ensuring(Effect.sync(() => lower(link))))

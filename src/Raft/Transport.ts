@@ -66,6 +66,7 @@ export const helloOf = (options: {
   readonly lane: Lane
   readonly protocolMin: number
   readonly protocolMax: number
+  readonly processNonce: Uint8Array
   readonly nonce: Uint8Array
 }): Hello => ({
   protocolMin: options.protocolMin,
@@ -78,5 +79,6 @@ export const helloOf = (options: {
   expectedInstanceId: options.membership.members.find(({ id }) => id === options.targetNodeId)?.instanceId ?? null,
   lane: options.lane,
   peers: [...new Set([options.self.nodeId, ...options.self.peers.map(({ id }) => id)])].sort(),
+  processNonce: options.processNonce,
   nonce: options.nonce
 })

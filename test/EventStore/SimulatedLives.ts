@@ -116,21 +116,26 @@ const drawnWrite = ({ random }: Life, log: MemoryLog): LogWrite => {
   return { ...(truncateFromIndex === undefined ? {} : { truncateFromIndex }), hardState, entries }
 }
 
-/** Appends, and promises what came of it. A disk that is full gets room after a while, as an operator gives it. */
+/** A log on a full disk waits: it gets room after a while, as an operator gives it. */
+const givingRoom = <A, E, R>({ disk }: Life, work: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const working = yield* Effect.forkChild(work)
+    yield* TestClock.adjust(1)
+    if (working.pollUnsafe() === undefined) {
+      yield* TestClock.adjust(2_500)
+      disk.capacityBytes = Number.POSITIVE_INFINITY
+      yield* TestClock.adjust(2_500)
+    }
+    return yield* Fiber.join(working)
+  })
+
+/** Appends, and promises what came of it. */
 const append = Effect.fnUntraced(function* (life: Life, writes: ReadonlyArray<LogWrite>) {
-  const { disk, promised } = life
+  const { promised } = life
   const after = copyOf(promised.log)
   for (const write of writes) applyWrite(after, write)
   promised.maybe = after
-  const log = yield* LogStore
-  const appending = yield* Effect.forkChild(log.append(writes))
-  yield* TestClock.adjust(1)
-  if (appending.pollUnsafe() === undefined) {
-    yield* TestClock.adjust(2_500)
-    disk.capacityBytes = Number.POSITIVE_INFINITY
-    yield* TestClock.adjust(2_500)
-  }
-  yield* Fiber.join(appending)
+  yield* givingRoom(life, (yield* LogStore).append(writes))
   promised.log = after
   promised.maybe = undefined
 })
@@ -157,13 +162,14 @@ const takeSnapshot = Effect.fnUntraced(function* (life: Life) {
   yield* append(life, [{ snapshot: { index, term }, entries: [] }])
 })
 
-const compact = Effect.fnUntraced(function* ({ promised, random }: Life) {
+const compact = Effect.fnUntraced(function* (life: Life) {
+  const { promised, random } = life
   const markedIndex = promised.log.snapshot?.index ?? 0
   if (markedIndex === 0) return
   const throughIndex = markedIndex - Random.below(random, 3)
   if (throughIndex < 1) return
   promised.compactedIndex = Math.max(promised.compactedIndex, throughIndex)
-  yield* (yield* LogSpace).compact({ throughIndex })
+  yield* givingRoom(life, (yield* LogSpace).compact({ throughIndex }))
 })
 
 /** A snapshot of a leader that is ahead comes in chunks; once it is whole, the log begins anew behind it. */

@@ -23,6 +23,7 @@ const hello = (over: Partial<Hello>): Hello => ({
   expectedInstanceId: null,
   lane: "control",
   peers: ["a", "b"],
+  processNonce: new Uint8Array(16).fill(3),
   nonce: new Uint8Array(32).fill(1),
   ...over
 })
@@ -39,6 +40,8 @@ describe("Handshake", () => {
       }
     }
     assert.property(decodeHello(encodeHello(hello({ nonce: new Uint8Array(31) }))), "_tag", "a short nonce")
+    const short = hello({ processNonce: new Uint8Array(15) })
+    assert.property(decodeHello(encodeHello(short)), "_tag", "a short nonce of the process")
   })
 
   it("peers agree on the highest version that both speak (D2)", () => {

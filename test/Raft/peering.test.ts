@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type { Configuration } from "../../src/Raft/Configuration.ts"
-import { type Hello, nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
+import { type Hello, nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
 import type { Message } from "../../src/Raft/Message.ts"
 import * as Peering from "../../src/Raft/Peering.ts"
 import type { PeerMessage } from "../../src/Raft/PeerMessage.ts"
@@ -29,6 +29,7 @@ const up = (instanceId: string, clusterId: string | null): TransportEvent => {
     lane: "control",
     protocolMin,
     protocolMax,
+    processNonce: new Uint8Array(processNonceBytes),
     nonce: new Uint8Array(nonceBytes)
   })
   return { _tag: "PeerUp", peer: "b", hello }

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { Socket } from "effect/socket"
-import { nonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
+import { nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../src/Raft/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
 import { openLink, pulseIntervalMs } from "../../src/Raft/PeerLink.ts"
 import * as PeerListener from "../../src/Raft/PeerListener.ts"
@@ -111,8 +111,9 @@ const dialWith = Effect.fnUntraced(function* (
 ) {
   const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
   const nonce = new Uint8Array(nonceBytes)
+  const processNonce = new Uint8Array(processNonceBytes)
   const versions = { protocolMin, protocolMax }
-  const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, nonce, ...versions })
+  const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, processNonce, nonce, ...versions })
   const socket = yield* Socket.makeWebSocket(`ws://${address}${PeerListener.path}`)
   const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined, announcesLargePackets })
   yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
@@ -278,6 +279,38 @@ describe("PeerSockets", () => {
       yield* atB.until(() => atB.count("BulkUp") === 2)
       assert.isTrue(b.port.send("a", "bulk", echo(1)))
       assert.deepStrictEqual(tags(), ["PeerUp", "BulkUp", "BulkDown", "BulkUp"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a copy of a data directory is refused while its original answers, and so is what it says", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const atB = yield* record(b.port)
+      const first = yield* Scope.make()
+      const original = yield* socketNode({ id: "a", peer: { id: "b", address: b.address } }).pipe(Scope.provide(first))
+      yield* atB.until(() => atB.count("BulkUp") === 1)
+      const refused = yield* Deferred.make<string>()
+      const logger = Logger.make(({ message }) => {
+        const line = String(message)
+        if (line.includes("copy of its data directory")) Deferred.doneUnsafe(refused, Effect.succeed(line))
+      })
+      const copy = yield* socketNode({ id: "a", peer: { id: "b", address: b.address } }).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      const insisting = Effect.sync(() => copy.port.send("b", "control", echo(2))).pipe(
+        Effect.delay("10 millis"),
+        Effect.forever
+      )
+      yield* Effect.raceFirst(Deferred.await(refused), insisting).pipe(Effect.timeout("5 seconds"))
+      assert.isTrue(original.port.send("b", "control", echo(1)))
+      yield* atB.until(() => atB.count("Received") === 1)
+      assert.deepStrictEqual(
+        atB.events.map((event) => (event._tag === "Received" ? event.message : event._tag)),
+        ["PeerUp", "BulkUp", echo(1)]
+      )
+      // It is the only one once the original is gone: as a node that was started again.
+      yield* Scope.close(first, Exit.void)
+      yield* atB.until(() => atB.count("PeerUp") === 2)
     }).pipe(Effect.scoped)
   )
 

@@ -46,6 +46,7 @@ const hello = (nodeId: string, targetNodeId: string): Hello => ({
   expectedInstanceId: null,
   lane: "control",
   peers: ["a", "b"],
+  processNonce: new Uint8Array(16),
   nonce: new Uint8Array(32)
 })
 

@@ -1,7 +1,7 @@
 /** Real nodes as real processes: started, killed, paused and asked over HTTP. Every wait is for a condition, with a bound. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, rmSync } from "node:fs"
+import { cpSync, mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -120,6 +120,17 @@ export const joinCluster = Effect.fnUntraced(function* (
   })
   yield* node.start
   yield* allReady([node])
+  return node
+})
+
+/** Starts a node under the name of another, on a copy of its data directory as it is now. */
+export const startCopy = Effect.fnUntraced(function* (original: TestNode, others: ReadonlyArray<TestNode>) {
+  const port = yield* freePort
+  const data = `${original.data}-copy`
+  cpSync(original.data, data, { recursive: true })
+  const flags = ["--id", original.id, "--peers", others.map(({ id }) => id).join(",")]
+  const node = yield* makeNode("node", port, { flags, data, environment: {}, script: exampleScript })
+  yield* node.start
   return node
 })
 

@@ -7,7 +7,16 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually, expectThat, freePort, type Runtime, runToEnd, startCluster } from "./Processes.ts"
+import {
+  allReady,
+  eventually,
+  expectThat,
+  freePort,
+  type Runtime,
+  runToEnd,
+  startCluster,
+  startCopy
+} from "./Processes.ts"
 
 const runtimes: ReadonlyArray<Runtime> = ["node", "bun", "deno"]
 const program = fileURLToPath(new URL("../EventStore/directoryHolder.ts", import.meta.url))
@@ -79,6 +88,33 @@ describe("the data directory", { timeout: 60_000 }, () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("is of no use as a copy while the original runs: the peers refuse it, and the cluster goes on", () =>
+    Effect.gen(function* () {
+      const nodes = yield* startCluster(["node", "node", "node"])
+      // The smaller id dials: its copy reaches all the others.
+      const [original, ...others] = nodes.toSorted((one, other) => (one.id < other.id ? -1 : 1))
+      const copy = yield* startCopy(original!, others)
+      yield* eventually(
+        () => `the copy was refused by both; it said: ${copy.output()}`,
+        Effect.suspend(() => {
+          const refusals = copy
+            .output()
+            .split("\n")
+            .filter((line) => line.includes("copy of its data directory"))
+          const isByAll = others.every(({ id }) => refusals.some((line) => line.includes(` link to ${id} `)))
+          return expectThat(isByAll, "both have refused it")
+        })
+      )
+      const ready = yield* copy.request("GET", "/readyz")
+      assert.strictEqual(ready.status, 503)
+      for (const [at, node] of nodes.entries()) {
+        const written = yield* node.request("POST", "/api/products", { body: { name: `beside ${at}`, price: "1" } })
+        assert.strictEqual(written.status, 201)
+      }
+      yield* allReady(nodes)
+    }).pipe(Effect.scoped)
+  )
 
   const file = join(freshDirectory(), "file")
   writeFileSync(file, "")
