@@ -36,6 +36,8 @@ export interface SnapshotFiles {
   /** Durable when it returns. */
   readonly rename: (names: { readonly from: string; readonly to: string }) => Effect.Effect<void, LogFailed>
   readonly remove: (name: string) => Effect.Effect<void, LogFailed>
+  /** Makes the names that are there durable: a rename whose sync failed has left one that is not. */
+  readonly syncNames: Effect.Effect<void, LogFailed>
 }
 
 /** Files of a directory, which must exist. */
@@ -63,7 +65,8 @@ export function filesIn(directory: string): SnapshotFiles {
         }))
       ),
     rename: ({ from, to }) => Effect.andThen(renameFile(path(from), path(to)), syncDirectory(directory)),
-    remove: (name) => Effect.andThen(unlinkFile(path(name)), syncDirectory(directory))
+    remove: (name) => Effect.andThen(unlinkFile(path(name)), syncDirectory(directory)),
+    syncNames: syncDirectory(directory)
   }
 }
 
@@ -110,6 +113,7 @@ export function filesInMemory(): SnapshotFiles {
     remove: (name) =>
       Effect.map(found(name), () => {
         held.delete(name)
-      })
+      }),
+    syncNames: Effect.void
   }
 }

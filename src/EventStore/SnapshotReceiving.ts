@@ -79,7 +79,10 @@ export const receive = Effect.fnUntraced(function* (
         if (receivedBytes < offer.fileBytes) {
           return yield* damaged(receivedBytes, `it has ${receivedBytes} of ${offer.fileBytes} bytes`)
         }
-        yield* Effect.scoped(Effect.flatMap(files.openToWrite(name), (file) => file.sync))
+        yield* Effect.scoped(Effect.flatMap(files.openToWrite(name), (file) => file.sync)).pipe(
+          // What a failed sync did not write counts as clean from then on: no later sync would write it.
+          Effect.onError(() => Effect.ignore(remove))
+        )
         const found = yield* Effect.scoped(Effect.flatMap(files.openToRead(name), verify))
         const isOffered =
           found._tag === "Intact" &&

@@ -176,6 +176,7 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
           const name = snapshotName(offer)
           const whole = (yield* files.names).includes(name) ? yield* Effect.scoped(openIntact(name)) : undefined
           if (whole?._tag === "Opened" && whole.opened.info.digest === offer.digest) {
+            yield* files.syncNames
             return received(offer, whole.opened.info)
           }
           const begun = yield* receive(files, offer, publish)

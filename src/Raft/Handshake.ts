@@ -12,7 +12,7 @@ import type { Lane } from "./PeerMessage.ts"
 
 /**
  * The versions of the protocol that this code speaks. Since 2 a request is named by a life and a number, and nodes tell
- * each other of their states.
+ * each other of their states; a hello tells the process that speaks.
  */
 export const protocolMin = 2
 export const protocolMax = 2

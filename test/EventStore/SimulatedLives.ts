@@ -8,6 +8,8 @@ import { Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { layerFile as layerLog } from "../../src/EventStore/FileLog.ts"
 import { FileSystem } from "../../src/EventStore/FileSystem.ts"
+import { listDirectory, makeDirectory } from "../../src/EventStore/Files.ts"
+import { beginLife } from "../../src/EventStore/Life.ts"
 import type { HardState, LogEntry } from "../../src/EventStore/LogEntry.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { type LogFailed, LogStore, type LogWrite } from "../../src/EventStore/LogStore.ts"
@@ -42,6 +44,8 @@ interface Promised {
   newestSnapshot: number
   /** What a leader offered last: the same is offered again, as long as the log has not come as far. */
   offeredIndex: number
+  /** The number of the last life that began: no other has it. */
+  lifeNumber: number
   /** Compacted at most so far: entries above are there. */
   compactedIndex: number
 }
@@ -222,12 +226,21 @@ const act = (life: Life): Effect.Effect<unknown, unknown, LogStore | LogSpace | 
   return installSnapshot(life)
 }
 
+const checkLifeNumber = Effect.fnUntraced(function* (promised: Promised) {
+  yield* makeDirectory(root)
+  const lifeNumber = yield* beginLife(root, yield* listDirectory(root))
+  assert.isAbove(lifeNumber, promised.lifeNumber)
+  promised.lifeNumber = lifeNumber
+})
+
 const live = (life: Life, actsCount: number) =>
   Effect.gen(function* () {
     yield* checkLog(life.promised)
     yield* checkSnapshots(life.promised)
     for (let done = 0; done < actsCount; done++) yield* act(life)
-  }).pipe(Effect.provide(layerOf(), { local: true }))
+  }).pipe(Effect.provide(layerOf(), { local: true }), (opened) =>
+    Effect.andThen(checkLifeNumber(life.promised), opened)
+  )
 
 /** Whether a durable-through mark ends the segment: only then is damage before it told from a torn tail. */
 const endsWithMark = (bytes: Uint8Array): boolean => {
@@ -274,6 +287,7 @@ export const lives = Effect.fnUntraced(function* (seed: number) {
     snapshots: new Map(),
     newestSnapshot: 0,
     offeredIndex: 0,
+    lifeNumber: 0,
     compactedIndex: 0
   }
   const life: Life = { random, disk, promised }

@@ -10,6 +10,12 @@ export interface BrokenFile extends Mutation {
 
 export const brokenFiles: ReadonlyArray<BrokenFile> = [
   {
+    name: "a life begins before its number is synced",
+    file: "src/EventStore/Life.ts",
+    find: `    yield* syncDirectory(directory)\n`,
+    replace: ``
+  },
+  {
     name: "no directory is ever synced",
     file: "src/EventStore/Files.ts",
     find: `export const syncDirectory = (path: string) => withFile(path, "r", syncFile)`,
