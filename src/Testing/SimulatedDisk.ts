@@ -92,7 +92,9 @@ const carryOut = (names: Map<string, Node>, { from, name, node }: Change): void 
 
 /** How many bytes can still be added to files. */
 export const roomBytes = (disk: SimulatedDisk): number =>
-  disk.capacityBytes - filesIn(disk.root).reduce((sum, { file }) => sum + file.bytes.length, 0)
+  disk.capacityBytes === Number.POSITIVE_INFINITY
+    ? Number.POSITIVE_INFINITY
+    : disk.capacityBytes - filesIn(disk.root).reduce((sum, { file }) => sum + file.bytes.length, 0)
 
 /** All files below a folder, with their paths. */
 export const filesIn = (
