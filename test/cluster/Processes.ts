@@ -128,7 +128,7 @@ export const startCopy = Effect.fnUntraced(function* (original: TestNode, others
   const port = yield* freePort
   const data = `${original.data}-copy`
   cpSync(original.data, data, { recursive: true })
-  const flags = ["--id", original.id, "--peers", others.map(({ id }) => id).join(",")]
+  const flags = ["--address", original.id, "--peers", others.map(({ id }) => id).join(",")]
   const node = yield* makeNode("node", port, { flags, data, environment: {}, script: exampleScript })
   yield* node.start
   return node
