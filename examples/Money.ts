@@ -18,14 +18,21 @@ const normal = (written: string): string => {
   return value === "0.00" ? value : `${sign}${value}`
 }
 
-/** Any amount. */
-export const Money = Written.pipe(
-  Schema.decodeTo(Schema.String, SchemaTransformation.transform({ decode: normal, encode: (value) => value })),
-  Model.decimal
-)
+const decimal = (written: typeof Written) =>
+  written.pipe(
+    Schema.decodeTo(Schema.String, SchemaTransformation.transform({ decode: normal, encode: (value) => value })),
+    Model.decimal
+  )
 
-/** An amount that is not below zero. */
-export const NonNegative = Money.check(Schema.isPattern(/^\d/, { message: "Expected an amount of at least 0.00" }))
+/** Any amount. */
+export const Money = decimal(Written)
+
+const notBelowZero = { message: "Expected an amount of at least 0.00" }
+
+/** An amount that is not below zero. Its text is checked too, since that is what a document of the API can say. */
+export const NonNegative = decimal(
+  Written.check(Schema.isPattern(/^(-0{1,15}(\.0{1,2})?|\d{1,15}(\.\d{1,2})?)$/u, notBelowZero))
+).check(Schema.isPattern(/^\d/, notBelowZero))
 
 /** An amount above zero. */
 export const Positive = NonNegative.check(Schema.isPattern(/[1-9]/, { message: "Expected an amount above 0.00" }))

@@ -7,10 +7,9 @@ import { Result } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
-import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
 
-/** The longest key taken: each is remembered for a day, on every node. */
-export const keyLengthMax = 255
+import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
+import { keyLengthMax } from "./Patterns.ts"
 
 /** The key of a request, undefined if it has none. Two headers arrive joined by a comma and a space, and are no key. */
 export const parseKey = (header: string | undefined): Result.Result<string | undefined, Problem> => {

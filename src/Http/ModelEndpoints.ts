@@ -2,11 +2,15 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { patchOf } from "../Model/Field.ts"
+import { jsonCodec } from "../Model/JsonCodec.ts"
 import type { FieldSchema } from "../Model.ts"
 import type { ProblemName } from "../Problem.ts"
 import { patchMediaTypes } from "./Body.ts"
 import { isListParameter } from "./ListQuery.ts"
 import { collectionPath } from "./Paths.ts"
+
+import { Condition, Count, CreateOnly, Cursor, filter, isSingle, Key, Limit, order, select } from "./Patterns.ts"
+
 import { schemaOfProblem, schemaOfRule } from "./ProblemSchema.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 import { operationsMax } from "./TransactionRequest.ts"
@@ -30,7 +34,7 @@ export const modelGroup = (model: ApiModel) => {
   const { body, create, list, patch } = schemasOf(model)
   const collection = collectionPath(model)
   const item = `${collection}/:id` as const
-  const params = { id: (model.fields[model.idField] ?? Schema.String) as Schema.Codec<unknown, string> }
+  const params = { id: jsonCodec(model.fields[model.idField] ?? Schema.String) as Schema.Codec<unknown, string> }
   const rules = (model.ruleNames ?? []).map(schemaOfRule)
   const answer = <H extends Schema.Struct.Fields>(status: number, headers: H) =>
     HttpApiSchema.WithHeaders(body.pipe(HttpApiSchema.status(status)), {
@@ -81,8 +85,8 @@ export const modelGroup = (model: ApiModel) => {
       query: readParameters,
       headers: {
         ...readHeaders,
-        "if-match": Schema.optionalKey(Schema.String),
-        "if-none-match": Schema.optionalKey(Schema.String)
+        "if-match": Schema.optionalKey(Condition),
+        "if-none-match": Schema.optionalKey(Condition)
       },
       success: [
         read,
@@ -96,14 +100,14 @@ export const modelGroup = (model: ApiModel) => {
     }).annotateMerge(describe(`Read a ${model.name}`, "Linearizable on any node, unless less is asked for.")),
     HttpApiEndpoint.put("put", item, {
       params,
-      headers: { ...conditionalHeaders, "if-none-match": Schema.optionalKey(Schema.String) },
+      headers: { ...conditionalHeaders, "if-none-match": Schema.optionalKey(CreateOnly) },
       payload: create,
       success: [changed, created],
       error: [...problems([...writeProblems, ...bodyProblems, ...changeProblems, ...recordProblems]), ...rules]
     }).annotateMerge(
       describe(
         `Replace or create a ${model.name}`,
-        "The whole record, without the id or with the same one; creates it when there is none."
+        "The whole record, without the id or with the same one (another is 400); creates it when there is none."
       )
     ),
     HttpApiEndpoint.patch("patch", item, {
@@ -115,7 +119,7 @@ export const modelGroup = (model: ApiModel) => {
     }).annotateMerge(
       describe(
         `Change a ${model.name}`,
-        "A merge patch (RFC 7396): null removes what may be absent; what must be there and admits null is null then."
+        "A merge patch (RFC 7396): null removes what may be absent; what must be there and admits null is null then. An id is the one of the path, and what the patch results in fits the model, else 400."
       )
     ),
     HttpApiEndpoint.delete("delete", item, {
@@ -134,14 +138,14 @@ export const modelGroup = (model: ApiModel) => {
 /** What every read may say of how new its answer must be. */
 export const readParameters = {
   consistency: Schema.optionalKey(Schema.Literals(["linearizable", "session", "local"])),
-  "max-stale": Schema.optionalKey(Schema.Int)
+  "max-stale": Schema.optionalKey(Count.annotate({ description: "In ms, with `consistency=local` alone; else 400" }))
 }
-export const readHeaders = { "lithair-min-index": Schema.optionalKey(Schema.Int) }
-export const writeHeaders = { "idempotency-key": Schema.optionalKey(Schema.String) }
-const conditionalHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(Schema.String) }
+export const readHeaders = { "lithair-min-index": Schema.optionalKey(Count) }
+export const writeHeaders = { "idempotency-key": Schema.optionalKey(Key) }
+const conditionalHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(Condition) }
 
 /** How old a local read may be; that a copy of a keyed request was answered; that this node's part of it was lost. */
-export const readAnswerHeaders = { "lithair-stale-ms": Schema.optionalKey(Schema.Int) }
+export const readAnswerHeaders = { "lithair-stale-ms": Schema.optionalKey(Count) }
 export const writeAnswerHeaders = {
   "idempotent-replayed": Schema.optionalKey(Schema.Literal("true")),
   "lithair-local": Schema.optionalKey(Schema.Literal("lost"))
@@ -194,7 +198,7 @@ const schemasOf = (model: ApiModel) => {
   const entries = Object.entries(model.fields)
   const locals = model.localFields ?? []
   const shape = (field: (name: string, schema: FieldSchema) => Schema.Top) =>
-    Schema.Struct(Object.fromEntries(entries.map(([name, schema]) => [name, field(name, schema)])))
+    Schema.Struct(Object.fromEntries(entries.map(([name, schema]) => [name, jsonCodec(field(name, schema))])))
   const body = shape((name, schema) => (locals.includes(name) ? optional(schema) : schema)).annotate({
     identifier: model.name
   })
@@ -207,7 +211,8 @@ const schemasOf = (model: ApiModel) => {
     }),
     patch: shape((_, schema) => patchOf(schema)),
     list: Schema.Struct({
-      items: Schema.Array(body),
+      // With `select` each has the fields that were asked for alone.
+      items: Schema.Array(Schema.Union([body, shape((_, schema) => optional(schema))])),
       next: Schema.NullOr(Schema.String),
       total: Schema.optionalKey(Schema.Int)
     })
@@ -215,11 +220,18 @@ const schemasOf = (model: ApiModel) => {
 }
 
 const listParameters = (model: ApiModel): Record<string, Schema.optionalKey<Schema.Codec<unknown, string>>> => {
-  const text: Schema.Codec<unknown, string> = Schema.String
-  const names = Object.keys(model.fields).map((name) => (isListParameter(name) ? `field.${name}` : name))
-  const all = [...names, "order", "limit", "cursor", "select", "max-stale"]
+  const names = Object.keys(model.fields)
+  const filters = Object.entries(model.fields).map(([name, schema]) => [
+    isListParameter(name) ? `field.${name}` : name,
+    Schema.optionalKey(filter(name, schema))
+  ])
   return {
-    ...Object.fromEntries(all.map((name) => [name, Schema.optionalKey(text)])),
+    ...Object.fromEntries(filters),
+    order: Schema.optionalKey(order(names.filter((name) => isSingle(model.fields[name]!)))),
+    limit: Schema.optionalKey(Limit),
+    cursor: Schema.optionalKey(Cursor),
+    select: Schema.optionalKey(select(names)),
+    "max-stale": readParameters["max-stale"],
     count: Schema.optionalKey(Schema.Literal("exact")),
     consistency: readParameters.consistency
   }

@@ -1,13 +1,12 @@
 /** The OpenAPI 3.1 document of a set of models. The endpoints of one model are in ModelEndpoints.ts. */
-import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import { problemMediaType } from "../Problem.ts"
 import { commandGroups } from "./CommandEndpoints.ts"
 import { type ApiModel, modelGroup } from "./ModelEndpoints.ts"
+import { nodeGroups, restorePath } from "./NodeEndpoints.ts"
 import { operationGroup } from "./OperationEndpoints.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
-import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 import { transactionGroup } from "./TransactionEndpoints.ts"
 
 /** An API whose groups are known at run time only. */
@@ -38,24 +37,26 @@ export const makeApi = (
     operationGroup
   ] as unknown as ReadonlyArray<HttpApiGroup.Top>
   const placed = prefix === undefined ? derived : derived.map((group) => group.prefix(prefix) as HttpApiGroup.Top)
-  const groups = [...placed, nodeGroup] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
+  const groups = [...placed, ...nodeGroups] as unknown as [HttpApiGroup.Top, ...Array<HttpApiGroup.Top>]
   return HttpApi.make("lithair")
     .add(...groups)
-    .annotateMerge(OpenApi.annotations({ ...info, transform: withProblemHeaders })) as unknown as LithairApi
+    .annotateMerge(
+      OpenApi.annotations({ ...info, servers: [{ url: "/" }], transform: finish })
+    ) as unknown as LithairApi
 }
 
 /** What a problem may say in its headers. Declared once: a status of an endpoint declares headers for one body only. */
 const problemHeaders = {
   "lithair-node": { required: true, schema: { type: "string" } },
   "lithair-leader": { required: false, schema: { type: "string" } },
-  "lithair-term": { required: true, schema: { type: "string" } },
-  "lithair-index": { required: true, schema: { type: "string" } },
+  "lithair-term": { required: true, schema: { type: "string", pattern: "^[0-9]{1,15}$" } },
+  "lithair-index": { required: true, schema: { type: "string", pattern: "^[0-9]{1,15}$" } },
   "idempotent-replayed": { required: false, schema: { type: "string", enum: ["true"] } },
   "retry-after": { required: false, schema: { type: "string" } }
 }
 
-/** The document, with the headers of all problems. */
-const withProblemHeaders = (spec: Record<string, unknown>): Record<string, unknown> => {
+/** The document as it is served: with the headers of all problems, paths as they are, and no null twice. */
+const finish = (spec: Record<string, unknown>): Record<string, unknown> => {
   const { paths } = spec as unknown as OpenApi.OpenAPISpec
   for (const operations of Object.values(paths)) {
     for (const { responses } of Object.values(operations) as ReadonlyArray<OpenApi.OpenAPISpecOperation>) {
@@ -64,68 +65,23 @@ const withProblemHeaders = (spec: Record<string, unknown>): Record<string, unkno
       }
     }
   }
-  return spec
+  const placed = Object.fromEntries(Object.entries(paths).map(([path, operations]) => [restorePath(path), operations]))
+  return nullOnce({ ...spec, paths: placed }) as Record<string, unknown>
+}
+
+/** Alternatives of alternatives are one list, in which each stands once. */
+const nullOnce = (json: unknown): unknown => {
+  if (Array.isArray(json)) return json.map(nullOnce)
+  if (typeof json !== "object" || json === null) return json
+  const entries = Object.entries(json).map(([name, value]) => [name, nullOnce(value)] as const)
+  const copy = Object.fromEntries(entries)
+  if (!Array.isArray(copy.anyOf)) return copy
+  const alternatives = copy.anyOf.flatMap((each: Record<string, unknown>) =>
+    Array.isArray(each.anyOf) && Object.keys(each).length === 1 ? (each.anyOf as ReadonlyArray<unknown>) : [each]
+  )
+  const anyOf = [...new Map(alternatives.map((each) => [JSON.stringify(each), each])).values()]
+  return { ...copy, anyOf }
 }
 
 /** The document; the same value may be served for the life of the node. */
 export const openApiDocument = (api: LithairApi): OpenApi.OpenAPISpec => OpenApi.fromApi(api)
-
-const nodeStatus = Schema.Struct({
-  clusterId: Schema.NullOr(Schema.String),
-  nodeId: Schema.String,
-  role: Schema.String,
-  term: Schema.Int,
-  leader: Schema.NullOr(Schema.String),
-  commitIndex: Schema.Int,
-  appliedIndex: Schema.Int,
-  stateHash: Schema.String,
-  stateHashDefinition: Schema.Int,
-  stateSuspect: Schema.Boolean,
-  stateDifference: Schema.NullOr(
-    Schema.Struct({
-      index: Schema.Int,
-      members: Schema.Array(Schema.Struct({ id: Schema.String, definition: Schema.Int, hash: Schema.String })),
-      outliers: Schema.Array(Schema.String)
-    })
-  ),
-  nodes: Schema.Array(
-    Schema.Struct({
-      id: Schema.String,
-      address: Schema.String,
-      role: Schema.String,
-      voter: Schema.Boolean,
-      matchIndex: Schema.NullOr(Schema.Int),
-      lag: Schema.NullOr(Schema.Int),
-      lastContactMs: Schema.NullOr(Schema.Number)
-    })
-  )
-}).annotate({ identifier: "lithair.ClusterStatus" })
-
-const health = Schema.Struct({
-  status: Schema.String,
-  reasons: Schema.optionalKey(Schema.Array(Schema.String)),
-  checks: Schema.optionalKey(
-    Schema.Array(Schema.Struct({ name: Schema.String, ok: Schema.Boolean, reason: Schema.optionalKey(Schema.String) }))
-  )
-}).annotate({ identifier: "lithair.Health" })
-const unhealthy = health.pipe(HttpApiSchema.status(503))
-
-// Named so that no model can take its place: a model's name starts with a letter.
-const nodeGroup = HttpApiGroup.make("_node")
-  .add(
-    HttpApiEndpoint.get("livez", "/livez", { success: health }).annotateMerge(
-      OpenApi.annotations({ summary: "Whether the node runs" })
-    ),
-    HttpApiEndpoint.get("readyz", "/readyz", {
-      query: { verbose: Schema.optionalKey(Schema.String) },
-      success: health,
-      error: unhealthy
-    }).annotateMerge(OpenApi.annotations({ summary: "Whether the node knows a leader and has caught up" })),
-    HttpApiEndpoint.get("metrics", "/metrics", {
-      success: Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/plain; version=0.0.4" }))
-    }).annotateMerge(OpenApi.annotations({ summary: "How the node stands, in numbers, for Prometheus" })),
-    HttpApiEndpoint.get("cluster", "/_admin/api/cluster", {
-      success: HttpApiSchema.WithHeaders(nodeStatus, positionHeaderSchemas)
-    }).annotateMerge(OpenApi.annotations({ summary: "The cluster as this node sees it" }))
-  )
-  .annotateMerge(OpenApi.annotations({ title: "Node" }))

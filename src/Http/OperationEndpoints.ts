@@ -1,13 +1,13 @@
 /** What asking for an operation looks like over HTTP: its endpoints, declared. Handlers are in OperationRoutes.ts. */
-import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { problems } from "./ModelEndpoints.ts"
 import { OperationAnswer } from "./OperationAnswer.ts"
 import { operationsPath } from "./Paths.ts"
+import { Key } from "./Patterns.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 const path = `${operationsPath}/:key` as const
-const params = { key: Schema.String }
+const params = { key: Key }
 const success = HttpApiSchema.WithHeaders(OperationAnswer, positionHeaderSchemas)
 
 // Named so that no model can take its place: a model's name starts with a letter.

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { problems, readAnswerHeaders, readHeaders, readParameters } from "./ModelEndpoints.ts"
 import { projectionPath, projectionsPath } from "./Paths.ts"
+import { Cursor, Limit } from "./Patterns.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 /** What the document must know of a projection; structural, so that any declaration of one fits. */
@@ -52,8 +53,8 @@ const endpointOf = ({ _tag, codec, name }: ApiProjection) => {
     query: {
       ...readParameters,
       key: Schema.optionalKey(Schema.String),
-      limit: Schema.optionalKey(Schema.String),
-      cursor: Schema.optionalKey(Schema.String)
+      limit: Schema.optionalKey(Limit),
+      cursor: Schema.optionalKey(Cursor)
     },
     headers: readHeaders,
     success: answer(Schema.Union([page, codec])),

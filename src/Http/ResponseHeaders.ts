@@ -1,6 +1,7 @@
 /** The headers that every answer of the API carries: who answered, who leads, and what the answer reflects. */
 import { Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
+import { Count } from "./Patterns.ts"
 
 /** Where the answering node stood. `index` is always of the replicated log, and is the one that the answer reflects. */
 export interface Position {
@@ -17,8 +18,8 @@ export const indexHeader = "lithair-index"
 export const positionHeaderSchemas = {
   "lithair-node": Schema.String,
   "lithair-leader": Schema.optionalKey(Schema.String),
-  "lithair-term": Schema.Int,
-  [indexHeader]: Schema.Int
+  "lithair-term": Count,
+  [indexHeader]: Count
 }
 
 /** The headers of a position; `Lithair-Leader` is left out while no leader is known. */

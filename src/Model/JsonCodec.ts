@@ -107,9 +107,24 @@ interface Text {
   readonly inOneSpelling: SchemaTransformation.Transformation<string, string>
 }
 
-const textOf = (isDate: (text: string) => boolean, normal: (text: string) => string, example: string): Text => ({
+/** The same as JSON Schema says it: the days of each month, leap years too (RFC 3339 §5.6, §5.7). */
+const dateTime = (zone: string) => {
+  const leapDay = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
+  const day =
+    "[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
+  const time = "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]+)?"
+  const offset = "([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+  return { format: "date-time", pattern: `^(${day}|${leapDay})[Tt]${time}${offset}${zone}$` }
+}
+
+const textOf = (
+  isDate: (text: string) => boolean,
+  normal: (text: string) => string,
+  { example, zone = "" }: { readonly example: string; readonly zone?: string }
+): Text => ({
   schema: Schema.String.check(
     Schema.makeFilter(isDate, {
+      toJsonSchema: () => dateTime(zone),
       expected: `a date and time with a time zone, as ${example} (RFC 3339), in the years 0000 to 9999`
     })
   ),
@@ -122,7 +137,7 @@ const plainText = textOf(
     return found !== undefined && found.zone === undefined
   },
   (text) => read(text)?.normal ?? text,
-  "2026-02-01T10:00:00Z"
+  { example: "2026-02-01T10:00:00Z" }
 )
 
 /** The name of a zone may follow (RFC 9557). */
@@ -132,7 +147,7 @@ const zonedText = textOf(
     const { normal = text, zone = "" } = read(text) ?? {}
     return zone === "" ? normal.replace(/Z$/, "+00:00") : normal + zone
   },
-  "2026-02-01T10:00:00+01:00"
+  { example: "2026-02-01T10:00:00+01:00", zone: "(\\[[A-Za-z0-9._/+-]{1,64}\\])?" }
 )
 
 const EpochMs = Schema.Number.check(

@@ -77,7 +77,13 @@ const isPort = (text: string): boolean => /^[1-9]\d{0,4}$/.test(text) && Number(
 
 /** An address in a body, or in what a peer forwards. */
 export const MemberAddress = Schema.String.check(
-  Schema.makeFilter((text) => Result.match(parseAddress(text), { onFailure: (what) => what, onSuccess: () => true }))
+  Schema.makeFilter((text) => Result.match(parseAddress(text), { onFailure: (what) => what, onSuccess: () => true }), {
+    // Names and IPv6 without the rarest of their forms: what fits is an address.
+    toJsonSchema: () => ({
+      pattern:
+        "^([A-Za-z]([A-Za-z0-9]|-[A-Za-z0-9]){0,30}(\\.[A-Za-z]([A-Za-z0-9]|-[A-Za-z0-9]){0,30}){0,6}|(1[0-9]|[1-9])(\\.[0-9]){3}|\\[([0-9a-f]{1,4}:){7}[1-9]\\]):[1-9][0-9]{0,3}$"
+    })
+  })
 )
 
 const shownMax = 200

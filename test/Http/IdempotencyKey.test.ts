@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { fingerprintOf, type Head, keyLengthMax, parseKey } from "../../src/Http/IdempotencyKey.ts"
+import { fingerprintOf, type Head, parseKey } from "../../src/Http/IdempotencyKey.ts"
+import { keyLengthMax } from "../../src/Http/Patterns.ts"
 
 describe("the idempotency key", () => {
   const longest = "k".repeat(keyLengthMax)

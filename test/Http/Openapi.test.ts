@@ -43,7 +43,7 @@ interface SchemaNode {
 }
 interface Operation {
   readonly operationId: string
-  readonly parameters: ReadonlyArray<{ readonly name: string; readonly in: string }>
+  readonly parameters: ReadonlyArray<{ readonly name: string; readonly in: string; readonly schema: SchemaNode }>
   readonly requestBody?: { readonly content: Readonly<Record<string, Media>> }
   readonly responses: Readonly<
     Record<
@@ -89,7 +89,18 @@ describe("the OpenAPI document", () => {
     ["get", "/livez", [200]],
     ["get", "/readyz", [200, 503]],
     ["get", "/metrics", [200]],
-    ["get", "/_admin/api/cluster", [200]]
+    ["get", "/_admin/api/cluster", [200]],
+    ["get", "/_admin/api/reactions", [200, 500, 503]],
+    ["get", "/_admin/api/members", [200, 400, 500, 503]],
+    ["post", "/_admin/api/members", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],
+    ["put", "/_admin/api/members", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],
+    ["delete", "/_admin/api/members/{member}", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],
+    ["post", "/_admin/api/members/{member}", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],
+    ["post", "/_admin/api/leader:transfer", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],
+    ["get", "/_raft/join", [200, 403, 500, 503]],
+    ["post", "/_raft/join", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],
+    ["get", "/openapi.json", [200, 500, 503]],
+    ["get", "/docs", [200, 500, 503]]
   ]
   for (const [method, path, statuses] of operations) {
     it(`says what ${method.toUpperCase()} ${path} answers`, () => {
@@ -235,6 +246,62 @@ describe("the OpenAPI document", () => {
     for (const path of ["/api/_projections/sums", "/api/_projections"]) {
       const responses = JSON.stringify(paths[path]?.get?.responses)
       for (const name of ["overloaded", "invalid-request", "internal"]) assert.include(responses, `problem.${name}"`)
+    }
+  })
+
+  it("says where it is served: on the server that it came from", () => {
+    assert.deepStrictEqual((document as unknown as { readonly servers: unknown }).servers, [{ url: "/" }])
+  })
+
+  it("says how dates, ids, keys, counts and conditions are written", () => {
+    const fields = {
+      id: Schema.String.check(Schema.isUUID()),
+      at: Schema.Date,
+      until: Schema.NullOr(Schema.DateTimeUtc),
+      note: Schema.optionalKey(Schema.NullOr(Schema.NullOr(Schema.String)))
+    }
+    const made = makeApi([{ name: "A", path: "as", idField: "id", fields }], { title: "A", version: "1" })
+    const { components, paths } = JSON.parse(JSON.stringify(openApiDocument(made))) as Document
+    const { at, note, until } = components.schemas.A!.properties! as Record<string, SchemaNode & { format?: string }>
+    const date = new RegExp(at!.pattern!, "u")
+    assert.strictEqual(at!.format, "date-time")
+    for (const text of ["2026-02-01T10:00:00Z", "2024-02-29t10:00:00.123+01:00", "0000-01-01T00:00:00Z"]) {
+      assert.match(text, date)
+    }
+    for (const text of [
+      "2026-02-01",
+      "2026-02-01T10:00:00",
+      "2026-02-30T10:00:00Z",
+      "2023-02-29T10:00:00Z",
+      "+02026-02-01T10:00:00Z"
+    ]) {
+      assert.notMatch(text, date)
+    }
+    // Null once, however often it was said.
+    assert.deepStrictEqual(
+      [until, note].map((each) => each?.anyOf?.map(({ type }) => type)),
+      [
+        ["string", "null"],
+        ["string", "null"]
+      ]
+    )
+    const patternOf = (method: string, path: string, name: string) =>
+      new RegExp(paths[path]![method]!.parameters.find((each) => each.name === name)!.schema.pattern!, "u")
+    const taken: ReadonlyArray<readonly [string, string, string, ReadonlyArray<string>, ReadonlyArray<string>]> = [
+      ["post", "/api/as", "idempotency-key", ["k", "~".repeat(255)], ["", "a b", "é", "~".repeat(256)]],
+      ["get", "/api/as", "lithair-min-index", ["0", "17"], ["-1", "1.5", "", "+1"]],
+      ["patch", "/api/as/{id}", "if-match", ["*", '"3"', 'W/"3", "4"'], ["3", '"3', ""]],
+      ["get", "/api/as", "order", ["at", "at.desc,id"], ["", "at.up", "other"]],
+      ["get", "/api/as", "select", ["at,id"], ["", "at,", "other"]],
+      ["get", "/api/as", "limit", ["1", "1000"], ["0", "1001", ""]],
+      ["get", "/api/as", "at", ["gte.2026-02-01T10:00:00Z", "is.null"], ["", "2026", "gte.2026", "like.a"]],
+      ["get", "/api/as", "note", ["eq.", "like.a*", 'in.a,"b,c"', "is.notnull"], ["", "a", "is.", "is.x"]],
+      ["get", "/api/_operations/{key}", "key", ["k"], ["", "a b"]]
+    ]
+    for (const [method, path, name, fit, unfit] of taken) {
+      const pattern = patternOf(method, path, name)
+      for (const text of fit) assert.match(text, pattern, name)
+      for (const text of unfit) assert.notMatch(text, pattern, name)
     }
   })
 

@@ -1,0 +1,179 @@
+/** What a node serves besides its API: health, documents, administration, and what its peers ask. Declared; handlers are elsewhere. */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Membership } from "./Administration.ts"
+import { memberPath, membersPath, NewLeader, NewMember, NewVoters, transferPath } from "./AdminRoutes.ts"
+import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
+import { bodyProblems, problems } from "./ModelEndpoints.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
+
+const nodeStatus = Schema.Struct({
+  clusterId: Schema.NullOr(Schema.String),
+  nodeId: Schema.String,
+  role: Schema.String,
+  term: Schema.Int,
+  leader: Schema.NullOr(Schema.String),
+  commitIndex: Schema.Int,
+  appliedIndex: Schema.Int,
+  stateHash: Schema.String,
+  stateHashDefinition: Schema.Int,
+  stateSuspect: Schema.Boolean,
+  stateDifference: Schema.NullOr(
+    Schema.Struct({
+      index: Schema.Int,
+      members: Schema.Array(Schema.Struct({ id: Schema.String, definition: Schema.Int, hash: Schema.String })),
+      outliers: Schema.Array(Schema.String)
+    })
+  ),
+  nodes: Schema.Array(
+    Schema.Struct({
+      id: Schema.String,
+      address: Schema.String,
+      role: Schema.String,
+      voter: Schema.Boolean,
+      matchIndex: Schema.NullOr(Schema.Int),
+      lag: Schema.NullOr(Schema.Int),
+      lastContactMs: Schema.NullOr(Schema.Number)
+    })
+  )
+}).annotate({ identifier: "lithair.ClusterStatus" })
+
+const health = Schema.Struct({
+  status: Schema.String,
+  reasons: Schema.optionalKey(Schema.Array(Schema.String)),
+  checks: Schema.optionalKey(
+    Schema.Array(Schema.Struct({ name: Schema.String, ok: Schema.Boolean, reason: Schema.optionalKey(Schema.String) }))
+  )
+}).annotate({ identifier: "lithair.Health" })
+const unhealthy = health.pipe(HttpApiSchema.status(503))
+
+const reactions = Schema.Struct({
+  items: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      running: Schema.Boolean,
+      index: Schema.Int,
+      lag: Schema.Int,
+      failure: Schema.optionalKey(Schema.String)
+    })
+  )
+}).annotate({ identifier: "lithair.Reactions" })
+
+const positioned = <S extends Schema.Top>(body: S) => HttpApiSchema.WithHeaders(body, positionHeaderSchemas)
+const said = (summary: string, description?: string) =>
+  OpenApi.annotations({ summary, ...(description === undefined ? {} : { description }) })
+const page = (contentType: string) => Schema.String.pipe(HttpApiSchema.asText({ contentType }))
+
+/** What any change of the cluster may meet. */
+const changeProblems = problems([
+  "invalid-request",
+  "unauthenticated",
+  "forbidden",
+  "not-found",
+  "membership-refused",
+  "no-quorum",
+  "overloaded",
+  "draining",
+  "removed",
+  "upgrade-required",
+  "unknown-outcome",
+  ...bodyProblems
+])
+const membership = positioned(Membership)
+const force = {
+  query: {
+    force: Schema.optionalKey(Schema.Literal("true").annotate({ description: "Fewer than three voters are meant" }))
+  }
+}
+const member = Schema.String.check(Schema.isPattern(/^[^/:.]+$/u)).annotate({ description: "The id of a member" })
+const promoted = Schema.String.check(Schema.isPattern(/^[^/:.]+:promote$/u)).annotate({
+  description: "The id of a learner, and `:promote`"
+})
+const who =
+  "Taken from programs of the node's own host, or with the cluster's secret: `Authorization: Bearer <secret>`. Carried out by the leader, whichever node is asked."
+
+const admin = HttpApiGroup.make("_admin")
+  .add(
+    HttpApiEndpoint.get("cluster", "/_admin/api/cluster", { success: positioned(nodeStatus) }).annotateMerge(
+      said("The cluster as this node sees it")
+    ),
+    HttpApiEndpoint.get("reactions", "/_admin/api/reactions", {
+      success: positioned(reactions),
+      error: problems(["overloaded", "removed"])
+    }).annotateMerge(said("How far each reaction is, as this node knows it")),
+    HttpApiEndpoint.get("members", membersPath, {
+      success: membership,
+      error: problems(["invalid-request", "overloaded", "removed"])
+    }).annotateMerge(said("The members of the cluster")),
+    HttpApiEndpoint.post("add", membersPath, {
+      payload: NewMember,
+      success: membership,
+      error: changeProblems
+    }).annotateMerge(said("Add a member", who)),
+    HttpApiEndpoint.put("replace", membersPath, {
+      ...force,
+      payload: NewVoters,
+      success: membership,
+      error: changeProblems
+    }).annotateMerge(said("Say which members vote, in one change", who)),
+    HttpApiEndpoint.delete("remove", memberPath, {
+      ...force,
+      params: { member },
+      success: membership,
+      error: changeProblems
+    }).annotateMerge(said("Remove a member", who)),
+    HttpApiEndpoint.post("promote", memberPath, {
+      params: { member: promoted },
+      success: membership,
+      error: changeProblems
+    }).annotateMerge(said("Make a voter of a learner", who)),
+    HttpApiEndpoint.post("transfer", transferPath, {
+      payload: NewLeader,
+      success: membership,
+      error: changeProblems
+    }).annotateMerge(said("Have another node lead", who))
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Administration" }))
+
+const peers = HttpApiGroup.make("_peers")
+  .add(
+    HttpApiEndpoint.get("challenge", joinPath, {
+      success: positioned(JoinChallenge),
+      error: problems(["forbidden", "overloaded", "removed"])
+    }).annotateMerge(said("What a node that joins proves the secret over")),
+    HttpApiEndpoint.post("join", joinPath, {
+      payload: JoinRequest,
+      success: positioned(JoinAnswer),
+      error: changeProblems
+    }).annotateMerge(said("Take a node into the cluster that proves the secret"))
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Peers" }))
+
+// Groups are named so that no model can take their place: a model's name starts with a letter.
+const node = HttpApiGroup.make("_node")
+  .add(
+    HttpApiEndpoint.get("livez", "/livez", { success: health }).annotateMerge(said("Whether the node runs")),
+    HttpApiEndpoint.get("readyz", "/readyz", {
+      query: { verbose: Schema.optionalKey(Schema.String) },
+      success: health,
+      error: unhealthy
+    }).annotateMerge(said("Whether the node knows a leader and has caught up")),
+    HttpApiEndpoint.get("metrics", "/metrics", { success: page("text/plain; version=0.0.4") }).annotateMerge(
+      said("How the node stands, in numbers, for Prometheus")
+    ),
+    HttpApiEndpoint.get("document", "/openapi.json", {
+      success: Schema.Record(Schema.String, Schema.Unknown).annotate({ identifier: "lithair.Document" }),
+      error: problems(["overloaded", "removed"])
+    }).annotateMerge(said("This document")),
+    HttpApiEndpoint.get("docs", "/docs", {
+      success: page("text/html; charset=utf-8"),
+      error: problems(["overloaded", "removed"])
+    }).annotateMerge(said("This document, for people"))
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Node" }))
+
+/** The endpoints of every node, whatever it serves. */
+export const nodeGroups = [node, admin, peers] as const
+
+/** A colon in a path is no parameter where no slash is before it. */
+export const restorePath = (path: string): string => path.replace(/([^/])\{(\w+)\}/g, "$1:$2")

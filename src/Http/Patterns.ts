@@ -1,0 +1,101 @@
+/** What parameters and headers look like, as the document says it: a client that keeps to it is refused for no form. Pure. */
+import { Schema, SchemaAST } from "effect"
+import { jsonCodec } from "../Model/JsonCodec.ts"
+import type { FieldSchema } from "../Model.ts"
+
+/** The longest idempotency key taken: each is remembered for a day, on every node. */
+export const keyLengthMax = 255
+
+/** JSON Schema reads patterns in Unicode mode, and so is one without the flag not written. */
+const text = (pattern: string, description: string) =>
+  Schema.String.check(Schema.isPattern(new RegExp(`^${pattern}$`, "u"))).annotate({ description })
+
+/** A count, an index or a number of ms, as a header and a query write it. */
+export const Count = text("[0-9]{1,15}", "A whole number from 0")
+
+/** An idempotency key. */
+export const Key = text(`[!-~]{1,${keyLengthMax}}`, `1 to ${keyLengthMax} visible ASCII characters`)
+
+const tag = '(W/)?"[!#-~]*"'
+/** `*`, or entity tags (RFC 9110 §8.8.3). */
+export const Condition = text(
+  `(\\*|${tag}(, ${tag})*)`,
+  "The `ETag` of an answer, several of them, or `*`. One that is of no record matches nothing"
+)
+
+/** What a PUT takes in `If-None-Match`: it creates, and changes nothing. */
+export const CreateOnly = Schema.Literal("*").annotate({ description: "Creates only: 412 where there is one" })
+
+const escaped = (name: string): string => name.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")
+const oneOf = (names: ReadonlyArray<string>): string => `(${names.map(escaped).join("|")})`
+
+/** The fields that a list is ordered by, each once. */
+export const order = (names: ReadonlyArray<string>) => {
+  const step = `${oneOf(names)}(\\.(asc|desc))?`
+  return text(`${step}(,${step})*`, "Fields, each once, with `.asc` (the default) or `.desc`")
+}
+
+/** The fields that are answered. */
+export const select = (names: ReadonlyArray<string>) =>
+  text(`${oneOf(names)}(,${oneOf(names)})*`, "The fields to answer")
+
+export const Limit = text("([1-9][0-9]{0,2}|1000)", "Items of a page, from 1 to 1000; 50 by default")
+export const Cursor = text("[A-Za-z0-9_-]+", "The `next` of a page of the same list. Another one is 400")
+
+/** A filter. What follows the operator is a value of the field. */
+export const filter = (name: string, schema: FieldSchema) => {
+  const what = `\`op.value\` with a value of \`${name}\`, else 400. Several are joined by AND`
+  const nothing = "is\\.(null|notnull)"
+  const value = operandOf(schema)
+  if (value === undefined) return text(nothing, "`is.null` or `is.notnull`")
+  const isText = value.startsWith(character)
+  const items = isText ? `in\\.${item}(,${item})*|like\\.([^\\\\]|\\\\[*\\\\])*` : `in\\.${value}(,${value})*`
+  return text(`((eq|neq|gt|gte|lt|lte)\\.${value}|${items}|${nothing})`, what)
+}
+
+/** Whether a list can be ordered by the field. */
+export const isSingle = (schema: FieldSchema): boolean => operandOf(schema) !== undefined
+
+const character = "[\\s\\S]"
+const anything = `${character}*`
+/** One of several texts: in double quotes where it holds a comma or a quote. */
+const item = '([^",\\\\]+|"([^"\\\\]|\\\\["\\\\])*")'
+
+/** The values of a field as far as a pattern says it; undefined where there is no single value. */
+const operandOf = (schema: FieldSchema): string | undefined => {
+  const { ast } = Schema.toEncoded(jsonCodec(schema))
+  const types = (SchemaAST.isUnion(ast) ? ast.types : [ast]).filter((type) => !SchemaAST.isNull(type))
+  if (types.every((type) => SchemaAST.isLiteral(type) && typeof type.literal === "string")) {
+    return oneOf(types.map((type) => String((type as SchemaAST.Literal).literal)))
+  }
+  const [type] = types
+  switch (type?._tag) {
+    case "String":
+      return patternOf(type) ?? anything
+    case "Number":
+      return "-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?"
+    case "Boolean":
+      return "(true|false)"
+    case "Objects":
+    case "Arrays":
+    case "Unknown":
+    case "Any":
+    case undefined:
+      return undefined
+    default:
+      return anything
+  }
+}
+
+/** The pattern of a text that has one, without the marks of its beginning and its end; or its length. */
+const patternOf = (ast: SchemaAST.AST): string | undefined => {
+  const found = JSON.stringify(Schema.toJsonSchemaDocument(Schema.make(ast)).schema)
+  // Of several patterns, which all hold, the last is the narrowest.
+  const [pattern] = [...found.matchAll(/"pattern":("(?:[^"\\]|\\.)*")/g)]
+    .map(([, text = '""']) => JSON.parse(text))
+    .slice(-1)
+  if (typeof pattern === "string" && /^\^.*\$$/s.test(pattern)) return `(${pattern.slice(1, -1)})`
+  const [, min] = /"minLength":(\d+)/.exec(found) ?? []
+  const [, max = ""] = /"maxLength":(\d+)/.exec(found) ?? []
+  return min === undefined && max === "" ? undefined : `${character}{${min ?? 0},${max}}`
+}
