@@ -6,7 +6,7 @@ import * as Tables from "../../src/Machine/Tables.ts"
 import type * as Member from "../../src/Raft/Member.ts"
 import { makeMemoryNetwork } from "../../src/Raft/MemoryNetwork.ts"
 import type { Transport } from "../../src/Raft/Transport.ts"
-import { directory, ids, type Running, startMember, until } from "./Members.ts"
+import { directory, ids, startMember, until } from "./Members.ts"
 
 const create = (name: string): Command => ({ _tag: "Create", model: "User", data: { email: `${name}@x` } })
 
@@ -72,29 +72,28 @@ describe("Member", () => {
     Effect.gen(function* () {
       const root = yield* directory
       const network = makeMemoryNetwork()
+      /** Whom the first request was sent to. */
       let slow: string | undefined
-      let isOnItsWay = false
       const links = (whole: Transport["Service"]): Transport["Service"] => ({
         ...whole,
         // It is on its way, and arrives when nobody waits for it any more.
         send: (to, lane, message) => {
-          if (message._tag !== "Forward" || to !== slow) return whole.send(to, lane, message)
-          isOnItsWay = true
+          if (message._tag !== "Forward" || slow !== undefined) return whole.send(to, lane, message)
+          slow = to
           return true
         }
       })
       const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { links }))
       yield* Effect.forEach(members, (member) => member.readIndex)
-      const leader = members.find((member) => member.leader() === member.self.nodeId)!
-      const [asked, next] = members.filter((member) => member !== leader) as [Running, Running]
-      slow = leader.self.nodeId
+      const asked = members.find((member) => member.leader() !== member.self.nodeId)!
       const command: Command = { _tag: "Call", name: "newer", payload: null, key: "k", fingerprint: "f" }
       const submitted = yield* Effect.forkChild(Effect.flip(asked.submit(command)))
-      yield* until("the request is on its way", () => isOnItsWay)
-      yield* leader.node()!.transferLeadership(next.self.nodeId)
+      yield* until("the request is on its way", () => slow !== undefined)
+      const former = members.find(({ self }) => self.nodeId === slow)!
+      const next = members.find((member) => member !== asked && member !== former)!
+      yield* former.node()!.transferLeadership(next.self.nodeId)
       const failure = yield* Fiber.join(submitted)
       assert.deepStrictEqual([failure._tag, failure._tag === "UnknownOutcome" && failure.key], ["UnknownOutcome", "k"])
-      slow = undefined
       // Asked for the first time it is refused for certain, once whoever leads has time for it.
       const again = { schedule: Schedule.spaced("10 millis"), times: 100 }
       const first = yield* Effect.retry(asked.submit({ ...command, key: "another" }), again)
