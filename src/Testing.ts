@@ -13,4 +13,5 @@ export {
   type TestRoutes
 } from "./Testing/TestCluster.ts"
 export { NodeDown, type TestNodeServices } from "./Testing/TestClusterNode.ts"
+export type { Weather } from "./Testing/TestClusterWeather.ts"
 export * as VersionedRegister from "./Testing/VersionedRegister.ts"

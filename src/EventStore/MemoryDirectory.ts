@@ -25,6 +25,9 @@ export interface MemoryDisk {
   readonly derived: Map<string, Uint8Array>
   /** Batches on their way to the disk, by the log that they are for. */
   readonly unsynced: Map<MemoryLog, ReadonlyArray<LogWrite>>
+  /** How much longer than usual a sync takes, and whether the next one fails: for the test to set. */
+  delayMs: number
+  failsNext: boolean
   /** How often the power went: who writes on, of those before, writes on no disk. */
   crashesCount: number
 }
@@ -37,6 +40,8 @@ export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanc
   localSnapshots: filesInMemory(),
   derived: new Map(),
   unsynced: new Map(),
+  delayMs: 0,
+  failsNext: false,
   crashesCount: 0
 })
 
@@ -44,12 +49,15 @@ export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanc
 export const crashDisk = (disk: MemoryDisk): Effect.Effect<void> =>
   Effect.gen(function* () {
     disk.crashesCount += 1
+    disk.failsNext = false
     for (const [log, writes] of disk.unsynced) {
       const keptCount = yield* Random.nextIntBetween(0, writes.length)
       for (const write of writes.slice(0, keptCount)) applyWrite(log, write)
     }
     disk.unsynced.clear()
   })
+
+const failed = new LogFailed({ message: "Cannot write: EIO" })
 
 const gone = new LogFailed({ message: "Cannot write: the node of this disk has crashed" })
 
@@ -66,8 +74,10 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
         Effect.gen(function* () {
           if (isGone()) return yield* Effect.fail(gone)
           disk.unsynced.set(log, writes)
-          yield* Effect.sleep(yield* Random.nextBetween(syncMinMs, syncMaxMs))
+          yield* Effect.sleep((yield* Random.nextBetween(syncMinMs, syncMaxMs)) + disk.delayMs)
           if (isGone()) return yield* Effect.fail(gone)
+          // What reached the disk before it failed is for the crash that follows to say.
+          if (disk.failsNext) return yield* Effect.fail(failed)
           disk.unsynced.delete(log)
           for (const write of writes) applyWrite(log, write)
         }).pipe(Effect.uninterruptible, oneAtATime[name].withPermits(1))

@@ -14,12 +14,22 @@ import {
 } from "./Transport.ts"
 import { decode, encode } from "./Wire.ts"
 
+/** One direction between two nodes. */
+export interface MemoryLink {
+  readonly from: NodeId
+  readonly to: NodeId
+}
+
+/** What becomes of a frame on its way. A real connection loses none and doubles none; consensus must bear both. */
+export type Fate = "arrives" | "lost" | "twice"
+
 /** The network that {@link layerMemory}'s nodes share. */
 export interface MemoryNetwork {
   readonly nodes: Map<NodeId, MemoryNode>
   readonly cuts: Set<string>
   /** How long the next frame is on its way. Those of one link and lane arrive in order all the same. */
   readonly latencyMs: () => number
+  readonly fateOf: (link: MemoryLink) => Fate
 }
 
 /** One node as the network sees it. */
@@ -42,11 +52,14 @@ type Item =
   | TransportEvent
   | { readonly _tag: "Frame"; readonly from: NodeId; readonly lane: Lane; readonly frame: Uint8Array }
 
-/** Without `latencyMs` a frame arrives at once. */
-export const makeMemoryNetwork = (options: { readonly latencyMs?: () => number } = {}): MemoryNetwork => ({
+/** Without `latencyMs` a frame arrives at once, and without `fateOf` it arrives. */
+export const makeMemoryNetwork = (
+  options: Partial<Pick<MemoryNetwork, "latencyMs" | "fateOf">> = {}
+): MemoryNetwork => ({
   nodes: new Map(),
   cuts: new Set(),
-  latencyMs: options.latencyMs ?? (() => 0)
+  latencyMs: options.latencyMs ?? (() => 0),
+  fateOf: options.fateOf ?? (() => "arrives")
 })
 
 /** No message passes between the two until {@link heal}; both see the other go down. */
@@ -108,12 +121,15 @@ export const layerMemory = (options: {
           const key = `${self.nodeId}/${lane}`
           const waiting = (target.waitingBytes.get(key) ?? 0) + frame.length
           if (waiting > sendQueueMaxBytes[lane]) return false
+          const fate = network.fateOf({ from: self.nodeId, to: peer })
+          if (fate === "lost") return true
           target.waitingBytes.set(key, waiting)
           const soonestNanos = clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(network.latencyMs() * 1e6))
           const lastNanos = target.lastDueNanos.get(key) ?? 0n
           const dueNanos = soonestNanos > lastNanos ? soonestNanos : lastNanos
           target.lastDueNanos.set(key, dueNanos)
           post(target, { _tag: "Frame", from: self.nodeId, lane, frame }, dueNanos)
+          if (fate === "twice") post(target, { _tag: "Frame", from: self.nodeId, lane, frame }, dueNanos)
           return true
         },
         run: (handler) => runNode(node, handler),

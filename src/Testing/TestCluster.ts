@@ -26,12 +26,10 @@ import * as Agreement from "./TestClusterAgreement.ts"
 import * as Node from "./TestClusterNode.ts"
 import { seeded } from "./TestClusterRandom.ts"
 import * as Time from "./TestClusterTime.ts"
+import { makeSky, type Weather } from "./TestClusterWeather.ts"
 
 /** When every test begins: 1 January 2030, 00:00 UTC. */
 const epochMs = 1_893_456_000_000
-/** How long a message is on its way: drawn for each, evenly. */
-const latencyMinMs = 0.1
-const latencyMaxMs = 3
 /** How long in virtual time a cluster that can agree may take to do so. */
 const settleTimeoutMs = 10_000
 const settlePollMs = 10
@@ -114,6 +112,17 @@ export class TestCluster extends Context.Service<
     readonly restart: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Starts nodes over their disks with another release of the application; those that are running crash first. */
     readonly upgrade: (release: string, ...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
+    /** What happens to messages from now on. Fair weather, `{}`, until it is said otherwise. */
+    readonly weather: (weather: Weather) => Effect.Effect<void>
+    /** Stops nodes as SIGSTOP does, until they are resumed: time goes on, what comes for them waits, and nothing is told. */
+    readonly pause: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
+    /** Lets nodes go on that were paused. */
+    readonly resume: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
+    /**
+     * Makes the disk of a node slow, each of its syncs by so much; or fails its next one: the node ends then, as its
+     * process would, and of what it wrote as much is kept as by a crash. A restart mends what failed, not what is slow.
+     */
+    readonly disk: (nodeId: string, how: { readonly delayMs: number } | "fails") => Effect.Effect<void>
     /** Lets virtual time pass. A second of it takes some milliseconds. */
     readonly advance: (duration: Duration.Input) => Effect.Effect<void>
   }
@@ -161,10 +170,8 @@ const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
 }: TestClusterOptions<R, C>): Effect.fn.Return<TestCluster["Service"], never, NeededBy<R, C> | Scope.Scope> {
   invariant(Number.isInteger(size) && size >= 1 && size <= sizeMax, `a cluster has 1 to ${sizeMax} nodes, not ${size}`)
   const time = yield* Time.make(epochMs)
-  const latency = yield* seeded(`${seed}/network`)
-  const network = MemoryNetwork.makeMemoryNetwork({
-    latencyMs: () => latencyMinMs + latency.nextDoubleUnsafe() * (latencyMaxMs - latencyMinMs)
-  })
+  const sky = makeSky(yield* seeded(`${seed}/network`))
+  const network = MemoryNetwork.makeMemoryNetwork(sky)
   const nodeIds = Array.from({ length: size }, (_, at) => `n${at + 1}`)
   const surroundings: Node.Surroundings = {
     time,
@@ -249,6 +256,19 @@ const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
         })
       ),
     restart: (...ids) => oneAtATime.withPermits(1)(Effect.andThen(crash(...ids), start(...ids))),
+    weather: (weather) =>
+      Effect.sync(() => {
+        sky.weather = weather
+      }),
+    pause: (...ids) => Effect.forEach(ids.map(nodeOf), ({ process }) => Effect.sync(process.pause), { discard: true }),
+    resume: (...ids) =>
+      Effect.forEach(ids.map(nodeOf), ({ process }) => Effect.sync(process.resume), { discard: true }),
+    disk: (id, how) =>
+      Effect.sync(() => {
+        const { disk } = nodeOf(id)
+        if (how === "fails") disk.failsNext = true
+        else disk.delayMs = how.delayMs
+      }),
     advance: (duration) => waiting(Effect.sleep(duration))
   })
 })

@@ -21,7 +21,7 @@ import { Commands } from "../Repository/Commands.ts"
 import { Records } from "../Repository/Records.ts"
 import { makeMemoryServer } from "./MemoryServer.ts"
 import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
-import type { TestClusterTime } from "./TestClusterTime.ts"
+import type { Process, TestClusterTime } from "./TestClusterTime.ts"
 
 /** What a program finds on a node. The client asks that node: its paths begin with `/`, as in `/api/products`. */
 export type TestNodeServices = NodeServices | HttpClient.HttpClient
@@ -51,6 +51,7 @@ export interface TestNode {
   readonly newId: () => string
   /** The release that it runs; undefined for the one that the cluster began with. */
   release: string | undefined
+  readonly process: Process
   running: Running | undefined
 }
 
@@ -85,6 +86,7 @@ export const make = Effect.fnUntraced(function* (
     disk,
     random,
     newId: newIdOf(time.clock, random),
+    process: time.process(),
     release: undefined,
     running: undefined
   }
@@ -102,11 +104,16 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     const scope = yield* Scope.make()
     const server = makeMemoryServer(nodeId, scope)
     const running: Pick<Running, "scope" | "crashed"> = { scope, crashed: yield* Deferred.make<never, NodeDown>() }
-    // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test, unless it was removed.
+    // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test, unless it was removed,
+    // or the test made its disk fail.
+    const ended = Effect.suspend(() => (node.running?.scope === scope ? crash([node], surroundings) : Effect.void))
     const lifecycle = Lifecycle.of({
       register: ({ stopped }) =>
         stopped.pipe(
-          Effect.catchTag("MemberRemoved", () => Effect.asVoid(Effect.forkDetach(crash([node], surroundings)))),
+          Effect.catchIf(
+            (error) => error._tag === "MemberRemoved" || (error._tag === "LogFailed" && disk.failsNext),
+            () => Effect.asVoid(Effect.forkDetach(ended))
+          ),
           Effect.orDie,
           Effect.onError((cause) => (node.running?.scope === scope ? Deferred.failCause(broken, cause) : Effect.void)),
           Effect.forkIn(scope),
@@ -138,15 +145,16 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     }
   }).pipe(
     Effect.provideContext(references(node.random)),
-    surroundings.time.run,
+    node.process.run,
     Effect.provideContext(surroundings.needed),
     Effect.uninterruptible
   )
 
 /** Both are gone with the node: its connections, and whatever its disk had not synced. */
 const cutPower = Effect.fnUntraced(function* (node: TestNode, { network }: Surroundings) {
-  const { disk, nodeId, random, running } = node
+  const { disk, nodeId, process, random, running } = node
   node.running = undefined
+  process.resume()
   if (running === undefined) return undefined
   yield* Effect.provideContext(crashDisk(disk), references(random))
   leave(network, nodeId)
@@ -174,5 +182,5 @@ export const run = <A, E, R>(
       return Effect.fail(new NodeDown({ nodeId, reason: "not-running", message: `${nodeId} is not running` }))
     }
     const gone = Effect.raceFirst(Deferred.await(running.crashed), Deferred.await(broken))
-    return time.run(Effect.raceFirst(Effect.provideContext(effect, running.services), gone))
+    return time.run(Effect.raceFirst(node.process.run(Effect.provideContext(effect, running.services)), gone))
   })

@@ -13,7 +13,18 @@ const nanosPerMilli = 1_000_000
 export interface TestClusterTime {
   readonly clock: Clock.Clock
   /** Runs `effect` in this time, wherever it is asked for, and lets time pass until it is over. */
-  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly run: Run
+  /** What can stand still while time goes on, as a process that is stopped does. */
+  readonly process: () => Process
+}
+
+type Run = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Fibers that stand still together. */
+export interface Process {
+  readonly run: Run
+  readonly pause: () => void
+  readonly resume: () => void
 }
 
 interface Timer {
@@ -67,15 +78,19 @@ export const make = Effect.fnUntraced(function* (
   let runningCount = 0
   let isOver = false
 
-  const scheduler = new Scheduler.MixedScheduler("async", (task) => {
+  const remove = (from: Array<() => void>, task: () => void): void => {
+    const position = from.indexOf(task)
+    if (position >= 0) from.splice(position, 1)
+  }
+  const add = (task: () => void): void => {
     // What a test leaves behind ends as it would anywhere else.
     if (isOver) queueMicrotask(task)
     else tasks.push(task)
     bell.openUnsafe()
-    return () => {
-      const position = tasks.indexOf(task)
-      if (position >= 0) tasks.splice(position, 1)
-    }
+  }
+  const scheduler = new Scheduler.MixedScheduler("async", (task) => {
+    add(task)
+    return () => remove(tasks, task)
   })
 
   const turn = Effect.gen(function* () {
@@ -95,12 +110,12 @@ export const make = Effect.fnUntraced(function* (
   )
   yield* Effect.forkScoped(Effect.forever(turn))
 
-  const here = Context.make(Clock.Clock, clock).pipe(Context.add(Scheduler.Scheduler, scheduler))
-  return {
-    clock,
-    run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  const runOn =
+    (own: Scheduler.Scheduler): Run =>
+    <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.contextWith((context: Context.Context<R>) =>
         Effect.callback<A, E>((resume) => {
+          const here = Context.make(Clock.Clock, clock).pipe(Context.add(Scheduler.Scheduler, own))
           const fiber = Effect.runForkWith(Context.merge(context, here))(effect)
           runningCount += 1
           bell.openUnsafe()
@@ -111,5 +126,30 @@ export const make = Effect.fnUntraced(function* (
           return Fiber.interrupt(fiber)
         })
       )
+
+  const process = (): Process => {
+    /** What waits until the process goes on; undefined while it does. */
+    let held: Array<() => void> | undefined
+    const own = new Scheduler.MixedScheduler("async", (task) => {
+      if (held === undefined || isOver) add(task)
+      else held.push(task)
+      return () => {
+        remove(tasks, task)
+        if (held !== undefined) remove(held, task)
+      }
+    })
+    return {
+      run: runOn(own),
+      pause: () => {
+        held ??= []
+      },
+      resume: () => {
+        const waiting = held ?? []
+        held = undefined
+        for (const task of waiting) add(task)
+      }
+    }
   }
+
+  return { clock, run: runOn(scheduler), process }
 })

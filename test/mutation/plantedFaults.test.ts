@@ -1,23 +1,29 @@
-/** What the simulator is worth: faults of one line, planted in a copy of the sources, are found in so many runs. RAFT §4. */
+/**
+ * What the simulator and the runs under harm are worth: faults of one line, planted in a copy of the sources, are found in
+ * so many runs. RAFT §4.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { mutant, output } from "../Mutation.ts"
-import { plantedFaults } from "./plantedFaults.ts"
+import { type PlantedFault, plantedFaults } from "./plantedFaults.ts"
+import { plantedShellFaults } from "./plantedShellFaults.ts"
 
-describe("simulator", () => {
-  for (const { breaks, fromSeed = 1, name, seedsCount, ...mutation } of plantedFaults) {
+const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
+  for (const { breaks, fromSeed = 1, name, seedsCount, ...mutation } of faults) {
     it.live(
       `finds from run ${fromSeed} on, within ${seedsCount}, that ${name} (${breaks})`,
       () =>
         Effect.gen(function* () {
           const directory = yield* mutant(mutation)
-          const found = JSON.parse(
-            yield* output(directory, "test/Testing/firstFailing.ts", [`${fromSeed}`, `${seedsCount}`])
-          )
+          const found = JSON.parse(yield* output(directory, module, [`${fromSeed}`, `${seedsCount}`]))
           assert.isNotNull(found)
           assert.isString(found.failure)
         }),
       120_000
     )
   }
-})
+}
+
+describe("simulator", () => finds("test/Testing/firstFailing.ts", plantedFaults))
+
+describe("a TestCluster under harm", () => finds("test/Testing/firstFailingHarm.ts", plantedShellFaults))

@@ -1,0 +1,13 @@
+/** Whether a run under harm kept the promises, and which it broke. */
+import { Cause, type Effect, Exit, Result } from "effect"
+import { check, History, VersionedRegister } from "../../src/Testing.ts"
+import type { run } from "./Harm.ts"
+
+/** What was wrong with a run; undefined where nothing was. */
+export const failureOf = (ran: Exit.Exit<Effect.Success<ReturnType<typeof run>>, unknown>): string | undefined => {
+  if (Exit.isFailure(ran)) return Cause.pretty(ran.cause)
+  const { events, hashes } = ran.value
+  if (new Set(hashes).size !== 1) return `the state hashes differ: ${hashes.join(", ")}`
+  const verdict = check(VersionedRegister.model, Result.getOrThrow(History.operations(events)))
+  return verdict._tag === "Linearizable" ? undefined : JSON.stringify({ ...verdict, orders: undefined })
+}

@@ -1,0 +1,63 @@
+/**
+ * Faults of a line or so in the shell of a node, each of which runs under harm (test/Testing/Harm.ts) must find within
+ * `seedsCount` seeds. A list, and no more: plantedFaults.test.ts plants them one by one in a copy of the sources.
+ */
+import type { PlantedFault } from "./plantedFaults.ts"
+
+export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
+  {
+    name: "a read is answered before its index is applied",
+    breaks: "diss. 6.4",
+    seedsCount: 20,
+    file: "src/Raft/RaftNode.ts",
+    find: "WaitingReads.finish(reads, Reads.readableIndex(core))",
+    replace: "WaitingReads.finish(reads, Number.MAX_SAFE_INTEGER)"
+  },
+  {
+    name: "a write is called durable before it is synced",
+    breaks: "C1, C2",
+    fromSeed: 15,
+    seedsCount: 40,
+    file: "src/Raft/Writing.ts",
+    find: `    yield* options.store.append(batch)
+    beganMs = undefined
+    options.onPersisted(batch[batch.length - 1]!.seq)`,
+    replace: `    options.onPersisted(batch[batch.length - 1]!.seq)
+    yield* options.store.append(batch)
+    beganMs = undefined`
+  },
+  {
+    name: "a command is answered when it is proposed",
+    breaks: "Leader Completeness",
+    seedsCount: 20,
+    file: "src/Raft/Deciding.ts",
+    find: "    Waiters.add(waiters, { index, term }, waiter)\n",
+    replace: `    Waiters.add(waiters, { index, term }, waiter)
+    waiter.settle(Exit.succeed({ index, answer }))
+`
+  },
+  {
+    name: "whoever waits for an entry is forgotten when it is applied",
+    breaks: "C18",
+    seedsCount: 20,
+    file: "src/Raft/Deciding.ts",
+    find: "    ticket.settle(Exit.succeed(ticket.proposed))\n",
+    replace: ""
+  },
+  {
+    name: "a request is called not done when the link to its leader breaks",
+    breaks: "C18",
+    seedsCount: 20,
+    file: "src/Raft/Forwarding.ts",
+    find: `if (isMeant(to, requestId)) settle(() => ({ _tag: "Unknown", message }))`,
+    replace: `if (isMeant(to, requestId)) settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))`
+  },
+  {
+    name: "a local read is answered before a quorum has confirmed what a node recovered",
+    breaks: "diss. 6.4",
+    seedsCount: 20,
+    file: "src/Repository/Freshness.ts",
+    find: "    if (foundMs === undefined) return yield* starting",
+    replace: "    if (foundMs === undefined) return { staleMs: 0 }"
+  }
+]
