@@ -1,7 +1,8 @@
-/** Clients that write without pause to nodes in turn, and remember what each write was answered. */
+/** Clients that read and write without pause, through nodes in turn, and remember what each write was answered. */
 import { assert } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
-import { equalHash, eventually, expectThat, listAll, type TestNode } from "./Processes.ts"
+import type { Profile } from "../../src/Testing/SimulatorLiveness.ts"
+import { clusterOf, equalHash, eventually, expectThat, leaderOf, listAll, type TestNode } from "./Processes.ts"
 
 /** What became of every name that was written. */
 export interface Written {
@@ -15,11 +16,19 @@ export interface Written {
   readonly unexpected: Array<string>
   /** When each acknowledged write was answered, in order. */
   readonly acknowledgedAtMs: Array<number>
+  /** When each read was answered, in order. */
+  readonly readAtMs: Array<number>
 }
 
-/** Runs `clients` writers until the given effect ends, then waits for their last answers. */
+/** Runs `clients` clients until the given effect ends, then waits for their last answers. */
 export const underLoad = <A, E, R>(
-  options: { readonly nodes: ReadonlyArray<TestNode>; readonly clients: number; readonly prefix: string },
+  options: {
+    readonly nodes: ReadonlyArray<TestNode>
+    readonly clients: number
+    readonly prefix: string
+    /** What they do at the moment; they write unless it says otherwise. With `mixed` every other one reads. */
+    readonly profile?: () => Profile
+  },
   during: (written: Written) => Effect.Effect<A, E, R>
 ) =>
   Effect.gen(function* () {
@@ -28,7 +37,8 @@ export const underLoad = <A, E, R>(
       refused: new Set(),
       unknown: new Set(),
       unexpected: [],
-      acknowledgedAtMs: []
+      acknowledgedAtMs: [],
+      readAtMs: []
     }
     const isOver = yield* Ref.make(false)
     const client = (number: number) =>
@@ -36,7 +46,9 @@ export const underLoad = <A, E, R>(
         for (let count = 0; !(yield* Ref.get(isOver)); count++) {
           const name = `${options.prefix}-${number}-${count}`
           const node = options.nodes[(number + count) % options.nodes.length]!
-          yield* writeOne(node, name, written)
+          const profile = options.profile?.() ?? "write-only"
+          const isReading = profile === "read-only" || (profile === "mixed" && number % 2 === 0)
+          yield* isReading ? readOne(node, written) : writeOne(node, name, written)
         }
       })
     const fibers = yield* Effect.forEach(Array.from({ length: options.clients }), (_, number) =>
@@ -62,6 +74,18 @@ const writeOne = (node: TestNode, name: string, written: Written) =>
     })
   )
 
+const readOne = (node: TestNode, written: Written) =>
+  node.request("GET", "/api/products?limit=1").pipe(
+    Effect.match({
+      // A node that is gone, and one that finds no quorum, answers another time.
+      onFailure: () => {},
+      onSuccess: ({ body, status }) => {
+        if (status === 200) written.readAtMs.push(performance.now())
+        else if (status !== 503) written.unexpected.push(`read: ${status} ${JSON.stringify(body)}`)
+      }
+    })
+  )
+
 /** Every acknowledged write is on every node, nothing refused is anywhere, and all nodes hold the same. */
 export const verify = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>, written: Written) {
   assert.deepStrictEqual(written.unexpected, [])
@@ -74,6 +98,32 @@ export const verify = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode
   assert.deepStrictEqual(undead, [], "writes that were refused as certainly not done are there")
   for (const list of lists) assert.deepStrictEqual(list, lists[0])
   return names
+})
+
+/** Waits until `count` more reads or writes were answered. */
+export const moreAnswers = ({ acknowledgedAtMs, readAtMs }: Written, count: number, timeoutMs = 30_000) => {
+  const answered = () => acknowledgedAtMs.length + readAtMs.length
+  const target = answered() + count
+  const enough = Effect.suspend(() => expectThat(answered() >= target, "reads and writes go on"))
+  return eventually(`${count} more reads and writes are answered`, enough, timeoutMs)
+}
+
+/** Waits until every member holds what is committed now: within a few seconds, whatever clients do meanwhile. */
+export const allAdvance = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>) {
+  const { commitIndex } = yield* clusterOf(yield* leaderOf(nodes))
+  let seen = "nothing"
+  yield* eventually(
+    () => `every member holds entry ${commitIndex}; they hold ${seen}`,
+    Effect.gen(function* () {
+      const members = (yield* clusterOf(yield* leaderOf(nodes))).nodes as ReadonlyArray<{ matchIndex: number | null }>
+      seen = members.map(({ matchIndex }) => matchIndex).join(", ")
+      yield* expectThat(
+        members.every(({ matchIndex }) => (matchIndex ?? 0) >= commitIndex),
+        "they hold it"
+      )
+    }),
+    5_000
+  )
 })
 
 /** Waits until `count` more writes were acknowledged. */

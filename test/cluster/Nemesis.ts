@@ -66,6 +66,17 @@ export const makeNemesis = (options: {
     for (const other of nodes) if (other !== one) proxies.reset(one.port, other.port)
     say(`reset ${one.port}`)
   })
+  /** Its entries are lost with their connections, and its beats go on. */
+  const resetBulk = Effect.sync(() => {
+    const one = aim()
+    for (const other of nodes) if (other !== one) proxies.resetBulk(one.port, other.port)
+    say(`reset bulk of ${one.port}`)
+  })
+  const cutBulk = Effect.sync(() => {
+    const one = aim()
+    for (const other of nodes) if (other !== one) proxies.cutBulk({ from: one.port, to: other.port })
+    say(`cut bulk of ${one.port}`)
+  })
   const pause = Effect.suspend(() => {
     const node = aim()
     if (killed.has(node) || paused.has(node)) return Effect.void
@@ -122,7 +133,23 @@ export const makeNemesis = (options: {
     })
   )
 
-  const harms = [cutLinks, cutLinks, cutLinks, cutLinks, slow, reset, pause, pause, strand, strand, kill, kill, kill]
+  const harms = [
+    cutLinks,
+    cutLinks,
+    cutLinks,
+    cutLinks,
+    slow,
+    reset,
+    resetBulk,
+    cutBulk,
+    pause,
+    pause,
+    strand,
+    strand,
+    kill,
+    kill,
+    kill
+  ]
   /** A node that ends by itself has found something out: nothing that is done here is a reason to. */
   const noneEnded = Effect.suspend(() => {
     const ended = nodes.find((node) => !killed.has(node) && !node.isRunning())

@@ -8,10 +8,14 @@
  */
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
+import { decodeHello } from "../../src/Raft/Handshake.ts"
+import type { Lane } from "../../src/Raft/PeerMessage.ts"
 
 /** What is done to one direction between two nodes. */
 interface Link {
   isCut: boolean
+  /** Entries and requests stand still, and beats go on. */
+  isBulkCut: boolean
   delayMs: number
   deliveredBytes: number
   /** One for each connection: moves what may be moved now. */
@@ -22,9 +26,13 @@ export interface Proxies {
   /** The environment of the node on this port, and its proxy, which ends with the scope. */
   readonly environmentOf: (port: number) => Effect.Effect<Record<string, string>, never, Scope.Scope>
   readonly cut: (link: { readonly from: number; readonly to: number }) => void
+  /** The same of connections for entries and requests alone, which are told by their hello. */
+  readonly cutBulk: (link: { readonly from: number; readonly to: number }) => void
   readonly delay: (link: { readonly from: number; readonly to: number; readonly delayMs: number }) => void
   /** Resets every connection between two nodes, whatever is under way in it. */
   readonly reset: (a: number, b: number) => void
+  /** The same of connections for entries and requests alone. */
+  readonly resetBulk: (a: number, b: number) => void
   readonly heal: () => void
   readonly deliveredBytes: (from: number, to: number) => number
 }
@@ -35,19 +43,19 @@ const headMaxBytes = 8192
 
 export const makeProxies = (): Proxies => {
   const links = new Map<string, Link>()
-  const sockets = new Map<string, Set<Socket>>()
+  const sockets = new Map<string, Map<Socket, Connection>>()
   const linkOf = (from: number, to: number): Link => {
     const name = `${from}>${to}`
-    const link = links.get(name) ?? { isCut: false, delayMs: 0, deliveredBytes: 0, flows: new Set() }
+    const link = links.get(name) ?? { isCut: false, isBulkCut: false, delayMs: 0, deliveredBytes: 0, flows: new Set() }
     links.set(name, link)
     return link
   }
   const flush = (link: Link) => {
     for (const move of link.flows) move()
   }
-  const pairOf = (a: number, b: number): Set<Socket> => {
+  const pairOf = (a: number, b: number): Map<Socket, Connection> => {
     const name = [a, b].sort().join()
-    const pair = sockets.get(name) ?? new Set()
+    const pair = sockets.get(name) ?? new Map()
     sockets.set(name, pair)
     return pair
   }
@@ -61,13 +69,14 @@ export const makeProxies = (): Proxies => {
     const { from, head, near, to } = options
     const far = connect({ port: to, host: "127.0.0.1", allowHalfOpen: true })
     const pair = pairOf(from, to)
+    const connection = connectionOf(far)
     for (const socket of [near, far]) {
       socket.setNoDelay(true)
-      pair.add(socket)
+      pair.set(socket, connection)
       socket.once("close", () => pair.delete(socket))
     }
-    pump(linkOf(from, to), near, far)
-    pump(linkOf(to, from), far, near)
+    pump(linkOf(from, to), connection, near, far)
+    pump(linkOf(to, from), connection, far, near)
     near.emit("data", head)
   }
 
@@ -80,7 +89,7 @@ export const makeProxies = (): Proxies => {
         const port = yield* Effect.acquireRelease(listen(server), () =>
           Effect.sync(() => {
             server.close()
-            for (const pair of sockets.values()) for (const socket of pair) socket.destroy()
+            for (const pair of sockets.values()) for (const socket of pair.keys()) socket.destroy()
           })
         )
         // The lower-case name too: Node prefers it, and the machine of the tests may have one.
@@ -90,15 +99,22 @@ export const makeProxies = (): Proxies => {
     cut: ({ from, to }) => {
       linkOf(from, to).isCut = true
     },
+    cutBulk: ({ from, to }) => {
+      linkOf(from, to).isBulkCut = true
+    },
     delay: ({ delayMs, from, to }) => {
       linkOf(from, to).delayMs = delayMs
     },
     reset: (a, b) => {
-      for (const socket of pairOf(a, b)) socket.resetAndDestroy()
+      for (const socket of [...pairOf(a, b).keys()]) socket.resetAndDestroy()
+    },
+    resetBulk: (a, b) => {
+      for (const [socket, { lane }] of [...pairOf(a, b)]) if (lane === "bulk") socket.resetAndDestroy()
     },
     heal: () => {
       for (const link of links.values()) {
         link.isCut = false
+        link.isBulkCut = false
         link.delayMs = 0
         flush(link)
       }
@@ -107,14 +123,39 @@ export const makeProxies = (): Proxies => {
   }
 }
 
+/** One connection between two nodes: what it is for is known once its acceptor has said so. */
+interface Connection {
+  lane: Lane | undefined
+}
+
+/** Reads along what the acceptor sends first: the answer to the upgrade, and its hello as one unmasked frame (RFC 6455 §5.2). */
+const connectionOf = (acceptor: Socket): Connection => {
+  const connection: Connection = { lane: undefined }
+  let read = Buffer.alloc(0)
+  const listener = (chunk: Buffer): void => {
+    read = Buffer.concat([read, chunk])
+    const frame = read.indexOf("\r\n\r\n") + 4
+    if (frame < 4 || read.length < frame + 4) return
+    const isLong = read[frame + 1] === 126
+    const begin = frame + (isLong ? 4 : 2)
+    const end = begin + (isLong ? read.readUInt16BE(frame + 2) : read[frame + 1]!)
+    if (read.length < end) return
+    acceptor.off("data", listener)
+    const hello = decodeHello(read.subarray(begin, end))
+    if (!("_tag" in hello)) connection.lane = hello.lane
+  }
+  acceptor.on("data", listener)
+  return connection
+}
+
 /** Moves what one end sends to the other, in order, when the link lets it. */
-const pump = (link: Link, source: Socket, sink: Socket): void => {
+const pump = (link: Link, connection: Connection, source: Socket, sink: Socket): void => {
   const held: Array<{ readonly dueMs: number; readonly deliver: () => void }> = []
   let timer: NodeJS.Timeout | undefined
   const move = (): void => {
     clearTimeout(timer)
     timer = undefined
-    while (held.length > 0 && !link.isCut) {
+    while (held.length > 0 && !link.isCut && !(link.isBulkCut && connection.lane === "bulk")) {
       const leftMs = held[0]!.dueMs - performance.now()
       if (leftMs > 0) {
         timer = setTimeout(move, leftMs)

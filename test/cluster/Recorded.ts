@@ -5,6 +5,7 @@
 import { appendFileSync } from "node:fs"
 import { Effect, type Schema } from "effect"
 import * as History from "../../src/Testing/History.ts"
+import type { Profile } from "../../src/Testing/SimulatorLiveness.ts"
 import { seeded } from "../Machine/Seeded.ts"
 import type { Answer, NoAnswer, TestNode } from "./Processes.ts"
 
@@ -17,7 +18,11 @@ export interface Recorded {
   /** The node that the last answer named as leader. */
   readonly leader: () => string | undefined
   /** Runs one client, as one process after another, until told that it is over. */
-  readonly client: (options: { readonly number: number; readonly isOver: () => boolean }) => Effect.Effect<void>
+  readonly client: (options: {
+    readonly number: number
+    readonly profile: () => Profile
+    readonly isOver: () => boolean
+  }) => Effect.Effect<void>
   /** One linearizable read of every key through this node, which must answer it. */
   readonly readAll: (node: TestNode) => Effect.Effect<void, Error>
 }
@@ -109,7 +114,7 @@ export const record = (options: {
     unexpected,
     counts,
     leader: () => leader,
-    client: ({ isOver, number }) =>
+    client: ({ isOver, number, profile }) =>
       Effect.gen(function* () {
         const { below } = seeded(seed * 1000 + number)
         const known = new Map<string, number>()
@@ -118,7 +123,8 @@ export const record = (options: {
         let process = processes++
         for (let count = 0; !isOver(); count++) {
           const key = keys[below(keys.length)]!
-          const request = draw({ below, name: `${number}.${count}`, version: known.get(key) ?? 1 })
+          const name = `${number}.${count}`
+          const request = draw({ below, profile: profile(), name, version: known.get(key) ?? 1 })
           const ending = yield* perform(process, key, request, pickNode)
           const version = versionIn(ending.result)
           if (version !== undefined) known.set(key, version)
@@ -147,17 +153,18 @@ const versionIn = (result: Schema.Json | undefined): number | undefined => {
   return typeof version === "number" ? version : undefined
 }
 
-/** What a client asks next: mostly reads and compare-and-set from the version that it saw last. */
+/** What a client asks next: of a mix mostly reads and compare-and-set from the version that it saw last. */
 const draw = (options: {
   readonly below: (bound: number) => number
+  readonly profile: Profile
   readonly name: string
   readonly version: number
 }): Request => {
-  const { below, name, version } = options
+  const { below, name, profile, version } = options
   const body = { name, price: "1.00" }
   const keyed: Record<string, string> = below(2) === 0 ? { "idempotency-key": crypto.randomUUID() } : {}
-  const kind = below(100)
-  if (kind < 40) return { op: "read", method: "GET", headers: {} }
+  const kind = profile === "write-only" ? 40 + below(60) : below(100)
+  if (kind < 40 || profile === "read-only") return { op: "read", method: "GET", headers: {} }
   if (kind < 55) return { op: "write", value: name, method: "PUT", body, headers: keyed }
   if (kind < 80) {
     const value = { ifVersion: version, value: name }

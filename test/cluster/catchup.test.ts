@@ -1,9 +1,10 @@
-/** A node that lacks what no log holds any more is brought up by a snapshot, while clients write (§7, C13). */
+/** A node that lacks what no log holds any more is brought up by a snapshot, whatever clients do meanwhile (§7, C13). */
 import { readdirSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { underLoad, verify } from "./Load.ts"
-import { eventually, expectThat, joinCluster, startCluster, type TestNode } from "./Processes.ts"
+import type { Profile } from "../../src/Testing/SimulatorLiveness.ts"
+import { allAdvance, moreAnswers, underLoad, verify } from "./Load.ts"
+import { allReady, eventually, expectThat, joinCluster, startCluster, type TestNode } from "./Processes.ts"
 
 const retainEntries = { LITHAIR_RETAIN_ENTRIES: "50" }
 
@@ -20,7 +21,7 @@ const fill = (node: TestNode, count: number) =>
 
 describe("catching up", () => {
   it.live(
-    "a node that joins after the log was compacted gets a snapshot, and then the log, under load; all nodes hold the same",
+    "a node that joins after the log was compacted gets a snapshot, and one that was killed the log, whatever clients do",
     () =>
       Effect.gen(function* () {
         const nodes = yield* startCluster(["node", "node", "node"], () => Effect.succeed(retainEntries))
@@ -30,14 +31,24 @@ describe("catching up", () => {
           "history below a snapshot is let go of",
           Effect.suspend(() => expectThat(!nodes.some(holdsFirstSegment), "the first segment is gone"))
         )
-        const { result: joined, written } = yield* underLoad({ nodes, clients: 4, prefix: "load" }, () =>
-          joinCluster(first, "node", retainEntries)
+        let profile: Profile = "read-only"
+        const options = { nodes, clients: 4, prefix: "load", profile: () => profile }
+        const { result: joined, written } = yield* underLoad(options, (written) =>
+          Effect.gen(function* () {
+            const joining = yield* joinCluster(first, "node", retainEntries)
+            assert.match(joining.output(), /Restored the snapshot of the leader: all entries through \d+/)
+            yield* allAdvance([...nodes, joining])
+            for (const next of ["mixed", "write-only"] as const) {
+              profile = next
+              yield* joining.stop("SIGKILL")
+              yield* moreAnswers(written, 20)
+              yield* joining.start
+              yield* allReady([joining])
+              yield* allAdvance([...nodes, joining])
+            }
+            return joining
+          })
         )
-        assert.match(joined.output(), /Restored the snapshot of the leader: all entries through \d+/)
-        assert.isAbove(written.acknowledged.size, 0)
-        yield* verify([...nodes, joined], written)
-        yield* joined.stop("SIGKILL")
-        yield* joined.start
         yield* verify([...nodes, joined], written)
       }).pipe(Effect.scoped),
     120_000

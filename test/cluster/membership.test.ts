@@ -1,6 +1,7 @@
 /** Members that come and go while clients write: joint consensus over real processes (§6, diss. 4). */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import type { Profile } from "../../src/Testing/SimulatorLiveness.ts"
 import { moreWrites, underLoad, verify } from "./Load.ts"
 import { clusterOf, eventually, expectThat, joinCluster, leaderOf, startCluster, type TestNode } from "./Processes.ts"
 
@@ -43,13 +44,17 @@ describe("members that come and go", () => {
     () =>
       Effect.gen(function* () {
         const [a, b, c] = (yield* startCluster(["node", "node", "node"])) as [TestNode, TestNode, TestNode]
+        let profile: Profile = "mixed"
         const { result: final, written } = yield* underLoad(
-          { nodes: [a, b], clients: 4, prefix: "members" },
+          { nodes: [a, b], clients: 6, prefix: "members", profile: () => profile },
           (written) =>
             Effect.gen(function* () {
               yield* moreWrites(written, 50)
+              profile = "read-only"
               const d = yield* joinCluster(a)
+              profile = "write-only"
               const e = yield* joinCluster(b)
+              profile = "mixed"
               yield* untilVoters(a, [a, b, c, d, e])
               yield* moreWrites(written, 50)
               yield* administer(c, "POST", "leader:transfer", { to: d.id })

@@ -12,7 +12,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import * as History from "../../src/Testing/History.ts"
 import { check } from "../../src/Testing/Linearizability.ts"
+import { type Profile, profiles } from "../../src/Testing/SimulatorLiveness.ts"
 import * as VersionedRegister from "../../src/Testing/VersionedRegister.ts"
+import { allAdvance } from "./Load.ts"
 import { makeNemesis } from "./Nemesis.ts"
 import { equalHash, eventually, startCluster } from "./Processes.ts"
 import { makeProxies } from "./Proxies.ts"
@@ -23,6 +25,9 @@ const seconds = Number(LITHAIR_NEMESIS_SECONDS ?? 20)
 /** The gate always runs the same seed; whoever asks for more time gets a new one. */
 const seed = Number(LITHAIR_NEMESIS_SEED ?? (LITHAIR_NEMESIS_SECONDS === undefined ? 1 : Date.now() % 1_000_000))
 const clientsCount = 12
+/** What clients do in turn, and for how long: a cluster that only reads, or only writes, neglects other things. */
+const mixes: ReadonlyArray<Profile> = ["mixed", "read-only", "mixed", "write-only"]
+const mixMs = 2_500
 const keysCount = 4
 
 describe("nemesis", () => {
@@ -53,10 +58,17 @@ describe("nemesis", () => {
 
         const endsMs = performance.now() + seconds * 1000
         let isOver = false
+        let fixed: Profile | undefined
+        const profile = () => fixed ?? mixes[Math.floor(performance.now() / mixMs) % mixes.length]!
         const clients = yield* Effect.forEach(Array.from({ length: clientsCount }), (_, number) =>
-          Effect.forkChild(recorded.client({ number, isOver: () => isOver }))
+          Effect.forkChild(recorded.client({ number, profile, isOver: () => isOver }))
         )
         yield* nemesis.run(() => performance.now() > endsMs)
+        // Nothing is broken any more, and clients have not stopped.
+        for (const each of profiles) {
+          fixed = each
+          yield* allAdvance(nodes)
+        }
         isOver = true
         yield* Effect.forEach(clients, Fiber.join, { discard: true })
 
