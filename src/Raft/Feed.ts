@@ -78,7 +78,7 @@ export const inMemory = (
 ): Result.Result<ReadonlyArray<LogEntry> | undefined, LogFailed> => {
   // The disk may still hold what an installed snapshot is to replace: entries that were never committed, perhaps.
   if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
-  const held = slice(log, range).filter(({ index }) => index <= range.toIndex)
+  const held = slice(log, range)
   return Result.succeed(held.length > 0 ? held : undefined)
 }
 

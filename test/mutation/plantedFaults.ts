@@ -43,7 +43,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a round of reads bears the number of the one before",
     breaks: "C5",
-    fromSeed: 121,
+    fromSeed: 51,
     seedsCount: 20,
     file: "src/Raft/Reads.ts",
     find: `readNumber: state.readNumber + 1, requests`,
@@ -60,7 +60,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "whoever read under a lease does not look at the clock again",
     breaks: "C7",
-    fromSeed: 136,
+    fromSeed: 81,
     seedsCount: 20,
     file: "src/Testing/SimulatorClients.ts",
     find: `    if (leaseUntilMs !== undefined && clockOf(world, node) >= leaseUntilMs) {`,
@@ -106,7 +106,6 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a vote for a log that is behind",
     breaks: "§5.4.1",
-    fromSeed: 31,
     seedsCount: 20,
     file: "src/Raft/Election.ts",
     find: `    upToDate && isFree && mayElect`,
@@ -207,7 +206,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a refusal by a declared command is answered at once, unless a key remembers it",
     breaks: "D2",
-    fromSeed: 51,
+    fromSeed: 131,
     seedsCount: 20,
     file: "src/Raft/Deciding.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
@@ -235,7 +234,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a heartbeat commits what the leader does not know to be held",
     breaks: "§5.3",
-    seedsCount: 40,
+    fromSeed: 61,
+    seedsCount: 20,
     file: "src/Raft/step.ts",
     find: `Math.min(message.leaderCommit, message.matchIndex)`,
     replace: `message.leaderCommit`
@@ -312,8 +312,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "projections: committed entries alone",
     seedsCount: 10,
     file: "src/Raft/Feed.ts",
-    find: `index <= range.toIndex`,
-    replace: `index <= log.lastIndex`
+    find: `slice(log, range)`,
+    replace: `slice(log, { ...range, toIndex: log.lastIndex })`
   },
   {
     name: "followers are given what the disk still holds of a log that a snapshot has replaced",
