@@ -10,6 +10,12 @@ import { directory, ids, startMember, until } from "./Members.ts"
 
 const create = (name: string): Command => ({ _tag: "Create", model: "User", data: { email: `${name}@x` } })
 
+/** Waits until each has heard a leader, however busy the machine is. */
+const ready = (members: ReadonlyArray<Member.Member["Service"]>) =>
+  Effect.forEach(members, ({ readIndex }) =>
+    Effect.retry(readIndex, { schedule: Schedule.spaced("10 millis"), times: 20 })
+  )
+
 describe("Member", () => {
   it.live("three empty nodes form one cluster, and a write to any of them is agreed by all (RAFT C16)", () =>
     Effect.gen(function* () {
@@ -55,7 +61,7 @@ describe("Member", () => {
             send: (to, lane, message) => id === hung || whole.send(to, lane, message)
           })
         const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { links: links(id) }))
-        yield* Effect.forEach(members, (member) => member.readIndex)
+        yield* ready(members)
         const follower = members.find((member) => member.leader() !== member.self.nodeId)!
         hung = follower.leader()
         const began = performance.now()
@@ -84,7 +90,7 @@ describe("Member", () => {
         }
       })
       const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { links }))
-      yield* Effect.forEach(members, (member) => member.readIndex)
+      yield* ready(members)
       const asked = members.find((member) => member.leader() !== member.self.nodeId)!
       const command: Command = { _tag: "Call", name: "newer", payload: null, key: "k", fingerprint: "f" }
       const submitted = yield* Effect.forkChild(Effect.flip(asked.submit(command)))
@@ -120,7 +126,7 @@ describe("Member", () => {
       )
       yield* run((members) =>
         Effect.gen(function* () {
-          yield* Effect.forEach(members, (member) => member.readIndex)
+          yield* ready(members)
           for (const member of members) {
             assert.strictEqual(member.clusterId(), before ?? member.clusterId())
             assert.strictEqual(member.tables.byModel.get("User")!.rows.size, 3)
@@ -177,7 +183,7 @@ describe("Member", () => {
           to === starved && message._tag === "AppendEntries" ? false : whole.send(to, lane, message)
       })
       const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id, { links }))
-      yield* Effect.forEach(members, (member) => member.readIndex)
+      yield* ready(members)
       const follower = members.find((member) => member.leader() !== member.self.nodeId)!
       starved = follower.self.nodeId
       const leader = members.find((member) => member.leader() === member.self.nodeId)!
