@@ -6,7 +6,7 @@
  * Only hashes of one definition are compared. A member that differs from a majority is the one whose state is wrong,
  * for the log is the same (Log Matching); without a majority that agrees nobody knows which is.
  */
-import { type Configuration, isMember, membersOf } from "./Configuration.ts"
+import { type Configuration, isMember, membersOf, votersOf } from "./Configuration.ts"
 import type { NodeId } from "./Message.ts"
 import * as Quorum from "./Quorum.ts"
 
@@ -174,7 +174,14 @@ export type Verdict =
 export const judge = (comparing: Comparing, configuration: Configuration): Verdict | undefined => {
   let verdict: Verdict | undefined
   for (const round of comparing.rounds) verdict = judgeRound(comparing, configuration, round) ?? verdict
+  if (comparing.isSuspect && isAlone(comparing, configuration)) comparing.isSuspect = false
   return verdict
+}
+
+/** Whether no voter is left that is right: the majority that told so is gone, and a cluster without a leader tells no more. */
+const isAlone = ({ difference, nodeId }: Comparing, configuration: Configuration): boolean => {
+  const outliers = difference?.outliers ?? [nodeId]
+  return votersOf(configuration).every(({ id }) => outliers.includes(id))
 }
 
 const judgeRound = (comparing: Comparing, configuration: Configuration, round: Round): Verdict | undefined => {

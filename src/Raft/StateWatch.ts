@@ -180,6 +180,7 @@ export const make = Effect.fnUntraced(function* (options: StateWatchOptions) {
     },
     snapshotReceived: (index) => void Queue.offerUnsafe(fromLeader, index),
     ticked: () => {
+      if (comparing.isSuspect) consider()
       if (core.role._tag !== "Leader") return
       const report = Comparing.tick(comparing, { nowMs: core.nowMs, term: core.currentTerm }, now())
       if (report !== undefined) say(report)

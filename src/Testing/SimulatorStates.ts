@@ -57,6 +57,7 @@ export const tick = (world: World, node: Node.SimulatedNode): void => {
   if (world.releases === undefined || life === undefined) return
   const { comparing, core } = life
   if (life.wrong !== undefined) audit(world, life)
+  if (comparing.isSuspect) consider(world, node, life)
   if (core.role._tag === "Leader") {
     const report = Comparing.tick(comparing, { nowMs: core.nowMs, term: core.currentTerm }, nowOf(life))
     if (report !== undefined) say(world, node, life, report)

@@ -138,6 +138,16 @@ describe("states that are compared", () => {
     assert.deepInclude(all.of("a").difference, { outliers: ["c"] })
   })
 
+  it("make nobody suspect any more once no voter is left that was right: else the cluster would have no leader", () => {
+    const all = cluster({ a: now(5, 1), b: now(5, 1), c: now(5, 9) })
+    all.round("a")
+    const late = all.of("c")
+    Comparing.judge(late, configurationOf(["a", "c"]))
+    assert.isTrue(late.isSuspect)
+    Comparing.judge(late, configurationOf(["c"]))
+    assert.isFalse(late.isSuspect)
+  })
+
   it("of a learner make it suspect too, and count for no majority", () => {
     const withLearner = {
       voters: configurationOf(["a", "b"]).voters,
