@@ -1,6 +1,10 @@
 /** Every error that a client can meet: one table for the code, the wire and the OpenAPI document. RFC 9457. Imported by all rooms. */
-import { Data, Effect, ErrorReporter, Schema } from "effect"
-import { HttpServerRespondable, HttpServerResponse } from "effect/http"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as ErrorReporter from "effect/ErrorReporter"
+import * as HttpServerRespondable from "effect/http/HttpServerRespondable"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Schema from "effect/Schema"
 
 /** The media type of every error body. */
 export const problemMediaType = "application/problem+json"

@@ -34,6 +34,9 @@ const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "")
 const importsOf = (text: string) =>
   [...text.replaceAll(/^\s*\*.*$/gm, "").matchAll(/(?:from|import)\s+"([^"]+)"/g)].map((match) => match[1] ?? "")
 
+/** What programs in a browser import. */
+const browserEntries = ["Model.ts", "Command.ts", "Projection.ts", "Client.ts"]
+
 /** What a module loads when it is run: imports of types are gone by then. */
 const loadedBy = (text: string) => importsOf(text.replaceAll(/(?:import|export) type [^"]*"[^"]+"/g, ""))
 
@@ -108,13 +111,22 @@ describe("tidy", () => {
   })
 
   it("what a browser needs, declarations and the client, loads nothing of a runtime", () => {
-    const wrong = ["Model.ts", "Command.ts", "Projection.ts", "Client.ts"].flatMap((entry) =>
+    const wrong = browserEntries.flatMap((entry) =>
       closureOf(entry)
         .filter((name) => !name.endsWith(".ts") && !/^effect(\/|$)/.test(name))
         .map((name) => `${entry} loads ${name}`)
     )
     assert.deepStrictEqual(wrong, [])
     assert.include(closureOf("Repository.ts"), "node:crypto", "what is loaded is found")
+  })
+
+  it("what a browser needs imports Effect's modules, not its barrels: esbuild keeps all that a barrel names", () => {
+    const wrong = browserEntries.flatMap((entry) =>
+      closureOf(entry)
+        .filter((name) => /^effect(\/[a-z-]+)?$/.test(name))
+        .map((name) => `${entry} loads the barrel ${name}`)
+    )
+    assert.deepStrictEqual(wrong, [])
   })
 
   it("no source reads the ambient clock or randomness", () => {

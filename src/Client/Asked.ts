@@ -1,6 +1,9 @@
 /** A request as this client sends it, and the answer as it comes back: data, before any schema. Pure. */
-import { Option, Result, Schema } from "effect"
-import { HttpClientRequest } from "effect/http"
+
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { declaredProblem, type Problem, problemMediaType } from "../Problem.ts"
 
 /** What is asked of a node. */

@@ -2,8 +2,12 @@
  * A cluster, typed, from outside of it: what its models, commands and projections declare is what may be asked, and what
  * is answered. It needs an `HttpClient` and nothing of a node, so that a browser may use it.
  */
-import { Context, Effect, Layer, Option, Schema } from "effect"
-import { HttpClient } from "effect/http"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { type Any, decodeError, tagOf } from "../Command/Declaration.ts"
 import { kindOfError } from "../Command/DeclaredProblem.ts"
 import { OperationAnswer } from "../Http/OperationAnswer.ts"

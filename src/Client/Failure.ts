@@ -2,7 +2,10 @@
  * Why a client has no answer. A refusal is the node's own `Problem`, read from the wire: it says that nothing changed.
  * What may have changed something is `UnknownOutcome`, with the key to find out by.
  */
-import { Data, Effect, Result, type Schema } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import type { FieldError } from "../Model.ts"
 import { type CommonMembers, invalidRequest, Problem, type ProblemMembers, type ProblemName } from "../Problem.ts"
 

@@ -1,5 +1,5 @@
 /** Which records a client lists, typed by the model's class, as the query that asks for them. HTTP contract, "Lists". Pure. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { formatFilter } from "../Http/ListFilter.ts"
 import { invariant } from "../Invariant.ts"
 import type { Filter } from "../Machine/Filter.ts"

@@ -1,5 +1,8 @@
 /** The records of one model, typed, as a client of the cluster reads and changes them. */
-import { Effect, Option, Result, Schema } from "effect"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { parseRecordTag } from "../Http/ETag.ts"
 import { collectionPath } from "../Http/Paths.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"

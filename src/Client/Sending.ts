@@ -3,10 +3,11 @@
  * again with the same idempotency key, so that it is done once, whichever nodes die meanwhile; and what may have been done
  * is never called refused. Not what is asked, nor what an answer means. HTTP contract, "Errors".
  */
-import { Effect, Random } from "effect"
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
-import type { HttpClient } from "effect/http"
-import { indexHeader } from "../Http/ResponseHeaders.ts"
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as Random from "effect/Random"
+import { indexHeader } from "../Http/IndexHeader.ts"
 import { invalidRequest, type Problem } from "../Problem.ts"
 import { monotonicMs } from "../Raft/MonotonicTime.ts"
 import { UnknownOutcome } from "../Raft/Outcome.ts"

@@ -1,5 +1,7 @@
 /** The projections of a cluster, as a client reads them: declared values, of which their names and states are used. */
-import { Effect, Option, Schema } from "effect"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import { projectionPath } from "../Http/Paths.ts"
 import type { Keyed, Whole } from "../Projection/Definition.ts"
 import { decoded, isAbsent } from "./Failure.ts"

@@ -1,7 +1,9 @@
 /** Changes of several records at once, typed by their models' classes: all of them are done or none. HTTP contract, `_tx`. */
-import { Effect, Result, Schema } from "effect"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { transactionPath } from "../Http/Paths.ts"
-import { TransactionAnswer } from "../Http/TransactionRequest.ts"
+import { TransactionAnswer } from "../Http/TransactionAnswer.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"
 import { describe, type EncodedRecord, type FieldError, type RowClass } from "../Model.ts"
 import type { ChangeOptions } from "../Repository/ModelRepository.ts"

@@ -2,7 +2,10 @@
  * The declaration of a command: what it is called, takes and gives, as schemas. What it does is its handler's
  * (Handler.ts), which runs on the nodes alone: a browser may import a declaration and call it.
  */
-import { Option, Result, Schema, SchemaAST } from "effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import { invariant } from "../Invariant.ts"
 import { kebabOf } from "../Model/Path.ts"
 

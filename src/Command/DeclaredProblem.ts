@@ -1,5 +1,5 @@
 /** An error that a command declares, as the problem that a client meets: named after its tag, its fields beside. Pure. */
-import { Option } from "effect"
+import * as Option from "effect/Option"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { kebabOf } from "../Model/Path.ts"
 import { declaredProblem, type Problem } from "../Problem.ts"

@@ -1,5 +1,7 @@
 /** The handler of a declared command, given as a layer: a node whose options name the command requires it in its type. */
-import { Context, type Effect, Layer } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type { Any } from "./Declaration.ts"
 import type { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
 

@@ -5,7 +5,10 @@
  * Time and randomness are the transaction's too, and are had as anywhere: `Clock` and `DateTime.now` tell the time of
  * the entry, `Random` is seeded for it.
  */
-import { Context, Data, type Effect, type Option } from "effect"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Described, RowClass } from "../Model.ts"
 

@@ -1,5 +1,5 @@
 /** Entity tags of records and the conditions on them. Pure; RFC 9110 §8.8.3, §13.1. Deciding on a version is Machine's. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { invariant } from "../Invariant.ts"
 
 /** What a tag says of a record; `local` is there when the answering node holds local parts of it. */

@@ -1,5 +1,6 @@
 /** Filters of a list, `field=op.value`, to the machine's typed tree, and back. Pure; applying them is Machine's. HTTP contract, "Lists". */
-import { Result, type Schema } from "effect"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import * as Asking from "../Machine/Asking.ts"
 import type { Comparison, Filter } from "../Machine/Filter.ts"
 import type { FieldValues } from "../Model/FieldValues.ts"

@@ -8,12 +8,11 @@ import { type Problem, problem, toResponse, withMembers } from "../Problem.ts"
 import { Member } from "../Raft/Member.ts"
 import { removed } from "../Raft/Removal.ts"
 import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
+import { indexHeader } from "./IndexHeader.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { IsLeaving } from "./Patience.ts"
-
 import { keyLengthMax } from "./Patterns.ts"
-
-import { indexHeader, withPosition } from "./ResponseHeaders.ts"
+import { withPosition } from "./ResponseHeaders.ts"
 import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
 

@@ -1,5 +1,5 @@
 /** What is answered to whoever asks for an operation: of what is known, the status and the body that its request was answered with. */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 export const OperationAnswer = Schema.Struct({
   state: Schema.Literals(["committed", "pending", "absent", "expired"]),

@@ -2,7 +2,7 @@
 import { HttpServerResponse } from "effect/http"
 import type { Change, Changed, Read, Shown, Transacted } from "../Repository/Records.ts"
 import { formatETag, type RecordTag } from "./ETag.ts"
-import { indexHeader } from "./ResponseHeaders.ts"
+import { indexHeader } from "./IndexHeader.ts"
 
 type Headers = Readonly<Record<string, string>>
 

@@ -1,6 +1,7 @@
 /** The headers that every answer of the API carries: who answered, who leads, and what the answer reflects. */
 import { Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
+import { indexHeader } from "./IndexHeader.ts"
 import { Count } from "./Patterns.ts"
 
 /** Where the answering node stood. `index` is always of the replicated log, and is the one that the answer reflects. */
@@ -10,9 +11,6 @@ export interface Position {
   readonly term: number
   readonly index: number
 }
-
-/** The header that a client sends back as `Lithair-Min-Index` to read its own writes (`consistency=session`). */
-export const indexHeader = "lithair-index"
 
 /** The same as schemas, for the document. */
 export const positionHeaderSchemas = {

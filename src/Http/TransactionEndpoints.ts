@@ -3,7 +3,8 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { type ApiModel, operationProblems, writeAnswerHeaders, writeHeaders } from "./ModelEndpoints.ts"
 import { transactionPath } from "./Paths.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
-import { TransactionAnswer, TransactionBody } from "./TransactionRequest.ts"
+import { TransactionAnswer } from "./TransactionAnswer.ts"
+import { TransactionBody } from "./TransactionRequest.ts"
 
 /** Named so that no model can take its place: a model's name starts with a letter. */
 export const transactionGroup = (models: ReadonlyArray<ApiModel>) =>

@@ -32,14 +32,6 @@ export const TransactionBody = Schema.Struct({
   )
 }).annotate({ identifier: "lithair.Transaction" })
 
-/** What a transaction came to: a deleted record is not shown. */
-export const TransactionAnswer = Schema.Struct({
-  index: Schema.Int,
-  results: Schema.Array(
-    Schema.Struct({ model, id: Schema.String, version: Schema.Int, record: Schema.optionalKey(Data) })
-  )
-}).annotate({ identifier: "lithair.TransactionAnswer" })
-
 const decode = decoder(TransactionBody)
 
 /** The operations of a body, or why it asks for none: 400, or 413 for too many. */

@@ -2,7 +2,8 @@
  * What may be asked of a list: one rule for a URL, the typed client, a node's own code. Pure. Whoever asks has the values
  * as JSON, and says in which field a mistake is; the messages say what it is. HTTP contract, "Lists".
  */
-import { Result, type Schema } from "effect"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 import type { FieldValues } from "../Model/FieldValues.ts"
 import type { Comparison, Filter } from "./Filter.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"

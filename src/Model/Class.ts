@@ -1,6 +1,6 @@
 /** The declaration of a model: a class whose fields say, each or all at once, where they are kept. */
-import { Schema } from "effect"
-import type { VariantSchema } from "effect/schema"
+import * as Schema from "effect/Schema"
+import type * as VariantSchema from "effect/schema/VariantSchema"
 import { invariant } from "../Invariant.ts"
 import { checkId, checkIndexes, checkName, checkPath, codecOf } from "./Declaring.ts"
 import { type Descriptor, type FieldSchema, type Kept, validator } from "./Descriptor.ts"

@@ -1,5 +1,6 @@
 /** What a declaration may not be. It is refused where it is made, with the names of its model and its field. Pure. */
-import { type Schema, SchemaAST } from "effect"
+import type * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor, FieldSchema } from "./Descriptor.ts"
 import { type FieldOrder, jsonKindsOf } from "./FieldOrder.ts"

@@ -1,5 +1,6 @@
 /** Decoding what came from outside: an unknown field is wrong, and what is wrong is told, as far as that may cost. Pure. */
-import { type Result, Schema } from "effect"
+import type * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 
 /** Members that data may have for all that is wrong with it to be told; of larger data it is what was found first. */
 const toldMembersMax = 2_000

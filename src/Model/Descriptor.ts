@@ -1,5 +1,7 @@
 /** What the rest of the library knows of a model at run time: names, modes, and checks of encoded data. */
-import { Result, Schema, SchemaIssue } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import { decoder } from "./Decoder.ts"
 import type { FieldOrder } from "./FieldOrder.ts"
 import type { Ids } from "./Id.ts"

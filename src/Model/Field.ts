@@ -2,8 +2,9 @@
  * The fields of a model and where each is kept: in the replicated log, or on the node that wrote it.
  * A field is one schema per variant of its model; a mode says which variants it is in.
  */
-import { Schema, SchemaAST } from "effect"
-import { VariantSchema } from "effect/schema"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import * as VariantSchema from "effect/schema/VariantSchema"
 import { idSchema } from "./Id.ts"
 
 /**

@@ -2,7 +2,7 @@
  * By what the values of a field are ordered, as its schema tells: by value wherever they have one that is more or less
  * than another. Decided where a model is declared; the machine orders the JSON that it holds, and runs no schema. Pure.
  */
-import { SchemaAST } from "effect"
+import * as SchemaAST from "effect/SchemaAST"
 import { isDecimal } from "./Field.ts"
 import { type Notation, notationOf, typeOf } from "./Notation.ts"
 

@@ -1,5 +1,6 @@
 /** What lists need to know of the values of one field: their JSON, and which comparisons make sense. Pure. */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { errorsOf, type FieldError, type FieldSchema } from "./Descriptor.ts"
 import { type FieldOrder, type JsonKinds, jsonKindsOf, orderOf } from "./FieldOrder.ts"
 import { jsonCodec } from "./JsonCodec.ts"

@@ -2,7 +2,9 @@
  * What identifies a record: a UUID, or a text of the model's own, a natural key. It stands in paths, entity tags and other
  * records as it is, so that no id needs to be escaped and none can be taken for another path. Pure. HTTP contract, "Details".
  */
-import { Result, Schema, SchemaAST } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 
 /** A UUID of any version, in the case in which the record has it. */
 export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

@@ -3,7 +3,9 @@
  * a date is RFC 3339 with a zone, or a number of ms, in the years 0000 to 9999, whether it is read or written. Rows of a
  * log are read by `Schema.toCodecJson` itself: they were decided once, perhaps by code that took more.
  */
-import { Schema, SchemaAST, SchemaTransformation } from "effect"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import { type Notation, notationOf, typeOf } from "./Notation.ts"
 import { instantMaxMs, instantMinMs, read } from "./Rfc3339.ts"
 

@@ -1,5 +1,6 @@
 /** Values as JSON by their schemas, and nothing else: the rows and payloads that a program writes, and what a command gives. */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { errorsOf, type FieldError } from "./Descriptor.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { plainJson } from "./PlainJson.ts"

@@ -2,7 +2,9 @@
  * Merge patches of JSON (RFC 7396): null removes a member, an object is merged, anything else replaces. One thing more,
  * since a model has members that must be there and may be null: such a member, named with null, is null then. Pure.
  */
-import { Result, Schema, SchemaAST } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 
 type Json = Schema.Json
 

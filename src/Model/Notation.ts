@@ -2,7 +2,14 @@
  * How JSON writes values that are more than JSON: dates, large integers, decimals, durations, numbers as text. What a
  * schema's own encoder makes of a few samples tells; so a codec of one's own that writes otherwise is not taken for it. Pure.
  */
-import { BigDecimal, DateTime, Duration, Effect, Exit, Option, type SchemaAST, SchemaGetter } from "effect"
+import * as BigDecimal from "effect/BigDecimal"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as SchemaAST from "effect/SchemaAST"
+import * as SchemaGetter from "effect/SchemaGetter"
 import * as Rfc3339 from "./Rfc3339.ts"
 
 /**

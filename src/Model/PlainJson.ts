@@ -3,8 +3,8 @@
  * later: a table that held such a value would not be what the log says, and nodes would differ. Pure. RFC 8259.
  */
 
-import type { Schema } from "effect"
-import { Result } from "effect"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
 
 type Json = Schema.Json
 

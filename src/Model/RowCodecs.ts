@@ -1,5 +1,6 @@
 /** The rows of a model as a program has them, decoded, and as JSON, which tables, logs and the wire carry. */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { type Described, describe } from "./Class.ts"
 import type { Descriptor, EncodedRecord, FieldError } from "./Descriptor.ts"
 import { type FieldValues, fieldsOf } from "./FieldValues.ts"

@@ -2,7 +2,8 @@
  * What must hold of every record of a model besides the types of its fields, and who may write it. Enforced where
  * commands are decided, whatever way they come; never where events are applied (DESIGN D2).
  */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
 import type { EncodedRecord } from "./Descriptor.ts"
 import { copyOf } from "./PlainJson.ts"

@@ -1,5 +1,5 @@
 /** The declaration of a projection that is folded in memory: one state, or one for each key. Data, and pure functions. */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
 import { describe } from "../Model.ts"
 import { type EventOf, type EventsOf, eventsOf, type Followed } from "./Event.ts"

@@ -1,5 +1,6 @@
 /** What happened to a record, as those who follow the log meet it: decoded by its model, and named by its place in the log. */
-import { Result, Schema } from "effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type { Event as LoggedEvent } from "../Machine/Event.ts"
 import { copyOf } from "../Model/PlainJson.ts"
 import { type Described, describe } from "../Model.ts"

@@ -1,5 +1,5 @@
 /** Why a projection gives no answer. The node that meets it goes on, and so do its other projections. */
-import { Data } from "effect"
+import * as Data from "effect/Data"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 import type { SqliteReason } from "./SqliteProtocol.ts"
 

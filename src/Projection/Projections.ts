@@ -1,5 +1,6 @@
 /** The projections of one node, as they are read. Types, and a service: how they run is NodeProjections.ts. */
-import { Context, type Effect } from "effect"
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type * as Freshness from "../Repository/Freshness.ts"
 import type { Read } from "../Repository/Records.ts"
 import type { Folded, Keyed, Whole } from "./Definition.ts"

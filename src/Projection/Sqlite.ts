@@ -1,5 +1,5 @@
 /** The declaration of a projection into SQLite, for those who need SQL over their events. Data, and a pure function. */
-import { Result } from "effect"
+import * as Result from "effect/Result"
 import { invariant } from "../Invariant.ts"
 import type { AppliedEntry } from "../Raft/Feed.ts"
 import { checkFollowed, checkNamed } from "./Definition.ts"

@@ -2,7 +2,7 @@
  * What became of a write that the cluster did not confirm. "Not done" is claimed only when it is certain; everything
  * else is unknown, and a client may retry it safely with its idempotency key.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 
 /** Why an attempt is certainly not done. */

@@ -1,5 +1,7 @@
 /** Which records a program lists, in what order: typed by the model's class. What a client writes in a URL is Http's. */
-import { Data, Effect, Result } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Asking from "../Machine/Asking.ts"
 import type { Comparison, Filter } from "../Machine/Filter.ts"
 import type { ListRequest } from "../Machine/List.ts"

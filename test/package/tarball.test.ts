@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { browserCases } from "./browser.ts"
 import { binary, output, Project } from "./Project.ts"
 
 const node = binary("node")
@@ -91,4 +92,6 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
       assert.deepStrictEqual(missing, [])
     })
   )
+
+  browserCases(it)
 })
