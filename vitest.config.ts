@@ -5,8 +5,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { configDefaults, defineConfig } from "vitest/config"
 
-/** A disk of its own takes the right to mount one; elsewhere files that refuse stand for it (roomWatch.test.ts). */
-const needsMount = "test/cluster/storage.test.ts"
+/** A disk of its own takes the right to mount one; elsewhere files that refuse stand for it (diskSpace.test.ts). */
+const needsMount = "test/processes/storage.test.ts"
 
 const mayMount = (): boolean => {
   const path = mkdtempSync(join(tmpdir(), "lithair-mount-"))

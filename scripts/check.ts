@@ -33,7 +33,7 @@ const partTimeoutMs = 900_000
 /** Tests of the repository and of the package, which start the runtimes that they need themselves. */
 const nodeOnly = ["test/mutation/**", "test/package/**", "test/tidy.test.ts"]
 /** Real clusters, timed by their promises: nothing else runs beside them. */
-const clusters = "test/cluster/**"
+const clusters = "test/processes/**"
 
 const binary = (name: string): string => `node_modules/.bin/${name}`
 
@@ -65,7 +65,7 @@ const parts: ReadonlyArray<Part> = [
     runtime: "Node",
     what: "clusters",
     command: [binary("node")],
-    flags: ["--no-file-parallelism", "test/cluster"]
+    flags: ["--no-file-parallelism", "test/processes"]
   }),
   // Bun's child processes do not carry vitest's messages, its threads do.
   tests({ runtime: "Bun", command: [binary("bun"), "--bun"], flags: ["--pool=threads", ...portable] }),

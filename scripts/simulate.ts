@@ -7,8 +7,8 @@ import { type ChildProcess, fork } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import * as Simulator from "../src/Testing/Simulator.ts"
-import { script } from "../src/Testing/SimulatorAct.ts"
+import { script } from "../src/Testing/simulator/Act.ts"
+import * as Simulator from "../src/Testing/simulator/Simulator.ts"
 import { optionsOf } from "../test/Testing/simulatorSeeds.ts"
 
 /** What a process says of one seed. */

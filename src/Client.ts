@@ -19,4 +19,4 @@ export {
   type Transact
 } from "./Client/Transacting.ts"
 export { Problem } from "./Problem.ts"
-export { UnknownOutcome } from "./Raft/Outcome.ts"
+export { UnknownOutcome } from "./Raft/node/Outcome.ts"

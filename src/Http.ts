@@ -13,4 +13,4 @@ export {
 } from "./Http/Routes.ts"
 export { type Served, Serving } from "./Http/Serving.ts"
 export { Problem, type ProblemError, problem, toResponse } from "./Problem.ts"
-export { Unprotected } from "./Raft/PeerListener.ts"
+export { Unprotected } from "./Raft/peers/PeerListener.ts"

@@ -11,5 +11,5 @@ export {
   type PlaceOptions
 } from "./Lithair/Place.ts"
 export { layerHttp, layerRoutes } from "./Lithair/Serve.ts"
-export { BadAddress } from "./Raft/Address.ts"
-export { WeakSecret } from "./Raft/Secret.ts"
+export { BadAddress } from "./Raft/peers/Address.ts"
+export { WeakSecret } from "./Raft/peers/Secret.ts"

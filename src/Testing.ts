@@ -3,8 +3,8 @@ export * as History from "./Testing/History.ts"
 export { check, type Verdict } from "./Testing/Linearizability.ts"
 export * as Register from "./Testing/Register.ts"
 export type { Model as SequentialModel } from "./Testing/SequentialModel.ts"
-export { type Options, type Result, replay, run, shrink } from "./Testing/Simulator.ts"
-export { type Act, script } from "./Testing/SimulatorAct.ts"
+export { type Act, script } from "./Testing/simulator/Act.ts"
+export { type Options, type Result, replay, run, shrink } from "./Testing/simulator/Simulator.ts"
 export {
   NotSettled,
   type Release,

@@ -11,7 +11,7 @@ import { type DemoOptions, runDemo } from "./Node/Demo.ts"
 import { flags, optionsOf } from "./Node/Flags.ts"
 import { makeServer } from "./Node/HttpServer.ts"
 
-import { formatHost } from "./Raft/Address.ts"
+import { formatHost } from "./Raft/peers/Address.ts"
 
 export { type DemoOptions, NodeEnded } from "./Node/Demo.ts"
 export { BadFlag } from "./Node/Peers.ts"

@@ -1,5 +1,5 @@
 /** Lints the repository's own laws: file headers, the direction of imports, and the purity of the pure rooms. */
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, relative, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,6 +18,8 @@ const rooms = [
   "Command",
   "EventStore",
   "Raft",
+  "Local",
+  "Cluster",
   "Repository",
   "Projection",
   "Reaction",
@@ -30,12 +32,26 @@ const rooms = [
 /** Files beside the rooms are entry points: they may show what any room has. */
 const isEntry = (name: string) => !name.includes("/") && !["Invariant.ts", "Problem.ts"].includes(name)
 const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "")
+/** Walls inside Raft: peers knows the core, and node knows both. */
+const wallsOfRaft = ["core", "peers", "node"]
+
+/** Files that compute and do nothing else: they run on any machine, in any order of the world around them. */
+const isPure = (name: string) => /^(Invariant\.ts|Model\/|Machine\/|Raft\/core\/|EventStore\/LogEntry\.ts)/.test(name)
+/** What pure files may take from libraries: data, what is computed from it, and digests. */
+const pureImports = /^(effect|effect\/schema|effect\/encoding|sorted-btree|node:crypto)$/
+
 /** Examples in doc comments import what a user imports, and are none of the file's own imports. */
 const importsOf = (text: string) =>
   [...text.replaceAll(/^\s*\*.*$/gm, "").matchAll(/(?:from|import)\s+"([^"]+)"/g)].map((match) => match[1] ?? "")
 
 /** What programs in a browser import. */
 const browserEntries = ["Model.ts", "Command.ts", "Projection.ts", "Client.ts"]
+
+/** The files that a file imports, named from `src`. */
+const targetsOf = (name: string, text: string): ReadonlyArray<string> =>
+  importsOf(text)
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => relative(join(root, "src"), resolve(root, "src", dirname(name), specifier)))
 
 /** What a module loads when it is run: imports of types are gone by then. */
 const loadedBy = (text: string) => importsOf(text.replaceAll(/(?:import|export) type [^"]*"[^"]+"/g, ""))
@@ -69,9 +85,7 @@ describe("tidy", () => {
   it("imports point one way between rooms", () => {
     const inRooms = sources.filter(({ name }) => !isEntry(name))
     const wrong = inRooms.flatMap(({ name, text }) =>
-      importsOf(text)
-        .filter((specifier) => specifier.startsWith("."))
-        .map((specifier) => relative(join(root, "src"), resolve(root, "src", dirname(name), specifier)))
+      targetsOf(name, text)
         .filter((target) => rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(name)))
         .map((target) => `${name} imports ${target}`)
     )
@@ -82,14 +96,61 @@ describe("tidy", () => {
     )
   })
 
-  it("a room's barrel is for callers outside the room", () => {
-    const wrong = sources.filter(
-      ({ name, text }) => name.includes("/") && importsOf(text).includes(`../${roomOf(name)}.ts`)
-    )
-    assert.deepStrictEqual(
-      wrong.map(({ name }) => name),
-      []
-    )
+  it("walls inside Raft are passed one way", () => {
+    const wallOf = (path: string) => wallsOfRaft.indexOf(path.split("/")[1] ?? "")
+    const wrong = sources
+      .filter(({ name }) => name.startsWith("Raft/"))
+      .flatMap(({ name, text }) =>
+        targetsOf(name, text)
+          .filter((target) => target.startsWith("Raft/") && wallOf(target) > wallOf(name))
+          .map((target) => `${name} imports ${target}`)
+      )
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it("pure files import only pure files", () => {
+    const pure = sources.filter(({ name }) => /^(Machine|Raft\/core)\//.test(name))
+    assert.isAbove(pure.length, 40)
+    const wrong = pure.flatMap(({ name, text }) => [
+      ...targetsOf(name, text)
+        .filter((target) => !isPure(target))
+        .map((target) => `${name} imports ${target}`),
+      ...importsOf(text)
+        .filter((specifier) => !specifier.startsWith(".") && !pureImports.test(specifier))
+        .map((specifier) => `${name} imports ${specifier}`)
+    ])
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it("no source imports an entry point: they are for callers outside", () => {
+    const wrong = sources
+      .filter(({ name }) => !isEntry(name))
+      .flatMap(({ name, text }) =>
+        targetsOf(name, text)
+          .filter(isEntry)
+          .map((target) => `${name} imports ${target}`)
+      )
+    assert.deepStrictEqual(wrong, [])
+  })
+
+  it("what a comment cites is in this repository", () => {
+    const read = (path: string) => readFileSync(join(root, path), "utf8")
+    const rules = read("docs/raft.md")
+    const decided = read("ARCHITECTURE.md")
+    const wrong = sources.flatMap(({ name, text }) => {
+      const comments = [...text.matchAll(/\/\*\*[\s\S]*?\*\/|\/\/.*$/gm)].map(([comment]) => comment).join("\n")
+      const cited = [
+        ...[...comments.matchAll(/\b(C\d+)\b/g)].filter(([, rule]) => !rules.includes(`| ${rule} |`)),
+        ...[...comments.matchAll(/\b(D\d+)\b/g)].filter(([, rule]) => !decided.includes(`**${rule}**`)),
+        ...[...comments.matchAll(/\b(docs\/[\w/-]+\.md)/g)].filter(([, page = ""]) => !existsSync(join(root, page))),
+        ...[...comments.matchAll(/(docs\/[\w-]+\.md), "([^"]+)"/g)].filter(
+          ([, page = "", heading]) => !read(page).includes(`## ${heading}`)
+        ),
+        ...comments.matchAll(/\b(DESIGN|RAFT|HTTP contract)\b/g)
+      ]
+      return cited.map(([citation]) => `${name} cites ${citation}`)
+    })
+    assert.deepStrictEqual(wrong, [])
   })
 
   it("the package's entry points are the index, each of its namespaces, and the node", () => {

@@ -6,7 +6,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
-import type { FieldError } from "../Model.ts"
+import type { FieldError } from "../Model/Descriptor.ts"
 import { type CommonMembers, invalidRequest, Problem, type ProblemMembers, type ProblemName } from "../Problem.ts"
 
 /** A read that no node answered in time: none could be reached, or what answered was none. */

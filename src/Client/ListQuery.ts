@@ -1,11 +1,12 @@
-/** Which records a client lists, typed by the model's class, as the query that asks for them. HTTP contract, "Lists". Pure. */
+/** Which records a client lists, typed by the model's class, as the query that asks for them. docs/http.md, "Lists". Pure. */
 import * as Result from "effect/Result"
 import { formatFilter } from "../Http/ListFilter.ts"
 import { invariant } from "../Invariant.ts"
 import type { Filter } from "../Machine/Filter.ts"
+import type { FieldError } from "../Model/Descriptor.ts"
 import type { FieldValues } from "../Model/FieldValues.ts"
+import type { RowClass } from "../Model/RowCodecs.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"
-import type { FieldError, RowClass } from "../Model.ts"
 import { filterOf, stepsOf, type Where } from "../Repository/ListOptions.ts"
 import type { Asked } from "./Asked.ts"
 import type { ReadOptions } from "./Reading.ts"

@@ -1,4 +1,4 @@
-/** How new the answer of a read must be, as a request says it. HTTP contract, "Reads". Pure. */
+/** How new the answer of a read must be, as a request says it. docs/http.md, "Reads". Pure. */
 import type { Asked } from "./Asked.ts"
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Sending a request until its answer is final: to one node after another, for as long as it may take. A change is sent
  * again with the same idempotency key, so that it is done once, whichever nodes die meanwhile; and what may have been done
- * is never called refused. Not what is asked, nor what an answer means. HTTP contract, "Errors".
+ * is never called refused. Not what is asked, nor what an answer means. docs/http.md, "Problems".
  */
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -9,8 +9,8 @@ import type * as HttpClient from "effect/http/HttpClient"
 import * as Random from "effect/Random"
 import { indexHeader } from "../Http/IndexHeader.ts"
 import { invalidRequest, type Problem } from "../Problem.ts"
-import { monotonicMs } from "../Raft/MonotonicTime.ts"
-import { UnknownOutcome } from "../Raft/Outcome.ts"
+import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
+import { UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Answered, type Asked, bodyOf, problemOf, requestOf } from "./Asked.ts"
 import { isNotServed, NoAnswer } from "./Failure.ts"
 

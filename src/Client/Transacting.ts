@@ -1,11 +1,13 @@
-/** Changes of several records at once, typed by their models' classes: all of them are done or none. HTTP contract, `_tx`. */
+/** Changes of several records at once, typed by their models' classes: all of them are done or none. docs/http.md, "Transactions". */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { transactionPath } from "../Http/Paths.ts"
 import { TransactionAnswer } from "../Http/TransactionAnswer.ts"
+import { describe } from "../Model/Class.ts"
+import type { EncodedRecord, FieldError } from "../Model/Descriptor.ts"
+import type { RowClass } from "../Model/RowCodecs.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"
-import { describe, type EncodedRecord, type FieldError, type RowClass } from "../Model.ts"
 import type { ChangeOptions } from "../Repository/ModelRepository.ts"
 import { decoded, misfit, Unreadable } from "./Failure.ts"
 import type { WriteFailure } from "./Records.ts"

@@ -10,7 +10,8 @@ import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { Rejection } from "../Machine/Rejection.ts"
-import type { Described, RowClass } from "../Model.ts"
+import type { Described } from "../Model/Class.ts"
+import type { RowClass } from "../Model/RowCodecs.ts"
 
 /** There is no such record. A handler that lets it pass answers 404 `not-found`. */
 export class NotFound extends Data.TaggedError("NotFound")<{ readonly model: string; readonly id: string }> {

@@ -4,8 +4,10 @@ import { invariant } from "../Invariant.ts"
 import type { Operation } from "../Machine/Command.ts"
 import { type Access, endsCall } from "../Machine/Procedure.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
+import { describe } from "../Model/Class.ts"
+import type { EncodedRecord, FieldError } from "../Model/Descriptor.ts"
+import type { RowClass } from "../Model/RowCodecs.ts"
 import { codecsOf, type RowCodecs } from "../Model/RowCodecs.ts"
-import { describe, type EncodedRecord, type FieldError, type RowClass } from "../Model.ts"
 import {
   type ListOptions,
   listMax,

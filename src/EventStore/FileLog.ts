@@ -7,9 +7,10 @@ import { readEntries } from "./FileLogReader.ts"
 import { openLog, removeSegmentsBelow } from "./FileLogRecovery.ts"
 import { closeFile, identityAt, identityOf, isSame, listDirectory } from "./Files.ts"
 import { batchOf, beginningAt, type LogBatch } from "./LogBatch.ts"
+import type { LogWrite } from "./LogEntry.ts"
 import { index, recoveredOf, termAt } from "./LogIndex.ts"
 import { LogSpace } from "./LogSpace.ts"
-import { type LogCorrupt, LogFailed, LogStore, type LogWrite } from "./LogStore.ts"
+import { type LogCorrupt, LogFailed, LogStore } from "./LogStore.ts"
 import { makeNextSegment } from "./NextSegment.ts"
 import { bodyBytes, type RecordBody, recordBytes } from "./Record.ts"
 import { scrub, scrubPauseMsDefault } from "./Scrub.ts"
@@ -37,7 +38,7 @@ export interface FileLogOptions {
   readonly clusterId?: string
 }
 
-/** The log falls idle after this long without a batch; its durable-through mark is then written (RAFT core rule: within 100 ms). */
+/** The log falls idle after this long without a batch; its durable-through mark is then written (docs/raft.md: within 100 ms). */
 const IDLE_MS = 50
 
 /** How long the next segment is not tried again after a failure that is not for want of space. */

@@ -1,6 +1,7 @@
 /** A batch of writes as the records that it is made of, checked before a byte of it is written. Pure. */
+
+import type { LogWrite } from "./LogEntry.ts"
 import { index, type LogIndex, termAt } from "./LogIndex.ts"
-import type { LogWrite } from "./LogStore.ts"
 import type { RecordBody } from "./Record.ts"
 
 /** Records in order. With `restarts`, one of them begins the log anew, and they must be the first of their segment. */

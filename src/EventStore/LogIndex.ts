@@ -1,8 +1,7 @@
 /** What a log holds, record by record: hard state, terms, and where entries stand. Pure; the caller owns the state it passes. */
 import { invariant } from "../Invariant.ts"
 import { compactTo, restartAt, type SegmentSpan } from "./Compaction.ts"
-import type { HardState, SnapshotMark } from "./LogEntry.ts"
-import type { Recovered } from "./LogStore.ts"
+import type { HardState, Recovered, SnapshotMark } from "./LogEntry.ts"
 import type { RecordBody, SnapshotMarkBody } from "./Record.ts"
 
 /** Where an entry stands: every anchor is the first place to look for the entries from its index up to the next anchor. */

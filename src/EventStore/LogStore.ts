@@ -3,41 +3,7 @@
  * Not the format (FORMAT.md) and not consensus.
  */
 import { Context, type Effect, Schema } from "effect"
-import type { HardState, LogEntry, SnapshotMark } from "./LogEntry.ts"
-
-/**
- * One ordered step of a log: first the truncation, then the snapshot mark, then the hard state, then the entries.
- * `truncateFromIndex` removes that entry and all after it; `entries` follow the last index without a gap.
- */
-export interface LogWrite {
-  readonly truncateFromIndex?: number
-  /**
-   * A snapshot that is durable already (C14). Where the log holds its entry, of its term, it is noted and all entries
-   * stay. Otherwise the log begins anew behind it, without any entry: that is how a snapshot beyond the end of the log
-   * is installed (§7). One that is older than the newest mark changes nothing.
-   */
-  readonly snapshot?: SnapshotMark
-  readonly hardState?: HardState
-  readonly entries: ReadonlyArray<LogEntry>
-}
-
-/**
- * What a log held when it was opened. `firstIndex` is 1 until history is compacted. A log without entries has a
- * `lastIndex` of `firstIndex` − 1: of 0, or of its snapshot's.
- */
-export interface Recovered {
-  readonly hardState: HardState
-  readonly firstIndex: number
-  readonly lastIndex: number
-  /** The term of entry `firstIndex` − 1; absent when there is no such entry. */
-  readonly previousTerm?: number
-  /** The newest mark; absent when there is none. It lies from `firstIndex` − 1 to `lastIndex`. */
-  readonly snapshot?: SnapshotMark
-  /** Where the configuration entries are, ascending; absent when there is none. */
-  readonly configurationIndexes?: ReadonlyArray<number>
-  /** Ascending: the first index of every run of entries of one term. */
-  readonly termRuns: ReadonlyArray<{ readonly fromIndex: number; readonly term: number }>
-}
+import type { LogEntry, LogWrite, Recovered } from "./LogEntry.ts"
 
 /** A write, sync or read that the operating system refused. After a failed write or sync the log is poisoned for good. */
 export class LogFailed extends Schema.TaggedError<LogFailed>()("LogFailed", {

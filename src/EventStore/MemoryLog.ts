@@ -1,9 +1,9 @@
 /** The log in memory: the contract of LogStore without a disk, for tests and simulations. What it holds outlives its layer. */
 import { Context, Effect, Layer, Result, Stream } from "effect"
 import { invariant } from "../Invariant.ts"
-import type { HardState, LogEntry, SnapshotMark } from "./LogEntry.ts"
+import type { HardState, LogEntry, LogWrite, Recovered, SnapshotMark } from "./LogEntry.ts"
 import { type LogRoom, LogSpace } from "./LogSpace.ts"
-import { compactedAway, type LogFailed, LogStore, type LogWrite, type Recovered } from "./LogStore.ts"
+import { compactedAway, type LogFailed, LogStore } from "./LogStore.ts"
 
 /** What a log in memory holds, durably: it is there for whoever opens it next. */
 export interface MemoryLog {

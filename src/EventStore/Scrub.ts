@@ -1,6 +1,6 @@
 /**
  * Reads sealed segments again and again while a node runs, at a bounded rate, and ends with the damage that it finds:
- * what nobody reads rots unseen, until the copies of others have too. Recovery reads them when a node starts. RAFT §3.
+ * what nobody reads rots unseen, until the copies of others have too. Recovery reads them when a node starts. docs/raft.md, Disk.
  */
 import { Effect } from "effect"
 import { readAt, withFile } from "./Files.ts"

@@ -2,6 +2,7 @@
 import { Effect, Layer, Semaphore } from "effect"
 import { makeDirectory } from "./Files.ts"
 import type { LogFailed } from "./LogStore.ts"
+import { receive, received } from "./PartialSnapshot.ts"
 import { filesIn, filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
 import {
   makeEncoder,
@@ -12,7 +13,6 @@ import {
   snapshotName
 } from "./SnapshotFormat.ts"
 import { content, verify } from "./SnapshotReader.ts"
-import { receive, received } from "./SnapshotReceiving.ts"
 import { type OpenSnapshot, SnapshotStore } from "./SnapshotStore.ts"
 import { missingName, watch } from "./Watch.ts"
 

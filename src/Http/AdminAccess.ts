@@ -5,9 +5,9 @@
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { type Problem, problem, withHeaders } from "../Problem.ts"
-import type { Admitted } from "../Raft/Order.ts"
-import { isSecret } from "../Raft/Secret.ts"
-import { type Caller, notOfThisHost } from "../Raft/ThisHost.ts"
+import type { Admitted } from "../Raft/node/Administration.ts"
+import { isSecret } from "../Raft/peers/Secret.ts"
+import { type Caller, notOfThisHost } from "../Raft/peers/ThisHost.ts"
 
 /** By what the caller is admitted, or the problem that it is answered with. `secret` is the cluster's, if it has one. */
 export const admitted = (caller: Caller, secret: string | undefined): Admitted | Problem => {

@@ -4,9 +4,9 @@
  */
 import { Effect, Result, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Member } from "../Cluster/Member.ts"
 import { errorsOf } from "../Model/Descriptor.ts"
 import { invalidRequest, notFound, type ProblemError } from "../Problem.ts"
-import type { Member } from "../Raft/Member.ts"
 import { admit } from "./AdminAccess.ts"
 import { addMember, administer, membershipOf, newMemberFields } from "./Administration.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"

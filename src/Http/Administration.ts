@@ -1,12 +1,12 @@
 /** What the routes of the administration and of joining have in common: a change carried out, and the membership after it. */
 import { Effect, Schema } from "effect"
+import type { Member } from "../Cluster/Member.ts"
+import { MemberName } from "../Cluster/OrderSchema.ts"
 import { notFound, type Problem, problem } from "../Problem.ts"
-import { MemberAddress } from "../Raft/Address.ts"
-import { membersOf } from "../Raft/Configuration.ts"
-import type { Member } from "../Raft/Member.ts"
-import type { Administration, Admitted } from "../Raft/Order.ts"
-import { MemberName } from "../Raft/OrderSchema.ts"
-import { membersStatus } from "../Raft/Status.ts"
+import { membersOf } from "../Raft/core/Configuration.ts"
+import { membersStatus } from "../Raft/core/Status.ts"
+import type { Administration, Admitted } from "../Raft/node/Administration.ts"
+import { MemberAddress } from "../Raft/peers/Address.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 
 /** A node that is to become a member: where its peers reach it, and which data directory its vote will live in. */

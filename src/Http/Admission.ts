@@ -1,7 +1,7 @@
 /**
  * How much of what clients ask is under way at once, and how much of it begins in one go. A node speaks to its peers
  * from the same thread: requests begin in slices, and between two of them beats are sent and heard, so that load makes
- * a node slow and never silent. Peers' sockets and health are not admitted here. RAFT §1, DESIGN D8.
+ * a node slow and never silent. Peers' sockets and health are not admitted here. docs/raft.md, D8.
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { type Problem, problem } from "../Problem.ts"

@@ -1,6 +1,6 @@
-/** `POST /api/{m}/_bulk`, served: new records of one model, all or none. HTTP contract, "Endpoints", "Details". */
+/** `POST /api/{m}/_bulk`, served: new records of one model, all or none. docs/http.md, "Endpoints". */
 import { Effect } from "effect"
-import type { Descriptor } from "../Model.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import { invalidRequest } from "../Problem.ts"
 import type { TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"

@@ -1,4 +1,4 @@
-/** `POST /api/_commands/{name}`, served: a declared command by its name. HTTP contract, "Endpoints". */
+/** `POST /api/_commands/{name}`, served: a declared command by its name. docs/http.md, "Endpoints". */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { type Any, type ErrorClass, tagOf } from "../Command/Declaration.ts"

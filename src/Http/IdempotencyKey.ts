@@ -1,6 +1,6 @@
 /**
  * The client's idempotency key, and what tells a copy of its request from another request. Remembering a key is
- * Machine's (Sessions.ts). HTTP contract, "Errors"; draft-ietf-httpapi-idempotency-key-header.
+ * Machine's (Sessions.ts). docs/http.md, "Problems"; draft-ietf-httpapi-idempotency-key-header.
  */
 import { createHash } from "node:crypto"
 import { Result } from "effect"

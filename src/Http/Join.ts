@@ -4,10 +4,10 @@
  */
 import { Data, Effect, Schedule, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
-import { FormingRefused, type Join } from "../Raft/Formed.ts"
-import { isLoopback } from "../Raft/Handshake.ts"
-import * as JoinProof from "../Raft/JoinProof.ts"
-import { Resolver } from "../Raft/Resolver.ts"
+import { FormingRefused, type Join } from "../Cluster/Forming.ts"
+import { isLoopback } from "../Raft/peers/Handshake.ts"
+import * as JoinProof from "../Raft/peers/JoinProof.ts"
+import { Resolver } from "../Raft/peers/Resolver.ts"
 import { JoinAnswer, JoinChallenge, joinPath } from "./JoinRoutes.ts"
 
 /** A cluster without a leader, or in the midst of another change, may take the node in a moment later. */

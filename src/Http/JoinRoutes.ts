@@ -1,10 +1,10 @@
 /** Taking an empty node into the cluster: it proves the secret, and is proven it, without that either sends it. */
 import { Clock, Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Member } from "../Cluster/Member.ts"
 import { problem } from "../Problem.ts"
-import * as JoinProof from "../Raft/JoinProof.ts"
-import type { Member } from "../Raft/Member.ts"
-import { isOfPage, notOfThisHost } from "../Raft/ThisHost.ts"
+import * as JoinProof from "../Raft/peers/JoinProof.ts"
+import { isOfPage, notOfThisHost } from "../Raft/peers/ThisHost.ts"
 import { addMember, Membership, membershipOf, newMemberFields } from "./Administration.ts"
 import { readBody } from "./AdminRoutes.ts"
 

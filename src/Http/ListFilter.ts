@@ -1,4 +1,4 @@
-/** Filters of a list, `field=op.value`, to the machine's typed tree, and back. Pure; applying them is Machine's. HTTP contract, "Lists". */
+/** Filters of a list, `field=op.value`, to the machine's typed tree, and back. Pure; applying them is Machine's. docs/http.md, "Lists". */
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Asking from "../Machine/Asking.ts"

@@ -1,10 +1,10 @@
-/** The query of a list: filters, order, page, selection. Pure: from parameters to a typed query, or the 400 that names what is wrong. HTTP contract, "Lists". */
+/** The query of a list: filters, order, page, selection. Pure: from parameters to a typed query, or the 400 that names what is wrong. docs/http.md, "Lists". */
 import { Result } from "effect"
 import * as Asking from "../Machine/Asking.ts"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy } from "../Machine/Order.ts"
+import type { FieldSchema } from "../Model/Descriptor.ts"
 import { type FieldValues, fieldsOf } from "../Model/FieldValues.ts"
-import type { FieldSchema } from "../Model.ts"
 import type { Problem, ProblemError } from "../Problem.ts"
 import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type Filter, parseFilter } from "./ListFilter.ts"

@@ -1,15 +1,15 @@
 /**
  * `GET /metrics`: how a node stands, in numbers, for Prometheus to scrape. What the application itself counts by Effect's
- * `Metric` stands there too. HTTP contract, "Endpoints"; Prometheus text format 0.0.4.
+ * `Metric` stands there too. docs/http.md, "Endpoints"; Prometheus text format 0.0.4.
  */
 import { Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
-import type { Projections } from "../Projection.ts"
-import type { Member } from "../Raft/Member.ts"
-import { commitStandstillMs } from "../Raft/Standstill.ts"
-import { membersStatus } from "../Raft/Status.ts"
-import type { Reactions } from "../Reaction.ts"
+import type { Member } from "../Cluster/Member.ts"
+import type { Projections } from "../Projection/Projections.ts"
+import { commitStandstillMs } from "../Raft/core/Standstill.ts"
+import { membersStatus } from "../Raft/core/Status.ts"
+import type { Reactions } from "../Reaction/Reactions.ts"
 
 /** What is measured: the name and the help of a gauge, and its values now, by label. */
 interface Gauge {

@@ -1,9 +1,9 @@
-/** What one model looks like over HTTP: its endpoints, declared. Handlers are elsewhere. HTTP contract, "Endpoints". */
+/** What one model looks like over HTTP: its endpoints, declared. Handlers are elsewhere. docs/http.md, "Endpoints". */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import type { FieldSchema } from "../Model/Descriptor.ts"
 import { patchOf } from "../Model/Field.ts"
 import { jsonCodec } from "../Model/JsonCodec.ts"
-import type { FieldSchema } from "../Model.ts"
 import type { ProblemName } from "../Problem.ts"
 import { patchMediaTypes } from "./Body.ts"
 import { isListParameter } from "./ListQuery.ts"

@@ -1,4 +1,4 @@
-/** GET of one record and of a list, served. HTTP contract, "Lists", "Reads". */
+/** GET of one record and of a list, served. docs/http.md, "Lists", "Reads". */
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { list } from "../Machine/List.ts"

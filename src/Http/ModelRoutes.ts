@@ -1,7 +1,7 @@
 /** The endpoints of one model, served. What they look like to a reader of the document is ModelEndpoints.ts. */
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
-import type { Descriptor } from "../Model.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import { notFound, type Problem } from "../Problem.ts"
 import type { Records } from "../Repository/Records.ts"
 import { createRecords } from "./BulkWrites.ts"

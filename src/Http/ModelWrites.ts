@@ -1,4 +1,4 @@
-/** POST, PUT, PATCH and DELETE of one model's records, served. HTTP contract, "Endpoints", "Details". */
+/** POST, PUT, PATCH and DELETE of one model's records, served. docs/http.md, "Endpoints". */
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
 import type { Change } from "../Repository/Records.ts"

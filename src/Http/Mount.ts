@@ -4,9 +4,9 @@
  */
 import { Effect, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Member } from "../Cluster/Member.ts"
 import { type Problem, problem, toResponse, withMembers } from "../Problem.ts"
-import { Member } from "../Raft/Member.ts"
-import { removed } from "../Raft/Removal.ts"
+import { removed } from "../Raft/node/Removal.ts"
 import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
 import { indexHeader } from "./IndexHeader.ts"
 import { problemOfFailure } from "./Outcomes.ts"

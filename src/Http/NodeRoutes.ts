@@ -1,12 +1,12 @@
 /** What a node says of itself and its cluster: health for those who route to it, state for those who run it. */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { Member } from "../Cluster/Member.ts"
 import { definition } from "../Machine/StateElements.ts"
 import { stateHash } from "../Machine/Tables.ts"
-import type { Member } from "../Raft/Member.ts"
-import { termAt } from "../Raft/RaftLog.ts"
-import { standstillMs } from "../Raft/Standstill.ts"
-import { membersStatus } from "../Raft/Status.ts"
+import { termAt } from "../Raft/core/RaftLog.ts"
+import { standstillMs } from "../Raft/core/Standstill.ts"
+import { membersStatus } from "../Raft/core/Status.ts"
 import { splitTarget } from "./Routing.ts"
 
 /** Entries that a ready node may lack of what it knows to be committed. */

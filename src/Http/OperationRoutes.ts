@@ -1,4 +1,4 @@
-/** What became of a request, by its idempotency key, and ending the key of one that was not done. HTTP contract, "Endpoints". */
+/** What became of a request, by its idempotency key, and ending the key of one that was not done. docs/http.md, "Endpoints". */
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Any as Command } from "../Command/Declaration.ts"

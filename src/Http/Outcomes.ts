@@ -1,7 +1,7 @@
 /** What the cluster says of a write, as the problem that its client meets. Pure. docs/http.md, "Problems". */
-import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import { type Problem, withHeaders, withMembers } from "../Problem.ts"
-import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { ChangeFailure } from "../Repository/Records.ts"
 import type { Asked } from "../Repository/RejectionProblem.ts"
 import { operationPath } from "./Paths.ts"

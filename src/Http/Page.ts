@@ -1,7 +1,7 @@
 /** One page of a list as JSON, cut where it grows too large: a thousand records of a megabyte are no answer. Pure. */
 import type { ListPage } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
-import type { EncodedRecord } from "../Model.ts"
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 import type { ListQuery } from "./ListQuery.ts"
 
 /** A page ends with the record that passes this, however many were asked for; `next` goes on behind it. */

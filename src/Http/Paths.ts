@@ -1,4 +1,4 @@
-/** Where what is served is: one table for the routes, the document and the client. HTTP contract, "Endpoints". */
+/** Where what is served is: one table for the routes, the document and the client. docs/http.md, "Endpoints". */
 
 /** The records of a model. */
 export const collectionPath = ({ path }: { readonly path: string }): `/api/${string}` => `/api/${path}`

@@ -1,7 +1,7 @@
 /** What parameters and headers look like, as the document says it: a client that keeps to it is refused for no form. Pure. */
 import { Schema, SchemaAST } from "effect"
+import type { FieldSchema } from "../Model/Descriptor.ts"
 import { jsonCodec } from "../Model/JsonCodec.ts"
-import type { FieldSchema } from "../Model.ts"
 
 /** The longest idempotency key taken: each is remembered for a day, on every node. */
 export const keyLengthMax = 255

@@ -1,4 +1,4 @@
-/** What a read of a projection asks for: one state, or a page of states by key. Pure. HTTP contract, "Projections". */
+/** What a read of a projection asks for: one state, or a page of states by key. Pure. docs/http.md, "Projections". */
 import { Result } from "effect"
 import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
 import { decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"

@@ -1,9 +1,10 @@
-/** Projections, served: the one state, or the states by key and by page, and how far each is. HTTP contract, "Projections". */
+/** Projections, served: the one state, or the states by key and by page, and how far each is. docs/http.md, "Projections". */
 import { Effect, Result, type Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { notFound, type Problem, problem, withHeaders } from "../Problem.ts"
+import type { Folded, Keyed, Whole } from "../Projection/Definition.ts"
+import type { ProjectionReadFailure, ProjectionStatus, Projections } from "../Projection/Projections.ts"
 import { encodeState } from "../Projection/Saved.ts"
-import type { Folded, Keyed, ProjectionReadFailure, ProjectionStatus, Projections, Whole } from "../Projection.ts"
 import { Turn } from "./Body.ts"
 import { nextLink } from "./Cursor.ts"
 import { bodyOf, pageBytesMax } from "./Page.ts"

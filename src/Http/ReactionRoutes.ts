@@ -1,7 +1,7 @@
 /** How far the reactions of a cluster are, as the node that is asked knows it: for those who run it. */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
-import type { ReactionStatus, Reactions } from "../Reaction.ts"
+import type { ReactionStatus, Reactions } from "../Reaction/Reactions.ts"
 
 const statusOf = ({ failure, index, isRunning, lagCount, name }: ReactionStatus) => ({
   name,

@@ -1,4 +1,4 @@
-/** What a read asks for besides its record or list: how new the answer must be. Pure. HTTP contract, "Reads". */
+/** What a read asks for besides its record or list: how new the answer must be. Pure. docs/http.md, "Reads". */
 import { Result } from "effect"
 import type { Problem, ProblemError } from "../Problem.ts"
 import type { Consistency, ReadFailure } from "../Repository/Freshness.ts"

@@ -1,7 +1,7 @@
 /**
  * Which requests a route answers: its path exactly as it was sent. The router matches loosely (case, a slash more or
  * less, an encoded letter, what follows a `;`), and two addresses of one record would be two for caches and rules.
- * HTTP contract, "Endpoints". Pure.
+ * docs/http.md, "Endpoints". Pure.
  */
 import { textId, uuid } from "../Model/Id.ts"
 import { invalidRequest, methodNotAllowed, notServed, type Problem } from "../Problem.ts"

@@ -1,8 +1,8 @@
-/** `POST /api/_tx`, served: operations on any models, as one entry. HTTP contract, "Endpoints", "Details". */
+/** `POST /api/_tx`, served: operations on any models, as one entry. docs/http.md, "Endpoints". */
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import type { Operation } from "../Machine/Command.ts"
-import type { Descriptor } from "../Model.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import { atOperation, invalidRequest, notFound, type Problem } from "../Problem.ts"
 import type { Records, TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"

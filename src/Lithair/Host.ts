@@ -1,9 +1,9 @@
 /** Place, storage and transport of a node together: on the disk and the network of this machine, or in memory. */
 import { Effect, Layer } from "effect"
 import type { Directory } from "../EventStore/Directory.ts"
-import { makeMemoryNetwork } from "../Raft/MemoryNetwork.ts"
-import type { PeerListener } from "../Raft/PeerListener.ts"
-import type { Transport } from "../Raft/Transport.ts"
+import { makeMemoryNetwork } from "../Raft/peers/MemoryNetwork.ts"
+import type { PeerListener } from "../Raft/peers/PeerListener.ts"
+import type { Transport } from "../Raft/peers/Transport.ts"
 import { layerNetwork, layerSockets } from "./Peers.ts"
 import * as Place from "./Place.ts"
 import { layerFile, layerMemory as layerMemoryStorage, type StorageFailure } from "./Storage.ts"

@@ -5,8 +5,8 @@
  */
 import { Context, Deferred, Effect, Fiber, Layer, type Scope } from "effect"
 import { HttpRouter } from "effect/http"
+import type { MemberFailure } from "../Cluster/Member.ts"
 import { routerConfig } from "../Http/Mount.ts"
-import type { MemberFailure } from "../Raft/Member.ts"
 
 /** Why a node ended by itself: its disk, its files, or a cluster that refuses it. */
 export type NodeFailure = MemberFailure

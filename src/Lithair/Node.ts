@@ -1,21 +1,23 @@
 /** A node as a layer: the services that programs and routes find on it, over a directory, a transport and a place of their choice. */
+
 import { Effect, Layer, Redacted } from "effect"
+import * as Member from "../Cluster/Member.ts"
+import { layer as layerMember } from "../Cluster/makeMember.ts"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { HandlerOf } from "../Command/Handler.ts"
 import * as Procedures from "../Command/Procedures.ts"
 import { Directory } from "../EventStore/Directory.ts"
-import * as LocalNode from "../EventStore/LocalNode.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { joinThrough } from "../Http/Join.ts"
 import * as Serving from "../Http/Serving.ts"
+import * as LocalNode from "../Local/LocalNode.ts"
 import { type Described, describe } from "../Model/Class.ts"
 import { checkTogether } from "../Model/Declaring.ts"
 import type { SqliteUnavailable } from "../Projection/Failure.ts"
 import * as NodeProjections from "../Projection/NodeProjections.ts"
 import type { Projection, Projections } from "../Projection/Projections.ts"
-import * as Member from "../Raft/Member.ts"
-import type { RaftConfig } from "../Raft/RaftConfig.ts"
-import type { Self, Transport } from "../Raft/Transport.ts"
+import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
+import type { Self, Transport } from "../Raft/peers/Transport.ts"
 import type { Reaction } from "../Reaction/Definition.ts"
 import { descriptor as reactionPosition } from "../Reaction/Position.ts"
 import * as Reactions from "../Reaction/Reactions.ts"
@@ -65,7 +67,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
   checkTogether(models)
   const member = Layer.unwrap(
     Effect.map(Procedures.make(commands), (procedures) =>
-      Member.layer({ ...own, config: raft, models: [...models, reactionPosition], procedures })
+      layerMember({ ...own, config: raft, models: [...models, reactionPosition], procedures })
     )
   )
   return layerSupervised.pipe(

@@ -1,10 +1,10 @@
 /** How a node's messages travel, as layers: over sockets, or over a network in the memory of this process. */
 import { Effect, Layer, Redacted } from "effect"
 import type { Directory } from "../EventStore/Directory.ts"
-import * as MemoryNetwork from "../Raft/MemoryNetwork.ts"
-import * as PeerListener from "../Raft/PeerListener.ts"
-import * as PeerSockets from "../Raft/PeerSockets.ts"
-import type { Transport } from "../Raft/Transport.ts"
+import * as MemoryNetwork from "../Raft/peers/MemoryNetwork.ts"
+import * as PeerListener from "../Raft/peers/PeerListener.ts"
+import * as PeerSockets from "../Raft/peers/PeerSockets.ts"
+import type { Transport } from "../Raft/peers/Transport.ts"
 import { self } from "./Node.ts"
 import { Place } from "./Place.ts"
 

@@ -1,8 +1,8 @@
 /** A node's place in its cluster: its name and address, the peers it starts with, and the secret that peers prove. */
 import { Config, Context, Effect, Layer, Option, Redacted, Result } from "effect"
-import { BadAddress, parseAddress } from "../Raft/Address.ts"
-import type { RaftConfig } from "../Raft/RaftConfig.ts"
-import { WeakSecret, wrongWithSecret } from "../Raft/Secret.ts"
+import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
+import { BadAddress, parseAddress } from "../Raft/peers/Address.ts"
+import { WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
 
 /** Another member, as this node's flags name it. */
 export interface Peer {

@@ -1,6 +1,6 @@
 /**
  * What may be asked of a list: one rule for a URL, the typed client, a node's own code. Pure. Whoever asks has the values
- * as JSON, and says in which field a mistake is; the messages say what it is. HTTP contract, "Lists".
+ * as JSON, and says in which field a mistake is; the messages say what it is. docs/http.md, "Lists".
  */
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"

@@ -1,5 +1,5 @@
 /**
- * The idempotency key that a node gives a write which came without one. Pure. RAFT.md C17; HTTP contract, "Errors".
+ * The idempotency key that a node gives a write which came without one. Pure. C17; docs/http.md, "Problems".
  * A client learns of it only where the outcome of its write is unknown. Such keys are remembered by their number, not for
  * a time, so that each says after which entry it was given: a key that was forgotten is told from one that never came.
  *

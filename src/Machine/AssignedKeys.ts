@@ -1,5 +1,5 @@
 /**
- * The latest of the keys that nodes assigned, and the index of the entry of each. Pure but for what it owns. RAFT.md C17.
+ * The latest of the keys that nodes assigned, and the index of the entry of each. Pure but for what it owns. C17.
  * They are held in generations, and the oldest is forgotten as a whole: every write notes a key, and that must cost no
  * more than an entry of a map, however many are held.
  *

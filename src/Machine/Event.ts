@@ -1,5 +1,5 @@
-/** What happened to a record. Pure. Full enough that `evolve` needs neither the model's code nor the state before. DESIGN D2. */
-import type { EncodedRecord } from "../Model.ts"
+/** What happened to a record. Pure. Full enough that `evolve` needs neither the model's code nor the state before. D2. */
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 
 /** One change of one record, on encoded values. */
 export interface Event {

@@ -1,10 +1,10 @@
 /**
  * Which records hold which value of a field, in the order in which lists compare values. Pure; kept by `evolve`, which
- * accepts what the log says: whether a value must be unique, or name a record, is for `decide` alone (DESIGN D2).
+ * accepts what the log says: whether a value must be unique, or name a record, is for `decide` alone (D2).
  * An index is no part of the state: it is built anew with the rows, and the hash does not know it.
  */
 import type { Schema } from "effect"
-import type { EncodedRecord } from "../Model.ts"
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 import { compareKeys } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { keyOf, type OrderValue } from "./OrderKey.ts"

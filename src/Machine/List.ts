@@ -1,6 +1,6 @@
 /**
  * One page of a table's records: filtered, in order, from where the page before ended. Pure, and the table stays as it is.
- * HTTP contract, "Lists".
+ * docs/http.md, "Lists".
  *
  * There may be several ways to a page: along the order, until the page is full; or through each set of rows that the
  * filters leave, keeping no more than two pages. Which is the shortest depends on the data, of which nothing is counted.

@@ -1,5 +1,5 @@
 /** Rows of a table as a list shows them: with their local parts, filtered, and by what they are ordered. Pure. */
-import type { EncodedRecord } from "../Model.ts"
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 import { isMet, type KeyedFilter } from "./Filter.ts"
 import { join, type LocalPart } from "./LocalParts.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"

@@ -1,11 +1,11 @@
 /**
- * The local part of a mixed record: fields that only this node holds, in this node's own log. Pure. DESIGN D4.
+ * The local part of a mixed record: fields that only this node holds, in this node's own log. Pure. D4.
  * A part is shown only on the record that it was written for, told by the index of the record's creation, so that a
  * deletion or a re-creation that this node sees late never shows one record's part on another.
  */
 import { Result } from "effect"
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { mergePatch } from "../Model/MergePatch.ts"
-import type { Descriptor, EncodedRecord } from "../Model.ts"
 import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
 import { canonical, isRecord, isTooDeep } from "./Json.ts"

@@ -1,6 +1,6 @@
 /**
  * How old a log is: the time for which its cluster has run, by the leaders' monotonic clocks, carried in entries. Pure.
- * What expires by it does not expire sooner because a wall clock jumps. RAFT C17, C19.
+ * What expires by it does not expire sooner because a wall clock jumps. C17, C19.
  *
  * An entry says the age at which it was decided. Whoever applies it knows from then on that the log is at least so old,
  * and older by what passes on its own clock: the age goes on across leaders, and never runs ahead of time itself. What

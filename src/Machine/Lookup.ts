@@ -2,7 +2,7 @@
  * The records that a command looks at where it lists some by values of their fields: in the order of their ids, from an
  * index if one of the fields has one. Pure, and pulled one by one, so that whoever pulls bounds how many are looked at.
  */
-import type { EncodedRecord } from "../Model.ts"
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 import type { KnownModel } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as IdRange from "./IdRange.ts"

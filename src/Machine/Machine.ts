@@ -1,10 +1,10 @@
 /**
  * The state that one node owns for one log: what is applied, and what is decided ahead of it. Pure but for that state.
- * Speculation is a clone of the applied tables, so that dropping it is forgetting a reference. DESIGN D2.
+ * Speculation is a clone of the applied tables, so that dropping it is forgetting a reference. D2.
  */
 import { Result } from "effect"
 import { InvariantViolation, invariant } from "../Invariant.ts"
-import type { Descriptor } from "../Model.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Command } from "./Command.ts"
 import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"

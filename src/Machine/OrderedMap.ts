@@ -1,4 +1,4 @@
-/** An ordered map with a constant-time, copy-on-write clone. Pure. DESIGN D5. */
+/** An ordered map with a constant-time, copy-on-write clone. Pure. D5. */
 import type * as SortedBTree from "sorted-btree"
 import { EmptyBTree } from "sorted-btree"
 

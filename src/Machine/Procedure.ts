@@ -1,12 +1,12 @@
 /**
  * What a declared command does, as the machine sees it: a synchronous function from its payload to a success or a
  * rejection, which reads and changes records through what it is given and through nothing else. Pure. Only the deciding
- * side runs it; its events are all that the log carries (DESIGN D2). Handlers that are Effects become procedures outside
+ * side runs it; its events are all that the log carries (D2). Handlers that are Effects become procedures outside
  * of this room.
  */
 import { Result, type Schema } from "effect"
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 import { depthMax } from "../Model/PlainJson.ts"
-import type { EncodedRecord } from "../Model.ts"
 import type { Call, Operation } from "./Command.ts"
 import type { OperationAnswer } from "./decide.ts"
 import { known } from "./decideOperation.ts"

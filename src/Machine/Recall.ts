@@ -1,6 +1,6 @@
 /**
  * The outcome of a keyed command, told again from its entry in the log, where the tables keep no more than its index.
- * Pure. RAFT.md C17.
+ * Pure. C17.
  */
 import type { OperationAnswer } from "./decide.ts"
 import { answerOf } from "./evolve.ts"

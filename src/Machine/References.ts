@@ -4,7 +4,8 @@
  */
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
-import type { Descriptor, EncodedRecord, Reference } from "../Model.ts"
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Reference } from "../Model/Rules.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { keyOf } from "./OrderKey.ts"
 import type { Rejection } from "./Rejection.ts"

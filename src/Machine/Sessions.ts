@@ -1,6 +1,6 @@
 /**
  * What became of requests that carried an idempotency key, so that a copy is answered and not done again. Pure.
- * Part of the tables: it survives leaders, restarts and snapshots. Raft diss. 6.3; RAFT.md C17.
+ * Part of the tables: it survives leaders, restarts and snapshots. Raft diss. 6.3; C17.
  *
  * A client's key is held until it expires. Of a key that a node assigned no more than the index of its entry is kept
  * (AssignedKeys.ts). An outcome that is not kept is told again from the log.

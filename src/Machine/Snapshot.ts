@@ -1,9 +1,9 @@
 /**
  * Applied tables as a sequence of JSON values, those as bytes, and back. Pure; not the file (EventStore). Only those of a
- * node's own log hold local parts. DESIGN D3, D4. The bytes are a codec byte, then every piece as JSON in UTF-8 with a line feed behind it.
+ * node's own log hold local parts. D3, D4. The bytes are a codec byte, then every piece as JSON in UTF-8 with a line feed behind it.
  */
 import { Result } from "effect"
-import type { Descriptor } from "../Model.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { isRecord } from "./Json.ts"

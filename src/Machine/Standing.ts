@@ -1,4 +1,4 @@
-/** What is known of an idempotency key when somebody asks: pure JSON data, since a peer carries it. HTTP contract, "Details". */
+/** What is known of an idempotency key when somebody asks: pure JSON data, since a peer carries it. docs/http.md. */
 import type { KeptOutcome } from "./Sessions.ts"
 
 /** The name of a command in its entry, and what it came to. */

@@ -1,7 +1,7 @@
 /**
  * One number for a whole state: equal states have equal hashes, by whatever way they came about. Pure.
  * A multiset hash: the sum of the hashes of its elements, so that one change costs one subtraction and one addition.
- * It finds divergence, not forgery. RAFT.md "state hash".
+ * It finds divergence, not forgery. docs/guarantees.md.
  */
 
 /** 128 bits in four lanes, each summed modulo 2³². Owned and changed in place. */

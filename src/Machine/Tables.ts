@@ -1,9 +1,10 @@
 /**
- * The state of the machine: one ordered table for each model, in memory. Pure. DESIGN D5.
+ * The state of the machine: one ordered table for each model, in memory. Pure. D5.
  * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
  */
+
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
-import type { Descriptor, EncodedRecord } from "../Model.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Limits from "./Limits.ts"

@@ -1,4 +1,4 @@
-/** The payload of one entry: one transaction, one outcome. Pure. One codec byte, then UTF-8 JSON. DESIGN D6. */
+/** The payload of one entry: one transaction, one outcome. Pure. One codec byte, then UTF-8 JSON. D6. */
 import { Result, type Schema } from "effect"
 import type { OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
@@ -34,7 +34,7 @@ export interface Transaction {
   readonly assignedKey?: string
   readonly command: string
   readonly events: ReadonlyArray<Event>
-  /** In a node's own log alone: the local parts that accompany records of the replicated log (DESIGN D4). */
+  /** In a node's own log alone: the local parts that accompany records of the replicated log (D4). */
   readonly localParts?: ReadonlyArray<LocalPartSet>
   readonly outcome: Outcome
   /** The limits in force from this entry on, where a leader states those of its release (Limits.ts). */

@@ -1,9 +1,9 @@
 /**
  * What a command becomes: a transaction, an answer without one, or a rejection. Pure; only the deciding side runs it.
- * The tables are those after the last entry of the decider's own log, committed or not. DESIGN D2.
+ * The tables are those after the last entry of the decider's own log, committed or not. D2.
  */
 import { Result, type Schema } from "effect"
-import type { EncodedRecord } from "../Model.ts"
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 import type { Command, Operation } from "./Command.ts"
 import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
@@ -75,7 +75,7 @@ export const decide = (
   command: Command,
   circumstances: Circumstances & { readonly logAgeMs: number }
 ): Decision => {
-  // Time never goes back across leaders, whatever their clocks say (DESIGN D6).
+  // Time never goes back across leaders, whatever their clocks say (D6).
   const timeMs = Math.max(tables.lastTimeMs, circumstances.nowMs)
   const times: Times = { timeMs, logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs) }
   const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: times.logAgeMs })

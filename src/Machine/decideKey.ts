@@ -1,6 +1,6 @@
 /**
  * What a command's idempotency key decides before the command does: a copy is answered as the first was. Pure; only the
- * deciding side runs it. RAFT.md C17. The rejections of this file are no entries: the key has one, or gets none.
+ * deciding side runs it. C17. The rejections of this file are no entries: the key has one, or gets none.
  */
 import * as AssignedKey from "./AssignedKey.ts"
 import { type Command, keyedOf, type Origin } from "./Command.ts"

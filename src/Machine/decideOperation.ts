@@ -1,10 +1,10 @@
-/** What one operation becomes: events and an answer, or a rejection. Pure. The rules of HTTP.md, without its statuses. */
+/** What one operation becomes: events and an answer, or a rejection. Pure. The rules of docs/http.md, without its statuses. */
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
+import type { Descriptor, EncodedRecord, FieldError } from "../Model/Descriptor.ts"
 import { fieldErrorLengthMax, fieldErrorsMax } from "../Model/Descriptor.ts"
 import { mergePatch } from "../Model/MergePatch.ts"
 import { depthMax } from "../Model/PlainJson.ts"
-import type { Descriptor, EncodedRecord, FieldError } from "../Model.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import type { Circumstances, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"

@@ -1,6 +1,6 @@
 /**
  * What an entry does to the tables, on every node alike. Pure but for the tables, which it owns and changes.
- * Total: it checks nothing, runs no model code and accepts what the log says. DESIGN D2.
+ * Total: it checks nothing, runs no model code and accepts what the log says. D2.
  */
 import type { Answer, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"

@@ -1,6 +1,6 @@
 /**
  * What identifies a record: a UUID, or a text of the model's own, a natural key. It stands in paths, entity tags and other
- * records as it is, so that no id needs to be escaped and none can be taken for another path. Pure. HTTP contract, "Details".
+ * records as it is, so that no id needs to be escaped and none can be taken for another path. Pure. docs/http.md.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"

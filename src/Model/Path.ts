@@ -1,4 +1,4 @@
-/** A model's name as a URL writes it: kebab case, plural. Pure. HTTP contract, "the model's path". */
+/** A model's name as a URL writes it: kebab case, plural. Pure. docs/http.md, "Endpoints". */
 
 /** `User` → `users`, `ProductView` → `product-views`, `Category` → `categories`. An irregular plural takes the `path` option. */
 export const pathOfName = (name: string): string => {

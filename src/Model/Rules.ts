@@ -1,6 +1,6 @@
 /**
  * What must hold of every record of a model besides the types of its fields, and who may write it. Enforced where
- * commands are decided, whatever way they come; never where events are applied (DESIGN D2).
+ * commands are decided, whatever way they come; never where events are applied (D2).
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"

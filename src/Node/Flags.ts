@@ -2,7 +2,7 @@
 import { Config, Effect, Option, Schema } from "effect"
 import { Flag } from "effect/cli"
 import type { PlaceOptions } from "../Lithair/Place.ts"
-import type { RaftConfig } from "../Raft/RaftConfig.ts"
+import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
 
 /** The flags. Without `port` a program runs its demo. */

@@ -3,7 +3,7 @@
  * IPv6 is `::1` where a host stands alone, and `[::1]:8082` with a port.
  */
 import { Result, Schema } from "effect"
-import { formatHost, parseAddress, parseHost, wrongWithHost } from "../Raft/Address.ts"
+import { formatHost, parseAddress, parseHost, wrongWithHost } from "../Raft/peers/Address.ts"
 
 /** A member as the flags name it. */
 export interface Peer {

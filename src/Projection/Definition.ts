@@ -1,7 +1,7 @@
 /** The declaration of a projection that is folded in memory: one state, or one for each key. Data, and pure functions. */
 import * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
-import { describe } from "../Model.ts"
+import { describe } from "../Model/Class.ts"
 import { type EventOf, type EventsOf, eventsOf, type Followed } from "./Event.ts"
 
 /** A state as JSON: what is saved, and what is answered. */

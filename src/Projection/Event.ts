@@ -1,10 +1,10 @@
 /** What happened to a record, as those who follow the log meet it: decoded by its model, and named by its place in the log. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { AppliedEntry } from "../Cluster/Feed.ts"
 import type { Event as LoggedEvent } from "../Machine/Event.ts"
+import { type Described, describe } from "../Model/Class.ts"
 import { copyOf } from "../Model/PlainJson.ts"
-import { type Described, describe } from "../Model.ts"
-import type { AppliedEntry } from "../Raft/Feed.ts"
 
 /** A model whose events are in the replicated log: every model but a local one. */
 export interface Followed extends Described<"replicated" | "mixed"> {

@@ -1,7 +1,7 @@
 /** Folding events into states. Pure but for the states, which it owns: an ordered map, cloned at the cost of nothing. */
 import { Result } from "effect"
+import type { AppliedEntry } from "../Cluster/Feed.ts"
 import * as OrderedMap from "../Machine/OrderedMap.ts"
-import type { AppliedEntry } from "../Raft/Feed.ts"
 import type { Folded } from "./Definition.ts"
 import type { Event } from "./Event.ts"
 import { thrown } from "./Failure.ts"

@@ -3,7 +3,7 @@
  * Pure, owned, mutable. Reading the log and keeping files is for whoever runs it (Memory.ts).
  */
 import { Result } from "effect"
-import type { AppliedEntry } from "../Raft/Feed.ts"
+import type { AppliedEntry } from "../Cluster/Feed.ts"
 import type { Folded } from "./Definition.ts"
 import { ProjectionFailed } from "./Failure.ts"
 import * as Fold from "./Fold.ts"

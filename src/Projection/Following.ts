@@ -3,9 +3,9 @@
  * and stops nobody else. It takes entries in order, each once, from the position where it begins.
  */
 import { Effect, type Scope } from "effect"
+import type { AppliedEntry, Feed } from "../Cluster/Feed.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
-import * as Condition from "../Raft/Condition.ts"
-import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
+import * as Condition from "../Raft/node/Condition.ts"
 import { ProjectionFailed, type ProjectionFailure } from "./Failure.ts"
 import * as Position from "./Position.ts"
 

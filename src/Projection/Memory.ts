@@ -3,8 +3,8 @@
  * and then with every entry that is applied. Saved now and then, and when the node stops in order.
  */
 import { Clock, Effect, Result, type Scope, Semaphore } from "effect"
+import type { AppliedEntry, Feed } from "../Cluster/Feed.ts"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
-import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
 import type { Folded } from "./Definition.ts"
 import type * as Fold from "./Fold.ts"
 import * as Folding from "./Folding.ts"

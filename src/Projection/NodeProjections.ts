@@ -3,11 +3,11 @@
  * a projection has not come to yet is waited for. Not how each is kept up (Memory.ts, SqliteRun.ts).
  */
 import { Effect, Layer } from "effect"
+import { Member } from "../Cluster/Member.ts"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import { Directory } from "../EventStore/Directory.ts"
 import { invariant } from "../Invariant.ts"
-import { Member } from "../Raft/Member.ts"
-import { monotonicMs } from "../Raft/MonotonicTime.ts"
+import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import type { Read } from "../Repository/Records.ts"
 import type { Folded } from "./Definition.ts"

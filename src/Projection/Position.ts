@@ -2,9 +2,10 @@
  * Where a follower of the log is: what it reads next, and what ended it. Pure, owned, mutable. Not the fiber that reads
  * (Following.ts), nor what it makes of the entries.
  */
+
+import type { AppliedEntry } from "../Cluster/Feed.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
-import type { AppliedEntry } from "../Raft/Feed.ts"
 import { type ProjectionFailure, ProjectionUnavailable } from "./Failure.ts"
 
 export interface Position {

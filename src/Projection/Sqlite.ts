@@ -1,7 +1,7 @@
 /** The declaration of a projection into SQLite, for those who need SQL over their events. Data, and a pure function. */
 import * as Result from "effect/Result"
+import type { AppliedEntry } from "../Cluster/Feed.ts"
 import { invariant } from "../Invariant.ts"
-import type { AppliedEntry } from "../Raft/Feed.ts"
 import { checkFollowed, checkNamed } from "./Definition.ts"
 import { type EventOf, eventsOf, type Followed } from "./Event.ts"
 import { thrown } from "./Failure.ts"

@@ -3,7 +3,7 @@
  * scope closes or it can no longer be used. What becomes of the projection then is SqliteRun.ts.
  */
 import { Deferred, Effect, Result, Schedule, type Scope } from "effect"
-import type { AppliedEntry, Feed } from "../Raft/Feed.ts"
+import type { AppliedEntry, Feed } from "../Cluster/Feed.ts"
 import { ProjectionFailed, type SqliteFailed } from "./Failure.ts"
 import { type Following, follow } from "./Following.ts"
 import * as Position from "./Position.ts"

@@ -3,10 +3,10 @@
  * opened now is tried again; one that is damaged, or of another version, is removed and made anew.
  */
 import { Effect, type Scope } from "effect"
+import type { Feed } from "../Cluster/Feed.ts"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import { listDirectory, unlinkFile } from "../EventStore/Files.ts"
-import * as Condition from "../Raft/Condition.ts"
-import type { Feed } from "../Raft/Feed.ts"
+import * as Condition from "../Raft/node/Condition.ts"
 import { ProjectionFailed, type ProjectionFailure, SqliteFailed } from "./Failure.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import * as SqliteFile from "./SqliteFile.ts"

@@ -1,5 +1,5 @@
 /**
- * The thread of one SQLite file: nothing of SQLite runs on a node's main thread (RAFT.md §1). Rows and the position that
+ * The thread of one SQLite file: nothing of SQLite runs on a node's main thread (docs/raft.md). Rows and the position that
  * they reflect change in one transaction, so that they never disagree, whenever the process dies. Not an Effect: it
  * answers one request after another, and what SQLite throws is an answer too.
  */

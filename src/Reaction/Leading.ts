@@ -3,11 +3,11 @@
  * event until its effect succeeds. The position is recorded now and then, never by two leaders against each other.
  */
 import { Cause, Data, Effect, Result, Schedule } from "effect"
+import type { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
-import type { Member } from "../Raft/Member.ts"
-import { monotonicMs } from "../Raft/MonotonicTime.ts"
+import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
 import { later, type Position, recordedIn, recording } from "./Position.ts"
 

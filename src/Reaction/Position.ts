@@ -4,8 +4,8 @@
  */
 import { Schema } from "effect"
 import { get, type Tables } from "../Machine/Tables.ts"
+import { Class, describe } from "../Model/Class.ts"
 import { bareId } from "../Model/Field.ts"
-import { Class, describe } from "../Model.ts"
 
 /** All entries through `index` are done, and of the next one the first `count` events. */
 export interface Position {

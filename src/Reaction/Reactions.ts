@@ -1,8 +1,8 @@
 /** The reactions of one node: each runs while this node leads, and rests while another does. */
 import { Context, Effect, Fiber, Layer } from "effect"
+import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
-import * as Condition from "../Raft/Condition.ts"
-import { Member } from "../Raft/Member.ts"
+import * as Condition from "../Raft/node/Condition.ts"
 import type { Reaction } from "./Definition.ts"
 import * as Leading from "./Leading.ts"
 import { type Position, recordedIn } from "./Position.ts"

@@ -1,13 +1,13 @@
 /** What a change of one record asks for, what it came to, or why it was refused; by whichever log decided it. */
 import { Data } from "effect"
-import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
 import type { LocalPart } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
-import type { EncodedRecord } from "../Model.ts"
+import type { EncodedRecord } from "../Model/Descriptor.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
-import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Asked, problemOfRejection } from "./RejectionProblem.ts"
 
 /** A command was decided, and the decision is not to do it: nothing changed. */

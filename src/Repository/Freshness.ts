@@ -1,14 +1,14 @@
 /**
  * How new the replicated tables must be for a read, and waiting until they are. Confirming with a quorum is Raft's.
- * HTTP contract, "Reads".
+ * docs/http.md, "Reads".
  */
 import { Data, Effect, type Scope, Semaphore } from "effect"
+import type { Member } from "../Cluster/Member.ts"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
-import type { Member } from "../Raft/Member.ts"
-import { monotonicMs } from "../Raft/MonotonicTime.ts"
-import { NotDone } from "../Raft/Outcome.ts"
-import { removed } from "../Raft/Removal.ts"
-import { suspect } from "../Raft/StateWatch.ts"
+import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
+import { NotDone } from "../Raft/node/Outcome.ts"
+import { removed } from "../Raft/node/Removal.ts"
+import { suspect } from "../Raft/node/StateWatch.ts"
 
 /**
  * `linearizable`: as new as anything that was answered when the read began; a quorum confirms. `session`: at least as

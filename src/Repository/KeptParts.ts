@@ -1,16 +1,16 @@
 /**
  * This node's parts of what a request had the cluster do: kept once that is committed, together, however often the
- * request is sent. Not how a change is parted (MixedParts.ts). DESIGN D4.
+ * request is sent. Not how a change is parted (MixedParts.ts). D4.
  */
 import { Effect } from "effect"
-import type { LocalNode } from "../EventStore/LocalNode.ts"
+import type { Member } from "../Cluster/Member.ts"
+import type { LocalNode } from "../Local/LocalNode.ts"
 import type { Origin } from "../Machine/Command.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
 import { type LocalPart, noteOf, visible } from "../Machine/LocalParts.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
-import type { Descriptor } from "../Model.ts"
-import type { Member } from "../Raft/Member.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import { type Changed, changed } from "./Changed.ts"
 import type { OwnPart } from "./MixedParts.ts"
 import type { Done } from "./Submitting.ts"

@@ -1,11 +1,11 @@
 /**
  * Local parts whose record is gone for good, forgotten in the background at a bounded rate: they are invisible already,
- * and would else stay for ever. DESIGN D4.
+ * and would else stay for ever. D4.
  */
 import { Effect } from "effect"
-import type { LocalNode } from "../EventStore/LocalNode.ts"
+import type { Member } from "../Cluster/Member.ts"
+import type { LocalNode } from "../Local/LocalNode.ts"
 import * as LocalParts from "../Machine/LocalParts.ts"
-import type { Member } from "../Raft/Member.ts"
 
 /** So many parts are looked at in one go, and so often: a million in a quarter of an hour. */
 const partsMaxCount = 1_000

@@ -1,14 +1,14 @@
 /**
  * A change of a mixed record in two: what the cluster decides of it, and what this node keeps (KeptParts.ts).
- * DESIGN D4: the fields that are local go into the node's own log, and are never proposed.
+ * D4: the fields that are local go into the node's own log, and are never proposed.
  */
 import { Result } from "effect"
 import type { Operation } from "../Machine/Command.ts"
 import { type LocalPartRequest, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { mergePatch } from "../Model/MergePatch.ts"
-import type { Descriptor, EncodedRecord } from "../Model.ts"
 
 /** What this node is to keep of a record, once the cluster has changed the rest. */
 export interface OwnPart {

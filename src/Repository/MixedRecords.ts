@@ -1,5 +1,5 @@
 /**
- * Changes of records of which the cluster holds one part and each node its own. DESIGN D4: a node's part is appended to
+ * Changes of records of which the cluster holds one part and each node its own. D4: a node's part is appended to
  * its own log once the replicated change is known to be committed; a change of that part alone needs no quorum.
  */
 import { Effect, Result } from "effect"
@@ -7,7 +7,7 @@ import { invariant } from "../Invariant.ts"
 import type { Origin } from "../Machine/Command.ts"
 import { join, split, visible } from "../Machine/LocalParts.ts"
 import { get } from "../Machine/Tables.ts"
-import type { Descriptor, EncodedRecord } from "../Model.ts"
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import {
   type Change,
   type Changed,

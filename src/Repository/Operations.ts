@@ -1,17 +1,17 @@
 /**
  * What became of keyed requests, and ending keys of which nothing did: in the cluster, and in this node's own log, which
- * remembers the keys of its own data. HTTP contract, "Endpoints" (`_operations`), "Details".
+ * remembers the keys of its own data. docs/http.md, "Endpoints" (`_operations`), "Details".
  */
 import { Effect } from "effect"
-import type { LocalNode } from "../EventStore/LocalNode.ts"
-import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import type { Member } from "../Cluster/Member.ts"
+import type { LocalNode } from "../Local/LocalNode.ts"
+import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import { visible } from "../Machine/LocalParts.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
 import type { Standing } from "../Machine/Standing.ts"
-import type { Member } from "../Raft/Member.ts"
-import { type NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Changed, changed, Refused } from "./Changed.ts"
 
 /** What became of a key, and the index of the replicated log that this reflects. */

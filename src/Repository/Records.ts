@@ -1,15 +1,15 @@
 /**
  * The records of all models of one node, by name and in encoded form: what HTTP and the typed repositories stand on.
- * It knows where each part of a record lives; not how a client names it. DESIGN: a mixed record's local fields belong
+ * It knows where each part of a record lives; not how a client names it. D4: a mixed record's local fields belong
  * to the node that wrote them, and are appended to its own log once the replicated change is known to be committed.
  */
 import { Context, Effect, Layer } from "effect"
-import { LocalNode } from "../EventStore/LocalNode.ts"
+import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
+import { LocalNode } from "../Local/LocalNode.ts"
 import type { ListSource } from "../Machine/List.ts"
 import { get, type Table, type Tables } from "../Machine/Tables.ts"
-import type { Descriptor } from "../Model.ts"
-import { Member } from "../Raft/Member.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import {
   type Change,
   type Changed,

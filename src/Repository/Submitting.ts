@@ -1,14 +1,14 @@
 /** Commands on their way to one of a node's two logs, the cluster's and its own, and what became of them there. */
 import { Effect } from "effect"
-import type { LocalNode } from "../EventStore/LocalNode.ts"
-import type { LocalNotDone, LocalUnknownOutcome } from "../EventStore/LocalOutcome.ts"
+import type { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
+import type { LocalNode } from "../Local/LocalNode.ts"
+import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import type { Command, Origin } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { Answer, OperationAnswer } from "../Machine/decide.ts"
 import type { Tables } from "../Machine/Tables.ts"
-import type { Member } from "../Raft/Member.ts"
-import type { NotDone, UnknownOutcome } from "../Raft/Outcome.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { Refused } from "./Changed.ts"
 import { refusedByOther } from "./OneKey.ts"
 

@@ -1,13 +1,13 @@
 /**
  * Several changes that happen together or not at all, of records of any replicated models, or of node-local ones.
- * One log decides them as one entry: two logs have no moment in common (DESIGN D4). Of mixed records the cluster's part
+ * One log decides them as one entry: two logs have no moment in common (D4). Of mixed records the cluster's part
  * is atomic; this node's part is kept once that is committed.
  */
 import { Effect, Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Operation, Origin, Transact } from "../Machine/Command.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
-import type { Descriptor } from "../Model.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import { type Changed, type ChangeFailure, Refused } from "./Changed.ts"
 import { keep } from "./KeptParts.ts"
 import { heldPart, type Parted, partOf } from "./MixedParts.ts"

@@ -4,7 +4,7 @@
  * leaves the platter, and of what was unsynced any part: sectors, lengths, names. All choices come from one sequence of
  * numbers. What the calls do is SimulatedFiles.ts.
  */
-import * as Random from "./SimulatorRandom.ts"
+import * as Random from "./simulator/Random.ts"
 
 /** What a disk writes whole, or tears; the larger ones have 4 KiB. */
 export type SectorBytes = 512 | 4096

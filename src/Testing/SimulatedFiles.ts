@@ -4,7 +4,7 @@
  */
 import type { Callback, FileSystem } from "../EventStore/FileSystem.ts"
 import * as Disk from "./SimulatedDisk.ts"
-import * as Random from "./SimulatorRandom.ts"
+import * as Random from "./simulator/Random.ts"
 
 /** The calls that change something, or make a change durable. */
 export type Call = "open" | "write" | "ftruncate" | "fdatasync" | "fsync" | "rename" | "unlink" | "mkdir" | "read"

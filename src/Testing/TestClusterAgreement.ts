@@ -1,7 +1,7 @@
 /** What the running nodes of a test's cluster agree on at this moment, seen from outside. Nothing of it is asked of them. */
 import { Context } from "effect"
-import { Member } from "../Raft/Member.ts"
-import { isCut, type MemoryNetwork } from "../Raft/MemoryNetwork.ts"
+import { Member } from "../Cluster/Member.ts"
+import { isCut, type MemoryNetwork } from "../Raft/peers/MemoryNetwork.ts"
 import type { TestNode } from "./TestClusterNode.ts"
 
 /** A leader whom a majority follows. */

@@ -3,7 +3,7 @@
  * that are cut in one direction, disks that are slow or fail. Set by the test, drawn from the cluster's seed.
  */
 import type { Random } from "effect"
-import type * as MemoryNetwork from "../Raft/MemoryNetwork.ts"
+import type * as MemoryNetwork from "../Raft/peers/MemoryNetwork.ts"
 
 /** What happens to messages between nodes. */
 export interface Weather {

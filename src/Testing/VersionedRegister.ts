@@ -1,5 +1,5 @@
 /**
- * The sequential record with a version, as the HTTP contract promises it: the version starts at 1, grows by one with
+ * The sequential record with a version, as the docs/http.md promises it: the version starts at 1, grows by one with
  * every change, a deletion included, and goes on when the record is created again. Pure. A model for Linearizability.ts.
  */
 import type { Schema } from "effect"

@@ -1,4 +1,4 @@
-/** Natural keys: a model with a text id is served alike by code, client, HTTP and commands, on any node. HTTP contract, "Details". */
+/** Natural keys: a model with a text id is served alike by code, client, HTTP and commands, on any node. docs/http.md. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"

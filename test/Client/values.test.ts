@@ -1,6 +1,6 @@
 /**
  * One rule for values, whichever way they come: a node's own code, the typed client, HTTP, a command. Each case runs each
- * way on one cluster in memory. HTTP contract, "Values", "Lists".
+ * way on one cluster in memory. docs/http.md, "Bodies", "Lists".
  */
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Layer, Option, Result, Schema } from "effect"

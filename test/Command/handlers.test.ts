@@ -116,7 +116,7 @@ describe("a handler", () => {
     assert.deepStrictEqual(first.slice(0, 2), [77, 77])
     assert.deepStrictEqual(values(bank(handle).call({}, { nowMs: 77 })), first)
     assert.notStrictEqual(first[4], first[5])
-    // A clock that goes back does not take the log's time along (DESIGN D6).
+    // A clock that goes back does not take the log's time along (D6).
     const second = values(one.call({}, { nowMs: 7 }))
     assert.deepStrictEqual(second.slice(0, 2), [77, 77])
     assert.notStrictEqual(second[4], first[4])

@@ -123,7 +123,7 @@ describe("the laws of commands", () => {
     for (const seed of seeds) run(seed)
   })
 
-  it("replay equals live, on a node with no code of the command or its models (DESIGN D2)", () => {
+  it("replay equals live, on a node with no code of the command or its models (D2)", () => {
     for (const seed of seeds) {
       const { entries, machine } = run(seed)
       for (const known of [descriptors, []]) {

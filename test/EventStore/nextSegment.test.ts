@@ -108,7 +108,7 @@ describe("the next segment", () => {
   })
 })
 
-describe("a disk without room for the next segment (RAFT §3)", () => {
+describe("a disk without room for the next segment (docs/raft.md, Disk)", () => {
   it.effect("is a state that is told, and stops no append while the segment in use has room", () => {
     const options = freshOptions()
     const used = Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Old history is read again while a node runs: what rots there is found, and named (RAFT §3, Recovery). */
+/** Old history is read again while a node runs: what rots there is found, and named (FORMAT.md). */
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

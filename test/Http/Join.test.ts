@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Result } from "effect"
 import { joinThrough } from "../../src/Http/Join.ts"
-import * as JoinProof from "../../src/Raft/JoinProof.ts"
+import * as JoinProof from "../../src/Raft/peers/JoinProof.ts"
 import { problem, type Reply, type Request, serve } from "../Client/ScriptedNodes.ts"
 
 const secret = "0123456789abcdef0123456789abcdef"

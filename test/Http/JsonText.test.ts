@@ -10,7 +10,7 @@ const refusalOf = (text: string): string => {
   return Result.isFailure(parsed) ? parsed.failure.detail : ""
 }
 
-describe("numbers of a JSON text (HTTP contract, Values)", () => {
+describe("numbers of a JSON text (docs/http.md, Bodies)", () => {
   const exact = [
     ...[
       "0",
@@ -77,7 +77,7 @@ describe("numbers of a JSON text (HTTP contract, Values)", () => {
   })
 })
 
-describe("keys of a JSON text (HTTP contract, Values)", () => {
+describe("keys of a JSON text (docs/http.md, Bodies)", () => {
   const repeated: ReadonlyArray<readonly [string, string]> = [
     ['{"a":1,"a":1}', "a"],
     ['{"a":1,"\\u0061":2}', "a"],

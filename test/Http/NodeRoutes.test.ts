@@ -1,11 +1,11 @@
 /** When a node says that it is ready, by what its core knows. */
 import { assert, describe, it } from "@effect/vitest"
+import type { Member } from "../../src/Cluster/Member.ts"
 import { type Check, readyChecks } from "../../src/Http/NodeRoutes.ts"
-import type { Member } from "../../src/Raft/Member.ts"
-import type { State } from "../../src/Raft/State.ts"
-import { step } from "../../src/Raft/step.ts"
-import { cluster } from "../Raft/Cores.ts"
-import { isBulk, world } from "../Raft/LossyCores.ts"
+import type { State } from "../../src/Raft/core/State.ts"
+import { step } from "../../src/Raft/core/step.ts"
+import { cluster } from "../Raft/core/Cores.ts"
+import { isBulk, world } from "../Raft/core/LossyCores.ts"
 
 const usual = { isDraining: () => false, isRemoved: () => false, staleMs: (): number | undefined => 0 }
 

@@ -1,4 +1,4 @@
-/** Projections over HTTP: what a read may ask for, what it is answered, and whom it keeps waiting. HTTP contract, "Projections". */
+/** Projections over HTTP: what a read may ask for, what it is answered, and whom it keeps waiting. docs/http.md, "Projections". */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"

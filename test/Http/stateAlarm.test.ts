@@ -5,10 +5,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { Member } from "../../src/Cluster/Member.ts"
 import { evolveEvent } from "../../src/Machine/evolve.ts"
 import { get, type Tables } from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
-import { Member } from "../../src/Raft/Member.ts"
 import { TestCluster } from "../../src/Testing.ts"
 
 class Product extends Model.Class<Product>("Product")({

@@ -9,8 +9,8 @@ import { Lifecycle, launch, layerTest, supervise } from "../../src/Lithair/Lifec
 import { layer } from "../../src/Lithair/Node.ts"
 import * as Place from "../../src/Lithair/Place.ts"
 import * as Model from "../../src/Model.ts"
-import { layerPeers } from "../../src/Raft/PeerListener.ts"
-import { layer as layerSocketTransport } from "../../src/Raft/PeerSockets.ts"
+import { layerPeers } from "../../src/Raft/peers/PeerListener.ts"
+import { layer as layerSocketTransport } from "../../src/Raft/peers/PeerSockets.ts"
 import * as Repository from "../../src/Repository.ts"
 
 class Product extends Model.Class<Product>("Product")({

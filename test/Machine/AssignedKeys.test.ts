@@ -22,7 +22,7 @@ const held = ({ hash, keys }: Held) => ({
   hash: StateHash.toHex(hash)
 })
 
-describe("the keys that nodes assigned (RAFT C17)", () => {
+describe("the keys that nodes assigned (C17)", () => {
   it("are held by their number, the oldest generation forgotten as a whole, in the hash what is held alone", () => {
     const one = start()
     for (let index = 1; index <= 40; index++) {
@@ -83,7 +83,7 @@ describe("the keys that nodes assigned (RAFT C17)", () => {
     }
   })
 
-  it("a copy that is read slowly is of the moment at which it was begun (DESIGN D5)", () => {
+  it("a copy that is read slowly is of the moment at which it was begun (D5)", () => {
     const one = start()
     for (let index = 1; index <= 7; index++) note(one, index)
     const copy = clone(one)

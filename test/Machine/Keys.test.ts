@@ -35,7 +35,7 @@ const restored = (tables: Tables.Tables): Tables.Tables => {
   return Result.getOrThrow(restoring.end())
 }
 
-describe("an outcome that is too large to be kept (RAFT C17)", () => {
+describe("an outcome that is too large to be kept (C17)", () => {
   it("is told by its entry, as it was told first", () => {
     const leads = leader()
     const first = leads.submit(large)
@@ -124,7 +124,7 @@ describe("an outcome that is too large to be kept (RAFT C17)", () => {
   })
 })
 
-describe("a key that a node assigned (RAFT C17)", () => {
+describe("a key that a node assigned (C17)", () => {
   const assignedKey = (afterIndex: number, unique = "0a1b") =>
     AssignedKey.make({ afterIndex, unique, fingerprint: "f".repeat(43) })
   const small = () => {
@@ -239,7 +239,7 @@ describe("a key that a node assigned (RAFT C17)", () => {
   })
 })
 
-describe("closing a key (HTTP contract, _operations)", () => {
+describe("closing a key (docs/http.md, Idempotency keys)", () => {
   const closed = { _tag: "Rejected", rejection: { _tag: "KeyClosed" }, entry: undefined } as const
 
   it("of which nothing became ends it: no copy is done after that, with whatever fingerprint, and none is a replay", () => {

@@ -28,7 +28,7 @@ const ownLog = () => {
   return { machine, entries, set, noteOf }
 }
 
-describe("a local part (DESIGN D4)", () => {
+describe("a local part (D4)", () => {
   it("is shown on the record it was written for, and never on another under the same id", () => {
     const { noteOf, set } = ownLog()
     set({ id: "a", createdIndex: 3, how: "put", data: { note: "mine" } })
@@ -105,7 +105,7 @@ describe("a local part (DESIGN D4)", () => {
   })
 })
 
-it("a local model goes through the same decide and evolve, in the node's own log (DESIGN D4)", () => {
+it("a local model goes through the same decide and evolve, in the node's own log (D4)", () => {
   class View extends Model.Class<View>("View")(
     { id: Model.id(Schema.String), html: Schema.String },
     { mode: "local" }

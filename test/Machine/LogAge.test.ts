@@ -6,7 +6,7 @@ import * as Tables from "../../src/Machine/Tables.ts"
 import { seeded } from "./Seeded.ts"
 import { descriptors } from "./Store.ts"
 
-describe("the age of a log (RAFT C17, C19)", () => {
+describe("the age of a log (C17, C19)", () => {
   it("goes on where the last entry left it, by the time that passed since that was applied here", () => {
     const age = LogAge.make()
     LogAge.pass(age, { appliedMs: 100, monotonicMs: 7_000 })

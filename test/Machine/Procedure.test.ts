@@ -45,7 +45,7 @@ const call = (amount: number, key?: string) => ({
 const rejectionOf = (decision: Decision) => (decision._tag === "Rejected" ? decision.rejection : undefined)
 
 describe("a call", () => {
-  it("is one entry of its name with all its events, and answers its success (DESIGN D6)", () => {
+  it("is one entry of its name with all its events, and answers its success (D6)", () => {
     const { entries, machine, submit } = leads()
     const decision = submit(call(4))
     assert.strictEqual(decision._tag, "Accepted")
@@ -59,7 +59,7 @@ describe("a call", () => {
     assert.deepStrictEqual([price(machine.applied, "a"), price(machine.applied, "b")], [6, 14])
   })
 
-  it("that is refused leaves nothing, though it had changed records before it was (DESIGN 7)", () => {
+  it("that is refused leaves nothing, though it had changed records before it was (docs/guarantees.md)", () => {
     const { entries, machine, submit } = leads()
     const hash = Tables.stateHash(machine.applied)
     assert.deepStrictEqual(rejectionOf(submit(call(11))), broke)
@@ -229,7 +229,7 @@ describe("the bounds of a call", () => {
     assert.strictEqual(rejectionOf(submit({ ...call(1), payload }))?._tag, "InvalidRequest")
   })
 
-  it("records that newer code wrote are not read or changed, whatever the procedure makes of it (DESIGN D2)", () => {
+  it("records that newer code wrote are not read or changed, whatever the procedure makes of it (D2)", () => {
     const hides: Procedure = (access) =>
       Result.succeed(Result.isSuccess(access.get("Product", "a")) ? "read" : "not read")
     const { entries } = leads()

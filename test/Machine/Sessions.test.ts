@@ -15,7 +15,7 @@ const keyed: Command = {
   fingerprint: "f"
 }
 
-describe("an idempotency key (RAFT C17)", () => {
+describe("an idempotency key (C17)", () => {
   it("makes a copy answer what the first was told, and nothing happens twice", () => {
     const { entries, machine, submit } = leader()
     const first = submit(keyed)
@@ -27,7 +27,7 @@ describe("an idempotency key (RAFT C17)", () => {
     assert.strictEqual(machine.applied.byModel.get("Product")?.rows.size, 1)
   })
 
-  it("remembers a rejection: a delayed copy is not done when it has become possible (DESIGN D2)", () => {
+  it("remembers a rejection: a delayed copy is not done when it has become possible (D2)", () => {
     const { submit } = leader()
     const patch: Command = { _tag: "Patch", model: "Product", id: "x", data: { price: 2 }, key: "k" }
     const first = submit(patch)

@@ -23,7 +23,7 @@ const restored = (bytes: Uint8Array, sizeBytes: number) => {
   return restoring.end()
 }
 
-it("tables restored from a snapshot are those it was taken of, and go on alike (DESIGN D3)", () => {
+it("tables restored from a snapshot are those it was taken of, and go on alike (D3)", () => {
   for (let seed = 0; seed < 20; seed++) {
     const random = seeded(seed)
     const { entries, machine, submit } = leader()
@@ -57,7 +57,7 @@ it("a snapshot carries what became of keys, so that a copy is one also where it 
   assert.deepStrictEqual(Sessions.find(tables, { key: "k" }, 0), known)
 })
 
-it("a snapshot is of the moment it was begun, whatever is applied while its pieces are pulled (DESIGN D5)", () => {
+it("a snapshot is of the moment it was begun, whatever is applied while its pieces are pulled (D5)", () => {
   const { machine, submit } = leader()
   const put = (id: string, price: number) => submit({ _tag: "Put", model: "Product", id, data: { price } })
   for (let count = 0; count < 2000; count++) put(`p${count}`, 1)

@@ -137,7 +137,7 @@ describe("versions, time and bounds", () => {
     assert.strictEqual(answerOf(submit(ada))?.version, 3)
   })
 
-  it("time never goes back when the clock does (DESIGN D6)", () => {
+  it("time never goes back when the clock does (D6)", () => {
     const { machine, submit } = leader()
     submit(ada, { nowMs: 1000 })
     submit({ ...ada, id: "b", data: { email: "b@x" } }, { nowMs: 10 })
@@ -164,7 +164,7 @@ describe("versions, time and bounds", () => {
     assert.deepStrictEqual(entries.length, 2)
   })
 
-  it("with a key a rejection is an entry without events, and so is a change that changes nothing (DESIGN D2)", () => {
+  it("with a key a rejection is an entry without events, and so is a change that changes nothing (D2)", () => {
     const { entries, machine, submit } = leader()
     submit({ _tag: "Delete", model: "User", id: "a", key: "k1", principal: "p" })
     submit(ada)

@@ -33,7 +33,7 @@ const names = [
   "hasOwnProperty"
 ] as const
 
-it("no JSON that a client sends throws, pollutes a prototype, or makes replay differ (HTTP contract, Errors)", () => {
+it("no JSON that a client sends throws, pollutes a prototype, or makes replay differ (docs/http.md, Problems)", () => {
   for (let seed = 0; seed < 40; seed++) {
     const random = seeded(seed)
     const { entries, machine, submit } = leader()

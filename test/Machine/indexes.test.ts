@@ -48,7 +48,7 @@ const randomData = ({ below, pick }: ReturnType<typeof seeded>, isPlain = false)
   ...(below(5) === 0 ? {} : { kind: isPlain ? "k" : pick(kinds) })
 })
 
-describe("a list by indexes (HTTP contract, Lists)", () => {
+describe("a list by indexes (docs/http.md, Lists)", () => {
   const fields: Record<string, ReadonlyArray<Schema.Json>> = {
     id: ["0003", "0007", "0020"],
     status: ["new", "sold", "none"],
@@ -115,7 +115,7 @@ describe("a list by indexes (HTTP contract, Lists)", () => {
   })
 })
 
-describe("what is looked at (HTTP contract, Lists)", () => {
+describe("what is looked at (docs/http.md, Lists)", () => {
   const { put, table } = store()
   for (let n = 0; n < 2000; n++) {
     put(named(n), {
@@ -236,7 +236,7 @@ describe("an index", () => {
     }
   })
 
-  it("is untouched in a clone by what follows (DESIGN D5)", () => {
+  it("is untouched in a clone by what follows (D5)", () => {
     const { machine, put } = store()
     for (let n = 0; n < 100; n++) put(named(n), { rank: n })
     const clone = Tables.clone(machine.applied).byModel.get("Ware")!

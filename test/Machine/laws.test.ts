@@ -113,7 +113,7 @@ describe("replay", () => {
     }
   })
 
-  it("on a node without the models' code gives the same records and the same hash (DESIGN D2)", () => {
+  it("on a node without the models' code gives the same records and the same hash (D2)", () => {
     const { entries, machine } = run(7, ({ submit }, command) => void submit(command))
     const bare = Machine.make([])
     for (const entry of entries) Machine.apply(bare, entry)

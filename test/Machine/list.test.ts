@@ -79,7 +79,7 @@ const randomItem = ({ below }: ReturnType<typeof seeded>, id: string): ItemData 
   ...(below(2) === 0 ? {} : { price: `${below(3)}.5` })
 })
 
-describe("a cursor walk (HTTP contract, Lists)", () => {
+describe("a cursor walk (docs/http.md, Lists)", () => {
   for (const seed of [1, 2, 3, 4, 5]) {
     it(`is the full list, at every page size, order and filter (seed ${seed})`, () => {
       const random = seeded(seed)
@@ -285,7 +285,7 @@ describe("what is looked at", () => {
   })
 })
 
-it("records are filtered, ordered and shown with the local part that belongs to them, and no other (DESIGN D4)", () => {
+it("records are filtered, ordered and shown with the local part that belongs to them, and no other (D4)", () => {
   const { remove, put, source } = store([{ id: "a" }, { id: "b" }, { id: "c" }])
   remove("c")
   put({ id: "c" })

@@ -1,4 +1,4 @@
-/** What values are compared by: the keys of a field compare as its values do. HTTP contract, Values. */
+/** What values are compared by: the keys of a field compare as its values do. docs/http.md, "Bodies". */
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Order, Result, Schema } from "effect"
 import { compareKeys } from "../../src/Machine/Order.ts"

@@ -141,7 +141,7 @@ describe("a patch", () => {
     assert.isDefined((): unknown => typed({ address: { street: null } }))
   })
 
-  it("with a field that the model does not know is refused, null or not (HTTP contract, Errors)", () => {
+  it("with a field that the model does not know is refused, null or not (docs/http.md, Problems)", () => {
     assert.deepStrictEqual(patched({ nope: null, other: 1, nick: "Bo" }), ["nope", "other"])
     assert.deepStrictEqual(patched(JSON.parse('{"__proto__":null,"constructor":null}')), ["__proto__", "constructor"])
   })

@@ -168,7 +168,7 @@ describe("rules and references", () => {
     assert.deepInclude(deleted(1), { rejection: { _tag: "UpgradeRequired", model: "Order" } })
   })
 
-  it("a node without the models' code, and so without rules and indexes, has the same hash (DESIGN D2)", () => {
+  it("a node without the models' code, and so without rules and indexes, has the same hash (D2)", () => {
     for (const seed of seeds.slice(0, 10)) {
       const { entries, machine } = run(seed)
       const bare = Machine.make([])

@@ -1,4 +1,4 @@
-/** What a model says of its records is kept by every write, and by nothing but `decide`. DESIGN D2. */
+/** What a model says of its records is kept by every write, and by nothing but `decide`. D2. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
@@ -54,7 +54,7 @@ describe("check", () => {
     assert.deepInclude(rejectionOf(submit(create)), { _tag: "RuleBroken", rule: "rule-broken" })
   })
 
-  it("one that throws, or gives anything but true, refuses the record, and no node stops for it (DESIGN D2)", () => {
+  it("one that throws, or gives anything but true, refuses the record, and no node stops for it (D2)", () => {
     const wild = (check: () => unknown) =>
       Model.describe(
         Model.Class<object>("Wild")(

@@ -1,4 +1,4 @@
-/** Dates as JSON: RFC 3339 with a zone, real days, the years 0000 to 9999; refused otherwise, read or written. HTTP contract, Values. */
+/** Dates as JSON: RFC 3339 with a zone, real days, the years 0000 to 9999; refused otherwise, read or written. docs/http.md, "Bodies". */
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Option, Result, Schema, SchemaTransformation } from "effect"
 import { jsonCodec } from "../../src/Model/JsonCodec.ts"

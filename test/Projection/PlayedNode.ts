@@ -1,13 +1,13 @@
 /** A node of its own cluster that the test plays: what it decides is in its log, and applied when the test says so. */
 import { Effect, Semaphore } from "effect"
+import * as Feed from "../../src/Cluster/Feed.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { resultOf } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { type Described, describe } from "../../src/Model.ts"
-import * as Feed from "../../src/Raft/Feed.ts"
-import * as RaftLog from "../../src/Raft/RaftLog.ts"
+import * as RaftLog from "../../src/Raft/core/RaftLog.ts"
 
 /** On the log of its context. Its commands get ids `1`, `2` and so on, and its time passes a millisecond an entry. */
 export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Described>) {

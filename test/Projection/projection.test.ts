@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Result, Schema, SchemaTransformation, Scope } from "effect"
+import type { Feed } from "../../src/Cluster/Feed.ts"
 import { type DerivedFiles, derivedIn, derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
@@ -13,7 +14,6 @@ import * as Fold from "../../src/Projection/Fold.ts"
 import * as Memory from "../../src/Projection/Memory.ts"
 import { decode, encode } from "../../src/Projection/Saved.ts"
 import * as Projection from "../../src/Projection.ts"
-import type { Feed } from "../../src/Raft/Feed.ts"
 import { playNode } from "./PlayedNode.ts"
 import { makeFaulty, makeHistory, makeSpent, models, Order, order } from "./Sales.ts"
 
@@ -236,7 +236,7 @@ for (const [name, log, files] of [
       }).pipe(Effect.scoped, Effect.provide(log))
     )
 
-    it.live("stops where a newer version of its model was written, until its node knows that one too (DESIGN D2)", () =>
+    it.live("stops where a newer version of its model was written, until its node knows that one too (D2)", () =>
       Effect.gen(function* () {
         const fields = { id: Model.id(Schema.String), customer: Schema.String, cents: Schema.Int } as const
         class Newer extends Model.Class<Newer>("Order")(

@@ -2,13 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import * as Confirmation from "../../src/Cluster/Confirmation.ts"
+import type { Feed } from "../../src/Cluster/Feed.ts"
 import { derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { type Followable, make } from "../../src/Projection/NodeProjections.ts"
 import * as Projection from "../../src/Projection.ts"
-import * as Confirming from "../../src/Raft/Confirming.ts"
-import type { Feed } from "../../src/Raft/Feed.ts"
-import { NotDone } from "../../src/Raft/Outcome.ts"
+import { NotDone } from "../../src/Raft/node/Outcome.ts"
 import { playNode } from "./PlayedNode.ts"
 import { makeFaulty, makeHistory, makeOrders, makeSpent, models, Order, order } from "./Sales.ts"
 
@@ -37,7 +37,7 @@ const start = Effect.gen(function* () {
     node: () =>
       ({ appliedIndex: feed.appliedIndex, states: { isSuspect: () => false } }) as ReturnType<Followable["node"]>,
     ...standing,
-    ...Confirming.make(
+    ...Confirmation.make(
       Effect.suspend(() =>
         gate.isCutOff
           ? Effect.fail(new NotDone({ reason: "no-quorum", message: "cut off" }))

@@ -1,24 +1,26 @@
 /** Commands on three nodes in memory: called typed through any of them, with handlers that are wrong, and of several releases. */
+
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, type Result, Schedule, Schema } from "effect"
 import { Account, InsufficientFunds, models, Transaction, transfer } from "../../examples/models.ts"
 import { transferLayer } from "../../examples/transfer.ts"
+import * as Member from "../../src/Cluster/Member.ts"
+import { layer as layerMember } from "../../src/Cluster/makeMember.ts"
 import * as Procedures from "../../src/Command/Procedures.ts"
 import * as Command from "../../src/Command.ts"
-import * as LocalNode from "../../src/EventStore/LocalNode.ts"
 import { layerMemory as layerDisk, makeMemoryDisk } from "../../src/EventStore/MemoryDirectory.ts"
+import * as LocalNode from "../../src/Local/LocalNode.ts"
 import { type Procedures as MachineProcedures, none } from "../../src/Machine/Procedure.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
-import * as Member from "../../src/Raft/Member.ts"
 import {
   cut,
   heal,
   layerMemory as layerNetwork,
   type MemoryNetwork,
   makeMemoryNetwork
-} from "../../src/Raft/MemoryNetwork.ts"
+} from "../../src/Raft/peers/MemoryNetwork.ts"
 import * as Commands from "../../src/Repository/Commands.ts"
 
 const ids = ["a", "b", "c"] as const
@@ -28,7 +30,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, nodeId: N
   const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
   const self = { nodeId, address: nodeId, instanceId: nodeId, peers }
   const described = models.map(Model.describe)
-  const logs = Member.layer({ self, models: described, procedures }).pipe(
+  const logs = layerMember({ self, models: described, procedures }).pipe(
     Layer.provide(layerNetwork({ network, self })),
     Layer.provideMerge(LocalNode.layer({ models: described })),
     Layer.provide(layerDisk(makeMemoryDisk({ nodeId, instanceId: nodeId })))
@@ -141,33 +143,31 @@ describe("Commands.run", () => {
     )
   })
 
-  it.live(
-    "in a minority answers neither a success nor a refusal: both rest on what only a quorum confirms (DESIGN D2)",
-    () =>
-      Effect.gen(function* () {
-        const procedures = yield* transfers
-        const { network, nodes } = yield* startNodes(() => procedures)
-        const from = yield* open(nodes[0]!, "10")
-        const to = yield* open(nodes[0]!, "0")
-        const leader = nodes.find(({ member }) => member.leader() === member.self.nodeId) ?? assert.fail()
-        const others = nodes.filter((node) => node !== leader)
-        for (const { member } of others) cut(network, [leader.member.self.nodeId, member.self.nodeId])
-        const asked = ["1.00", "50.00"].map((amount) => ({ from, to, amount }))
-        const failures = yield* Effect.forEach(asked, (each) => Effect.flip(leader.run(transfer, each)), {
-          concurrency: "unbounded"
-        })
-        for (const { _tag } of failures) assert.include(["NotDone", "UnknownOutcome"], _tag)
-        yield* until("another leads", () => others.every(({ member }) => member.leader() !== leader.member.self.nodeId))
-        yield* others[0]!.run(transfer, { from, to, amount: "10.00" })
-        for (const { member } of others) heal(network, [leader.member.self.nodeId, member.self.nodeId])
-        yield* until("it follows", () => leader.member.leader() === others[0]!.member.leader())
-        const broke = yield* Effect.flip(leader.run(transfer, { from, to, amount: "0.01" }))
-        assert.instanceOf(broke, InsufficientFunds)
-        yield* equalHashes(nodes)
-      }).pipe(Effect.scoped)
+  it.live("in a minority answers neither a success nor a refusal: both rest on what only a quorum confirms (D2)", () =>
+    Effect.gen(function* () {
+      const procedures = yield* transfers
+      const { network, nodes } = yield* startNodes(() => procedures)
+      const from = yield* open(nodes[0]!, "10")
+      const to = yield* open(nodes[0]!, "0")
+      const leader = nodes.find(({ member }) => member.leader() === member.self.nodeId) ?? assert.fail()
+      const others = nodes.filter((node) => node !== leader)
+      for (const { member } of others) cut(network, [leader.member.self.nodeId, member.self.nodeId])
+      const asked = ["1.00", "50.00"].map((amount) => ({ from, to, amount }))
+      const failures = yield* Effect.forEach(asked, (each) => Effect.flip(leader.run(transfer, each)), {
+        concurrency: "unbounded"
+      })
+      for (const { _tag } of failures) assert.include(["NotDone", "UnknownOutcome"], _tag)
+      yield* until("another leads", () => others.every(({ member }) => member.leader() !== leader.member.self.nodeId))
+      yield* others[0]!.run(transfer, { from, to, amount: "10.00" })
+      for (const { member } of others) heal(network, [leader.member.self.nodeId, member.self.nodeId])
+      yield* until("it follows", () => leader.member.leader() === others[0]!.member.leader())
+      const broke = yield* Effect.flip(leader.run(transfer, { from, to, amount: "0.01" }))
+      assert.instanceOf(broke, InsufficientFunds)
+      yield* equalHashes(nodes)
+    }).pipe(Effect.scoped)
   )
 
-  it.live("a leader that is too old for what it is asked hands on, until one leads that knows it (DESIGN D2)", () =>
+  it.live("a leader that is too old for what it is asked hands on, until one leads that knows it (D2)", () =>
     Effect.gen(function* () {
       const newer = yield* Effect.provide(
         Procedures.make([works]),
@@ -241,7 +241,7 @@ describe("a handler that is wrong", () => {
 
 describe("a rolling upgrade", () => {
   it.live(
-    "nodes whose handlers differ never diverge: only the leader's runs, and only its events are replicated (DESIGN D2)",
+    "nodes whose handlers differ never diverge: only the leader's runs, and only its events are replicated (D2)",
     () =>
       Effect.gen(function* () {
         /** The same command in each release: an account of that release's name. */

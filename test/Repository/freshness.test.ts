@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import * as Confirming from "../../src/Raft/Confirming.ts"
-import { NotDone } from "../../src/Raft/Outcome.ts"
+import * as Confirmation from "../../src/Cluster/Confirmation.ts"
+import { NotDone } from "../../src/Raft/node/Outcome.ts"
 import * as Freshness from "../../src/Repository/Freshness.ts"
 
 /** A member that has applied `appliedIndex`, and takes `roundMs` to have a quorum confirm it, or never does. */
@@ -22,7 +22,7 @@ type PlayedNode = ReturnType<Parameters<typeof Freshness.make>[0]["node"]>
 const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>) {
   const member = { ...played, ...differing }
   const cutOff = new NotDone({ reason: "no-quorum", message: "No leader is reachable" })
-  const confirming = Confirming.make(
+  const confirming = Confirmation.make(
     Effect.gen(function* () {
       yield* Effect.sleep(member.roundMs)
       if (member.isCutOff) return yield* cutOff

@@ -1,15 +1,15 @@
-/** What a node keeps of its own of what the cluster has done: once for each request, whole or not at all. DESIGN D4. */
+/** What a node keeps of its own of what the cluster has done: once for each request, whole or not at all. D4. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import type { LocalNode, LocalPartsResult } from "../../src/EventStore/LocalNode.ts"
-import { LocalNotDone } from "../../src/EventStore/LocalOutcome.ts"
+import type { LocalNode, LocalPartsResult } from "../../src/Local/LocalNode.ts"
+import { LocalNotDone } from "../../src/Local/LocalOutcome.ts"
 import type { OperationAnswer } from "../../src/Machine/decide.ts"
 import type { LocalPartsRequest } from "../../src/Machine/LocalParts.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
-import { NotDone } from "../../src/Raft/Outcome.ts"
+import { NotDone } from "../../src/Raft/node/Outcome.ts"
 import { type DoneOperation, keep } from "../../src/Repository/KeptParts.ts"
 
 class User extends Model.Class<User>("User")({

@@ -1,4 +1,4 @@
-/** A change of a mixed record in two parts. DESIGN D4. */
+/** A change of a mixed record in two parts. D4. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import * as Model from "../../src/Model.ts"

@@ -54,7 +54,7 @@ describe("Repository", () => {
     }).pipe(provide)
   )
 
-  it.effect("a change says that this node could not keep its local fields (DESIGN D4)", () =>
+  it.effect("a change says that this node could not keep its local fields (D4)", () =>
     Effect.gen(function* () {
       const records = yield* Repository.Records
       const losing = (isLocalPartLost: boolean): Repository.Records["Service"] => ({

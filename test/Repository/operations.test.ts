@@ -1,12 +1,12 @@
-/** Ending a key over both of a node's logs. HTTP contract, "Details". */
+/** Ending a key over both of a node's logs. docs/http.md. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { LocalNode } from "../../src/EventStore/LocalNode.ts"
+import type { Member } from "../../src/Cluster/Member.ts"
+import type { LocalNode } from "../../src/Local/LocalNode.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import type { CommandResult } from "../../src/Machine/CommandResult.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
-import type { Member } from "../../src/Raft/Member.ts"
-import { NotDone } from "../../src/Raft/Outcome.ts"
+import { NotDone } from "../../src/Raft/node/Outcome.ts"
 import * as Operations from "../../src/Repository/Operations.ts"
 
 const closed: CommandResult = { _tag: "Rejected", rejection: { _tag: "KeyClosed" } }

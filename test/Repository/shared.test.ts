@@ -1,10 +1,10 @@
 /** Rows that a program holds are its own: what it does with them changes no record, on no node. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Schema } from "effect"
+import { Member } from "../../src/Cluster/Member.ts"
 import * as Command from "../../src/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
-import { Member } from "../../src/Raft/Member.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
 

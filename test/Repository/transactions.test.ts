@@ -35,7 +35,7 @@ const shownAfter = Effect.fnUntraced(function* (operations: ReadonlyArray<Operat
   return (yield* records.get(draft, "d")).value?.record
 })
 
-it.effect("a part is not shown on a record that was created anew, whatever ended the first one (DESIGN D4)", () =>
+it.effect("a part is not shown on a record that was created anew, whatever ended the first one (D4)", () =>
   Effect.gen(function* () {
     const { on } = yield* TestCluster
     const first = [createCustomer, createDraft({ secret: "of the first" })]

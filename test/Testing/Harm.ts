@@ -5,9 +5,9 @@
  */
 import { assert } from "@effect/vitest"
 import { Clock, Effect, Fiber, Random, Schema } from "effect"
+import { Member } from "../../src/Cluster/Member.ts"
 import { stateHash } from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
-import { Member } from "../../src/Raft/Member.ts"
 import { type History, TestCluster } from "../../src/Testing.ts"
 import { keys, makeClient } from "./HarmClients.ts"
 import { below, type Harmed, harm, mend } from "./HarmFaults.ts"

@@ -3,10 +3,10 @@
  * delete them, half of the time under keys, by which they try again, ask what became of it, or make sure that nothing will.
  */
 import { Clock, Effect, Random, type Schema } from "effect"
-import { LocalNode } from "../../src/EventStore/LocalNode.ts"
+import { Member } from "../../src/Cluster/Member.ts"
+import { LocalNode } from "../../src/Local/LocalNode.ts"
 import { stateHash } from "../../src/Machine/Tables.ts"
 import type { Descriptor } from "../../src/Model.ts"
-import { Member } from "../../src/Raft/Member.ts"
 import type { Consistency } from "../../src/Repository/Freshness.ts"
 import * as Operations from "../../src/Repository/Operations.ts"
 import { type Change, Records } from "../../src/Repository/Records.ts"

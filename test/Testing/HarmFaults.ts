@@ -1,6 +1,6 @@
 /** What is done to the nodes of a harmed cluster, drawn from its seed: which kinds at all, and then one after another. */
 import { Effect, Random } from "effect"
-import { Member } from "../../src/Raft/Member.ts"
+import { Member } from "../../src/Cluster/Member.ts"
 import { TestCluster, type Weather } from "../../src/Testing.ts"
 
 /** How long harm lasts, and how long there is none: one of these for each run. */

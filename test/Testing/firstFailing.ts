@@ -1,5 +1,5 @@
 /** The first seed whose run fails, as JSON: `node firstFailing.ts <from> <count>`. Run in copies of the sources with a fault in them. */
-import * as Simulator from "../../src/Testing/Simulator.ts"
+import * as Simulator from "../../src/Testing/simulator/Simulator.ts"
 import { optionsOf } from "./simulatorSeeds.ts"
 
 const [from, count] = process.argv.slice(2).map(Number) as [number, number]

@@ -1,10 +1,10 @@
 /**
  * Whole clusters of the real core, shell logic, machine and sessions under faults drawn from seeds: Raft Fig. 3, §6, §7,
- * diss. 6; RAFT §4. What the simulator finds when a line is broken is in test/mutation/plantedFaults.test.ts.
+ * diss. 6; docs/testing.md. What the simulator finds when a line is broken is in test/mutation/plantedFaults.test.ts.
  */
 import { assert, describe, it } from "@effect/vitest"
-import * as Simulator from "../../src/Testing/Simulator.ts"
-import { script } from "../../src/Testing/SimulatorAct.ts"
+import { script } from "../../src/Testing/simulator/Act.ts"
+import * as Simulator from "../../src/Testing/simulator/Simulator.ts"
 import { keptSeeds, optionsOf } from "./simulatorSeeds.ts"
 
 /** On the other runtimes the same code runs: fewer runs show that it does. */

@@ -1,5 +1,5 @@
 /** What the tests of the simulator run for a seed. */
-import type { Options } from "../../src/Testing/Simulator.ts"
+import type { Options } from "../../src/Testing/simulator/Simulator.ts"
 
 const nodeCounts = [3, 5, 1, 2, 4]
 

@@ -3,10 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { failing, mutant } from "../Mutation.ts"
 
-const half = { file: "src/Raft/Quorum.ts", find: "* 2 > voters.length", replace: "* 2 >= voters.length" }
+const half = { file: "src/Raft/core/Quorum.ts", find: "* 2 > voters.length", replace: "* 2 >= voters.length" }
 
 const test = {
-  file: "test/Raft/quorum.test.ts",
+  file: "test/Raft/core/quorum.test.ts",
   title: "half of the voters is no majority, and nobody is none (§5.2)"
 }
 
@@ -14,7 +14,7 @@ describe("a mutation", () => {
   it.effect("is refused where its line is not there, or there twice", () =>
     Effect.gen(function* () {
       const absent = yield* Effect.flip(mutant({ ...half, find: "no such line" }))
-      assert.include(absent.message, "src/Raft/Quorum.ts holds this 0 times")
+      assert.include(absent.message, "src/Raft/core/Quorum.ts holds this 0 times")
       const twice = yield* Effect.flip(mutant({ ...half, find: "isMajority" }))
       assert.match(twice.message, /holds this [2-9] times, and not once/)
     })

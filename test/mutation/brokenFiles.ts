@@ -101,7 +101,7 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
   },
   {
     name: "a received snapshot is promised before it is synced",
-    file: "src/EventStore/SnapshotReceiving.ts",
+    file: "src/EventStore/PartialSnapshot.ts",
     find: `(file) => file.sync`,
     replace: `() => Effect.void`
   }

@@ -22,7 +22,9 @@ const promises: Readonly<Record<string, Noticed>> = {
     file: "src/Machine/Overlay.ts",
     find: "tables: Tables.draft(tables),",
     replace: "tables,",
-    tests: [procedures("that is refused leaves nothing, though it had changed records before it was (DESIGN 7)")]
+    tests: [
+      procedures("that is refused leaves nothing, though it had changed records before it was (docs/guarantees.md)")
+    ]
   },
   "a copy is told the success": {
     file: "src/Machine/decide.ts",

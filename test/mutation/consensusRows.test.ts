@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { failing } from "../Mutation.ts"
-import { titleOf } from "../Raft/Transcript.ts"
+import { titleOf } from "../Raft/core/Transcript.ts"
 import { brokenRows } from "./consensusRows.ts"
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8")
@@ -74,17 +74,17 @@ describe("the rows of docs/raft.md", () => {
       for (const { file, said } of tests) {
         const isStory = file.endsWith(".txt")
         const title = isStory ? titleOf(read(file)) : /"(.+)"/.exec(said)?.[1]
-        const test = { file: isStory ? "test/Raft/transcript.test.ts" : file, title: title ?? "" }
+        const test = { file: isStory ? "test/Raft/core/transcript.test.ts" : file, title: title ?? "" }
         const failing = brokenOf(name).flatMap((broken) => broken.tests)
         assert.deepInclude(failing, test, name)
       }
     }
   })
 
-  it("every story of test/transcripts misses one of the lines", () => {
+  it("every story of test/Raft/core/transcripts misses one of the lines", () => {
     const stories = readdirSync(fileURLToPath(new URL("../transcripts/", import.meta.url)))
     const titles = new Set(brokenRows.flatMap(({ tests }) => tests.map(({ title }) => title)))
-    const idle = stories.filter((file) => !titles.has(titleOf(read(`test/transcripts/${file}`))))
+    const idle = stories.filter((file) => !titles.has(titleOf(read(`test/Raft/core/transcripts/${file}`))))
     assert.deepStrictEqual(idle, [])
   })
 })

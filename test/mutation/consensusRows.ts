@@ -1,6 +1,6 @@
 /**
  * For each row of docs/raft.md a line that ensures it, what becomes of the line when somebody breaks it, and the tests
- * that must then fail. Also which line each story of test/transcripts would miss. Data only.
+ * that must then fail. Also which line each story of test/Raft/core/transcripts would miss. Data only.
  */
 import type { Mutation, NamedTest } from "../Mutation.ts"
 
@@ -45,7 +45,7 @@ const waiters = inFile("Raft/waiters.test.ts")
 export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "§5.2",
-    file: "src/Raft/Quorum.ts",
+    file: "src/Raft/core/Quorum.ts",
     find: "* 2 > voters.length",
     replace: "* 2 >= voters.length",
     tests: [
@@ -55,7 +55,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "§5.3",
-    file: "src/Raft/Replication.ts",
+    file: "src/Raft/core/Replication.ts",
     find: "if (prevLogIndex > state.commitIndex && RaftLog.termAt(log, prevLogIndex) !== prevLogTerm) {",
     replace: "if (prevLogIndex > log.lastIndex) {",
     tests: [
@@ -67,7 +67,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "§5.4.1",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: "const upToDate = RaftLog.isUpToDate(state.log, message)",
     replace: "const upToDate = true",
     tests: [
@@ -79,7 +79,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C1",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: 'Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })',
     replace: 'Draft.send(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })',
     tests: [
@@ -91,14 +91,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C1",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: "else Draft.sendAfterHardState(state, draft, voter, message)",
     replace: "else Draft.send(state, draft, voter, message)",
     tests: [election("a candidate asks for votes only once its own term and vote are durable (Fig. 2, C1)")]
   },
   {
     row: "C1",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: " || state.hardStateSeq > state.durableSeq",
     replace: "",
     tests: [
@@ -107,14 +107,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C1",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: 'Draft.sendAfterHardState(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })',
     replace: 'Draft.send(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })',
     tests: [election("to Heartbeat of a newer term, and of an older one")]
   },
   {
     row: "C2",
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: "else sendAfterWrites(state, draft, to, message)",
     replace: "else send(state, draft, to, message)",
     tests: [
@@ -124,7 +124,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C2",
-    file: "src/Raft/Replication.ts",
+    file: "src/Raft/core/Replication.ts",
     find: "voter === state.nodeId ? state.durableIndex :",
     replace: "voter === state.nodeId ? state.log.lastIndex :",
     tests: [
@@ -135,21 +135,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C2",
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: "for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, fromIndex - 1)",
     replace: "",
     tests: [replication("an entry overwritten before its write was synced is not counted durable by that write (C2)")]
   },
   {
     row: "C2",
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: "const isMarked = state.unwritten.snapshot === undefined && state.snapshotSeq <= state.durableSeq",
     replace: "const isMarked = true",
     tests: [snapshots("claims nothing of it before the log notes it, not even to a probe (C2)")]
   },
   {
     row: "C3",
-    file: "src/Raft/Replication.ts",
+    file: "src/Raft/core/Replication.ts",
     find: " || RaftLog.termAt(state.log, index) !== state.currentTerm",
     replace: "",
     tests: [
@@ -161,7 +161,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C4",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "if (state.commitIndex < leader.noopIndex) return",
     replace: "",
     tests: [
@@ -173,7 +173,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C4",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: 'if (state.commitIndex < leader.noopIndex) return "notReady"',
     replace: "",
     tests: [
@@ -185,14 +185,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C4",
-    file: "src/Raft/Leading.ts",
+    file: "src/Raft/node/decideBatch.ts",
     find: "core.lastApplied >= core.role.noopIndex",
     replace: "core.lastApplied >= 0",
     tests: [leading("a leader decides nothing before its own no-op is applied (diss. 6.4)")]
   },
   {
     row: "C4",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "lastApplied < recoveredIndex ? 0 : lastApplied",
     replace: "lastApplied",
     tests: [
@@ -202,7 +202,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C5",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: " || reply.readNumber < round.readNumber",
     replace: "",
     tests: [
@@ -214,35 +214,35 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C5",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "readNumber: state.readNumber + 1, requests",
     replace: "readNumber: state.readNumber, requests",
     tests: [reads("a read waits for a round of heartbeats that began after it (diss. 6.4, C5)")]
   },
   {
     row: "C5",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "state.readNumber++",
     replace: "if (leader.reads.round?.readNumber !== state.readNumber) state.readNumber++",
     tests: [reads("a lost round is repeated by the next beat, under a number of its own (C5)")]
   },
   {
     row: "C6",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "if (leader.reads.round !== undefined || leader.reads.waiting.length === 0) return",
     replace: "if (leader.reads.waiting.length === 0) return",
     tests: [reads("reads that arrive during a round share the next one (diss. 6.4, C6)")]
   },
   {
     row: "C6",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "if (reads.outstanding !== undefined || reads.waiting.length === 0) return",
     replace: "if (reads.waiting.length === 0) return",
     tests: [reads("a follower asks its leader for a read index, once for all that wait (diss. 6.4, C6)")]
   },
   {
     row: "C7",
-    file: "src/Raft/Leases.ts",
+    file: "src/Raft/core/Leases.ts",
     find: "const endMs = promisedMs + electionTimeoutMinMs - heartbeatIntervalMs - driftBoundMs",
     replace: "const endMs = promisedMs + 2 * electionTimeoutMinMs - heartbeatIntervalMs - driftBoundMs",
     tests: [
@@ -256,21 +256,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C7",
-    file: "src/Raft/Leases.ts",
+    file: "src/Raft/core/Leases.ts",
     find: "state.lastTickMs ??",
     replace: "state.nowMs ??",
     tests: [leases("a lease ends, by the real clock and not by the credited time (C7)")]
   },
   {
     row: "C7",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "input.mayLease === true ? ",
     replace: "true ? ",
     tests: [leases("without being configured, or asked for, there is none: a round confirms every read (C7)")]
   },
   {
     row: "C7",
-    file: "src/Raft/RaftNode.ts",
+    file: "src/Raft/node/RaftNode.ts",
     find: "nowMs < leaseUntilMs ? exit : readByRound",
     replace: "exit",
     tests: [
@@ -281,7 +281,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C8",
-    file: "src/Raft/Replication.ts",
+    file: "src/Raft/core/Replication.ts",
     find: "if (RaftLog.termAt(state.log, entry.index) === entry.term) continue",
     replace: "",
     tests: [
@@ -291,7 +291,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C9",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: "const mayElect = message.transfer || !isLeaderAlive(state)",
     replace: "const mayElect = true",
     tests: [
@@ -304,7 +304,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C9",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: 'if (message._tag === "RequestVote" && !message.transfer && Election.isLeaderAlive(state)) return',
     replace: "",
     tests: [
@@ -316,14 +316,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C9",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: "if (!countsForSender(message)) return",
     replace: "",
     tests: [election("messages of a peer that does not answer are no contact with it (C9)")]
   },
   {
     row: "C10",
-    file: "src/Raft/Quorum.ts",
+    file: "src/Raft/core/Quorum.ts",
     find: "isMajority(voters, has) && (outgoing === undefined || isMajority(outgoing, has))",
     replace: "isMajority(voters, has)",
     tests: [
@@ -333,7 +333,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C10",
-    file: "src/Raft/Quorum.ts",
+    file: "src/Raft/core/Quorum.ts",
     find: "outgoing === undefined ? value : Math.min(value, majorityValue(outgoing, valueOf))",
     replace: "value",
     tests: [
@@ -343,21 +343,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C10",
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: "  Configurations.truncate(state.configurations, fromIndex)\n",
     replace: "",
     tests: [membership("a configuration is rolled back with its entry (§6)")]
   },
   {
     row: "C10",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: 'return index > state.commitIndex || configuration.outgoing !== undefined ? "changing" : undefined',
     replace: "return undefined",
     tests: [membership("one change at a time: another is refused until the first is committed and left (§6, C10)")]
   },
   {
     row: "C10",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: "if (configuration.outgoing !== undefined) {",
     replace: "if (false) {",
     tests: [
@@ -367,21 +367,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C10",
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: "Configurations.append(state.configurations, entry)\n  state.configuration = Configurations.latest(state.configurations).configuration",
     replace: "",
     tests: [membership("a follower uses a configuration as soon as it is in its log, committed or not (§6)")]
   },
   {
     row: "C10",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: "if (index > state.commitIndex || state.commitIndex < leader.noopIndex) return",
     replace: "",
     tests: [membership("the joint configuration is left once it is committed, and not before (§6)")]
   },
   {
     row: "C10",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: "} else if (!isVoter(configuration, state.nodeId)) {",
     replace: "} else if (false) {",
     tests: [
@@ -393,21 +393,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C10",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: "(index > namedIndex && index <= state.commitIndex)",
     replace: "index > namedIndex",
     tests: [removal("once a configuration without it is committed, and not before: it may be undone (§6)")]
   },
   {
     row: "C10",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: "toldIndex > namedIndex ||",
     replace: "toldIndex > 0 ||",
     tests: [removal("by the word of a peer that knows a later configuration than the one that names it")]
   },
   {
     row: "C11",
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: 'return refuse("notCaughtUp")',
     replace: "{}",
     tests: [
@@ -417,7 +417,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C11",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: "  Membership.promoteReady(state, draft, leader)\n",
     replace: "",
     tests: [
@@ -426,14 +426,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C11",
-    file: "src/Raft/CatchUp.ts",
+    file: "src/Raft/core/CatchUp.ts",
     find: "if (at.matchIndex < catchUp.endIndex) return",
     replace: "",
     tests: [membership("what it acknowledges within a round makes that no shorter (diss. 4.2.1)")]
   },
   {
     row: "C12",
-    file: "src/Raft/Transfer.ts",
+    file: "src/Raft/core/Transfer.ts",
     find: "if (leader.progress.get(transfer.target)?.matchIndex !== state.log.lastIndex) return",
     replace: "",
     tests: [
@@ -445,14 +445,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C12",
-    file: "src/Raft/Transfer.ts",
+    file: "src/Raft/core/Transfer.ts",
     find: 'if (role._tag === "Leader" && target !== undefined) begin(state, draft, role, target)',
     replace: "if (false) {}",
     tests: [transfer("a leader that is to stop hands over first (C12)")]
   },
   {
     row: "C12",
-    file: "src/Raft/Transfer.ts",
+    file: "src/Raft/core/Transfer.ts",
     find: "if (target !== undefined) tell(state, draft, leader, target)",
     replace: "",
     tests: [
@@ -464,7 +464,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C13",
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: "Configurations.startAfter(state.configurations, { index: mark.index, configuration })\n  state.configuration = configuration",
     replace: "",
     tests: [snapshots("takes the configuration of the snapshot, be it joint (§6, §7)")]
@@ -478,21 +478,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C13",
-    file: "src/EventStore/SnapshotReceiving.ts",
+    file: "src/EventStore/PartialSnapshot.ts",
     find: "if (offset !== receivedBytes || bytes.length === 0) return receivedBytes",
     replace: "if (bytes.length === 0) return receivedBytes",
     tests: [snapshotStore("a chunk that does not come next changes nothing, and tells which one does (C13)")]
   },
   {
     row: "C13",
-    file: "src/EventStore/SnapshotReceiving.ts",
+    file: "src/EventStore/PartialSnapshot.ts",
     find: 'receivedBytes = verdict._tag === "Intact" ? verdict.info.fileBytes : verdict.offset',
     replace: "receivedBytes = 0",
     tests: [snapshotStore("the same offer goes on with the intact chunks, another one begins anew (C13)")]
   },
   {
     row: "C13",
-    file: "src/EventStore/SnapshotReceiving.ts",
+    file: "src/EventStore/PartialSnapshot.ts",
     find: "if (!isOffered) {",
     replace: "if (false) {",
     tests: [snapshotStore("what differs from the offer is refused and thrown away (C13)")]
@@ -510,7 +510,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C13",
-    file: "src/Raft/Snapshots.ts",
+    file: "src/Raft/core/Snapshots.ts",
     find: "if (RaftLog.termAt(state.log, index) !== term) {",
     replace: "if (false) {",
     tests: [
@@ -522,49 +522,49 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C13",
-    file: "src/Raft/Snapshots.ts",
+    file: "src/Raft/core/Snapshots.ts",
     find: "if (!reply.installed) return",
     replace: "",
     tests: [snapshots("tells the shell how much of it has arrived (C13)")]
   },
   {
     row: "C14",
-    file: "src/Raft/Snapshots.ts",
+    file: "src/Raft/core/Snapshots.ts",
     find: " || state.snapshotSeq > state.durableSeq",
     replace: "",
     tests: [snapshots("a snapshot is noted in the log, and history goes only once that is durable (§7, C14)")]
   },
   {
     row: "C15",
-    file: "src/Raft/Handshake.ts",
+    file: "src/Raft/peers/Handshake.ts",
     find: "own.clusterId !== theirs.clusterId) {",
     replace: "false) {",
     tests: [handshake("a node of another cluster is refused (C15)")]
   },
   {
     row: "C15",
-    file: "src/Raft/Handshake.ts",
+    file: "src/Raft/peers/Handshake.ts",
     find: "if (theirs.targetNodeId !== own.nodeId) {",
     replace: "if (false) {",
     tests: [handshake("a hello meant for, or coming from, another node is refused (C15)")]
   },
   {
     row: "C15",
-    file: "src/Raft/Peering.ts",
+    file: "src/Cluster/PeerInbox.ts",
     find: "if (event.hello.clusterId === null) propose(event.peer)\n        else up.set",
     replace: "up.set",
     tests: [peering("a node that belongs to no cluster says nothing to this one (C15)")]
   },
   {
     row: "C16",
-    file: "src/Raft/Forming.ts",
+    file: "src/Cluster/FormingRules.ts",
     find: 'if (witness !== undefined) return refuse("DataLost", dataLost(own, witness.nodeId))',
     replace: "",
     tests: [forming("a voter that comes back empty is told so by any formed peer, and refuses (C16, diss. 11.7.2)")]
   },
   {
     row: "C16",
-    file: "src/Raft/Instances.ts",
+    file: "src/Raft/core/Instances.ts",
     find: "return known === undefined || known.instanceId === peer.instanceId",
     replace: "return true",
     tests: [
@@ -578,21 +578,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C16",
-    file: "src/Raft/Forming.ts",
+    file: "src/Cluster/FormingRules.ts",
     find: "allUnformed && unheard.length === 0 && disagreeing.length === 0",
     replace: "allUnformed",
     tests: [forming("nobody mints while a listed node is silent, or names other peers (C16)")]
   },
   {
     row: "C16",
-    file: "src/Raft/Configuration.ts",
+    file: "src/Raft/core/Configuration.ts",
     find: "id === own.id && instanceId === own.instanceId",
     replace: "id === own.id",
     tests: [membership("one that lost its data does not take the vote of its former self for its own (C16)")]
   },
   {
     row: "C16",
-    file: "src/Raft/Peering.ts",
+    file: "src/Cluster/PeerInbox.ts",
     find: "if (mayTake(configuration(), { id: from, instanceId: hello.instanceId }, message))",
     replace: "if (true)",
     tests: [
@@ -602,7 +602,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C16",
-    file: "src/Raft/PeerSockets.ts",
+    file: "src/Raft/peers/PeerSockets.ts",
     find: "if (links.control.get(nodeId)?.hello.instanceId !== instanceId) return",
     replace: "",
     tests: [
@@ -688,28 +688,28 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C18",
-    file: "src/Raft/Replication.ts",
+    file: "src/Raft/core/Replication.ts",
     find: "if (batch.term !== state.currentTerm || batch.lastIndex !== state.log.lastIndex) {",
     replace: "if (false) {",
     tests: [replication("a batch is appended exactly where it was decided, or refused whole (C18)")]
   },
   {
     row: "C18",
-    file: "src/Raft/Waiters.ts",
+    file: "src/Raft/node/Waiters.ts",
     find: "done: there.filter((entry) => entry.term === at.term)",
     replace: "done: there",
     tests: [waiters("another term's entry at the index proves that the awaited one is not done (Fig. 8)")]
   },
   {
     row: "C18",
-    file: "src/Raft/Attempts.ts",
+    file: "src/Cluster/Attempts.ts",
     find: "if (!again) return yield* Effect.fail(unknown ?? refusal)",
     replace: "if (!again) return yield* Effect.fail(refusal)",
     tests: [attempts("after one unknown attempt no refusal makes the request certainly not done (C18)")]
   },
   {
     row: "C18",
-    file: "src/Raft/Attempts.ts",
+    file: "src/Cluster/Attempts.ts",
     find: "if (unknown === undefined || options.holdsForCopies?.(tried.success) !== false) return tried.success",
     replace: "return tried.success",
     tests: [attempts("after one unknown attempt an answer that holds for no copy makes nothing certain (C18)")]
@@ -734,21 +734,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C19",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: "state.nowMs += Math.min(Math.max(0, nowMs - state.lastTickMs), state.config.heartbeatIntervalMs)",
     replace: "state.nowMs += nowMs - state.lastTickMs",
     tests: [election("a pause of the process counts as one heartbeat interval, so it deposes nobody (C19)")]
   },
   {
     row: "C19",
-    file: "src/Raft/RaftNode.ts",
+    file: "src/Raft/node/RaftNode.ts",
     find: "const nowNanos = yield* Clock.monotonicTimeNanos",
     replace: "const nowNanos = yield* Clock.currentTimeNanos",
     tests: [shell("a wall clock that jumps, to and fro, makes no time pass for an election (C19)")]
   },
   {
     row: "C20",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: "if (!isQuorum) becomeFollower(state, draft, { term: state.currentTerm })",
     replace: "",
     tests: [
@@ -758,21 +758,21 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C20",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: 'if (role._tag === "Leader") Transfer.abdicate(state, draft, role)\n      else if (role._tag !== "Follower")',
     replace: "if (false)",
     tests: [election("a leader whose disk stalls steps down, and campaigns only once a write completes (C20)")]
   },
   {
     row: "C20",
-    file: "src/Raft/RaftNode.ts",
+    file: "src/Raft/node/RaftNode.ts",
     find: 'if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })',
     replace: "",
     tests: [shell("a leader whose disk stalls steps down, and may lead again once the write is over (C20)")]
   },
   {
     row: "C20",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: "if (state.shutDown || state.diskStalled) return false",
     replace: "if (state.shutDown) return false",
     tests: [
@@ -783,14 +783,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C21",
-    file: "src/Raft/Resending.ts",
+    file: "src/Raft/core/Resending.ts",
     find: "if (isProbeDue(state, progress)) probeAgain(progress)\n    else if",
     replace: "if",
     tests: [resending("what could not be sent is not tried again before a beat has passed")]
   },
   {
     row: "C21",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: "  Resending.tick(state, draft, leader)\n",
     replace: "",
     tests: [
@@ -800,28 +800,28 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C21",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "  state.readNumber++\n",
     replace: "  state.readNumber++\n  leader.heartbeatDueMs = state.nowMs + state.config.heartbeatIntervalMs\n",
     tests: [resending("beats go on at their own pace under reads, which beat besides")]
   },
   {
     row: "C21",
-    file: "src/Raft/Resending.ts",
+    file: "src/Raft/core/Resending.ts",
     find: "if (sent !== undefined && readNumber > sent.readNumber && state.nowMs > sent.atMs) probeAgain(progress)",
     replace: "",
     tests: [resending("a later beat that comes back without the probe's answer repeats the probe, once in a tick")]
   },
   {
     row: "C21",
-    file: "src/Raft/RaftNode.ts",
+    file: "src/Raft/node/RaftNode.ts",
     find: 'if (!isTaken && message._tag === "AppendEntries")',
     replace: "if (false)",
     tests: [shell("entries for which a queue was full are sent two beats later, not an election timeout later")]
   },
   {
     row: "C21",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: "  Standstill.tickLeader(state, draft, leader)\n",
     replace: "",
     tests: [
@@ -831,14 +831,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C21",
-    file: "src/Raft/Standstill.ts",
+    file: "src/Raft/core/Standstill.ts",
     find: " || isCatchingUp(state, leader)",
     replace: "",
     tests: [standstill("is none that has nothing to commit, and none whose voters come nearer")]
   },
   {
     row: "C21",
-    file: "src/Raft/Standstill.ts",
+    file: "src/Raft/core/Standstill.ts",
     find: "indexOf(voter) <= indexOf(id) && ",
     replace: "",
     tests: [
@@ -847,14 +847,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C21",
-    file: "src/Raft/Standstill.ts",
+    file: "src/Raft/core/Standstill.ts",
     find: "return Math.min(2 * pauseMs, pauseMaxMs)",
     replace: "return pauseMs",
     tests: [standstill("makes no leaders rotate where all disks are slow: the pause between two hand-overs grows")]
   },
   {
     row: "C22",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: "    upToDate && isFree && mayElect",
     replace: "    upToDate && isFree",
     tests: [
@@ -866,7 +866,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C22",
-    file: "src/Raft/State.ts",
+    file: "src/Raft/core/State.ts",
     find: "options.config.readLease === undefined ? undefined : 0",
     replace: "undefined",
     tests: [
@@ -876,7 +876,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C23",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "message.life !== life || ",
     replace: "",
     tests: [
@@ -887,14 +887,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C23",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "other.life === life && ",
     replace: "",
     tests: [reads("a leader answers two lives of a follower each under its own number (C23)")]
   },
   {
     row: "C23",
-    file: "src/Raft/Forwarding.ts",
+    file: "src/Cluster/Forwarding.ts",
     find: "message.life === life ? waiting.get(message.requestId) : undefined",
     replace: "waiting.get(message.requestId)",
     tests: [
@@ -946,14 +946,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C24",
-    file: "src/Raft/Leading.ts",
+    file: "src/Raft/node/decideBatch.ts",
     find: "  if (opening !== undefined) {",
     replace: "  if (opening === null) {",
     tests: [leading("appends what the machine opens with before what it decides, and counts it (C24)")]
   },
   {
     row: "C25",
-    file: "src/Raft/Comparing.ts",
+    file: "src/Raft/core/StateComparison.ts",
     find: "if (outliers.includes(comparing.nodeId)) comparing.isSuspect = true",
     replace: "",
     tests: [
@@ -962,14 +962,14 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C25",
-    file: "src/Raft/Comparing.ts",
+    file: "src/Raft/core/StateComparison.ts",
     find: "const outliers = agreed === undefined ? []",
     replace: "const outliers = agreed === null ? []",
     tests: [comparing("make nobody suspect without a majority that agrees: the alarm is all")]
   },
   {
     row: "C25",
-    file: "src/Raft/Comparing.ts",
+    file: "src/Raft/core/StateComparison.ts",
     find: "  one.definition === other.definition && one.hash !== other.hash",
     replace: "  one.hash !== other.hash",
     tests: [
@@ -978,28 +978,28 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C25",
-    file: "src/Raft/Comparing.ts",
+    file: "src/Raft/core/StateComparison.ts",
     find: "  if (isBefore({ term, number }, comparing.concluded)) return\n",
     replace: "",
     tests: [comparing("of an older round, said late, do not end a suspicion that is newer")]
   },
   {
     row: "C25",
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: " || state.isSuspect) return false",
     replace: ") return false",
     tests: [suspect("does not campaign, neither by itself nor when it is told to")]
   },
   {
     row: "C25",
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: "    state.isSuspect ||\n",
     replace: "",
     tests: [suspect("refuses reads while it follows, those that wait for its leader too")]
   },
   {
     row: "C25",
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: '      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)\n      else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })\n      Reads.refuseAll(state, draft)',
     replace: "      Reads.refuseAll(state, draft)",
     tests: [suspect("hands leadership over and steps down, and its reads are refused"), suspect("stops its campaign")]

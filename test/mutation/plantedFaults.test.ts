@@ -1,6 +1,6 @@
 /**
  * What the simulator and the runs under harm are worth: faults of one line, planted in a copy of the sources, are found in
- * so many runs. RAFT §4.
+ * so many runs. docs/testing.md.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,12 +1,12 @@
 /**
  * Faults of a line or so, each of which the simulator must find within `seedsCount` runs. A list, and no more:
- * plantedFaults.test.ts plants them one by one in a copy of the sources. RAFT §4.
+ * plantedFaults.test.ts plants them one by one in a copy of the sources. docs/testing.md.
  */
 import type { Mutation } from "../Mutation.ts"
 
 export interface PlantedFault extends Mutation {
   readonly name: string
-  /** What it breaks: a row of RAFT §2, a property of Fig. 3, or a decision. */
+  /** What it breaks: a row of docs/raft.md, a property of Fig. 3, or a decision. */
   readonly breaks: string
   /** The first run, where the first ones find nothing: what is found once in a hundred runs is not searched every time. */
   readonly fromSeed?: number
@@ -18,7 +18,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a vote leaves before it is durable",
     breaks: "C1",
     seedsCount: 10,
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: `  Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })`,
     replace: `  Draft.send(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })`
   },
@@ -26,7 +26,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "an acknowledgement leaves before its entries are durable",
     breaks: "C2",
     seedsCount: 10,
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: `  else sendAfterWrites(state, draft, to, message)`,
     replace: `  else send(state, draft, to, message)`
   },
@@ -35,7 +35,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C4",
     fromSeed: 21,
     seedsCount: 20,
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: `  for (const request of requests) request.readIndex = Math.max(request.readIndex, leader.noopIndex)
 `,
     replace: ``
@@ -45,7 +45,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C5",
     fromSeed: 51,
     seedsCount: 20,
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: `readNumber: state.readNumber + 1, requests`,
     replace: `readNumber: state.readNumber, requests`
   },
@@ -53,7 +53,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a leader confirms its own read index without a quorum",
     breaks: "C5",
     seedsCount: 30,
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: `  if (round === undefined || !Quorum.isQuorum(state.configuration, (voter) => round.acks.has(voter))) return`,
     replace: `  if (round === undefined) return`
   },
@@ -62,7 +62,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C7",
     fromSeed: 81,
     seedsCount: 20,
-    file: "src/Testing/SimulatorClients.ts",
+    file: "src/Testing/simulator/Clients.ts",
     find: `    if (leaseUntilMs !== undefined && clockOf(world, node) >= leaseUntilMs) {`,
     replace: `    if (leaseUntilMs !== undefined && clockOf(world, node) < 0) {`
   },
@@ -71,7 +71,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C7",
     fromSeed: 13_411,
     seedsCount: 10,
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: `  Leases.echoed(leader, from, reply.readNumber)`,
     replace: `  for (const [peer, each] of leader.progress) if (peer === from) each.promisedMs = state.lastTickMs ?? 0`
   },
@@ -80,7 +80,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C7",
     fromSeed: 2526,
     seedsCount: 10,
-    file: "src/Raft/Leases.ts",
+    file: "src/Raft/core/Leases.ts",
     find: `readLease === undefined || leader.hasYielded ||`,
     replace: `readLease === undefined ||`
   },
@@ -88,7 +88,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a follower truncates without a conflict",
     breaks: "C8",
     seedsCount: 20,
-    file: "src/Raft/Replication.ts",
+    file: "src/Raft/core/Replication.ts",
     find: `      if (RaftLog.termAt(state.log, entry.index) === entry.term) continue
 `,
     replace: ``
@@ -97,7 +97,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "two votes in a term",
     breaks: "§5.2",
     seedsCount: 20,
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: `state.votedFor === undefined || state.votedFor === from
 `,
     replace: `state.votedFor !== state.nodeId
@@ -107,7 +107,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a vote for a log that is behind",
     breaks: "§5.4.1",
     seedsCount: 20,
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: `    upToDate && isFree && mayElect`,
     replace: `    isFree && mayElect`
   },
@@ -115,7 +115,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a joint configuration commits with a majority of one side",
     breaks: "C10, §6",
     seedsCount: 20,
-    file: "src/Raft/Quorum.ts",
+    file: "src/Raft/core/Quorum.ts",
     find: `  return outgoing === undefined ? value : Math.min(value, majorityValue(outgoing, valueOf))`,
     replace: `  return outgoing === undefined ? value : Math.max(value, majorityValue(outgoing, valueOf))`
   },
@@ -123,7 +123,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "voters change without a joint configuration",
     breaks: "C10, §6",
     seedsCount: 20,
-    file: "src/Raft/Membership.ts",
+    file: "src/Raft/core/Membership.ts",
     find: `hasSameVoters(target, state.configuration) ? target : { ...target, outgoing: voters })`,
     replace: `voters.length === 0 ? { ...target, outgoing: voters } : target)`
   },
@@ -132,7 +132,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C10, §6",
     fromSeed: 231,
     seedsCount: 20,
-    file: "src/Raft/Draft.ts",
+    file: "src/Raft/core/Draft.ts",
     find: `  Configurations.truncate(state.configurations, fromIndex)
 `,
     replace: ``
@@ -150,7 +150,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C13, §7",
     fromSeed: 11,
     seedsCount: 20,
-    file: "src/Raft/Configurations.ts",
+    file: "src/Raft/core/Configurations.ts",
     find: `configurations.findLast((each) => each.index <= index) ?? configurations[0]!`,
     replace: `configurations.findLast((each) => each.index <= index || true) ?? configurations[0]!`
   },
@@ -158,7 +158,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "compaction goes on above the snapshot",
     breaks: "C14",
     seedsCount: 20,
-    file: "src/Raft/Snapshots.ts",
+    file: "src/Raft/core/Snapshots.ts",
     find: `Math.min(state.snapshot.index, state.lastApplied - state.config.logRetainedCount)`,
     replace: `state.lastApplied - state.config.logRetainedCount`
   },
@@ -191,7 +191,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "losing its place in the log is taken for proof that a write is not done",
     breaks: "C18",
     seedsCount: 20,
-    file: "src/Raft/Waiters.ts",
+    file: "src/Raft/node/Waiters.ts",
     find: `    notDone: there.filter((entry) => entry.term !== at.term).map((entry) => entry.waiter)`,
     replace: `    notDone: there.map((entry) => entry.waiter)`
   },
@@ -199,7 +199,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a rejection is answered at once",
     breaks: "D2",
     seedsCount: 20,
-    file: "src/Raft/Deciding.ts",
+    file: "src/Raft/node/CommandQueue.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
     replace: `  for (const id of readIds) WaitingReads.ready(reads, { readId: id, readIndex: Math.min(core.lastApplied, last.onIndex) })`
   },
@@ -208,7 +208,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "D2",
     fromSeed: 131,
     seedsCount: 20,
-    file: "src/Raft/Deciding.ts",
+    file: "src/Raft/node/CommandQueue.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
     replace: `  const isNo = (at: number) => /InsufficientFunds.*}}}$/.test(JSON.stringify(answered[at]!.answer))
   for (const [at, readId] of readIds.entries()) if (isNo(at)) WaitingReads.ready(reads, { readId, readIndex: 0 })
@@ -218,7 +218,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "speculation goes on after leadership was lost",
     breaks: "D2",
     seedsCount: 20,
-    file: "src/Raft/Deciding.ts",
+    file: "src/Raft/node/CommandQueue.ts",
     find: `  deciding.isSpeculating = false
   deciding.machine.dropSpeculation()`,
     replace: `  deciding.machine.dropSpeculation.name`
@@ -227,7 +227,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "entries are applied before they are committed",
     breaks: "Fig. 3, State Machine Safety",
     seedsCount: 20,
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: `  const toIndex = Math.min(state.commitIndex, state.durableIndex)`,
     replace: `  const toIndex = state.durableIndex`
   },
@@ -236,7 +236,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "§5.3",
     fromSeed: 61,
     seedsCount: 20,
-    file: "src/Raft/step.ts",
+    file: "src/Raft/core/step.ts",
     find: `Math.min(message.leaderCommit, message.matchIndex)`,
     replace: `message.leaderCommit`
   },
@@ -244,7 +244,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "probes are not repeated",
     breaks: "C21",
     seedsCount: 30,
-    file: "src/Raft/Resending.ts",
+    file: "src/Raft/core/Resending.ts",
     find: `  Progress.toProbe(progress, { nextIndex: progress.nextIndex, empty: true })`,
     replace: `  Progress.toProbe.call(undefined, { ...progress }, { nextIndex: 1, empty: true })`
   },
@@ -252,7 +252,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "what was in flight and lost is not sent again",
     breaks: "C21",
     seedsCount: 10,
-    file: "src/Raft/Resending.ts",
+    file: "src/Raft/core/Resending.ts",
     find: `  inflight.length > 0 && state.nowMs`,
     replace: `  inflight.length < 0 && state.nowMs`
   },
@@ -260,7 +260,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "every round of reads puts off what is to be sent again",
     breaks: "C21",
     seedsCount: 20,
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: `  Leases.sent(state, leader)
 `,
     replace: `  Leases.sent(state, leader)
@@ -271,7 +271,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a snapshot that could not be sent is not asked for again",
     breaks: "C21, §7",
     seedsCount: 40,
-    file: "src/Raft/Snapshots.ts",
+    file: "src/Raft/core/Snapshots.ts",
     find: `const probe = sent.ok ? undefined : Replication.sentNow(state)`,
     replace: `const probe = sent.ok ? undefined : { atMs: Number.POSITIVE_INFINITY, readNumber: Number.POSITIVE_INFINITY }`
   },
@@ -311,7 +311,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "followers are given what memory holds past what is applied",
     breaks: "projections: committed entries alone",
     seedsCount: 10,
-    file: "src/Raft/Feed.ts",
+    file: "src/Cluster/Feed.ts",
     find: `slice(log, range)`,
     replace: `slice(log, { ...range, toIndex: log.lastIndex })`
   },
@@ -320,7 +320,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "projections: committed entries alone; §7",
     fromSeed: 906,
     seedsCount: 10,
-    file: "src/Raft/Feed.ts",
+    file: "src/Cluster/Feed.ts",
     find: `  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
 `,
     replace: ``
@@ -426,7 +426,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "what no entry changed is never looked for",
     breaks: "the state hash is that of the state",
     seedsCount: 20,
-    file: "src/Raft/ReplicatedMachine.ts",
+    file: "src/Cluster/ReplicatedMachine.ts",
     find: `  StateHash.plus(applied.hash, found)`,
     replace: `  StateHash.plus(applied.hash, clone.hash)`
   },
@@ -434,7 +434,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a node whose state differs from a majority campaigns",
     breaks: "a suspect never leads",
     seedsCount: 60,
-    file: "src/Raft/Election.ts",
+    file: "src/Raft/core/Election.ts",
     find: ` || state.isSuspect) return false`,
     replace: `) return false`
   },
@@ -442,7 +442,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "a node whose state differs from a majority reads",
     breaks: "a suspect never reads",
     seedsCount: 60,
-    file: "src/Raft/Reads.ts",
+    file: "src/Raft/core/Reads.ts",
     find: `    state.isSuspect ||
 `,
     replace: ``
@@ -451,7 +451,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "who differs from anybody is suspect, whatever a majority says",
     breaks: "the majority is right",
     seedsCount: 20,
-    file: "src/Raft/Comparing.ts",
+    file: "src/Raft/core/StateComparison.ts",
     find: `isContrary(one, agreed) ? [id] : []`,
     replace: `said.some(([, other]) => isContrary(one, other)) ? [id] : []`
   }

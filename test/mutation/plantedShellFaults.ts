@@ -9,7 +9,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     name: "a read is answered before its index is applied",
     breaks: "diss. 6.4",
     seedsCount: 20,
-    file: "src/Raft/RaftNode.ts",
+    file: "src/Raft/node/RaftNode.ts",
     find: "WaitingReads.finish(reads, Reads.readableIndex(core))",
     replace: "WaitingReads.finish(reads, Number.MAX_SAFE_INTEGER)"
   },
@@ -18,7 +18,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C1, C2",
     fromSeed: 15,
     seedsCount: 40,
-    file: "src/Raft/Writing.ts",
+    file: "src/Raft/node/LogWriter.ts",
     find: `    yield* options.store.append(batch)
     beganMs = undefined
     options.onPersisted(batch[batch.length - 1]!.seq)`,
@@ -30,7 +30,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     name: "a command is answered when it is proposed",
     breaks: "Leader Completeness",
     seedsCount: 20,
-    file: "src/Raft/Deciding.ts",
+    file: "src/Raft/node/CommandQueue.ts",
     find: "    Waiters.add(waiters, { index, term }, waiter)\n",
     replace: `    Waiters.add(waiters, { index, term }, waiter)
     waiter.settle(Exit.succeed({ index, answer }))
@@ -40,7 +40,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     name: "whoever waits for an entry is forgotten when it is applied",
     breaks: "C18",
     seedsCount: 20,
-    file: "src/Raft/Deciding.ts",
+    file: "src/Raft/node/CommandQueue.ts",
     find: "    ticket.settle(Exit.succeed(ticket.proposed))\n",
     replace: ""
   },
@@ -48,7 +48,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     name: "a request is called not done when the link to its leader breaks",
     breaks: "C18",
     seedsCount: 20,
-    file: "src/Raft/Forwarding.ts",
+    file: "src/Cluster/Forwarding.ts",
     find: `if (isMeant(to, requestId)) settle(() => ({ _tag: "Unknown", message }))`,
     replace: `if (isMeant(to, requestId)) settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))`
   },

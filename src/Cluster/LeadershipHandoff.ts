@@ -1,0 +1,45 @@
+/**
+ * A leader whose code is too old for what it is asked says so, and hands leadership on, to one member after another,
+ * until one leads that knows more: so it is with models and commands in a rolling upgrade (D2). No refusal waits.
+ */
+import { Effect } from "effect"
+import type { CommandResult } from "../Machine/CommandResult.ts"
+import * as Election from "../Raft/core/Election.ts"
+import type { NodeId } from "../Raft/core/Message.ts"
+import type { RaftNode } from "../Raft/node/RaftNode.ts"
+
+/** Where no member knows more, leadership goes round no faster than this. */
+const handOnEveryMs = 2_000
+
+type Running = Pick<RaftNode<never, never>, "core" | "transferLeadership">
+
+/** Whether newer code would have decided otherwise. */
+const isTooOld = (result: CommandResult): boolean =>
+  result._tag === "Rejected" &&
+  (result.rejection._tag === "UpgradeRequired" || result.rejection._tag === "UnknownCommand")
+
+/** The next voter in the order of the ids that answers; round and round, each has its turn. */
+const nextVoter = ({ core }: Running): NodeId | undefined => {
+  const { configuration, nodeId, role } = core
+  if (role._tag !== "Leader") return undefined
+  const ids = configuration.voters.map(({ id }) => id).toSorted()
+  const others = [...ids.filter((id) => id > nodeId), ...ids.filter((id) => id < nodeId)]
+  return others.find((id) => Election.isHeard(core, role, id))
+}
+
+/** Looks at each answer of this node as the leader, and hands on where it says that another might know more. */
+export const make = () => {
+  let handedOnMs = Number.NEGATIVE_INFINITY
+  return (running: Running, result: CommandResult): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const { nowMs } = running.core
+      if (!isTooOld(result) || nowMs < handedOnMs + handOnEveryMs) return Effect.void
+      const to = nextVoter(running)
+      if (to === undefined) return Effect.void
+      handedOnMs = nowMs
+      return Effect.andThen(
+        Effect.logInfo(`This node's code is too old for what it is asked: ${to} is to lead`),
+        running.transferLeadership(to)
+      )
+    })
+}

@@ -1,0 +1,104 @@
+/**
+ * Whom a member listens to, and what it makes of it: each message goes to the core or to the forwarding, a peer that
+ * has formed no cluster yet is told of this one, and one that is no member any more is told so. Not the sockets
+ * (PeerSockets.ts).
+ */
+import { Effect } from "effect"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import { type Configuration, type ConfigurationMember, membersOf } from "../Raft/core/Configuration.ts"
+import { mayTake } from "../Raft/core/Instances.ts"
+import type { Message, NodeId } from "../Raft/core/Message.ts"
+import type { StateReport } from "../Raft/core/StateComparison.ts"
+import type { Hello } from "../Raft/peers/Handshake.ts"
+import type { PeerMessage, SnapshotWanted } from "../Raft/peers/PeerMessage.ts"
+import { Transport, type TransportEvent } from "../Raft/peers/Transport.ts"
+
+/** How often a peer is told again of a cluster that it lacks, or is no member of: it may not have heard it before. */
+const tellIntervalMs = 1_000
+
+export interface PeeringOptions {
+  readonly clusterId: string
+  /** The entry that formed the cluster, if this log reaches back to it. */
+  readonly firstEntry: LogEntry | undefined
+  readonly configuration: () => Configuration
+  /** The committed configuration that does not name this peer, if there is one. */
+  readonly excludedAt: (peer: Pick<ConfigurationMember, "id" | "instanceId">) => number | undefined
+  /** A peer knows a committed configuration that does not name this node. */
+  readonly onNotAMember: (from: NodeId, configurationIndex: number) => void
+  /** Its link broke, or the lane of it that carries entries and requests: what was under way may be lost. */
+  readonly onDown: (peer: NodeId) => void
+  /** A member of this cluster can be sent entries and requests, from now on. */
+  readonly onReachable: (peer: NodeId) => void
+  readonly onMessage: (from: NodeId, message: Message) => void
+  /** A member said something of its state, or asks for that of this node. */
+  readonly onState: (from: NodeId, message: StateReport | SnapshotWanted) => void
+  readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
+}
+
+/** Listens until it is interrupted. */
+export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
+  const { clusterId, configuration, firstEntry } = options
+  const transport = yield* Transport
+  const up = new Map<NodeId, Hello>()
+
+  const propose = (peer: NodeId): void => {
+    if (firstEntry !== undefined) transport.send(peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
+  }
+  /** Removed while it was away, it hears of it from nobody else: no leader sends entries to it. */
+  const tellExcluded = (peer: NodeId, { instanceId }: Hello): void => {
+    const configurationIndex = options.excludedAt({ id: peer, instanceId })
+    if (configurationIndex !== undefined) transport.send(peer, "control", { _tag: "NotAMember", configurationIndex })
+  }
+  const onEvent = (event: TransportEvent): void => {
+    switch (event._tag) {
+      case "PeerUp":
+        if (event.hello.clusterId === null) propose(event.peer)
+        else {
+          up.set(event.peer, event.hello)
+          tellExcluded(event.peer, event.hello)
+        }
+        return
+      case "PeerDown":
+        up.delete(event.peer)
+        options.onDown(event.peer)
+        return
+      case "BulkDown":
+        options.onDown(event.peer)
+        return
+      case "BulkUp":
+        if (up.has(event.peer)) options.onReachable(event.peer)
+        return
+      case "Received": {
+        const hello = up.get(event.from)
+        // C15: whoever belongs to no cluster says nothing to this one.
+        if (hello === undefined) return
+        const { from, message } = event
+        if (message._tag === "Form" || message._tag === "FormReply") return
+        if (message._tag === "NotAMember") {
+          options.onNotAMember(from, message.configurationIndex)
+          return
+        }
+        if (message._tag === "StateReport" || message._tag === "SnapshotWanted") {
+          const member = membersOf(configuration()).find(({ id }) => id === from)
+          if (member?.instanceId === hello.instanceId) options.onState(from, message)
+          return
+        }
+        if (message._tag === "Forward" || message._tag === "ForwardReply") {
+          options.onForward(from, message)
+          return
+        }
+        // Asked of every message: a link outlives the configuration that it was opened under (C16).
+        if (mayTake(configuration(), { id: from, instanceId: hello.instanceId }, message))
+          options.onMessage(from, message)
+      }
+    }
+  }
+  const tellAgain = Effect.sync(() => {
+    for (const [peer, hello] of transport.connected()) {
+      if (hello.clusterId === null) propose(peer)
+      else tellExcluded(peer, hello)
+    }
+  }).pipe(Effect.delay(tellIntervalMs), Effect.forever)
+
+  return yield* Effect.raceFirst(transport.run(onEvent), tellAgain)
+})

@@ -1,0 +1,96 @@
+/** The machine as consensus drives it: decisions become payloads, committed entries become tables. Synchronous. */
+import { Result } from "effect"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import { invariant } from "../Invariant.ts"
+import type { Command } from "../Machine/Command.ts"
+import { type CommandResult, type Logged, resultOf } from "../Machine/CommandResult.ts"
+import { evolve } from "../Machine/evolve.ts"
+import * as Machine from "../Machine/Machine.ts"
+import * as Snapshot from "../Machine/Snapshot.ts"
+import * as StateContent from "../Machine/StateContent.ts"
+import * as StateElements from "../Machine/StateElements.ts"
+import * as StateHash from "../Machine/StateHash.ts"
+import * as Tables from "../Machine/Tables.ts"
+import { decode } from "../Machine/Transaction.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { Restoring, StateMachine } from "../Raft/node/StateMachine.ts"
+
+export type { CommandResult } from "../Machine/CommandResult.ts"
+
+/** `newId` makes the ids of records that came without one; `monotonicMs` tells the time that ages the log. */
+export const make = (
+  machine: Machine.Machine,
+  options: { readonly newId: () => string; readonly monotonicMs: () => number }
+): StateMachine<Command, CommandResult | Logged> => ({
+  beginSpeculation: (unapplied) => {
+    Machine.beginSpeculation(machine)
+    for (const entry of unapplied) speculate(machine, entry)
+  },
+  dropSpeculation: () => Machine.dropSpeculation(machine),
+  opening: (at) => {
+    Machine.passTime(machine, options.monotonicMs())
+    return Machine.decideLimits(machine, at)?.payload
+  },
+  decide: (command, at) => {
+    Machine.passTime(machine, options.monotonicMs())
+    const decision = Machine.decideNext(machine, command, { ...at, newId: options.newId })
+    const answer = resultOf(decision)
+    const entry = Machine.entryOf(decision)
+    return entry === undefined ? { _tag: "Answer", answer } : { _tag: "Append", payload: entry.payload, answer }
+  },
+  apply: (entry) => {
+    if (entry.type !== "transaction") return
+    Machine.apply(machine, entry)
+    Machine.passTime(machine, options.monotonicMs())
+  },
+  snapshot: () => Snapshot.encode(Snapshot.take(Tables.clone(machine.applied))),
+  restoring: () => restoring(machine),
+  hash: () => machine.applied.hash,
+  hashDefinition: StateElements.definition,
+  auditing: () => auditing(machine),
+  rebuilding: () => {
+    const anew: Machine.Machine = { ...machine, applied: Tables.make(descriptorsOf(machine)), speculative: undefined }
+    return {
+      restoring: () => restoring(anew),
+      apply: (entry) => {
+        if (entry.type === "transaction") Machine.apply(anew, entry)
+      },
+      end: () => {
+        machine.applied = anew.applied
+      }
+    }
+  }
+})
+
+const descriptorsOf = ({ applied }: Machine.Machine): ReadonlyArray<Descriptor> => [...applied.descriptors.values()]
+
+const restoring = (machine: Machine.Machine): Restoring => {
+  const restoring = Snapshot.restoring(descriptorsOf(machine))
+  return {
+    take: restoring.take,
+    end: () =>
+      Result.map(restoring.end(), (tables) => {
+        machine.applied = tables
+      })
+  }
+}
+
+function* auditing(machine: Machine.Machine): Generator<void, boolean> {
+  const { applied } = machine
+  const clone = Tables.clone(applied)
+  const found = yield* StateContent.counting(clone)
+  const isRight = found.every((lane, at) => lane === clone.hash[at])
+  if (isRight || machine.applied !== applied) return true
+  // The sum of what is applied since counts as before: what is wrong below it is corrected.
+  StateHash.minus(applied.hash, clone.hash)
+  StateHash.plus(applied.hash, found)
+  return false
+}
+
+const speculate = (machine: Machine.Machine, entry: LogEntry): void => {
+  if (entry.type !== "transaction") return
+  const transaction = decode(entry.payload)
+  invariant(Result.isSuccess(transaction), `Cannot read entry ${entry.index} of this leader's own log`)
+  invariant(machine.speculative !== undefined, "speculated without speculation")
+  evolve(machine.speculative, { index: entry.index, transaction: transaction.success })
+}

@@ -1,0 +1,83 @@
+/**
+ * Snapshots of the node's own log: taken in the background from a clone once the log has grown past a bound, and then
+ * in place of the history below them. That history is served to nobody, so that none of it stays. Not those of the
+ * cluster, which hold what its members agreed on. Raft §7.
+ */
+import { Effect, FiberHandle, Result, type Scope, Stream } from "effect"
+import { LogSpace } from "../EventStore/LogSpace.ts"
+import { LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
+import * as Snapshot from "../Machine/Snapshot.ts"
+import * as Tables from "../Machine/Tables.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+
+/** Payload applied since the last snapshot after which another is taken, if it is also more than that one's size. */
+export const snapshotAfterBytesDefault = 8 * 1024 * 1024
+
+/** Nobody votes on the node's own log: there is no configuration. */
+const noConfiguration = new Uint8Array(0)
+
+const corrupt = (what: string, index: number) =>
+  new LogCorrupt({ message: `Cannot restore the node's own data: ${what}`, file: "local-snapshots", offset: 0, index })
+
+/** The tables of the newest snapshot; undefined if there is none, and the log begins at its beginning. */
+export const restoreNewest = (
+  models: ReadonlyArray<Descriptor>
+): Effect.Effect<Tables.Tables | undefined, LogFailed | LogCorrupt, LogStore | SnapshotStore> =>
+  Effect.gen(function* () {
+    const { recovered } = yield* LogStore
+    const atLeastIndex = recovered.firstIndex - 1
+    const newest = yield* (yield* SnapshotStore).openNewest({ atLeastIndex })
+    if (newest === undefined) {
+      if (atLeastIndex === 0) return undefined
+      return yield* corrupt("no intact snapshot stands for what its log begins behind", atLeastIndex)
+    }
+    const restoring = Snapshot.restoring(models)
+    yield* Stream.runForEach(newest.content, (bytes) => Effect.sync(() => restoring.take(bytes))).pipe(
+      Effect.catchTag("SnapshotDamaged", ({ message }) => Effect.fail(corrupt(message, newest.info.index)))
+    )
+    const ended = restoring.end()
+    return Result.isFailure(ended) ? yield* corrupt(ended.failure, newest.info.index) : ended.success
+  }).pipe(Effect.scoped)
+
+export interface LocalSnapshots {
+  /** So much payload was applied: takes a snapshot if one is due. */
+  readonly onApplied: (payloadBytes: number) => void
+}
+
+export const make = Effect.fnUntraced(function* (options: {
+  readonly tables: () => Tables.Tables
+  /** All entries are of one term. */
+  readonly term: number
+  readonly snapshotAfterBytes?: number
+}): Effect.fn.Return<LocalSnapshots, never, LogStore | LogSpace | SnapshotStore | Scope.Scope> {
+  const { snapshotAfterBytes = snapshotAfterBytesDefault, tables, term } = options
+  const store = yield* LogStore
+  const space = yield* LogSpace
+  const snapshots = yield* SnapshotStore
+  const underWay = yield* FiberHandle.make<void>()
+  const run = yield* FiberHandle.runtime(underWay)<never>()
+  let appliedBytes = 0
+  let snapshotBytes = 0
+
+  const take = Effect.gen(function* () {
+    const clone = Tables.clone(tables())
+    const { index } = clone
+    appliedBytes = 0
+    const content = Snapshot.encode(Snapshot.take(clone))
+    const { fileBytes } = yield* snapshots.write({ index, term, configuration: noConfiguration, content })
+    snapshotBytes = fileBytes
+    yield* store.append([{ snapshot: { index, term }, entries: [] }])
+    yield* space.compact({ throughIndex: index })
+  }).pipe(
+    // The log has all of it still: another is tried when as much has been applied again.
+    Effect.catch((error) => Effect.logWarning("Cannot take a snapshot of the node's own data", error))
+  )
+
+  return {
+    onApplied: (payloadBytes) => {
+      appliedBytes += payloadBytes
+      if (appliedBytes >= Math.max(snapshotAfterBytes, snapshotBytes)) run(take, { onlyIfMissing: true })
+    }
+  }
+})

@@ -1,0 +1,205 @@
+/** Leader election, with pre-vote and check-quorum. Pure. Raft §5.2, §5.4.1; diss. 6.2, 9.6. */
+import { invariant } from "../../Invariant.ts"
+import * as Configuration from "./Configuration.ts"
+import * as Configurations from "./Configurations.ts"
+import * as Draft from "./Draft.ts"
+import type { NodeId, RequestVote, RequestVoteReply } from "./Message.ts"
+import * as Peers from "./Peers.ts"
+import * as Quorum from "./Quorum.ts"
+import * as RaftLog from "./RaftLog.ts"
+import * as Reads from "./Reads.ts"
+import * as Replication from "./Replication.ts"
+import type { Leader, State } from "./State.ts"
+
+/** A timeout without a leader starts a pre-vote; a node that may not lead only waits on. */
+export const tickElection = (state: State, draft: Draft.Draft): void => {
+  if (state.nowMs < state.electionDeadlineMs) return
+  if (mayCampaign(state)) startPreVote(state, draft)
+}
+
+/**
+ * Only a voter may, with the data directory that its vote lives in, a disk that works and a state that is believed. One that an uncommitted
+ * configuration leaves out still may: perhaps nobody else holds that configuration, and can be elected (diss. 4.2.2).
+ */
+export const mayCampaign = (state: State): boolean => {
+  if (state.shutDown || state.diskStalled || state.isSuspect) return false
+  const committed = Configurations.at(state.configurations, state.commitIndex)
+  return state.configurations.some(
+    ({ configuration, index }) => index >= committed.index && Configuration.isVoterWith(configuration, own(state))
+  )
+}
+
+/**
+ * Whether this node, having just started, waits for nobody: it decides alone, and did not promise a leader that is to
+ * leave the cluster to wait (diss. 6.4.1).
+ */
+export const mayCampaignAtOnce = (state: State): boolean =>
+  state.config.readLease === undefined &&
+  Configuration.votersOf(state.configuration).length === 1 &&
+  Configuration.isVoterWith(state.configuration, own(state))
+
+const own = ({ instanceId, nodeId }: State) => ({ id: nodeId, instanceId })
+
+/** A leader that has not heard from a quorum within an election timeout steps down (diss. 6.2, C20). */
+export const checkQuorum = (state: State, draft: Draft.Draft, leader: Leader): void => {
+  const isQuorum = Quorum.isQuorum(state.configuration, (voter) => isHeard(state, leader, voter))
+  if (!isQuorum) becomeFollower(state, draft, { term: state.currentTerm })
+}
+
+/** Whether `voter` answered within an election timeout: this node always does. */
+export const isHeard = (state: Readonly<State>, leader: Leader, voter: NodeId): boolean => {
+  const heardMs = voter === state.nodeId ? state.nowMs : leader.progress.get(voter)?.heardMs
+  return heardMs !== undefined && state.nowMs - heardMs < state.config.electionTimeoutMinMs
+}
+
+/** Follows `leader` in `term`, or waits for one; what waited for another leader is refused. */
+export const becomeFollower = (
+  state: State,
+  draft: Draft.Draft,
+  to: { readonly term: number; readonly leader?: NodeId }
+): void => {
+  invariant(to.term >= state.currentTerm, "currentTerm went back")
+  const isSame = state.role._tag === "Follower" && state.role.leader === to.leader && to.term === state.currentTerm
+  if (isSame) return
+  // A follower that only learns who leads its term has no reads waiting: without a leader they were refused.
+  Reads.refuseAll(state, draft)
+  if (to.term > state.currentTerm) {
+    state.leaderOfTerm = undefined
+    Draft.setHardState(state, { currentTerm: to.term, votedFor: undefined })
+  }
+  state.role = { _tag: "Follower", leader: to.leader }
+  resetElectionTimer(state)
+}
+
+/** A message of the current term's leader arrived: follow it, and hold elections back. */
+export const hearLeader = (state: State, draft: Draft.Draft, leader: NodeId): void => {
+  invariant(
+    state.leaderOfTerm === undefined || state.leaderOfTerm === leader,
+    `${leader} and ${state.leaderOfTerm} both lead term ${state.currentTerm}`
+  )
+  state.leaderOfTerm = leader
+  becomeFollower(state, draft, { term: state.currentTerm, leader })
+  state.leaderHeardMs = state.nowMs
+  resetElectionTimer(state)
+}
+
+/** Whether a leader lives as far as this node knows: then nobody needs its vote (diss. 4.2.3, 9.6), in whichever term. */
+export const isLeaderAlive = (state: State): boolean =>
+  state.role._tag === "Leader" ||
+  (state.leaderHeardMs !== undefined && state.nowMs - state.leaderHeardMs < state.config.electionTimeoutMinMs)
+
+/**
+ * Votes for a candidate whose log is at least as up to date; a pre-vote changes nothing here (§5.2, §5.4.1). Nobody gets
+ * a vote while a leader lives, however this node learned of the term: by a lease it promised that leader to wait
+ * (diss. 6.4.1). Only a candidate that the leader itself told to campaign needs no such patience (diss. 3.10).
+ */
+export const onRequestVote = (state: State, draft: Draft.Draft, from: NodeId, message: RequestVote): void => {
+  const upToDate = RaftLog.isUpToDate(state.log, message)
+  const mayElect = message.transfer || !isLeaderAlive(state)
+  if (message.preVote) {
+    const granted = upToDate && mayElect && message.term > state.currentTerm
+    const term = granted ? message.term : state.currentTerm
+    Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: true, granted })
+    return
+  }
+  const isFree = state.votedFor === undefined || state.votedFor === from
+  const granted =
+    upToDate && isFree && mayElect && message.term === state.currentTerm && state.leaderOfTerm === undefined
+  if (granted) {
+    if (state.votedFor === undefined) {
+      Draft.setHardState(state, { currentTerm: state.currentTerm, votedFor: from })
+    }
+    resetElectionTimer(state)
+  }
+  const term = state.currentTerm
+  Draft.sendAfterHardState(state, draft, from, { _tag: "RequestVoteReply", term, preVote: false, granted })
+}
+
+export const onRequestVoteReply = (state: State, draft: Draft.Draft, from: NodeId, reply: RequestVoteReply): void => {
+  if (!reply.granted) return
+  const { role } = state
+  if (reply.preVote && role._tag === "PreCandidate" && reply.term === state.currentTerm + 1) {
+    role.votes.add(from)
+    if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter)))
+      startElection(state, draft, { transfer: false })
+  } else if (!reply.preVote && role._tag === "Candidate" && reply.term === state.currentTerm) {
+    role.votes.add(from)
+    if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter))) becomeLeader(state, draft)
+  }
+}
+
+/** A candidate counts its own vote like any other: once it is durable. */
+export const countOwnVote = (state: State, draft: Draft.Draft): void => {
+  const { role } = state
+  if (role._tag !== "Candidate" || state.hardStateSeq > state.durableSeq) return
+  role.votes.add(state.nodeId)
+  if (Quorum.isQuorum(state.configuration, (voter) => role.votes.has(voter))) becomeLeader(state, draft)
+}
+
+const startPreVote = (state: State, draft: Draft.Draft): void => {
+  Reads.refuseAll(state, draft)
+  const votes = new Set([state.nodeId])
+  state.role = { _tag: "PreCandidate", votes }
+  resetElectionTimer(state)
+  requestVotes(state, draft, { preVote: true, transfer: false })
+  if (Quorum.isQuorum(state.configuration, (voter) => votes.has(voter)))
+    startElection(state, draft, { transfer: false })
+}
+
+export const startElection = (state: State, draft: Draft.Draft, { transfer }: { readonly transfer: boolean }): void => {
+  Reads.refuseAll(state, draft)
+  state.leaderOfTerm = undefined
+  Draft.setHardState(state, { currentTerm: state.currentTerm + 1, votedFor: state.nodeId })
+  state.role = { _tag: "Candidate", votes: new Set() }
+  resetElectionTimer(state)
+  requestVotes(state, draft, { preVote: false, transfer })
+}
+
+/** A request for a real vote waits for the candidate's own term and vote: a restart must not vote twice (C1). */
+const requestVotes = (
+  state: State,
+  draft: Draft.Draft,
+  { preVote, transfer }: { readonly preVote: boolean; readonly transfer: boolean }
+): void => {
+  const message: RequestVote = {
+    _tag: "RequestVote",
+    term: preVote ? state.currentTerm + 1 : state.currentTerm,
+    preVote,
+    lastLogIndex: state.log.lastIndex,
+    lastLogTerm: RaftLog.lastTerm(state.log),
+    transfer
+  }
+  for (const { id: voter } of Configuration.votersOf(state.configuration)) {
+    if (voter === state.nodeId) continue
+    if (preVote) Draft.send(state, draft, voter, message)
+    else Draft.sendAfterHardState(state, draft, voter, message)
+  }
+}
+
+/** Begins the term with a no-op: until it commits, the leader does not know what is committed (diss. 6.4, C4). */
+const becomeLeader = (state: State, draft: Draft.Draft): void => {
+  invariant(state.leaderOfTerm === undefined, `term ${state.currentTerm} already has a leader`)
+  state.leaderOfTerm = state.nodeId
+  const leader: Leader = {
+    _tag: "Leader",
+    progress: new Map(),
+    noopIndex: state.log.lastIndex + 1,
+    reads: { round: undefined, waiting: [] },
+    beats: [],
+    uncommittedBytes: 0,
+    transfer: undefined,
+    hasYielded: false,
+    heartbeatDueMs: state.nowMs + state.config.heartbeatIntervalMs,
+    standing: { index: state.commitIndex, sinceMs: state.nowMs, isTold: false }
+  }
+  state.role = leader
+  Peers.track(state, leader)
+  Replication.appendOwn(state, leader, { type: "noop", payload: new Uint8Array(0) })
+  Replication.sendToAll(state, draft, leader)
+}
+
+export const resetElectionTimer = (state: State): void => {
+  const { electionTimeoutMinMs, electionTimeoutMaxMs } = state.config
+  state.electionDeadlineMs =
+    state.nowMs + electionTimeoutMinMs + state.random * (electionTimeoutMaxMs - electionTimeoutMinMs)
+}

@@ -1,0 +1,98 @@
+/**
+ * Handing leadership over: the leader takes no more proposals, brings one voter up to date and tells it to campaign at
+ * once. Also on orderly shutdown, when the disk stalls, and when the leader is removed. Pure. Diss. 3.10, C12.
+ */
+import * as Draft from "./Draft.ts"
+import * as Election from "./Election.ts"
+import type { NodeId } from "./Message.ts"
+import type { TransferResult } from "./Output.ts"
+import type { Leader, State } from "./State.ts"
+
+/** A hand-over under way; `isTold` once the target was told to campaign. */
+export interface Transfer {
+  readonly target: NodeId
+  readonly deadlineMs: number
+  isTold: boolean
+}
+
+/** Begins to hand over to `to`, or to the voter that has caught up most; or says why not. */
+export const request = (state: State, draft: Draft.Draft, to: NodeId | undefined): TransferResult => {
+  const { role } = state
+  if (role._tag !== "Leader") return { _tag: "Refused", reason: "notLeader" }
+  if (role.transfer !== undefined) return { _tag: "Refused", reason: "transferring" }
+  const target = to ?? mostCaughtUp(state, role)
+  if (target === undefined) return { _tag: "Refused", reason: "noTarget" }
+  if (target === state.nodeId || !state.configuration.voters.some(({ id }) => id === target)) {
+    return { _tag: "Refused", reason: "notAnotherVoter" }
+  }
+  begin(state, draft, role, target)
+  return { _tag: "Started", to: target }
+}
+
+/** Tells the target to campaign as soon as it holds the whole log: before, it could not win (§5.4.1). */
+export const advance = (state: State, draft: Draft.Draft, leader: Leader): void => {
+  const { transfer } = leader
+  if (transfer === undefined || transfer.isTold) return
+  if (leader.progress.get(transfer.target)?.matchIndex !== state.log.lastIndex) return
+  transfer.isTold = true
+  tell(state, draft, leader, transfer.target)
+}
+
+/** After an election timeout the target has failed, and this leader goes on; unless it is to stop anyway. */
+export const tick = (state: State, draft: Draft.Draft, leader: Leader): void => {
+  if (leader.transfer === undefined || state.nowMs < leader.transfer.deadlineMs) return
+  leader.transfer = undefined
+  if (state.shutDown) Election.becomeFollower(state, draft, { term: state.currentTerm })
+}
+
+/** A node that is to stop leads until another can, follows and votes as before, and campaigns no more. */
+export const shutDown = (state: State, draft: Draft.Draft): void => {
+  state.shutDown = true
+  const { role } = state
+  if (role._tag === "Follower") return
+  if (role._tag === "Leader" && role.transfer !== undefined) return
+  const target = role._tag === "Leader" ? mostCaughtUp(state, role) : undefined
+  if (role._tag === "Leader" && target !== undefined) begin(state, draft, role, target)
+  else Election.becomeFollower(state, draft, { term: state.currentTerm })
+}
+
+/** Leads no longer, whoever follows: the best of the others is told to campaign at once, and need not wait to be sure. */
+export const abdicate = (
+  state: State,
+  draft: Draft.Draft,
+  leader: Leader,
+  target: NodeId | undefined = mostCaughtUp(state, leader)
+): void => {
+  if (target !== undefined) tell(state, draft, leader, target)
+  Election.becomeFollower(state, draft, { term: state.currentTerm })
+}
+
+/** This node is to campaign at once, without a pre-vote: its leader itself asks for it. */
+export const onTimeoutNow = (state: State, draft: Draft.Draft, from: NodeId): void => {
+  Election.hearLeader(state, draft, from)
+  if (Election.mayCampaign(state)) Election.startElection(state, draft, { transfer: true })
+}
+
+const begin = (state: State, draft: Draft.Draft, leader: Leader, target: NodeId): void => {
+  const deadlineMs = state.nowMs + state.config.electionTimeoutMinMs
+  leader.transfer = { target, deadlineMs, isTold: false }
+  advance(state, draft, leader)
+}
+
+/** From now on another may lead at any time, however often a quorum confirms this leader: its leases are over (diss. 6.4.1). */
+const tell = (state: State, draft: Draft.Draft, leader: Leader, target: NodeId): void => {
+  leader.hasYielded = true
+  Draft.send(state, draft, target, { _tag: "TimeoutNow", term: state.currentTerm })
+}
+
+/** Of the voters that answer, the one whose log reaches furthest. */
+const mostCaughtUp = (state: State, leader: Leader): NodeId | undefined => {
+  let best: NodeId | undefined
+  for (const { id } of state.configuration.voters) {
+    if (id === state.nodeId || !Election.isHeard(state, leader, id)) continue
+    if (best === undefined || matchIndexOf(leader, id) > matchIndexOf(leader, best)) best = id
+  }
+  return best
+}
+
+const matchIndexOf = (leader: Leader, peer: NodeId): number => leader.progress.get(peer)?.matchIndex ?? 0

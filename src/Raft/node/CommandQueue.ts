@@ -1,0 +1,173 @@
+/**
+ * The commands of one node from their arrival to their answer: those that wait to be decided, those whose entries wait
+ * to be committed, and answers without an entry, which wait for a round of reads. Owned and synchronous: RaftNode drives
+ * it, and so does the simulator. What a batch becomes is decideBatch.ts. D2, C18.
+ */
+import { Exit } from "effect"
+import type { LogEntry } from "../../EventStore/LogEntry.ts"
+import { invariant } from "../../Invariant.ts"
+import type { Input } from "../core/Input.ts"
+import type { Output } from "../core/Output.ts"
+import { termAt } from "../core/RaftLog.ts"
+import type { State } from "../core/State.ts"
+import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./decideBatch.ts"
+import { NotDone, UnknownOutcome } from "./Outcome.ts"
+import type { StateMachine } from "./StateMachine.ts"
+import * as Waiters from "./Waiters.ts"
+import * as WaitingReads from "./WaitingReads.ts"
+
+/** A command's answer, and the log index that it reflects. */
+export interface Answered<Answer> {
+  readonly index: number
+  readonly answer: Answer
+}
+
+/** One submitted command: until it is proposed, giving up is certainly not done; after that the outcome is unknown. */
+export interface Ticket<Answer> {
+  proposed: Answered<Answer> | undefined
+  /** Told once what became of it. */
+  readonly settle: (exit: Exit.Exit<Answered<Answer>, NotDone | UnknownOutcome>) => void
+}
+
+export interface Deciding<Command, Answer> {
+  readonly machine: StateMachine<Command, Answer>
+  readonly pending: Array<Pending<Command, Ticket<Answer>>>
+  /** Taken from `pending` and not settled yet. A defect leaves them here, and whether they were proposed unknown. */
+  underWay: ReadonlyArray<Pending<Command, Ticket<Answer>>>
+  readonly waiters: Waiters.Waiters<Ticket<Answer>>
+  isSpeculating: boolean
+}
+
+/** The core, how it is stepped, the reads that wait beside the commands, and the clock. */
+export interface Circumstances {
+  readonly core: State
+  readonly run: (input: Input) => Output
+  readonly reads: WaitingReads.WaitingReads
+  /** What the machine has applied: it may be ahead of what the core was told. */
+  readonly appliedIndex: number
+  /** The wall clock. */
+  readonly nowMs: number
+  /** Asked before each command but the first: the rest is left for the next turn. */
+  readonly isOver: () => boolean
+}
+
+export const make = <Command, Answer>(machine: StateMachine<Command, Answer>): Deciding<Command, Answer> => ({
+  machine,
+  pending: [],
+  underWay: [],
+  waiters: Waiters.make(),
+  isSpeculating: false
+})
+
+/** A command that the next turn decides. */
+export const submit = <Command, Answer>(
+  deciding: Deciding<Command, Answer>,
+  command: Command,
+  settle: Ticket<Answer>["settle"]
+): Ticket<Answer> => {
+  const ticket: Ticket<Answer> = { proposed: undefined, settle }
+  deciding.pending.push({ command, waiter: ticket })
+  return ticket
+}
+
+/** Nobody waits for this command any more. One that was not proposed never will be. */
+export const forget = <Command, Answer>(deciding: Deciding<Command, Answer>, ticket: Ticket<Answer>): void => {
+  if (ticket.proposed !== undefined) Waiters.remove(deciding.waiters, ticket.proposed.index, ticket)
+  const position = deciding.pending.findIndex(({ waiter }) => waiter === ticket)
+  if (position >= 0) deciding.pending.splice(position, 1)
+}
+
+/** This node leads no more: what was decided ahead counts for nothing. */
+export const leadershipLost = <Command, Answer>(deciding: Deciding<Command, Answer>): void => {
+  if (!deciding.isSpeculating) return
+  deciding.isSpeculating = false
+  deciding.machine.dropSpeculation()
+}
+
+/** Decides what waits, as one batch. */
+export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at: Circumstances): void => {
+  const { core, run } = at
+  const { machine, pending, waiters } = deciding
+  if (mayDecide(core) && !deciding.isSpeculating) {
+    machine.beginSpeculation(unapplied(core, at.appliedIndex))
+    deciding.isSpeculating = true
+  }
+  if (pending.length === 0) return
+  const term = core.currentTerm
+  deciding.underWay = pending.splice(0)
+  const decided = decideBatch({
+    core,
+    machine,
+    pending: deciding.underWay,
+    nowMs: at.nowMs,
+    isOver: at.isOver,
+    propose: (propose) => {
+      const { proposal } = run(propose)
+      invariant(proposal !== undefined, "a proposal was given no result")
+      if (proposal._tag === "Refused") deciding.isSpeculating = false
+      return proposal
+    }
+  })
+  for (const { waiter, index, answer } of decided.appended) {
+    waiter.proposed = { index, answer }
+    Waiters.add(waiters, { index, term }, waiter)
+  }
+  confirm(at, decided.answered)
+  for (const { waiter, reason } of decided.refused) {
+    waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
+  }
+  pending.unshift(...deciding.underWay.slice(decided.takenCount))
+  deciding.underWay = []
+}
+
+/**
+ * Confirms answers that appended nothing, before anything else can end the leadership that decided them: a successor
+ * may have committed, and answered, what they do not reflect. An entry of another term where they were decided on
+ * says that they rest on what never was.
+ */
+const confirm = <Answer>(
+  { core, reads, run }: Circumstances,
+  answered: Decided<Answer, Ticket<Answer>>["answered"]
+): void => {
+  const last = answered[answered.length - 1]
+  if (last === undefined) return
+  const readIds = answered.map(({ waiter, onIndex, answer }) => {
+    const onTerm = termAt(core.log, onIndex)
+    return WaitingReads.add(reads, (exit) => {
+      const isUndone = Exit.isSuccess(exit) && termAt(core.log, onIndex) !== onTerm
+      if (isUndone) waiter.settle(notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
+      else waiter.settle(Exit.mapBoth(exit, { onSuccess: (index) => ({ index, answer }), onFailure: unconfirmed }))
+    })
+  })
+  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })
+}
+
+/** A read of this node's was refused; here it was to confirm a write. */
+const unconfirmed = ({ reason }: NotDone): NotDone =>
+  new NotDone({ reason, message: "Cannot write: no quorum confirmed that this node still leads" })
+
+/** The machine has applied an entry: whoever waited for it, or for another one in its place, is told. */
+export const applied = <Command, Answer>(deciding: Deciding<Command, Answer>, entry: LogEntry): void => {
+  const settled = Waiters.settle(deciding.waiters, entry)
+  for (const ticket of settled.done) {
+    invariant(ticket.proposed !== undefined, "a command that was never proposed was committed")
+    ticket.settle(Exit.succeed(ticket.proposed))
+  }
+  for (const ticket of settled.notDone) {
+    ticket.settle(notDone("no-quorum", "Cannot write: another entry was committed in its place"))
+  }
+}
+
+/** This node has stopped: what was proposed is unknown, and what was not never will be. */
+export const stop = <Command, Answer>(
+  deciding: Deciding<Command, Answer>,
+  stoppedHere: Exit.Exit<never, NotDone>
+): void => {
+  const unknown = Exit.fail(new UnknownOutcome({ message: "This node stopped before it knew" }))
+  for (const { waiter } of deciding.underWay) waiter.settle(unknown)
+  for (const ticket of Waiters.drain(deciding.waiters)) ticket.settle(unknown)
+  for (const { waiter } of deciding.pending.splice(0)) waiter.settle(stoppedHere)
+}
+
+const notDone = (reason: "no-quorum" | "overloaded", message: string): Exit.Exit<never, NotDone> =>
+  Exit.fail(new NotDone({ reason, message }))

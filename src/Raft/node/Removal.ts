@@ -1,0 +1,78 @@
+/**
+ * Whether this node is still a member, as its shell sees it: a removed one says so in its log, serves nothing, and ends
+ * after a while, unless it is added again meanwhile. By which configurations it is removed is Membership.ts. §6.
+ */
+import { Effect, Runtime, Schema } from "effect"
+import * as Membership from "../core/Membership.ts"
+import type { NodeId } from "../core/Message.ts"
+import type { State } from "../core/State.ts"
+import { NotDone } from "./Outcome.ts"
+
+/** How long a removed member goes on to say so before it ends. */
+export const removedEndMs = 10_000
+
+/** `EX_CONFIG` of sysexits.h: a supervisor that starts the node again changes nothing. */
+export const removedExitCode = 78
+
+/** This node was a member of its cluster and is none any more. Its process ends with exit code 78. */
+export class MemberRemoved extends Schema.TaggedError<MemberRemoved>()("MemberRemoved", { message: Schema.String }) {
+  override readonly [Runtime.errorExitCode] = removedExitCode
+}
+
+/** What a removed node says of everything that it is asked for. */
+export const removed = new NotDone({
+  reason: "removed",
+  message: "This node was removed from its cluster: ask another one"
+})
+
+export interface Removal {
+  readonly isRemoved: () => boolean
+  /** More is committed here. */
+  readonly consider: () => void
+  /** A peer knows a committed configuration that does not name this node. */
+  readonly told: (from: NodeId, configurationIndex: number) => void
+}
+
+export const make = (options: {
+  readonly core: Readonly<State>
+  readonly fork: (effect: Effect.Effect<void>) => void
+  readonly end: (error: MemberRemoved) => Effect.Effect<unknown>
+}): Removal => {
+  const { core, fork } = options
+  let toldIndex = 0
+  /** Of the removal that is known: another number once it was undone. */
+  let removalsCount = 0
+  let wasRemoved = false
+  const isRemoved = () => Membership.isRemoved(core, toldIndex)
+
+  const consider = (): void => {
+    if (isRemoved() === wasRemoved) return
+    wasRemoved = !wasRemoved
+    if (!wasRemoved) {
+      fork(Effect.logInfo(`${core.nodeId} is a member again`))
+      return
+    }
+    removalsCount += 1
+    const own = removalsCount
+    const message = `${core.nodeId} was removed from its cluster. To add it again, start it with an empty directory and --join`
+    const end = Effect.suspend(() =>
+      isRemoved() && own === removalsCount ? options.end(new MemberRemoved({ message })) : Effect.void
+    )
+    fork(Effect.logWarning(`${message}. It serves nothing, and ends in ${removedEndMs / 1000} s`))
+    fork(Effect.asVoid(Effect.delay(end, removedEndMs)))
+  }
+
+  return {
+    isRemoved,
+    consider,
+    told: (from, configurationIndex) => {
+      const isNews = configurationIndex > toldIndex
+      toldIndex = Math.max(toldIndex, configurationIndex)
+      consider()
+      // A node that no configuration of its log names may still have to catch up with the one that does.
+      if (isNews && !wasRemoved) {
+        fork(Effect.logWarning(`${from} knows no member ${core.nodeId} with this data directory: its log may lag`))
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The shell of snapshots: taken in the background, sent to peers, received from leaders, and what they let go of the
+ * log. Whatever of it fails is said and tried again later; only the log's own failure ends a node. Raft §7.
+ */
+import { type Cause, Effect, Queue } from "effect"
+import { LogSpace } from "../../EventStore/LogSpace.ts"
+import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
+import type { Input } from "../core/Input.ts"
+import type { NodeId } from "../core/Message.ts"
+import type { Output, SnapshotRequest } from "../core/Output.ts"
+import type { State } from "../core/State.ts"
+import { Transport } from "../peers/Transport.ts"
+import * as SnapshotReceiving from "./SnapshotReceiving.ts"
+import * as SnapshotSending from "./SnapshotSending.ts"
+import * as SnapshotTaking from "./SnapshotTaking.ts"
+
+/** Chunks of a snapshot that wait to be stored; a sender sends one at a time, and the oldest give way. */
+export const chunksMaxCount = 16
+
+export interface SnapshottingOptions {
+  readonly core: Readonly<State>
+  readonly machine: { readonly snapshot: () => Iterable<Uint8Array> }
+  readonly appliedIndex: () => number
+  readonly snapshotAfterBytes: number
+  readonly put: (input: Input) => void
+  /** A snapshot of a leader is whole and kept. */
+  readonly onReceived: (index: number) => void
+  /** A broken invariant ends the node, wherever it was met. */
+  readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<unknown>
+  readonly fork: (effect: Effect.Effect<void>) => void
+}
+
+export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
+  const { core, fork, put } = options
+  const space = yield* LogSpace
+  const snapshots = yield* SnapshotStore
+  const transport = yield* Transport
+  const chunks = yield* Queue.sliding<SnapshotReceiving.Chunk>(chunksMaxCount)
+  const receive = yield* SnapshotReceiving.make
+
+  const inBackground = (what: string, effect: Effect.Effect<unknown, unknown, SnapshotStore>): Effect.Effect<void> =>
+    effect.pipe(
+      Effect.provideService(SnapshotStore, snapshots),
+      Effect.catch((error) => Effect.logWarning(`Cannot ${what}`, error)),
+      Effect.catchCause((cause) => options.onDefect(cause)),
+      Effect.asVoid
+    )
+  const taking = yield* SnapshotTaking.make({
+    core,
+    appliedIndex: options.appliedIndex,
+    content: options.machine.snapshot,
+    onTaken: (index) => put({ _tag: "LocalSnapshot", index }),
+    snapshotAfterBytes: options.snapshotAfterBytes
+  })
+  const takeNow = inBackground("take a snapshot", taking.take)
+  const sending = SnapshotSending.make({
+    currentTerm: () => core.currentTerm,
+    isLeader: () => core.role._tag === "Leader",
+    send: (to, message) => transport.send(to, "bulk", message),
+    takeNow
+  })
+  const send = ({ atLeastIndex, peer }: SnapshotRequest) =>
+    inBackground(
+      `send a snapshot to ${peer}`,
+      Effect.map(sending.sendTo(peer, atLeastIndex), (ok) => put({ _tag: "SnapshotSent", peer, ok }))
+    )
+
+  const received = (input: Input): void => {
+    put(input)
+    if (input._tag === "SnapshotInstalled") options.onReceived(input.index)
+  }
+
+  return {
+    /** Sends one to a peer that asks for it itself. */
+    sendTo: (peer: NodeId, atLeastIndex: number): void =>
+      fork(inBackground(`send a snapshot to ${peer}`, sending.sendTo(peer, atLeastIndex))),
+    /** Takes one of what is applied now, in place of those that may hold what was wrong. */
+    takeAnew: (): void => fork(inBackground("take a snapshot", taking.takeAnew)),
+    /** Begins what an output asks for. */
+    perform: (output: Output): void => {
+      if (output.snapshotChunk !== undefined) Queue.offerUnsafe(chunks, output.snapshotChunk)
+      if (output.snapshotReply !== undefined) sending.onReply(output.snapshotReply.peer, output.snapshotReply.message)
+      for (const request of output.needsSnapshot) fork(send(request))
+      if (output.compact !== undefined) fork(inBackground("compact the log", space.compact(output.compact)))
+    },
+    onReachable: sending.onReachable,
+    /** Takes a snapshot if so much was applied that one is due. */
+    onApplied: (payloadBytes: number): void => {
+      if (taking.onApplied(payloadBytes)) fork(takeNow)
+    },
+    /** Stores what a leader sends, one chunk after another, until it is interrupted. */
+    storeChunks: Effect.forever(
+      Effect.flatMap(Queue.take(chunks), (chunk) =>
+        inBackground(`store a snapshot from ${chunk.from}`, Effect.map(receive(chunk), received))
+      )
+    )
+  }
+})

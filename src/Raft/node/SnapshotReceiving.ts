@@ -1,0 +1,54 @@
+/**
+ * Receiving a snapshot: chunks are stored as they come, and what was stored survives a restart; whole and verified it
+ * is one of this node's own (C13). One at a time. What is damaged on its way is begun again.
+ */
+import { Effect } from "effect"
+import type { LogFailed } from "../../EventStore/LogStore.ts"
+import { type Receiving, SnapshotStore } from "../../EventStore/SnapshotStore.ts"
+import { decodeConfiguration } from "../core/ConfigurationCodec.ts"
+import type { Input } from "../core/Input.ts"
+import type { InstallSnapshot, NodeId } from "../core/Message.ts"
+
+/** What a leader sends, and who leads. */
+export interface Chunk {
+  readonly from: NodeId
+  readonly message: InstallSnapshot
+}
+
+/** Stores chunks one after another; gives what the core is to be told of each. */
+export const make = Effect.gen(function* () {
+  const snapshots = yield* SnapshotStore
+  let receiving: Receiving | undefined
+
+  const open = Effect.fnUntraced(function* ({ digest, snapshotIndex, snapshotTerm, totalBytes }: InstallSnapshot) {
+    const { offer } = receiving ?? {}
+    if (receiving !== undefined && offer?.digest === digest && offer.index === snapshotIndex) return receiving
+    const begun = yield* snapshots.receive({ index: snapshotIndex, term: snapshotTerm, fileBytes: totalBytes, digest })
+    receiving = begun
+    return begun
+  })
+
+  return Effect.fnUntraced(function* ({ from, message }: Chunk): Effect.fn.Return<Input, LogFailed> {
+    const { snapshotIndex } = message
+    const received = (receivedBytes: number): Input => ({
+      _tag: "SnapshotReceived",
+      from,
+      snapshotIndex,
+      receivedBytes
+    })
+    const stored = Effect.gen(function* () {
+      const begun = yield* open(message)
+      const receivedBytes = yield* begun.append({ offset: message.offset, bytes: message.chunk })
+      if (receivedBytes < message.totalBytes) return received(receivedBytes)
+      const { configuration, index, term } = yield* begun.finish
+      receiving = undefined
+      const decoded = decodeConfiguration(configuration)
+      if (decoded._tag === "BadConfiguration") return received(0)
+      return { _tag: "SnapshotInstalled", index, term, configuration: decoded.configuration } satisfies Input
+    })
+    return yield* Effect.catchTag(stored, "SnapshotDamaged", (damaged) => {
+      receiving = undefined
+      return Effect.as(Effect.logWarning(`A snapshot from ${from} came damaged: ${damaged.message}`), received(0))
+    })
+  })
+})

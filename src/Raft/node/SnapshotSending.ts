@@ -1,0 +1,120 @@
+/**
+ * Sending a snapshot to a peer that lacks what is compacted away: chunk by chunk, each when the one before is stored
+ * there, from wherever the peer has come (C13). On the bulk lane: nothing urgent waits behind it. Raft §7.
+ */
+import { Effect, Queue } from "effect"
+import { type OpenSnapshot, SnapshotStore } from "../../EventStore/SnapshotStore.ts"
+import type { InstallSnapshot, InstallSnapshotReply, NodeId } from "../core/Message.ts"
+
+/** A chunk: small beside what a lane may queue, large beside what its answer costs. */
+const chunkBytes = 256 * 1024
+/** Between two chunks, so that entries and other work have their turn at both ends: at most ten mebibytes in a second. */
+const chunkPauseMs = 25
+/** A chunk that is not answered for so long is sent again; at once, if the link broke meanwhile and is up again. */
+const replyTimeoutMs = 2_000
+/** After so many chunks without an answer the peer is given up; the core asks again once it is heard of. */
+const unansweredMaxCount = 5
+
+const lost = "lost" as const
+
+type Reply = InstallSnapshotReply | typeof lost
+
+export interface SendingOptions {
+  readonly currentTerm: () => number
+  readonly isLeader: () => boolean
+  readonly send: (to: NodeId, message: InstallSnapshot) => void
+  /** Takes a snapshot of what is applied now; returns when it is durable. */
+  readonly takeNow: Effect.Effect<void>
+}
+
+/** The snapshots on their way to peers. */
+export interface Sending {
+  /** Sends until the peer has installed it, or is given up; says which. */
+  readonly sendTo: (peer: NodeId, atLeastIndex: number) => Effect.Effect<boolean, never, SnapshotStore>
+  readonly onReply: (peer: NodeId, reply: InstallSnapshotReply) => void
+  /** What was on its way to the peer may be lost, and what is sent now may arrive. */
+  readonly onReachable: (peer: NodeId) => void
+}
+
+export const make = (options: SendingOptions): Sending => {
+  /** For each peer that is sent one, what it answered, or `lost` for a chunk that is to be sent again. */
+  const replies = new Map<NodeId, Queue.Queue<Reply>>()
+  /** One at a time: the core asks for one, or the peer itself does. */
+  const underWay = new Set<NodeId>()
+
+  const newest = Effect.fnUntraced(function* (atLeastIndex: number) {
+    const snapshots = yield* SnapshotStore
+    const held = yield* snapshots.openNewest({ atLeastIndex })
+    if (held !== undefined) return held
+    yield* options.takeNow
+    return yield* snapshots.openNewest({ atLeastIndex })
+  })
+
+  const sendChunk = Effect.fnUntraced(function* (peer: NodeId, { info, read }: OpenSnapshot, offset: number) {
+    const chunk = yield* read({ offset, lengthBytes: chunkBytes })
+    options.send(peer, {
+      _tag: "InstallSnapshot",
+      term: options.currentTerm(),
+      snapshotIndex: info.index,
+      snapshotTerm: info.term,
+      configuration: info.configuration,
+      totalBytes: info.fileBytes,
+      digest: info.digest,
+      offset,
+      chunk
+    })
+  })
+
+  const sendAll = Effect.fnUntraced(function* (peer: NodeId, snapshot: OpenSnapshot, inbox: Queue.Queue<Reply>) {
+    let offset = 0
+    for (let unansweredCount = 0; unansweredCount < unansweredMaxCount; ) {
+      if (!options.isLeader()) return false
+      yield* sendChunk(peer, snapshot, offset)
+      const reply = yield* Queue.take(inbox).pipe(
+        Effect.timeoutOrElse({ duration: replyTimeoutMs, orElse: () => Effect.succeed<Reply>(lost) })
+      )
+      if (reply === lost) unansweredCount++
+      else if (reply.installed) return true
+      else if (reply.snapshotIndex === snapshot.info.index) {
+        unansweredCount = 0
+        offset = reply.receivedBytes
+        yield* Effect.sleep(chunkPauseMs)
+      }
+    }
+    return false
+  })
+
+  const sendNewest = (peer: NodeId, atLeastIndex: number) =>
+    Effect.gen(function* () {
+      const snapshot = yield* newest(atLeastIndex)
+      if (snapshot === undefined) return false
+      const inbox = yield* Queue.sliding<Reply>(4)
+      replies.set(peer, inbox)
+      return yield* sendAll(peer, snapshot, inbox)
+    }).pipe(
+      Effect.scoped,
+      Effect.catch((error) => Effect.as(Effect.logWarning(`Cannot send a snapshot to ${peer}`, error), false)),
+      Effect.ensuring(
+        Effect.sync(() => {
+          replies.delete(peer)
+          underWay.delete(peer)
+        })
+      )
+    )
+
+  const offer = (peer: NodeId, reply: Reply): void => {
+    const inbox = replies.get(peer)
+    if (inbox !== undefined) Queue.offerUnsafe(inbox, reply)
+  }
+
+  return {
+    sendTo: (peer, atLeastIndex) =>
+      Effect.suspend(() => {
+        if (underWay.has(peer)) return Effect.succeed(false)
+        underWay.add(peer)
+        return sendNewest(peer, atLeastIndex)
+      }),
+    onReply: (peer, reply) => offer(peer, reply),
+    onReachable: (peer) => offer(peer, lost)
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The shell of comparing the states of a cluster's members (StateComparison.ts): says this node's hashes, is loud where members
+ * differ, and makes the state of this node anew where it is the one that differs from a majority. It also looks, a little
+ * at a time, whether the state is what its hash says, so that a change which no entry made is found by the others too.
+ */
+import { type Cause, Clock, Effect, Queue } from "effect"
+import { membersOf } from "../core/Configuration.ts"
+import type { Input } from "../core/Input.ts"
+import type { NodeId } from "../core/Message.ts"
+import * as StateComparison from "../core/StateComparison.ts"
+import type { SnapshotWanted } from "../peers/PeerMessage.ts"
+import type { Transport } from "../peers/Transport.ts"
+import { NotDone } from "./Outcome.ts"
+import { type RebuildingOptions, rebuildFrom } from "./rebuildState.ts"
+import type { StateMachine } from "./StateMachine.ts"
+
+/** Between two looks at the whole state, and between two parts of one: a fiftieth of the time at most. */
+const auditEveryMs = 10_000
+const auditPauseMs = 50
+const auditMaxNanos = 1_000_000n
+/** After a state was made anew the others are asked so long whether it is right. */
+const rebuiltJudgedMs = 4 * StateComparison.compareEveryMs
+/** How often a leader is asked for its snapshot, unless it comes. */
+const wantedEveryMs = 5_000
+/** A state that cannot be made right is made anew after a pause, which grows. */
+const rebuildPauseMs = 10_000
+const rebuildPauseMaxMs = 600_000
+
+/** What a node says to whoever reads there while its state is not believed. */
+export const suspect = new NotDone({
+  reason: "no-quorum",
+  message: "Cannot read: the state of this node differs from that of a majority, and is made anew. Ask another node."
+})
+
+export interface StateWatchOptions extends RebuildingOptions {
+  readonly nodeId: NodeId
+  readonly machine: Pick<StateMachine<never, unknown>, "rebuilding" | "hash" | "hashDefinition" | "auditing">
+  readonly transport: Transport["Service"]
+  readonly run: (input: Input) => void
+  /** This node reads nothing any more: whoever waits for a read is told so. */
+  readonly refuseReads: () => void
+  /** The state is believed again: a snapshot of it takes the place of those that may hold what was wrong. */
+  readonly takeSnapshot: () => void
+  readonly sendSnapshot: (to: NodeId, atLeastIndex: number) => void
+  readonly onFailure: (cause: Cause.Cause<never>) => Effect.Effect<unknown>
+  readonly fork: (effect: Effect.Effect<void>) => void
+}
+
+export interface StateWatch {
+  /** The entry at this index is applied. */
+  readonly applied: (index: number) => void
+  /** So much is applied, for now. */
+  readonly paused: () => void
+  /** The state is about to be another one, restored or made anew: nothing is said of it until it is. */
+  readonly replacing: () => void
+  readonly replaced: () => void
+  /** A member says something of its state, or asks for that of this node, which leads. */
+  readonly received: (from: NodeId, message: StateComparison.StateReport | SnapshotWanted) => void
+  /** A snapshot of the leader is kept here. */
+  readonly snapshotReceived: (index: number) => void
+  readonly ticked: () => void
+  /** The state of this node differs from that of a majority: it serves no reads, and does not lead, until it is made anew. */
+  readonly isSuspect: () => boolean
+  /** Where the states of members were last seen to differ, until they agree again. */
+  readonly difference: () => StateComparison.Difference | undefined
+  /** Runs until it is interrupted. */
+  readonly loops: ReadonlyArray<Effect.Effect<never>>
+}
+
+export const make = Effect.fnUntraced(function* (options: StateWatchOptions) {
+  const { appliedIndex, core, fork, machine, nodeId, transport } = options
+  const comparing = StateComparison.make(nodeId)
+  const suspected = yield* Queue.sliding<void>(1)
+  const fromLeader = yield* Queue.sliding<number>(1)
+
+  let isReplacing = false
+
+  const now = (): StateComparison.Now => ({
+    appliedIndex: isReplacing ? 0 : appliedIndex(),
+    hash: machine.hash(),
+    definition: machine.hashDefinition
+  })
+
+  const say = (report: StateComparison.StateReport): void => {
+    for (const { id } of membersOf(core.configuration)) {
+      if (id !== nodeId) transport.send(id, "control", report)
+    }
+    consider()
+  }
+
+  const consider = (): void => {
+    const wasSuspect = comparing.isSuspect
+    const verdict = StateComparison.judge(comparing, core.configuration)
+    if (verdict?._tag === "Differs") fork(Effect.logError(describe(verdict.difference)))
+    if (verdict?._tag === "Agrees")
+      fork(Effect.logInfo(`The states of the members agree again at entry ${verdict.index}`))
+    if (comparing.isSuspect === wasSuspect) return
+    options.run({ _tag: "StateSuspected", isSuspect: comparing.isSuspect })
+    if (!comparing.isSuspect) {
+      fork(Effect.logInfo("The state of this node is that of a majority again: it reads and may lead"))
+      options.takeSnapshot()
+      return
+    }
+    options.refuseReads()
+    Queue.offerUnsafe(suspected, undefined)
+  }
+
+  /** The index of a snapshot that the leader sent, asked for again and again, for it may be another one by now. */
+  const fetched = Effect.gen(function* () {
+    yield* Queue.clear(fromLeader)
+    while (true) {
+      const leader = core.role._tag === "Follower" ? core.role.leader : undefined
+      const atLeastIndex = core.log.firstIndex - 1
+      if (leader !== undefined) transport.send(leader, "control", { _tag: "SnapshotWanted", atLeastIndex })
+      const index = yield* Effect.timeoutOrElse(Queue.take(fromLeader), {
+        duration: wantedEveryMs,
+        orElse: () => Effect.succeed(0)
+      })
+      if (index >= atLeastIndex && index > 0) return index
+    }
+  })
+
+  const rebuildOnce = Effect.gen(function* () {
+    const reachesBack = core.log.firstIndex === 1
+    const from = reachesBack ? "from the beginning of its log" : "from a snapshot of its leader"
+    yield* Effect.logWarning(`This node makes its state anew ${from}: until then it neither reads nor leads`)
+    yield* rebuildFrom(options, reachesBack ? 0 : yield* fetched)
+    yield* Effect.sleep(rebuiltJudgedMs)
+    if (!comparing.isSuspect) return
+    const advice =
+      "run the release of the others here, or remove this member and add it anew with an empty data directory"
+    yield* Effect.logError(`The state of this node is still not that of a majority: ${advice}`)
+  }).pipe(Effect.catch((error) => Effect.logError("The state of this node cannot be made anew", error)))
+
+  const rebuild = Effect.gen(function* () {
+    yield* Queue.take(suspected)
+    for (let pauseMs = rebuildPauseMs; comparing.isSuspect; pauseMs = Math.min(2 * pauseMs, rebuildPauseMaxMs)) {
+      yield* rebuildOnce
+      if (comparing.isSuspect) yield* Effect.sleep(pauseMs)
+    }
+  })
+
+  const audit = Effect.gen(function* () {
+    yield* Effect.sleep(auditEveryMs)
+    const clock = yield* Clock.Clock
+    const steps = machine.auditing()
+    let step = steps.next()
+    while (step.done !== true) {
+      const endNanos = clock.monotonicTimeNanosUnsafe() + auditMaxNanos
+      while (step.done !== true && clock.monotonicTimeNanosUnsafe() < endNanos) step = steps.next()
+      if (step.done !== true) yield* Effect.sleep(auditPauseMs)
+    }
+    if (step.value) return
+    yield* Effect.logError(`Something that is no entry has changed the state of this node: its hash is set right`)
+  })
+
+  const watched = (loop: Effect.Effect<void>): Effect.Effect<never> =>
+    Effect.forever(Effect.catchCause(loop, (cause) => options.onFailure(cause)))
+
+  const watch: StateWatch = {
+    applied: (index) => StateComparison.applied(comparing, index, machine.hash()),
+    paused: () => {
+      for (const report of StateComparison.due(comparing, now())) say(report)
+    },
+    replacing: () => {
+      isReplacing = true
+    },
+    replaced: () => {
+      isReplacing = false
+      StateComparison.replaced(comparing)
+    },
+    received: (from, message) => {
+      if (message._tag === "SnapshotWanted") {
+        if (core.role._tag === "Leader") options.sendSnapshot(from, message.atLeastIndex)
+        return
+      }
+      StateComparison.received(comparing, from, message)
+      consider()
+      for (const own of StateComparison.due(comparing, now())) say(own)
+    },
+    snapshotReceived: (index) => void Queue.offerUnsafe(fromLeader, index),
+    ticked: () => {
+      if (comparing.isSuspect) consider()
+      if (core.role._tag !== "Leader") return
+      const report = StateComparison.tick(comparing, { nowMs: core.nowMs, term: core.currentTerm }, now())
+      if (report !== undefined) say(report)
+    },
+    isSuspect: () => comparing.isSuspect,
+    difference: () => comparing.difference,
+    loops: [watched(rebuild), watched(audit)]
+  }
+  return watch
+})
+
+const describe = ({ index, members, outliers }: StateComparison.Difference): string => {
+  const hashes = members.map(({ definition, hash, id }) => `${id} has ${hash} (definition ${definition})`).join(", ")
+  const who =
+    outliers.length === 0
+      ? "no majority agrees, so that nobody can tell who is wrong"
+      : `${outliers.join(" and ")} differ${outliers.length === 1 ? "s" : ""} from the majority`
+  return `The states of the members differ at entry ${index}: ${who}. ${hashes}`
+}

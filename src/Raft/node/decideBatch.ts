@@ -1,0 +1,100 @@
+/**
+ * Deciding on a leader: a queue of commands becomes one batch of entries, decided in order on the speculative state,
+ * and appended exactly where it was decided or not at all. Synchronous; the shell calls it once per turn.
+ *
+ * An answer that appends nothing rests on a log whose end may be uncommitted, and on a leadership that may be over: it
+ * waits for a read-index round of the same leadership, begun after it was decided, and for the entry it was decided on.
+ */
+import type { LogEntry } from "../../EventStore/LogEntry.ts"
+import type { Propose } from "../core/Input.ts"
+import type { ProposalResult } from "../core/Output.ts"
+import * as RaftLog from "../core/RaftLog.ts"
+import type { State } from "../core/State.ts"
+import type { StateMachine } from "./StateMachine.ts"
+
+/** One command that waits to be decided. `W` is whoever waits for what becomes of it. */
+export interface Pending<Command, W> {
+  readonly command: Command
+  readonly waiter: W
+}
+
+/** What a batch came to. `onIndex` is the end of the log that an answer was decided on. */
+export interface Decided<Answer, W> {
+  readonly appended: ReadonlyArray<{ readonly waiter: W; readonly index: number; readonly answer: Answer }>
+  readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly answer: Answer }>
+  /** Certainly not done: nothing of them was appended anywhere. */
+  readonly refused: ReadonlyArray<{ readonly waiter: W; readonly reason: "no-quorum" | "overloaded" }>
+  /** How many of the commands this is about, the first ones; the others are yet to be decided. */
+  readonly takenCount: number
+}
+
+/** Whether this node may decide: it leads, and its own no-op is applied, so that nothing below it can still change. */
+export const mayDecide = (core: State): boolean =>
+  core.role._tag === "Leader" &&
+  core.lastApplied >= core.role.noopIndex &&
+  core.role.transfer === undefined &&
+  !core.shutDown
+
+/**
+ * Decides `pending` in order, until `isOver`, and proposes what must be appended as one batch. What comes once the room for uncommitted
+ * bytes is used up is refused undecided: speculation would else hold what the core then refuses, and be done again.
+ */
+export const decideBatch = <Command, Answer, W>(options: {
+  readonly core: State
+  readonly machine: StateMachine<Command, Answer>
+  readonly pending: ReadonlyArray<Pending<Command, W>>
+  readonly nowMs: number
+  /** Asked before each command but the first: the rest is left for another batch, which must not wait for this one. */
+  readonly isOver: () => boolean
+  readonly propose: (batch: Propose) => ProposalResult
+}): Decided<Answer, W> => {
+  const { core, machine, pending } = options
+  let takenCount = 0
+  const refuseAll = (reason: "no-quorum" | "overloaded"): Decided<Answer, W> => {
+    const taken = pending.slice(0, takenCount)
+    return { appended: [], answered: [], refused: taken.map(({ waiter }) => ({ waiter, reason })), takenCount }
+  }
+  const { role } = core
+  if (role._tag !== "Leader" || !mayDecide(core)) {
+    takenCount = pending.length
+    return refuseAll("no-quorum")
+  }
+  const decidedOn = { term: core.currentTerm, lastIndex: core.log.lastIndex }
+  const appended: Array<Decided<Answer, W>["appended"][number]> = []
+  const answered: Array<Decided<Answer, W>["answered"][number]> = []
+  const refused: Array<Decided<Answer, W>["refused"][number]> = []
+  const entries: Array<Propose["entries"][number]> = []
+  let uncommittedBytes = role.uncommittedBytes
+  const opening = machine.opening({ index: decidedOn.lastIndex + 1, nowMs: options.nowMs })
+  if (opening !== undefined) {
+    entries.push({ type: "transaction", payload: opening })
+    uncommittedBytes += opening.length
+  }
+  for (const { command, waiter } of pending) {
+    if (takenCount > 0 && options.isOver()) break
+    takenCount++
+    if (uncommittedBytes >= core.config.uncommittedBytes) {
+      refused.push({ waiter, reason: "overloaded" })
+      continue
+    }
+    const index = decidedOn.lastIndex + entries.length + 1
+    const decision = machine.decide(command, { index, nowMs: options.nowMs })
+    if (decision._tag === "Answer") {
+      answered.push({ waiter, onIndex: index - 1, answer: decision.answer })
+    } else {
+      entries.push({ type: "transaction", payload: decision.payload })
+      uncommittedBytes += decision.payload.length
+      appended.push({ waiter, index, answer: decision.answer })
+    }
+  }
+  if (entries.length === 0) return { appended, answered, refused, takenCount }
+  const result = options.propose({ _tag: "Propose", ...decidedOn, entries })
+  if (result._tag === "Accepted") return { appended, answered, refused, takenCount }
+  // The speculative state holds what the core refused, and later answers were decided on it.
+  machine.dropSpeculation()
+  return refuseAll(result.reason === "overloaded" ? "overloaded" : "no-quorum")
+}
+
+/** The entries after `appliedIndex` at the end of a leader's log: its window keeps every entry that is not applied. */
+export const unapplied = (core: State, appliedIndex: number): ReadonlyArray<LogEntry> =>
+  RaftLog.slice(core.log, { fromIndex: appliedIndex + 1, maxBytes: Number.POSITIVE_INFINITY })

@@ -1,0 +1,50 @@
+/** Restoring the machine from a snapshot of this node's own: when it starts, and when one was installed (§7). */
+import { Effect, Result, Stream } from "effect"
+import { LogCorrupt, type LogFailed } from "../../EventStore/LogStore.ts"
+import { type OpenSnapshot, SnapshotStore } from "../../EventStore/SnapshotStore.ts"
+import type { Configuration } from "../core/Configuration.ts"
+import { decodeConfiguration } from "../core/ConfigurationCodec.ts"
+import type { StateMachine } from "./StateMachine.ts"
+
+/** What a restored machine reflects. */
+export interface Restored {
+  readonly index: number
+  readonly term: number
+  readonly configuration: Configuration
+}
+
+const corrupt = (snapshot: OpenSnapshot, found: string) => {
+  const { index } = snapshot.info
+  const message = `Cannot restore the snapshot at ${index}: ${found}`
+  return new LogCorrupt({ message, file: "snapshots", offset: 0, index })
+}
+
+type Restorable = Pick<StateMachine<never, unknown>, "restoring">
+
+const restore = Effect.fnUntraced(function* (machine: Restorable, snapshot: OpenSnapshot) {
+  const restoring = machine.restoring()
+  yield* Stream.runForEach(snapshot.content, (bytes) => Effect.sync(() => restoring.take(bytes))).pipe(
+    Effect.catchTag("SnapshotDamaged", (damaged) => Effect.fail(corrupt(snapshot, damaged.message)))
+  )
+  const ended = restoring.end()
+  if (Result.isFailure(ended)) return yield* corrupt(snapshot, ended.failure)
+  const { configuration, index, term } = snapshot.info
+  const decoded = decodeConfiguration(configuration)
+  if (decoded._tag === "BadConfiguration") return yield* corrupt(snapshot, decoded.found)
+  return { index, term, configuration: decoded.configuration }
+})
+
+/** Restores the newest snapshot from `atLeastIndex` on, and not above `atMostIndex`; undefined if there is none. */
+export const restoreNewest = (
+  machine: Restorable,
+  atLeastIndex: number,
+  atMostIndex = Number.POSITIVE_INFINITY
+): Effect.Effect<Restored | undefined, LogFailed | LogCorrupt, SnapshotStore> =>
+  Effect.gen(function* () {
+    const snapshots = yield* SnapshotStore
+    const newest = yield* snapshots.openNewest({ atLeastIndex, atMostIndex })
+    if (newest !== undefined) return yield* restore(machine, newest)
+    if (atLeastIndex === 0) return undefined
+    const message = `The log begins after entry ${atLeastIndex}, and no intact snapshot stands for what came before`
+    return yield* new LogCorrupt({ message, file: "snapshots", offset: 0, index: atLeastIndex })
+  }).pipe(Effect.scoped)

@@ -1,0 +1,207 @@
+/**
+ * How two nodes know each other before the first message: hellos, then proofs of the shared secret. Pure but for
+ * node:crypto's digests. Not the sockets (PeerSockets.ts), nor who belongs to a cluster (the log says). C15, D8.
+ *
+ * The dialer says hello, the acceptor says hello; the dialer proves, and only then does the acceptor prove, so that
+ * a stranger obtains nothing made with the secret by dialling.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto"
+import type { NodeId } from "../core/Message.ts"
+import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
+import type { Lane } from "./PeerMessage.ts"
+
+/**
+ * The versions of the protocol that this code speaks. Since 2 a request is named by a life and a number, and nodes tell
+ * each other of their states; a hello tells the process that speaks.
+ */
+export const protocolMin = 2
+export const protocolMax = 2
+
+export const nonceBytes = 32
+export const processNonceBytes = 16
+/** What a node is called and where it is: it must fit into a hello. */
+export const idMaxBytes = 256
+const peersMaxCount = 64
+
+/** What a node says of itself when a connection opens. */
+export interface Hello {
+  readonly protocolMin: number
+  readonly protocolMax: number
+  /** Null while the node is unformed (C16). */
+  readonly clusterId: string | null
+  readonly nodeId: NodeId
+  /** Where peers reach it, as they will write it in the configuration. */
+  readonly address: string
+  /** Whom the speaker believes it talks to. */
+  readonly targetNodeId: NodeId
+  /** Random, made with the data directory: another one under the same node id has lost its data. */
+  readonly instanceId: string
+  /** The instance that the speaker's configuration holds for the target; null if it holds none. */
+  readonly expectedInstanceId: string | null
+  readonly lane: Lane
+  /** Every member that the flags name, the speaker included, sorted. */
+  readonly peers: ReadonlyArray<NodeId>
+  /** Drawn once by each start of a node. Two that show one instance are a restart, or a data directory and its copy. */
+  readonly processNonce: Uint8Array
+  /** Fresh for every connection, from a source that cannot be guessed: an old proof proves nothing. */
+  readonly nonce: Uint8Array
+}
+
+/** Why a connection was refused. Both sides are told. */
+export type Refusal =
+  | { readonly _tag: "NotLoopback"; readonly remoteAddress: string }
+  | { readonly _tag: "BadHello"; readonly malformed: Malformed }
+  | { readonly _tag: "NoCommonProtocol"; readonly own: string; readonly theirs: string }
+  | { readonly _tag: "WrongNode"; readonly expected: NodeId; readonly found: NodeId }
+  | { readonly _tag: "WrongCluster"; readonly own: string; readonly theirs: string }
+  | { readonly _tag: "WrongLane"; readonly expected: Lane; readonly found: Lane }
+  | { readonly _tag: "BadProof"; readonly from: NodeId }
+  | { readonly _tag: "SecondProcess"; readonly nodeId: NodeId }
+
+export type Role = "dialer" | "acceptor"
+
+/** The version that both speak: the highest. Or the first thing found that forbids this connection. */
+export const checkHello = (options: {
+  readonly own: Hello
+  readonly theirs: Hello
+}): { readonly _tag: "Agreed"; readonly protocol: number } | Refusal => {
+  const { own, theirs } = options
+  const protocol = Math.min(own.protocolMax, theirs.protocolMax)
+  if (protocol < Math.max(own.protocolMin, theirs.protocolMin)) {
+    return { _tag: "NoCommonProtocol", own: rangeOf(own), theirs: rangeOf(theirs) }
+  }
+  if (theirs.targetNodeId !== own.nodeId) {
+    return { _tag: "WrongNode", expected: own.nodeId, found: theirs.targetNodeId }
+  }
+  if (own.targetNodeId !== theirs.nodeId || own.nodeId === theirs.nodeId) {
+    return { _tag: "WrongNode", expected: own.targetNodeId, found: theirs.nodeId }
+  }
+  // An unformed node has no cluster yet: it must be able to hear of one (C16).
+  if (own.clusterId !== null && theirs.clusterId !== null && own.clusterId !== theirs.clusterId) {
+    return { _tag: "WrongCluster", own: own.clusterId, theirs: theirs.clusterId }
+  }
+  if (own.lane !== theirs.lane) return { _tag: "WrongLane", expected: own.lane, found: theirs.lane }
+  return { _tag: "Agreed", protocol }
+}
+
+/** Without a secret nothing is proved, so a peer must be on this machine (D8). */
+export const checkRemoteAddress = (options: {
+  readonly secret: string | undefined
+  readonly remoteAddress: string
+}): Refusal | undefined =>
+  options.secret !== undefined || isLoopback(options.remoteAddress)
+    ? undefined
+    : { _tag: "NotLoopback", remoteAddress: options.remoteAddress }
+
+/** 127.0.0.0/8, ::1, the former mapped into IPv6, and the name `localhost`; an address with a port is none of them. */
+export const isLoopback = (address: string): boolean => {
+  const bare = address.toLowerCase().replace(/^\[(.*)\]$/, "$1")
+  return bare === "localhost" || bare === "::1" || /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(bare)
+}
+
+/**
+ * HMAC-SHA256 over both hellos, nonces included. The prover's role is part of it, so that a proof cannot be
+ * reflected to the node that made it. Without a secret the key is empty: it then only says that both saw the same.
+ */
+export const prove = (options: {
+  readonly secret: string | undefined
+  readonly role: Role
+  readonly dialer: Hello
+  readonly acceptor: Hello
+}): Uint8Array => {
+  const transcript = new ByteWriter()
+    .string("lithair/raft/handshake")
+    .string(options.role)
+    .blob(encodeHello(options.dialer))
+    .blob(encodeHello(options.acceptor))
+  return createHmac("sha256", options.secret ?? "")
+    .update(transcript.finish())
+    .digest()
+}
+
+/** Undefined if the proof is what the peer's role would prove with our secret; compared in constant time. */
+export const checkProof = (options: {
+  readonly secret: string | undefined
+  readonly role: Role
+  readonly dialer: Hello
+  readonly acceptor: Hello
+  readonly proof: Uint8Array
+}): Refusal | undefined => {
+  const expected = prove(options)
+  return options.proof.length === expected.length && timingSafeEqual(options.proof, expected)
+    ? undefined
+    : { _tag: "BadProof", from: options[options.role].nodeId }
+}
+
+export const encodeHello = (hello: Hello): Uint8Array<ArrayBuffer> => {
+  const to = new ByteWriter().u32(hello.protocolMin).u32(hello.protocolMax)
+  writeNullable(to, hello.clusterId).string(hello.nodeId).string(hello.address).string(hello.targetNodeId)
+  writeNullable(to.string(hello.instanceId), hello.expectedInstanceId)
+  to.u8(Number(hello.lane === "bulk")).u32(hello.peers.length)
+  for (const peer of hello.peers) to.string(peer)
+  return to.blob(hello.processNonce).blob(hello.nonce).finish()
+}
+
+/** The hello in a frame, or what is wrong with it. The two versions come first in every protocol there will be. */
+export const decodeHello = (frame: Uint8Array): Hello | Malformed => {
+  const from = new ByteReader(frame)
+  const hello: Hello = {
+    protocolMin: from.u32("protocolMin"),
+    protocolMax: from.u32("protocolMax"),
+    clusterId: readNullable(from, "clusterId"),
+    nodeId: from.string("nodeId", idMaxBytes),
+    address: from.string("address", idMaxBytes),
+    targetNodeId: from.string("targetNodeId", idMaxBytes),
+    instanceId: from.string("instanceId", idMaxBytes),
+    expectedInstanceId: readNullable(from, "expectedInstanceId"),
+    lane: from.boolean("lane") ? "bulk" : "control",
+    peers: readPeers(from),
+    processNonce: from.blob("processNonce", processNonceBytes),
+    nonce: from.blob("nonce", nonceBytes)
+  }
+  const processNonceLength = hello.processNonce.length
+  if (from.failure === undefined && processNonceLength !== processNonceBytes) {
+    from.fail("processNonce", `${processNonceLength} bytes`)
+  }
+  if (from.failure === undefined && hello.nonce.length !== nonceBytes) from.fail("nonce", `${hello.nonce.length} bytes`)
+  from.end()
+  return from.failure ?? hello
+}
+
+/** One line for people, short enough for a WebSocket's close reason when ids are. */
+export const describeRefusal = (refusal: Refusal): string => {
+  switch (refusal._tag) {
+    case "NotLoopback":
+      return `no cluster secret is set, and ${refusal.remoteAddress} is not a loopback address`
+    case "BadHello":
+      return `bad ${refusal.malformed.field} at offset ${refusal.malformed.offset}: ${refusal.malformed.found}`
+    case "NoCommonProtocol":
+      return `no common protocol: own ${refusal.own}, theirs ${refusal.theirs}`
+    case "WrongNode":
+      return `wrong node: expected ${refusal.expected}, found ${refusal.found}`
+    case "WrongCluster":
+      return `wrong cluster: own ${refusal.own}, theirs ${refusal.theirs}`
+    case "WrongLane":
+      return `wrong lane: expected ${refusal.expected}, found ${refusal.found}`
+    case "BadProof":
+      return `${refusal.from} does not prove the cluster secret`
+    case "SecondProcess":
+      return `another process runs as ${refusal.nodeId} on a copy of its data directory`
+  }
+}
+
+const rangeOf = (hello: Hello): string => `${hello.protocolMin}-${hello.protocolMax}`
+
+const writeNullable = (to: ByteWriter, value: string | null): ByteWriter =>
+  value === null ? to.u8(0) : to.u8(1).string(value)
+
+const readNullable = (from: ByteReader, field: string): string | null =>
+  from.boolean(field) ? from.string(field, idMaxBytes) : null
+
+const readPeers = (from: ByteReader): ReadonlyArray<NodeId> => {
+  const count = from.u32("peers")
+  if (count > peersMaxCount) from.fail("peers", `a count of ${count} past the limit of ${peersMaxCount}`)
+  const peers: Array<NodeId> = []
+  for (let i = 0; i < count && from.failure === undefined; i++) peers.push(from.string(`peers[${i}]`, idMaxBytes))
+  return peers
+}

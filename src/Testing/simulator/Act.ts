@@ -1,0 +1,227 @@
+/**
+ * What can happen to a simulated cluster, as plain data: every choice is made in the act and none when it is performed.
+ * So a run is a list of acts, which can be done again, cut down and read. An act that does not apply does nothing.
+ */
+import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
+import type { NodeId } from "../../Raft/core/Message.ts"
+import type { ProjectionName } from "./Projections.ts"
+import type { Request } from "./Request.ts"
+import type { Corruption } from "./States.ts"
+
+/** The message at `position`, from 0 on, of those under way from one node to another: the oldest is the first. */
+interface OnLink {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly position: number
+}
+
+interface OnNode {
+  readonly node: NodeId
+}
+
+interface OnProjection extends OnNode {
+  readonly projection: ProjectionName
+}
+
+/** Every block of a batch that a crash comes upon reaches the disk. */
+export const allBlocks = 0xffff_ffff
+
+/** By its position. */
+interface OnClient {
+  readonly client: number
+}
+
+export type Act =
+  | ({ readonly _tag: "Deliver" } & OnLink)
+  /** It arrives, and will arrive again. */
+  | ({ readonly _tag: "Duplicate" } & OnLink)
+  | ({ readonly _tag: "Drop" } & OnLink)
+  /** Time passes everywhere; the clocks of some nodes miss it. `random` in [0, 1) spreads election timeouts. */
+  | { readonly _tag: "Tick"; readonly random: number; readonly missedBy: ReadonlyArray<NodeId> }
+  /** The next `count` writes of a node are synced. A lying disk says so, and forgets them at the next crash. */
+  | ({ readonly _tag: "Sync"; readonly count: number; readonly isForgotten: boolean } & OnNode)
+  /** The next range of committed entries, or a snapshot, reaches the machine. */
+  | ({ readonly _tag: "Apply" } & OnNode)
+  /** The oldest read of the log for a peer ends, with so many entries at most. */
+  | ({ readonly _tag: "ReadLog"; readonly count: number } & OnNode)
+  /** The next chunk of a snapshot leaves for a peer, or the sending ends; or it is given up. */
+  | ({ readonly _tag: "SendSnapshot"; readonly to: NodeId; readonly isGivenUp: boolean } & OnNode)
+  /** The oldest chunk that has come is stored; of the last one a crash may come before the core knows. */
+  | ({ readonly _tag: "StoreChunk"; readonly crashes: boolean } & OnNode)
+  | ({ readonly _tag: "TakeSnapshot"; readonly crashes: boolean } & OnNode)
+  /** The node looks at what waits: reads, commands to decide. */
+  | ({ readonly _tag: "Turn" } & OnNode)
+  /** A client that waits for nothing begins something, through a node. */
+  | ({ readonly _tag: "Request"; readonly request: Request; readonly isKeyed: boolean } & OnClient & OnNode)
+  /** It sends the same again, with the same key. */
+  | ({ readonly _tag: "Retry" } & OnClient & OnNode)
+  /** It asks what became of its key; or it closes it, so that nothing becomes of it any more. */
+  | ({ readonly _tag: "Inquire" } & OnClient & OnNode)
+  | ({ readonly _tag: "CloseKey" } & OnClient & OnNode)
+  /** It waits no longer. */
+  | ({ readonly _tag: "GiveUp" } & OnClient)
+  /** One-way links that lose everything from now on. */
+  | { readonly _tag: "Cut"; readonly from: NodeId; readonly to: NodeId }
+  | { readonly _tag: "Mend" }
+  /** The next `count` writes were under way as one batch, of which the blocks whose bits are set reached the disk. */
+  | ({ readonly _tag: "Crash"; readonly count: number; readonly blocks: number } & OnNode)
+  /** The log fell idle: a mark says that all of it is durable. */
+  | ({ readonly _tag: "Mark" } & OnNode)
+  /** One bit flips in the log of a node that has stopped, at that share of what is proven to be durable. */
+  | ({ readonly _tag: "Damage"; readonly share: number } & OnNode)
+  /** From its newest snapshot, or from the oldest that can be used, as if the others were damaged. */
+  | ({ readonly _tag: "Start"; readonly isFromOldest: boolean } & OnNode)
+  /** The process stands still: what comes for it waits. */
+  | ({ readonly _tag: "Pause"; readonly forMs: number } & OnNode)
+  /** Of the wall clock; the monotonic one never does. */
+  | ({ readonly _tag: "JumpClock"; readonly byMs: number } & OnNode)
+  /** No write completes for so long: the disk stalls, or is full. */
+  | ({ readonly _tag: "StallDisk"; readonly forMs: number } & OnNode)
+  | ({ readonly _tag: "LosePeer"; readonly peer: NodeId } & OnNode)
+  | ({ readonly _tag: "ShutDown" } & OnNode)
+  | ({ readonly _tag: "Change"; readonly change: MembershipChange } & OnNode)
+  | ({ readonly _tag: "Transfer"; readonly to: NodeId | undefined } & OnNode)
+  /** A projection takes the next entries that are applied, in a page of so many bytes at most, and at least one. */
+  | ({ readonly _tag: "Follow"; readonly maxBytes: number } & OnProjection)
+  /** The save of a projection that is under way reaches the disk. */
+  | ({ readonly _tag: "Save" } & OnProjection)
+  /** One bit flips in what was saved of a projection, at that share of it. */
+  | ({ readonly _tag: "DamageSave"; readonly share: number } & OnProjection)
+  /** Something that is no entry changes the state of a node. */
+  | ({ readonly _tag: "Corrupt"; readonly share: number; readonly what: Corruption } & OnNode)
+  /** The node starts next with code whose projections are of another version. */
+  | ({ readonly _tag: "Upgrade" } & OnNode)
+  /** An empty disk takes the place of a node's, if the cluster does not name it any more. */
+  | ({ readonly _tag: "Replace" } & OnNode)
+
+/** A run as a script: one line for each act, alike ones in a row as one. */
+export const script = (acts: ReadonlyArray<Act>): ReadonlyArray<string> => {
+  const lines: Array<{ readonly text: string; count: number }> = []
+  for (const act of acts) {
+    const text = describe(act)
+    const last = lines[lines.length - 1]
+    if (last?.text === text) last.count++
+    else lines.push({ text, count: 1 })
+  }
+  return lines.map(({ count, text }) => (count === 1 ? text : `${text} ×${count}`))
+}
+
+/** An act as a line of a script, in the words of the transcripts. */
+export const describe = (act: Act): string => {
+  switch (act._tag) {
+    case "Deliver":
+      return `deliver ${link(act)}`
+    case "Duplicate":
+      return `duplicate ${link(act)}`
+    case "Drop":
+      return `drop ${link(act)}`
+    case "Tick":
+      return act.missedBy.length === 0 ? "tick" : `tick, missed by ${act.missedBy.join(" ")}`
+    case "Sync":
+      return act.isForgotten ? `forget ${act.node} ${act.count}` : `persist ${act.node} ${act.count}`
+    case "Apply":
+      return `apply ${act.node}`
+    case "ReadLog":
+      return `read log ${act.node} ${act.count}`
+    case "SendSnapshot":
+      return `${act.isGivenUp ? "give up snapshot" : "send snapshot"} ${act.node}→${act.to}`
+    case "StoreChunk":
+      return act.crashes ? `store chunk ${act.node}, crash` : `store chunk ${act.node}`
+    case "TakeSnapshot":
+      return act.crashes ? `snapshot ${act.node}, crash` : `snapshot ${act.node}`
+    case "Turn":
+      return `turn ${act.node}`
+    case "Request":
+      return `${describeRequest(act.request)} at ${act.node}, client ${act.client + 1}${act.isKeyed ? ", keyed" : ""}`
+    case "Retry":
+      return `again at ${act.node}, client ${act.client + 1}`
+    case "Inquire":
+      return `inquire at ${act.node}, client ${act.client + 1}`
+    case "CloseKey":
+      return `close key at ${act.node}, client ${act.client + 1}`
+    case "GiveUp":
+      return `give up, client ${act.client + 1}`
+    case "Cut":
+      return `cut ${act.from}→${act.to}`
+    case "Mend":
+      return "mend"
+    case "Crash":
+      if (act.count === 0 || act.blocks === 0) return `crash ${act.node}`
+      return `crash ${act.node}, ${act.count} writes ${act.blocks === allBlocks ? "kept" : "torn"}`
+    case "Mark":
+      return `mark ${act.node}`
+    case "Damage":
+      return `damage ${act.node}`
+    case "Start":
+      return act.isFromOldest ? `restart ${act.node} from its oldest snapshot` : `restart ${act.node}`
+    case "Pause":
+      return `pause ${act.node} ${Math.round(act.forMs)} ms`
+    case "JumpClock":
+      return `jump clock ${act.node} ${Math.round(act.byMs / 1000)} s`
+    case "StallDisk":
+      return `stall ${act.node} ${act.forMs} ms`
+    case "LosePeer":
+      return `lose peer ${act.node}→${act.peer}`
+    case "ShutDown":
+      return `shut down ${act.node}`
+    case "Change":
+      return `change ${act.node} ${describeChange(act.change)}`
+    case "Transfer":
+      return act.to === undefined ? `transfer ${act.node}` : `transfer ${act.node} to ${act.to}`
+    case "Follow":
+      return `follow ${act.node} ${act.projection}, ${act.maxBytes} bytes`
+    case "Save":
+      return `save ${act.node} ${act.projection}`
+    case "DamageSave":
+      return `damage save ${act.node} ${act.projection}`
+    case "Corrupt":
+      return `corrupt ${act.what} ${act.node}`
+    case "Upgrade":
+      return `upgrade ${act.node}`
+    case "Replace":
+      return `replace ${act.node}`
+  }
+}
+
+const link = ({ from, position, to }: OnLink): string =>
+  position === 0 ? `${from}→${to}` : `${from}→${to} #${position + 1}`
+
+const describeRequest = (request: Request): string => {
+  switch (request._tag) {
+    case "Read":
+      return request.mayLease ? `read ${request.key} by lease` : `read ${request.key}`
+    case "Create":
+      return `create ${request.key}`
+    case "Write":
+      return `write ${request.key}`
+    case "CompareAndSet":
+      return `compare and set ${request.key}`
+    case "Delete":
+      return `delete ${request.key}`
+    case "Append":
+      return "append"
+    case "Open":
+      return "open accounts"
+    case "Transfer":
+      return `transfer ${request.amount} from ${request.from} to ${request.to}`
+    case "Call":
+      return `transfer ${request.amount} from ${request.from} to ${request.to} by command`
+    case "Scrap":
+      return request.isDeleted ? `delete ${request.key}` : `put ${request.key}`
+    case "Reuse":
+      return "another request with a used key"
+  }
+}
+
+const describeChange = (change: MembershipChange): string => {
+  switch (change._tag) {
+    case "AddLearner":
+      return `add ${change.member.id}${change.autoPromote ? " as voter" : ""}`
+    case "Promote":
+      return `promote ${change.id}`
+    case "Remove":
+      return `remove ${change.id}`
+    case "ReplaceVoters":
+      return `voters ${change.voters.join(" ")}`
+  }
+}

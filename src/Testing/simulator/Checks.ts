@@ -1,0 +1,239 @@
+/**
+ * What must hold of a simulated cluster after every step of a core, and whenever a machine changes. Not what clients are
+ * told (SimulatorPromises.ts). Raft Fig. 3, §6, §7.
+ */
+import type { LogEntry } from "../../EventStore/LogEntry.ts"
+import { invariant } from "../../Invariant.ts"
+import * as StateContent from "../../Machine/StateContent.ts"
+import * as StateHash from "../../Machine/StateHash.ts"
+import * as Tables from "../../Machine/Tables.ts"
+import type { Configuration } from "../../Raft/core/Configuration.ts"
+import { hasSameVoters } from "../../Raft/core/MembershipChange.ts"
+import type { Message, NodeId } from "../../Raft/core/Message.ts"
+import type { Output } from "../../Raft/core/Output.ts"
+import * as Quorum from "../../Raft/core/Quorum.ts"
+import * as RaftLog from "../../Raft/core/RaftLog.ts"
+import type { State } from "../../Raft/core/State.ts"
+import { configurationsOf, type Disk, entryAt, lastIndexOf, type Snapshot } from "./Disk.ts"
+import { fail } from "./Failure.ts"
+import type { Folds } from "./Folds.ts"
+import * as Money from "./Money.ts"
+import { instanceIdOf, type SimulatedNode } from "./Node.ts"
+import * as Promises from "./Promises.ts"
+
+export interface Checks {
+  /** Everything that any node ever held committed, in order, and, by index, the state hash of the first machine there. */
+  readonly committed: Array<LogEntry>
+  readonly hashes: Array<string | undefined>
+  /** The term of the leader that committed each: only leaders of later terms must have it. */
+  readonly committedInTerms: Array<number>
+  /** The latest committed configuration. */
+  configuration: Configuration | undefined
+  configurationIndex: number
+  readonly leaders: Map<number, NodeId>
+  /** Per "index/term", the entry ever written there and the term of the one before: by induction, Log Matching. */
+  readonly written: Map<string, { readonly entry: LogEntry; readonly prevTerm: number }>
+  /** Per "instance/term", whom it voted for: across restarts, one vote a term. */
+  readonly votes: Map<string, NodeId>
+  readonly last: Map<NodeId, { readonly currentTerm: number; readonly commitIndex: number }>
+  readonly promises: Promises.Promises
+  readonly folds: Folds
+  /** By digest: snapshots of wrong states that were sent. */
+  readonly wrong: Map<string, NonNullable<Snapshot["wrong"]>>
+  readonly counts: Counts
+}
+
+/** What happened: a run in which nothing does proves nothing. */
+export interface Counts {
+  changes: number
+  transfers: number
+  installs: number
+  compactions: number
+  /** Nodes that did not start, for their files were damaged. */
+  refusals: number
+  /** Members that lacked something for more than a beat, under load without faults, and got it. */
+  catchUps: number
+  /** Of projections: the entries that they took, what was saved, what began from that or could not, and what had to end. */
+  folds: number
+  saves: number
+  resumes: number
+  rebuilds: number
+  unavailable: number
+  /** States that something changed, alarms that nodes gave, and states that were made anew. */
+  corruptions: number
+  alarms: number
+  /** Wrong states that a snapshot brought to others before they were found out: a majority may be wrong from then on. */
+  spread: number
+  rebuiltStates: number
+}
+
+export const make = (): Checks => ({
+  committed: [],
+  hashes: [],
+  committedInTerms: [],
+  configuration: undefined,
+  configurationIndex: 0,
+  leaders: new Map(),
+  written: new Map(),
+  votes: new Map(),
+  last: new Map(),
+  promises: Promises.make(),
+  folds: new Map(),
+  wrong: new Map(),
+  counts: {
+    changes: 0,
+    transfers: 0,
+    installs: 0,
+    compactions: 0,
+    refusals: 0,
+    catchUps: 0,
+    folds: 0,
+    saves: 0,
+    resumes: 0,
+    rebuilds: 0,
+    unavailable: 0,
+    corruptions: 0,
+    alarms: 0,
+    spread: 0,
+    rebuiltStates: 0
+  }
+})
+
+/** A restart may forget the commit index, never a term that the node acknowledged: votes and replies are checked for it. */
+export const started = (checks: Checks, node: SimulatedNode): void => {
+  checks.last.set(node.id, { currentTerm: node.disk.hardState.currentTerm, commitIndex: 0 })
+}
+
+export const afterStep = (
+  checks: Checks,
+  nodes: ReadonlyArray<SimulatedNode>,
+  node: SimulatedNode,
+  output: Output
+): void => {
+  const state = node.life?.core
+  invariant(state !== undefined, `${node.id} stepped while stopped`)
+  const last = checks.last.get(node.id)
+  if (last !== undefined && state.currentTerm < last.currentTerm) fail(`${node.id}: the term went back`)
+  if (last !== undefined && state.commitIndex < last.commitIndex) fail(`${node.id}: the commit index went back`)
+  checks.last.set(node.id, { currentTerm: state.currentTerm, commitIndex: state.commitIndex })
+  if (state.isSuspect && state.role._tag !== "Follower")
+    fail(`${node.id} leads or campaigns, and its state is not believed`)
+  logMatching(checks, state, output)
+  electionSafety(checks, node, state, output)
+  commitSafety(checks, nodes, node, state, output)
+  for (const { message } of output.messages) {
+    // What an older term's leader is told late was durable, and may be replaced since: it has lost to the new one.
+    if (message.term === state.currentTerm) acknowledgedIsDurable(node, message)
+  }
+  if (output.restore !== undefined) checks.counts.installs++
+  if (output.compact !== undefined) checks.counts.compactions++
+}
+
+/** Entries between two looks at whether the state hash is that of what the tables hold. */
+const contentEveryCount = 16
+
+/** State Machine Safety: whatever was applied or restored, machines at one index are equal, and so are their promises. */
+export const applied = (checks: Checks, { id, life }: SimulatedNode): void => {
+  if (life === undefined) return
+  const index = life.appliedIndex
+  const { applied: tables } = life.machine
+  if (index > checks.committed.length) fail(`${id}: applied entry ${index}, which is not committed`)
+  if (life.wrong !== undefined) return
+  const hash = Tables.stateHash(tables)
+  checks.hashes[index] ??= hash
+  if (hash !== checks.hashes[index]) fail(`${id}: its machine differs at entry ${index}`)
+  const isSampled = index % contentEveryCount === 0
+  if (isSampled && StateHash.toHex(StateContent.hashOf(tables)) !== hash)
+    fail(`${id}: its hash at ${index} is not that of its tables`)
+  const keyCount = checks.promises.keys.counts[index - 1] ?? 0
+  if (tables.sessions.size !== keyCount)
+    fail(`${id}: remembers ${tables.sessions.size} keys of ${keyCount} at ${index}`)
+  Money.isConserved(id, tables)
+}
+
+const logMatching = (checks: Checks, { log }: State, output: Output): void => {
+  for (const entry of output.write?.entries ?? []) {
+    const key = `${entry.index}/${entry.term}`
+    const prevTerm = RaftLog.termAt(log, entry.index - 1)!
+    const known = checks.written.get(key)
+    if (known === undefined) checks.written.set(key, { entry, prevTerm })
+    else if (known.prevTerm !== prevTerm || !isSame(known.entry, entry)) fail(`two entries at ${key}`)
+  }
+}
+
+const electionSafety = (checks: Checks, node: SimulatedNode, state: State, output: Output): void => {
+  for (const { to, message } of output.messages) {
+    if (message._tag !== "RequestVoteReply" || message.preVote || !message.granted) continue
+    const key = `${instanceIdOf(node)}/${message.term}`
+    const vote = checks.votes.get(key)
+    if (vote !== undefined && vote !== to) fail(`${node.id} voted twice in term ${message.term}`)
+    checks.votes.set(key, to)
+    if (node.disk.hardState.currentTerm < message.term) fail(`${node.id}: a vote left before it was durable`)
+  }
+  if (output.roleChanged?.role !== "leader") return
+  const leader = checks.leaders.get(state.currentTerm)
+  if (leader !== undefined) fail(`${leader} and ${node.id} both lead term ${state.currentTerm}`)
+  checks.leaders.set(state.currentTerm, node.id)
+  for (let at = state.log.firstIndex - 1; at < checks.committed.length; at++) {
+    const entry = checks.committed[at]
+    if (entry === undefined || checks.committedInTerms[at]! >= state.currentTerm) continue
+    if (RaftLog.termAt(state.log, entry.index) !== entry.term) {
+      fail(`${node.id} leads without committed entry ${entry.index}`)
+    }
+  }
+}
+
+/** What is newly committed is on the disks of a quorum, of each side while joint; the next configuration may follow it. */
+const commitSafety = (
+  checks: Checks,
+  nodes: ReadonlyArray<SimulatedNode>,
+  node: SimulatedNode,
+  state: State,
+  output: Output
+): void => {
+  const { commitIndex, configurations, log } = state
+  for (let index = checks.committed.length + 1; index <= commitIndex; index++) {
+    const term = RaftLog.termAt(log, index)!
+    // What this very step appended counted for nothing when it committed.
+    const isNew = output.configurationChanged !== undefined && configurations.length > 1
+    const { configuration } = configurations[configurations.length - (isNew ? 2 : 1)]!
+    const holders = nodes.filter(({ disk }) => entryAt(disk, index)?.term === term)
+    if (!Quorum.isQuorum(configuration, (voter) => holders.some(({ id }) => id === voter))) {
+      fail(`${node.id}: committed entry ${index} is not on a quorum of disks`)
+    }
+    const entry = entryAt(holders[0]!.disk, index)!
+    checks.committed.push(entry)
+    checks.committedInTerms.push(state.currentTerm)
+    Promises.committed(checks.promises, entry)
+    configurationSafety(checks, entry)
+  }
+}
+
+/** One change at a time, and voters change only through a joint configuration of the old and the new (§6). */
+const configurationSafety = (checks: Checks, entry: LogEntry): void => {
+  const [at] = configurationsOf([entry])
+  if (at === undefined) return
+  const [old, next] = [checks.configuration, at.configuration]
+  checks.configuration = next
+  checks.configurationIndex = at.index
+  if (old === undefined || (next.outgoing === undefined && hasSameVoters(old, next))) return
+  const isEntered = old.outgoing === undefined && hasSameVoters(old, { voters: next.outgoing ?? [] })
+  if (!isEntered) fail(`configuration ${entry.index} does not follow the one before it`)
+}
+
+/** What a node says that it holds is on its disk: in its log, or in a snapshot (C2). */
+const acknowledgedIsDurable = ({ disk, id }: SimulatedNode, message: Message): void => {
+  const isAck = message._tag === "AppendEntriesReply" && message.result._tag === "Matched"
+  if (isAck && !isHeld(disk, message.result.matchIndex)) fail(`${id} acknowledged entry ${message.result.matchIndex}`)
+  const isInstalled = message._tag === "InstallSnapshotReply" && message.installed
+  if (isInstalled && !isHeld(disk, message.snapshotIndex)) fail(`${id} holds no snapshot at ${message.snapshotIndex}`)
+}
+
+const isHeld = (disk: Disk, index: number): boolean => index <= lastIndexOf(disk)
+
+const isSame = (a: LogEntry, b: LogEntry): boolean =>
+  a.index === b.index &&
+  a.term === b.term &&
+  a.type === b.type &&
+  a.payload.length === b.payload.length &&
+  a.payload.every((byte, at) => byte === b.payload[at])

@@ -1,0 +1,349 @@
+/**
+ * The clients of a simulated cluster. Each does one thing at a time, through any node, again with the same key while
+ * nobody knows what became of it, and writes down what it did and was told. What of it must hold is SimulatorPromises.ts
+ * and, over the history of all of them, the project's own judge of linearizability.
+ */
+import { Exit } from "effect"
+import type { CommandResult } from "../../Machine/CommandResult.ts"
+import * as Tables from "../../Machine/Tables.ts"
+import { NotDone } from "../../Raft/node/Outcome.ts"
+import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
+import type { Event } from "../History.ts"
+import { fail } from "./Failure.ts"
+import { answerTimeoutMs, retriedMs } from "./Limits.ts"
+import { modelOf } from "./Models.ts"
+import type { Life, Settle, SimulatedNode } from "./Node.ts"
+import { errorOf, noQuorum, unknownOutcome } from "./Outcome.ts"
+import * as Promises from "./Promises.ts"
+import { answerOf, commandOf, type Invocation, invocationsOf, type Request, readOf, type Seen } from "./Request.ts"
+import { askedOf, originOf, submit, withKey } from "./Submitting.ts"
+import { awake, clockOf, type World } from "./World.ts"
+
+/** What a client waits for. */
+export interface Current {
+  readonly request: Request
+  readonly tag: string
+  /** The client's own, or the one that a node gave it, once the client was told of that. */
+  key: string | undefined
+  readonly isKeyed: boolean
+  readonly beganMs: number
+  readonly invocations: ReadonlyArray<Invocation & { readonly process: number }>
+  /** What was committed anywhere when it began: a read must see it. */
+  readonly beganAtCount: number
+  attemptsCount: number
+  /** An attempt may be done: whatever is said of others, no one knows. */
+  isUnknown: boolean
+  /** The attempt under way; how to call it off on its node, and whether it is then certain that it is not done. */
+  attempt:
+    | {
+        readonly name: string
+        readonly asked: Promises.Asked
+        readonly callOff: () => boolean
+        /** A client waits no longer for it. */
+        readonly untilMs: number
+        /** The key that a node gave it. */
+        assignedKey: string | undefined
+      }
+    | undefined
+}
+
+export interface Client {
+  readonly seen: Map<string, Seen>
+  current: Current | undefined
+  /** The last key with which something was answered, and when the client made it. */
+  used: { readonly key: string; readonly beganMs: number } | undefined
+}
+
+export interface Clients {
+  readonly all: ReadonlyArray<Client>
+  readonly history: Array<Event>
+  nextProcess: number
+  readonly counts: Counts
+}
+
+export interface Counts {
+  reads: number
+  leaseReads: number
+  retries: number
+  unknown: number
+  /** By the declared command: what it did, and what it refused. */
+  declaredTransfers: number
+  declinedTransfers: number
+  /** Of keys: those that nodes gave and clients used, those asked for and those closed, answers that the log alone knew, and refusals. */
+  assigned: number
+  inquiries: number
+  closed: number
+  recalled: number
+  exhausted: number
+  expired: number
+}
+
+export const make = (count: number): Clients => ({
+  all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, used: undefined })),
+  history: [],
+  nextProcess: 0,
+  counts: {
+    reads: 0,
+    leaseReads: 0,
+    retries: 0,
+    unknown: 0,
+    declaredTransfers: 0,
+    declinedTransfers: 0,
+    assigned: 0,
+    inquiries: 0,
+    closed: 0,
+    recalled: 0,
+    exhausted: 0,
+    expired: 0
+  }
+})
+
+/** A client begins something through a node; unless it waits for something else. */
+export const begin = (
+  world: World,
+  client: Client,
+  node: SimulatedNode,
+  { isKeyed, request }: { readonly request: Request; readonly isKeyed: boolean }
+): void => {
+  if (client.current !== undefined || node.life === undefined) return
+  const { used } = client
+  // A key that may be forgotten by now is not used for something else: that could be done.
+  const isUsed = used !== undefined && (world.releases === undefined || world.nowMs - used.beganMs < retriedMs)
+  if (request._tag === "Reuse" && !isUsed) return
+  const tag = `w${world.nextNumber++}`
+  const key = request._tag === "Reuse" ? used?.key : isKeyed && request._tag !== "Read" ? tag : undefined
+  const invocations = invocationsOf(request, client.seen, tag).map((each) => {
+    return { ...each, process: world.clients.nextProcess++ }
+  })
+  for (const { key: record, op, process, value } of invocations) {
+    world.clients.history.push({ type: "invoke", process, timeMs: world.nowMs, key: record, op, value })
+  }
+  const beganAtCount = world.checks.committed.length
+  client.current = {
+    request,
+    tag,
+    key,
+    isKeyed: key !== undefined,
+    beganMs: world.nowMs,
+    invocations,
+    beganAtCount,
+    attemptsCount: 0,
+    isUnknown: false,
+    attempt: undefined
+  }
+  attempt(world, client, client.current, node)
+}
+
+/** A client that does not know what became of its request sends it again, with the same key; the copy before may come later. */
+export const retry = (world: World, client: Client, node: SimulatedNode): void => {
+  const { current } = client
+  if (current === undefined || current.key === undefined || node.life === undefined) return
+  if (world.releases !== undefined && world.nowMs - current.beganMs > retriedMs) return
+  // It no longer listens to the attempt before, which goes on.
+  current.isUnknown = true
+  world.clients.counts.retries++
+  attempt(world, client, current, node)
+}
+
+/** A client waits no longer. */
+export const giveUp = (world: World, client: Client): void => {
+  const { current } = client
+  if (current === undefined) return
+  const isCertain = current.attempt?.callOff() === true
+  if (isCertain && current.attempt !== undefined && current.request._tag !== "Read") {
+    Promises.refused(world.checks.promises, askedOf(current), current.attempt.name)
+  }
+  end(world, client, current, isCertain || current.attempt === undefined ? "refused" : "unknown")
+}
+
+/** One copy of a request. */
+interface Attempt {
+  readonly client: Client
+  readonly current: Current
+  readonly name: string
+  /** As it was sent: the client may learn of a key later. */
+  readonly asked: Promises.Asked
+}
+
+/** What arrives at a process that stands still waits until it goes on. */
+const attempt = (world: World, client: Client, current: Current, node: SimulatedNode): void => {
+  const { life } = node
+  if (life === undefined) return
+  const name = `${current.tag}.${++current.attemptsCount}`
+  const asked = askedOf(current)
+  Promises.sent(world.checks.promises, asked, name)
+  let isCalledOff = false
+  let callOff = (): boolean => true
+  current.attempt = {
+    name,
+    asked,
+    untilMs: world.nowMs + answerTimeoutMs,
+    assignedKey: undefined,
+    callOff: () => {
+      isCalledOff = true
+      return callOff()
+    }
+  }
+  const arrive = (): void => {
+    if (isCalledOff) return
+    callOff =
+      current.request._tag === "Read"
+        ? read(world, client, current, node, life)
+        : write(world, { client, current, name, asked }, node, life)
+  }
+  if (awake(world, node) === undefined) life.arrived.push(arrive)
+  else arrive()
+}
+
+/** In the runs where keys expire nobody waits for ever, so that no copy of a request comes after its key is forgotten. */
+export const timeOut = (world: World): void => {
+  if (world.releases === undefined) return
+  for (const client of world.clients.all) {
+    const { current } = client
+    if (current?.attempt === undefined || current.request._tag === "Read") continue
+    if (world.nowMs < current.attempt.untilMs) continue
+    const { asked, callOff, name } = current.attempt
+    told(world, { client, current, name, asked }, callOff() ? noQuorum : unknownOutcome)
+  }
+}
+
+/** As the shell reads: at a read index, and under a lease only if it still holds once it was read (C7). */
+const read = (world: World, client: Client, current: Current, node: SimulatedNode, life: Life): (() => boolean) => {
+  const { request } = current
+  if (request._tag !== "Read") return () => true
+  const settle = (exit: Exit.Exit<number, NotDone>): void => {
+    if (client.current !== current || node.life !== life) return
+    if (Exit.isFailure(exit)) {
+      end(world, client, current, "refused")
+      return
+    }
+    const leaseUntilMs = life.leases.get(readId)
+    life.leases.delete(readId)
+    const row = Tables.get(life.machine.applied, modelOf(request.key), request.key)
+    if (leaseUntilMs !== undefined && clockOf(world, node) >= leaseUntilMs) {
+      readId = WaitingReads.ask(life.reads, settle)
+      return
+    }
+    if (life.appliedIndex < current.beganAtCount) {
+      fail(`${node.id}: a read of entry ${life.appliedIndex} misses ${current.beganAtCount}, committed before it`)
+    }
+    if (life.core.isSuspect) fail(`${node.id}: reads a state that is not believed`)
+    world.clients.counts.reads++
+    if (leaseUntilMs !== undefined) world.clients.counts.leaseReads++
+    if (row !== undefined) {
+      const { id: _, ...value } = row.data
+      client.seen.set(request.key, { version: row.version, value })
+    }
+    note(world, current.invocations[0]!, "ok", readOf(row))
+    client.current = undefined
+  }
+  let readId = request.mayLease ? WaitingReads.add(life.reads, settle) : WaitingReads.ask(life.reads, settle)
+  if (request.mayLease) life.leasable.push(readId)
+  return () => {
+    WaitingReads.forget(life.reads, readId)
+    return true
+  }
+}
+
+/** As the shell writes: decided here, or forwarded to the leader that this node knows. */
+const write = (world: World, attempt: Attempt, node: SimulatedNode, life: Life): (() => boolean) => {
+  const { current } = attempt
+  const { request, tag } = current
+  const command = withKey(world, life, current, {
+    ...commandOf(request, current.invocations, tag),
+    ...originOf(current)
+  })
+  return submit(world, node, life, command, (exit) => told(world, attempt, exit))
+}
+
+/** A node said what became of an attempt: true of it, whoever still listens. */
+const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void => {
+  const { asked, client, current, name } = attempt
+  const { promises } = world.checks
+  const isListening = client.current === current && current.attempt?.name === name
+  if (Exit.isSuccess(exit)) {
+    const { answer, index } = exit.value
+    if (answer._tag === "Logged") fail(`${current.tag} was answered with no more than an index`)
+    const refusal = answer._tag === "Rejected" ? answer.rejection._tag : undefined
+    if (refusal === "KeyClosed") {
+      closedUnderWay(world, attempt, index)
+      return
+    }
+    if (refusal !== "KeyExpired" && refusal !== "KeysExhausted") {
+      Promises.answered(promises, asked, { answer, index })
+      if (isListening) answered(world, client, current, answer)
+      return
+    }
+    if (refusal === "KeyExpired") world.clients.counts.expired++
+    else world.clients.counts.exhausted++
+  }
+  // What is refused for want of room for its key is not done by this copy; what may be forgotten, may be.
+  const isCertain = Exit.isSuccess(exit)
+    ? exit.value.answer._tag === "Rejected" && exit.value.answer.rejection._tag === "KeysExhausted"
+    : errorOf(exit) instanceof NotDone
+  if (isCertain) Promises.refused(promises, asked, name)
+  if (!isListening) return
+  // Of a node that does not know what became of it a client hears by which key to ask.
+  if (!isCertain && current.key === undefined && current.attempt?.assignedKey !== undefined) {
+    current.key = current.attempt.assignedKey
+    world.clients.counts.assigned++
+  }
+  current.attempt = undefined
+  current.isUnknown ||= !isCertain
+  // With a key it can be tried again, until the client gives up.
+  if (current.key === undefined || !current.isUnknown) end(world, client, current, "refused")
+}
+
+/** Its client closed its key, while this copy was under way. */
+const closedUnderWay = (world: World, { asked, client, current }: Attempt, index: number): void => {
+  Promises.closed(world.checks.promises, asked, index)
+  if (client.current === current) neverDone(world, client, current)
+}
+
+/** Nothing became of it, and nothing will. */
+export const neverDone = (world: World, client: Client, current: Current): void => {
+  for (const invocation of current.invocations) note(world, invocation, "fail")
+  client.current = undefined
+}
+
+export const answered = (world: World, client: Client, current: Current, result: CommandResult): void => {
+  const isReused = current.request._tag === "Reuse"
+  const isRefused = result._tag === "Rejected" && result.rejection._tag === "KeyReused"
+  if (isReused !== isRefused) fail(`${current.tag}: key ${current.key} came back with ${JSON.stringify(result)}`)
+  const { beganMs, isKeyed, key } = current
+  if (isKeyed && key !== undefined && !isReused) client.used = { key, beganMs }
+  for (const invocation of current.invocations) {
+    const answer = answerOf(invocation, result)
+    note(world, invocation, answer?.type ?? "fail", answer?.result)
+    if (invocation.op === "withdraw" && answer?.type === "fail") world.clients.counts.declinedTransfers++
+    if (invocation.op === "withdraw" && answer?.type === "ok") world.clients.counts.declaredTransfers++
+    if (answer?.type === "ok" && isWriting(invocation)) remember(client, invocation, answer.result)
+  }
+  client.current = undefined
+}
+
+/** Whether the client knows what the record became. */
+const isWriting = ({ op }: Invocation): boolean => op === "create" || op === "write" || op === "cas"
+
+const remember = ({ seen }: Client, { key, op, value }: Invocation, result: unknown): void => {
+  const { version } = result as { readonly version: number }
+  const next = op === "cas" ? (value as { readonly value: Seen["value"] }).value : value
+  seen.set(key, { version, value: next })
+}
+
+/** It ends without an answer. */
+const end = (world: World, client: Client, current: Current, as: "refused" | "unknown"): void => {
+  const isUnknown = as === "unknown" || current.isUnknown
+  if (isUnknown) world.clients.counts.unknown++
+  for (const invocation of current.invocations) note(world, invocation, isUnknown ? "info" : "fail")
+  client.current = undefined
+}
+
+const note = (
+  { clients, nowMs }: World,
+  { key, op, process }: Current["invocations"][number],
+  type: "ok" | "fail" | "info",
+  result?: Event["result"]
+): void => {
+  clients.history.push({ type, process, timeMs: nowMs, key, op, ...(result === undefined ? {} : { result }) })
+}

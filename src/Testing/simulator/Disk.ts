@@ -1,0 +1,179 @@
+/**
+ * What of a simulated node survives a crash: its log and its snapshots. It promises what LogStore.ts does, keeps a view of
+ * it entry by entry, and holds what is read from the files (SimulatorFiles.ts) after every stop against that view.
+ */
+import type { HardState, LogEntry, LogWrite, Recovered, SnapshotMark } from "../../EventStore/LogEntry.ts"
+import * as LogIndex from "../../EventStore/LogIndex.ts"
+import { invariant } from "../../Invariant.ts"
+import type { Tables } from "../../Machine/Tables.ts"
+import type { Configuration } from "../../Raft/core/Configuration.ts"
+import { decodeConfiguration } from "../../Raft/core/ConfigurationCodec.ts"
+import type { ConfigurationAt } from "../../Raft/core/Configurations.ts"
+import { fail } from "./Failure.ts"
+import * as Files from "./Files.ts"
+
+/** A snapshot file: durable as soon as it is there. `content` is what the machine encoded. */
+export interface Snapshot extends SnapshotMark {
+  readonly configuration: Configuration
+  readonly content: Uint8Array
+  /** It was taken of a state that was wrong: whether tables still are. */
+  readonly wrong: ((tables: Tables) => boolean) | undefined
+}
+
+export interface Disk {
+  files: Files.Files
+  /** The batch that a crash came upon: recovery finds all of it or nothing. */
+  torn: ReadonlyArray<LogWrite>
+  hardState: HardState
+  /** Of `entries`, which follow each other without a gap. */
+  firstIndex: number
+  previousTerm: number
+  entries: Array<LogEntry>
+  mark: SnapshotMark | undefined
+  /** The newest last; two are kept. */
+  snapshots: ReadonlyArray<Snapshot>
+  /** A snapshot on its way here, as far as it has come. */
+  receiving: { readonly digest: string; readonly bytes: Uint8Array } | undefined
+  /** What projections have saved, by name: each file is the old one or the new one, whenever a crash comes. */
+  readonly derived: Map<string, Uint8Array>
+}
+
+/** A disk whose log begins with these entries, of term 1. */
+export const make = (entries: ReadonlyArray<LogEntry>): Disk => {
+  const disk: Disk = {
+    files: Files.make(),
+    torn: [],
+    hardState: { currentTerm: 0, votedFor: undefined },
+    firstIndex: 1,
+    previousTerm: 0,
+    entries: [],
+    mark: undefined,
+    snapshots: [],
+    receiving: undefined,
+    derived: new Map()
+  }
+  if (entries.length > 0) write(disk, [{ hardState: { currentTerm: 1, votedFor: undefined }, entries }])
+  return disk
+}
+
+export const entryAt = (disk: Disk, index: number): LogEntry | undefined => disk.entries[index - disk.firstIndex]
+
+export const lastIndexOf = (disk: Disk): number => disk.firstIndex + disk.entries.length - 1
+
+/** Writes one batch, and syncs. Its refusals are broken invariants. */
+export const write = (disk: Disk, writes: ReadonlyArray<LogWrite>): void => {
+  Files.append(disk.files, writes)
+  for (const each of writes) see(disk, each)
+}
+
+/** A crash comes while a batch is written, of which some blocks reached the disk. */
+export const tear = (disk: Disk, writes: ReadonlyArray<LogWrite>, blocks: number): void => {
+  if (writes.length === 0) return
+  Files.tear(disk.files, writes, blocks)
+  disk.torn = writes
+}
+
+/** A mark says that all of the log is durable. */
+export const markDurable = (disk: Disk): void => Files.mark(disk.files)
+
+/**
+ * Flips a bit of what is proven to be durable, and reads the log as at the next start: that it is refused, and why; or
+ * undefined, where the bit was in a seal that nothing follows and all is there. Nothing else may come of it.
+ */
+export const damage = (disk: Disk, share: number): string | undefined => {
+  Files.flip(disk.files, share)
+  return recover(disk)
+}
+
+/** What the log holds after a write. */
+const see = (disk: View, { entries, hardState, snapshot, truncateFromIndex }: LogWrite): void => {
+  if (truncateFromIndex !== undefined) {
+    const keptIndex = Math.max(disk.firstIndex - 1, disk.mark?.index ?? 0)
+    invariant(truncateFromIndex > keptIndex, `truncation from ${truncateFromIndex}, at or below ${keptIndex}`)
+    disk.entries.length = truncateFromIndex - disk.firstIndex
+  }
+  if (snapshot !== undefined && snapshot.index > (disk.mark?.index ?? 0)) {
+    disk.mark = snapshot
+    if (disk.entries[snapshot.index - disk.firstIndex]?.term !== snapshot.term) {
+      disk.firstIndex = snapshot.index + 1
+      disk.previousTerm = snapshot.term
+      disk.entries = []
+    }
+  }
+  if (hardState !== undefined) disk.hardState = hardState
+  for (const entry of entries) {
+    invariant(entry.index === disk.firstIndex + disk.entries.length, `a gap on disk before entry ${entry.index}`)
+    disk.entries.push(entry)
+  }
+}
+
+type View = Pick<Disk, "hardState" | "firstIndex" | "previousTerm" | "entries" | "mark">
+
+/**
+ * Reads the files after a stop, and says why they are refused, if they are. What is read must be what was synced, with
+ * all of the batch that a crash came upon or nothing of it.
+ */
+export const recover = (disk: Disk): string | undefined => {
+  const refusal = Files.recover(disk.files)
+  if (refusal !== undefined) return refusal
+  const { torn } = disk
+  disk.torn = []
+  if (isRead(disk, disk)) return undefined
+  const { entries, firstIndex, hardState, mark, previousTerm } = disk
+  const whole: View = { entries: [...entries], firstIndex, hardState, mark, previousTerm }
+  for (const each of torn) see(whole, each)
+  if (!isRead(disk, whole)) fail("the log that was recovered is not the one that was written")
+  Object.assign(disk, whole)
+  return undefined
+}
+
+/** Whether the files hold what the view says. */
+const isRead = ({ files: { held }, files }: Disk, view: View): boolean => {
+  const { hardState, firstIndex, lastIndex, previousTerm, snapshot } = held
+  const isSame =
+    hardState.currentTerm === view.hardState.currentTerm &&
+    hardState.votedFor === view.hardState.votedFor &&
+    firstIndex === view.firstIndex &&
+    lastIndex === view.firstIndex + view.entries.length - 1 &&
+    previousTerm === view.previousTerm &&
+    snapshot?.index === view.mark?.index
+  if (!isSame) return false
+  const entries = Files.entriesOf(files)
+  return view.entries.every(({ index, payload, term, type }) => {
+    const entry = entries.get(index)
+    return entry?.term === term && entry.type === type && Buffer.compare(entry.payload, payload) === 0
+  })
+}
+
+/** Removes history, as far as whole segments hold nothing else: only below a durable snapshot that the log notes (C14). */
+export const compact = (disk: Disk, throughIndex: number): void => {
+  invariant(throughIndex <= (disk.mark?.index ?? 0), `compaction through ${throughIndex}, above the mark`)
+  invariant(
+    disk.snapshots.some(({ index }) => index >= throughIndex),
+    `no snapshot stands for entry ${throughIndex}`
+  )
+  Files.compact(disk.files, throughIndex)
+  const { firstIndex, previousTerm } = disk.files.held
+  disk.entries.splice(0, firstIndex - disk.firstIndex)
+  disk.firstIndex = firstIndex
+  disk.previousTerm = previousTerm
+}
+
+/** Keeps it and the newest of the others. */
+export const keepSnapshot = (disk: Disk, snapshot: Snapshot): void => {
+  const others = disk.snapshots.filter(({ index }) => index !== snapshot.index)
+  disk.snapshots = [...others, snapshot].sort((a, b) => a.index - b.index).slice(-2)
+}
+
+/** Those that the machine can be restored from: the log reaches back to them. */
+export const usableSnapshots = ({ firstIndex, snapshots }: Disk): ReadonlyArray<Snapshot> =>
+  snapshots.filter(({ index }) => index >= firstIndex - 1)
+
+export const configurationsOf = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<ConfigurationAt> =>
+  entries.flatMap(({ index, payload, type }) => {
+    const decoded = type === "configuration" ? decodeConfiguration(payload) : undefined
+    return decoded?._tag === "Configuration" ? [{ index, configuration: decoded.configuration }] : []
+  })
+
+/** What the log held when it was opened. */
+export const recoveredOf = ({ files }: Disk): Recovered => LogIndex.recoveredOf(files.held)

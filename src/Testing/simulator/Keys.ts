@@ -1,0 +1,62 @@
+/**
+ * What a simulated cluster must remember of the keys of its clients after each entry, told from what is committed and
+ * from nothing else: so the tables of every node can be held against it. Pure but for what it notes.
+ */
+import * as AssignedKey from "../../Machine/AssignedKey.ts"
+import * as Limits from "../../Machine/Limits.ts"
+import type { Transaction } from "../../Machine/Transaction.ts"
+import { fail } from "./Failure.ts"
+
+interface Held {
+  readonly tag: string
+  readonly logAgeMs: number
+}
+
+export interface Keys {
+  /** As the log states them so far. */
+  limits: Limits.Limits
+  /** Clients' keys, oldest first. */
+  held: ReadonlyArray<Held>
+  /** How many they are after all entries through index + 1. */
+  readonly counts: Array<number>
+  /** The entry at which each was forgotten. */
+  readonly forgottenAt: Map<string, number>
+  /** By the tag of the request: the entry that closed its key. */
+  readonly closedAt: Map<string, number>
+}
+
+export const make = (): Keys => ({
+  limits: Limits.initial,
+  held: [],
+  counts: [],
+  forgottenAt: new Map(),
+  closedAt: new Map()
+})
+
+/** What a request is called in its entry: by its key where the client made one, else by a principal of its own. */
+export const tagOf = ({ key, principal }: Pick<Transaction, "key" | "principal">): string =>
+  (principal === undefined || principal === "client" ? key : principal) ?? ""
+
+/** The next entry is committed; of a transaction that is a request it gives the tag. */
+export const committed = (keys: Keys, index: number, transaction: Transaction | undefined): string | undefined => {
+  const tag = transaction === undefined ? undefined : note(keys, index, transaction)
+  keys.counts.push(keys.held.length)
+  return tag
+}
+
+const note = (keys: Keys, index: number, transaction: Transaction): string | undefined => {
+  const { key, limits, logAgeMs } = transaction
+  if (limits !== undefined) {
+    if (limits.revision <= keys.limits.revision) fail(`entry ${index} states limits that are no newer`)
+    keys.limits = limits
+  }
+  const isExpired = (each: Held) => logAgeMs - each.logAgeMs > keys.limits.keyLifetimeMs
+  for (const { tag } of keys.held.filter(isExpired)) keys.forgottenAt.set(tag, index)
+  keys.held = keys.held.filter((each) => !isExpired(each))
+  if (limits !== undefined) return undefined
+  const tag = tagOf(transaction)
+  if (key !== undefined && AssignedKey.parse(key) === undefined) keys.held = [...keys.held, { tag, logAgeMs }]
+  if (transaction.command !== "Close") return tag
+  keys.closedAt.set(tag, index)
+  return undefined
+}

@@ -1,0 +1,206 @@
+/** One simulated node: what it keeps, and the life that a crash ends. Not the cluster (Simulator.ts). */
+
+import * as ReplicatedMachine from "../../Cluster/ReplicatedMachine.ts"
+import type { LogEntry, SnapshotMark } from "../../EventStore/LogEntry.ts"
+import * as AssignedKey from "../../Machine/AssignedKey.ts"
+import type { Command } from "../../Machine/Command.ts"
+import type { Limits } from "../../Machine/Limits.ts"
+import * as Machine from "../../Machine/Machine.ts"
+import { empty } from "../../Raft/core/Configuration.ts"
+import type { InstallSnapshot, NodeId } from "../../Raft/core/Message.ts"
+import type { LogReadRequest, SequencedWrite } from "../../Raft/core/Output.ts"
+import type { RaftConfig } from "../../Raft/core/RaftConfig.ts"
+import * as State from "../../Raft/core/State.ts"
+import * as StateComparison from "../../Raft/core/StateComparison.ts"
+import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
+import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
+import * as Disk from "./Disk.ts"
+import type { Followers } from "./Followers.ts"
+import { descriptors } from "./Models.ts"
+import { procedures } from "./Procedures.ts"
+import type { Version } from "./Projections.ts"
+
+/** What the shell has yet to do with the machine, in order. */
+export type Task =
+  | { readonly _tag: "Apply"; readonly fromIndex: number; readonly toIndex: number }
+  | { readonly _tag: "Restore"; readonly mark: SnapshotMark }
+
+/** A snapshot that a leader sends: how many bytes the peer is known to have. */
+export interface Sending {
+  readonly snapshot: Disk.Snapshot
+  offset: number
+  isDone: boolean
+}
+
+export type Replicated = ReturnType<typeof ReplicatedMachine.make>
+export type Answer = ReturnType<Replicated["decide"]>["answer"]
+export type Settle = CommandQueue.Ticket<Answer>["settle"]
+
+/** All that is in memory. */
+export interface Life {
+  readonly core: State.State
+  readonly machine: Machine.Machine
+  readonly replicated: Replicated
+  readonly deciding: CommandQueue.Deciding<Command, Answer>
+  readonly reads: WaitingReads.WaitingReads
+  /** When leases end, of reads that no round confirms. */
+  readonly leases: Map<number, number>
+  /** Reads that the core is to be told of, whose askers will look at the clock again. */
+  leasable: Array<number>
+  readonly comparing: StateComparison.Comparing
+  /** Something that is no entry has changed the machine's state: whether tables still bear it. And whether any ever did. */
+  wrong: Disk.Snapshot["wrong"]
+  wasWrong: boolean
+  /** Gives keys to commands that have none. */
+  readonly giveKey: ReturnType<typeof AssignedKey.giver>
+  /** Commands of peers that wait here, and until when. */
+  readonly overdueMs: Map<CommandQueue.Ticket<Answer>, number>
+  /** Commands of clients here, on their way to the leader. */
+  readonly forwarded: Map<number, Settle>
+  /** Given out by the core and not synced; since when, in the time that the core credits. */
+  unsynced: Array<SequencedWrite>
+  unsyncedSinceMs: number
+  appliedIndex: number
+  tasks: Array<Task>
+  logReads: Array<LogReadRequest>
+  chunks: Array<{ readonly from: NodeId; readonly message: InstallSnapshot }>
+  readonly sending: Map<NodeId, Sending>
+  followers: Followers
+  /** Until then the process stands still: what comes for it waits. */
+  pausedUntilMs: number
+  arrived: Array<() => void>
+}
+
+export interface SimulatedNode {
+  readonly id: NodeId
+  /** How fast its monotonic clock goes, and how far its wall clock is off. */
+  readonly clockRate: number
+  wallOffsetMs: number
+  /** Of the data directory: another one once that was wiped. */
+  instance: number
+  /** How often it started, whatever was wiped meanwhile. */
+  lives: number
+  disk: Disk.Disk
+  /** Until then no write completes: the disk stalls, or is full. */
+  stalledUntilMs: number
+  /** Why the node does not start: its files hold what no crash leaves behind. */
+  refusal: string | undefined
+  /** Of the code that it runs from its next start on: its projections, and the limits that it states. */
+  version: Version
+  /** How eagerly projections follow here, from 0 to 1, and the entries after which one is saved again. */
+  readonly pace: number
+  readonly saveAfterCount: number
+  /** While the node runs. */
+  life: Life | undefined
+}
+
+export const make = (options: {
+  readonly id: NodeId
+  readonly clockRate: number
+  readonly wallOffsetMs: number
+  readonly entries: ReadonlyArray<LogEntry>
+  readonly pace: number
+  readonly saveAfterCount: number
+  readonly version: Version
+}): SimulatedNode => ({
+  id: options.id,
+  clockRate: options.clockRate,
+  wallOffsetMs: options.wallOffsetMs,
+  instance: 0,
+  lives: 0,
+  disk: Disk.make(options.entries),
+  stalledUntilMs: 0,
+  refusal: undefined,
+  version: options.version,
+  pace: options.pace,
+  saveAfterCount: options.saveAfterCount,
+  life: undefined
+})
+
+export const instanceIdOf = (node: SimulatedNode): string => `${node.id}.${node.instance}`
+
+/** Begins a life from what the disk holds, with the machine restored from `snapshot`. */
+export const start = (
+  node: SimulatedNode,
+  options: {
+    readonly config: RaftConfig
+    readonly snapshot: Disk.Snapshot | undefined
+    readonly newId: () => string
+    readonly monotonicMs: () => number
+    readonly limits: Limits
+  }
+): Life => {
+  const { disk, id } = node
+  const { config, limits, monotonicMs, newId, snapshot } = options
+  const machine = Machine.make(descriptors, procedures, undefined, limits)
+  const replicated = ReplicatedMachine.make(machine, { newId, monotonicMs })
+  if (snapshot !== undefined) restore(replicated, snapshot)
+  node.lives += 1
+  const core = State.make({
+    config,
+    nodeId: id,
+    instanceId: instanceIdOf(node),
+    life: node.lives,
+    recovered: Disk.recoveredOf(disk),
+    configurations: [{ index: 0, configuration: empty }, ...Disk.configurationsOf(disk.entries)],
+    ...(snapshot === undefined ? {} : { snapshot })
+  })
+  const life: Life = {
+    core,
+    machine,
+    replicated,
+    deciding: CommandQueue.make(replicated),
+    reads: WaitingReads.make(),
+    leases: new Map(),
+    leasable: [],
+    comparing: StateComparison.make(id),
+    wrong: snapshot?.wrong,
+    wasWrong: snapshot?.wrong !== undefined,
+    giveKey: AssignedKey.giver({ life: `${id}-${node.lives}`, isOfNode: false }),
+    overdueMs: new Map(),
+    forwarded: new Map(),
+    unsynced: [],
+    unsyncedSinceMs: 0,
+    appliedIndex: snapshot?.index ?? 0,
+    tasks: [],
+    logReads: [],
+    chunks: [],
+    sending: new Map(),
+    followers: new Map(),
+    pausedUntilMs: 0,
+    arrived: []
+  }
+  node.life = life
+  return life
+}
+
+/** The machine becomes what the snapshot says, as it comes in pieces from a file. */
+export const restore = (
+  machine: Pick<Replicated, "restoring">,
+  { content, index }: Pick<Disk.Snapshot, "content" | "index">
+): void => {
+  const restoring = machine.restoring()
+  for (let at = 0; at < content.length; at += 1000) restoring.take(content.subarray(at, at + 1000))
+  const ended = restoring.end()
+  if (ended._tag === "Failure") throw new Error(`the snapshot at ${index} cannot be restored: ${ended.failure}`)
+}
+
+/** All that was in memory is gone; of the batch under way, its first `count` writes, some blocks reached the disk. */
+export const stop = (
+  node: SimulatedNode,
+  { blocks, count }: { readonly count: number; readonly blocks: number }
+): void => {
+  Disk.tear(node.disk, node.life?.unsynced.slice(0, count) ?? [], blocks)
+  node.life = undefined
+}
+
+/** None of it, where a crash comes upon something else. */
+export const nothing = { count: 0, blocks: 0 }
+
+/** The data directory is gone, and another one takes its place. */
+export const wipe = (node: SimulatedNode): void => {
+  node.life = undefined
+  node.disk = Disk.make([])
+  node.refusal = undefined
+  node.instance++
+}

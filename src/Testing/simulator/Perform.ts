@@ -1,0 +1,280 @@
+/** Does one act of a simulated run to its cluster. It draws nothing: the same acts on the same cluster come to the same. */
+
+import { mayTake } from "../../Raft/core/Instances.ts"
+import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
+import type { NodeId } from "../../Raft/core/Message.ts"
+import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
+import type { Act } from "./Act.ts"
+import * as Checks from "./Checks.ts"
+import * as Clients from "./Clients.ts"
+import * as Disk from "./Disk.ts"
+import * as Followers from "./Followers.ts"
+import * as Inquiries from "./Inquiries.ts"
+import * as Limits from "./Limits.ts"
+import * as Node from "./Node.ts"
+import { replace } from "./Operator.ts"
+import { noQuorum, unknownOutcome } from "./Outcome.ts"
+import { recalledBy } from "./Recalling.ts"
+import * as Shell from "./Shell.ts"
+import * as Snapshots from "./Snapshots.ts"
+import * as States from "./States.ts"
+import { awake, clockOf, type Forwarded, feed, isStanding, nodeOf, type Packet, send, type World } from "./World.ts"
+
+/** Real time between two looks at the clocks. */
+const tickMs = 20
+
+export const perform = (world: World, act: Act): void => {
+  switch (act._tag) {
+    case "Deliver":
+      deliver(world, take(world, act))
+      return
+    case "Duplicate":
+      duplicate(world, act)
+      return
+    case "Drop":
+      take(world, act)
+      return
+    case "Tick":
+      tick(world, act)
+      return
+    case "Sync":
+      Shell.sync(world, nodeOf(world, act.node), act)
+      return
+    case "Apply":
+      Shell.apply(world, nodeOf(world, act.node))
+      return
+    case "ReadLog":
+      Shell.readLog(world, nodeOf(world, act.node), act.count)
+      return
+    case "SendSnapshot":
+      Snapshots.sendNext(world, nodeOf(world, act.node), act)
+      return
+    case "StoreChunk":
+      Snapshots.storeChunk(world, nodeOf(world, act.node), act.crashes)
+      return
+    case "TakeSnapshot":
+      Snapshots.take(world, nodeOf(world, act.node), act.crashes)
+      return
+    case "Turn":
+      Shell.turn(world, nodeOf(world, act.node))
+      return
+    case "Request":
+      Clients.begin(world, clientOf(world, act.client), nodeOf(world, act.node), act)
+      return
+    case "Retry":
+      Clients.retry(world, clientOf(world, act.client), nodeOf(world, act.node))
+      return
+    case "Inquire":
+      Inquiries.inquire(world, clientOf(world, act.client), nodeOf(world, act.node))
+      return
+    case "CloseKey":
+      Inquiries.closeKey(world, clientOf(world, act.client), nodeOf(world, act.node))
+      return
+    case "GiveUp":
+      Clients.giveUp(world, clientOf(world, act.client))
+      return
+    case "Cut":
+      world.cut.add(`${act.from}>${act.to}`)
+      return
+    case "Mend":
+      world.cut.clear()
+      return
+    case "Crash":
+      Node.stop(nodeOf(world, act.node), act)
+      return
+    case "Mark":
+      Shell.mark(world, nodeOf(world, act.node))
+      return
+    case "Damage":
+      damage(world, nodeOf(world, act.node), act.share)
+      return
+    case "Start":
+      start(world, nodeOf(world, act.node), act.isFromOldest)
+      return
+    case "Pause": {
+      const { life } = nodeOf(world, act.node)
+      if (life !== undefined) life.pausedUntilMs = world.nowMs + act.forMs
+      return
+    }
+    case "JumpClock":
+      nodeOf(world, act.node).wallOffsetMs += act.byMs
+      return
+    case "StallDisk":
+      nodeOf(world, act.node).stalledUntilMs = world.nowMs + act.forMs
+      return
+    case "LosePeer":
+      feed(world, nodeOf(world, act.node), { _tag: "PeerUnreachable", peer: act.peer })
+      return
+    case "ShutDown":
+      feed(world, nodeOf(world, act.node), { _tag: "ShutDown" })
+      return
+    case "Change":
+      change(world, nodeOf(world, act.node), act.change)
+      return
+    case "Transfer": {
+      const to = act.to === undefined ? {} : { to: act.to }
+      const output = feed(world, nodeOf(world, act.node), { _tag: "TransferLeadership", ...to })
+      if (output?.transfer?._tag === "Started") world.checks.counts.transfers++
+      return
+    }
+    case "Follow":
+      Followers.follow(world, nodeOf(world, act.node), act)
+      return
+    case "Save":
+      Followers.save(world, nodeOf(world, act.node), act.projection)
+      return
+    case "DamageSave":
+      Followers.damage(nodeOf(world, act.node), act)
+      return
+    case "Corrupt":
+      States.corrupt(world, nodeOf(world, act.node), act)
+      return
+    case "Upgrade": {
+      const node = nodeOf(world, act.node)
+      node.version = node.version === 1 ? 2 : 1
+      return
+    }
+    case "Replace":
+      if (replace(world, nodeOf(world, act.node))) start(world, nodeOf(world, act.node), false)
+      return
+  }
+}
+
+interface OnLink {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly position: number
+}
+
+/** Where in the network the message stands, or -1. */
+const positionOf = (world: World, { from, position, to }: OnLink): number => {
+  let left = position
+  return world.network.findIndex((each) => each.from === from && each.to === to && left-- === 0)
+}
+
+/** Cores are told twice; what a client says once over a stream is not said twice. */
+const duplicate = (world: World, link: OnLink): void => {
+  const packet = world.network[positionOf(world, link)]
+  const isCores = packet !== undefined && packet.message._tag !== "Forward" && packet.message._tag !== "ForwardReply"
+  deliver(world, isCores ? packet : take(world, link))
+}
+
+const take = (world: World, link: OnLink): Packet | undefined => {
+  const at = positionOf(world, link)
+  return at < 0 ? undefined : world.network.splice(at, 1)[0]
+}
+
+/** What is for a process that stands still waits until it goes on. */
+const deliver = (world: World, packet: Packet | undefined): void => {
+  if (packet === undefined || world.cut.has(`${packet.from}>${packet.to}`)) return
+  const { message } = packet
+  const [sender, node] = [nodeOf(world, packet.from), nodeOf(world, packet.to)]
+  const { life } = node
+  if (life === undefined) return
+  if (isStanding(world, node)) {
+    world.network.push(packet)
+    return
+  }
+  if (message._tag === "StateReport") {
+    States.received(world, node, sender, message)
+    return
+  }
+  if (message._tag === "Forward" || message._tag === "ForwardReply") {
+    const isLost = world.releases !== undefined && world.nowMs - packet.sentMs > Limits.forwardedMaxMs
+    if (!isLost) deliverForwarded(world, node, life, packet, message)
+    return
+  }
+  const peer = { id: sender.id, instanceId: Node.instanceIdOf(sender) }
+  if (!mayTake(life.core.configuration, peer, message)) return
+  feed(world, node, { _tag: "Receive", from: sender.id, message })
+}
+
+/** A follower's client is served by the leader as its own are, and told by the follower. */
+const deliverForwarded = (
+  world: World,
+  node: Node.SimulatedNode,
+  life: Node.Life,
+  { from, to }: Packet,
+  message: Forwarded
+): void => {
+  const { requestId } = message
+  if (message._tag === "Forward") {
+    const ticket = CommandQueue.submit(life.deciding, message.command, (exit) => {
+      life.overdueMs.delete(ticket)
+      send(world, {
+        from: to,
+        to: from,
+        message: { _tag: "ForwardReply", requestId, exit: recalledBy(world, node, exit) }
+      })
+    })
+    life.overdueMs.set(ticket, world.nowMs + Limits.answerTimeoutMs)
+    return
+  }
+  const settle = life.forwarded.get(requestId)
+  life.forwarded.delete(requestId)
+  settle?.(message.exit)
+}
+
+/** A leader lets its peers wait no longer than its own clients. */
+const timeOut = (world: World, { deciding, overdueMs }: Node.Life): void => {
+  for (const [ticket, untilMs] of overdueMs) {
+    if (world.nowMs < untilMs) continue
+    CommandQueue.forget(deciding, ticket)
+    ticket.settle(ticket.proposed === undefined ? noQuorum : unknownOutcome)
+  }
+}
+
+const tick = (world: World, { missedBy, random }: Extract<Act, { readonly _tag: "Tick" }>): void => {
+  world.nowMs += tickMs
+  Clients.timeOut(world)
+  if (world.releases !== undefined) for (const { life } of world.nodes) if (life !== undefined) timeOut(world, life)
+  // What waited while a process stood still comes before its next look at the clock.
+  for (const node of world.nodes) if ((awake(world, node)?.arrived.length ?? 0) > 0) Shell.turn(world, node)
+  for (const [at, node] of world.nodes.entries()) {
+    if (awake(world, node) === undefined || missedBy.includes(node.id)) continue
+    // Far apart for neighbours, and the same whenever this act is done.
+    Shell.tick(world, node, (random + at * 0.618) % 1)
+  }
+}
+
+/** Starts a node that is stopped. */
+const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): void => {
+  if (node.life !== undefined || node.refusal !== undefined) return
+  node.refusal = Disk.recover(node.disk)
+  if (node.refusal !== undefined) {
+    world.checks.counts.refusals++
+    return
+  }
+  const snapshots = Disk.usableSnapshots(node.disk)
+  Node.start(node, {
+    config: world.config,
+    snapshot: isFromOldest ? snapshots[0] : snapshots.at(-1),
+    newId: () => `n${world.nextNumber++}`,
+    monotonicMs: () => Math.floor(clockOf(world, node)),
+    limits: Limits.of(world.releases, node.version)
+  })
+  Followers.start(world, node)
+  Checks.started(world.checks, node)
+  Checks.applied(world.checks, node)
+}
+
+/** Asks for other members; who is to be added is asked for the data directory that it has now. */
+const change = (world: World, node: Node.SimulatedNode, asked: MembershipChange): void => {
+  if (States.isAnyWrong(world)) return
+  const instanceIdOf = (id: NodeId) => Node.instanceIdOf(nodeOf(world, id))
+  const change: MembershipChange =
+    asked._tag === "AddLearner"
+      ? { ...asked, member: { ...asked.member, instanceId: instanceIdOf(asked.member.id) } }
+      : asked
+  const output = feed(world, node, { _tag: "ChangeMembership", requestId: world.nextNumber++, change })
+  if (output?.membership?._tag === "Accepted") world.checks.counts.changes++
+}
+
+/** Only of a node that has stopped, and one at a time, so that a quorum can outlive it. */
+const damage = (world: World, node: Node.SimulatedNode, share: number): void => {
+  if (node.life !== undefined || world.nodes.some(({ refusal }) => refusal !== undefined)) return
+  node.refusal = Disk.damage(node.disk, share)
+  if (node.refusal !== undefined) world.checks.counts.refusals++
+}
+
+const clientOf = (world: World, at: number): Clients.Client => world.clients.all[at]!

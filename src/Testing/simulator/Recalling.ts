@@ -1,0 +1,48 @@
+/**
+ * What the log of a simulated node tells of a key, where its tables keep no more than an index. As the shell does it with
+ * fibers (Cluster/KeyHistory.ts).
+ */
+import { Exit, Result } from "effect"
+import { recalled } from "../../Machine/CommandResult.ts"
+import { isKeyClosed } from "../../Machine/decideKey.ts"
+import { recall } from "../../Machine/Recall.ts"
+import * as Sessions from "../../Machine/Sessions.ts"
+import type { Recalled, Standing } from "../../Machine/Standing.ts"
+import { decode } from "../../Machine/Transaction.ts"
+import { entryAt } from "./Disk.ts"
+import { fail } from "./Failure.ts"
+import type { Life, Settle, SimulatedNode } from "./Node.ts"
+import type { World } from "./World.ts"
+
+/** Undefined where the entry is compacted away. */
+const read = ({ disk, id }: SimulatedNode, { machine }: Life, index: number): Recalled | undefined => {
+  if (index < disk.firstIndex) return undefined
+  const entry = entryAt(disk, index)
+  const decoded = entry === undefined ? undefined : decode(entry.payload)
+  if (decoded === undefined || Result.isFailure(decoded)) fail(`${id}: entry ${index} is told of a key, and is none`)
+  const transaction = decoded.success
+  return { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
+}
+
+type Told = Parameters<Settle>[0]
+
+/** The same answer, where a copy's was left to the log of the node that decided it. */
+export const recalledBy = (world: World, node: SimulatedNode, exit: Told): Told => {
+  if (Exit.isFailure(exit) || exit.value.answer._tag !== "Logged" || node.life === undefined) return exit
+  const { replayedIndex } = exit.value.answer
+  world.clients.counts.recalled++
+  const answer = recalled(read(node, node.life, replayedIndex)?.outcome, replayedIndex)
+  return Exit.succeed({ index: exit.value.index, answer })
+}
+
+/** What became of a key, as far as a node has applied the log. */
+export const standing = (node: SimulatedNode, life: Life, keyed: Sessions.Keyed): Standing => {
+  const { applied } = life.machine
+  const known = Sessions.find(applied, keyed, applied.logAgeMs)
+  if (known === undefined) return { _tag: "Absent" }
+  if (known._tag === "Expired") return known
+  const became = known._tag === "Kept" ? known : read(node, life, known.index)
+  if (became === undefined) return { _tag: "Expired" }
+  const { command, outcome } = became
+  return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
+}

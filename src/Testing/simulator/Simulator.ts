@@ -1,0 +1,224 @@
+/**
+ * A whole cluster from one seed: the real core, the shell's own bookkeeping (Deciding, WaitingReads), the real machine
+ * with its sessions and snapshots, projections that follow it, and the log as real bytes that are recovered at every start,
+ * over a simulated network, disks and clocks; with clients, an operator, and faults until it heals. What can happen is in
+ * SimulatorAct.ts, what must hold in SimulatorChecks.ts, SimulatorFolds.ts, SimulatorPromises.ts and SimulatorHistory.ts,
+ * and what must go on while clients do in SimulatorLiveness.ts.
+ *
+ * Not simulated: fibers (RaftNode, Member) and sockets (its messages are values, and what clients send by way of a
+ * follower is lost only with its link or a node); the calls to the file system (SimulatorFiles.ts says which), of which a
+ * failed one is a crash here and a full disk a stall; the files of snapshots, which are stored and sent as their content.
+ */
+import { type Configuration, isMember } from "../../Raft/core/Configuration.ts"
+import * as Configurations from "../../Raft/core/Configurations.ts"
+import type { NodeId } from "../../Raft/core/Message.ts"
+import * as Quorum from "../../Raft/core/Quorum.ts"
+import { shrink as shrinkList } from "../Shrinking.ts"
+import type { Act } from "./Act.ts"
+import type * as Checks from "./Checks.ts"
+import type { Counts } from "./Clients.ts"
+import * as Disk from "./Disk.ts"
+import { draw, drawFollowing } from "./Draw.ts"
+import { fail } from "./Failure.ts"
+import * as Followers from "./Followers.ts"
+import { judge } from "./History.ts"
+import * as Liveness from "./Liveness.ts"
+import { accounts, registers } from "./Models.ts"
+import * as Money from "./Money.ts"
+import * as Node from "./Node.ts"
+import { settle } from "./Peace.ts"
+import { perform } from "./Perform.ts"
+import * as Random from "./Random.ts"
+import { followingSalt, make, type Options } from "./Setup.ts"
+import * as States from "./States.ts"
+import { nodeOf, type World } from "./World.ts"
+
+export type { Options } from "./Setup.ts"
+
+/** What a run came to; the same options always give the same result. */
+export interface Result extends Checks.Counts, Counts {
+  readonly failure: string | undefined
+  readonly committed: number
+  readonly elections: number
+  /** Attempts of clients whose outcome was told, and those that were refused as certainly not done. */
+  readonly acknowledged: number
+  readonly refused: number
+  /** Keys of clients that are forgotten, since they have expired. */
+  readonly forgotten: number
+  /** Of all that happened on all nodes. */
+  readonly traceHash: number
+  /** What was done until it failed, or until the cluster healed. */
+  readonly acts: ReadonlyArray<Act>
+}
+
+/** Runs one cluster through faults that its seed draws, heals it, and requires that it then agrees on something new. */
+export const run = (options: Options): Result => {
+  const { weather, world } = make(options)
+  const random = Random.make(~options.seed)
+  const following = Random.make(~options.seed ^ followingSalt)
+  const acts: Array<Act> = []
+  let followedCount = 0
+  const failure = failureOf(() => {
+    while (acts.length - followedCount < options.stepCount) {
+      for (const act of draw(world, weather, random)) {
+        acts.push(act)
+        perform(world, act)
+      }
+      const followed = drawFollowing(world, following)
+      if (followed === undefined) continue
+      followedCount++
+      acts.push(followed)
+      perform(world, followed)
+    }
+    end(world)
+  })
+  return resultOf(world, failure, acts)
+}
+
+/** Does these acts, and no others, to the cluster of a seed; then heals it. */
+export const replay = (options: Options, acts: ReadonlyArray<Act>): Result => {
+  const { world } = make(options)
+  const failure = failureOf(() => {
+    for (const act of acts) perform(world, act)
+    end(world)
+  })
+  return resultOf(world, failure, acts)
+}
+
+/** How often a failing run is done again to make it shorter. */
+const attemptsMaxCount = 8000
+
+/** The same failure from as few acts as can be found, and clocks that tick alike, if they need not miss any tick. */
+export const shrink = (options: Options, { acts, failure }: Result): Result => {
+  const kind = kindOf(failure)
+  const fails = (some: ReadonlyArray<Act>) => kindOf(replay(options, some).failure) === kind
+  const even = acts.map((act) => (act._tag === "Tick" ? { ...act, missedBy: [] } : act))
+  const begun = fails(even) ? even : acts
+  return replay(options, shrinkList(begun, { fails, kindsOf, attemptsMaxCount }))
+}
+
+/** By what it is, and by whom. */
+const kindsOf = (act: Act): ReadonlyArray<string> => [
+  act._tag,
+  ...("node" in act ? [`${act._tag} ${act.node}`] : []),
+  ...("client" in act ? [`client ${act.client}`] : []),
+  ...("from" in act ? [`${act._tag} ${act.from}>${act.to}`] : [])
+]
+
+/** Failures of one kind differ in numbers only: of nodes, terms and entries. */
+const kindOf = (failure: string | undefined): string | undefined => failure?.replaceAll(/\d+/g, "#")
+
+const failureOf = (body: () => void): string | undefined => {
+  try {
+    body()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+const resultOf = (world: World, failure: string | undefined, acts: ReadonlyArray<Act>): Result => {
+  const { committed, counts, leaders, promises } = world.checks
+  return {
+    failure,
+    acts,
+    committed: committed.length,
+    elections: leaders.size,
+    acknowledged: promises.acknowledgedCount,
+    refused: promises.refusedCount,
+    forgotten: promises.keys.forgottenAt.size,
+    traceHash: world.trace,
+    ...counts,
+    ...world.clients.counts
+  }
+}
+
+/** What must hold in the end: under load once no more goes wrong, and then, once the cluster has healed. */
+const end = (world: World): void => {
+  restore(world)
+  Liveness.judge(world)
+  heal(world)
+  Followers.settled(world)
+  judge(world.clients.history)
+}
+
+/** No more faults: links are whole, and every node that can run does. */
+const restore = (world: World): void => {
+  perform(world, { _tag: "Mend" })
+  for (const { id, life } of world.nodes) {
+    if (life !== undefined) life.pausedUntilMs = 0
+    nodeOf(world, id).stalledUntilMs = 0
+    // What was told to shut down leads no more, and is started again like any other.
+    if (life?.core.shutDown === true) perform(world, { _tag: "Crash", node: id, ...Node.nothing })
+    perform(world, { _tag: "Start", node: id, isFromOldest: false })
+  }
+}
+
+/** Nobody asks for anything any more: one leader must emerge, commit something new, and every member must apply it. */
+const heal = (world: World): void => {
+  for (const client of world.clients.all.keys()) perform(world, { _tag: "GiveUp", client })
+  const goal = world.checks.committed.length + 1
+  for (let count = 0; count < 600; count++) {
+    settle(world, count)
+    const leader = world.nodes.find(({ life }) => life?.core.role._tag === "Leader")
+    if (leader === undefined) continue
+    if (world.checks.committed.length < goal && count % 20 === 0) write(world, leader.id)
+    if (!isHealed(world, leader, goal) || !States.areRight(world)) continue
+    readEverywhere(world, leader.life!.core.configuration, count)
+    for (const { id, life } of world.nodes) if (life !== undefined) Money.isRecorded(id, life.machine.applied)
+    return
+  }
+  const wrong = world.nodes.find(({ life }) => life?.wrong !== undefined || life?.core.isSuspect)
+  if (wrong !== undefined && !States.areRight(world)) fail(`the state of ${wrong.id} is still wrong`)
+  if (mayAgree(world)) fail("the healed cluster agreed on nothing new")
+}
+
+/** Whether every configuration that is in force, or may come to be, has a quorum of nodes that start. */
+const mayAgree = ({ checks, nodes }: World): boolean => {
+  const held = nodes.flatMap(({ disk, life }) => [
+    ...Disk.configurationsOf(disk.entries),
+    ...(life?.core.configurations ?? [])
+  ])
+  const later = held.filter(({ index }) => index >= checks.configurationIndex).map((at) => at.configuration)
+  const inForce = [...(checks.configuration === undefined ? [] : [checks.configuration]), ...later]
+  const starts = (id: NodeId) => nodes.find((node) => node.id === id)?.refusal === undefined
+  // One that names nobody is that of a node which was never added.
+  return inForce.every((each) => each.voters.length === 0 || Quorum.isQuorum(each, starts))
+}
+
+const write = (world: World, node: NodeId): void => {
+  perform(world, { _tag: "GiveUp", client: 0 })
+  perform(world, { _tag: "Request", client: 0, node, request: { _tag: "Append" }, isKeyed: false })
+}
+
+/** Every member serves a linearizable read of every record: what was acknowledged is there. */
+const readEverywhere = (world: World, configuration: Configuration, healedAtCount: number): void => {
+  const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
+  let count = healedAtCount
+  for (const { id: node } of members) {
+    for (const key of [...registers, ...accounts]) {
+      perform(world, { _tag: "GiveUp", client: 0 })
+      const before = world.clients.counts.reads
+      for (let tries = 0; tries < 20 && world.clients.counts.reads === before; tries++) {
+        perform(world, {
+          _tag: "Request",
+          client: 0,
+          node,
+          request: { _tag: "Read", key, mayLease: false },
+          isKeyed: false
+        })
+        settle(world, ++count)
+      }
+      if (world.clients.counts.reads === before) fail(`the healed node ${node} does not read ${key}`)
+    }
+  }
+}
+
+/** Every member of the configuration in force has applied `goal`, and no change is left half-way. */
+const isHealed = (world: World, leader: Node.SimulatedNode, goal: number): boolean => {
+  const { commitIndex, configurations } = leader.life!.core
+  const { configuration, index } = Configurations.latest(configurations)
+  if (configuration.outgoing !== undefined || index > commitIndex) return false
+  const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
+  return members.every(({ life }) => life !== undefined && life.appliedIndex >= goal)
+}

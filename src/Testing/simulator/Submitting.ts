@@ -1,0 +1,65 @@
+/** How a client's command gets from the node that it asked to whoever decides it in a simulated cluster. Not who asks what (SimulatorClients.ts). */
+import type { Command, Origin } from "../../Machine/Command.ts"
+import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
+import type { Current } from "./Clients.ts"
+import type { Life, Settle, SimulatedNode } from "./Node.ts"
+import { noQuorum } from "./Outcome.ts"
+import type * as Promises from "./Promises.ts"
+import { recalledBy } from "./Recalling.ts"
+import { send, type World } from "./World.ts"
+
+/** What is held against the log. */
+export const askedOf = ({ key, request, tag }: Current): Promises.Asked => ({
+  tag,
+  key,
+  isReused: request._tag === "Reuse"
+})
+
+/** A principal of its own names the entry where the client has no key. */
+export const originOf = (current: Current): Origin => {
+  const { isKeyed, key, tag } = current
+  const fingerprint = askedOf(current).isReused ? `another than ${key}` : isKeyed ? "the first" : "first"
+  const principal = isKeyed ? "client" : tag
+  return key === undefined ? { principal } : { principal, key, fingerprint }
+}
+
+/** As a member gives a key to a command that has none; in the runs whose clients use it. */
+export const withKey = (world: World, life: Life, { attempt, key }: Current, command: Command): Command => {
+  if (world.releases === undefined || key !== undefined) return command
+  const given = life.giveKey(
+    { ...command, fingerprint: "first" },
+    Math.max(life.core.commitIndex, life.core.leaderCommit)
+  )
+  if (attempt !== undefined) attempt.assignedKey = given.assignedKey
+  return given
+}
+
+/** A command is decided here, or forwarded to the leader that this node knows; gives how to call it off. */
+export const submit = (
+  world: World,
+  node: SimulatedNode,
+  life: Life,
+  command: Command,
+  settle: Settle
+): (() => boolean) => {
+  const { role } = life.core
+  if (role._tag === "Leader") {
+    const ticket = CommandQueue.submit(life.deciding, command, (exit) => settle(recalledBy(world, node, exit)))
+    return () => {
+      CommandQueue.forget(life.deciding, ticket)
+      return ticket.proposed === undefined && node.life === life
+    }
+  }
+  const leader = role._tag === "Follower" ? role.leader : undefined
+  if (leader === undefined) {
+    settle(noQuorum)
+    return () => true
+  }
+  const requestId = world.nextNumber++
+  life.forwarded.set(requestId, settle)
+  send(world, { from: node.id, to: leader, message: { _tag: "Forward", requestId, command } })
+  return () => {
+    life.forwarded.delete(requestId)
+    return false
+  }
+}

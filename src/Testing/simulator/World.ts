@@ -1,0 +1,133 @@
+/** What a simulated cluster consists of, and one input of one node, with all that follows from it. Not what happens when (SimulatorDraw.ts). */
+
+import type { decoding } from "../../Cluster/Feed.ts"
+import type { Command } from "../../Machine/Command.ts"
+import type { Input } from "../../Raft/core/Input.ts"
+import type { Message, NodeId } from "../../Raft/core/Message.ts"
+import type { Output } from "../../Raft/core/Output.ts"
+import type { RaftConfig } from "../../Raft/core/RaftConfig.ts"
+import type { StateReport } from "../../Raft/core/StateComparison.ts"
+import { step } from "../../Raft/core/step.ts"
+import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
+import { chunksMaxCount } from "../../Raft/node/SnapshotLoop.ts"
+import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
+import * as Checks from "./Checks.ts"
+import type { Clients } from "./Clients.ts"
+import * as Disk from "./Disk.ts"
+import { fail } from "./Failure.ts"
+import type { Releases } from "./Limits.ts"
+import type { Profile } from "./Liveness.ts"
+import type * as Node from "./Node.ts"
+import { noQuorum } from "./Outcome.ts"
+
+/** A client's command on its way from the node that it asked to the leader, and the answer on its way back. */
+export type Forwarded =
+  | { readonly _tag: "Forward"; readonly requestId: number; readonly command: Command }
+  | { readonly _tag: "ForwardReply"; readonly requestId: number; readonly exit: Parameters<Node.Settle>[0] }
+
+export interface Packet {
+  readonly from: NodeId
+  readonly to: NodeId
+  readonly message: Message | Forwarded | StateReport
+  /** Until then it is on its way: nobody draws that it arrives. */
+  readonly arrivesMs: number
+  readonly sentMs: number
+}
+
+export interface World {
+  readonly config: RaftConfig
+  /** Where nodes run two, whose limits are tight. */
+  readonly releases: Releases | undefined
+  readonly nodes: ReadonlyArray<Node.SimulatedNode>
+  readonly clients: Clients
+  /** What clients do once faults are over. */
+  readonly profile: Profile
+  readonly checks: Checks.Checks
+  /** Entries as projections meet them. */
+  readonly decodedOf: ReturnType<typeof decoding>
+  network: Array<Packet>
+  /** How long messages take over slow links, by "from>to". */
+  readonly latenciesMs: ReadonlyMap<string, number>
+  /** One-way links that lose everything, as "from>to". */
+  readonly cut: Set<string>
+  /** The real time, which no node's credited time runs ahead of. */
+  nowMs: number
+  /** For requests, records and whatever else needs a number of its own. */
+  nextNumber: number
+  /** A hash of everything that the cores and the projections did, in order: equal for equal runs. */
+  trace: number
+}
+
+const networkMaxCount = 2000
+
+export const nodeOf = (world: World, id: NodeId): Node.SimulatedNode => world.nodes.find((node) => node.id === id)!
+
+/** A node's monotonic clock. */
+export const clockOf = (world: World, node: Node.SimulatedNode): number => world.nowMs * node.clockRate
+
+/** Steps the core of a node that runs. */
+export const feed = (world: World, node: Node.SimulatedNode, input: Input): Output | undefined => {
+  const { disk, life } = node
+  if (life === undefined) return undefined
+  const { core } = life
+  const output = step(core, input)
+  if (output.write !== undefined) {
+    if (life.unsynced.length === 0) life.unsyncedSinceMs = core.nowMs
+    life.unsynced.push(output.write)
+  }
+  if (output.restore !== undefined) life.tasks = [{ _tag: "Restore", mark: output.restore }]
+  if (output.apply !== undefined) life.tasks.push({ _tag: "Apply", ...output.apply })
+  if (output.compact !== undefined) Disk.compact(disk, output.compact.throughIndex)
+  life.logReads.push(...output.readLog)
+  if (output.snapshotChunk !== undefined) {
+    life.chunks.push(output.snapshotChunk)
+    if (life.chunks.length > chunksMaxCount) life.chunks.shift()
+  }
+  moveSnapshots(node, life, output)
+  for (const ready of output.readsReady) {
+    if (ready.leaseUntilMs !== undefined) life.leases.set(ready.readId, ready.leaseUntilMs)
+    WaitingReads.ready(life.reads, ready)
+  }
+  if (output.roleChanged !== undefined && output.roleChanged.role !== "leader")
+    CommandQueue.leadershipLost(life.deciding)
+  for (const packet of output.messages) send(world, packet)
+  noteTrace(world, [Number(node.id), core.currentTerm, core.commitIndex, core.log.lastIndex, output.messages.length])
+  Checks.afterStep(world.checks, world.nodes, node, output)
+  for (const readId of output.readsRefused) WaitingReads.refuse(life.reads, readId, noQuorum)
+  return output
+}
+
+/** What the core says of snapshots that this node sends. */
+const moveSnapshots = ({ disk, id }: Node.SimulatedNode, life: Node.Life, output: Output): void => {
+  if (life.core.role._tag !== "Leader") life.sending.clear()
+  for (const { atLeastIndex, peer } of output.needsSnapshot) {
+    const snapshot = disk.snapshots.at(-1)
+    if (snapshot === undefined || snapshot.index < atLeastIndex) fail(`${id}: no snapshot for ${peer}`)
+    else life.sending.set(peer, { snapshot, offset: 0, isDone: false })
+  }
+  if (output.snapshotReply === undefined) return
+  const { message, peer } = output.snapshotReply
+  const sending = life.sending.get(peer)
+  if (sending?.snapshot.index !== message.snapshotIndex) return
+  sending.offset = message.receivedBytes
+  sending.isDone ||= message.installed
+}
+
+/** A bounded network: what overflows is lost, as it may be. */
+export const send = (world: World, { from, message, to }: Omit<Packet, "arrivesMs" | "sentMs">): void => {
+  const arrivesMs = world.nowMs + (world.latenciesMs.get(`${from}>${to}`) ?? 0)
+  world.network.push({ from, to, message, arrivesMs, sentMs: world.nowMs })
+  if (world.network.length > networkMaxCount) world.network.shift()
+}
+
+/** Whether the process stands still: its sockets take what comes, and nothing happens to it. */
+export const isStanding = (world: World, { life }: Node.SimulatedNode): boolean =>
+  life !== undefined && world.nowMs < life.pausedUntilMs
+
+/** The life of a node to which things happen: it has not stopped, and does not stand still. */
+export const awake = (world: World, node: Node.SimulatedNode): Node.Life | undefined =>
+  isStanding(world, node) ? undefined : node.life
+
+export const noteTrace = (world: World, values: ReadonlyArray<number>): void => {
+  for (const value of values) world.trace = Math.imul(world.trace ^ value, 0x01000193) >>> 0
+}

@@ -1,0 +1,235 @@
+/** Commands forwarded over a transport that the test plays. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FiberSet, Result } from "effect"
+import * as Forwarding from "../../src/Cluster/Forwarding.ts"
+import type { Order } from "../../src/Cluster/Order.ts"
+import { readOrder } from "../../src/Cluster/OrderSchema.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import type { PeerMessage } from "../../src/Raft/peers/PeerMessage.ts"
+import { Transport } from "../../src/Raft/peers/Transport.ts"
+import { forwardBodyMaxBytes } from "../../src/Raft/peers/Wire.ts"
+import { begin, pass, turns } from "../Raft/node/Shell.ts"
+
+const command: Command = { _tag: "Create", model: "User", data: { email: "u@x" } }
+const order: Order = { _tag: "Decide", command }
+
+const start = Effect.fnUntraced(function* (life = 1) {
+  const sent: Array<PeerMessage> = []
+  const transport = Transport.of({
+    send: (_to, _lane, message) => sent.push(message) > 0,
+    run: () => Effect.never,
+    connected: () => new Map(),
+    announce: () => Effect.void
+  })
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const submit = () => Effect.succeed({ index: 7, answer: { _tag: "Accepted", answer: { operations: [] } } } as never)
+  return { sent, forwarding: Forwarding.make({ transport, life, read: readOrder, submit, fork }) }
+})
+
+const requestIdOf = (message: PeerMessage | undefined): number => {
+  assert.isTrue(message?._tag === "Forward" || message?._tag === "ForwardReply")
+  return (message as { readonly requestId: number }).requestId
+}
+
+describe("Forwarding", () => {
+  it.effect("an answer to a former life of a node is no answer to this one, though both count alike (C23)", () =>
+    Effect.gen(function* () {
+      const former = yield* start(7)
+      yield* begin(former.forwarding.forward("b", order, 1000))
+      const latter = yield* start(8)
+      const waiting = yield* begin(latter.forwarding.forward("b", order, 1000))
+      assert.strictEqual(requestIdOf(latter.sent[0]), requestIdOf(former.sent[0]))
+      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", index: 7, answer: {} }))
+      const reply = { _tag: "ForwardReply", requestId: requestIdOf(latter.sent[0]), body } as const
+      latter.forwarding.receive("b", { ...reply, life: 7 })
+      yield* turns
+      assert.isUndefined(waiting.settled())
+      latter.forwarding.receive("b", { ...reply, life: 8 })
+      assert.strictEqual((yield* waiting.join)._tag, "Success")
+    })
+  )
+
+  it.effect("a request is answered under the life and the number that it came with (C23)", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const body = new TextEncoder().encode(JSON.stringify(order))
+      forwarding.receive("b", { _tag: "Forward", life: 5, requestId: 3, body })
+      yield* turns
+      const [reply] = sent
+      assert.isTrue(reply?._tag === "ForwardReply" && reply.life === 5 && reply.requestId === 3)
+    })
+  )
+
+  it.effect("an answer that is there when sending returns finds who waits for it", () =>
+    Effect.gen(function* () {
+      const fork = yield* FiberSet.makeRuntime<never>()
+      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: "at once" }))
+      const transport = Transport.of({
+        send: (to, _lane, message) => {
+          forwarding.receive(to, { _tag: "ForwardReply", life: 1, requestId: requestIdOf(message), body })
+          return true
+        },
+        run: () => Effect.never,
+        connected: () => new Map(),
+        announce: () => Effect.void
+      })
+      const forwarding = Forwarding.make<Order, string>({
+        transport,
+        life: 1,
+        read: readOrder,
+        submit: () => Effect.never,
+        fork
+      })
+      assert.strictEqual(yield* forwarding.forward("b", order, 1000), "at once")
+    })
+  )
+
+  it.effect("a command that reached a socket and is not answered in time is unknown (C18)", () =>
+    Effect.gen(function* () {
+      const { forwarding } = yield* start()
+      const waiting = yield* begin(forwarding.forward("b", order, 1000))
+      yield* pass(1000)
+      const outcome = yield* waiting.join
+      assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
+    })
+  )
+
+  it.effect("what is under way to a leader that another follows is unknown a moment later, and no sooner (C18)", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const waiting = yield* Effect.forEach(["b", "b", "c"], (to) => begin(forwarding.forward(to, order, 2000)))
+      forwarding.leaderChanged("c")
+      yield* pass(100)
+      // It has handed over, and answers what its successor has had committed.
+      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: {} }))
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[1]), body })
+      yield* pass(100)
+      assert.deepStrictEqual(
+        waiting.map(({ settled }) => settled() !== undefined),
+        [true, true, false]
+      )
+      const [hung, answered] = yield* Effect.forEach(waiting.slice(0, 2), ({ join }) => join)
+      assert.strictEqual(hung?._tag === "Failure" && hung.failure._tag, "UnknownOutcome")
+      assert.strictEqual(answered?._tag, "Success")
+    })
+  )
+
+  it.effect(
+    "bytes that are no order, or one of another version, are certainly not done, and the next order is carried out",
+    () =>
+      Effect.gen(function* () {
+        const { forwarding, sent } = yield* start()
+        const text = new TextEncoder()
+        forwarding.receive("b", { _tag: "Forward", life: 1, requestId: 1, body: text.encode("{") })
+        const later = { ...order, command: { ...command, notBefore: 7 } }
+        for (const [at, json] of [order, later, { _tag: "Decide" }, command, null].entries()) {
+          forwarding.receive("b", {
+            _tag: "Forward",
+            life: 1,
+            requestId: 2 + at,
+            body: text.encode(JSON.stringify(json))
+          })
+        }
+        yield* turns
+        const replies = sent.map((message) => {
+          const body = message._tag === "ForwardReply" ? new TextDecoder().decode(message.body) : "{}"
+          const { _tag, reason } = JSON.parse(body) as { readonly _tag: string; readonly reason?: string }
+          return [requestIdOf(message), reason ?? _tag]
+        })
+        assert.sameDeepMembers(replies, [
+          [1, "upgrade-required"],
+          [2, "Answered"],
+          [3, "upgrade-required"],
+          [4, "upgrade-required"],
+          [5, "upgrade-required"],
+          [6, "upgrade-required"]
+        ])
+      })
+  )
+
+  it.effect(
+    "what no frame holds is not sent: a request is certainly not done, an answer is said to be unknown (C18)",
+    () =>
+      Effect.gen(function* () {
+        const { forwarding, sent } = yield* start()
+        const data = { email: "x".repeat(forwardBodyMaxBytes) }
+        const asked = yield* Effect.exit(
+          forwarding.forward("b", { _tag: "Decide", command: { ...command, data } }, 1000)
+        )
+        assert.include(JSON.stringify(asked), "NotDone")
+        assert.lengthOf(sent, 0)
+        const fork = yield* FiberSet.makeRuntime<never>()
+        const transport = Transport.of({
+          send: (_to, _lane, message) => sent.push(message) > 0,
+          run: () => Effect.never,
+          connected: () => new Map(),
+          announce: () => Effect.void
+        })
+        const submit = () => Effect.succeed("x".repeat(forwardBodyMaxBytes))
+        const leader = Forwarding.make<Order, string>({ transport, life: 1, read: readOrder, submit, fork })
+        leader.receive("b", {
+          _tag: "Forward",
+          life: 1,
+          requestId: 1,
+          body: new TextEncoder().encode(JSON.stringify(order))
+        })
+        yield* turns
+        const [reply] = sent
+        const body = reply?._tag === "ForwardReply" ? new TextDecoder().decode(reply.body) : assert.fail("no reply")
+        assert.strictEqual((JSON.parse(body) as { readonly _tag: string })._tag, "Unknown")
+      })
+  )
+
+  it.effect("bytes that are no answer say nothing of what became of a request (C18)", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const waiting = yield* begin(forwarding.forward("b", order, 1000))
+      const body = new TextEncoder().encode("{")
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[0]), body })
+      const outcome = yield* waiting.join
+      assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
+    })
+  )
+
+  it("every order is read as it was written", () => {
+    const keyed = { principal: "p", key: "k" }
+    const origin = { ...keyed, fingerprint: "f" }
+    const on = { model: "User", id: "u" }
+    const operations = [
+      { _tag: "Create", model: "User", data: {} },
+      { _tag: "Put", ...on, data: { email: "e" }, ifNoneMatch: true },
+      { _tag: "Patch", ...on, data: null, ifMatch: [1, 2] },
+      { _tag: "Delete", ...on, ifMatch: "*" }
+    ] as const
+    const commands: ReadonlyArray<Command> = [
+      ...operations.map((operation) => ({ ...operation, ...origin })),
+      { _tag: "Transact", operations, name: "Bulk", assignedKey: "a" },
+      { _tag: "Call", name: "transfer", payload: { amount: "1.00" }, ...origin },
+      { _tag: "Close", ...origin }
+    ]
+    const orders: ReadonlyArray<Order> = [
+      ...commands.map((command) => ({ _tag: "Decide" as const, command })),
+      { _tag: "Inquire", keyed },
+      { _tag: "TransferLeadership", admitted: "this-host" },
+      { _tag: "TransferLeadership", admitted: "secret", to: "b" },
+      {
+        _tag: "ChangeMembers",
+        admitted: "proof",
+        change: { _tag: "AddLearner", member: { id: "d", address: "d:1", instanceId: "i" }, autoPromote: true }
+      },
+      { _tag: "ChangeMembers", admitted: "secret", change: { _tag: "Promote", id: "d" } },
+      { _tag: "ChangeMembers", admitted: "secret", change: { _tag: "Remove", id: "d" }, force: true },
+      { _tag: "ChangeMembers", admitted: "secret", change: { _tag: "ReplaceVoters", voters: ["a"] } }
+    ]
+    for (const each of orders) assert.deepStrictEqual(readOrder(JSON.parse(JSON.stringify(each))), Result.succeed(each))
+  })
+
+  it("a leader takes no change of the cluster of which no follower says that somebody was admitted", () => {
+    const change = { _tag: "ChangeMembers", change: { _tag: "Remove", id: "d" } }
+    for (const each of [change, { _tag: "TransferLeadership" }]) {
+      assert.isTrue(Result.isSuccess(readOrder({ ...each, admitted: "secret" })))
+      assert.isTrue(Result.isFailure(readOrder(each)))
+      assert.isTrue(Result.isFailure(readOrder({ ...each, admitted: "nobody" })))
+    }
+  })
+})

@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Feed } from "../../src/Cluster/Feed.ts"
+import * as KeyHistory from "../../src/Cluster/KeyHistory.ts"
+import { compactedAway, LogCorrupt } from "../../src/EventStore/LogStore.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import * as Machine from "../../src/Machine/Machine.ts"
+import { decode } from "../../src/Machine/Transaction.ts"
+import { descriptors } from "../Machine/Store.ts"
+
+const key = "k"
+const put: Command = { _tag: "Put", model: "Product", id: "a", data: { price: 1, category: "c".repeat(5_000) }, key }
+
+/** A leader of one, whose log is read as the test says. */
+const start = (read?: Feed["read"]) => {
+  const machine = Machine.make(descriptors)
+  Machine.beginSpeculation(machine)
+  const entries: Array<{ readonly index: number; readonly payload: Uint8Array }> = []
+  const fromMemory: Feed["read"] = ({ fromIndex }) =>
+    Effect.sync(() => {
+      const { index, payload } = entries[fromIndex - 1]!
+      const decoded = decode(payload)
+      return [{ index, transaction: decoded._tag === "Success" ? decoded.success : undefined }]
+    })
+  const feed: Feed = { appliedIndex: () => entries.length, applied: () => Effect.void, read: read ?? fromMemory }
+  const propose = (command: Command): void => {
+    const index = entries.length + 1
+    const decision = Machine.decideNext(machine, command, { index, nowMs: index, newId: () => "n" })
+    entries.push({ index, payload: Machine.entryOf(decision)!.payload })
+  }
+  const commit = (): void => {
+    for (const entry of entries.slice(machine.applied.index)) Machine.apply(machine, entry)
+  }
+  return { ...KeyHistory.make({ feed, machine }), propose, commit, machine }
+}
+
+describe("what became of a key, told by one node (C17)", () => {
+  it.effect("is pending while somebody waits for it, and absent once nobody does and nothing was done", () =>
+    Effect.gen(function* () {
+      const { standing, underWay } = start()
+      assert.deepStrictEqual(yield* standing({ key }), { _tag: "Absent" })
+      const meanwhile = yield* underWay({ key }, underWay({ key }, standing({ key })))
+      assert.deepStrictEqual(meanwhile, { _tag: "Pending" })
+      assert.deepStrictEqual(yield* underWay({ key }, standing({ key, principal: "other" })), { _tag: "Absent" })
+      yield* Effect.exit(underWay({ key }, Effect.fail("refused")))
+      assert.deepStrictEqual(yield* standing({ key }), { _tag: "Absent" })
+    })
+  )
+
+  it.effect("is pending from its proposal to its commit, although nobody waits any more (C18)", () =>
+    Effect.gen(function* () {
+      const { commit, machine, propose, standing } = start()
+      propose(put)
+      assert.deepStrictEqual(yield* standing({ key }), { _tag: "Pending" })
+      commit()
+      assert.deepInclude(yield* standing({ key }), { _tag: "Known", index: 1, command: "Put" })
+      Machine.dropSpeculation(machine)
+      assert.deepInclude(yield* standing({ key }), { _tag: "Known", index: 1, command: "Put" })
+    })
+  )
+
+  it.effect("has expired where its entry is compacted away, and is not told at all where it cannot be read", () =>
+    Effect.gen(function* () {
+      const compacted = start(() => Effect.fail(compactedAway(1, { firstIndex: 9 })))
+      compacted.propose(put)
+      compacted.commit()
+      assert.deepStrictEqual(yield* compacted.standing({ key }), { _tag: "Expired" })
+      const logged = { index: 5, answer: { _tag: "Logged", replayedIndex: 1 } } as const
+      const told = yield* compacted.told(logged)
+      assert.deepStrictEqual(told, { index: 5, answer: { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } })
+
+      const damage = new LogCorrupt({ message: "a payload checksum differs", file: "f", offset: 0, index: 1 })
+      const damaged = start(() => Effect.fail(damage))
+      damaged.propose(put)
+      damaged.commit()
+      assert.strictEqual((yield* Effect.flip(damaged.standing({ key })))._tag, "NotDone")
+      assert.strictEqual((yield* Effect.flip(damaged.told(logged)))._tag, "UnknownOutcome")
+    })
+  )
+
+  it.effect("is that it was closed, by which nothing is pending", () =>
+    Effect.gen(function* () {
+      const { commit, propose, standing, underWay } = start()
+      propose({ _tag: "Close", key })
+      commit()
+      assert.deepStrictEqual(yield* underWay({ key }, standing({ key })), { _tag: "Closed" })
+    })
+  )
+})

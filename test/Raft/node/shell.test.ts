@@ -1,0 +1,299 @@
+/** What one shell answers, and when, whatever its peers, its disk and its machine do. On the test's clock. */
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Clock, Effect, Exit } from "effect"
+import { LogCorrupt, LogFailed } from "../../../src/EventStore/LogStore.ts"
+import type { NotDone, UnknownOutcome } from "../../../src/Raft/node/Outcome.ts"
+import { acknowledge, begin, deposing, echo, lead, pass, type Shell, startShell, turns } from "./Shell.ts"
+
+const failed = new LogFailed({ message: "the disk failed" })
+
+/** What an attempt came to, which must be known by now. */
+const outcomeOf = (attempt: Effect.Success<ReturnType<typeof begin>>): string => {
+  const exit = attempt.settled()
+  if (exit === undefined || Exit.isFailure(exit)) return "not settled"
+  const { value } = exit
+  return value._tag === "Success" ? "Success" : (value.failure as { readonly _tag: string })._tag
+}
+
+/** Follower `c` says that it holds nothing, so that the leader must read for it what its memory holds no more. */
+const fallBehind = ({ node, receive }: Shell) => {
+  const { currentTerm: term } = node.core
+  const result = { _tag: "Conflict", conflictTerm: 0, firstIndex: 1 } as const
+  return Effect.andThen(
+    receive("c", { _tag: "AppendEntriesReply", term, prevLogIndex: 0, result }),
+    receive("c", { _tag: "AppendEntriesReply", term, prevLogIndex: 0, result: { _tag: "Matched", matchIndex: 0 } })
+  )
+}
+
+describe("RaftNode, one shell", () => {
+  it.effect("a rejection that rests on an entry which is never committed is not given (D2)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const first = yield* begin(shell.node.submit("x", 2000))
+      const second = yield* begin(shell.node.submit("x", 2000))
+      assert.strictEqual(shell.node.core.log.lastIndex, 2)
+      // Its leadership is confirmed after the decision, but entry 2 is not on a quorum yet.
+      yield* echo(shell)
+      yield* shell.receive("b", deposing(shell, 1))
+      assert.deepStrictEqual(shell.names.applied, [])
+      for (const attempt of [first, second]) {
+        const outcome = yield* attempt.join
+        assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "NotDone")
+      }
+    })
+  )
+
+  it.effect("a rejection of a leader deposed unawares is not confirmed by its successor (D2)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const first = yield* begin(shell.node.submit("x", 2000))
+      yield* acknowledge(shell)
+      assert.strictEqual((yield* first.join)._tag, "Success")
+      // The message that ends the leadership comes when the command is decided, and is read before anything else.
+      const message = deposing(shell, 2)
+      shell.names.meanwhile = () => shell.node.receive("b", message)
+      const second = yield* begin(shell.node.submit("x", 2000))
+      assert.strictEqual(shell.node.core.role._tag, "Follower")
+      const asked = shell.sent.find(({ message }) => message._tag === "ReadIndex")
+      assert.strictEqual(asked, undefined)
+      const outcome = yield* second.join
+      assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "NotDone")
+    })
+  )
+
+  it.effect("a leader whose disk stalls steps down, and may lead again once the write is over (C20)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      yield* shell.log.disk.close
+      const write = yield* begin(shell.node.submit("x", 2000))
+      for (let beats = 0; beats < 30; beats++) yield* Effect.andThen(pass(50), echo(shell))
+      assert.strictEqual(shell.node.core.role._tag, "Follower")
+      assert.isTrue(shell.node.core.diskStalled)
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "NotDone")
+      yield* shell.log.disk.open
+      yield* pass(10)
+      assert.isFalse(shell.node.core.diskStalled)
+      yield* pass(1000)
+      assert.strictEqual(outcomeOf(write), "UnknownOutcome")
+      assert.strictEqual(shell.node.core.role._tag, "PreCandidate")
+    })
+  )
+
+  it.effect("a wall clock that jumps, to and fro, makes no time pass for an election (C19)", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let jumpMs = 0
+      const wallMs = () => clock.currentTimeMillisUnsafe() + jumpMs
+      const wallNanos = () => BigInt(Math.round(wallMs())) * 1_000_000n
+      const jumping: Clock.Clock = {
+        ...clock,
+        currentTimeMillisUnsafe: wallMs,
+        currentTimeMillis: Effect.sync(wallMs),
+        currentTimeNanosUnsafe: wallNanos,
+        currentTimeNanos: Effect.sync(wallNanos)
+      }
+      const { node } = yield* Effect.provideService(startShell(), Clock.Clock, jumping)
+      for (let ticks = 0; ticks < 14; ticks++) {
+        jumpMs += 3_600_000
+        yield* pass(10)
+      }
+      assert.strictEqual(node.core.role._tag, "Follower")
+      for (let ticks = 0; ticks < 20; ticks++) {
+        jumpMs -= 7_200_000
+        yield* pass(10)
+      }
+      assert.strictEqual(node.core.role._tag, "PreCandidate")
+    })
+  )
+
+  it.effect("a disk that fails ends the node: what was proposed is unknown, and nothing waits for ever (D9)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const stopped = yield* begin(shell.node.stopped)
+      const read = yield* begin(shell.node.readIndex)
+      shell.log.failure = failed
+      const write = yield* begin(shell.node.submit("x", 2000))
+      assert.strictEqual(outcomeOf(stopped), "LogFailed")
+      assert.strictEqual(outcomeOf(write), "UnknownOutcome")
+      assert.strictEqual(outcomeOf(read), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.submit("y", 2000))), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "NotDone")
+    })
+  )
+
+  it.effect("a node that is to stop tells all who wait what is certain: what was proposed is unknown (C18)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const proposed = yield* begin(shell.node.submit("x", 2000))
+      const copy = yield* begin(shell.node.submit("x", 2000))
+      const read = yield* begin(shell.node.readIndex)
+      shell.node.giveUp()
+      yield* turns
+      assert.deepStrictEqual([proposed, copy, read].map(outcomeOf), ["UnknownOutcome", "NotDone", "NotDone"])
+      const refused = yield* copy.join
+      assert.include(refused._tag === "Failure" && refused.failure.message, "Cannot write")
+      for (const later of [shell.node.submit("y", 2000), shell.node.readIndex]) {
+        const outcome = yield* (yield* begin<unknown, NotDone | UnknownOutcome>(later)).join
+        assert.strictEqual(
+          outcome._tag === "Failure" && outcome.failure._tag === "NotDone" && outcome.failure.reason,
+          "draining"
+        )
+      }
+      // It is committed all the same.
+      yield* acknowledge(shell)
+      assert.deepStrictEqual(shell.names.applied, ["x"])
+    })
+  )
+
+  it.effect("a defect ends the node, and says of no command that it is not done which it may have proposed (C18)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const stopped = yield* begin(Effect.exit(shell.node.stopped))
+      const write = yield* begin(shell.node.submit("defect", 2000))
+      assert.strictEqual(outcomeOf(write), "UnknownOutcome")
+      const exit = yield* stopped.join
+      assert.isTrue(exit._tag === "Success" && Exit.isFailure(exit.success) && Cause.hasDies(exit.success.cause))
+    })
+  )
+
+  it.effect("a log that cannot be read for a peer now is read for it later", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell({ cacheBytes: 0 })
+      yield* lead(shell)
+      const write = yield* begin(shell.node.submit("x", 2000))
+      yield* acknowledge(shell)
+      assert.strictEqual(outcomeOf(write), "Success")
+      shell.log.readFailure = failed
+      yield* fallBehind(shell)
+      shell.log.readFailure = undefined
+      shell.sent.length = 0
+      yield* pass(100)
+      const entries = shell.sent.flatMap(({ to, message }) =>
+        to === "c" && message._tag === "AppendEntries" ? message.entries : []
+      )
+      assert.deepStrictEqual([...new Set(entries.map(({ index }) => index))], [1, 2])
+    })
+  )
+
+  it.effect("entries for which a queue was full are sent two beats later, not an election timeout later", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const { currentTerm: term } = shell.node.core
+      const holds = (matchIndex: number) =>
+        shell.receive("c", {
+          _tag: "AppendEntriesReply",
+          term,
+          prevLogIndex: 0,
+          result: { _tag: "Matched", matchIndex }
+        })
+      yield* holds(1)
+      shell.full.add("c")
+      yield* begin(shell.node.submit("x", 2000))
+      yield* turns
+      shell.full.clear()
+      shell.sent.length = 0
+      yield* pass(50)
+      const toC = () => shell.sent.flatMap(({ message, to }) => (to === "c" ? [message] : []))
+      assert.isTrue(toC().some((message) => message._tag === "AppendEntries" && message.prevLogIndex === 1))
+      yield* holds(1)
+      assert.isTrue(toC().some((message) => message._tag === "AppendEntries" && message.entries.length === 1))
+    })
+  )
+
+  it.effect("a peer that can be reached again is sent what it lacks at once", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      shell.node.peerDown("c")
+      yield* turns
+      shell.sent.length = 0
+      shell.node.peerReachable("c")
+      yield* turns
+      assert.deepStrictEqual(
+        shell.sent.map(({ message, to }) => `${message._tag} ${to}`),
+        ["AppendEntries c"]
+      )
+    })
+  )
+
+  it.effect("damage met while a peer is served ends the node", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell({ cacheBytes: 0 })
+      yield* lead(shell)
+      const stopped = yield* begin(shell.node.stopped)
+      yield* begin(shell.node.submit("x", 2000))
+      yield* acknowledge(shell)
+      shell.log.readFailure = new LogCorrupt({ message: "damaged", file: "f", offset: 0, index: 1 })
+      yield* fallBehind(shell)
+      yield* turns
+      assert.strictEqual(outcomeOf(stopped), "LogCorrupt")
+    })
+  )
+
+  it.effect("an overloaded leader refuses, and keeps what it decided ahead", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell({ uncommittedBytes: 2 })
+      yield* lead(shell)
+      const writes = yield* Effect.forEach(["x", "y"], (name) => begin(shell.node.submit(name, 2000)))
+      assert.strictEqual(outcomeOf(yield* begin(shell.node.submit("z", 2000))), "NotDone")
+      yield* acknowledge(shell)
+      assert.deepStrictEqual(writes.map(outcomeOf), ["Success", "Success"])
+      const taken = yield* begin(shell.node.submit("y", 2000))
+      yield* echo(shell)
+      assert.strictEqual(outcomeOf(taken), "Success")
+      assert.strictEqual(shell.names.speculationsCount, 1)
+    })
+  )
+
+  it.effect("reads that begin together share one round (C6)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const { readNumber } = shell.node.core
+      const reads = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(shell.node.readIndex))
+      yield* turns
+      assert.strictEqual(shell.node.core.readNumber, readNumber + 1)
+      yield* echo(shell)
+      for (const read of reads) assert.isTrue(read.pollUnsafe() !== undefined)
+    })
+  )
+
+  it.effect(
+    "a lease that ended while the process was paused is found out by the clock, and the read takes a round (C7)",
+    () =>
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        let pausedNanos = 0n
+        const monotonicTimeNanosUnsafe = () => clock.monotonicTimeNanosUnsafe() + pausedNanos
+        const paused: Clock.Clock = {
+          ...clock,
+          monotonicTimeNanosUnsafe,
+          monotonicTimeNanos: Effect.sync(monotonicTimeNanosUnsafe)
+        }
+        yield* Effect.gen(function* () {
+          const shell = yield* startShell({ readLease: { driftBoundMs: 20 } })
+          yield* lead(shell)
+          yield* pass(50)
+          yield* echo(shell)
+          const beats = () => shell.sent.filter(({ message }) => message._tag === "Heartbeat").length
+          const beatsCount = beats()
+          assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "Success")
+          assert.strictEqual(beats(), beatsCount, "a read under a lease sends nothing")
+          // No tick has seen it yet: as far as the core knows, the lease holds.
+          pausedNanos = 1_000_000_000n
+          const read = yield* begin(shell.node.readIndex)
+          assert.strictEqual(outcomeOf(read), "not settled")
+          assert.isAbove(beats(), beatsCount)
+          yield* echo(shell)
+          assert.strictEqual(outcomeOf(read), "Success")
+        }).pipe(Effect.provideService(Clock.Clock, paused))
+      })
+  )
+})

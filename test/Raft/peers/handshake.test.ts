@@ -1,0 +1,109 @@
+/** Who may speak to a node: its peers, of its cluster, who prove the secret. C15, D8. */
+import { assert, describe, it } from "@effect/vitest"
+import {
+  checkHello,
+  checkProof,
+  checkRemoteAddress,
+  decodeHello,
+  describeRefusal,
+  encodeHello,
+  type Hello,
+  isLoopback,
+  prove
+} from "../../../src/Raft/peers/Handshake.ts"
+
+const hello = (over: Partial<Hello>): Hello => ({
+  protocolMin: 1,
+  protocolMax: 2,
+  clusterId: "c1",
+  nodeId: "a",
+  address: "localhost:1",
+  targetNodeId: "b",
+  instanceId: "ia",
+  expectedInstanceId: null,
+  lane: "control",
+  peers: ["a", "b"],
+  processNonce: new Uint8Array(16).fill(3),
+  nonce: new Uint8Array(32).fill(1),
+  ...over
+})
+const own = hello({})
+const theirs = hello({ nodeId: "b", targetNodeId: "a", instanceId: "ib", nonce: new Uint8Array(32).fill(2) })
+
+describe("Handshake", () => {
+  it("a hello survives the wire, and is refused when cut at any byte", () => {
+    for (const sample of [own, hello({ clusterId: null, expectedInstanceId: "x", lane: "bulk", peers: [] })]) {
+      const frame = encodeHello(sample)
+      assert.deepStrictEqual(decodeHello(frame), sample)
+      for (let length = 0; length < frame.length; length++) {
+        assert.property(decodeHello(frame.subarray(0, length)), "_tag", `cut at ${length}`)
+      }
+    }
+    assert.property(decodeHello(encodeHello(hello({ nonce: new Uint8Array(31) }))), "_tag", "a short nonce")
+    const short = hello({ processNonce: new Uint8Array(15) })
+    assert.property(decodeHello(encodeHello(short)), "_tag", "a short nonce of the process")
+  })
+
+  it("peers agree on the highest version that both speak (D2)", () => {
+    const newer = { ...theirs, protocolMin: 2, protocolMax: 5 }
+    assert.deepStrictEqual(checkHello({ own, theirs: newer }), { _tag: "Agreed", protocol: 2 })
+  })
+
+  it("ranges of versions without a common one are refused", () => {
+    const newer = { ...theirs, protocolMin: 3, protocolMax: 5 }
+    assert.deepStrictEqual(checkHello({ own, theirs: newer }), { _tag: "NoCommonProtocol", own: "1-2", theirs: "3-5" })
+  })
+
+  it("a node of another cluster is refused (C15)", () => {
+    assert.strictEqual(checkHello({ own, theirs: { ...theirs, clusterId: "c2" } })._tag, "WrongCluster")
+  })
+
+  it("a formed and an unformed node may speak, for one may have to learn of the cluster (C16)", () => {
+    assert.strictEqual(checkHello({ own, theirs: { ...theirs, clusterId: null } })._tag, "Agreed")
+  })
+
+  it("a hello meant for, or coming from, another node is refused (C15)", () => {
+    assert.strictEqual(checkHello({ own, theirs: { ...theirs, targetNodeId: "c" } })._tag, "WrongNode")
+    assert.strictEqual(checkHello({ own, theirs: { ...theirs, nodeId: "c" } })._tag, "WrongNode")
+    assert.strictEqual(
+      checkHello({ own: { ...own, targetNodeId: "a" }, theirs: { ...own, targetNodeId: "a" } })._tag,
+      "WrongNode"
+    )
+  })
+
+  it("the two sides of one socket are of one lane", () => {
+    assert.strictEqual(checkHello({ own, theirs: { ...theirs, lane: "bulk" } })._tag, "WrongLane")
+  })
+
+  it("a proof convinces only with the secret, the hellos, the nonces and the role it was made for", () => {
+    const made = { secret: "s", role: "dialer", dialer: own, acceptor: theirs } as const
+    const proof = prove(made)
+    assert.isUndefined(checkProof({ ...made, proof }))
+    const refused = { _tag: "BadProof", from: "a" } as const
+    assert.deepStrictEqual(checkProof({ ...made, secret: "t", proof }), refused)
+    assert.deepStrictEqual(checkProof({ ...made, secret: undefined, proof }), refused)
+    assert.deepStrictEqual(checkProof({ ...made, acceptor: { ...theirs, nonce: new Uint8Array(32) }, proof }), refused)
+    assert.deepStrictEqual(checkProof({ ...made, dialer: { ...own, clusterId: null }, proof }), refused)
+    assert.deepStrictEqual(checkProof({ ...made, proof: proof.subarray(1) }), refused)
+    assert.strictEqual(checkProof({ ...made, role: "acceptor", proof })?._tag, "BadProof", "a reflected proof")
+  })
+
+  it("without a secret only loopback peers are accepted (D8)", () => {
+    for (const address of ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "::ffff:127.0.0.1", "localhost"]) {
+      assert.isUndefined(checkRemoteAddress({ secret: undefined, remoteAddress: address }), address)
+    }
+    for (const address of ["10.0.0.1", "::ffff:10.0.0.1", "127.0.0.1.evil.example", "2001:db8::1", ""]) {
+      assert.isFalse(isLoopback(address), address)
+      const refusal = checkRemoteAddress({ secret: undefined, remoteAddress: address })
+      assert.deepStrictEqual(refusal, { _tag: "NotLoopback", remoteAddress: address })
+      assert.isUndefined(checkRemoteAddress({ secret: "s", remoteAddress: address }))
+    }
+  })
+
+  it("a refusal says what was expected and what was found", () => {
+    assert.strictEqual(
+      describeRefusal({ _tag: "WrongCluster", own: "c1", theirs: "c2" }),
+      "wrong cluster: own c1, theirs c2"
+    )
+  })
+})

@@ -1,0 +1,329 @@
+/** The transport's contract, on every layer of it. */
+import { createServer, request } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { Socket } from "effect/socket"
+import { nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../../src/Raft/peers/Handshake.ts"
+import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
+import { openLink, pulseIntervalMs } from "../../../src/Raft/peers/PeerLink.ts"
+import * as PeerListener from "../../../src/Raft/peers/PeerListener.ts"
+import type { Lane } from "../../../src/Raft/peers/PeerMessage.ts"
+import * as PeerSockets from "../../../src/Raft/peers/PeerSockets.ts"
+import { helloOf, type Membership, Transport, unformed } from "../../../src/Raft/peers/Transport.ts"
+import { record, transportContract } from "./TransportContract.ts"
+
+const memoryNode = (network: MemoryNetwork, id: string, peer: string, membership: Membership) =>
+  Layer.build(
+    layerMemory({
+      network,
+      self: { nodeId: id, address: id, instanceId: `i${id}`, peers: [{ id: peer, address: peer }] },
+      membership
+    })
+  ).pipe(Effect.map(Context.get(Transport)))
+
+const twoMemoryNodes = Effect.fnUntraced(function* (
+  network: MemoryNetwork,
+  membership: { readonly a?: Membership; readonly b?: Membership }
+) {
+  const a = yield* memoryNode(network, "a", "b", membership.a ?? unformed)
+  const b = yield* memoryNode(network, "b", "a", membership.b ?? unformed)
+  return { a, b }
+})
+
+transportContract("layerMemory", (membership = {}) => twoMemoryNodes(makeMemoryNetwork(), membership))
+
+it.effect("a cut link takes both peers down, and what was on its way is lost with it", () =>
+  Effect.gen(function* () {
+    const network = makeMemoryNetwork()
+    const { a, b } = yield* twoMemoryNodes(network, {})
+    const atB = yield* record(b)
+    yield* atB.until(() => atB.count("PeerUp") === 1)
+    assert.isTrue(a.send("b", "control", { _tag: "HeartbeatReply", term: 1, readNumber: 1 }))
+    cut(network, ["a", "b"])
+    assert.isFalse(a.send("b", "control", { _tag: "HeartbeatReply", term: 1, readNumber: 2 }))
+    heal(network, ["a", "b"])
+    assert.isTrue(a.send("b", "control", { _tag: "HeartbeatReply", term: 1, readNumber: 3 }))
+    yield* atB.until(() => atB.count("Received") === 1)
+    assert.deepStrictEqual(
+      atB.events.map((event) => (event._tag === "Received" ? event.message : event._tag)),
+      ["PeerUp", "BulkUp", "PeerDown", "PeerUp", "BulkUp", { _tag: "HeartbeatReply", term: 1, readNumber: 3 }]
+    )
+  })
+)
+
+const socketNode = Effect.fnUntraced(function* (options: {
+  readonly id: string
+  readonly peer: { readonly id: string; readonly address: string }
+  readonly membership?: Membership | undefined
+  readonly secret?: string
+}) {
+  const { id, peer, membership, secret } = options
+  const server = yield* Layer.build(
+    NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "100 millis" })
+  )
+  const address = HttpServer.formatAddress(Context.get(server, HttpServer.HttpServer).address).replace("http://", "")
+  const built = yield* HttpRouter.serve(PeerListener.layerPeers, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(
+      PeerSockets.layer({
+        self: { nodeId: id, address, instanceId: `i${id}`, peers: [peer] },
+        ...(membership === undefined ? {} : { membership }),
+        ...(secret === undefined ? {} : { secret })
+      })
+    ),
+    Layer.build,
+    Effect.provideContext(server)
+  )
+  return { port: Context.get(built, Transport), address }
+})
+
+/** The smaller id dials, so only `a` needs an address of the other. */
+const twoSocketNodes = Effect.fnUntraced(function* (options: {
+  readonly membership?: { readonly a?: Membership; readonly b?: Membership }
+  readonly secrets?: { readonly a: string; readonly b: string }
+}) {
+  const { membership = {}, secrets } = options
+  const b = yield* socketNode({
+    id: "b",
+    peer: { id: "a", address: "127.0.0.1:1" },
+    membership: membership.b,
+    ...(secrets === undefined ? {} : { secret: secrets.b })
+  })
+  const a = yield* socketNode({
+    id: "a",
+    peer: { id: "b", address: b.address },
+    membership: membership.a,
+    ...(secrets === undefined ? {} : { secret: secrets.a })
+  })
+  return { a: a.port, b: b.port, addressOfB: b.address }
+})
+
+/** One lane of node `a`, dialled by hand. */
+const dial = (address: string, lane: Lane, instanceId: string) =>
+  Effect.provide(dialWith(address, lane, instanceId), Socket.layerWebSocketConstructorGlobal)
+
+const dialWith = Effect.fnUntraced(function* (
+  address: string,
+  lane: Lane,
+  instanceId: string,
+  announcesLargePackets = false
+) {
+  const self = { nodeId: "a", address: "127.0.0.1:1", instanceId, peers: [] }
+  const nonce = new Uint8Array(nonceBytes)
+  const processNonce = new Uint8Array(processNonceBytes)
+  const versions = { protocolMin, protocolMax }
+  const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, processNonce, nonce, ...versions })
+  const socket = yield* Socket.makeWebSocket(`ws://${address}${PeerListener.path}`)
+  const link = yield* openLink({ socket, side: { role: "dialer", hello }, secret: undefined, announcesLargePackets })
+  yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
+  return link
+})
+
+const echo = (term: number) => ({ _tag: "HeartbeatReply", term, readNumber: 1 }) as const
+
+transportContract("PeerSockets.layer", (membership = {}) => twoSocketNodes({ membership }))
+
+transportContract("PeerSockets.layer with a secret", (membership = {}) =>
+  twoSocketNodes({ membership, secrets: { a: "s", b: "s" } })
+)
+
+describe("PeerSockets", () => {
+  it.live("a peer with another secret never comes up, and both are told why (D8)", () =>
+    Effect.gen(function* () {
+      const warned = yield* Deferred.make<string>()
+      const logger = Logger.make(({ message }) => {
+        const line = String(message)
+        if (line.includes("does not prove")) Deferred.doneUnsafe(warned, Effect.succeed(line))
+      })
+      const { a, b } = yield* twoSocketNodes({ secrets: { a: "s", b: "t" } }).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      const line = yield* Deferred.await(warned).pipe(Effect.timeout("5 seconds"))
+      assert.include(line, "a does not prove the cluster secret")
+      assert.strictEqual(a.connected().size + b.connected().size, 0)
+    })
+  )
+
+  it.live("a dialer on Deno is answered at once: its WebSocket waits for acknowledgements (RFC 9293 §3.7.4)", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      let packetsCount = 0
+      const asDeno = Layer.succeed(Socket.WebSocketConstructor, (url) => {
+        const headers = { "user-agent": "Deno/2.9.5" }
+        const socket: WebSocket = Reflect.construct(globalThis.WebSocket, [url, { headers }])
+        socket.addEventListener("message", () => {
+          packetsCount += 1
+        })
+        return socket
+      })
+      const link = yield* Effect.provide(dialWith(b.address, "control", "ia"), asDeno)
+      const beganMs = performance.now()
+      for (let term = 1; term <= 10; term++) {
+        const before = packetsCount
+        assert.isTrue(link.send(echo(term)))
+        while (packetsCount === before) yield* Effect.sleep("2 millis")
+      }
+      // A pulse comes each second anyway.
+      assert.isBelow(performance.now() - beganMs, 5 * pulseIntervalMs)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("on Deno a pulse goes ahead of each large packet, and of no small one", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const sizes: Array<number> = []
+      const recording = Layer.succeed(Socket.WebSocketConstructor, (url) => {
+        const socket = new globalThis.WebSocket(url)
+        const send = socket.send.bind(socket)
+        socket.send = (data) => {
+          sizes.push((data as Uint8Array).byteLength)
+          send(data)
+        }
+        return socket
+      })
+      const link = yield* Effect.provide(dialWith(b.address, "control", "ia", true), recording)
+      sizes.length = 0
+      const forward = (requestId: number, bytes: number) =>
+        link.send({ _tag: "Forward", life: 1, requestId, body: new Uint8Array(bytes) })
+      assert.isTrue(forward(1, 500))
+      while (sizes.length < 1) yield* Effect.sleep("2 millis")
+      assert.isTrue(forward(2, 5_000))
+      while (!sizes.some((size) => size > 5_000)) yield* Effect.sleep("2 millis")
+      const [small = 0, announcement = 0, large = 0] = sizes.filter((size, at) => size > 20 || at === 1)
+      assert.isTrue(small > 500 && announcement <= 20 && large > 5_000, sizes.join(", "))
+    }).pipe(Effect.scoped, Effect.timeout("10 seconds"))
+  )
+
+  it.live("an upgrade that carries Origin, and one that says it was forwarded, are refused (D8)", () =>
+    Effect.gen(function* () {
+      const { addressOfB } = yield* twoSocketNodes({})
+      const statusWith = (headers: Record<string, string>) =>
+        Effect.callback<number | string>((resume) => {
+          const upgrade = { connection: "Upgrade", upgrade: "websocket", ...headers }
+          const key = { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", "sec-websocket-version": "13" }
+          const sent = request(`http://${addressOfB}${PeerListener.path}`, { headers: { ...upgrade, ...key } })
+          sent.on("response", (response) => {
+            let body = ""
+            response.on("data", (data: Buffer) => {
+              body += data.toString()
+            })
+            response.on("end", () => {
+              const { status, type } = JSON.parse(body) as { readonly status: number; readonly type: string }
+              resume(Effect.succeed(`${response.statusCode} ${status} ${type}`))
+            })
+          })
+          sent.on("upgrade", (response, socket) => {
+            socket.destroy()
+            resume(Effect.succeed(response.statusCode ?? 0))
+          })
+          sent.end()
+        })
+      const notAPeer = "403 403 urn:lithair:problem:not-a-peer"
+      assert.strictEqual(yield* statusWith({ origin: "http://localhost" }), notAPeer)
+      // Whoever writes the header says what it likes in it.
+      for (const from of ["10.0.0.1", "127.0.0.1"]) {
+        assert.strictEqual(yield* statusWith({ "x-forwarded-for": from }), notAPeer)
+        assert.strictEqual(yield* statusWith({ forwarded: `for=${from}` }), notAPeer)
+      }
+      assert.strictEqual(yield* statusWith({}), 101)
+    })
+  )
+
+  it.live("a member that comes back at another address is dialled there", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const a = yield* socketNode({ id: "a", peer: { id: "b", address: "127.0.0.1:1" } })
+      const atA = yield* record(a.port)
+      const members = [{ id: "b", address: b.address, instanceId: "ib" }]
+      yield* a.port.announce({ clusterId: null, members })
+      yield* atA.until(() => atA.count("PeerUp") === 1)
+    })
+  )
+
+  it.live("what a former data directory said in one lane is not taken for its successor's in the other (C16)", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const atB = yield* record(b.port)
+      const former = yield* dial(b.address, "bulk", "ia")
+      const control = yield* dial(b.address, "control", "ia2")
+      yield* atB.until(() => atB.count("PeerUp") === 1)
+      assert.isTrue(former.send(echo(1)))
+      const successor = yield* dial(b.address, "bulk", "ia2")
+      assert.isTrue(successor.send(echo(2)))
+      assert.isTrue(control.send(echo(2)))
+      yield* atB.until(() => atB.count("Received") === 2)
+      const received = atB.events.filter(({ _tag }) => _tag === "Received")
+      assert.isTrue(
+        received.every(
+          (event) => event._tag === "Received" && event.message._tag === "HeartbeatReply" && event.message.term === 2
+        )
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a bulk lane that drops alone is told, and so is the one that is dialled in its place", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const atB = yield* record(b.port)
+      const tags = () => atB.events.map(({ _tag }) => _tag)
+      yield* dial(b.address, "control", "ia")
+      yield* atB.until(() => atB.count("PeerUp") === 1)
+      const first = yield* Scope.make()
+      yield* dial(b.address, "bulk", "ia").pipe(Scope.provide(first))
+      yield* atB.until(() => atB.count("BulkUp") === 1)
+      yield* Scope.close(first, Exit.void)
+      yield* atB.until(() => atB.count("BulkDown") === 1)
+      assert.isFalse(b.port.send("a", "bulk", echo(1)))
+      yield* dial(b.address, "bulk", "ia")
+      yield* atB.until(() => atB.count("BulkUp") === 2)
+      assert.isTrue(b.port.send("a", "bulk", echo(1)))
+      assert.deepStrictEqual(tags(), ["PeerUp", "BulkUp", "BulkDown", "BulkUp"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a copy of a data directory is refused while its original answers, and so is what it says", () =>
+    Effect.gen(function* () {
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
+      const atB = yield* record(b.port)
+      const first = yield* Scope.make()
+      const original = yield* socketNode({ id: "a", peer: { id: "b", address: b.address } }).pipe(Scope.provide(first))
+      yield* atB.until(() => atB.count("BulkUp") === 1)
+      const refused = yield* Deferred.make<string>()
+      const logger = Logger.make(({ message }) => {
+        const line = String(message)
+        if (line.includes("copy of its data directory")) Deferred.doneUnsafe(refused, Effect.succeed(line))
+      })
+      const copy = yield* socketNode({ id: "a", peer: { id: "b", address: b.address } }).pipe(
+        Effect.provide(Logger.layer([logger]))
+      )
+      const insisting = Effect.sync(() => copy.port.send("b", "control", echo(2))).pipe(
+        Effect.delay("10 millis"),
+        Effect.forever
+      )
+      yield* Effect.raceFirst(Deferred.await(refused), insisting).pipe(Effect.timeout("5 seconds"))
+      assert.isTrue(original.port.send("b", "control", echo(1)))
+      yield* atB.until(() => atB.count("Received") === 1)
+      assert.deepStrictEqual(
+        atB.events.map((event) => (event._tag === "Received" ? event.message : event._tag)),
+        ["PeerUp", "BulkUp", echo(1)]
+      )
+      // It is the only one once the original is gone: as a node that was started again.
+      yield* Scope.close(first, Exit.void)
+      yield* atB.until(() => atB.count("PeerUp") === 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a peer that stops goes down", () =>
+    Effect.gen(function* () {
+      const first = yield* Scope.make()
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } }).pipe(Scope.provide(first))
+      const a = yield* socketNode({ id: "a", peer: { id: "b", address: b.address } })
+      const atA = yield* record(a.port)
+      yield* atA.until(() => atA.count("PeerUp") === 1)
+      yield* Scope.close(first, Exit.void)
+      yield* atA.until(() => atA.count("PeerDown") === 1)
+      assert.isFalse(a.port.send("b", "control", { _tag: "HeartbeatReply", term: 1, readNumber: 1 }))
+    })
+  )
+})

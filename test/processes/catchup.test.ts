@@ -1,0 +1,56 @@
+/** A node that lacks what no log holds any more is brought up by a snapshot, whatever clients do meanwhile (§7, C13). */
+import { readdirSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Profile } from "../../src/Testing/simulator/Liveness.ts"
+import { allAdvance, moreAnswers, underLoad, verify } from "./Load.ts"
+import { allReady, eventually, expectThat, joinCluster, startCluster, type TestNode } from "./Processes.ts"
+
+const retainEntries = { LITHAIR_RETAIN_ENTRIES: "50" }
+
+/** The first segment of a log: it goes once a snapshot stands for all that it holds. */
+const holdsFirstSegment = ({ data }: TestNode) => readdirSync(`${data}/log`).includes("000000000001.log")
+
+/** Records of 200 kB: a segment of the log is full after 80 of them. */
+const fill = (node: TestNode, count: number) =>
+  Effect.forEach(
+    Array.from({ length: count }, (_, at) => `${at} ${"A".repeat(200_000)}`),
+    (name) => node.request("POST", "/api/products", { body: { name, price: "1" } }),
+    { concurrency: 4, discard: true }
+  )
+
+describe("catching up", () => {
+  it.live(
+    "a node that joins after the log was compacted gets a snapshot, and one that was killed the log, whatever clients do",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startCluster(["node", "node", "node"], () => Effect.succeed(retainEntries))
+        const [first] = nodes as [TestNode]
+        yield* fill(first, 200)
+        yield* eventually(
+          "history below a snapshot is let go of",
+          Effect.suspend(() => expectThat(!nodes.some(holdsFirstSegment), "the first segment is gone"))
+        )
+        let profile: Profile = "read-only"
+        const options = { nodes, clients: 4, prefix: "load", profile: () => profile }
+        const { result: joined, written } = yield* underLoad(options, (written) =>
+          Effect.gen(function* () {
+            const joining = yield* joinCluster(first, "node", retainEntries)
+            assert.match(joining.output(), /Restored the snapshot of the leader: all entries through \d+/)
+            yield* allAdvance([...nodes, joining])
+            for (const next of ["mixed", "write-only"] as const) {
+              profile = next
+              yield* joining.stop("SIGKILL")
+              yield* moreAnswers(written, 20)
+              yield* joining.start
+              yield* allReady([joining])
+              yield* allAdvance([...nodes, joining])
+            }
+            return joining
+          })
+        )
+        yield* verify([...nodes, joined], written)
+      }).pipe(Effect.scoped),
+    120_000
+  )
+})
