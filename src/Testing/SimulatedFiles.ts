@@ -21,6 +21,8 @@ export interface SimulatedProcess {
 export interface ProcessOptions {
   /** It is killed within the call of that number: a write may then be done in part. */
   readonly killedAtCall?: number
+  /** It is killed behind the rename of that number, before a sync of the name. */
+  readonly killedAfterRename?: number
   /** What the operating system refuses the call with; undefined for a call that it does. */
   readonly faultOf?: (call: Call, path: string) => "EIO" | "ENOSPC" | undefined
 }
@@ -44,6 +46,7 @@ export const start = (disk: Disk.SimulatedDisk, options: ProcessOptions = {}): S
   const opened = new Map<number, Open>()
   let nextFile = 3
   let callsCount = 0
+  let renamesCount = 0
   let isKilled = false
 
   /** Does one call; `partly` is what is left of it if the process is killed within. */
@@ -163,6 +166,7 @@ export const start = (disk: Disk.SimulatedDisk, options: ProcessOptions = {}): S
         const node = existing(from)
         const { folder, name } = folderOf(to)
         Disk.change(folder, { name, node, from: folderOf(from).name })
+        isKilled ||= ++renamesCount === options.killedAfterRename
       }
       call(done, { call: "rename", path: to }, work, work)
     },

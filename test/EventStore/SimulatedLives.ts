@@ -91,11 +91,12 @@ const checkSnapshots = Effect.fnUntraced(function* (promised: Promised) {
   const { firstIndex, snapshot: mark } = (yield* LogStore).recovered
   const newest = yield* snapshots.openNewest({ atLeastIndex: firstIndex - 1 })
   assert.isAtLeast(newest?.info.index ?? 0, Math.max(promised.newestSnapshot, mark?.index ?? 0))
-  if (newest === undefined) return
+  if (newest === undefined) return undefined
   const content = Buffer.concat(yield* Stream.runCollect(newest.content))
   assert.isTrue(content.equals(contentOf(newest.info.index)), `the content of snapshot ${newest.info.index}`)
   const digest = promised.snapshots.get(nameOf(newest.info))
   if (digest !== undefined) assert.strictEqual(newest.info.digest, digest)
+  return newest.info
 }, Effect.scoped)
 
 interface Life {
@@ -163,6 +164,15 @@ const takeSnapshot = Effect.fnUntraced(function* (life: Life) {
   const written = yield* orWithout(store.write({ index, term, configuration, content: [contentOf(index)] }))
   if (Option.isNone(written)) return
   keep(promised, written.value)
+  yield* append(life, [{ snapshot: { index, term }, entries: [] }])
+})
+
+/** A start believes the snapshot that it finds, though the life before was killed while it published it. */
+const markFound = Effect.fnUntraced(function* (life: Life, { digest, index, term }: SnapshotInfo) {
+  const { promised, random } = life
+  const { log } = promised
+  if (index <= (log.snapshot?.index ?? 0) || termOf(log, index) !== term || Random.isChosen(random, 0.3)) return
+  keep(promised, { digest, index, term })
   yield* append(life, [{ snapshot: { index, term }, entries: [] }])
 })
 
@@ -236,7 +246,8 @@ const checkLifeNumber = Effect.fnUntraced(function* (promised: Promised) {
 const live = (life: Life, actsCount: number) =>
   Effect.gen(function* () {
     yield* checkLog(life.promised)
-    yield* checkSnapshots(life.promised)
+    const found = yield* checkSnapshots(life.promised)
+    if (found !== undefined) yield* markFound(life, found)
     for (let done = 0; done < actsCount; done++) yield* act(life)
   }).pipe(Effect.provide(layerOf(), { local: true }), (opened) =>
     Effect.andThen(checkLifeNumber(life.promised), opened)
@@ -294,7 +305,11 @@ export const lives = Effect.fnUntraced(function* (seed: number) {
   const seen: Array<string> = []
   let isRotten = false
   for (let at = 0; at < livesCount && !isRotten; at++) {
-    const killed = Random.isChosen(random, 0.6) ? { killedAtCall: 1 + Random.below(random, 250) } : {}
+    const killed = Random.pick<Files.ProcessOptions>(random, [
+      {},
+      { killedAtCall: 1 + Random.below(random, 250) },
+      { killedAfterRename: 1 + Random.below(random, 6) }
+    ])
     const chance = Random.isChosen(random, 0.25) ? 0.01 : 0
     if (Random.isChosen(random, 0.2)) {
       const usedBytes = Number.POSITIVE_INFINITY === disk.capacityBytes ? 0 : disk.capacityBytes

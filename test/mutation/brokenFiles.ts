@@ -1,12 +1,25 @@
 /**
  * Lines that make files durable, or say what may be believed of them after a crash, each with what becomes of it when
- * somebody breaks it. The lives on a simulated disk (test/EventStore/SimulatedLives.ts) must then end badly. Data only.
+ * somebody breaks it. The tests on a simulated disk must then fail. Data only.
  */
-import type { Mutation } from "../Mutation.ts"
+import type { Mutation, NamedTest } from "../Mutation.ts"
 
 export interface BrokenFile extends Mutation {
   readonly name: string
+  /** What finds it; the drawn lives unless given. */
+  readonly test?: NamedTest
 }
+
+const lives: NamedTest = {
+  file: "test/EventStore/simulatedLives.test.ts",
+  title: "keep all that was acknowledged through kill -9, loss of power and refusals, or refuse what is rotten"
+}
+
+/** The test that must notice. */
+export const testOf = ({ test }: BrokenFile): NamedTest => test ?? lives
+
+const step = (title: string): NamedTest => ({ file: "test/EventStore/simulatedDisk.test.ts", title })
+const offeredAgain = step("a snapshot that is offered again is durable, though a sync failed the first time")
 
 export const brokenFiles: ReadonlyArray<BrokenFile> = [
   {
@@ -32,6 +45,27 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
     file: "src/EventStore/Files.ts",
     find: `  yield* isMade ? syncDirectory(parent) : syncIfReadable(parent)\n`,
     replace: ``
+  },
+  {
+    name: "a folder is made in one whose own name was never synced",
+    file: "src/EventStore/Files.ts",
+    find: `  yield* syncIfReadable(dirname(parent))\n`,
+    replace: ``,
+    test: step("a folder is durable, though a process that made those above it was killed at any call")
+  },
+  {
+    name: "a snapshot that is offered again is promised by a name whose sync failed",
+    file: "src/EventStore/Snapshots.ts",
+    find: `            yield* files.syncNames\n`,
+    replace: ``,
+    test: offeredAgain
+  },
+  {
+    name: "a part of a snapshot is kept whose sync failed",
+    file: "src/EventStore/SnapshotReceiving.ts",
+    find: `Effect.onError(() => Effect.ignore(remove))`,
+    replace: `(synced) => synced`,
+    test: offeredAgain
   },
   {
     name: "a file is renamed before it is synced",
