@@ -7,7 +7,7 @@ import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
 import { layerFile } from "../../src/EventStore/Snapshots.ts"
 import * as Disk from "../../src/Testing/SimulatedDisk.ts"
 import * as Files from "../../src/Testing/SimulatedFiles.ts"
-import * as Random from "../../src/Testing/SimulatorRandom.ts"
+import * as Random from "../../src/Testing/simulator/Random.ts"
 import { bytesOf, foreign, offerOf, send } from "./snapshotStoreContract.ts"
 
 const within =
