@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { runTranscript, titleOf } from "./Transcript.ts"
 
-const directory = fileURLToPath(new URL("./transcripts", import.meta.url))
+const directory = fileURLToPath(new URL("./transcripts/", import.meta.url))
 
 describe("transcripts", () => {
   for (const file of readdirSync(directory).toSorted()) {
