@@ -43,7 +43,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a round of reads bears the number of the one before",
     breaks: "C5",
-    fromSeed: 51,
+    fromSeed: 31,
     seedsCount: 20,
     file: "src/Raft/core/Reads.ts",
     find: `readNumber: state.readNumber + 1, requests`,
@@ -106,6 +106,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a vote for a log that is behind",
     breaks: "§5.4.1",
+    fromSeed: 121,
     seedsCount: 20,
     file: "src/Raft/core/Election.ts",
     find: `    upToDate && isFree && mayElect`,
@@ -270,7 +271,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a snapshot that could not be sent is not asked for again",
     breaks: "C21, §7",
-    seedsCount: 40,
+    fromSeed: 61,
+    seedsCount: 20,
     file: "src/Raft/core/Snapshots.ts",
     find: `const probe = sent.ok ? undefined : Replication.sentNow(state)`,
     replace: `const probe = sent.ok ? undefined : { atMs: Number.POSITIVE_INFINITY, readNumber: Number.POSITIVE_INFINITY }`
@@ -318,7 +320,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "followers are given what the disk still holds of a log that a snapshot has replaced",
     breaks: "projections: committed entries alone; §7",
-    fromSeed: 906,
+    fromSeed: 181,
     seedsCount: 10,
     file: "src/Cluster/Feed.ts",
     find: `  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))

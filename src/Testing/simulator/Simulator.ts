@@ -191,6 +191,9 @@ const write = (world: World, node: NodeId): void => {
   perform(world, { _tag: "Request", client: 0, node, request: { _tag: "Append" }, isKeyed: false })
 }
 
+/** How often a read is tried, a tick apart: for longer than a suspect takes to make its state anew, and to be believed. */
+const triesMaxCount = 100
+
 /** Every member serves a linearizable read of every record: what was acknowledged is there. */
 const readEverywhere = (world: World, configuration: Configuration, healedAtCount: number): void => {
   const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
@@ -199,7 +202,7 @@ const readEverywhere = (world: World, configuration: Configuration, healedAtCoun
     for (const key of [...registers, ...accounts]) {
       perform(world, { _tag: "GiveUp", client: 0 })
       const before = world.clients.counts.reads
-      for (let tries = 0; tries < 20 && world.clients.counts.reads === before; tries++) {
+      for (let tries = 0; tries < triesMaxCount && world.clients.counts.reads === before; tries++) {
         perform(world, {
           _tag: "Request",
           client: 0,
