@@ -62,7 +62,7 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
   },
   {
     name: "a part of a snapshot is kept whose sync failed",
-    file: "src/EventStore/SnapshotReceiving.ts",
+    file: "src/EventStore/PartialSnapshot.ts",
     find: `Effect.onError(() => Effect.ignore(remove))`,
     replace: `(synced) => synced`,
     test: offeredAgain
