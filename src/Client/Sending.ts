@@ -41,11 +41,11 @@ export interface Sending {
   readonly seenIndex: () => number
 }
 
-/** What an attempt came to. `Silent` is whatever else may happen to a request: it may have been done, or not. */
+/** What an attempt came to. `NoResponse` is whatever else may happen to a request: it may have been done, or not. */
 type Attempt =
   | { readonly _tag: "Answered"; readonly answered: Answered }
   | { readonly _tag: "Refused"; readonly problem: Problem; readonly isReplayed: boolean; readonly mayPass: boolean }
-  | { readonly _tag: "Silent"; readonly why: string }
+  | { readonly _tag: "NoResponse"; readonly why: string }
 
 /** Judges attempts one after another: what is to be told, or undefined where another attempt is to be made. */
 interface Judge<E> {
@@ -73,7 +73,7 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
         if (Number.isSafeInteger(index)) seenIndex = Math.max(seenIndex, index)
         return attemptOf(node, { status, headers, body: bodyOf(body) })
       }),
-      Effect.catch(({ message }) => Effect.succeed<Attempt>({ _tag: "Silent", why: `${node}: ${message}` }))
+      Effect.catch(({ message }) => Effect.succeed<Attempt>({ _tag: "NoResponse", why: `${node}: ${message}` }))
     )
 
   const untilFinal = Effect.fnUntraced(function* <E>(
@@ -118,7 +118,8 @@ const attemptOf = (node: string, answered: Answered): Attempt => {
   // What stands in front of a node may answer too: a page to log in, or that the node is not there.
   const isOfNode = headers["lithair-node"] !== undefined
   if (isOfNode && status >= 200 && status < 300) return { _tag: "Answered", answered }
-  if (problem === undefined) return { _tag: "Silent", why: `${node}: answered ${status}, and that is no node's answer` }
+  if (problem === undefined)
+    return { _tag: "NoResponse", why: `${node}: answered ${status}, and that is no node's answer` }
   const isReplayed = headers["idempotent-replayed"] === "true"
   // What did not come in time may come in time when it is sent again (RFC 9110 §15.5.9).
   const mayPass = status === 408 || (status >= 500 && headers["retry-after"] !== undefined)
@@ -130,7 +131,7 @@ const judgeAsked = (): Judge<Problem | NoAnswer> => {
   let last: Problem | NoAnswer = new NoAnswer({ message: "No node was asked" })
   return {
     judge: (attempt, isEachAsked) => {
-      if (attempt._tag === "Silent") {
+      if (attempt._tag === "NoResponse") {
         last = new NoAnswer({ message: `No node answered in time, the last was ${attempt.why}` })
         return undefined
       }
@@ -153,7 +154,7 @@ const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOu
   const unknown = (why: string) => new UnknownOutcome({ key, message: `It may or may not be done: ${why}` })
   return {
     judge: (attempt, isEachAsked) => {
-      if (attempt._tag === "Silent") {
+      if (attempt._tag === "NoResponse") {
         mayBeDone = true
         return undefined
       }

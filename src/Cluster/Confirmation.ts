@@ -58,7 +58,10 @@ export const readIndexOf = (
     attempt: (_, timeoutMs) => withinTime(Effect.suspend(readIndex), timeoutMs)
   })
 
-const lagging = new NotDone({ reason: "no-quorum", message: "This node does not catch up with its leader" })
+const lagging = new NotDone({
+  reason: "no-quorum",
+  message: "This node is too far behind the leader to serve this read"
+})
 
 /** A follower may be cut off from the entries that it was told of. */
 export const withinTime = (readIndex: Effect.Effect<number, NotDone>, timeoutMs: number) =>

@@ -15,7 +15,7 @@ export interface Draining {
   /** Whether this node takes no more orders. Reads go on. */
   readonly isDraining: () => boolean
   /** Whether nothing is waited for or tried again here. */
-  readonly hasGivenUp: () => boolean
+  readonly isStopping: () => boolean
   /** Runs an order that a client of this node gave, until it is answered, however many attempts that takes. */
   readonly given: <A, E, R>(order: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Runs one attempt at an order: here, for whomever, or at the leader elsewhere. */
@@ -32,10 +32,10 @@ export const make = (options: {
   const given = counter()
   const attempted = counter()
   let isDraining = false
-  let hasGivenUp = false
+  let isStopping = false
 
   const giveUp = Effect.sync(() => {
-    hasGivenUp = true
+    isStopping = true
     options.giveUp()
   })
 
@@ -54,7 +54,7 @@ export const make = (options: {
 
   return {
     isDraining: () => isDraining,
-    hasGivenUp: () => hasGivenUp,
+    isStopping: () => isStopping,
     given: given.counted,
     attempted: attempted.counted,
     drain

@@ -7,10 +7,10 @@ import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
 import { isKeyClosed } from "../Machine/decideKey.ts"
+import type { KeyStatus, Recalled } from "../Machine/KeyStatus.ts"
 import type { Machine } from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
 import * as Sessions from "../Machine/Sessions.ts"
-import type { Recalled, Standing } from "../Machine/Standing.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { Feed } from "./Feed.ts"
 
@@ -20,7 +20,7 @@ export interface Recalling {
     answered: A
   ) => Effect.Effect<Omit<A, "answer"> & { readonly answer: CommandResult }, UnknownOutcome>
   /** What became of a key as far as this node has applied the log. */
-  readonly standing: (keyed: Sessions.Keyed) => Effect.Effect<Standing, NotDone>
+  readonly keyStatus: (keyed: Sessions.Keyed) => Effect.Effect<KeyStatus, NotDone>
   /** Runs what a keyed command needs, which is under way here until it is over. */
   readonly underWay: <A, E, R>(keyed: Sessions.Keyed, command: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Whether a client of this node, or a peer, waits for it here. */
@@ -68,7 +68,7 @@ export const make = ({ feed, machine }: { readonly feed: Feed; readonly machine:
             Effect.map((known) => ({ ...rest, answer: recalled(known?.outcome, answer.replayedIndex) }))
           )
         : Effect.succeed({ ...rest, answer }),
-    standing: Effect.fnUntraced(function* (keyed) {
+    keyStatus: Effect.fnUntraced(function* (keyed) {
       const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
       if (known === undefined) return { _tag: isUnderWay(keyed) || isProposed(keyed) ? "Pending" : "Absent" } as const
       if (known._tag === "Expired") return known

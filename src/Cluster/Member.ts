@@ -8,9 +8,9 @@ import type { DirectoryMismatch } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { Command } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
+import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { Procedures } from "../Machine/Procedure.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
-import type { Standing } from "../Machine/Standing.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
@@ -40,7 +40,7 @@ export class Member extends Context.Service<
      */
     readonly submit: (command: Command) => Effect.Effect<Answered, NotDone | UnknownOutcome>
     /** What became of a key, linearizably: as the leader knows it, or as it is under way here. */
-    readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly standing: Standing }, NotDone>
+    readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly status: KeyStatus }, NotDone>
     /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
     readonly readIndex: Effect.Effect<number, NotDone>
     /**
@@ -57,7 +57,7 @@ export class Member extends Context.Service<
     readonly drain: Effect.Effect<void>
     readonly isDraining: () => boolean
     /** Whether whoever waits here, for whatever, is to be answered at once: this node is about to go. */
-    readonly hasGivenUp: () => boolean
+    readonly isStopping: () => boolean
     /** What is applied here. It changes with every entry: read it at once, or clone it. */
     readonly tables: Tables
     /** The history of what is applied here, to be followed. */

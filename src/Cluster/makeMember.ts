@@ -8,9 +8,9 @@ import { invariant } from "../Invariant.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Command, keyedOf } from "../Machine/Command.ts"
 import { type CommandResult, holdsForCopies, type Logged } from "../Machine/CommandResult.ts"
+import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
-import type { Standing } from "../Machine/Standing.ts"
 import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
 import * as Membership from "../Raft/core/Membership.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
@@ -161,7 +161,7 @@ const make = Effect.fnUntraced(function* (
 
   const inquire = Effect.fnUntraced(function* (running: Node, keyed: Keyed, timeoutMs: number) {
     const index = yield* Confirmation.withinTime(running.readIndex, timeoutMs)
-    return { _tag: "Inquired", index, standing: yield* recalling.standing(keyed) } as const
+    return { _tag: "Inquired", index, standing: yield* recalling.keyStatus(keyed) } as const
   })
 
   /** What this node knows to be committed; the leader knows no less. */
@@ -264,7 +264,7 @@ const make = Effect.fnUntraced(function* (
 
   const refused = (): NotDone | undefined => {
     if (isRemoved()) return Removal.removed
-    return draining.hasGivenUp() ? notBegun : undefined
+    return draining.isStopping() ? notBegun : undefined
   }
 
   const leadership: Attempts.Leadership = {
@@ -298,8 +298,8 @@ const make = Effect.fnUntraced(function* (
           ),
           Effect.map((answer) => {
             invariant(answer._tag === "Inquired", "an inquiry was not answered as one")
-            const { index, standing } = answer
-            return { index, standing: standing._tag === "Absent" && isUnderWay ? pending : standing }
+            const { index, standing: status } = answer
+            return { index, status: status._tag === "Absent" && isUnderWay ? pending : status }
           })
         )
       }),
@@ -313,7 +313,7 @@ const make = Effect.fnUntraced(function* (
     isRemoved,
     drain: draining.drain,
     isDraining: draining.isDraining,
-    hasGivenUp: draining.hasGivenUp,
+    isStopping: draining.isStopping,
     get tables() {
       return machine.applied
     },
@@ -325,7 +325,7 @@ const make = Effect.fnUntraced(function* (
   })
 })
 
-const pending: Standing = { _tag: "Pending" }
+const pending: KeyStatus = { _tag: "Pending" }
 const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
 
 const keyTooOld = new NotDone({

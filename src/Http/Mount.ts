@@ -65,7 +65,7 @@ export const mount = Effect.fnUntraced(function* (options: {
         if (!pattern.test(splitTarget(request.url).path)) return refuse(mounted, prefix)
         if (isUrgent) return handler
         return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler)
-      }).pipe(Effect.provideService(IsLeaving, member.hasGivenUp))
+      }).pipe(Effect.provideService(IsLeaving, member.isStopping))
       return HttpRouter.route(method as "GET", path, answered(exact))
     })
   )

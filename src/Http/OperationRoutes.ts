@@ -59,8 +59,8 @@ const answer = (
 ): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.jsonUnsafe(jsonOf(commands, operation, key), { headers: outcomeHeaders(operation) })
 
-const jsonOf = (commands: ReadonlyArray<Command>, { changes, standing }: Operation, key: string): OperationAnswer => {
-  switch (standing._tag) {
+const jsonOf = (commands: ReadonlyArray<Command>, { changes, status }: Operation, key: string): OperationAnswer => {
+  switch (status._tag) {
     case "Pending":
       return { state: "pending" }
     case "Absent":
@@ -69,10 +69,10 @@ const jsonOf = (commands: ReadonlyArray<Command>, { changes, standing }: Operati
     case "Expired":
       return { state: "expired" }
     case "Known": {
-      const { outcome } = standing
-      if (outcome._tag === "Accepted") return { state: "committed", ...acceptedOf(standing, outcome.answer, changes) }
+      const { outcome } = status
+      if (outcome._tag === "Accepted") return { state: "committed", ...acceptedOf(status, outcome.answer, changes) }
       const { rejection } = outcome
-      const refused = problemOfRejection(rejection, key, { name: standing.command, commands })
+      const refused = problemOfRejection(rejection, key, { name: status.command, commands })
       return { state: "committed", status: refused.status, body: toJson(refused) }
     }
   }

@@ -18,13 +18,13 @@ import { type Command, keyedOf, type Origin, operationsOf } from "../Machine/Com
 import { type CommandResult, type Logged, recalled, resultOf } from "../Machine/CommandResult.ts"
 import type { Circumstances, Entry } from "../Machine/decide.ts"
 import { isKeyClosed } from "../Machine/decideKey.ts"
+import type { KeyStatus, Recalled } from "../Machine/KeyStatus.ts"
 import type * as Limits from "../Machine/Limits.ts"
 import { type LocalPart, type LocalPartsRequest, type LocalPartsSet, visible } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import * as Sessions from "../Machine/Sessions.ts"
-import type { Recalled, Standing } from "../Machine/Standing.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import { decode, entryBytesMax } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -69,7 +69,7 @@ export class LocalNode extends Context.Service<
      */
     readonly setLocalParts: (request: LocalPartsRequest) => Submitted<LocalPartsResult>
     /** What became of a key on this node's own data. */
-    readonly standing: (keyed: Sessions.Keyed) => Effect.Effect<Standing, LocalNotDone>
+    readonly keyStatus: (keyed: Sessions.Keyed) => Effect.Effect<KeyStatus, LocalNotDone>
     /** What is durable and applied. It changes with every batch: read it at once, or clone it. */
     readonly tables: Tables
     /** Ends with what stopped this log: a disk that failed, or a defect. */
@@ -270,7 +270,7 @@ export const make = Effect.fnUntraced(function* (options: {
     return { index, answer: recalled(known?.outcome, answer.replayedIndex) }
   })
 
-  const standing = Effect.fnUntraced(function* (keyed: Sessions.Keyed): Effect.fn.Return<Standing, LocalNotDone> {
+  const keyStatus = Effect.fnUntraced(function* (keyed: Sessions.Keyed): Effect.fn.Return<KeyStatus, LocalNotDone> {
     const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
     if (known === undefined) return { _tag: "Absent" }
     if (known._tag === "Expired") return known
@@ -315,7 +315,7 @@ export const make = Effect.fnUntraced(function* (options: {
         return withKey(Effect.flatMap(asked, told), command)
       }),
     setLocalParts,
-    standing,
+    keyStatus,
     tables: machine.applied,
     stopped: Deferred.await(stopped)
   })

@@ -25,7 +25,7 @@ import * as SqliteThread from "./SqliteThread.ts"
 const waitMs = 5_000
 
 /** What projections need of the member that they run beside. */
-export type Followable = Pick<Member["Service"], "feed" | "hasGivenUp" | "isRemoved" | "node" | "readIndex" | "staleMs">
+export type Followable = Pick<Member["Service"], "feed" | "isStopping" | "isRemoved" | "node" | "readIndex" | "staleMs">
 
 /** Runs projections until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: {

@@ -70,7 +70,7 @@ const confirmEveryMs = 100
 export type Freshen = (consistency: Consistency) => Effect.Effect<Freshness, ReadFailure>
 
 export const make = Effect.fnUntraced(function* (
-  member: Pick<Member["Service"], "hasGivenUp" | "isRemoved" | "node" | "readIndex" | "staleMs">
+  member: Pick<Member["Service"], "isStopping" | "isRemoved" | "node" | "readIndex" | "staleMs">
 ): Effect.fn.Return<Freshen, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const oneAtATime = yield* Semaphore.make(1)
@@ -100,7 +100,7 @@ export const make = Effect.fnUntraced(function* (
         const message = `Index ${minIndex} is not applied here within ${sessionWaitMs} ms: ${appliedIndex()} is`
         return yield* isStarting ? starting : new NotCaughtUp({ message })
       }
-      if (member.hasGivenUp()) return yield* new NotCaughtUp({ message: "This node is about to stop" })
+      if (member.isStopping()) return yield* new NotCaughtUp({ message: "This node is about to stop" })
       yield* Effect.sleep(sessionPollMs)
     }
   })

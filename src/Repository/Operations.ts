@@ -8,15 +8,15 @@ import type { LocalNode } from "../Local/LocalNode.ts"
 import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
+import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import { visible } from "../Machine/LocalParts.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
-import type { Standing } from "../Machine/Standing.ts"
 import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Changed, changed, Refused } from "./Changed.ts"
 
 /** What became of a key, and the index of the replicated log that this reflects. */
 export interface Operation {
-  readonly standing: Standing
+  readonly status: KeyStatus
   /** The changes that it made, with this node's part of each record. */
   readonly changes: ReadonlyArray<Changed>
   readonly logIndex: number
@@ -41,26 +41,26 @@ export const make = ({
   readonly local: LocalNode["Service"]
   readonly member: Member["Service"]
 }): Operations => {
-  const changesOf = (standing: Standing): ReadonlyArray<Changed> =>
-    standing._tag === "Known" && standing.outcome._tag === "Accepted"
-      ? standing.outcome.answer.operations.map((done) =>
+  const changesOf = (status: KeyStatus): ReadonlyArray<Changed> =>
+    status._tag === "Known" && status.outcome._tag === "Accepted"
+      ? status.outcome.answer.operations.map((done) =>
           changed({ ...done, isReplayed: true }, visible(local.tables, done))
         )
       : []
 
-  const answered = (standing: Standing, logIndex: number): Operation => ({
-    standing,
-    changes: changesOf(standing),
+  const answered = (status: KeyStatus, logIndex: number): Operation => ({
+    status,
+    changes: changesOf(status),
     logIndex
   })
 
   const askHere = (keyed: Keyed) =>
-    Effect.map(local.standing(keyed), (standing) => answered(standing, member.node()?.appliedIndex() ?? 0))
+    Effect.map(local.keyStatus(keyed), (status) => answered(status, member.node()?.appliedIndex() ?? 0))
 
   const askBoth = Effect.fnUntraced(function* (keyed: Keyed) {
-    const { index, standing: there } = yield* member.inquire(keyed)
+    const { index, status: there } = yield* member.inquire(keyed)
     const isNotThere = there._tag === "Absent" || there._tag === "Closed"
-    const here = isNotThere ? yield* local.standing(keyed) : there
+    const here = isNotThere ? yield* local.keyStatus(keyed) : there
     return answered(here._tag === "Known" || here._tag === "Expired" ? here : there, index)
   })
 

@@ -22,7 +22,7 @@ import {
 import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
-import { type Done, keepHere, operationOf, replicate } from "./Submitting.ts"
+import { type Done, operationOf, replicate, submitLocal } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
@@ -81,7 +81,7 @@ const make = Effect.gen(function* () {
     change: (descriptor, change) => {
       switch (descriptor.mode) {
         case "local":
-          return Effect.map(keepHere({ member, local }, withoutCondition(change)), oneOf)
+          return Effect.map(submitLocal({ member, local }, withoutCondition(change)), oneOf)
         case "mixed":
           return changeMixed(descriptor, change)
         case "replicated":

@@ -52,9 +52,9 @@ const describeRejection = (
     case "RuleBroken":
       return declaredProblem({ kind: rejection.rule, status: 409, title: "Rule broken", detail: rejection.message })
     case "CommandOnly":
-      return problem("command-only", `${rejection.model} is not written like this, only by commands`, {})
+      return problem("command-only", `${rejection.model} can only be changed by commands`, {})
     case "AppendOnly":
-      return problem("append-only", `A record of ${rejection.model} is never changed or deleted`, {})
+      return problem("append-only", `Records of ${rejection.model} cannot be changed or deleted`, {})
     case "ReferenceMissing":
       return problem("reference-missing", `There is no ${rejection.target} ${rejection.id.slice(0, shownMax)}`, {
         errors: [{ path: rejection.field, message: `names no ${rejection.target}` }]

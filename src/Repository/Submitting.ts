@@ -41,7 +41,7 @@ export const replicate = (
   })
 
 /** Has this node decide a command on its own data. */
-export const keepHere = (
+export const submitLocal = (
   { local, member }: Logs,
   command: Command
 ): Effect.Effect<Done, Refused | LocalNotDone | LocalUnknownOutcome> =>

@@ -11,7 +11,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import { type Changed, type ChangeFailure, Refused } from "./Changed.ts"
 import { keep } from "./KeptParts.ts"
 import { heldPart, type Parted, partOf } from "./MixedParts.ts"
-import { keepHere, type Logs, replicate } from "./Submitting.ts"
+import { type Logs, replicate, submitLocal } from "./Submitting.ts"
 
 /** One change of a transaction: each sees those before it. */
 export interface TransactionChange {
@@ -59,7 +59,7 @@ export const make =
         parted.push(parts.success)
       }
       const command = { _tag: "Transact", operations: parted.map(({ operation }) => operation), ...asked } as const
-      const done = yield* isLocal ? keepHere(node, command) : replicate(node, command)
+      const done = yield* isLocal ? submitLocal(node, command) : replicate(node, command)
       const { operations } = done.answer
       invariant(operations.length === changes.length, "a transaction was answered with another number of operations")
       const both = operations.map((answer, at) => ({

@@ -37,25 +37,25 @@ const start = (read?: Feed["read"]) => {
 describe("what became of a key, told by one node (C17)", () => {
   it.effect("is pending while somebody waits for it, and absent once nobody does and nothing was done", () =>
     Effect.gen(function* () {
-      const { standing, underWay } = start()
-      assert.deepStrictEqual(yield* standing({ key }), { _tag: "Absent" })
-      const meanwhile = yield* underWay({ key }, underWay({ key }, standing({ key })))
+      const { keyStatus, underWay } = start()
+      assert.deepStrictEqual(yield* keyStatus({ key }), { _tag: "Absent" })
+      const meanwhile = yield* underWay({ key }, underWay({ key }, keyStatus({ key })))
       assert.deepStrictEqual(meanwhile, { _tag: "Pending" })
-      assert.deepStrictEqual(yield* underWay({ key }, standing({ key, principal: "other" })), { _tag: "Absent" })
+      assert.deepStrictEqual(yield* underWay({ key }, keyStatus({ key, principal: "other" })), { _tag: "Absent" })
       yield* Effect.exit(underWay({ key }, Effect.fail("refused")))
-      assert.deepStrictEqual(yield* standing({ key }), { _tag: "Absent" })
+      assert.deepStrictEqual(yield* keyStatus({ key }), { _tag: "Absent" })
     })
   )
 
   it.effect("is pending from its proposal to its commit, although nobody waits any more (C18)", () =>
     Effect.gen(function* () {
-      const { commit, machine, propose, standing } = start()
+      const { commit, machine, propose, keyStatus } = start()
       propose(put)
-      assert.deepStrictEqual(yield* standing({ key }), { _tag: "Pending" })
+      assert.deepStrictEqual(yield* keyStatus({ key }), { _tag: "Pending" })
       commit()
-      assert.deepInclude(yield* standing({ key }), { _tag: "Known", index: 1, command: "Put" })
+      assert.deepInclude(yield* keyStatus({ key }), { _tag: "Known", index: 1, command: "Put" })
       Machine.dropSpeculation(machine)
-      assert.deepInclude(yield* standing({ key }), { _tag: "Known", index: 1, command: "Put" })
+      assert.deepInclude(yield* keyStatus({ key }), { _tag: "Known", index: 1, command: "Put" })
     })
   )
 
@@ -64,7 +64,7 @@ describe("what became of a key, told by one node (C17)", () => {
       const compacted = start(() => Effect.fail(compactedAway(1, { firstIndex: 9 })))
       compacted.propose(put)
       compacted.commit()
-      assert.deepStrictEqual(yield* compacted.standing({ key }), { _tag: "Expired" })
+      assert.deepStrictEqual(yield* compacted.keyStatus({ key }), { _tag: "Expired" })
       const logged = { index: 5, answer: { _tag: "Logged", replayedIndex: 1 } } as const
       const told = yield* compacted.told(logged)
       assert.deepStrictEqual(told, { index: 5, answer: { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } })
@@ -73,17 +73,17 @@ describe("what became of a key, told by one node (C17)", () => {
       const damaged = start(() => Effect.fail(damage))
       damaged.propose(put)
       damaged.commit()
-      assert.strictEqual((yield* Effect.flip(damaged.standing({ key })))._tag, "NotDone")
+      assert.strictEqual((yield* Effect.flip(damaged.keyStatus({ key })))._tag, "NotDone")
       assert.strictEqual((yield* Effect.flip(damaged.told(logged)))._tag, "UnknownOutcome")
     })
   )
 
   it.effect("is that it was closed, by which nothing is pending", () =>
     Effect.gen(function* () {
-      const { commit, propose, standing, underWay } = start()
+      const { commit, propose, keyStatus, underWay } = start()
       propose({ _tag: "Close", key })
       commit()
-      assert.deepStrictEqual(yield* underWay({ key }, standing({ key })), { _tag: "Closed" })
+      assert.deepStrictEqual(yield* underWay({ key }, keyStatus({ key })), { _tag: "Closed" })
     })
   )
 })

@@ -76,11 +76,11 @@ describe("idempotency keys in a cluster", () => {
         yield* until("c leads", areLedByC)
         for (const member of [a, b, back]) {
           assert.deepStrictEqual((yield* member.submit(small)).answer, { ...told.answer, replayedIndex: told.index })
-          const { standing } = yield* member.inquire({ key: "small" })
-          assert.deepInclude(standing, { _tag: "Known", index: told.index, command: "Put" })
+          const { status } = yield* member.inquire({ key: "small" })
+          assert.deepInclude(status, { _tag: "Known", index: told.index, command: "Put" })
           const forgotten = yield* member.submit(large)
           assert.deepStrictEqual(forgotten.answer, { _tag: "Rejected", rejection: { _tag: "KeyExpired" } })
-          assert.deepStrictEqual((yield* member.inquire({ key: "large" })).standing, { _tag: "Expired" })
+          assert.deepStrictEqual((yield* member.inquire({ key: "large" })).status, { _tag: "Expired" })
           const closed = yield* member.submit(ended)
           assert.deepStrictEqual(closed.answer, { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
           yield* member.readIndex
@@ -116,7 +116,7 @@ describe("idempotency keys in a cluster", () => {
             if (key === undefined) return
             assert.strictEqual((yield* Effect.flip(leader.inquire({ key })))._tag, "NotDone")
             const before = yield* others[0]!.inquire({ key })
-            assert.deepStrictEqual(before.standing, { _tag: "Absent" }, "the majority has never heard of it")
+            assert.deepStrictEqual(before.status, { _tag: "Absent" }, "the majority has never heard of it")
             for (const { self } of others) heal(network, [leader.self.nodeId, self.nodeId])
             yield* until("all know a leader", () => members.every((member) => member.leader() !== undefined))
             const copies = yield* Effect.forEach(members, (member) => member.submit({ ...asked, key }), {
@@ -128,8 +128,8 @@ describe("idempotency keys in a cluster", () => {
             assert.strictEqual(new Set(indexes).size, 1)
             assert.strictEqual(copies.filter(({ answer }) => answer.replayedIndex === undefined).length, 1)
             for (const member of members) {
-              const { standing } = yield* member.inquire({ key })
-              assert.deepInclude(standing, { _tag: "Known", index: indexes[0]!, command: "Put" })
+              const { status } = yield* member.inquire({ key })
+              assert.deepInclude(status, { _tag: "Known", index: indexes[0]!, command: "Put" })
               yield* member.readIndex
               assert.strictEqual(member.tables.byModel.get("Product")!.rows.get("unknown")?.version, 1)
             }
@@ -187,14 +187,14 @@ describe("idempotency keys in a cluster", () => {
               apart(heal)
               const pending = yield* Effect.exit(leader.inquire({ key }))
               const first = yield* Fiber.join(submitted)
-              if (pending._tag === "Success") assert.include(["Pending", "Known"], pending.value.standing._tag)
+              if (pending._tag === "Success") assert.include(["Pending", "Known"], pending.value.status._tag)
               const closed = yield* other.submit({ _tag: "Close", key })
               const copy = yield* other.submit(asked)
               const isDone = closed.answer._tag === "Accepted"
               assert.strictEqual(copy.answer._tag === "Accepted", isDone)
               if (first._tag === "Success") assert.isTrue(isDone)
               for (const member of members) {
-                assert.strictEqual((yield* member.inquire({ key })).standing._tag, isDone ? "Known" : "Closed")
+                assert.strictEqual((yield* member.inquire({ key })).status._tag, isDone ? "Known" : "Closed")
                 yield* member.readIndex
                 assert.strictEqual(member.tables.byModel.get("Product")!.rows.has(key), isDone)
               }

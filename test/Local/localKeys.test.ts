@@ -89,13 +89,13 @@ describe("the keys of a node's own data", () => {
         }
         yield* during(path, (node) =>
           Effect.gen(function* () {
-            const [first, second] = yield* Effect.forEach(keys, (key) => node.standing({ key }))
+            const [first, second] = yield* Effect.forEach(keys, (key) => node.keyStatus({ key }))
             assert.deepInclude(first, { _tag: "Known", index: 2, command: "Put" })
             assert.deepInclude(second, { _tag: "Known", index: 3, command: "LocalPart" })
             const copy = yield* node.submit({ ...put("a", "a"), key: keys[0]!, fingerprint })
             assert.strictEqual(copy.answer.replayedIndex, 2)
             const never = AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique: "0" })
-            assert.deepStrictEqual(yield* node.standing({ key: never }), { _tag: "Absent" })
+            assert.deepStrictEqual(yield* node.keyStatus({ key: never }), { _tag: "Absent" })
           })
         )
       }).pipe(Effect.scoped)
@@ -119,14 +119,14 @@ describe("the keys of a node's own data", () => {
           yield* Effect.repeat(space.firstIndex, { until: (index) => index > 3, schedule })
           const forgotten = { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } as const
           assert.deepStrictEqual((yield* node.submit(large)).answer, forgotten)
-          assert.deepStrictEqual(yield* node.standing({ key: "large" }), { _tag: "Expired" })
+          assert.deepStrictEqual(yield* node.keyStatus({ key: "large" }), { _tag: "Expired" })
         })
       )
       yield* during(path, (node) =>
         Effect.gen(function* () {
           assert.strictEqual((yield* node.submit(small)).answer.replayedIndex, 2)
-          assert.deepInclude(yield* node.standing({ key: "small" }), { _tag: "Known", index: 2, command: "Put" })
-          assert.deepStrictEqual(yield* node.standing({ key: "ended" }), { _tag: "Closed" })
+          assert.deepInclude(yield* node.keyStatus({ key: "small" }), { _tag: "Known", index: 2, command: "Put" })
+          assert.deepStrictEqual(yield* node.keyStatus({ key: "ended" }), { _tag: "Closed" })
           const late = yield* node.submit(ended)
           assert.deepStrictEqual(late.answer, { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
           assert.strictEqual(node.tables.index, 203)
@@ -151,7 +151,7 @@ describe("the keys of a node's own data", () => {
           assert.strictEqual(node.tables.index, 1)
           yield* set({ key: "k", fingerprint })
           assert.strictEqual(node.tables.index, 2)
-          assert.deepInclude(yield* node.standing({ key: "k" }), { _tag: "Known", index: 2, command: "LocalPart" })
+          assert.deepInclude(yield* node.keyStatus({ key: "k" }), { _tag: "Known", index: 2, command: "LocalPart" })
         })
       )
     }).pipe(Effect.scoped)

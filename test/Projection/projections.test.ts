@@ -17,7 +17,7 @@ const history = makeHistory()
 const faulty = makeFaulty("mallory")
 const orders = makeOrders()
 
-const standing = { hasGivenUp: () => false, isRemoved: () => false, staleMs: () => 0 }
+const standing = { isStopping: () => false, isRemoved: () => false, staleMs: () => 0 }
 
 /** A member whose followers are given nothing past `gate.index`, however much is applied. */
 const start = Effect.gen(function* () {

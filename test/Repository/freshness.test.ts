@@ -33,7 +33,7 @@ const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>
   yield* Effect.forkScoped(confirming.first)
   const freshen = yield* Freshness.make({
     ...confirming,
-    hasGivenUp: () => member.isLeaving,
+    isStopping: () => member.isLeaving,
     isRemoved: () => member.isRemoved,
     node: () =>
       ({

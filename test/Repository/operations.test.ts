@@ -25,11 +25,11 @@ describe("closing a key", () => {
         const operations = Operations.make({
           member: {
             submit: () => Effect.succeed({ index: 4, answer }),
-            inquire: () => Effect.succeed({ index: 4, standing: { _tag: "Absent" } })
+            inquire: () => Effect.succeed({ index: 4, status: { _tag: "Absent" } })
           } as unknown as Member["Service"],
           local: {
             tables: Tables.make([]),
-            standing: () => Effect.succeed({ _tag: "Absent" }),
+            keyStatus: () => Effect.succeed({ _tag: "Absent" }),
             submit: (command: Command) =>
               Effect.sync(() => {
                 here.push(command)

@@ -72,10 +72,10 @@ const attempt = (descriptor: Descriptor, change: Change) =>
 const settleByKey = (write: Write, key: string, how: "ask" | "close") =>
   Effect.gen(function* () {
     const operations = Operations.make({ local: yield* LocalNode, member: yield* Member })
-    const { changes, standing } = yield* operations[how]({ key })
-    switch (standing._tag) {
+    const { changes, status } = yield* operations[how]({ key })
+    switch (status._tag) {
       case "Known": {
-        const { outcome } = standing
+        const { outcome } = status
         const [changed] = changes
         if (outcome._tag === "Accepted") {
           const result = changed?.change === "deleted" ? "deleted" : { version: changed?.version ?? 0 }

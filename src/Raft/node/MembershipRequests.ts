@@ -48,7 +48,7 @@ export const note = ({ admitted, ...order }: Administration, done: { readonly _t
 
 /** Begins a change, and waits until the leader has left the joint configuration again. */
 export const changeMembers = (
-  { core, hasGivenUp, run }: Shell & { readonly hasGivenUp: () => boolean },
+  { core, isRefused, run }: Shell & { readonly isRefused: () => boolean },
   { change, force }: AskedChange,
   timeoutMs: number
 ): Effect.Effect<ChangeResult, NotDone | UnknownOutcome> => {
@@ -71,7 +71,7 @@ export const changeMembers = (
         ? Effect.succeed({ _tag: "Done" })
         : Effect.fail(unknown)
   )
-  return until(() => core.currentTerm !== currentTerm || isSettled(core) || hasGivenUp()).pipe(
+  return until(() => core.currentTerm !== currentTerm || isSettled(core) || isRefused()).pipe(
     Effect.andThen(result),
     Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.fail(unknown) })
   )

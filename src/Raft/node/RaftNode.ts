@@ -382,8 +382,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     states,
     changeMembers: (asked, timeoutMs) =>
       Effect.suspend(() => {
-        const hasGivenUp = () => refusal !== undefined
-        return refusal ?? MembershipRequests.changeMembers({ core, run, hasGivenUp }, asked, timeoutMs)
+        const isRefused = () => refusal !== undefined
+        return refusal ?? MembershipRequests.changeMembers({ core, run, isRefused }, asked, timeoutMs)
       }),
     transferLeadership: (to) => Effect.sync(() => MembershipRequests.transferLeadership({ core, run }, to)),
     handOver: Effect.suspend(() => (isStopped ? Effect.void : MembershipRequests.handOver({ core, run }))),

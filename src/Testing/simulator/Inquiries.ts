@@ -8,7 +8,7 @@ import * as Clients from "./Clients.ts"
 import { retriedMs } from "./Limits.ts"
 import type { SimulatedNode } from "./Node.ts"
 import * as Promises from "./Promises.ts"
-import { standing } from "./Recalling.ts"
+import { keyStatus } from "./Recalling.ts"
 import { askedOf, originOf, submit } from "./Submitting.ts"
 import type { World } from "./World.ts"
 
@@ -30,7 +30,7 @@ export const inquire = (world: World, client: Clients.Client, node: SimulatedNod
     const { promises } = world.checks
     const index = life.appliedIndex
     const asked = askedOf(current)
-    const told = standing(node, life, { key, ...(principal === undefined ? {} : { principal }) })
+    const told = keyStatus(node, life, { key, ...(principal === undefined ? {} : { principal }) })
     Promises.told(promises, asked, told._tag, index)
     world.clients.counts.inquiries++
     if (client.current !== current) return

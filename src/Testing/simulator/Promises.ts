@@ -6,7 +6,7 @@
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import type { CommandResult } from "../../Machine/CommandResult.ts"
 import type { Event } from "../../Machine/Event.ts"
-import type { Standing } from "../../Machine/Standing.ts"
+import type { KeyStatus } from "../../Machine/KeyStatus.ts"
 import { decode } from "../../Machine/Transaction.ts"
 import type { Answered } from "../../Raft/node/CommandQueue.ts"
 import { fail } from "./Failure.ts"
@@ -118,11 +118,11 @@ export const closed = (promises: Promises, { tag }: Asked, index: number): void 
 }
 
 /** It was said at an entry what is known of its key. */
-export const told = (promises: Promises, asked: Asked, standing: Standing["_tag"], index: number): void => {
+export const told = (promises: Promises, asked: Asked, status: KeyStatus["_tag"], index: number): void => {
   const doneAt = promises.doneAt.get(asked.tag) ?? promises.keys.closedAt.get(asked.tag)
   const forgottenAt = promises.keys.forgottenAt.get(asked.tag) ?? Number.POSITIVE_INFINITY
   const isKnown = doneAt !== undefined && doneAt <= index && index < forgottenAt
-  if (standing === "Absent" && isKnown) fail(`${asked.tag} is said to be absent at entry ${index}, and is ${doneAt}`)
-  if (standing === "Known" && !isKnown) fail(`${asked.tag} is said to be known at entry ${index}, and is not`)
-  if (standing === "Closed") closed(promises, asked, index)
+  if (status === "Absent" && isKnown) fail(`${asked.tag} is said to be absent at entry ${index}, and is ${doneAt}`)
+  if (status === "Known" && !isKnown) fail(`${asked.tag} is said to be known at entry ${index}, and is not`)
+  if (status === "Closed") closed(promises, asked, index)
 }

@@ -5,9 +5,9 @@
 import { Exit, Result } from "effect"
 import { recalled } from "../../Machine/CommandResult.ts"
 import { isKeyClosed } from "../../Machine/decideKey.ts"
+import type { KeyStatus, Recalled } from "../../Machine/KeyStatus.ts"
 import { recall } from "../../Machine/Recall.ts"
 import * as Sessions from "../../Machine/Sessions.ts"
-import type { Recalled, Standing } from "../../Machine/Standing.ts"
 import { decode } from "../../Machine/Transaction.ts"
 import { entryAt } from "./Disk.ts"
 import { fail } from "./Failure.ts"
@@ -36,7 +36,7 @@ export const recalledBy = (world: World, node: SimulatedNode, exit: Told): Told 
 }
 
 /** What became of a key, as far as a node has applied the log. */
-export const standing = (node: SimulatedNode, life: Life, keyed: Sessions.Keyed): Standing => {
+export const keyStatus = (node: SimulatedNode, life: Life, keyed: Sessions.Keyed): KeyStatus => {
   const { applied } = life.machine
   const known = Sessions.find(applied, keyed, applied.logAgeMs)
   if (known === undefined) return { _tag: "Absent" }
