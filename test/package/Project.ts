@@ -1,4 +1,4 @@
-/** An empty project with the package in it as a user gets it: packed from the sources, installed from the tarball. */
+/** A project with the package in it as a user gets it: the starter, with the tarball packed from the sources installed. */
 import { execFile } from "node:child_process"
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -50,6 +50,7 @@ export class Project extends Context.Service<Project, { readonly directory: stri
       yield* Effect.sync(() => writeProject(project, `file:${tarball}`))
       const args = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"]
       yield* output({ command: "npm", args, cwd: project })
+      yield* Effect.sync(() => copyTicketing(project))
       return Project.of({ directory: project })
     })
   )
@@ -75,50 +76,47 @@ const pack = Effect.fnUntraced(function* (directory: string) {
 })
 
 /**
- * The project starts with our lock file: what is installed beside the tarball are the versions that this checkout has,
- * and npm takes them from its cache.
+ * The project is a copy of the starter, as a user copies it, with the tarball for the published package. It starts with
+ * our lock file: npm installs the versions that this checkout has, and takes them from its cache.
  */
 function writeProject(directory: string, specifier: string): void {
-  const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-  const platform = "@effect/platform-node"
-  const manifest = {
-    name: "consumer",
-    version: "0.0.0",
-    private: true,
-    type: "module",
-    dependencies: { lithair: specifier, effect: devDependencies.effect, [platform]: devDependencies[platform] },
-    devDependencies: { "@types/node": devDependencies["@types/node"] }
-  }
-  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"))
+  cpSync(join(root, "examples/starter"), directory, { recursive: true })
+  const read = (path: string) => JSON.parse(readFileSync(path, "utf8"))
+  const write = (file: string, content: unknown) => writeFileSync(join(directory, file), JSON.stringify(content))
+  const starter = read(join(directory, "package.json"))
+  const manifest = { ...starter, dependencies: { ...starter.dependencies, lithair: specifier } }
+  const lock = read(join(root, "package-lock.json"))
   const { name, version } = manifest
-  const tsconfig = {
+  write("package.json", manifest)
+  write("package-lock.json", { ...lock, name, version, packages: { ...lock.packages, "": manifest } })
+
+  // Beside the starter: a program that serves, checked with the declarations of all libraries, and ticketing with it.
+  const compilerOptions = { skipLibCheck: false }
+  mkdirSync(join(directory, "consumer"))
+  copyFileSync(join(root, "test/package/consumer.ts"), join(directory, "consumer/main.ts"))
+  write("consumer/tsconfig.json", {
     extends: join(root, "tsconfig.json"),
-    compilerOptions: { skipLibCheck: false },
-    include: ["main.ts"]
-  }
-  mkdirSync(directory)
-  const files = {
-    "package.json": manifest,
-    "package-lock.json": { ...lock, name, version, packages: { ...lock.packages, "": manifest } },
-    "tsconfig.json": tsconfig
-  }
-  for (const [file, content] of Object.entries(files)) writeFileSync(join(directory, file), JSON.stringify(content))
-  copyFileSync(join(root, "test/package/consumer.ts"), join(directory, "main.ts"))
+    compilerOptions,
+    include: ["main.ts", "../ticketing"]
+  })
   // Packages of a workspace: their declarations are written, and each name in them must be found.
-  const declared = {
+  cpSync(join(root, "test/package/declared"), join(directory, "declared"), { recursive: true })
+  write("declared/tsconfig.json", {
     extends: join(root, "tsconfig.json"),
     compilerOptions: {
+      ...compilerOptions,
       noEmit: false,
       composite: true,
       declaration: true,
       emitDeclarationOnly: true,
-      skipLibCheck: false,
       rewriteRelativeImportExtensions: true,
       rootDir: ".",
       outDir: "out"
     },
     include: ["shared", "app"]
-  }
-  cpSync(join(root, "test/package/declared"), join(directory, "declared"), { recursive: true })
-  writeFileSync(join(directory, "declared/tsconfig.json"), JSON.stringify(declared))
+  })
 }
+
+/** Ticketing as the package has it: copied out, since Node and Deno take no TypeScript from `node_modules`. */
+const copyTicketing = (directory: string): void =>
+  cpSync(join(directory, "node_modules/lithair/examples/ticketing"), join(directory, "ticketing"), { recursive: true })

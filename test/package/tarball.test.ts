@@ -5,6 +5,8 @@ import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { browserCases } from "./browser.ts"
 import { binary, output, Project } from "./Project.ts"
+import { starterCases } from "./starter.ts"
+import { ticketingCases } from "./ticketing.ts"
 
 const node = binary("node")
 const bun = binary("bun")
@@ -46,8 +48,9 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
     it.effect(`serves a write and its reads, of SQLite too, as a cluster of one, ${name}`, () =>
       Effect.gen(function* () {
         const { directory } = yield* Project
-        if (make !== undefined) yield* execute(make, directory)
-        const printed = yield* execute(run, directory)
+        const consumer = join(directory, "consumer")
+        if (make !== undefined) yield* execute(make, consumer)
+        const printed = yield* execute(run, consumer)
         const { created, read, rows, simulated } = JSON.parse(
           printed.split("\n").find((line) => line.startsWith("{")) ?? ""
         )
@@ -60,10 +63,11 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
     )
   }
 
-  it.effect("type-checks against its declarations, the libraries' own included", () =>
+  it.effect("type-checks a program and ticketing against its declarations, the libraries' own included", () =>
     Effect.gen(function* () {
       const { directory } = yield* Project
-      assert.strictEqual(yield* output({ command: binary("tsc"), args: ["--noEmit"], cwd: directory }), "")
+      const args = ["-p", "consumer", "--noEmit"]
+      assert.strictEqual(yield* output({ command: binary("tsc"), args, cwd: directory }), "")
     })
   )
 
@@ -94,4 +98,6 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
   )
 
   browserCases(it)
+  starterCases(it)
+  ticketingCases(it)
 })
