@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
-import { startCluster } from "../cluster/Processes.ts"
+import { startCluster } from "../processes/Processes.ts"
 import { output, Project } from "./Project.ts"
 
 /** Its cases, for the installed package of `it`. */

@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually, expectThat, leaderOf, startCluster } from "../cluster/Processes.ts"
+import { eventually, expectThat, leaderOf, startCluster } from "../processes/Processes.ts"
 import { output, Project } from "./Project.ts"
 
 const showId = "00000000-0000-4000-8000-000000000001"
@@ -13,7 +13,11 @@ export const ticketingCases = (it: Vitest.MethodsNonLive<Project>): void => {
   it.effect("passes the tests of ticketing", () =>
     Effect.gen(function* () {
       const { directory } = yield* Project
-      const printed = yield* output({ command: "npm", args: ["test", "--", "ticketing/ticketing.test.ts"], cwd: directory })
+      const printed = yield* output({
+        command: "npm",
+        args: ["test", "--", "ticketing/ticketing.test.ts"],
+        cwd: directory
+      })
       assert.match(printed, /3 passed/)
     })
   )
