@@ -67,24 +67,6 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     replace: `    if (leaseUntilMs !== undefined && clockOf(world, node) < 0) {`
   },
   {
-    name: "a lease begins when a beat is echoed, and not when it was sent",
-    breaks: "C7",
-    fromSeed: 13_411,
-    seedsCount: 10,
-    file: "src/Raft/core/Reads.ts",
-    find: `  Leases.echoed(leader, from, reply.readNumber)`,
-    replace: `  for (const [peer, each] of leader.progress) if (peer === from) each.promisedMs = state.lastTickMs ?? 0`
-  },
-  {
-    name: "a lease outlives the hand-over of leadership",
-    breaks: "C7",
-    fromSeed: 2526,
-    seedsCount: 10,
-    file: "src/Raft/core/Leases.ts",
-    find: `readLease === undefined || leader.hasYielded ||`,
-    replace: `readLease === undefined ||`
-  },
-  {
     name: "a follower truncates without a conflict",
     breaks: "C8",
     seedsCount: 20,
