@@ -1,35 +1,37 @@
 /**
- * Whether a learner keeps up with its leader's log, so that its vote would not hold up the cluster. Rounds of
- * replication, each to where the log ended when the round began: one shorter than an election timeout will do.
- * Pure, owned, mutable. Diss. 4.2.1.
+ * Decides whether a learner keeps up with its leader's log, so that as a voter it would not hold up the cluster. The
+ * leader replicates in rounds: each ends where the log ended when the round began. A learner has caught up once a round
+ * takes less than an election timeout. Pure, owned, mutable. Diss. 4.2.1.
  */
 
+/** One learner's rounds of replication, on its leader. Times are those of `nowMs`. */
 export interface CatchUp {
   endIndex: number
   beganMs: number
-  /** Whether the latest finished round was short enough. */
+  /** Whether the last finished round was short enough. */
   wasShort: boolean
 }
 
+/** Begins the first round. */
 export const begin = (at: { readonly lastIndex: number; readonly nowMs: number }): CatchUp => ({
   endIndex: at.lastIndex,
   beganMs: at.nowMs,
   wasShort: false
 })
 
-/** The learner holds everything through `matchIndex`: a round may be over, and the next one begins. */
+/** The learner holds every entry through `matchIndex`. This may end the round, and then the next one begins. */
 export const matched = (
   catchUp: CatchUp,
   at: { readonly matchIndex: number; readonly lastIndex: number; readonly nowMs: number; readonly roundMaxMs: number }
 ): void => {
   if (at.matchIndex < catchUp.endIndex) return
-  // Whoever holds all there is needs no round: in an idle cluster none would end.
+  // A learner that holds the whole log needs no round: in an idle cluster no round would ever end.
   catchUp.wasShort = at.matchIndex >= at.lastIndex || at.nowMs - catchUp.beganMs < at.roundMaxMs
   catchUp.endIndex = at.lastIndex
   catchUp.beganMs = at.nowMs
 }
 
-/** Whether it kept up in the latest round, and has not fallen behind in the one under way. */
+/** Whether the learner kept up in the last finished round, and has not fallen behind in the current one. */
 export const isCaughtUp = (
   catchUp: CatchUp,
   at: { readonly matchIndex: number; readonly nowMs: number; readonly roundMaxMs: number }

@@ -1,19 +1,19 @@
 /**
- * The payload of a configuration entry: JSON, as in `{"voters":[{"id":…,"address":…,"instanceId":…}]}`, with `learners`
- * where there are some, and `outgoing` while the configuration is joint. Pure. §6.
+ * The payload of a configuration entry. It is JSON, as in `{"voters":[{"id":…,"address":…,"instanceId":…}]}`. It has
+ * `learners` if there are any, and `outgoing` while the configuration is joint. Pure. §6.
  */
 import type { Configuration, ConfigurationMember, Learner } from "./Configuration.ts"
 
-/** Why a payload is no configuration. */
+/** The reason why a payload is not a configuration. */
 export interface BadConfiguration {
   readonly _tag: "BadConfiguration"
   readonly found: string
 }
 
-/** Of voters, of learners, and of outgoing voters alike. */
+/** The limit on voters, on learners and on outgoing voters, each by itself. */
 export const membersMaxCount = 64
 
-/** Keys in a fixed order, and none that says nothing, so that equal configurations are equal bytes. */
+/** Encodes the keys in a fixed order and leaves out empty ones, so that equal configurations have equal bytes. */
 export const encodeConfiguration = ({ learners, outgoing, voters }: Configuration): Uint8Array =>
   new TextEncoder().encode(
     JSON.stringify({
@@ -28,8 +28,8 @@ export const encodeConfiguration = ({ learners, outgoing, voters }: Configuratio
 const plain = ({ address, id, instanceId }: ConfigurationMember): ConfigurationMember => ({ id, address, instanceId })
 
 /**
- * The configuration in a payload, or why it is none. A key that this code does not know is refused, not ignored: it may
- * be a kind of member without which quorums would be counted wrongly.
+ * Decodes a configuration, or says why the payload is none. It refuses unknown keys: such a key may stand for a kind of
+ * member that this code would leave out when it counts quorums.
  */
 export const decodeConfiguration = (
   payload: Uint8Array
@@ -53,7 +53,7 @@ export const decodeConfiguration = (
 
 const bad = (found: string): BadConfiguration => ({ _tag: "BadConfiguration", found })
 
-/** Undefined stands for what is not JSON: no JSON text means it. */
+/** Parses JSON. Returns undefined if the payload is not JSON, since no JSON text means undefined. */
 const parse = (payload: Uint8Array): unknown => {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload))
@@ -62,7 +62,7 @@ const parse = (payload: Uint8Array): unknown => {
   }
 }
 
-/** The members under `key`; undefined if there is no such key, or what is wrong with them. */
+/** Reads the members under `key`. Returns undefined if there is no such key, or a string that says what is wrong. */
 const readMembers = <M extends ConfigurationMember>(
   json: Readonly<Record<string, unknown>>,
   key: string,

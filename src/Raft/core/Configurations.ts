@@ -1,13 +1,16 @@
 /**
- * The configurations that a log holds, each with the index of its entry. A server uses the latest one in its log,
- * committed or not (§6): effective on append, and rolled back when its entry is truncated. Pure, owned, mutable.
+ * The configurations in a log, each with the index of its entry. A server uses the latest one in its log, committed or
+ * not (§6). It takes effect when it is appended, and is undone when its entry is truncated. Pure, owned, mutable.
  */
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import { invariant } from "../../Invariant.ts"
 import { type Configuration, type ConfigurationMember, names } from "./Configuration.ts"
 import { decodeConfiguration } from "./ConfigurationCodec.ts"
 
-/** `index` is that of the entry, or below it where the entry itself is compacted away; 0 where there was none. */
+/**
+ * A configuration and the index of its entry. If that entry is compacted away, `index` is at or above it; 0 if there
+ * was none.
+ */
 export interface ConfigurationAt {
   readonly index: number
   readonly configuration: Configuration
@@ -16,7 +19,9 @@ export interface ConfigurationAt {
 /** Never empty, ascending by index. */
 export type Configurations = Array<ConfigurationAt>
 
-/** Those of a log, behind the one of a snapshot that stands for its beginning. */
+/**
+ * The configurations of a recovered log. A snapshot's configuration stands for the entries that the snapshot replaces.
+ */
 export const make = (recovered: ReadonlyArray<ConfigurationAt>, snapshot?: ConfigurationAt): Configurations => {
   const above = recovered.filter(({ index }) => snapshot === undefined || index > snapshot.index)
   const configurations = above.toSorted((a, b) => a.index - b.index)
@@ -25,13 +30,14 @@ export const make = (recovered: ReadonlyArray<ConfigurationAt>, snapshot?: Confi
   return configurations
 }
 
+/** The configuration in force: the last one, committed or not (§6). */
 export const latest = (configurations: Configurations): ConfigurationAt => configurations[configurations.length - 1]!
 
-/** The one in force once all entries through `index` are applied. */
+/** The configuration in force once every entry through `index` is applied. */
 export const at = (configurations: Configurations, index: number): ConfigurationAt =>
   configurations.findLast((each) => each.index <= index) ?? configurations[0]!
 
-/** The index of the last one, at most `throughIndex`, that names a node with this very data directory. */
+/** The index of the last configuration, at most `throughIndex`, that names this very data directory. */
 export const lastNaming = (
   configurations: Configurations,
   own: { readonly nodeId: string; readonly instanceId: string },
@@ -42,7 +48,10 @@ export const lastNaming = (
     ?.index
 }
 
-/** A payload that this code cannot read stops the node: it would count quorums wrongly ever after. */
+/**
+ * Adds the configuration in `entry`. A node stops if it cannot read one, since it would count quorums wrongly from then
+ * on.
+ */
 export const append = (configurations: Configurations, entry: LogEntry): void => {
   const decoded = decodeConfiguration(entry.payload)
   invariant(
@@ -53,16 +62,17 @@ export const append = (configurations: Configurations, entry: LogEntry): void =>
   configurations.push({ index: entry.index, configuration: decoded.configuration })
 }
 
+/** Undoes the configurations at or above `fromIndex`. */
 export const truncate = (configurations: Configurations, fromIndex: number): void => {
   while (latest(configurations).index >= fromIndex) configurations.pop()
 }
 
-/** The log starts anew behind a snapshot, which holds the one in force there. */
+/** Starts over after a snapshot, with the configuration that the snapshot holds. */
 export const startAfter = (configurations: Configurations, at: ConfigurationAt): void => {
   configurations.splice(0, configurations.length, at)
 }
 
-/** Forgets those that no snapshot at or above `throughIndex` can name. */
+/** Forgets configurations that no snapshot at or above `throughIndex` needs. */
 export const forget = (configurations: Configurations, throughIndex: number): void => {
   while (configurations.length > 1 && configurations[1]!.index <= throughIndex) configurations.shift()
 }

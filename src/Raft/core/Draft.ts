@@ -1,4 +1,7 @@
-/** The output of the step under way, and when each message may leave. Pure. Raft Fig. 2: durable before replying. */
+/**
+ * Collects the output of the current step, and decides when each message may leave. Pure. Raft Fig. 2: durable before
+ * replying.
+ */
 import type { LogEntry, SnapshotMark } from "../../EventStore/LogEntry.ts"
 import { invariant } from "../../Invariant.ts"
 import type { Configuration } from "./Configuration.ts"
@@ -17,6 +20,7 @@ import type {
 import * as RaftLog from "./RaftLog.ts"
 import type { State } from "./State.ts"
 
+/** The output so far of the current step. */
 export interface Draft {
   readonly messages: Array<Envelope>
   readonly readsReady: Array<ReadReady>
@@ -33,6 +37,7 @@ export interface Draft {
   standstill: Output["standstill"]
 }
 
+/** An empty output. */
 export const make = (): Draft => ({
   messages: [],
   readsReady: [],
@@ -49,7 +54,7 @@ export const make = (): Draft => ({
   standstill: undefined
 })
 
-/** Sends at once: for what claims nothing about this node's disk. */
+/** Sends at once. Use it for messages that claim nothing about this node's disk. */
 export const send = (state: State, draft: Draft, to: NodeId, message: Message): void => {
   draft.messages.push({ from: state.nodeId, to, message })
 }
@@ -62,7 +67,7 @@ export const sendAfterHardState = (state: State, draft: Draft, to: NodeId, messa
     message
   })
 
-/** Sends once everything written so far, this step included, is durable (C2). */
+/** Sends once all writes so far, those of this step included, are durable (C2). */
 export const sendAfterWrites = (state: State, draft: Draft, to: NodeId, message: Message): void =>
   sendAfter(state, draft, isUnwritten(state) ? state.writtenSeq + 1 : state.writtenSeq, {
     from: state.nodeId,
@@ -70,7 +75,10 @@ export const sendAfterWrites = (state: State, draft: Draft, to: NodeId, message:
     message
   })
 
-/** Sends a claim to hold all through `index`, once that is durable; behind a snapshot, once the log notes that too (C2). */
+/**
+ * Sends a claim to hold every entry through `index`, once they are durable. If a snapshot holds them, the log must note
+ * the snapshot first (C2).
+ */
 export const sendOnceHeld = (state: State, draft: Draft, to: NodeId, index: number, message: Message): void => {
   const isMarked = state.unwritten.snapshot === undefined && state.snapshotSeq <= state.durableSeq
   if (isMarked && index <= state.durableIndex) sendAfterHardState(state, draft, to, message)
@@ -105,7 +113,7 @@ export const append = (state: State, entry: LogEntry): void => {
   state.configuration = Configurations.latest(state.configurations).configuration
 }
 
-/** Removes a conflicting suffix; what is still being written of it no longer counts as durable once it is. */
+/** Removes a conflicting suffix. Writes of it that are still under way no longer make it durable. */
 export const truncate = (state: State, fromIndex: number): void => {
   invariant(state.role._tag !== "Leader", `a leader was to overwrite its entry ${fromIndex}`)
   RaftLog.truncate(state.log, fromIndex)
@@ -125,8 +133,8 @@ export const markSnapshot = (state: State, mark: SnapshotMark): void => {
 }
 
 /**
- * The log starts anew behind an installed snapshot. All through it is durable, in the snapshot, and applied once it is
- * restored; what was still being written of the old log counts for nothing.
+ * Starts the log over after an installed snapshot. The snapshot makes every entry through its index durable, and
+ * applied once the machine is restored. Writes of the old log that are still under way no longer count.
  */
 export const startAfter = (state: State, mark: SnapshotMark, configuration: Configuration): void => {
   invariant(mark.index > state.commitIndex, `a snapshot at ${mark.index} would undo what is committed`)
@@ -140,7 +148,7 @@ export const startAfter = (state: State, mark: SnapshotMark, configuration: Conf
   for (const write of state.pendingWrites) write.lastIndex = Math.min(write.lastIndex, mark.index)
 }
 
-/** Turns what the step added into one write, if it added anything. */
+/** Turns the additions of this step into one write, or returns undefined if there are none. */
 export const takeWrite = (state: State): SequencedWrite | undefined => {
   if (!isUnwritten(state)) return undefined
   const { truncateFromIndex, snapshot, hardState, entries } = state.unwritten
@@ -158,7 +166,7 @@ export const takeWrite = (state: State): SequencedWrite | undefined => {
   }
 }
 
-/** Write `seq` and all before it are durable: what depended on them may leave. */
+/** Write `seq` and all writes before it are durable: messages that waited for them may leave. */
 export const persisted = (state: State, draft: Draft, seq: number): void => {
   state.durableSeq = Math.max(state.durableSeq, seq)
   while (state.pendingWrites.length > 0 && state.pendingWrites[0]!.seq <= seq) {

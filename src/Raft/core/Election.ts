@@ -11,15 +11,16 @@ import * as Reads from "./Reads.ts"
 import * as Replication from "./Replication.ts"
 import type { Leader, State } from "./State.ts"
 
-/** A timeout without a leader starts a pre-vote; a node that may not lead only waits on. */
+/** Starts a pre-vote when the election timeout passes without a leader. A node that may not lead keeps waiting. */
 export const tickElection = (state: State, draft: Draft.Draft): void => {
   if (state.nowMs < state.electionDeadlineMs) return
   if (mayCampaign(state)) startPreVote(state, draft)
 }
 
 /**
- * Only a voter may, with the data directory that its vote lives in, a disk that works and a state that is believed. One that an uncommitted
- * configuration leaves out still may: perhaps nobody else holds that configuration, and can be elected (diss. 4.2.2).
+ * Whether this node may campaign: it is a voter with the data directory that holds its vote, its disk works, and its
+ * state is trusted. A voter that only an uncommitted configuration leaves out may still campaign: perhaps no other node
+ * holds that configuration and can be elected (diss. 4.2.2).
  */
 export const mayCampaign = (state: State): boolean => {
   if (state.shutDown || state.diskStalled || state.isSuspect) return false
@@ -30,8 +31,8 @@ export const mayCampaign = (state: State): boolean => {
 }
 
 /**
- * Whether this node, having just started, waits for nobody: it decides alone, and did not promise a leader that is to
- * leave the cluster to wait (diss. 6.4.1).
+ * Whether this node may campaign right after its start: it is the only voter, and it made no promise to a leader that
+ * is leaving the cluster (diss. 6.4.1).
  */
 export const mayCampaignAtOnce = (state: State): boolean =>
   state.config.readLease === undefined &&
@@ -40,19 +41,19 @@ export const mayCampaignAtOnce = (state: State): boolean =>
 
 const own = ({ instanceId, nodeId }: State) => ({ id: nodeId, instanceId })
 
-/** A leader that has not heard from a quorum within an election timeout steps down (diss. 6.2, C20). */
+/** A leader steps down if it has not heard from a quorum within an election timeout (diss. 6.2, C20). */
 export const checkQuorum = (state: State, draft: Draft.Draft, leader: Leader): void => {
   const isQuorum = Quorum.isQuorum(state.configuration, (voter) => isHeard(state, leader, voter))
   if (!isQuorum) becomeFollower(state, draft, { term: state.currentTerm })
 }
 
-/** Whether `voter` answered within an election timeout: this node always does. */
+/** Whether `voter` answered within an election timeout. This node itself always counts as heard. */
 export const isHeard = (state: Readonly<State>, leader: Leader, voter: NodeId): boolean => {
   const heardMs = voter === state.nodeId ? state.nowMs : leader.progress.get(voter)?.heardMs
   return heardMs !== undefined && state.nowMs - heardMs < state.config.electionTimeoutMinMs
 }
 
-/** Follows `leader` in `term`, or waits for one; what waited for another leader is refused. */
+/** Follows `leader` in `term`, or waits for a leader. Reads that wait for another leader are refused. */
 export const becomeFollower = (
   state: State,
   draft: Draft.Draft,
@@ -61,7 +62,7 @@ export const becomeFollower = (
   invariant(to.term >= state.currentTerm, "currentTerm went back")
   const isSame = state.role._tag === "Follower" && state.role.leader === to.leader && to.term === state.currentTerm
   if (isSame) return
-  // A follower that only learns who leads its term has no reads waiting: without a leader they were refused.
+  // A follower that only learns who leads its term has no waiting reads: without a leader they were refused.
   Reads.refuseAll(state, draft)
   if (to.term > state.currentTerm) {
     state.leaderOfTerm = undefined
@@ -71,7 +72,7 @@ export const becomeFollower = (
   resetElectionTimer(state)
 }
 
-/** A message of the current term's leader arrived: follow it, and hold elections back. */
+/** Follows the leader of the current term, which has just sent a message, and restarts the election timeout. */
 export const hearLeader = (state: State, draft: Draft.Draft, leader: NodeId): void => {
   invariant(
     state.leaderOfTerm === undefined || state.leaderOfTerm === leader,
@@ -83,15 +84,15 @@ export const hearLeader = (state: State, draft: Draft.Draft, leader: NodeId): vo
   resetElectionTimer(state)
 }
 
-/** Whether a leader lives as far as this node knows: then nobody needs its vote (diss. 4.2.3, 9.6), in whichever term. */
+/** Whether this node knows a live leader, in any term. Then it grants no vote (diss. 4.2.3, 9.6). */
 export const isLeaderAlive = (state: State): boolean =>
   state.role._tag === "Leader" ||
   (state.leaderHeardMs !== undefined && state.nowMs - state.leaderHeardMs < state.config.electionTimeoutMinMs)
 
 /**
- * Votes for a candidate whose log is at least as up to date; a pre-vote changes nothing here (§5.2, §5.4.1). Nobody gets
- * a vote while a leader lives, however this node learned of the term: by a lease it promised that leader to wait
- * (diss. 6.4.1). Only a candidate that the leader itself told to campaign needs no such patience (diss. 3.10).
+ * Votes for a candidate whose log is at least as up to date as this one; a pre-vote changes nothing here (§5.2,
+ * §5.4.1). This node grants no vote while a leader lives, however it learned of the term: under a lease it promised
+ * that leader to wait (diss. 6.4.1). A candidate that the leader itself told to campaign need not wait (diss. 3.10).
  */
 export const onRequestVote = (state: State, draft: Draft.Draft, from: NodeId, message: RequestVote): void => {
   const upToDate = RaftLog.isUpToDate(state.log, message)
@@ -128,7 +129,7 @@ export const onRequestVoteReply = (state: State, draft: Draft.Draft, from: NodeI
   }
 }
 
-/** A candidate counts its own vote like any other: once it is durable. */
+/** A candidate counts its own vote, like any other, once it is durable. */
 export const countOwnVote = (state: State, draft: Draft.Draft): void => {
   const { role } = state
   if (role._tag !== "Candidate" || state.hardStateSeq > state.durableSeq) return
@@ -155,7 +156,10 @@ export const startElection = (state: State, draft: Draft.Draft, { transfer }: { 
   requestVotes(state, draft, { preVote: false, transfer })
 }
 
-/** A request for a real vote waits for the candidate's own term and vote: a restart must not vote twice (C1). */
+/**
+ * Asks for votes. A request for a real vote leaves once the candidate's own term and vote are durable: after a restart
+ * it must not vote again (C1).
+ */
 const requestVotes = (
   state: State,
   draft: Draft.Draft,
@@ -176,7 +180,7 @@ const requestVotes = (
   }
 }
 
-/** Begins the term with a no-op: until it commits, the leader does not know what is committed (diss. 6.4, C4). */
+/** Begins the term with a no-op: until it commits, the leader does not know the commit index (diss. 6.4, C4). */
 const becomeLeader = (state: State, draft: Draft.Draft): void => {
   invariant(state.leaderOfTerm === undefined, `term ${state.currentTerm} already has a leader`)
   state.leaderOfTerm = state.nodeId
@@ -190,7 +194,7 @@ const becomeLeader = (state: State, draft: Draft.Draft): void => {
     transfer: undefined,
     hasYielded: false,
     heartbeatDueMs: state.nowMs + state.config.heartbeatIntervalMs,
-    standing: { index: state.commitIndex, sinceMs: state.nowMs, isTold: false }
+    lastMove: { index: state.commitIndex, sinceMs: state.nowMs, isTold: false }
   }
   state.role = leader
   Peers.track(state, leader)

@@ -1,10 +1,10 @@
-/** Everything that can happen to the core: time, messages, requests and completions of I/O. Pure data. */
+/** The inputs of the core: time, messages, requests, and completions of I/O. Pure data. */
 import type { EntryType, LogEntry } from "../../EventStore/LogEntry.ts"
 import type { Configuration } from "./Configuration.ts"
 import type { MembershipChange } from "./MembershipChange.ts"
 import type { Message, NodeId } from "./Message.ts"
 
-/** Time passed. `nowMs` is monotonic; `random`, in [0, 1), spreads election timeouts (§5.2). */
+/** Time has passed. `nowMs` is monotonic; `random`, in [0, 1), spreads election timeouts (§5.2). */
 export interface Tick {
   readonly _tag: "Tick"
   readonly nowMs: number
@@ -17,7 +17,10 @@ export interface Receive {
   readonly message: Message
 }
 
-/** A batch decided on the log that ends at (`term`, `lastIndex`): appended exactly there, or refused as a whole. */
+/**
+ * A batch that was decided on the log that ends at (`term`, `lastIndex`). The core appends it exactly there, or refuses
+ * all of it.
+ */
 export interface Propose {
   readonly _tag: "Propose"
   readonly term: number
@@ -30,23 +33,23 @@ export interface Read {
   readonly _tag: "Read"
   readonly readIds: ReadonlyArray<number>
   readonly atLeastIndex?: number
-  /** The asker will look at the clock again once it has read, as `leaseUntilMs` demands (diss. 6.4.1). */
+  /** Whether the caller checks the clock again after it has read, as `leaseUntilMs` demands (diss. 6.4.1). */
   readonly mayLease?: boolean
 }
 
-/** The write `seq`, and every one before it, is synced. */
+/** The write `seq`, and every write before it, is synced. */
 export interface Persisted {
   readonly _tag: "Persisted"
   readonly seq: number
 }
 
-/** The machine has applied every entry up to `index`. */
+/** The machine has applied every entry through `index`. */
 export interface Applied {
   readonly _tag: "Applied"
   readonly index: number
 }
 
-/** What the log held for a `readLog` output; empty when the read failed. */
+/** The entries that the log returned for a `readLog` output. Empty if the read failed. */
 export interface LogRead {
   readonly _tag: "LogRead"
   readonly peer: NodeId
@@ -59,7 +62,7 @@ export interface LocalSnapshot {
   readonly index: number
 }
 
-/** The chunks stored so far of a snapshot that the leader `from` sends: how many bytes from its beginning on. */
+/** The shell has stored chunks of a snapshot from the leader `from`: `receivedBytes` in all, from the first byte on. */
 export interface SnapshotReceived {
   readonly _tag: "SnapshotReceived"
   readonly from: NodeId
@@ -67,7 +70,10 @@ export interface SnapshotReceived {
   readonly receivedBytes: number
 }
 
-/** A received snapshot is whole, verified and durable. The machine is not restored from it yet: that may not be needed. */
+/**
+ * A received snapshot is whole, verified and durable. The machine is not restored from it yet, since that may not be
+ * needed.
+ */
 export interface SnapshotInstalled {
   readonly _tag: "SnapshotInstalled"
   readonly index: number
@@ -75,53 +81,53 @@ export interface SnapshotInstalled {
   readonly configuration: Configuration
 }
 
-/** The sending that a `needsSnapshot` output asked for is over; `ok` if the peer has installed it. */
+/** The sending for a `needsSnapshot` output has ended. `ok` says that the peer has installed the snapshot. */
 export interface SnapshotSent {
   readonly _tag: "SnapshotSent"
   readonly peer: NodeId
   readonly ok: boolean
 }
 
-/** The transport lost messages to this peer, or refused one: what was in flight cannot be counted on. */
+/** The transport lost or refused messages to this peer. Messages in flight may be lost. */
 export interface PeerUnreachable {
   readonly _tag: "PeerUnreachable"
   readonly peer: NodeId
 }
 
-/** A connection to this peer has come up, in both lanes: what was sent before may be lost, and what is sent now may arrive. */
+/** Both lanes to this peer are connected. Earlier messages may be lost; new ones can arrive. */
 export interface PeerReachable {
   readonly _tag: "PeerReachable"
   readonly peer: NodeId
 }
 
-/** An operator asks for other members; `requestId` comes back with what became of it. */
+/** An operator asks for other members. The result comes back with the same `requestId`. */
 export interface ChangeMembership {
   readonly _tag: "ChangeMembership"
   readonly requestId: number
   readonly change: MembershipChange
 }
 
-/** An operator wants another leader: this one, or whichever has caught up most (diss. 3.10). */
+/** An operator asks for another leader: the voter `to`, or the one that has caught up most (diss. 3.10). */
 export interface TransferLeadership {
   readonly _tag: "TransferLeadership"
   readonly to?: NodeId
 }
 
-/** A write is overdue: this node must neither lead nor campaign until one completes. */
+/** A write is overdue. Until one completes, this node must neither lead nor campaign. */
 export interface DiskStalled {
   readonly _tag: "DiskStalled"
 }
 
 /**
- * The machine's state differs from that of a majority, or is believed again. The log is right all the same: this node
- * goes on to vote and to acknowledge, and neither leads, campaigns nor reads meanwhile.
+ * The machine's state differs from that of a majority, or is trusted again. The log is right all the same: until the
+ * state is trusted again, this node votes and acknowledges entries, and does not lead, campaign or read.
  */
 export interface StateSuspected {
   readonly _tag: "StateSuspected"
   readonly isSuspect: boolean
 }
 
-/** This node is to stop: it hands leadership over, and is ready to stop once it does not lead and holds no message back. */
+/** This node is to stop. It hands leadership over. It can stop once it does not lead and holds no message back. */
 export interface ShutDown {
   readonly _tag: "ShutDown"
 }

@@ -1,15 +1,16 @@
 /**
- * Whose answers count. A node that lost its data directory has lost its vote and its acknowledgements: it comes back under
- * its name with another instance, as a new member, while members that lag still know the former one. Pure. C16.
+ * Decides whose answers count. A node that lost its data directory has lost its votes and acknowledgements. It comes
+ * back under its name with another instance, as a new member, and members that lag still know the former one. Pure.
+ * C16.
  */
 import { type Configuration, type ConfigurationMember, membersOf } from "./Configuration.ts"
 import type { Message } from "./Message.ts"
 
 /**
- * Whether `message` may be taken from a peer that shows this instance. A vote or an acknowledgement counts for the
- * data directory that the configuration in force names, and for no other. What is no such answer proves nothing, and is
- * taken from whoever belongs to the cluster: a member that lags may know its leader by a former instance only, and would
- * else never hear of the configuration that names the new one.
+ * Whether this node may take `message` from a peer that shows this instance. A vote or an acknowledgement counts only
+ * if the configuration in force names the sender's data directory. Other messages prove nothing, so this node takes
+ * them from every member of the cluster: a member that lags may know its leader by a former instance only, and must
+ * still receive the configuration that names the new one.
  */
 export const mayTake = (
   configuration: Configuration,
@@ -21,7 +22,7 @@ export const mayTake = (
   return known === undefined || known.instanceId === peer.instanceId
 }
 
-/** Whether the sender says what it voted for, holds or has heard: what a quorum is made of. */
+/** Whether the message reports a vote, an acknowledgement or an echo. Quorums are counted from these. */
 export const countsForSender = (message: Message): boolean => {
   switch (message._tag) {
     case "RequestVoteReply":

@@ -1,4 +1,4 @@
-/** What must hold of one node after every step, whatever happened. Pure; a broken invariant stops the node. docs/raft.md. */
+/** The invariants of one node after every step. Pure; a broken invariant stops the node. docs/raft.md. */
 import { invariant } from "../../Invariant.ts"
 import { membersOf } from "./Configuration.ts"
 import * as Configurations from "./Configurations.ts"
@@ -6,7 +6,7 @@ import type { NodeId } from "./Message.ts"
 import * as RaftLog from "./RaftLog.ts"
 import type { Leader, State } from "./State.ts"
 
-/** What of a state is compared with the state after the next step. */
+/** The part of a state that is compared with the state after the next step. */
 export interface Observed {
   readonly currentTerm: number
   readonly votedFor: NodeId | undefined
@@ -64,7 +64,7 @@ const checkLeader = (state: State, leader: Leader): void => {
   for (const { id } of membersOf(state.configuration)) {
     invariant(id === state.nodeId || leader.progress.has(id), `${id} is a member, and nothing is sent to it`)
   }
-  // Those before the no-op were appended by other leaders, and may be committed unbeknown to this one.
+  // Configurations before the no-op come from other leaders, and may be committed without this leader knowing it.
   const own = state.configurations.filter(({ index }) => index > state.commitIndex && index > leader.noopIndex)
   invariant(own.length <= 1, "two configurations are uncommitted")
 }

@@ -1,26 +1,28 @@
 /**
- * Reads without a round of their own: for a while after a quorum echoed a beat, none of it elects another leader. Opt-in,
- * since it trusts clocks. Pure; time is the real monotonic one, as ticks give it. Diss. 6.4.1, C7.
+ * Leases: reads without a round of their own. For a while after a quorum has echoed a beat, that quorum elects no other
+ * leader. Leases are opt-in, since they trust clocks. Pure; times are the real monotonic ones that ticks give. Diss.
+ * 6.4.1, C7.
  *
- * A voter that echoes a beat promises to grant no vote for `electionTimeoutMinMs` of the time that *it* credits, counted
- * from a tick that may lie up to a beat before. So a lease begins when its beat was *sent*, and is shorter by a beat and
- * by the bound on how far two clocks drift apart within it. A voter that starts has forgotten its promise, and keeps it
- * all the same; the promise is void once this leader itself has told another node to campaign.
+ * A voter that echoes a beat promises to grant no vote for `electionTimeoutMinMs` of the time that *it* credits,
+ * counted from a tick that may be one beat old. So a lease begins when its beat was *sent*. It is shorter than the
+ * timeout by one beat, and by the bound on how far two clocks drift apart meanwhile. A voter that restarts has
+ * forgotten its promise, so it waits as if it had just promised. The promise is void once this leader has told another
+ * node to campaign.
  */
 import type { NodeId } from "./Message.ts"
 import * as Quorum from "./Quorum.ts"
 import type { Leader, State } from "./State.ts"
 
-/** A numbered round of beats, and the real time of the last tick before it was sent. */
+/** A numbered round of beats, with the real time of the last tick before it was sent. */
 export interface Beat {
   readonly readNumber: number
   readonly sentMs: number
 }
 
-/** How far clocks are trusted not to drift apart within a lease, where the configuration does not say. */
+/** How far two clocks may drift apart within a lease, unless the configuration says otherwise. */
 export const defaultDriftBoundMs = 50
 
-/** Notes that a round is being sent; those too old to begin a lease are forgotten. */
+/** Notes that a round is being sent. Forgets rounds too old to begin a lease. */
 export const sent = (state: State, leader: Leader): void => {
   if (state.config.readLease === undefined) return
   const nowMs = realNowMs(state)
@@ -28,7 +30,7 @@ export const sent = (state: State, leader: Leader): void => {
   while (nowMs - leader.beats[0]!.sentMs > state.config.electionTimeoutMinMs) leader.beats.shift()
 }
 
-/** `peer` echoed a round: it keeps its promise from when that was sent. */
+/** `peer` echoed a round. Its promise counts from when that round was sent. */
 export const echoed = (leader: Leader, peer: NodeId, readNumber: number): void => {
   const progress = leader.progress.get(peer)
   const beat = leader.beats.find((each) => each.readNumber === readNumber)
@@ -36,7 +38,7 @@ export const echoed = (leader: Leader, peer: NodeId, readNumber: number): void =
   progress.promisedMs = Math.max(progress.promisedMs, beat.sentMs)
 }
 
-/** Until when reads may be served without a round; undefined when they may not be. */
+/** The time until which reads need no round, or undefined if they need one now. */
 export const untilMs = (state: State, leader: Leader): number | undefined => {
   const { electionTimeoutMinMs, heartbeatIntervalMs, readLease } = state.config
   if (readLease === undefined || leader.hasYielded || state.commitIndex < leader.noopIndex) return undefined

@@ -1,6 +1,6 @@
 /**
- * Changing the members of a running cluster, by joint consensus: one change at a time, begun by an operator, ended by
- * the leader itself. Pure. Raft §6, diss. 4. What may be asked is in MembershipChange.ts.
+ * Changes the members of a running cluster by joint consensus, one change at a time. An operator begins a change, and
+ * the leader ends it by itself. Pure. Raft §6, diss. 4. MembershipChange.ts says which changes there are.
  */
 import { invariant } from "../../Invariant.ts"
 import * as CatchUp from "./CatchUp.ts"
@@ -19,7 +19,7 @@ import * as Replication from "./Replication.ts"
 import type { Leader, State } from "./State.ts"
 import * as Transfer from "./Transfer.ts"
 
-/** Begins a change, or says why not: then nothing was appended. */
+/** Begins a change, or refuses it: a refused change has appended nothing. */
 export const change = (state: State, draft: Draft.Draft, input: ChangeMembership): MembershipResult => {
   const { requestId } = input
   const refuse = (reason: ChangeRefusal): MembershipResult => ({ _tag: "Refused", requestId, reason })
@@ -40,7 +40,7 @@ export const change = (state: State, draft: Draft.Draft, input: ChangeMembership
   return { _tag: "Accepted", requestId, index: state.log.lastIndex }
 }
 
-/** Makes voters of the learners that asked for it and have caught up, all in one change (diss. 4.2.1, C11). */
+/** Makes voters of all learners that have `autoPromote` and have caught up, in one change (diss. 4.2.1, C11). */
 export const promoteReady = (state: State, draft: Draft.Draft, leader: Leader): void => {
   if (busyReason(state, leader) !== undefined) return
   const { learners, voters } = state.configuration
@@ -51,7 +51,7 @@ export const promoteReady = (state: State, draft: Draft.Draft, leader: Leader): 
   if (target._tag === "Target") enter(state, draft, leader, target.configuration)
 }
 
-/** Whether a learner may vote: it keeps up with the log, and is there. */
+/** Whether a learner may become a voter: it keeps up with the log, and it answers. */
 const isReady = (state: State, leader: Leader, learner: NodeId): boolean => {
   const progress = leader.progress.get(learner)
   if (progress === undefined || !Election.isHeard(state, leader, learner)) return false
@@ -60,24 +60,27 @@ const isReady = (state: State, leader: Leader, learner: NodeId): boolean => {
   return CatchUp.isCaughtUp(progress.catchUp, { matchIndex, nowMs: state.nowMs, roundMaxMs })
 }
 
-/** Why no change may begin now. */
+/** Why no change may begin now, or undefined if one may. */
 const busyReason = (state: State, leader: Leader): ChangeRefusal | undefined => {
   if (state.shutDown || leader.transfer !== undefined) return "transferring"
-  // A leader that does not know what is committed might begin a second change beside a first (erratum of 2015).
+  // A leader that does not know the commit index might begin a second change beside the first (erratum of 2015).
   if (state.commitIndex < leader.noopIndex) return "notReady"
   const { configuration, index } = Configurations.latest(state.configurations)
   return index > state.commitIndex || configuration.outgoing !== undefined ? "changing" : undefined
 }
 
-/** Through a joint configuration, unless the same nodes vote before and after: then no two quorums can part. */
+/**
+ * Enters a joint configuration. If the same nodes vote before and after, quorums stay the same, and the target is
+ * entered at once.
+ */
 const enter = (state: State, draft: Draft.Draft, leader: Leader, target: Configuration): void => {
   const { voters } = state.configuration
   append(state, draft, leader, hasSameVoters(target, state.configuration) ? target : { ...target, outgoing: voters })
 }
 
 /**
- * What a newly committed configuration entails: a joint one is left, by whoever leads then, and a leader that is no
- * voter of the new one goes (§6).
+ * Continues a change whose configuration has just been committed. The current leader, even if it did not begin the
+ * change, leaves a joint configuration. A leader that is no voter of the new configuration steps down (§6).
  */
 export const afterCommit = (state: State, draft: Draft.Draft, leader: Leader): void => {
   const { configuration, index } = Configurations.latest(state.configurations)
@@ -89,16 +92,16 @@ export const afterCommit = (state: State, draft: Draft.Draft, leader: Leader): v
   }
 }
 
-/** Remembers the last committed configuration that names this node: compaction and snapshots forget it otherwise. */
+/** Remembers the last committed configuration that names this node, before compaction or a snapshot removes it. */
 export const noteNamed = (state: State, { afterIndex }: { readonly afterIndex: number }): void => {
   if (Configurations.at(state.configurations, state.commitIndex).index <= afterIndex) return
   state.namedIndex = Configurations.lastNaming(state.configurations, state, state.commitIndex) ?? state.namedIndex
 }
 
 /**
- * Whether this very data directory was a member and is none any more, by a committed configuration: the latest of its
- * own log, or one at `toldIndex` that a peer told of. What is not committed may be undone, and a node that no
- * configuration has named yet is still to be added, however many configurations without it it has caught up with.
+ * Whether this very data directory was a member and was removed by a committed configuration: by the latest one of its
+ * own log, or by one at `toldIndex` that a peer reported. An uncommitted removal may be undone. A node that no
+ * configuration has named yet is not removed: it waits to be added, however far it has caught up.
  */
 export const isRemoved = (state: Readonly<State>, toldIndex = 0): boolean => {
   const namedIndex = Math.max(Configurations.lastNaming(state.configurations, state) ?? -1, state.namedIndex ?? -1)
@@ -107,7 +110,9 @@ export const isRemoved = (state: Readonly<State>, toldIndex = 0): boolean => {
   return toldIndex > namedIndex || (index > namedIndex && index <= state.commitIndex)
 }
 
-/** The index of the latest configuration, if it is committed and does not name this peer: what the peer is to be told. */
+/**
+ * The index of the latest configuration, if it is committed and does not name this peer. The peer is told this index.
+ */
 export const excludedAt = (
   state: Readonly<State>,
   peer: Pick<ConfigurationMember, "id" | "instanceId">

@@ -1,20 +1,23 @@
-/** What an operator may ask of a cluster's membership, and the configuration that it leads to. Pure. Raft §6, diss. 4.2. */
+/**
+ * The membership changes that an operator may ask for, and the configuration that each leads to. Pure. Raft §6, diss.
+ * 4.2.
+ */
 import { type Configuration, type ConfigurationMember, isMember, isVoter, membersOf } from "./Configuration.ts"
 import { membersMaxCount } from "./ConfigurationCodec.ts"
 import type { NodeId } from "./Message.ts"
 
-/** Any set of voters is one safe step away, through a joint configuration; whoever is to vote has first been a learner. */
+/** One joint configuration leads to any set of voters. A node must be a learner before it can vote. */
 export type MembershipChange =
   | { readonly _tag: "AddLearner"; readonly member: ConfigurationMember; readonly autoPromote: boolean }
   | { readonly _tag: "Promote"; readonly id: NodeId }
   | { readonly _tag: "Remove"; readonly id: NodeId }
-  /** Each a voter or a learner now; voters that are left out leave the cluster, other learners stay. */
+  /** Each id is a voter or a learner now. Voters that are left out leave the cluster; other learners stay. */
   | { readonly _tag: "ReplaceVoters"; readonly voters: ReadonlyArray<NodeId> }
 
 /**
- * Why nothing was changed. `notReady`: this term's no-op is not committed (diss. 4.1, and the erratum of 2015).
- * `changing`: another change is not committed, or its joint configuration not left. `notCaughtUp`: it would vote without
- * the log (diss. 4.2.1). `unreachable`: the voters to be are no quorum that this leader hears.
+ * Why nothing was changed. `notReady`: the no-op of this term is not committed (diss. 4.1, and the erratum of 2015).
+ * `changing`: another change is not committed, or its joint configuration is still in force. `notCaughtUp`: a new voter
+ * lacks part of the log (diss. 4.2.1). `unreachable`: this leader does not hear a quorum of the new voters.
  */
 export type ChangeRefusal =
   | "notLeader"
@@ -29,13 +32,14 @@ export type ChangeRefusal =
   | "notCaughtUp"
   | "unreachable"
 
+/** The target of a change, or why it is refused. */
 export type Target = { readonly _tag: "Target"; readonly configuration: Configuration } | Refused
 interface Refused {
   readonly _tag: "Refused"
   readonly reason: ChangeRefusal
 }
 
-/** The configuration in force once `change` is done, of one that is not joint. */
+/** The configuration after `change`. The configuration before it is not joint. */
 export const targetOf = (configuration: Configuration, change: MembershipChange): Target => {
   const { learners, voters } = configuration
   switch (change._tag) {
@@ -61,19 +65,19 @@ export const targetOf = (configuration: Configuration, change: MembershipChange)
   }
 }
 
-/** Fewer voters than this survive the loss of none of them. */
+/** With fewer voters than this, the cluster cannot lose any of them. */
 const votersSafeCount = 3
 
-/** Whether the change leaves fewer voters than there are, and fewer than three: an operator must mean that. */
+/** Whether the change leaves fewer voters than before, and fewer than three. An operator must confirm such a change. */
 export const needsForce = (configuration: Configuration, change: MembershipChange): boolean => {
   const target = targetOf(configuration, change)
-  // What cannot be begun is refused for that.
+  // A change that cannot begin is refused for its own reason.
   if (target._tag === "Refused" || configuration.outgoing !== undefined) return false
   const voterCount = target.configuration.voters.length
   return voterCount < votersSafeCount && voterCount < configuration.voters.length
 }
 
-/** Whether the same nodes vote: then no quorum changes, and no joint configuration is needed. */
+/** Whether the same nodes vote. Then quorums stay the same, and no joint configuration is needed. */
 export const hasSameVoters = (a: Pick<Configuration, "voters">, b: Pick<Configuration, "voters">): boolean =>
   a.voters.length === b.voters.length && a.voters.every(({ id }) => b.voters.some((other) => other.id === id))
 
@@ -85,5 +89,5 @@ const target = (configuration: Configuration): Target => {
 
 const refused = (reason: ChangeRefusal): Refused => ({ _tag: "Refused", reason })
 
-/** A voter is no learner any more, nor is anything left of what only a learner has. */
+/** Drops the fields that only a learner has. */
 const plain = ({ address, id, instanceId }: ConfigurationMember): ConfigurationMember => ({ id, address, instanceId })

@@ -1,21 +1,29 @@
-/** What members of a cluster say to each other to agree. Pure data; the bytes are in Wire.ts. Raft Fig. 2, diss. 6.4, 9.6. */
+/** The messages of consensus between members. Pure data; Wire.ts has the bytes. Raft Fig. 2, diss. 6.4, 9.6. */
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 
 /** A node's name: its address as its peers write it, unless `--id` says otherwise. */
 export type NodeId = string
 
-/** A candidate asks for a vote; `preVote` asks without starting a term (diss. 9.6), `term` then being the one it would start. */
+/**
+ * A candidate asks for a vote. With `preVote` it asks without starting a term, and `term` is the one that it would
+ * start (diss. 9.6).
+ */
 export interface RequestVote {
   readonly _tag: "RequestVote"
   readonly term: number
   readonly preVote: boolean
   readonly lastLogIndex: number
   readonly lastLogTerm: number
-  /** The leader itself asked for this campaign: that it lives is no reason to refuse (diss. 3.10, 4.2.3). */
+  /**
+   * The leader itself asked for this campaign, so voters do not refuse it because the leader lives (diss. 3.10, 4.2.3).
+   */
   readonly transfer: boolean
 }
 
-/** The answer to {@link RequestVote}. A granted pre-vote carries the candidate's future term, a refusal the voter's own. */
+/**
+ * The answer to {@link RequestVote}. A granted pre-vote carries the candidate's future term; a refusal carries the
+ * voter's own term.
+ */
 export interface RequestVoteReply {
   readonly _tag: "RequestVoteReply"
   readonly term: number
@@ -23,10 +31,10 @@ export interface RequestVoteReply {
   readonly granted: boolean
 }
 
-/** Entries that one message may carry, however small they are: whoever receives more takes none of them. */
+/** The most entries that one message may carry, however small they are. A receiver rejects a message with more. */
 export const entriesMaxCount = 65_536
 
-/** At most {@link entriesMaxCount} entries to append, or none: an empty one probes. */
+/** At most {@link entriesMaxCount} entries to append. A message without entries is a probe. */
 export interface AppendEntries {
   readonly _tag: "AppendEntries"
   readonly term: number
@@ -36,11 +44,14 @@ export interface AppendEntries {
   readonly leaderCommit: number
 }
 
-/** Sent only when the entries are durable (Fig. 2). A refusal says where the follower's log parts from the leader's (§5.3). */
+/**
+ * A follower sends it once the entries are durable (Fig. 2). A refusal says where the follower's log parts from the
+ * leader's (§5.3).
+ */
 export interface AppendEntriesReply {
   readonly _tag: "AppendEntriesReply"
   readonly term: number
-  /** The `prevLogIndex` that is answered, so that a late refusal is told from a fresh one. */
+  /** The `prevLogIndex` of the request that this answers. It tells a late refusal from a current one. */
   readonly prevLogIndex: number
   readonly result:
     | { readonly _tag: "Matched"; readonly matchIndex: number }
@@ -48,8 +59,9 @@ export interface AppendEntriesReply {
 }
 
 /**
- * The leader lives. It compares no logs: of `leaderCommit` the receiver commits what is within `matchIndex`, the part of
- * its log that the leader knows. `lastContactMs` is how long ago the leader heard from it, if ever. `readNumber` opens a round of leadership confirmation (diss. 6.4) and is never used twice.
+ * Says that the leader lives. A beat compares no logs, so the receiver commits `leaderCommit` only up to `matchIndex`,
+ * the part of its log that the leader knows. `lastContactMs` is the time since the leader last heard from the receiver,
+ * if it ever did. `readNumber` opens a round of leadership confirmation (diss. 6.4); a leader never uses one twice.
  */
 export interface Heartbeat {
   readonly _tag: "Heartbeat"
@@ -60,7 +72,7 @@ export interface Heartbeat {
   readonly readNumber: number
 }
 
-/** Echoes the round it confirms: a late echo confirms no later read (etcd issue 20418). */
+/** Echoes the number of the round that it confirms, so that a late echo confirms no later read (etcd issue 20418). */
 export interface HeartbeatReply {
   readonly _tag: "HeartbeatReply"
   readonly term: number
@@ -68,8 +80,8 @@ export interface HeartbeatReply {
 }
 
 /**
- * A follower asks for a read index on behalf of reads that it named `requestId`, in its `life` (diss. 6.4). Two lives of
- * a node may give the same number: only both together name a request.
+ * A follower asks for a read index for its reads, which it names by `requestId` and its `life` (diss. 6.4). Two lives
+ * of a node may use the same number, so only both together name a request.
  */
 export interface ReadIndex {
   readonly _tag: "ReadIndex"
@@ -78,7 +90,7 @@ export interface ReadIndex {
   readonly requestId: number
 }
 
-/** The index at which the follower's reads are linearizable; undefined when this node cannot say (it does not lead). */
+/** The index at which the follower's reads are linearizable; undefined if this node does not lead and cannot say. */
 export interface ReadIndexReply {
   readonly _tag: "ReadIndexReply"
   readonly term: number
@@ -87,15 +99,15 @@ export interface ReadIndexReply {
   readonly readIndex: number | undefined
 }
 
-/** The leader hands over: the receiver is to campaign at once (diss. 3.10). */
+/** The leader hands over: the receiver campaigns at once (diss. 3.10). */
 export interface TimeoutNow {
   readonly _tag: "TimeoutNow"
   readonly term: number
 }
 
 /**
- * One chunk of a snapshot, for a peer that lacks entries which are compacted away (§7). The digest names the whole of
- * it, so that a transfer goes on where another one stopped; an empty chunk only asks where that is.
+ * One chunk of a snapshot, for a peer that lacks entries that are compacted away (§7). The digest names the whole
+ * snapshot, so that a transfer can resume. An empty chunk asks where to resume.
  */
 export interface InstallSnapshot {
   readonly _tag: "InstallSnapshot"
@@ -110,7 +122,10 @@ export interface InstallSnapshot {
   readonly chunk: Uint8Array
 }
 
-/** How many bytes are stored from the beginning on; or that all which the snapshot stands for is held, and committed. */
+/**
+ * How many bytes from the beginning the peer has stored. With `installed`, the peer holds everything that the snapshot
+ * stands for, committed.
+ */
 export interface InstallSnapshotReply {
   readonly _tag: "InstallSnapshotReply"
   readonly term: number
@@ -119,7 +134,10 @@ export interface InstallSnapshotReply {
   readonly installed: boolean
 }
 
-/** Everything the core of one node sends to that of another. Cluster and node ids are the connection's (handshake). */
+/**
+ * Every message from the core of one node to that of another. The handshake of the connection gives the cluster and
+ * node ids.
+ */
 export type Message =
   | RequestVote
   | RequestVoteReply
@@ -133,7 +151,7 @@ export type Message =
   | InstallSnapshot
   | InstallSnapshotReply
 
-/** A message on its way: who says it to whom. */
+/** A message with its sender and its receiver. */
 export interface Envelope {
   readonly from: NodeId
   readonly to: NodeId

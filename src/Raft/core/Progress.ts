@@ -1,30 +1,37 @@
-/** What a leader knows of one peer's log, and how much it may send it now. Pure, owned, mutable. Raft §5.3, diss. 10.2.1. */
+/**
+ * A leader's knowledge of one peer's log, and how much it may send to that peer now. Pure, owned, mutable. Raft §5.3,
+ * diss. 10.2.1.
+ */
 import { invariant } from "../../Invariant.ts"
 import * as CatchUp from "./CatchUp.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 
 /**
- * In probe mode the peer's end is unknown, and one message at a time looks for it. In replicate mode it is known,
- * and `nextIndex` runs ahead of the acknowledgements.
+ * In probe mode the leader does not know where the peer's log ends, and looks for the end with one message at a time.
+ * In replicate mode it knows the end, and `nextIndex` runs ahead of the acknowledgements.
  */
 export type Mode =
   | {
       readonly _tag: "Probe"
-      /** When the probe under way left; undefined while none is, and the next one may leave at once. */
+      /** When the current probe left; undefined if there is none, and the next one may leave at once. */
       sent: Sent | undefined
-      /** Only the first probe of a place carries entries: its repetitions must not flood a slow peer. */
+      /**
+       * Whether the probe carries no entries. Only the first probe of an index carries some: repetitions must not flood
+       * a slow peer.
+       */
       readonly empty: boolean
     }
   | { readonly _tag: "Replicate" }
-  /** What it needs next is compacted away: nothing is sent but a snapshot, by the shell. */
+  /** The peer's next entries are compacted away: the shell sends it a snapshot, and nothing else is sent. */
   | { readonly _tag: "Snapshot" }
 
-/** At what time something left, and after which numbered round of beats. */
+/** When a message left, and after which numbered round of beats. */
 export interface Sent {
   readonly atMs: number
   readonly readNumber: number
 }
 
+/** One peer, as its leader sees it. Times are those of `nowMs`, unless a field says otherwise. */
 export interface Progress {
   matchIndex: number
   nextIndex: number
@@ -34,29 +41,32 @@ export interface Progress {
   inflightBytes: number
   /** When an acknowledgement last moved `matchIndex`, or the first message in flight left. */
   ackedMs: number
-  /** When the peer last held all that is committed, or `matchIndex` last moved. */
+  /** When the peer last held every committed entry, or `matchIndex` last moved. */
   inStepMs: number
-  /** When anything of the leader's term last came from the peer: check-quorum counts it (diss. 6.2). */
+  /** When a message of the leader's term last came from the peer: check-quorum counts it (diss. 6.2). */
   heardMs: number
-  /** The same, but undefined until something came: what status shows. */
+  /** The same, but undefined until a message came: status shows it. */
   lastContactMs: number | undefined
-  /** The real time from which the peer keeps its promise to elect nobody else (diss. 6.4.1). */
+  /** The real time from which the peer keeps its promise to elect no other leader (diss. 6.4.1). */
   promisedMs: number
-  /** The greatest commit index told to this peer. */
+  /** The greatest commit index that was sent to this peer. */
   commitSent: number
-  /** From where a read of the log was asked for this peer and not answered yet. */
+  /** The first index of the log read that is under way for this peer. */
   readLogFromIndex: number | undefined
-  /** The log is not read again for this peer before: the last read failed. */
+  /** The time before which the log is not read again for this peer, since the last read failed. */
   readLogDueMs: number
   readonly catchUp: CatchUp.CatchUp
-  /** Until when no more entries are sent to it while it is far behind, and how far it was then (Pacing.ts). */
+  /**
+   * The time until which no more entries are sent to a peer that is far behind, and how far behind it was then
+   * (Pacing.ts).
+   */
   pacedUntilMs: number
   pacedLagCount: number
-  /** The index of the configuration that this peer is no member of any more, and how long it may still be told. */
+  /** The index of the configuration that removed this peer, and the time until which the leader still sends to it. */
   leaving: { readonly index: number; readonly untilMs: number } | undefined
 }
 
-/** Of a peer that nothing is known of: looked for from the end of the log. */
+/** The progress of a peer about which nothing is known. The leader looks for its end from the end of the log. */
 export const make = (options: { readonly lastIndex: number; readonly nowMs: number }): Progress => ({
   matchIndex: 0,
   nextIndex: options.lastIndex + 1,
@@ -78,8 +88,8 @@ export const make = (options: { readonly lastIndex: number; readonly nowMs: numb
 })
 
 /**
- * Goes back to looking for the peer's end, at `nextIndex`; unless a snapshot is on its way, of which the shell will tell.
- * `sent` says that a probe counts as under way: the next one then waits as long as a repetition does.
+ * Looks for the peer's end, from `nextIndex` on. During a snapshot it does nothing: the shell will report its end.
+ * `sent` counts a probe as under way, so the next one waits as long as a repetition does.
  */
 export const toProbe = (
   progress: Progress,
@@ -92,13 +102,14 @@ export const toProbe = (
   progress.inflightBytes = 0
 }
 
+/** Sends nothing but a snapshot from now on. */
 export const toSnapshot = (progress: Progress): void => {
   progress.mode = { _tag: "Snapshot" }
   progress.inflight = []
   progress.inflightBytes = 0
 }
 
-/** Looks for the peer's end again; `sent` as of {@link toProbe}. */
+/** Looks for the peer's end after a snapshot. `sent` is that of {@link toProbe}. */
 export const leaveSnapshot = (
   progress: Progress,
   options: { readonly nextIndex: number; readonly sent: Sent | undefined }
@@ -107,9 +118,11 @@ export const leaveSnapshot = (
   progress.nextIndex = Math.max(options.nextIndex, progress.matchIndex + 1)
 }
 
+/** Whether the messages or bytes in flight to the peer have reached their limit. */
 export const isFull = (progress: Progress, config: RaftConfig): boolean =>
   progress.inflight.length >= config.inflightMessagesCount || progress.inflightBytes >= config.inflightBytes
 
+/** Notes a message in flight. */
 export const sent = (
   progress: Progress,
   message: { readonly lastIndex: number; readonly bytes: number; readonly nowMs: number }
@@ -120,7 +133,9 @@ export const sent = (
   progress.nextIndex = message.lastIndex + 1
 }
 
-/** The peer holds, durably, the leader's entries up to `matchIndex`; those from `firstIndex` on are there to be sent. */
+/**
+ * The peer holds the leader's entries through `matchIndex`, durably. The leader's log holds those from `firstIndex` on.
+ */
 export const matched = (
   progress: Progress,
   ack: { readonly matchIndex: number; readonly firstIndex: number; readonly nowMs: number }
@@ -131,7 +146,8 @@ export const matched = (
     progress.inStepMs = ack.nowMs
   }
   if (progress.mode._tag === "Snapshot" && progress.matchIndex + 1 < ack.firstIndex) return
-  // A late acknowledgement may end a probe further on, which nothing would then repeat: go on from what is known.
+  // A late acknowledgement may end a probe of a higher index, which nothing would repeat then. So continue from the
+  // matched index.
   const isProbing = progress.mode._tag !== "Replicate"
   progress.nextIndex = isProbing ? progress.matchIndex + 1 : Math.max(progress.nextIndex, progress.matchIndex + 1)
   progress.mode = { _tag: "Replicate" }

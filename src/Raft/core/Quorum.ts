@@ -1,12 +1,15 @@
-/** What a majority agrees on: while a configuration is joint, a majority of each of its sides. Pure. Raft §5.2, §5.3, §6. */
+/**
+ * Quorums: a majority of the voters, and while a configuration is joint a majority of each side. Pure. Raft §5.2, §5.3,
+ * §6.
+ */
 import type { Configuration, ConfigurationMember } from "./Configuration.ts"
 import type { NodeId } from "./Message.ts"
 
-/** Whether the voters for whom `has` is true are a quorum. Nobody is no quorum. */
+/** Whether the voters for whom `has` is true are a quorum. An empty configuration has no quorum. */
 export const isQuorum = ({ outgoing, voters }: Configuration, has: (voter: NodeId) => boolean): boolean =>
   isMajority(voters, has) && (outgoing === undefined || isMajority(outgoing, has))
 
-/** The greatest value that a quorum has reached: of match indexes, what is committed. */
+/** The greatest value that a quorum has reached. Of match indexes, this is the commit index. */
 export const quorumValue = ({ outgoing, voters }: Configuration, valueOf: (voter: NodeId) => number): number => {
   const value = majorityValue(voters, valueOf)
   return outgoing === undefined ? value : Math.min(value, majorityValue(outgoing, valueOf))

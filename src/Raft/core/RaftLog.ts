@@ -1,16 +1,19 @@
 /**
- * The log as the core sees it: the term of every entry, and the bytes of recent ones. Pure, owned, mutable.
- * Not the log on disk (EventStore/LogStore.ts), which holds them all. Raft §5.3.
+ * The log in memory: the term of every entry, and the bytes of recent ones. EventStore/LogStore.ts is the log on disk,
+ * which holds all of them. Pure, owned, mutable. Raft §5.3.
  */
 import type { LogEntry, Recovered, SnapshotMark } from "../../EventStore/LogEntry.ts"
 import { invariant } from "../../Invariant.ts"
 
 export interface RaftLog {
-  /** 1 until history is compacted, or a snapshot installed: then the log starts after (firstIndex − 1, previousTerm). */
+  /**
+   * 1 until history is compacted or a snapshot is installed. From then on the log starts after (firstIndex − 1,
+   * previousTerm).
+   */
   firstIndex: number
   previousTerm: number
   lastIndex: number
-  /** Ascending; every index from `firstIndex` to `lastIndex` lies in the last run that begins at or below it. */
+  /** Ascending. The last run that begins at or below an index gives its term. */
   termRuns: Array<{ readonly fromIndex: number; readonly term: number }>
   /** Entries windowFirstIndex..lastIndex, without a gap. */
   window: Array<LogEntry>
@@ -28,7 +31,7 @@ export const fromRecovered = (recovered: Recovered): RaftLog => ({
   windowBytes: 0
 })
 
-/** The term of an entry, or of the one before the first; 0 at index 0, undefined outside of the log. */
+/** The term of an entry, or of the one before the first. 0 at index 0; undefined outside the log. */
 export const termAt = (log: RaftLog, index: number): number | undefined => {
   if (index === log.firstIndex - 1) return log.previousTerm
   if (index < log.firstIndex || index > log.lastIndex) return undefined
@@ -37,11 +40,11 @@ export const termAt = (log: RaftLog, index: number): number | undefined => {
 
 export const lastTerm = (log: RaftLog): number => log.termRuns[log.termRuns.length - 1]?.term ?? log.previousTerm
 
-/** The first index of the run of one term that holds `index`: where a follower asks its leader to go back to (§5.3). */
+/** The first index of the run of one term that holds `index`. A follower asks its leader to go back there (§5.3). */
 export const firstIndexOfRun = (log: RaftLog, index: number): number =>
   log.termRuns[runAt(log, index)]?.fromIndex ?? log.firstIndex
 
-/** The last index of `term`, or undefined if the log knows no entry of it. */
+/** The last index of `term`, or undefined if the log has no entry of it. */
 export const lastIndexOfTerm = (log: RaftLog, term: number): number | undefined => {
   const position = log.termRuns.findLastIndex((run) => run.term === term)
   if (position === -1) return log.firstIndex > 1 && term === log.previousTerm ? log.firstIndex - 1 : undefined
@@ -68,7 +71,7 @@ export const append = (log: RaftLog, entry: LogEntry): void => {
   log.lastIndex = entry.index
 }
 
-/** Removes `fromIndex` and all after it. */
+/** Removes `fromIndex` and all entries after it. */
 export const truncate = (log: RaftLog, fromIndex: number): void => {
   while (log.window.length > 0 && log.lastIndex >= fromIndex) {
     log.windowBytes -= log.window.pop()!.payload.length
@@ -79,7 +82,7 @@ export const truncate = (log: RaftLog, fromIndex: number): void => {
   while ((log.termRuns[log.termRuns.length - 1]?.fromIndex ?? 0) >= fromIndex) log.termRuns.pop()
 }
 
-/** Forgets `throughIndex` and all before it: a snapshot stands for them (§7). */
+/** Forgets `throughIndex` and all entries before it, which a snapshot replaces (§7). */
 export const compact = (log: RaftLog, throughIndex: number): void => {
   const term = termAt(log, throughIndex)
   invariant(term !== undefined, `cannot compact through ${throughIndex}: it is not in the log`)
@@ -91,7 +94,7 @@ export const compact = (log: RaftLog, throughIndex: number): void => {
   dropOldest(log, throughIndex - log.windowFirstIndex + 1)
 }
 
-/** Starts over behind a snapshot, without any entry (§7). */
+/** Starts over after a snapshot, without any entry (§7). */
 export const startAfter = (log: RaftLog, mark: SnapshotMark): void => {
   log.firstIndex = mark.index + 1
   log.previousTerm = mark.term
@@ -102,10 +105,10 @@ export const startAfter = (log: RaftLog, mark: SnapshotMark): void => {
   log.windowBytes = 0
 }
 
-/** The bytes of an entry, if it is in memory. */
+/** The entry at `index`, if its bytes are in memory. */
 export const entryAt = (log: RaftLog, index: number): LogEntry | undefined => log.window[index - log.windowFirstIndex]
 
-/** Entries in memory of a range: at least one if there is one, then as many as fit in `maxBytes`. */
+/** Entries of a range that are in memory: at least one if there is any, then as many as fit in `maxBytes`. */
 export const slice = (
   log: RaftLog,
   range: { readonly fromIndex: number; readonly toIndex?: number; readonly maxBytes: number }
@@ -124,8 +127,9 @@ export const slice = (
 }
 
 /**
- * Drops the oldest entries from memory while it holds more than `cacheBytes`, none above `throughIndex`. Only once an
- * eighth is too much: what stays is copied, and a copy with every entry would cost more than the entry.
+ * Drops the oldest entries from memory while it holds more than `cacheBytes`, but none above `throughIndex`. It acts
+ * only when the excess passes an eighth: the remaining entries are copied, and a copy per appended entry would cost too
+ * much.
  */
 export const trim = (log: RaftLog, limits: { readonly throughIndex: number; readonly cacheBytes: number }): void => {
   if (log.windowBytes <= limits.cacheBytes * 1.125) return

@@ -1,6 +1,6 @@
 /**
- * Linearizable reads without a log entry: the leader proves that it still led after they began. Pure.
- * Diss. 6.4 (ReadIndex); rounds with fresh numbers after etcd issue 20418.
+ * Linearizable reads without a log entry: the leader proves that it still led after the reads began. Pure. Diss. 6.4
+ * (ReadIndex); rounds with fresh numbers after etcd issue 20418.
  */
 import { invariant } from "../../Invariant.ts"
 import { isMember } from "./Configuration.ts"
@@ -11,7 +11,7 @@ import type { HeartbeatReply, NodeId, ReadIndex, ReadIndexReply } from "./Messag
 import * as Quorum from "./Quorum.ts"
 import type { Leader, State } from "./State.ts"
 
-/** Reads that share one read index: some of this node's, or some of a follower's behind one request. */
+/** Reads that share one read index: reads of this node, or reads of a follower behind one request. */
 type Request =
   | { readonly _tag: "Local"; readonly readIds: ReadonlyArray<number>; readIndex: number }
   | {
@@ -22,14 +22,14 @@ type Request =
       readIndex: number
     }
 
-/** Confirmed by echoes of `readNumber` or of a later number: those beats left after the round began. */
+/** A round, confirmed by echoes of `readNumber` or of a later number: those beats left after the round began. */
 interface Round {
   readonly readNumber: number
   readonly requests: ReadonlyArray<Request>
   readonly acks: Set<NodeId>
 }
 
-/** At most one round is under way; what arrives meanwhile shares the next (C6). */
+/** At most one round is under way. Reads that arrive meanwhile share the next one (C6). */
 export interface LeaderReads {
   round: Round | undefined
   waiting: Array<Request>
@@ -40,9 +40,9 @@ interface LocalReads {
   readonly atLeastIndex: number
 }
 
-/** A follower asks its leader once for all the reads that wait; one request is under way at a time. */
+/** A follower asks its leader once for all the reads that wait, and has one request under way at a time. */
 export interface FollowerReads {
-  /** Of this node: an answer to a former one, which may still be on its way, is no answer to this one. */
+  /** The number of this node's life. A late answer to a request of a former life must not answer one of this life. */
   readonly life: number
   nextRequestId: number
   outstanding:
@@ -63,7 +63,7 @@ export const register = (state: State, draft: Draft.Draft, input: Read): void =>
     draft.readsRefused.push(...reads.readIds)
   } else if (role._tag === "Leader") {
     const leaseUntilMs = input.mayLease === true ? Leases.untilMs(state, role) : undefined
-    // An answer decided on what is not committed yet waits for a round that began after it (D2).
+    // An answer that was decided on uncommitted entries waits for a round that began after it (D2).
     if (leaseUntilMs !== undefined && reads.atLeastIndex <= state.commitIndex) {
       for (const readId of reads.readIds) draft.readsReady.push({ readId, readIndex: state.commitIndex, leaseUntilMs })
       return
@@ -80,18 +80,20 @@ export const register = (state: State, draft: Draft.Draft, input: Read): void =>
 }
 
 /**
- * The index that reads of this node may reflect. What its log held when it started may have been read in its former life:
- * until that is applied again, or a leader has replaced it, nothing is read.
+ * The highest index that reads of this node may rely on. A former life may have served reads up to the recovered end of
+ * the log. So this node serves none until it has applied that log again, or a leader has replaced its end.
  */
 export const readableIndex = ({ lastApplied, recoveredIndex }: Readonly<State>): number =>
   lastApplied < recoveredIndex ? 0 : lastApplied
 
-/** Begins a round for all that wait, unless one is under way or the leader does not know the commit index yet (C4). */
+/**
+ * Begins a round for all waiting reads, unless one is under way or the leader does not know the commit index yet (C4).
+ */
 export const startRound = (state: State, draft: Draft.Draft, leader: Leader): void => {
   if (leader.reads.round !== undefined || leader.reads.waiting.length === 0) return
   if (state.commitIndex < leader.noopIndex) return
   const requests = leader.reads.waiting
-  // Those registered before the no-op committed saw a commit index that may lag behind the former leader's.
+  // Reads from before the no-op's commit saw a commit index that may lag behind the former leader's.
   for (const request of requests) request.readIndex = Math.max(request.readIndex, leader.noopIndex)
   leader.reads.waiting = []
   leader.reads.round = { readNumber: state.readNumber + 1, requests, acks: new Set([state.nodeId]) }
@@ -99,14 +101,14 @@ export const startRound = (state: State, draft: Draft.Draft, leader: Leader): vo
   finishRound(state, draft, leader)
 }
 
-/** Beats when a beat is due, however many rounds of reads beat meanwhile. */
+/** Sends a beat when it is due, however many rounds of reads have sent beats meanwhile. */
 export const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
   if (state.nowMs < leader.heartbeatDueMs) return
   leader.heartbeatDueMs = state.nowMs + state.config.heartbeatIntervalMs
   broadcastHeartbeat(state, draft, leader)
 }
 
-/** Beats to all peers, under a number of its own. */
+/** Sends a beat with a new number to all peers. */
 const broadcastHeartbeat = (state: State, draft: Draft.Draft, leader: Leader): void => {
   state.readNumber++
   Leases.sent(state, leader)
@@ -157,7 +159,7 @@ const finishRound = (state: State, draft: Draft.Draft, leader: Leader): void => 
   startRound(state, draft, leader)
 }
 
-/** A follower asks for a read index; whoever is no member any more gets none. */
+/** A follower asks for a read index. A node that is not a member gets none. */
 export const onReadIndex = (state: State, draft: Draft.Draft, from: NodeId, message: ReadIndex): void => {
   const { life, requestId } = message
   const request = { _tag: "Remote" as const, peer: from, life, requestId, readIndex: state.commitIndex }
@@ -168,7 +170,7 @@ export const onReadIndex = (state: State, draft: Draft.Draft, from: NodeId, mess
   const reads = state.role.reads
   const isSame = (other: Request) =>
     other._tag === "Remote" && other.peer === from && other.life === life && other.requestId === requestId
-  // A repeated request is answered by the round that it already shares.
+  // A repeated request shares the round of its first copy, and is answered by it.
   if (reads.waiting.some(isSame) || reads.round?.requests.some(isSame) === true) return
   reads.waiting.push(request)
   startRound(state, draft, state.role)
@@ -188,7 +190,7 @@ export const onReadIndexReply = (state: State, draft: Draft.Draft, message: Read
   if (state.role._tag === "Follower" && state.role.leader !== undefined) ask(state, draft, state.role.leader)
 }
 
-/** Asks again when the answer is overdue: the request or the answer may be lost. */
+/** Asks again when the answer is overdue, since the request or the answer may be lost. */
 export const tickFollower = (state: State, draft: Draft.Draft): void => {
   const { life, outstanding: asked } = state.followerReads
   if (asked === undefined || state.nowMs - asked.sentMs < state.config.electionTimeoutMinMs) return
@@ -197,7 +199,7 @@ export const tickFollower = (state: State, draft: Draft.Draft): void => {
   Draft.send(state, draft, asked.leader, { _tag: "ReadIndex", term: state.currentTerm, life, requestId })
 }
 
-/** The leader is lost or another: reads that wait for it are refused, and may be tried again. */
+/** Refuses waiting reads, since the leader is lost or another. Their callers may try again. */
 export const refuseAll = (state: State, draft: Draft.Draft): void => {
   const reads = state.followerReads
   for (const { readIds } of [...(reads.outstanding?.reads ?? []), ...reads.waiting]) draft.readsRefused.push(...readIds)

@@ -1,4 +1,4 @@
-/** Log replication: proposing, sending, answering and committing entries. Pure. Raft §5.3, §5.4.2. */
+/** Log replication: proposing, sending, acknowledging and committing entries. Pure. Raft §5.3, §5.4.2. */
 import type { EntryType, LogEntry } from "../../EventStore/LogEntry.ts"
 import { invariant } from "../../Invariant.ts"
 import * as CatchUp from "./CatchUp.ts"
@@ -14,8 +14,8 @@ import * as Reads from "./Reads.ts"
 import type { Leader, State } from "./State.ts"
 
 /**
- * Appends a batch exactly where it was decided, or refuses all of it (C18). The batch that reaches the cap on
- * uncommitted bytes may pass it, and the next one is refused: who decides knows before deciding (docs/raft.md).
+ * Appends a batch exactly where it was decided, or refuses all of it (C18). One batch may pass the cap on uncommitted
+ * bytes; the next one is refused. The shell checks the cap before it decides a batch (docs/raft.md).
  */
 export const propose = (state: State, draft: Draft.Draft, batch: Propose): ProposalResult => {
   const role = state.role
@@ -31,7 +31,7 @@ export const propose = (state: State, draft: Draft.Draft, batch: Propose): Propo
   return { _tag: "Accepted", firstIndex, lastIndex: state.log.lastIndex }
 }
 
-/** Adds one entry to the leader's own log, which it never overwrites (Fig. 3, Leader Append-Only). */
+/** Appends one entry to the leader's own log, which it never overwrites (Fig. 3, Leader Append-Only). */
 export const appendOwn = (
   state: State,
   leader: Leader,
@@ -42,11 +42,12 @@ export const appendOwn = (
   leader.uncommittedBytes += entry.payload.length
 }
 
+/** Sends to every peer the entries that it lacks. */
 export const sendToAll = (state: State, draft: Draft.Draft, leader: Leader): void => {
   for (const peer of leader.progress.keys()) sendAppend(state, draft, leader, peer)
 }
 
-/** Sends what the peer lacks, as far as its mode and the caps on messages and bytes in flight allow. */
+/** Sends the entries that the peer lacks, as far as its mode and the caps on messages and bytes in flight allow. */
 export const sendAppend = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
   if (progress === undefined || progress.mode._tag === "Snapshot") return
@@ -69,12 +70,12 @@ export const sendAppend = (state: State, draft: Draft.Draft, leader: Leader, pee
   }
 }
 
-/** What leaves now, or would have: see {@link Progress.Sent}. */
+/** The time and round of a message that leaves now: see {@link Progress.Sent}. */
 export const sentNow = ({ nowMs, readNumber }: State): Progress.Sent => ({ atMs: nowMs, readNumber })
 
 /**
- * What the peer needs next is compacted away. One that answers is sent a snapshot; of one that does not, nothing can be
- * known but that it may still hold more: it is looked for from the first entry on.
+ * The peer's next entries are compacted away. A peer that answers gets a snapshot. A silent peer may hold more than the
+ * leader knows, so the leader looks for its end from the first entry on.
  */
 const lookAbove = (state: State, draft: Draft.Draft, progress: Progress.Progress, peer: NodeId): boolean => {
   const { firstIndex } = state.log
@@ -97,14 +98,15 @@ export const onLogRead = (
   const progress = leader.progress.get(read.peer)
   const first = read.entries[0]
   if (progress === undefined || progress.readLogFromIndex === undefined) return
-  // An answer to a request of an earlier leadership: the one that is awaited is still to come.
+  // This answers a request of an earlier leadership. The awaited answer is still to come.
   if (first !== undefined && first.index !== progress.readLogFromIndex) return
   progress.readLogFromIndex = undefined
   if (first === undefined) {
     progress.readLogDueMs = state.nowMs + state.config.heartbeatIntervalMs
     return
   }
-  // What was read may since have been compacted away, or truncated, if this node lost leadership meanwhile and won it back.
+  // If this node lost leadership meanwhile and won it back, the log may have been compacted or truncated since the
+  // read.
   const isOwn =
     first.index >= state.log.firstIndex &&
     read.entries.every((entry) => RaftLog.termAt(state.log, entry.index) === entry.term)
@@ -123,7 +125,7 @@ export const onAppendEntries = (state: State, draft: Draft.Draft, from: NodeId, 
     prevLogIndex,
     result
   })
-  // Every leader holds what is committed (Fig. 3, Leader Completeness): it need not be compared again.
+  // Every leader holds all committed entries (Fig. 3, Leader Completeness), so they need no comparison.
   if (prevLogIndex > state.commitIndex && RaftLog.termAt(log, prevLogIndex) !== prevLogTerm) {
     const isShort = prevLogIndex > log.lastIndex
     const conflictTerm = isShort ? 0 : RaftLog.termAt(log, prevLogIndex)!
@@ -140,10 +142,12 @@ export const onAppendEntries = (state: State, draft: Draft.Draft, from: NodeId, 
   Draft.sendOnceHeld(state, draft, from, matchIndex, reply({ _tag: "Matched", matchIndex }))
 }
 
-/** Truncates only on a real conflict, never what is committed: a late message must not undo a newer one (§5.3, C8). */
+/**
+ * Truncates only on a real conflict, and never a committed entry: a late message must not undo a newer one (§5.3, C8).
+ */
 const appendMissing = (state: State, entries: ReadonlyArray<LogEntry>): void => {
   for (const entry of entries) {
-    // Committed, and compacted away: its term is not known any more, and need not be compared.
+    // This entry is committed and compacted away. Its term is forgotten, and it needs no comparison.
     if (entry.index < state.log.firstIndex) continue
     if (entry.index <= state.log.lastIndex) {
       if (RaftLog.termAt(state.log, entry.index) === entry.term) continue
@@ -154,6 +158,7 @@ const appendMissing = (state: State, entries: ReadonlyArray<LogEntry>): void => 
   }
 }
 
+/** A follower takes over its leader's commit index, as far as its own log reaches. */
 export const advanceFollowerCommit = (state: State, leaderCommit: number): void => {
   state.commitIndex = Math.max(state.commitIndex, Math.min(leaderCommit, state.log.lastIndex))
 }
@@ -189,7 +194,7 @@ export const onAppendEntriesReply = (
   tellCommit(state, draft, leader, from)
 }
 
-/** A peer holds, durably, all through `matchIndex`. */
+/** A peer holds every entry through `matchIndex`, durably. */
 export const acknowledged = (
   state: State,
   draft: Draft.Draft,
@@ -221,7 +226,10 @@ const backOff = (
   return Math.max(1, Math.min(nextIndex, conflict.prevLogIndex))
 }
 
-/** Commits what a quorum holds durably, if it is of the current term; what precedes it commits with it (§5.4.2, C3). */
+/**
+ * Commits the entries that a quorum holds durably, if the last one is of the current term. Entries before it commit
+ * with it (§5.4.2, C3).
+ */
 export const advanceCommit = (state: State, draft: Draft.Draft, leader: Leader): void => {
   const index = Quorum.quorumValue(state.configuration, (voter) =>
     voter === state.nodeId ? state.durableIndex : (leader.progress.get(voter)?.matchIndex ?? 0)
@@ -237,8 +245,9 @@ export const advanceCommit = (state: State, draft: Draft.Draft, leader: Leader):
 }
 
 /**
- * Tells a peer at once that entries which it holds are committed, unless entries on their way to it say so: it applies
- * them without waiting for the next beat. One that is slower than the quorum is told when it acknowledges them.
+ * Tells a peer at once that entries which it holds are committed, so that it applies them without waiting for the next
+ * beat. Skips this if entries on their way to the peer say so. A peer that is slower than the quorum is told when it
+ * acknowledges.
  */
 const tellCommit = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
@@ -246,7 +255,7 @@ const tellCommit = (state: State, draft: Draft.Draft, leader: Leader, peer: Node
   Reads.sendHeartbeat(state, draft, leader, peer)
 }
 
-/** The last entry that a message may carry which begins at `nextIndex`: its receiver takes no more than so many. */
+/** The last entry that a message from `nextIndex` may carry. Its receiver accepts no more. */
 const lastIndexOfMessage = (state: State, { nextIndex }: Progress.Progress): number =>
   Math.min(state.log.lastIndex, nextIndex + entriesMaxCount - 1)
 
@@ -278,7 +287,9 @@ const sendInFlight = (
   Pacing.sent(state, progress, bytes)
 }
 
-/** Not held for the leader's own write: it counts itself only once that is durable (diss. 10.2.1). */
+/**
+ * Sends without waiting for the leader's own write: the leader counts itself only once that is durable (diss. 10.2.1).
+ */
 const sendEntries = (
   state: State,
   draft: Draft.Draft,

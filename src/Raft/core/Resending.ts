@@ -1,6 +1,6 @@
 /**
- * When a leader sends a peer again what it lacks: a probe that was not answered, entries that were not acknowledged,
- * entries that had to wait. Each has a deadline of its own. Pure. Raft §5.3 ("retries indefinitely").
+ * When a leader sends again: after an unanswered probe, after unacknowledged entries, and when entries had to wait.
+ * Each has its own deadline. Pure. Raft §5.3 ("retries indefinitely").
  */
 import type * as Draft from "./Draft.ts"
 import type { HeartbeatReply, NodeId } from "./Message.ts"
@@ -8,22 +8,23 @@ import * as Progress from "./Progress.ts"
 import { sendAppend, sentNow } from "./Replication.ts"
 import type { Leader, State } from "./State.ts"
 
-/** Looks at every peer, in every tick: whether something is to be repeated, or may be sent by now. */
+/** Checks every peer, in every tick, and sends what is due. */
 export const tick = (state: State, draft: Draft.Draft, leader: Leader): void => {
   for (const [peer, progress] of leader.progress) {
     if (isProbeDue(state, progress)) probeAgain(progress)
     else if (isOverdue(state, progress)) {
       Progress.toProbe(progress, { nextIndex: progress.matchIndex + 1, empty: true })
     }
-    // Reads of the log that failed, and what was paced, wait for no answer.
+    // Entries that wait for a log read or for pacing wait for no answer, so nothing else would send them.
     sendAppend(state, draft, leader, peer)
     if (progress.matchIndex >= state.commitIndex) progress.inStepMs = state.nowMs
   }
 }
 
 /**
- * A beat that left after the probe has come back, and the probe has not: it is taken for lost, and repeated at once. No
- * more than once in a tick, since a probe may only be waiting behind entries, and reads beat a thousand times a second.
+ * A beat that left after the probe was answered, and the probe was not. So the leader takes the probe for lost and
+ * repeats it at once. It repeats at most once per tick, since the probe may only wait behind entries, and reads cause a
+ * thousand beats a second.
  */
 export const onHeartbeatReply = (
   state: State,
@@ -39,14 +40,16 @@ export const onHeartbeatReply = (
   sendAppend(state, draft, leader, from)
 }
 
-/** What was in flight is lost: look for the peer's end, a beat later, or as soon as it can be reached. */
+/**
+ * Messages in flight are lost. The leader looks for the peer's end after one beat, or as soon as the peer is reachable.
+ */
 export const onUnreachable = (state: State, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
   if (progress === undefined) return
   Progress.toProbe(progress, { nextIndex: whereToLook(progress), empty: true, sent: sentNow(state) })
 }
 
-/** The peer is there again, and may lack anything that was sent before. */
+/** The peer is reachable again, and any earlier message may be lost. */
 export const onReachable = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
   const progress = leader.progress.get(peer)
   if (progress === undefined) return
@@ -54,7 +57,10 @@ export const onReachable = (state: State, draft: Draft.Draft, leader: Leader, pe
   sendAppend(state, draft, leader, peer)
 }
 
-/** A peer whose end is unknown is looked for where it was, and not from the first entry on: it may hold nearly all. */
+/**
+ * Where to look for a peer's end. If the end is unknown, the leader continues where it was looking: the peer may hold
+ * nearly all entries.
+ */
 const whereToLook = ({ matchIndex, mode, nextIndex }: Progress.Progress): number =>
   mode._tag === "Probe" ? nextIndex : matchIndex + 1
 
@@ -69,6 +75,6 @@ const isProbeDue = (state: State, progress: Progress.Progress): boolean => {
 const probeAgain = (progress: Progress.Progress): void =>
   Progress.toProbe(progress, { nextIndex: progress.nextIndex, empty: true })
 
-/** Whether something in flight was lost: nothing was acknowledged for an election timeout. */
+/** Whether a message in flight is lost: no acknowledgement came for an election timeout. */
 const isOverdue = (state: State, { ackedMs, inflight }: Progress.Progress): boolean =>
   inflight.length > 0 && state.nowMs - ackedMs >= state.config.electionTimeoutMinMs

@@ -1,6 +1,6 @@
 /**
- * Snapshots as consensus sees them: when a peer needs one, what a received one means for the log, and what a local one
- * lets go. Pure: taking, storing, sending and restoring them is the shell's. Raft §7, C13, C14.
+ * The part of snapshots that consensus decides: when a peer needs one, how a received one changes the log, and which
+ * entries a local one replaces. Pure: the shell takes, stores, sends and restores snapshots. Raft §7, C13, C14.
  */
 import { invariant } from "../../Invariant.ts"
 import * as Configurations from "./Configurations.ts"
@@ -14,8 +14,9 @@ import * as Replication from "./Replication.ts"
 import type { Leader, State } from "./State.ts"
 
 /**
- * A chunk from the leader, for the shell to store; unless all that the snapshot stands for is committed here already. A
- * node whose state is suspect asked for it: its machine lacks what its log has.
+ * Gives a chunk from the leader to the shell, which stores it. If this node has already committed everything that the
+ * snapshot covers, it says so instead. A node with a suspect state stores it all the same: its machine lacks part of
+ * its log.
  */
 export const onInstallSnapshot = (state: State, draft: Draft.Draft, from: NodeId, message: InstallSnapshot): void => {
   Election.hearLeader(state, draft, from)
@@ -24,7 +25,7 @@ export const onInstallSnapshot = (state: State, draft: Draft.Draft, from: NodeId
   else draft.snapshotChunk = { from, message }
 }
 
-/** The shell has stored so many bytes of it: the leader goes on from there. */
+/** The shell has stored this many bytes of a snapshot. The leader continues from there. */
 export const onReceived = (state: State, draft: Draft.Draft, input: SnapshotReceived): void => {
   if (state.role._tag !== "Follower" || state.role.leader !== input.from) return
   const { receivedBytes, snapshotIndex } = input
@@ -38,13 +39,13 @@ export const onReceived = (state: State, draft: Draft.Draft, input: SnapshotRece
 }
 
 /**
- * A received snapshot is whole and durable here. Where the log holds its last entry, all that it stands for is
- * committed, and nothing else changes; otherwise the log starts anew behind it, and the machine is restored from it.
- * Never one at or below the commit index: that would undo what is applied.
+ * A received snapshot is whole and durable here. If the log holds its last entry, everything that it covers is
+ * committed, and nothing else changes. Otherwise the log starts over after the snapshot, and the machine is restored
+ * from it. A snapshot at or below the commit index is ignored: it would undo applied entries.
  */
 export const install = (state: State, draft: Draft.Draft, snapshot: SnapshotInstalled): void => {
   const { configuration, index, term } = snapshot
-  // A leader holds all that is committed (Fig. 3, Leader Completeness), whoever sent the snapshot before.
+  // A leader holds all committed entries (Fig. 3, Leader Completeness), so it needs no snapshot from a former leader.
   if (state.role._tag === "Leader") return
   if (index > state.commitIndex) {
     if (RaftLog.termAt(state.log, index) !== term) {
@@ -58,7 +59,10 @@ export const install = (state: State, draft: Draft.Draft, snapshot: SnapshotInst
   }
 }
 
-/** A snapshot of this node's own is durable: it is noted in the log, and what it stands for may be let go once that is. */
+/**
+ * A snapshot of this node's own is durable. The log notes it, and once that note is durable the entries that it covers
+ * may go.
+ */
 export const onLocal = (state: State, index: number): void => {
   invariant(index <= state.lastApplied, `a snapshot at ${index} was taken of what is not applied`)
   if (index <= (state.snapshot?.index ?? 0)) return
@@ -68,12 +72,12 @@ export const onLocal = (state: State, index: number): void => {
   Configurations.forget(state.configurations, index)
 }
 
-/** Entries that a leader keeps for peers that answer, however little history is to stay. */
+/** The most entries that a leader keeps for peers that answer, beyond the retained history. */
 export const keptForPeersMaxCount = 1_000_000
 
 /**
- * What the peers that answer lack, a leader keeps: one that is sent a snapshot under writes would else find, when it
- * has it, that what follows it is gone too, and be sent another, for ever.
+ * The last index that every answering peer holds. A leader keeps the entries above it: under steady writes a peer would
+ * otherwise install a snapshot, find the following entries gone, and need another one, for ever.
  */
 const heldByAll = (state: State): number => {
   const { role } = state
@@ -86,22 +90,25 @@ const heldByAll = (state: State): number => {
 }
 
 /**
- * The mark is durable: history below it goes, but for the newest `logRetainedCount` entries, from which peers that lag
- * a little catch up without a snapshot (C14).
+ * The note of the snapshot is durable, so the history below it goes. The newest `logRetainedCount` entries stay: peers
+ * that lag a little catch up from them without a snapshot (C14).
  */
 export const compact = (state: State, draft: Draft.Draft): void => {
   if (state.snapshot === undefined || !state.isCompactionDue || state.snapshotSeq > state.durableSeq) return
   const wantedIndex = Math.min(state.snapshot.index, state.lastApplied - state.config.logRetainedCount)
   const heldIndex = heldByAll(state)
   const throughIndex = Math.min(wantedIndex, heldIndex)
-  // The rest goes once the peer has it, or answers no more.
+  // The rest goes once the peer has it, or stops answering.
   state.isCompactionDue = heldIndex < wantedIndex
   if (throughIndex < state.log.firstIndex) return
   RaftLog.compact(state.log, throughIndex)
   draft.compact = { throughIndex }
 }
 
-/** How far the peer has come: for the shell to send on, or for replication to go on from the end of the snapshot. */
+/**
+ * A peer reports how much of a snapshot it has. The shell continues to send, or replication continues after the
+ * snapshot.
+ */
 export const onReply = (
   state: State,
   draft: Draft.Draft,
@@ -116,7 +123,10 @@ export const onReply = (
   Replication.sendAppend(state, draft, leader, from)
 }
 
-/** The shell sends no more to this peer: look for its end again, at once or, after a failure, a beat later. */
+/**
+ * The shell has stopped sending to this peer. The leader looks for its end, at once or, after a failure, one beat
+ * later.
+ */
 export const onSent = (
   state: State,
   draft: Draft.Draft,

@@ -1,6 +1,7 @@
 /**
- * Logs that stand still though nobody is silent. A leader whose quorum answers and whose entries are not committed says so,
- * and lets a voter lead that is better placed. A member that lacks committed entries, and gets none, knows it. Pure.
+ * Logs that stand still although every peer answers. A leader whose quorum answers, and whose entries do not commit,
+ * reports it and hands over to a voter in a better position. A member that lacks committed entries and receives none
+ * reports it too. Pure.
  */
 import { votersOf } from "./Configuration.ts"
 import type * as Draft from "./Draft.ts"
@@ -11,70 +12,81 @@ import * as Quorum from "./Quorum.ts"
 import type { Leader, State } from "./State.ts"
 import * as Transfer from "./Transfer.ts"
 
-/** A leader commits nothing for so many election timeouts, though entries wait: then it stands still. */
-const patienceTimeoutsCount = 5
+/** A leader stands still if it commits nothing for this many election timeouts while entries wait. */
+const standstillTimeoutsCount = 5
 
 /**
- * After a node has handed over it waits so long before it does so again, and each time twice as long: where every disk is
- * slow no voter is better placed than another, and leadership must not go round. A long time without forgets it.
+ * How long a node waits before it hands over again for lastMove still. The wait doubles each time: if every disk is
+ * slow, no voter is in a better position, and leadership must not go round. After a long time without a hand-over the
+ * wait starts from the minimum.
  */
 export const pauseMinMs = 10_000
 export const pauseMaxMs = 600_000
 const forgottenAfterPausesCount = 4
 
-/** How long an index has not moved. */
-export interface Standing {
+/** The index that was reached when a log last moved, and when that was. */
+export interface LastMove {
   readonly index: number
   readonly sinceMs: number
 }
 
-/** Of a leader: what it had committed when that last moved, or nothing waited; and whether it said that it stands still. */
-export interface LeaderStanding extends Standing {
+/**
+ * The same for a leader's commit index; it also moves while no entry waits. `isTold` says that the leader has reported
+ * the standstill.
+ */
+export interface LeaderLastMove extends LastMove {
   isTold: boolean
 }
 
-/** When this node last handed over for standing still, and how long it is not to do so again. */
+/** When this node last handed over for lastMove still, and how long it must wait before it does so again. */
 export interface HandOvers {
   readonly lastMs: number
   readonly pauseMs: number
 }
 
+/** The value at the start of a node. */
 export const neverHandedOver: HandOvers = { lastMs: Number.NEGATIVE_INFINITY, pauseMs: 0 }
 
-/** Notes, in every tick, whether this node holds all that it knows to be committed, or has come nearer to that. */
+/**
+ * Notes, in every tick, whether this node holds all entries that it knows to be committed, or has received some of
+ * them.
+ */
 export const tick = (state: State): void => {
   const index = heldIndexOf(state)
   const isInStep = index >= Math.max(state.commitIndex, state.leaderCommit)
-  if (isInStep || index > state.standing.index) state.standing = { index, sinceMs: state.nowMs }
+  if (isInStep || index > state.lastMove.index) state.lastMove = { index, sinceMs: state.nowMs }
 }
 
-/** For how long this node lacks committed entries and has not got any; 0 while it lacks none. */
-export const standstillMs = (state: Readonly<State>): number => state.nowMs - state.standing.sinceMs
+/** How long this node has lacked committed entries and received none. 0 if it lacks none. */
+export const standstillMs = (state: Readonly<State>): number => state.nowMs - state.lastMove.sinceMs
 
-/** The same of a peer, as its leader sees it. */
+/** The same for a peer, as its leader sees it. */
 export const standstillMsOf = (state: Readonly<State>, { inStepMs, matchIndex }: Progress): number =>
   matchIndex >= state.commitIndex ? 0 : state.nowMs - inStepMs
 
-/** For how long entries have waited while this node leads, and none was committed; 0 on others. */
+/** How long this leader has committed nothing while entries wait. 0 on other nodes. */
 export const commitStandstillMs = ({ nowMs, role }: Readonly<State>): number =>
-  role._tag === "Leader" ? nowMs - role.standing.sinceMs : 0
+  role._tag === "Leader" ? nowMs - role.lastMove.sinceMs : 0
 
-/** Committed entries that are durable here. An end of the log that the leader does not know may be another leader's. */
+/**
+ * The last index that is committed and durable here. Entries above the commit index do not count: they may come from
+ * another leader.
+ */
 const heldIndexOf = ({ commitIndex, durableIndex }: Readonly<State>): number => Math.min(commitIndex, durableIndex)
 
-/** Looks, in every tick, whether this leader stands still, and hands over if another voter is better placed. */
+/** Checks, in every tick, whether this leader stands still, and hands over if another voter is in a better position. */
 export const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
   const { commitIndex, config, nowMs } = state
   const isMoving =
-    commitIndex > leader.standing.index || commitIndex === state.log.lastIndex || isCatchingUp(state, leader)
-  if (isMoving) leader.standing = { index: commitIndex, sinceMs: nowMs, isTold: false }
-  const forMs = nowMs - leader.standing.sinceMs
-  if (forMs < patienceTimeoutsCount * config.electionTimeoutMaxMs) return
+    commitIndex > leader.lastMove.index || commitIndex === state.log.lastIndex || isCatchingUp(state, leader)
+  if (isMoving) leader.lastMove = { index: commitIndex, sinceMs: nowMs, isTold: false }
+  const forMs = nowMs - leader.lastMove.sinceMs
+  if (forMs < standstillTimeoutsCount * config.electionTimeoutMaxMs) return
   if (leader.transfer !== undefined || state.shutDown) return
   const { lastMs, pauseMs } = state.handOvers
   const to = nowMs >= lastMs + pauseMs ? betterPlaced(state, leader) : undefined
-  if (to === undefined && leader.standing.isTold) return
-  leader.standing.isTold = true
+  if (to === undefined && leader.lastMove.isTold) return
+  leader.lastMove.isTold = true
   draft.standstill = { forMs, commitIndex, lastIndex: state.log.lastIndex, to }
   if (to === undefined) return
   state.handOvers = { lastMs: nowMs, pauseMs: nextPauseMs(state) }
@@ -86,7 +98,7 @@ const nextPauseMs = ({ handOvers: { lastMs, pauseMs }, nowMs }: State): number =
   return Math.min(2 * pauseMs, pauseMaxMs)
 }
 
-/** Whether a voter comes nearer to what is committed: nothing more is, maybe, before it is there. */
+/** Whether a voter is catching up with the committed entries. The leader may be unable to commit more until it has. */
 const isCatchingUp = (state: State, leader: Leader): boolean =>
   votersOf(state.configuration).some(({ id }) => {
     const progress = leader.progress.get(id)
@@ -98,8 +110,8 @@ const isCatchingUp = (state: State, leader: Leader): boolean =>
   })
 
 /**
- * A voter that those who answer would elect, as far as their logs are known here, and of these the one whose log reaches
- * furthest. Where several reach as far, any: nobody here knows which of them does better.
+ * The voter with the longest log among those that the answering voters would elect, as far as the leader knows their
+ * logs. Among equally long logs it takes any, since the leader cannot tell which voter does better.
  */
 const betterPlaced = (state: State, leader: Leader): NodeId | undefined => {
   const indexOf = (voter: NodeId) =>

@@ -1,4 +1,4 @@
-/** The state of the core on one node. Owned by one shell, changed only by `step`. Raft Fig. 2 (State). */
+/** The state of the core on one node. One shell owns it, and only `step` changes it. Raft Fig. 2 (State). */
 import type { HardState, LogEntry, Recovered, SnapshotMark } from "../../EventStore/LogEntry.ts"
 import { invariant } from "../../Invariant.ts"
 import type { Configuration } from "./Configuration.ts"
@@ -17,7 +17,7 @@ export interface Follower {
   leader: NodeId | undefined
 }
 
-/** Asks whether a campaign would succeed before it starts a term (diss. 9.6). */
+/** Asks whether a campaign would succeed, before it starts a term (diss. 9.6). */
 export interface PreCandidate {
   readonly _tag: "PreCandidate"
   readonly votes: Set<NodeId>
@@ -33,19 +33,21 @@ export interface Leader {
   readonly progress: Map<NodeId, Progress>
   readonly noopIndex: number
   readonly reads: LeaderReads
-  /** Rounds of beats that may begin a lease, oldest first; none unless leases are configured. */
+  /** Rounds of beats that may begin a lease, oldest first. Empty unless leases are configured. */
   readonly beats: Array<Beat>
   uncommittedBytes: number
   transfer: Transfer | undefined
-  /** Another was told to campaign in this term: it may do so whenever that arrives. */
+  /**
+   * Whether this leader told another node to campaign in this term. That node may do so whenever the message arrives.
+   */
   hasYielded: boolean
   heartbeatDueMs: number
-  standing: Standstill.LeaderStanding
+  lastMove: Standstill.LeaderLastMove
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader
 
-/** Writes given out and not known durable; `lastIndex` is what the log on disk will surely reach with it. */
+/** A write that the shell has not completed. `lastIndex` is the end of the durable log after it, at least. */
 export interface PendingWrite {
   readonly seq: number
   lastIndex: number
@@ -54,7 +56,10 @@ export interface PendingWrite {
 export interface State {
   readonly config: RaftConfig
   readonly nodeId: NodeId
-  /** Of this data directory: a vote that a configuration gives to another one was lost with it (C16). */
+  /**
+   * The instance of this data directory. A vote that a configuration gives to another instance is not this node's
+   * (C16).
+   */
   readonly instanceId: string
   readonly configurations: Configurations.Configurations
   /** The latest of `configurations`: the one in force here, committed or not (§6). */
@@ -62,51 +67,56 @@ export interface State {
   role: Role
   currentTerm: number
   votedFor: NodeId | undefined
-  /** Who was seen to lead `currentTerm`: there is never another one (§5.2). */
+  /** The node that leads `currentTerm`, if this node knows it. A term never has another leader (§5.2). */
   leaderOfTerm: NodeId | undefined
   readonly log: RaftLog.RaftLog
   commitIndex: number
   lastApplied: number
-  /** The end of the last range given out to be applied: lastApplied ≤ applyingIndex ≤ min(commitIndex, durableIndex). */
+  /** The last index given out to apply: lastApplied ≤ applyingIndex ≤ min(commitIndex, durableIndex). */
   applyingIndex: number
-  /** Entries up to here are synced, and equal those of `log`. */
+  /** Entries through this index are synced, and equal those of `log`. */
   durableIndex: number
-  /** Where the log ended when this node started, or less once a leader replaced the end: its former life may have read so far. */
+  /**
+   * Where the log ended when this node started, or lower once a leader has replaced the end. A former life may have
+   * served reads up to here.
+   */
   recoveredIndex: number
-  /** The last committed configuration that names this very data directory; undefined where the log knows of none. */
+  /** The index of the last committed configuration that names this very data directory, if any does. */
   namedIndex: number | undefined
-  /** The newest snapshot that the log notes or will, and the write that does so. */
+  /** The newest snapshot that the log notes or will note, and the write that notes it. */
   snapshot: SnapshotMark | undefined
   snapshotSeq: number
-  /** Since the snapshot was noted, nothing that it stands for was let go. */
+  /** Whether compaction up to the snapshot is still to be done. */
   isCompactionDue: boolean
   writtenSeq: number
   durableSeq: number
-  /** The write that made the current hard state durable, or will. */
+  /** The write that makes the current hard state durable. */
   hardStateSeq: number
   pendingWrites: Array<PendingWrite>
-  /** Messages that depend on a write, in the order in which they were said. */
+  /** Messages that depend on a write, in the order in which they were sent. */
   held: Array<{ readonly seq: number; readonly envelope: Envelope }>
-  /** Time credited so far, not the time of any clock: a pause of the process is not an election timeout. */
+  /** The credited time. It is not a clock's time: a pause of the process must not count as an election timeout. */
   nowMs: number
   lastTickMs: number | undefined
   random: number
   electionDeadlineMs: number
   leaderHeardMs: number | undefined
-  /** The greatest commit index that a leader told of, and how long before it had last heard from this node. */
+  /**
+   * The greatest commit index that a leader reported, and how long before its report it had last heard from this node.
+   */
   leaderCommit: number
   contactReportedMs: number | undefined
-  /** Never goes back while the process lives, so that no late echo confirms a later round (C5). */
+  /** Never decreases while the process lives, so that no late echo confirms a later round (C5). */
   readNumber: number
   readonly followerReads: FollowerReads
-  /** Since when this node has got none of the committed entries that it lacks. */
-  standing: Standstill.Standing
+  /** When this node last received some of the committed entries that it lacks. */
+  lastMove: Standstill.LastMove
   handOvers: Standstill.HandOvers
   diskStalled: boolean
-  /** What the machine holds is not to be believed (Input `StateSuspected`). */
+  /** Whether the machine's state is not to be trusted (Input `StateSuspected`). */
   isSuspect: boolean
   shutDown: boolean
-  /** What the step under way adds to the log on disk. */
+  /** Additions of the current step to the log on disk. */
   unwritten: {
     truncateFromIndex: number | undefined
     snapshot: SnapshotMark | undefined
@@ -116,15 +126,15 @@ export interface State {
 }
 
 /**
- * A node as it starts: a follower that knows no leader, with the log and the hard state that its disk held, and the
- * configurations among its entries: all of them, for an uncommitted one is in force like any other. `snapshot` is the
- * one that the machine was restored from, if it was.
+ * A node at its start: a follower without a leader, with the log, the hard state and the configurations from its disk.
+ * It takes all configurations, since an uncommitted one is in force like any other. `snapshot` is the one that the
+ * machine was restored from, if there was one.
  */
 export const make = (options: {
   readonly config: RaftConfig
   readonly nodeId: NodeId
   readonly instanceId: string
-  /** How often the node has started in its data directory: no other life of it has this number. */
+  /** How many times the node has started in its data directory. No other life of it has this number. */
   readonly life: number
   readonly recovered: Recovered
   readonly configurations: ReadonlyArray<Configurations.ConfigurationAt>
@@ -134,15 +144,16 @@ export const make = (options: {
   const log = RaftLog.fromRecovered(recovered)
   const restoredIndex = snapshot?.index ?? 0
   invariant(restoredIndex >= log.firstIndex - 1, `entries ${restoredIndex + 1} to ${log.firstIndex - 1} are gone`)
-  // A crash came between an installed snapshot and its mark: the log still holds what it was to replace (§7).
+  // The process ended between the install of a snapshot and its note in the log. The log still holds entries that the
+  // snapshot replaces (§7).
   const isBehind = snapshot !== undefined && RaftLog.termAt(log, snapshot.index) !== snapshot.term
   if (isBehind) RaftLog.startAfter(log, snapshot)
   const configurations = Configurations.make(isBehind ? [] : options.configurations, snapshot)
-  // Only what was applied, and so committed, is ever marked.
+  // Only applied entries, which are committed, are ever noted as a snapshot.
   const commitIndex = Math.max(restoredIndex, recovered.snapshot?.index ?? 0)
   const isUnmarked = restoredIndex > (recovered.snapshot?.index ?? 0)
   const mark = snapshot !== undefined && isUnmarked ? { index: snapshot.index, term: snapshot.term } : undefined
-  // The snapshot came from a leader whose term, unlike the snapshot itself, may not have reached this disk.
+  // The snapshot came from a leader. Its term may be newer than the one on this disk.
   const { currentTerm, votedFor } = recovered.hardState
   const isTermLost = RaftLog.lastTerm(log) > currentTerm
   const hardState = isTermLost ? { currentTerm: RaftLog.lastTerm(log), votedFor: undefined } : { currentTerm, votedFor }
@@ -174,13 +185,13 @@ export const make = (options: {
     lastTickMs: undefined,
     random: 0,
     electionDeadlineMs: 0,
-    // A former life of this node may have echoed a beat just now: its promise is kept (diss. 6.4.1).
+    // A former life of this node may have echoed a beat just now. This node keeps that promise (diss. 6.4.1).
     leaderHeardMs: options.config.readLease === undefined ? undefined : 0,
     leaderCommit: 0,
     contactReportedMs: undefined,
     readNumber: 0,
     followerReads: { life: options.life, nextRequestId: 1, outstanding: undefined, waiting: [] },
-    standing: { index: 0, sinceMs: 0 },
+    lastMove: { index: 0, sinceMs: 0 },
     handOvers: Standstill.neverHandedOver,
     diskStalled: false,
     isSuspect: false,

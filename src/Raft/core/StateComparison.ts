@@ -1,10 +1,10 @@
 /**
- * Whether the members of a cluster hold equal states, told by their state hashes at equal indexes. Pure but for what it
- * owns. Every second the leader says the hash of its state at the last entry that it has applied, and every member then
- * says its own at that entry, to all: so each judges for itself, and no one has to be believed.
+ * Compares the states of the members, by their state hashes at equal indexes. Pure but for the data that it owns. Every
+ * second the leader sends all members the hash of its state at the last applied entry. Every member sends its own hash
+ * at that entry to all. So each member judges for itself, and trusts no other.
  *
- * Only hashes of one definition are compared. A member that differs from a majority is the one whose state is wrong,
- * for the log is the same (Log Matching); without a majority that agrees nobody knows which is.
+ * Only hashes of one definition are compared. The log is the same on all members (Log Matching), so a member that
+ * differs from a majority has a wrong state. Without a majority that agrees, nobody knows which member is wrong.
  */
 import { type Configuration, isMember, membersOf, votersOf } from "./Configuration.ts"
 import type { NodeId } from "./Message.ts"
@@ -12,12 +12,12 @@ import * as Quorum from "./Quorum.ts"
 
 /** How often a leader asks. */
 export const compareEveryMs = 1_000
-/** Entries whose hashes are remembered: a member that lags further behind is compared once it has caught up. */
+/** The number of entries whose hashes are kept. A member that lags further behind is compared once it has caught up. */
 const hashesMaxCount = 4_096
-/** Rounds that are remembered: what comes for an older one is too late. */
+/** The number of rounds that are kept. Reports for older rounds come too late. */
 const roundsMaxCount = 16
 
-/** What a member says of its state at an entry, in a round that the leader of `term` began. */
+/** A member's report of its state at an entry, in a round that the leader of `term` began. */
 export interface StateReport {
   readonly _tag: "StateReport"
   readonly term: number
@@ -28,14 +28,17 @@ export interface StateReport {
   readonly hash: string
 }
 
-/** Members whose states differ at one index, and which of them differ from a majority: none, if there is no majority. */
+/**
+ * Members whose states differ at one index, and those among them that differ from a majority. Without a majority these
+ * are none.
+ */
 export interface Difference {
   readonly index: number
   readonly members: ReadonlyArray<{ readonly id: NodeId; readonly definition: number; readonly hash: string }>
   readonly outliers: ReadonlyArray<NodeId>
 }
 
-/** Rounds follow each other: a leader counts its own, and leaders follow each other by their terms. */
+/** The order of rounds: by the term of the leader, then by the leader's count. */
 interface RoundName {
   readonly term: number
   readonly number: number
@@ -46,22 +49,22 @@ interface Round extends RoundName {
   readonly said: Map<NodeId, StateReport>
 }
 
-/** Owned by one node. */
+/** The comparison on one node, which owns it. */
 export interface Comparing {
   readonly nodeId: NodeId
-  /** By index modulo {@link hashesMaxCount}: the index, and the four lanes of the hash there. */
+  /** At index modulo {@link hashesMaxCount}: the index, and the four lanes of its hash. */
   readonly indexes: Float64Array
   readonly hashes: Uint32Array
   rounds: Array<Round>
   nextRound: number
-  /** The newest round of which something has come: what is said later of an older one is no news. */
+  /** The newest round that has a result. Later reports for older rounds are ignored. */
   concluded: RoundName
-  /** When this node asks again, as the leader of that term. */
+  /** The time of this node's next question, as the leader of that term. */
   term: number
   dueMs: number
-  /** The newest difference that was seen and is not settled. */
+  /** The newest difference that is not settled. */
   difference: Difference | undefined
-  /** This node differs from a majority, and has not been seen to agree with one since. */
+  /** Whether this node has differed from a majority, and not agreed with one since. */
   isSuspect: boolean
 }
 
@@ -78,27 +81,27 @@ export const make = (nodeId: NodeId): Comparing => ({
   isSuspect: false
 })
 
-/** The entry at `index` is applied, and this is the hash of the state then. */
+/** The entry at `index` is applied, and `hash` is the hash of the state after it. */
 export const applied = (comparing: Comparing, index: number, hash: Uint32Array): void => {
   const at = index % hashesMaxCount
   comparing.indexes[at] = index
   comparing.hashes.set(hash, 4 * at)
 }
 
-/** The state is another one than was followed so far: restored, or rebuilt. What was said before says nothing of it. */
+/** The machine's state was replaced, by a restore or a rebuild. Earlier hashes and reports say nothing about it. */
 export const replaced = (comparing: Comparing): void => {
   comparing.indexes.fill(0)
   comparing.rounds = []
 }
 
-/** The state of this node now; index 0, while there is nothing to be said of it. */
+/** The current state of this node. `index` is 0 while there is nothing to report. */
 export interface Now {
   readonly appliedIndex: number
   readonly hash: Uint32Array
   readonly definition: number
 }
 
-/** A leader asks again, if it is time, a new one not at once: what it says to all. */
+/** The reports that a leader sends to all, when it is time to ask again. A new leader waits first. */
 export const tick = (
   comparing: Comparing,
   { nowMs, term }: { readonly nowMs: number; readonly term: number },
@@ -115,7 +118,7 @@ export const tick = (
   return say(comparing, round, now)
 }
 
-/** A member said something of its state. */
+/** Takes a member's report. */
 export const received = (comparing: Comparing, from: NodeId, report: StateReport): void => {
   const { index, round: number, term } = report
   if (isBefore({ term, number }, comparing.concluded)) return
@@ -139,7 +142,7 @@ const remember = (comparing: Comparing, round: Round): void => {
   comparing.rounds = [...comparing.rounds, round].slice(-roundsMaxCount)
 }
 
-/** What this node has yet to say in rounds whose index it has applied by now; to all. */
+/** The reports that this node owes all members: those of rounds whose index it has applied by now. */
 export const due = (comparing: Comparing, now: Now): ReadonlyArray<StateReport> =>
   comparing.rounds.flatMap((round) => {
     if (round.said.has(comparing.nodeId) || round.index > now.appliedIndex) return []
@@ -156,7 +159,10 @@ const say = (comparing: Comparing, round: Round, now: Now): StateReport | undefi
   return report
 }
 
-/** Of the last entry the state itself is asked: it may have been changed since by what is no entry. */
+/**
+ * The hash at `index`. At the last applied index it asks the state itself, which may have changed since without an
+ * entry.
+ */
 const hashAt = (comparing: Comparing, index: number, now: Now): string | undefined => {
   const at = index % hashesMaxCount
   if (index === now.appliedIndex) return toHex(now.hash)
@@ -165,12 +171,12 @@ const hashAt = (comparing: Comparing, index: number, now: Now): string | undefin
 
 const toHex = (hash: Uint32Array): string => Array.from(hash, (lane) => lane.toString(16).padStart(8, "0")).join("")
 
-/** What has come of the comparison: news for people, and for this node whether its own state is to be believed. */
+/** The result of a comparison: news for operators, and whether this node may trust its own state. */
 export type Verdict =
   | { readonly _tag: "Differs"; readonly difference: Difference }
   | { readonly _tag: "Agrees"; readonly index: number }
 
-/** Judges what was said so far. Undefined: nothing new. */
+/** Judges the reports so far. Undefined if there is nothing new. */
 export const judge = (comparing: Comparing, configuration: Configuration): Verdict | undefined => {
   let verdict: Verdict | undefined
   for (const round of comparing.rounds) verdict = judgeRound(comparing, configuration, round) ?? verdict
@@ -178,7 +184,7 @@ export const judge = (comparing: Comparing, configuration: Configuration): Verdi
   return verdict
 }
 
-/** Whether no voter is left that is right: the majority that told so is gone, and a cluster without a leader tells no more. */
+/** Whether no voter with a right state is left. The majority that judged is gone, and no leader asks any more. */
 const isAlone = ({ difference, nodeId }: Comparing, configuration: Configuration): boolean => {
   const outliers = difference?.outliers ?? [nodeId]
   return votersOf(configuration).every(({ id }) => outliers.includes(id))
@@ -200,7 +206,7 @@ const judgeRound = (comparing: Comparing, configuration: Configuration, round: R
     if (isWhole) conclude(comparing, round)
     return settle(comparing, configuration, round)
   }
-  // A majority may still come together, until all have spoken, or the next round has begun.
+  // A majority may still form until all members have reported, or the next round has begun.
   if (agreed === undefined && !isWhole && round === comparing.rounds.at(-1)) return undefined
   conclude(comparing, round)
   const outliers = agreed === undefined ? [] : said.flatMap(([id, one]) => (isContrary(one, agreed) ? [id] : []))
@@ -212,7 +218,7 @@ const judgeRound = (comparing: Comparing, configuration: Configuration, round: R
   return isKnown ? undefined : { _tag: "Differs", difference: comparing.difference }
 }
 
-/** A difference is over once all who were in it agree, but for those that are no members any more. */
+/** A difference is settled once all members that took part in it agree. Former members do not count. */
 const settle = (comparing: Comparing, configuration: Configuration, round: Round): Verdict | undefined => {
   const { difference } = comparing
   if (difference === undefined) return undefined

@@ -1,22 +1,25 @@
-/** What one node can say of the members of its cluster, for those who run it: who lags, and who is silent. Pure. */
+/**
+ * The status of the cluster's members as one node sees them, for operators: which member lags, and which is silent.
+ * Pure.
+ */
 import { type ConfigurationMember, isVoter, membersOf } from "./Configuration.ts"
 import * as Standstill from "./Standstill.ts"
 import type { State } from "./State.ts"
 
-/** Undefined stands for what this node cannot know: only a leader knows of all. */
+/** The status of one member. A field is undefined if this node cannot know it: only a leader knows all of them. */
 export interface MemberStatus extends ConfigurationMember {
   readonly isVoter: boolean
   readonly isLeader: boolean
-  /** How far the member's log is known to be durable, and how many committed entries it lacks. */
+  /** The end of the member's durable log, as far as it is known, and how many committed entries the member lacks. */
   readonly matchIndex: number | undefined
   readonly lagCount: number | undefined
-  /** For how long it lacks committed entries and has not got any, in the time that ticks credit; 0 while it lacks none. */
+  /** How long the member has lacked committed entries and received none, in credited time. 0 if it lacks none. */
   readonly standstillMs: number | undefined
-  /** How long ago it was last heard of, in the time that ticks credit; 0 of this node itself. */
+  /** The time since the member was last heard, in credited time. 0 for this node itself. */
   readonly lastContactMs: number | undefined
 }
 
-/** Of every member of the configuration in force here. */
+/** The status of every member of the configuration in force here. */
 export const membersStatus = (state: State): ReadonlyArray<MemberStatus> => {
   const { role } = state
   const leader = role._tag === "Leader" ? state.nodeId : role._tag === "Follower" ? role.leader : undefined

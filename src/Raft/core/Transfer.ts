@@ -1,6 +1,7 @@
 /**
- * Handing leadership over: the leader takes no more proposals, brings one voter up to date and tells it to campaign at
- * once. Also on orderly shutdown, when the disk stalls, and when the leader is removed. Pure. Diss. 3.10, C12.
+ * The hand-over of leadership: the leader stops taking proposals, brings one voter up to date and tells it to campaign
+ * at once. It also happens on orderly shutdown, when the disk stalls, and when the leader is removed. Pure. Diss. 3.10,
+ * C12.
  */
 import * as Draft from "./Draft.ts"
 import * as Election from "./Election.ts"
@@ -8,14 +9,14 @@ import type { NodeId } from "./Message.ts"
 import type { TransferResult } from "./Output.ts"
 import type { Leader, State } from "./State.ts"
 
-/** A hand-over under way; `isTold` once the target was told to campaign. */
+/** A hand-over under way. `isTold` says that the target was told to campaign. */
 export interface Transfer {
   readonly target: NodeId
   readonly deadlineMs: number
   isTold: boolean
 }
 
-/** Begins to hand over to `to`, or to the voter that has caught up most; or says why not. */
+/** Begins to hand over to `to`, or to the voter that has caught up most. Otherwise says why not. */
 export const request = (state: State, draft: Draft.Draft, to: NodeId | undefined): TransferResult => {
   const { role } = state
   if (role._tag !== "Leader") return { _tag: "Refused", reason: "notLeader" }
@@ -29,7 +30,7 @@ export const request = (state: State, draft: Draft.Draft, to: NodeId | undefined
   return { _tag: "Started", to: target }
 }
 
-/** Tells the target to campaign as soon as it holds the whole log: before, it could not win (§5.4.1). */
+/** Tells the target to campaign as soon as it holds the whole log. Before that it could not win (§5.4.1). */
 export const advance = (state: State, draft: Draft.Draft, leader: Leader): void => {
   const { transfer } = leader
   if (transfer === undefined || transfer.isTold) return
@@ -38,14 +39,14 @@ export const advance = (state: State, draft: Draft.Draft, leader: Leader): void 
   tell(state, draft, leader, transfer.target)
 }
 
-/** After an election timeout the target has failed, and this leader goes on; unless it is to stop anyway. */
+/** After an election timeout the target has failed, and this leader continues, unless it is to stop. */
 export const tick = (state: State, draft: Draft.Draft, leader: Leader): void => {
   if (leader.transfer === undefined || state.nowMs < leader.transfer.deadlineMs) return
   leader.transfer = undefined
   if (state.shutDown) Election.becomeFollower(state, draft, { term: state.currentTerm })
 }
 
-/** A node that is to stop leads until another can, follows and votes as before, and campaigns no more. */
+/** Prepares to stop: this node leads until another can, follows and votes as before, and campaigns no more. */
 export const shutDown = (state: State, draft: Draft.Draft): void => {
   state.shutDown = true
   const { role } = state
@@ -56,7 +57,7 @@ export const shutDown = (state: State, draft: Draft.Draft): void => {
   else Election.becomeFollower(state, draft, { term: state.currentTerm })
 }
 
-/** Leads no longer, whoever follows: the best of the others is told to campaign at once, and need not wait to be sure. */
+/** Stops leading at once. It tells the best of the others to campaign, and does not wait for a result. */
 export const abdicate = (
   state: State,
   draft: Draft.Draft,
@@ -67,7 +68,7 @@ export const abdicate = (
   Election.becomeFollower(state, draft, { term: state.currentTerm })
 }
 
-/** This node is to campaign at once, without a pre-vote: its leader itself asks for it. */
+/** The leader tells this node to campaign at once, without a pre-vote. */
 export const onTimeoutNow = (state: State, draft: Draft.Draft, from: NodeId): void => {
   Election.hearLeader(state, draft, from)
   if (Election.mayCampaign(state)) Election.startElection(state, draft, { transfer: true })
@@ -79,13 +80,16 @@ const begin = (state: State, draft: Draft.Draft, leader: Leader, target: NodeId)
   advance(state, draft, leader)
 }
 
-/** From now on another may lead at any time, however often a quorum confirms this leader: its leases are over (diss. 6.4.1). */
+/**
+ * From now on another node may lead at any time, however often a quorum confirms this leader. So its leases are over
+ * (diss. 6.4.1).
+ */
 const tell = (state: State, draft: Draft.Draft, leader: Leader, target: NodeId): void => {
   leader.hasYielded = true
   Draft.send(state, draft, target, { _tag: "TimeoutNow", term: state.currentTerm })
 }
 
-/** Of the voters that answer, the one whose log reaches furthest. */
+/** The voter with the longest log, among those that answer. */
 const mostCaughtUp = (state: State, leader: Leader): NodeId | undefined => {
   let best: NodeId | undefined
   for (const { id } of state.configuration.voters) {

@@ -1,4 +1,7 @@
-/** The pure core: one input in, one output out, over an owned state. Dispatch and order only. Raft Fig. 2 (Rules for Servers). */
+/**
+ * The pure core: one input in, one output out, over an owned state. This file only dispatches and orders. Raft Fig. 2
+ * (Rules for Servers).
+ */
 import { invariant } from "../../Invariant.ts"
 import * as Configurations from "./Configurations.ts"
 import * as Draft from "./Draft.ts"
@@ -19,7 +22,7 @@ import * as Standstill from "./Standstill.ts"
 import type { Leader, Role, State } from "./State.ts"
 import * as Transfer from "./Transfer.ts"
 
-/** Takes one input. Deterministic; changes `state`; everything to be done is in the output. */
+/** Takes one input, changes `state`, and returns all work for the shell. Deterministic. */
 export const step = (state: State, input: Input): Output => {
   const before = describe(state)
   const observed = Invariants.observe(state)
@@ -113,7 +116,7 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       draft.transfer = Transfer.request(state, draft, input.to)
       return
     case "DiskStalled":
-      // The overdue write may have completed just before: then no other completion would end the stall.
+      // The overdue write may have completed just before. Then no other completion would end the stall.
       if (state.durableSeq === state.writtenSeq) return
       state.diskStalled = true
       if (role._tag === "Leader") Transfer.abdicate(state, draft, role)
@@ -153,8 +156,8 @@ const tick = (state: State, draft: Draft.Draft, { nowMs, random }: Tick): void =
 }
 
 /**
- * All that a leader does from time to time, looked at in every tick. What is not to be done in every one has a deadline
- * of its own, which no read and no write moves: else a busy leader would put it off for ever.
+ * Runs a leader's periodic work. Each part has a deadline of its own that reads and writes do not move: otherwise a
+ * busy leader would put it off for ever.
  */
 const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
   Reads.tickLeader(state, draft, leader)
@@ -167,7 +170,7 @@ const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): void => {
 
 const receive = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
   if (message.term > state.currentTerm && startsTerm(message)) {
-    // A node that cannot hear the leader must not depose it for those who do (diss. 4.2.3).
+    // A node that cannot hear the leader must not depose it for the nodes that do (diss. 4.2.3).
     if (message._tag === "RequestVote" && !message.transfer && Election.isLeaderAlive(state)) return
     Election.becomeFollower(state, draft, { term: message.term })
   }
@@ -191,7 +194,7 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       return
     case "Heartbeat": {
       Election.hearLeader(state, draft, from)
-      // A beat compares no logs: only what the leader knows to be held here is committed by it.
+      // A beat compares no logs, so it commits only entries that the leader knows to be here.
       Replication.advanceFollowerCommit(state, Math.min(message.leaderCommit, message.matchIndex))
       state.leaderCommit = Math.max(state.leaderCommit, message.leaderCommit)
       state.contactReportedMs = message.lastContactMs
@@ -227,7 +230,7 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
   }
 }
 
-/** Only an answer proves that a peer hears this leader; what it says by itself may come over a one-way link. */
+/** Only an answer proves that a peer hears this leader. Other messages may come over a one-way link. */
 const noteReply = (state: State, leader: Leader, from: NodeId, message: Message): void => {
   if (!countsForSender(message)) return
   const progress = leader.progress.get(from)
@@ -236,12 +239,12 @@ const noteReply = (state: State, leader: Leader, from: NodeId, message: Message)
   progress.lastContactMs = state.nowMs
 }
 
-/** A pre-vote, asked or granted, names a term that nobody has started. */
+/** Whether the message names a term that a node has started. A pre-vote, asked or granted, names a future one. */
 const startsTerm = (message: Message): boolean =>
   !(message._tag === "RequestVote" && message.preVote) &&
   !(message._tag === "RequestVoteReply" && message.preVote && message.granted)
 
-/** Tells a sender of an older term that it is over, so that a deposed leader learns of it (§5.1). */
+/** Tells the sender of an older term that the term is over, so that a deposed leader learns of it (§5.1). */
 const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
   const term = state.currentTerm
   switch (message._tag) {
@@ -260,7 +263,7 @@ const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Recei
       Draft.sendAfterHardState(state, draft, from, {
         _tag: "HeartbeatReply",
         term,
-        // Not the number received: it may be one of a former life of the node that leads this term.
+        // The received number may be one from a former life of the node that leads this term.
         readNumber: 0
       })
       return
@@ -286,7 +289,7 @@ const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Recei
   }
 }
 
-/** Committed entries are applied only once they are durable here too: a restart must find what was applied. */
+/** Applies committed entries only once they are durable here too: a restart must find the applied entries. */
 const takeApply = (state: State): Output["apply"] => {
   const toIndex = Math.min(state.commitIndex, state.durableIndex)
   if (toIndex <= state.applyingIndex) return undefined

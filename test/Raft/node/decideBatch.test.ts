@@ -66,7 +66,7 @@ const leader = (lastApplied: number) => {
     transfer: undefined,
     hasYielded: false,
     heartbeatDueMs: 0,
-    standing: { index: 0, sinceMs: 0, isTold: false }
+    lastMove: { index: 0, sinceMs: 0, isTold: false }
   }
   return core
 }
