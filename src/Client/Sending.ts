@@ -16,7 +16,10 @@ import { isNotServed, NoAnswer } from "./Failure.ts"
 
 /** Which cluster, and how long its answers may take. */
 export interface ClientOptions {
-  /** The URLs of nodes of the cluster, as in `http://127.0.0.1:8081`: one is asked for as long as it answers well. */
+  /**
+   * The URLs of nodes of the cluster, as in `http://127.0.0.1:8081`, with the prefix of their API if it has one, as in
+   * `http://127.0.0.1:8081/v1`. One is asked for as long as it answers well.
+   */
   readonly nodes: readonly [string, ...ReadonlyArray<string>]
   /** After how long without an answer another node is asked: 5,000 unless given. A node answers within about 2,500. */
   readonly attemptTimeoutMs?: number

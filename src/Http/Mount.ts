@@ -24,7 +24,7 @@ export const routerConfig = { maxParamLength: keyLengthMax }
 
 /** Where routes are mounted. */
 export interface MountOptions {
-  /** What stands before their paths, as in `/v1`. */
+  /** What stands before their paths, as in `/v1`: parts of letters, digits and `. _ ~ -`, and no slash at the end. */
   readonly prefix?: `/${string}`
 }
 
@@ -61,8 +61,10 @@ export const mount = Effect.fnUntraced(function* (options: {
     routes.map(({ handler, method, path }) => {
       const pattern = exactly(path)
       const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-        // The router has cut the prefix off.
-        if (!pattern.test(splitTarget(request.url).path)) return refuse(mounted, prefix)
+        const sent = sentUrl(prefix, request)
+        if (!sent.endsWith(prefix + request.url) || !pattern.test(splitTarget(request.url).path)) {
+          return refuse(mounted, sent)
+        }
         if (isUrgent) return handler
         return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler)
       }).pipe(Effect.provideService(IsLeaving, member.isStopping))
@@ -70,6 +72,10 @@ export const mount = Effect.fnUntraced(function* (options: {
     })
   )
 })
+
+/** The target as it was sent: the router matches a prefix as loosely as the rest of a path, and cuts it off. */
+const sentUrl = (prefix: string, { originalUrl, url }: HttpServerRequest.HttpServerRequest): string =>
+  prefix === "" ? url : originalUrl.replace(/^[a-z]+:\/\/[^/]*/i, "")
 
 /** A removed node says how it is, and nothing else. */
 const removedHere = problemOfFailure(removed, undefined)
@@ -115,9 +121,9 @@ const movePaths = (response: Response, prefix: string): Response => {
   return link === undefined ? located : HttpServerResponse.setHeader(located, "link", link.replace("</", `<${prefix}/`))
 }
 
-const refuse = (mounted: Mounted, prefix: string) =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, url }) =>
-    Effect.fail(unanswered(mounted.paths, { method, url: prefix + url }))
+const refuse = (mounted: Mounted, url: string) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method }) =>
+    Effect.fail(unanswered(mounted.paths, { method, url }))
   )
 
 /** The first layer that mounts on a router adds what answers for all of them. */
@@ -135,7 +141,7 @@ const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter
         const refusal = refusalOf(request)
         const response =
           refusal === undefined
-            ? Effect.catchIf(app, isRouteNotFound, () => answered(refuse(mounted, "")))
+            ? Effect.catchIf(app, isRouteNotFound, () => answered(refuse(mounted, request.url)))
             : answered(Effect.fail(refusal))
         return Effect.map(response, (it) => closeIfUnread(request, it))
       })

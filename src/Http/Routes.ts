@@ -26,6 +26,7 @@ import { type LithairApi, makeApi } from "./Openapi.ts"
 import { operationRoutes } from "./OperationRoutes.ts"
 import { projectionRoutes } from "./ProjectionRoutes.ts"
 import { reactionRoutes } from "./ReactionRoutes.ts"
+import { checkPrefix } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
 import { transactionRoutes } from "./Transactions.ts"
 
@@ -43,8 +44,11 @@ const foldedOf = ({ projections }: Serving["Service"]) =>
  * The derived API, under `/api`: records, transactions, commands, projections and operations. Guard it with a middleware
  * of your own by `Layer.provide`.
  */
-export const layerApi = (options: MountOptions = {}): Layer.Layer<never, never, HttpRouter.HttpRouter | ApiServices> =>
-  Layer.effectDiscard(
+export const layerApi = (
+  options: MountOptions = {}
+): Layer.Layer<never, never, HttpRouter.HttpRouter | ApiServices> => {
+  checkPrefix(options.prefix)
+  return Layer.effectDiscard(
     Effect.gen(function* () {
       const serving = yield* Serving
       const member = yield* Member
@@ -60,6 +64,7 @@ export const layerApi = (options: MountOptions = {}): Layer.Layer<never, never, 
       yield* mount({ ...options, routes, owned: ["/api"] })
     })
   )
+}
 
 /** `/livez` and `/readyz`, for load balancers and for those who roll a cluster. */
 export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Serving> = Layer.effectDiscard(
@@ -116,8 +121,9 @@ export const layerDocs = ({
   prefix,
   title = "Lithair node",
   version = "1"
-}: DocsOptions = {}): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Serving> =>
-  Layer.effectDiscard(
+}: DocsOptions = {}): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Serving> => {
+  checkPrefix(prefix)
+  return Layer.effectDiscard(
     Effect.gen(function* () {
       const serving = yield* Serving
       const derived = makeApi(
@@ -132,6 +138,7 @@ export const layerDocs = ({
       yield* mount({ routes, owned: routes.map(({ path }) => path) })
     })
   )
+}
 
 /** Answers every other path with a problem, 404. */
 export const layerNotFound: Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Serving> = Layer.effectDiscard(

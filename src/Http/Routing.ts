@@ -3,6 +3,7 @@
  * less, an encoded letter, what follows a `;`), and two addresses of one record would be two for caches and rules.
  * docs/http.md, "Endpoints". Pure.
  */
+import { invariant } from "../Invariant.ts"
 import { textId, uuid } from "../Model/Id.ts"
 import { invalidRequest, methodNotAllowed, notServed, type Problem } from "../Problem.ts"
 
@@ -17,6 +18,13 @@ export const splitTarget = (url: string): { readonly path: string; readonly quer
   const at = url.indexOf("?")
   return at === -1 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) }
 }
+
+/** Refuses a prefix that a route could not have as it is sent, or that would stand in `Location` and `Link` otherwise. */
+export const checkPrefix = (prefix = ""): void =>
+  invariant(
+    /^(\/[A-Za-z0-9_][A-Za-z0-9._~-]*)*$/.test(prefix),
+    `"${prefix}" cannot be a prefix: use parts of letters, digits and . _ ~ -, each after a slash, as in /v1, with no slash at the end`
+  )
 
 /**
  * What a path must be to be this route's; `:id` stands for a UUID, `:textId` for an id of another kind, `:member` for a
