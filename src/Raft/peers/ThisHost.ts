@@ -1,6 +1,6 @@
 /**
  * Whether a request comes from a program of this host. A page in a browser and a proxy are none: through them anybody
- * speaks from here. A proxy that passes bytes on and adds no header (ssh -L, socat) cannot be told apart.
+ * speaks from here. A proxy that adds no header (ssh -L, socat, nginx by default) cannot be told apart.
  */
 import { Option } from "effect"
 import type { HttpServerRequest } from "effect/http"
