@@ -149,6 +149,35 @@ describe("a node whose state is wrong", () => {
     )
   )
 
+  it.effect(
+    "leads once its state is made anew, where it alone can: else nobody would, since no leader asks who is right",
+    () =>
+      withCluster(3, () =>
+        Effect.gen(function* () {
+          const { crash, heal, leader, on, partition } = yield* TestCluster
+          const { first, others } = yield* start
+          const [wrong, other] = others as [string, string]
+          yield* on(wrong, corrupt("evolved"))
+          yield* until("it is suspect", on(wrong, isSuspect))
+          // What the two then acknowledge, and the first dies with, is in no log but that of the suspect one.
+          yield* partition([other])
+          assert.strictEqual((yield* on(first, put("acknowledged"))).status, 200)
+          assert.isTrue(yield* on(wrong, isSuspect))
+          yield* crash(first)
+          yield* heal
+          yield* until(
+            "somebody leads",
+            Effect.map(on(wrong, role), (is) => is === "Leader")
+          )
+          assert.strictEqual(yield* leader, wrong)
+          assert.isFalse(yield* on(wrong, isSuspect))
+          assert.strictEqual((yield* on(wrong, row))?.data.name, "acknowledged")
+          assert.strictEqual((yield* on(other, put("later"))).status, 200)
+          assert.strictEqual((yield* on(wrong, read("linearizable"))).status, 200)
+        })
+      )
+  )
+
   it.effect("is named where no majority agrees, and no more: nobody knows which one is wrong", () =>
     withCluster(2, (logged) =>
       Effect.gen(function* () {

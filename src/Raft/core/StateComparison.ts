@@ -9,9 +9,12 @@
 import { type Configuration, isMember, membersOf, votersOf } from "./Configuration.ts"
 import type { NodeId } from "./Message.ts"
 import * as Quorum from "./Quorum.ts"
+import type { State } from "./State.ts"
 
 /** How often a leader asks. */
 export const compareEveryMs = 1_000
+/** A node that hears no leader for this long is not asked. */
+const unaskedAfterMs = 4 * compareEveryMs
 /** The number of entries whose hashes are kept. A member that lags further behind is compared once it has caught up. */
 const hashesMaxCount = 4_096
 /** The number of rounds that are kept. Reports for older rounds come too late. */
@@ -66,6 +69,10 @@ export interface Comparing {
   difference: Difference | undefined
   /** Whether this node has differed from a majority, and not agreed with one since. */
   isSuspect: boolean
+  /** The state was restored or made anew, and nobody has judged it since. */
+  isAnew: boolean
+  /** Since when it waits for that, as far as this was looked at. */
+  anewSinceMs: number | undefined
 }
 
 export const make = (nodeId: NodeId): Comparing => ({
@@ -78,7 +85,9 @@ export const make = (nodeId: NodeId): Comparing => ({
   term: 0,
   dueMs: 0,
   difference: undefined,
-  isSuspect: false
+  isSuspect: false,
+  isAnew: false,
+  anewSinceMs: undefined
 })
 
 /** The entry at `index` is applied, and `hash` is the hash of the state after it. */
@@ -92,6 +101,22 @@ export const applied = (comparing: Comparing, index: number, hash: Uint32Array):
 export const replaced = (comparing: Comparing): void => {
   comparing.indexes.fill(0)
   comparing.rounds = []
+  comparing.isAnew = true
+  comparing.anewSinceMs = undefined
+}
+
+/**
+ * Time passes. A suspect state that was made anew waits for a leader to ask whether it is right. Where there is none it is
+ * believed: this may be the only node that can lead, for its log may be the longest of all. The next leader asks again.
+ */
+export const passed = (
+  comparing: Comparing,
+  { leaderHeardMs, nowMs }: Pick<State, "leaderHeardMs" | "nowMs">
+): void => {
+  if (!comparing.isAnew) return
+  comparing.anewSinceMs ??= nowMs
+  const unaskedMs = nowMs - Math.max(comparing.anewSinceMs, leaderHeardMs ?? 0)
+  if (unaskedMs >= unaskedAfterMs) comparing.isSuspect = false
 }
 
 /** The current state of this node. `index` is 0 while there is nothing to report. */
@@ -210,7 +235,10 @@ const judgeRound = (comparing: Comparing, configuration: Configuration, round: R
   if (agreed === undefined && !isWhole && round === comparing.rounds.at(-1)) return undefined
   conclude(comparing, round)
   const outliers = agreed === undefined ? [] : said.flatMap(([id, one]) => (isContrary(one, agreed) ? [id] : []))
-  if (outliers.includes(comparing.nodeId)) comparing.isSuspect = true
+  if (outliers.includes(comparing.nodeId)) {
+    comparing.isSuspect = true
+    comparing.isAnew = false
+  }
   const members = said.map(([id, { definition, hash }]) => ({ id, definition, hash }))
   const known = comparing.difference
   comparing.difference = { index: round.index, members, outliers }

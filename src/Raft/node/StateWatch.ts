@@ -89,15 +89,14 @@ export const make = Effect.fnUntraced(function* (options: StateWatchOptions) {
   }
 
   const consider = (): void => {
-    const wasSuspect = comparing.isSuspect
     const verdict = StateComparison.judge(comparing, core.configuration)
     if (verdict?._tag === "Differs") fork(Effect.logError(describe(verdict.difference)))
     if (verdict?._tag === "Agrees")
       fork(Effect.logInfo(`The states of the members agree again at entry ${verdict.index}`))
-    if (comparing.isSuspect === wasSuspect) return
+    if (comparing.isSuspect === core.isSuspect) return
     options.run({ _tag: "StateSuspected", isSuspect: comparing.isSuspect })
     if (!comparing.isSuspect) {
-      fork(Effect.logInfo("The state of this node is that of a majority again: it reads and may lead"))
+      fork(Effect.logInfo("The state of this node is believed again: it reads and may lead"))
       options.takeSnapshot()
       return
     }
@@ -180,7 +179,10 @@ export const make = Effect.fnUntraced(function* (options: StateWatchOptions) {
     },
     snapshotReceived: (index) => void Queue.offerUnsafe(fromLeader, index),
     ticked: () => {
-      if (comparing.isSuspect) consider()
+      if (comparing.isSuspect) {
+        StateComparison.passed(comparing, core)
+        consider()
+      }
       if (core.role._tag !== "Leader") return
       const report = StateComparison.tick(comparing, { nowMs: core.nowMs, term: core.currentTerm }, now())
       if (report !== undefined) say(report)

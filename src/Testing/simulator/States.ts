@@ -57,7 +57,10 @@ export const tick = (world: World, node: Node.SimulatedNode): void => {
   if (world.releases === undefined || life === undefined) return
   const { comparing, core } = life
   if (life.wrong !== undefined) audit(world, life)
-  if (comparing.isSuspect) consider(world, node, life)
+  if (comparing.isSuspect) {
+    StateComparison.passed(comparing, core)
+    consider(world, node, life)
+  }
   if (core.role._tag === "Leader") {
     const report = StateComparison.tick(comparing, { nowMs: core.nowMs, term: core.currentTerm }, nowOf(life))
     if (report !== undefined) say(world, node, life, report)
@@ -76,10 +79,9 @@ const say = (world: World, node: Node.SimulatedNode, life: Node.Life, report: St
 
 const consider = (world: World, node: Node.SimulatedNode, life: Node.Life): void => {
   const { comparing } = life
-  const wasSuspect = comparing.isSuspect
   const verdict = StateComparison.judge(comparing, life.core.configuration)
   if (verdict?._tag === "Differs") world.checks.counts.alarms++
-  if (comparing.isSuspect === wasSuspect) return
+  if (comparing.isSuspect === life.core.isSuspect) return
   const { spread } = world.checks.counts
   if (comparing.isSuspect && !life.wasWrong && spread === 0) fail(`${node.id}: a state that is right is not believed`)
   feed(world, node, { _tag: "StateSuspected", isSuspect: comparing.isSuspect })

@@ -151,6 +151,25 @@ describe("states that are compared", () => {
     assert.isFalse(late.isSuspect)
   })
 
+  it("that were made anew are believed where no leader asks, and judged again by the next one that does", () => {
+    const all = cluster({ a: now(5, 1), b: now(5, 1), c: now(5, 9) })
+    all.round("a")
+    const late = all.of("c")
+    StateComparison.passed(late, { nowMs: 9_000, leaderHeardMs: 0 })
+    assert.isTrue(late.isSuspect, "it is not made anew yet")
+    StateComparison.replaced(late)
+    StateComparison.passed(late, { nowMs: 9_000, leaderHeardMs: undefined })
+    assert.isTrue(late.isSuspect, "the others may be about to elect one")
+    StateComparison.passed(late, { nowMs: 14_000, leaderHeardMs: 11_000 })
+    assert.isTrue(late.isSuspect, "a leader will ask")
+    StateComparison.passed(late, { nowMs: 15_000, leaderHeardMs: 11_000 })
+    assert.isFalse(late.isSuspect)
+    all.round("a")
+    assert.isTrue(late.isSuspect)
+    StateComparison.passed(late, { nowMs: 99_000, leaderHeardMs: undefined })
+    assert.isTrue(late.isSuspect, "it was judged since it was made anew")
+  })
+
   it("of a learner make it suspect too, and count for no majority", () => {
     const withLearner = {
       voters: configurationOf(["a", "b"]).voters,
