@@ -147,6 +147,11 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
     return { _tag: "Opened", opened } as const
   })
 
+  /** Whether a snapshot of that name is here, and intact; it is not removed while that is read. */
+  const held = Effect.fnUntraced(function* (name: string) {
+    return (yield* files.names).includes(name) ? yield* Effect.scoped(openIntact(name)) : undefined
+  }, keeping.withPermits(1))
+
   const openNewest = Effect.fnUntraced(function* ({
     atLeastIndex = 0,
     atMostIndex = Number.POSITIVE_INFINITY
@@ -173,8 +178,7 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
       receivingTurn.withPermits(1)(
         Effect.gen(function* () {
           yield* giveUpReceiving
-          const name = snapshotName(offer)
-          const whole = (yield* files.names).includes(name) ? yield* Effect.scoped(openIntact(name)) : undefined
+          const whole = yield* held(snapshotName(offer))
           if (whole?._tag === "Opened" && whole.opened.info.digest === offer.digest) {
             yield* files.syncNames
             return received(offer, whole.opened.info)

@@ -3,13 +3,16 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeF
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Directory, layerDirectory } from "../../src/EventStore/Directory.ts"
 import { layerFile as layerLog } from "../../src/EventStore/FileLog.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
+import { filesInMemory, type SnapshotFiles } from "../../src/EventStore/SnapshotFiles.ts"
+import { snapshotName } from "../../src/EventStore/SnapshotFormat.ts"
 import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
+import { layerOf } from "../../src/EventStore/Snapshots.ts"
 import { watchIntervalMs } from "../../src/EventStore/Watch.ts"
 import { entries } from "./logStoreContract.ts"
 import { write } from "./snapshotStoreContract.ts"
@@ -99,6 +102,34 @@ describe("a running node notices", { concurrent: true, timeout: 30_000 }, () => 
       for (let from = 121; from < 121 + 40 * 40; from += 40) {
         yield* Effect.all([round(from), TestClock.adjust(watchIntervalMs)], { concurrency: 2 })
       }
+      assert.isUndefined(watching.pollUnsafe())
+      yield* Fiber.interrupt(watching)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("nothing where a snapshot that is offered again gives way to newer ones while it is read", () =>
+    Effect.gen(function* () {
+      const files = filesInMemory()
+      const former = yield* Layer.build(layerOf(files))
+      const first = yield* Effect.provide(write(2), former)
+      yield* Effect.provide(write(4), former)
+      // Another life, which has read none of them yet; and a disk that takes its time.
+      const isOpened = yield* Deferred.make<void>()
+      const mayRead = yield* Deferred.make<void>()
+      const openToRead: SnapshotFiles["openToRead"] = (name) =>
+        Effect.tap(files.openToRead(name), () =>
+          Effect.andThen(Deferred.succeed(isOpened, undefined), Deferred.await(mayRead))
+        )
+      const store = Context.get(yield* Layer.build(layerOf({ ...files, openToRead })), SnapshotStore)
+      const watching = yield* Effect.forkScoped(Effect.flip(store.watch))
+      const offering = yield* Effect.forkScoped(store.receive(first))
+      yield* Deferred.await(isOpened)
+      const writing = yield* Effect.forkScoped(Effect.provideService(write(6), SnapshotStore, store))
+      yield* TestClock.adjust("1 second")
+      yield* Deferred.succeed(mayRead, undefined)
+      yield* Effect.andThen(Fiber.join(offering), Fiber.join(writing))
+      assert.notInclude(yield* files.names, snapshotName(first))
+      yield* TestClock.adjust("5 seconds")
       assert.isUndefined(watching.pollUnsafe())
       yield* Fiber.interrupt(watching)
     }).pipe(Effect.scoped)
