@@ -75,7 +75,8 @@ const located = (said: string): string =>
 
 const runsAlone = (example: Example): boolean => endsByItself(example) && !isTest(example)
 
-const runMaxMs = 20_000
+/** Enough for all tests of the pages on a busy machine. */
+const runMaxMs = 90_000
 
 function check(examples: ReadonlyArray<Example>, directory: string): ReadonlyArray<string> {
   const entries = entryPoints()
@@ -91,8 +92,13 @@ function check(examples: ReadonlyArray<Example>, directory: string): ReadonlyArr
 
   const run = (binary: string, ...args: ReadonlyArray<string>): ReadonlyArray<string> => {
     const command = join(root, "node_modules/.bin", binary)
-    const { status, stderr, stdout } = spawnSync(command, args, { cwd: directory, encoding: "utf8", timeout: runMaxMs })
-    return status === 0 ? [] : [located(`${stdout}${stderr}`)]
+    const { signal, status, stderr, stdout } = spawnSync(command, args, {
+      cwd: directory,
+      encoding: "utf8",
+      timeout: runMaxMs
+    })
+    const ended = signal === null ? "" : `${binary} ${args.join(" ")} ended by ${signal}, after ${runMaxMs} ms at most`
+    return status === 0 ? [] : [`${located(`${stdout}${stderr}`)}${ended}`]
   }
   return [
     ...run("tsc", "--noEmit"),
