@@ -28,7 +28,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const reports = mkdtempSync(join(tmpdir(), "lithair-check-"))
 
 /** A part that takes longer hangs: it is killed, and counts as one that did not run. */
-const partTimeoutMs = 900_000
+const partTimeoutMs = 2_400_000
 
 /** Tests of the repository and of the package, which start the runtimes that they need themselves. */
 const nodeOnly = ["test/mutation/**", "test/package/**", "test/tidy.test.ts"]
