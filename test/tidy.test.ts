@@ -53,6 +53,38 @@ const targetsOf = (name: string, text: string): ReadonlyArray<string> =>
     .filter((specifier) => specifier.startsWith("."))
     .map((specifier) => relative(join(root, "src"), resolve(root, "src", dirname(name), specifier)))
 
+/** Entry points whose every exported name has a doc comment. */
+const commentedEntries = ["Raft.ts", "EventStore.ts", "Model.ts", "Command.ts"]
+
+/** The names that a file exports from elsewhere or declares, each with the place of its declaration. */
+const exportsOf = (name: string): ReadonlyArray<{ readonly name: string; readonly declared: string }> => {
+  const text = sources.find((source) => source.name === name)?.text ?? ""
+  const passedOn = [...text.matchAll(/^export (?:type )?\{([^}]*)\} from "([^"]+)"/gm)].flatMap(
+    ([, list = "", from = ""]) =>
+      list.split(",").flatMap((each) => {
+        const passed = each
+          .trim()
+          .replace(/^type /, "")
+          .split(" as ")[0]
+        if (passed === undefined || passed === "") return []
+        const declared = relative(join(root, "src"), resolve(root, "src", dirname(name), from))
+        return [{ name: passed, declared }]
+      })
+  )
+  const own = [...text.matchAll(/^export (?:declare )?(?:abstract )?(?:const|class|interface|type|function) (\w+)/gm)]
+  return [...passedOn, ...own.map(([, each = ""]) => ({ name: each, declared: name }))]
+}
+
+/** Whether a doc comment stands before the first declaration of a name. */
+const hasDocComment = (name: string, declared: string): boolean => {
+  const lines = sources.find((source) => source.name === declared)?.text.split("\n") ?? []
+  const declaration = new RegExp(
+    `^export (?:declare )?(?:abstract )?(?:const|class|interface|type|function) ${name}\\b`
+  )
+  const at = lines.findIndex((line) => declaration.test(line))
+  return at > 0 && (lines[at - 1] ?? "").endsWith("*/")
+}
+
 /** What a module loads when it is run: imports of types are gone by then. */
 const loadedBy = (text: string) => importsOf(text.replaceAll(/(?:import|export) type [^"]*"[^"]+"/g, ""))
 
@@ -161,6 +193,16 @@ describe("tidy", () => {
     assert.deepStrictEqual(entries.toSorted(), ["./src/index.ts", "./src/node.ts", ...namespaces].toSorted())
     const misspelt = Object.keys(exports).filter((name) => name !== name.toLowerCase())
     assert.deepStrictEqual(misspelt, [])
+  })
+
+  it("every name that an entry point exports has a doc comment", () => {
+    const names = commentedEntries.flatMap(exportsOf)
+    assert.isAbove(names.length, 40, "names are found")
+    const bare = names.filter(({ declared, name }) => !hasDocComment(name, declared))
+    assert.deepStrictEqual(
+      bare.map(({ declared, name }) => `${declared}: ${name}`),
+      []
+    )
   })
 
   it("only the runtimes' edge imports the platform", () => {

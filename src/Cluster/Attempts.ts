@@ -1,7 +1,7 @@
 /**
- * How a request finds its leader: one attempt after another, within one deadline, so that an election in between costs
- * time and not an error. After one attempt whose outcome is unknown the request stays unknown, whatever the next ones
- * say, unless one of them tells what became of all copies of the request (C18).
+ * Tries a request at one leader after another, within one deadline: an election meanwhile costs time, and causes no
+ * error. Once the outcome of one attempt is unknown, the request stays unknown, unless a later answer covers all copies
+ * of the request (C18).
  */
 import { Effect } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"
@@ -10,32 +10,32 @@ import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 
 /** Every request is answered within this time, reads included. */
 export const answerTimeoutMs = 2_500
-/** How long a request waits for a leader: longer than an election takes. */
+/** How long a request waits for a leader. It is longer than an election takes. */
 const leaderWaitMs = 1_500
-/** What an attempt takes at most, but for misfortune. */
+/** The time that an attempt normally needs. */
 const attemptMinMs = 500
 /** How often a request that waits for a leader looks again. */
 const leaderPollMs = 10
 
-/** What this node knows of its leader. */
+/** This node's knowledge of its leader. */
 export interface Leadership {
   readonly leader: () => NodeId | undefined
-  /** Since when there is none, on the monotonic clock; undefined while there is one. */
+  /** Since when there is no leader, on the monotonic clock; undefined while there is one. */
   readonly leaderlessSinceMs: () => number | undefined
-  /** Why this node tries nothing any more: it is about to stop, or was removed. */
+  /** Why this node makes no more attempts: it is about to stop, or it was removed. */
   readonly refused: () => NotDone | undefined
 }
 
 const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
 
-/** The leader was lost, is about to leave or has no room: another one may do it. */
+/** Whether another leader may do it: the leader was lost, is about to leave or has no room. */
 const mayPass = ({ reason }: NotDone): boolean => reason !== "overloaded" && reason !== "upgrade-required"
 
 /**
- * Attempts at the leader until one is answered. What is certainly not done for want of a leader is tried again; so is
- * what may be done, where `isRepeatable` says that twice is once. An answer for which `holdsForCopies` is false speaks
- * of its own attempt alone: after an attempt of unknown outcome it makes nothing certain. A node that has long been
- * without a leader says so at once.
+ * Sends attempts to the leader until one is answered. It repeats an attempt that was certainly not done for want of a
+ * leader. It retries unknown outcomes only if the request is idempotent (`isRepeatable`). After an unknown outcome it
+ * takes no answer for which `holdsForCopies` is false, since that answer covers its own attempt only. A node that has
+ * long had no leader fails at once.
  */
 export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
   readonly leadership: Leadership
@@ -66,7 +66,7 @@ export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
       }
       const nowMs = yield* monotonicMs
       const successor = leader()
-      // One that came late, after a leader that hung, is asked as well; what has no time to be answered is not begun.
+      // A new leader that came late is still tried, unless too little time is left for its answer.
       const endMs =
         successor !== undefined && successor !== target
           ? beganMs + answerTimeoutMs - attemptMinMs

@@ -1,15 +1,15 @@
 /**
- * How old the state of a node is at most: which of its indexes a quorum confirmed, for reads that began when. Nothing of
- * a former life counts, so that a node that has just started claims no age. How a quorum confirms is Reads.ts. Diss. 6.4.
+ * Bounds the age of this node's state: it remembers which index a quorum confirmed, and when that read began. It starts
+ * empty, so a node that has just started claims no age. Reads.ts says how a quorum confirms. Diss. 6.4.
  */
 import { Effect, Schedule } from "effect"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { NotDone } from "../Raft/node/Outcome.ts"
 import * as Attempts from "./Attempts.ts"
 
-/** Confirmations that are kept: they tell the age of projections that lag behind the tables too. */
+/** The number of confirmations that are kept. Projections that lag behind the tables use the older ones. */
 const keptMaxCount = 64
-/** How long after a refusal a node that has just started asks again. */
+/** How long a node that has just started waits after a refusal before it asks again. */
 const askAgainMs = 100
 
 interface Confirmation {
@@ -17,12 +17,13 @@ interface Confirmation {
   readonly beganMs: number
 }
 
+/** The confirmations of one node. */
 export interface Confirming {
-  /** Waits until this node's state is linearizable for a read that begins now; gives its index. */
+  /** Waits until this node's state is linearizable for a read that begins now, and returns its index. */
   readonly readIndex: Effect.Effect<number, NotDone>
-  /** How long ago, at most, a state at `index` was the newest there was; undefined while nothing confirms it. */
+  /** The greatest possible age of a state at `index`; undefined while no confirmation covers it. */
   readonly staleMs: (index: number, nowMs: number) => number | undefined
-  /** Sees to a first confirmation, though nobody has asked for a linearizable read. Never ends. */
+  /** Asks for a first confirmation, even if no client asks for a linearizable read. Never ends. */
   readonly first: Effect.Effect<never>
 }
 
@@ -63,11 +64,13 @@ const lagging = new NotDone({
   message: "This node is too far behind the leader to serve this read"
 })
 
-/** A follower may be cut off from the entries that it was told of. */
+/** Limits the wait for a read index, since a follower may be cut off from the entries up to it. */
 export const withinTime = (readIndex: Effect.Effect<number, NotDone>, timeoutMs: number) =>
   Effect.timeoutOrElse(readIndex, { duration: timeoutMs, orElse: () => Effect.fail(lagging) })
 
-/** One that says no more than another, of a lower index and a later time, is not kept; past the bound every other goes. */
+/**
+ * Adds a confirmation, unless a kept one has a higher index and began later. Past the limit it drops every second one.
+ */
 export const withAnother = (kept: ReadonlyArray<Confirmation>, one: Confirmation): ReadonlyArray<Confirmation> => {
   const saysMore = (a: Confirmation, b: Confirmation) => a.index <= b.index && a.beganMs >= b.beganMs
   if (kept.some((each) => saysMore(each, one))) return kept

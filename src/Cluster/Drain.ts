@@ -1,31 +1,32 @@
 /**
- * How a member ends in order: it takes no more orders, waits for those under way, hands over what it leads, and gives up
- * what does not end by itself. Whoever waits then is told what is certain of it, as long as there is a server to answer
- * them and links to answer peers: a connection that is cut says nothing, and an order that was proposed may be done (C18).
+ * The orderly end of a member. It takes no more orders, waits for those under way, hands leadership over, and gives up
+ * the rest. It tells every waiting request what is certain while the server can still answer clients and the links can
+ * still answer peers: a connection that is cut says nothing, and a proposed order may be done (C18).
  */
 import { Effect } from "effect"
 
-/** How long each step of the end may take: orders under way, the hand-over, and those that waited for it. */
+/** The limit for each step: for orders under way, for the hand-over, and for orders that waited for it. */
 const drainTimeoutMs = 1_000
-/** How long a read may take once the node has drained: less than a server gives the requests under way when it closes. */
+/** How long a read may take after the drain. It is less than the time that a server gives requests when it closes. */
 const lastReadsMs = 250
 const drainPollMs = 10
 
+/** The drain of one member, and the orders that it waits for. */
 export interface Draining {
-  /** Whether this node takes no more orders. Reads go on. */
+  /** Whether this node takes no more orders. It still serves reads. */
   readonly isDraining: () => boolean
-  /** Whether nothing is waited for or tried again here. */
+  /** Whether this node waits for nothing and retries nothing any more. */
   readonly isStopping: () => boolean
-  /** Runs an order that a client of this node gave, until it is answered, however many attempts that takes. */
+  /** Counts an order of this node's client until it is answered, over all its attempts. */
   readonly given: <A, E, R>(order: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Runs one attempt at an order: here, for whomever, or at the leader elsewhere. */
+  /** Counts one attempt at an order: one made here, for a client or a peer, or one sent to the leader. */
   readonly attempted: <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly drain: Effect.Effect<void>
 }
 
 export const make = (options: {
   readonly handOver: Effect.Effect<void>
-  /** Tells all who wait here, reads included. */
+  /** Tells all requests that wait here, reads included. */
   readonly giveUp: () => void
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Draining => {
@@ -44,7 +45,7 @@ export const make = (options: {
 
   const drain = Effect.gen(function* () {
     isDraining = true
-    // An order whose attempts another leader is to answer waits for the hand-over: it does not hold it up.
+    // An order that only the next leader can answer waits for the hand-over, so the hand-over must not wait for it.
     yield* orElseGiveUp(attempted.isNone)
     yield* withinTime(options.handOver)
     yield* orElseGiveUp(given.isNone)
@@ -64,7 +65,7 @@ export const make = (options: {
 const withinTime = (wait: Effect.Effect<void>) =>
   Effect.timeoutOrElse(wait, { duration: drainTimeoutMs, orElse: () => Effect.void })
 
-/** How much of something is under way. */
+/** Counts effects that are under way. */
 const counter = () => {
   let count = 0
   const isOver = Effect.sync(() => {

@@ -1,7 +1,7 @@
 /**
- * What is applied on this node, for those who follow it: every committed entry in order, from any index on, without a
- * gap, and none past what is applied here. A follower reads at its own pace, from memory where that is recent and from
- * disk where it is not: applying waits for nobody. Not what is done with the events (Projection, Reaction).
+ * The feed of applied entries on this node: every committed entry in order, from any index on, without a gap, and none
+ * that is not applied here. A reader goes at its own pace, from memory or, further back, from disk, so applying waits
+ * for no reader. Projection and Reaction use the events.
  */
 import { Effect, Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
@@ -11,20 +11,20 @@ import { decode, type Transaction } from "../Machine/Transaction.ts"
 import { type RaftLog, slice } from "../Raft/core/RaftLog.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 
-/** A committed entry; one that is none of the machine's, a leader's first say, has no transaction. */
+/** A committed entry. An entry that is not the machine's, such as a leader's no-op, has no transaction. */
 export interface AppliedEntry {
   readonly index: number
   readonly transaction: Transaction | undefined
 }
 
 export interface Feed {
-  /** The last entry that is applied here; 0 before the first. */
+  /** The last index that is applied here; 0 before the first. */
   readonly appliedIndex: () => number
   /** Waits until `index` is applied here, for ever if it never is. */
   readonly applied: (index: number) => Effect.Effect<void>
   /**
-   * Entries from `fromIndex` on: waits for the first, then gives as many as are applied and fit in `maxBytes` of
-   * payload. It fails, as `compacted`, where a snapshot stands for the first: these entries are not on this node.
+   * Reads entries from `fromIndex` on. It waits for the first, then returns as many applied entries as fit in
+   * `maxBytes` of payload. It fails as `compacted` if a snapshot replaced the first one, so this node no longer has it.
    */
   readonly read: (range: {
     readonly fromIndex: number
@@ -39,7 +39,7 @@ export interface FeedSource {
   readonly appliedIndex: () => number
 }
 
-/** A feed, and how the node that applies moves it on. */
+/** Makes a feed, and the functions by which the node moves it on. */
 export const make = () => {
   let source: FeedSource | undefined
   const { changed: advanced, until } = Condition.make()
@@ -62,7 +62,7 @@ export const make = () => {
 
   return {
     feed,
-    /** The node runs: what it has applied can be read, and {@link advanced} says when that is more. */
+    /** Opens the feed when the node runs. {@link advanced} reports newly applied entries. */
     open: (opened: FeedSource): void => {
       source = opened
       advanced()
@@ -71,18 +71,19 @@ export const make = () => {
   }
 }
 
-/** Entries that are applied, if memory holds them; undefined where they are to be read from disk. Pure. */
+/** Applied entries from memory, or undefined if the caller must read them from disk. Pure. */
 export const inMemory = (
   log: RaftLog,
   range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
 ): Result.Result<ReadonlyArray<LogEntry> | undefined, LogFailed> => {
-  // The disk may still hold what an installed snapshot is to replace: entries that were never committed, perhaps.
+  // The disk may still hold entries that an installed snapshot replaces, and some of them may never have been
+  // committed.
   if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
   const held = slice(log, range)
   return Result.succeed(held.length > 0 ? held : undefined)
 }
 
-/** Followers at the end of the log read the same entries from memory, and each is decoded once for all of them. */
+/** Decodes each entry once for all readers at the end of the log, which read the same entries from memory. */
 export const decoding = (): ((entry: LogEntry) => AppliedEntry) => {
   const decoded = new WeakMap<LogEntry, AppliedEntry>()
   return (entry) => {

@@ -1,7 +1,7 @@
 /**
- * From an empty directory to a member of a cluster, once in a node's life (C16, diss. 11.7.2): listens to its
- * peers' hellos until it may mint the cluster or is told of it, and makes both the cluster id and entry 1 durable.
- * The shell around FormingRules.ts. A node that is formed passes through at once, and tells empty peers of its cluster.
+ * Takes a node from an empty directory to membership of a cluster, once in its life (C16, diss. 11.7.2). It listens to
+ * its peers' hellos until it may form the cluster or is told of one, and makes the cluster id and entry 1 durable.
+ * FormingRules.ts decides. A formed node passes at once, and tells empty peers of its cluster.
  */
 import { Deferred, Effect, Schema, type Scope } from "effect"
 import { WebCrypto } from "effect/crypto"
@@ -14,28 +14,28 @@ import { decodeConfiguration, encodeConfiguration } from "../Raft/core/Configura
 import { type Self, Transport, type TransportEvent } from "../Raft/peers/Transport.ts"
 import { decideForming, type Forming, type Heard, type Proposed } from "./FormingRules.ts"
 
-/** This node may not become a member: what it says is for the person who started it. */
+/** This node may not become a member. The message tells its operator why, and what to do. */
 export class FormingRefused extends Schema.TaggedError<FormingRefused>()("FormingRefused", {
   reason: Schema.String,
   message: Schema.String
 }) {}
 
-/** What a node becomes a member with: the cluster, and its first entry unless the leader is to send it all. */
+/** The cluster that this node joins, and its first entry. Without the entry, the leader sends it. */
 interface Membership {
   readonly clusterId: string
   readonly firstEntry: LogEntry | undefined
 }
 
 /**
- * How a node asks a running cluster to take it in: gives that cluster, and whom to connect to. `clusterId` is that of its
- * directory already, null while it is empty.
+ * Asks a running cluster to take this node in. Returns the cluster, and the members to connect to. `clusterId` is the
+ * one of the node's directory, null while it is empty.
  */
 export type Join = (
   self: Self,
   clusterId: string | null
 ) => Effect.Effect<{ readonly clusterId: string; readonly members: ReadonlyArray<ConfigurationMember> }, FormingRefused>
 
-/** The first entry, which no election precedes: no node leads term 1. */
+/** The first entry. No election precedes it: no node leads term 1. */
 const firstEntryOf = (configuration: Configuration): LogEntry => ({
   index: 1,
   term: 1,
@@ -43,7 +43,9 @@ const firstEntryOf = (configuration: Configuration): LogEntry => ({
   payload: encodeConfiguration(configuration)
 })
 
-/** What a peer proposes, if it is a voter of the very cluster that it says it belongs to. Nobody else's word forms one. */
+/**
+ * A peer's proposal, if the peer is a voter of the cluster that it says it belongs to. Other proposals form no cluster.
+ */
 const proposalOf = (
   { clusterId, entry }: { readonly clusterId: string; readonly entry: LogEntry },
   from: Heard | undefined
@@ -58,7 +60,7 @@ const proposalOf = (
   return isVoter ? { clusterId, configuration, entry } : undefined
 }
 
-/** How often a node that waits for its peers says for whom, and why. */
+/** How often a node that waits for its peers logs which peers it waits for, and why. */
 const explainIntervalMs = 5_000
 
 const explanation = (waiting: Extract<Forming, { readonly _tag: "Wait" }> | undefined): string => {
@@ -71,7 +73,7 @@ const explanation = (waiting: Extract<Forming, { readonly _tag: "Wait" }> | unde
   ].join(": ")
 }
 
-/** Waits until this node is formed, and gives its cluster's id. Its log is open only while it is written. */
+/** Waits until this node is formed, and returns its cluster's id. It opens the log only to write it. */
 export const formed = Effect.fnUntraced(function* (
   self: Self,
   openLog: (options: {
@@ -87,7 +89,7 @@ export const formed = Effect.fnUntraced(function* (
   if (identity.clusterId !== null) return identity.clusterId
 
   const become = Effect.fnUntraced(function* ({ clusterId, firstEntry }: Membership) {
-    // The log first: an id without its log would be a lost log. A log without the id has promised nobody anything.
+    // Writes the log first: an id without its log would look like a lost log. A log without the id has made no promise.
     yield* openLog({ mustExist: false }).pipe(
       Effect.flatMap((store) =>
         store.append([

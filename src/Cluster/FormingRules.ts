@@ -1,11 +1,11 @@
 /**
- * How empty nodes become a cluster, once, and how a node that lost its data is kept from voting again. Pure.
- * C16, diss. 11.7.2. Not for a node that is formed: its log says who its peers are, whatever its flags say.
+ * Decides how empty nodes become a cluster, once, and keeps a node that lost its data from voting again. Pure. C16,
+ * diss. 11.7.2. A formed node needs none of this: its log names its peers, whatever its flags say.
  */
 import type { Configuration, ConfigurationMember } from "../Raft/core/Configuration.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 
-/** This node, which is unformed. `peers` are the members that its flags name; naming itself among them changes nothing. */
+/** This node, which is unformed. `peers` are the members that its flags name, with or without itself. */
 export interface Own {
   readonly nodeId: NodeId
   readonly address: string
@@ -13,7 +13,7 @@ export interface Own {
   readonly peers: ReadonlyArray<NodeId>
 }
 
-/** What a *connected* peer said in its hello. When the connection ends, what it said no longer counts. */
+/** The hello of a *connected* peer. It no longer counts once the connection ends. */
 export interface Heard {
   readonly nodeId: NodeId
   readonly address: string
@@ -23,14 +23,17 @@ export interface Heard {
   readonly peers: ReadonlyArray<NodeId>
 }
 
-/** The cluster and the first configuration that a formed peer proposes to adopt, if one has. */
+/** The cluster and the first configuration that a formed peer proposes, if one does. */
 export interface Proposed {
   readonly clusterId: string
   readonly configuration: Configuration
 }
 
 export type Forming =
-  /** `unheard` are silent; `disagreeing` name other peers than we do, and nobody can tell who is wrong. */
+  /**
+   * `unheard` peers are silent. `disagreeing` peers name other members than this node does, and no node can tell which
+   * is wrong.
+   */
   | {
       readonly _tag: "Wait"
       readonly unheard: ReadonlyArray<NodeId>
@@ -41,10 +44,12 @@ export type Forming =
   | { readonly _tag: "Adopt"; readonly clusterId: string; readonly configuration: Configuration }
   | { readonly _tag: "Refuse"; readonly reason: RefuseReason; readonly message: string }
 
-/** `DataLost`: a voter came back empty. `NotAMember` and `OtherMembers`: the proposed cluster is not the one asked for. */
+/**
+ * `DataLost`: a voter came back empty. `NotAMember` and `OtherMembers`: the proposed cluster differs from the flags.
+ */
 export type RefuseReason = "DataLost" | "NotAMember" | "OtherMembers"
 
-/** What an unformed node does next, from what it hears now. */
+/** Decides the next step of an unformed node from its peers' hellos. */
 export const decideForming = (input: {
   readonly own: Own
   readonly heard: ReadonlyArray<Heard>
@@ -53,7 +58,7 @@ export const decideForming = (input: {
   const { own, heard, proposed } = input
   const members = membersOf(own)
 
-  // First of all: a formed peer knows our name with another data directory, and ours is empty.
+  // This check comes first: a formed peer knows this node's name with another data directory, and ours is empty.
   const witness = heard.find(
     (peer) => peer.clusterId !== null && peer.expectedInstanceId !== null && peer.expectedInstanceId !== own.instanceId
   )
@@ -64,7 +69,8 @@ export const decideForming = (input: {
   const unheard = others.filter((id) => !heard.some((peer) => peer.nodeId === id))
   const listed = heard.filter((peer) => others.includes(peer.nodeId))
   const disagreeing = listed.filter((peer) => !same(membersOf(peer), members)).map((peer) => peer.nodeId)
-  // With a formed peer a cluster exists: it will be proposed to us, or we are added to it. Never a second one.
+  // A formed peer means that a cluster exists: it will propose itself, or take this node in. There must be no second
+  // one.
   const allUnformed = heard.every((peer) => peer.clusterId === null)
   const mint = allUnformed && unheard.length === 0 && disagreeing.length === 0 && members[0] === own.nodeId
   return mint
@@ -87,7 +93,7 @@ const considerProposed = (own: Own, members: ReadonlyArray<NodeId>, proposed: Pr
       )
 }
 
-/** Says what to do, since a person must do it: the vote is gone, and only a membership change makes a new one safe. */
+/** Tells the operator what to do: the vote is lost, and only a membership change makes a new one safe. */
 const dataLost = (own: Own, witness: string): string =>
   `Cannot rejoin as ${own.nodeId}: ${witness} knows it with another data directory, and this one is empty. ` +
   "Restore the directory, or remove this node from the cluster and add it as a new member"

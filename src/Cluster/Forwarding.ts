@@ -1,6 +1,6 @@
 /**
- * Requests on their way to the leader and answers on their way back, over any transport. A forwarded request that
- * reached a socket and was not answered may or may not be done; one that never left is certainly not done.
+ * Sends requests to the leader and brings the answers back, over any transport. A forwarded request that reached a
+ * socket and was not answered may be done or not. One that never left is certainly not done.
  */
 import { Effect, Result } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"
@@ -9,18 +9,21 @@ import type { Forward, ForwardReply } from "../Raft/peers/PeerMessage.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
 import { forwardBodyMaxBytes } from "../Raft/peers/Wire.ts"
 
-/** What became of a forwarded request, as the leader says it. */
+/** The leader's reply to a forwarded request. */
 type Reply<Answer> =
   | { readonly _tag: "Answered"; readonly answer: Answer }
   | { readonly _tag: "NotDone"; readonly reason: NotDone["reason"]; readonly message: string }
   | { readonly _tag: "Unknown"; readonly message: string }
 
-/** Requests forwarded and not yet answered, and those of peers under way here; one more is refused. */
+/**
+ * The limit on forwarded requests without an answer, and on requests of peers that are under way here. One more is
+ * refused.
+ */
 export const forwardedMaxCount = 4096
 
 /**
- * How long the answer of a leader may take that is followed by another: one that has handed over learns from its successor
- * what is committed, and answers a moment later.
+ * How long an answer of a former leader may take. After its hand-over it learns from its successor what is committed,
+ * and answers a moment later.
  */
 const formerLeaderMs = 200
 
@@ -41,16 +44,16 @@ const untold: Reply<never> = { _tag: "Unknown", message: "The answer of the lead
 /** `Request` and `Answer` are JSON data. */
 export interface Forwarding<Request, Answer> {
   readonly forward: (to: NodeId, request: Request, timeoutMs: number) => Effect.Effect<Answer, NotDone | UnknownOutcome>
-  /** Answers a peer's request by `submit`, or hands a reply to whoever waits for it. */
+  /** Answers a peer's request by `submit`, or passes a reply to the request that waits for it. */
   readonly receive: (from: NodeId, message: Forward | ForwardReply) => void
-  /** What was under way to this peer is unknown from now on. */
+  /** From now on the outcome of requests under way to this peer is unknown. */
   readonly peerDown: (peer: NodeId) => void
   /**
-   * This one leads now: what is under way to another is unknown, unless that one answers at once. It may be alive, and
-   * may have had it committed; it may as well hang for longer than anybody waits.
+   * A new leader was elected. The outcome of requests under way to another node is unknown, unless that node answers at
+   * once. The former leader may live and have committed them, or it may hang for longer than a request waits.
    */
   readonly leaderChanged: (leader: NodeId) => void
-  /** This node is about to stop: whatever is under way, to whichever peer, is unknown from now on. */
+  /** This node is about to stop. The outcome of all requests under way is unknown. */
   readonly giveUp: () => void
 }
 
@@ -60,7 +63,7 @@ const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(val
 const decode = (body: Uint8Array): Result.Result<unknown, string> =>
   Result.try({ try: (): unknown => JSON.parse(decoder.decode(body)), catch: () => "it is not JSON" })
 
-/** A peer of another version asks for what this node does not know, or errs: nothing of it is done. */
+/** A peer sent an order that this node does not know: the peer has another version, or errs. Nothing of it is done. */
 const unreadable = (from: NodeId, what: string): Effect.Effect<never, NotDone> =>
   Effect.andThen(
     Effect.logWarning(`Cannot read a request of ${from}: ${what}`),
@@ -69,9 +72,12 @@ const unreadable = (from: NodeId, what: string): Effect.Effect<never, NotDone> =
 
 export const make = <Request, Answer>(options: {
   readonly transport: Transport["Service"]
-  /** Of this node, which names its requests: an answer to a former life, still on its way, is none to this one. */
+  /**
+   * The life of this node. It is part of a request's name, so that a late answer to a former life matches no request of
+   * this one.
+   */
   readonly life: number
-  /** The request in the JSON that a peer sent, or what is wrong with it. */
+  /** Reads a request from a peer's JSON, or says what is wrong with it. */
   readonly read: (json: unknown) => Result.Result<Request, string>
   readonly submit: (request: Request) => Effect.Effect<Answer, NotDone | UnknownOutcome>
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -84,7 +90,7 @@ export const make = <Request, Answer>(options: {
   const answer = (from: NodeId, { body, life, requestId }: Forward) => {
     const reply = (value: Reply<Answer>): void => {
       const whole = encode(value)
-      // A frame that its receiver does not take costs the link, and all that is on its way over it.
+      // A frame that is too large would break the link, and lose every message on its way over it.
       const body = whole.length > forwardBodyMaxBytes ? encode(untold) : whole
       transport.send(from, "bulk", { _tag: "ForwardReply", life, requestId, body })
     }
@@ -117,7 +123,7 @@ export const make = <Request, Answer>(options: {
     options.fork(answered)
   }
 
-  /** Whoever waits for one of these hears no more of it. */
+  /** Tells these requests that their outcome is unknown. */
   const settleUnknown = (message: string, isMeant: (to: NodeId, requestId: number) => boolean): void => {
     for (const [requestId, { to, settle }] of [...waiting]) {
       if (isMeant(to, requestId)) settle(() => ({ _tag: "Unknown", message }))
@@ -130,13 +136,13 @@ export const make = <Request, Answer>(options: {
         const requestId = nextRequestId++
         const settle = (reply: () => Reply<Answer>): void => {
           waiting.delete(requestId)
-          // Read by whoever waits: what cannot be read is that request's defect, and not the link's.
+          // The waiting request decodes the reply, so that a bad reply fails that request and not the link.
           resume(Effect.suspend(() => outcomeOf(reply())))
         }
         if (waiting.size >= forwardedMaxCount) return settle(() => tooMany)
         const body = encode(request)
         if (body.length > forwardBodyMaxBytes) return settle(() => tooLong)
-        // Before it is sent: over a network in memory the answer may be there when sending returns.
+        // Register before sending: on a network in memory the answer may arrive before `send` returns.
         waiting.set(requestId, { to, settle })
         if (!transport.send(to, "bulk", { _tag: "Forward", life, requestId, body })) {
           const message = `Cannot forward: ${to} is not reachable`
@@ -165,7 +171,7 @@ export const make = <Request, Answer>(options: {
   }
 }
 
-/** What the leader wrote; bytes that are none say nothing of what became of the request. */
+/** Reads the leader's reply. Bytes that are none leave the outcome unknown. */
 const replyIn = <Answer>(body: Uint8Array): Reply<Answer> =>
   Result.match(decode(body), {
     onFailure: (what) => ({ _tag: "Unknown", message: `Cannot read the answer of the leader: ${what}` }),

@@ -1,6 +1,6 @@
 /**
- * What became of keyed commands, told by this node: by its tables, by its log where that alone knows, and by what is
- * under way here. How new that must be is for the caller to see to. C17.
+ * Tells the status of keyed commands on this node, from its tables, from its log if only the log knows, and from the
+ * commands under way here. The caller makes sure that the node is up to date enough. C17.
  */
 import { Effect } from "effect"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
@@ -15,23 +15,23 @@ import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { Feed } from "./Feed.ts"
 
 export interface Recalling {
-  /** The same result, where a copy's answer was left to the log. */
+  /** Returns the same result, with the answer of the first copy read from the log if only the log has it. */
   readonly told: <A extends { readonly answer: CommandResult | Logged }>(
     answered: A
   ) => Effect.Effect<Omit<A, "answer"> & { readonly answer: CommandResult }, UnknownOutcome>
-  /** What became of a key as far as this node has applied the log. */
+  /** The status of a key, as far as this node has applied the log. */
   readonly keyStatus: (keyed: Sessions.Keyed) => Effect.Effect<KeyStatus, NotDone>
-  /** Runs what a keyed command needs, which is under way here until it is over. */
+  /** Runs the effect of a keyed command, and counts the command as under way until it ends. */
   readonly underWay: <A, E, R>(keyed: Sessions.Keyed, command: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Whether a client of this node, or a peer, waits for it here. */
+  /** Whether a client of this node, or a peer, waits for the command here. */
   readonly isUnderWay: (keyed: Sessions.Keyed) => boolean
 }
 
 export const make = ({ feed, machine }: { readonly feed: Feed; readonly machine: Machine }): Recalling => {
-  /** How many copies of each are under way: bounded by the commands that wait. */
+  /** The number of copies under way, by key. Bounded by the commands that wait. */
   const counts = new Map<string, number>()
 
-  /** Undefined where the entry is compacted away. */
+  /** Returns undefined if the entry is compacted away. */
   const read = (index: number): Effect.Effect<Recalled | undefined, NotDone> =>
     feed.read({ fromIndex: index, maxBytes: 1 }).pipe(
       Effect.map(([entry]) => {
@@ -53,7 +53,7 @@ export const make = ({ feed, machine }: { readonly feed: Feed; readonly machine:
 
   const isUnderWay = (keyed: Sessions.Keyed): boolean => counts.has(Sessions.nameOf(keyed))
 
-  /** Decided here, as the leader, and not committed yet; whoever asked for it may have given up. */
+  /** Whether this leader has decided the command and not committed it yet. Its client may have given up. */
   const isProposed = (keyed: Sessions.Keyed): boolean => {
     const { speculative } = machine
     return speculative !== undefined && Sessions.find(speculative, keyed, speculative.logAgeMs) !== undefined

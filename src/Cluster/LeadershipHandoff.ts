@@ -1,6 +1,6 @@
 /**
- * A leader whose code is too old for what it is asked says so, and hands leadership on, to one member after another,
- * until one leads that knows more: so it is with models and commands in a rolling upgrade (D2). No refusal waits.
+ * A leader whose code is too old for a request says so, and hands leadership on, from member to member, until one leads
+ * with newer code. This serves rolling upgrades of models and commands (D2). The refusal itself does not wait.
  */
 import { Effect } from "effect"
 import type { CommandResult } from "../Machine/CommandResult.ts"
@@ -8,7 +8,7 @@ import * as Election from "../Raft/core/Election.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { RaftNode } from "../Raft/node/RaftNode.ts"
 
-/** Where no member knows more, leadership goes round no faster than this. */
+/** If every member's code is too old, leadership moves no faster than this. */
 const handOnEveryMs = 2_000
 
 type Running = Pick<RaftNode<never, never>, "core" | "transferLeadership">
@@ -18,7 +18,7 @@ const isTooOld = (result: CommandResult): boolean =>
   result._tag === "Rejected" &&
   (result.rejection._tag === "UpgradeRequired" || result.rejection._tag === "UnknownCommand")
 
-/** The next voter in the order of the ids that answers; round and round, each has its turn. */
+/** The next voter that answers, in the order of the ids, so that each has its turn. */
 const nextVoter = ({ core }: Running): NodeId | undefined => {
   const { configuration, nodeId, role } = core
   if (role._tag !== "Leader") return undefined
@@ -27,7 +27,7 @@ const nextVoter = ({ core }: Running): NodeId | undefined => {
   return others.find((id) => Election.isHeard(core, role, id))
 }
 
-/** Looks at each answer of this node as the leader, and hands on where it says that another might know more. */
+/** Checks each answer of this leader, and hands on if its code was too old. */
 export const make = () => {
   let handedOnMs = Number.NEGATIVE_INFINITY
   return (running: Running, result: CommandResult): Effect.Effect<void> =>

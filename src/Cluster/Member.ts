@@ -1,6 +1,6 @@
 /**
- * One member of a cluster, as the rooms above see it: it forms the cluster once, then agrees with it, and hands to the
- * leader what it cannot decide itself. Not consensus (RaftNode.ts) and not HTTP.
+ * One member of a cluster, as the rooms above see it. It forms the cluster once, then takes part in consensus, and
+ * forwards to the leader what it cannot decide itself. RaftNode.ts has consensus, and Http the routes.
  */
 
 import { Context, type Effect } from "effect"
@@ -27,48 +27,51 @@ import type { FormingRefused, Join } from "./Forming.ts"
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = CommandQueue.Answered<CommandResult>
 
-/** Why a member ended: its disk, its files, or a cluster that will not have it, or has it no longer. */
+/** Why a member ended: its disk or its files failed, or its cluster refused or removed it. */
 export type MemberFailure = LogFailed | LogCorrupt | DirectoryMismatch | FormingRefused | Removal.MemberRemoved
 
+/** A member of the cluster: it decides commands, confirms reads and serves the applied state. */
 export class Member extends Context.Service<
   Member,
   {
     readonly self: Self
     /**
-     * Decides a command on the leader, wherever it is. `NotDone` is certain, of this attempt. One without a key is given
-     * one, which `UnknownOutcome` tells.
+     * Decides a command on the leader, wherever the leader is. `NotDone` is certain for this attempt. A command without
+     * a key is given one, which `UnknownOutcome` carries.
      */
     readonly submit: (command: Command) => Effect.Effect<Answered, NotDone | UnknownOutcome>
-    /** What became of a key, linearizably: as the leader knows it, or as it is under way here. */
+    /** The status of a key, linearizably. A command under way on this node counts as pending. */
     readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly status: KeyStatus }, NotDone>
-    /** Waits until this node's tables are linearizable for a read that begins now (diss. 6.4); gives the index. */
+    /**
+     * Waits until this node's tables are linearizable for a read that begins now (diss. 6.4), and returns the index.
+     */
     readonly readIndex: Effect.Effect<number, NotDone>
     /**
-     * How long ago, at most, what reflects `index` was the newest there was; undefined until a quorum has confirmed, since
-     * this node started, an index up to it: until then it may be older than what was read here before.
+     * The greatest possible age, in milliseconds, of a state at `index`. It is undefined until a quorum has confirmed
+     * an index up to it since this node started: until then the state may be older than an earlier read of this node.
      */
     readonly staleMs: (index: number, nowMs: number) => number | undefined
-    /** Whether this node was removed from its cluster: it takes and serves nothing, and ends soon. */
+    /** Whether this node was removed from its cluster. It then takes and serves nothing, and ends soon. */
     readonly isRemoved: () => boolean
     /**
-     * Takes no more commands, waits until those under way here are answered, and hands leadership over. Reads go on. Within
-     * a few seconds all who wait are told: of what may be done, that its outcome is unknown.
+     * Takes no more commands, waits until those under way here are answered, and hands leadership over. Reads go on.
+     * Within a few seconds every waiting request is answered: commands that may be done get `UnknownOutcome`.
      */
     readonly drain: Effect.Effect<void>
     readonly isDraining: () => boolean
-    /** Whether whoever waits here, for whatever, is to be answered at once: this node is about to go. */
+    /** Whether this node is about to stop, so that every waiting request must be answered at once. */
     readonly isStopping: () => boolean
-    /** What is applied here. It changes with every entry: read it at once, or clone it. */
+    /** The applied state. It changes with every entry: read it at once, or clone it. */
     readonly tables: Tables
-    /** The history of what is applied here, to be followed. */
+    /** The feed of entries that are applied here. */
     readonly feed: Feed.Feed
-    /** Changes the members, or who leads: carried out by the leader, wherever it is. `NotDone` is certain. */
+    /** Changes the members, or transfers leadership. The leader does it, wherever it is. `NotDone` is certain. */
     readonly administer: (order: Administration) => Effect.Effect<Administered, NotDone | UnknownOutcome>
-    /** The cluster, once this node is formed; the node, once it runs. */
+    /** The cluster's id, once this node is formed, and the node, once it runs. */
     readonly clusterId: () => string | undefined
     readonly node: () => Node | undefined
     readonly leader: () => NodeId | undefined
-    /** Ends with what stopped this member. */
+    /** Fails with the reason once this member ends. */
     readonly stopped: Effect.Effect<never, MemberFailure>
   }
 >()("lithair/Raft/Member") {}
@@ -76,12 +79,15 @@ export class Member extends Context.Service<
 export interface MemberOptions {
   readonly self: Self
   readonly models: ReadonlyArray<Descriptor>
-  /** What declared commands do while this node leads. */
+  /** The handlers of declared commands, which run while this node leads. */
   readonly procedures?: Procedures
-  /** What is not the default. */
+  /** Settings that differ from the defaults. */
   readonly config?: Partial<RaftConfig>
-  /** Ids of records that come without one; UUIDv7 unless given. */
+  /** Makes ids for records that come without one. UUIDv7 by default. */
   readonly newId?: () => string
-  /** How this node, while it is empty, asks a running cluster to take it in; without it, it forms one with its peers. */
+  /**
+   * Asks a running cluster to take this node in while its directory is empty. Without it, the node forms a cluster with
+   * its peers.
+   */
   readonly join?: Join
 }

@@ -1,4 +1,4 @@
-/** Reads an order that a peer forwarded: a proven peer, yet perhaps of another version, or one that errs. Pure. */
+/** Reads an order that a peer forwarded. The peer has proved itself, but may have another version, or err. Pure. */
 import { Result, Schema } from "effect"
 import { MemberAddress } from "../Raft/peers/Address.ts"
 import { idMaxBytes } from "../Raft/peers/Handshake.ts"
@@ -14,7 +14,7 @@ const origin = {
 const condition = {
   ifMatch: Schema.optionalKey(Schema.Union([Schema.Literal("*"), Schema.Array(Schema.Int)]))
 }
-/** What the data holds is for `decide` to check, by the model's schema. */
+/** `decide` checks the data by the model's schema. */
 const data = Schema.Unknown
 
 const createFields = { _tag: Schema.Literal("Create"), model: text, id: Schema.optionalKey(text), data }
@@ -31,7 +31,7 @@ const patchFields = {
   model: text,
   id: text,
   data,
-  // A node of an older version may say so. Its patch is merged like any other.
+  // A node of an older version may send this. Its patch is merged like any other.
   isByField: Schema.optionalKey(Schema.Literal(true)),
   ...condition
 }
@@ -59,7 +59,7 @@ const CommandSchema = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("Close"), ...origin })
 ])
 
-/** What a member is called, where it is, and its data directory: what its hellos can say. */
+/** A member's id, address or instance. It must fit into a hello. */
 export const MemberName = Schema.NonEmptyString.check(
   Schema.makeFilter((name) => Buffer.byteLength(name) <= idMaxBytes || `Expected at most ${idMaxBytes} bytes`)
 )
@@ -75,7 +75,7 @@ const Change = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("ReplaceVoters"), voters: Schema.Array(text) })
 ])
 
-/** Not optional: an older follower admits everybody, and what it forwards is refused. */
+/** Required: an older follower admits every client, so its orders are refused. */
 const Admitted = Schema.Literals(["this-host", "secret", "proof"])
 
 const OrderSchema = Schema.Union([
@@ -93,9 +93,9 @@ const OrderSchema = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("TransferLeadership"), admitted: Admitted, to: Schema.optionalKey(text) })
 ])
 
-// What this version does not know of an order may change what is meant by it.
+// Refuses unknown fields, since such a field may change the meaning of the order.
 const decode = Schema.decodeUnknownResult(OrderSchema, { onExcessProperty: "error" })
 
-/** The order, or what is wrong with it. */
+/** Returns the order, or what is wrong with it. */
 export const readOrder = (json: unknown): Result.Result<Order, string> =>
   Result.mapError(decode(json), (error) => String(error))

@@ -1,7 +1,6 @@
 /**
- * Whom a member listens to, and what it makes of it: each message goes to the core or to the forwarding, a peer that
- * has formed no cluster yet is told of this one, and one that is no member any more is told so. Not the sockets
- * (PeerSockets.ts).
+ * Decides which peers a member listens to, and where each message goes: to the core or to forwarding. It tells a peer
+ * without a cluster of this one, and tells a former member that it was removed. PeerSockets.ts has the sockets.
  */
 import { Effect } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
@@ -13,7 +12,10 @@ import type { Hello } from "../Raft/peers/Handshake.ts"
 import type { PeerMessage, SnapshotWanted } from "../Raft/peers/PeerMessage.ts"
 import { Transport, type TransportEvent } from "../Raft/peers/Transport.ts"
 
-/** How often a peer is told again of a cluster that it lacks, or is no member of: it may not have heard it before. */
+/**
+ * How often it tells a peer again of a cluster that the peer lacks or was removed from. The peer may have missed it
+ * before.
+ */
 const tellIntervalMs = 1_000
 
 export interface PeeringOptions {
@@ -21,16 +23,16 @@ export interface PeeringOptions {
   /** The entry that formed the cluster, if this log reaches back to it. */
   readonly firstEntry: LogEntry | undefined
   readonly configuration: () => Configuration
-  /** The committed configuration that does not name this peer, if there is one. */
+  /** The index of the committed configuration that does not name this peer, if there is one. */
   readonly excludedAt: (peer: Pick<ConfigurationMember, "id" | "instanceId">) => number | undefined
-  /** A peer knows a committed configuration that does not name this node. */
+  /** A peer reports a committed configuration that does not name this node. */
   readonly onNotAMember: (from: NodeId, configurationIndex: number) => void
-  /** Its link broke, or the lane of it that carries entries and requests: what was under way may be lost. */
+  /** The link to this peer broke, or its lane for entries and requests. Messages under way may be lost. */
   readonly onDown: (peer: NodeId) => void
-  /** A member of this cluster can be sent entries and requests, from now on. */
+  /** From now on a member of this cluster can be sent entries and requests. */
   readonly onReachable: (peer: NodeId) => void
   readonly onMessage: (from: NodeId, message: Message) => void
-  /** A member said something of its state, or asks for that of this node. */
+  /** A member reports its state, or asks for the state of this node. */
   readonly onState: (from: NodeId, message: StateReport | SnapshotWanted) => void
   readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
 }
@@ -44,7 +46,10 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
   const propose = (peer: NodeId): void => {
     if (firstEntry !== undefined) transport.send(peer, "control", { _tag: "Form", clusterId, entry: firstEntry })
   }
-  /** Removed while it was away, it hears of it from nobody else: no leader sends entries to it. */
+  /**
+   * Tells a peer that it was removed while it was away. No leader sends entries to it, so no other message would tell
+   * it.
+   */
   const tellExcluded = (peer: NodeId, { instanceId }: Hello): void => {
     const configurationIndex = options.excludedAt({ id: peer, instanceId })
     if (configurationIndex !== undefined) transport.send(peer, "control", { _tag: "NotAMember", configurationIndex })
@@ -70,7 +75,7 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         return
       case "Received": {
         const hello = up.get(event.from)
-        // C15: whoever belongs to no cluster says nothing to this one.
+        // C15: this node takes no messages from a node outside its cluster.
         if (hello === undefined) return
         const { from, message } = event
         if (message._tag === "Form" || message._tag === "FormReply") return
@@ -87,7 +92,7 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
           options.onForward(from, message)
           return
         }
-        // Asked of every message: a link outlives the configuration that it was opened under (C16).
+        // Checked for every message, since a link outlives the configuration under which it was opened (C16).
         if (mayTake(configuration(), { id: from, instanceId: hello.instanceId }, message))
           options.onMessage(from, message)
       }

@@ -1,4 +1,4 @@
-/** The machine as consensus drives it: decisions become payloads, committed entries become tables. Synchronous. */
+/** The machine as consensus drives it: decisions become payloads, and committed entries become tables. Synchronous. */
 import { Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
@@ -17,7 +17,7 @@ import type { Restoring, StateMachine } from "../Raft/node/StateMachine.ts"
 
 export type { CommandResult } from "../Machine/CommandResult.ts"
 
-/** `newId` makes the ids of records that came without one; `monotonicMs` tells the time that ages the log. */
+/** `newId` makes the ids of records that come without one. `monotonicMs` is the time that ages the log. */
 export const make = (
   machine: Machine.Machine,
   options: { readonly newId: () => string; readonly monotonicMs: () => number }
@@ -81,7 +81,7 @@ function* auditing(machine: Machine.Machine): Generator<void, boolean> {
   const found = yield* StateContent.counting(clone)
   const isRight = found.every((lane, at) => lane === clone.hash[at])
   if (isRight || machine.applied !== applied) return true
-  // The sum of what is applied since counts as before: what is wrong below it is corrected.
+  // The hash adds up, so only the part below the clone is corrected; entries applied since then still count.
   StateHash.minus(applied.hash, clone.hash)
   StateHash.plus(applied.hash, found)
   return false

@@ -1,4 +1,6 @@
-/** A member at work: it forms or opens its log, runs consensus, and carries orders to the leader, until its scope closes. */
+/**
+ * Runs a member: it forms or opens its log, runs consensus, and carries orders to the leader, until its scope closes.
+ */
 
 import { Clock, Context, Deferred, Effect, FiberSet, Layer, type Scope } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
@@ -42,14 +44,14 @@ type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Failure = NotDone | UnknownOutcome
 type Decided = Extract<OrderAnswer, { readonly _tag: "Decided" }>
 
-/** Says by which key the outcome can be asked for. */
+/** Adds the key under which a client can ask for the outcome. */
 const underKey = ({ message }: UnknownOutcome, command: Command): UnknownOutcome => {
   const keyed = keyedOf(command)
   invariant(keyed !== undefined, "a command was given no key")
   return new UnknownOutcome({ message, key: keyed.key })
 }
 
-/** How a keyed command is given: twice is once. */
+/** How a keyed command is sent: it is idempotent. */
 const copies = { isRepeatable: true, holdsForCopies: ({ answer }: Decided) => holdsForCopies(answer) }
 
 const administered = (
@@ -96,7 +98,7 @@ const make = Effect.fnUntraced(function* (
       transport.announce({ clusterId: clusterId ?? null, members: membersOf(configuration) })
     const known = configurations[configurations.length - 1]?.configuration ?? empty
     if (membersOf(known).length === 0 && options.join !== undefined) {
-      // Taken in, but told of nobody yet: until the log says who the members are, whoever took it in does.
+      // The cluster has taken this node in, and its log names no members yet. The member that took it in does.
       yield* transport.announce({ clusterId, members: (yield* options.join(self, clusterId)).members })
     } else yield* announce(known)
     const running = yield* RaftNode.make({
@@ -121,7 +123,7 @@ const make = Effect.fnUntraced(function* (
     removal = belonging
     history.open({
       log: running.core.log,
-      // Damage ends this node, whoever meets it.
+      // Damage ends this node, whichever reader finds it.
       read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", (error) => Deferred.fail(stopped, error)),
       appliedIndex: running.appliedIndex
     })
@@ -164,7 +166,7 @@ const make = Effect.fnUntraced(function* (
     return { _tag: "Inquired", index, standing: yield* recalling.keyStatus(keyed) } as const
   })
 
-  /** What this node knows to be committed; the leader knows no less. */
+  /** The highest index that this node knows to be committed. The leader knows at least this one. */
   const committedIndex = (): number => {
     const core = node?.core
     return core === undefined ? 0 : Math.max(core.commitIndex, core.leaderCommit)
@@ -207,7 +209,7 @@ const make = Effect.fnUntraced(function* (
       return draining.attempted(carryOut(node, order, timeoutMs))
     })
 
-  /** Orders of peers are carried out here or not at all: an order is forwarded once. */
+  /** This node carries out orders of peers itself or refuses them: an order is forwarded only once. */
   const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
     transport,
     life: directory.life,
@@ -247,8 +249,8 @@ const make = Effect.fnUntraced(function* (
       )
 
   /**
-   * Each attempt has a key of its own, as new as what is known here by then: a node that has just started knows little,
-   * and its key may be one that the leader takes for forgotten.
+   * Gives each attempt a new key, as recent as this node's knowledge of the log. A node that has just started knows
+   * little, and the leader may take its key for an expired one.
    */
   const decideAnew =
     (asked: Command): Attempt<Decided> =>
@@ -284,7 +286,8 @@ const make = Effect.fnUntraced(function* (
     submit: (asked) =>
       Effect.suspend(() => {
         if (!draining.isDraining() && node?.isStorageShort() === true) return Effect.fail(storageFull)
-        // With a key that only this node knows a second copy could be refused, and told so, before the first is done.
+        // The client does not know this key. If a second copy used it, the leader could refuse that copy, and the
+        // answer would be "not done" before the first copy is done.
         if (asked.key === undefined) return give(decideAnew(asked), { isRepeatable: false })
         return recalling.underWay({ ...asked, key: asked.key }, give(decide(asked), copies))
       }),
@@ -292,7 +295,7 @@ const make = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         const isUnderWay = recalling.isUnderWay(keyed)
         return give(attemptOf({ _tag: "Inquire", keyed }), { isRepeatable: true }).pipe(
-          // It changes nothing: whatever became of it, it is as if it had not been asked.
+          // An inquiry changes nothing, so an unknown outcome of it is the same as not asking.
           Effect.catchTag("UnknownOutcome", ({ message }) =>
             Effect.fail(new NotDone({ reason: "no-quorum", message }))
           ),
@@ -333,6 +336,6 @@ const keyTooOld = new NotDone({
   message: "Cannot write: this node knows too little of the log yet"
 })
 
-/** Forms, agrees and forwards until its scope closes. */
+/** Runs a member, from forming on, until its scope closes. */
 export const layer = (options: MemberOptions): Layer.Layer<Member, never, Directory | Transport> =>
   Layer.effect(Member, make(options))

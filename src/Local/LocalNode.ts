@@ -1,9 +1,10 @@
 /**
- * The machine of the node's own log: node-local models, and the local parts of mixed records. The same decide, append,
- * sync and evolve as in a cluster, without agreement: what this disk holds is final. Not the replicated log. D4.
+ * The machine of the node's own log: node-local models, and the local parts of mixed records. It decides, appends,
+ * syncs and evolves as in a cluster, without agreement: an entry on this disk is final. The replicated log is apart.
+ * D4.
  *
- * One fiber commits: it decides in order all that wait, appends their entries in one write with one sync, applies them
- * and answers; meanwhile the next batch forms. An answer is given only once all that it was decided on is durable.
+ * One fiber commits. It decides all waiting writes in order, appends their entries in one write with one sync, applies
+ * them and answers, while the next batch forms. It answers only once all entries below the decision are durable.
  */
 import { Cause, Clock, Context, Deferred, Effect, FiberSet, Layer, Queue, Result, type Scope, Stream } from "effect"
 import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
@@ -31,13 +32,13 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import { LocalNotDone, LocalUnknownOutcome } from "./LocalOutcome.ts"
 import * as LocalSnapshots from "./LocalSnapshots.ts"
 
-/** Writes that wait to be decided; one more is refused as overloaded. */
+/** The limit on writes that wait to be decided. One more is refused as overloaded. */
 export const pendingMaxCount = 4096
-/** A batch takes no more once its payloads pass this: what waits for one sync, and is held in memory for it. */
+/** A batch takes no more writes once its payloads pass this. It bounds one sync, and the memory for it. */
 const batchBytesMax = entryBytesMax
-/** Payload read from disk at once when the log is replayed. */
+/** The payload that one read takes from disk while the log is replayed. */
 const replayMaxBytes = 1024 * 1024
-/** No one is elected here: all entries are of one term. */
+/** The local log has no elections, so all its entries have one term. */
 const term = 1
 
 /** An answer, and the index in the node's own log that it reflects. */
@@ -46,46 +47,47 @@ export interface LocalAnswered<Answer> {
   readonly answer: Answer
 }
 
-/** What became of local parts: what each record now shows, undefined where a later record has taken the id. */
+/** The result for local parts: the part that each record now shows, or undefined if a later record has taken the id. */
 export type LocalPartsResult =
   | {
       readonly _tag: "Accepted"
       readonly parts: ReadonlyArray<LocalPart | undefined>
-      /** They were set before: these are a copy with the same key, and changed nothing. */
+      /** Whether this is a copy with the same key, which changed nothing. */
       readonly isReplayed: boolean
     }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 
 type Submitted<Answer> = Effect.Effect<LocalAnswered<Answer>, LocalNotDone | LocalUnknownOutcome>
 
+/** The node's own log: it keeps node-local models and the local parts of mixed records. */
 export class LocalNode extends Context.Service<
   LocalNode,
   {
-    /** Decides a command on node-local models; answers once it is durable. A model that is not local is not found. */
+    /** Decides a command on node-local models, and answers once it is durable. Other models are not found. */
     readonly submit: (command: Command) => Submitted<CommandResult>
     /**
-     * Sets local parts of mixed records whose replicated change is committed, all or none; answers once they are
-     * durable. With a key they are set once. A refusal is not remembered.
+     * Sets local parts of mixed records after their replicated change is committed, all or none, and answers once they
+     * are durable. With a key it sets them once. It does not remember a refusal.
      */
     readonly setLocalParts: (request: LocalPartsRequest) => Submitted<LocalPartsResult>
-    /** What became of a key on this node's own data. */
+    /** The status of a key on this node's own data. */
     readonly keyStatus: (keyed: Sessions.Keyed) => Effect.Effect<KeyStatus, LocalNotDone>
-    /** What is durable and applied. It changes with every batch: read it at once, or clone it. */
+    /** The durable and applied state. It changes with every batch: read it at once, or clone it. */
     readonly tables: Tables
-    /** Ends with what stopped this log: a disk that failed, or a defect. */
+    /** Fails with the reason once this log stops: a failed disk, or a defect. */
     readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
   }
 >()("lithair/EventStore/LocalNode") {}
 
 type Failure = LocalNotDone | LocalUnknownOutcome
 
-/** One write that waits to be decided. */
+/** A write that waits to be decided. */
 interface Ticket {
   readonly decide: (at: Circumstances) => Decided
   readonly fail: (failure: Failure) => void
 }
 
-/** One write that waits for the disk. Without an entry it changes nothing, but rests on the entries before it. */
+/** A write that waits for the disk. Without an entry it changes nothing, but depends on the entries before it. */
 interface Decided {
   readonly entry: Entry | undefined
   readonly succeed: () => void
@@ -104,7 +106,7 @@ const storageFull = new LocalNotDone({
 const accepted = { _tag: "Accepted" } as const
 const unknown = new LocalUnknownOutcome({ message: "The log of this node stopped while it wrote" })
 
-/** Applies what the log holds behind what the machine has applied; gives the payload of that. */
+/** Applies the entries of the log after the machine's applied index, and returns the size of their payload. */
 const replay = Effect.fnUntraced(function* (machine: Machine.Machine, store: LogStore["Service"]) {
   const toIndex = store.recovered.lastIndex
   let payloadBytes = 0
@@ -121,16 +123,16 @@ const replay = Effect.fnUntraced(function* (machine: Machine.Machine, store: Log
   return payloadBytes
 })
 
-/** Runs on the log store of its context, until its scope closes. Of `models` those that are local take commands. */
+/** Runs on the log store of its context, until its scope closes. Only the local ones of `models` take commands. */
 export const make = Effect.fnUntraced(function* (options: {
   readonly models: ReadonlyArray<Descriptor>
-  /** Tells this start of the node from every other one ({@link AssignedKey.lifeOf}). */
+  /** Distinguishes this start of the node from all others ({@link AssignedKey.lifeOf}). */
   readonly life: string
-  /** Ids of records that come without one; UUIDv7 unless given. */
+  /** Makes ids for records that come without one. UUIDv7 by default. */
   readonly newId?: () => string
-  /** What this node states in its own log; those of its release unless given. */
+  /** The limits that this node writes to its own log. Those of its release by default. */
   readonly limits?: Limits.Limits
-  /** Payload after which a snapshot takes the place of the log below it; 8 MiB unless given. */
+  /** The payload after which a snapshot replaces the log below it. 8 MiB by default. */
   readonly snapshotAfterBytes?: number
 }): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | LogSpace | SnapshotStore | Scope.Scope> {
   const store = yield* LogStore
@@ -147,7 +149,7 @@ export const make = Effect.fnUntraced(function* (options: {
   machine.applied = (yield* LocalSnapshots.restoreNewest(localModels)) ?? machine.applied
   const replayedBytes = yield* replay(machine, store)
   const snapshots = yield* LocalSnapshots.make({ ...options, tables: () => machine.applied, term })
-  // However short a node runs each time: what no snapshot holds yet counts towards the next one.
+  // Replayed entries count towards the next snapshot, so that a node which never runs long takes one too.
   snapshots.onApplied(replayedBytes)
   const clock = yield* Clock.Clock
   const passTime = () => Machine.passTime(machine, Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n))
@@ -164,7 +166,10 @@ export const make = Effect.fnUntraced(function* (options: {
     })
   ).pipe(Effect.forkScoped)
 
-  /** Decides what waits, in order, and gives the entries to append; what rests on none of them is answered at once. */
+  /**
+   * Decides the waiting writes in order, and returns the entries to append. A decision that depends on none of them is
+   * answered at once.
+   */
   const decideBatch = (nowMs: number): ReadonlyArray<LogEntry> => {
     Machine.beginSpeculation(machine)
     passTime()
@@ -204,7 +209,7 @@ export const make = Effect.fnUntraced(function* (options: {
     inFlight = []
   })
 
-  /** Nobody is left waiting: what was handed to the disk is unknown, all else is not done. */
+  /** Answers all waiting writes: those handed to the disk are unknown, all others are not done. */
   const end = Effect.sync(() => {
     isEnded = true
     for (const { entry, fail } of inFlight) fail(entry === undefined ? stoppedHere : unknown)
@@ -212,7 +217,7 @@ export const make = Effect.fnUntraced(function* (options: {
     inFlight = []
   })
 
-  // A batch that was begun is answered even when the scope closes meanwhile.
+  // A batch that has begun is answered even if the scope closes meanwhile.
   yield* Effect.forever(Effect.andThen(Queue.take(bell), Effect.uninterruptible(commit))).pipe(
     (committing) => Effect.raceAllFirst([committing, space.scrub, space.watch, snapshotFiles.watch]),
     Effect.catchCause((cause) =>
@@ -240,14 +245,14 @@ export const make = Effect.fnUntraced(function* (options: {
       }
       pending.push(ticket)
       Queue.offerUnsafe(bell, undefined)
-      // Whoever gives up before the decision takes the write back.
+      // A caller that gives up before the decision withdraws the write.
       return Effect.sync(() => {
         const position = pending.indexOf(ticket)
         if (position >= 0) pending.splice(position, 1)
       })
     })
 
-  /** What the log alone tells of a keyed command; undefined where its entry is compacted away. */
+  /** Reads the outcome of a keyed command from the log; undefined if its entry is compacted away. */
   const recallAt = Effect.fnUntraced(
     function* (index: number): Effect.fn.Return<Recalled | undefined, LogFailed | LogCorrupt> {
       const [entry] = yield* store.read({ fromIndex: index, toIndex: index, maxBytes: 1 })
@@ -321,7 +326,7 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 })
 
-/** An unknown outcome tells by which key it can be asked for. */
+/** Adds the key to an unknown outcome, so that a client can ask for it. */
 const withKey = <A>(submitted: Submitted<A>, origin: Origin): Submitted<A> =>
   Effect.mapError(submitted, (error) => {
     const key = keyedOf(origin)?.key
@@ -330,7 +335,7 @@ const withKey = <A>(submitted: Submitted<A>, origin: Origin): Submitted<A> =>
       : error
   })
 
-/** On the log in the `local` folder of the data directory; it fails where that log cannot be opened or replayed. */
+/** Runs on the log in the `local` folder of the data directory. Fails if that log cannot be opened or replayed. */
 export const layer = (options: {
   readonly models: ReadonlyArray<Descriptor>
   readonly newId?: () => string

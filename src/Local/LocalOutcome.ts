@@ -1,17 +1,17 @@
 /**
- * What became of a write that the node's own log did not confirm. "Not done" is claimed only when it is certain, as for
- * the replicated log. No message names a file: a client may read it.
+ * The outcomes of a write that the node's own log did not confirm. "Not done" is certain, as for the replicated log. No
+ * message names a file, since clients read it.
  */
 import { Schema } from "effect"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 
 /**
- * `overloaded`: too many wait already. `storage-full`: the disk has no room for the log to go on. `stopped`: the log
- * failed or is closing, and takes nothing more.
+ * `overloaded`: too many writes wait. `storage-full`: the disk has no room for the log. `stopped`: the log has failed
+ * or is closing, and takes no more writes.
  */
 export const LocalNotDoneReason = Schema.Literals(["overloaded", "storage-full", "stopped"])
 
-/** This write was certainly not done: nothing of it was handed to the disk. */
+/** This write was certainly not done: no part of it reached the disk. */
 export class LocalNotDone extends Schema.TaggedError<LocalNotDone>()("LocalNotDone", {
   reason: LocalNotDoneReason,
   message: Schema.String
@@ -24,9 +24,12 @@ export class LocalNotDone extends Schema.TaggedError<LocalNotDone>()("LocalNotDo
   }
 }
 
-/** The disk failed while it wrote: the next start finds the write, or does not. */
+/** The disk failed during the write. The next start finds the write or does not. */
 export class LocalUnknownOutcome extends Schema.TaggedError<LocalUnknownOutcome>()("LocalUnknownOutcome", {
-  /** By which its outcome can be asked for on this node: the client's own, or the one that the node assigned. */
+  /**
+   * The key under which a client can ask this node for the outcome: the client's own, or the one that the node
+   * assigned.
+   */
   key: Schema.optionalKey(Schema.String),
   message: Schema.String
 }) {

@@ -1,7 +1,7 @@
 /**
- * Snapshots of the node's own log: taken in the background from a clone once the log has grown past a bound, and then
- * in place of the history below them. That history is served to nobody, so that none of it stays. Not those of the
- * cluster, which hold what its members agreed on. Raft §7.
+ * Snapshots of the node's own log. A node takes one in the background, from a clone, once the log has grown past a
+ * bound. The snapshot then replaces all history below it, since no reader needs that history. The cluster's snapshots
+ * are apart. Raft §7.
  */
 import { Effect, FiberHandle, Result, type Scope, Stream } from "effect"
 import { LogSpace } from "../EventStore/LogSpace.ts"
@@ -11,16 +11,19 @@ import * as Snapshot from "../Machine/Snapshot.ts"
 import * as Tables from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 
-/** Payload applied since the last snapshot after which another is taken, if it is also more than that one's size. */
+/**
+ * The payload applied since the last snapshot after which another is taken, if it is also more than that snapshot's
+ * size.
+ */
 export const snapshotAfterBytesDefault = 8 * 1024 * 1024
 
-/** Nobody votes on the node's own log: there is no configuration. */
+/** The node's own log has no members, and so no configuration. */
 const noConfiguration = new Uint8Array(0)
 
 const corrupt = (what: string, index: number) =>
   new LogCorrupt({ message: `Cannot restore the node's own data: ${what}`, file: "local-snapshots", offset: 0, index })
 
-/** The tables of the newest snapshot; undefined if there is none, and the log begins at its beginning. */
+/** The tables of the newest snapshot; undefined if there is none, and the log begins with its first entry. */
 export const restoreNewest = (
   models: ReadonlyArray<Descriptor>
 ): Effect.Effect<Tables.Tables | undefined, LogFailed | LogCorrupt, LogStore | SnapshotStore> =>
@@ -41,13 +44,13 @@ export const restoreNewest = (
   }).pipe(Effect.scoped)
 
 export interface LocalSnapshots {
-  /** So much payload was applied: takes a snapshot if one is due. */
+  /** Notes applied payload, and takes a snapshot if one is due. */
   readonly onApplied: (payloadBytes: number) => void
 }
 
 export const make = Effect.fnUntraced(function* (options: {
   readonly tables: () => Tables.Tables
-  /** All entries are of one term. */
+  /** The term of all entries. */
   readonly term: number
   readonly snapshotAfterBytes?: number
 }): Effect.fn.Return<LocalSnapshots, never, LogStore | LogSpace | SnapshotStore | Scope.Scope> {
@@ -70,7 +73,7 @@ export const make = Effect.fnUntraced(function* (options: {
     yield* store.append([{ snapshot: { index, term }, entries: [] }])
     yield* space.compact({ throughIndex: index })
   }).pipe(
-    // The log has all of it still: another is tried when as much has been applied again.
+    // The log still has all entries. The next attempt comes after as much payload again.
     Effect.catch((error) => Effect.logWarning("Cannot take a snapshot of the node's own data", error))
   )
 

@@ -1,4 +1,4 @@
-/** The declaration of a model: a class whose fields say, each or all at once, where they are kept. */
+/** The declaration of a model: a class whose fields, one by one or all at once, say where they are kept. */
 import * as Schema from "effect/Schema"
 import type * as VariantSchema from "effect/schema/VariantSchema"
 import { invariant } from "../Invariant.ts"
@@ -12,17 +12,17 @@ import { shapeOf } from "./MergePatch.ts"
 import { pathOfName } from "./Path.ts"
 import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
 
-/** The mode of a model as a whole; `fields` when its fields alone say it. */
+/** The mode of a whole model. `fields` means that each field says its own. */
 export type Mode = "replicate" | "local" | "fields"
 
-/** Bare schemas beside fields that carry their mode. */
+/** The fields of a declaration: bare schemas, and fields with a mode. */
 export interface Fields {
   readonly [name: string]: Schema.Top | Field
 }
 
 type Marked<Kind extends string> = { readonly "~lithair/mode": Kind }
 
-/** What bare fields are: what the model says, else replicated as soon as one field is; else nothing says it. */
+/** The mode of bare fields: the model's mode, or replicated as soon as one field is, or otherwise unknown. */
 type BareMode<F, M extends Mode> = M extends "fields"
   ? [Extract<F[keyof F], Marked<"replicate">>] extends [never]
     ? [Extract<F[keyof F], Marked<"local">>] extends [never]
@@ -31,7 +31,7 @@ type BareMode<F, M extends Mode> = M extends "fields"
     : "replicate"
   : M
 
-/** Turns a field whose mode nothing says into a compile error that tells what to write. */
+/** Turns a field without a known mode into a compile error that tells what to write. */
 type Check<F, Bare> = {
   readonly [K in keyof F]: F[K] extends Schema.Top
     ? Bare extends "none" | "unsaid"
@@ -57,7 +57,7 @@ export type Lift<F, Bare> = {
     : F[K]
 }
 
-/** The fields that may be unique: the replicated ones, since only the cluster can compare them all. */
+/** The fields that may be unique: the replicated ones, since only the cluster can compare all values. */
 type UniqueName<F, Bare> = {
   [K in keyof F]: F[K] extends Marked<"replicate">
     ? K
@@ -68,7 +68,7 @@ type UniqueName<F, Bare> = {
       : never
 }[keyof F]
 
-/** The fields that may be indexed: those of the record as one log keeps it whole. */
+/** The fields that may be indexed: those of the record that one log keeps whole. */
 type IndexName<F, Bare> =
   | UniqueName<F, Bare>
   | { [K in keyof F]: F[K] extends Schema.Top ? (Bare extends "local" ? K : never) : never }[keyof F]
@@ -82,38 +82,41 @@ type ReferenceName<F, Bare> = {
     : never
 }[keyof F]
 
-/** A record as its log holds it, decoded: of a mixed model the replicated part. */
+/** A record as its log holds it, decoded. For a mixed model this is the replicated part. */
 type KeptRecord<F extends Fields, Bare> = VariantSchema.Extract<
   Bare extends "local" ? "local" : "replicated",
   VariantSchema.Struct<Lift<F, Bare>>
 >["Type"]
 
-/** Where a reference of a model points to. */
+/** The target of a model's reference. */
 export interface ReferenceOption {
-  /** The other model; by its name where its class is not there yet, or is the one that is being declared. */
+  /** The other model: its class, or its name if the class does not exist yet or is the one being declared. */
   readonly model: Described<"replicated" | "mixed"> | string
   readonly onDelete: Reference["onDelete"]
 }
 
-/** What a model says besides its fields. */
+/** The options of a model besides its fields. */
 export interface Options<M extends Mode, F extends Fields> {
-  /** What bare fields are. Without it, one replicated field makes them replicated. */
+  /** The mode of bare fields. Without it, one replicated field makes them replicated. */
   readonly mode?: M
-  /** Replicated fields whose value no two records share; absent and null are no values. */
+  /** Replicated fields whose value is unique among records. Absent and null values may repeat. */
   readonly unique?: ReadonlyArray<UniqueName<F, BareMode<F, M>>>
-  /** Fields by which lists find records without looking at all of them. Unique fields and references are among them. */
+  /** Fields by which lists find records without a full scan. Unique fields and references always are. */
   readonly indexes?: ReadonlyArray<IndexName<F, BareMode<F, M>>>
-  /** Fields that hold the id of a record that must be there; absent and null name none. */
+  /** Fields that hold the id of an existing record. An absent or null value refers to no record. */
   readonly references?: {
     readonly [K in keyof F]?: K extends ReferenceName<F, BareMode<F, M>> ? ReferenceOption : never
   }
-  /** What must hold of every record, whoever writes it. It must be quick, and depend on nothing but the record. */
+  /** Rules for every record, checked on each write. A rule must be quick, and depend on the record only. */
   readonly check?: Rules<KeptRecord<F, BareMode<F, M>>>
-  /** Who creates records, and who changes and deletes them; anyone unless said. `change: "never"` is append-only. */
+  /**
+   * Who may create records, and who may change and delete them; everyone by default. `change: "never"` makes the model
+   * append-only.
+   */
   readonly writes?: Partial<Writes>
-  /** Its place under `/api`; by default the name in kebab case, plural. */
+  /** The model's path under `/api`. By default the name in kebab case, plural. */
   readonly path?: string
-  /** The version of the record's shape, at least 1. A node with an older one does not write this model. */
+  /** The version of the record's shape, at least 1. A node with an older version does not write this model. */
   readonly version?: number
 }
 
@@ -128,12 +131,12 @@ export type ModelClass<Self, F extends VariantSchema.Struct.Fields> = VariantSch
 
 type KeptAs<F> = [Extract<F[keyof F], Marked<"replicate">>] extends [never] ? "local" : "replicated" | "mixed"
 
-/** Anything that {@link describe} knows. */
+/** Any class that {@link describe} accepts. */
 export interface Described<Mode extends Kept = Kept> {
   readonly "~lithair/model": Descriptor<Mode>
 }
 
-/** The descriptor of a model. */
+/** Returns the descriptor of a model. */
 export const describe = (model: Described): Descriptor => model["~lithair/model"]
 
 const lift = (fields: Fields, mode: Mode): { readonly [name: string]: Field } =>

@@ -1,4 +1,6 @@
-/** What a declaration may not be. It is refused where it is made, with the names of its model and its field. Pure. */
+/**
+ * The checks of a declaration. They fail where the model is declared, with the names of the model and the field. Pure.
+ */
 import type * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import { invariant } from "../Invariant.ts"
@@ -8,28 +10,31 @@ import { isText } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { typeOf } from "./Notation.ts"
 
-/** What stands in paths, documents and logs. Lithair's own models have a slash in their names, so that none is in the way. */
+/**
+ * Checks a model's name, which appears in paths, documents and logs. Lithair's own models have a slash in their names,
+ * so they never clash with it.
+ */
 export const checkName = (name: string): void =>
   invariant(
     /^(lithair\/)?[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name),
     `Model "${name}" must have a name of 1 to 64 letters, digits, "_" and "-" that begins with a letter`
   )
 
-/** One part of a path, as it is sent: an underscore at its beginning is Lithair's. */
+/** Checks one part of a path, as it is sent. A leading underscore is reserved for Lithair. */
 export const checkPath = (name: string, path: string): void =>
   invariant(
     /^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/.test(path),
     `Model "${name}" cannot be at the path "${path}": it is one part of letters, digits and . _ ~ - that begins with a letter or digit`
   )
 
-/** The field by which records are named. */
+/** Checks the field that holds the record's id. */
 export const checkId = (name: string, field: string, schema: Schema.Top): void =>
   invariant(
     isText(schema.ast),
     `Model "${name}", field "${field}": an id is a text without a transformation, as Schema.String.check(Schema.isUUID()) or Schema.String`
   )
 
-/** The field as JSON, which must be there: a class of the application's own has none of itself. */
+/** The JSON codec of a field. A custom class without a codec is an error. */
 export const codecOf = (name: string, field: string, schema: FieldSchema): Schema.Codec<unknown, Schema.Json> => {
   let codec: Schema.Codec<unknown, Schema.Json> | undefined
   let why = ""
@@ -46,7 +51,7 @@ export const codecOf = (name: string, field: string, schema: FieldSchema): Schem
   return codec
 }
 
-/** Models that one node serves: two of one name would share a table, and two at one path the requests to it. */
+/** Checks the models that one node serves: equal names would share a table, and equal paths would share requests. */
 export const checkTogether = (models: ReadonlyArray<Pick<Descriptor, "name" | "path">>): void => {
   const names = new Map<string, string>()
   const paths = new Map<string, string>()
@@ -62,7 +67,7 @@ export const checkTogether = (models: ReadonlyArray<Pick<Descriptor, "name" | "p
   }
 }
 
-/** Looks for a type that Effect knows no JSON for, and would pass on as if it were JSON. */
+/** Whether a schema has a type without a JSON form, which Effect would pass on unchanged. */
 const lacksCodec = (ast: SchemaAST.AST, seen: Set<SchemaAST.AST>): boolean => {
   if (seen.has(ast)) return false
   seen.add(ast)
@@ -88,7 +93,7 @@ const lacksCodec = (ast: SchemaAST.AST, seen: Set<SchemaAST.AST>): boolean => {
   }
 }
 
-/** A list by an index is in an order; a unique value is found by being equal. */
+/** Checks that indexed fields have an order and that unique fields can be compared. */
 export const checkIndexes = (
   name: string,
   {
@@ -96,7 +101,7 @@ export const checkIndexes = (
     kept,
     unique
   }: {
-    /** The fields, the id aside, of the records that one log keeps whole. */
+    /** The fields, without the id, of the records that one log keeps whole. */
     readonly kept: ReadonlyArray<string>
     readonly indexes: ReadonlyArray<string>
     readonly unique: ReadonlyArray<string>

@@ -1,11 +1,14 @@
-/** Decoding what came from outside: an unknown field is wrong, and what is wrong is told, as far as that may cost. Pure. */
+/** Decodes data from outside. An unknown field is an error. It reports all errors as long as that is cheap. Pure. */
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 
-/** Members that data may have for all that is wrong with it to be told; of larger data it is what was found first. */
+/** Data with more members than this gets only its first error reported, not all of them. */
 const toldMembersMax = 2_000
 
-/** A decoder of JSON. Each thing that is wrong costs as much as a small record: a body full of them would hold up a leader. */
+/**
+ * A decoder of JSON. Each reported error costs as much as a small record, so a body full of errors would hold up a
+ * leader.
+ */
 export const decoder = <S extends Schema.Codec<unknown, unknown>>(
   codec: S
 ): ((data: unknown) => Result.Result<S["Type"], Schema.SchemaError>) => {
@@ -14,7 +17,7 @@ export const decoder = <S extends Schema.Codec<unknown, unknown>>(
   return (data) => (hasMoreMembers(data, { left: toldMembersMax }) ? first : all)(data)
 }
 
-/** Looks at no more members than are left. */
+/** Counts members, and stops once none are left of the limit. */
 const hasMoreMembers = (data: unknown, members: { left: number }): boolean => {
   if (typeof data !== "object" || data === null) return false
   for (const key in data) {

@@ -1,4 +1,4 @@
-/** What the rest of the library knows of a model at run time: names, modes, and checks of encoded data. */
+/** A model at run time, as the rest of the library sees it: names, modes, and checks of encoded data. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
@@ -10,24 +10,24 @@ import type { MergeShape } from "./MergePatch.ts"
 import { plainJson } from "./PlainJson.ts"
 import type { BrokenRule, Reference, Writes } from "./Rules.ts"
 
-/** A record, or a part of one, as JSON: what the log, the tables and the wire carry. */
+/** A record, or a part of one, as JSON. The log, the tables and the wire carry it. */
 export interface EncodedRecord {
   readonly [field: string]: Schema.Json
 }
 
-/** One thing that is wrong with encoded data. `path` is dotted, and empty for the data as a whole. */
+/** One error in encoded data. `path` is dotted, and empty for the data as a whole. */
 export interface FieldError {
   readonly path: string
   readonly message: string
 }
 
-/** A check of encoded data: its normal form, or everything that is wrong with it. An unknown field is wrong. */
+/** Checks encoded data, and returns its normal form or all errors. An unknown field is an error. */
 export type Validate = (data: unknown) => Result.Result<EncodedRecord, ReadonlyArray<FieldError>>
 
-/** A field's schema: what a model declares of it. No service may be needed to decode or encode. */
+/** The schema of a field. It must decode and encode without services. */
 export type FieldSchema = Schema.Codec<unknown, unknown>
 
-/** Where the records of a model are kept: by the cluster, by the cluster and each node, or by each node alone. */
+/** Where a model's records are kept: by the cluster, by the cluster and each node, or by each node alone. */
 export type Kept = "replicated" | "mixed" | "local"
 
 /** A model at run time. */
@@ -41,37 +41,37 @@ export interface Descriptor<Mode extends Kept = Kept> {
   readonly replicatedFields: ReadonlyArray<string>
   readonly localFields: ReadonlyArray<string>
   readonly uniqueFields: ReadonlyArray<string>
-  /** Fields by which records are found without looking at all: the unique ones, the references, and those asked for. */
+  /** Fields by which records are found without a full scan: unique fields, references, and indexes. */
   readonly indexedFields: ReadonlyArray<string>
   readonly references: ReadonlyArray<Reference>
   readonly writes: Writes
-  /** The problems that answer a broken rule of the model. */
+  /** The problem types for a broken rule of the model. */
   readonly ruleNames: ReadonlyArray<string>
   /** The rule that a valid record breaks, if it breaks one. */
   readonly brokenRule: (record: EncodedRecord) => BrokenRule | undefined
-  /** By field, what its values are ordered by; none of a field whose values have no order. */
+  /** The order of each field's values. A field without an order is absent. */
   readonly orders: ReadonlyMap<string, FieldOrder>
   /** Every field as an answer shows it. */
   readonly fields: Readonly<Record<string, FieldSchema>>
   readonly codecs: {
-    /** The whole record that the machine keeps: the replicated part, or all of a local model. */
+    /** Checks the whole record that the machine keeps: the replicated part, or all of a local model. */
     readonly record: Validate
-    /** The local part of a mixed record, with its id. */
+    /** Checks the local part of a mixed record, with its id. */
     readonly localPart: Validate
   }
-  /** What a merge patch must know of either. */
+  /** The shapes that a merge patch needs, of the record and of the local part. */
   readonly mergeShapes: { readonly record: MergeShape | undefined; readonly localPart: MergeShape | undefined }
 }
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** Errors told of one record: an answer, and an entry that remembers it, stay small whatever was sent. */
+/** The limit on errors for one record, so that an answer stays small, and so does the entry that remembers it. */
 export const fieldErrorsMax = 100
 
-/** A key that a client made up, or a value that a message shows, may be as long as a body: it is cut. */
+/** The limit on a path or a message in an error. A client's key or value may be as long as the body, so it is cut. */
 export const fieldErrorLengthMax = 500
 
-/** What an issue says, path by path. */
+/** The errors of an issue, path by path. */
 export const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
   formatIssue(issue)
     .issues.slice(0, fieldErrorsMax)
@@ -84,12 +84,12 @@ export const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
     }))
 
 /**
- * A model's own check threw, or did not end at once. It runs where commands are decided: there it would stop the node,
- * and, sent again, the next one. What it threw is not told, for it may hold anything.
+ * A check of the model threw or did not end at once. It runs where commands are decided, where a throw would stop the
+ * node and, after a retry, the next one. The error does not show what was thrown, since that may hold secrets.
  */
 const unchecked: ReadonlyArray<FieldError> = [{ path: "", message: "A check of the model cannot be run on this" }]
 
-/** Decoding and encoding again gives the one encoded form of a value: equal values have equal bytes and hashes. */
+/** Decodes and encodes again, so that a value has one encoded form: equal values have equal bytes and hashes. */
 export const validator = (schema: Schema.Top): Validate => {
   const codec = jsonCodec(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
   const decode = decoder(codec)

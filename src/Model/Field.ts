@@ -1,6 +1,6 @@
 /**
- * The fields of a model and where each is kept: in the replicated log, or on the node that wrote it.
- * A field is one schema per variant of its model; a mode says which variants it is in.
+ * The fields of a model, and where each is kept: in the replicated log, or on the node that wrote it. A field is one
+ * schema per variant of its model; its mode says in which variants it appears.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -8,26 +8,24 @@ import * as VariantSchema from "effect/schema/VariantSchema"
 import { idSchema } from "./Id.ts"
 
 /**
- * The shapes of one model: `row` what this node holds, `replicated` what enters the Raft log, `local` what stays here,
- * `json` what an answer shows, `create`, `put` and `patch` what a request carries.
+ * The variants of a model: `row` is the whole record on this node, `replicated` the part in the Raft log, `local` the
+ * part that stays here, `json` the answer, and `create`, `put` and `patch` the requests.
  */
 export const variants = VariantSchema.make({
   variants: ["row", "replicated", "local", "json", "create", "put", "patch"],
   defaultVariant: "row"
 })
 
-/** The name of one shape of a model. */
+/** The name of one variant of a model. */
 export type Variant = "row" | "replicated" | "local" | "json" | "create" | "put" | "patch"
 
-/**
- * What a merge patch may say of a field (RFC 7396): nothing, what changes of its value or, where it may be absent, null.
- */
+/** A merge patch of a field (RFC 7396): absent, a change of its value or, for an optional field, null. */
 export type Patch<S extends Schema.Top> =
   S extends Schema.optionalKey<infer Inner extends Schema.Top>
     ? Schema.optionalKey<Schema.NullOr<Merge<Inner>>>
     : Schema.optionalKey<Merge<S>>
 
-/** What a merge patch may say of a value: of a struct some of its fields, of a record some members, else all of it. */
+/** A merge patch of a value: some fields of a struct, some members of a record, or else the whole value. */
 export type Merge<S extends Schema.Top> =
   S extends Schema.Struct<infer F>
     ? Schema.Struct<{ readonly [K in keyof F]: F[K] extends Schema.Top ? Patch<F[K]> : F[K] }>
@@ -37,7 +35,7 @@ export type Merge<S extends Schema.Top> =
         ? Schema.NullOr<Merge<Inner>>
         : S
 
-/** The record's id: given by the client or by the deciding side, never patched. */
+/** The record's id: the client or the deciding node gives it, and it never changes. */
 export interface IdField<S extends Schema.Top>
   extends VariantSchema.Field<{
     readonly row: S
@@ -63,7 +61,7 @@ export interface ReplicatedField<S extends Schema.Top>
   readonly "~lithair/mode": "replicate"
 }
 
-/** A field of a mixed model that only the node which wrote it holds; the others read its absence. */
+/** A field of a mixed model that only the node which wrote it holds. Other nodes read it as absent. */
 export interface LocalField<S extends Schema.Top>
   extends VariantSchema.Field<{
     readonly row: Schema.optionalKey<S>
@@ -76,7 +74,9 @@ export interface LocalField<S extends Schema.Top>
   readonly "~lithair/mode": "local"
 }
 
-/** A field of a model that is local as a whole: as optional as its schema says, since no other node shows the record. */
+/**
+ * A field of a model that is wholly local. It is as optional as its schema says, since no other node shows the record.
+ */
 export interface OwnField<S extends Schema.Top>
   extends VariantSchema.Field<{
     readonly row: S
@@ -89,16 +89,16 @@ export interface OwnField<S extends Schema.Top>
   readonly "~lithair/mode": "own"
 }
 
-/** Any field that carries its mode. */
+/** Any field with a mode. */
 export type Field = IdField<Schema.Top> | ReplicatedField<Schema.Top> | LocalField<Schema.Top> | OwnField<Schema.Top>
 
-/** The schema of what a merge patch may say of a field. */
+/** The schema of a merge patch of a field. */
 export const patchOf = <S extends Schema.Top>(schema: S): Patch<S> =>
   ("schema" in schema && schema.ast.context?.isOptional === true
     ? Schema.optionalKey(nullOr(mergeOf(schema.schema as Schema.Top)))
     : Schema.optionalKey(mergeOf(schema))) as unknown as Patch<S>
 
-/** Null once, where the value may be null itself. */
+/** Adds null, unless the value may be null already. */
 const nullOr = (schema: Schema.Top): Schema.Top => (isNullOr(schema) ? schema : Schema.NullOr(schema))
 
 const isNullOr = (schema: Schema.Top): schema is Schema.NullOr<Schema.Top> => {
@@ -106,7 +106,7 @@ const isNullOr = (schema: Schema.Top): schema is Schema.NullOr<Schema.Top> => {
   return "members" in schema && SchemaAST.isUnion(ast) && ast.types.length === 2 && SchemaAST.isNull(ast.types[1]!)
 }
 
-/** The checks of a struct as a whole are for the merged value. */
+/** The checks of a whole struct apply to the merged value, so a patch has none. */
 const mergeOf = (schema: Schema.Top): Schema.Top => {
   const { ast } = schema
   if (ast.encoding !== undefined) return schema
@@ -139,21 +139,24 @@ const mergeOf = (schema: Schema.Top): Schema.Top => {
 export const id = <S extends Schema.Top & { readonly Encoded: string; readonly Type: string }>(schema: S): IdField<S> =>
   bareId(idSchema(schema))
 
-/** The same of a model that is served nowhere, whose ids nobody has to write in a path. */
+/** An id field of a model that no path serves, so its ids need not fit into a path. */
 export const bareId = <S extends Schema.Top>(schema: S): IdField<S> => {
   const optional = Schema.optionalKey(schema)
   const field = { row: schema, replicated: schema, local: schema, json: schema, create: optional, put: optional }
   return Object.assign(variants.Field(field), { "~lithair/mode": "id" } as const)
 }
 
-/** Agreed by the cluster and held by every node. One such field makes the bare fields of its model replicated too. */
+/**
+ * A field that the cluster agrees on and every node holds. One such field makes the bare fields of its model replicated
+ * too.
+ */
 export const replicate = <S extends Schema.Top>(schema: S): ReplicatedField<S> => {
   const patch = patchOf(schema)
   const field = { row: schema, replicated: schema, json: schema, create: schema, put: schema, patch }
   return Object.assign(variants.Field(field), { "~lithair/mode": "replicate" } as const)
 }
 
-/** Stays on the node that wrote it, and is optional to read. */
+/** A field that stays on the node that wrote it, and is optional to read. */
 export const local = <S extends Schema.Top>(schema: S): LocalField<S> => {
   const optional = Schema.optionalKey(schema)
   const patch = patchOf(optional) as unknown as Schema.optionalKey<Schema.NullOr<Merge<S>>>
@@ -161,7 +164,7 @@ export const local = <S extends Schema.Top>(schema: S): LocalField<S> => {
   return Object.assign(variants.Field(field), { "~lithair/mode": "local" } as const)
 }
 
-/** What a bare field becomes in a model whose mode is local. */
+/** The field that a bare schema becomes in a local model. */
 export const own = <S extends Schema.Top>(schema: S): OwnField<S> => {
   const patch = patchOf(schema)
   const field = { row: schema, local: schema, json: schema, create: schema, put: schema, patch }
@@ -184,6 +187,6 @@ const decimalKey = "~lithair/decimal"
 export const decimal = <S extends Schema.Top & { readonly Encoded: string }>(schema: S): S["Rebuild"] =>
   schema.annotate({ [decimalKey]: true })
 
-/** Whether {@link decimal} said so of a schema: checks that were added since have the annotations before them. */
+/** Whether a schema is marked by {@link decimal}. Checks that were added later hold the annotations of earlier ones. */
 export const isDecimal = ({ annotations, checks }: SchemaAST.AST): boolean =>
   annotations?.[decimalKey] === true || checks?.some((check) => check.annotations?.[decimalKey] === true) === true

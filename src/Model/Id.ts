@@ -1,6 +1,6 @@
 /**
- * What identifies a record: a UUID, or a text of the model's own, a natural key. It stands in paths, entity tags and other
- * records as it is, so that no id needs to be escaped and none can be taken for another path. Pure. docs/http.md.
+ * The id of a record: a UUID, or a text of the model's own, a natural key. It appears unescaped in paths, entity tags
+ * and other records, so it needs no escaping and never looks like another path. Pure. docs/http.md.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -9,23 +9,23 @@ import * as SchemaAST from "effect/SchemaAST"
 /** A UUID of any version, in the case in which the record has it. */
 export const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** 1 to 128 unreserved characters (RFC 3986 §2.3). The last part of a path may be `changes` or `live`: no id is. */
+/** 1 to 128 unreserved characters (RFC 3986 §2.3). `changes` and `live` are reserved as last parts of a path. */
 export const textId = /^(?!(?:changes|live)$)[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$/u
 
-/** Which of both a model has. */
+/** The kinds of id. */
 export type IdKind = "uuid" | "text"
 
 const textIdCheck = Schema.isPattern(textId, {
   message: "Expected 1 to 128 of A-Z a-z 0-9 . _ ~ - that begin with a letter or digit, and not changes or live"
 })
 
-/** The schema of an id: any text that is no UUID must be one of those that can stand in a path. */
+/** The schema of an id: a UUID, or a text that fits into a path. */
 export const idSchema = <S extends Schema.Top>(schema: S): S =>
   kindOf(schema) === "uuid"
     ? schema
     : ((schema as Schema.Top & { readonly Type: string }).check(textIdCheck) as unknown as S)
 
-/** What the schema of an id says. */
+/** The kind of id that a schema has. */
 export const kindOf = ({ ast }: Schema.Top): IdKind => (ast.checks?.some(isUuidCheck) === true ? "uuid" : "text")
 
 const isUuidCheck = (check: SchemaAST.Checks[number]): boolean => {
@@ -34,7 +34,7 @@ const isUuidCheck = (check: SchemaAST.Checks[number]): boolean => {
   return typeof named === "object" && named !== null && "id" in named && named.id === "effect/schema/isUUID"
 }
 
-/** Whether a schema is of texts that are stored as they are: the order of ids, and their place in a path, need no other. */
+/** Whether a schema's texts are stored unchanged, so that their order and their paths are known. */
 export const isText = (ast: SchemaAST.AST): boolean => {
   if (ast.encoding !== undefined) return false
   if (SchemaAST.isUnion(ast)) return ast.types.every(isText)
@@ -45,14 +45,14 @@ export const isText = (ast: SchemaAST.AST): boolean => {
   )
 }
 
-/** An id as the deciding side makes them (UUIDv7). */
+/** An id as the deciding node makes them (UUIDv7). */
 const sampleId = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 /** The ids of one model. */
 export interface Ids {
   readonly kind: IdKind
   readonly isId: (text: string) => boolean
-  /** Whether a record may be given an id that is made for it: the model's own schema may take none such. */
+  /** Whether this model's records can be given an id: its own schema may refuse UUIDs. */
   readonly areMade: boolean
 }
 

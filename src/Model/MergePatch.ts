@@ -1,6 +1,6 @@
 /**
- * Merge patches of JSON (RFC 7396): null removes a member, an object is merged, anything else replaces. One thing more,
- * since a model has members that must be there and may be null: such a member, named with null, is null then. Pure.
+ * Merge patches of JSON (RFC 7396): null removes a member, an object is merged, and any other value replaces. One
+ * addition: if a member is required and nullable, null sets it to null. Pure.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -12,24 +12,24 @@ interface JsonObject {
   readonly [key: string]: Json
 }
 
-/** What a merge must know of a value by its schema; undefined where it is never an object, or may be any. */
+/** The parts of a value's schema that a merge needs; undefined if the value is never an object, or may be any. */
 export interface MergeShape {
-  /** Several where it is one of several kinds of objects. */
+  /** More than one if the value is one of several kinds of objects. */
   readonly objects: ReadonlyArray<ObjectShape>
-  /** A typed patch has this value as a whole, and no part of it. */
+  /** Whether a typed patch replaces this value as a whole. */
   readonly isWhole: boolean
 }
 
 interface ObjectShape {
   readonly members: ReadonlyMap<string, MemberShape>
-  /** Of members that no name is declared for. */
+  /** The shape of members without a declared name. */
   readonly others: () => MergeShape | undefined
 }
 
 interface MemberShape {
   readonly isOptional: boolean
   readonly admitsNull: boolean
-  /** The values that tell one kind of object from another, if it has such. */
+  /** The values that tell one kind of object from another, if there are any. */
   readonly literals: ReadonlyArray<unknown> | undefined
   readonly shape: () => MergeShape | undefined
 }
@@ -51,10 +51,7 @@ export const mergePatch = (target: Json | undefined, patch: Json, shape?: MergeS
   return Object.fromEntries(merged)
 }
 
-/**
- * A typed patch as a merge patch: what it has as a whole takes the place of what was there, so that each member which
- * the value does not have is named with null.
- */
+/** Turns a typed patch into a merge patch. A value that replaces the former one names every absent member with null. */
 export const withNulls = (patch: Json, shape: MergeShape | undefined, isWithinWhole = false): Json => {
   if (!isObject(patch) || shape === undefined) return patch
   const isWhole = isWithinWhole || shape.isWhole
@@ -68,7 +65,7 @@ export const withNulls = (patch: Json, shape: MergeShape | undefined, isWithinWh
   return Object.fromEntries([...entries, ...absent])
 }
 
-/** The kind of object that the value will be: it is chosen by what is there without looking deeper, so that it costs little. */
+/** The kind of object that the value will be. It is chosen by top-level members only, so the choice is cheap. */
 const kindOf = (
   shape: MergeShape | undefined,
   target: ReadonlyMap<string, Json>,
@@ -87,7 +84,7 @@ const kindOf = (
   )
 }
 
-/** Reads a schema: the JSON codec of one. */
+/** Reads the shape of a JSON codec. */
 export const shapeOf = (codec: SchemaAST.AST): MergeShape | undefined => {
   if (codec.encoding !== undefined) {
     const written = shapeOf(SchemaAST.toEncoded(codec))
@@ -123,10 +120,10 @@ const objectOf = ({ indexSignatures, propertySignatures }: SchemaAST.Objects): O
   others: once(() => (indexSignatures[0] === undefined ? undefined : (shapeOf(indexSignatures[0].type) ?? anything)))
 })
 
-/** Of a record's values: they may be there, and nothing is known of them. */
+/** The shape of a record's values: any value may appear. */
 const anything: MergeShape = { objects: [], isWhole: false }
 
-/** A schema may hold itself: it is read as deep as a patch goes. */
+/** A schema may refer to itself, so it is read only as deep as a patch goes. */
 const once = <A>(make: () => A): (() => A) => {
   let made: { readonly value: A } | undefined
   return () => {
@@ -135,7 +132,7 @@ const once = <A>(make: () => A): (() => A) => {
   }
 }
 
-/** A check of the application's own may throw: then it does not admit null. */
+/** A check of the application's own may throw. Then the schema does not admit null. */
 const admitsNull = (type: SchemaAST.AST): boolean => {
   const decode = Schema.decodeUnknownResult(Schema.make<Schema.Codec<unknown, unknown>>(type))
   return Result.getOrElse(

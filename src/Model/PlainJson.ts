@@ -1,6 +1,6 @@
 /**
- * Values as JSON that nobody else holds. What code of the application gave may be no JSON at all, or be changed by it
- * later: a table that held such a value would not be what the log says, and nodes would differ. Pure. RFC 8259.
+ * Copies values into JSON that no other code holds. A value from application code may not be JSON, or may change later.
+ * A table with such a value would differ from the log, and nodes would differ from each other. Pure. RFC 8259.
  */
 
 import * as Result from "effect/Result"
@@ -8,19 +8,19 @@ import type * as Schema from "effect/Schema"
 
 type Json = Schema.Json
 
-/** Recursion stops here: a value of a million brackets must not exhaust the stack of every node. */
+/** The limit of recursion: a value of a million brackets must not exhaust the stack of every node. */
 export const depthMax = 64
 
-/** What is shared within a value is copied as often as it is there: this many members at most, more than an entry holds. */
+/** The limit on members, more than an entry holds. A shared part is copied as often as it appears. */
 const membersMax = 4 * 1024 * 1024
 
-/** What is wrong with a value, and where: `path` is dotted. */
+/** An error in a value. `path` is dotted. */
 interface Wrong {
   readonly path: string
   readonly message: string
 }
 
-/** Where a value is no JSON, from its root on, and why. */
+/** The path from the root to the part that is not JSON, and why. */
 class NoJson {
   readonly path: ReadonlyArray<string>
   readonly message: string
@@ -30,7 +30,10 @@ class NoJson {
   }
 }
 
-/** The value as JSON of its own; or what of it is none: a number without end, a date, text that UTF-8 cannot carry. */
+/**
+ * Copies the value as JSON, or returns the part that has no JSON form: an infinite number, a date, or text without a
+ * UTF-8 form.
+ */
 export const plainJson = (value: unknown): Result.Result<Json, ReadonlyArray<Wrong>> => {
   const copied = copy(value, depthMax, { left: membersMax })
   return copied instanceof NoJson
@@ -38,7 +41,7 @@ export const plainJson = (value: unknown): Result.Result<Json, ReadonlyArray<Wro
     : Result.succeed(copied)
 }
 
-/** A copy of what is known to be JSON: the code that it is given to may do with it what it likes. */
+/** Copies JSON for code that may change its copy. */
 export const copyOf = <J extends Json>(json: J): J => {
   if (json === null || typeof json !== "object") return json
   if (Array.isArray(json)) return json.map(copyOf) as unknown as J

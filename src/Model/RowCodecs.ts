@@ -1,4 +1,4 @@
-/** The rows of a model as a program has them, decoded, and as JSON, which tables, logs and the wire carry. */
+/** Converts a model's rows between the decoded form in a program and the JSON in tables, logs and on the wire. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { type Described, describe } from "./Class.ts"
@@ -9,7 +9,7 @@ import { type Encode, jsonEncoder } from "./JsonEncoder.ts"
 import { shapeOf, withNulls } from "./MergePatch.ts"
 import { copyOf } from "./PlainJson.ts"
 
-/** The class that `Model.Class` made, of whatever mode. */
+/** Any class that `Model.Class` made, of any mode. */
 export type RowClass = Described &
   Schema.Codec<object, unknown> & {
     readonly [V in "replicated" | "create" | "put" | "patch"]: Schema.Codec<object, unknown>
@@ -18,19 +18,19 @@ export type RowClass = Described &
 /** The codecs of one model. */
 export interface RowCodecs<M extends RowClass> {
   readonly descriptor: Descriptor
-  /** The row of a record, an instance of the class: whoever has it may change it, and no record changes with it. */
+  /** Decodes a record into a row, an instance of the class. Changing the row changes no record. */
   readonly decode: (record: unknown) => Result.Result<M["Type"], Schema.SchemaError>
   readonly encodeNew: Encode<EncodedRecord>
   readonly encodeWhole: Encode<EncodedRecord>
-  /** A whole record as the cluster keeps it: without local fields. */
+  /** Encodes a whole record as the cluster keeps it, without local fields. */
   readonly encodeReplicated: Encode<EncodedRecord>
   readonly encodePatch: Encode<EncodedRecord>
   readonly fields: ReadonlyMap<string, FieldValues>
-  /** A value of one field; null stands for an absent one. */
+  /** Encodes a value of one field. Null stands for an absent one. */
   readonly encodeField: (field: string, value: unknown) => Result.Result<Schema.Json, ReadonlyArray<FieldError>>
 }
 
-/** A schema compiles: once for each model. */
+/** Compiling a schema is slow, so each model is compiled once. */
 const known = new WeakMap<RowClass, RowCodecs<RowClass>>()
 
 /** The codecs of a model. */
@@ -62,7 +62,7 @@ const make = (model: RowClass): RowCodecs<RowClass> => {
   }
 }
 
-/** What a patch has as a whole, an instance of a class or a value of a union, takes the place of what was there. */
+/** An instance of a class, or a value of a union, replaces the former value as a whole. */
 const patchEncoder = (model: RowClass): Encode<EncodedRecord> => {
   const encode = rowEncoder(model.patch)
   const shape = shapeOf(jsonCodec(model.put).ast)

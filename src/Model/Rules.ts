@@ -1,6 +1,6 @@
 /**
- * What must hold of every record of a model besides the types of its fields, and who may write it. Enforced where
- * commands are decided, whatever way they come; never where events are applied (D2).
+ * The rules of a model besides the types of its fields, and who may write it. They are checked when a command is
+ * decided, however it arrives, and never when an event is applied (D2).
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -8,40 +8,46 @@ import { invariant } from "../Invariant.ts"
 import type { EncodedRecord } from "./Descriptor.ts"
 import { copyOf } from "./PlainJson.ts"
 
-/** Holds of a record where it gives true. A text says, to whoever wrote the record, what is wrong with it. */
+/** A rule returns true for a record that keeps it. A text tells the client what is wrong with the record. */
 export type Rule<Row> = (record: Row) => boolean | string
 
-/** One rule, or several by the names of the problems that answer whoever breaks them. */
+/** One rule, or several. The names are the problem types of the answers. */
 export type Rules<Row> = Rule<Row> | { readonly [name: string]: Rule<Row> }
 
-/** Who makes records of a model, and who changes and deletes them: `commands` leaves requests out, `never` everybody. */
+/**
+ * Who creates records of a model, and who changes and deletes them: `commands` refuses plain requests, `never` refuses
+ * all.
+ */
 export interface Writes {
   readonly create: "anyone" | "commands"
   readonly change: "anyone" | "commands" | "never"
 }
 
-/** A field that holds the id of a record of another model, and what becomes of its own record when that one is deleted. */
+/** A field that holds the id of another model's record, and the effect on its own record when that one is deleted. */
 export interface Reference {
   readonly field: string
   readonly model: string
-  /** `restrict`: it is not deleted while it is referred to. `cascade`: those that refer to it are deleted with it. */
+  /**
+   * `restrict`: a record cannot be deleted while others refer to it. `cascade`: the records that refer to it are
+   * deleted too.
+   */
   readonly onDelete: "restrict" | "cascade"
 }
 
-/** A rule that a record does not keep. */
+/** A rule that a record breaks. */
 export interface BrokenRule {
-  /** The name of the problem: the rule's own, or {@link plainRule}. */
+  /** The problem type: the rule's own name, or {@link plainRule}. */
   readonly rule: string
   readonly message: string
 }
 
-/** The name of the only rule of a model. */
+/** The name of a model's only rule. */
 export const plainRule = "rule-broken"
 
-/** A message is answered, and remembered with a key: a longer one is cut. */
+/** A message is answered, and remembered with a key, so a longer one is cut. */
 const messageLengthMax = 500
 
-/** Which rule an encoded record breaks, if any: the first in the order in which they are declared. */
+/** Returns a function that finds the first broken rule of an encoded record, in the order of declaration. */
 export const checkerOf = (
   model: string,
   schema: Schema.Top,
@@ -55,7 +61,7 @@ export const checkerOf = (
   if (named.length === 0) return { names, check: () => undefined }
   const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
   const decode = Schema.decodeUnknownResult(codec)
-  // Rules run where commands are decided: what one throws there would stop the node, and, sent again, the next one.
+  // Rules run where commands are decided. A throw there would stop the node and, after a retry, the next one.
   const ask = (run: () => unknown) =>
     Result.getOrElse(
       Result.try(() => settled(run())),
@@ -77,7 +83,7 @@ export const checkerOf = (
   return { names, check }
 }
 
-/** What is not shown to hold is broken. What was thrown is not told, for it may hold anything. */
+/** A rule that cannot run counts as broken. The message does not show what was thrown, since that may hold secrets. */
 const unchecked = "The rule cannot be run on this record"
 
 /** A type forbids a rule that waits. Where one does all the same, and fails, nobody hears of it but the process, which would end. */
