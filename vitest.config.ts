@@ -1,6 +1,10 @@
-/** Which tests there are: all but those that need what this machine does not permit. Each of these is named when it is left out. */
+/**
+ * Which tests there are, and which run beside which. Tests inside this process run on all cores. Tests that start real
+ * clusters run after them, two files at a time (the gate runs one). Tests that need more than this machine permits are
+ * left out by name.
+ */
 import { spawnSync } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { configDefaults, defineConfig } from "vitest/config"
@@ -16,16 +20,65 @@ const mayMount = (): boolean => {
   return isMounted
 }
 
-/** A project of its own, which finds no `lithair` here: test/package installs the package into a copy of it. */
-const starter = "examples/starter/**"
-
 const leftOut = mayMount() ? [] : [needsMount]
 if (leftOut.length > 0) console.log(`Left out, since no disk may be mounted here: ${leftOut.join(", ")}`)
 
+/** A project of its own, which finds no `lithair` here: test/package installs the package into a copy of it. */
+const starter = "examples/starter/**"
+
+/**
+ * Portable tests that take longer than two seconds or so, or replace a module of Node: each file has modules of its own.
+ * `npm run test:fast` runs all others.
+ */
+const slow = [
+  "test/Client/sending.test.ts",
+  "test/Cluster/forming.test.ts",
+  "test/Cluster/keys.test.ts",
+  "test/Cluster/member.test.ts",
+  "test/EventStore/crash.test.ts",
+  "test/EventStore/logWalk.test.ts",
+  "test/EventStore/nextSegment.test.ts",
+  "test/EventStore/recovery.test.ts",
+  "test/EventStore/simulatedLives.test.ts",
+  "test/Http/fuzz.test.ts",
+  "test/Machine/AssignedKeys.test.ts",
+  "test/Projection/sqlite.test.ts",
+  "test/Raft/node/diskSpace.test.ts",
+  "test/Raft/node/raftNode.test.ts",
+  "test/Raft/node/snapshotCluster.test.ts",
+  "test/Repository/commands.test.ts",
+  "test/Testing/simulator.test.ts",
+  "test/Testing/testClusterHarm.test.ts"
+]
+const gone = slow.filter((file) => !existsSync(file))
+if (gone.length > 0) throw new Error(`vitest.config.ts names tests that are not there: ${gone.join(", ")}`)
+
+const tidy = "test/tidy.test.ts"
+const mutation = "test/mutation/**/*.test.ts"
+/** They start processes of their own. */
+const processes = ["test/processes/**/*.test.ts", "test/package/**/*.test.ts"]
+
+const exclude = [...configDefaults.exclude, ...leftOut]
+/** All cores: by itself vitest keeps one of them free. */
+const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-    exclude: [...configDefaults.exclude, starter, ...leftOut],
-    testTimeout: 30_000
+    projects: [
+      {
+        test: {
+          ...inside,
+          name: "fast",
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: [...exclude, starter, ...slow, tidy, mutation, ...processes],
+          // On Node the files of a worker share their modules: it loads Effect once, and not for each file.
+          isolate: (process.env.LITHAIR_TEST_RUNTIME ?? "Node") !== "Node"
+        }
+      },
+      { test: { ...inside, name: "slow", include: slow } },
+      { test: { ...inside, name: "tidy", include: [tidy] } },
+      { test: { ...inside, name: "mutation", include: [mutation] } },
+      { test: { ...inside, name: "processes", include: processes, maxWorkers: 2, sequence: { groupOrder: 1 } } }
+    ]
   }
 })

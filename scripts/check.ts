@@ -30,10 +30,12 @@ const reports = mkdtempSync(join(tmpdir(), "lithair-check-"))
 /** A part that takes longer hangs: it is killed, and counts as one that did not run. */
 const partTimeoutMs = 2_400_000
 
-/** Tests of the repository and of the package, which start the runtimes that they need themselves. */
-const nodeOnly = ["test/mutation/**", "test/package/**", "test/tidy.test.ts"]
-/** Real clusters, timed by their promises: nothing else runs beside them. */
-const clusters = "test/processes/**"
+/** Of the projects in vitest.config.ts: these run on every runtime. */
+const portable = ["fast", "slow"]
+/** These are of the repository, and start what they need themselves. */
+const nodeOnly = ["tidy", "mutation"]
+/** Real clusters, timed by their promises, and the package: one file at a time, and nothing beside it. */
+const processes = ["processes"]
 
 const binary = (name: string): string => `node_modules/.bin/${name}`
 
@@ -41,35 +43,36 @@ const tests = (options: {
   readonly runtime: string
   readonly what?: string
   readonly command: ReadonlyArray<string>
+  readonly projects: ReadonlyArray<string>
   readonly flags?: ReadonlyArray<string>
 }): Part => {
   const report = join(reports, `${options.runtime}-${options.what ?? "tests"}.json`)
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
   const vitest = ["node_modules/vitest/vitest.mjs", "run", ...reporters]
+  const projects = options.projects.map((name) => `--project=${name}`)
   return {
     name: `${options.what ?? "tests"} on ${options.runtime}`,
-    command: [...options.command, ...vitest, ...(options.flags ?? [])],
+    command: [...options.command, ...vitest, ...projects, ...(options.flags ?? [])],
     report,
     env: { LITHAIR_TEST_RUNTIME: options.runtime }
   }
 }
 
-const portable = [...nodeOnly, clusters].map((glob) => `--exclude=${glob}`)
-
 const parts: ReadonlyArray<Part> = [
   { name: "format and lint", command: [binary("biome"), "check", "--error-on-warnings", "."] },
   { name: "types", command: [binary("tsc"), "--noEmit"] },
   { name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] },
-  tests({ runtime: "Node", command: [binary("node")], flags: [`--exclude=${clusters}`] }),
+  tests({ runtime: "Node", command: [binary("node")], projects: [...portable, ...nodeOnly] }),
   tests({
     runtime: "Node",
-    what: "clusters",
+    what: "processes",
     command: [binary("node")],
-    flags: ["--no-file-parallelism", "test/processes"]
+    projects: processes,
+    flags: ["--no-file-parallelism"]
   }),
   // Bun's child processes do not carry vitest's messages, its threads do.
-  tests({ runtime: "Bun", command: [binary("bun"), "--bun"], flags: ["--pool=threads", ...portable] }),
-  tests({ runtime: "Deno", command: [binary("deno"), "run", "-A"], flags: portable })
+  tests({ runtime: "Bun", command: [binary("bun"), "--bun"], projects: portable, flags: ["--pool=threads"] }),
+  tests({ runtime: "Deno", command: [binary("deno"), "run", "-A"], projects: portable })
 ]
 
 const readReport = (path: string): { readonly passedCount: number; readonly failedCount: number } | undefined => {

@@ -232,6 +232,18 @@ describe("tidy", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
+  it("tests that replace a module are named in vitest.config.ts: they share none with others", () => {
+    const config = readFileSync(join(root, "vitest.config.ts"), "utf8")
+    const replacing = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".test.ts"))
+      .filter((name) => /^vi\.mock\(/m.test(readFileSync(join(root, "test", name), "utf8")))
+    assert.isAtLeast(replacing.length, 3)
+    assert.deepStrictEqual(
+      replacing.filter((name) => !config.includes(`"test/${name}"`)),
+      []
+    )
+  })
+
   it("no source reads the ambient clock or randomness", () => {
     const wrong = sources.filter(({ text }) => /Date\.now\(|Math\.random\(|new Date\(\)/.test(text))
     assert.deepStrictEqual(
