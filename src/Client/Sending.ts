@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Random from "effect/Random"
 import { indexHeader } from "../Http/IndexHeader.ts"
+import { isKey, noKey } from "../Machine/RequestKey.ts"
 import { invalidRequest, type Problem } from "../Problem.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -107,7 +108,7 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
     change: (asked, given) =>
       Effect.suspend(() => {
         const key = given ?? uuidV4Unsafe()
-        if (!keyPattern.test(key)) return Effect.fail(invalidRequest("A key is 1 to 255 visible ASCII characters"))
+        if (!isKey(key)) return Effect.fail(invalidRequest(noKey))
         const headers = { ...asked.headers, "idempotency-key": key }
         return untilFinal({ ...asked, headers }, judgeChange(nodes.length, key))
       }),
@@ -178,9 +179,6 @@ const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOu
     timedOut: () => (mayBeDone || last === undefined ? unknown("no node said in time what became of it") : last)
   }
 }
-
-/** What can be sent as a key. */
-const keyPattern = /^[\x21-\x7e]{1,255}$/
 
 /** Problems of the key itself: they hold for whatever was sent with it before. */
 const ofTheKey: ReadonlyArray<string> = ["operation-closed", "key-reused"]

@@ -7,14 +7,13 @@ import { Result } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
-
+import { isKey, keyLengthMax } from "../Machine/RequestKey.ts"
 import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
-import { keyLengthMax } from "./Patterns.ts"
 
 /** The key of a request, undefined if it has none. Two headers arrive joined by a comma and a space, and are no key. */
 export const parseKey = (header: string | undefined): Result.Result<string | undefined, Problem> => {
   if (header === undefined) return Result.succeed(undefined)
-  return /^[\x21-\x7e]+$/.test(header) && header.length <= keyLengthMax
+  return isKey(header)
     ? Result.succeed(header)
     : Result.fail(
         invalidRequest(`An Idempotency-Key is 1 to ${keyLengthMax} visible ASCII characters`, [

@@ -1,10 +1,8 @@
 /** What parameters and headers look like, as the document says it: a client that keeps to it is refused for no form. Pure. */
 import { Schema, SchemaAST } from "effect"
+import { keyLengthMax } from "../Machine/RequestKey.ts"
 import type { FieldSchema } from "../Model/Descriptor.ts"
 import { jsonCodec } from "../Model/JsonCodec.ts"
-
-/** The longest idempotency key taken: each is remembered for a day, on every node. */
-export const keyLengthMax = 255
 
 /** JSON Schema reads patterns in Unicode mode, and so is one without the flag not written. */
 const text = (pattern: string, description: string) =>

@@ -10,7 +10,7 @@ import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { Refused } from "./Changed.ts"
-import { fingerprintOf } from "./Fingerprint.ts"
+import { ownOrigin } from "./OwnOrigin.ts"
 import { replicate } from "./Submitting.ts"
 
 /** What a call came to. */
@@ -55,13 +55,8 @@ const make = Effect.gen(function* () {
 
   const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: { readonly key?: string } = {}) {
     const payload = yield* Effect.fromResult(encodePayload(command, value))
-    const fingerprint = fingerprintOf(canonical([command.name, payload]))
-    const called = yield* call({
-      name: command.name,
-      payload,
-      fingerprint,
-      ...(key === undefined ? {} : { key })
-    }).pipe(
+    const origin = yield* ownOrigin(canonical([command.name, payload]), key)
+    const called = yield* call({ name: command.name, payload, ...origin }).pipe(
       Effect.catchTag("Refused", (refused): Effect.Effect<never, unknown> => {
         const { rejection } = refused
         const declared =

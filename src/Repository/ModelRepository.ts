@@ -3,7 +3,7 @@
  * How many records share one log, and where each part of one is kept, is Records.ts.
  */
 import { Effect, Option } from "effect"
-import type { Operation, Origin } from "../Machine/Command.ts"
+import type { Operation } from "../Machine/Command.ts"
 import { list } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
 import type { EncodedRecord } from "../Model/Descriptor.ts"
@@ -11,9 +11,9 @@ import type { Encode } from "../Model/JsonEncoder.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
 import { codecsOf } from "../Model/RowCodecs.ts"
 import { type ChangeFailure, Refused, type Shown } from "./Changed.ts"
-import { fingerprintOf } from "./Fingerprint.ts"
 import type * as Freshness from "./Freshness.ts"
 import * as ListOptions from "./ListOptions.ts"
+import { ownOrigin } from "./OwnOrigin.ts"
 import { Records } from "./Records.ts"
 
 /** A record, and the version to name where a change is to be of this very state. */
@@ -31,7 +31,7 @@ export interface Page<M extends RowClass> {
   readonly next: ReadonlyArray<OrderValue> | undefined
 }
 
-/** With a key a change is done once, however often it is sent within a day. */
+/** With a key, 1 to 255 visible ASCII characters, a change is done once, however often it is sent within a day. */
 export interface ChangeOptions {
   readonly key?: string
 }
@@ -116,12 +116,13 @@ const over = <M extends RowClass>(records: Records["Service"], model: M): ModelR
 
   const change = (operation: Operation, { key }: ChangeOptions = {}) => {
     // A schema encodes fields in one order: equal changes are equal texts.
-    const fingerprint = fingerprintOf(JSON.stringify(operation))
-    const origin: Origin = key === undefined ? { fingerprint } : { key, fingerprint }
-    return Effect.flatMap(records.change(descriptor, { ...operation, ...origin }), (changed) =>
-      Effect.map(
-        versioned(changed),
-        (done): Versioned<M> => (changed.isLocalPartLost ? { ...done, isLocalPartLost: true } : done)
+    return ownOrigin(JSON.stringify(operation), key).pipe(
+      Effect.flatMap((origin) => records.change(descriptor, { ...operation, ...origin })),
+      Effect.flatMap((changed) =>
+        Effect.map(
+          versioned(changed),
+          (done): Versioned<M> => (changed.isLocalPartLost ? { ...done, isLocalPartLost: true } : done)
+        )
       )
     )
   }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { fingerprintOf, type Head, parseKey } from "../../src/Http/IdempotencyKey.ts"
-import { keyLengthMax } from "../../src/Http/Patterns.ts"
+import { keyLengthMax } from "../../src/Machine/RequestKey.ts"
 
 describe("the idempotency key", () => {
   const longest = "k".repeat(keyLengthMax)
