@@ -82,7 +82,7 @@ describe("the rows of docs/raft.md", () => {
   })
 
   it("every story of test/Raft/core/transcripts misses one of the lines", () => {
-    const stories = readdirSync(fileURLToPath(new URL("../transcripts/", import.meta.url)))
+    const stories = readdirSync(fileURLToPath(new URL("../Raft/core/transcripts/", import.meta.url)))
     const titles = new Set(brokenRows.flatMap(({ tests }) => tests.map(({ title }) => title)))
     const idle = stories.filter((file) => !titles.has(titleOf(read(`test/Raft/core/transcripts/${file}`))))
     assert.deepStrictEqual(idle, [])
