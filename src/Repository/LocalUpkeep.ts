@@ -13,11 +13,13 @@ const intervalMs = 1_000
 
 /** Goes through all parts again and again, until it is interrupted. */
 export const collectParts = (node: {
-  readonly member: Pick<Member["Service"], "tables">
+  readonly member: Pick<Member["Service"], "node" | "tables">
   readonly local: Pick<LocalNode["Service"], "tables">
 }): Effect.Effect<never> => {
   let from: LocalParts.PartPosition | undefined
   return Effect.sync(() => {
+    // A state that is wrong may lack a record that is there, and nothing brings its part back.
+    if (node.member.node()?.states.isSuspect() === true) return
     from = LocalParts.collect(node.local.tables, node.member.tables, { from, maxCount: partsMaxCount })
   }).pipe(Effect.delay(intervalMs), Effect.forever)
 }
