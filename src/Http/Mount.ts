@@ -19,6 +19,12 @@ import { Serving } from "./Serving.ts"
 type Response = HttpServerResponse.HttpServerResponse
 type OwnRoute = HttpRouter.Route<Problem, never>
 
+/** Whether one of our layers has mounted a path of the document on this router. */
+export const isMountedOn =
+  (router: HttpRouter.HttpRouter) =>
+  (path: string): boolean =>
+    mountedOn.get(router)?.paths.some(({ pattern }) => pattern.test(path)) === true
+
 /** What a router must accept: an idempotency key in a path may be as long as in a header. */
 export const routerConfig = { maxParamLength: keyLengthMax }
 

@@ -25,7 +25,9 @@ export const makeApi = (
   info: ApiInfo,
   others: { readonly commands?: ReadonlyArray<Command>; readonly projections?: ReadonlyArray<ApiProjection> } = {},
   /** What stands before the paths of all but the node's own endpoints. */
-  prefix?: `/${string}`
+  prefix?: `/${string}`,
+  /** Whether one of the node's own endpoints is served where the document is; asked when it is written. */
+  isServed: (path: string) => boolean = () => true
 ): LithairApi => {
   // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
   const { commands = [], projections = [] } = others
@@ -41,7 +43,7 @@ export const makeApi = (
   return HttpApi.make("lithair")
     .add(...groups)
     .annotateMerge(
-      OpenApi.annotations({ ...info, servers: [{ url: "/" }], transform: finish })
+      OpenApi.annotations({ ...info, servers: [{ url: "/" }], transform: finish(isServed) })
     ) as unknown as LithairApi
 }
 
@@ -55,19 +57,30 @@ const problemHeaders = {
   "retry-after": { required: false, schema: { type: "string" } }
 }
 
+/** The node's own endpoints: an application may leave them out, or mount them on another server. */
+const nodePaths: ReadonlySet<string> = new Set(
+  nodeGroups.flatMap(({ endpoints }) => Object.values(endpoints).map(({ path }) => path.replace(/\/:(\w+)/, "/{$1}")))
+)
+
 /** The document as it is served: with the headers of all problems, paths as they are, and no null twice. */
-const finish = (spec: Record<string, unknown>): Record<string, unknown> => {
-  const { paths } = spec as unknown as OpenApi.OpenAPISpec
-  for (const operations of Object.values(paths)) {
-    for (const { responses } of Object.values(operations) as ReadonlyArray<OpenApi.OpenAPISpecOperation>) {
-      for (const response of Object.values(responses)) {
-        if (response.content?.[problemMediaType] !== undefined) Object.assign(response, { headers: problemHeaders })
+const finish =
+  (isServed: (path: string) => boolean) =>
+  (spec: Record<string, unknown>): Record<string, unknown> => {
+    const { paths } = spec as unknown as OpenApi.OpenAPISpec
+    for (const operations of Object.values(paths)) {
+      for (const { responses } of Object.values(operations) as ReadonlyArray<OpenApi.OpenAPISpecOperation>) {
+        for (const response of Object.values(responses)) {
+          if (response.content?.[problemMediaType] !== undefined) Object.assign(response, { headers: problemHeaders })
+        }
       }
     }
+    const placed = Object.fromEntries(
+      Object.entries(paths)
+        .map(([path, operations]) => [restorePath(path), operations] as const)
+        .filter(([path]) => !nodePaths.has(path) || isServed(path))
+    )
+    return nullOnce({ ...spec, paths: placed }) as Record<string, unknown>
   }
-  const placed = Object.fromEntries(Object.entries(paths).map(([path, operations]) => [restorePath(path), operations]))
-  return nullOnce({ ...spec, paths: placed }) as Record<string, unknown>
-}
 
 /** Alternatives of alternatives are one list, in which each stands once. */
 const nullOnce = (json: unknown): unknown => {

@@ -3,7 +3,7 @@
  * documents, health, administration, and the answer for all other paths.
  */
 import { Effect, Layer, Redacted } from "effect"
-import type { HttpRouter, HttpServer } from "effect/http"
+import { HttpRouter, type HttpServer } from "effect/http"
 import type { HttpApi } from "effect/http-api"
 import { Member } from "../Cluster/Member.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
@@ -20,7 +20,7 @@ import { docsRoutes } from "./Docs.ts"
 import { joinPath, joinRoutes } from "./JoinRoutes.ts"
 import { metricsRoutes } from "./Metrics.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
-import { type MountOptions, mount } from "./Mount.ts"
+import { isMountedOn, type MountOptions, mount } from "./Mount.ts"
 import { clusterRoutes, healthRoutes } from "./NodeRoutes.ts"
 import { type LithairApi, makeApi } from "./Openapi.ts"
 import { operationRoutes } from "./OperationRoutes.ts"
@@ -130,7 +130,8 @@ export const layerDocs = ({
         serving.models.map(describe),
         { title, version },
         { commands: serving.commands, projections: foldedOf(serving) },
-        prefix
+        prefix,
+        isMountedOn(yield* HttpRouter.HttpRouter)
       )
       // The generics would name every group of every API; none of them is needed to write the document.
       const api = apis.reduce<LithairApi>((all, own) => all.addHttpApi(own as LithairApi) as LithairApi, derived)
