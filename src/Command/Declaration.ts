@@ -1,6 +1,6 @@
 /**
- * The declaration of a command: what it is called, takes and gives, as schemas. What it does is its handler's
- * (Handler.ts), which runs on the nodes alone: a browser may import a declaration and call it.
+ * The declaration of a command: its name, its payload and its success, as schemas. Its handler (Handler.ts) says what
+ * it does, and runs on nodes only, so a browser can import a declaration and call the command.
  */
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -9,12 +9,13 @@ import * as SchemaAST from "effect/SchemaAST"
 import { invariant } from "../Invariant.ts"
 import { kebabOf } from "../Model/Path.ts"
 
-/** What a command takes or gives: decoding and encoding need no service. */
+/** The schema of a payload or a success. It must decode and encode without services. */
 export type ValueSchema = Schema.Codec<unknown, unknown>
 
 /**
- * An error that a command declares: a `Schema.TaggedError` class. Over HTTP it is the problem of its tag in kebab case,
- * with its fields beside; the status is its `httpApiStatus` annotation, from 400 to 499, and 409 without one.
+ * An error that a command declares: a `Schema.TaggedError` class. Over HTTP it becomes a problem with the tag in kebab
+ * case as its type, and with its fields. The status is its `httpApiStatus` annotation, from 400 to 499; 409 without
+ * one.
  */
 export type ErrorClass = Schema.Codec<{ readonly _tag: string }, unknown> & {
   readonly fields: { readonly _tag: Schema.Top }
@@ -36,19 +37,19 @@ export interface Command<
 /** Any command. */
 export type Any = Command<string, ValueSchema, ValueSchema, ErrorClass>
 
-/** What a client meets where an error says no status of its own: a rule of the command is broken. */
+/** The status of an error without one of its own: a rule of the command is broken. */
 const errorStatus = 409
 
-/** The members that every problem has (RFC 9457 §3.1): no field of an error may pass itself off as one. */
+/** The members that every problem has (RFC 9457 §3.1). An error's fields must not have these names. */
 const problemMembers = ["type", "status", "title", "detail", "instance"] as const
 
-/** Turns an error with a field of that name into a compile error that says so. */
+/** Turns an error with such a field into a compile error that says so. */
 type OwnFields<E extends ErrorClass> =
   Extract<keyof E["fields"], (typeof problemMembers)[number]> extends never
     ? unknown
     : { readonly fields: "an error has no field type, status, title, detail or instance: every problem has these" }
 
-/** A name stands in a path as it is; the machine's own commands begin with a capital. */
+/** A name appears unchanged in a path. The machine's own commands begin with a capital. */
 const namePattern = /^[a-z][A-Za-z0-9-]{0,63}$/
 
 /**
@@ -87,7 +88,7 @@ export const make = <
     `Command "${name}" must have a name of letters, digits and hyphens that begins with a small letter`
   )
   const tags = errors.map(tagOf)
-  // In kebab case they name problems: two that differ in case alone would be one.
+  // In kebab case the tags name problems, so tags that differ in case only would clash.
   invariant(new Set(tags.map(kebabOf)).size === tags.length, `Command "${name}" declares two errors of one tag`)
   for (const error of errors) {
     const status = statusOf(error)
@@ -113,7 +114,7 @@ export const statusOf = (error: ErrorClass): number => {
   return typeof status === "number" ? status : errorStatus
 }
 
-/** An error as a client was told it, by a node that may know another version of it: none where it is not this one. */
+/** Decodes an error that a node reported. None if the node knows another version of it. */
 export const decodeError = <Failure extends ErrorClass>(
   errors: ReadonlyArray<Failure>,
   encoded: { readonly _tag: string }
@@ -121,7 +122,7 @@ export const decodeError = <Failure extends ErrorClass>(
   const error = errors.find((each) => tagOf(each) === encoded._tag)
   if (error === undefined) return Option.none()
   const decode = Schema.decodeUnknownResult(Schema.toCodecJson(error))
-  // Its schema is the application's code, and may throw.
+  // The schema is application code, and may throw.
   const decoded = Result.try({ try: () => decode(encoded), catch: () => undefined })
   return Result.isSuccess(decoded) ? Result.getSuccess(decoded.success) : Option.none()
 }

@@ -1,25 +1,28 @@
-/** An error that a command declares, as the problem that a client meets: named after its tag, its fields beside. Pure. */
+/**
+ * Turns an error that a command declares into the problem that a client sees: named after its tag, with its fields.
+ * Pure.
+ */
 import * as Option from "effect/Option"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { kebabOf } from "../Model/Path.ts"
 import { declaredProblem, type Problem } from "../Problem.ts"
 import { type Any, decodeError, statusOf, tagOf } from "./Declaration.ts"
 
-/** `InsufficientFunds` is `insufficient-funds`. */
+/** `InsufficientFunds` becomes `insufficient-funds`. */
 export const kindOfError = (tag: string): string => kebabOf(tag)
 
-/** `InsufficientFunds` is "Insufficient funds". */
+/** `InsufficientFunds` becomes "Insufficient funds". */
 export const titleOf = (tag: string): string => {
   const words = kindOfError(tag).replaceAll("-", " ")
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-/** What is answered where this node's code does not know the error: a rule of the command is broken. */
+/** The status if this node's code does not know the error: a rule of the command is broken. */
 const unknownStatus = 409
 
 /**
- * The problem of a command's error. A rejection carries the fields alone: which status it has and what it says of itself
- * is known to the code of the node that answers, if it knows the command.
+ * The problem of a command's error. A rejection carries only the fields, so the status and the text come from the code
+ * of the answering node, if it knows the command.
  */
 export const problemOfDeclared = (
   command: Pick<Any, "errors"> | undefined,

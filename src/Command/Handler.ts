@@ -1,11 +1,11 @@
-/** The handler of a declared command, given as a layer: a node whose options name the command requires it in its type. */
+/** The handler of a declared command, as a layer. A node that serves the command requires the handler in its type. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Any } from "./Declaration.ts"
 import type { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
 
-/** That there is a handler of the command of this name. */
+/** The type that says that a command of this name has a handler. */
 export interface Handler<Name extends string> {
   readonly "~lithair/command": Name
 }
@@ -14,8 +14,8 @@ export interface Handler<Name extends string> {
 export type HandlerOf<C extends Any> = C extends Any ? Handler<C["name"]> : never
 
 /**
- * What a command does. It runs on the leader alone, at once and to its end: what suspends is refused, and so is what
- * throws. It fails with an error that the command declares, or lets one of the transaction's pass.
+ * A command's handler. It runs on the leader only, from start to end without a pause; a handler that suspends or throws
+ * is refused. It fails with an error that the command declares, or passes on an error of the transaction.
  */
 export type Handle<C extends Any> = (
   payload: C["payload"]["Type"]

@@ -1,6 +1,7 @@
 /**
- * Handlers as the machine's procedures: a payload is decoded, the handler run at once on a transaction, and what it came
- * to encoded. A handler that throws or suspends costs its command, and nothing else: the node's log tells which, and why.
+ * Turns handlers into the machine's procedures. It decodes the payload, runs the handler at once on a transaction, and
+ * encodes the result. A handler that throws or suspends fails its own command only, and the node's log says which and
+ * why.
  */
 import { Cause, Clock, Context, Effect, type Exit, Random, Result, Schema } from "effect"
 import { invariant } from "../Invariant.ts"
@@ -16,7 +17,7 @@ import { runNow } from "./Running.ts"
 import { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
 import * as TransactionOver from "./TransactionOver.ts"
 
-/** The procedures of these commands, by their handlers. */
+/** The procedures of these commands, from their handlers. */
 export const make = Effect.fnUntraced(function* <C extends Any>(
   commands: ReadonlyArray<C>
 ): Effect.fn.Return<Procedures, never, HandlerOf<C>> {
@@ -41,7 +42,7 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     return Result.fail({ _tag: "CommandFailed", command: name })
   }
 
-  /** Most often by a mistake of the handler: whoever runs the node is told which. */
+  /** This is usually a mistake in the handler, so the node's log says which handler it was. */
   const stopped = (ended: Rejection): Result.Result<never, Rejection> => {
     if (ended._tag === "TooLarge") {
       Effect.runForkWith(context)(Effect.logWarning(`The command ${name} was stopped at ${ended.max} ${ended.limit}`))
@@ -79,7 +80,7 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     }
     const { close, end, transaction } = TransactionOver.over(access)
     const handled = Effect.suspend(() => heard(handle(decoded.success))).pipe(
-      // What it forked and left behind has no part in it.
+      // Fibers that the handler forked and left behind can no longer use the transaction.
       Effect.ensuring(Effect.sync(close)),
       Effect.provideService(Random.Random, randomOf(access.newId)),
       Effect.provideService(Clock.Clock, clockAt(access.timeMs)),
@@ -90,22 +91,25 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     return ended === undefined ? outcomeOf(exit) : stopped(ended)
   }
 
-  // Its schemas are the application's code as well, and may throw as its handler may.
+  // The schemas are application code too, and may throw like the handler.
   return (access, payload) => {
     const attempted = Result.try({ try: () => attempt(access, payload), catch: (thrown) => thrown })
     return Result.isSuccess(attempted) ? attempted.success : failed(attempted.failure)
   }
 }
 
-/** A type forbids an async function. Where one is given all the same, and fails, nobody hears of it but the process, which would end. */
+/**
+ * The types forbid an async function. If one is passed anyway and rejects, this catches the rejection, which would end
+ * the process.
+ */
 const heard = <A>(handled: A): A => {
   if (handled instanceof Promise) handled.catch(() => undefined)
   return handled
 }
 
 /**
- * Seeded once somebody draws, by an id that no other transaction has: most handlers draw nothing, and a seed takes as
- * long as what they do.
+ * Seeded at the first draw, by an id that no other transaction has. Most handlers draw nothing, and a seed costs as
+ * much as their whole work.
  */
 const randomOf = (newId: () => string): Random.Random => {
   let seeded: Random.Random | undefined
@@ -116,7 +120,7 @@ const randomOf = (newId: () => string): Random.Random => {
   return { nextIntUnsafe: () => drawn().nextIntUnsafe(), nextDoubleUnsafe: () => drawn().nextDoubleUnsafe() }
 }
 
-/** It stands still at the time of the entry, and nobody sleeps. */
+/** A clock that stands still at the time of the entry. No effect can sleep on it. */
 const clockAt = (timeMs: number): Clock.Clock => {
   const timeNanos = BigInt(timeMs) * 1_000_000n
   return {

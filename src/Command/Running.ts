@@ -1,17 +1,17 @@
 /**
- * Runs an effect at once, to its end or not at all. The machine decides synchronously, and what runs for long keeps the
- * node from leading: an effect that suspends, or goes on for too long, is interrupted, and nothing of it runs later.
- * What never comes back to the scheduler, a loop of plain JavaScript, cannot be stopped by anybody.
+ * Runs an effect at once, to its end or not at all. The machine decides synchronously, and a long run would keep the
+ * node from leading. So an effect that suspends, or runs for too long, is interrupted, and no part of it runs later. A
+ * plain JavaScript loop that never returns to the scheduler cannot be stopped.
  */
 import { type Context, Effect, type Exit, type Scheduler } from "effect"
 
-/** Fibers that may be started or resumed by one effect. */
+/** The number of fibers that one effect may start or resume. */
 const tasksMaxCount = 20_000
 
-/** How often its fibers may use up what they may do in one go, 2,048 steps of an effect: some hundredths of a second. */
+/** How often its fibers may use up a turn of 2,048 steps. This takes some hundredths of a second. */
 const yieldsMaxCount = 500
 
-/** Hands out tasks in the order in which they came, up to a bound, and takes none afterwards. Of use to one effect. */
+/** Runs tasks in the order of their arrival, up to a bound, and takes none afterwards. Serves one effect. */
 const boundedScheduler = () => {
   const tasks: Array<() => void> = []
   let isOver = false

@@ -1,9 +1,9 @@
 /**
- * What the handler of a command may do, and the one thing that it may require: read and change records of replicated
- * models, decoded, in one transaction. It sees its own changes; others see all of them, or none if it fails.
+ * The transaction of a handler, and the only service that a handler may require. It reads and changes decoded records
+ * of replicated models. It sees its own changes; others see all of them, or none if it fails.
  *
- * Time and randomness are the transaction's too, and are had as anywhere: `Clock` and `DateTime.now` tell the time of
- * the entry, `Random` is seeded for it.
+ * Time and randomness belong to the transaction too, and are used as usual: `Clock` and `DateTime.now` give the time of
+ * the entry, and `Random` is seeded for it.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -13,7 +13,7 @@ import type { Rejection } from "../Machine/Rejection.ts"
 import type { Described } from "../Model/Class.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
 
-/** There is no such record. A handler that lets it pass answers 404 `not-found`. */
+/** No record has this id. If a handler passes the error on, the answer is 404 `not-found`. */
 export class NotFound extends Data.TaggedError("NotFound")<{ readonly model: string; readonly id: string }> {
   override get message(): string {
     return `There is no ${this.model} ${this.id}`
@@ -21,8 +21,9 @@ export class NotFound extends Data.TaggedError("NotFound")<{ readonly model: str
 }
 
 /**
- * An operation breaks a rule of its model: an id in use, a unique value taken, data that does not fit; `reason` says
- * which. It changed nothing. A handler that lets it pass answers what a request for it would have been answered.
+ * An operation breaks a rule of its model: the id is in use, a unique value is taken, or the data does not fit.
+ * `reason` says which. The operation changed nothing. If a handler passes the error on, the answer is the one for a
+ * plain request of this kind.
  */
 export class OperationRefused extends Data.TaggedError("OperationRefused")<{
   readonly model: string
@@ -33,31 +34,34 @@ export class OperationRefused extends Data.TaggedError("OperationRefused")<{
   }
 }
 
-/** A model whose records a command sees: all but local ones, which are each node's own. */
+/** A model that a command can use: every model but local ones, since each node has its own records of those. */
 export type ModelClass = RowClass & Described<"replicated" | "mixed">
 
-/** A record: an instance of the model's class. Local fields are not there, since each node has its own. */
+/** A record: an instance of the model's class, without its local fields, since each node has its own. */
 export type Row<M extends ModelClass> = M["Type"]
 
 type Replicated<M extends ModelClass> = keyof M["replicated"]["Type"]
 
-/** A new record: its replicated fields; the id may be left out. */
+/** A new record: its replicated fields. The id is optional. */
 export type NewRow<M extends ModelClass> = Pick<M["create"]["Type"], keyof M["create"]["Type"] & Replicated<M>>
 
 /** A merge patch (RFC 7396) of replicated fields. */
 export type RowPatch<M extends ModelClass> = Pick<M["patch"]["Type"], keyof M["patch"]["Type"] & Replicated<M>>
 
-/** Which records of a model, and how many. */
+/** Which records of a model to list, and how many. */
 export interface ListOptions<M extends ModelClass> {
-  /** Fields that equal these values, null being absent: one of them is the id, unique or indexed, so that no table is searched. Without it, all records. */
+  /**
+   * The values that the records must have; null matches an absent one. One of the fields must be the id, unique or
+   * indexed, so that no table is searched. Without `where`, all records match.
+   */
   readonly where?: Partial<M["replicated"]["Type"]>
-  /** Only those after this id. */
+  /** Lists only records after this id. */
   readonly after?: string
   /** From 1 to {@link listMax}. */
   readonly limit: number
 }
 
-/** Records that one list gives at most. */
+/** The most records that one list returns. */
 export const listMax = 1_000
 
 /** The transaction of the command that is being handled. */
@@ -68,9 +72,9 @@ export class Transaction extends Context.Service<
     readonly find: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Option.Option<Row<M>>>
     /** In the order of the ids. */
     readonly list: <M extends ModelClass>(model: M, options: ListOptions<M>) => Effect.Effect<ReadonlyArray<Row<M>>>
-    /** Without an id it is given a new one. */
+    /** Without an id the record gets a new one. */
     readonly create: <M extends ModelClass>(model: M, row: NewRow<M>) => Effect.Effect<Row<M>, OperationRefused>
-    /** The whole record, which it replaces or creates. */
+    /** Replaces or creates the whole record. */
     readonly put: <M extends ModelClass>(
       model: M,
       row: M["replicated"]["Type"]
@@ -80,9 +84,9 @@ export class Transaction extends Context.Service<
       id: string,
       patch: RowPatch<M>
     ) => Effect.Effect<Row<M>, NotFound | OperationRefused>
-    /** Gives the record as it last was. */
+    /** Returns the record as it was. */
     readonly delete: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Row<M>, NotFound | OperationRefused>
-    /** A new id (UUIDv7), where several records are to know it. */
+    /** A new id (UUIDv7), for use in several records. */
     readonly newId: Effect.Effect<string>
   }
 >()("lithair/Command/Transaction") {}

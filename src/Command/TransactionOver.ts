@@ -1,4 +1,6 @@
-/** The transaction of a handler over the machine's access to one call: rows are decoded and encoded on the way. */
+/**
+ * Implements a handler's transaction over the machine's access for one call. It decodes and encodes rows on the way.
+ */
 import { Effect, Option, Result, type Schema } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Operation } from "../Machine/Command.ts"
@@ -17,22 +19,22 @@ import {
   type Transaction
 } from "./Transaction.ts"
 
-/** A mistake in a handler, or the end of its call: nothing that it is to handle. */
+/** A mistake in a handler, or the end of its call. A handler cannot handle it. */
 class HandlerMistake extends Error {
   override readonly name = "HandlerMistake"
 }
 
 const mistake = (message: string) => Effect.die(new HandlerMistake(message))
 
-/** A transaction, to be closed when its handler has ended: a fiber that outlives it has no part in it. */
+/** A transaction that is closed when its handler ends, so that a fiber that outlives the handler cannot use it. */
 export interface Over {
   readonly transaction: Transaction["Service"]
   readonly close: () => void
-  /** What ended the call before its handler did, if anything has. */
+  /** The reason why the call ended before its handler, if it did. */
   readonly end: () => Rejection | undefined
 }
 
-/** A transaction over the access to one call. */
+/** A transaction over the access for one call. */
 export const over = (access: Access): Over => {
   let isClosed = false
   let end: Rejection | undefined
@@ -66,7 +68,7 @@ export const over = (access: Access): Over => {
       : Effect.fail(new NotFound({ model: rejection.model, id: rejection.id }))
   }
 
-  /** Of what only finds out that nothing counts any more. */
+  /** The result of a read. Its only rejection is that the call has ended. */
   const read = <A>(model: string, found: Result.Result<A, Rejection>): Effect.Effect<A> =>
     Result.isSuccess(found) ? Effect.succeed(found.success) : Effect.orDie(refuse(model, found.failure))
 
@@ -82,7 +84,7 @@ export const over = (access: Access): Over => {
     return Result.isSuccess(done) ? rowOf(codecs, done.success.record) : refuse(operation.model, done.failure)
   }
 
-  /** An operation with data: what its schema does not take is refused as the machine would refuse it. */
+  /** Applies an operation with data. Data that does not fit the schema is refused as the machine would refuse it. */
   const applyData = (
     codecs: RowCodecs<RowClass>,
     encoded: Result.Result<EncodedRecord, ReadonlyArray<FieldError>>,
@@ -104,7 +106,7 @@ export const over = (access: Access): Over => {
     const unknown = fields.find((field) => !codecs.fields.has(field))
     if (unknown !== undefined) return mistake(`Cannot list ${name} by ${unknown}: it has no such field`)
     const missing = fields.find((field) => (where as Record<string, unknown>)[field] === undefined)
-    // Not every compiler forbids it, and what was forgotten may not mean all records.
+    // Not every compiler catches this, and a forgotten value must not match all records.
     if (missing !== undefined) return mistake(`Cannot list ${name} by ${missing}: its value is undefined`)
     if (fields.length > 0 && !fields.some((field) => field === idField || indexedFields.includes(field))) {
       return mistake(`Cannot list ${name} by ${fields.join(", ")}: none of it is the id, unique or indexed`)
@@ -114,7 +116,7 @@ export const over = (access: Access): Over => {
         Result.map(codecs.encodeField(field, value), (json): [string, Schema.Json] => [field, json])
       )
     )
-    // No record holds what its schema does not take.
+    // No record has a value that its schema refuses.
     if (Result.isFailure(encoded)) return Effect.succeed([])
     const found = access.list({
       model: name,
@@ -174,7 +176,7 @@ export const over = (access: Access): Over => {
   }
 }
 
-/** What is wrong with a record is no part of the payload: its paths say which model's record it is. */
+/** The error is in a record and not in the payload, so its paths say which model's record it is. */
 const within = (model: string, rejection: Rejection): Rejection =>
   rejection._tag === "InvalidRequest"
     ? {

@@ -1,6 +1,6 @@
 /**
- * What may be asked of a list: one rule for a URL, the typed client, a node's own code. Pure. Whoever asks has the values
- * as JSON, and says in which field a mistake is; the messages say what it is. docs/http.md, "Lists".
+ * The rules for a list's filters and order, shared by URLs, the typed client and a node's own code. Pure. The caller
+ * passes values as JSON and names the field in errors; the messages here say what is wrong. docs/http.md, "Lists".
  */
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -10,7 +10,7 @@ import type { OrderBy, OrderValue } from "./Order.ts"
 
 type Asked<A> = Result.Result<A, string>
 
-/** Compares with one value. Equal to null is to be null: an absent value is null, too. */
+/** Compares with one value. `eq` null matches null and absent values. */
 export const compare = (field: FieldValues, op: Comparison, operand: Schema.Json): Asked<Filter> => {
   const isEquality = op === "eq" || op === "neq"
   if (operand === null && isEquality) return is(field, op === "eq")
@@ -19,7 +19,7 @@ export const compare = (field: FieldValues, op: Comparison, operand: Schema.Json
   return operand === null ? notNull : Result.succeed({ _tag: "Compare", field: field.name, op, operand })
 }
 
-/** One of several values. */
+/** Matches one of several values. */
 export const isIn = (field: FieldValues, operands: ReadonlyArray<Schema.Json>): Asked<Filter> => {
   const wrong = withoutEquality(field)
   if (wrong !== undefined) return Result.fail(`${wrong}: only ${operatorsOf(field)} apply`)
@@ -31,11 +31,11 @@ const notNull: Result.Result<never, string> = Result.fail(
   "is not a value to compare with: null is neither more nor less than one, and is asked for with is"
 )
 
-/** Whether there is a value. */
+/** Matches fields with a value, or without one. */
 export const is = ({ name: field }: FieldValues, isNull: boolean): Asked<Filter> =>
   Result.succeed({ _tag: "Is", field, isNull })
 
-/** A text of a pattern, in which `*` is any text; `\*` and `\\` are these characters. */
+/** Matches a text by a pattern: `*` is any text, and `\*` and `\\` are those characters. */
 export const like = ({ hasOthers, name: field }: FieldValues, pattern: string): Asked<Filter> => {
   if (hasOthers) return Result.fail("like is for text")
   const segments = [""]
@@ -55,7 +55,7 @@ export const like = ({ hasOthers, name: field }: FieldValues, pattern: string): 
   return Result.succeed({ _tag: "Like", field, segments })
 }
 
-/** The steps of an order, ended by the id: no two records share one, and what follows it can never decide. */
+/** An order that ends with the id, which is unique, so that later steps never matter. */
 export const inOrder = (
   fields: ReadonlyMap<string, FieldValues>,
   idField: string,
@@ -75,7 +75,7 @@ export const inOrder = (
   return Result.succeed(idAt === -1 ? [first, ...rest, byId] : [first, ...rest])
 }
 
-/** Whether a list in this order can go on behind a record of these keys: they come from outside. */
+/** Whether a list in this order can continue after a record with these keys. The keys come from outside. */
 export const canFollow = (
   fields: ReadonlyMap<string, FieldValues>,
   idField: string,

@@ -1,6 +1,6 @@
 /**
- * Which rows a list has to look at: sets of rows, each of which holds all that meet the filters. Pure. Equality on the id
- * names them; a filter on an indexed field, and a range of ids, leave out what is outside of it.
+ * The rows that a list has to look at, in sets: each set holds all rows that meet the filters. Pure. Equality on the id
+ * names its rows. A filter on an indexed field, or a range of ids, leaves out the rows outside it.
  */
 import type { KeyedFilter } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
@@ -8,10 +8,10 @@ import * as IndexWalk from "./IndexWalk.ts"
 import type { ListSource } from "./ListedRows.ts"
 import type { Row, Table } from "./Tables.ts"
 
-/** Rows with their ids, each once, to be walked once. */
+/** Rows with their ids, each once, for a single walk. */
 export type Candidates = Iterable<readonly [string, Row]>
 
-/** All sets that the filters give, none where they leave out nothing. Where rows are named, that set alone. */
+/** All sets that the filters give, and none if they leave out nothing. If the filters name rows, only that set. */
 export const candidateSets = (source: ListSource, filters: ReadonlyArray<KeyedFilter>): ReadonlyArray<Candidates> => {
   const { idField, table } = source
   const named = rowsNamed(source, filters)
@@ -26,7 +26,7 @@ export const candidateSets = (source: ListSource, filters: ReadonlyArray<KeyedFi
   return sets
 }
 
-/** Whether the filters name the ids of the rows, so that nothing else need be looked at. */
+/** Whether the filters name the ids of the rows, so that no others need a look. */
 export const isNamed = ({ idField }: ListSource, filters: ReadonlyArray<KeyedFilter>): boolean =>
   onField(filters, idField).some((filter) => IndexWalk.operandsOf(filter) !== undefined)
 

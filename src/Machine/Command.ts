@@ -1,12 +1,12 @@
-/** What a client asks of the machine, as JSON data. Pure. Nothing here is checked yet: `decide` trusts none of it. */
+/** The commands of the machine, as JSON data from clients. Pure. They are unchecked: `decide` trusts none of them. */
 import type { Keyed } from "./Sessions.ts"
 
-/** A condition on the record (If-Match): one of these versions, or any. On an absent record it fails. */
+/** A condition on the record (If-Match): one of these versions, or any. It fails if there is no record. */
 interface Conditional {
   readonly ifMatch?: "*" | ReadonlyArray<number>
 }
 
-/** A new record. Without an id, here or in the data, the deciding side makes one. */
+/** Creates a record. Without an id, here or in the data, the deciding node makes one. */
 export interface Create {
   readonly _tag: "Create"
   readonly model: string
@@ -14,7 +14,7 @@ export interface Create {
   readonly data: unknown
 }
 
-/** The whole record under an id: replaces it, or creates it. `ifNoneMatch` only creates (If-None-Match: *). */
+/** Replaces the whole record under an id, or creates it. With `ifNoneMatch` it only creates (If-None-Match: *). */
 export interface Put extends Conditional {
   readonly _tag: "Put"
   readonly model: string
@@ -23,7 +23,9 @@ export interface Put extends Conditional {
   readonly ifNoneMatch?: boolean
 }
 
-/** A merge patch (RFC 7396) of the encoded record. A field that must be there and admits null is null where it says so. */
+/**
+ * Merges a patch (RFC 7396) into the encoded record. Null sets a field to null if the field is required and nullable.
+ */
 export interface Patch extends Conditional {
   readonly _tag: "Patch"
   readonly model: string
@@ -31,7 +33,7 @@ export interface Patch extends Conditional {
   readonly data: unknown
 }
 
-/** The end of a record; its versions go on if the id is created again. */
+/** Deletes a record. If the id is created again, its versions continue. */
 export interface Delete extends Conditional {
   readonly _tag: "Delete"
   readonly model: string
@@ -41,22 +43,22 @@ export interface Delete extends Conditional {
 /** A change of one record. */
 export type Operation = Create | Put | Patch | Delete
 
-/** Changes that happen together or not at all, each seeing those before it. */
+/** Changes that happen together or not at all. Each sees those before it. */
 export interface Transact {
   readonly _tag: "Transact"
   readonly operations: ReadonlyArray<Operation>
-  /** What it is called in its entry, and answered as. */
+  /** The name of the command in its entry and in its answer. */
   readonly name?: "Bulk"
 }
 
-/** A declared command: what it does is up to the procedure of this name on the deciding side (Procedure.ts). */
+/** A declared command. The procedure of this name on the deciding node says what it does (Procedure.ts). */
 export interface Call {
   readonly _tag: "Call"
   readonly name: string
   readonly payload: unknown
 }
 
-/** Who asks, and what makes a copy of the request recognisable. */
+/** Who sends a command, and how copies of the request are recognised. */
 export interface Origin {
   readonly principal?: string
   /** The client's idempotency key, with a fingerprint of the request that first carried it. */
@@ -66,21 +68,21 @@ export interface Origin {
   readonly assignedKey?: string
 }
 
-/** The end of a key of which nothing became: no copy of its request is done ever after. */
+/** Closes a key under which nothing was done: from then on no copy of its request is done. */
 export interface Close {
   readonly _tag: "Close"
 }
 
-/** What is decided as one entry. */
+/** A command, which is decided as one entry. */
 export type Command = (Operation | Transact | Call | Close) & Origin
 
-/** The key by which a command's outcome is remembered, and whose it is. */
+/** The key under which a command's outcome is remembered, and the principal that owns it. */
 export const keyedOf = ({ assignedKey, key = assignedKey, principal }: Origin): Keyed | undefined => {
   if (key === undefined) return undefined
   return principal === undefined ? { key } : { key, principal }
 }
 
-/** The operations that a command says, in order: those of a declared one are not known before it is decided. */
+/** The operations of a command, in order. Those of a declared command are unknown before it is decided. */
 export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
   switch (command._tag) {
     case "Transact":

@@ -1,12 +1,12 @@
-/** What a client is told of its command, by whichever log decided it. Pure JSON data: a peer carries it as it is. */
+/** The result of a command, from either log. Pure JSON data: a peer carries it as it is. */
 import type { Answer, Decision } from "./decide.ts"
 import { isKeyClosed } from "./decideKey.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { KeptOutcome } from "./Sessions.ts"
 
 /**
- * What a command did, or why it was not done. `replayedIndex` is there when it was done or refused before, and is the
- * entry that remembers so: this attempt is a copy with the same idempotency key.
+ * What a command did, or why it was not done. `replayedIndex` is present for a copy with the same idempotency key: the
+ * entry there remembers the first outcome.
  */
 export type CommandResult = { readonly replayedIndex?: number } & (
   | { readonly _tag: "Accepted"; readonly answer: Answer }
@@ -14,9 +14,9 @@ export type CommandResult = { readonly replayedIndex?: number } & (
 )
 
 /**
- * Whether a result says what became of every copy of a keyed request. What was done does, and so does a refusal that the
- * key remembers: either it is an entry itself, or an earlier entry with the key decided it. Any other refusal appended
- * nothing: a copy sent before may have been done, or may be done yet, by the same leader or another.
+ * Whether a result covers every copy of a keyed request. A success does. So does a refusal that the key remembers, in
+ * an entry of its own or an earlier one. Any other refusal appended nothing: an earlier copy may have been done, or may
+ * still be done, by this leader or another.
  */
 export const holdsForCopies = (result: CommandResult): boolean =>
   result._tag === "Accepted" || result.replayedIndex !== undefined || isRemembered(result.rejection)
@@ -35,7 +35,7 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "VersionConflict":
     case "TooLarge":
     case "Declared":
-    // The key has the outcome of another request, or was closed: no copy of this one was done, and none will be.
+    // The key has the outcome of another request, or was closed: no copy of this request was done, and none will be.
     case "KeyReused":
     case "KeyClosed":
       return true
@@ -43,7 +43,7 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "UpgradeRequired":
     case "UnknownCommand":
     case "KeysExhausted":
-    // It is an entry where a handler threw, and none where deciding itself did: its replay tells.
+    // A handler that throws leaves an entry, and a throw in deciding leaves none: `replayedIndex` tells.
     case "CommandFailed":
     // The first copy may have been done, and forgotten since.
     case "KeyExpired":
@@ -51,13 +51,13 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
   }
 }
 
-/** A copy whose outcome only the entry at `replayedIndex` tells: whoever has the log reads it, and says what it says. */
+/** A copy whose outcome only the entry at `replayedIndex` holds. The caller reads the log, and answers from it. */
 export interface Logged {
   readonly _tag: "Logged"
   readonly replayedIndex: number
 }
 
-/** The result of a decision, true once what it rests on is durable. */
+/** The result of a decision. It is true once the entries below it are durable. */
 export const resultOf = (decision: Decision): CommandResult | Logged => {
   switch (decision._tag) {
     case "Logged":
@@ -71,7 +71,7 @@ export const resultOf = (decision: Decision): CommandResult | Logged => {
   }
 }
 
-/** What a copy is told of an entry that was read; undefined where the entry is compacted away. */
+/** The result for a copy, from the entry that was read; undefined if the entry is compacted away. */
 export const recalled = (outcome: KeptOutcome | undefined, replayedIndex: number): CommandResult => {
   if (outcome === undefined) return { _tag: "Rejected", rejection: { _tag: "KeyExpired" } }
   return { ...outcome, ...replayed(isKeyClosed(outcome) ? undefined : replayedIndex) }

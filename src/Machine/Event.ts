@@ -1,7 +1,9 @@
-/** What happened to a record. Pure. Full enough that `evolve` needs neither the model's code nor the state before. D2. */
+/**
+ * A change of a record. Pure. An event is complete: `evolve` needs neither the model's code nor the former state. D2.
+ */
 import type { EncodedRecord } from "../Model/Descriptor.ts"
 
-/** One change of one record, on encoded values. */
+/** One change of one record, with encoded values. */
 export interface Event {
   readonly type: "created" | "updated" | "deleted"
   readonly model: string
@@ -10,10 +12,13 @@ export interface Event {
   readonly id: string
   /** Grows by one with every change of the id, deletion and re-creation included. */
   readonly version: number
-  /** The index of the entry that last changed this id, 0 if none did: history walks back along it. */
+  /** The index of the entry that last changed this id, 0 if none did. History is read backwards along it. */
   readonly previousIndex: number
-  /** The record after the change; for a deletion, the last one. */
+  /** The record after the change; for a deletion, the last record. */
   readonly data: EncodedRecord
-  /** It was not asked for: a record that this one refers to was deleted, by a later event of the same entry. */
+  /**
+   * Present if this deletion follows from another one: a later event of the same entry deletes a record that this one
+   * refers to.
+   */
   readonly cascaded?: true
 }

@@ -1,7 +1,7 @@
 /**
- * Which records hold which value of a field, in the order in which lists compare values. Pure; kept by `evolve`, which
- * accepts what the log says: whether a value must be unique, or name a record, is for `decide` alone (D2).
- * An index is no part of the state: it is built anew with the rows, and the hash does not know it.
+ * The index of a field: which records hold which value, in the order of lists. Pure. `evolve` maintains it, and accepts
+ * every entry of the log: `decide` checks that a value is unique or names a record (D2). An index is not part of the
+ * state: it is rebuilt with the rows, and the hash does not cover it.
  */
 import type { Schema } from "effect"
 import type { EncodedRecord } from "../Model/Descriptor.ts"
@@ -11,16 +11,15 @@ import { keyOf, type OrderValue } from "./OrderKey.ts"
 import type { Table } from "./Tables.ts"
 
 /**
- * The key of a value, absent ones being null, and the record that holds it. It is compared by the very function that
- * filters and orders compare with, so that a range of keys is a range of values. A key without an id is no record's: it
- * stands behind every record of its value, as the end of a range.
+ * A record's key: its value, with null for an absent one, and its id. Filters and orders use the same comparison, so a
+ * range of keys is a range of values. A key without an id marks the end of a range, after every record of its value.
  */
 export interface IndexKey {
   readonly value: OrderValue
   readonly id: string | undefined
 }
 
-/** All records of a table, those without a value included, by one field. */
+/** All records of a table by one field, those without a value included. */
 export type FieldIndex = OrderedMap.OrderedMap<IndexKey, undefined>
 
 /** The keys from `from` on, before `to`. */
@@ -32,16 +31,16 @@ export interface IndexRange {
 /** An empty index. */
 export const make = (): FieldIndex => OrderedMap.makeBy(compareIndexKeys)
 
-/** Where a range begins, or ends, that has no record of this value. */
+/** The end of a range before all records of this value. */
 export const before = (value: OrderValue): IndexKey => ({ value, id: "" })
 
-/** Where a range ends, or begins, that has every record of this value. */
+/** The end of a range after all records of this value. */
 export const behind = (value: OrderValue): IndexKey => ({ value, id: undefined })
 
-/** Every record of one value. */
+/** The range of one value's records. */
 export const rangeOfValue = (value: OrderValue): IndexRange => ({ from: before(value), to: behind(value) })
 
-/** By value, then by id; no id is above every id. */
+/** Compares by value, then by id. No id is above every id. */
 export const compareIndexKeys = (left: IndexKey, right: IndexKey): number => {
   const byValue = compareKeys(left.value, right.value)
   if (byValue !== 0) return byValue
@@ -49,15 +48,15 @@ export const compareIndexKeys = (left: IndexKey, right: IndexKey): number => {
   return left.id < right.id ? -1 : left.id > right.id ? 1 : 0
 }
 
-/** A record's value of a field. Own members alone: a field may be called `constructor`. */
+/** A record's value of a field. It reads own members only, since a field may be called `constructor`. */
 export const heldBy = (data: EncodedRecord, field: string): Schema.Json =>
   Object.hasOwn(data, field) ? (data[field] ?? null) : null
 
-/** What a record's field is indexed by. */
+/** The value by which a record's field is indexed. */
 export const valueOf = ({ orders }: Pick<Table, "orders">, data: EncodedRecord, field: string): OrderValue =>
   keyOf(orders.get(field), heldBy(data, field))
 
-/** The id of the first record, other than `exceptId`, that holds a value. Null is held by nobody. */
+/** The id of the first record, other than `exceptId`, that holds a value. No record holds null. */
 export const holder = (table: Table, field: string, value: OrderValue, exceptId?: string): string | undefined => {
   const index = table.indexes.get(field)
   if (index === undefined || value === null) return undefined
@@ -67,16 +66,19 @@ export const holder = (table: Table, field: string, value: OrderValue, exceptId?
   return undefined
 }
 
-/** The keys of a range in order. It looks at one key more than it gives. */
+/** The keys of a range in order. It looks at one key more than it returns. */
 export function* walk(index: FieldIndex, { from, to }: IndexRange): Generator<IndexKey & { readonly id: string }> {
   for (const [key] of index.entries(from)) {
     if (to !== undefined && compareIndexKeys(key, to) >= 0) return
-    // Only the ends of ranges have no id, and no such key is ever put into an index.
+    // Only ends of ranges have no id, and they are never put into an index.
     yield key as IndexKey & { readonly id: string }
   }
 }
 
-/** Notes what a record holds, in place of what it held; one that begins held nothing, one that ends holds nothing. */
+/**
+ * Notes a record's new value in place of its former one. A new record has no former value, and a deleted one no new
+ * value.
+ */
 export const move = (
   table: Table,
   id: string,

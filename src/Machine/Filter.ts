@@ -1,18 +1,18 @@
-/** The conditions of a list, and whether an encoded value meets one. Pure. How they are written in a URL is Http's. */
+/** The filters of a list, and whether an encoded value meets one. Pure. Http reads them from a URL. */
 import type { Schema } from "effect"
 import { compareKeys, isComparable } from "./Order.ts"
 import type { OrderValue } from "./OrderKey.ts"
 
-/** What a filter compares with: a value of the field in its encoded form, the form that tables hold. */
+/** The operand of a filter: a value of the field in its encoded form, as tables hold it. */
 export type Operand = Schema.Json
 
 /** The comparisons that take one operand. */
 export type Comparison = "eq" | "neq" | "gt" | "gte" | "lt" | "lte"
 
-/** One filter; several of a list are joined by AND. */
+/** One filter. Several filters of a list are joined by AND. */
 export type Filter = FilterOf<Operand>
 
-/** The same, with the keys of its operands: what records are held against. */
+/** The same filter with the keys of its operands, to which records are compared. */
 export type KeyedFilter = FilterOf<OrderValue>
 
 export type FilterOf<Operand> =
@@ -22,7 +22,7 @@ export type FilterOf<Operand> =
   | { readonly _tag: "Like"; readonly field: string; readonly segments: ReadonlyArray<string> }
   | { readonly _tag: "Is"; readonly field: string; readonly isNull: boolean }
 
-/** A filter whose operands are looked at once, and not with each record. */
+/** Computes the keys of a filter's operands once, and not with each record. */
 export const keyed = (filter: Filter, keyOf: (operand: Operand) => OrderValue): KeyedFilter => {
   switch (filter._tag) {
     case "Compare":
@@ -35,8 +35,8 @@ export const keyed = (filter: Filter, keyOf: (operand: Operand) => OrderValue): 
 }
 
 /**
- * Whether a field's value, and its key, meet a filter. An absent value is null: unlike every operand, and neither more
- * nor less.
+ * Whether a field's value, and its key, meet a filter. An absent value is null: it differs from every operand, and is
+ * neither more nor less.
  */
 export const isMet = (filter: KeyedFilter, held: Schema.Json | undefined, keyOf: () => OrderValue): boolean => {
   const value = held ?? null
@@ -55,7 +55,7 @@ export const isMet = (filter: KeyedFilter, held: Schema.Json | undefined, keyOf:
 }
 
 const compares = (op: Comparison, value: OrderValue, operand: OrderValue): boolean => {
-  // `neq` is exactly where `eq` is not, so that the two lists are together the whole.
+  // `neq` matches exactly the records that `eq` does not, so the two lists together are all records.
   if (!isComparable(value, operand)) return op === "neq"
   const compared = compareKeys(value, operand)
   switch (op) {
@@ -74,7 +74,7 @@ const compares = (op: Comparison, value: OrderValue, operand: OrderValue): boole
   }
 }
 
-/** The leftmost place for each segment leaves the most room for those after it, so that no other need be tried. */
+/** The leftmost match of each segment leaves the most text for the next ones, so no other match need be tried. */
 const isLike = (text: string, segments: ReadonlyArray<string>): boolean => {
   const first = segments[0] ?? ""
   if (segments.length <= 1) return text === first

@@ -1,4 +1,4 @@
-/** A range of ids, and the walk over the rows within it, from either end. Pure. It looks at no row outside of the range. */
+/** A range of ids, and the walk over its rows, from either end. Pure. It looks at no row outside the range. */
 import type { KeyedFilter } from "./Filter.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
 
@@ -8,13 +8,13 @@ interface Bound {
   readonly isIncluded: boolean
 }
 
-/** Ids in code unit order; without a bound the range is open on that side. */
+/** Ids in code unit order. Without a bound the range is open on that side. */
 export interface IdRange {
   readonly low: Bound | undefined
   readonly high: Bound | undefined
 }
 
-/** The range to which a list's filters confine the id. */
+/** The range of ids that a list's filters allow. */
 export const rangeOf = (filters: ReadonlyArray<KeyedFilter>, idField: string): IdRange => {
   let range: IdRange = { low: undefined, high: undefined }
   for (const filter of filters) {
@@ -26,7 +26,7 @@ export const rangeOf = (filters: ReadonlyArray<KeyedFilter>, idField: string): I
   return range
 }
 
-/** The part of a range that comes after an id, in the direction of the walk. */
+/** The part of a range after an id, in the direction of the walk. */
 export const after = (range: IdRange, direction: "asc" | "desc", id: string): IdRange => {
   const bound = { id, isIncluded: false }
   return direction === "asc" ? above(range, bound) : below(range, bound)

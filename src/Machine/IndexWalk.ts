@@ -1,4 +1,6 @@
-/** Ways through an index: the ranges that a list's filters leave of it, and its records in order. Pure. Lazy, all of it. */
+/**
+ * Walks through an index: the ranges that a list's filters allow, and its records in order. Pure, and lazy throughout.
+ */
 
 import type { FieldIndex as Index, IndexKey, IndexRange } from "./FieldIndex.ts"
 import * as FieldIndex from "./FieldIndex.ts"
@@ -9,7 +11,7 @@ type Direction = OrderBy["direction"]
 
 const everything: IndexRange = { from: undefined, to: undefined }
 
-/** Where all filters of one field let its values be: a range for each value that is named, or the one between two ends. */
+/** The ranges that the filters of one field allow: one for each named value, or one between two ends. */
 export const rangesOf = (filters: ReadonlyArray<KeyedFilter>): ReadonlyArray<IndexRange> | undefined => {
   for (const filter of filters) {
     const named = operandsOf(filter)
@@ -26,7 +28,7 @@ export const operandsOf = (filter: KeyedFilter): ReadonlyArray<OrderValue> | und
   return filter._tag === "Compare" && filter.op === "eq" ? [filter.operand] : undefined
 }
 
-/** Null is behind all values, and neither more nor less than any. */
+/** Null comes after all values, and is neither more nor less than any. */
 const narrowed = (range: IndexRange, filter: KeyedFilter): IndexRange => {
   const between = (from: IndexKey | undefined, to: IndexKey): IndexRange => ({
     from: range.from === undefined || (from !== undefined && isBefore(range.from, from)) ? from : range.from,
@@ -66,7 +68,7 @@ export function* idsWithin(index: Index, ranges: ReadonlyArray<IndexRange>): Gen
   }
 }
 
-/** The ids of the records of one value, in order, behind an id or from the first. */
+/** The ids of one value's records, in order, after an id or from the first. */
 export function* idsOfValue(
   index: Index,
   value: OrderValue,
@@ -83,8 +85,8 @@ export function* idsOfValue(
 }
 
 /**
- * The ids of all records by value and, among those of one value, by id: each in its own direction, behind a record or
- * from the first.
+ * The ids of all records by value and, within one value, by id. Each has its own direction. Starts after a record or at
+ * the first.
  */
 export function* idsInOrder(
   index: Index,

@@ -1,34 +1,34 @@
 /**
- * The limits that `evolve` applies: how many deleted records and keys are remembered, and for how long. Pure.
- * They are in the log, and in no node's code: a leader states those of its release as an entry, where the log has older
- * ones, and every node applies what the log says. So releases that differ in them never diverge.
+ * The limits that `evolve` applies: how many deleted records and keys are remembered, and for how long. Pure. They are
+ * in the log, not in a node's code: a leader writes those of its release as an entry if the log has older ones, and
+ * every node applies the log's. So releases with different limits never diverge.
  */
 import { isRecord } from "./Json.ts"
 
 /** A set of limits. */
 export interface Limits {
-  /** The number of this set among those that releases have had. An older set never replaces a newer one. */
+  /** The number of this set among those of all releases. An older set never replaces a newer one. */
   readonly revision: number
   /** Tombstones kept for each model. */
   readonly tombstonesMax: number
   /** Clients' keys held at once. A full table refuses new ones: a held key is never evicted before it expires. */
   readonly keysMax: number
-  /** How long a client's key is remembered, in the log's own age: so long at least, and longer where no node ran. */
+  /** How long a client's key is remembered at least, in the log's age. It is longer if no node ran for a while. */
   readonly keyLifetimeMs: number
-  /** An outcome whose JSON is larger is not kept: the entry at its index tells it. */
+  /** A larger outcome, as JSON, is not kept: it is read from its entry. */
   readonly outcomeMaxBytes: number
-  /** Keys that nodes assigned are forgotten in generations of so many. */
+  /** The number of assigned keys in a generation, which is forgotten as a whole. */
   readonly generationSize: number
   /** Full generations that are held besides the one that fills. */
   readonly generationsMax: number
 }
 
 /**
- * The sets that releases have had, oldest first. To change a limit append a set, and change none that is here: a log
- * without limits means the first.
+ * The sets of all releases, oldest first. To change a limit, append a set and change no earlier one: a log without
+ * limits uses the first.
  *
- * Of assigned keys 50,000 are held at least. At 5,000 writes a second they reach back ten seconds: four times as long as
- * a request may take until its client is told that its outcome is unknown.
+ * At least 50,000 assigned keys are held. At 5,000 writes a second they reach back ten seconds, four times as long as a
+ * request may take before its client learns that its outcome is unknown.
  */
 const revisions: readonly [Omit<Limits, "revision">, ...ReadonlyArray<Omit<Limits, "revision">>] = [
   {
@@ -41,17 +41,19 @@ const revisions: readonly [Omit<Limits, "revision">, ...ReadonlyArray<Omit<Limit
   }
 ]
 
-/** What a log means that states no limits. */
+/** The limits of a log that states none. */
 export const initial: Limits = { revision: 0, ...revisions[0] }
 
-/** What this release states where it leads. */
+/** The limits that this release writes when it leads. */
 export const current: Limits = { ...initial, ...revisions.at(-1), revision: revisions.length - 1 }
 
-/** Whether these are to be stated in a log that has those. */
+/** Whether `limits` must be written to a log that has `than`. */
 export const isNewer = (limits: Limits, than: Limits): boolean => limits.revision > than.revision
 
 const isPositive = (json: unknown): boolean => Number.isSafeInteger(json) && Number(json) > 0
 
-/** Whether JSON of a log is a set of limits: whole numbers above zero. Another release may have more of them, or fewer. */
+/**
+ * Whether JSON of a log is a set of limits: whole numbers above zero. Another release may have more of them, or fewer.
+ */
 export const isLimits = (json: unknown): json is Limits =>
   isRecord(json) && isPositive(json.revision) && Object.values(json).every(isPositive)

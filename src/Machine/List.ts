@@ -1,10 +1,11 @@
 /**
- * One page of a table's records: filtered, in order, from where the page before ended. Pure, and the table stays as it is.
+ * One page of a table's records: filtered, in order, from the end of the page before. Pure; the table stays unchanged.
  * docs/http.md, "Lists".
  *
- * There may be several ways to a page: along the order, until the page is full; or through each set of rows that the
- * filters leave, keeping no more than two pages. Which is the shortest depends on the data, of which nothing is counted.
- * So all are walked in turns, a row each, until one arrives: no more rows are looked at than so many times the fewest.
+ * A page can be found in several ways: along the order until the page is full, or through each set of rows that the
+ * filters allow, keeping at most two pages. The shortest way depends on the data, which is not counted. So all ways
+ * take turns, one row each, until one finishes. The rows looked at are at most the fewest possible times the number of
+ * ways.
  */
 import { invariant } from "../Invariant.ts"
 import { type Candidates, candidateSets, everyRow, isNamed, onField, rowsOf } from "./Candidates.ts"
@@ -18,14 +19,14 @@ import { keyOf as keyOfValue } from "./OrderKey.ts"
 
 export type { ListedRow, ListSource } from "./ListedRows.ts"
 
-/** The list asked for. */
+/** The requested list. */
 export interface ListRequest {
-  /** Joined by AND; none lets every record through. */
+  /** Joined by AND. Without filters every record matches. */
   readonly filters: ReadonlyArray<Filter>
-  /** It must name the id, by which ties break: without it the order is not total, and no cursor is exact. */
+  /** It must end ties by the id: without it the order is not total, and no cursor is exact. */
   readonly orderBy: readonly [OrderBy, ...Array<OrderBy>]
   readonly limit: number
-  /** The order key of the last record of the page before; its record need not be there any more. */
+  /** The order key of the last record of the page before. That record may be gone. */
   readonly after: ReadonlyArray<OrderValue> | undefined
   readonly countsTotal: boolean
 }
@@ -33,11 +34,11 @@ export interface ListRequest {
 /** A page. */
 export interface ListPage {
   readonly rows: ReadonlyArray<ListedRow>
-  /** Of each row: what it is ordered by, and where a page that ended with it would be followed. */
+  /** For each row, its order key: the page that follows a page ending there starts after it. */
   readonly keys: ReadonlyArray<ReadonlyArray<OrderValue>>
-  /** Where the next page starts, exclusively; undefined where no record follows. */
+  /** The key after which the next page starts; undefined if no record follows. */
   readonly lastKey: ReadonlyArray<OrderValue> | undefined
-  /** The number of records that meet the filters, on whatever page; undefined where it was not asked for. */
+  /** The number of records that meet the filters, on all pages; undefined if it was not requested. */
   readonly total: number | undefined
 }
 
@@ -46,13 +47,13 @@ interface Found {
   readonly key: ReadonlyArray<OrderValue>
 }
 
-/** A list asked for, with the keys of what it is filtered by. */
+/** A requested list, with the keys of its filters. */
 type Keyed = Omit<ListRequest, "filters"> & { readonly filters: ReadonlyArray<KeyedFilter> }
 
-/** What comes to an answer, and stops at each row that it looks at. */
+/** A computation of an answer that pauses at each row. */
 type Way<A> = Generator<undefined, A>
 
-/** Answers a list. */
+/** Returns a page. */
 export const list = (source: ListSource, asked: ListRequest): ListPage => {
   const { after, countsTotal, limit, orderBy } = asked
   const { orders } = source.table
@@ -68,7 +69,7 @@ export const list = (source: ListSource, asked: ListRequest): ListPage => {
   invariant(after === undefined || after.length === orderBy.length, "a cursor of another order")
   const sets = candidateSets(source, filters)
   const ordered = isNamed(source, filters) ? [] : inOrder(source, request)
-  // Along the order every row is come by as well.
+  // A walk along the order passes every row as well.
   const through = sets.length === 0 && ordered.length === 0 ? [everyRow(source)] : sets
   const found = race([
     ...through.map((rows) => sifted(source, request, rows)),
@@ -93,7 +94,7 @@ const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
   }
 }
 
-/** All rows that may be on the page, in its order: by id, by id among those of one value, or by an indexed field. */
+/** All rows that may be on the page, in its order: by id, by id within one value, or by an indexed field. */
 const inOrder = (source: ListSource, { after, filters, orderBy }: Keyed): ReadonlyArray<Candidates> => {
   const { idField, table } = source
   const [{ direction, field }, second, ...more] = orderBy
@@ -118,12 +119,12 @@ const inOrder = (source: ListSource, { after, filters, orderBy }: Keyed): Readon
 
 const isOne = (operands: ReadonlyArray<unknown> | undefined): boolean => operands?.length === 1
 
-/** Filters that leave one range of values and not several. */
+/** Whether a filter allows one range of values, and not several. */
 const isRange = (filter: KeyedFilter): boolean => IndexWalk.operandsOf(filter) === undefined
 
 const textOf = (value: OrderValue | undefined): string | undefined => (typeof value === "string" ? value : undefined)
 
-/** The page, and one record more if there is one, of rows in the order of the page. */
+/** The page, and one record more if there is one, from rows in the page's order. */
 function* untilFull(source: ListSource, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
   const { filters, limit, orderBy } = request
   const found: Array<Found> = []
@@ -136,7 +137,7 @@ function* untilFull(source: ListSource, request: Keyed, candidates: Candidates):
   return found
 }
 
-/** The same of rows in any order: the first of all that meet the filters, kept while every other is looked at. */
+/** The same from rows in any order: it keeps the first records that meet the filters while it looks at all rows. */
 function* sifted(source: ListSource, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
   const { after, filters, limit, orderBy } = request
   const compare = (left: ReadonlyArray<OrderValue>, right: ReadonlyArray<OrderValue>) =>

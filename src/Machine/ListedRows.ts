@@ -1,4 +1,4 @@
-/** Rows of a table as a list shows them: with their local parts, filtered, and by what they are ordered. Pure. */
+/** The rows of a table as a list shows them: with their local parts, filtered, with their order keys. Pure. */
 import type { EncodedRecord } from "../Model/Descriptor.ts"
 import { isMet, type KeyedFilter } from "./Filter.ts"
 import { join, type LocalPart } from "./LocalParts.ts"
@@ -7,15 +7,15 @@ import type { OrderedMap } from "./OrderedMap.ts"
 import * as OrderKey from "./OrderKey.ts"
 import type { Row, Table } from "./Tables.ts"
 
-/** What is listed. */
+/** The source of a list. */
 export interface ListSource {
   readonly table: Table
   readonly idField: string
-  /** Of this node's own tables: where given, each record is filtered, ordered and shown with its local part. */
+  /** This node's local parts, if given: each record is then filtered, ordered and shown with its own. */
   readonly localParts?: OrderedMap<string, LocalPart>
 }
 
-/** One record of a page. `part` is the local part that belongs to it, `record` both together. */
+/** One record of a page. `part` is its local part, and `record` both together. */
 export interface ListedRow {
   readonly id: string
   readonly row: Row
@@ -23,7 +23,7 @@ export interface ListedRow {
   readonly record: EncodedRecord
 }
 
-/** A row as it is listed, where it meets all filters. */
+/** The row as it is listed, if it meets all filters. */
 export const listed = (
   source: ListSource,
   filters: ReadonlyArray<KeyedFilter>,
@@ -39,10 +39,10 @@ export const listed = (
   return filters.every(meets) ? shown : undefined
 }
 
-/** What a row is ordered by: a value for each step of the order. */
+/** The order key of a row: a value for each step of the order. */
 export const keyOf = (source: ListSource, orderBy: ReadonlyArray<OrderBy>, row: ListedRow): ReadonlyArray<OrderValue> =>
   orderBy.map(({ field }) => OrderKey.keyOf(source.table.orders.get(field), valueOf(source, row, field)))
 
-/** Own members alone: a field may be called `constructor`. */
+/** It reads own members only, since a field may be called `constructor`. */
 const valueOf = (source: ListSource, { id, record }: ListedRow, field: string) =>
   field === source.idField ? id : Object.hasOwn(record, field) ? record[field] : undefined

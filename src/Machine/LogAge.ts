@@ -1,24 +1,27 @@
 /**
- * How old a log is: the time for which its cluster has run, by the leaders' monotonic clocks, carried in entries. Pure.
- * What expires by it does not expire sooner because a wall clock jumps. C17, C19.
+ * The age of a log: the time for which its cluster has run, by the leaders' monotonic clocks, carried in entries. Pure.
+ * A jump of a wall clock makes nothing expire sooner. C17, C19.
  *
- * An entry says the age at which it was decided. Whoever applies it knows from then on that the log is at least so old,
- * and older by what passes on its own clock: the age goes on across leaders, and never runs ahead of time itself. What
- * passes while no node runs is not counted.
+ * An entry carries the age at which it was decided. A node that applies it knows that the log is at least that old, and
+ * adds the time on its own clock. So the age continues across leaders, and never runs ahead of time itself. Time while
+ * no node runs is not counted.
  */
 
-/** What one node knows of the age of its log. Owned and changed in place. */
+/** One node's knowledge of its log's age. Owned and changed in place. */
 export interface LogAge {
-  /** The age less this node's monotonic time: the greatest that an entry has proven. */
+  /** The age minus this node's monotonic time: the greatest that an entry has proved. */
   offsetMs: number
-  /** The age at the moment that was last told. */
+  /** The age at the last update. */
   nowMs: number
 }
 
-/** Of a log of which nothing is known yet. */
+/** The age of a log of which nothing is known yet. */
 export const make = (): LogAge => ({ offsetMs: Number.NEGATIVE_INFINITY, nowMs: 0 })
 
-/** It is `monotonicMs` here, and an entry of the age `appliedMs` is applied: to be told after it was, never before. */
+/**
+ * Advances the age to `monotonicMs` after an entry of the age `appliedMs` was applied. Call it after the entry, never
+ * before.
+ */
 export const pass = (
   age: LogAge,
   { appliedMs, monotonicMs }: { readonly appliedMs: number; readonly monotonicMs: number }

@@ -1,6 +1,6 @@
 /**
- * The records that a command looks at where it lists some by values of their fields: in the order of their ids, from an
- * index if one of the fields has one. Pure, and pulled one by one, so that whoever pulls bounds how many are looked at.
+ * The records that a command looks at when it lists by values of fields: in the order of their ids, from an index if
+ * one of the fields has one. Pure, and pulled one by one, so that the caller can bound the number.
  */
 import type { EncodedRecord } from "../Model/Descriptor.ts"
 import type { KnownModel } from "./decideOperation.ts"
@@ -9,13 +9,13 @@ import * as IdRange from "./IdRange.ts"
 import { compareKeys, type OrderValue } from "./Order.ts"
 import type { Row } from "./Tables.ts"
 
-/** Fields that equal these values, and only ids after this one. */
+/** The values that the fields must have. Only ids after `afterId` count. */
 export interface Wanted {
   readonly where: EncodedRecord
   readonly afterId?: string
 }
 
-/** Every record that may be wanted. */
+/** Every record that may match. */
 export function* candidates({ descriptor, table }: KnownModel, { afterId, where }: Wanted): Generator<Row> {
   const id = where[descriptor.idField]
   const fields = Object.keys(where)
@@ -40,11 +40,11 @@ export function* candidates({ descriptor, table }: KnownModel, { afterId, where 
   }
 }
 
-/** By field, what a wanted record's value is compared with. */
+/** By field, the key that a matching record's value has. */
 export const keysOf = ({ table }: KnownModel, { where }: Wanted): ReadonlyMap<string, OrderValue> =>
   new Map(Object.keys(where).map((field) => [field, FieldIndex.valueOf(table, where, field)]))
 
-/** Whether a record is wanted: its values are compared as lists and indexes compare them. */
+/** Whether a record matches. Its values are compared as in lists and indexes. */
 export const isWanted = ({ table }: KnownModel, keys: ReadonlyMap<string, OrderValue>, { data }: Row): boolean => {
   for (const [field, key] of keys) {
     if (compareKeys(FieldIndex.valueOf(table, data, field), key) !== 0) return false

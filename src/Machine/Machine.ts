@@ -1,6 +1,6 @@
 /**
- * The state that one node owns for one log: what is applied, and what is decided ahead of it. Pure but for that state.
- * Speculation is a clone of the applied tables, so that dropping it is forgetting a reference. D2.
+ * The state that one node owns for one log: the applied tables, and the tables ahead of them. Pure but for that state.
+ * Speculation is a clone of the applied tables, so dropping it is forgetting a reference. D2.
  */
 import { Result } from "effect"
 import { InvariantViolation, invariant } from "../Invariant.ts"
@@ -16,18 +16,20 @@ import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
 import { decode, encode, type Transaction } from "./Transaction.ts"
 
-/** Applied tables, and on a leader the tables after the last entry of its log. */
+/** The applied tables and, on a leader, the tables after the last entry of its log. */
 export interface Machine {
   applied: Tables.Tables
   speculative: Tables.Tables | undefined
   readonly logAge: LogAge.LogAge
   readonly procedures: Procedure.Procedures
   readonly onThrown: OnThrown
-  /** What this node states where it decides. */
+  /** The limits that this node writes when it decides. */
   readonly limits: Limits.Limits
 }
 
-/** Told of what was thrown where a command was decided, for the log of the node: whoever sent it is told that it failed. */
+/**
+ * Reports an error thrown while a command was decided, for the node's log. The client learns that the command failed.
+ */
 export type OnThrown = (thrown: unknown, command: Command["_tag"]) => void
 
 /** A machine before its first entry. */
@@ -45,23 +47,25 @@ export const make = (
   limits
 })
 
-/** It is `monotonicMs` on this node's clock. To be told before what is decided, and after what is applied. */
+/** Advances the log's age to `monotonicMs`, this node's clock. Call it before each decide and after each apply. */
 export const passTime = (machine: Machine, monotonicMs: number): void =>
   LogAge.pass(machine.logAge, { appliedMs: machine.applied.logAgeMs, monotonicMs })
 
-/** Starts deciding. Only when every entry of the log is applied: a new leader's own no-op is the last of them. */
+/**
+ * Starts deciding. Call it only when every entry of the log is applied: a new leader's own no-op is the last of them.
+ */
 export const beginSpeculation = (machine: Machine): void => {
   machine.speculative = Tables.clone(machine.applied)
 }
 
-/** Leadership is lost, or the core appended an entry by itself: what was decided ahead counts no more. */
+/** Forgets the decisions ahead of the applied tables: leadership is lost, or the core appended an entry by itself. */
 export const dropSpeculation = (machine: Machine): void => {
   machine.speculative = undefined
 }
 
 /**
- * The entry by which this node states its limits, where the log has older ones; it is to stand before whatever else is
- * decided. Undefined, and mostly so, where the log has these or newer ones.
+ * The entry by which this node writes its limits, if the log has older ones. It must come before all other decisions.
+ * Usually undefined, since the log has these limits or newer ones.
  */
 export const decideLimits = (
   machine: Machine,
@@ -85,7 +89,7 @@ export const decideLimits = (
   return { transaction, payload: encode(transaction) }
 }
 
-/** Decides the next command after all that were decided before it, and takes its entry, if it is one, as appended. */
+/** Decides the next command after all decided before it. If the decision is an entry, it counts as appended. */
 export const decideNext = (machine: Machine, command: Command, circumstances: Circumstances): Decision => {
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
@@ -98,8 +102,8 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
 }
 
 /**
- * Deciding leaves the tables as they are, so that whatever is thrown costs its command and nothing else: it would stop
- * this leader, and, sent again, the next one. A broken invariant is another matter: then the tables are wrong.
+ * Deciding leaves the tables unchanged, so a throw fails only its own command. Otherwise it would stop this leader and,
+ * after a retry, the next one. A broken invariant is rethrown, since then the tables are wrong.
  */
 const attempt = (machine: Machine, command: Command, deciding: () => Decision): Decision => {
   const decided = Result.try({ try: deciding, catch: (thrown) => thrown })
@@ -109,7 +113,7 @@ const attempt = (machine: Machine, command: Command, deciding: () => Decision): 
   return { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: command._tag }, entry: undefined }
 }
 
-/** Decides local parts the same way, in a node's own log. Without an entry they change nothing. */
+/** Decides local parts in the same way, in a node's own log. Without an entry they change nothing. */
 export const decideNextParts = (
   machine: Machine,
   request: LocalParts.LocalPartsRequest,
@@ -129,7 +133,7 @@ export const decideNextParts = (
   return { _tag: "Set", ...decided.success }
 }
 
-/** The entry that a decision asks to append, if any. */
+/** The entry that a decision appends, if any. */
 export const entryOf = (decision: Decision): Entry | undefined => {
   switch (decision._tag) {
     case "Accepted":
@@ -149,7 +153,7 @@ export const apply = (
 ): Transaction => {
   invariant(entry.index > machine.applied.index, "applied an entry twice or out of order")
   const decoded = decode(entry.payload)
-  // Its checksum was right, so that these are the bytes that a leader encoded; a newer codec is the handshake's to refuse.
+  // Its checksum was right, so these are the bytes that a leader encoded. The handshake refuses newer codecs.
   invariant(Result.isSuccess(decoded), `Cannot apply entry ${entry.index}`)
   evolve(machine.applied, { index: entry.index, transaction: decoded.success })
   return decoded.success

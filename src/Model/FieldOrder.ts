@@ -1,19 +1,19 @@
 /**
- * By what the values of a field are ordered, as its schema tells: by value wherever they have one that is more or less
- * than another. Decided where a model is declared; the machine orders the JSON that it holds, and runs no schema. Pure.
+ * The order of a field's values, read from its schema. Values that can be more or less than each other are ordered by
+ * value. It is read where a model is declared; the machine then orders JSON, and runs no schema. Pure.
  */
 import * as SchemaAST from "effect/SchemaAST"
 import { isDecimal } from "./Field.ts"
 import { type Notation, notationOf, typeOf } from "./Notation.ts"
 
 /**
- * `plain`: as JSON has them, false and true, numbers, then texts by UTF-16 code unit. `number`: texts of numbers are
- * numbers. `nonfinite`: of texts, the infinities and NaN alone are numbers. `decimal`: by the digits, none of which is
- * lost. `instant`: by the moment that a date is, in whatever zone. `duration`: by length.
+ * `plain`: the order of JSON, false and true, numbers, then texts by UTF-16 code unit. `number`: texts of numbers count
+ * as numbers. `nonfinite`: only the texts of infinities and NaN count as numbers. `decimal`: by value, with all digits.
+ * `instant`: by the moment of a date, in any zone. `duration`: by length.
  */
 export type FieldOrder = "plain" | "number" | "nonfinite" | "decimal" | "instant" | "duration"
 
-/** One kind of values of a field: how its texts are ordered, if it has texts, and whether there are numbers beside. */
+/** One kind of a field's values: the order of its texts, if it has any, and whether it has numbers too. */
 interface Kind {
   readonly texts: FieldOrder | undefined
   readonly hasNumbers: boolean
@@ -24,7 +24,7 @@ const booleans: Kind = { texts: undefined, hasNumbers: false }
 const inTexts = (texts: FieldOrder): Kind => ({ texts, hasNumbers: false })
 const inBoth = (texts: FieldOrder): Kind => ({ texts, hasNumbers: true })
 
-/** The order of a JSON codec's values; undefined where they have none, or none that is known. */
+/** The order of a JSON codec's values; undefined if they have no known order. */
 export const orderOf = (codec: SchemaAST.AST): FieldOrder | undefined => {
   const kinds = kindsOf(codec)
   if (kinds === undefined) return undefined
@@ -34,12 +34,12 @@ export const orderOf = (codec: SchemaAST.AST): FieldOrder | undefined => {
   if (first === undefined) return "plain"
   if (second === undefined) return hasNumbers && (first === "instant" || first === "duration") ? undefined : first
   if (more.length > 0) return undefined
-  // Whichever member of a union comes first reads the text.
+  // The first matching member of a union reads the text.
   if (texts.includes("nonfinite") && texts.includes("plain")) return first
   return texts.includes("nonfinite") && texts.includes("number") ? "number" : undefined
 }
 
-/** The kinds of a value that is not null, in the order in which they are tried. */
+/** The kinds of a value other than null, in the order in which they are tried. */
 const kindsOf = (ast: SchemaAST.AST): ReadonlyArray<Kind> | undefined => {
   if (isDecimal(ast)) return [inTexts("decimal")]
   const kind = kindOf(ast)
@@ -49,7 +49,7 @@ const kindsOf = (ast: SchemaAST.AST): ReadonlyArray<Kind> | undefined => {
     return kinds.every((each) => each !== undefined) ? kinds.flat() : undefined
   }
   if (SchemaAST.isNull(ast) || SchemaAST.isUndefined(ast)) return []
-  // Of an option that is null where there is nothing, the value is what there is.
+  // For an option that is null when empty, this is the order of its content.
   const [link, ...others] = ast.encoding ?? []
   return typeOf(ast) === "effect/schema/Option" && link !== undefined && others.length === 0
     ? kindsOf(link.to)
@@ -103,16 +103,16 @@ const ofNotation = (notation: Notation | undefined, written: SchemaAST.AST): Kin
 const literalType = (ast: SchemaAST.AST): string | undefined =>
   SchemaAST.isLiteral(ast) ? typeof ast.literal : undefined
 
-/** How the values of a field look in JSON, null aside: what a text that stands for one may be. */
+/** The JSON forms of a field's values, without null. They say what a text for one may be. */
 export interface JsonKinds {
   readonly hasTexts: boolean
   /** Numbers, booleans, objects or arrays. */
   readonly hasOthers: boolean
-  /** None is an object or an array. */
+  /** No value is an object or an array. */
   readonly isScalar: boolean
 }
 
-/** Looks at the outermost form of a JSON codec. */
+/** Reads the outermost form of a JSON codec. */
 export const jsonKindsOf = (codec: SchemaAST.AST): JsonKinds => {
   const written = SchemaAST.toEncoded(codec)
   if (SchemaAST.isUnion(written)) {

@@ -1,4 +1,4 @@
-/** What lists need to know of the values of one field: their JSON, and which comparisons make sense. Pure. */
+/** The values of one field, as lists need them: their JSON, and which comparisons make sense. Pure. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { errorsOf, type FieldError, type FieldSchema } from "./Descriptor.ts"
@@ -9,15 +9,15 @@ import { jsonEncoder } from "./JsonEncoder.ts"
 /** One field of a model. */
 export interface FieldValues extends JsonKinds {
   readonly name: string
-  /** Undefined where no value is more or less than another. */
+  /** Undefined if no value is more or less than another. */
   readonly order: FieldOrder | undefined
-  /** A value of a program as JSON. */
+  /** Encodes a program's value as JSON. */
   readonly encode: (value: unknown) => Result.Result<Schema.Json, ReadonlyArray<FieldError>>
-  /** JSON from outside in its one form, or what is wrong with it. */
+  /** Brings JSON from outside into its one form, or returns what is wrong with it. */
   readonly normal: (json: unknown) => Result.Result<Schema.Json, string>
 }
 
-/** Reads a field's schema, which compiles: once for each model. */
+/** Reads a field's schema. This compiles it, so it is done once for each model. */
 export const fieldValues = (name: string, schema: FieldSchema): FieldValues => {
   const codec = jsonCodec(schema)
   const decode = Schema.decodeUnknownResult(codec)
