@@ -5,7 +5,7 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { configDefaults, defineConfig } from "vitest/config"
 
@@ -77,7 +77,8 @@ export default defineConfig({
       },
       { test: { ...inside, name: "slow", include: slow } },
       { test: { ...inside, name: "tidy", include: [tidy] } },
-      { test: { ...inside, name: "mutation", include: [mutation] } },
+      // Each test waits for a process of its own: as many at once as there are cores.
+      { test: { ...inside, name: "mutation", include: [mutation], maxConcurrency: availableParallelism() } },
       { test: { ...inside, name: "processes", include: processes, maxWorkers: 2, sequence: { groupOrder: 1 } } }
     ]
   }

@@ -3,7 +3,18 @@
  * run against that copy in a process of their own. Not which lines (the lists beside the tests that use this).
  */
 import { execFile } from "node:child_process"
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -86,13 +97,33 @@ const writeMutant = Effect.fnUntraced(function* (directory: string, { file, find
   if (count !== 1) {
     return yield* new MutationFailed({ message: `${file} holds this ${count} times, and not once: ${find}` })
   }
-  for (const name of ["src", "test"]) cpSync(join(root, name), join(directory, name), { recursive: true })
+  for (const name of ["src", "test"]) linkTree(join(root, name), join(directory, name))
+  rmSync(join(directory, file)) // It is a link: to write it would break the source itself.
   // A replacement may hold a dollar sign, which means something to `replace` unless a function gives it.
   writeFileSync(
     join(directory, file),
     text.replace(find, () => replace)
   )
 })
+
+/** A copy by hard links, twenty times as fast as one of bytes: there are hundreds. Between two disks it is one of bytes. */
+const linkTree = (from: string, to: string): void => {
+  mkdirSync(to, { recursive: true })
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)]
+    if (entry.isDirectory()) linkTree(source, target)
+    else linkFile(source, target)
+  }
+}
+
+const linkFile = (source: string, target: string): void => {
+  try {
+    linkSync(source, target)
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error
+    copyFileSync(source, target)
+  }
+}
 
 /** The standard output of a module of the copy, run with these arguments until it ends well; else there is no verdict. */
 export const output = Effect.fnUntraced(function* (directory: string, module: string, args: ReadonlyArray<string>) {

@@ -24,6 +24,6 @@ const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
   }
 }
 
-describe("simulator", () => finds("test/Testing/firstFailing.ts", plantedFaults))
+describe.concurrent("simulator", () => finds("test/Testing/firstFailing.ts", plantedFaults))
 
-describe("a TestCluster under harm", () => finds("test/Testing/firstFailingHarm.ts", plantedShellFaults))
+describe.concurrent("a TestCluster under harm", () => finds("test/Testing/firstFailingHarm.ts", plantedShellFaults))

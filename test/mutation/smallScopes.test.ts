@@ -118,7 +118,7 @@ describe("all that can happen to three nodes", () => {
   }
 })
 
-describe("the search of small scopes", () => {
+describe.concurrent("the search of small scopes", () => {
   for (const { name, says, scope, ...mutation } of planted) {
     it.live(
       `finds in "${scope}" that ${name}`,
