@@ -5,7 +5,7 @@ import { checksum } from "./Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "./Compaction.ts"
 import { readEntries } from "./FileLogReader.ts"
 import { openLog, removeSegmentsBelow } from "./FileLogRecovery.ts"
-import { closeFile, identityAt, identityOf, isSame, listDirectory } from "./Files.ts"
+import { closeFile, identityAt, identityOf, isFile, isSame, listDirectory } from "./Files.ts"
 import { batchOf, beginningAt, type LogBatch } from "./LogBatch.ts"
 import type { LogWrite } from "./LogEntry.ts"
 import { index, recoveredOf, termAt } from "./LogIndex.ts"
@@ -24,7 +24,7 @@ import {
   type SegmentFile,
   writeBatchBytes
 } from "./SegmentFile.ts"
-import { missingName, watch } from "./Watch.ts"
+import { missingOfMany, watch } from "./Watch.ts"
 
 export interface FileLogOptions {
   /** The folder of the segments; made when it is missing. */
@@ -221,10 +221,16 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     )
   )
 
+  const missingSegment = missingOfMany({
+    needed: () => held.segments,
+    nameOf: ({ number }) => segmentName(number),
+    list: listDirectory(directory),
+    isThere: (name) => isFile(`${directory}/${name}`)
+  })
+
   /** The segments that hold the log have their names still, and the one in use is the file that is written. */
   const lost = Effect.gen(function* () {
-    const needed = () => held.segments.map(({ number }) => segmentName(number))
-    const missing = yield* missingName(needed, listDirectory(directory))
+    const missing = yield* missingSegment
     if (missing !== undefined) return `"${directory}/${missing}" is missing`
     const segment = active
     const path = `${directory}/${segmentName(segment.header.number)}`

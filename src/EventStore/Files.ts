@@ -60,6 +60,14 @@ export const readWholeFile = (path: string) =>
 export const identityAt = (path: string) =>
   operation<FileIdentity>(`look at "${path}"`, (system, done) => system.stat(path, { bigint: true }, done))
 
+/** Whether a file has this name now. */
+export const isFile = (path: string): Effect.Effect<boolean, LogFailed> =>
+  Effect.as(identityAt(path), true).pipe(
+    Effect.catchTag("LogFailed", (failure) =>
+      codeOf(failure) === "ENOENT" ? Effect.succeed(false) : Effect.fail(failure)
+    )
+  )
+
 /** Which file this descriptor is of, whatever has its name now. */
 export const identityOf = (file: number) =>
   operation<FileIdentity>("look at a file", (system, done) => system.fstat(file, { bigint: true }, done))

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { codeOf } from "./Files.ts"
 import { LogFailed } from "./LogStore.ts"
 
-/** What is lost is noticed within this time, and that of one look. */
+/** What is lost is noticed within this time, and that of one look; one of very many files later, see {@link missingOfMany}. */
 export const watchIntervalMs = 500
 
 /** The process is short of descriptors or memory: that passes, and says nothing of the files. */
@@ -39,3 +39,29 @@ export const missingName = (
     const missing = before.filter((name) => !names.has(name))
     return missing.length === 0 ? undefined : missing.find((name) => needed().includes(name))
   })
+
+/** The names of this many files are listed in one look. A list of many more holds up the whole process. */
+export const listedMaxCount = 4_096
+/** Of more files, each look takes the next ones, this many. */
+export const lookedAtCount = 64
+
+/** {@link missingName} of files that grow in number without bound, so that a look costs no more than so much. */
+export const missingOfMany = <A>(options: {
+  readonly needed: () => ReadonlyArray<A>
+  readonly nameOf: (file: A) => string
+  readonly list: Effect.Effect<ReadonlyArray<string>, LogFailed>
+  readonly isThere: (name: string) => Effect.Effect<boolean, LogFailed>
+}): Effect.Effect<string | undefined, LogFailed> => {
+  const { isThere, list, nameOf, needed } = options
+  let from = 0
+  return Effect.gen(function* () {
+    const files = needed()
+    if (files.length <= listedMaxCount) return yield* missingName(() => needed().map(nameOf), list)
+    const next = files.slice(from, from + lookedAtCount)
+    from = from + lookedAtCount < files.length ? from + lookedAtCount : 0
+    for (const file of next) {
+      if (!(yield* isThere(nameOf(file))) && needed().includes(file)) return nameOf(file)
+    }
+    return undefined
+  })
+}

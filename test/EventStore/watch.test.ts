@@ -13,7 +13,7 @@ import { filesInMemory, type SnapshotFiles } from "../../src/EventStore/Snapshot
 import { snapshotName } from "../../src/EventStore/SnapshotFormat.ts"
 import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
 import { layerOf } from "../../src/EventStore/Snapshots.ts"
-import { watchIntervalMs } from "../../src/EventStore/Watch.ts"
+import { listedMaxCount, lookedAtCount, missingOfMany, watchIntervalMs } from "../../src/EventStore/Watch.ts"
 import { entries } from "./logStoreContract.ts"
 import { write } from "./snapshotStoreContract.ts"
 
@@ -133,5 +133,39 @@ describe("a running node notices", { concurrent: true, timeout: 30_000 }, () => 
       assert.isUndefined(watching.pollUnsafe())
       yield* Fiber.interrupt(watching)
     }).pipe(Effect.scoped)
+  )
+
+  it.effect("one of very many files, though each look takes no more than some of them", () =>
+    Effect.gen(function* () {
+      let files = Array.from({ length: 10 * listedMaxCount }, (_, number) => ({ number }))
+      const gone = new Set<string>()
+      let looksCount = 0
+      const look = missingOfMany({
+        needed: () => files,
+        nameOf: ({ number }) => `${number}`,
+        list: Effect.die("a list of so many names holds up the process"),
+        isThere: (name) =>
+          Effect.sync(() => {
+            looksCount += 1
+            return !gone.has(name)
+          })
+      })
+      const pass = Effect.gen(function* () {
+        for (let count = 0; count < files.length / lookedAtCount; count++) {
+          looksCount = 0
+          const missing = yield* look
+          assert.isAtMost(looksCount, lookedAtCount)
+          if (missing !== undefined) return missing
+        }
+        return undefined
+      })
+      assert.isUndefined(yield* pass)
+      gone.add("7")
+      const last = `${files.length - 1}`
+      gone.add(last)
+      assert.strictEqual(yield* pass, "7")
+      files = files.slice(8)
+      assert.strictEqual(yield* pass, last)
+    })
   )
 })
