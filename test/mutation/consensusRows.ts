@@ -761,8 +761,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C20",
     file: "src/Raft/core/step.ts",
-    find: 'state.diskStalled = true\n      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)\n      else if (role._tag !== "Follower")',
-    replace: "state.diskStalled = true\n      if (false)",
+    find: "      state.diskStalled = true\n      standDown(state, draft)",
+    replace: "      state.diskStalled = true",
     tests: [election("a leader whose disk stalls steps down, and campaigns only once a write completes (C20)")]
   },
   {
@@ -956,8 +956,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C25",
     file: "src/Raft/core/StateComparison.ts",
-    find: "if (outliers.includes(comparing.nodeId)) comparing.isSuspect = true",
-    replace: "",
+    find: "  if (outliers.includes(comparing.nodeId)) {\n    comparing.isSuspect = true",
+    replace: "  if (outliers.includes(comparing.nodeId)) {",
     tests: [
       stateComparison(
         "make the one suspect that differs from a majority, follower or leader, and all say which and where"
@@ -1006,7 +1006,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C25",
     file: "src/Raft/core/step.ts",
-    find: '      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)\n      else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })\n      Reads.refuseAll(state, draft)',
+    find: "      standDown(state, draft)\n      Reads.refuseAll(state, draft)",
     replace: "      Reads.refuseAll(state, draft)",
     tests: [suspect("hands leadership over and steps down, and its reads are refused"), suspect("stops its campaign")]
   },

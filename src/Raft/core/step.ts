@@ -119,20 +119,25 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       // The overdue write may have completed just before. Then no other completion would end the stall.
       if (state.durableSeq === state.writtenSeq) return
       state.diskStalled = true
-      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)
-      else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
+      standDown(state, draft)
       return
     case "StateSuspected":
       state.isSuspect = input.isSuspect
       if (!input.isSuspect) return
-      if (role._tag === "Leader") Transfer.abdicate(state, draft, role)
-      else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
+      standDown(state, draft)
       Reads.refuseAll(state, draft)
       return
     case "ShutDown":
       Transfer.shutDown(state, draft)
       return
   }
+}
+
+/** Neither leads nor campaigns any more. */
+const standDown = (state: State, draft: Draft.Draft): void => {
+  const { role } = state
+  if (role._tag === "Leader") Transfer.abdicate(state, draft, role)
+  else if (role._tag !== "Follower") Election.becomeFollower(state, draft, { term: state.currentTerm })
 }
 
 /** Credits at most one heartbeat interval, so that a pause of the process deposes nobody (C19). */

@@ -33,6 +33,7 @@ export const inquire = (world: World, client: Clients.Client, node: SimulatedNod
     const told = keyStatus(node, life, { key, ...(principal === undefined ? {} : { principal }) })
     Promises.told(promises, asked, told._tag, index)
     world.clients.counts.inquiries++
+    if (told._tag === "Expired") world.clients.counts.expired++
     if (client.current !== current) return
     if (told._tag === "Closed") Clients.neverDone(world, client, current)
     if (told._tag !== "Known") return
