@@ -152,7 +152,7 @@ describe("a node whose state is wrong", () => {
   it.effect(
     "leads once its state is made anew, where it alone can: else nobody would, since no leader asks who is right",
     () =>
-      withCluster(3, () =>
+      withCluster(3, (logged) =>
         Effect.gen(function* () {
           const { crash, heal, leader, on, partition } = yield* TestCluster
           const { first, others } = yield* start
@@ -172,6 +172,7 @@ describe("a node whose state is wrong", () => {
           assert.strictEqual(yield* leader, wrong)
           assert.isFalse(yield* on(wrong, isSuspect))
           assert.strictEqual((yield* on(wrong, row))?.data.name, "acknowledged")
+          assert.isFalse(logged.some((line) => line.includes("still not that of a majority")))
           assert.strictEqual((yield* on(other, put("later"))).status, 200)
           assert.strictEqual((yield* on(wrong, read("linearizable"))).status, 200)
         })

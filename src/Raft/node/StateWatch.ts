@@ -125,7 +125,8 @@ export const make = Effect.fnUntraced(function* (options: StateWatchOptions) {
     yield* Effect.logWarning(`This node makes its state anew ${from}: until then it neither reads nor leads`)
     yield* rebuildFrom(options, reachesBack ? 0 : yield* fetched)
     yield* Effect.sleep(rebuiltJudgedMs)
-    if (!comparing.isSuspect) return
+    // What nobody has judged may be right.
+    if (!comparing.isSuspect || comparing.isAnew) return
     const advice =
       "run the release of the others here, or remove this member and add it anew with an empty data directory"
     yield* Effect.logError(`The state of this node is still not that of a majority: ${advice}`)
