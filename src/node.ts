@@ -71,12 +71,17 @@ const teardown: Runtime.Teardown = (exit, onExit) =>
     Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : Runtime.getErrorExitCode(Cause.squash(exit.cause))
   )
 
+/** Our errors say what failed and why; some of the platform's have nothing but a cause. */
+const messageOf = (error: unknown): unknown => {
+  if (!(error instanceof Error)) return error
+  return error.message === "" && error.cause instanceof Error ? error.cause.message : error.message
+}
+
 /** One line that says what is wrong. The command line has reported its own errors. */
 const reportFailure = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   if (Cause.hasInterruptsOnly(cause) || CliError.isCliError(error)) return Effect.void
-  const message = error instanceof Error ? (error.cause instanceof Error ? error.cause.message : error.message) : error
-  return Console.error(`lithair: ${message}`)
+  return Console.error(`lithair: ${messageOf(error)}`)
 }
 
 /**

@@ -111,7 +111,8 @@ export function withFile<A, E>(
 }
 
 /** Makes the names in a directory durable: without it, a file made or renamed may be gone after a crash. */
-export const syncDirectory = (path: string) => withFile(path, "r", syncFile)
+export const syncDirectory = (path: string) =>
+  withFile(path, "r", (file) => operation<void>(`sync directory "${path}"`, (system, done) => system.fsync(file, done)))
 
 /** Makes one directory; false if it is there already. Its parent must be there. */
 const makeOne = (path: string) =>

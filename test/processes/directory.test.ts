@@ -124,7 +124,8 @@ describe("the data directory", { timeout: 60_000 }, () => {
         const port = yield* freePort
         const { code, stderr } = yield* runToEnd(["--port", String(port), "--data", path])
         assert.strictEqual(code, 1, stderr)
-        assert.match(stderr, /^lithair: .*\n$/)
+        assert.match(stderr, /^lithair: Cannot .*\n$/, "what failed is said, and not the system's word for it alone")
+        assert.include(stderr, "/")
       })
     )
   }
