@@ -1,18 +1,18 @@
-/** Changes of the cluster itself, asked for and answered: JSON data, since a follower forwards it. Pure. §6, diss. 3.10. */
+/**
+ * Orders that change the cluster itself, and their answers. Pure JSON data, since a follower forwards it. §6, diss.
+ * 3.10.
+ */
 import type { ChangeRefusal, MembershipChange } from "../core/MembershipChange.ts"
 import type { NodeId } from "../core/Message.ts"
 import type { TransferResult } from "../core/Output.ts"
 
 /**
- * By what somebody was admitted to change the cluster, on the node that was asked: as a program of its host, or by the
- * cluster's secret, shown or proven. A leader takes no change that does not say so.
+ * How the client was admitted by the node that it asked: as a program of the same host, or by the cluster's secret,
+ * shown or proved. A leader refuses a change without this.
  */
 export type Admitted = "this-host" | "secret" | "proof"
 
-/**
- * Changes the cluster itself: its members (§6), or who leads it (diss. 3.10). `force` lets the voters become fewer than
- * three.
- */
+/** Changes the members (§6) or transfers leadership (diss. 3.10). `force` allows fewer than three voters. */
 export type Administration =
   | {
       readonly _tag: "ChangeMembers"
@@ -22,7 +22,7 @@ export type Administration =
     }
   | { readonly _tag: "TransferLeadership"; readonly admitted: Admitted; readonly to?: NodeId }
 
-/** What became of it. A refusal changed nothing. */
+/** The result. A refusal changed nothing. */
 export type Administered =
   | { readonly _tag: "Done" }
   | {

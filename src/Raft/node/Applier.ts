@@ -1,4 +1,4 @@
-/** What is committed becomes the machine's state, in order: entries from memory or from disk, or a snapshot in their stead. */
+/** Applies committed entries to the machine, in order: from memory, from disk, or by a snapshot in their place. */
 import { Clock, Deferred, Effect, Queue } from "effect"
 import type { LogEntry, SnapshotMark } from "../../EventStore/LogEntry.ts"
 import type { LogStore } from "../../EventStore/LogStore.ts"
@@ -9,16 +9,16 @@ import type { State } from "../core/State.ts"
 import { restoreNewest } from "./restoreMachine.ts"
 import type { Rebuilding, StateMachine } from "./StateMachine.ts"
 
-/** Payload taken at once, from memory or from disk. */
+/** The payload that one read takes from memory or disk. */
 const applyMaxBytes = 256 * 1024
-/** How long entries are applied, and those who wait for them answered, before whatever else waits has its turn. */
+/** How long one turn applies entries and answers their clients before other work has its turn. */
 const applyMaxNanos = 10_000_000n
 
-/** What the machine is to do next, in order. */
+/** The machine's next task. Tasks are done in order. */
 export type Task =
   | { readonly _tag: "Apply"; readonly fromIndex: number; readonly toIndex: number }
   | { readonly _tag: "Restore"; readonly mark: SnapshotMark }
-  /** A state that was made anew through the entry before `fromIndex` takes the place of the one in use (rebuildState.ts). */
+  /** A state that was rebuilt through the entry before `fromIndex` replaces the current one (rebuildState.ts). */
   | {
       readonly _tag: "Replace"
       readonly anew: Rebuilding
@@ -26,7 +26,7 @@ export type Task =
       readonly replaced: Deferred.Deferred<boolean>
     }
 
-/** Carries out the next task, waiting for it if there is none. */
+/** Carries out the next task, and waits if there is none. */
 export const make = <Command, Answer>(options: {
   readonly core: Readonly<State>
   readonly machine: StateMachine<Command, Answer>
@@ -36,16 +36,18 @@ export const make = <Command, Answer>(options: {
   readonly applyEntry: (entry: LogEntry) => void
   readonly onApplied: (index: number, payloadBytes: number) => void
   readonly appliedIndex: () => number
-  /** From now on the state may be another one than that of the applied index, until it is replaced. */
+  /** From now on the state may differ from that of the applied index, until it is replaced. */
   readonly onReplacing: () => void
   readonly onReplaced: () => void
 }) => {
   const { core, store } = options
 
-  /** The snapshot of a leader has replaced the log up to here, for only what is applied is compacted: it is restored next. */
+  /**
+   * A leader's snapshot has replaced the log up to here, since only applied entries are compacted. It is restored next.
+   */
   const isReplaced = (index: number): boolean => index < core.log.firstIndex
 
-  /** Whether all of them were there. */
+  /** Whether all of the entries were there. */
   const applyRange = Effect.fnUntraced(function* (
     { fromIndex, toIndex }: { readonly fromIndex: number; readonly toIndex: number },
     applyEntry: (entry: LogEntry) => void,
@@ -54,7 +56,7 @@ export const make = <Command, Answer>(options: {
     for (let index = fromIndex; index <= toIndex; ) {
       const held = slice(core.log, { fromIndex: index, maxBytes: applyMaxBytes })
       const read = store.read({ fromIndex: index, toIndex, maxBytes: applyMaxBytes }).pipe(
-        // They may be gone from the log by now.
+        // The log may have lost these entries by now.
         Effect.catchTag("LogFailed", (failed) => (isReplaced(index) ? Effect.succeed([]) : Effect.fail(failed)))
       )
       const entries = held.length > 0 ? held : yield* read
@@ -91,9 +93,9 @@ export const make = <Command, Answer>(options: {
     const task = yield* Queue.take(options.tasks)
     if (task._tag === "Apply") return void (yield* applyRange(task, options.applyEntry, options.onApplied))
     if (task._tag === "Replace") return yield* replace(task)
-    // A newer one has replaced what followed it.
+    // A newer snapshot has replaced the entries that followed this one.
     if (isReplaced(task.mark.index + 1)) return
-    // A newer one may be there of which the core has not been told yet.
+    // A newer snapshot may be there, of which the core has not been told yet.
     const { index } = task.mark
     options.onReplacing()
     const restoring = restoreNewest(options.machine, index, index)

@@ -1,7 +1,7 @@
 /**
- * The commands of one node from their arrival to their answer: those that wait to be decided, those whose entries wait
- * to be committed, and answers without an entry, which wait for a round of reads. Owned and synchronous: RaftNode drives
- * it, and so does the simulator. What a batch becomes is decideBatch.ts. D2, C18.
+ * The commands of one node from arrival to answer: those that wait to be decided, those whose entries wait to be
+ * committed, and answers without an entry, which wait for a round of reads. Owned and synchronous, so that RaftNode and
+ * the simulator can both drive it. decideBatch.ts decides a batch. D2, C18.
  */
 import { Exit } from "effect"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
@@ -22,32 +22,35 @@ export interface Answered<Answer> {
   readonly answer: Answer
 }
 
-/** One submitted command: until it is proposed, giving up is certainly not done; after that the outcome is unknown. */
+/**
+ * One submitted command. Until it is proposed, giving up means that it is certainly not done. After that its outcome is
+ * unknown.
+ */
 export interface Ticket<Answer> {
   proposed: Answered<Answer> | undefined
-  /** Told once what became of it. */
+  /** Called once, with the outcome. */
   readonly settle: (exit: Exit.Exit<Answered<Answer>, NotDone | UnknownOutcome>) => void
 }
 
 export interface Deciding<Command, Answer> {
   readonly machine: StateMachine<Command, Answer>
   readonly pending: Array<Pending<Command, Ticket<Answer>>>
-  /** Taken from `pending` and not settled yet. A defect leaves them here, and whether they were proposed unknown. */
+  /** Commands taken from `pending` that are not settled. After a defect they stay here, and may have been proposed. */
   underWay: ReadonlyArray<Pending<Command, Ticket<Answer>>>
   readonly waiters: Waiters.Waiters<Ticket<Answer>>
   isSpeculating: boolean
 }
 
-/** The core, how it is stepped, the reads that wait beside the commands, and the clock. */
+/** The core, the function that steps it, the reads that wait beside the commands, and the clock. */
 export interface Circumstances {
   readonly core: State
   readonly run: (input: Input) => Output
   readonly reads: WaitingReads.WaitingReads
-  /** What the machine has applied: it may be ahead of what the core was told. */
+  /** The machine's applied index, which may be ahead of the core's. */
   readonly appliedIndex: number
   /** The wall clock. */
   readonly nowMs: number
-  /** Asked before each command but the first: the rest is left for the next turn. */
+  /** Checked before each command but the first. Once true, the rest waits for the next turn. */
   readonly isOver: () => boolean
 }
 
@@ -59,7 +62,7 @@ export const make = <Command, Answer>(machine: StateMachine<Command, Answer>): D
   isSpeculating: false
 })
 
-/** A command that the next turn decides. */
+/** Adds a command, which the next turn decides. */
 export const submit = <Command, Answer>(
   deciding: Deciding<Command, Answer>,
   command: Command,
@@ -70,21 +73,21 @@ export const submit = <Command, Answer>(
   return ticket
 }
 
-/** Nobody waits for this command any more. One that was not proposed never will be. */
+/** The caller has given up. If the command was not proposed, it never will be. */
 export const forget = <Command, Answer>(deciding: Deciding<Command, Answer>, ticket: Ticket<Answer>): void => {
   if (ticket.proposed !== undefined) Waiters.remove(deciding.waiters, ticket.proposed.index, ticket)
   const position = deciding.pending.findIndex(({ waiter }) => waiter === ticket)
   if (position >= 0) deciding.pending.splice(position, 1)
 }
 
-/** This node leads no more: what was decided ahead counts for nothing. */
+/** Forgets decisions ahead of the applied state, since this node stopped leading. */
 export const leadershipLost = <Command, Answer>(deciding: Deciding<Command, Answer>): void => {
   if (!deciding.isSpeculating) return
   deciding.isSpeculating = false
   deciding.machine.dropSpeculation()
 }
 
-/** Decides what waits, as one batch. */
+/** Decides the waiting commands, as one batch. */
 export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at: Circumstances): void => {
   const { core, run } = at
   const { machine, pending, waiters } = deciding
@@ -121,9 +124,9 @@ export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at:
 }
 
 /**
- * Confirms answers that appended nothing, before anything else can end the leadership that decided them: a successor
- * may have committed, and answered, what they do not reflect. An entry of another term where they were decided on
- * says that they rest on what never was.
+ * Confirms answers without an entry while the leadership that decided them lasts: a successor may have committed, and
+ * answered, changes that they do not reflect. If the entry below the decision has another term, the answer rests on an
+ * entry that was never committed.
  */
 const confirm = <Answer>(
   { core, reads, run }: Circumstances,
@@ -142,11 +145,14 @@ const confirm = <Answer>(
   run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })
 }
 
-/** A read of this node's was refused; here it was to confirm a write. */
+/** Turns a refused read into the refusal of the write that it was to confirm. */
 const unconfirmed = ({ reason }: NotDone): NotDone =>
   new NotDone({ reason, message: "Cannot write: no quorum confirmed that this node still leads" })
 
-/** The machine has applied an entry: whoever waited for it, or for another one in its place, is told. */
+/**
+ * The machine has applied an entry. This settles the commands that wait for it, and those for another entry at its
+ * index.
+ */
 export const applied = <Command, Answer>(deciding: Deciding<Command, Answer>, entry: LogEntry): void => {
   const settled = Waiters.settle(deciding.waiters, entry)
   for (const ticket of settled.done) {
@@ -158,7 +164,7 @@ export const applied = <Command, Answer>(deciding: Deciding<Command, Answer>, en
   }
 }
 
-/** This node has stopped: what was proposed is unknown, and what was not never will be. */
+/** This node has stopped: proposed commands are unknown, and all others are not done. */
 export const stop = <Command, Answer>(
   deciding: Deciding<Command, Answer>,
   stoppedHere: Exit.Exit<never, NotDone>

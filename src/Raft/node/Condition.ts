@@ -1,10 +1,10 @@
-/** Something of a node that may come true, and those who wait until it does: asked again whenever it may have changed. */
+/** Waits until a condition of a node is true. Each change of the node checks the waiting conditions again. */
 import { Effect } from "effect"
 
 export interface Condition {
-  /** It may have changed: those who wait for what holds now go on, and nobody else is woken. */
+  /** Something may have changed. It wakes only the callers whose condition is now true. */
   readonly changed: () => void
-  /** Waits until this holds. */
+  /** Waits until `holds` returns true. */
   readonly until: (holds: () => boolean) => Effect.Effect<void>
 }
 
@@ -21,7 +21,7 @@ export const make = (): Condition => {
       waiting.add(waiter)
       return Effect.sync(() => waiting.delete(waiter))
     })
-  // By the time that one goes on, it may not hold any more.
+  // By the time the caller continues, the condition may be false again.
   const until = (holds: () => boolean): Effect.Effect<void> =>
     Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(wait(holds), until(holds))))
   return {

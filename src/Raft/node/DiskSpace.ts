@@ -1,24 +1,24 @@
 /**
- * A disk on which the log has no room for its next segment: the node takes no more writes of clients, and hands over
- * what it leads, so that a node with room leads. What room is left is for the entries of others. It goes on by itself
- * once there is room again. docs/raft.md, "Disk".
+ * A node whose disk has no room for the log's next segment takes no more writes from clients and hands leadership over,
+ * so that a node with room leads. It keeps the remaining room for other nodes' entries. It resumes by itself once there
+ * is room. docs/raft.md, "Disk".
  */
 import { Effect, Stream } from "effect"
 import { LogSpace } from "../../EventStore/LogSpace.ts"
 import { NotDone } from "./Outcome.ts"
 
-/** What a node without room says of every write, whoever leads. */
+/** The answer of a node without room to every write, whichever node leads. */
 export const storageFull = new NotDone({
   reason: "storage-full",
   message: "Cannot write: the disk of this node is nearly full"
 })
 
-/** Where no node has room, leadership goes round no faster than this. */
+/** If no node has room, leadership moves no faster than this. */
 const handOverEveryMs = 10_000
 
 export interface RoomWatch {
   readonly isShort: () => boolean
-  /** Hands over, if this node leads without room and has not tried just now. */
+  /** Hands over if this node leads without room and has not just tried. */
   readonly consider: () => void
   /** Follows the room of the log until it is interrupted. */
   readonly follow: Effect.Effect<void>

@@ -1,6 +1,6 @@
 /**
- * Who leads, as one node's shell sees it: since when nobody does, and a line in the node's log whenever that changes, or
- * this node leads and nothing comes of it.
+ * Watches who leads: it notes since when no node does, and writes a line to the node's log when that changes, and when
+ * this node leads and commits nothing.
  */
 import { Effect } from "effect"
 import type { NodeId } from "../core/Message.ts"

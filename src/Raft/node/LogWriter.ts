@@ -1,25 +1,25 @@
 /**
- * The one writer of a node: what the core writes goes to the log in order, one write and sync at a time, while the next
- * batch forms. A batch is bounded: its bytes are laid out and checksummed at once, and nothing else runs meanwhile.
+ * The only writer of a node's log. It writes the core's output in order, one write and sync at a time, while the next
+ * batch forms. A batch is bounded, since encoding and checksums run without a pause.
  */
 import { Effect, Queue } from "effect"
 import type { LogFailed, LogStore } from "../../EventStore/LogStore.ts"
 import type { SequencedWrite } from "../core/Output.ts"
 
-/** Payload after which a batch takes no further write. */
+/** The payload after which a batch takes no further write. */
 const batchMaxBytes = 4 * 1024 * 1024
 
 export interface Writing {
   readonly add: (write: SequencedWrite) => void
-  /** Writes whatever waits, waiting for it if there is none. */
+  /** Writes all waiting output, and waits if there is none. */
   readonly next: Effect.Effect<void, LogFailed>
-  /** When the write under way began; undefined while there is none. */
+  /** When the current write began; undefined if there is none. */
   readonly beganMs: () => number | undefined
 }
 
 export const make = Effect.fnUntraced(function* (options: {
   readonly store: LogStore["Service"]
-  /** In the time that the core credits: a pause of the process is no stall of its disk. */
+  /** In credited time, so that a pause of the process does not count as a stalled disk. */
   readonly nowMs: () => number
   readonly onPersisted: (seq: number) => void
 }) {
@@ -43,7 +43,7 @@ export const make = Effect.fnUntraced(function* (options: {
   return writing
 })
 
-/** The writes in order, as few batches as their bound allows; a single larger write is one of its own. */
+/** Splits writes into as few batches as the bound allows, in order. A larger single write is a batch of its own. */
 export const inBatches = (writes: ReadonlyArray<SequencedWrite>): ReadonlyArray<ReadonlyArray<SequencedWrite>> => {
   const batches: Array<Array<SequencedWrite>> = []
   let bytes = Number.POSITIVE_INFINITY

@@ -1,4 +1,4 @@
-/** Changing the cluster itself through its leader's shell: who belongs to it (§6), and who leads it (diss. 3.10). */
+/** Requests to change the cluster, at its leader: its members (§6), and its leader (diss. 3.10). */
 import { Effect } from "effect"
 import { invariant } from "../../Invariant.ts"
 import * as Configurations from "../core/Configurations.ts"
@@ -11,25 +11,25 @@ import type { State } from "../core/State.ts"
 import type { Administration } from "./Administration.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 
-/** The core, and how the shell steps it. */
+/** The core, and the function that steps it. */
 interface Shell {
   readonly core: Readonly<State>
   readonly run: (input: Input) => Output
 }
 
-/** What became of a change of the members. */
+/** The result of a change of the members. */
 export type ChangeResult =
   | { readonly _tag: "Done" }
   | Extract<MembershipResult, { readonly _tag: "Refused" }>
   | { readonly _tag: "Refused"; readonly reason: "belowThreeVoters" }
 
-/** A change that an operator asked for; `force` says that fewer than three voters are meant. */
+/** A change that an operator asked for. `force` confirms fewer than three voters. */
 export interface AskedChange {
   readonly change: MembershipChange
   readonly force?: true
 }
 
-/** How often it is looked whether the core is where it shall be. */
+/** How often the core is checked. */
 const pollMs = 10
 
 /** Whether the configuration in force is committed, and no change is under way. */
@@ -40,13 +40,13 @@ const isSettled = (core: Readonly<State>): boolean => {
 
 const until = (isDone: () => boolean) => Effect.sleep(pollMs).pipe(Effect.repeat({ until: isDone }), Effect.asVoid)
 
-/** Says in the leader's log who changed the cluster, and how. */
+/** Writes to the leader's log who changed the cluster, and how. */
 export const note = ({ admitted, ...order }: Administration, done: { readonly _tag: string }): Effect.Effect<void> =>
   done._tag === "Refused"
     ? Effect.void
     : Effect.logInfo(`The cluster is changed, admitted by ${admitted}: ${JSON.stringify(order)}`)
 
-/** Begins a change, and waits until the leader has left the joint configuration again. */
+/** Begins a change, and waits until the leader has left the joint configuration. */
 export const changeMembers = (
   { core, isRefused, run }: Shell & { readonly isRefused: () => boolean },
   { change, force }: AskedChange,
@@ -77,14 +77,14 @@ export const changeMembers = (
   )
 }
 
-/** Begins to hand over; another leads a moment later, or this node goes on after an election timeout. */
+/** Begins a hand-over. Another node leads a moment later, or this node continues after an election timeout. */
 export const transferLeadership = ({ run }: Shell, to: NodeId | undefined): TransferResult => {
   const { transfer } = run({ _tag: "TransferLeadership", ...(to === undefined ? {} : { to }) })
   invariant(transfer !== undefined, "a transfer was given no result")
   return transfer
 }
 
-/** Before the node stops: it campaigns no more, and hands over what it leads. */
+/** Call before the node stops: it campaigns no more, and hands leadership over. */
 export const handOver = ({ core, run }: Shell): Effect.Effect<void> => {
   run({ _tag: "ShutDown" })
   return until(() => core.role._tag !== "Leader" && core.held.length === 0)

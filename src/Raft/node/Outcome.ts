@@ -1,6 +1,6 @@
 /**
- * What became of a write that the cluster did not confirm. "Not done" is claimed only when it is certain; everything
- * else is unknown, and a client may retry it safely with its idempotency key.
+ * The outcomes of a write that the cluster did not confirm. "Not done" is claimed only when it is certain. Otherwise
+ * the outcome is unknown, and a client may retry safely with its idempotency key.
  */
 import * as Schema from "effect/Schema"
 import { answerBy, type Problem, problem, responds } from "../../Problem.ts"
@@ -29,9 +29,9 @@ export class NotDone extends Schema.TaggedError<NotDone>()("NotDone", {
   }
 }
 
-/** The write was proposed, and its entry may or may not be committed: losing it on one node proves nothing (Fig. 8). */
+/** The write was proposed, and its entry may or may not be committed: its loss on one node proves nothing (Fig. 8). */
 export class UnknownOutcome extends Schema.TaggedError<UnknownOutcome>()("UnknownOutcome", {
-  /** By which its outcome can be asked for: the client's own, or the one that the node assigned. */
+  /** The key under which a client can ask for the outcome: the client's own, or the one that the node assigned. */
   key: Schema.optionalKey(Schema.String),
   message: Schema.String
 }) {
@@ -46,5 +46,5 @@ export class UnknownOutcome extends Schema.TaggedError<UnknownOutcome>()("Unknow
   }
 }
 
-/** A node that is about to stop has not begun this. */
+/** This node is about to stop, and has not begun the request. */
 export const draining = new NotDone({ reason: "draining", message: "This node is about to stop" })

@@ -1,8 +1,9 @@
 /**
- * The only shell of consensus on a node: it owns the fibers, the clock, the log store and the transport, and performs
- * what the pure core returns. One fiber turns: it drains every event that waits, messages before ticks, steps the core,
- * decides the commands that wait as one batch, and hands out writes, messages and ranges to apply. One fiber writes,
- * with one write+sync in flight while the next batch forms: group commit without a timer. One fiber applies.
+ * The only shell of consensus on a node. It owns the fibers, the clock, the log store and the transport, and performs
+ * the output of the pure core. One fiber takes turns: it drains all waiting events, messages before ticks, steps the
+ * core, decides the waiting commands as one batch, and hands out writes, messages and ranges to apply. One fiber
+ * writes, with one write and sync in flight while the next batch forms: group commit without a timer. One fiber
+ * applies.
  */
 
 import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, type Scope } from "effect"
@@ -34,59 +35,59 @@ import type { StateMachine } from "./StateMachine.ts"
 import * as StateWatch from "./StateWatch.ts"
 import * as WaitingReads from "./WaitingReads.ts"
 
-/** How often the clock is told to the core. */
+/** How often the core receives a tick. */
 const tickIntervalMs = 10
-/** How long a turn decides: what waits longer waits for the next turn, and so do no messages, ticks or beats. */
+/** How long one turn decides. The other commands wait for the next turn, so that messages, ticks and beats do not. */
 const decideMaxNanos = 10_000_000n
-/** Commands that wait to be decided; one more is refused as overloaded. */
+/** The limit on commands that wait to be decided. One more is refused as overloaded. */
 const pendingMaxCount = 4096
 
-/** Consensus on one node, for a machine that is asked by `Command` and says `Answer`. */
+/** Consensus on one node, for a machine with `Command` and `Answer`. */
 export interface RaftNode<Command, Answer> {
   /**
-   * Decides `command` here, if this node leads, and waits until its answer is final. `NotDone` is certain: past
-   * `timeoutMs` it is said of a command that was not proposed yet, and of one that was, that its outcome is unknown.
+   * Decides `command` here, if this node leads, and waits until its answer is final. `NotDone` is certain. After
+   * `timeoutMs` a command that was not proposed is `NotDone`, and a proposed one has an unknown outcome.
    */
   readonly submit: (
     command: Command,
     timeoutMs: number
   ) => Effect.Effect<CommandQueue.Answered<Answer>, NotDone | UnknownOutcome>
   /**
-   * Waits until what is applied here is linearizable for a read that began with this call; gives the index. That may
-   * be never: a follower may be cut off from the entries that it was told of. It is for the caller to set a limit.
+   * Waits until the applied state is linearizable for a read that begins now, and returns its index. It may wait for
+   * ever, since a follower may be cut off from the entries up to it: the caller sets a limit.
    */
   readonly readIndex: Effect.Effect<number, NotDone>
-  /** A message of a peer's core. */
+  /** Takes a message from a peer's core. */
   readonly receive: (from: NodeId, message: Message) => void
-  /** What was under way to the peer may be lost; and: it can be sent entries from now on. */
+  /** `peerDown`: messages under way to the peer may be lost. `peerReachable`: from now on it can be sent entries. */
   readonly peerDown: (peer: NodeId) => void
   readonly peerReachable: (peer: NodeId) => void
-  /** Whether the states of the members are equal, and that of this node is to be believed. */
+  /** Compares the members' states, and says whether this node's own can be trusted. */
   readonly states: StateWatch.StateWatch
-  /** Begins a change of the members, and waits until it is over; or says why not. `NotDone` is certain. */
+  /** Begins a change of the members and waits until it is over, or refuses it. `NotDone` is certain. */
   readonly changeMembers: (
     asked: MembershipRequests.AskedChange,
     timeoutMs: number
   ) => Effect.Effect<MembershipRequests.ChangeResult, NotDone | UnknownOutcome>
-  /** Hands leadership over, to `to` or to whoever has caught up most; or says why not (diss. 3.10). */
+  /** Hands leadership to `to`, or to the voter that has caught up most, or refuses (diss. 3.10). */
   readonly transferLeadership: (to?: NodeId) => Effect.Effect<TransferResult>
-  /** Before this node stops: it campaigns no more, and has handed leadership over, or given it up, when this returns. */
+  /** Call before this node stops. When it returns, the node campaigns no more and does not lead. */
   readonly handOver: Effect.Effect<void>
-  /** Before this node stops: whoever waits is told what is certain by now, and what comes is refused. */
+  /** Call before this node stops. Waiting requests learn what is certain by now, and new ones are refused. */
   readonly giveUp: () => void
   /** Since when no leader is known, on the monotonic clock; undefined while one is. */
   readonly leaderlessSinceMs: () => number | undefined
-  /** What the machine has applied: the index that its state reflects now. */
+  /** The index that the machine's state reflects now. */
   readonly appliedIndex: () => number
-  /** The log has no room for its next segment: this node takes no writes (`storage-full`). */
+  /** Whether the log has no room for its next segment, so that this node takes no writes (`storage-full`). */
   readonly isStorageShort: () => boolean
-  /** The core's state, to be looked at and never changed. */
+  /** The core's state, to read and never to change. */
   readonly core: Readonly<State>
-  /** Ends with what stopped this node: a disk that failed, or a defect. */
+  /** Fails with the reason once this node stops: a failed disk, or a defect. */
   readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
 }
 
-/** Messages that carry or acknowledge entries queue behind each other; nothing else may queue behind them (D8). */
+/** Messages that carry or acknowledge entries queue behind each other. No other message may queue behind them (D8). */
 const laneOf = (message: Message): Lane =>
   message._tag === "AppendEntries" || message._tag === "AppendEntriesReply" ? "bulk" : "control"
 
@@ -102,17 +103,17 @@ const unconfirmed = notDone("no-quorum", "Cannot read: no quorum confirms a lead
 
 export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   readonly nodeId: NodeId
-  /** Of the data directory: a configuration that names another one means a former node (C16). */
+  /** The instance of the data directory. A configuration with another one means a former node (C16). */
   readonly instanceId: string
-  /** The number of this start in it. */
+  /** The number of this start in the data directory. */
   readonly life: number
-  /** Those of the log; the latest is in force, committed or not (§6). */
+  /** The configurations of the log. The latest is in force, committed or not (§6). */
   readonly configurations: ReadonlyArray<ConfigurationAt>
-  /** Another configuration is in force: whom to connect to. */
+  /** Called when another configuration is in force, which names the peers to connect to. */
   readonly onConfiguration?: (configuration: Configuration) => void
-  /** This one leads from now on, as far as is known here. */
+  /** Called when this node learns of a leader. */
   readonly onLeader?: (leader: NodeId) => void
-  /** More is applied. */
+  /** Called when more entries are applied. */
   readonly onApplied?: () => void
   readonly config: RaftConfig
   readonly machine: StateMachine<Command, Answer>
@@ -133,16 +134,16 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const bell = yield* Queue.sliding<void>(1)
   const tasks = yield* Queue.unbounded<Applier.Task>()
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
-  /** Damage met by a fiber that serves a peer. */
+  /** Damage that a fiber finds while it serves a peer. */
   const damaged = yield* Deferred.make<never, LogCorrupt>()
 
   const inbox = { messages: [] as Array<Input>, others: [] as Array<Input>, ticks: [] as Array<Input> }
   const deciding = CommandQueue.make(machine)
   const reads = WaitingReads.make()
-  /** What the machine has applied: ahead of the core's `lastApplied` until the core is told. */
+  /** The machine's applied index. It is ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
   let isStopped = false
-  /** Why nobody waits here any longer. */
+  /** The refusal of every request, once this node has given up. */
   let refusal: Exit.Exit<never, NotDone> | undefined
 
   const fork = yield* FiberSet.makeRuntime<never>()
@@ -160,21 +161,21 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     onPersisted: (seq) => put("others", { _tag: "Persisted", seq })
   })
 
-  /** All who wait are told what is certain, and nobody waits any more. */
+  /** Tells all waiting requests what is certain, and refuses new ones. */
   const giveUp = (why: Exit.Exit<never, NotDone>) => {
     refusal = why
     CommandQueue.stop(deciding, why)
     WaitingReads.refuseAll(reads, why)
   }
 
-  /** A disk that failed or a broken invariant ends this node: nothing more is said, written or applied. */
+  /** A failed disk or a broken invariant ends this node: it sends, writes and applies nothing more. */
   const stop = (cause: Cause.Cause<LogFailed | LogCorrupt>) =>
     Effect.sync(() => {
       isStopped = true
       giveUp(stoppedHere)
     }).pipe(Effect.andThen(Deferred.failCause(stopped, cause)))
 
-  /** What a peer lacks and memory holds no more. However the reading ends, the core is told: it waits for no more than one. */
+  /** Reads entries from disk for a peer behind the window. It always reports to the core, which waits for it. */
   const readForPeer = ({ peer, fromIndex, toIndex, maxBytes }: LogReadRequest) =>
     store.read({ fromIndex, toIndex: Math.min(toIndex, core.log.lastIndex), maxBytes }).pipe(
       Effect.catchTag("LogCorrupt", (corrupt) => Effect.andThen(Deferred.fail(damaged, corrupt), Effect.fail(corrupt))),
@@ -201,7 +202,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     if (to.leader !== undefined) options.onLeader?.(to.leader)
   }
 
-  /** A leader counts on entries that it has sent: those that never left are lost as on a broken link. */
+  /** A leader counts on entries that it has sent. Entries that never left are reported as lost, as on a broken link. */
   const sendTo = (peer: NodeId, message: Message): void => {
     const isTaken = transport.send(peer, laneOf(message), message)
     if (!isTaken && message._tag === "AppendEntries") put("others", { _tag: "PeerUnreachable", peer })
@@ -298,7 +299,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
       appliedIndex = index
       options.onApplied?.()
       states.paused()
-      // What is not believed is not kept either.
+      // A state that is not trusted is not kept in a snapshot.
       if (!states.isSuspect()) snapshotting.onApplied(payloadBytes)
       put("others", { _tag: "Applied", index })
     }
@@ -312,8 +313,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   })
 
   /**
-   * The core judges a lease by the last tick, which a pause may have followed: it is judged again by the clock, once
-   * what the read must see is applied. It is enough that it holds then, since what is applied only grows (C7).
+   * The core checks a lease by the last tick, and a pause may have followed it. So this checks the lease by the clock
+   * once more, after the read's index is applied. One check then is enough, since the applied index only grows (C7).
    */
   const readUnderLease = Effect.callback<Effect.Effect<number, NotDone>, NotDone>((resume) => {
     if (refusal !== undefined) return resume(refusal)

@@ -1,6 +1,6 @@
 /**
- * Whether this node is still a member, as its shell sees it: a removed one says so in its log, serves nothing, and ends
- * after a while, unless it is added again meanwhile. By which configurations it is removed is Membership.ts. §6.
+ * Watches whether this node is still a member. A removed node says so in its log, serves nothing, and ends after a
+ * while, unless it is added again meanwhile. Membership.ts decides which configurations remove it. §6.
  */
 import { Effect, Runtime, Schema } from "effect"
 import * as Membership from "../core/Membership.ts"
@@ -8,18 +8,18 @@ import type { NodeId } from "../core/Message.ts"
 import type { State } from "../core/State.ts"
 import { NotDone } from "./Outcome.ts"
 
-/** How long a removed member goes on to say so before it ends. */
+/** How long a removed member stays before it ends. */
 export const removedEndMs = 10_000
 
-/** `EX_CONFIG` of sysexits.h: a supervisor that starts the node again changes nothing. */
+/** `EX_CONFIG` of sysexits.h: starting the node again changes nothing. */
 export const removedExitCode = 78
 
-/** This node was a member of its cluster and is none any more. Its process ends with exit code 78. */
+/** This node was removed from its cluster. Its process ends with exit code 78. */
 export class MemberRemoved extends Schema.TaggedError<MemberRemoved>()("MemberRemoved", { message: Schema.String }) {
   override readonly [Runtime.errorExitCode] = removedExitCode
 }
 
-/** What a removed node says of everything that it is asked for. */
+/** The answer of a removed node to every request. */
 export const removed = new NotDone({
   reason: "removed",
   message: "This node was removed from its cluster: ask another one"
@@ -27,9 +27,9 @@ export const removed = new NotDone({
 
 export interface Removal {
   readonly isRemoved: () => boolean
-  /** More is committed here. */
+  /** Call when more is committed here. */
   readonly consider: () => void
-  /** A peer knows a committed configuration that does not name this node. */
+  /** Call when a peer reports a committed configuration that does not name this node. */
   readonly told: (from: NodeId, configurationIndex: number) => void
 }
 
@@ -40,7 +40,7 @@ export const make = (options: {
 }): Removal => {
   const { core, fork } = options
   let toldIndex = 0
-  /** Of the removal that is known: another number once it was undone. */
+  /** The number of the known removal. It changes once a removal is undone. */
   let removalsCount = 0
   let wasRemoved = false
   const isRemoved = () => Membership.isRemoved(core, toldIndex)

@@ -1,6 +1,6 @@
 /**
- * The shell of snapshots: taken in the background, sent to peers, received from leaders, and what they let go of the
- * log. Whatever of it fails is said and tried again later; only the log's own failure ends a node. Raft §7.
+ * The shell of snapshots: it takes them in the background, sends them to peers, receives them from leaders, and
+ * compacts the log. It logs failures and tries again later; only a failure of the log itself ends a node. Raft §7.
  */
 import { type Cause, Effect, Queue } from "effect"
 import { LogSpace } from "../../EventStore/LogSpace.ts"
@@ -14,7 +14,7 @@ import * as SnapshotReceiving from "./SnapshotReceiving.ts"
 import * as SnapshotSending from "./SnapshotSending.ts"
 import * as SnapshotTaking from "./SnapshotTaking.ts"
 
-/** Chunks of a snapshot that wait to be stored; a sender sends one at a time, and the oldest give way. */
+/** The limit on chunks that wait to be stored. A sender sends one at a time, and the oldest give way. */
 export const chunksMaxCount = 16
 
 export interface SnapshottingOptions {
@@ -23,9 +23,9 @@ export interface SnapshottingOptions {
   readonly appliedIndex: () => number
   readonly snapshotAfterBytes: number
   readonly put: (input: Input) => void
-  /** A snapshot of a leader is whole and kept. */
+  /** Called when a leader's snapshot is whole and kept. */
   readonly onReceived: (index: number) => void
-  /** A broken invariant ends the node, wherever it was met. */
+  /** Called with a broken invariant, which ends the node. */
   readonly onDefect: (cause: Cause.Cause<never>) => Effect.Effect<unknown>
   readonly fork: (effect: Effect.Effect<void>) => void
 }
@@ -71,12 +71,12 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
   }
 
   return {
-    /** Sends one to a peer that asks for it itself. */
+    /** Sends a snapshot to a peer that asked for it itself. */
     sendTo: (peer: NodeId, atLeastIndex: number): void =>
       fork(inBackground(`send a snapshot to ${peer}`, sending.sendTo(peer, atLeastIndex))),
-    /** Takes one of what is applied now, in place of those that may hold what was wrong. */
+    /** Takes a snapshot of the applied state, in place of older ones that may be wrong. */
     takeAnew: (): void => fork(inBackground("take a snapshot", taking.takeAnew)),
-    /** Begins what an output asks for. */
+    /** Begins the work that an output asks for. */
     perform: (output: Output): void => {
       if (output.snapshotChunk !== undefined) Queue.offerUnsafe(chunks, output.snapshotChunk)
       if (output.snapshotReply !== undefined) sending.onReply(output.snapshotReply.peer, output.snapshotReply.message)
@@ -84,11 +84,11 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
       if (output.compact !== undefined) fork(inBackground("compact the log", space.compact(output.compact)))
     },
     onReachable: sending.onReachable,
-    /** Takes a snapshot if so much was applied that one is due. */
+    /** Takes a snapshot if enough was applied since the last one. */
     onApplied: (payloadBytes: number): void => {
       if (taking.onApplied(payloadBytes)) fork(takeNow)
     },
-    /** Stores what a leader sends, one chunk after another, until it is interrupted. */
+    /** Stores a leader's chunks, one after another, until it is interrupted. */
     storeChunks: Effect.forever(
       Effect.flatMap(Queue.take(chunks), (chunk) =>
         inBackground(`store a snapshot from ${chunk.from}`, Effect.map(receive(chunk), received))

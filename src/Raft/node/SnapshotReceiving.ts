@@ -1,6 +1,6 @@
 /**
- * Receiving a snapshot: chunks are stored as they come, and what was stored survives a restart; whole and verified it
- * is one of this node's own (C13). One at a time. What is damaged on its way is begun again.
+ * Receives a snapshot. It stores chunks as they come, and they survive a restart. Once whole and verified, the snapshot
+ * is one of this node's own (C13). It receives one at a time, and starts over if one is damaged.
  */
 import { Effect } from "effect"
 import type { LogFailed } from "../../EventStore/LogStore.ts"
@@ -9,13 +9,13 @@ import { decodeConfiguration } from "../core/ConfigurationCodec.ts"
 import type { Input } from "../core/Input.ts"
 import type { InstallSnapshot, NodeId } from "../core/Message.ts"
 
-/** What a leader sends, and who leads. */
+/** A chunk from a leader, and that leader. */
 export interface Chunk {
   readonly from: NodeId
   readonly message: InstallSnapshot
 }
 
-/** Stores chunks one after another; gives what the core is to be told of each. */
+/** Stores chunks one after another, and returns the input for the core after each. */
 export const make = Effect.gen(function* () {
   const snapshots = yield* SnapshotStore
   let receiving: Receiving | undefined

@@ -1,18 +1,20 @@
 /**
- * Sending a snapshot to a peer that lacks what is compacted away: chunk by chunk, each when the one before is stored
- * there, from wherever the peer has come (C13). On the bulk lane: nothing urgent waits behind it. Raft §7.
+ * Sends a snapshot to a peer that lacks compacted entries: chunk by chunk, each after the one before is stored there,
+ * from where the peer has come (C13). It uses the bulk lane, so no urgent message waits behind it. Raft §7.
  */
 import { Effect, Queue } from "effect"
 import { type OpenSnapshot, SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { InstallSnapshot, InstallSnapshotReply, NodeId } from "../core/Message.ts"
 
-/** A chunk: small beside what a lane may queue, large beside what its answer costs. */
+/** The size of a chunk: small compared with the queue of a lane, large compared with its answer. */
 const chunkBytes = 256 * 1024
-/** Between two chunks, so that entries and other work have their turn at both ends: at most ten mebibytes in a second. */
+/**
+ * The pause between two chunks, so that other work has its turn at both ends. It allows at most ten mebibytes a second.
+ */
 const chunkPauseMs = 25
-/** A chunk that is not answered for so long is sent again; at once, if the link broke meanwhile and is up again. */
+/** A chunk without an answer is sent again after this, or at once if the link broke and is up again. */
 const replyTimeoutMs = 2_000
-/** After so many chunks without an answer the peer is given up; the core asks again once it is heard of. */
+/** After this many unanswered chunks the sender gives up. The core asks again once it hears from the peer. */
 const unansweredMaxCount = 5
 
 const lost = "lost" as const
@@ -23,23 +25,23 @@ export interface SendingOptions {
   readonly currentTerm: () => number
   readonly isLeader: () => boolean
   readonly send: (to: NodeId, message: InstallSnapshot) => void
-  /** Takes a snapshot of what is applied now; returns when it is durable. */
+  /** Takes a snapshot of the applied state, and returns when it is durable. */
   readonly takeNow: Effect.Effect<void>
 }
 
 /** The snapshots on their way to peers. */
 export interface Sending {
-  /** Sends until the peer has installed it, or is given up; says which. */
+  /** Sends until the peer has installed the snapshot or does not answer, and returns whether it has. */
   readonly sendTo: (peer: NodeId, atLeastIndex: number) => Effect.Effect<boolean, never, SnapshotStore>
   readonly onReply: (peer: NodeId, reply: InstallSnapshotReply) => void
-  /** What was on its way to the peer may be lost, and what is sent now may arrive. */
+  /** Earlier messages to the peer may be lost; new ones can arrive. */
   readonly onReachable: (peer: NodeId) => void
 }
 
 export const make = (options: SendingOptions): Sending => {
-  /** For each peer that is sent one, what it answered, or `lost` for a chunk that is to be sent again. */
+  /** The answers of each peer that receives a snapshot. `lost` means that the chunk must be sent again. */
   const replies = new Map<NodeId, Queue.Queue<Reply>>()
-  /** One at a time: the core asks for one, or the peer itself does. */
+  /** Each peer receives one at a time, whether the core or the peer asked for it. */
   const underWay = new Set<NodeId>()
 
   const newest = Effect.fnUntraced(function* (atLeastIndex: number) {

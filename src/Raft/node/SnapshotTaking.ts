@@ -1,6 +1,6 @@
 /**
- * Taking snapshots of the applied state: when the log since the last one has grown past a bound and past the size of
- * that snapshot, in the background, from a copy-on-write clone: no request waits for it. Raft §7.
+ * Takes snapshots of the applied state once the log since the last one has grown past a bound, and past the size of
+ * that snapshot. It works in the background from a copy-on-write clone, so no request waits for it. Raft §7.
  */
 import { Effect, Semaphore } from "effect"
 import type { LogFailed } from "../../EventStore/LogStore.ts"
@@ -18,16 +18,16 @@ export interface TakingOptions {
   readonly content: () => Iterable<Uint8Array>
   /** A snapshot through this index is durable. */
   readonly onTaken: (index: number) => void
-  /** Payload applied since the last snapshot after which another is due. */
+  /** The payload applied since the last snapshot after which another is due. */
   readonly snapshotAfterBytes: number
 }
 
 export interface Taking {
-  /** Payload was applied; says whether a snapshot is due. */
+  /** Notes applied payload, and returns whether a snapshot is due. */
   readonly onApplied: (payloadBytes: number) => boolean
-  /** Takes one of what is applied now; one at a time. */
+  /** Takes a snapshot of the applied state, one at a time. */
   readonly take: Effect.Effect<void, LogFailed, SnapshotStore>
-  /** The same, also in place of one of this index: what that was taken of was wrong. */
+  /** The same, and it also replaces a snapshot at this index, whose state was wrong. */
   readonly takeAnew: Effect.Effect<void, LogFailed, SnapshotStore>
 }
 

@@ -1,44 +1,46 @@
-/** What the shell of consensus needs of the machine that it replicates. A port; the machine itself is in Machine. */
+/** The machine as consensus needs it. A port; Machine has the machine itself. */
 import type { Result } from "effect"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 
-/** A decision: bytes for the log and the answer once they are committed, or an answer that needs no entry. */
+/** A decision: bytes for the log, with the answer once they are committed; or an answer without an entry. */
 export type Decision<Answer> =
   | { readonly _tag: "Append"; readonly payload: Uint8Array; readonly answer: Answer }
   | { readonly _tag: "Answer"; readonly answer: Answer }
 
-/** Synchronous and deterministic: it reads no clock and no randomness but what `at` brings. */
+/** Synchronous and deterministic: it uses no clock or randomness except `at`. */
 export interface StateMachine<Command, Answer> {
   /** Starts speculation: the applied state, evolved by the entries of the leader's log that are not applied yet. */
   readonly beginSpeculation: (unapplied: ReadonlyArray<LogEntry>) => void
-  /** Forgets what was decided ahead of commit: leadership is lost, or a batch was refused. */
+  /** Forgets decisions ahead of commit, when leadership is lost or a batch was refused. */
   readonly dropSpeculation: () => void
-  /** What is to be appended at `index` before anything is decided: the limits of this release, where the log has older ones. */
+  /** An entry that must come before all decisions: the limits of this release, if the log has older ones. */
   readonly opening: (at: { readonly index: number; readonly nowMs: number }) => Uint8Array | undefined
-  /** Decides against the speculative state, and evolves it where something is to be appended at `index`. */
+  /** Decides against the speculative state, and evolves it if the decision is an entry at `index`. */
   readonly decide: (command: Command, at: { readonly index: number; readonly nowMs: number }) => Decision<Answer>
-  /** Evolves the applied state by a committed entry: total, whatever the payload holds. */
+  /** Evolves the applied state by a committed entry. Total, whatever the payload holds. */
   readonly apply: (entry: LogEntry) => void
-  /** The applied state at this moment, encoded as it is pulled: what is applied meanwhile does not change it. */
+  /** The applied state at this moment, encoded as it is pulled. Entries applied meanwhile do not change it. */
   readonly snapshot: () => Iterable<Uint8Array>
-  /** Takes the bytes of a snapshot; at its end the applied state is that one, or it is said what is wrong with it. */
+  /** Takes the bytes of a snapshot. At the end it replaces the applied state, or returns what is wrong. */
   readonly restoring: () => Restoring
-  /** The hash of the applied state, four lanes of 32 bits, and the number of its definition. It changes with the state. */
+  /**
+   * The hash of the applied state, four lanes of 32 bits, and the number of its definition. It changes with the state.
+   */
   readonly hash: () => Uint32Array
   readonly hashDefinition: number
   /**
-   * Counts the hash of what the state really holds, a little with each step, and sets the hash right where it differs:
-   * whether it did not.
+   * Computes the hash of the state's content, a little with each step. If it differs, it corrects the hash and returns
+   * false.
    */
   readonly auditing: () => Iterator<void, boolean>
   readonly rebuilding: () => Rebuilding
 }
 
-/** A state that is made anew from its history, beside the one in use. */
+/** A state that is rebuilt from its history beside the current one. */
 export interface Rebuilding {
   readonly restoring: () => Restoring
   readonly apply: (entry: LogEntry) => void
-  /** It takes the place of the one in use. */
+  /** Replaces the current state. */
   readonly end: () => void
 }
 

@@ -1,7 +1,7 @@
 /**
- * The shell of comparing the states of a cluster's members (StateComparison.ts): says this node's hashes, is loud where members
- * differ, and makes the state of this node anew where it is the one that differs from a majority. It also looks, a little
- * at a time, whether the state is what its hash says, so that a change which no entry made is found by the others too.
+ * The shell of StateComparison.ts. It sends this node's hashes, logs differences between members, and rebuilds this
+ * node's state if it differs from a majority. It also checks, a little at a time, whether the state has its hash, so
+ * that the other members notice a change that no entry made.
  */
 import { type Cause, Clock, Effect, Queue } from "effect"
 import { membersOf } from "../core/Configuration.ts"
@@ -14,19 +14,19 @@ import { NotDone } from "./Outcome.ts"
 import { type RebuildingOptions, rebuildFrom } from "./rebuildState.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
-/** Between two looks at the whole state, and between two parts of one: a fiftieth of the time at most. */
+/** The pause between two checks of the whole state, and a bound on their share of the time: a fiftieth at most. */
 const auditEveryMs = 10_000
 const auditPauseMs = 50
 const auditMaxNanos = 1_000_000n
-/** After a state was made anew the others are asked so long whether it is right. */
+/** After a rebuild, the others compare the new state for this long. */
 const rebuiltJudgedMs = 4 * StateComparison.compareEveryMs
-/** How often a leader is asked for its snapshot, unless it comes. */
+/** How often a leader is asked for its snapshot until it comes. */
 const wantedEveryMs = 5_000
-/** A state that cannot be made right is made anew after a pause, which grows. */
+/** The first pause before another rebuild, if the state is still wrong. It grows. */
 const rebuildPauseMs = 10_000
 const rebuildPauseMaxMs = 600_000
 
-/** What a node says to whoever reads there while its state is not believed. */
+/** The answer to reads on a node whose state is not trusted. */
 export const suspect = new NotDone({
   reason: "no-quorum",
   message: "Cannot read: the state of this node differs from that of a majority, and is made anew. Ask another node."
@@ -37,9 +37,9 @@ export interface StateWatchOptions extends RebuildingOptions {
   readonly machine: Pick<StateMachine<never, unknown>, "rebuilding" | "hash" | "hashDefinition" | "auditing">
   readonly transport: Transport["Service"]
   readonly run: (input: Input) => void
-  /** This node reads nothing any more: whoever waits for a read is told so. */
+  /** This node serves no more reads. Waiting reads are refused. */
   readonly refuseReads: () => void
-  /** The state is believed again: a snapshot of it takes the place of those that may hold what was wrong. */
+  /** The state is trusted again. A snapshot of it replaces older ones, which may be wrong. */
   readonly takeSnapshot: () => void
   readonly sendSnapshot: (to: NodeId, atLeastIndex: number) => void
   readonly onFailure: (cause: Cause.Cause<never>) => Effect.Effect<unknown>
@@ -49,21 +49,24 @@ export interface StateWatchOptions extends RebuildingOptions {
 export interface StateWatch {
   /** The entry at this index is applied. */
   readonly applied: (index: number) => void
-  /** So much is applied, for now. */
+  /** Applying has paused. */
   readonly paused: () => void
-  /** The state is about to be another one, restored or made anew: nothing is said of it until it is. */
+  /** The state is about to be replaced, by a restore or a rebuild. Until then the node reports no hash. */
   readonly replacing: () => void
   readonly replaced: () => void
-  /** A member says something of its state, or asks for that of this node, which leads. */
+  /** A member reports its state, or asks for this leader's snapshot. */
   readonly received: (from: NodeId, message: StateComparison.StateReport | SnapshotWanted) => void
   /** A snapshot of the leader is kept here. */
   readonly snapshotReceived: (index: number) => void
   readonly ticked: () => void
-  /** The state of this node differs from that of a majority: it serves no reads, and does not lead, until it is made anew. */
+  /**
+   * Whether this node's state differs from a majority's. Until it is rebuilt, the node serves no reads and does not
+   * lead.
+   */
   readonly isSuspect: () => boolean
-  /** Where the states of members were last seen to differ, until they agree again. */
+  /** The last difference between members, until they agree again. */
   readonly difference: () => StateComparison.Difference | undefined
-  /** Runs until it is interrupted. */
+  /** Loops that run until they are interrupted. */
   readonly loops: ReadonlyArray<Effect.Effect<never>>
 }
 
@@ -104,7 +107,7 @@ export const make = Effect.fnUntraced(function* (options: StateWatchOptions) {
     Queue.offerUnsafe(suspected, undefined)
   }
 
-  /** The index of a snapshot that the leader sent, asked for again and again, for it may be another one by now. */
+  /** The index of a snapshot from the leader. It keeps asking, since another node may lead by now. */
   const fetched = Effect.gen(function* () {
     yield* Queue.clear(fromLeader)
     while (true) {

@@ -1,25 +1,29 @@
 /**
- * Who waits for which entry. Pure. An entry is known by (index, term): an entry of another term committed at the index
- * is the one proof that the awaited entry is not, and never will be; a truncated log proves nothing (Raft Fig. 8).
+ * The requests that wait for entries. Pure. An entry is known by (index, term). If an entry of another term is
+ * committed at the index, the awaited one never will be. Nothing else proves that: a truncated log does not (Raft Fig.
+ * 8).
  */
 import { invariant } from "../../Invariant.ts"
 
-/** The entries proposed here whose outcome somebody waits for. Bounded by the proposals that a leader admits. */
+/** The entries proposed here for which a request waits. Bounded by the proposals that a leader admits. */
 export interface Waiters<A> {
   readonly byIndex: Map<number, Array<{ readonly term: number; readonly waiter: A }>>
 }
 
-/** No one waits. */
+/** Without any waiting request. */
 export const make = <A>(): Waiters<A> => ({ byIndex: new Map() })
 
-/** `waiter` waits for the entry of `term` at `index`. */
+/** Makes `waiter` wait for the entry of `term` at `index`. */
 export const add = <A>(waiters: Waiters<A>, at: { readonly index: number; readonly term: number }, waiter: A): void => {
   const there = waiters.byIndex.get(at.index) ?? []
   invariant(!there.some((other) => other.term === at.term), "two proposals were given one index and term")
   waiters.byIndex.set(at.index, [...there, { term: at.term, waiter }])
 }
 
-/** Called as each entry is applied: those who waited for this one, and those who now know that theirs is not done. */
+/**
+ * Call as each entry is applied. It returns the requests that waited for this entry, and those whose entry is now
+ * certainly not done.
+ */
 export const settle = <A>(
   waiters: Waiters<A>,
   at: { readonly index: number; readonly term: number }
@@ -33,7 +37,7 @@ export const settle = <A>(
   }
 }
 
-/** This node stopped: all who wait, none of whom will be told by it. */
+/** This node stopped: returns all waiting requests, which it will not answer any more. */
 export const drain = <A>(waiters: Waiters<A>): ReadonlyArray<A> => {
   const all = [...waiters.byIndex.values()].flatMap((there) => there.map(({ waiter }) => waiter))
   waiters.byIndex.clear()

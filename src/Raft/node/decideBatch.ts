@@ -1,9 +1,11 @@
 /**
- * Deciding on a leader: a queue of commands becomes one batch of entries, decided in order on the speculative state,
- * and appended exactly where it was decided or not at all. Synchronous; the shell calls it once per turn.
+ * Decides on a leader: a queue of commands becomes one batch of entries. The batch is decided in order on the
+ * speculative state, and is appended exactly where it was decided, or not at all. Synchronous; the shell calls it once
+ * per turn.
  *
- * An answer that appends nothing rests on a log whose end may be uncommitted, and on a leadership that may be over: it
- * waits for a read-index round of the same leadership, begun after it was decided, and for the entry it was decided on.
+ * An answer without an entry depends on a log whose end may be uncommitted, and on a leadership that may be over. So it
+ * waits for a read-index round of the same leadership that begins after the decision, and for the entry below the
+ * decision.
  */
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import type { Propose } from "../core/Input.ts"
@@ -12,23 +14,23 @@ import * as RaftLog from "../core/RaftLog.ts"
 import type { State } from "../core/State.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
-/** One command that waits to be decided. `W` is whoever waits for what becomes of it. */
+/** One command that waits to be decided. `W` is the request that waits for it. */
 export interface Pending<Command, W> {
   readonly command: Command
   readonly waiter: W
 }
 
-/** What a batch came to. `onIndex` is the end of the log that an answer was decided on. */
+/** The result of a batch. `onIndex` is the end of the log that an answer was decided on. */
 export interface Decided<Answer, W> {
   readonly appended: ReadonlyArray<{ readonly waiter: W; readonly index: number; readonly answer: Answer }>
   readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly answer: Answer }>
-  /** Certainly not done: nothing of them was appended anywhere. */
+  /** Commands that are certainly not done: no entry of them was appended anywhere. */
   readonly refused: ReadonlyArray<{ readonly waiter: W; readonly reason: "no-quorum" | "overloaded" }>
-  /** How many of the commands this is about, the first ones; the others are yet to be decided. */
+  /** The number of commands that this covers, from the first on. The others are still to be decided. */
   readonly takenCount: number
 }
 
-/** Whether this node may decide: it leads, and its own no-op is applied, so that nothing below it can still change. */
+/** Whether this node may decide: it leads, and its own no-op is applied, so that no entry below it can still change. */
 export const mayDecide = (core: State): boolean =>
   core.role._tag === "Leader" &&
   core.lastApplied >= core.role.noopIndex &&
@@ -36,15 +38,19 @@ export const mayDecide = (core: State): boolean =>
   !core.shutDown
 
 /**
- * Decides `pending` in order, until `isOver`, and proposes what must be appended as one batch. What comes once the room for uncommitted
- * bytes is used up is refused undecided: speculation would else hold what the core then refuses, and be done again.
+ * Decides `pending` in order, until `isOver`, and proposes the entries as one batch. Once the room for uncommitted
+ * bytes is used up, it refuses further commands without deciding them: otherwise speculation would hold entries that
+ * the core then refuses, and would have to be redone.
  */
 export const decideBatch = <Command, Answer, W>(options: {
   readonly core: State
   readonly machine: StateMachine<Command, Answer>
   readonly pending: ReadonlyArray<Pending<Command, W>>
   readonly nowMs: number
-  /** Asked before each command but the first: the rest is left for another batch, which must not wait for this one. */
+  /**
+   * Checked before each command but the first. Once true, the rest is left for another batch, which must not wait for
+   * this one.
+   */
   readonly isOver: () => boolean
   readonly propose: (batch: Propose) => ProposalResult
 }): Decided<Answer, W> => {
@@ -90,11 +96,11 @@ export const decideBatch = <Command, Answer, W>(options: {
   if (entries.length === 0) return { appended, answered, refused, takenCount }
   const result = options.propose({ _tag: "Propose", ...decidedOn, entries })
   if (result._tag === "Accepted") return { appended, answered, refused, takenCount }
-  // The speculative state holds what the core refused, and later answers were decided on it.
+  // The speculative state holds entries that the core refused, and later answers depend on them.
   machine.dropSpeculation()
   return refuseAll(result.reason === "overloaded" ? "overloaded" : "no-quorum")
 }
 
-/** The entries after `appliedIndex` at the end of a leader's log: its window keeps every entry that is not applied. */
+/** The entries after `appliedIndex` at the end of a leader's log. Its window keeps every entry that is not applied. */
 export const unapplied = (core: State, appliedIndex: number): ReadonlyArray<LogEntry> =>
   RaftLog.slice(core.log, { fromIndex: appliedIndex + 1, maxBytes: Number.POSITIVE_INFINITY })

@@ -1,7 +1,7 @@
 /**
- * Making the state of a node anew beside the one in use, which is not believed any more: from the first entry on where
- * the log reaches back to it, else from a snapshot of the leader, since those of this node may hold what is wrong. What
- * is applied meanwhile is followed, and in the end the new state takes the place of the old one.
+ * Rebuilds a node's state beside the current one, which is not trusted any more. It starts from the first entry if the
+ * log reaches back to it, and otherwise from a snapshot of the leader, since this node's own may be wrong. It follows
+ * entries applied meanwhile, and at the end the new state replaces the current one.
  */
 import { Deferred, Effect, Queue } from "effect"
 import type { LogCorrupt, LogFailed, LogStore } from "../../EventStore/LogStore.ts"
@@ -11,11 +11,11 @@ import type * as Applier from "./Applier.ts"
 import { restoreNewest } from "./restoreMachine.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
-/** Payload applied at once: what else waits has its turn after it. */
+/** The payload that is applied before other work has its turn. */
 const pageMaxBytes = 64 * 1024
-/** Closer than so many entries, the rest is applied while nothing else is. */
+/** Closer than this many entries, the rest is applied without a pause. */
 const nearCount = 256
-/** How often it is looked whether this node has come as far as the snapshot. */
+/** How often to check whether this node has reached the snapshot's index. */
 const pollMs = 10
 
 export interface RebuildingOptions {
@@ -27,7 +27,10 @@ export interface RebuildingOptions {
   readonly appliedIndex: () => number
 }
 
-/** From the beginning of the log, 0, or from the snapshot at an index; false if what follows it was not there any more. */
+/**
+ * Rebuilds from the beginning of the log, 0, or from the snapshot at an index. Returns false if the entries after it
+ * are gone.
+ */
 export const rebuildFrom = Effect.fnUntraced(function* (
   options: RebuildingOptions,
   origin: number

@@ -1,4 +1,4 @@
-/** What a node's log says of its cluster when it starts: its members, and the entry that formed it. The shell's. */
+/** Reads from a node's log, at its start, the cluster's members and the entry that formed it. Part of the shell. */
 import { Effect } from "effect"
 import { LogCorrupt, type LogFailed, type LogStore } from "../../EventStore/LogStore.ts"
 import { empty } from "../core/Configuration.ts"
@@ -10,7 +10,7 @@ type Store = LogStore["Service"]
 const entryAt = (store: Store, index: number) =>
   Effect.map(store.read({ fromIndex: index, toIndex: index, maxBytes: 1 }), ([entry]) => entry)
 
-/** Every configuration in the log, committed or not; one that names nobody if there is none: its leader will tell. */
+/** Every configuration in the log, committed or not. If there is none, an empty one: the leader will send it. */
 export const configurationsOf = Effect.fnUntraced(function* (
   store: Store
 ): Effect.fn.Return<ReadonlyArray<ConfigurationAt>, LogFailed | LogCorrupt> {
@@ -27,11 +27,13 @@ export const configurationsOf = Effect.fnUntraced(function* (
   return found.length === 0 ? [{ index: 0, configuration: empty }] : found
 })
 
-/** The entry that formed the cluster, for peers that were not there; undefined where this log does not reach back. */
+/**
+ * The entry that formed the cluster, for peers that were not there; undefined if this log does not reach back to it.
+ */
 export const firstEntryOf = (store: Store) =>
   store.recovered.firstIndex === 1 && store.recovered.lastIndex >= 1 ? entryAt(store, 1) : Effect.succeed(undefined)
 
-/** A member has at least promised a term: a log that knows of none was emptied, and its vote is lost (C16). */
+/** A member has at least promised a term. If its log knows no term, the log was emptied and its vote is lost (C16). */
 export const checkNotEmptied = (store: Store, what: { readonly nodeId: string; readonly clusterId: string }) => {
   const { hardState, lastIndex } = store.recovered
   const message = `Cannot start ${what.nodeId}: it belongs to cluster ${what.clusterId}, and its log is empty`

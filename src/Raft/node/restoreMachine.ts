@@ -1,4 +1,4 @@
-/** Restoring the machine from a snapshot of this node's own: when it starts, and when one was installed (§7). */
+/** Restores the machine from a snapshot of this node's own, at its start and after an install (§7). */
 import { Effect, Result, Stream } from "effect"
 import { LogCorrupt, type LogFailed } from "../../EventStore/LogStore.ts"
 import { type OpenSnapshot, SnapshotStore } from "../../EventStore/SnapshotStore.ts"
@@ -6,7 +6,7 @@ import type { Configuration } from "../core/Configuration.ts"
 import { decodeConfiguration } from "../core/ConfigurationCodec.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
-/** What a restored machine reflects. */
+/** The index, term and configuration that a restored machine reflects. */
 export interface Restored {
   readonly index: number
   readonly term: number
@@ -34,7 +34,7 @@ const restore = Effect.fnUntraced(function* (machine: Restorable, snapshot: Open
   return { index, term, configuration: decoded.configuration }
 })
 
-/** Restores the newest snapshot from `atLeastIndex` on, and not above `atMostIndex`; undefined if there is none. */
+/** Restores the newest snapshot between `atLeastIndex` and `atMostIndex`; undefined if there is none. */
 export const restoreNewest = (
   machine: Restorable,
   atLeastIndex: number,
