@@ -31,8 +31,8 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
   {
     name: "no directory is ever synced",
     file: "src/EventStore/Files.ts",
-    find: `export const syncDirectory = (path: string) => withFile(path, "r", syncFile)`,
-    replace: `export const syncDirectory = (path: string) => withFile(path, "r", () => Effect.void)`
+    find: "(system, done) => system.fsync(file, done)))",
+    replace: "(_, done) => done(null)))"
   },
   {
     name: "a start believes names that the life before never synced",
