@@ -54,18 +54,19 @@ describe("ticketing", () => {
     return Effect.gen(function* () {
       const { advance, crash, leader, nodes, on, settle } = yield* TestCluster
       const first = yield* leader
-      yield* on(first, openShow(10))
+      assert.strictEqual((yield* on(first, openShow(10))).status, 201)
       const bought = yield* on(
         first,
-        Effect.flatMap(post("/tickets", "token-of-ada", { showId }, "order 1"), ({ json }) => json)
+        Effect.flatMap(post("/tickets", "token-of-ada", { showId }, "order-1"), ({ json }) => json)
       )
       yield* crash(first)
       yield* settle
       const other = nodes.find((node) => node !== first) ?? ""
       const copy = yield* on(
         other,
-        Effect.flatMap(post("/tickets", "token-of-ada", { showId }, "order 1"), ({ json }) => json)
+        Effect.flatMap(post("/tickets", "token-of-ada", { showId }, "order-1"), ({ json }) => json)
       )
+      assert.deepInclude(bought, { showId, holder: "ada" })
       assert.deepStrictEqual(copy, bought)
       assert.deepStrictEqual(
         yield* on(
