@@ -1,4 +1,4 @@
-/** Every error that a client can meet: one table for the code, the wire and the OpenAPI document. RFC 9457. Imported by all rooms. */
+/** The table of errors that clients get, for the code, the wire and the OpenAPI document. RFC 9457. All rooms import it. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as ErrorReporter from "effect/ErrorReporter"
@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 /** The media type of every error body. */
 export const problemMediaType = "application/problem+json"
 
-/** What is wrong with one place of a request; `path` is dotted, `2.price` for the third record of a bulk. */
+/** An error at one place of a request. `path` is dotted: `2.price` is in the third record of a bulk. */
 export interface ProblemError {
   readonly path: string
   readonly message: string
@@ -19,7 +19,7 @@ interface Definition {
   readonly status: number
   readonly title: string
   readonly members: Schema.Struct.Fields
-  /** Seconds after which the same request may fare better. */
+  /** Clients may send the same request again after so many seconds. */
   readonly retryAfterSeconds?: number
 }
 
@@ -30,19 +30,19 @@ const define = <const Fields extends Schema.Struct.Fields>(definition: {
   readonly retryAfterSeconds?: number
 }) => definition
 
-/** Written on every 503 and 507 of a write: this attempt is certainly not done. */
+/** A 503 or 507 of a write carries this when the node certainly did not do the write. */
 const certainlyNotDone = { definite: Schema.Literal(true) }
 
-/** The problems of Lithair itself, by the name that follows `urn:lithair:problem:`. */
+/** Lithair's own problems. The key follows `urn:lithair:problem:` in the problem's type. */
 export const problemDefinitions = {
   "invalid-request": define({ status: 400, title: "Invalid request", members: {} }),
-  // Of the administration: no credential, or one that is not the cluster's.
+  // The administration got no credential, or a wrong one.
   unauthenticated: define({ status: 401, title: "Not authenticated", members: {} }),
   forbidden: define({ status: 403, title: "Forbidden", members: {} }),
   "not-found": define({
     status: 404,
     title: "Not found",
-    // Where it is the path that is unknown, and not the record.
+    // Present if the node does not know the path; absent if the record is missing.
     members: { served: Schema.optionalKey(Schema.Literal(false)) }
   }),
   "method-not-allowed": define({ status: 405, title: "Method not allowed", members: {} }),
@@ -54,12 +54,12 @@ export const problemDefinitions = {
   referenced: define({
     status: 409,
     title: "Still referred to",
-    // The first of the records that refer to it, and the field by which it does.
+    // The first record that refers to it, and the field that holds the reference.
     members: { by: Schema.Struct({ model: Schema.String, field: Schema.String, id: Schema.String }) }
   }),
   "append-only": define({ status: 409, title: "Never changed", members: {} }),
   "command-only": define({ status: 409, title: "Changed by commands only", members: {} }),
-  // Of an idempotency key: nothing was done by this copy of the request. By an earlier one it may have been, if it expired.
+  // These speak of an idempotency key. This copy of the request did nothing. If the key expired, an earlier copy may have.
   "operation-closed": define({ status: 409, title: "Operation closed", members: { key: Schema.String } }),
   "operation-expired": define({ status: 409, title: "Operation expired", members: { key: Schema.String } }),
   "membership-refused": define({
@@ -67,11 +67,10 @@ export const problemDefinitions = {
     title: "Change of the cluster refused",
     members: { ...certainlyNotDone, reason: Schema.String }
   }),
-  // Where to start over: the oldest position from which this node can resume.
   "version-conflict": define({
     status: 412,
     title: "Version conflict",
-    // Null when there is no such record: If-Match on an absent one.
+    // Null if there is no such record: the request had If-Match.
     members: { currentVersion: Schema.NullOr(Schema.Int) }
   }),
   "too-large": define({ status: 413, title: "Request too large", members: {} }),
@@ -83,12 +82,12 @@ export const problemDefinitions = {
   "no-quorum": define({ status: 503, title: "No quorum", members: certainlyNotDone, retryAfterSeconds: 1 }),
   overloaded: define({ status: 503, title: "Overloaded", members: certainlyNotDone, retryAfterSeconds: 1 }),
   draining: define({ status: 503, title: "Draining", members: certainlyNotDone, retryAfterSeconds: 1 }),
-  // A read of a node that has just started, and a member that is none any more.
+  // A node that has just started answers no reads yet. A removed node answers none at all.
   starting: define({ status: 503, title: "Starting", members: certainlyNotDone, retryAfterSeconds: 1 }),
   removed: define({ status: 503, title: "Removed from the cluster", members: certainlyNotDone }),
   "not-caught-up": define({ status: 503, title: "Not caught up", members: {}, retryAfterSeconds: 1 }),
   "too-stale": define({ status: 503, title: "Too stale", members: {}, retryAfterSeconds: 1 }),
-  // Until its code is mended, and until the history is there again: asking again does not help.
+  // No Retry-After: the projection stays down until its code is mended or its history is complete again.
   "projection-failed": define({
     status: 503,
     title: "Projection failed",
@@ -99,7 +98,7 @@ export const problemDefinitions = {
     title: "Projection unavailable",
     members: { projection: Schema.String }
   }),
-  // A leader that is too old hands on.
+  // The leader has an older release, and hands leadership on.
   "upgrade-required": define({
     status: 503,
     title: "Upgrade required",
@@ -109,7 +108,7 @@ export const problemDefinitions = {
   "unknown-outcome": define({
     status: 504,
     title: "Unknown outcome",
-    // A key that the command did not carry would name nothing, and a retry with it would do the write again.
+    // Name only the key that the command carried: a retry with any other key would do the write again.
     members: {
       definite: Schema.Literal(false),
       key: Schema.optionalKey(Schema.String),
@@ -119,10 +118,10 @@ export const problemDefinitions = {
   "storage-full": define({ status: 507, title: "Storage full", members: certainlyNotDone })
 } satisfies Record<string, Definition>
 
-/** The name of a problem of Lithair itself. */
+/** The name of one of Lithair's own problems. */
 export type ProblemName = keyof typeof problemDefinitions
 
-/** The members that a problem of this name must carry besides its detail. */
+/** The members that a problem of this name carries beside its detail. */
 export type ProblemMembers<Name extends ProblemName> = Schema.Struct.Type<(typeof problemDefinitions)[Name]["members"]>
 
 /** The members that any problem may carry. */
@@ -132,7 +131,7 @@ export interface CommonMembers {
   readonly opIndex?: number
 }
 
-/** An error that a client meets. Failing with it answers it; nothing but these fields goes on the wire, no cause and no stack. */
+/** An error for a client. A handler that fails with it answers the request. The wire carries only these fields: no cause, no stack. */
 export class Problem extends Data.TaggedError("Problem")<{
   readonly kind: string
   readonly status: number
@@ -153,7 +152,7 @@ export class Problem extends Data.TaggedError("Problem")<{
 }
 
 /**
- * A problem of the table.
+ * Makes a problem of the table.
  *
  * @example
  * ```ts
@@ -178,27 +177,27 @@ export const problem = <Name extends ProblemName>(
   })
 }
 
-/** 400 with the places that are wrong. */
+/** Makes a 400 that lists the wrong places. */
 export const invalidRequest = (detail: string, errors: ReadonlyArray<ProblemError> = []): Problem =>
   problem("invalid-request", detail, errors.length === 0 ? {} : { errors })
 
-/** 404. */
+/** Makes a 404. */
 export const notFound = (detail: string): Problem => problem("not-found", detail, {})
 
-/** 404 of a path that this node's code does not know: another node's may, as in a rolling upgrade. */
+/** Makes a 404 for a path that this node does not know. Another node may know it, as in a rolling upgrade. */
 export const notServed = (detail: string): Problem => problem("not-found", detail, { served: false })
 
-/** 405, with the verbs that the path knows in `Allow` (RFC 9110 §15.5.6 requires it). */
+/** Makes a 405. `Allow` lists the verbs that the path knows (required by RFC 9110 §15.5.6). */
 export const methodNotAllowed = (method: string, allow: ReadonlyArray<string>): Problem => {
-  const plain = problem("method-not-allowed", `${method} is not possible here: use ${allow.join(", ")}`, {})
+  const plain = problem("method-not-allowed", `This path does not take ${method}: use ${allow.join(", ")}`, {})
   return new Problem({ ...fieldsOf(plain), headers: { allow: allow.join(", ") } })
 }
 
-/** 422. */
+/** Makes a 422. */
 export const keyReused = (key: string): Problem =>
-  problem("key-reused", "This idempotency key came with another request", { key })
+  problem("key-reused", "Another request has used this idempotency key: send a new key", { key })
 
-/** The rejection of a model's rule or of a command, whose names belong to the application. */
+/** Makes the problem of a rule or command error that the application has named. */
 export const declaredProblem = (declared: {
   readonly kind: string
   readonly status: number
@@ -207,18 +206,18 @@ export const declaredProblem = (declared: {
   readonly members?: Readonly<Record<string, unknown>>
 }): Problem => new Problem({ ...declared, members: declared.members ?? {}, headers: {} })
 
-/** The same problem, with more headers on its answer. */
+/** Adds headers to the answer of a problem. */
 export const withHeaders = (met: Problem, headers: Readonly<Record<string, string>>): Problem =>
   new Problem({ ...fieldsOf(met), headers: { ...met.headers, ...headers } })
 
-/** The same problem, with these members in the place of its own. */
+/** Replaces members of a problem, or adds them. */
 export const withMembers = (met: Problem, members: Readonly<Record<string, unknown>>): Problem =>
   new Problem({ ...fieldsOf(met), members: { ...met.members, ...members } })
 
-/** The same problem with the position of the operation that met it. */
+/** Adds the position of the operation that failed. */
 export const atOperation = (met: Problem, opIndex: number): Problem => withMembers(met, { opIndex })
 
-/** The same problem of one part of a request: what it says is wrong is wrong there, at a place or as a whole. */
+/** Moves a problem to one part of a request: prefixes the paths of its errors with `place`. */
 export const within = (met: Problem, place: string): Problem => {
   const errors = (met.members.errors ?? [{ path: "", message: met.detail }]) as ReadonlyArray<ProblemError>
   const placed = errors.map(({ message, path }) => ({ path: path === "" ? place : `${place}.${path}`, message }))
@@ -234,7 +233,7 @@ const fieldsOf = (met: Problem) => ({
   headers: met.headers
 })
 
-/** The JSON body. The five standard members come last, so that no extension can pass itself off as one. */
+/** The JSON body. The five standard members come last, so that no extension can replace one. */
 export const toJson = (met: Problem): Readonly<Record<string, unknown>> => ({
   ...met.members,
   type: `urn:lithair:problem:${met.kind}`,
@@ -243,7 +242,7 @@ export const toJson = (met: Problem): Readonly<Record<string, unknown>> => ({
   detail: met.detail
 })
 
-/** The answer on the wire. */
+/** Makes the HTTP response of a problem. */
 export const toResponse = (met: Problem): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.jsonUnsafe(toJson(met), {
     status: met.status,
@@ -252,11 +251,11 @@ export const toResponse = (met: Problem): HttpServerResponse.HttpServerResponse 
   })
 
 /**
- * Answers a request whose handler fails or dies with an error, by its problem: in the derived API, and in the routes of
- * an application. Error classes of the library have it as a method.
+ * Answers a request with the problem of the error that its handler failed or died with. The library's error classes
+ * use it as a method, so that the derived API and an application's own routes answer alike.
  */
 export const answerBy = (met: Problem): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
   Effect.succeed(toResponse(met))
 
-/** The name of that method. */
+/** The symbol under which error classes have that method. */
 export const responds = HttpServerRespondable.symbol

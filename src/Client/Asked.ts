@@ -1,4 +1,4 @@
-/** A request as this client sends it, and the answer as it comes back: data, before any schema. Pure. */
+/** A request of this client and its answer, as plain data before any schema. Pure. */
 
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Option from "effect/Option"
@@ -6,25 +6,25 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { declaredProblem, type Problem, problemMediaType } from "../Problem.ts"
 
-/** What is asked of a node. */
+/** A request to a node. */
 export interface Asked {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
   readonly path: string
   readonly query?: ReadonlyArray<readonly [name: string, value: string]>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
-  /** It is of data that each node has of its own: no other node could stand in. */
+  /** The request is about a node's own data, so no other node can answer it. */
   readonly isOfOneNode?: boolean
 }
 
-/** What a node answered; `body` is undefined where there is none, and where it is no JSON. */
+/** The answer of a node. `body` is undefined if it is empty or not JSON. */
 export interface Answered {
   readonly status: number
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly body: unknown
 }
 
-/** The request to the node at this URL. */
+/** Makes the HTTP request to the node at this URL. */
 export const requestOf = (node: string, asked: Asked): HttpClientRequest.HttpClientRequest => {
   const { body, headers = {}, method, path, query = [] } = asked
   const search = new URLSearchParams(query.map(([name, value]) => [name, value])).toString()
@@ -36,7 +36,7 @@ export const requestOf = (node: string, asked: Asked): HttpClientRequest.HttpCli
 const contentTypeOf = (method: Asked["method"]): string =>
   method === "PATCH" ? "application/merge-patch+json" : "application/json"
 
-/** The text of a body as JSON. */
+/** Parses the text of a body as JSON. */
 export const bodyOf = (text: string): unknown =>
   Result.getOrUndefined(Result.try({ try: (): unknown => JSON.parse(text), catch: () => undefined }))
 
@@ -49,7 +49,7 @@ const decodeProblem = Schema.decodeUnknownOption(
 
 const urn = "urn:lithair:problem:"
 
-/** The problem that a node answered; undefined for an answer that is none, or is not a node's. */
+/** Reads the problem in an answer; undefined if the answer has none, or does not come from a node. */
 export const problemOf = ({ body, headers, status }: Answered): Problem | undefined => {
   if (status < 400 || headers["content-type"]?.startsWith(problemMediaType) !== true) return undefined
   const decoded = Option.getOrUndefined(decodeProblem(body))

@@ -1,6 +1,6 @@
 /**
- * A cluster, typed, from outside of it: what its models, commands and projections declare is what may be asked, and what
- * is answered. It needs an `HttpClient` and nothing of a node, so that a browser may use it.
+ * A typed client of a cluster. Requests and answers have the types that models, commands and projections declare. It
+ * needs an `HttpClient` and nothing of a node, so that a browser can use it.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -25,28 +25,28 @@ import * as States from "./States.ts"
 import * as Transacting from "./Transacting.ts"
 
 /**
- * A client of one cluster. It asks one of the nodes that it was given, and another one where that does not answer well.
- * Every change has an idempotency key, the caller's or one of its own, and is sent with it until its outcome is final: it
- * is done once, whatever dies meanwhile.
+ * A client of one cluster. It asks one of its nodes, and another one if that fails. It sends every change with an
+ * idempotency key, the caller's or its own, until the outcome is final. So a change is done at most once, even if nodes
+ * die meanwhile.
  */
 export class Client extends Context.Service<
   Client,
   {
-    /** The records of a model. */
+    /** Gives the records of a model. */
     readonly records: <M extends RowClass>(model: M) => Records.ModelRecords<M>
-    /** Runs a declared command. It fails with the errors that the command declares, or as any change does. */
+    /** Runs a declared command. Fails with the errors that the command declares, or with `WriteFailure`. */
     readonly run: <C extends Any>(
       command: C,
       payload: C["payload"]["Type"],
       options?: ChangeOptions
     ) => Effect.Effect<C["success"]["Type"], C["errors"][number]["Type"] | Records.WriteFailure>
-    /** Changes several records, of several models, as one entry: all or none. */
+    /** Changes records of one or more models as one entry: all or none. */
     readonly transact: Transacting.Transact
-    /** The read models. */
+    /** Reads projections. */
     readonly projections: States.States
-    /** What became of the change with a key. */
+    /** Finds the outcome of the change with a key. */
     readonly operation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure>
-    /** The same; and of what nothing became, nothing ever will: a copy that is still under way is refused. */
+    /** Finds the outcome too. If the change was not done, it never will be: the cluster refuses copies that are under way. */
     readonly closeOperation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure | UnknownOutcome>
   }
 >()("lithair/Client") {}
@@ -61,14 +61,14 @@ const run = (sending: Sending.Sending) =>
     return yield* decoded(Schema.decodeUnknownResult(Schema.toCodecJson(command.success))(answered.body))
   })
 
-/** The error of a command that a problem tells, if this client knows it. */
+/** The command's error in a problem, if this client knows it. */
 const declaredOf = ({ errors }: Any, failure: Problem | UnknownOutcome): Option.Option<unknown> => {
   if (failure._tag !== "Problem") return Option.none()
   const tag = errors.map(tagOf).find((each) => kindOfError(each) === failure.kind)
   return tag === undefined ? Option.none() : decodeError(errors, { ...failure.members, _tag: tag })
 }
 
-/** What became of a key: what was asked of a node's own data, that node alone knows. */
+/** Asks for the outcome of a key. Only the node itself knows the keys of changes to its own data. */
 const becameOf = Effect.fnUntraced(function* (sending: Sending.Sending, asked: Asked) {
   const known = yield* decoded(decodeOperation((yield* sending.ask(asked)).body))
   if (known.state !== "absent") return known
@@ -78,7 +78,7 @@ const becameOf = Effect.fnUntraced(function* (sending: Sending.Sending, asked: A
 const decodeOperation = Schema.decodeUnknownResult(OperationAnswer)
 
 /**
- * A client of the cluster of these nodes.
+ * Makes a client of the cluster with these nodes.
  *
  * @example
  * ```ts
@@ -125,6 +125,6 @@ export const make = (options: Sending.ClientOptions): Effect.Effect<Client["Serv
     })
   })
 
-/** The same, as a layer. */
+/** Gives the client as a layer. */
 export const layer = (options: Sending.ClientOptions): Layer.Layer<Client, never, HttpClient.HttpClient> =>
   Layer.effect(Client, make(options))

@@ -1,4 +1,4 @@
-/** Which records a client lists, typed by the model's class, as the query that asks for them. docs/http.md, "Lists". Pure. */
+/** Turns the typed options of a list into its query. docs/http.md, "Lists". Pure. */
 import * as Result from "effect/Result"
 import { formatFilter } from "../Http/ListFilter.ts"
 import { invariant } from "../Invariant.ts"
@@ -11,14 +11,14 @@ import { filterOf, stepsOf, type Where } from "../Repository/ListOptions.ts"
 import type { Asked } from "./Asked.ts"
 import type { ReadOptions } from "./Reading.ts"
 
-/** As for a node's own code, but for the page: it is named by a text. */
+/** Options of a list: the same as in a node's own code, except that a text names the page. */
 export interface ListOptions<M extends RowClass> extends ReadOptions {
   readonly where?: ReadonlyArray<Where<M["Type"]>>
-  /** Ties break by the id. */
+  /** The fields that order the list. The id breaks ties. */
   readonly orderBy?: ReadonlyArray<readonly [field: keyof M["Type"] & string, direction: "asc" | "desc"]>
-  /** From 1 to 1,000; 50 unless given. */
+  /** Records of a page, from 1 to 1,000; 50 by default. */
   readonly limit?: number
-  /** The `next` of the page before, of the same list. */
+  /** The `next` of the previous page of the same list. */
   readonly cursor?: string
   /** Whether to count the records of all pages. */
   readonly countsTotal?: boolean
@@ -26,7 +26,7 @@ export interface ListOptions<M extends RowClass> extends ReadOptions {
 
 type Query = Required<Asked>["query"]
 
-/** The query of a list; or what of it does not fit the model. */
+/** Makes the query of a list. Fails with the options that do not fit the model. */
 export const listQuery = <M extends RowClass>(
   model: M,
   { countsTotal, cursor, limit, orderBy = [], where = [] }: ListOptions<M>
@@ -46,7 +46,7 @@ export const listQuery = <M extends RowClass>(
   })
 }
 
-/** A field may have the name of a parameter, or of another field behind the prefix. */
+/** Adds a prefix if the field has the name of a parameter, or could be taken for another field with the prefix. */
 const written = (fields: ReadonlyMap<string, FieldValues>, filter: Filter): Query[number] => {
   const field = fields.get(filter.field)
   invariant(field !== undefined, "a filter of a field that is none")

@@ -1,17 +1,18 @@
-/** How new the answer of a read must be, as a request says it. docs/http.md, "Reads". Pure. */
+/** Writes into a request how new the answer must be. docs/http.md, "Reads". Pure. */
 import type { Asked } from "./Asked.ts"
 
 /**
- * `linearizable`, unless said: as new as anything that any node has answered. `session`: at least as new as all that this
- * client has been answered; it needs no quorum. `local`: as the node that is asked has it.
+ * How new the answer of a read must be; `linearizable` by default. `linearizable`: it reflects every write that any node
+ * has answered. `session`: it is at least as new as all answers that this client got, and needs no quorum. `local`: it is
+ * what the node has.
  */
 export interface ReadOptions {
   readonly consistency?: "linearizable" | "session" | "local"
-  /** Of a local read: not older than this. */
+  /** The greatest age of a local read, in ms. */
   readonly staleMaxMs?: number
 }
 
-/** What the request of a read says of it, for a client that has seen this index. */
+/** The query and headers of a read by a client that has seen this index. */
 export const reading = (
   { consistency, staleMaxMs }: ReadOptions,
   seenIndex: number

@@ -1,4 +1,4 @@
-/** The records of one model, typed, as a client of the cluster reads and changes them. */
+/** The typed records of one model, for a client of the cluster. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -17,42 +17,42 @@ import { type ListOptions, listQuery } from "./ListQuery.ts"
 import { type ReadOptions, reading } from "./Reading.ts"
 import type { Sending } from "./Sending.ts"
 
-/** Why a read has no answer. */
+/** Why a read failed. */
 export type ReadFailure = Problem | NoAnswer | Unreadable
 
-/** Why a change was refused, or is not known to be done. */
+/** Why a change failed. Only after `UnknownOutcome` it may be done; after `Unreadable` it is done. */
 export type WriteFailure = Problem | UnknownOutcome | Unreadable
 
-/** Some records, in the order that was asked for. */
+/** One page of a list. */
 export interface Page<M extends RowClass> {
   readonly items: ReadonlyArray<M["Type"]>
-  /** Give it as `cursor` to have the page that follows; undefined where none does. */
+  /** Give it as `cursor` to get the next page; undefined on the last one. */
   readonly next: string | undefined
-  /** How many records all pages have together, where that was asked for. */
+  /** How many records all pages have together, if the options asked for it. */
   readonly total: number | undefined
 }
 
 /**
- * The records of one model. A change fails with `Problem`, and is then certainly not done; or with `UnknownOutcome`, whose
- * key says how to find out. Those of a local model are read and written on the first of the client's nodes alone.
+ * The records of one model. A change fails with `Problem` if it is certainly not done, and with `UnknownOutcome` if it
+ * may be done; its key says how to find out. The client uses only its first node for a local model.
  */
 export interface ModelRecords<M extends RowClass> {
   readonly get: (id: string, options?: ReadOptions) => Effect.Effect<Option.Option<Versioned<M>>, ReadFailure>
   readonly list: (options?: ListOptions<M>) => Effect.Effect<Page<M>, ReadFailure>
-  /** Without an id it is given a new one. */
+  /** Creates a record. The cluster generates an id if the record has none. */
   readonly create: (row: M["create"]["Type"], options?: ChangeOptions) => Effect.Effect<Versioned<M>, WriteFailure>
-  /** All of them or none, in order; at most 1,000. */
+  /** Creates all records or none, at most 1,000. Returns them in order. */
   readonly createAll: (
     rows: ReadonlyArray<M["create"]["Type"]>,
     options?: ChangeOptions
   ) => Effect.Effect<ReadonlyArray<M["Type"]>, WriteFailure>
-  /** The whole record, which it replaces or creates. */
+  /** Replaces or creates the whole record. */
   readonly put: (
     id: string,
     row: M["put"]["Type"],
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, WriteFailure>
-  /** A merge patch (RFC 7396): null removes a field that may be absent, and an object is merged into what is there. */
+  /** Applies a merge patch (RFC 7396). Null removes an optional field, and an object is merged into the old value. */
   readonly patch: (
     id: string,
     patch: M["patch"]["Type"],
@@ -61,11 +61,11 @@ export interface ModelRecords<M extends RowClass> {
   readonly delete: (id: string, options?: ConditionalOptions) => Effect.Effect<void, WriteFailure>
 }
 
-/** The records of a model, over requests to its cluster. */
+/** Gives the records of a model by requests to its cluster. */
 export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecords<M> => {
   const { decode, descriptor, encodeNew, encodePatch, encodeWhole } = codecsOf(model)
   const collection = collectionPath(descriptor)
-  /** What cannot be in a path names no record, and is not asked for: it might be another path. */
+  /** An id that cannot be in a path names no record. The client does not send it: it might become another path. */
   const named = (id: string): Effect.Effect<void, Problem> =>
     descriptor.ids.isId(id)
       ? Effect.void
@@ -78,13 +78,13 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
       const [, tag = ""] = /^"(.*)"$/.exec(answered.headers.etag ?? "") ?? []
       const version = parseRecordTag(tag)?.version
       if (version === undefined)
-        return yield* new Unreadable({ message: `A ${descriptor.name} came without a version` })
+        return yield* new Unreadable({ message: `The answer with a ${descriptor.name} has no version` })
       const row = yield* decoded(decode(answered.body))
       const isLocalPartLost = answered.headers["lithair-local"] === "lost"
       return isLocalPartLost ? { row, version, isLocalPartLost } : { row, version }
     })
 
-  /** A record that would be made with this id is refused. */
+  /** Refuses to create a record with a bad id. */
   const idOf = (id: string): Result.Result<void, ReadonlyArray<FieldError>> =>
     descriptor.ids.isId(id)
       ? Result.void
@@ -159,10 +159,10 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRecor
   }
 }
 
-/** Of an id that is none no more is said than helps to find the mistake. */
+/** Messages quote at most so many characters of a bad id. */
 const shownMax = 200
 
-/** As a node places what is wrong in a bulk. */
+/** Prefixes the errors of a bulk with the position, as a node does. */
 const placedAt = (at: number) => (errors: ReadonlyArray<FieldError>) =>
   errors.map(({ message, path }) => ({ path: path === "" ? String(at) : `${at}.${path}`, message }))
 

@@ -1,7 +1,7 @@
 /**
- * Sending a request until its answer is final: to one node after another, for as long as it may take. A change is sent
- * again with the same idempotency key, so that it is done once, whichever nodes die meanwhile; and what may have been done
- * is never called refused. Not what is asked, nor what an answer means. docs/http.md, "Problems".
+ * Sends a request to one node after another until its answer is final or the time is over. It sends a change again with
+ * the same idempotency key, so that it is done at most once even if nodes die, and never calls a change refused that may
+ * be done. docs/http.md, "Problems".
  */
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
@@ -15,54 +15,54 @@ import { UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Answered, type Asked, bodyOf, problemOf, requestOf } from "./Asked.ts"
 import { isNotServed, NoAnswer } from "./Failure.ts"
 
-/** Which cluster, and how long its answers may take. */
+/** The nodes of a cluster, and how long requests may take. */
 export interface ClientOptions {
   /**
-   * The URLs of nodes of the cluster, as in `http://127.0.0.1:8081`, with the prefix of their API if it has one, as in
-   * `http://127.0.0.1:8081/v1`. One is asked for as long as it answers well.
+   * The URLs of nodes of the cluster, such as `http://127.0.0.1:8081`. If their API has a prefix, add it:
+   * `http://127.0.0.1:8081/v1`. The client stays with one node while it answers well.
    */
   readonly nodes: readonly [string, ...ReadonlyArray<string>]
-  /** After how long without an answer another node is asked: 5,000 unless given. A node answers within about 2,500. */
+  /** How long to wait for a node before asking another, in ms; 5,000 by default. A node answers within about 2,500. */
   readonly attemptTimeoutMs?: number
-  /** After how long no further attempt is made: 30,000 unless given. */
+  /** How long to try before giving up, in ms; 30,000 by default. */
   readonly timeoutMs?: number
 }
 
 const attemptTimeoutDefaultMs = 5_000
 const timeoutDefaultMs = 30_000
 
-/** Once all nodes have been asked in vain: the first pause before they are asked again, and the longest. */
+/** The first and the longest pause after all nodes have failed. */
 const pauseMinMs = 50
 const pauseMaxMs = 1_000
 
-/** Of one client. */
+/** The requests of one client. */
 export interface Sending {
-  /** Asked as often as need be: a read, or what changes nothing more when it is sent again. */
+  /** Sends a read, or another request that may be repeated, as often as needed. */
   readonly ask: (asked: Asked) => Effect.Effect<Answered, Problem | NoAnswer>
-  /** Done once. Without a key it is given one. */
+  /** Sends a change with an idempotency key, a new one if none is given. It is done at most once. */
   readonly change: (asked: Asked, key: string | undefined) => Effect.Effect<Answered, Problem | UnknownOutcome>
-  /** The highest index that an answer has reflected: what a session has seen. */
+  /** The highest index that an answer to this client has reflected. */
   readonly seenIndex: () => number
 }
 
-/** What an attempt came to. `NoResponse` is whatever else may happen to a request: it may have been done, or not. */
+/** The result of an attempt. After `NoResponse` the request may be done or not. */
 type Attempt =
   | { readonly _tag: "Answered"; readonly answered: Answered }
   | { readonly _tag: "Refused"; readonly problem: Problem; readonly isReplayed: boolean; readonly mayPass: boolean }
   | { readonly _tag: "NoResponse"; readonly why: string }
 
-/** Judges attempts one after another: what is to be told, or undefined where another attempt is to be made. */
+/** Judges attempts one after another. Returns the failure, or undefined to try again. */
 interface Judge<E> {
   readonly judge: (
     attempt: Exclude<Attempt, { readonly _tag: "Answered" }>,
-    /** Whether each node has been asked once at least. */
+    /** Whether the client has asked each node at least once. */
     isEachAsked: boolean
   ) => E | undefined
-  /** What is told when the time is over. */
+  /** The failure when the time is over. */
   readonly timedOut: () => E
 }
 
-/** Sends requests by this HTTP client. */
+/** Makes the sender over this HTTP client. */
 export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sending => {
   const { attemptTimeoutMs = attemptTimeoutDefaultMs, nodes, timeoutMs = timeoutDefaultMs } = options
   let preferred = 0
@@ -93,7 +93,7 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
       if (met._tag === "Answered") return met.answered
       const failure = judge(met, count >= askable)
       if (failure !== undefined) return yield* Effect.fail(failure)
-      // Of requests that are under way at once, the first that fails turns from the node.
+      // If several requests are under way, only the first that fails switches to another node.
       if (preferred === at) preferred = (at + 1) % nodes.length
       if (count % askable === 0) {
         const pauseMs = Math.min(pauseMaxMs, pauseMinMs * 2 ** (count / askable - 1))
@@ -119,24 +119,24 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
 const attemptOf = (node: string, answered: Answered): Attempt => {
   const { headers, status } = answered
   const problem = problemOf(answered)
-  // What stands in front of a node may answer too: a page to log in, or that the node is not there.
+  // A proxy in front of a node may answer too: with a login page, or that the node is down.
   const isOfNode = headers["lithair-node"] !== undefined
   if (isOfNode && status >= 200 && status < 300) return { _tag: "Answered", answered }
   if (problem === undefined)
-    return { _tag: "NoResponse", why: `${node}: answered ${status}, and that is no node's answer` }
+    return { _tag: "NoResponse", why: `${node}: answered ${status}, but the answer does not come from a Lithair node` }
   const isReplayed = headers["idempotent-replayed"] === "true"
-  // What did not come in time may come in time when it is sent again (RFC 9110 §15.5.9).
+  // A request that timed out may be sent again (RFC 9110 §15.5.9).
   const mayPass = status === 408 || (status >= 500 && headers["retry-after"] !== undefined)
   return { _tag: "Refused", problem, isReplayed, mayPass }
 }
 
-/** Whatever may pass is asked again; and of other nodes whatever a node has not got. */
+/** Tries again if the failure may pass, and asks other nodes if one does not know the path. */
 const judgeAsked = (): Judge<Problem | NoAnswer> => {
   let last: Problem | NoAnswer = new NoAnswer({ message: "No node was asked" })
   return {
     judge: (attempt, isEachAsked) => {
       if (attempt._tag === "NoResponse") {
-        last = new NoAnswer({ message: `No node answered in time, the last was ${attempt.why}` })
+        last = new NoAnswer({ message: `No node answered in time; the last attempt: ${attempt.why}` })
         return undefined
       }
       last = attempt.problem
@@ -148,8 +148,8 @@ const judgeAsked = (): Judge<Problem | NoAnswer> => {
 }
 
 /**
- * A refusal speaks of its attempt alone. Once an attempt may have been done, only what the machine remembers of the key
- * is final: a copy is answered with that as replayed, so that what was refused is sent once more.
+ * A refusal speaks only of its own attempt. Once an earlier attempt may be done, only the machine's memory of the key is
+ * final, and a replayed answer shows it. So the client sends a refused change once more.
  */
 const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOutcome> => {
   let mayBeDone = false
@@ -164,7 +164,7 @@ const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOu
       }
       const { isReplayed, mayPass, problem } = attempt
       if (isReplayed || ofTheKey.includes(problem.kind)) return problem
-      // An earlier request with the key, of this call or before it, may have been done.
+      // An earlier request with the key, of this call or an older one, may be done.
       if (problem.kind === "operation-expired") return unknown(problem.detail)
       if (problem.status >= 500 && problem.members.definite !== true) {
         mayBeDone = true
@@ -176,9 +176,9 @@ const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOu
       refusedCount += 1
       return refusedCount > nodesCount ? unknown(problem.detail) : undefined
     },
-    timedOut: () => (mayBeDone || last === undefined ? unknown("no node said in time what became of it") : last)
+    timedOut: () => (mayBeDone || last === undefined ? unknown("no node reported its outcome in time") : last)
   }
 }
 
-/** Problems of the key itself: they hold for whatever was sent with it before. */
+/** Problems of the key itself. They hold for all requests with the key. */
 const ofTheKey: ReadonlyArray<string> = ["operation-closed", "key-reused"]

@@ -1,4 +1,4 @@
-/** The projections of a cluster, as a client reads them: declared values, of which their names and states are used. */
+/** Reads the projections of a cluster, typed by their declarations. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -9,22 +9,23 @@ import { type ReadOptions, reading } from "./Reading.ts"
 import type { ReadFailure } from "./Records.ts"
 import type { Sending } from "./Sending.ts"
 
-/** States of a keyed projection, in the order of their keys. */
+/** A page of states of a keyed projection, in the order of their keys. */
 export interface StatesPage<S> {
   readonly items: ReadonlyArray<{ readonly key: string; readonly state: S }>
-  /** Give it as `cursor` to have the page that follows; undefined where none does. */
+  /** Give it as `cursor` to get the next page; undefined on the last one. */
   readonly next: string | undefined
 }
 
-/** Which states, and how new. */
+/** Options of a page of states. */
 export interface StatesOptions extends ReadOptions {
-  /** From 1 to 1,000; 50 unless given. */
+  /** States of a page, from 1 to 1,000; 50 by default. */
   readonly limit?: number
   readonly cursor?: string
 }
 
+/** Reads projections of a cluster. */
 export interface States {
-  /** The state; the initial one before the first event. */
+  /** Reads the state; before the first event it is the initial one. */
   readonly get: <S>(projection: Whole<S>, options?: ReadOptions) => Effect.Effect<S, ReadFailure>
   readonly getKey: <S>(
     projection: Keyed<S>,
@@ -34,7 +35,7 @@ export interface States {
   readonly page: <S>(projection: Keyed<S>, options?: StatesOptions) => Effect.Effect<StatesPage<S>, ReadFailure>
 }
 
-/** The projections, over requests to their cluster. */
+/** Reads projections by requests to their cluster. */
 export const make = (sending: Sending): States => {
   const ask = (projection: { readonly name: string }, options: ReadOptions, more: ReadonlyArray<[string, string]>) => {
     const { headers, query } = reading(options, sending.seenIndex())

@@ -1,4 +1,4 @@
-/** Changes of several records at once, typed by their models' classes: all of them are done or none. docs/http.md, "Transactions". */
+/** Typed transactions: the cluster makes all changes or none. docs/http.md, "Transactions". */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -13,29 +13,29 @@ import { decoded, misfit, Unreadable } from "./Failure.ts"
 import type { WriteFailure } from "./Records.ts"
 import type { Sending } from "./Sending.ts"
 
-/** One change of a transaction. It is made by {@link create}, {@link put}, {@link patch} or {@link remove}. */
+/** One change of a transaction. {@link create}, {@link put}, {@link patch} and {@link remove} make it. */
 export interface Operation<out M extends RowClass> {
   readonly model: M
   readonly op: "create" | "put" | "patch" | "delete"
   readonly id?: string
   readonly ifVersion?: number
-  /** Encoded, if it could be. */
+  /** The encoded record, or the fields that do not fit. */
   readonly data?: Result.Result<EncodedRecord, ReadonlyArray<FieldError>>
 }
 
-/** Refuses the whole transaction where the record is at another version by then. */
+/** Refuses the whole transaction unless the record is at this version. */
 export interface IfVersion {
   readonly ifVersion?: number
 }
 
-/** A new record; without an id it is given one. */
+/** Creates a record. The cluster generates an id if the record has none. */
 export const create = <M extends RowClass>(model: M, row: M["create"]["Type"]): Operation<M> => ({
   model,
   op: "create",
   data: codecsOf(model).encodeNew(row)
 })
 
-/** The whole record, which it replaces or creates. */
+/** Replaces or creates the whole record. */
 export const put = <M extends RowClass>(
   model: M,
   id: string,
@@ -43,7 +43,7 @@ export const put = <M extends RowClass>(
   condition: IfVersion = {}
 ): Operation<M> => ({ model, op: "put", id, data: codecsOf(model).encodeWhole(row), ...condition })
 
-/** A merge patch (RFC 7396). */
+/** Applies a merge patch (RFC 7396). */
 export const patch = <M extends RowClass>(
   model: M,
   id: string,
@@ -51,7 +51,7 @@ export const patch = <M extends RowClass>(
   condition: IfVersion = {}
 ): Operation<M> => ({ model, op: "patch", id, data: codecsOf(model).encodePatch(patch), ...condition })
 
-/** The end of a record. */
+/** Deletes a record. */
 export const remove = <M extends RowClass>(model: M, id: string, condition: IfVersion = {}): Operation<M> => ({
   model,
   op: "delete",
@@ -59,18 +59,19 @@ export const remove = <M extends RowClass>(model: M, id: string, condition: IfVe
   ...condition
 })
 
-/** What became of one change; `row` is undefined where the record was deleted. */
+/** The result of one change. `row` is undefined if the record was deleted. */
 export interface Done<M extends RowClass> {
   readonly id: string
   readonly version: number
   readonly row: M["Type"] | undefined
 }
 
-/** What became of all of them, in order. */
+/** The results of all changes, in order. */
 export type DoneAll<Operations extends ReadonlyArray<Operation<RowClass>>> = {
   readonly [At in keyof Operations]: Done<Operations[At]["model"]>
 }
 
+/** Makes all changes as one entry, or none. */
 export type Transact = <const Operations extends ReadonlyArray<Operation<RowClass>>>(
   operations: Operations,
   options?: ChangeOptions
@@ -78,7 +79,7 @@ export type Transact = <const Operations extends ReadonlyArray<Operation<RowClas
 
 const decodeAnswer = Schema.decodeUnknownResult(TransactionAnswer)
 
-/** Transactions, over requests to the cluster. */
+/** Makes transactions by requests to the cluster. */
 export const make = (sending: Sending): Transact => {
   const transact = Effect.fnUntraced(function* (
     operations: ReadonlyArray<Operation<RowClass>>,
@@ -89,7 +90,7 @@ export const make = (sending: Sending): Transact => {
     const { body } = yield* sending.change({ method: "POST", path: transactionPath, body: { ops }, isOfOneNode }, key)
     const { results } = yield* decoded(decodeAnswer(body))
     if (results.length !== operations.length) {
-      return yield* new Unreadable({ message: `${operations.length} changes were answered by ${results.length}` })
+      return yield* new Unreadable({ message: `The answer to ${operations.length} changes has ${results.length} results` })
     }
     return yield* decoded(
       Result.all(
@@ -104,7 +105,7 @@ export const make = (sending: Sending): Transact => {
   return transact as unknown as Transact
 }
 
-/** An operation as the body has it; what does not fit is named by its place there. */
+/** Writes an operation for the body. The paths of errors give its place there. */
 const encodedAt = ({ data, model, ...operation }: Operation<RowClass>, position: number) => {
   const named = { ...operation, model: describe(model).name }
   if (data === undefined) return Result.succeed(named)

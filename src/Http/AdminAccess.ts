@@ -1,6 +1,6 @@
 /**
- * Who may change a cluster: a program of this node's host, or somebody who shows the cluster's secret as a bearer token
- * (RFC 6750). Clients of the data are not asked for anything.
+ * Decides who may change a cluster: programs on this node's host, and callers that send the cluster's secret as a bearer
+ * token (RFC 6750). Requests for data need neither.
  */
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
@@ -9,21 +9,25 @@ import type { Admitted } from "../Raft/node/Administration.ts"
 import { isSecret } from "../Raft/peers/Secret.ts"
 import { type Caller, notOfThisHost } from "../Raft/peers/ThisHost.ts"
 
-/** By what the caller is admitted, or the problem that it is answered with. `secret` is the cluster's, if it has one. */
+/** Says what admits the caller, or returns the problem to answer with. `secret` is the cluster's, if it has one. */
 export const admitted = (caller: Caller, secret: string | undefined): Admitted | Problem => {
   const { authorization } = caller.headers
   if (authorization !== undefined) {
     const [, token = ""] = /^bearer +(.*)$/i.exec(authorization) ?? []
-    // A header's bytes are read as Latin-1 by some runtimes, and a secret may hold other letters.
+    // Some runtimes read a header's bytes as Latin-1, and a secret may hold other letters.
     const spellings = [token, Buffer.from(token, "latin1").toString("utf8")]
     const isShown = secret !== undefined && spellings.some((each) => isSecret(each, secret))
-    return isShown ? "secret" : unauthenticated("The bearer token is not this cluster's secret")
+    return isShown
+      ? "secret"
+      : unauthenticated(
+          "The bearer token is not this cluster's secret: send the secret that the nodes were started with"
+        )
   }
   const why = notOfThisHost(caller)
   if (why === undefined) return "this-host"
-  const local = `A change of the cluster is taken from programs of this host alone, and this request is none: ${why}`
+  const local = `Only programs on this host may change the cluster, and this request does not come from one: ${why}`
   return secret === undefined
-    ? problem("forbidden", `${local}. Start the nodes with a secret to change the cluster from elsewhere`, {})
+    ? problem("forbidden", `${local}. To change the cluster from elsewhere, start the nodes with a secret`, {})
     : unauthenticated(`${local}. Send the cluster's secret: "Authorization: Bearer <secret>"`)
 }
 

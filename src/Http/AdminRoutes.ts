@@ -1,6 +1,6 @@
 /**
- * Changing a running cluster over HTTP: its members, and who leads it. Any node takes it from callers that are admitted
- * (AdminAccess.ts), and hands it to the leader.
+ * Routes that change a running cluster: its members and its leader. Any node takes a change from admitted callers
+ * (AdminAccess.ts) and passes it to the leader.
  */
 import { Effect, Result, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -12,11 +12,11 @@ import { addMember, administer, membershipOf, newMemberFields } from "./Administ
 import { jsonMediaTypes, readJson } from "./Body.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
 
-/** The bodies of the administration. */
+/** The body that adds a member. */
 export const NewMember = Schema.Struct({
   ...newMemberFields,
   promote: Schema.optionalKey(Schema.Boolean).annotateKey({
-    description: "Whether it is to vote once it has caught up; otherwise it stays a learner until it is promoted"
+    description: "true: the node votes once it has caught up. false: it stays a learner until it is promoted"
   })
 }).annotate({ identifier: "lithair.NewMember" })
 export const NewVoters = Schema.Struct({ voters: Schema.NonEmptyArray(Schema.NonEmptyString) }).annotate({
@@ -26,22 +26,24 @@ export const NewLeader = Schema.Struct({ to: Schema.optionalKey(Schema.NonEmptyS
   identifier: "lithair.NewLeader"
 })
 
-/** Where the members are, and who leads. */
+/** The path of the members. */
 export const membersPath = "/_admin/api/members"
 export const memberPath = "/_admin/api/members/:member"
 export const transferPath = "/_admin/api/leader:transfer"
 
-/** Reads a body by its schema; what does not fit is 400 with each place. */
+/** Reads a body by its schema. Fails with a 400 that lists each wrong place. */
 export const readBody = <A>(schema: Schema.Codec<A, unknown>) =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const { data } = yield* readJson(request, { mediaTypes: jsonMediaTypes })
     return yield* Schema.decodeUnknownEffect(schema, { errors: "all", onExcessProperty: "error" })(data).pipe(
-      Effect.mapError(({ issue }) => invalidRequest("The body does not fit", errorsOf(issue)))
+      Effect.mapError(({ issue }) =>
+        invalidRequest("The body does not fit the schema: see the errors", errorsOf(issue))
+      )
     )
   })
 
-/** The parameters of a request that takes these alone, each `true` where it is given. */
+/** Reads the parameters of a request. Only these are allowed, each with the value `true`. */
 const flags = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
   const { url } = yield* HttpServerRequest.HttpServerRequest
   const params = yield* Effect.fromResult(parseParams(url))
@@ -59,7 +61,7 @@ const flags = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
 const noFlags = flags()
 const forced = Effect.map(flags("force"), (given) => (given.has("force") ? { force: true as const } : {}))
 
-/** The routes of a cluster's administration. `secret` is the cluster's, if it has one. */
+/** Makes the administration's routes. `secret` is the cluster's, if it has one. */
 export const adminRoutes = (member: Member["Service"], secret: string | undefined) => {
   const answered = Effect.sync(() => HttpServerResponse.jsonUnsafe(membershipOf(member)))
   const admitted = admit(secret)
@@ -93,7 +95,8 @@ export const adminRoutes = (member: Member["Service"], secret: string | undefine
     const admittedAs = yield* admitted
     yield* noFlags
     const [, id] = /^(.+):promote$/.exec(yield* named) ?? []
-    if (id === undefined) return yield* notFound("There is nothing at this path: a member is promoted at …:promote")
+    if (id === undefined)
+      return yield* notFound("There is nothing at this path: to promote a member, POST to …:promote")
     return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: { _tag: "Promote", id } })
   })
   const transfer = Effect.gen(function* () {

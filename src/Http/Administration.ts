@@ -1,4 +1,4 @@
-/** What the routes of the administration and of joining have in common: a change carried out, and the membership after it. */
+/** Carries out changes of the cluster for the administration's routes and the join route, and shows the membership. */
 import { Effect, Schema } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import { MemberName } from "../Cluster/OrderSchema.ts"
@@ -9,14 +9,16 @@ import type { Administration, Admitted } from "../Raft/node/Administration.ts"
 import { MemberAddress } from "../Raft/peers/Address.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 
-/** A node that is to become a member: where its peers reach it, and which data directory its vote will live in. */
+/** The fields of a new member: its id, its address, and the data directory that will keep its vote. */
 export const newMemberFields = {
   id: MemberName.annotate({ description: "The node's id, by default its address" }),
-  address: MemberAddress.annotate({ description: "Where its peers reach it, `host:port`; IPv6 in brackets" }),
-  instanceId: MemberName.annotate({ description: "Of its data directory, as its `node.json` says it" })
+  address: MemberAddress.annotate({
+    description: "The address at which its peers reach it, `host:port`; IPv6 in brackets"
+  }),
+  instanceId: MemberName.annotate({ description: "The instance id in the `node.json` of its data directory" })
 }
 
-/** The cluster, and whom to connect to. */
+/** The cluster's id and its members. */
 export const Membership = Schema.Struct({
   clusterId: Schema.String,
   members: Schema.Array(
@@ -24,7 +26,7 @@ export const Membership = Schema.Struct({
   )
 }).annotate({ identifier: "lithair.Membership" })
 
-/** The members as this node knows them; none before it has formed a cluster. */
+/** The members as this node knows them. There are none before it has formed a cluster. */
 export const membershipOf = (member: Member["Service"]): typeof Membership.Type => {
   const core = member.node()?.core
   return {
@@ -35,7 +37,7 @@ export const membershipOf = (member: Member["Service"]): typeof Membership.Type 
   }
 }
 
-/** Has the leader carry out a change of the cluster, or says why it was refused. */
+/** Sends a change of the cluster to the leader. Fails with the reason if the leader refuses it. */
 export const administer = (member: Member["Service"], order: Administration): Effect.Effect<void, Problem> =>
   member.administer(order).pipe(
     Effect.mapError((error) => problemOfFailure(error, undefined)),
@@ -48,7 +50,7 @@ export const administer = (member: Member["Service"], order: Administration): Ef
     })
   )
 
-/** Adds a learner. A node that asks again, because it did not hear the answer, is a member already. */
+/** Adds a learner. Succeeds if the same node is a member already: it asks again when an answer was lost. */
 export const addMember = Effect.fnUntraced(function* (
   member: Member["Service"],
   asked: {
@@ -70,19 +72,19 @@ type Refusal = Exclude<
   "unknownMember"
 >
 
-/** What each refusal says to the person who asked. */
+/** The detail of each refusal, for the person who asked. */
 const refusals: Record<Refusal, string> = {
-  notLeader: "This node leads no longer",
-  notReady: "The leader is new and not ready yet: try again",
-  changing: "Another change is under way: one at a time",
-  transferring: "Leadership is being handed over: try again",
-  alreadyMember: "A member of this id is there already",
-  unchanged: "It is so already",
+  notLeader: "The node is no longer the leader: try again",
+  notReady: "The new leader is not ready yet: try again",
+  changing: "Another change is under way: try again when it is done",
+  transferring: "The leader is handing leadership over: try again",
+  alreadyMember: "There is a member with this id already",
+  unchanged: "The cluster is in this state already",
   noVoters: "A cluster needs at least one voter",
-  belowThreeVoters: "Fewer than three voters survive the loss of none: add ?force=true if that is meant",
-  tooManyMembers: "The cluster has as many members as it can have",
-  notCaughtUp: "It has not caught up with the log: it may vote once it has",
-  unreachable: "The voters to be are no quorum that the leader hears",
-  notAnotherVoter: "That is no other voter",
-  noTarget: "No other voter answers"
+  belowThreeVoters: "With fewer than three voters the cluster stops when it loses one: add ?force=true if you mean it",
+  tooManyMembers: "The cluster is full: remove a member first",
+  notCaughtUp: "The node has not caught up with the log: promote it once it has",
+  unreachable: "The leader does not hear a quorum of the new voters: check that they run",
+  notAnotherVoter: "The target must be another voter",
+  noTarget: "No other voter answers: check that they run"
 }

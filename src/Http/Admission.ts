@@ -1,39 +1,39 @@
 /**
- * How much of what clients ask is under way at once, and how much of it begins in one go. A node speaks to its peers
- * from the same thread: requests begin in slices, and between two of them beats are sent and heard, so that load makes
- * a node slow and never silent. Peers' sockets and health are not admitted here. docs/raft.md, D8.
+ * Limits how many requests are under way, and how many begin in one go. A node talks to its peers on the same thread.
+ * So requests begin in slices, and heartbeats go out and come in between two slices: load makes a node slow, but never
+ * silent. Peers' sockets and health checks bypass these limits. docs/raft.md.
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { type Problem, problem } from "../Problem.ts"
 import { Reserve, Turn } from "./Body.ts"
-import { Patience, together } from "./Patience.ts"
+import { BodyDeadline, together } from "./BodyDeadline.ts"
 
-/** Requests under way; one more is refused. */
+/** The most requests under way. The node refuses more. */
 export const requestsMaxCount = 4096
-/** Bodies of requests under way, as far as they have come; whose next part finds no room is refused. */
+/** The most bytes of bodies that requests under way have sent. The node refuses a request whose next part exceeds it. */
 export const bodiesMaxBytes = 16 * 1024 * 1024
-/** How long requests begin before whatever else waits has its turn. */
+/** How long requests may begin before other work has its turn. */
 const sliceNanos = 10_000_000n
 
 export interface Admission {
-  /** Runs what a request asks for, when its turn has come; or refuses it before it has begun. */
+  /** Runs the handler of a request in its turn, or refuses the request before it begins. */
   readonly admit: <A, E, R>(handler: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Problem, R>
 }
 
 const refused = Effect.suspend(() =>
-  Effect.fail(problem("overloaded", "This node does as much as it can: try again later", { definite: true }))
+  Effect.fail(problem("overloaded", "This node is overloaded: try again later", { definite: true }))
 )
 
 export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const isWaited = yield* Latch.make(false)
   const waiting: Array<() => void> = []
-  /** When the slice under way ends; undefined while nothing has begun since others had their turn. */
+  /** When the current slice ends; undefined if no request has begun since other work had its turn. */
   let sliceEndNanos: bigint | undefined
   let underWayCount = 0
   let underWayBytes = 0
 
-  /** Whether one more may begin at once. The first one of a slice begins it. */
+  /** Whether one more request may begin now. The first request starts the slice. */
   const mayBegin = (): boolean => {
     if (waiting.length > 0) return false
     const nowNanos = clock.monotonicTimeNanosUnsafe()
@@ -57,7 +57,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
         })
   )
 
-  /** One slice after another, each in a turn of the event loop of its own. */
+  /** Runs one slice after another, each in its own turn of the event loop. */
   const slices = Effect.gen(function* () {
     yield* isWaited.await
     isWaited.closeUnsafe()
@@ -72,7 +72,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   })
   yield* Effect.forkScoped(Effect.forever(slices))
 
-  const shared = Context.make(Turn, turn).pipe(Context.add(Patience, yield* together))
+  const shared = Context.make(Turn, turn).pipe(Context.add(BodyDeadline, yield* together))
 
   return {
     admit: <A, E, R>(handler: Effect.Effect<A, E, R>) =>

@@ -1,51 +1,51 @@
 /**
- * Reading a JSON request body: media type, size, time, UTF-8, syntax. Decoding by a model's schema is the handler's.
- * Called on an existing path only, since an unknown one is 404 before anything is said of the body. RFC 8259, RFC 9110 §8.3.
+ * Reads a JSON request body and checks its media type, size, time, UTF-8 and syntax. Handlers decode it by the model's
+ * schema. An unknown path is a 404 before its body is read. RFC 8259, RFC 9110 §8.3.
  */
 import { ByteSize, Context, Effect, Result, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { depthMax } from "../Model/PlainJson.ts"
 import { invalidRequest, type Problem, problem } from "../Problem.ts"
+import { BodyDeadline } from "./BodyDeadline.ts"
 import { countMembers, repeatedKey, scan } from "./JsonText.ts"
-import { Patience } from "./Patience.ts"
 
 /** The default limit of a body. */
 export const bodySizeMaxBytes = 1024 * 1024
 
-/** What is read at once: of 4,096 requests under way, 64 MiB at most. */
+/** Smaller bodies are read at once: with 4,096 requests under way that is 64 MiB at most. */
 const smallMaxBytes = 16 * 1024
 
-/** Waits for a moment in which a body that has come may be worked on: megabytes of JSON take a while. */
+/** Waits until the node may work on a body that has come: megabytes of JSON take a while. */
 export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })
 
-/** Takes room for bytes that have come, for as long as their request is under way; or refuses it. */
+/** Reserves room for bytes that have come until their request ends, or refuses the request. */
 export const Reserve = Context.Reference<(bytes: number) => Effect.Effect<void, Problem>>("lithair/Http/Reserve", {
   defaultValue: () => () => Effect.void
 })
 
-/** What POST and PUT take. */
+/** The media types of POST and PUT. */
 export const jsonMediaTypes = ["application/json"] as const
 
-/** What PATCH takes (RFC 7396 §4). */
+/** The media types of PATCH (RFC 7396 §4). */
 export const patchMediaTypes = ["application/merge-patch+json", "application/json"] as const
 
-/** A body: what it says, and the bytes that said it. */
+/** A parsed body and its bytes. */
 export interface JsonBody {
   readonly data: unknown
   readonly bytes: Uint8Array
 }
 
-/** Reads the body as JSON; every failure is the answer to the client: 415, 413, 408, 400, or 503 where there is no room. */
+/** Reads the body as JSON. Fails with the problem for the client: 415, 413, 408, 400, or 503 if there is no room. */
 export const readJson = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   options: { readonly mediaTypes: ReadonlyArray<string>; readonly sizeMaxBytes?: number }
 ) {
   const sizeMaxBytes = options.sizeMaxBytes ?? bodySizeMaxBytes
-  // Each time that a request is asked for its headers, it copies them.
+  // A request copies its headers at each access: access them once.
   const { headers } = request
   yield* Effect.fromResult(checkMediaType(headers["content-type"], options.mediaTypes))
   yield* Effect.fromResult(checkCoding(headers["content-encoding"]))
-  // A declared size saves reading what would be refused; without one, reading stops at the limit.
+  // A declared size that is too large is refused unread. Without one, reading stops at the limit.
   const declaredBytes = Number(headers["content-length"] ?? Number.POSITIVE_INFINITY)
   if (Number.isFinite(declaredBytes) && declaredBytes > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
   const bytes = yield* readBytes(request, declaredBytes, sizeMaxBytes)
@@ -54,17 +54,17 @@ export const readJson = Effect.fnUntraced(function* (
   return body
 })
 
-/** The bytes, each of which has its room once it has come: none is kept for what is announced and may never come. */
+/** Reads the bytes and reserves room for those that have come, not for those that are only announced. */
 const readBytes = (
   request: HttpServerRequest.HttpServerRequest,
   declaredBytes: number,
   sizeMaxBytes: number
 ): Effect.Effect<Uint8Array, Problem> =>
-  Effect.flatMap(Patience, (patient) =>
-    patient(declaredBytes <= smallMaxBytes ? readSmall(request) : readParts(request, sizeMaxBytes))
+  Effect.flatMap(BodyDeadline, (withDeadline) =>
+    withDeadline(declaredBytes <= smallMaxBytes ? readSmall(request) : readParts(request, sizeMaxBytes))
   )
 
-/** A body that is announced as small is read at once: to follow its parts costs more than the rest of the request. */
+/** Reads a body that is announced as small at once: following its parts would cost more than the rest of the request. */
 const readSmall = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   const buffer = yield* request.arrayBuffer.pipe(
     Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(smallMaxBytes)),
@@ -101,7 +101,7 @@ const readParts = Effect.fnUntraced(function* (
   return bytes
 })
 
-/** Whether a `Content-Type` is one of these; parameters are ignored, but a charset other than UTF-8 is refused. */
+/** Checks that a `Content-Type` is one of these. Ignores its parameters, but refuses a charset other than UTF-8. */
 export const checkMediaType = (
   contentType: string | undefined,
   mediaTypes: ReadonlyArray<string>
@@ -112,21 +112,27 @@ export const checkMediaType = (
   }
   const [essence = "", ...parameters] = contentType.split(";").map((part) => part.trim().toLowerCase())
   if (!mediaTypes.includes(essence)) {
-    return Result.fail(problem("unsupported-media-type", `${essence} is not taken here: send ${expected}`, {}))
+    return Result.fail(problem("unsupported-media-type", `This path does not take ${essence}: send ${expected}`, {}))
   }
   const foreign = parameters.find((it) => it.startsWith("charset=") && !/^charset="?utf-?8"?$/.test(it))
   return foreign === undefined
     ? Result.void
-    : Result.fail(problem("unsupported-media-type", `JSON is UTF-8 (RFC 8259 §8.1), not ${foreign}`, {}))
+    : Result.fail(problem("unsupported-media-type", `The body must be UTF-8 (RFC 8259 §8.1), not ${foreign}`, {}))
 }
 
-/** No coding is undone here: what it unpacks to has no size that could be refused beforehand (RFC 9110 §8.4). */
+/** Refuses compressed bodies: nobody knows their size before they are unpacked (RFC 9110 §8.4). */
 export const checkCoding = (contentEncoding: string | undefined): Result.Result<void, Problem> =>
   contentEncoding === undefined || /^\s*(identity)?\s*$/i.test(contentEncoding)
     ? Result.void
-    : Result.fail(problem("unsupported-media-type", `A body is sent as it is, not as ${contentEncoding}`, {}))
+    : Result.fail(
+        problem(
+          "unsupported-media-type",
+          `The body must not be encoded as ${contentEncoding}: send it without Content-Encoding`,
+          {}
+        )
+      )
 
-/** Bytes to a JSON value, or why they are none. */
+/** Parses bytes as JSON, or returns the problem that says why they are not JSON. */
 export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> => {
   const text = Result.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
@@ -142,32 +148,35 @@ export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> =>
   })
   if (Result.isFailure(value)) return value
   if (inexact !== undefined) return Result.fail(invalidRequest(inexactNumber(inexact)))
-  // Of a repeated key the parser keeps one member, and drops the others with all that is in them.
+  // If a key is repeated, the parser silently keeps one member and drops the others.
   if (countMembers(value.success) !== membersCount) {
     const key = JSON.stringify(repeatedKey(text.success)).slice(0, shownMax)
     return Result.fail(invalidRequest(`The body has an object with the key ${key} twice: give each key once`))
   }
-  // An escaped lone surrogate becomes another character when it is written as UTF-8: the leader that holds the string
-  // and the follower that reads it from the log would hold different records.
+  // UTF-8 replaces an escaped lone surrogate by another character. The leader that holds the string and the follower
+  // that reads it from the log would hold different records.
   if (/\\u[dD][89a-fA-F]/.test(text.success) && !isWellFormed(value.success)) {
-    return Result.fail(invalidRequest("The body holds a lone surrogate, which no UTF-8 text can carry"))
+    return Result.fail(
+      invalidRequest("The body holds a lone surrogate, which UTF-8 cannot encode: send whole characters")
+    )
   }
   return value
 }
 
-/** Of a number or a key no more is said than helps to find it. */
+/** Messages quote at most so many characters of a number or a key. */
 const shownMax = 100
 
-/** Why a number is refused that would be stored as another one. */
+/** The message for a number that would be stored as another one. */
 const inexactNumber = (number: string): string => {
   const read = Number(number)
-  const becomes = Number.isFinite(read) ? `would be read as ${read}` : "is larger than any number can be"
-  return `The number ${number.slice(0, shownMax)} ${becomes}: send digits that a double holds, or text`
+  const becomes = Number.isFinite(read) ? `would be read as ${read}` : "is larger than a double can hold"
+  return `The number ${number.slice(0, shownMax)} ${becomes}: send fewer digits, or a string`
 }
 
-const unreadable = invalidRequest("The body could not be read to its end")
+const unreadable = invalidRequest("The connection failed before the body was complete: send the request again")
 
-const tooLarge = (sizeMaxBytes: number) => problem("too-large", `The body is larger than ${sizeMaxBytes} bytes`, {})
+const tooLarge = (sizeMaxBytes: number) =>
+  problem("too-large", `The body is larger than ${sizeMaxBytes} bytes: send less`, {})
 
 /** Recurses no deeper than {@link depthMax}. */
 const isWellFormed = (value: unknown): boolean => {

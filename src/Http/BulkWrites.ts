@@ -10,12 +10,13 @@ import { problemOfChange } from "./Outcomes.ts"
 import { answerTransacted } from "./RecordResponse.ts"
 import { operationsMax, tooMany } from "./TransactionRequest.ts"
 
-/** New records. */
+/** Creates records. */
 export const createRecords = ({ descriptor, records }: ServedModel) =>
   Effect.gen(function* () {
     const asked = yield* readHead("POST")
     const { data, origin } = yield* readBody(asked, jsonMediaTypes)
-    if (!Array.isArray(data) || data.length === 0) return yield* invalidRequest("The body is no array of records")
+    if (!Array.isArray(data) || data.length === 0)
+      return yield* invalidRequest("The body must be an array of at least one record")
     if (data.length > operationsMax) return yield* tooMany("records")
     const changes = data.map((record: unknown) => create(descriptor, record))
     const made = records.transact({ changes, name: "Bulk", ...origin })

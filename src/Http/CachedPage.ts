@@ -1,16 +1,16 @@
-/** A page that does not change while the node runs: compressed once, answered with 304 to who has it. RFC 9110 §12.5.3, §13.1.2. */
+/** A page that does not change while the node runs. Compressed once; a client that has it gets 304. RFC 9110 §12.5.3, §13.1.2. */
 import { createHash } from "node:crypto"
 import { gzip } from "node:zlib"
 import { Effect, Result } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { parseCondition } from "./ETag.ts"
 
-/** A page ready to be sent. */
+/** A page that is ready to send. */
 export interface CachedPage {
   readonly contentType: string
   readonly plain: Uint8Array
   readonly gzipped: Uint8Array
-  /** Stands in a weak tag: both codings of the page share it. */
+  /** The weak tag that both codings of the page share. */
   readonly hash: string
   readonly headers: Readonly<Record<string, string>>
 }
@@ -44,7 +44,7 @@ export const answerPage = (
   const headers = {
     ...page.headers,
     etag: `W/"${page.hash}"`,
-    // The page changes with the models: a browser may keep it, and asks each time whether it still holds.
+    // The page changes with the models. A browser may keep it, but must ask each time whether it still holds.
     "cache-control": "no-cache",
     vary: "accept-encoding"
   }
@@ -55,7 +55,7 @@ export const answerPage = (
     : HttpServerResponse.uint8Array(page.plain, { contentType, headers })
 }
 
-/** Whether an `Accept-Encoding` takes gzip; its own weight counts before that of `*`. */
+/** Whether an `Accept-Encoding` takes gzip. The weight of `gzip` counts before the weight of `*`. */
 export const takesGzip = (header: string | undefined): boolean => {
   if (header === undefined) return false
   const weights = new Map<string, number>()
@@ -67,7 +67,7 @@ export const takesGzip = (header: string | undefined): boolean => {
   return (weights.get("gzip") ?? weights.get("*") ?? 0) > 0
 }
 
-/** A malformed condition on a page costs the client the page, not an error: nothing is written here. */
+/** Ignores a malformed condition and sends the page: nothing is written, so ignoring is safe. */
 const hasPage = (page: CachedPage, header: string | undefined): boolean => {
   if (header === undefined) return false
   const condition = parseCondition("If-None-Match", header)

@@ -1,4 +1,4 @@
-/** What declared commands look like over HTTP: their endpoints, declared. Handlers are in CommandRoutes.ts. */
+/** Declares the endpoints of commands for the OpenAPI document. CommandRoutes.ts has the handlers. */
 import { Schema, SchemaAST } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type Any, type ErrorClass, statusOf, tagOf } from "../Command/Declaration.ts"
@@ -8,10 +8,10 @@ import { commandPath } from "./Paths.ts"
 import { asProblem } from "./ProblemSchema.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
-/** The endpoints of these commands as one group, if there are any. */
+/** Makes one group of the endpoints of these commands, if there are any. */
 export const commandGroups = (commands: ReadonlyArray<Any>, models: ReadonlyArray<ApiModel>) => {
   const [first, ...others] = commands.map((command) => endpointOf(command, models))
-  // Named so that no model can take its place: a model's name starts with a letter.
+  // No model can take this name: a model's name starts with a letter.
   const group = HttpApiGroup.make("_commands").annotateMerge(OpenApi.annotations({ title: "Commands" }))
   return first === undefined ? [] : [group.add(first, ...others)]
 }
@@ -20,7 +20,7 @@ const endpointOf = (command: Any, models: ReadonlyArray<ApiModel>) =>
   HttpApiEndpoint.post(command.name, commandPath(command), {
     headers: writeHeaders,
     payload: command.payload,
-    // Void is answered as JSON, as all else is, and JSON has null for it.
+    // The answer is JSON, and null is JSON's void.
     success: HttpApiSchema.WithHeaders(SchemaAST.isVoid(command.success.ast) ? Schema.Null : command.success, {
       ...positionHeaderSchemas,
       "idempotent-replayed": Schema.optionalKey(Schema.Literal("true"))
@@ -28,9 +28,9 @@ const endpointOf = (command: Any, models: ReadonlyArray<ApiModel>) =>
     error: [...operationProblems(models), ...command.errors.map(problemSchemaOf)]
   }).annotateMerge(OpenApi.annotations({ summary: `Run the command ${command.name}`, description }))
 
-const description = "One transaction on the leader: all of it is done, or nothing."
+const description = "The leader runs it as one transaction: it does all of it, or nothing."
 
-/** The body of a declared error: its fields, beside what every problem has. */
+/** The body of a declared error: its own fields beside the members of every problem. */
 const problemSchemaOf = (error: ErrorClass) => {
   const { _tag, ...fields } = error.fields
   const tag = tagOf(error)

@@ -1,4 +1,4 @@
-/** `POST /api/_commands/{name}`, served: a declared command by its name. docs/http.md, "Endpoints". */
+/** Serves `POST /api/_commands/{name}`, which runs a declared command. docs/http.md, "Endpoints". */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { type Any, type ErrorClass, tagOf } from "../Command/Declaration.ts"
@@ -12,7 +12,7 @@ import { problemOfChange } from "./Outcomes.ts"
 import { commandPath } from "./Paths.ts"
 import { outcomeHeaders } from "./RecordResponse.ts"
 
-/** The routes of these commands. */
+/** Makes the routes of these commands. */
 export const commandRoutes = (declared: ReadonlyArray<Any>, commands: Commands["Service"]) =>
   declared.map((command) => {
     checkKinds(command.errors)
@@ -27,13 +27,13 @@ export const commandRoutes = (declared: ReadonlyArray<Any>, commands: Commands["
     return HttpRouter.route("POST", commandPath(command), call)
   })
 
-/** One type has one meaning: the problems of Lithair itself keep theirs. */
+/** A declared error must not take the type of one of Lithair's own problems. */
 const checkKinds = (errors: ReadonlyArray<ErrorClass>): void => {
   for (const error of errors) {
     const kind = kindOfError(tagOf(error))
     invariant(
       !Object.hasOwn(problemDefinitions, kind),
-      `Error "${tagOf(error)}" would be the problem "${kind}", which is Lithair's own`
+      `The error "${tagOf(error)}" would be the problem "${kind}", which is Lithair's own: rename the error`
     )
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The conditions of a request, from its headers. Pure. RFC 9110 §13.1; a condition that is not taken is refused, since
- * to ignore it would be to do what the client forbade.
+ * Reads the conditions of a request from its headers. Pure. RFC 9110 §13.1. A condition that the method does not take
+ * is refused: ignoring it would do what the client forbade.
  */
 import { Result } from "effect"
 import { invalidRequest, type Problem } from "../Problem.ts"
@@ -17,13 +17,13 @@ interface Headers {
   readonly [name: string]: string | undefined
 }
 
-/** The conditions of a write, as the machine takes them; `ifMatchTags` are the same for where a revision counts too. */
+/** The conditions of a write. `ifMatch` has the versions for the machine; `ifMatchTags` has the whole tags, with local revisions. */
 export interface WriteConditions {
   readonly versions: { readonly ifMatch?: "*" | ReadonlyArray<number>; readonly ifNoneMatch?: boolean }
   readonly ifMatchTags: Condition | undefined
 }
 
-/** What a write of this method takes: a POST nothing, since its target is no record; only a PUT can be told to create. */
+/** Reads the conditions of a write. A POST takes none, since its target is not a record; only a PUT takes `If-None-Match`. */
 export const writeConditions = (
   method: "POST" | "PUT" | "PATCH" | "DELETE",
   headers: Headers
@@ -31,17 +31,18 @@ export const writeConditions = (
   Result.gen(function* () {
     const ifMatchTags = yield* conditionOf("If-Match", headers["if-match"])
     const ifNoneMatch = yield* conditionOf("If-None-Match", headers["if-none-match"])
-    if (method === "POST" && ifMatchTags !== undefined) return yield* refuse("A POST takes no If-Match")
+    if (method === "POST" && ifMatchTags !== undefined)
+      return yield* refuse("A POST takes no If-Match: leave the header out")
     if (ifNoneMatch === undefined) return { versions: allowedVersions(ifMatchTags), ifMatchTags }
-    if (method !== "PUT") return yield* refuse(`A ${method} takes no If-None-Match`)
-    if (ifNoneMatch._tag === "Tags") return yield* refuse("A PUT takes If-None-Match: * only")
+    if (method !== "PUT") return yield* refuse(`A ${method} takes no If-None-Match: leave the header out`)
+    if (ifNoneMatch._tag === "Tags") return yield* refuse("A PUT takes only * in If-None-Match")
     return { versions: { ...allowedVersions(ifMatchTags), ifNoneMatch: true }, ifMatchTags }
   })
 
-/** What a read comes to: the record is sent, is known to the client (304), or is not the one asked for (412). */
+/** The verdict on a read: send the record; the client knows it (304); or it is not the version asked for (412). */
 export type ReadVerdict = "send" | "known" | "conflict"
 
-/** Judges what was read, in the order of RFC 9110 §13.2.2. */
+/** Checks the conditions of a read in the order of RFC 9110 §13.2.2. */
 export const readConditions = (
   headers: Headers
 ): Result.Result<(current: RecordTag | undefined) => ReadVerdict, Problem> =>
@@ -63,7 +64,7 @@ const conditionOf = (header: string, value: string | undefined): Result.Result<C
     ? Result.succeed(undefined)
     : Result.mapError(parseCondition(header, value), ({ message }) => invalidRequest(message))
 
-/** The versions that `If-Match` allows. A weak tag, or one that is none of ours, allows none (RFC 9110 §13.1.1). */
+/** The versions that `If-Match` allows. A weak or foreign tag allows none (RFC 9110 §13.1.1). */
 const allowedVersions = (condition: Condition | undefined): WriteConditions["versions"] => {
   if (condition === undefined) return {}
   if (condition._tag === "Any") return { ifMatch: "*" }

@@ -1,9 +1,9 @@
-/** Where a page of a list ended, as an opaque string that any node can resume from. Pure. Not secret: it holds a record's order key and id. */
+/** Encodes where a page of a list ended, so that any node can resume there. Pure. Not secret: it holds a record's order key and id. */
 import { Result } from "effect"
 import { Base64Url } from "effect/encoding"
 import type { OrderValue } from "../Machine/Order.ts"
 
-/** What an order key is made of. */
+/** One value of an order key. */
 export type CursorValue = OrderValue
 
 /** A cursor that this node cannot resume from. */
@@ -12,26 +12,26 @@ export interface InvalidCursor {
   readonly message: string
 }
 
-/** Bumped when the layout below changes: an older cursor then is invalid, never misread. */
+/** Raise it when the layout below changes: an older cursor is then invalid, never misread. */
 const layoutVersion = 2
 
-/** The longest cursor given: half of what a request's head may hold on every runtime, the link around it included. */
+/** The longest cursor. With the link around it, it takes half of the request head that every runtime accepts. */
 export const cursorLengthMax = 8 * 1024
 
-/** The cursor of a page whose last record has this order key; the id is its last value, since ties break by it. */
+/** Makes the cursor of a page whose last record has this order key. Its last value is the id, which breaks ties. */
 export const encodeCursor = (options: {
   readonly fingerprint: string
   readonly lastKey: ReadonlyArray<CursorValue>
 }): string => Base64Url.encode(JSON.stringify([layoutVersion, options.fingerprint, ...options.lastKey.map(written)]))
 
-/** JSON has no infinities, and makes null of them. */
+/** JSON has no infinities: it would write null. */
 const written = (value: CursorValue): unknown =>
   value === Number.POSITIVE_INFINITY ? [1] : value === Number.NEGATIVE_INFINITY ? [-1] : value
 
 const readBack = (value: unknown): unknown =>
   Array.isArray(value) && value.length === 1 && (value[0] === 1 || value[0] === -1) ? value[0] / 0 : value
 
-/** The order key after which the next page starts; a cursor of another list, order or filter is refused. */
+/** Reads the order key after which the next page starts. Refuses a cursor of another list, order or filter. */
 export const decodeCursor = (
   cursor: string,
   expected: { readonly fingerprint: string; readonly keyCount: number }
@@ -43,7 +43,7 @@ export const decodeCursor = (
   const key = values.map(readBack)
   if (version !== layoutVersion || typeof fingerprint !== "string") return invalid("The cursor is not one of ours")
   if (fingerprint !== expected.fingerprint) {
-    return invalid("The cursor belongs to another list: keep model, filters and order, or start without it")
+    return invalid("The cursor belongs to another list: keep model, filters and order, or leave the cursor out")
   }
   return key.length === expected.keyCount && key.every(isCursorValue)
     ? Result.succeed(key)
@@ -52,7 +52,7 @@ export const decodeCursor = (
 
 /**
  * Names a list: equal on every node and runtime for equal parts. FNV-1a, 64 bits (draft-eastlake-fnv).
- * It tells lists apart by accident, not by design: a forged cursor only names another place in the same list.
+ * It catches mistakes, not attacks: a forged cursor only names another place in the same list.
  */
 export const listFingerprint = (parts: ReadonlyArray<unknown>): string => {
   let hash = 0xcbf29ce484222325n

@@ -1,4 +1,4 @@
-/** The pages about the API, `/docs` and `/openapi.json`: rendered when first asked for, then kept. They need no outside host. */
+/** Serves `/docs` and `/openapi.json`. Renders each at its first request and keeps it. They load nothing from other hosts. */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiScalar } from "effect/http-api"
@@ -6,8 +6,8 @@ import { answerPage, makePage } from "./CachedPage.ts"
 import { type LithairApi, openApiDocument } from "./Openapi.ts"
 
 /**
- * The page's script is inlined, but knows of hosts for fonts, proxies and registries. With this policy the browser
- * itself keeps it from reaching any of them; requests that a reader tries out go to the node alone.
+ * The page's script is inlined, but it knows hosts for fonts, proxies and registries. This policy has the browser keep
+ * the script from reaching them; requests that a reader tries out go only to the node.
  */
 export const docsPolicy = [
   "default-src 'none'",
@@ -21,7 +21,7 @@ export const docsPolicy = [
   "frame-ancestors 'none'"
 ].join("; ")
 
-/** The HTML of `/docs`, some 3 MB: the reader's script is within. */
+/** Renders the HTML of `/docs`, some 3 MB with the reader's script. */
 export const renderDocs = Effect.fnUntraced(function* (api: LithairApi) {
   const routes = HttpApiScalar.layer(api, { path: "/docs", scalar: { withDefaultFonts: false } })
   const app = yield* HttpRouter.toHttpEffect(routes)
@@ -30,7 +30,7 @@ export const renderDocs = Effect.fnUntraced(function* (api: LithairApi) {
   return yield* Effect.promise(() => HttpServerResponse.toWeb(response).text())
 }, Effect.scoped)
 
-/** The routes of both pages. */
+/** Makes the routes of both pages. */
 export const docsRoutes = Effect.fnUntraced(function* (api: LithairApi) {
   const docs = renderDocs(api).pipe(
     Effect.flatMap((body) =>
@@ -46,7 +46,7 @@ export const docsRoutes = Effect.fnUntraced(function* (api: LithairApi) {
     makePage({ body: JSON.stringify(openApiDocument(api)), contentType: "application/json" })
   )
   return yield* Effect.forEach([["/docs", docs] as const, ["/openapi.json", document] as const], ([path, render]) =>
-    // Uninterruptible: a reader who leaves early must not be remembered as the page.
+    // Uninterruptible: otherwise the cache would keep the interruption of a reader who leaves early.
     Effect.map(Effect.cached(Effect.uninterruptible(render)), (page) =>
       HttpRouter.route(
         "GET",

@@ -1,8 +1,8 @@
-/** Entity tags of records and the conditions on them. Pure; RFC 9110 §8.8.3, §13.1. Deciding on a version is Machine's. */
+/** Entity tags of records, and the conditions on them. Pure. RFC 9110 §8.8.3, §13.1. Machine decides on versions. */
 import * as Result from "effect/Result"
 import { invariant } from "../Invariant.ts"
 
-/** What a tag says of a record; `local` is there when the answering node holds local parts of it. */
+/** The content of a record's tag. `local` is present if the answering node holds local parts of the record. */
 export interface RecordTag {
   readonly version: number
   readonly local?: { readonly instance: string; readonly revision: number }
@@ -14,19 +14,19 @@ export interface EntityTag {
   readonly opaque: string
 }
 
-/** What a condition header asks for. A tag that no record ever had is well formed: it matches nothing. */
+/** A parsed condition header. A tag that no record ever had is well formed: it matches nothing. */
 export type Condition =
   | { readonly _tag: "Any" }
   | { readonly _tag: "Tags"; readonly tags: readonly [EntityTag, ...Array<EntityTag>] }
 
-/** A condition header that is none. */
+/** Why a condition header is malformed. */
 export interface MalformedCondition {
   readonly _tag: "MalformedCondition"
   readonly header: string
   readonly message: string
 }
 
-/** The `ETag` of a record: `"3"`, or `"3.instance.7"` with local parts. */
+/** Writes the `ETag` of a record: `"3"`, or `"3.instance.7"` with local parts. */
 export const formatETag = (tag: RecordTag): string => {
   invariant(Number.isSafeInteger(tag.version) && tag.version >= 1, "the version of a record is not a positive integer")
   if (tag.local === undefined) return `"${tag.version}"`
@@ -34,7 +34,7 @@ export const formatETag = (tag: RecordTag): string => {
   return `"${tag.version}.${tag.local.instance}.${tag.local.revision}"`
 }
 
-/** Reads what stands between the quotes; undefined when no record of ours can have it. */
+/** Reads the text between the quotes; undefined if no record can have such a tag. */
 export const parseRecordTag = (opaque: string): RecordTag | undefined => {
   const match = /^([1-9]\d*)(?:\.([\x21\x23-\x7e]+)\.(0|[1-9]\d*))?$/.exec(opaque)
   if (match === null) return undefined
@@ -45,13 +45,13 @@ export const parseRecordTag = (opaque: string): RecordTag | undefined => {
   return Number.isSafeInteger(revision) ? { version, local: { instance: match[2], revision } } : undefined
 }
 
-/** Reads an `If-Match` or `If-None-Match`. Empty list elements are skipped, as RFC 9110 §5.6.1.2 asks. */
+/** Reads an `If-Match` or `If-None-Match`. Skips empty list elements (RFC 9110 §5.6.1.2). */
 export const parseCondition = (header: string, value: string): Result.Result<Condition, MalformedCondition> => {
   const malformed = (message: string) => Result.fail({ _tag: "MalformedCondition" as const, header, message })
   if (value.trim() === "*") return Result.succeed({ _tag: "Any" })
   const tags: Array<EntityTag> = []
-  // Sticky: each match must start where the last one ended, so nothing between two tags is skipped unseen.
-  // White space has one place to match before a tag and one after it: a header full of it takes linear time.
+  // Sticky: each match starts where the last one ended, so that nothing between two tags is skipped.
+  // White space can match in one place before a tag and one after it: a header full of it takes linear time.
   const element = /[ \t]*(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(,|$)/y
   while (element.lastIndex < value.length) {
     const start = element.lastIndex
@@ -61,15 +61,15 @@ export const parseCondition = (header: string, value: string): Result.Result<Con
   }
   const [first, ...rest] = tags
   return first === undefined
-    ? malformed(`${header} names no entity tag`)
+    ? malformed(`${header} has no entity tag: send one in double quotes`)
     : Result.succeed({ _tag: "Tags", tags: [first, ...rest] })
 }
 
 /**
- * Whether `If-Match` holds: strong comparison, so a weak tag never matches (RFC 9110 §13.1.1).
+ * Whether `If-Match` holds. By strong comparison, a weak tag never matches (RFC 9110 §13.1.1).
  *
- * The revision counts only where `compareRevision` is set (a change of local parts) and on the instance that gave it;
- * elsewhere the long form is as good as the plain version.
+ * The revision counts only with `compareRevision`, for a change of local parts, and on the instance that gave it.
+ * Otherwise only the version counts.
  */
 export const ifMatchHolds = (options: {
   readonly condition: Condition
@@ -88,7 +88,7 @@ export const ifMatchHolds = (options: {
   })
 }
 
-/** Whether `If-None-Match` holds: no tag is the current one, by weak comparison (RFC 9110 §13.1.2). */
+/** Whether `If-None-Match` holds: by weak comparison, no tag is the current one (RFC 9110 §13.1.2). */
 export const ifNoneMatchHolds = (options: {
   readonly condition: Condition
   readonly current: RecordTag | undefined

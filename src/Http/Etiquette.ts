@@ -1,6 +1,6 @@
 /**
- * What HTTP itself asks of every exchange, whatever the request asks for: one well-formed Host, no expectation but
- * 100-continue, an end of the connection where a body was refused unread. RFC 9110 §7.2, §10.1.1; RFC 9112 §3.2, §9.6.
+ * Rules of HTTP for every exchange: one well-formed Host, no expectation but 100-continue, and a closed connection after
+ * a body was refused unread. RFC 9110 §7.2, §10.1.1; RFC 9112 §3.2, §9.6.
  */
 import { Effect, Stream } from "effect"
 import { HttpBody, type HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -9,14 +9,14 @@ import { invalidRequest, type Problem, problem } from "../Problem.ts"
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 
-/** How long a refused client may go on sending, so that it comes to read its answer. */
+/** How long a refused client may go on sending before it reads its answer. */
 const lingerMaxMs = 10_000
-/** How long it may send nothing meanwhile. */
+/** How long it may pause meanwhile. */
 const lingerIdleMs = 1_000
-/** How much it may send: a bound on what is read for nothing. */
+/** How much it may send meanwhile; the node reads and drops it. */
 const lingerMaxBytes = 256 * 1024 * 1024
 
-/** A request of `node:http`, as far as it is used here; a request of another platform has none of it. */
+/** The parts of a `node:http` request that this file uses. Requests of other platforms lack them. */
 interface NodeSource {
   readonly on?: (event: "error", listener: () => void) => unknown
   readonly socket?: { readonly on?: NodeSource["on"]; readonly listeners?: (event: "error") => ReadonlyArray<unknown> }
@@ -28,8 +28,8 @@ interface NodeSource {
 const sourceOf = (request: Request): NodeSource => request.source
 
 /**
- * Listens to the errors of a request and its connection, so that none ends the process: the adapter stops listening once
- * the body was read, and a server that was made elsewhere may listen to none.
+ * Listens to the errors of a request and its connection, so that no error ends the process. The adapter stops listening
+ * once it has read the body, and an application's own server may not listen at all.
  */
 export const listenToErrors = (request: Request): void => {
   const { on, socket } = sourceOf(request)
@@ -41,7 +41,7 @@ export const listenToErrors = (request: Request): void => {
 }
 const ignored = (): void => {}
 
-/** Why the head of a request is refused, whatever it asks for. */
+/** The problem with the head of a request, if there is one. */
 export const refusalOf = (request: Request): Problem | undefined => hostRefusal(request) ?? expectRefusal(request)
 
 /** An IP literal or a name, and a port (RFC 3986 §3.2.2). An http URI never has an empty host (RFC 9110 §4.2.1). */
@@ -68,10 +68,10 @@ const expectRefusal = ({ headers, source }: Request): Problem | undefined => {
   const { expect } = headers
   if (expect === undefined || expect.toLowerCase() === "100-continue") return undefined
   if ((source as NodeSource).httpVersion === "1.0") return undefined
-  return problem("expectation-failed", "The only expectation that is met is 100-continue: send no other in Expect", {})
+  return problem("expectation-failed", "Expect takes only 100-continue: leave other expectations out", {})
 }
 
-/** Whether the request has a body that has not come to its end yet. */
+/** Whether the client is still sending the body. */
 const isUnread = (request: Request): boolean => {
   if (sourceOf(request).complete !== false) return false
   const { headers } = request
@@ -79,9 +79,9 @@ const isUnread = (request: Request): boolean => {
 }
 
 /**
- * A refusal that was given before the body was read says that the connection closes, and is sent whole at once. What
- * still comes is read and dropped for a while: to a client that sends all before it reads, a connection that closes
- * earlier is one that was reset, and it never sees the answer (RFC 9112 §9.6).
+ * Sends a refusal that comes before the body was read at once, with `connection: close`. Then reads and drops for a
+ * while what the client still sends: if the connection closed earlier, a client that sends all before it reads would
+ * see a reset instead of the answer (RFC 9112 §9.6).
  */
 export const closeIfUnread = (request: Request, response: Response): Response => {
   const { body } = response
@@ -94,7 +94,7 @@ export const closeIfUnread = (request: Request, response: Response): Response =>
   )
 }
 
-/** Reads what still comes, within bounds, and gives nothing. */
+/** Reads and drops what the client still sends, within bounds. */
 const dropped = (request: Request): Stream.Stream<never> =>
   Stream.suspend(() => {
     let size = 0

@@ -1,6 +1,6 @@
 /**
- * The client's idempotency key, and what tells a copy of its request from another request. Remembering a key is
- * Machine's (Sessions.ts). docs/http.md, "Problems"; draft-ietf-httpapi-idempotency-key-header.
+ * Reads the client's idempotency key, and tells a copy of its request from another request. Machine remembers keys
+ * (Sessions.ts). docs/http.md, "Problems"; draft-ietf-httpapi-idempotency-key-header.
  */
 import { createHash } from "node:crypto"
 import { Result } from "effect"
@@ -10,7 +10,7 @@ import type { Origin } from "../Machine/Command.ts"
 import { isKey, keyLengthMax } from "../Machine/RequestKey.ts"
 import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
 
-/** The key of a request, undefined if it has none. Two headers arrive joined by a comma and a space, and are no key. */
+/** Reads the key of a request; undefined if it has none. Two headers arrive joined by a comma and a space: that is not a key. */
 export const parseKey = (header: string | undefined): Result.Result<string | undefined, Problem> => {
   if (header === undefined) return Result.succeed(undefined)
   return isKey(header)
@@ -22,12 +22,12 @@ export const parseKey = (header: string | undefined): Result.Result<string | und
       )
 }
 
-/** A request as far as it is compared; its headers are read once, since each reading copies them. */
+/** The parts of a request that are compared. Read its headers once: each reading copies them. */
 export type Head = Pick<HttpServerRequest.HttpServerRequest, "method" | "url" | "headers">
 
 /**
- * Where a write comes from. Without a key it has a fingerprint still, which becomes part of the key that is assigned to
- * it; so a client that was told such a key and sends it is known to send the same request, or another one.
+ * The key and fingerprint of a write. A write without a key has a fingerprint too, which becomes part of the key that
+ * the node assigns. If the client later sends that key, the node can tell whether the request is the same.
  */
 export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Problem> =>
   Result.flatMap(parseKey(head.headers["idempotency-key"]), (key) => {
@@ -39,10 +39,10 @@ export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Pr
       : Result.fail(keyReused(key))
   })
 
-/** What makes two requests the same: method, target, conditional headers and body, byte for byte. */
+/** Equal for equal requests: same method, target, conditional headers and body, byte for byte. */
 export const fingerprintOf = ({ headers, method, url }: Head, body: Uint8Array): string => {
   const conditions = [headers["if-match"] ?? null, headers["if-none-match"] ?? null]
-  // The JSON text ends where it ends, so that no part of a request can be taken for another.
+  // JSON marks where each part ends, so that no part can be taken for another.
   return createHash("sha256")
     .update(JSON.stringify([method, url, ...conditions]))
     .update(body)

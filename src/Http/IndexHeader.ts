@@ -1,4 +1,4 @@
-/** The name of one header, apart so that the client loads it without the schemas of the others. */
+/** The name of one header. It has a file of its own so that the client does not load the schemas of the others. */
 
-/** The header that a client sends back as `Lithair-Min-Index` to read its own writes (`consistency=session`). */
+/** The header whose value a client sends back as `Lithair-Min-Index` to read its own writes (`consistency=session`). */
 export const indexHeader = "lithair-index"

@@ -1,6 +1,6 @@
 /**
- * How an empty node asks a running cluster to take it in, through any of its members. What may pass is tried again; what
- * stays as it is ends the node with one line.
+ * An empty node asks a running cluster to take it in, through any member. It tries again after a passing failure; a
+ * final one ends the node with one line.
  */
 import { Data, Effect, Schedule, Schema } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
@@ -10,31 +10,31 @@ import * as JoinProof from "../Raft/peers/JoinProof.ts"
 import { Resolver } from "../Raft/peers/Resolver.ts"
 import { JoinAnswer, JoinChallenge, joinPath } from "./JoinRoutes.ts"
 
-/** A cluster without a leader, or in the midst of another change, may take the node in a moment later. */
+/** A cluster without a leader, or during another change, may take the node a moment later. */
 const again = Schedule.spaced("500 millis")
 
-/** How long a member may take to answer: longer than a change of the members does. */
+/** How long a member may take to answer. A change of the members takes less. */
 const attemptTimeoutMs = 5_000
-/** After so many attempts that met the same it is said again. */
+/** Logs a repeated message again after so many attempts. */
 const saidEveryCount = 10
 
-/** Why a member did not take the node in. One that is final will be met for ever. */
+/** Why a member did not take the node. If `isFinal`, trying again does not help. */
 class NotTaken extends Data.TaggedError("NotTaken")<{ readonly message: string; readonly isFinal: boolean }> {}
 
 const final = (message: string) => new NotTaken({ message, isFinal: true })
 const passing = (message: string) => new NotTaken({ message, isFinal: false })
 
-/** A problem, as far as it matters here. */
+/** The members of a problem that this file reads. */
 const Refusal = Schema.Struct({
   type: Schema.String,
   detail: Schema.String,
   reason: Schema.optionalKey(Schema.String)
 })
 
-/** Conflicts that no waiting ends. */
+/** Conflicts that last, however long the node waits. */
 const finalReasons: ReadonlyArray<string> = ["alreadyMember", "otherCluster", "tooManyMembers"]
 
-/** Asks the member at `address`, as often as it takes; a refusal that will not pass ends it. */
+/** Asks the member at `address` until it takes the node. Fails on a final refusal. */
 export const joinThrough =
   (address: string, secret: string | undefined): Join =>
   ({ address: ownAddress, instanceId, nodeId }, clusterId) => {
@@ -49,10 +49,10 @@ export const joinThrough =
     })
 
     const attempt = Effect.gen(function* () {
-      if (address === ownAddress) return yield* final("it is this node itself")
+      if (address === ownAddress) return yield* final("that is this node's own address: give the address of a member")
       const host = address.replace(/:\d+$/, "")
       if (secret === undefined && !isLoopback(host)) {
-        return yield* final("it is on another host, and this node has no secret to prove")
+        return yield* final("it is on another host, and this node has no secret: start it with the cluster's secret")
       }
       const url = `http://${yield* (yield* Resolver)(address)}${joinPath}`
       const { challenge } = yield* ask(HttpClientRequest.get(url), JoinChallenge)
@@ -64,7 +64,7 @@ export const joinThrough =
       )
       const { proof: proven, ...membership } = yield* ask(asked, JoinAnswer)
       if (!JoinProof.isProof(proven, JoinProof.proveMember(exchange, membership.clusterId, membership.members))) {
-        return yield* final("it does not prove the cluster's secret")
+        return yield* final("it did not prove the cluster's secret: check the address and the secret")
       }
       return membership
     })
@@ -81,10 +81,10 @@ export const joinThrough =
       })
 
     return attempt.pipe(
-      // A member that stands still takes the connection and says nothing.
+      // A member that hangs accepts the connection and does not answer.
       Effect.timeoutOrElse({
         duration: attemptTimeoutMs,
-        orElse: () => Effect.fail(passing(`it does not answer within ${attemptTimeoutMs / 1000} s`))
+        orElse: () => Effect.fail(passing(`it did not answer within ${attemptTimeoutMs / 1000} s`))
       }),
       Effect.tapError((error) => (error.isFinal ? Effect.void : say(error))),
       Effect.retry({ schedule: again, while: ({ isFinal }) => !isFinal }),
@@ -92,20 +92,20 @@ export const joinThrough =
         ({ message }) =>
           new FormingRefused({ reason: "JoinRefused", message: `Cannot join through ${address}: ${message}` })
       ),
-      // A node sends nobody elsewhere.
+      // A node never redirects.
       Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
       Effect.provide(FetchHttpClient.layer)
     )
   }
 
 const silent = passing("it does not answer")
-const noNode = final("it does not answer as a node of Lithair does, or is one of an older release")
+const noNode = final("it is not a Lithair node, or it has an older release")
 
-/** What an answer other than 200 means. Only a node's own words are believed to be final, but for a path that is unknown. */
+/** Judges an answer other than 200. Only a problem from a node is final, or an answer that shows that it is not a node. */
 const refusalOf = (status: number, text: string): NotTaken => {
   const read = Schema.decodeOption(Schema.fromJsonString(Refusal))(text)
   const isOfNode = read._tag === "Some" && read.value.type.startsWith("urn:lithair:problem:")
-  if (!isOfNode) return status >= 500 || status === 429 ? passing(`it answers ${status}`) : noNode
+  if (!isOfNode) return status >= 500 || status === 429 ? passing(`it answered ${status}`) : noNode
   const { detail, reason = "", type } = read.value
   if (status === 404 || status === 405) return noNode
   const isFinal =

@@ -1,4 +1,4 @@
-/** Taking an empty node into the cluster: it proves the secret, and is proven it, without that either sends it. */
+/** Takes an empty node into the cluster. Node and member prove to each other that they know the secret, and send no secret. */
 import { Clock, Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
@@ -10,12 +10,12 @@ import { readBody } from "./AdminRoutes.ts"
 
 export const joinPath = "/_raft/join"
 
-/** What a node proves over. It is taken once, and not for long. */
+/** The challenge that a joining node signs. It can be used once, for a short time. */
 export const JoinChallenge = Schema.Struct({ challenge: Schema.String }).annotate({
   identifier: "lithair.JoinChallenge"
 })
 
-/** The node that is to be a member, and its proof. `clusterId` is that of its directory, null of an empty one. */
+/** The joining node and its proof. `clusterId` comes from its directory; null if that is empty. */
 export const JoinRequest = Schema.Struct({
   challenge: Schema.String,
   nonce: Schema.String,
@@ -24,7 +24,7 @@ export const JoinRequest = Schema.Struct({
   proof: Schema.String
 }).annotate({ identifier: "lithair.JoinRequest" })
 
-/** The cluster, and the member's own proof. */
+/** The cluster's membership, and the member's own proof. */
 export const JoinAnswer = Schema.Struct({ ...Membership.fields, proof: Schema.String }).annotate({
   identifier: "lithair.JoinAnswer"
 })
@@ -32,7 +32,7 @@ export const JoinAnswer = Schema.Struct({ ...Membership.fields, proof: Schema.St
 const refused = (reason: string, detail: string) =>
   Effect.fail(problem("membership-refused", detail, { reason, definite: true }))
 
-/** The routes by which nodes join. */
+/** Makes the routes by which nodes join. */
 export const joinRoutes = (member: Member["Service"], secret: string | undefined) => {
   const challenges = JoinProof.makeChallenges()
   const nowMs = Clock.monotonicTimeNanos.pipe(Effect.map((nanos) => Number(nanos / 1_000_000n)))
@@ -40,7 +40,7 @@ export const joinRoutes = (member: Member["Service"], secret: string | undefined
   const admitted = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const why = isOfPage(request) ? "it comes from a page in a browser" : secret === undefined && notOfThisHost(request)
     return typeof why === "string"
-      ? Effect.fail(problem("forbidden", `No node joins with this request: ${why}`, {}))
+      ? Effect.fail(problem("forbidden", `This request cannot add a node: ${why}`, {}))
       : Effect.void
   })
 
@@ -54,17 +54,22 @@ export const joinRoutes = (member: Member["Service"], secret: string | undefined
     const { challenge, clusterId, node, nonce, proof } = yield* readBody(JoinRequest)
     const exchange = { secret, challenge, nonce }
     if (!challenges.isOpen(challenge, yield* nowMs)) {
-      return yield* refused("challengeClosed", "The challenge is not open any more: ask for another")
+      return yield* refused("challengeClosed", "The challenge has expired: ask for another")
     }
     if (!JoinProof.isProof(proof, JoinProof.proveNode(exchange, node, clusterId))) {
-      return yield* Effect.fail(problem("unauthenticated", "The node does not prove this cluster's secret", {}))
+      return yield* Effect.fail(
+        problem("unauthenticated", "The node did not prove this cluster's secret: start it with the same secret", {})
+      )
     }
     if (!challenges.take(challenge, yield* nowMs)) {
-      return yield* refused("challengeClosed", "The challenge was answered already: ask for another")
+      return yield* refused("challengeClosed", "The challenge was used already: ask for another")
     }
     const own = member.clusterId()
     if (clusterId !== null && own !== undefined && clusterId !== own) {
-      return yield* refused("otherCluster", `The node's directory is of cluster ${clusterId}, and this is ${own}`)
+      return yield* refused(
+        "otherCluster",
+        `The node's directory belongs to cluster ${clusterId}, and this is cluster ${own}: start the node with an empty directory`
+      )
     }
     yield* addMember(member, { added: node, admitted: "proof", autoPromote: true })
     const membership = membershipOf(member)

@@ -1,22 +1,22 @@
 /**
- * What a JSON text says that its parsed value does not show: how deep it nests, which keys it repeats, and numbers that a
- * double cannot hold. Pure. One pass over the text, and never more than linear work. RFC 8259 §4, §6.
+ * Finds what a parsed JSON value does not show: how deep the text nests, which keys it repeats, and which numbers a
+ * double cannot hold. Pure, one pass, linear time. RFC 8259 §4, §6.
  */
 import { depthMax } from "../Model/PlainJson.ts"
 
-/** What a text was found to hold. Only the first wrong number is told. */
+/** The findings about a text. Only the first inexact number is reported. */
 export interface Scanned {
   readonly isTooDeep: boolean
   /** Members of all objects, repeated ones included. */
   readonly membersCount: number
-  /** A number that becomes another one when it is read. */
+  /** A number that changes when it is read. */
   readonly inexact: string | undefined
 }
 
 const quote = 0x22
 const backslash = 0x5c
 
-/** Looks at a text that need not be JSON. Nothing recursive may see the text before it is known not to be too deep. */
+/** Scans a text, JSON or not. Call it before anything recursive sees the text: it finds texts that nest too deeply. */
 export const scan = (text: string): Scanned => {
   let depth = 0
   let membersCount = 0
@@ -41,7 +41,7 @@ export const scan = (text: string): Scanned => {
   return { isTooDeep: false, membersCount, inexact }
 }
 
-/** Where the closing quote is, or the end of the text. */
+/** The index of the closing quote, or the end of the text. */
 const endOfString = (text: string, start: number): number => {
   let at = start + 1
   for (; at < text.length; at++) {
@@ -54,7 +54,7 @@ const endOfString = (text: string, start: number): number => {
 
 const isDigit = (char: number): boolean => char >= 0x30 && char <= 0x39
 
-/** Behind the last character that a number may have. */
+/** The index after the number's last character. */
 const endOfNumber = (text: string, start: number): number => {
   let at = start + 1
   for (; at < text.length; at++) {
@@ -72,16 +72,16 @@ const hasExponent = (text: string, start: number, end: number): boolean => {
 
 const jsonNumber = /^-?(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/
 
-/** Whether a text is a number as JSON writes one. */
+/** Whether a text is a JSON number. */
 export const isJsonNumber = (text: string): boolean => jsonNumber.test(text)
 
 /**
- * Whether a number is the shortest decimal of the double that it becomes: by value, so that `1.0` and `1e2` are, and
- * 9007199254740993 and 1e400 are not. What is no number is for the parser to refuse.
+ * Whether a number equals the shortest decimal of the double that it becomes. It compares values: `1.0` and `1e2` are
+ * exact, 9007199254740993 and 1e400 are not. True for a text that is not a number: the parser refuses that.
  */
 export const isExact = (number: string): boolean => {
   const read = Number(number)
-  // So most programs write what they hold.
+  // Most programs write numbers this way.
   if (String(read) === number) return true
   const written = decimalOf(number)
   if (written === undefined) return true
@@ -90,7 +90,7 @@ export const isExact = (number: string): boolean => {
   return shortest !== undefined && shortest.digits === written.digits && shortest.exponent === written.exponent
 }
 
-/** A number as `0.digits` times ten to the exponent, without zeros at either end; zero has no digits. The sign is left out. */
+/** A number as `0.digits` times ten to the exponent, without sign and without zeros at either end. Zero has no digits. */
 const decimalOf = (number: string): { readonly digits: string; readonly exponent: number } | undefined => {
   const [match, integer = "", fraction = "", power = "0"] = jsonNumber.exec(number) ?? []
   if (match === undefined) return undefined
@@ -103,7 +103,7 @@ const decimalOf = (number: string): { readonly digits: string; readonly exponent
   return { digits: all.slice(start, end), exponent: integer.length - start + Number(power) }
 }
 
-/** The members that a parsed value has in all its objects. It recurses no deeper than the text that was scanned. */
+/** Counts the members of all objects in a parsed value. The scan has bounded how deep it recurses. */
 export const countMembers = (value: unknown): number => {
   if (typeof value !== "object" || value === null) return 0
   let count = 0
@@ -118,7 +118,7 @@ export const countMembers = (value: unknown): number => {
   return count
 }
 
-/** The first key that an object of a valid text has twice. Only asked where the counts show that there is one. */
+/** Finds the first key that an object of a valid text has twice. Call it only if the counts show that there is one. */
 export const repeatedKey = (text: string): string | undefined => {
   const objects: Array<Set<string> | undefined> = []
   let last = ""

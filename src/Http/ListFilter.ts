@@ -1,4 +1,4 @@
-/** Filters of a list, `field=op.value`, to the machine's typed tree, and back. Pure; applying them is Machine's. docs/http.md, "Lists". */
+/** Parses the filters of a list, `field=op.value`, and formats them. Pure; Machine applies them. docs/http.md, "Lists". */
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Asking from "../Machine/Asking.ts"
@@ -8,7 +8,7 @@ import { isExact, isJsonNumber, scan } from "./JsonText.ts"
 
 export type { Comparison, Filter, Operand } from "../Machine/Filter.ts"
 
-/** Reads the right side of `field=op.value`; the failure is a message about the field. */
+/** Parses the right side of `field=op.value`. Fails with a message about the field. */
 export const parseFilter = (field: FieldValues, text: string): Result.Result<Filter, string> => {
   const dot = text.indexOf(".")
   const op = dot === -1 ? text : text.slice(0, dot)
@@ -25,7 +25,7 @@ export const parseFilter = (field: FieldValues, text: string): Result.Result<Fil
     case "like":
       return Asking.like(field, value)
     case "in": {
-      // What does not apply at all is said before what is wrong with a value.
+      // If the operator does not suit the field at all, say that first, not what is wrong with a value.
       const items = Result.flatMap(splitItems(value), (all) => Result.all(all.map((item) => operandOf(field, item))))
       return Result.flatMap(Result.isSuccess(items) ? items : applies(field, op, items), (operands) =>
         Asking.isIn(field, operands)
@@ -40,7 +40,7 @@ export const parseFilter = (field: FieldValues, text: string): Result.Result<Fil
   }
 }
 
-/** The failure of a value, unless the operator takes none of the field's values. */
+/** The operator's failure if it takes no value of this field, else the failure of the value. */
 const applies = <A>(
   field: FieldValues,
   op: Comparison | "in",
@@ -54,7 +54,7 @@ const operators = ["eq", "neq", "gt", "gte", "lt", "lte", "in", "like", "is"] as
 
 const isOperator = (text: string): text is (typeof operators)[number] => operators.some((it) => it === text)
 
-/** A value as it was written: in quotes it is a text, whatever it looks like. */
+/** A value as it was written. In quotes it is always a text. */
 interface Item {
   readonly text: string
   readonly isQuoted: boolean
@@ -62,7 +62,7 @@ interface Item {
 
 const item = /(?:"((?:[^"\\]|\\["\\])*)"|([^",][^,]*|))(,|$)/y
 
-/** Comma-separated items; one that holds a comma or starts with a quote stands in double quotes, with `\"` and `\\` inside. */
+/** Splits comma-separated items. An item with a comma or a leading quote needs double quotes, with `\"` and `\\` inside. */
 export const splitItems = (text: string): Result.Result<ReadonlyArray<Item>, string> => {
   const items: Array<Item> = []
   item.lastIndex = 0
@@ -78,7 +78,7 @@ export const splitItems = (text: string): Result.Result<ReadonlyArray<Item>, str
   }
 }
 
-/** Only where a text may be mistaken for another value do quotes mean something. */
+/** Reads one item. Quotes have a meaning only if the field has texts and other values. */
 const itemOf = ({ hasOthers, hasTexts }: FieldValues, text: string): Result.Result<Item, string> => {
   if (!(hasOthers && hasTexts && text.startsWith('"'))) return Result.succeed({ text, isQuoted: false })
   const [, quoted] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text) ?? []
@@ -87,12 +87,12 @@ const itemOf = ({ hasOthers, hasTexts }: FieldValues, text: string): Result.Resu
     : Result.succeed({ text: quoted.replace(/\\(["\\])/g, "$1"), isQuoted: true })
 }
 
-/** The JSON that an item stands for: a text is written as it is, anything else as JSON. */
+/** The value of an item: texts are written plainly, everything else as JSON. */
 const operandOf = (field: FieldValues, { isQuoted, text }: Item): Result.Result<Schema.Json, string> => {
   const { hasOthers, hasTexts, normal } = field
   if (!hasOthers || (isQuoted && hasTexts)) return normal(text)
   if (!hasTexts) return Result.flatMap(jsonOf(text), (json) => nonNull(field, json))
-  // A field that has both: what is a value of the other kind is that, and a text otherwise.
+  // The field has both kinds. Take the item as the other kind if it can be that, else as a text.
   const read = jsonOf(text)
   if (Result.isSuccess(read) && typeof read.success !== "string" && read.success !== null) {
     const found = normal(read.success)
@@ -102,26 +102,26 @@ const operandOf = (field: FieldValues, { isQuoted, text }: Item): Result.Result<
 }
 
 const nonNull = ({ normal }: FieldValues, json: Schema.Json): Result.Result<Schema.Json, string> =>
-  json === null ? Result.fail("is not a value to compare with: write is.null") : normal(json)
+  json === null ? Result.fail("cannot be compared with null: write is.null") : normal(json)
 
 const jsonOf = (text: string): Result.Result<Schema.Json, string> => {
-  // A parser takes white space around a value; a value has none.
+  // JSON.parse would accept white space around a value.
   if (text.trim() !== text) return Result.fail("is not a value of this field")
   const { inexact, isTooDeep } = scan(text)
   if (isTooDeep) return Result.fail("is nested too deeply")
   if (inexact !== undefined && !isExact(inexact)) {
-    return Result.fail(`has the number ${inexact.slice(0, 100)}, which no double holds`)
+    return Result.fail(`has the number ${inexact.slice(0, 100)}, which a double cannot hold: write fewer digits`)
   }
   return Result.try({ try: (): Schema.Json => JSON.parse(text), catch: () => "is not a value of this field" })
 }
 
-/** A filter as a query writes it: the operator, and what {@link parseFilter} reads it from. */
+/** Formats a filter for a query, so that {@link parseFilter} reads it back. */
 export const formatFilter = (field: FieldValues, filter: Filter): string => {
   const { hasOthers, hasTexts } = field
   const written = (operand: Schema.Json, isItem: boolean): string => {
     const text = typeof operand === "string" ? operand : JSON.stringify(operand)
     const isMistakable = typeof operand === "string" && hasOthers && hasTexts
-    // Within a list quotes hold a comma; of a value that is no text they must not make one.
+    // In a list, quotes protect a comma. Quotes must not turn a value that is not a text into one.
     const holdsComma = isItem && (typeof operand === "string" || typeof operand === "object")
     return isMistakable || holdsComma ? quoted(text) : text
   }

@@ -1,4 +1,4 @@
-/** The query of a list: filters, order, page, selection. Pure: from parameters to a typed query, or the 400 that names what is wrong. docs/http.md, "Lists". */
+/** Parses the query of a list: filters, order, page, selection. Pure. A bad query is a 400 that lists its errors. docs/http.md, "Lists". */
 import { Result } from "effect"
 import * as Asking from "../Machine/Asking.ts"
 import type { ListRequest } from "../Machine/List.ts"
@@ -11,11 +11,11 @@ import { type Filter, parseFilter } from "./ListFilter.ts"
 import { invalidQuery, only, type Params } from "./Params.ts"
 import { readParameters } from "./ReadQuery.ts"
 
-/** The size of a page when none is asked for, and the largest that may be. */
+/** The default size of a page, and the largest, in records. */
 export const limitDefault = 50
 export const limitMax = 1000
 
-/** What a list must know of its model; structural, so that any declaration of a model fits. */
+/** The parts of a model that a list needs. Any declaration of a model fits. */
 export interface ListShape {
   readonly name: string
   readonly idField: string
@@ -24,20 +24,20 @@ export interface ListShape {
 
 export type { OrderBy } from "../Machine/Order.ts"
 
-/** A list asked for: what the machine answers, and how the answer is shown. */
+/** A parsed list query: the machine's request, and how to show the answer. */
 export interface ListQuery extends ListRequest {
-  /** The fields to answer, or undefined for all. */
+  /** The fields in the answer; undefined for all. */
   readonly select: ReadonlyArray<string> | undefined
   readonly fingerprint: string
 }
 
-/** Those of any read are looked at where consistency is. */
+/** ReadQuery.ts parses `readParameters`. */
 const listParameters: ReadonlyArray<string> = ["order", "limit", "cursor", "select", "count", ...readParameters]
 
-/** Whether a field of this name is filtered as `field.<name>=…`, its plain name being taken. */
+/** Whether a parameter has this name, so that a field of the same name is filtered as `field.<name>=…`. */
 export const isListParameter = (name: string): boolean => listParameters.includes(name)
 
-/** A parser for the lists of one model. Its schemas are compiled once, here. */
+/** Makes a parser for the lists of one model, and compiles its schemas once. */
 export const makeListParser = (shape: ListShape) => {
   const fields = fieldsOf(shape.fields)
 
@@ -59,11 +59,11 @@ export const makeListParser = (shape: ListShape) => {
     const count = parameter("count")
     if (count !== undefined && count !== "exact") errors.push({ path: "count", message: "takes exact" })
 
-    // Filters in any order are the same list; the page size, the selection and the count do not change which records come.
+    // Filters in any order are the same list. Page size, selection and count do not change which records it has.
     const fingerprint = listFingerprint([shape.name, orderBy, filters.map((it) => JSON.stringify(it)).sort()])
     const cursor = parameter("cursor")
     let after: ReadonlyArray<CursorValue> | undefined
-    // With other errors the list is not the one that was meant, and its cursor would be called foreign for nothing.
+    // With other errors this is not the list that the client meant, and we would wrongly call its cursor foreign.
     if (cursor !== undefined && errors.length === 0) {
       const decoded = decodeCursor(cursor, { fingerprint, keyCount: orderBy.length })
       collect(
@@ -83,11 +83,11 @@ export const makeListParser = (shape: ListShape) => {
   }
 }
 
-/** The cursor of the page that ended with a record of this order key. */
+/** Makes the cursor of a page that ended with a record of this order key. */
 export const nextCursor = (query: ListQuery, lastKey: ReadonlyArray<CursorValue>): string =>
   encodeCursor({ fingerprint: query.fingerprint, lastKey })
 
-/** How many items a page is to have. */
+/** Parses the size of a page. */
 export const parseLimit = (text: string | undefined, errors: Array<ProblemError>): number => {
   if (text === undefined) return limitDefault
   const limit = /^[1-9]\d{0,3}$/.test(text) ? Number(text) : 0
@@ -103,7 +103,7 @@ const parseOrder = (
 ): readonly [OrderBy, ...Array<OrderBy>] => {
   const steps = (text === undefined ? [] : text.split(",")).map((part): OrderBy => {
     const [, name = "", direction] = /^(.*?)(?:\.(asc|desc))?$/s.exec(part) ?? []
-    // What is no direction belongs to the name, which then is none of a field.
+    // An unknown direction counts as part of the name, and no field has that name.
     return { field: direction === undefined ? part : name, direction: direction === "desc" ? "desc" : "asc" }
   })
   return Result.match(Asking.inOrder(fields, idField, steps), {

@@ -1,6 +1,6 @@
 /**
- * `GET /metrics`: how a node stands, in numbers, for Prometheus to scrape. What the application itself counts by Effect's
- * `Metric` stands there too. docs/http.md, "Endpoints"; Prometheus text format 0.0.4.
+ * Serves `GET /metrics` for Prometheus: the node's own gauges, and the application's metrics from Effect's `Metric`.
+ * docs/http.md, "Endpoints"; Prometheus text format 0.0.4.
  */
 import { Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
@@ -11,7 +11,7 @@ import { commitStandstillMs } from "../Raft/core/Standstill.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
 import type { Reactions } from "../Reaction/Reactions.ts"
 
-/** What is measured: the name and the help of a gauge, and its values now, by label. */
+/** A gauge: its name, its help, and its current values by label. */
 interface Gauge {
   readonly name: `lithair_${string}`
   readonly help: string
@@ -22,13 +22,13 @@ const gauge = (name: Gauge["name"], help: string, value: number): Gauge => ({ na
 
 const flag = (is: boolean): number => (is ? 1 : 0)
 
-/** Whose state is wrong, or may be. */
+/** The members whose state is wrong, or may be wrong. */
 const differing = ({ states }: NonNullable<ReturnType<Member["Service"]["node"]>>): ReadonlyArray<string> => {
   const { members, outliers } = states.difference() ?? { members: [], outliers: [] }
   return outliers.length > 0 ? outliers : members.map(({ id }) => id)
 }
 
-/** Of consensus. A node that has not formed a cluster has none of these but that it has not. */
+/** The gauges of consensus. A node without a cluster has only `lithair_formed`. */
 const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
   const node = member.node()
   const formed = gauge("lithair_formed", "1 once the node belongs to a cluster.", flag(node !== undefined))
@@ -47,23 +47,23 @@ const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
     gauge("lithair_raft_is_leader", "1 on the leader.", flag(core.role._tag === "Leader")),
     gauge("lithair_raft_has_leader", "1 while the node knows a leader.", flag(member.leader() !== undefined)),
     gauge("lithair_raft_last_index", "The last entry of the log.", core.log.lastIndex),
-    gauge("lithair_raft_durable_index", "The last entry that is synced here.", core.durableIndex),
-    gauge("lithair_raft_commit_index", "The last entry that is known here to be committed.", core.commitIndex),
+    gauge("lithair_raft_durable_index", "The last entry that this node has synced to disk.", core.durableIndex),
+    gauge("lithair_raft_commit_index", "The last entry that this node knows to be committed.", core.commitIndex),
     gauge("lithair_raft_applied_index", "The last entry that the tables reflect.", appliedIndex),
-    gauge("lithair_raft_disk_stalled", "1 while a write to the log has not come back.", flag(core.diskStalled)),
+    gauge("lithair_raft_disk_stalled", "1 while a write to the log hangs.", flag(core.diskStalled)),
     gauge(
       "lithair_raft_commit_standstill_seconds",
-      "On the leader: for how long entries wait and none is committed, though a quorum answers.",
+      "On the leader: for how long entries have waited for a commit although a quorum answers.",
       commitStandstillMs(core) / 1000
     ),
     gauge(
       "lithair_state_suspect",
-      "1 while the state of this node differs from that of a majority: it neither reads nor leads.",
+      "1 while the state of this node differs from the state of a majority. Then the node serves no reads and does not lead.",
       flag(node.states.isSuspect())
     ),
     {
       name: "lithair_state_differs",
-      help: "1 for members whose state was last seen to differ: from a majority, or from each other where none agrees.",
+      help: "1 for members whose state differed at the last comparison: from a majority, or from each other if there is none.",
       values: members.map(({ id }) => ({ labels: { member: id }, value: flag(differing(node).includes(id)) }))
     },
     gauge("lithair_draining", "1 once the node is about to stop.", flag(member.isDraining())),
@@ -74,25 +74,25 @@ const raftGauges = (member: Member["Service"]): ReadonlyArray<Gauge> => {
     },
     {
       name: "lithair_raft_member_lag_entries",
-      help: "Committed entries that a member is not known to hold; of other members only the leader knows.",
+      help: "Committed entries that a member does not hold yet. Only the leader knows this of other members.",
       values: ofMembers(({ lagCount }) => lagCount)
     },
     {
       name: "lithair_raft_member_standstill_seconds",
-      help: "For how long a member lacks committed entries and gets none, 0 while it keeps up; of others only the leader knows.",
+      help: "For how long a member has lacked committed entries and got none; 0 while it keeps up. Only the leader knows this of other members.",
       values: ofMembers(({ standstillMs }) => (standstillMs === undefined ? undefined : standstillMs / 1000))
     },
     {
       name: "lithair_raft_member_silent_seconds",
-      help: "How long ago a member was last heard of.",
+      help: "How long ago this node last heard from a member.",
       values: ofMembers(({ lastContactMs }) => (lastContactMs === undefined ? undefined : lastContactMs / 1000))
     }
   ]
 }
 
-/** Of the cluster's state: everything that can grow. */
+/** The gauges of everything in the cluster's state that can grow. */
 const stateGauges = ({ tables }: Member["Service"]): ReadonlyArray<Gauge> => {
-  // Its tables of node-local models are empty on every node.
+  // The machine's tables of node-local models are empty on every node: leave them out.
   const replicated = [...tables.byModel].filter(([model]) => tables.descriptors.get(model)?.mode !== "local")
   return [
     {
@@ -102,14 +102,10 @@ const stateGauges = ({ tables }: Member["Service"]): ReadonlyArray<Gauge> => {
     },
     {
       name: "lithair_tombstones",
-      help: "Deleted records that are remembered.",
+      help: "Deleted records that the machine remembers.",
       values: replicated.map(([model, { tombstones }]) => ({ labels: { model }, value: tombstones.size }))
     },
-    gauge(
-      "lithair_idempotency_keys",
-      "Idempotency keys that clients gave and that are remembered.",
-      tables.sessions.size
-    )
+    gauge("lithair_idempotency_keys", "Idempotency keys of clients that the machine remembers.", tables.sessions.size)
   ]
 }
 
@@ -118,12 +114,12 @@ const projectionGauges = (projections: Projections["Service"]): ReadonlyArray<Ga
   return [
     {
       name: "lithair_projection_lag_entries",
-      help: "Entries that are applied here and that a projection does not reflect yet.",
+      help: "Entries that this node has applied and a projection has not.",
       values: all.map(({ lagCount, name }) => ({ labels: { projection: name }, value: lagCount }))
     },
     {
       name: "lithair_projection_failed",
-      help: "1 where a projection has stopped.",
+      help: "1 if a projection has stopped.",
       values: all.map(({ failure, name }) => ({ labels: { projection: name }, value: flag(failure !== undefined) }))
     }
   ]
@@ -134,18 +130,18 @@ const reactionGauges = (reactions: Reactions["Service"]): ReadonlyArray<Gauge> =
   return [
     {
       name: "lithair_reaction_lag_entries",
-      help: "Entries that are applied here and that a reaction has not come to; by what is recorded where it does not run.",
+      help: "Entries that this node has applied and a reaction has not reached. Followers go by the recorded position.",
       values: all.map(({ lagCount, name }) => ({ labels: { reaction: name }, value: lagCount }))
     },
     {
       name: "lithair_reaction_failing",
-      help: "1 on the leader where a reaction has stopped, or tries an event again.",
+      help: "1 on the leader if a reaction has stopped or is retrying an event.",
       values: all.map(({ failure, name }) => ({ labels: { reaction: name }, value: flag(failure !== undefined) }))
     }
   ]
 }
 
-/** Counts answers by their status, since the node started. */
+/** Counts answers by status since the node started. */
 export interface Answers {
   readonly count: (status: number) => void
   readonly byStatus: ReadonlyMap<number, number>
@@ -158,7 +154,7 @@ export const makeAnswers = (): Answers => {
 
 const answersName = "lithair_http_responses_total"
 
-/** Written into a registry of this scrape alone: what a node no longer has is not told for ever. */
+/** Writes the gauges into a registry for this scrape only, so that values that the node no longer has disappear. */
 const write = (gauges: ReadonlyArray<Gauge>, answers: Answers) =>
   Effect.gen(function* () {
     for (const { help, name, values } of gauges) {

@@ -1,4 +1,4 @@
-/** What one model looks like over HTTP: its endpoints, declared. Handlers are elsewhere. docs/http.md, "Endpoints". */
+/** Declares the endpoints of one model for the OpenAPI document. ModelRoutes.ts has the handlers. docs/http.md, "Endpoints". */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { FieldSchema } from "../Model/Descriptor.ts"
@@ -15,21 +15,21 @@ import { schemaOfProblem, schemaOfRule } from "./ProblemSchema.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 import { operationsMax } from "./TransactionRequest.ts"
 
-/** What the document must know of a model; structural, so that any declaration of a model fits. */
+/** The parts of a model that the document needs. Any declaration of a model fits. */
 export interface ApiModel {
   readonly name: string
   readonly path: string
   readonly idField: string
-  /** Whether a record without an id is given one; so it is unless said. */
+  /** Whether the cluster gives an id to a record that has none; true by default. */
   readonly ids?: { readonly areMade: boolean }
   readonly fields: Readonly<Record<string, FieldSchema>>
-  /** Fields that stay on the node that wrote them: other nodes answer the record without them. */
+  /** Fields that stay on the node that wrote them. Other nodes send the record without them. */
   readonly localFields?: ReadonlyArray<string>
-  /** The problems that answer a broken rule of the model. */
+  /** The problems that the model's rules can answer with. */
   readonly ruleNames?: ReadonlyArray<string>
 }
 
-/** The endpoints of a model as one group. */
+/** Makes one group of a model's endpoints. */
 export const modelGroup = (model: ApiModel) => {
   const { body, create, list, patch } = schemasOf(model)
   const collection = collectionPath(model)
@@ -68,7 +68,9 @@ export const modelGroup = (model: ApiModel) => {
       payload: create,
       success: created,
       error: [...problems([...writeProblems, ...bodyProblems, "already-exists", ...recordProblems]), ...rules]
-    }).annotateMerge(describe(`Create a ${model.name}`, "The id is generated (UUIDv7) unless given.")),
+    }).annotateMerge(
+      describe(`Create a ${model.name}`, "The cluster generates an id (UUIDv7) if the record has none.")
+    ),
     HttpApiEndpoint.post("bulk", `${collection}/_bulk`, {
       headers: writeHeaders,
       payload: Schema.NonEmptyArray(create).check(Schema.isMaxLength(operationsMax)),
@@ -78,7 +80,10 @@ export const modelGroup = (model: ApiModel) => {
       }),
       error: [...problems([...writeProblems, ...bodyProblems, "already-exists", ...recordProblems]), ...rules]
     }).annotateMerge(
-      describe(`Create many ${model.path}`, "All or none, as one entry; `errors[].path` begins with the position.")
+      describe(
+        `Create many ${model.path}`,
+        "Creates all of them or none, as one entry. `errors[].path` begins with the position of the record."
+      )
     ),
     HttpApiEndpoint.get("get", item, {
       params,
@@ -97,7 +102,7 @@ export const modelGroup = (model: ApiModel) => {
         })
       ],
       error: problems([...readProblems, "version-conflict"])
-    }).annotateMerge(describe(`Read a ${model.name}`, "Linearizable on any node, unless less is asked for.")),
+    }).annotateMerge(describe(`Read a ${model.name}`, "Linearizable on any node, unless the request asks for less.")),
     HttpApiEndpoint.put("put", item, {
       params,
       headers: { ...conditionalHeaders, "if-none-match": Schema.optionalKey(CreateOnly) },
@@ -107,7 +112,7 @@ export const modelGroup = (model: ApiModel) => {
     }).annotateMerge(
       describe(
         `Replace or create a ${model.name}`,
-        "The whole record, without the id or with the same one (another is 400); creates it when there is none."
+        "Send the whole record, with the same id or without one (another id is 400). Creates the record if there is none."
       )
     ),
     HttpApiEndpoint.patch("patch", item, {
@@ -119,7 +124,7 @@ export const modelGroup = (model: ApiModel) => {
     }).annotateMerge(
       describe(
         `Change a ${model.name}`,
-        "A merge patch (RFC 7396): null removes what may be absent; what must be there and admits null is null then. An id is the one of the path, and what the patch results in fits the model, else 400."
+        "A merge patch (RFC 7396): null removes an optional field, and sets a required field to null if it allows null. The patch is a 400 if its id differs from the path's, or if the result does not fit the model."
       )
     ),
     HttpApiEndpoint.delete("delete", item, {
@@ -129,13 +134,15 @@ export const modelGroup = (model: ApiModel) => {
         ...positionHeaderSchemas,
         "idempotent-replayed": writeAnswerHeaders["idempotent-replayed"]
       }),
-      // Of a deletion: its cascade is too large.
+      // A deletion's cascade can be too large.
       error: problems([...writeProblems, ...changeProblems, "command-only", "referenced", "too-large"])
-    }).annotateMerge(describe(`Delete a ${model.name}`, "Its versions go on if the id is created again."))
+    }).annotateMerge(
+      describe(`Delete a ${model.name}`, "If a record with the same id is created later, its versions continue.")
+    )
   )
 }
 
-/** What every read may say of how new its answer must be. */
+/** The parameters by which every read can say how new its answer must be. */
 export const readParameters = {
   consistency: Schema.optionalKey(Schema.Literals(["linearizable", "session", "local"])),
   "max-stale": Schema.optionalKey(Count.annotate({ description: "In ms, with `consistency=local` alone; else 400" }))
@@ -144,7 +151,7 @@ export const readHeaders = { "lithair-min-index": Schema.optionalKey(Count) }
 export const writeHeaders = { "idempotency-key": Schema.optionalKey(Key) }
 const conditionalHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(Condition) }
 
-/** How old a local read may be; that a copy of a keyed request was answered; that this node's part of it was lost. */
+/** Headers of answers: the age of a local read; that the request was a copy; that this node lost its local part. */
 export const readAnswerHeaders = { "lithair-stale-ms": Schema.optionalKey(Count) }
 export const writeAnswerHeaders = {
   "idempotent-replayed": Schema.optionalKey(Schema.Literal("true")),
@@ -179,18 +186,18 @@ export const writeProblems = [
   "storage-full"
 ] as const
 
-/** What a record may meet that is valid; and what a change meets, of one that is there. */
+/** Problems of a valid record, and of a change to a record that exists. */
 export const recordProblems = ["unique-violation", "reference-missing", "command-only"] as const
 export const changeProblems = ["version-conflict", "append-only"] as const
 
-/** What any operation may meet, on a model that is not known beforehand; and the rules that these models name. */
+/** Problems of an operation on any of these models, with the models' rules. */
 export const operationProblems = (models: ReadonlyArray<ApiModel>): ReadonlyArray<Schema.Top> => {
   const own = problems([...writeProblems, ...bodyProblems, ...recordProblems, ...changeProblems, "already-exists"])
   const rules = models.flatMap(({ ruleNames = [] }) => ruleNames).map(schemaOfRule)
   return [...new Set([...own, ...problems(["rule-broken", "referenced"]), ...rules])]
 }
 
-/** These problems, each once, for an endpoint's `error`; and the one that any operation may meet. */
+/** These problems for an endpoint's `error`, each once, and the problems that any endpoint can have. */
 export const problems = (names: ReadonlyArray<ProblemName>): ReadonlyArray<Schema.Top> =>
   [...new Set<ProblemName>([...names, "internal"])].map(schemaOfProblem)
 
@@ -211,7 +218,7 @@ const schemasOf = (model: ApiModel) => {
     }),
     patch: shape((_, schema) => patchOf(schema)),
     list: Schema.Struct({
-      // With `select` each has the fields that were asked for alone.
+      // With `select`, each record has only the selected fields.
       items: Schema.Array(Schema.Union([body, shape((_, schema) => optional(schema))])),
       next: Schema.NullOr(Schema.String),
       total: Schema.optionalKey(Schema.Int)

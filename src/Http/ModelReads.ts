@@ -1,4 +1,4 @@
-/** GET of one record and of a list, served. docs/http.md, "Lists", "Reads". */
+/** Serves GET of one record and of a list. docs/http.md, "Lists", "Reads". */
 import { Effect } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { list } from "../Machine/List.ts"
@@ -16,7 +16,7 @@ import { parseParams, refuseOthers } from "./Params.ts"
 import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { answerRecord, readHeaders, tagOf } from "./RecordResponse.ts"
 
-/** The one record at the path. */
+/** Reads the record at the path. */
 export const readRecord = ({ descriptor, id, instance, records }: ServedModel) =>
   Effect.gen(function* () {
     const { headers, url } = yield* HttpServerRequest.HttpServerRequest
@@ -44,7 +44,7 @@ export const readRecord = ({ descriptor, id, instance, records }: ServedModel) =
 
 const asItIs: Consistency = { _tag: "Local" }
 
-/** One page of the model's records. */
+/** Reads one page of the model's records. */
 export const listRecords = ({ collection, descriptor, records }: ServedModel) => {
   const parseList = makeListParser(descriptor)
   return Effect.gen(function* () {
@@ -53,8 +53,8 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel) =>
     const query = yield* Effect.fromResult(parseList(params))
     const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
     const { staleMs } = yield* Effect.mapError(records.source(descriptor, consistency), problemOfRead)
-    // One round confirms many lists at once, and a page of a thousand records is worth a slice of its own. What is read
-    // then is newer, and says so.
+    // One round confirms many lists at once, and a page of a thousand records deserves its own slice. The list may be newer
+    // than what was confirmed, and its index says so.
     yield* Effect.flatten(Turn)
     const { logIndex, value } = yield* Effect.mapError(records.source(descriptor, asItIs), problemOfRead)
     const source = { value, logIndex, ...(staleMs === undefined ? {} : { staleMs }) }
@@ -62,10 +62,11 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel) =>
     const page = encodePage(found, query)
     const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
     if (next !== null && next.length > cursorLengthMax) {
-      const message = `is by a text too long for a cursor, which holds at most ${cursorLengthMax} characters`
-      return yield* invalidRequest(`The page cannot be followed by another: its order ${message}`, [
-        { path: "order", message }
-      ])
+      const message = `uses a text that is too long for a cursor, which holds at most ${cursorLengthMax} characters`
+      return yield* invalidRequest(
+        `This page can have no next page, because its order ${message}: order by another field`,
+        [{ path: "order", message }]
+      )
     }
     const link = next === null ? {} : { link: nextLink({ pathname: collection, params, cursor: next }) }
     return HttpServerResponse.text(bodyOf(page.items, next, found.total), {

@@ -1,4 +1,4 @@
-/** The endpoints of one model, served. What they look like to a reader of the document is ModelEndpoints.ts. */
+/** Serves the endpoints of one model. ModelEndpoints.ts declares them for the document. */
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -9,18 +9,18 @@ import { listRecords, readRecord } from "./ModelReads.ts"
 import { createRecord, deleteRecord, patchRecord, putRecord } from "./ModelWrites.ts"
 import { collectionPath } from "./Paths.ts"
 
-/** What the endpoints of a model share. */
+/** The parts that the endpoints of a model share. */
 export interface ServedModel {
   readonly descriptor: Descriptor
   readonly collection: `/api/${string}`
   readonly records: Records["Service"]
-  /** This life of this node's data, which entity tags name. */
+  /** The instance of this node's data directory. Entity tags name it. */
   readonly instance: string
-  /** The id in the path of a record. */
+  /** Reads the id in the path of a record. */
   readonly id: Effect.Effect<string, Problem, HttpRouter.RouteContext>
 }
 
-/** The routes of one model over the records of this node. */
+/** Makes the routes of one model over the records of this node. */
 export const modelRoutes = (descriptor: Descriptor, records: Records["Service"], instance: string) => {
   const collection = collectionPath(descriptor)
   const item = `${collection}/${idParameters[descriptor.ids.kind]}` as const
@@ -36,10 +36,10 @@ export const modelRoutes = (descriptor: Descriptor, records: Records["Service"],
   ] as const
 }
 
-/** By what a route says which paths are its own (Routing.ts). */
+/** The parameter by which a route says which ids it takes (Routing.ts). */
 const idParameters = { uuid: ":id", text: ":textId" } as const
 
-/** An id that the model's own schema does not take names nothing. */
+/** An id that does not fit the model's schema is a 404. */
 const idOf = ({ ids, name }: Descriptor): ServedModel["id"] =>
   Effect.flatMap(HttpRouter.params, ({ id, textId = id }) =>
     textId !== undefined && ids.isId(textId)

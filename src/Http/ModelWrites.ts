@@ -1,4 +1,4 @@
-/** POST, PUT, PATCH and DELETE of one model's records, served. docs/http.md, "Endpoints". */
+/** Serves POST, PUT, PATCH and DELETE of one model's records. docs/http.md, "Endpoints". */
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
 import type { Change } from "../Repository/Records.ts"
@@ -17,7 +17,7 @@ const change = ({ collection, descriptor, instance, records }: ServedModel, aske
     Effect.map((changed) => answerChange({ command: asked._tag, changed, collection, instance }))
   )
 
-/** What every write says in its head: its conditions, and nothing in its query. */
+/** Reads the head of a write: its conditions. A write's query must be empty. */
 export const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" | "DELETE") {
   const request = yield* HttpServerRequest.HttpServerRequest
   const { headers, url } = request
@@ -27,7 +27,7 @@ export const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "P
   return { request, head: { method, url, headers }, ifMatchTags, versions }
 })
 
-/** The body of a write, and where the write comes from. */
+/** Reads the body of a write, and the write's key and fingerprint. */
 export const readBody = Effect.fnUntraced(function* (
   { head, request }: { readonly head: Head; readonly request: HttpServerRequest.HttpServerRequest },
   mediaTypes: ReadonlyArray<string>
@@ -36,7 +36,7 @@ export const readBody = Effect.fnUntraced(function* (
   return { data, origin: yield* Effect.fromResult(originOf(head, bytes)) }
 })
 
-/** A new record. */
+/** Creates a record. */
 export const createRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { descriptor } = served
@@ -45,7 +45,7 @@ export const createRecord = (served: ServedModel) =>
     return yield* change(served, { _tag: "Create", model: descriptor.name, data, ...origin })
   })
 
-/** The whole record. */
+/** Replaces or creates a record. */
 export const putRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { descriptor } = served
@@ -55,7 +55,7 @@ export const putRecord = (served: ServedModel) =>
     return yield* change(served, { _tag: "Put", model: descriptor.name, id, data, ...origin, ...versions })
   })
 
-/** A part of a record. */
+/** Patches a record. */
 export const patchRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { descriptor, instance } = served
@@ -69,10 +69,10 @@ export const patchRecord = (served: ServedModel) =>
     return yield* change(served, patch)
   })
 
-/** A DELETE has no body that could mean anything. */
+/** The body of a DELETE has no meaning: ignore it. */
 const noBody = new Uint8Array()
 
-/** The end of a record. */
+/** Deletes a record. */
 export const deleteRecord = (served: ServedModel) =>
   Effect.gen(function* () {
     const { descriptor } = served

@@ -1,6 +1,6 @@
 /**
- * Mounts routes of a node on a router that the application chose. Every answer says who gave it, requests wait for their
- * turn, and what no route of ours matches is answered as a problem within the paths that we own.
+ * Mounts routes of a node on a router that the application chose. Every answer names the node; requests wait for their
+ * turn; a request within our paths that matches no route gets a problem.
  */
 import { Effect, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -11,7 +11,7 @@ import { removed } from "../Raft/node/Removal.ts"
 import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
 import { indexHeader } from "./IndexHeader.ts"
 import { problemOfFailure } from "./Outcomes.ts"
-import { IsLeaving } from "./Patience.ts"
+import { IsLeaving } from "./BodyDeadline.ts"
 import { withPosition } from "./ResponseHeaders.ts"
 import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
@@ -25,16 +25,16 @@ export const isMountedOn =
   (path: string): boolean =>
     mountedOn.get(router)?.paths.some(({ pattern }) => pattern.test(path)) === true
 
-/** What a router must accept: an idempotency key in a path may be as long as in a header. */
+/** The configuration that the router needs: an idempotency key may be as long in a path as in a header. */
 export const routerConfig = { maxParamLength: keyLengthMax }
 
-/** Where routes are mounted. */
+/** Options for mounting routes. */
 export interface MountOptions {
   /** What stands before their paths, as in `/v1`: parts of letters, digits and `. _ ~ -`, and no slash at the end. */
   readonly prefix?: `/${string}`
 }
 
-/** What our layers have mounted on one router so far: all of them answer what none of them matches. */
+/** The routes that our layers have mounted on one router so far. They share one fallback. */
 interface Mounted {
   readonly paths: Array<KnownPath>
   /** The paths below which nobody else answers. */
@@ -45,12 +45,12 @@ const mountedOn = new WeakMap<HttpRouter.HttpRouter, Mounted>()
 
 /** Adds routes to the router in the context. */
 export const mount = Effect.fnUntraced(function* (options: {
-  // The handlers take what a request brings; what they need of the node they have.
+  // The handlers need only what the request provides: they have the node's services already.
   readonly routes: ReadonlyArray<HttpRouter.Route<Problem, unknown>>
   readonly prefix?: string
-  /** The paths below which nobody else answers; `/` for all. */
+  /** We answer every request below these paths; `/` for all. */
   readonly owned: ReadonlyArray<string>
-  /** Whether requests are answered at once, also under load: a node must be able to say how it is. */
+  /** Whether to answer at once, even under load: a node must always be able to say how it is. */
   readonly isUrgent?: boolean
 }) {
   const { isUrgent = false, owned, prefix = "" } = options
@@ -83,17 +83,17 @@ export const mount = Effect.fnUntraced(function* (options: {
 const sentUrl = (prefix: string, { originalUrl, url }: HttpServerRequest.HttpServerRequest): string =>
   prefix === "" ? url : originalUrl.replace(/^[a-z]+:\/\/[^/]*/i, "")
 
-/** A removed node says how it is, and nothing else. */
+/** A removed node answers only urgent requests. */
 const removedHere = problemOfFailure(removed, undefined)
 
 type Answerer = ReturnType<typeof answerer>
 
-/** Answers with a problem when a handler fails or dies, and says who answered. Paths in answers get the prefix. */
+/** Answers with a problem when a handler fails or dies. Adds the node's headers, and the prefix to paths in answers. */
 const answerer = (member: Member["Service"], { answers }: Serving["Service"], prefix: string) => {
   const finish = (response: Response): Response => {
     answers.count(response.status)
     const placed = prefix === "" ? response : movePaths(response, prefix)
-    // A client that asks again then opens a connection to another node, instead of losing this one when the server closes.
+    // The client then opens a connection to another node, instead of losing this one when the server closes.
     const last = member.isDraining() ? HttpServerResponse.setHeader(placed, "connection", "close") : placed
     return withPosition(last, {
       nodeId: member.self.nodeId,
@@ -107,8 +107,8 @@ const answerer = (member: Member["Service"], { answers }: Serving["Service"], pr
       Effect.catchTag("Problem", (met) => Effect.succeed(toResponse(moveOperation(met, prefix)))),
       Effect.catchDefect((defect) =>
         Effect.as(
-          Effect.logError("A request met a defect", defect),
-          toResponse(problem("internal", "The node met an error of its own: its log says more", {}))
+          Effect.logError("A request handler failed with a defect", defect),
+          toResponse(problem("internal", "The node failed with an internal error: see its log", {}))
         )
       ),
       Effect.map(finish)
@@ -132,13 +132,13 @@ const refuse = (mounted: Mounted, url: string) =>
     Effect.fail(unanswered(mounted.paths, { method, url }))
   )
 
-/** The first layer that mounts on a router adds what answers for all of them. */
+/** The first layer that mounts on a router adds the fallback for all of them. */
 const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter, answered: Answerer) {
   const known = mountedOn.get(whole)
   if (known !== undefined) return known
   const mounted: Mounted = { paths: [], owned: [] }
   mountedOn.set(whole, mounted)
-  // A request that no route matches, also one whose path is not well encoded, fails outside of every handler.
+  // A request that matches no route, or whose path is badly encoded, fails outside of all handlers.
   yield* whole.addGlobalMiddleware(
     (app): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
       Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {

@@ -1,4 +1,4 @@
-/** What a node serves besides its API: health, documents, administration, and what its peers ask. Declared; handlers are elsewhere. */
+/** Declares the endpoints that a node has beside its API: health, documents, administration and joining. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Membership } from "./Administration.ts"
@@ -64,7 +64,7 @@ const said = (summary: string, description?: string) =>
   OpenApi.annotations({ summary, ...(description === undefined ? {} : { description }) })
 const page = (contentType: string) => Schema.String.pipe(HttpApiSchema.asText({ contentType }))
 
-/** What any change of the cluster may meet. */
+/** The problems of any change of the cluster. */
 const changeProblems = problems([
   "invalid-request",
   "unauthenticated",
@@ -82,7 +82,7 @@ const changeProblems = problems([
 const membership = positioned(Membership)
 const force = {
   query: {
-    force: Schema.optionalKey(Schema.Literal("true").annotate({ description: "Fewer than three voters are meant" }))
+    force: Schema.optionalKey(Schema.Literal("true").annotate({ description: "Allow fewer than three voters" }))
   }
 }
 const member = Schema.String.check(Schema.isPattern(/^[^/:.]+$/u)).annotate({ description: "The id of a member" })
@@ -90,7 +90,7 @@ const promoted = Schema.String.check(Schema.isPattern(/^[^/:.]+:promote$/u)).ann
   description: "The id of a learner, and `:promote`"
 })
 const who =
-  "Taken from programs of the node's own host, or with the cluster's secret: `Authorization: Bearer <secret>`. Carried out by the leader, whichever node is asked."
+  "Allowed from programs on the node's own host, or with the cluster's secret: `Authorization: Bearer <secret>`. Every node takes it; the leader carries it out."
 
 const admin = HttpApiGroup.make("_admin")
   .add(
@@ -100,7 +100,7 @@ const admin = HttpApiGroup.make("_admin")
     HttpApiEndpoint.get("reactions", "/_admin/api/reactions", {
       success: positioned(reactions),
       error: problems(["overloaded", "removed"])
-    }).annotateMerge(said("How far each reaction is, as this node knows it")),
+    }).annotateMerge(said("How far each reaction is, as far as this node knows")),
     HttpApiEndpoint.get("members", membersPath, {
       success: membership,
       error: problems(["invalid-request", "overloaded", "removed"])
@@ -115,7 +115,7 @@ const admin = HttpApiGroup.make("_admin")
       payload: NewVoters,
       success: membership,
       error: changeProblems
-    }).annotateMerge(said("Say which members vote, in one change", who)),
+    }).annotateMerge(said("Set which members vote, in one change", who)),
     HttpApiEndpoint.delete("remove", memberPath, {
       ...force,
       params: { member },
@@ -126,12 +126,12 @@ const admin = HttpApiGroup.make("_admin")
       params: { member: promoted },
       success: membership,
       error: changeProblems
-    }).annotateMerge(said("Make a voter of a learner", who)),
+    }).annotateMerge(said("Make a learner a voter", who)),
     HttpApiEndpoint.post("transfer", transferPath, {
       payload: NewLeader,
       success: membership,
       error: changeProblems
-    }).annotateMerge(said("Have another node lead", who))
+    }).annotateMerge(said("Hand leadership to another node", who))
   )
   .annotateMerge(OpenApi.annotations({ title: "Administration" }))
 
@@ -140,16 +140,16 @@ const peers = HttpApiGroup.make("_peers")
     HttpApiEndpoint.get("challenge", joinPath, {
       success: positioned(JoinChallenge),
       error: problems(["forbidden", "overloaded", "removed"])
-    }).annotateMerge(said("What a node that joins proves the secret over")),
+    }).annotateMerge(said("Get a challenge that a joining node signs with the secret")),
     HttpApiEndpoint.post("join", joinPath, {
       payload: JoinRequest,
       success: positioned(JoinAnswer),
       error: changeProblems
-    }).annotateMerge(said("Take a node into the cluster that proves the secret"))
+    }).annotateMerge(said("Take a node that proves the secret into the cluster"))
   )
   .annotateMerge(OpenApi.annotations({ title: "Peers" }))
 
-// Groups are named so that no model can take their place: a model's name starts with a letter.
+// No model can take the name of a group: a model's name starts with a letter.
 const node = HttpApiGroup.make("_node")
   .add(
     HttpApiEndpoint.get("livez", "/livez", { success: health }).annotateMerge(said("Whether the node runs")),
@@ -159,7 +159,7 @@ const node = HttpApiGroup.make("_node")
       error: unhealthy
     }).annotateMerge(said("Whether the node knows a leader and has caught up")),
     HttpApiEndpoint.get("metrics", "/metrics", { success: page("text/plain; version=0.0.4") }).annotateMerge(
-      said("How the node stands, in numbers, for Prometheus")
+      said("The node's metrics, for Prometheus")
     ),
     HttpApiEndpoint.get("document", "/openapi.json", {
       success: Schema.Record(Schema.String, Schema.Unknown).annotate({ identifier: "lithair.Document" }),
@@ -172,8 +172,8 @@ const node = HttpApiGroup.make("_node")
   )
   .annotateMerge(OpenApi.annotations({ title: "Node" }))
 
-/** The endpoints of every node, whatever it serves. */
+/** The endpoints that every node has. */
 export const nodeGroups = [node, admin, peers] as const
 
-/** A colon in a path is no parameter where no slash is before it. */
+/** Restores colons in paths: a colon starts a parameter only after a slash. */
 export const restorePath = (path: string): string => path.replace(/([^/])\{(\w+)\}/g, "$1:$2")

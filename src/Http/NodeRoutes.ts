@@ -1,4 +1,4 @@
-/** What a node says of itself and its cluster: health for those who route to it, state for those who run it. */
+/** Routes by which a node reports on itself: health for load balancers, the cluster's state for operators. */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
@@ -9,12 +9,12 @@ import { standstillMs } from "../Raft/core/Standstill.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
 import { splitTarget } from "./Routing.ts"
 
-/** Entries that a ready node may lack of what it knows to be committed. */
+/** A ready node lacks at most so many entries that it knows to be committed. */
 const readyLagMaxCount = 1_000
-/** How long a ready node may get none of the committed entries that it lacks, however few they are. */
+/** For how long a ready node may lack committed entries, however few, and get none of them. */
 const readyStandstillMaxMs = 1_000
 
-/** One thing that must hold for a node to be ready; `reason` says why it does not. */
+/** One condition for a node to be ready. `reason` says why it does not hold. */
 export interface Check {
   readonly name: string
   readonly ok: boolean
@@ -25,39 +25,39 @@ const check = (name: string, reason: string | undefined): Check =>
   reason === undefined ? { name, ok: true } : { name, ok: false, reason }
 
 /**
- * Why a node has not caught up, or does not keep up. Just started it knows of no commit and lacks nothing that it knows of: what it has
- * applied must reach into the term of its leader, whose first entry follows all that was committed before.
+ * Says why a node has not caught up, or does not keep up. A node that has just started knows of no commits, so it cannot
+ * count what it lacks. It must have applied an entry of its leader's term: that follows all earlier commits.
  */
 const laggingReason = (member: Member["Service"]): string | undefined => {
   const node = member.node()
-  if (node === undefined) return "Nothing is applied yet"
+  if (node === undefined) return "The node has applied no entries yet"
   const { commitIndex, currentTerm, leaderCommit, log } = node.core
   const appliedIndex = node.appliedIndex()
-  if (termAt(log, appliedIndex) !== currentTerm) return "What is applied is older than the leader's term"
+  if (termAt(log, appliedIndex) !== currentTerm) return "The node has not applied an entry of the leader's term yet"
   const lag = Math.max(commitIndex, leaderCommit) - appliedIndex
-  if (lag > readyLagMaxCount) return `${lag} committed entries are not applied yet`
+  if (lag > readyLagMaxCount) return `The node has not applied ${lag} committed entries yet`
   const stoodMs = standstillMs(node.core)
-  return stoodMs > readyStandstillMaxMs ? `Committed entries are missing, and none came for ${stoodMs} ms` : undefined
+  return stoodMs > readyStandstillMaxMs ? `The node lacks committed entries, and got none for ${stoodMs} ms` : undefined
 }
 
-const suspectReason = "The state of this node differs from that of a majority, and is made anew"
+const suspectReason = "The state of this node differs from the state of a majority: the node is rebuilding it"
 
-/** What it has may be older than what it answered before it started: it answers no read yet. */
+/** Its data may be older than its answers before the restart, so it serves no reads yet. */
 const startingReason = (member: Member["Service"]): string | undefined =>
   member.staleMs(member.node()?.appliedIndex() ?? 0, 0) === undefined
-    ? "No quorum has confirmed yet what this node has"
+    ? "No quorum has confirmed yet that this node is up to date"
     : undefined
 
 /**
- * A ready node belongs to a cluster, is not about to stop, has started, knows a leader, has caught up and holds
- * what the others hold.
+ * The conditions of readiness: the node belongs to a cluster, is not stopping, has started, knows a leader, has caught
+ * up, and has the same state as the others.
  */
 export const readyChecks = (member: Member["Service"]): ReadonlyArray<Check> => [
   check("formed", member.node() === undefined ? "The node has not formed a cluster yet" : undefined),
   check("member", member.isRemoved() ? "The node was removed from its cluster" : undefined),
   check("started", startingReason(member)),
-  check("serving", member.isDraining() ? "The node is about to stop" : undefined),
-  check("leader", member.leader() === undefined ? "No leader is known" : undefined),
+  check("serving", member.isDraining() ? "The node is stopping" : undefined),
+  check("leader", member.leader() === undefined ? "The node knows no leader" : undefined),
   check("caught-up", laggingReason(member)),
   check("state", member.node()?.states.isSuspect() === true ? suspectReason : undefined)
 ]
@@ -70,7 +70,7 @@ const health = (checks: ReadonlyArray<Check>, isVerbose: boolean) => {
     : HttpServerResponse.jsonUnsafe({ status: "unavailable", reasons, ...details }, { status: 503 })
 }
 
-/** `/_admin/api/cluster`: node ids, with their addresses beside them. */
+/** The body of `/_admin/api/cluster`: node ids with their addresses. */
 const clusterStatus = (member: Member["Service"]) => {
   const core = member.node()?.core
   const leader = member.leader()
@@ -99,7 +99,7 @@ const clusterStatus = (member: Member["Service"]) => {
   }
 }
 
-/** `/livez` and `/readyz`. */
+/** Makes the routes `/livez` and `/readyz`. */
 export const healthRoutes = (member: Member["Service"]) =>
   [
     HttpRouter.route(
@@ -116,7 +116,7 @@ export const healthRoutes = (member: Member["Service"]) =>
     )
   ] as const
 
-/** `/_admin/api/cluster`. */
+/** Makes the route `/_admin/api/cluster`. */
 export const clusterRoutes = (member: Member["Service"]) =>
   [
     HttpRouter.route(

@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document of a set of models. The endpoints of one model are in ModelEndpoints.ts. */
+/** Builds the OpenAPI 3.1 document of a node. ModelEndpoints.ts declares the endpoints of one model. */
 import { HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import { problemMediaType } from "../Problem.ts"
@@ -9,27 +9,27 @@ import { operationGroup } from "./OperationEndpoints.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
 import { transactionGroup } from "./TransactionEndpoints.ts"
 
-/** An API whose groups are known at run time only. */
+/** An API whose groups are known only at run time. */
 export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>
 
-/** What the document says of itself. Lithair's own schemas have a dot in their names, so that no model can take their place. */
+/** The title and version of the document. Lithair's own schemas have a dot in their names, so that no model can take them. */
 export interface ApiInfo {
   readonly title: string
   readonly version: string
   readonly description?: string
 }
 
-/** The API of these models, commands and projections, and of the node that serves them. */
+/** Makes the API of these models, commands and projections, and of the node that serves them. */
 export const makeApi = (
   models: ReadonlyArray<ApiModel>,
   info: ApiInfo,
   others: { readonly commands?: ReadonlyArray<Command>; readonly projections?: ReadonlyArray<ApiProjection> } = {},
-  /** What stands before the paths of all but the node's own endpoints. */
+  /** Prepended to all paths except those of the node's own endpoints. */
   prefix?: `/${string}`,
   /** Whether one of the node's own endpoints is served where the document is; asked when it is written. */
   isServed: (path: string) => boolean = () => true
 ): LithairApi => {
-  // The generics name every group: built in a loop they are lost, and this cast is the only one that says so.
+  // The generics would name every group. A loop cannot keep them, hence this cast, the only one.
   const { commands = [], projections = [] } = others
   const derived = [
     ...models.map(modelGroup),
@@ -47,7 +47,7 @@ export const makeApi = (
     ) as unknown as LithairApi
 }
 
-/** What a problem may say in its headers. Declared once: a status of an endpoint declares headers for one body only. */
+/** The headers of problems. Declared here because an endpoint can declare headers for only one body of a status. */
 const problemHeaders = {
   "lithair-node": { required: true, schema: { type: "string" } },
   "lithair-leader": { required: false, schema: { type: "string" } },
@@ -62,7 +62,7 @@ const nodePaths: ReadonlySet<string> = new Set(
   nodeGroups.flatMap(({ endpoints }) => Object.values(endpoints).map(({ path }) => path.replace(/\/:(\w+)/, "/{$1}")))
 )
 
-/** The document as it is served: with the headers of all problems, paths as they are, and no null twice. */
+/** Finishes the document: adds the headers of problems, restores paths, and removes repeated nulls. */
 const finish =
   (isServed: (path: string) => boolean) =>
   (spec: Record<string, unknown>): Record<string, unknown> => {
@@ -82,7 +82,7 @@ const finish =
     return nullOnce({ ...spec, paths: placed }) as Record<string, unknown>
   }
 
-/** Alternatives of alternatives are one list, in which each stands once. */
+/** Flattens nested alternatives into one list, each once. */
 const nullOnce = (json: unknown): unknown => {
   if (Array.isArray(json)) return json.map(nullOnce)
   if (typeof json !== "object" || json === null) return json
@@ -96,5 +96,5 @@ const nullOnce = (json: unknown): unknown => {
   return { ...copy, anyOf }
 }
 
-/** The document; the same value may be served for the life of the node. */
+/** Renders the document. It does not change while the node runs. */
 export const openApiDocument = (api: LithairApi): OpenApi.OpenAPISpec => OpenApi.fromApi(api)

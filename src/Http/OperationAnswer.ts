@@ -1,4 +1,4 @@
-/** What is answered to whoever asks for an operation: of what is known, the status and the body that its request was answered with. */
+/** The answer about an operation: its state and, if known, the status and body that answered its request. */
 import * as Schema from "effect/Schema"
 
 export const OperationAnswer = Schema.Struct({

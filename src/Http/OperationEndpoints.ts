@@ -1,4 +1,4 @@
-/** What asking for an operation looks like over HTTP: its endpoints, declared. Handlers are in OperationRoutes.ts. */
+/** Declares the endpoints of operations for the OpenAPI document. OperationRoutes.ts has the handlers. */
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { problems } from "./ModelEndpoints.ts"
 import { OperationAnswer } from "./OperationAnswer.ts"
@@ -10,7 +10,7 @@ const path = `${operationsPath}/:key` as const
 const params = { key: Key }
 const success = HttpApiSchema.WithHeaders(OperationAnswer, positionHeaderSchemas)
 
-// Named so that no model can take its place: a model's name starts with a letter.
+// No model can take this name: a model's name starts with a letter.
 export const operationGroup = HttpApiGroup.make("_operations")
   .add(
     HttpApiEndpoint.get("ask", path, {
@@ -21,7 +21,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
       OpenApi.annotations({
         summary: "What became of the request with this idempotency key",
         description:
-          "`committed` with the status and body that it was answered with, `pending`, `absent` or `expired`. Linearizable."
+          "`committed` with the status and body of its answer, `pending`, `absent` or `expired`. Linearizable."
       })
     ),
     HttpApiEndpoint.delete("close", path, {
@@ -40,7 +40,8 @@ export const operationGroup = HttpApiGroup.make("_operations")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Close this idempotency key",
-        description: "Where nothing became of it, no copy of the request is done after this. Answers what became of it."
+        description:
+          "If the request was not done, no copy of it will be done from now on. Answers with the outcome of the request."
       })
     )
   )

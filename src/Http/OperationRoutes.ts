@@ -1,4 +1,4 @@
-/** What became of a request, by its idempotency key, and ending the key of one that was not done. docs/http.md, "Endpoints". */
+/** Serves the outcome of a request by its idempotency key, and closes the key of a request that was not done. docs/http.md, "Endpoints". */
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Any as Command } from "../Command/Declaration.ts"
@@ -15,7 +15,7 @@ import { operationsPath } from "./Paths.ts"
 import { bodyOfBulk, bodyOfTransaction, outcomeHeaders, statusOfChange } from "./RecordResponse.ts"
 import { splitTarget } from "./Routing.ts"
 
-/** The routes of operations; the errors of these commands are told as their calls tell them. */
+/** Makes the routes of operations. `commands` declare the errors that an outcome can have. */
 export const operationRoutes = (operations: Operations, commands: ReadonlyArray<Command>) => {
   const path = `${operationsPath}/:key` as const
 
@@ -34,7 +34,7 @@ export const operationRoutes = (operations: Operations, commands: ReadonlyArray<
   return [HttpRouter.route("GET", path, ask), HttpRouter.route("DELETE", path, close)] as const
 }
 
-/** The key in the path, which is encoded there as any text is. */
+/** Reads the key in the path, where it is percent-encoded. */
 const readKey: Effect.Effect<string, Problem, HttpServerRequest.HttpServerRequest> = Effect.gen(function* () {
   const { url } = yield* HttpServerRequest.HttpServerRequest
   const params = yield* Effect.fromResult(parseParams(url))
@@ -80,7 +80,7 @@ const jsonOf = (commands: ReadonlyArray<Command>, { changes, status }: Operation
 
 type Accepted = Pick<OperationAnswer, "status" | "body">
 
-/** As the request itself is answered: by the same functions. */
+/** Answers with the functions that answer the request itself. */
 const acceptedOf = (
   { command, index }: { readonly command: string; readonly index: number },
   { value }: Answer,
@@ -88,7 +88,7 @@ const acceptedOf = (
 ): Accepted => {
   if (value !== undefined) return { status: 200, body: value }
   const [changed] = changes
-  // Of a change of nothing but this node's part of a record the key says no more than that it was done.
+  // For a change that touched only this node's part of a record, the key only says that it was done.
   if (changed === undefined) return { status: 200 }
   switch (command) {
     case "Create":

@@ -1,4 +1,4 @@
-/** What the cluster says of a write, as the problem that its client meets. Pure. docs/http.md, "Problems". */
+/** Turns the cluster's outcome of a write into the client's problem. Pure. docs/http.md, "Problems". */
 import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import { type Problem, withHeaders, withMembers } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -7,7 +7,7 @@ import type { Asked } from "../Repository/RejectionProblem.ts"
 import { operationPath } from "./Paths.ts"
 import { outcomeHeaders } from "./RecordResponse.ts"
 
-/** The problem of a write that was not confirmed. It names the key by which its outcome can be asked for, and where. */
+/** The problem of an unconfirmed write. It has the key and the path by which the client can ask for the outcome. */
 export const problemOfFailure = (
   error: NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome,
   askedKey: string | undefined
@@ -19,7 +19,7 @@ export const problemOfFailure = (
     : withMembers(met, { key, operation: operationPath(key) })
 }
 
-/** The problem of a change that was refused or not confirmed, with what its outcome says of how it came about. */
+/** The problem of a refused or unconfirmed change, with the headers of its outcome. */
 export const problemOfChange = (error: ChangeFailure, key: string | undefined, asked?: Asked): Problem =>
   error._tag === "Refused"
     ? withHeaders(error.toProblem(key, asked), outcomeHeaders(error))

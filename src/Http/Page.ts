@@ -1,19 +1,19 @@
-/** One page of a list as JSON, cut where it grows too large: a thousand records of a megabyte are no answer. Pure. */
+/** Encodes one page of a list as JSON, and cuts it when it grows too large: a thousand records may have a megabyte each. Pure. */
 import type { ListPage } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
 import type { EncodedRecord } from "../Model/Descriptor.ts"
 import type { ListQuery } from "./ListQuery.ts"
 
-/** A page ends with the record that passes this, however many were asked for; `next` goes on behind it. */
+/** A page ends with the record that exceeds this size, and `next` continues after it. */
 export const pageBytesMax = 8 * 1024 * 1024
 
-/** The records of a page, encoded, and the order key of its last one where another page follows. */
+/** The encoded records of a page, and the order key of the last one if another page follows. */
 export interface EncodedPage {
   readonly items: ReadonlyArray<string>
   readonly lastKey: ReadonlyArray<OrderValue> | undefined
 }
 
-/** Encodes the rows of a page until it is full. Lengths are of code units: a page of other scripts is up to three times as large. */
+/** Encodes rows until the page is full. Counts code units: in other scripts a page can be three times as large. */
 export const encodePage = (
   page: ListPage,
   query: Pick<ListQuery, "select">,
@@ -32,7 +32,7 @@ export const encodePage = (
   return { items, lastKey: page.lastKey }
 }
 
-/** The body of the answer: what `JSON.stringify` would make of it, without encoding any record twice. */
+/** Makes the body of the answer, as `JSON.stringify` would, without encoding a record twice. */
 export const bodyOf = (items: ReadonlyArray<string>, next: string | null, total: number | undefined): string =>
   `{"items":[${items.join(",")}],"next":${JSON.stringify(next)}${total === undefined ? "" : `,"total":${total}`}}`
 

@@ -1,12 +1,12 @@
-/** The query of a request as pairs, in order. Pure. What is no text is refused and never guessed; nothing is ignored. */
+/** Reads the query of a request as ordered pairs. Pure. Refuses bad encoding and unknown parameters; ignores nothing. */
 import { Result } from "effect"
 import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
 import { splitTarget } from "./Routing.ts"
 
-/** Names and values, decoded. */
+/** Decoded names and values. */
 export type Params = ReadonlyArray<readonly [name: string, value: string]>
 
-/** Reads the query of a request's target. URLSearchParams would put U+FFFD where bytes are no UTF-8. */
+/** Parses the query of a request's target. URLSearchParams would replace bad UTF-8 by U+FFFD. */
 export const parseParams = (url: string): Result.Result<Params, Problem> => {
   const { query } = splitTarget(url)
   const pairs = query.split("&").filter((pair) => pair !== "")
@@ -21,23 +21,25 @@ export const parseParams = (url: string): Result.Result<Params, Problem> => {
   })
 }
 
-/** Refuses parameters that are none of these: they are never ignored. */
+/** Refuses all parameters except these. */
 export const refuseOthers = (params: Params, known: ReadonlyArray<string>): Result.Result<void, Problem> => {
   const errors = params
     .filter(([name]) => !known.includes(name))
-    .map(([path]) => ({ path, message: "is no parameter here" }))
+    .map(([path]) => ({ path, message: "is not a parameter here: leave it out" }))
   return errors.length === 0
     ? Result.void
-    : Result.fail(invalidRequest(`Unknown in the query: ${errors.map(({ path }) => path).join(", ")}`, errors))
+    : Result.fail(
+        invalidRequest(`The query has unknown parameters: ${errors.map(({ path }) => path).join(", ")}`, errors)
+      )
 }
 
-/** The value of a parameter that may be given once. That it is given twice is one of the errors. */
+/** The value of a parameter that may be given once. Adds an error if it is given twice. */
 export const only = (params: Params, name: string, errors: Array<ProblemError>): string | undefined => {
   const [first, second] = params.filter(([each]) => each === name)
-  if (second !== undefined) errors.push({ path: name, message: "is given twice" })
+  if (second !== undefined) errors.push({ path: name, message: "is given twice: give it once" })
   return first?.[1]
 }
 
-/** The problem that these errors are. */
+/** Makes the problem of these errors. */
 export const invalidQuery = (what: string, errors: ReadonlyArray<ProblemError>): Problem =>
   invalidRequest(`${what}: ${errors.map(({ message, path }) => `${path} ${message}`).join("; ")}`, errors)

@@ -1,19 +1,19 @@
-/** Where what is served is: one table for the routes, the document and the client. docs/http.md, "Endpoints". */
+/** The paths of the API, for the routes, the document and the client. docs/http.md, "Endpoints". */
 
-/** The records of a model. */
+/** The path of a model's records. */
 export const collectionPath = ({ path }: { readonly path: string }): `/api/${string}` => `/api/${path}`
 
-/** Several operations as one. */
+/** The path of transactions. */
 export const transactionPath = "/api/_tx"
 
-/** A declared command. */
+/** The path of a declared command. */
 export const commandPath = ({ name }: { readonly name: string }): `/api/_commands/${string}` => `/api/_commands/${name}`
 
-/** The projections of a node, and one of them. */
+/** The paths of a node's projections, and of one projection. */
 export const projectionsPath = "/api/_projections"
 export const projectionPath = ({ name }: { readonly name: string }): `/api/_projections/${string}` =>
   `${projectionsPath}/${name}`
 
-/** Where it is said what became of the requests with a key. */
+/** The paths of operations, and of one operation by its idempotency key. */
 export const operationsPath = "/api/_operations"
 export const operationPath = (key: string): string => `${operationsPath}/${encodeURIComponent(key)}`

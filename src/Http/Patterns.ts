@@ -1,10 +1,10 @@
-/** What parameters and headers look like, as the document says it: a client that keeps to it is refused for no form. Pure. */
+/** Schemas of parameters and headers for the document. A client that follows them gets no error about form. Pure. */
 import { Schema, SchemaAST } from "effect"
 import { keyLengthMax } from "../Machine/RequestKey.ts"
 import type { FieldSchema } from "../Model/Descriptor.ts"
 import { jsonCodec } from "../Model/JsonCodec.ts"
 
-/** JSON Schema reads patterns in Unicode mode, and so is one without the flag not written. */
+/** JSON Schema reads patterns in Unicode mode, so write every pattern with that flag. */
 const text = (pattern: string, description: string) =>
   Schema.String.check(Schema.isPattern(new RegExp(`^${pattern}$`, "u"))).annotate({ description })
 
@@ -18,31 +18,31 @@ const tag = '(W/)?"[!#-~]*"'
 /** `*`, or entity tags (RFC 9110 §8.8.3). */
 export const Condition = text(
   `(\\*|${tag}(, ${tag})*)`,
-  "The `ETag` of an answer, several of them, or `*`. One that is of no record matches nothing"
+  "The `ETag` of an answer, several of them, or `*`. A tag that no record has matches nothing"
 )
 
-/** What a PUT takes in `If-None-Match`: it creates, and changes nothing. */
-export const CreateOnly = Schema.Literal("*").annotate({ description: "Creates only: 412 where there is one" })
+/** `If-None-Match` of a PUT: it creates the record, and never changes an existing one. */
+export const CreateOnly = Schema.Literal("*").annotate({ description: "Create only: 412 if the record exists" })
 
 const escaped = (name: string): string => name.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")
 const oneOf = (names: ReadonlyArray<string>): string => `(${names.map(escaped).join("|")})`
 
-/** The fields that a list is ordered by, each once. */
+/** The fields that order a list, each once. */
 export const order = (names: ReadonlyArray<string>) => {
   const step = `${oneOf(names)}(\\.(asc|desc))?`
   return text(`${step}(,${step})*`, "Fields, each once, with `.asc` (the default) or `.desc`")
 }
 
-/** The fields that are answered. */
+/** The fields in the answer. */
 export const select = (names: ReadonlyArray<string>) =>
   text(`${oneOf(names)}(,${oneOf(names)})*`, "The fields to answer")
 
 export const Limit = text("([1-9][0-9]{0,2}|1000)", "Items of a page, from 1 to 1000; 50 by default")
-export const Cursor = text("[A-Za-z0-9_-]+", "The `next` of a page of the same list. Another one is 400")
+export const Cursor = text("[A-Za-z0-9_-]+", "The `next` of a page of the same list. Any other cursor is 400")
 
-/** A filter. What follows the operator is a value of the field. */
+/** A filter: an operator, a dot and a value of the field. */
 export const filter = (name: string, schema: FieldSchema) => {
-  const what = `\`op.value\` with a value of \`${name}\`, else 400. Several are joined by AND`
+  const what = `\`op.value\` with a value of \`${name}\`; any other value is 400. Several are joined by AND`
   const nothing = "is\\.(null|notnull)"
   const value = operandOf(schema)
   if (value === undefined) return text(nothing, "`is.null` or `is.notnull`")
@@ -56,10 +56,10 @@ export const isSingle = (schema: FieldSchema): boolean => operandOf(schema) !== 
 
 const character = "[\\s\\S]"
 const anything = `${character}*`
-/** One of several texts: in double quotes where it holds a comma or a quote. */
+/** An item of a list of texts: in double quotes if it holds a comma or a quote. */
 const item = '([^",\\\\]+|"([^"\\\\]|\\\\["\\\\])*")'
 
-/** The values of a field as far as a pattern says it; undefined where there is no single value. */
+/** A pattern of the field's values; undefined if the field holds no single values. */
 const operandOf = (schema: FieldSchema): string | undefined => {
   const { ast } = Schema.toEncoded(jsonCodec(schema))
   const types = (SchemaAST.isUnion(ast) ? ast.types : [ast]).filter((type) => !SchemaAST.isNull(type))
@@ -85,10 +85,10 @@ const operandOf = (schema: FieldSchema): string | undefined => {
   }
 }
 
-/** The pattern of a text that has one, without the marks of its beginning and its end; or its length. */
+/** A text's own pattern without `^` and `$`, or else one for its length. */
 const patternOf = (ast: SchemaAST.AST): string | undefined => {
   const found = JSON.stringify(Schema.toJsonSchemaDocument(Schema.make(ast)).schema)
-  // Of several patterns, which all hold, the last is the narrowest.
+  // All patterns hold, and the last is the narrowest.
   const [pattern] = [...found.matchAll(/"pattern":("(?:[^"\\]|\\.)*")/g)]
     .map(([, text = '""']) => JSON.parse(text))
     .slice(-1)

@@ -1,4 +1,4 @@
-/** The problems as schemas, for the OpenAPI document and the typed client. The table itself is in Problem.ts. */
+/** Schemas of the problems, for the OpenAPI document and the typed client. Problem.ts has the table. */
 import { Schema } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import { invariant } from "../Invariant.ts"
@@ -11,7 +11,7 @@ const commonMembers = {
   opIndex: Schema.optionalKey(Schema.Int)
 }
 
-/** A problem's body as an answer. */
+/** Marks a schema as the body of a problem. */
 export const asProblem = <S extends Schema.Top>(body: S) =>
   body.pipe(HttpApiSchema.asJson({ contentType: problemMediaType }))
 
@@ -29,7 +29,7 @@ const problemSchema = (name: ProblemName): Schema.Top => {
     .pipe(asProblem)
 }
 
-/** The body of the problem that answers whoever breaks a rule of a model; its name is the model's. */
+/** The body of the problem for a broken rule of a model. The application names the rule. */
 const ruleSchema = (name: string): Schema.Top =>
   Schema.Struct({
     ...commonMembers,
@@ -50,10 +50,10 @@ const once = <Name extends string>(name: Name, make: (name: Name) => Schema.Top)
   return schema
 }
 
-/** The schema of a problem, the same value each time, so that a document names it once. */
+/** The schema of a problem: the same value each time, so that a document names it once. */
 export const schemaOfProblem = (name: ProblemName): Schema.Top => once(name, problemSchema)
 
-/** The schema of the problem that answers a broken rule; several models may have one of the same name. */
+/** The schema of the problem for a broken rule. Several models may have rules of the same name. */
 export const schemaOfRule = (name: string): Schema.Top => {
   if (name === plainRule) return schemaOfProblem(plainRule)
   invariant(!Object.hasOwn(problemDefinitions, name), `A rule has the name of another problem: "${name}"`)

@@ -1,4 +1,4 @@
-/** What projections look like over HTTP: their endpoints, declared. Handlers are in ProjectionRoutes.ts. */
+/** Declares the endpoints of projections for the OpenAPI document. ProjectionRoutes.ts has the handlers. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { problems, readAnswerHeaders, readHeaders, readParameters } from "./ModelEndpoints.ts"
@@ -6,7 +6,7 @@ import { projectionPath, projectionsPath } from "./Paths.ts"
 import { Cursor, Limit } from "./Patterns.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
-/** What the document must know of a projection; structural, so that any declaration of one fits. */
+/** The parts of a projection that the document needs. Any declaration of a projection fits. */
 export interface ApiProjection {
   readonly _tag: "Whole" | "Keyed"
   readonly name: string
@@ -62,14 +62,14 @@ const endpointOf = ({ _tag, codec, name }: ApiProjection) => {
   }).annotateMerge(
     OpenApi.annotations({
       summary: `Read the projection ${name}`,
-      description: "A page of its states in the order of their keys; with `key` the state of that key alone."
+      description: "A page of its states in the order of their keys. With `key`, only the state of that key."
     })
   )
 }
 
-/** The endpoints of a node's projections as one group. */
+/** Makes one group of the endpoints of a node's projections. */
 export const projectionGroup = (projections: ReadonlyArray<ApiProjection>) =>
-  // Named so that no model can take its place: a model's name starts with a letter.
+  // No model can take this name: a model's name starts with a letter.
   HttpApiGroup.make("_projections")
     .add(
       HttpApiEndpoint.get("status", projectionsPath, {

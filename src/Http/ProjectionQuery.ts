@@ -1,4 +1,4 @@
-/** What a read of a projection asks for: one state, or a page of states by key. Pure. docs/http.md, "Projections". */
+/** Parses the query of a projection read: one state, or a page of states by key. Pure. docs/http.md, "Projections". */
 import { Result } from "effect"
 import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
 import { decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
@@ -6,12 +6,12 @@ import { parseLimit } from "./ListQuery.ts"
 import { invalidQuery, only, type Params, refuseOthers } from "./Params.ts"
 import { noRead, readParameters } from "./ReadQuery.ts"
 
-/** The state of one key, or at most `limit` states of the keys after `after`. */
+/** A query for the state of one key, or for at most `limit` states whose keys follow `after`. */
 export type StatesQuery =
   | { readonly _tag: "Key"; readonly key: string }
   | { readonly _tag: "Page"; readonly after?: string; readonly limit: number }
 
-/** What identifies the list that a cursor goes on in. */
+/** Identifies the list that a cursor belongs to. */
 interface Listed {
   readonly name: string
   readonly version: number
@@ -19,7 +19,7 @@ interface Listed {
 
 const fingerprintOf = ({ name, version }: Listed): string => listFingerprint(["projection", name, version])
 
-/** What a read of a keyed projection asks for. */
+/** Parses the query of a keyed projection. */
 export const parseStatesQuery = (projection: Listed, params: Params): Result.Result<StatesQuery, Problem> =>
   Result.flatMap(refuseOthers(params, ["key", "limit", "cursor", ...readParameters]), () => {
     const errors: Array<ProblemError> = []
@@ -27,7 +27,7 @@ export const parseStatesQuery = (projection: Listed, params: Params): Result.Res
     const limit = only(params, "limit", errors)
     const cursor = only(params, "cursor", errors)
     if (key !== undefined && (limit ?? cursor) !== undefined) {
-      errors.push({ path: "key", message: "goes without limit and cursor" })
+      errors.push({ path: "key", message: "cannot be combined with limit or cursor" })
     }
     const query: StatesQuery =
       key === undefined ? { _tag: "Page", limit: parseLimit(limit, errors) } : { _tag: "Key", key }
@@ -40,6 +40,6 @@ export const parseStatesQuery = (projection: Listed, params: Params): Result.Res
     })
   })
 
-/** The cursor of the page that ended with this key. */
+/** Makes the cursor of a page that ended with this key. */
 export const statesCursor = (projection: Listed, lastKey: string): string =>
   encodeCursor({ fingerprint: fingerprintOf(projection), lastKey: [lastKey] })

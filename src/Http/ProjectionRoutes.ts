@@ -1,4 +1,4 @@
-/** Projections, served: the one state, or the states by key and by page, and how far each is. docs/http.md, "Projections". */
+/** Serves projections: one state, states by key, pages of states, and how far each projection is. docs/http.md, "Projections". */
 import { Effect, Result, type Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { notFound, type Problem, problem, withHeaders } from "../Problem.ts"
@@ -14,10 +14,10 @@ import { parseStatesQuery, statesCursor } from "./ProjectionQuery.ts"
 import { parseConsistency, readParameters } from "./ReadQuery.ts"
 import { readHeaders } from "./RecordResponse.ts"
 
-/** So much of a page is encoded, through schemas, before others have their turn. */
+/** Encodes at most so many bytes of a page before other work has its turn. */
 const turnBytes = 16 * 1024
 
-/** The routes of a node's projections. */
+/** Makes the routes of a node's projections. */
 export const projectionRoutes = (projections: Projections["Service"], served: ReadonlyArray<Folded<unknown>>) => [
   HttpRouter.route(
     "GET",
@@ -68,7 +68,7 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
     if (query._tag === "Key") {
       const found = yield* Effect.mapError(projections.getKey(projection, query.key, consistency), problemOfProjection)
       if (found.value === undefined) {
-        return yield* withHeaders(notFound(`${projection.name} has no state of this key`), readHeaders(found))
+        return yield* withHeaders(notFound(`${projection.name} has no state for this key`), readHeaders(found))
       }
       return yield* answerState(projection, found.value, readHeaders(found))
     }
@@ -97,7 +97,7 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
     })
   })
 
-/** A state is encoded in one go, for its schema can be asked for no less: before that, and between its steps, others have their turn. */
+/** Encodes states. A schema encodes one state in one go, so other work has its turn before and between the steps. */
 const answerState = Effect.fnUntraced(function* (
   projection: Folded<unknown>,
   state: unknown,
@@ -109,7 +109,7 @@ const answerState = Effect.fnUntraced(function* (
   return HttpServerResponse.jsonUnsafe(encoded, { headers })
 })
 
-/** A state as JSON. One that is none is the fault of the projection's code, and no fault of the request. */
+/** Encodes a state as JSON. A failure is the fault of the projection's code, not of the request. */
 const shown = (projection: Folded<unknown>, state: unknown): Effect.Effect<Schema.Json, Problem> => {
   const encoded = encodeState(projection, state)
   if (Result.isSuccess(encoded)) return Effect.succeed(encoded.success)

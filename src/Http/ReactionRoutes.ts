@@ -1,4 +1,4 @@
-/** How far the reactions of a cluster are, as the node that is asked knows it: for those who run it. */
+/** Serves how far the reactions of a cluster are, as far as this node knows, for operators. */
 import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { ReactionStatus, Reactions } from "../Reaction/Reactions.ts"

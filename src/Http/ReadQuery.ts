@@ -1,4 +1,4 @@
-/** What a read asks for besides its record or list: how new the answer must be. Pure. docs/http.md, "Reads". */
+/** Parses how new the answer to a read must be. Pure. docs/http.md, "Reads". */
 import { Result } from "effect"
 import type { Problem, ProblemError } from "../Problem.ts"
 import type { Consistency, ReadFailure } from "../Repository/Freshness.ts"
@@ -7,10 +7,10 @@ import { invalidQuery, only, type Params } from "./Params.ts"
 /** The parameters that every read takes. */
 export const readParameters = ["consistency", "max-stale"] as const
 
-/** What a read is called that is none. */
-export const noRead = "The read asks for what is none"
+/** The detail of a read's problem. */
+export const noRead = "The query of this read is invalid"
 
-/** The consistency that a read asks for; `minIndex` is its `Lithair-Min-Index`. Parameters of others are not looked at. */
+/** Parses the consistency of a read. `minIndex` is its `Lithair-Min-Index`. Ignores other parameters. */
 export const parseConsistency = (params: Params, minIndex: string | undefined): Result.Result<Consistency, Problem> => {
   const errors: Array<ProblemError> = []
   const wrong = (path: string, message: string) => void errors.push({ path, message })
@@ -22,7 +22,7 @@ export const parseConsistency = (params: Params, minIndex: string | undefined): 
   const mode = only(params, "consistency", errors) ?? "linearizable"
   const staleMaxMs = number("max-stale", only(params, "max-stale", errors))
   const seenIndex = number("Lithair-Min-Index", minIndex)
-  if (staleMaxMs !== undefined && mode !== "local") wrong("max-stale", "goes with consistency=local")
+  if (staleMaxMs !== undefined && mode !== "local") wrong("max-stale", "needs consistency=local")
   if (!isMode(mode)) wrong("consistency", "takes linearizable, session or local")
   if (errors.length > 0) return Result.fail(invalidQuery(noRead, errors))
   switch (mode) {
@@ -35,7 +35,7 @@ export const parseConsistency = (params: Params, minIndex: string | undefined): 
   }
 }
 
-/** Why a read is not answered. */
+/** The problem of a read that failed. */
 export const problemOfRead = (failure: ReadFailure): Problem => failure.toProblem()
 
 const modes = ["linearizable", "session", "local"] as const

@@ -1,4 +1,4 @@
-/** A record, or what became of one, as an answer: status, entity tag, and what the other headers say of it. */
+/** Answers with a record or with the outcome of a change: status, entity tag and other headers. */
 import { HttpServerResponse } from "effect/http"
 import type { Change, Changed, Read, Shown, Transacted } from "../Repository/Records.ts"
 import { formatETag, type RecordTag } from "./ETag.ts"
@@ -6,11 +6,11 @@ import { indexHeader } from "./IndexHeader.ts"
 
 type Headers = Readonly<Record<string, string>>
 
-/** The tag of a record as this node, `instance`, shows it. */
+/** The tag of a record as the node with this `instance` shows it. */
 export const tagOf = (instance: string, { localRevision, version }: Shown): RecordTag =>
   localRevision === undefined ? { version } : { version, local: { instance, revision: localRevision } }
 
-/** The record itself. */
+/** Answers with a record. */
 export const answerRecord = (options: {
   readonly shown: Shown
   readonly instance: string
@@ -22,13 +22,13 @@ export const answerRecord = (options: {
     headers: { etag: formatETag(tagOf(options.instance, options.shown)), ...options.headers }
   })
 
-/** What a read says of itself: the index that it reflects, and how old it may be where that was asked for. */
+/** The headers of a read: the index that it reflects and, for a local read, its greatest possible age. */
 export const readHeaders = ({ logIndex, staleMs }: Read<unknown>): Headers => ({
   [indexHeader]: String(logIndex),
   ...(staleMs === undefined ? {} : { "lithair-stale-ms": String(Math.ceil(staleMs)) })
 })
 
-/** What an outcome says of how it came about, a refusal included. */
+/** The headers of an outcome, also of a refusal: the index, and whether it was replayed. */
 export const outcomeHeaders = ({
   isReplayed,
   logIndex
@@ -40,19 +40,19 @@ export const outcomeHeaders = ({
   ...(isReplayed === true ? { "idempotent-replayed": "true" } : {})
 })
 
-/** What a change, or several together, says of how it came about. */
+/** The headers of a change or of several changes together. */
 const changeHeaders = (changed: Omit<Transacted, "changes" | "index">): Headers => ({
   ...outcomeHeaders(changed),
   ...(changed.isLocalPartLost ? { "lithair-local": "lost" } : {})
 })
 
-/** What a change of one record answers by its command: to the first request, to its copies, and to whoever asks later. */
+/** The status of a change of one record: for the first request, its copies, and later questions about the outcome. */
 export const statusOfChange = (command: Change["_tag"], change: Changed["change"]): 200 | 201 | 204 => {
   if (command === "Delete") return 204
   return command === "Create" || change === "created" ? 201 : 200
 }
 
-/** A change as the answer to its request; `collection` is the path of the model's records. */
+/** Answers a request with its change. `collection` is the path of the model's records. */
 export const answerChange = (options: {
   readonly command: Change["_tag"]
   readonly changed: Changed
@@ -66,7 +66,7 @@ export const answerChange = (options: {
   return answerRecord({ shown: changed, instance, status, headers: { ...changeHeaders(changed), ...location } })
 }
 
-/** Changes made together as the answer to their request: 200 with the entry's index, or 201 with the records of a bulk. */
+/** Answers a request with changes made together: 200 with the entry's index, or 201 with the records of a bulk. */
 export const answerTransacted = (
   { changes, index, ...how }: Transacted,
   command?: "Bulk"
@@ -77,7 +77,7 @@ export const answerTransacted = (
     : HttpServerResponse.jsonUnsafe(bodyOfTransaction(changes, index), { headers })
 }
 
-/** Of a deleted record there is nothing to show. */
+/** A deleted record has no body. */
 export const bodyOfTransaction = (changes: ReadonlyArray<Changed>, index: number) => ({
   index,
   results: changes.map(({ change, id, model, record, version }) =>

@@ -1,10 +1,10 @@
-/** The headers that every answer of the API carries: who answered, who leads, and what the answer reflects. */
+/** The headers of every answer of the API: the node, the leader, and the index that the answer reflects. */
 import { Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { indexHeader } from "./IndexHeader.ts"
 import { Count } from "./Patterns.ts"
 
-/** Where the answering node stood. `index` is always of the replicated log, and is the one that the answer reflects. */
+/** The position of the answering node. `index` is the index of the replicated log that the answer reflects. */
 export interface Position {
   readonly nodeId: string
   readonly leaderId: string | undefined
@@ -12,7 +12,7 @@ export interface Position {
   readonly index: number
 }
 
-/** The same as schemas, for the document. */
+/** Schemas of these headers, for the document. */
 export const positionHeaderSchemas = {
   "lithair-node": Schema.String,
   "lithair-leader": Schema.optionalKey(Schema.String),
@@ -20,7 +20,7 @@ export const positionHeaderSchemas = {
   [indexHeader]: Count
 }
 
-/** The headers of a position; `Lithair-Leader` is left out while no leader is known. */
+/** Makes the headers of a position. Omits `Lithair-Leader` while the node knows no leader. */
 export const positionHeaders = (position: Position): Readonly<Record<string, string>> => ({
   "lithair-node": position.nodeId,
   ...(position.leaderId === undefined ? {} : { "lithair-leader": position.leaderId }),
@@ -28,7 +28,7 @@ export const positionHeaders = (position: Position): Readonly<Record<string, str
   [indexHeader]: String(position.index)
 })
 
-/** The answer with the headers of a position, a problem's answer included. */
+/** Adds the headers of a position to an answer, also to a problem. */
 export const withPosition = (
   response: HttpServerResponse.HttpServerResponse,
   position: Position

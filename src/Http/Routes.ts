@@ -1,6 +1,6 @@
 /**
- * The routes of a node as layers, each of which an application mounts on the router of its choice: the derived API, its
- * documents, health, administration, and the answer for all other paths.
+ * The routes of a node as layers: the derived API, its documents, health, administration, peers, and a 404 for all other
+ * paths. An application mounts each of them on the router of its choice.
  */
 import { Effect, Layer, Redacted } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
@@ -36,13 +36,13 @@ export type ApiServices = LocalNode | Member | Records | Commands | Projections 
 const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
 
-/** SQLite projections are queried by a node's own code, and have no endpoint. */
+/** SQLite projections have no endpoint: a node's own code queries them. */
 const foldedOf = ({ projections }: Serving["Service"]) =>
   projections.filter((projection) => projection._tag !== "Sqlite")
 
 /**
- * The derived API, under `/api`: records, transactions, commands, projections and operations. Guard it with a middleware
- * of your own by `Layer.provide`.
+ * Serves the derived API under `/api`: records, transactions, commands, projections and operations. Guard it with your
+ * own middleware by `Layer.provide`.
  */
 export const layerApi = (
   options: MountOptions = {}
@@ -66,7 +66,7 @@ export const layerApi = (
   )
 }
 
-/** `/livez` and `/readyz`, for load balancers and for those who roll a cluster. */
+/** Serves `/livez` and `/readyz` for load balancers and rolling upgrades. */
 export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Serving> = Layer.effectDiscard(
   Effect.gen(function* () {
     const routes = healthRoutes(yield* Member)
@@ -74,7 +74,7 @@ export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Memb
   })
 )
 
-/** `/_admin` and `/metrics`, for those who run the cluster. */
+/** Serves `/_admin` and `/metrics` for operators. */
 export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Projections | Reactions | Serving> =
   Layer.effectDiscard(
     Effect.gen(function* () {
@@ -90,7 +90,7 @@ export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Membe
     })
   )
 
-/** `/_raft`, on the server that peers dial: their sockets, and nodes that ask to be taken in. */
+/** Serves `/_raft`: the sockets of peers, and nodes that join. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server and the place has no secret. */
 export const layerPeers: Layer.Layer<
   never,
   PeerListener.Unprotected,
@@ -105,17 +105,17 @@ export const layerPeers: Layer.Layer<
   )
 )
 
-/** What the documents describe. */
+/** Options of the documents. */
 export interface DocsOptions extends MountOptions {
-  /** APIs of the application, which stand in the same document. */
+  /** The application's own APIs, to include in the document. */
   readonly apis?: ReadonlyArray<HttpApi.Constraint>
-  /** The document's title. */
+  /** The title of the document; `Lithair node` by default. */
   readonly title?: string
-  /** The version of the API that the document describes. */
+  /** The version of the API; `1` by default. */
   readonly version?: string
 }
 
-/** `/docs` and `/openapi.json`: the derived API, at the prefix where it is mounted, and the application's own APIs. */
+/** Serves `/docs` and `/openapi.json` for the derived API and the application's own. Give it the prefix of `layerApi`. */
 export const layerDocs = ({
   apis = [],
   prefix,
@@ -133,7 +133,7 @@ export const layerDocs = ({
         prefix,
         isMountedOn(yield* HttpRouter.HttpRouter)
       )
-      // The generics would name every group of every API; none of them is needed to write the document.
+      // The generics would name every group of every API. Writing the document needs none of them.
       const api = apis.reduce<LithairApi>((all, own) => all.addHttpApi(own as LithairApi) as LithairApi, derived)
       const routes = yield* docsRoutes(api)
       yield* mount({ routes, owned: routes.map(({ path }) => path) })
@@ -141,7 +141,7 @@ export const layerDocs = ({
   )
 }
 
-/** Answers every other path with a problem, 404. */
+/** Answers every other path with a 404 problem. */
 export const layerNotFound: Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Serving> = Layer.effectDiscard(
   mount({ routes: [], owned: ["/"] })
 )

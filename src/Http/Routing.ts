@@ -1,19 +1,19 @@
 /**
- * Which requests a route answers: its path exactly as it was sent. The router matches loosely (case, a slash more or
- * less, an encoded letter, what follows a `;`), and two addresses of one record would be two for caches and rules.
- * docs/http.md, "Endpoints". Pure.
+ * Decides which requests a route answers: those that sent its path exactly. The router itself matches loosely (case,
+ * extra slashes, encoded letters, text after `;`). Then one record would have two addresses, and caches and rules would
+ * miss one of them. docs/http.md, "Endpoints". Pure.
  */
 import { invariant } from "../Invariant.ts"
 import { textId, uuid } from "../Model/Id.ts"
 import { invalidRequest, methodNotAllowed, notServed, type Problem } from "../Problem.ts"
 
-/** The paths of a node, each with the verbs that it knows. */
+/** A path of a node with the verbs that it knows. */
 export interface KnownPath {
   readonly pattern: RegExp
   readonly methods: ReadonlyArray<string>
 }
 
-/** The path of a request's target, still encoded, and its query. */
+/** Splits the target of a request into path and query, both still encoded. */
 export const splitTarget = (url: string): { readonly path: string; readonly query: string } => {
   const at = url.indexOf("?")
   return at === -1 ? { path: url, query: "" } : { path: url.slice(0, at), query: url.slice(at + 1) }
@@ -27,8 +27,8 @@ export const checkPrefix = (prefix = ""): void =>
   )
 
 /**
- * What a path must be to be this route's; `:id` stands for a UUID, `:textId` for an id of another kind, `:member` for a
- * member's name, `:key` for a key.
+ * The pattern of a route's paths. `:id` stands for a UUID, `:textId` for another id, `:member` for a member's name,
+ * `:key` for a key.
  */
 export const exactly = (route: string): RegExp => {
   const parts = route.split(/(:id|:textId|:member|:key)/).map((part) => {
@@ -39,7 +39,7 @@ export const exactly = (route: string): RegExp => {
   return new RegExp(`^${parts.join("")}$`)
 }
 
-/** The paths of these routes; GET implies HEAD (RFC 9110 §9.1). */
+/** The known paths of these routes. GET implies HEAD (RFC 9110 §9.1). */
 export const knownPaths = (
   routes: ReadonlyArray<{ readonly method: string; readonly path: string }>
 ): ReadonlyArray<KnownPath> => {
@@ -50,7 +50,7 @@ export const knownPaths = (
   return Array.from(methods, ([path, known]) => ({ pattern: exactly(path), methods: known.toSorted() }))
 }
 
-/** Why nothing answers this request: its path is none, knows other verbs, or names what the router could not read. */
+/** The problem of a request without a route: unknown path, other verbs only, or a part that the router cannot read. */
 export const unanswered = (
   paths: ReadonlyArray<KnownPath>,
   request: { readonly method: string; readonly url: string }
@@ -59,9 +59,9 @@ export const unanswered = (
   const known = paths.find(({ pattern }) => pattern.test(path))
   if (known === undefined) return notServed(`There is nothing at ${path.slice(0, shownMax)}`)
   return known.methods.includes(request.method)
-    ? invalidRequest("What the path names is too long, or is not percent-encoded UTF-8")
+    ? invalidRequest("A part of the path is too long, or is not percent-encoded UTF-8")
     : methodNotAllowed(request.method, known.methods)
 }
 
-/** Of a path that names nothing no more is said than helps to find the mistake. */
+/** Messages quote at most so many characters of an unknown path. */
 const shownMax = 200

@@ -1,4 +1,4 @@
-/** What the routes of one node share, on however many servers they are mounted: what is served, and how much is under way. */
+/** The state that all routes of a node share, also on several servers: its declarations, limits and counters. */
 import { Context, Effect, Layer, type Redacted } from "effect"
 import type { Any as Command } from "../Command/Declaration.ts"
 import type { Described } from "../Model/Class.ts"
@@ -6,12 +6,12 @@ import type { Projection } from "../Projection/Projections.ts"
 import * as Admission from "./Admission.ts"
 import { type Answers, makeAnswers } from "./Metrics.ts"
 
-/** What a node serves. */
+/** The declarations that a node serves, and its secret. */
 export interface Served {
   readonly models: ReadonlyArray<Described>
   readonly commands: ReadonlyArray<Command>
   readonly projections: ReadonlyArray<Projection>
-  /** The cluster's secret, which admits to its administration, and which nodes that join prove. */
+  /** The cluster's secret. It admits to the administration, and joining nodes prove it. */
   readonly secret: Redacted.Redacted | undefined
 }
 
@@ -21,7 +21,7 @@ export class Serving extends Context.Service<
   Served & { readonly admission: Admission.Admission; readonly answers: Answers }
 >()("lithair/Http/Serving") {}
 
-/** Shared by all servers of one node. */
+/** Makes the service that all servers of one node share. */
 export const layer = (served: Served): Layer.Layer<Serving> =>
   Layer.effect(
     Serving,

@@ -1,7 +1,7 @@
-/** The body that answers a transaction, apart from its request so that the client loads no more than it reads. */
+/** The body that answers a transaction. It has a file of its own so that the client does not load the request's schema. */
 import * as Schema from "effect/Schema"
 
-/** The outcome of a transaction. The result of a deletion has no record. */
+/** The outcome of a transaction. The result of a delete has no record. */
 export const TransactionAnswer = Schema.Struct({
   index: Schema.Int,
   results: Schema.Array(

@@ -1,4 +1,4 @@
-/** What transactions look like over HTTP: the endpoint, declared. The handler is in Transactions.ts. */
+/** Declares the endpoint of transactions for the OpenAPI document. Transactions.ts has the handler. */
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type ApiModel, operationProblems, writeAnswerHeaders, writeHeaders } from "./ModelEndpoints.ts"
 import { transactionPath } from "./Paths.ts"
@@ -6,7 +6,7 @@ import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 import { TransactionAnswer } from "./TransactionAnswer.ts"
 import { TransactionBody } from "./TransactionRequest.ts"
 
-/** Named so that no model can take its place: a model's name starts with a letter. */
+/** No model can take the name of this group: a model's name starts with a letter. */
 export const transactionGroup = (models: ReadonlyArray<ApiModel>) =>
   HttpApiGroup.make("_tx")
     .add(
@@ -19,7 +19,7 @@ export const transactionGroup = (models: ReadonlyArray<ApiModel>) =>
         OpenApi.annotations({
           summary: "Change several records",
           description:
-            "All or none, as one entry, each operation seeing those before it; a problem names its `opIndex`."
+            "Does all operations or none, as one entry. Each operation sees those before it. A problem names the `opIndex` of its operation."
         })
       )
     )

@@ -1,4 +1,4 @@
-/** The body of a transaction: its schema, for the document as for reading it, and the operations that it asks for. Pure. */
+/** The schema of a transaction's body, for the document and for reading, and its parser. Pure. */
 import { Result, Schema, type SchemaIssue } from "effect"
 import type { Operation } from "../Machine/Command.ts"
 import { decoder } from "../Model/Decoder.ts"
@@ -6,10 +6,10 @@ import { errorsOf } from "../Model/Descriptor.ts"
 import { textId } from "../Model/Id.ts"
 import { atOperation, invalidRequest, type Problem, problem } from "../Problem.ts"
 
-/** The most operations of a transaction, and records of a bulk. */
+/** The most operations of a transaction, and the most records of a bulk. */
 export const operationsMax = 1_000
 
-/** Of any model; what an id of this one is, its own schema says. */
+/** An id of any model. The model's own schema is checked later. */
 const Id = Schema.String.check(Schema.isPattern(textId, { message: "Expected an id" }))
 const Version = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const Data = Schema.Record(Schema.String, Schema.Unknown)
@@ -23,18 +23,18 @@ const AskedOperation = Schema.Union([
   Schema.Struct({ op: Schema.Literal("delete"), ...changing })
 ])
 
-/** `model` is a model's name, and `ifVersion` what `If-Match` is on a request of its own. */
+/** The body of a transaction. `model` is a model's name; `ifVersion` works like `If-Match` on a single request. */
 export const TransactionBody = Schema.Struct({
   ops: Schema.Array(AskedOperation).check(
     Schema.isMinLength(1, { message: "Expected at least one operation" }),
-    // For the document: more are refused before they are looked at.
+    // This is for the document. The parser refuses more operations before it decodes them.
     Schema.isMaxLength(operationsMax)
   )
 }).annotate({ identifier: "lithair.Transaction" })
 
 const decode = decoder(TransactionBody)
 
-/** The operations of a body, or why it asks for none: 400, or 413 for too many. */
+/** Reads the operations of a body. Fails with 400, or with 413 for too many operations. */
 export const parseTransaction = (data: unknown): Result.Result<ReadonlyArray<Operation>, Problem> => {
   const ops: unknown = typeof data === "object" && data !== null && "ops" in data ? data.ops : undefined
   if (Array.isArray(ops) && ops.length > operationsMax) return Result.fail(tooMany("operations"))
@@ -44,9 +44,9 @@ export const parseTransaction = (data: unknown): Result.Result<ReadonlyArray<Ope
   })
 }
 
-/** A transaction of more than {@link operationsMax}. */
+/** The problem of a transaction with more than {@link operationsMax} operations or records. */
 export const tooMany = (what: string): Problem =>
-  problem("too-large", `One transaction holds at most ${operationsMax} ${what}`, {})
+  problem("too-large", `One transaction holds at most ${operationsMax} ${what}: split it`, {})
 
 const operationOf = (asked: typeof AskedOperation.Type): Operation => {
   const { model } = asked
@@ -67,7 +67,7 @@ const conditionOf = ({ ifVersion }: { readonly ifVersion?: number }) =>
 
 const malformed = (issue: SchemaIssue.Issue): Problem => {
   const errors = errorsOf(issue)
-  const met = invalidRequest("The body is no transaction", errors)
+  const met = invalidRequest("The body is not a transaction: see the errors", errors)
   const [, position] = /^ops\.(\d+)/.exec(errors[0]?.path ?? "") ?? []
   return position === undefined ? met : atOperation(met, Number(position))
 }

@@ -1,4 +1,4 @@
-/** `POST /api/_tx`, served: operations on any models, as one entry. docs/http.md, "Endpoints". */
+/** Serves `POST /api/_tx`: operations on any models, as one entry. docs/http.md, "Endpoints". */
 import { Effect } from "effect"
 import { HttpRouter } from "effect/http"
 import type { Operation } from "../Machine/Command.ts"
@@ -12,7 +12,7 @@ import { transactionPath } from "./Paths.ts"
 import { answerTransacted } from "./RecordResponse.ts"
 import { parseTransaction } from "./TransactionRequest.ts"
 
-/** The route of transactions on these models. */
+/** Makes the route of transactions on these models. */
 export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Records["Service"]) => {
   const descriptors = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
 
@@ -23,7 +23,7 @@ export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Re
     const { id } = operation
     if (id === undefined || descriptor.ids.isId(id)) return Effect.succeed({ descriptor, operation })
     const errors = [{ path: `ops.${position}.id`, message: `Expected an id of ${descriptor.name}` }]
-    return Effect.fail(invalidRequest("The id is malformed", errors))
+    return Effect.fail(invalidRequest("The id does not fit its model: see the errors", errors))
   }
 
   const transact = Effect.gen(function* () {
@@ -40,5 +40,5 @@ export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Re
   return [HttpRouter.route("POST", transactionPath, transact)] as const
 }
 
-/** Of a model that is none no more is said than helps to find the mistake. */
+/** Messages quote at most so many characters of an unknown model. */
 const shownMax = 200

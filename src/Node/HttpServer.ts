@@ -8,7 +8,7 @@ import { invalidRequest, problem } from "../Problem.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
 
-/** How long the head of a request may take to come. Bodies have a bound of their own (Patience.ts). */
+/** How long the head of a request may take to come. Bodies have a bound of their own (BodyDeadline.ts). */
 const headTimeoutMs = 10_000
 /** How long a whole request may take, where its route does not read its body. */
 const requestTimeoutMs = 30_000
@@ -21,7 +21,7 @@ const closeMaxMs = 1_000
 const versions: ReadonlyArray<string> = ["1.0", "1.1"]
 
 const starting = problem("starting", "This node has just started, and opens its log", { definite: true })
-const stopping = problem("draining", "This node is about to stop", { definite: true })
+const stopping = problem("draining", "This node is stopping: ask another node", { definite: true })
 
 /** Before the application is there, and once it is gone, a request that nobody answers would keep the server from closing. */
 const answerAlone = (request: IncomingMessage, response: ServerResponse, wasServed: boolean): void => {

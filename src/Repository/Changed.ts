@@ -1,4 +1,4 @@
-/** What a change of one record asks for, what it came to, or why it was refused; by whichever log decided it. */
+/** A change of one record, its result, and its refusal, for both of a node's logs. */
 import { Data } from "effect"
 import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
@@ -10,17 +10,17 @@ import { answerBy, type Problem, responds } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Asked, problemOfRejection } from "./RejectionProblem.ts"
 
-/** A command was decided, and the decision is not to do it: nothing changed. */
+/** The machine decided not to do a command: nothing changed. `rejection` says why; `toProblem` makes the client's problem. */
 export class Refused extends Data.TaggedError("Refused")<{
   readonly rejection: Rejection
-  /** The index of the replicated log that it reflects; undefined where this node's own data decided. */
+  /** The index of the replicated log that the refusal reflects; undefined if the node's own log decided. */
   readonly logIndex?: number | undefined
   readonly isReplayed?: boolean
 }> {
   override get message(): string {
     return `The command was refused: ${this.rejection._tag}`
   }
-  /** `key` is the idempotency key that the request came with, if any. */
+  /** `key` is the idempotency key of the request, if it had one. */
   toProblem(key?: string, asked?: Asked): Problem {
     return problemOfRejection(this.rejection, key, asked)
   }
@@ -29,31 +29,31 @@ export class Refused extends Data.TaggedError("Refused")<{
   }
 }
 
-/** Why a change was not confirmed; the names say whether it is certainly not done. */
+/** Why a change was not confirmed. Only `UnknownOutcome` and `LocalUnknownOutcome` leave open whether it is done. */
 export type ChangeFailure = Refused | NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome
 
 /** A record as this node shows it. */
 export interface Shown {
   readonly record: EncodedRecord
   readonly version: number
-  /** How often this node's part of it was written; undefined where it holds none. */
+  /** How often this node has written its part of the record; undefined if it holds none. */
   readonly localRevision: number | undefined
 }
 
-/** What a change came to. */
+/** The result of a change. */
 export interface Changed extends Shown {
   readonly model: string
   readonly id: string
   readonly change: OperationAnswer["change"]
-  /** The index of the replicated log that it reflects; undefined for a change of this node's own data. */
+  /** The index of the replicated log that the change reflects; undefined for a change of this node's own data. */
   readonly logIndex: number | undefined
-  /** The replicated part is done, this node's part of it could not be written. */
+  /** The replicated part is done, but the node could not write its own part. */
   readonly isLocalPartLost: boolean
-  /** It was done before: this is a copy with the same idempotency key, and changed nothing. */
+  /** An earlier request with the same idempotency key did the change: this copy changed nothing. */
   readonly isReplayed: boolean
 }
 
-/** A change, with a condition on what this node shows for where only its own data changes. */
+/** A change. `holds` is a condition on the record as this node shows it, for changes of its own data. */
 export type Change = Operation & Origin & { readonly holds?: (current: Shown | undefined) => boolean }
 
 /** A record with this node's part of it. */
@@ -63,7 +63,7 @@ export const shown = (record: EncodedRecord, version: number, part: LocalPart | 
   localRevision: part?.revision
 })
 
-/** What the operation of a command came to, with this node's part of the record. */
+/** The result of one operation, with this node's part of the record. */
 export const changed = (
   done: OperationAnswer & { readonly logIndex?: number | undefined; readonly isReplayed: boolean },
   part: LocalPart | undefined
@@ -77,5 +77,5 @@ export const changed = (
   isReplayed: done.isReplayed
 })
 
-/** What is decided elsewhere travels without what only this node can ask. */
+/** Removes the condition that only this node can check, before another node decides the change. */
 export const withoutCondition = ({ holds: _, ...operation }: Change): Operation & Origin => operation

@@ -1,4 +1,4 @@
-/** Calls of declared commands through this node: in encoded form, which HTTP stands on, and typed, for a node's own code. */
+/** Calls declared commands through this node: in encoded form for HTTP, and typed for a node's own code. */
 import { Context, Effect, Layer, Option, Result, Schema } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import { type Any, decodeError } from "../Command/Declaration.ts"
@@ -13,27 +13,28 @@ import { Refused } from "./Changed.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
 import { replicate } from "./Submitting.ts"
 
-/** What a call came to. */
+/** The result of a call. */
 export interface Called {
-  /** Its success, encoded. */
+  /** The encoded success of the command. */
   readonly value: Schema.Json
-  /** The index of the log that it reflects. */
+  /** The index of the replicated log that the call reflects. */
   readonly logIndex: number
-  /** It was done before: this is a copy with the same idempotency key, and changed nothing. */
+  /** An earlier request with the same idempotency key did the call: this copy changed nothing. */
   readonly isReplayed: boolean
 }
 
-/** Why a call was refused or not confirmed, besides the errors that its command declares. */
+/** Why a call was refused or not confirmed, beside the errors that its command declares. */
 export type CallFailure = Refused | NotDone | UnknownOutcome
 
+/** Runs declared commands through this node. The leader decides them. */
 export class Commands extends Context.Service<
   Commands,
   {
-    /** Has the leader do it, wherever it is; the payload is as a client sent it. */
+    /** Sends an encoded call to the leader. */
     readonly call: (call: Omit<Call, "_tag"> & Origin) => Effect.Effect<Called, CallFailure>
     /**
-     * The same, typed: fails with the errors that the command declares, with `Refused` where the machine says no, and
-     * with what a write may fail with. With a `key` it is done once, however often it is sent within a day.
+     * Runs a typed command. Fails with the errors that the command declares, with `Refused` if the machine rejects it,
+     * with `NotDone`, or with `UnknownOutcome`. With a `key` it is done once, however often it is sent within a day.
      */
     readonly run: <C extends Any>(
       command: C,
@@ -69,24 +70,24 @@ const make = Effect.gen(function* () {
         return Effect.fail(Option.getOrElse(declared, () => refused))
       })
     )
-    // The leader encoded it by this schema, or by a version of it that is not to be mixed with this one.
+    // The leader encoded it by this schema. An incompatible version of the schema is a defect.
     return yield* Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(command.success))(called.value))
   })
 
   return Commands.of({ call, run: run as unknown as Commands["Service"]["run"] })
 })
 
-/** The calls of the commands that the member was given. */
+/** Makes the service for the commands that the member has. */
 export const layer: Layer.Layer<Commands, never, Member | LocalNode> = Layer.effect(Commands, make)
 
-/** A value that its own schema does not take is refused here as the leader would refuse it. */
+/** Refuses a payload that does not fit its schema, as the leader would. */
 const encodePayload = ({ payload }: Any, value: unknown): Result.Result<Schema.Json, Refused> =>
   Result.mapError(
     jsonEncoder(payload)(value),
     (errors) => new Refused({ rejection: { _tag: "InvalidRequest", errors } })
   )
 
-/** Answers requests by this problem, as the command's own endpoint does, where a handler of the application fails with the error. */
+/** Has a handler of the application that fails with this error answer with its problem, as the command's own endpoint does. */
 const answeredBy =
   (met: Problem) =>
   <A>(error: A): A => {

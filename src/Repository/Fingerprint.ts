@@ -1,4 +1,4 @@
-/** What tells a request of a node's own code from another one with its key. Of a client's request it is HTTP's to say. */
+/** Tells requests of a node's own code with the same key apart. Http/IdempotencyKey.ts does it for clients' requests. */
 import { createHash } from "node:crypto"
 
 /** Equal for equal texts of requests. */

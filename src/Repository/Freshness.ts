@@ -1,6 +1,5 @@
 /**
- * How new the replicated tables must be for a read, and waiting until they are. Confirming with a quorum is Raft's.
- * docs/http.md, "Reads".
+ * Waits until the replicated tables are new enough for a read. Raft confirms with a quorum. docs/http.md, "Reads".
  */
 import { Data, Effect, type Scope, Semaphore } from "effect"
 import type { Member } from "../Cluster/Member.ts"
@@ -11,18 +10,19 @@ import { removed } from "../Raft/node/Removal.ts"
 import { suspect } from "../Raft/node/StateWatch.ts"
 
 /**
- * `linearizable`: as new as anything that was answered when the read began; a quorum confirms. `session`: at least as
- * new as an index that the reader has seen, whatever the cluster does meanwhile. `local`: as it is, and not older than
- * `staleMaxMs` if that is given.
+ * How new the answer to a read must be. `Linearizable`: it reflects every write that was answered before the read began;
+ * a quorum confirms that. `Session`: it reflects the log at least up to `minIndex`. `Local`: it is what this node has,
+ * at most `staleMaxMs` old if that is given.
  */
 export type Consistency =
   | { readonly _tag: "Linearizable" }
   | { readonly _tag: "Session"; readonly minIndex: number }
   | { readonly _tag: "Local"; readonly staleMaxMs?: number }
 
+/** The default of every read. */
 export const linearizable: Consistency = { _tag: "Linearizable" }
 
-/** The index that a session has seen is not applied here within the time that it may wait. */
+/** The node did not apply the index of a session in time. Answers with 503. */
 export class NotCaughtUp extends Data.TaggedError("NotCaughtUp")<{ readonly message: string }> {
   toProblem(): Problem {
     return problem("not-caught-up", this.message, {})
@@ -32,7 +32,7 @@ export class NotCaughtUp extends Data.TaggedError("NotCaughtUp")<{ readonly mess
   }
 }
 
-/** No quorum confirms that the tables are as new as was asked for. */
+/** No quorum confirmed that this node is within the `staleMaxMs` of a local read. Answers with 503. */
 export class TooStale extends Data.TaggedError("TooStale")<{ readonly message: string }> {
   toProblem(): Problem {
     return problem("too-stale", this.message, {})
@@ -43,32 +43,33 @@ export class TooStale extends Data.TaggedError("TooStale")<{ readonly message: s
 }
 
 /**
- * What this node has may be older than what was read here before it started: no quorum has confirmed it since, or a
- * projection has not come to what was confirmed.
+ * The node has just started. Its data may be older than its answers before: no quorum has confirmed it since, or a
+ * projection has not reached the confirmed index.
  */
 export const starting = new NotDone({
   reason: "starting",
-  message: "This node has just started, and no quorum has confirmed yet that what it has is as new as before"
+  message: "This node has just started, and no quorum has confirmed yet that it is up to date: try again"
 })
 
-/** Why a read is not answered. */
+/** Why this node cannot answer a read. */
 export type ReadFailure = NotDone | NotCaughtUp | TooStale
 
-/** How old at most what is read now can be: of every local read of what is replicated, and of no other. */
+/** The greatest possible age of an answer, in ms. Only local reads of replicated data have it. */
 export interface Freshness {
   readonly staleMs?: number
 }
 
 /** How long a session may wait for its index. */
 export const sessionWaitMs = 5_000
-/** How often a session that waits looks again. */
+/** How often a waiting session checks again. */
 const sessionPollMs = 5
-/** A local read that finds its last confirmation older than this has the next one begun, and does not wait for it. */
+/** If the last confirmation is older than this, a local read starts the next one and does not wait for it. */
 const confirmEveryMs = 100
 
-/** Waits until the tables of `member` are as new as is asked. */
+/** Waits until the tables are as new as the consistency asks. */
 export type Freshen = (consistency: Consistency) => Effect.Effect<Freshness, ReadFailure>
 
+/** Makes the wait for one member. */
 export const make = Effect.fnUntraced(function* (
   member: Pick<Member["Service"], "isStopping" | "isRemoved" | "node" | "readIndex" | "staleMs">
 ): Effect.fn.Return<Freshen, never, Scope.Scope> {
@@ -77,7 +78,7 @@ export const make = Effect.fnUntraced(function* (
   const appliedIndex = () => member.node()?.appliedIndex() ?? 0
   const staleMs = (nowMs: number) => member.staleMs(appliedIndex(), nowMs)
 
-  /** A node that was removed answers no read, however old it may be. */
+  /** A removed node answers no reads, not even stale ones. */
   const isMember = Effect.suspend(() => (member.isRemoved() ? Effect.fail(removed) : Effect.void))
 
   const confirm = Effect.catchIf(
@@ -86,7 +87,7 @@ export const make = Effect.fnUntraced(function* (
     (refused) => Effect.flatMap(monotonicMs, (nowMs) => Effect.fail(staleMs(nowMs) === undefined ? starting : refused))
   )
 
-  /** In the background, unless one is under way. A refusal is no news: the age goes on growing. */
+  /** Confirms in the background, unless a confirmation is under way. Ignores a failure: the age just keeps growing. */
   const confirmSoon = Effect.forkIn(oneAtATime.withPermitsIfAvailable(1)(Effect.ignore(confirm)), scope)
 
   const waitFor = Effect.fnUntraced(function* (minIndex: number) {
@@ -97,28 +98,28 @@ export const make = Effect.fnUntraced(function* (
       const isStarting = staleMs(nowMs) === undefined
       if (!isStarting && appliedIndex() >= minIndex) return {}
       if (nowMs >= beganMs + sessionWaitMs) {
-        const message = `Index ${minIndex} is not applied here within ${sessionWaitMs} ms: ${appliedIndex()} is`
+        const message = `This node did not apply index ${minIndex} within ${sessionWaitMs} ms, it is at ${appliedIndex()}: try again, or ask another node`
         return yield* isStarting ? starting : new NotCaughtUp({ message })
       }
-      if (member.isStopping()) return yield* new NotCaughtUp({ message: "This node is about to stop" })
+      if (member.isStopping()) return yield* new NotCaughtUp({ message: "This node is stopping: ask another node" })
       yield* Effect.sleep(sessionPollMs)
     }
   })
 
-  /** The age is of the moment at which the read began: what is confirmed after it is not old. */
+  /** The age counts from the moment at which the read began. */
   const local = Effect.fnUntraced(function* (staleMaxMs: number) {
     yield* isMember
     const nowMs = yield* monotonicMs
     const foundMs = staleMs(nowMs)
     if (foundMs === undefined) return yield* starting
     if (staleMaxMs < foundMs) {
-      const message = `No quorum confirms that this node is at most ${staleMaxMs} ms behind`
+      const message = `No quorum confirmed that this node is at most ${staleMaxMs} ms behind: try again, or allow more`
       yield* Effect.mapError(confirm, () => new TooStale({ message }))
     } else if (confirmEveryMs < foundMs) yield* confirmSoon
     return { staleMs: staleMs(nowMs) ?? foundMs }
   })
 
-  /** A state that differs from that of a majority is read by nobody, however little is asked of it. */
+  /** A node whose state differs from the state of a majority answers no reads at all. */
   const believed = Effect.suspend(() =>
     member.node()?.states.isSuspect() === true ? Effect.fail(suspect) : Effect.void
   )

@@ -1,6 +1,6 @@
 /**
- * This node's parts of what a request had the cluster do: kept once that is committed, together, however often the
- * request is sent. Not how a change is parted (MixedParts.ts). D4.
+ * Writes this node's parts of a request once the cluster has committed the rest: all together, and once, however often
+ * the client sends the request. MixedParts.ts splits a change. docs/guarantees.md.
  */
 import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"
@@ -15,17 +15,17 @@ import { type Changed, changed } from "./Changed.ts"
 import type { OwnPart } from "./MixedParts.ts"
 import type { Done } from "./Submitting.ts"
 
-/** One operation that the cluster has done, and what this node is to keep of it. */
+/** One operation that the cluster has done, and the part of it that this node must keep. */
 export interface DoneOperation {
   readonly descriptor: Descriptor
   readonly answer: OperationAnswer
   readonly own: OwnPart | undefined
 }
 
-/** An operation of which this node has something to keep. */
+/** An operation with a part that this node must keep. */
 type Due = DoneOperation & { readonly own: OwnPart }
 
-/** How a request was done, and where it came from. */
+/** The result of a request, and its key and fingerprint. */
 type How = Pick<Done, "isReplayed" | "logIndex"> & { readonly origin: Origin }
 
 interface Node {
@@ -34,9 +34,9 @@ interface Node {
 }
 
 /**
- * Tells of both parts of each operation, and never fails, since the replicated one is done. A copy keeps what was not
- * kept here yet: its first attempt ended before the outcome was known, or reached another node. It changes nothing that
- * is newer than the request: where something is, and where the log of this node fails, its local fields are lost.
+ * Keeps this node's parts and returns the results of all operations. Never fails, since the replicated part is done. A
+ * copy of the request keeps its parts if the first attempt did not: it ended too early, or reached another node. It never
+ * overwrites data newer than the request. In that case, or if the node's log fails, its local fields are lost.
  */
 export const keep = Effect.fnUntraced(function* (
   node: Node,
@@ -60,7 +60,7 @@ export const keep = Effect.fnUntraced(function* (
 
 type Kept = Effect.Effect<ReadonlyArray<LocalPart | undefined> | undefined>
 
-/** Undefined where they could not be set. */
+/** Undefined if the node could not set them. */
 const setParts = (
   { local }: Node,
   due: ReadonlyArray<Due>,
@@ -69,13 +69,13 @@ const setParts = (
 ): Kept => {
   const parts = due.map(({ answer: { change, createdIndex, id, version }, descriptor, own }) => ({
     descriptor,
-    // What changed nothing has the version of what was written here long before.
+    // An operation that changed nothing has an older version, which this node may have written long ago.
     request: { id, createdIndex, version, ...own, isLate: isReplayed && change !== "unchanged" }
   }))
   const set = (origin: Origin | undefined) =>
     Effect.map(local.setLocalParts(origin === undefined ? { parts } : { parts, origin }), ({ answer }) => answer)
   return set(note).pipe(
-    // Better kept without a note than lost. A copy then says that it keeps nothing, and is right.
+    // Keep the parts without a note rather than lose them. A copy then says that it keeps nothing, and is right.
     Effect.flatMap((answer) =>
       answer._tag === "Rejected" && answer.rejection._tag === "KeysExhausted" && !isReplayed
         ? set(undefined)
@@ -86,7 +86,7 @@ const setParts = (
   )
 }
 
-/** Sets the parts of a copy, if each record is still as its request left it: else they would be shown on what is newer. */
+/** Sets the parts of a copy if each record is still as its request left it. Otherwise they would show on newer records. */
 const ifAsLeft = (
   { member }: Node,
   due: ReadonlyArray<Due>,
@@ -98,7 +98,7 @@ const ifAsLeft = (
     const row = get(member.tables, answer.model, answer.id)
     return row !== undefined && row.createdIndex === last?.createdIndex && row.version === last.version
   }
-  // What is committed may not be applied here yet.
+  // This node may not have applied a committed entry yet.
   return member.readIndex.pipe(
     Effect.flatMap(() => (due.every(isAsLeft) ? set : Effect.undefined)),
     Effect.orElseSucceed(() => undefined)
@@ -106,9 +106,8 @@ const ifAsLeft = (
 }
 
 /**
- * What is to be kept, in order. What came before a record's last creation is of another record, which was deleted
- * meanwhile, by itself or with another: one that is created again in the same entry cannot be told from it by when it
- * was created, and must not show its local part.
+ * The parts to keep, in order. Parts from before a record's last creation belong to an earlier record, which was deleted
+ * in the same entry. By creation index the two cannot be told apart, and the new one must not show the old one's part.
  */
 const dueOf = (tables: Tables, operations: ReadonlyArray<DoneOperation>): ReadonlyArray<Due> => {
   const creations = new Map<string, number>()
@@ -116,7 +115,7 @@ const dueOf = (tables: Tables, operations: ReadonlyArray<DoneOperation>): Readon
     if (answer.change === "created") creations.set(nameOf(answer), position)
   }
   const lasts = lastOf(operations)
-  /** Of these records something is to be kept, which a PUT behind it may clear. */
+  /** Records with a part to keep. A later PUT may clear the part. */
   const names = new Set<string>()
   const isDue = (each: DoneOperation, position: number): each is Due => {
     const { answer, own } = each
@@ -130,11 +129,11 @@ const dueOf = (tables: Tables, operations: ReadonlyArray<DoneOperation>): Readon
   return operations.filter(isDue)
 }
 
-/** By record, what became of it in the end. */
+/** The last result of each record. */
 const lastOf = (operations: ReadonlyArray<DoneOperation>): ReadonlyMap<string, OperationAnswer> =>
   new Map(operations.map(({ answer }) => [nameOf(answer), answer]))
 
-/** What this node holds of the record of an operation. */
+/** This node's part of the record of an operation. */
 const heldOf = (tables: Tables, { answer, descriptor }: DoneOperation): LocalPart | undefined =>
   descriptor.mode === "mixed" && answer.change !== "deleted" ? visible(tables, answer) : undefined
 

@@ -1,4 +1,4 @@
-/** Which records a program lists, in what order: typed by the model's class. What a client writes in a URL is Http's. */
+/** The typed options of a list in a node's own code. Http/ListQuery.ts parses the same from a URL. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -11,48 +11,48 @@ import type { RowClass, RowCodecs } from "../Model/RowCodecs.ts"
 import { answerBy, invalidRequest, type Problem, responds } from "../Problem.ts"
 import type * as Freshness from "./Freshness.ts"
 
-/** What a program asked with does not fit the model. */
+/** A list option does not fit the model; `errors` say which. Answers with 400. */
 export class InvalidValue extends Data.TaggedError("InvalidValue")<{ readonly errors: ReadonlyArray<FieldError> }> {
   override get message(): string {
     return this.errors.map(({ message, path }) => `${path}: ${message}`).join("; ")
   }
   toProblem(): Problem {
-    return invalidRequest("The request does not fit the model", this.errors)
+    return invalidRequest("The request does not fit the model: see the errors", this.errors)
   }
   [responds]() {
     return answerBy(this.toProblem())
   }
 }
 
-/** One condition on a field; a record meets all that are given. An absent field is null. */
+/** Conditions on fields, each with one operator. A record must meet all of them. An absent field counts as null. */
 export type Where<Row> = {
   readonly [K in keyof Row & string]:
     | readonly [field: K, op: Comparison, value: Exclude<Row[K], undefined>]
-    /** Equal to null is to be null, or absent. */
+    /** `eq: null` matches null and absent fields. */
     | (undefined extends Row[K] ? readonly [field: K, op: "eq" | "neq", value: null] : never)
     | readonly [field: K, op: "in", values: ReadonlyArray<Exclude<Row[K], undefined>>]
     | readonly [field: K, op: "is", what: "null" | "notnull"]
-    /** Of a text: `*` stands for any characters, `\*` and `\\` for these two. */
+    /** A pattern for a text: `*` stands for any characters, `\*` and `\\` for themselves. */
     | readonly [field: K, op: "like", pattern: string]
 }[keyof Row & string]
 
 export interface ListOptions<M extends RowClass> {
   readonly where?: ReadonlyArray<Where<M["Type"]>>
-  /** Ties break by the id. */
+  /** The fields that order the list. The id breaks ties. */
   readonly orderBy?: ReadonlyArray<readonly [field: keyof M["Type"] & string, direction: "asc" | "desc"]>
-  /** From 1 to {@link limitMax}; 50 unless given. */
+  /** Records of a page, from 1 to {@link limitMax}; 50 by default. */
   readonly limit?: number
-  /** The `next` of the page before, of the same list. */
+  /** The `next` of the previous page of the same list. */
   readonly after?: ReadonlyArray<OrderValue>
-  /** Linearizable unless less is asked for. */
+  /** How new the records must be; linearizable by default. */
   readonly consistency?: Freshness.Consistency
 }
 
-/** Records that one list gives at most. */
+/** The most records of a page. */
 export const limitMax = 1_000
 const limitDefault = 50
 
-/** What the machine is asked. */
+/** Turns the options into the machine's request. Fails with `InvalidValue`. */
 export const requestOf = <M extends RowClass>(
   codecs: RowCodecs<M>,
   { after, limit = limitDefault, orderBy = [], where = [] }: ListOptions<M>
@@ -65,7 +65,7 @@ export const requestOf = <M extends RowClass>(
     }
     const steps = yield* stepsOf(codecs, orderBy)
     if (after !== undefined && !Asking.canFollow(codecs.fields, idField, steps, after)) {
-      return yield* invalid("after", "Expected the end of a page of this list")
+      return yield* invalid("after", "Expected the `next` of a page of this list")
     }
     const filters = yield* Result.all(where.map((each) => filterOf(codecs, each)))
     return { filters, orderBy: steps, limit, after, countsTotal: false }
@@ -73,7 +73,7 @@ export const requestOf = <M extends RowClass>(
   return Effect.fromResult(Result.mapError(request, (errors) => new InvalidValue({ errors })))
 }
 
-/** The steps of an order, or what of it does not fit the model. */
+/** Turns an order into its steps. Fails with the errors of the order. */
 export const stepsOf = <M extends RowClass>(
   { descriptor, fields }: RowCodecs<M>,
   orderBy: NonNullable<ListOptions<M>["orderBy"]>
@@ -88,7 +88,7 @@ type AnyWhere =
   | readonly [field: string, op: "is", what: "null" | "notnull"]
   | readonly [field: string, op: "like", pattern: string]
 
-/** A condition with its values as JSON, or what of it does not fit the model. */
+/** Turns a condition into a filter with JSON values. Fails with the errors of the condition. */
 export const filterOf = <M extends RowClass>(
   { encodeField, fields }: RowCodecs<M>,
   where: Where<M["Type"]>

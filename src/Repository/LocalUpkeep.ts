@@ -1,17 +1,17 @@
 /**
- * Local parts whose record is gone for good, forgotten in the background at a bounded rate: they are invisible already,
- * and would else stay for ever. D4.
+ * Removes local parts whose record is gone for good, in the background at a bounded rate. They are invisible already,
+ * but would stay for ever.
  */
 import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
 import * as LocalParts from "../Machine/LocalParts.ts"
 
-/** So many parts are looked at in one go, and so often: a million in a quarter of an hour. */
+/** How many parts to check in one go, and how often: a million in a quarter of an hour. */
 const partsMaxCount = 1_000
 const intervalMs = 1_000
 
-/** Goes through all parts again and again, until it is interrupted. */
+/** Checks all parts again and again until it is interrupted. */
 export const collectParts = (node: {
   readonly member: Pick<Member["Service"], "node" | "tables">
   readonly local: Pick<LocalNode["Service"], "tables">

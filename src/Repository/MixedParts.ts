@@ -1,6 +1,6 @@
 /**
- * A change of a mixed record in two: what the cluster decides of it, and what this node keeps (KeptParts.ts).
- * D4: the fields that are local go into the node's own log, and are never proposed.
+ * Splits a change of a mixed record in two: the cluster decides one part, this node keeps the other (KeptParts.ts).
+ * Local fields go into the node's own log and are never proposed.
  */
 import { Result } from "effect"
 import type { Operation } from "../Machine/Command.ts"
@@ -10,21 +10,21 @@ import { get, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { mergePatch } from "../Model/MergePatch.ts"
 
-/** What this node is to keep of a record, once the cluster has changed the rest. */
+/** The part of a record that this node keeps once the cluster has changed the rest. */
 export interface OwnPart {
   readonly how: LocalPartRequest["how"]
   readonly data: EncodedRecord
 }
 
-/** Both parts of a change; no part of it is this node's where the model has no local fields. */
+/** Both parts of a change. The node has no part if the model has no local fields. */
 export interface Parted<O extends Operation> {
   readonly operation: O
   readonly own: OwnPart | undefined
 }
 
 /**
- * Parts a change. Bad local fields refuse it before anything is proposed: the rest alone would be half of the request.
- * `held` is this node's part of the record, which a patch is merged into, as far as it is known beforehand.
+ * Splits a change. Refuses bad local fields before anything is proposed: the rest would be half of the request.
+ * `held` is this node's part of the record, if it is known beforehand; a patch merges into it.
  */
 export const partOf = <O extends Operation>(
   descriptor: Descriptor,
@@ -37,26 +37,26 @@ export const partOf = <O extends Operation>(
   const { local, replicated } = split(descriptor, operation.data)
   const wrong = checkPart(descriptor, operation._tag === "Patch" ? mergedInto(descriptor, held, local) : local)
   if (wrong !== undefined) return Result.fail(wrong)
-  // A PUT clears what it omits, here only; a create finds nothing to clear.
+  // Only a PUT clears the fields that it omits. A create finds nothing to clear.
   const isKept = operation._tag === "Put" || Object.keys(local).length > 0
   const own: OwnPart | undefined = isKept ? { how: howOf(operation), data: local } : undefined
   return Result.succeed({ operation: { ...operation, data: replicated }, own })
 }
 
-/** How the part of a change is set. */
+/** How to write the part of a change. */
 export const howOf = ({ _tag }: Operation): OwnPart["how"] => (_tag === "Patch" ? "patch" : "put")
 
 export const isObject = (data: unknown): data is EncodedRecord =>
   typeof data === "object" && data !== null && !Array.isArray(data)
 
-/** What is merged into a part that is not known yet can only be looked at once it is: then only whole values are. */
+/** Checks a merge into a part that is not known yet: it can check only whole values. */
 const mergedInto = (descriptor: Descriptor, held: EncodedRecord | undefined, patch: EncodedRecord): EncodedRecord => {
   const looked = held === undefined ? Object.entries(patch).filter(([, value]) => !isObject(value)) : undefined
   const known = looked === undefined ? patch : Object.fromEntries(looked)
   return mergePatch(held ?? {}, known, descriptor.mergeShapes.localPart) as EncodedRecord
 }
 
-/** This node's part of the record of a patch, if it can be known beforehand. */
+/** This node's part of the record that a patch changes, if it is known beforehand. */
 export const heldPart = (
   node: { readonly member: { readonly tables: Tables }; readonly local: { readonly tables: Tables } },
   { mode, name: model }: Descriptor,

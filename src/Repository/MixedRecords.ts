@@ -1,6 +1,6 @@
 /**
- * Changes of records of which the cluster holds one part and each node its own. D4: a node's part is appended to
- * its own log once the replicated change is known to be committed; a change of that part alone needs no quorum.
+ * Changes mixed records: the cluster holds one part and each node its own. A node appends its part to its own log once
+ * the cluster has committed the rest. A change of the node's part alone needs no quorum.
  */
 import { Effect, Result } from "effect"
 import { invariant } from "../Invariant.ts"
@@ -22,7 +22,7 @@ import { heldPart, howOf, isObject, partOf } from "./MixedParts.ts"
 import { isKnown } from "./OneKey.ts"
 import { type Logs, mayHaveKey, operationOf, replicate } from "./Submitting.ts"
 
-/** A mixed record as this node shows it. */
+/** The mixed record as this node shows it. */
 export const show = (
   node: { readonly member: Pick<Logs["member"], "tables">; readonly local: Pick<Logs["local"], "tables"> },
   descriptor: Descriptor,
@@ -34,13 +34,13 @@ export const show = (
   return shown(join(row, part), row.version, part)
 }
 
-/** Changes mixed records of this node and its cluster. */
+/** Makes the changes of mixed records over both logs. */
 export const make = (logs: Logs) => {
   const { local, member } = logs
 
   /**
-   * A change of nothing but this node's part of a record: it needs no quorum. To refuse it does: the record, or the
-   * version that was asked for, may be committed and not applied here yet.
+   * Changes only this node's part of a record. Accepting needs no quorum; rejecting does, because the record, or the
+   * version in its condition, may be committed and not applied here yet.
    */
   const changePart = Effect.fnUntraced(function* (
     descriptor: Descriptor,
@@ -67,11 +67,11 @@ export const make = (logs: Logs) => {
     return { ...updated(descriptor, id, shown(join(row, part), row.version, part)), isReplayed: answer.isReplayed }
   })
 
-  /** The key alone decides: neither a refusal of the change is remembered, nor what was shown of it. */
+  /** Only the key decides: the log remembers neither a refusal of the change nor its result. */
   const copyOfPart = Effect.fnUntraced(function* (descriptor: Descriptor, id: string, origin: Origin) {
     const { answer } = yield* local.setLocalParts({ parts: [], origin })
     if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
-    // It was forgotten only just now.
+    // The part was removed just now.
     if (!answer.isReplayed) return yield* new Refused({ rejection: { _tag: "KeyExpired" } })
     const now = show(logs, descriptor, id)
     if (now === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model: descriptor.name, id } })
@@ -99,7 +99,7 @@ export const make = (logs: Logs) => {
   })
 }
 
-/** What a change of this node's part alone came to. */
+/** The result of a change of only this node's part. */
 const updated = ({ name: model }: Descriptor, id: string, after: Shown): Changed => ({
   ...after,
   model,
@@ -110,7 +110,7 @@ const updated = ({ name: model }: Descriptor, id: string, after: Shown): Changed
   isReplayed: false
 })
 
-/** Of a change no more than where it comes from. */
+/** Only the key and fingerprint of a change. */
 const originOf = ({ fingerprint, key, principal }: Change): Origin => ({
   ...(principal === undefined ? {} : { principal }),
   ...(key === undefined ? {} : { key }),

@@ -1,6 +1,6 @@
 /**
- * One model's records from a node's own code: typed by its class, with the rules and the guarantees of the HTTP API.
- * How many records share one log, and where each part of one is kept, is Records.ts.
+ * One model's records for a node's own code: typed by the model's class, with the rules and guarantees of the HTTP API.
+ * Records.ts knows which log keeps each part of a record.
  */
 import { Effect, Option } from "effect"
 import type { Operation } from "../Machine/Command.ts"
@@ -16,18 +16,18 @@ import * as ListOptions from "./ListOptions.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
 import { Records } from "./Records.ts"
 
-/** A record, and the version to name where a change is to be of this very state. */
+/** A record and its version. Give the version as `ifVersion` to change only this state. */
 export interface Versioned<M extends RowClass> {
   readonly row: M["Type"]
   readonly version: number
-  /** Of a change alone: the replicated part is done, but the local fields could not be written on this node. */
+  /** Only of a change: the replicated part is done, but this node could not write the local fields. */
   readonly isLocalPartLost?: true
 }
 
-/** Records in the order that was asked for. */
+/** One page of a list. */
 export interface Page<M extends RowClass> {
   readonly items: ReadonlyArray<Versioned<M>>
-  /** Give it as `after` to have the page that follows; undefined where none does. */
+  /** Give it as `after` to get the next page; undefined on the last one. */
   readonly next: ReadonlyArray<OrderValue> | undefined
 }
 
@@ -36,14 +36,14 @@ export interface ChangeOptions {
   readonly key?: string
 }
 
-/** `ifVersion` refuses the change of any other state than this: `VersionConflict`. */
+/** Options of a conditional change. If the record is not at `ifVersion`, the change is refused with `VersionConflict`. */
 export interface ConditionalOptions extends ChangeOptions {
   readonly ifVersion?: number
 }
 
 /**
- * The records of one model. A change fails with `Refused`, whose rejection says what was wrong and that nothing changed;
- * with `NotDone`, which is certain; or with `UnknownOutcome`. Reads are linearizable unless less is asked for.
+ * The records of one model. A change fails with `Refused` or `NotDone` if it is certainly not done, and with
+ * `UnknownOutcome` if it may be done. Reads are linearizable by default.
  */
 export interface ModelRepository<M extends RowClass> {
   readonly get: (
@@ -53,29 +53,29 @@ export interface ModelRepository<M extends RowClass> {
   readonly list: (
     options?: ListOptions.ListOptions<M>
   ) => Effect.Effect<Page<M>, Freshness.ReadFailure | ListOptions.InvalidValue>
-  /** Without an id it is given a new one. */
+  /** Creates a record. The cluster generates an id if the record has none. */
   readonly create: (row: M["create"]["Type"], options?: ChangeOptions) => Effect.Effect<Versioned<M>, ChangeFailure>
-  /** The whole record, which it replaces or creates. */
+  /** Replaces or creates the whole record. */
   readonly put: (
     id: string,
     row: M["put"]["Type"],
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, ChangeFailure>
   /**
-   * A merge patch (RFC 7396): null removes what may be absent, and what must be there and admits null is null then. A
-   * struct or a record is merged into what is there; any other value takes its place.
+   * Applies a merge patch (RFC 7396). Null removes an optional field, and sets a required field to null if it allows
+   * null. A struct or a record is merged into the old value; any other value replaces it.
    */
   readonly patch: (
     id: string,
     patch: M["patch"]["Type"],
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, ChangeFailure>
-  /** Gives the record as it last was. */
+  /** Deletes a record and returns its last state. */
   readonly delete: (id: string, options?: ConditionalOptions) => Effect.Effect<Versioned<M>, ChangeFailure>
 }
 
 /**
- * The records of a model that this node serves.
+ * Gives the records of a model that this node serves.
  *
  * @example
  * ```ts
@@ -103,11 +103,11 @@ const over = <M extends RowClass>(records: Records["Service"], model: M): ModelR
   const { descriptor } = codecs
   const { name } = descriptor
 
-  /** What does not decode was written by a version of the model that is not to be mixed with this one: a defect. */
+  /** A record that does not decode comes from an incompatible version of the model: a defect. */
   const versioned = ({ record, version }: Pick<Shown, "record" | "version">): Effect.Effect<Versioned<M>> =>
     Effect.map(Effect.orDie(Effect.fromResult(codecs.decode(record))), (row) => ({ row, version }))
 
-  /** Refused as the machine would refuse it. */
+  /** Refuses the row as the machine would. */
   const encoded = (encode: Encode<EncodedRecord>, row: unknown): Effect.Effect<EncodedRecord, Refused> =>
     Effect.mapError(
       Effect.suspend(() => Effect.fromResult(encode(row))),
@@ -115,7 +115,7 @@ const over = <M extends RowClass>(records: Records["Service"], model: M): ModelR
     )
 
   const change = (operation: Operation, { key }: ChangeOptions = {}) => {
-    // A schema encodes fields in one order: equal changes are equal texts.
+    // A schema encodes fields in a fixed order, so equal changes give equal texts.
     return ownOrigin(JSON.stringify(operation), key).pipe(
       Effect.flatMap((origin) => records.change(descriptor, { ...operation, ...origin })),
       Effect.flatMap((changed) =>

@@ -1,7 +1,7 @@
 /**
- * A key is of one request, whichever of a node's two logs that went to. Each log decides keys by what it knows itself
- * (decideKey.ts); before it is asked, this tells what the other one knows, as far as this node has applied it. What a key
- * was used for on data that another node alone holds is not seen.
+ * A key belongs to one request, in whichever of a node's two logs. Each log decides keys by its own memory
+ * (decideKey.ts). Before that, this file checks the other log, as far as this node has applied it. It cannot see keys
+ * that were used on another node's own data.
  */
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
@@ -10,12 +10,12 @@ import type { Rejection } from "../Machine/Rejection.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import type { Tables } from "../Machine/Tables.ts"
 
-/** Why a request for a log, of which these are the `own` tables, is refused by what the `other` one knows of its key. */
+/** The rejection of a request for the log with the `own` tables, if the log with the `other` tables knows its key. */
 export const refusedByOther = (
   origin: Origin,
   { other, own }: { readonly own: Tables; readonly other: Tables }
 ): Rejection | undefined => {
-  // An assigned key names its log and its request itself.
+  // A key that a node assigned names its log and its request.
   if (origin.key === undefined || AssignedKey.parse(origin.key) !== undefined) return undefined
   if (isKnown(own, origin)) return undefined
   const known = find(other, origin)
@@ -23,7 +23,7 @@ export const refusedByOther = (
   return known._tag === "Kept" && isKeyClosed(known.outcome) ? { _tag: "KeyClosed" } : { _tag: "KeyReused" }
 }
 
-/** Whether a log knows the key of a request, so that this alone decides. */
+/** Whether a log knows the key of a request. */
 export const isKnown = (tables: Tables, origin: Origin): boolean => find(tables, origin) !== undefined
 
 const find = (tables: Tables, { key, principal }: Origin): Sessions.Known | undefined =>

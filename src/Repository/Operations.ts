@@ -1,6 +1,6 @@
 /**
- * What became of keyed requests, and ending keys of which nothing did: in the cluster, and in this node's own log, which
- * remembers the keys of its own data. docs/http.md, "Endpoints" (`_operations`), "Details".
+ * Finds the outcome of keyed requests, and closes keys of requests that were not done: in the cluster, and in this
+ * node's own log, which remembers the keys of its own data. docs/http.md, "Endpoints" (`_operations`), "Details".
  */
 import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"
@@ -14,20 +14,20 @@ import type { Keyed } from "../Machine/Sessions.ts"
 import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Changed, changed, Refused } from "./Changed.ts"
 
-/** What became of a key, and the index of the replicated log that this reflects. */
+/** The state of a key, and the index of the replicated log that it reflects. */
 export interface Operation {
   readonly status: KeyStatus
-  /** The changes that it made, with this node's part of each record. */
+  /** The changes of its request, with this node's part of each record. */
   readonly changes: ReadonlyArray<Changed>
   readonly logIndex: number
 }
 
 export interface Operations {
-  /** Linearizable: what any node had answered when this began is known. */
+  /** Finds the state of a key. Linearizable: it knows every outcome that a node answered before. */
   readonly ask: (keyed: Keyed) => Effect.Effect<Operation, NotDone | LocalNotDone>
   /**
-   * Ends the key, where nothing became of it: no copy of the request is done after this, as long as the key is remembered;
-   * one on data that only a node holds ends on this node. Then as {@link ask}. It is refused where no more keys can be held.
+   * Closes the key of a request that was not done: no copy of the request will be done while the key is remembered. A key
+   * on a node's own data is closed on this node. Returns the state as {@link ask} does. Refused if the key memory is full.
    */
   readonly close: (
     keyed: Keyed
@@ -73,21 +73,21 @@ export const make = ({
       if (!isOfNode(keyed)) {
         const { answer } = yield* member.submit(close)
         yield* mayBeFull(answer)
-        // What the cluster did ends nowhere: this node would refuse a copy until it has applied the first.
+        // Do not close a key here that the cluster knows: this node would refuse a copy before it has applied the first.
         if (answer._tag !== "Rejected" || answer.rejection._tag !== "KeyClosed") return yield* ask(keyed)
       }
       yield* mayBeFull((yield* local.submit(close)).answer)
-      // The key is closed: what cannot be told now is nothing that was not done.
+      // The key is closed now. If the state cannot be found out, the request may have been done before.
       return yield* ask(keyed).pipe(
         Effect.mapError(
-          ({ message }) => new UnknownOutcome({ key: keyed.key, message: `It cannot be told: ${message}` })
+          ({ message }) => new UnknownOutcome({ key: keyed.key, message: `The outcome cannot be found out now: ${message}` })
         )
       )
     })
   }
 }
 
-/** A key that a node assigned to a write to its own log is known there alone, and needs no quorum. */
+/** Only a node itself knows the keys that it assigned to writes to its own log. They need no quorum. */
 const isOfNode = ({ key }: Keyed): boolean => AssignedKey.parse(key)?.isOfNode === true
 
 const mayBeFull = (result: CommandResult): Effect.Effect<void, Refused> =>

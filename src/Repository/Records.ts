@@ -1,7 +1,7 @@
 /**
- * The records of all models of one node, by name and in encoded form: what HTTP and the typed repositories stand on.
- * It knows where each part of a record lives; not how a client names it. D4: a mixed record's local fields belong
- * to the node that wrote them, and are appended to its own log once the replicated change is known to be committed.
+ * The records of all models of one node, by name and in encoded form. HTTP and the typed repositories use it. It knows
+ * where each part of a record lives. A mixed record's local fields belong to the node that wrote them; it appends them
+ * to its own log once the replicated change is committed.
  */
 import { Context, Effect, Layer } from "effect"
 import { Member } from "../Cluster/Member.ts"
@@ -28,26 +28,27 @@ import * as Transactions from "./Transactions.ts"
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
 export type { Transacted, TransactionChange } from "./Transactions.ts"
 
-/** What was read, and the index of the replicated log that it reflects. */
+/** The value of a read, and the index of the replicated log that it reflects. */
 export interface Read<A> extends Freshness.Freshness {
   readonly value: A
   readonly logIndex: number
 }
 
+/** Reads and changes the encoded records of all models of this node. */
 export class Records extends Context.Service<
   Records,
   {
-    /** One change of one record. */
+    /** Makes one change of one record. */
     readonly change: (descriptor: Descriptor, change: Change) => Effect.Effect<Changed, ChangeFailure>
-    /** Changes that happen together or not at all, each seeing those before it. */
+    /** Makes all changes or none. Each sees those before it. */
     readonly transact: (together: Transactions.Together) => Effect.Effect<Transactions.Transacted, ChangeFailure>
-    /** One record, linearizable unless less is asked for; the value is undefined if there is none. A node's own data is always as new as can be. */
+    /** Reads one record; undefined if there is none. Linearizable by default. A node's own data is always current. */
     readonly get: (
       descriptor: Descriptor,
       id: string,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<Shown | undefined>, Freshness.ReadFailure>
-    /** All records of a model: to be looked at before anything else runs. */
+    /** All records of a model. Use them before any other code runs. */
     readonly source: (
       descriptor: Descriptor,
       consistency?: Freshness.Consistency
@@ -61,7 +62,7 @@ const make = Effect.gen(function* () {
   const freshen = yield* Freshness.make(member)
   yield* Effect.forkScoped(collectParts({ member, local }))
 
-  /** To be called with what is read in one go: the index is that of this moment. */
+  /** Adds the current index. Call it in the same go as the read. */
   const read = <A>(freshness: Freshness.Freshness, value: A): Read<A> => ({
     ...freshness,
     value,
@@ -109,7 +110,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** The records of the models that the member and the local node were given. */
+/** Makes the service for the models that the member and the local node have. */
 export const layer: Layer.Layer<Records, never, Member | LocalNode> = Layer.effect(Records, make)
 
 const tableOf = (tables: Tables, { name }: Descriptor): Table => {
@@ -118,7 +119,7 @@ const tableOf = (tables: Tables, { name }: Descriptor): Table => {
   return table
 }
 
-/** The parts that this node holds; there is no table of them before the first. */
+/** The parts that this node holds. The table does not exist before the first part. */
 const localPartsOf = (tables: Tables, { name }: Descriptor): Pick<ListSource, "localParts"> => {
   const table = tables.byModel.get(name)
   return table === undefined ? {} : { localParts: table.localParts }

@@ -1,4 +1,4 @@
-/** Why a command was not done, as the problem that a client meets. Pure. docs/http.md, "Problems". */
+/** Turns a rejection of the machine into the client's problem. Pure. docs/http.md, "Problems". */
 import type { Any as Command } from "../Command/Declaration.ts"
 import { problemOfDeclared } from "../Command/DeclaredProblem.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
@@ -13,15 +13,15 @@ import {
   within
 } from "../Problem.ts"
 
-/** What a rejection alone does not tell of itself. */
+/** Facts about the request that the rejection itself does not have. */
 export interface Asked {
-  /** The command's name in its entry: of a bulk an operation is a place, of all else it has a position. */
+  /** The command's name in its entry. A bulk shows the failing operation as a place in its array, other requests as `opIndex`. */
   readonly name?: string
-  /** Those among which the one is that declares the error: they know its status, and what it says of itself. */
+  /** The declared commands. They know the status and the fields of a declared error. */
   readonly commands?: ReadonlyArray<Command>
 }
 
-/** The problem of a refused command; `key` is the idempotency key that it came with, if any. */
+/** Makes the problem of a refused command. `key` is the idempotency key of the request, if it had one. */
 export const problemOfRejection = (
   rejection: Rejection,
   key: string | undefined,
@@ -40,13 +40,13 @@ const describeRejection = (
 ): Problem => {
   switch (rejection._tag) {
     case "InvalidRequest":
-      return invalidRequest("The data does not fit the model", rejection.errors)
+      return invalidRequest("The data does not fit the model: see the errors", rejection.errors)
     case "NotFound":
       return notFound(`There is no ${rejection.model} ${rejection.id ?? ""}`.trim())
     case "AlreadyExists":
       return problem("already-exists", `${rejection.model} ${rejection.id} exists already`, {})
     case "UniqueViolation":
-      return problem("unique-violation", `Another ${rejection.model} has this ${rejection.field}`, {
+      return problem("unique-violation", `Another ${rejection.model} has this ${rejection.field}: use another value`, {
         errors: [{ path: rejection.field, message: "is taken" }]
       })
     case "RuleBroken":
@@ -57,22 +57,22 @@ const describeRejection = (
       return problem("append-only", `Records of ${rejection.model} cannot be changed or deleted`, {})
     case "ReferenceMissing":
       return problem("reference-missing", `There is no ${rejection.target} ${rejection.id.slice(0, shownMax)}`, {
-        errors: [{ path: rejection.field, message: `names no ${rejection.target}` }]
+        errors: [{ path: rejection.field, message: `names a ${rejection.target} that does not exist` }]
       })
     case "Referenced": {
       const { by, id, model } = rejection
-      return problem("referenced", `${model} ${id} is referred to by ${by.model} ${by.id}`, { by })
+      return problem("referenced", `${by.model} ${by.id} refers to ${model} ${id}: delete or change it first`, { by })
     }
     case "VersionConflict":
       return problem("version-conflict", describeConflict(rejection.currentVersion), {
         currentVersion: rejection.currentVersion
       })
     case "TooLarge":
-      return problem("too-large", `One write holds at most ${rejection.max} ${rejection.limit}`, {})
+      return problem("too-large", `One write holds at most ${rejection.max} ${rejection.limit}: split it`, {})
     case "UpgradeRequired":
-      return problem("upgrade-required", `${rejection.model} is newer than the code of the leader`, { definite: true })
+      return problem("upgrade-required", `The leader's release does not know ${rejection.model} yet: try again after the upgrade`, { definite: true })
     case "UnknownCommand":
-      return problem("upgrade-required", `The leader's code is too old for the command ${rejection.command}`, {
+      return problem("upgrade-required", `The leader's release does not know the command ${rejection.command} yet: try again after the upgrade`, {
         definite: true
       })
     case "Declared":
@@ -83,25 +83,25 @@ const describeRejection = (
     case "CommandFailed":
       return problem(
         "internal",
-        `The command ${rejection.command} failed and did nothing: the leader's log says more`,
+        `The command ${rejection.command} failed and did nothing: see the leader's log`,
         {}
       )
     case "KeyReused":
       return keyReused(key ?? "")
     case "KeyClosed":
-      return problem("operation-closed", "This idempotency key was closed: no request with it is done", {
+      return problem("operation-closed", "This idempotency key was closed, so the request was not done: send a new key", {
         key: key ?? ""
       })
     case "KeyExpired":
-      return problem("operation-expired", "What became of the first request with this key can no longer be told", {
+      return problem("operation-expired", "This idempotency key has expired, so the outcome of its first request is unknown: check the data, then send a new key", {
         key: key ?? ""
       })
     case "KeysExhausted":
-      return problem("overloaded", "Too many idempotency keys are remembered: try again later", { definite: true })
+      return problem("overloaded", "The cluster remembers too many idempotency keys: try again later", { definite: true })
   }
 }
 
-/** Of a text that names nothing no more is said than helps to find the mistake. */
+/** Messages quote at most so many characters of an unknown id. */
 const shownMax = 200
 
 const describeConflict = (currentVersion: number | null): string =>

@@ -1,4 +1,4 @@
-/** Commands on their way to one of a node's two logs, the cluster's and its own, and what became of them there. */
+/** Submits commands to one of a node's two logs, the cluster's or its own, and returns the results. */
 import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
@@ -18,18 +18,18 @@ export interface Logs {
   readonly local: LocalNode["Service"]
 }
 
-/** A command that was done. */
+/** The result of a command that was done. */
 export interface Done {
   readonly answer: Answer
-  /** The index of its entry, in the log that decided it; where nothing changed, the index that the answer reflects. */
+  /** The index of its entry in the log that decided it. If nothing changed, the index that the answer reflects. */
   readonly entryIndex: number
-  /** The index of the replicated log that it reflects; undefined for this node's own data. */
+  /** The index of the replicated log that the result reflects; undefined for this node's own data. */
   readonly logIndex: number | undefined
-  /** It was done before: this is a copy with the same idempotency key, and changed nothing. */
+  /** An earlier request with the same idempotency key did the command: this copy changed nothing. */
   readonly isReplayed: boolean
 }
 
-/** Has the cluster decide a command. */
+/** Submits a command to the cluster's log. */
 export const replicate = (
   { local, member }: Logs,
   command: Command
@@ -40,7 +40,7 @@ export const replicate = (
     return yield* done(answer, index, { logIndex: index })
   })
 
-/** Has this node decide a command on its own data. */
+/** Submits a command to this node's own log. */
 export const submitLocal = (
   { local, member }: Logs,
   command: Command
@@ -61,7 +61,7 @@ export const mayHaveKey = (
     return rejection === undefined ? Effect.void : Effect.fail(new Refused({ rejection }))
   })
 
-/** What the one operation of a command did. */
+/** The result of a command with one operation. */
 export const operationOf = ({ operations: [done] }: Answer): OperationAnswer => {
   invariant(done !== undefined, "a command of one operation was answered without one")
   return done

@@ -1,7 +1,7 @@
 /**
- * Several changes that happen together or not at all, of records of any replicated models, or of node-local ones.
- * One log decides them as one entry: two logs have no moment in common (D4). Of mixed records the cluster's part
- * is atomic; this node's part is kept once that is committed.
+ * Makes several changes, all or none, of replicated models or of node-local ones. One log decides them as one entry, so
+ * a transaction cannot mix the two kinds. For mixed records the cluster's part is atomic; this node writes its part once
+ * that is committed.
  */
 import { Effect, Result } from "effect"
 import { invariant } from "../Invariant.ts"
@@ -13,30 +13,30 @@ import { keep } from "./KeptParts.ts"
 import { heldPart, type Parted, partOf } from "./MixedParts.ts"
 import { type Logs, replicate, submitLocal } from "./Submitting.ts"
 
-/** One change of a transaction: each sees those before it. */
+/** One change of a transaction. It sees the changes before it. */
 export interface TransactionChange {
   readonly descriptor: Descriptor
   readonly operation: Operation
 }
 
-/** Changes to be made together, and what their entry is called. */
+/** The changes of a transaction, and the name of its entry. */
 export interface Together extends Origin, Pick<Transact, "name"> {
   readonly changes: ReadonlyArray<TransactionChange>
 }
 
-/** What a transaction came to. */
+/** The result of a transaction. */
 export interface Transacted {
-  /** One for each change, in order. */
+  /** One result for each change, in order. */
   readonly changes: ReadonlyArray<Changed>
-  /** The index of its entry, in the log that decided it; where nothing changed, the index that the answer reflects. */
+  /** The index of its entry in the log that decided it. If nothing changed, the index that the answer reflects. */
   readonly index: number
-  /** The index of the replicated log that it reflects; undefined for this node's own data. */
+  /** The index of the replicated log that the result reflects; undefined for this node's own data. */
   readonly logIndex: number | undefined
   readonly isLocalPartLost: boolean
   readonly isReplayed: boolean
 }
 
-/** Transactions of this node and its cluster. */
+/** Makes transactions over both logs. */
 export const make =
   (node: Logs) =>
   ({ changes, ...asked }: Together): Effect.Effect<Transacted, ChangeFailure> =>
@@ -48,7 +48,7 @@ export const make =
       const parted: Array<Parted<Operation>> = []
       const named = new Set<string>()
       for (const [position, { descriptor, operation }] of changes.entries()) {
-        // What the operations before it make of the record's part is not known yet.
+        // Operations before it may change the record's part, so it is not known yet.
         const name = JSON.stringify([operation.model, operation.id])
         const held = named.has(name) ? undefined : heldPart(node, descriptor, operation)
         named.add(name)
@@ -80,5 +80,5 @@ export const make =
 const mixedLogs = (operation: number): Rejection => ({
   _tag: "InvalidRequest",
   operation,
-  errors: [{ path: "model", message: "A model that is local is not changed together with one that is replicated" }]
+  errors: [{ path: "model", message: "A transaction cannot change local and replicated models together: split it" }]
 })

@@ -94,7 +94,7 @@ const isStarting = Effect.gen(function* () {
   }
   const { body, status } = yield* get("/readyz")
   assert.strictEqual(status, 503)
-  assert.include(body.reasons as ReadonlyArray<string>, "No quorum has confirmed yet what this node has")
+  assert.include(body.reasons as ReadonlyArray<string>, "No quorum has confirmed yet that this node is up to date")
 })
 
 const localReads = Effect.gen(function* () {

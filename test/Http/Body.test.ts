@@ -3,7 +3,7 @@ import { Effect, Fiber, Result } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
-import { IsLeaving } from "../../src/Http/Patience.ts"
+import { IsLeaving } from "../../src/Http/BodyDeadline.ts"
 import { depthMax } from "../../src/Model/PlainJson.ts"
 import { problem } from "../../src/Problem.ts"
 

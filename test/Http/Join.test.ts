@@ -39,7 +39,10 @@ describe("a node that joins", () => {
   it.live("does not believe a member that does not prove the secret", () =>
     Effect.gen(function* () {
       const { says } = yield* joining(member("another secret"))
-      assert.match(says, /Cannot join through 127\.0\.0\.1:\d+: it does not prove the cluster's secret$/)
+      assert.match(
+        says,
+        /Cannot join through 127\.0\.0\.1:\d+: it did not prove the cluster's secret: check the address and the secret$/
+      )
     }).pipe(Effect.scoped)
   )
 
@@ -68,9 +71,13 @@ describe("a node that joins", () => {
     ["another cluster", problem(409, "membership-refused", { reason: "otherCluster" }), /membership-refused/],
     ["a member that was removed", problem(503, "removed"), /It is removed/],
     ["a node of an older release", problem(404, "not-found"), /older release/],
-    ["another server", { status: 404, body: "nothing here" }, /does not answer as a node/],
-    ["a server that sends elsewhere", { status: 302, headers: { location: "http://127.0.0.1:1" } }, /as a node/],
-    ["a page", { status: 200, headers: { "content-type": "text/html" }, body: "<html>" }, /as a node/]
+    ["another server", { status: 404, body: "nothing here" }, /is not a Lithair node/],
+    [
+      "a server that sends elsewhere",
+      { status: 302, headers: { location: "http://127.0.0.1:1" } },
+      /is not a Lithair node/
+    ],
+    ["a page", { status: 200, headers: { "content-type": "text/html" }, body: "<html>" }, /is not a Lithair node/]
   ]
   for (const [what, reply, says] of never) {
     it.live(`ends at once for ${what}`, () =>
@@ -87,8 +94,8 @@ describe("a node that joins", () => {
     Effect.gen(function* () {
       const itself = yield* Effect.exit(joinThrough(self.address, secret)(self, null))
       const elsewhere = yield* Effect.exit(joinThrough("10.0.0.7:8081", undefined)(self, null))
-      assert.match(String(itself), /it is this node itself/)
-      assert.match(String(elsewhere), /no secret to prove/)
+      assert.match(String(itself), /that is this node's own address/)
+      assert.match(String(elsewhere), /this node has no secret/)
       assert.isTrue(Exit.isFailure(itself) && Exit.isFailure(elsewhere))
     })
   )

@@ -54,7 +54,7 @@ describe("readiness", () => {
     assert.deepStrictEqual([notReady(a), notReady(b)], [[], []])
     const [check] = notReady(c)
     assert.strictEqual(check?.name, "caught-up")
-    assert.match(check?.reason ?? "", /^Committed entries are missing, and none came for \d+ ms$/)
+    assert.match(check?.reason ?? "", /^The node lacks committed entries, and got none for \d+ ms$/)
     lose(() => false)
     pass(100)
     assert.deepStrictEqual(

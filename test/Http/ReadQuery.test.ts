@@ -37,7 +37,7 @@ describe("the query of a request", () => {
     assert.isTrue(Result.isSuccess(refuseOthers([["consistency", "local"]], readParameters)))
     const refused = refuseOthers([["at", "1"]], readParameters)
     assert.deepStrictEqual(Result.isFailure(refused) ? refused.failure.members.errors : [], [
-      { path: "at", message: "is no parameter here" }
+      { path: "at", message: "is not a parameter here: leave it out" }
     ])
   })
 })

@@ -48,7 +48,7 @@ const seed = Number(process.env.LITHAIR_FUZZ_SEED ?? 1)
 const saidInWords: ReadonlyArray<RegExp> = [
   /id .*addressed/,
   /cursor/,
-  /goes with consistency=local/,
+  /needs consistency=local/,
   /names \w+ twice/,
   // What a patch leaves must be a whole value.
   /Missing key/,

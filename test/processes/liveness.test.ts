@@ -35,7 +35,7 @@ describe("a lane for entries that is cut while beats arrive", () => {
             yield* moreWrites(written, 20)
             const [deaf] = others
             proxies.cutBulk({ from: first.port, to: deaf.port })
-            yield* notReadyFor(deaf, /Committed entries are missing, and none came for \d+ ms/)
+            yield* notReadyFor(deaf, /The node lacks committed entries, and got none for \d+ ms/)
             assert.strictEqual(yield* leaderOf(nodes), first)
             proxies.heal()
             yield* allReady(nodes)

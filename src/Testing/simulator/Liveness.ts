@@ -29,7 +29,7 @@ const shockTicks = 3
 /** Two of the clients ask for something in every tick, more often than a leader beats. */
 const loadClients = [1, 2]
 /** Clients wait no longer than this: what they asked for may be lost with a leader. */
-const patienceTicks = 20
+const giveUpAfterTicks = 20
 
 /** How far a member was, of a leadership, when it last came nearer or lacked nothing. */
 interface Seen {
@@ -99,7 +99,7 @@ const load = (world: World, tick: number): void => {
   if (leader === undefined) return
   for (const client of loadClients) {
     if (world.clients.all[client]!.current === undefined) ask(world, client, leader.id, requestOf(world, client, tick))
-    else if (tick % patienceTicks === 0) perform(world, { _tag: "GiveUp", client })
+    else if (tick % giveUpAfterTicks === 0) perform(world, { _tag: "GiveUp", client })
   }
 }
 

@@ -1,32 +1,35 @@
 /**
- * How long a body that was announced may take to come: whoever does not send it keeps nothing for longer, and no node
- * that is about to go waits for it. RFC 9110 §15.5.9.
+ * The deadline of request bodies. A client that does not send its body frees its place at the deadline, and a node that
+ * is stopping does not wait for bodies at all. RFC 9110 §15.5.9.
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { type Problem, problem, withHeaders } from "../Problem.ts"
 
-/** How long a body may take. */
+/** How long a body may take to come. */
 export const bodyTimeoutMs = 10_000
-/** How often it is looked for those that take too long, or for nothing any more. */
+/** How often to check the deadlines and whether the node is stopping. */
 const lookEveryMs = 100
 
-/** Whether the node is about to go, and waits for no body any longer. */
+/** Whether the node is stopping, so that it no longer waits for bodies. */
 export const IsLeaving = Context.Reference<() => boolean>("lithair/Http/IsLeaving", { defaultValue: () => () => false })
 
-/** Reads a body, as long as it may take. */
-export type Patient = <A>(reading: Effect.Effect<A, Problem>) => Effect.Effect<A, Problem>
+/** Runs the reading of a body, and fails with a problem at the deadline or when the node stops. */
+export type WithDeadline = <A>(reading: Effect.Effect<A, Problem>) => Effect.Effect<A, Problem>
 
-/** What still comes is part of no request: the connection ends. */
-const tooSlow = withHeaders(problem("request-timeout", `The body did not come within ${bodyTimeoutMs / 1000} s`, {}), {
+/** The rest of the body would look like another request, so the connection closes. */
+const tooSlow = withHeaders(
+  problem("request-timeout", `The body did not arrive within ${bodyTimeoutMs / 1000} s: send the request again`, {}),
+  {
+    connection: "close"
+  }
+)
+
+const leaving = withHeaders(problem("draining", "This node is stopping: ask another node", { definite: true }), {
   connection: "close"
 })
 
-const leaving = withHeaders(problem("draining", "This node is about to stop", { definite: true }), {
-  connection: "close"
-})
-
-/** Of one request by itself. */
-const alone: Patient = (reading) =>
+/** Gives one request a timer of its own. */
+const alone: WithDeadline = (reading) =>
   Effect.raceFirst(
     reading,
     Effect.gen(function* (): Effect.fn.Return<never, Problem> {
@@ -39,8 +42,8 @@ const alone: Patient = (reading) =>
     })
   )
 
-/** How whoever reads a body waits for it. */
-export const Patience = Context.Reference<Patient>("lithair/Http/Patience", { defaultValue: () => alone })
+/** The deadline that readers of a body use. */
+export const BodyDeadline = Context.Reference<WithDeadline>("lithair/Http/BodyDeadline", { defaultValue: () => alone })
 
 interface Waiting {
   readonly endMs: number
@@ -48,8 +51,8 @@ interface Waiting {
   readonly giveUp: (why: Problem) => void
 }
 
-/** Of all requests together, until the scope closes: a race with a timer for each costs more than reading a small body. */
-export const together: Effect.Effect<Patient, never, Scope.Scope> = Effect.gen(function* () {
+/** One timer for all requests, until the scope closes: a timer for each would cost more than reading a small body. */
+export const together: Effect.Effect<WithDeadline, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   const waiting = new Set<Waiting>()
@@ -77,7 +80,7 @@ export const together: Effect.Effect<Patient, never, Scope.Scope> = Effect.gen(f
         const entry: Waiting = {
           endMs: nowMs() + bodyTimeoutMs,
           isLeaving: Context.get(context, IsLeaving),
-          // In this order: the end of the reading, once it is interrupted, is no answer any more.
+          // Resume first: once the reading is interrupted, its exit must not become the answer.
           giveUp: (why) => {
             resume(Effect.fail(why))
             isOver()
