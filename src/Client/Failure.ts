@@ -38,4 +38,6 @@ export const decoded = <A>(result: Result.Result<A, Schema.SchemaError>): Effect
 
 /** Takes an encoded value. If it does not fit its schema, fails with the problem that a node would send. */
 export const misfit = <A>(result: Result.Result<A, ReadonlyArray<FieldError>>): Effect.Effect<A, Problem> =>
-  Effect.fromResult(Result.mapError(result, (errors) => invalidRequest("The data does not fit the model: see the errors", errors)))
+  Effect.fromResult(
+    Result.mapError(result, (errors) => invalidRequest("The data does not fit the model: see the errors", errors))
+  )

@@ -90,7 +90,9 @@ export const make = (sending: Sending): Transact => {
     const { body } = yield* sending.change({ method: "POST", path: transactionPath, body: { ops }, isOfOneNode }, key)
     const { results } = yield* decoded(decodeAnswer(body))
     if (results.length !== operations.length) {
-      return yield* new Unreadable({ message: `The answer to ${operations.length} changes has ${results.length} results` })
+      return yield* new Unreadable({
+        message: `The answer to ${operations.length} changes has ${results.length} results`
+      })
     }
     return yield* decoded(
       Result.all(

@@ -80,7 +80,8 @@ export const make = ({
       // The key is closed now. If the state cannot be found out, the request may have been done before.
       return yield* ask(keyed).pipe(
         Effect.mapError(
-          ({ message }) => new UnknownOutcome({ key: keyed.key, message: `The outcome cannot be found out now: ${message}` })
+          ({ message }) =>
+            new UnknownOutcome({ key: keyed.key, message: `The outcome cannot be found out now: ${message}` })
         )
       )
     })

@@ -70,34 +70,48 @@ const describeRejection = (
     case "TooLarge":
       return problem("too-large", `One write holds at most ${rejection.max} ${rejection.limit}: split it`, {})
     case "UpgradeRequired":
-      return problem("upgrade-required", `The leader's release does not know ${rejection.model} yet: try again after the upgrade`, { definite: true })
+      return problem(
+        "upgrade-required",
+        `The leader's release does not know ${rejection.model} yet: try again after the upgrade`,
+        { definite: true }
+      )
     case "UnknownCommand":
-      return problem("upgrade-required", `The leader's release does not know the command ${rejection.command} yet: try again after the upgrade`, {
-        definite: true
-      })
+      return problem(
+        "upgrade-required",
+        `The leader's release does not know the command ${rejection.command} yet: try again after the upgrade`,
+        {
+          definite: true
+        }
+      )
     case "Declared":
       return problemOfDeclared(
         commands.find(({ name }) => name === rejection.command),
         rejection
       )
     case "CommandFailed":
-      return problem(
-        "internal",
-        `The command ${rejection.command} failed and did nothing: see the leader's log`,
-        {}
-      )
+      return problem("internal", `The command ${rejection.command} failed and did nothing: see the leader's log`, {})
     case "KeyReused":
       return keyReused(key ?? "")
     case "KeyClosed":
-      return problem("operation-closed", "This idempotency key was closed, so the request was not done: send a new key", {
-        key: key ?? ""
-      })
+      return problem(
+        "operation-closed",
+        "This idempotency key was closed, so the request was not done: send a new key",
+        {
+          key: key ?? ""
+        }
+      )
     case "KeyExpired":
-      return problem("operation-expired", "This idempotency key has expired, so the outcome of its first request is unknown: check the data, then send a new key", {
-        key: key ?? ""
-      })
+      return problem(
+        "operation-expired",
+        "This idempotency key has expired, so the outcome of its first request is unknown: check the data, then send a new key",
+        {
+          key: key ?? ""
+        }
+      )
     case "KeysExhausted":
-      return problem("overloaded", "The cluster remembers too many idempotency keys: try again later", { definite: true })
+      return problem("overloaded", "The cluster remembers too many idempotency keys: try again later", {
+        definite: true
+      })
   }
 }
 

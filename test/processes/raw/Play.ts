@@ -87,6 +87,7 @@ export const play = Effect.fnUntraced(function* (target: string, node: TestNode,
     const said = node.output().slice(logged).slice(-600)
     wrong.push(`${yield* findCulprit(node, inputs)}: ends the node, which said: ${said}`)
   }
-  if (/met a defect|Uncaught/.test(node.output().slice(logged))) wrong.push(`a defect: ${node.output().slice(logged)}`)
+  if (/(met|failed with) a defect|Uncaught/.test(node.output().slice(logged)))
+    wrong.push(`a defect: ${node.output().slice(logged)}`)
   return wrong.map((each) => `${target}: ${each}`)
 })
