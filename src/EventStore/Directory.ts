@@ -1,4 +1,6 @@
-/** A node's data directory: who the node is, in `node.json`, under a lock, and where its logs and snapshots are. Not what is in them. */
+/**
+ * A node's data directory: the node's identity in `node.json`, under a lock, and the places of its logs and snapshots.
+ */
 import { randomUUID } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
 import { type DerivedFiles, derivedIn } from "./DerivedFiles.ts"
@@ -19,7 +21,10 @@ const FILE = "node.json"
 /** Folders that are made only once {@link FILE} is there. */
 const DATA: ReadonlyArray<string> = ["log", "local", "snapshots", "local-snapshots", "derived"]
 
-/** Who a node is. `clusterId` is null until it is formed; `instanceId` is of this directory: a lost one gets another (diss. 11.7.2). */
+/**
+ * The identity of a node. `clusterId` is null until it is formed. `instanceId` belongs to this directory: a new one
+ * gets another (diss. 11.7.2).
+ */
 export const NodeIdentity = Schema.Struct({
   formatVersion: Schema.Literal(DIRECTORY_FORMAT_VERSION),
   clusterId: Schema.NullOr(Schema.String),
@@ -39,31 +44,34 @@ export class DirectoryMismatch extends Schema.TaggedError<DirectoryMismatch>()("
 /** The folders of the two logs: `log` is the replicated one, `local` is the node's own. */
 export type LogName = "log" | "local"
 
-/** What a log that is opened must be: there already, and of this cluster. */
+/** Requirements for a log that is opened: that it exists, and that it belongs to this cluster. */
 export interface LogOptions {
   readonly mustExist?: boolean
   readonly clusterId?: string
 }
 
-/** The data directory of the node that runs, locked while it does. */
+/** The data directory of the running node, locked while it runs. */
 export class Directory extends Context.Service<
   Directory,
   {
     readonly identity: Effect.Effect<NodeIdentity>
-    /** How often a node has started in this directory, this time included. It was synced before anything could be sent. */
+    /** The number of starts in this directory, this one included. It was synced before anything could be sent. */
     readonly life: number
     /** Made by this start. A formed node (its `clusterId` is set) has a log: `mustExist` of layerFile is for that. */
     readonly isNew: boolean
     /** Durable when it returns. A formed node never changes its cluster. */
     readonly setClusterId: (clusterId: string) => Effect.Effect<void, LogFailed | DirectoryMismatch>
-    /** The replicated log, or the node's own: opened anew by whoever builds it, and by one at a time. */
+    /** The replicated log, or the node's own. Each build opens it anew, one at a time. */
     readonly log: (name: LogName, options?: LogOptions) => Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt>
     /** Of the replicated log. */
     readonly snapshots: Layer.Layer<SnapshotStore, LogFailed>
     /** Of the node's own log. */
     readonly localSnapshots: Layer.Layer<SnapshotStore, LogFailed>
     readonly derived: DerivedFiles
-    /** Ends when the directory, its lock or its `node.json` was removed or replaced. Logs and snapshots have their own. */
+    /**
+     * Fails when the directory, its lock or its `node.json` was removed or replaced. Logs and snapshots have their own
+     * watch.
+     */
     readonly watch: Effect.Effect<never, LogFailed>
   }
 >()("lithair/EventStore/Directory") {}
@@ -91,7 +99,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
   const isNew = !names.includes(FILE)
   const orphan = isNew ? names.find((name) => DATA.includes(name)) : undefined
   if (orphan !== undefined) {
-    // Minting another identity here would let a node vote twice in one term.
+    // Another identity here would let the node vote twice in one term.
     const message = `Cannot open "${directory}": it holds "${orphan}", but "${FILE}" is missing`
     return yield* new LogCorrupt({ message, file: FILE, offset: 0, index: 0 })
   }

@@ -1,8 +1,8 @@
 /**
- * One user of a data directory at a time: of all processes on this machine, whatever container or PID namespace they
- * are in, and within one process. The lock is the kernel's (fcntl(2), on the file `lock`), and ends with the process
- * that holds it, however that ends. Node has no call for it, so SQLite takes it: an exclusive transaction that is never
- * ended and writes nothing (https://sqlite.org/lockingv3.html). Where file locks hold between machines, this one does.
+ * Lets one node at a time use a data directory: among all processes on this machine, in any container or PID namespace,
+ * and within one process. The lock is the kernel's (fcntl(2), on the file `lock`), and ends with the process that holds
+ * it. Node has no call for it, so SQLite takes it, with an exclusive transaction that never ends and writes nothing
+ * (https://sqlite.org/lockingv3.html). If file locks hold between machines, so does this one.
  */
 import { DatabaseSync } from "node:sqlite"
 import { Effect, Schema, type Scope } from "effect"
@@ -16,7 +16,7 @@ export class DirectoryInUse extends Schema.TaggedError<DirectoryInUse>()("Direct
   directory: Schema.String
 }) {}
 
-/** Its name in the directory. It stays empty, and stays there: the lock is on the file, and not the file itself. */
+/** The name of the lock's file. The file is empty and stays: the lock is on it, and the file itself is not the lock. */
 export const LOCK_FILE = "lock"
 
 const inUse = (directory: string) =>
@@ -27,7 +27,7 @@ const inUse = (directory: string) =>
     directory
   })
 
-/** SQLITE_BUSY is told by its text: not every runtime gives the code. */
+/** Recognises SQLITE_BUSY by its text, since not every runtime gives the code. */
 const refusalOf = (directory: string, thrown: unknown): DirectoryInUse | LogFailed => {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   if (message === "database is locked") return inUse(directory)
@@ -52,8 +52,8 @@ const acquire = (directory: string) =>
   })
 
 /**
- * Holds `directory`, which must exist, until the scope closes or the process ends in whatever way. Gives the identity
- * of the locked file: once another has its name, the lock keeps nobody out any more.
+ * Locks `directory`, which must exist, until the scope closes or the process ends. Returns the identity of the locked
+ * file: once another file has its name, the lock protects nothing.
  */
 export const lockDirectory = (
   directory: string

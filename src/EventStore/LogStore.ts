@@ -1,26 +1,27 @@
 /**
- * The log on disk, as its users see it: ordered writes, one sync for a batch of them, reads by index.
- * Not the format (FORMAT.md) and not consensus.
+ * The log on disk, as its users see it: ordered writes, one sync per batch, reads by index. FORMAT.md has the bytes.
  */
 import { Context, type Effect, Schema } from "effect"
 import type { LogEntry, LogWrite, Recovered } from "./LogEntry.ts"
 
-/** A write, sync or read that the operating system refused. After a failed write or sync the log is poisoned for good. */
+/**
+ * The operating system refused a write, a sync or a read. After a failed write or sync the log takes no more writes.
+ */
 export class LogFailed extends Schema.TaggedError<LogFailed>()("LogFailed", {
   message: Schema.String,
-  /** `compacted`: a read below the first index. A snapshot stands for those entries; the log is none the worse. */
+  /** `compacted`: a read below the first index. A snapshot replaced those entries; the log itself is intact. */
   reason: Schema.optionalKey(Schema.Literals(["compacted"])),
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
-/** What a read of `fromIndex` fails with where `held` begins above it. */
+/** The failure of a read of `fromIndex` if `held` begins above it. */
 export const compactedAway = (fromIndex: number, held: { readonly firstIndex: number }): LogFailed =>
   new LogFailed({
     message: `Cannot read entry ${fromIndex}: a snapshot stands for all entries below ${held.firstIndex}`,
     reason: "compacted"
   })
 
-/** The files hold what no crash leaves behind: the node must neither vote nor serve. */
+/** The files hold data that no crash leaves behind. The node must neither vote nor serve. */
 export class LogCorrupt extends Schema.TaggedError<LogCorrupt>()("LogCorrupt", {
   message: Schema.String,
   file: Schema.String,

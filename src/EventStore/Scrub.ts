@@ -1,6 +1,6 @@
 /**
- * Reads sealed segments again and again while a node runs, at a bounded rate, and ends with the damage that it finds:
- * what nobody reads rots unseen, until the copies of others have too. Recovery reads them when a node starts. docs/raft.md, Disk.
+ * Reads sealed segments again and again while a node runs, at a bounded rate, and fails at the first damage: unread
+ * data can rot unseen until the other copies have too. Recovery reads them at each start. docs/raft.md, Disk.
  */
 import { Effect } from "effect"
 import { readAt, withFile } from "./Files.ts"
@@ -8,11 +8,11 @@ import { LogCorrupt, type LogFailed } from "./LogStore.ts"
 import { decodeHeader, decodeRecord, RECORD_HEADER_BYTES, recordBytes } from "./Record.ts"
 import { decodeSegmentHead, SEGMENT_HEADER_BYTES, segmentName } from "./Segment.ts"
 
-/** Read and verified in one go: what keeps the thread from other work. */
+/** The bytes that are read and verified without a pause for other work. */
 const chunkBytes = 256 * 1024
-/** Between two of them: about a mebibyte is read in a second. */
+/** The pause between two chunks: about a mebibyte is read in a second. */
 export const scrubPauseMsDefault = 250
-/** Between two passes, in pauses: some four minutes. */
+/** The time between two passes, in pauses: some four minutes. */
 const passPausesCount = 1_000
 
 export interface ScrubOptions {
@@ -79,7 +79,7 @@ export const scrub = (options: ScrubOptions): Effect.Effect<never, LogFailed | L
     const numbers = sealed()
     for (const number of numbers) {
       yield* Effect.catchTag(scrubSegment(options, number), "LogFailed", (failure) =>
-        // One that was removed meanwhile is none of the log's any more.
+        // This segment was removed meanwhile, and the log no longer needs it.
         sealed().includes(number) ? Effect.fail(failure) : Effect.void
       )
       yield* Effect.sleep(pauseMs)

@@ -1,18 +1,18 @@
 /**
- * Notices while a node runs that files it relies on are gone: an open file can be written and synced long after its name
- * was removed, and nothing of it is there at the next start. Each room says what it relies on; this looks, and fails.
+ * Notices while a node runs that its files are gone: an open file can be written and synced long after its name was
+ * removed, and the next start finds nothing. Each room names the files that it needs; this checks them, and fails.
  */
 import { Effect } from "effect"
 import { codeOf } from "./Files.ts"
 import { LogFailed } from "./LogStore.ts"
 
-/** What is lost is noticed within this time, and that of one look; one of very many files later, see {@link missingOfMany}. */
+/** A loss is noticed within this time, plus that of one check. */
 export const watchIntervalMs = 500
 
-/** The process is short of descriptors or memory: that passes, and says nothing of the files. */
+/** The process is short of descriptors or memory. That passes, and says nothing about the files. */
 const passingCodes = ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"]
 
-/** Looks again and again, and fails as a failed disk does with the first loss that a look tells of. */
+/** Checks again and again, and fails at the first loss, as a failed disk does. */
 export const watch = (look: Effect.Effect<string | undefined, LogFailed>): Effect.Effect<never, LogFailed> =>
   look.pipe(
     Effect.catchTag("LogFailed", (failure) => {

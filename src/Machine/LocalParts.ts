@@ -1,7 +1,7 @@
 /**
- * The local part of a mixed record: fields that only this node holds, in this node's own log. Pure. D4.
- * A part is shown only on the record that it was written for, told by the index of the record's creation, so that a
- * deletion or a re-creation that this node sees late never shows one record's part on another.
+ * The local part of a mixed record: fields that only this node holds, in its own log. Pure. D4. A part appears only on
+ * the record that it was written for, known by the index of its creation. So if this node learns late of a deletion or
+ * a re-creation, one record's part never appears on another.
  */
 import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
@@ -14,7 +14,7 @@ import type { Keyed } from "./Sessions.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
 import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
-/** What the node's own log says: the local fields of the record that was created at `createdIndex`, whole. */
+/** A local part in the node's own log: all local fields of the record that was created at `createdIndex`. */
 export interface LocalPartSet {
   readonly model: string
   readonly id: string

@@ -1,14 +1,11 @@
-/**
- * The outcome of a keyed command, told again from its entry in the log, where the tables keep no more than its index.
- * Pure. C17.
- */
+/** Rebuilds the outcome of a keyed command from its entry in the log, if the tables keep only its index. Pure. C17. */
 import type { OperationAnswer } from "./decide.ts"
 import { answerOf } from "./evolve.ts"
 import type { KeptOutcome } from "./Sessions.ts"
 import { get, type Tables } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
-/** What the client was told of the entry at `index`, as `tables`, which have applied it, can still tell. */
+/** The client's answer for the entry at `index`, as far as `tables`, which have applied it, can still tell. */
 export const recall = (
   tables: Tables,
   { index, transaction }: { readonly index: number; readonly transaction: Transaction }
@@ -20,9 +17,9 @@ export const recall = (
 }
 
 /**
- * An event does not say when its record was created. From the last one back: what is there now was created when it says
- * so, unless it came later; before a creation, and where a deletion follows, the record is another one, which is gone.
- * It is told without an index, by which nothing that a node holds of it is found.
+ * An event does not say when its record was created, so this goes from the last event back. The present record gives
+ * its creation, unless it came later. Before a creation, and before a deletion, the record is another one, which is
+ * gone: its answer has no index, by which no local part of it is found.
  */
 const changedBy = (tables: Tables, index: number, { events }: Transaction): ReadonlyArray<OperationAnswer> => {
   const createdIndexes = new Map<string, number>()
@@ -36,7 +33,7 @@ const changedBy = (tables: Tables, index: number, { events }: Transaction): Read
   return answers.toReversed()
 }
 
-/** When the record was created that is there now; 0 if there is none, or if it came after the entry at `index`. */
+/** The index at which the present record was created; 0 if there is none, or if it came after the entry at `index`. */
 const createdBy = (
   tables: Tables,
   { id, index, model }: { readonly model: string; readonly id: string; readonly index: number }

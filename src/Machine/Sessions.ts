@@ -1,9 +1,9 @@
 /**
- * What became of requests that carried an idempotency key, so that a copy is answered and not done again. Pure.
- * Part of the tables: it survives leaders, restarts and snapshots. Raft diss. 6.3; C17.
+ * The outcomes of requests with an idempotency key, so that a copy is answered and not done again. Pure. They are part
+ * of the tables: they survive leaders, restarts and snapshots. Raft diss. 6.3; C17.
  *
- * A client's key is held until it expires. Of a key that a node assigned no more than the index of its entry is kept
- * (AssignedKeys.ts). An outcome that is not kept is told again from the log.
+ * A client's key is held until it expires. For a key that a node assigned, only the index of its entry is kept
+ * (AssignedKeys.ts). An outcome that is not kept is read from the log.
  */
 import * as AssignedKey from "./AssignedKey.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
@@ -15,7 +15,7 @@ import * as StateHash from "./StateHash.ts"
 import type { Tables } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
-/** What a command came to. */
+/** The outcome of a command. */
 export type KeptOutcome =
   | { readonly _tag: "Accepted"; readonly answer: Answer }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
@@ -27,27 +27,30 @@ export interface Session {
   readonly logAgeMs: number
   /** The command's name in its entry. */
   readonly command: string
-  /** Undefined where it is too large to be kept. */
+  /** Undefined if it is too large to be kept. */
   readonly outcome: KeptOutcome | undefined
 }
 
-/** A key, and whose it is: keys of two principals are never the same key. */
+/** A key, and the principal that owns it: two principals never share a key. */
 export interface Keyed {
   readonly principal?: string
   readonly key: string
 }
 
 export const nameOf = ({ key, principal }: Keyed): string =>
-  // The JSON text ends where it ends, so that no principal's key can be taken for another's.
+  // JSON marks where the principal ends, so that no principal's key can look like another's.
   `${principal === undefined ? "" : JSON.stringify(principal)} ${key}`
 
-/** What is known of a key. `Logged`: the entry at `index` tells it. `Expired`: it may have been done, and is forgotten. */
+/**
+ * The knowledge of a key. `Logged`: the entry at `index` has the outcome. `Expired`: it may have been done, and is
+ * forgotten.
+ */
 export type Known =
   | ({ readonly _tag: "Kept" } & Session & { readonly outcome: KeptOutcome })
   | { readonly _tag: "Logged"; readonly index: number; readonly fingerprint: string | undefined }
   | { readonly _tag: "Expired" }
 
-/** What became of a key, at that age of the log; undefined if nothing did, or a client's key has expired. */
+/** The outcome under a key, at that age of the log; undefined if there is none, or a client's key has expired. */
 export const find = (tables: Tables, keyed: Keyed, logAgeMs: number): Known | undefined => {
   const assigned = AssignedKey.parse(keyed.key)
   const name = nameOf(keyed)
@@ -62,7 +65,7 @@ export const find = (tables: Tables, keyed: Keyed, logAgeMs: number): Known | un
   return outcome === undefined ? { _tag: "Logged", index, fingerprint } : { ...session, _tag: "Kept", outcome }
 }
 
-/** Whether a request is the one that its key came with first. An assigned key names its request itself. */
+/** Whether a request is the one that first came with this key. An assigned key names its request itself. */
 export const isCopy = (
   known: { readonly fingerprint: string | undefined },
   { fingerprint, key }: { readonly key: string; readonly fingerprint?: string }
@@ -73,14 +76,14 @@ export const isCopy = (
     : fingerprint === undefined || AssignedKey.isOf(assigned, fingerprint)
 }
 
-/** Whether a client's new key finds no room at that age of the log. */
+/** Whether a client's new key has no room at that age of the log. */
 export const isFull = (tables: Tables, logAgeMs: number): boolean => {
   if (tables.sessions.size < tables.limits.keysMax) return false
   const oldest = oldestOf(tables)
   return oldest === undefined || !isExpired(tables, oldest.session, logAgeMs)
 }
 
-/** For `evolve`: drops what has expired, then notes the outcome of a transaction that has a key. */
+/** For `evolve`: drops expired keys, then notes the outcome of a transaction with a key. */
 export const note = (tables: Tables, index: number, transaction: Transaction, answer: () => Answer): void => {
   dropExpired(tables, transaction.logAgeMs)
   const keyed = keyedOf(transaction)
@@ -101,7 +104,7 @@ const noteSession = (
   const held = tables.sessions.get(name)
   if (held !== undefined) drop(tables, name, held)
   const whole = outcome._tag === "Accepted" ? ({ _tag: "Accepted", answer: answer() } as const) : outcome
-  // That a key is closed is kept whatever the limit: a copy would else be compared with a request that never was.
+  // A closed key is kept whatever the limit: otherwise a copy would be compared with a request that never was.
   const isClosed = whole._tag === "Rejected" && whole.rejection._tag === "KeyClosed"
   const isKept = isClosed || Buffer.byteLength(JSON.stringify(whole)) <= tables.limits.outcomeMaxBytes
   const session: Session = { fingerprint, index, logAgeMs, command, outcome: isKept ? whole : undefined }
@@ -116,7 +119,7 @@ const dropExpired = (tables: Tables, logAgeMs: number): void => {
   }
 }
 
-/** Without its element of the state hash. */
+/** Adds a session without its element of the state hash. */
 export const put = (tables: Tables, name: string, session: Session): void => {
   tables.sessions.set(name, session)
   tables.sessionOrder.set(session.index, name)

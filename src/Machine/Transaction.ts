@@ -11,13 +11,13 @@ import type { Rejection } from "./Rejection.ts"
 export const entryBytesMax = 8 * 1024 * 1024
 export const entryEventsMax = 10_000
 
-/** What became of the command. A rejection is an entry only where a key makes its outcome worth remembering. */
+/** The outcome of a command. A rejection becomes an entry only if a key must remember it. */
 export type Outcome =
   | {
       readonly _tag: "Accepted"
-      /** Where a key remembers the answer: the operations without an event, by their position among all. */
+      /** If a key remembers the answer: the operations without an event, by their position among all. */
       readonly unchanged?: ReadonlyArray<{ readonly position: number; readonly answer: OperationAnswer }>
-      /** Where a key remembers the answer of a declared command: its success. */
+      /** If a key remembers the answer of a declared command: its success. */
       readonly value?: Schema.Json
     }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
@@ -25,26 +25,26 @@ export type Outcome =
 /** A decided command. */
 export interface Transaction {
   readonly timeMs: number
-  /** How old the log was when this was decided (LogAge.ts). */
+  /** The age of the log when this was decided (LogAge.ts). */
   readonly logAgeMs: number
   readonly principal?: string
   readonly key?: string
   readonly fingerprint?: string
-  /** In place of `key`, where no client gave one (AssignedKey.ts). */
+  /** Present instead of `key` if the client gave none (AssignedKey.ts). */
   readonly assignedKey?: string
   readonly command: string
   readonly events: ReadonlyArray<Event>
-  /** In a node's own log alone: the local parts that accompany records of the replicated log (D4). */
+  /** Only in a node's own log: the local parts of records in the replicated log (D4). */
   readonly localParts?: ReadonlyArray<LocalPartSet>
   readonly outcome: Outcome
-  /** The limits in force from this entry on, where a leader states those of its release (Limits.ts). */
+  /** The limits in force from this entry on, if a leader writes those of its release (Limits.ts). */
   readonly limits?: Limits
 }
 
-/** The first byte of a payload: how the rest is written. */
+/** The first byte of a payload, which says how the rest is written. */
 export const codecJson = 1
 
-/** The payload's bytes. */
+/** Encodes a transaction as a payload. */
 export const encode = (transaction: Transaction): Uint8Array => {
   const json = new TextEncoder().encode(JSON.stringify(transaction))
   const payload = new Uint8Array(json.length + 1)
@@ -53,7 +53,7 @@ export const encode = (transaction: Transaction): Uint8Array => {
   return payload
 }
 
-/** The transaction in a payload, or what is wrong with the bytes: any bytes have an answer. */
+/** Decodes a payload, or returns what is wrong with it. Never throws, whatever the bytes. */
 export const decode = (payload: Uint8Array): Result.Result<Transaction, string> => {
   if (payload[0] !== codecJson) return Result.fail(`Cannot read payload: codec ${payload[0] ?? "absent"}, expected 1`)
   return Result.flatMap(

@@ -1,6 +1,6 @@
 /**
- * What a command becomes: a transaction, an answer without one, or a rejection. Pure; only the deciding side runs it.
- * The tables are those after the last entry of the decider's own log, committed or not. D2.
+ * Decides a command: the result is a transaction, an answer without one, or a rejection. Pure; only the deciding node
+ * runs it. The tables are those after the last entry of its log, committed or not. D2.
  */
 import { Result, type Schema } from "effect"
 import type { EncodedRecord } from "../Model/Descriptor.ts"
@@ -14,7 +14,10 @@ import type { Rejection } from "./Rejection.ts"
 import type { Tables } from "./Tables.ts"
 import { encode, entryBytesMax, entryEventsMax, type Outcome, type Transaction } from "./Transaction.ts"
 
-/** What one operation did. `index` is of the entry that last changed the record, `record` its encoded form (the last one, if deleted). */
+/**
+ * The result of one operation. `index` is that of the entry that last changed the record, and `record` its encoded form
+ * (for a deletion, the last one).
+ */
 export interface OperationAnswer {
   readonly change: "created" | "updated" | "deleted" | "unchanged"
   readonly model: string
@@ -25,7 +28,7 @@ export interface OperationAnswer {
   readonly record: EncodedRecord
 }
 
-/** What the client is told: one part for each operation, or the success of a declared command. */
+/** The answer to the client: one part for each operation, or the success of a declared command. */
 export interface Answer {
   readonly timeMs: number
   readonly operations: ReadonlyArray<OperationAnswer>
@@ -39,15 +42,15 @@ export interface Entry {
 }
 
 /**
- * What is to be done. `Unchanged`, and `Rejected` without an entry, wait for a read-index round begun afterwards before
- * they are answered. `replayedIndex` tells a copy of a keyed request, and which entry holds the outcome that it is told.
+ * The decision. `Unchanged`, and `Rejected` without an entry, are answered after a read-index round that begins after
+ * the decision. `replayedIndex` marks a copy of a keyed request, and names the entry with its outcome.
  */
 export type Decision =
   | ({ readonly _tag: "Accepted"; readonly answer: Answer } & Entry)
   | { readonly _tag: "Unchanged"; readonly answer: Answer; readonly replayedIndex?: number }
-  /** A copy of a keyed request whose outcome the tables do not keep: the entry at that index tells it (Recall.ts). */
+  /** A copy of a keyed request whose outcome only the entry at that index holds (Recall.ts). */
   | { readonly _tag: "Logged"; readonly replayedIndex: number }
-  /** With an idempotency key a rejection is an entry: a delayed copy must not be done later. */
+  /** With an idempotency key a rejection is an entry, so that a delayed copy is not done later. */
   | {
       readonly _tag: "Rejected"
       readonly rejection: Rejection
@@ -55,20 +58,20 @@ export type Decision =
       readonly replayedIndex?: number
     }
 
-/** What the deciding side supplies: where the entry would stand, its clock, and fresh ids. */
+/** The inputs of the deciding node: the index of the entry, its clock, and fresh ids. */
 export interface Circumstances {
   readonly index: number
   readonly nowMs: number
   readonly newId: () => string
 }
 
-/** The two times of an entry: for people, by the leader's wall clock; and for what expires, the age of the log. */
+/** The two times of an entry: the leader's wall clock, for people, and the age of the log, for expiry. */
 interface Times {
   readonly timeMs: number
   readonly logAgeMs: number
 }
 
-/** Decides a command. The tables stay as they are. */
+/** Decides a command. It leaves the tables unchanged. */
 export const decide = (
   tables: Tables,
   procedures: Procedure.Procedures,
@@ -94,7 +97,7 @@ export const decide = (
   return { _tag: "Accepted", answer, transaction, payload }
 }
 
-/** What the entry says of the answer besides its events: only a key makes anybody ask for it again. */
+/** The part of the answer that the entry holds besides its events. Only a key makes a client ask for it again. */
 const acceptedOf = (command: Command, { operations, value }: Answer): Outcome => {
   if (!isKeyed(command)) return { _tag: "Accepted" }
   if (value !== undefined) return { _tag: "Accepted", value }
@@ -104,7 +107,7 @@ const acceptedOf = (command: Command, { operations, value }: Answer): Outcome =>
   return unchanged.length === 0 ? { _tag: "Accepted" } : { _tag: "Accepted", unchanged }
 }
 
-/** Whether the outcome is remembered, if it is an entry. Only a key that a client knows makes one of what changes nothing. */
+/** Whether the outcome is remembered if it is an entry. An entry without changes is made only for a client's key. */
 const isKeyed = ({ assignedKey, key }: Command): boolean => key !== undefined || assignedKey !== undefined
 
 type Decided = Omit<Answer, "timeMs"> & { readonly events: ReadonlyArray<Event> }
@@ -137,7 +140,7 @@ const decideAll = (
   }
 }
 
-/** Several operations see each other on an overlay, which is dropped: a refused one leaves no trace. */
+/** Several operations see each other on an overlay, which is dropped, so a refused one leaves no trace. */
 const decideTogether = (
   overlay: Overlay.Overlay,
   asked: ReadonlyArray<Operation>
@@ -152,7 +155,7 @@ const decideTogether = (
     if (Result.isFailure(done)) return Result.fail({ operation: position, ...done.failure })
     operations.push(done.success)
     if (done.success.change !== "unchanged") continue
-    // No event tells it: it is in the answer whole, and in the entry where a key remembers that.
+    // No event holds this record, so the answer holds it whole, and so does the entry if a key remembers it.
     unchangedCount += JSON.stringify(done.success).length
     if (overlay.bytesCount + unchangedCount > entryBytesMax) {
       return Result.fail({ operation: position, _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
@@ -161,20 +164,20 @@ const decideTogether = (
   return Result.succeed({ events: overlay.events, operations })
 }
 
-/** A rejection is answered, and with a key it is an entry. A declared error alone is as long as its command makes it. */
+/** The limit on a rejection, which is answered and, with a key, is an entry. Only a declared error can be that long. */
 const rejectionCharsMax = 1024 * 1024
 
 const reject = (command: Command, times: Times, met: Rejection): Decision => {
   const isTooLong = JSON.stringify(met).length > rejectionCharsMax
   const rejection: Rejection = isTooLong ? { _tag: "TooLarge", limit: "bytes", max: rejectionCharsMax } : met
-  // What another leader may be able to do is no outcome of the request.
+  // A rejection that another leader might not give is no outcome of the request.
   const isOutcome = command.key !== undefined && !isOfThisNode(rejection)
   if (!isOutcome) return { _tag: "Rejected", rejection, entry: undefined }
   const transaction = transactionOf(command, times, [], { _tag: "Rejected", rejection })
   return { _tag: "Rejected", rejection, entry: { transaction, payload: encode(transaction) } }
 }
 
-/** Whether the deciding node's code alone is the reason: it is too old. */
+/** Whether the only reason is that the deciding node's code is too old. */
 const isOfThisNode = ({ _tag }: Rejection): boolean => _tag === "UpgradeRequired" || _tag === "UnknownCommand"
 
 const transactionOf = (

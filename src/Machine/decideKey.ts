@@ -1,6 +1,6 @@
 /**
- * What a command's idempotency key decides before the command does: a copy is answered as the first was. Pure; only the
- * deciding side runs it. C17. The rejections of this file are no entries: the key has one, or gets none.
+ * Decides a command by its idempotency key, before the command itself: a copy gets the answer of the first. Pure; only
+ * the deciding node runs it. C17. The rejections here are no entries: the key has one already, or gets none.
  */
 import * as AssignedKey from "./AssignedKey.ts"
 import { type Command, keyedOf, type Origin } from "./Command.ts"
@@ -9,10 +9,10 @@ import type { Rejection } from "./Rejection.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 
-/** As far as a key looks at a command; local parts are none, and have keys all the same. */
+/** The part of a command that its key concerns. Local parts are no command, and have keys all the same. */
 type Asked = Origin & { readonly _tag?: Command["_tag"] }
 
-/** The decision, if the key alone makes it. */
+/** The decision, if the key alone determines it. */
 export const decideKey = (
   tables: Tables,
   command: Asked,
@@ -25,11 +25,12 @@ export const decideKey = (
   if (known === undefined) {
     const assigned = AssignedKey.parse(key)
     if (assigned === undefined) return Sessions.isFull(tables, logAgeMs) ? refuse({ _tag: "KeysExhausted" }) : undefined
-    // No node assigned it: it names an entry that is not there yet, and would be taken for a new one once it is forgotten.
+    // No node assigned this key: it names an entry that does not exist yet, and would count as new once it is
+    // forgotten.
     return assigned.afterIndex >= atIndex ? refuse({ _tag: "KeyExpired" }) : undefined
   }
   if (known._tag === "Expired") {
-    // No client has this key, so that nothing else can have been done by it: too much else came first.
+    // No client knows this key, so no copy was done under it: too many entries came first.
     return refuse(command.key === undefined ? { _tag: "KeysExhausted" } : { _tag: "KeyExpired" })
   }
   const isClosed = known._tag === "Kept" && isKeyClosed(known.outcome)
@@ -42,7 +43,7 @@ export const decideKey = (
     : { _tag: "Rejected", rejection: outcome.rejection, entry: undefined, replayedIndex: index }
 }
 
-/** Whoever closes a key asks what became of it, and has no request to compare. */
+/** A client that closes a key asks for its outcome, and has no request to compare. */
 const isOther = (command: Asked, known: { readonly fingerprint: string | undefined }, key: string): boolean =>
   command._tag !== "Close" && !Sessions.isCopy(known, { ...command, key })
 

@@ -1,4 +1,7 @@
-/** What one operation becomes: events and an answer, or a rejection. Pure. The rules of docs/http.md, without its statuses. */
+/**
+ * Decides one operation: the result is events and an answer, or a rejection. Pure. It has the rules of docs/http.md,
+ * without the statuses.
+ */
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor, EncodedRecord, FieldError } from "../Model/Descriptor.ts"
@@ -14,7 +17,9 @@ import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
 
-/** One decided operation; without events it changes nothing. The last event is its own, those before it are cascaded. */
+/**
+ * One decided operation. Without events it changes nothing. The last event is its own; those before it are cascaded.
+ */
 export interface DecidedOperation {
   readonly events: ReadonlyArray<Event>
   readonly answer: OperationAnswer
@@ -34,7 +39,7 @@ interface Target extends KnownModel {
   readonly author: Author
 }
 
-/** Whose operation it is: a client's own, or that of a declared command, which may do what a client may not. */
+/** The author of an operation: a client's request, or a declared command, which may do more. */
 export type Author = "request" | "command"
 
 /** The model of this name, or why nothing may be decided on it. */
@@ -51,7 +56,7 @@ export const known = (tables: Tables, model: string): Result.Result<KnownModel, 
 export const decideOperation = (tables: Tables, operation: Operation, at: Circumstances, author: Author): Decided => {
   const model = known(tables, operation.model)
   if (Result.isFailure(model)) {
-    // The node that a request was made to knows its model, so that this one is too old. A handler is this node's own.
+    // The node that the client asked knows the model, so this node is too old. A handler belongs to this node itself.
     return Result.fail(author === "request" ? { _tag: "UpgradeRequired", model: operation.model } : model.failure)
   }
   const target = { ...model.success, tables, at, author }
@@ -69,7 +74,10 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
   }
 }
 
-/** What nobody may do to the model's records, or no request; a PUT may be either, and is what it would come to. */
+/**
+ * Refuses operations that the model forbids to all, or to requests. A PUT creates or changes, and counts as the one it
+ * would be.
+ */
 const forbidden = ({ author, descriptor, table }: Target, operation: Operation): Rejection | undefined => {
   const { name: model, writes } = descriptor
   const creates = operation._tag === "Create" || (operation._tag === "Put" && !table.rows.has(operation.id))
@@ -127,7 +135,10 @@ const decideDelete = (target: Target, { id, ifMatch, model }: Delete): Decided =
   )
 }
 
-/** The event that ends a record. A model that requests do not change loses nothing through another's deletion either. */
+/**
+ * The event that deletes a record. A model that requests cannot change loses no records through another's deletion
+ * either.
+ */
 const endOf = (
   { author, tables }: Target,
   { id, model }: { readonly id: string; readonly model: string },
@@ -153,7 +164,7 @@ const endOf = (
   })
 }
 
-/** The record as it shall be: valid, different from what is there, and keeping every rule of the model. */
+/** The new record: it must be valid, differ from the present one, and keep every rule of the model. */
 const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided => {
   const { at, descriptor, table } = target
   const checked = descriptor.codecs.record(asked)
@@ -187,7 +198,7 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided
   })
 }
 
-/** The first rule that a valid record breaks: one of its own, a value that another has, a record that is not there. */
+/** The first rule that a valid record breaks: its own rule, a unique value that another has, or a missing reference. */
 const brokenBy = ({ descriptor, table, tables }: Target, id: string, data: EncodedRecord): Rejection | undefined => {
   const model = descriptor.name
   const broken = descriptor.brokenRule(data)
@@ -199,7 +210,7 @@ const brokenBy = ({ descriptor, table, tables }: Target, id: string, data: Encod
   return References.missing(tables, descriptor, data)
 }
 
-/** The data with its id in it. An id beside the data and another within it contradict each other. */
+/** The data with its id. An id beside the data must equal the one within it. */
 const withId = (
   { descriptor }: Target,
   data: unknown,
@@ -224,8 +235,8 @@ const withId = (
 }
 
 /**
- * What the model's log does not know, of a patch that would remove it too. It is looked for before anything else is done
- * with the data: a body full of such fields would hold up the leader.
+ * Unknown fields, also of a patch that would remove them. It looks for them first: a body full of such fields would
+ * hold up the leader.
  */
 const unknownFields = (descriptor: Descriptor, data: EncodedRecord): ReadonlyArray<FieldError> => {
   const { idField, localFields, mode, replicatedFields } = descriptor

@@ -1,6 +1,6 @@
 /**
- * What an entry does to the tables, on every node alike. Pure but for the tables, which it owns and changes.
- * Total: it checks nothing, runs no model code and accepts what the log says. D2.
+ * Applies an entry to the tables, in the same way on every node. Pure but for the tables, which it owns and changes.
+ * Total: it checks nothing, runs no model code and accepts every entry of the log. D2.
  */
 import type { Answer, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
@@ -23,7 +23,7 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
   setLast(tables, index, transaction)
 }
 
-/** An older set never replaces a newer one. What is past a limit that has shrunk goes as new things come. */
+/** An older set never replaces a newer one. If a limit has shrunk, the excess goes as new elements come. */
 const setLimits = (tables: Tables, { limits }: Transaction): void => {
   if (limits === undefined || !Limits.isNewer(limits, tables.limits)) return
   discount(tables, () => StateElements.limits(tables.limits))
@@ -65,7 +65,7 @@ export const evolveEvent = (tables: Tables, index: number, event: Event): Operat
   return { change, model, id, version, index, createdIndex, record }
 }
 
-/** The answer that `decide` gave, told from its events, and from what it noted of operations without one. */
+/** The answer that `decide` gave, rebuilt from its events and its notes on operations without one. */
 export const answerOf = ({ events, outcome, timeMs }: Transaction, changed: ReadonlyArray<OperationAnswer>): Answer => {
   const operations = changed.filter((_, at) => events[at]?.cascaded !== true)
   if (outcome._tag === "Accepted" && outcome.value !== undefined)
@@ -101,7 +101,10 @@ const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefi
   discount(tables, () => StateElements.row(event.model, event.id, row))
 }
 
-/** Tombstones that one deletion evicts at most: two, so that many leave little by little when their limit has shrunk. */
+/**
+ * The most tombstones that one deletion evicts: two, so that an excess goes little by little when their limit has
+ * shrunk.
+ */
 const evictedMaxCount = 2
 
 const setTombstone = (tables: Tables, table: Table, event: Event, index: number): void => {
@@ -127,7 +130,7 @@ const removeTombstone = (tables: Tables, table: Table, model: string, id: string
   discount(tables, () => StateElements.tombstone(model, id, tombstone))
 }
 
-/** The oldest goes; no id may start again at or below its version, so that no version ever names two states. */
+/** Evicts the oldest. No id may start again at or below its version, so that no version ever names two states. */
 const evictTombstone = (tables: Tables, table: Table, model: string): void => {
   const sequence = table.tombstoneOrder.minKey()
   const id = sequence === undefined ? undefined : table.tombstoneOrder.get(sequence)
@@ -137,14 +140,14 @@ const evictTombstone = (tables: Tables, table: Table, model: string): void => {
   table.versionFloor = Math.max(table.versionFloor, tombstone.version)
 }
 
-/** Changes what a table knows besides its records. */
+/** Changes the fields of a table besides its records. */
 const changeTable = (tables: Tables, model: string, table: Table, change: () => void): void => {
   if (StateElements.isTableCounted(table)) discount(tables, () => StateElements.table(model, table))
   change()
   count(tables, () => StateElements.table(model, table))
 }
 
-/** Counts an element of the state in its hash, where that is kept: without, its text is never made. */
+/** Adds an element to the state's hash. If no hash is kept, the element's text is not made. */
 const count = (tables: Tables, element: () => string): void => {
   if (tables.isHashed) StateHash.add(tables.hash, element())
 }

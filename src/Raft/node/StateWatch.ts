@@ -154,7 +154,7 @@ export const make = Effect.fnUntraced(function* (options: StateWatchOptions) {
       if (step.done !== true) yield* Effect.sleep(auditPauseMs)
     }
     if (step.value) return
-    yield* Effect.logError(`Something that is no entry has changed the state of this node: its hash is set right`)
+    yield* Effect.logError(`The state of this node changed without an entry: its hash is corrected`)
   })
 
   const watched = (loop: Effect.Effect<void>): Effect.Effect<never> =>

@@ -1,4 +1,7 @@
-/** What the peers' path says to whoever is no peer: problem details (RFC 9457), as everywhere else on the port. */
+/**
+ * The answers of the peers' path to clients that are no peers: problem details (RFC 9457), as everywhere else on the
+ * port.
+ */
 import { HttpServerResponse } from "effect/http"
 
 const refusal = (

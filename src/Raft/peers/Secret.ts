@@ -1,6 +1,6 @@
 /**
- * The secret that the nodes of a cluster share. A weak one is refused: everybody who poses as a member receives a proof
- * that was made with it, and can guess at it offline. Pure but for node:crypto's digests.
+ * The secret that the nodes of a cluster share. A weak one is refused: a stranger that poses as a member receives a
+ * proof made with it, and can guess at it offline. Pure but for node:crypto's digests.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Schema } from "effect"
@@ -26,7 +26,7 @@ export const wrongWithSecret = (secret: string): string | undefined => {
   )
 }
 
-/** Whether `text` is the secret; how long it takes tells nothing of either. */
+/** Whether `text` is the secret. The time that this takes reveals nothing of either. */
 export const isSecret = (text: string, secret: string): boolean => timingSafeEqual(digest(text), digest(secret))
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()
