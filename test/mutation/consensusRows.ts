@@ -991,6 +991,28 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C25",
+    file: "src/Raft/core/StateComparison.ts",
+    find: "  if (comparing.isSuspect && isAlone(comparing, configuration)) comparing.isSuspect = false\n",
+    replace: "",
+    tests: [
+      stateComparison(
+        "make nobody suspect any more once no voter is left that was right: else the cluster would have no leader"
+      )
+    ]
+  },
+  {
+    row: "C25",
+    file: "src/Raft/core/StateComparison.ts",
+    find: "  if (unaskedMs >= unaskedAfterMs) comparing.isSuspect = false\n",
+    replace: "",
+    tests: [
+      stateComparison(
+        "that were made anew are believed where no leader asks, and judged again by the next one that does"
+      )
+    ]
+  },
+  {
+    row: "C25",
     file: "src/Raft/core/Election.ts",
     find: " || state.isSuspect) return false",
     replace: ") return false",

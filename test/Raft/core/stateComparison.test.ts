@@ -145,6 +145,8 @@ describe("states that are compared", () => {
     const all = cluster({ a: now(5, 1), b: now(5, 1), c: now(5, 9) })
     all.round("a")
     const late = all.of("c")
+    // It has made its state anew, and has no round left in which it would agree with itself.
+    StateComparison.replaced(late)
     StateComparison.judge(late, configurationOf(["a", "c"]))
     assert.isTrue(late.isSuspect)
     StateComparison.judge(late, configurationOf(["c"]))
