@@ -1,4 +1,4 @@
-/** Use a cluster from outside of it, typed by what its models, commands and projections declare: from a browser, too. */
+/** Use a cluster from another program or a browser, typed by its models, commands and projections. */
 
 export { Client, layer, make } from "./Client/Client.ts"
 export { isProblem, NoAnswer, Unreadable } from "./Client/Failure.ts"

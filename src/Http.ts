@@ -1,4 +1,4 @@
-/** The routes of a node, each a layer to mount on the router of your choice, with your own middleware around it. */
+/** The routes of a node as layers. Mount each on the router of your choice, with your own middleware around it. */
 export { type MountOptions, routerConfig } from "./Http/Mount.ts"
 export { type Check, readyChecks } from "./Http/NodeRoutes.ts"
 export {

@@ -1,4 +1,4 @@
-/** Read models: what tables cannot answer, folded from committed events on every node. */
+/** Read models, which every node folds from committed events. */
 export {
   type Folded,
   type Keyed,

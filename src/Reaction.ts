@@ -1,4 +1,4 @@
-/** Effects that follow events: run on the leader, at least once for each, going on after a change of the leader. */
+/** Effects that the leader runs after events, at least once for each. A new leader goes on where the old one stopped. */
 export { make, type Reaction, type ReactionOptions } from "./Reaction/Definition.ts"
 export { ReactionFailed } from "./Reaction/Leading.ts"
 export { layer, type ReactionStatus, Reactions } from "./Reaction/Reactions.ts"

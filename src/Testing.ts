@@ -1,4 +1,4 @@
-/** Prove what stands on a cluster: a cluster inside a test, the deterministic simulator, and the judge of clients' histories. */
+/** Tools for tests: a cluster inside a test, the deterministic simulator, and a checker of clients' histories. */
 export * as History from "./Testing/History.ts"
 export { check, type Verdict } from "./Testing/Linearizability.ts"
 export * as Register from "./Testing/Register.ts"

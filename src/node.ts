@@ -16,32 +16,32 @@ import { formatHost } from "./Raft/peers/Address.ts"
 export { type DemoOptions, NodeEnded } from "./Node/Demo.ts"
 export { BadFlag } from "./Node/Peers.ts"
 
-/** Where a server listens. */
+/** The port and host on which a server listens. */
 export interface ServerOptions {
   readonly port: number
-  /** `127.0.0.1` unless given. */
+  /** `127.0.0.1` by default. */
   readonly host?: string
 }
 
-/** What the server of a node gives to an application. */
+/** The services that a node's server provides to an application. */
 export type ServerServices =
   | HttpServer.HttpServer
   | NodeServices.NodeServices
   | HttpPlatform.HttpPlatform
   | Etag.Generator
 
-/** Open streams and peers' sockets do not keep a node that was told to stop for longer. */
+/** Open streams and peers' sockets keep a stopping node no longer than this. */
 const gracefulShutdownTimeout = "500 millis"
-/** The largest message of a peer's socket. */
+/** The largest message on a peer's socket, in bytes. */
 const maxPayload = 16 * 1024 * 1024
-/** The server ends only with its last socket, and a peer that hangs does not say goodbye: by itself `ws` would wait for 30 s. */
+/** The server ends with its last socket, and a peer that hangs never closes. By default `ws` would wait 30 s for it. */
 const closeTimeout = 1_000
 // The types of `ws` do not know `closeTimeout` yet.
 const websocket = { maxPayload, closeTimeout }
 
 /**
- * A server made for a node: it answers what its parser refuses, and requests that come before the application is there
- * or after it is gone; it closes within half a second.
+ * A hardened server for a node. It answers requests with a problem if its parser refuses them, or if the application is
+ * not ready yet or has ended. It closes within half a second.
  */
 export const layerServer = ({
   host = "127.0.0.1",
@@ -49,14 +49,14 @@ export const layerServer = ({
 }: ServerOptions): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
   NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket })
 
-/** Where a node listens, keeps its data, and finds its peers. */
+/** Options of a node: where it listens, its data directory, and its peers. */
 export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"> {
-  /** `host:port` unless given. */
+  /** The address for peers; `host:port` by default. */
   readonly address?: string
   readonly directory: string
 }
 
-/** All that a node asks for: a place on this machine's disk and network, and a server. */
+/** Provides everything that a node needs except its lifecycle: place, storage and transport on this machine, and a server. */
 export const layer = (
   options: NodeOptions
 ): Layer.Layer<NodePlace | ServerServices, StorageFailure | PlaceFailure | HttpServerError.ServeError> =>
@@ -65,7 +65,7 @@ export const layer = (
     layerServer(options)
   )
 
-/** A node that was told to stop and stopped in order has done well. One that was removed has a code of its own. */
+/** Exits with 0 if the node was told to stop and stopped in order. A removed node has an exit code of its own. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
   onExit(
     Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : Runtime.getErrorExitCode(Cause.squash(exit.cause))
@@ -77,7 +77,7 @@ const messageOf = (error: unknown): unknown => {
   return error.message === "" && error.cause instanceof Error ? error.cause.message : error.message
 }
 
-/** One line that says what is wrong. The command line has reported its own errors. */
+/** Prints one line that says what is wrong. The command line reports its own errors. */
 const reportFailure = (cause: Cause.Cause<unknown>) => {
   const error = Cause.squash(cause)
   if (Cause.hasInterruptsOnly(cause) || CliError.isCliError(error)) return Effect.void
@@ -85,13 +85,13 @@ const reportFailure = (cause: Cause.Cause<unknown>) => {
 }
 
 /**
- * Runs a program until SIGINT or SIGTERM. Exits with 0 if it stopped in order. Otherwise one line says why, and the code
- * is 1, or 78 for a node that was removed from its cluster: starting it again does not help.
+ * Runs a program until SIGINT or SIGTERM. Exits with 0 if it stopped in order. Otherwise prints one line with the reason
+ * and exits with 1, or with 78 if the node was removed from its cluster: then starting it again does not help.
  */
 export const runMain = <A, E>(program: Effect.Effect<A, E>): void =>
   program.pipe(Effect.tapCause(reportFailure), NodeRuntime.runMain({ disableErrorReporting: true, teardown }))
 
-/** A bad flag is one line on stderr; help and version are as ever. */
+/** Prints a bad flag as one line on stderr. Help and version stay as they are. */
 const presenter: CliOutput.Presenter = {
   present: (event) =>
     event._tag === "InvalidInvocation"
@@ -100,8 +100,8 @@ const presenter: CliOutput.Presenter = {
 }
 
 /**
- * Runs an application as the flags of this process say: one node with `--port` and `--peers`; without flags, a demo of
- * three nodes in three processes. Each flag has its `LITHAIR_*` variable, and `--help` lists them.
+ * Runs an application by the flags of this process: with `--port` one node; without it a demo of three nodes in three
+ * processes. Each flag has a `LITHAIR_*` variable, and `--help` lists them.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Place, storage and transport of a node together: on the disk and the network of this machine, or in memory. */
+/** A node's place, storage and transport in one layer: on the disk and network of this machine, or in memory. */
 import { Effect, Layer } from "effect"
 import type { Directory } from "../EventStore/Directory.ts"
 import { makeMemoryNetwork } from "../Raft/peers/MemoryNetwork.ts"
@@ -8,16 +8,16 @@ import { layerNetwork, layerSockets } from "./Peers.ts"
 import * as Place from "./Place.ts"
 import { layerFile, layerMemory as layerMemoryStorage, type StorageFailure } from "./Storage.ts"
 
-/** Where a node is: its place in the cluster, its storage, and its transport. */
+/** The services that `layerHost` and `layerMemory` provide to a node: place, storage and transport. */
 export type NodePlace = Place.Place | Directory | Transport | PeerListener
 
-/** A place in the cluster, a directory of this machine, and sockets. */
+/** Gives a node a place in the cluster, a directory on this machine, and sockets. */
 export const layerHost = (
   options: Place.PlaceOptions & { readonly directory: string }
 ): Layer.Layer<NodePlace, StorageFailure | Place.PlaceFailure> =>
   layerSockets.pipe(Layer.provideMerge(layerFile(options)), Layer.provideMerge(Place.layer(options)))
 
-/** A cluster of one, in memory: for tests, and for data that need not last. */
+/** Gives a node a cluster of one, in memory: for tests, and for data that need not last. */
 export const layerMemory: Layer.Layer<NodePlace> = Layer.unwrap(
   Effect.sync(() =>
     layerNetwork(makeMemoryNetwork()).pipe(

@@ -1,29 +1,29 @@
 /**
- * How a node ends, whatever it is composed with. Told to stop, it drains while servers and workers go on; what stops it
- * fails the program. A node asks for this service, and only `launch`, `supervise` and `layerTest` provide it: a program
- * that would not drain, or would not hear of a failed disk, does not compile.
+ * How a node ends, in every composition. Told to stop, it drains while servers and workers go on. A failure of the node
+ * fails the program. A node needs this service, and only `launch`, `supervise` and `layerTest` provide it. So a program
+ * that would not drain, or would miss a failed disk, does not compile.
  */
 import { Context, Deferred, Effect, Fiber, Layer, type Scope } from "effect"
 import { HttpRouter } from "effect/http"
 import type { MemberFailure } from "../Cluster/Member.ts"
 import { routerConfig } from "../Http/Mount.ts"
 
-/** Why a node ended by itself: its disk, its files, or a cluster that refuses it. */
+/** Why a node ended by itself: its disk or its files failed, or the cluster refused or removed it. */
 export type NodeFailure = MemberFailure
 
-/** One node, as its lifecycle sees it. */
+/** A node that has registered with the lifecycle. */
 export interface Supervised {
-  /** Finishes what is under way and hands leadership over. Runs once, however often it is asked for. */
+  /** Finishes requests under way and hands leadership over. Runs once, even if called several times. */
   readonly drain: Effect.Effect<void>
-  /** Fails with what stopped the node. */
+  /** Fails with the reason when the node stops by itself. */
   readonly stopped: Effect.Effect<never, NodeFailure>
 }
 
-/** Takes part in the end of every node that registers. */
+/** Drains the nodes of a program when it stops, and fails the program when a node fails. */
 export class Lifecycle extends Context.Service<
   Lifecycle,
   {
-    /** Registers a node for as long as the scope is open. */
+    /** Registers a node until the scope closes. */
     readonly register: (node: Supervised) => Effect.Effect<void, never, Scope.Scope>
   }
 >()("lithair/Lifecycle") {}
@@ -33,7 +33,7 @@ const make = (failed: Deferred.Deferred<never, NodeFailure>) => {
   const lifecycle = Lifecycle.of({
     register: (node) =>
       Effect.gen(function* () {
-        // If the program ends by itself, the node drains with its scope. What depended on the node is closed by then.
+        // If the program ends by itself, the node drains with its scope. Everything that uses the node is closed by then.
         yield* Effect.acquireRelease(
           Effect.sync(() => nodes.add(node)),
           () =>
@@ -52,8 +52,8 @@ const make = (failed: Deferred.Deferred<never, NodeFailure>) => {
 }
 
 /**
- * Runs a program that has nodes in it: a worker, a script, a server of one's own. Interrupted, it drains the nodes
- * first, while the program goes on, and only then interrupts the program. It fails with what stopped a node.
+ * Runs a program that contains nodes: a worker, a script, your own server. When it is interrupted, it drains the nodes
+ * while the program goes on, and then interrupts the program. Fails with `NodeFailure` if a node stops by itself.
  *
  * @example
  * ```ts
@@ -82,7 +82,7 @@ export const supervise = <A, E, R>(
     const { drainAll, lifecycle } = make(failed)
     const running = program.pipe(
       Effect.provideService(Lifecycle, lifecycle),
-      // Routers of the program take ids and keys as long as the derived API does.
+      // Routers of the program must take ids and keys as long as the derived API takes.
       Effect.provideService(HttpRouter.RouterConfig, routerConfig)
     )
     return Effect.acquireUseRelease(
@@ -92,12 +92,12 @@ export const supervise = <A, E, R>(
     )
   }) as Effect.Effect<A, E | NodeFailure, Exclude<R, Lifecycle>>
 
-/** Runs an application that is a layer until it is interrupted, or a node in it cannot go on. See {@link supervise}. */
+/** Runs a layer until it is interrupted or a node in it fails. See {@link supervise}. */
 export const launch = <A, E, R>(
   application: Layer.Layer<A, E, R>
 ): Effect.Effect<never, E | NodeFailure, Exclude<R, Lifecycle>> => supervise(Layer.launch(application))
 
-/** For tests: the node drains when the test's scope closes, and a failure that stops it is logged. */
+/** The lifecycle for tests: the node drains when the test's scope closes, and a failure of the node is logged. */
 export const layerTest: Layer.Layer<Lifecycle> = Layer.effect(
   Lifecycle,
   Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** A node as a layer: the services that programs and routes find on it, over a directory, a transport and a place of their choice. */
+/** A node as a layer: it provides services to programs and routes, over the directory, transport and place that you choose. */
 
 import { Effect, Layer, Redacted } from "effect"
 import * as Member from "../Cluster/Member.ts"
@@ -26,20 +26,20 @@ import * as Records from "../Repository/Records.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Place } from "./Place.ts"
 
-/** An application: what all nodes of its cluster declare alike, and how they agree. */
+/** An application: the declarations and bounds that all nodes of a cluster share. */
 export interface Application<R = never, C extends AnyCommand = never> {
   readonly models: ReadonlyArray<Described>
-  /** Declared commands. The node asks for their handlers. */
+  /** Declared commands. The node needs their handlers. */
   readonly commands?: ReadonlyArray<C>
-  /** Read models, folded on every node. */
+  /** Read models. Every node folds them. */
   readonly projections?: ReadonlyArray<Projection>
-  /** Effects that follow events and run on the leader. The node asks for the services that they need. */
+  /** Effects that run on the leader after events. The node needs the services that they use. */
   readonly reactions?: ReadonlyArray<Reaction<R>>
-  /** Bounds and timeouts that differ from the defaults. All nodes of a cluster need the same. */
+  /** Bounds and timeouts that differ from the defaults. They must be the same on all nodes of a cluster. */
   readonly raft?: Partial<RaftConfig>
 }
 
-/** What a program, or the handler of a route, finds on its node. */
+/** The services that a node provides to programs and route handlers. */
 export type NodeServices =
   | Records.Records
   | Commands.Commands
@@ -49,16 +49,16 @@ export type NodeServices =
   | LocalNode.LocalNode
   | Serving.Serving
 
-/** What a node asks for besides its place, storage and transport: handlers of its commands, and what its reactions need. */
+/** The services that a node needs beside place, storage and transport: handlers of its commands, and services of its reactions. */
 export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
 
-/** Why a node does not start: its own log cannot be opened, or SQLite cannot run for its projections. */
+/** Why a node does not start: it cannot open its own log, or cannot run SQLite for its projections. */
 export type OpeningFailure = LogFailed | LogCorrupt | SqliteUnavailable
 
-/** How a node presents itself, and what its test decides. */
+/** The identity of a node, and the options that tests set. */
 export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { readonly secret?: Redacted.Redacted }
 
-/** The services of a node that knows who it is. */
+/** Provides the services of a node with this identity. */
 export const layerOwn = <R = never, C extends AnyCommand = never>(
   { commands = [], models: described, projections = [], raft = {}, reactions = [] }: Application<R, C>,
   { secret, ...own }: Own
@@ -78,11 +78,11 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),
     Layer.provideMerge(LocalNode.layer({ ...own, models }))
-    // The compiler does not see that what reactions find on the node is no longer asked for.
+    // The compiler does not see that the node itself provides these services to its reactions.
   ) as Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>>
 }
 
-/** Reactions record what they have done while commands are still taken; then the member drains. */
+/** Reactions record their positions while the member still takes commands; then the member drains. */
 const layerSupervised = Layer.effectDiscard(
   Effect.gen(function* () {
     const member = yield* Member.Member
@@ -93,7 +93,7 @@ const layerSupervised = Layer.effectDiscard(
   })
 )
 
-/** This node, as it presents itself to its peers. */
+/** The identity of this node for its peers. */
 export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(function* () {
   const { address, id, peers } = yield* Place
   const { instanceId } = yield* (yield* Directory).identity
@@ -101,8 +101,8 @@ export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(fu
 })
 
 /**
- * A node of this application. It serves nothing by itself: mount the layers of `Http` on a server, or use its services
- * in a worker. It asks for its place in the cluster, its storage, its transport, and a lifecycle.
+ * Runs a node of this application. It serves nothing by itself: mount the layers of `Http` on a server, or use its
+ * services in a worker. It needs its place in the cluster, its storage, its transport, and a lifecycle.
  *
  * @example
  * ```ts

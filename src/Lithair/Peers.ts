@@ -1,4 +1,4 @@
-/** How a node's messages travel, as layers: over sockets, or over a network in the memory of this process. */
+/** Transports between nodes, as layers: sockets, or a network in the memory of this process. */
 import { Effect, Layer, Redacted } from "effect"
 import type { Directory } from "../EventStore/Directory.ts"
 import * as MemoryNetwork from "../Raft/peers/MemoryNetwork.ts"
@@ -8,7 +8,7 @@ import type { Transport } from "../Raft/peers/Transport.ts"
 import { self } from "./Node.ts"
 import { Place } from "./Place.ts"
 
-/** Sockets. Mount `Http.layerPeers` on the server that the node's address leads to. */
+/** Connects nodes by sockets. Mount `Http.layerPeers` on the server at the node's address. */
 export const layerSockets: Layer.Layer<Transport | PeerListener.PeerListener, never, Place | Directory> = Layer.unwrap(
   Effect.gen(function* () {
     const { secret } = yield* Place
@@ -19,7 +19,7 @@ export const layerSockets: Layer.Layer<Transport | PeerListener.PeerListener, ne
   })
 )
 
-/** A network of this process, shared by the nodes that are given the same one. Nobody dials it. */
+/** Connects the nodes that share this in-memory network. */
 export const layerNetwork = (
   network: MemoryNetwork.MemoryNetwork
 ): Layer.Layer<Transport | PeerListener.PeerListener, never, Place | Directory> =>

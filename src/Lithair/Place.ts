@@ -4,31 +4,31 @@ import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { BadAddress, parseAddress } from "../Raft/peers/Address.ts"
 import { WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
 
-/** Another member, as this node's flags name it. */
+/** Another member that this node starts with: its address, and its id if that differs. */
 export interface Peer {
   readonly id: string
   readonly address: string
 }
 
-/** What {@link layer} takes. */
+/** Options of a node's place. */
 export interface PlaceOptions {
-  /** The address by which peers reach this node, `host:port`. It is also the node's id, unless `id` is given. */
+  /** The address at which peers reach this node, `host:port`. It is also the node's id by default. */
   readonly address: string
   readonly id?: string
   /** The other members of the cluster that this node forms. Without any it forms a cluster of one. Once a cluster is formed, its log says who the members are. */
   readonly peers?: ReadonlyArray<Peer>
-  /** The address of a member of a running cluster, which takes this node in while its directory is empty. */
+  /** The address of a member of a running cluster, through which this node joins while its directory is empty. */
   readonly join?: string
   /**
    * The cluster's shared secret, of at least 32 characters, 8 of them distinct. Without one the node only talks to peers
    * on its own host. It also admits to the administration from elsewhere, as a bearer token.
    */
   readonly secret?: string | Redacted.Redacted
-  /** Bounds and timeouts of consensus that differ on this node from those of the application. */
+  /** Bounds and timeouts of consensus that override the application's on this node. */
   readonly raft?: Partial<RaftConfig>
 }
 
-/** A node's place in its cluster. */
+/** A node's place in its cluster: id, address, peers and secret. */
 export class Place extends Context.Service<
   Place,
   {
@@ -41,7 +41,7 @@ export class Place extends Context.Service<
   }
 >()("lithair/Place") {}
 
-/** The place with its defaults filled in. */
+/** Makes a place, with defaults for missing options. */
 export const make = ({ address, id, join, peers = [], raft = {}, secret }: PlaceOptions): Place["Service"] => ({
   address,
   id: id ?? address,
@@ -51,10 +51,10 @@ export const make = ({ address, id, join, peers = [], raft = {}, secret }: Place
   raft
 })
 
-/** Why a place cannot be: an address that nobody can dial, or a secret that can be guessed. */
+/** Why a place is invalid: a bad address, or a secret that is easy to guess. */
 export type PlaceFailure = BadAddress | WeakSecret
 
-/** The place, if peers can reach it and its secret is strong. */
+/** Checks the addresses and the secret of a place. */
 const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
   const place = make(options)
   const { address, join, peers, secret } = place
@@ -66,10 +66,10 @@ const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
   return message === undefined ? place : yield* new WeakSecret({ message })
 })
 
-/** A place that the program states. */
+/** Makes a place from options. Fails with `BadAddress` or `WeakSecret`. */
 export const layer = (options: PlaceOptions): Layer.Layer<Place, PlaceFailure> => Layer.effect(Place, checked(options))
 
-/** A place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN` and `LITHAIR_SECRET`. */
+/** Makes a place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN` and `LITHAIR_SECRET`. */
 export const layerConfig: Layer.Layer<Place, Config.ConfigError | PlaceFailure> = Layer.effect(
   Place,
   Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** A node with all its routes on one server: what most applications need. */
+/** A node with all its routes on one server, for most applications. */
 import { Layer } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
@@ -10,7 +10,7 @@ import type { Lifecycle } from "./Lifecycle.ts"
 import { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Node.ts"
 import type { Place } from "./Place.ts"
 
-/** All routes of a node: the derived API, documents, health, administration, peers, and the answer for all other paths. */
+/** All routes of a node: the derived API, documents, health, administration, peers, and a 404 for all other paths. */
 export const layerRoutes = (
   options: Routes.DocsOptions = {}
 ): Layer.Layer<never, Unprotected, HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener | NodeServices> =>
@@ -24,7 +24,7 @@ export const layerRoutes = (
   )
 
 /**
- * A node of this application with all its routes, on the server that it is given.
+ * Runs a node of this application with all its routes on one server.
  *
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-/** Where a node keeps its data, as layers: in files, or in the memory of this process. */
+/** Storage of a node, as layers: files, or the memory of this process. */
 import { Effect, Layer } from "effect"
 import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
 import { type Directory, type DirectoryMismatch, layerDirectory } from "../EventStore/Directory.ts"
@@ -10,11 +10,11 @@ import { Place } from "./Place.ts"
 /** Why a data directory cannot be opened. */
 export type StorageFailure = LogFailed | LogCorrupt | DirectoryMismatch | DirectoryInUse
 
-/** The data directory of the node, locked while it runs; made if it is not there. */
+/** Keeps data in a directory, created if missing, and locked while the node runs. */
 export const layerFile = (options: { readonly directory: string }): Layer.Layer<Directory, StorageFailure, Place> =>
   Layer.unwrap(Effect.map(Place, ({ id }) => layerDirectory({ ...options, nodeId: id })))
 
-/** Memory, which is gone with the process: for tests, and for data that need not last. */
+/** Keeps data in memory until the process ends: for tests, and for data that need not last. */
 export const layerMemory: Layer.Layer<Directory, never, Place> = Layer.unwrap(
   Effect.map(Place, ({ id }) =>
     MemoryDirectory.layerMemory(MemoryDirectory.makeMemoryDisk({ nodeId: id, instanceId: uuidV4Unsafe() }))

@@ -1,15 +1,15 @@
-/** Three nodes on this machine as three processes, with something to try first. Ctrl-C stops all of them in order. */
+/** Runs three nodes as three processes on this machine, and prints commands to try. Ctrl-C stops all of them in order. */
 import { Console, Effect, Schedule, Schema, Stream } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { ChildProcess } from "effect/process"
 
-/** What the demo says and where it keeps its data. */
+/** Options of the demo: its data directory and the hints that it prints. */
 export interface DemoOptions {
-  /** Where data lies, a folder for each port. `.lithair` unless given. */
+  /** The directory of the data, with a folder for each port; `.lithair` by default. */
   readonly directory?: string
-  /** A path to open on each node. `/docs` unless given. */
+  /** A path to open on each node; `/docs` by default. */
   readonly path?: string
-  /** Lines to try in a shell. */
+  /** Shell commands to try. */
   readonly curls?: ReadonlyArray<string>
 }
 
@@ -18,14 +18,15 @@ const ports = [8081, 8082, 8083]
 /** A node of the demo ended by itself. */
 export class NodeEnded extends Schema.TaggedError<NodeEnded>()("NodeEnded", { message: Schema.String }) {}
 
-/** How this runtime runs a script: Deno is told to, and that it may. */
+/** The arguments by which this runtime runs a script. Deno needs `run` and permissions. */
 const runtimeArgs = "deno" in process.versions ? ["run", "-A"] : []
 
 const startNode = Effect.fnUntraced(function* (directory: string, port: number) {
   const peers = ports.filter((each) => each !== port).join(",")
   const flags = ["--port", String(port), "--peers", peers, "--data", `${directory}/${port}`]
   const script = process.argv[1]
-  if (script === undefined) return yield* new NodeEnded({ message: "The demo runs from a file only" })
+  if (script === undefined)
+    return yield* new NodeEnded({ message: "The demo cannot run from a REPL or eval: put the program into a file" })
   const node = yield* ChildProcess.make(process.execPath, [...runtimeArgs, script, ...flags], {
     stdin: "ignore"
   })
@@ -55,7 +56,7 @@ ${curls.map((curl) => `  ${curl}`).join("\n")}
 Ctrl-C stops all three; the data stays under ${directory}/.
 `
 
-/** Runs this process's script as three nodes, until it is told to stop or one of them ends. */
+/** Runs this process's script as three nodes until it is interrupted or one of them ends. */
 export const runDemo = ({ curls = [], directory = ".lithair", path = "/docs" }: DemoOptions) =>
   Effect.gen(function* () {
     const nodes = yield* Effect.forEach(ports, (port) => startNode(directory, port))

@@ -1,11 +1,11 @@
 /**
- * The exchanges under way on one connection of a server. Answers leave in the order of the requests, so whatever follows
- * a request that is not answered yet waits for its answer: garbage, an upgrade, the end of the client's half. RFC 9112 §9.3.2.
+ * The exchanges under way on one connection of a server. Answers leave in the order of the requests. So garbage, an
+ * upgrade or the end of the client's half wait for the answers to earlier requests. RFC 9112 §9.3.2.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 
-/** A socket of `node:net`. The types of some events know it as a stream alone. */
+/** A socket of `node:net`. The types of some events call it just a stream. */
 type Connection = Duplex & { readonly bytesRead?: number }
 
 /** A request whose answer has not left yet. */
@@ -14,21 +14,21 @@ interface Exchange {
   readonly response: ServerResponse
 }
 
-/** What is under way on one connection. */
+/** The exchanges under way on one connection. */
 export interface Exchanges {
-  /** Notes a request. Call it before anything may answer it. */
+  /** Registers a request. Call it before anything can answer the request. */
   readonly begin: (request: IncomingMessage, response: ServerResponse) => void
-  /** Runs `act` once all answers have left, at once if none is owed. Nothing else may be read from the connection. */
+  /** Runs `act` once all answers have left. Nothing more may be read from the connection. */
   readonly whenAnswered: (act: () => void) => void
-  /** Tells the reader of an incomplete body that no more of it comes; the route then answers, and the connection ends. */
+  /** Ends the reading of an incomplete body; the route then answers, and the connection closes. */
   readonly breakOff: (error: Error) => void
-  /** Whether the client still sends the body of the last request. */
+  /** Whether the client is still sending the body of the last request. */
   readonly isReceiving: () => boolean
-  /** Whether the connection is kept for another request: all that was read of it is answered. */
+  /** Whether the connection is idle: every request that was read is answered. */
   readonly isIdle: () => boolean
 }
 
-/** An error event without a listener ends the process. Who reads or writes has listeners of its own for what it does. */
+/** Ignores error events, since one without a listener ends the process. Readers and writers have their own listeners. */
 export const ignoreErrors = (emitter: NodeJS.EventEmitter): void => {
   if (!emitter.listeners("error").includes(ignored)) emitter.on("error", ignored)
 }
@@ -46,20 +46,20 @@ export const followConnection = (socket: Connection): Exchanges => {
     if (last === undefined || last.request.complete || last.request.destroyed) return
     const { request, response } = last
     response.shouldKeepAlive = false
-    // A request that is destroyed takes its connection with it, but the answer is still to be sent.
+    // Destroying a request closes its connection, but the answer must still be sent.
     request._destroy = (cause, callback) => callback(cause)
     request.destroy(error)
   }
 
   ignoreErrors(socket)
   socket.on("end", () => {
-    breakOff(new Error("The client ended its half within the body"))
-    // A client that has closed is told from one that has only ended its half when something is sent to it. An answer
-    // is sent soon. A stream may be silent for long, so it ends here.
+    breakOff(new Error("The client closed its side before the body was complete"))
+    // Only sending shows whether the client has closed, or has just ended its half. An answer is sent soon. A stream may
+    // be silent for long, so it ends here.
     for (const { response } of underWay) if (response.headersSent && !response.writableEnded) socket.destroy()
   })
   socket.on("close", () => {
-    // An answer that still waits behind another one has no socket yet, and hears of the end from nobody else.
+    // An answer that waits behind another has no socket yet, so nothing else would tell it of the end.
     for (const { response } of underWay) {
       if (response.destroyed) continue
       response.destroy()

@@ -1,4 +1,4 @@
-/** The flags of a node's command line, each with its `LITHAIR_*` variable, and the place in a cluster that they describe. */
+/** The flags of a node's command line, each with its `LITHAIR_*` variable, and the node's options that they give. */
 import { Config, Effect, Option, Schema } from "effect"
 import { Flag } from "effect/cli"
 import type { PlaceOptions } from "../Lithair/Place.ts"
@@ -19,53 +19,53 @@ export const flags = {
     Flag.optional
   ),
   host: Flag.String("host").pipe(
-    Flag.withDescription("The host to listen on, and by which the peers reach this node unless --address says another"),
+    Flag.withDescription("The host to listen on; peers use it too, unless --address names another"),
     Flag.withFallbackConfig(Config.String("LITHAIR_HOST")),
     Flag.withDefault("127.0.0.1")
   ),
   address: Flag.String("address").pipe(
-    Flag.withDescription("By which address, host:port, the peers reach this node; --host and --port by default"),
+    Flag.withDescription("The address, host:port, at which peers reach this node; --host and --port by default"),
     Flag.withFallbackConfig(Config.String("LITHAIR_ADDRESS")),
     Flag.optional
   ),
   data: Flag.String("data").pipe(
-    Flag.withDescription("The directory of this node's data; one named by its port by default"),
+    Flag.withDescription("The directory of this node's data; by default a folder named by its port"),
     Flag.withFallbackConfig(Config.String("LITHAIR_DATA")),
     Flag.optional
   ),
   id: Flag.String("id").pipe(
-    Flag.withDescription("The node's id, as its peers name it; its address by default"),
+    Flag.withDescription("The node's id, which its peers must use for it; its address by default"),
     Flag.withFallbackConfig(Config.String("LITHAIR_ID")),
     Flag.optional
   ),
   join: Flag.String("join").pipe(
-    Flag.withDescription("A member, port or host:port, of a running cluster that is to take this empty node in"),
+    Flag.withDescription("A member of a running cluster, port or host:port, through which this empty node joins"),
     Flag.withFallbackConfig(Config.String("LITHAIR_JOIN")),
     Flag.optional
   ),
   secret: Flag.String("secret").pipe(
     Flag.withDescription(
-      "The cluster's shared secret of at least 32 characters, without which only nodes of this host are peers"
+      "The cluster's shared secret of at least 32 characters; without it, peers must be on this host"
     ),
     Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
     Flag.optional
   ),
   electionTimeoutMs: Flag.Int("election-timeout-ms").pipe(
-    Flag.withDescription("A follower waits this long, or up to twice as long, for its leader; 300 by default"),
+    Flag.withDescription("A follower waits this many ms, up to twice as long, for its leader; 300 by default"),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 100, maximum: 60_000 }))),
     Flag.withFallbackConfig(Config.Int("LITHAIR_ELECTION_TIMEOUT_MS")),
     Flag.optional
   ),
   readLeaseDriftMs: Flag.Int("read-lease-drift-ms").pipe(
     Flag.withDescription(
-      "Let the leader read without a round, trusting that clocks drift apart by less than this meanwhile"
+      "Let the leader serve reads without asking a quorum, if clocks drift by less than this many ms meanwhile"
     ),
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
     Flag.withFallbackConfig(Config.Int("LITHAIR_READ_LEASE_DRIFT_MS")),
     Flag.optional
   ),
   retainEntries: Flag.Int("retain-entries").pipe(
-    Flag.withDescription("Entries of history that stay in the log below a snapshot; all of it by default"),
+    Flag.withDescription("How many entries of history to keep in the log below a snapshot; all by default"),
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
     Flag.withFallbackConfig(Config.Int("LITHAIR_RETAIN_ENTRIES")),
     Flag.optional
@@ -78,7 +78,7 @@ interface RaftFlags {
   readonly retainEntries: Option.Option<number>
 }
 
-/** The bounds of consensus that flags change. Give all members the same. */
+/** The bounds of consensus that flags can change. Give all members the same. */
 const raftOf = (flags: RaftFlags): Partial<RaftConfig> => ({
   ...Option.match(flags.electionTimeoutMs, {
     onNone: () => ({}),
@@ -95,14 +95,14 @@ const raftOf = (flags: RaftFlags): Partial<RaftConfig> => ({
   ...Option.match(flags.retainEntries, { onNone: () => ({}), onSome: (logRetainedCount) => ({ logRetainedCount }) })
 })
 
-/** Where a node listens and keeps its data, and its place in the cluster. */
+/** The options of a node: where it listens, its data directory, and its place in the cluster. */
 export interface NodeOptions extends PlaceOptions {
   readonly host: string
   readonly port: number
   readonly directory: string
 }
 
-/** What the flags of a process hold. */
+/** The values of the flags. */
 export interface NodeFlags extends RaftFlags {
   readonly host: string
   readonly port: number
@@ -114,7 +114,7 @@ export interface NodeFlags extends RaftFlags {
   readonly secret: Option.Option<string>
 }
 
-/** What the flags of one node say, or which flag cannot be. Data lie in a folder of `directory` unless a flag says otherwise. */
+/** Turns the flags into the options of a node. Fails with `BadFlag`. By default the data are in a folder of `directory`. */
 export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, directory: string) {
   const { port } = flags
   const secret = Option.getOrUndefined(flags.secret)
@@ -130,11 +130,12 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
   const text = Option.getOrElse(flags.peers, () => "")
   const peers = yield* Effect.fromResult(parsePeers(text, own))
   if (Option.isSome(flags.id) && peers.some((peer) => peer.id === peer.address)) {
-    return yield* new BadFlag({ message: "--id: the peers must have names too, as in --peers b=host:port" })
+    return yield* new BadFlag({ message: "--id: the peers need ids too, as in --peers b=host:port" })
   }
   const asked = Option.getOrUndefined(flags.join)
   const join = asked === undefined ? undefined : yield* Effect.fromResult(parsePlace("--join", asked, own.host))
-  if (join?.text === own.address) return yield* new BadFlag({ message: `--join: ${join.text} is this node itself` })
+  if (join?.text === own.address)
+    return yield* new BadFlag({ message: `--join: ${join.text} is this node itself: name another member` })
   const options: NodeOptions = {
     host: own.listenHost,
     port,

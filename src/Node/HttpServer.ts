@@ -1,6 +1,6 @@
 /**
- * The HTTP server of a node on Node, Bun and Deno: `node:http`, hardened. Nothing that a client sends or breaks off ends
- * the process, and answers leave in the order of the requests. What a request asks for is the routes' business (Http).
+ * The HTTP server of a node on Node, Bun and Deno: a hardened `node:http`. No input and no broken connection ends the
+ * process, and answers leave in the order of the requests. The routes of Http answer the requests.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
@@ -8,22 +8,22 @@ import { invalidRequest, problem } from "../Problem.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
 
-/** How long the head of a request may take to come. Bodies have a bound of their own (BodyDeadline.ts). */
+/** How long the head of a request may take to come. Bodies have their own bound (BodyDeadline.ts). */
 const headTimeoutMs = 10_000
-/** How long a whole request may take, where its route does not read its body. */
+/** How long a whole request may take if its route does not read the body. */
 const requestTimeoutMs = 30_000
-/** How often the runtime looks for requests that take too long. */
+/** How often the runtime checks for requests that take too long. */
 const lookEveryMs = 1_000
-/** How long connections may take to end once the server is told to close. */
+/** How long connections may take to end once the server closes. */
 const closeMaxMs = 1_000
 
-/** The versions that this server speaks; the parser lets others pass. */
+/** The HTTP versions of this server. The parser accepts others too. */
 const versions: ReadonlyArray<string> = ["1.0", "1.1"]
 
-const starting = problem("starting", "This node has just started, and opens its log", { definite: true })
+const starting = problem("starting", "This node has just started and is opening its log: try again", { definite: true })
 const stopping = problem("draining", "This node is stopping: ask another node", { definite: true })
 
-/** Before the application is there, and once it is gone, a request that nobody answers would keep the server from closing. */
+/** Answers requests before the application is ready and after it has ended. An unanswered request would keep the server from closing. */
 const answerAlone = (request: IncomingMessage, response: ServerResponse, wasServed: boolean): void => {
   if (request.url === "/livez") {
     response.shouldKeepAlive = false
@@ -32,16 +32,16 @@ const answerAlone = (request: IncomingMessage, response: ServerResponse, wasServ
   } else refuseRequest(response, wasServed ? stopping : starting)
 }
 
-/** A server for a node. The application adds its own listener for requests, and takes it away before it ends. */
+/** Makes a server for a node. The application adds its own listener for requests, and removes it before it ends. */
 export const makeServer = (): Server => {
   const server = createServer({
-    // The routes check it, and say by a problem what is wrong with it.
+    // The routes check it, and answer with a problem.
     requireHostHeader: false,
     headersTimeout: headTimeoutMs,
     requestTimeout: requestTimeoutMs,
     connectionsCheckingInterval: lookEveryMs
   })
-  // A client that has ended its half still reads. All three runtimes know this property, and no type names it.
+  // A client that has ended its half still reads. All three runtimes have this property, but the types do not.
   Object.assign(server, { httpAllowHalfOpen: true })
 
   const connections = new Map<Duplex, Exchanges>()
@@ -53,7 +53,7 @@ export const makeServer = (): Server => {
     socket.once("close", () => connections.delete(socket))
     return exchanges
   }
-  /** Connections that are read no more: what still comes is answered by nothing. */
+  /** Connections that the server no longer reads. It ignores further input. */
   const over = new WeakSet<Duplex>()
 
   let wasServed = false
@@ -65,7 +65,7 @@ export const makeServer = (): Server => {
     server.emit("request", request, response)
   })
   server.on("connect", (_request: IncomingMessage, socket: Duplex) =>
-    refuseSocket(socket, invalidRequest("CONNECT is not served: this is no proxy"))
+    refuseSocket(socket, invalidRequest("This server does not take CONNECT: it is not a proxy"))
   )
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (over.has(socket)) return
@@ -75,7 +75,7 @@ export const makeServer = (): Server => {
     const isWithinBody = exchanges.isReceiving()
     if (isWithinBody) exchanges.breakOff(error)
     exchanges.whenAnswered(() => {
-      // The broken request has its answer, from its own route.
+      // The route of the broken request answers it.
       if (!isWithinBody) return refuseSocket(socket, problemOf(error.code))
       socket.end()
       cutLater(socket)
@@ -83,7 +83,7 @@ export const makeServer = (): Server => {
   })
 
   const emit: (event: string, ...args: ReadonlyArray<unknown>) => boolean = server.emit.bind(server)
-  /** Notes each exchange before anything may answer it, and lets upgrades wait for the answers before them. */
+  /** Registers each exchange before anything can answer it, and has upgrades wait for earlier answers. */
   server.emit = (event: string, ...args: ReadonlyArray<unknown>): boolean => {
     if (event === "upgrade" || event === "connect") {
       const [request, socket] = args as [IncomingMessage, Duplex]
@@ -98,18 +98,18 @@ export const makeServer = (): Server => {
     const [request, response] = args as [IncomingMessage, ServerResponse]
     exchangesOf(request.socket).begin(request, response)
     if (!versions.includes(request.httpVersion)) {
-      refuseRequest(response, invalidRequest(`HTTP/${request.httpVersion} is not spoken here: use HTTP/1.1`))
+      refuseRequest(response, invalidRequest(`This server does not take HTTP/${request.httpVersion}: use HTTP/1.1`))
     } else if (server.listenerCount("request") === 0) answerAlone(request, response, wasServed)
     else emit(event, ...args)
     return true
   }
 
-  /** On a connection without a request so far one may be on its way: it is answered while the server closes. */
+  /** A request may be on its way on a new connection. The server answers it while it closes. */
   server.closeIdleConnections = () => {
     for (const [socket, exchanges] of connections) if (exchanges.isIdle()) socket.destroy()
   }
   const close: Server["close"] = server.close.bind(server)
-  /** A connection that stays silent, or stops within a request, may not keep a server that was told to stop. */
+  /** A silent connection, or one that stops within a request, must not keep a closing server open. */
   server.close = (callback) => {
     const timer = setTimeout(() => server.closeAllConnections(), closeMaxMs)
     return close((error) => {

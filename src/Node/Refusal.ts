@@ -1,24 +1,28 @@
-/** Problems that are answered at the edge, before any route is asked: the parser refused, or nothing can be asked for. */
+/** Answers with problems at the edge, before any route: when the parser refuses a request, or no route can take it. */
 import { type ServerResponse, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { invalidRequest, type Problem, problem, problemMediaType, toJson } from "../Problem.ts"
 
-/** How long a client may take to read why it was refused before its connection is cut. */
+/** How long a refused client may take to read its answer before the server cuts the connection. */
 const readAnswerMs = 500
 
-/** Why the parser, or its clock, gave up on a connection. */
+/** The problem for an error code of the parser or its timers. */
 export const problemOf = (code: string | undefined): Problem => {
   switch (code) {
     case "HPE_HEADER_OVERFLOW":
-      return problem("head-too-large", "The head of the request is too large", {})
+      return problem(
+        "head-too-large",
+        "The head of the request is too large: send shorter headers or a shorter path",
+        {}
+      )
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return problem("request-timeout", "The request did not come in time", {})
+      return problem("request-timeout", "The request did not arrive in time: send it again", {})
     default:
       return invalidRequest("This is not an HTTP/1.1 request")
   }
 }
 
-/** Refuses what has no response object, and ends the connection: nobody knows where the next request begins (RFC 9112 §2.2). */
+/** Refuses a request without a response object and ends the connection, since the next request has no known beginning (RFC 9112 §2.2). */
 export const refuseSocket = (socket: Duplex, met: Problem): void => {
   if (!socket.writable) return void socket.destroy()
   const body = JSON.stringify(toJson(met))
@@ -32,7 +36,7 @@ export const refuseSocket = (socket: Duplex, met: Problem): void => {
   cutLater(socket)
 }
 
-/** Refuses a request in its place among the answers, and ends the connection after it. */
+/** Refuses a request in its turn among the answers, and ends the connection after it. */
 export const refuseRequest = (response: ServerResponse, met: Problem): void => {
   const body = Buffer.from(JSON.stringify(toJson(met)))
   response.shouldKeepAlive = false
@@ -45,7 +49,7 @@ export const refuseRequest = (response: ServerResponse, met: Problem): void => {
   response.end(body)
 }
 
-/** The other side may never close its half, and a server that stops would wait for it. */
+/** Cuts a connection later: the client may never close its half, and a stopping server would wait for it. */
 export const cutLater = (socket: Duplex): void => {
   const timer = setTimeout(() => socket.destroy(), readAnswerMs)
   socket.once("close", () => clearTimeout(timer))

@@ -1,10 +1,10 @@
-/** The declaration of a projection that is folded in memory: one state, or one for each key. Data, and pure functions. */
+/** Declares a projection that every node folds in memory: one state, or one for each key. Data and pure functions. */
 import * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
 import { describe } from "../Model/Class.ts"
 import { type EventOf, type EventsOf, eventsOf, type Followed } from "./Event.ts"
 
-/** A state as JSON: what is saved, and what is answered. */
+/** The JSON of a state, for saving and answering. */
 type StateCodec<S> = Schema.Codec<S, Schema.Json>
 
 interface Definition<S> {
@@ -13,58 +13,61 @@ interface Definition<S> {
   readonly initial: S
   readonly codec: StateCodec<S>
   readonly eventsOf: EventsOf<ReadonlyArray<Followed>>
-  /** A method, so that projections of any states are of one type: a node keeps the states of each for itself alone. */
+  /** A method, so that projections of different states share one type. A node never mixes their states. */
   evolve(state: S, event: EventOf<ReadonlyArray<Followed>>): S | undefined
 }
 
-/** One state, folded from all events. */
+/** A projection with one state, folded from all events. */
 export interface Whole<S> extends Definition<S> {
   readonly _tag: "Whole"
 }
 
-/** A state for each key that an event has named. */
+/** A projection with a state for each key that an event has named. */
 export interface Keyed<S> extends Definition<S> {
   readonly _tag: "Keyed"
   readonly keyOf: (event: EventOf<ReadonlyArray<Followed>>) => string | undefined
 }
 
-/** A projection that is folded in memory. */
+/** A projection that a node folds in memory. */
 export type Folded<S> = Whole<S> | Keyed<S>
 
 interface Common<Models extends ReadonlyArray<Followed>, S, E> {
-  /** The models whose events it is folded from: none that is local. */
+  /** The models whose events it folds. A local model is not allowed. */
   readonly from: Models
-  /** At least 1; another one has the projection folded anew, from the first entry on. */
+  /** At least 1. If it changes, the node folds the projection again from the first entry. */
   readonly version: number
-  /** What a state is, and how it is written as JSON. */
+  /** The schema of a state, which also encodes it as JSON. */
   readonly state: Schema.Codec<S, E>
   readonly initial: NoInfer<S>
 }
 
-/** A projection of one state. `evolve` is pure: it gives the state after the event, and changes nothing in place. */
+/** Options of a projection with one state. `evolve` is pure: it returns the state after the event. */
 export interface WholeOptions<Models extends ReadonlyArray<Followed>, S, E> extends Common<Models, S, E> {
   readonly evolve: (state: S, event: EventOf<Models>) => NoInfer<S>
 }
 
 /**
- * A projection of a state for each key. An event without a key is passed over; a state that is undefined is dropped. A
- * key of more than 512 characters is kept under its first ones and its digest.
+ * Options of a projection with a state for each key. It skips an event without a key, and removes a state when `evolve`
+ * returns undefined. It shortens a key of more than 512 characters to its first ones and a digest.
  */
 export interface KeyedOptions<Models extends ReadonlyArray<Followed>, S, E> extends Common<Models, S, E> {
   readonly key: (event: EventOf<Models>) => string | undefined
   readonly evolve: (state: S, event: EventOf<Models>) => NoInfer<S> | undefined
 }
 
-/** Names stand in paths and in names of files. */
+/** Checks a name: it becomes part of paths and file names. */
 export const checkName = (what: string, name: string): void =>
-  invariant(/^[a-z0-9][a-z0-9-]{0,63}$/.test(name), `The name of ${what} "${name}" is not of a-z, 0-9 and hyphens`)
+  invariant(/^[a-z0-9][a-z0-9-]{0,63}$/.test(name), `The name of ${what} "${name}" may only have a-z, 0-9 and hyphens`)
 
 export const checkNamed = (what: string, { name, version }: { readonly name: string; readonly version: number }) => {
   checkName(what, name)
-  invariant(Number.isSafeInteger(version) && version >= 1, `The version of ${what} "${name}" is no integer from 1 on`)
+  invariant(
+    Number.isSafeInteger(version) && version >= 1,
+    `The version of ${what} "${name}" must be an integer of at least 1`
+  )
 }
 
-/** What is to be followed must be in the replicated log. */
+/** Checks that the replicated log has these models. */
 export const checkFollowed = (what: string, models: ReadonlyArray<Followed>): void => {
   invariant(models.length > 0, `${what} follows no model`)
   for (const model of models) {
@@ -74,8 +77,8 @@ export const checkFollowed = (what: string, models: ReadonlyArray<Followed>): vo
 }
 
 /**
- * Declares a read model, folded on every node from the events of some models, in the order of the log: equal on all
- * nodes at an equal index. With `key` it holds a state for each key. A broken declaration is a programmer error.
+ * Declares a read model. Every node folds it from the events of some models in the order of the log, so at the same
+ * index it is equal on all nodes. With `key` it holds a state for each key. A broken declaration is a programmer error.
  *
  * @example
  * ```ts
@@ -103,7 +106,7 @@ export function make<const Models extends ReadonlyArray<Followed>, S, E>(
   name: string,
   options: KeyedOptions<Models, S, E>
 ): Keyed<S>
-/** A read model of one state for all events. */
+/** Declares a read model with one state for all events. */
 export function make<const Models extends ReadonlyArray<Followed>, S, E>(
   name: string,
   options: WholeOptions<Models, S, E>
@@ -120,7 +123,7 @@ export function make<const Models extends ReadonlyArray<Followed>, S, E>(
     version,
     initial,
     codec: Schema.toCodecJson(state) as unknown as StateCodec<S>,
-    // The models are known to the one who declares alone: what is folded has been read by these very models.
+    // Only the declaration knows the models' types. The node decodes events by these models before it folds them.
     eventsOf: eventsOf(from) as EventsOf<ReadonlyArray<Followed>>,
     evolve: evolve as Definition<S>["evolve"]
   }

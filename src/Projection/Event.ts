@@ -1,4 +1,4 @@
-/** What happened to a record, as those who follow the log meet it: decoded by its model, and named by its place in the log. */
+/** A change of a record, for followers of the log: decoded by its model, and named by its place in the log. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { AppliedEntry } from "../Cluster/Feed.ts"
@@ -6,7 +6,7 @@ import type { Event as LoggedEvent } from "../Machine/Event.ts"
 import { type Described, describe } from "../Model/Class.ts"
 import { copyOf } from "../Model/PlainJson.ts"
 
-/** A model whose events are in the replicated log: every model but a local one. */
+/** A model whose events are in the replicated log: every model except a local one. */
 export interface Followed extends Described<"replicated" | "mixed"> {
   readonly replicated: Schema.Top
 }
@@ -15,36 +15,36 @@ export interface Followed extends Described<"replicated" | "mixed"> {
 export interface Event<M extends Followed = Followed> {
   readonly model: string
   readonly type: "created" | "updated" | "deleted"
-  /** The record's id as the log has it. */
+  /** The encoded id of the record. */
   readonly id: string
   readonly version: number
-  /** The replicated part of the record after the change; for a deletion, the last one. */
+  /** The replicated part of the record after the change; after a deletion, the last one. */
   readonly record: M["replicated"]["Type"]
-  /** The entry that holds the event, and which of the entry's events it is, from 0: together they name it, for ever. */
+  /** The index of the event's entry, and the event's place in the entry, from 0. Together they name the event for ever. */
   readonly index: number
   readonly ordinal: number
-  /** When it was decided, by the clock of the leader. It never goes back from one entry to the next. */
+  /** When the leader decided it, by the leader's clock. It never decreases from one entry to the next. */
   readonly timeMs: number
 }
 
 /** The event of any of these models. */
 export type EventOf<Models extends ReadonlyArray<Followed>> = { [K in keyof Models]: Event<Models[K]> }[number]
 
-/** Whether an event is one of this model, where a follower has several. */
+/** Whether an event belongs to this model. Narrows its type if a follower has several models. */
 export const isOf = <M extends Followed>(event: Event, model: M): event is Event<M> =>
   event.model === describe(model).name
 
-/** The name of an event: for a receiver that must know whether it has seen it before. */
+/** The name of an event. A receiver can tell by it whether it has seen the event before. */
 export const eventId = ({ index, ordinal }: Pick<Event, "index" | "ordinal">): string => `${index}.${ordinal}`
 
-/** The events of an entry that are of some models, or why one cannot be read: its record is of another shape than the model is now. */
+/** Reads the events of an entry that belong to some models. Fails if a record no longer fits its model. */
 export type EventsOf<Models extends ReadonlyArray<Followed>> = (
   entry: AppliedEntry
 ) => Result.Result<ReadonlyArray<EventOf<Models>>, string>
 
 const none = Result.succeed([])
 
-/** Reads the events of these models. */
+/** Makes a reader for the events of these models. */
 export const eventsOf = <const Models extends ReadonlyArray<Followed>>(models: Models): EventsOf<Models> => {
   const decoders = new Map(models.map((model) => [describe(model).name, decoderOf(model)]))
   return ({ index, transaction }) => {
@@ -63,15 +63,16 @@ export const eventsOf = <const Models extends ReadonlyArray<Followed>>(models: M
   }
 }
 
-/** A schema of the model's may throw, as its check may: what it throws is not told, for it may hold anything. */
+/** A model's schema and its checks may throw. The message leaves out what they throw, since that may hold any data. */
 const decoderOf = (model: Followed) => {
   const { version } = describe(model)
   const codec = Schema.toCodecJson(model.replicated) as unknown as Schema.Codec<unknown, unknown>
   const decode = Schema.decodeUnknownResult(codec)
   return ({ data, id, modelVersion }: LoggedEvent): Result.Result<unknown, string> => {
     const what = `the record ${id}, written by version ${modelVersion} of its model,`
-    // It may well decode, without what this node knows nothing of: then two nodes would come to two states.
-    if (modelVersion > version) return Result.fail(`${what} is newer than this node, which has version ${version}`)
+    // It might decode without the parts that this node does not know. Then two nodes would have different states.
+    if (modelVersion > version)
+      return Result.fail(`${what} is newer than version ${version}, which this node has: upgrade the node`)
     return Result.mapError(
       Result.flatMap(Result.try({ try: () => decode(copyOf(data)), catch: () => undefined }), (decoded) => decoded),
       () => `${what} does not fit the model of this node`

@@ -1,25 +1,25 @@
-/** Why a projection gives no answer. The node that meets it goes on, and so do its other projections. */
+/** The failures of a projection. The node and its other projections go on. */
 import * as Data from "effect/Data"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 import type { SqliteReason } from "./SqliteProtocol.ts"
 
-/** The entry `index` cannot be decoded, its own code threw at it, or SQLite refused it: it stays before it until it is mended. */
+/** The projection stopped before the entry `index`: it does not decode, the projection's code threw, or SQLite refused it. It stays there until that is mended. Answers with 503. */
 export class ProjectionFailed extends Data.TaggedError("ProjectionFailed")<{
   readonly projection: string
   readonly index: number
   readonly message: string
 }> {
-  /** Only the node's log tells what the projection's code threw. */
+  /** Only the node's log says what the projection's code threw. */
   toProblem(): Problem {
     const { index, projection } = this
-    return problem("projection-failed", `${projection} met an error of its own at entry ${index}`, { projection })
+    return problem("projection-failed", `${projection} failed at entry ${index}: see the node's log`, { projection })
   }
   [responds]() {
     return answerBy(this.toProblem())
   }
 }
 
-/** The history that it needs from `index` on is not on this node: a snapshot stands for it. */
+/** The projection needs the history from `index` on, but this node has only a snapshot of it. Answers with 503. */
 export class ProjectionUnavailable extends Data.TaggedError("ProjectionUnavailable")<{
   readonly projection: string
   readonly index: number
@@ -27,7 +27,7 @@ export class ProjectionUnavailable extends Data.TaggedError("ProjectionUnavailab
 }> {
   toProblem(): Problem {
     const { index, projection } = this
-    const detail = `${projection} needs the history from entry ${index} on, which this node does not hold`
+    const detail = `${projection} needs the history from entry ${index} on, which this node does not have: ask another node`
     return problem("projection-unavailable", detail, { projection })
   }
   [responds]() {
@@ -35,18 +35,18 @@ export class ProjectionUnavailable extends Data.TaggedError("ProjectionUnavailab
   }
 }
 
-/** Either. */
+/** Why a projection stopped on this node. */
 export type ProjectionFailure = ProjectionFailed | ProjectionUnavailable
 
-/** SQLite did not do what was asked of it; `ended` is the thread that was to, or the file that it had. */
+/** SQLite failed. `reason` says whether it refused the request, may succeed later, cannot use its file, or its thread has `ended`. */
 export class SqliteFailed extends Data.TaggedError("SqliteFailed")<{
   readonly reason: SqliteReason | "ended"
   readonly message: string
 }> {}
 
-/** SQLite cannot run on this runtime, or not on a thread. Nothing but another runtime, or other permissions, mends it. */
+/** SQLite cannot run on this runtime, or not on a thread. Use another runtime, or give it more permissions. */
 export class SqliteUnavailable extends Data.TaggedError("SqliteUnavailable")<{ readonly message: string }> {}
 
-/** What the projection's own code says of what is wrong: for the log of the node, and for whoever wrote the code. */
+/** Describes what the projection's code threw, for the node's log. */
 export const thrown = (error: unknown): string =>
   `its code threw: ${error instanceof Error ? error.message : String(error)}`

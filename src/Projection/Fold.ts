@@ -1,4 +1,4 @@
-/** Folding events into states. Pure but for the states, which it owns: an ordered map, cloned at the cost of nothing. */
+/** Folds events into states. Pure except for the states, which it owns: an ordered map that clones in constant time. */
 import { Result } from "effect"
 import type { AppliedEntry } from "../Cluster/Feed.ts"
 import * as OrderedMap from "../Machine/OrderedMap.ts"
@@ -7,14 +7,14 @@ import type { Event } from "./Event.ts"
 import { thrown } from "./Failure.ts"
 import { nameOfKey } from "./Key.ts"
 
-/** By the name of the key; the one state of a projection without keys is under {@link wholeKey}. A key that is not there is at its initial state. */
+/** The states by the name of their key. A projection without keys has its state under {@link wholeKey}. A missing key has the initial state. */
 export type States<S> = OrderedMap.OrderedMap<string, S>
 
 export const wholeKey = ""
 
 export const empty = <S>(): States<S> => OrderedMap.make()
 
-/** Folds one entry: all of it, or, where the projection's own code throws, none. Says what is wrong then. */
+/** Folds all events of one entry. If the projection's code throws, folds none of them and returns the reason. */
 export const fold = <S>(projection: Folded<S>, states: States<S>, entry: AppliedEntry): Result.Result<void, string> => {
   const events = projection.eventsOf(entry)
   if (Result.isFailure(events)) return Result.fail(events.failure)
@@ -31,7 +31,7 @@ export const fold = <S>(projection: Folded<S>, states: States<S>, entry: Applied
   return Result.void
 }
 
-/** Says what is wrong with what the projection's own code gave. */
+/** Folds one event. Returns what is wrong with the result of the projection's code, if anything. */
 const evolveOne = <S>(
   projection: Folded<S>,
   states: States<S>,
@@ -42,10 +42,10 @@ const evolveOne = <S>(
   if (named === undefined) return undefined
   const key = nameOfKey(named)
   const before = changed.has(key) ? changed.get(key) : states.get(key)
-  // A state may well be null.
+  // Null is a valid state.
   const after = projection.evolve(before === undefined ? projection.initial : before, event)
-  // Of a key it says that there is no state any more; without keys it would pass for the initial one.
-  if (after === undefined && projection._tag === "Whole") return "its code gave undefined for a state: use null"
+  // For a key, undefined removes the state. Without keys it would look like the initial state.
+  if (after === undefined && projection._tag === "Whole") return "its code returned undefined for a state: return null"
   changed.set(key, after)
   return undefined
 }

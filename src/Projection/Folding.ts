@@ -1,6 +1,6 @@
 /**
- * A projection as it is folded in memory: its states, the position that they reflect, and when they are to be saved.
- * Pure, owned, mutable. Reading the log and keeping files is for whoever runs it (Memory.ts).
+ * A projection while it is folded in memory: its states, their position, and when to save them. Pure, owned, mutable.
+ * Memory.ts reads the log and writes files.
  */
 import { Result } from "effect"
 import type { AppliedEntry } from "../Cluster/Feed.ts"
@@ -12,14 +12,14 @@ import type { Snapshot } from "./Saved.ts"
 
 export interface Folding<S> extends Position.Position {
   readonly projection: Folded<S>
-  /** The states at its index: the two change together, and are to be looked at before anything else runs. */
+  /** The states at its index. Both change together: read them before any other code runs. */
   readonly states: Fold.States<S>
-  /** Entries, or keys if those are more, after which it is saved again; and the entry from which on it is to be. */
+  /** Saves after so many entries, or as many as it has keys if that is more; and the entry of the next save. */
   readonly dueCount: number
   dueIndex: number
 }
 
-/** Begins from what was saved, if there is any, and it can be used; or else before the first entry. */
+/** Begins from the saved states if they can be used, else before the first entry. */
 export const begin = <S>(
   projection: Folded<S>,
   saved: Result.Result<Snapshot<S> | undefined, string>,
@@ -30,7 +30,7 @@ export const begin = <S>(
   return { ...position, projection, states, dueCount, dueIndex: index + dueCount }
 }
 
-/** Folds entries that follow its position; of one that cannot be folded, and of those after it, nothing. */
+/** Folds the entries that follow its position, and stops before the first entry that it cannot fold. */
 export const take = <S>(
   folding: Folding<S>,
   entries: ReadonlyArray<AppliedEntry>
@@ -47,12 +47,12 @@ export const take = <S>(
   return Result.void
 }
 
-/** Whether it is to be saved now: said once, and again when as much has come since. */
+/** Whether to save now. True once, and again after enough new entries. */
 export const takeDue = <S>(folding: Folding<S>): boolean => {
   if (folding.index < folding.dueIndex) return false
   folding.dueIndex = folding.index + Math.max(folding.dueCount, folding.states.size)
   return true
 }
 
-/** What is to be saved: a clone, which what is folded meanwhile does not change. */
+/** Clones the states for saving, so that folding can go on meanwhile. */
 export const snapshot = <S>({ index, states }: Folding<S>): Snapshot<S> => ({ index, states: states.clone() })

@@ -1,6 +1,6 @@
 /**
- * One follower of the feed: its own fiber and its own position, so that one that is slow or fails slows nothing down
- * and stops nobody else. It takes entries in order, each once, from the position where it begins.
+ * One follower of the feed, with its own fiber and position: a slow or failed follower does not affect others. It takes
+ * entries in order, each once, from its first position on.
  */
 import { Effect, type Scope } from "effect"
 import type { AppliedEntry, Feed } from "../Cluster/Feed.ts"
@@ -9,24 +9,24 @@ import * as Condition from "../Raft/node/Condition.ts"
 import { ProjectionFailed, type ProjectionFailure } from "./Failure.ts"
 import * as Position from "./Position.ts"
 
-/** Payload that is taken at once: what a follower that catches up keeps its node from other work for. */
+/** The most payload to take at once, so that a follower that catches up does not block the node for long. */
 const pageMaxBytes = 64 * 1024
-/** How long after a failed read of the log it is tried again. */
+/** The pause after a failed read of the log. */
 const retryMs = 1_000
 
-/** Where a follower is. */
+/** The progress of a follower. */
 export interface Following {
   /** The last entry that it reflects. */
   readonly index: () => number
-  /** What ended it, if anything has. */
+  /** Why it ended, if it has. */
   readonly failure: () => ProjectionFailure | undefined
-  /** Waits until it reflects `index`, for ever if it never does. */
+  /** Waits until it reflects `index`, without a limit. */
   readonly until: (index: number) => Effect.Effect<void, ProjectionFailure>
 }
 
 /**
- * Follows `feed` from a position on, which it moves, until the scope closes. `take` gives the index that it has come to,
- * of all that it was given or of less.
+ * Follows `feed` from a position on and moves that position, until the scope closes. `take` returns the index that it
+ * reached; it may take fewer entries than it gets.
  */
 export const follow = Effect.fnUntraced(function* (options: {
   readonly position: Position.Position
@@ -62,11 +62,17 @@ export const follow = Effect.fnUntraced(function* (options: {
 
   yield* Effect.forever(Effect.catchTags(page, { LogFailed: unreadable, LogCorrupt: unreadable })).pipe(
     Effect.catch(end),
-    // Of this fiber's own interruption it hears nothing.
+    // This does not catch the fiber's own interruption.
     Effect.catchCause((cause) =>
       Effect.andThen(
-        Effect.logError(`The projection ${name} met a defect`, cause),
-        end(new ProjectionFailed({ projection: name, index: Position.nextIndex(position), message: "It met a defect" }))
+        Effect.logError(`The projection ${name} failed with a defect`, cause),
+        end(
+          new ProjectionFailed({
+            projection: name,
+            index: Position.nextIndex(position),
+            message: "It failed with a defect"
+          })
+        )
       )
     ),
     Effect.forkScoped

@@ -1,6 +1,6 @@
 /**
- * One projection that is folded in memory, running on this node: from what was saved, or else from the first entry on,
- * and then with every entry that is applied. Saved now and then, and when the node stops in order.
+ * Runs one projection in memory: starts from the saved states, or else from the first entry, and then folds every entry
+ * that the node applies. Saves now and then, and when the node stops in order.
  */
 import { Clock, Effect, Result, type Scope, Semaphore } from "effect"
 import type { AppliedEntry, Feed } from "../Cluster/Feed.ts"
@@ -11,15 +11,15 @@ import * as Folding from "./Folding.ts"
 import { type Following, follow } from "./Following.ts"
 import { decoding, encode } from "./Saved.ts"
 
-/** Entries after which it is saved, if they are also as many as it has keys: a start folds no more than these anew. */
+/** Saves after so many entries, or as many as there are keys. A start folds at most these again. */
 export const saveAfterCount = 10_000
 
-/** How long states are decoded before whatever else waits has its turn: the node may lead already. */
+/** How long to decode states before other work has its turn: the node may already be the leader. */
 const decodeMaxNanos = 10_000_000n
 
 /** A projection on this node. */
 export interface Running<S> extends Following {
-  /** The states at {@link Following.index}: the two change together, and are to be looked at before anything else runs. */
+  /** The states at {@link Following.index}. Both change together: read them before any other code runs. */
   readonly states: Fold.States<S>
 }
 
@@ -38,14 +38,14 @@ const decodeInSlices = Effect.fnUntraced(function* <S>(projection: Folded<S>, by
   }
 })
 
-/** What was saved, if there is any; or why it cannot be used. */
+/** Reads the saved states, if there are any, or returns why it cannot use them. */
 const load = Effect.fnUntraced(function* <S>(projection: Folded<S>, files: DerivedFiles) {
   const read = yield* Effect.result(files.read(fileOf(projection)))
   if (Result.isFailure(read)) return Result.fail(read.failure.message)
   return read.success === undefined ? Result.succeed(undefined) : yield* decodeInSlices(projection, read.success)
 })
 
-/** Runs until the scope closes. */
+/** Runs a projection until the scope closes. */
 export const run = Effect.fnUntraced(function* <S>(
   projection: Folded<S>,
   options: { readonly files: DerivedFiles; readonly feed: Feed; readonly saveAfterCount?: number }
@@ -53,14 +53,16 @@ export const run = Effect.fnUntraced(function* <S>(
   const { feed, files } = options
   const saved = yield* load(projection, files)
   if (Result.isFailure(saved)) {
-    yield* Effect.logWarning(`Cannot use "${fileOf(projection)}": ${saved.failure}; it is folded anew`)
+    yield* Effect.logWarning(
+      `Cannot use "${fileOf(projection)}": ${saved.failure}. Folding the projection again from the first entry`
+    )
   }
   const folding = Folding.begin(projection, saved, options.saveAfterCount ?? saveAfterCount)
   const scope = yield* Effect.scope
   const oneAtATime = yield* Semaphore.make(1)
   let keptIndex = folding.index
 
-  /** A failure is no loss: a start folds more anew. */
+  /** A failed save loses nothing: the next start just folds more entries. */
   const save = Effect.gen(function* () {
     const snapshot = Folding.snapshot(folding)
     const parts: Array<Uint8Array> = []
@@ -76,7 +78,7 @@ export const run = Effect.fnUntraced(function* <S>(
     Effect.uninterruptible
   )
 
-  /** Last of all, once nothing is folded any more; one that is under way is waited for. */
+  /** The last save, after folding has ended. It waits for a save that is under way. */
   yield* Effect.addFinalizer(() =>
     oneAtATime.withPermits(1)(Effect.suspend(() => (folding.index === keptIndex ? Effect.void : save)))
   )
@@ -84,7 +86,7 @@ export const run = Effect.fnUntraced(function* <S>(
   const take = (entries: ReadonlyArray<AppliedEntry>) =>
     Effect.gen(function* () {
       yield* Effect.fromResult(Folding.take(folding, entries))
-      // Where saving is slower than folding, saves that wait would each hold all states.
+      // If saving is slower than folding, waiting saves would each hold all states.
       if (Folding.takeDue(folding)) yield* Effect.forkIn(oneAtATime.withPermitsIfAvailable(1)(save), scope)
       return folding.index
     })

@@ -1,6 +1,6 @@
 /**
- * The projections of one node, run beside its member and read: how new an answer must be is asked as of records, and what
- * a projection has not come to yet is waited for. Not how each is kept up (Memory.ts, SqliteRun.ts).
+ * Runs the projections of one node beside its member, and reads them. Reads have the same consistency as reads of
+ * records, and wait for a projection that lags. Memory.ts and SqliteRun.ts keep each one up to date.
  */
 import { Effect, Layer } from "effect"
 import { Member } from "../Cluster/Member.ts"
@@ -24,7 +24,7 @@ import * as SqliteThread from "./SqliteThread.ts"
 /** How long a read waits for a projection that lags behind the tables. */
 const waitMs = 5_000
 
-/** What projections need of the member that they run beside. */
+/** The parts of the member that projections need. */
 export type Followable = Pick<Member["Service"], "feed" | "isStopping" | "isRemoved" | "node" | "readIndex" | "staleMs">
 
 /** Runs projections until the scope closes. */
@@ -48,14 +48,17 @@ export const make = Effect.fnUntraced(function* (options: {
 
   const runOf = (projection: Projection) => {
     const found = running.get(projection.name)
-    invariant(found?.projection === projection, `The projection "${projection.name}" is none of this node's`)
+    invariant(
+      found?.projection === projection,
+      `This node does not run the projection "${projection.name}": add it to the application`
+    )
     return found.run
   }
-  /** Each runs as what it is declared as. */
+  /** Runs a projection by its kind. */
   const foldedOf = <S>(projection: Folded<S>) => runOf(projection) as Memory.Running<S>
   const tablesOf = (projection: Sqlite) => runOf(projection) as SqliteRun.Running
 
-  /** Waits until a projection is as new as is asked, which is at this index at least. */
+  /** Waits until a projection is new enough: at this index at least. */
   const wait = Effect.fnUntraced(function* (
     following: Following,
     consistency: Freshness.Consistency
@@ -63,7 +66,7 @@ export const make = Effect.fnUntraced(function* (options: {
     const beganMs = yield* monotonicMs
     const freshness = yield* freshen(consistency)
     const appliedIndex = feed.appliedIndex()
-    // A session waits until nothing older is read than before the node started, whatever index it asks for.
+    // A session also waits until the projection is as new as before the node started, whatever index it asks for.
     const isStarting = member.staleMs(following.index(), beganMs) === undefined
     const index = isStarting && consistency._tag === "Session" ? appliedIndex : neededIndex(consistency, appliedIndex)
     yield* Effect.timeoutOrElse(following.until(index), {
@@ -71,12 +74,12 @@ export const make = Effect.fnUntraced(function* (options: {
       orElse: () =>
         Effect.fail(
           new Freshness.NotCaughtUp({
-            message: `The projection does not come to what is applied here within ${waitMs} ms: it is at ${following.index()}`
+            message: `The projection lags behind this node's tables: it is at ${following.index()} after ${waitMs} ms. Try again`
           })
         )
     })
     if (consistency._tag !== "Local") return { freshness, index }
-    // The age that was confirmed is of the tables; a projection that lags is as old as what was confirmed before.
+    // The confirmed age is the age of the tables. A projection that lags may be older.
     const staleMs = member.staleMs(following.index(), beganMs)
     if (staleMs === undefined) return yield* Freshness.starting
     return { freshness: { staleMs }, index }
@@ -110,7 +113,7 @@ export const make = Effect.fnUntraced(function* (options: {
       const needed = yield* wait(run, consistency)
       const { index, rows } = yield* run.query(statement)
       if (index < needed.index) {
-        const message = `The file of the projection was damaged, and is made anew: it is at ${index}`
+        const message = `The projection's file was damaged, and the node is rebuilding it: it is at ${index}. Try again later`
         return yield* new Freshness.NotCaughtUp({ message })
       }
       return { ...needed.freshness, value: rows, logIndex: index }
@@ -126,7 +129,7 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 })
 
-/** The projections of the node's member, saved in its data directory. */
+/** Runs the projections of the node's member, and saves them in its data directory. */
 export const layer = (
   projections: ReadonlyArray<Projection>
 ): Layer.Layer<Projections, SqliteUnavailable, Directory | Member> =>
@@ -138,7 +141,7 @@ export const layer = (
     })
   )
 
-/** What a projection must reflect, once the tables are as new as was asked. */
+/** The index that a projection must reach once the tables are new enough. */
 const neededIndex = (consistency: Freshness.Consistency, appliedIndex: number): number => {
   switch (consistency._tag) {
     case "Linearizable":

@@ -1,6 +1,6 @@
 /**
- * Where a follower of the log is: what it reads next, and what ended it. Pure, owned, mutable. Not the fiber that reads
- * (Following.ts), nor what it makes of the entries.
+ * The position of a follower of the log: the entry that it reads next, and why it ended. Pure, owned, mutable.
+ * Following.ts has the fiber that reads.
  */
 
 import type { AppliedEntry } from "../Cluster/Feed.ts"
@@ -12,7 +12,7 @@ export interface Position {
   readonly name: string
   /** The last entry that it reflects. */
   index: number
-  /** What ended it, if anything has. */
+  /** Why it ended, if it has. */
   failure: ProjectionFailure | undefined
 }
 
@@ -21,13 +21,13 @@ export const make = (name: string, index: number): Position => ({ name, index, f
 /** The entry that it reads next. */
 export const nextIndex = ({ index }: Position): number => index + 1
 
-/** It is given what was read for it, which begins with the next entry. */
+/** Checks that the entries read for it begin with its next entry. */
 export const given = (position: Position, entries: ReadonlyArray<AppliedEntry>): void => {
   const next = nextIndex(position)
   invariant((entries[0]?.index ?? next) === next, `${position.name} was given a gap after ${position.index}`)
 }
 
-/** What a log that cannot be read means for it: its end, or nothing, where it is to try again. */
+/** The failure that ends it when the log cannot be read; undefined if it should try again. */
 export const endOf = (position: Position, failed: LogFailed | LogCorrupt): ProjectionUnavailable | undefined => {
   const isOver = failed._tag === "LogCorrupt" || failed.reason === "compacted"
   const { name: projection } = position
@@ -36,7 +36,7 @@ export const endOf = (position: Position, failed: LogFailed | LogCorrupt): Proje
     : undefined
 }
 
-/** It stays before the entry that it cannot pass. */
+/** Ends it before the entry that it cannot pass. */
 export const end = (position: Position, met: ProjectionFailure): void => {
   position.failure = met
   position.index = met.index - 1

@@ -1,4 +1,4 @@
-/** The projections of one node, as they are read. Types, and a service: how they run is NodeProjections.ts. */
+/** The service by which a node's code reads projections. NodeProjections.ts runs them. */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Freshness from "../Repository/Freshness.ts"
@@ -8,52 +8,53 @@ import type { ProjectionFailure, SqliteFailed } from "./Failure.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import type { Row, SqlValue } from "./SqliteProtocol.ts"
 
-/** Any projection, whatever its states are. */
+/** Any projection. */
 export type Projection = Folded<unknown> | Sqlite
 
-/** Why a projection is not answered. */
+/** Why a read of a projection failed. */
 export type ProjectionReadFailure = ProjectionFailure | Freshness.ReadFailure
 
-/** How far a projection is on this node. */
+/** The progress of a projection on this node. */
 export interface ProjectionStatus {
   readonly name: string
   readonly version: number
-  /** The last entry that it reflects, and how many entries are applied here that it does not. */
+  /** The last entry that it reflects, and how many entries it lags behind the node's tables. */
   readonly index: number
   readonly lagCount: number
   readonly failure: ProjectionFailure | undefined
 }
 
-/** Some states of a keyed projection, in the order of their keys. */
+/** A page of states of a keyed projection, in the order of their keys. */
 export interface StatesPage<S> {
   readonly items: ReadonlyArray<{ readonly key: string; readonly state: S }>
-  /** Whether there are others after these. */
+  /** Whether more states follow. */
   readonly hasMore: boolean
 }
 
+/** Reads the projections of this node. */
 export class Projections extends Context.Service<
   Projections,
   {
-    /** The state; the initial one before the first event. Linearizable unless less is asked for. */
+    /** Reads the state; before the first event it is the initial one. Linearizable by default. */
     readonly get: <S>(
       projection: Whole<S>,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<S>, ProjectionReadFailure>
-    /** The state of one key; undefined if there is none. */
+    /** Reads the state of one key; undefined if there is none. */
     readonly getKey: <S>(
       projection: Keyed<S>,
       key: string,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<S | undefined>, ProjectionReadFailure>
-    /** At most `limit` states, of the keys that come after `after`. */
+    /** Reads at most `limit` states whose keys follow `after`. */
     readonly page: <S>(
       projection: Keyed<S>,
       range: { readonly after?: string; readonly limit: number },
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<StatesPage<S>>, ProjectionReadFailure>
     /**
-     * The rows that a query of the projection's file gives, at most 10,000 and 8 MiB, within 10 s, on a thread of its own that
-     * cannot write. `SqliteFailed` says what is wrong with it.
+     * Queries the projection's SQLite file on a read-only thread of its own. A query gives at most 10,000 rows and 8 MiB,
+     * within 10 s. Fails with `SqliteFailed` if the query is wrong or too large.
      */
     readonly query: (
       projection: Sqlite,

@@ -1,13 +1,13 @@
 /**
- * A projection as it is saved, so that a start folds on from there: lines of JSON, the last of which has the digest of
- * those before it. Pure. What does not match, in whatever way, is not used, and the projection is folded anew.
+ * Encodes the states of a projection for its file, so that a start can go on from there: lines of JSON, the last with a
+ * digest of the others. Pure. The node does not use a file that does not match, and folds the projection again.
  */
 import { createHash } from "node:crypto"
 import { Result, Schema } from "effect"
 import type { Folded } from "./Definition.ts"
 import { empty, type States } from "./Fold.ts"
 
-/** States, and the last entry that they reflect. */
+/** The states, and the last entry that they reflect. */
 export interface Snapshot<S> {
   readonly index: number
   readonly states: States<S>
@@ -25,12 +25,12 @@ const Head = Schema.fromJsonString(
 const Line = Schema.fromJsonString(Schema.Tuple([Schema.String, Schema.Json]))
 const Tail = Schema.fromJsonString(Schema.Struct({ sha256: Schema.String }))
 
-/** So much is encoded at once. */
+/** The size of an encoded part. */
 const partChars = 64 * 1024
-/** So much is hashed at once when it is read back. */
+/** How much to hash at once when reading. */
 const partBytes = 1024 * 1024
 
-/** The bytes, a part at a time, each encoded when it is asked for; or which state is none. */
+/** Encodes the states part by part, on demand. Fails with the key of a state that does not encode. */
 export function* encode<S>(
   projection: Folded<S>,
   { index, states }: Snapshot<S>
@@ -56,7 +56,7 @@ export function* encode<S>(
   yield Result.succeed(encoder.encode(`${JSON.stringify({ sha256: hash.digest("hex") })}\n`))
 }
 
-/** A state as JSON; or that it is none, as a state is that the projection's code gave against its own schema. */
+/** Encodes a state as JSON. Fails if the projection's code returned a state that does not fit its schema. */
 export const encodeState = <S>(projection: Folded<S>, state: S): Result.Result<Schema.Json, string> =>
   Result.mapError(
     Result.flatMap(
@@ -66,14 +66,14 @@ export const encodeState = <S>(projection: Folded<S>, state: S): Result.Result<S
     () => "does not fit the projection's schema"
   )
 
-/** A schema may throw in either direction: that must not keep a node from starting. */
+/** A schema may throw when it encodes or decodes. That must not keep a node from starting. */
 const decodeState = <S>(projection: Folded<S>, encoded: Schema.Json) =>
   Result.flatMap(
     Result.try({ try: () => Schema.decodeUnknownResult(projection.codec)(encoded), catch: () => undefined }),
     (state) => state
   )
 
-/** What was saved, or why it cannot be used. A little at a time, for a node that begins must not be held up by it. */
+/** Decodes the saved states in small steps, so that it does not block a node that starts. Fails with the reason why it cannot use them. */
 export function* decoding<S>(
   projection: Folded<S>,
   bytes: Uint8Array
@@ -90,10 +90,10 @@ export function* decoding<S>(
   if (hash.digest("hex") !== tail.success.sha256) return Result.fail("its digest differs")
   const lines = linesOf(body)
   const head = Result.flatMap(lines.next().value ?? cutOff, Schema.decodeUnknownResult(Head))
-  if (Result.isFailure(head)) return Result.fail("it is of a format that is unknown here")
+  if (Result.isFailure(head)) return Result.fail("it has a format that this release does not know")
   const { index, kind, projection: name, version } = head.success
   if (name !== projection.name || kind !== projection._tag || version !== projection.version) {
-    return Result.fail(`it is of version ${version} of ${name}`)
+    return Result.fail(`it belongs to version ${version} of ${name}`)
   }
   const states = empty<S>()
   for (const text of lines) {
@@ -106,7 +106,7 @@ export function* decoding<S>(
   return Result.succeed({ index, states })
 }
 
-/** The same, in one go. */
+/** Decodes the saved states in one go. */
 export const decode = <S>(projection: Folded<S>, bytes: Uint8Array): Result.Result<Snapshot<S>, string> => {
   const steps = decoding(projection, bytes)
   for (;;) {

@@ -1,4 +1,4 @@
-/** The declaration of a projection into SQLite, for those who need SQL over their events. Data, and a pure function. */
+/** Declares a projection into SQLite, for SQL over events. Data and a pure function. */
 import * as Result from "effect/Result"
 import type { AppliedEntry } from "../Cluster/Feed.ts"
 import { invariant } from "../Invariant.ts"
@@ -8,30 +8,31 @@ import { thrown } from "./Failure.ts"
 import type { SqlValue, Statement } from "./SqliteProtocol.ts"
 import { wrongWithDdl, wrongWithStatement } from "./SqlText.ts"
 
-/** A projection into a SQLite file of its own on every node. */
+/** A projection that every node keeps in its own SQLite file. */
 export interface Sqlite {
   readonly _tag: "Sqlite"
   readonly name: string
   readonly version: number
   readonly ddl: string
-  /** The statements that an entry comes to, in order, or what is wrong with it. */
+  /** The statements for an entry, in order. Fails with the reason if it has none. */
   readonly statementsOf: (entry: AppliedEntry) => Result.Result<ReadonlyArray<Statement>, string>
 }
 
+/** Options of a projection into SQLite. */
 export interface SqliteOptions<Models extends ReadonlyArray<Followed>> {
-  /** The models whose events it is made of: none that is local. */
+  /** The models whose events it follows. A local model is not allowed. */
   readonly from: Models
-  /** At least 1; another one has the file made anew, from the first entry on. So has another `ddl`. */
+  /** At least 1. If it or `ddl` changes, the node rebuilds the file from the first entry. */
   readonly version: number
-  /** The statements that make the empty tables and indexes, separated by semicolons. */
+  /** The statements that create the empty tables and indexes, separated by semicolons. */
   readonly ddl: string
-  /** What an event does to the rows: statements, run in this order, all with its entry or none. Pure. */
+  /** Returns the statements for an event. The node runs those of one entry in order, all or none. Pure. */
   readonly evolve: (event: EventOf<Models>) => ReadonlyArray<Statement>
 }
 
 /**
- * Declares a projection into SQLite. `evolve` gives statements as data; they run off the main thread, in transactions
- * that also hold the position. A statement that SQLite refuses stops the projection at that entry.
+ * Declares a projection into SQLite. `evolve` returns statements as data. The node runs them off the main thread, in
+ * transactions that also write the position. If SQLite refuses a statement, the projection stops before that entry.
  *
  * @example
  * ```ts
@@ -62,7 +63,7 @@ export const sqlite = <const Models extends ReadonlyArray<Followed>>(
   checkNamed("projection", { name, version })
   checkFollowed(`The projection "${name}"`, from)
   const wrong = wrongWithDdl(ddl)
-  invariant(wrong === undefined, `The tables of projection "${name}" cannot be: ${wrong}`)
+  invariant(wrong === undefined, `The tables of projection "${name}" are not allowed: ${wrong}`)
   const read = eventsOf(from)
   return {
     _tag: "Sqlite",
@@ -88,8 +89,8 @@ export const sqlite = <const Models extends ReadonlyArray<Followed>>(
 
 const wrongWith = ({ params = [], sql }: Statement): string | undefined =>
   wrongWithStatement(sql) ??
-  (params.every(isSqlValue) ? undefined : "a parameter is no text, number, bigint, bytes or null")
+  (params.every(isSqlValue) ? undefined : "a parameter must be a text, number, bigint, bytes or null")
 
-/** The runtimes do not agree on what else they take. */
+/** The runtimes differ in the other values that they take. */
 const isSqlValue = (value: unknown): value is SqlValue =>
   value === null || ["string", "number", "bigint"].includes(typeof value) || value instanceof Uint8Array

@@ -1,6 +1,6 @@
 /**
- * One life of a projection's SQLite file: it is opened as it is, follows the log from there, and is queried, until its
- * scope closes or it can no longer be used. What becomes of the projection then is SqliteRun.ts.
+ * An open SQLite file of a projection: it follows the log and answers queries, until its scope closes or it can no longer
+ * be used. SqliteRun.ts then decides how the projection goes on.
  */
 import { Deferred, Effect, Result, Schedule, type Scope } from "effect"
 import type { AppliedEntry, Feed } from "../Cluster/Feed.ts"
@@ -12,12 +12,12 @@ import type { Row, Statement } from "./SqliteProtocol.ts"
 import * as SqliteReader from "./SqliteReader.ts"
 import * as SqliteThread from "./SqliteThread.ts"
 
-/** Entries that come to no statement and are passed without noting it in the file. */
+/** The most entries without statements before the file records their position. */
 const unnotedMaxCount = 10_000
-/** How long after the machine did not let a file be opened or written it is tried again. */
+/** The pause before it tries again to open or write a file. */
 export const retryMs = 1_000
 
-/** Why a file can no longer be used, and the entries that were to be in it: from `index` on, through `throughIndex`. */
+/** Why a file can no longer be used, and the entries that it was applying: from `index` through `throughIndex`. */
 export interface Ended {
   readonly failed: SqliteFailed
   readonly index: number
@@ -25,15 +25,15 @@ export interface Ended {
 }
 
 export interface SqliteFile extends Following {
-  /** Rows, and the index that they reflect at least. */
+  /** Queries rows. They reflect at least the returned index. */
   readonly query: (
     statement: Statement
   ) => Effect.Effect<{ readonly rows: ReadonlyArray<Row>; readonly index: number }, SqliteFailed>
-  /** Fails when the file can no longer be used. */
+  /** Fails once the file can no longer be used. */
   readonly ended: Effect.Effect<never, Ended>
 }
 
-/** A file that is not there is made. */
+/** Opens a file, and creates it if it does not exist. */
 export const open = Effect.fnUntraced(function* (
   projection: Sqlite,
   options: { readonly path: string; readonly feed: Feed; readonly queryTimeoutMs: number }
@@ -45,7 +45,7 @@ export const open = Effect.fnUntraced(function* (
   const read = yield* SqliteReader.make(opening, options)
   const ended = yield* Deferred.make<never, Ended>()
   let notedIndex = opened.index
-  /** What the rows reflect: what came to no statement is not noted in the file. */
+  /** The index that the rows reflect. The file does not record every entry without statements. */
   let reflectedIndex = opened.index
 
   const failedAt = (index: number, what: string) =>
@@ -54,7 +54,7 @@ export const open = Effect.fnUntraced(function* (
   const end = (failed: SqliteFailed, throughIndex: number) =>
     Deferred.fail(ended, { failed, index: notedIndex + 1, throughIndex })
 
-  /** Done, as soon as the machine lets it be; meanwhile queries are answered. */
+  /** Retries until the machine allows it. Queries go on meanwhile. */
   const retried = <A>(asked: Effect.Effect<A, SqliteFailed>) =>
     asked.pipe(
       Effect.tapError(({ message }) => Effect.logWarning(`${name} cannot write its file: ${message}`)),
@@ -78,7 +78,7 @@ export const open = Effect.fnUntraced(function* (
       const applied = yield* Effect.result(retried(write({ _tag: "Apply", entries, throughIndex }, "Applied")))
       if (Result.isFailure(applied)) {
         if (applied.failure.reason === "refused") return yield* failedAt(notedIndex + 1, applied.failure.message)
-        // Whoever waits for that closes this file, and with it this fiber.
+        // The fiber that waits for this closes the file, and so interrupts this fiber.
         return yield* Effect.andThen(end(applied.failure, throughIndex), Effect.never)
       }
       const { failure, index } = applied.success

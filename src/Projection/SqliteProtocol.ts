@@ -1,43 +1,43 @@
-/** What a node's main thread and the thread of a SQLite file say to each other. Types alone. */
+/** The messages between a node's main thread and the thread of a SQLite file. Only types. */
 
-/** What a column or a parameter holds. An integer of a column is a bigint where a number would not hold it: past 2^53. */
+/** A value of a column or parameter. An integer column gives a bigint past 2^53, else a number. */
 export type SqlValue = null | number | bigint | string | Uint8Array
 
-/** One statement. What has another after a semicolon is refused, so triggers are for the `ddl`. */
+/** One SQL statement and its parameters. A second statement after a semicolon is refused, so put triggers into the `ddl`. */
 export interface Statement {
   readonly sql: string
   readonly params?: ReadonlyArray<SqlValue>
 }
 
-/** A row, by the names of its columns. */
+/** A row: values by column name. */
 export type Row = Readonly<Record<string, SqlValue>>
 
-/** Which file a thread is for. A reader opens a file that a writer has made, and cannot write. */
+/** The file of a thread. A reader opens a file that a writer has created, and cannot write. */
 export interface Opening {
   readonly mode: "write" | "read"
   readonly path: string
-  /** What the file must be of; another one is unusable. */
+  /** The projection that the file must belong to. Any other file is unusable. */
   readonly name: string
   readonly version: number
   readonly ddl: string
 }
 
 /**
- * Why something was not done: what was asked for is wrong; or the machine does not let it be now, and may later; or the
- * file is not what was written to it, or of another version.
+ * Why SQLite failed. `refused`: the request is wrong. `passing`: the machine does not allow it now, but may later.
+ * `unusable`: the file is damaged, or belongs to another version.
  */
 export type SqliteReason = "refused" | "passing" | "unusable"
 
 export type Request =
-  /** Opens the file, and answers its position. */
+  /** Opens the file, and returns its position. */
   | { readonly _tag: "Open" }
-  /** Runs the statements of these entries in one transaction, and notes `throughIndex` in it as the position. */
+  /** Runs the statements of these entries in one transaction, and writes `throughIndex` as the position in it. */
   | {
       readonly _tag: "Apply"
       readonly entries: ReadonlyArray<{ readonly index: number; readonly statements: ReadonlyArray<Statement> }>
       readonly throughIndex: number
     }
-  /** Bytes as of texts and blobs: characters of a text may take more. */
+  /** The most characters of texts and bytes of blobs together. */
   | {
       readonly _tag: "Query"
       readonly statement: Statement
@@ -48,9 +48,9 @@ export type Request =
 
 export type Reply =
   | { readonly _tag: "Opened"; readonly index: number }
-  /** Committed through `index`. `failure` says what was wrong with the entry after it, of which nothing is done. */
+  /** Committed through `index`. `failure` says what is wrong with the next entry, which was not applied at all. */
   | { readonly _tag: "Applied"; readonly index: number; readonly failure: string | undefined }
-  /** Rows, as of position `index` at least. */
+  /** Rows that reflect at least position `index`. */
   | { readonly _tag: "Rows"; readonly index: number; readonly rows: ReadonlyArray<Row> }
   | { readonly _tag: "TooMuch"; readonly of: "rows" | "bytes" }
   | { readonly _tag: "Closed" }

@@ -1,20 +1,20 @@
-/** Queries of a projection's file, one after another, on a thread that is started with the first and cannot write. */
+/** Runs queries on a projection's file, one after another, on a read-only thread that starts with the first query. */
 import { Effect, Exit, Fiber, Scope, Semaphore } from "effect"
 import { SqliteFailed } from "./Failure.ts"
 import type { Opening, Reply, Statement } from "./SqliteProtocol.ts"
 import { type SqliteThread, start } from "./SqliteThread.ts"
 import { queryOf, wrongWithQuery } from "./SqlText.ts"
 
-/** Rows that one query gives; more are an error, and no answer cut off. */
+/** The most rows of a query. More are an error: an answer is never cut off. */
 const rowsMax = 10_000
-/** What their texts and bytes are together: the main thread takes them in one go. */
+/** The most texts and bytes of a query's rows together: the main thread takes them in one go. */
 const bytesMax = 8 * 1024 * 1024
-/** Queries that may wait for each other; one more is refused. */
+/** The most queries that may wait. The reader refuses more. */
 const askedMaxCount = 64
-/** Threads of queries that took too long, and have not ended yet, past which no query is taken. */
+/** The most threads whose queries took too long and still run. With so many the reader refuses all queries. */
 const droppedMaxCount = 2
 
-/** Asks, within a limit that those before it count towards. */
+/** Runs a query. Its time limit includes the queries that it waits for. */
 export type Query = (statement: Statement) => Effect.Effect<Extract<Reply, { readonly _tag: "Rows" }>, SqliteFailed>
 
 const refused = (message: string) => Effect.fail(new SqliteFailed({ reason: "refused", message }))
@@ -37,7 +37,7 @@ export const make = Effect.fnUntraced(function* (
     reader = { thread, scope: own }
     return reader
   })
-  /** Its thread ends once SQLite comes back from the query: nothing can call it back from there. */
+  /** Drops the thread. It ends once SQLite returns from the query: nothing can interrupt SQLite there. */
   const dropReader = Effect.suspend(() => {
     const dropped = reader
     reader = undefined
@@ -53,10 +53,10 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  /** A thread that has ended answers nothing more: the next query has another. */
+  /** If the thread has ended, the next query gets a new one. */
   const forgetEnded = ({ reason }: SqliteFailed) => (reason === "ended" ? Effect.asVoid(dropReader) : Effect.void)
 
-  /** To its end, or to its limit: past that SQLite is not waited for. */
+  /** Runs a query up to its limit, and does not wait for SQLite after that. */
   const answer = Effect.fnUntraced(function* (sql: string, statement: Statement) {
     const { thread } = reader ?? (yield* startReader)
     const request = { _tag: "Query", statement: { ...statement, sql }, rowsMax, bytesMax } as const
@@ -70,11 +70,11 @@ export const make = Effect.fnUntraced(function* (
     const most = found.of === "rows" ? `${rowsMax} rows: add a LIMIT` : `${bytesMax} bytes: select less`
     return yield* refused(`The query gives more than ${most}`)
   })
-  const tooLong = refused(`The query takes more than ${queryTimeoutMs} ms, those before it included`)
-  const closed = Effect.fail(new SqliteFailed({ reason: "ended", message: "The file of the query is closed" }))
+  const tooLong = refused(`The query took more than ${queryTimeoutMs} ms, including queries before it`)
+  const closed = Effect.fail(new SqliteFailed({ reason: "ended", message: "The file of the projection is closed" }))
 
   let askedCount = 0
-  /** In a fiber of its own: whoever gives up has no thread dropped, which others would be without. */
+  /** Runs in a fiber of its own: a caller that gives up must not end the thread that others use. */
   const asked = (statement: Statement) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
@@ -97,8 +97,8 @@ export const make = Effect.fnUntraced(function* (
   return (statement) =>
     Effect.suspend(() => {
       const wrong = wrongWithQuery(statement.sql)
-      if (wrong !== undefined) return refused(`It is ${wrong}`)
-      if (askedCount >= askedMaxCount) return refused(`${askedMaxCount} queries wait already`)
+      if (wrong !== undefined) return refused(`The query is ${wrong}`)
+      if (askedCount >= askedMaxCount) return refused(`${askedMaxCount} queries wait already: try again later`)
       askedCount += 1
       const isOver = Effect.sync(() => {
         askedCount -= 1

@@ -1,6 +1,6 @@
 /**
- * One projection into SQLite, running on this node: its file (SqliteFile.ts), one life after another. One that cannot be
- * opened now is tried again; one that is damaged, or of another version, is removed and made anew.
+ * Runs one projection into SQLite: opens its file (SqliteFile.ts), again and again if needed. If it cannot open the file
+ * now, it tries again. It removes and rebuilds a file that is damaged or belongs to another version.
  */
 import { Effect, type Scope } from "effect"
 import type { Feed } from "../Cluster/Feed.ts"
@@ -11,13 +11,13 @@ import { ProjectionFailed, type ProjectionFailure, SqliteFailed } from "./Failur
 import type { Sqlite } from "./Sqlite.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 
-/** How long a query may take, with those that it waits for. */
+/** How long a query may take, including the queries that it waits for. */
 const queryTimeoutMs = 10_000
 
 /** A projection on this node. */
 export type Running = Omit<SqliteFile.SqliteFile, "ended">
 
-/** Removes files of other versions, and of this one too if it is no use: the file before what belongs to it. */
+/** Removes files of other versions, and an unusable file of this version: the file itself before its companions. */
 const removeFiles = Effect.fnUntraced(function* (
   { name, version }: Sqlite,
   options: { readonly folder: string; readonly isUnusable: boolean }
@@ -29,7 +29,7 @@ const removeFiles = Effect.fnUntraced(function* (
   yield* Effect.forEach(unused.toSorted(), (file) => unlinkFile(`${options.folder}/${file}`), { discard: true })
 })
 
-/** Runs until the scope closes; when it returns, it has tried to open the file once. */
+/** Starts the projection, which runs until the scope closes. Returns after the first attempt to open the file. */
 export const run = Effect.fnUntraced(function* (
   projection: Sqlite,
   options: { readonly files: DerivedFiles; readonly feed: Feed; readonly queryTimeoutMs?: number }
@@ -39,7 +39,7 @@ export const run = Effect.fnUntraced(function* (
   const changed = Condition.make()
   let file: SqliteFile.SqliteFile | undefined
   let failure: ProjectionFailed | undefined
-  /** Why there is no file now. */
+  /** Why there is no open file now. */
   let closedFor = "it is not open yet"
   let isTried = false
   let isUnusable = false
@@ -67,7 +67,7 @@ export const run = Effect.fnUntraced(function* (
       file = undefined
       changed.changed()
     })
-    // Before its scope closes: nobody asks a file that is being closed.
+    // Set this before the scope closes, so that nobody queries a file that is closing.
     return yield* Effect.ensuring(own.ended, isOver)
   }).pipe(Effect.scoped)
 
@@ -81,9 +81,9 @@ export const run = Effect.fnUntraced(function* (
     })
 
   const lives = Effect.gen(function* () {
-    /** The last entry that was to be in the file when it ended. Ended again before it is past that, it would for ever. */
+    /** The last entry that the file was applying when it failed. If a rebuilt file fails before it is past that, it would fail for ever. */
     let endedIndex = -1
-    /** What was said last of a file that cannot be opened: it is tried each second, and said once. */
+    /** The last warning about a file that cannot be opened. It tries each second, but logs the same warning once. */
     let said: string | undefined
     while (true) {
       const { failed, index, throughIndex } = yield* Effect.flip(life)
@@ -93,21 +93,26 @@ export const run = Effect.fnUntraced(function* (
       if (reason === "passing" || (reason === "ended" && throughIndex === 0)) {
         isTried = true
         changed.changed()
-        if (message !== said) yield* Effect.logWarning(`Cannot open "${fileName}" now, tries again: ${message}`)
+        if (message !== said) yield* Effect.logWarning(`Cannot open "${fileName}" now, trying again: ${message}`)
         said = message
         yield* Effect.sleep(SqliteFile.retryMs)
       } else {
-        if (throughIndex <= endedIndex) return yield* fail(index, `${message}, as it was before it was made anew`)
+        if (throughIndex <= endedIndex) return yield* fail(index, `${message}, also after the file was rebuilt`)
         endedIndex = throughIndex
         isUnusable = reason === "unusable"
-        yield* Effect.logWarning(`Cannot use "${fileName}": ${message}; it is ${isUnusable ? "made" : "opened"} anew`)
+        yield* Effect.logWarning(
+          `Cannot use "${fileName}": ${message}. ${isUnusable ? "Rebuilding" : "Opening"} it again`
+        )
       }
     }
   })
   yield* lives.pipe(
-    // Of this fiber's own interruption it hears nothing.
+    // This does not catch the fiber's own interruption.
     Effect.catchCause((cause) =>
-      Effect.andThen(Effect.logError(`The projection ${name} met a defect`, cause), fail(1, "it met a defect"))
+      Effect.andThen(
+        Effect.logError(`The projection ${name} failed with a defect`, cause),
+        fail(1, "it failed with a defect")
+      )
     ),
     Effect.forkScoped
   )
@@ -133,7 +138,7 @@ export const run = Effect.fnUntraced(function* (
       Effect.suspend(
         () =>
           file?.query(statement) ??
-          Effect.fail(new SqliteFailed({ reason: "passing", message: `Its file cannot be used now: ${closedFor}` }))
+          Effect.fail(new SqliteFailed({ reason: "passing", message: `The file cannot be used now: ${closedFor}` }))
       )
   }
 })

@@ -1,28 +1,28 @@
-/** A thread for one SQLite file, asked from the main thread. It ends with its scope. */
+/** A thread for one SQLite file, which the main thread asks. It ends with its scope. */
 import { Worker } from "node:worker_threads"
 import { Deferred, Effect, Exit, type Scope } from "effect"
 import { SqliteFailed, SqliteUnavailable, thrown } from "./Failure.ts"
 import type { Opening, Reply, Request } from "./SqliteProtocol.ts"
 import { workerText } from "./SqliteWorkerText.ts"
 
-/** Asks, and waits for the answer. Whoever gives up is not heard of again: the thread does it all the same. */
+/** Asks and waits for the answer. If the caller gives up, the thread still does the work. */
 export type Ask = <Tag extends Reply["_tag"]>(
   request: Request,
   ...expected: ReadonlyArray<Tag>
 ) => Effect.Effect<Extract<Reply, { readonly _tag: Tag }>, SqliteFailed>
 
-/** How long a thread may take to close its file. One that does not is ended: the file is none the worse. */
+/** How long a thread may take to close its file. Then it is terminated, which does not harm the file. */
 const closeTimeoutMs = 1_000
-/** How long a thread may take to start, on a machine that is busy. */
+/** How long a thread may take to start on a busy machine. */
 const checkTimeoutMs = 30_000
 
-/** A thread that can be asked; `ended` waits until it is gone. */
+/** A running thread. `ended` waits until it has ended. */
 export interface SqliteThread {
   readonly ask: Ask
   readonly ended: Effect.Effect<void>
 }
 
-/** Whether a thread can be started here, and SQLite runs on it. A node that has projections into SQLite asks it once. */
+/** Checks that SQLite runs on a thread here. A node with projections into SQLite checks once. */
 export const check = (text: string = workerText): Effect.Effect<void, SqliteUnavailable> =>
   start({ mode: "write", path: ":memory:", name: "", version: 0, ddl: "" }, text).pipe(
     Effect.flatMap(({ ask }) => ask({ _tag: "Open" }, "Opened")),
@@ -33,7 +33,7 @@ export const check = (text: string = workerText): Effect.Effect<void, SqliteUnav
     Effect.scoped
   )
 
-/** The thread runs in real time, also where the clock of its program is a virtual one. */
+/** The thread runs in real time, even if the program's clock is virtual. */
 const tooLate = Effect.callback<never, SqliteFailed>((resume) => {
   const late = () => resume(Effect.fail(new SqliteFailed({ reason: "ended", message: "it does not answer" })))
   const timer = setTimeout(late, checkTimeoutMs)
@@ -48,13 +48,13 @@ export const start = (
   Effect.acquireRelease(
     Effect.try({
       try: () => launch(opening, text),
-      // The runtime allows no thread.
+      // The runtime does not allow threads.
       catch: (error) => new SqliteFailed({ reason: "ended", message: thrown(error) })
     }),
     ({ ask, worker }) =>
       Effect.andThen(
         Effect.ignore(Effect.timeout(ask({ _tag: "Close" }, "Closed"), closeTimeoutMs)),
-        // A thread within SQLite ends when SQLite comes back from there: it is not waited for.
+        // Do not wait: a thread that is inside SQLite ends only when SQLite returns.
         Effect.ignore(
           Effect.timeout(
             Effect.promise(() => worker.terminate()),
@@ -74,7 +74,7 @@ const launch = (opening: Opening, text: string) => {
     for (const settle of waiting.values()) settle(failure)
     waiting.clear()
   }
-  // As text, which is wherever this module is: a bundler or a compiler that knows nothing of threads moves no file.
+  // The code is text in a module, so it survives bundlers and compilers that would not copy a worker's file.
   const worker = new Worker(text, { eval: true, workerData: opening })
   worker.on("message", ({ id, reply }: { readonly id: number; readonly reply: Reply }) => {
     waiting.get(id)?.(reply)

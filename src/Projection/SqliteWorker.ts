@@ -1,7 +1,7 @@
 /**
- * The thread of one SQLite file: nothing of SQLite runs on a node's main thread (docs/raft.md). Rows and the position that
- * they reflect change in one transaction, so that they never disagree, whenever the process dies. Not an Effect: it
- * answers one request after another, and what SQLite throws is an answer too.
+ * The code of a SQLite file's thread. SQLite never runs on a node's main thread (docs/raft.md). Rows and their position
+ * change in one transaction, so they always agree, whenever the process dies. It does not use Effect: it answers one
+ * request after another, and turns errors that SQLite throws into answers.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite"
 import { parentPort, workerData } from "node:worker_threads"
@@ -32,7 +32,7 @@ const opened = (): DatabaseSync => {
 
 const position = (): number => Number(prepare(`SELECT position FROM ${noteTable}`).get()?.position)
 
-/** Commits what `work` does, or nothing of it. */
+/** Commits everything that `work` does, or nothing. */
 const transaction = <A>(begin: "BEGIN" | "BEGIN IMMEDIATE", work: () => A): A => {
   opened().exec(begin)
   try {
@@ -40,13 +40,13 @@ const transaction = <A>(begin: "BEGIN" | "BEGIN IMMEDIATE", work: () => A): A =>
     opened().exec("COMMIT")
     return done
   } catch (error) {
-    // SQLite has ended some failed transactions by itself: then there is none to end.
+    // SQLite ends some failed transactions by itself.
     if (opened().isTransaction) opened().exec("ROLLBACK")
     throw error
   }
 }
 
-/** What makes the file one that this projection cannot go on with; undefined for its own, and for an empty one. */
+/** Why this projection cannot use the file; undefined for its own file and for an empty one. */
 const mismatch = (): string | undefined => {
   const tables = opened().prepare("SELECT name FROM sqlite_master WHERE name = ?").all(noteTable)
   if (tables.length === 0) return undefined
@@ -81,7 +81,7 @@ const declare = (): void => {
   opened().prepare(`INSERT INTO ${noteTable} VALUES (?, ?, ?, 0)`).run(name, version, ddl)
 }
 
-/** The runtimes bind every number as a REAL: 5 would be kept as `5.0` where a column does not say that it is a number. */
+/** The runtimes bind every number as a REAL: a column without a numeric type would store 5 as `5.0`. */
 const bound = ({ params = [] }: Statement): ReadonlyArray<SqlValue> =>
   params.map((value) => (typeof value === "number" && Number.isSafeInteger(value) ? BigInt(value) : value))
 
@@ -112,14 +112,14 @@ const apply = ({ entries, throughIndex }: Extract<Request, { readonly _tag: "App
 }
 
 /**
- * As a query within a query: that is what takes no other statement, and gives no more rows than are asked for. Not by
- * iterating: Deno's iterator of rows ends without a word where SQLite fails.
+ * Nests the query in another one, which allows no other statement and limits the rows. Does not iterate over rows: Deno's
+ * iterator ends silently when SQLite fails.
  */
 const query = ({ bytesMax, rowsMax, statement }: Extract<Request, { readonly _tag: "Query" }>): Reply =>
   transaction("BEGIN", () => {
     const index = position()
     const asked = prepare(`SELECT * FROM (\n${statement.sql}\n) LIMIT ${rowsMax + 1}`)
-    // An integer that is no safe number would fail the whole query.
+    // Otherwise an integer past 2^53 would fail the whole query.
     asked.setReadBigInts(true)
     const rows = asked.all(...bound(statement))
     if (rows.length > rowsMax) return { _tag: "TooMuch", of: "rows" }

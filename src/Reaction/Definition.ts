@@ -1,9 +1,9 @@
-/** The declaration of a reaction: an effect that is run after each event of some models, at least once. */
+/** Declares a reaction: an effect that the leader runs after each event of some models, at least once. */
 import type { Effect } from "effect"
 import { checkFollowed, checkName } from "../Projection/Definition.ts"
 import { type EventOf, type EventsOf, eventsOf, type Followed } from "../Projection/Event.ts"
 
-/** A reaction that needs `R`. */
+/** A declared reaction whose effects need `R`. */
 export interface Reaction<R = never> {
   readonly name: string
   readonly startAt: "first" | "now"
@@ -11,18 +11,19 @@ export interface Reaction<R = never> {
   run(event: EventOf<ReadonlyArray<Followed>>): Effect.Effect<unknown, unknown, R>
 }
 
+/** Options of a reaction. */
 export interface ReactionOptions<Models extends ReadonlyArray<Followed>, E, R> {
-  /** The models whose events it follows: none that is local. */
+  /** The models whose events it follows. A local model is not allowed. */
   readonly from: Models
-  /** Where a reaction begins that no leader has run before: with the first event of all, unless said otherwise. */
+  /** Where a new reaction begins; by default with the first event of the log. */
   readonly startAt?: "first" | "now"
-  /** Run again until it succeeds, and before any later event. What shall not be tried again must not fail. */
+  /** The effect of an event. It is retried until it succeeds, before any later event. It must not fail if it should not be retried. */
   readonly run: (event: EventOf<Models>) => Effect.Effect<unknown, E, R>
 }
 
 /**
- * Declares a reaction. It runs on the leader alone, in the order of the log, at least once for each event: after a
- * change of the leader the last few are run again. Whoever receives what it sends tells a copy by the event's id.
+ * Declares a reaction. Only the leader runs it, in the order of the log, at least once for each event. A new leader runs
+ * the last few events again, so receivers must recognize copies by the event's id.
  *
  * @example
  * ```ts
@@ -49,7 +50,7 @@ export const make = <const Models extends ReadonlyArray<Followed>, E, R>(
 ): Reaction<R> => {
   checkName("reaction", name)
   checkFollowed(`The reaction "${name}"`, from)
-  // The models are known to the one who declares alone: what is run for has been read by these very models.
+  // Only the declaration knows the models' types. The node decodes events by these models before it runs the reaction.
   return {
     name,
     startAt,

@@ -1,6 +1,6 @@
 /**
- * Running a reaction while this node leads, from the position that the cluster knows: in the order of the log, each
- * event until its effect succeeds. The position is recorded now and then, never by two leaders against each other.
+ * Runs a reaction while this node leads, from the position that the cluster knows: in the order of the log, each event
+ * until its effect succeeds. Records the position now and then; two leaders cannot overwrite each other's.
  */
 import { Cause, Data, Effect, Result, Schedule } from "effect"
 import type { Member } from "../Cluster/Member.ts"
@@ -11,24 +11,24 @@ import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
 import { later, type Position, recordedIn, recording } from "./Position.ts"
 
-/** Events that may be run without being recorded: so many, the one under way included, are run again by the next leader. */
+/** The most events that may be run and not recorded, including the current one. The next leader runs these again. */
 export const unrecordedMaxCount = 64
-/** How long an event that was run stays unrecorded while others keep coming. */
+/** How long a finished event may stay unrecorded while others keep coming. */
 const recordAfterMs = 200
-/** Entries without an event of the reaction that are passed before that is recorded: what a new leader reads again. */
+/** Records the position after so many entries without events of the reaction. A new leader reads these again. */
 const passedMaxCount = 10_000
-/** Payload that is read at once. */
+/** The most payload to read at once. */
 const pageMaxBytes = 128 * 1024
-/** How long after the cluster did not take a position it is tried again. */
+/** The pause after the cluster did not take a position. */
 const retryMs = 100
-/** How long a reaction that is to stop may take to record what it has done. */
+/** How long a stopping reaction may take to record its position. */
 const lastRecordMs = 500
-/** Characters that are told of what an event met: the node's log has all of it. */
+/** The most characters of an event's failure in the status. The node's log has all of it. */
 const metMaxLength = 500
-/** Between two attempts at one event. */
+/** The pauses between attempts at one event. */
 const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
 
-/** A reaction cannot go on: an event of the entry `index` cannot be read as its models are now. */
+/** A reaction stopped: its current models cannot read an event of the entry `index`. */
 export class ReactionFailed extends Data.TaggedError("ReactionFailed")<{
   readonly reaction: string
   readonly index: number
@@ -38,25 +38,25 @@ export class ReactionFailed extends Data.TaggedError("ReactionFailed")<{
 const isAfter = ({ index, ordinal }: Event, done: Position): boolean =>
   index > done.index + 1 || (index === done.index + 1 && ordinal >= done.count)
 
-/** What reactions need of the member that they run beside. */
+/** The parts of the member that reactions need. */
 export type Reactive = Pick<Member["Service"], "feed" | "leader" | "self" | "readIndex" | "submit" | "tables">
 
-/** Who is told how a reaction goes on. */
+/** Receives the progress of a reaction. */
 export interface Watcher {
-  /** Of every step. */
+  /** Called at every step. */
   readonly at: (position: Position) => void
-  /** Of what an event met that is tried again; of undefined once it is done. */
+  /** Called with the failure of an event that is retried, and with undefined once the event is done. */
   readonly failing: (met: string | undefined) => void
 }
 
-/** What an effect met, by its name and its own message, for those who run the node. */
+/** Describes the failure of an effect by its name and message, for operators. */
 const metOf = (cause: Cause.Cause<unknown>): string =>
   Cause.prettyErrors(cause)
     .map(({ message, name }) => [name, message].filter((part) => part !== "" && part !== "Error").join(": "))
     .join("; ")
     .slice(0, metMaxLength)
 
-/** Runs until it is interrupted, which is to be as soon as this node leads no longer. */
+/** Runs a reaction until it is interrupted. Interrupt it as soon as this node is no longer the leader. */
 export const lead = Effect.fnUntraced(function* <R>(
   reaction: Reaction<R>,
   member: Reactive,
@@ -78,7 +78,7 @@ export const lead = Effect.fnUntraced(function* <R>(
     at(position)
   }
 
-  /** Another leader may have recorded more: then that is done, too. */
+  /** Another leader may have recorded more. Then those events are done too. */
   const resync = Effect.gen(function* () {
     recorded = (yield* known).recorded
     if (recorded.position !== undefined) step(later(done, recorded.position))
@@ -97,22 +97,22 @@ export const lead = Effect.fnUntraced(function* <R>(
     Effect.retry(Schedule.spaced(retryMs)),
     Effect.orDie
   )
-  /** Whoever leads now takes it, and runs less again. */
+  /** Records the position, so that the new leader runs fewer events again. */
   const recordAtLast = Effect.suspend(() => (unrecordedCount === 0 ? Effect.void : recordOnce)).pipe(
     Effect.interruptible,
     Effect.timeout(lastRecordMs),
     Effect.ignore
   )
 
-  /** An interruption of this fiber passes the catch by: one that is met there is the effect's own, and a failure. */
+  /** The catch never sees an interruption of this fiber. One that it sees comes from the effect, and counts as a failure. */
   const attempt = (event: Event) =>
     Effect.suspend(() => (isAfter(event, done) ? reaction.run(event) : Effect.void)).pipe(
       Effect.catchCause(Effect.fail),
       Effect.tapError((cause) => {
-        failing(`Event ${eventId(event)} failed, and is tried again: ${metOf(cause)}`)
-        return Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, and is tried again`, cause)
+        failing(`Event ${eventId(event)} failed, trying again: ${metOf(cause)}`)
+        return Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, trying again`, cause)
       }),
-      // It may fail for days: what was done before it is not to be run again for that.
+      // The event may fail for days. Record the events before it now, so that they are not run again.
       Effect.tapError(() => (unrecordedCount === 0 ? Effect.void : record)),
       Effect.retry(backoff),
       Effect.orDie,
@@ -127,7 +127,7 @@ export const lead = Effect.fnUntraced(function* <R>(
     if (unrecordedCount >= unrecordedMaxCount || nowMs >= dueMs) yield* record
   })
 
-  /** What is left unrecorded when nothing more comes is recorded then. */
+  /** Records the rest when no more events come. */
   const recordWhenDue = Effect.gen(function* () {
     if (done.index - (recorded.position?.index ?? 0) >= passedMaxCount) return yield* record
     if (unrecordedCount === 0) return

@@ -1,13 +1,13 @@
 /**
- * How far a reaction is, as all nodes know it: a record of a model of its own, which has no path and is served nowhere,
- * but is decided, replicated, hashed and kept in snapshots like any other.
+ * The position of a reaction, as a record of an internal model: it has no path and no API, but the cluster decides,
+ * replicates, hashes and snapshots it like any other record.
  */
 import { Schema } from "effect"
 import { get, type Tables } from "../Machine/Tables.ts"
 import { Class, describe } from "../Model/Class.ts"
 import { bareId } from "../Model/Field.ts"
 
-/** All entries through `index` are done, and of the next one the first `count` events. */
+/** All entries through `index` are done, and the first `count` events of the next one. */
 export interface Position {
   readonly index: number
   readonly count: number
@@ -18,16 +18,16 @@ class ReactionPosition extends Class<ReactionPosition>("lithair/ReactionPosition
   { mode: "replicate", path: "reaction-positions" }
 ) {}
 
-/** For the member of a node that has reactions, beside its models. */
+/** The internal model. A node with reactions gives it to its member beside its own models. */
 export const descriptor = describe(ReactionPosition)
 
-/** A position, and the version of its record: 0 before there is one. */
+/** A position and the version of its record, which is 0 before the first. */
 export interface Recorded {
   readonly position: Position | undefined
   readonly version: number
 }
 
-/** What the tables know of a reaction. */
+/** Reads the position of a reaction from the tables. */
 export const recordedIn = (tables: Tables, name: string): Recorded => {
   const row = get(tables, descriptor.name, name)
   if (row === undefined) return { position: undefined, version: 0 }
@@ -35,7 +35,7 @@ export const recordedIn = (tables: Tables, name: string): Recorded => {
   return { position: { index: Number(index), count: Number(count) }, version: row.version }
 }
 
-/** The change that records a position, if nobody has recorded another since. */
+/** Makes the change that records a position, on condition that no node has recorded another meanwhile. */
 export const recording = (name: string, { index, count }: Position, { version }: Recorded) =>
   ({
     _tag: "Put",
@@ -45,6 +45,6 @@ export const recording = (name: string, { index, count }: Position, { version }:
     ...(version === 0 ? { ifNoneMatch: true } : { ifMatch: [version] })
   }) as const
 
-/** Whichever is further on. */
+/** The later of two positions. */
 export const later = (left: Position, right: Position): Position =>
   left.index > right.index || (left.index === right.index && left.count > right.count) ? left : right

@@ -1,4 +1,4 @@
-/** The reactions of one node: each runs while this node leads, and rests while another does. */
+/** The reactions of one node. They run only while this node leads. */
 import { Context, Effect, Fiber, Layer } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
@@ -7,43 +7,44 @@ import type { Reaction } from "./Definition.ts"
 import * as Leading from "./Leading.ts"
 import { type Position, recordedIn } from "./Position.ts"
 
-/** How often a node looks whether it leads: so long at most does a reaction go on after it does not. */
+/** How often a node checks whether it leads. A reaction goes on at most so long after leadership ends. */
 const lookEveryMs = 20
-/** How long after a defect, or a failed read of the log, a reaction is begun again. */
+/** The pause before a reaction starts again after a defect or a failed read of the log. */
 const restartMs = 1_000
-/** How long reactions may take to end when their node is about to stop. */
+/** How long reactions may take to end when their node stops. */
 const restMs = 1_000
 
-/** Where a reaction is, as this node knows it: here on the leader, and as it was recorded last on the others. */
+/** The progress of a reaction: exact on the leader, the last recorded position on other nodes. */
 export interface ReactionStatus {
   readonly name: string
   readonly isRunning: boolean
-  /** All entries through this one are done; and how many are applied here that are not. */
+  /** All entries through `index` are done; `lag` more are applied on this node. */
   readonly index: number
   readonly lagCount: number
-  /** What stops it while this node leads; or, where it is running, what its event met that is tried again. */
+  /** Why it has stopped, or the failure of the event that it is retrying. Only on the leader. */
   readonly failure: string | undefined
 }
 
+/** The reactions of this node. */
 export class Reactions extends Context.Service<
   Reactions,
   {
     readonly status: () => ReadonlyArray<ReactionStatus>
-    /** Runs none from now on, and has what was done recorded when it returns: for a node that is about to stop. */
+    /** Stops all reactions of a node that is stopping. Records their positions before it returns. */
     readonly rest: Effect.Effect<void>
   }
 >()("lithair/Reaction/Reactions") {}
 
 interface Own {
   readonly name: string
-  /** While it runs here. */
+  /** Set while the reaction runs on this node. */
   position: Position | undefined
   failure: string | undefined
 }
 
 /** Runs reactions beside a member until the scope closes. */
 export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Reaction<R>>, member: Leading.Reactive) {
-  /** Whether this node led when it was last looked at: what all reactions go by. */
+  /** Whether this node led at the last check. All reactions go by this. */
   let leads = false
   const leadership = Condition.make()
   const look = Effect.suspend(() => {
@@ -53,7 +54,7 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
     return Effect.sleep(lookEveryMs)
   })
 
-  /** One term of leadership: what stops a reaction stops it for this one, since the next may begin further on. */
+  /** Runs a reaction for one term of leadership. A failure stops it only for this term: the next may begin further on. */
   const runWhileLeading = (reaction: Reaction<R>, own: Own) => {
     const stop = ({ message }: { readonly message: string }) =>
       Effect.andThen(
@@ -91,15 +92,18 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
 
   const run = (reaction: Reaction<R>, own: Own) =>
     Effect.forever(runWhileLeading(reaction, own)).pipe(
-      // Of this fiber's own interruption it hears nothing: any other is met as a defect is.
+      // This does not catch the fiber's own interruption. It treats any other interruption as a defect.
       Effect.catchCause((cause) =>
-        Effect.andThen(Effect.logError(`The reaction ${reaction.name} begins again`, cause), Effect.sleep(restartMs))
+        Effect.andThen(
+          Effect.logError(`The reaction ${reaction.name} failed with a defect, starting it again`, cause),
+          Effect.sleep(restartMs)
+        )
       ),
       Effect.forever
     )
 
   const running: Array<Fiber.Fiber<never>> = []
-  // An effect that lets nobody interrupt it holds up no node that is to stop: not here, and not where the scope closes.
+  // An uninterruptible effect must not hold up a node that stops, neither here nor when the scope closes.
   const rest = yield* Effect.cached(
     Effect.suspend(() => Fiber.interruptAll(running)).pipe(Effect.interruptible, Effect.timeout(restMs), Effect.ignore)
   )
@@ -125,7 +129,7 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
   })
 })
 
-/** The reactions of the node's member, which must have been given the model of their positions too (`descriptor` of Position.ts). */
+/** Runs the reactions of a node. Its member must also have the internal model of positions (`descriptor` in Position.ts). */
 export const layer = <R>(reactions: ReadonlyArray<Reaction<R>>): Layer.Layer<Reactions, never, Member | R> =>
   Layer.effect(
     Reactions,

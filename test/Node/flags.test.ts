@@ -56,8 +56,8 @@ describe("the flags of the example", () => {
       ["http://127.0.0.1:8082", /without "http/],
       ["127.0.0.1:8082 ", /port/],
       ["::1", /brackets/],
-      ["=127.0.0.1:8082", /no name/],
-      ["a b=127.0.0.1:8082", /no name/]
+      ["=127.0.0.1:8082", /cannot be a node's id/],
+      ["a b=127.0.0.1:8082", /cannot be a node's id/]
     ]
     for (const [text, says] of bad) {
       const host = text.startsWith("[0:0::1") ? "::1" : "127.0.0.1"

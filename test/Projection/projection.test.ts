@@ -257,7 +257,7 @@ for (const [name, log, files] of [
         yield* node.apply()
         const old = yield* start(count(Order), { files: saved, feed: node.start({ isWarm: true }) })
         const failure = yield* Effect.flip(old.running.until(1))
-        assert.match(failure.message, /written by version 2 of its model, is newer than this node, which has version 1/)
+        assert.match(failure.message, /written by version 2 of its model, is newer than version 1, which this node has/)
         yield* old.stop
         const upgraded = yield* start(count(Newer), { files: saved, feed: node.start({ isWarm: true }) })
         yield* upgraded.running.until(1)
@@ -333,7 +333,7 @@ describe("a projection in memory", () => {
       yield* node.apply()
       const failure = yield* Effect.flip(running.until(1))
       assert.deepInclude(failure, { _tag: "ProjectionFailed", index: 1 })
-      assert.match(failure.message, /gave undefined for a state/)
+      assert.match(failure.message, /returned undefined for a state/)
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 

@@ -417,7 +417,7 @@ describe("a reaction", () => {
       const { status } = yield* start(mailer)
       yield* pass(1_000)
       assert.isTrue(status().isRunning)
-      assert.strictEqual(status().failure, "Event 1.0 failed, and is tried again: no route to the mail host")
+      assert.strictEqual(status().failure, "Event 1.0 failed, trying again: no route to the mail host")
       isDown = false
       yield* pass(2_000)
       assert.isUndefined(status().failure)
