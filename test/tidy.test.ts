@@ -54,7 +54,9 @@ const targetsOf = (name: string, text: string): ReadonlyArray<string> =>
     .map((specifier) => relative(join(root, "src"), resolve(root, "src", dirname(name), specifier)))
 
 /** Entry points whose every exported name has a doc comment. */
-const commentedEntries = ["Raft.ts", "EventStore.ts", "Model.ts", "Command.ts"]
+const commentedEntries = sources
+  .map(({ name }) => name)
+  .filter((name) => isEntry(name) && !/^(Projection|Reaction)/.test(name))
 
 /** The names that a file exports from elsewhere or declares, each with the place of its declaration. */
 const exportsOf = (name: string): ReadonlyArray<{ readonly name: string; readonly declared: string }> => {
@@ -82,7 +84,9 @@ const hasDocComment = (name: string, declared: string): boolean => {
     `^export (?:declare )?(?:abstract )?(?:const|class|interface|type|function) ${name}\\b`
   )
   const at = lines.findIndex((line) => declaration.test(line))
-  return at > 0 && (lines[at - 1] ?? "").endsWith("*/")
+  if (at > 0) return (lines[at - 1] ?? "").endsWith("*/")
+  const passedOn = exportsOf(declared).find((each) => each.name === name && each.declared !== declared)
+  return passedOn !== undefined && hasDocComment(name, passedOn.declared)
 }
 
 /** What a module loads when it is run: imports of types are gone by then. */

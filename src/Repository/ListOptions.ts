@@ -36,6 +36,7 @@ export type Where<Row> = {
     | readonly [field: K, op: "like", pattern: string]
 }[keyof Row & string]
 
+/** The options of a list: its filters, its order and its page. */
 export interface ListOptions<M extends RowClass> {
   readonly where?: ReadonlyArray<Where<M["Type"]>>
   /** The fields that order the list. The id breaks ties. */

@@ -1,10 +1,13 @@
-/** Answers the peers that dial this node, apart from the transport, so that an application mounts it on the server of its choice. */
+/**
+ * Answers the peers that dial this node. It is apart from the transport, so that an application can mount it on any
+ * server.
+ */
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { HttpRouter, HttpServer, type HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { NetAddress } from "effect/net"
 import * as PeerRefusal from "./PeerRefusal.ts"
 
-/** Where peers dial, on the server that their node's address leads to. */
+/** The path that peers dial, on the server of their node's address. */
 export const path = "/_raft"
 
 /** Answers the peers that dial. The transport provides it, and {@link layerPeers} mounts it. */
@@ -21,16 +24,16 @@ export class PeerListener extends Context.Service<
   }
 >()("lithair/Raft/PeerListener") {}
 
-/** Belongs to a transport that is not dialled. */
+/** The listener of a transport that no peer dials. */
 export const layerNobody: Layer.Layer<PeerListener> = Layer.succeed(PeerListener, {
   accept: Effect.succeed(PeerRefusal.notAPeer),
   isProtected: true
 })
 
-/** Other hosts could dial this node, and any of them could pass for a peer, since there is no secret to prove. */
+/** Other hosts can reach this server, and without a secret any of them could pass for a peer. */
 export class Unprotected extends Schema.TaggedError<Unprotected>()("Unprotected", { message: Schema.String }) {}
 
-/** Without a secret a node is for its own host alone. */
+/** Without a secret a node accepts peers of its own host only. */
 const checkProtected = (
   { address }: HttpServer.HttpServer["Service"],
   isProtected: boolean
@@ -42,7 +45,9 @@ const checkProtected = (
   )
 }
 
-/** `/_raft`, on the server that peers dial. It refuses a server that other hosts reach, unless there is a secret. */
+/**
+ * Mounts `/_raft` on the server that peers dial. It refuses a server that other hosts reach, unless there is a secret.
+ */
 export const layerPeers: Layer.Layer<never, Unprotected, HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener> =
   Layer.effectDiscard(
     Effect.gen(function* () {

@@ -1,20 +1,20 @@
 /**
- * Whether a request comes from a program of this host. A page in a browser and a proxy are none: through them anybody
- * speaks from here. A proxy that adds no header (ssh -L, socat, nginx by default) cannot be told apart.
+ * Decides whether a request comes from a program of this host. A page in a browser and a proxy do not count, since any
+ * host can send through them. A proxy that only passes bytes on (ssh -L, socat) cannot be recognised.
  */
 import { Option } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { isLoopback } from "./Handshake.ts"
 
-/** What a request says of itself. `peerAddress` is the socket's: no header changes it. */
+/** The parts of a request that tell where it comes from. `peerAddress` is the socket's: no header changes it. */
 export type Caller = Pick<HttpServerRequest.HttpServerRequest, "headers" | "peerAddress">
 
-/** Headers that a proxy adds; what they say, anybody may say. */
+/** Headers that a proxy adds. Any client can set them. */
 const isOfProxy = (name: string): boolean =>
   name.startsWith("x-forwarded") ||
   ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"].includes(name)
 
-/** A page in a browser: it says where it came from, and no program does. */
+/** Whether the request comes from a page in a browser: it names its origin, and no program does. */
 export const isOfPage = ({ headers }: Caller): boolean =>
   headers.origin !== undefined || (headers["sec-fetch-site"] !== undefined && headers["sec-fetch-site"] !== "none")
 
@@ -25,7 +25,7 @@ export const notOfThisHost = (caller: Caller): string | undefined => {
   if (address === undefined || !isLoopback(address)) return "it comes from another host"
   if (isOfPage(caller)) return "it comes from a page in a browser"
   if (Object.keys(headers).some(isOfProxy)) return "it comes through a proxy"
-  // A name that somebody else made point to this host (DNS rebinding).
+  // A foreign name that was made to point to this host (DNS rebinding).
   const name = headers.host?.replace(/:\d*$/, "")
   return name === undefined || isLoopback(name) ? undefined : "its Host is not of this host"
 }

@@ -1,17 +1,23 @@
-/** How messages reach peers, as a port: lossy, bounded, in order per lane while a connection lasts. Not the bytes (Wire.ts). */
+/**
+ * The port by which messages reach peers: lossy, bounded, in order per lane while a connection lasts. Wire.ts has the
+ * bytes.
+ */
 import { Context, type Effect } from "effect"
 import type { ConfigurationMember } from "../core/Configuration.ts"
 import type { NodeId } from "../core/Message.ts"
 import type { Hello } from "./Handshake.ts"
 import type { Lane, PeerMessage } from "./PeerMessage.ts"
 
-/** What can wait towards one peer, unread by it, in each lane; past it a message is dropped and `send` says so. */
+/**
+ * The limit on unread bytes on their way to one peer, for each lane. Past it a message is dropped, and `send` returns
+ * false.
+ */
 export const sendQueueMaxBytes: Record<Lane, number> = {
   control: 1024 * 1024,
   bulk: 32 * 1024 * 1024
 }
 
-/** What this node says of itself until it is stopped. `peers` are those that its flags name, without itself. */
+/** This node's own hello data, until it stops. `peers` are those that its flags name, without itself. */
 export interface Self {
   readonly nodeId: NodeId
   readonly address: string
@@ -19,7 +25,7 @@ export interface Self {
   readonly peers: ReadonlyArray<{ readonly id: NodeId; readonly address: string }>
 }
 
-/** What a node knows of its cluster: null and nobody while it is unformed (C16). */
+/** The cluster of a node and its members: null and none while it is unformed (C16). */
 export interface Membership {
   readonly clusterId: string | null
   readonly members: ReadonlyArray<ConfigurationMember>
@@ -28,10 +34,10 @@ export interface Membership {
 export const unformed: Membership = { clusterId: null, members: [] }
 
 /**
- * What a transport tells. A peer is up while its control lane is: everything received from it comes between its
- * `PeerUp` and its `PeerDown`, and a second `PeerUp` is never without a `PeerDown` before it. Its bulk lane may come up
- * later, and may drop alone: `BulkUp` says that both lanes are up, `BulkDown` that what was in the bulk lane may be lost.
- * With `PeerDown` the bulk lane counts as down, too.
+ * The events of a transport. A peer is up while its control lane is. Everything received from it comes between its
+ * `PeerUp` and its `PeerDown`, and a `PeerDown` always comes before the next `PeerUp`. Its bulk lane may come up later,
+ * and may drop alone: `BulkUp` says that both lanes are up, `BulkDown` that messages in the bulk lane may be lost. With
+ * `PeerDown` the bulk lane is down too.
  */
 export type TransportEvent =
   | { readonly _tag: "PeerUp"; readonly peer: NodeId; readonly hello: Hello }
@@ -44,11 +50,17 @@ export type TransportEvent =
 export class Transport extends Context.Service<
   Transport,
   {
-    /** Never blocks. False: certainly not sent, since the peer is not connected or its queue is full. True promises nothing. */
+    /**
+     * Never blocks. False: certainly not sent, since the peer is not connected or its queue is full. True promises
+     * nothing.
+     */
     readonly send: (peer: NodeId, lane: Lane, message: PeerMessage) => boolean
-    /** Hands every event to `handler`, which must not block, the peers that are up already first. Runs until interrupted, once at a time. */
+    /**
+     * Passes every event to `handler`, which must not block, beginning with the peers that are up already. Runs until
+     * it is interrupted, once at a time.
+     */
     readonly run: (handler: (event: TransportEvent) => void) => Effect.Effect<never>
-    /** The peers that are up now, with what they said. */
+    /** The peers that are up now, with their hellos. */
     readonly connected: () => ReadonlyMap<NodeId, Hello>
     /**
      * Changes what this node says in its hellos and whom it dials: peers that are new are dialled, those that are gone

@@ -31,6 +31,7 @@ interface OnClient {
   readonly client: number
 }
 
+/** One step of a simulated run. */
 export type Act =
   | ({ readonly _tag: "Deliver" } & OnLink)
   /** It arrives, and will arrive again. */

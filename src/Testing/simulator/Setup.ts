@@ -12,6 +12,7 @@ import * as Node from "./Node.ts"
 import * as Random from "./Random.ts"
 import type { World } from "./World.ts"
 
+/** The options of a simulated run. */
 export interface Options {
   readonly seed: number
   /** Voters at first; up to two other nodes stand by to be added. */
