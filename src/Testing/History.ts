@@ -1,7 +1,7 @@
 /**
- * What clients did and what they were told, in the order in which it happened: the input of a linearizability checker.
- * As text it is JSON lines, one event a line, which docs/testing.md specifies for other checkers. Pure.
- * Not what is allowed (a model, such as Register.ts), nor who judges it (Linearizability.ts). Herlihy & Wing 1990.
+ * The requests of clients and the answers that they got, in order: the input of a linearizability checker. As text it is
+ * JSON lines, one event a line, which docs/testing.md specifies for other checkers. Pure. A model, such as Register.ts,
+ * says what is allowed, and Linearizability.ts judges. Herlihy & Wing 1990.
  */
 import { Result, Schema } from "effect"
 
@@ -12,7 +12,7 @@ export const Event = Schema.Struct({
    * `info`: nobody knows; it may take effect at any time after its beginning, or never.
    */
   type: Schema.Literals(["invoke", "ok", "fail", "info"]),
-  /** Who: a process does one thing at a time, and nothing more after an `info`, for that one may still go on. */
+  /** The process of the client. It does one thing at a time, and nothing after an `info`, which may still be going on. */
   process: Schema.Int,
   /** On one monotonic clock, from anywhere. The order of the events is what counts. */
   timeMs: Schema.Finite,
@@ -22,7 +22,7 @@ export const Event = Schema.Struct({
   op: Schema.String,
   /** With `invoke`: what it was given. */
   value: Schema.optionalKey(Schema.Json),
-  /** With `ok` and `fail`: what its client was told, which must be true too. Absent: nothing but the type. */
+  /** With `ok` and `fail`: the answer that the client got, which must be true too. Absent: it got only the type. */
   result: Schema.optionalKey(Schema.Json)
 })
 export type Event = typeof Event.Type
@@ -44,7 +44,7 @@ export interface Operation {
   readonly returned: { readonly at: number; readonly answer: Answer } | undefined
 }
 
-/** This is no history: a line that is no event, or an event that cannot follow those before it. Lines count from 1. */
+/** A text is not a history: a line is not an event, or an event cannot follow those before it. Lines count from 1. */
 export interface Malformed {
   readonly _tag: "Malformed"
   readonly line: number

@@ -15,7 +15,7 @@ export type Verdict =
   /** `orders` holds an order of effects for each key, without the operations that had none. */
   | { readonly _tag: "Linearizable"; readonly orders: ReadonlyMap<string, ReadonlyArray<Operation>> }
   | { readonly _tag: "NotLinearizable"; readonly key: string; readonly reason: string }
-  /** Neither was found within the bound. */
+  /** The search found neither within the bound. */
   | { readonly _tag: "Undecided"; readonly keys: ReadonlyArray<string>; readonly stepsMax: number }
 
 export interface Options {
@@ -25,7 +25,7 @@ export interface Options {
 
 export const defaults: Options = { stepsMax: 2_000_000 }
 
-/** Judges every key; one that cannot be is the answer, whatever the others are. */
+/** Judges every key. If one key is not linearizable, that is the verdict. */
 export const check = <State>(
   model: Model<State>,
   operations: ReadonlyArray<Operation>,

@@ -1,4 +1,4 @@
-/** An HTTP server without a socket: what an application serves on it, its own client calls in this process. */
+/** An HTTP server without a socket. Its own client calls an application's routes in this process. */
 import { Effect, Exit, Option, Scope } from "effect"
 import {
   HttpClient,

@@ -1,8 +1,8 @@
-/** What an object does when only one operation at a time is done on it: the specification that a history is held against. Pure. */
+/** The specification of an object: how it behaves if it does one operation at a time. A history is checked against it. Pure. */
 import type { Schema } from "effect"
 import type { Answer } from "./History.ts"
 
-/** A sequential object: what it holds, and what it answers. A state is never undefined, and never changed in place. */
+/** A sequential object: its states and its answers. A state is never undefined, and never changed in place. */
 export interface Model<State> {
   readonly initial: State
   /** Does one operation. A `fail` changes nothing. Undefined: the model knows no such operation. */

@@ -30,7 +30,7 @@ import { makeSky, type Weather } from "./TestClusterWeather.ts"
 
 /** When every test begins: 1 January 2030, 00:00 UTC. */
 const epochMs = 1_893_456_000_000
-/** How long in virtual time a cluster that can agree may take to do so. */
+/** How long, in virtual time, a cluster may take to agree. */
 const settleTimeoutMs = 10_000
 const settlePollMs = 10
 const sizeMax = 9
@@ -50,25 +50,25 @@ export type TestRoutes = Layer.Layer<
   | Path.Path
 >
 
-/** An application as one release of it has it, with what it serves. */
+/** One release of an application, with its routes. */
 export interface Release<R = never, C extends AnyCommand = never> extends Application<R, C> {
-  /** What each node serves: all that is derived from the application, unless given. */
+  /** The routes of each node; all derived routes by default. */
   readonly routes?: TestRoutes
-  /** Handlers of this release, where they are not those that the test provides. */
+  /** Handlers of this release, if they differ from those that the test provides. */
   readonly handlers?: Layer.Layer<HandlerOf<C>>
 }
 
-/** An application, and on how many nodes it runs. */
+/** Options of a cluster in a test: the application, the number of nodes, the seed. */
 export interface TestClusterOptions<R = never, C extends AnyCommand = never> extends Release<R, C> {
-  /** How many nodes: `n1`, `n2` and so on. 3 unless given. */
+  /** How many nodes, named `n1`, `n2` and so on; 3 by default. */
   readonly size?: number
-  /** What decides everything that is drawn: who leads first, how long a message takes, what a crash loses. 0 unless given. */
+  /** The seed of all random choices: the first leader, delays of messages, losses in a crash; 0 by default. */
   readonly seed?: number | string
   /** Other releases of the application, by their names, for {@link TestCluster.upgrade}. */
   readonly releases?: { readonly [name: string]: Release<R, C> }
 }
 
-/** The nodes that run and reach each other are no majority, or do not agree within 10 s of virtual time. */
+/** The running nodes that reach each other are not a majority, or did not agree within 10 s of virtual time. */
 export class NotSettled extends Schema.TaggedError<NotSettled>()("NotSettled", { message: Schema.String }) {}
 
 /**
@@ -92,13 +92,13 @@ export class TestCluster extends Context.Service<
       nodeId: string,
       program: Effect.Effect<A, E, R>
     ) => Effect.Effect<A, E | Node.NodeDown, Exclude<R, Node.TestNodeServices>>
-    /** Waits until a node leads a majority, and gives its id. */
+    /** Waits until a node leads a majority, and returns its id. */
     readonly leader: Effect.Effect<string, NotSettled>
-    /** Waits until a node leads a majority, and all running nodes that it reaches have applied all that it holds. */
+    /** Waits until a node leads a majority, and all running nodes that it reaches have applied its whole log. */
     readonly settle: Effect.Effect<void, NotSettled>
     /**
-     * Parts the network: no message passes between nodes of different parts. Nodes that are not named are one more
-     * part. What was parted before no longer is.
+     * Splits the network: no message passes between nodes of different parts. Unnamed nodes form one more part. Replaces an
+     * earlier partition.
      */
     readonly partition: (...parts: ReadonlyArray<ReadonlyArray<string>>) => Effect.Effect<void>
     /** Every node reaches every other again. */
@@ -112,11 +112,11 @@ export class TestCluster extends Context.Service<
     readonly restart: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Starts nodes over their disks with another release of the application; those that are running crash first. */
     readonly upgrade: (release: string, ...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
-    /** What happens to messages from now on. Fair weather, `{}`, until it is said otherwise. */
+    /** Sets what happens to messages from now on. The default is fair weather, `{}`. */
     readonly weather: (weather: Weather) => Effect.Effect<void>
-    /** Stops nodes as SIGSTOP does, until they are resumed: time goes on, what comes for them waits, and nothing is told. */
+    /** Pauses nodes as SIGSTOP does: time goes on, and their messages wait until they are resumed. */
     readonly pause: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
-    /** Lets nodes go on that were paused. */
+    /** Resumes paused nodes. */
     readonly resume: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /**
      * Makes the disk of a node slow, each of its syncs by so much; or fails its next one: the node ends then, as its

@@ -23,12 +23,12 @@ import { makeMemoryServer } from "./MemoryServer.ts"
 import { newIdOf, references, seeded, uuidOf } from "./TestClusterRandom.ts"
 import type { Process, TestClusterTime } from "./TestClusterTime.ts"
 
-/** What a program finds on a node. The client asks that node: its paths begin with `/`, as in `/api/products`. */
+/** The services of a node for a test's program. Its `HttpClient` asks that node, by paths such as `/api/products`. */
 export type TestNodeServices = NodeServices | HttpClient.HttpClient
 
 /**
- * There is no node to run a program on: it is `not-running`, and nothing of the program was begun; or it `crashed`
- * before the program was over, and what that asked for may or may not be done.
+ * The node cannot run the program. `not-running`: the program did not begin. `crashed`: the node crashed during the
+ * program, and the program's requests may or may not be done.
  */
 export class NodeDown extends Schema.TaggedError<NodeDown>()("NodeDown", {
   message: Schema.String,
@@ -36,14 +36,14 @@ export class NodeDown extends Schema.TaggedError<NodeDown>()("NodeDown", {
   reason: Schema.Literals(["not-running", "crashed"])
 }) {}
 
-/** What is gone with a crash. */
+/** The state that a crash loses. */
 interface Running {
   readonly services: Context.Context<TestNodeServices>
   readonly scope: Scope.Closeable
   readonly crashed: Deferred.Deferred<never, NodeDown>
 }
 
-/** What stays. */
+/** The state that a crash keeps. */
 export interface TestNode {
   readonly nodeId: string
   readonly disk: MemoryDisk
