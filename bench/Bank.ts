@@ -1,4 +1,4 @@
-/** What the benchmarks ask of `examples/bank.ts`: accounts, and transfers that go round among them for ever. */
+/** The requests of the benchmarks to `examples/bank.ts`: they open accounts and transfer money around them. */
 import type { Request } from "./Runs.ts"
 
 /** As a client writes it: what `POST /api/accounts` takes. */
@@ -10,7 +10,7 @@ const accountsCount = 100
 /** To the next account, the one after it, and so on: pairs that are not always the same. */
 const distancesMax = 10
 
-/** Opens them, and gives their ids. */
+/** Opens the accounts, and returns their ids. */
 export const openAccounts = async (url: string): Promise<ReadonlyArray<string>> => {
   const response = await fetch(`${url}/api/accounts/_bulk`, {
     method: "POST",

@@ -1,6 +1,6 @@
 /**
- * How busy the machine was, and with whom: what a figure from a shared machine is worth. From `/proc`, so on Linux
- * only; elsewhere nothing is known and nothing is said.
+ * Measures how busy the machine was, and which programs used it, to judge figures from a shared machine. Reads `/proc`,
+ * so it works only on Linux; elsewhere it reports nothing.
  */
 import { readdirSync, readFileSync } from "node:fs"
 
@@ -63,10 +63,10 @@ const schedule = (pid: number, thread: string): readonly [onCore: number, waitin
   return [onCore, waiting]
 }
 
-/** Others who use more of a core than this make a figure one of theirs as much as of what is measured. */
+/** A step counts as disturbed if other programs use more of a core than this. */
 const quietMaxShare = 0.15
 
-/** Where nothing is known of others, nothing is said against them. */
+/** If the use of other programs is unknown, a step counts as undisturbed. */
 export const isQuiet = (use: CpuUse | undefined): boolean => (use?.others ?? 0) <= quietMaxShare
 
 /** How long the main thread of a process was ready to run and had no core, since it began. */

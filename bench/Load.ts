@@ -1,7 +1,6 @@
 /**
- * A closed loop over HTTP: each client sends its next request when the last one is answered, over kept connections.
- * So the latency is that of a system under exactly `clients` requests, and the rate is what it answers; a closed loop
- * does not show how an open one would queue.
+ * A closed loop over HTTP: each client sends its next request when the last one is answered, over kept connections. So
+ * it measures latency and rate with exactly `clients` requests under way. It does not show how an open loop would queue.
  */
 import { Agent, request } from "node:http"
 import { percentile } from "./Statistics.ts"

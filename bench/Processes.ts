@@ -1,6 +1,6 @@
 /**
- * What a benchmark starts and stops: three nodes of an example, the load generator, the raw server. Each is a
- * process of its own, ended by its own handle; whatever ends the benchmark ends them too, and removes their directory.
+ * Starts and stops the processes of a benchmark: three nodes of an example, the load generator, the raw server. It ends
+ * each by its own handle, however the benchmark ends, and removes their directory.
  */
 import { type ChildProcess, fork, type Serializable, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -61,7 +61,7 @@ export interface Cluster {
 export interface ClusterOptions {
   /** Which of the examples the nodes run. */
   readonly example?: "cluster" | "bank"
-  /** What Node is to be told, by the directory that the node may leave something in. */
+  /** The options of Node, given a directory in which the node may leave files. */
   readonly nodeArgs?: (directory: string) => ReadonlyArray<string>
   readonly environment?: Readonly<Record<string, string>>
 }

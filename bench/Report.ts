@@ -1,4 +1,4 @@
-/** What the runs came to, as Markdown: the machine, its floors, and a line for each count of clients and variant. */
+/** Reports the results of the runs as Markdown: the machine, its floors, and a line for each count of clients and variant. */
 import { availableParallelism, cpus } from "node:os"
 import type { Measured, Run, Step } from "./Runs.ts"
 import { median, rate, short, table } from "./Statistics.ts"

@@ -1,6 +1,6 @@
 /**
  * An amount as a decimal string: at most 15 integer digits and two decimals, never a float. `"5"` is answered as `"5.00"`.
- * What is reckoned with it is reckoned in whole cents.
+ * Calculations use whole cents.
  */
 
 import { Schema, SchemaTransformation } from "effect"
@@ -45,10 +45,10 @@ const ofCents = (cents: bigint): string => {
   return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`
 }
 
-/** The sum; a model refuses what has too many digits. */
+/** The sum. A model refuses a sum with too many digits. */
 export const add = (left: string, right: string): string => ofCents(centsOf(left) + centsOf(right))
 
-/** The difference, below zero where `right` is more. */
+/** The difference; below zero if `right` is more. */
 export const subtract = (left: string, right: string): string => ofCents(centsOf(left) - centsOf(right))
 
 /** The amount, `count` times; `count` is a whole number. */

@@ -1,4 +1,4 @@
-/** What an auditor compares the balances with: the money that accounts were opened with, and how often it moved since. */
+/** An audit of all accounts: the money that they were opened with, and how often money moved since. */
 import { Schema } from "effect"
 import * as Projection from "lithair/projection"
 import { add } from "../Money.ts"

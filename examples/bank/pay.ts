@@ -1,4 +1,4 @@
-/** Moves money from a program of its own, by the typed client, on the bank that `npm run bank` runs. See README.md. */
+/** A program that transfers money by the typed client, on the bank that `npm run bank` runs. See README.md. */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Config, Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
@@ -14,11 +14,11 @@ const nodes = Flag.String("nodes").pipe(
 )
 
 const key = Flag.String("key").pipe(
-  Flag.withDescription("Of a transfer that was sent before: it is done once"),
+  Flag.withDescription("The key of a transfer that was sent before, so that it is done only once"),
   Flag.optional
 )
 
-/** What is to be known of a transfer that was not confirmed. */
+/** Says why a transfer was not confirmed, and what to do. */
 const saidOf = (error: Effect.Error<ReturnType<typeof send>>): string => {
   switch (error._tag) {
     case "InsufficientFunds":

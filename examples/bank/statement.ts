@@ -1,4 +1,4 @@
-/** What became of each account, entry by entry, with the balance that each left: the last ones, as a bank prints them. */
+/** The statement of each account: its last entries, with the balance after each. */
 import { Schema } from "effect"
 import * as Projection from "lithair/projection"
 import { Money, NonNegative, subtract } from "../Money.ts"
@@ -14,7 +14,7 @@ export const statement = Projection.make("statement", {
   state: Schema.Struct({
     owner: Schema.String,
     balance: NonNegative,
-    /** All entries that ever were, the opening included. */
+    /** The number of all entries, including the opening. */
     entryCount: Schema.Int,
     entries: Schema.Array(
       // `index` is that of the log: both accounts of a transfer have it in common.
