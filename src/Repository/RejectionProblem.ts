@@ -57,7 +57,7 @@ const describeRejection = (
       return problem("append-only", `Records of ${rejection.model} cannot be changed or deleted`, {})
     case "ReferenceMissing":
       return problem("reference-missing", `There is no ${rejection.target} ${rejection.id.slice(0, shownMax)}`, {
-        errors: [{ path: rejection.field, message: `names a ${rejection.target} that does not exist` }]
+        errors: [{ path: rejection.field, message: `No ${rejection.target} has this id` }]
       })
     case "Referenced": {
       const { by, id, model } = rejection

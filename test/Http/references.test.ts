@@ -52,7 +52,7 @@ it.effect(
       const nobody = crypto.randomUUID()
       const lost = yield* cluster.on(two, request("POST", "/api/books", { authorId: nobody }))
       assert.deepInclude(lost.body, { type: "urn:lithair:problem:reference-missing", status: 409 })
-      assert.deepStrictEqual(lost.body.errors, [{ path: "authorId", message: "names a Author that does not exist" }])
+      assert.deepStrictEqual(lost.body.errors, [{ path: "authorId", message: "No Author has this id" }])
 
       for (const node of cluster.nodes) {
         const kept = yield* cluster.on(node, request("DELETE", `/api/authors/${authorId}`))
