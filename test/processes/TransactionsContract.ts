@@ -82,10 +82,9 @@ export const transactionsContract = (it: Vitest.MethodsNonLive<Served>): void =>
       const conflict = yield* transact([{ op: "delete", model: "Product", id, ifVersion: 3 }])
       assert.deepStrictEqual([conflict.body.currentVersion, conflict.body.opIndex], [1, 0])
       const wrong = yield* transact([create, { op: "patch", model: "Product", id, data: { price: "x" } }])
-      assert.deepStrictEqual(
-        wrong.body.errors.map((error: { path: string }) => error.path),
-        ["price"]
-      )
+      // Two checks of an amount refuse this text, at one place.
+      const places = new Set(wrong.body.errors.map((error: { path: string }) => error.path))
+      assert.deepStrictEqual([...places], ["price"])
       assert.strictEqual(yield* countNamed(name), 0)
       assert.strictEqual((yield* ask("GET", path)).headers.get("etag"), `"1"`)
     })
