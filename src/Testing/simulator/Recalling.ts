@@ -14,9 +14,9 @@ import { fail } from "./Failure.ts"
 import type { Life, Settle, SimulatedNode } from "./Node.ts"
 import type { World } from "./World.ts"
 
-/** Undefined where the entry is compacted away. */
-const read = ({ disk, id }: SimulatedNode, { machine }: Life, index: number): Recalled | undefined => {
-  if (index < disk.firstIndex) return undefined
+/** Returns undefined if the entry is compacted away. The disk may still hold a log that an installed snapshot replaces. */
+const read = ({ disk, id }: SimulatedNode, { core, machine }: Life, index: number): Recalled | undefined => {
+  if (index < Math.max(disk.firstIndex, core.log.firstIndex)) return undefined
   const entry = entryAt(disk, index)
   const decoded = entry === undefined ? undefined : decode(entry.payload)
   if (decoded === undefined || Result.isFailure(decoded)) fail(`${id}: entry ${index} is told of a key, and is none`)
