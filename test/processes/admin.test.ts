@@ -68,8 +68,8 @@ describe("the administration", () => {
         assert.strictEqual((yield* clusterOf(leader)).leader, leader.id)
 
         for (const [key, says] of [
-          [secret.split("").toReversed().join(""), /does not prove this cluster's secret/],
-          [undefined, /does not prove this cluster's secret/]
+          [secret.split("").toReversed().join(""), /did not prove this cluster's secret/],
+          [undefined, /did not prove this cluster's secret/]
         ] as const) {
           const port = String(yield* freePort)
           const joining = ["--join", `127.0.0.1:${other.port}`, ...(key === undefined ? [] : ["--secret", key])]
