@@ -60,9 +60,10 @@ export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"
 export const layer = (
   options: NodeOptions
 ): Layer.Layer<NodePlace | ServerServices, StorageFailure | PlaceFailure | HttpServerError.ServeError> =>
-  Layer.merge(
-    layerHost({ ...options, address: options.address ?? `${formatHost(options.host ?? "127.0.0.1")}:${options.port}` }),
-    layerServer(options)
+  // In this order: a node that cannot have its directory takes no port.
+  Layer.provideMerge(
+    layerServer(options),
+    layerHost({ ...options, address: options.address ?? `${formatHost(options.host ?? "127.0.0.1")}:${options.port}` })
   )
 
 /** Exits with 0 if the node was told to stop and stopped in order. A removed node has an exit code of its own. */
