@@ -6,6 +6,7 @@
 import { stateHash } from "../../Machine/Tables.ts"
 import { isMember, isVoter, membersOf } from "../../Raft/core/Configuration.ts"
 import * as Configurations from "../../Raft/core/Configurations.ts"
+import * as Quorum from "../../Raft/core/Quorum.ts"
 import * as RaftLog from "../../Raft/core/RaftLog.ts"
 import * as StateComparison from "../../Raft/core/StateComparison.ts"
 import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
@@ -83,7 +84,10 @@ const consider = (world: World, node: Node.SimulatedNode, life: Node.Life): void
   if (verdict?._tag === "Differs") world.checks.counts.alarms++
   if (comparing.isSuspect === life.core.isSuspect) return
   const { spread } = world.checks.counts
-  if (comparing.isSuspect && !life.wasWrong && spread === 0) fail(`${node.id}: a state that is right is not believed`)
+  // A majority of voters that was wrong itself, as a single voter may be, calls a right state wrong.
+  const wasWrong = (voter: string) => nodeOf(world, voter)?.life?.wasWrong === true
+  const isRight = !life.wasWrong && spread === 0 && !Quorum.isQuorum(life.core.configuration, wasWrong)
+  if (comparing.isSuspect && isRight) fail(`${node.id}: a state that is right is not believed`)
   feed(world, node, { _tag: "StateSuspected", isSuspect: comparing.isSuspect })
   if (comparing.isSuspect) WaitingReads.refuseAll(life.reads, noQuorum)
 }
