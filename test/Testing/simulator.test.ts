@@ -8,7 +8,7 @@ import * as Simulator from "../../src/Testing/simulator/Simulator.ts"
 import { keptSeeds, optionsOf } from "./simulatorSeeds.ts"
 
 /** On the other runtimes the same code runs: fewer runs show that it does. */
-const seedsCount = (process.env.LITHAIR_TEST_RUNTIME ?? "Node") === "Node" ? 500 : 60
+const seedsCount = (process.env.LITHAIR_TEST_RUNTIME ?? "Node") === "Node" ? 500 : 100
 const seeds = Array.from({ length: seedsCount }, (_, at) => at + 1)
 
 const kindOf = (failure: string | undefined) => failure?.replaceAll(/\d+/g, "#")
