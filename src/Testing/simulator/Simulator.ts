@@ -194,9 +194,18 @@ const write = (world: World, node: NodeId): void => {
 /** How often a read is tried, a tick apart: for longer than a suspect takes to make its state anew, and to be believed. */
 const triesMaxCount = 100
 
+/**
+ * A snapshot has spread a wrong state to a majority before it was found out. The majority then calls a right state wrong,
+ * and the node that holds it reads no more: no vote can tell which is right.
+ */
+const isOutvoted = (world: World, { life }: World["nodes"][number]): boolean =>
+  world.checks.counts.spread > 0 && life?.comparing.isSuspect === true && !life.wasWrong
+
 /** Every member serves a linearizable read of every record: what was acknowledged is there. */
 const readEverywhere = (world: World, configuration: Configuration, healedAtCount: number): void => {
-  const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
+  const members = world.nodes.filter(
+    (node) => node.refusal === undefined && isMember(configuration, node.id) && !isOutvoted(world, node)
+  )
   let count = healedAtCount
   for (const { id: node } of members) {
     for (const key of [...registers, ...accounts]) {
