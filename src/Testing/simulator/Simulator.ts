@@ -203,15 +203,15 @@ const isOutvoted = (world: World, { life }: World["nodes"][number]): boolean =>
 
 /** Every member serves a linearizable read of every record: what was acknowledged is there. */
 const readEverywhere = (world: World, configuration: Configuration, healedAtCount: number): void => {
-  const members = world.nodes.filter(
-    (node) => node.refusal === undefined && isMember(configuration, node.id) && !isOutvoted(world, node)
-  )
+  const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
   let count = healedAtCount
-  for (const { id: node } of members) {
+  for (const member of members) {
+    const { id: node } = member
     for (const key of [...registers, ...accounts]) {
       perform(world, { _tag: "GiveUp", client: 0 })
       const before = world.clients.counts.reads
-      for (let tries = 0; tries < triesMaxCount && world.clients.counts.reads === before; tries++) {
+      const isDone = () => world.clients.counts.reads > before || isOutvoted(world, member)
+      for (let tries = 0; tries < triesMaxCount && !isDone(); tries++) {
         perform(world, {
           _tag: "Request",
           client: 0,
@@ -221,7 +221,7 @@ const readEverywhere = (world: World, configuration: Configuration, healedAtCoun
         })
         settle(world, ++count)
       }
-      if (world.clients.counts.reads === before) fail(`the healed node ${node} does not read ${key}`)
+      if (!isDone()) fail(`the healed node ${node} does not read ${key}`)
     }
   }
 }
