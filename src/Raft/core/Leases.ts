@@ -13,12 +13,6 @@ import type { NodeId } from "./Message.ts"
 import * as Quorum from "./Quorum.ts"
 import type { Leader, State } from "./State.ts"
 
-/** A numbered round of beats, with the real time of the last tick before it was sent. */
-export interface Beat {
-  readonly readNumber: number
-  readonly sentMs: number
-}
-
 /** How far two clocks may drift apart within a lease, unless the configuration says otherwise. */
 export const defaultDriftBoundMs = 50
 

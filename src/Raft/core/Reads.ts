@@ -9,47 +9,8 @@ import type { Read } from "./Input.ts"
 import * as Leases from "./Leases.ts"
 import type { HeartbeatReply, NodeId, ReadIndex, ReadIndexReply } from "./Message.ts"
 import * as Quorum from "./Quorum.ts"
+import type { LocalReads, ReadRequest } from "./ReadRounds.ts"
 import type { Leader, State } from "./State.ts"
-
-/** Reads that share one read index: reads of this node, or reads of a follower behind one request. */
-type Request =
-  | { readonly _tag: "Local"; readonly readIds: ReadonlyArray<number>; readIndex: number }
-  | {
-      readonly _tag: "Remote"
-      readonly peer: NodeId
-      readonly life: number
-      readonly requestId: number
-      readIndex: number
-    }
-
-/** A round, confirmed by echoes of `readNumber` or of a later number: those beats left after the round began. */
-interface Round {
-  readonly readNumber: number
-  readonly requests: ReadonlyArray<Request>
-  readonly acks: Set<NodeId>
-}
-
-/** At most one round is under way. Reads that arrive meanwhile share the next one (C6). */
-export interface LeaderReads {
-  round: Round | undefined
-  waiting: Array<Request>
-}
-
-interface LocalReads {
-  readonly readIds: ReadonlyArray<number>
-  readonly atLeastIndex: number
-}
-
-/** A follower asks its leader once for all the reads that wait, and has one request under way at a time. */
-export interface FollowerReads {
-  /** The number of this node's life. A late answer to a request of a former life must not answer one of this life. */
-  readonly life: number
-  nextRequestId: number
-  outstanding:
-    | { readonly requestId: number; readonly reads: ReadonlyArray<LocalReads>; sentMs: number; readonly leader: NodeId }
-    | undefined
-  waiting: Array<LocalReads>
-}
 
 /** Registers reads of this node, or refuses them. */
 export const register = (state: State, draft: Draft.Draft, input: Read): void => {
@@ -168,7 +129,7 @@ export const onReadIndex = (state: State, draft: Draft.Draft, from: NodeId, mess
     return
   }
   const reads = state.role.reads
-  const isSame = (other: Request) =>
+  const isSame = (other: ReadRequest) =>
     other._tag === "Remote" && other.peer === from && other.life === life && other.requestId === requestId
   // A repeated request shares the round of its first copy, and is answered by it.
   if (reads.waiting.some(isSame) || reads.round?.requests.some(isSame) === true) return

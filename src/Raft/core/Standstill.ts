@@ -24,29 +24,6 @@ export const pauseMinMs = 10_000
 export const pauseMaxMs = 600_000
 const forgottenAfterPausesCount = 4
 
-/** The index that was reached when a log last moved, and when that was. */
-export interface LastMove {
-  readonly index: number
-  readonly sinceMs: number
-}
-
-/**
- * The same for a leader's commit index; it also moves while no entry waits. `isTold` says that the leader has reported
- * the standstill.
- */
-export interface LeaderLastMove extends LastMove {
-  isTold: boolean
-}
-
-/** When this node last handed over for lastMove still, and how long it must wait before it does so again. */
-export interface HandOvers {
-  readonly lastMs: number
-  readonly pauseMs: number
-}
-
-/** The value at the start of a node. */
-export const neverHandedOver: HandOvers = { lastMs: Number.NEGATIVE_INFINITY, pauseMs: 0 }
-
 /**
  * Notes, in every tick, whether this node holds all entries that it knows to be committed, or has received some of
  * them.

@@ -3,14 +3,12 @@ import type { HardState, LogEntry, Recovered, SnapshotMark } from "../../EventSt
 import { invariant } from "../../Invariant.ts"
 import type { Configuration } from "./Configuration.ts"
 import * as Configurations from "./Configurations.ts"
-import type { Beat } from "./Leases.ts"
+import { type HandOvers, type LastMove, type LeaderLastMove, neverHandedOver } from "./LastMove.ts"
 import type { Envelope, NodeId } from "./Message.ts"
 import type { Progress } from "./Progress.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import * as RaftLog from "./RaftLog.ts"
-import type { FollowerReads, LeaderReads } from "./Reads.ts"
-import * as Standstill from "./Standstill.ts"
-import type { Transfer } from "./Transfer.ts"
+import type { FollowerReads, LeaderReads } from "./ReadRounds.ts"
 
 export interface Follower {
   readonly _tag: "Follower"
@@ -28,6 +26,19 @@ export interface Candidate {
   readonly votes: Set<NodeId>
 }
 
+/** A numbered round of beats, with the real time of the last tick before it was sent. */
+export interface Beat {
+  readonly readNumber: number
+  readonly sentMs: number
+}
+
+/** A hand-over under way. `isTold` says that the target was told to campaign. */
+export interface Transfer {
+  readonly target: NodeId
+  readonly deadlineMs: number
+  isTold: boolean
+}
+
 export interface Leader {
   readonly _tag: "Leader"
   readonly progress: Map<NodeId, Progress>
@@ -42,7 +53,7 @@ export interface Leader {
    */
   hasYielded: boolean
   heartbeatDueMs: number
-  lastMove: Standstill.LeaderLastMove
+  lastMove: LeaderLastMove
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader
@@ -110,8 +121,8 @@ export interface State {
   readNumber: number
   readonly followerReads: FollowerReads
   /** When this node last received some of the committed entries that it lacks. */
-  lastMove: Standstill.LastMove
-  handOvers: Standstill.HandOvers
+  lastMove: LastMove
+  handOvers: HandOvers
   diskStalled: boolean
   /** Whether the machine's state is not to be trusted (Input `StateSuspected`). */
   isSuspect: boolean
@@ -192,7 +203,7 @@ export const make = (options: {
     readNumber: 0,
     followerReads: { life: options.life, nextRequestId: 1, outstanding: undefined, waiting: [] },
     lastMove: { index: 0, sinceMs: 0 },
-    handOvers: Standstill.neverHandedOver,
+    handOvers: neverHandedOver,
     diskStalled: false,
     isSuspect: false,
     shutDown: false,

@@ -9,13 +9,6 @@ import type { NodeId } from "./Message.ts"
 import type { TransferResult } from "./Output.ts"
 import type { Leader, State } from "./State.ts"
 
-/** A hand-over under way. `isTold` says that the target was told to campaign. */
-export interface Transfer {
-  readonly target: NodeId
-  readonly deadlineMs: number
-  isTold: boolean
-}
-
 /** Begins to hand over to `to`, or to the voter that has caught up most. Otherwise says why not. */
 export const request = (state: State, draft: Draft.Draft, to: NodeId | undefined): TransferResult => {
   const { role } = state
