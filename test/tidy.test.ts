@@ -54,9 +54,7 @@ const targetsOf = (name: string, text: string): ReadonlyArray<string> =>
     .map((specifier) => relative(join(root, "src"), resolve(root, "src", dirname(name), specifier)))
 
 /** Entry points whose every exported name has a doc comment. */
-const commentedEntries = sources
-  .map(({ name }) => name)
-  .filter((name) => isEntry(name) && !/^(Projection|Reaction)/.test(name))
+const commentedEntries = sources.map(({ name }) => name).filter(isEntry)
 
 /** The names that a file exports from elsewhere or declares, each with the place of its declaration. */
 const exportsOf = (name: string): ReadonlyArray<{ readonly name: string; readonly declared: string }> => {
