@@ -2,7 +2,7 @@
 import { NodeHttpServer, NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Cause, Console, Effect, Exit, Layer, Option, Runtime } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
-import type { Etag, HttpPlatform, HttpServer, HttpServerError } from "effect/http"
+import { type Etag, type HttpPlatform, HttpServer, type HttpServerError } from "effect/http"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
 import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
@@ -10,7 +10,7 @@ import type { StorageFailure } from "./Lithair/Storage.ts"
 import { type DemoOptions, runDemo } from "./Node/Demo.ts"
 import { flags, optionsOf } from "./Node/Flags.ts"
 import { makeServer } from "./Node/HttpServer.ts"
-
+import { answerInterrupted } from "./Node/Interrupted.ts"
 import { formatHost } from "./Raft/peers/Address.ts"
 
 export { type DemoOptions, NodeEnded } from "./Node/Demo.ts"
@@ -40,14 +40,16 @@ const closeTimeout = 1_000
 const websocket = { maxPayload, closeTimeout }
 
 /**
- * A hardened server for a node. It answers requests with a problem if its parser refuses them, or if the application is
- * not ready yet or has ended. It closes within half a second.
+ * A hardened server for a node. It answers requests with a problem if its parser refuses them, if the application is not
+ * ready yet or has ended, or if it closes before a route has answered. It closes within half a second.
  */
 export const layerServer = ({
   host = "127.0.0.1",
   port
 }: ServerOptions): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
-  NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket })
+  Layer.effect(HttpServer.HttpServer, Effect.map(HttpServer.HttpServer, answerInterrupted)).pipe(
+    Layer.provideMerge(NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket }))
+  )
 
 /** Options of a node: where it listens, its data directory, and its peers. */
 export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"> {
