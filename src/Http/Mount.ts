@@ -5,6 +5,7 @@
 import { Effect, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Member } from "../Cluster/Member.ts"
+import { invariant } from "../Invariant.ts"
 import { keyLengthMax } from "../Machine/RequestKey.ts"
 import { type Problem, problem, toResponse, withMembers } from "../Problem.ts"
 import { removed } from "../Raft/node/Removal.ts"
@@ -61,7 +62,15 @@ export const mount = Effect.fnUntraced(function* (options: {
   const serving = yield* Serving
   const answered = answerer(member, serving, prefix)
   const mounted = yield* mountedOnWhole(whole, answerer(member, serving, ""))
-  mounted.paths.push(...knownPaths(routes.map(({ method, path }) => ({ method, path: prefix + path }))))
+  const paths = knownPaths(routes.map(({ method, path }) => ({ method, path: prefix + path })))
+  const known = new Set(mounted.paths.map(({ pattern }) => pattern.source))
+  for (const { path, pattern } of paths) {
+    invariant(
+      !known.has(pattern.source),
+      `${path} is mounted twice on this router: mount each layer once, or under another prefix`
+    )
+  }
+  mounted.paths.push(...paths)
   mounted.owned.push(...owned.map((path) => (path === "/" ? path : prefix + path)))
   yield* router.addAll(
     routes.map(({ handler, method, path }) => {

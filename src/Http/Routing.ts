@@ -9,6 +9,8 @@ import { invalidRequest, methodNotAllowed, notServed, type Problem } from "../Pr
 
 /** A path of a node with the verbs that it knows. */
 export interface KnownPath {
+  /** As the route declares it. */
+  readonly path: string
   readonly pattern: RegExp
   readonly methods: ReadonlyArray<string>
 }
@@ -47,7 +49,7 @@ export const knownPaths = (
   for (const { method, path } of routes) {
     methods.set(path, [...(methods.get(path) ?? []), ...(method === "GET" ? ["GET", "HEAD"] : [method])])
   }
-  return Array.from(methods, ([path, known]) => ({ pattern: exactly(path), methods: known.toSorted() }))
+  return Array.from(methods, ([path, known]) => ({ path, pattern: exactly(path), methods: known.toSorted() }))
 }
 
 /** The problem of a request without a route: unknown path, other verbs only, or a part that the router cannot read. */

@@ -80,4 +80,15 @@ describe("the derived API under a prefix", () => {
       assert.throws(() => Http.layerDocs({ prefix }), `"${prefix}" cannot be a prefix`)
     })
   }
+
+  it.effect("is not mounted twice at one prefix", () =>
+    Effect.gen(function* () {
+      // Two layers that are made apart: Effect builds one and the same layer once.
+      const twice = Layer.mergeAll(Http.layerApi({ prefix: "/v1" }), Http.layerApi({ prefix: "/v1" }))
+      const exit = yield* Effect.exit(
+        Effect.provide(Effect.void, TestCluster.layer({ models: [Note], routes: twice, size: 1 }))
+      )
+      assert.include(String(exit), "/v1/api/notes is mounted twice on this router")
+    })
+  )
 })
