@@ -5,7 +5,7 @@
  */
 import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
-import { mergePatch } from "../Model/MergePatch.ts"
+import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
 import { canonical, isRecord, isTooDeep } from "./Json.ts"
@@ -157,7 +157,7 @@ const dataOf = (
   const merged = how === "put" ? data : (mergePatch(held, data, descriptor.mergeShapes.localPart) as EncodedRecord)
   const checked = descriptor.codecs.localPart({ ...merged, [descriptor.idField]: id })
   return Result.isFailure(checked)
-    ? Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
+    ? Result.fail({ _tag: "InvalidRequest", errors: errorsOfMerge({ patch: data, merged }, checked.failure) })
     : Result.succeed(split(descriptor, checked.success).local)
 }
 

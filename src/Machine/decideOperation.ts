@@ -6,7 +6,7 @@ import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor, EncodedRecord, FieldError } from "../Model/Descriptor.ts"
 import { fieldErrorLengthMax, fieldErrorsMax } from "../Model/Descriptor.ts"
-import { mergePatch } from "../Model/MergePatch.ts"
+import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import { depthMax } from "../Model/PlainJson.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import type { Circumstances, OperationAnswer } from "./decide.ts"
@@ -110,9 +110,15 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
   if (row === undefined) return Result.fail({ _tag: "NotFound", model: patch.model, id: patch.id })
   return Result.flatMap(
     withId(target, patch.data, patch.id, () => patch.id),
-    ({ data }) =>
+    ({ data }) => {
       // The merge of two objects is an object (RFC 7396 §2).
-      decideRecord(target, patch.id, mergePatch(row.data, data, target.descriptor.mergeShapes.record) as EncodedRecord)
+      const merged = mergePatch(row.data, data, target.descriptor.mergeShapes.record) as EncodedRecord
+      return Result.mapError(decideRecord(target, patch.id, merged), (rejection) =>
+        rejection._tag === "InvalidRequest"
+          ? { ...rejection, errors: errorsOfMerge({ patch: data, merged }, rejection.errors) }
+          : rejection
+      )
+    }
   )
 }
 

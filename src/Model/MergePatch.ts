@@ -51,6 +51,27 @@ export const mergePatch = (target: Json | undefined, patch: Json, shape?: MergeS
   return Object.fromEntries(merged)
 }
 
+interface FieldError {
+  readonly path: string
+  readonly message: string
+}
+
+/** The errors of a merged record. Where the patch has removed a required member with null, the error says so. */
+export const errorsOfMerge = (
+  { merged, patch }: { readonly patch: Json; readonly merged: Json },
+  errors: ReadonlyArray<FieldError>
+): ReadonlyArray<FieldError> =>
+  errors.map((error) =>
+    valueAt(patch, error.path) === null && valueAt(merged, error.path) === undefined
+      ? { path: error.path, message: "This field is required: null cannot remove it" }
+      : error
+  )
+
+const valueAt = (json: Json, path: string): Json | undefined =>
+  path
+    .split(".")
+    .reduce<Json | undefined>((at, key) => (isObject(at) && Object.hasOwn(at, key) ? at[key] : undefined), json)
+
 /** Turns a typed patch into a merge patch. A value that replaces the former one names every absent member with null. */
 export const withNulls = (patch: Json, shape: MergeShape | undefined, isWithinWhole = false): Json => {
   if (!isObject(patch) || shape === undefined) return patch

@@ -8,7 +8,7 @@ import { type LocalPartRequest, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
-import { mergePatch } from "../Model/MergePatch.ts"
+import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 
 /** The part of a record that this node keeps once the cluster has changed the rest. */
 export interface OwnPart {
@@ -35,7 +35,8 @@ export const partOf = <O extends Operation>(
     return Result.succeed({ operation, own: undefined })
   }
   const { local, replicated } = split(descriptor, operation.data)
-  const wrong = checkPart(descriptor, operation._tag === "Patch" ? mergedInto(descriptor, held, local) : local)
+  const merged = operation._tag === "Patch" ? mergedInto(descriptor, held, local) : local
+  const wrong = checkPart(descriptor, { patch: local, merged })
   if (wrong !== undefined) return Result.fail(wrong)
   // Only a PUT clears the fields that it omits. A create finds nothing to clear.
   const isKept = operation._tag === "Put" || Object.keys(local).length > 0
@@ -68,9 +69,12 @@ export const heldPart = (
   return visible(node.local.tables, { model, id: operation.id, createdIndex: row.createdIndex })?.data ?? {}
 }
 
-const checkPart = (descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
-  const checked = descriptor.codecs.localPart({ ...data, [descriptor.idField]: descriptor.idField })
+const checkPart = (
+  descriptor: Descriptor,
+  change: { readonly patch: EncodedRecord; readonly merged: EncodedRecord }
+): Rejection | undefined => {
+  const checked = descriptor.codecs.localPart({ ...change.merged, [descriptor.idField]: descriptor.idField })
   if (Result.isSuccess(checked)) return undefined
-  const errors = checked.failure.filter(({ path }) => path.split(".")[0] !== descriptor.idField)
+  const errors = errorsOfMerge(change, checked.failure).filter(({ path }) => path.split(".")[0] !== descriptor.idField)
   return errors.length === 0 ? undefined : { _tag: "InvalidRequest", errors }
 }

@@ -51,7 +51,7 @@ const saidInWords: ReadonlyArray<RegExp> = [
   /needs consistency=local/,
   /names \w+ twice/,
   // What a patch leaves must be a whole value.
-  /Missing key/,
+  /Missing key|null cannot remove it/,
   // Of the command `transfer`.
   /above 0\.00|from.*to/
 ]

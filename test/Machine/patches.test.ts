@@ -62,15 +62,19 @@ const guest = {
   tree: { label: "root", next: { label: "leaf", next: null } }
 }
 
-/** The record after a patch, or what is wrong with it. */
-const patched = (data: unknown) => {
+const submitPatch = (data: unknown) => {
   const { machine, submit } = leader(undefined, [Model.describe(Guest)])
   const created = submit({ _tag: "Create", model: "Guest", data: guest })
   assert.strictEqual(created._tag, "Accepted", JSON.stringify(created))
   const decision = submit({ _tag: "Patch", model: "Guest", id: "a", data })
-  if (decision._tag === "Rejected") {
-    return decision.rejection._tag === "InvalidRequest" ? decision.rejection.errors.map(({ path }) => path) : undefined
-  }
+  const isInvalid = decision._tag === "Rejected" && decision.rejection._tag === "InvalidRequest"
+  return { machine, decision, errors: isInvalid ? decision.rejection.errors : undefined }
+}
+
+/** The record after a patch, or what is wrong with it. */
+const patched = (data: unknown) => {
+  const { decision, errors, machine } = submitPatch(data)
+  if (decision._tag === "Rejected") return errors?.map(({ path }) => path)
   return Tables.get(machine.applied, "Guest", "a")?.data
 }
 
@@ -144,6 +148,14 @@ describe("a patch", () => {
   it("with a field that the model does not know is refused, null or not (docs/http.md, Problems)", () => {
     assert.deepStrictEqual(patched({ nope: null, other: 1, nick: "Bo" }), ["nope", "other"])
     assert.deepStrictEqual(patched(JSON.parse('{"__proto__":null,"constructor":null}')), ["__proto__", "constructor"])
+  })
+
+  it("that removes a required field is told so, at every depth", () => {
+    const { errors = [] } = submitPatch({ tree: null, address: { street: null }, paid: { _tag: "Cash" } })
+    const said = Object.fromEntries(errors.map(({ message, path }) => [path, message]))
+    const required = "This field is required: null cannot remove it"
+    assert.deepInclude(said, { tree: required, "address.street": required })
+    assert.notStrictEqual(said["paid.note"] ?? required, required, "the patch does not name it")
   })
 
   it("with a hundred thousand unknown fields is told a hundred of them, without looking at the rest", () => {
