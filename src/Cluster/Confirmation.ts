@@ -4,7 +4,7 @@
  */
 import { Effect, Schedule } from "effect"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
-import { NotDone } from "../Raft/node/Outcome.ts"
+import type { NotDone } from "../Raft/node/Outcome.ts"
 import * as Attempts from "./Attempts.ts"
 
 /** The number of confirmations that are kept. Projections that lag behind the tables use the older ones. */
@@ -51,22 +51,13 @@ export const make = (readIndex: Effect.Effect<number, NotDone>): Confirming => {
 /** Asks consensus for a read index, at one leader after another. */
 export const readIndexOf = (
   leadership: Attempts.Leadership,
-  readIndex: () => Effect.Effect<number, NotDone>
+  readIndex: (timeoutMs: number) => Effect.Effect<number, NotDone>
 ): Effect.Effect<number, NotDone> =>
   Attempts.untilAnswered({
     leadership,
     isRepeatable: false,
-    attempt: (_, timeoutMs) => withinTime(Effect.suspend(readIndex), timeoutMs)
+    attempt: (_, timeoutMs) => Effect.suspend(() => readIndex(timeoutMs))
   })
-
-const lagging = new NotDone({
-  reason: "no-quorum",
-  message: "This node is too far behind the leader to serve this read"
-})
-
-/** Limits the wait for a read index, since a follower may be cut off from the entries up to it. */
-export const withinTime = (readIndex: Effect.Effect<number, NotDone>, timeoutMs: number) =>
-  Effect.timeoutOrElse(readIndex, { duration: timeoutMs, orElse: () => Effect.fail(lagging) })
 
 /**
  * Adds a confirmation, unless a kept one has a higher index and began later. Past the limit it drops every second one.

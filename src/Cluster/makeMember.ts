@@ -23,6 +23,7 @@ import * as MembershipRequests from "../Raft/node/MembershipRequests.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import * as RaftNode from "../Raft/node/RaftNode.ts"
 import * as Removal from "../Raft/node/Removal.ts"
+import * as Requests from "../Raft/node/Requests.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
 import * as Attempts from "./Attempts.ts"
@@ -162,7 +163,7 @@ const make = Effect.fnUntraced(function* (
   })
 
   const inquire = Effect.fnUntraced(function* (running: Node, keyed: Keyed, timeoutMs: number) {
-    const index = yield* Confirmation.withinTime(running.readIndex, timeoutMs)
+    const index = yield* Requests.readIndex(running, timeoutMs)
     return { _tag: "Inquired", index, standing: yield* recalling.keyStatus(keyed) } as const
   })
 
@@ -180,7 +181,7 @@ const make = Effect.fnUntraced(function* (
     switch (order._tag) {
       case "Decide": {
         const { command } = order
-        const decided = Effect.flatMap(running.submit(command, timeoutMs), recalling.told).pipe(
+        const decided = Effect.flatMap(Requests.submit(running, command, timeoutMs), recalling.told).pipe(
           Effect.tap(({ answer }) => handOn(running, answer)),
           Effect.map((answered) => ({ _tag: "Decided", ...answered }) as const)
         )
@@ -276,7 +277,9 @@ const make = Effect.fnUntraced(function* (
   }
 
   const confirming = Confirmation.make(
-    Confirmation.readIndexOf(leadership, () => node?.readIndex ?? Effect.fail(starting))
+    Confirmation.readIndexOf(leadership, (timeoutMs) =>
+      node === undefined ? Effect.fail(starting) : Requests.readIndex(node, timeoutMs)
+    )
   )
 
   fork(Effect.catchCause(Effect.raceFirst(run, directory.watch), (cause) => Deferred.failCause(stopped, cause)))

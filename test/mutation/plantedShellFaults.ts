@@ -41,7 +41,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C18",
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
-    find: "    ticket.settle(Exit.succeed(ticket.proposed))\n",
+    find: "    settle(deciding, ticket, Exit.succeed(ticket.proposed))\n",
     replace: ""
   },
   {

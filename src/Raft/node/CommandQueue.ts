@@ -10,6 +10,7 @@ import type { Input } from "../core/Input.ts"
 import type { Output } from "../core/Output.ts"
 import { termAt } from "../core/RaftLog.ts"
 import type { State } from "../core/State.ts"
+import * as Deadlines from "./Deadlines.ts"
 import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./decideBatch.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { StateMachine } from "./StateMachine.ts"
@@ -22,14 +23,17 @@ export interface Answered<Answer> {
   readonly answer: Answer
 }
 
+/** Takes the outcome of a command. It is called once at most, in the middle of a turn: it must not throw. */
+export type Settle<Answer> = (exit: Exit.Exit<Answered<Answer>, NotDone | UnknownOutcome>) => void
+
 /**
  * One submitted command. Until it is proposed, giving up means that it is certainly not done. After that its outcome is
  * unknown.
  */
 export interface Ticket<Answer> {
   proposed: Answered<Answer> | undefined
-  /** Called once, with the outcome. */
-  readonly settle: (exit: Exit.Exit<Answered<Answer>, NotDone | UnknownOutcome>) => void
+  readonly timeoutMs: number
+  readonly settle: Settle<Answer>
 }
 
 export interface Deciding<Command, Answer> {
@@ -38,6 +42,8 @@ export interface Deciding<Command, Answer> {
   /** Commands taken from `pending` that are not settled. After a defect they stay here, and may have been proposed. */
   underWay: ReadonlyArray<Pending<Command, Ticket<Answer>>>
   readonly waiters: Waiters.Waiters<Ticket<Answer>>
+  /** All commands whose outcome somebody waits for. */
+  readonly open: Deadlines.Deadlines<Ticket<Answer>>
   isSpeculating: boolean
 }
 
@@ -59,6 +65,7 @@ export const make = <Command, Answer>(machine: StateMachine<Command, Answer>): D
   pending: [],
   underWay: [],
   waiters: Waiters.make(),
+  open: Deadlines.make(),
   isSpeculating: false
 })
 
@@ -66,18 +73,44 @@ export const make = <Command, Answer>(machine: StateMachine<Command, Answer>): D
 export const submit = <Command, Answer>(
   deciding: Deciding<Command, Answer>,
   command: Command,
-  settle: Ticket<Answer>["settle"]
+  settle: Settle<Answer>,
+  { nowMs, timeoutMs }: { readonly nowMs: number; readonly timeoutMs: number } = forEver
 ): Ticket<Answer> => {
-  const ticket: Ticket<Answer> = { proposed: undefined, settle }
+  const ticket: Ticket<Answer> = { proposed: undefined, timeoutMs, settle }
   deciding.pending.push({ command, waiter: ticket })
+  Deadlines.add(deciding.open, ticket, nowMs + timeoutMs)
   return ticket
+}
+
+const forEver = { nowMs: 0, timeoutMs: Number.POSITIVE_INFINITY }
+
+/** Calls the command's `settle`, unless its outcome was told before or its caller has given up. */
+const settle = <Command, Answer>(
+  { open }: Deciding<Command, Answer>,
+  ticket: Ticket<Answer>,
+  exit: Parameters<Settle<Answer>>[0]
+): void => {
+  if (Deadlines.remove(open, ticket)) ticket.settle(exit)
 }
 
 /** The caller has given up. If the command was not proposed, it never will be. */
 export const forget = <Command, Answer>(deciding: Deciding<Command, Answer>, ticket: Ticket<Answer>): void => {
+  if (!Deadlines.remove(deciding.open, ticket)) return
   if (ticket.proposed !== undefined) Waiters.remove(deciding.waiters, ticket.proposed.index, ticket)
   const position = deciding.pending.findIndex(({ waiter }) => waiter === ticket)
   if (position >= 0) deciding.pending.splice(position, 1)
+}
+
+/** Ends the commands whose time is over. Those that were not proposed never will be. */
+export const endOverdue = <Command, Answer>(deciding: Deciding<Command, Answer>, nowMs: number): void => {
+  for (const ticket of Deadlines.overdue(deciding.open, nowMs)) {
+    forget(deciding, ticket)
+    ticket.settle(
+      ticket.proposed === undefined
+        ? notDone("no-quorum", `Cannot write: not proposed within ${ticket.timeoutMs} ms`)
+        : Exit.fail(new UnknownOutcome({ message: `Not committed within ${ticket.timeoutMs} ms` }))
+    )
+  }
 }
 
 /** Forgets decisions ahead of the applied state, since this node stopped leading. */
@@ -115,9 +148,9 @@ export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at:
     waiter.proposed = { index, answer }
     Waiters.add(waiters, { index, term }, waiter)
   }
-  confirm(at, decided.answered)
+  confirm(deciding, at, decided.answered)
   for (const { waiter, reason } of decided.refused) {
-    waiter.settle(notDone(reason, "Cannot write: nothing was proposed"))
+    settle(deciding, waiter, notDone(reason, "Cannot write: nothing was proposed"))
   }
   pending.unshift(...deciding.underWay.slice(decided.takenCount))
   deciding.underWay = []
@@ -128,7 +161,8 @@ export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at:
  * answered, changes that they do not reflect. If the entry below the decision has another term, the answer rests on an
  * entry that was never committed.
  */
-const confirm = <Answer>(
+const confirm = <Command, Answer>(
+  deciding: Deciding<Command, Answer>,
   { core, reads, run }: Circumstances,
   answered: Decided<Answer, Ticket<Answer>>["answered"]
 ): void => {
@@ -138,8 +172,12 @@ const confirm = <Answer>(
     const onTerm = termAt(core.log, onIndex)
     return WaitingReads.add(reads, (exit) => {
       const isUndone = Exit.isSuccess(exit) && termAt(core.log, onIndex) !== onTerm
-      if (isUndone) waiter.settle(notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
-      else waiter.settle(Exit.mapBoth(exit, { onSuccess: (index) => ({ index, answer }), onFailure: unconfirmed }))
+      if (isUndone) {
+        settle(deciding, waiter, notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
+      } else {
+        const answered = Exit.mapBoth(exit, { onSuccess: (index) => ({ index, answer }), onFailure: unconfirmed })
+        settle(deciding, waiter, answered)
+      }
     })
   })
   run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })
@@ -157,10 +195,10 @@ export const applied = <Command, Answer>(deciding: Deciding<Command, Answer>, en
   const settled = Waiters.settle(deciding.waiters, entry)
   for (const ticket of settled.done) {
     invariant(ticket.proposed !== undefined, "a command that was never proposed was committed")
-    ticket.settle(Exit.succeed(ticket.proposed))
+    settle(deciding, ticket, Exit.succeed(ticket.proposed))
   }
   for (const ticket of settled.notDone) {
-    ticket.settle(notDone("no-quorum", "Cannot write: another entry was committed in its place"))
+    settle(deciding, ticket, notDone("no-quorum", "Cannot write: another entry was committed in its place"))
   }
 }
 
@@ -170,9 +208,9 @@ export const stop = <Command, Answer>(
   stoppedHere: Exit.Exit<never, NotDone>
 ): void => {
   const unknown = Exit.fail(new UnknownOutcome({ message: "This node stopped before it knew" }))
-  for (const { waiter } of deciding.underWay) waiter.settle(unknown)
-  for (const ticket of Waiters.drain(deciding.waiters)) ticket.settle(unknown)
-  for (const { waiter } of deciding.pending.splice(0)) waiter.settle(stoppedHere)
+  for (const { waiter } of deciding.underWay) settle(deciding, waiter, unknown)
+  for (const ticket of Waiters.drain(deciding.waiters)) settle(deciding, ticket, unknown)
+  for (const { waiter } of deciding.pending.splice(0)) settle(deciding, waiter, stoppedHere)
 }
 
 const notDone = (reason: "no-quorum" | "overloaded", message: string): Exit.Exit<never, NotDone> =>

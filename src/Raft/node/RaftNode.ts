@@ -28,11 +28,12 @@ import * as DiskSpace from "./DiskSpace.ts"
 import * as LeaderWatch from "./LeaderWatch.ts"
 import * as LogWriter from "./LogWriter.ts"
 import * as MembershipRequests from "./MembershipRequests.ts"
-import { NotDone, draining as notBegun, UnknownOutcome } from "./Outcome.ts"
+import { NotDone, draining as notBegun, type UnknownOutcome } from "./Outcome.ts"
 import { restoreNewest } from "./restoreMachine.ts"
 import * as SnapshotLoop from "./SnapshotLoop.ts"
 import type { StateMachine } from "./StateMachine.ts"
 import * as StateWatch from "./StateWatch.ts"
+import * as TakeReadIndex from "./takeReadIndex.ts"
 import * as WaitingReads from "./WaitingReads.ts"
 
 /** How often the core receives a tick. */
@@ -42,21 +43,23 @@ const decideMaxNanos = 10_000_000n
 /** The limit on commands that wait to be decided. One more is refused as overloaded. */
 const pendingMaxCount = 4096
 
+/** Gives up a request: `settle` is not called any more. A command that was not proposed never will be. */
+export type Forget = () => void
+
 /** Consensus on one node, for a machine with `Command` and `Answer`. */
 export interface RaftNode<Command, Answer> {
   /**
-   * Decides `command` here, if this node leads, and waits until its answer is final. `NotDone` is certain. After
-   * `timeoutMs` a command that was not proposed is `NotDone`, and a proposed one has an unknown outcome.
+   * Decides `command` here, if this node leads, and tells `settle` once its answer is final. `NotDone` is certain. After
+   * `timeoutMs` a command that was not proposed is `NotDone`, and a proposed one has an unknown outcome. `settle` may be
+   * called before this returns, and must not throw. Requests.ts has the Effect.
    */
-  readonly submit: (
-    command: Command,
-    timeoutMs: number
-  ) => Effect.Effect<CommandQueue.Answered<Answer>, NotDone | UnknownOutcome>
+  readonly submit: (command: Command, timeoutMs: number, settle: CommandQueue.Settle<Answer>) => Forget
   /**
-   * Waits until the applied state is linearizable for a read that begins now, and returns its index. It may wait for
-   * ever, since a follower may be cut off from the entries up to it: the caller sets a limit.
+   * Tells `settle` once the applied state is linearizable for a read that begins now, with its index. A follower may be
+   * cut off from the entries up to it: after `timeoutMs` the read is refused. `settle` may be called before this returns,
+   * and must not throw.
    */
-  readonly readIndex: Effect.Effect<number, NotDone>
+  readonly readIndex: (timeoutMs: number, settle: TakeReadIndex.SettleIndex) => Forget
   /** Takes a message from a peer's core. */
   readonly receive: (from: NodeId, message: Message) => void
   /** `peerDown`: messages under way to the peer may be lost. `peerReachable`: from now on it can be sent entries. */
@@ -96,6 +99,10 @@ const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fa
 const stoppedHere = notDone("no-quorum", "This node has stopped")
 
 const leavingHere = Exit.fail(notBegun)
+
+const tooManyWait = notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`)
+
+const nothingToForget: Forget = () => {}
 
 const suspectHere = Exit.fail(StateWatch.suspect)
 
@@ -265,6 +272,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     for (const lane of ["messages", "others", "ticks"] as const) {
       for (const input of inbox[lane].splice(0)) run(input)
     }
+    CommandQueue.endOverdue(deciding, core.lastTickMs ?? 0)
+    WaitingReads.endOverdue(reads, core.lastTickMs ?? 0)
     const isStalled = core.nowMs - (writing.beganMs() ?? core.nowMs) >= options.config.diskStallTimeoutMs
     if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })
     room.consider()
@@ -305,27 +314,40 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     }
   })
 
-  const readByRound = Effect.callback<number, NotDone>((resume) => {
-    if (refusal !== undefined) return resume(refusal)
-    const readId = WaitingReads.ask(reads, (exit) => resume(exit))
+  const monotonicNowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+
+  const submit = (command: Command, timeoutMs: number, settle: CommandQueue.Settle<Answer>): Forget => {
+    const refused = refusalOfWrite()
+    if (refused !== undefined) {
+      settle(refused)
+      return nothingToForget
+    }
+    const ticket = CommandQueue.submit(deciding, command, settle, { nowMs: monotonicNowMs(), timeoutMs })
     ring()
-    return Effect.sync(() => WaitingReads.forget(reads, readId))
+    return () => CommandQueue.forget(deciding, ticket)
+  }
+
+  const refusalOfWrite = (): Exit.Exit<never, NotDone> | undefined => {
+    if (refusal !== undefined) return refusal
+    if (room.isShort()) return Exit.fail(DiskSpace.storageFull)
+    return deciding.pending.length >= pendingMaxCount ? tooManyWait : undefined
+  }
+
+  const takeReadIndex = TakeReadIndex.make({
+    reads,
+    isLeased: options.config.readLease !== undefined,
+    monotonicNowMs,
+    run,
+    ring
   })
 
-  /**
-   * The core checks a lease by the last tick, and a pause may have followed it. So this checks the lease by the clock
-   * once more, after the read's index is applied. One check then is enough, since the applied index only grows (C7).
-   */
-  const readUnderLease = Effect.callback<Effect.Effect<number, NotDone>, NotDone>((resume) => {
-    if (refusal !== undefined) return resume(refusal)
-    const readId = WaitingReads.add(reads, (exit, leaseUntilMs = Number.POSITIVE_INFINITY) => {
-      const nowMs = Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-      resume(Effect.succeed(nowMs < leaseUntilMs ? exit : readByRound))
-    })
-    run({ _tag: "Read", readIds: [readId], mayLease: true })
-    ring()
-    return Effect.sync(() => WaitingReads.forget(reads, readId))
-  }).pipe(Effect.flatten)
+  const readIndex = (timeoutMs: number, settle: TakeReadIndex.SettleIndex): Forget => {
+    if (refusal !== undefined) {
+      settle(refusal)
+      return nothingToForget
+    }
+    return takeReadIndex(monotonicNowMs() + timeoutMs, settle)
+  }
 
   const tick = Effect.gen(function* () {
     const nowNanos = yield* Clock.monotonicTimeNanos
@@ -351,29 +373,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   )
 
   return {
-    submit: (command, timeoutMs) =>
-      Effect.suspend(() => {
-        let ticket: CommandQueue.Ticket<Answer> | undefined
-        const attempt = Effect.callback<CommandQueue.Answered<Answer>, NotDone | UnknownOutcome>((resume) => {
-          if (refusal !== undefined) return resume(refusal)
-          if (room.isShort()) return resume(Effect.fail(DiskSpace.storageFull))
-          if (deciding.pending.length >= pendingMaxCount) {
-            return resume(notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`))
-          }
-          const submitted = CommandQueue.submit<Command, Answer>(deciding, command, resume)
-          ticket = submitted
-          ring()
-          return Effect.sync(() => CommandQueue.forget(deciding, submitted))
-        })
-        const overdue = Effect.suspend(
-          (): Effect.Effect<never, NotDone | UnknownOutcome> =>
-            ticket?.proposed === undefined
-              ? notDone("no-quorum", `Cannot write: not proposed within ${timeoutMs} ms`)
-              : Exit.fail(new UnknownOutcome({ message: `Not committed within ${timeoutMs} ms` }))
-        )
-        return Effect.timeoutOrElse(attempt, { duration: timeoutMs, orElse: () => overdue })
-      }),
-    readIndex: options.config.readLease === undefined ? readByRound : readUnderLease,
+    submit,
+    readIndex,
     receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
     peerReachable: (peer) => {

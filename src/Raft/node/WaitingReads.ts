@@ -4,9 +4,10 @@
  */
 import { Exit } from "effect"
 import type { ReadReady } from "../core/Output.ts"
-import type { NotDone } from "./Outcome.ts"
+import * as Deadlines from "./Deadlines.ts"
+import { NotDone } from "./Outcome.ts"
 
-/** Called once with the result of a read. `leaseUntilMs` says until when it holds (C7). */
+/** Takes the result of a read, in the middle of a turn: it must not throw. `leaseUntilMs` says until when it holds (C7). */
 export type SettleRead = (exit: Exit.Exit<number, NotDone>, leaseUntilMs?: number) => void
 
 interface WaitingRead {
@@ -17,23 +18,25 @@ interface WaitingRead {
 
 export interface WaitingReads {
   readonly byId: Map<number, WaitingRead>
+  readonly deadlines: Deadlines.Deadlines<number>
   /** Reads that the next turn passes to the core, all at once. */
   asked: Array<number>
   nextId: number
 }
 
-export const make = (): WaitingReads => ({ byId: new Map(), asked: [], nextId: 1 })
+export const make = (): WaitingReads => ({ byId: new Map(), deadlines: Deadlines.make(), asked: [], nextId: 1 })
 
-/** Adds a read that its caller passes to the core. */
-export const add = (reads: WaitingReads, settle: SettleRead): number => {
+/** Adds a read that its caller passes to the core. Without a deadline it may wait for ever. */
+export const add = (reads: WaitingReads, settle: SettleRead, deadlineMs?: number): number => {
   const readId = reads.nextId++
   reads.byId.set(readId, { readIndex: undefined, leaseUntilMs: undefined, settle })
+  if (deadlineMs !== undefined) Deadlines.add(reads.deadlines, readId, deadlineMs)
   return readId
 }
 
 /** Adds a read that the next turn passes to the core. */
-export const ask = (reads: WaitingReads, settle: SettleRead): number => {
-  const readId = add(reads, settle)
+export const ask = (reads: WaitingReads, settle: SettleRead, deadlineMs?: number): number => {
+  const readId = add(reads, settle, deadlineMs)
   reads.asked.push(readId)
   return readId
 }
@@ -45,8 +48,11 @@ export const takeAsked = (reads: WaitingReads): ReadonlyArray<number> => {
   return asked
 }
 
-/** The caller has given up. */
-export const forget = (reads: WaitingReads, readId: number): boolean => reads.byId.delete(readId)
+/** The caller has given up. Returns whether the read still waited. */
+export const forget = (reads: WaitingReads, readId: number): boolean => {
+  Deadlines.remove(reads.deadlines, readId)
+  return reads.byId.delete(readId)
+}
 
 /** The core knows the index that this read must see. */
 export const ready = (reads: WaitingReads, { leaseUntilMs, readId, readIndex }: ReadReady): void => {
@@ -56,23 +62,31 @@ export const ready = (reads: WaitingReads, { leaseUntilMs, readId, readIndex }: 
   read.leaseUntilMs = leaseUntilMs
 }
 
-/** No quorum confirmed a leader. */
+/** Refuses a read. No quorum confirmed a leader, or its time is over. */
 export const refuse = (reads: WaitingReads, readId: number, refusal: Exit.Exit<never, NotDone>): void => {
-  reads.byId.get(readId)?.settle(refusal)
-  reads.byId.delete(readId)
+  const read = reads.byId.get(readId)
+  if (read !== undefined && forget(reads, readId)) read.settle(refusal)
+}
+
+const lagging = Exit.fail(
+  new NotDone({ reason: "no-quorum", message: "This node is too far behind the leader to serve this read" })
+)
+
+/** Ends the reads whose time is over. */
+export const endOverdue = (reads: WaitingReads, nowMs: number): void => {
+  for (const readId of Deadlines.overdue(reads.deadlines, nowMs)) refuse(reads, readId, lagging)
 }
 
 /** Answers the reads whose index is applied. */
 export const finish = (reads: WaitingReads, appliedIndex: number): void => {
   for (const [readId, { leaseUntilMs, readIndex, settle }] of reads.byId) {
     if (readIndex === undefined || readIndex > appliedIndex) continue
-    reads.byId.delete(readId)
+    forget(reads, readId)
     settle(Exit.succeed(readIndex), leaseUntilMs)
   }
 }
 
 /** The node stopped: all waiting reads are refused. */
 export const refuseAll = (reads: WaitingReads, refusal: Exit.Exit<never, NotDone>): void => {
-  for (const { settle } of reads.byId.values()) settle(refusal)
-  reads.byId.clear()
+  for (const readId of [...reads.byId.keys()]) refuse(reads, readId, refusal)
 }

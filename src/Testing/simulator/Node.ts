@@ -34,7 +34,7 @@ export interface Sending {
 
 export type Replicated = ReturnType<typeof ReplicatedMachine.make>
 export type Answer = ReturnType<Replicated["decide"]>["answer"]
-export type Settle = CommandQueue.Ticket<Answer>["settle"]
+export type Settle = CommandQueue.Settle<Answer>
 
 /** All that is in memory. */
 export interface Life {
@@ -53,8 +53,6 @@ export interface Life {
   wasWrong: boolean
   /** Gives keys to commands that have none. */
   readonly giveKey: ReturnType<typeof AssignedKey.giver>
-  /** Commands of peers that wait here, and until when. */
-  readonly overdueMs: Map<CommandQueue.Ticket<Answer>, number>
   /** Commands of clients here, on their way to the leader. */
   readonly forwarded: Map<number, Settle>
   /** Given out by the core and not synced; since when, in the time that the core credits. */
@@ -157,7 +155,6 @@ export const start = (
     wrong: snapshot?.wrong,
     wasWrong: snapshot?.wrong !== undefined,
     giveKey: AssignedKey.giver({ life: `${id}-${node.lives}`, isOfNode: false }),
-    overdueMs: new Map(),
     forwarded: new Map(),
     unsynced: [],
     unsyncedSinceMs: 0,

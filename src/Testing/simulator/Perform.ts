@@ -13,7 +13,6 @@ import * as Inquiries from "./Inquiries.ts"
 import * as Limits from "./Limits.ts"
 import * as Node from "./Node.ts"
 import { replace } from "./Operator.ts"
-import { noQuorum, unknownOutcome } from "./Outcome.ts"
 import { recalledBy } from "./Recalling.ts"
 import * as Shell from "./Shell.ts"
 import * as Snapshots from "./Snapshots.ts"
@@ -199,15 +198,17 @@ const deliverForwarded = (
 ): void => {
   const { requestId } = message
   if (message._tag === "Forward") {
-    const ticket = CommandQueue.submit(life.deciding, message.command, (exit) => {
-      life.overdueMs.delete(ticket)
+    const settle: Node.Settle = (exit) =>
       send(world, {
         from: to,
         to: from,
         message: { _tag: "ForwardReply", requestId, exit: recalledBy(world, node, exit) }
       })
+    // A leader lets its peers wait no longer than its own clients.
+    CommandQueue.submit(life.deciding, message.command, settle, {
+      nowMs: world.nowMs,
+      timeoutMs: Limits.answerTimeoutMs
     })
-    life.overdueMs.set(ticket, world.nowMs + Limits.answerTimeoutMs)
     return
   }
   const settle = life.forwarded.get(requestId)
@@ -215,19 +216,12 @@ const deliverForwarded = (
   settle?.(message.exit)
 }
 
-/** A leader lets its peers wait no longer than its own clients. */
-const timeOut = (world: World, { deciding, overdueMs }: Node.Life): void => {
-  for (const [ticket, untilMs] of overdueMs) {
-    if (world.nowMs < untilMs) continue
-    CommandQueue.forget(deciding, ticket)
-    ticket.settle(ticket.proposed === undefined ? noQuorum : unknownOutcome)
-  }
-}
-
 const tick = (world: World, { missedBy, random }: Extract<Act, { readonly _tag: "Tick" }>): void => {
   world.nowMs += tickMs
   Clients.timeOut(world)
-  if (world.releases !== undefined) for (const { life } of world.nodes) if (life !== undefined) timeOut(world, life)
+  if (world.releases !== undefined) {
+    for (const { life } of world.nodes) if (life !== undefined) CommandQueue.endOverdue(life.deciding, world.nowMs)
+  }
   // What waited while a process stood still comes before its next look at the clock.
   for (const node of world.nodes) if ((awake(world, node)?.arrived.length ?? 0) > 0) Shell.turn(world, node)
   for (const [at, node] of world.nodes.entries()) {

@@ -12,6 +12,7 @@ import * as Machine from "../../../src/Machine/Machine.ts"
 import * as Tables from "../../../src/Machine/Tables.ts"
 import { defaults } from "../../../src/Raft/core/RaftConfig.ts"
 import * as RaftNode from "../../../src/Raft/node/RaftNode.ts"
+import * as Requests from "../../../src/Raft/node/Requests.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
 import { Transport } from "../../../src/Raft/peers/Transport.ts"
 import { descriptors } from "../../Machine/Store.ts"
@@ -94,15 +95,15 @@ describe("RaftNode", () => {
       const leader = yield* leaderOf(nodes)
       const done = yield* Effect.forEach(
         Array.from({ length: 200 }, (_, count) => create(`u${count}`)),
-        (command) => leader.node.submit(command, timeoutMs),
+        (command) => Requests.submit(leader.node, command, timeoutMs),
         { concurrency: 16 }
       )
       assert.strictEqual(new Set(done.map(({ index }) => index)).size, 200)
       yield* sameState(nodes)
       assert.strictEqual(nodes[0]!.machine.applied.byModel.get("User")!.rows.size, 200)
-      const rejected = yield* leader.node.submit(create("u7"), timeoutMs)
+      const rejected = yield* Requests.submit(leader.node, create("u7"), timeoutMs)
       assert.strictEqual(rejected.answer._tag, "Rejected")
-      for (const { node } of nodes) assert.isAtLeast(yield* node.readIndex, rejected.index)
+      for (const { node } of nodes) assert.isAtLeast(yield* Requests.readIndex(node, timeoutMs), rejected.index)
     }).pipe(Effect.scoped)
   )
 
@@ -112,16 +113,16 @@ describe("RaftNode", () => {
       const network = makeMemoryNetwork()
       const nodes = yield* Effect.forEach(ids, (id) => startNode(network, root, id))
       const old = yield* leaderOf(nodes)
-      yield* old.node.submit(create("before"), timeoutMs)
+      yield* Requests.submit(old.node, create("before"), timeoutMs)
       const others = nodes.filter((each) => each !== old)
       for (const other of others) cut(network, [old.nodeId, other.nodeId])
-      const lost = yield* Effect.flip(old.node.submit(create("lost"), timeoutMs))
+      const lost = yield* Effect.flip(Requests.submit(old.node, create("lost"), timeoutMs))
       assert.strictEqual(lost._tag, "UnknownOutcome")
       const leader = yield* leaderOf(others)
-      yield* leader.node.submit(create("after"), timeoutMs)
-      const refused = yield* Effect.flip(old.node.submit(create("refused"), timeoutMs))
+      yield* Requests.submit(leader.node, create("after"), timeoutMs)
+      const refused = yield* Effect.flip(Requests.submit(old.node, create("refused"), timeoutMs))
       assert.strictEqual(refused._tag, "NotDone")
-      assert.strictEqual((yield* Effect.flip(old.node.readIndex))._tag, "NotDone")
+      assert.strictEqual((yield* Effect.flip(Requests.readIndex(old.node, timeoutMs)))._tag, "NotDone")
       for (const other of others) heal(network, [old.nodeId, other.nodeId])
       yield* eventually("the old leader caught up", () =>
         old.machine.applied.index === leader.machine.applied.index ? true : undefined
@@ -145,7 +146,7 @@ describe("RaftNode", () => {
           }).pipe(Effect.scoped)
         yield* run((nodes) =>
           Effect.flatMap(leaderOf(nodes), ({ node }) =>
-            Effect.forEach(["x", "y", "z"], (name) => node.submit(create(name), timeoutMs), { discard: true })
+            Effect.forEach(["x", "y", "z"], (name) => Requests.submit(node, create(name), timeoutMs), { discard: true })
           )
         )
         yield* run((nodes) =>

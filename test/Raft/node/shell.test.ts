@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit } from "effect"
 import { LogCorrupt, LogFailed } from "../../../src/EventStore/LogStore.ts"
 import type { NotDone, UnknownOutcome } from "../../../src/Raft/node/Outcome.ts"
+import * as Requests from "../../../src/Raft/node/Requests.ts"
 import { acknowledge, begin, deposing, echo, lead, pass, type Shell, startShell, turns } from "./Shell.ts"
 
 const failed = new LogFailed({ message: "the disk failed" })
@@ -30,8 +31,8 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const first = yield* begin(shell.node.submit("x", 2000))
-      const second = yield* begin(shell.node.submit("x", 2000))
+      const first = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const second = yield* begin(Requests.submit(shell.node, "x", 2000))
       assert.strictEqual(shell.node.core.log.lastIndex, 2)
       // Its leadership is confirmed after the decision, but entry 2 is not on a quorum yet.
       yield* echo(shell)
@@ -48,13 +49,13 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const first = yield* begin(shell.node.submit("x", 2000))
+      const first = yield* begin(Requests.submit(shell.node, "x", 2000))
       yield* acknowledge(shell)
       assert.strictEqual((yield* first.join)._tag, "Success")
       // The message that ends the leadership comes when the command is decided, and is read before anything else.
       const message = deposing(shell, 2)
       shell.names.meanwhile = () => shell.node.receive("b", message)
-      const second = yield* begin(shell.node.submit("x", 2000))
+      const second = yield* begin(Requests.submit(shell.node, "x", 2000))
       assert.strictEqual(shell.node.core.role._tag, "Follower")
       const asked = shell.sent.find(({ message }) => message._tag === "ReadIndex")
       assert.strictEqual(asked, undefined)
@@ -68,11 +69,11 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell()
       yield* lead(shell)
       yield* shell.log.disk.close
-      const write = yield* begin(shell.node.submit("x", 2000))
+      const write = yield* begin(Requests.submit(shell.node, "x", 2000))
       for (let beats = 0; beats < 30; beats++) yield* Effect.andThen(pass(50), echo(shell))
       assert.strictEqual(shell.node.core.role._tag, "Follower")
       assert.isTrue(shell.node.core.diskStalled)
-      assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(Requests.readIndex(shell.node, 2500))), "NotDone")
       yield* shell.log.disk.open
       yield* pass(10)
       assert.isFalse(shell.node.core.diskStalled)
@@ -114,14 +115,14 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell()
       yield* lead(shell)
       const stopped = yield* begin(shell.node.stopped)
-      const read = yield* begin(shell.node.readIndex)
+      const read = yield* begin(Requests.readIndex(shell.node, 2500))
       shell.log.failure = failed
-      const write = yield* begin(shell.node.submit("x", 2000))
+      const write = yield* begin(Requests.submit(shell.node, "x", 2000))
       assert.strictEqual(outcomeOf(stopped), "LogFailed")
       assert.strictEqual(outcomeOf(write), "UnknownOutcome")
       assert.strictEqual(outcomeOf(read), "NotDone")
-      assert.strictEqual(outcomeOf(yield* begin(shell.node.submit("y", 2000))), "NotDone")
-      assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(Requests.submit(shell.node, "y", 2000))), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(Requests.readIndex(shell.node, 2500))), "NotDone")
     })
   )
 
@@ -129,15 +130,15 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const proposed = yield* begin(shell.node.submit("x", 2000))
-      const copy = yield* begin(shell.node.submit("x", 2000))
-      const read = yield* begin(shell.node.readIndex)
+      const proposed = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const copy = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const read = yield* begin(Requests.readIndex(shell.node, 2500))
       shell.node.giveUp()
       yield* turns
       assert.deepStrictEqual([proposed, copy, read].map(outcomeOf), ["UnknownOutcome", "NotDone", "NotDone"])
       const refused = yield* copy.join
       assert.include(refused._tag === "Failure" && refused.failure.message, "Cannot write")
-      for (const later of [shell.node.submit("y", 2000), shell.node.readIndex]) {
+      for (const later of [Requests.submit(shell.node, "y", 2000), Requests.readIndex(shell.node, 2500)]) {
         const outcome = yield* (yield* begin<unknown, NotDone | UnknownOutcome>(later)).join
         assert.strictEqual(
           outcome._tag === "Failure" && outcome.failure._tag === "NotDone" && outcome.failure.reason,
@@ -150,12 +151,57 @@ describe("RaftNode, one shell", () => {
     })
   )
 
+  it.effect("a command whose time is over is unknown if it was proposed, and otherwise never proposed (C18)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const proposed = yield* begin(Requests.submit(shell.node, "x", 100))
+      yield* pass(50)
+      // No turn comes between this submission and its deadline.
+      const settled: Array<string> = []
+      shell.node.submit("y", 0, (exit) => settled.push(Exit.isFailure(exit) ? "failed" : "done"))
+      const left = yield* begin(Requests.submit(shell.node, "z", 100))
+      yield* pass(60)
+      assert.strictEqual(outcomeOf(proposed), "UnknownOutcome")
+      assert.strictEqual(outcomeOf(left), "not settled")
+      yield* acknowledge(shell)
+      assert.strictEqual(outcomeOf(left), "Success")
+      assert.deepStrictEqual([shell.names.applied, settled], [["x", "z"], ["failed"]])
+    })
+  )
+
+  it.effect("a command whose caller gives up before the next turn is never proposed, and nobody is told (C18)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const settled: Array<unknown> = []
+      const forget = shell.node.submit("x", 2000, (exit) => settled.push(exit))
+      forget()
+      const forgetRead = shell.node.readIndex(2000, (exit) => settled.push(exit))
+      forgetRead()
+      yield* Effect.andThen(pass(50), echo(shell))
+      assert.strictEqual(shell.node.core.log.lastIndex, 1)
+      assert.deepStrictEqual(settled, [])
+    })
+  )
+
+  it.effect("a read that a node cannot serve in time is refused", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const read = yield* begin(Requests.readIndex(shell.node, 100))
+      yield* pass(110)
+      const outcome = yield* read.join
+      assert.include(outcome._tag === "Failure" && outcome.failure.message, "too far behind")
+    })
+  )
+
   it.effect("a defect ends the node, and says of no command that it is not done which it may have proposed (C18)", () =>
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
       const stopped = yield* begin(Effect.exit(shell.node.stopped))
-      const write = yield* begin(shell.node.submit("defect", 2000))
+      const write = yield* begin(Requests.submit(shell.node, "defect", 2000))
       assert.strictEqual(outcomeOf(write), "UnknownOutcome")
       const exit = yield* stopped.join
       assert.isTrue(exit._tag === "Success" && Exit.isFailure(exit.success) && Cause.hasDies(exit.success.cause))
@@ -166,7 +212,7 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell({ cacheBytes: 0 })
       yield* lead(shell)
-      const write = yield* begin(shell.node.submit("x", 2000))
+      const write = yield* begin(Requests.submit(shell.node, "x", 2000))
       yield* acknowledge(shell)
       assert.strictEqual(outcomeOf(write), "Success")
       shell.log.readFailure = failed
@@ -195,7 +241,7 @@ describe("RaftNode, one shell", () => {
         })
       yield* holds(1)
       shell.full.add("c")
-      yield* begin(shell.node.submit("x", 2000))
+      yield* begin(Requests.submit(shell.node, "x", 2000))
       yield* turns
       shell.full.clear()
       shell.sent.length = 0
@@ -228,7 +274,7 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell({ cacheBytes: 0 })
       yield* lead(shell)
       const stopped = yield* begin(shell.node.stopped)
-      yield* begin(shell.node.submit("x", 2000))
+      yield* begin(Requests.submit(shell.node, "x", 2000))
       yield* acknowledge(shell)
       shell.log.readFailure = new LogCorrupt({ message: "damaged", file: "f", offset: 0, index: 1 })
       yield* fallBehind(shell)
@@ -241,11 +287,11 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell({ uncommittedBytes: 2 })
       yield* lead(shell)
-      const writes = yield* Effect.forEach(["x", "y"], (name) => begin(shell.node.submit(name, 2000)))
-      assert.strictEqual(outcomeOf(yield* begin(shell.node.submit("z", 2000))), "NotDone")
+      const writes = yield* Effect.forEach(["x", "y"], (name) => begin(Requests.submit(shell.node, name, 2000)))
+      assert.strictEqual(outcomeOf(yield* begin(Requests.submit(shell.node, "z", 2000))), "NotDone")
       yield* acknowledge(shell)
       assert.deepStrictEqual(writes.map(outcomeOf), ["Success", "Success"])
-      const taken = yield* begin(shell.node.submit("y", 2000))
+      const taken = yield* begin(Requests.submit(shell.node, "y", 2000))
       yield* echo(shell)
       assert.strictEqual(outcomeOf(taken), "Success")
       assert.strictEqual(shell.names.speculationsCount, 1)
@@ -257,7 +303,7 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell()
       yield* lead(shell)
       const { readNumber } = shell.node.core
-      const reads = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(shell.node.readIndex))
+      const reads = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(Requests.readIndex(shell.node, 2500)))
       yield* turns
       assert.strictEqual(shell.node.core.readNumber, readNumber + 1)
       yield* echo(shell)
@@ -284,11 +330,11 @@ describe("RaftNode, one shell", () => {
           yield* echo(shell)
           const beats = () => shell.sent.filter(({ message }) => message._tag === "Heartbeat").length
           const beatsCount = beats()
-          assert.strictEqual(outcomeOf(yield* begin(shell.node.readIndex)), "Success")
+          assert.strictEqual(outcomeOf(yield* begin(Requests.readIndex(shell.node, 2500))), "Success")
           assert.strictEqual(beats(), beatsCount, "a read under a lease sends nothing")
           // No tick has seen it yet: as far as the core knows, the lease holds.
           pausedNanos = 1_000_000_000n
-          const read = yield* begin(shell.node.readIndex)
+          const read = yield* begin(Requests.readIndex(shell.node, 2500))
           assert.strictEqual(outcomeOf(read), "not settled")
           assert.isAbove(beats(), beatsCount)
           yield* echo(shell)
