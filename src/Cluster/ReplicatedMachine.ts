@@ -49,7 +49,8 @@ export const make = (
   hashDefinition: StateElements.definition,
   auditing: () => auditing(machine),
   rebuilding: () => {
-    const anew: Machine.Machine = { ...machine, applied: Tables.make(descriptorsOf(machine)), speculative: undefined }
+    const applied = Tables.make(descriptorsOf(machine))
+    const anew: Machine.Machine = { ...machine, applied, speculative: undefined, ownEntries: new Map() }
     return {
       restoring: () => restoring(anew),
       apply: (entry) => {

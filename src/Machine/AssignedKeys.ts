@@ -62,12 +62,15 @@ const findOpen = ({ lastIndex, open }: AssignedKeys, name: string): number | und
   return index !== undefined && index <= lastIndex ? index : undefined
 }
 
-/** A key has its entry at `index`, above all before. `hash` is that of the state, of which the key becomes an element. */
+/**
+ * A key has its entry at `index`, above all before. The key becomes an element of the state's `hash`, if one is kept: in
+ * all calls for the same keys, or in none.
+ */
 export const note = (
   keys: AssignedKeys,
   { index, name }: { readonly name: string; readonly index: number },
   { generationSize, generationsMax }: Bounds,
-  hash: StateHash.StateHash
+  hash: StateHash.StateHash | undefined
 ): void => {
   if (findOpen(keys, name) !== undefined) return
   hold(keys, name, index, hash)
@@ -77,31 +80,33 @@ export const note = (
 }
 
 /** Holds a key in the generation that fills. Of a snapshot too, which says where each generation ends. */
-export const hold = (keys: AssignedKeys, name: string, index: number, hash: StateHash.StateHash): void => {
+export const hold = (keys: AssignedKeys, name: string, index: number, hash: StateHash.StateHash | undefined): void => {
   if (keys.open.size !== keys.openCount) keys.open = new Map(firstOf(keys.open, keys.openCount))
   keys.open.set(name, index)
   keys.openCount++
   keys.lastIndex = index
-  count(keys, StateElements.assignedKey(name, index), hash)
+  if (hash !== undefined) count(keys, StateElements.assignedKey(name, index), hash)
 }
 
 /** Ends the generation that fills. */
-export const endGeneration = (keys: AssignedKeys, hash: StateHash.StateHash): void => {
-  count(keys, StateElements.generation(keys.lastIndex), hash)
+export const endGeneration = (keys: AssignedKeys, hash: StateHash.StateHash | undefined): void => {
+  if (hash !== undefined) count(keys, StateElements.generation(keys.lastIndex), hash)
   keys.full = [...keys.full, { indexes: keys.open, lastIndex: keys.lastIndex, hash: keys.openHash }]
   keys.open = new Map()
   keys.openCount = 0
   keys.openHash = StateHash.make()
 }
 
-const forgetOldest = (keys: AssignedKeys, hash: StateHash.StateHash): void => {
+const forgetOldest = (keys: AssignedKeys, hash: StateHash.StateHash | undefined): void => {
   const [oldest, ...others] = keys.full
   if (oldest === undefined) return
-  StateHash.minus(hash, oldest.hash)
-  StateHash.remove(hash, StateElements.horizon(keys.horizonIndex))
+  if (hash !== undefined) {
+    StateHash.minus(hash, oldest.hash)
+    StateHash.remove(hash, StateElements.horizon(keys.horizonIndex))
+    StateHash.add(hash, StateElements.horizon(oldest.lastIndex))
+  }
   keys.full = others
   keys.horizonIndex = oldest.lastIndex
-  StateHash.add(hash, StateElements.horizon(keys.horizonIndex))
 }
 
 /** An element of the state, and of the generation with which it leaves. */

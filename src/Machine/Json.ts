@@ -20,12 +20,28 @@ export const isTooDeep = (json: unknown, depthLeft: number = depthMax): boolean 
 export const canonical = (json: Json): string => {
   if (Array.isArray(json)) return `[${json.map(canonical).join(",")}]`
   if (!isObject(json)) return JSON.stringify(json)
-  const members = Object.keys(json)
-    .filter((key) => json[key] !== undefined)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonical(json[key]!)}`)
-  return `{${members.join(",")}}`
+  let members = ""
+  for (const key of Object.keys(json).sort()) {
+    const value = json[key]
+    if (value === undefined) continue
+    members += `${members === "" ? "" : ","}${JSON.stringify(key)}:${canonical(value)}`
+  }
+  return `{${members}}`
 }
+
+/** Whether two values have one {@link canonical} text: their keys may come in another order. It makes no texts. */
+export const isEqual = (left: Json, right: Json): boolean => {
+  if (typeof left !== "object" || left === null) return left === right
+  if (typeof right !== "object" || right === null) return false
+  if (Array.isArray(left) !== Array.isArray(right)) return false
+  const keys = Object.keys(left)
+  return (
+    keys.length === Object.keys(right).length &&
+    keys.every((key) => Object.hasOwn(right, key) && isEqual(memberOf(left, key), memberOf(right, key)))
+  )
+}
+
+const memberOf = (json: object, key: string): Json => (json as { readonly [key: string]: Json })[key]!
 
 /** A JSON object, as records and requests are. */
 export const isRecord = isObject

@@ -8,7 +8,7 @@ import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
-import { canonical, isRecord, isTooDeep } from "./Json.ts"
+import { isEqual, isRecord, isTooDeep } from "./Json.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Keyed } from "./Sessions.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
@@ -118,7 +118,7 @@ export const decideLocalParts = (
     const decided = dataOf(descriptor, request, own?.data ?? {})
     if (Result.isFailure(decided)) return Result.fail(decided.failure)
     const data = decided.success
-    if (canonical(data) === canonical(own?.data ?? {})) {
+    if (isEqual(data, own?.data ?? {})) {
       shown.push(own)
       continue
     }

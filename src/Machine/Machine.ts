@@ -12,6 +12,7 @@ import { evolve } from "./evolve.ts"
 import * as Limits from "./Limits.ts"
 import * as LocalParts from "./LocalParts.ts"
 import * as LogAge from "./LogAge.ts"
+import * as OwnEntries from "./OwnEntries.ts"
 import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
 import { decode, encode, type Transaction } from "./Transaction.ts"
@@ -20,6 +21,8 @@ import { decode, encode, type Transaction } from "./Transaction.ts"
 export interface Machine {
   applied: Tables.Tables
   speculative: Tables.Tables | undefined
+  /** The entries that were decided here and are not applied yet. */
+  readonly ownEntries: OwnEntries.OwnEntries
   readonly logAge: LogAge.LogAge
   readonly procedures: Procedure.Procedures
   readonly onThrown: OnThrown
@@ -41,6 +44,7 @@ export const make = (
 ): Machine => ({
   applied: Tables.make(descriptors),
   speculative: undefined,
+  ownEntries: new Map(),
   logAge: LogAge.make(),
   procedures,
   onThrown,
@@ -55,12 +59,14 @@ export const passTime = (machine: Machine, monotonicMs: number): void =>
  * Starts deciding. Call it only when every entry of the log is applied: a new leader's own no-op is the last of them.
  */
 export const beginSpeculation = (machine: Machine): void => {
-  machine.speculative = Tables.clone(machine.applied)
+  machine.speculative = Tables.draft(machine.applied)
+  machine.ownEntries.clear()
 }
 
 /** Forgets the decisions ahead of the applied tables: leadership is lost, or the core appended an entry by itself. */
 export const dropSpeculation = (machine: Machine): void => {
   machine.speculative = undefined
+  machine.ownEntries.clear()
 }
 
 /**
@@ -85,8 +91,15 @@ export const decideLimits = (
     outcome: { _tag: "Accepted" },
     limits
   }
-  evolve(tables, { index, transaction })
-  return { transaction, payload: encode(transaction) }
+  const entry = { transaction, payload: encode(transaction) }
+  append(machine, tables, index, entry)
+  return entry
+}
+
+/** A decided entry is the last of the speculative log. */
+const append = (machine: Machine, tables: Tables.Tables, index: number, entry: Entry): void => {
+  evolve(tables, { index, transaction: entry.transaction })
+  OwnEntries.hold(machine.ownEntries, index, entry)
 }
 
 /** Decides the next command after all decided before it. If the decision is an entry, it counts as appended. */
@@ -97,7 +110,7 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const at = { ...circumstances, logAgeMs: machine.logAge.nowMs }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const entry = entryOf(decision)
-  if (entry !== undefined) evolve(tables, { index: circumstances.index, transaction: entry.transaction })
+  if (entry !== undefined) append(machine, tables, circumstances.index, entry)
   return decision
 }
 
@@ -129,7 +142,7 @@ export const decideNextParts = (
   const decided = LocalParts.decideLocalParts(tables, request, { nowMs, logAgeMs })
   if (Result.isFailure(decided)) return { _tag: "Rejected", rejection: decided.failure, entry: undefined }
   const { entry } = decided.success
-  if (entry !== undefined) evolve(tables, { index, transaction: entry.transaction })
+  if (entry !== undefined) append(machine, tables, index, entry)
   return { _tag: "Set", ...decided.success }
 }
 
@@ -152,9 +165,14 @@ export const apply = (
   entry: { readonly index: number; readonly payload: Uint8Array }
 ): Transaction => {
   invariant(entry.index > machine.applied.index, "applied an entry twice or out of order")
-  const decoded = decode(entry.payload)
+  const transaction = OwnEntries.take(machine.ownEntries, entry) ?? decoded(entry)
+  evolve(machine.applied, { index: entry.index, transaction })
+  return transaction
+}
+
+const decoded = ({ index, payload }: { readonly index: number; readonly payload: Uint8Array }): Transaction => {
+  const result = decode(payload)
   // Its checksum was right, so these are the bytes that a leader encoded. The handshake refuses newer codecs.
-  invariant(Result.isSuccess(decoded), `Cannot apply entry ${entry.index}`)
-  evolve(machine.applied, { index: entry.index, transaction: decoded.success })
-  return decoded.success
+  invariant(Result.isSuccess(result), `Cannot apply entry ${index}`)
+  return result.success
 }

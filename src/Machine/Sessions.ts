@@ -11,8 +11,7 @@ import { keyedOf } from "./Command.ts"
 import type { Answer } from "./decide.ts"
 import type { Rejection } from "./Rejection.ts"
 import * as StateElements from "./StateElements.ts"
-import * as StateHash from "./StateHash.ts"
-import type { Tables } from "./Tables.ts"
+import { count, discount, hashOf, type Tables } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /** The outcome of a command. */
@@ -90,7 +89,7 @@ export const note = (tables: Tables, index: number, transaction: Transaction, an
   if (keyed === undefined) return
   const isAssigned = transaction.assignedKey !== undefined || AssignedKey.parse(keyed.key) !== undefined
   const name = nameOf(keyed)
-  if (isAssigned) AssignedKeys.note(tables.assignedKeys, { name, index }, tables.limits, tables.hash)
+  if (isAssigned) AssignedKeys.note(tables.assignedKeys, { name, index }, tables.limits, hashOf(tables))
   else noteSession(tables, name, index, transaction, answer)
 }
 
@@ -109,7 +108,7 @@ const noteSession = (
   const isKept = isClosed || Buffer.byteLength(JSON.stringify(whole)) <= tables.limits.outcomeMaxBytes
   const session: Session = { fingerprint, index, logAgeMs, command, outcome: isKept ? whole : undefined }
   put(tables, name, session)
-  StateHash.add(tables.hash, StateElements.session(name, session))
+  count(tables, () => StateElements.session(name, session))
 }
 
 const dropExpired = (tables: Tables, logAgeMs: number): void => {
@@ -128,7 +127,7 @@ export const put = (tables: Tables, name: string, session: Session): void => {
 const drop = (tables: Tables, name: string, session: Session): void => {
   tables.sessions.delete(name)
   tables.sessionOrder.delete(session.index)
-  StateHash.remove(tables.hash, StateElements.session(name, session))
+  discount(tables, () => StateElements.session(name, session))
 }
 
 const oldestOf = (tables: Tables): { readonly name: string; readonly session: Session } | undefined => {

@@ -1,22 +1,23 @@
 /**
- * What the state hash counts: one text for each element of the state, with every field that `evolve` keeps. Pure.
+ * What the state hash counts: one text, or the hash itself, for each element of the state, with every field that `evolve` keeps. Pure.
  * Not in it are indexes, which follow from the rows, and local parts, which are in a node's own log alone.
  */
 import type { Schema } from "effect"
 import { canonical } from "./Json.ts"
 import type { Limits } from "./Limits.ts"
 import type { Session } from "./Sessions.ts"
+import * as StateHash from "./StateHash.ts"
 import type { Row, Table, Tables, Tombstone } from "./Tables.ts"
 
 /**
  * The number of this definition. Hashes of two definitions say nothing about each other: raise it with every change of
- * what is counted, or how. Definition 1 left out `createdIndex`, `index` and `modelVersion`.
+ * what is counted, or how. Definition 1 left out `createdIndex`, `index` and `modelVersion`; 2 sorted a record's keys.
  */
-export const definition = 2
+export const definition = 3
 
-/** A record. */
+/** A record, with its keys in the order of its event: every node has it from the log, and snapshots keep it. */
 export const row = (model: string, id: string, { createdIndex, data, index, modelVersion, version }: Row): string =>
-  `row ${JSON.stringify([model, id, version, modelVersion, createdIndex, index])} ${canonical(data)}`
+  `row ${JSON.stringify([model, id, version, modelVersion, createdIndex, index, data])}`
 
 /** A deleted record. */
 export const tombstone = (model: string, id: string, { index, sequence, version }: Tombstone): string =>
@@ -47,5 +48,9 @@ export const horizon = (index: number): string => `horizon ${index}`
 export const limits = (limits: Limits): string => `limits ${canonical({ ...limits })}`
 
 /** The last entry, its time stamp and the age of the log at it. */
-export const last = ({ index, lastTimeMs, logAgeMs }: Pick<Tables, "index" | "lastTimeMs" | "logAgeMs">): string =>
-  `last ${index} ${lastTimeMs} ${logAgeMs}`
+export const last = ({
+  index,
+  lastTimeMs,
+  logAgeMs
+}: Pick<Tables, "index" | "lastTimeMs" | "logAgeMs">): StateHash.StateHash =>
+  StateHash.ofNumbers(index, lastTimeMs, logAgeMs)

@@ -14,7 +14,7 @@ export const make = (): StateHash => new Uint32Array(4)
 export const clone = (hash: StateHash): StateHash => hash.slice()
 
 /** The hash of one element alone. */
-export const of = (element: string): StateHash => lanesOf(element)
+export const of = (element: string): StateHash => clone(lanesOf(element))
 
 /** Counts the elements of another hash too. */
 export const plus = (hash: StateHash, other: StateHash): void => {
@@ -32,11 +32,29 @@ export const add = (hash: StateHash, element: string): void => plus(hash, lanesO
 /** Counts one element less: the inverse of {@link add}. */
 export const remove = (hash: StateHash, element: string): void => minus(hash, lanesOf(element))
 
+/** The hash of an element that is three whole numbers, made without a text. Every entry changes one. */
+export const ofNumbers = (first: number, second: number, third: number): StateHash => {
+  let a = 0x9e3779b9
+  let b = 0x85ebca6b
+  for (const number of [first, second, third]) {
+    const high = Math.floor(number / 2 ** 32)
+    a = finish(a ^ number) + b
+    b = finish(b ^ high) + a
+  }
+  return finished(a, b, a ^ first, b ^ third)
+}
+
 /** 32 hexadecimal digits. */
 export const toHex = (hash: StateHash): string =>
   Array.from(hash, (lane) => lane.toString(16).padStart(8, "0")).join("")
 
-/** Four multiplicative hashes over the code units, crossed at the end and finished as MurmurHash3 finishes. */
+/** The lanes of the last element. Every write hashes several, and none needs them after the next. */
+const lanes: StateHash = make()
+
+/**
+ * Four multiplicative hashes over the code units, crossed at the end and finished as MurmurHash3 finishes. The next call
+ * overwrites the result.
+ */
 const lanesOf = (text: string): Uint32Array => {
   let a = 0x9e3779b9
   let b = 0x85ebca6b
@@ -49,7 +67,10 @@ const lanesOf = (text: string): Uint32Array => {
     c = Math.imul((c ^ unit) + (b >>> 15), 0xc2b2ae35)
     d = Math.imul((d ^ unit) + (c >>> 13), 0x27d4eb2f)
   }
-  const lanes = new Uint32Array(4)
+  return finished(a, b, c, d)
+}
+
+const finished = (a: number, b: number, c: number, d: number): StateHash => {
   lanes[0] = finish(a ^ (d >>> 7))
   lanes[1] = finish(b + lanes[0])
   lanes[2] = finish(c + lanes[1])

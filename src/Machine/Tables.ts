@@ -63,7 +63,7 @@ export interface Tables {
   /** By principal and key too. */
   readonly assignedKeys: AssignedKeys.AssignedKeys
   readonly hash: StateHash.StateHash
-  /** Whether the hash follows the state: not where the state is dropped before anybody could ask for it. */
+  /** Whether the hash follows the state. That of speculative tables does not, since only applied states are compared. */
   readonly isHashed: boolean
   /** As the log states them. */
   limits: Limits.Limits
@@ -94,9 +94,22 @@ export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limi
   return tables
 }
 
+/** Adds an element to the state's hash. If no hash is kept, the element's text is not made. */
+export const count = (tables: Tables, element: () => string): void => {
+  if (tables.isHashed) StateHash.add(tables.hash, element())
+}
+
+/** Removes an element from the state's hash. */
+export const discount = (tables: Tables, element: () => string): void => {
+  if (tables.isHashed) StateHash.remove(tables.hash, element())
+}
+
+/** The hash that elements of these tables belong to, if one is kept. */
+export const hashOf = ({ hash, isHashed }: Tables): StateHash.StateHash | undefined => (isHashed ? hash : undefined)
+
 /** Counts in the hash what the state has one of. */
 export const countWhole = ({ assignedKeys, hash, limits, ...state }: Tables): void => {
-  StateHash.add(hash, StateElements.last(state))
+  StateHash.plus(hash, StateElements.last(state))
   StateHash.add(hash, StateElements.limits(limits))
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
 }
@@ -127,7 +140,7 @@ export const clone = (tables: Tables): Tables => ({
   hash: StateHash.clone(tables.hash)
 })
 
-/** A clone to try changes on and drop: its hash stays what it was. */
+/** A clone to decide on, which never becomes the applied state: its hash stays what it was. */
 export const draft = (tables: Tables): Tables => ({ ...clone(tables), isHashed: false })
 
 const cloneTable = (table: Table): Table => ({

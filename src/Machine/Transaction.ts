@@ -44,21 +44,20 @@ export interface Transaction {
 /** The first byte of a payload, which says how the rest is written. */
 export const codecJson = 1
 
+/** In UTF-8 this character is the codec byte, so that codec and JSON are encoded as one text, with one copy. */
+const codecText = String.fromCharCode(codecJson)
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
 /** Encodes a transaction as a payload. */
-export const encode = (transaction: Transaction): Uint8Array => {
-  const json = new TextEncoder().encode(JSON.stringify(transaction))
-  const payload = new Uint8Array(json.length + 1)
-  payload[0] = codecJson
-  payload.set(json, 1)
-  return payload
-}
+export const encode = (transaction: Transaction): Uint8Array =>
+  Buffer.from(codecText + JSON.stringify(transaction), "utf8")
 
 /** Decodes a payload, or returns what is wrong with it. Never throws, whatever the bytes. */
 export const decode = (payload: Uint8Array): Result.Result<Transaction, string> => {
   if (payload[0] !== codecJson) return Result.fail(`Cannot read payload: codec ${payload[0] ?? "absent"}, expected 1`)
   return Result.flatMap(
     Result.try({
-      try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload.subarray(1))),
+      try: (): unknown => JSON.parse(utf8.decode(payload.subarray(1))),
       catch: () => "Cannot read payload: not JSON in UTF-8"
     }),
     (json) =>

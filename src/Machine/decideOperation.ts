@@ -12,7 +12,7 @@ import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import type { Circumstances, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import * as FieldIndex from "./FieldIndex.ts"
-import { canonical, isRecord, isTooDeep } from "./Json.ts"
+import { isEqual, isRecord, isTooDeep } from "./Json.ts"
 import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
@@ -179,7 +179,7 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided
   const model = descriptor.name
   if (data[descriptor.idField] !== id) return invalid(descriptor.idField, "The id is not in its normal form")
   const row = table.rows.get(id)
-  if (row !== undefined && row.modelVersion === descriptor.version && canonical(row.data) === canonical(data)) {
+  if (row !== undefined && row.modelVersion === descriptor.version && isEqual(row.data, data)) {
     const { createdIndex, version } = row
     const answer = {
       change: "unchanged",

@@ -10,7 +10,7 @@ import { setLocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
-import { makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
+import { count, discount, makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /** Applies one decided transaction as the entry at `index`. */
@@ -32,11 +32,11 @@ const setLimits = (tables: Tables, { limits }: Transaction): void => {
 }
 
 const setLast = (tables: Tables, index: number, { logAgeMs, timeMs }: Transaction): void => {
-  discount(tables, () => StateElements.last(tables))
+  if (tables.isHashed) StateHash.minus(tables.hash, StateElements.last(tables))
   tables.index = index
   tables.lastTimeMs = Math.max(tables.lastTimeMs, timeMs)
   tables.logAgeMs = Math.max(tables.logAgeMs, logAgeMs)
-  count(tables, () => StateElements.last(tables))
+  if (tables.isHashed) StateHash.plus(tables.hash, StateElements.last(tables))
 }
 
 /** Applies one event of the entry at `index`. */
@@ -145,13 +145,4 @@ const changeTable = (tables: Tables, model: string, table: Table, change: () => 
   if (StateElements.isTableCounted(table)) discount(tables, () => StateElements.table(model, table))
   change()
   count(tables, () => StateElements.table(model, table))
-}
-
-/** Adds an element to the state's hash. If no hash is kept, the element's text is not made. */
-const count = (tables: Tables, element: () => string): void => {
-  if (tables.isHashed) StateHash.add(tables.hash, element())
-}
-
-const discount = (tables: Tables, element: () => string): void => {
-  if (tables.isHashed) StateHash.remove(tables.hash, element())
 }

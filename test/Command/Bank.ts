@@ -8,6 +8,7 @@ import type { Procedures as MachineProcedures } from "../../src/Machine/Procedur
 import type { Rejection } from "../../src/Machine/Rejection.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
+import { assertDecodesToItself } from "../Machine/Store.ts"
 
 const Id = Schema.String.check(Schema.isMaxLength(40))
 
@@ -75,6 +76,7 @@ export const leaderOf = (procedures: MachineProcedures) => {
     const entry = Machine.entryOf(decision)
     if (entry !== undefined) {
       entries.push({ index, payload: entry.payload })
+      assertDecodesToItself(entry)
       Machine.apply(machine, { index, payload: entry.payload })
     }
     if (decision._tag === "Rejected") return { _tag: "Rejected", rejection: decision.rejection }

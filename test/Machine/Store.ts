@@ -1,8 +1,13 @@
-import { Schema } from "effect"
+import { assert } from "@effect/vitest"
+import { Result, Schema } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
-import type { Circumstances } from "../../src/Machine/decide.ts"
+import type { Circumstances, Entry } from "../../src/Machine/decide.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"
+import * as StateContent from "../../src/Machine/StateContent.ts"
+import * as StateHash from "../../src/Machine/StateHash.ts"
+import type { Tables } from "../../src/Machine/Tables.ts"
+import * as Transaction from "../../src/Machine/Transaction.ts"
 import * as Model from "../../src/Model.ts"
 
 export class User extends Model.Class<User>("User")(
@@ -21,6 +26,10 @@ export class Product extends Model.Class<Product>("Product")(
 ) {}
 
 export const descriptors = [Model.describe(User), Model.describe(Product)]
+
+/** The leader applies what it decided, and followers what they decode: these must be the same (D2). */
+export const assertDecodesToItself = ({ payload, transaction }: Entry): void =>
+  assert.deepStrictEqual(Result.getOrThrow(Transaction.decode(payload)), transaction)
 
 /** A machine that leads alone: everything decided commits at once, and every entry is kept. Its clocks stand at the index unless told. */
 export const leader = (
@@ -46,9 +55,13 @@ export const leader = (
     const entry = Machine.entryOf(decision)
     if (entry !== undefined) {
       entries.push({ index, payload: entry.payload })
+      assertDecodesToItself(entry)
       Machine.apply(machine, { index, payload: entry.payload })
     }
     return decision
   }
   return { machine, entries, submit }
 }
+
+/** The hash of what tables hold, also of speculative ones, which keep none. */
+export const contentHash = (tables: Tables): string => StateHash.toHex(StateContent.hashOf(tables))

@@ -3,7 +3,7 @@ import type { Command } from "../../src/Machine/Command.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import { seeded } from "./Seeded.ts"
-import { descriptors, leader } from "./Store.ts"
+import { contentHash, descriptors, leader } from "./Store.ts"
 
 const pieces = [
   "null",
@@ -51,7 +51,7 @@ it("no JSON that a client sends throws, pollutes a prototype, or makes replay di
     const replayed = Machine.make(descriptors)
     for (const entry of entries) Machine.apply(replayed, entry)
     assert.strictEqual(Tables.stateHash(replayed.applied), Tables.stateHash(machine.applied), `seed ${seed}`)
-    assert.strictEqual(Tables.stateHash(replayed.applied), Tables.stateHash(machine.speculative!), `seed ${seed}`)
+    assert.strictEqual(Tables.stateHash(replayed.applied), contentHash(machine.speculative!), `seed ${seed}`)
     assert.notProperty({}, "polluted")
   }
 })

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Command, Origin } from "../../src/Machine/Command.ts"
 import { evolve } from "../../src/Machine/evolve.ts"
-import type * as Limits from "../../src/Machine/Limits.ts"
+import { initial, type Limits } from "../../src/Machine/Limits.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
@@ -20,7 +20,7 @@ const restored = (tables: Tables.Tables): Tables.Tables => {
   return Result.getOrThrow(restoring.end())
 }
 
-const tight: Limits.Limits = {
+const tight: Limits = {
   revision: 1,
   tombstonesMax: 2,
   keysMax: 5,
@@ -31,7 +31,7 @@ const tight: Limits.Limits = {
 }
 
 /** A leader states limits. */
-const state = (machine: Machine.Machine, limits: Limits.Limits): void => {
+const state = (machine: Machine.Machine, limits: Limits): void => {
   const transaction: Transaction = {
     timeMs: 0,
     logAgeMs: 0,
@@ -140,7 +140,7 @@ describe("the state hash", () => {
     for (const field of ["index", "lastTimeMs", "logAgeMs"] as const) {
       differs(field, ({ tables }) => ({ ...tables, [field]: tables[field] + 1 }))
     }
-    for (const field of Object.keys(tight) as ReadonlyArray<keyof Limits.Limits>) {
+    for (const field of Object.keys(tight) as ReadonlyArray<keyof Limits>) {
       differs(`limit ${String(field)}`, ({ tables }) => ({
         ...tables,
         limits: { ...tight, [field]: tight[field] + 1 }
@@ -172,6 +172,17 @@ describe("the state hash", () => {
     assert.strictEqual(Tables.stateHash(Result.getOrThrow(restoring.end())), hash)
   })
 
+  it("counts every limit, so that a limit more or less raises the number of the definition", () => {
+    // A release that counts a limit which another does not know would call the other's state wrong.
+    assert.deepStrictEqual(
+      [StateElements.definition, Object.keys(initial)],
+      [
+        3,
+        ["revision", "tombstonesMax", "keysMax", "keyLifetimeMs", "outcomeMaxBytes", "generationSize", "generationsMax"]
+      ]
+    )
+  })
+
   it("has a definition, told with a snapshot: what one counts is pinned here, so that a change raises the number", () => {
     const { machine } = leader()
     state(machine, tight)
@@ -197,7 +208,7 @@ describe("the state hash", () => {
     assert.deepInclude(begun, { _tag: "State", hashDefinition: StateElements.definition })
     assert.deepStrictEqual(
       [StateElements.definition, Tables.stateHash(machine.applied)],
-      [2, "791110d5d787ea5204779a1219676e33"]
+      [3, "118cd4920822fc271ed4dc2c84e087a9"]
     )
   })
 })

@@ -98,6 +98,14 @@ export const promises: Readonly<Record<string, Noticed>> = {
     replace: "",
     tests: [handlers("that leaves a fiber behind, which has no part in the transaction any more once it has ended")]
   },
+  "a deposed leader applies the entry of the log and not its own": {
+    file: "src/Machine/OwnEntries.ts",
+    find: "entry.payload === payload ? entry.transaction : undefined",
+    replace: "entry.transaction",
+    tests: [
+      inFile("Machine/OwnEntries.test.ts")("applies what the log holds, if another leader's entry took the index")
+    ]
+  },
   "what deciding throws costs its command alone": {
     file: "src/Machine/Machine.ts",
     find: "if (decided.failure instanceof InvariantViolation) throw decided.failure",

@@ -941,9 +941,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C24",
     file: "src/Machine/Machine.ts",
-    find: "evolve(machine.applied, { index: entry.index, transaction: decoded.success })",
-    replace:
-      "machine.applied.limits = machine.limits\n  evolve(machine.applied, { index: entry.index, transaction: decoded.success })",
+    find: "evolve(machine.applied, { index: entry.index, transaction })",
+    replace: "machine.applied.limits = machine.limits\n  evolve(machine.applied, { index: entry.index, transaction })",
     tests: [limits("are applied alike by every release: what one forgets all forget, whoever leads")]
   },
   {
@@ -1035,8 +1034,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C25",
     file: "src/Machine/StateElements.ts",
-    find: "[model, id, version, modelVersion, createdIndex, index]",
-    replace: "[model, id, version, modelVersion, index]",
+    find: "[model, id, version, modelVersion, createdIndex, index, data]",
+    replace: "[model, id, version, modelVersion, index, data]",
     tests: [stateHash("changes with every field of the state")]
   },
   {

@@ -314,9 +314,9 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C24",
     seedsCount: 10,
     file: "src/Machine/Machine.ts",
-    find: `  evolve(machine.applied, { index: entry.index, transaction: decoded.success })`,
+    find: `  evolve(machine.applied, { index: entry.index, transaction })`,
     replace: `  machine.applied.limits = machine.limits
-  evolve(machine.applied, { index: entry.index, transaction: decoded.success })`
+  evolve(machine.applied, { index: entry.index, transaction })`
   },
   {
     name: "a leader of an older release states its limits too",
@@ -403,8 +403,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "the state hash is that of the state",
     seedsCount: 20,
     file: "src/Machine/StateElements.ts",
-    find: `[model, id, version, modelVersion, createdIndex, index]`,
-    replace: `[model, id, version, modelVersion, index]`
+    find: `[model, id, version, modelVersion, createdIndex, index, data]`,
+    replace: `[model, id, version, modelVersion, index, data]`
   },
   {
     name: "what no entry changed is never looked for",
