@@ -1,6 +1,6 @@
 /**
- * Measures how busy the machine was, and which programs used it, to judge figures from a shared machine. Reads `/proc`,
- * so it works only on Linux; elsewhere it reports nothing.
+ * Measures how much processor time programs used, and how busy others kept the machine, to judge figures from a shared
+ * one. Reads `/proc`, so it works only on Linux; elsewhere it reports nothing.
  */
 import { readdirSync, readFileSync } from "node:fs"
 
@@ -13,10 +13,10 @@ interface Reading {
   readonly msByPid: ReadonlyMap<number, number>
 }
 
-/** Shares of one core: 1 is one core, busy all the time. */
 export interface CpuUse {
-  readonly byPid: ReadonlyMap<number, number>
-  /** Of everything but the processes asked about: other programs, the kernel's own threads, the hypervisor. */
+  /** Time on a core, of all threads, user and system. */
+  readonly msByPid: ReadonlyMap<number, number>
+  /** Cores that all but the processes asked about kept busy: other programs, the kernel's own threads, the hypervisor. */
   readonly others: number
 }
 
@@ -26,12 +26,11 @@ export const watchCpu = (pids: ReadonlyArray<number>): (() => CpuUse | undefined
   return () => {
     const after = readCpu(pids)
     if (before === undefined || after === undefined) return undefined
-    const seconds = (after.atMs - before.atMs) / 1000
-    const byPid = new Map(
-      pids.map((pid) => [pid, ((after.msByPid.get(pid) ?? 0) - (before.msByPid.get(pid) ?? 0)) / 1000 / seconds])
-    )
-    const all = (after.busyTicks - before.busyTicks) / ticksPerSecond / seconds
-    return { byPid, others: Math.max(0, all - [...byPid.values()].reduce((sum, each) => sum + each, 0)) }
+    const ms = after.atMs - before.atMs
+    const msByPid = new Map(pids.map((pid) => [pid, (after.msByPid.get(pid) ?? 0) - (before.msByPid.get(pid) ?? 0)]))
+    const allMs = ((after.busyTicks - before.busyTicks) * 1000) / ticksPerSecond
+    const ownMs = [...msByPid.values()].reduce((sum, each) => sum + each, 0)
+    return { msByPid, others: Math.max(0, (allMs - ownMs) / ms) }
   }
 }
 
@@ -53,7 +52,7 @@ const readCpu = (pids: ReadonlyArray<number>): Reading | undefined => {
   }
 }
 
-/** On a core, of all threads, user and system: a tick would be too coarse for what takes a part of a millisecond. */
+/** A tick would be too coarse for what takes a part of a millisecond. */
 const busyMs = (pid: number): number =>
   readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + schedule(pid, thread)[0], 0) / 1e6
 
@@ -67,7 +66,7 @@ const schedule = (pid: number, thread: string): readonly [onCore: number, waitin
 const quietMaxShare = 0.15
 
 /** If the use of other programs is unknown, a step counts as undisturbed. */
-export const isQuiet = (use: CpuUse | undefined): boolean => (use?.others ?? 0) <= quietMaxShare
+export const isQuiet = (others: number): boolean => !(others > quietMaxShare)
 
 /** How long the main thread of a process was ready to run and had no core, since it began. */
 export const waitedForCoreMs = (pid: number): number => {
@@ -78,13 +77,11 @@ export const waitedForCoreMs = (pid: number): number => {
   }
 }
 
-/** Waits until others are quiet for a second, at most `timeoutMs`; says whether they are. */
-export const waitForQuiet = async (timeoutMs: number): Promise<boolean> => {
-  const deadlineMs = performance.now() + timeoutMs
-  while (true) {
-    const watched = watchCpu([process.pid])
-    await new Promise((resume) => setTimeout(resume, 1000))
-    if (isQuiet(watched())) return true
-    if (performance.now() >= deadlineMs) return false
+/** What the process holds in memory, in bytes. */
+export const memoryBytes = (pid: number): number => {
+  try {
+    return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024
+  } catch {
+    return Number.NaN // Not on Linux.
   }
 }

@@ -1,111 +1,211 @@
 /**
- * A closed loop over HTTP: each client sends its next request when the last one is answered, over kept connections. So
- * it measures latency and rate with exactly `clients` requests under way. It does not show how an open loop would queue.
+ * Loads of a server over HTTP. A closed loop keeps exactly `clients` requests under way: each client sends its next
+ * request when the last one is answered. An open loop sends at a fixed rate, whatever the answers do, and counts the
+ * latency of each request from the moment at which it was due: so a server that stalls pays for all requests that were
+ * due meanwhile (no coordinated omission). At most `clients` of them are under way; others wait here, on the clock.
  */
-import { Agent, request } from "node:http"
+import { Connection } from "./Connection.ts"
 import { percentile } from "./Statistics.ts"
 
-export interface LoadSpec {
-  /** Whole URLs. Client number i takes the i-th, then goes on by `clients`: so one URL each, or all in turn. */
-  readonly urls: ReadonlyArray<string>
+export interface LoadRequest {
   readonly method: "GET" | "POST"
-  /** Taken as the URLs are. */
-  readonly bodies?: ReadonlyArray<string>
-  /** Whether each request bears an Idempotency-Key of its own. */
-  readonly isKeyed?: boolean
+  readonly url: string
+  /** JSON. Each `{key}` in it becomes a key that no other request has, as etcd wants it. */
+  readonly body?: string
+}
+
+export interface LoadSpec {
+  /** Client number i sends the i-th, then goes on by `clients`: so one each, or all in turn. */
+  readonly requests: ReadonlyArray<LoadRequest>
   readonly expectedStatus: number
   readonly clients: number
+  /** An open loop of so many a second; a closed one without. */
+  readonly ratePerSecond?: number
   /** Answers in this time are not counted. */
   readonly warmUpMs: number
   readonly measureMs: number
-  /** The measured part ends after so many answers too. */
-  readonly answersMax: number
 }
 
-export interface LoadResult {
-  readonly answersCount: number
-  /** Answers of another status, and requests without any; none of them is in the figures. */
-  readonly failedCount: number
-  /** The status of the first failure, 0 for no answer; undefined where nothing failed. */
-  readonly failedStatus: number | undefined
-  readonly perSecond: number
+export interface Latencies {
+  readonly count: number
   readonly p50Ms: number
   readonly p99Ms: number
+  readonly p999Ms: number
   readonly maxMs: number
 }
 
-/** Loads of this process: a key is one of its load, so that no cluster sees it twice. */
-let loadsCount = 0
+export interface LoadResult extends Latencies {
+  readonly perSecond: number
+  /** Expected answers from the first request to the last, the warm-up included: processor time is shared among them. */
+  readonly allCount: number
+  /** Answers of another status, and requests without any. */
+  readonly failed: Latencies
+  /** The status of the first failure, 0 for no answer; undefined if nothing failed. */
+  readonly failedStatus: number | undefined
+}
 
 /** A client that meets an error waits before it tries again, so that a dead node does not make a busy loop. */
 const afterFailureMs = 10
 
-export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
-  const agent = new Agent({ keepAlive: true, maxSockets: spec.clients })
-  const targets = spec.urls.map((url) => new URL(url))
-  const bodies = spec.bodies?.map((body) => Buffer.from(body)) ?? []
-  const keyPrefix = `bench-${process.pid}-${++loadsCount}`
-  const latenciesMs: Array<number> = []
-  let failedCount = 0
-  let failedStatus: number | undefined
-  const measuredFromMs = performance.now() + spec.warmUpMs
-  const endMs = measuredFromMs + spec.measureMs
-  let stoppedMs = endMs
+/** How long an open loop waits for its last answers. */
+const drainMs = 5_000
 
-  const client = async (number: number): Promise<void> => {
-    for (let turn = number; ; turn += spec.clients) {
-      const sentMs = performance.now()
-      if (sentMs >= stoppedMs) return
-      const target = targets[turn % targets.length]
-      if (target === undefined) throw new Error("A load needs at least one URL")
-      const key = spec.isKeyed === true ? `${keyPrefix}-${turn}` : undefined
-      const status = await send(agent, target, { method: spec.method, body: bodies[turn % bodies.length], key })
-      const answeredMs = performance.now()
-      const isExpected = status === spec.expectedStatus
-      if (answeredMs >= measuredFromMs && answeredMs < stoppedMs) {
-        if (isExpected) latenciesMs.push(answeredMs - sentMs)
-        else failedCount += 1
-        if (latenciesMs.length >= spec.answersMax) stoppedMs = answeredMs
-      }
-      if (isExpected) continue
-      failedStatus ??= status
-      await new Promise((resume) => setTimeout(resume, afterFailureMs))
-    }
+export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
+  const targets = spec.requests.map(makeTarget)
+  const fromMs = performance.now()
+  const measuredFromMs = fromMs + spec.warmUpMs
+  const endMs = measuredFromMs + spec.measureMs
+  const goodMs: Array<number> = []
+  const failedMs: Array<number> = []
+  let perSecondCount = 0
+  let allCount = 0
+  let failedStatus: number | undefined
+
+  /** `sinceMs` decides whether the request counts: its answer in a closed loop, its due time in an open one. */
+  const record = (status: number, latencyMs: number, sinceMs: number): boolean => {
+    const isGood = status === spec.expectedStatus
+    if (isGood) allCount += 1
+    else failedStatus ??= status
+    const answeredMs = performance.now()
+    if (isGood && answeredMs >= measuredFromMs && answeredMs < endMs) perSecondCount += 1
+    if (sinceMs >= measuredFromMs && sinceMs < endMs) (isGood ? goodMs : failedMs).push(latencyMs)
+    return isGood
   }
 
-  await Promise.all(Array.from({ length: spec.clients }, (_, number) => client(number)))
-  agent.destroy()
+  const run = spec.ratePerSecond === undefined ? runClosed : runOpen
+  await run({ targets, spec, fromMs, endMs, record })
+  return {
+    ...latenciesOf(goodMs),
+    perSecond: (perSecondCount * 1000) / spec.measureMs,
+    allCount,
+    failed: latenciesOf(failedMs),
+    failedStatus
+  }
+}
+
+const latenciesOf = (latenciesMs: ReadonlyArray<number>): Latencies => {
   const ascending = Float64Array.from(latenciesMs).sort()
   return {
-    answersCount: ascending.length,
-    failedCount,
-    failedStatus,
-    perSecond: (ascending.length * 1000) / (stoppedMs - measuredFromMs),
+    count: ascending.length,
     p50Ms: percentile(ascending, 0.5),
     p99Ms: percentile(ascending, 0.99),
+    p999Ms: percentile(ascending, 0.999),
     maxMs: percentile(ascending, 1)
   }
 }
 
-/** The status of the answer, once all of its body is there; 0 if there was none. */
-const send = (
-  agent: Agent,
-  target: URL,
-  asked: { readonly method: string; readonly body: Buffer | undefined; readonly key: string | undefined }
-): Promise<number> =>
-  new Promise((resolve) => {
-    const { body, key, method } = asked
-    const headers = {
-      ...(body === undefined ? {} : { "content-type": "application/json", "content-length": body.length }),
-      ...(key === undefined ? {} : { "idempotency-key": key })
+interface Loop {
+  readonly targets: ReadonlyArray<Target>
+  readonly spec: LoadSpec
+  readonly fromMs: number
+  readonly endMs: number
+  readonly record: (status: number, latencyMs: number, sinceMs: number) => boolean
+}
+
+const runClosed = async ({ endMs, record, spec, targets }: Loop): Promise<void> => {
+  const clients = Array.from({ length: spec.clients }, () => new Client(targets))
+  await Promise.all(
+    clients.map(
+      (client, number) =>
+        new Promise<void>((resolve) => {
+          const next = (turn: number): void => {
+            const sentMs = performance.now()
+            if (sentMs >= endMs) {
+              resolve()
+              return
+            }
+            client.ask(turn, (status) => {
+              const answeredMs = performance.now()
+              const isGood = record(status, answeredMs - sentMs, answeredMs)
+              if (isGood) next(turn + spec.clients)
+              else setTimeout(next, afterFailureMs, turn + spec.clients)
+            })
+          }
+          next(number)
+        })
+    )
+  )
+  for (const client of clients) client.close()
+}
+
+const runOpen = async ({ endMs, fromMs, record, spec, targets }: Loop): Promise<void> => {
+  const everyMs = 1000 / (spec.ratePerSecond ?? Number.NaN)
+  const clients = Array.from({ length: spec.clients }, () => new Client(targets))
+  const free = [...clients]
+  const dueMs = (turn: number) => fromMs + turn * everyMs
+  const turnsCount = Math.floor((spec.warmUpMs + spec.measureMs) / everyMs)
+  const underWay = new Set<number>()
+  let turn = 0
+  /** Sends all that is due, as far as clients are free. */
+  const send = (): void => {
+    while (turn < turnsCount && free.length > 0 && dueMs(turn) <= performance.now()) {
+      const sent = turn++
+      const client = free.pop()
+      if (client === undefined) return
+      underWay.add(sent)
+      client.ask(sent, (status) => {
+        free.push(client)
+        if (underWay.delete(sent)) record(status, performance.now() - dueMs(sent), dueMs(sent))
+        send()
+      })
     }
-    const { hostname, pathname, port, search } = target
-    const sent = request({ agent, hostname, port, method, path: pathname + search, headers })
-    sent.on("response", (response) => {
-      response.on("end", () => resolve(response.statusCode ?? 0))
-      response.on("error", () => resolve(0))
-      response.resume()
-    })
-    sent.on("error", () => resolve(0))
-    sent.end(body)
-  })
+  }
+  while (performance.now() < endMs + drainMs && (turn < turnsCount || underWay.size > 0)) {
+    send()
+    await new Promise((resume) => setTimeout(resume, 1))
+  }
+  // Neither sent nor answered: failures that lasted until now.
+  for (const lost of underWay) record(0, performance.now() - dueMs(lost), dueMs(lost))
+  for (; turn < turnsCount; turn++) record(0, performance.now() - dueMs(turn), dueMs(turn))
+  underWay.clear()
+  for (const client of clients) client.close()
+}
+
+interface Target {
+  readonly origin: URL
+  readonly bytes: () => Buffer
+}
+
+/** A key of this process: as long as the id of a record with the name of its table, 45 bytes before base64. */
+let keysCount = 0
+const keyPrefix = `products/00000000-0000-7000-8000-${String(process.pid % 1000).padStart(3, "0")}`
+const nextKey = (): string => Buffer.from(keyPrefix + (++keysCount).toString().padStart(9, "0")).toString("base64")
+
+const makeTarget = ({ body, method, url }: LoadRequest): Target => {
+  const origin = new URL(url)
+  const head = `${method} ${origin.pathname}${origin.search} HTTP/1.1\r\nhost: ${origin.host}\r\n`
+  const withBody = (text: string) =>
+    Buffer.from(`${head}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
+  if (body === undefined) {
+    const bytes = Buffer.from(`${head}\r\n`)
+    return { origin, bytes: () => bytes }
+  }
+  if (!body.includes("{key}")) {
+    const bytes = withBody(body)
+    return { origin, bytes: () => bytes }
+  }
+  return { origin, bytes: () => withBody(body.replaceAll("{key}", nextKey)) }
+}
+
+/** Sends one request at a time, over one kept connection to each server. */
+class Client {
+  private readonly connections = new Map<string, Connection>()
+  private readonly targets: ReadonlyArray<Target>
+
+  constructor(targets: ReadonlyArray<Target>) {
+    this.targets = targets
+  }
+
+  ask(turn: number, onAnswer: (status: number) => void): void {
+    const target = this.targets[turn % this.targets.length]
+    if (target === undefined) throw new Error("A load needs at least one request")
+    const { origin } = target
+    const connection = this.connections.get(origin.host) ?? new Connection(origin)
+    this.connections.set(origin.host, connection)
+    connection.ask(target.bytes(), onAnswer)
+  }
+
+  close(): void {
+    for (const connection of this.connections.values()) connection.close()
+  }
+}

@@ -1,62 +1,72 @@
-/** The flags that the benchmarks share. Each bounds how long one takes. */
+/** The flags of a comparison. Each bounds how long it takes. */
 import { parseArgs } from "node:util"
 
-export interface Options {
-  /** Each run has a cluster of its own; the report gives medians over runs. */
+export interface Options<Line extends string = string> {
+  readonly lines: ReadonlyArray<Line>
+  readonly systems: ReadonlyArray<string>
+  /** Another checkout to compare with. */
+  readonly base: string | undefined
+  readonly clients: ReadonlyArray<number> | undefined
+  /** Each run has clusters of its own; the report gives medians over runs. */
   readonly runs: number
   /** The measured part of one step. */
   readonly stepMs: number
-  /** How long a step waits for others to leave the machine alone; then it is measured all the same, and says so. */
-  readonly quietWaitMs: number
-  /** How often a step that others disturbed is measured again. */
-  readonly retries: number
+  /** The load of each variant before a run measures: code is compiled. */
+  readonly warmUpMs: number
+  /** The rate of the open loop. */
+  readonly ratePerSecond: number
+  readonly records: number
+  /** Where to leave the samples as JSON and the charts. */
+  readonly out: string | undefined
 }
 
-/** Where a benchmark has several subjects, the first is meant unless another is named. */
-export const readOptions = <const Subject extends string = never>(
-  subjects: ReadonlyArray<Subject> = []
-): Options & { readonly subject: Subject | undefined } => {
+export const readOptions = <const Line extends string>(
+  args: ReadonlyArray<string>,
+  known: { readonly lines: ReadonlyArray<Line>; readonly systems: ReadonlyArray<string> }
+): Options<Line> => {
   const { positionals, values } = parseArgs({
-    allowPositionals: subjects.length > 0,
+    args: [...args],
+    allowPositionals: true,
     options: {
-      runs: { type: "string", default: "5" },
-      "step-ms": { type: "string", default: "2000" },
-      "quiet-wait-ms": { type: "string", default: "10000" },
-      retries: { type: "string", default: "1" }
+      systems: { type: "string" },
+      base: { type: "string" },
+      clients: { type: "string" },
+      runs: { type: "string" },
+      "step-ms": { type: "string" },
+      "warm-up-ms": { type: "string" },
+      rate: { type: "string", default: "1000" },
+      records: { type: "string", default: "1000000" },
+      out: { type: "string" },
+      smoke: { type: "boolean", default: false }
     }
   })
-  const [asked = subjects[0], another] = positionals
-  const subject = subjects.find((each) => each === asked)
-  if (subject !== asked || another !== undefined) {
-    throw new Error(`Expected one of ${subjects.join(", ")}, found "${positionals.join(" ")}"`)
-  }
-  const number = (name: keyof typeof values, most: number): number => {
-    const value = Number(values[name])
-    if (!Number.isInteger(value) || value < 0 || value > most) {
-      throw new Error(`--${name}: expected a whole number up to ${most}, found "${values[name]}"`)
-    }
-    return value
+  const { smoke } = values
+  const listed = <Name extends string>(given: ReadonlyArray<string>, names: ReadonlyArray<Name>) =>
+    given.map((each) => {
+      const name = names.find((known) => known === each)
+      if (name === undefined) throw new Error(`Expected some of ${names.join(", ")}, found "${each}"`)
+      return name
+    })
+  const number = (name: string, value: string, most: number): number => {
+    const found = Number(value)
+    if (Number.isInteger(found) && found >= 1 && found <= most) return found
+    throw new Error(`--${name}: expected a whole number from 1 to ${most}, found "${value}"`)
   }
   return {
-    subject,
-    runs: Math.max(1, number("runs", 50)),
-    stepMs: Math.max(100, number("step-ms", 60_000)),
-    quietWaitMs: number("quiet-wait-ms", 600_000),
-    retries: number("retries", 20)
+    lines: positionals.length > 0 ? listed(positionals, known.lines) : smoke ? known.lines.slice(0, 1) : known.lines,
+    systems: listed(
+      values.systems?.split(",") ?? (values.base === undefined ? ["node", "etcd"] : ["node"]),
+      known.systems
+    ),
+    base: values.base,
+    clients: (values.clients ?? (smoke ? "1,64" : undefined))
+      ?.split(",")
+      .map((count) => number("clients", count, 10_000)),
+    runs: number("runs", values.runs ?? (smoke ? "1" : "5"), 50),
+    stepMs: number("step-ms", values["step-ms"] ?? (smoke ? "1000" : "2000"), 600_000),
+    warmUpMs: number("warm-up-ms", values["warm-up-ms"] ?? (smoke ? "1500" : "3000"), 60_000),
+    ratePerSecond: number("rate", values.rate, 1_000_000),
+    records: number("records", values.records, 10_000_000),
+    out: values.out
   }
 }
-
-/** The steps of every benchmark: one request at a time, a few, many. */
-export const clientCounts = [1, 16, 64] as const
-
-/** A step ends after so many answers, whatever its time. */
-export const answersMax = 100_000
-
-/** A step's own warm-up; a run begins with a longer one for the code to be compiled. */
-export const stepWarmUpMs = 300
-export const runWarmUpMs = 3000
-/** Of many variants none has less. */
-export const variantWarmUpMs = 1000
-
-/** What every write of the benchmarks sends: a record of the example's `Product`, 33 bytes. */
-export const product = JSON.stringify({ name: "Anvil", price: "19.90" })

@@ -1,6 +1,6 @@
 /**
- * Starts and stops the processes of a benchmark: three nodes of an example, the load generator, the raw server. It ends
- * each by its own handle, however the benchmark ends, and removes their directory.
+ * Starts and stops the processes of a benchmark. It ends each by its own handle, however the benchmark ends, on Ctrl-C
+ * too, and removes their directories.
  */
 import { type ChildProcess, fork, type Serializable, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -11,10 +11,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { LoadResult, LoadSpec } from "./Load.ts"
 
-const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url))
-
-/** How long a cluster may take to be ready, a process to end, and a load to answer beyond its own time. */
-const readyTimeoutMs = 30_000
+/** How long a process may take to end, and a load to answer beyond its own time. */
 const stopTimeoutMs = 10_000
 const answerTimeoutMs = 15_000
 
@@ -41,92 +38,57 @@ const stop = async (child: ChildProcess): Promise<void> => {
   clearTimeout(deadline)
 }
 
-export interface BenchNode {
-  readonly id: string
-  readonly url: string
-  readonly pid: number
-  readonly directory: string
-}
-
-export interface Cluster {
-  readonly leader: BenchNode
-  readonly followers: ReadonlyArray<BenchNode>
-  /** Whether the same node leads as when the cluster became ready: figures across a change of leader mean nothing. */
-  readonly isLedAsBefore: () => Promise<boolean>
-  /** Stops the nodes in order, so that they write what they write at exit, and keeps the directory. */
-  readonly stop: () => Promise<void>
-  readonly remove: () => void
-}
-
-export interface ClusterOptions {
-  /** Which of the examples the nodes run. */
-  readonly example?: "cluster" | "bank"
-  /** The options of Node, given a directory in which the node may leave files. */
-  readonly nodeArgs?: (directory: string) => ReadonlyArray<string>
+export interface Command {
+  readonly program: string
+  readonly args: ReadonlyArray<string>
+  readonly cwd?: string
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** Starts three nodes on free ports and empty directories, and waits until all are ready and agree on a leader. */
-export const startCluster = async (options: ClusterOptions = {}): Promise<Cluster> => {
-  const directory = mkdtempSync(join(tmpdir(), "lithair-bench-"))
-  directories.add(directory)
-  const ports = await freePorts(3)
-  const started = ports.map((port) => startNode(port, ports, directory, options))
-  const nodes = started.map(({ node }) => node)
-  const deadlineMs = performance.now() + readyTimeoutMs
-  let leader: BenchNode | undefined
-  while (leader === undefined) {
-    if (performance.now() > deadlineMs || started.some(({ child }) => child.exitCode !== null)) {
-      throw new Error(`The cluster is not ready: ${started.map(({ output }) => output()).join("\n")}`)
-    }
-    await new Promise((resume) => setTimeout(resume, 50))
-    leader = await leaderOf(nodes)
-  }
-  const led = leader
-  return {
-    leader: led,
-    followers: nodes.filter((node) => node !== led),
-    isLedAsBefore: async () => (await leaderOf(nodes)) === led,
-    stop: async () => {
-      await Promise.all(started.map(({ child }) => stop(child)))
-    },
-    remove: () => {
-      rmSync(directory, { recursive: true, force: true })
-      directories.delete(directory)
-    }
-  }
+export interface Started {
+  readonly pid: number
+  readonly isRunning: () => boolean
+  /** The first of what it said: that tells why it did not start. */
+  readonly output: () => string
+  readonly stop: () => Promise<void>
 }
 
-const startNode = (
-  port: number,
-  ports: ReadonlyArray<number>,
-  root: string,
-  { environment, example = "cluster", nodeArgs }: ClusterOptions
-) => {
-  const directory = join(root, String(port))
-  const peers = ports.filter((each) => each !== port).join(",")
-  const flags = ["--port", String(port), "--peers", peers, "--data", directory]
-  const args = [...(nodeArgs?.(`${directory}-profile`) ?? []), pathOf(`../examples/${example}.ts`), ...flags]
+export const start = ({ args, cwd, environment, program }: Command): Started => {
   const child = own(
-    spawn(process.execPath, args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, ...environment }
-    })
+    spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], cwd, env: { ...process.env, ...environment } })
   )
   let output = ""
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (data: Buffer) => {
-      // What a node says first tells why it did not start; a node that talks on does not fill this process.
       if (output.length < 10_000) output += data.toString()
     })
   }
-  const id = `127.0.0.1:${port}`
-  const node: BenchNode = { id, url: `http://${id}`, pid: child.pid ?? 0, directory }
-  return { child, node, output: () => output }
+  child.on("error", (error) => {
+    output += String(error)
+  })
+  return {
+    pid: child.pid ?? 0,
+    isRunning: () => child.pid !== undefined && child.exitCode === null && child.signalCode === null,
+    output: () => output,
+    stop: () => (child.pid === undefined ? Promise.resolve() : stop(child))
+  }
+}
+
+/** A directory that is removed when the benchmark ends, if not before. */
+export const makeDirectory = (): { readonly path: string; readonly remove: () => void } => {
+  const path = mkdtempSync(join(tmpdir(), "lithair-bench-"))
+  directories.add(path)
+  return {
+    path,
+    remove: () => {
+      rmSync(path, { recursive: true, force: true })
+      directories.delete(path)
+    }
+  }
 }
 
 /** Held all at once before any is given back, so that no port is named twice. */
-const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
+export const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"))
   await Promise.all(servers.map((server) => once(server, "listening")))
   const ports = servers.map((server) => {
@@ -138,31 +100,16 @@ const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
   return ports
 }
 
-/** The leader that all nodes name, once all are ready. */
-const leaderOf = async (nodes: ReadonlyArray<BenchNode>): Promise<BenchNode | undefined> => {
-  const named = await Promise.all(
-    nodes.map((node) =>
-      fetch(`${node.url}/readyz`, { signal: AbortSignal.timeout(1000) }).then(
-        async (response) => {
-          await response.arrayBuffer()
-          return response.status === 200 ? response.headers.get("lithair-leader") : null
-        },
-        () => null // Not listening yet: asked again until the deadline.
-      )
-    )
-  )
-  return nodes.find(({ id }) => named.every((each) => each === id))
-}
-
 export interface LoadClient {
   readonly pid: number
+  /** Fails if no request is answered as expected. */
   readonly run: (spec: LoadSpec) => Promise<LoadResult>
   readonly stop: () => Promise<void>
 }
 
-/** One process for all loads of a run: its code is compiled and warm after the first. A load without any answer is none. */
+/** One process for all loads of a benchmark: its code is compiled and warm after the first. */
 export const startClient = (): LoadClient => {
-  const child = own(fork(pathOf("client.ts")))
+  const child = own(fork(fileURLToPath(new URL("client.ts", import.meta.url))))
   return {
     pid: child.pid ?? 0,
     run: async (spec) => {
@@ -171,22 +118,10 @@ export const startClient = (): LoadClient => {
       child.send(spec as unknown as Serializable)
       const [answer] = await answered
       const result = answer as LoadResult
-      if (result.answersCount > 0) return result
-      throw new Error(`No ${spec.method} ${spec.urls[0]} was answered ${spec.expectedStatus}: ${result.failedStatus}`)
+      if (result.allCount > 0) return result
+      const [first] = spec.requests
+      throw new Error(`No ${first?.method} ${first?.url} was answered ${spec.expectedStatus}: ${result.failedStatus}`)
     },
     stop: () => stop(child)
   }
-}
-
-export interface RawServer {
-  readonly url: string
-  readonly pid: number
-  readonly stop: () => Promise<void>
-}
-
-export const startRawServer = async (): Promise<RawServer> => {
-  const child = own(fork(pathOf("rawServer.ts")))
-  const [address] = await once(child, "message", { signal: AbortSignal.timeout(readyTimeoutMs) })
-  const url = `http://127.0.0.1:${(address as { readonly port: number }).port}/`
-  return { url, pid: child.pid ?? 0, stop: () => stop(child) }
 }

@@ -1,25 +1,24 @@
 /**
- * Where the leader spends its time under the load of `writes.ts`, or under transfers of `commands.ts`: all nodes run with `--cpu-prof`, since nobody knows
- * who will lead, and the leader's profile is read for the time of each load alone. A lone client shows what one batch
- * costs, many clients what one write costs in a batch.
+ * Where the leader spends its time under writes, or under transfers of `examples/cluster.ts`: all nodes run with
+ * `--cpu-prof`, since nobody knows who will lead, and the leader's profile is read for the time of each load alone. A
+ * lone client shows what one batch costs, many clients what one write costs in a batch.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { openAccounts, transfers } from "./Bank.ts"
-import { waitedForCoreMs, waitForQuiet, watchCpu } from "./Cpu.ts"
+import { waitedForCoreMs, watchCpu } from "./Cpu.ts"
 import { type CpuProfile, type Summary, summarize } from "./CpuProfile.ts"
+import { lithair } from "./Lithair.ts"
 import type { LoadResult } from "./Load.ts"
-import { answersMax, product, readOptions, runWarmUpMs } from "./Options.ts"
-import { type ClusterOptions, startClient, startCluster } from "./Processes.ts"
-import type { Request } from "./Runs.ts"
+import { withClusters } from "./Measure.ts"
 import { rate, short, table } from "./Statistics.ts"
+import type { Ask, Cluster } from "./Systems.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
-const { quietWaitMs, stepMs, subject = "writes" } = readOptions(["writes", "transfers", "keyed-transfers"])
 const clientCounts = [1, 64]
+const warmUpMs = 3000
 /** A profile samples every millisecond: it takes longer than a rate to settle. */
-const stepsCount = 4
+const measureMs = 8000
 const topCount = 20
 
 interface Load {
@@ -32,57 +31,45 @@ interface Load {
   readonly others: number
 }
 
-/** What the nodes run, and what they are asked. */
-const subjects: Record<
-  typeof subject,
-  {
-    readonly example: NonNullable<ClusterOptions["example"]>
-    readonly request: (url: string) => Promise<Request> | Request
-  }
-> = {
-  writes: {
-    example: "cluster",
-    request: (url) => ({ urls: [`${url}/api/products`], method: "POST", bodies: [product], expectedStatus: 201 })
-  },
-  transfers: { example: "bank", request: async (url) => transfers(url, await openAccounts(url)) },
-  "keyed-transfers": {
-    example: "bank",
-    request: async (url) => ({ ...transfers(url, await openAccounts(url)), isKeyed: true })
-  }
+/** What the leader is asked. */
+const subjects: Readonly<Record<string, (cluster: Cluster) => Promise<Ask> | Ask | undefined>> = {
+  writes: ({ leader, system: { api } }) => api.write(leader.url),
+  transfers: ({ leader, system: { api } }) => api.transfers?.(leader.url)
 }
+const [subject = "writes"] = process.argv.slice(2)
 
 const nowMicros = () => Number(process.hrtime.bigint() / 1000n)
 
-const profileLeader = async () => {
-  const { example, request } = subjects[subject]
-  await waitForQuiet(quietWaitMs)
-  const cluster = await startCluster({
-    example,
-    nodeArgs: (directory) => ["--cpu-prof", `--cpu-prof-dir=${directory}`]
-  })
-  const client = startClient()
-  try {
-    const load = { ...(await request(cluster.leader.url)), answersMax }
-    await client.run({ ...load, clients: 64, warmUpMs: 0, measureMs: runWarmUpMs })
+const profiled = lithair({
+  name: "Node",
+  runtime: "node",
+  root,
+  runtimeArgs: (directory) => ["--cpu-prof", `--cpu-prof-dir=${directory}`]
+})
+
+const profileLeader = () =>
+  withClusters([profiled], async ([cluster], client) => {
+    const ask = cluster === undefined ? undefined : await subjects[subject]?.(cluster)
+    if (cluster === undefined || ask === undefined) {
+      throw new Error(`Expected one of ${Object.keys(subjects).join(", ")}, found "${subject}"`)
+    }
+    const { followers, leader } = cluster
+    await client.run({ ...ask, clients: 64, warmUpMs: 0, measureMs: warmUpMs })
     const loads: Array<Load> = []
     for (const clients of clientCounts) {
-      const waitedMs = waitedForCoreMs(cluster.leader.pid)
-      const ends = watchCpu([process.pid, client.pid, cluster.leader.pid, ...cluster.followers.map(({ pid }) => pid)])
+      const waitedMs = waitedForCoreMs(leader.pid)
+      const ends = watchCpu([process.pid, client.pid, leader.pid, ...followers.map(({ pid }) => pid)])
       const fromMicros = nowMicros()
-      const result = await client.run({ ...load, clients, warmUpMs: 0, measureMs: stepMs * stepsCount })
+      const result = await client.run({ ...ask, clients, warmUpMs: 0, measureMs })
       const toMicros = nowMicros()
-      const waitedMicros = (waitedForCoreMs(cluster.leader.pid) - waitedMs) * 1000
+      const waitedMicros = (waitedForCoreMs(leader.pid) - waitedMs) * 1000
       loads.push({ clients, fromMicros, toMicros, waitedMicros, result, others: ends()?.others ?? Number.NaN })
     }
-    if (!(await cluster.isLedAsBefore())) throw new Error("The leader changed under load: the profile means nothing")
+    if ((await cluster.leaderNow()) !== leader) throw new Error("The leader changed: the profile means nothing")
     await cluster.stop()
-    const profile = readProfile(`${cluster.leader.directory}-profile`)
+    const profile = readProfile(`${leader.directory}-profile`)
     return loads.map((load) => ({ ...load, summary: summarize(profile, { root, ...load }) }))
-  } finally {
-    await Promise.all([cluster.stop(), client.stop()])
-    cluster.remove()
-  }
-}
+  })
 
 const readProfile = (directory: string): CpuProfile => {
   const [name] = readdirSync(directory).filter((each) => each.endsWith(".cpuprofile"))
@@ -151,8 +138,8 @@ const print = ({ busyMicros, byRoom, charged, functions, idleMicros }: Summary, 
 for (const { clients, others, result, summary, waitedMicros } of await profileLeader()) {
   console.log(`\n## Profile of the leader, clients: ${clients}\n`)
   console.log(
-    `${subject} at the leader, ${rate(result.perSecond)} writes/s with the profiler on; ${result.failedCount} failed; ` +
-      `other programs used ${short(others)} of a core.`
+    `${subject} at the leader, ${rate(result.perSecond)} writes/s with the profiler on; ${result.failed.count} failed; ` +
+      `other programs kept ${short(others)} cores busy.`
   )
   print(summary, waitedMicros)
 }

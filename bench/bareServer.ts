@@ -12,5 +12,5 @@ const server = createServer((request, response) => {
     response.end(body)
   })
 })
-server.listen(0, "127.0.0.1", () => process.send?.(server.address()))
-process.on("disconnect", () => process.exit(0))
+server.listen(Number(process.argv[2]), "127.0.0.1")
+process.on("SIGTERM", () => process.exit(0))
