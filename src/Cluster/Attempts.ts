@@ -1,12 +1,14 @@
 /**
- * Tries a request at one leader after another, within one deadline: an election meanwhile costs time, and causes no
+ * Tries requests at one leader after another, each within one deadline: an election meanwhile costs time, and causes no
  * error. Once the outcome of one attempt is unknown, the request stays unknown, unless a later answer covers all copies
- * of the request (C18).
+ * of the request (C18). No fiber waits: a refused attempt waits for its next turn in the list of timeouts, or for the
+ * signal that another node leads.
  */
-import { Effect } from "effect"
+import { Cause, Exit, Result } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"
-import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import type { Forget, Settle } from "../Raft/node/Settle.ts"
+import type { Timeouts } from "./Timeouts.ts"
 
 /** Every request is answered within this time, reads included. */
 export const answerTimeoutMs = 2_500
@@ -14,8 +16,8 @@ export const answerTimeoutMs = 2_500
 const leaderWaitMs = 1_500
 /** The time that an attempt normally needs. */
 const attemptMinMs = 500
-/** How often a request that waits for a leader looks again. */
-const leaderPollMs = 10
+/** How long a request waits before it asks the same leader again. */
+const sameLeaderMs = 10
 
 /** This node's knowledge of its leader. */
 export interface Leadership {
@@ -26,52 +28,134 @@ export interface Leadership {
   readonly refused: () => NotDone | undefined
 }
 
+type Failure = NotDone | UnknownOutcome
+
+/** A request, and how it is sent to a leader. */
+export interface Request<A, E extends Failure> {
+  /** Whether an attempt may follow one of unknown outcome: the request is idempotent. */
+  readonly isRepeatable: boolean
+  /** Whether an answer also says what happened to earlier attempts of unknown outcome. Every answer does by default. */
+  readonly holdsForCopies?: (answer: A) => boolean
+  readonly attempt: (leader: NodeId, timeoutMs: number, settle: Settle<A, E>) => Forget
+}
+
+/** The requests of one node. */
+export interface Attempts {
+  /**
+   * Sends attempts to the leader until one is answered. It repeats an attempt that was certainly not done for want of a
+   * leader. It retries unknown outcomes only if the request is idempotent. After an unknown outcome it takes no answer
+   * for which `holdsForCopies` is false, since that answer covers its own attempt only. A node that has long had no
+   * leader fails at once.
+   */
+  readonly untilAnswered: <A, E extends Failure>(request: Request<A, E>, settle: Settle<A, E | NotDone>) => Forget
+  /** Another node may lead now, or this node makes no more attempts: the requests that wait look again. */
+  readonly leadershipChanged: () => void
+}
+
 const noLeader = new NotDone({ reason: "no-quorum", message: "No leader is reachable: this node may be in a minority" })
 
 /** Whether another leader may do it: the leader was lost, is about to leave or has no room. */
 const mayPass = ({ reason }: NotDone): boolean => reason !== "overloaded" && reason !== "upgrade-required"
 
-/**
- * Sends attempts to the leader until one is answered. It repeats an attempt that was certainly not done for want of a
- * leader. It retries unknown outcomes only if the request is idempotent (`isRepeatable`). After an unknown outcome it
- * takes no answer for which `holdsForCopies` is false, since that answer covers its own attempt only. A node that has
- * long had no leader fails at once.
- */
-export const untilAnswered = <A, E extends NotDone | UnknownOutcome>(options: {
-  readonly leadership: Leadership
-  readonly isRepeatable: boolean
-  readonly holdsForCopies?: (answer: A) => boolean
-  readonly attempt: (leader: NodeId, timeoutMs: number) => Effect.Effect<A, E>
-}): Effect.Effect<A, E | NotDone> =>
-  Effect.gen(function* () {
-    const { leader, leaderlessSinceMs, refused } = options.leadership
-    const beganMs = yield* monotonicMs
+export const make = (options: { readonly leadership: Leadership; readonly timeouts: Timeouts }): Attempts => {
+  const { timeouts } = options
+  const { leader, leaderlessSinceMs, refused } = options.leadership
+  /** The requests between two attempts. */
+  const waiting = new Set<() => void>()
+
+  const untilAnswered = <A, E extends Failure>(request: Request<A, E>, settle: Settle<A, E | NotDone>): Forget => {
+    const beganMs = timeouts.nowMs()
     let unknown: E | undefined
     let refusal: E | NotDone = noLeader
-    while (true) {
-      const refusedHere = refused()
-      if (refusedHere !== undefined) return yield* Effect.fail(unknown ?? refusedHere)
-      const target = leader()
-      if (target !== undefined) {
-        const leftMs = beganMs + answerTimeoutMs - (yield* monotonicMs)
-        const tried = yield* Effect.result(options.attempt(target, leftMs))
-        if (tried._tag === "Success") {
-          if (unknown === undefined || options.holdsForCopies?.(tried.success) !== false) return tried.success
-          return yield* Effect.fail(unknown)
-        }
-        refusal = tried.failure
-        if (refusal instanceof UnknownOutcome) unknown = refusal
-        const again = refusal instanceof UnknownOutcome ? options.isRepeatable : mayPass(refusal)
-        if (!again) return yield* Effect.fail(unknown ?? refusal)
+    /** The leader that was asked last; undefined if there has been none since. */
+    let target: NodeId | undefined
+    let forgetAttempt: Forget | undefined
+    let isOver = false
+
+    const end = (exit: Exit.Exit<A, E | NotDone>): void => {
+      isOver = true
+      settle(exit)
+    }
+    /** After an unknown outcome nothing makes the request certainly not done. */
+    const fail = (error: E | NotDone): void => end(Exit.fail(unknown ?? error))
+
+    const answered = (exit: Exit.Exit<A, E>): void => {
+      forgetAttempt = undefined
+      if (isOver) return
+      const failed = Exit.isFailure(exit) ? Cause.findError(exit.cause) : undefined
+      if (failed === undefined || Result.isFailure(failed)) {
+        const covers = Exit.isFailure(exit) || request.holdsForCopies?.(exit.value) !== false
+        end(unknown === undefined || covers ? exit : Exit.fail(unknown))
+        return
       }
-      const nowMs = yield* monotonicMs
+      refusal = failed.success
+      if (refusal instanceof UnknownOutcome) unknown = refusal
+      const again = refusal instanceof UnknownOutcome ? request.isRepeatable : mayPass(refusal)
+      if (again) wait()
+      else fail(refusal)
+    }
+
+    const attempt = (): void => {
+      const refusedHere = refused()
+      target = leader()
+      if (refusedHere !== undefined) fail(refusedHere)
+      else if (target === undefined) wait()
+      else {
+        let isUnderWay = true
+        const forget = request.attempt(target, beganMs + answerTimeoutMs - timeouts.nowMs(), (exit) => {
+          isUnderWay = false
+          answered(exit)
+        })
+        if (isUnderWay) forgetAttempt = forget
+      }
+    }
+
+    /** Waits for another leader, or for the time to ask this one again. */
+    const wait = (): void => {
+      const nowMs = timeouts.nowMs()
       const successor = leader()
       // A new leader that came late is still tried, unless too little time is left for its answer.
       const endMs =
         successor !== undefined && successor !== target
           ? beganMs + answerTimeoutMs - attemptMinMs
           : Math.min(beganMs, leaderlessSinceMs() ?? beganMs) + leaderWaitMs
-      if (nowMs >= endMs) return yield* Effect.fail(unknown ?? refusal)
-      yield* Effect.sleep(leaderPollMs)
+      if (nowMs >= endMs) {
+        fail(refusal)
+        return
+      }
+      if (successor === undefined) target = undefined
+      timeouts.add(successor === undefined ? endMs : nowMs + sameLeaderMs, look)
+      waiting.add(lookAgain)
     }
-  })
+
+    const stopWaiting = (): void => {
+      waiting.delete(lookAgain)
+      timeouts.remove(look)
+    }
+
+    const look = (): void => {
+      stopWaiting()
+      attempt()
+    }
+
+    const lookAgain = (): void => {
+      const successor = leader()
+      if (refused() !== undefined || (successor !== undefined && successor !== target)) look()
+    }
+
+    attempt()
+    return () => {
+      if (isOver) return
+      isOver = true
+      stopWaiting()
+      forgetAttempt?.()
+    }
+  }
+
+  return {
+    untilAnswered,
+    leadershipChanged: () => {
+      for (const lookAgain of [...waiting]) lookAgain()
+    }
+  }
+}

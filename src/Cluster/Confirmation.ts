@@ -2,10 +2,9 @@
  * Bounds the age of this node's state: it remembers which index a quorum confirmed, and when that read began. It starts
  * empty, so a node that has just started claims no age. Reads.ts says how a quorum confirms. Diss. 6.4.
  */
-import { Effect, Schedule } from "effect"
-import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
+import { Effect, Exit, Schedule } from "effect"
 import type { NotDone } from "../Raft/node/Outcome.ts"
-import * as Attempts from "./Attempts.ts"
+import { type Begin, outcomeOf } from "../Raft/node/Settle.ts"
 
 /** The number of confirmations that are kept. Projections that lag behind the tables use the older ones. */
 const keptMaxCount = 64
@@ -19,7 +18,9 @@ interface Confirmation {
 
 /** The confirmations of one node. */
 export interface Confirming {
-  /** Waits until this node's state is linearizable for a read that begins now, and returns its index. */
+  /** Settles once this node's state is linearizable for a read that begins now, with its index. */
+  readonly readIndexUnsafe: Begin<number, NotDone>
+  /** {@link readIndexUnsafe} as an Effect. */
   readonly readIndex: Effect.Effect<number, NotDone>
   /** The greatest possible age of a state at `index`; undefined while no confirmation covers it. */
   readonly staleMs: (index: number, nowMs: number) => number | undefined
@@ -27,37 +28,33 @@ export interface Confirming {
   readonly first: Effect.Effect<never>
 }
 
-export const make = (readIndex: Effect.Effect<number, NotDone>): Confirming => {
+export const make = (options: {
+  readonly readIndex: Begin<number, NotDone>
+  /** The monotonic time. */
+  readonly nowMs: () => number
+}): Confirming => {
   /** By ascending index. */
   let kept: ReadonlyArray<Confirmation> = []
 
-  const confirm = Effect.gen(function* () {
-    const beganMs = yield* monotonicMs
-    const index = yield* readIndex
-    kept = withAnother(kept, { index, beganMs })
-    return index
-  })
+  const readIndexUnsafe: Begin<number, NotDone> = (settle) => {
+    const beganMs = options.nowMs()
+    return options.readIndex((exit) => {
+      if (Exit.isSuccess(exit)) kept = withAnother(kept, { index: exit.value, beganMs })
+      settle(exit)
+    })
+  }
+  const readIndex = outcomeOf(readIndexUnsafe)
 
   return {
-    readIndex: confirm,
+    readIndexUnsafe,
+    readIndex,
     staleMs: (index, nowMs) => {
       const known = kept.findLast((each) => each.index <= index)
       return known === undefined ? undefined : Math.max(0, nowMs - known.beganMs)
     },
-    first: confirm.pipe(Effect.retry(Schedule.spaced(askAgainMs)), Effect.ignore, Effect.andThen(Effect.never))
+    first: readIndex.pipe(Effect.retry(Schedule.spaced(askAgainMs)), Effect.ignore, Effect.andThen(Effect.never))
   }
 }
-
-/** Asks consensus for a read index, at one leader after another. */
-export const readIndexOf = (
-  leadership: Attempts.Leadership,
-  readIndex: (timeoutMs: number) => Effect.Effect<number, NotDone>
-): Effect.Effect<number, NotDone> =>
-  Attempts.untilAnswered({
-    leadership,
-    isRepeatable: false,
-    attempt: (_, timeoutMs) => Effect.suspend(() => readIndex(timeoutMs))
-  })
 
 /**
  * Adds a confirmation, unless a kept one has a higher index and began later. Past the limit it drops every second one.

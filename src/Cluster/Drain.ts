@@ -4,12 +4,12 @@
  * still answer peers: a connection that is cut says nothing, and a proposed order may be done (C18).
  */
 import { Effect } from "effect"
+import * as Condition from "../Raft/node/Condition.ts"
 
 /** The limit for each step: for orders under way, for the hand-over, and for orders that waited for it. */
 const drainTimeoutMs = 1_000
 /** How long a read may take after the drain. It is less than the time that a server gives requests when it closes. */
 const lastReadsMs = 250
-const drainPollMs = 10
 
 /** The drain of one member, and the orders that it waits for. */
 export interface Draining {
@@ -18,10 +18,18 @@ export interface Draining {
   /** Whether this node waits for nothing and retries nothing any more. */
   readonly isStopping: () => boolean
   /** Counts an order of this node's client until it is answered, over all its attempts. */
-  readonly given: <A, E, R>(order: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly given: Counter
   /** Counts one attempt at an order: one made here, for a client or a peer, or one sent to the leader. */
-  readonly attempted: <A, E, R>(attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly attempted: Counter
   readonly drain: Effect.Effect<void>
+  /** Waits for nothing any more, and tells all waiting requests. */
+  readonly giveUp: () => void
+}
+
+/** Counts requests under way. */
+export interface Counter {
+  /** Counts a request until the function that it returns is called. */
+  readonly begin: () => () => void
 }
 
 export const make = (options: {
@@ -30,18 +38,40 @@ export const make = (options: {
   readonly giveUp: () => void
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Draining => {
-  const given = counter()
-  const attempted = counter()
   let isDraining = false
   let isStopping = false
+  const { changed, until } = Condition.make()
 
-  const giveUp = Effect.sync(() => {
+  const counter = () => {
+    let count = 0
+    const end = (): void => {
+      count -= 1
+      // The request itself is told its outcome before the drain goes on.
+      if (isDraining && count === 0) options.fork(Effect.andThen(Effect.yieldNow, Effect.sync(changed)))
+    }
+    return {
+      begin: () => {
+        count += 1
+        let isOver = false
+        return () => {
+          if (isOver) return
+          isOver = true
+          end()
+        }
+      },
+      isNone: until(() => count === 0)
+    }
+  }
+  const given = counter()
+  const attempted = counter()
+
+  const giveUp = (): void => {
     isStopping = true
     options.giveUp()
-  })
+  }
 
   const orElseGiveUp = (wait: Effect.Effect<void>) =>
-    Effect.timeoutOrElse(wait, { duration: drainTimeoutMs, orElse: () => giveUp })
+    Effect.timeoutOrElse(wait, { duration: drainTimeoutMs, orElse: () => Effect.sync(giveUp) })
 
   const drain = Effect.gen(function* () {
     isDraining = true
@@ -50,33 +80,18 @@ export const make = (options: {
     yield* withinTime(options.handOver)
     yield* orElseGiveUp(given.isNone)
     yield* withinTime(given.isNone)
-    options.fork(Effect.delay(giveUp, lastReadsMs))
+    options.fork(Effect.delay(Effect.sync(giveUp), lastReadsMs))
   })
 
   return {
     isDraining: () => isDraining,
     isStopping: () => isStopping,
-    given: given.counted,
-    attempted: attempted.counted,
-    drain
+    given,
+    attempted,
+    drain,
+    giveUp
   }
 }
 
 const withinTime = (wait: Effect.Effect<void>) =>
   Effect.timeoutOrElse(wait, { duration: drainTimeoutMs, orElse: () => Effect.void })
-
-/** Counts effects that are under way. */
-const counter = () => {
-  let count = 0
-  const isOver = Effect.sync(() => {
-    count -= 1
-  })
-  return {
-    counted: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.suspend(() => {
-        count += 1
-        return Effect.ensuring(effect, isOver)
-      }),
-    isNone: Effect.sleep(drainPollMs).pipe(Effect.repeat({ until: () => count === 0 }), Effect.asVoid)
-  }
-}

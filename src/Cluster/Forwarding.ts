@@ -2,12 +2,14 @@
  * Sends requests to the leader and brings the answers back, over any transport. A forwarded request that reached a
  * socket and was not answered may be done or not. One that never left is certainly not done.
  */
-import { Effect, Result } from "effect"
+import { Cause, Effect, Exit, Result } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import { type Forget, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type { Forward, ForwardReply } from "../Raft/peers/PeerMessage.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
 import { forwardBodyMaxBytes } from "../Raft/peers/Wire.ts"
+import type { Timeouts } from "./Timeouts.ts"
 
 /** The leader's reply to a forwarded request. */
 type Reply<Answer> =
@@ -41,9 +43,11 @@ const tooLong: Reply<never> = {
 
 const untold: Reply<never> = { _tag: "Unknown", message: "The answer of the leader is too long to be sent" }
 
+type Failure = NotDone | UnknownOutcome
+
 /** `Request` and `Answer` are JSON data. */
 export interface Forwarding<Request, Answer> {
-  readonly forward: (to: NodeId, request: Request, timeoutMs: number) => Effect.Effect<Answer, NotDone | UnknownOutcome>
+  readonly forward: (to: NodeId, request: Request, timeoutMs: number, settle: Settle<Answer, Failure>) => Forget
   /** Answers a peer's request by `submit`, or passes a reply to the request that waits for it. */
   readonly receive: (from: NodeId, message: Forward | ForwardReply) => void
   /** From now on the outcome of requests under way to this peer is unknown. */
@@ -57,6 +61,13 @@ export interface Forwarding<Request, Answer> {
   readonly giveUp: () => void
 }
 
+/** A request that waits for the reply of `to`. */
+interface Waiting<Answer> {
+  readonly to: NodeId
+  readonly expire: () => void
+  readonly settle: Settle<Answer, Failure>
+}
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
@@ -64,11 +75,11 @@ const decode = (body: Uint8Array): Result.Result<unknown, string> =>
   Result.try({ try: (): unknown => JSON.parse(decoder.decode(body)), catch: () => "it is not JSON" })
 
 /** A peer sent an order that this node does not know: the peer has another version, or errs. Nothing of it is done. */
-const unreadable = (from: NodeId, what: string): Effect.Effect<never, NotDone> =>
-  Effect.andThen(
-    Effect.logWarning(`Cannot read a request of ${from}: ${what}`),
-    Effect.fail(new NotDone({ reason: "upgrade-required", message: "The leader does not know such a request" }))
-  )
+const unreadable: Reply<never> = {
+  _tag: "NotDone",
+  reason: "upgrade-required",
+  message: "The leader does not know such a request"
+}
 
 export const make = <Request, Answer>(options: {
   readonly transport: Transport["Service"]
@@ -79,95 +90,90 @@ export const make = <Request, Answer>(options: {
   readonly life: number
   /** Reads a request from a peer's JSON, or says what is wrong with it. */
   readonly read: (json: unknown) => Result.Result<Request, string>
-  readonly submit: (request: Request) => Effect.Effect<Answer, NotDone | UnknownOutcome>
+  readonly submit: (request: Request, settle: Settle<Answer, Failure>) => void
+  readonly timeouts: Timeouts
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Forwarding<Request, Answer> => {
-  const { life, transport } = options
-  const waiting = new Map<number, { readonly to: NodeId; readonly settle: (reply: () => Reply<Answer>) => void }>()
+  const { fork, life, timeouts, transport } = options
+  const waiting = new Map<number, Waiting<Answer>>()
   let nextRequestId = 1
   let underWayCount = 0
 
-  const answer = (from: NodeId, { body, life, requestId }: Forward) => {
+  /** Takes a request from those that wait, once. */
+  const take = (requestId: number): Waiting<Answer> | undefined => {
+    const request = waiting.get(requestId)
+    if (request === undefined) return undefined
+    waiting.delete(requestId)
+    timeouts.remove(request.expire)
+    return request
+  }
+
+  const settleUnknown = (requestId: number, message: string): void =>
+    take(requestId)?.settle(exitOf({ _tag: "Unknown", message }))
+
+  /** Tells these requests that their outcome is unknown. */
+  const settleAllUnknown = (message: string, isMeant: (to: NodeId, requestId: number) => boolean): void => {
+    for (const [requestId, { to }] of [...waiting]) {
+      if (isMeant(to, requestId)) settleUnknown(requestId, message)
+    }
+  }
+
+  const answer = (from: NodeId, { body, life, requestId }: Forward): void => {
     const reply = (value: Reply<Answer>): void => {
       const whole = encode(value)
       // A frame that is too large would break the link, and lose every message on its way over it.
       const body = whole.length > forwardBodyMaxBytes ? encode(untold) : whole
       transport.send(from, "bulk", { _tag: "ForwardReply", life, requestId, body })
     }
-    if (underWayCount >= forwardedMaxCount) return reply(tooMany)
-    underWayCount += 1
-    const answered = Effect.suspend(() => {
-      const request = Result.flatMap(decode(body), options.read)
-      return Result.isFailure(request) ? unreadable(from, request.failure) : options.submit(request.success)
-    }).pipe(
-      Effect.match({
-        onSuccess: (answer): Reply<Answer> => ({ _tag: "Answered", answer }),
-        onFailure: (error): Reply<Answer> =>
-          error._tag === "NotDone"
-            ? { _tag: "NotDone", reason: error.reason, message: error.message }
-            : { _tag: "Unknown", message: error.message }
-      }),
-      Effect.catchCause((cause) =>
-        Effect.as(Effect.logError(`Cannot answer a request of ${from}`, cause), {
-          _tag: "Unknown",
-          message: "The leader met a defect"
-        } satisfies Reply<Answer>)
-      ),
-      Effect.map(reply),
-      Effect.ensuring(
-        Effect.sync(() => {
-          underWayCount -= 1
-        })
-      )
-    )
-    options.fork(answered)
-  }
-
-  /** Tells these requests that their outcome is unknown. */
-  const settleUnknown = (message: string, isMeant: (to: NodeId, requestId: number) => boolean): void => {
-    for (const [requestId, { to, settle }] of [...waiting]) {
-      if (isMeant(to, requestId)) settle(() => ({ _tag: "Unknown", message }))
+    if (underWayCount >= forwardedMaxCount) {
+      reply(tooMany)
+      return
     }
+    const request = Result.flatMap(decode(body), options.read)
+    if (Result.isFailure(request)) {
+      fork(Effect.logWarning(`Cannot read a request of ${from}: ${request.failure}`))
+      reply(unreadable)
+      return
+    }
+    underWayCount += 1
+    options.submit(request.success, (exit) => {
+      underWayCount -= 1
+      const defect = Exit.isFailure(exit) && !Cause.hasFails(exit.cause)
+      if (defect) fork(Effect.logError(`Cannot answer a request of ${from}`, exit.cause))
+      reply(replyOf(exit))
+    })
   }
 
   return {
-    forward: (to, request, timeoutMs) =>
-      Effect.callback<Answer, NotDone | UnknownOutcome>((resume) => {
-        const requestId = nextRequestId++
-        const settle = (reply: () => Reply<Answer>): void => {
-          waiting.delete(requestId)
-          // The waiting request decodes the reply, so that a bad reply fails that request and not the link.
-          resume(Effect.suspend(() => outcomeOf(reply())))
-        }
-        if (waiting.size >= forwardedMaxCount) return settle(() => tooMany)
-        const body = encode(request)
-        if (body.length > forwardBodyMaxBytes) return settle(() => tooLong)
-        // Register before sending: on a network in memory the answer may arrive before `send` returns.
-        waiting.set(requestId, { to, settle })
-        if (!transport.send(to, "bulk", { _tag: "Forward", life, requestId, body })) {
-          const message = `Cannot forward: ${to} is not reachable`
-          return settle(() => ({ _tag: "NotDone", reason: "no-quorum", message }))
-        }
-        return Effect.sync(() => waiting.delete(requestId))
-      }).pipe(
-        Effect.timeoutOrElse({
-          duration: timeoutMs,
-          orElse: () => Effect.fail(new UnknownOutcome({ message: `${to} did not answer in ${timeoutMs} ms` }))
-        })
-      ),
+    forward: (to, request, timeoutMs, settle) => {
+      if (waiting.size >= forwardedMaxCount) return settleNow(settle, exitOf(tooMany))
+      const body = encode(request)
+      if (body.length > forwardBodyMaxBytes) return settleNow(settle, exitOf(tooLong))
+      const requestId = nextRequestId++
+      const expire = () => settleUnknown(requestId, `${to} did not answer in ${timeoutMs} ms`)
+      // Register before sending: on a network in memory the answer may arrive before `send` returns.
+      waiting.set(requestId, { to, expire, settle })
+      timeouts.add(timeouts.nowMs() + timeoutMs, expire)
+      if (!transport.send(to, "bulk", { _tag: "Forward", life, requestId, body })) {
+        const message = `Cannot forward: ${to} is not reachable`
+        take(requestId)?.settle(exitOf({ _tag: "NotDone", reason: "no-quorum", message }))
+      }
+      return () => void take(requestId)
+    },
     receive: (from, message) => {
       if (message._tag === "Forward") return answer(from, message)
       const request = message.life === life ? waiting.get(message.requestId) : undefined
-      if (request?.to === from) request.settle(() => replyIn(message.body))
+      if (request?.to === from) take(message.requestId)?.settle(exitOf(replyIn(message.body)))
     },
-    peerDown: (peer) => settleUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
+    peerDown: (peer) => settleAllUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
     leaderChanged: (leader) => {
       const meant = new Set([...waiting].flatMap(([requestId, { to }]) => (to === leader ? [] : [requestId])))
       if (meant.size === 0) return
-      const settle = Effect.sync(() => settleUnknown(`${leader} leads now`, (_, requestId) => meant.has(requestId)))
-      options.fork(Effect.delay(settle, formerLeaderMs))
+      timeouts.add(timeouts.nowMs() + formerLeaderMs, () =>
+        settleAllUnknown(`${leader} leads now`, (_, requestId) => meant.has(requestId))
+      )
     },
-    giveUp: () => settleUnknown("This node stops before the leader answered", () => true)
+    giveUp: () => settleAllUnknown("This node stops before the leader answered", () => true)
   }
 }
 
@@ -178,13 +184,22 @@ const replyIn = <Answer>(body: Uint8Array): Reply<Answer> =>
     onSuccess: (json) => json as Reply<Answer>
   })
 
-const outcomeOf = <Answer>(reply: Reply<Answer>): Effect.Effect<Answer, NotDone | UnknownOutcome> => {
+const exitOf = <Answer>(reply: Reply<Answer>): Exit.Exit<Answer, Failure> => {
   switch (reply._tag) {
     case "Answered":
-      return Effect.succeed(reply.answer)
+      return Exit.succeed(reply.answer)
     case "NotDone":
-      return Effect.fail(new NotDone({ reason: reply.reason, message: reply.message }))
+      return Exit.fail(new NotDone({ reason: reply.reason, message: reply.message }))
     case "Unknown":
-      return Effect.fail(new UnknownOutcome({ message: reply.message }))
+      return Exit.fail(new UnknownOutcome({ message: reply.message }))
   }
+}
+
+/** A defect leaves the outcome unknown. */
+const replyOf = <Answer>(exit: Exit.Exit<Answer, Failure>): Reply<Answer> => {
+  if (Exit.isSuccess(exit)) return { _tag: "Answered", answer: exit.value }
+  const failed = Cause.findError(exit.cause)
+  if (Result.isFailure(failed)) return { _tag: "Unknown", message: "The leader met a defect" }
+  const { _tag, message } = failed.success
+  return _tag === "NotDone" ? { _tag, reason: failed.success.reason, message } : { _tag: "Unknown", message }
 }

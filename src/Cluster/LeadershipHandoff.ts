@@ -28,18 +28,16 @@ const nextVoter = ({ core }: Running): NodeId | undefined => {
 }
 
 /** Checks each answer of this leader, and hands on if its code was too old. */
-export const make = () => {
+export const make = ({ fork }: { readonly fork: (effect: Effect.Effect<void>) => void }) => {
   let handedOnMs = Number.NEGATIVE_INFINITY
-  return (running: Running, result: CommandResult): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const { nowMs } = running.core
-      if (!isTooOld(result) || nowMs < handedOnMs + handOnEveryMs) return Effect.void
-      const to = nextVoter(running)
-      if (to === undefined) return Effect.void
-      handedOnMs = nowMs
-      return Effect.andThen(
-        Effect.logInfo(`This node's code is too old for what it is asked: ${to} is to lead`),
-        running.transferLeadership(to)
-      )
-    })
+  return (running: Running, result: CommandResult): void => {
+    if (!isTooOld(result)) return
+    const { nowMs } = running.core
+    if (nowMs < handedOnMs + handOnEveryMs) return
+    const to = nextVoter(running)
+    if (to === undefined) return
+    handedOnMs = nowMs
+    const says = Effect.logInfo(`This node's code is too old for what it is asked: ${to} is to lead`)
+    fork(Effect.asVoid(Effect.andThen(says, running.transferLeadership(to))))
+  }
 }

@@ -20,6 +20,7 @@ import type * as CommandQueue from "../Raft/node/CommandQueue.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type * as RaftNode from "../Raft/node/RaftNode.ts"
 import type * as Removal from "../Raft/node/Removal.ts"
+import type { Begin, Forget, Settle } from "../Raft/node/Settle.ts"
 import type { Self } from "../Raft/peers/Transport.ts"
 import type * as Feed from "./Feed.ts"
 import type { FormingRefused, Join } from "./Forming.ts"
@@ -36,15 +37,26 @@ export class Member extends Context.Service<
   {
     readonly self: Self
     /**
-     * Decides a command on the leader, wherever the leader is. `NotDone` is certain for this attempt. A command without
-     * a key is given one, which `UnknownOutcome` carries.
+     * Decides a command on the leader, wherever the leader is, and tells `settle` the outcome. `NotDone` is certain for
+     * this attempt. A command without a key is given one, which `UnknownOutcome` carries. The answer comes within
+     * `answerTimeoutMs` of Attempts.ts.
+     *
+     * No fiber waits. `settle` is called once: perhaps before this returns, and usually in the middle of a turn of the
+     * node, so it must be quick and must not throw. The function that it returns gives the command up: `settle` is not
+     * called any more, and a command that was not proposed here never will be. Call it when the client has gone; after
+     * the outcome it does nothing.
      */
+    readonly submitUnsafe: (command: Command, settle: Settle<Answered, NotDone | UnknownOutcome>) => Forget
+    /** {@link submitUnsafe} as an Effect. Interruption gives the command up. */
     readonly submit: (command: Command) => Effect.Effect<Answered, NotDone | UnknownOutcome>
     /** The status of a key, linearizably. A command under way on this node counts as pending. */
     readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly status: KeyStatus }, NotDone>
     /**
-     * Waits until this node's tables are linearizable for a read that begins now (diss. 6.4), and returns the index.
+     * Tells `settle` once this node's tables are linearizable for a read that begins now (diss. 6.4), with the index.
+     * Called as for {@link submitUnsafe}: read the tables in `settle`, at once.
      */
+    readonly readIndexUnsafe: Begin<number, NotDone>
+    /** {@link readIndexUnsafe} as an Effect. */
     readonly readIndex: Effect.Effect<number, NotDone>
     /**
      * The greatest possible age, in milliseconds, of a state at `index`. It is undefined until a quorum has confirmed

@@ -4,6 +4,7 @@ import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
+import type { Answered } from "../Raft/node/CommandQueue.ts"
 
 /** `Inquire` asks for the status of a key, linearizably. */
 export type Order =
@@ -16,6 +17,6 @@ export type Order =
  * keeps the name that nodes of older versions use.
  */
 export type OrderAnswer =
-  | { readonly _tag: "Decided"; readonly index: number; readonly answer: CommandResult }
+  | ({ readonly _tag: "Decided" } & Answered<CommandResult>)
   | { readonly _tag: "Inquired"; readonly index: number; readonly standing: KeyStatus }
   | { readonly _tag: "Administered"; readonly administered: Administered }

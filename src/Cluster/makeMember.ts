@@ -1,69 +1,34 @@
 /**
- * Runs a member: it forms or opens its log, runs consensus, and carries orders to the leader, until its scope closes.
+ * Puts a member together: its machine, its orders and attempts, its reads, its drain and the feed, around the node that
+ * runMember.ts runs until the scope closes.
  */
 
-import { Clock, Context, Deferred, Effect, FiberSet, Layer, type Scope } from "effect"
-import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
+import { Clock, Deferred, Effect, Exit, FiberSet, Layer, type Scope } from "effect"
 import { Directory } from "../EventStore/Directory.ts"
-import { LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
+import * as KeyHistory from "../Local/KeyHistory.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
-import { type Command, keyedOf } from "../Machine/Command.ts"
-import { type CommandResult, holdsForCopies, type Logged } from "../Machine/CommandResult.ts"
-import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import * as Machine from "../Machine/Machine.ts"
-import type { Keyed } from "../Machine/Sessions.ts"
-import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
-import * as Membership from "../Raft/core/Membership.ts"
-import type { NodeId } from "../Raft/core/Message.ts"
-import { defaults } from "../Raft/core/RaftConfig.ts"
-import type { Administered } from "../Raft/node/Administration.ts"
+import type { Transaction } from "../Machine/Transaction.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
-import * as MembershipRequests from "../Raft/node/MembershipRequests.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
-import * as RaftNode from "../Raft/node/RaftNode.ts"
 import * as Removal from "../Raft/node/Removal.ts"
-import * as Requests from "../Raft/node/Requests.ts"
-import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
+import { outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
 import * as Attempts from "./Attempts.ts"
 import * as Confirmation from "./Confirmation.ts"
 import * as Drain from "./Drain.ts"
 import * as Feed from "./Feed.ts"
-import { formed } from "./Forming.ts"
 import * as Forwarding from "./Forwarding.ts"
-import * as KeyHistory from "./KeyHistory.ts"
-import * as LeadershipHandoff from "./LeadershipHandoff.ts"
 import { Member, type MemberFailure, type MemberOptions } from "./Member.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
 import { readOrder } from "./OrderSchema.ts"
-import * as PeerInbox from "./PeerInbox.ts"
-import * as ReplicatedMachine from "./ReplicatedMachine.ts"
+import * as Orders from "./Orders.ts"
+import * as OrdersHere from "./OrdersHere.ts"
+import * as runMember from "./runMember.ts"
+import * as Timeouts from "./Timeouts.ts"
 
-type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
-
-type Failure = NotDone | UnknownOutcome
-type Decided = Extract<OrderAnswer, { readonly _tag: "Decided" }>
-
-/** Adds the key under which a client can ask for the outcome. */
-const underKey = ({ message }: UnknownOutcome, command: Command): UnknownOutcome => {
-  const keyed = keyedOf(command)
-  invariant(keyed !== undefined, "a command was given no key")
-  return new UnknownOutcome({ message, key: keyed.key })
-}
-
-/** How a keyed command is sent: it is idempotent. */
-const copies = { isRepeatable: true, holdsForCopies: ({ answer }: Decided) => holdsForCopies(answer) }
-
-const administered = (
-  done: { readonly _tag: "Done" } | { readonly _tag: "Started" } | Extract<Administered, { readonly _tag: "Refused" }>
-): OrderAnswer => ({ _tag: "Administered", administered: done._tag === "Refused" ? done : { _tag: "Done" } })
-
-const leaderOf = (node: Node | undefined): NodeId | undefined => {
-  const role = node?.core.role
-  if (role?._tag === "Leader") return node?.core.nodeId
-  return role?._tag === "Follower" ? role.leader : undefined
-}
+const noRoom = Exit.fail(storageFull)
 
 const make = Effect.fnUntraced(function* (
   options: MemberOptions
@@ -71,249 +36,112 @@ const make = Effect.fnUntraced(function* (
   const { self } = options
   const directory = yield* Directory
   const transport = yield* Transport
+  const clock = yield* Clock.Clock
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
-  const clock = yield* Clock.Clock
   const machine = Machine.make(options.models, options.procedures, (thrown, command) =>
     fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
   )
   const history = Feed.make()
-  const recalling = KeyHistory.make({ feed: history.feed, machine })
-  const newId = options.newId ?? (() => uuidV7Unsafe())
-  let removal: Removal.Removal | undefined
-  let clusterId: string | undefined
-  let node: Node | undefined
+  const running = runMember.make()
+  const node = () => running.node
+  const isRemoved = () => running.removal?.isRemoved() === true
+  /** A defect in a request's callback ends this node, as a defect in its loops does. */
+  const forkLoop = (effect: Effect.Effect<void>) =>
+    fork(Effect.catchCause(effect, (cause) => Deferred.failCause(stopped, cause)))
 
-  const openLog = (options: { readonly mustExist: boolean }) =>
-    Effect.map(Layer.build(directory.log("log", options)), (context) => Context.get(context, LogStore))
-
-  const run = Effect.gen(function* () {
-    clusterId = yield* formed(self, openLog, options.join)
-    const log = yield* Layer.build(directory.log("log", { mustExist: true, clusterId }))
-    const snapshots = yield* Layer.build(directory.snapshots)
-    const store = Context.get(log, LogStore)
-    yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
-    const configurations = yield* configurationsOf(store)
-    const firstEntry = yield* firstEntryOf(store)
-    const announce = (configuration: Configuration) =>
-      transport.announce({ clusterId: clusterId ?? null, members: membersOf(configuration) })
-    const known = configurations[configurations.length - 1]?.configuration ?? empty
-    if (membersOf(known).length === 0 && options.join !== undefined) {
-      // The cluster has taken this node in, and its log names no members yet. The member that took it in does.
-      yield* transport.announce({ clusterId, members: (yield* options.join(self, clusterId)).members })
-    } else yield* announce(known)
-    const running = yield* RaftNode.make({
-      nodeId: self.nodeId,
-      instanceId: self.instanceId,
-      life: directory.life,
-      configurations,
-      config: { ...defaults, ...options.config },
-      machine: ReplicatedMachine.make(machine, {
-        newId,
-        monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-      }),
-      onConfiguration: (configuration) => fork(announce(configuration)),
-      onLeader: (leader) => forwarding.leaderChanged(leader),
-      onApplied: () => {
-        history.advanced()
-        removal?.consider()
-      }
-    }).pipe(Effect.provide(Context.merge(log, snapshots)))
-    node = running
-    const belonging = Removal.make({ core: running.core, fork, end: (error) => Deferred.fail(stopped, error) })
-    removal = belonging
-    history.open({
-      log: running.core.log,
-      // Damage ends this node, whichever reader finds it.
-      read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", (error) => Deferred.fail(stopped, error)),
-      appliedIndex: running.appliedIndex
-    })
-    const peering = PeerInbox.listen({
-      clusterId,
-      firstEntry,
-      configuration: () => running.core.configuration,
-      excludedAt: (peer) => Membership.excludedAt(running.core, peer),
-      onNotAMember: belonging.told,
-      onDown: (peer) => {
-        running.peerDown(peer)
-        forwarding.peerDown(peer)
-      },
-      onReachable: running.peerReachable,
-      onMessage: running.receive,
-      onState: running.states.received,
-      onForward: (from, message) => forwarding.receive(from, message)
-    })
-    return yield* Effect.raceAllFirst([running.stopped, peering, confirming.first])
-  }).pipe(
-    Effect.scoped,
-    Effect.ensuring(
-      Effect.sync(() => {
-        node = undefined
-      })
-    )
-  )
-
+  const timeouts = Timeouts.make({ clock, fork: forkLoop })
+  const keys = KeyHistory.make({
+    machine,
+    fork,
+    read: (index) => transactionAt(history.feed, index),
+    unknown: ({ message }) => new UnknownOutcome({ message })
+  })
   const draining = Drain.make({
-    handOver: Effect.suspend(() => node?.handOver ?? Effect.void),
+    handOver: Effect.suspend(() => node()?.handOver ?? Effect.void),
     giveUp: () => {
-      node?.giveUp()
+      node()?.giveUp()
       forwarding.giveUp()
+      attempts.leadershipChanged()
     },
-    fork
+    fork: forkLoop
   })
-
-  const inquire = Effect.fnUntraced(function* (running: Node, keyed: Keyed, timeoutMs: number) {
-    const index = yield* Requests.readIndex(running, timeoutMs)
-    return { _tag: "Inquired", index, standing: yield* recalling.keyStatus(keyed) } as const
-  })
-
-  /** The highest index that this node knows to be committed. The leader knows at least this one. */
-  const committedIndex = (): number => {
-    const core = node?.core
-    return core === undefined ? 0 : Math.max(core.commitIndex, core.leaderCommit)
+  const refused = (): NotDone | undefined => {
+    if (isRemoved()) return Removal.removed
+    return draining.isStopping() ? notBegun : undefined
   }
-
-  const giveKey = AssignedKey.giver({ life: AssignedKey.lifeOf(self, directory.life), isOfNode: false })
-
-  const handOn = LeadershipHandoff.make()
-
-  const carryOut = (running: Node, order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> => {
-    switch (order._tag) {
-      case "Decide": {
-        const { command } = order
-        const decided = Effect.flatMap(Requests.submit(running, command, timeoutMs), recalling.told).pipe(
-          Effect.tap(({ answer }) => handOn(running, answer)),
-          Effect.map((answered) => ({ _tag: "Decided", ...answered }) as const)
-        )
-        const keyed = keyedOf(command)
-        return keyed === undefined ? decided : recalling.underWay(keyed, decided)
-      }
-      case "Inquire":
-        return inquire(running, order.keyed, timeoutMs)
-      case "ChangeMembers":
-        return Effect.map(
-          Effect.tap(running.changeMembers(order, timeoutMs), (done) => MembershipRequests.note(order, done)),
-          administered
-        )
-      case "TransferLeadership":
-        return Effect.map(
-          Effect.tap(running.transferLeadership(order.to), (done) => MembershipRequests.note(order, done)),
-          administered
-        )
-    }
-  }
-
-  const orderHere = (order: Order, timeoutMs: number): Effect.Effect<OrderAnswer, Failure> =>
-    Effect.suspend(() => {
-      if (draining.isDraining()) return Effect.fail(notBegun)
-      if (node === undefined) return Effect.fail(starting)
-      return draining.attempted(carryOut(node, order, timeoutMs))
-    })
-
+  const here = OrdersHere.make({ node, draining, keys, fork })
   /** This node carries out orders of peers itself or refuses them: an order is forwarded only once. */
   const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
     transport,
     life: directory.life,
     read: readOrder,
-    submit: (order: Order) => orderHere(order, Attempts.answerTimeoutMs),
+    submit: (order, settle) => here.carryOut(order, Attempts.answerTimeoutMs, settle),
+    timeouts,
     fork
   })
-
-  type Attempt<A> = (leader: NodeId, timeoutMs: number) => Effect.Effect<A, Failure>
-
-  const attemptOf =
-    (order: Order): Attempt<OrderAnswer> =>
-    (leader, timeoutMs) =>
-      leader === self.nodeId
-        ? orderHere(order, timeoutMs)
-        : draining.attempted(forwarding.forward(leader, order, timeoutMs))
-
-  const give = <A>(
-    attempt: Attempt<A>,
-    how: { readonly isRepeatable: boolean; readonly holdsForCopies?: (answer: A) => boolean }
-  ): Effect.Effect<A, Failure> =>
-    Effect.suspend(() =>
-      draining.isDraining()
-        ? Effect.fail(refused() ?? notBegun)
-        : draining.given(Attempts.untilAnswered({ leadership, attempt, ...how }))
-    )
-
-  const decide =
-    (command: Command): Attempt<Decided> =>
-    (leader, timeoutMs) =>
-      attemptOf({ _tag: "Decide", command })(leader, timeoutMs).pipe(
-        Effect.mapError((error) => (error._tag === "UnknownOutcome" ? underKey(error, command) : error)),
-        Effect.map((answer) => {
-          invariant(answer._tag === "Decided", "a command was not answered as one")
-          return answer
-        })
-      )
-
-  /**
-   * Gives each attempt a new key, as recent as this node's knowledge of the log. A node that has just started knows
-   * little, and the leader may take its key for an expired one.
-   */
-  const decideAnew =
-    (asked: Command): Attempt<Decided> =>
-    (leader, timeoutMs) =>
-      Effect.suspend(() => decide(giveKey(asked, committedIndex()))(leader, timeoutMs)).pipe(
-        Effect.filterOrFail(
-          ({ answer }) => answer._tag !== "Rejected" || answer.rejection._tag !== "KeysExhausted",
-          () => keyTooOld
-        )
-      )
-
-  const isRemoved = () => removal?.isRemoved() === true
-
-  const refused = (): NotDone | undefined => {
-    if (isRemoved()) return Removal.removed
-    return draining.isStopping() ? notBegun : undefined
+  const attempts = Attempts.make({
+    timeouts,
+    leadership: {
+      leader: () => runMember.leaderOf(running),
+      leaderlessSinceMs: () => node()?.leaderlessSinceMs(),
+      refused
+    }
+  })
+  const giver = AssignedKey.giver({ life: AssignedKey.lifeOf(self, directory.life), isOfNode: false })
+  const orders = Orders.make({
+    nodeId: self.nodeId,
+    here,
+    forwarding,
+    attempts,
+    draining,
+    keys,
+    refused,
+    giveKey: (command) => giver(command, committedIndexOf(node()))
+  })
+  const confirming = Confirmation.make({
+    nowMs: timeouts.nowMs,
+    readIndex: (settle) => attempts.untilAnswered(reading, settle)
+  })
+  const reading: Attempts.Request<number, NotDone> = {
+    isRepeatable: false,
+    attempt: (_, timeoutMs, settle) => node()?.readIndex(timeoutMs, settle) ?? settleNow(settle, OrdersHere.notRunning)
   }
 
-  const leadership: Attempts.Leadership = {
-    leader: () => leaderOf(node),
-    leaderlessSinceMs: () => node?.leaderlessSinceMs(),
-    refused
-  }
-
-  const confirming = Confirmation.make(
-    Confirmation.readIndexOf(leadership, (timeoutMs) =>
-      node === undefined ? Effect.fail(starting) : Requests.readIndex(node, timeoutMs)
+  const run = runMember.run(running, {
+    ...options,
+    machine,
+    forwarding,
+    feed: history,
+    // The requests that wait look again after the turn in which the leader changed, and not in the middle of it.
+    onLeadership: () => forkLoop(Effect.andThen(Effect.yieldNow, Effect.sync(attempts.leadershipChanged))),
+    beside: confirming.first,
+    end: (error) => Deferred.fail(stopped, error),
+    fork
+  })
+  const ended = Effect.sync(() => {
+    running.node = undefined
+  })
+  fork(
+    Effect.catchCause(Effect.raceFirst(Effect.ensuring(run, ended), directory.watch), (cause) =>
+      Deferred.failCause(stopped, cause)
     )
   )
+  // The loops that would answer end with the scope, so requests that still wait are told what is certain.
+  yield* Effect.addFinalizer(() => Effect.sync(draining.giveUp))
 
-  fork(Effect.catchCause(Effect.raceFirst(run, directory.watch), (cause) => Deferred.failCause(stopped, cause)))
+  const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) =>
+    !draining.isDraining() && node()?.isStorageShort() === true
+      ? settleNow(settle, noRoom)
+      : orders.submit(command, settle)
 
   return Member.of({
     self,
-    submit: (asked) =>
-      Effect.suspend(() => {
-        if (!draining.isDraining() && node?.isStorageShort() === true) return Effect.fail(storageFull)
-        // The client does not know this key. If a second copy used it, the leader could refuse that copy, and the
-        // answer would be "not done" before the first copy is done.
-        if (asked.key === undefined) return give(decideAnew(asked), { isRepeatable: false })
-        return recalling.underWay({ ...asked, key: asked.key }, give(decide(asked), copies))
-      }),
-    inquire: (keyed) =>
-      Effect.suspend(() => {
-        const isUnderWay = recalling.isUnderWay(keyed)
-        return give(attemptOf({ _tag: "Inquire", keyed }), { isRepeatable: true }).pipe(
-          // An inquiry changes nothing, so an unknown outcome of it is the same as not asking.
-          Effect.catchTag("UnknownOutcome", ({ message }) =>
-            Effect.fail(new NotDone({ reason: "no-quorum", message }))
-          ),
-          Effect.map((answer) => {
-            invariant(answer._tag === "Inquired", "an inquiry was not answered as one")
-            const { index, standing: status } = answer
-            return { index, status: status._tag === "Absent" && isUnderWay ? pending : status }
-          })
-        )
-      }),
-    administer: (order) =>
-      Effect.map(give(attemptOf(order), { isRepeatable: false }), (answer) => {
-        invariant(answer._tag === "Administered", "a change of the cluster was not answered as one")
-        return answer.administered
-      }),
+    submitUnsafe,
+    submit: (command) => outcomeOf((settle) => submitUnsafe(command, settle)),
+    inquire: orders.inquire,
+    administer: orders.administer,
+    readIndexUnsafe: confirming.readIndexUnsafe,
     readIndex: confirming.readIndex,
     staleMs: confirming.staleMs,
     isRemoved,
@@ -324,20 +152,33 @@ const make = Effect.fnUntraced(function* (
       return machine.applied
     },
     feed: history.feed,
-    clusterId: () => clusterId,
-    node: () => node,
-    leader: () => leaderOf(node),
+    clusterId: () => running.clusterId,
+    node,
+    leader: () => runMember.leaderOf(running),
     stopped: Deferred.await(stopped)
   })
 })
 
-const pending: KeyStatus = { _tag: "Pending" }
-const starting = new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
+/** The highest index that this node knows to be committed. The leader knows at least this one. */
+const committedIndexOf = (node: OrdersHere.Node | undefined): number =>
+  node === undefined ? 0 : Math.max(node.core.commitIndex, node.core.leaderCommit)
 
-const keyTooOld = new NotDone({
-  reason: "no-quorum",
-  message: "Cannot write: this node knows too little of the log yet"
-})
+/** The transaction of an applied entry; undefined if it is compacted away. */
+const transactionAt = (feed: Feed.Feed, index: number): Effect.Effect<Transaction | undefined, NotDone> =>
+  feed.read({ fromIndex: index, maxBytes: 1 }).pipe(
+    Effect.map(([entry]) => {
+      const transaction = entry?.index === index ? entry.transaction : undefined
+      invariant(transaction !== undefined, `entry ${index} was read as that of a key and is no transaction`)
+      return transaction
+    }),
+    Effect.catchIf(
+      (error) => error._tag === "LogFailed" && error.reason === "compacted",
+      () => Effect.succeed(undefined)
+    ),
+    Effect.mapError(
+      ({ message }) => new NotDone({ reason: "no-quorum", message: `Cannot tell what was done: ${message}` })
+    )
+  )
 
 /** Runs a member, from forming on, until its scope closes. */
 export const layer = (options: MemberOptions): Layer.Layer<Member, never, Directory | Transport> =>

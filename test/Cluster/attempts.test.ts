@@ -1,14 +1,35 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber, FiberSet } from "effect"
 import { TestClock } from "effect/testing"
-import { untilAnswered } from "../../src/Cluster/Attempts.ts"
+import * as Attempts from "../../src/Cluster/Attempts.ts"
+import * as Timeouts from "../../src/Cluster/Timeouts.ts"
 import { draining as leaving, NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
+import { beginEffect, outcomeOf } from "../../src/Raft/node/Settle.ts"
 
 const lost = new NotDone({ reason: "no-quorum", message: "the leader was lost" })
 const full = new NotDone({ reason: "overloaded", message: "the queue is full" })
 const unknown = new UnknownOutcome({ message: "no answer" })
 
 type Attempt = Effect.Effect<string, NotDone | UnknownOutcome>
+
+/** The requests of a node with this leadership. The attempt of each is an effect. */
+const startWith = Effect.fnUntraced(function* (leadership: Attempts.Leadership) {
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const timeouts = Timeouts.make({ clock: yield* Clock.Clock, fork })
+  const attempts = Attempts.make({ leadership, timeouts })
+  const untilAnswered = (
+    request: Omit<Attempts.Request<string, NotDone | UnknownOutcome>, "attempt"> & {
+      readonly attempt: (leader: string) => Attempt
+    }
+  ): Attempt =>
+    outcomeOf<string, NotDone | UnknownOutcome>((settle) =>
+      attempts.untilAnswered<string, NotDone | UnknownOutcome>(
+        { ...request, attempt: (leader, _, answered) => beginEffect(fork, request.attempt(leader), answered) },
+        settle
+      )
+    )
+  return { untilAnswered, leadershipChanged: attempts.leadershipChanged }
+})
 
 /** Asks leaders that answer in this order; the last one answers again and again. */
 const ask = Effect.fnUntraced(function* (
@@ -21,12 +42,12 @@ const ask = Effect.fnUntraced(function* (
   } = {}
 ) {
   let attemptsCount = 0
+  const { untilAnswered } = yield* startWith({
+    leader: () => (answers.length === 0 ? undefined : "a"),
+    leaderlessSinceMs: () => options.leaderlessSinceMs,
+    refused: () => (attemptsCount >= (options.givesUpAfter ?? Number.POSITIVE_INFINITY) ? leaving : undefined)
+  })
   const asked = yield* untilAnswered({
-    leadership: {
-      leader: () => (answers.length === 0 ? undefined : "a"),
-      leaderlessSinceMs: () => options.leaderlessSinceMs,
-      refused: () => (attemptsCount >= (options.givesUpAfter ?? Number.POSITIVE_INFINITY) ? leaving : undefined)
-    },
     isRepeatable: options.isRepeatable ?? false,
     ...(options.holdsForCopies === undefined ? {} : { holdsForCopies: options.holdsForCopies }),
     attempt: () => answers[Math.min(attemptsCount++, answers.length - 1)]!
@@ -73,8 +94,12 @@ describe("untilAnswered", () => {
         /** The leader `a` hangs for so long that `b` leads after it. */
         const askAfter = Effect.fnUntraced(function* (hungMs: number) {
           let leader = "a"
+          const { untilAnswered } = yield* startWith({
+            leader: () => leader,
+            leaderlessSinceMs: () => undefined,
+            refused: () => undefined
+          })
           const asked = yield* untilAnswered({
-            leadership: { leader: () => leader, leaderlessSinceMs: () => undefined, refused: () => undefined },
             isRepeatable: true,
             attempt: (to): Attempt => {
               if (to === "b") return Effect.succeed("done")
@@ -125,12 +150,54 @@ describe("untilAnswered", () => {
   it.effect("a node that has long been without a leader says so at once", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("10 seconds")
+      const { untilAnswered } = yield* startWith({
+        leader: () => undefined,
+        leaderlessSinceMs: () => 1,
+        refused: () => undefined
+      })
       const asked = yield* untilAnswered({
-        leadership: { leader: () => undefined, leaderlessSinceMs: () => 1, refused: () => undefined },
         isRepeatable: false,
         attempt: (): Attempt => Effect.fail(lost)
       }).pipe(Effect.flip)
       assert.strictEqual(asked._tag, "NotDone")
+    })
+  )
+
+  it.effect("a request that waits for a leader is sent to the one that is elected, at once", () =>
+    Effect.gen(function* () {
+      const known: { leader: string | undefined } = { leader: undefined }
+      const { leadershipChanged, untilAnswered } = yield* startWith({
+        leader: () => known.leader,
+        leaderlessSinceMs: () => undefined,
+        refused: () => undefined
+      })
+      const attempt = (to: string): Attempt => (to === "a" ? Effect.fail(lost) : Effect.succeed(`done by ${to}`))
+      const asked = yield* Effect.forkChild(untilAnswered({ isRepeatable: false, attempt }), { startImmediately: true })
+      for (const leader of ["a", "b"]) {
+        known.leader = leader
+        leadershipChanged()
+      }
+      assert.strictEqual(yield* Fiber.join(asked), "done by b")
+    })
+  )
+
+  it.effect("a request that is given up is sent to nobody any more", () =>
+    Effect.gen(function* () {
+      let attemptsCount = 0
+      const { leadershipChanged, untilAnswered } = yield* startWith({
+        leader: () => "a",
+        leaderlessSinceMs: () => undefined,
+        refused: () => undefined
+      })
+      const attempt = (): Attempt => Effect.suspend(() => Effect.fail(++attemptsCount > 0 ? lost : full))
+      const asked = yield* Effect.forkChild(untilAnswered({ isRepeatable: false, attempt }), { startImmediately: true })
+      yield* TestClock.adjust("30 millis")
+      yield* Fiber.interrupt(asked)
+      const before = attemptsCount
+      assert.isAbove(before, 1)
+      leadershipChanged()
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(attemptsCount, before)
     })
   )
 })

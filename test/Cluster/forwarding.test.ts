@@ -1,10 +1,13 @@
 /** Commands forwarded over a transport that the test plays. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FiberSet, Result } from "effect"
+import { Clock, Effect, Exit, Fiber, FiberSet, Result } from "effect"
 import * as Forwarding from "../../src/Cluster/Forwarding.ts"
 import type { Order } from "../../src/Cluster/Order.ts"
 import { readOrder } from "../../src/Cluster/OrderSchema.ts"
+import * as Timeouts from "../../src/Cluster/Timeouts.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import type { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
+import { outcomeOf, type Settle } from "../../src/Raft/node/Settle.ts"
 import type { PeerMessage } from "../../src/Raft/peers/PeerMessage.ts"
 import { Transport } from "../../src/Raft/peers/Transport.ts"
 import { forwardBodyMaxBytes } from "../../src/Raft/peers/Wire.ts"
@@ -13,17 +16,47 @@ import { begin, pass, turns } from "../Raft/node/Shell.ts"
 const command: Command = { _tag: "Create", model: "User", data: { email: "u@x" } }
 const order: Order = { _tag: "Decide", command }
 
-const start = Effect.fnUntraced(function* (life = 1) {
-  const sent: Array<PeerMessage> = []
-  const transport = Transport.of({
-    send: (_to, _lane, message) => sent.push(message) > 0,
+const sendingBy = (send: (to: string, message: PeerMessage) => void) =>
+  Transport.of({
+    send: (to, _lane, message) => {
+      send(to, message)
+      return true
+    },
     run: () => Effect.never,
     connected: () => new Map(),
     announce: () => Effect.void
   })
+
+const recording = (sent: Array<PeerMessage>) => sendingBy((_, message) => void sent.push(message))
+
+/** What one node forwards and answers; each request of its own as an effect. */
+const make = Effect.fnUntraced(function* <Answer>(options: {
+  readonly transport: Transport["Service"]
+  readonly life: number
+  readonly submit: (settle: Settle<Answer, never>) => void
+}) {
   const fork = yield* FiberSet.makeRuntime<never>()
-  const submit = () => Effect.succeed({ index: 7, answer: { _tag: "Accepted", answer: { operations: [] } } } as never)
-  return { sent, forwarding: Forwarding.make({ transport, life, read: readOrder, submit, fork }) }
+  const timeouts = Timeouts.make({ clock: yield* Clock.Clock, fork })
+  const forwarding = Forwarding.make<Order, Answer>({
+    ...options,
+    read: readOrder,
+    submit: (_, settle) => options.submit(settle),
+    timeouts,
+    fork
+  })
+  return {
+    ...forwarding,
+    forward: (to: string, request: Order, timeoutMs: number) =>
+      outcomeOf<Answer, NotDone | UnknownOutcome>((settle) => forwarding.forward(to, request, timeoutMs, settle))
+  }
+})
+
+const start = Effect.fnUntraced(function* (life = 1) {
+  const sent: Array<PeerMessage> = []
+  const transport = recording(sent)
+  const answer = { index: 7, answer: { _tag: "Accepted", answer: { operations: [] } } }
+  const submit = (settle: Settle<unknown, never>) => settle(Exit.succeed(answer))
+  return { sent, forwarding: yield* make({ transport, life, submit }) }
 })
 
 const requestIdOf = (message: PeerMessage | undefined): number => {
@@ -62,24 +95,13 @@ describe("Forwarding", () => {
 
   it.effect("an answer that is there when sending returns finds who waits for it", () =>
     Effect.gen(function* () {
-      const fork = yield* FiberSet.makeRuntime<never>()
       const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: "at once" }))
-      const transport = Transport.of({
-        send: (to, _lane, message) => {
-          forwarding.receive(to, { _tag: "ForwardReply", life: 1, requestId: requestIdOf(message), body })
-          return true
-        },
-        run: () => Effect.never,
-        connected: () => new Map(),
-        announce: () => Effect.void
-      })
-      const forwarding = Forwarding.make<Order, string>({
-        transport,
-        life: 1,
-        read: readOrder,
-        submit: () => Effect.never,
-        fork
-      })
+      const peer: { receive: Forwarding.Forwarding<Order, string>["receive"] } = { receive: () => {} }
+      const transport = sendingBy((to, message) =>
+        peer.receive(to, { _tag: "ForwardReply", life: 1, requestId: requestIdOf(message), body })
+      )
+      const forwarding = yield* make<string>({ transport, life: 1, submit: () => {} })
+      peer.receive = forwarding.receive
       assert.strictEqual(yield* forwarding.forward("b", order, 1000), "at once")
     })
   )
@@ -158,15 +180,9 @@ describe("Forwarding", () => {
         )
         assert.include(JSON.stringify(asked), "NotDone")
         assert.lengthOf(sent, 0)
-        const fork = yield* FiberSet.makeRuntime<never>()
-        const transport = Transport.of({
-          send: (_to, _lane, message) => sent.push(message) > 0,
-          run: () => Effect.never,
-          connected: () => new Map(),
-          announce: () => Effect.void
-        })
-        const submit = () => Effect.succeed("x".repeat(forwardBodyMaxBytes))
-        const leader = Forwarding.make<Order, string>({ transport, life: 1, read: readOrder, submit, fork })
+        const transport = recording(sent)
+        const submit = (settle: Settle<string, never>) => settle(Exit.succeed("x".repeat(forwardBodyMaxBytes)))
+        const leader = yield* make({ transport, life: 1, submit })
         leader.receive("b", {
           _tag: "Forward",
           life: 1,
@@ -188,6 +204,27 @@ describe("Forwarding", () => {
       forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[0]), body })
       const outcome = yield* waiting.join
       assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
+    })
+  )
+
+  it.effect("a request that is given up takes no answer, and one that meets a defect is answered as unknown", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const asked = yield* Effect.forkChild(forwarding.forward("b", order, 1000), { startImmediately: true })
+      yield* Fiber.interrupt(asked)
+      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: {} }))
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[0]), body })
+      const transport = recording(sent)
+      const leader = yield* make<string>({ transport, life: 1, submit: (settle) => settle(Exit.die("a defect")) })
+      leader.receive("b", {
+        _tag: "Forward",
+        life: 1,
+        requestId: 9,
+        body: new TextEncoder().encode(JSON.stringify(order))
+      })
+      const reply = sent.at(-1)
+      const replied = reply?._tag === "ForwardReply" ? new TextDecoder().decode(reply.body) : assert.fail("no reply")
+      assert.deepStrictEqual(JSON.parse(replied), { _tag: "Unknown", message: "The leader met a defect" })
     })
   )
 

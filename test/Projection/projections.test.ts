@@ -1,6 +1,6 @@
 /** Reading the projections of a node: how new the answer is, and what is said where there is none. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schema } from "effect"
+import { Clock, Effect, Exit, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Confirmation from "../../src/Cluster/Confirmation.ts"
 import type { Feed } from "../../src/Cluster/Feed.ts"
@@ -9,6 +9,7 @@ import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { type Followable, make } from "../../src/Projection/NodeProjections.ts"
 import * as Projection from "../../src/Projection.ts"
 import { NotDone } from "../../src/Raft/node/Outcome.ts"
+import { settleNow } from "../../src/Raft/node/Settle.ts"
 import { playNode } from "./PlayedNode.ts"
 import { makeFaulty, makeHistory, makeOrders, makeSpent, models, Order, order } from "./Sales.ts"
 
@@ -21,6 +22,7 @@ const standing = { isStopping: () => false, isRemoved: () => false, staleMs: () 
 
 /** A member whose followers are given nothing past `gate.index`, however much is applied. */
 const start = Effect.gen(function* () {
+  const clock = yield* Clock.Clock
   const node = yield* playNode(models)
   const gate = { index: Number.POSITIVE_INFINITY, isCutOff: false }
   const whole = node.start({ isWarm: true })
@@ -37,13 +39,16 @@ const start = Effect.gen(function* () {
     node: () =>
       ({ appliedIndex: feed.appliedIndex, states: { isSuspect: () => false } }) as ReturnType<Followable["node"]>,
     ...standing,
-    ...Confirmation.make(
-      Effect.suspend(() =>
-        gate.isCutOff
-          ? Effect.fail(new NotDone({ reason: "no-quorum", message: "cut off" }))
-          : Effect.succeed(feed.appliedIndex())
-      )
-    )
+    ...Confirmation.make({
+      readIndex: (settle) =>
+        settleNow(
+          settle,
+          gate.isCutOff
+            ? Exit.fail(new NotDone({ reason: "no-quorum", message: "cut off" }))
+            : Exit.succeed(feed.appliedIndex())
+        ),
+      nowMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    })
   }
   const projections = yield* make({ projections: [spent, history, faulty], files: derivedInMemory(), member })
   const place = (customer: string) => Effect.asVoid(node.submit(order(customer, 1)))

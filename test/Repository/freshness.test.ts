@@ -1,9 +1,10 @@
 /** How new a read is, on a clock that the test moves and a member that it plays. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber, FiberSet } from "effect"
 import { TestClock } from "effect/testing"
 import * as Confirmation from "../../src/Cluster/Confirmation.ts"
 import { NotDone } from "../../src/Raft/node/Outcome.ts"
+import { beginEffect } from "../../src/Raft/node/Settle.ts"
 import * as Freshness from "../../src/Repository/Freshness.ts"
 
 /** A member that has applied `appliedIndex`, and takes `roundMs` to have a quorum confirm it, or never does. */
@@ -22,14 +23,18 @@ type PlayedNode = ReturnType<Parameters<typeof Freshness.make>[0]["node"]>
 const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>) {
   const member = { ...played, ...differing }
   const cutOff = new NotDone({ reason: "no-quorum", message: "No leader is reachable" })
-  const confirming = Confirmation.make(
-    Effect.gen(function* () {
-      yield* Effect.sleep(member.roundMs)
-      if (member.isCutOff) return yield* cutOff
-      member.confirmedCount++
-      return member.appliedIndex
-    })
-  )
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const clock = yield* Clock.Clock
+  const round = Effect.gen(function* () {
+    yield* Effect.sleep(member.roundMs)
+    if (member.isCutOff) return yield* cutOff
+    member.confirmedCount++
+    return member.appliedIndex
+  })
+  const confirming = Confirmation.make({
+    readIndex: (settle) => beginEffect(fork, round, settle),
+    nowMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+  })
   yield* Effect.forkScoped(confirming.first)
   const freshen = yield* Freshness.make({
     ...confirming,

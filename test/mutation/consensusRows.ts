@@ -705,15 +705,15 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C18",
     file: "src/Cluster/Attempts.ts",
-    find: "if (!again) return yield* Effect.fail(unknown ?? refusal)",
-    replace: "if (!again) return yield* Effect.fail(refusal)",
+    find: "end(Exit.fail(unknown ?? error))",
+    replace: "end(Exit.fail(error))",
     tests: [attempts("after one unknown attempt no refusal makes the request certainly not done (C18)")]
   },
   {
     row: "C18",
     file: "src/Cluster/Attempts.ts",
-    find: "if (unknown === undefined || options.holdsForCopies?.(tried.success) !== false) return tried.success",
-    replace: "return tried.success",
+    find: "end(unknown === undefined || covers ? exit : Exit.fail(unknown))",
+    replace: "end(exit)",
     tests: [attempts("after one unknown attempt an answer that holds for no copy makes nothing certain (C18)")]
   },
   {

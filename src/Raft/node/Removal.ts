@@ -37,6 +37,8 @@ export const make = (options: {
   readonly core: Readonly<State>
   readonly fork: (effect: Effect.Effect<void>) => void
   readonly end: (error: MemberRemoved) => Effect.Effect<unknown>
+  /** Called when this node is no longer a member. */
+  readonly onRemoved?: () => void
 }): Removal => {
   const { core, fork } = options
   let toldIndex = 0
@@ -52,6 +54,7 @@ export const make = (options: {
       fork(Effect.logInfo(`${core.nodeId} is a member again`))
       return
     }
+    options.onRemoved?.()
     removalsCount += 1
     const own = removalsCount
     const message = `${core.nodeId} was removed from its cluster. To add it again, start it with an empty directory and --join`

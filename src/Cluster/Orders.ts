@@ -1,0 +1,182 @@
+/**
+ * Sends the orders of this node's clients to the leader, this node or another one, until one attempt is answered.
+ * OrdersHere.ts carries them out.
+ */
+import { Cause, Effect, Exit, Result } from "effect"
+import type { KeyHistory } from "../Local/KeyHistory.ts"
+import { type Command, keyedOf, type Origin } from "../Machine/Command.ts"
+import { type CommandResult, holdsForCopies } from "../Machine/CommandResult.ts"
+import type { KeyStatus } from "../Machine/KeyStatus.ts"
+import type { Keyed } from "../Machine/Sessions.ts"
+import type { NodeId } from "../Raft/core/Message.ts"
+import type { Administered, Administration } from "../Raft/node/Administration.ts"
+import type { Answered } from "../Raft/node/CommandQueue.ts"
+import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import { type Forget, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import type * as Attempts from "./Attempts.ts"
+import type { Draining } from "./Drain.ts"
+import type { Forwarding } from "./Forwarding.ts"
+import type { Order, OrderAnswer } from "./Order.ts"
+import type { OrdersHere } from "./OrdersHere.ts"
+
+type Failure = NotDone | UnknownOutcome
+type Decided = Answered<CommandResult>
+type Attempt<A> = Attempts.Request<A, Failure>["attempt"]
+
+export interface Orders {
+  /** Decides a command on the leader. Without a key of its client it gets a new one for each attempt. */
+  readonly submit: (command: Command, settle: Settle<Decided, Failure>) => Forget
+  readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly status: KeyStatus }, NotDone>
+  readonly administer: (order: Administration) => Effect.Effect<Administered, Failure>
+}
+
+export const make = (options: {
+  readonly nodeId: NodeId
+  readonly here: OrdersHere
+  readonly forwarding: Forwarding<Order, OrderAnswer>
+  readonly attempts: Attempts.Attempts
+  readonly draining: Draining
+  readonly keys: KeyHistory<NotDone, UnknownOutcome>
+  /** Why this node makes no attempts any more. */
+  readonly refused: () => NotDone | undefined
+  /** Gives a key to a command without one. */
+  readonly giveKey: (command: Command) => Command
+}): Orders => {
+  const { attempts, draining, forwarding, giveKey, here, keys, nodeId } = options
+
+  const forward = (leader: NodeId, order: Order, timeoutMs: number, settle: Settle<OrderAnswer, Failure>): Forget => {
+    const end = draining.attempted.begin()
+    const forget = forwarding.forward(leader, order, timeoutMs, (exit) => {
+      end()
+      settle(exit)
+    })
+    return () => {
+      forget()
+      end()
+    }
+  }
+
+  const decideAt = (leader: NodeId, command: Command, timeoutMs: number, settle: Settle<Decided, Failure>): Forget =>
+    leader === nodeId
+      ? here.decide(command, timeoutMs, settle)
+      : forward(leader, { _tag: "Decide", command }, timeoutMs, (exit) => settle(answeredAs("Decided", exit)))
+
+  const attemptOf =
+    (order: Order): Attempt<OrderAnswer> =>
+    (leader, timeoutMs, settle) =>
+      leader === nodeId ? here.carryOut(order, timeoutMs, settle) : forward(leader, order, timeoutMs, settle)
+
+  /** Counts a request of this node's client while it is under way, and sends it to one leader after another. */
+  const give = <A>(request: Attempts.Request<A, Failure>, settle: Settle<A, Failure>): Forget => {
+    if (draining.isDraining()) return settleNow(settle, Exit.fail(options.refused() ?? notBegun))
+    const end = draining.given.begin()
+    const forget = attempts.untilAnswered(request, (exit) => {
+      end()
+      settle(exit)
+    })
+    return () => {
+      forget()
+      end()
+    }
+  }
+
+  /** A copy of a command under its client's key is done once, so an attempt may follow one of unknown outcome. */
+  const decideKeyed = (command: Command, keyed: Keyed, settle: Settle<Decided, Failure>): Forget => {
+    const end = keys.begin(keyed)
+    const request: Attempts.Request<Decided, Failure> = {
+      isRepeatable: true,
+      holdsForCopies: ({ answer }) => holdsForCopies(answer),
+      attempt: (leader, timeoutMs, settle) =>
+        decideAt(leader, command, timeoutMs, (exit) => settle(underKey(exit, command)))
+    }
+    const forget = give(request, (exit) => {
+      end()
+      settle(exit)
+    })
+    return () => {
+      forget()
+      end()
+    }
+  }
+
+  /**
+   * Gives each attempt a new key, as recent as this node's knowledge of the log. The client does not know this key. If a
+   * second copy used it, the leader could refuse that copy, and the answer would be "not done" before the first copy is
+   * done.
+   */
+  const decideUnkeyed = (asked: Command, settle: Settle<Decided, Failure>): Forget =>
+    give(
+      {
+        isRepeatable: false,
+        attempt: (leader, timeoutMs, settle) => {
+          const command = giveKey(asked)
+          return decideAt(leader, command, timeoutMs, (exit) =>
+            settle(isKeyTooOld(exit) ? keyTooOld : underKey(exit, command))
+          )
+        }
+      },
+      settle
+    )
+
+  return {
+    submit: (command, settle) =>
+      command.key === undefined
+        ? decideUnkeyed(command, settle)
+        : decideKeyed(command, { ...command, key: command.key }, settle),
+    inquire: (keyed) =>
+      Effect.suspend(() => {
+        const isUnderWay = keys.isUnderWay(keyed)
+        return outcomeOf<OrderAnswer, Failure>((settle) =>
+          give({ isRepeatable: true, attempt: attemptOf({ _tag: "Inquire", keyed }) }, settle)
+        ).pipe(
+          Effect.flatMap((answer) => answeredAs("Inquired", Exit.succeed(answer))),
+          // An inquiry changes nothing, so an unknown outcome of it is the same as not asking.
+          Effect.catchTag("UnknownOutcome", ({ message }) =>
+            Effect.fail(new NotDone({ reason: "no-quorum", message }))
+          ),
+          Effect.map(({ index, standing: status }) => ({
+            index,
+            status: status._tag === "Absent" && isUnderWay ? pending : status
+          }))
+        )
+      }),
+    administer: (order) =>
+      outcomeOf<OrderAnswer, Failure>((settle) =>
+        give({ isRepeatable: false, attempt: attemptOf(order) }, settle)
+      ).pipe(
+        Effect.flatMap((answer) => answeredAs("Administered", Exit.succeed(answer))),
+        Effect.map(({ administered }) => administered)
+      )
+  }
+}
+
+const pending: KeyStatus = { _tag: "Pending" }
+
+/** The answer to another order says nothing about this one. */
+const another = Exit.fail(new UnknownOutcome({ message: "The leader answered another order" }))
+
+/** The answer, if it has this tag. */
+const answeredAs = <Tag extends OrderAnswer["_tag"]>(
+  tag: Tag,
+  exit: Exit.Exit<OrderAnswer, Failure>
+): Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>, Failure> => {
+  if (Exit.isFailure(exit)) return Exit.failCause(exit.cause)
+  return exit.value?._tag === tag ? (exit as Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>>) : another
+}
+
+/** Adds the key under which a client can ask for the outcome. */
+const underKey = (exit: Exit.Exit<Decided, Failure>, command: Origin): Exit.Exit<Decided, Failure> => {
+  if (Exit.isSuccess(exit)) return exit
+  const failed = Cause.findError(exit.cause)
+  const key = keyedOf(command)?.key
+  if (Result.isFailure(failed) || failed.success._tag !== "UnknownOutcome" || key === undefined) return exit
+  return Exit.fail(new UnknownOutcome({ message: failed.success.message, key }))
+}
+
+/** A node that has just started knows little of the log, and the leader may take its key for an expired one. */
+const isKeyTooOld = (exit: Exit.Exit<Decided, Failure>): boolean =>
+  Exit.isSuccess(exit) && exit.value.answer._tag === "Rejected" && exit.value.answer.rejection._tag === "KeysExhausted"
+
+const keyTooOld = Exit.fail(
+  new NotDone({ reason: "no-quorum", message: "Cannot write: this node knows too little of the log yet" })
+)

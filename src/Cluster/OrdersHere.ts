@@ -1,0 +1,127 @@
+/**
+ * Carries out orders on this node, for its own clients and for peers: decides commands while it leads, tells the status
+ * of keys, and changes the cluster. Orders.ts sends orders to the leader.
+ */
+import { Effect, Exit } from "effect"
+import type { KeyHistory } from "../Local/KeyHistory.ts"
+import { type Command, keyedOf } from "../Machine/Command.ts"
+import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
+import type { Keyed } from "../Machine/Sessions.ts"
+import type { Administered, Administration } from "../Raft/node/Administration.ts"
+import type { Answered } from "../Raft/node/CommandQueue.ts"
+import * as MembershipRequests from "../Raft/node/MembershipRequests.ts"
+import { NotDone, draining as notBegun, type UnknownOutcome } from "../Raft/node/Outcome.ts"
+import type { RaftNode } from "../Raft/node/RaftNode.ts"
+import * as Requests from "../Raft/node/Requests.ts"
+import { beginEffect, type Forget, type Fork, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import type { Draining } from "./Drain.ts"
+import * as LeadershipHandoff from "./LeadershipHandoff.ts"
+import type { Order, OrderAnswer } from "./Order.ts"
+
+/** Consensus on this node, over commands of the machine. */
+export type Node = RaftNode<Command, CommandResult | Logged>
+
+type Failure = NotDone | UnknownOutcome
+type Administers = Extract<OrderAnswer, { readonly _tag: "Administered" }>
+
+export interface OrdersHere {
+  /** Decides a command, if this node leads. */
+  readonly decide: (command: Command, timeoutMs: number, settle: Settle<Answered<CommandResult>, Failure>) => Forget
+  readonly carryOut: (order: Order, timeoutMs: number, settle: Settle<OrderAnswer, Failure>) => Forget
+}
+
+/** This node does not run yet, or runs no more. */
+export const notRunning = Exit.fail(
+  new NotDone({ reason: "no-quorum", message: "This node is not a running member yet" })
+)
+
+const leaving = Exit.fail(notBegun)
+
+export const make = (options: {
+  readonly node: () => Node | undefined
+  readonly draining: Draining
+  readonly keys: KeyHistory<NotDone, UnknownOutcome>
+  readonly fork: Fork
+}): OrdersHere => {
+  const { draining, fork, keys, node } = options
+  const handOn = LeadershipHandoff.make({ fork })
+
+  /** Why this node begins no order. */
+  const refused = (): Exit.Exit<never, NotDone> | undefined => {
+    if (draining.isDraining()) return leaving
+    return node() === undefined ? notRunning : undefined
+  }
+
+  const decide: OrdersHere["decide"] = (command, timeoutMs, settle) => {
+    const running = node()
+    if (running === undefined || draining.isDraining()) return settleNow(settle, refused() ?? notRunning)
+    const keyed = keyedOf(command)
+    const endKey = keyed === undefined ? undefined : keys.begin(keyed)
+    const end = draining.attempted.begin()
+    let forgetTold: Forget | undefined
+    const isOver = (): void => {
+      endKey?.()
+      end()
+    }
+    const forget = running.submit(command, timeoutMs, (exit) => {
+      if (Exit.isFailure(exit)) {
+        isOver()
+        return settle(Exit.failCause(exit.cause))
+      }
+      forgetTold = keys.told(exit.value, (told) => {
+        isOver()
+        if (Exit.isSuccess(told)) handOn(running, told.value.answer)
+        settle(told)
+      })
+    })
+    return () => {
+      forget()
+      forgetTold?.()
+      isOver()
+    }
+  }
+
+  const inquire = (running: Node, keyed: Keyed, timeoutMs: number) =>
+    Effect.flatMap(Requests.readIndex(running, timeoutMs), (index) =>
+      Effect.map(keys.keyStatus(keyed), (standing) => ({ _tag: "Inquired", index, standing }) as const)
+    )
+
+  const administer = (running: Node, order: Administration, timeoutMs: number): Effect.Effect<Administers, Failure> => {
+    const noted = <Result extends Parameters<typeof administered>[0]>(done: Effect.Effect<Result, Failure>) =>
+      Effect.map(
+        Effect.tap(done, (result) => MembershipRequests.note(order, result)),
+        (result) => ({ _tag: "Administered", administered: administered(result) }) as const
+      )
+    return order._tag === "ChangeMembers"
+      ? noted(running.changeMembers(order, timeoutMs))
+      : noted(running.transferLeadership(order.to))
+  }
+
+  const carryOut: OrdersHere["carryOut"] = (order, timeoutMs, settle) => {
+    if (order._tag === "Decide") {
+      return decide(order.command, timeoutMs, (exit) =>
+        settle(Exit.map(exit, (answered) => ({ _tag: "Decided", ...answered }) as const))
+      )
+    }
+    const running = node()
+    if (running === undefined || draining.isDraining()) return settleNow(settle, refused() ?? notRunning)
+    const end = draining.attempted.begin()
+    const effect: Effect.Effect<OrderAnswer, Failure> =
+      order._tag === "Inquire" ? inquire(running, order.keyed, timeoutMs) : administer(running, order, timeoutMs)
+    const forget = beginEffect(fork, effect, (exit) => {
+      end()
+      settle(exit)
+    })
+    return () => {
+      forget()
+      end()
+    }
+  }
+
+  return { decide, carryOut }
+}
+
+/** The result as a peer is told it: a hand-over that has begun is done. */
+const administered = (
+  result: { readonly _tag: "Done" | "Started" } | Extract<Administered, { readonly _tag: "Refused" }>
+): Administered => (result._tag === "Refused" ? result : { _tag: "Done" })

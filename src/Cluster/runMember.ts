@@ -1,0 +1,129 @@
+/**
+ * Runs consensus for a member: forms the cluster or opens its log, starts the node, and passes on what peers send, until
+ * it ends. makeMember.ts has the services around it.
+ */
+import { Clock, Context, Effect, Layer } from "effect"
+import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
+import { Directory } from "../EventStore/Directory.ts"
+import { type LogCorrupt, LogStore } from "../EventStore/LogStore.ts"
+import type * as Machine from "../Machine/Machine.ts"
+import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
+import * as Membership from "../Raft/core/Membership.ts"
+import type { NodeId } from "../Raft/core/Message.ts"
+import { defaults } from "../Raft/core/RaftConfig.ts"
+import * as RaftNode from "../Raft/node/RaftNode.ts"
+import * as Removal from "../Raft/node/Removal.ts"
+import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
+import { Transport } from "../Raft/peers/Transport.ts"
+import type { FeedSource } from "./Feed.ts"
+import { formed } from "./Forming.ts"
+import type { Forwarding } from "./Forwarding.ts"
+import type { MemberOptions } from "./Member.ts"
+import type { Order, OrderAnswer } from "./Order.ts"
+import type { Node } from "./OrdersHere.ts"
+import * as PeerInbox from "./PeerInbox.ts"
+import * as ReplicatedMachine from "./ReplicatedMachine.ts"
+
+/** The parts of a member that exist once it runs. They are undefined before. */
+export interface Running {
+  clusterId: string | undefined
+  node: Node | undefined
+  removal: Removal.Removal | undefined
+}
+
+export const make = (): Running => ({ clusterId: undefined, node: undefined, removal: undefined })
+
+/** The leader that this node knows. */
+export const leaderOf = ({ node }: Running): NodeId | undefined => {
+  const role = node?.core.role
+  if (role?._tag === "Leader") return node?.core.nodeId
+  return role?._tag === "Follower" ? role.leader : undefined
+}
+
+/** Runs until it fails. */
+export const run = Effect.fnUntraced(function* (
+  running: Running,
+  options: MemberOptions & {
+    readonly machine: Machine.Machine
+    readonly forwarding: Forwarding<Order, OrderAnswer>
+    readonly feed: { readonly open: (source: FeedSource) => void; readonly advanced: () => void }
+    /** Another node leads, or this node was removed. */
+    readonly onLeadership: () => void
+    /** Runs beside the node, and ends it if it fails. */
+    readonly beside: Effect.Effect<never>
+    /** Ends the member for this reason. */
+    readonly end: (error: LogCorrupt | Removal.MemberRemoved) => Effect.Effect<unknown>
+    readonly fork: (effect: Effect.Effect<unknown>) => void
+  }
+) {
+  const { end, feed, fork, forwarding, self } = options
+  const directory = yield* Directory
+  const transport = yield* Transport
+  const clock = yield* Clock.Clock
+  const newId = options.newId ?? (() => uuidV7Unsafe())
+
+  const openLog = (options: { readonly mustExist: boolean }) =>
+    Effect.map(Layer.build(directory.log("log", options)), (context) => Context.get(context, LogStore))
+
+  const clusterId = yield* formed(self, openLog, options.join)
+  running.clusterId = clusterId
+  const log = yield* Layer.build(directory.log("log", { mustExist: true, clusterId }))
+  const snapshots = yield* Layer.build(directory.snapshots)
+  const store = Context.get(log, LogStore)
+  yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
+  const configurations = yield* configurationsOf(store)
+  const firstEntry = yield* firstEntryOf(store)
+  const announce = (configuration: Configuration) =>
+    transport.announce({ clusterId, members: membersOf(configuration) })
+  const known = configurations[configurations.length - 1]?.configuration ?? empty
+  if (membersOf(known).length === 0 && options.join !== undefined) {
+    // The cluster has taken this node in, and its log names no members yet. The member that took it in does.
+    yield* transport.announce({ clusterId, members: (yield* options.join(self, clusterId)).members })
+  } else yield* announce(known)
+  let removal: Removal.Removal | undefined
+  const node = yield* RaftNode.make({
+    nodeId: self.nodeId,
+    instanceId: self.instanceId,
+    life: directory.life,
+    configurations,
+    config: { ...defaults, ...options.config },
+    machine: ReplicatedMachine.make(options.machine, {
+      newId,
+      monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    }),
+    onConfiguration: (configuration) => fork(announce(configuration)),
+    onLeader: (leader) => {
+      forwarding.leaderChanged(leader)
+      options.onLeadership()
+    },
+    onApplied: () => {
+      feed.advanced()
+      removal?.consider()
+    }
+  }).pipe(Effect.provide(Context.merge(log, snapshots)))
+  removal = Removal.make({ core: node.core, fork, end, onRemoved: options.onLeadership })
+  running.node = node
+  running.removal = removal
+  feed.open({
+    log: node.core.log,
+    // Damage ends this node, whichever reader finds it.
+    read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end),
+    appliedIndex: node.appliedIndex
+  })
+  const peering = PeerInbox.listen({
+    clusterId,
+    firstEntry,
+    configuration: () => node.core.configuration,
+    excludedAt: (peer) => Membership.excludedAt(node.core, peer),
+    onNotAMember: removal.told,
+    onDown: (peer) => {
+      node.peerDown(peer)
+      forwarding.peerDown(peer)
+    },
+    onReachable: node.peerReachable,
+    onMessage: node.receive,
+    onState: node.states.received,
+    onForward: (from, message) => forwarding.receive(from, message)
+  })
+  return yield* Effect.raceAllFirst([node.stopped, peering, options.beside])
+}, Effect.scoped)

@@ -1,0 +1,93 @@
+/**
+ * Tells the status of keyed commands in one log, the cluster's or the node's own: from the tables of that log, from the
+ * log itself if only the log knows, and from the commands under way on this node. The caller makes sure that the tables
+ * are up to date enough. C17.
+ */
+import { Effect, Exit } from "effect"
+import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
+import { isKeyClosed } from "../Machine/decideKey.ts"
+import type { KeyStatus, Recalled } from "../Machine/KeyStatus.ts"
+import type { Machine } from "../Machine/Machine.ts"
+import { recall } from "../Machine/Recall.ts"
+import * as Sessions from "../Machine/Sessions.ts"
+import type { Transaction } from "../Machine/Transaction.ts"
+import type { Answered } from "../Raft/node/CommandQueue.ts"
+import { beginEffect, type Forget, type Fork, type Settle, settleNow } from "../Raft/node/Settle.ts"
+
+/** The history of the keys in one log. `Unreadable` says that the log could not be read, `Unknown` that an outcome is unknown. */
+export interface KeyHistory<Unreadable, Unknown> {
+  /** Settles with the same result. If only the log has the answer of the first copy, it reads that from the log. */
+  readonly told: (
+    answered: Answered<CommandResult | Logged>,
+    settle: Settle<Answered<CommandResult>, Unknown>
+  ) => Forget
+  /** The status of a key, as far as this node has applied the log. */
+  readonly keyStatus: (keyed: Sessions.Keyed) => Effect.Effect<KeyStatus, Unreadable>
+  /** Counts a keyed command as under way until the function that it returns is called. */
+  readonly begin: (keyed: Sessions.Keyed) => () => void
+  /** Whether a client of this node, or a peer, waits for the command here. */
+  readonly isUnderWay: (keyed: Sessions.Keyed) => boolean
+}
+
+export const make = <Unreadable, Unknown>(options: {
+  readonly machine: Machine
+  /** Reads the transaction of the entry at this index; undefined if the entry is compacted away. */
+  readonly read: (index: number) => Effect.Effect<Transaction | undefined, Unreadable>
+  readonly unknown: (error: Unreadable) => Unknown
+  readonly fork: Fork
+}): KeyHistory<Unreadable, Unknown> => {
+  const { fork, machine, unknown } = options
+  /** The number of copies under way, by key. Bounded by the commands that wait. */
+  const counts = new Map<string, number>()
+
+  const read = (index: number): Effect.Effect<Recalled | undefined, Unreadable> =>
+    Effect.map(options.read(index), (transaction) =>
+      transaction === undefined
+        ? undefined
+        : { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
+    )
+
+  const isUnderWay = (keyed: Sessions.Keyed): boolean => counts.has(Sessions.nameOf(keyed))
+
+  /** Whether the command is decided and not applied yet. Its client may have given up. */
+  const isProposed = (keyed: Sessions.Keyed): boolean => {
+    const { speculative } = machine
+    return speculative !== undefined && Sessions.find(speculative, keyed, speculative.logAgeMs) !== undefined
+  }
+
+  return {
+    told: (answered, settle) => {
+      const { answer, index } = answered
+      if (answer._tag !== "Logged") return settleNow(settle, Exit.succeed({ index, answer }))
+      const { replayedIndex } = answer
+      const first = Effect.mapBoth(read(replayedIndex), {
+        onSuccess: (known) => ({ index, answer: recalled(known?.outcome, replayedIndex) }),
+        // The first copy was done or refused, and this node cannot tell which.
+        onFailure: unknown
+      })
+      return beginEffect(fork, first, settle)
+    },
+    keyStatus: Effect.fnUntraced(function* (keyed) {
+      const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
+      if (known === undefined) return { _tag: isUnderWay(keyed) || isProposed(keyed) ? "Pending" : "Absent" } as const
+      if (known._tag === "Expired") return known
+      const became = known._tag === "Kept" ? known : yield* read(known.index)
+      if (became === undefined) return { _tag: "Expired" }
+      const { command, outcome } = became
+      return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
+    }),
+    begin: (keyed) => {
+      const name = Sessions.nameOf(keyed)
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+      let isOver = false
+      return () => {
+        if (isOver) return
+        isOver = true
+        const left = (counts.get(name) ?? 0) - 1
+        if (left <= 0) counts.delete(name)
+        else counts.set(name, left)
+      }
+    },
+    isUnderWay
+  }
+}

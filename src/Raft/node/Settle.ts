@@ -1,0 +1,42 @@
+/**
+ * Requests without a fiber: a function begins one, and tells `settle` its outcome. An Effect wraps such a function where
+ * requests are composed. Inside the node, plain callbacks cost a fraction of a fiber with its timer and its race.
+ */
+import { Effect, type Exit, type Fiber } from "effect"
+
+/**
+ * Takes the outcome of a request: once, and perhaps before the function that began the request returns. It must not
+ * throw, since the loops of the node call it.
+ */
+export type Settle<A, E> = (exit: Exit.Exit<A, E>) => void
+
+/** Gives a request up: `settle` is not called any more. Does nothing after the outcome. */
+export type Forget = () => void
+
+/** Begins a request. */
+export type Begin<A, E> = (settle: Settle<A, E>) => Forget
+
+const nothingToForget: Forget = () => {}
+
+/** Settles a request at once. */
+export const settleNow = <A, E>(settle: Settle<A, E>, exit: Exit.Exit<A, E>): Forget => {
+  settle(exit)
+  return nothingToForget
+}
+
+/** Waits for the outcome of a request. Interruption gives it up. */
+export const outcomeOf = <A, E>(begin: Begin<A, E>): Effect.Effect<A, E> =>
+  Effect.callback((resume) => Effect.sync(begin(resume)))
+
+/** Runs an effect in a fiber of the node, which ends with the node. */
+export type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+
+/** Begins an effect as a request, where a request is rare or needs a fiber. */
+export const beginEffect = <A, E>(fork: Fork, effect: Effect.Effect<A, E>, settle: Settle<A, E>): Forget => {
+  const fiber = fork(effect)
+  const ignore = fiber.addObserver(settle)
+  return () => {
+    ignore()
+    fiber.interruptUnsafe()
+  }
+}
