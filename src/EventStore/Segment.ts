@@ -87,7 +87,8 @@ export function decodeSegmentHead(bytes: Uint8Array): SegmentHeader | string {
     baseIndex,
     sizeBytes,
     previousChecksum: view.getUint32(40, true),
-    salt: head.slice(48, 48 + SALT_BYTES),
+    // A copy: a view, such as `slice` of a `Buffer`, would keep the bytes of the whole segment in memory.
+    salt: new Uint8Array(head.subarray(48, 48 + SALT_BYTES)),
     clusterId: clusterId === "" ? undefined : clusterId,
     baseTerm
   }
@@ -95,5 +96,5 @@ export function decodeSegmentHead(bytes: Uint8Array): SegmentHeader | string {
 
 /** The salt alone, of a header that recovery has verified. */
 export function decodeSegmentSalt(header: Uint8Array): Uint8Array {
-  return header.slice(48, 48 + SALT_BYTES)
+  return new Uint8Array(header.subarray(48, 48 + SALT_BYTES))
 }

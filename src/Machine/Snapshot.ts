@@ -126,8 +126,8 @@ export const restoring = (descriptors: ReadonlyArray<Descriptor>): Restoring => 
       }
       while (Result.isSuccess(restored) && at < bytes.length) {
         const end = bytes.indexOf(lineFeed, at)
-        // A copy: whoever gave the bytes may use their buffer again.
-        if (end < 0) begun.push(bytes.slice(at))
+        // A copy: the caller may use the buffer again. `slice` of a `Buffer` would be a view.
+        if (end < 0) begun.push(new Uint8Array(bytes.subarray(at)))
         else takeLine(bytes.subarray(at, end))
         at = end < 0 ? bytes.length : end + 1
       }

@@ -73,6 +73,9 @@ describe("a segment's header (FORMAT.md)", () => {
       const file = new Uint8Array(4096)
       file.set(encodeSegmentHeader(header))
       assert.deepStrictEqual(decodeSegmentHeader(file), header)
+      // A log holds it for as long as it is open: it must not hold the bytes of the segment too.
+      const decoded = decodeSegmentHeader(Buffer.from(file))
+      assert.isTrue(typeof decoded === "object" && decoded.salt.buffer.byteLength === 8)
     }
   })
 

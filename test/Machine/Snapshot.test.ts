@@ -16,7 +16,7 @@ const restored = (bytes: Uint8Array, sizeBytes: number) => {
   const restoring = Snapshot.restoring(descriptors)
   // One buffer for all pieces, as a reader of files may have.
   for (let at = 0; at < bytes.length; at += sizeBytes) {
-    const buffer = bytes.slice(at, at + sizeBytes)
+    const buffer = Buffer.from(bytes.subarray(at, at + sizeBytes))
     restoring.take(buffer)
     buffer.fill(0)
   }
