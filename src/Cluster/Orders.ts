@@ -2,9 +2,9 @@
  * Sends the orders of this node's clients to the leader, this node or another one, until one attempt is answered.
  * OrdersHere.ts carries them out.
  */
-import { Cause, Effect, Exit, Result } from "effect"
-import type { KeyHistory } from "../Local/KeyHistory.ts"
-import { type Command, keyedOf, type Origin } from "../Machine/Command.ts"
+import { Effect, Exit } from "effect"
+import { type KeyHistory, underKey } from "../Local/KeyHistory.ts"
+import { type Command, keyedOf } from "../Machine/Command.ts"
 import { type CommandResult, holdsForCopies } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
@@ -87,7 +87,7 @@ export const make = (options: {
       isRepeatable: true,
       holdsForCopies: ({ answer }) => holdsForCopies(answer),
       attempt: (leader, timeoutMs, settle) =>
-        decideAt(leader, command, timeoutMs, (exit) => settle(underKey(exit, command)))
+        decideAt(leader, command, timeoutMs, (exit) => settle(underKey(exit, keyedOf(command)?.key)))
     }
     const forget = give(request, (exit) => {
       end()
@@ -111,7 +111,7 @@ export const make = (options: {
         attempt: (leader, timeoutMs, settle) => {
           const command = giveKey(asked)
           return decideAt(leader, command, timeoutMs, (exit) =>
-            settle(isKeyTooOld(exit) ? keyTooOld : underKey(exit, command))
+            settle(isKeyTooOld(exit) ? keyTooOld : underKey(exit, keyedOf(command)?.key))
           )
         }
       },
@@ -162,15 +162,6 @@ const answeredAs = <Tag extends OrderAnswer["_tag"]>(
 ): Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>, Failure> => {
   if (Exit.isFailure(exit)) return Exit.failCause(exit.cause)
   return exit.value?._tag === tag ? (exit as Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>>) : another
-}
-
-/** Adds the key under which a client can ask for the outcome. */
-const underKey = (exit: Exit.Exit<Decided, Failure>, command: Origin): Exit.Exit<Decided, Failure> => {
-  if (Exit.isSuccess(exit)) return exit
-  const failed = Cause.findError(exit.cause)
-  const key = keyedOf(command)?.key
-  if (Result.isFailure(failed) || failed.success._tag !== "UnknownOutcome" || key === undefined) return exit
-  return Exit.fail(new UnknownOutcome({ message: failed.success.message, key }))
 }
 
 /** A node that has just started knows little of the log, and the leader may take its key for an expired one. */

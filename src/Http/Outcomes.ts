@@ -1,5 +1,4 @@
 /** Turns the cluster's outcome of a write into the client's problem. Pure. docs/http.md, "Problems". */
-import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import { type Problem, withHeaders, withMembers } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { ChangeFailure } from "../Repository/Records.ts"
@@ -8,10 +7,7 @@ import { operationPath } from "./Paths.ts"
 import { outcomeHeaders } from "./RecordResponse.ts"
 
 /** The problem of an unconfirmed write. It has the key and the path by which the client can ask for the outcome. */
-export const problemOfFailure = (
-  error: NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome,
-  askedKey: string | undefined
-): Problem => {
+export const problemOfFailure = (error: NotDone | UnknownOutcome, askedKey: string | undefined): Problem => {
   const met = error.toProblem()
   const key = "key" in error ? (error.key ?? askedKey) : askedKey
   return met.kind !== "unknown-outcome" || key === undefined

@@ -3,7 +3,7 @@
  * log itself if only the log knows, and from the commands under way on this node. The caller makes sure that the tables
  * are up to date enough. C17.
  */
-import { Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Result } from "effect"
 import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
 import { isKeyClosed } from "../Machine/decideKey.ts"
 import type { KeyStatus, Recalled } from "../Machine/KeyStatus.ts"
@@ -12,6 +12,7 @@ import { recall } from "../Machine/Recall.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
+import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { beginEffect, type Forget, type Fork, type Settle, settleNow } from "../Raft/node/Settle.ts"
 
 /** The history of the keys in one log. `Unreadable` says that the log could not be read, `Unknown` that an outcome is unknown. */
@@ -90,4 +91,15 @@ export const make = <Unreadable, Unknown>(options: {
     },
     isUnderWay
   }
+}
+
+/** Adds the key under which a client can ask for an unknown outcome. */
+export const underKey = <A, E extends NotDone | UnknownOutcome>(
+  exit: Exit.Exit<A, E>,
+  key: string | undefined
+): Exit.Exit<A, E | UnknownOutcome> => {
+  if (Exit.isSuccess(exit) || key === undefined) return exit
+  const failed = Cause.findError(exit.cause)
+  if (Result.isFailure(failed) || failed.success._tag !== "UnknownOutcome") return exit
+  return Exit.fail(new UnknownOutcome({ message: failed.success.message, key }))
 }

@@ -1,6 +1,5 @@
 /** A change of one record, its result, and its refusal, for both of a node's logs. */
 import { Data } from "effect"
-import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
 import type { LocalPart } from "../Machine/LocalParts.ts"
@@ -29,8 +28,8 @@ export class Refused extends Data.TaggedError("Refused")<{
   }
 }
 
-/** Why a change was not confirmed. Only `UnknownOutcome` and `LocalUnknownOutcome` leave open whether it is done. */
-export type ChangeFailure = Refused | NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome
+/** Why a change was not confirmed. Only `UnknownOutcome` leaves open whether it is done. */
+export type ChangeFailure = Refused | NotDone | UnknownOutcome
 
 /** A record as this node shows it. */
 export interface Shown {

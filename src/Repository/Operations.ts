@@ -5,7 +5,6 @@
 import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
-import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
@@ -24,14 +23,12 @@ export interface Operation {
 
 export interface Operations {
   /** Finds the state of a key. Linearizable: it knows every outcome that a node answered before. */
-  readonly ask: (keyed: Keyed) => Effect.Effect<Operation, NotDone | LocalNotDone>
+  readonly ask: (keyed: Keyed) => Effect.Effect<Operation, NotDone>
   /**
    * Closes the key of a request that was not done: no copy of the request will be done while the key is remembered. A key
    * on a node's own data is closed on this node. Returns the state as {@link ask} does. Refused if the key memory is full.
    */
-  readonly close: (
-    keyed: Keyed
-  ) => Effect.Effect<Operation, Refused | NotDone | UnknownOutcome | LocalNotDone | LocalUnknownOutcome>
+  readonly close: (keyed: Keyed) => Effect.Effect<Operation, Refused | NotDone | UnknownOutcome>
 }
 
 export const make = ({
@@ -61,7 +58,8 @@ export const make = ({
     const { index, status: there } = yield* member.inquire(keyed)
     const isNotThere = there._tag === "Absent" || there._tag === "Closed"
     const here = isNotThere ? yield* local.keyStatus(keyed) : there
-    return answered(here._tag === "Known" || here._tag === "Expired" ? here : there, index)
+    const knowsMore = here._tag === "Known" || here._tag === "Expired" || here._tag === "Pending"
+    return answered(knowsMore ? here : there, index)
   })
 
   const ask = (keyed: Keyed) => (isOfNode(keyed) ? askHere(keyed) : askBoth(keyed))

@@ -3,7 +3,6 @@ import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
-import type { LocalNotDone, LocalUnknownOutcome } from "../Local/LocalOutcome.ts"
 import type { Command, Origin } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { Answer, OperationAnswer } from "../Machine/decide.ts"
@@ -44,7 +43,7 @@ export const replicate = (
 export const submitLocal = (
   { local, member }: Logs,
   command: Command
-): Effect.Effect<Done, Refused | LocalNotDone | LocalUnknownOutcome> =>
+): Effect.Effect<Done, Refused | NotDone | UnknownOutcome> =>
   Effect.gen(function* () {
     yield* mayHaveKey(command, { own: local.tables, other: member.tables })
     const { answer, index } = yield* local.submit(command)

@@ -7,7 +7,6 @@ import * as Command from "../../src/Command.ts"
 import { layerMemory } from "../../src/Lithair/Host.ts"
 import { layerTest } from "../../src/Lithair/Lifecycle.ts"
 import { layer } from "../../src/Lithair/Node.ts"
-import { LocalUnknownOutcome } from "../../src/Local/LocalOutcome.ts"
 import * as Model from "../../src/Model.ts"
 import { toResponse } from "../../src/Problem.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
@@ -123,7 +122,6 @@ describe("in handlers of an application", () => {
     assert.strictEqual(statusOf(new NotDone({ reason: "storage-full", message: "" })), 507)
     assert.strictEqual(statusOf(new NotDone({ reason: "overloaded", message: "" })), 503)
     assert.strictEqual(statusOf(new UnknownOutcome({ message: "" })), 504)
-    assert.strictEqual(statusOf(new LocalUnknownOutcome({ message: "" })), 504)
     assert.strictEqual(statusOf(new NotCaughtUp({ message: "" })), 503)
     assert.strictEqual(statusOf(new TooStale({ message: "" })), 503)
   })

@@ -78,9 +78,7 @@ describe("the keys of a node's own data", () => {
               node.setLocalParts({ parts: [{ descriptor: user, request: noted }], origin: { fingerprint } })
             )
             const failures = yield* Effect.all([written, set], { concurrency: "unbounded" })
-            return failures.map((failure) =>
-              failure._tag === "LocalUnknownOutcome" ? (failure.key ?? "") : failure._tag
-            )
+            return failures.map((failure) => (failure._tag === "UnknownOutcome" ? (failure.key ?? "") : failure._tag))
           })
         )
         for (const key of keys) {

@@ -10,6 +10,7 @@ import { type LogRoom, LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { layerFile as layerFileSnapshots, layerMemory as layerMemorySnapshots } from "../../src/EventStore/Snapshots.ts"
+import { pendingMaxCount } from "../../src/Local/LocalCommits.ts"
 import * as LocalNode from "../../src/Local/LocalNode.ts"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
 import * as Limits from "../../src/Machine/Limits.ts"
@@ -259,15 +260,15 @@ describe("the node's own log (D4)", () => {
       const [queued] = yield* submitAll(node, [create("b")])
       fail()
       yield* gate.open
-      assert.strictEqual((yield* Effect.flip(Fiber.join(entry!)))._tag, "LocalUnknownOutcome")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(entry!)))._tag, "UnknownOutcome")
       for (const fiber of [rejection!, queued!]) {
-        assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "LocalNotDone")
+        assert.strictEqual((yield* Effect.flip(Fiber.join(fiber)))._tag, "NotDone")
       }
       assert.strictEqual((yield* Effect.flip(node.stopped))._tag, "LogFailed")
       const later = yield* Effect.flip(node.submit(create("c")))
-      assert.strictEqual(later._tag === "LocalNotDone" && later.reason, "stopped")
+      assert.strictEqual(later._tag === "NotDone" && later.reason, "draining")
       assert.notInclude(later.message, "/")
-      assert.strictEqual((yield* Effect.flip(node.setLocalParts(part())))._tag, "LocalNotDone")
+      assert.strictEqual((yield* Effect.flip(node.setLocalParts(part())))._tag, "NotDone")
       assert.strictEqual(slugOf(node, "a"), undefined)
     })
   )
@@ -279,10 +280,10 @@ describe("the node's own log (D4)", () => {
       yield* began
       const waiting = yield* submitAll(
         node,
-        Array.from({ length: LocalNode.pendingMaxCount }, (_, n) => create(`v${n}`))
+        Array.from({ length: pendingMaxCount }, (_, n) => create(`v${n}`))
       )
       const refused = yield* Effect.flip(node.submit(create("one-more")))
-      assert.strictEqual(refused._tag === "LocalNotDone" && refused.reason, "overloaded")
+      assert.strictEqual(refused._tag === "NotDone" && refused.reason, "overloaded")
       yield* gate.open
       yield* Effect.forEach([first!, ...waiting], Fiber.join)
       assert.strictEqual((yield* node.submit(create("one-more"))).answer._tag, "Accepted")
@@ -313,8 +314,8 @@ describe("the node's own log (D4)", () => {
       yield* gate.open
       yield* Fiber.join(closing)
       assert.strictEqual((yield* Fiber.join(first!)).answer._tag, "Accepted")
-      assert.strictEqual((yield* Effect.flip(Fiber.join(second!)))._tag, "LocalNotDone")
-      assert.strictEqual((yield* Effect.flip(node.submit(create("third"))))._tag, "LocalNotDone")
+      assert.strictEqual((yield* Effect.flip(Fiber.join(second!)))._tag, "NotDone")
+      assert.strictEqual((yield* Effect.flip(node.submit(create("third"))))._tag, "NotDone")
     })
   )
 
@@ -431,7 +432,7 @@ describe("a local part in the node's own log (D4)", () => {
         yield* SubscriptionRef.set(room, { _tag: "StorageShort", message: "no space left", neededBytes: 4096 })
         yield* Effect.yieldNow
         const refused = yield* Effect.flip(node.submit(create("b")))
-        assert.deepStrictEqual([refused._tag, "reason" in refused && refused.reason], ["LocalNotDone", "storage-full"])
+        assert.deepStrictEqual([refused._tag, "reason" in refused && refused.reason], ["NotDone", "storage-full"])
         assert.strictEqual(slugOf(node, "a"), "a")
         yield* SubscriptionRef.set(room, { _tag: "Roomy" })
         yield* Effect.yieldNow

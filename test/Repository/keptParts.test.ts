@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { LocalNode, LocalPartsResult } from "../../src/Local/LocalNode.ts"
-import { LocalNotDone } from "../../src/Local/LocalOutcome.ts"
 import type { OperationAnswer } from "../../src/Machine/decide.ts"
 import type { LocalPartsRequest } from "../../src/Machine/LocalParts.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
@@ -30,7 +29,7 @@ const nodeOf = (options: { readonly version?: number | null; readonly hasQuorum?
   const machine = Machine.make([])
   const asked: Array<LocalPartsRequest> = []
   /** What the log answers in place of deciding. */
-  let answers: Array<Effect.Effect<LocalPartsResult, LocalNotDone>> = []
+  let answers: Array<Effect.Effect<LocalPartsResult, NotDone>> = []
   let readsCount = 0
   const decide = (request: LocalPartsRequest): LocalPartsResult => {
     const index = machine.applied.index + 1
@@ -114,7 +113,7 @@ describe("keep", () => {
 
   it.effect("a part that cannot be written is lost, and the change is done all the same", () =>
     Effect.gen(function* () {
-      const failed = Effect.fail(new LocalNotDone({ reason: "stopped", message: "the disk failed" }))
+      const failed = Effect.fail(new NotDone({ reason: "draining", message: "the disk failed" }))
       const rejection: Rejection = { _tag: "InvalidRequest", errors: [] }
       for (const answer of [failed, Effect.succeed<LocalPartsResult>({ _tag: "Rejected", rejection })]) {
         const one = nodeOf()

@@ -62,9 +62,7 @@ const attempt = (descriptor: Descriptor, change: Change) =>
         return Effect.succeed<Attempted>({ _tag: "Final", ending, index })
       },
       NotDone: () => Effect.succeed<Attempted>({ _tag: "NotDone" }),
-      UnknownOutcome: () => Effect.succeed<Attempted>({ _tag: "Unknown" }),
-      LocalNotDone: Effect.die,
-      LocalUnknownOutcome: Effect.die
+      UnknownOutcome: () => Effect.succeed<Attempted>({ _tag: "Unknown" })
     })
   )
 
@@ -100,9 +98,7 @@ const settleByKey = (write: Write, key: string, how: "ask" | "close") =>
     Effect.catchTags({
       NotDone: () => Effect.succeed({ told: "unknown", ending: info } as const),
       UnknownOutcome: () => Effect.succeed({ told: "unknown", ending: info } as const),
-      Refused: Effect.die,
-      LocalNotDone: Effect.die,
-      LocalUnknownOutcome: Effect.die
+      Refused: Effect.die
     })
   )
 
