@@ -3,9 +3,9 @@ export {
   Class,
   type Described,
   describe,
-  type Lift,
   type Mode,
   type ModelClass,
+  type Moded,
   type Options,
   type ReferenceOption
 } from "./Model/Class.ts"
@@ -20,5 +20,6 @@ export {
   type ReplicatedField,
   replicate
 } from "./Model/Field.ts"
+export { from, type JsonOf, type Lift, type Steps } from "./Model/Lift.ts"
 export type { RowClass } from "./Model/RowCodecs.ts"
 export type { BrokenRule, Reference, Rule, Rules, Writes } from "./Model/Rules.ts"

@@ -105,6 +105,8 @@ export const problemDefinitions = {
     members: certainlyNotDone,
     retryAfterSeconds: 1
   }),
+  // The code of the node does not fit the stored record: it lacks a step from the record's version, or is too old.
+  "record-unreadable": define({ status: 503, title: "Record unreadable", members: certainlyNotDone }),
   "unknown-outcome": define({
     status: 504,
     title: "Unknown outcome",

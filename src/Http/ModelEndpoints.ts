@@ -168,6 +168,7 @@ const readProblems = [
   "too-stale",
   "starting",
   "removed",
+  "record-unreadable",
   "upgrade-required"
 ] as const
 export const bodyProblems = ["request-timeout", "too-large", "unsupported-media-type"] as const
@@ -181,6 +182,7 @@ export const writeProblems = [
   "overloaded",
   "draining",
   "removed",
+  "record-unreadable",
   "upgrade-required",
   "unknown-outcome",
   "storage-full"

@@ -4,6 +4,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { list } from "../Machine/List.ts"
 import { invalidRequest, notFound, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
+import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
 import { Turn } from "./Body.ts"
 import { readConditions } from "./Conditions.ts"
@@ -58,7 +59,9 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel) =>
     yield* Effect.flatten(Turn)
     const { logIndex, value } = yield* Effect.mapError(records.source(descriptor, asItIs), problemOfRead)
     const source = { value, logIndex, ...(staleMs === undefined ? {} : { staleMs }) }
-    const found = list(source.value, query)
+    const found = yield* Effect.mapError(Effect.fromResult(list(source.value, query)), (row) =>
+      new RecordUnreadable({ model: descriptor.name, ...row }).toProblem()
+    )
     const page = encodePage(found, query)
     const next = page.lastKey === undefined ? null : nextCursor(query, page.lastKey)
     if (next !== null && next.length > cursorLengthMax) {

@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import type { Problem, ProblemError } from "../Problem.ts"
 import type { Consistency, ReadFailure } from "../Repository/Freshness.ts"
+import type { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { invalidQuery, only, type Params } from "./Params.ts"
 
 /** The parameters that every read takes. */
@@ -36,7 +37,7 @@ export const parseConsistency = (params: Params, minIndex: string | undefined): 
 }
 
 /** The problem of a read that failed. */
-export const problemOfRead = (failure: ReadFailure): Problem => failure.toProblem()
+export const problemOfRead = (failure: ReadFailure | RecordUnreadable): Problem => failure.toProblem()
 
 const modes = ["linearizable", "session", "local"] as const
 

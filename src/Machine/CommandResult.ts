@@ -39,9 +39,10 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "KeyReused":
     case "KeyClosed":
       return true
-    // Another leader may know the model or the command, or have room for the key.
+    // Another leader may know the model or the command, read the record, or have room for the key.
     case "UpgradeRequired":
     case "UnknownCommand":
+    case "RecordUnreadable":
     case "KeysExhausted":
     // A handler that throws leaves an entry, and a throw in deciding leaves none: `replayedIndex` tells.
     case "CommandFailed":

@@ -3,8 +3,9 @@
  * every entry of the log: `decide` checks that a value is unique or names a record (D2). An index is not part of the
  * state: it is rebuilt with the rows, and the hash does not cover it.
  */
-import type { Schema } from "effect"
+import { Result, type Schema } from "effect"
 import type { EncodedRecord } from "../Model/Descriptor.ts"
+import type { StoredRecord } from "../Model/StoredRecord.ts"
 import { compareKeys } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { keyOf, type OrderValue } from "./OrderKey.ts"
@@ -82,13 +83,20 @@ export function* walk(index: FieldIndex, { from, to }: IndexRange): Generator<In
 export const move = (
   table: Table,
   id: string,
-  { from, to }: { readonly from?: EncodedRecord | undefined; readonly to?: EncodedRecord | undefined }
+  { from, to }: { readonly from?: StoredRecord | undefined; readonly to?: StoredRecord | undefined }
 ): void => {
+  if (table.indexes.size === 0) return
+  const before = from === undefined ? undefined : indexedOf(table, from)
+  const after = to === undefined ? undefined : indexedOf(table, to)
   for (const [field, index] of table.indexes) {
-    const old = from === undefined ? undefined : { value: valueOf(table, from, field), id }
-    const next = to === undefined ? undefined : { value: valueOf(table, to, field), id }
+    const old = before === undefined ? undefined : { value: valueOf(table, before, field), id }
+    const next = after === undefined ? undefined : { value: valueOf(table, after, field), id }
     if (old !== undefined && next !== undefined && compareIndexKeys(old, next) === 0) continue
     if (old !== undefined) index.delete(old)
     if (next !== undefined) index.set(next, undefined)
   }
 }
+
+/** The values by which a row is indexed: none if this release cannot read it. */
+export const indexedOf = ({ read }: Table, row: StoredRecord): EncodedRecord =>
+  Result.match(read.record(row), { onSuccess: ({ shown }) => shown, onFailure: () => ({}) })

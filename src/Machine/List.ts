@@ -7,17 +7,18 @@
  * take turns, one row each, until one finishes. The rows looked at are at most the fewest possible times the number of
  * ways.
  */
+import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import { type Candidates, candidateSets, everyRow, isNamed, onField, rowsOf } from "./Candidates.ts"
 import { type Filter, type KeyedFilter, keyed } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
-import { keyOf, type ListedRow, type ListSource, listed } from "./ListedRows.ts"
+import { keyOf, type ListedRow, type ListSource, listed, type Unreadable, type UnreadableRow } from "./ListedRows.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
 import { keyOf as keyOfValue } from "./OrderKey.ts"
 
-export type { ListedRow, ListSource } from "./ListedRows.ts"
+export type { ListedRow, ListSource, UnreadableRow } from "./ListedRows.ts"
 
 /** The requested list. */
 export interface ListRequest {
@@ -50,12 +51,17 @@ interface Found {
 /** A requested list, with the keys of its filters. */
 type Keyed = Omit<ListRequest, "filters"> & { readonly filters: ReadonlyArray<KeyedFilter> }
 
+/** The source, and what it could not read so far. */
+type Source = ListSource & { readonly unreadable: Unreadable }
+
 /** A computation of an answer that pauses at each row. */
 type Way<A> = Generator<undefined, A>
 
-/** Returns a page. */
-export const list = (source: ListSource, asked: ListRequest): ListPage => {
+/** Returns a page, unless it met a record that this release cannot read. */
+export const list = (from: ListSource, asked: ListRequest): Result.Result<ListPage, UnreadableRow> => {
   const { after, countsTotal, limit, orderBy } = asked
+  const unreadable: Unreadable = { first: undefined }
+  const source: Source = { ...from, unreadable }
   const { orders } = source.table
   const filters = asked.filters.map((filter) =>
     keyed(filter, (operand) => keyOfValue(orders.get(filter.field), operand))
@@ -75,13 +81,15 @@ export const list = (source: ListSource, asked: ListRequest): ListPage => {
     ...through.map((rows) => sifted(source, request, rows)),
     ...ordered.map((rows) => untilFull(source, request, rows))
   ])
+  const total = countsTotal ? countOf(source, filters) : undefined
+  if (unreadable.first !== undefined) return Result.fail(unreadable.first)
   const page = found.slice(0, limit)
-  return {
+  return Result.succeed({
     rows: page.map(({ row }) => row),
     keys: page.map(({ key }) => key),
     lastKey: found.length > limit ? page[limit - 1]?.key : undefined,
-    total: countsTotal ? countOf(source, filters) : undefined
-  }
+    total
+  })
 }
 
 const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
@@ -95,7 +103,7 @@ const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
 }
 
 /** All rows that may be on the page, in its order: by id, by id within one value, or by an indexed field. */
-const inOrder = (source: ListSource, { after, filters, orderBy }: Keyed): ReadonlyArray<Candidates> => {
+const inOrder = (source: Source, { after, filters, orderBy }: Keyed): ReadonlyArray<Candidates> => {
   const { idField, table } = source
   const [{ direction, field }, second, ...more] = orderBy
   if (field === idField) {
@@ -125,7 +133,7 @@ const isRange = (filter: KeyedFilter): boolean => IndexWalk.operandsOf(filter) =
 const textOf = (value: OrderValue | undefined): string | undefined => (typeof value === "string" ? value : undefined)
 
 /** The page, and one record more if there is one, from rows in the page's order. */
-function* untilFull(source: ListSource, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
+function* untilFull(source: Source, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
   const { filters, limit, orderBy } = request
   const found: Array<Found> = []
   for (const candidate of candidates) {
@@ -138,7 +146,7 @@ function* untilFull(source: ListSource, request: Keyed, candidates: Candidates):
 }
 
 /** The same from rows in any order: it keeps the first records that meet the filters while it looks at all rows. */
-function* sifted(source: ListSource, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
+function* sifted(source: Source, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
   const { after, filters, limit, orderBy } = request
   const compare = (left: ReadonlyArray<OrderValue>, right: ReadonlyArray<OrderValue>) =>
     Order.compareSteps(orderBy, left, right)
@@ -163,13 +171,13 @@ function* sifted(source: ListSource, request: Keyed, candidates: Candidates): Wa
   return kept
 }
 
-const countOf = (source: ListSource, filters: ReadonlyArray<KeyedFilter>): number => {
+const countOf = (source: Source, filters: ReadonlyArray<KeyedFilter>): number => {
   if (filters.length === 0) return source.table.rows.size
   const sets = candidateSets(source, filters)
   return race((sets.length === 0 ? [everyRow(source)] : sets).map((rows) => counted(source, filters, rows)))
 }
 
-function* counted(source: ListSource, filters: ReadonlyArray<KeyedFilter>, candidates: Candidates): Way<number> {
+function* counted(source: Source, filters: ReadonlyArray<KeyedFilter>, candidates: Candidates): Way<number> {
   let count = 0
   for (const candidate of candidates) {
     yield

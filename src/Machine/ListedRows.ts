@@ -1,10 +1,12 @@
 /** The rows of a table as a list shows them: with their local parts, filtered, with their order keys. Pure. */
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import { Result } from "effect"
+import type { EncodedRecord, FieldError } from "../Model/Descriptor.ts"
 import { isMet, type KeyedFilter } from "./Filter.ts"
-import { join, type LocalPart } from "./LocalParts.ts"
+import type { LocalPart } from "./LocalParts.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
 import * as OrderKey from "./OrderKey.ts"
+import { showRow } from "./ReadRow.ts"
 import type { Row, Table } from "./Tables.ts"
 
 /** The source of a list. */
@@ -23,15 +25,31 @@ export interface ListedRow {
   readonly record: EncodedRecord
 }
 
+/** A row that this release cannot read, and why. */
+export interface UnreadableRow {
+  readonly id: string
+  readonly errors: ReadonlyArray<FieldError>
+}
+
+/** The first row that a list met and this release cannot read. */
+export interface Unreadable {
+  first: UnreadableRow | undefined
+}
+
 /** The row as it is listed, if it meets all filters. */
 export const listed = (
-  source: ListSource,
+  source: ListSource & { readonly unreadable: Unreadable },
   filters: ReadonlyArray<KeyedFilter>,
   [id, row]: readonly [string, Row]
 ): ListedRow | undefined => {
   const held = source.localParts?.get(id)
   const part = held?.createdIndex === row.createdIndex ? held : undefined
-  const shown: ListedRow = { id, row, part, record: join(row, part) }
+  const read = showRow(source.table, row, part)
+  if (Result.isFailure(read)) {
+    source.unreadable.first ??= { id, errors: read.failure }
+    return undefined
+  }
+  const shown: ListedRow = { id, row, part, record: read.success }
   const meets = (filter: KeyedFilter) => {
     const value = valueOf(source, shown, filter.field)
     return isMet(filter, value, () => OrderKey.keyOf(source.table.orders.get(filter.field), value))

@@ -6,12 +6,14 @@
 import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
+import { type ReadPart, withUnknown } from "../Model/StoredRecord.ts"
 import type { Origin } from "./Command.ts"
 import type { Entry } from "./decide.ts"
 import { isEqual, isRecord, isTooDeep } from "./Json.ts"
+import { unreadable } from "./ReadRow.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Keyed } from "./Sessions.ts"
-import type { Row, Table, Tables } from "./Tables.ts"
+import type { Table, Tables } from "./Tables.ts"
 import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
 /** A local part in the node's own log: all local fields of the record that was created at `createdIndex`. */
@@ -91,9 +93,11 @@ export const visible = (
   return part?.createdIndex === record.createdIndex ? part : undefined
 }
 
-/** The record as this node shows it. */
-export const join = (row: Row, part: LocalPart | undefined): EncodedRecord =>
-  part?.createdIndex === row.createdIndex ? { ...row.data, ...part.data } : row.data
+/** The local fields that a part shows: none if this release cannot read it. */
+export const shownPart = ({ read }: Pick<Descriptor, "read">, part: LocalPart | undefined): EncodedRecord =>
+  part === undefined
+    ? {}
+    : Result.match(read.localPart(part.data), { onSuccess: ({ shown }) => shown, onFailure: () => ({}) })
 
 /** Decides the entry of the node's own log that sets parts of records whose replicated change is committed. */
 export const decideLocalParts = (
@@ -115,7 +119,7 @@ export const decideLocalParts = (
     }
     const held = ahead.get(name) ?? before
     const own = held?.createdIndex === createdIndex ? held : undefined
-    const decided = dataOf(descriptor, request, own?.data ?? {})
+    const decided = dataOf(descriptor, request, own)
     if (Result.isFailure(decided)) return Result.fail(decided.failure)
     const data = decided.success
     if (isEqual(data, own?.data ?? {})) {
@@ -148,18 +152,26 @@ export const decideLocalParts = (
 const dataOf = (
   descriptor: Descriptor,
   { data, how, id }: LocalPartRequest,
-  held: EncodedRecord
+  own: LocalPart | undefined
 ): Result.Result<EncodedRecord, Rejection> => {
   if (!isRecord(data) || isTooDeep(data)) {
     const errors = [{ path: "", message: "Expected an object of bounded depth" }]
     return Result.fail({ _tag: "InvalidRequest", errors })
   }
-  const merged = how === "put" ? data : (mergePatch(held, data, descriptor.mergeShapes.localPart) as EncodedRecord)
+  const held = own === undefined ? nothing : descriptor.read.localPart(own.data)
+  if (Result.isFailure(held) && how === "patch") {
+    return Result.fail(unreadable({ model: descriptor.name, id })(held.failure))
+  }
+  const former = Result.getOrElse(held, () => ({ kept: {}, shown: {} }))
+  const merged =
+    how === "put" ? data : (mergePatch(former.shown, data, descriptor.mergeShapes.localPart) as EncodedRecord)
   const checked = descriptor.codecs.localPart({ ...merged, [descriptor.idField]: id })
   return Result.isFailure(checked)
     ? Result.fail({ _tag: "InvalidRequest", errors: errorsOfMerge({ patch: data, merged }, checked.failure) })
-    : Result.succeed(split(descriptor, checked.success).local)
+    : Result.succeed(withUnknown(former, split(descriptor, checked.success).local))
 }
+
+const nothing: ReturnType<ReadPart> = Result.succeed({ kept: {}, shown: {} })
 
 /** For `evolve`. */
 export const setLocalPart = (table: Table, set: LocalPartSet): void => {

@@ -16,7 +16,10 @@ export interface Wanted {
 }
 
 /** Every record that may match. */
-export function* candidates({ descriptor, table }: KnownModel, { afterId, where }: Wanted): Generator<Row> {
+export function* candidates(
+  { descriptor, table }: KnownModel,
+  { afterId, where }: Wanted
+): Generator<readonly [string, Row]> {
   const id = where[descriptor.idField]
   const fields = Object.keys(where)
   // At most one record has a unique value.
@@ -25,18 +28,18 @@ export function* candidates({ descriptor, table }: KnownModel, { afterId, where 
   const index = indexed === undefined ? undefined : table.indexes.get(indexed)
   if (typeof id === "string") {
     const row = afterId === undefined || id > afterId ? table.rows.get(id) : undefined
-    if (row !== undefined) yield row
+    if (row !== undefined) yield [id, row]
   } else if (indexed !== undefined && index !== undefined) {
     const value = FieldIndex.valueOf(table, where, indexed)
     const range = { from: { value, id: afterId ?? "" }, to: FieldIndex.behind(value) }
     for (const key of FieldIndex.walk(index, range)) {
       const row = table.rows.get(key.id)
-      if (row !== undefined && key.id !== afterId) yield row
+      if (row !== undefined && key.id !== afterId) yield [key.id, row]
     }
   } else {
     const all: IdRange.IdRange = { low: undefined, high: undefined }
     const range = afterId === undefined ? all : IdRange.after(all, "asc", afterId)
-    for (const [, row] of IdRange.walk(table.rows, range, "asc")) yield row
+    yield* IdRange.walk(table.rows, range, "asc")
   }
 }
 
@@ -45,9 +48,13 @@ export const keysOf = ({ table }: KnownModel, { where }: Wanted): ReadonlyMap<st
   new Map(Object.keys(where).map((field) => [field, FieldIndex.valueOf(table, where, field)]))
 
 /** Whether a record matches. Its values are compared as in lists and indexes. */
-export const isWanted = ({ table }: KnownModel, keys: ReadonlyMap<string, OrderValue>, { data }: Row): boolean => {
+export const isWanted = (
+  { table }: KnownModel,
+  keys: ReadonlyMap<string, OrderValue>,
+  record: EncodedRecord
+): boolean => {
   for (const [field, key] of keys) {
-    if (compareKeys(FieldIndex.valueOf(table, data, field), key) !== 0) return false
+    if (compareKeys(FieldIndex.valueOf(table, record, field), key) !== 0) return false
   }
   return true
 }

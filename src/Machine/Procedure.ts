@@ -13,6 +13,7 @@ import { known } from "./decideOperation.ts"
 import { isTooDeep } from "./Json.ts"
 import * as Lookup from "./Lookup.ts"
 import * as Overlay from "./Overlay.ts"
+import { showRow, unreadable } from "./ReadRow.ts"
 import type { Rejection } from "./Rejection.ts"
 import { entryBytesMax } from "./Transaction.ts"
 
@@ -54,8 +55,9 @@ export type Procedures = ReadonlyMap<string, Procedure>
 /** Of a node that declares no command. */
 export const none: Procedures = new Map()
 
-/** Whether nothing that the procedure does afterwards counts: a bound is passed, or this node's code is too old. */
-export const endsCall = ({ _tag }: Rejection): boolean => _tag === "TooLarge" || _tag === "UpgradeRequired"
+/** Whether nothing that the procedure does afterwards counts: a bound is passed, or this node's code does not fit the data. */
+export const endsCall = ({ _tag }: Rejection): boolean =>
+  _tag === "TooLarge" || _tag === "UpgradeRequired" || _tag === "RecordUnreadable"
 
 /** Runs the procedure of a call on an overlay, which then holds its events. */
 export const run = (
@@ -94,17 +96,25 @@ const accessTo = (
   const access: Access = {
     timeMs: at.timeMs,
     newId: at.newId,
-    get: (model, id) => step(() => Result.map(known(tables, model), ({ table }) => table.rows.get(id)?.data)),
+    get: (model, id) =>
+      step(() =>
+        Result.flatMap(known(tables, model), ({ table }): Result.Result<EncodedRecord | undefined, Rejection> => {
+          const row = table.rows.get(id)
+          return row === undefined ? absent : Result.mapError(showRow(table, row), unreadable({ model, id }))
+        })
+      ),
     list: ({ limit, ...wanted }) =>
       step(() =>
-        Result.flatMap(known(tables, wanted.model), (model) => {
+        Result.flatMap(known(tables, wanted.model), (model): Result.Result<ReadonlyArray<EncodedRecord>, Rejection> => {
           const found: Array<EncodedRecord> = []
           const keys = Lookup.keysOf(model, wanted)
-          for (const row of Lookup.candidates(model, wanted)) {
+          for (const [id, row] of Lookup.candidates(model, wanted)) {
             if (found.length === limit) break
             stepsLeft -= 1
             if (stepsLeft < 0) return tooManySteps
-            if (Lookup.isWanted(model, keys, row)) found.push(row.data)
+            const record = showRow(model.table, row)
+            if (Result.isFailure(record)) return Result.fail(unreadable({ model: wanted.model, id })(record.failure))
+            if (Lookup.isWanted(model, keys, record.success)) found.push(record.success)
           }
           return Result.succeed(found)
         })
@@ -113,6 +123,8 @@ const accessTo = (
   }
   return { access, ended: () => end }
 }
+
+const absent = Result.succeed(undefined)
 
 const tooManySteps: Result.Result<never, Rejection> = Result.fail({
   _tag: "TooLarge",

@@ -109,7 +109,8 @@ function* holders(table: Table, field: string, id: string): Generator<string> {
   if (index === undefined) return
   for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(keyOf(table.orders.get(field), id)))) {
     // An index of decimals holds "1" and "1.0" beside each other, and these are two ids.
-    if (key.id !== undefined && FieldIndex.heldBy(table.rows.get(key.id)?.data ?? {}, field) === id) yield key.id
+    const row = table.rows.get(key.id)
+    if (row !== undefined && FieldIndex.heldBy(FieldIndex.indexedOf(table, row), field) === id) yield key.id
   }
 }
 

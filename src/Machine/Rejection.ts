@@ -46,6 +46,13 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "KeyClosed" }
   /** What became of the first request with this key can no longer be told; this copy of it was not done. */
   | { readonly _tag: "KeyExpired" }
+  /** This release cannot read the record as it is stored. */
+  | {
+      readonly _tag: "RecordUnreadable"
+      readonly model: string
+      readonly id: string
+      readonly errors: ReadonlyArray<FieldError>
+    }
   /** The deciding node's code does not know the model, or an older version of it than the tables hold. */
   | { readonly _tag: "UpgradeRequired"; readonly model: string }
   /** The deciding node's code has no such command: it is older than that of the node which was asked. */

@@ -5,6 +5,7 @@
 
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
+import { readAsStored } from "../Model/StoredRecord.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Limits from "./Limits.ts"
@@ -38,6 +39,8 @@ export interface Table {
   readonly indexes: ReadonlyMap<string, FieldIndex.FieldIndex>
   /** By field, what its values are ordered by; of any other field, as they are. */
   readonly orders: ReadonlyMap<string, FieldOrder>
+  /** Reads a row, or a local part, as this release sees it. A table without a model is read as it is stored. */
+  readonly read: Descriptor["read"]
   readonly tombstones: OrderedMap.OrderedMap<string, Tombstone>
   /** By sequence: the ids of the tombstones, oldest first. */
   readonly tombstoneOrder: OrderedMap.OrderedMap<number, string>
@@ -115,12 +118,13 @@ export const countWhole = ({ assignedKeys, hash, limits, ...state }: Tables): vo
 }
 
 /** An empty table, without indexes where this node has no code for the model. */
-export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "orders">): Table => {
+export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "orders" | "read">): Table => {
   const indexed = descriptor?.indexedFields ?? []
   return {
     rows: OrderedMap.make(),
     indexes: new Map(indexed.map((field) => [field, FieldIndex.make()])),
     orders: descriptor?.orders ?? new Map(),
+    read: descriptor?.read ?? readAsStored,
     tombstones: OrderedMap.make(),
     tombstoneOrder: OrderedMap.make(),
     localParts: OrderedMap.make(),

@@ -177,8 +177,9 @@ const reject = (command: Command, times: Times, met: Rejection): Decision => {
   return { _tag: "Rejected", rejection, entry: { transaction, payload: encode(transaction) } }
 }
 
-/** Whether the only reason is that the deciding node's code is too old. */
-const isOfThisNode = ({ _tag }: Rejection): boolean => _tag === "UpgradeRequired" || _tag === "UnknownCommand"
+/** Whether the only reason is the deciding node's code: it is too old, or does not fit the data. */
+const isOfThisNode = ({ _tag }: Rejection): boolean =>
+  _tag === "UpgradeRequired" || _tag === "UnknownCommand" || _tag === "RecordUnreadable"
 
 const transactionOf = (
   command: Command,

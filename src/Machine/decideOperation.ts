@@ -8,11 +8,13 @@ import type { Descriptor, EncodedRecord, FieldError } from "../Model/Descriptor.
 import { fieldErrorLengthMax, fieldErrorsMax } from "../Model/Descriptor.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import { depthMax } from "../Model/PlainJson.ts"
+import { type ReadRecord, withUnknown } from "../Model/StoredRecord.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import type { Circumstances, OperationAnswer } from "./decide.ts"
 import type { Event } from "./Event.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { isEqual, isRecord, isTooDeep } from "./Json.ts"
+import { unreadable } from "./ReadRow.ts"
 import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Row, Table, Tables } from "./Tables.ts"
@@ -98,9 +100,11 @@ const decidePut = (target: Target, put: Put): Decided => {
   const row = target.table.rows.get(put.id)
   if (row !== undefined && put.ifNoneMatch === true) return versionConflict(row)
   if (failsCondition(row, put.ifMatch)) return versionConflict(row)
+  // A record that this release cannot read may be replaced as a whole.
+  const former = row === undefined ? undefined : Result.getOrUndefined(target.descriptor.read.record(row))
   return Result.flatMap(
     withId(target, put.data, put.id, () => put.id),
-    ({ data }) => decideRecord(target, put.id, data)
+    ({ data }) => decideRecord(target, put.id, data, former)
   )
 }
 
@@ -108,17 +112,19 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
   const row = target.table.rows.get(patch.id)
   if (failsCondition(row, patch.ifMatch)) return versionConflict(row)
   if (row === undefined) return Result.fail({ _tag: "NotFound", model: patch.model, id: patch.id })
-  return Result.flatMap(
-    withId(target, patch.data, patch.id, () => patch.id),
-    ({ data }) => {
-      // The merge of two objects is an object (RFC 7396 §2).
-      const merged = mergePatch(row.data, data, target.descriptor.mergeShapes.record) as EncodedRecord
-      return Result.mapError(decideRecord(target, patch.id, merged), (rejection) =>
-        rejection._tag === "InvalidRequest"
-          ? { ...rejection, errors: errorsOfMerge({ patch: data, merged }, rejection.errors) }
-          : rejection
-      )
-    }
+  return Result.flatMap(Result.mapError(target.descriptor.read.record(row), unreadable(patch)), (former) =>
+    Result.flatMap(
+      withId(target, patch.data, patch.id, () => patch.id),
+      ({ data }) => {
+        // The merge of two objects is an object (RFC 7396 §2).
+        const merged = mergePatch(former.shown, data, target.descriptor.mergeShapes.record) as EncodedRecord
+        return Result.mapError(decideRecord(target, patch.id, merged, former), (rejection) =>
+          rejection._tag === "InvalidRequest"
+            ? { ...rejection, errors: errorsOfMerge({ patch: data, merged }, rejection.errors) }
+            : rejection
+        )
+      }
+    )
   )
 }
 
@@ -131,10 +137,14 @@ const decideDelete = (target: Target, { id, ifMatch, model }: Delete): Decided =
     Result.map(
       Result.all(ending.map((named, position) => endOf(target, named, position > 0))),
       (events): DecidedOperation => {
-        const { createdIndex, data, version } = row
+        const { createdIndex, version } = row
+        const record = Result.match(target.descriptor.read.record(row), {
+          onSuccess: ({ shown }) => shown,
+          onFailure: () => row.data
+        })
         return {
           events: events.toReversed(),
-          answer: { change: "deleted", model, id, version: version + 1, index: at.index, createdIndex, record: data }
+          answer: { change: "deleted", model, id, version: version + 1, index: at.index, createdIndex, record }
         }
       }
     )
@@ -161,7 +171,7 @@ const endOf = (
   return Result.succeed({
     type: "deleted",
     model,
-    modelVersion: descriptor.version,
+    modelVersion: row.modelVersion,
     id,
     version: row.version + 1,
     previousIndex: row.index,
@@ -171,7 +181,7 @@ const endOf = (
 }
 
 /** The new record: it must be valid, differ from the present one, and keep every rule of the model. */
-const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided => {
+const decideRecord = (target: Target, id: string, asked: EncodedRecord, former?: ReadRecord): Decided => {
   const { at, descriptor, table } = target
   const checked = descriptor.codecs.record(asked)
   if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
@@ -179,7 +189,8 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided
   const model = descriptor.name
   if (data[descriptor.idField] !== id) return invalid(descriptor.idField, "The id is not in its normal form")
   const row = table.rows.get(id)
-  if (row !== undefined && row.modelVersion === descriptor.version && isEqual(row.data, data)) {
+  const isSame = former !== undefined && isEqual(former.shown, data)
+  if (row !== undefined && row.modelVersion === descriptor.version && isSame) {
     const { createdIndex, version } = row
     const answer = {
       change: "unchanged",
@@ -188,7 +199,7 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided
       version,
       index: row.index,
       createdIndex,
-      record: row.data
+      record: data
     } as const
     return Result.succeed({ events: [], answer })
   }
@@ -198,8 +209,9 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord): Decided
   const version = last.version + 1
   const type = row === undefined ? "created" : "updated"
   const createdIndex = row?.createdIndex ?? at.index
+  const stored = former === undefined ? data : withUnknown(former, data)
   return Result.succeed({
-    events: [{ type, model, modelVersion: descriptor.version, id, version, previousIndex: last.index, data }],
+    events: [{ type, model, modelVersion: descriptor.version, id, version, previousIndex: last.index, data: stored }],
     answer: { change: type, model, id, version, index: at.index, createdIndex, record: data }
   })
 }

@@ -90,14 +90,14 @@ const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number
   const { data, modelVersion, version } = event
   const row: Row = { version, createdIndex, index, modelVersion, data }
   table.rows.set(event.id, row)
-  FieldIndex.move(table, event.id, { from: before?.data, to: data })
+  FieldIndex.move(table, event.id, { from: before, to: row })
   count(tables, () => StateElements.row(event.model, event.id, row))
 }
 
 const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefined): void => {
   if (row === undefined) return
   table.rows.delete(event.id)
-  FieldIndex.move(table, event.id, { from: row.data })
+  FieldIndex.move(table, event.id, { from: row })
   discount(tables, () => StateElements.row(event.model, event.id, row))
 }
 

@@ -8,9 +8,11 @@ import { type Field, type OwnField, own, type ReplicatedField, replicate, type V
 import { type FieldOrder, orderOf } from "./FieldOrder.ts"
 import { idsOf } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
+import { type JsonOf, type Lift, toVersion } from "./Lift.ts"
 import { shapeOf } from "./MergePatch.ts"
 import { pathOfName } from "./Path.ts"
 import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
+import { readerOf } from "./StoredRecord.ts"
 
 /** The mode of a whole model. `fields` means that each field says its own. */
 export type Mode = "replicate" | "local" | "fields"
@@ -49,7 +51,7 @@ type Check<F, Bare> = {
 }
 
 /** Each bare schema as the field that its model's mode makes of it. */
-export type Lift<F, Bare> = {
+export type Moded<F, Bare> = {
   readonly [K in keyof F]: F[K] extends Schema.Top
     ? Bare extends "local"
       ? OwnField<F[K]>
@@ -85,8 +87,13 @@ type ReferenceName<F, Bare> = {
 /** A record as its log holds it, decoded. For a mixed model this is the replicated part. */
 type KeptRecord<F extends Fields, Bare> = VariantSchema.Extract<
   Bare extends "local" ? "local" : "replicated",
-  VariantSchema.Struct<Lift<F, Bare>>
+  VariantSchema.Struct<Moded<F, Bare>>
 >["Type"]
+
+/** A record as its log holds it, as JSON. */
+type KeptJson<F extends Fields, Bare> = JsonOf<
+  VariantSchema.Extract<Bare extends "local" ? "local" : "replicated", VariantSchema.Struct<Moded<F, Bare>>>["Encoded"]
+>
 
 /** The target of a model's reference. */
 export interface ReferenceOption {
@@ -118,6 +125,11 @@ export interface Options<M extends Mode, F extends Fields> {
   readonly path?: string
   /** The version of the record's shape, at least 1. A node with an older version does not write this model. */
   readonly version?: number
+  /**
+   * Brings records of earlier versions into this one, from the oldest that is still stored: see {@link from}. It must end
+   * with the fields of the record that the log keeps. Without it, earlier versions have the same shape.
+   */
+  readonly lift?: Lift<KeptJson<F, BareMode<F, M>>>
 }
 
 /** A model: the schema of its rows, a schema for each other variant, and its {@link Descriptor}. */
@@ -139,7 +151,7 @@ export interface Described<Mode extends Kept = Kept> {
 /** Returns the descriptor of a model. */
 export const describe = (model: Described): Descriptor => model["~lithair/model"]
 
-const lift = (fields: Fields, mode: Mode): { readonly [name: string]: Field } =>
+const withModes = (fields: Fields, mode: Mode): { readonly [name: string]: Field } =>
   Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [
       name,
@@ -169,6 +181,8 @@ const describeFields = (
   const orders = ordersOf(codecs)
   const version = options.version ?? 1
   invariant(Number.isSafeInteger(version) && version >= 1, `Model "${name}" must have an integral version from 1 on`)
+  const lifted = options.lift === undefined ? version : toVersion(options.lift.chain)
+  invariant(lifted === version, `Model "${name}" has version ${version}, and its lift leads to version ${lifted}`)
   const local = options.mode === "local" || (options.mode !== "replicate" && replicatedFields.length === 0)
   const uniqueFields = (options.unique ?? []) as ReadonlyArray<string>
   const indexes = (options.indexes ?? []) as ReadonlyArray<string>
@@ -180,6 +194,7 @@ const describeFields = (
   const cascades = references.some(({ onDelete }) => onDelete === "cascade")
   invariant(!cascades || writes.change !== "never", `Model "${name}" is append-only: no deletion cascades to it`)
   const shape = local ? shapes.local : shapes.replicated
+  const readPart = readerOf({ version, schema: Schema.Struct(partFields(fields, localFields)) })
   const { check, names } = checkerOf(name, shape, options.check as Rules<never> | undefined)
   return {
     name,
@@ -199,9 +214,16 @@ const describeFields = (
     orders,
     fields: shown,
     codecs: { record: validator(shape), localPart: validator(shapes.local) },
+    read: {
+      record: readerOf({ version, schema: shape, lift: options.lift?.chain }),
+      localPart: (data) => readPart({ modelVersion: version, data })
+    },
     mergeShapes: { record: shapeOf(jsonCodec(shape).ast), localPart: shapeOf(jsonCodec(shapes.local).ast) }
   }
 }
+
+const partFields = (fields: { readonly [name: string]: Field }, names: ReadonlyArray<string>): Schema.Struct.Fields =>
+  Object.fromEntries(names.map((name) => [name, (fields[name]!.schemas as { readonly local: Schema.Top }).local]))
 
 const ordersOf = (codecs: ReadonlyMap<string, Schema.Codec<unknown, Schema.Json>>): ReadonlyMap<string, FieldOrder> => {
   const orders = Array.from(codecs, ([field, { ast }]) => [field, orderOf(ast)] as const)
@@ -237,9 +259,9 @@ export const Class =
     options?: Options<M, NoInfer<F>>
   ): [Self] extends [never]
     ? "Missing `Self`: write Model.Class<Self>(…)"
-    : ModelClass<Self, Lift<F, BareMode<F, M>>> => {
-    const lifted = lift(fields as Fields, options?.mode ?? "fields")
-    const Base = variants.Class<object>(name)(lifted)
-    const descriptor = describeFields(name, lifted, (options ?? {}) as unknown as Options<Mode, Fields>, Base)
+    : ModelClass<Self, Moded<F, BareMode<F, M>>> => {
+    const moded = withModes(fields as Fields, options?.mode ?? "fields")
+    const Base = variants.Class<object>(name)(moded)
+    const descriptor = describeFields(name, moded, (options ?? {}) as unknown as Options<Mode, Fields>, Base)
     return Object.defineProperty(Base, "~lithair/model", { value: descriptor }) as never
   }

@@ -65,7 +65,7 @@ export const eventsOf = <const Models extends ReadonlyArray<Followed>>(models: M
 
 /** A model's schema and its checks may throw. The message leaves out what they throw, since that may hold any data. */
 const decoderOf = (model: Followed) => {
-  const { version } = describe(model)
+  const { read, version } = describe(model)
   const codec = Schema.toCodecJson(model.replicated) as unknown as Schema.Codec<unknown, unknown>
   const decode = Schema.decodeUnknownResult(codec)
   return ({ data, id, modelVersion }: LoggedEvent): Result.Result<unknown, string> => {
@@ -74,7 +74,9 @@ const decoderOf = (model: Followed) => {
     if (modelVersion > version)
       return Result.fail(`${what} is newer than version ${version}, which this node has: upgrade the node`)
     return Result.mapError(
-      Result.flatMap(Result.try({ try: () => decode(copyOf(data)), catch: () => undefined }), (decoded) => decoded),
+      Result.flatMap(read.record({ data, modelVersion }), ({ shown }) =>
+        Result.flatMap(Result.try({ try: () => decode(copyOf(shown)), catch: () => undefined }), (decoded) => decoded)
+      ),
       () => `${what} does not fit the model of this node`
     )
   }

@@ -2,7 +2,7 @@
  * The position of a reaction, as a record of an internal model: it has no path and no API, but the cluster decides,
  * replicates, hashes and snapshots it like any other record.
  */
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { get, type Tables } from "../Machine/Tables.ts"
 import { Class, describe } from "../Model/Class.ts"
 import { bareId } from "../Model/Field.ts"
@@ -31,7 +31,7 @@ export interface Recorded {
 export const recordedIn = (tables: Tables, name: string): Recorded => {
   const row = get(tables, descriptor.name, name)
   if (row === undefined) return { position: undefined, version: 0 }
-  const { count, index } = row.data
+  const { count, index } = Result.getOrThrow(descriptor.read.record(row)).shown
   return { position: { index: Number(index), count: Number(count) }, version: row.version }
 }
 

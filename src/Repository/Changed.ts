@@ -1,10 +1,10 @@
 /** A change of one record, its result, and its refusal, for both of a node's logs. */
-import { Data } from "effect"
+import { Data, Result } from "effect"
 import type { Operation, Origin } from "../Machine/Command.ts"
 import type { OperationAnswer } from "../Machine/decide.ts"
-import type { LocalPart } from "../Machine/LocalParts.ts"
+import { type LocalPart, shownPart } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Asked, problemOfRejection } from "./RejectionProblem.ts"
@@ -64,10 +64,11 @@ export const shown = (record: EncodedRecord, version: number, part: LocalPart | 
 
 /** The result of one operation, with this node's part of the record. */
 export const changed = (
+  descriptor: Descriptor | undefined,
   done: OperationAnswer & { readonly logIndex?: number | undefined; readonly isReplayed: boolean },
   part: LocalPart | undefined
 ): Changed => ({
-  ...shown({ ...done.record, ...part?.data }, done.version, part),
+  ...shown(descriptor === undefined ? done.record : shownRecord(descriptor, done, part), done.version, part),
   model: done.model,
   id: done.id,
   change: done.change,
@@ -75,6 +76,19 @@ export const changed = (
   isLocalPartLost: false,
   isReplayed: done.isReplayed
 })
+
+/** An answer that the log remembered may be of another release. What this release cannot read is shown as it was. */
+const shownRecord = (
+  descriptor: Descriptor,
+  { record }: OperationAnswer,
+  part: LocalPart | undefined
+): EncodedRecord => {
+  const read = descriptor.read.record({ modelVersion: descriptor.version, data: record })
+  return {
+    ...Result.match(read, { onSuccess: ({ shown }) => shown, onFailure: () => record }),
+    ...shownPart(descriptor, part)
+  }
+}
 
 /** Removes the condition that only this node can check, before another node decides the change. */
 export const withoutCondition = ({ holds: _, ...operation }: Change): Operation & Origin => operation

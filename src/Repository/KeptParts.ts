@@ -54,7 +54,10 @@ export const keep = Effect.fnUntraced(function* (
     const position = positions.get(each)
     const isLocalPartLost = position !== undefined && kept === undefined
     const set = position === undefined ? undefined : kept?.[position]
-    return { ...changed({ ...each.answer, isReplayed, logIndex }, set ?? heldOf(tables, each)), isLocalPartLost }
+    return {
+      ...changed(each.descriptor, { ...each.answer, isReplayed, logIndex }, set ?? heldOf(tables, each)),
+      isLocalPartLost
+    }
   })
 })
 

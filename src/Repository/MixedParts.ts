@@ -4,7 +4,7 @@
  */
 import { Result } from "effect"
 import type { Operation } from "../Machine/Command.ts"
-import { type LocalPartRequest, split, visible } from "../Machine/LocalParts.ts"
+import { type LocalPartRequest, shownPart, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
@@ -60,13 +60,14 @@ const mergedInto = (descriptor: Descriptor, held: EncodedRecord | undefined, pat
 /** This node's part of the record that a patch changes, if it is known beforehand. */
 export const heldPart = (
   node: { readonly member: { readonly tables: Tables }; readonly local: { readonly tables: Tables } },
-  { mode, name: model }: Descriptor,
+  descriptor: Descriptor,
   operation: Operation
 ): EncodedRecord | undefined => {
+  const { mode, name: model } = descriptor
   if (mode !== "mixed" || operation._tag !== "Patch") return undefined
   const row = get(node.member.tables, model, operation.id)
   if (row === undefined) return undefined
-  return visible(node.local.tables, { model, id: operation.id, createdIndex: row.createdIndex })?.data ?? {}
+  return shownPart(descriptor, visible(node.local.tables, { model, id: operation.id, createdIndex: row.createdIndex }))
 }
 
 const checkPart = (

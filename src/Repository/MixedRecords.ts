@@ -5,7 +5,8 @@
 import { Effect, Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Origin } from "../Machine/Command.ts"
-import { join, split, visible } from "../Machine/LocalParts.ts"
+import { split, visible } from "../Machine/LocalParts.ts"
+import { type RecordUnreadable, showRow, unreadable } from "../Machine/ReadRow.ts"
 import { get } from "../Machine/Tables.ts"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import {
@@ -27,12 +28,17 @@ export const show = (
   node: { readonly member: Pick<Logs["member"], "tables">; readonly local: Pick<Logs["local"], "tables"> },
   descriptor: Descriptor,
   id: string
-): Shown | undefined => {
-  const row = get(node.member.tables, descriptor.name, id)
-  if (row === undefined) return undefined
-  const part = visible(node.local.tables, { model: descriptor.name, id, createdIndex: row.createdIndex })
-  return shown(join(row, part), row.version, part)
+): Result.Result<Shown | undefined, RecordUnreadable> => {
+  const model = descriptor.name
+  const row = get(node.member.tables, model, id)
+  if (row === undefined) return absent
+  const part = visible(node.local.tables, { model, id, createdIndex: row.createdIndex })
+  return Result.map(Result.mapError(showRow(descriptor, row, part), unreadable({ model, id })), (record) =>
+    shown(record, row.version, part)
+  )
 }
+
+const absent = Result.succeed(undefined)
 
 /** Makes the changes of mixed records over both logs. */
 export const make = (logs: Logs) => {
@@ -52,7 +58,9 @@ export const make = (logs: Logs) => {
     const origin = originOf(change)
     if (isKnown(local.tables, origin)) return yield* copyOfPart(descriptor, id, origin)
     yield* mayHaveKey(origin, { own: local.tables, other: member.tables })
-    const holds = () => change.holds?.(show(logs, descriptor, id)) !== false
+    const holds = () =>
+      change.holds === undefined ||
+      Result.match(show(logs, descriptor, id), { onSuccess: change.holds, onFailure: () => true })
     if (get(member.tables, model, id) === undefined || !holds()) yield* member.readIndex
     const row = get(member.tables, model, id)
     if (!holds()) {
@@ -64,7 +72,12 @@ export const make = (logs: Logs) => {
     const { answer } = yield* local.setLocalParts({ parts: [{ descriptor, request }], origin })
     if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
     const [part] = answer.parts
-    return { ...updated(descriptor, id, shown(join(row, part), row.version, part)), isReplayed: answer.isReplayed }
+    const record = showRow(descriptor, row, part)
+    if (Result.isFailure(record)) return yield* new Refused({ rejection: unreadable({ model, id })(record.failure) })
+    return {
+      ...updated(descriptor, id, shown(record.success, row.version, part)),
+      isReplayed: answer.isReplayed
+    }
   })
 
   /** Only the key decides: the log remembers neither a refusal of the change nor its result. */
@@ -73,7 +86,9 @@ export const make = (logs: Logs) => {
     if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
     // The part was removed just now.
     if (!answer.isReplayed) return yield* new Refused({ rejection: { _tag: "KeyExpired" } })
-    const now = show(logs, descriptor, id)
+    const shown = show(logs, descriptor, id)
+    if (Result.isFailure(shown)) return yield* new Refused({ rejection: shown.failure })
+    const now = shown.success
     if (now === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model: descriptor.name, id } })
     return { ...updated(descriptor, id, now), isReplayed: true }
   })

@@ -15,6 +15,7 @@ import type * as Freshness from "./Freshness.ts"
 import * as ListOptions from "./ListOptions.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
 import { Records } from "./Records.ts"
+import { RecordUnreadable } from "./RecordUnreadable.ts"
 
 /** A record and its version. Give the version as `ifVersion` to change only this state. */
 export interface Versioned<M extends RowClass> {
@@ -49,10 +50,10 @@ export interface ModelRepository<M extends RowClass> {
   readonly get: (
     id: string,
     consistency?: Freshness.Consistency
-  ) => Effect.Effect<Option.Option<Versioned<M>>, Freshness.ReadFailure>
+  ) => Effect.Effect<Option.Option<Versioned<M>>, Freshness.ReadFailure | RecordUnreadable>
   readonly list: (
     options?: ListOptions.ListOptions<M>
-  ) => Effect.Effect<Page<M>, Freshness.ReadFailure | ListOptions.InvalidValue>
+  ) => Effect.Effect<Page<M>, Freshness.ReadFailure | RecordUnreadable | ListOptions.InvalidValue>
   /** Creates a record. The cluster generates an id if the record has none. */
   readonly create: (row: M["create"]["Type"], options?: ChangeOptions) => Effect.Effect<Versioned<M>, ChangeFailure>
   /** Replaces or creates the whole record. */
@@ -135,7 +136,10 @@ const over = <M extends RowClass>(records: Records["Service"], model: M): ModelR
     list: Effect.fnUntraced(function* (options = {}) {
       const request = yield* ListOptions.requestOf(codecs, options)
       const source = yield* records.source(descriptor, options.consistency)
-      const { lastKey, rows } = list(source.value, request)
+      const { lastKey, rows } = yield* Effect.mapError(
+        Effect.fromResult(list(source.value, request)),
+        (row) => new RecordUnreadable({ model: name, ...row })
+      )
       const items = yield* Effect.forEach(rows, ({ record, row }) => versioned({ record, version: row.version }))
       return { items, next: lastKey }
     }),

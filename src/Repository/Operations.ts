@@ -38,10 +38,12 @@ export const make = ({
   readonly local: LocalNode["Service"]
   readonly member: Member["Service"]
 }): Operations => {
+  const descriptorOf = (model: string) => member.tables.descriptors.get(model) ?? local.tables.descriptors.get(model)
+
   const changesOf = (status: KeyStatus): ReadonlyArray<Changed> =>
     status._tag === "Known" && status.outcome._tag === "Accepted"
       ? status.outcome.answer.operations.map((done) =>
-          changed({ ...done, isReplayed: true }, visible(local.tables, done))
+          changed(descriptorOf(done.model), { ...done, isReplayed: true }, visible(local.tables, done))
         )
       : []
 

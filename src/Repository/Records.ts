@@ -3,11 +3,12 @@
  * where each part of a record lives. A mixed record's local fields belong to the node that wrote them; it appends them
  * to its own log once the replicated change is committed.
  */
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Result } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import type { ListSource } from "../Machine/List.ts"
+import { type RecordUnreadable as Unreadable, showRow, unreadable } from "../Machine/ReadRow.ts"
 import { get, type Table, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import {
@@ -22,6 +23,7 @@ import {
 import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
+import { RecordUnreadable } from "./RecordUnreadable.ts"
 import { type Done, operationOf, replicate, submitLocal } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
@@ -47,7 +49,7 @@ export class Records extends Context.Service<
       descriptor: Descriptor,
       id: string,
       consistency?: Freshness.Consistency
-    ) => Effect.Effect<Read<Shown | undefined>, Freshness.ReadFailure>
+    ) => Effect.Effect<Read<Shown | undefined>, Freshness.ReadFailure | RecordUnreadable>
     /** All records of a model. Use them before any other code runs. */
     readonly source: (
       descriptor: Descriptor,
@@ -68,33 +70,44 @@ const make = Effect.gen(function* () {
     value,
     logIndex: member.node()?.appliedIndex() ?? 0
   })
+  const readable = <A>(freshness: Freshness.Freshness, value: Result.Result<A, Unreadable>) =>
+    Result.isSuccess(value)
+      ? Effect.succeed(read(freshness, value.success))
+      : Effect.fail(new RecordUnreadable(value.failure))
   const own = <A>(value: () => A) => Effect.sync(() => read({}, value()))
 
   const changeMixed = MixedRecords.make({ member, local })
-  const oneOf = ({ answer, ...how }: Done): Changed => changed({ ...operationOf(answer), ...how }, undefined)
+  const oneOf =
+    (descriptor: Descriptor) =>
+    ({ answer, ...how }: Done): Changed =>
+      changed(descriptor, { ...operationOf(answer), ...how }, undefined)
 
-  const showOwn = (descriptor: Descriptor, id: string): Shown | undefined => {
+  const showOwn = (descriptor: Descriptor, id: string): Result.Result<Shown | undefined, Unreadable> => {
     const row = get(local.tables, descriptor.name, id)
-    return row === undefined ? undefined : shown(row.data, row.version, undefined)
+    return row === undefined
+      ? Result.succeed(undefined)
+      : Result.map(Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id })), (record) =>
+          shown(record, row.version, undefined)
+        )
   }
 
   return Records.of({
     change: (descriptor, change) => {
       switch (descriptor.mode) {
         case "local":
-          return Effect.map(submitLocal({ member, local }, withoutCondition(change)), oneOf)
+          return Effect.map(submitLocal({ member, local }, withoutCondition(change)), oneOf(descriptor))
         case "mixed":
           return changeMixed(descriptor, change)
         case "replicated":
-          return Effect.map(replicate({ member, local }, withoutCondition(change)), oneOf)
+          return Effect.map(replicate({ member, local }, withoutCondition(change)), oneOf(descriptor))
       }
     },
     transact: Transactions.make({ member, local }),
     get: (descriptor, id, consistency = Freshness.linearizable) =>
       descriptor.mode === "local"
-        ? own(() => showOwn(descriptor, id))
-        : Effect.map(freshen(consistency), (freshness) =>
-            read(freshness, MixedRecords.show({ member, local }, descriptor, id))
+        ? Effect.suspend(() => readable({}, showOwn(descriptor, id)))
+        : Effect.flatMap(freshen(consistency), (freshness) =>
+            readable(freshness, MixedRecords.show({ member, local }, descriptor, id))
           ),
     source: (descriptor, consistency = Freshness.linearizable) => {
       const { idField } = descriptor

@@ -1,6 +1,7 @@
 /** Turns a rejection of the machine into the client's problem. Pure. docs/http.md, "Problems". */
 import type { Any as Command } from "../Command/Declaration.ts"
 import { problemOfDeclared } from "../Command/DeclaredProblem.ts"
+import type { RecordUnreadable } from "../Machine/ReadRow.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import {
   atOperation,
@@ -69,6 +70,8 @@ const describeRejection = (
       })
     case "TooLarge":
       return problem("too-large", `One write holds at most ${rejection.max} ${rejection.limit}: split it`, {})
+    case "RecordUnreadable":
+      return recordUnreadable(rejection)
     case "UpgradeRequired":
       return problem(
         "upgrade-required",
@@ -114,6 +117,13 @@ const describeRejection = (
       })
   }
 }
+
+/** The problem of a stored record that this release cannot read. */
+export const recordUnreadable = ({ errors, id, model }: RecordUnreadable): Problem =>
+  problem("record-unreadable", `${model} ${id} was stored in a form that this release cannot read: see the errors`, {
+    definite: true,
+    errors
+  })
 
 /** Messages quote at most so many characters of an unknown id. */
 const shownMax = 200

@@ -1,10 +1,15 @@
 /** What tests of lists ask with: whole requests, walks from page to page, and tables that count the rows looked at. */
 import { assert } from "@effect/vitest"
-import { type ListRequest, type ListSource, list } from "../../src/Machine/List.ts"
+import { Result } from "effect"
+import * as List from "../../src/Machine/List.ts"
+import type { ListRequest, ListSource } from "../../src/Machine/List.ts"
 import type { OrderBy, OrderValue } from "../../src/Machine/Order.ts"
 import type { Table } from "../../src/Machine/Tables.ts"
 
 export const byId: OrderBy = { field: "id", direction: "asc" }
+
+/** A page of records that can all be read. */
+export const list = (source: ListSource, request: ListRequest) => Result.getOrThrow(List.list(source, request))
 
 export const ask = (request: Partial<ListRequest> = {}): ListRequest => ({
   filters: [],

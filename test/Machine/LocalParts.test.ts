@@ -3,6 +3,7 @@ import { Result, Schema } from "effect"
 import type { Entry } from "../../src/Machine/decide.ts"
 import * as LocalParts from "../../src/Machine/LocalParts.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
+import { showRow } from "../../src/Machine/ReadRow.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -73,7 +74,7 @@ describe("a local part (D4)", () => {
     own.set({ id: "ahead", createdIndex: 99, how: "put", data: local })
     const row = Tables.get(replicated.applied, "User", "a")!
     const part = LocalParts.visible(own.machine.applied, { model: "User", id: "a", createdIndex: row.createdIndex })
-    assert.deepStrictEqual(LocalParts.join(row, part), { id: "a", email: "e", note: "n" })
+    assert.deepStrictEqual(showRow(user, row, part), Result.succeed({ id: "a", email: "e", note: "n" }))
     submit({ _tag: "Delete", model: "User", id: "a" })
     LocalParts.collect(own.machine.applied, replicated.applied, { from: undefined, maxCount: 10 })
     assert.deepStrictEqual(own.machine.applied.byModel.get("User")!.localParts.keysArray(), ["ahead"])

@@ -3,14 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import * as FieldIndex from "../../src/Machine/FieldIndex.ts"
 import type { Filter } from "../../src/Machine/Filter.ts"
-import { type ListRequest, type ListSource, list } from "../../src/Machine/List.ts"
+import type { ListRequest, ListSource } from "../../src/Machine/List.ts"
 import type { OrderBy, OrderValue } from "../../src/Machine/Order.ts"
 import { keyOf } from "../../src/Machine/OrderKey.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
-import { ask, byId, counting, idsOf, walk } from "./Listing.ts"
+import { ask, byId, counting, idsOf, list, walk } from "./Listing.ts"
 import { seeded } from "./Seeded.ts"
 import { leader } from "./Store.ts"
 
@@ -199,7 +199,7 @@ describe("an index", () => {
   /** As it would be, were it made of the rows of its table now. */
   const rebuilt = (table: Tables.Table) => {
     const fresh = Tables.makeTable(descriptor)
-    for (const [id, row] of table.rows.entries()) FieldIndex.move(fresh, id, { to: row.data })
+    for (const [id, row] of table.rows.entries()) FieldIndex.move(fresh, id, { to: row })
     return fresh
   }
   const keysOf = ({ indexes }: Tables.Table) => Array.from(indexes, ([field, index]) => [field, index.keysArray()])

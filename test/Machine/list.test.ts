@@ -2,13 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { Filter } from "../../src/Machine/Filter.ts"
-import { type ListRequest, type ListSource, list } from "../../src/Machine/List.ts"
+import type { ListRequest, ListSource } from "../../src/Machine/List.ts"
 import * as LocalParts from "../../src/Machine/LocalParts.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { compareKeys } from "../../src/Machine/Order.ts"
 import { keyOf } from "../../src/Machine/OrderKey.ts"
 import * as Model from "../../src/Model.ts"
-import { ask, byId, counting, idsOf, walk } from "./Listing.ts"
+import { ask, byId, counting, idsOf, list, walk } from "./Listing.ts"
 import { seeded } from "./Seeded.ts"
 
 class Item extends Model.Class<Item>("Item")(

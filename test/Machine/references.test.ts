@@ -90,7 +90,7 @@ const contentOf = (tables: Tables.Tables) =>
 const rebuilt = (tables: Tables.Tables) =>
   Array.from(tables.byModel, ([model, table]) => {
     const fresh = Tables.makeTable(tables.descriptors.get(model))
-    for (const [id, { data }] of table.rows.entries()) FieldIndex.move(fresh, id, { to: data })
+    for (const [id, row] of table.rows.entries()) FieldIndex.move(fresh, id, { to: row })
     return [model, Array.from(fresh.indexes, ([field, index]) => [field, index.keysArray()])]
   })
 

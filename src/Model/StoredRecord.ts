@@ -1,0 +1,117 @@
+/**
+ * How this release reads records that any release has stored. Every reader of a stored record goes through here, so a
+ * default is the same in an answer, a filter, an index and a command. Pure. docs/evolution.md.
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { type EncodedRecord, errorsOf, type FieldError } from "./Descriptor.ts"
+import { type Chain, lift } from "./Lift.ts"
+import { plainJson } from "./PlainJson.ts"
+import { type Structure, structureOf } from "./Structure.ts"
+
+/** A record as some release stored it. */
+export interface StoredRecord {
+  /** The version of the model's shape that `data` has. */
+  readonly modelVersion: number
+  readonly data: EncodedRecord
+}
+
+/** A stored record as this release reads it. */
+export interface ReadRecord {
+  /** The stored data in this release's version, with the fields that this release does not know. */
+  readonly kept: EncodedRecord
+  /** The fields that this release knows, with its defaults. */
+  readonly shown: EncodedRecord
+}
+
+/** Reads a stored record, or returns what is wrong with it. Reading the same record again returns the same result. */
+export type ReadStored = (stored: StoredRecord) => Result.Result<ReadRecord, ReadonlyArray<FieldError>>
+
+/** Reads the local part of a mixed record. A part has no version: releases that share one must read each other's. */
+export type ReadPart = (data: EncodedRecord) => ReturnType<ReadStored>
+
+/** Makes the reader of a model's records, or of their local parts. */
+export const readerOf = (options: {
+  readonly version: number
+  readonly schema: Schema.Top
+  /** Without steps, a record of an earlier version is read as if it had this one. */
+  readonly lift?: Chain | undefined
+}): ReadStored => {
+  const { version } = options
+  const show = knownFieldsOf(options.schema)
+  /** Two readings of one record must be equal, also if a step of the application is not a function. */
+  const known = new WeakMap<EncodedRecord, ReturnType<ReadStored>>()
+
+  const read = (stored: StoredRecord): ReturnType<ReadStored> => {
+    if (stored.modelVersion > version) {
+      return wrong(`Stored in version ${stored.modelVersion} of the model, and this release knows version ${version}`)
+    }
+    if (stored.modelVersion === version || options.lift === undefined) return show(stored.data)
+    const lifted = lift(options.lift, stored)
+    if (Result.isFailure(lifted)) return wrong(lifted.failure)
+    return Result.flatMap(plainJson(lifted.success), (kept) => show(kept as EncodedRecord))
+  }
+
+  return (stored) => {
+    if (stored.modelVersion === version && show.isAsStored(stored.data)) {
+      return Result.succeed({ kept: stored.data, shown: stored.data })
+    }
+    const found = known.get(stored.data) ?? read(stored)
+    known.set(stored.data, found)
+    return found
+  }
+}
+
+/** Reads the fields that a schema knows. It is compiled when a record first needs it. */
+const knownFieldsOf = (schema: Schema.Top) => {
+  const codec = Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
+  const decode = Schema.decodeUnknownResult(codec, { errors: "all", onExcessProperty: "ignore" })
+  const encode = Schema.encodeUnknownResult(codec)
+  let structure: Structure | undefined
+  const show = (kept: EncodedRecord): ReturnType<ReadStored> => {
+    const read = Result.try({ try: () => Result.flatMap(decode(kept), encode), catch: () => failed })
+    if (Result.isFailure(read)) return Result.fail(read.failure)
+    if (Result.isFailure(read.success)) return Result.fail(errorsOf(read.success.failure.issue))
+    return Result.map(plainJson(read.success.success), (shown) => ({ kept, shown: shown as EncodedRecord }))
+  }
+  return Object.assign(show, {
+    /** Whether reading would change nothing. */
+    isAsStored: (data: EncodedRecord): boolean => {
+      structure ??= structureOf(codec.ast)
+      return structure(data)
+    }
+  })
+}
+
+const wrong = (message: string): Result.Result<never, ReadonlyArray<FieldError>> => Result.fail([{ path: "", message }])
+
+/** Reads a record of a model that this release does not have. */
+export const readAsStored: { readonly record: ReadStored; readonly localPart: ReadPart } = {
+  record: ({ data }) => Result.succeed({ kept: data, shown: data }),
+  localPart: (data) => Result.succeed({ kept: data, shown: data })
+}
+
+const failed: ReadonlyArray<FieldError> = [{ path: "", message: "A schema of the model failed on this" }]
+
+/**
+ * The record to store after a change: the new fields, and what the former record had that this release does not know.
+ * So a release that knows less loses nothing of what another one wrote.
+ */
+export const withUnknown = ({ kept, shown }: ReadRecord, next: EncodedRecord): EncodedRecord =>
+  kept === shown ? next : (carry(kept, shown, next) as EncodedRecord)
+
+type Json = Schema.Json
+
+const carry = (kept: Json, shown: Json, next: Json): Json => {
+  if (!isObject(kept) || !isObject(shown) || !isObject(next)) return next
+  const members = new Map(Object.entries(next))
+  for (const [key, value] of Object.entries(kept)) {
+    if (!Object.hasOwn(shown, key)) {
+      if (!members.has(key)) members.set(key, value)
+    } else if (members.has(key)) members.set(key, carry(value, shown[key]!, members.get(key)!))
+  }
+  return Object.fromEntries(members)
+}
+
+const isObject = (json: Json): json is { readonly [key: string]: Json } =>
+  typeof json === "object" && json !== null && !Array.isArray(json)
