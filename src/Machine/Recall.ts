@@ -23,12 +23,13 @@ export const recall = (
  */
 const changedBy = (tables: Tables, index: number, { events }: Transaction): ReadonlyArray<OperationAnswer> => {
   const createdIndexes = new Map<string, number>()
-  const answers = events.toReversed().map(({ data: record, id, model, type: change, version }): OperationAnswer => {
+  const answers = events.toReversed().map((event): OperationAnswer => {
+    const { data: record, id, model, modelVersion, type: change, version } = event
     const name = JSON.stringify([model, id])
     const known = createdIndexes.get(name) ?? createdBy(tables, { model, id, index })
     const createdIndex = change === "created" ? index : change === "deleted" ? 0 : known
     createdIndexes.set(name, change === "updated" ? createdIndex : 0)
-    return { change, model, id, version, index, createdIndex, record }
+    return { change, model, id, version, index, createdIndex, modelVersion, record }
   })
   return answers.toReversed()
 }

@@ -25,6 +25,8 @@ export interface OperationAnswer {
   readonly version: number
   readonly index: number
   readonly createdIndex: number
+  /** The version of the model's shape that `record` has; absent in outcomes that older releases remembered. */
+  readonly modelVersion?: number
   readonly record: EncodedRecord
 }
 

@@ -138,13 +138,14 @@ const decideDelete = (target: Target, { id, ifMatch, model }: Delete): Decided =
       Result.all(ending.map((named, position) => endOf(target, named, position > 0))),
       (events): DecidedOperation => {
         const { createdIndex, version } = row
-        const record = Result.match(target.descriptor.read.record(row), {
-          onSuccess: ({ shown }) => shown,
-          onFailure: () => row.data
+        // A record that this release cannot read may be deleted: that needs none of its fields.
+        const last = Result.match(target.descriptor.read.record(row), {
+          onSuccess: ({ shown }) => ({ modelVersion: target.descriptor.version, record: shown }),
+          onFailure: () => ({ modelVersion: row.modelVersion, record: row.data })
         })
         return {
           events: events.toReversed(),
-          answer: { change: "deleted", model, id, version: version + 1, index: at.index, createdIndex, record }
+          answer: { change: "deleted", model, id, version: version + 1, index: at.index, createdIndex, ...last }
         }
       }
     )
@@ -199,6 +200,7 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord, former?:
       version,
       index: row.index,
       createdIndex,
+      modelVersion: descriptor.version,
       record: data
     } as const
     return Result.succeed({ events: [], answer })
@@ -212,7 +214,16 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord, former?:
   const stored = former === undefined ? data : withUnknown(former, data)
   return Result.succeed({
     events: [{ type, model, modelVersion: descriptor.version, id, version, previousIndex: last.index, data: stored }],
-    answer: { change: type, model, id, version, index: at.index, createdIndex, record: data }
+    answer: {
+      change: type,
+      model,
+      id,
+      version,
+      index: at.index,
+      createdIndex,
+      modelVersion: descriptor.version,
+      record: data
+    }
   })
 }
 

@@ -60,9 +60,9 @@ export const evolveEvent = (tables: Tables, index: number, event: Event): Operat
       setTombstone(tables, table, event, index)
       break
   }
-  const { data: record, id, model, type: change, version } = event
+  const { data: record, id, model, modelVersion, type: change, version } = event
   const createdIndex = change === "created" ? index : (before?.createdIndex ?? index)
-  return { change, model, id, version, index, createdIndex, record }
+  return { change, model, id, version, index, createdIndex, modelVersion, record }
 }
 
 /** The answer that `decide` gave, rebuilt from its events and its notes on operations without one. */

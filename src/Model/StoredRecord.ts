@@ -44,7 +44,9 @@ export const readerOf = (options: {
 
   const read = (stored: StoredRecord): ReturnType<ReadStored> => {
     if (stored.modelVersion > version) {
-      return wrong(`Stored in version ${stored.modelVersion} of the model, and this release knows version ${version}`)
+      // A later version may differ in its rules only. A release that cannot read a record does not decide on it either.
+      const newer = `Stored in version ${stored.modelVersion} of the model, and this release knows version ${version}`
+      return Result.orElse(show(stored.data), () => wrong(newer))
     }
     if (stored.modelVersion === version || options.lift === undefined) return show(stored.data)
     const lifted = lift(options.lift, stored)

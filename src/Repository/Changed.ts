@@ -80,10 +80,10 @@ export const changed = (
 /** An answer that the log remembered may be of another release. What this release cannot read is shown as it was. */
 const shownRecord = (
   descriptor: Descriptor,
-  { record }: OperationAnswer,
+  { modelVersion = descriptor.version, record }: OperationAnswer,
   part: LocalPart | undefined
 ): EncodedRecord => {
-  const read = descriptor.read.record({ modelVersion: descriptor.version, data: record })
+  const read = descriptor.read.record({ modelVersion, data: record })
   return {
     ...Result.match(read, { onSuccess: ({ shown }) => shown, onFailure: () => record }),
     ...shownPart(descriptor, part)

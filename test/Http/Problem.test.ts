@@ -45,6 +45,7 @@ const statuses = {
   "not-caught-up": 503,
   "too-stale": 503,
   "projection-failed": 503,
+  "record-unreadable": 503,
   "projection-unavailable": 503,
   "upgrade-required": 503,
   "unknown-outcome": 504,

@@ -21,6 +21,7 @@ describe("Create", () => {
       version: 1,
       index: 1,
       createdIndex: 1,
+      modelVersion: 1,
       record: { id: "id1", price: 2 }
     })
     assert.deepStrictEqual(Tables.get(machine.applied, "Product", "id1")?.data, { id: "id1", price: 2 })

@@ -59,7 +59,7 @@ describe("a model's lift", () => {
     assert.deepStrictEqual(record(stored), record(stored))
   })
 
-  it("refuses a record that no step leads from, a newer one, and one that the steps do not make valid", () => {
+  it("refuses a record that no step leads from, a newer one of another shape, and one that the steps do not make valid", () => {
     assert.deepStrictEqual(messagesOf(4, { id }), [
       ": Stored in version 4 of the model, and this release knows version 3"
     ])
