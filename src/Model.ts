@@ -3,6 +3,7 @@ export {
   Class,
   type Described,
   describe,
+  type IdOf,
   type Mode,
   type ModelClass,
   type Moded,

@@ -15,12 +15,6 @@ export {
   SqliteFailed,
   SqliteUnavailable
 } from "./Projection/Failure.ts"
-export {
-  type Projection,
-  type ProjectionReadFailure,
-  type ProjectionStatus,
-  Projections,
-  type StatesPage
-} from "./Projection/Projections.ts"
+export { type Projection, type Projections, type QueryOptions, query } from "./Projection/Projections.ts"
 export { type Sqlite, type SqliteOptions, sqlite } from "./Projection/Sqlite.ts"
 export type { Row, SqlValue, Statement } from "./Projection/SqliteProtocol.ts"

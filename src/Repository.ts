@@ -1,14 +1,35 @@
-/** Use the records of a node's models from its own code, beside its HTTP API. */
+/** Use a cluster by its models, commands and projections: the same on a node, by `Lithair.layer`, and elsewhere, by `Client.layer`. */
 
-export { type Called, type CallFailure, Commands } from "./Repository/Commands.ts"
-export { type Consistency, linearizable, NotCaughtUp, type ReadFailure, TooStale } from "./Repository/Freshness.ts"
-export { InvalidValue, type ListOptions, type Where } from "./Repository/ListOptions.ts"
 export {
-  type ChangeOptions,
-  type ConditionalOptions,
-  type ModelRepository,
-  make,
-  type Page,
-  type Versioned
-} from "./Repository/ModelRepository.ts"
-export { type Changed, type ChangeFailure, Records, Refused } from "./Repository/Records.ts"
+  type Change,
+  create,
+  type Done,
+  type DoneAll,
+  type IfVersion,
+  patch,
+  put,
+  remove,
+  type Transact
+} from "./Client/Change.ts"
+export {
+  isProblem,
+  NoAnswer,
+  type ProblemOf,
+  type ReadFailure,
+  Unreadable,
+  type WriteFailure
+} from "./Client/Failure.ts"
+export type { ListOptions, Where } from "./Client/ListOptions.ts"
+export type {
+  ChangeOptions,
+  ConditionalOptions,
+  ModelRepository,
+  Page,
+  Versioned
+} from "./Client/ModelRepository.ts"
+export type { ReadOptions } from "./Client/ReadOptions.ts"
+export { make, Repository } from "./Client/Repository.ts"
+export type { States, StatesOptions, StatesPage } from "./Client/States.ts"
+export type { OperationAnswer } from "./Http/OperationAnswer.ts"
+export { Problem } from "./Problem.ts"
+export { UnknownOutcome } from "./Raft/node/Outcome.ts"

@@ -5,6 +5,7 @@ import { Config, Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
 import * as Client from "lithair/client"
+import type { Repository } from "lithair/repository"
 import { transfer } from "../models.ts"
 import { statement } from "./statement.ts"
 
@@ -33,11 +34,8 @@ const saidOf = (error: Effect.Error<ReturnType<typeof send>>): string => {
   }
 }
 
-const send = (
-  client: Client.Client["Service"],
-  transferred: typeof transfer.payload.Type,
-  key: Option.Option<string>
-) => client.run(transfer, transferred, Option.isSome(key) ? { key: key.value } : {})
+const send = (client: Repository["Service"], transferred: typeof transfer.payload.Type, key: Option.Option<string>) =>
+  client.run(transfer, transferred, Option.isSome(key) ? { key: key.value } : {})
 
 const pay = Effect.fnUntraced(function* (asked: {
   readonly from: string

@@ -20,7 +20,7 @@ const work = Effect.gen(function* () {
   })
   return yield* once.pipe(
     // Certainly not done, as while there is no leader yet. Any other failure ends the worker.
-    Effect.catchTag("NotDone", ({ message }) => Console.log(`not done: ${message}`)),
+    Effect.catchTag("Problem", ({ message }) => Console.log(`not done: ${message}`)),
     Effect.repeat(Schedule.spaced("200 millis"))
   )
 })

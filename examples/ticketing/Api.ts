@@ -28,8 +28,8 @@ export const ticketsLayer = HttpApiBuilder.group(
   Api,
   "tickets",
   Effect.fnUntraced(function* (handlers) {
-    const { run } = yield* Repository.Commands
-    const tickets = yield* Repository.make(Ticket)
+    const { records, run } = yield* Repository.Repository
+    const tickets = records(Ticket)
     return handlers
       .handle("buy", ({ headers, payload: { showId } }) =>
         Effect.gen(function* () {
@@ -53,10 +53,11 @@ export const salesLayer = HttpApiBuilder.group(
   Api,
   "sales",
   Effect.fnUntraced(function* (handlers) {
-    const projections = yield* Projection.Projections
-    const best = projections.query(sales, bestShows).pipe(
-      Effect.flatMap(({ value }) => Schema.decodeUnknownEffect(Schema.Array(Sold))(value)),
-      Effect.orDie
+    const node = yield* Effect.context<Projection.Projections>()
+    const best = Projection.query(sales, bestShows).pipe(
+      Effect.flatMap(Schema.decodeUnknownEffect(Schema.Array(Sold))),
+      Effect.orDie,
+      Effect.provideContext(node)
     )
     return handlers.handle("best", () => best)
   })

@@ -10,7 +10,7 @@ import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { Rejection } from "../Machine/Rejection.ts"
-import type { Described } from "../Model/Class.ts"
+import type { Described, IdOf } from "../Model/Class.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
 
 /** No record has this id. If a handler passes the error on, the answer is 404 `not-found`. */
@@ -56,7 +56,7 @@ export interface ListOptions<M extends ModelClass> {
    */
   readonly where?: Partial<M["replicated"]["Type"]>
   /** Lists only records after this id. */
-  readonly after?: string
+  readonly after?: IdOf<M>
   /** From 1 to {@link listMax}. */
   readonly limit: number
 }
@@ -68,8 +68,8 @@ export const listMax = 1_000
 export class Transaction extends Context.Service<
   Transaction,
   {
-    readonly get: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Row<M>, NotFound>
-    readonly find: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Option.Option<Row<M>>>
+    readonly get: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Row<M>, NotFound>
+    readonly find: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Option.Option<Row<M>>>
     /** In the order of the ids. */
     readonly list: <M extends ModelClass>(model: M, options: ListOptions<M>) => Effect.Effect<ReadonlyArray<Row<M>>>
     /** Without an id the record gets a new one. */
@@ -81,11 +81,11 @@ export class Transaction extends Context.Service<
     ) => Effect.Effect<Row<M>, OperationRefused>
     readonly patch: <M extends ModelClass>(
       model: M,
-      id: string,
+      id: IdOf<M>,
       patch: RowPatch<M>
     ) => Effect.Effect<Row<M>, NotFound | OperationRefused>
     /** Returns the record as it was. */
-    readonly delete: <M extends ModelClass>(model: M, id: string) => Effect.Effect<Row<M>, NotFound | OperationRefused>
+    readonly delete: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Row<M>, NotFound | OperationRefused>
     /** A new id (UUIDv7), for use in several records. */
     readonly newId: Effect.Effect<string>
   }

@@ -5,15 +5,12 @@ import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy } from "../Machine/Order.ts"
 import type { FieldSchema } from "../Model/Descriptor.ts"
 import { type FieldValues, fieldsOf } from "../Model/FieldValues.ts"
-import type { Problem, ProblemError } from "../Problem.ts"
-import { type CursorValue, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
+import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
+import { type CursorValue, cursorLengthMax, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type Filter, parseFilter } from "./ListFilter.ts"
+import { limitDefault, limitMax } from "./PageLimit.ts"
 import { invalidQuery, only, type Params } from "./Params.ts"
 import { readParameters } from "./ReadQuery.ts"
-
-/** The default size of a page, and the largest, in records. */
-export const limitDefault = 50
-export const limitMax = 1000
 
 /** The parts of a model that a list needs. Any declaration of a model fits. */
 export interface ListShape {
@@ -28,11 +25,21 @@ export type { OrderBy } from "../Machine/Order.ts"
 export interface ListQuery extends ListRequest {
   /** The fields in the answer; undefined for all. */
   readonly select: ReadonlyArray<string> | undefined
+  /** Whether the answer has the version of each record. */
+  readonly showsVersions: boolean
   readonly fingerprint: string
 }
 
 /** ReadQuery.ts parses `readParameters`. */
-const listParameters: ReadonlyArray<string> = ["order", "limit", "cursor", "select", "count", ...readParameters]
+const listParameters: ReadonlyArray<string> = [
+  "order",
+  "limit",
+  "cursor",
+  "select",
+  "count",
+  "versions",
+  ...readParameters
+]
 
 /** Whether a parameter has this name, so that a field of the same name is filtered as `field.<name>=…`. */
 export const isListParameter = (name: string): boolean => listParameters.includes(name)
@@ -58,9 +65,10 @@ export const makeListParser = (shape: ListShape) => {
     const limit = parseLimit(parameter("limit"), errors)
     const count = parameter("count")
     if (count !== undefined && count !== "exact") errors.push({ path: "count", message: "takes exact" })
+    const versions = parameter("versions")
+    if (versions !== undefined && versions !== "true") errors.push({ path: "versions", message: "takes true" })
 
-    // Filters in any order are the same list. Page size, selection and count do not change which records it has.
-    const fingerprint = listFingerprint([shape.name, orderBy, filters.map((it) => JSON.stringify(it)).sort()])
+    const fingerprint = fingerprintOf(shape, { orderBy, filters })
     const cursor = parameter("cursor")
     let after: ReadonlyArray<CursorValue> | undefined
     // With other errors this is not the list that the client meant, and we would wrongly call its cursor foreign.
@@ -77,15 +85,33 @@ export const makeListParser = (shape: ListShape) => {
       )
     }
 
+    const shown = { select, countsTotal: count === "exact", showsVersions: versions === "true" }
     return errors.length === 0
-      ? Result.succeed({ filters, orderBy, limit, after, select, countsTotal: count === "exact", fingerprint })
+      ? Result.succeed({ filters, orderBy, limit, after, ...shown, fingerprint })
       : Result.fail(invalidQuery("The query of this list is invalid", errors))
   }
 }
 
-/** Makes the cursor of a page that ended with a record of this order key. */
-export const nextCursor = (query: ListQuery, lastKey: ReadonlyArray<CursorValue>): string =>
-  encodeCursor({ fingerprint: query.fingerprint, lastKey })
+/** Identifies a list. Filters in any order are the same list. Page size, selection and count do not change which records it has. */
+export const fingerprintOf = (
+  { name }: Pick<ListShape, "name">,
+  { filters, orderBy }: Pick<ListRequest, "filters" | "orderBy">
+): string => listFingerprint([name, orderBy, filters.map((it) => JSON.stringify(it)).sort()])
+
+/** Makes the cursor of a page that ended with a record of this order key. Fails if a text in the key is too long. */
+export const nextCursor = (
+  { fingerprint }: { readonly fingerprint: string },
+  lastKey: ReadonlyArray<CursorValue>
+): Result.Result<string, Problem> => {
+  const next = encodeCursor({ fingerprint, lastKey })
+  if (next.length <= cursorLengthMax) return Result.succeed(next)
+  const message = `uses a text that is too long for a cursor, which holds at most ${cursorLengthMax} characters`
+  return Result.fail(
+    invalidRequest(`This page can have no next page, because its order ${message}: order by another field`, [
+      { path: "order", message }
+    ])
+  )
+}
 
 /** Parses the size of a page. */
 export const parseLimit = (text: string | undefined, errors: Array<ProblemError>): number => {

@@ -222,6 +222,8 @@ const schemasOf = (model: ApiModel) => {
     list: Schema.Struct({
       // With `select`, each record has only the selected fields.
       items: Schema.Array(Schema.Union([body, shape((_, schema) => optional(schema))])),
+      // With `versions=true`: the version of each record, in the same order.
+      versions: Schema.optionalKey(Schema.Array(Schema.Int)),
       next: Schema.NullOr(Schema.String),
       total: Schema.optionalKey(Schema.Int)
     })
@@ -242,6 +244,7 @@ const listParameters = (model: ApiModel): Record<string, Schema.optionalKey<Sche
     select: Schema.optionalKey(select(names)),
     "max-stale": readParameters["max-stale"],
     count: Schema.optionalKey(Schema.Literal("exact")),
+    versions: Schema.optionalKey(Schema.Literal("true")),
     consistency: readParameters.consistency
   }
 }

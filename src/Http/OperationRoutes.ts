@@ -57,9 +57,14 @@ const answer = (
   operation: Operation,
   key: string
 ): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(jsonOf(commands, operation, key), { headers: outcomeHeaders(operation) })
+  HttpServerResponse.jsonUnsafe(operationAnswer(commands, operation, key), { headers: outcomeHeaders(operation) })
 
-const jsonOf = (commands: ReadonlyArray<Command>, { changes, status }: Operation, key: string): OperationAnswer => {
+/** Says what became of the request with this key. */
+export const operationAnswer = (
+  commands: ReadonlyArray<Command>,
+  { changes, status }: Operation,
+  key: string
+): OperationAnswer => {
   switch (status._tag) {
     case "Pending":
       return { state: "pending" }

@@ -33,11 +33,14 @@ export const parseStatesQuery = (projection: Listed, params: Params): Result.Res
       key === undefined ? { _tag: "Page", limit: parseLimit(limit, errors) } : { _tag: "Key", key }
     if (errors.length > 0) return Result.fail(invalidQuery(noRead, errors))
     if (query._tag === "Key" || cursor === undefined) return Result.succeed(query)
-    const decoded = decodeCursor(cursor, { fingerprint: fingerprintOf(projection), keyCount: 1 })
-    return Result.mapBoth(decoded, {
-      onFailure: ({ message }) => invalidRequest(message, [{ path: "cursor", message }]),
-      onSuccess: ([after]) => ({ ...query, after: String(after) })
-    })
+    return Result.map(resumedAt(projection, cursor), (after) => ({ ...query, after }))
+  })
+
+/** Reads the key after which the next page starts. */
+export const resumedAt = (projection: Listed, cursor: string): Result.Result<string, Problem> =>
+  Result.mapBoth(decodeCursor(cursor, { fingerprint: fingerprintOf(projection), keyCount: 1 }), {
+    onFailure: ({ message }) => invalidRequest(message, [{ path: "cursor", message }]),
+    onSuccess: ([after]) => String(after)
   })
 
 /** Makes the cursor of a page that ended with this key. */

@@ -91,7 +91,7 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
     const next = last === undefined || !hasMore ? null : statesCursor(projection, last.key)
     const pathname = projectionPath(projection)
     const link = next === null ? {} : { link: nextLink({ pathname, params, cursor: next }) }
-    return HttpServerResponse.text(bodyOf(items, next, undefined), {
+    return HttpServerResponse.text(bodyOf({ items }, next, undefined), {
       contentType: "application/json",
       headers: { ...readHeaders(found), ...link }
     })

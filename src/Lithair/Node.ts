@@ -1,6 +1,8 @@
 /** A node as a layer: it provides services to programs and routes, over the directory, transport and place that you choose. */
 
 import { Effect, Layer, Redacted } from "effect"
+import * as NearRepository from "../Client/near/layer.ts"
+import type { Repository } from "../Client/Repository.ts"
 import * as Member from "../Cluster/Member.ts"
 import { layer as layerMember } from "../Cluster/makeMember.ts"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
@@ -41,6 +43,7 @@ export interface Application<R = never, C extends AnyCommand = never> {
 
 /** The services that a node provides to programs and route handlers. */
 export type NodeServices =
+  | Repository
   | Records.Records
   | Commands.Commands
   | Projections
@@ -71,9 +74,10 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     )
   )
   return layerSupervised.pipe(
+    Layer.provideMerge(Reactions.layer(reactions)),
+    Layer.provideMerge(NearRepository.layer),
     Layer.provideMerge(Serving.layer({ models: described, commands, projections, secret })),
     Layer.provideMerge(NodeProjections.layer(projections)),
-    Layer.provideMerge(Reactions.layer(reactions)),
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),

@@ -4,7 +4,16 @@ import type * as VariantSchema from "effect/schema/VariantSchema"
 import { invariant } from "../Invariant.ts"
 import { checkId, checkIndexes, checkName, checkPath, codecOf } from "./Declaring.ts"
 import { type Descriptor, type FieldSchema, type Kept, validator } from "./Descriptor.ts"
-import { type Field, type OwnField, own, type ReplicatedField, replicate, type Variant, variants } from "./Field.ts"
+import {
+  type Field,
+  type IdField,
+  type OwnField,
+  own,
+  type ReplicatedField,
+  replicate,
+  type Variant,
+  variants
+} from "./Field.ts"
 import { type FieldOrder, orderOf } from "./FieldOrder.ts"
 import { idsOf } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
@@ -139,14 +148,22 @@ export type ModelClass<Self, F extends VariantSchema.Struct.Fields> = VariantSch
   Schema.Struct<VariantSchema.ExtractFields<"row", F, true>>,
   Variant,
   "row"
-> & { readonly [V in Variant]: VariantSchema.Extract<V, VariantSchema.Struct<F>> } & Described<KeptAs<F>>
+> & { readonly [V in Variant]: VariantSchema.Extract<V, VariantSchema.Struct<F>> } & Described<KeptAs<F>, IdIn<F>>
 
 type KeptAs<F> = [Extract<F[keyof F], Marked<"replicate">>] extends [never] ? "local" : "replicated" | "mixed"
 
+/** The type of the id among these fields. */
+type IdIn<F> = { [K in keyof F]: F[K] extends IdField<infer S extends IdSchema> ? S["Type"] : never }[keyof F]
+
+type IdSchema = Schema.Top & { readonly Type: string }
+
 /** Any class that {@link describe} accepts. */
-export interface Described<Mode extends Kept = Kept> {
-  readonly "~lithair/model": Descriptor<Mode>
+export interface Described<Mode extends Kept = Kept, Id extends string = string> {
+  readonly "~lithair/model": Descriptor<Mode, Id>
 }
+
+/** The type of a model's ids: a brand, if its schema has one, so that ids of two models are not mixed up. */
+export type IdOf<M extends Described> = M["~lithair/model"] extends Descriptor<Kept, infer Id> ? Id : string
 
 /** Returns the descriptor of a model. */
 export const describe = (model: Described): Descriptor => model["~lithair/model"]

@@ -32,13 +32,13 @@ export type FieldSchema = Schema.Codec<unknown, unknown>
 export type Kept = "replicated" | "mixed" | "local"
 
 /** A model at run time. */
-export interface Descriptor<Mode extends Kept = Kept> {
+export interface Descriptor<Mode extends Kept = Kept, Id extends string = string> {
   readonly name: string
   readonly path: string
   readonly version: number
   readonly mode: Mode
   readonly idField: string
-  readonly ids: Ids
+  readonly ids: Ids<Id>
   readonly replicatedFields: ReadonlyArray<string>
   readonly localFields: ReadonlyArray<string>
   readonly uniqueFields: ReadonlyArray<string>

@@ -48,10 +48,10 @@ export const isText = (ast: SchemaAST.AST): boolean => {
 /** An id as the deciding node makes them (UUIDv7). */
 const sampleId = "01890a5d-ac96-774b-bcce-b302099a8057"
 
-/** The ids of one model. */
-export interface Ids {
+/** The ids of one model, with the type that its schema gives them. */
+export interface Ids<Id extends string = string> {
   readonly kind: IdKind
-  readonly isId: (text: string) => boolean
+  readonly isId: (text: string) => text is Id
   /** Whether this model's records can be given an id: its own schema may refuse UUIDs. */
   readonly areMade: boolean
 }
@@ -60,7 +60,7 @@ export interface Ids {
 export const idsOf = (schema: Schema.Top): Ids => {
   const decode = Schema.decodeUnknownResult(schema as Schema.Codec<unknown, unknown>)
   // A check of the application's own may throw.
-  const isId = (text: string) =>
+  const isId = (text: string): text is string =>
     Result.getOrElse(
       Result.try(() => Result.isSuccess(decode(text))),
       () => false

@@ -5,6 +5,7 @@ import { FetchHttpClient } from "effect/http"
 import * as Client from "../../src/Client.ts"
 import * as Command from "../../src/Command.ts"
 import * as Model from "../../src/Model.ts"
+import * as Repository from "../../src/Repository.ts"
 import { problem, type Reply, type Request, serve } from "./ScriptedNodes.ts"
 
 const Id = Schema.String.check(Schema.isUUID())
@@ -62,7 +63,7 @@ const keyOf = ({ headers }: Request) => headers["idempotency-key"]
 const saidOf = <A, E extends { readonly _tag: string }>(result: Result.Result<A, E>): string => {
   if (Result.isSuccess(result)) return "done"
   const { failure } = result
-  return failure._tag === "Problem" ? (failure as unknown as Client.Problem).kind : failure._tag
+  return failure._tag === "Problem" ? (failure as unknown as Repository.Problem).kind : failure._tag
 }
 
 /** A change answered like this, in turn, by three nodes. */
@@ -200,9 +201,9 @@ describe("a change of a client", () => {
     Effect.gen(function* () {
       const { client, products, requests } = yield* against(1, () => created)
       const refused = yield* Effect.flip(products.create({ name: "" }))
-      assert.isTrue(refused._tag === "Problem" && Client.isProblem(refused, "invalid-request"))
+      assert.isTrue(refused._tag === "Problem" && Repository.isProblem(refused, "invalid-request"))
       const transaction = yield* Effect.flip(
-        client.transact([Client.remove(Product, id), Client.patch(Product, id, { name: "" })])
+        client.transact([Repository.remove(Product, id), Repository.patch(Product, id, { name: "" })])
       )
       const errors = transaction._tag === "Problem" ? transaction.members.errors : undefined
       assert.deepStrictEqual(
@@ -216,7 +217,7 @@ describe("a change of a client", () => {
         ["1.name"]
       )
       const badKey = yield* Effect.flip(products.create({ name: "Anvil" }, { key: "ü €" }))
-      assert.isTrue(badKey._tag === "Problem" && Client.isProblem(badKey, "invalid-request"))
+      assert.isTrue(badKey._tag === "Problem" && Repository.isProblem(badKey, "invalid-request"))
       assert.deepStrictEqual(requests, [])
     }).pipe(Effect.scoped)
   )
@@ -268,7 +269,7 @@ describe("a read of a client", () => {
       assert.strictEqual(failure._tag, "NoAnswer")
       const minority = yield* against(2, () => noQuorum)
       const refused = yield* Effect.flip(minority.products.list())
-      assert.isTrue(refused._tag === "Problem" && Client.isProblem(refused, "no-quorum"))
+      assert.isTrue(refused._tag === "Problem" && Repository.isProblem(refused, "no-quorum"))
     }).pipe(Effect.scoped)
   )
 
@@ -294,7 +295,7 @@ describe("a read of a client", () => {
       assert.isTrue(Option.isSome(yield* products.get(id)))
       assert.lengthOf(requests, 2)
       const nowhere = yield* Effect.flip(products.get(id))
-      assert.isTrue(nowhere._tag === "Problem" && Client.isProblem(nowhere, "not-found"))
+      assert.isTrue(nowhere._tag === "Problem" && Repository.isProblem(nowhere, "not-found"))
     }).pipe(Effect.scoped)
   )
 
@@ -315,7 +316,7 @@ describe("a read of a client", () => {
         staleMaxMs: 50
       })
       const none = yield* Effect.flip(products.list({ where: [["name", "in", []]] }))
-      assert.isTrue(none._tag === "Problem" && Client.isProblem(none, "invalid-request"))
+      assert.isTrue(none._tag === "Problem" && Repository.isProblem(none, "invalid-request"))
       assert.lengthOf(requests, 1)
       const asked = new URLSearchParams(requests[0]!.url.split("?")[1])
       assert.deepStrictEqual(
@@ -369,7 +370,7 @@ describe("what each node has of its own", () => {
       })
       yield* products.create({ name: "Anvil" })
       yield* Effect.flip(client.records(ProductView).create({ html: "<p>" }))
-      yield* Effect.flip(client.transact([Client.create(ProductView, { html: "<p>" })]))
+      yield* Effect.flip(client.transact([Repository.create(ProductView, { html: "<p>" })]))
       const ofViews = requests.filter(({ url }) => url.startsWith("/api/product-views") || url === "/api/_tx")
       assert.deepStrictEqual([...new Set(ofViews.map(({ at }) => at))], [0])
     }).pipe(Effect.scoped)

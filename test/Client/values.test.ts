@@ -168,33 +168,28 @@ interface Asked {
 /** The names that a list has, page by page, each way; or that it is refused. */
 const ways = (model: Row) => {
   const refusal = () => Effect.succeed("refused" as const)
-  const byRepository = Effect.fnUntraced(function* (asked: Asked) {
-    const records = yield* Repository.make(model as typeof Plain)
-    const names: Array<string> = []
-    let after: Repository.ListOptions<typeof Plain>["after"]
-    do {
-      const page = yield* records.list({ ...asked, limit: 2, ...(after === undefined ? {} : { after }) })
-      names.push(...page.items.map(({ row }) => row.name))
-      after = page.next
-    } while (after !== undefined)
-    return names
-  })
-  const byClient = Effect.fnUntraced(function* (asked: Asked) {
-    const records = (yield* clientOf).records(model as typeof Plain)
+  const namesOf = Effect.fnUntraced(function* ({ records }: Repository.Repository["Service"], asked: Asked) {
     const names: Array<string> = []
     let cursor: string | undefined
     do {
-      const page = yield* records.list({ ...asked, limit: 2, ...(cursor === undefined ? {} : { cursor }) })
-      names.push(...page.items.map(({ name }) => name))
+      const page = yield* records(model as typeof Plain).list({
+        ...asked,
+        limit: 2,
+        ...(cursor === undefined ? {} : { cursor })
+      })
+      names.push(...page.items.map(({ row }) => row.name))
       cursor = page.next
     } while (cursor !== undefined)
     return names
   })
   return (asked: Asked) =>
-    Effect.all([
-      Effect.catchTag(byRepository(asked), "InvalidValue", refusal),
-      Effect.catchTag(byClient(asked), "Problem", refusal)
-    ])
+    Effect.gen(function* () {
+      const near = yield* Repository.Repository
+      const far = yield* clientOf
+      return yield* Effect.forEach([near, far], (repository) =>
+        namesOf(repository, asked).pipe(Effect.catchTag("Problem", refusal))
+      )
+    })
 }
 
 const createAll = Effect.gen(function* () {
@@ -218,7 +213,7 @@ describe("values by code, client and HTTP alike", () => {
         const list = ways(model)
         for (const field of listed) {
           const said = `${model === Plain ? "Plain" : "Indexed"}.${field}`
-          const both = (names: ReadonlyArray<string>): [unknown, unknown] => [names, names]
+          const both = (names: Array<string>) => [names, names]
           const isTie = field === "flag" || field === "at" || field === "zoned"
           for (const direction of ["asc", "desc"] as const) {
             const second: Order = ["name", direction]
@@ -383,7 +378,7 @@ describe("patches by code, client, HTTP and command alike", () => {
       const wayOf: Record<string, (id: string) => Effect.Effect<unknown, unknown, HttpClient.HttpClient>> = {
         repository: (id) => records.patch(id, patch),
         client: (id) => client.records(Plain).patch(id, patch),
-        transaction: (id) => client.transact([Client.patch(Plain, id, patch)]),
+        transaction: (id) => client.transact([Repository.patch(Plain, id, patch)]),
         command: (id) => client.run(patchPlain, { id, patch }),
         http: (id) =>
           http.execute(HttpClientRequest.patch(`/api/plains/${id}`).pipe(HttpClientRequest.bodyJsonUnsafe(patch)))

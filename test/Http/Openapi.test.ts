@@ -148,7 +148,7 @@ describe("the OpenAPI document", () => {
   it("names every parameter of a list, and a field whose name is taken as field.<name>", () => {
     const parameters = named(operation("get", "/api/users"), "query")
     const fields = ["id", "email", "cacheData", "field.limit"]
-    const own = ["order", "limit", "cursor", "select", "max-stale", "count", "consistency"]
+    const own = ["order", "limit", "cursor", "select", "max-stale", "count", "versions", "consistency"]
     assert.sameMembers(parameters, [...fields, ...own])
   })
 

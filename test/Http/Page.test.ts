@@ -15,7 +15,7 @@ const page = (count: number, lastKey: ListPage["lastKey"]): ListPage => ({
   lastKey,
   total: undefined
 })
-const query = { select: undefined } as const
+const query = { select: undefined, showsVersions: false } as const
 const options = { bytesMax: 300 }
 
 describe("a page", () => {
@@ -33,15 +33,28 @@ describe("a page", () => {
     assert.deepStrictEqual(encodePage(page(3, undefined), query, options).lastKey, undefined))
 
   it("counts what is sent, not what is stored", () => {
-    const selected = encodePage(page(10, undefined), { select: ["name"] }, options)
+    const selected = encodePage(page(10, undefined), { ...query, select: ["name"] }, options)
     assert.deepStrictEqual(selected.items.slice(0, 2), ['{"name":"n0"}', '{"name":"n1"}'])
     assert.strictEqual(selected.items.length, 10)
+  })
+
+  it("has the version of each record that it holds, if the query asks for them", () => {
+    const cut = encodePage(page(10, undefined), { ...query, showsVersions: true }, options)
+    assert.deepStrictEqual([cut.items.length, cut.versions], [3, [1, 1, 1]])
+    assert.isUndefined(encodePage(page(10, undefined), query, options).versions)
   })
 
   it("is the JSON of its parts", () => {
     const items = [{ id: "a", name: 'q"' }, { id: "b" }]
     const encoded = items.map((item) => JSON.stringify(item))
-    assert.deepStrictEqual(JSON.parse(bodyOf(encoded, 'c"', 7)), { items, next: 'c"', total: 7 })
-    assert.deepStrictEqual(JSON.parse(bodyOf([], null, undefined)), { items: [], next: null })
+    assert.deepStrictEqual(JSON.parse(bodyOf({ items: encoded }, 'c"', 7)), { items, next: 'c"', total: 7 })
+    const versions = [3, 1]
+    assert.deepStrictEqual(JSON.parse(bodyOf({ items: encoded, versions }, null, 7)), {
+      items,
+      versions,
+      next: null,
+      total: 7
+    })
+    assert.deepStrictEqual(JSON.parse(bodyOf({ items: [] }, null, undefined)), { items: [], next: null })
   })
 })

@@ -25,7 +25,7 @@ const pay = Command.make("pay", { payload: Schema.Struct({}), success: Schema.Nu
 const payLayer = Command.layer(pay, () => Effect.fail(new TooPoor({ missing: 3 })))
 
 const createAda = Effect.flatMap(Repository.make(User), (users) => users.create({ email: "ada@example.org" }))
-const runPay = Effect.flatMap(Repository.Commands, ({ run }) => run(pay, {}))
+const runPay = Effect.flatMap(Repository.Repository, ({ run }) => run(pay, {}))
 const ok = Effect.as(HttpServerResponse.empty({ status: 204 }))
 
 const Api = HttpApi.make("own").add(
@@ -39,7 +39,7 @@ const own = HttpApiBuilder.group(
   "own",
   Effect.fnUntraced(function* (handlers) {
     const users = yield* Repository.make(User)
-    const { run } = yield* Repository.Commands
+    const { run } = yield* Repository.Repository
     return handlers
       .handle("create", () => users.create({ email: "ada@example.org" }).pipe(Effect.orDie, Effect.as(null)))
       .handle("pay", () => run(pay, {}).pipe(Effect.orDie))
@@ -50,7 +50,7 @@ const routes = Layer.mergeAll(
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const users = yield* Repository.make(User)
-      const { run } = yield* Repository.Commands
+      const { run } = yield* Repository.Repository
       yield* router.add("POST", "/raw/create", ok(users.create({ email: "ada@example.org" })))
       yield* router.add("POST", "/raw/pay", ok(run(pay, {})))
     })

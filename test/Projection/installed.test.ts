@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { Projections } from "../../src/Projection.ts"
-import { linearizable } from "../../src/Repository.ts"
+import { Projections } from "../../src/Projection/Projections.ts"
+import { linearizable } from "../../src/Repository/Freshness.ts"
 import { TestCluster } from "../../src/Testing.ts"
 import { makeSpent, models } from "./Sales.ts"
 

@@ -20,7 +20,7 @@ const cluster = TestCluster.layer({ models: [Note], commands: [write], size: 1 }
 const once = (key: string) =>
   Effect.gen(function* () {
     const notes = yield* Repository.make(Note)
-    const { run } = yield* Repository.Commands
+    const { run } = yield* Repository.Repository
     const created = yield* Effect.result(notes.create({ text: "" }, { key }))
     const written = yield* Effect.result(run(write, { text: "" }, { key: `${key}${key === "" ? "" : "2"}` }))
     return [created._tag, written._tag]

@@ -88,7 +88,7 @@ describe("a row that a program was given", () => {
       const create = Effect.flatMap(Repository.make(Doc), (docs) => docs.create({ count: 1, meta: { tags: [] } }))
       const { row } = yield* on(nodes[0]!, create)
       const run = (fails: boolean) =>
-        Effect.flatMap(Repository.Commands, (commands) => Effect.result(commands.run(touch, { id: row.id, fails })))
+        Effect.flatMap(Repository.Repository, (commands) => Effect.result(commands.run(touch, { id: row.id, fails })))
       yield* on(nodes[1]!, run(true))
       yield* on(
         nodes[2]!,

@@ -3,7 +3,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { Operation } from "../../src/Machine/Command.ts"
 import * as Model from "../../src/Model.ts"
-import { Records } from "../../src/Repository.ts"
+import { Records } from "../../src/Repository/Records.ts"
 import { TestCluster } from "../../src/Testing.ts"
 
 class Customer extends Model.Class<Customer>("Customer")({

@@ -8,6 +8,7 @@ import * as Model from "../../src/Model.ts"
 import * as Projection from "../../src/Projection.ts"
 import { Commands } from "../../src/Repository/Commands.ts"
 import { Records } from "../../src/Repository/Records.ts"
+import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
 
 class Product extends Model.Class<Product>("Product")({
@@ -197,8 +198,8 @@ describe("TestCluster", () => {
       evolve: (count) => count + 1
     })
     const counts = Effect.map(
-      Projection.Projections.use((projections) => projections.page(initials, { limit: 9 })),
-      ({ value }) => value.items.map(({ key, state }) => `${key}${state}`)
+      Repository.Repository.use(({ projections }) => projections.page(initials, { limit: 9 })),
+      ({ items }) => items.map(({ key, value }) => `${key}${value}`)
     )
     return Effect.gen(function* () {
       const { on, restart } = yield* TestCluster

@@ -35,8 +35,8 @@ it.effect("an order becomes what the state machine lets it become, and nothing e
   Effect.gen(function* () {
     const cluster = yield* TestCluster
     const program = Effect.gen(function* () {
-      const { run } = yield* Repository.Commands
-      const products = yield* Repository.make(Product)
+      const { records, run } = yield* Repository.Repository
+      const products = records(Product)
       const { row } = yield* products.create({ name: "Anvil", price: "19.90", stock: 100 })
       const become = (orderId: string, to: Exclude<OrderStatus, "pending">) =>
         to === "cancelled" ? run(cancelOrder, { orderId }) : run(advanceOrder, { orderId, to: to })
@@ -60,8 +60,8 @@ it.effect("who orders more than is left is told how much that is", () =>
   Effect.gen(function* () {
     const cluster = yield* TestCluster
     const program = Effect.gen(function* () {
-      const { run } = yield* Repository.Commands
-      const products = yield* Repository.make(Product)
+      const { records, run } = yield* Repository.Repository
+      const products = records(Product)
       const { row } = yield* products.create({ name: "Anvil", price: "19.90", stock: 3 })
       const { total } = yield* run(placeOrder, { productId: row.id, count: 2 })
       assert.strictEqual(total, "39.80")

@@ -63,8 +63,7 @@ const program = Effect.gen(function* () {
     const body = JSON.stringify({ name: "Chair" })
     const created = yield* request(`${origin}/api/products`, { method: "POST", body })
     const read = yield* request(`${origin}/api/products/${created.body.id}`)
-    const projections = yield* Projection.Projections
-    const { value: rows } = yield* projections.query(names, { sql: "SELECT name FROM names" })
+    const rows = yield* Projection.query(names, { sql: "SELECT name FROM names" })
     return { created, read, rows }
   }).pipe(Effect.provide(node), Lithair.supervise)
   const simulated = run({ seed: 1, nodeCount: 3, stepCount: 500 })

@@ -9,6 +9,7 @@ import { Order, Product, ProductView } from "../../examples/shop/models.ts"
 import { orderHistory } from "../../examples/shop/orderHistory.ts"
 import { sales } from "../../examples/shop/sales.ts"
 import * as Client from "../../src/Client.ts"
+import * as Repository from "../../src/Repository.ts"
 import {
   allReady,
   equalHash,
@@ -48,7 +49,7 @@ describe("the typed client of three processes", () => {
         const patched = yield* products.patch(product.id, { stock: 6 }, { ifVersion: 1 })
         assert.deepStrictEqual([patched.row.stock, patched.version], [6, 2])
         const conflict = yield* Effect.flip(products.put(product.id, anvil, { ifVersion: 1 }))
-        assert.isTrue(conflict._tag === "Problem" && Client.isProblem(conflict, "version-conflict"))
+        assert.isTrue(conflict._tag === "Problem" && Repository.isProblem(conflict, "version-conflict"))
         assert.strictEqual(conflict._tag === "Problem" ? conflict.members.currentVersion : undefined, 2)
         const oversold = yield* Effect.flip(products.patch(product.id, { stock: -1 }))
         assert.strictEqual(oversold._tag === "Problem" ? oversold.kind : oversold._tag, "oversold")
@@ -58,7 +59,7 @@ describe("the typed client of three processes", () => {
         const names = Array.from({ length: 7 }, (_, at) => `Bolt ${at}`)
         const bolts = yield* products.createAll(names.map((name, at) => ({ name, price: `${at}.00`, stock: at })))
         assert.deepStrictEqual(
-          bolts.map(({ name }) => name),
+          bolts.map(({ row }) => row.name),
           names
         )
         const dear = {
@@ -71,9 +72,9 @@ describe("the typed client of three processes", () => {
           countsTotal: true
         } as const
         const first = yield* products.list(dear)
-        assert.deepStrictEqual([first.items.map(({ stock }) => stock), first.total], [[6, 5, 4], 5])
+        assert.deepStrictEqual([first.items.map(({ row }) => row.stock), first.total], [[6, 5, 4], 5])
         const second = yield* products.list({ ...dear, cursor: first.next! })
-        assert.deepStrictEqual([second.items.map(({ stock }) => stock), second.next], [[3, 2], undefined])
+        assert.deepStrictEqual([second.items.map(({ row }) => row.stock), second.next], [[3, 2], undefined])
 
         const order = yield* client.run(placeOrder, { productId: product.id, count: 4 }, { key: "order-1" })
         assert.instanceOf(order, Order)
@@ -86,7 +87,7 @@ describe("the typed client of three processes", () => {
         assert.deepStrictEqual([state, status, (body as Order).id], ["committed", 200, order.id])
         assert.strictEqual((yield* client.closeOperation("never-sent")).state, "absent")
         const closed = yield* Effect.flip(products.create(anvil, { key: "never-sent" }))
-        assert.isTrue(closed._tag === "Problem" && Client.isProblem(closed, "operation-closed"))
+        assert.isTrue(closed._tag === "Problem" && Repository.isProblem(closed, "operation-closed"))
 
         const paid = yield* client.run(advanceOrder, { orderId: order.id, to: "paid" })
         const sold = yield* other.projections.getKey(sales, paid.paidOn!)
@@ -101,16 +102,16 @@ describe("the typed client of three processes", () => {
         assert.deepStrictEqual(yield* client.projections.getKey(orderHistory, "none"), Option.none())
 
         const [made, changed, removed] = yield* other.transact([
-          Client.create(Product, { name: "Nut", price: "0.10", stock: 100 }),
-          Client.patch(Product, product.id, { name: "Heavy anvil" }),
-          Client.remove(Product, bolts[0]!.id, { ifVersion: 1 })
+          Repository.create(Product, { name: "Nut", price: "0.10", stock: 100 }),
+          Repository.patch(Product, product.id, { name: "Heavy anvil" }),
+          Repository.remove(Product, bolts[0]!.row.id, { ifVersion: 1 })
         ])
         assert.instanceOf(made.row, Product)
         assert.deepStrictEqual([changed.row?.name, removed.row], ["Heavy anvil", undefined])
         const nothing = yield* Effect.flip(
-          client.transact([Client.remove(Product, made.id), Client.remove(Product, product.id)])
+          client.transact([Repository.remove(Product, made.id), Repository.remove(Product, product.id)])
         )
-        assert.isTrue(nothing._tag === "Problem" && Client.isProblem(nothing, "referenced"))
+        assert.isTrue(nothing._tag === "Problem" && Repository.isProblem(nothing, "referenced"))
         assert.strictEqual(nothing._tag === "Problem" ? nothing.members.opIndex : undefined, 1)
         assert.isTrue(Option.isSome(yield* products.get(made.id, { consistency: "session" })))
 
@@ -184,7 +185,7 @@ describe("the typed client of three processes", () => {
         const nodes = yield* startCluster(["node", "node", "node"], undefined, example("bank.ts"))
         const client = yield* clientOf(nodes)
         const rows = ["Ada", "Bob"].map((owner) => ({ owner, balance: "100.00" }))
-        const [ada, bob] = yield* client.records(Account).createAll(rows)
+        const [ada, bob] = (yield* client.records(Account).createAll(rows)).map(({ row }) => row)
         yield* nodes[0]!.stop("SIGKILL")
         const pay = (amount: string) => {
           const flags = ["--nodes", nodes.map(({ url }) => url).join(","), ada!.id, bob!.id, amount]

@@ -118,5 +118,14 @@ for (const runtime of runtimes) {
         assert.include(program.output(), "memory: ok")
       }).pipe(Effect.scoped)
     )
+
+    it.live("anywhere: one program by the services of a node, and over HTTP", () =>
+      Effect.gen(function* () {
+        const script = "examples/compose/anywhere.ts"
+        const program = yield* startProgram({ runtime, script, cwd: yield* temporaryDirectory })
+        assert.strictEqual(yield* program.ended, 0, program.output())
+        assert.include(program.output(), "anywhere: ok")
+      }).pipe(Effect.scoped)
+    )
   })
 }

@@ -4,7 +4,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { declaredProblem, type Problem, problemMediaType } from "../Problem.ts"
+import { declaredProblem, type Problem, problemMediaType } from "../../Problem.ts"
 
 /** A request to a node. */
 export interface Asked {

@@ -1,28 +1,12 @@
-/** The typed options of a list in a node's own code. Http/ListQuery.ts parses the same from a URL. */
-import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
+/** The typed options of a list, and their check against the model. Http/ListQuery.ts parses the same from a URL. Pure. */
 import * as Result from "effect/Result"
+import { limitDefault, limitMax } from "../Http/PageLimit.ts"
 import * as Asking from "../Machine/Asking.ts"
 import type { Comparison, Filter } from "../Machine/Filter.ts"
-import type { ListRequest } from "../Machine/List.ts"
-import type { OrderBy, OrderValue } from "../Machine/Order.ts"
+import type { OrderBy } from "../Machine/Order.ts"
 import type { FieldError } from "../Model/Descriptor.ts"
 import type { RowClass, RowCodecs } from "../Model/RowCodecs.ts"
-import { answerBy, invalidRequest, type Problem, responds } from "../Problem.ts"
-import type * as Freshness from "./Freshness.ts"
-
-/** A list option does not fit the model; `errors` say which. Answers with 400. */
-export class InvalidValue extends Data.TaggedError("InvalidValue")<{ readonly errors: ReadonlyArray<FieldError> }> {
-  override get message(): string {
-    return this.errors.map(({ message, path }) => `${path}: ${message}`).join("; ")
-  }
-  toProblem(): Problem {
-    return invalidRequest("The request does not fit the model: see the errors", this.errors)
-  }
-  [responds]() {
-    return answerBy(this.toProblem())
-  }
-}
+import type { ReadOptions } from "./ReadOptions.ts"
 
 /** Conditions on fields, each with one operator. A record must meet all of them. An absent field counts as null. */
 export type Where<Row> = {
@@ -36,46 +20,45 @@ export type Where<Row> = {
     | readonly [field: K, op: "like", pattern: string]
 }[keyof Row & string]
 
-/** The options of a list: its filters, its order and its page. */
-export interface ListOptions<M extends RowClass> {
+/** The options of a list: its filters, its order and its page, and how new it must be. */
+export interface ListOptions<M extends RowClass> extends ReadOptions {
   readonly where?: ReadonlyArray<Where<M["Type"]>>
   /** The fields that order the list. The id breaks ties. */
   readonly orderBy?: ReadonlyArray<readonly [field: keyof M["Type"] & string, direction: "asc" | "desc"]>
-  /** Records of a page, from 1 to {@link limitMax}; 50 by default. */
+  /** Records of a page, from 1 to 1,000; 50 by default. */
   readonly limit?: number
   /** The `next` of the previous page of the same list. */
-  readonly after?: ReadonlyArray<OrderValue>
-  /** How new the records must be; linearizable by default. */
-  readonly consistency?: Freshness.Consistency
+  readonly cursor?: string
+  /** Whether to count the records of all pages. */
+  readonly countsTotal?: boolean
 }
 
-/** The most records of a page. */
-export const limitMax = 1_000
-const limitDefault = 50
+/** The filters and the order of a list. */
+export interface Listed {
+  readonly filters: ReadonlyArray<Filter>
+  readonly orderBy: readonly [OrderBy, ...Array<OrderBy>]
+}
 
-/** Turns the options into the machine's request. Fails with `InvalidValue`. */
-export const requestOf = <M extends RowClass>(
+/** Checks the options, but for the cursor. Fails with the errors of all that is asked. */
+export const listedOf = <M extends RowClass>(
   codecs: RowCodecs<M>,
-  { after, limit = limitDefault, orderBy = [], where = [] }: ListOptions<M>
-): Effect.Effect<ListRequest, InvalidValue> => {
-  const { idField } = codecs.descriptor
-  const invalid = (path: string, message: string) => Result.fail([{ path, message }])
-  const request = Result.gen(function* () {
-    if (!Number.isInteger(limit) || limit < 1 || limit > limitMax) {
-      return yield* invalid("limit", `Expected 1 to ${limitMax}`)
-    }
+  { limit, orderBy = [], where = [] }: ListOptions<M>
+): Result.Result<Listed, ReadonlyArray<FieldError>> =>
+  Result.gen(function* () {
+    yield* limitOf(limit)
     const steps = yield* stepsOf(codecs, orderBy)
-    if (after !== undefined && !Asking.canFollow(codecs.fields, idField, steps, after)) {
-      return yield* invalid("after", "Expected the `next` of a page of this list")
-    }
     const filters = yield* Result.all(where.map((each) => filterOf(codecs, each)))
-    return { filters, orderBy: steps, limit, after, countsTotal: false }
+    return { filters, orderBy: steps }
   })
-  return Effect.fromResult(Result.mapError(request, (errors) => new InvalidValue({ errors })))
-}
+
+/** Checks the size of a page. */
+export const limitOf = (limit: number = limitDefault): Result.Result<number, ReadonlyArray<FieldError>> =>
+  Number.isInteger(limit) && limit >= 1 && limit <= limitMax
+    ? Result.succeed(limit)
+    : Result.fail([{ path: "limit", message: `takes a number from 1 to ${limitMax}` }])
 
 /** Turns an order into its steps. Fails with the errors of the order. */
-export const stepsOf = <M extends RowClass>(
+const stepsOf = <M extends RowClass>(
   { descriptor, fields }: RowCodecs<M>,
   orderBy: NonNullable<ListOptions<M>["orderBy"]>
 ): Result.Result<readonly [OrderBy, ...Array<OrderBy>], ReadonlyArray<FieldError>> => {
@@ -90,7 +73,7 @@ type AnyWhere =
   | readonly [field: string, op: "like", pattern: string]
 
 /** Turns a condition into a filter with JSON values. Fails with the errors of the condition. */
-export const filterOf = <M extends RowClass>(
+const filterOf = <M extends RowClass>(
   { encodeField, fields }: RowCodecs<M>,
   where: Where<M["Type"]>
 ): Result.Result<Filter, ReadonlyArray<FieldError>> => {

@@ -1,55 +1,29 @@
 /**
- * A typed client of a cluster. Requests and answers have the types that models, commands and projections declare. It
- * needs an `HttpClient` and nothing of a node, so that a browser can use it.
+ * The repository of a program far from its nodes: it asks one of them over HTTP, and another one if that fails. It sends
+ * every change with an idempotency key, the caller's or its own, until the outcome is final. So a change is done at most
+ * once, even if nodes die meanwhile. It needs an `HttpClient` and nothing of a node, so that a browser can use it.
  */
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { type Any, decodeError, tagOf } from "../Command/Declaration.ts"
-import { kindOfError } from "../Command/DeclaredProblem.ts"
-import { OperationAnswer } from "../Http/OperationAnswer.ts"
-import { commandPath, operationPath } from "../Http/Paths.ts"
-import { jsonEncoder } from "../Model/JsonEncoder.ts"
-import type { RowClass } from "../Model/RowCodecs.ts"
-import type { Problem } from "../Problem.ts"
-import { UnknownOutcome } from "../Raft/node/Outcome.ts"
-import type { ChangeOptions } from "../Repository/ModelRepository.ts"
+import { type Any, decodeError, tagOf } from "../../Command/Declaration.ts"
+import { kindOfError } from "../../Command/DeclaredProblem.ts"
+import { OperationAnswer } from "../../Http/OperationAnswer.ts"
+import { commandPath, operationPath } from "../../Http/Paths.ts"
+import { jsonEncoder } from "../../Model/JsonEncoder.ts"
+import type { Problem } from "../../Problem.ts"
+import { UnknownOutcome } from "../../Raft/node/Outcome.ts"
+import { isProblem, misfit } from "../Failure.ts"
+import type { ChangeOptions } from "../ModelRepository.ts"
+import { Repository } from "../Repository.ts"
+import { decoded } from "./Answer.ts"
 import type { Asked } from "./Asked.ts"
-import { decoded, isProblem, misfit } from "./Failure.ts"
 import * as Records from "./Records.ts"
 import * as Sending from "./Sending.ts"
 import * as States from "./States.ts"
 import * as Transacting from "./Transacting.ts"
-
-/**
- * A client of one cluster. It asks one of its nodes, and another one if that fails. It sends every change with an
- * idempotency key, the caller's or its own, until the outcome is final. So a change is done at most once, even if nodes
- * die meanwhile.
- */
-export class Client extends Context.Service<
-  Client,
-  {
-    /** Gives the records of a model. */
-    readonly records: <M extends RowClass>(model: M) => Records.ModelRecords<M>
-    /** Runs a declared command. Fails with the errors that the command declares, or with `WriteFailure`. */
-    readonly run: <C extends Any>(
-      command: C,
-      payload: C["payload"]["Type"],
-      options?: ChangeOptions
-    ) => Effect.Effect<C["success"]["Type"], C["errors"][number]["Type"] | Records.WriteFailure>
-    /** Changes records of one or more models as one entry: all or none. */
-    readonly transact: Transacting.Transact
-    /** Reads projections. */
-    readonly projections: States.States
-    /** Finds the outcome of the change with a key. */
-    readonly operation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure>
-    /** Finds the outcome too. If the change was not done, it never will be: the cluster refuses copies that are under way. */
-    readonly closeOperation: (key: string) => Effect.Effect<OperationAnswer, Records.ReadFailure | UnknownOutcome>
-  }
->()("lithair/Client") {}
 
 const run = (sending: Sending.Sending) =>
   Effect.fnUntraced(function* (command: Any, value: unknown, { key }: ChangeOptions = {}) {
@@ -78,7 +52,7 @@ const becameOf = Effect.fnUntraced(function* (sending: Sending.Sending, asked: A
 const decodeOperation = Schema.decodeUnknownResult(OperationAnswer)
 
 /**
- * Makes a client of the cluster with these nodes.
+ * Makes a repository of the cluster with these nodes.
  *
  * @example
  * ```ts
@@ -107,12 +81,14 @@ const decodeOperation = Schema.decodeUnknownResult(OperationAnswer)
  * )
  * ```
  */
-export const make = (options: Sending.ClientOptions): Effect.Effect<Client["Service"], never, HttpClient.HttpClient> =>
+export const make = (
+  options: Sending.ClientOptions
+): Effect.Effect<Repository["Service"], never, HttpClient.HttpClient> =>
   Effect.map(HttpClient.HttpClient, (http) => {
     const sending = Sending.make(http, options)
-    return Client.of({
+    return Repository.of({
       records: (model) => Records.make(sending, model),
-      run: run(sending) as unknown as Client["Service"]["run"],
+      run: run(sending) as unknown as Repository["Service"]["run"],
       transact: Transacting.make(sending),
       projections: States.make(sending),
       operation: (key) => becameOf(sending, { method: "GET", path: operationPath(key) }),
@@ -125,6 +101,6 @@ export const make = (options: Sending.ClientOptions): Effect.Effect<Client["Serv
     })
   })
 
-/** Gives the client as a layer. */
-export const layer = (options: Sending.ClientOptions): Layer.Layer<Client, never, HttpClient.HttpClient> =>
-  Layer.effect(Client, make(options))
+/** Provides the `Repository` of a program that is not on a node. */
+export const layer = (options: Sending.ClientOptions): Layer.Layer<Repository, never, HttpClient.HttpClient> =>
+  Layer.effect(Repository, make(options))

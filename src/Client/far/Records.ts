@@ -1,0 +1,115 @@
+/** The records of one model, by requests to their cluster. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { parseRecordTag } from "../../Http/ETag.ts"
+import { collectionPath } from "../../Http/Paths.ts"
+import type { RowClass } from "../../Model/RowCodecs.ts"
+import { codecsOf } from "../../Model/RowCodecs.ts"
+import { encodedAll, inArray } from "../Change.ts"
+import { misfit, misread, Unreadable } from "../Failure.ts"
+import { expectedVersion, namedId, newId } from "../Id.ts"
+import type { ChangeOptions, ConditionalOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
+import { checkRead } from "../ReadOptions.ts"
+import { decoded, isAbsent } from "./Answer.ts"
+import type { Answered, Asked } from "./Asked.ts"
+import { listQuery } from "./ListQuery.ts"
+import { reading } from "./Reading.ts"
+import type { Sending } from "./Sending.ts"
+import { transactEncoded } from "./Transacting.ts"
+
+/** Gives the records of a model. For a local model it asks the first node only. */
+export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepository<M> => {
+  const { decode, descriptor, encodeNew, encodePatch, encodeWhole } = codecsOf(model)
+  const collection = collectionPath(descriptor)
+  const ofNode = descriptor.mode === "local" ? { isOfOneNode: true } : {}
+  const at = (id: string): string => `${collection}/${encodeURIComponent(id)}`
+
+  const versioned = (answered: Answered): Effect.Effect<Versioned<M>, Unreadable> =>
+    Effect.gen(function* () {
+      const [, tag = ""] = /^"(.*)"$/.exec(answered.headers.etag ?? "") ?? []
+      const version = parseRecordTag(tag)?.version
+      if (version === undefined)
+        return yield* new Unreadable({ message: `The answer with a ${descriptor.name} has no version` })
+      const row = yield* decoded(decode(answered.body))
+      const isLocalPartLost = answered.headers["lithair-local"] === "lost"
+      return isLocalPartLost ? { row, version, isLocalPartLost } : { row, version }
+    })
+
+  const change = (asked: Asked, { key }: ChangeOptions = {}) => sending.change({ ...ofNode, ...asked }, key)
+
+  const conditionOf = (options?: ConditionalOptions) =>
+    Effect.map(
+      misfit(expectedVersion(options)),
+      (version): Readonly<Record<string, string>> => (version === undefined ? {} : { "if-match": `"${version}"` })
+    )
+
+  const pageOf = Schema.decodeUnknownResult(
+    Schema.Struct({
+      items: Schema.Array(Schema.toCodecJson(model)),
+      versions: Schema.Array(Schema.Int),
+      next: Schema.NullOr(Schema.String),
+      total: Schema.optionalKey(Schema.Int)
+    })
+  )
+
+  return {
+    get: Effect.fnUntraced(function* (id: string, options = {}) {
+      yield* misread(checkRead(options))
+      if (!descriptor.ids.isId(id)) return Option.none()
+      const asked = { method: "GET", path: at(id), ...ofNode, ...reading(options, sending.seenIndex()) } as const
+      return yield* sending.ask(asked).pipe(
+        Effect.flatMap(versioned),
+        Effect.map(Option.some),
+        Effect.catchIf(isAbsent, () => Effect.succeedNone)
+      )
+    }),
+    list: Effect.fnUntraced(function* (options = {}) {
+      yield* misread(checkRead(options))
+      const { headers, query } = reading(options, sending.seenIndex())
+      const asked = yield* misread(listQuery(model, options))
+      const answered = yield* sending.ask({
+        method: "GET",
+        path: collection,
+        query: [...asked, ...query],
+        headers,
+        ...ofNode
+      })
+      const { items, next, total, versions } = yield* decoded(pageOf(answered.body))
+      if (versions.length !== items.length) {
+        return yield* new Unreadable({ message: `A page of ${items.length} records has ${versions.length} versions` })
+      }
+      return { items: items.map((row, at) => ({ row, version: versions[at]! })), next: next ?? undefined, total }
+    }),
+    create: (row, options) =>
+      Effect.flatMap(misfit(encodeNew(row)), (body) =>
+        Effect.flatMap(change({ method: "POST", path: collection, body }, options), versioned)
+      ),
+    // Not by `_bulk`: the answer to a transaction has the versions.
+    createAll: Effect.fnUntraced(function* (rows, options) {
+      const changes = yield* misfit(encodedAll(model, rows))
+      const done = yield* Effect.mapError(transactEncoded(sending, changes, options), inArray)
+      return done.map(({ id: _, ...created }) => created) as unknown as ReadonlyArray<Versioned<M>>
+    }),
+    put: Effect.fnUntraced(function* (id: string, row, options) {
+      const headers = yield* conditionOf(options)
+      const body = yield* misfit(Result.andThen(newId(descriptor, id), encodeWhole(row)))
+      return yield* Effect.flatMap(change({ method: "PUT", path: at(id), body, headers }, options), versioned)
+    }),
+    patch: Effect.fnUntraced(function* (id: string, patch, options) {
+      const headers = yield* conditionOf(options)
+      yield* namedId(descriptor, id)
+      const body = yield* misfit(encodePatch(patch))
+      const fields = Object.keys(body)
+      const isLocal = fields.length > 0 && fields.every((field) => descriptor.localFields.includes(field))
+      const asked = { method: "PATCH", path: at(id), body, headers, isOfOneNode: isLocal } as const
+      return yield* Effect.flatMap(change(asked, options), versioned)
+    }),
+    delete: Effect.fnUntraced(function* (id: string, options) {
+      const headers = yield* conditionOf(options)
+      yield* namedId(descriptor, id)
+      yield* change({ method: "DELETE", path: at(id), headers }, options)
+    })
+  }
+}

@@ -1,0 +1,29 @@
+/** Turns the failures of a node's services into those that every repository has. Pure. */
+import type { Any as Command } from "../../Command/Declaration.ts"
+import type { Problem } from "../../Problem.ts"
+import { UnknownOutcome } from "../../Raft/node/Outcome.ts"
+import type { ChangeFailure } from "../../Repository/Changed.ts"
+
+/** Facts about a change that its failure does not have. */
+export interface Sent {
+  /** The idempotency key that the program gave. */
+  readonly key?: string | undefined
+  readonly command?: Command
+}
+
+/** The failure of a change. A key that has expired leaves open whether an older copy was done. */
+export const failureOf = (failure: ChangeFailure, { command, key }: Sent = {}): Problem | UnknownOutcome => {
+  switch (failure._tag) {
+    case "Refused": {
+      const met = failure.toProblem(key, command === undefined ? {} : { commands: [command] })
+      return failure.rejection._tag === "KeyExpired" ? unknown(met.detail, key) : met
+    }
+    case "NotDone":
+      return failure.toProblem()
+    case "UnknownOutcome":
+      return unknown(failure.message, failure.key ?? key)
+  }
+}
+
+const unknown = (message: string, key: string | undefined): UnknownOutcome =>
+  new UnknownOutcome(key === undefined ? { message } : { key, message })

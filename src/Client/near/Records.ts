@@ -1,0 +1,132 @@
+/**
+ * The records of one model, by the services of a node. Repository/Records.ts knows which log keeps each part of a
+ * record.
+ */
+import { Effect, Option, Result } from "effect"
+import { decodeCursor } from "../../Http/Cursor.ts"
+import { fingerprintOf, nextCursor } from "../../Http/ListQuery.ts"
+import { limitDefault } from "../../Http/PageLimit.ts"
+import * as Asking from "../../Machine/Asking.ts"
+import type { Operation } from "../../Machine/Command.ts"
+import { list } from "../../Machine/List.ts"
+import type { OrderValue } from "../../Machine/Order.ts"
+import type { FieldError } from "../../Model/Descriptor.ts"
+import type { RowClass, RowCodecs } from "../../Model/RowCodecs.ts"
+import { codecsOf } from "../../Model/RowCodecs.ts"
+import type { Shown } from "../../Repository/Changed.ts"
+import { ownOrigin } from "../../Repository/OwnOrigin.ts"
+import type { Records } from "../../Repository/Records.ts"
+import { recordUnreadable } from "../../Repository/RejectionProblem.ts"
+import { encodedAll, inArray } from "../Change.ts"
+import { misfit, misread, Unreadable } from "../Failure.ts"
+import { expectedVersion, namedId, newId } from "../Id.ts"
+import { type Listed, type ListOptions, listedOf } from "../ListOptions.ts"
+import type { ChangeOptions, ConditionalOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
+import { failureOf } from "./Failure.ts"
+import type { Session } from "./Reading.ts"
+import type { TransactEncoded } from "./Transacting.ts"
+
+/** The services that the records of all models share. */
+export interface RecordsOptions {
+  readonly records: Records["Service"]
+  readonly session: Session
+  readonly transactEncoded: TransactEncoded
+}
+
+/** Gives the records of a model. */
+export const make = <M extends RowClass>(
+  { records, session, transactEncoded }: RecordsOptions,
+  model: M
+): ModelRepository<M> => {
+  const codecs = codecsOf(model)
+  const { decode, descriptor, encodeNew, encodePatch, encodeWhole } = codecs
+  const { name } = descriptor
+
+  const versioned = ({ record, version }: Pick<Shown, "record" | "version">): Effect.Effect<Versioned<M>, Unreadable> =>
+    Effect.fromResult(
+      Result.mapBoth(decode(record), {
+        onFailure: ({ message }) => new Unreadable({ message }),
+        onSuccess: (row) => ({ row, version })
+      })
+    )
+
+  const change = Effect.fnUntraced(function* (operation: Operation, { key }: ChangeOptions = {}) {
+    // A schema encodes fields in a fixed order, so equal changes give equal texts.
+    const changed = yield* ownOrigin(JSON.stringify(operation), key).pipe(
+      Effect.flatMap((origin) => records.change(descriptor, { ...operation, ...origin })),
+      Effect.tap(session.saw),
+      Effect.mapError((failure) => failureOf(failure, { key }))
+    )
+    const done = yield* versioned(changed)
+    return changed.isLocalPartLost ? { ...done, isLocalPartLost: true as const } : done
+  })
+
+  const conditionOf = (options?: ConditionalOptions) =>
+    Effect.map(misfit(expectedVersion(options)), (version) => (version === undefined ? {} : { ifMatch: [version] }))
+
+  return {
+    get: Effect.fnUntraced(function* (id: string, options = {}) {
+      const consistency = yield* session.consistencyOf(options)
+      if (!descriptor.ids.isId(id)) return Option.none()
+      const read = yield* records.get(descriptor, id, consistency).pipe(
+        Effect.tap(session.saw),
+        Effect.mapError((failure) => failure.toProblem())
+      )
+      return read.value === undefined ? Option.none() : Option.some(yield* versioned(read.value))
+    }),
+    list: Effect.fnUntraced(function* (options = {}) {
+      const consistency = yield* session.consistencyOf(options)
+      const { limit = limitDefault, countsTotal = false, cursor } = options
+      const listed = yield* misread(listedOf(codecs, options))
+      const fingerprint = fingerprintOf(descriptor, listed)
+      const after = cursor === undefined ? undefined : yield* misread(afterOf(codecs, listed, { cursor, fingerprint }))
+      const source = yield* records.source(descriptor, consistency).pipe(
+        Effect.tap(session.saw),
+        Effect.mapError((failure) => failure.toProblem())
+      )
+      const found = list(source.value, { ...listed, limit, after, countsTotal })
+      const { lastKey, rows, total } = yield* Effect.fromResult(
+        Result.mapError(found, (row) => recordUnreadable({ _tag: "RecordUnreadable", model: name, ...row }))
+      )
+      const next = lastKey === undefined ? undefined : yield* Effect.fromResult(nextCursor({ fingerprint }, lastKey))
+      const items = yield* Effect.forEach(rows, ({ record, row }) => versioned({ record, version: row.version }))
+      return { items, next, total }
+    }),
+    create: (row, options) =>
+      Effect.flatMap(misfit(encodeNew(row)), (data) => change({ _tag: "Create", model: name, data }, options)),
+    createAll: Effect.fnUntraced(function* (rows, options) {
+      const changes = yield* misfit(encodedAll(model, rows))
+      const done = yield* Effect.mapError(transactEncoded(changes, options), inArray)
+      return done.map(({ id: _, ...created }) => created) as unknown as ReadonlyArray<Versioned<M>>
+    }),
+    put: Effect.fnUntraced(function* (id: string, row, options) {
+      const condition = yield* conditionOf(options)
+      const data = yield* misfit(Result.andThen(newId(descriptor, id), encodeWhole(row)))
+      return yield* change({ _tag: "Put", model: name, id, data, ...condition }, options)
+    }),
+    patch: Effect.fnUntraced(function* (id: string, patch, options) {
+      const condition = yield* conditionOf(options)
+      yield* namedId(descriptor, id)
+      const data = yield* misfit(encodePatch(patch))
+      return yield* change({ _tag: "Patch", model: name, id, data, ...condition }, options)
+    }),
+    delete: Effect.fnUntraced(function* (id: string, options) {
+      const condition = yield* conditionOf(options)
+      yield* namedId(descriptor, id)
+      yield* change({ _tag: "Delete", model: name, id, ...condition }, options)
+    })
+  }
+}
+
+/** Reads the order key after which the next page starts. */
+const afterOf = <M extends RowClass>(
+  { descriptor, fields }: RowCodecs<M>,
+  { orderBy }: Listed,
+  { cursor, fingerprint }: Required<Pick<ListOptions<M>, "cursor">> & { readonly fingerprint: string }
+): Result.Result<ReadonlyArray<OrderValue>, ReadonlyArray<FieldError>> => {
+  const wrong = (message: string) => Result.fail([{ path: "cursor", message }])
+  const decoded = decodeCursor(cursor, { fingerprint, keyCount: orderBy.length })
+  if (Result.isFailure(decoded)) return wrong(decoded.failure.message)
+  const isKey = Asking.canFollow(fields, descriptor.idField, orderBy, decoded.success)
+  return isKey ? Result.succeed(decoded.success) : wrong("The cursor is not one of ours")
+}

@@ -1,0 +1,48 @@
+/** Refuses what this node does not serve, as its HTTP API does: the program has another release of the application. */
+import { Effect } from "effect"
+import type { Any as Command } from "../../Command/Declaration.ts"
+import type { Served } from "../../Http/Serving.ts"
+import { describe } from "../../Model/Class.ts"
+import type { RowClass } from "../../Model/RowCodecs.ts"
+import { atOperation, notFound, notServed, type Problem } from "../../Problem.ts"
+import type { Folded } from "../../Projection/Definition.ts"
+import type { EncodedChange } from "../Change.ts"
+import type { ModelRepository } from "../ModelRepository.ts"
+
+/** Checks what a program names against the declarations of its node. */
+export const make = ({ commands, models, projections }: Pick<Served, "commands" | "models" | "projections">) => {
+  const descriptors = new Set(models.map(describe))
+  const check = (isServed: boolean, name: string): Effect.Effect<void, Problem> =>
+    isServed ? Effect.void : Effect.fail(missing(name))
+  return {
+    hasModel: (model: RowClass): boolean => descriptors.has(describe(model)),
+    changes: (changes: ReadonlyArray<EncodedChange>): Effect.Effect<void, Problem> => {
+      const position = changes.findIndex(({ descriptor }) => !descriptors.has(descriptor))
+      const name = changes[position]?.descriptor.name
+      return name === undefined
+        ? Effect.void
+        : Effect.fail(atOperation(notFound(`There is no model ${name}`), position))
+    },
+    command: (command: Command) => check(commands.includes(command), command.name),
+    projection: (projection: Folded<unknown>) => check(projections.includes(projection), projection.name)
+  }
+}
+
+/** What a program names against the declarations of its node. */
+export type ServedHere = ReturnType<typeof make>
+
+/** The records of a model that the node does not serve. */
+export const noRecords = (model: RowClass): ModelRepository<RowClass> => {
+  const refuse = () => Effect.fail(missing(describe(model).name))
+  return {
+    get: refuse,
+    list: refuse,
+    create: refuse,
+    createAll: refuse,
+    put: refuse,
+    patch: refuse,
+    delete: refuse
+  }
+}
+
+const missing = (name: string): Problem => notServed(`This node does not serve ${name}: add it to the application`)
