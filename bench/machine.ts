@@ -57,7 +57,7 @@ const pair = () => {
         index: index + 1,
         nowMs
       })
-      if (decided._tag !== "Append") throw new Error(JSON.stringify(decided.answer))
+      if (decided.payload === undefined) throw new Error(JSON.stringify(decided.answer))
       return { index: ++index, term: 1, type: "transaction", payload: decided.payload } as const
     })
     const decided = threadMicros()

@@ -60,6 +60,9 @@ export const make = (options: {
  * Adds a confirmation, unless a kept one has a higher index and began later. Past the limit it drops every second one.
  */
 export const withAnother = (kept: ReadonlyArray<Confirmation>, one: Confirmation): ReadonlyArray<Confirmation> => {
+  const last = kept[kept.length - 1]
+  // Most reads come in order.
+  if (last !== undefined && one.index === last.index && one.beganMs >= last.beganMs) return kept.with(-1, one)
   const saysMore = (a: Confirmation, b: Confirmation) => a.index <= b.index && a.beganMs >= b.beganMs
   if (kept.some((each) => saysMore(each, one))) return kept
   const all = [...kept.filter((each) => !saysMore(one, each)), one].sort((a, b) => a.index - b.index)

@@ -20,12 +20,11 @@ import type { Order, OrderAnswer } from "./Order.ts"
 import type { OrdersHere } from "./OrdersHere.ts"
 
 type Failure = NotDone | UnknownOutcome
-type Decided = Answered<CommandResult>
 type Attempt<A> = Attempts.Request<A, Failure>["attempt"]
 
 export interface Orders {
   /** Decides a command on the leader. Without a key of its client it gets a new one for each attempt. */
-  readonly submit: (command: Command, settle: Settle<Decided, Failure>) => Forget
+  readonly submit: (command: Command, settle: Settle<Answered<CommandResult>, Failure>) => Forget
   readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly status: KeyStatus }, NotDone>
   readonly administer: (order: Administration) => Effect.Effect<Administered, Failure>
 }
@@ -56,7 +55,12 @@ export const make = (options: {
     }
   }
 
-  const decideAt = (leader: NodeId, command: Command, timeoutMs: number, settle: Settle<Decided, Failure>): Forget =>
+  const decideAt = (
+    leader: NodeId,
+    command: Command,
+    timeoutMs: number,
+    settle: Settle<Answered<CommandResult>, Failure>
+  ): Forget =>
     leader === nodeId
       ? here.decide(command, timeoutMs, settle)
       : forward(leader, { _tag: "Decide", command }, timeoutMs, (exit) => settle(answeredAs("Decided", exit)))
@@ -81,9 +85,9 @@ export const make = (options: {
   }
 
   /** A copy of a command under its client's key is done once, so an attempt may follow one of unknown outcome. */
-  const decideKeyed = (command: Command, keyed: Keyed, settle: Settle<Decided, Failure>): Forget => {
+  const decideKeyed = (command: Command, keyed: Keyed, settle: Settle<Answered<CommandResult>, Failure>): Forget => {
     const end = keys.begin(keyed)
-    const request: Attempts.Request<Decided, Failure> = {
+    const request: Attempts.Request<Answered<CommandResult>, Failure> = {
       isRepeatable: true,
       holdsForCopies: ({ answer }) => holdsForCopies(answer),
       attempt: (leader, timeoutMs, settle) =>
@@ -104,7 +108,7 @@ export const make = (options: {
    * second copy used it, the leader could refuse that copy, and the answer would be "not done" before the first copy is
    * done.
    */
-  const decideUnkeyed = (asked: Command, settle: Settle<Decided, Failure>): Forget =>
+  const decideUnkeyed = (asked: Command, settle: Settle<Answered<CommandResult>, Failure>): Forget =>
     give(
       {
         isRepeatable: false,
@@ -165,7 +169,7 @@ const answeredAs = <Tag extends OrderAnswer["_tag"]>(
 }
 
 /** A node that has just started knows little of the log, and the leader may take its key for an expired one. */
-const isKeyTooOld = (exit: Exit.Exit<Decided, Failure>): boolean =>
+const isKeyTooOld = (exit: Exit.Exit<Answered<CommandResult>, Failure>): boolean =>
   Exit.isSuccess(exit) && exit.value.answer._tag === "Rejected" && exit.value.answer.rejection._tag === "KeysExhausted"
 
 const keyTooOld = Exit.fail(

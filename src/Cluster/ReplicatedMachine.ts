@@ -34,9 +34,7 @@ export const make = (
   decide: (command, at) => {
     Machine.passTime(machine, options.monotonicMs())
     const decision = Machine.decideNext(machine, command, { ...at, newId: options.newId })
-    const answer = resultOf(decision)
-    const entry = Machine.entryOf(decision)
-    return entry === undefined ? { _tag: "Answer", answer } : { _tag: "Append", payload: entry.payload, answer }
+    return { answer: resultOf(decision), payload: Machine.entryOf(decision)?.payload }
   },
   apply: (entry) => {
     if (entry.type !== "transaction") return

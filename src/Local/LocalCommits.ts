@@ -7,13 +7,14 @@ import { Cause, Clock, Deferred, Effect, Exit, Queue, type Scope, Stream } from 
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
-import type { Circumstances, Entry } from "../Machine/decide.ts"
+import type { Circumstances } from "../Machine/decide.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { entryBytesMax } from "../Machine/Transaction.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Forget, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import type { Decision } from "../Raft/node/StateMachine.ts"
 
 /** The limit on writes that wait to be decided. One more is refused as overloaded. */
 export const pendingMaxCount = 4096
@@ -30,7 +31,7 @@ export interface LocalCommits {
    * write that is given up before its turn is not done.
    */
   readonly submit: <Answer>(
-    decide: (at: Circumstances) => { readonly entry: Entry | undefined; readonly answer: Answer },
+    decide: (at: Circumstances) => Decision<Answer>,
     settle: Settle<Answered<Answer>, Failure>
   ) => Forget
   /** Fails with the reason once no more writes are taken. */
@@ -45,7 +46,7 @@ interface Waiting {
 
 /** A write that waits for the disk. Without an entry it changes nothing, but depends on the entries before it. */
 interface Undurable {
-  readonly entry: Entry | undefined
+  readonly payload: Uint8Array | undefined
   readonly succeed: () => void
   readonly refuse: (failure: Exit.Exit<never, Failure>) => void
 }
@@ -102,7 +103,7 @@ export const make = Effect.fnUntraced(function* (options: {
       taken++
       const index = machine.applied.index + entries.length + 1
       const undurable = waiting.decide({ index, nowMs, newId })
-      const payload = undurable.entry?.payload
+      const { payload } = undurable
       if (payload !== undefined) {
         entries.push({ index, term: localTerm, type: "transaction", payload })
         bytes += payload.length
@@ -129,7 +130,7 @@ export const make = Effect.fnUntraced(function* (options: {
   /** Answers all waiting writes: those handed to the disk are unknown, all others are not done. */
   const end = Effect.sync(() => {
     isEnded = true
-    for (const { entry, refuse } of inFlight) refuse(entry === undefined ? stoppedHere : unknown)
+    for (const { payload, refuse } of inFlight) refuse(payload === undefined ? stoppedHere : unknown)
     for (const { refuse } of pending.splice(0)) refuse(stoppedHere)
     inFlight = []
   })
@@ -161,9 +162,9 @@ export const make = Effect.fnUntraced(function* (options: {
       }
       const waiting: Waiting = {
         decide: (at) => {
-          const { answer, entry } = decide(at)
-          const index = entry === undefined ? at.index - 1 : at.index
-          return { entry, refuse: told, succeed: () => told(Exit.succeed({ index, answer })) }
+          const { answer, payload } = decide(at)
+          const index = payload === undefined ? at.index - 1 : at.index
+          return { payload, refuse: told, succeed: () => told(Exit.succeed({ index, answer })) }
         },
         refuse: told
       }

@@ -150,7 +150,7 @@ export const make = Effect.fnUntraced(function* (options: {
       command,
       (at) => {
         const decision = Machine.decideNext(machine, command, at)
-        return { entry: Machine.entryOf(decision), answer: resultOf(decision) }
+        return { answer: resultOf(decision), payload: Machine.entryOf(decision)?.payload }
       },
       (exit) => {
         if (Exit.isFailure(exit)) settle(Exit.failCause(exit.cause))
@@ -172,8 +172,8 @@ export const make = Effect.fnUntraced(function* (options: {
         (at) => {
           const decision = Machine.decideNextParts(machine, request, at)
           return decision._tag === "Set"
-            ? { entry: decision.entry, answer: decision }
-            : { entry: undefined, answer: resultOf(decision) }
+            ? { answer: decision, payload: decision.entry?.payload }
+            : { answer: resultOf(decision), payload: undefined }
         },
         settle
       )

@@ -11,7 +11,7 @@ import type { Output } from "../core/Output.ts"
 import { termAt } from "../core/RaftLog.ts"
 import type { State } from "../core/State.ts"
 import * as Deadlines from "./Deadlines.ts"
-import { type Decided, decideBatch, mayDecide, type Pending, unapplied } from "./decideBatch.ts"
+import { type DecidedBatch, decideBatch, mayDecide, type Pending, unapplied } from "./decideBatch.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { StateMachine } from "./StateMachine.ts"
 import * as Waiters from "./Waiters.ts"
@@ -48,7 +48,7 @@ export interface Deciding<Command, Answer> {
 }
 
 /** The core, the function that steps it, the reads that wait beside the commands, and the clock. */
-export interface Circumstances {
+export interface TurnState {
   readonly core: State
   readonly run: (input: Input) => Output
   readonly reads: WaitingReads.WaitingReads
@@ -121,7 +121,7 @@ export const leadershipLost = <Command, Answer>(deciding: Deciding<Command, Answ
 }
 
 /** Decides the waiting commands, as one batch. */
-export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at: Circumstances): void => {
+export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at: TurnState): void => {
   const { core, run } = at
   const { machine, pending, waiters } = deciding
   if (mayDecide(core) && !deciding.isSpeculating) {
@@ -163,8 +163,8 @@ export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at:
  */
 const confirm = <Command, Answer>(
   deciding: Deciding<Command, Answer>,
-  { core, reads, run }: Circumstances,
-  answered: Decided<Answer, Ticket<Answer>>["answered"]
+  { core, reads, run }: TurnState,
+  answered: DecidedBatch<Answer, Ticket<Answer>>["answered"]
 ): void => {
   const last = answered[answered.length - 1]
   if (last === undefined) return

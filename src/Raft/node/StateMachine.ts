@@ -2,10 +2,11 @@
 import type { Result } from "effect"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 
-/** A decision: bytes for the log, with the answer once they are committed; or an answer without an entry. */
-export type Decision<Answer> =
-  | { readonly _tag: "Append"; readonly payload: Uint8Array; readonly answer: Answer }
-  | { readonly _tag: "Answer"; readonly answer: Answer }
+/** A decision: its answer, and the bytes for the log, if it is an entry. The answer holds once they are committed. */
+export interface Decision<Answer> {
+  readonly answer: Answer
+  readonly payload: Uint8Array | undefined
+}
 
 /** Synchronous and deterministic: it uses no clock or randomness except `at`. */
 export interface StateMachine<Command, Answer> {

@@ -21,7 +21,7 @@ export interface Pending<Command, W> {
 }
 
 /** The result of a batch. `onIndex` is the end of the log that an answer was decided on. */
-export interface Decided<Answer, W> {
+export interface DecidedBatch<Answer, W> {
   readonly appended: ReadonlyArray<{ readonly waiter: W; readonly index: number; readonly answer: Answer }>
   readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly answer: Answer }>
   /** Commands that are certainly not done: no entry of them was appended anywhere. */
@@ -53,10 +53,10 @@ export const decideBatch = <Command, Answer, W>(options: {
    */
   readonly isOver: () => boolean
   readonly propose: (batch: Propose) => ProposalResult
-}): Decided<Answer, W> => {
+}): DecidedBatch<Answer, W> => {
   const { core, machine, pending } = options
   let takenCount = 0
-  const refuseAll = (reason: "no-quorum" | "overloaded"): Decided<Answer, W> => {
+  const refuseAll = (reason: "no-quorum" | "overloaded"): DecidedBatch<Answer, W> => {
     const taken = pending.slice(0, takenCount)
     return { appended: [], answered: [], refused: taken.map(({ waiter }) => ({ waiter, reason })), takenCount }
   }
@@ -66,9 +66,9 @@ export const decideBatch = <Command, Answer, W>(options: {
     return refuseAll("no-quorum")
   }
   const decidedOn = { term: core.currentTerm, lastIndex: core.log.lastIndex }
-  const appended: Array<Decided<Answer, W>["appended"][number]> = []
-  const answered: Array<Decided<Answer, W>["answered"][number]> = []
-  const refused: Array<Decided<Answer, W>["refused"][number]> = []
+  const appended: Array<DecidedBatch<Answer, W>["appended"][number]> = []
+  const answered: Array<DecidedBatch<Answer, W>["answered"][number]> = []
+  const refused: Array<DecidedBatch<Answer, W>["refused"][number]> = []
   const entries: Array<Propose["entries"][number]> = []
   let uncommittedBytes = role.uncommittedBytes
   const opening = machine.opening({ index: decidedOn.lastIndex + 1, nowMs: options.nowMs })
@@ -84,13 +84,12 @@ export const decideBatch = <Command, Answer, W>(options: {
       continue
     }
     const index = decidedOn.lastIndex + entries.length + 1
-    const decision = machine.decide(command, { index, nowMs: options.nowMs })
-    if (decision._tag === "Answer") {
-      answered.push({ waiter, onIndex: index - 1, answer: decision.answer })
-    } else {
-      entries.push({ type: "transaction", payload: decision.payload })
-      uncommittedBytes += decision.payload.length
-      appended.push({ waiter, index, answer: decision.answer })
+    const { answer, payload } = machine.decide(command, { index, nowMs: options.nowMs })
+    if (payload === undefined) answered.push({ waiter, onIndex: index - 1, answer })
+    else {
+      entries.push({ type: "transaction", payload })
+      uncommittedBytes += payload.length
+      appended.push({ waiter, index, answer })
     }
   }
   if (entries.length === 0) return { appended, answered, refused, takenCount }

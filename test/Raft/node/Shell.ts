@@ -47,9 +47,9 @@ export const names = () => {
       state.meanwhile?.()
       state.meanwhile = undefined
       if (name === "defect") throw new Error("a defect of decide")
-      if (state.speculative.includes(name)) return { _tag: "Answer", answer: `${name} is taken` }
+      if (state.speculative.includes(name)) return { answer: `${name} is taken`, payload: undefined }
       state.speculative.push(name)
-      return { _tag: "Append", payload: new TextEncoder().encode(name), answer: `${name} is yours` }
+      return { answer: `${name} is yours`, payload: new TextEncoder().encode(name) }
     },
     apply: (entry) => {
       if (entry.type === "transaction") state.applied.push(text(entry.payload))

@@ -28,9 +28,9 @@ const register = () => {
       end: () => {}
     }),
     decide: (command) => {
-      if (speculative.includes(command)) return { _tag: "Answer", answer: `${command} is taken` }
+      if (speculative.includes(command)) return { answer: `${command} is taken`, payload: undefined }
       speculative.push(command)
-      return { _tag: "Append", payload: new TextEncoder().encode(command), answer: `${command} is yours` }
+      return { answer: `${command} is yours`, payload: new TextEncoder().encode(command) }
     },
     apply: () => {},
     snapshot: () => [],
