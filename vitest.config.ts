@@ -41,7 +41,6 @@ const slow = [
   "test/EventStore/recovery.test.ts",
   "test/EventStore/simulatedLives.test.ts",
   "test/Http/fuzz.test.ts",
-  "test/Machine/AssignedKeys.test.ts",
   "test/Projection/sqlite.test.ts",
   "test/Raft/node/diskSpace.test.ts",
   "test/Raft/node/raftNode.test.ts",
