@@ -1,6 +1,6 @@
 /**
- * Whether a test would notice: one line of the sources is broken in a copy of the repository, and tests, or a module,
- * run against that copy in a process of their own. Not which lines (the lists beside the tests that use this).
+ * Whether a test would notice: this breaks one line of the sources, and runs tests or a module with it in a process of
+ * their own. The lists beside the tests that use this say which lines.
  */
 import { execFile } from "node:child_process"
 import {
@@ -18,7 +18,8 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Data, Effect, type Scope } from "effect"
+import { Data, Effect } from "effect"
+import { build, type Plugin } from "esbuild"
 
 /** `find` stands exactly once in `file`, which is named from the root: a line that moved must be found again. */
 export interface Mutation {
@@ -40,10 +41,6 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 
 /** A mutant that never ends is no verdict. */
 const runTimeoutMs = 120_000
-
-/** A copy of the sources and the tests with one line broken, for as long as the scope lasts. Gives its directory. */
-export const mutant = (mutation: Mutation): Effect.Effect<string, MutationFailed, Scope.Scope> =>
-  Effect.tap(workspace, (directory) => writeMutant(directory, mutation))
 
 /** What is broken, and the tests that are to notice. */
 export interface Noticed extends Mutation {
@@ -91,19 +88,23 @@ const workspace = Effect.gen(function* () {
   return directory
 })
 
-const writeMutant = Effect.fnUntraced(function* (directory: string, { file, find, replace }: Mutation) {
-  const text = readFileSync(join(root, file), "utf8")
-  const count = text.split(find).length - 1
-  if (count !== 1) {
-    return yield* new MutationFailed({ message: `${file} holds this ${count} times, and not once: ${find}` })
-  }
+/** The text of the file with the mutation in it. */
+const brokenText = ({ file, find, replace }: Mutation): Effect.Effect<string, MutationFailed> =>
+  Effect.suspend(() => {
+    const text = readFileSync(join(root, file), "utf8")
+    const count = text.split(find).length - 1
+    return count === 1
+      ? // A replacement may hold a dollar sign, which means something to `replace` unless a function gives it.
+        Effect.succeed(text.replace(find, () => replace))
+      : Effect.fail(new MutationFailed({ message: `${file} holds this ${count} times, and not once: ${find}` }))
+  })
+
+const writeMutant = Effect.fnUntraced(function* (directory: string, mutation: Mutation) {
+  const text = yield* brokenText(mutation)
   for (const name of ["src", "test"]) linkTree(join(root, name), join(directory, name))
-  rmSync(join(directory, file)) // It is a link: to write it would break the source itself.
-  // A replacement may hold a dollar sign, which means something to `replace` unless a function gives it.
-  writeFileSync(
-    join(directory, file),
-    text.replace(find, () => replace)
-  )
+  const path = join(directory, mutation.file)
+  rmSync(path) // It is a link: to write it would break the source itself.
+  writeFileSync(path, text)
 })
 
 /** A copy by hard links, twenty times as fast as one of bytes: there are hundreds. Between two disks it is one of bytes. */
@@ -125,11 +126,37 @@ const linkFile = (source: string, target: string): void => {
   }
 }
 
-/** The standard output of a module of the copy, run with these arguments until it ends well; else there is no verdict. */
-export const output = Effect.fnUntraced(function* (directory: string, module: string, args: ReadonlyArray<string>) {
-  const { exitCode, stderr, stdout } = yield* execute(directory, [join(directory, module), ...args])
+/**
+ * The standard output of a module that runs with one line broken, until it ends well; else there is no verdict. The
+ * module is bundled first: Node would take longer to load two hundred files, and each run is a process of its own.
+ */
+export const output = Effect.fnUntraced(function* (mutation: Mutation, module: string, args: ReadonlyArray<string>) {
+  const directory = yield* workspace
+  const bundle = join(directory, "bundle.mjs")
+  const text = yield* brokenText(mutation)
+  yield* Effect.tryPromise({
+    try: () =>
+      build({
+        entryPoints: [join(root, module)],
+        outfile: bundle,
+        bundle: true,
+        packages: "external",
+        platform: "node",
+        format: "esm",
+        logLevel: "silent",
+        plugins: [replacing(join(root, mutation.file), text)]
+      }),
+    catch: (error) => new MutationFailed({ message: `${module} cannot be bundled: ${error}` })
+  })
+  const { exitCode, stderr, stdout } = yield* execute(directory, [bundle, ...args])
   if (exitCode === 0) return stdout
   return yield* new MutationFailed({ message: `${module} ended with ${exitCode}: ${stderr}` })
+}, Effect.scoped)
+
+const replacing = (path: string, contents: string): Plugin => ({
+  name: "mutation",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.ts$/ }, (loaded) => (loaded.path === path ? { contents, loader: "ts" } : null))
 })
 
 const failedOf = (report: {

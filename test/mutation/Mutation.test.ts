@@ -1,7 +1,7 @@
 /** The tool behind the tests of this folder: what it breaks, and that it does not call everything broken. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { failing, mutant } from "../Mutation.ts"
+import { failing, output } from "../Mutation.ts"
 
 const half = { file: "src/Raft/core/Quorum.ts", find: "* 2 > voters.length", replace: "* 2 >= voters.length" }
 
@@ -13,9 +13,10 @@ const test = {
 describe("a mutation", () => {
   it.effect("is refused where its line is not there, or there twice", () =>
     Effect.gen(function* () {
-      const absent = yield* Effect.flip(mutant({ ...half, find: "no such line" }))
+      const run = (find: string) => Effect.flip(output({ ...half, find }, "test/Testing/firstFailing.ts", []))
+      const absent = yield* run("no such line")
       assert.include(absent.message, "src/Raft/core/Quorum.ts holds this 0 times")
-      const twice = yield* Effect.flip(mutant({ ...half, find: "isMajority" }))
+      const twice = yield* run("isMajority")
       assert.match(twice.message, /holds this [2-9] times, and not once/)
     })
   )

@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { mutant, output } from "../Mutation.ts"
+import { output } from "../Mutation.ts"
 import { type PlantedFault, plantedFaults } from "./plantedFaults.ts"
 import { plantedShellFaults } from "./plantedShellFaults.ts"
 
@@ -14,8 +14,7 @@ const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
       `finds from run ${fromSeed} on, within ${seedsCount}, that ${name} (${breaks})`,
       () =>
         Effect.gen(function* () {
-          const directory = yield* mutant(mutation)
-          const found = JSON.parse(yield* output(directory, module, [`${fromSeed}`, `${seedsCount}`]))
+          const found = JSON.parse(yield* output(mutation, module, [`${fromSeed}`, `${seedsCount}`]))
           assert.isNotNull(found)
           assert.isString(found.failure)
         }),

@@ -5,7 +5,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { mutant, output } from "../Mutation.ts"
+import { output } from "../Mutation.ts"
 import { search } from "../Raft/core/SmallScope.ts"
 import { smallScopes } from "../Raft/core/smallScopes.ts"
 import { plantedInScopes } from "./plantedInScopes.ts"
@@ -27,8 +27,7 @@ describe.concurrent("the search of small scopes", () => {
       `finds in "${scope}" that ${name}`,
       () =>
         Effect.gen(function* () {
-          const directory = yield* mutant(mutation)
-          const { failure } = JSON.parse(yield* output(directory, "test/Raft/core/searchScope.ts", [scope]))
+          const { failure } = JSON.parse(yield* output(mutation, "test/Raft/core/searchScope.ts", [scope]))
           assert.isDefined(failure, "it was not found")
           assert.match(failure.message, says)
         }),
