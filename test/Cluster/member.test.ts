@@ -1,6 +1,6 @@
 /** Three members from empty directories: real files, a network in memory, real time with bounded waits. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Random, Schedule } from "effect"
+import { Effect, Exit, Fiber, Option, Random, Schedule, Scope } from "effect"
 import type * as Member from "../../src/Cluster/Member.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -193,5 +193,31 @@ describe("Member", () => {
       starved = undefined
       assert.isAtLeast(yield* follower.readIndex, leader.tables.index)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "a request that still waits when its member ends is told what is certain, and one that was given up nothing",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* directory
+        const network = makeMemoryNetwork()
+        const scope = yield* Scope.make()
+        const member = yield* Scope.provide(startMember(network, root, "a"), scope)
+        const outcomes: Array<string> = []
+        const note = (exit: Exit.Exit<unknown, { readonly _tag: string }>) =>
+          outcomes.push(
+            Exit.isSuccess(exit)
+              ? "Success"
+              : Exit.findErrorOption(exit).pipe(Option.match({ onNone: () => "?", onSome: ({ _tag }) => _tag }))
+          )
+        member.submitUnsafe(create("x"), note)
+        member.readIndexUnsafe(note)
+        member.submitUnsafe(create("y"), note)()
+        assert.deepStrictEqual(outcomes, [], "a member alone waits for a leader")
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(outcomes, ["NotDone", "NotDone"])
+        member.submitUnsafe(create("z"), note)
+        assert.deepStrictEqual(outcomes, ["NotDone", "NotDone", "NotDone"])
+      }).pipe(Effect.scoped)
   )
 })
