@@ -5,8 +5,7 @@
  */
 import { Cause, Effect, Exit, Result } from "effect"
 import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
-import { isKeyClosed } from "../Machine/decideKey.ts"
-import type { KeyStatus, Recalled } from "../Machine/KeyStatus.ts"
+import { type KeyStatus, type Recalled, statusIn, statusOf } from "../Machine/KeyStatus.ts"
 import type { Machine } from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
 import * as Sessions from "../Machine/Sessions.ts"
@@ -68,15 +67,14 @@ export const make = <Unreadable, Unknown>(options: {
       })
       return beginEffect(fork, first, settle)
     },
-    keyStatus: Effect.fnUntraced(function* (keyed) {
-      const known = Sessions.find(machine.applied, keyed, machine.applied.logAgeMs)
-      if (known === undefined) return { _tag: isUnderWay(keyed) || isProposed(keyed) ? "Pending" : "Absent" } as const
-      if (known._tag === "Expired") return known
-      const became = known._tag === "Kept" ? known : yield* read(known.index)
-      if (became === undefined) return { _tag: "Expired" }
-      const { command, outcome } = became
-      return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
-    }),
+    keyStatus: (keyed) =>
+      Effect.suspend((): Effect.Effect<KeyStatus, Unreadable> => {
+        const status = statusIn(machine.applied, keyed)
+        if (status._tag === "Logged")
+          return Effect.map(read(status.index), (recalled) => statusOf(status.index, recalled))
+        const isPending = status._tag === "Absent" && (isUnderWay(keyed) || isProposed(keyed))
+        return Effect.succeed(isPending ? { _tag: "Pending" } : status)
+      }),
     begin: (keyed) => {
       const name = Sessions.nameOf(keyed)
       counts.set(name, (counts.get(name) ?? 0) + 1)

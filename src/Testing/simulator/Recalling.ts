@@ -1,13 +1,12 @@
 /**
  * What the log of a simulated node tells of a key, where its tables keep no more than an index. As the shell does it with
- * fibers (Cluster/KeyHistory.ts).
+ * fibers (Local/KeyHistory.ts).
  */
 import { Exit, Result } from "effect"
 import { recalled } from "../../Machine/CommandResult.ts"
-import { isKeyClosed } from "../../Machine/decideKey.ts"
-import type { KeyStatus, Recalled } from "../../Machine/KeyStatus.ts"
+import { type KeyStatus, type Recalled, statusIn, statusOf } from "../../Machine/KeyStatus.ts"
 import { recall } from "../../Machine/Recall.ts"
-import * as Sessions from "../../Machine/Sessions.ts"
+import type { Keyed } from "../../Machine/Sessions.ts"
 import { decode } from "../../Machine/Transaction.ts"
 import { entryAt } from "./Disk.ts"
 import { fail } from "./Failure.ts"
@@ -36,13 +35,7 @@ export const recalledBy = (world: World, node: SimulatedNode, exit: Told): Told 
 }
 
 /** What became of a key, as far as a node has applied the log. */
-export const keyStatus = (node: SimulatedNode, life: Life, keyed: Sessions.Keyed): KeyStatus => {
-  const { applied } = life.machine
-  const known = Sessions.find(applied, keyed, applied.logAgeMs)
-  if (known === undefined) return { _tag: "Absent" }
-  if (known._tag === "Expired") return known
-  const became = known._tag === "Kept" ? known : read(node, life, known.index)
-  if (became === undefined) return { _tag: "Expired" }
-  const { command, outcome } = became
-  return isKeyClosed(outcome) ? { _tag: "Closed" } : { _tag: "Known", index: known.index, command, outcome }
+export const keyStatus = (node: SimulatedNode, life: Life, keyed: Keyed): KeyStatus => {
+  const status = statusIn(life.machine.applied, keyed)
+  return status._tag === "Logged" ? statusOf(status.index, read(node, life, status.index)) : status
 }
