@@ -1,8 +1,9 @@
-/** What a repository checks before it asks: ids and versions that no record can have. Pure. */
+/** What a repository checks before it asks: ids, versions and keys that cannot be. Pure. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Descriptor, FieldError } from "../Model/Descriptor.ts"
-import { notFound, type Problem } from "../Problem.ts"
+import { isKey, noKey } from "../Machine/RequestKey.ts"
+import { invalidRequest, notFound, type Problem } from "../Problem.ts"
 import type { ConditionalOptions } from "./ModelRepository.ts"
 
 /** Messages quote at most so many characters of a bad id. */
@@ -28,3 +29,7 @@ export const expectedVersion = ({
   ifVersion === undefined || (Number.isSafeInteger(ifVersion) && ifVersion >= 1)
     ? Result.succeed(ifVersion)
     : Result.fail([{ path: "ifVersion", message: "Expected a version: a whole number from 1" }])
+
+/** Refuses an idempotency key that no request can have. */
+export const checkKey = (key: string): Effect.Effect<void, Problem> =>
+  isKey(key) ? Effect.void : Effect.fail(invalidRequest(noKey, [{ path: "key", message: noKey }]))

@@ -3,6 +3,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type * as SchemaAST from "effect/SchemaAST"
 import { errorsOf, type FieldError } from "./Descriptor.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { plainJson } from "./PlainJson.ts"
@@ -11,8 +12,11 @@ import { plainJson } from "./PlainJson.ts"
 export type Encode<Encoded> = (value: unknown) => Result.Result<Encoded, ReadonlyArray<FieldError>>
 
 /** `Schema.Any` and its like let through values that are not JSON, or that the program still holds. */
-export const jsonEncoder = (schema: Schema.Codec<unknown, unknown>): Encode<Schema.Json> => {
-  const encode = Schema.encodeUnknownResult(jsonCodec(schema), { errors: "all" })
+export const jsonEncoder = (
+  schema: Schema.Codec<unknown, unknown>,
+  options: Pick<SchemaAST.ParseOptions, "onExcessProperty"> = {}
+): Encode<Schema.Json> => {
+  const encode = Schema.encodeUnknownResult(jsonCodec(schema), { errors: "all", ...options })
   return (value) =>
     Result.flatMap(
       Result.mapError(encode(value), ({ issue }) => errorsOf(issue)),

@@ -74,5 +74,6 @@ const absent: ReturnType<Encode<Schema.Json>> = Result.succeed(null)
 
 const noField: ReturnType<Encode<Schema.Json>> = Result.fail([{ path: "", message: "Expected a field of the model" }])
 
-/** A record's schema encodes to an object. */
-const rowEncoder = (schema: Schema.Codec<object, unknown>) => jsonEncoder(schema) as Encode<EncodedRecord>
+/** A record's schema encodes to an object. A field that the model does not have is an error, as it is over HTTP. */
+const rowEncoder = (schema: Schema.Codec<object, unknown>) =>
+  jsonEncoder(schema, { onExcessProperty: "error" }) as Encode<EncodedRecord>

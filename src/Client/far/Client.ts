@@ -16,6 +16,7 @@ import { jsonEncoder } from "../../Model/JsonEncoder.ts"
 import type { Problem } from "../../Problem.ts"
 import { UnknownOutcome } from "../../Raft/node/Outcome.ts"
 import { isProblem, misfit } from "../Failure.ts"
+import { checkKey } from "../Id.ts"
 import type { ChangeOptions } from "../ModelRepository.ts"
 import { Repository } from "../Repository.ts"
 import { decoded } from "./Answer.ts"
@@ -43,7 +44,9 @@ const declaredOf = ({ errors }: Any, failure: Problem | UnknownOutcome): Option.
 }
 
 /** Asks for the outcome of a key. Only the node itself knows the keys of changes to its own data. */
-const becameOf = Effect.fnUntraced(function* (sending: Sending.Sending, asked: Asked) {
+const becameOf = Effect.fnUntraced(function* (sending: Sending.Sending, method: "GET" | "DELETE", key: string) {
+  yield* checkKey(key)
+  const asked: Asked = { method, path: operationPath(key) }
   const known = yield* decoded(decodeOperation((yield* sending.ask(asked)).body))
   if (known.state !== "absent") return known
   return yield* decoded(decodeOperation((yield* sending.ask({ ...asked, isOfOneNode: true })).body))
@@ -91,9 +94,9 @@ export const make = (
       run: run(sending) as unknown as Repository["Service"]["run"],
       transact: Transacting.make(sending),
       projections: States.make(sending),
-      operation: (key) => becameOf(sending, { method: "GET", path: operationPath(key) }),
+      operation: (key) => becameOf(sending, "GET", key),
       closeOperation: (key) =>
-        Effect.mapError(becameOf(sending, { method: "DELETE", path: operationPath(key) }), (failure) =>
+        Effect.mapError(becameOf(sending, "DELETE", key), (failure) =>
           failure._tag === "Problem" && isProblem(failure, "unknown-outcome")
             ? new UnknownOutcome({ key, message: failure.detail })
             : failure

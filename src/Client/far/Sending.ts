@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Random from "effect/Random"
 import { indexHeader } from "../../Http/IndexHeader.ts"
-import { isKey, noKey } from "../../Machine/RequestKey.ts"
-import { invalidRequest, type Problem } from "../../Problem.ts"
+import type { Problem } from "../../Problem.ts"
 import { monotonicMs } from "../../Raft/node/MonotonicTime.ts"
 import { UnknownOutcome } from "../../Raft/node/Outcome.ts"
 import { NoAnswer } from "../Failure.ts"
+import { checkKey } from "../Id.ts"
 import { isNotServed } from "./Answer.ts"
 import { type Answered, type Asked, bodyOf, problemOf, requestOf } from "./Asked.ts"
 
@@ -109,9 +109,8 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
     change: (asked, given) =>
       Effect.suspend(() => {
         const key = given ?? uuidV4Unsafe()
-        if (!isKey(key)) return Effect.fail(invalidRequest(noKey))
         const headers = { ...asked.headers, "idempotency-key": key }
-        return untilFinal({ ...asked, headers }, judgeChange(nodes.length, key))
+        return Effect.andThen(checkKey(key), untilFinal({ ...asked, headers }, judgeChange(nodes.length, key)))
       }),
     seenIndex: () => seenIndex
   }

@@ -5,15 +5,14 @@ import type { Any } from "../../Command/Declaration.ts"
 import { operationAnswer } from "../../Http/OperationRoutes.ts"
 import { Serving } from "../../Http/Serving.ts"
 import { LocalNode } from "../../Local/LocalNode.ts"
-import { isKey, noKey } from "../../Machine/RequestKey.ts"
 import type { RowClass } from "../../Model/RowCodecs.ts"
-import { invalidRequest, type Problem } from "../../Problem.ts"
 import { Projections } from "../../Projection/Projections.ts"
 import { NotDone, UnknownOutcome } from "../../Raft/node/Outcome.ts"
 import { Refused } from "../../Repository/Changed.ts"
 import { Commands } from "../../Repository/Commands.ts"
 import * as Operations from "../../Repository/Operations.ts"
 import { Records } from "../../Repository/Records.ts"
+import { checkKey } from "../Id.ts"
 import type { ChangeOptions, ModelRepository } from "../ModelRepository.ts"
 import { Repository } from "../Repository.ts"
 import { failureOf } from "./Failure.ts"
@@ -64,9 +63,6 @@ const make = Effect.gen(function* () {
     })
   })
 })
-
-const checkKey = (key: string): Effect.Effect<void, Problem> =>
-  isKey(key) ? Effect.void : Effect.fail(invalidRequest(noKey))
 
 /** Provides the `Repository` of a node. */
 export const layer: Layer.Layer<Repository, never, Records | Commands | Projections | Serving | Member | LocalNode> =

@@ -1,0 +1,182 @@
+/** One contract for a repository on a node and for one over real HTTP: what a program sees is the same. docs/client.md. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option } from "effect"
+import { FetchHttpClient, HttpServer } from "effect/http"
+import { layer as layerNear } from "../../src/Client/near/layer.ts"
+import * as Client from "../../src/Client.ts"
+import * as Command from "../../src/Command.ts"
+import * as Http from "../../src/Http.ts"
+import * as Lithair from "../../src/Lithair.ts"
+import { layerServer } from "../../src/node.ts"
+import { Records } from "../../src/Repository/Records.ts"
+import * as Repository from "../../src/Repository.ts"
+import { TestCluster, type TestNodeServices, type TestRoutes } from "../../src/Testing.ts"
+import { contract } from "./surfaceContract.ts"
+import { application, byCategory, count, handlers, Product, ProductId, Review, Stock, take } from "./surfaceModels.ts"
+
+type Program = Effect.Effect<void, unknown, Repository.Repository>
+
+/** On a node of a cluster, by its services. */
+const near = (program: Program) =>
+  TestCluster.use(({ on }) => on("n1", program)).pipe(
+    Effect.provide(Layer.provide(TestCluster.layer({ ...application, size: 1 }), handlers))
+  )
+
+/** A node with its routes on a real server. */
+const served = Lithair.layerHttp(application).pipe(
+  Layer.provide([handlers, Lithair.layerMemory, Lithair.layerTest]),
+  Layer.provideMerge(layerServer({ port: 0 }))
+)
+
+const layerFar = Layer.unwrap(
+  HttpServer.addressFormattedWith((url) => Effect.succeed(Client.layer({ nodes: [url] })))
+).pipe(Layer.provide(FetchHttpClient.layer))
+
+/** In the same process as its node, but by HTTP alone. */
+const far = (program: Program) => Effect.provide(program, Layer.provide(layerFar, served))
+
+for (const [where, run] of [
+  ["on a node", near],
+  ["over HTTP", far]
+] as const) {
+  describe(`a repository ${where}`, () => {
+    for (const [name, program] of Object.entries(contract)) it.live(name, () => run(program))
+  })
+}
+
+/** Both in one test: on the node, and over the node's own routes. */
+const both = Effect.gen(function* () {
+  const far = yield* Client.make({ nodes: [""], timeoutMs: 2_000 })
+  return { near: yield* Repository.Repository, far }
+})
+
+const onFirst = <A, E>(
+  program: Effect.Effect<A, E, TestNodeServices>,
+  options: { readonly routes?: TestRoutes } = {}
+) =>
+  TestCluster.use(({ on }) => on("n1", program)).pipe(
+    Effect.provide(Layer.provide(TestCluster.layer({ ...application, ...options }), handlers))
+  )
+
+/** A node whose own log writes no part of a mixed record. */
+const layerLosing = Layer.effect(
+  Records,
+  Effect.map(Records, (records) => ({
+    ...records,
+    change: (...asked) => Effect.map(records.change(...asked), (changed) => ({ ...changed, isLocalPartLost: true })),
+    transact: (...asked) => Effect.map(records.transact(...asked), (done) => ({ ...done, isLocalPartLost: true }))
+  }))
+)
+
+describe("a repository on a node and one over HTTP", () => {
+  it.live("say that the node could not write local fields, of mixed records alone (D4)", () =>
+    onFirst(
+      Effect.gen(function* () {
+        const near = Layer.fresh(Layer.provide(layerNear, layerLosing))
+        const far = Layer.effect(Repository.Repository, Client.make({ nodes: [""] }))
+        const check = (where: string) =>
+          Effect.gen(function* () {
+            const { records, transact } = yield* Repository.Repository
+            const { row } = yield* records(Product).create({ name: where, price: 1 })
+            const review = { productId: row.id, text: "", draft: "lost" }
+            const lost = { isLocalPartLost: true } as const
+            assert.deepInclude(yield* records(Review).create(review), { version: 1, ...lost })
+            assert.deepInclude((yield* records(Review).createAll([review]))[0], { version: 1, ...lost })
+            const [patched, created, removed] = yield* transact([
+              Repository.patch(Product, row.id, { price: 2 }),
+              Repository.create(Review, { ...review, id: where }),
+              Repository.remove(Review, where)
+            ])
+            assert.deepStrictEqual([patched.isLocalPartLost, removed.isLocalPartLost], [undefined, undefined])
+            assert.deepInclude(created, { id: where, version: 1, ...lost })
+          })
+        yield* Effect.provide(check("near"), near)
+        yield* Effect.provide(check("far"), far)
+      }),
+      { routes: Layer.provide(Http.layerApi(), layerLosing) }
+    )
+  )
+
+  it.live("go on with each other's pages, and tell what became of each other's keys", () =>
+    onFirst(
+      Effect.gen(function* () {
+        const { far, near } = yield* both
+        const names = ["a", "b", "c"].map((name) => ({ name, price: 1 }))
+        yield* near.records(Product).createAll(names, { key: "near" })
+        const nextOf = (page: { readonly next: string | undefined }) => ({ limit: 1, cursor: page.next! })
+        const first = yield* near.records(Product).list({ limit: 1 })
+        const second = yield* far.records(Product).list(nextOf(first))
+        const third = yield* near.records(Product).list(nextOf(second))
+        assert.lengthOf(new Set([first, second, third].map(({ items }) => items[0]?.row.name)), 3)
+        yield* far.records(Product).create({ name: "d", price: 1 }, { key: "far" })
+        for (const key of ["near", "far"]) {
+          assert.deepStrictEqual(yield* near.operation(key), yield* far.operation(key))
+          assert.strictEqual((yield* far.operation(key)).state, "committed")
+        }
+      })
+    )
+  )
+
+  it.live("say that certainly nothing happened where no quorum is reached", () =>
+    Effect.gen(function* () {
+      const { on, partition } = yield* TestCluster
+      yield* on(
+        "n1",
+        Effect.flatMap(Repository.make(Product), ({ list }) => list())
+      )
+      yield* partition(["n1"])
+      yield* on(
+        "n1",
+        Effect.gen(function* () {
+          for (const [where, repository] of Object.entries(yield* both)) {
+            const { operation, projections, records, run, transact } = repository
+            const products = records(Product)
+            for (const refused of [
+              products.get(ProductId.make("00000000-0000-4000-8000-000000000001")),
+              products.list(),
+              products.create({ name: "Anvil", price: 1 }),
+              transact([Repository.create(Product, { name: "Anvil", price: 1 })]),
+              run(take, { id: "s", count: 1 }),
+              projections.get(count),
+              operation("key")
+            ] as ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>>) {
+              const error = yield* Effect.flip(refused)
+              assert.strictEqual(error instanceof Repository.Problem ? error.kind : error, "no-quorum", where)
+            }
+          }
+        })
+      )
+    }).pipe(Effect.provide(Layer.provide(TestCluster.layer(application), handlers)))
+  )
+
+  it("are checked by the compiler: ids by their brands, fields and their values", () => {
+    const program = Effect.gen(function* () {
+      const { projections, records, run } = yield* Repository.Repository
+      const products = records(Product)
+      const id = ProductId.make("00000000-0000-4000-8000-000000000001")
+      const found: Option.Option<Repository.Versioned<typeof Product>> = yield* products.get(id)
+      const { command } = { command: yield* Command.Transaction }
+      yield* products.patch(Option.getOrThrow(found).row.id, { price: 1 })
+      yield* records(Stock).get("any text: its id has no brand")
+      // @ts-expect-error: the id of a product is a brand
+      yield* products.get("00000000-0000-4000-8000-000000000001")
+      // @ts-expect-error: the id of a product is a brand
+      yield* products.delete("00000000-0000-4000-8000-000000000001")
+      // @ts-expect-error: the id of a product is a brand
+      Repository.patch(Product, "00000000-0000-4000-8000-000000000001", {})
+      // @ts-expect-error: the id of a product is a brand
+      yield* command.get(Product, "00000000-0000-4000-8000-000000000001")
+      // @ts-expect-error: there is no such field
+      yield* products.create({ name: "Anvil", price: 5, weight: 1 })
+      // @ts-expect-error: a price is a number
+      yield* products.list({ where: [["price", "eq", "5"]] })
+      // @ts-expect-error: there is no such field
+      yield* products.list({ orderBy: [["weight", "asc"]] })
+      // @ts-expect-error: a count is a number
+      yield* run(take, { id: "s", count: "1" })
+      // @ts-expect-error: this projection has keys
+      yield* projections.get(byCategory)
+    })
+    assert.isTrue(Effect.isEffect(program))
+  })
+})
