@@ -8,10 +8,11 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Command } from "./Command.ts"
 import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"
-import { evolve } from "./evolve.ts"
+import { endEntry, evolve } from "./evolve.ts"
 import * as Limits from "./Limits.ts"
 import * as LocalParts from "./LocalParts.ts"
 import * as LogAge from "./LogAge.ts"
+import type { Overlay } from "./Overlay.ts"
 import * as OwnEntries from "./OwnEntries.ts"
 import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
@@ -59,7 +60,7 @@ export const passTime = (machine: Machine, monotonicMs: number): void =>
  * Starts deciding. Call it only when every entry of the log is applied: a new leader's own no-op is the last of them.
  */
 export const beginSpeculation = (machine: Machine): void => {
-  machine.speculative = Tables.draft(machine.applied)
+  machine.speculative = Tables.speculation(machine.applied)
   machine.ownEntries.clear()
 }
 
@@ -96,10 +97,20 @@ export const decideLimits = (
   return entry
 }
 
-/** A decided entry is the last of the speculative log. */
-const append = (machine: Machine, tables: Tables.Tables, index: number, entry: Entry): void => {
-  evolve(tables, { index, transaction: entry.transaction })
-  OwnEntries.hold(machine.ownEntries, index, entry)
+/** Makes a decided entry the last of the speculative log. The overlay that it was decided on has its changes. */
+const append = (
+  machine: Machine,
+  tables: Tables.Tables,
+  index: number,
+  { payload, transaction }: Entry,
+  overlay?: Overlay
+): void => {
+  if (overlay === undefined) evolve(tables, { index, transaction })
+  else {
+    machine.speculative = Tables.adopt(overlay.tables)
+    endEntry(machine.speculative, { index, transaction }, overlay.changed)
+  }
+  OwnEntries.hold(machine.ownEntries, index, { payload, transaction })
 }
 
 /** Decides the next command after all decided before it. If the decision is an entry, it counts as appended. */
@@ -110,7 +121,8 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const at = { ...circumstances, logAgeMs: machine.logAge.nowMs }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const entry = entryOf(decision)
-  if (entry !== undefined) append(machine, tables, circumstances.index, entry)
+  const overlay = decision._tag === "Accepted" ? decision.overlay : undefined
+  if (entry !== undefined) append(machine, tables, circumstances.index, entry, overlay)
   return decision
 }
 

@@ -1,6 +1,7 @@
 /**
- * The tables as the operations of one entry leave them, one after another, each seeing those before it. Pure but for the
- * clone that it owns: dropped, it leaves no trace. What could grow is refused as it grows, and not only at the end.
+ * The tables as the operations of one entry leave them, one after another: each sees those before it. Pure but for the
+ * draft that it owns: if the entry is refused, dropping the draft leaves no trace; otherwise the draft takes the place of
+ * the tables. An overlay that would grow past the bounds of an entry refuses the operation that does so.
  */
 import { Result } from "effect"
 import type { Operation } from "./Command.ts"
@@ -18,7 +19,9 @@ export interface Overlay {
   readonly at: Circumstances & { readonly timeMs: number }
   readonly author: Author
   readonly events: Array<Event>
-  /** Of the events so far, by the length of their texts: the entry is no shorter. */
+  /** The change of each event. */
+  readonly changed: Array<OperationAnswer>
+  /** The length of the texts of all events so far. The entry is no shorter. */
   bytesCount: number
 }
 
@@ -28,10 +31,11 @@ export const make = (tables: Tables.Tables, at: Overlay["at"], author: Author): 
   at,
   author,
   events: [],
+  changed: [],
   bytesCount: 0
 })
 
-/** Decides one operation more, and does it here. A refused one changes nothing. */
+/** Decides one more operation, and applies it here. A refused operation changes nothing. */
 export const apply = (overlay: Overlay, operation: Operation): Result.Result<OperationAnswer, Rejection> => {
   const { at, author, events, tables } = overlay
   const decided = decideOperation(tables, operation, at, author)
@@ -47,6 +51,6 @@ export const apply = (overlay: Overlay, operation: Operation): Result.Result<Ope
   }
   overlay.bytesCount = bytesCount
   events.push(...own)
-  for (const event of own) evolveEvent(tables, at.index, event)
+  for (const event of own) overlay.changed.push(evolveEvent(tables, at.index, event))
   return Result.succeed(answer)
 }

@@ -66,6 +66,8 @@ export interface Tables {
   /** By principal and key too. */
   readonly assignedKeys: AssignedKeys.AssignedKeys
   readonly hash: StateHash.StateHash
+  /** The models whose tables are still those of the tables that this is a {@link draft} of. None in others. */
+  readonly borrowed: Set<string>
   /** Whether the hash follows the state. That of speculative tables does not, since only applied states are compared. */
   readonly isHashed: boolean
   /** As the log states them. */
@@ -87,6 +89,7 @@ export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limi
     sessionOrder: OrderedMap.make(),
     assignedKeys: AssignedKeys.make(),
     hash: StateHash.make(),
+    borrowed: new Set(),
     isHashed: true,
     limits,
     lastTimeMs: 0,
@@ -145,7 +148,34 @@ export const clone = (tables: Tables): Tables => ({
 })
 
 /** A clone to decide on, which never becomes the applied state: its hash stays what it was. */
-export const draft = (tables: Tables): Tables => ({ ...clone(tables), isHashed: false })
+export const speculation = (tables: Tables): Tables => ({ ...clone(tables), isHashed: false })
+
+/**
+ * The same state for the events of one more entry, to {@link adopt} in place of the tables or to drop. A model's table is
+ * copied when an event changes it. Keys are not, since they change with the entry: nothing notes one in a draft.
+ */
+export const draft = (tables: Tables): Tables => ({
+  ...tables,
+  byModel: new Map(tables.byModel),
+  borrowed: new Set(tables.byModel.keys()),
+  isHashed: false
+})
+
+/** Makes a draft stand in place of the tables that it was made of, which must not be used any more. */
+export const adopt = (draft: Tables): Tables => {
+  draft.borrowed.clear()
+  return draft
+}
+
+/** The table of a model, to change it. */
+export const tableToChange = (tables: Tables, model: string): Table => {
+  const found = tables.byModel.get(model)
+  if (found !== undefined && !tables.borrowed.has(model)) return found
+  const own = found === undefined ? makeTable() : cloneTable(found)
+  tables.byModel.set(model, own)
+  tables.borrowed.delete(model)
+  return own
+}
 
 const cloneTable = (table: Table): Table => ({
   ...table,

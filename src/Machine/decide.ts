@@ -48,7 +48,12 @@ export interface Entry {
  * the decision. `replayedIndex` marks a copy of a keyed request, and names the entry with its outcome.
  */
 export type Decision =
-  | ({ readonly _tag: "Accepted"; readonly answer: Answer } & Entry)
+  | ({
+      readonly _tag: "Accepted"
+      readonly answer: Answer
+      /** Has the changes of the events already, if operations were decided on it one after another. */
+      readonly overlay?: Overlay.Overlay
+    } & Entry)
   | { readonly _tag: "Unchanged"; readonly answer: Answer; readonly replayedIndex?: number }
   /** A copy of a keyed request whose outcome only the entry at that index holds (Recall.ts). */
   | { readonly _tag: "Logged"; readonly replayedIndex: number }
@@ -88,7 +93,7 @@ export const decide = (
   if (command._tag === "Close") return reject(command, times, { _tag: "KeyClosed" })
   const decided = decideAll(tables, procedures, command, { ...circumstances, ...times })
   if (Result.isFailure(decided)) return reject(command, times, decided.failure)
-  const { events, ...done } = decided.success
+  const { events, overlay, ...done } = decided.success
   const answer: Answer = { timeMs, ...done }
   if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
   const transaction = transactionOf(command, times, events, acceptedOf(command, answer))
@@ -96,7 +101,7 @@ export const decide = (
   if (payload.length > entryBytesMax) {
     return reject(command, times, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
-  return { _tag: "Accepted", answer, transaction, payload }
+  return { _tag: "Accepted", answer, transaction, payload, ...(overlay === undefined ? {} : { overlay }) }
 }
 
 /** The part of the answer that the entry holds besides its events. Only a key makes a client ask for it again. */
@@ -112,7 +117,10 @@ const acceptedOf = (command: Command, { operations, value }: Answer): Outcome =>
 /** Whether the outcome is remembered if it is an entry. An entry without changes is made only for a client's key. */
 const isKeyed = ({ assignedKey, key }: Command): boolean => key !== undefined || assignedKey !== undefined
 
-type Decided = Omit<Answer, "timeMs"> & { readonly events: ReadonlyArray<Event> }
+type Decided = Omit<Answer, "timeMs"> & {
+  readonly events: ReadonlyArray<Event>
+  readonly overlay?: Overlay.Overlay
+}
 
 const decideAll = (
   tables: Tables,
@@ -126,6 +134,7 @@ const decideAll = (
     case "Call": {
       const overlay = Overlay.make(tables, at, "command")
       return Result.map(Procedure.run(procedures, overlay, command), (value) => ({
+        overlay,
         events: overlay.events,
         operations: [],
         value
@@ -163,7 +172,7 @@ const decideTogether = (
       return Result.fail({ operation: position, _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
     }
   }
-  return Result.succeed({ events: overlay.events, operations })
+  return Result.succeed({ overlay, events: overlay.events, operations })
 }
 
 /** The limit on a rejection, which is answered and, with a key, is an entry. Only a declared error can be that long. */

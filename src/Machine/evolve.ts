@@ -10,16 +10,25 @@ import { setLocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
-import { count, discount, makeTable, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
+import { count, discount, tableToChange, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /** Applies one decided transaction as the entry at `index`. */
 export const evolve = (tables: Tables, entry: { readonly index: number; readonly transaction: Transaction }): void => {
   const { index, transaction } = entry
   setLimits(tables, transaction)
-  const operations = transaction.events.map((event) => evolveEvent(tables, index, event))
-  for (const part of transaction.localParts ?? []) setLocalPart(tableOf(tables, part.model), part)
-  Sessions.note(tables, index, transaction, () => answerOf(transaction, operations))
+  const changed = transaction.events.map((event) => evolveEvent(tables, index, event))
+  endEntry(tables, entry, changed)
+}
+
+/** Applies all of an entry but its events, whose changes the tables have. */
+export const endEntry = (
+  tables: Tables,
+  { index, transaction }: { readonly index: number; readonly transaction: Transaction },
+  changed: ReadonlyArray<OperationAnswer>
+): void => {
+  for (const part of transaction.localParts ?? []) setLocalPart(tableToChange(tables, part.model), part)
+  Sessions.note(tables, index, transaction, () => answerOf(transaction, changed))
   setLast(tables, index, transaction)
 }
 
@@ -41,7 +50,7 @@ const setLast = (tables: Tables, index: number, { logAgeMs, timeMs }: Transactio
 
 /** Applies one event of the entry at `index`. */
 export const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnswer => {
-  const table = tableOf(tables, event.model)
+  const table = tableToChange(tables, event.model)
   if (event.modelVersion > table.modelVersion) {
     changeTable(tables, event.model, table, () => {
       table.modelVersion = event.modelVersion
@@ -73,14 +82,6 @@ export const answerOf = ({ events, outcome, timeMs }: Transaction, changed: Read
   const unchanged = outcome._tag === "Accepted" ? (outcome.unchanged ?? []) : []
   for (const { answer, position } of unchanged) operations.splice(position, 0, answer)
   return { timeMs, operations }
-}
-
-const tableOf = (tables: Tables, model: string): Table => {
-  const found = tables.byModel.get(model)
-  if (found !== undefined) return found
-  const made = makeTable()
-  tables.byModel.set(model, made)
-  return made
 }
 
 const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number, index: number): void => {

@@ -12,7 +12,7 @@ const procedures = inFile("Machine/Procedure.test.ts")
 export const promises: Readonly<Record<string, Noticed>> = {
   "read your writes": {
     file: "src/Machine/Overlay.ts",
-    find: "for (const event of own) evolveEvent(tables, at.index, event)",
+    find: "for (const event of own) overlay.changed.push(evolveEvent(tables, at.index, event))",
     replace: "void evolveEvent",
     tests: [handlers("reads what it wrote, through every way of reading")]
   },

@@ -623,7 +623,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C17",
     file: "src/Machine/evolve.ts",
-    find: "Sessions.note(tables, index, transaction, () => answerOf(transaction, operations))",
+    find: "Sessions.note(tables, index, transaction, () => answerOf(transaction, changed))",
     replace: "",
     tests: [sessions("survives replay, with the same answer, also of what changed nothing")]
   },
