@@ -42,9 +42,9 @@ export class Member extends Context.Service<
      * `answerTimeoutMs` of Attempts.ts.
      *
      * No fiber waits. `settle` is called once: perhaps before this returns, and usually in the middle of a turn of the
-     * node, so it must be quick and must not throw. The function that it returns gives the command up: `settle` is not
-     * called any more, and a command that was not proposed here never will be. Call it when the client has gone; after
-     * the outcome it does nothing.
+     * node, so it must be quick. A defect of it is logged. The function that this returns gives the command up: `settle`
+     * is not called any more, and a command that was not proposed here never will be. Call it when the client has gone;
+     * after the outcome it does nothing.
      */
     readonly submitUnsafe: (command: Command, settle: Settle<Answered, NotDone | UnknownOutcome>) => Forget
     /** {@link submitUnsafe} as an Effect. Interruption gives the command up. */

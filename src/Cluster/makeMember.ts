@@ -13,7 +13,7 @@ import type { Transaction } from "../Machine/Transaction.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import * as Removal from "../Raft/node/Removal.ts"
-import { outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import { guarded, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
 import * as Attempts from "./Attempts.ts"
 import * as Confirmation from "./Confirmation.ts"
@@ -130,10 +130,11 @@ const make = Effect.fnUntraced(function* (
   // The loops that would answer end with the scope, so requests that still wait are told what is certain.
   yield* Effect.addFinalizer(() => Effect.sync(draining.giveUp))
 
+  const onDefect = (defect: unknown) => void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
   const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) =>
     !draining.isDraining() && node()?.isStorageShort() === true
       ? settleNow(settle, noRoom)
-      : orders.submit(command, settle)
+      : orders.submit(command, guarded(settle, onDefect))
 
   return Member.of({
     self,
@@ -141,7 +142,7 @@ const make = Effect.fnUntraced(function* (
     submit: (command) => outcomeOf((settle) => submitUnsafe(command, settle)),
     inquire: orders.inquire,
     administer: orders.administer,
-    readIndexUnsafe: confirming.readIndexUnsafe,
+    readIndexUnsafe: (settle) => confirming.readIndexUnsafe(guarded(settle, onDefect)),
     readIndex: confirming.readIndex,
     staleMs: confirming.staleMs,
     isRemoved,

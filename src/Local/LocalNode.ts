@@ -23,7 +23,7 @@ import { decode, type Transaction } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
-import { type Forget, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import { type Forget, guarded, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import * as KeyHistory from "./KeyHistory.ts"
 import * as LocalCommits from "./LocalCommits.ts"
 import * as LocalSnapshots from "./LocalSnapshots.ts"
@@ -130,6 +130,8 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   }
 
+  const onDefect = (defect: unknown) => void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
+
   /** The refusal of a command on a model of the cluster. */
   const foreignIn = (command: Command): Rejection | undefined => {
     const operations = operationsOf(command)
@@ -145,6 +147,7 @@ export const make = Effect.fnUntraced(function* (options: {
     if (rejection !== undefined)
       return settleNow(settle, Exit.succeed({ index, answer: { _tag: "Rejected", rejection } }))
     const command = giveKey(given, index)
+    const told = guarded(settle, onDefect)
     let forgetTold: Forget | undefined
     const forget = submitKeyed<CommandResult | Logged>(
       command,
@@ -153,8 +156,8 @@ export const make = Effect.fnUntraced(function* (options: {
         return { answer: resultOf(decision), payload: Machine.entryOf(decision)?.payload }
       },
       (exit) => {
-        if (Exit.isFailure(exit)) settle(Exit.failCause(exit.cause))
-        else forgetTold = keys.told(exit.value, settle)
+        if (Exit.isFailure(exit)) told(Exit.failCause(exit.cause))
+        else forgetTold = keys.told(exit.value, told)
       }
     )
     return () => {

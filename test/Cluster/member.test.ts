@@ -220,4 +220,27 @@ describe("Member", () => {
         assert.deepStrictEqual(outcomes, ["NotDone", "NotDone", "NotDone"])
       }).pipe(Effect.scoped)
   )
+
+  it.live("a defect in the handler of an outcome stops no node", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const network = makeMemoryNetwork()
+      const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id))
+      yield* ready(members)
+      let outcomesCount = 0
+      const fail = () => {
+        outcomesCount += 1
+        throw new Error("a defect of a handler")
+      }
+      for (const member of members) {
+        member.submitUnsafe(create(`of ${member.self.nodeId}`), fail)
+        member.readIndexUnsafe(fail)
+      }
+      yield* until("all outcomes are told", () => outcomesCount === 6)
+      for (const member of members) {
+        assert.strictEqual((yield* member.submit(create(`after ${member.self.nodeId}`))).answer._tag, "Accepted")
+        yield* member.readIndex
+      }
+    }).pipe(Effect.scoped)
+  )
 })

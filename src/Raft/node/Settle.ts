@@ -16,6 +16,17 @@ export type Forget = () => void
 /** Begins a request. */
 export type Begin<A, E> = (settle: Settle<A, E>) => Forget
 
+/** Keeps a defect of `settle` out of the node's loops, which call it. A client's request must not stop a node. */
+export const guarded =
+  <A, E>(settle: Settle<A, E>, onDefect: (defect: unknown) => void): Settle<A, E> =>
+  (exit) => {
+    try {
+      settle(exit)
+    } catch (defect) {
+      onDefect(defect)
+    }
+  }
+
 const nothingToForget: Forget = () => {}
 
 /** Settles a request at once. */
