@@ -78,7 +78,17 @@ export default defineConfig({
       { test: { ...inside, name: "tidy", include: [tidy] } },
       // Each test waits for a process of its own: as many at once as there are cores.
       { test: { ...inside, name: "mutation", include: [mutation], maxConcurrency: availableParallelism() } },
-      { test: { ...inside, name: "processes", include: processes, maxWorkers: 2, sequence: { groupOrder: 1 } } }
+      {
+        test: {
+          ...inside,
+          name: "processes",
+          include: processes,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          globalSetup: "test/processes/compiled.ts",
+          env: { NODE_COMPILE_CACHE: join(tmpdir(), `lithair-compiled-${process.pid}`) }
+        }
+      }
     ]
   }
 })
