@@ -11,6 +11,8 @@ export interface RawRequest {
   /** Sent one after the other; without a content-length, as chunks. */
   readonly pieces?: ReadonlyArray<string | Uint8Array>
   readonly timeoutMs?: number
+  /** Called once the operating system has all bytes of the request. */
+  readonly onSent?: () => void
 }
 
 export const askRaw = (node: TestNode, raw: RawRequest) =>
@@ -36,6 +38,7 @@ export const askRaw = (node: TestNode, raw: RawRequest) =>
         )
       })
     })
+    sent.on("finish", () => raw.onSent?.())
     for (const piece of pieces) sent.write(piece)
     sent.end()
     return Effect.sync(() => sent.destroy())

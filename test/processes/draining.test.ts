@@ -1,6 +1,6 @@
-/** A node that is told to stop answers whoever waits before it goes, and says no more than it knows. docs/http.md, "Problems". */
+/** A node that is told to stop answers the requests that wait before it goes, and says no more than it knows. docs/http.md, "Problems". */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Latch } from "effect"
 import {
   type Answer,
   allReady,
@@ -11,27 +11,52 @@ import {
   startCluster,
   type TestNode
 } from "./Processes.ts"
+import { askRaw } from "./Raw.ts"
 import { converse } from "./raw/Connection.ts"
 import { post } from "./raw/Input.ts"
 
 const bodyOf = (name: string) => ({ name, price: "1" })
 
+/**
+ * Waits until a node has begun these requests, which the operating system has already. It reads what has come before it
+ * takes the connections that come later, and a request on a new one.
+ */
+const hasBegun = (node: TestNode) =>
+  Effect.forEach([1, 2, 3], () => askRaw(node, { path: "/livez", headers: { connection: "close" } }))
+
 /** Sends writes and reads that have to wait to `node`, and tells it to stop while they are under way. */
 const stopDuringRequests = Effect.fnUntraced(function* (node: TestNode) {
   const key = crypto.randomUUID()
+  const json = { "content-type": "application/json" }
+  const write = (name: string, headers = {}) => ({
+    method: "POST",
+    path: "/api/products",
+    pieces: [JSON.stringify(bodyOf(name))],
+    headers: { ...json, ...headers }
+  })
+  const sent = yield* Latch.make(false)
+  let unsentCount = 4
+  const onSent = () => {
+    unsentCount -= 1
+    if (unsentCount === 0) sent.openUnsafe()
+  }
   const requests = yield* Effect.forkChild(
     Effect.all(
       [
-        node.request("POST", "/api/products", { body: bodyOf("keyed"), headers: { "idempotency-key": key } }),
-        node.request("POST", "/api/products", { body: bodyOf("unkeyed") }),
-        node.request("GET", "/api/products"),
-        node.request("GET", "/api/products?consistency=session", { headers: { "lithair-min-index": "1000000" } })
+        askRaw(node, { ...write("keyed", { "idempotency-key": key }), onSent }),
+        askRaw(node, { ...write("unkeyed"), onSent }),
+        askRaw(node, { path: "/api/products", onSent }),
+        askRaw(node, {
+          path: "/api/products?consistency=session",
+          headers: { "lithair-min-index": "1000000" },
+          onSent
+        })
       ],
       { concurrency: "unbounded" }
     )
   )
-  // A follower tells nobody what it has forwarded: that all have come to it is a matter of time.
-  yield* Effect.sleep(200)
+  yield* sent.await
+  yield* hasBegun(node)
   const stoppedAtMs = performance.now()
   const stopping = yield* Effect.forkChild(node.stop("SIGTERM"))
   yield* eventually(
@@ -116,26 +141,39 @@ describe("a node that is told to stop", () => {
       () =>
         Effect.gen(function* () {
           const [node] = (yield* startCluster([runtime])) as [TestNode]
-          /** Writes a record on a connection of its own, which is silent for so long first. */
-          const write = (name: string, silentMs: number) =>
+          /** Writes a record on a connection of its own, after a silence. */
+          const write = (name: string, silence?: { readonly end: Promise<void>; readonly onConnected: () => void }) =>
             converse({
               port: node.port,
-              steps: [{ pauseMs: silentMs }, post(JSON.stringify({ name, price: "1" }))],
+              steps: [
+                ...(silence === undefined ? [] : [{ until: silence.end }]),
+                post(JSON.stringify({ name, price: "1" }))
+              ],
               isEnough: ({ answers }) => answers.length > 0,
-              timeoutMs: 10_000
+              timeoutMs: 10_000,
+              ...(silence === undefined ? {} : { onConnected: silence.onConnected })
             }).pipe(Effect.map((heard) => ({ name, ...heard })))
+          const connections = Array.from({ length: 16 }, () => ({
+            connected: Promise.withResolvers<void>(),
+            silence: Promise.withResolvers<void>()
+          }))
           const silent = yield* Effect.forkChild(
             Effect.forEach(
-              Array.from({ length: 16 }, (_, at) => at),
-              (at) => write(`silent ${at}`, 200 + at * 10),
+              connections,
+              ({ connected, silence }, at) =>
+                write(`silent ${at}`, { end: silence.promise, onConnected: connected.resolve }),
               { concurrency: "unbounded" }
             )
           )
-          // That all have connected is a matter of time.
-          yield* Effect.sleep(150)
+          yield* Effect.promise(() => Promise.all(connections.map(({ connected }) => connected.promise)))
           const stopping = yield* Effect.forkChild(node.stop("SIGTERM"))
+          // One silence ends with each write on a new connection: some while the node stops, the others after it.
           const fresh: Array<Effect.Success<ReturnType<typeof write>>> = []
-          while (stopping.pollUnsafe() === undefined) fresh.push(yield* write(`fresh ${fresh.length}`, 0))
+          while (stopping.pollUnsafe() === undefined) {
+            connections[fresh.length]?.silence.resolve()
+            fresh.push(yield* write(`fresh ${fresh.length}`))
+          }
+          for (const { silence } of connections) silence.resolve()
           const heard = [...(yield* Fiber.join(silent)), ...fresh]
           yield* node.start
           yield* allReady([node])

@@ -7,6 +7,8 @@ export type Step =
   | string
   | Uint8Array
   | { readonly pauseMs: number }
+  /** Waits for this. */
+  | { readonly until: Promise<void> }
   | { readonly deafMs: number }
   /** Waits until so many answers have come. */
   | { readonly answers: number }
@@ -64,9 +66,10 @@ export const converse = (options: {
   readonly steps: ReadonlyArray<Step>
   readonly isEnough: (heard: Heard) => boolean
   readonly timeoutMs: number
+  readonly onConnected?: () => void
 }): Effect.Effect<Heard> =>
   Effect.callback<Heard>((resume) => {
-    const { isEnough, port, steps, timeoutMs } = options
+    const { isEnough, onConnected, port, steps, timeoutMs } = options
     let bytes = ""
     let end: Heard["end"] = "open"
     let hasPlayed = false
@@ -113,6 +116,7 @@ export const converse = (options: {
         else if (typeof step === "string") socket.write(step, "latin1")
         else if (step instanceof Uint8Array) socket.write(step)
         else if ("pauseMs" in step) await sleep(step.pauseMs)
+        else if ("until" in step) await step.until
         else if ("answers" in step) await heardAnswers(step.answers)
         else {
           socket.pause()
@@ -123,7 +127,10 @@ export const converse = (options: {
       hasPlayed = true
       look()
     }
-    socket.on("connect", () => void play())
+    socket.on("connect", () => {
+      onConnected?.()
+      void play()
+    })
     return Effect.sync(() => {
       clearTimeout(timer)
       socket.destroy()
