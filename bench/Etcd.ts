@@ -47,18 +47,22 @@ const api: Api = {
   readLocal: (url, keys) => read(url, keys, { serializable: true })
 }
 
+/** Numbers of 64 bits are text in its JSON. */
+interface Status {
+  readonly header: { readonly member_id: string }
+  readonly leader: string
+  readonly raftTerm: string
+  readonly raftIndex: string
+  readonly raftAppliedIndex: string
+}
+
+const statusOf = async ({ url }: BenchNode) => (await askJson(`${url}/v3/maintenance/status`, {})) as Status | undefined
+
 const leaderOf = async (nodes: ReadonlyArray<BenchNode>): Promise<BenchNode | undefined> => {
-  const states = await Promise.all(
-    nodes.map(async ({ url }) => {
-      const state = (await askJson(`${url}/v3/maintenance/status`, {})) as
-        | { readonly leader: string; readonly header: { readonly member_id: string } }
-        | undefined
-      return { member: state?.header.member_id, leader: state?.leader }
-    })
-  )
+  const states = await Promise.all(nodes.map(statusOf))
   return nodes.find((_, at) => {
-    const member = states[at]?.member
-    return member !== undefined && states.every(({ leader }) => leader === member)
+    const member = states[at]?.header.member_id
+    return member !== undefined && states.every((state) => state?.leader === member)
   })
 }
 
@@ -80,5 +84,15 @@ export const etcd: System = {
       ]
     }
   },
-  leaderOf
+  leaderOf,
+  stateOf: async (node) => {
+    const status = await statusOf(node)
+    return (
+      status && {
+        term: Number(status.raftTerm),
+        committed: Number(status.raftIndex),
+        applied: Number(status.raftAppliedIndex)
+      }
+    )
+  }
 }

@@ -1,11 +1,15 @@
 /** Lithair as a system of a benchmark: three nodes of an example, on any runtime, of this checkout or of another one. */
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { type Api, type Ask, askJson, type BenchNode, post, type System } from "./Systems.ts"
 
 export type Runtime = "node" | "bun" | "deno"
 
 /** A record of the example's `Product`, 33 bytes as JSON. */
 export const product = { name: "Anvil", price: "19.90" }
+
+/** Where this checkout is. */
+export const checkout = fileURLToPath(new URL("..", import.meta.url))
 
 const runArgs: Record<Runtime, ReadonlyArray<string>> = { node: [], bun: ["run"], deno: ["run", "-A"] }
 
@@ -40,8 +44,18 @@ export const lithair = (options: LithairOptions): System => ({
       environment
     }
   },
-  leaderOf
+  leaderOf,
+  stateOf: async ({ url }) => {
+    const state = (await askJson(`${url}/_admin/api/cluster`)) as
+      | { readonly term: number; readonly commitIndex: number; readonly appliedIndex: number }
+      | undefined
+    return state && { term: state.term, committed: state.commitIndex, applied: state.appliedIndex }
+  }
 })
+
+/** This checkout on Node. */
+export const onNode = (options: Partial<LithairOptions> = {}): System =>
+  lithair({ name: "Node", runtime: "node", root: checkout, ...options })
 
 const leaderOf = async (nodes: ReadonlyArray<BenchNode>): Promise<BenchNode | undefined> => {
   const named = await Promise.all(

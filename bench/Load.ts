@@ -4,7 +4,7 @@
  * latency of each request from the moment at which it was due: so a server that stalls pays for all requests that were
  * due meanwhile (no coordinated omission). At most `clients` of them are under way; others wait here, on the clock.
  */
-import { Connection } from "./Connection.ts"
+import { Connection, noAnswer } from "./Connection.ts"
 import { percentile } from "./Statistics.ts"
 
 export interface LoadRequest {
@@ -38,8 +38,10 @@ export interface LoadResult extends Latencies {
   readonly perSecond: number
   /** Expected answers from the first request to the last, the warm-up included: processor time is shared among them. */
   readonly allCount: number
-  /** Answers of another status, and requests without any. */
+  /** Answers of another status, each from the moment at which its request was sent. */
   readonly failed: Latencies
+  /** Requests without an answer: the connection broke, or an open loop ended before. */
+  readonly unansweredCount: number
   /** The status of the first failure, 0 for no answer; undefined if nothing failed. */
   readonly failedStatus: number | undefined
 }
@@ -57,18 +59,22 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
   const endMs = measuredFromMs + spec.measureMs
   const goodMs: Array<number> = []
   const failedMs: Array<number> = []
-  let perSecondCount = 0
+  let unansweredCount = 0
+  let inTimeCount = 0
   let allCount = 0
   let failedStatus: number | undefined
 
-  /** `sinceMs` decides whether the request counts: its answer in a closed loop, its due time in an open one. */
-  const record = (status: number, latencyMs: number, sinceMs: number): boolean => {
+  const record: Record = (status, { countsAtMs, dueMs, sentMs }) => {
+    const nowMs = performance.now()
     const isGood = status === spec.expectedStatus
     if (isGood) allCount += 1
     else failedStatus ??= status
-    const answeredMs = performance.now()
-    if (isGood && answeredMs >= measuredFromMs && answeredMs < endMs) perSecondCount += 1
-    if (sinceMs >= measuredFromMs && sinceMs < endMs) (isGood ? goodMs : failedMs).push(latencyMs)
+    if (isGood && nowMs >= measuredFromMs && nowMs < endMs) inTimeCount += 1
+    if (countsAtMs >= measuredFromMs && countsAtMs < endMs) {
+      if (isGood) goodMs.push(nowMs - dueMs)
+      else if (status === noAnswer) unansweredCount += 1
+      else failedMs.push(nowMs - sentMs)
+    }
     return isGood
   }
 
@@ -76,9 +82,10 @@ export const runLoad = async (spec: LoadSpec): Promise<LoadResult> => {
   await run({ targets, spec, fromMs, endMs, record })
   return {
     ...latenciesOf(goodMs),
-    perSecond: (perSecondCount * 1000) / spec.measureMs,
+    perSecond: (inTimeCount * 1000) / spec.measureMs,
     allCount,
     failed: latenciesOf(failedMs),
+    unansweredCount,
     failedStatus
   }
 }
@@ -94,12 +101,21 @@ const latenciesOf = (latenciesMs: ReadonlyArray<number>): Latencies => {
   }
 }
 
+/**
+ * Counts an answer, and says whether it is the expected one. It belongs to the time at `countsAtMs`: that of the answer in
+ * a closed loop, that at which the request was due in an open one.
+ */
+type Record = (
+  status: number,
+  times: { readonly countsAtMs: number; readonly dueMs: number; readonly sentMs: number }
+) => boolean
+
 interface Loop {
   readonly targets: ReadonlyArray<Target>
   readonly spec: LoadSpec
   readonly fromMs: number
   readonly endMs: number
-  readonly record: (status: number, latencyMs: number, sinceMs: number) => boolean
+  readonly record: Record
 }
 
 const runClosed = async ({ endMs, record, spec, targets }: Loop): Promise<void> => {
@@ -115,8 +131,7 @@ const runClosed = async ({ endMs, record, spec, targets }: Loop): Promise<void> 
               return
             }
             client.ask(turn, (status) => {
-              const answeredMs = performance.now()
-              const isGood = record(status, answeredMs - sentMs, answeredMs)
+              const isGood = record(status, { countsAtMs: performance.now(), dueMs: sentMs, sentMs })
               if (isGood) next(turn + spec.clients)
               else setTimeout(next, afterFailureMs, turn + spec.clients)
             })
@@ -143,9 +158,10 @@ const runOpen = async ({ endMs, fromMs, record, spec, targets }: Loop): Promise<
       const client = free.pop()
       if (client === undefined) return
       underWay.add(sent)
+      const sentMs = performance.now()
       client.ask(sent, (status) => {
         free.push(client)
-        if (underWay.delete(sent)) record(status, performance.now() - dueMs(sent), dueMs(sent))
+        if (underWay.delete(sent)) record(status, { countsAtMs: dueMs(sent), dueMs: dueMs(sent), sentMs })
         send()
       })
     }
@@ -154,9 +170,10 @@ const runOpen = async ({ endMs, fromMs, record, spec, targets }: Loop): Promise<
     send()
     await new Promise((resume) => setTimeout(resume, 1))
   }
-  // Neither sent nor answered: failures that lasted until now.
-  for (const lost of underWay) record(0, performance.now() - dueMs(lost), dueMs(lost))
-  for (; turn < turnsCount; turn++) record(0, performance.now() - dueMs(turn), dueMs(turn))
+  const giveUp = (lost: number) =>
+    record(noAnswer, { countsAtMs: dueMs(lost), dueMs: dueMs(lost), sentMs: dueMs(lost) })
+  for (const lost of underWay) giveUp(lost)
+  for (; turn < turnsCount; turn++) giveUp(turn)
   underWay.clear()
   for (const client of clients) client.close()
 }
@@ -184,8 +201,11 @@ const makeTarget = ({ body, method, url }: LoadRequest): Target => {
     const bytes = withBody(body)
     return { origin, bytes: () => bytes }
   }
-  return { origin, bytes: () => withBody(body.replaceAll("{key}", nextKey)) }
+  return { origin, bytes: () => withBody(withKeys(body)) }
 }
+
+/** A body with a new key in each place for one. */
+export const withKeys = (body: string): string => body.replaceAll("{key}", nextKey)
 
 /** Sends one request at a time, over one kept connection to each server. */
 class Client {

@@ -8,7 +8,7 @@ import { watchCpu } from "./Cpu.ts"
 import type { LoadResult } from "./Load.ts"
 import { type LoadClient, startClient } from "./Processes.ts"
 import type { Sample } from "./Sample.ts"
-import { type Ask, type Cluster, type System, startCluster } from "./Systems.ts"
+import { type Ask, type BenchNode, type Cluster, type System, startCluster } from "./Systems.ts"
 
 export interface Variant {
   readonly what: string
@@ -30,6 +30,7 @@ export interface Plan {
 /** A step's own warm-up: connections are open. */
 const stepWarmUpMs = 300
 const warmUpClients = 16
+const leaderWaitMs = 5000
 
 /** A system in a run: it has left when its leader changed, because figures across a change mean nothing. */
 interface Participant {
@@ -68,7 +69,7 @@ const measureRun = async (plan: Plan, run: number): Promise<ReadonlyArray<Sample
           if (variant === undefined || participant.hasLeft) continue
           const { cluster } = participant
           const sample = await measureOnce({ plan, run, variant, clients, cluster, clusters, client })
-          if ((await cluster.leaderNow()) === cluster.leader) samples.push(sample)
+          if (await isLedAsBefore(cluster)) samples.push(sample)
           else {
             participant.hasLeft = true
             console.error(`${cluster.system.name} lost its leader at ${clients} clients, ${what}: it leaves this run`)
@@ -78,6 +79,14 @@ const measureRun = async (plan: Plan, run: number): Promise<ReadonlyArray<Sample
     }
     return samples
   })
+
+/** The nodes may need a moment after a load to answer who leads. */
+const isLedAsBefore = async (cluster: Cluster): Promise<boolean> => {
+  const deadlineMs = performance.now() + leaderWaitMs
+  let leader: BenchNode | undefined
+  while (leader === undefined && performance.now() < deadlineMs) leader = await cluster.leaderNow()
+  return leader === cluster.leader
+}
 
 /** Starts a cluster of each system and one load generator, and ends them all. */
 export const withClusters = async <Result>(
@@ -128,14 +137,16 @@ export const measureOnce = async (once: Once): Promise<Sample & { readonly resul
     clients,
     system: cluster.system.name,
     run,
-    perSecond: result.perSecond,
-    p50Ms: result.p50Ms,
-    p99Ms: result.p99Ms,
-    p999Ms: result.p999Ms,
-    leaderMicros: micros(cluster.leader.pid),
-    followerMicros: followers.reduce((sum, each) => sum + each, 0) / followers.length,
-    clientMicros: micros(client.pid),
-    failedCount: result.failed.count,
+    figures: {
+      perSecond: result.perSecond,
+      p50Ms: result.p50Ms,
+      p99Ms: result.p99Ms,
+      p999Ms: result.p999Ms,
+      leaderMicros: micros(cluster.leader.pid),
+      followerMicros: followers.reduce((sum, each) => sum + each, 0) / followers.length,
+      clientMicros: micros(client.pid)
+    },
+    failedCount: result.failed.count + result.unansweredCount,
     others: use?.others ?? Number.NaN,
     result
   }

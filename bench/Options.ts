@@ -13,8 +13,9 @@ export interface Options<Line extends string = string> {
   readonly stepMs: number
   /** The load of each variant before a run measures: code is compiled. */
   readonly warmUpMs: number
-  /** The rate of the open loop. */
-  readonly ratePerSecond: number
+  /** The rates of the open loop, a second. */
+  readonly rates: ReadonlyArray<number>
+  /** How many records are many. */
   readonly records: number
   /** Where to leave the samples as JSON and the charts. */
   readonly out: string | undefined
@@ -34,7 +35,7 @@ export const readOptions = <const Line extends string>(
       runs: { type: "string" },
       "step-ms": { type: "string" },
       "warm-up-ms": { type: "string" },
-      rate: { type: "string", default: "1000" },
+      rates: { type: "string", default: "500,2000" },
       records: { type: "string", default: "1000000" },
       out: { type: "string" },
       smoke: { type: "boolean", default: false }
@@ -65,7 +66,7 @@ export const readOptions = <const Line extends string>(
     runs: number("runs", values.runs ?? (smoke ? "1" : "5"), 50),
     stepMs: number("step-ms", values["step-ms"] ?? (smoke ? "1000" : "2000"), 600_000),
     warmUpMs: number("warm-up-ms", values["warm-up-ms"] ?? (smoke ? "1500" : "3000"), 60_000),
-    ratePerSecond: number("rate", values.rate, 1_000_000),
+    rates: values.rates.split(",").map((rate) => number("rates", rate, 1_000_000)),
     records: number("records", values.records, 10_000_000),
     out: values.out
   }

@@ -1,11 +1,22 @@
-/** Reports samples as Markdown: the machine, a table for each request, and which targets were met. Pure but for the machine. */
+/** Reports samples as Markdown: the conditions, and a table for each request, with medians over the runs, of ratios too. */
 import { availableParallelism, cpus } from "node:os"
 import { isQuiet } from "./Cpu.ts"
-import { type Figure, medianOf, ratiosOf, type Sample, type Step, stepsOf, systemsOf, valuesOf } from "./Sample.ts"
+import {
+  type Figure,
+  figures,
+  figuresOf,
+  medianOf,
+  ratiosOf,
+  type Sample,
+  type Step,
+  stepsOf,
+  systemsOf,
+  valuesOf
+} from "./Sample.ts"
 import { median, rate, short, table } from "./Statistics.ts"
 
 /** The systems that others are compared with, where they were measured. */
-const compared = ["etcd", "base"]
+const references = ["etcd", "base"]
 
 /** On which machine, and how much other programs disturbed it. */
 export const conditions = (samples: ReadonlyArray<Sample>): string => {
@@ -15,75 +26,60 @@ export const conditions = (samples: ReadonlyArray<Sample>): string => {
     `Node ${process.version}, ${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown kind"}; ` +
     `runs: ${Math.max(...samples.map(({ run }) => run))}; ${quietCount} of ${samples.length} measurements undisturbed ` +
     `by other programs, which kept ${short(median(others))} cores busy (median; at most ${short(Math.max(...others))}); ` +
-    `failed requests: ${samples.reduce((sum, { failedCount }) => sum + failedCount, 0)}.`
+    `failed requests: ${rate(samples.reduce((sum, { failedCount }) => sum + failedCount, 0))}.`
   )
 }
 
-/** One table for each request: medians over the runs, of ratios too. */
-export const tables = (samples: ReadonlyArray<Sample>): string => {
-  const whats = [...new Set(samples.map(({ what }) => what))]
-  return whats
-    .map((what) => {
-      const own = samples.filter((sample) => sample.what === what)
-      return `### ${what}\n\n${tableOf(own)}`
-    })
+/** One table for each request. */
+export const tables = (samples: ReadonlyArray<Sample>): string =>
+  [...new Set(samples.map(({ what }) => what))]
+    .map((what) => `### ${what}\n\n${tableOf(samples.filter((sample) => sample.what === what))}`)
     .join("\n\n")
+
+/** A column of a table: what it says of one system in one step. */
+interface Column {
+  readonly head: string
+  readonly cell: (step: Step, system: string) => string
 }
 
 const tableOf = (samples: ReadonlyArray<Sample>): string => {
   const systems = systemsOf(samples)
-  const others = compared.filter((name) => systems.includes(name) && systems.length > 1)
+  const shown = figuresOf(samples)
+  const columns = [
+    ...shown.flatMap((figure, at) => own(samples, figure, at === 0)),
+    ...references
+      .filter((to) => systems.includes(to) && systems.length > 1)
+      .flatMap((to) =>
+        shown
+          .filter((figure) => figures[figure].comparedWith.some((each) => each === to))
+          .flatMap((figure, at) => compared(samples, figure, to, at === 0))
+      )
+  ]
   const rows = stepsOf(samples).flatMap((step) =>
-    systems.map((system) => {
-      const figure = (name: Figure) => medianOf(samples, step, system, name)
-      return [
-        `${step.clients}, ${system}`,
-        rate(figure("perSecond")),
-        range(valuesOf(samples, step, system, "perSecond"), rate),
-        ...(["p50Ms", "p99Ms", "p999Ms", "leaderMicros", "followerMicros", "clientMicros"] as const).map((name) =>
-          short(figure(name))
-        ),
-        ...others.flatMap((to) => comparison(samples, step, { of: system, to }))
-      ]
-    })
+    systems.map((system) => [`${step.clients}, ${system}`, ...columns.map(({ cell }) => cell(step, system))])
   )
-  return table(
-    [
-      "clients, system",
-      "per second",
-      "lowest–highest",
-      "p50 ms",
-      "p99 ms",
-      "p99.9 ms",
-      "leader µs",
-      "follower µs",
-      "client µs",
-      ...others.flatMap((to) => [
-        `rate of ${to}'s`,
-        "lowest–highest",
-        "p50",
-        "p99",
-        ...(to === "base" ? ["leader µs", "follower µs"] : [])
-      ])
-    ],
-    rows
-  )
+  return table(["clients, system", ...columns.map(({ head }) => head)], rows)
 }
 
-const comparison = (
+const own = (samples: ReadonlyArray<Sample>, figure: Figure, isFirst: boolean): ReadonlyArray<Column> => {
+  const { head, show } = figures[figure]
+  const values = (step: Step, system: string) => valuesOf(samples, step, system, figure)
+  const middle = { head, cell: (step: Step, system: string) => show(medianOf(samples, step, system, figure)) }
+  if (!isFirst) return [middle]
+  return [middle, { head: "lowest–highest", cell: (step, system) => range(values(step, system), show) }]
+}
+
+const compared = (
   samples: ReadonlyArray<Sample>,
-  step: Step,
-  systems: { readonly of: string; readonly to: string }
-): ReadonlyArray<string> => {
-  const figures: ReadonlyArray<Figure> =
-    systems.to === "base" ? ["p50Ms", "p99Ms", "leaderMicros", "followerMicros"] : ["p50Ms", "p99Ms"]
-  if (systems.of === systems.to) return ["1", "–", ...figures.map(() => "1")]
-  const rates = ratiosOf(samples, step, systems, "perSecond")
-  return [
-    short(median(rates)),
-    range(rates, short),
-    ...figures.map((figure) => short(median(ratiosOf(samples, step, systems, figure))))
-  ]
+  figure: Figure,
+  to: string,
+  isFirst: boolean
+): ReadonlyArray<Column> => {
+  const ratios = (step: Step, of: string) => (of === to ? [1] : ratiosOf(samples, step, { of, to }, figure))
+  const head = isFirst ? `of ${to}: ${figures[figure].head}` : figures[figure].head
+  const middle = { head, cell: (step: Step, system: string) => short(median(ratios(step, system))) }
+  if (!isFirst) return [middle]
+  return [middle, { head: "lowest–highest", cell: (step, system) => range(ratios(step, system), short) }]
 }
 
 const range = (values: ReadonlyArray<number>, show: (value: number) => string): string =>

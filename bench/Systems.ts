@@ -41,6 +41,15 @@ export interface System {
   readonly command: (at: number, ports: ReadonlyArray<number>, directory: string) => Command
   /** The leader that all nodes name, once all are ready. */
   readonly leaderOf: (nodes: ReadonlyArray<BenchNode>) => Promise<BenchNode | undefined>
+  /** What a node says of itself, if it answers and the system has a log. */
+  readonly stateOf?: (node: BenchNode) => Promise<NodeState | undefined>
+}
+
+/** Indexes are of the log. */
+export interface NodeState {
+  readonly term: number
+  readonly committed: number
+  readonly applied: number
 }
 
 export interface Cluster {

@@ -5,16 +5,14 @@
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { waitedForCoreMs, watchCpu } from "./Cpu.ts"
 import { type CpuProfile, type Summary, summarize } from "./CpuProfile.ts"
-import { lithair } from "./Lithair.ts"
+import { onNode, checkout as root } from "./Lithair.ts"
 import type { LoadResult } from "./Load.ts"
 import { withClusters } from "./Measure.ts"
 import { rate, short, table } from "./Statistics.ts"
 import type { Ask, Cluster } from "./Systems.ts"
 
-const root = fileURLToPath(new URL("..", import.meta.url))
 const clientCounts = [1, 64]
 const warmUpMs = 3000
 /** A profile samples every millisecond: it takes longer than a rate to settle. */
@@ -40,10 +38,7 @@ const [subject = "writes"] = process.argv.slice(2)
 
 const nowMicros = () => Number(process.hrtime.bigint() / 1000n)
 
-const profiled = lithair({
-  name: "Node",
-  runtime: "node",
-  root,
+const profiled = onNode({
   runtimeArgs: (directory) => ["--cpu-prof", `--cpu-prof-dir=${directory}`]
 })
 
