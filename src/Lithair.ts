@@ -1,4 +1,5 @@
 /** Put a node together: an application, its place in the cluster, its storage and its transport, as layers. */
+export { type Checked, check } from "./Lithair/check.ts"
 export { layerHost, layerMemory, type NodePlace } from "./Lithair/Host.ts"
 export { Lifecycle, launch, layerTest, type NodeFailure, type Supervised, supervise } from "./Lithair/Lifecycle.ts"
 export { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Lithair/Node.ts"
@@ -11,5 +12,7 @@ export {
   type PlaceOptions
 } from "./Lithair/Place.ts"
 export { layerHttp, layerRoutes } from "./Lithair/Serve.ts"
+export { ModelMismatch } from "./Local/checkModels.ts"
+export type { Finding, ModelReport } from "./Machine/ModelCheck.ts"
 export { BadAddress } from "./Raft/peers/Address.ts"
 export { WeakSecret } from "./Raft/peers/Secret.ts"

@@ -5,8 +5,8 @@ export {
   describe,
   type IdOf,
   type Mode,
-  type ModelClass,
   type Moded,
+  type ModelClass,
   type Options,
   type ReferenceOption
 } from "./Model/Class.ts"

@@ -6,6 +6,7 @@
 import { Context, type Effect } from "effect"
 import type { DirectoryMismatch } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import type { ModelMismatch } from "../Local/checkModels.ts"
 import type { Command } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
@@ -29,7 +30,13 @@ type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = CommandQueue.Answered<CommandResult>
 
 /** Why a member ended: its disk or its files failed, or its cluster refused or removed it. */
-export type MemberFailure = LogFailed | LogCorrupt | DirectoryMismatch | FormingRefused | Removal.MemberRemoved
+export type MemberFailure =
+  | LogFailed
+  | LogCorrupt
+  | DirectoryMismatch
+  | FormingRefused
+  | Removal.MemberRemoved
+  | ModelMismatch
 
 /** A member of the cluster: it decides commands, confirms reads and serves the applied state. */
 export class Member extends Context.Service<

@@ -70,7 +70,12 @@ const make = Effect.fnUntraced(function* (
     if (isRemoved()) return Removal.removed
     return draining.isStopping() ? notBegun : undefined
   }
-  const here = OrdersHere.make({ node, draining, keys, fork })
+  const here = OrdersHere.make({
+    node: () => (running.isChecked ? running.node : undefined),
+    draining,
+    keys,
+    fork
+  })
   /** This node carries out orders of peers itself or refuses them: an order is forwarded only once. */
   const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
     transport,
@@ -83,7 +88,8 @@ const make = Effect.fnUntraced(function* (
   const attempts = Attempts.make({
     timeouts,
     leadership: {
-      leader: () => runMember.leaderOf(running),
+      // Until the records are checked, requests wait as they wait for a leader.
+      leader: () => (running.isChecked ? runMember.leaderOf(running) : undefined),
       leaderlessSinceMs: () => node()?.leaderlessSinceMs(),
       refused
     }
@@ -130,7 +136,8 @@ const make = Effect.fnUntraced(function* (
   // The loops that would answer end with the scope, so requests that still wait are told what is certain.
   yield* Effect.addFinalizer(() => Effect.sync(draining.giveUp))
 
-  const onDefect = (defect: unknown) => void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
+  const onDefect = (defect: unknown) =>
+    void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
   const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) =>
     !draining.isDraining() && node()?.isStorageShort() === true
       ? settleNow(settle, noRoom)

@@ -19,6 +19,7 @@ import type { FeedSource } from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
 import type { MemberOptions } from "./Member.ts"
+import { modelsChecked } from "./ModelsChecked.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 import * as PeerInbox from "./PeerInbox.ts"
@@ -29,9 +30,11 @@ export interface Running {
   clusterId: string | undefined
   node: Node | undefined
   removal: Removal.Removal | undefined
+  /** Whether the stored records fit the models of this release. Until then this node takes no requests. */
+  isChecked: boolean
 }
 
-export const make = (): Running => ({ clusterId: undefined, node: undefined, removal: undefined })
+export const make = (): Running => ({ clusterId: undefined, node: undefined, removal: undefined, isChecked: false })
 
 /** The leader that this node knows. */
 export const leaderOf = ({ node }: Running): NodeId | undefined => {
@@ -49,7 +52,7 @@ export const run = Effect.fnUntraced(function* (
     readonly feed: { readonly open: (source: FeedSource) => void; readonly advanced: () => void }
     /** Another node leads, or this node was removed. */
     readonly onLeadership: () => void
-    /** Runs beside the node, and ends it if it fails. */
+    /** Runs beside the node once its records are checked, and ends it if it fails. */
     readonly beside: Effect.Effect<never>
     /** Ends the member for this reason. */
     readonly end: (error: LogCorrupt | Removal.MemberRemoved) => Effect.Effect<unknown>
@@ -125,5 +128,18 @@ export const run = Effect.fnUntraced(function* (
     onState: node.states.received,
     onForward: (from, message) => forwarding.receive(from, message)
   })
-  return yield* Effect.raceAllFirst([node.stopped, peering, options.beside])
+  const checked = modelsChecked({
+    node,
+    tables: () => options.machine.applied,
+    models: options.models,
+    derived: directory.derived
+  }).pipe(
+    Effect.andThen(
+      Effect.sync(() => {
+        running.isChecked = true
+        options.onLeadership()
+      })
+    )
+  )
+  return yield* Effect.raceAllFirst([node.stopped, peering, Effect.andThen(checked, options.beside)])
 }, Effect.scoped)

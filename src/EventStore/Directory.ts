@@ -81,7 +81,8 @@ const write = (directory: string, identity: NodeIdentity) => {
   return writeFileAtomically({ directory, name: FILE, parts: [new TextEncoder().encode(json)] })
 }
 
-const read = Effect.fnUntraced(function* (directory: string) {
+/** The identity in a directory: of a node that ran there before. */
+export const readIdentity = Effect.fnUntraced(function* (directory: string) {
   const bytes = yield* readWholeFile(`${directory}/${FILE}`)
   return yield* Schema.decodeEffect(IdentityJson)(new TextDecoder().decode(bytes)).pipe(
     Effect.mapError((error) => {
@@ -107,7 +108,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
   const minted = Effect.sync((): NodeIdentity => {
     return { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, nodeId, instanceId: randomUUID() }
   })
-  let identity = isNew ? yield* minted : yield* read(directory)
+  let identity = isNew ? yield* minted : yield* readIdentity(directory)
   if (isNew) yield* write(directory, identity)
   if (identity.nodeId !== nodeId) {
     const message = `Cannot start node "${nodeId}" in "${directory}": it is the directory of node "${identity.nodeId}"`

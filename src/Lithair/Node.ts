@@ -12,6 +12,7 @@ import { Directory } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { joinThrough } from "../Http/Join.ts"
 import * as Serving from "../Http/Serving.ts"
+import type { ModelMismatch } from "../Local/checkModels.ts"
 import * as LocalNode from "../Local/LocalNode.ts"
 import { type Described, describe } from "../Model/Class.ts"
 import { checkTogether } from "../Model/Declaring.ts"
@@ -55,8 +56,8 @@ export type NodeServices =
 /** The services that a node needs beside place, storage and transport: handlers of its commands, and services of its reactions. */
 export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
 
-/** Why a node does not start: it cannot open its own log, or cannot run SQLite for its projections. */
-export type OpeningFailure = LogFailed | LogCorrupt | SqliteUnavailable
+/** Why a node does not start: it cannot open its own log, which may not fit its models, or cannot run SQLite. */
+export type OpeningFailure = LogFailed | LogCorrupt | ModelMismatch | SqliteUnavailable
 
 /** The identity of a node, and the options that tests set. */
 export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { readonly secret?: Redacted.Redacted }

@@ -24,6 +24,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Forget, guarded, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import { checkModels, type ModelMismatch } from "./checkModels.ts"
 import * as KeyHistory from "./KeyHistory.ts"
 import * as LocalCommits from "./LocalCommits.ts"
 import * as LocalSnapshots from "./LocalSnapshots.ts"
@@ -130,7 +131,8 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   }
 
-  const onDefect = (defect: unknown) => void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
+  const onDefect = (defect: unknown) =>
+    void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
 
   /** The refusal of a command on a model of the cluster. */
   const foreignIn = (command: Command): Rejection | undefined => {
@@ -219,17 +221,27 @@ const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect
     )
   )
 
-/** Runs on the log in the `local` folder of the data directory. Fails if that log cannot be opened or replayed. */
+/** Runs on the log in the `local` folder of the data directory. Fails if that log cannot be opened or replayed, or its records do not fit. */
 export const layer = (options: {
   readonly models: ReadonlyArray<Descriptor>
   readonly newId?: () => string
-}): Layer.Layer<LocalNode, LogFailed | LogCorrupt, Directory> =>
+}): Layer.Layer<LocalNode, LogFailed | LogCorrupt | ModelMismatch, Directory> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const directory = yield* Directory
       const life = AssignedKey.lifeOf(yield* directory.identity, directory.life)
       return Layer.provide(
-        Layer.effect(LocalNode, make({ ...options, life })),
+        Layer.effect(
+          LocalNode,
+          Effect.tap(make({ ...options, life }), ({ tables }) =>
+            checkModels({
+              tables,
+              descriptors: options.models.filter(({ mode }) => mode !== "replicated"),
+              derived: directory.derived,
+              name: "local-models"
+            })
+          )
+        ),
         Layer.merge(directory.log("local"), directory.localSnapshots)
       )
     })

@@ -15,13 +15,14 @@ import {
   variants
 } from "./Field.ts"
 import { type FieldOrder, orderOf } from "./FieldOrder.ts"
+import { fingerprintOf } from "./Fingerprint.ts"
 import { idsOf } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { type JsonOf, type Lift, toVersion } from "./Lift.ts"
 import { shapeOf } from "./MergePatch.ts"
 import { pathOfName } from "./Path.ts"
 import { checkerOf, type Reference, type Rules, type Writes } from "./Rules.ts"
-import { readerOf } from "./StoredRecord.ts"
+import { readersOf } from "./StoredRecord.ts"
 
 /** The mode of a whole model. `fields` means that each field says its own. */
 export type Mode = "replicate" | "local" | "fields"
@@ -211,7 +212,6 @@ const describeFields = (
   const cascades = references.some(({ onDelete }) => onDelete === "cascade")
   invariant(!cascades || writes.change !== "never", `Model "${name}" is append-only: no deletion cascades to it`)
   const shape = local ? shapes.local : shapes.replicated
-  const readPart = readerOf({ version, schema: Schema.Struct(partFields(fields, localFields)) })
   const { check, names } = checkerOf(name, shape, options.check as Rules<never> | undefined)
   return {
     name,
@@ -231,11 +231,22 @@ const describeFields = (
     orders,
     fields: shown,
     codecs: { record: validator(shape), localPart: validator(shapes.local) },
-    read: {
-      record: readerOf({ version, schema: shape, lift: options.lift?.chain }),
-      localPart: (data) => readPart({ modelVersion: version, data })
-    },
+    read: readersOf({
+      version,
+      record: shape,
+      localPart: Schema.Struct(partFields(fields, localFields)),
+      lift: options.lift?.chain
+    }),
+    fingerprint: once(() => fingerprintOf([version, shape.ast, shapes.local.ast, options.lift?.chain])),
     mergeShapes: { record: shapeOf(jsonCodec(shape).ast), localPart: shapeOf(jsonCodec(shapes.local).ast) }
+  }
+}
+
+const once = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

@@ -9,7 +9,7 @@ import { jsonCodec } from "./JsonCodec.ts"
 import type { MergeShape } from "./MergePatch.ts"
 import { plainJson } from "./PlainJson.ts"
 import type { BrokenRule, Reference, Writes } from "./Rules.ts"
-import type { ReadPart, ReadStored } from "./StoredRecord.ts"
+import type { Readers } from "./StoredRecord.ts"
 
 /** A record, or a part of one, as JSON. The log, the tables and the wire carry it. */
 export interface EncodedRecord {
@@ -60,8 +60,10 @@ export interface Descriptor<Mode extends Kept = Kept, Id extends string = string
     /** Checks the local part of a mixed record, with its id. */
     readonly localPart: Validate
   }
-  /** Read what this or another release has stored: a record as its log holds it, and the local part of a mixed one. */
-  readonly read: { readonly record: ReadStored; readonly localPart: ReadPart }
+  /** Read what this or another release has stored. */
+  readonly read: Readers
+  /** Tells declarations apart, as far as a text can: equal code has equal fingerprints. */
+  readonly fingerprint: () => string
   /** The shapes that a merge patch needs, of the record and of the local part. */
   readonly mergeShapes: { readonly record: MergeShape | undefined; readonly localPart: MergeShape | undefined }
 }

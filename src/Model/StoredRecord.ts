@@ -30,15 +30,27 @@ export type ReadStored = (stored: StoredRecord) => Result.Result<ReadRecord, Rea
 /** Reads the local part of a mixed record. A part has no version: releases that share one must read each other's. */
 export type ReadPart = (data: EncodedRecord) => ReturnType<ReadStored>
 
-/** Makes the reader of a model's records, or of their local parts. */
-export const readerOf = (options: {
+/** The readers of a model. */
+export interface Readers {
+  /** Reads a record as its log holds it. It trusts the values of a record that has all fields of this version. */
+  readonly record: ReadStored
+  /** The same, but it checks every value: stored data may be older than a check of the schema. */
+  readonly recordWhole: ReadStored
+  readonly localPart: ReadPart
+}
+
+/** Makes the readers of a model. */
+export const readersOf = (options: {
   readonly version: number
-  readonly schema: Schema.Top
+  /** The record that the log keeps, and the local part of a mixed one. */
+  readonly record: Schema.Top
+  readonly localPart: Schema.Top
   /** Without steps, a record of an earlier version is read as if it had this one. */
   readonly lift?: Chain | undefined
-}): ReadStored => {
+}): Readers => {
   const { version } = options
-  const show = knownFieldsOf(options.schema)
+  const show = knownFieldsOf(options.record)
+  const showPart = knownFieldsOf(options.localPart)
   /** Two readings of one record must be equal, also if a step of the application is not a function. */
   const known = new WeakMap<EncodedRecord, ReturnType<ReadStored>>()
 
@@ -54,15 +66,19 @@ export const readerOf = (options: {
     return Result.flatMap(plainJson(lifted.success), (kept) => show(kept as EncodedRecord))
   }
 
-  return (stored) => {
-    if (stored.modelVersion === version && show.isAsStored(stored.data)) {
-      return Result.succeed({ kept: stored.data, shown: stored.data })
-    }
-    const found = known.get(stored.data) ?? read(stored)
-    known.set(stored.data, found)
-    return found
+  return {
+    record: (stored) => {
+      if (stored.modelVersion === version && show.isAsStored(stored.data)) return asStored(stored.data)
+      const found = known.get(stored.data) ?? read(stored)
+      known.set(stored.data, found)
+      return found
+    },
+    recordWhole: (stored) => known.get(stored.data) ?? read(stored),
+    localPart: (data) => (showPart.isAsStored(data) ? asStored(data) : showPart(data))
   }
 }
+
+const asStored = (data: EncodedRecord): ReturnType<ReadStored> => Result.succeed({ kept: data, shown: data })
 
 /** Reads the fields that a schema knows. It is compiled when a record first needs it. */
 const knownFieldsOf = (schema: Schema.Top) => {
@@ -88,9 +104,10 @@ const knownFieldsOf = (schema: Schema.Top) => {
 const wrong = (message: string): Result.Result<never, ReadonlyArray<FieldError>> => Result.fail([{ path: "", message }])
 
 /** Reads a record of a model that this release does not have. */
-export const readAsStored: { readonly record: ReadStored; readonly localPart: ReadPart } = {
-  record: ({ data }) => Result.succeed({ kept: data, shown: data }),
-  localPart: (data) => Result.succeed({ kept: data, shown: data })
+export const readAsStored: Readers = {
+  record: ({ data }) => asStored(data),
+  recordWhole: ({ data }) => asStored(data),
+  localPart: (data) => asStored(data)
 }
 
 const failed: ReadonlyArray<FieldError> = [{ path: "", message: "A schema of the model failed on this" }]

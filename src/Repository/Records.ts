@@ -8,7 +8,7 @@ import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import type { ListSource } from "../Machine/List.ts"
-import { type RecordUnreadable as Unreadable, showRow, unreadable } from "../Machine/ReadRow.ts"
+import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
 import { get, type Table, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import {

@@ -105,14 +105,17 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     const scope = yield* Scope.make()
     const server = makeMemoryServer(nodeId, scope)
     const running: Pick<Running, "scope" | "crashed"> = { scope, crashed: yield* Deferred.make<never, NodeDown>() }
-    // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test, unless it was removed,
-    // or the test made its disk fail.
+    // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test, unless it was removed, its models
+    // do not fit its records, or the test made its disk fail.
     const ended = Effect.suspend(() => (node.running?.scope === scope ? crash([node], surroundings) : Effect.void))
     const lifecycle = Lifecycle.of({
       register: ({ stopped }) =>
         stopped.pipe(
           Effect.catchIf(
-            (error) => error._tag === "MemberRemoved" || (error._tag === "LogFailed" && disk.failsNext),
+            (error) =>
+              error._tag === "MemberRemoved" ||
+              error._tag === "ModelMismatch" ||
+              (error._tag === "LogFailed" && disk.failsNext),
             () => Effect.asVoid(Effect.forkDetach(ended))
           ),
           Effect.orDie,

@@ -6,9 +6,9 @@ import type { CommandResult } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Keyed } from "../../src/Machine/Sessions.ts"
 import { decode, type Transaction } from "../../src/Machine/Transaction.ts"
+import type { Answered } from "../../src/Raft/node/CommandQueue.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
 import { outcomeOf } from "../../src/Raft/node/Settle.ts"
-import type { Answered } from "../../src/Raft/node/CommandQueue.ts"
 import { descriptors } from "../Machine/Store.ts"
 
 type Told = Answered<CommandResult>

@@ -1,8 +1,8 @@
 /** What tests of lists ask with: whole requests, walks from page to page, and tables that count the rows looked at. */
 import { assert } from "@effect/vitest"
 import { Result } from "effect"
-import * as List from "../../src/Machine/List.ts"
 import type { ListRequest, ListSource } from "../../src/Machine/List.ts"
+import * as List from "../../src/Machine/List.ts"
 import type { OrderBy, OrderValue } from "../../src/Machine/Order.ts"
 import type { Table } from "../../src/Machine/Tables.ts"
 

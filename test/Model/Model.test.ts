@@ -86,7 +86,16 @@ it("a unique field is a replicated one, or the model does not compile", () => {
 })
 
 it("the descriptor tells name, path, mode and fields", () => {
-  const { brokenRule: _, codecs: __, fields, ids, mergeShapes: ___, read: ____, ...user } = Model.describe(User)
+  const {
+    brokenRule: _,
+    codecs: __,
+    fields,
+    ids,
+    fingerprint: _____,
+    mergeShapes: ___,
+    read: ____,
+    ...user
+  } = Model.describe(User)
   assert.deepStrictEqual(Object.keys(fields), ["id", "email", "cacheData"])
   assert.deepInclude(ids, { kind: "text", areMade: true })
   assert.deepStrictEqual(user, {

@@ -128,6 +128,8 @@ describe("TestCluster", () => {
         Effect.gen(function* () {
           const { advance, crash, leader, on, restart } = yield* TestCluster
           yield* leader
+          // Until a quorum has confirmed its records, a node begins no write.
+          yield* on("n1", names)
           const writing = yield* Effect.forkChild(Effect.flip(on("n1", create("perhaps"))))
           yield* advance("100 micros")
           yield* crash("n1")

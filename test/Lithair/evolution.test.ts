@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option, Schema } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import * as Lithair from "../../src/Lithair.ts"
+import * as Model from "../../src/Model.ts"
+import { Repository } from "../../src/Repository.ts"
+import { TestCluster } from "../../src/Testing.ts"
+
+const id = Model.id(Schema.String)
+
+class First extends Model.Class<First>("Product")({
+  id,
+  name: Model.replicate(Schema.String),
+  price: Schema.String,
+  note: Model.local(Schema.String)
+}) {}
+
+/** It has a required field, and says of no stored record what it is. */
+class Unfit extends Model.Class<Unfit>("Product")(
+  { id, name: Model.replicate(Schema.String), price: Schema.String, currency: Schema.String },
+  { version: 2 }
+) {}
+
+class Fit extends Model.Class<Fit>("Product")(
+  {
+    id,
+    title: Model.replicate(Schema.String),
+    cents: Schema.Int,
+    currency: Schema.String,
+    note: Model.local(Schema.String)
+  },
+  {
+    version: 2,
+    indexes: ["currency"],
+    lift: Model.from(1, { id: Schema.String, name: Schema.String, price: Schema.String })
+      .rename("name", "title")
+      .map(({ price, ...rest }) => ({ ...rest, cents: Math.round(Number(price) * 100) }))
+      .add("currency", "EUR")
+      .to(2)
+  }
+) {}
+
+const json = (path: string) => Effect.flatMap(HttpClient.get(path), ({ json }) => json)
+
+describe("a release with a changed model", () => {
+  it.effect("ends a node whose stored records it cannot read, and the others go on", () =>
+    Effect.gen(function* () {
+      const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster
+      const first = yield* leader
+      yield* on(
+        first,
+        Effect.flatMap(Repository, (repository) =>
+          repository.records(First).create({ id: "a", name: "anvil", price: "1.50" })
+        )
+      )
+      const follower = nodes.find((node) => node !== first)!
+      yield* upgrade("unfit", follower)
+      yield* advance("2 seconds")
+      const down = yield* Effect.flip(on(follower, json("/readyz")))
+      assert.deepInclude(down, { _tag: "NodeDown" })
+      yield* on(
+        first,
+        Effect.flatMap(Repository, (repository) =>
+          repository.records(First).create({ id: "b", name: "bolt", price: "2" })
+        )
+      )
+      yield* upgrade("fit", follower)
+      yield* settle
+      const seen = yield* on(
+        follower,
+        Effect.flatMap(Repository, (repository) => repository.records(Fit).get("b"))
+      )
+      assert.deepInclude(Option.getOrThrow(seen).row, { id: "b", title: "bolt", cents: 200, currency: "EUR" })
+    }).pipe(
+      Effect.provide(
+        TestCluster.layer({ models: [First], releases: { unfit: { models: [Unfit] }, fit: { models: [Fit] } } })
+      )
+    )
+  )
+
+  it.effect("shows lifted records over HTTP and in code, and stores them with the next change", () =>
+    Effect.gen(function* () {
+      const { leader, nodes, on, settle, upgrade } = yield* TestCluster
+      const first = yield* leader
+      yield* on(
+        first,
+        Effect.flatMap(Repository, (repository) =>
+          repository.records(First).create({ id: "a", name: "anvil", price: "1.50", note: "here" })
+        )
+      )
+      yield* upgrade("fit", ...nodes)
+      yield* settle
+      const shown = { id: "a", title: "anvil", cents: 150, currency: "EUR" }
+      for (const node of nodes) {
+        const own = node === first ? { note: "here" } : {}
+        assert.deepStrictEqual(yield* on(node, json("/api/products/a")), { ...shown, ...own })
+        assert.deepInclude(yield* on(node, json("/api/products?currency=eq.EUR&order=cents.desc")), {
+          items: [{ ...shown, ...own }]
+        })
+      }
+      const patched = yield* on(
+        first,
+        HttpClientRequest.patch("/api/products/a").pipe(
+          HttpClientRequest.bodyJsonUnsafe({ cents: 200 }),
+          HttpClient.execute,
+          Effect.flatMap(({ json }) => json)
+        )
+      )
+      assert.deepStrictEqual(patched, { ...shown, cents: 200, note: "here" })
+    }).pipe(Effect.provide(TestCluster.layer({ models: [First], releases: { fit: { models: [Fit] } } })))
+  )
+})
+
+describe("Lithair.check", () => {
+  it.live("tells of a stopped node's directory whether a release could serve it", () =>
+    Effect.gen(function* () {
+      const directory = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "lithair-check-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+      )
+      const node = Lithair.layer({ models: [First] }).pipe(
+        Layer.provide(Lithair.layerHost({ address: "127.0.0.1:8081", directory })),
+        Layer.provide(Lithair.layerTest)
+      )
+      yield* Effect.flatMap(Repository, (repository) =>
+        repository.records(First).create({ id: "a", name: "anvil", price: "1.50", note: "here" })
+      ).pipe(Effect.provide(node))
+      const fit = yield* Lithair.check({ models: [Fit], directory })
+      assert.isTrue(fit.fits, fit.message)
+      assert.include(fit.message, "Product: stored v1 (1 records), code v2")
+      const unfit = yield* Lithair.check({ models: [Unfit], directory })
+      assert.isFalse(unfit.fits)
+      assert.include(unfit.message, '→ .add("currency", …)')
+      assert.strictEqual(
+        (yield* Effect.flip(Lithair.check({ models: [Fit], directory: `${directory}/none` })))._tag,
+        "LogFailed"
+      )
+    }).pipe(Effect.scoped)
+  )
+})
