@@ -8,8 +8,9 @@ import type { LogFailed } from "../EventStore/LogStore.ts"
 import { checkModels, type ModelMismatch } from "../Local/checkModels.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
+import type { NotDone } from "../Raft/node/Outcome.ts"
 import type { RaftNode } from "../Raft/node/RaftNode.ts"
-import * as Requests from "../Raft/node/Requests.ts"
+import { outcomeOf } from "../Raft/node/Settle.ts"
 
 /** How long one read index may take, and how long this waits after one that failed. */
 const readTimeoutMs = 1_000
@@ -24,7 +25,8 @@ export const modelsChecked = (options: {
 }): Effect.Effect<void, ModelMismatch | LogFailed> =>
   Effect.gen(function* () {
     const { derived, models, node } = options
-    yield* Effect.orDie(Effect.retry(Requests.readIndex(node, readTimeoutMs), Schedule.spaced(askAgainMs)))
+    const asked = outcomeOf<number, NotDone>((settle) => node.readIndex(readTimeoutMs, settle))
+    yield* Effect.orDie(Effect.retry(asked, Schedule.spaced(askAgainMs)))
     const descriptors = models.filter(({ mode }) => mode !== "local")
     yield* checkModels({ tables: options.tables(), descriptors, derived, name: "models" })
   })

@@ -12,8 +12,7 @@ import type { Answered } from "../Raft/node/CommandQueue.ts"
 import * as MembershipRequests from "../Raft/node/MembershipRequests.ts"
 import { NotDone, draining as notBegun, type UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { RaftNode } from "../Raft/node/RaftNode.ts"
-import * as Requests from "../Raft/node/Requests.ts"
-import { beginEffect, type Forget, type Fork, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import { beginEffect, type Forget, type Fork, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type { Draining } from "./Drain.ts"
 import * as LeadershipHandoff from "./LeadershipHandoff.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
@@ -82,8 +81,9 @@ export const make = (options: {
   }
 
   const inquire = (running: Node, keyed: Keyed, timeoutMs: number) =>
-    Effect.flatMap(Requests.readIndex(running, timeoutMs), (index) =>
-      Effect.map(keys.keyStatus(keyed), (standing) => ({ _tag: "Inquired", index, standing }) as const)
+    Effect.flatMap(
+      outcomeOf<number, NotDone>((settle) => running.readIndex(timeoutMs, settle)),
+      (index) => Effect.map(keys.keyStatus(keyed), (standing) => ({ _tag: "Inquired", index, standing }) as const)
     )
 
   const administer = (running: Node, order: Administration, timeoutMs: number): Effect.Effect<Administers, Failure> => {

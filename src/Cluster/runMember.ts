@@ -11,7 +11,7 @@ import { type Configuration, empty, membersOf } from "../Raft/core/Configuration
 import * as Membership from "../Raft/core/Membership.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import { defaults } from "../Raft/core/RaftConfig.ts"
-import * as RaftNode from "../Raft/node/RaftNode.ts"
+import { make as makeRaftNode } from "../Raft/node/makeRaftNode.ts"
 import * as Removal from "../Raft/node/Removal.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
@@ -84,7 +84,7 @@ export const run = Effect.fnUntraced(function* (
     yield* transport.announce({ clusterId, members: (yield* options.join(self, clusterId)).members })
   } else yield* announce(known)
   let removal: Removal.Removal | undefined
-  const node = yield* RaftNode.make({
+  const node = yield* makeRaftNode({
     nodeId: self.nodeId,
     instanceId: self.instanceId,
     life: directory.life,

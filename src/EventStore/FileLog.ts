@@ -1,11 +1,13 @@
 /** The log in files: one write and one sync per batch of appends, in segments that recovery has read. Layout in FORMAT.md. */
-import { Context, Deferred, Effect, Layer, Queue, Result, Semaphore, SubscriptionRef } from "effect"
+import { Context, Deferred, Effect, Exit, Latch, Layer, Queue, Semaphore, SubscriptionRef } from "effect"
 import { invariant } from "../Invariant.ts"
 import { checksum } from "./Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "./Compaction.ts"
 import { readEntries } from "./FileLogReader.ts"
 import { openLog, removeSegmentsBelow } from "./FileLogRecovery.ts"
-import { closeFile, identityAt, identityOf, isFile, isSame, listDirectory } from "./Files.ts"
+import { FileSystem } from "./FileSystem.ts"
+import { lostFile } from "./FileLogWatch.ts"
+import { closeFile } from "./Files.ts"
 import { batchOf, beginningAt, type LogBatch } from "./LogBatch.ts"
 import type { LogWrite } from "./LogEntry.ts"
 import { index, recoveredOf, termAt } from "./LogIndex.ts"
@@ -14,7 +16,7 @@ import { type LogCorrupt, LogFailed, LogStore } from "./LogStore.ts"
 import { makeNextSegment } from "./NextSegment.ts"
 import { bodyBytes, type RecordBody, recordBytes } from "./Record.ts"
 import { scrub, scrubPauseMsDefault } from "./Scrub.ts"
-import { SEGMENT_HEADER_BYTES, SEGMENT_SIZE_BYTES_DEFAULT, segmentName } from "./Segment.ts"
+import { SEGMENT_HEADER_BYTES, SEGMENT_SIZE_BYTES_DEFAULT } from "./Segment.ts"
 import {
   encodeBatch,
   isEntered,
@@ -22,9 +24,10 @@ import {
   newSalt,
   openSegmentFile,
   type SegmentFile,
-  writeBatchBytes
+  writeBatchBytes,
+  writeBatchNow
 } from "./SegmentFile.ts"
-import { missingOfMany, watch } from "./Watch.ts"
+import { watch } from "./Watch.ts"
 
 export interface FileLogOptions {
   /** The folder of the segments; made when it is missing. */
@@ -44,6 +47,9 @@ const IDLE_MS = 50
 /** How long the next segment is not tried again after a failure that is not for want of space. */
 const RETRY_MS = 1000
 
+/** A larger batch is written by another thread, since the write would keep this one. */
+const WRITTEN_NOW_MAX_BYTES = 256 * 1024
+
 const SEAL_BYTES = recordBytes(0)
 
 const make = Effect.fnUntraced(function* (options: FileLogOptions) {
@@ -55,10 +61,18 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   let batch = opened.batch
   let markedBatch = batch
   let poison: LogFailed | undefined
+  const system = yield* FileSystem
+  /** Those who write by an Effect have it one after another. */
   const turn = yield* Semaphore.make(1)
+  /** How many have it or wait for it. */
+  let turnsCount = 0
+  let isWritingNow = false
+  /** Open unless `isWritingNow`: a batch of `appendNow` is under way. */
+  const idle = Latch.makeUnsafe(true)
   const written = yield* Queue.sliding<void>(1)
   const halfFull = yield* Queue.sliding<number>(1)
   const closing = yield* Deferred.make<never, LogFailed>()
+  let isClosing = false
   const next = yield* makeNextSegment(directory)
 
   const makeFirst = Effect.gen(function* () {
@@ -68,19 +82,24 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   })
   let active: SegmentFile = yield* last === undefined ? makeFirst : openSegmentFile(directory, last.header, last)
 
-  const tellWhenHalfFull = Effect.suspend(() =>
-    active.endOffset * 2 > active.header.sizeBytes ? Queue.offer(halfFull, active.header.number) : Effect.void
-  )
+  const tellWhenHalfFull = () => {
+    if (active.endOffset * 2 > active.header.sizeBytes) Queue.offerUnsafe(halfFull, active.header.number)
+  }
 
   /** Writes one batch into the active segment, where it must fit, and syncs. */
   const writeBatch = Effect.fnUntraced(function* (bodies: ReadonlyArray<RecordBody>, sizeBytes: number) {
     const { bytes, offsets } = encodeBatch(active, { number: batch + 1, bodies, sizeBytes })
     yield* writeBatchBytes(active, bytes)
-    batch += 1
-    bodies.forEach((body, position) => {
-      index(held, body, { segment: active.header.number, offset: offsets[position]! })
-    })
+    takeIn(bodies, offsets)
   })
+
+  /** The batch is durable. */
+  const takeIn = (bodies: ReadonlyArray<RecordBody>, offsets: ReadonlyArray<number>) => {
+    batch += 1
+    for (let at = 0; at < bodies.length; at++) {
+      index(held, bodies[at]!, { segment: active.header.number, offset: offsets[at]! })
+    }
+  }
 
   /** Enters the next segment, then seals this one: a sealed segment without a successor is thus always corruption. */
   const roll = Effect.gen(function* () {
@@ -103,12 +122,16 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   })
 
   const headOf = (): RecordBody => ({ _tag: "HardState", hardState: held.hardState })
-  const sizeOf = (bodies: ReadonlyArray<RecordBody>) => bodies.reduce((sum, body) => sum + bodyBytes(body), 0)
+  const sizeOf = (bodies: ReadonlyArray<RecordBody>) => {
+    let bytes = 0
+    for (const body of bodies) bytes += bodyBytes(body)
+    return bytes
+  }
 
   /** A batch that begins the log anew begins a segment too: those before it are of no use then. */
-  const mustRoll = ({ bodies, restarts }: LogBatch) => {
+  const mustRoll = ({ bodies, restarts }: LogBatch, sizeBytes = sizeOf(bodies)) => {
     if (restarts && isEntered(active)) return true
-    const neededBytes = sizeOf(bodies) + (isEntered(active) ? 0 : bodyBytes(headOf()))
+    const neededBytes = sizeBytes + (isEntered(active) ? 0 : bodyBytes(headOf()))
     return active.endOffset + neededBytes + SEAL_BYTES > active.header.sizeBytes
   }
 
@@ -126,20 +149,20 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     const bodies = batch.restarts ? beginningAt(batch, active.header.number) : batch.bodies
     const all = isEntered(active) ? bodies : [headOf(), ...bodies]
     yield* writeBatch(all, sizeOf(all))
-    yield* tellWhenHalfFull
+    tellWhenHalfFull()
     if (batch.restarts) yield* removeSegmentsBelow(directory, held.neededSegment)
   })
 
+  /** After a failure the log takes no batch: nobody knows what the disk holds, and a sync is never retried. */
+  const poisonBy = (failure: LogFailed) => {
+    poison = new LogFailed({ message: `The log is poisoned: ${failure.message}`, cause: failure })
+  }
   const poisoning = <A>(work: Effect.Effect<A, LogFailed>) =>
-    Effect.tapError(work, (failure) =>
-      Effect.sync(() => {
-        poison = new LogFailed({ message: `The log is poisoned: ${failure.message}`, cause: failure })
-      })
-    )
+    Effect.tapError(work, (failure) => Effect.sync(() => poisonBy(failure)))
 
-  /** One batch at a time, to its end; after a failure, none: what the disk holds is then unknown, and a sync never retried. */
-  const exclusively = (batchNow: () => LogBatch | undefined, done: Effect.Effect<void> = Effect.void) =>
-    turn.withPermits(1)(
+  /** Writes one batch at a time, each to its end. */
+  const exclusively = (batchNow: () => LogBatch | undefined, done: Effect.Effect<void> = Effect.void) => {
+    const inTurn = turn.withPermits(1)(
       Effect.suspend(() => {
         if (poison !== undefined) return Effect.fail(poison)
         const batch = batchNow()
@@ -151,6 +174,14 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
         )
       })
     )
+    const end = Effect.sync(() => {
+      turnsCount -= 1
+    })
+    return Effect.suspend(() => {
+      turnsCount += 1
+      return Effect.ensuring(Effect.andThen(idle.await, inTurn), end)
+    })
+  }
 
   const append = (writes: ReadonlyArray<LogWrite>) =>
     Effect.andThen(
@@ -160,6 +191,29 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       }),
       Queue.offer(written, undefined)
     ).pipe(Effect.asVoid)
+
+  const appendNow = (writes: ReadonlyArray<LogWrite>, done: (exit: Exit.Exit<void, LogFailed>) => void): boolean => {
+    if (poison !== undefined || turnsCount > 0 || isWritingNow || isClosing) return false
+    const next = batchOf(writes, held)
+    const { bodies } = next
+    const sizeBytes = sizeOf(bodies)
+    const isSmall = bodies.length > 0 && sizeBytes <= WRITTEN_NOW_MAX_BYTES
+    if (!isSmall || next.restarts || !isEntered(active) || mustRoll(next, sizeBytes)) return false
+    const { bytes, offsets } = encodeBatch(active, { number: batch + 1, bodies, sizeBytes })
+    isWritingNow = true
+    idle.closeUnsafe()
+    writeBatchNow(system, active, bytes, (failure) => {
+      isWritingNow = false
+      if (failure === undefined) {
+        takeIn(bodies, offsets)
+        tellWhenHalfFull()
+        Queue.offerUnsafe(written, undefined)
+      } else poisonBy(failure)
+      idle.openUnsafe()
+      done(failure === undefined ? Exit.void : Exit.fail(failure))
+    })
+    return true
+  }
 
   const compact = Effect.fnUntraced(function* ({ throughIndex }: { readonly throughIndex: number }) {
     yield* exclusively(() => {
@@ -207,45 +261,23 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       const last = durableMark()
-      return last === undefined || (mustRoll(last) && next.readyBytes() < segmentSizeBytes) ? Effect.void : mark
+      return last === undefined || (mustRoll(last) && next.readyBytes() < segmentSizeBytes) ? idle.await : mark
     }).pipe(Effect.ignore, Effect.andThen(Effect.ignore(closeFile(active.file))), Effect.andThen(next.remove))
   )
   // A failure has poisoned the log by then: the next append reports it.
   yield* Effect.forkScoped(Effect.ignore(Effect.forever(markWhenIdle)))
   yield* Effect.forkScoped(Effect.forever(prepareWhenHalfFull))
-  yield* tellWhenHalfFull
-  yield* Effect.addFinalizer(() =>
-    Deferred.fail(
-      closing,
-      new LogFailed({ message: `Cannot append in "${directory}": no room, and the log is closing` })
-    )
-  )
-
-  const missingSegment = missingOfMany({
-    needed: () => held.segments,
-    nameOf: ({ number }) => segmentName(number),
-    list: listDirectory(directory),
-    isThere: (name) => isFile(`${directory}/${name}`)
-  })
-
-  /** The segments that hold the log have their names still, and the one in use is the file that is written. */
-  const lost = Effect.gen(function* () {
-    const missing = yield* missingSegment
-    if (missing !== undefined) return `"${directory}/${missing}" is missing`
-    const segment = active
-    const path = `${directory}/${segmentName(segment.header.number)}`
-    const [named, written] = yield* Effect.all([
-      Effect.result(identityAt(path)),
-      Effect.result(identityOf(segment.file))
-    ])
-    if (Result.isSuccess(named) && Result.isSuccess(written) && isSame(named.success, written.success)) return undefined
-    // It was left for the next one meanwhile: that one is looked at the next time.
-    return segment === active ? `"${path}" is missing, or another file` : undefined
+  tellWhenHalfFull()
+  yield* Effect.addFinalizer(() => {
+    isClosing = true
+    const message = `Cannot append in "${directory}": no room, and the log is closing`
+    return Deferred.fail(closing, new LogFailed({ message }))
   })
 
   const store = LogStore.of({
     recovered: recoveredOf(held),
     append,
+    appendNow,
     read: (range) => readEntries({ directory, held }, range)
   })
   const space = LogSpace.of({
@@ -258,7 +290,7 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       pauseMs: options.scrubPauseMs ?? scrubPauseMsDefault,
       sealed: () => held.segments.map(({ number }) => number).filter((number) => number < active.header.number)
     }),
-    watch: poisoning(watch(lost))
+    watch: poisoning(watch(lostFile({ directory, held, active: () => active })))
   })
   return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
 })

@@ -34,6 +34,8 @@ export interface FileSystem {
     offset: number,
     done: Callback<number>
   ) => void
+  /** The same at once: it returns how many bytes were taken, or throws. */
+  readonly writeSync: (file: number, bytes: Uint8Array, at: number, lengthBytes: number, offset: number) => number
   readonly ftruncate: (file: number, lengthBytes: number, done: Callback<void>) => void
   readonly fdatasync: (file: number, done: Callback<void>) => void
   readonly fsync: (file: number, done: Callback<void>) => void

@@ -7,6 +7,9 @@ import { Effect } from "effect"
 import { type Callback, type FileIdentity, FileSystem } from "./FileSystem.ts"
 import { LogFailed } from "./LogStore.ts"
 
+const failed = (what: string, error: Error): LogFailed =>
+  new LogFailed({ message: `Cannot ${what}: ${error.message}`, cause: error })
+
 /** Runs one operation to its end: what has been handed to the operating system cannot be called back. */
 function operation<A>(
   what: string,
@@ -18,7 +21,7 @@ function operation<A>(
       Effect.callback<A, LogFailed>((resume) => {
         run(system, (error, value) => {
           if (error === null || error === undefined) resume(Effect.succeed(value as A))
-          else resume(Effect.fail(new LogFailed({ message: `Cannot ${what}: ${error.message}`, cause: error })))
+          else resume(Effect.fail(failed(what, error)))
         })
       })
     )
@@ -36,6 +39,17 @@ export const closeFile = (file: number) => operation<void>("close a file", (syst
 
 /** Data, and what of the metadata is needed to read it back. */
 export const syncData = (file: number) => operation<void>("sync data", (system, done) => system.fdatasync(file, done))
+
+/** {@link syncData} with a callback, which gets the failure if there is one. */
+export const syncDataThen = (
+  system: FileSystem,
+  file: number,
+  done: (failure: LogFailed | undefined) => void
+): void => {
+  system.fdatasync(file, (error) => {
+    done(error === null || error === undefined ? undefined : failed("sync data", error))
+  })
+}
 
 export const syncFile = (file: number) => operation<void>("sync a file", (system, done) => system.fsync(file, done))
 
@@ -86,6 +100,26 @@ export const writeAll = Effect.fnUntraced(function* (file: number, bytes: Uint8A
     written += count
   }
 })
+
+/** {@link writeAll} on this thread. Use it for few bytes. Returns the failure if there is one. */
+export const writeAllNow = (
+  system: FileSystem,
+  file: number,
+  bytes: Uint8Array,
+  offset: number
+): LogFailed | undefined => {
+  let written = 0
+  try {
+    while (written < bytes.length) {
+      const count = system.writeSync(file, bytes, written, bytes.length - written, offset + written)
+      if (count === 0) return new LogFailed({ message: `Cannot write at offset ${offset}: no bytes were taken` })
+      written += count
+    }
+    return undefined
+  } catch (error) {
+    return failed(`write ${bytes.length} bytes at offset ${offset}`, error as Error)
+  }
+}
 
 /** Up to `lengthBytes` from `offset` on; fewer at the end of the file. */
 export const readAt = Effect.fnUntraced(function* (file: number, range: { offset: number; lengthBytes: number }) {

@@ -1,5 +1,5 @@
 /** A batch of writes as the records that it is made of, checked before a byte of it is written. Pure. */
-
+import { invariant } from "../Invariant.ts"
 import type { LogWrite } from "./LogEntry.ts"
 import { index, type LogIndex, termAt } from "./LogIndex.ts"
 import type { RecordBody } from "./Record.ts"
@@ -10,8 +10,28 @@ export interface LogBatch {
   readonly restarts: boolean
 }
 
-/** What recovery would refuse is a programmer error here. */
+/** The records of `writes`. If recovery would refuse one of them, that is a broken invariant here. */
 export function batchOf(writes: ReadonlyArray<LogWrite>, held: LogIndex): LogBatch {
+  const isPlain = writes.every(({ snapshot, truncateFromIndex }) => (snapshot ?? truncateFromIndex) === undefined)
+  return isPlain ? plainBatchOf(writes, held.lastIndex) : anyBatchOf(writes, held)
+}
+
+/** Entries that follow the log, and hard states: nearly all batches. */
+function plainBatchOf(writes: ReadonlyArray<LogWrite>, heldIndex: number): LogBatch {
+  const bodies: Array<RecordBody> = []
+  let lastIndex = heldIndex
+  for (const { entries, hardState } of writes) {
+    if (hardState !== undefined) bodies.push({ _tag: "HardState", hardState })
+    for (const entry of entries) {
+      invariant(entry.index === lastIndex + 1, `entry ${entry.index} follows entry ${lastIndex}`)
+      lastIndex = entry.index
+      bodies.push({ _tag: "Entry", entry })
+    }
+  }
+  return { bodies, restarts: false }
+}
+
+function anyBatchOf(writes: ReadonlyArray<LogWrite>, held: LogIndex): LogBatch {
   const marks = writes.some(({ snapshot }) => snapshot !== undefined)
   // What the log will hold after each record; only a mark asks for terms.
   const scratch: LogIndex = {

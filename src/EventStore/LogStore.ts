@@ -1,7 +1,7 @@
 /**
  * The log on disk, as its users see it: ordered writes, one sync per batch, reads by index. FORMAT.md has the bytes.
  */
-import { Context, type Effect, Schema } from "effect"
+import { Context, type Effect, type Exit, Schema } from "effect"
 import type { LogEntry, LogWrite, Recovered } from "./LogEntry.ts"
 
 /**
@@ -36,6 +36,11 @@ export class LogStore extends Context.Service<
     readonly recovered: Recovered
     /** Writes all steps in order, then syncs once. Durable when it returns; after a failure nothing more succeeds. */
     readonly append: (writes: ReadonlyArray<LogWrite>) => Effect.Effect<void, LogFailed>
+    /**
+     * The same without an Effect, if it can begin now: then it returns true, and `done` is called once, perhaps before
+     * it returns. False: it did nothing, and the caller uses {@link append}.
+     */
+    readonly appendNow: (writes: ReadonlyArray<LogWrite>, done: (exit: Exit.Exit<void, LogFailed>) => void) => boolean
     /**
      * Entries `fromIndex`..`toIndex` (inclusive), at least one if it exists, then as many as fit in `maxBytes` of
      * payload. A range that begins with entries which were compacted away fails, with that reason.

@@ -1,5 +1,5 @@
 /** The log in memory: the contract of LogStore without a disk, for tests and simulations. What it holds outlives its layer. */
-import { Context, Effect, Layer, Result, Stream } from "effect"
+import { Context, Effect, Exit, FiberSet, Layer, Result, Stream } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { HardState, LogEntry, LogWrite, Recovered, SnapshotMark } from "./LogEntry.ts"
 import { type LogRoom, LogSpace } from "./LogSpace.ts"
@@ -110,26 +110,43 @@ const syncAtOnce: Sync = (log, writes) =>
 
 /** Opens `log`, for one user at a time. It has room for ever, and compacts to the entry. */
 export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.Layer<LogStore | LogSpace> =>
-  Layer.syncContext(() => {
-    const store = LogStore.of({
-      recovered: recover(log),
-      append: (writes) => sync(log, writes),
-      read: (range) => Effect.suspend(() => Effect.fromResult(readRange(log, range)))
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const fork = yield* FiberSet.makeRuntime<never>()
+      let isSyncing = false
+      const store = LogStore.of({
+        recovered: recover(log),
+        append: (writes) => sync(log, writes),
+        appendNow: (writes, done) => {
+          if (isSyncing) return false
+          isSyncing = true
+          const ended = (exit: Exit.Exit<void, LogFailed>) => {
+            isSyncing = false
+            done(exit)
+          }
+          if (sync === syncAtOnce) {
+            for (const write of writes) applyWrite(log, write)
+            ended(Exit.void)
+          } else fork(Effect.map(Effect.exit(sync(log, writes)), ended))
+          return true
+        },
+        read: (range) => Effect.suspend(() => Effect.fromResult(readRange(log, range)))
+      })
+      const space = LogSpace.of({
+        firstIndex: Effect.sync(() => log.firstIndex),
+        compact: ({ throughIndex }) =>
+          Effect.sync(() => {
+            compact(log, throughIndex)
+            return log.firstIndex
+          }),
+        room: Effect.succeed(roomy),
+        roomChanges: Stream.make(roomy),
+        scrub: Effect.never,
+        watch: Effect.never
+      })
+      return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
     })
-    const space = LogSpace.of({
-      firstIndex: Effect.sync(() => log.firstIndex),
-      compact: ({ throughIndex }) =>
-        Effect.sync(() => {
-          compact(log, throughIndex)
-          return log.firstIndex
-        }),
-      room: Effect.succeed(roomy),
-      roomChanges: Stream.make(roomy),
-      scrub: Effect.never,
-      watch: Effect.never
-    })
-    return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
-  })
+  )
 
 /** A log of its own for each build, which is empty, and forgotten when its scope closes. */
 export const layerMemory: Layer.Layer<LogStore | LogSpace> = Layer.unwrap(

@@ -105,44 +105,56 @@ export function bodyBytes(body: RecordBody): number {
   return recordBytes(body._tag === "Entry" ? body.entry.payload.length : fieldsOf(body).payload.length)
 }
 
-function headerChecksum(header: Uint8Array, place: Place): number {
-  const seed = new Uint8Array(16)
-  seed.set(place.salt)
-  setUint64(viewOf(seed), 8, place.offset)
-  return checksum(header, checksum(seed))
+const CHECKED_HEADER_BYTES = 36
+const SEED_BYTES = 16
+/** The seed and the header, one behind the other. A log of many small records is checked with one such buffer. */
+const checked = new Uint8Array(SEED_BYTES + CHECKED_HEADER_BYTES)
+const checkedView = viewOf(checked)
+
+function headerChecksum(source: Uint8Array, at: number, place: Place): number {
+  checked.set(place.salt)
+  setUint64(checkedView, 8, place.offset)
+  for (let byte = 0; byte < CHECKED_HEADER_BYTES; byte++) checked[SEED_BYTES + byte] = source[at + byte]!
+  return checksum(checked)
+}
+
+/** Bytes to write records into, with a view on exactly these bytes. */
+export interface RecordTarget {
+  readonly bytes: Uint8Array
+  readonly view: DataView
 }
 
 /** Writes `record` into `target` at `at`, as it will stand at `place` of its segment, and returns its length. */
 export function encodeRecord(
   record: Record,
-  options: { readonly target: Uint8Array; readonly at: number; readonly place: Place }
+  options: { readonly target: RecordTarget; readonly at: number; readonly place: Place }
 ): number {
   const { type, flags, index, term, payload } = fieldsOf(record.body)
+  const { at, place } = options
+  const { bytes, view } = options.target
   const length = recordBytes(payload.length)
-  const bytes = options.target.subarray(options.at, options.at + length)
-  const view = viewOf(bytes)
-  bytes.set(payload, RECORD_HEADER_BYTES)
-  bytes.fill(0, RECORD_HEADER_BYTES + payload.length)
-  view.setUint32(0, payload.length, true)
-  view.setUint8(4, type)
-  view.setUint8(5, flags | (record.endsBatch ? FLAG_ENDS_BATCH : 0))
-  view.setUint16(6, 0, true)
-  setUint64(view, 8, record.batch)
-  setUint64(view, 16, index)
-  setUint64(view, 24, term)
-  view.setUint32(32, checksum(bytes.subarray(RECORD_HEADER_BYTES)), true)
-  view.setUint32(36, headerChecksum(bytes.subarray(0, 36), options.place), true)
+  const payloadAt = at + RECORD_HEADER_BYTES
+  bytes.set(payload, payloadAt)
+  bytes.fill(0, payloadAt + payload.length, at + length)
+  view.setUint32(at, payload.length, true)
+  view.setUint8(at + 4, type)
+  view.setUint8(at + 5, flags | (record.endsBatch ? FLAG_ENDS_BATCH : 0))
+  view.setUint16(at + 6, 0, true)
+  setUint64(view, at + 8, record.batch)
+  setUint64(view, at + 16, index)
+  setUint64(view, at + 24, term)
+  view.setUint32(at + 32, checksum(bytes.subarray(payloadAt, at + length)), true)
+  view.setUint32(at + CHECKED_HEADER_BYTES, headerChecksum(bytes, at, place), true)
   return length
 }
 
 /** The header at `at` of `source`, or undefined when none was written there or it is damaged. */
 export function decodeHeader(source: Uint8Array, at: number, place: Place): RecordHeader | undefined {
   if (at + RECORD_HEADER_BYTES > source.length) return undefined
-  const bytes = source.subarray(at, at + RECORD_HEADER_BYTES)
-  const type = bytes[4]!
+  const type = source[at + 4]!
   if (type === 0 || type > TYPE.Seal) return undefined
-  const view = viewOf(bytes)
-  if (view.getUint32(36, true) !== headerChecksum(bytes.subarray(0, 36), place)) return undefined
+  const view = viewOf(source.subarray(at, at + RECORD_HEADER_BYTES))
+  if (view.getUint32(CHECKED_HEADER_BYTES, true) !== headerChecksum(source, at, place)) return undefined
   const batch = getUint64(view, 8)
   const index = getUint64(view, 16)
   const term = getUint64(view, 24)
@@ -150,7 +162,7 @@ export function decodeHeader(source: Uint8Array, at: number, place: Place): Reco
   return {
     payloadBytes: view.getUint32(0, true),
     type,
-    flags: bytes[5]!,
+    flags: source[at + 5]!,
     batch,
     index,
     term,

@@ -1,7 +1,9 @@
 /** The segment that takes batches: its file, how far it is written, and the bytes of the next batch there. Layout in FORMAT.md. */
 import { Effect, Random } from "effect"
-import { checksum } from "./Bytes.ts"
-import { openFile, syncData, writeAll, writeFileAtomically } from "./Files.ts"
+import { checksum, viewOf } from "./Bytes.ts"
+import type { FileSystem } from "./FileSystem.ts"
+import { openFile, syncData, syncDataThen, writeAll, writeAllNow, writeFileAtomically } from "./Files.ts"
+import type { LogFailed } from "./LogStore.ts"
 import { encodeRecord, type RecordBody } from "./Record.ts"
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from "./Segment.ts"
 
@@ -55,13 +57,15 @@ export function encodeBatch(
 ): { readonly bytes: Uint8Array; readonly offsets: ReadonlyArray<number> } {
   const { bodies, number, sizeBytes } = batch
   const bytes = new Uint8Array(sizeBytes)
+  const target = { bytes, view: viewOf(bytes) }
   const offsets: Array<number> = []
+  const last = bodies.length - 1
   let at = 0
-  for (const [position, body] of bodies.entries()) {
+  for (let position = 0; position <= last; position++) {
     const offset = segment.endOffset + at
     offsets.push(offset)
-    const record = { batch: number, endsBatch: position === bodies.length - 1, body }
-    at += encodeRecord(record, { target: bytes, at, place: { salt: segment.header.salt, offset } })
+    const record = { batch: number, endsBatch: position === last, body: bodies[position]! }
+    at += encodeRecord(record, { target, at, place: { salt: segment.header.salt, offset } })
   }
   return { bytes, offsets }
 }
@@ -70,6 +74,32 @@ export function encodeBatch(
 export const writeBatchBytes = Effect.fnUntraced(function* (segment: SegmentFile, bytes: Uint8Array) {
   yield* writeAll(segment.file, bytes, segment.endOffset)
   yield* syncData(segment.file)
+  advance(segment, bytes)
+})
+
+/**
+ * {@link writeBatchBytes} without an Effect: this thread writes, another one syncs. `done` is called once the sync has
+ * returned, with the failure if there is one.
+ */
+export const writeBatchNow = (
+  system: FileSystem,
+  segment: SegmentFile,
+  bytes: Uint8Array,
+  done: (failure: LogFailed | undefined) => void
+): void => {
+  const unwritten = writeAllNow(system, segment.file, bytes, segment.endOffset)
+  if (unwritten !== undefined) {
+    done(unwritten)
+    return
+  }
+  syncDataThen(system, segment.file, (failure) => {
+    if (failure === undefined) advance(segment, bytes)
+    done(failure)
+  })
+}
+
+/** These bytes are durable: the next batch stands behind them. */
+const advance = (segment: SegmentFile, bytes: Uint8Array): void => {
   segment.endOffset += bytes.length
   segment.checksum = checksum(bytes, segment.checksum)
-})
+}

@@ -139,6 +139,14 @@ export const start = (disk: Disk.SimulatedDisk, options: ProcessOptions = {}): S
         into.set(part, at)
         return part.length
       }),
+    writeSync: (file, bytes, at, lengthBytes, offset) => {
+      let taken = 0
+      system.write(file, bytes, at, lengthBytes, offset, (error, count) => {
+        if (error !== null) throw error
+        taken = count ?? 0
+      })
+      return taken
+    },
     write: (file, bytes, at, lengthBytes, offset, done) => {
       const writeSome = (countBytes: number): number => {
         const node = fileOf(file)

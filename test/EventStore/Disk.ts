@@ -160,6 +160,14 @@ export function recorded(real: typeof Fs): typeof Fs {
       }
       real.write(descriptor, bytes, from, length, offset, done(callback, then))
     },
+    writeSync: (...[descriptor, bytes, from, length, offset]: WriteSyncArguments) => {
+      const file = fileOf(descriptor)
+      const code = faults.write?.(opened.get(descriptor)?.path ?? "")
+      if (code !== undefined) throw Object.assign(new Error(code), { code })
+      const count = real.writeSync(descriptor, bytes, from, length, offset)
+      if (file !== undefined) note({ _tag: "Write", file, offset, bytes: bytes.slice(from, from + count) })
+      return count
+    },
     ftruncate: (descriptor: number, lengthBytes: number, callback: Callback) => {
       const file = fileOf(descriptor)
       const then = () => file !== undefined && note({ _tag: "Resize", file, lengthBytes })
@@ -190,14 +198,8 @@ export function recorded(real: typeof Fs): typeof Fs {
   return { ...real, ...wrapped } as unknown as typeof Fs
 }
 
-type WriteArguments = [
-  descriptor: number,
-  bytes: Uint8Array,
-  from: number,
-  length: number,
-  offset: number,
-  callback: Callback
-]
+type WriteSyncArguments = [descriptor: number, bytes: Uint8Array, from: number, length: number, offset: number]
+type WriteArguments = [...WriteSyncArguments, callback: Callback]
 
 /** Whether an operation that was not synced has reached the disk all the same. */
 export type Reached = (operation: Operation) => boolean

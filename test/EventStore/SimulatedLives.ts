@@ -21,7 +21,7 @@ import { layerFile as layerSnapshots } from "../../src/EventStore/Snapshots.ts"
 import * as Disk from "../../src/Testing/SimulatedDisk.ts"
 import * as Files from "../../src/Testing/SimulatedFiles.ts"
 import * as Random from "../../src/Testing/simulator/Random.ts"
-import { plain } from "./logStoreContract.ts"
+import { appendNow, plain } from "./logStoreContract.ts"
 import { bytesOf, foreign, offerOf } from "./snapshotStoreContract.ts"
 
 const livesCount = 12
@@ -140,7 +140,10 @@ const append = Effect.fnUntraced(function* (life: Life, writes: ReadonlyArray<Lo
   const after = copyOf(promised.log)
   for (const write of writes) applyWrite(after, write)
   promised.maybe = after
-  yield* givingRoom(life, (yield* LogStore).append(writes))
+  const log = yield* LogStore
+  // Every second batch as a node writes it.
+  const isNow = lastIndexOf(promised.log) % 2 === 0
+  yield* givingRoom(life, isNow ? appendNow(log, writes) : log.append(writes))
   promised.log = after
   promised.maybe = undefined
 })

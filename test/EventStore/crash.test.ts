@@ -13,7 +13,7 @@ import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
 import { layerFile as layerSnapshots } from "../../src/EventStore/Snapshots.ts"
 import { seeded } from "../Machine/Seeded.ts"
 import { crashes, position, record, restore, stop } from "./Disk.ts"
-import { entries, plain, readLeft } from "./logStoreContract.ts"
+import { appendNow, entries, plain, readLeft } from "./logStoreContract.ts"
 import { bytesOf, foreign, offerOf, send, write } from "./snapshotStoreContract.ts"
 
 vi.mock("node:fs", async (original) => (await import("./Disk.ts")).recorded(await original()))
@@ -37,6 +37,9 @@ const found = Effect.gen(function* () {
   const usable = yield* Effect.scoped(snapshots.openNewest({ atLeastIndex: recovered.firstIndex - 1 }))
   return { recovered, left: yield* readLeft, usable: usable?.info.index }
 })
+
+const now = (from: number, to: number) =>
+  Effect.flatMap(LogStore, (log) => appendNow(log, [{ entries: entries(from, to) }]))
 
 const append = (from: number, to: number, term = 1) =>
   Effect.flatMap(LogStore, (log) => log.append([{ entries: entries(from, to, term) }]))
@@ -111,7 +114,7 @@ describe("a crash at every step", { timeout: 120_000 }, () => {
   it.live("of appends that roll to other segments loses nothing that was acknowledged", () =>
     crashAtEveryStep({
       before: append(1, 5),
-      steps: [append(6, 30), append(31, 45), append(46, 75), append(76, 80)],
+      steps: [append(6, 30), now(31, 45), append(46, 75), now(76, 80)],
       check: (state, endedCount) => {
         const batches = [5, 30, 45, 75, 80]
         const { lastIndex } = state.recovered

@@ -1,13 +1,16 @@
 /** What the log in files does about damage, leftovers, failures and idleness. The rule alone is tested in recovery.test.ts. */
+import * as fs from "node:fs"
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
 import { type FileLogOptions, layerFile } from "../../src/EventStore/FileLog.ts"
+import { FileSystem } from "../../src/EventStore/FileSystem.ts"
+import type { LogWrite } from "../../src/EventStore/LogEntry.ts"
 import { type LogCorrupt, LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
-import { entries, entry, plain, readAll } from "./logStoreContract.ts"
+import { appendNow, entries, entry, plain, readAll } from "./logStoreContract.ts"
 
 const FIRST = "000000000001.log"
 
@@ -154,6 +157,56 @@ describe("the log in files", () => {
     })
     return during(options, used)
   })
+
+  it.effect("is poisoned for good by a failed sync, however it was written", () =>
+    Effect.forEach([true, false], (isNow) => {
+      let isFailing = false
+      const system: FileSystem = {
+        ...fs,
+        fdatasync: (file, done) => (isFailing ? done(new Error("EIO")) : fs.fdatasync(file, done))
+      }
+      const used = Effect.gen(function* () {
+        const log = yield* LogStore
+        yield* log.append([{ entries: entries(1, 2) }])
+        isFailing = true
+        const add = (index: number) => {
+          const writes = [{ entries: [entry(index)] }]
+          return Effect.flip(isNow ? appendNow(log, writes) : log.append(writes))
+        }
+        assert.include((yield* add(3)).message, "Cannot sync data: EIO")
+        isFailing = false
+        assert.include((yield* add(3)).message, "poisoned")
+        assert.isFalse(log.appendNow([{ entries: [entry(3)] }], () => assert.fail("it was begun")))
+      })
+      return Effect.provideService(during(freshOptions(), used), FileSystem, system)
+    })
+  )
+
+  it.effect("writes a batch at once unless it is large, or another one is under way", () =>
+    during(
+      { ...freshOptions(), segmentSizeBytes: 1024 * 1024 },
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        // The first batch of a segment repeats the hard state, and is not written like this.
+        assert.isFalse(log.appendNow([{ entries: entries(1, 1) }], () => assert.fail("it was begun")))
+        yield* log.append([{ entries: entries(1, 1) }])
+        const isTaken = (writes: ReadonlyArray<LogWrite>) =>
+          Effect.callback<boolean, LogFailed>((resume) => {
+            if (!log.appendNow(writes, (exit) => resume(Exit.map(exit, () => true)))) resume(Effect.succeed(false))
+          })
+        assert.isFalse(yield* isTaken([{ entries: [entry(2, 1, "x".repeat(300_000))] }]))
+        assert.isTrue(yield* isTaken([{ entries: entries(2, 9) }]))
+        const both = yield* Effect.all(
+          [isTaken([{ entries: entries(10, 11) }]), isTaken([{ entries: entries(10, 11) }])],
+          {
+            concurrency: "unbounded"
+          }
+        )
+        assert.deepStrictEqual(both, [true, false])
+        assert.deepStrictEqual(plain(yield* readAll), plain(entries(1, 11)))
+      })
+    )
+  )
 
   it.effect("marks its last batch as durable within 100 ms of falling idle", () => {
     const options = freshOptions()

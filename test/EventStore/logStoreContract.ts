@@ -1,7 +1,7 @@
 /** What every layer of LogStore must do; run on each of them by logStore.test.ts. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer } from "effect"
-import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
+import type { LogEntry, LogWrite } from "../../src/EventStore/LogEntry.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 
@@ -12,6 +12,12 @@ export function entry(index: number, term = 1, payload = `entry ${index} of term
 export function entries(from: number, to: number, term = 1): ReadonlyArray<LogEntry> {
   return Array.from({ length: to - from + 1 }, (_, at) => entry(from + at, term))
 }
+
+/** As a node appends: without an Effect if the log can, and by one otherwise. */
+export const appendNow = (log: LogStore["Service"], writes: ReadonlyArray<LogWrite>): Effect.Effect<void, LogFailed> =>
+  Effect.callback((resume) => {
+    if (!log.appendNow(writes, resume)) resume(log.append(writes))
+  })
 
 export const readAll = Effect.gen(function* () {
   const log = yield* LogStore
@@ -114,6 +120,34 @@ export function logStoreContract(
         const appends = entries(1, 50).map((one) => log.append([{ entries: [one] }]))
         yield* Effect.all(appends, { concurrency: "unbounded" })
         assert.deepStrictEqual(plain(yield* readAll), plain(entries(1, 50)))
+      }).pipe(Effect.provide(freshLayer()))
+    )
+
+    it.live("a batch appended now is written whole, or not begun while another one is under way", () =>
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        yield* log.append([{ entries: entries(1, 3) }])
+        let taken = 0
+        const appendTwo = Effect.callback<void, LogFailed>((resume) => {
+          let open = 0
+          const begin = (writes: ReadonlyArray<LogWrite>) => {
+            open += 1
+            const isTaken = log.appendNow(writes, (exit) => {
+              open -= 1
+              if (exit._tag === "Failure" || open === 0) resume(exit)
+            })
+            if (isTaken) taken += 1
+            else open -= 1
+          }
+          begin([{ truncateFromIndex: 3, entries: entries(3, 4, 2) }])
+          // What the first one may still be writing follows here.
+          begin([{ hardState: { currentTerm: 2, votedFor: undefined }, entries: entries(5, 6, 2) }])
+        })
+        yield* appendTwo
+        assert.isAtLeast(taken, 1)
+        const lastIndex = taken === 1 ? 4 : 6
+        yield* appendNow(log, [{ entries: entries(lastIndex + 1, 8, 2) }])
+        assert.deepStrictEqual(plain(yield* readAll), plain([...entries(1, 2), ...entries(3, 8, 2)]))
       }).pipe(Effect.provide(freshLayer()))
     )
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
+import { viewOf } from "../../src/EventStore/Bytes.ts"
 import { decodeRecord, encodeRecord, type Record, type RecordBody, recordBytes } from "../../src/EventStore/Record.ts"
 import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "../../src/EventStore/Segment.ts"
 
@@ -22,7 +23,11 @@ const BODIES: ReadonlyArray<RecordBody> = [
 
 function encoded(record: Record, at: number): Uint8Array {
   const target = new Uint8Array(512).fill(170)
-  const length = encodeRecord(record, { target, at, place: { salt: SALT, offset: at } })
+  const length = encodeRecord(record, {
+    target: { bytes: target, view: viewOf(target) },
+    at,
+    place: { salt: SALT, offset: at }
+  })
   assert.strictEqual(length % 8, 0)
   assert.deepStrictEqual(
     target.subarray(at + length).every((byte) => byte === 170),
@@ -100,7 +105,11 @@ describe("a segment's header (FORMAT.md)", () => {
     let at = SEGMENT_HEADER_BYTES
     for (const body of [hardState, entry]) {
       const record = { batch: 1, endsBatch: body === entry, body }
-      at += encodeRecord(record, { target, at, place: { salt: SALT, offset: at } })
+      at += encodeRecord(record, {
+        target: { bytes: target, view: viewOf(target) },
+        at,
+        place: { salt: SALT, offset: at }
+      })
     }
     assert.strictEqual(Buffer.from(target).toString("hex"), hex)
   })

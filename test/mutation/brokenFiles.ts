@@ -80,6 +80,26 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
     replace: ``
   },
   {
+    name: "a batch that is written at once is acknowledged before it is synced",
+    file: "src/EventStore/Files.ts",
+    find: `  system.fdatasync(file, (error) => {
+    done(`,
+    replace: `  Promise.resolve(null as Error | null).then((error) => {
+    done(`
+  },
+  {
+    name: "a batch is written at once behind one whose sync failed",
+    file: "src/EventStore/FileLog.ts",
+    find: `      } else poisonBy(failure)
+`,
+    replace: `      }
+`,
+    test: {
+      file: "test/EventStore/fileLog.test.ts",
+      title: "is poisoned for good by a failed sync, however it was written"
+    }
+  },
+  {
     name: "the next segment is entered before its header is synced",
     file: "src/EventStore/NextSegment.ts",
     find: `Effect.andThen(writeAll(file, encodeSegmentHeader(header), 0), syncData(file))`,

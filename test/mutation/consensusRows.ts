@@ -743,7 +743,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C19",
-    file: "src/Raft/node/RaftNode.ts",
+    file: "src/Raft/node/makeRaftNode.ts",
     find: "const nowNanos = yield* Clock.monotonicTimeNanos",
     replace: "const nowNanos = yield* Clock.currentTimeNanos",
     tests: [shell("a wall clock that jumps, to and fro, makes no time pass for an election (C19)")]
@@ -767,7 +767,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C20",
-    file: "src/Raft/node/RaftNode.ts",
+    file: "src/Raft/node/makeRaftNode.ts",
     find: 'if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })',
     replace: "",
     tests: [shell("a leader whose disk stalls steps down, and may lead again once the write is over (C20)")]
@@ -816,7 +816,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C21",
-    file: "src/Raft/node/RaftNode.ts",
+    file: "src/Raft/node/makeRaftNode.ts",
     find: 'if (!isTaken && message._tag === "AppendEntries")',
     replace: "if (false)",
     tests: [shell("entries for which a queue was full are sent two beats later, not an election timeout later")]

@@ -9,7 +9,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     name: "a read is answered before its index is applied",
     breaks: "diss. 6.4",
     seedsCount: 20,
-    file: "src/Raft/node/RaftNode.ts",
+    file: "src/Raft/node/makeRaftNode.ts",
     find: "WaitingReads.finish(reads, Reads.readableIndex(core))",
     replace: "WaitingReads.finish(reads, Number.MAX_SAFE_INTEGER)"
   },
@@ -19,12 +19,11 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     fromSeed: 15,
     seedsCount: 40,
     file: "src/Raft/node/LogWriter.ts",
-    find: `    yield* options.store.append(batch)
-    beganMs = undefined
-    options.onPersisted(batch[batch.length - 1]!.seq)`,
-    replace: `    options.onPersisted(batch[batch.length - 1]!.seq)
-    yield* options.store.append(batch)
-    beganMs = undefined`
+    find: `    beganMs = options.nowMs()
+`,
+    replace: `    beganMs = options.nowMs()
+    options.onPersisted(seq)
+`
   },
   {
     name: "a command is answered when it is proposed",

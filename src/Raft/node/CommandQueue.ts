@@ -13,6 +13,7 @@ import type { State } from "../core/State.ts"
 import * as Deadlines from "./Deadlines.ts"
 import { type DecidedBatch, decideBatch, mayDecide, type Pending, unapplied } from "./decideBatch.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
+import type { Settle } from "./Settle.ts"
 import type { StateMachine } from "./StateMachine.ts"
 import * as Waiters from "./Waiters.ts"
 import * as WaitingReads from "./WaitingReads.ts"
@@ -23,8 +24,8 @@ export interface Answered<Answer> {
   readonly answer: Answer
 }
 
-/** Takes the outcome of a command. It is called once at most, in the middle of a turn: it must not throw. */
-export type Settle<Answer> = (exit: Exit.Exit<Answered<Answer>, NotDone | UnknownOutcome>) => void
+/** Takes the outcome of a command, in the middle of a turn. */
+export type SettleAnswer<Answer> = Settle<Answered<Answer>, NotDone | UnknownOutcome>
 
 /**
  * One submitted command. Until it is proposed, giving up means that it is certainly not done. After that its outcome is
@@ -33,7 +34,7 @@ export type Settle<Answer> = (exit: Exit.Exit<Answered<Answer>, NotDone | Unknow
 export interface Ticket<Answer> {
   proposed: Answered<Answer> | undefined
   readonly timeoutMs: number
-  readonly settle: Settle<Answer>
+  readonly settle: SettleAnswer<Answer>
 }
 
 export interface Deciding<Command, Answer> {
@@ -73,7 +74,7 @@ export const make = <Command, Answer>(machine: StateMachine<Command, Answer>): D
 export const submit = <Command, Answer>(
   deciding: Deciding<Command, Answer>,
   command: Command,
-  settle: Settle<Answer>,
+  settle: SettleAnswer<Answer>,
   { nowMs, timeoutMs }: { readonly nowMs: number; readonly timeoutMs: number } = forEver
 ): Ticket<Answer> => {
   const ticket: Ticket<Answer> = { proposed: undefined, timeoutMs, settle }
@@ -88,7 +89,7 @@ const forEver = { nowMs: 0, timeoutMs: Number.POSITIVE_INFINITY }
 const settle = <Command, Answer>(
   { open }: Deciding<Command, Answer>,
   ticket: Ticket<Answer>,
-  exit: Parameters<Settle<Answer>>[0]
+  exit: Parameters<SettleAnswer<Answer>>[0]
 ): void => {
   if (Deadlines.remove(open, ticket)) ticket.settle(exit)
 }

@@ -1,60 +1,76 @@
 /**
- * The only writer of a node's log. It writes the core's output in order, one write and sync at a time, while the next
- * batch forms. A batch is bounded, since encoding and checksums run without a pause.
+ * The only writer of a node's log. It writes the core's output in order, one batch at a time, while the next batch
+ * forms: group commit without a timer. A batch is bounded, since encoding and checksums run without a pause. After a
+ * failure it writes nothing more.
  */
-import { Effect, Queue } from "effect"
+import { type Cause, Effect, Exit } from "effect"
 import type { LogFailed, LogStore } from "../../EventStore/LogStore.ts"
 import type { SequencedWrite } from "../core/Output.ts"
 
 /** The payload after which a batch takes no further write. */
 const batchMaxBytes = 4 * 1024 * 1024
 
-export interface Writing {
+export interface LogWriter {
+  /** Adds a write, which the next batch takes. */
   readonly add: (write: SequencedWrite) => void
-  /** Writes all waiting output, and waits if there is none. */
-  readonly next: Effect.Effect<void, LogFailed>
-  /** When the current write began; undefined if there is none. */
+  /** Begins a batch of all that waits, unless one is under way: then the next one begins when that is over. */
+  readonly flush: () => void
+  /** Begins no other batch: the node has stopped, or its log is about to close. */
+  readonly end: () => void
+  /** When the current batch began; undefined if there is none. */
   readonly beganMs: () => number | undefined
 }
 
-export const make = Effect.fnUntraced(function* (options: {
-  readonly store: LogStore["Service"]
+export const make = (options: {
+  readonly store: Pick<LogStore["Service"], "append" | "appendNow">
   /** In credited time, so that a pause of the process does not count as a stalled disk. */
   readonly nowMs: () => number
+  /** The write `seq`, and every write before it, is durable. It may be called within {@link LogWriter.flush}. */
   readonly onPersisted: (seq: number) => void
-}) {
-  const waiting = yield* Queue.unbounded<SequencedWrite>()
+  readonly onFailed: (cause: Cause.Cause<LogFailed>) => void
+  readonly fork: (effect: Effect.Effect<void>) => void
+}): LogWriter => {
+  const { store } = options
+  const waiting: Array<SequencedWrite> = []
   let beganMs: number | undefined
+  let isOver = false
 
-  const write = Effect.fnUntraced(function* (batch: ReadonlyArray<SequencedWrite>) {
+  const flush = (): void => {
+    if (beganMs !== undefined || isOver || waiting.length === 0) return
+    const batch = takeBatch(waiting)
+    const { seq } = batch[batch.length - 1]!
+    const ended = (exit: Exit.Exit<void, LogFailed>): void => {
+      beganMs = undefined
+      if (Exit.isFailure(exit)) {
+        isOver = true
+        options.onFailed(exit.cause)
+        return
+      }
+      options.onPersisted(seq)
+      flush()
+    }
     beganMs = options.nowMs()
-    yield* options.store.append(batch)
-    beganMs = undefined
-    options.onPersisted(batch[batch.length - 1]!.seq)
-  })
+    if (!store.appendNow(batch, ended)) options.fork(Effect.map(Effect.exit(store.append(batch)), ended))
+  }
 
-  const writing: Writing = {
-    add: (write) => void Queue.offerUnsafe(waiting, write),
-    next: Effect.flatMap(Queue.takeAll(waiting), (writes) =>
-      Effect.forEach(inBatches(writes), write, { discard: true })
-    ),
+  return {
+    add: (write) => void waiting.push(write),
+    flush,
+    end: () => {
+      isOver = true
+    },
     beganMs: () => beganMs
   }
-  return writing
-})
+}
 
-/** Splits writes into as few batches as the bound allows, in order. A larger single write is a batch of its own. */
-export const inBatches = (writes: ReadonlyArray<SequencedWrite>): ReadonlyArray<ReadonlyArray<SequencedWrite>> => {
-  const batches: Array<Array<SequencedWrite>> = []
-  let bytes = Number.POSITIVE_INFINITY
-  for (const write of writes) {
-    const writeBytes = write.entries.reduce((sum, { payload }) => sum + payload.length, 0)
-    if (bytes + writeBytes > batchMaxBytes) {
-      batches.push([])
-      bytes = 0
-    }
-    batches[batches.length - 1]!.push(write)
-    bytes += writeBytes
+/** Takes the first writes, as many as the bound allows and at least one. */
+const takeBatch = (waiting: Array<SequencedWrite>): ReadonlyArray<SequencedWrite> => {
+  let bytes = 0
+  let count = 0
+  for (const { entries } of waiting) {
+    for (const { payload } of entries) bytes += payload.length
+    if (count > 0 && bytes > batchMaxBytes) break
+    count += 1
   }
-  return batches
+  return waiting.splice(0, count)
 }

@@ -3,7 +3,7 @@
  * log reaches back to it, and otherwise from a snapshot of the leader, since this node's own may be wrong. It follows
  * entries applied meanwhile, and at the end the new state replaces the current one.
  */
-import { Deferred, Effect, Queue } from "effect"
+import { Effect } from "effect"
 import type { LogCorrupt, LogFailed, LogStore } from "../../EventStore/LogStore.ts"
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { State } from "../core/State.ts"
@@ -23,7 +23,8 @@ export interface RebuildingOptions {
   readonly machine: Pick<StateMachine<never, unknown>, "rebuilding">
   readonly store: LogStore["Service"]
   readonly snapshots: SnapshotStore["Service"]
-  readonly tasks: Queue.Queue<Applier.Task>
+  /** Gives the machine a task, behind those that it has. */
+  readonly addTask: (task: Applier.Task) => void
   readonly appliedIndex: () => number
 }
 
@@ -35,7 +36,7 @@ export const rebuildFrom = Effect.fnUntraced(function* (
   options: RebuildingOptions,
   origin: number
 ): Effect.fn.Return<boolean, LogFailed | LogCorrupt> {
-  const { appliedIndex, machine, snapshots, store, tasks } = options
+  const { addTask, appliedIndex, machine, snapshots, store } = options
   const anew = machine.rebuilding()
   if (origin > 0) yield* Effect.provideService(restoreNewest(anew, origin, origin), SnapshotStore, snapshots)
   while (appliedIndex() < origin) yield* Effect.sleep(pollMs)
@@ -47,7 +48,8 @@ export const rebuildFrom = Effect.fnUntraced(function* (
     next += entries.length
     yield* Effect.yieldNow
   }
-  const replaced = yield* Deferred.make<boolean>()
-  Queue.offerUnsafe(tasks, { _tag: "Replace", anew, fromIndex: next, replaced })
-  return yield* Deferred.await(replaced)
+  return yield* Effect.callback<boolean>((resume) => {
+    const replaced = (isWhole: boolean) => resume(Effect.succeed(isWhole))
+    addTask({ _tag: "Replace", anew, fromIndex: next, replaced })
+  })
 })

@@ -2,13 +2,13 @@
  * Takes a read index for one caller after another: by a round of the quorum, or under a lease. Reads.ts decides how a
  * read is confirmed, WaitingReads.ts keeps those that wait. Diss. 6.4.
  */
-import type { Exit } from "effect"
 import type { Input } from "../core/Input.ts"
 import type { NotDone } from "./Outcome.ts"
+import type { Forget, Settle } from "./Settle.ts"
 import * as WaitingReads from "./WaitingReads.ts"
 
-/** Takes the index of a read, or its refusal. It is called once at most, in the middle of a turn: it must not throw. */
-export type SettleIndex = (exit: Exit.Exit<number, NotDone>) => void
+/** Takes the index of a read, in the middle of a turn. */
+export type SettleIndex = Settle<number, NotDone>
 
 /** Returns a function that asks for an index until `deadlineMs`, and returns how to give the read up. */
 export const make = (options: {
@@ -18,7 +18,7 @@ export const make = (options: {
   readonly run: (input: Input) => void
   /** Makes a turn come. */
   readonly ring: () => void
-}): ((deadlineMs: number, settle: SettleIndex) => () => void) => {
+}): ((deadlineMs: number, settle: SettleIndex) => Forget) => {
   const { isLeased, monotonicNowMs, reads, ring, run } = options
 
   const byRound = (deadlineMs: number, settle: SettleIndex): number => {

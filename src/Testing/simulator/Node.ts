@@ -34,7 +34,7 @@ export interface Sending {
 
 export type Replicated = ReturnType<typeof ReplicatedMachine.make>
 export type Answer = ReturnType<Replicated["decide"]>["answer"]
-export type Settle = CommandQueue.Settle<Answer>
+export type Settle = CommandQueue.SettleAnswer<Answer>
 
 /** All that is in memory. */
 export interface Life {

@@ -1,5 +1,5 @@
 /** One shell among peers that the test plays: what it sends is kept, what it writes is synced when the test says so. */
-import { Effect, Fiber, Latch, Layer, Result } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import type { LogWrite } from "../../../src/EventStore/LogEntry.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../../../src/EventStore/LogStore.ts"
@@ -7,8 +7,12 @@ import { layerMemory as layerMemoryLog } from "../../../src/EventStore/MemoryLog
 import { layerMemory as layerMemorySnapshots } from "../../../src/EventStore/Snapshots.ts"
 import type { Message, NodeId } from "../../../src/Raft/core/Message.ts"
 import { defaults, type RaftConfig } from "../../../src/Raft/core/RaftConfig.ts"
-import * as RaftNode from "../../../src/Raft/node/RaftNode.ts"
+import { make as makeRaftNode } from "../../../src/Raft/node/makeRaftNode.ts"
+import type { NotDone, UnknownOutcome } from "../../../src/Raft/node/Outcome.ts"
+import type { RaftNode } from "../../../src/Raft/node/RaftNode.ts"
+import { outcomeOf } from "../../../src/Raft/node/Settle.ts"
 import type { StateMachine } from "../../../src/Raft/node/StateMachine.ts"
+import type { Answered } from "../../../src/Raft/node/CommandQueue.ts"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
 import { Transport } from "../../../src/Raft/peers/Transport.ts"
 import { configurationOf, member } from "../core/Cores.ts"
@@ -79,17 +83,27 @@ const makeLog = () => {
     failure: undefined as LogFailed | undefined,
     readFailure: undefined as LogFailed | LogCorrupt | undefined
   }
+  const write = (writes: ReadonlyArray<LogWrite>) => {
+    for (const { truncateFromIndex, entries } of writes) {
+      if (truncateFromIndex !== undefined) log.entries.length = truncateFromIndex - 1
+      log.entries.push(...entries)
+    }
+  }
   const store = LogStore.of({
     recovered: { hardState: { currentTerm: 0, votedFor: undefined }, firstIndex: 1, lastIndex: 0, termRuns: [] },
     append: (writes) =>
       Effect.suspend(() => {
         if (log.failure !== undefined) return Effect.fail(log.failure)
-        for (const { truncateFromIndex, entries } of writes) {
-          if (truncateFromIndex !== undefined) log.entries.length = truncateFromIndex - 1
-          log.entries.push(...entries)
-        }
+        write(writes)
         return log.disk.await
       }),
+    // As long as nothing keeps the disk from it.
+    appendNow: (writes, done) => {
+      if (log.failure !== undefined || !log.disk.isOpen()) return false
+      write(writes)
+      done(Exit.void)
+      return true
+    },
     read: ({ fromIndex, toIndex }) =>
       Effect.suspend(() =>
         log.readFailure === undefined
@@ -99,6 +113,17 @@ const makeLog = () => {
   })
   return { log, store }
 }
+
+/** {@link RaftNode.submit} as an Effect. */
+export const submit = <Command, Answer>(
+  node: Pick<RaftNode<Command, Answer>, "submit">,
+  command: Command,
+  timeoutMs: number
+) => outcomeOf<Answered<Answer>, NotDone | UnknownOutcome>((settle) => node.submit(command, timeoutMs, settle))
+
+/** {@link RaftNode.readIndex} as an Effect. */
+export const readIndex = (node: Pick<RaftNode<never, never>, "readIndex">, timeoutMs: number) =>
+  outcomeOf<number, NotDone>((settle) => node.readIndex(timeoutMs, settle))
 
 /** Node `a`, on the test's clock. */
 export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfig> = {}) {
@@ -113,7 +138,7 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
     connected: () => new Map(),
     announce: () => Effect.void
   })
-  const node = yield* RaftNode.make({
+  const node = yield* makeRaftNode({
     nodeId: "a",
     instanceId: member("a").instanceId,
     life: 1,

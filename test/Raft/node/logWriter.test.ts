@@ -1,18 +1,99 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit } from "effect"
+import type { LogWrite } from "../../../src/EventStore/LogEntry.ts"
+import { LogFailed } from "../../../src/EventStore/LogStore.ts"
 import type { SequencedWrite } from "../../../src/Raft/core/Output.ts"
-import { inBatches } from "../../../src/Raft/node/LogWriter.ts"
+import * as LogWriter from "../../../src/Raft/node/LogWriter.ts"
 
 const write = (seq: number, payloadBytes: number): SequencedWrite => ({
   seq,
   entries: [{ index: seq, term: 1, type: "transaction", payload: new Uint8Array(payloadBytes) }]
 })
 
-describe("Writing", () => {
+/** A writer on a log that ends each batch when the test says so; `mayNow` says whether it takes batches at once. */
+const start = () => {
+  const log = {
+    mayNow: true,
+    batches: [] as Array<{ readonly seqs: ReadonlyArray<number>; readonly isNow: boolean }>,
+    end: (_: Exit.Exit<void, LogFailed>): void => assert.fail("no batch is under way")
+  }
+  const told: Array<number | "failed"> = []
+  const begin = (writes: ReadonlyArray<LogWrite>, isNow: boolean, done: typeof log.end) => {
+    log.batches.push({ seqs: (writes as ReadonlyArray<SequencedWrite>).map(({ seq }) => seq), isNow })
+    log.end = done
+  }
+  const writer = LogWriter.make({
+    store: {
+      append: (writes) => Effect.callback((resume) => begin(writes, false, resume)),
+      appendNow: (writes, done) => {
+        if (log.mayNow) begin(writes, true, done)
+        return log.mayNow
+      }
+    },
+    nowMs: () => 7,
+    onPersisted: (seq) => told.push(seq),
+    onFailed: (cause) => told.push(Cause.hasFails(cause) ? "failed" : assert.fail("no failure")),
+    fork: (effect) => void Effect.runFork(effect)
+  })
+  return { log, told, writer }
+}
+
+describe("LogWriter", () => {
   it("writes that wait go to the log in order, in few batches, none of which keeps the thread for long", () => {
+    const { log, told, writer } = start()
     const mebibyte = 1024 * 1024
-    const writes = [1, 3, 1, 9, 1, 1].map((mebibytes, at) => write(at + 1, mebibytes * mebibyte))
-    const seqs = inBatches(writes).map((batch) => batch.map(({ seq }) => seq))
-    assert.deepStrictEqual(seqs, [[1, 2], [3], [4], [5, 6]])
-    assert.deepStrictEqual(inBatches([write(1, 0), write(2, 0)]).length, 1)
+    for (const [at, mebibytes] of [1, 3, 1, 9, 1, 1].entries()) writer.add(write(at + 1, mebibytes * mebibyte))
+    writer.flush()
+    for (let batch = 0; batch < 4; batch++) log.end(Exit.void)
+    assert.deepStrictEqual(
+      log.batches.map(({ seqs }) => seqs),
+      [[1, 2], [3], [4], [5, 6]]
+    )
+    assert.deepStrictEqual(told, [2, 3, 4, 6])
+    assert.strictEqual(writer.beganMs(), undefined)
+  })
+
+  it("one batch is under way at a time, with an Effect where the log cannot begin at once, and the next takes all", () => {
+    const { log, told, writer } = start()
+    writer.add(write(1, 0))
+    writer.flush()
+    assert.strictEqual(writer.beganMs(), 7)
+    for (const seq of [2, 3]) {
+      writer.add(write(seq, 0))
+      writer.flush()
+    }
+    log.mayNow = false
+    log.end(Exit.void)
+    assert.deepStrictEqual(log.batches, [
+      { seqs: [1], isNow: true },
+      { seqs: [2, 3], isNow: false }
+    ])
+    assert.deepStrictEqual(told, [1])
+    log.end(Exit.void)
+    assert.deepStrictEqual(told, [1, 3])
+  })
+
+  it("after a failure, of either way, nothing more is written (D9)", () => {
+    for (const mayNow of [true, false]) {
+      const { log, told, writer } = start()
+      log.mayNow = mayNow
+      writer.add(write(1, 0))
+      writer.flush()
+      writer.add(write(2, 0))
+      log.end(Exit.fail(new LogFailed({ message: "the disk failed" })))
+      writer.flush()
+      assert.deepStrictEqual([log.batches.length, told], [1, ["failed"]])
+    }
+  })
+
+  it("a writer that has ended still says what becomes of its last batch, and begins no other", () => {
+    const { log, told, writer } = start()
+    writer.add(write(1, 0))
+    writer.flush()
+    writer.add(write(2, 0))
+    writer.end()
+    log.end(Exit.void)
+    writer.flush()
+    assert.deepStrictEqual([log.batches.length, told], [1, [1]])
   })
 })

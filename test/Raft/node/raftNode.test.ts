@@ -11,12 +11,12 @@ import type { Command } from "../../../src/Machine/Command.ts"
 import * as Machine from "../../../src/Machine/Machine.ts"
 import * as Tables from "../../../src/Machine/Tables.ts"
 import { defaults } from "../../../src/Raft/core/RaftConfig.ts"
-import * as RaftNode from "../../../src/Raft/node/RaftNode.ts"
-import * as Requests from "../../../src/Raft/node/Requests.ts"
+import { make as makeRaftNode } from "../../../src/Raft/node/makeRaftNode.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
 import { Transport } from "../../../src/Raft/peers/Transport.ts"
 import { descriptors } from "../../Machine/Store.ts"
 import { configurationOf, member } from "../core/Cores.ts"
+import { readIndex, submit } from "./Shell.ts"
 
 const ids = ["a", "b", "c"]
 const timeoutMs = 2000
@@ -33,7 +33,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
       layerMemory({ network, self })
     )
   )
-  const node = yield* RaftNode.make({
+  const node = yield* makeRaftNode({
     nodeId,
     instanceId: member(nodeId).instanceId,
     life: 1,
@@ -95,15 +95,15 @@ describe("RaftNode", () => {
       const leader = yield* leaderOf(nodes)
       const done = yield* Effect.forEach(
         Array.from({ length: 200 }, (_, count) => create(`u${count}`)),
-        (command) => Requests.submit(leader.node, command, timeoutMs),
+        (command) => submit(leader.node, command, timeoutMs),
         { concurrency: 16 }
       )
       assert.strictEqual(new Set(done.map(({ index }) => index)).size, 200)
       yield* sameState(nodes)
       assert.strictEqual(nodes[0]!.machine.applied.byModel.get("User")!.rows.size, 200)
-      const rejected = yield* Requests.submit(leader.node, create("u7"), timeoutMs)
+      const rejected = yield* submit(leader.node, create("u7"), timeoutMs)
       assert.strictEqual(rejected.answer._tag, "Rejected")
-      for (const { node } of nodes) assert.isAtLeast(yield* Requests.readIndex(node, timeoutMs), rejected.index)
+      for (const { node } of nodes) assert.isAtLeast(yield* readIndex(node, timeoutMs), rejected.index)
     }).pipe(Effect.scoped)
   )
 
@@ -113,16 +113,16 @@ describe("RaftNode", () => {
       const network = makeMemoryNetwork()
       const nodes = yield* Effect.forEach(ids, (id) => startNode(network, root, id))
       const old = yield* leaderOf(nodes)
-      yield* Requests.submit(old.node, create("before"), timeoutMs)
+      yield* submit(old.node, create("before"), timeoutMs)
       const others = nodes.filter((each) => each !== old)
       for (const other of others) cut(network, [old.nodeId, other.nodeId])
-      const lost = yield* Effect.flip(Requests.submit(old.node, create("lost"), timeoutMs))
+      const lost = yield* Effect.flip(submit(old.node, create("lost"), timeoutMs))
       assert.strictEqual(lost._tag, "UnknownOutcome")
       const leader = yield* leaderOf(others)
-      yield* Requests.submit(leader.node, create("after"), timeoutMs)
-      const refused = yield* Effect.flip(Requests.submit(old.node, create("refused"), timeoutMs))
+      yield* submit(leader.node, create("after"), timeoutMs)
+      const refused = yield* Effect.flip(submit(old.node, create("refused"), timeoutMs))
       assert.strictEqual(refused._tag, "NotDone")
-      assert.strictEqual((yield* Effect.flip(Requests.readIndex(old.node, timeoutMs)))._tag, "NotDone")
+      assert.strictEqual((yield* Effect.flip(readIndex(old.node, timeoutMs)))._tag, "NotDone")
       for (const other of others) heal(network, [old.nodeId, other.nodeId])
       yield* eventually("the old leader caught up", () =>
         old.machine.applied.index === leader.machine.applied.index ? true : undefined
@@ -146,7 +146,7 @@ describe("RaftNode", () => {
           }).pipe(Effect.scoped)
         yield* run((nodes) =>
           Effect.flatMap(leaderOf(nodes), ({ node }) =>
-            Effect.forEach(["x", "y", "z"], (name) => Requests.submit(node, create(name), timeoutMs), { discard: true })
+            Effect.forEach(["x", "y", "z"], (name) => submit(node, create(name), timeoutMs), { discard: true })
           )
         )
         yield* run((nodes) =>

@@ -3,8 +3,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Effect, Exit } from "effect"
 import { LogCorrupt, LogFailed } from "../../../src/EventStore/LogStore.ts"
 import type { NotDone, UnknownOutcome } from "../../../src/Raft/node/Outcome.ts"
-import * as Requests from "../../../src/Raft/node/Requests.ts"
-import { acknowledge, begin, deposing, echo, lead, pass, type Shell, startShell, turns } from "./Shell.ts"
+import {
+  acknowledge,
+  begin,
+  deposing,
+  echo,
+  lead,
+  pass,
+  readIndex,
+  type Shell,
+  startShell,
+  submit,
+  turns
+} from "./Shell.ts"
 
 const failed = new LogFailed({ message: "the disk failed" })
 
@@ -31,8 +42,8 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const first = yield* begin(Requests.submit(shell.node, "x", 2000))
-      const second = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const first = yield* begin(submit(shell.node, "x", 2000))
+      const second = yield* begin(submit(shell.node, "x", 2000))
       assert.strictEqual(shell.node.core.log.lastIndex, 2)
       // Its leadership is confirmed after the decision, but entry 2 is not on a quorum yet.
       yield* echo(shell)
@@ -49,13 +60,13 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const first = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const first = yield* begin(submit(shell.node, "x", 2000))
       yield* acknowledge(shell)
       assert.strictEqual((yield* first.join)._tag, "Success")
       // The message that ends the leadership comes when the command is decided, and is read before anything else.
       const message = deposing(shell, 2)
       shell.names.meanwhile = () => shell.node.receive("b", message)
-      const second = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const second = yield* begin(submit(shell.node, "x", 2000))
       assert.strictEqual(shell.node.core.role._tag, "Follower")
       const asked = shell.sent.find(({ message }) => message._tag === "ReadIndex")
       assert.strictEqual(asked, undefined)
@@ -69,11 +80,11 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell()
       yield* lead(shell)
       yield* shell.log.disk.close
-      const write = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const write = yield* begin(submit(shell.node, "x", 2000))
       for (let beats = 0; beats < 30; beats++) yield* Effect.andThen(pass(50), echo(shell))
       assert.strictEqual(shell.node.core.role._tag, "Follower")
       assert.isTrue(shell.node.core.diskStalled)
-      assert.strictEqual(outcomeOf(yield* begin(Requests.readIndex(shell.node, 2500))), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(readIndex(shell.node, 2500))), "NotDone")
       yield* shell.log.disk.open
       yield* pass(10)
       assert.isFalse(shell.node.core.diskStalled)
@@ -115,14 +126,14 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell()
       yield* lead(shell)
       const stopped = yield* begin(shell.node.stopped)
-      const read = yield* begin(Requests.readIndex(shell.node, 2500))
+      const read = yield* begin(readIndex(shell.node, 2500))
       shell.log.failure = failed
-      const write = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const write = yield* begin(submit(shell.node, "x", 2000))
       assert.strictEqual(outcomeOf(stopped), "LogFailed")
       assert.strictEqual(outcomeOf(write), "UnknownOutcome")
       assert.strictEqual(outcomeOf(read), "NotDone")
-      assert.strictEqual(outcomeOf(yield* begin(Requests.submit(shell.node, "y", 2000))), "NotDone")
-      assert.strictEqual(outcomeOf(yield* begin(Requests.readIndex(shell.node, 2500))), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(submit(shell.node, "y", 2000))), "NotDone")
+      assert.strictEqual(outcomeOf(yield* begin(readIndex(shell.node, 2500))), "NotDone")
     })
   )
 
@@ -130,15 +141,15 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const proposed = yield* begin(Requests.submit(shell.node, "x", 2000))
-      const copy = yield* begin(Requests.submit(shell.node, "x", 2000))
-      const read = yield* begin(Requests.readIndex(shell.node, 2500))
+      const proposed = yield* begin(submit(shell.node, "x", 2000))
+      const copy = yield* begin(submit(shell.node, "x", 2000))
+      const read = yield* begin(readIndex(shell.node, 2500))
       shell.node.giveUp()
       yield* turns
       assert.deepStrictEqual([proposed, copy, read].map(outcomeOf), ["UnknownOutcome", "NotDone", "NotDone"])
       const refused = yield* copy.join
       assert.include(refused._tag === "Failure" && refused.failure.message, "Cannot write")
-      for (const later of [Requests.submit(shell.node, "y", 2000), Requests.readIndex(shell.node, 2500)]) {
+      for (const later of [submit(shell.node, "y", 2000), readIndex(shell.node, 2500)]) {
         const outcome = yield* (yield* begin<unknown, NotDone | UnknownOutcome>(later)).join
         assert.strictEqual(
           outcome._tag === "Failure" && outcome.failure._tag === "NotDone" && outcome.failure.reason,
@@ -155,12 +166,12 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const proposed = yield* begin(Requests.submit(shell.node, "x", 100))
+      const proposed = yield* begin(submit(shell.node, "x", 100))
       yield* pass(50)
       // No turn comes between this submission and its deadline.
       const settled: Array<string> = []
       shell.node.submit("y", 0, (exit) => settled.push(Exit.isFailure(exit) ? "failed" : "done"))
-      const left = yield* begin(Requests.submit(shell.node, "z", 100))
+      const left = yield* begin(submit(shell.node, "z", 100))
       yield* pass(60)
       assert.strictEqual(outcomeOf(proposed), "UnknownOutcome")
       assert.strictEqual(outcomeOf(left), "not settled")
@@ -189,7 +200,7 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell()
       yield* lead(shell)
-      const read = yield* begin(Requests.readIndex(shell.node, 100))
+      const read = yield* begin(readIndex(shell.node, 100))
       yield* pass(110)
       const outcome = yield* read.join
       assert.include(outcome._tag === "Failure" && outcome.failure.message, "too far behind")
@@ -201,7 +212,7 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell()
       yield* lead(shell)
       const stopped = yield* begin(Effect.exit(shell.node.stopped))
-      const write = yield* begin(Requests.submit(shell.node, "defect", 2000))
+      const write = yield* begin(submit(shell.node, "defect", 2000))
       assert.strictEqual(outcomeOf(write), "UnknownOutcome")
       const exit = yield* stopped.join
       assert.isTrue(exit._tag === "Success" && Exit.isFailure(exit.success) && Cause.hasDies(exit.success.cause))
@@ -212,7 +223,7 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell({ cacheBytes: 0 })
       yield* lead(shell)
-      const write = yield* begin(Requests.submit(shell.node, "x", 2000))
+      const write = yield* begin(submit(shell.node, "x", 2000))
       yield* acknowledge(shell)
       assert.strictEqual(outcomeOf(write), "Success")
       shell.log.readFailure = failed
@@ -241,7 +252,7 @@ describe("RaftNode, one shell", () => {
         })
       yield* holds(1)
       shell.full.add("c")
-      yield* begin(Requests.submit(shell.node, "x", 2000))
+      yield* begin(submit(shell.node, "x", 2000))
       yield* turns
       shell.full.clear()
       shell.sent.length = 0
@@ -274,7 +285,7 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell({ cacheBytes: 0 })
       yield* lead(shell)
       const stopped = yield* begin(shell.node.stopped)
-      yield* begin(Requests.submit(shell.node, "x", 2000))
+      yield* begin(submit(shell.node, "x", 2000))
       yield* acknowledge(shell)
       shell.log.readFailure = new LogCorrupt({ message: "damaged", file: "f", offset: 0, index: 1 })
       yield* fallBehind(shell)
@@ -287,11 +298,11 @@ describe("RaftNode, one shell", () => {
     Effect.gen(function* () {
       const shell = yield* startShell({ uncommittedBytes: 2 })
       yield* lead(shell)
-      const writes = yield* Effect.forEach(["x", "y"], (name) => begin(Requests.submit(shell.node, name, 2000)))
-      assert.strictEqual(outcomeOf(yield* begin(Requests.submit(shell.node, "z", 2000))), "NotDone")
+      const writes = yield* Effect.forEach(["x", "y"], (name) => begin(submit(shell.node, name, 2000)))
+      assert.strictEqual(outcomeOf(yield* begin(submit(shell.node, "z", 2000))), "NotDone")
       yield* acknowledge(shell)
       assert.deepStrictEqual(writes.map(outcomeOf), ["Success", "Success"])
-      const taken = yield* begin(Requests.submit(shell.node, "y", 2000))
+      const taken = yield* begin(submit(shell.node, "y", 2000))
       yield* echo(shell)
       assert.strictEqual(outcomeOf(taken), "Success")
       assert.strictEqual(shell.names.speculationsCount, 1)
@@ -303,7 +314,7 @@ describe("RaftNode, one shell", () => {
       const shell = yield* startShell()
       yield* lead(shell)
       const { readNumber } = shell.node.core
-      const reads = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(Requests.readIndex(shell.node, 2500)))
+      const reads = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(readIndex(shell.node, 2500)))
       yield* turns
       assert.strictEqual(shell.node.core.readNumber, readNumber + 1)
       yield* echo(shell)
@@ -330,11 +341,11 @@ describe("RaftNode, one shell", () => {
           yield* echo(shell)
           const beats = () => shell.sent.filter(({ message }) => message._tag === "Heartbeat").length
           const beatsCount = beats()
-          assert.strictEqual(outcomeOf(yield* begin(Requests.readIndex(shell.node, 2500))), "Success")
+          assert.strictEqual(outcomeOf(yield* begin(readIndex(shell.node, 2500))), "Success")
           assert.strictEqual(beats(), beatsCount, "a read under a lease sends nothing")
           // No tick has seen it yet: as far as the core knows, the lease holds.
           pausedNanos = 1_000_000_000n
-          const read = yield* begin(Requests.readIndex(shell.node, 2500))
+          const read = yield* begin(readIndex(shell.node, 2500))
           assert.strictEqual(outcomeOf(read), "not settled")
           assert.isAbove(beats(), beatsCount)
           yield* echo(shell)

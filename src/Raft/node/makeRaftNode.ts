@@ -1,0 +1,371 @@
+/**
+ * The only shell of consensus on a node. It owns time, the log store and the transport, and performs the output of the
+ * pure core. It takes turns: one synchronous function that steps the core with all waiting inputs, messages before
+ * ticks, decides the waiting commands as one batch, hands out writes and messages, applies what is committed, and
+ * answers. Fibers are left for what is slow: ticks, snapshots, reads from disk, the watch over the disk.
+ */
+
+import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Random, type Scope } from "effect"
+import type { LogEntry } from "../../EventStore/LogEntry.ts"
+import { LogSpace } from "../../EventStore/LogSpace.ts"
+import { type LogCorrupt, type LogFailed, LogStore } from "../../EventStore/LogStore.ts"
+import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
+import type { Configuration } from "../core/Configuration.ts"
+import type { ConfigurationAt } from "../core/Configurations.ts"
+import type { Input } from "../core/Input.ts"
+import type { Message, NodeId } from "../core/Message.ts"
+import type { LogReadRequest, Output, RoleChanged } from "../core/Output.ts"
+import type { RaftConfig } from "../core/RaftConfig.ts"
+import * as Reads from "../core/Reads.ts"
+import { make as makeCore } from "../core/State.ts"
+import { step } from "../core/step.ts"
+import type { Lane } from "../peers/PeerMessage.ts"
+import { Transport } from "../peers/Transport.ts"
+import * as Applier from "./Applier.ts"
+import * as Bell from "./Bell.ts"
+import * as CommandQueue from "./CommandQueue.ts"
+import * as DiskSpace from "./DiskSpace.ts"
+import * as LeaderWatch from "./LeaderWatch.ts"
+import * as LogWriter from "./LogWriter.ts"
+import * as MembershipRequests from "./MembershipRequests.ts"
+import { NotDone, draining as notBegun } from "./Outcome.ts"
+import type { RaftNode } from "./RaftNode.ts"
+import { restoreNewest } from "./restoreMachine.ts"
+import { settleNow } from "./Settle.ts"
+import * as SnapshotLoop from "./SnapshotLoop.ts"
+import type { StateMachine } from "./StateMachine.ts"
+import * as StateWatch from "./StateWatch.ts"
+import * as TakeReadIndex from "./takeReadIndex.ts"
+import * as WaitingReads from "./WaitingReads.ts"
+
+/** How often the core receives a tick. */
+const tickIntervalMs = 10
+/** How long one turn decides. The other commands wait for the next turn, so that messages, ticks and beats do not. */
+const decideMaxNanos = 5_000_000n
+/** The limit on commands that wait to be decided. One more is refused as overloaded. */
+const pendingMaxCount = 4096
+
+/** Messages that carry or acknowledge entries queue behind each other. No other message may queue behind them (D8). */
+const laneOf = (message: Message): Lane =>
+  message._tag === "AppendEntries" || message._tag === "AppendEntriesReply" ? "bulk" : "control"
+
+const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fail(new NotDone({ reason, message }))
+
+const stoppedHere = notDone("no-quorum", "This node has stopped")
+
+const leavingHere = Exit.fail(notBegun)
+
+const suspectHere = Exit.fail(StateWatch.suspect)
+
+const unconfirmed = notDone("no-quorum", "Cannot read: no quorum confirms a leader")
+
+const noRoom = Exit.fail(DiskSpace.storageFull)
+
+const tooManyWait = notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`)
+
+/** Runs a node until the scope closes. */
+export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
+  readonly nodeId: NodeId
+  /** The instance of the data directory. A configuration with another one means a former node (C16). */
+  readonly instanceId: string
+  /** The number of this start in the data directory. */
+  readonly life: number
+  /** The configurations of the log. The latest is in force, committed or not (§6). */
+  readonly configurations: ReadonlyArray<ConfigurationAt>
+  /** Called when another configuration is in force, which names the peers to connect to. */
+  readonly onConfiguration?: (configuration: Configuration) => void
+  /** Called when this node learns of a leader. */
+  readonly onLeader?: (leader: NodeId) => void
+  /** Called when more entries are applied. */
+  readonly onApplied?: () => void
+  readonly config: RaftConfig
+  readonly machine: StateMachine<Command, Answer>
+}): Effect.fn.Return<
+  RaftNode<Command, Answer>,
+  LogFailed | LogCorrupt,
+  LogStore | LogSpace | SnapshotStore | Transport | Scope.Scope
+> {
+  const { machine } = options
+  const store = yield* LogStore
+  const space = yield* LogSpace
+  const transport = yield* Transport
+  const clock = yield* Clock.Clock
+  const snapshots = yield* SnapshotStore
+  const snapshot = yield* restoreNewest(machine, store.recovered.firstIndex - 1)
+  const core = makeCore({ ...options, recovered: store.recovered, ...(snapshot === undefined ? {} : { snapshot }) })
+  const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
+  const fork = yield* FiberSet.makeRuntime<never>()
+
+  let inbox = { messages: [] as Array<Input>, others: [] as Array<Input>, ticks: [] as Array<Input> }
+  const deciding = CommandQueue.make(machine)
+  const reads = WaitingReads.make()
+  /** The machine's applied index. It is ahead of the core's `lastApplied` until the core is told. */
+  let appliedIndex = core.lastApplied
+  /** Before the first turn, and after the last one. */
+  let isAtRest = true
+  /** The refusal of every request, once this node has given up. */
+  let refusal: Exit.Exit<never, NotDone> | undefined
+
+  const monotonicNanos = () => clock.monotonicTimeNanosUnsafe()
+  const monotonicNowMs = () => Number(monotonicNanos() / 1_000_000n)
+
+  const ring = yield* Bell.make(() => {
+    if (isAtRest) return
+    try {
+      turn()
+    } catch (defect) {
+      stop(Cause.die(defect))
+    }
+  })
+  const put = (lane: keyof typeof inbox, input: Input) => {
+    inbox[lane].push(input)
+    ring()
+  }
+
+  /** Tells all waiting requests what is certain, and refuses new ones. */
+  const giveUp = (why: Exit.Exit<never, NotDone>) => {
+    refusal = why
+    CommandQueue.stop(deciding, why)
+    WaitingReads.refuseAll(reads, why)
+  }
+
+  /** This node sends, writes and applies nothing more. */
+  const rest = (): void => {
+    isAtRest = true
+    writer.end()
+    giveUp(stoppedHere)
+  }
+
+  /** A failed disk or a broken invariant ends this node. */
+  const stop = (cause: Cause.Cause<LogFailed | LogCorrupt>): void => {
+    rest()
+    Deferred.doneUnsafe(stopped, Exit.failCause(cause))
+  }
+  const stopBy = (cause: Cause.Cause<LogFailed | LogCorrupt>) => Effect.sync(() => stop(cause))
+
+  const writer = LogWriter.make({
+    store,
+    nowMs: () => core.nowMs,
+    onPersisted: (seq) => put("others", { _tag: "Persisted", seq }),
+    onFailed: stop,
+    fork
+  })
+
+  /** Reads entries from disk for a peer behind the window. It always reports to the core, which waits for it. */
+  const readForPeer = ({ peer, fromIndex, toIndex, maxBytes }: LogReadRequest) =>
+    store.read({ fromIndex, toIndex: Math.min(toIndex, core.log.lastIndex), maxBytes }).pipe(
+      Effect.catchTag("LogCorrupt", (corrupt) => Effect.andThen(stopBy(Cause.fail(corrupt)), Effect.fail(corrupt))),
+      Effect.catchCause((cause) =>
+        Effect.as(Effect.logWarning(`Cannot read the log from ${fromIndex} on for ${peer}`, cause), [])
+      ),
+      Effect.map((entries) => put("others", { _tag: "LogRead", peer, entries }))
+    )
+
+  const applyEntry = (entry: LogEntry): void => {
+    machine.apply(entry)
+    appliedIndex = entry.index
+    states.applied(entry.index)
+    CommandQueue.applied(deciding, entry)
+  }
+
+  const applier = Applier.make({
+    core,
+    machine,
+    store,
+    snapshots,
+    monotonicNanos,
+    applyEntry,
+    appliedIndex: () => appliedIndex,
+    onReplacing: () => states.replacing(),
+    onReplaced: () => states.replaced(),
+    onApplied: (index, payloadBytes) => {
+      appliedIndex = index
+      options.onApplied?.()
+      states.paused()
+      // A state that is not trusted is not kept in a snapshot.
+      if (!states.isSuspect()) snapshotting.onApplied(payloadBytes)
+      run({ _tag: "Applied", index })
+    },
+    onFailed: stop,
+    fork,
+    ring
+  })
+
+  const snapshotting = yield* SnapshotLoop.make({
+    core,
+    machine,
+    appliedIndex: () => appliedIndex,
+    snapshotAfterBytes: options.config.snapshotAfterBytes,
+    put: (input) => put("others", input),
+    onReceived: (index) => states.snapshotReceived(index),
+    onDefect: stopBy,
+    fork
+  })
+
+  const leaderWatch = LeaderWatch.make({ nodeId: options.nodeId, fork })
+
+  const roleChanged = (to: RoleChanged): void => {
+    leaderWatch.changed(to, core.lastTickMs ?? 0)
+    if (to.role !== "leader") CommandQueue.leadershipLost(deciding)
+    if (to.leader !== undefined) options.onLeader?.(to.leader)
+  }
+
+  /** A leader counts on entries that it has sent. Entries that never left are reported as lost, as on a broken link. */
+  const sendTo = (peer: NodeId, message: Message): void => {
+    const isTaken = transport.send(peer, laneOf(message), message)
+    if (!isTaken && message._tag === "AppendEntries") put("others", { _tag: "PeerUnreachable", peer })
+  }
+
+  const perform = (output: Output): void => {
+    if (output.write !== undefined) writer.add(output.write)
+    for (const { to, message } of output.messages) sendTo(to, message)
+    if (output.restore !== undefined) applier.add({ _tag: "Restore", mark: output.restore })
+    if (output.apply !== undefined) applier.add({ _tag: "Apply", ...output.apply })
+    snapshotting.perform(output)
+    for (const read of output.readsReady) WaitingReads.ready(reads, read)
+    for (const readId of output.readsRefused) WaitingReads.refuse(reads, readId, unconfirmed)
+    for (const request of output.readLog) fork(readForPeer(request))
+    if (output.configurationChanged !== undefined) {
+      options.onConfiguration?.(output.configurationChanged.configuration)
+    }
+    if (output.standstill !== undefined) leaderWatch.stoodStill(output.standstill)
+    if (output.roleChanged !== undefined) roleChanged(output.roleChanged)
+  }
+
+  /** Steps the core and performs its output. A turn writes and applies: it comes, if this is not within one. */
+  const run = (input: Input): Output => {
+    const output = step(core, input)
+    perform(output)
+    if (!isInTurn) ring()
+    return output
+  }
+
+  const states = yield* StateWatch.make({
+    nodeId: options.nodeId,
+    core,
+    machine,
+    store,
+    snapshots,
+    addTask: (task) => {
+      applier.add(task)
+      ring()
+    },
+    transport,
+    run,
+    fork,
+    appliedIndex: () => appliedIndex,
+    takeSnapshot: snapshotting.takeAnew,
+    sendSnapshot: snapshotting.sendTo,
+    refuseReads: () => WaitingReads.refuseAll(reads, suspectHere),
+    onFailure: stopBy
+  })
+
+  const room = yield* DiskSpace.make({
+    isLeader: () => core.role._tag === "Leader",
+    nowMs: () => core.lastTickMs ?? 0,
+    handOver: () => run({ _tag: "TransferLeadership" })
+  })
+
+  const decide = (): void => {
+    const endNanos = monotonicNanos() + decideMaxNanos
+    const isOver = () => monotonicNanos() >= endNanos
+    CommandQueue.decide(deciding, { core, run, reads, appliedIndex, nowMs: clock.currentTimeMillisUnsafe(), isOver })
+  }
+
+  let isInTurn = false
+
+  const turn = (): void => {
+    isInTurn = true
+    const { messages, others, ticks } = inbox
+    inbox = { messages: [], others: [], ticks: [] }
+    for (const inputs of [messages, others, ticks]) for (const input of inputs) run(input)
+    const isStalled = core.nowMs - (writer.beganMs() ?? core.nowMs) >= options.config.diskStallTimeoutMs
+    if (isStalled && !core.diskStalled) run({ _tag: "DiskStalled" })
+    room.consider()
+    states.ticked()
+    const nowMs = core.lastTickMs ?? 0
+    CommandQueue.endOverdue(deciding, nowMs)
+    WaitingReads.endOverdue(reads, nowMs)
+    const readIds = WaitingReads.takeAsked(reads)
+    if (readIds.length > 0) run({ _tag: "Read", readIds })
+    decide()
+    // The disk works while this node applies.
+    writer.flush()
+    applier.work()
+    WaitingReads.finish(reads, Reads.readableIndex(core))
+    writer.flush()
+    if (deciding.pending.length > 0) ring()
+    isInTurn = false
+  }
+
+  const takeReadIndex = TakeReadIndex.make({
+    reads,
+    isLeased: options.config.readLease !== undefined,
+    monotonicNowMs,
+    run,
+    ring
+  })
+
+  const tick = Effect.gen(function* () {
+    const nowNanos = yield* Clock.monotonicTimeNanos
+    put("ticks", { _tag: "Tick", nowMs: Number(nowNanos / 1_000_000n), random: yield* Random.next })
+    yield* Effect.sleep(tickIntervalMs)
+  })
+
+  const loops = [
+    Effect.forever(tick),
+    snapshotting.storeChunks,
+    ...states.loops,
+    Effect.andThen(room.follow, Effect.never),
+    space.scrub,
+    space.watch,
+    snapshots.watch
+  ]
+  yield* Effect.all([...loops, Deferred.await(stopped)], { concurrency: "unbounded", discard: true }).pipe(
+    Effect.catchCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : stopBy(cause))),
+    Effect.forkScoped
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(rest))
+  isAtRest = false
+  ring()
+
+  const refusalOfWrite = (): Exit.Exit<never, NotDone> | undefined => {
+    if (refusal !== undefined) return refusal
+    if (room.isShort()) return noRoom
+    return deciding.pending.length >= pendingMaxCount ? tooManyWait : undefined
+  }
+
+  return {
+    submit: (command, timeoutMs, settle) => {
+      const refused = refusalOfWrite()
+      if (refused !== undefined) return settleNow(settle, refused)
+      const ticket = CommandQueue.submit(deciding, command, settle, { nowMs: monotonicNowMs(), timeoutMs })
+      ring()
+      return () => CommandQueue.forget(deciding, ticket)
+    },
+    readIndex: (timeoutMs, settle) => {
+      if (refusal === undefined) return takeReadIndex(monotonicNowMs() + timeoutMs, settle)
+      return settleNow(settle, refusal)
+    },
+    receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
+    peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
+    peerReachable: (peer) => {
+      put("others", { _tag: "PeerReachable", peer })
+      snapshotting.onReachable(peer)
+    },
+    states,
+    changeMembers: (asked, timeoutMs) =>
+      Effect.suspend(() => {
+        const isRefused = () => refusal !== undefined
+        return refusal ?? MembershipRequests.changeMembers({ core, run, isRefused }, asked, timeoutMs)
+      }),
+    transferLeadership: (to) => Effect.sync(() => MembershipRequests.transferLeadership({ core, run }, to)),
+    handOver: Effect.suspend(() => (isAtRest ? Effect.void : MembershipRequests.handOver({ core, run }))),
+    giveUp: () => giveUp(leavingHere),
+    leaderlessSinceMs: leaderWatch.leaderlessSinceMs,
+    appliedIndex: () => appliedIndex,
+    isStorageShort: room.isShort,
+    core,
+    stopped: Deferred.await(stopped)
+  }
+})
