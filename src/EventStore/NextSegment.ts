@@ -17,13 +17,12 @@ import {
 } from "./Files.ts"
 import type { LogRoom } from "./LogSpace.ts"
 import type { LogFailed } from "./LogStore.ts"
+import { rests, SYNCED_AT_ONCE_BYTES } from "./Pace.ts"
 import { encodeSegmentHeader, type SegmentHeader, segmentName } from "./Segment.ts"
 
 /** Its name until it is entered. It never holds a record under this name. */
 export const NEXT_SEGMENT = "next.segment"
 
-/** Written and synced at once: a sync of all of it would hold up those of the appends meanwhile, and on a busy thread each step waits for its turn. */
-const STEP_BYTES = 4 * 1024 * 1024
 const RETRY_MS = 1000
 
 export interface NextSegment {
@@ -63,10 +62,12 @@ export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
     Effect.acquireUseRelease(
       openFile(path, "w"),
       Effect.fnUntraced(function* (file) {
-        const zeros = new Uint8Array(Math.min(STEP_BYTES, sizeBytes))
+        const rest = yield* rests
+        const zeros = new Uint8Array(Math.min(SYNCED_AT_ONCE_BYTES, sizeBytes))
         for (let offset = 0; offset < sizeBytes; offset += zeros.length) {
           yield* writeAll(file, zeros.subarray(0, sizeBytes - offset), offset)
           yield* syncData(file)
+          yield* rest
         }
         yield* syncFile(file)
       }),

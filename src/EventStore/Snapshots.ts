@@ -2,6 +2,7 @@
 import { Effect, Layer, Semaphore } from "effect"
 import { makeDirectory } from "./Files.ts"
 import type { LogFailed } from "./LogStore.ts"
+import { rests, SYNCED_AT_ONCE_BYTES } from "./Pace.ts"
 import { receive, received } from "./PartialSnapshot.ts"
 import { filesIn, filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
 import {
@@ -19,8 +20,6 @@ import { missingName, watch } from "./Watch.ts"
 const KEPT_COUNT = 2
 const TEMPORARY = ".tmp"
 const ASIDE = ".damaged"
-/** So much is synced at once: one sync of gigabytes at the end would hold up those of the log. */
-const SYNC_BYTES = 4 * 1024 * 1024
 
 /** The same bytes in pieces of one size, the last one shorter. */
 function* rechunk(pieces: Iterable<Uint8Array>, sizeBytes: number): Generator<Uint8Array> {
@@ -97,14 +96,15 @@ const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
       yield* file.write(bytes, offset)
       offset += bytes.length
       unsyncedBytes += bytes.length
-      if (unsyncedBytes < SYNC_BYTES) return
+      if (unsyncedBytes < SYNCED_AT_ONCE_BYTES) return
       yield* file.sync
       unsyncedBytes = 0
     })
     yield* put(encoder.header)
+    const rest = yield* rests
     for (const chunk of rechunk(content, SNAPSHOT_CHUNK_BYTES)) {
       yield* put(encoder.chunk(chunk))
-      yield* Effect.yieldNow
+      yield* rest
     }
     const { info, trailer } = encoder.end()
     yield* put(trailer)

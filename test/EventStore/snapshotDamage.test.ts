@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { LogFailed } from "../../src/EventStore/LogStore.ts"
-import { makeEncoder, snapshotName } from "../../src/EventStore/SnapshotFormat.ts"
+import { makeEncoder, SNAPSHOT_CHUNK_BYTES, snapshotName } from "../../src/EventStore/SnapshotFormat.ts"
 import { verify } from "../../src/EventStore/SnapshotReader.ts"
 import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
 import { layerFile } from "../../src/EventStore/Snapshots.ts"
@@ -132,14 +132,16 @@ describe("snapshots in files", () => {
     const directory = freshDirectory()
     return Effect.gen(function* () {
       const content = bytesOf(600_000)
+      const chunkBytes = 8 + SNAPSHOT_CHUNK_BYTES
       const { file, info } = yield* foreign(() => layerFile({ directory: freshDirectory() }), 9, content)
       for (const [cutBytes, lostBytes, resumed] of [
         [0, 0, 0],
         [47, 0, 0],
         [48, 0, 48],
-        [100_000, 0, 48],
-        [300_000, 0, 48 + 8 + 262_144],
-        [300_000, 50_000, 48],
+        [60_000, 0, 48],
+        [100_000, 0, 48 + chunkBytes],
+        [300_000, 0, 48 + 4 * chunkBytes],
+        [300_000, 50_000, 48 + 3 * chunkBytes],
         [file.length - 1, 0, file.length - 64],
         [file.length, 0, file.length]
       ] as const) {
