@@ -10,7 +10,7 @@ import { prepare } from "./LinearizationProblem.ts"
 import { search } from "./LinearizationSearch.ts"
 import type { Model } from "./SequentialModel.ts"
 
-/** Whether a history is linearizable. */
+/** The verdict on a history. */
 export type Verdict =
   /** `orders` holds an order of effects for each key, without the operations that had none. */
   | { readonly _tag: "Linearizable"; readonly orders: ReadonlyMap<string, ReadonlyArray<Operation>> }

@@ -1,9 +1,9 @@
-/** The operations of one object as the search needs them: with as little unknown as can be told beforehand. Pure. */
+/** Prepares the operations of one object for the search, and settles unknown outcomes where it can. Pure. */
 import { canonical } from "../Machine/Json.ts"
 import type { Operation } from "./History.ts"
 import type { Model } from "./SequentialModel.ts"
 
-/** What is to be placed in order, and what may be. */
+/** The operations that must get a place in the order, and those that may. */
 export interface Problem {
   readonly ended: ReadonlyArray<{
     readonly operation: Operation
@@ -15,9 +15,9 @@ export interface Problem {
 }
 
 /**
- * Leaves little unknown, for what is unknown multiplies the orders to try. An operation whose trace was seen is done,
- * and was so when the first that saw it ended. Those whose traces nobody saw are equal if they are of one kind: it is
- * enough to try the first that began.
+ * Leaves few outcomes unknown, since each multiplies the orders to try. An operation is done if another one saw its trace,
+ * and it was done when the first of those ended. Unseen operations of one kind are equal: it is enough to try the one that
+ * began first.
  */
 export const prepare = <State>({ trace }: Model<State>, operations: ReadonlyArray<Operation>): Problem => {
   const leftCount = new Map<string, number>()

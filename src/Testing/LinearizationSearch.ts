@@ -58,19 +58,19 @@ export const search = <State>(model: Model<State>, problem: Problem, stepsMax: n
     invariant(applied !== undefined, `the model knows no ${op} of ${canonical(value)}`)
     return applied
   }
-  /** The state after an operation, if that is what its client was told. */
+  /** The state after an operation, if its client got this answer. */
   const afterEnded = (number: number): State | undefined => {
     const applied = apply(ended[number]!.operation)
     if (applied.answer.type !== told[number]!.answer.type) return undefined
     const result = expected[number]
     return result === undefined || canonical(applied.answer.result ?? null) === result ? applied.state : undefined
   }
-  /** One that changes nothing, or nothing visible, need not be placed at all. */
+  /** An operation that changes nothing visible needs no place. */
   const afterUnknown = (number: number): State | undefined => {
     const applied = apply(unknown[number]!)
     return model.fingerprint(applied.state) === model.fingerprint(state) ? undefined : applied.state
   }
-  /** The first return: what was called before it may be next, and its own operation must be placed before it. */
+  /** The first return: operations that were called before it may be next, and its own must come before it. */
   const firstReturn = (): number => {
     let node = next[0]!
     while (operationAt[node]! >= 0) node = next[node]!

@@ -32,7 +32,7 @@ export const makeMemoryServer = (
   })
   const client = HttpClient.make((request) => {
     const scope = Scope.forkUnsafe(nodeScope)
-    // A program of this process is one of the node's host, and may change the cluster.
+    // A program in this process runs on the node's host, and may change the cluster.
     const serverRequest = HttpServerRequest.fromClientRequest(request).modify({
       remoteAddress: Option.some("127.0.0.1")
     })

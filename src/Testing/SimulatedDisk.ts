@@ -6,10 +6,10 @@
  */
 import * as Random from "./simulator/Random.ts"
 
-/** What a disk writes whole, or tears; the larger ones have 4 KiB. */
+/** A disk writes a sector whole. Larger sectors have 4 KiB. */
 export type SectorBytes = 512 | 4096
 
-/** A file: what its readers see, and what is on the platter. */
+/** A file: the content that its readers see, and the content on the platter. */
 export interface SimulatedFile {
   readonly _tag: "File"
   readonly number: bigint
@@ -25,13 +25,13 @@ export interface SimulatedFolder {
   readonly number: bigint
   readonly names: Map<string, Node>
   readonly platter: Map<string, Node>
-  /** Since the last sync, in order. */
+  /** The changes of names since the last sync, in order. */
   readonly changes: Array<Change>
 }
 
 export type Node = SimulatedFile | SimulatedFolder
 
-/** `name` stands for `node` from now on, or for nothing; `from` does no more, in the same step. */
+/** `name` now stands for `node`, or for nothing. In the same step `from` stands for nothing. */
 interface Change {
   readonly name: string
   readonly node: Node | undefined
@@ -42,7 +42,7 @@ export interface SimulatedDisk {
   readonly random: Random.Random
   readonly sectorBytes: SectorBytes
   readonly root: SimulatedFolder
-  /** For all files together; a write past it ends short, with ENOSPC. */
+  /** The space for all files together. A write past it ends short, with ENOSPC. */
   capacityBytes: number
   nextNumber: bigint
 }
@@ -126,7 +126,7 @@ export const write = (disk: SimulatedDisk, file: SimulatedFile, bytes: Uint8Arra
   for (let sector = Math.floor(offset / disk.sectorBytes); sector <= last; sector++) file.dirty.add(sector)
 }
 
-/** Of the sector so many bytes reach the platter, where it is that long by now. */
+/** So many bytes of the sector reach the platter, if it is that long by now. */
 const flush = (disk: SimulatedDisk, file: SimulatedFile, sector: number, countBytes: number): void => {
   const start = sector * disk.sectorBytes
   const end = Math.min(start + countBytes, file.bytes.length, file.platter.length)
@@ -165,7 +165,7 @@ const writeSome = (disk: SimulatedDisk, file: SimulatedFile): void => {
   }
 }
 
-/** The power goes: what is on the platter, with any part of what was unsynced, is all that is left. */
+/** The power goes: the platter keeps its content, and any part of the unsynced content. */
 export const losePower = (disk: SimulatedDisk): void => {
   forget(disk, disk.root)
 }
@@ -188,7 +188,7 @@ const forget = (disk: SimulatedDisk, folder: SimulatedFolder): void => {
   }
 }
 
-/** Bytes rot at rest: a bit flips. What the cache held of them is gone by then. */
+/** Bytes rot at rest: a bit flips. The cache no longer holds them by then. */
 export const flipBit = (file: SimulatedFile, bit: number): void => {
   for (const bytes of [file.bytes, file.platter]) bytes[bit >> 3] = bytes[bit >> 3]! ^ (1 << (bit & 7))
 }

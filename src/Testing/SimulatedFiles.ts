@@ -1,6 +1,6 @@
 /**
  * The calls of one process on a simulated disk, until it is killed: each is done at once, and may be refused as the
- * operating system would. Not what is kept of them (SimulatedDisk.ts).
+ * operating system would. SimulatedDisk.ts keeps the content.
  */
 import type { Callback, FileSystem } from "../EventStore/FileSystem.ts"
 import * as Disk from "./SimulatedDisk.ts"
@@ -14,16 +14,16 @@ export interface SimulatedProcess {
   /** Calls so far. */
   readonly callsCount: () => number
   readonly isKilled: () => boolean
-  /** Nothing that it calls from now on is done. */
+  /** Later calls do nothing. */
   readonly kill: () => void
 }
 
 export interface ProcessOptions {
-  /** It is killed within the call of that number: a write may then be done in part. */
+  /** The process is killed within the call of this number: a write may then be done in part. */
   readonly killedAtCall?: number
-  /** It is killed behind the rename of that number, before a sync of the name. */
+  /** The process is killed after the rename of this number, before a sync of the name. */
   readonly killedAfterRename?: number
-  /** What the operating system refuses the call with; undefined for a call that it does. */
+  /** The error with which the operating system refuses the call; undefined if it does the call. */
   readonly faultOf?: (call: Call, path: string) => "EIO" | "ENOSPC" | undefined
 }
 
@@ -49,7 +49,7 @@ export const start = (disk: Disk.SimulatedDisk, options: ProcessOptions = {}): S
   let renamesCount = 0
   let isKilled = false
 
-  /** Does one call; `partly` is what is left of it if the process is killed within. */
+  /** Does one call. `partly` does what is left of it if the process is killed within. */
   const call = <A>(
     done: Callback<A>,
     what: { readonly call: Call | "look"; readonly path: string },
@@ -128,7 +128,7 @@ export const start = (disk: Disk.SimulatedDisk, options: ProcessOptions = {}): S
         opened.set(nextFile, { path, node })
         return nextFile++
       }),
-    // A killed process has its files closed: that is no failure of whoever closes them after its end.
+    // The files of a killed process are closed: closing them again is no failure.
     close: (file, done) => {
       opened.delete(file)
       done(null)

@@ -1,6 +1,6 @@
 /**
  * A whole cluster inside one test: a user's models on nodes with disks and a network in memory, in virtual time, from
- * one seed. The nodes are composed of the same services as real ones. Not the simulator, which is of the pure core alone.
+ * one seed. The nodes have the same services as real ones. Not the simulator, which runs the pure core alone.
  */
 import {
   Context,
@@ -28,7 +28,7 @@ import { seeded } from "./TestClusterRandom.ts"
 import * as Time from "./TestClusterTime.ts"
 import { makeSky, type Weather } from "./TestClusterWeather.ts"
 
-/** When every test begins: 1 January 2030, 00:00 UTC. */
+/** Every test begins at 1 January 2030, 00:00 UTC. */
 const epochMs = 1_893_456_000_000
 /** How long, in virtual time, a cluster may take to agree. */
 const settleTimeoutMs = 10_000
@@ -60,7 +60,7 @@ export interface Release<R = never, C extends AnyCommand = never> extends Applic
 
 /** Options of a cluster in a test: the application, the number of nodes, the seed. */
 export interface TestClusterOptions<R = never, C extends AnyCommand = never> extends Release<R, C> {
-  /** How many nodes, named `n1`, `n2` and so on; 3 by default. */
+  /** The number of nodes, which are named `n1`, `n2` and so on; 3 by default. */
   readonly size?: number
   /** The seed of all random choices: the first leader, delays of messages, losses in a crash; 0 by default. */
   readonly seed?: number | string
@@ -104,8 +104,8 @@ export class TestCluster extends Context.Service<
     /** Every node reaches every other again. */
     readonly heal: Effect.Effect<void>
     /**
-     * Ends nodes, all at the same moment, as a cut of their power would: a disk keeps what was synced, of what was being
-     * written perhaps a beginning, and nothing else is left. Does nothing to a node that is not running.
+     * Ends nodes, all at the same moment, like a loss of power: a disk keeps what was synced, and perhaps the beginning of
+     * a write under way. Does nothing to a node that is not running.
      */
     readonly crash: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /** Starts nodes over their disks; those that are running crash first, all at the same moment. */
@@ -119,8 +119,8 @@ export class TestCluster extends Context.Service<
     /** Resumes paused nodes. */
     readonly resume: (...nodeIds: ReadonlyArray<string>) => Effect.Effect<void>
     /**
-     * Makes the disk of a node slow, each of its syncs by so much; or fails its next one: the node ends then, as its
-     * process would, and of what it wrote as much is kept as by a crash. A restart mends what failed, not what is slow.
+     * Makes each sync of a node's disk slow, or fails the next sync: then the node ends, as its process would, and its disk
+     * keeps as much as after a crash. A restart mends a failed disk, not a slow one.
      */
     readonly disk: (nodeId: string, how: { readonly delayMs: number } | "fails") => Effect.Effect<void>
     /** Lets virtual time pass. A second of it takes some milliseconds. */
@@ -178,7 +178,7 @@ const make = Effect.fnUntraced(function* <R, C extends AnyCommand>({
     network,
     nodeIds,
     needed: yield* Effect.context<NeededBy<R, C>>(),
-    // The compiler does not see that `needed` is all that is left of its generic requirements.
+    // The compiler does not see that `needed` provides all of the generic requirements.
     layer: (own, release) => {
       const chosen = release === undefined ? first : releases[release]
       invariant(chosen !== undefined, `there is no release ${release}: they are ${Object.keys(releases).join(", ")}`)

@@ -1,13 +1,13 @@
-/** What the running nodes of a test's cluster agree on at this moment, seen from outside. Nothing of it is asked of them. */
+/** Finds what the running nodes of a test's cluster agree on now, from outside: it asks no node. */
 import { Context } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import { isCut, type MemoryNetwork } from "../Raft/peers/MemoryNetwork.ts"
 import type { TestNode } from "./TestClusterNode.ts"
 
-/** A leader whom a majority follows. */
+/** A leader that a majority follows. */
 export interface Agreement {
   readonly leaderId: string
-  /** Whether all that it holds is committed, and applied on every running node that it reaches. */
+  /** Whether its whole log is committed, and applied on every running node that it reaches. */
   readonly isComplete: boolean
 }
 
@@ -37,7 +37,7 @@ export const find = (nodes: ReadonlyArray<TestNode>, network: MemoryNetwork): Ag
   return { leaderId: leader.nodeId, isComplete: commitIndex === log.lastIndex && isApplied }
 }
 
-/** What each node would say. */
+/** The state of each node. */
 export const explain = (nodes: ReadonlyArray<TestNode>): string =>
   nodes
     .map((node) => {

@@ -56,20 +56,20 @@ export interface TestNode {
   running: Running | undefined
 }
 
-/** The services of a node and its routes, over whatever directory, network and server it is given. */
+/** The services of a node and its routes, over a given directory, network and server. */
 export type NodeLayer = Layer.Layer<
   NodeServices,
   unknown,
   HttpServer.HttpServer | Directory | Transport | PeerListener | Lifecycle
 >
 
-/** What the nodes of a cluster share. */
+/** The parts that the nodes of a cluster share. */
 export interface Surroundings {
   readonly time: TestClusterTime
   readonly network: MemoryNetwork
   readonly nodeIds: ReadonlyArray<string>
   readonly layer: (own: Own, release: string | undefined) => NodeLayer
-  /** What that layer needs of the test. The test's own clock is in it, and must not become the nodes'. */
+  /** The services of the test that the layer needs. They include the test's own clock, which the nodes must not use. */
   readonly needed: Context.Context<never>
   /** Fails when a node stopped by itself. */
   readonly broken: Deferred.Deferred<never>
@@ -135,7 +135,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
         Layer.provide(Layer.succeed(Lifecycle, lifecycle)),
         Layer.orDie
       )
-    // Of its own: the nodes of one process share no service, although their layers are the same.
+    // A memo map of its own: the nodes of one process share no service, although their layers are the same.
     const memoMap = yield* Layer.makeMemoMap
     const built = yield* Layer.buildWithMemoMap(layer, memoMap, scope)
     node.running = {
@@ -154,7 +154,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     Effect.uninterruptible
   )
 
-/** Both are gone with the node: its connections, and whatever its disk had not synced. */
+/** The node loses its connections, and everything that its disk had not synced. */
 const cutPower = Effect.fnUntraced(function* (node: TestNode, { network }: Surroundings) {
   const { disk, nodeId, process, random, running } = node
   node.running = undefined
@@ -174,7 +174,7 @@ export const crash = (nodes: ReadonlyArray<TestNode>, surroundings: Surroundings
     for (const scope of scopes) if (scope !== undefined) yield* Scope.close(scope, Exit.void)
   }).pipe(surroundings.time.run, Effect.uninterruptible)
 
-/** Runs a program on the node until it is over, or the node is gone. */
+/** Runs a program on the node until the program ends or the node is gone. */
 export const run = <A, E, R>(
   node: TestNode,
   effect: Effect.Effect<A, E, R>,

@@ -1,6 +1,6 @@
 /**
- * The randomness of one node of a test's cluster, decided by a seed: what a node draws, its ids and its secrets included,
- * is the same in each run. It keeps no secret: it is for tests alone.
+ * The randomness of one node of a test's cluster, decided by a seed: in each run a node draws the same numbers, ids and
+ * secrets. It keeps no secret: it is for tests alone.
  */
 import { Clock, Context, Effect, Random } from "effect"
 import { SecureRandom, WebCrypto } from "effect/crypto"
@@ -26,10 +26,10 @@ export const newIdOf = (clock: Clock.Clock, random: Random.Random): (() => strin
   return () => Effect.runSync(id)
 }
 
-/** An id that no other node has: of a data directory. */
+/** The id of a data directory, which no other node has. */
 export const uuidOf = (random: Random.Random) => secureOf(random).uuidV4()
 
-/** What programs draw from, securely or not. */
+/** The source of all random numbers of programs, secure ones too. */
 export const references = (random: Random.Random): Context.Context<never> => {
   const secure = secureOf(random)
   const crypto: Crypto = {

@@ -1,7 +1,7 @@
 /**
- * Virtual time for the nodes of one test: their fibers run on a scheduler and a clock of their own. Time moves only
- * while somebody waits for something that is run here, and only once everything here waits: then at once to the next
- * moment at which anything is to happen. So a second takes no second, and the same beginning leads to the same end.
+ * Virtual time for the nodes of one test: their fibers run on a scheduler and a clock of their own. Time moves only while
+ * the test waits for a program here, and only once every fiber here waits: then it jumps to the next timer. So a second
+ * takes no second, and the same beginning leads to the same end.
  */
 import { Clock, Context, Duration, Effect, Fiber, Latch, Scheduler, type Scope } from "effect"
 
@@ -9,12 +9,12 @@ import { Clock, Context, Duration, Effect, Fiber, Latch, Scheduler, type Scope }
 const turnMaxCount = 1_000
 const nanosPerMilli = 1_000_000
 
-/** The clock and the scheduler of what is run here, and the way in. */
+/** The clock and the scheduler of the fibers here, and the way in. */
 export interface TestClusterTime {
   readonly clock: Clock.Clock
   /** Runs `effect` in this time, wherever it is asked for, and lets time pass until it is over. */
   readonly run: Run
-  /** What can stand still while time goes on, as a process that is stopped does. */
+  /** Makes a group of fibers that can stand still while time goes on, like a stopped process. */
   readonly process: () => Process
 }
 
@@ -35,7 +35,7 @@ interface Timer {
 const makeClock = (epochMs: number) => {
   const epochNanos = BigInt(epochMs) * BigInt(nanosPerMilli)
   let nowNanos = 0n
-  /** Those that are due first come first; of those that are due at once, those that were set first. */
+  /** In order of their time; timers of the same time in the order in which they were set. */
   const timers: Array<Timer> = []
   const wallNanos = () => epochNanos + nowNanos
   const wallMillis = () => Number(wallNanos() / BigInt(nanosPerMilli))
@@ -58,7 +58,7 @@ const makeClock = (epochMs: number) => {
         })
       })
   }
-  /** To the next timer. */
+  /** Moves time to the next timer. */
   const advance = (): void => {
     const timer = timers.shift()
     if (timer === undefined) return
@@ -68,7 +68,7 @@ const makeClock = (epochMs: number) => {
   return { clock, advance }
 }
 
-/** Begins at `epochMs`; ends with its scope, by when nothing may be left running in it. */
+/** Begins at `epochMs`, and ends with its scope. By then no fiber may be left in it. */
 export const make = Effect.fnUntraced(function* (
   epochMs: number
 ): Effect.fn.Return<TestClusterTime, never, Scope.Scope> {
@@ -83,7 +83,7 @@ export const make = Effect.fnUntraced(function* (
     if (position >= 0) from.splice(position, 1)
   }
   const add = (task: () => void): void => {
-    // What a test leaves behind ends as it would anywhere else.
+    // Fibers that a test leaves behind end as they would anywhere else.
     if (isOver) queueMicrotask(task)
     else tasks.push(task)
     bell.openUnsafe()
@@ -96,7 +96,7 @@ export const make = Effect.fnUntraced(function* (
   const turn = Effect.gen(function* () {
     yield* bell.await
     for (let count = 0; count < turnMaxCount && tasks.length > 0; count++) tasks.shift()?.()
-    // A turn of the runtime too: what waits for a promise may go on before time does.
+    // A turn of the runtime too: fibers that wait for a promise may go on before time does.
     yield* Effect.yieldNow
     if (tasks.length > 0) return
     if (runningCount > 0) advance()
@@ -128,7 +128,7 @@ export const make = Effect.fnUntraced(function* (
       )
 
   const process = (): Process => {
-    /** What waits until the process goes on; undefined while it does. */
+    /** The tasks that wait until the process goes on; undefined while it runs. */
     let held: Array<() => void> | undefined
     const own = new Scheduler.MixedScheduler("async", (task) => {
       if (held === undefined || isOver) add(task)

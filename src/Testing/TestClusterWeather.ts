@@ -1,23 +1,23 @@
 /**
- * What meets the nodes of a test's cluster besides partitions and crashes: messages that are lost, late or doubled, links
- * that are cut in one direction, disks that are slow or fail. Set by the test, drawn from the cluster's seed.
+ * The weather of a test's cluster, besides partitions and crashes: lost, late or doubled messages, links that are cut in
+ * one direction, disks that are slow or fail. The test sets it, and the cluster's seed draws it.
  */
 import type { Random } from "effect"
 import type * as MemoryNetwork from "../Raft/peers/MemoryNetwork.ts"
 
 /** What happens to messages between nodes. */
 export interface Weather {
-  /** Of a thousand messages, so many are lost. */
+  /** How many of a thousand messages are lost. */
   readonly lostPerMille?: number
-  /** Of a thousand messages, so many arrive twice. */
+  /** How many of a thousand messages arrive twice. */
   readonly twicePerMille?: number
-  /** How long a message is on its way at most; 3 ms unless given. */
+  /** The longest delay of a message; 3 ms by default. */
   readonly latencyMaxMs?: number
-  /** Links that lose everything in this direction, and say nothing of it. */
+  /** Links that silently lose everything in this direction. */
   readonly silent?: ReadonlyArray<{ readonly from: string; readonly to: string }>
 }
 
-/** How long a message is on its way: drawn for each, evenly. */
+/** The delay of one message, drawn evenly. */
 const latencyMinMs = 0.1
 const latencyMaxMs = 3
 
@@ -39,7 +39,7 @@ export const makeSky = (random: Random.Random): Sky => {
     fateOf: ({ from, to }) => {
       const { lostPerMille = 0, silent = [], twicePerMille = 0 } = sky.weather
       if (silent.some((link) => link.from === from && link.to === to)) return "lost"
-      // Fair weather draws nothing: what a seed decided before there was any other is decided still.
+      // Fair weather draws nothing, so that other choices of a seed do not depend on the weather.
       if (lostPerMille === 0 && twicePerMille === 0) return "arrives"
       const drawn = random.nextDoubleUnsafe() * 1000
       if (drawn < lostPerMille) return "lost"

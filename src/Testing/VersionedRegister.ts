@@ -1,5 +1,5 @@
 /**
- * The sequential record with a version, as the docs/http.md promises it: the version starts at 1, grows by one with
+ * The sequential record with a version, as docs/http.md promises it: the version starts at 1, grows by one with
  * every change, a deletion included, and goes on when the record is created again. Pure. A model for Linearizability.ts.
  */
 import type { Schema } from "effect"
@@ -7,9 +7,9 @@ import { canonical } from "../Machine/Json.ts"
 import type { Model } from "./SequentialModel.ts"
 
 export interface State {
-  /** Of the last change, whatever it was; 0 before the first. */
+  /** The version of the last change of any kind; 0 before the first. */
   readonly version: number
-  /** Null: there is no record. */
+  /** Null if there is no record. */
   readonly value: Schema.Json
 }
 

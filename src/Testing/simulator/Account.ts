@@ -1,31 +1,31 @@
 /**
- * The account of a simulated cluster as a sequential object: a record with a version whose balance is also moved by
- * `withdraw` and `deposit`, the two halves of a declared transfer. That both happen or neither is for the money that is
- * conserved to tell. Pure. A model for Linearizability.ts.
+ * The account of a simulated cluster as a sequential object: a record with a version. `withdraw` and `deposit`, the two
+ * halves of a declared transfer, also move its balance. Money.ts checks that both halves happen or neither does. Pure. A
+ * model for Linearizability.ts.
  */
 import type { Schema } from "effect"
 import { canonical } from "../../Machine/Json.ts"
 import type { Call, Model } from "../SequentialModel.ts"
 import * as VersionedRegister from "../VersionedRegister.ts"
 
-/** What an account holds: its balance, and the text of the request that wrote it. */
+/** The state of an account: its balance, and the text of the request that wrote it. */
 interface Holding {
   readonly balance: number
   readonly by: string
 }
 
-/** What half a transfer asks for. */
+/** The arguments of half a transfer. */
 interface Movement {
   readonly amount: number
   readonly by: string
 }
 
 /**
- * Besides those of a versioned record:
+ * The operations besides those of a versioned record:
  *
  * | op | value | ok, result | fail, result |
  * |---|---|---|---|
- * | `withdraw` | `{amount, by}` | `{version}` | `{balance}`, which is less; `"absent"` |
+ * | `withdraw` | `{amount, by}` | `{version}` | `{balance}`, which is too low; `"absent"` |
  * | `deposit` | `{amount, by}` | `{version}` | `"absent"` |
  */
 export const model: Model<VersionedRegister.State> = {
@@ -40,7 +40,7 @@ export const model: Model<VersionedRegister.State> = {
     const value = { balance: call.op === "withdraw" ? balance - amount : balance + amount, by }
     return { state: { version, value }, answer: { type: "ok", result: { version } } }
   },
-  /** The text of a request tells that it was done; what it left besides counts, since others go on from its balance. */
+  /** The text of a request shows that it was done. Its balance counts too, since later requests go on from it. */
   trace: {
     left: (call) => {
       const written = writtenBy(call)
@@ -61,7 +61,7 @@ interface Written {
   readonly [field: string]: Schema.Json
 }
 
-/** The request's own text, and all that makes a difference besides. */
+/** The request's own text, and everything else in which requests differ. */
 const writtenBy = ({ op, value }: Call): Written | undefined => {
   switch (op) {
     case "create":

@@ -1,6 +1,6 @@
 /**
- * What can happen to a simulated cluster, as plain data: every choice is made in the act and none when it is performed.
- * So a run is a list of acts, which can be done again, cut down and read. An act that does not apply does nothing.
+ * The acts that can happen to a simulated cluster, as plain data. An act holds every choice, and `perform` makes none. So
+ * a run is a list of acts, which can be repeated, shortened and read. An act that does not apply does nothing.
  */
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
@@ -8,7 +8,7 @@ import type { ProjectionName } from "./Projections.ts"
 import type { Request } from "./Request.ts"
 import type { Corruption } from "./States.ts"
 
-/** The message at `position`, from 0 on, of those under way from one node to another: the oldest is the first. */
+/** The message at `position` among those under way from one node to another. The oldest is at 0. */
 interface OnLink {
   readonly from: NodeId
   readonly to: NodeId
@@ -23,10 +23,10 @@ interface OnProjection extends OnNode {
   readonly projection: ProjectionName
 }
 
-/** Every block of a batch that a crash comes upon reaches the disk. */
+/** Every block of the batch reaches the disk, although the node crashes within its write. */
 export const allBlocks = 0xffff_ffff
 
-/** By its position. */
+/** A client, by its position. */
 interface OnClient {
   readonly client: number
 }
@@ -34,68 +34,68 @@ interface OnClient {
 /** One step of a simulated run. */
 export type Act =
   | ({ readonly _tag: "Deliver" } & OnLink)
-  /** It arrives, and will arrive again. */
+  /** The message arrives, and stays under way to arrive again. */
   | ({ readonly _tag: "Duplicate" } & OnLink)
   | ({ readonly _tag: "Drop" } & OnLink)
-  /** Time passes everywhere; the clocks of some nodes miss it. `random` in [0, 1) spreads election timeouts. */
+  /** Time passes everywhere, but the clocks of some nodes miss it. `random` in [0, 1) spreads election timeouts. */
   | { readonly _tag: "Tick"; readonly random: number; readonly missedBy: ReadonlyArray<NodeId> }
-  /** The next `count` writes of a node are synced. A lying disk says so, and forgets them at the next crash. */
+  /** The disk syncs the next `count` writes of a node. A lying disk only says so, and forgets them at the next crash. */
   | ({ readonly _tag: "Sync"; readonly count: number; readonly isForgotten: boolean } & OnNode)
   /** The next range of committed entries, or a snapshot, reaches the machine. */
   | ({ readonly _tag: "Apply" } & OnNode)
-  /** The oldest read of the log for a peer ends, with so many entries at most. */
+  /** The oldest read of the log for a peer ends, with at most `count` entries. */
   | ({ readonly _tag: "ReadLog"; readonly count: number } & OnNode)
-  /** The next chunk of a snapshot leaves for a peer, or the sending ends; or it is given up. */
+  /** The next chunk of a snapshot leaves for a peer, or the sending ends, or the node gives it up. */
   | ({ readonly _tag: "SendSnapshot"; readonly to: NodeId; readonly isGivenUp: boolean } & OnNode)
-  /** The oldest chunk that has come is stored; of the last one a crash may come before the core knows. */
+  /** The node stores the oldest chunk that has come. After the last chunk it may crash before its core knows. */
   | ({ readonly _tag: "StoreChunk"; readonly crashes: boolean } & OnNode)
   | ({ readonly _tag: "TakeSnapshot"; readonly crashes: boolean } & OnNode)
-  /** The node looks at what waits: reads, commands to decide. */
+  /** The node takes its turn: it starts reads and decides commands. */
   | ({ readonly _tag: "Turn" } & OnNode)
-  /** A client that waits for nothing begins something, through a node. */
+  /** An idle client begins a request, through a node. */
   | ({ readonly _tag: "Request"; readonly request: Request; readonly isKeyed: boolean } & OnClient & OnNode)
-  /** It sends the same again, with the same key. */
+  /** The client sends the same request again, with the same key. */
   | ({ readonly _tag: "Retry" } & OnClient & OnNode)
-  /** It asks what became of its key; or it closes it, so that nothing becomes of it any more. */
+  /** The client asks about the outcome of its key, or closes the key, so that no copy can take effect later. */
   | ({ readonly _tag: "Inquire" } & OnClient & OnNode)
   | ({ readonly _tag: "CloseKey" } & OnClient & OnNode)
-  /** It waits no longer. */
+  /** The client waits no longer. */
   | ({ readonly _tag: "GiveUp" } & OnClient)
-  /** One-way links that lose everything from now on. */
+  /** A one-way link loses everything from now on. */
   | { readonly _tag: "Cut"; readonly from: NodeId; readonly to: NodeId }
   | { readonly _tag: "Mend" }
-  /** The next `count` writes were under way as one batch, of which the blocks whose bits are set reached the disk. */
+  /** The node crashes within a batch of its next `count` writes. The blocks whose bits are set reach the disk. */
   | ({ readonly _tag: "Crash"; readonly count: number; readonly blocks: number } & OnNode)
-  /** The log fell idle: a mark says that all of it is durable. */
+  /** The log is idle: a mark says that all of it is durable. */
   | ({ readonly _tag: "Mark" } & OnNode)
-  /** One bit flips in the log of a node that has stopped, at that share of what is proven to be durable. */
+  /** One bit flips in the log of a stopped node, at this share of the bytes that are proven durable. */
   | ({ readonly _tag: "Damage"; readonly share: number } & OnNode)
-  /** From its newest snapshot, or from the oldest that can be used, as if the others were damaged. */
+  /** The node starts from its newest snapshot, or from the oldest usable one, as if the others were damaged. */
   | ({ readonly _tag: "Start"; readonly isFromOldest: boolean } & OnNode)
-  /** The process stands still: what comes for it waits. */
+  /** The process stands still, and its messages wait. */
   | ({ readonly _tag: "Pause"; readonly forMs: number } & OnNode)
-  /** Of the wall clock; the monotonic one never does. */
+  /** The wall clock jumps. The monotonic clock never does. */
   | ({ readonly _tag: "JumpClock"; readonly byMs: number } & OnNode)
-  /** No write completes for so long: the disk stalls, or is full. */
+  /** No write completes for this long: the disk stalls, or is full. */
   | ({ readonly _tag: "StallDisk"; readonly forMs: number } & OnNode)
   | ({ readonly _tag: "LosePeer"; readonly peer: NodeId } & OnNode)
   | ({ readonly _tag: "ShutDown" } & OnNode)
   | ({ readonly _tag: "Change"; readonly change: MembershipChange } & OnNode)
   | ({ readonly _tag: "Transfer"; readonly to: NodeId | undefined } & OnNode)
-  /** A projection takes the next entries that are applied, in a page of so many bytes at most, and at least one. */
+  /** A projection takes the next applied entries: a page of at most `maxBytes`, and at least one entry. */
   | ({ readonly _tag: "Follow"; readonly maxBytes: number } & OnProjection)
-  /** The save of a projection that is under way reaches the disk. */
+  /** The save under way of a projection reaches the disk. */
   | ({ readonly _tag: "Save" } & OnProjection)
-  /** One bit flips in what was saved of a projection, at that share of it. */
+  /** One bit flips in the saved bytes of a projection, at this share of them. */
   | ({ readonly _tag: "DamageSave"; readonly share: number } & OnProjection)
   /** Something that is no entry changes the state of a node. */
   | ({ readonly _tag: "Corrupt"; readonly share: number; readonly what: Corruption } & OnNode)
-  /** The node starts next with code whose projections are of another version. */
+  /** The node's next start runs code with another version of the projections. */
   | ({ readonly _tag: "Upgrade" } & OnNode)
-  /** An empty disk takes the place of a node's, if the cluster does not name it any more. */
+  /** The node gets an empty disk, if the cluster no longer names the node. */
   | ({ readonly _tag: "Replace" } & OnNode)
 
-/** A run as a script: one line for each act, alike ones in a row as one. */
+/** Writes a run as a script: one line for each act; equal acts in a row share a line. */
 export const script = (acts: ReadonlyArray<Act>): ReadonlyArray<string> => {
   const lines: Array<{ readonly text: string; count: number }> = []
   for (const act of acts) {

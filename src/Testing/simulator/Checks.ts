@@ -1,6 +1,6 @@
 /**
- * What must hold of a simulated cluster after every step of a core, and whenever a machine changes. Not what clients are
- * told (SimulatorPromises.ts). Raft Fig. 3, §6, §7.
+ * Checks a simulated cluster after every step of a core, and whenever a machine changes. Not the answers of clients
+ * (Promises.ts). Raft Fig. 3, §6, §7.
  */
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import { invariant } from "../../Invariant.ts"
@@ -22,47 +22,47 @@ import { instanceIdOf, type SimulatedNode } from "./Node.ts"
 import * as Promises from "./Promises.ts"
 
 export interface Checks {
-  /** Everything that any node ever held committed, in order, and, by index, the state hash of the first machine there. */
+  /** Every entry that any node ever held committed, in order; and by index the state hash of the first machine there. */
   readonly committed: Array<LogEntry>
   readonly hashes: Array<string | undefined>
-  /** The term of the leader that committed each: only leaders of later terms must have it. */
+  /** By entry, the term of the leader that committed it: only leaders of later terms must have the entry. */
   readonly committedInTerms: Array<number>
   /** The latest committed configuration. */
   configuration: Configuration | undefined
   configurationIndex: number
   readonly leaders: Map<number, NodeId>
-  /** Per "index/term", the entry ever written there and the term of the one before: by induction, Log Matching. */
+  /** By "index/term", the entry written there and the term of the one before it: by induction this is Log Matching. */
   readonly written: Map<string, { readonly entry: LogEntry; readonly prevTerm: number }>
-  /** Per "instance/term", whom it voted for: across restarts, one vote a term. */
+  /** By "instance/term", the candidate that got the vote: one vote a term, across restarts too. */
   readonly votes: Map<string, NodeId>
   readonly last: Map<NodeId, { readonly currentTerm: number; readonly commitIndex: number }>
   readonly promises: Promises.Promises
   readonly folds: Folds
-  /** By digest: snapshots of wrong states that were sent. */
+  /** By digest: the snapshots of wrong states that nodes sent. */
   readonly wrong: Map<string, NonNullable<Snapshot["wrong"]>>
   readonly counts: Counts
 }
 
-/** What happened: a run in which nothing does proves nothing. */
+/** Counts of what happened: a run in which nothing happens proves nothing. */
 export interface Counts {
   changes: number
   transfers: number
   installs: number
   compactions: number
-  /** Nodes that did not start, for their files were damaged. */
+  /** Nodes that did not start, since their files were damaged. */
   refusals: number
-  /** Members that lacked something for more than a beat, under load without faults, and got it. */
+  /** Members that lacked entries for more than a beat, under load without faults, and got them. */
   catchUps: number
-  /** Of projections: the entries that they took, what was saved, what began from that or could not, and what had to end. */
+  /** Projections: entries taken, saves, starts from a save, starts from the beginning, and ends for want of history. */
   folds: number
   saves: number
   resumes: number
   rebuilds: number
   unavailable: number
-  /** States that something changed, alarms that nodes gave, and states that were made anew. */
+  /** Corrupted states, alarms of nodes, and rebuilt states. */
   corruptions: number
   alarms: number
-  /** Wrong states that a snapshot brought to others before they were found out: a majority may be wrong from then on. */
+  /** Wrong states that a snapshot brought to other nodes before the alarm: from then on a majority may be wrong. */
   spread: number
   rebuiltStates: number
 }
@@ -99,7 +99,7 @@ export const make = (): Checks => ({
   }
 })
 
-/** A restart may forget the commit index, never a term that the node acknowledged: votes and replies are checked for it. */
+/** A restart may forget the commit index, but never a term that the node acknowledged. Votes and replies are checked. */
 export const started = (checks: Checks, node: SimulatedNode): void => {
   checks.last.set(node.id, { currentTerm: node.disk.hardState.currentTerm, commitIndex: 0 })
 }
@@ -122,17 +122,17 @@ export const afterStep = (
   electionSafety(checks, node, state, output)
   commitSafety(checks, nodes, node, state, output)
   for (const { message } of output.messages) {
-    // What an older term's leader is told late was durable, and may be replaced since: it has lost to the new one.
+    // A late reply to the leader of an older term was durable then, and a newer leader may have replaced it since.
     if (message.term === state.currentTerm) acknowledgedIsDurable(node, message)
   }
   if (output.restore !== undefined) checks.counts.installs++
   if (output.compact !== undefined) checks.counts.compactions++
 }
 
-/** Entries between two looks at whether the state hash is that of what the tables hold. */
+/** Entries between two checks of the state hash against the content of the tables. */
 const contentEveryCount = 16
 
-/** State Machine Safety: whatever was applied or restored, machines at one index are equal, and so are their promises. */
+/** State Machine Safety: at one index all machines are equal, whether they applied entries or restored a snapshot. */
 export const applied = (checks: Checks, { id, life }: SimulatedNode): void => {
   if (life === undefined) return
   const index = life.appliedIndex
@@ -183,7 +183,7 @@ const electionSafety = (checks: Checks, node: SimulatedNode, state: State, outpu
   }
 }
 
-/** What is newly committed is on the disks of a quorum, of each side while joint; the next configuration may follow it. */
+/** New committed entries are on the disks of a quorum, of each side while joint. A new configuration may follow the last. */
 const commitSafety = (
   checks: Checks,
   nodes: ReadonlyArray<SimulatedNode>,
@@ -194,7 +194,7 @@ const commitSafety = (
   const { commitIndex, configurations, log } = state
   for (let index = checks.committed.length + 1; index <= commitIndex; index++) {
     const term = RaftLog.termAt(log, index)!
-    // What this very step appended counted for nothing when it committed.
+    // A configuration that this very step appended did not count when the step committed.
     const isNew = output.configurationChanged !== undefined && configurations.length > 1
     const { configuration } = configurations[configurations.length - (isNew ? 2 : 1)]!
     const holders = nodes.filter(({ disk }) => entryAt(disk, index)?.term === term)
@@ -221,7 +221,7 @@ const configurationSafety = (checks: Checks, entry: LogEntry): void => {
   if (!isEntered) fail(`configuration ${entry.index} does not follow the one before it`)
 }
 
-/** What a node says that it holds is on its disk: in its log, or in a snapshot (C2). */
+/** The entries that a node acknowledges are on its disk: in its log or in a snapshot (C2). */
 const acknowledgedIsDurable = ({ disk, id }: SimulatedNode, message: Message): void => {
   const isAck = message._tag === "AppendEntriesReply" && message.result._tag === "Matched"
   if (isAck && !isHeld(disk, message.result.matchIndex)) fail(`${id} acknowledged entry ${message.result.matchIndex}`)

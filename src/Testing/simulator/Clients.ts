@@ -1,7 +1,7 @@
 /**
- * The clients of a simulated cluster. Each does one thing at a time, through any node, again with the same key while
- * nobody knows what became of it, and writes down what it did and was told. What of it must hold is SimulatorPromises.ts
- * and, over the history of all of them, the project's own judge of linearizability.
+ * The clients of a simulated cluster. Each sends one request at a time, through any node, and repeats it with the same
+ * key while its outcome is unknown. It records its requests and answers. Promises.ts checks them one by one, and the
+ * project's own judge of linearizability checks the history of all clients.
  */
 import { Exit } from "effect"
 import type { CommandResult } from "../../Machine/CommandResult.ts"
@@ -19,27 +19,27 @@ import { answerOf, commandOf, type Invocation, invocationsOf, type Request, read
 import { askedOf, originOf, submit, withKey } from "./Submitting.ts"
 import { awake, clockOf, type World } from "./World.ts"
 
-/** What a client waits for. */
+/** The request that a client waits for. */
 export interface Current {
   readonly request: Request
   readonly tag: string
-  /** The client's own, or the one that a node gave it, once the client was told of that. */
+  /** The client's own key, or the one that a node gave it, once the client knows of it. */
   key: string | undefined
   readonly isKeyed: boolean
   readonly beganMs: number
   readonly invocations: ReadonlyArray<Invocation & { readonly process: number }>
-  /** What was committed anywhere when it began: a read must see it. */
+  /** How much any node had committed when the request began: a read must see that. */
   readonly beganAtCount: number
   attemptsCount: number
-  /** An attempt may be done: whatever is said of others, no one knows. */
+  /** An attempt may be done, so refusals of other attempts settle nothing. */
   isUnknown: boolean
-  /** The attempt under way; how to call it off on its node, and whether it is then certain that it is not done. */
+  /** The attempt under way: how to call it off on its node, and whether it is then certainly not done. */
   attempt:
     | {
         readonly name: string
         readonly asked: Promises.Asked
         readonly callOff: () => boolean
-        /** A client waits no longer for it. */
+        /** The client waits no longer for it. */
         readonly untilMs: number
         /** The key that a node gave it. */
         assignedKey: string | undefined
@@ -50,7 +50,7 @@ export interface Current {
 export interface Client {
   readonly seen: Map<string, Seen>
   current: Current | undefined
-  /** The last key with which something was answered, and when the client made it. */
+  /** The last key with an answer, and when the client made the key. */
   used: { readonly key: string; readonly beganMs: number } | undefined
 }
 
@@ -66,10 +66,10 @@ export interface Counts {
   leaseReads: number
   retries: number
   unknown: number
-  /** By the declared command: what it did, and what it refused. */
+  /** Transfers that the declared command did, and those that it refused. */
   declaredTransfers: number
   declinedTransfers: number
-  /** Of keys: those that nodes gave and clients used, those asked for and those closed, answers that the log alone knew, and refusals. */
+  /** Keys: given by nodes and used by clients, asked about, closed, answered from the log alone, and refused. */
   assigned: number
   inquiries: number
   closed: number
@@ -98,7 +98,7 @@ export const make = (count: number): Clients => ({
   }
 })
 
-/** A client begins something through a node; unless it waits for something else. */
+/** An idle client begins a request through a node. A client that waits does nothing. */
 export const begin = (
   world: World,
   client: Client,
@@ -107,7 +107,7 @@ export const begin = (
 ): void => {
   if (client.current !== undefined || node.life === undefined) return
   const { used } = client
-  // A key that may be forgotten by now is not used for something else: that could be done.
+  // The nodes may have forgotten an old key, and would then do the other request.
   const isUsed = used !== undefined && (world.releases === undefined || world.nowMs - used.beganMs < retriedMs)
   if (request._tag === "Reuse" && !isUsed) return
   const tag = `w${world.nextNumber++}`
@@ -134,12 +134,12 @@ export const begin = (
   attempt(world, client, client.current, node)
 }
 
-/** A client that does not know what became of its request sends it again, with the same key; the copy before may come later. */
+/** A client that does not know the outcome of its request repeats it with the same key. The copy before may arrive later. */
 export const retry = (world: World, client: Client, node: SimulatedNode): void => {
   const { current } = client
   if (current === undefined || current.key === undefined || node.life === undefined) return
   if (world.releases !== undefined && world.nowMs - current.beganMs > retriedMs) return
-  // It no longer listens to the attempt before, which goes on.
+  // The attempt before goes on, but the client no longer listens to it.
   current.isUnknown = true
   world.clients.counts.retries++
   attempt(world, client, current, node)
@@ -161,11 +161,11 @@ interface Attempt {
   readonly client: Client
   readonly current: Current
   readonly name: string
-  /** As it was sent: the client may learn of a key later. */
+  /** The key as it was sent: the client may learn of another key later. */
   readonly asked: Promises.Asked
 }
 
-/** What arrives at a process that stands still waits until it goes on. */
+/** A message for a process that stands still waits until the process goes on. */
 const attempt = (world: World, client: Client, current: Current, node: SimulatedNode): void => {
   const { life } = node
   if (life === undefined) return
@@ -195,7 +195,7 @@ const attempt = (world: World, client: Client, current: Current, node: Simulated
   else arrive()
 }
 
-/** In the runs where keys expire nobody waits for ever, so that no copy of a request comes after its key is forgotten. */
+/** In runs where keys expire, waits are bounded, so that no copy of a request comes after its key is forgotten. */
 export const timeOut = (world: World): void => {
   if (world.releases === undefined) return
   for (const client of world.clients.all) {
@@ -207,7 +207,7 @@ export const timeOut = (world: World): void => {
   }
 }
 
-/** As the shell reads: at a read index, and under a lease only if it still holds once it was read (C7). */
+/** Reads as the shell does: at a read index, or under a lease if the lease still holds after the read (C7). */
 const read = (world: World, client: Client, current: Current, node: SimulatedNode, life: Life): (() => boolean) => {
   const { request } = current
   if (request._tag !== "Read") return () => true
@@ -245,7 +245,7 @@ const read = (world: World, client: Client, current: Current, node: SimulatedNod
   }
 }
 
-/** As the shell writes: decided here, or forwarded to the leader that this node knows. */
+/** Writes as the shell does: decides here, or forwards to the leader that this node knows. */
 const write = (world: World, attempt: Attempt, node: SimulatedNode, life: Life): (() => boolean) => {
   const { current } = attempt
   const { request, tag } = current
@@ -256,7 +256,7 @@ const write = (world: World, attempt: Attempt, node: SimulatedNode, life: Life):
   return submit(world, node, life, command, (exit) => told(world, attempt, exit))
 }
 
-/** A node said what became of an attempt: true of it, whoever still listens. */
+/** A node answered an attempt. The answer must be true, even if the client no longer listens. */
 const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void => {
   const { asked, client, current, name } = attempt
   const { promises } = world.checks
@@ -277,30 +277,30 @@ const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void
     if (refusal === "KeyExpired") world.clients.counts.expired++
     else world.clients.counts.exhausted++
   }
-  // What is refused for want of room for its key is not done by this copy; what may be forgotten, may be.
+  // Without room for its key this copy is not done. An earlier copy, whose key may be forgotten, may be done.
   const isCertain = Exit.isSuccess(exit)
     ? exit.value.answer._tag === "Rejected" && exit.value.answer.rejection._tag === "KeysExhausted"
     : errorOf(exit) instanceof NotDone
   if (isCertain) Promises.refused(promises, asked, name)
   if (!isListening) return
-  // Of a node that does not know what became of it a client hears by which key to ask.
+  // A node that does not know the outcome names the key by which the client can ask.
   if (!isCertain && current.key === undefined && current.attempt?.assignedKey !== undefined) {
     current.key = current.attempt.assignedKey
     world.clients.counts.assigned++
   }
   current.attempt = undefined
   current.isUnknown ||= !isCertain
-  // With a key it can be tried again, until the client gives up.
+  // With a key the client can try again, until it gives up.
   if (current.key === undefined || !current.isUnknown) end(world, client, current, "refused")
 }
 
-/** Its client closed its key, while this copy was under way. */
+/** The client closed the key while this copy was under way. */
 const closedUnderWay = (world: World, { asked, client, current }: Attempt, index: number): void => {
   Promises.closed(world.checks.promises, asked, index)
   if (client.current === current) neverDone(world, client, current)
 }
 
-/** Nothing became of it, and nothing will. */
+/** The request is not done, now or later. */
 export const neverDone = (world: World, client: Client, current: Current): void => {
   for (const invocation of current.invocations) note(world, invocation, "fail")
   client.current = undefined
@@ -322,7 +322,7 @@ export const answered = (world: World, client: Client, current: Current, result:
   client.current = undefined
 }
 
-/** Whether the client knows what the record became. */
+/** Whether the client knows the state of the record after its request. */
 const isWriting = ({ op }: Invocation): boolean => op === "create" || op === "write" || op === "cas"
 
 const remember = ({ seen }: Client, { key, op, value }: Invocation, result: unknown): void => {
@@ -331,7 +331,7 @@ const remember = ({ seen }: Client, { key, op, value }: Invocation, result: unkn
   seen.set(key, { version, value: next })
 }
 
-/** It ends without an answer. */
+/** The request ends without an answer. */
 const end = (world: World, client: Client, current: Current, as: "refused" | "unknown"): void => {
   const isUnknown = as === "unknown" || current.isUnknown
   if (isUnknown) world.clients.counts.unknown++

@@ -1,6 +1,6 @@
 /**
- * What of a simulated node survives a crash: its log and its snapshots. It promises what LogStore.ts does, keeps a view of
- * it entry by entry, and holds what is read from the files (SimulatorFiles.ts) after every stop against that view.
+ * The parts of a simulated node that survive a crash: its log and its snapshots. The disk promises what LogStore.ts
+ * promises. It keeps a view of the log, entry by entry, and compares the files (Files.ts) with that view after each stop.
  */
 import type { HardState, LogEntry, LogWrite, Recovered, SnapshotMark } from "../../EventStore/LogEntry.ts"
 import * as LogIndex from "../../EventStore/LogIndex.ts"
@@ -16,25 +16,25 @@ import * as Files from "./Files.ts"
 export interface Snapshot extends SnapshotMark {
   readonly configuration: Configuration
   readonly content: Uint8Array
-  /** It was taken of a state that was wrong: whether tables still are. */
+  /** The snapshot is of a wrong state: whether tables are still wrong. */
   readonly wrong: ((tables: Tables) => boolean) | undefined
 }
 
 export interface Disk {
   files: Files.Files
-  /** The batch that a crash came upon: recovery finds all of it or nothing. */
+  /** The batch that a crash interrupted: recovery finds all of it or nothing. */
   torn: ReadonlyArray<LogWrite>
   hardState: HardState
-  /** Of `entries`, which follow each other without a gap. */
+  /** The index of the first of `entries`, which follow each other without a gap. */
   firstIndex: number
   previousTerm: number
   entries: Array<LogEntry>
   mark: SnapshotMark | undefined
-  /** The newest last; two are kept. */
+  /** The newest is last. The disk keeps two. */
   snapshots: ReadonlyArray<Snapshot>
   /** A snapshot on its way here, as far as it has come. */
   receiving: { readonly digest: string; readonly bytes: Uint8Array } | undefined
-  /** What projections have saved, by name: each file is the old one or the new one, whenever a crash comes. */
+  /** The saves of projections, by name. After a crash each file is the old one or the new one. */
   readonly derived: Map<string, Uint8Array>
 }
 
@@ -66,7 +66,7 @@ export const write = (disk: Disk, writes: ReadonlyArray<LogWrite>): void => {
   for (const each of writes) see(disk, each)
 }
 
-/** A crash comes while a batch is written, of which some blocks reached the disk. */
+/** The node crashes within the write of a batch, and some of its blocks reach the disk. */
 export const tear = (disk: Disk, writes: ReadonlyArray<LogWrite>, blocks: number): void => {
   if (writes.length === 0) return
   Files.tear(disk.files, writes, blocks)
@@ -77,15 +77,15 @@ export const tear = (disk: Disk, writes: ReadonlyArray<LogWrite>, blocks: number
 export const markDurable = (disk: Disk): void => Files.mark(disk.files)
 
 /**
- * Flips a bit of what is proven to be durable, and reads the log as at the next start: that it is refused, and why; or
- * undefined, where the bit was in a seal that nothing follows and all is there. Nothing else may come of it.
+ * Flips a bit of the bytes that are proven durable, and reads the log as the next start would. Gives the reason why the
+ * start refuses it; or undefined if the bit was in a seal that nothing follows, and all entries are there.
  */
 export const damage = (disk: Disk, share: number): string | undefined => {
   Files.flip(disk.files, share)
   return recover(disk)
 }
 
-/** What the log holds after a write. */
+/** The content of the log after a write. */
 const see = (disk: View, { entries, hardState, snapshot, truncateFromIndex }: LogWrite): void => {
   if (truncateFromIndex !== undefined) {
     const keptIndex = Math.max(disk.firstIndex - 1, disk.mark?.index ?? 0)
@@ -110,8 +110,8 @@ const see = (disk: View, { entries, hardState, snapshot, truncateFromIndex }: Lo
 type View = Pick<Disk, "hardState" | "firstIndex" | "previousTerm" | "entries" | "mark">
 
 /**
- * Reads the files after a stop, and says why they are refused, if they are. What is read must be what was synced, with
- * all of the batch that a crash came upon or nothing of it.
+ * Reads the files after a stop, and gives the reason if a start refuses them. The files must hold what was synced, and of
+ * the batch that a crash interrupted all or nothing.
  */
 export const recover = (disk: Disk): string | undefined => {
   const refusal = Files.recover(disk.files)
@@ -127,7 +127,7 @@ export const recover = (disk: Disk): string | undefined => {
   return undefined
 }
 
-/** Whether the files hold what the view says. */
+/** Whether files and view hold the same. */
 const isRead = ({ files: { held }, files }: Disk, view: View): boolean => {
   const { hardState, firstIndex, lastIndex, previousTerm, snapshot } = held
   const isSame =
@@ -145,7 +145,7 @@ const isRead = ({ files: { held }, files }: Disk, view: View): boolean => {
   })
 }
 
-/** Removes history, as far as whole segments hold nothing else: only below a durable snapshot that the log notes (C14). */
+/** Removes whole segments of history, and only below a durable snapshot that the log notes (C14). */
 export const compact = (disk: Disk, throughIndex: number): void => {
   invariant(throughIndex <= (disk.mark?.index ?? 0), `compaction through ${throughIndex}, above the mark`)
   invariant(
@@ -159,13 +159,13 @@ export const compact = (disk: Disk, throughIndex: number): void => {
   disk.previousTerm = previousTerm
 }
 
-/** Keeps it and the newest of the others. */
+/** Keeps this snapshot and the newest of the others. */
 export const keepSnapshot = (disk: Disk, snapshot: Snapshot): void => {
   const others = disk.snapshots.filter(({ index }) => index !== snapshot.index)
   disk.snapshots = [...others, snapshot].sort((a, b) => a.index - b.index).slice(-2)
 }
 
-/** Those that the machine can be restored from: the log reaches back to them. */
+/** The snapshots from which the machine can be restored: the log reaches back to them. */
 export const usableSnapshots = ({ firstIndex, snapshots }: Disk): ReadonlyArray<Snapshot> =>
   snapshots.filter(({ index }) => index >= firstIndex - 1)
 
@@ -175,5 +175,5 @@ export const configurationsOf = (entries: ReadonlyArray<LogEntry>): ReadonlyArra
     return decoded?._tag === "Configuration" ? [{ index, configuration: decoded.configuration }] : []
   })
 
-/** What the log held when it was opened. */
+/** The content of the log when it was opened. */
 export const recoveredOf = ({ files }: Disk): Recovered => LogIndex.recoveredOf(files.held)

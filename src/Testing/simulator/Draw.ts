@@ -1,4 +1,4 @@
-/** What happens next to a simulated cluster, drawn at random: mostly progress, sometimes harm. It changes nothing itself. */
+/** Draws the next act of a simulated run at random: mostly progress, sometimes harm. It performs nothing. */
 import * as Configuration from "../../Raft/core/Configuration.ts"
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
@@ -13,7 +13,7 @@ import type { Weather } from "./Setup.ts"
 import { corruptions } from "./States.ts"
 import { awake, isStanding, nodeOf, type World } from "./World.ts"
 
-/** The next acts; none, where what was drawn cannot happen now. */
+/** The next acts; none if the drawn act cannot happen now. */
 export const draw = (world: World, weather: Weather, random: Random): ReadonlyArray<Act> => {
   const { chances } = weather
   let at = random() * (75 + chances.tick + chances.request + chances.order + chances.harm + chances.mend)
@@ -31,7 +31,7 @@ export const draw = (world: World, weather: Weather, random: Random): ReadonlyAr
   return drawMending(world, random)
 }
 
-/** What comes of the projections of some node, if anything, between two of the acts above. */
+/** An act of some node's projections, if there is one, between two of the acts above. */
 export const drawFollowing = (world: World, random: Random): Act | undefined => {
   if (!isChosen(random, 0.15)) return undefined
   const node = pick(random, world.nodes)
@@ -51,13 +51,13 @@ export const drawFollowing = (world: World, random: Random): Act | undefined => 
   return { _tag: "Follow", node: id, projection, maxBytes: pick(random, [1, 500, 2_000, 65_536]) }
 }
 
-/** Any node, or as often one that believes that it leads: there may be several. */
+/** Half of the time any node, otherwise one that believes that it leads; there may be several. */
 const drawTarget = (world: World, random: Random): Node.SimulatedNode => {
   const leaders = world.nodes.filter(({ life }) => life?.core.role._tag === "Leader")
   return pick(random, leaders.length > 0 && isChosen(random, 0.6) ? leaders : world.nodes)
 }
 
-/** Any message under way: so they are reordered and delayed without bound; some are lost or arrive twice. */
+/** Any message under way: messages are reordered and delayed without bound, and some are lost or arrive twice. */
 const drawMessage = (world: World, { lossChance, reorderCount }: Weather, random: Random): ReadonlyArray<Act> => {
   const { network } = world
   const first = below(random, Math.min(network.length, reorderCount))
@@ -83,7 +83,7 @@ const drawSync = ({ id, life }: Node.SimulatedNode, { isDiskLying }: Weather, ra
   return [{ _tag: "Sync", node: id, count: 1 + below(random, life.unsynced.length), isForgotten }]
 }
 
-/** Whatever waits on the node: requests, a read of the log for a peer that lags, a snapshot on its way, the machine. */
+/** Everything that waits on the node: requests, a read of the log for a peer, a snapshot to send, the machine. */
 const drawService = ({ id, life }: Node.SimulatedNode, random: Random): ReadonlyArray<Act> => {
   if (life === undefined) return []
   const acts: Array<Act> = []
@@ -96,7 +96,7 @@ const drawService = ({ id, life }: Node.SimulatedNode, random: Random): Readonly
   if (life.unsynced.length === 0 && isChosen(random, 0.1)) acts.push({ _tag: "Mark", node: id })
   if (isAsked(life)) acts.push({ _tag: "Turn", node: id })
   if (acts.length === 0) return []
-  // In any order: mostly as it comes, sometimes one of them alone.
+  // Mostly all of them in order, sometimes one alone.
   return isChosen(random, 0.7) ? acts : [pick(random, acts)]
 }
 
@@ -111,7 +111,7 @@ const drawTick = (world: World, { missedTicks }: Weather, random: Random): Act =
   missedBy: world.nodes.filter((_, at) => isChosen(random, missedTicks[at]!)).map(({ id }) => id)
 })
 
-/** A client that waits for nothing begins something; one that waits mostly goes on, or tries again or gives up. */
+/** An idle client begins a request. One that waits mostly goes on waiting, or tries again or gives up. */
 const drawClient = (world: World, weather: Weather, random: Random): ReadonlyArray<Act> => {
   const client = below(random, world.clients.all.length)
   const served = world.nodes.filter(({ life }) => life !== undefined && isServed(life))
@@ -150,13 +150,13 @@ const drawRequest = ({ isCalling, isTight }: Weather, random: Random): Request =
     random,
     accounts.filter((account) => account !== from)
   )
-  // By command, accounts are drained often.
+  // Commands often drain accounts.
   return isCalling
     ? { _tag: "Call", from, to, amount: 1 + below(random, 2 * openingBalance) }
     : { _tag: "Transfer", from, to, amount: 1 + below(random, openingBalance / 2) }
 }
 
-/** What an operator asks for, sensibly or not. */
+/** An order of an operator, sensible or not. */
 const drawOrder = (world: World, random: Random): ReadonlyArray<Act> => {
   const at = random() * 100
   const { id } = drawTarget(world, random)
@@ -193,7 +193,7 @@ const changeOf = (world: World, configuration: Configuration.Configuration, rand
 
 const drawHarm = (world: World, { harms, pauseMaxMs }: Weather, random: Random): ReadonlyArray<Act> => {
   const impaired = world.nodes.filter((node) => awake(world, node) === undefined || world.nowMs < node.stalledUntilMs)
-  // Mostly a majority is well: where nothing goes on, nothing goes wrong.
+  // Mostly a majority is well: without progress nothing can go wrong.
   if (2 * (impaired.length + 1) > world.nodes.length && isChosen(random, 0.7)) return []
   const node = drawTarget(world, random)
   const { id, life } = node
@@ -203,7 +203,7 @@ const drawHarm = (world: World, { harms, pauseMaxMs }: Weather, random: Random):
     case "crash":
       return [drawCrash(node, random)]
     case "damage":
-      // Of a node that has stopped anyway.
+      // The node has stopped anyway.
       return life === undefined ? [{ _tag: "Damage", node: id, share: random() }] : []
     case "pause":
       return [{ _tag: "Pause", node: id, forMs: Math.round(random() * pauseMaxMs) }]
@@ -236,7 +236,7 @@ const drawCuts = (world: World, { id }: Node.SimulatedNode, random: Random): Rea
   })
 }
 
-/** Links are whole again, or a node that is stopped starts; one that was told to shut down has stopped by then. */
+/** Links are whole again, or a stopped node starts. A node that was told to shut down has stopped by then. */
 const drawMending = (world: World, random: Random): ReadonlyArray<Act> => {
   const ended = world.nodes.filter(({ life, refusal }) => {
     return refusal === undefined && (life === undefined || isShutDown(life))

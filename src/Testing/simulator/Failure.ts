@@ -1,6 +1,6 @@
-/** How a simulated run ends when something does not hold: like a broken invariant, by a throw that only Simulator.ts catches. */
+/** Ends a simulated run when a check fails: it throws, like a broken invariant, and only Simulator.ts catches. */
 
-/** Its type is written out, so that the compiler knows that nothing follows a call. */
+/** The explicit type tells the compiler that nothing follows a call. */
 export const fail: (message: string) => never = (message) => {
   throw new Error(message)
 }

@@ -1,8 +1,7 @@
 /**
- * The log of a simulated node as bytes in segments: the real records, batches, marks and recovery (EventStore) over
- * files in memory, and what a crash or damage makes of them. Simulated is what FileLog.ts does with the operating system:
- * a write and its sync are one, or the blocks of a batch under way reach the disk in part; a segment's file is made, and
- * removed, at once.
+ * The log of a simulated node as bytes in segments: the real records, batches, marks and recovery (EventStore) over files
+ * in memory, with crashes and damage. It simulates the calls of FileLog.ts to the operating system: a write and its sync
+ * are one, or only some blocks of a batch reach the disk; a segment's file appears and disappears at once.
  */
 import { checksum } from "../../EventStore/Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "../../EventStore/Compaction.ts"
@@ -20,9 +19,9 @@ import {
 import { encodeBatch, isEntered, type SegmentFile } from "../../EventStore/SegmentFile.ts"
 import { invariant } from "../../Invariant.ts"
 
-/** So small that a run fills many. */
+/** Small, so that a run fills many segments. */
 const segmentSizeBytes = 4096
-/** What a disk writes at once. */
+/** The size of a block, which a disk writes whole. */
 const blockBytes = 512
 const sealBytes = recordBytes(0)
 
@@ -47,7 +46,7 @@ const makeSegment = (
   sizeBytes: number
 ): SegmentFile => {
   const { number } = place
-  // Not random, and not the same in two segments.
+  // Each segment has a different salt, and every run the same salts.
   const salt = new Uint8Array(8).fill(number & 255).fill((number >> 8) + 1, 4)
   const header: SegmentHeader = { ...place, sizeBytes, salt, clusterId: undefined }
   const bytes = new Uint8Array(sizeBytes)
@@ -56,7 +55,7 @@ const makeSegment = (
   return { header, file: number, endOffset: SEGMENT_HEADER_BYTES, checksum: 0 }
 }
 
-/** Which blocks of a batch reach the disk: all of them, or those whose bit is set, 32 at a time. */
+/** The blocks of a batch that reach the disk: all of them, or those whose bit is set, 32 at a time. */
 type Blocks = "all" | number
 
 /** Writes a batch, and syncs. */
@@ -65,13 +64,13 @@ export const append = (files: Files, writes: ReadonlyArray<LogWrite>): void => {
   if (batch.bodies.length > 0) appendBatch(files, batch, "all")
 }
 
-/** A crash comes while a batch is written: nothing after it may be written until the files are recovered. */
+/** The node crashes within the write of a batch. Call `recover` before the next write. */
 export const tear = (files: Files, writes: ReadonlyArray<LogWrite>, blocks: number): void => {
   const batch = batchOf(writes, files.held)
   if (batch.bodies.length > 0) appendBatch(files, batch, blocks)
 }
 
-/** Says in the log that all of it so far is durable: damage before is no torn tail from then on. */
+/** Notes in the log that all of it so far is durable: from then on earlier damage is no torn tail. */
 export const mark = (files: Files): void => {
   appendBatch(files, { bodies: [{ _tag: "DurableThrough", batch: files.batch }], restarts: false }, "all")
 }
@@ -157,8 +156,8 @@ const removeBelow = ({ held, segments }: Files): void => {
 }
 
 /**
- * Flips one bit of what is proven to be durable, at that share of it. The batches of the last segment are left out: damage
- * in the last of them cannot be told from a torn tail until a mark follows.
+ * Flips one bit at this share of the bytes that are proven durable. It leaves out the batches of the last segment: damage
+ * in the last batch looks like a torn tail until a mark follows.
  */
 export const flip = ({ active, segments }: Files, share: number): void => {
   const places = [...segments].map(([number, bytes]) => {
@@ -176,7 +175,7 @@ export const flip = ({ active, segments }: Files, share: number): void => {
 
 const endOf = (bytes: Uint8Array): number => bytes.findLastIndex((byte) => byte !== 0) + 1
 
-/** The entries of files that were recovered, by index: what was truncated, or is before a restart, is not among them. */
+/** The entries of recovered files, by index, without those that were truncated or are before a restart. */
 export const entriesOf = ({ active, held, segments }: Files): ReadonlyMap<number, LogEntry> => {
   const entries = new Map<number, LogEntry>()
   for (const { number } of held.segments) {
@@ -194,7 +193,7 @@ export const entriesOf = ({ active, held, segments }: Files): ReadonlyMap<number
   return entries
 }
 
-/** Reads the files after a stop, as FileLogRecovery.ts does: a torn tail is cut off; what no crash leaves is refused. */
+/** Reads the files after a stop as FileLogRecovery.ts does: cuts off a torn tail, and refuses damage that no crash leaves. */
 export const recover = (files: Files): string | undefined => {
   const recovery = emptyRecovery()
   const numbers = [...files.segments.keys()].sort((a, b) => a - b)

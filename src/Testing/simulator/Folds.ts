@@ -1,6 +1,6 @@
 /**
- * What must hold of the projections of a simulated cluster, whoever folded them in whatever life: equal on all nodes at an
- * equal index, equal to what the tables say there, and in the end to one fold of the whole log. Pure but for what it notes.
+ * Checks the projections of a simulated cluster, of every node and life: at an equal index they are equal to each other and
+ * to the tables there, and in the end to one fold of the whole log. Pure but for its notes.
  */
 import { Result } from "effect"
 import type { AppliedEntry } from "../../Cluster/Feed.ts"
@@ -11,13 +11,13 @@ import type { NodeId } from "../../Raft/core/Message.ts"
 import { fail } from "./Failure.ts"
 import type { Viewed } from "./Projections.ts"
 
-/** Of each projection, by index, the states of whoever came there first, as text. */
+/** By projection and index: the states of the first node that came there, as text. */
 export type Folds = Map<Folded<unknown>, Array<string | undefined>>
 
-/** States are JSON as they are, and whoever makes one gives its fields in the same order. */
+/** States are plain JSON, and every maker of a state gives its fields in the same order. */
 const textOf = (states: Iterable<readonly [string, unknown]>): string => JSON.stringify([...states])
 
-/** A node has folded a projection through `index`; with its tables, where they are at the same entry. */
+/** Checks a projection that a node has folded through `index`. `tables` are the node's, if they are at the same entry. */
 export const folded = (
   folds: Folds,
   id: NodeId,
@@ -34,7 +34,7 @@ export const folded = (
   if (tables !== undefined && text !== textOf(inTables(tables))) fail(`${what} is not what its tables say`)
 }
 
-/** Whatever any node held anywhere is what all that is committed comes to there. */
+/** Checks all states that any node ever held against a fold of the committed log. */
 export const areOfLog = (folds: Folds, committed: ReadonlyArray<AppliedEntry>): void => {
   for (const [projection, texts] of folds) {
     const states = Fold.empty<unknown>()

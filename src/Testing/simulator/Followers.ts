@@ -1,6 +1,6 @@
 /**
- * The projections of a simulated node as they run there: the real positions, folds and saves, over the node's own log and
- * files, at a pace that is drawn. What does it with fibers is Projection/Following.ts and Memory.ts.
+ * The projections of a simulated node: the real positions, folds and saves, over the node's own log and files, at a drawn
+ * pace. In production the fibers of Projection/Following.ts and Memory.ts do this.
  */
 import { Result } from "effect"
 import { inMemory } from "../../Cluster/Feed.ts"
@@ -17,17 +17,17 @@ import type { Life, SimulatedNode } from "./Node.ts"
 import { type ProjectionName, projectionNames, projectionsOf, type Viewed } from "./Projections.ts"
 import { awake, noteTrace, type World } from "./World.ts"
 
-/** By the names of their projections. */
+/** The followers of a node, by the names of their projections. */
 export type Followers = ReadonlyMap<ProjectionName, Follower>
 
 export interface Follower {
   readonly viewed: Viewed
   readonly folding: Folding.Folding<unknown>
-  /** A save under way: its bytes are made as they are written, while others fold on. */
+  /** A save under way: it makes its bytes while it writes them, and folds go on meanwhile. */
   saving: ReturnType<typeof encode> | undefined
 }
 
-/** At the start of a node, from what was saved. */
+/** Starts the projections of a node from their saves. */
 export const start = ({ checks }: World, node: SimulatedNode): void => {
   const { disk, id, life, saveAfterCount, version } = node
   if (life === undefined) return
@@ -45,11 +45,11 @@ export const start = ({ checks }: World, node: SimulatedNode): void => {
   life.followers = new Map(followers)
 }
 
-/** Whether there is more for it: where it has ended, there never is. */
+/** Whether a projection has entries to take. One that has ended never has. */
 export const isBehind = ({ appliedIndex }: Life, { folding }: Follower): boolean =>
   folding.failure === undefined && Position.nextIndex(folding) <= appliedIndex
 
-/** A projection takes its next page of what is applied. */
+/** A projection takes its next page of applied entries. */
 export const follow = (
   world: World,
   node: SimulatedNode,
@@ -83,7 +83,7 @@ export const follow = (
   if (Folding.takeDue(folding)) follower.saving ??= encode(viewed.projection, Folding.snapshot(folding))
 }
 
-/** As the feed of a node reads: recent entries from memory, others from disk. */
+/** Reads as the feed of a node does: recent entries from memory, others from disk. */
 const read = (
   disk: Disk,
   { core }: Life,
@@ -93,7 +93,7 @@ const read = (
   return Result.flatMap(held, (entries) => (entries === undefined ? readRange(disk, range) : Result.succeed(entries)))
 }
 
-/** The save of a projection that is under way reaches the disk, whole, in place of the one before. */
+/** The save under way of a projection reaches the disk, whole, in place of the one before. */
 export const save = (world: World, node: SimulatedNode, projection: ProjectionName): void => {
   const follower = awake(world, node)?.followers.get(projection)
   if (follower?.saving === undefined || world.nowMs < node.stalledUntilMs) return
@@ -105,7 +105,7 @@ export const save = (world: World, node: SimulatedNode, projection: ProjectionNa
   world.checks.counts.saves++
 }
 
-/** Flips a bit of what was saved of a projection. */
+/** Flips a bit in the save of a projection. */
 export const damage = (
   { disk }: SimulatedNode,
   { projection, share }: { readonly projection: ProjectionName; readonly share: number }
@@ -119,8 +119,8 @@ export const damage = (
 }
 
 /**
- * In the end each projection reflects what its node applied, or more, where a former life saved more; but for those whose
- * history is not on their node any more.
+ * In the end each projection reflects all that its node applied, or more if a former life saved more. Projections whose
+ * history is no longer on their node are excepted.
  */
 export const settled = (world: World): void => {
   for (const node of world.nodes) {

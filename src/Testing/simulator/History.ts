@@ -1,4 +1,4 @@
-/** Whether what the clients of a simulated cluster were told of each record could be: by the project's own judge. */
+/** Judges the history of a simulated cluster's clients, record by record, with the project's own judge. */
 import { Result } from "effect"
 import { type Event, type Operation, operations } from "../History.ts"
 import { check } from "../Linearizability.ts"

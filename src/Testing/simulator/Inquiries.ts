@@ -1,6 +1,6 @@
 /**
- * What the clients of a simulated cluster do with a key while they do not know what became of its request: they ask, and
- * they close it, so that nothing becomes of it any more. What they are told is held against what is committed.
+ * The clients of a simulated cluster ask about the key of a request with an unknown outcome, or close the key, so that no
+ * copy takes effect later. The checks compare the answers with the committed log.
  */
 import { Exit } from "effect"
 import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
@@ -12,13 +12,13 @@ import { keyStatus } from "./Recalling.ts"
 import { askedOf, originOf, submit } from "./Submitting.ts"
 import type { World } from "./World.ts"
 
-/** What a client that has a key and no answer can ask by. */
+/** The request that a client can ask about: it has a key and no answer. */
 const askable = ({ current }: Clients.Client): Clients.Current | undefined =>
   current?.key === undefined || current.request._tag === "Reuse" || current.request._tag === "Read"
     ? undefined
     : current
 
-/** Asks, linearizably. */
+/** Asks for the outcome, linearizably. */
 export const inquire = (world: World, client: Clients.Client, node: SimulatedNode): void => {
   const { life } = node
   const current = askable(client)
@@ -43,14 +43,14 @@ export const inquire = (world: World, client: Clients.Client, node: SimulatedNod
   })
 }
 
-/** Closes it, or is told what became of it before. */
+/** Closes the key, or learns the outcome that the request already has. */
 export const closeKey = (world: World, client: Clients.Client, node: SimulatedNode): void => {
   const { life } = node
   const current = askable(client)
   if (current?.key === undefined || life === undefined) return
-  // A client's own key that may be forgotten says nothing more of the request that it once was of.
+  // The nodes may have forgotten an old key of the client. Then its answer says nothing of this request.
   if (current.isKeyed && world.nowMs - current.beganMs > retriedMs) return
-  // Whatever else is said of it: the copies before go on.
+  // Copies that were sent before go on, so no refusal settles the outcome.
   current.isUnknown = true
   const { fingerprint: _, ...origin } = originOf(current)
   submit(world, node, life, { _tag: "Close", ...origin }, (exit) => {

@@ -1,6 +1,6 @@
 /**
- * What a simulated cluster must remember of the keys of its clients after each entry, told from what is committed and
- * from nothing else: so the tables of every node can be held against it. Pure but for what it notes.
+ * The client keys that a simulated cluster must remember after each entry. They follow from the committed log alone, so
+ * the checks can compare the tables of every node with them. Pure but for its notes.
  */
 import * as AssignedKey from "../../Machine/AssignedKey.ts"
 import * as Limits from "../../Machine/Limits.ts"
@@ -13,11 +13,11 @@ interface Held {
 }
 
 export interface Keys {
-  /** As the log states them so far. */
+  /** The limits that the log has stated so far. */
   limits: Limits.Limits
   /** Clients' keys, oldest first. */
   held: ReadonlyArray<Held>
-  /** How many they are after all entries through index + 1. */
+  /** How many keys are held after each entry; the first entry is at position 0. */
   readonly counts: Array<number>
   /** The entry at which each was forgotten. */
   readonly forgottenAt: Map<string, number>
@@ -33,11 +33,11 @@ export const make = (): Keys => ({
   closedAt: new Map()
 })
 
-/** What a request is called in its entry: by its key where the client made one, else by a principal of its own. */
+/** The name of a request in its entry: the key if the client made one, else a principal of its own. */
 export const tagOf = ({ key, principal }: Pick<Transaction, "key" | "principal">): string =>
   (principal === undefined || principal === "client" ? key : principal) ?? ""
 
-/** The next entry is committed; of a transaction that is a request it gives the tag. */
+/** Notes the next committed entry. Gives the tag if the entry is a client's request. */
 export const committed = (keys: Keys, index: number, transaction: Transaction | undefined): string | undefined => {
   const tag = transaction === undefined ? undefined : note(keys, index, transaction)
   keys.counts.push(keys.held.length)

@@ -1,7 +1,7 @@
 /**
- * That a cluster makes progress while it is used: faults are over, but for a short one now and then, and clients go on.
- * Within a stated number of beats every member that can be reached comes nearer to what its leader holds, whether clients
- * read, write or do both. Judged before they stop: quiet heals what a busy leader neglects.
+ * Judges that a cluster advances while clients use it. Faults are over, but for a short one now and then. Within a stated
+ * number of beats every reachable member comes nearer to its leader's log, whether clients read, write or do both. The
+ * judgement comes before clients stop, since quiet heals what a busy leader neglects.
  */
 import { isMember, membersOf } from "../../Raft/core/Configuration.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
@@ -13,32 +13,32 @@ import { perform } from "./Perform.ts"
 import type { Request } from "./Request.ts"
 import type { World } from "./World.ts"
 
-/** What clients do meanwhile. */
+/** The kind of load that clients make meanwhile. */
 export type Profile = "read-only" | "mixed" | "write-only"
 
 export const profiles: ReadonlyArray<Profile> = ["read-only", "mixed", "write-only"]
 
 /**
- * A member that lacks something has got some of it after so many beats: what was in flight and lost is found out after an
- * election timeout of six, then a probe is answered, and entries follow.
+ * After this many beats a member that lacks entries has got some of them: its leader finds out about lost messages after
+ * an election timeout of six beats, then gets an answer to a probe, and sends entries.
  */
 export const advancesWithinBeats = 12
 
 const phaseTicks = 35
 const shockTicks = 3
-/** Two of the clients ask for something in every tick, more often than a leader beats. */
+/** Two of the clients send a request in every tick, more often than a leader beats. */
 const loadClients = [1, 2]
-/** Clients wait no longer than this: what they asked for may be lost with a leader. */
+/** Clients wait no longer than this: a request may be lost with its leader. */
 const giveUpAfterTicks = 20
 
-/** How far a member was, of a leadership, when it last came nearer or lacked nothing. */
+/** How far a member was, under one leader, when it last came nearer or lacked nothing. */
 interface Seen {
   readonly term: number
   readonly matchIndex: number
   readonly sinceMs: number
 }
 
-/** Goes on under load, with a short fault at the beginning of each phase, and fails if some member does not advance. */
+/** Goes on under load, with a short fault at the beginning of each phase. Fails if a member does not advance. */
 export const judge = (world: World): void => {
   const seen = new Map<NodeId, Seen>()
   let tick = 0
@@ -86,7 +86,7 @@ const victimOf = (world: World): Node.SimulatedNode | undefined => {
   })
 }
 
-/** What is missed, whatever else clients do. */
+/** The write that the victim misses, whatever else clients do. */
 const write = (world: World): void => {
   const leader = leaderOf(world)
   if (leader === undefined) return

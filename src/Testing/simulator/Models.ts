@@ -1,4 +1,7 @@
-/** What the clients of a simulated cluster keep in it: registers to compare and set, accounts to move money between, notes to add, transfers to record. */
+/**
+ * The models of a simulated cluster: registers to compare and set, accounts to move money between, notes to add, records
+ * of transfers, and scraps that come and go.
+ */
 import { Schema } from "effect"
 import { Class, describe } from "../../Model/Class.ts"
 import { id } from "../../Model/Field.ts"
@@ -13,19 +16,19 @@ export class Account extends Class<Account>("Account")(
   { mode: "replicate" }
 ) {}
 
-/** Its id is the leader's to make. */
+/** A note. The leader makes its id. */
 export class Note extends Class<Note>("Note")(
   { id: id(Schema.String), text: Schema.String },
   { mode: "replicate", unique: [] }
 ) {}
 
-/** The record that a declared transfer leaves; `by` names the request. */
+/** The record of a declared transfer. `by` names the request. */
 export class Transfer extends Class<Transfer>("Transfer")(
   { id: id(Schema.String), from: Schema.String, to: Schema.String, amount: Schema.Int, by: Schema.String },
   { mode: "replicate" }
 ) {}
 
-/** It comes and goes, under few ids, so that there are many deleted ones to forget. */
+/** A record that comes and goes under few ids, so that there are many tombstones to forget. */
 export class Scrap extends Class<Scrap>("Scrap")(
   { id: id(Schema.String), text: Schema.String },
   { mode: "replicate" }

@@ -1,4 +1,4 @@
-/** What must hold of the money that the clients of a simulated cluster move, in the tables of any node at any entry. */
+/** Checks the money that the clients of a simulated cluster move, in the tables of any node at any entry. */
 import * as Tables from "../../Machine/Tables.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
 import { fail } from "./Failure.ts"
@@ -12,7 +12,7 @@ const balancesOf = (tables: Tables.Tables): ReadonlyMap<string, number> =>
     })
   )
 
-/** All accounts are opened at once, and nothing but transfers moves money between them: what is there, and no more. */
+/** One command opens all accounts, and only transfers move money between them: so the sum never changes. */
 export const isConserved = (id: NodeId, tables: Tables.Tables): void => {
   const balances = balancesOf(tables)
   let sum = 0
@@ -25,7 +25,7 @@ export const isConserved = (id: NodeId, tables: Tables.Tables): void => {
   }
 }
 
-/** Where money moves by command alone, each transfer has its record, one for each request, and they explain every balance. */
+/** If money moves only by command, each transfer has one record, and the records explain every balance. */
 export const isRecorded = (id: NodeId, tables: Tables.Tables): void => {
   const records = [...(tables.byModel.get("Transfer")?.rows.values() ?? [])].map(({ data }) => data)
   if (records.length === 0) return

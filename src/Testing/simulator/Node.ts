@@ -1,4 +1,4 @@
-/** One simulated node: what it keeps, and the life that a crash ends. Not the cluster (Simulator.ts). */
+/** One simulated node: its disk, and its life, which a crash ends. Not the cluster (Simulator.ts). */
 
 import * as ReplicatedMachine from "../../Cluster/ReplicatedMachine.ts"
 import type { LogEntry, SnapshotMark } from "../../EventStore/LogEntry.ts"
@@ -20,12 +20,12 @@ import { descriptors } from "./Models.ts"
 import { procedures } from "./Procedures.ts"
 import type { Version } from "./Projections.ts"
 
-/** What the shell has yet to do with the machine, in order. */
+/** A task of the shell for the machine. Tasks are done in order. */
 export type Task =
   | { readonly _tag: "Apply"; readonly fromIndex: number; readonly toIndex: number }
   | { readonly _tag: "Restore"; readonly mark: SnapshotMark }
 
-/** A snapshot that a leader sends: how many bytes the peer is known to have. */
+/** A snapshot that a leader sends. `offset` counts the bytes that the peer is known to have. */
 export interface Sending {
   readonly snapshot: Disk.Snapshot
   offset: number
@@ -36,26 +36,26 @@ export type Replicated = ReturnType<typeof ReplicatedMachine.make>
 export type Answer = ReturnType<Replicated["decide"]>["answer"]
 export type Settle = CommandQueue.SettleAnswer<Answer>
 
-/** All that is in memory. */
+/** Everything that a node has in memory. */
 export interface Life {
   readonly core: State.State
   readonly machine: Machine.Machine
   readonly replicated: Replicated
   readonly deciding: CommandQueue.Deciding<Command, Answer>
   readonly reads: WaitingReads.WaitingReads
-  /** When leases end, of reads that no round confirms. */
+  /** By read without a round: when its lease ends. */
   readonly leases: Map<number, number>
-  /** Reads that the core is to be told of, whose askers will look at the clock again. */
+  /** Reads that may use a lease and wait for the next turn. Each checks the clock again after it has read. */
   leasable: Array<number>
   readonly comparing: StateComparison.Comparing
-  /** Something that is no entry has changed the machine's state: whether tables still bear it. And whether any ever did. */
+  /** A corruption has changed the machine's state: whether tables still show it. And whether that was ever so. */
   wrong: Disk.Snapshot["wrong"]
   wasWrong: boolean
-  /** Gives keys to commands that have none. */
+  /** Gives a key to a command without one. */
   readonly giveKey: ReturnType<typeof AssignedKey.giver>
   /** Commands of clients here, on their way to the leader. */
   readonly forwarded: Map<number, Settle>
-  /** Given out by the core and not synced; since when, in the time that the core credits. */
+  /** Writes of the core that are not synced, and since when, in the core's own time. */
   unsynced: Array<SequencedWrite>
   unsyncedSinceMs: number
   appliedIndex: number
@@ -64,31 +64,31 @@ export interface Life {
   chunks: Array<{ readonly from: NodeId; readonly message: InstallSnapshot }>
   readonly sending: Map<NodeId, Sending>
   followers: Followers
-  /** Until then the process stands still: what comes for it waits. */
+  /** Until then the process stands still, and its messages wait. */
   pausedUntilMs: number
   arrived: Array<() => void>
 }
 
 export interface SimulatedNode {
   readonly id: NodeId
-  /** How fast its monotonic clock goes, and how far its wall clock is off. */
+  /** The speed of its monotonic clock, and the error of its wall clock. */
   readonly clockRate: number
   wallOffsetMs: number
-  /** Of the data directory: another one once that was wiped. */
+  /** The number of the data directory. It changes when the directory is wiped. */
   instance: number
-  /** How often it started, whatever was wiped meanwhile. */
+  /** How often the node has started, wipes included. */
   lives: number
   disk: Disk.Disk
   /** Until then no write completes: the disk stalls, or is full. */
   stalledUntilMs: number
-  /** Why the node does not start: its files hold what no crash leaves behind. */
+  /** Why the node does not start: its files hold damage that no crash leaves. */
   refusal: string | undefined
-  /** Of the code that it runs from its next start on: its projections, and the limits that it states. */
+  /** The release that it runs from its next start on, with projections and limits of its own. */
   version: Version
   /** How eagerly projections follow here, from 0 to 1, and the entries after which one is saved again. */
   readonly pace: number
   readonly saveAfterCount: number
-  /** While the node runs. */
+  /** Undefined while the node is stopped. */
   life: Life | undefined
 }
 
@@ -117,7 +117,7 @@ export const make = (options: {
 
 export const instanceIdOf = (node: SimulatedNode): string => `${node.id}.${node.instance}`
 
-/** Begins a life from what the disk holds, with the machine restored from `snapshot`. */
+/** Begins a life from the disk, with the machine restored from `snapshot`. */
 export const start = (
   node: SimulatedNode,
   options: {
@@ -171,7 +171,7 @@ export const start = (
   return life
 }
 
-/** The machine becomes what the snapshot says, as it comes in pieces from a file. */
+/** Restores the machine from a snapshot, piece by piece, as from a file. */
 export const restore = (
   machine: Pick<Replicated, "restoring">,
   { content, index }: Pick<Disk.Snapshot, "content" | "index">
@@ -182,7 +182,7 @@ export const restore = (
   if (ended._tag === "Failure") throw new Error(`the snapshot at ${index} cannot be restored: ${ended.failure}`)
 }
 
-/** All that was in memory is gone; of the batch under way, its first `count` writes, some blocks reached the disk. */
+/** Loses everything in memory. Some blocks of the batch under way, the first `count` writes, reach the disk. */
 export const stop = (
   node: SimulatedNode,
   { blocks, count }: { readonly count: number; readonly blocks: number }
@@ -191,10 +191,10 @@ export const stop = (
   node.life = undefined
 }
 
-/** None of it, where a crash comes upon something else. */
+/** No write is under way when the node crashes. */
 export const nothing = { count: 0, blocks: 0 }
 
-/** The data directory is gone, and another one takes its place. */
+/** Replaces the data directory by an empty one. */
 export const wipe = (node: SimulatedNode): void => {
   node.life = undefined
   node.disk = Disk.make([])

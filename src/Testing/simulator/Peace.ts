@@ -1,9 +1,9 @@
-/** Time without faults in a simulated cluster: everything arrives, in order, and everybody does what waits. */
+/** Time without faults in a simulated cluster: every message arrives, in order, and every node does its work. */
 import { perform } from "./Perform.ts"
 import { projectionNames } from "./Projections.ts"
 import type { World } from "./World.ts"
 
-/** Time passes, what is under way arrives in order, and what waits on each node is done. */
+/** Lets time pass: messages arrive in order, and each node does the work that waits. */
 export const settle = (world: World, count: number): void => {
   perform(world, { _tag: "Tick", random: (count * 0.382) % 1, missedBy: [] })
   for (let turns = 0; turns < 3; turns++) {

@@ -1,4 +1,4 @@
-/** Does one act of a simulated run to its cluster. It draws nothing: the same acts on the same cluster come to the same. */
+/** Performs one act of a simulated run. It draws nothing: the same acts on the same cluster give the same run. */
 
 import { mayTake } from "../../Raft/core/Instances.ts"
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
@@ -19,7 +19,7 @@ import * as Snapshots from "./Snapshots.ts"
 import * as States from "./States.ts"
 import { awake, clockOf, type Forwarded, feed, isStanding, nodeOf, type Packet, send, type World } from "./World.ts"
 
-/** Real time between two looks at the clocks. */
+/** The real time of one tick. */
 const tickMs = 20
 
 export const perform = (world: World, act: Act): void => {
@@ -145,13 +145,13 @@ interface OnLink {
   readonly position: number
 }
 
-/** Where in the network the message stands, or -1. */
+/** The position of the message in the network, or -1. */
 const positionOf = (world: World, { from, position, to }: OnLink): number => {
   let left = position
   return world.network.findIndex((each) => each.from === from && each.to === to && left-- === 0)
 }
 
-/** Cores are told twice; what a client says once over a stream is not said twice. */
+/** Cores may get a message twice. A client's request comes over a stream, and never twice. */
 const duplicate = (world: World, link: OnLink): void => {
   const packet = world.network[positionOf(world, link)]
   const isCores = packet !== undefined && packet.message._tag !== "Forward" && packet.message._tag !== "ForwardReply"
@@ -163,7 +163,7 @@ const take = (world: World, link: OnLink): Packet | undefined => {
   return at < 0 ? undefined : world.network.splice(at, 1)[0]
 }
 
-/** What is for a process that stands still waits until it goes on. */
+/** A message for a process that stands still waits until the process goes on. */
 const deliver = (world: World, packet: Packet | undefined): void => {
   if (packet === undefined || world.cut.has(`${packet.from}>${packet.to}`)) return
   const { message } = packet
@@ -188,7 +188,7 @@ const deliver = (world: World, packet: Packet | undefined): void => {
   feed(world, node, { _tag: "Receive", from: sender.id, message })
 }
 
-/** A follower's client is served by the leader as its own are, and told by the follower. */
+/** The leader serves a follower's client like its own, and the follower answers the client. */
 const deliverForwarded = (
   world: World,
   node: Node.SimulatedNode,
@@ -204,7 +204,7 @@ const deliverForwarded = (
         to: from,
         message: { _tag: "ForwardReply", requestId, exit: recalledBy(world, node, exit) }
       })
-    // A leader lets its peers wait no longer than its own clients.
+    // A leader makes its peers wait no longer than its own clients.
     CommandQueue.submit(life.deciding, message.command, settle, {
       nowMs: world.nowMs,
       timeoutMs: Limits.answerTimeoutMs
@@ -222,16 +222,16 @@ const tick = (world: World, { missedBy, random }: Extract<Act, { readonly _tag: 
   if (world.releases !== undefined) {
     for (const { life } of world.nodes) if (life !== undefined) CommandQueue.endOverdue(life.deciding, world.nowMs)
   }
-  // What waited while a process stood still comes before its next look at the clock.
+  // Messages that waited while the process stood still come before its next tick.
   for (const node of world.nodes) if ((awake(world, node)?.arrived.length ?? 0) > 0) Shell.turn(world, node)
   for (const [at, node] of world.nodes.entries()) {
     if (awake(world, node) === undefined || missedBy.includes(node.id)) continue
-    // Far apart for neighbours, and the same whenever this act is done.
+    // Far apart for neighbours, and the same each time this act is performed.
     Shell.tick(world, node, (random + at * 0.618) % 1)
   }
 }
 
-/** Starts a node that is stopped. */
+/** Starts a stopped node. */
 const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): void => {
   if (node.life !== undefined || node.refusal !== undefined) return
   node.refusal = Disk.recover(node.disk)
@@ -252,7 +252,7 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
   Checks.applied(world.checks, node)
 }
 
-/** Asks for other members; who is to be added is asked for the data directory that it has now. */
+/** Asks for a change of members. A node to be added is named with its present data directory. */
 const change = (world: World, node: Node.SimulatedNode, asked: MembershipChange): void => {
   if (States.isAnyWrong(world)) return
   const instanceIdOf = (id: NodeId) => Node.instanceIdOf(nodeOf(world, id))
@@ -264,7 +264,7 @@ const change = (world: World, node: Node.SimulatedNode, asked: MembershipChange)
   if (output?.membership?._tag === "Accepted") world.checks.counts.changes++
 }
 
-/** Only of a node that has stopped, and one at a time, so that a quorum can outlive it. */
+/** Damages only stopped nodes, and one at a time, so that a quorum survives. */
 const damage = (world: World, node: Node.SimulatedNode, share: number): void => {
   if (node.life !== undefined || world.nodes.some(({ refusal }) => refusal !== undefined)) return
   node.refusal = Disk.damage(node.disk, share)

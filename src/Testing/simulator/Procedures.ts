@@ -1,22 +1,22 @@
 /**
- * The command that a simulated cluster declares: a transfer of money, decided where the balances are, all or nothing.
- * Not the transfer of a client that patches what it saw (SimulatorRequest.ts). D2.
+ * The declared command of a simulated cluster: the leader decides a transfer of money by the balances there, all or
+ * nothing. Not the transfer of a client that patches the records that it saw (Request.ts). D2.
  */
 import { Result, type Schema } from "effect"
 import type { Operation } from "../../Machine/Command.ts"
 import type { Access, Procedures } from "../../Machine/Procedure.ts"
 import type { Rejection } from "../../Machine/Rejection.ts"
 
-/** What the clients send, and nothing else: nothing here is checked. */
+/** The payload of the command. Clients send nothing else, so nothing here is checked. */
 export interface TransferPayload {
   readonly from: string
   readonly to: string
   readonly amount: number
-  /** A text of the request's own. */
+  /** The request's own text. */
   readonly by: string
 }
 
-/** The versions of both accounts after it: of the one that gave, and of the one that took. */
+/** The versions of both accounts after the transfer: first the giver's, then the taker's. */
 export interface TransferSuccess {
   readonly versions: readonly [number, number]
 }

@@ -1,6 +1,6 @@
 /**
- * What the nodes of a simulated cluster fold from committed events, beside what its tables say of the same: two views of
- * one history. Not who folds what when (SimulatorFollowers.ts). Pure.
+ * The projections of a simulated cluster, each with the states that the tables give for it: two views of one history.
+ * Followers.ts folds them. Pure.
  */
 import { Schema } from "effect"
 import type { Row, Tables } from "../../Machine/Tables.ts"
@@ -9,13 +9,13 @@ import { isOf } from "../../Projection/Event.ts"
 import { wholeKey } from "../../Projection/Fold.ts"
 import { Account, Note, Register, Transfer } from "./Models.ts"
 
-/** Each counts events in a unit of its own, so that states of one that pass for the other's are found. */
+/** Each version counts events in its own unit, so that the checks find states of one version in the other. */
 export type Version = 1 | 2
 
 export const projectionNames = ["records", "sums"] as const
 export type ProjectionName = (typeof projectionNames)[number]
 
-/** A projection, and the states that it has to come to, by the tables at the same entry. */
+/** A projection, and its states according to the tables at the same entry. */
 export interface Viewed {
   readonly name: ProjectionName
   readonly projection: Folded<unknown>
@@ -26,7 +26,7 @@ const rowsOf = ({ byModel }: Tables, model: string): ReadonlyArray<readonly [str
   ...(byModel.get(model)?.rows.entries() ?? [])
 ]
 
-/** By key, as long as a record is there: what it holds, and its events. Those before its last creation are in its version. */
+/** By key, while the record exists: its value and its events. Its version counts events before its last creation. */
 const records = (unit: Version): Viewed => ({
   name: "records",
   projection: make("records", {
@@ -77,5 +77,5 @@ const declared: { readonly [V in Version]: ReadonlyArray<Viewed> } = {
   2: [records(2), sums(2)]
 }
 
-/** Those of the code that a node runs. */
+/** The projections of the release that a node runs. */
 export const projectionsOf = (version: Version): ReadonlyArray<Viewed> => declared[version]

@@ -1,6 +1,6 @@
 /**
- * What the clients of a simulated cluster were told of their writes, held against what is committed: an acknowledged
- * write is, a refused one never is, and a key is used once. Not what they read (the history is judged at the end).
+ * Checks the answers to the writes of a simulated cluster's clients against the committed log: acknowledged writes are
+ * there, refused ones never are, and each key is used once. The judge of the history checks the reads at the end.
  * docs/guarantees.md; C17, C18.
  */
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
@@ -13,28 +13,28 @@ import { fail } from "./Failure.ts"
 
 import * as Keys from "./Keys.ts"
 
-/** A command as its entry names it: by its key, or by a principal of its own; `isReused` where the key is another's. */
+/** A command by the name in its entry: its key or a principal of its own. `isReused` if the key belongs to another command. */
 export interface Asked {
   readonly tag: string
   readonly key: string | undefined
   readonly isReused: boolean
 }
 
-/** The copies of one command that were sent, and those of them that were refused, by name. */
+/** The names of all copies of one command, and of those that were refused. */
 interface Attempts {
   readonly made: Set<string>
   readonly refused: Set<string>
 }
 
 export interface Promises {
-  /** What each committed transaction came from, by index; and where. */
+  /** By index: the tag of the request behind each committed transaction. */
   readonly tags: Map<number, string>
   readonly keys: Keys.Keys
-  /** By request: the entry that did it. */
+  /** By tag: the entry that did the request. */
   readonly doneAt: Map<string, number>
-  /** By record of those that come and go: the version that it had last. */
+  /** By record: its last version. */
   readonly versions: Map<string, number>
-  /** Of each command: the copies that were sent, and those of which it was said that they are certainly not done. */
+  /** By command: its copies, and those that were answered as certainly not done. */
   readonly attempts: Map<string, Attempts>
   acknowledgedCount: number
   refusedCount: number
@@ -50,7 +50,7 @@ export const make = (): Promises => ({
   refusedCount: 0
 })
 
-/** The next entry is committed: it was not refused before, nor done, nor was its key closed. */
+/** Checks the next committed entry: nobody refused it before, no entry did it before, and its key is not closed. */
 export const committed = (promises: Promises, entry: LogEntry): void => {
   const decoded = entry.type === "transaction" ? decode(entry.payload) : undefined
   if (decoded?._tag === "Failure") fail(`entry ${entry.index} is no transaction: ${decoded.failure}`)
@@ -69,7 +69,7 @@ export const committed = (promises: Promises, entry: LogEntry): void => {
   refusedIsNotDone(promises, tag)
 }
 
-/** No version of a record names two states, whatever is forgotten of those that were deleted. */
+/** No version of a record names two states, even after its tombstone is forgotten. */
 const grows = ({ versions }: Promises, index: number, { id, model, version }: Event): void => {
   const name = `${model} ${id}`
   const last = versions.get(name) ?? 0
@@ -77,7 +77,7 @@ const grows = ({ versions }: Promises, index: number, { id, model, version }: Ev
   versions.set(name, version)
 }
 
-/** One more copy of a command is sent, under a name of its own. */
+/** Notes one more copy of a command, under a name of its own. */
 export const sent = ({ attempts }: Promises, { isReused, tag }: Asked, name: string): void => {
   if (isReused) return
   const known = attempts.get(tag) ?? { made: new Set(), refused: new Set() }
@@ -85,7 +85,7 @@ export const sent = ({ attempts }: Promises, { isReused, tag }: Asked, name: str
   attempts.set(tag, known)
 }
 
-/** It was said that a copy is certainly not done. */
+/** Notes an answer that a copy is certainly not done. */
 export const refused = (promises: Promises, { isReused, tag }: Asked, name: string): void => {
   promises.refusedCount++
   if (isReused) return
@@ -93,14 +93,14 @@ export const refused = (promises: Promises, { isReused, tag }: Asked, name: stri
   refusedIsNotDone(promises, tag)
 }
 
-/** Where all copies were refused, none is done; where one was not, that may be the one. */
+/** If all copies were refused, none is done. If one was not, that one may be done. */
 const refusedIsNotDone = ({ attempts, doneAt }: Promises, tag: string): void => {
   const known = attempts.get(tag)
   const isRefused = known !== undefined && known.made.size === known.refused.size
   if (isRefused && doneAt.has(tag)) fail(`${tag} was refused as certainly not done, and is committed`)
 }
 
-/** It was said what became of it: what that rests on is committed. */
+/** Checks the outcome that a client was told: the entry behind it is committed. */
 export const answered = (promises: Promises, asked: Asked, { answer, index }: Answered<CommandResult>): void => {
   promises.acknowledgedCount++
   if (index > promises.keys.counts.length) fail(`${asked.tag} was answered at entry ${index}, which is not committed`)
@@ -111,13 +111,13 @@ export const answered = (promises: Promises, asked: Asked, { answer, index }: An
   if (tag !== asked.tag) fail(`${asked.tag} was answered by entry ${at}, which is ${tag}`)
 }
 
-/** It was said that nothing became of it, and that nothing will. */
+/** Checks an answer that the key is closed: the request is not done, now or later. */
 export const closed = (promises: Promises, { tag }: Asked, index: number): void => {
   const at = promises.keys.closedAt.get(tag)
   if (at === undefined || at > index) fail(`${tag} is said to be closed at entry ${index}, and is not`)
 }
 
-/** It was said at an entry what is known of its key. */
+/** Checks an answer about the status of a key at an entry. */
 export const told = (promises: Promises, asked: Asked, status: KeyStatus["_tag"], index: number): void => {
   const doneAt = promises.doneAt.get(asked.tag) ?? promises.keys.closedAt.get(asked.tag)
   const forgottenAt = promises.keys.forgottenAt.get(asked.tag) ?? Number.POSITIVE_INFINITY

@@ -1,4 +1,4 @@
-/** Where a simulated run takes its choices from: one sequence of numbers for each seed. Pure but for that sequence. */
+/** The choices of a simulated run: one sequence of numbers for each seed. Pure but for that sequence. */
 
 /** The next number of the sequence, in [0, 1). */
 export type Random = () => number
@@ -19,5 +19,5 @@ export const below = (random: Random, end: number): number => Math.floor(random(
 
 export const isChosen = (random: Random, chance: number): boolean => random() < chance
 
-/** One of a list that is not empty. */
+/** Picks one element. The list must not be empty. */
 export const pick = <A>(random: Random, from: ReadonlyArray<A>): A => from[below(random, from.length)]!

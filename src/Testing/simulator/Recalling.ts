@@ -1,6 +1,6 @@
 /**
- * What the log of a simulated node tells of a key, where its tables keep no more than an index. As the shell does it with
- * fibers (Local/KeyHistory.ts).
+ * Recalls the outcome of a key from the log of a simulated node, if the tables keep only its index. In production the
+ * fibers of Local/KeyHistory.ts do this.
  */
 import { Exit, Result } from "effect"
 import { recalled } from "../../Machine/CommandResult.ts"
@@ -25,7 +25,7 @@ const read = ({ disk, id }: SimulatedNode, { core, machine }: Life, index: numbe
 
 type Told = Parameters<Settle>[0]
 
-/** The same answer, where a copy's was left to the log of the node that decided it. */
+/** Completes an answer that the leader left to the log of the node that was asked. */
 export const recalledBy = (world: World, node: SimulatedNode, exit: Told): Told => {
   if (Exit.isFailure(exit) || exit.value.answer._tag !== "Logged" || node.life === undefined) return exit
   const { replayedIndex } = exit.value.answer
@@ -34,7 +34,7 @@ export const recalledBy = (world: World, node: SimulatedNode, exit: Told): Told 
   return Exit.succeed({ index: exit.value.index, answer })
 }
 
-/** What became of a key, as far as a node has applied the log. */
+/** The status of a key, as far as a node has applied the log. */
 export const keyStatus = (node: SimulatedNode, life: Life, keyed: Keyed): KeyStatus => {
   const status = statusIn(life.machine.applied, keyed)
   return status._tag === "Logged" ? statusOf(status.index, read(node, life, status.index)) : status

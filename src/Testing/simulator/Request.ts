@@ -1,4 +1,4 @@
-/** What a client of a simulated cluster may ask: as a command of the machine, and as operations of a history. Pure. */
+/** The requests of a simulated cluster's clients: as commands of the machine, and as operations of a history. Pure. */
 import type { Schema } from "effect"
 import type { Command, Operation } from "../../Machine/Command.ts"
 import type { CommandResult } from "../../Machine/CommandResult.ts"
@@ -13,26 +13,26 @@ export type Request =
   /** A patch of the version that the client saw last. */
   | { readonly _tag: "CompareAndSet"; readonly key: string }
   | { readonly _tag: "Delete"; readonly key: string }
-  /** A record of its own, under an id that the leader makes. */
+  /** Creates a record under an id that the leader makes. */
   | { readonly _tag: "Append" }
-  /** All accounts at once. */
+  /** Opens all accounts at once. */
   | { readonly _tag: "Open" }
-  /** Two patches of the versions that the client saw last, or neither; of no more than it saw there. */
+  /** Both patches of the versions that the client saw last, or neither. It moves no more than the client saw there. */
   | { readonly _tag: "Transfer"; readonly from: string; readonly to: string; readonly amount: number }
-  /** The same by the declared command: the leader looks at the balance, and may refuse. */
+  /** The same by the declared command: the leader checks the balance, and may refuse. */
   | { readonly _tag: "Call"; readonly from: string; readonly to: string; readonly amount: number }
-  /** A record that comes and goes, of which nobody judges what it is in between. */
+  /** Puts or deletes a record whose content nobody judges. */
   | { readonly _tag: "Scrap"; readonly key: string; readonly isDeleted: boolean }
-  /** The key of a request that was answered, with another request: to be refused. */
+  /** Sends another request with the key of an answered one. The leader must refuse it. */
   | { readonly _tag: "Reuse" }
 
-/** What a client saw last of a record. */
+/** The state of a record that a client saw last. */
 export interface Seen {
   readonly version: number
   readonly value: Schema.Json
 }
 
-/** One operation on one record, as History.ts has it. */
+/** One operation on one record, as in History.ts. */
 export interface Invocation {
   readonly key: string
   readonly op: string
@@ -41,7 +41,7 @@ export interface Invocation {
   readonly position: number
 }
 
-/** What a request becomes for a client that has seen so much; `tag` is a text of its own. */
+/** The operations of a request, for a client that has `seen` these records. `tag` is the request's own text. */
 export const invocationsOf = (
   request: Request,
   seen: ReadonlyMap<string, Seen>,
@@ -88,7 +88,7 @@ const balanceOf = (seen: Seen | undefined): number => {
   return isAccount ? Number(value.balance) : openingBalance
 }
 
-/** The command of a request that is no read. */
+/** The command of a write. */
 export const commandOf = (request: Request, invocations: ReadonlyArray<Invocation>, tag: string): Command => {
   if (request._tag === "Call") {
     const { amount, from, to } = request
@@ -122,14 +122,14 @@ const operationOf = ({ key: id, op, value }: Invocation): Operation => {
   }
 }
 
-/** What a read of a record says. */
+/** The answer of a read of a record. */
 export const readOf = (row: Row | undefined): Schema.Json => {
   if (row === undefined) return null
   const { id: _, ...value } = row.data
   return { value, version: row.version }
 }
 
-/** What an operation's client is told of it: undefined, where the command was refused because of another one. */
+/** The answer to one operation; undefined if the command was refused because of another operation. */
 export const answerOf = (
   { op, position }: Invocation,
   result: CommandResult

@@ -1,4 +1,4 @@
-/** The cluster that a seed stands for, and what may befall it: drawn once, before anything happens. */
+/** Draws the cluster of a seed, and the weather of its run, once, before anything happens. */
 
 import { decoding } from "../../Cluster/Feed.ts"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
@@ -15,17 +15,17 @@ import type { World } from "./World.ts"
 /** The options of a simulated run. */
 export interface Options {
   readonly seed: number
-  /** Voters at first; up to two other nodes stand by to be added. */
+  /** The first voters. Up to two other nodes stand by to be added. */
   readonly nodeCount: number
-  /** Acts that are drawn; those of projections come between them, and are not counted. */
+  /** How many acts are drawn. Acts of projections come between them, and do not count. */
   readonly stepCount: number
-  /** The disk says "synced" and forgets at the next crash: a fault that the checks must find. */
+  /** The disk says "synced" and forgets at the next crash. The checks must find this fault. */
   readonly isDiskLying?: boolean
 }
 
 export type Harm = "cut" | "crash" | "damage" | "pause" | "jumpClock" | "stallDisk" | "losePeer" | "shutDown"
 
-/** What happens to a cluster, and how often: of about a hundred acts. */
+/** How often each kind of act happens, among about a hundred. */
 export interface Weather {
   readonly chances: {
     readonly tick: number
@@ -34,19 +34,19 @@ export interface Weather {
     readonly harm: number
     readonly mend: number
   }
-  /** What harm is done at all. */
+  /** The kinds of harm in this run. */
   readonly harms: ReadonlyArray<Harm>
-  /** Of a message to be lost, and to arrive twice. */
+  /** The chance that a message is lost, and that it arrives twice. */
   readonly lossChance: number
-  /** The first that many messages under way are as likely to arrive next. */
+  /** The first `reorderCount` messages under way are equally likely to arrive next. */
   readonly reorderCount: number
   readonly pauseMaxMs: number
-  /** The share of ticks that each node misses: clocks drift apart, and a slow leader is deposed unawares. */
+  /** The share of ticks that each node misses: clocks drift apart, and a slow leader does not notice its deposition. */
   readonly missedTicks: ReadonlyArray<number>
   readonly isDiskLying: boolean
-  /** Money moves by the declared command, and not by patches of what clients saw. */
+  /** Money moves by the declared command, and not by patches of records that clients saw. */
   readonly isCalling: boolean
-  /** Limits are reached, and clients use all that there is to do with keys. */
+  /** The run reaches limits, and clients ask about keys and close them. */
   readonly isTight: boolean
 }
 
@@ -60,10 +60,10 @@ const config: RaftConfig = {
 
 const clientsCount = 6
 
-/** One with which runs 2526 to 2535 and 13,411 to 13,420, where rare planted faults are found, stay what they were. */
+/** With this salt runs 2526 to 2535 and 13,411 to 13,420, which find rare planted faults, stay what they were. */
 const callingSalt = 10_898_543
 
-/** What becomes of projections is drawn from sequences of its own, so that all else is what it was without them. */
+/** Acts of projections have a sequence of their own, so that all other acts are as without projections. */
 export const followingSalt = 5_150_927
 
 const loadSalt = 7_368_787
@@ -78,7 +78,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
   const first: LogEntry = { index: 1, term: 1, type: "configuration", payload }
   const logRetainedCount = Random.pick(random, [0, 3, 20, Number.POSITIVE_INFINITY])
   const appendBatchBytes = Random.pick(random, [1, 600])
-  // Leaders that come and go leave more behind that others undo.
+  // Leaders that come and go leave more behind for others to undo.
   const isHasty = Random.isChosen(random, 0.25)
   const isDrifting = Random.isChosen(random, 0.5)
   const isLeased = Random.isChosen(random, 0.5)
@@ -129,7 +129,7 @@ const drawLatencies = (random: Random.Random, ids: ReadonlyArray<string>): World
 
 const harms: ReadonlyArray<Harm> = ["cut", "crash", "damage", "pause", "jumpClock", "stallDisk", "losePeer", "shutDown"]
 
-/** One in four is fair: good clocks and links, where now and then a process stands still; leases live long there. */
+/** One run in four is fair: good clocks and links, and now and then a process stands still. There leases live long. */
 const drawWeather = (
   random: Random.Random,
   options: Options,
@@ -137,7 +137,7 @@ const drawWeather = (
 ): Weather => {
   const isFair = !isHasty && Random.isChosen(random, 0.25)
   const drawn = harms.filter((harm) => Random.isChosen(random, 0.6) && !(isHasty && harm === "stallDisk"))
-  // As many messages arrive between two ticks as are sent in a beat, or far more, or too few.
+  // Between two ticks as many messages arrive as a beat sends, or far more, or too few.
   const tick = (40 / nodesCount) * 2 ** (isHasty ? -1.5 - random() : random() * 3 - 1.5)
   return {
     chances: {
@@ -157,7 +157,7 @@ const drawWeather = (
     ),
     isDiskLying: options.isDiskLying === true,
     isTight: drawReleases(options.seed, nodesCount) !== undefined,
-    // From a sequence of its own, so that the other half of all seeds stay the runs that they were.
+    // A sequence of its own, so that the other half of the seeds give the same runs as before.
     isCalling: Random.isChosen(Random.make(options.seed ^ callingSalt), 0.5)
   }
 }

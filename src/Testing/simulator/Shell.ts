@@ -1,4 +1,4 @@
-/** What a shell does for the core of a simulated node: its turn, its disk and its machine. One thing at a time. */
+/** The shell of a simulated node: it serves the core with turns, disk and machine, one step at a time. */
 
 import * as Reads from "../../Raft/core/Reads.ts"
 import * as StateComparison from "../../Raft/core/StateComparison.ts"
@@ -26,7 +26,7 @@ export const sync = (
   feed(world, node, { _tag: "Persisted", seq: last.seq })
 }
 
-/** Time passes for a node: a write that is overdue is a stall, as RaftNode sees it (C20). */
+/** Time passes for a node. An overdue write is a stall, as for RaftNode (C20). */
 export const tick = (world: World, node: Node.SimulatedNode, random: number): void => {
   feed(world, node, { _tag: "Tick", nowMs: clockOf(world, node), random })
   const { life } = node
@@ -36,7 +36,7 @@ export const tick = (world: World, node: Node.SimulatedNode, random: number): vo
   if (isOverdue) feed(world, node, { _tag: "DiskStalled" })
 }
 
-/** Tells the core of reads, decides commands, and answers reads whose index is applied: as RaftNode does in each turn. */
+/** Takes a turn as RaftNode does: tells the core of reads, decides commands, and answers reads whose index is applied. */
 export const turn = (world: World, node: Node.SimulatedNode): void => {
   const life = awake(world, node)
   if (life === undefined) return
@@ -57,11 +57,11 @@ export const turn = (world: World, node: Node.SimulatedNode): void => {
   WaitingReads.finish(life.reads, Reads.readableIndex(life.core))
 }
 
-/** Set anywhere, and jumping: nothing but the time stamps of entries may come of that (C19). */
+/** The wall clock may be anywhere, and jumps: only the time stamps of entries may depend on it (C19). */
 const wallClockOf = (world: World, { wallOffsetMs }: Node.SimulatedNode): number =>
   1_700_000_000_000 + world.nowMs + wallOffsetMs
 
-/** The log has fallen idle, and says so. */
+/** Marks an idle log. */
 export const mark = (world: World, node: Node.SimulatedNode): void => {
   const life = awake(world, node)
   if (life === undefined || life.unsynced.length > 0 || world.nowMs < node.stalledUntilMs) return
@@ -77,7 +77,7 @@ export const readLog = (world: World, node: Node.SimulatedNode, count: number): 
   feed(world, node, { _tag: "LogRead", peer: read.peer, entries })
 }
 
-/** Applies a range, and tells who waited for its entries; or restores a snapshot. */
+/** Applies a range and answers the requests that waited for its entries; or restores a snapshot. */
 export const apply = (world: World, node: Node.SimulatedNode): void => {
   const life = awake(world, node)
   const task = life?.tasks.shift()

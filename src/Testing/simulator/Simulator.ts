@@ -1,13 +1,12 @@
 /**
- * A whole cluster from one seed: the real core, the shell's own bookkeeping (Deciding, WaitingReads), the real machine
- * with its sessions and snapshots, projections that follow it, and the log as real bytes that are recovered at every start,
- * over a simulated network, disks and clocks; with clients, an operator, and faults until it heals. What can happen is in
- * SimulatorAct.ts, what must hold in SimulatorChecks.ts, SimulatorFolds.ts, SimulatorPromises.ts and SimulatorHistory.ts,
- * and what must go on while clients do in SimulatorLiveness.ts.
+ * Simulates a whole cluster from one seed. Real are the core, the shell's own bookkeeping (CommandQueue, WaitingReads), the
+ * machine with its sessions and snapshots, the projections, and the log as bytes, which every start recovers. Network,
+ * disks and clocks are simulated. Clients and an operator use the cluster, and faults meet it until it heals. Act.ts lists
+ * the acts; Checks.ts, Folds.ts, Promises.ts and History.ts check the run; Liveness.ts checks its progress under load.
  *
- * Not simulated: fibers (RaftNode, Member) and sockets (its messages are values, and what clients send by way of a
- * follower is lost only with its link or a node); the calls to the file system (SimulatorFiles.ts says which), of which a
- * failed one is a crash here and a full disk a stall; the files of snapshots, which are stored and sent as their content.
+ * Not simulated: fibers (RaftNode, Member); sockets (messages are values, and a forwarded request is lost only with its
+ * link or a node); the calls to the file system (Files.ts names them): a failed call is a crash here, and a full disk a
+ * stall; the files of snapshots, which are stored and sent as their content.
  */
 import { type Configuration, isMember } from "../../Raft/core/Configuration.ts"
 import * as Configurations from "../../Raft/core/Configurations.ts"
@@ -35,23 +34,23 @@ import { nodeOf, type World } from "./World.ts"
 
 export type { Options } from "./Setup.ts"
 
-/** What a run came to; the same options always give the same result. */
+/** The result of a run. The same options always give the same result. */
 export interface Result extends Checks.Counts, Counts {
   readonly failure: string | undefined
   readonly committed: number
   readonly elections: number
-  /** Attempts of clients whose outcome was told, and those that were refused as certainly not done. */
+  /** Attempts of clients with an outcome, and attempts that were refused as certainly not done. */
   readonly acknowledged: number
   readonly refused: number
-  /** Keys of clients that are forgotten, since they have expired. */
+  /** Keys of clients that expired and are forgotten. */
   readonly forgotten: number
-  /** Of all that happened on all nodes. */
+  /** A hash of everything that happened on all nodes. */
   readonly traceHash: number
-  /** What was done until it failed, or until the cluster healed. */
+  /** The acts until the failure, or until the cluster healed. */
   readonly acts: ReadonlyArray<Act>
 }
 
-/** Runs one cluster through faults that its seed draws, heals it, and requires that it then agrees on something new. */
+/** Runs one cluster through the faults of its seed, heals it, and requires that it then commits a new entry. */
 export const run = (options: Options): Result => {
   const { weather, world } = make(options)
   const random = Random.make(~options.seed)
@@ -75,7 +74,7 @@ export const run = (options: Options): Result => {
   return resultOf(world, failure, acts)
 }
 
-/** Does these acts, and no others, to the cluster of a seed; then heals it. */
+/** Performs these acts, and no others, on the cluster of a seed; then heals it. */
 export const replay = (options: Options, acts: ReadonlyArray<Act>): Result => {
   const { world } = make(options)
   const failure = failureOf(() => {
@@ -85,10 +84,10 @@ export const replay = (options: Options, acts: ReadonlyArray<Act>): Result => {
   return resultOf(world, failure, acts)
 }
 
-/** How often a failing run is done again to make it shorter. */
+/** The most attempts to shorten a failing run. */
 const attemptsMaxCount = 8000
 
-/** The same failure from as few acts as can be found, and clocks that tick alike, if they need not miss any tick. */
+/** Finds a short run with the same failure; and clocks that miss no tick, if the failure does not need them to. */
 export const shrink = (options: Options, { acts, failure }: Result): Result => {
   const kind = kindOf(failure)
   const fails = (some: ReadonlyArray<Act>) => kindOf(replay(options, some).failure) === kind
@@ -97,7 +96,7 @@ export const shrink = (options: Options, { acts, failure }: Result): Result => {
   return replay(options, shrinkList(begun, { fails, kindsOf, attemptsMaxCount }))
 }
 
-/** By what it is, and by whom. */
+/** The kinds of an act: what it does, and to whom. */
 const kindsOf = (act: Act): ReadonlyArray<string> => [
   act._tag,
   ...("node" in act ? [`${act._tag} ${act.node}`] : []),
@@ -105,7 +104,7 @@ const kindsOf = (act: Act): ReadonlyArray<string> => [
   ...("from" in act ? [`${act._tag} ${act.from}>${act.to}`] : [])
 ]
 
-/** Failures of one kind differ in numbers only: of nodes, terms and entries. */
+/** Failures of one kind differ only in numbers: of nodes, terms and entries. */
 const kindOf = (failure: string | undefined): string | undefined => failure?.replaceAll(/\d+/g, "#")
 
 const failureOf = (body: () => void): string | undefined => {
@@ -133,7 +132,7 @@ const resultOf = (world: World, failure: string | undefined, acts: ReadonlyArray
   }
 }
 
-/** What must hold in the end: under load once no more goes wrong, and then, once the cluster has healed. */
+/** The checks at the end: first under load without new faults, then after the cluster has healed. */
 const end = (world: World): void => {
   restore(world)
   Liveness.judge(world)
@@ -142,19 +141,19 @@ const end = (world: World): void => {
   judge(world.clients.history)
 }
 
-/** No more faults: links are whole, and every node that can run does. */
+/** Ends the faults: links are whole, and every node that can start runs. */
 const restore = (world: World): void => {
   perform(world, { _tag: "Mend" })
   for (const { id, life } of world.nodes) {
     if (life !== undefined) life.pausedUntilMs = 0
     nodeOf(world, id).stalledUntilMs = 0
-    // What was told to shut down leads no more, and is started again like any other.
+    // A node that was told to shut down no longer leads. It starts again like any other.
     if (life?.core.shutDown === true) perform(world, { _tag: "Crash", node: id, ...Node.nothing })
     perform(world, { _tag: "Start", node: id, isFromOldest: false })
   }
 }
 
-/** Nobody asks for anything any more: one leader must emerge, commit something new, and every member must apply it. */
+/** Clients are silent. One leader must emerge and commit a new entry, and every member must apply it. */
 const heal = (world: World): void => {
   for (const client of world.clients.all.keys()) perform(world, { _tag: "GiveUp", client })
   const goal = world.checks.committed.length + 1
@@ -173,7 +172,7 @@ const heal = (world: World): void => {
   if (mayAgree(world)) fail("the healed cluster agreed on nothing new")
 }
 
-/** Whether every configuration that is in force, or may come to be, has a quorum of nodes that start. */
+/** Whether every configuration that is in force, or may be later, has a quorum of nodes that start. */
 const mayAgree = ({ checks, nodes }: World): boolean => {
   const held = nodes.flatMap(({ disk, life }) => [
     ...Disk.configurationsOf(disk.entries),
@@ -182,7 +181,7 @@ const mayAgree = ({ checks, nodes }: World): boolean => {
   const later = held.filter(({ index }) => index >= checks.configurationIndex).map((at) => at.configuration)
   const inForce = [...(checks.configuration === undefined ? [] : [checks.configuration]), ...later]
   const starts = (id: NodeId) => nodes.find((node) => node.id === id)?.refusal === undefined
-  // One that names nobody is that of a node which was never added.
+  // The configuration of a node that was never added names nobody.
   return inForce.every((each) => each.voters.length === 0 || Quorum.isQuorum(each, starts))
 }
 
@@ -191,17 +190,17 @@ const write = (world: World, node: NodeId): void => {
   perform(world, { _tag: "Request", client: 0, node, request: { _tag: "Append" }, isKeyed: false })
 }
 
-/** How often a read is tried, a tick apart: for longer than a suspect takes to make its state anew, and to be believed. */
+/** How often a read is tried, a tick apart: longer than a suspect node needs to rebuild its state and be believed. */
 const triesMaxCount = 100
 
 /**
- * A snapshot has spread a wrong state to a majority before it was found out. The majority then calls a right state wrong,
- * and the node that holds it reads no more: no vote can tell which is right.
+ * Whether a majority with a wrong state calls this node's right state wrong. A snapshot has spread the wrong state before
+ * the alarm. The node then serves no reads: no vote can tell which state is right.
  */
 const isOutvoted = (world: World, { life }: World["nodes"][number]): boolean =>
   world.checks.counts.spread > 0 && life?.comparing.isSuspect === true && !life.wasWrong
 
-/** Every member serves a linearizable read of every record: what was acknowledged is there. */
+/** Requires that every member serves a linearizable read of every record, with all acknowledged writes. */
 const readEverywhere = (world: World, configuration: Configuration, healedAtCount: number): void => {
   const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
   let count = healedAtCount
@@ -226,7 +225,7 @@ const readEverywhere = (world: World, configuration: Configuration, healedAtCoun
   }
 }
 
-/** Every member of the configuration in force has applied `goal`, and no change is left half-way. */
+/** Whether every member of the configuration in force has applied `goal`, and no change of members is under way. */
 const isHealed = (world: World, leader: Node.SimulatedNode, goal: number): boolean => {
   const { commitIndex, configurations } = leader.life!.core
   const { configuration, index } = Configurations.latest(configurations)

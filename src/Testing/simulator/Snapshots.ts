@@ -1,4 +1,4 @@
-/** Snapshots of a simulated node: taken, sent in chunks, stored as they come. Their content is the machine's own. */
+/** A simulated node takes snapshots, sends them in chunks, and stores chunks that come. The content is the machine's own. */
 import { decodeConfiguration, encodeConfiguration } from "../../Raft/core/ConfigurationCodec.ts"
 import * as Configurations from "../../Raft/core/Configurations.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
@@ -7,13 +7,13 @@ import * as Disk from "./Disk.ts"
 import * as Node from "./Node.ts"
 import { awake, feed, send, type World } from "./World.ts"
 
-/** So that a snapshot takes several chunks, whatever its size, and can be lost half-way. */
+/** Every snapshot takes several chunks, whatever its size, so that one can be lost half-way. */
 const chunksCount = 3
 
-/** Takes a snapshot of what is applied; a crash may come before the log knows of it. */
+/** Takes a snapshot of the applied state. The node may crash before its log knows of it. */
 export const take = (world: World, node: Node.SimulatedNode, crashes: boolean): void => {
   const life = awake(world, node)
-  // What is not believed is not kept.
+  // A suspect state is not kept.
   if (life === undefined || life.core.isSuspect || life.appliedIndex <= (node.disk.snapshots.at(-1)?.index ?? 0)) return
   const { appliedIndex: index, core } = life
   const { configuration } = Configurations.at(core.configurations, index)
@@ -25,7 +25,7 @@ export const take = (world: World, node: Node.SimulatedNode, crashes: boolean): 
   feed(world, node, { _tag: "LocalSnapshot", index })
 }
 
-/** Sends the next chunk to a peer, or ends the sending: the peer has all of it, or it is given up. */
+/** Sends the next chunk to a peer; or ends the sending, since the peer has everything or the node gives up. */
 export const sendNext = (
   world: World,
   node: Node.SimulatedNode,
@@ -60,7 +60,7 @@ export const sendNext = (
   })
 }
 
-/** Stores a chunk where it fits, and tells the core; the last one makes a snapshot file of them all. */
+/** Stores a chunk if it fits, and tells the core. The last chunk completes the snapshot file. */
 export const storeChunk = (world: World, node: Node.SimulatedNode, crashes: boolean): void => {
   const chunk = awake(world, node)?.chunks.shift()
   if (chunk === undefined) return

@@ -1,7 +1,7 @@
 /**
- * The states of a simulated cluster's machines, which are compared by their hashes as in production (Raft/core/StateComparison.ts), and
- * what happens where one is not what its log says: a corruption that no entry made, the alarm, and the state made anew.
- * What the shell does with fibers is Raft/node/StateWatch.ts and rebuildState.ts. In runs with two releases.
+ * Corrupts states of a simulated cluster's machines, compares them by their hashes as in production
+ * (Raft/core/StateComparison.ts), and follows each corruption to its alarm and to the rebuilt state. In production the
+ * fibers of Raft/node/StateWatch.ts and rebuildState.ts do this. Only in runs with two releases.
  */
 import { stateHash } from "../../Machine/Tables.ts"
 import { isMember, isVoter, membersOf } from "../../Raft/core/Configuration.ts"
@@ -16,7 +16,7 @@ import * as Node from "./Node.ts"
 import { noQuorum } from "./Outcome.ts"
 import { awake, feed, nodeOf, send, type World } from "./World.ts"
 
-/** What a corruption changes: nothing that a client could see. */
+/** The part that a corruption changes. No client can see it. */
 export const corruptions = ["createdIndex", "index", "tombstone"] as const
 export type Corruption = (typeof corruptions)[number]
 
@@ -30,14 +30,14 @@ const nowOf = ({ appliedIndex, replicated }: Node.Life): StateComparison.Now => 
 export const applied = ({ comparing, appliedIndex, replicated }: Node.Life): void =>
   StateComparison.applied(comparing, appliedIndex, replicated.hash())
 
-/** What a node has yet to say of its state. */
+/** Sends the reports that a node has ready. */
 export const speak = (world: World, node: Node.SimulatedNode): void => {
   const { life } = node
   if (world.releases === undefined || life === undefined) return
   for (const report of StateComparison.due(life.comparing, nowOf(life))) say(world, node, life, report)
 }
 
-/** A member said something of its state. */
+/** A member's report about its state arrives. */
 export const received = (
   world: World,
   node: Node.SimulatedNode,
@@ -52,7 +52,7 @@ export const received = (
   speak(world, node)
 }
 
-/** Time passes: a leader asks, a state is looked at, and one that is not believed is made anew. */
+/** Time passes: a leader asks for reports, a node audits its state, and a suspect node rebuilds it. */
 export const tick = (world: World, node: Node.SimulatedNode): void => {
   const life = awake(world, node)
   if (world.releases === undefined || life === undefined) return
@@ -84,7 +84,7 @@ const consider = (world: World, node: Node.SimulatedNode, life: Node.Life): void
   if (verdict?._tag === "Differs") world.checks.counts.alarms++
   if (comparing.isSuspect === life.core.isSuspect) return
   const { spread } = world.checks.counts
-  // A majority of voters that was wrong itself, as a single voter may be, calls a right state wrong.
+  // A majority with a wrong state, as a single voter may be, calls a right state wrong.
   const wasWrong = (voter: string) => nodeOf(world, voter)?.life?.wasWrong === true
   const isRight = !life.wasWrong && spread === 0 && !Quorum.isQuorum(life.core.configuration, wasWrong)
   if (comparing.isSuspect && isRight) fail(`${node.id}: a state that is right is not believed`)
@@ -92,7 +92,7 @@ const consider = (world: World, node: Node.SimulatedNode, life: Node.Life): void
   if (comparing.isSuspect) WaitingReads.refuseAll(life.reads, noQuorum)
 }
 
-/** Sets the hash right; and sees where a later entry has undone what was changed. */
+/** Corrects the hash, and notices if a later entry has undone the corruption. */
 const audit = ({ checks }: World, life: Node.Life): void => {
   const steps = life.replicated.auditing()
   while (steps.next().done !== true);
@@ -101,7 +101,7 @@ const audit = ({ checks }: World, life: Node.Life): void => {
   if (life.wrong?.(applied) === false && right === stateHash(applied)) life.wrong = undefined
 }
 
-/** From the beginning of the log, or from a snapshot of the leader; where neither is to be had, later. */
+/** Rebuilds a state from the beginning of the log or from a snapshot of the leader; later if it has neither. */
 const rebuild = (world: World, node: Node.SimulatedNode, life: Node.Life): void => {
   const { disk } = node
   const { appliedIndex, core, replicated } = life
@@ -129,7 +129,7 @@ const rebuild = (world: World, node: Node.SimulatedNode, life: Node.Life): void 
   world.checks.counts.rebuiltStates++
 }
 
-/** Once a state is right again, a snapshot of it takes the place of one that was wrong. */
+/** Once a state is right again, a snapshot of it replaces the wrong one. */
 const keepRight = ({ disk }: Node.SimulatedNode, { appliedIndex: index, core, replicated }: Node.Life): void => {
   const newest = disk.snapshots.at(-1)
   if (newest?.wrong === undefined || newest.index > index) return
@@ -140,7 +140,7 @@ const keepRight = ({ disk }: Node.SimulatedNode, { appliedIndex: index, core, re
   Disk.keepSnapshot(disk, { index, term, configuration, content, wrong: undefined })
 }
 
-/** Something that is no entry changes a state: of one node at a time, and where the others are a majority. */
+/** Corrupts the state of one node at a time, and only if the others are a majority. */
 export const corrupt = (
   world: World,
   node: Node.SimulatedNode,
@@ -159,7 +159,7 @@ export const corrupt = (
   world.checks.counts.corruptions++
 }
 
-/** What an entry replaces is right again. */
+/** A record that an entry replaces is right again. */
 const changeRow = (
   { machine: { applied } }: Node.Life,
   model: string,
@@ -187,11 +187,11 @@ const ageTombstone = ({ machine: { applied } }: Node.Life, model: string, id: st
   }
 }
 
-/** Whether a state is wrong, or kept anywhere: nobody changes the members meanwhile, so that a majority can tell. */
+/** Whether a wrong state exists anywhere, snapshots included. Members do not change meanwhile, so that a majority can tell. */
 export const isAnyWrong = ({ nodes }: World): boolean =>
   nodes.some(({ disk, life }) => life?.wrong !== undefined || disk.snapshots.some(({ wrong }) => wrong !== undefined))
 
-/** No other state is wrong, and three voters or more can tell, whatever configuration is in force. */
+/** Whether no other state is wrong, and at least three voters can tell, in every configuration that may be in force. */
 const mayBeFound = (world: World, { id }: Node.SimulatedNode): boolean => {
   const { configuration, configurationIndex } = world.checks
   const held = world.nodes.flatMap(({ disk, life }) => [
@@ -209,14 +209,14 @@ const mayBeFound = (world: World, { id }: Node.SimulatedNode): boolean => {
   )
 }
 
-/** Whether all states that can be told to be wrong are right again. */
+/** Whether all wrong states that a majority can find are right again. */
 export const areRight = (world: World): boolean =>
   world.nodes.every((node) => !isToBeRight(world, node) || isRight(world, node))
 
 const isRight = ({ checks }: World, { life }: Node.SimulatedNode): boolean =>
   life === undefined || (!life.core.isSuspect && (life.wrong === undefined || checks.counts.spread > 0))
 
-/** A majority of others must run, and know its own state to be right. */
+/** A majority of other nodes must run, with states that they know to be right. */
 const isToBeRight = ({ checks, nodes }: World, { id }: Node.SimulatedNode): boolean => {
   const { configuration } = checks
   if (configuration === undefined || !isMember(configuration, id)) return false

@@ -1,4 +1,7 @@
-/** How a client's command gets from the node that it asked to whoever decides it in a simulated cluster. Not who asks what (SimulatorClients.ts). */
+/**
+ * Carries a client's command from the node that it asked to the node that decides it, in a simulated cluster. Not the
+ * clients (Clients.ts).
+ */
 import type { Command, Origin } from "../../Machine/Command.ts"
 import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
 import type { Current } from "./Clients.ts"
@@ -8,14 +11,14 @@ import type * as Promises from "./Promises.ts"
 import { recalledBy } from "./Recalling.ts"
 import { send, type World } from "./World.ts"
 
-/** What is held against the log. */
+/** The command as the checks know it. */
 export const askedOf = ({ key, request, tag }: Current): Promises.Asked => ({
   tag,
   key,
   isReused: request._tag === "Reuse"
 })
 
-/** A principal of its own names the entry where the client has no key. */
+/** If the client has no key, a principal of its own names the entry. */
 export const originOf = (current: Current): Origin => {
   const { isKeyed, key, tag } = current
   const fingerprint = askedOf(current).isReused ? `another than ${key}` : isKeyed ? "the first" : "first"
@@ -23,7 +26,7 @@ export const originOf = (current: Current): Origin => {
   return key === undefined ? { principal } : { principal, key, fingerprint }
 }
 
-/** As a member gives a key to a command that has none; in the runs whose clients use it. */
+/** Gives a key to a command without one, as a member does, in the runs whose clients use such keys. */
 export const withKey = (world: World, life: Life, { attempt, key }: Current, command: Command): Command => {
   if (world.releases === undefined || key !== undefined) return command
   const given = life.giveKey(
@@ -34,7 +37,7 @@ export const withKey = (world: World, life: Life, { attempt, key }: Current, com
   return given
 }
 
-/** A command is decided here, or forwarded to the leader that this node knows; gives how to call it off. */
+/** Decides a command here, or forwards it to the leader that this node knows. Gives a way to call it off. */
 export const submit = (
   world: World,
   node: SimulatedNode,

@@ -1,4 +1,4 @@
-/** What a simulated cluster consists of, and one input of one node, with all that follows from it. Not what happens when (SimulatorDraw.ts). */
+/** The parts of a simulated cluster, and one input to one node with all its consequences. Draw.ts decides what happens when. */
 
 import type { decoding } from "../../Cluster/Feed.ts"
 import type { Command } from "../../Machine/Command.ts"
@@ -29,32 +29,32 @@ export interface Packet {
   readonly from: NodeId
   readonly to: NodeId
   readonly message: Message | Forwarded | StateReport
-  /** Until then it is on its way: nobody draws that it arrives. */
+  /** Until then the message is on its way, and cannot arrive. */
   readonly arrivesMs: number
   readonly sentMs: number
 }
 
 export interface World {
   readonly config: RaftConfig
-  /** Where nodes run two, whose limits are tight. */
+  /** The two releases of a run with tight limits; undefined in other runs. */
   readonly releases: Releases | undefined
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
   readonly clients: Clients
-  /** What clients do once faults are over. */
+  /** The load of clients once faults are over. */
   readonly profile: Profile
   readonly checks: Checks.Checks
-  /** Entries as projections meet them. */
+  /** Decodes entries as projections get them. */
   readonly decodedOf: ReturnType<typeof decoding>
   network: Array<Packet>
-  /** How long messages take over slow links, by "from>to". */
+  /** The delays of slow links, by "from>to". */
   readonly latenciesMs: ReadonlyMap<string, number>
-  /** One-way links that lose everything, as "from>to". */
+  /** The one-way links that lose everything, as "from>to". */
   readonly cut: Set<string>
-  /** The real time, which no node's credited time runs ahead of. */
+  /** The real time. No node's own time runs ahead of it. */
   nowMs: number
-  /** For requests, records and whatever else needs a number of its own. */
+  /** The next number for a request, a record, or anything else that needs one of its own. */
   nextNumber: number
-  /** A hash of everything that the cores and the projections did, in order: equal for equal runs. */
+  /** A hash of everything that cores and projections did, in order. Equal runs have equal hashes. */
   trace: number
 }
 
@@ -97,7 +97,7 @@ export const feed = (world: World, node: Node.SimulatedNode, input: Input): Outp
   return output
 }
 
-/** What the core says of snapshots that this node sends. */
+/** Follows the core's output about the snapshots that this node sends. */
 const moveSnapshots = ({ disk, id }: Node.SimulatedNode, life: Node.Life, output: Output): void => {
   if (life.core.role._tag !== "Leader") life.sending.clear()
   for (const { atLeastIndex, peer } of output.needsSnapshot) {
@@ -113,18 +113,18 @@ const moveSnapshots = ({ disk, id }: Node.SimulatedNode, life: Node.Life, output
   sending.isDone ||= message.installed
 }
 
-/** A bounded network: what overflows is lost, as it may be. */
+/** Sends a message over a bounded network, which loses the oldest message when it is full. */
 export const send = (world: World, { from, message, to }: Omit<Packet, "arrivesMs" | "sentMs">): void => {
   const arrivesMs = world.nowMs + (world.latenciesMs.get(`${from}>${to}`) ?? 0)
   world.network.push({ from, to, message, arrivesMs, sentMs: world.nowMs })
   if (world.network.length > networkMaxCount) world.network.shift()
 }
 
-/** Whether the process stands still: its sockets take what comes, and nothing happens to it. */
+/** Whether the process stands still: its sockets still take messages, and nothing happens to them. */
 export const isStanding = (world: World, { life }: Node.SimulatedNode): boolean =>
   life !== undefined && world.nowMs < life.pausedUntilMs
 
-/** The life of a node to which things happen: it has not stopped, and does not stand still. */
+/** The life of a node that runs and does not stand still. */
 export const awake = (world: World, node: Node.SimulatedNode): Node.Life | undefined =>
   isStanding(world, node) ? undefined : node.life
 
