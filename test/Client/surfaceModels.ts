@@ -1,5 +1,5 @@
 /** What the contract of a repository uses: a model of each mode, a branded id, a command, and projections of both kinds. */
-import { Effect, Layer, Schema } from "effect"
+import { Effect, type Layer, Schema } from "effect"
 import * as Command from "../../src/Command.ts"
 import * as Model from "../../src/Model.ts"
 import * as Projection from "../../src/Projection.ts"
