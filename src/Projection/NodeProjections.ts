@@ -25,7 +25,10 @@ import * as SqliteThread from "./SqliteThread.ts"
 const waitMs = 5_000
 
 /** The parts of the member that projections need. */
-export type Followable = Pick<Member["Service"], "feed" | "isStopping" | "isRemoved" | "node" | "readIndex" | "staleMs">
+export type Followable = Pick<
+  Member["Service"],
+  "feed" | "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs"
+>
 
 /** Runs projections until the scope closes. */
 export const make = Effect.fnUntraced(function* (options: {
@@ -36,7 +39,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const { files, member, projections } = options
   const { feed } = member
   if (projections.some(({ _tag }) => _tag === "Sqlite")) yield* SqliteThread.check()
-  const freshen = yield* Freshness.make(member)
+  const { freshen } = yield* Freshness.make(member)
   const running = new Map<string, { readonly projection: Projection; readonly run: Following }>()
   for (const projection of projections) {
     const { name } = projection

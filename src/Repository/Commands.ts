@@ -1,5 +1,5 @@
 /** Calls declared commands through this node: in encoded form for HTTP, and typed for a node's own code. */
-import { Context, Effect, Layer, Option, Result, Schema } from "effect"
+import { Context, Effect, Exit, Layer, Option, Result, Schema } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import { type Any, decodeError } from "../Command/Declaration.ts"
 import { invariant } from "../Invariant.ts"
@@ -9,9 +9,10 @@ import { canonical } from "../Machine/Json.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import { type Begin, outcomeOf } from "../Raft/node/Settle.ts"
 import { Refused } from "./Changed.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
-import { replicate } from "./Submitting.ts"
+import { beginReplicate, type Replicated } from "./Submitting.ts"
 
 /** The result of a call. */
 export interface Called {
@@ -30,7 +31,9 @@ export type CallFailure = Refused | NotDone | UnknownOutcome
 export class Commands extends Context.Service<
   Commands,
   {
-    /** Sends an encoded call to the leader. */
+    /** Sends an encoded call to the leader, without a fiber (Settle.ts). */
+    readonly beginCall: (call: Omit<Call, "_tag"> & Origin) => Begin<Called, CallFailure>
+    /** {@link beginCall} as an Effect. */
     readonly call: (call: Omit<Call, "_tag"> & Origin) => Effect.Effect<Called, CallFailure>
     /**
      * Runs a typed command. Fails with the errors that the command declares, with `Refused` if the machine rejects it,
@@ -48,11 +51,9 @@ const make = Effect.gen(function* () {
   const member = yield* Member
   const local = yield* LocalNode
 
-  const call: Commands["Service"]["call"] = Effect.fnUntraced(function* (asked) {
-    const { answer, isReplayed, logIndex } = yield* replicate({ member, local }, { _tag: "Call", ...asked })
-    invariant(answer.value !== undefined, "a call was answered without a value")
-    return { value: answer.value, logIndex, isReplayed }
-  })
+  const beginCall: Commands["Service"]["beginCall"] = (asked) => (settle) =>
+    beginReplicate({ member, local }, { _tag: "Call", ...asked })((exit) => settle(Exit.map(exit, calledOf)))
+  const call: Commands["Service"]["call"] = (asked) => outcomeOf(beginCall(asked))
 
   const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: { readonly key?: string } = {}) {
     const payload = yield* Effect.fromResult(encodePayload(command, value))
@@ -74,8 +75,13 @@ const make = Effect.gen(function* () {
     return yield* Effect.orDie(Schema.decodeUnknownEffect(Schema.toCodecJson(command.success))(called.value))
   })
 
-  return Commands.of({ call, run: run as unknown as Commands["Service"]["run"] })
+  return Commands.of({ beginCall, call, run: run as unknown as Commands["Service"]["run"] })
 })
+
+const calledOf = ({ answer, isReplayed, logIndex }: Replicated): Called => {
+  invariant(answer.value !== undefined, "a call was answered without a value")
+  return { value: answer.value, logIndex, isReplayed }
+}
 
 /** Makes the service for the commands that the member has. */
 export const layer: Layer.Layer<Commands, never, Member | LocalNode> = Layer.effect(Commands, make)

@@ -1,12 +1,12 @@
 /**
  * Waits until the replicated tables are new enough for a read. Raft confirms with a quorum. docs/http.md, "Reads".
  */
-import { Data, Effect, type Scope, Semaphore } from "effect"
+import { Clock, Data, Effect, Exit, FiberSet, type Scope } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
-import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { NotDone } from "../Raft/node/Outcome.ts"
 import { removed } from "../Raft/node/Removal.ts"
+import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import { suspect } from "../Raft/node/StateWatch.ts"
 
 /**
@@ -66,77 +66,110 @@ const sessionPollMs = 5
 /** If the last confirmation is older than this, a local read starts the next one and does not wait for it. */
 const confirmEveryMs = 100
 
-/** Waits until the tables are as new as the consistency asks. */
-export type Freshen = (consistency: Consistency) => Effect.Effect<Freshness, ReadFailure>
+/** The wait for tables that are as new as a read asks. */
+export interface Freshening {
+  /** Waits until the tables are as new as the consistency asks, without a fiber (Settle.ts). */
+  readonly beginFreshen: (consistency: Consistency) => Begin<Freshness, ReadFailure>
+  /** {@link beginFreshen} as an Effect. */
+  readonly freshen: (consistency: Consistency) => Effect.Effect<Freshness, ReadFailure>
+}
+
+const fresh = Exit.succeed<Freshness>({})
 
 /** Makes the wait for one member. */
 export const make = Effect.fnUntraced(function* (
-  member: Pick<Member["Service"], "isStopping" | "isRemoved" | "node" | "readIndex" | "staleMs">
-): Effect.fn.Return<Freshen, never, Scope.Scope> {
-  const scope = yield* Effect.scope
-  const oneAtATime = yield* Semaphore.make(1)
+  member: Pick<Member["Service"], "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs">
+): Effect.fn.Return<Freshening, never, Scope.Scope> {
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const clock = yield* Clock.Clock
+  const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   const appliedIndex = () => member.node()?.appliedIndex() ?? 0
   const staleMs = (nowMs: number) => member.staleMs(appliedIndex(), nowMs)
 
-  /** A removed node answers no reads, not even stale ones. */
-  const isMember = Effect.suspend(() => (member.isRemoved() ? Effect.fail(removed) : Effect.void))
+  /** A node whose state differs from the state of a majority answers no reads at all. */
+  const isSuspect = () => member.node()?.states.isSuspect() === true
 
-  const confirm = Effect.catchIf(
-    member.readIndex,
-    ({ reason }) => reason === "no-quorum",
-    (refused) => Effect.flatMap(monotonicMs, (nowMs) => Effect.fail(staleMs(nowMs) === undefined ? starting : refused))
-  )
+  const confirm: Begin<Freshness, NotDone> = (settle) =>
+    member.readIndexUnsafe((exit) => {
+      if (Exit.isSuccess(exit)) return settle(fresh)
+      const isStarting = staleMs(nowMs()) === undefined
+      settle(
+        Exit.mapError(
+          Exit.map(exit, () => ({})),
+          (refused) => (isStarting && refused.reason === "no-quorum" ? starting : refused)
+        )
+      )
+    })
 
   /** Confirms in the background, unless a confirmation is under way. Ignores a failure: the age just keeps growing. */
-  const confirmSoon = Effect.forkIn(oneAtATime.withPermitsIfAvailable(1)(Effect.ignore(confirm)), scope)
+  let isConfirming = false
+  const confirmSoon = (): void => {
+    if (isConfirming) return
+    isConfirming = true
+    confirm(() => {
+      isConfirming = false
+    })
+  }
 
-  const waitFor = Effect.fnUntraced(function* (minIndex: number) {
-    const beganMs = yield* monotonicMs
+  const hasReached = (minIndex: number, nowMs: number): boolean =>
+    staleMs(nowMs) !== undefined && appliedIndex() >= minIndex
+
+  const waitFor = Effect.fnUntraced(function* (minIndex: number): Effect.fn.Return<Freshness, ReadFailure> {
+    const beganMs = nowMs()
     while (true) {
-      yield* isMember
-      const nowMs = yield* monotonicMs
-      const isStarting = staleMs(nowMs) === undefined
-      if (!isStarting && appliedIndex() >= minIndex) return {}
-      if (nowMs >= beganMs + sessionWaitMs) {
+      // A removed node answers no reads, not even stale ones.
+      if (member.isRemoved()) return yield* removed
+      if (hasReached(minIndex, nowMs())) return {}
+      if (nowMs() >= beganMs + sessionWaitMs) {
         const message = `This node did not apply index ${minIndex} within ${sessionWaitMs} ms, it is at ${appliedIndex()}: try again, or ask another node`
-        return yield* isStarting ? starting : new NotCaughtUp({ message })
+        return yield* staleMs(nowMs()) === undefined ? starting : new NotCaughtUp({ message })
       }
       if (member.isStopping()) return yield* new NotCaughtUp({ message: "This node is stopping: ask another node" })
       yield* Effect.sleep(sessionPollMs)
     }
   })
 
+  const session =
+    (minIndex: number): Begin<Freshness, ReadFailure> =>
+    (settle) =>
+      !member.isRemoved() && hasReached(minIndex, nowMs())
+        ? settleNow(settle, fresh)
+        : beginEffect(fork, waitFor(minIndex), settle)
+
   /** The age counts from the moment at which the read began. */
-  const local = Effect.fnUntraced(function* (staleMaxMs: number) {
-    yield* isMember
-    const nowMs = yield* monotonicMs
-    const foundMs = staleMs(nowMs)
-    if (foundMs === undefined) return yield* starting
-    if (staleMaxMs < foundMs) {
-      const message = `No quorum confirmed that this node is at most ${staleMaxMs} ms behind: try again, or allow more`
-      yield* Effect.mapError(confirm, () => new TooStale({ message }))
-    } else if (confirmEveryMs < foundMs) yield* confirmSoon
-    return { staleMs: staleMs(nowMs) ?? foundMs }
-  })
+  const local =
+    (staleMaxMs: number): Begin<Freshness, ReadFailure> =>
+    (settle) => {
+      if (member.isRemoved()) return settleNow(settle, Exit.fail(removed))
+      const beganMs = nowMs()
+      const foundMs = staleMs(beganMs)
+      if (foundMs === undefined) return settleNow(settle, Exit.fail(starting))
+      const aged = (): Freshness => ({ staleMs: staleMs(beganMs) ?? foundMs })
+      if (staleMaxMs < foundMs) {
+        const message = `No quorum confirmed that this node is at most ${staleMaxMs} ms behind: try again, or allow more`
+        return confirm((exit) =>
+          settle(Exit.mapBoth(exit, { onSuccess: aged, onFailure: () => new TooStale({ message }) }))
+        )
+      }
+      if (confirmEveryMs < foundMs) confirmSoon()
+      return settleNow(settle, Exit.succeed(aged()))
+    }
 
-  /** A node whose state differs from the state of a majority answers no reads at all. */
-  const believed = Effect.suspend(() =>
-    member.node()?.states.isSuspect() === true ? Effect.fail(suspect) : Effect.void
-  )
-
-  const freshen: Freshen = (consistency) => {
+  const begin = (consistency: Consistency): Begin<Freshness, ReadFailure> => {
     switch (consistency._tag) {
       case "Linearizable":
-        return Effect.as(confirm, {})
+        return confirm
       case "Session":
-        return waitFor(consistency.minIndex)
+        return session(consistency.minIndex)
       case "Local":
         return local(consistency.staleMaxMs ?? Number.POSITIVE_INFINITY)
     }
   }
-  return (consistency) =>
-    Effect.andThen(
-      believed,
-      Effect.tap(freshen(consistency), () => believed)
-    )
+
+  const beginFreshen: Freshening["beginFreshen"] = (consistency) => (settle) =>
+    isSuspect()
+      ? settleNow(settle, Exit.fail(suspect))
+      : begin(consistency)((exit) => settle(Exit.isSuccess(exit) && isSuspect() ? Exit.fail(suspect) : exit))
+
+  return { beginFreshen, freshen: (consistency) => outcomeOf(beginFreshen(consistency)) }
 })

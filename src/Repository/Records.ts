@@ -3,7 +3,7 @@
  * where each part of a record lives. A mixed record's local fields belong to the node that wrote them; it appends them
  * to its own log once the replicated change is committed.
  */
-import { Context, Effect, Layer, Result } from "effect"
+import { Context, Effect, Exit, FiberSet, Layer, Result } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
@@ -11,6 +11,7 @@ import type { ListSource } from "../Machine/List.ts"
 import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
 import { get, type Table, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
+import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import {
   type Change,
   type Changed,
@@ -24,7 +25,7 @@ import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
-import { type Done, operationOf, replicate, submitLocal } from "./Submitting.ts"
+import { beginReplicate, type Done, operationOf, submitLocal } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
@@ -40,17 +41,32 @@ export interface Read<A> extends Freshness.Freshness {
 export class Records extends Context.Service<
   Records,
   {
-    /** Makes one change of one record. */
+    /** Makes one change of one record, without a fiber (Settle.ts). */
+    readonly beginChange: (descriptor: Descriptor, change: Change) => Begin<Changed, ChangeFailure>
+    /** {@link beginChange} as an Effect. */
     readonly change: (descriptor: Descriptor, change: Change) => Effect.Effect<Changed, ChangeFailure>
     /** Makes all changes or none. Each sees those before it. */
+    readonly beginTransact: (together: Transactions.Together) => Begin<Transactions.Transacted, ChangeFailure>
+    /** {@link beginTransact} as an Effect. */
     readonly transact: (together: Transactions.Together) => Effect.Effect<Transactions.Transacted, ChangeFailure>
-    /** Reads one record; undefined if there is none. Linearizable by default. A node's own data is always current. */
+    /** Reads one record; undefined if there is none. A node's own data is always current. */
+    readonly beginGet: (
+      descriptor: Descriptor,
+      id: string,
+      consistency: Freshness.Consistency
+    ) => Begin<Read<Shown | undefined>, Freshness.ReadFailure | RecordUnreadable>
+    /** {@link beginGet} as an Effect. Linearizable by default. */
     readonly get: (
       descriptor: Descriptor,
       id: string,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<Shown | undefined>, Freshness.ReadFailure | RecordUnreadable>
-    /** All records of a model. Use them before any other code runs. */
+    /** All records of a model. Use them at once, before any other code runs. */
+    readonly beginSource: (
+      descriptor: Descriptor,
+      consistency: Freshness.Consistency
+    ) => Begin<Read<ListSource>, Freshness.ReadFailure>
+    /** {@link beginSource} as an Effect. */
     readonly source: (
       descriptor: Descriptor,
       consistency?: Freshness.Consistency
@@ -61,8 +77,10 @@ export class Records extends Context.Service<
 const make = Effect.gen(function* () {
   const member = yield* Member
   const local = yield* LocalNode
-  const freshen = yield* Freshness.make(member)
-  yield* Effect.forkScoped(collectParts({ member, local }))
+  const logs = { member, local }
+  const { beginFreshen } = yield* Freshness.make(member)
+  const fork = yield* FiberSet.makeRuntime<never>()
+  yield* Effect.forkScoped(collectParts(logs))
 
   /** Adds the current index. Call it in the same go as the read. */
   const read = <A>(freshness: Freshness.Freshness, value: A): Read<A> => ({
@@ -70,17 +88,12 @@ const make = Effect.gen(function* () {
     value,
     logIndex: member.node()?.appliedIndex() ?? 0
   })
-  const readable = <A>(freshness: Freshness.Freshness, value: Result.Result<A, Unreadable>) =>
-    Result.isSuccess(value)
-      ? Effect.succeed(read(freshness, value.success))
-      : Effect.fail(new RecordUnreadable(value.failure))
-  const own = <A>(value: () => A) => Effect.sync(() => read({}, value()))
-
-  const changeMixed = MixedRecords.make({ member, local })
+  const changeMixed = MixedRecords.make(logs)
   const oneOf =
     (descriptor: Descriptor) =>
     ({ answer, ...how }: Done): Changed =>
       changed(descriptor, { ...operationOf(answer), ...how }, undefined)
+  const transact = Transactions.make(logs)
 
   const showOwn = (descriptor: Descriptor, id: string): Result.Result<Shown | undefined, Unreadable> => {
     const row = get(local.tables, descriptor.name, id)
@@ -91,35 +104,57 @@ const make = Effect.gen(function* () {
         )
   }
 
-  return Records.of({
-    change: (descriptor, change) => {
-      switch (descriptor.mode) {
-        case "local":
-          return Effect.map(submitLocal({ member, local }, withoutCondition(change)), oneOf(descriptor))
-        case "mixed":
-          return changeMixed(descriptor, change)
-        case "replicated":
-          return Effect.map(replicate({ member, local }, withoutCondition(change)), oneOf(descriptor))
-      }
-    },
-    transact: Transactions.make({ member, local }),
-    get: (descriptor, id, consistency = Freshness.linearizable) =>
-      descriptor.mode === "local"
-        ? Effect.suspend(() => readable({}, showOwn(descriptor, id)))
-        : Effect.flatMap(freshen(consistency), (freshness) =>
-            readable(freshness, MixedRecords.show({ member, local }, descriptor, id))
-          ),
-    source: (descriptor, consistency = Freshness.linearizable) => {
-      const { idField } = descriptor
-      if (descriptor.mode === "local") return own(() => ({ table: tableOf(local.tables, descriptor), idField }))
-      return Effect.map(freshen(consistency), (freshness) =>
-        read(freshness, {
-          table: tableOf(member.tables, descriptor),
-          idField,
-          ...localPartsOf(local.tables, descriptor)
-        })
-      )
+  const sourceOf = (descriptor: Descriptor): ListSource => {
+    const { idField, mode } = descriptor
+    if (mode === "local") return { table: tableOf(local.tables, descriptor), idField }
+    return { table: tableOf(member.tables, descriptor), idField, ...localPartsOf(local.tables, descriptor) }
+  }
+
+  /** Reads once this node is as new as the read asks. Its own data always is. */
+  const beginRead =
+    <A, E = never>(
+      { mode }: Descriptor,
+      consistency: Freshness.Consistency,
+      value: () => Exit.Exit<A, E>
+    ): Begin<Read<A>, Freshness.ReadFailure | E> =>
+    (settle) => {
+      const readNow = (freshness: Freshness.Freshness) => Exit.map(value(), (found) => read(freshness, found))
+      return mode === "local"
+        ? settleNow(settle, readNow({}))
+        : beginFreshen(consistency)((exit) =>
+            settle(Exit.isSuccess(exit) ? readNow(exit.value) : Exit.failCause(exit.cause))
+          )
     }
+
+  const beginChange: Records["Service"]["beginChange"] = (descriptor, change) => (settle) => {
+    switch (descriptor.mode) {
+      case "local":
+        return beginEffect(fork, Effect.map(submitLocal(logs, withoutCondition(change)), oneOf(descriptor)), settle)
+      case "mixed":
+        return beginEffect(fork, changeMixed(descriptor, change), settle)
+      case "replicated":
+        return beginReplicate(logs, withoutCondition(change))((exit) => settle(Exit.map(exit, oneOf(descriptor))))
+    }
+  }
+  const beginTransact: Records["Service"]["beginTransact"] = (together) => (settle) =>
+    beginEffect(fork, transact(together), settle)
+  const beginGet: Records["Service"]["beginGet"] = (descriptor, id, consistency) =>
+    beginRead(descriptor, consistency, () => {
+      const found = descriptor.mode === "local" ? showOwn(descriptor, id) : MixedRecords.show(logs, descriptor, id)
+      return Result.isSuccess(found) ? Exit.succeed(found.success) : Exit.fail(new RecordUnreadable(found.failure))
+    })
+  const beginSource: Records["Service"]["beginSource"] = (descriptor, consistency) =>
+    beginRead(descriptor, consistency, () => Exit.succeed(sourceOf(descriptor)))
+
+  return Records.of({
+    beginChange,
+    change: (descriptor, change) => outcomeOf(beginChange(descriptor, change)),
+    beginTransact,
+    transact,
+    beginGet,
+    get: (descriptor, id, consistency = Freshness.linearizable) => outcomeOf(beginGet(descriptor, id, consistency)),
+    beginSource,
+    source: (descriptor, consistency = Freshness.linearizable) => outcomeOf(beginSource(descriptor, consistency))
   })
 })
 

@@ -1,5 +1,5 @@
 /** Submits commands to one of a node's two logs, the cluster's or its own, and returns the results. */
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
@@ -8,6 +8,7 @@ import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { Answer, OperationAnswer } from "../Machine/decide.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import { type Begin, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import { Refused } from "./Changed.ts"
 import { refusedByOther } from "./OneKey.ts"
 
@@ -28,16 +29,29 @@ export interface Done {
   readonly isReplayed: boolean
 }
 
-/** Submits a command to the cluster's log. */
+/** The result of a command to the cluster's log. */
+export type Replicated = Done & { readonly logIndex: number }
+
+/** Submits a command to the cluster's log, without a fiber (Settle.ts). */
+export const beginReplicate =
+  ({ local, member }: Logs, command: Command): Begin<Replicated, Refused | NotDone | UnknownOutcome> =>
+  (settle) => {
+    const rejection = refusedByOther(command, { own: member.tables, other: local.tables })
+    if (rejection !== undefined) return settleNow(settle, Exit.fail(new Refused({ rejection })))
+    return member.submitUnsafe(command, (exit) =>
+      settle(
+        Exit.isSuccess(exit)
+          ? done(exit.value.answer, exit.value.index, { logIndex: exit.value.index })
+          : Exit.failCause(exit.cause)
+      )
+    )
+  }
+
+/** {@link beginReplicate} as an Effect. */
 export const replicate = (
-  { local, member }: Logs,
+  logs: Logs,
   command: Command
-): Effect.Effect<Done & { readonly logIndex: number }, Refused | NotDone | UnknownOutcome> =>
-  Effect.gen(function* () {
-    yield* mayHaveKey(command, { own: member.tables, other: local.tables })
-    const { answer, index } = yield* member.submit(command)
-    return yield* done(answer, index, { logIndex: index })
-  })
+): Effect.Effect<Replicated, Refused | NotDone | UnknownOutcome> => outcomeOf(beginReplicate(logs, command))
 
 /** Submits a command to this node's own log. */
 export const submitLocal = (
@@ -70,9 +84,9 @@ const done = <At extends { readonly logIndex: number | undefined }>(
   result: CommandResult,
   index: number,
   at: At
-): Effect.Effect<Omit<Done, "logIndex"> & At, Refused> => {
+): Exit.Exit<Omit<Done, "logIndex"> & At, Refused> => {
   const how = { isReplayed: result.replayedIndex !== undefined, ...at }
   return result._tag === "Rejected"
-    ? Effect.fail(new Refused({ rejection: result.rejection, ...how }))
-    : Effect.succeed({ answer: result.answer, entryIndex: result.replayedIndex ?? index, ...how })
+    ? Exit.fail(new Refused({ rejection: result.rejection, ...how }))
+    : Exit.succeed({ answer: result.answer, entryIndex: result.replayedIndex ?? index, ...how })
 }

@@ -132,7 +132,7 @@ describe("the projections of a node", () => {
         feed,
         ...standing,
         node: () => undefined,
-        readIndex: Effect.sync(feed.appliedIndex)
+        readIndexUnsafe: (settle) => settleNow(settle, Exit.succeed(feed.appliedIndex()))
       }
       const projections = yield* make({ projections: [nulled], files: derivedInMemory(), member })
       assert.strictEqual((yield* projections.get(nulled)).value, 5)
@@ -220,7 +220,7 @@ describe("the projections of a node", () => {
         node: () =>
           ({ appliedIndex: feed.appliedIndex, states: { isSuspect: () => false } }) as ReturnType<Followable["node"]>,
         ...standing,
-        readIndex: Effect.sync(feed.appliedIndex)
+        readIndexUnsafe: (settle) => settleNow(settle, Exit.succeed(feed.appliedIndex()))
       }
       const projections = yield* make({ projections: [orders], files: derivedInMemory(), member })
       for (let count = 1; count <= 20; count++) {
@@ -240,7 +240,12 @@ describe("the projections of a node", () => {
     Effect.gen(function* () {
       const node = yield* playNode(models)
       const feed = node.start({ isWarm: true })
-      const member: Followable = { feed, ...standing, node: () => undefined, readIndex: Effect.succeed(0) }
+      const member: Followable = {
+        feed,
+        ...standing,
+        node: () => undefined,
+        readIndexUnsafe: (settle) => settleNow(settle, Exit.succeed(0))
+      }
       const twice = make({ projections: [spent, makeSpent()], files: derivedInMemory(), member })
       const exit = yield* Effect.exit(twice)
       assert.match(String(exit), /Two projections are named/)

@@ -36,7 +36,7 @@ const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>
     nowMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   })
   yield* Effect.forkScoped(confirming.first)
-  const freshen = yield* Freshness.make({
+  const { freshen } = yield* Freshness.make({
     ...confirming,
     isStopping: () => member.isLeaving,
     isRemoved: () => member.isRemoved,

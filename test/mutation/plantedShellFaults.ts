@@ -56,7 +56,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     breaks: "diss. 6.4",
     seedsCount: 20,
     file: "src/Repository/Freshness.ts",
-    find: "    if (foundMs === undefined) return yield* starting",
-    replace: "    if (foundMs === undefined) return { staleMs: 0 }"
+    find: "    if (foundMs === undefined) return settleNow(settle, Exit.fail(starting))",
+    replace: "    if (foundMs === undefined) return settleNow(settle, Exit.succeed({ staleMs: 0 }))"
   }
 ]
