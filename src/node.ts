@@ -6,13 +6,14 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Effect, Exit, Layer, Option, Runtime } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
 import { type Etag, type HttpPlatform, HttpServer, type HttpServerError } from "effect/http"
+import { findIn } from "./Http/DirectRoutes.ts"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
 import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
 import type { StorageFailure } from "./Lithair/Storage.ts"
 import { type DemoOptions, runDemo } from "./Node/Demo.ts"
 import { flags, optionsOf } from "./Node/Flags.ts"
-import { makeServer } from "./Node/HttpServer.ts"
+import { makeServer, type NodeServer } from "./Node/HttpServer.ts"
 import { answerInterrupted } from "./Node/Interrupted.ts"
 import { formatHost } from "./Raft/peers/Address.ts"
 
@@ -50,9 +51,27 @@ export const layerServer = ({
   host = "127.0.0.1",
   port
 }: ServerOptions): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
-  Layer.effect(HttpServer.HttpServer, Effect.map(HttpServer.HttpServer, answerInterrupted)).pipe(
-    Layer.provideMerge(NodeHttpServer.layer(makeServer, { port, host, gracefulShutdownTimeout, websocket }))
-  )
+  Layer.suspend(() => {
+    const { serveFirst, server } = makeServer()
+    const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), serveFirst))
+    return Layer.effect(HttpServer.HttpServer, whole).pipe(
+      Layer.provideMerge(NodeHttpServer.layer(() => server, { port, host, gracefulShutdownTimeout, websocket }))
+    )
+  })
+
+/** A server that serves directly where nothing stands before an endpoint. */
+const servingDirectly = (
+  { address, serve }: HttpServer.HttpServer["Service"],
+  serveFirst: NodeServer["serveFirst"]
+): HttpServer.HttpServer["Service"] =>
+  HttpServer.make({
+    address,
+    serve: Effect.fnUntraced(function* (app, middleware) {
+      yield* middleware === undefined ? serve(app) : serve(app, middleware)
+      serveFirst(yield* findIn(app, middleware))
+      yield* Effect.addFinalizer(() => Effect.sync(() => serveFirst(undefined)))
+    })
+  })
 
 /** Options of a node: where it listens, its data directory, and its peers. */
 export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"> {

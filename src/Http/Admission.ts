@@ -6,7 +6,7 @@
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { type Problem, problem } from "../Problem.ts"
 import { Reserve, Turn } from "./Body.ts"
-import { BodyDeadline, together } from "./BodyDeadline.ts"
+import { AwaitedBodies, type Bodies, make as makeBodies } from "./BodyDeadline.ts"
 
 /** The most requests under way. The node refuses more. */
 export const requestsMaxCount = 4096
@@ -15,14 +15,28 @@ export const bodiesMaxBytes = 16 * 1024 * 1024
 /** How long requests may begin before other work has its turn. */
 const sliceNanos = 10_000_000n
 
+/** The place of one request among those under way. */
+export interface Place {
+  /** Calls `begin` when the request may go on, perhaps at once. It must not throw. */
+  readonly turn: (begin: () => void) => void
+  /** Takes room for bytes that have come. Returns the refusal if there is none. */
+  readonly reserve: (bytes: number) => Problem | undefined
+  /** Frees the place and its room. Call it once. */
+  readonly leave: () => void
+}
+
+/** Admits requests to a node. */
 export interface Admission {
+  /** Gives a place to one more request; undefined if all are taken: refuse it with `overloaded`. */
+  readonly enter: () => Place | undefined
+  /** The bodies that requests wait for. */
+  readonly bodies: Bodies
   /** Runs the handler of a request in its turn, or refuses the request before it begins. */
   readonly admit: <A, E, R>(handler: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Problem, R>
 }
 
-const refused = Effect.suspend(() =>
-  Effect.fail(problem("overloaded", "This node is overloaded: try again later", { definite: true }))
-)
+/** The refusal of a request that finds no place or no room. */
+export const overloaded = problem("overloaded", "This node is overloaded: try again later", { definite: true })
 
 export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
@@ -44,18 +58,10 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
     return nowNanos < sliceEndNanos
   }
 
-  const turn = Effect.suspend(() =>
-    mayBegin()
-      ? Effect.void
-      : Effect.callback<void>((resume) => {
-          const begin = () => resume(Effect.void)
-          waiting.push(begin)
-          return Effect.sync(() => {
-            const position = waiting.indexOf(begin)
-            if (position >= 0) waiting.splice(position, 1)
-          })
-        })
-  )
+  const turn = (begin: () => void): void => {
+    if (mayBegin()) begin()
+    else waiting.push(begin)
+  }
 
   /** Runs one slice after another, each in its own turn of the event loop. */
   const slices = Effect.gen(function* () {
@@ -72,26 +78,42 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   })
   yield* Effect.forkScoped(Effect.forever(slices))
 
-  const shared = Context.make(Turn, turn).pipe(Context.add(BodyDeadline, yield* together))
+  const enter = (): Place | undefined => {
+    if (underWayCount >= requestsMaxCount) return undefined
+    underWayCount += 1
+    let ownBytes = 0
+    return {
+      turn,
+      reserve: (bytes) => {
+        if (underWayBytes + bytes > bodiesMaxBytes) return overloaded
+        underWayBytes += bytes
+        ownBytes += bytes
+        return undefined
+      },
+      leave: () => {
+        underWayCount -= 1
+        underWayBytes -= ownBytes
+      }
+    }
+  }
+
+  const bodies = yield* makeBodies
+  const awaitTurn = Effect.callback<void>((resume) => turn(() => resume(Effect.void)))
+  const shared = Context.make(Turn, awaitTurn).pipe(Context.add(AwaitedBodies, bodies))
 
   return {
+    enter,
+    bodies,
     admit: <A, E, R>(handler: Effect.Effect<A, E, R>) =>
       Effect.suspend((): Effect.Effect<A, E | Problem, R> => {
-        if (underWayCount >= requestsMaxCount) return refused
-        let ownBytes = 0
+        const place = enter()
+        if (place === undefined) return Effect.fail(overloaded)
         const reserve = (bytes: number): Effect.Effect<void, Problem> => {
-          if (underWayBytes + bytes > bodiesMaxBytes) return refused
-          underWayBytes += bytes
-          ownBytes += bytes
-          return Effect.void
+          const refusal = place.reserve(bytes)
+          return refusal === undefined ? Effect.void : Effect.fail(refusal)
         }
-        underWayCount += 1
-        const isOver = Effect.sync(() => {
-          underWayCount -= 1
-          underWayBytes -= ownBytes
-        })
         const own = Effect.provide(handler, Context.add(shared, Reserve, reserve))
-        return Effect.ensuring(Effect.andThen(turn, own), isOver)
+        return Effect.ensuring(Effect.andThen(awaitTurn, own), Effect.sync(place.leave))
       })
   }
 })

@@ -6,7 +6,7 @@ import { ByteSize, Context, Effect, Result, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest } from "effect/http"
 import { depthMax } from "../Model/PlainJson.ts"
 import { invalidRequest, type Problem, problem } from "../Problem.ts"
-import { BodyDeadline } from "./BodyDeadline.ts"
+import { withDeadline } from "./BodyDeadline.ts"
 import { countMembers, repeatedKey, scan } from "./JsonText.ts"
 
 /** The default limit of a body. */
@@ -43,16 +43,27 @@ export const readJson = Effect.fnUntraced(function* (
   const sizeMaxBytes = options.sizeMaxBytes ?? bodySizeMaxBytes
   // A request copies its headers at each access: access them once.
   const { headers } = request
-  yield* Effect.fromResult(checkMediaType(headers["content-type"], options.mediaTypes))
-  yield* Effect.fromResult(checkCoding(headers["content-encoding"]))
-  // A declared size that is too large is refused unread. Without one, reading stops at the limit.
+  const refusal = refusalOfBody(headers, { ...options, sizeMaxBytes })
+  if (refusal !== undefined) return yield* Effect.fail(refusal)
   const declaredBytes = Number(headers["content-length"] ?? Number.POSITIVE_INFINITY)
-  if (Number.isFinite(declaredBytes) && declaredBytes > sizeMaxBytes) return yield* Effect.fail(tooLarge(sizeMaxBytes))
   const bytes = yield* readBytes(request, declaredBytes, sizeMaxBytes)
   yield* Effect.flatten(Turn)
   const body: JsonBody = { data: yield* Effect.fromResult(parseJson(bytes)), bytes }
   return body
 })
+
+/** Why a body is refused unread: for its type or coding, or for a declared size above the limit. */
+export const refusalOfBody = (
+  headers: Readonly<Record<string, string | undefined>>,
+  { mediaTypes, sizeMaxBytes }: { readonly mediaTypes: ReadonlyArray<string>; readonly sizeMaxBytes: number }
+): Problem | undefined => {
+  const type = checkMediaType(headers["content-type"], mediaTypes)
+  if (Result.isFailure(type)) return type.failure
+  const coding = checkCoding(headers["content-encoding"])
+  if (Result.isFailure(coding)) return coding.failure
+  const declared = headers["content-length"]
+  return declared !== undefined && Number(declared) > sizeMaxBytes ? tooLarge(sizeMaxBytes) : undefined
+}
 
 /** Reads the bytes and reserves room for those that have come, not for those that are only announced. */
 const readBytes = (
@@ -60,9 +71,7 @@ const readBytes = (
   declaredBytes: number,
   sizeMaxBytes: number
 ): Effect.Effect<Uint8Array, Problem> =>
-  Effect.flatMap(BodyDeadline, (withDeadline) =>
-    withDeadline(declaredBytes <= smallMaxBytes ? readSmall(request) : readParts(request, sizeMaxBytes))
-  )
+  withDeadline(declaredBytes <= smallMaxBytes ? readSmall(request) : readParts(request, sizeMaxBytes))
 
 /** Reads a body that is announced as small at once: following its parts would cost more than the rest of the request. */
 const readSmall = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
@@ -106,6 +115,8 @@ export const checkMediaType = (
   contentType: string | undefined,
   mediaTypes: ReadonlyArray<string>
 ): Result.Result<void, Problem> => {
+  // Most clients write it like this.
+  if (contentType === mediaTypes[0]) return Result.void
   const expected = mediaTypes.join(" or ")
   if (contentType === undefined || contentType.trim() === "") {
     return Result.fail(problem("unsupported-media-type", `The body has no Content-Type: send ${expected}`, {}))
@@ -132,10 +143,12 @@ export const checkCoding = (contentEncoding: string | undefined): Result.Result<
         )
       )
 
+const decoder = new TextDecoder("utf-8", { fatal: true })
+
 /** Parses bytes as JSON, or returns the problem that says why they are not JSON. */
 export const parseJson = (bytes: Uint8Array): Result.Result<unknown, Problem> => {
   const text = Result.try({
-    try: () => new TextDecoder("utf-8", { fatal: true }).decode(bytes),
+    try: () => decoder.decode(bytes),
     catch: () => invalidRequest("The body is not valid UTF-8")
   })
   if (Result.isFailure(text)) return Result.fail(text.failure)
@@ -173,9 +186,11 @@ const inexactNumber = (number: string): string => {
   return `The number ${number.slice(0, shownMax)} ${becomes}: send fewer digits, or a string`
 }
 
-const unreadable = invalidRequest("The connection failed before the body was complete: send the request again")
+/** The problem of a body that breaks off. */
+export const unreadable = invalidRequest("The connection failed before the body was complete: send the request again")
 
-const tooLarge = (sizeMaxBytes: number) =>
+/** The problem of a body above the limit. */
+export const tooLarge = (sizeMaxBytes: number) =>
   problem("too-large", `The body is larger than ${sizeMaxBytes} bytes: send less`, {})
 
 /** Recurses no deeper than {@link depthMax}. */

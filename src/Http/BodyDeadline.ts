@@ -13,9 +13,6 @@ const lookEveryMs = 100
 /** Whether the node is stopping, so that it no longer waits for bodies. */
 export const IsLeaving = Context.Reference<() => boolean>("lithair/Http/IsLeaving", { defaultValue: () => () => false })
 
-/** Runs the reading of a body, and fails with a problem at the deadline or when the node stops. */
-export type WithDeadline = <A>(reading: Effect.Effect<A, Problem>) => Effect.Effect<A, Problem>
-
 /** The rest of the body would look like another request, so the connection closes. */
 const tooSlow = withHeaders(
   problem("request-timeout", `The body did not arrive within ${bodyTimeoutMs / 1000} s: send the request again`, {}),
@@ -28,71 +25,75 @@ const leaving = withHeaders(problem("draining", "This node is stopping: ask anot
   connection: "close"
 })
 
-/** Gives one request a timer of its own. */
-const alone: WithDeadline = (reading) =>
-  Effect.raceFirst(
-    reading,
-    Effect.gen(function* (): Effect.fn.Return<never, Problem> {
-      const isLeaving = yield* IsLeaving
-      for (let waitedMs = 0; waitedMs < bodyTimeoutMs; waitedMs += lookEveryMs) {
-        yield* Effect.sleep(lookEveryMs)
-        if (isLeaving()) return yield* Effect.fail(leaving)
-      }
-      return yield* Effect.fail(tooSlow)
-    })
-  )
-
-/** The deadline that readers of a body use. */
-export const BodyDeadline = Context.Reference<WithDeadline>("lithair/Http/BodyDeadline", { defaultValue: () => alone })
-
-interface Waiting {
-  readonly endMs: number
+/** A body that has not come yet. */
+export interface AwaitedBody {
   readonly isLeaving: () => boolean
+  /** Called at the deadline, or when the node stops. */
   readonly giveUp: (why: Problem) => void
 }
 
-/** One timer for all requests, until the scope closes: a timer for each would cost more than reading a small body. */
-export const together: Effect.Effect<WithDeadline, never, Scope.Scope> = Effect.gen(function* () {
+/** The bodies that a node waits for. */
+export interface Bodies {
+  /** Counts the time of a body from now on, until the returned function is called. */
+  readonly await: (body: AwaitedBody) => () => void
+}
+
+/** One list and one timer for all requests, until the scope closes: a timer for each would cost more than a small body. */
+export const make: Effect.Effect<Bodies, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-  const waiting = new Set<Waiting>()
+  const waiting = new Map<AwaitedBody, number>()
   const isAny = yield* Latch.make(false)
 
   const look = Effect.gen(function* () {
     yield* isAny.await
     yield* Effect.sleep(lookEveryMs)
-    for (const { endMs, giveUp, isLeaving } of waiting) {
-      if (isLeaving()) giveUp(leaving)
-      else if (nowMs() >= endMs) giveUp(tooSlow)
+    for (const [body, endMs] of waiting) {
+      const why = body.isLeaving() ? leaving : nowMs() >= endMs ? tooSlow : undefined
+      if (why === undefined) continue
+      waiting.delete(body)
+      body.giveUp(why)
     }
     if (waiting.size === 0) isAny.closeUnsafe()
   })
   yield* Effect.forkScoped(Effect.forever(look))
 
-  return <A>(reading: Effect.Effect<A, Problem>) =>
-    Effect.contextWith((context: Context.Context<never>) =>
-      Effect.callback<A, Problem>((resume) => {
-        const fiber = Effect.runForkWith(context)(reading)
-        const isOver = () => {
-          waiting.delete(entry)
+  return {
+    await: (body) => {
+      waiting.set(body, nowMs() + bodyTimeoutMs)
+      isAny.openUnsafe()
+      return () => void waiting.delete(body)
+    }
+  }
+})
+
+/** The bodies among which a request's own is counted. Without them it waits as long as the body takes. */
+export const AwaitedBodies = Context.Reference<Bodies | undefined>("lithair/Http/AwaitedBodies", {
+  defaultValue: () => undefined
+})
+
+/** Runs the reading of a body, and fails with a problem at the deadline or when the node stops. */
+export const withDeadline = <A>(reading: Effect.Effect<A, Problem>): Effect.Effect<A, Problem> =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const bodies = Context.get(context, AwaitedBodies)
+    if (bodies === undefined) return reading
+    return Effect.callback<A, Problem>((resume) => {
+      const fiber = Effect.runForkWith(context)(reading)
+      const come = bodies.await({
+        isLeaving: Context.get(context, IsLeaving),
+        // Resume first: once the reading is interrupted, its exit must not become the answer.
+        giveUp: (why) => {
+          resume(Effect.fail(why))
           fiber.interruptUnsafe()
         }
-        const entry: Waiting = {
-          endMs: nowMs() + bodyTimeoutMs,
-          isLeaving: Context.get(context, IsLeaving),
-          // Resume first: once the reading is interrupted, its exit must not become the answer.
-          giveUp: (why) => {
-            resume(Effect.fail(why))
-            isOver()
-          }
-        }
-        waiting.add(entry)
-        isAny.openUnsafe()
-        fiber.addObserver((exit) => {
-          waiting.delete(entry)
-          resume(exit)
-        })
-        return Effect.sync(isOver)
       })
-    )
-})
+      fiber.addObserver((exit) => {
+        come()
+        resume(exit)
+      })
+      return Effect.sync(() => {
+        come()
+        fiber.interruptUnsafe()
+      })
+    })
+  })

@@ -27,8 +27,9 @@ export interface WriteConditions {
 export const writeConditions = (
   method: "POST" | "PUT" | "PATCH" | "DELETE",
   headers: Headers
-): Result.Result<WriteConditions, Problem> =>
-  Result.gen(function* () {
+): Result.Result<WriteConditions, Problem> => {
+  if (isUnconditional(headers)) return unconditional
+  return Result.gen(function* () {
     const ifMatchTags = yield* conditionOf("If-Match", headers["if-match"])
     const ifNoneMatch = yield* conditionOf("If-None-Match", headers["if-none-match"])
     if (method === "POST" && ifMatchTags !== undefined)
@@ -38,6 +39,13 @@ export const writeConditions = (
     if (ifNoneMatch._tag === "Tags") return yield* refuse("A PUT takes only * in If-None-Match")
     return { versions: { ...allowedVersions(ifMatchTags), ifNoneMatch: true }, ifMatchTags }
   })
+}
+
+/** Most requests have no condition. */
+const isUnconditional = (headers: Headers): boolean =>
+  headers["if-match"] === undefined && headers["if-none-match"] === undefined
+const unconditional: Result.Result<WriteConditions> = Result.succeed({ versions: {}, ifMatchTags: undefined })
+const send: Result.Result<(current: RecordTag | undefined) => ReadVerdict> = Result.succeed(() => "send")
 
 /** The verdict on a read: send the record; the client knows it (304); or it is not the version asked for (412). */
 export type ReadVerdict = "send" | "known" | "conflict"
@@ -45,8 +53,9 @@ export type ReadVerdict = "send" | "known" | "conflict"
 /** Checks the conditions of a read in the order of RFC 9110 §13.2.2. */
 export const readConditions = (
   headers: Headers
-): Result.Result<(current: RecordTag | undefined) => ReadVerdict, Problem> =>
-  Result.gen(function* () {
+): Result.Result<(current: RecordTag | undefined) => ReadVerdict, Problem> => {
+  if (isUnconditional(headers)) return send
+  return Result.gen(function* () {
     const ifMatch = yield* conditionOf("If-Match", headers["if-match"])
     const ifNoneMatch = yield* conditionOf("If-None-Match", headers["if-none-match"])
     return (current) => {
@@ -56,6 +65,7 @@ export const readConditions = (
       return ifNoneMatch !== undefined && !ifNoneMatchHolds({ condition: ifNoneMatch, current }) ? "known" : "send"
     }
   })
+}
 
 const refuse = (detail: string): Result.Result<never, Problem> => Result.fail(invalidRequest(detail))
 

@@ -10,11 +10,11 @@ type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
 
 /** How long a refused client may go on sending before it reads its answer. */
-const lingerMaxMs = 10_000
+export const lingerMaxMs = 10_000
 /** How long it may pause meanwhile. */
-const lingerIdleMs = 1_000
+export const lingerIdleMs = 1_000
 /** How much it may send meanwhile; the node reads and drops it. */
-const lingerMaxBytes = 256 * 1024 * 1024
+export const lingerMaxBytes = 256 * 1024 * 1024
 
 /** The parts of a `node:http` request that this file uses. Requests of other platforms lack them. */
 interface NodeSource {
@@ -25,7 +25,13 @@ interface NodeSource {
   readonly complete?: boolean
 }
 
-const sourceOf = (request: Request): NodeSource => request.source
+/** The head of a request, and its source if the platform has one. */
+interface Received {
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly source: object
+}
+
+const sourceOf = ({ source }: Received): NodeSource => source
 
 /**
  * Listens to the errors of a request and its connection, so that no error ends the process. The adapter stops listening
@@ -42,18 +48,21 @@ export const listenToErrors = (request: Request): void => {
 const ignored = (): void => {}
 
 /** The problem with the head of a request, if there is one. */
-export const refusalOf = (request: Request): Problem | undefined => hostRefusal(request) ?? expectRefusal(request)
+export const refusalOf = (request: Received): Problem | undefined => hostRefusal(request) ?? expectRefusal(request)
 
 /** An IP literal or a name, and a port (RFC 3986 §3.2.2). An http URI never has an empty host (RFC 9110 §4.2.1). */
 const wellFormedHost =
   /^(?:\[(?:[0-9a-f:.]+|v[0-9a-f]+\.[\w.~!$&'()*+,;=:-]+)\]|(?:[\w.~!$&'()*+,;=-]|%[0-9a-f]{2})+)(?::\d{0,5})?$/i
 
-const hostRefusal = (request: Request): Problem | undefined => {
+const hostRefusal = (request: Received): Problem | undefined => {
   const { httpVersion, rawHeaders } = sourceOf(request)
   if (httpVersion === undefined || rawHeaders === undefined || httpVersion.startsWith("2")) return undefined
-  const hosts = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === "host")
-  if (hosts.length > 1) return invalidRequest("The request has more than one Host header: send one")
-  const [host] = hosts
+  let host: string | undefined
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.length !== 4 || rawHeaders[at]?.toLowerCase() !== "host") continue
+    if (host !== undefined) return invalidRequest("The request has more than one Host header: send one")
+    host = rawHeaders[at + 1]
+  }
   if (host === undefined) {
     return httpVersion === "1.0" ? undefined : invalidRequest("The request has no Host header: send one")
   }
@@ -64,7 +73,7 @@ const hostRefusal = (request: Request): Problem | undefined => {
       )
 }
 
-const expectRefusal = ({ headers, source }: Request): Problem | undefined => {
+const expectRefusal = ({ headers, source }: Received): Problem | undefined => {
   const { expect } = headers
   if (expect === undefined || expect.toLowerCase() === "100-continue") return undefined
   if ((source as NodeSource).httpVersion === "1.0") return undefined
@@ -72,7 +81,7 @@ const expectRefusal = ({ headers, source }: Request): Problem | undefined => {
 }
 
 /** Whether the client is still sending the body. */
-const isUnread = (request: Request): boolean => {
+export const isUnread = (request: Received): boolean => {
   if (sourceOf(request).complete !== false) return false
   const { headers } = request
   return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0

@@ -4,11 +4,11 @@
  */
 import { createHash } from "node:crypto"
 import { Result } from "effect"
-import type { HttpServerRequest } from "effect/http"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
 import { isKey, keyLengthMax } from "../Machine/RequestKey.ts"
 import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
+import type { Head } from "./Head.ts"
 
 /** Reads the key of a request; undefined if it has none. Two headers arrive joined by a comma and a space: that is not a key. */
 export const parseKey = (header: string | undefined): Result.Result<string | undefined, Problem> => {
@@ -21,9 +21,6 @@ export const parseKey = (header: string | undefined): Result.Result<string | und
         ])
       )
 }
-
-/** The parts of a request that are compared. Read its headers once: each reading copies them. */
-export type Head = Pick<HttpServerRequest.HttpServerRequest, "method" | "url" | "headers">
 
 /**
  * The key and fingerprint of a write. A write without a key has a fingerprint too, which becomes part of the key that

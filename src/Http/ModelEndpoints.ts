@@ -50,7 +50,7 @@ export const modelGroup = (model: ApiModel) => {
   return HttpApiGroup.make(model.name).add(
     HttpApiEndpoint.get("list", collection, {
       query: listParameters(model),
-      headers: readHeaders,
+      headers: readHeaderSchemas,
       success: HttpApiSchema.WithHeaders(list, {
         ...positionHeaderSchemas,
         ...readAnswerHeaders,
@@ -87,9 +87,9 @@ export const modelGroup = (model: ApiModel) => {
     ),
     HttpApiEndpoint.get("get", item, {
       params,
-      query: readParameters,
+      query: readParameterSchemas,
       headers: {
-        ...readHeaders,
+        ...readHeaderSchemas,
         "if-match": Schema.optionalKey(Condition),
         "if-none-match": Schema.optionalKey(Condition)
       },
@@ -143,11 +143,11 @@ export const modelGroup = (model: ApiModel) => {
 }
 
 /** The parameters by which every read can say how new its answer must be. */
-export const readParameters = {
+export const readParameterSchemas = {
   consistency: Schema.optionalKey(Schema.Literals(["linearizable", "session", "local"])),
   "max-stale": Schema.optionalKey(Count.annotate({ description: "In ms, with `consistency=local` alone; else 400" }))
 }
-export const readHeaders = { "lithair-min-index": Schema.optionalKey(Count) }
+export const readHeaderSchemas = { "lithair-min-index": Schema.optionalKey(Count) }
 export const writeHeaders = { "idempotency-key": Schema.optionalKey(Key) }
 const conditionalHeaders = { ...writeHeaders, "if-match": Schema.optionalKey(Condition) }
 
@@ -242,10 +242,10 @@ const listParameters = (model: ApiModel): Record<string, Schema.optionalKey<Sche
     limit: Schema.optionalKey(Limit),
     cursor: Schema.optionalKey(Cursor),
     select: Schema.optionalKey(select(names)),
-    "max-stale": readParameters["max-stale"],
+    "max-stale": readParameterSchemas["max-stale"],
     count: Schema.optionalKey(Schema.Literal("exact")),
     versions: Schema.optionalKey(Schema.Literal("true")),
-    consistency: readParameters.consistency
+    consistency: readParameterSchemas.consistency
   }
 }
 

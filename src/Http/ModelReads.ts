@@ -1,74 +1,101 @@
 /** Serves GET of one record and of a list. docs/http.md, "Lists", "Reads". */
-import { Effect } from "effect"
-import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { Result } from "effect"
 import { list } from "../Machine/List.ts"
 import { notFound, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
+import type { Read, Shown } from "../Repository/Records.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
-import { Turn } from "./Body.ts"
 import { readConditions } from "./Conditions.ts"
 import { nextLink } from "./Cursor.ts"
 import { formatETag } from "./ETag.ts"
-import { makeListParser, nextCursor } from "./ListQuery.ts"
-import type { ServedModel } from "./ModelRoutes.ts"
+import { answer, awaiting, awaitTurn, type Handler, type Step, withValue } from "./Handler.ts"
+import { type ListQuery, makeListParser, nextCursor } from "./ListQuery.ts"
 import { bodyOf, encodePage } from "./Page.ts"
-import { parseParams, refuseOthers } from "./Params.ts"
+import { type Params, parseParams, refuseOthers } from "./Params.ts"
 import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { answerRecord, readHeaders, tagOf } from "./RecordResponse.ts"
+import type { ServedModel } from "./ServedModel.ts"
 
 /** Reads the record at the path. */
-export const readRecord = ({ descriptor, id, instance, records }: ServedModel) =>
-  Effect.gen(function* () {
-    const { headers, url } = yield* HttpServerRequest.HttpServerRequest
-    const key = yield* id
-    const params = yield* Effect.fromResult(parseParams(url))
-    yield* Effect.fromResult(refuseOthers(params, readParameters))
-    const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
-    const judge = yield* Effect.fromResult(readConditions(headers))
-    const found = yield* Effect.mapError(records.get(descriptor, key, consistency), problemOfRead)
+export const readRecord = (served: ServedModel): Handler => {
+  const { descriptor, instance, records } = served
+
+  const show = (found: Read<Shown | undefined>, key: string, judge: Judge): Step => {
     const { value: shown } = found
     const tag = shown === undefined ? undefined : tagOf(instance, shown)
     const verdict = judge(tag)
     if (verdict === "conflict") {
       const conflict = problemOfRejection({ _tag: "VersionConflict", currentVersion: tag?.version ?? null }, undefined)
-      return yield* withHeaders(conflict, readHeaders(found))
+      return withHeaders(conflict, readHeaders(found))
     }
     if (shown === undefined || tag === undefined) {
-      return yield* withHeaders(notFound(`There is no ${descriptor.name} ${key}`), readHeaders(found))
+      return withHeaders(notFound(`There is no ${descriptor.name} ${key}`), readHeaders(found))
     }
-    if (verdict === "known") {
-      return HttpServerResponse.empty({ status: 304, headers: { etag: formatETag(tag), ...readHeaders(found) } })
-    }
-    return answerRecord({ shown, instance, status: 200, headers: readHeaders(found) })
-  })
+    return verdict === "known"
+      ? answer(304, { etag: formatETag(tag), ...readHeaders(found) }, undefined)
+      : answerRecord({ shown, instance, status: 200, headers: readHeaders(found) })
+  }
+
+  return (head) => {
+    const { headers } = head
+    return withValue(served.id(head), (key) =>
+      withValue(parseParams(head.url), (params) =>
+        withValue(refuseOthers(params, readParameters), () =>
+          withValue(parseConsistency(params, headers["lithair-min-index"]), (consistency) =>
+            withValue(readConditions(headers), (judge) =>
+              awaiting({
+                begin: records.beginGet(descriptor, key, consistency),
+                onSuccess: (found) => show(found, key, judge),
+                onFailure: problemOfRead
+              })
+            )
+          )
+        )
+      )
+    )
+  }
+}
+
+type Judge = Extract<ReturnType<typeof readConditions>, { readonly _tag: "Success" }>["success"]
 
 const asItIs: Consistency = { _tag: "Local" }
 
 /** Reads one page of the model's records. */
-export const listRecords = ({ collection, descriptor, records }: ServedModel) => {
+export const listRecords = ({ collection, descriptor, records }: ServedModel): Handler => {
   const parseList = makeListParser(descriptor)
-  return Effect.gen(function* () {
-    const { headers, url } = yield* HttpServerRequest.HttpServerRequest
-    const params = yield* Effect.fromResult(parseParams(url))
-    const query = yield* Effect.fromResult(parseList(params))
-    const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
-    const { staleMs } = yield* Effect.mapError(records.source(descriptor, consistency), problemOfRead)
-    // One round confirms many lists at once, and a page of a thousand records deserves its own slice. The list may be newer
-    // than what was confirmed, and its index says so.
-    yield* Effect.flatten(Turn)
-    const { logIndex, value } = yield* Effect.mapError(records.source(descriptor, asItIs), problemOfRead)
-    const source = { value, logIndex, ...(staleMs === undefined ? {} : { staleMs }) }
-    const found = yield* Effect.mapError(Effect.fromResult(list(source.value, query)), (row) =>
-      new RecordUnreadable({ model: descriptor.name, ...row }).toProblem()
-    )
-    const page = encodePage(found, query)
-    const { lastKey } = page
-    const next = lastKey === undefined ? null : yield* Effect.fromResult(nextCursor(query, lastKey))
-    const link = next === null ? {} : { link: nextLink({ pathname: collection, params, cursor: next }) }
-    return HttpServerResponse.text(bodyOf(page, next, found.total), {
-      contentType: "application/json",
-      headers: { ...readHeaders(source), ...link }
+
+  // One round confirms many lists at once, and a page of a thousand records deserves its own slice. The list may be newer
+  // than what was confirmed, and its index says so.
+  const page = (query: ListQuery, params: Params, staleMs: number | undefined): Step =>
+    awaiting({
+      begin: records.beginSource(descriptor, asItIs),
+      onSuccess: ({ logIndex, value }) => {
+        const found = list(value, query)
+        if (Result.isFailure(found))
+          return new RecordUnreadable({ model: descriptor.name, ...found.failure }).toProblem()
+        const { total } = found.success
+        const page = encodePage(found.success, query)
+        const { lastKey } = page
+        return withValue(lastKey === undefined ? Result.succeed(null) : nextCursor(query, lastKey), (next) => {
+          const headers = readHeaders({ value, logIndex, ...(staleMs === undefined ? {} : { staleMs }) })
+          const link = next === null ? {} : { link: nextLink({ pathname: collection, params, cursor: next }) }
+          return answer(200, { ...headers, ...link }, bodyOf(page, next, total))
+        })
+      },
+      onFailure: problemOfRead
     })
-  })
+
+  return ({ headers, url }) =>
+    withValue(parseParams(url), (params) =>
+      withValue(parseList(params), (query) =>
+        withValue(parseConsistency(params, headers["lithair-min-index"]), (consistency) =>
+          awaiting({
+            begin: records.beginSource(descriptor, consistency),
+            onSuccess: ({ staleMs }) => awaitTurn(() => page(query, params, staleMs)),
+            onFailure: problemOfRead
+          })
+        )
+      )
+    )
 }

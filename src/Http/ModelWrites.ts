@@ -1,83 +1,96 @@
-/** Serves POST, PUT, PATCH and DELETE of one model's records. docs/http.md, "Endpoints". */
-import { Effect } from "effect"
-import { HttpServerRequest } from "effect/http"
-import type { Change } from "../Repository/Records.ts"
-import { jsonMediaTypes, patchMediaTypes, readJson } from "./Body.ts"
-import { writeConditions } from "./Conditions.ts"
+/** Serves POST, PUT, PATCH and DELETE of one model's records, and bulks. docs/http.md, "Endpoints". */
+import type { Descriptor } from "../Model/Descriptor.ts"
+import { invalidRequest } from "../Problem.ts"
+import type { Change, TransactionChange } from "../Repository/Records.ts"
+import { jsonMediaTypes, patchMediaTypes } from "./Body.ts"
 import { ifMatchHolds } from "./ETag.ts"
-import { type Head, originOf } from "./IdempotencyKey.ts"
-import type { ServedModel } from "./ModelRoutes.ts"
+import { awaiting, type Handler, type Step, withValue } from "./Handler.ts"
+import { originOf } from "./IdempotencyKey.ts"
 import { problemOfChange } from "./Outcomes.ts"
-import { parseParams, refuseOthers } from "./Params.ts"
-import { answerChange, tagOf } from "./RecordResponse.ts"
+import { answerChange, answerTransacted, tagOf } from "./RecordResponse.ts"
+import type { ServedModel } from "./ServedModel.ts"
+import { operationsMax, tooMany } from "./TransactionRequest.ts"
+import { checkHead, readWrite } from "./WriteRequest.ts"
 
-const change = ({ collection, descriptor, instance, records }: ServedModel, asked: Change) =>
-  records.change(descriptor, asked).pipe(
-    Effect.mapError((error) => problemOfChange(error, asked.key)),
-    Effect.map((changed) => answerChange({ command: asked._tag, changed, collection, instance }))
-  )
-
-/** Reads the head of a write: its conditions. A write's query must be empty. */
-export const readHead = Effect.fnUntraced(function* (method: "POST" | "PUT" | "PATCH" | "DELETE") {
-  const request = yield* HttpServerRequest.HttpServerRequest
-  const { headers, url } = request
-  const params = yield* Effect.fromResult(parseParams(url))
-  yield* Effect.fromResult(refuseOthers(params, []))
-  const { ifMatchTags, versions } = yield* Effect.fromResult(writeConditions(method, headers))
-  return { request, head: { method, url, headers }, ifMatchTags, versions }
-})
-
-/** Reads the body of a write, and the write's key and fingerprint. */
-export const readBody = Effect.fnUntraced(function* (
-  { head, request }: { readonly head: Head; readonly request: HttpServerRequest.HttpServerRequest },
-  mediaTypes: ReadonlyArray<string>
-) {
-  const { bytes, data } = yield* readJson(request, { mediaTypes })
-  return { data, origin: yield* Effect.fromResult(originOf(head, bytes)) }
-})
+const change = ({ collection, descriptor, instance, records }: ServedModel, asked: Change): Step =>
+  awaiting({
+    begin: records.beginChange(descriptor, asked),
+    onSuccess: (changed) => answerChange({ command: asked._tag, changed, collection, instance }),
+    onFailure: (error) => problemOfChange(error, asked.key)
+  })
 
 /** Creates a record. */
-export const createRecord = (served: ServedModel) =>
-  Effect.gen(function* () {
-    const { descriptor } = served
-    const asked = yield* readHead("POST")
-    const { data, origin } = yield* readBody(asked, jsonMediaTypes)
-    return yield* change(served, { _tag: "Create", model: descriptor.name, data, ...origin })
-  })
+export const createRecord =
+  (served: ServedModel): Handler =>
+  (head) =>
+    withValue(checkHead(head, "POST"), () =>
+      readWrite(head, jsonMediaTypes, (data, origin) =>
+        change(served, { _tag: "Create", model: served.descriptor.name, data, ...origin })
+      )
+    )
 
 /** Replaces or creates a record. */
-export const putRecord = (served: ServedModel) =>
-  Effect.gen(function* () {
-    const { descriptor } = served
-    const id = yield* served.id
-    const { versions, ...asked } = yield* readHead("PUT")
-    const { data, origin } = yield* readBody(asked, jsonMediaTypes)
-    return yield* change(served, { _tag: "Put", model: descriptor.name, id, data, ...origin, ...versions })
-  })
+export const putRecord =
+  (served: ServedModel): Handler =>
+  (head) =>
+    withValue(served.id(head), (id) =>
+      withValue(checkHead(head, "PUT"), ({ versions }) =>
+        readWrite(head, jsonMediaTypes, (data, origin) =>
+          change(served, { _tag: "Put", model: served.descriptor.name, id, data, ...origin, ...versions })
+        )
+      )
+    )
 
 /** Patches a record. */
-export const patchRecord = (served: ServedModel) =>
-  Effect.gen(function* () {
-    const { descriptor, instance } = served
-    const id = yield* served.id
-    const { ifMatchTags, versions, ...asked } = yield* readHead("PATCH")
-    const { data, origin } = yield* readBody(asked, patchMediaTypes)
-    const holds: Change["holds"] = (current) =>
-      ifMatchTags === undefined ||
-      ifMatchHolds({ condition: ifMatchTags, current: current && tagOf(instance, current), compareRevision: true })
-    const patch = { _tag: "Patch", model: descriptor.name, id, data, holds, ...origin, ...versions } as const
-    return yield* change(served, patch)
-  })
+export const patchRecord = (served: ServedModel): Handler => {
+  const { descriptor, instance } = served
+  return (head) =>
+    withValue(served.id(head), (id) =>
+      withValue(checkHead(head, "PATCH"), ({ ifMatchTags, versions }) => {
+        const holds: Change["holds"] = (current) =>
+          ifMatchTags === undefined ||
+          ifMatchHolds({ condition: ifMatchTags, current: current && tagOf(instance, current), compareRevision: true })
+        return readWrite(head, patchMediaTypes, (data, origin) =>
+          change(served, { _tag: "Patch", model: descriptor.name, id, data, holds, ...origin, ...versions })
+        )
+      })
+    )
+}
 
 /** The body of a DELETE has no meaning: ignore it. */
 const noBody = new Uint8Array()
 
 /** Deletes a record. */
-export const deleteRecord = (served: ServedModel) =>
-  Effect.gen(function* () {
-    const { descriptor } = served
-    const id = yield* served.id
-    const { head, versions } = yield* readHead("DELETE")
-    const origin = yield* Effect.fromResult(originOf(head, noBody))
-    return yield* change(served, { _tag: "Delete", model: descriptor.name, id, ...origin, ...versions })
-  })
+export const deleteRecord =
+  (served: ServedModel): Handler =>
+  (head) =>
+    withValue(served.id(head), (id) =>
+      withValue(checkHead(head, "DELETE"), ({ versions }) =>
+        withValue(originOf(head, noBody), (origin) =>
+          change(served, { _tag: "Delete", model: served.descriptor.name, id, ...origin, ...versions })
+        )
+      )
+    )
+
+/** Creates records. */
+export const createRecords =
+  ({ descriptor, records }: ServedModel): Handler =>
+  (head) =>
+    withValue(checkHead(head, "POST"), () =>
+      readWrite(head, jsonMediaTypes, (data, origin) => {
+        if (!Array.isArray(data) || data.length === 0)
+          return invalidRequest("The body must be an array of at least one record")
+        if (data.length > operationsMax) return tooMany("records")
+        const changes = data.map((record: unknown) => create(descriptor, record))
+        return awaiting({
+          begin: records.beginTransact({ changes, name: "Bulk", ...origin }),
+          onSuccess: (transacted) => answerTransacted(transacted, "Bulk"),
+          onFailure: (error) => problemOfChange(error, origin.key, { name: "Bulk" })
+        })
+      })
+    )
+
+const create = (descriptor: Descriptor, data: unknown): TransactionChange => ({
+  descriptor,
+  operation: { _tag: "Create", model: descriptor.name, data }
+})

@@ -3,21 +3,23 @@
  * turn; a request within our paths that matches no route gets a problem.
  */
 import { Effect, type Types } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { keyLengthMax } from "../Machine/RequestKey.ts"
-import { type Problem, problem, toResponse, withMembers } from "../Problem.ts"
+import type { Problem } from "../Problem.ts"
 import { removed } from "../Raft/node/Removal.ts"
+import { type Answering, make as makeAnswering } from "./Answering.ts"
 import { IsLeaving } from "./BodyDeadline.ts"
+import * as DirectRoutes from "./DirectRoutes.ts"
 import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
-import { indexHeader } from "./IndexHeader.ts"
+import { type Endpoint, perform } from "./Handler.ts"
 import { problemOfFailure } from "./Outcomes.ts"
-import { withPosition } from "./ResponseHeaders.ts"
 import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
+type Request = HttpServerRequest.HttpServerRequest
 type OwnRoute = HttpRouter.Route<Problem, never>
 
 /** Whether one of our layers has mounted a path of the document on this router. */
@@ -44,25 +46,26 @@ interface Mounted {
 
 const mountedOn = new WeakMap<HttpRouter.HttpRouter, Mounted>()
 
-/** Adds routes to the router in the context. */
+/** Adds endpoints and routes to the router in the context. */
 export const mount = Effect.fnUntraced(function* (options: {
+  readonly endpoints?: ReadonlyArray<Endpoint>
   // The handlers need only what the request provides: they have the node's services already.
-  readonly routes: ReadonlyArray<HttpRouter.Route<Problem, unknown>>
+  readonly routes?: ReadonlyArray<HttpRouter.Route<Problem, unknown>>
   readonly prefix?: string
   /** We answer every request below these paths; `/` for all. */
   readonly owned: ReadonlyArray<string>
   /** Whether to answer at once, even under load: a node must always be able to say how it is. */
   readonly isUrgent?: boolean
 }) {
-  const { isUrgent = false, owned, prefix = "" } = options
-  const routes = options.routes as ReadonlyArray<OwnRoute>
+  const { endpoints = [], isUrgent = false, owned, prefix = "" } = options
+  const routes = (options.routes ?? []) as ReadonlyArray<OwnRoute>
   const whole = yield* HttpRouter.HttpRouter
   const router = prefix === "" ? whole : whole.prefixed(prefix)
   const member = yield* Member
   const serving = yield* Serving
-  const answered = answerer(member, serving, prefix)
-  const mounted = yield* mountedOnWhole(whole, answerer(member, serving, ""))
-  const paths = knownPaths(routes.map(({ method, path }) => ({ method, path: prefix + path })))
+  const answering = yield* makeAnswering(member, serving, prefix)
+  const mounted = yield* mountedOnWhole(whole, yield* makeAnswering(member, serving, ""))
+  const paths = knownPaths([...endpoints, ...routes].map(({ method, path }) => ({ method, path: prefix + path })))
   const known = new Set(mounted.paths.map(({ pattern }) => pattern.source))
   for (const { path, pattern } of paths) {
     invariant(
@@ -72,69 +75,48 @@ export const mount = Effect.fnUntraced(function* (options: {
   }
   mounted.paths.push(...paths)
   mounted.owned.push(...owned.map((path) => (path === "/" ? path : prefix + path)))
+
+  /** Answers requests that sent the path of the route exactly, in their turn. */
+  const inTurn = (path: string, handler: (request: Request) => Effect.Effect<Response, Problem>) => {
+    const pattern = exactly(path)
+    const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+      const sent = sentUrl(prefix, request)
+      if (!sent.endsWith(prefix + request.url) || !pattern.test(splitTarget(request.url).path)) {
+        return refuse(mounted, sent)
+      }
+      if (isUrgent) return handler(request)
+      return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler(request))
+    }).pipe(Effect.provideService(IsLeaving, member.isStopping))
+    return answering.answered(exact)
+  }
+
   yield* router.addAll(
-    routes.map(({ handler, method, path }) => {
-      const pattern = exactly(path)
-      const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-        const sent = sentUrl(prefix, request)
-        if (!sent.endsWith(prefix + request.url) || !pattern.test(splitTarget(request.url).path)) {
-          return refuse(mounted, sent)
-        }
-        if (isUrgent) return handler
-        return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler)
-      }).pipe(Effect.provideService(IsLeaving, member.isStopping))
-      return HttpRouter.route(method as "GET", path, answered(exact))
+    routes.map(({ handler, method, path }) =>
+      HttpRouter.route(
+        method as "GET",
+        path,
+        inTurn(path, () => handler)
+      )
+    )
+  )
+  yield* router.addAll(
+    endpoints.map(({ handler, method, path }) => {
+      const routed = inTurn(path, (request) => {
+        const { headers, method, url } = request
+        return Effect.suspend(() => perform(handler({ method, url, headers }), request))
+      })
+      DirectRoutes.register(routed, { answering, handler, member, pattern: exactly(prefix + path), prefix, serving })
+      return HttpRouter.route(method, path, routed)
     })
   )
 })
 
 /** The target as it was sent: the router matches a prefix as loosely as the rest of a path, and cuts it off. */
-const sentUrl = (prefix: string, { originalUrl, url }: HttpServerRequest.HttpServerRequest): string =>
+const sentUrl = (prefix: string, { originalUrl, url }: Request): string =>
   prefix === "" ? url : originalUrl.replace(/^[a-z]+:\/\/[^/]*/i, "")
 
 /** A removed node answers only urgent requests. */
 const removedHere = problemOfFailure(removed, undefined)
-
-type Answerer = ReturnType<typeof answerer>
-
-/** Answers with a problem when a handler fails or dies. Adds the node's headers, and the prefix to paths in answers. */
-const answerer = (member: Member["Service"], { answers }: Serving["Service"], prefix: string) => {
-  const finish = (response: Response): Response => {
-    answers.count(response.status)
-    const placed = prefix === "" ? response : movePaths(response, prefix)
-    // The client then opens a connection to another node, instead of losing this one when the server closes.
-    const last = member.isDraining() ? HttpServerResponse.setHeader(placed, "connection", "close") : placed
-    return withPosition(last, {
-      nodeId: member.self.nodeId,
-      leaderId: member.leader(),
-      term: member.node()?.core.currentTerm ?? 0,
-      index: Number(response.headers[indexHeader] ?? member.node()?.appliedIndex() ?? 0)
-    })
-  }
-  return <R>(handler: Effect.Effect<Response, Problem, R>): Effect.Effect<Response, never, R> =>
-    handler.pipe(
-      Effect.catchTag("Problem", (met) => Effect.succeed(toResponse(moveOperation(met, prefix)))),
-      Effect.catchDefect((defect) =>
-        Effect.as(
-          Effect.logError("A request handler failed with a defect", defect),
-          toResponse(problem("internal", "The node failed with an internal error: see its log", {}))
-        )
-      ),
-      Effect.map(finish)
-    )
-}
-
-const moveOperation = (met: Problem, prefix: string): Problem => {
-  const { operation } = met.members
-  return prefix === "" || typeof operation !== "string" ? met : withMembers(met, { operation: prefix + operation })
-}
-
-const movePaths = (response: Response, prefix: string): Response => {
-  const { link, location } = response.headers
-  const located =
-    location === undefined ? response : HttpServerResponse.setHeader(response, "location", prefix + location)
-  return link === undefined ? located : HttpServerResponse.setHeader(located, "link", link.replace("</", `<${prefix}/`))
-}
 
 const refuse = (mounted: Mounted, url: string) =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method }) =>
@@ -142,15 +124,15 @@ const refuse = (mounted: Mounted, url: string) =>
   )
 
 /** The first layer that mounts on a router adds the fallback for all of them. */
-const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter, answered: Answerer) {
+const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter, { answered }: Answering) {
   const known = mountedOn.get(whole)
   if (known !== undefined) return known
   const mounted: Mounted = { paths: [], owned: [] }
   mountedOn.set(whole, mounted)
   // A request that matches no route, or whose path is badly encoded, fails outside of all handlers.
   yield* whole.addGlobalMiddleware(
-    (app): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
-      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    (app): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> => {
+      const served = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         listenToErrors(request)
         if (!isOwned(mounted, request.url)) return app
         const refusal = refusalOf(request)
@@ -160,6 +142,9 @@ const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter
             : answered(Effect.fail(refusal))
         return Effect.map(response, (it) => closeIfUnread(request, it))
       })
+      DirectRoutes.madeOf(served, app)
+      return served
+    }
   )
   return mounted
 })

@@ -2,12 +2,12 @@
 import { HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import { problemMediaType } from "../Problem.ts"
-import { commandGroups } from "./CommandEndpoints.ts"
+import { commandGroups } from "./CommandRoutes.ts"
 import { type ApiModel, modelGroup } from "./ModelEndpoints.ts"
 import { nodeGroups, restorePath } from "./NodeEndpoints.ts"
-import { operationGroup } from "./OperationEndpoints.ts"
-import { type ApiProjection, projectionGroup } from "./ProjectionEndpoints.ts"
-import { transactionGroup } from "./TransactionEndpoints.ts"
+import { operationGroup } from "./OperationRoutes.ts"
+import { type ApiProjection, projectionGroup } from "./ProjectionRoutes.ts"
+import { transactionGroup } from "./TransactionRoutes.ts"
 
 /** An API whose groups are known only at run time. */
 export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>

@@ -1,6 +1,7 @@
-/** Serves the outcome of a request by its idempotency key, and closes the key of a request that was not done. docs/http.md, "Endpoints". */
+/** Declares and serves the outcome of a request by its idempotency key, and closes the key of a request that was not done. docs/http.md, "Endpoints". */
 import { Effect, Result } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import type { Answer } from "../Machine/decide.ts"
 import { invalidRequest, type Problem, toJson } from "../Problem.ts"
@@ -8,12 +9,56 @@ import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
 import { parseKey } from "./IdempotencyKey.ts"
-import type { OperationAnswer } from "./OperationAnswer.ts"
+import { problems } from "./ModelEndpoints.ts"
+import { OperationAnswer } from "./OperationAnswer.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { parseParams, refuseOthers } from "./Params.ts"
 import { operationsPath } from "./Paths.ts"
+import { Key } from "./Patterns.ts"
 import { bodyOfBulk, bodyOfTransaction, outcomeHeaders, statusOfChange } from "./RecordResponse.ts"
+import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 import { splitTarget } from "./Routing.ts"
+
+const path = `${operationsPath}/:key` as const
+const params = { key: Key }
+const success = HttpApiSchema.WithHeaders(OperationAnswer, positionHeaderSchemas)
+
+// No model can take this name: a model's name starts with a letter.
+export const operationGroup = HttpApiGroup.make("_operations")
+  .add(
+    HttpApiEndpoint.get("ask", path, {
+      params,
+      success,
+      error: problems(["invalid-request", "no-quorum", "overloaded", "draining", "removed", "upgrade-required"])
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "What became of the request with this idempotency key",
+        description:
+          "`committed` with the status and body of its answer, `pending`, `absent` or `expired`. Linearizable."
+      })
+    ),
+    HttpApiEndpoint.delete("close", path, {
+      params,
+      success,
+      error: problems([
+        "invalid-request",
+        "no-quorum",
+        "overloaded",
+        "draining",
+        "removed",
+        "upgrade-required",
+        "storage-full",
+        "unknown-outcome"
+      ])
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Close this idempotency key",
+        description:
+          "If the request was not done, no copy of it will be done from now on. Answers with the outcome of the request."
+      })
+    )
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Operations" }))
 
 /** Makes the routes of operations. `commands` declare the errors that an outcome can have. */
 export const operationRoutes = (operations: Operations, commands: ReadonlyArray<Command>) => {

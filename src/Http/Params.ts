@@ -6,9 +6,12 @@ import { splitTarget } from "./Routing.ts"
 /** Decoded names and values. */
 export type Params = ReadonlyArray<readonly [name: string, value: string]>
 
+const noParams: Result.Result<Params> = Result.succeed([])
+
 /** Parses the query of a request's target. URLSearchParams would replace bad UTF-8 by U+FFFD. */
 export const parseParams = (url: string): Result.Result<Params, Problem> => {
   const { query } = splitTarget(url)
+  if (query === "") return noParams
   const pairs = query.split("&").filter((pair) => pair !== "")
   const decode = (text: string) => decodeURIComponent(text.replaceAll("+", " "))
   return Result.try({
@@ -23,6 +26,7 @@ export const parseParams = (url: string): Result.Result<Params, Problem> => {
 
 /** Refuses all parameters except these. */
 export const refuseOthers = (params: Params, known: ReadonlyArray<string>): Result.Result<void, Problem> => {
+  if (params.length === 0) return Result.void
   const errors = params
     .filter(([name]) => !known.includes(name))
     .map(([path]) => ({ path, message: "is not a parameter here: leave it out" }))

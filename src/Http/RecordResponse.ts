@@ -1,7 +1,7 @@
 /** Answers with a record or with the outcome of a change: status, entity tag and other headers. */
-import { HttpServerResponse } from "effect/http"
 import type { Change, Changed, Read, Shown, Transacted } from "../Repository/Records.ts"
 import { formatETag, type RecordTag } from "./ETag.ts"
+import { type Answer, answer } from "./Handler.ts"
 import { indexHeader } from "./IndexHeader.ts"
 
 type Headers = Readonly<Record<string, string>>
@@ -16,17 +16,18 @@ export const answerRecord = (options: {
   readonly instance: string
   readonly status: number
   readonly headers: Headers
-}): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(options.shown.record, {
-    status: options.status,
-    headers: { etag: formatETag(tagOf(options.instance, options.shown)), ...options.headers }
-  })
+}): Answer =>
+  answer(
+    options.status,
+    { etag: formatETag(tagOf(options.instance, options.shown)), ...options.headers },
+    JSON.stringify(options.shown.record)
+  )
 
 /** The headers of a read: the index that it reflects and, for a local read, its greatest possible age. */
-export const readHeaders = ({ logIndex, staleMs }: Read<unknown>): Headers => ({
-  [indexHeader]: String(logIndex),
-  ...(staleMs === undefined ? {} : { "lithair-stale-ms": String(Math.ceil(staleMs)) })
-})
+export const readHeaders = ({ logIndex, staleMs }: Read<unknown>): Headers =>
+  staleMs === undefined
+    ? { [indexHeader]: String(logIndex) }
+    : { [indexHeader]: String(logIndex), "lithair-stale-ms": String(Math.ceil(staleMs)) }
 
 /** The headers of an outcome, also of a refusal: the index, and whether it was replayed. */
 export const outcomeHeaders = ({
@@ -35,16 +36,16 @@ export const outcomeHeaders = ({
 }: {
   readonly isReplayed?: boolean
   readonly logIndex?: number | undefined
-}): Headers => ({
-  ...(logIndex === undefined ? {} : { [indexHeader]: String(logIndex) }),
-  ...(isReplayed === true ? { "idempotent-replayed": "true" } : {})
-})
+}): Headers => {
+  const headers: Record<string, string> = {}
+  if (logIndex !== undefined) headers[indexHeader] = String(logIndex)
+  if (isReplayed === true) headers["idempotent-replayed"] = "true"
+  return headers
+}
 
 /** The headers of a change or of several changes together. */
-const changeHeaders = (changed: Omit<Transacted, "changes" | "index">): Headers => ({
-  ...outcomeHeaders(changed),
-  ...(changed.isLocalPartLost ? { "lithair-local": "lost" } : {})
-})
+const changeHeaders = (changed: Omit<Transacted, "changes" | "index">): Headers =>
+  changed.isLocalPartLost ? { ...outcomeHeaders(changed), "lithair-local": "lost" } : outcomeHeaders(changed)
 
 /** The status of a change of one record: for the first request, its copies, and later questions about the outcome. */
 export const statusOfChange = (command: Change["_tag"], change: Changed["change"]): 200 | 201 | 204 => {
@@ -58,23 +59,21 @@ export const answerChange = (options: {
   readonly changed: Changed
   readonly collection: string
   readonly instance: string
-}): HttpServerResponse.HttpServerResponse => {
+}): Answer => {
   const { changed, collection, command, instance } = options
   const status = statusOfChange(command, changed.change)
-  if (status === 204) return HttpServerResponse.empty({ status, headers: changeHeaders(changed) })
-  const location = status === 201 ? { location: `${collection}/${changed.id}` } : {}
-  return answerRecord({ shown: changed, instance, status, headers: { ...changeHeaders(changed), ...location } })
+  const headers = changeHeaders(changed)
+  if (status === 204) return answer(status, headers, undefined)
+  const placed = status === 201 ? { ...headers, location: `${collection}/${changed.id}` } : headers
+  return answerRecord({ shown: changed, instance, status, headers: placed })
 }
 
 /** Answers a request with changes made together: 200 with the entry's index, or 201 with the records of a bulk. */
-export const answerTransacted = (
-  { changes, index, ...how }: Transacted,
-  command?: "Bulk"
-): HttpServerResponse.HttpServerResponse => {
+export const answerTransacted = ({ changes, index, ...how }: Transacted, command?: "Bulk"): Answer => {
   const headers = changeHeaders(how)
   return command === "Bulk"
-    ? HttpServerResponse.jsonUnsafe(bodyOfBulk(changes), { status: 201, headers })
-    : HttpServerResponse.jsonUnsafe(bodyOfTransaction(changes, index), { headers })
+    ? answer(201, headers, JSON.stringify(bodyOfBulk(changes)))
+    : answer(200, headers, JSON.stringify(bodyOfTransaction(changes, index)))
 }
 
 /** A deleted record has no body. */
@@ -85,4 +84,5 @@ export const bodyOfTransaction = (changes: ReadonlyArray<Changed>, index: number
   )
 })
 
+/** The body that answers a bulk. */
 export const bodyOfBulk = (changes: ReadonlyArray<Changed>) => changes.map(({ record }) => record)

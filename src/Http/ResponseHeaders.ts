@@ -1,6 +1,5 @@
 /** The headers of every answer of the API: the node, the leader, and the index that the answer reflects. */
 import { Schema } from "effect"
-import { HttpServerResponse } from "effect/http"
 import { indexHeader } from "./IndexHeader.ts"
 import { Count } from "./Patterns.ts"
 
@@ -9,7 +8,7 @@ export interface Position {
   readonly nodeId: string
   readonly leaderId: string | undefined
   readonly term: number
-  readonly index: number
+  readonly index: string
 }
 
 /** Schemas of these headers, for the document. */
@@ -21,15 +20,7 @@ export const positionHeaderSchemas = {
 }
 
 /** Makes the headers of a position. Omits `Lithair-Leader` while the node knows no leader. */
-export const positionHeaders = (position: Position): Readonly<Record<string, string>> => ({
-  "lithair-node": position.nodeId,
-  ...(position.leaderId === undefined ? {} : { "lithair-leader": position.leaderId }),
-  "lithair-term": String(position.term),
-  [indexHeader]: String(position.index)
-})
-
-/** Adds the headers of a position to an answer, also to a problem. */
-export const withPosition = (
-  response: HttpServerResponse.HttpServerResponse,
-  position: Position
-): HttpServerResponse.HttpServerResponse => HttpServerResponse.setHeaders(response, positionHeaders(position))
+export const positionHeaders = ({ index, leaderId, nodeId, term }: Position): Readonly<Record<string, string>> =>
+  leaderId === undefined
+    ? { "lithair-node": nodeId, "lithair-term": String(term), [indexHeader]: index }
+    : { "lithair-node": nodeId, "lithair-leader": leaderId, "lithair-term": String(term), [indexHeader]: index }

@@ -28,7 +28,7 @@ import { projectionRoutes } from "./ProjectionRoutes.ts"
 import { reactionRoutes } from "./ReactionRoutes.ts"
 import { checkPrefix } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
-import { transactionRoutes } from "./Transactions.ts"
+import { transactionRoutes } from "./TransactionRoutes.ts"
 
 /** The services that the derived API reads and writes. */
 export type ApiServices = LocalNode | Member | Records | Commands | Projections | Serving
@@ -54,14 +54,16 @@ export const layerApi = (
       const member = yield* Member
       const records = yield* Records
       const descriptors = serving.models.map(describe)
-      const routes = [
+      const endpoints = [
         ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
         ...transactionRoutes(descriptors, records),
-        ...commandRoutes(serving.commands, yield* Commands),
+        ...commandRoutes(serving.commands, yield* Commands)
+      ]
+      const routes = [
         ...projectionRoutes(yield* Projections, foldedOf(serving)),
         ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), serving.commands)
       ]
-      yield* mount({ ...options, routes, owned: ["/api"] })
+      yield* mount({ ...options, endpoints, routes, owned: ["/api"] })
     })
   )
 }

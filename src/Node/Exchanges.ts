@@ -70,8 +70,8 @@ export const followConnection = (socket: Connection): Exchanges => {
 
   return {
     begin: (request, response) => {
-      ignoreErrors(request)
-      ignoreErrors(response)
+      request.on("error", ignored)
+      response.on("error", ignored)
       const exchange = { request, response }
       last = exchange
       underWay.add(exchange)

@@ -4,7 +4,9 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import type { Find } from "../Http/DirectRoutes.ts"
 import { invalidRequest, problem } from "../Problem.ts"
+import { serveDirectly } from "./DirectExchange.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
 
@@ -32,8 +34,16 @@ const answerAlone = (request: IncomingMessage, response: ServerResponse, wasServ
   } else refuseRequest(response, wasServed ? stopping : starting)
 }
 
+/** A server of a node. */
+export interface NodeServer {
+  readonly server: Server
+  /** Serves the endpoints that this finds directly; with undefined all requests go to the listener. */
+  readonly serveFirst: (find: Find | undefined) => void
+}
+
 /** Makes a server for a node. The application adds its own listener for requests, and removes it before it ends. */
-export const makeServer = (): Server => {
+export const makeServer = (): NodeServer => {
+  let find: Find | undefined
   const server = createServer({
     // The routes check it, and answer with a problem.
     requireHostHeader: false,
@@ -100,7 +110,9 @@ export const makeServer = (): Server => {
     if (!versions.includes(request.httpVersion)) {
       refuseRequest(response, invalidRequest(`This server does not take HTTP/${request.httpVersion}: use HTTP/1.1`))
     } else if (server.listenerCount("request") === 0) answerAlone(request, response, wasServed)
-    else emit(event, ...args)
+    else if (event === "checkContinue" || find === undefined || !serveDirectly(find, request, response)) {
+      emit(event, ...args)
+    }
     return true
   }
 
@@ -117,5 +129,10 @@ export const makeServer = (): Server => {
       callback?.(error)
     })
   }
-  return server
+  return {
+    server,
+    serveFirst: (found) => {
+      find = found
+    }
+  }
 }

@@ -1,6 +1,7 @@
 /** Answers with problems at the edge, before any route: when the parser refuses a request, or no route can take it. */
-import { type ServerResponse, STATUS_CODES } from "node:http"
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
+import { lingerIdleMs, lingerMaxBytes, lingerMaxMs } from "../Http/Etiquette.ts"
 import { invalidRequest, type Problem, problem, problemMediaType, toJson } from "../Problem.ts"
 
 /** How long a refused client may take to read its answer before the server cuts the connection. */
@@ -53,4 +54,35 @@ export const refuseRequest = (response: ServerResponse, met: Problem): void => {
 export const cutLater = (socket: Duplex): void => {
   const timer = setTimeout(() => socket.destroy(), readAnswerMs)
   socket.once("close", () => clearTimeout(timer))
+}
+
+/**
+ * Reads and drops what a refused client still sends, within bounds. If the connection closed earlier, a client that sends
+ * all before it reads would see a reset instead of the answer (RFC 9112 §9.6).
+ */
+export const dropRest = (request: IncomingMessage, ended: () => void): void => {
+  if (request.destroyed) {
+    ended()
+    return
+  }
+  let size = 0
+  const end = (): void => {
+    clearTimeout(whole)
+    clearTimeout(idle)
+    request.off("data", onData)
+    request.off("end", end)
+    request.off("close", end)
+    ended()
+  }
+  const onData = (part: Buffer): void => {
+    size += part.length
+    if (size > lingerMaxBytes) end()
+    else idle.refresh()
+  }
+  const whole = setTimeout(end, lingerMaxMs)
+  const idle = setTimeout(end, lingerIdleMs)
+  request.on("data", onData)
+  request.on("end", end)
+  request.on("close", end)
+  request.resume()
 }

@@ -1,6 +1,6 @@
 /** One contract for a repository on a node and for one over real HTTP: what a program sees is the same. docs/client.md. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Exit, Layer, Option } from "effect"
 import { FetchHttpClient, HttpServer } from "effect/http"
 import { layer as layerNear } from "../../src/Client/near/layer.ts"
 import * as Client from "../../src/Client.ts"
@@ -8,6 +8,7 @@ import * as Command from "../../src/Command.ts"
 import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import { layerServer } from "../../src/node.ts"
+import { type Begin, outcomeOf } from "../../src/Raft/node/Settle.ts"
 import { Records } from "../../src/Repository/Records.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster, type TestNodeServices, type TestRoutes } from "../../src/Testing.ts"
@@ -61,11 +62,21 @@ const onFirst = <A, E>(
 /** A node whose own log writes no part of a mixed record. */
 const layerLosing = Layer.effect(
   Records,
-  Effect.map(Records, (records) => ({
-    ...records,
-    change: (...asked) => Effect.map(records.change(...asked), (changed) => ({ ...changed, isLocalPartLost: true })),
-    transact: (...asked) => Effect.map(records.transact(...asked), (done) => ({ ...done, isLocalPartLost: true }))
-  }))
+  Effect.map(Records, (records) => {
+    const losing =
+      <A, E>(begin: Begin<A, E>): Begin<A, E> =>
+      (settle) =>
+        begin((exit) => settle(Exit.map(exit, (done) => ({ ...done, isLocalPartLost: true }))))
+    const beginChange: typeof records.beginChange = (...asked) => losing(records.beginChange(...asked))
+    const beginTransact: typeof records.beginTransact = (together) => losing(records.beginTransact(together))
+    return {
+      ...records,
+      beginChange,
+      change: (...asked) => outcomeOf(beginChange(...asked)),
+      beginTransact,
+      transact: (together) => outcomeOf(beginTransact(together))
+    }
+  })
 )
 
 describe("a repository on a node and one over HTTP", () => {

@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Admission from "../../src/Http/Admission.ts"
 import { bodySizeMaxBytes, Reserve, Turn } from "../../src/Http/Body.ts"
-import { BodyDeadline, IsLeaving } from "../../src/Http/BodyDeadline.ts"
+import { IsLeaving, withDeadline } from "../../src/Http/BodyDeadline.ts"
 
 /** Keeps the thread. */
 const work = (ms: number) =>
@@ -53,7 +53,7 @@ describe("Admission", () => {
     Effect.gen(function* () {
       const { admit } = yield* Admission.make
       let isLeaving = false
-      const waiting = admit(Effect.flatMap(BodyDeadline, (withDeadline) => withDeadline(Effect.never))).pipe(
+      const waiting = admit(withDeadline(Effect.never)).pipe(
         Effect.provideService(IsLeaving, () => isLeaving),
         Effect.flip
       )
@@ -68,9 +68,7 @@ describe("Admission", () => {
       isLeaving = true
       yield* TestClock.adjust("200 millis")
       assert.strictEqual((yield* Fiber.join(second)).kind, "draining")
-      const read = admit(
-        Effect.flatMap(BodyDeadline, (withDeadline) => withDeadline(Effect.delay(Effect.succeed("body"), 1_000)))
-      )
+      const read = admit(withDeadline(Effect.delay(Effect.succeed("body"), 1_000)))
       const third = yield* Effect.forkScoped(read)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(third), "body")

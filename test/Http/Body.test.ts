@@ -3,7 +3,7 @@ import { Effect, Fiber, Result } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { jsonMediaTypes, parseJson, patchMediaTypes, Reserve, readJson } from "../../src/Http/Body.ts"
-import { IsLeaving } from "../../src/Http/BodyDeadline.ts"
+import { AwaitedBodies, IsLeaving, make as makeBodies } from "../../src/Http/BodyDeadline.ts"
 import { depthMax } from "../../src/Model/PlainJson.ts"
 import { problem } from "../../src/Problem.ts"
 
@@ -93,6 +93,7 @@ describe("reading a body", () => {
         })
       const reading = yield* read({ body: dripping, type: json, length: "100000" }).pipe(
         Effect.provideService(Reserve, reserve),
+        Effect.provideService(AwaitedBodies, yield* makeBodies),
         Effect.flip,
         Effect.forkChild
       )
@@ -111,6 +112,7 @@ describe("reading a body", () => {
       let isLeaving = false
       const reading = yield* read({ body: new ReadableStream(), type: json, length: "1000" }).pipe(
         Effect.provideService(IsLeaving, () => isLeaving),
+        Effect.provideService(AwaitedBodies, yield* makeBodies),
         Effect.flip,
         Effect.forkChild
       )

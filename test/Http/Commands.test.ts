@@ -56,7 +56,7 @@ describe("a declared error as a problem", () => {
   it("does not take the name of a problem of Lithair itself, or the node does not start", () => {
     class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {}
     const taken = Command.make("find", { payload: Schema.Struct({}), success: Schema.Void, error: [NotFound] })
-    const commands = { call: () => Effect.never, run: () => Effect.never }
+    const commands = { beginCall: () => () => () => {}, call: () => Effect.never, run: () => Effect.never }
     assert.throws(() => commandRoutes([taken], commands), /Lithair's own/)
   })
 })

@@ -1,11 +1,13 @@
 import { assert, it } from "@effect/vitest"
 import { HttpServerResponse } from "effect/http"
-import { positionHeaders, withPosition } from "../../src/Http/ResponseHeaders.ts"
+import { positionHeaders } from "../../src/Http/ResponseHeaders.ts"
 import { notFound, toResponse } from "../../src/Problem.ts"
 
 it("an answer says who gave it, who leads, the term and the index it reflects", () => {
-  const position = { nodeId: "127.0.0.1:8081", leaderId: "127.0.0.1:8082", term: 3, index: 41 }
-  const headers = HttpServerResponse.toWeb(withPosition(toResponse(notFound("No such record")), position)).headers
+  const position = { nodeId: "127.0.0.1:8081", leaderId: "127.0.0.1:8082", term: 3, index: "41" }
+  const headers = HttpServerResponse.toWeb(
+    HttpServerResponse.setHeaders(toResponse(notFound("No such record")), positionHeaders(position))
+  ).headers
   assert.strictEqual(headers.get("Lithair-Node"), "127.0.0.1:8081")
   assert.strictEqual(headers.get("Lithair-Leader"), "127.0.0.1:8082")
   assert.strictEqual(headers.get("Lithair-Term"), "3")
@@ -14,6 +16,6 @@ it("an answer says who gave it, who leads, the term and the index it reflects", 
 })
 
 it("an answer names no leader while none is known", () => {
-  const headers = positionHeaders({ nodeId: "n1", leaderId: undefined, term: 0, index: 0 })
+  const headers = positionHeaders({ nodeId: "n1", leaderId: undefined, term: 0, index: "0" })
   assert.deepStrictEqual(Object.keys(headers), ["lithair-node", "lithair-term", "lithair-index"])
 })

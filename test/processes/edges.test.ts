@@ -50,7 +50,7 @@ describe("a node's edges", () => {
     Effect.gen(function* () {
       const server = yield* Effect.acquireRelease(
         Effect.callback<Server>((resume) => {
-          const made = makeServer()
+          const made = makeServer().server
           made.listen(0, "127.0.0.1", () => resume(Effect.succeed(made)))
         }),
         (made) => Effect.sync(() => void made.close())

@@ -1,0 +1,183 @@
+/**
+ * Serves one request of `node:http` directly, before Effect's router: one callback from its place among the requests to
+ * its answer, without a fiber. It carries out the steps of the endpoint's handler (Handler.ts), as Mount.ts does on any
+ * router, with the same answers.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { overloaded, type Place } from "../Http/Admission.ts"
+import { bodySizeMaxBytes, parseJson, refusalOfBody, tooLarge, unreadable } from "../Http/Body.ts"
+import type { Find, MountedEndpoint } from "../Http/DirectRoutes.ts"
+import { isUnread, refusalOf } from "../Http/Etiquette.ts"
+import { type Answer, type ReadBody, type Step, stepOf, withValue } from "../Http/Handler.ts"
+import type { Head } from "../Http/Head.ts"
+import { splitTarget } from "../Http/Routing.ts"
+import type { Problem } from "../Problem.ts"
+import type { Forget } from "../Raft/node/Settle.ts"
+import { dropRest } from "./Refusal.ts"
+
+/** Requests with these methods have no body that means anything. */
+const bodiless: ReadonlyArray<string | undefined> = ["GET", "DELETE"]
+const direct: ReadonlyArray<string | undefined> = [...bodiless, "POST", "PUT", "PATCH"]
+
+/** Serves a request if it is for a direct endpoint. Returns false, with nothing done, if the router must serve it. */
+export const serveDirectly = (find: Find, request: IncomingMessage, response: ServerResponse): boolean => {
+  const { headers, method = "", url = "" } = request
+  if (!direct.includes(method) || url.charCodeAt(0) !== 0x2f) return false
+  if (bodiless.includes(method) && mayHaveBody(request)) return false
+  const endpoint = find(method, url)
+  if (endpoint === undefined || endpoint.member.isRemoved()) return false
+  if (!endpoint.pattern.test(splitTarget(url).path)) return false
+  const head = headers as Head["headers"]
+  if (refusalOf({ headers: head, source: request }) !== undefined) return false
+  const place = endpoint.serving.admission.enter()
+  const asked: Head = { method, url: url.slice(endpoint.prefix.length), headers: head }
+  new DirectExchange(endpoint, asked, place, request, response).begin()
+  return true
+}
+
+const mayHaveBody = ({ headers }: IncomingMessage): boolean =>
+  headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0"
+
+/** One request until its answer. */
+class DirectExchange {
+  private isOver = false
+  /** Stops the step that waits. */
+  private forget: Forget | undefined
+  private readonly endpoint: MountedEndpoint
+  private readonly head: Head
+  private readonly place: Place | undefined
+  private readonly request: IncomingMessage
+  private readonly response: ServerResponse
+
+  constructor(
+    endpoint: MountedEndpoint,
+    head: Head,
+    place: Place | undefined,
+    request: IncomingMessage,
+    response: ServerResponse
+  ) {
+    this.endpoint = endpoint
+    this.head = head
+    this.place = place
+    this.request = request
+    this.response = response
+  }
+
+  begin(): void {
+    if (this.place === undefined) this.answer(overloaded)
+    else {
+      this.response.on("close", () => this.end())
+      this.place.turn(() => this.go(() => this.endpoint.handler(this.head)))
+    }
+  }
+
+  /** Frees the place, with the answer or when the client has gone. */
+  private end(): boolean {
+    if (this.isOver) return false
+    this.isOver = true
+    this.forget?.()
+    this.forget = undefined
+    this.place?.leave()
+    return true
+  }
+
+  /** Does one step after another until one waits. A defect answers with 500. */
+  private go(next: () => Step): void {
+    if (this.isOver) return
+    try {
+      this.forget = undefined
+      this.perform(next())
+    } catch (defect) {
+      this.answer(this.endpoint.answering.died(defect))
+    }
+  }
+
+  private perform(step: Step): void {
+    switch (step._tag) {
+      case "Answer":
+      case "Problem":
+        this.answer(step)
+        return
+      case "ReadBody":
+        this.read(step)
+        return
+      case "AwaitTurn":
+        this.place?.turn(() => this.go(step.next))
+        return
+      case "Await": {
+        let isSettled = false
+        const forget = step.begin((exit) => {
+          isSettled = true
+          this.go(() => stepOf(step, exit))
+        })
+        if (!isSettled) this.forget = forget
+      }
+    }
+  }
+
+  /** Reads the body within its limits, and goes on in its turn: megabytes of JSON take a while. */
+  private read(step: ReadBody): void {
+    const { endpoint, head, place, request } = this
+    const refusal = refusalOfBody(head.headers, { ...step, sizeMaxBytes: bodySizeMaxBytes })
+    // A request that broke off while it waited for its turn reports nothing any more.
+    if (refusal !== undefined || request.destroyed) {
+      this.answer(refusal ?? unreadable)
+      return
+    }
+    let bytes: Buffer | undefined
+    let parts: Array<Buffer> | undefined
+    let size = 0
+    const stop = (met: Problem): void => {
+      end()
+      this.answer(met)
+    }
+    const onData = (part: Buffer): void => {
+      size += part.length
+      const full = size > bodySizeMaxBytes ? tooLarge(bodySizeMaxBytes) : place?.reserve(part.length)
+      if (full !== undefined) stop(full)
+      else if (bytes === undefined) bytes = part
+      else if (parts === undefined) parts = [bytes, part]
+      else parts.push(part)
+    }
+    const onEnd = (): void => {
+      end()
+      const whole = parts === undefined ? (bytes ?? Buffer.alloc(0)) : Buffer.concat(parts)
+      place?.turn(() => this.go(() => withValue(parseJson(whole), (data) => step.next({ data, bytes: whole }))))
+    }
+    const onError = (): void => stop(unreadable)
+    const end = (): void => {
+      come()
+      this.forget = undefined
+      request.off("data", onData)
+      request.off("end", onEnd)
+      request.off("error", onError)
+    }
+    const come = endpoint.serving.admission.bodies.await({ isLeaving: endpoint.member.isStopping, giveUp: stop })
+    this.forget = end
+    request.on("data", onData)
+    request.on("end", onEnd)
+    request.on("error", onError)
+  }
+
+  private answer(met: Answer | Problem): void {
+    const { request, response } = this
+    if (!this.end() || response.destroyed) return
+    const { body, headers, status } = this.endpoint.answering.finish(met)
+    const isRefused = status >= 400 && isUnread({ headers: this.head.headers, source: request })
+    const lines: Array<string> = []
+    for (const name in headers) lines.push(name, headers[name] as string)
+    if (isRefused && headers.connection === undefined) lines.push("connection", "close")
+    if (body === undefined) {
+      response.writeHead(status, lines)
+      response.end()
+      return
+    }
+    response.writeHead(status, lines)
+    // ASCII is the same in both encodings, and Latin-1 is written as it is.
+    const encoding = headers["content-length"] === String(body.length) ? "latin1" : "utf8"
+    if (isRefused) {
+      response.write(body, encoding)
+      dropRest(request, () => response.end())
+    } else response.end(body, encoding)
+  }
+}

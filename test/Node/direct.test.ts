@@ -1,0 +1,402 @@
+/**
+ * Endpoints that a node's server serves before Effect's router: only where nothing stands before them, and with the same
+ * bytes as the router.
+ */
+import { once } from "node:events"
+import { createServer } from "node:http"
+import { connect } from "node:net"
+import { NodeHttpServer } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { ByteSize, Context, Effect, Layer, Schema, Tracer } from "effect"
+import { HttpIncomingMessage, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
+import { NetAddress } from "effect/net"
+import * as Command from "../../src/Command.ts"
+import { type Find, findIn } from "../../src/Http/DirectRoutes.ts"
+import * as Http from "../../src/Http.ts"
+import * as Lithair from "../../src/Lithair.ts"
+import * as Model from "../../src/Model.ts"
+import { layerServer } from "../../src/node.ts"
+
+class Note extends Model.Class<Note>("Note")({
+  id: Model.id(Schema.NonEmptyString),
+  text: Schema.String.pipe(Model.replicate),
+  draft: Schema.optionalKey(Schema.String)
+}) {}
+
+class Full extends Schema.TaggedError<Full>()("Full", { left: Schema.Int }, { httpApiStatus: 409 }) {}
+const book = Command.make("book", {
+  payload: Schema.Struct({ count: Schema.Int }),
+  success: Schema.Struct({ booked: Schema.Int }),
+  error: [Full]
+})
+const layerBook = Command.layer(book, ({ count }) =>
+  count > 3 ? Effect.fail(new Full({ left: 3 })) : Effect.succeed({ booked: count })
+)
+
+const node = Lithair.layer({ models: [Note], commands: [book] }).pipe(
+  Layer.provide(layerBook),
+  Layer.provide(Lithair.layerTest),
+  Layer.provide(Lithair.layerMemory)
+)
+
+/** How the server of a test serves: what it is asked for directly, and at which port. */
+class Served extends Context.Service<Served, { readonly port: number; readonly find: () => Find | undefined }>()(
+  "test/Served"
+) {}
+
+type Server = Layer.Layer<HttpServer.HttpServer, unknown>
+
+/** Serves routes beside the node, and looks at what the server finds. */
+const serving = <A, E, R>(
+  routes: Layer.Layer<A, E, R>,
+  options: Parameters<typeof HttpRouter.serve>[1] = {},
+  server: Server = layerServer({ port: 0 })
+) => {
+  let find: Find | undefined
+  const watched = Layer.effect(
+    HttpServer.HttpServer,
+    Effect.map(HttpServer.HttpServer, ({ address, serve }) =>
+      HttpServer.make({
+        address,
+        serve: Effect.fnUntraced(function* (app, middleware) {
+          find = yield* findIn(app, middleware)
+          yield* serve(app, middleware as never)
+        })
+      })
+    )
+  ).pipe(Layer.provide(server))
+  const served = Layer.effect(
+    Served,
+    Effect.map(HttpServer.HttpServer, ({ address }) => {
+      assert.isFalse(NetAddress.isUnixPathAddress(address))
+      return Served.of({ port: (address as NetAddress.InetAddress).port, find: () => find })
+    })
+  )
+  return served.pipe(
+    Layer.provideMerge(
+      HttpRouter.serve(routes, {
+        disableLogger: true,
+        disableListenLog: true,
+        ...options
+      } as never) as unknown as Layer.Layer<never, never, HttpServer.HttpServer>
+    ),
+    Layer.provide(watched),
+    Layer.provideMerge(node)
+  ) as Layer.Layer<Served | Http.Serving>
+}
+
+const ask = (path: string, init: RequestInit = {}) =>
+  Effect.flatMap(Served, ({ port }) => Effect.promise(() => fetch(`http://127.0.0.1:${port}${path}`, init)))
+
+const create = (id: string) =>
+  ask("/api/notes", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ id, text: "t" })
+  })
+
+/** Whether the server serves these directly. */
+const isDirect = Effect.map(Served, ({ find }) => [
+  find()?.("POST", "/api/notes") !== undefined,
+  find()?.("GET", "/api/notes/a?consistency=local") !== undefined
+])
+
+const api = Http.layerApi()
+
+/** A middleware that counts the requests that it sees. */
+const counting = () => {
+  const seen = { count: 0 }
+  const middleware = <A, E, R>(app: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      seen.count++
+      return app
+    })
+  return { seen, middleware }
+}
+
+describe("an endpoint is served directly", () => {
+  it.live("where no middleware stands before it", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* isDirect, [true, true])
+      assert.strictEqual((yield* create("a")).status, 201)
+      assert.strictEqual((yield* ask("/api/notes/a")).status, 200)
+    }).pipe(Effect.provide(serving(Layer.mergeAll(api, Http.layerHealth, Http.layerNotFound))))
+  )
+
+  it.live("under each of its prefixes, and only under them", () =>
+    Effect.gen(function* () {
+      const { find } = yield* Served
+      for (const path of ["/v1/api/notes", "/v2/x/api/notes"]) assert.isDefined(find()?.("POST", path), path)
+      for (const path of ["/api/notes", "/v3/api/notes"]) assert.isUndefined(find()?.("POST", path), path)
+      const made = yield* ask("/v1/api/notes", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: `{"id":"a","text":"t"}`
+      })
+      assert.deepStrictEqual([made.status, made.headers.get("location")], [201, "/v1/api/notes/a"])
+      assert.strictEqual((yield* ask("/V1/api/notes")).status, 404)
+    }).pipe(
+      Effect.provide(serving(Layer.mergeAll(Http.layerApi({ prefix: "/v1" }), Http.layerApi({ prefix: "/v2/x" }))))
+    )
+  )
+
+  it.live("beside an own API whose middleware sees its own requests", () =>
+    Effect.gen(function* () {
+      let count = 0
+      class Counted extends HttpApiMiddleware.Service<Counted>()("test/Counted") {}
+      const own = HttpApi.make("own").add(
+        HttpApiGroup.make("own")
+          .add(HttpApiEndpoint.get("hello", "/hello", { success: Schema.String }))
+          .middleware(Counted)
+      )
+      const counted = Layer.succeed(Counted, (app) =>
+        Effect.suspend(() => {
+          count++
+          return app
+        })
+      )
+      const routes = HttpApiBuilder.layer(own).pipe(
+        Layer.provide(
+          HttpApiBuilder.group(own, "own", (handlers) => handlers.handle("hello", () => Effect.succeed("hi")))
+        ),
+        Layer.provide(counted)
+      )
+      yield* Effect.gen(function* () {
+        assert.deepStrictEqual(yield* isDirect, [true, true])
+        assert.strictEqual((yield* create("a")).status, 201)
+        assert.strictEqual((yield* ask("/hello")).status, 200)
+      }).pipe(Effect.provide(serving(Layer.mergeAll(routes, api))))
+      assert.strictEqual(count, 1)
+    })
+  )
+})
+
+describe("the router serves an endpoint", () => {
+  const { middleware, seen } = counting()
+  const global = HttpRouter.middleware(middleware, { global: true })
+
+  const compositions: ReadonlyArray<readonly [what: string, layer: () => Layer.Layer<Served | Http.Serving>]> = [
+    ["behind a global middleware that was added before it", () => serving(Layer.provideMerge(api, global))],
+    ["behind a global middleware that was added after it", () => serving(Layer.provideMerge(global, api))],
+    [
+      "behind a middleware that its layer was given",
+      () => serving(Layer.provide(api, HttpRouter.middleware(middleware).layer))
+    ],
+    ["behind a middleware of the server", () => serving(api, { middleware })],
+    [
+      "behind a global middleware on a prefix of its router",
+      () =>
+        serving(
+          Layer.merge(
+            api,
+            HttpRouter.use((router) => router.prefixed("/own").addGlobalMiddleware(middleware as never))
+          )
+        )
+    ],
+    [
+      "that another layer wraps as a fiber would be",
+      () =>
+        serving(
+          Layer.provideMerge(
+            HttpRouter.middleware(
+              <A, E, R>(app: Effect.Effect<A, E, R>) =>
+                Effect.withFiber<A, E, R>(() => {
+                  seen.count++
+                  return app
+                }),
+              { global: true }
+            ),
+            api
+          )
+        )
+    ]
+  ]
+  for (const [what, layer] of compositions) {
+    it.live(what, () =>
+      Effect.gen(function* () {
+        seen.count = 0
+        assert.deepStrictEqual(yield* isDirect, [false, false])
+        assert.strictEqual((yield* create("a")).status, 201)
+        assert.strictEqual((yield* ask("/api/notes/a")).status, 200)
+        assert.strictEqual((yield* ask("/api/notes/none")).status, 404)
+        assert.strictEqual(seen.count, 3)
+      }).pipe(Effect.provide(layer()))
+    )
+  }
+
+  it.live("that CORS guards", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* isDirect, [false, false])
+      const { headers } = yield* ask("/api/notes", { headers: { origin: "http://elsewhere" } })
+      assert.strictEqual(headers.get("access-control-allow-origin"), "*")
+    }).pipe(Effect.provide(serving(Layer.mergeAll(api, HttpRouter.cors()))))
+  )
+
+  it.live("whose requests the access logger logs", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* isDirect, [false, false])
+      assert.strictEqual((yield* create("a")).status, 201)
+    }).pipe(Effect.provide(serving(api, { disableLogger: false })))
+  )
+
+  it.live("whose requests a tracer records", () => {
+    const names: Array<string> = []
+    const tracer = Tracer.make({
+      span: (options) => {
+        names.push(options.name)
+        return Tracer.nativeTracer.span(options)
+      }
+    })
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* isDirect, [false, false])
+      assert.strictEqual((yield* create("a")).status, 201)
+      assert.deepStrictEqual(names, ["POST"])
+    }).pipe(Effect.provide(serving(api).pipe(Layer.provide(Layer.succeed(Tracer.Tracer, tracer)))))
+  })
+
+  it.live("whose bodies the application limits", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* isDirect, [false, false])
+    }).pipe(
+      Effect.provide(
+        serving(api).pipe(Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(100))))
+      )
+    )
+  )
+
+  it.live("on any other server", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* create("a")).status, 201)
+      assert.strictEqual((yield* ask("/api/notes/a")).status, 200)
+    }).pipe(Effect.provide(serving(api, {}, NodeHttpServer.layerServer(createServer, { port: 0, host: "127.0.0.1" }))))
+  )
+
+  it.live("where an own route takes the request first", () => {
+    const own = HttpRouter.add("GET", "/api/notes/special", HttpServerResponse.text("own"))
+    return Effect.gen(function* () {
+      const { find } = yield* Served
+      assert.deepStrictEqual(yield* isDirect, [true, true])
+      assert.isUndefined(find()?.("GET", "/api/notes/special"))
+      assert.isUndefined(find()?.("GET", "/api/notes/special?limit=1"))
+      const answered = yield* ask("/api/notes/special")
+      assert.strictEqual(yield* Effect.promise(() => answered.text()), "own")
+    }).pipe(Effect.provide(serving(Layer.mergeAll(api, own))))
+  })
+})
+
+/** All that a connection answers to these bytes, but for the date. */
+const answerTo = (bytes: string) =>
+  Effect.flatMap(Served, ({ port }) =>
+    Effect.promise(async () => {
+      const socket = connect(port, "127.0.0.1")
+      let answer = ""
+      socket.on("data", (data) => {
+        answer += data.toString("latin1")
+      })
+      socket.on("error", () => {})
+      socket.write(bytes)
+      await once(socket, "close")
+      return answer.replace(/^Date: .*$/im, "Date:")
+    })
+  )
+
+describe("a request that waits for its turn", () => {
+  it.live("is 400 if its body broke off meanwhile", () =>
+    Effect.gen(function* () {
+      const { admission } = yield* Http.Serving
+      const place = admission.enter()
+      assert.isDefined(place)
+      let isBusy = true
+      const keepBusy = () => {
+        const endMs = performance.now() + 11
+        while (performance.now() < endMs);
+        if (isBusy) place?.turn(keepBusy)
+      }
+      place?.turn(keepBusy)
+      const head = "POST /api/notes HTTP/1.1\r\nhost: a\r\ncontent-type: application/json"
+      const answer = yield* answerTo(`${head}\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n`)
+      isBusy = false
+      assert.match(answer, /^HTTP\/1\.1 400 /)
+    }).pipe(Effect.provide(serving(api)))
+  )
+})
+
+describe("both ways", () => {
+  /** Requests as they are sent, each on a connection of its own. */
+  const json = "content-type: application/json"
+  const request = (head: string, body = "", ...headers: ReadonlyArray<string>) => {
+    const length = body === "" ? [] : [`content-length: ${Buffer.byteLength(body)}`]
+    return [`${head} HTTP/1.1`, "host: a", "connection: close", ...headers, ...length, "", body].join("\r\n")
+  }
+  const requests = [
+    request("POST /api/notes", `{"id":"a","text":"é"}`, json),
+    request("POST /api/notes", `{"id":"a","text":"twice"}`, json),
+    request("POST /api/notes", `{"id":"!","text":""}`, json),
+    request("POST /api/notes", `{"id":"b","text":`, json),
+    request("POST /api/notes", `{"id":"b","text":""}`),
+    request("POST /api/notes", `{"id":"b","text":""}`, "content-type: text/plain"),
+    request("POST /api/notes?x=1", `{"id":"b","text":""}`, json),
+    request("POST /api/notes", `{"id":"k","text":"keyed"}`, json, "idempotency-key: k1"),
+    request("POST /api/notes", `{"id":"k","text":"keyed"}`, json, "idempotency-key: k1"),
+    request("POST /api/notes", `{"id":"k","text":"other"}`, json, "idempotency-key: k1"),
+    request("POST /api/notes", "", json),
+    'POST /api/notes HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{"id":"c"\r\nc\r\n,"text":"\u00e9"\r\n1\r\n}\r\n0\r\n\r\n',
+    request("POST /api/notes", "x".repeat(1_048_577), json),
+    request("PUT /api/notes/a", `{"text":"put","draft":"d"}`, json, `if-match: "1"`),
+    request("PUT /api/notes/a", `{"text":"put"}`, json, `if-match: "1"`),
+    request("PUT /api/notes/a", `{"text":"put"}`, json, "if-match: nonsense"),
+    request("PUT /api/notes/p", `{"text":"new"}`, json, "if-none-match: *"),
+    request("PATCH /api/notes/a", `{"draft":null}`, "content-type: application/merge-patch+json"),
+    request("PATCH /api/notes/none", `{"text":"x"}`, json),
+    request("GET /api/notes/a"),
+    request("GET /api/notes/a", "", `if-none-match: "3"`),
+    request("GET /api/notes/a", "", `if-match: "1"`),
+    request("HEAD /api/notes/a"),
+    request("GET /api/notes/a?consistency=session", "", "lithair-min-index: 1"),
+    request("GET /api/notes/a?consistency=nonsense"),
+    request("GET /api/notes/none"),
+    request("GET /api/notes/%61"),
+    request("GET /API/notes"),
+    request("GET /api/notes?limit=1&count=exact"),
+    request("GET /api/notes?limit=0"),
+    request("GET http://b/api/notes/a"),
+    "GET /api/notes/a HTTP/1.1\r\nconnection: close\r\n\r\n",
+    request("GET /api/notes/a", "", "expect: something"),
+    request("TRACE /api/notes"),
+    request("POST /api/notes/_bulk", `[{"id":"x","text":""},{"id":"y","text":""}]`, json),
+    request("POST /api/notes/_bulk", `[{"id":"z","text":""},{"id":"y","text":""}]`, json),
+    request("POST /api/_tx", `{"ops":[{"op":"patch","model":"Note","id":"x","data":{"text":"tx"}}]}`, json),
+    request("POST /api/_tx", `{"ops":[{"op":"delete","model":"None","id":"x"}]}`, json),
+    request("POST /api/_commands/book", `{"count":2}`, json),
+    request("POST /api/_commands/book", `{"count":4}`, json),
+    request("POST /api/_commands/book", `{"count":"2"}`, json),
+    request("DELETE /api/notes/x"),
+    request("DELETE /api/notes/x", "", `if-match: "7"`),
+    request("DELETE /api/notes/a", "ignored")
+  ]
+
+  const routes = Layer.mergeAll(api, Http.layerNotFound)
+  const routed = HttpRouter.middleware(<A, E, R>(app: Effect.Effect<A, E, R>) => Effect.map(app, (it) => it), {
+    global: true
+  })
+
+  it.live("answer each request with the same bytes", () =>
+    Effect.gen(function* () {
+      const answers = (isAskedDirectly: boolean) =>
+        Effect.andThen(
+          Effect.map(isDirect, (found) => assert.deepStrictEqual(found, [isAskedDirectly, isAskedDirectly])),
+          Effect.forEach(requests, answerTo)
+        )
+      const direct = yield* answers(true).pipe(Effect.provide(serving(routes)))
+      const byRouter = yield* answers(false).pipe(Effect.provide(serving(Layer.provideMerge(routes, routed))))
+      for (const [at, answer] of direct.entries()) {
+        assert.match(answer, /^HTTP\/1\.1 \d{3} /, requests[at]?.slice(0, 200))
+        assert.strictEqual(answer, byRouter[at], requests[at]?.slice(0, 200))
+      }
+      const statuses = new Set(direct.map((answer) => answer.slice(9, 12)))
+      for (const status of ["200", "201", "204", "304", "400", "404", "405", "409", "412", "413", "415", "417", "422"])
+        assert.isTrue(statuses.has(status), status)
+    })
+  )
+})
