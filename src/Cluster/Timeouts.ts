@@ -6,7 +6,7 @@ import { type Clock, Effect } from "effect"
 import * as Deadlines from "../Raft/node/Deadlines.ts"
 
 /** How often the list is swept. A limit is noticed that much later at most. */
-const sweepIntervalMs = 10
+const sweepIntervalMs = 5
 
 export interface Timeouts {
   /** The monotonic time. */
