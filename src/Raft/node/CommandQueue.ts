@@ -114,8 +114,8 @@ export const endOverdue = <Command, Answer>(deciding: Deciding<Command, Answer>,
   }
 }
 
-/** Forgets decisions ahead of the applied state, since this node stopped leading. */
-export const leadershipLost = <Command, Answer>(deciding: Deciding<Command, Answer>): void => {
+/** Forgets decisions ahead of the applied state: this node stopped leading, or that state was replaced. */
+export const dropSpeculation = <Command, Answer>(deciding: Deciding<Command, Answer>): void => {
   if (!deciding.isSpeculating) return
   deciding.isSpeculating = false
   deciding.machine.dropSpeculation()

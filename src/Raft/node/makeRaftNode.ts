@@ -177,7 +177,10 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     applyEntry,
     appliedIndex: () => appliedIndex,
     onReplacing: () => states.replacing(),
-    onReplaced: () => states.replaced(),
+    onReplaced: () => {
+      CommandQueue.dropSpeculation(deciding)
+      states.replaced()
+    },
     onApplied: (index, payloadBytes) => {
       appliedIndex = index
       options.onApplied?.()
@@ -206,7 +209,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
 
   const roleChanged = (to: RoleChanged): void => {
     leaderWatch.changed(to, core.lastTickMs ?? 0)
-    if (to.role !== "leader") CommandQueue.leadershipLost(deciding)
+    if (to.role !== "leader") CommandQueue.dropSpeculation(deciding)
     if (to.leader !== undefined) options.onLeader?.(to.leader)
   }
 

@@ -89,6 +89,7 @@ export const apply = (world: World, node: Node.SimulatedNode): void => {
     life.appliedIndex = snapshot.index
     life.wrong = snapshot.wrong
     life.wasWrong ||= snapshot.wrong !== undefined
+    CommandQueue.dropSpeculation(life.deciding)
     StateComparison.replaced(life.comparing)
     Checks.applied(world.checks, node)
   } else {

@@ -9,6 +9,7 @@ import * as Configurations from "../../Raft/core/Configurations.ts"
 import * as Quorum from "../../Raft/core/Quorum.ts"
 import * as RaftLog from "../../Raft/core/RaftLog.ts"
 import * as StateComparison from "../../Raft/core/StateComparison.ts"
+import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
 import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
 import * as Disk from "./Disk.ts"
 import { fail } from "./Failure.ts"
@@ -124,6 +125,7 @@ const rebuild = (world: World, node: Node.SimulatedNode, life: Node.Life): void 
     anew.apply(entry)
   }
   anew.end()
+  CommandQueue.dropSpeculation(life.deciding)
   life.wrong = wrong
   StateComparison.replaced(life.comparing)
   world.checks.counts.rebuiltStates++

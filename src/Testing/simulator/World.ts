@@ -89,7 +89,7 @@ export const feed = (world: World, node: Node.SimulatedNode, input: Input): Outp
     WaitingReads.ready(life.reads, ready)
   }
   if (output.roleChanged !== undefined && output.roleChanged.role !== "leader")
-    CommandQueue.leadershipLost(life.deciding)
+    CommandQueue.dropSpeculation(life.deciding)
   for (const packet of output.messages) send(world, packet)
   noteTrace(world, [Number(node.id), core.currentTerm, core.commitIndex, core.log.lastIndex, output.messages.length])
   Checks.afterStep(world.checks, world.nodes, node, output)
