@@ -105,6 +105,8 @@ export const problemDefinitions = {
     members: certainlyNotDone,
     retryAfterSeconds: 1
   }),
+  // The leader has a newer release than others. It writes the model once all nodes have that release.
+  "upgrade-pending": define({ status: 503, title: "Upgrade pending", members: certainlyNotDone, retryAfterSeconds: 1 }),
   // The code of the node does not fit the stored record: it lacks a step from the record's version, or is too old.
   "record-unreadable": define({ status: 503, title: "Record unreadable", members: certainlyNotDone }),
   "unknown-outcome": define({

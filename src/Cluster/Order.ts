@@ -3,12 +3,21 @@ import type { Command } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
+import type { NodeId } from "../Raft/core/Message.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
+
+/** `Announce` tells the leader which versions of models this node's code has, while some are not active. */
+export interface Announce {
+  readonly _tag: "Announce"
+  readonly nodeId: NodeId
+  readonly models: Readonly<Record<string, number>>
+}
 
 /** `Inquire` asks for the status of a key, linearizably. */
 export type Order =
   | { readonly _tag: "Decide"; readonly command: Command }
+  | Announce
   | { readonly _tag: "Inquire"; readonly keyed: Keyed }
   | Administration
 
@@ -20,3 +29,4 @@ export type OrderAnswer =
   | ({ readonly _tag: "Decided" } & Answered<CommandResult>)
   | { readonly _tag: "Inquired"; readonly index: number; readonly standing: KeyStatus }
   | { readonly _tag: "Administered"; readonly administered: Administered }
+  | { readonly _tag: "Announced" }

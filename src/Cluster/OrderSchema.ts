@@ -79,6 +79,7 @@ const Change = Schema.Union([
 const Admitted = Schema.Literals(["this-host", "secret", "proof"])
 
 const OrderSchema = Schema.Union([
+  Schema.Struct({ _tag: Schema.Literal("Announce"), nodeId: text, models: Schema.Record(text, Schema.Int) }),
   Schema.Struct({ _tag: Schema.Literal("Decide"), command: CommandSchema }),
   Schema.Struct({
     _tag: Schema.Literal("Inquire"),

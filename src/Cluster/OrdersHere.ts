@@ -15,7 +15,7 @@ import type { RaftNode } from "../Raft/node/RaftNode.ts"
 import { beginEffect, type Forget, type Fork, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type { Draining } from "./Drain.ts"
 import * as LeadershipHandoff from "./LeadershipHandoff.ts"
-import type { Order, OrderAnswer } from "./Order.ts"
+import type { Announce, Order, OrderAnswer } from "./Order.ts"
 
 /** Consensus on this node, over commands of the machine. */
 export type Node = RaftNode<Command, CommandResult | Logged>
@@ -36,11 +36,15 @@ export const notRunning = Exit.fail(
 
 const leaving = Exit.fail(notBegun)
 
+const heard = Exit.succeed({ _tag: "Announced" } as const)
+
 export const make = (options: {
   readonly node: () => Node | undefined
   readonly draining: Draining
   readonly keys: KeyHistory<NotDone, UnknownOutcome>
   readonly fork: Fork
+  /** Another member tells which versions of models its code has. */
+  readonly announced: (announce: Announce) => void
 }): OrdersHere => {
   const { draining, fork, keys, node } = options
   const handOn = LeadershipHandoff.make({ fork })
@@ -102,6 +106,10 @@ export const make = (options: {
       return decide(order.command, timeoutMs, (exit) =>
         settle(Exit.map(exit, (answered) => ({ _tag: "Decided", ...answered }) as const))
       )
+    }
+    if (order._tag === "Announce") {
+      options.announced(order)
+      return settleNow(settle, heard)
     }
     const running = node()
     if (running === undefined || draining.isDraining()) return settleNow(settle, refused() ?? notRunning)

@@ -15,6 +15,7 @@ import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outc
 import * as Removal from "../Raft/node/Removal.ts"
 import { guarded, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
+import * as Activation from "./Activation.ts"
 import * as Attempts from "./Attempts.ts"
 import * as Confirmation from "./Confirmation.ts"
 import * as Drain from "./Drain.ts"
@@ -74,7 +75,8 @@ const make = Effect.fnUntraced(function* (
     node: () => (running.isChecked ? running.node : undefined),
     draining,
     keys,
-    fork
+    fork,
+    announced: (announce) => activation.announced(announce)
   })
   /** This node carries out orders of peers itself or refuses them: an order is forwarded only once. */
   const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
@@ -84,6 +86,18 @@ const make = Effect.fnUntraced(function* (
     submit: (order, settle) => here.carryOut(order, Attempts.answerTimeoutMs, settle),
     timeouts,
     fork
+  })
+  const activation = Activation.make({
+    nodeId: self.nodeId,
+    models: options.models,
+    tables: () => machine.applied,
+    node,
+    leader: () => runMember.leaderOf(running),
+    send: (to, order, timeoutMs) =>
+      Effect.ignore(
+        outcomeOf<OrderAnswer, NotDone | UnknownOutcome>((settle) => forwarding.forward(to, order, timeoutMs, settle))
+      ),
+    nowMs: timeouts.nowMs
   })
   const attempts = Attempts.make({
     timeouts,
@@ -121,7 +135,7 @@ const make = Effect.fnUntraced(function* (
     feed: history,
     // The requests that wait look again after the turn in which the leader changed, and not in the middle of it.
     onLeadership: () => forkLoop(Effect.andThen(Effect.yieldNow, Effect.sync(attempts.leadershipChanged))),
-    beside: confirming.first,
+    beside: Effect.raceFirst(confirming.first, activation.follow),
     end: (error) => Deferred.fail(stopped, error),
     fork
   })

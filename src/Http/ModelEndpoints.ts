@@ -183,6 +183,7 @@ export const writeProblems = [
   "draining",
   "removed",
   "record-unreadable",
+  "upgrade-pending",
   "upgrade-required",
   "unknown-outcome",
   "storage-full"

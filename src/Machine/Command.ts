@@ -73,8 +73,19 @@ export interface Close {
   readonly _tag: "Close"
 }
 
+/**
+ * Makes a version of a model's shape the one that new records have. Only nodes send it, once every member's code has this
+ * version and the records have been checked as they were at `checkedIndex` (Cluster/Activation.ts).
+ */
+export interface Activate {
+  readonly _tag: "Activate"
+  readonly model: string
+  readonly version: number
+  readonly checkedIndex: number
+}
+
 /** A command, which is decided as one entry. */
-export type Command = (Operation | Transact | Call | Close) & Origin
+export type Command = (Operation | Transact | Call | Close | Activate) & Origin
 
 /** The key under which a command's outcome is remembered, and the principal that owns it. */
 export const keyedOf = ({ assignedKey, key = assignedKey, principal }: Origin): Keyed | undefined => {
@@ -89,6 +100,7 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
       return command.operations
     case "Call":
     case "Close":
+    case "Activate":
       return []
     default:
       return [command]

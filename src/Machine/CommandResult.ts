@@ -43,6 +43,7 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "UpgradeRequired":
     case "UnknownCommand":
     case "RecordUnreadable":
+    case "UpgradePending":
     case "KeysExhausted":
     // A handler that throws leaves an entry, and a throw in deciding leaves none: `replayedIndex` tells.
     case "CommandFailed":

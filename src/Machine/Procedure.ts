@@ -57,7 +57,7 @@ export const none: Procedures = new Map()
 
 /** Whether nothing that the procedure does afterwards counts: a bound is passed, or this node's code does not fit the data. */
 export const endsCall = ({ _tag }: Rejection): boolean =>
-  _tag === "TooLarge" || _tag === "UpgradeRequired" || _tag === "RecordUnreadable"
+  _tag === "TooLarge" || _tag === "UpgradeRequired" || _tag === "UpgradePending" || _tag === "RecordUnreadable"
 
 /** Runs the procedure of a call on an overlay, which then holds its events. */
 export const run = (

@@ -46,6 +46,8 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "KeyClosed" }
   /** What became of the first request with this key can no longer be told; this copy of it was not done. */
   | { readonly _tag: "KeyExpired" }
+  /** The deciding node's code has a newer version of the model than is active: not all nodes have it yet. */
+  | { readonly _tag: "UpgradePending"; readonly model: string }
   /** This release cannot read the record as it is stored. */
   | {
       readonly _tag: "RecordUnreadable"

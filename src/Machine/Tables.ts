@@ -49,8 +49,10 @@ export interface Table {
   nextTombstoneSequence: number
   /** The highest version among evicted tombstones: an id of which nothing is known starts above it. */
   versionFloor: number
-  /** The latest version of the model's shape in any event so far. */
+  /** The active version of the model's shape: that of new records. 0 before the first. */
   modelVersion: number
+  /** The index of the last event since this node started or restored a snapshot, 0 if there was none. No part of the state. */
+  changedIndex: number
 }
 
 /** All tables of one log, and what the machine knows besides. */
@@ -133,7 +135,8 @@ export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "order
     localParts: OrderedMap.make(),
     nextTombstoneSequence: 0,
     versionFloor: 0,
-    modelVersion: 0
+    modelVersion: 0,
+    changedIndex: 0
   }
 }
 

@@ -39,6 +39,8 @@ export interface Transaction {
   readonly outcome: Outcome
   /** The limits in force from this entry on, if a leader writes those of its release (Limits.ts). */
   readonly limits?: Limits
+  /** By model: the version that is active from this entry on. */
+  readonly activated?: Readonly<Record<string, number>>
 }
 
 /** The first byte of a payload, which says how the rest is written. */
@@ -78,7 +80,9 @@ const isTransaction = (json: unknown): json is Transaction =>
   Array.isArray(json.events) &&
   json.events.every(isEvent) &&
   (json.localParts === undefined || (Array.isArray(json.localParts) && json.localParts.every(isLocalPartSet))) &&
-  (json.limits === undefined || isLimits(json.limits))
+  (json.limits === undefined || isLimits(json.limits)) &&
+  (json.activated === undefined ||
+    (isRecord(json.activated) && Object.values(json.activated).every(Number.isSafeInteger)))
 
 const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof json === "string"
 

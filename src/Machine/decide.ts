@@ -4,7 +4,7 @@
  */
 import { Result, type Schema } from "effect"
 import type { EncodedRecord } from "../Model/Descriptor.ts"
-import type { Command, Operation } from "./Command.ts"
+import type { Activate, Command, Operation, Origin } from "./Command.ts"
 import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
@@ -91,6 +91,7 @@ export const decide = (
   const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: times.logAgeMs })
   if (known !== undefined) return known
   if (command._tag === "Close") return reject(command, times, { _tag: "KeyClosed" })
+  if (command._tag === "Activate") return decideActivation(tables, command, times)
   const decided = decideAll(tables, procedures, command, { ...circumstances, ...times })
   if (Result.isFailure(decided)) return reject(command, times, decided.failure)
   const { events, overlay, ...done } = decided.success
@@ -102,6 +103,19 @@ export const decide = (
     return reject(command, times, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
   return { _tag: "Accepted", answer, transaction, payload, ...(overlay === undefined ? {} : { overlay }) }
+}
+
+/** The check of the records holds as long as none of them has changed since. */
+const decideActivation = (tables: Tables, command: Activate & Origin, times: Times): Decision => {
+  const { checkedIndex, model, version } = command
+  const answer: Answer = { timeMs: times.timeMs, operations: [] }
+  const table = tables.byModel.get(model)
+  if (table !== undefined && table.modelVersion >= version) return { _tag: "Unchanged", answer }
+  if (table !== undefined && table.changedIndex > checkedIndex) {
+    return { _tag: "Rejected", rejection: { _tag: "UpgradePending", model }, entry: undefined }
+  }
+  const transaction = { ...transactionOf(command, times, [], { _tag: "Accepted" }), activated: { [model]: version } }
+  return { _tag: "Accepted", answer, transaction, payload: encode(transaction) }
 }
 
 /** The part of the answer that the entry holds besides its events. Only a key makes a client ask for it again. */
@@ -125,7 +139,7 @@ type Decided = Omit<Answer, "timeMs"> & {
 const decideAll = (
   tables: Tables,
   procedures: Procedure.Procedures,
-  command: Exclude<Command, { readonly _tag: "Close" }>,
+  command: Exclude<Command, { readonly _tag: "Close" | "Activate" }>,
   at: Overlay.Overlay["at"]
 ): Result.Result<Decided, Rejection> => {
   switch (command._tag) {
@@ -190,7 +204,7 @@ const reject = (command: Command, times: Times, met: Rejection): Decision => {
 
 /** Whether the only reason is the deciding node's code: it is too old, or does not fit the data. */
 const isOfThisNode = ({ _tag }: Rejection): boolean =>
-  _tag === "UpgradeRequired" || _tag === "UnknownCommand" || _tag === "RecordUnreadable"
+  _tag === "UpgradeRequired" || _tag === "UpgradePending" || _tag === "UnknownCommand" || _tag === "RecordUnreadable"
 
 const transactionOf = (
   command: Command,

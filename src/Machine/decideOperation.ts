@@ -49,9 +49,12 @@ export const known = (tables: Tables, model: string): Result.Result<KnownModel, 
   const descriptor = tables.descriptors.get(model)
   const table = tables.byModel.get(model)
   if (table === undefined) return Result.fail({ _tag: "NotFound", model })
-  return descriptor === undefined || table.modelVersion > descriptor.version
-    ? Result.fail({ _tag: "UpgradeRequired", model })
-    : Result.succeed({ descriptor, table })
+  if (descriptor === undefined || table.modelVersion > descriptor.version) {
+    return Result.fail({ _tag: "UpgradeRequired", model })
+  }
+  // Before its first record, a model has no version that other nodes could rely on.
+  const isPending = table.modelVersion > 0 && table.modelVersion < descriptor.version
+  return isPending ? Result.fail({ _tag: "UpgradePending", model }) : Result.succeed({ descriptor, table })
 }
 
 /** Decides one operation on tables that hold all operations before it. */
@@ -59,7 +62,8 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
   const model = known(tables, operation.model)
   if (Result.isFailure(model)) {
     // The node that the client asked knows the model, so this node is too old. A handler belongs to this node itself.
-    return Result.fail(author === "request" ? { _tag: "UpgradeRequired", model: operation.model } : model.failure)
+    const isTooOld = author === "request" && model.failure._tag === "NotFound"
+    return Result.fail(isTooOld ? { _tag: "UpgradeRequired", model: operation.model } : model.failure)
   }
   const target = { ...model.success, tables, at, author }
   const notAllowed = forbidden(target, operation)

@@ -10,13 +10,16 @@ import { setLocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
-import { count, discount, tableToChange, type Row, type Table, type Tables, type Tombstone } from "./Tables.ts"
+import { count, discount, type Row, type Table, type Tables, type Tombstone, tableToChange } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /** Applies one decided transaction as the entry at `index`. */
 export const evolve = (tables: Tables, entry: { readonly index: number; readonly transaction: Transaction }): void => {
   const { index, transaction } = entry
   setLimits(tables, transaction)
+  for (const [model, version] of Object.entries(transaction.activated ?? {})) {
+    activate(tables, model, tableToChange(tables, model), version)
+  }
   const changed = transaction.events.map((event) => evolveEvent(tables, index, event))
   endEntry(tables, entry, changed)
 }
@@ -51,11 +54,8 @@ const setLast = (tables: Tables, index: number, { logAgeMs, timeMs }: Transactio
 /** Applies one event of the entry at `index`. */
 export const evolveEvent = (tables: Tables, index: number, event: Event): OperationAnswer => {
   const table = tableToChange(tables, event.model)
-  if (event.modelVersion > table.modelVersion) {
-    changeTable(tables, event.model, table, () => {
-      table.modelVersion = event.modelVersion
-    })
-  }
+  activate(tables, event.model, table, event.modelVersion)
+  table.changedIndex = index
   const before = table.rows.get(event.id)
   switch (event.type) {
     case "created":
@@ -72,6 +72,14 @@ export const evolveEvent = (tables: Tables, index: number, event: Event): Operat
   const { data: record, id, model, modelVersion, type: change, version } = event
   const createdIndex = change === "created" ? index : (before?.createdIndex ?? index)
   return { change, model, id, version, index, createdIndex, modelVersion, record }
+}
+
+/** An older version never replaces a newer one. */
+const activate = (tables: Tables, model: string, table: Table, version: number): void => {
+  if (version <= table.modelVersion) return
+  changeTable(tables, model, table, () => {
+    table.modelVersion = version
+  })
 }
 
 /** The answer that `decide` gave, rebuilt from its events and its notes on operations without one. */

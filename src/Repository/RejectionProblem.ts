@@ -70,6 +70,12 @@ const describeRejection = (
       })
     case "TooLarge":
       return problem("too-large", `One write holds at most ${rejection.max} ${rejection.limit}: split it`, {})
+    case "UpgradePending":
+      return problem(
+        "upgrade-pending",
+        `Not all nodes have the new version of ${rejection.model} yet: try again after the upgrade`,
+        { definite: true }
+      )
     case "RecordUnreadable":
       return recordUnreadable(rejection)
     case "UpgradeRequired":

@@ -46,6 +46,7 @@ const statuses = {
   "too-stale": 503,
   "projection-failed": 503,
   "record-unreadable": 503,
+  "upgrade-pending": 503,
   "projection-unavailable": 503,
   "upgrade-required": 503,
   "unknown-outcome": 504,

@@ -38,6 +38,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "projection-failed": problem("projection-failed", "d", { projection: "p" }),
   "projection-unavailable": problem("projection-unavailable", "d", { projection: "p" }),
   "upgrade-required": problem("upgrade-required", "d", definite),
+  "upgrade-pending": problem("upgrade-pending", "d", definite),
   "record-unreadable": problem("record-unreadable", "d", definite),
   "unknown-outcome": problem("unknown-outcome", "d", { definite: false, key: "k" }),
   "storage-full": problem("storage-full", "d", definite)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
+import type { Decision } from "../../src/Machine/decide.ts"
 import * as List from "../../src/Machine/List.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Access, Procedures } from "../../src/Machine/Procedure.ts"
@@ -85,7 +86,10 @@ const releases = (model: Model.Described, procedures?: Procedures) => {
   const restoring = Snapshot.restoring([Model.describe(model)])
   for (const bytes of Snapshot.encode(Snapshot.take(former.machine.applied))) restoring.take(bytes)
   const fromSnapshot = Result.getOrThrow(restoring.end())
-  return { former: former.machine.applied, fromLog, tables: fromLog.machine.applied, fromSnapshot }
+  const { version } = Model.describe(model)
+  const checkedIndex = fromLog.machine.applied.index
+  const activate = () => fromLog.submit({ _tag: "Activate", model: "Item", version, checkedIndex })
+  return { activate, former: former.machine.applied, fromLog, tables: fromLog.machine.applied, fromSnapshot }
 }
 
 const shownOf = (tables: Tables.Tables, id: string) => {
@@ -187,14 +191,16 @@ describe("a new version of a model with a lift", () => {
   })
 
   it("holds unique values of records that are not written again", () => {
-    const { fromLog } = releases(Lifted)
+    const { activate, fromLog } = releases(Lifted)
+    activate()
     const data = { title: "bolt", cents: 1, currency: "USD" }
     const decision = fromLog.submit({ _tag: "Create", model: "Item", id: "c", data })
     assert.strictEqual(decision._tag === "Rejected" ? decision.rejection._tag : decision._tag, "UniqueViolation")
   })
 
   it("stores the lifted record with the next change, and frees the former unique value", () => {
-    const { fromLog, tables } = releases(Lifted)
+    const { activate, fromLog, tables } = releases(Lifted)
+    activate()
     fromLog.submit({ _tag: "Patch", model: "Item", id: "a", data: { title: "hammer" } })
     assert.deepStrictEqual(dataOf(tables, "a"), { ...shownA, title: "hammer" })
     assert.strictEqual(Tables.get(tables, "Item", "a")?.modelVersion, 2)
@@ -211,24 +217,66 @@ describe("a new version of a model with a lift", () => {
   })
 
   it("deletes a record in the version that stored it, and answers with what it showed", () => {
-    const { fromLog } = releases(Lifted)
+    const { activate, fromLog } = releases(Lifted)
+    activate()
     const decision = fromLog.submit({ _tag: "Delete", model: "Item", id: "b" })
     assert.deepStrictEqual(decision._tag === "Accepted" ? decision.transaction.events[0]?.modelVersion : undefined, 1)
     assert.deepStrictEqual(decision._tag === "Accepted" ? decision.answer.operations[0]?.record : undefined, shownB)
   })
 
   it("has the former release refuse to change what it cannot know", () => {
-    const { former, fromLog } = releases(Lifted)
+    const { activate, former, fromLog } = releases(Lifted)
+    activate()
     fromLog.submit({ _tag: "Patch", model: "Item", id: "a", data: { title: "hammer" } })
     const machine = Machine.make([Model.describe(Former)])
     machine.applied = former
-    Machine.apply(machine, fromLog.entries[0]!)
+    for (const entry of fromLog.entries) Machine.apply(machine, entry)
+    assert.strictEqual(Tables.stateHash(former), Tables.stateHash(fromLog.machine.applied))
     Machine.beginSpeculation(machine)
     const at = { index: former.index + 1, nowMs: 0, newId: () => "n" }
     const decision = Machine.decideNext(machine, { _tag: "Patch", model: "Item", id: "b", data: { price: "1" } }, at)
     assert.strictEqual(decision._tag === "Rejected" ? decision.rejection._tag : decision._tag, "UpgradeRequired")
     assert.isTrue(Result.isFailure(shownOf(former, "a")))
     assert.deepStrictEqual(idsOf(sourceOf(former), { filters: [eq("id", "b")] }), ["b"])
+  })
+})
+
+describe("a version that is not active", () => {
+  const tagOf = (decision: Decision) => (decision._tag === "Rejected" ? decision.rejection._tag : decision._tag)
+  const change: Command = { _tag: "Patch", model: "Item", id: "a", data: { title: "hammer" } }
+
+  it("is read, and neither written nor deleted, and no key remembers the refusal", () => {
+    const { fromLog, tables } = releases(Lifted)
+    const looks = { ...change, key: "k", fingerprint: "f" } as Command
+    assert.strictEqual(tagOf(fromLog.submit(looks)), "UpgradePending")
+    assert.strictEqual(tagOf(fromLog.submit({ _tag: "Delete", model: "Item", id: "a" })), "UpgradePending")
+    assert.strictEqual(fromLog.entries.length, 0)
+    assert.isTrue(Result.isSuccess(shownOf(tables, "a")))
+  })
+
+  it("becomes active once, and stays so in a snapshot and for a node without the code", () => {
+    const { activate, former, fromLog, tables } = releases(Lifted)
+    assert.strictEqual(activate()._tag, "Accepted")
+    assert.strictEqual(activate()._tag, "Unchanged")
+    assert.strictEqual(fromLog.submit(change)._tag, "Accepted")
+    const restoring = Snapshot.restoring([Model.describe(Lifted)])
+    for (const bytes of Snapshot.encode(Snapshot.take(tables))) restoring.take(bytes)
+    assert.strictEqual(Result.getOrThrow(restoring.end()).byModel.get("Item")?.modelVersion, 2)
+    for (const entry of fromLog.entries) Machine.apply({ ...Machine.make([]), applied: former }, entry)
+    assert.strictEqual(former.byModel.get("Item")?.modelVersion, 2)
+  })
+
+  it("does not become active if a record has changed since the check", () => {
+    const { fromLog } = releases(Lifted)
+    const checkedIndex = fromLog.machine.applied.index - 1
+    const decision = fromLog.submit({ _tag: "Activate", model: "Item", version: 2, checkedIndex })
+    assert.strictEqual(tagOf(decision), "UpgradePending")
+  })
+
+  it("is written at once where the model has no record yet", () => {
+    const machine = leader(undefined, [Model.describe(Lifted)])
+    const data = { title: "anvil", cents: 1, currency: "EUR" }
+    assert.strictEqual(machine.submit({ _tag: "Create", model: "Item", id: "a", data })._tag, "Accepted")
   })
 })
 

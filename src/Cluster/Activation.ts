@@ -1,0 +1,105 @@
+/**
+ * Makes new versions of models active. A node whose code has a newer version than the active one tells its leader so. The
+ * leader, if its own code has it too, waits until every member has told the same, checks the records, and decides. Until
+ * then it refuses writes of the model, so nothing changes what it has checked. docs/evolution.md.
+ */
+import { Effect } from "effect"
+import { reportsOf } from "../Local/checkModels.ts"
+import { describeReport, isFit, pendingOf } from "../Machine/ModelCheck.ts"
+import type { Tables } from "../Machine/Tables.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import { membersOf } from "../Raft/core/Configuration.ts"
+import type { NodeId } from "../Raft/core/Message.ts"
+import * as Requests from "../Raft/node/Requests.ts"
+import type { Announce, Order } from "./Order.ts"
+import type { Node } from "./OrdersHere.ts"
+
+/** How often a node looks for versions that are not active. */
+const lookEveryMs = 500
+/** How long an announcement counts. A member that is not heard for longer keeps the former version active. */
+const announcedMs = 5_000
+/** How long a command or an announcement may take. */
+const timeoutMs = 2_000
+
+export interface Activation {
+  /** Notes which versions another member's code has. */
+  readonly announced: (announce: Announce) => void
+  /** Looks for versions to announce or to activate. Never ends. */
+  readonly follow: Effect.Effect<never>
+}
+
+export const make = (options: {
+  readonly nodeId: NodeId
+  readonly models: ReadonlyArray<Descriptor>
+  readonly tables: () => Tables
+  readonly node: () => Node | undefined
+  readonly leader: () => NodeId | undefined
+  /** Sends an order to another node, and forgets its answer. */
+  readonly send: (to: NodeId, order: Order, timeoutMs: number) => Effect.Effect<void>
+  /** The monotonic time. */
+  readonly nowMs: () => number
+}): Activation => {
+  const { leader, node, nodeId, nowMs, tables } = options
+  const models = options.models.filter(({ mode }) => mode !== "local")
+  const heard = new Map<NodeId, { readonly models: Announce["models"]; readonly atMs: number }>()
+  /** What the log was last told of a version that cannot become active. */
+  let told = ""
+
+  /** The members that have not told that their code has this version. */
+  const missing = (running: Node, { name, version }: Descriptor): ReadonlyArray<NodeId> =>
+    membersOf(running.core.configuration)
+      .map(({ id }) => id)
+      .filter((id) => {
+        const known = heard.get(id)
+        const hasVersion =
+          known !== undefined && nowMs() - known.atMs < announcedMs && (known.models[name] ?? 0) >= version
+        return id !== nodeId && !hasVersion
+      })
+
+  const tell = (text: string): Effect.Effect<void> => {
+    if (text === told) return Effect.void
+    told = text
+    return Effect.logInfo(text)
+  }
+
+  const activate = Effect.fnUntraced(function* (running: Node, descriptor: Descriptor) {
+    const { name: model, version } = descriptor
+    const without = missing(running, descriptor)
+    if (without.length > 0) {
+      return yield* tell(`Version ${version} of ${model} waits for ${without.join(", ")}: until then it is not written`)
+    }
+    const checkedIndex = tables().index
+    const [report] = yield* reportsOf(tables(), [descriptor])
+    if (report === undefined) return
+    if (!isFit(report))
+      return yield* tell(`Version ${version} of ${model} cannot become active\n${describeReport(report)}`)
+    yield* Requests.submit(running, { _tag: "Activate", model, version, checkedIndex }, timeoutMs).pipe(
+      Effect.matchEffect({
+        onFailure: ({ message }) => Effect.logWarning(`Version ${version} of ${model} is not active yet: ${message}`),
+        onSuccess: ({ answer }) =>
+          answer._tag === "Accepted" ? Effect.logInfo(`Version ${version} of ${model} is active`) : Effect.void
+      })
+    )
+  })
+
+  const look = Effect.gen(function* () {
+    const running = node()
+    const pending = pendingOf(tables(), models)
+    if (running === undefined || pending.length === 0) return
+    const to = leader()
+    if (to === nodeId) yield* Effect.forEach(pending, (each) => activate(running, each), { discard: true })
+    else if (to !== undefined) {
+      const versions = Object.fromEntries(models.map(({ name, version }) => [name, version]))
+      yield* options.send(to, { _tag: "Announce", nodeId, models: versions }, timeoutMs)
+    }
+  })
+
+  return {
+    announced: ({ models, nodeId }) => {
+      const running = node()
+      const isMember = running !== undefined && membersOf(running.core.configuration).some(({ id }) => id === nodeId)
+      if (isMember) heard.set(nodeId, { models, atMs: nowMs() })
+    },
+    follow: Effect.forever(Effect.andThen(look, Effect.sleep(lookEveryMs)))
+  }
+}
