@@ -5,12 +5,16 @@
  */
 import { Effect } from "effect"
 import { reportsOf } from "../Local/checkModels.ts"
+import type { Command } from "../Machine/Command.ts"
+import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import { describeReport, isFit, pendingOf } from "../Machine/ModelCheck.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { membersOf } from "../Raft/core/Configuration.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
-import * as Requests from "../Raft/node/Requests.ts"
+import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import { outcomeOf } from "../Raft/node/Settle.ts"
 import type { Announce, Order } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 
@@ -20,6 +24,8 @@ const lookEveryMs = 500
 const announcedMs = 5_000
 /** How long a command or an announcement may take. */
 const timeoutMs = 2_000
+
+type Submitted = Answered<CommandResult | Logged>
 
 export interface Activation {
   /** Notes which versions another member's code has. */
@@ -73,7 +79,8 @@ export const make = (options: {
     if (report === undefined) return
     if (!isFit(report))
       return yield* tell(`Version ${version} of ${model} cannot become active\n${describeReport(report)}`)
-    yield* Requests.submit(running, { _tag: "Activate", model, version, checkedIndex }, timeoutMs).pipe(
+    const command: Command = { _tag: "Activate", model, version, checkedIndex }
+    yield* outcomeOf<Submitted, NotDone | UnknownOutcome>((settle) => running.submit(command, timeoutMs, settle)).pipe(
       Effect.matchEffect({
         onFailure: ({ message }) => Effect.logWarning(`Version ${version} of ${model} is not active yet: ${message}`),
         onSuccess: ({ answer }) =>

@@ -8,7 +8,11 @@ import { Directory } from "../EventStore/Directory.ts"
 import { invariant } from "../Invariant.ts"
 import * as KeyHistory from "../Local/KeyHistory.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
+import { type Command, operationsOf } from "../Machine/Command.ts"
+import { isPending } from "../Machine/decideOperation.ts"
 import * as Machine from "../Machine/Machine.ts"
+import type { Rejection } from "../Machine/Rejection.ts"
+import type { Tables } from "../Machine/Tables.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -152,10 +156,13 @@ const make = Effect.fnUntraced(function* (
 
   const onDefect = (defect: unknown) =>
     void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
-  const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) =>
-    !draining.isDraining() && node()?.isStorageShort() === true
-      ? settleNow(settle, noRoom)
-      : orders.submit(command, guarded(settle, onDefect))
+  const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) => {
+    if (!draining.isDraining() && node()?.isStorageShort() === true) return settleNow(settle, noRoom)
+    const rejection = pendingIn(machine.applied, command)
+    return rejection === undefined
+      ? orders.submit(command, guarded(settle, onDefect))
+      : settleNow(settle, Exit.succeed({ index: machine.applied.index, answer: { _tag: "Rejected", rejection } }))
+  }
 
   return Member.of({
     self,
@@ -180,6 +187,18 @@ const make = Effect.fnUntraced(function* (
     stopped: Deferred.await(stopped)
   })
 })
+
+/**
+ * The refusal of a change of a model of which this node's code has a version that is not active. A leader with older code
+ * would take it for a change in the former version.
+ */
+const pendingIn = (tables: Tables, command: Command): Rejection | undefined => {
+  for (const { model } of operationsOf(command)) {
+    const descriptor = tables.descriptors.get(model)
+    if (descriptor !== undefined && isPending(tables, descriptor)) return { _tag: "UpgradePending", model }
+  }
+  return undefined
+}
 
 /** The highest index that this node knows to be committed. The leader knows at least this one. */
 const committedIndexOf = (node: OrdersHere.Node | undefined): number =>

@@ -4,15 +4,13 @@
  */
 import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import { isPending } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import type { Table, Tables } from "./Tables.ts"
 
 /** The models of which this release has a newer version than is active. A model without a record has no active version. */
 export const pendingOf = (tables: Tables, models: ReadonlyArray<Descriptor>): ReadonlyArray<Descriptor> =>
-  models.filter(({ name, version }) => {
-    const active = tables.byModel.get(name)?.modelVersion ?? 0
-    return active > 0 && active < version
-  })
+  models.filter((model) => isPending(tables, model))
 
 /** A thing that is wrong with records of a model, how many have it, and the id of the first. */
 export interface Finding {

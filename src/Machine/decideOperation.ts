@@ -52,9 +52,15 @@ export const known = (tables: Tables, model: string): Result.Result<KnownModel, 
   if (descriptor === undefined || table.modelVersion > descriptor.version) {
     return Result.fail({ _tag: "UpgradeRequired", model })
   }
-  // Before its first record, a model has no version that other nodes could rely on.
-  const isPending = table.modelVersion > 0 && table.modelVersion < descriptor.version
-  return isPending ? Result.fail({ _tag: "UpgradePending", model }) : Result.succeed({ descriptor, table })
+  return isPending(tables, descriptor)
+    ? Result.fail({ _tag: "UpgradePending", model })
+    : Result.succeed({ descriptor, table })
+}
+
+/** Whether this release has a newer version of the model than is active. Before its first record, a model has none. */
+export const isPending = ({ byModel }: Tables, { name, version }: Descriptor): boolean => {
+  const active = byModel.get(name)?.modelVersion ?? 0
+  return active > 0 && active < version
 }
 
 /** Decides one operation on tables that hold all operations before it. */
