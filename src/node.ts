@@ -34,11 +34,11 @@ export type ServerServices =
   | HttpPlatform.HttpPlatform
   | Etag.Generator
 
-/** Open streams and peers' sockets keep a stopping node no longer than this. */
+/** Open streams and peers' connections keep a stopping node no longer than this. */
 const gracefulShutdownTimeout = "500 millis"
-/** The largest message on a peer's socket, in bytes. */
+/** The largest message on a WebSocket of the application, in bytes. */
 const maxPayload = 16 * 1024 * 1024
-/** The server ends with its last socket, and a peer that hangs never closes. By default `ws` would wait 30 s for it. */
+/** The server ends with its last WebSocket, and a client that hangs never closes. By default `ws` would wait 30 s for it. */
 const closeTimeout = 1_000
 // The types of `ws` do not know `closeTimeout` yet.
 const websocket = { maxPayload, closeTimeout }

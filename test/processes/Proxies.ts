@@ -1,7 +1,7 @@
 /**
  * The network between real nodes, in the hands of a test. Each node reaches its peers through an HTTP proxy of its own,
- * which Node's WebSocket uses when the environment names one; so for every byte it is known which node sent it to which,
- * though all of them dial the one address that the log holds for a peer.
+ * which Node's HTTP client uses when the environment names one. So the test knows of every byte which node sent it to
+ * which, though all of them dial the one address that the log holds for a peer.
  *
  * A link is one direction between two nodes. Cut, it holds back what is sent, the end of a connection too, and delivers
  * it once healed: as TCP does where packets are lost for a while, and worse, for nothing times out in between.
@@ -10,6 +10,7 @@ import { connect, createServer, type Server, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 import { decodeHello } from "../../src/Raft/peers/Handshake.ts"
 import type { Lane } from "../../src/Raft/peers/PeerMessage.ts"
+import { lengthBytes } from "../../src/Raft/peers/WireFrame.ts"
 
 /** What is done to one direction between two nodes. */
 interface Link {
@@ -128,20 +129,18 @@ interface Connection {
   lane: Lane | undefined
 }
 
-/** Reads along what the acceptor sends first: the answer to the upgrade, and its hello as one unmasked frame (RFC 6455 §5.2). */
+/** Reads along the acceptor's first bytes: the answer to the upgrade, and its hello as one frame. */
 const connectionOf = (acceptor: Socket): Connection => {
   const connection: Connection = { lane: undefined }
   let read = Buffer.alloc(0)
   const listener = (chunk: Buffer): void => {
     read = Buffer.concat([read, chunk])
     const frame = read.indexOf("\r\n\r\n") + 4
-    if (frame < 4 || read.length < frame + 4) return
-    const isLong = read[frame + 1] === 126
-    const begin = frame + (isLong ? 4 : 2)
-    const end = begin + (isLong ? read.readUInt16BE(frame + 2) : read[frame + 1]!)
+    if (frame < 4 || read.length < frame + lengthBytes) return
+    const end = frame + lengthBytes + read.readUInt32BE(frame)
     if (read.length < end) return
     acceptor.off("data", listener)
-    const hello = decodeHello(read.subarray(begin, end))
+    const hello = decodeHello(read.subarray(frame + lengthBytes + 1, end))
     if (!("_tag" in hello)) connection.lane = hello.lane
   }
   acceptor.on("data", listener)

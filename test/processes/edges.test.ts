@@ -103,8 +103,8 @@ describe("a node's edges", () => {
       Effect.gen(function* () {
         const [node] = (yield* startCluster([runtime])) as [TestNode]
         const plain = yield* askRaw(node, { path: "/_raft" })
-        assert.deepStrictEqual([plain.status, plain.body.type], [426, "urn:lithair:problem:websocket-required"])
-        assert.strictEqual(plain.headers.get("upgrade"), "websocket")
+        assert.deepStrictEqual([plain.status, plain.body.type], [426, "urn:lithair:problem:peer-protocol-required"])
+        assert.strictEqual(plain.headers.get("upgrade"), "lithair-peer")
         const page = yield* askRaw(node, { path: "/_raft", headers: { origin: "http://localhost" } })
         assert.deepStrictEqual([page.status, page.body.type], [403, "urn:lithair:problem:not-a-peer"])
       }).pipe(Effect.scoped)

@@ -49,7 +49,7 @@ const dialled = (proxies: Proxies) =>
     const port = typeof address === "object" && address !== null ? address.port : 0
     const { HTTP_PROXY } = yield* proxies.environmentOf(near)
     const dialer = endOf(connect({ host: "127.0.0.1", port: Number(new URL(HTTP_PROXY!).port) }))
-    dialer.socket.write(`GET http://127.0.0.1:${port}/_raft HTTP/1.1\r\nupgrade: websocket\r\n\r\n`)
+    dialer.socket.write(`GET http://127.0.0.1:${port}/_raft HTTP/1.1\r\nupgrade: lithair-peer\r\n\r\n`)
     const acceptor = endOf(yield* Effect.promise(() => accepted.promise))
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -61,7 +61,7 @@ const dialled = (proxies: Proxies) =>
     yield* eventually(
       "the request arrives as an origin server wants it",
       Effect.suspend(() =>
-        expectThat(acceptor.text === "GET /_raft HTTP/1.1\r\nupgrade: websocket\r\n\r\n", acceptor.text)
+        expectThat(acceptor.text === "GET /_raft HTTP/1.1\r\nupgrade: lithair-peer\r\n\r\n", acceptor.text)
       )
     )
     return { dialer, acceptor, port }

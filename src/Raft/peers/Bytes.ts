@@ -1,64 +1,90 @@
-/** Fields of a frame, written and read in order. Not the frames (Wire.ts). Pure; big endian; nothing here throws on bad bytes. */
+/** Writes and reads the fields of a frame, in order and big endian. Wire.ts has the frames. Pure; no bad bytes make it throw. */
 
-const text = new TextEncoder()
+const encoder = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
-/** Bytes being written. Numbers are checked where they are read; a writer trusts its own node. */
+/** Bytes that nobody has cleared, since all of them are written before they are read; small ones share a pool. */
+const allocate = (count: number): Uint8Array<ArrayBuffer> => {
+  const { buffer, byteOffset } = Buffer.allocUnsafe(count)
+  // A view that is no Buffer: `slice` copies it, as of all typed arrays.
+  return new Uint8Array(buffer, byteOffset, count)
+}
+
+/** Writes fields. It trusts its own node: readers check the numbers. */
 export class ByteWriter {
-  private bytes = new Uint8Array(256)
-  private view = new DataView(this.bytes.buffer)
-  private length = 0
+  private bytes: Uint8Array<ArrayBuffer>
+  private used = 0
 
-  /** Where the next `count` bytes start. To be called before `bytes` or `view` are read, for it may replace both. */
+  /** `expectedBytes` saves it from growing, and is no limit. */
+  constructor(expectedBytes = 256) {
+    this.bytes = allocate(expectedBytes)
+  }
+
+  /** How many bytes it has written. */
+  get length(): number {
+    return this.used
+  }
+
+  /** Makes room for `count` bytes and gives their offset. It may replace `bytes`, so call it before you use them. */
   private reserve(count: number): number {
-    const start = this.length
-    this.length += count
-    if (this.length > this.bytes.length) {
-      const grown = new Uint8Array(Math.max(this.length, this.bytes.length * 2))
+    const start = this.used
+    this.used += count
+    if (this.used > this.bytes.length) {
+      const grown = allocate(Math.max(this.used, this.bytes.length * 2))
       grown.set(this.bytes)
       this.bytes = grown
-      this.view = new DataView(grown.buffer)
     }
     return start
   }
 
   u8(value: number): this {
     const start = this.reserve(1)
-    this.view.setUint8(start, value)
+    this.bytes[start] = value
     return this
   }
 
   u32(value: number): this {
-    const start = this.reserve(4)
-    this.view.setUint32(start, value)
+    return this.putU32(this.reserve(4), value)
+  }
+
+  /** Writes a number over four bytes that are written already: a length that is known only now. */
+  putU32(at: number, value: number): this {
+    const { bytes } = this
+    bytes[at] = value >>> 24
+    bytes[at + 1] = value >>> 16
+    bytes[at + 2] = value >>> 8
+    bytes[at + 3] = value
     return this
   }
 
   /** A safe integer in eight bytes: terms, indexes and ids stay below 2^53. */
   u53(value: number): this {
     const start = this.reserve(8)
-    this.view.setUint32(start, Math.floor(value / 0x1_0000_0000))
-    this.view.setUint32(start + 4, value >>> 0)
-    return this
+    return this.putU32(start, Math.floor(value / 0x1_0000_0000)).putU32(start + 4, value)
   }
 
   /** A length of four bytes, then the bytes themselves, untouched. */
   blob(value: Uint8Array): this {
-    this.u32(value.length)
+    return this.u32(value.length).raw(value)
+  }
+
+  /** The bytes alone. */
+  raw(value: Uint8Array): this {
     const start = this.reserve(value.length)
     this.bytes.set(value, start)
     return this
   }
 
   string(value: string): this {
-    return this.blob(text.encode(value))
+    return this.blob(encoder.encode(value))
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    return this.bytes.subarray(0, this.length)
+    return this.bytes.subarray(0, this.used)
   }
 }
 
-/** What was wrong with received bytes, and where: `offset` is that of the field that could not be read. */
+/** The field that could not be read, its offset, and what was found there. */
 export interface Malformed {
   readonly _tag: "Malformed"
   readonly field: string
@@ -66,19 +92,21 @@ export interface Malformed {
   readonly found: string
 }
 
+/** The number in the four bytes at `at`. */
+export const u32At = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+
 /**
- * Bytes being read. The first field that fails sets {@link failure}; every read after it returns a neutral value,
- * so that a decoder reads straight on and asks once, at the end. A loop over a count asks in each round.
+ * Reads fields. The first one that fails sets {@link failure}, and every later read returns a neutral value. So a
+ * decoder reads straight on and asks once, at the end. A loop over a count asks in each round.
  */
 export class ByteReader {
   private readonly bytes: Uint8Array
-  private readonly view: DataView
   private offset = 0
   failure: Malformed | undefined = undefined
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   fail(field: string, found: string, offset: number = this.offset): Malformed {
@@ -86,7 +114,7 @@ export class ByteReader {
     return this.failure
   }
 
-  /** Where `count` bytes start, having moved past them; undefined, and failed, when fewer are left. */
+  /** Moves past `count` bytes and gives their offset; fails and gives undefined if fewer are left. */
   private take(field: string, count: number): number | undefined {
     if (this.failure !== undefined) return undefined
     const start = this.offset
@@ -101,23 +129,23 @@ export class ByteReader {
 
   u8(field: string): number {
     const start = this.take(field, 1)
-    return start === undefined ? 0 : this.view.getUint8(start)
+    return start === undefined ? 0 : this.bytes[start]!
   }
 
   u32(field: string): number {
     const start = this.take(field, 4)
-    return start === undefined ? 0 : this.view.getUint32(start)
+    return start === undefined ? 0 : u32At(this.bytes, start)
   }
 
   u53(field: string): number {
     const start = this.take(field, 8)
     if (start === undefined) return 0
-    const high = this.view.getUint32(start)
+    const high = u32At(this.bytes, start)
     if (high > 0x1f_ffff) {
       this.fail(field, "a number past 2^53 - 1", start)
       return 0
     }
-    return high * 0x1_0000_0000 + this.view.getUint32(start + 4)
+    return high * 0x1_0000_0000 + u32At(this.bytes, start + 4)
   }
 
   boolean(field: string): boolean {
@@ -127,7 +155,7 @@ export class ByteReader {
     return value === 1
   }
 
-  /** A view on the received bytes, not a copy: an entry's payload is never rewritten. */
+  /** A view on the received bytes, not a copy: nobody rewrites an entry's payload. */
   blob(field: string, lengthMaxBytes: number): Uint8Array {
     const at = this.offset
     const length = this.u32(field)
@@ -140,15 +168,11 @@ export class ByteReader {
     const at = this.offset
     const bytes = this.blob(field, lengthMaxBytes)
     if (this.failure !== undefined) return ""
-    const value = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
-    // The decoder replaces what is not UTF-8; such a string would not encode back to the same bytes.
-    if (value.includes("\uFFFD") && !sameBytes(text.encode(value), bytes))
+    const value = decoder.decode(bytes)
+    // The decoder replaces bytes that are not UTF-8; such a string would not encode back to the same bytes.
+    if (value.includes("\uFFFD") && !sameBytes(encoder.encode(value), bytes))
       this.fail(field, "bytes that are not UTF-8", at)
     return value
-  }
-
-  atEnd(): boolean {
-    return this.offset >= this.bytes.length
   }
 
   end(): void {

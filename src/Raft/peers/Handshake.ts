@@ -11,17 +11,20 @@ import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
 import type { Lane } from "./PeerMessage.ts"
 
 /**
- * The versions of the protocol that this code speaks. Since 2 a request is named by a life and a number, and nodes tell
- * each other of their states; a hello tells the process that speaks.
+ * The versions of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
+ * of their states, and a hello names the process that speaks. Since 3 frames travel on a plain stream of bytes; up to 2
+ * they travelled in WebSockets.
  */
-export const protocolMin = 2
-export const protocolMax = 2
+export const protocolMin = 3
+export const protocolMax = 3
 
 export const nonceBytes = 32
 export const processNonceBytes = 16
 /** What a node is called and where it is: it must fit into a hello. */
 export const idMaxBytes = 256
 const peersMaxCount = 64
+/** The longest frame of a handshake: a hello that names as many peers as it may, with the longest ids. */
+export const helloMaxBytes = 32 * 1024
 
 /** What a node says of itself when a connection opens. */
 export interface Hello {
@@ -168,7 +171,7 @@ export const decodeHello = (frame: Uint8Array): Hello | Malformed => {
   return from.failure ?? hello
 }
 
-/** One line for people, short enough for a WebSocket's close reason when ids are. */
+/** One line for people, on both sides. */
 export const describeRefusal = (refusal: Refusal): string => {
   switch (refusal._tag) {
     case "NotLoopback":

@@ -3,6 +3,7 @@
  * port.
  */
 import { HttpServerResponse } from "effect/http"
+import { upgradeToken } from "./Upgrade.ts"
 
 const refusal = (
   status: number,
@@ -15,17 +16,18 @@ const refusal = (
     { status, contentType: "application/problem+json", headers: options.headers ?? {} }
   )
 
-/** A page in a browser, or a stranger from elsewhere where the cluster has no secret (D8). */
+/** The answer to a page in a browser, and to a stranger from elsewhere if the cluster has no secret (D8). */
 export const notAPeer = refusal(403, "not-a-peer", "Not a peer", {
   detail: "Only nodes of this cluster speak here"
 })
 
-/** RFC 9110 §15.5.22 asks for the one header, RFC 6455 §4.4 for the other. */
-export const webSocketOnly = refusal(426, "websocket-required", "WebSocket required", {
-  detail: "Nodes of this cluster speak here, over WebSockets",
-  headers: { upgrade: "websocket", "sec-websocket-version": "13" }
+/** The answer to a request that does not ask for the peers' protocol. RFC 9110 §15.5.22 asks for the header. */
+export const peersOnly = refusal(426, "peer-protocol-required", "Peer protocol required", {
+  detail: `Nodes of this cluster speak here, after an upgrade to ${upgradeToken}`,
+  headers: { upgrade: upgradeToken }
 })
 
+/** The answer while too many connections shake hands. */
 export const tooManyHandshakes = refusal(503, "overloaded", "Overloaded", {
   detail: "Too many connections are shaking hands: try again later",
   headers: { "retry-after": "1" }

@@ -1,12 +1,13 @@
 /**
- * The transport over WebSockets on the node's own HTTP port, at `/_raft`: who dials whom, and what is up. D8.
- * Two sockets for each pair, one a lane; the smaller node id dials both. A node of a cluster whom nobody dials dials by
- * itself: its peers may have removed it while it was away. Not one connection's life (PeerLink.ts).
+ * The transport over upgraded connections on the node's own HTTP port, at `/_raft`: who dials whom, and which peers are
+ * up. Each pair has two connections, one for each lane, and the node with the smaller id dials both. A node of a cluster
+ * that nobody dials dials by itself: its peers may have removed it while it was away. PeerLink.ts has the life of one
+ * connection. D8.
  */
 import { randomBytes } from "node:crypto"
+import type { Duplex } from "node:stream"
 import { Context, Effect, FiberMap, Layer, Random, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { Socket } from "effect/socket"
 import type { NodeId } from "../core/Message.ts"
 import {
   checkRemoteAddress,
@@ -24,40 +25,30 @@ import * as PeerRefusal from "./PeerRefusal.ts"
 import { Resolver } from "./Resolver.ts"
 import { isOfPage, notOfThisHost } from "./ThisHost.ts"
 import { helloOf, type Membership, type Self, Transport, type TransportEvent, unformed } from "./Transport.ts"
+import { acceptUpgrade, asksForUpgrade, dialUpgrade } from "./Upgrade.ts"
+import { makeFrameEncoder } from "./Wire.ts"
 
+/** The pause before the second dial; it doubles with each failure. */
 export const backoffMinMs = 50
+/** The longest pause between two dials. */
 export const backoffMaxMs = 500
-/** How long a socket may take to open. A server that still builds its layers accepts and never answers. */
+/** How long a connection may take to open. A server that still builds its layers accepts and never answers. */
 const openTimeoutMs = 1_000
-/** A node of a cluster that has been without any peer for so long dials those that ought to dial it. */
+/** A node of a cluster dials the peers that ought to dial it after so long without any. */
 export const knockAfterMs = 2_000
-/** Connections that are shaking hands at once; a stranger past it is sent away (503). */
+/** How many connections may shake hands at once. The node sends further strangers away (503). */
 export const handshakesMaxCount = 64
 
 const lanes: ReadonlyArray<Lane> = ["control", "bulk"]
 
-/** Whether the headers open a WebSocket (RFC 6455 §4.2.1). What is left to the server, it refuses without a problem. */
-const isWebSocketHandshake = (headers: Readonly<Record<string, string | undefined>>): boolean =>
-  headers.upgrade?.toLowerCase() === "websocket" &&
-  headers["sec-websocket-version"] === "13" &&
-  /^[A-Za-z0-9+/]{22}==$/.test(headers["sec-websocket-key"] ?? "")
-
-/**
- * Whether a dialer's WebSocket is Deno's. It keeps a small write back until all that it has sent is acknowledged (Nagle's
- * algorithm, RFC 9293 §3.7.4), has no option against it, and writes the head of a large frame apart. A kernel acknowledges
- * 40 ms later if it has nothing to send meanwhile, so the side that was dialled answers each packet at once. Of a large
- * frame only the head would arrive, which nobody can answer: a pulse goes ahead of it, and while that is not acknowledged
- * head and payload gather and are sent together.
- */
-const isDeno = (userAgent: string | undefined): boolean => userAgent?.startsWith("Deno/") === true
-
+/** Options of the transport over sockets. */
 export interface PeerSocketsOptions {
   readonly self: Self
   readonly membership?: Membership
-  /** Proves a peer. Without one only loopback peers are dialled and accepted. */
+  /** Proves a peer. Without one the node dials and accepts only peers of its own host. */
   readonly secret?: string
-  /** `wss` where the peers' ports speak TLS. */
-  readonly scheme?: "ws" | "wss"
+  /** `https` where the peers' ports speak TLS; `http` by default. */
+  readonly scheme?: "http" | "https"
 }
 
 /** Dials, and keeps dialling until its scope closes. */
@@ -66,11 +57,11 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<
   { readonly transport: Transport["Service"]; readonly listener: PeerListener["Service"] },
   never,
-  Socket.WebSocketConstructor | Scope.Scope
+  Scope.Scope
 > {
   const { self, secret } = options
   const resolve = yield* Resolver
-  const webSocketConstructor = yield* Socket.WebSocketConstructor
+  const encode = makeFrameEncoder()
   /** One for each peer, its address and lane that this node dials: a member may come back elsewhere. */
   const dialers = yield* FiberMap.make<string, void>()
   const runDialer = yield* FiberMap.runtime(dialers)()
@@ -136,17 +127,12 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
-  /** Opens, holds and ends one link. Resumes only when the link has ended. */
-  const hold = Effect.fnUntraced(function* (
-    socket: Socket.Socket,
-    side: Side,
-    opened: () => void,
-    pace: { readonly acknowledgesAtOnce?: boolean; readonly announcesLargePackets?: boolean }
-  ) {
+  /** Shakes hands on a connection, keeps the link, and ends it. Resumes when the connection is closed. */
+  const hold = Effect.fnUntraced(function* (stream: Duplex, side: Side, opened: () => void) {
     const greeted = membership
-    const link = yield* openLink({ socket, side, secret, ...pace })
+    const link = yield* openLink({ stream, side, secret, encode })
     opened()
-    // What we said of ourselves while it opened may be out of date: the next hello says it right.
+    // This node's own hello may be out of date by now: the next one is right.
     if (greeted !== membership) return
     yield* refuseSecond(link)
     yield* raise(link)
@@ -154,7 +140,7 @@ export const make = Effect.fnUntraced(function* (
       .run((message) => {
         const { nodeId } = link.hello
         const control = links.control.get(nodeId)
-        // What a former process or data directory said in one lane must not pass for its successor's word in the other (C16).
+        // The words of a former process or data directory in one lane must not pass for its successor's in the other (C16).
         if (control === undefined || !isSameProcess(control.hello, link.hello)) return
         handler?.({ _tag: "Received", from: nodeId, message })
       })
@@ -167,31 +153,28 @@ export const make = Effect.fnUntraced(function* (
 
   type Peer = Self["peers"][number]
 
-  /** By a name that a certificate is for; and where none is, by where the name leads at this very dial. */
+  /** With TLS the name that the certificate is for; otherwise the address to which the name leads at this very dial. */
   const urlOf = ({ address }: Peer): Effect.Effect<string> =>
-    options.scheme === "wss"
-      ? Effect.succeed(`wss://${address}${path}`)
-      : Effect.map(resolve(address), (place) => `ws://${place}${path}`)
+    options.scheme === "https"
+      ? Effect.succeed(`https://${address}${path}`)
+      : Effect.map(resolve(address), (place) => `http://${place}${path}`)
 
   /** One link, from its first byte to its end. */
   const connect = (peer: Peer, lane: Lane, opened: () => void) =>
-    Socket.makeWebSocket(urlOf(peer), { openTimeout: openTimeoutMs }).pipe(
-      Effect.provideService(Socket.WebSocketConstructor, webSocketConstructor),
-      Effect.flatMap((socket) => {
-        const side: Side = { role: "dialer", hello: helloTo(peer.id, lane) }
-        return hold(socket, side, opened, { announcesLargePackets: "Deno" in globalThis })
-      }),
+    Effect.flatMap(urlOf(peer), (url) => dialUpgrade(url, openTimeoutMs)).pipe(
+      Effect.flatMap((stream) => hold(stream, { role: "dialer", hello: helloTo(peer.id, lane) }, opened)),
       Effect.catchTag("LinkClosed", (closed) =>
         (closed.refused ? Effect.logWarning : Effect.logDebug)(
           `Cannot keep the ${lane} link to ${peer.id} at ${peer.address}: ${closed.message}`
         )
       ),
-      Effect.asVoid
+      Effect.asVoid,
+      Effect.scoped
     )
 
   const dial = Effect.fnUntraced(function* (peer: Peer, lane: Lane) {
     let backoffMs = backoffMinMs
-    // A link to a peer that is gone is not cut, since its last answers are on their way: it is not opened again.
+    // A peer that is gone keeps its link, since its last answers are on their way; nobody opens that link again.
     while (dialled().some(({ address, id }) => id === peer.id && address === peer.address)) {
       yield* connect(peer, lane, () => {
         backoffMs = backoffMinMs
@@ -254,7 +237,7 @@ export const make = Effect.fnUntraced(function* (
     // No page may speak to a node through a browser; and without a secret nothing proves a peer but its host.
     if (isOfPage(request)) return PeerRefusal.notAPeer
     if (secret === undefined && notOfThisHost(request) !== undefined) return PeerRefusal.notAPeer
-    if (!isWebSocketHandshake(request.headers)) return PeerRefusal.webSocketOnly
+    if (!asksForUpgrade(request)) return PeerRefusal.peersOnly
     if (handshakes >= handshakesMaxCount) return PeerRefusal.tooManyHandshakes
     handshakes += 1
     let shaking = true
@@ -263,16 +246,22 @@ export const make = Effect.fnUntraced(function* (
       shaking = false
     }
     const side: Side = { role: "acceptor", answer: (theirs) => helloTo(theirs.nodeId, theirs.lane) }
-    return yield* request.upgrade.pipe(
-      Effect.flatMap((socket) =>
-        hold(socket, side, opened, { acknowledgesAtOnce: isDeno(request.headers["user-agent"]) })
-      ),
-      Effect.catchTag("LinkClosed", (closed) =>
-        (closed.refused ? Effect.logWarning : Effect.logDebug)(`A peer's link ended: ${closed.message}`)
-      ),
-      Effect.as(HttpServerResponse.empty()),
-      Effect.catchTag("HttpServerError", () => Effect.succeed(PeerRefusal.webSocketOnly)),
-      Effect.ensuring(Effect.sync(opened))
+    return yield* Effect.acquireUseRelease(
+      Effect.sync(() => acceptUpgrade(request)),
+      (stream) => {
+        if (stream === undefined) return Effect.succeed(PeerRefusal.peersOnly)
+        return hold(stream, side, opened).pipe(
+          Effect.catchTag("LinkClosed", (closed) =>
+            (closed.refused ? Effect.logWarning : Effect.logDebug)(`A peer's link ended: ${closed.message}`)
+          ),
+          Effect.as(HttpServerResponse.empty())
+        )
+      },
+      (stream) =>
+        Effect.sync(() => {
+          opened()
+          stream?.destroy()
+        })
     )
   })
 
@@ -313,15 +302,9 @@ export const make = Effect.fnUntraced(function* (
 })
 
 /** The transport, and the listener to mount for it. */
-export const layerWith = (
-  options: PeerSocketsOptions
-): Layer.Layer<Transport | PeerListener, never, Socket.WebSocketConstructor> =>
+export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport | PeerListener> =>
   Layer.effectContext(
     Effect.map(make(options), ({ listener, transport }) =>
       Context.make(Transport, transport).pipe(Context.add(PeerListener, listener))
     )
   )
-
-/** With the WebSocket that Node, Bun and Deno all have. */
-export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport | PeerListener> =>
-  layerWith(options).pipe(Layer.provide(Socket.layerWebSocketConstructorGlobal))

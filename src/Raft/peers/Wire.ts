@@ -1,11 +1,12 @@
 /**
- * The bytes of messages between peers. Not the connection that carries them (PeerSockets.ts). Pure.
+ * The bytes of messages between peers. PeerSockets.ts has the connections that carry them. Pure.
  * A frame is a tag (u8) and its fields in the order below; numbers are big endian, u53 in eight bytes.
  */
 import type { EntryType, LogEntry } from "../../EventStore/LogEntry.ts"
-import { type AppendEntriesReply, entriesMaxCount } from "../core/Message.ts"
+import { type AppendEntries, type AppendEntriesReply, entriesMaxCount } from "../core/Message.ts"
 import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
+import { makeFrame } from "./WireFrame.ts"
 
 /** An entry is at most 8 MiB (D6); its payload is bounded by the same number. */
 export const payloadMaxBytes = 8 * 1024 * 1024
@@ -48,11 +49,59 @@ const tags = {
 const entryTypes: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
 
 /** One message as one frame. */
-export const encode = (message: PeerMessage): Uint8Array<ArrayBuffer> => {
-  const to = new ByteWriter().u8(tags[message._tag])
-  writeFields(to, message)
-  return to.finish()
+export const encode = (message: PeerMessage): Uint8Array<ArrayBuffer> =>
+  writeMessage(new ByteWriter(expectedBytesOf(message)), message).finish()
+
+/** One message as one frame with its length ahead, as it goes out on a stream. */
+export const encodeFrame = (message: PeerMessage): Uint8Array<ArrayBuffer> =>
+  makeFrame(expectedBytesOf(message), (to) => writeMessage(to, message))
+
+/**
+ * Makes the frames of one node's messages. A leader sends the same entries to all its peers, and equal ones of one turn
+ * of the event loop are encoded once.
+ */
+export const makeFrameEncoder = (): ((message: PeerMessage) => Uint8Array) => {
+  let last: { readonly message: AppendEntries; readonly frame: Uint8Array } | undefined
+  const forget = (): void => {
+    last = undefined
+  }
+  return (message) => {
+    if (message._tag !== "AppendEntries") return encodeFrame(message)
+    if (last !== undefined && isSame(last.message, message)) return last.frame
+    if (last === undefined) queueMicrotask(forget)
+    const frame = encodeFrame(message)
+    last = { message, frame }
+    return frame
+  }
 }
+
+const isSame = (a: AppendEntries, b: AppendEntries): boolean =>
+  a.term === b.term &&
+  a.prevLogIndex === b.prevLogIndex &&
+  a.prevLogTerm === b.prevLogTerm &&
+  a.leaderCommit === b.leaderCommit &&
+  a.entries.length === b.entries.length &&
+  a.entries.every((entry, at) => entry === b.entries[at])
+
+/** About what a message takes: exact for those that carry entries or bodies, so that these are copied once. */
+const expectedBytesOf = (message: PeerMessage): number => {
+  switch (message._tag) {
+    case "AppendEntries":
+      return message.entries.reduce((sum, { payload }) => sum + 21 + payload.length, 37)
+    case "Forward":
+    case "ForwardReply":
+      return 21 + message.body.length
+    case "InstallSnapshot":
+      return 256 + message.configuration.length + message.chunk.length
+    case "Form":
+      return 256 + message.entry.payload.length
+    default:
+      return 64
+  }
+}
+
+const writeMessage = (to: ByteWriter, message: PeerMessage): ByteWriter =>
+  writeFields(to.u8(tags[message._tag]), message)
 
 /** The message in a frame, or what is wrong with it and where. Never throws, whatever the bytes. */
 export const decode = (frame: Uint8Array): PeerMessage | Malformed => {
@@ -184,7 +233,7 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
     case tags.ForwardReply:
       return { _tag: "ForwardReply", ...readForwarded(from) }
     case tags.Form:
-      return { _tag: "Form", clusterId: from.string("clusterId", clusterIdMaxBytes), entry: readEntry(from, "entry") }
+      return { _tag: "Form", clusterId: from.string("clusterId", clusterIdMaxBytes), entry: readEntry(from) }
     case tags.FormReply:
       return {
         _tag: "FormReply",
@@ -242,17 +291,17 @@ const readEntries = (from: ByteReader): ReadonlyArray<LogEntry> => {
   if (count > entriesMaxCount) from.fail("entries", `a count of ${count} past the limit of ${entriesMaxCount}`)
   const entries: Array<LogEntry> = []
   // Stopping at the first failure keeps a lying count from costing more than the bytes that came with it.
-  for (let i = 0; i < count && from.failure === undefined; i++) entries.push(readEntry(from, `entries[${i}]`))
+  for (let i = 0; i < count && from.failure === undefined; i++) entries.push(readEntry(from))
   return entries
 }
 
-const readEntry = (from: ByteReader, field: string): LogEntry => {
-  const index = from.u53(`${field}.index`)
-  const term = from.u53(`${field}.term`)
-  const code = from.u8(`${field}.type`)
+const readEntry = (from: ByteReader): LogEntry => {
+  const index = from.u53("entry.index")
+  const term = from.u53("entry.term")
+  const code = from.u8("entry.type")
   const type = entryTypes[code]
-  if (type === undefined) from.fail(`${field}.type`, `the unknown entry type ${code}`)
-  return { index, term, type: type ?? "noop", payload: from.blob(`${field}.payload`, payloadMaxBytes) }
+  if (type === undefined) from.fail("entry.type", `the unknown entry type ${code}`)
+  return { index, term, type: type ?? "noop", payload: from.blob("entry.payload", payloadMaxBytes) }
 }
 
 const readAppendResult = (from: ByteReader): AppendEntriesReply["result"] =>

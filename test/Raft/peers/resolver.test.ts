@@ -1,10 +1,31 @@
 /** A node whose name leads elsewhere than before is dialled where it leads now. */
+import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
-import { HttpRouter } from "effect/http"
-import { Socket } from "effect/socket"
 import * as PeerSockets from "../../../src/Raft/peers/PeerSockets.ts"
 import { Resolver, resolving } from "../../../src/Raft/peers/Resolver.ts"
+
+/** A server on every loopback address that upgrades nothing, and the hosts that it was asked for. */
+const refusingServer = Effect.gen(function* () {
+  const hosts: Array<string> = []
+  const isEnough = yield* Deferred.make<void>()
+  const server = createServer().on("upgrade", ({ headers }, socket) => {
+    socket.on("error", () => {}) // The dialer cuts the connection.
+    hosts.push(String(headers.host))
+    if (hosts.length === 6) Deferred.doneUnsafe(isEnough, Effect.void)
+    socket.end("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+  })
+  const port = yield* Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      server.listen(0, "0.0.0.0", () => {
+        const address = server.address()
+        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+      })
+    }),
+    () => Effect.sync(() => server.close())
+  )
+  return { hosts, port, isEnough }
+})
 
 describe("the resolver of addresses", () => {
   it.effect("asks for the name each time, and dials the name itself where nobody knows it", () =>
@@ -24,32 +45,19 @@ describe("the resolver of addresses", () => {
 
   it.live("each dial of a peer resolves its name anew", () =>
     Effect.gen(function* () {
-      const dialled: Array<string> = []
-      const isThere = yield* Deferred.make<void>()
+      const { hosts, port, isEnough } = yield* refusingServer
       let at = 0
-      const peers = [{ id: "b", address: "b.example:8081" }]
-      const layer = PeerSockets.layerWith({
-        self: { nodeId: "a", address: "a:1", instanceId: "i", peers },
+      const layer = PeerSockets.layer({
+        self: { nodeId: "a", address: "a:1", instanceId: "i", peers: [{ id: "b", address: "b.example:8081" }] },
         secret: "0123456789abcdef0123456789abcdef"
-      }).pipe(
-        Layer.provide(HttpRouter.layer),
-        Layer.provide(
-          Layer.succeed(Socket.WebSocketConstructor)((url) => {
-            dialled.push(String(url))
-            if (String(url).includes("10.0.0.3")) Deferred.doneUnsafe(isThere, Effect.void)
-            // Nobody listens there: the attempt is over at once.
-            return new globalThis.WebSocket("ws://127.0.0.1:9")
-          })
-        ),
-        Layer.provide(Layer.succeed(Resolver)(() => Effect.sync(() => `10.0.0.${++at}:8081`)))
-      )
+      }).pipe(Layer.provide(Layer.succeed(Resolver)(() => Effect.sync(() => `127.0.0.${++at}:${port}`))))
       yield* Layer.build(layer)
-      yield* Deferred.await(isThere).pipe(Effect.timeout("10 seconds"))
+      yield* Deferred.await(isEnough).pipe(Effect.timeout("10 seconds"))
       assert.isTrue(
-        dialled.every((url) => /^ws:\/\/10\.0\.0\.\d+:8081\/_raft$/.test(url)),
-        dialled.join(" ")
+        hosts.every((host) => /^127\.0\.0\.\d+:\d+$/.test(host)),
+        hosts.join(" ")
       )
-      assert.strictEqual(new Set(dialled).size, dialled.length)
+      assert.strictEqual(new Set(hosts).size, hosts.length)
     }).pipe(Effect.scoped)
   )
 })

@@ -1,104 +1,89 @@
-/** Frames in packets, and a link whose peer falls silent or lies: by hand, over a socket that the test owns. */
+/** Frames on a stream of bytes: however the stream cuts them, they come back whole, and none is larger than it may be. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Queue } from "effect"
-import { Socket } from "effect/socket"
-import { TestClock } from "effect/testing"
-import { encodeHello, type Hello, prove } from "../../../src/Raft/peers/Handshake.ts"
-import { openLink, pulseIntervalMs, silentPulsesMax } from "../../../src/Raft/peers/PeerLink.ts"
-import { decodePulse, encodePulse, pack, packetTargetBytes, unpack } from "../../../src/Raft/peers/WireFrame.ts"
+import {
+  decodePulse,
+  decodeRefused,
+  FrameReader,
+  handshakeFrame,
+  lengthBytes,
+  linkTags,
+  makeFrame,
+  pack,
+  packetTargetBytes,
+  pulseFrame,
+  refusedFrame
+} from "../../../src/Raft/peers/WireFrame.ts"
+
+const frameOf = (body: Uint8Array) => makeFrame(body.length, (to) => to.raw(body))
+const bodyOf = (frame: Uint8Array) => frame.subarray(lengthBytes)
+
+/** Frames of these lengths, each filled with its number. */
+const framesOf = (...lengths: ReadonlyArray<number>) =>
+  lengths.map((length, at) => frameOf(new Uint8Array(length).fill(at + 1)))
 
 describe("WireFrame", () => {
-  it("frames come back in order, in packets near their target size", () => {
-    const frames = [1, 10, packetTargetBytes, 3, packetTargetBytes * 3, 5].map((length) =>
-      new Uint8Array(length).fill(1)
-    )
-    const packets = pack(frames)
-    assert.isBelow(packets.length, frames.length)
-    const back = packets.map(unpack).flatMap((packet) => (packet._tag === "Frames" ? packet.frames : []))
-    assert.deepStrictEqual(
-      back.map((frame) => frame.length),
-      frames.map((frame) => frame.length)
-    )
-    assert.deepStrictEqual(pack([]), [])
-  })
-
-  it("a packet cut inside a frame is refused", () => {
-    const [packet] = pack([new Uint8Array([1, 2, 3])])
-    for (let length = 1; length < packet!.length; length++) {
-      assert.strictEqual(unpack(packet!.subarray(0, length))._tag, "Malformed", `cut at ${length}`)
+  it("frames come back whole and in order, wherever the stream cuts them", () => {
+    const frames = framesOf(1, 0, 300, 5, 0, 7_000, 2)
+    const stream = Buffer.concat(frames)
+    for (const chunkBytes of [1, 2, 3, 4, 5, 7, 64, 304, 4_096, stream.length]) {
+      const reader = new FrameReader()
+      const back: Array<Uint8Array> = []
+      for (let at = 0; at < stream.length; at += chunkBytes) {
+        assert.isUndefined(reader.push(stream.subarray(at, at + chunkBytes), 7_000, (frame) => back.push(frame)))
+      }
+      assert.isTrue(
+        back.length === frames.length && back.every((frame, at) => Buffer.compare(frame, bodyOf(frames[at]!)) === 0),
+        `in chunks of ${chunkBytes}`
+      )
     }
   })
 
-  it("a pulse survives the wire", () => {
-    assert.deepStrictEqual(decodePulse(encodePulse(2 ** 40)), { _tag: "Pulse", receivedBytes: 2 ** 40 })
-    assert.strictEqual(decodePulse(new Uint8Array([0]))._tag, "Malformed")
+  it("a length past the limit is refused before its bytes come, and the frames before it are taken", () => {
+    const reader = new FrameReader()
+    const [small, large] = framesOf(3, 11)
+    const back: Array<number> = []
+    const found = reader.push(Buffer.concat([small!, large!.subarray(0, lengthBytes)]), 10, ({ length }) =>
+      back.push(length)
+    )
+    assert.deepStrictEqual(found, {
+      _tag: "Malformed",
+      field: "length",
+      offset: 0,
+      found: "a length of 11 past the limit of 10"
+    })
+    assert.deepStrictEqual(back, [3])
   })
-})
 
-const hello = (nodeId: string, targetNodeId: string): Hello => ({
-  protocolMin: 1,
-  protocolMax: 1,
-  clusterId: null,
-  nodeId,
-  address: nodeId,
-  targetNodeId,
-  instanceId: nodeId,
-  expectedInstanceId: null,
-  lane: "control",
-  peers: ["a", "b"],
-  processNonce: new Uint8Array(16),
-  nonce: new Uint8Array(32)
-})
-
-/** A dialer's link, its handshake done, to a peer that says only what the test puts into `toLink`. */
-const linkByHand = Effect.gen(function* () {
-  const toLink = yield* Queue.unbounded<Uint8Array>()
-  const socket = Socket.make({
-    reader: Effect.succeed({
-      pull: Effect.map(Queue.take(toLink), (frame) => [frame] as const),
-      upgrade: Socket.SocketUpgradeError.unsupported
-    }),
-    writer: Effect.succeed({ write: () => Effect.void, writeAll: () => Effect.void })
+  it("small frames leave in one buffer, and a large one is not copied", () => {
+    const frames = framesOf(1, 10, packetTargetBytes, 3, 5)
+    const packets = pack(frames)
+    assert.strictEqual(packets.length, 3)
+    assert.strictEqual(packets[1], frames[2])
+    assert.strictEqual(Buffer.compare(Buffer.concat(packets), Buffer.concat(frames)), 0)
+    assert.deepStrictEqual(pack([]), [])
+    assert.strictEqual(pack(frames.slice(0, 1))[0], frames[0])
   })
-  const [dialer, acceptor] = [hello("a", "b"), hello("b", "a")]
-  yield* Queue.offer(toLink, encodeHello(acceptor))
-  yield* Queue.offer(toLink, prove({ secret: undefined, role: "acceptor", dialer, acceptor }))
-  const link = yield* openLink({ socket, side: { role: "dialer", hello: dialer }, secret: undefined })
-  return { link, toLink }
-})
 
-describe("PeerLink", () => {
-  it.effect("a peer that is silent for 5 s is closed, and one that pulses is not (D8)", () =>
-    Effect.gen(function* () {
-      const { link, toLink } = yield* linkByHand
-      const running = yield* Effect.forkScoped(link.run(() => {}))
-      for (let interval = 0; interval < 3 * silentPulsesMax; interval++) {
-        yield* Queue.offerAll(toLink, pack([encodePulse(0)]))
-        yield* TestClock.adjust(pulseIntervalMs)
-      }
-      assert.isUndefined(running.pollUnsafe())
-      yield* TestClock.adjust(pulseIntervalMs * silentPulsesMax)
-      const closed = yield* Effect.flip(Fiber.join(running))
-      assert.strictEqual(closed.message, "The peer is silent")
-      assert.isFalse(link.send({ _tag: "HeartbeatReply", term: 1, readNumber: 1 }))
-    })
-  )
+  it("a pulse and a refusal survive the wire, and are refused when cut", () => {
+    const pulse = bodyOf(pulseFrame(2 ** 40))
+    assert.deepStrictEqual(decodePulse(pulse), { _tag: "Pulse", receivedBytes: 2 ** 40 })
+    const refused = bodyOf(refusedFrame("wrong cluster: own é, theirs c2"))
+    assert.deepStrictEqual(decodeRefused(refused), { _tag: "Refused", reason: "wrong cluster: own é, theirs c2" })
+    for (let length = 1; length < pulse.length; length++) {
+      assert.strictEqual(decodePulse(pulse.subarray(0, length))._tag, "Malformed", `cut at ${length}`)
+    }
+    for (let length = 1; length < refused.length; length++) {
+      assert.strictEqual(decodeRefused(refused.subarray(0, length))._tag, "Malformed", `cut at ${length}`)
+    }
+  })
 
-  it.effect("a peer that claims to have read more than it was sent is closed", () =>
-    Effect.gen(function* () {
-      const { link, toLink } = yield* linkByHand
-      yield* Queue.offerAll(toLink, pack([encodePulse(1)]))
-      const closed = yield* Effect.flip(link.run(() => {}))
-      assert.strictEqual(closed.message, "Bad pulse: 1 bytes read of 0")
-    })
-  )
+  it("a reason of any length fits into a refusal, and puts no line into the log of the other side", () => {
+    const said = decodeRefused(bodyOf(refusedFrame(`a\nb${"€".repeat(10_000)}`)))
+    assert.isTrue(said._tag === "Refused" && said.reason.startsWith("a?b€"))
+  })
 
-  it.effect("a frame that does not decode ends the link, and says what and where", () =>
-    Effect.gen(function* () {
-      const { link, toLink } = yield* linkByHand
-      yield* Queue.offerAll(toLink, pack([new Uint8Array([99])]))
-      const closed = yield* Effect.flip(link.run(() => {}))
-      assert.strictEqual(closed.message, "Bad frame: tag at 0: the unknown tag 99")
-    })
-  )
+  it("a part of the handshake is its tag and its bytes", () => {
+    const frame = bodyOf(handshakeFrame("proof", new Uint8Array([1, 2])))
+    assert.deepStrictEqual([...frame], [linkTags.proof, 1, 2])
+  })
 })

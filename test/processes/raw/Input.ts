@@ -50,23 +50,5 @@ export const chunk = (text: string): string => `${text.length.toString(16)}\r\n$
 
 export const lastChunk = "0\r\n\r\n"
 
-const opening = (key: string, version: string, path: string) =>
-  get(
-    path,
-    "connection: Upgrade",
-    "upgrade: websocket",
-    `sec-websocket-key: ${key}`,
-    `sec-websocket-version: ${version}`
-  )
-
-/** Opens a WebSocket to the peers' path. */
-export const openSocket = (
-  options: { readonly key?: string; readonly version?: string; readonly path?: string } = {}
-) => opening(options.key ?? "AAAAAAAAAAAAAAAAAAAAAA==", options.version ?? "13", options.path ?? "/_raft")
-
-/** A masked frame whose mask is zero: the payload as it is. RFC 6455 §5.2. */
-export const frame = (firstByte: number, payload: Uint8Array): Uint8Array => {
-  const { length } = payload
-  const size = length < 126 ? [0x80 | length] : [0x80 | 126, length >> 8, length & 0xff]
-  return Uint8Array.from([firstByte, ...size, 0, 0, 0, 0, ...payload])
-}
+/** Asks to speak as a peer, on the peers' path or elsewhere. */
+export const openPeer = (path = "/_raft"): string => get(path, "connection: Upgrade", "upgrade: lithair-peer")

@@ -8,7 +8,7 @@ import {
   invalid,
   lastChunk,
   lines,
-  openSocket,
+  openPeer,
   post,
   postHead,
   type RawInput,
@@ -17,7 +17,7 @@ import {
 } from "./Input.ts"
 
 const half = chunk(record.slice(0, 10))
-const webSocket = openSocket()
+const peer = openPeer()
 const unknownUpgrade = get("/livez", "connection: Upgrade", "upgrade: foo")
 
 /** What follows a write that is not answered yet. */
@@ -82,20 +82,20 @@ const behindWrite: ReadonlyArray<RawInput> = [
 const upgradesBehind: ReadonlyArray<RawInput> = [
   // A server may take an upgrade that it will not make as a plain request (RFC 9110 §7.8).
   {
-    name: "a WebSocket behind a write",
-    steps: [post() + webSocket],
-    answers: ["201", /^(101|426 websocket-required)$/]
+    name: "a peer's upgrade behind a write",
+    steps: [post() + peer],
+    answers: ["201", /^(101|426 peer-protocol-required)$/]
   },
   {
-    name: "a WebSocket behind three writes",
-    steps: [post().repeat(3) + webSocket],
-    answers: ["201", "201", "201", /^(101|426 websocket-required)$/]
+    name: "a peer's upgrade behind three writes",
+    steps: [post().repeat(3) + peer],
+    answers: ["201", "201", "201", /^(101|426 peer-protocol-required)$/]
   },
   { name: "an unknown upgrade behind a write", steps: [post() + unknownUpgrade], answers: ["201", "200"] },
-  survived("a WebSocket behind a write, and a reset", post() + webSocket, { pauseMs: 2 }, "reset"),
-  survived("a WebSocket behind a write, and the end", post() + webSocket, "end"),
-  survived("a WebSocket behind a write that closes", post(record, "connection: close") + webSocket),
-  survived("a WebSocket behind a read, and garbage at once", `${get("/api/products?limit=1") + webSocket}garbage`)
+  survived("a peer's upgrade behind a write, and a reset", post() + peer, { pauseMs: 2 }, "reset"),
+  survived("a peer's upgrade behind a write, and the end", post() + peer, "end"),
+  survived("a peer's upgrade behind a write that closes", post(record, "connection: close") + peer),
+  survived("a peer's upgrade behind a read, and garbage at once", `${get("/api/products?limit=1") + peer}garbage`)
 ]
 
 const many: ReadonlyArray<RawInput> = [

@@ -24,7 +24,7 @@ const complaint = (input: RawInput, { answers, end }: Heard): string | undefined
   if (input.answers === undefined) return undefined
   const expected = whole(input).answers
   const isRight = answers.length === expected.length && expected.every((each, at) => isMet(answers[at], each))
-  // What a WebSocket ends with is the frame before; a reset may follow it.
+  // Before an upgraded connection ends, the last frame says why; a reset may follow it.
   const isEnded = end === "closed" || (end === "reset" && answers.includes("101"))
   if (isRight && (input.closes !== true || isEnded)) return undefined
   const asked = `${expected.join(", ")}${input.closes === true ? ", closed" : ""}`
