@@ -1,7 +1,7 @@
 /**
- * Builds the package that is published, in `dist`: JavaScript and declarations in `lib`, docs and examples beside them,
- * and a manifest whose entry points are the built files. Those of the checkout are the sources: its examples and tests
- * import `lithair` unbuilt, and Node and Deno take no TypeScript from `node_modules`.
+ * Builds the package for publication, in `dist`: JavaScript and declarations in `lib`, docs and examples beside them, and a
+ * manifest whose entry points are the built files. In the checkout the entry points are the sources, so that examples and
+ * tests import `lithair` unbuilt. A package needs built files: Node and Deno take no TypeScript from `node_modules`.
  */
 import { spawnSync } from "node:child_process"
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs"

@@ -1,7 +1,7 @@
 /**
  * The one gate: format and lint, types, the examples in docs, all tests on Node, and the portable ones on Bun and Deno.
- * Every part runs, whatever became of the one before. The last line says how many tests passed and failed over all
- * parts; a part that failed otherwise, or gave no report, counts as one failure.
+ * Every part runs, even after one that failed. The last line counts passed and failed tests over all parts; a part that
+ * failed otherwise, or gave no report, counts as one failure.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
 interface Part {
   readonly name: string
   readonly command: ReadonlyArray<string>
-  /** Where a part of tests leaves its counts. */
+  /** The file in which a part of tests leaves its counts. */
   readonly report?: string
   readonly env?: Readonly<Record<string, string>>
 }
@@ -27,10 +27,10 @@ interface Outcome {
 const root = fileURLToPath(new URL("..", import.meta.url))
 const reports = mkdtempSync(join(tmpdir(), "lithair-check-"))
 
-/** A part that takes longer hangs: it is killed, and counts as one that did not run. */
+/** A part that takes longer hangs. The gate kills it, and counts it as one failure. */
 const partTimeoutMs = 2_400_000
 
-/** Of the projects in vitest.config.ts: these run on every runtime. */
+/** The projects of vitest.config.ts that run on every runtime. */
 const portable = ["fast", "slow"]
 /** These are of the repository, and start what they need themselves. */
 const nodeOnly = ["tidy", "mutation"]
@@ -78,10 +78,10 @@ const parts: ReadonlyArray<Part> = [
 const readReport = (path: string): { readonly passedCount: number; readonly failedCount: number } | undefined => {
   try {
     const { numPassedTests, numTotalTests } = JSON.parse(readFileSync(path, "utf8"))
-    // A test that neither passed nor failed was skipped, and no test here may be.
+    // A test that neither passed nor failed was skipped, and none may be.
     return { passedCount: numPassedTests, failedCount: numTotalTests - numPassedTests }
   } catch {
-    return undefined // No report: the part ended before its tests did, and is counted as failed by the caller.
+    return undefined // No report: the part ended before its tests did, and the caller counts it as failed.
   }
 }
 

@@ -1,8 +1,7 @@
 /**
  * Compiles every `ts` example in the pages and in the sources' doc comments, and runs those that end by themselves, tests
- * as tests.
- * An example is a module: with imports, it is what a user writes; without any, it is about the file that it stands in,
- * and sees that file's exports.
+ * as tests. An example is a module. With imports it is a user's program; without imports it shows the file in which it
+ * stands, and sees that file's exports.
  */
 import { spawnSync } from "node:child_process"
 import { globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -21,7 +20,7 @@ interface Example {
 const root = fileURLToPath(new URL("..", import.meta.url))
 const read = (file: string): string => readFileSync(join(root, file), "utf8")
 
-/** Without the ` * ` of a doc comment; in a page there is none. */
+/** The line without the ` * ` of a doc comment. */
 const unquoted = (file: string, line: string): string => (file.endsWith(".ts") ? line.replace(/^\s*\* ?/, "") : line)
 
 function examplesOf(file: string): ReadonlyArray<Example> {
@@ -39,13 +38,13 @@ function examplesOf(file: string): ReadonlyArray<Example> {
   return found
 }
 
-/** The source of each entry point, by the name that a user imports. */
+/** The sources of the entry points, by the names that users import. */
 function entryPoints(): ReadonlyMap<string, string> {
   const { exports } = JSON.parse(read("package.json")) as { exports: Readonly<Record<string, string>> }
   return new Map(Object.entries(exports).map(([name, path]) => [name.replace(/^\./, "lithair"), join(root, path)]))
 }
 
-/** The example as a module, on the lines that it has in its file, so that what is said of it can be found there. */
+/** The example as a module, on the same lines as in its file, so that errors name the right lines. */
 function moduleOf(example: Example, entries: ReadonlyMap<string, string>): string {
   const source = example.file.endsWith(".ts") ? read(example.file) : ""
   const exported = [...source.matchAll(/^export (?:const|function|class|interface|type) (\w+)/gm)].flatMap(
@@ -61,7 +60,7 @@ function moduleOf(example: Example, entries: ReadonlyMap<string, string>): strin
   return `${prelude}${"\n".repeat(example.line - 1)}${code}\nexport {}\n`
 }
 
-/** A server runs until it is stopped, on a port of its own: the package's test runs one. */
+/** A server runs until somebody stops it: the package's test runs one. */
 const endsByItself = ({ code }: Example): boolean => !code.includes("lithair/node")
 
 const isTest = ({ code }: Example): boolean => code.includes('"@effect/vitest"')
@@ -69,7 +68,7 @@ const isTest = ({ code }: Example): boolean => code.includes('"@effect/vitest"')
 const nameOf = (example: Example): string =>
   `${example.file.replaceAll("/", "+")}+${example.line}${isTest(example) ? ".test" : ""}.ts`
 
-/** What is said of a module, said of the file that its example stands in. */
+/** Messages about a module, as messages about the file of its example. */
 const located = (said: string): string =>
   said.replaceAll(/[^\s"']*?([^\s"'/]*)\+\d+(?:\.test)?\.ts\b/g, (_, name: string) => name.replaceAll("+", "/"))
 

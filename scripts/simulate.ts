@@ -1,7 +1,7 @@
 /**
  * Runs the simulator over many seeds, in as many processes as there are cores: `npm run simulate -- --seeds N --from S`.
- * Each takes the next seed when it is done with one. The first failure ends it: with the seed, the run cut down to a short
- * script, and how to see it again.
+ * A process takes the next seeds when it is done with some. The first failure ends the run: it prints the seed, a short
+ * script with the same failure, and the command that repeats it.
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { availableParallelism } from "node:os"
@@ -11,7 +11,7 @@ import { script } from "../src/Testing/simulator/Act.ts"
 import * as Simulator from "../src/Testing/simulator/Simulator.ts"
 import { optionsOf } from "../test/Testing/simulatorSeeds.ts"
 
-/** What a process says of one seed. */
+/** The report of a process about one seed. */
 interface Ran {
   readonly seed: number
   readonly failure: string | undefined
@@ -26,7 +26,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     workers: { type: "string", default: `${availableParallelism()}` },
-    /** Its own: a process that runs seeds for another. */
+    /** For this script's own use: runs seeds for the process that started it. */
     worker: { type: "boolean", default: false }
   }
 })
@@ -40,7 +40,7 @@ const report = (seed: number): void => {
   console.log(`\nAgain: npm run simulate -- --seeds 1 --from ${seed}. Keep the seed in test/Testing/simulatorSeeds.ts.`)
 }
 
-/** Runs what the parent asks for, some seeds at a time. */
+/** Runs the seeds that the parent asks for, some at a time. */
 const work = (): void => {
   process.on("message", ({ from, count }: { readonly from: number; readonly count: number }) => {
     for (let seed = from; seed < from + count; seed++) {

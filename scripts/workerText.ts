@@ -1,6 +1,6 @@
 /**
- * Writes `src/Projection/SqliteWorkerText.ts`, the code of the SQLite thread as text: `npm run worker-text`, after each
- * change of SqliteWorker.ts or of what it imports. A test says when it was forgotten. Why text: docs/decisions.
+ * Writes `src/Projection/SqliteWorkerText.ts`, the code of the SQLite thread as text. Run `npm run worker-text` after each
+ * change of SqliteWorker.ts or of its imports; a test fails if you forget. docs/decisions/0007 says why it is text.
  */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -9,7 +9,7 @@ import { buildSync } from "esbuild"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 
-/** The text, as it is to be now. */
+/** The text of the present sources. */
 export const workerTextNow = (): string => {
   const { outputFiles } = buildSync({
     entryPoints: [join(root, "src/Projection/SqliteWorker.ts")],
@@ -23,7 +23,7 @@ export const workerTextNow = (): string => {
     logLevel: "silent"
   })
   const code = outputFiles[0]?.text.trim().replace(/^"use strict";/, "") ?? ""
-  // A worker of text has `require` on Node and Bun, and none on Deno. Of the runtimes' own modules all three give this.
+  // A worker from text has `require` on Node and Bun, but not on Deno. All three have `getBuiltinModule`.
   return `"use strict";{const require=(name)=>process.getBuiltinModule(name);${code}}`
 }
 

@@ -106,7 +106,7 @@ const closureOf = (entry: string): ReadonlyArray<string> => {
 }
 
 describe("tidy", () => {
-  it("every source file opens with a header that says what it is", () => {
+  it("every source file opens with a header", () => {
     const bare = sources.filter(({ text }) => !text.startsWith("/**")).map(({ name }) => name)
     assert.deepStrictEqual(bare, [])
   })
@@ -167,7 +167,7 @@ describe("tidy", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
-  it("what a comment cites is in this repository", () => {
+  it("everything that a comment cites is in this repository", () => {
     const read = (path: string) => readFileSync(join(root, path), "utf8")
     const rules = read("docs/raft.md")
     const decided = read("ARCHITECTURE.md")
@@ -215,7 +215,7 @@ describe("tidy", () => {
     )
   })
 
-  it("what a browser needs, declarations and the client, loads nothing of a runtime", () => {
+  it("declarations and the client, which browsers need, load nothing of a runtime", () => {
     const wrong = browserEntries.flatMap((entry) =>
       closureOf(entry)
         .filter((name) => !name.endsWith(".ts") && !/^effect(\/|$)/.test(name))
@@ -225,7 +225,7 @@ describe("tidy", () => {
     assert.include(closureOf("Client/near/layer.ts"), "node:crypto", "what is loaded is found")
   })
 
-  it("what a browser needs imports Effect's modules, not its barrels: esbuild keeps all that a barrel names", () => {
+  it("declarations and the client import Effect's modules, not its barrels: esbuild keeps everything that a barrel names", () => {
     const wrong = browserEntries.flatMap((entry) =>
       closureOf(entry)
         .filter((name) => /^effect(\/[a-z-]+)?$/.test(name))

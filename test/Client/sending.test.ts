@@ -95,7 +95,7 @@ describe("a change of a client", () => {
     })
   )
 
-  it.live("that is refused at first is refused: nobody is asked again", () =>
+  it.live("that the first node refuses is refused: no other node is asked", () =>
     Effect.gen(function* () {
       const { requests, said } = yield* changes(taken, created)
       assert.deepStrictEqual([said, requests.length], ["unique-violation", 1])
@@ -197,7 +197,7 @@ describe("a change of a client", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("with data that does not fit is sent to nobody", () =>
+  it.live("with data that does not fit is not sent", () =>
     Effect.gen(function* () {
       const { client, products, requests } = yield* against(1, () => created)
       const refused = yield* Effect.flip(products.create({ name: "" }))
@@ -262,7 +262,7 @@ describe("a read of a client", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("that nobody answers says so, and by whom", () =>
+  it.live("that no node answers says so, and names the nodes", () =>
     Effect.gen(function* () {
       const { products } = yield* against(2, () => "hangUp")
       const failure = yield* Effect.flip(products.get(id))
@@ -339,7 +339,7 @@ describe("a read of a client", () => {
 
 const page: Reply = { status: 200, headers: ofNode, body: { items: [], next: null } }
 
-describe("what each node has of its own", () => {
+describe("data that each node has for itself", () => {
   it.live("is asked for by its key on the first node too: no other one knows what became of it", () =>
     Effect.gen(function* () {
       const committed: Reply = { status: 200, headers: ofNode, body: { state: "committed", status: 201 } }

@@ -68,7 +68,7 @@ describe("a compacted log in files (FORMAT.md)", () => {
     })
   })
 
-  it.live("of which nothing is left but its end goes on behind it", () => {
+  it.live("without any entries goes on after its end", () => {
     const options = freshOptions()
     return Effect.gen(function* () {
       yield* during(
@@ -204,7 +204,7 @@ describe("a compacted log in files (FORMAT.md)", () => {
     })
   })
 
-  it.live("is read while it is compacted: entries, or the word that they are gone", () => {
+  it.live("gives a reader entries while it is compacted, or says that they are gone", () => {
     const options = freshOptions()
     return during(
       options,

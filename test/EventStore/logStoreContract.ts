@@ -60,7 +60,7 @@ export function logStoreContract(
       }).pipe(Effect.provide(freshLayer()))
     )
 
-    it.live("what was appended is read back, in order and unchanged", () =>
+    it.live("appended entries are read back, in order and unchanged", () =>
       Effect.gen(function* () {
         const log = yield* LogStore
         const noop: LogEntry = { index: 1, term: 3, type: "noop", payload: new Uint8Array(0) }

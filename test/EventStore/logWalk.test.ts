@@ -98,7 +98,7 @@ describe("any sequence of writes, snapshots, compactions and starts", { timeout:
       }
     })
 
-  it.live("holds what its contract says, also when it is opened again", () =>
+  it.live("keeps its contract, also when it is opened again", () =>
     Effect.gen(function* () {
       for (let seed = 0; seed < 25; seed++) {
         const random = seeded(seed)

@@ -109,7 +109,7 @@ describe("the next segment", () => {
 })
 
 describe("a disk without room for the next segment (docs/raft.md, Disk)", () => {
-  it.effect("is a state that is told, and stops no append while the segment in use has room", () => {
+  it.effect("is reported, and stops no append while the segment in use has room", () => {
     const options = freshOptions()
     const used = Effect.gen(function* () {
       assert.strictEqual(yield* room, "Roomy")
@@ -155,7 +155,7 @@ describe("a disk without room for the next segment (docs/raft.md, Disk)", () => 
     })
   })
 
-  it.effect("does not hold up whoever gives up waiting, nor poison the log for those after", () => {
+  it.effect("lets a writer give up waiting, and does not poison the log for later ones", () => {
     const options = freshOptions()
     const used = Effect.gen(function* () {
       yield* append(1, 30)
@@ -169,7 +169,7 @@ describe("a disk without room for the next segment (docs/raft.md, Disk)", () => 
     return during(options, full(used))
   })
 
-  it.effect("does not hold up a stop: what waited is refused, and nothing of it was written", () => {
+  it.effect("does not delay a stop: waiting appends are refused, and nothing of them was written", () => {
     const options = freshOptions()
     return Effect.gen(function* () {
       const outcome = yield* full(

@@ -84,7 +84,7 @@ describe("a segment's header (FORMAT.md)", () => {
     }
   })
 
-  it("the worked example of FORMAT.md is what is written", () => {
+  it("the code writes the worked example of FORMAT.md", () => {
     const document = readFileSync(new URL("../../src/EventStore/FORMAT.md", import.meta.url), "utf8")
     const lines = document.split("```hex\n")[1]!.split("```")[0]!.trim().split("\n")
     const hex = lines.map((line) => line.slice(6).replaceAll(" ", "")).join("")

@@ -26,7 +26,7 @@ const verdictOf = (file: Uint8Array) =>
 describe("a snapshot's bytes (FORMAT.md)", () => {
   const small = encoded(utf8.encode("members"), [bytesOf(21), bytesOf(8, 2), bytesOf(1, 3)])
 
-  it("the worked example of FORMAT.md is what is written", () => {
+  it("the code writes the worked example of FORMAT.md", () => {
     const document = readFileSync(new URL("../../src/EventStore/FORMAT.md", import.meta.url), "utf8")
     const lines = document.split("```hex snapshot\n")[1]!.split("```")[0]!.trim().split("\n")
     const hex = lines.map((line) => line.slice(6).replaceAll(" ", "")).join("")
@@ -128,7 +128,7 @@ describe("snapshots in files", () => {
     })
   })
 
-  it.live("the receiver goes on after a restart at any byte, whatever the unsynced end became (C13)", () => {
+  it.live("the receiver goes on after a restart at any byte, with any state of the unsynced end (C13)", () => {
     const directory = freshDirectory()
     return Effect.gen(function* () {
       const content = bytesOf(600_000)

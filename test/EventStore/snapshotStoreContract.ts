@@ -72,7 +72,7 @@ export function snapshotStoreContract(name: string, freshLayer: () => Layer.Laye
       }).pipe(Effect.scoped, Effect.provide(freshLayer()))
     )
 
-    it.live("what was written is read back: index, term, configuration and content", () =>
+    it.live("a snapshot is read back as it was written: index, term, configuration and content", () =>
       Effect.gen(function* () {
         for (const lengthBytes of [0, 1, 7, 8, 262_144, 262_145, 700_000]) {
           const content = bytesOf(lengthBytes)
@@ -200,7 +200,7 @@ export function snapshotStoreContract(name: string, freshLayer: () => Layer.Laye
       }).pipe(Effect.provide(freshLayer()))
     )
 
-    it.live("an offer of what is here already is finished at once (C13)", () =>
+    it.live("an offer of a snapshot that is here already is finished at once (C13)", () =>
       Effect.gen(function* () {
         const store = yield* SnapshotStore
         const info = yield* write(4)
@@ -211,7 +211,7 @@ export function snapshotStoreContract(name: string, freshLayer: () => Layer.Laye
       }).pipe(Effect.provide(freshLayer()))
     )
 
-    it.live("what differs from the offer is refused and thrown away (C13)", () =>
+    it.live("a received file that differs from the offer is refused and thrown away (C13)", () =>
       Effect.gen(function* () {
         const store = yield* SnapshotStore
         const { file, info } = yield* foreign(freshLayer, 9, bytesOf(3000))
@@ -235,7 +235,7 @@ export function snapshotStoreContract(name: string, freshLayer: () => Layer.Laye
       }).pipe(Effect.provide(freshLayer()))
     )
 
-    it.live("what is not whole is not finished, and what reaches past the offer is not taken (C13)", () =>
+    it.live("an incomplete snapshot cannot be finished, and a chunk past the offer is not taken (C13)", () =>
       Effect.gen(function* () {
         const store = yield* SnapshotStore
         const { file, info } = yield* foreign(freshLayer, 9, bytesOf(3000))
@@ -249,7 +249,7 @@ export function snapshotStoreContract(name: string, freshLayer: () => Layer.Laye
       }).pipe(Effect.provide(freshLayer()))
     )
 
-    it.live("what was aborted is gone, and comes again from its beginning (C13)", () =>
+    it.live("an aborted snapshot is gone, and comes again from its beginning (C13)", () =>
       Effect.gen(function* () {
         const store = yield* SnapshotStore
         const { file, info } = yield* foreign(freshLayer, 9, bytesOf(600_000))

@@ -107,7 +107,7 @@ describe("a running node notices", { concurrent: true, timeout: 30_000 }, () => 
     }).pipe(Effect.scoped)
   )
 
-  it.effect("nothing where a snapshot that is offered again gives way to newer ones while it is read", () =>
+  it.effect("nothing if a snapshot that is offered again gives way to newer ones while it is read", () =>
     Effect.gen(function* () {
       const files = filesInMemory()
       const former = yield* Layer.build(layerOf(files))

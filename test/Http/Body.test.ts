@@ -124,7 +124,7 @@ describe("reading a body", () => {
     })
   )
 
-  it.effect("stops reading where there is no room for what comes", () =>
+  it.effect("stops reading when there is no room for more", () =>
     Effect.gen(function* () {
       const full = problem("overloaded", "full", { definite: true })
       const met = yield* read({ body: "{}", type: json }).pipe(
@@ -135,7 +135,7 @@ describe("reading a body", () => {
     })
   )
 
-  it.effect("puts together what comes in parts", () =>
+  it.effect("joins the parts of a body", () =>
     Effect.gen(function* () {
       const parts = [`{"na`, `me":"`, "é", `"}`].map((part) => new TextEncoder().encode(part))
       const body = new ReadableStream({

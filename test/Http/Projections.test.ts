@@ -65,7 +65,7 @@ describe("projections over HTTP", () => {
     }).pipe(provide)
   )
 
-  it.effect("refuse what is none of their parameters, or given twice, and say when they have failed", () =>
+  it.effect("refuse unknown and repeated parameters, and say when they have failed", () =>
     Effect.gen(function* () {
       const cluster = yield* TestCluster
       const read = (path: string) => cluster.on("n1", get(`/api/_projections${path}`))

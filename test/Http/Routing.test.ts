@@ -26,7 +26,7 @@ describe("a route", () => {
     assert.isFalse(exactly("/openapi.json").test("/openapi-json")))
 })
 
-describe("what nothing answers", () => {
+describe("a request without a route", () => {
   const paths = knownPaths([
     { method: "POST", path: "/api/products" },
     { method: "GET", path: "/api/products" }

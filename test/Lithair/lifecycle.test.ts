@@ -44,20 +44,22 @@ describe("supervise", () => {
     })
   )
 
-  it.effect("drains the node of a program that ends by itself, when what depends on it has closed", () =>
-    Effect.gen(function* () {
-      const happened: Array<string> = []
-      const program = Effect.gen(function* () {
-        yield* registered(happened)
-        yield* Effect.addFinalizer(() => Effect.sync(() => void happened.push("server closed")))
-        return "done"
+  it.effect(
+    "drains the node of a program that ends by itself, after everything that depends on the node has closed",
+    () =>
+      Effect.gen(function* () {
+        const happened: Array<string> = []
+        const program = Effect.gen(function* () {
+          yield* registered(happened)
+          yield* Effect.addFinalizer(() => Effect.sync(() => void happened.push("server closed")))
+          return "done"
+        })
+        assert.strictEqual(yield* supervise(Effect.scoped(program)), "done")
+        assert.deepStrictEqual(happened, ["server closed", "drained"])
       })
-      assert.strictEqual(yield* supervise(Effect.scoped(program)), "done")
-      assert.deepStrictEqual(happened, ["server closed", "drained"])
-    })
   )
 
-  it.effect("fails with what stopped a node, and ends the program", () =>
+  it.effect("fails with the reason why a node stopped, and ends the program", () =>
     Effect.gen(function* () {
       const happened: Array<string> = []
       const failed = yield* Deferred.make<never, LogFailed>()
@@ -83,7 +85,7 @@ describe("supervise", () => {
 })
 
 describe("a node", () => {
-  it("does not compile without somebody who hears of its end", () => {
+  it("does not compile without a lifecycle, which hears of its end", () => {
     const bare = Layer.launch(node)
     // @ts-expect-error nobody provides the Lifecycle
     const run: () => Promise<never> = () => Effect.runPromise(bare)

@@ -290,7 +290,7 @@ describe("the node's own log (D4)", () => {
     })
   )
 
-  it.live("whoever gives up before the decision takes the write back", () =>
+  it.live("a caller that gives up before the decision takes the write back", () =>
     Effect.gen(function* () {
       const { began, gate, node } = yield* gated()
       const [first] = yield* submitAll(node, [create("first")])

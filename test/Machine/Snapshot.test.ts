@@ -74,7 +74,7 @@ it("a snapshot is of the moment it was begun, whatever is applied while its piec
   assert.deepStrictEqual(new Uint8Array(Buffer.concat(pulled)), bytes)
 })
 
-it("what is no snapshot of this version is said to be none, and never half restored", () => {
+it("content that is no snapshot of this version is refused, and never half restored", () => {
   const { machine, submit } = leader()
   for (const id of ["a", "b"]) submit({ _tag: "Put", model: "User", id, data: { email: id } })
   const bytes = encoded(machine.applied)

@@ -150,7 +150,7 @@ describe("a patch", () => {
     assert.deepStrictEqual(patched(JSON.parse('{"__proto__":null,"constructor":null}')), ["__proto__", "constructor"])
   })
 
-  it("that removes a required field is told so, at every depth", () => {
+  it("that removes a required field gets an error that says so, at every depth", () => {
     const { errors = [] } = submitPatch({ tree: null, address: { street: null }, paid: { _tag: "Cash" } })
     const said = Object.fromEntries(errors.map(({ message, path }) => [path, message]))
     const required = "This field is required: null cannot remove it"

@@ -76,7 +76,7 @@ describe("check", () => {
     }
   })
 
-  it("is not asked when events are applied: a node evolves what it would refuse", () => {
+  it("is not checked when events are applied: a node evolves even a record that it would refuse", () => {
     const { machine, submit } = shopWith(ada, order("o"))
     const event = { type: "updated", model: "Order", modelVersion: 1, id: "o", version: 2, previousIndex: 2 } as const
     const data = { id: "o", customerId: "nobody", amount: "-1", status: "paid" }
@@ -119,7 +119,7 @@ describe("writes", () => {
     assert.deepStrictEqual(rejectionOf(submit(put("Made", "m", { a: 2 }))), refused)
   })
 
-  it("a command does what requests may not; what is append-only nobody changes", () => {
+  it("a command may do what requests may not; an append-only record never changes", () => {
     const { machine } = shopWith({ _tag: "Create", model: "Account", id: "a", data: { balance: 1 } })
     const decided = (operation: Operation, author: Author) => {
       const result = decideOperation(machine.applied, operation, at, author)
@@ -161,7 +161,7 @@ describe("references", () => {
     assert.strictEqual(rejectionOf(submit(put("Customer", "eve", { name: "Eve", invitedBy: "eve" }))), undefined)
   })
 
-  it("restrict: a record that is referred to is not deleted, and the first that refers to it is told", () => {
+  it("restrict: a record with references to it is not deleted, and the refusal names the first of them", () => {
     const { submit } = shopWith(ada, bob, order("p", { giftFor: "bob" }), order("o", { giftFor: "bob" }))
     const by = { model: "Order", field: "giftFor", id: "o" }
     const referenced = { _tag: "Referenced", model: "Customer", id: "bob", by } as const
@@ -170,7 +170,7 @@ describe("references", () => {
     assert.strictEqual(rejectionOf(submit({ _tag: "Transact", operations })), undefined)
   })
 
-  it("cascade: what refers to a record ends with it, in one entry, each with its own version", () => {
+  it("cascade: records that refer to a deleted one end with it, in one entry, each with its own version", () => {
     const { entries, idsOf, machine, submit } = shopWith(
       ada,
       bob,

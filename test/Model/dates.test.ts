@@ -54,7 +54,7 @@ for (const [name, schema] of Object.entries(ofText)) {
       for (const [text, normal] of taken) assert.strictEqual(normalOf(schema, text), normal, text)
     })
 
-    it("refuses what has no zone, is no day of the calendar, or is spelled otherwise", () => {
+    it("refuses a date without a zone, a day that the calendar lacks, and any other spelling", () => {
       for (const text of refused) assert.isUndefined(normalOf(schema, text), JSON.stringify(text))
       for (const other of [null, 5, true, [], {}]) assert.isUndefined(normalOf(schema, other))
     })

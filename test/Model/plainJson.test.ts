@@ -13,7 +13,7 @@ const errorOf = (value: unknown) =>
   Result.match(plainJson(value), { onSuccess: () => undefined, onFailure: ([error]) => error })
 
 describe("plainJson", () => {
-  it("gives what JSON.parse would give of the text", () => {
+  it("gives the same as JSON.parse of the text", () => {
     const proto = JSON.parse('{"__proto__":{"polluted":true},"constructor":1}')
     for (const value of [null, true, "ß 🐜", 1.5, -0, [], {}, [1, [2, { a: [null] }]], { b: 1, a: 2 }, proto]) {
       const made = Result.getOrThrow(plainJson(value))
@@ -23,7 +23,7 @@ describe("plainJson", () => {
     assert.notProperty({}, "polluted")
   })
 
-  it("shares nothing with what it was made of", () => {
+  it("shares nothing with its source", () => {
     const value = { tags: ["a"], deep: { list: [1] } }
     const made = Result.getOrThrow(plainJson(value))
     const copied = copyOf(made)
@@ -33,7 +33,7 @@ describe("plainJson", () => {
     assert.deepStrictEqual(copied, made)
   })
 
-  it("names the place of what is no JSON", () => {
+  it("names the place of a value that is not JSON", () => {
     for (const value of [
       undefined,
       Number.NaN,

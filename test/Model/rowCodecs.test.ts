@@ -12,7 +12,7 @@ class Loose extends Model.Class<Loose>("Loose")({
 describe("the codecs of a model", () => {
   const { decode, encodeField, encodeNew, encodePatch, encodeReplicated, encodeWhole } = codecsOf(Loose)
 
-  it("a row that holds what is no JSON is none: the log would hold another than the leader decided on", () => {
+  it("a row with a value that is not JSON is refused: the log would hold another row than the leader decided on", () => {
     for (const extra of [undefined, Number.NaN, 10n, new Date(0), new Map(), { deep: [Number.POSITIVE_INFINITY] }]) {
       const whole = { id: "a", extra }
       const encoded = [encodeNew({ extra }), encodeWhole(whole), encodeReplicated(whole), encodePatch({ extra })]
@@ -27,7 +27,7 @@ describe("the codecs of a model", () => {
     assert.deepStrictEqual(row.extra, extra)
   })
 
-  it("what is no field is named", () => {
+  it("an unknown field is named", () => {
     assert.deepStrictEqual(
       encodeField("constructor", 1),
       Result.fail([{ path: "constructor", message: "Expected a field of the model" }])

@@ -10,7 +10,7 @@ const message = (result: Result.Result<unknown, { readonly message: string }>) =
   Result.isFailure(result) ? result.failure.message : "it is taken"
 
 describe("the flags of the example", () => {
-  it("--host is what a node listens on, and its address too; IPv6 with or without brackets", () => {
+  it("--host sets the host of the listener and of the address; IPv6 with or without brackets", () => {
     for (const host of ["::1", "[::1]"]) {
       assert.deepStrictEqual(at(host), { id: "[::1]:8081", address: "[::1]:8081", listenHost: "::1", host: "::1" })
     }
@@ -42,7 +42,7 @@ describe("the flags of the example", () => {
     ])
   })
 
-  it("--peers refuses the node itself, a peer that is there twice, and what is no address", () => {
+  it("--peers refuses the node itself, a repeated peer, and a malformed address", () => {
     const bad: ReadonlyArray<readonly [string, RegExp]> = [
       ["8081", /is this node itself/],
       ["[0:0::1]:8081", /is this node itself/],

@@ -200,7 +200,7 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("begins again where its member is interrupted beneath it", () =>
+  it.effect("begins again if its member is interrupted beneath it", () =>
     Effect.gen(function* () {
       const { reactive, write } = yield* play
       const sent: Array<string> = []
@@ -213,7 +213,7 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("has what was done recorded before an event that fails is tried again", () =>
+  it.effect("records its position before it tries a failed event again", () =>
     Effect.gen(function* () {
       const { recorded, start, write } = yield* play
       const failing = Reaction.make("mail", {
@@ -284,7 +284,7 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("takes over what another leader has recorded, and does not undo it", () =>
+  it.effect("goes on from the position that another leader has recorded, and does not undo it", () =>
     Effect.gen(function* () {
       const { recorded, start, write } = yield* play
       const sent: Array<string> = []
@@ -347,7 +347,7 @@ describe("a reaction", () => {
       }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("that starts now passes over what was there before, for good", () =>
+  it.effect("that starts now skips all earlier events for good", () =>
     Effect.gen(function* () {
       const { start, write } = yield* play
       const sent: Array<string> = []
@@ -405,7 +405,7 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("tells what its event met for as long as that is tried again, and no longer", () =>
+  it.effect("reports the failure of an event while it tries that event again, and no longer", () =>
     Effect.gen(function* () {
       const { start, write } = yield* play
       let isDown = true
@@ -424,7 +424,7 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("whose effect lets nobody interrupt it holds up the end of its node for a second, and no longer", () =>
+  it.effect("with an uninterruptible effect delays the end of its node for a second, and no longer", () =>
     Effect.gen(function* () {
       const { reactive, write } = yield* play
       const stubborn = Reaction.make("mail", { from: [Order], run: () => Effect.uninterruptible(Effect.never) })
@@ -443,7 +443,7 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
-  it.effect("fails at the entry that does not fit its models, and names that one", () =>
+  it.effect("fails at the entry that does not fit its models, and names it", () =>
     Effect.gen(function* () {
       const { reactive, write } = yield* play
       class Priced extends Model.Class<Priced>("Order")(

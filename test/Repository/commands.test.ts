@@ -167,7 +167,7 @@ describe("Commands.run", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("a leader that is too old for what it is asked hands on, until one leads that knows it (D2)", () =>
+  it.live("a leader that is too old for a command hands leadership on, until a node that knows it leads (D2)", () =>
     Effect.gen(function* () {
       const newer = yield* Effect.provide(
         Procedures.make([works]),

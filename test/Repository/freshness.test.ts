@@ -81,7 +81,7 @@ describe("freshness", () => {
     })
   )
 
-  it.effect("a state that is not believed is read by nobody, nor by who waited when it was found out", () =>
+  it.effect("a suspect state serves no read, not even those that waited when the alarm came", () =>
     Effect.gen(function* () {
       const { freshen, member } = yield* start
       const waiting = yield* Effect.forkChild(Effect.flip(freshen({ _tag: "Session", minIndex: 8 })), {

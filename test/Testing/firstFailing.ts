@@ -1,4 +1,4 @@
-/** The first seed whose run fails, as JSON: `node firstFailing.ts <from> <count>`. Run in copies of the sources with a fault in them. */
+/** Prints the first seed whose run fails, as JSON: `node firstFailing.ts <from> <count>`. The mutation tests run it with a fault in the sources. */
 import * as Simulator from "../../src/Testing/simulator/Simulator.ts"
 import { optionsOf } from "./simulatorSeeds.ts"
 

@@ -1,4 +1,4 @@
-/** The first seed whose harm breaks a promise, as JSON: `node firstFailingHarm.ts <from> <count>`. Run in copies of the sources with a fault in them. */
+/** Prints the first seed whose harm breaks a promise, as JSON: `node firstFailingHarm.ts <from> <count>`. The mutation tests run it with a fault in the sources. */
 import { Effect, Logger } from "effect"
 import { run } from "./Harm.ts"
 import { failureOf } from "./HarmVerdict.ts"

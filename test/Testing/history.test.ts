@@ -14,7 +14,7 @@ const refusal = (events: ReadonlyArray<History.Event>): string | undefined => {
 }
 
 describe("history", () => {
-  it("what is encoded is decoded, event by event", () => {
+  it("an encoded history decodes to the same events", () => {
     for (let seed = 1; seed <= 50; seed++) {
       const events = generate({
         seed,
@@ -31,7 +31,7 @@ describe("history", () => {
     }
   })
 
-  it("a line is an object of type, process, timeMs, key, op, value and result, and of nothing else", () => {
+  it("a line is an object with type, process, timeMs, key, op, value and result, and no other member", () => {
     assert.strictEqual(
       History.encodeEvent(invoke),
       '{"type":"invoke","process":0,"timeMs":1,"key":"x","op":"write","value":1}\n'

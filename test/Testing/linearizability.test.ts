@@ -157,7 +157,7 @@ describe("known histories", () => {
     assert.strictEqual(verdict, "NotLinearizable")
   })
 
-  it("an unknown outcome takes effect later, or never, once at most", () => {
+  it("an unknown outcome takes effect later or never, and at most once", () => {
     const history = (...seen: ReadonlyArray<Schema.Json>) =>
       judgeRegister(({ whole }) => {
         whole("write", 1, "ok")
@@ -179,7 +179,7 @@ describe("known histories", () => {
     assert.strictEqual(late, "Linearizable")
   })
 
-  it("an unknown outcome takes effect never before it began", () => {
+  it("an unknown outcome never takes effect before it began", () => {
     const verdict = judgeRegister(({ whole }) => {
       whole("read", undefined, "ok", 2)
       whole("write", 2, "info")
@@ -207,7 +207,7 @@ describe("known histories", () => {
     assert.deepStrictEqual([history(3), history(1), history(2)], ["Linearizable", "NotLinearizable", "NotLinearizable"])
   })
 
-  it("keys are judged one by one, and the bad one is named", () => {
+  it("keys are judged one by one, and the verdict names the bad key", () => {
     const { events, whole } = recorder()
     whole("write", 1, "ok", undefined, "good")
     whole("write", 1, "ok", undefined, "bad")
@@ -220,7 +220,7 @@ describe("known histories", () => {
 })
 
 describe("random histories", () => {
-  it("of a handful of operations are judged as trying every order does, whatever their answers are", () => {
+  it("of a few operations get the verdict of trying every order, for any answers", () => {
     const counts = { Linearizable: 0, NotLinearizable: 0, Undecided: 0 }
     for (let seed = 1; seed <= 3000; seed++) {
       const { below } = seeded(seed)
@@ -372,7 +372,7 @@ describe("bounds", () => {
     })
   })
 
-  it("many unknown writes that nobody ever saw do not make it undecided", () => {
+  it("many unknown writes that no read saw do not make it undecided", () => {
     const { begin, events, whole } = recorder()
     for (let count = 0; count < 60; count++) {
       begin("write", `lost ${count}`)

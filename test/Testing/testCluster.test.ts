@@ -50,7 +50,7 @@ const onEach = <A, E, R>(program: Effect.Effect<A, E, R>) =>
 const provide = Effect.provide(TestCluster.layer({ models }))
 
 describe("TestCluster", () => {
-  it.effect("what is written on any node is read on every node (promise 2)", () =>
+  it.effect("every node reads a write of any node (promise 2)", () =>
     Effect.gen(function* () {
       const { nodes, on } = yield* TestCluster
       assert.deepStrictEqual(nodes, ["n1", "n2", "n3"])
@@ -190,7 +190,7 @@ describe("TestCluster", () => {
     }).pipe(provide)
   )
 
-  it.effect("a projection is folded on every node, and again on one that lost what it had folded", () => {
+  it.effect("every node folds a projection, and folds it again if it lost its states", () => {
     const initials = Projection.make("initials", {
       from: [Product],
       version: 1,
@@ -281,7 +281,7 @@ describe("TestCluster", () => {
     }).pipe(provide)
   )
 
-  it.effect("a partition takes the place of the one before, and those who are not named are a part too", () =>
+  it.effect("a partition replaces the one before, and unnamed nodes form a part too", () =>
     Effect.gen(function* () {
       const { leader, on, partition, settle } = yield* TestCluster
       yield* partition(["n1", "n2"], ["n3", "n4", "n5"])
@@ -295,7 +295,7 @@ describe("TestCluster", () => {
     }).pipe(Effect.provide(TestCluster.layer({ models, size: 5 })))
   )
 
-  it.effect("without a majority nothing settles: who says what is in the failure", () =>
+  it.effect("without a majority nothing settles, and the failure says what each node reports", () =>
     Effect.gen(function* () {
       const { crash, leader, on, partition, settle } = yield* TestCluster
       yield* crash("n1")
@@ -307,7 +307,7 @@ describe("TestCluster", () => {
     }).pipe(provide)
   )
 
-  it.effect("a node that stops by itself fails the test with what stopped it (D9)", () =>
+  it.effect("a node that stops by itself fails the test with its reason (D9)", () =>
     Effect.gen(function* () {
       const { advance, on } = yield* TestCluster
       const exit = yield* Effect.exit(

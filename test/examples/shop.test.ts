@@ -31,7 +31,7 @@ const allowed = [
   "shipped to delivered"
 ]
 
-it.effect("an order becomes what the state machine lets it become, and nothing else (issue 4)", () =>
+it.effect("an order takes only the steps of its state machine (issue 4)", () =>
   Effect.gen(function* () {
     const cluster = yield* TestCluster
     const program = Effect.gen(function* () {
@@ -56,7 +56,7 @@ it.effect("an order becomes what the state machine lets it become, and nothing e
   }).pipe(Effect.provide(ShopTest))
 )
 
-it.effect("who orders more than is left is told how much that is", () =>
+it.effect("an order of more than the stock is refused, with the number that is left", () =>
   Effect.gen(function* () {
     const cluster = yield* TestCluster
     const program = Effect.gen(function* () {

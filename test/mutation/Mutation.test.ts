@@ -11,7 +11,7 @@ const test = {
 }
 
 describe("a mutation", () => {
-  it.effect("is refused where its line is not there, or there twice", () =>
+  it.effect("is refused if its line is missing, or there twice", () =>
     Effect.gen(function* () {
       const run = (find: string) => Effect.flip(output({ ...half, find }, "test/Testing/firstFailing.ts", []))
       const absent = yield* run("no such line")

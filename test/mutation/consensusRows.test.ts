@@ -68,7 +68,7 @@ describe("the rows of docs/raft.md", () => {
     }
   })
 
-  it("each names only tests that were seen to fail, by file and title", () => {
+  it("each names only tests that fail once a line is broken, by file and title", () => {
     for (const { name, tests } of rows) {
       assert.isNotEmpty(tests, name)
       for (const { file, said } of tests) {

@@ -495,7 +495,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     file: "src/EventStore/PartialSnapshot.ts",
     find: "if (!isOffered) {",
     replace: "if (false) {",
-    tests: [snapshotStore("what differs from the offer is refused and thrown away (C13)")]
+    tests: [snapshotStore("a received file that differs from the offer is refused and thrown away (C13)")]
   },
   {
     row: "C13",

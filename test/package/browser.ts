@@ -10,7 +10,7 @@ import { Project } from "./Project.ts"
 /** Its cases, for the installed package of `it`. */
 export const browserCases = (it: Vitest.MethodsNonLive<Project>): void => {
   it.effect(
-    "bundles for a browser what docs/client.md shows, no larger than it says and without a runtime's modules",
+    "bundles the program of docs/client.md for a browser, no larger than the page says and without a runtime's modules",
     () =>
       Effect.gen(function* () {
         const { directory } = yield* Project
@@ -36,7 +36,7 @@ export const browserCases = (it: Vitest.MethodsNonLive<Project>): void => {
       })
   )
 
-  it.effect("does not bundle for a browser what is for nodes", () =>
+  it.effect("does not bundle a node's code for a browser", () =>
     Effect.gen(function* () {
       const { directory } = yield* Project
       const bundled = build({

@@ -80,7 +80,7 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
     })
   )
 
-  it.effect("holds what is built, docs and examples, and every entry point", () =>
+  it.effect("holds the built files, docs, examples, and every entry point", () =>
     Effect.gen(function* () {
       const installed = join((yield* Project).directory, "node_modules/lithair")
       assert.deepStrictEqual(readdirSync(installed).toSorted(), [

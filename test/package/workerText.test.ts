@@ -3,6 +3,6 @@ import { assert, it } from "@effect/vitest"
 import { workerTextNow } from "../../scripts/workerText.ts"
 import { workerText } from "../../src/Projection/SqliteWorkerText.ts"
 
-it("the text of the SQLite thread is what its source says: `npm run worker-text` writes it", () => {
+it("the text of the SQLite thread matches its source: `npm run worker-text` writes it", () => {
   assert.isTrue(workerText === workerTextNow(), "SqliteWorkerText.ts is older than its source")
 })

@@ -91,7 +91,7 @@ export const bodiesContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("data that does not fit the model is 400 and names what is wrong", () =>
+  it.effect("data that does not fit the model is 400, and the answer names the errors", () =>
     Effect.gen(function* () {
       const { path } = yield* makeProduct()
       const before = yield* count
@@ -232,7 +232,7 @@ export const bodiesContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("a local field is held against the model as well, before anything is done", () =>
+  it.effect("a local field is checked against the model too, before anything is done", () =>
     Effect.gen(function* () {
       const email = `${crypto.randomUUID()}@example.org`
       for (const cacheData of [1, null, {}, []]) {

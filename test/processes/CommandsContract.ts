@@ -60,7 +60,7 @@ export const commandsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("an account that is not there is 404, what the payload cannot be is 400 and names the field", () =>
+  it.effect("a missing account is 404; a payload that does not fit is 400 and names the field", () =>
     Effect.gen(function* () {
       const [from, to] = [yield* openAccount("10"), yield* openAccount("10")]
       const nobody = crypto.randomUUID()
@@ -92,7 +92,7 @@ export const commandsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("what would break a rule of a model is refused whole: a balance has at most 15 digits", () =>
+  it.effect("a command that would break a rule of a model is refused whole: a balance has at most 15 digits", () =>
     Effect.gen(function* () {
       const [from, to] = [yield* openAccount("10"), yield* openAccount("999999999999999.99")]
       const met = yield* transfer({ from, to, amount: "1" })
@@ -102,7 +102,7 @@ export const commandsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("with a key it is done once, on whatever node its copies arrive, and a refusal stays one (D2)", () =>
+  it.effect("with a key it is done once, on any node where its copies arrive, and a refusal stays a refusal (D2)", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       const [from, to] = [yield* openAccount("10"), yield* openAccount("0")]
@@ -179,7 +179,7 @@ export const commandsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("many at once through all nodes make and lose no money, and overdraw nobody", () =>
+  it.effect("many at once through all nodes make and lose no money, and overdraw no account", () =>
     Effect.gen(function* () {
       const { node, nodes } = yield* Served
       const accounts = yield* Effect.forEach([1, 2, 3, 4], () => openAccount("5"))

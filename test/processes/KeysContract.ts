@@ -205,7 +205,7 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("an outcome too large to be remembered is told again from the log, on every node", () =>
+  it.effect("every node answers a copy from the log if the outcome is too large to be remembered", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       const category = `${newKey()} ${"x".repeat(6_000)}`
@@ -229,7 +229,7 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("what became of a request is told by its key, on every node, as its request was told", () =>
+  it.effect("every node tells the outcome of a request by its key, as the request was answered", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       const { path } = yield* makeProduct()
@@ -270,7 +270,7 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("a closed key of which nothing became is done by no copy ever after, on no node", () =>
+  it.effect("a key that is closed before its request is done is done by no later copy, on any node", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       const name = `closed-${newKey()}`

@@ -71,7 +71,7 @@ const refused = [
 ]
 
 export const listsContract = (it: Vitest.MethodsNonLive<Served>): void => {
-  it.effect("what a list does not understand is 400 and names it, never ignored", () =>
+  it.effect("a list does not ignore a parameter that it does not understand: the answer is 400 and names it", () =>
     Effect.gen(function* () {
       for (const query of refused) {
         const met = yield* list(query)

@@ -93,7 +93,7 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("HEAD answers what GET does, without the body (RFC 9110 §9.3.2)", () =>
+  it.effect("HEAD answers like GET, without the body (RFC 9110 §9.3.2)", () =>
     Effect.gen(function* () {
       const { path } = yield* makeProduct()
       for (const each of [path, "/api/products?limit=1", "/livez", "/openapi.json", "/_admin/api/cluster"]) {
@@ -111,7 +111,7 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("an absolute target is the path in it, and an upgrade that nobody asked for is passed over", () =>
+  it.effect("an absolute target stands for its path, and a node ignores an upgrade that it does not offer", () =>
     Effect.gen(function* () {
       const { path } = yield* makeProduct()
       assert.strictEqual((yield* askAsIs({ path: `http://elsewhere.example${path}` })).status, 200)

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { ask, assertProblem, makeProduct, Served } from "./Served.ts"
 
 export const readsContract = (it: Vitest.MethodsNonLive<Served>): void => {
-  it.effect("what any node acknowledged, every node shows at once: a record, a list, its end", () =>
+  it.effect("every node shows an acknowledged write at once: the record, the list, the deletion", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       for (let round = 0; round < 10; round++) {
@@ -60,7 +60,7 @@ export const readsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("a consistency that is none is 400", () =>
+  it.effect("an unknown consistency is 400", () =>
     Effect.gen(function* () {
       const { path } = yield* makeProduct()
       for (const query of ["consistency=none", "consistency=", "max-stale=5", "consistency=local&max-stale=1.5"]) {

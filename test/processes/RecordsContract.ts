@@ -40,7 +40,7 @@ export const recordsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("PUT creates what is not there, and takes no other id than that of the path", () =>
+  it.effect("PUT creates a missing record, and takes only the id of the path", () =>
     Effect.gen(function* () {
       const path = newPath()
       const id = path.split("/").at(-1)!
@@ -96,7 +96,7 @@ export const recordsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("a condition on a record that is not there is 412, and so is creating one that is", () =>
+  it.effect("a condition on a missing record is 412, and so is creating an existing one", () =>
     Effect.gen(function* () {
       const path = newPath()
       for (const tag of ["*", `"1"`]) {
@@ -201,7 +201,7 @@ export const recordsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("of creates of one unique value on all nodes at once exactly one is done", () =>
+  it.effect("exactly one of several creates of one unique value, on all nodes at once, is done", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       for (let round = 0; round < 5; round++) {
@@ -220,7 +220,7 @@ export const recordsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("of changes of one version on all nodes at once exactly one is done", () =>
+  it.effect("exactly one of several changes of one version, on all nodes at once, is done", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       const { path } = yield* makeProduct()

@@ -8,7 +8,7 @@ const order = (data: object = {}) => ({ customerId: uuid(), amount: "5", status:
 const free = order({ amount: "0", status: "paid" })
 
 export const rulesContract = (it: Vitest.MethodsNonLive<Served>): void => {
-  it.effect("a record that breaks a rule is 409 by the rule's own name, whatever the write, and on every node", () =>
+  it.effect("a record that breaks a rule is 409 with the rule's own name, for every kind of write, on every node", () =>
     Effect.gen(function* () {
       const { nodes } = yield* Served
       const { body } = yield* ask("POST", "/api/orders", { body: order() })
@@ -64,7 +64,7 @@ export const rulesContract = (it: Vitest.MethodsNonLive<Served>): void => {
     })
   )
 
-  it.effect("an account is opened by anybody and changed by no request, a transaction is neither", () =>
+  it.effect("any request may open an account and none may change it; no request may do either to a transaction", () =>
     Effect.gen(function* () {
       const account = { owner: "Ada", balance: "5" }
       const opened = yield* ask("POST", "/api/accounts", { body: account })

@@ -90,7 +90,7 @@ export const transactionsContract = (it: Vitest.MethodsNonLive<Served>): void =>
     })
   )
 
-  it.effect("_tx: what is no transaction is 400, 404 or 413, names the operation, and leaves nothing behind", () =>
+  it.effect("_tx: a malformed transaction is 400, 404 or 413, names the operation, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const id = uuid()
       const name = uuid()
@@ -165,7 +165,7 @@ export const transactionsContract = (it: Vitest.MethodsNonLive<Served>): void =>
       })
   )
 
-  it.effect("_tx: of a mixed record the local fields stay on the node that was asked (D4)", () =>
+  it.effect("_tx: the local fields of a mixed record stay on the node that was asked (D4)", () =>
     Effect.gen(function* () {
       const { node, nodes } = yield* Served
       const [one, two] = [uuid(), uuid()]
@@ -232,7 +232,7 @@ export const transactionsContract = (it: Vitest.MethodsNonLive<Served>): void =>
     })
   )
 
-  it.effect("_bulk: what is wrong is told with the position of its record, and nothing is made", () =>
+  it.effect("_bulk: an error names the position of its record, and no record is made", () =>
     Effect.gen(function* () {
       const name = uuid()
       const one = product({ name })

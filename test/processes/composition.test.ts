@@ -95,7 +95,7 @@ for (const runtime of runtimes) {
       }).pipe(Effect.scoped)
     )
 
-    it.live("worker: a program that changes records and serves nobody but its peers", () =>
+    it.live("worker: a program that changes records and serves only its peers", () =>
       Effect.gen(function* () {
         const port = yield* freePort
         const script = "examples/compose/worker.ts"

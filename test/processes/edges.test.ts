@@ -29,7 +29,7 @@ const problemIn = (answer: string) => {
 }
 
 describe("a node's edges", () => {
-  it.live("what the parser of HTTP refuses is answered by a problem, and the next request is served", () =>
+  it.live("a request that the HTTP parser refuses gets a problem, and the next request is served", () =>
     Effect.gen(function* () {
       const [node] = (yield* startCluster(["node"])) as [TestNode]
       const large = `GET /api/products HTTP/1.1\r\nhost: a\r\nx-large: ${"a".repeat(100_000)}\r\n\r\n`
@@ -46,7 +46,7 @@ describe("a node's edges", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("whoever is refused by the parser and never closes its half is cut off", () =>
+  it.live("a client that the parser refuses, and that never closes its half, is cut off", () =>
     Effect.gen(function* () {
       const server = yield* Effect.acquireRelease(
         Effect.callback<Server>((resume) => {

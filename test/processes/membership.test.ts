@@ -82,27 +82,29 @@ describe("members that come and go", () => {
     120_000
   )
 
-  it.live("what cannot be is refused, by type: a stranger, a second of one name, the last voter, nobody", () =>
-    Effect.gen(function* () {
-      const [only] = (yield* startCluster(["node"])) as [TestNode]
-      const ask = (method: string, path: string, body?: unknown) =>
-        Effect.map(
-          only.request(method, `/_admin/api/${path}`, body === undefined ? {} : { body }),
-          ({ body, status }) => [status, body.reason ?? body.type]
-        )
-      const twin = { id: only.id, address: only.id, instanceId: "another" }
-      assert.deepStrictEqual(yield* ask("POST", "members", twin), [409, "alreadyMember"])
-      assert.deepStrictEqual(yield* ask("DELETE", `members/${only.id}`), [409, "noVoters"])
-      assert.deepStrictEqual(yield* ask("DELETE", "members/nobody"), [404, "urn:lithair:problem:not-found"])
-      assert.deepStrictEqual(yield* ask("POST", "members/nobody:promote"), [404, "urn:lithair:problem:not-found"])
-      assert.deepStrictEqual(yield* ask("POST", "leader:transfer", {}), [409, "noTarget"])
-      const invalid = [400, "urn:lithair:problem:invalid-request"]
-      assert.deepStrictEqual(yield* ask("POST", "members", { id: 1 }), invalid)
-      // No hello of such a member could be read, nor any request line name it.
-      for (const field of ["id", "address", "instanceId"]) {
-        const member = { id: "n", address: "127.0.0.1:1", instanceId: "i", [field]: "é".repeat(129) }
-        assert.deepStrictEqual(yield* ask("POST", "members", member), invalid)
-      }
-    }).pipe(Effect.scoped)
+  it.live(
+    "an impossible change is refused, by type: a stranger, a second member of one name, the last voter, nobody",
+    () =>
+      Effect.gen(function* () {
+        const [only] = (yield* startCluster(["node"])) as [TestNode]
+        const ask = (method: string, path: string, body?: unknown) =>
+          Effect.map(
+            only.request(method, `/_admin/api/${path}`, body === undefined ? {} : { body }),
+            ({ body, status }) => [status, body.reason ?? body.type]
+          )
+        const twin = { id: only.id, address: only.id, instanceId: "another" }
+        assert.deepStrictEqual(yield* ask("POST", "members", twin), [409, "alreadyMember"])
+        assert.deepStrictEqual(yield* ask("DELETE", `members/${only.id}`), [409, "noVoters"])
+        assert.deepStrictEqual(yield* ask("DELETE", "members/nobody"), [404, "urn:lithair:problem:not-found"])
+        assert.deepStrictEqual(yield* ask("POST", "members/nobody:promote"), [404, "urn:lithair:problem:not-found"])
+        assert.deepStrictEqual(yield* ask("POST", "leader:transfer", {}), [409, "noTarget"])
+        const invalid = [400, "urn:lithair:problem:invalid-request"]
+        assert.deepStrictEqual(yield* ask("POST", "members", { id: 1 }), invalid)
+        // No hello of such a member could be read, nor any request line name it.
+        for (const field of ["id", "address", "instanceId"]) {
+          const member = { id: "n", address: "127.0.0.1:1", instanceId: "i", [field]: "é".repeat(129) }
+          assert.deepStrictEqual(yield* ask("POST", "members", member), invalid)
+        }
+      }).pipe(Effect.scoped)
   )
 })

@@ -1,4 +1,4 @@
-/** What one of the small scopes shows, as JSON: `node searchScope.ts <name>`. Run in copies of the sources with a fault in them. */
+/** Prints the result of searching one small scope, as JSON: `node searchScope.ts <name>`. The mutation tests run it with a fault in the sources. */
 import { search } from "./SmallScope.ts"
 import { smallScopes } from "./smallScopes.ts"
 
