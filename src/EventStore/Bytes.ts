@@ -4,7 +4,7 @@ import { invariant } from "../Invariant.ts"
 
 const TWO_32 = 0x1_0000_0000
 
-/** The CRC-32 of `bytes`, continued from `seed` when these are not the first. */
+/** The CRC-32 of `bytes`, continued from `seed`. */
 export function checksum(bytes: Uint8Array, seed = 0): number {
   return crc32(bytes, seed)
 }
@@ -14,14 +14,14 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** Writes a 64-bit integer; those of the log stay below 2^53, which a JavaScript number holds exactly. */
+/** Writes a 64-bit integer. Integers of a log stay below 2^53, so a JavaScript number holds them exactly. */
 export function setUint64(view: DataView, offset: number, value: number): void {
   invariant(Number.isSafeInteger(value) && value >= 0, `a 64-bit field cannot hold ${value}`)
   view.setUint32(offset, value % TWO_32, true)
   view.setUint32(offset + 4, Math.floor(value / TWO_32), true)
 }
 
-/** Reads a 64-bit integer; undefined for one that no log writes (2^53 or more). */
+/** Reads a 64-bit integer; undefined from 2^53 on, since no log writes that. */
 export function getUint64(view: DataView, offset: number): number | undefined {
   const value = view.getUint32(offset + 4, true) * TWO_32 + view.getUint32(offset, true)
   return Number.isSafeInteger(value) ? value : undefined
@@ -29,7 +29,7 @@ export function getUint64(view: DataView, offset: number): number | undefined {
 
 const ZEROS = new Uint8Array(64 * 1024)
 
-/** Whether nothing was ever written from `fromOffset` on: files are zero-filled ahead. */
+/** Whether nobody wrote anything from `fromOffset` on: files are zero-filled ahead. */
 export function isZeroFrom(bytes: Uint8Array, fromOffset: number): boolean {
   for (let offset = fromOffset; offset < bytes.length; offset += ZEROS.length) {
     const part = bytes.subarray(offset, offset + ZEROS.length)

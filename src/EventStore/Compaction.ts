@@ -1,19 +1,9 @@
-/** Which segments a log needs, and what is left of its index without the others. Pure; nothing is removed here. Raft §7. */
+/** Decides which segments a log needs, and drops the others from its index. Pure: FileLog.ts removes the files. Raft §7. */
 import type { SnapshotMark } from "./LogEntry.ts"
 import type { LogIndex } from "./LogIndex.ts"
 import type { SegmentHeader } from "./Segment.ts"
 
-/** What the index must know of a segment, for a log to be able to begin with it. */
-export interface SegmentSpan {
-  readonly number: number
-  /** The first entry that was to follow when the segment was made, and the term of the one before. */
-  readonly baseIndex: number
-  readonly baseTerm: number
-  /** The lowest index that a truncation in this segment reaches down to. */
-  truncatedFromIndex: number
-}
-
-/** Takes in the header of the segment that records follow in. A log that was compacted begins with one that is not the first. */
+/** Takes in a segment, which gets the next records. A compacted log begins with a segment other than the first. */
 export function enterSegment(held: LogIndex, header: Pick<SegmentHeader, "number" | "baseIndex" | "baseTerm">): void {
   const { baseIndex, baseTerm, number } = header
   if (held.segments.length === 0) {
@@ -25,8 +15,8 @@ export function enterSegment(held: LogIndex, header: Pick<SegmentHeader, "number
 }
 
 /**
- * The first segment of a log that keeps all entries above `throughIndex`. A segment that truncates entries of the ones
- * before it cannot come first: recovery would not know what it truncates. Those before it then stay for longer.
+ * The first segment that the log needs to keep all entries above `throughIndex`. A segment that truncates entries of
+ * earlier ones cannot come first, since recovery would not know the truncated entries. The earlier ones then stay longer.
  */
 export function firstSegmentAfter(held: LogIndex, throughIndex: number): number {
   let truncatedFromIndex = Number.POSITIVE_INFINITY
@@ -38,7 +28,7 @@ export function firstSegmentAfter(held: LogIndex, throughIndex: number): number 
   return held.segments[0]?.number ?? 1
 }
 
-/** Forgets what stands in segments below `firstSegment`. */
+/** Forgets all entries in segments below `firstSegment`. */
 export function compactTo(held: LogIndex, firstSegment: number): void {
   const position = held.segments.findIndex((span) => span.number >= firstSegment)
   if (position <= 0) return
@@ -54,7 +44,7 @@ export function compactTo(held: LogIndex, firstSegment: number): void {
   if (held.lastIndex < baseIndex) held.termRuns.length = 0
 }
 
-/** Forgets all entries: the log goes on behind the snapshot, in the segment that it has come to. */
+/** Forgets all entries. The log goes on behind the snapshot, in its current segment. */
 export function restartAt(held: LogIndex, { index, term }: SnapshotMark): void {
   held.firstIndex = index + 1
   held.lastIndex = index

@@ -1,6 +1,6 @@
 /**
- * Files of what a node has derived from its log, and can derive again: each is read and written as a whole, so that a
- * crash leaves the old one or the new one, and any may be missing. Not the log, and not its snapshots.
+ * Files that a node derived from its log, and can derive again. It reads and writes each as a whole, so a crash leaves
+ * the old one or the new one, and any may be missing. The log and its snapshots are not among them.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -10,15 +10,15 @@ import { listDirectory, makeFolder, readWholeFile, writeFileAtomically } from ".
 import type { LogFailed } from "./LogStore.ts"
 
 export interface DerivedFiles {
-  /** Undefined where there is none of this name. */
+  /** Reads a file; undefined if there is none of this name. */
   readonly read: (name: string) => Effect.Effect<Uint8Array | undefined, LogFailed>
-  /** Durable when it returns. */
+  /** Writes a file, durably when it returns. */
   readonly write: (name: string, parts: ReadonlyArray<Uint8Array>) => Effect.Effect<void, LogFailed>
-  /** The folder itself, made if it is missing, for files that others read and write. */
+  /** Makes the folder if it is missing, and returns its path, for files that others read and write. */
   readonly folder: Effect.Effect<string, LogFailed, Scope.Scope>
 }
 
-/** Those in a folder, which is made with the first of them: never in a data directory that was removed meanwhile. */
+/** The files in a folder. The first write makes it, but never in a data directory that was removed meanwhile. */
 export const derivedIn = (directory: string): DerivedFiles => ({
   read: Effect.fnUntraced(function* (name) {
     yield* makeFolder(directory)
@@ -29,7 +29,7 @@ export const derivedIn = (directory: string): DerivedFiles => ({
   folder: Effect.as(makeFolder(directory), directory)
 })
 
-/** Those of a node without a disk; its folder is a temporary one, and is lost with the node. */
+/** The files of a node without a disk. Its folder is a temporary one, and is lost with the node. */
 export const derivedInMemory = (files: Map<string, Uint8Array> = new Map()): DerivedFiles => ({
   read: (name) => Effect.sync(() => files.get(name)),
   write: (name, parts) => Effect.sync(() => void files.set(name, Buffer.concat(parts))),

@@ -18,7 +18,7 @@ export const DIRECTORY_FORMAT_VERSION = 1
 
 const FILE = "node.json"
 
-/** Folders that are made only once {@link FILE} is there. */
+/** The folders of a directory. A start makes them once {@link FILE} is there. */
 const DATA: ReadonlyArray<string> = ["log", "local", "snapshots", "local-snapshots", "derived"]
 
 /**
@@ -35,7 +35,7 @@ export type NodeIdentity = typeof NodeIdentity.Type
 
 const IdentityJson = Schema.fromJsonString(NodeIdentity)
 
-/** The directory belongs to another node than the one that was to start. */
+/** The directory belongs to another node than the one that starts. */
 export class DirectoryMismatch extends Schema.TaggedError<DirectoryMismatch>()("DirectoryMismatch", {
   message: Schema.String,
   directory: Schema.String
@@ -44,7 +44,7 @@ export class DirectoryMismatch extends Schema.TaggedError<DirectoryMismatch>()("
 /** The folders of the two logs: `log` is the replicated one, `local` is the node's own. */
 export type LogName = "log" | "local"
 
-/** Requirements for a log that is opened: that it exists, and that it belongs to this cluster. */
+/** Requirements for a log: that it exists, and that it belongs to this cluster. */
 export interface LogOptions {
   readonly mustExist?: boolean
   readonly clusterId?: string
@@ -55,22 +55,22 @@ export class Directory extends Context.Service<
   Directory,
   {
     readonly identity: Effect.Effect<NodeIdentity>
-    /** The number of starts in this directory, this one included. It was synced before anything could be sent. */
+    /** The number of starts in this directory, with this one. It is synced before the node sends anything. */
     readonly life: number
-    /** Made by this start. A formed node (its `clusterId` is set) has a log: `mustExist` of layerFile is for that. */
+    /** The identity of the node. A formed node (its `clusterId` is set) has a log: open it with `mustExist`. */
     readonly isNew: boolean
-    /** Durable when it returns. A formed node never changes its cluster. */
+    /** Notes the cluster, durably when it returns. A formed node never changes its cluster. */
     readonly setClusterId: (clusterId: string) => Effect.Effect<void, LogFailed | DirectoryMismatch>
-    /** The replicated log, or the node's own. Each build opens it anew, one at a time. */
+    /** The replicated log, or the node's own. Each build opens it anew; only one may be open. */
     readonly log: (name: LogName, options?: LogOptions) => Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt>
-    /** Of the replicated log. */
+    /** The snapshots of the replicated log. */
     readonly snapshots: Layer.Layer<SnapshotStore, LogFailed>
-    /** Of the node's own log. */
+    /** The snapshots of the node's own log. */
     readonly localSnapshots: Layer.Layer<SnapshotStore, LogFailed>
     readonly derived: DerivedFiles
     /**
-     * Fails when the directory, its lock or its `node.json` was removed or replaced. Logs and snapshots have their own
-     * watch.
+     * Fails once the directory, its lock or its `node.json` was removed or replaced. Logs and snapshots have watches of
+     * their own.
      */
     readonly watch: Effect.Effect<never, LogFailed>
   }
@@ -81,7 +81,7 @@ const write = (directory: string, identity: NodeIdentity) => {
   return writeFileAtomically({ directory, name: FILE, parts: [new TextEncoder().encode(json)] })
 }
 
-/** The identity in a directory: of a node that ran there before. */
+/** The identity that an earlier start left in a directory. */
 export const readIdentity = Effect.fnUntraced(function* (directory: string) {
   const bytes = yield* readWholeFile(`${directory}/${FILE}`)
   return yield* Schema.decodeEffect(IdentityJson)(new TextDecoder().decode(bytes)).pipe(
@@ -104,7 +104,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     const message = `Cannot open "${directory}": it holds "${orphan}", but "${FILE}" is missing`
     return yield* new LogCorrupt({ message, file: FILE, offset: 0, index: 0 })
   }
-  // An id must differ between starts even where a test seeds the randomness, hence not Effect's Random.
+  // Ids must differ between starts even if a test seeds the randomness, so Effect's Random does not make them.
   const minted = Effect.sync((): NodeIdentity => {
     return { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, nodeId, instanceId: randomUUID() }
   })
@@ -127,7 +127,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     identity = formed
   })
 
-  /** SQLite holds the locked file open: as long as it has its name, no other file has its identity. */
+  /** SQLite holds the locked file open, so no other file gets its identity while it has its name. */
   const lost = Effect.gen(function* () {
     const path = `${directory}/${LOCK_FILE}`
     if (!isSame(lock, yield* identityAt(path))) return `"${path}" is another file, which anybody may lock`

@@ -1,16 +1,16 @@
-/** The log in files: one write and one sync per batch of appends, in segments that recovery has read. Layout in FORMAT.md. */
+/** The log in files: one write and one sync for each batch of appends, in segments. FORMAT.md has the layout, FileLogRecovery.ts opens it. */
 import { Context, Deferred, Effect, Exit, Latch, Layer, Queue, Semaphore, SubscriptionRef } from "effect"
 import { invariant } from "../Invariant.ts"
 import { checksum } from "./Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "./Compaction.ts"
 import { readEntries } from "./FileLogReader.ts"
 import { openLog, removeSegmentsBelow } from "./FileLogRecovery.ts"
-import { FileSystem } from "./FileSystem.ts"
 import { lostFile } from "./FileLogWatch.ts"
+import { FileSystem } from "./FileSystem.ts"
 import { closeFile } from "./Files.ts"
 import { batchOf, beginningAt, type LogBatch } from "./LogBatch.ts"
 import type { LogWrite } from "./LogEntry.ts"
-import { index, recoveredOf, termAt } from "./LogIndex.ts"
+import { recoveredOf, termAt } from "./LogIndex.ts"
 import { LogSpace } from "./LogSpace.ts"
 import { type LogCorrupt, LogFailed, LogStore } from "./LogStore.ts"
 import { makeNextSegment } from "./NextSegment.ts"
@@ -27,27 +27,28 @@ import {
   writeBatchBytes,
   writeBatchNow
 } from "./SegmentFile.ts"
+import { takeRecord } from "./takeRecord.ts"
 import { watch } from "./Watch.ts"
 
 export interface FileLogOptions {
-  /** The folder of the segments; made when it is missing. */
+  /** The folder of the segments, made if it is missing. */
   readonly directory: string
   readonly segmentSizeBytes?: number
-  /** Refuses a folder without segments: a node that has formed or joined a cluster has made its log before. */
+  /** Refuses a folder without segments. A node that has formed or joined a cluster already has a log. */
   readonly mustExist?: boolean
-  /** Between two chunks of a quarter of a mebibyte that are read again; 250 unless given. */
+  /** The pause of the scrub between two chunks of 256 KiB. 250 by default. */
   readonly scrubPauseMs?: number
-  /** Stands in every segment from now on; a log of another cluster is refused. */
+  /** Written into every segment from now on. The log of another cluster is refused. */
   readonly clusterId?: string
 }
 
-/** The log falls idle after this long without a batch; its durable-through mark is then written (docs/raft.md: within 100 ms). */
+/** After this long without a batch the log is idle, and writes its durable-through mark (docs/raft.md: within 100 ms). */
 const IDLE_MS = 50
 
-/** How long the next segment is not tried again after a failure that is not for want of space. */
+/** The pause before another try to make the next segment, after a failure other than a full disk. */
 const RETRY_MS = 1000
 
-/** A larger batch is written by another thread, since the write would keep this one. */
+/** The limit of a batch that this thread writes. A larger one would keep it too long, so another thread writes that. */
 const WRITTEN_NOW_MAX_BYTES = 256 * 1024
 
 const SEAL_BYTES = recordBytes(0)
@@ -62,9 +63,9 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   let markedBatch = batch
   let poison: LogFailed | undefined
   const system = yield* FileSystem
-  /** Those who write by an Effect have it one after another. */
+  /** The turn to write by an Effect: one batch at a time. */
   const turn = yield* Semaphore.make(1)
-  /** How many have it or wait for it. */
+  /** How many Effects have it or wait for it. */
   let turnsCount = 0
   let isWritingNow = false
   /** Open unless `isWritingNow`: a batch of `appendNow` is under way. */
@@ -97,11 +98,11 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   const takeIn = (bodies: ReadonlyArray<RecordBody>, offsets: ReadonlyArray<number>) => {
     batch += 1
     for (let at = 0; at < bodies.length; at++) {
-      index(held, bodies[at]!, { segment: active.header.number, offset: offsets[at]! })
+      takeRecord(held, bodies[at]!, { segment: active.header.number, offset: offsets[at]! })
     }
   }
 
-  /** Enters the next segment, then seals this one: a sealed segment without a successor is thus always corruption. */
+  /** Enters the next segment, then seals this one. So a sealed segment without a successor is always corruption. */
   const roll = Effect.gen(function* () {
     const seal: RecordBody = { _tag: "Seal", lastIndex: held.lastIndex }
     const sealBatch = { number: batch + 1, bodies: [seal], sizeBytes: SEAL_BYTES }
@@ -128,14 +129,14 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     return bytes
   }
 
-  /** A batch that begins the log anew begins a segment too: those before it are of no use then. */
+  /** Whether the batch needs another segment. A batch that begins the log anew begins a segment too. */
   const mustRoll = ({ bodies, restarts }: LogBatch, sizeBytes = sizeOf(bodies)) => {
     if (restarts && isEntered(active)) return true
     const neededBytes = sizeBytes + (isEntered(active) ? 0 : bodyBytes(headOf()))
     return active.endOffset + neededBytes + SEAL_BYTES > active.header.sizeBytes
   }
 
-  /** Waits until there is room for the batch. Nothing of it is written yet: whoever waits may give up. */
+  /** Waits until there is room for the batch. Nothing of it is written yet, so the caller may give up. */
   const roomFor = (batch: LogBatch) =>
     Effect.suspend(() => {
       if (!mustRoll(batch)) return Effect.void
@@ -250,21 +251,21 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   })
   const prepareWhenHalfFull = Effect.gen(function* () {
     const after = yield* Queue.take(halfFull)
-    // The append that needs it tries again, and reports what comes of that.
+    // The append that needs the segment tries again, and reports a failure.
     yield* Effect.catchTag(next.prepare({ after, sizeBytes: segmentSizeBytes }), "LogFailed", ({ message }) =>
       Effect.andThen(Effect.logWarning(message), Effect.sleep(RETRY_MS))
     )
   })
 
-  // On closing, the fibers below end before this runs. The mark saves the next start a doubt, no more: damage to the
-  // last batch is then told from a torn tail. It is not worth waiting for room.
+  // On closing, the fibers below end before this runs. The mark only helps the next start: it then tells damage to the
+  // last batch from a torn tail. It is not worth waiting for room.
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       const last = durableMark()
       return last === undefined || (mustRoll(last) && next.readyBytes() < segmentSizeBytes) ? idle.await : mark
     }).pipe(Effect.ignore, Effect.andThen(Effect.ignore(closeFile(active.file))), Effect.andThen(next.remove))
   )
-  // A failure has poisoned the log by then: the next append reports it.
+  // A failure poisons the log, and the next append reports it.
   yield* Effect.forkScoped(Effect.ignore(Effect.forever(markWhenIdle)))
   yield* Effect.forkScoped(Effect.forever(prepareWhenHalfFull))
   tellWhenHalfFull()
@@ -295,7 +296,7 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   return Context.merge(Context.make(LogStore, store), Context.make(LogSpace, space))
 })
 
-/** The log in `directory`; it fails with LogCorrupt when the files hold what no crash leaves behind. */
+/** The log in `directory`. It fails with LogCorrupt if the files hold data that no crash leaves behind. */
 export function layerFile(options: FileLogOptions): Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt> {
   return Layer.effectContext(make(options))
 }

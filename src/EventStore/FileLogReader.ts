@@ -1,4 +1,4 @@
-/** Entries by index, out of the segments' files: from the nearest anchor on, in chunks. Recovery is not here. */
+/** Reads entries by index from the segments' files, in chunks, from the nearest anchor on. FileLogRecovery.ts reads at a start. */
 import { Effect } from "effect"
 import { closeFile, openFile, readAt } from "./Files.ts"
 import type { LogEntry } from "./LogEntry.ts"
@@ -50,7 +50,7 @@ const readHeld = Effect.fnUntraced(function* (log: HeldLog, range: Range) {
   if (range.fromIndex < log.held.firstIndex) return yield* compactedAway(range.fromIndex, log.held)
   const first = anchorBelow(log.held.anchors, range.fromIndex)
   const last = anchorBelow(log.held.anchors, toIndex)
-  // A copy: an append may truncate the anchors while this waits for the disk.
+  // This copies the anchors, since an append may truncate them while this waits for the disk.
   const anchors: ReadonlyArray<Anchor> = log.held.anchors.slice(first, last + 1)
   let payloadBytes = 0
   let segment: OpenSegment | undefined
@@ -63,7 +63,7 @@ const readHeld = Effect.fnUntraced(function* (log: HeldLog, range: Range) {
       chunk = new Uint8Array(0)
     }
     const { file, salt, name } = segment
-    // Past the next anchor's index stand only entries that were truncated.
+    // Between here and the next anchor, entries from its index on are truncated ones.
     const endIndex = Math.min(toIndex, (anchors[position + 1]?.index ?? Number.POSITIVE_INFINITY) - 1)
     let offset = anchor.offset
     let nextIndex = anchor.index
@@ -98,16 +98,16 @@ const readHeld = Effect.fnUntraced(function* (log: HeldLog, range: Range) {
       if (body.entry.index < range.fromIndex) continue
       payloadBytes += body.entry.payload.length
       if (entries.length > 0 && payloadBytes > range.maxBytes) return entries
-      // A copy, so that a kept entry does not keep its whole chunk.
+      // This copies the payload, so that an entry in memory does not keep its whole chunk there.
       entries.push({ ...body.entry, payload: body.entry.payload.slice() })
     }
   }
   return entries
 }, Effect.scoped)
 
-/** Reads what {@link LogStore} promises of `read`. `held` may grow meanwhile, and be truncated: the range is looked at first. */
+/** Reads as {@link LogStore} promises. `held` may grow or be truncated meanwhile, so this looks at the range first. */
 export const readEntries = (log: HeldLog, range: Range) =>
   Effect.catchTag(readHeld(log, range), "LogFailed", (failure) =>
-    // Its segment was removed between the look and the opening.
+    // Compaction removed its segment between the look and the opening.
     Effect.fail(range.fromIndex < log.held.firstIndex ? compactedAway(range.fromIndex, log.held) : failure)
   )

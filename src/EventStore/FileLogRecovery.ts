@@ -1,4 +1,4 @@
-/** Opens the segments of a directory: reads them in order, repairs a torn tail, refuses corruption. The rule is Recovery.ts. */
+/** Opens the segments of a directory: reads them in order, repairs a torn tail, refuses corruption. Recovery.ts decides. */
 import { Effect } from "effect"
 import {
   listDirectory,
@@ -18,7 +18,7 @@ import { NEXT_SEGMENT } from "./NextSegment.ts"
 import { emptyRecovery, type Recovery, readSegment, refusalOfChain } from "./Recovery.ts"
 import { segmentName, segmentNumber } from "./Segment.ts"
 
-/** What recovery hands to the writer: `last` is the segment that goes on, undefined for a log without any. */
+/** The result of opening. `last` is the segment that takes batches; undefined for a log without segments. */
 export interface OpenedLog {
   readonly held: LogIndex
   readonly batch: number
@@ -47,13 +47,13 @@ interface LastBatch {
 }
 
 /**
- * Makes the last batch durable before anybody acts on it: after a kill -9 it may stand in the page cache alone. It is
- * written again, since a sync that failed before may have left its pages marked clean, and a second would then lie.
+ * Makes the last batch durable before anybody acts on it: after a kill -9 it may be only in the page cache. This writes
+ * it again, since an earlier failed sync may have marked its pages clean, and a second sync would then lie.
  */
 const renew = (directory: string, { name, offset, bytes }: LastBatch) =>
   withFile(`${directory}/${name}`, "r+", (file) => Effect.andThen(writeAll(file, bytes, offset), syncFile(file)))
 
-/** Keeps a copy of bytes that were never acknowledged, then zeroes them, so that no later reader takes them for a batch. */
+/** Keeps a copy of bytes that the log never acknowledged, then zeroes them, so that no later reader takes them for a batch. */
 const repair = Effect.fnUntraced(function* (directory: string, torn: TornTail) {
   const rest = torn.bytes.subarray(torn.offset)
   const kept = `${torn.name}.torn-at-${torn.offset}`
@@ -72,7 +72,7 @@ const setAside = Effect.fnUntraced(function* (directory: string, name: string) {
   yield* Effect.logWarning(`Set aside "${name}", which a stop left behind, as "${name}.aside"`)
 })
 
-/** The segments that no other is missing behind: those before a gap were compacted away, but for their removal. */
+/** The last segments without a gap. Those before a gap are compacted away, and only their files are left. */
 function lastRun(names: ReadonlyArray<string>): ReadonlyArray<string> {
   const isFollowed = (name: string, position: number) => {
     const next = names[position + 1]
@@ -82,9 +82,9 @@ function lastRun(names: ReadonlyArray<string>): ReadonlyArray<string> {
 }
 
 /**
- * Removes what the log does not need any more: a mark that is durable has said so. What cannot be removed takes room
- * until the next time, no more. The last of them goes first, durably: a crash meanwhile then leaves all of them, or a
- * gap before the first that is needed. Any other of them may begin with a truncation of what stood before it.
+ * Removes segments that the log does not need, as a durable mark says. If a removal fails, the file only takes room
+ * until the next time. The last of them goes first, durably: so a crash leaves all of them, or a gap before the first
+ * needed one. Any other of them may begin with a truncation of entries before it.
  */
 export const removeSegmentsBelow = (directory: string, neededSegment: number) =>
   Effect.gen(function* () {
@@ -99,7 +99,7 @@ export const removeSegmentsBelow = (directory: string, neededSegment: number) =>
     yield* syncDirectory(directory)
   }).pipe(Effect.catchTag("LogFailed", (failure) => Effect.logWarning(`Cannot remove a segment: ${failure.message}`)))
 
-/** Reads all segments of `directory`, which is made when it is missing. */
+/** Reads all segments of `directory`, and makes it if it is missing. */
 export const openLog = Effect.fnUntraced(function* (options: {
   readonly directory: string
   readonly mustExist: boolean
@@ -109,7 +109,7 @@ export const openLog = Effect.fnUntraced(function* (options: {
   yield* makeDirectory(directory)
   const names = (yield* listDirectory(directory)).sort()
   for (const name of names.filter((name) => name.endsWith(".tmp"))) yield* setAside(directory, name)
-  // It never held a record.
+  // It has never held a record.
   if (names.includes(NEXT_SEGMENT)) yield* unlinkFile(`${directory}/${NEXT_SEGMENT}`)
   const segments = lastRun(names.filter((name) => segmentNumber(name) !== undefined))
   const recovery = emptyRecovery(options.clusterId)
@@ -139,7 +139,7 @@ export const openLog = Effect.fnUntraced(function* (options: {
         leftover = name
         break
       case "Corrupt": {
-        // Where a later segment proves that a tail was no torn one, the damage is in that tail.
+        // A later segment proves that the tail was not torn, so the damage is in that tail.
         const { name: file, offset, what } = torn === undefined ? { name, ...read } : torn
         return yield* corruptionOf({
           name: file,
@@ -155,7 +155,7 @@ export const openLog = Effect.fnUntraced(function* (options: {
     const { segment, what } = refusal
     return yield* corruptionOf({ name: segmentName(segment), offset: 0, index: recovery.held.lastIndex + 1, what })
   }
-  // Only now that the whole chain is read is anything changed: a refused log is left as it was found.
+  // The whole chain is read by now. Until here nothing was changed, so a refused log stays as it was.
   if (lastBatch !== undefined) yield* renew(directory, lastBatch)
   if (leftover !== undefined) yield* setAside(directory, leftover)
   if (torn !== undefined) yield* repair(directory, torn)

@@ -1,20 +1,20 @@
 /**
- * The calls of the operating system that the files of a node rest on, as a port. The default is node:fs itself; a
- * simulated disk (Testing/SimulatedFiles.ts) takes its place where power is to fail. Not what is made of them (Files.ts).
+ * The calls of the operating system under the files of a node, as a port. The default is node:fs itself. Tests put a
+ * simulated disk (Testing/SimulatedFiles.ts) in its place, whose power can fail. Files.ts makes Effects of the calls.
  */
 import * as fs from "node:fs"
 import { Context } from "effect"
 
-/** How a call ends: as those of node:fs do. */
+/** Gets the result of a call, as in node:fs. */
 export type Callback<A> = (error: Error | null, value?: A) => void
 
-/** What tells a file from another that has taken its name. */
+/** Tells a file from another one that took its name. */
 export interface FileIdentity {
   readonly dev: bigint
   readonly ino: bigint
 }
 
-/** Of node:fs, those functions that Files.ts calls, each with the arguments that it passes. */
+/** The functions of node:fs that Files.ts calls, with the arguments that it passes. */
 export interface FileSystem {
   readonly open: (path: string, flags: string, done: Callback<number>) => void
   readonly close: (file: number, done: Callback<void>) => void
@@ -34,7 +34,7 @@ export interface FileSystem {
     offset: number,
     done: Callback<number>
   ) => void
-  /** The same at once: it returns how many bytes were taken, or throws. */
+  /** Writes on this thread. Returns how many bytes were taken, or throws. */
   readonly writeSync: (file: number, bytes: Uint8Array, at: number, lengthBytes: number, offset: number) => number
   readonly ftruncate: (file: number, lengthBytes: number, done: Callback<void>) => void
   readonly fdatasync: (file: number, done: Callback<void>) => void
@@ -48,5 +48,5 @@ export interface FileSystem {
   readonly readFile: (path: string, done: Callback<Uint8Array>) => void
 }
 
-/** Provide another around all that works on a node's files. */
+/** To replace it, provide another one around everything that uses a node's files. */
 export const FileSystem = Context.Reference<FileSystem>("lithair/EventStore/FileSystem", { defaultValue: () => fs })

@@ -1,6 +1,6 @@
 /**
- * The few file operations of a log, off the main thread: the callbacks of FileSystem.ts as Effects, failures as LogFailed.
- * Not Effect's FileSystem, which has neither fdatasync nor positioned writes.
+ * The few file operations of a node: the callbacks of FileSystem.ts as Effects, which run off the main thread, and their
+ * failures as LogFailed. Effect's own FileSystem has neither fdatasync nor positioned writes.
  */
 import { dirname, resolve } from "node:path"
 import { Effect } from "effect"
@@ -10,7 +10,7 @@ import { LogFailed } from "./LogStore.ts"
 const failed = (what: string, error: Error): LogFailed =>
   new LogFailed({ message: `Cannot ${what}: ${error.message}`, cause: error })
 
-/** Runs one operation to its end: what has been handed to the operating system cannot be called back. */
+/** Runs one operation to its end, since nobody can take it back from the operating system. */
 function operation<A>(
   what: string,
   run: (system: FileSystem, callback: Callback<A>) => void
@@ -28,7 +28,7 @@ function operation<A>(
   })
 }
 
-/** What the operating system called the failure, as `ENOSPC`; undefined where it did not fail there. */
+/** The operating system's code for the failure, such as `ENOSPC`; undefined if it did not come from there. */
 export const codeOf = (failure: LogFailed): string | undefined =>
   (failure.cause as NodeJS.ErrnoException | undefined)?.code
 
@@ -37,10 +37,10 @@ export const openFile = (path: string, flags: string) =>
 
 export const closeFile = (file: number) => operation<void>("close a file", (system, done) => system.close(file, done))
 
-/** Data, and what of the metadata is needed to read it back. */
+/** Syncs the data of a file, with the metadata that reading it back needs. */
 export const syncData = (file: number) => operation<void>("sync data", (system, done) => system.fdatasync(file, done))
 
-/** {@link syncData} with a callback, which gets the failure if there is one. */
+/** {@link syncData} without an Effect. `done` gets the failure if there is one. */
 export const syncDataThen = (
   system: FileSystem,
   file: number,
@@ -70,7 +70,7 @@ export const listDirectory = (path: string) =>
 export const readWholeFile = (path: string) =>
   operation<Uint8Array>(`read "${path}"`, (system, done) => system.readFile(path, done))
 
-/** Which file has this name now. */
+/** The identity of the file that has this name now. */
 export const identityAt = (path: string) =>
   operation<FileIdentity>(`look at "${path}"`, (system, done) => system.stat(path, { bigint: true }, done))
 
@@ -82,14 +82,14 @@ export const isFile = (path: string): Effect.Effect<boolean, LogFailed> =>
     )
   )
 
-/** Which file this descriptor is of, whatever has its name now. */
+/** The identity of an open file, whatever has its name now. */
 export const identityOf = (file: number) =>
   operation<FileIdentity>("look at a file", (system, done) => system.fstat(file, { bigint: true }, done))
 
 export const isSame = (one: FileIdentity, other: FileIdentity): boolean =>
   one.ino === other.ino && one.dev === other.dev
 
-/** Writes all of `bytes`: the operating system may take fewer at a time. */
+/** Writes all of `bytes`, in several calls if the operating system takes fewer at a time. */
 export const writeAll = Effect.fnUntraced(function* (file: number, bytes: Uint8Array, offset: number) {
   let written = 0
   while (written < bytes.length) {
@@ -121,7 +121,7 @@ export const writeAllNow = (
   }
 }
 
-/** Up to `lengthBytes` from `offset` on; fewer at the end of the file. */
+/** Reads up to `lengthBytes` from `offset` on; fewer at the end of the file. */
 export const readAt = Effect.fnUntraced(function* (file: number, range: { offset: number; lengthBytes: number }) {
   const bytes = new Uint8Array(range.lengthBytes)
   let filled = 0
@@ -135,7 +135,7 @@ export const readAt = Effect.fnUntraced(function* (file: number, range: { offset
   return bytes
 })
 
-/** Runs `use` on an open file, and closes it whatever comes of that. */
+/** Runs `use` on an open file, and closes it however `use` ends. */
 export function withFile<A, E>(
   path: string,
   flags: string,
@@ -144,11 +144,11 @@ export function withFile<A, E>(
   return Effect.acquireUseRelease(openFile(path, flags), use, (file) => Effect.orDie(closeFile(file)))
 }
 
-/** Makes the names in a directory durable: without it, a file made or renamed may be gone after a crash. */
+/** Makes the names in a directory durable. Otherwise a new or renamed file may be gone after a crash. */
 export const syncDirectory = (path: string) =>
   withFile(path, "r", (file) => operation<void>(`sync directory "${path}"`, (system, done) => system.fsync(file, done)))
 
-/** Makes one directory; false if it is there already. Its parent must be there. */
+/** Makes one directory in its parent, which must exist; false if it is there already. */
 const makeOne = (path: string) =>
   operation<void>(`make directory "${path}"`, (system, done) => system.mkdir(path, done)).pipe(
     Effect.as(true),
@@ -157,16 +157,15 @@ const makeOne = (path: string) =>
     )
   )
 
-/** The names in a directory of another user's are that user's to make durable. */
+/** Syncs a directory, unless another user owns it: then that user makes its names durable. */
 const syncIfReadable = (path: string) =>
   Effect.catchTag(syncDirectory(path), "LogFailed", (failure) =>
     codeOf(failure) === "EACCES" ? Effect.void : Effect.fail(failure)
   )
 
 /**
- * Makes a directory where it is missing, in one that is there. Its name and the names in it are durable when this
- * returns, though an earlier process made them: that one may have been killed before it synced them. So is the name of
- * the one that it is in, which may be the last that such a process made.
+ * Makes a directory if it is missing, in a parent that exists. When this returns, its name, the names in it and its
+ * parent's name are durable, even if an earlier process made them: somebody may have killed that before it synced them.
  */
 export const makeFolder = Effect.fnUntraced(function* (path: string) {
   const parent = dirname(resolve(path))
@@ -177,8 +176,8 @@ export const makeFolder = Effect.fnUntraced(function* (path: string) {
 })
 
 /**
- * {@link makeFolder}, with those above it that are missing: from the top, each durable before one is made in it. Not by
- * mkdir's own `recursive`: Node's never ends where a file system says ENOENT though the parent is there, as /proc does.
+ * {@link makeFolder} with all missing parents, from the top: each is durable before the next is made in it. Node's own
+ * `recursive` never ends if a file system says ENOENT although the parent exists, as /proc does.
  */
 export const makeDirectory = (path: string): Effect.Effect<void, LogFailed> =>
   Effect.catchTag(makeFolder(path), "LogFailed", (failure) => {
@@ -187,7 +186,7 @@ export const makeDirectory = (path: string): Effect.Effect<void, LogFailed> =>
     return Effect.andThen(makeDirectory(parent), makeFolder(path))
   })
 
-/** Writes a file so that its name never stands for half of it: temporary file, sync, rename, directory sync. */
+/** Writes a file that is whole as soon as it has its name: temporary file, sync, rename, directory sync. */
 export const writeFileAtomically = Effect.fnUntraced(function* (options: {
   readonly directory: string
   readonly name: string

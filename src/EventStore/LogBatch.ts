@@ -1,10 +1,11 @@
-/** A batch of writes as the records that it is made of, checked before a byte of it is written. Pure. */
+/** Turns a batch of writes into records, and checks them before the log writes a byte. Pure. */
 import { invariant } from "../Invariant.ts"
 import type { LogWrite } from "./LogEntry.ts"
-import { index, type LogIndex, termAt } from "./LogIndex.ts"
+import { type LogIndex, termAt } from "./LogIndex.ts"
 import type { RecordBody } from "./Record.ts"
+import { takeRecord } from "./takeRecord.ts"
 
-/** Records in order. With `restarts`, one of them begins the log anew, and they must be the first of their segment. */
+/** Records in order. With `restarts`, one of them begins the log anew, and the batch must begin a segment. */
 export interface LogBatch {
   readonly bodies: ReadonlyArray<RecordBody>
   readonly restarts: boolean
@@ -33,7 +34,7 @@ function plainBatchOf(writes: ReadonlyArray<LogWrite>, heldIndex: number): LogBa
 
 function anyBatchOf(writes: ReadonlyArray<LogWrite>, held: LogIndex): LogBatch {
   const marks = writes.some(({ snapshot }) => snapshot !== undefined)
-  // What the log will hold after each record; only a mark asks for terms.
+  // The index of the log after each record. Only a mark asks for terms.
   const scratch: LogIndex = {
     ...held,
     segments: [],
@@ -43,16 +44,16 @@ function anyBatchOf(writes: ReadonlyArray<LogWrite>, held: LogIndex): LogBatch {
   let bodies: Array<RecordBody> = []
   let restarts = false
   const put = (body: RecordBody) => {
-    index(scratch, body, { segment: 0, offset: 0 })
+    takeRecord(scratch, body, { segment: 0, offset: 0 })
     bodies.push(body)
   }
   for (const { truncateFromIndex, snapshot, hardState, entries } of writes) {
     if (truncateFromIndex !== undefined) put({ _tag: "TruncateFrom", fromIndex: truncateFromIndex })
-    // An older snapshot than the newest was overtaken while it was taken: nothing rests on it.
+    // A newer snapshot overtook this one while it was taken: nothing rests on it.
     if (snapshot !== undefined && snapshot.index > (scratch.snapshot?.index ?? 0)) {
       const isHeld = termAt(scratch, snapshot.index) === snapshot.term
       if (!isHeld) {
-        // Nothing before it in this batch stays but the hard state, and no reader could tell what is truncated.
+        // Of the records before it only hard states stay, since no reader could tell what a truncation removed.
         bodies = bodies.filter(({ _tag }) => _tag === "HardState")
         restarts = true
       }
@@ -64,7 +65,7 @@ function anyBatchOf(writes: ReadonlyArray<LogWrite>, held: LogIndex): LogBatch {
   return { bodies, restarts }
 }
 
-/** The same records, for a segment that the log begins with once they are durable. */
+/** The same records for `firstSegment`, with which the log begins once they are durable. */
 export function beginningAt({ bodies }: LogBatch, firstSegment: number): ReadonlyArray<RecordBody> {
   return bodies.map((body) => (body._tag === "SnapshotMark" ? { ...body, firstSegment } : body))
 }

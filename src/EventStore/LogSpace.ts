@@ -1,14 +1,14 @@
 /**
- * The room that a log takes on its disk: how much of its history stays, and whether there is room to go on.
- * Layers of LogStore provide it beside the log. Not the rule of what to keep, which is its caller's. Raft §7.
+ * The room that a log takes on its disk: how much of its history it keeps, and whether it has room for more. Layers of
+ * LogStore provide it beside the log. The caller decides what to keep. Raft §7.
  */
 import { Context, type Effect, type Stream } from "effect"
 import type { LogCorrupt, LogFailed } from "./LogStore.ts"
 
 /**
- * Whether the next segment can be made. `StorageShort`: not now, for want of space. The segment in use has room left at
- * first, so that a node can turn read-only and hand its leadership over; once it is full, appends wait. The log tries
- * again every second, and is `Roomy` as soon as it succeeds: nothing is lost and nothing has to be restarted.
+ * Whether the disk has room for the next segment. `StorageShort`: it has not. The current segment still has some, so
+ * that the node can turn read-only and hand its leadership over; once that is full, appends wait. The log tries again
+ * every second, and is `Roomy` as soon as it succeeds: it loses nothing, and nobody has to restart the node.
  */
 export type LogRoom =
   | { readonly _tag: "Roomy" }
@@ -17,19 +17,19 @@ export type LogRoom =
 export class LogSpace extends Context.Service<
   LogSpace,
   {
-    /** The first entry that can be read: {@link compact} and an installed snapshot advance it. */
+    /** The first entry of the log. {@link compact} and an installed snapshot advance it. */
     readonly firstIndex: Effect.Effect<number>
     /**
-     * Removes history through `throughIndex` at most, in whole segments, and gives the first index that is left. It is
-     * a programmer error above the newest snapshot mark: only what a durable snapshot stands for is removed (C14).
+     * Removes history through `throughIndex` at most, in whole segments, and returns the first index that is left. Above
+     * the newest snapshot mark it is a broken invariant: a durable snapshot must replace all that is removed (C14).
      */
     readonly compact: (options: { readonly throughIndex: number }) => Effect.Effect<number, LogFailed>
     readonly room: Effect.Effect<LogRoom>
-    /** The room now, and whenever it changes. */
+    /** The room now, and after each change. */
     readonly roomChanges: Stream.Stream<LogRoom>
-    /** Reads old history again and again, at a bounded rate, and ends with the damage that it finds. */
+    /** Reads old history again and again, at a bounded rate, and fails at the first damage. */
     readonly scrub: Effect.Effect<never, LogFailed | LogCorrupt>
-    /** Ends when a file of the log was removed or replaced; by then nothing more is appended. */
+    /** Fails once a file of the log was removed or replaced. From then on the log takes no more writes. */
     readonly watch: Effect.Effect<never, LogFailed>
   }
 >()("lithair/EventStore/LogSpace") {}

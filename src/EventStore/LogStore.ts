@@ -34,16 +34,16 @@ export class LogStore extends Context.Service<
   LogStore,
   {
     readonly recovered: Recovered
-    /** Writes all steps in order, then syncs once. Durable when it returns; after a failure nothing more succeeds. */
+    /** Writes all steps in order, then syncs once. They are durable when it returns. After a failure it always fails. */
     readonly append: (writes: ReadonlyArray<LogWrite>) => Effect.Effect<void, LogFailed>
     /**
-     * The same without an Effect, if it can begin now: then it returns true, and `done` is called once, perhaps before
-     * it returns. False: it did nothing, and the caller uses {@link append}.
+     * Does the same without an Effect, if it can begin now: then it returns true, and calls `done` once, perhaps before
+     * it returns. If it returns false it did nothing, and the caller uses {@link append}.
      */
     readonly appendNow: (writes: ReadonlyArray<LogWrite>, done: (exit: Exit.Exit<void, LogFailed>) => void) => boolean
     /**
-     * Entries `fromIndex`..`toIndex` (inclusive), at least one if it exists, then as many as fit in `maxBytes` of
-     * payload. A range that begins with entries which were compacted away fails, with that reason.
+     * Reads entries `fromIndex`..`toIndex` (inclusive): at least one if it exists, then as many as fit in `maxBytes` of
+     * payload. If the range begins with entries that are compacted away, it fails with that reason.
      */
     readonly read: (range: {
       readonly fromIndex: number

@@ -1,6 +1,6 @@
 /**
- * A node's data directory in memory: a disk that outlives the node, for tests of whole clusters. Writing takes the time
- * of the clock that it is given, and a crash in between loses what was not synced, all of it or the end of it.
+ * A node's data directory in memory: a disk that outlives the node, for tests of whole clusters. A sync takes time of
+ * the clock that the node runs on. A crash during a sync loses the unsynced writes, all or the last of them.
  */
 import { Effect, Layer, Random, Semaphore } from "effect"
 import { derivedInMemory } from "./DerivedFiles.ts"
@@ -11,11 +11,11 @@ import { applyWrite, layerMemoryOf, type MemoryLog, makeMemoryLog, type Sync } f
 import { filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
 import { layerOf } from "./Snapshots.ts"
 
-/** How long one sync takes: drawn for each, evenly. */
+/** How long a sync takes: drawn evenly for each. */
 const syncMinMs = 0.2
 const syncMaxMs = 10
 
-/** A disk of one node. */
+/** The disk of one node. */
 export interface MemoryDisk {
   identity: NodeIdentity
   /** How often a node has started on it. */
@@ -24,12 +24,12 @@ export interface MemoryDisk {
   readonly snapshots: SnapshotFiles
   readonly localSnapshots: SnapshotFiles
   readonly derived: Map<string, Uint8Array>
-  /** Batches on their way to the disk, by the log that they are for. */
+  /** The batches on their way to the disk, by log. */
   readonly unsynced: Map<MemoryLog, ReadonlyArray<LogWrite>>
-  /** How much longer than usual a sync takes, and whether the next one fails: for the test to set. */
+  /** A test sets how much longer a sync takes, and whether the next one fails. */
   delayMs: number
   failsNext: boolean
-  /** How often the power went: who writes on, of those before, writes on no disk. */
+  /** How often the power went. A node that started before the last time reaches this disk no more. */
   crashesCount: number
 }
 
@@ -46,7 +46,7 @@ export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanc
   crashesCount: 0
 })
 
-/** The power goes: of each batch that was on its way, as many writes as the randomness says reached the disk, in order. */
+/** The power goes. Of each batch on its way, a random number of writes reached the disk, in order. */
 export const crashDisk = (disk: MemoryDisk): Effect.Effect<void> =>
   Effect.gen(function* () {
     disk.crashesCount += 1
@@ -77,7 +77,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
           disk.unsynced.set(log, writes)
           yield* Effect.sleep((yield* Random.nextBetween(syncMinMs, syncMaxMs)) + disk.delayMs)
           if (isGone()) return yield* Effect.fail(gone)
-          // What reached the disk before it failed is for the crash that follows to say.
+          // The crash that follows decides how much of it reached the disk.
           if (disk.failsNext) return yield* Effect.fail(failed)
           disk.unsynced.delete(log)
           for (const write of writes) applyWrite(log, write)

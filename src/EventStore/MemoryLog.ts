@@ -1,18 +1,18 @@
-/** The log in memory: the contract of LogStore without a disk, for tests and simulations. What it holds outlives its layer. */
+/** The log in memory: the contract of LogStore without a disk, for tests and simulations. Its content outlives its layer. */
 import { Context, Effect, Exit, FiberSet, Layer, Result, Stream } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { HardState, LogEntry, LogWrite, Recovered, SnapshotMark } from "./LogEntry.ts"
 import { type LogRoom, LogSpace } from "./LogSpace.ts"
 import { compactedAway, type LogFailed, LogStore } from "./LogStore.ts"
 
-/** What a log in memory holds, durably: it is there for whoever opens it next. */
+/** The content of a log in memory. The next node that opens it finds it there. */
 export interface MemoryLog {
   hardState: HardState
   firstIndex: number
-  /** The term of entry `firstIndex` − 1; undefined when there is no such entry. */
+  /** The term of entry `firstIndex` − 1; undefined if there is no such entry. */
   previousTerm: number | undefined
   snapshot: SnapshotMark | undefined
-  /** From `firstIndex` on, without a gap. */
+  /** The entries from `firstIndex` on, without a gap. */
   entries: Array<LogEntry>
 }
 
@@ -37,7 +37,7 @@ function applyMark(log: MemoryLog, mark: SnapshotMark): void {
   log.entries = []
 }
 
-/** One step of a batch, made durable: what comes after it may still be lost. */
+/** Makes one step of a batch durable. The steps after it may still be lost. */
 export function applyWrite(log: MemoryLog, write: LogWrite): void {
   const { hardState, snapshot, truncateFromIndex } = write
   if (truncateFromIndex !== undefined) {
@@ -69,7 +69,7 @@ function recover(log: MemoryLog): Recovered {
   }
 }
 
-/** What {@link LogStore} promises of `read`. */
+/** Reads as {@link LogStore} promises. */
 export function readRange(
   log: Entries,
   range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
@@ -99,16 +99,16 @@ function compact(log: MemoryLog, throughIndex: number): void {
 
 const roomy: LogRoom = { _tag: "Roomy" }
 
-/** How a batch becomes durable; it applies all of it before it succeeds. */
+/** Makes a batch durable, by {@link applyWrite} of each step. */
 export type Sync = (log: MemoryLog, writes: ReadonlyArray<LogWrite>) => Effect.Effect<void, LogFailed>
 
-/** At once. */
+/** Needs no time. */
 const syncAtOnce: Sync = (log, writes) =>
   Effect.sync(() => {
     for (const write of writes) applyWrite(log, write)
   })
 
-/** Opens `log`, for one user at a time. It has room for ever, and compacts to the entry. */
+/** Opens `log` for one user at a time. It always has room, and compacts to the entry. */
 export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.Layer<LogStore | LogSpace> =>
   Layer.effectContext(
     Effect.gen(function* () {
@@ -148,7 +148,7 @@ export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.La
     })
   )
 
-/** A log of its own for each build, which is empty, and forgotten when its scope closes. */
+/** A log of its own for each build: empty, and forgotten when its scope closes. */
 export const layerMemory: Layer.Layer<LogStore | LogSpace> = Layer.unwrap(
   Effect.sync(() => layerMemoryOf(makeMemoryLog()))
 )

@@ -1,10 +1,10 @@
-/** One record of a segment: its bytes, and back. Pure. The layout is in FORMAT.md; what records mean together is in Recovery.ts. */
+/** Encodes and decodes one record of a segment. Pure. FORMAT.md has the layout; Recovery.ts reads records together. */
 import { checksum, getUint64, setUint64, viewOf } from "./Bytes.ts"
 import type { EntryType, HardState, LogEntry, SnapshotMark } from "./LogEntry.ts"
 
 export const RECORD_HEADER_BYTES = 40
 
-/** What a record says. Its batch, and whether it ends that batch, are the frame's (see {@link Record}). */
+/** The content of a record. {@link Record} adds its batch. */
 export type RecordBody =
   | { readonly _tag: "Entry"; readonly entry: LogEntry }
   | { readonly _tag: "HardState"; readonly hardState: HardState }
@@ -17,26 +17,26 @@ export type RecordBody =
 export interface SnapshotMarkBody {
   readonly _tag: "SnapshotMark"
   readonly mark: SnapshotMark
-  /** The log begins anew behind the mark: no entry before this record is part of it any more. */
+  /** Whether the log begins anew behind the mark: then no entry before this record is part of it. */
   readonly restarts: boolean
-  /** Segments below this one are of no use any more, and may be missing. */
+  /** The log needs no segment below this one: they may be missing. */
   readonly firstSegment: number
 }
 
-/** A body in its batch. The last record of a batch says so: without it, the batch was torn. */
+/** A body in its batch. The last record of a batch says so: a batch without it is torn. */
 export interface Record {
   readonly batch: number
   readonly endsBatch: boolean
   readonly body: RecordBody
 }
 
-/** Where a record stands. Salt and offset enter its checksum, so that no payload and no old block can pass for a record. */
+/** The place of a record. Its checksum covers salt and offset, so no payload and no old block passes for a record. */
 export interface Place {
   readonly salt: Uint8Array
   readonly offset: number
 }
 
-/** The part of a record that its header checksum vouches for, whatever became of the payload. */
+/** The header of a record. Its own checksum proves it, even if the payload is damaged. */
 export interface RecordHeader {
   readonly payloadBytes: number
   readonly type: number
@@ -95,19 +95,19 @@ function padded(bytes: number): number {
   return Math.ceil(bytes / 8) * 8
 }
 
-/** The bytes that a record of this payload occupies, padding included. */
+/** The bytes that a record with this payload takes, with its padding. */
 export function recordBytes(payloadBytes: number): number {
   return RECORD_HEADER_BYTES + padded(payloadBytes)
 }
 
-/** The bytes that this body will occupy. */
+/** The bytes that a record of this body takes. */
 export function bodyBytes(body: RecordBody): number {
   return recordBytes(body._tag === "Entry" ? body.entry.payload.length : fieldsOf(body).payload.length)
 }
 
 const CHECKED_HEADER_BYTES = 36
 const SEED_BYTES = 16
-/** The seed and the header, one behind the other. A log of many small records is checked with one such buffer. */
+/** The seed and behind it the header. All records share this buffer, so that none needs one of its own. */
 const checked = new Uint8Array(SEED_BYTES + CHECKED_HEADER_BYTES)
 const checkedView = viewOf(checked)
 
@@ -124,7 +124,7 @@ export interface RecordTarget {
   readonly view: DataView
 }
 
-/** Writes `record` into `target` at `at`, as it will stand at `place` of its segment, and returns its length. */
+/** Writes `record` into `target` at `at`, for `place` in its segment, and returns its length. */
 export function encodeRecord(
   record: Record,
   options: { readonly target: RecordTarget; readonly at: number; readonly place: Place }
@@ -148,7 +148,7 @@ export function encodeRecord(
   return length
 }
 
-/** The header at `at` of `source`, or undefined when none was written there or it is damaged. */
+/** The header at `at` of `source`; undefined if there is none, or if it is damaged. */
 export function decodeHeader(source: Uint8Array, at: number, place: Place): RecordHeader | undefined {
   if (at + RECORD_HEADER_BYTES > source.length) return undefined
   const type = source[at + 4]!
@@ -170,19 +170,19 @@ export function decodeHeader(source: Uint8Array, at: number, place: Place): Reco
   }
 }
 
-/** What came of reading a record: `Unknown` is intact, but from a later format, so that this version must not guess. */
+/** The result of reading a record. `Unknown` is intact and has a later format: this version must not guess. */
 export type DecodedRecord =
   | { readonly _tag: "Record"; readonly record: Record; readonly lengthBytes: number }
   | { readonly _tag: "Damaged"; readonly what: string }
   | { readonly _tag: "Unknown"; readonly what: string }
 
-/** The record at `at` of `source`. An entry's payload is a view on `source`, not a copy. */
+/** Reads the record at `at` of `source`. An entry's payload is a view on `source`, not a copy. */
 export function decodeRecord(source: Uint8Array, at: number, place: Place): DecodedRecord {
   const header = decodeHeader(source, at, place)
   if (header === undefined) return { _tag: "Damaged", what: "header checksum differs" }
   const lengthBytes = recordBytes(header.payloadBytes)
   if (at + lengthBytes > source.length) return { _tag: "Damaged", what: "record reaches past the end of the segment" }
-  // The padding is part of what is summed: every byte of a record is vouched for.
+  // The checksum covers the padding too, and so every byte of a record.
   const body = source.subarray(at + RECORD_HEADER_BYTES, at + lengthBytes)
   if (checksum(body) !== header.payloadChecksum) return { _tag: "Damaged", what: "payload checksum differs" }
   const codec = source[at + 6]! | source[at + 7]!

@@ -1,31 +1,32 @@
 /**
- * Reads a log's segments after a stop of any kind, and tells a torn tail from corruption. Pure.
+ * Reads a log's segments after any stop, and tells a torn tail from corruption. Pure.
  *
- * Batch n + 1 is written only after the sync of batch n returned. So damage in the last batch is what a crash leaves,
- * while damage in a batch that a later record follows struck bytes that were durable: that is never cut off.
+ * A log writes batch n + 1 only after the sync of batch n has returned. So a crash may leave damage in the last batch,
+ * while damage in a batch before a later record is damage to durable bytes: nobody may cut that off.
  */
 import { invariant } from "../Invariant.ts"
 import { checksum, isZeroFrom } from "./Bytes.ts"
 import { enterSegment } from "./Compaction.ts"
-import { emptyLogIndex, index, type LogIndex, refusalOf } from "./LogIndex.ts"
+import { emptyLogIndex, type LogIndex } from "./LogIndex.ts"
 import { decodeHeader, decodeRecord, RECORD_HEADER_BYTES, type RecordBody } from "./Record.ts"
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./Segment.ts"
+import { refusalOf, takeRecord } from "./takeRecord.ts"
 
-/** The state of a log after the segments read so far; {@link readSegment} advances it. */
+/** The state of a log after the segments read so far. {@link readSegment} advances it. */
 export interface Recovery {
   readonly held: LogIndex
-  /** The cluster that all segments belong to; one that was made before the node was formed carries none. */
+  /** The cluster of all segments. A segment from before the node was formed names none. */
   clusterId: string | undefined
-  /** The last whole batch. Unknown at the beginning of a log whose first segments were compacted away. */
+  /** The last whole batch; unknown at the beginning of a log whose first segments are compacted away. */
   batch: number | undefined
-  /** The first segment that was read. */
+  /** The first segment of those that were read. */
   first: number | undefined
   last:
     | {
         readonly header: SegmentHeader
-        /** Where the next batch goes. */
+        /** The place of the next batch. */
         readonly endOffset: number
-        /** Where the last whole batch starts; undefined when the segment has none. */
+        /** The place of the last whole batch; undefined if the segment has none. */
         readonly lastBatchOffset: number | undefined
         readonly checksum: number
         readonly sealed: boolean
@@ -33,12 +34,12 @@ export interface Recovery {
     | undefined
 }
 
-/** What a segment turned out to be. After `Corrupt` the recovery must not be used. */
+/** The result of reading a segment. After `Corrupt`, nobody may use the recovery. */
 export type SegmentRead =
   | { readonly _tag: "Clean" }
-  /** Bytes of a batch that was never acknowledged, from `offset` on: to be kept aside and zeroed. */
+  /** From `offset` on there are bytes of a batch that the log never acknowledged. The caller keeps and zeroes them. */
   | { readonly _tag: "TornTail"; readonly offset: number; readonly what: string }
-  /** Made, but not entered before the crash: the segment before it goes on, and this one is set aside. */
+  /** The crash came before the log entered this segment. The one before it goes on, and the caller sets this aside. */
   | { readonly _tag: "Leftover" }
   | { readonly _tag: "Corrupt"; readonly offset: number; readonly index: number; readonly what: string }
 
@@ -46,7 +47,7 @@ export function emptyRecovery(clusterId?: string): Recovery {
   return { held: emptyLogIndex(), clusterId, batch: undefined, first: undefined, last: undefined }
 }
 
-/** Reads the next segment, all of whose file is `bytes`. */
+/** Reads the next segment. `bytes` is its whole file. */
 export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boolean): SegmentRead {
   const { held, last } = recovery
   const corrupt = (offset: number, what: string): SegmentRead => {
@@ -64,7 +65,7 @@ export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boole
   const foreign = foreignOf(recovery, header)
   if (foreign !== undefined) return corrupt(0, foreign)
   if (last !== undefined || header.number === 1) {
-    // Of a log that was compacted, nothing is there any more that the first of these could be compared with.
+    // In a compacted log, nothing is left to compare the first segment with.
     if (header.previousChecksum !== (last?.checksum ?? 0)) return corrupt(0, "the segment before this one has changed")
     if (header.baseIndex !== held.lastIndex + 1) return corrupt(0, `the segment starts at entry ${header.baseIndex}`)
   }
@@ -84,7 +85,7 @@ export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boole
   return { _tag: "TornTail", offset: batches.endOffset, what: batches.what }
 }
 
-/** Why a segment is not of this log's cluster; undefined when it is. */
+/** Says why a segment does not belong to this log's cluster, or undefined if it does. */
 function foreignOf({ clusterId, last }: Recovery, header: SegmentHeader): string | undefined {
   if (header.clusterId === clusterId) return undefined
   if (header.clusterId !== undefined) {
@@ -94,8 +95,8 @@ function foreignOf({ clusterId, last }: Recovery, header: SegmentHeader): string
 }
 
 /**
- * What is wrong with all that was read together, once the last segment is read: segments before the first one may be
- * missing only where a snapshot mark says that they are of no use, and the snapshot stands for all of their entries.
+ * Says what is wrong with all segments together, once the last one is read. Segments before the first one may be missing
+ * only if a snapshot mark says that the log needs none of them, and the snapshot replaces all of their entries.
  */
 export function refusalOfChain({
   first,
@@ -112,15 +113,15 @@ export function refusalOfChain({
 }
 
 interface Batches {
-  /** Behind the last whole batch. */
+  /** The end of the last whole batch. */
   readonly endOffset: number
   readonly lastBatchOffset: number | undefined
   readonly checksum: number
   readonly sealed: boolean
-  /** What ended the reading before the unwritten rest, and where. */
+  /** Says what ended the reading before the unwritten rest, and where. */
   readonly what: string | undefined
   readonly damageOffset: number
-  /** Set when intact records contradict each other or are of a later format: no crash does that. */
+  /** Says that intact records contradict each other, or have a later format: no crash does that. */
   readonly refusal: string | undefined
 }
 
@@ -149,11 +150,11 @@ function readBatches(recovery: Recovery, bytes: Uint8Array, header: SegmentHeade
     pending.push({ body: record.body, offset })
     offset += lengthBytes
     if (!record.endsBatch) continue
-    // A batch counts whole or not at all: nothing of it was acknowledged before its sync returned.
+    // A batch counts whole or not at all, since the log acknowledges it only after its sync.
     for (const { body, offset: at } of pending) {
       const refusal = refusalOf(body, held)
       if (refusal !== undefined) return ended(undefined, refusal)
-      index(held, body, { segment: header.number, offset: at })
+      takeRecord(held, body, { segment: header.number, offset: at })
       if (body._tag === "Seal") sealed = true
     }
     pending = []
@@ -165,12 +166,12 @@ function readBatches(recovery: Recovery, bytes: Uint8Array, header: SegmentHeade
 }
 
 function isUnwritten(bytes: Uint8Array, offset: number): boolean {
-  // The type byte of a record is never zero: only where it is can the unwritten rest begin.
+  // The type byte of a record is never zero, so the unwritten rest begins only where it is.
   if (offset + RECORD_HEADER_BYTES <= bytes.length && bytes[offset + 4] !== 0) return false
   return isZeroFrom(bytes, offset)
 }
 
-/** Where, from `fromOffset` on, an intact header of a batch after `batch` stands. Its payload may be lost: the header alone proves. */
+/** The offset, from `fromOffset` on, of an intact header of a batch after `batch`. The header alone proves that batch. */
 export function laterBatchOffset(
   bytes: Uint8Array,
   fromOffset: number,

@@ -1,6 +1,6 @@
 /**
- * Reads sealed segments again and again while a node runs, at a bounded rate, and fails at the first damage: unread
- * data can rot unseen until the other copies have too. Recovery reads them at each start. docs/raft.md, Disk.
+ * Reads sealed segments again and again while a node runs, at a bounded rate, and fails at the first damage. Unread data
+ * could rot unseen until the other copies have rotted too. Recovery reads it at each start. docs/raft.md, Disk.
  */
 import { Effect } from "effect"
 import { readAt, withFile } from "./Files.ts"
@@ -8,16 +8,16 @@ import { LogCorrupt, type LogFailed } from "./LogStore.ts"
 import { decodeHeader, decodeRecord, RECORD_HEADER_BYTES, recordBytes } from "./Record.ts"
 import { decodeSegmentHead, SEGMENT_HEADER_BYTES, segmentName } from "./Segment.ts"
 
-/** The bytes that are read and verified without a pause for other work. */
+/** How many bytes it reads and verifies without a pause for other work. */
 const chunkBytes = 256 * 1024
-/** The pause between two chunks: about a mebibyte is read in a second. */
+/** The pause between two chunks: it reads about a mebibyte in a second. */
 export const scrubPauseMsDefault = 250
 /** The time between two passes, in pauses: some four minutes. */
 const passPausesCount = 1_000
 
 export interface ScrubOptions {
   readonly directory: string
-  /** The sealed segments of the log, oldest first: those that are compacted away are no longer among them. */
+  /** The sealed segments of the log, oldest first, without those that are compacted away. */
   readonly sealed: () => ReadonlyArray<number>
   readonly pauseMs: number
 }
@@ -29,7 +29,7 @@ const corrupt = (number: number, found: { readonly offset: number; readonly inde
   return new LogCorrupt({ message, file, offset, index })
 }
 
-/** Verifies every byte of one segment that its checksums vouch for. */
+/** Verifies every byte of one segment that has a checksum. */
 const scrubSegment = (
   { directory, pauseMs }: ScrubOptions,
   number: number
@@ -72,14 +72,14 @@ const scrubSegment = (
     })
   )
 
-/** Goes through the sealed segments again and again; never succeeds. */
+/** Verifies the sealed segments again and again. It never succeeds. */
 export const scrub = (options: ScrubOptions): Effect.Effect<never, LogFailed | LogCorrupt> =>
   Effect.gen(function* () {
     const { pauseMs, sealed } = options
     const numbers = sealed()
     for (const number of numbers) {
       yield* Effect.catchTag(scrubSegment(options, number), "LogFailed", (failure) =>
-        // This segment was removed meanwhile, and the log no longer needs it.
+        // Compaction has removed this segment meanwhile.
         sealed().includes(number) ? Effect.fail(failure) : Effect.void
       )
       yield* Effect.sleep(pauseMs)

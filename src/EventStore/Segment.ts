@@ -1,4 +1,4 @@
-/** The head of a segment file, and its name. Pure. The layout is in FORMAT.md; the records that follow are Record.ts. */
+/** The header of a segment file, and its name. Pure. FORMAT.md has the layout, Record.ts the records behind it. */
 import { invariant } from "../Invariant.ts"
 import { checksum, getUint64, setUint64, viewOf } from "./Bytes.ts"
 
@@ -6,19 +6,19 @@ export const SEGMENT_HEADER_BYTES = 128
 export const SEGMENT_SIZE_BYTES_DEFAULT = 16 * 1024 * 1024
 export const FORMAT_VERSION = 1
 
-/** What a segment says of itself. Segments are numbered from 1 without a gap. */
+/** The header of a segment. Segments are numbered from 1 without a gap. */
 export interface SegmentHeader {
   readonly number: number
-  /** The index of the first entry that was to follow when the segment was made. */
+  /** The index of the next entry when the segment was made. */
   readonly baseIndex: number
   /** The whole file, zero-filled ahead. A file of another size is damaged. */
   readonly sizeBytes: number
-  /** The running checksum of all records of the segment before, its seal included; 0 for the first. */
+  /** The running checksum of all records of the segment before it, with its seal; 0 for the first. */
   readonly previousChecksum: number
-  /** Eight random bytes that enter the checksum of every record here. */
+  /** Eight random bytes that the checksum of every record here covers. */
   readonly salt: Uint8Array
   readonly clusterId: string | undefined
-  /** The term of the entry before `baseIndex`: known here though that entry may be compacted away. 0 before the first. */
+  /** The term of the entry before `baseIndex`, which may be compacted away; 0 before the first. */
   readonly baseTerm: number
 }
 
@@ -27,12 +27,12 @@ const SALT_BYTES = 8
 const CLUSTER_ID_OFFSET = 56
 const CLUSTER_ID_BYTES_MAX = 56
 
-/** The file of a segment: its number in decimal, so that names sort as segments do. */
+/** The name of a segment's file: its number in decimal, so that names sort as segments do. */
 export function segmentName(number: number): string {
   return `${String(number).padStart(12, "0")}.log`
 }
 
-/** The number in a segment's name, or undefined for a file that is none. */
+/** The number in a segment's name; undefined for other files. */
 export function segmentNumber(name: string): number | undefined {
   return /^\d{12}\.log$/.test(name) ? Number(name.slice(0, 12)) : undefined
 }
@@ -56,14 +56,14 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
   return bytes
 }
 
-/** The header of a segment, or what is wrong with it or with the size of its file. */
+/** Reads the header of a segment, or says what is wrong with it or with the size of its file. */
 export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
   const header = decodeSegmentHead(bytes)
   if (typeof header === "string" || bytes.length === header.sizeBytes) return header
   return `the file has ${bytes.length} bytes, its header says ${header.sizeBytes}`
 }
 
-/** The header alone, of a file of which the rest is not looked at. */
+/** Reads the header of a file, and looks at nothing else of it. */
 export function decodeSegmentHead(bytes: Uint8Array): SegmentHeader | string {
   if (bytes.length < SEGMENT_HEADER_BYTES) return "the file is shorter than a segment header"
   const head = bytes.subarray(0, SEGMENT_HEADER_BYTES)
@@ -87,14 +87,14 @@ export function decodeSegmentHead(bytes: Uint8Array): SegmentHeader | string {
     baseIndex,
     sizeBytes,
     previousChecksum: view.getUint32(40, true),
-    // A copy: a view, such as `slice` of a `Buffer`, would keep the bytes of the whole segment in memory.
+    // This copies the salt. A view, such as `slice` of a `Buffer`, would keep the whole segment in memory.
     salt: new Uint8Array(head.subarray(48, 48 + SALT_BYTES)),
     clusterId: clusterId === "" ? undefined : clusterId,
     baseTerm
   }
 }
 
-/** The salt alone, of a header that recovery has verified. */
+/** Reads only the salt, of a header that recovery has verified. */
 export function decodeSegmentSalt(header: Uint8Array): Uint8Array {
   return new Uint8Array(header.subarray(48, 48 + SALT_BYTES))
 }

@@ -1,4 +1,4 @@
-/** The segment that takes batches: its file, how far it is written, and the bytes of the next batch there. Layout in FORMAT.md. */
+/** The segment that takes batches: its file, its end, and how a batch is encoded, written and synced. Layout in FORMAT.md. */
 import { Effect, Random } from "effect"
 import { checksum, viewOf } from "./Bytes.ts"
 import type { FileSystem } from "./FileSystem.ts"
@@ -15,14 +15,14 @@ export interface SegmentFile {
   checksum: number
 }
 
-/** Eight random bytes: what stood in this place of the disk before does not pass for a record. */
+/** Eight random bytes, so that older bytes on this place of the disk do not pass for records. */
 export const newSalt = Effect.gen(function* () {
   const salt = new Uint8Array(8)
   for (let at = 0; at < salt.length; at++) salt[at] = yield* Random.nextIntBetween(0, 256)
   return salt
 })
 
-/** Makes a log's first segment; durable when it returns. */
+/** Makes the first segment of a log, durably when it returns. */
 export const makeFirstSegment = Effect.fnUntraced(function* (
   directory: string,
   options: { readonly sizeBytes: number; readonly clusterId: string | undefined }
@@ -34,7 +34,7 @@ export const makeFirstSegment = Effect.fnUntraced(function* (
   return header
 })
 
-/** Opens a segment to write behind what it holds. */
+/** Opens a segment, to write behind its last batch. */
 export const openSegmentFile = Effect.fnUntraced(function* (
   directory: string,
   header: SegmentHeader,
@@ -47,10 +47,10 @@ export const openSegmentFile = Effect.fnUntraced(function* (
   return { header, file, endOffset: written.endOffset, checksum: written.checksum } satisfies SegmentFile
 })
 
-/** Whether a batch is in it: the first one repeats the hard state. */
+/** Whether the segment has a batch. The first one repeats the hard state. */
 export const isEntered = ({ endOffset }: SegmentFile) => endOffset > SEGMENT_HEADER_BYTES
 
-/** The bytes of a batch as it will stand in `segment`, and the offset of each record in the file. */
+/** Encodes a batch for the end of `segment`. Returns its bytes, and the offset of each record in the file. */
 export function encodeBatch(
   segment: SegmentFile,
   batch: { readonly number: number; readonly bodies: ReadonlyArray<RecordBody>; readonly sizeBytes: number }

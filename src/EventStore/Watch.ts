@@ -1,6 +1,6 @@
 /**
- * Notices while a node runs that its files are gone: an open file can be written and synced long after its name was
- * removed, and the next start finds nothing. Each room names the files that it needs; this checks them, and fails.
+ * Notices while a node runs that its files are gone. A process can write and sync an open file long after somebody
+ * removed its name, and the next start finds nothing. Each room names the files that it needs; this checks them.
  */
 import { Effect } from "effect"
 import { codeOf } from "./Files.ts"
@@ -12,7 +12,7 @@ export const watchIntervalMs = 500
 /** The process is short of descriptors or memory. That passes, and says nothing about the files. */
 const passingCodes = ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"]
 
-/** Checks again and again, and fails at the first loss, as a failed disk does. */
+/** Checks again and again, and fails at the first loss, as with a failed disk. */
 export const watch = (look: Effect.Effect<string | undefined, LogFailed>): Effect.Effect<never, LogFailed> =>
   look.pipe(
     Effect.catchTag("LogFailed", (failure) => {
@@ -28,7 +28,7 @@ export const watch = (look: Effect.Effect<string | undefined, LogFailed>): Effec
     Effect.forever
   )
 
-/** Of the names that `needed` gives, one that `list` does not hold; those that are needless by then do not count. */
+/** One of the `needed` names that `list` lacks, if it is still needed after the list was read. */
 export const missingName = (
   needed: () => ReadonlyArray<string>,
   list: Effect.Effect<ReadonlyArray<string>, LogFailed>
@@ -40,12 +40,12 @@ export const missingName = (
     return missing.length === 0 ? undefined : missing.find((name) => needed().includes(name))
   })
 
-/** The names of this many files are listed in one look. A list of many more holds up the whole process. */
+/** One look lists up to this many files. A list of many more holds up the whole process. */
 export const listedMaxCount = 4_096
-/** Of more files, each look takes the next ones, this many. */
+/** If there are more files, each look checks the next ones, this many. */
 export const lookedAtCount = 64
 
-/** {@link missingName} of files that grow in number without bound, so that a look costs no more than so much. */
+/** {@link missingName} for files whose number has no limit, at a bounded cost of each look. */
 export const missingOfMany = <A>(options: {
   readonly needed: () => ReadonlyArray<A>
   readonly nameOf: (file: A) => string

@@ -7,7 +7,7 @@ import { checksum } from "../../EventStore/Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "../../EventStore/Compaction.ts"
 import { batchOf, beginningAt, type LogBatch } from "../../EventStore/LogBatch.ts"
 import type { LogEntry, LogWrite } from "../../EventStore/LogEntry.ts"
-import { index, type LogIndex, termAt } from "../../EventStore/LogIndex.ts"
+import { type LogIndex, termAt } from "../../EventStore/LogIndex.ts"
 import { bodyBytes, decodeRecord, type RecordBody, recordBytes } from "../../EventStore/Record.ts"
 import { emptyRecovery, readSegment, refusalOfChain } from "../../EventStore/Recovery.ts"
 import {
@@ -17,6 +17,7 @@ import {
   type SegmentHeader
 } from "../../EventStore/Segment.ts"
 import { encodeBatch, isEntered, type SegmentFile } from "../../EventStore/SegmentFile.ts"
+import { takeRecord } from "../../EventStore/takeRecord.ts"
 import { invariant } from "../../Invariant.ts"
 
 /** Small, so that a run fills many segments. */
@@ -136,7 +137,7 @@ const writeBatch = (files: Files, bodies: ReadonlyArray<RecordBody>, blocks: Blo
   target.set(bytes, active.endOffset)
   files.batch += 1
   for (const [position, body] of bodies.entries()) {
-    index(held, body, { segment: active.header.number, offset: offsets[position]! })
+    takeRecord(held, body, { segment: active.header.number, offset: offsets[position]! })
   }
   active.endOffset += bytes.length
   active.checksum = checksum(bytes, active.checksum)
