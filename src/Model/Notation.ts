@@ -2,12 +2,11 @@
  * How JSON writes values that are more than JSON: dates, large integers, decimals, durations, numbers as text. What a
  * schema's own encoder makes of a few samples tells; so a codec of one's own that writes otherwise is not taken for it. Pure.
  */
-import * as BigDecimal from "effect/BigDecimal"
-import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as Rfc3339 from "./Rfc3339.ts"
@@ -18,66 +17,84 @@ import * as Rfc3339 from "./Rfc3339.ts"
  */
 export type Notation = "instant" | "epochMs" | "decimal" | "number" | "duration"
 
-/** A value, and whether a JSON value is what a notation makes of it. */
+/** A value as Effect's own codec of its type writes it, and whether a JSON value is what a notation makes of it. */
 interface Sample {
-  readonly value: unknown
-  readonly notations: { readonly [N in Notation]?: (written: unknown) => boolean }
+  readonly json: unknown
+  readonly notations: { readonly [N in Notation]?: (written: unknown, own: OwnCodec) => boolean }
 }
+
+/** Effect's own codec of a type. It makes values, so that this file loads no module of a type that a program does not use. */
+type OwnCodec = (json: unknown) => Option.Option<unknown>
 
 const instants = [0, 1_234_567_890_123, -62_000_000_000_001]
 
-const atInstant = (ms: number, value: unknown): Sample => ({
-  value,
+const atInstant = (ms: number, json: unknown): Sample => ({
+  json,
   notations: {
     instant: (written) => typeof written === "string" && Rfc3339.read(written)?.ms === ms,
     epochMs: (written) => written === ms
   }
 })
 
-const durationNanos = (value: Duration.Duration) => String(Duration.toNanosUnsafe(value))
+const utc = instants.map((ms) => atInstant(ms, new Date(ms).toISOString()))
+
+const zoned = (ms: number, offsetMs: number, offset: string) =>
+  atInstant(ms, new Date(ms + offsetMs).toISOString().replace("Z", offset))
+
+/** A duration in ms, and in nanoseconds. */
+const lasting = (ms: number, nanos: string, json: unknown): Sample => ({
+  json,
+  notations: {
+    duration: (written) => typeof written === "object" && written !== null && "_tag" in written,
+    number: (written) => written === ms,
+    decimal: (written) => written === nanos
+  }
+})
 
 /** By the name that Effect gives a type. */
 const samples: Readonly<Record<string, ReadonlyArray<Sample>>> = {
   number: [0, -1.5, 1e21, 40].map((value) => ({
-    value,
+    json: value,
     notations: { number: (written) => written === value || written === String(value) }
   })),
-  bigint: [0n, -12n, 10n ** 30n].map((value) => ({
-    value,
-    notations: { decimal: (written) => written === String(value) }
+  bigint: ["0", "-12", `1${"0".repeat(30)}`].map((json) => ({
+    json,
+    notations: { decimal: (written) => written === json }
   })),
-  "effect/schema/Date": instants.map((ms) => atInstant(ms, new Date(ms))),
-  "effect/schema/DateTimeUtc": instants.map((ms) => atInstant(ms, DateTime.makeUnsafe(ms))),
-  "effect/schema/DateTimeZoned": instants.flatMap((ms) =>
-    [0, -19_800_000].map((offsetMs) => atInstant(ms, DateTime.makeZonedUnsafe(ms, { timeZone: offsetMs })))
-  ),
-  "effect/schema/BigDecimal": ["0", "-12.5", "1e50", "0.000000001"].map((text) => ({
-    value: BigDecimal.fromStringUnsafe(text),
-    notations: {
-      decimal: (written) =>
-        typeof written === "string" &&
-        Option.exists(BigDecimal.fromString(written), (read) =>
-          BigDecimal.equals(read, BigDecimal.fromStringUnsafe(text))
-        )
-    }
+  "effect/schema/Date": utc,
+  "effect/schema/DateTimeUtc": utc,
+  "effect/schema/DateTimeZoned": instants.flatMap((ms) => [zoned(ms, 0, "+00:00"), zoned(ms, -19_800_000, "-05:30")]),
+  "effect/schema/BigDecimal": ["0", "-12.5", "1e50", "0.000000001"].map((json) => ({
+    json,
+    notations: { decimal: (written, own) => typeof written === "string" && Equal.equals(own(written), own(json)) }
   })),
-  "effect/schema/Duration": [Duration.millis(1_500), Duration.nanos(1_500n), Duration.zero].map((value) => ({
-    value,
-    notations: {
-      duration: (written) => typeof written === "object" && written !== null && "_tag" in written,
-      number: (written) => written === Duration.toMillis(value),
-      decimal: (written) => written === durationNanos(value)
-    }
-  }))
+  "effect/schema/Duration": [
+    lasting(1_500, "1500000000", { _tag: "Millis", value: 1_500 }),
+    lasting(0.0015, "1500", { _tag: "Nanos", value: "1500" }),
+    lasting(0, "0", { _tag: "Millis", value: 0 })
+  ]
 }
 
 /** The notation of a JSON codec's values, undefined where it is none of these. */
 export const notationOf = (codec: SchemaAST.AST): Notation | undefined => {
   const known = samples[typeOf(codec) ?? ""]
-  const written = known?.map(({ notations, value }) => ({ notations, json: encoded(codec, value) }))
-  if (written === undefined) return undefined
-  const isWritten = (notation: Notation) => written.every(({ json, notations }) => notations[notation]?.(json) === true)
+  if (known === undefined) return undefined
+  const own = ownCodec(codec)
+  const written = known.map(({ json, notations }) => {
+    const value = own(json)
+    return { notations, json: Option.isSome(value) ? encoded(codec, value.value) : undefined }
+  })
+  const isWritten = (notation: Notation) =>
+    written.every(({ json, notations }) => notations[notation]?.(json, own) === true)
   return (["instant", "epochMs", "decimal", "number", "duration"] as const).find(isWritten)
+}
+
+/** The codec of a type without checks and transformations of the program. */
+const ownCodec = (ast: SchemaAST.AST): OwnCodec => {
+  const parts = { checks: undefined, context: undefined, encoding: undefined }
+  const bare: SchemaAST.AST = Object.assign(Object.create(Object.getPrototypeOf(ast)), ast, parts)
+  const own = Schema.make<Schema.Codec<unknown>>(bare)
+  return Schema.decodeUnknownOption(Schema.toCodecJson(own))
 }
 
 /** What Effect calls a type, where it is one that has samples. */
