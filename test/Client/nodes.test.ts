@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema } from "effect"
 import * as Model from "../../src/Model.ts"
+import * as Projection from "../../src/Projection.ts"
+import * as Reaction from "../../src/Reaction.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
 
@@ -80,4 +82,39 @@ describe("the repository of a node", () => {
       assert.isUndefined(Option.getOrThrow(elsewhere).row.cacheData)
     }).pipe(provide)
   )
+
+  it.effect("a reaction has the repository of its node, with projections", () => {
+    const names = Projection.make("names", {
+      from: [Product],
+      version: 1,
+      state: Schema.Int,
+      initial: 0,
+      evolve: (count) => count + 1
+    })
+    const seen: Array<unknown> = []
+    const welcome = Reaction.make("welcome", {
+      from: [User],
+      run: ({ record }) =>
+        Effect.gen(function* () {
+          const { projections, records } = yield* Repository.Repository
+          const { items } = yield* records(Product).list()
+          seen.push([record.email, items.map(({ row }) => row.name), yield* projections.get(names)])
+        })
+    })
+    return Effect.gen(function* () {
+      const { advance, on } = yield* TestCluster
+      const create = Effect.gen(function* () {
+        const { records } = yield* Repository.Repository
+        yield* records(Product).create({ name: "Anvil", price: 5, added })
+        yield* records(User).create({ email: "a@b.c" })
+      })
+      yield* on("n1", create)
+      yield* advance("1 second")
+      assert.deepStrictEqual(seen, [["a@b.c", ["Anvil"], 1]])
+    }).pipe(
+      Effect.provide(
+        TestCluster.layer({ models: [Product, User], projections: [names], reactions: [welcome], size: 1 })
+      )
+    )
+  })
 })
