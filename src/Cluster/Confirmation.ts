@@ -32,6 +32,8 @@ export const make = (options: {
   readonly readIndex: Begin<number, NotDone>
   /** The monotonic time. */
   readonly nowMs: () => number
+  /** Called when a quorum has confirmed an index. */
+  readonly onConfirmed?: () => void
 }): Confirming => {
   /** By ascending index. */
   let kept: ReadonlyArray<Confirmation> = []
@@ -39,7 +41,10 @@ export const make = (options: {
   const readIndexUnsafe: Begin<number, NotDone> = (settle) => {
     const beganMs = options.nowMs()
     return options.readIndex((exit) => {
-      if (Exit.isSuccess(exit)) kept = withAnother(kept, { index: exit.value, beganMs })
+      if (Exit.isSuccess(exit)) {
+        kept = withAnother(kept, { index: exit.value, beganMs })
+        options.onConfirmed?.()
+      }
       settle(exit)
     })
   }

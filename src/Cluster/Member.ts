@@ -70,6 +70,11 @@ export class Member extends Context.Service<
      * an index up to it since this node started: until then the state may be older than an earlier read of this node.
      */
     readonly staleMs: (index: number, nowMs: number) => number | undefined
+    /**
+     * Waits until `holds` is true. It is checked when more is applied or confirmed here, when this node is removed, and
+     * when it stops.
+     */
+    readonly until: (holds: () => boolean) => Effect.Effect<void>
     /** Whether this node was removed from its cluster. It then takes and serves nothing, and ends soon. */
     readonly isRemoved: () => boolean
     /**

@@ -14,6 +14,7 @@ import * as Machine from "../Machine/Machine.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
+import * as Condition from "../Raft/node/Condition.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import * as Removal from "../Raft/node/Removal.ts"
@@ -48,6 +49,7 @@ const make = Effect.fnUntraced(function* (
     fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
   )
   const history = Feed.make()
+  const changes = Condition.make()
   const running = runMember.make()
   const node = () => running.node
   const isRemoved = () => running.removal?.isRemoved() === true
@@ -62,12 +64,17 @@ const make = Effect.fnUntraced(function* (
     read: (index) => transactionAt(history.feed, index),
     unknown: ({ message }) => new UnknownOutcome({ message })
   })
+  /** Another node leads, or this node was removed or stops: all that waits looks again. */
+  const lookAgain = (): void => {
+    attempts.leadershipChanged()
+    changes.changed()
+  }
   const draining = Drain.make({
     handOver: Effect.suspend(() => node()?.handOver ?? Effect.void),
     giveUp: () => {
       node()?.giveUp()
       forwarding.giveUp()
-      attempts.leadershipChanged()
+      lookAgain()
     },
     fork: forkLoop
   })
@@ -125,7 +132,8 @@ const make = Effect.fnUntraced(function* (
   })
   const confirming = Confirmation.make({
     nowMs: timeouts.nowMs,
-    readIndex: (settle) => attempts.untilAnswered(reading, settle)
+    readIndex: (settle) => attempts.untilAnswered(reading, settle),
+    onConfirmed: changes.changed
   })
   const reading: Attempts.Request<number, NotDone> = {
     isRepeatable: false,
@@ -136,9 +144,15 @@ const make = Effect.fnUntraced(function* (
     ...options,
     machine,
     forwarding,
-    feed: history,
+    feed: {
+      open: history.open,
+      advanced: () => {
+        history.advanced()
+        changes.changed()
+      }
+    },
     // The requests that wait look again after the turn in which the leader changed, and not in the middle of it.
-    onLeadership: () => forkLoop(Effect.andThen(Effect.yieldNow, Effect.sync(attempts.leadershipChanged))),
+    onLeadership: () => forkLoop(Effect.andThen(Effect.yieldNow, Effect.sync(lookAgain))),
     beside: Effect.raceFirst(confirming.first, activation.follow),
     end: (error) => Deferred.fail(stopped, error),
     fork
@@ -173,6 +187,7 @@ const make = Effect.fnUntraced(function* (
     readIndexUnsafe: (settle) => confirming.readIndexUnsafe(guarded(settle, onDefect)),
     readIndex: confirming.readIndex,
     staleMs: confirming.staleMs,
+    until: changes.until,
     isRemoved,
     drain: draining.drain,
     isDraining: draining.isDraining,

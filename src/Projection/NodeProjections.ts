@@ -27,7 +27,7 @@ const waitMs = 5_000
 /** The parts of the member that projections need. */
 export type Followable = Pick<
   Member["Service"],
-  "feed" | "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs"
+  "feed" | "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs" | "until"
 >
 
 /** Runs projections until the scope closes. */

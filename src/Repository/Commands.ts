@@ -9,7 +9,7 @@ import { canonical } from "../Machine/Json.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
-import { type Begin, outcomeOf } from "../Raft/node/Settle.ts"
+import { type Begin, flatMapOutcome, outcomeOf } from "../Raft/node/Settle.ts"
 import { Refused } from "./Changed.ts"
 import { ownOrigin } from "./OwnOrigin.ts"
 import { beginReplicate, type Replicated } from "./Submitting.ts"
@@ -51,8 +51,10 @@ const make = Effect.gen(function* () {
   const member = yield* Member
   const local = yield* LocalNode
 
-  const beginCall: Commands["Service"]["beginCall"] = (asked) => (settle) =>
-    beginReplicate({ member, local }, { _tag: "Call", ...asked })((exit) => settle(Exit.map(exit, calledOf)))
+  const beginCall: Commands["Service"]["beginCall"] = (asked) =>
+    flatMapOutcome(beginReplicate({ member, local }, { _tag: "Call", ...asked }), (done) =>
+      Exit.succeed(calledOf(done))
+    )
   const call: Commands["Service"]["call"] = (asked) => outcomeOf(beginCall(asked))
 
   const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: { readonly key?: string } = {}) {

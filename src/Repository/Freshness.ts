@@ -6,7 +6,7 @@ import type { Member } from "../Cluster/Member.ts"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 import { NotDone } from "../Raft/node/Outcome.ts"
 import { removed } from "../Raft/node/Removal.ts"
-import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import { type Begin, beginEffect, mapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import { suspect } from "../Raft/node/StateWatch.ts"
 
 /**
@@ -61,8 +61,6 @@ export interface Freshness {
 
 /** How long a session may wait for its index. */
 export const sessionWaitMs = 5_000
-/** How often a waiting session checks again. */
-const sessionPollMs = 5
 /** If the last confirmation is older than this, a local read starts the next one and does not wait for it. */
 const confirmEveryMs = 100
 
@@ -75,10 +73,11 @@ export interface Freshening {
 }
 
 const fresh = Exit.succeed<Freshness>({})
+const stopping = Exit.fail(new NotCaughtUp({ message: "This node is stopping: ask another node" }))
 
 /** Makes the wait for one member. */
 export const make = Effect.fnUntraced(function* (
-  member: Pick<Member["Service"], "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs">
+  member: Pick<Member["Service"], "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs" | "until">
 ): Effect.fn.Return<Freshening, never, Scope.Scope> {
   const fork = yield* FiberSet.makeRuntime<never>()
   const clock = yield* Clock.Clock
@@ -89,17 +88,13 @@ export const make = Effect.fnUntraced(function* (
   /** A node whose state differs from the state of a majority answers no reads at all. */
   const isSuspect = () => member.node()?.states.isSuspect() === true
 
-  const confirm: Begin<Freshness, NotDone> = (settle) =>
-    member.readIndexUnsafe((exit) => {
-      if (Exit.isSuccess(exit)) return settle(fresh)
-      const isStarting = staleMs(nowMs()) === undefined
-      settle(
-        Exit.mapError(
-          Exit.map(exit, () => ({})),
-          (refused) => (isStarting && refused.reason === "no-quorum" ? starting : refused)
-        )
-      )
-    })
+  const confirm: Begin<Freshness, NotDone> = mapOutcome(member.readIndexUnsafe, (exit) => {
+    if (Exit.isSuccess(exit)) return fresh
+    const isStarting = staleMs(nowMs()) === undefined
+    return Exit.mapError(Exit.failCause(exit.cause), (refused) =>
+      isStarting && refused.reason === "no-quorum" ? starting : refused
+    )
+  })
 
   /** Confirms in the background, unless a confirmation is under way. Ignores a failure: the age just keeps growing. */
   let isConfirming = false
@@ -111,30 +106,32 @@ export const make = Effect.fnUntraced(function* (
     })
   }
 
-  const hasReached = (minIndex: number, nowMs: number): boolean =>
-    staleMs(nowMs) !== undefined && appliedIndex() >= minIndex
+  /** How a session's read ends now; undefined while it waits. A removed node answers no reads, not even stale ones. */
+  const endOf = (minIndex: number): Exit.Exit<Freshness, ReadFailure> | undefined => {
+    if (member.isRemoved()) return Exit.fail(removed)
+    if (staleMs(nowMs()) !== undefined && appliedIndex() >= minIndex) return fresh
+    return member.isStopping() ? stopping : undefined
+  }
 
-  const waitFor = Effect.fnUntraced(function* (minIndex: number): Effect.fn.Return<Freshness, ReadFailure> {
-    const beganMs = nowMs()
-    while (true) {
-      // A removed node answers no reads, not even stale ones.
-      if (member.isRemoved()) return yield* removed
-      if (hasReached(minIndex, nowMs())) return {}
-      if (nowMs() >= beganMs + sessionWaitMs) {
-        const message = `This node did not apply index ${minIndex} within ${sessionWaitMs} ms, it is at ${appliedIndex()}: try again, or ask another node`
-        return yield* staleMs(nowMs()) === undefined ? starting : new NotCaughtUp({ message })
-      }
-      if (member.isStopping()) return yield* new NotCaughtUp({ message: "This node is stopping: ask another node" })
-      yield* Effect.sleep(sessionPollMs)
-    }
-  })
+  const late = (minIndex: number): Exit.Exit<never, ReadFailure> => {
+    const message = `This node did not apply index ${minIndex} within ${sessionWaitMs} ms, it is at ${appliedIndex()}: try again, or ask another node`
+    return Exit.fail(staleMs(nowMs()) === undefined ? starting : new NotCaughtUp({ message }))
+  }
+
+  const waitFor = (minIndex: number): Effect.Effect<Freshness, ReadFailure> =>
+    member
+      .until(() => endOf(minIndex) !== undefined)
+      .pipe(
+        Effect.timeoutOption(sessionWaitMs),
+        Effect.flatMap(() => endOf(minIndex) ?? late(minIndex))
+      )
 
   const session =
     (minIndex: number): Begin<Freshness, ReadFailure> =>
-    (settle) =>
-      !member.isRemoved() && hasReached(minIndex, nowMs())
-        ? settleNow(settle, fresh)
-        : beginEffect(fork, waitFor(minIndex), settle)
+    (settle) => {
+      const end = endOf(minIndex)
+      return end === undefined ? beginEffect(fork, waitFor(minIndex), settle) : settleNow(settle, end)
+    }
 
   /** The age counts from the moment at which the read began. */
   const local =
@@ -147,9 +144,10 @@ export const make = Effect.fnUntraced(function* (
       const aged = (): Freshness => ({ staleMs: staleMs(beganMs) ?? foundMs })
       if (staleMaxMs < foundMs) {
         const message = `No quorum confirmed that this node is at most ${staleMaxMs} ms behind: try again, or allow more`
-        return confirm((exit) =>
-          settle(Exit.mapBoth(exit, { onSuccess: aged, onFailure: () => new TooStale({ message }) }))
+        const confirmed = mapOutcome(confirm, (exit) =>
+          Exit.mapBoth(exit, { onSuccess: aged, onFailure: () => new TooStale({ message }) })
         )
+        return confirmed(settle)
       }
       if (confirmEveryMs < foundMs) confirmSoon()
       return settleNow(settle, Exit.succeed(aged()))
@@ -166,10 +164,12 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 
-  const beginFreshen: Freshening["beginFreshen"] = (consistency) => (settle) =>
-    isSuspect()
-      ? settleNow(settle, Exit.fail(suspect))
-      : begin(consistency)((exit) => settle(Exit.isSuccess(exit) && isSuspect() ? Exit.fail(suspect) : exit))
+  const beginFreshen: Freshening["beginFreshen"] = (consistency) => {
+    const freshened = mapOutcome(begin(consistency), (exit) =>
+      Exit.isSuccess(exit) && isSuspect() ? Exit.fail(suspect) : exit
+    )
+    return (settle) => (isSuspect() ? settleNow(settle, Exit.fail(suspect)) : freshened(settle))
+  }
 
   return { beginFreshen, freshen: (consistency) => outcomeOf(beginFreshen(consistency)) }
 })

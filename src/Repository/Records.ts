@@ -11,7 +11,7 @@ import type { ListSource } from "../Machine/List.ts"
 import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
 import { get, type Table, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import { type Begin, beginEffect, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import {
   type Change,
   type Changed,
@@ -25,7 +25,7 @@ import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
-import { beginReplicate, type Done, operationOf, submitLocal } from "./Submitting.ts"
+import { beginLocal, beginReplicate, type Done, operationOf } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
@@ -89,10 +89,10 @@ const make = Effect.gen(function* () {
     logIndex: member.node()?.appliedIndex() ?? 0
   })
   const changeMixed = MixedRecords.make(logs)
-  const oneOf =
-    (descriptor: Descriptor) =>
-    ({ answer, ...how }: Done): Changed =>
-      changed(descriptor, { ...operationOf(answer), ...how }, undefined)
+  const doneAs = (descriptor: Descriptor, begin: Begin<Done, ChangeFailure>): Begin<Changed, ChangeFailure> =>
+    flatMapOutcome(begin, ({ answer, ...how }) =>
+      Exit.succeed(changed(descriptor, { ...operationOf(answer), ...how }, undefined))
+    )
   const transact = Transactions.make(logs)
 
   const showOwn = (descriptor: Descriptor, id: string): Result.Result<Shown | undefined, Unreadable> => {
@@ -121,19 +121,17 @@ const make = Effect.gen(function* () {
       const readNow = (freshness: Freshness.Freshness) => Exit.map(value(), (found) => read(freshness, found))
       return mode === "local"
         ? settleNow(settle, readNow({}))
-        : beginFreshen(consistency)((exit) =>
-            settle(Exit.isSuccess(exit) ? readNow(exit.value) : Exit.failCause(exit.cause))
-          )
+        : flatMapOutcome(beginFreshen(consistency), readNow)(settle)
     }
 
   const beginChange: Records["Service"]["beginChange"] = (descriptor, change) => (settle) => {
     switch (descriptor.mode) {
       case "local":
-        return beginEffect(fork, Effect.map(submitLocal(logs, withoutCondition(change)), oneOf(descriptor)), settle)
+        return doneAs(descriptor, beginLocal(logs, withoutCondition(change)))(settle)
       case "mixed":
         return beginEffect(fork, changeMixed(descriptor, change), settle)
       case "replicated":
-        return beginReplicate(logs, withoutCondition(change))((exit) => settle(Exit.map(exit, oneOf(descriptor))))
+        return doneAs(descriptor, beginReplicate(logs, withoutCondition(change)))(settle)
     }
   }
   const beginTransact: Records["Service"]["beginTransact"] = (together) => (settle) =>

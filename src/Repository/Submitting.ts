@@ -7,8 +7,9 @@ import type { Command, Origin } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { Answer, OperationAnswer } from "../Machine/decide.ts"
 import type { Tables } from "../Machine/Tables.ts"
+import type { Answered } from "../Raft/node/CommandQueue.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
-import { type Begin, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import { type Begin, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import { Refused } from "./Changed.ts"
 import { refusedByOther } from "./OneKey.ts"
 
@@ -32,20 +33,30 @@ export interface Done {
 /** The result of a command to the cluster's log. */
 export type Replicated = Done & { readonly logIndex: number }
 
-/** Submits a command to the cluster's log, without a fiber (Settle.ts). */
-export const beginReplicate =
-  ({ local, member }: Logs, command: Command): Begin<Replicated, Refused | NotDone | UnknownOutcome> =>
+/** Either log, as a command is submitted to it. */
+type Log = Pick<Logs["member"] & Logs["local"], "tables" | "submitUnsafe">
+
+/** Submits a command to one log, unless the other one knows its key. */
+const beginAt =
+  <At extends Pick<Done, "logIndex">>(
+    log: Log,
+    command: Command,
+    how: { readonly other: Tables; readonly at: (index: number) => At }
+  ): Begin<Done & At, Refused | NotDone | UnknownOutcome> =>
   (settle) => {
-    const rejection = refusedByOther(command, { own: member.tables, other: local.tables })
+    const rejection = refusedByOther(command, { own: log.tables, other: how.other })
     if (rejection !== undefined) return settleNow(settle, Exit.fail(new Refused({ rejection })))
-    return member.submitUnsafe(command, (exit) =>
-      settle(
-        Exit.isSuccess(exit)
-          ? done(exit.value.answer, exit.value.index, { logIndex: exit.value.index })
-          : Exit.failCause(exit.cause)
-      )
-    )
+    const submitted: Begin<Answered<CommandResult>, NotDone | UnknownOutcome> = (settle) =>
+      log.submitUnsafe(command, settle)
+    return flatMapOutcome(submitted, (answered) => done(answered, how.at(answered.index)))(settle)
   }
+
+/** Submits a command to the cluster's log, without a fiber (Settle.ts). */
+export const beginReplicate = (
+  { local, member }: Logs,
+  command: Command
+): Begin<Replicated, Refused | NotDone | UnknownOutcome> =>
+  beginAt(member, command, { other: local.tables, at: (logIndex) => ({ logIndex }) })
 
 /** {@link beginReplicate} as an Effect. */
 export const replicate = (
@@ -53,16 +64,16 @@ export const replicate = (
   command: Command
 ): Effect.Effect<Replicated, Refused | NotDone | UnknownOutcome> => outcomeOf(beginReplicate(logs, command))
 
-/** Submits a command to this node's own log. */
-export const submitLocal = (
+/** Submits a command to this node's own log, without a fiber (Settle.ts). */
+export const beginLocal = (
   { local, member }: Logs,
   command: Command
-): Effect.Effect<Done, Refused | NotDone | UnknownOutcome> =>
-  Effect.gen(function* () {
-    yield* mayHaveKey(command, { own: local.tables, other: member.tables })
-    const { answer, index } = yield* local.submit(command)
-    return yield* done(answer, index, { logIndex: undefined })
-  })
+): Begin<Done, Refused | NotDone | UnknownOutcome> =>
+  beginAt(local, command, { other: member.tables, at: () => ({ logIndex: undefined }) })
+
+/** {@link beginLocal} as an Effect. */
+export const submitLocal = (logs: Logs, command: Command): Effect.Effect<Done, Refused | NotDone | UnknownOutcome> =>
+  outcomeOf(beginLocal(logs, command))
 
 /** Refuses a request whose key the other log knows. */
 export const mayHaveKey = (
@@ -80,11 +91,10 @@ export const operationOf = ({ operations: [done] }: Answer): OperationAnswer => 
   return done
 }
 
-const done = <At extends { readonly logIndex: number | undefined }>(
-  result: CommandResult,
-  index: number,
+const done = <At extends Pick<Done, "logIndex">>(
+  { answer: result, index }: Answered<CommandResult>,
   at: At
-): Exit.Exit<Omit<Done, "logIndex"> & At, Refused> => {
+): Exit.Exit<Done & At, Refused> => {
   const how = { isReplayed: result.replayedIndex !== undefined, ...at }
   return result._tag === "Rejected"
     ? Exit.fail(new Refused({ rejection: result.rejection, ...how }))

@@ -8,6 +8,7 @@ import { derivedInMemory } from "../../src/EventStore/DerivedFiles.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { type Followable, make } from "../../src/Projection/NodeProjections.ts"
 import * as Projection from "../../src/Projection.ts"
+import * as Condition from "../../src/Raft/node/Condition.ts"
 import { NotDone } from "../../src/Raft/node/Outcome.ts"
 import { settleNow } from "../../src/Raft/node/Settle.ts"
 import { playNode } from "./PlayedNode.ts"
@@ -18,7 +19,7 @@ const history = makeHistory()
 const faulty = makeFaulty("mallory")
 const orders = makeOrders()
 
-const standing = { isStopping: () => false, isRemoved: () => false, staleMs: () => 0 }
+const standing = { isStopping: () => false, isRemoved: () => false, staleMs: () => 0, until: Condition.make().until }
 
 /** A member whose followers are given nothing past `gate.index`, however much is applied. */
 const start = Effect.gen(function* () {

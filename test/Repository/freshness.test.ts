@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, FiberSet } from "effect"
 import { TestClock } from "effect/testing"
 import * as Confirmation from "../../src/Cluster/Confirmation.ts"
+import * as Condition from "../../src/Raft/node/Condition.ts"
 import { NotDone } from "../../src/Raft/node/Outcome.ts"
 import { beginEffect } from "../../src/Raft/node/Settle.ts"
 import * as Freshness from "../../src/Repository/Freshness.ts"
@@ -31,13 +32,16 @@ const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>
     member.confirmedCount++
     return member.appliedIndex
   })
+  const changes = Condition.make()
   const confirming = Confirmation.make({
+    onConfirmed: changes.changed,
     readIndex: (settle) => beginEffect(fork, round, settle),
     nowMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   })
   yield* Effect.forkScoped(confirming.first)
   const { freshen } = yield* Freshness.make({
     ...confirming,
+    until: changes.until,
     isStopping: () => member.isLeaving,
     isRemoved: () => member.isRemoved,
     node: () =>
@@ -46,7 +50,12 @@ const startWith = Effect.fnUntraced(function* (differing: Partial<typeof played>
         states: { isSuspect: () => member.isSuspect } as NonNullable<PlayedNode>["states"]
       }) as PlayedNode
   })
-  return { member, freshen }
+  /** Changes the member, and says so. */
+  const become = (differing: Partial<typeof played>): void => {
+    Object.assign(member, differing)
+    changes.changed()
+  }
+  return { member, freshen, become }
 })
 
 /** One that a quorum has just confirmed. */
@@ -83,7 +92,7 @@ describe("freshness", () => {
 
   it.effect("a suspect state serves no read, not even those that waited when the alarm came", () =>
     Effect.gen(function* () {
-      const { freshen, member } = yield* start
+      const { become, freshen, member } = yield* start
       const waiting = yield* Effect.forkChild(Effect.flip(freshen({ _tag: "Session", minIndex: 8 })), {
         startImmediately: true
       })
@@ -96,7 +105,7 @@ describe("freshness", () => {
       ] as const) {
         assert.strictEqual((yield* Effect.flip(freshen(consistency)))._tag, "NotDone")
       }
-      member.appliedIndex = 8
+      become({ appliedIndex: 8 })
       yield* TestClock.adjust(10)
       assert.strictEqual((yield* Fiber.join(waiting))._tag, "NotDone")
       assert.strictEqual(member.confirmedCount, 0)
@@ -105,19 +114,20 @@ describe("freshness", () => {
 
   it.effect("a session waits until its index is applied, at most 5 s, and asks no quorum", () =>
     Effect.gen(function* () {
-      const { freshen, member } = yield* start
+      const { become, freshen, member } = yield* start
       assert.deepStrictEqual(yield* freshen({ _tag: "Session", minIndex: 7 }), {})
       const waiting = yield* Effect.forkChild(freshen({ _tag: "Session", minIndex: 8 }), { startImmediately: true })
       yield* TestClock.adjust(4_000)
       assert.isUndefined(waiting.pollUnsafe())
-      member.appliedIndex = 8
-      yield* TestClock.adjust(5)
+      become({ appliedIndex: 8 })
       assert.deepStrictEqual(yield* Fiber.join(waiting), {})
       const met = yield* Effect.flip(after(Freshness.sessionWaitMs, freshen({ _tag: "Session", minIndex: 9 })))
       assert.strictEqual(met._tag, "NotCaughtUp")
-      member.isLeaving = true
-      const left = yield* Effect.flip(after(5, freshen({ _tag: "Session", minIndex: 9 })))
-      assert.strictEqual(left._tag, "NotCaughtUp", "a node that is to stop is not waited for")
+      const left = yield* Effect.forkChild(freshen({ _tag: "Session", minIndex: 9 }), { startImmediately: true })
+      become({ isLeaving: true })
+      assert.strictEqual((yield* Effect.flip(Fiber.join(left)))._tag, "NotCaughtUp")
+      const later = yield* Effect.flip(freshen({ _tag: "Session", minIndex: 9 }))
+      assert.strictEqual(later._tag, "NotCaughtUp", "a node that is to stop is not waited for")
       assert.strictEqual(member.confirmedCount, 0)
     })
   )

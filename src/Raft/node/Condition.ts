@@ -26,6 +26,7 @@ export const make = (): Condition => {
     Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(wait(holds), until(holds))))
   return {
     changed: () => {
+      if (waiting.size === 0) return
       for (const waiter of [...waiting]) {
         if (!waiter.holds()) continue
         waiting.delete(waiter)

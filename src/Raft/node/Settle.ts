@@ -2,7 +2,7 @@
  * Requests without a fiber: a function begins one, and tells `settle` its outcome. An Effect wraps such a function where
  * requests are composed. Inside the node, plain callbacks cost a fraction of a fiber with its timer and its race.
  */
-import { Effect, type Exit, type Fiber } from "effect"
+import { Effect, Exit, type Fiber } from "effect"
 
 /**
  * Takes the outcome of a request: once, and perhaps before the function that began the request returns. It must not
@@ -26,6 +26,27 @@ export const guarded =
       onDefect(defect)
     }
   }
+
+/** Begins a request and changes its outcome. A defect of `change` becomes the outcome. */
+export const mapOutcome =
+  <A, E, B, F>(begin: Begin<A, E>, change: (exit: Exit.Exit<A, E>) => Exit.Exit<B, F>): Begin<B, F> =>
+  (settle) =>
+    begin((exit) => {
+      let changed: Exit.Exit<B, F>
+      try {
+        changed = change(exit)
+      } catch (defect) {
+        changed = Exit.die(defect)
+      }
+      settle(changed)
+    })
+
+/** {@link mapOutcome} for a request that succeeds. A failure stays as it is. */
+export const flatMapOutcome = <A, E, B, F>(begin: Begin<A, E>, next: (value: A) => Exit.Exit<B, F>): Begin<B, E | F> =>
+  mapOutcome(
+    begin,
+    (exit): Exit.Exit<B, E | F> => (Exit.isSuccess(exit) ? next(exit.value) : Exit.failCause(exit.cause))
+  )
 
 const nothingToForget: Forget = () => {}
 
