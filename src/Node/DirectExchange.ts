@@ -102,7 +102,8 @@ class DirectExchange {
         this.read(step)
         return
       case "AwaitTurn":
-        this.place?.turn(() => this.go(step.next))
+        // A wait may have ended within a turn of the node, which must be over before the large answer begins.
+        queueMicrotask(() => this.place?.turn(() => this.go(step.next)))
         return
       case "Await": {
         let isSettled = false

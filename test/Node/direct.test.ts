@@ -12,6 +12,7 @@ import { HttpIncomingMessage, HttpRouter, HttpServer, HttpServerResponse } from 
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import { NetAddress } from "effect/net"
 import * as Command from "../../src/Command.ts"
+import { requestsMaxCount } from "../../src/Http/Admission.ts"
 import { type Find, findIn } from "../../src/Http/DirectRoutes.ts"
 import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
@@ -318,6 +319,37 @@ describe("a request that waits for its turn", () => {
       const answer = yield* answerTo(`${head}\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n`)
       isBusy = false
       assert.match(answer, /^HTTP\/1\.1 400 /)
+    }).pipe(Effect.provide(serving(api)))
+  )
+})
+
+describe("the places of a node", () => {
+  const post = `POST /api/notes HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n`
+  const body = `{"text":"t","id":"a"}`
+  const whole = `${post}content-length: ${body.length}\r\n\r\n${body}`
+
+  it.live("are refused once all are taken, and a client that goes away gives its place back", () =>
+    Effect.gen(function* () {
+      const { admission } = yield* Http.Serving
+      const { port } = yield* Served
+      const taken = Array.from({ length: requestsMaxCount - 1 }, () => admission.enter())
+      assert.isTrue(taken.every((place) => place !== undefined))
+      const leaving = connect(port, "127.0.0.1")
+      leaving.on("error", () => {})
+      leaving.write(`${post}content-length: 100\r\n\r\n{`)
+      const untilPlaces = (isFree: boolean) =>
+        Effect.sync(() => admission.enter()).pipe(
+          Effect.tap((place) => Effect.sync(() => place?.leave())),
+          Effect.repeat({ until: (place) => (place !== undefined) === isFree })
+        )
+      yield* untilPlaces(false)
+      const refused = yield* answerTo(whole)
+      assert.match(refused, /^HTTP\/1\.1 503 /)
+      assert.include(refused, "urn:lithair:problem:overloaded")
+      leaving.destroy()
+      yield* untilPlaces(true)
+      assert.match(yield* answerTo(whole), /^HTTP\/1\.1 201 /)
+      for (const place of taken) place?.leave()
     }).pipe(Effect.provide(serving(api)))
   )
 })
