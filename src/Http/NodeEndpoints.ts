@@ -59,6 +59,21 @@ const reactions = Schema.Struct({
   )
 }).annotate({ identifier: "lithair.Reactions" })
 
+const modelVersions = Schema.Struct({
+  items: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      path: Schema.String,
+      mode: Schema.Literals(["replicated", "mixed"]),
+      /** Of this node's code. */
+      version: Schema.Int,
+      /** The version in which the cluster writes; null before the first record. */
+      active: Schema.NullOr(Schema.Int),
+      stored: Schema.Record(Schema.String, Schema.Int)
+    })
+  )
+}).annotate({ identifier: "lithair.ModelVersions" })
+
 const positioned = <S extends Schema.Top>(body: S) => HttpApiSchema.WithHeaders(body, positionHeaderSchemas)
 const said = (summary: string, description?: string) =>
   OpenApi.annotations({ summary, ...(description === undefined ? {} : { description }) })
@@ -97,6 +112,10 @@ const admin = HttpApiGroup.make("_admin")
     HttpApiEndpoint.get("cluster", "/_admin/api/cluster", { success: positioned(nodeStatus) }).annotateMerge(
       said("The cluster as this node sees it")
     ),
+    HttpApiEndpoint.get("models", "/_admin/api/models", {
+      success: positioned(modelVersions),
+      error: problems(["overloaded", "removed"])
+    }).annotateMerge(said("The versions of the models, and how many records are stored in each")),
     HttpApiEndpoint.get("reactions", "/_admin/api/reactions", {
       success: positioned(reactions),
       error: problems(["overloaded", "removed"])

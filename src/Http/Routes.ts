@@ -20,6 +20,7 @@ import { docsRoutes } from "./Docs.ts"
 import { joinPath, joinRoutes } from "./JoinRoutes.ts"
 import { metricsRoutes } from "./Metrics.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
+import { modelStatusRoutes } from "./ModelStatusRoutes.ts"
 import { isMountedOn, type MountOptions, mount } from "./Mount.ts"
 import { clusterRoutes, healthRoutes } from "./NodeRoutes.ts"
 import { type LithairApi, makeApi } from "./Openapi.ts"
@@ -82,11 +83,15 @@ export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Membe
     Effect.gen(function* () {
       const member = yield* Member
       const reactions = yield* Reactions
-      const { answers, secret } = yield* Serving
+      const { answers, models, secret } = yield* Serving
       const metrics = metricsRoutes({ member, projections: yield* Projections, reactions }, answers)
       yield* mount({ routes: [...clusterRoutes(member), ...metrics], owned: ["/metrics"], isUrgent: true })
       yield* mount({
-        routes: [...adminRoutes(member, valueOf(secret)), ...reactionRoutes(reactions)],
+        routes: [
+          ...adminRoutes(member, valueOf(secret)),
+          ...modelStatusRoutes(member, models.map(describe)),
+          ...reactionRoutes(reactions)
+        ],
         owned: ["/_admin"]
       })
     })

@@ -2,15 +2,13 @@
  * Checks what a log holds against the models of this release before a node serves it. A check that has passed is not
  * made again while the models stay as they are. Machine/ModelCheck.ts checks. docs/evolution.md.
  */
-import { Clock, Effect, Runtime, Schema } from "effect"
+import { Effect, Runtime, Schema } from "effect"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import type { LogFailed } from "../EventStore/LogStore.ts"
 import { checkModel, describeReport, isFit, type ModelReport } from "../Machine/ModelCheck.ts"
 import { clone, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-
-/** How long the check runs before other work has its turn. */
-const sliceNanos = 10_000_000n
+import { inSlices } from "./inSlices.ts"
 
 /** `EX_CONFIG` of sysexits.h: starting the node again changes nothing. */
 const mismatchExitCode = 78
@@ -21,25 +19,14 @@ export class ModelMismatch extends Schema.TaggedError<ModelMismatch>()("ModelMis
 }
 
 /** Checks models one after another, in slices. */
-export const reportsOf = Effect.fnUntraced(function* (tables: Tables, descriptors: ReadonlyArray<Descriptor>) {
-  const clock = yield* Clock.Clock
-  const held = clone(tables)
-  const reports: Array<ModelReport> = []
-  let endNanos = clock.monotonicTimeNanosUnsafe() + sliceNanos
-  for (const descriptor of descriptors) {
-    const checking = checkModel(held, descriptor)
-    for (let step = checking.next(); ; step = checking.next()) {
-      if (step.done === true) {
-        reports.push(step.value)
-        break
-      }
-      if (clock.monotonicTimeNanosUnsafe() < endNanos) continue
-      yield* Effect.yieldNow
-      endNanos = clock.monotonicTimeNanosUnsafe() + sliceNanos
-    }
-  }
-  return reports
-})
+export const reportsOf = (
+  tables: Tables,
+  descriptors: ReadonlyArray<Descriptor>
+): Effect.Effect<ReadonlyArray<ModelReport>> =>
+  Effect.suspend(() => {
+    const held = clone(tables)
+    return Effect.forEach(descriptors, (descriptor) => inSlices(checkModel(held, descriptor)))
+  })
 
 const Fingerprints = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
 

@@ -79,6 +79,16 @@ export function* checkModel(tables: Tables, descriptor: Descriptor): Generator<u
   return { model, version, stored, hidden, findings: [...findings.values()] }
 }
 
+/** Counts the records of a model by the version in which they are stored. */
+export function* storedVersions({ byModel }: Tables, model: string): Generator<undefined, ReadonlyMap<number, number>> {
+  const counts = new Map<number, number>()
+  for (const [, { modelVersion }] of byModel.get(model)?.rows.entries() ?? []) {
+    yield
+    add(counts, modelVersion)
+  }
+  return counts
+}
+
 const add = <K>(counts: Map<K, number>, key: K): void => void counts.set(key, (counts.get(key) ?? 0) + 1)
 
 /** Whether an earlier record, by its id, has the value: the first of several is none of the others' duplicates. */

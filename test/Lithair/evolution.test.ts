@@ -152,6 +152,8 @@ describe("a release with a changed model", () => {
         })
       }
       yield* advance("2 seconds")
+      const status = { name: "Product", path: "products", mode: "mixed", version: 2, active: 2 }
+      assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), { items: [{ ...status, stored: { 1: 1 } }] })
       const patched = yield* on(
         first,
         HttpClientRequest.patch("/api/products/a").pipe(
@@ -161,6 +163,7 @@ describe("a release with a changed model", () => {
         )
       )
       assert.deepStrictEqual(patched, { ...shown, cents: 200, note: "here" })
+      assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), { items: [{ ...status, stored: { 2: 1 } }] })
     }).pipe(Effect.provide(TestCluster.layer({ models: [First], releases: { fit: { models: [Fit] } } })))
   )
 })
@@ -176,9 +179,10 @@ describe("Lithair.check", () => {
         Layer.provide(Lithair.layerHost({ address: "127.0.0.1:8081", directory })),
         Layer.provide(Lithair.layerTest)
       )
-      yield* Effect.flatMap(Repository, (repository) =>
-        repository.records(First).create({ id: "a", name: "anvil", price: "1.50", note: "here" })
-      ).pipe(Effect.provide(node))
+      const whileStarting = Effect.retry(create(First, { id: "a", name: "anvil", price: "1.50", note: "here" }), {
+        times: 20
+      })
+      yield* Effect.provide(whileStarting, node)
       const fit = yield* Lithair.check({ models: [Fit], directory })
       assert.isTrue(fit.fits, fit.message)
       assert.include(fit.message, "Product: stored v1 (1 records), code v2")
