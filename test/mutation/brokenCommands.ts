@@ -42,7 +42,7 @@ export const promises: Readonly<Record<string, Noticed>> = {
   },
   "an older leader decides nothing of a command": {
     file: "src/Machine/decide.ts",
-    find: `_tag === "UpgradeRequired" || _tag === "UnknownCommand"`,
+    find: `_tag === "UpgradeRequired" || _tag === "UpgradePending" || _tag === "UnknownCommand" || _tag === "RecordUnreadable"`,
     replace: "false",
     tests: [procedures("that this node's code does not know is refused, and not remembered: newer code may do it")]
   },
