@@ -3,9 +3,9 @@
  * it ends. makeMember.ts has the services around it.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { Directory } from "../EventStore/Directory.ts"
 import { type LogCorrupt, LogStore } from "../EventStore/LogStore.ts"
+import { recordId } from "../Local/RecordId.ts"
 import type * as Machine from "../Machine/Machine.ts"
 import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
 import * as Membership from "../Raft/core/Membership.ts"
@@ -63,7 +63,7 @@ export const run = Effect.fnUntraced(function* (
   const directory = yield* Directory
   const transport = yield* Transport
   const clock = yield* Clock.Clock
-  const newId = options.newId ?? (() => uuidV7Unsafe())
+  const newId = options.newId ?? recordId
 
   const openLog = (options: { readonly mustExist: boolean }) =>
     Effect.map(Layer.build(directory.log("log", options)), (context) => Context.get(context, LogStore))

@@ -3,7 +3,6 @@
  * and evolves as in a cluster, without agreement: an entry on this disk is final. The replicated log is apart. D4.
  */
 import { Context, Effect, Exit, FiberSet, Layer, Result, Schedule, type Scope } from "effect"
-import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { Directory } from "../EventStore/Directory.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
@@ -29,6 +28,7 @@ import { checkModels, type ModelMismatch } from "./checkModels.ts"
 import * as KeyHistory from "./KeyHistory.ts"
 import * as LocalCommits from "./LocalCommits.ts"
 import * as LocalSnapshots from "./LocalSnapshots.ts"
+import { recordId } from "./RecordId.ts"
 import { replay } from "./replay.ts"
 
 /** The result for local parts: the part that each record now shows, or undefined if a later record has taken the id. */
@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function* (options: {
   snapshots.onApplied(replayedBytes)
   const commits = yield* LocalCommits.make({
     machine,
-    newId: options.newId ?? (() => uuidV7Unsafe()),
+    newId: options.newId ?? recordId,
     onApplied: snapshots.onApplied,
     beside: Effect.raceAllFirst([space.scrub, space.watch, snapshotFiles.watch])
   })
