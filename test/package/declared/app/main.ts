@@ -4,7 +4,7 @@ import { HttpRouter } from "effect/http"
 import { Client, Command, Http, Lithair, Projection, Reaction, Repository } from "lithair"
 import { layer, layerServer, runMain } from "lithair/node"
 import { TestCluster } from "lithair/testing"
-import { buy, byName, models, Product, total } from "../shared/models.ts"
+import { buy, byName, models, Product, ProductId, total } from "../shared/models.ts"
 export class Mailer extends Context.Service<Mailer, { readonly send: (text: string) => Effect.Effect<void> }>()(
   "Mailer"
 ) {}
@@ -42,5 +42,15 @@ export const client = Client.make({ nodes: ["http://a"] })
 export const clientLayer = Client.layer({ nodes: ["http://a"] })
 export const start = () => runMain(Effect.void)
 export const price = Effect.map(products, (p) => p.list({ where: [["name", "eq", "a"]] }))
+export const one = (id: typeof ProductId.Type) => Effect.flatMap(products, (p) => p.get(id))
+export const repository = Repository.Repository
+export const bought = Effect.flatMap(repository, ({ run, transact }) =>
+  Effect.andThen(
+    run(buy, { productId: ProductId.make("00000000-0000-4000-8000-000000000001"), count: 1 }),
+    transact([Repository.create(Product, { name: "a", price: 1 })])
+  )
+)
+export const totals = Effect.flatMap(repository, ({ projections }) => projections.page(byName))
+export const query = Projection.query(rows, { sql: "SELECT 1" })
 export const made = Effect.flatMap(products, (p) => p.create({ name: "a", price: 1 }))
 export const problems = Http.problem("not-found", "x", {})
