@@ -18,6 +18,7 @@ const order: Order = { _tag: "Decide", command }
 
 const sendingBy = (send: (to: string, message: PeerMessage) => void) =>
   Transport.of({
+    flush: () => {},
     send: (to, _lane, message) => {
       send(to, message)
       return true

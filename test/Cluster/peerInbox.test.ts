@@ -48,6 +48,7 @@ const start = Effect.gen(function* () {
   let excludedAt: number | undefined
   const reported: Array<string> = []
   const transport = Transport.of({
+    flush: () => {},
     send: (_peer, _lane, message) => sent.push(message) > 0,
     run: (handler) => {
       tell = handler

@@ -40,6 +40,8 @@ export interface Applier {
   readonly add: (task: Task) => void
   /** Does what can be done now, for a slice of time. If something is left, it makes a turn come. */
   readonly work: () => void
+  /** Applies nothing more: the node has stopped. */
+  readonly end: () => void
 }
 
 type Doing =
@@ -68,6 +70,7 @@ export const make = <Command, Answer>(options: {
   const tasks: Array<Doing> = []
   /** Whether a fiber fetches something for the first task. */
   let isFetching = false
+  let isOver = false
   /** Entries that were read from disk for the first task. */
   let page: ReadonlyArray<LogEntry> = []
 
@@ -105,6 +108,7 @@ export const make = <Command, Answer>(options: {
     options.onReplacing()
     const restoring = restoreNewest(options.machine, index, index)
     const restored = yield* Effect.provideService(restoring, SnapshotStore, options.snapshots)
+    if (isOver) return
     invariant(restored?.index === index, `the snapshot at ${index} is not there`)
     options.onReplaced()
     tasks.shift()
@@ -175,20 +179,23 @@ export const make = <Command, Answer>(options: {
   return {
     add: begin,
     work: () => {
-      if (isFetching || tasks.length === 0) return
+      if (isOver || isFetching || tasks.length === 0) return
       const endNanos = options.monotonicNanos() + applyMaxNanos
       while (!isFetching && tasks.length > 0) {
         const task = tasks[0]!
         // The rebuilt state takes in what was applied until its turn has come.
         if (task._tag === "Replace" && Number.isNaN(task.toIndex)) task.toIndex = options.appliedIndex()
-        const isOver = doPart(task, endNanos)
-        if (isOver) {
+        const isDone = doPart(task, endNanos)
+        if (isDone) {
           tasks.shift()
           page = []
         }
-        if (options.monotonicNanos() >= endNanos || !isOver) break
+        if (options.monotonicNanos() >= endNanos || !isDone) break
       }
       if (!isFetching && tasks.length > 0) options.ring()
+    },
+    end: () => {
+      isOver = true
     }
   }
 }

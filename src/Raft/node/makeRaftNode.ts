@@ -133,6 +133,7 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   const rest = (): void => {
     isAtRest = true
     writer.end()
+    applier.end()
     giveUp(stoppedHere)
   }
 
@@ -292,7 +293,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     const readIds = WaitingReads.takeAsked(reads)
     if (readIds.length > 0) run({ _tag: "Read", readIds })
     decide()
-    // The disk works while this node applies.
+    // Peers and the disk work while this node applies and answers.
+    transport.flush()
     writer.flush()
     applier.work()
     WaitingReads.finish(reads, Reads.readableIndex(core))

@@ -19,6 +19,8 @@ export class LinkClosed extends Schema.TaggedError<LinkClosed>()("LinkClosed", {
 export interface FrameStream {
   /** Sends a frame that has its length ahead. All frames of one turn of the event loop leave in one write. */
   readonly send: (frame: Uint8Array) => void
+  /** Writes all waiting frames now. */
+  readonly flush: () => void
   /** Takes the next frame, of at most `maxBytes`. */
   readonly next: (maxBytes: number) => Effect.Effect<Uint8Array, LinkClosed>
   /** Passes every further frame of at most `maxBytes` to `take`. A defect of `take` ends the connection. */
@@ -100,6 +102,7 @@ export const makeFrameStream = (stream: Duplex): FrameStream => {
     send: (frame) => {
       if (!isOver && waiting.push(frame) === 1) queueMicrotask(flush)
     },
+    flush,
     next: (frameMaxBytes) =>
       Effect.gen(function* () {
         while (early.length === 0) {

@@ -132,6 +132,7 @@ export const layerMemory = (options: {
           if (fate === "twice") post(target, { _tag: "Frame", from: self.nodeId, lane, frame }, dueNanos)
           return true
         },
+        flush: () => {},
         run: (handler) => runNode(node, handler),
         connected: () => new Map(node.links),
         announce: (membership) =>

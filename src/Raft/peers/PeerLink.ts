@@ -49,6 +49,8 @@ export interface PeerLink {
   readonly hello: Hello
   readonly lane: Lane
   readonly send: (message: PeerMessage) => boolean
+  /** Writes what waits to be sent now. */
+  readonly flush: () => void
   readonly close: Effect.Effect<void>
   /** Whether the peer is heard from now on. A living one is, within a pulse or two. False as soon as the link ends. */
   readonly answers: Effect.Effect<boolean>
@@ -204,6 +206,7 @@ export const openLink = Effect.fnUntraced(function* (options: {
     hello: theirs,
     lane,
     send,
+    flush: frames.flush,
     close: Effect.sync(() => end(stop("Closed by this node"))),
     answers: Effect.suspend(() => {
       heard.closeUnsafe()

@@ -271,6 +271,9 @@ export const make = Effect.fnUntraced(function* (
 
   const transport = Transport.of({
     send: (peer, lane, message) => links.control.has(peer) && links[lane].get(peer)?.send(message) === true,
+    flush: () => {
+      for (const lane of [links.control, links.bulk]) for (const link of lane.values()) link.flush()
+    },
     connected: () => new Map([...links.control].map(([peer, link]) => [peer, link.hello])),
     announce: (next) =>
       Effect.gen(function* () {

@@ -55,6 +55,8 @@ export class Transport extends Context.Service<
      * nothing.
      */
     readonly send: (peer: NodeId, lane: Lane, message: PeerMessage) => boolean
+    /** Sends now what otherwise leaves at the end of this turn of the event loop, if the caller has long work to do. */
+    readonly flush: () => void
     /**
      * Passes every event to `handler`, which must not block, beginning with the peers that are up already. Runs until
      * it is interrupted, once at a time.
