@@ -5,6 +5,8 @@ import { invariant } from "../Invariant.ts"
 /** The content of a record's tag. `local` is present if the answering node holds local parts of the record. */
 export interface RecordTag {
   readonly version: number
+  /** The version of the model's shape in which the record is shown; absent for 1. */
+  readonly modelVersion?: number
   readonly local?: { readonly instance: string; readonly revision: number }
 }
 
@@ -26,23 +28,25 @@ export interface MalformedCondition {
   readonly message: string
 }
 
-/** Writes the `ETag` of a record: `"3"`, or `"3.instance.7"` with local parts. */
+/** Writes the `ETag` of a record: `"3"`, `"3;2"` in version 2 of its model, or `"3.instance.7"` with local parts. */
 export const formatETag = (tag: RecordTag): string => {
   invariant(Number.isSafeInteger(tag.version) && tag.version >= 1, "the version of a record is not a positive integer")
-  if (tag.local === undefined) return `"${tag.version}"`
+  const version = tag.modelVersion === undefined ? `${tag.version}` : `${tag.version};${tag.modelVersion}`
+  if (tag.local === undefined) return `"${version}"`
   invariant(/^[\x21\x23-\x7e]+$/.test(tag.local.instance), "an instance id cannot stand in an entity tag")
-  return `"${tag.version}.${tag.local.instance}.${tag.local.revision}"`
+  return `"${version}.${tag.local.instance}.${tag.local.revision}"`
 }
 
 /** Reads the text between the quotes; undefined if no record can have such a tag. */
 export const parseRecordTag = (opaque: string): RecordTag | undefined => {
-  const match = /^([1-9]\d*)(?:\.([\x21\x23-\x7e]+)\.(0|[1-9]\d*))?$/.exec(opaque)
+  const match = /^([1-9]\d*)(?:;([1-9]\d*))?(?:\.([\x21\x23-\x7e]+)\.(0|[1-9]\d*))?$/.exec(opaque)
   if (match === null) return undefined
   const version = Number(match[1])
   if (!Number.isSafeInteger(version)) return undefined
-  if (match[2] === undefined) return { version }
-  const revision = Number(match[3])
-  return Number.isSafeInteger(revision) ? { version, local: { instance: match[2], revision } } : undefined
+  const shown = match[2] === undefined ? { version } : { version, modelVersion: Number(match[2]) }
+  if (match[3] === undefined) return shown
+  const revision = Number(match[4])
+  return Number.isSafeInteger(revision) ? { ...shown, local: { instance: match[3], revision } } : undefined
 }
 
 /** Reads an `If-Match` or `If-None-Match`. Skips empty list elements (RFC 9110 §5.6.1.2). */

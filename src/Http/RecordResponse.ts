@@ -7,8 +7,10 @@ import { indexHeader } from "./IndexHeader.ts"
 type Headers = Readonly<Record<string, string>>
 
 /** The tag of a record as the node with this `instance` shows it. */
-export const tagOf = (instance: string, { localRevision, version }: Shown): RecordTag =>
-  localRevision === undefined ? { version } : { version, local: { instance, revision: localRevision } }
+export const tagOf = (instance: string, { localRevision, modelVersion, version }: Shown): RecordTag => {
+  const tag = modelVersion === 1 ? { version } : { version, modelVersion }
+  return localRevision === undefined ? tag : { ...tag, local: { instance, revision: localRevision } }
+}
 
 /** Answers with a record. */
 export const answerRecord = (options: {

@@ -35,6 +35,8 @@ export type ChangeFailure = Refused | NotDone | UnknownOutcome
 export interface Shown {
   readonly record: EncodedRecord
   readonly version: number
+  /** The version of the model\'s shape that `record` has. */
+  readonly modelVersion: number
   /** How often this node has written its part of the record; undefined if it holds none. */
   readonly localRevision: number | undefined
 }
@@ -56,9 +58,15 @@ export interface Changed extends Shown {
 export type Change = Operation & Origin & { readonly holds?: (current: Shown | undefined) => boolean }
 
 /** A record with this node's part of it. */
-export const shown = (record: EncodedRecord, version: number, part: LocalPart | undefined): Shown => ({
+export const shown = (
+  model: Pick<Descriptor, "version"> | undefined,
+  record: EncodedRecord,
+  version: number,
+  part: LocalPart | undefined
+): Shown => ({
   record,
   version,
+  modelVersion: model?.version ?? 1,
   localRevision: part?.revision
 })
 
@@ -68,7 +76,12 @@ export const changed = (
   done: OperationAnswer & { readonly logIndex?: number | undefined; readonly isReplayed: boolean },
   part: LocalPart | undefined
 ): Changed => ({
-  ...shown(descriptor === undefined ? done.record : shownRecord(descriptor, done, part), done.version, part),
+  ...shown(
+    descriptor,
+    descriptor === undefined ? done.record : shownRecord(descriptor, done, part),
+    done.version,
+    part
+  ),
   model: done.model,
   id: done.id,
   change: done.change,

@@ -34,7 +34,7 @@ export const show = (
   if (row === undefined) return absent
   const part = visible(node.local.tables, { model, id, createdIndex: row.createdIndex })
   return Result.map(Result.mapError(showRow(descriptor, row, part), unreadable({ model, id })), (record) =>
-    shown(record, row.version, part)
+    shown(descriptor, record, row.version, part)
   )
 }
 
@@ -75,7 +75,7 @@ export const make = (logs: Logs) => {
     const record = showRow(descriptor, row, part)
     if (Result.isFailure(record)) return yield* new Refused({ rejection: unreadable({ model, id })(record.failure) })
     return {
-      ...updated(descriptor, id, shown(record.success, row.version, part)),
+      ...updated(descriptor, id, shown(descriptor, record.success, row.version, part)),
       isReplayed: answer.isReplayed
     }
   })

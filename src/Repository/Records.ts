@@ -100,7 +100,7 @@ const make = Effect.gen(function* () {
     return row === undefined
       ? Result.succeed(undefined)
       : Result.map(Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id })), (record) =>
-          shown(record, row.version, undefined)
+          shown(descriptor, record, row.version, undefined)
         )
   }
 

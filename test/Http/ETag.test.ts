@@ -17,6 +17,8 @@ describe("entity tags", () => {
   const tags: ReadonlyArray<readonly [RecordTag, string]> = [
     [{ version: 1 }, `"1"`],
     [{ version: 9007199254740991 }, `"9007199254740991"`],
+    [{ version: 5, modelVersion: 3 }, `"5;3"`],
+    [{ version: 3, modelVersion: 2, local: { instance: "n1", revision: 4 } }, `"3;2.n1.4"`],
     [{ version: 3, local: { instance: "0198f2", revision: 0 } }, `"3.0198f2.0"`],
     [{ version: 3, local: { instance: "127.0.0.1:8081", revision: 12 } }, `"3.127.0.0.1:8081.12"`]
   ]
@@ -27,7 +29,24 @@ describe("entity tags", () => {
     })
   }
 
-  for (const opaque of ["", "0", "01", "-1", "1.5", "1.a", "1..2", "1.a.", "1.a.01", "abc", "9007199254740993", "1 "]) {
+  for (const opaque of [
+    "",
+    "0",
+    "01",
+    "-1",
+    "1;",
+    "1;0",
+    "1;a",
+    "1;2;3",
+    "1.5",
+    "1.a",
+    "1..2",
+    "1.a.",
+    "1.a.01",
+    "abc",
+    "9007199254740993",
+    "1 "
+  ]) {
     it(`finds no version in "${opaque}"`, () => assert.isUndefined(parseRecordTag(opaque)))
   }
 
@@ -67,6 +86,8 @@ describe("conditions", () => {
     [`"3"`, undefined, false, false],
     [`"3"`, { version: 3 }, false, true],
     [`"2"`, { version: 3 }, false, false],
+    [`"3"`, { version: 3, modelVersion: 2 }, false, true],
+    [`"3;1"`, { version: 3, modelVersion: 2 }, false, true],
     [`"2", "3"`, { version: 3 }, false, true],
     [`W/"3"`, { version: 3 }, false, false],
     [`"abc"`, { version: 3 }, false, false],
@@ -86,6 +107,8 @@ describe("conditions", () => {
   const noneMatches: ReadonlyArray<readonly [string, RecordTag | undefined, boolean]> = [
     ["*", undefined, true],
     ["*", { version: 1 }, false],
+    [`"3"`, { version: 3, modelVersion: 2 }, true],
+    [`"3;2"`, { version: 3, modelVersion: 2 }, false],
     [`"3"`, { version: 3 }, false],
     [`W/"3"`, { version: 3 }, false],
     [`"2"`, { version: 3 }, true],
