@@ -12,7 +12,7 @@ import type { NodeId } from "../Raft/core/Message.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
-import { type Forget, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import { type Begin, endingBy, type Forget, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type * as Attempts from "./Attempts.ts"
 import type { Draining } from "./Drain.ts"
 import type { Forwarding } from "./Forwarding.ts"
@@ -44,15 +44,8 @@ export const make = (options: {
   const { attempts, draining, forwarding, giveKey, here, keys, nodeId } = options
 
   const forward = (leader: NodeId, order: Order, timeoutMs: number, settle: Settle<OrderAnswer, Failure>): Forget => {
-    const end = draining.attempted.begin()
-    const forget = forwarding.forward(leader, order, timeoutMs, (exit) => {
-      end()
-      settle(exit)
-    })
-    return () => {
-      forget()
-      end()
-    }
+    const forwarded: Begin<OrderAnswer, Failure> = (settle) => forwarding.forward(leader, order, timeoutMs, settle)
+    return endingBy(draining.attempted.begin(), forwarded, settle)
   }
 
   const decideAt = (
@@ -73,34 +66,18 @@ export const make = (options: {
   /** Counts a request of this node's client while it is under way, and sends it to one leader after another. */
   const give = <A>(request: Attempts.Request<A, Failure>, settle: Settle<A, Failure>): Forget => {
     if (draining.isDraining()) return settleNow(settle, Exit.fail(options.refused() ?? notBegun))
-    const end = draining.given.begin()
-    const forget = attempts.untilAnswered(request, (exit) => {
-      end()
-      settle(exit)
-    })
-    return () => {
-      forget()
-      end()
-    }
+    return endingBy(draining.given.begin(), (settle) => attempts.untilAnswered<A, Failure>(request, settle), settle)
   }
 
   /** A copy of a command under its client's key is done once, so an attempt may follow one of unknown outcome. */
   const decideKeyed = (command: Command, keyed: Keyed, settle: Settle<Answered<CommandResult>, Failure>): Forget => {
-    const end = keys.begin(keyed)
     const request: Attempts.Request<Answered<CommandResult>, Failure> = {
       isRepeatable: true,
       holdsForCopies: ({ answer }) => holdsForCopies(answer),
       attempt: (leader, timeoutMs, settle) =>
         decideAt(leader, command, timeoutMs, (exit) => settle(underKey(exit, keyedOf(command)?.key)))
     }
-    const forget = give(request, (exit) => {
-      end()
-      settle(exit)
-    })
-    return () => {
-      forget()
-      end()
-    }
+    return endingBy(keys.begin(keyed), (settle) => give(request, settle), settle)
   }
 
   /**

@@ -12,7 +12,16 @@ import type { Answered } from "../Raft/node/CommandQueue.ts"
 import * as MembershipRequests from "../Raft/node/MembershipRequests.ts"
 import { NotDone, draining as notBegun, type UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { RaftNode } from "../Raft/node/RaftNode.ts"
-import { beginEffect, type Forget, type Fork, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import {
+  type Begin,
+  beginEffect,
+  endingBy,
+  type Forget,
+  type Fork,
+  outcomeOf,
+  type Settle,
+  settleNow
+} from "../Raft/node/Settle.ts"
 import type { Draining } from "./Drain.ts"
 import * as LeadershipHandoff from "./LeadershipHandoff.ts"
 import type { Announce, Order, OrderAnswer } from "./Order.ts"
@@ -49,39 +58,35 @@ export const make = (options: {
   const { draining, fork, keys, node } = options
   const handOn = LeadershipHandoff.make({ fork })
 
-  /** Why this node begins no order. */
-  const refused = (): Exit.Exit<never, NotDone> | undefined => {
-    if (draining.isDraining()) return leaving
-    return node() === undefined ? notRunning : undefined
-  }
+  /** The node, unless it begins no order now. {@link refusal} says why. */
+  const beginning = (): Node | undefined => (draining.isDraining() ? undefined : node())
+  const refusal = () => (draining.isDraining() ? leaving : notRunning)
 
   const decide: OrdersHere["decide"] = (command, timeoutMs, settle) => {
-    const running = node()
-    if (running === undefined || draining.isDraining()) return settleNow(settle, refused() ?? notRunning)
+    const running = beginning()
+    if (running === undefined) return settleNow(settle, refusal())
     const keyed = keyedOf(command)
     const endKey = keyed === undefined ? undefined : keys.begin(keyed)
-    const end = draining.attempted.begin()
-    let forgetTold: Forget | undefined
-    const isOver = (): void => {
+    const endAttempt = draining.attempted.begin()
+    const end = (): void => {
       endKey?.()
-      end()
+      endAttempt()
     }
-    const forget = running.submit(command, timeoutMs, (exit) => {
-      if (Exit.isFailure(exit)) {
-        isOver()
-        return settle(Exit.failCause(exit.cause))
-      }
-      forgetTold = keys.told(exit.value, (told) => {
-        isOver()
-        if (Exit.isSuccess(told)) handOn(running, told.value.answer)
-        settle(told)
+    const decided: Begin<Answered<CommandResult>, Failure> = (settle) => {
+      let forgetTold: Forget | undefined
+      const forget = running.submit(command, timeoutMs, (exit) => {
+        if (Exit.isFailure(exit)) settle(Exit.failCause(exit.cause))
+        else forgetTold = keys.told(exit.value, settle)
       })
-    })
-    return () => {
-      forget()
-      forgetTold?.()
-      isOver()
+      return () => {
+        forget()
+        forgetTold?.()
+      }
     }
+    return endingBy(end, decided, (exit) => {
+      if (Exit.isSuccess(exit)) handOn(running, exit.value.answer)
+      settle(exit)
+    })
   }
 
   const inquire = (running: Node, keyed: Keyed, timeoutMs: number) =>
@@ -111,19 +116,11 @@ export const make = (options: {
       options.announced(order)
       return settleNow(settle, heard)
     }
-    const running = node()
-    if (running === undefined || draining.isDraining()) return settleNow(settle, refused() ?? notRunning)
-    const end = draining.attempted.begin()
+    const running = beginning()
+    if (running === undefined) return settleNow(settle, refusal())
     const effect: Effect.Effect<OrderAnswer, Failure> =
       order._tag === "Inquire" ? inquire(running, order.keyed, timeoutMs) : administer(running, order, timeoutMs)
-    const forget = beginEffect(fork, effect, (exit) => {
-      end()
-      settle(exit)
-    })
-    return () => {
-      forget()
-      end()
-    }
+    return endingBy(draining.attempted.begin(), (settle) => beginEffect(fork, effect, settle), settle)
   }
 
   return { decide, carryOut }

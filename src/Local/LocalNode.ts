@@ -23,7 +23,7 @@ import { decode, type Transaction } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
-import { type Forget, guarded, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import { type Begin, endingBy, type Forget, guarded, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import { checkModels, type ModelMismatch } from "./checkModels.ts"
 import * as KeyHistory from "./KeyHistory.ts"
 import * as LocalCommits from "./LocalCommits.ts"
@@ -121,15 +121,9 @@ export const make = Effect.fnUntraced(function* (options: {
     settle: Settle<Answered<Answer>, Failure>
   ): Forget => {
     const keyed = keyedOf(origin)
-    const end = keyed === undefined ? undefined : keys.begin(keyed)
-    const forget = commits.submit(decide, (exit) => {
-      end?.()
-      settle(KeyHistory.underKey(exit, keyed?.key))
-    })
-    return () => {
-      forget()
-      end?.()
-    }
+    if (keyed === undefined) return commits.submit(decide, settle)
+    const submitted: Begin<Answered<Answer>, Failure> = (settle) => commits.submit(decide, settle)
+    return endingBy(keys.begin(keyed), submitted, (exit) => settle(KeyHistory.underKey(exit, keyed.key)))
   }
 
   const onDefect = (defect: unknown) =>

@@ -56,6 +56,21 @@ export const settleNow = <A, E>(settle: Settle<A, E>, exit: Exit.Exit<A, E>): Fo
   return nothingToForget
 }
 
+/**
+ * Begins a request, and calls `end` when it is over: before its outcome is told, or when it is given up. A request that
+ * is given up late ends twice.
+ */
+export const endingBy = <A, E>(end: () => void, begin: Begin<A, E>, settle: Settle<A, E>): Forget => {
+  const forget = begin((exit) => {
+    end()
+    settle(exit)
+  })
+  return () => {
+    forget()
+    end()
+  }
+}
+
 /** Waits for the outcome of a request. Interruption gives it up. */
 export const outcomeOf = <A, E>(begin: Begin<A, E>): Effect.Effect<A, E> =>
   Effect.callback((resume) => Effect.sync(begin(resume)))
