@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto"
 import { performance } from "node:perf_hooks"
 import { parseArgs } from "node:util"
 import { Effect, Layer } from "effect"
+import { uuidV7Unsafe } from "effect/crypto/SecureRandom"
 import { commands, models } from "../examples/models.ts"
 import { transferLayer } from "../examples/transfer.ts"
 import * as ReplicatedMachine from "../src/Cluster/ReplicatedMachine.ts"
@@ -43,7 +44,7 @@ const threadMicros = () => {
 const pair = () => {
   const machines = [0, 1].map(() => Machine.make(descriptors, procedures))
   const [leader, follower] = machines.map((machine) =>
-    ReplicatedMachine.make(machine, { newId: randomUUID, monotonicMs: () => Math.floor(performance.now()) })
+    ReplicatedMachine.make(machine, { newId: uuidV7Unsafe, monotonicMs: () => Math.floor(performance.now()) })
   ) as [ReturnType<typeof ReplicatedMachine.make>, ReturnType<typeof ReplicatedMachine.make>]
   leader.beginSpeculation([])
   const giveKey = AssignedKey.giver({ life: "0123456789ab-1", isOfNode: false })

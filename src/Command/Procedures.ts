@@ -81,12 +81,14 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     const { close, end, transaction } = TransactionOver.over(access)
     const handled = Effect.suspend(() => heard(handle(decoded.success))).pipe(
       // Fibers that the handler forked and left behind can no longer use the transaction.
-      Effect.ensuring(Effect.sync(close)),
-      Effect.provideService(Random.Random, randomOf(access.newId)),
-      Effect.provideService(Clock.Clock, clockAt(access.timeMs)),
-      Effect.provideService(Transaction, transaction)
+      Effect.ensuring(Effect.sync(close))
     )
-    const exit = runNow(handled, context)
+    const services = context.pipe(
+      Context.add(Random.Random, randomOf(access.newId)),
+      Context.add(Clock.Clock, clockAt(access.timeMs)),
+      Context.add(Transaction, transaction)
+    )
+    const exit = runNow(handled, services)
     const ended = end()
     return ended === undefined ? outcomeOf(exit) : stopped(ended)
   }

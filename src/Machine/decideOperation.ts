@@ -103,7 +103,7 @@ const decideCreate = (target: Target, create: Create): Decided =>
   Result.flatMap(withId(target, create.data, create.id, target.at.newId), ({ data, id }) =>
     target.table.rows.has(id)
       ? refuse({ _tag: "AlreadyExists", model: create.model, id })
-      : decideRecord(target, id, data)
+      : decideRecord(target, id, data, nothing)
   )
 
 const decidePut = (target: Target, put: Put): Decided => {
@@ -114,7 +114,7 @@ const decidePut = (target: Target, put: Put): Decided => {
   const former = row === undefined ? undefined : Result.getOrUndefined(target.descriptor.read.record(row))
   return Result.flatMap(
     withId(target, put.data, put.id, () => put.id),
-    ({ data }) => decideRecord(target, put.id, data, former)
+    ({ data }) => decideRecord(target, put.id, data, { row, former })
   )
 }
 
@@ -128,7 +128,7 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
       ({ data }) => {
         // The merge of two objects is an object (RFC 7396 §2).
         const merged = mergePatch(former.shown, data, target.descriptor.mergeShapes.record) as EncodedRecord
-        return Result.mapError(decideRecord(target, patch.id, merged, former), (rejection) =>
+        return Result.mapError(decideRecord(target, patch.id, merged, { row, former }), (rejection) =>
           rejection._tag === "InvalidRequest"
             ? { ...rejection, errors: errorsOfMerge({ patch: data, merged }, rejection.errors) }
             : rejection
@@ -191,15 +191,22 @@ const endOf = (
   })
 }
 
+/** The record under an id before the operation, and its data if this release can read them. */
+interface Present {
+  readonly row: Row | undefined
+  readonly former: ReadRecord | undefined
+}
+
+const nothing: Present = { row: undefined, former: undefined }
+
 /** The new record: it must be valid, differ from the present one, and keep every rule of the model. */
-const decideRecord = (target: Target, id: string, asked: EncodedRecord, former?: ReadRecord): Decided => {
+const decideRecord = (target: Target, id: string, asked: EncodedRecord, { former, row }: Present): Decided => {
   const { at, descriptor, table } = target
   const checked = descriptor.codecs.record(asked)
   if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
   const data = checked.success
   const model = descriptor.name
   if (data[descriptor.idField] !== id) return invalid(descriptor.idField, "The id is not in its normal form")
-  const row = table.rows.get(id)
   const isSame = former !== undefined && isEqual(former.shown, data)
   if (row !== undefined && row.modelVersion === descriptor.version && isSame) {
     const { createdIndex, version } = row

@@ -59,10 +59,10 @@ export const evolveEvent = (tables: Tables, index: number, event: Event): Operat
   const before = table.rows.get(event.id)
   switch (event.type) {
     case "created":
-      setRow(tables, table, event, index, index)
+      setRow(tables, table, event, { before, createdIndex: index, index })
       break
     case "updated":
-      setRow(tables, table, event, before?.createdIndex ?? index, index)
+      setRow(tables, table, event, { before, createdIndex: before?.createdIndex ?? index, index })
       break
     case "deleted":
       removeRow(tables, table, event, before)
@@ -92,8 +92,13 @@ export const answerOf = ({ events, outcome, timeMs }: Transaction, changed: Read
   return { timeMs, operations }
 }
 
-const setRow = (tables: Tables, table: Table, event: Event, createdIndex: number, index: number): void => {
-  const before = table.rows.get(event.id)
+const setRow = (
+  tables: Tables,
+  table: Table,
+  event: Event,
+  at: { readonly before: Row | undefined; readonly createdIndex: number; readonly index: number }
+): void => {
+  const { before, createdIndex, index } = at
   if (before !== undefined) discount(tables, () => StateElements.row(event.model, event.id, before))
   removeTombstone(tables, table, event.model, event.id)
   const { data, modelVersion, version } = event

@@ -68,7 +68,7 @@ export const promises: Readonly<Record<string, Noticed>> = {
   },
   "the clock is the log's": {
     file: "src/Command/Procedures.ts",
-    find: "Effect.provideService(Clock.Clock, clockAt(access.timeMs)),",
+    find: "Context.add(Clock.Clock, clockAt(access.timeMs)),",
     replace: "",
     tests: [
       handlers(
@@ -78,7 +78,7 @@ export const promises: Readonly<Record<string, Noticed>> = {
   },
   "what is drawn is the transaction's": {
     file: "src/Command/Procedures.ts",
-    find: "Effect.provideService(Random.Random, randomOf(access.newId)),",
+    find: "Context.add(Random.Random, randomOf(access.newId)),",
     replace: "",
     tests: [
       handlers(
@@ -94,7 +94,7 @@ export const promises: Readonly<Record<string, Noticed>> = {
   },
   "what a handler leaves behind has no part in its transaction": {
     file: "src/Command/Procedures.ts",
-    find: "Effect.ensuring(Effect.sync(close)),",
+    find: "Effect.ensuring(Effect.sync(close))",
     replace: "",
     tests: [handlers("that leaves a fiber behind, which has no part in the transaction any more once it has ended")]
   },
