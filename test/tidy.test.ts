@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
+const read = (path: string) => readFileSync(join(root, path), "utf8")
 const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))
   .map((name) => ({ name, text: readFileSync(join(root, "src", name), "utf8") }))
@@ -168,7 +169,6 @@ describe("tidy", () => {
   })
 
   it("everything that a comment cites is in this repository", () => {
-    const read = (path: string) => readFileSync(join(root, path), "utf8")
     const rules = read("docs/raft.md")
     const decided = read("ARCHITECTURE.md")
     const wrong = sources.flatMap(({ name, text }) => {
@@ -185,6 +185,15 @@ describe("tidy", () => {
       return cited.map(([citation]) => `${name} cites ${citation}`)
     })
     assert.deepStrictEqual(wrong, [])
+  })
+
+  it("each decision has a number of its own, and its heading has it", () => {
+    const decisions = readdirSync(join(root, "docs/decisions"))
+    const numbers = decisions.map((name) => Number(name.slice(0, 4)))
+    assert.deepStrictEqual([...new Set(numbers)], numbers)
+    for (const [at, name] of decisions.entries()) {
+      assert.isTrue(read(`docs/decisions/${name}`).startsWith(`# ${numbers[at]}. `), name)
+    }
   })
 
   it("the package's entry points are the index, each of its namespaces, and the node", () => {
