@@ -2,7 +2,7 @@
  * The machine of the node's own log: node-local models, and the local parts of mixed records. It decides, appends, syncs
  * and evolves as in a cluster, without agreement: an entry on this disk is final. The replicated log is apart. D4.
  */
-import { Context, Effect, Exit, FiberSet, Layer, Result, Schedule, type Scope } from "effect"
+import { Context, Effect, Exit, FiberSet, Layer, Result, type Scope } from "effect"
 import { Directory } from "../EventStore/Directory.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
@@ -15,7 +15,6 @@ import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type * as Limits from "../Machine/Limits.ts"
 import { type LocalPart, type LocalPartsRequest, type LocalPartsSet, visible } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
-import { pendingOf } from "../Machine/ModelCheck.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Keyed } from "../Machine/Sessions.ts"
 import type { Tables } from "../Machine/Tables.ts"
@@ -24,6 +23,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Begin, endingBy, type Forget, guarded, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import { activateModels } from "./activateModels.ts"
 import { checkModels, type ModelMismatch } from "./checkModels.ts"
 import * as KeyHistory from "./KeyHistory.ts"
 import * as LocalCommits from "./LocalCommits.ts"
@@ -215,22 +215,6 @@ const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect
       () => new NotDone({ reason: "draining", message: "Cannot tell what was done: the log is not read" })
     )
   )
-
-/** Makes new versions of local models active: no other node must have them. Where the disk has no room, it tries again. */
-const activateModels = (node: LocalNode["Service"], models: ReadonlyArray<Descriptor>) =>
-  Effect.forEach(
-    pendingOf(
-      node.tables,
-      models.filter(({ mode }) => mode === "local")
-    ),
-    ({ name: model, version }) =>
-      node
-        .submit({ _tag: "Activate", model, version, checkedIndex: node.tables.index })
-        .pipe(Effect.retry(Schedule.spaced(activateAgainMs)), Effect.ignore, Effect.forkScoped),
-    { discard: true }
-  )
-
-const activateAgainMs = 1_000
 
 /** Runs on the log in the `local` folder of the data directory. Fails if that log cannot be opened or replayed, or its records do not fit. */
 export const layer = (options: {
