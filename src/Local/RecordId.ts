@@ -1,7 +1,7 @@
 /**
- * Makes ids for records that come without one: UUIDv7 (RFC 9562 §5.7). Ids of one process sort in the order in which it
- * made them, by a counter within each millisecond (§6.2, method 1). The runtime's own UUIDs give the randomness, since it
- * draws their bytes ahead: one call of the system for each id would take most of the time.
+ * Makes ids for records that come without one: UUIDv7 (RFC 9562 §5.7). The ids of one process sort in the order of their
+ * making, by a counter within each millisecond (§6.2, method 1). Their randomness is that of the runtime's own UUIDs,
+ * which draw bytes ahead: one call of the system for each id would take most of the time.
  */
 import { randomUUID } from "node:crypto"
 

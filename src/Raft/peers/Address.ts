@@ -1,6 +1,7 @@
 /**
- * Where a node is reached: `host:port`, as flags, members and paths write it. An address that peers cannot dial is
- * refused with a hint. The host is a name, an IPv4 address, or an IPv6 address in brackets (RFC 3986 §3.2.2). Pure.
+ * The address of a node: `host:port`, as flags, members and paths write it. The parser refuses an address that peers
+ * cannot dial, with a hint. The host is a name, an IPv4 address, or an IPv6 address in brackets (RFC 3986 §3.2.2).
+ * Pure.
  */
 import { Result, Schema } from "effect"
 import { Host, NetAddress } from "effect/net"
@@ -14,13 +15,13 @@ export interface Address {
   readonly text: string
 }
 
-/** No peer can dial this; the message says what is wrong with it, and what to write. */
+/** No peer can dial this address. The message says why, and what to write instead. */
 export class BadAddress extends Schema.TaggedError<BadAddress>()("BadAddress", { message: Schema.String }) {}
 
 /** A host as a URL has it: IPv6 in brackets. */
 export const formatHost = (host: string): string => (host.includes(":") ? `[${host}]` : host)
 
-/** The host in `text`, IPv6 with or without brackets, or what is wrong with it. It may be one that only listens. */
+/** Parses a host, IPv6 with or without brackets; fails with the reason. The host may be one that only listens. */
 export const parseHost = (text: string): Result.Result<string, string> => {
   if (text === "") return Result.fail("it is empty")
   if (/[\s\p{Cc}]/u.test(text)) return Result.fail("it holds a space")
@@ -28,7 +29,7 @@ export const parseHost = (text: string): Result.Result<string, string> => {
   const [, bracketed] = /^\[(.*)\]$/.exec(text) ?? []
   if (text.includes("%")) return Result.fail("an address with a zone means another host elsewhere")
   const parsed = Host.hostFromString(bracketed ?? text)
-  // `127.0x1` would be a name here, and an IPv4 address to those that read it in a URL.
+  // `127.0x1` would be a name here, and an IPv4 address for a reader of URLs.
   if (Result.isFailure(parsed) || text === "." || /(^|\.)0x[\da-f]*\.?$/i.test(text)) {
     return Result.fail("it is neither a host name nor an IP address")
   }
@@ -51,7 +52,7 @@ export const wrongWithHost = (host: string): string | undefined => {
   return isBroadcast || NetAddress.isMulticast(ip.success) ? "it is the address of many hosts" : undefined
 }
 
-/** The address in `text`, or what is wrong with it. */
+/** Parses an address; fails with the reason. */
 export const parseAddress = (text: string): Result.Result<Address, string> => {
   const wrong = (what: string) => Result.fail(`"${text.slice(0, shownMax)}" is no address of a node: ${what}`)
   if (text === "") return wrong("it is empty, write host:port")
@@ -75,10 +76,10 @@ export const parseAddress = (text: string): Result.Result<Address, string> => {
 /** Without leading zeros: one address has one spelling. */
 const isPort = (text: string): boolean => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535
 
-/** An address in a body, or in what a peer forwards. */
+/** An address in a body, or in a forwarded command. */
 export const MemberAddress = Schema.String.check(
   Schema.makeFilter((text) => Result.match(parseAddress(text), { onFailure: (what) => what, onSuccess: () => true }), {
-    // Names and IPv6 without the rarest of their forms: what fits is an address.
+    // It leaves out the rarest forms of names and IPv6: everything that matches is an address.
     toJsonSchema: () => ({
       pattern:
         "^([A-Za-z]([A-Za-z0-9]|-[A-Za-z0-9]){0,30}(\\.[A-Za-z]([A-Za-z0-9]|-[A-Za-z0-9]){0,30}){0,6}|(1[0-9]|[1-9])(\\.[0-9]){3}|\\[([0-9a-f]{1,4}:){7}[1-9]\\]):[1-9][0-9]{0,3}$"

@@ -1,4 +1,4 @@
-/** Writes and reads the fields of a frame, in order and big endian. Wire.ts has the frames. Pure; no bad bytes make it throw. */
+/** Writes and reads the fields of a frame, in order and big endian. Wire.ts has the frames. Pure; never throws. */
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })

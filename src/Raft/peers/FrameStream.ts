@@ -9,7 +9,10 @@ import { FrameReader, pack } from "./WireFrame.ts"
 /** How long a connection that this node ends may take to deliver its last frames. Then the node cuts it. */
 export const lingerMs = 500
 
-/** The connection could not be opened, or has ended. `refused` says that a side refused the other, so that another attempt alone cannot help. */
+/**
+ * The connection could not be opened, or has ended. `refused` says that one side refused the other, so that another
+ * attempt alone does not help.
+ */
 export class LinkClosed extends Schema.TaggedError<LinkClosed>()("LinkClosed", {
   message: Schema.String,
   refused: Schema.Boolean
@@ -23,8 +26,11 @@ export interface FrameStream {
   readonly flush: () => void
   /** Takes the next frame, of at most `maxBytes`. */
   readonly next: (maxBytes: number) => Effect.Effect<Uint8Array, LinkClosed>
-  /** Passes every further frame of at most `maxBytes` to `take`. A defect of `take` ends the connection. */
-  readonly read: (maxBytes: number, take: (frame: Uint8Array) => void) => void
+  /**
+   * Calls `heard` for all further bytes, and passes each frame of at most `maxBytes` to `take`. A defect of `take` ends
+   * the connection.
+   */
+  readonly read: (maxBytes: number, heard: () => void, take: (frame: Uint8Array) => void) => void
   /** Sends what waits, and ends the connection. Only the first reason counts. */
   readonly end: (why: LinkClosed) => void
   /** Fails with the reason once the connection ends. */
@@ -33,13 +39,14 @@ export interface FrameStream {
   readonly closed: Effect.Effect<void>
 }
 
-/** Takes over the connection. Whoever calls this ends it. */
+/** Takes over the connection until the caller ends it. */
 export const makeFrameStream = (stream: Duplex): FrameStream => {
   const reader = new FrameReader()
   const early: Array<Uint8Array> = []
   const arrived = Latch.makeUnsafe(false)
   const ended = Deferred.makeUnsafe<never, LinkClosed>()
   let take: ((frame: Uint8Array) => void) | undefined
+  let heard = (): void => {}
   let maxBytes = 0
   let isOver = false
   let waiting: Array<Uint8Array> = []
@@ -86,6 +93,7 @@ export const makeFrameStream = (stream: Duplex): FrameStream => {
     }
   }
   const onData = (chunk: Uint8Array): void => {
+    heard()
     const wrong = reader.push(chunk, maxBytes, onFrame)
     if (wrong !== undefined) end(new LinkClosed({ message: `Bad frame: ${wrong.found}`, refused: false }))
     if (early.length === 0) return
@@ -114,10 +122,11 @@ export const makeFrameStream = (stream: Duplex): FrameStream => {
         }
         return early.shift()!
       }),
-    read: (frameMaxBytes, next) => {
+    read: (frameMaxBytes, onBytes, onNext) => {
       if (isOver) return
       maxBytes = frameMaxBytes
-      take = next
+      heard = onBytes
+      take = onNext
       for (const frame of early.splice(0)) onFrame(frame)
       if (!isOver) stream.resume()
     },

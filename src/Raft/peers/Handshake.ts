@@ -1,9 +1,9 @@
 /**
- * How two nodes know each other before the first message: hellos, then proofs of the shared secret. Pure but for
- * node:crypto's digests. Not the sockets (PeerSockets.ts), nor who belongs to a cluster (the log says). C15, D8.
+ * Introduces two nodes to each other before the first message: hellos, then proofs of the shared secret. PeerSockets.ts
+ * has the connections, and the log says who belongs to a cluster. Pure but for node:crypto's digests. C15, D8.
  *
- * The dialer says hello, the acceptor says hello; the dialer proves, and only then does the acceptor prove, so that
- * a stranger obtains nothing made with the secret by dialling.
+ * The dialer says hello, then the acceptor. The dialer proves first and the acceptor after it, so a stranger that dials
+ * gets nothing that was made with the secret.
  */
 import { createHmac, timingSafeEqual } from "node:crypto"
 import type { NodeId } from "../core/Message.ts"
@@ -11,33 +11,36 @@ import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
 import type { Lane } from "./PeerMessage.ts"
 
 /**
- * The versions of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
+ * The oldest version of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
  * of their states, and a hello names the process that speaks. Since 3 frames travel on a plain stream of bytes; up to 2
  * they travelled in WebSockets.
  */
 export const protocolMin = 3
+/** The newest version that this code speaks. */
 export const protocolMax = 3
 
+/** The length of the random bytes that each hello draws anew. */
 export const nonceBytes = 32
+/** The length of the random bytes that each start of a node draws. */
 export const processNonceBytes = 16
-/** What a node is called and where it is: it must fit into a hello. */
+/** The longest id and the longest address of a node: they must fit into a hello. */
 export const idMaxBytes = 256
 const peersMaxCount = 64
 /** The longest frame of a handshake: a hello that names as many peers as it may, with the longest ids. */
 export const helloMaxBytes = 32 * 1024
 
-/** What a node says of itself when a connection opens. */
+/** A node introduces itself with this when a connection opens. */
 export interface Hello {
   readonly protocolMin: number
   readonly protocolMax: number
   /** Null while the node is unformed (C16). */
   readonly clusterId: string | null
   readonly nodeId: NodeId
-  /** Where peers reach it, as they will write it in the configuration. */
+  /** The address at which peers reach the speaker, as the configuration will have it. */
   readonly address: string
-  /** Whom the speaker believes it talks to. */
+  /** The node that the speaker believes it talks to. */
   readonly targetNodeId: NodeId
-  /** Random, made with the data directory: another one under the same node id has lost its data. */
+  /** Random, made with the data directory: a node with the same id and another instance has lost its data. */
   readonly instanceId: string
   /** The instance that the speaker's configuration holds for the target; null if it holds none. */
   readonly expectedInstanceId: string | null
@@ -50,7 +53,7 @@ export interface Hello {
   readonly nonce: Uint8Array
 }
 
-/** Why a connection was refused. Both sides are told. */
+/** Why a node refuses a connection. Both sides hear it. */
 export type Refusal =
   | { readonly _tag: "NotLoopback"; readonly remoteAddress: string }
   | { readonly _tag: "BadHello"; readonly malformed: Malformed }
@@ -61,9 +64,10 @@ export type Refusal =
   | { readonly _tag: "BadProof"; readonly from: NodeId }
   | { readonly _tag: "SecondProcess"; readonly nodeId: NodeId }
 
+/** The side of a connection. */
 export type Role = "dialer" | "acceptor"
 
-/** The version that both speak: the highest. Or the first thing found that forbids this connection. */
+/** Agrees on the highest version that both speak, or finds the first reason to refuse this connection. */
 export const checkHello = (options: {
   readonly own: Hello
   readonly theirs: Hello
@@ -87,7 +91,7 @@ export const checkHello = (options: {
   return { _tag: "Agreed", protocol }
 }
 
-/** Without a secret nothing is proved, so a peer must be on this machine (D8). */
+/** Without a secret nobody proves anything, so a peer must be on this machine (D8). */
 export const checkRemoteAddress = (options: {
   readonly secret: string | undefined
   readonly remoteAddress: string
@@ -96,15 +100,16 @@ export const checkRemoteAddress = (options: {
     ? undefined
     : { _tag: "NotLoopback", remoteAddress: options.remoteAddress }
 
-/** 127.0.0.0/8, ::1, the former mapped into IPv6, and the name `localhost`; an address with a port is none of them. */
+/** Whether an address without a port is loopback: 127.0.0.0/8, also mapped into IPv6, `::1`, or `localhost`. */
 export const isLoopback = (address: string): boolean => {
   const bare = address.toLowerCase().replace(/^\[(.*)\]$/, "$1")
   return bare === "localhost" || bare === "::1" || /^(::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(bare)
 }
 
 /**
- * HMAC-SHA256 over both hellos, nonces included. The prover's role is part of it, so that a proof cannot be
- * reflected to the node that made it. Without a secret the key is empty: it then only says that both saw the same.
+ * Makes a proof: HMAC-SHA256 over both hellos with their nonces, and over the prover's role, so that nobody can send a
+ * proof back to the node that made it. Without a secret the key is empty, and the proof only shows that both sides saw
+ * the same hellos.
  */
 export const prove = (options: {
   readonly secret: string | undefined
@@ -122,7 +127,7 @@ export const prove = (options: {
     .digest()
 }
 
-/** Undefined if the proof is what the peer's role would prove with our secret; compared in constant time. */
+/** Refuses a proof that the peer did not make with this node's secret. The comparison takes constant time. */
 export const checkProof = (options: {
   readonly secret: string | undefined
   readonly role: Role
@@ -136,6 +141,7 @@ export const checkProof = (options: {
     : { _tag: "BadProof", from: options[options.role].nodeId }
 }
 
+/** The hello as the bytes of a frame. */
 export const encodeHello = (hello: Hello): Uint8Array<ArrayBuffer> => {
   const to = new ByteWriter().u32(hello.protocolMin).u32(hello.protocolMax)
   writeNullable(to, hello.clusterId).string(hello.nodeId).string(hello.address).string(hello.targetNodeId)
@@ -145,7 +151,7 @@ export const encodeHello = (hello: Hello): Uint8Array<ArrayBuffer> => {
   return to.blob(hello.processNonce).blob(hello.nonce).finish()
 }
 
-/** The hello in a frame, or what is wrong with it. The two versions come first in every protocol there will be. */
+/** The hello in a frame, or what is wrong with it. Its two versions come first in every version of the protocol. */
 export const decodeHello = (frame: Uint8Array): Hello | Malformed => {
   const from = new ByteReader(frame)
   const hello: Hello = {

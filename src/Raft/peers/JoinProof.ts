@@ -1,7 +1,8 @@
 /**
- * How a node that is to join and a member of the cluster prove the secret to each other in one request and its answer:
- * the node asks for a challenge, then says who it is with a proof, and is answered with one. Neither sends the secret,
- * and no request can be sent again: a challenge is taken once. Pure but for node:crypto's digests.
+ * A node that joins and a member of the cluster prove the secret to each other in one request and its answer. The node
+ * asks for a challenge, then introduces itself with a proof, and the member answers with its own. Neither sends the
+ * secret, and nobody can send a request again, since a member takes each challenge once. Pure but for node:crypto's
+ * digests.
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import type { ConfigurationMember } from "../core/Configuration.ts"
@@ -9,21 +10,21 @@ import { ByteWriter } from "./Bytes.ts"
 
 /** How long a challenge may be answered. */
 export const challengeLifetimeMs = 10_000
-/** Challenges that were answered with a proof and have not expired: only nodes that know the secret add to them. */
+/** The limit on answered challenges that have not expired. Only nodes that know the secret add to them. */
 const answeredMaxCount = 1024
 
-/** What both sides know of one exchange. `secret` is undefined in a cluster of one host; then a proof proves nothing. */
+/** One exchange, as both sides know it. `secret` is undefined in a cluster of one host; then a proof proves nothing. */
 interface Exchange {
   readonly secret: string | undefined
   readonly challenge: string
   readonly nonce: string
 }
 
-/** The node's proof: of the member that it is to become, and of the cluster that it belongs to already, if any. */
+/** The node proves which member it wants to become, and to which cluster it belongs already, if to any. */
 export const proveNode = (exchange: Exchange, node: ConfigurationMember, clusterId: string | null): string =>
   prove(exchange, "node", [node.id, node.address, node.instanceId, clusterId ?? ""])
 
-/** The member's proof: of the cluster, and of its members, that it answers with. */
+/** The member proves the cluster and the members of its answer. */
 export const proveMember = (
   exchange: Exchange,
   clusterId: string,
@@ -31,7 +32,7 @@ export const proveMember = (
 ): string =>
   prove(exchange, "member", [clusterId, ...members.flatMap(({ address, id, instanceId }) => [id, address, instanceId])])
 
-/** The side that proves is part of what it proves, so that no proof can be sent back to the one that made it. */
+/** The proof covers the side that makes it, so that nobody can send it back to that side. */
 const prove = (exchange: Exchange, side: "node" | "member", said: ReadonlyArray<string>): string => {
   const { challenge, nonce, secret = "" } = exchange
   const text = new ByteWriter().string("lithair/raft/join").string(side).string(challenge).string(nonce)
@@ -39,23 +40,25 @@ const prove = (exchange: Exchange, side: "node" | "member", said: ReadonlyArray<
   return createHmac("sha256", secret).update(text.finish()).digest("base64url")
 }
 
-/** Whether a proof is the one that was expected; how long it takes tells nothing of it. */
+/** Whether a proof is the expected one. The time that this takes reveals nothing of it. */
 export const isProof = (found: string, expected: string): boolean => {
   const [a, b] = [Buffer.from(found), Buffer.from(expected)]
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+/** Draws random text that no exchange has seen. */
 export const makeNonce = (): string => randomBytes(32).toString("base64url")
 
-/** The challenges of one node. It keeps none until it was answered rightly, so that strangers fill no table. */
+/** The challenges of one node. It keeps only those that got a right answer, so strangers fill no table. */
 export interface Challenges {
   readonly make: (nowMs: number) => string
   /** Whether this node made the challenge, not long ago. */
   readonly isOpen: (challenge: string, nowMs: number) => boolean
-  /** Takes it, once. False: it was taken before, or too many were. */
+  /** Takes a challenge once. False if somebody took it before, or if too many are taken. */
   readonly take: (challenge: string, nowMs: number) => boolean
 }
 
+/** Makes the challenges of one node, sealed with a key of their own. */
 export const makeChallenges = (): Challenges => {
   const key = randomBytes(32)
   const taken = new Map<string, number>()

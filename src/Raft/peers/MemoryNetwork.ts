@@ -1,4 +1,4 @@
-/** Several nodes' transports inside one process: for tests. Not a simulator of faults beyond a slow or a cut link. */
+/** The transports of several nodes in one process, for tests. Links can be slow or cut. */
 import { Clock, Duration, Effect, Latch, Layer } from "effect"
 import type { NodeId } from "../core/Message.ts"
 import { checkHello, type Hello, nonceBytes, processNonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
@@ -20,14 +20,14 @@ export interface MemoryLink {
   readonly to: NodeId
 }
 
-/** What becomes of a frame on its way. A real connection loses none and doubles none; consensus must bear both. */
+/** The fate of a frame on its way. A real connection loses and doubles none; consensus must bear both. */
 export type Fate = "arrives" | "lost" | "twice"
 
-/** The network that {@link layerMemory}'s nodes share. */
+/** The network that the nodes of {@link layerMemory} share. */
 export interface MemoryNetwork {
   readonly nodes: Map<NodeId, MemoryNode>
   readonly cuts: Set<string>
-  /** How long the next frame is on its way. Those of one link and lane arrive in order all the same. */
+  /** How long the next frame travels. Frames of one link and lane arrive in order all the same. */
   readonly latencyMs: () => number
   readonly fateOf: (link: MemoryLink) => Fate
 }
@@ -37,9 +37,9 @@ export interface MemoryNode {
   readonly self: Self
   membership: Membership
   readonly links: Map<NodeId, Hello>
-  /** What waits for {@link Transport.run}, in the order in which it arrives. */
+  /** Items that wait for {@link Transport.run}, in the order of their arrival. */
   inbox: Array<{ readonly dueNanos: bigint; readonly item: Item }>
-  /** By sender and lane. */
+  /** Bytes that wait, by sender and lane. */
   readonly waitingBytes: Map<string, number>
   readonly lastDueNanos: Map<string, bigint>
   readonly clock: Clock.Clock
@@ -47,12 +47,12 @@ export interface MemoryNode {
   running: boolean
 }
 
-/** Events, or frames of which the sender's bytes are counted. */
+/** Events, and frames, whose bytes count for their sender. */
 type Item =
   | TransportEvent
   | { readonly _tag: "Frame"; readonly from: NodeId; readonly lane: Lane; readonly frame: Uint8Array }
 
-/** Without `latencyMs` a frame arrives at once, and without `fateOf` it arrives. */
+/** Makes a network. By default every frame arrives, and at once. */
 export const makeMemoryNetwork = (
   options: Partial<Pick<MemoryNetwork, "latencyMs" | "fateOf">> = {}
 ): MemoryNetwork => ({
@@ -62,21 +62,23 @@ export const makeMemoryNetwork = (
   fateOf: options.fateOf ?? (() => "arrives")
 })
 
-/** No message passes between the two until {@link heal}; both see the other go down. */
+/** Cuts the link between two nodes until {@link heal}. Each sees the other go down. */
 export const cut = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
   network.cuts.add(pair(between))
   disconnect(network, between)
 }
 
+/** Mends a link. The two nodes connect again. */
 export const heal = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
   network.cuts.delete(pair(between))
   connect(network, between)
 }
 
+/** Whether the link between two nodes is cut. */
 export const isCut = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): boolean =>
   network.cuts.has(pair(between))
 
-/** The node is gone, as a process that was killed: its peers see it go down, and nothing that it says arrives any more. */
+/** Removes a node, as if its process was killed: its peers see it go down, and none of its frames arrives any more. */
 export const leave = (network: MemoryNetwork, nodeId: NodeId): void => {
   const node = network.nodes.get(nodeId)
   if (node === undefined) return
@@ -84,7 +86,7 @@ export const leave = (network: MemoryNetwork, nodeId: NodeId): void => {
   network.nodes.delete(nodeId)
 }
 
-/** One node on `network`; it leaves when its scope closes. Frames are encoded and decoded as on a real wire. */
+/** Puts a node on `network` until its scope closes. It encodes and decodes frames as on a real wire. */
 export const layerMemory = (options: {
   readonly network: MemoryNetwork
   readonly self: Self
@@ -149,7 +151,7 @@ export const layerMemory = (options: {
 const runNode = Effect.fnUntraced(
   function* (node: MemoryNode, handler: (event: TransportEvent) => void) {
     node.running = true
-    // A copy: the handler may resume a fiber that changes the links, and what it changes is told below.
+    // A copy: the handler may resume a fiber that changes the links, and the loop below tells of those changes.
     for (const [peer, hello] of [...node.links]) {
       handler({ _tag: "PeerUp", peer, hello })
       handler({ _tag: "BulkUp", peer })
@@ -178,7 +180,7 @@ const runNode = Effect.fnUntraced(
     )
 )
 
-/** Until the first item arrives; undefined while there is none. */
+/** How long the first item still travels; undefined if there is none. */
 const waitNanosOf = ({ clock, inbox }: MemoryNode): bigint | undefined => {
   const [next] = inbox
   if (next === undefined) return undefined
@@ -197,7 +199,7 @@ const deliver = (node: MemoryNode, item: Item, handler: (event: TransportEvent) 
   if (message._tag !== "Malformed") handler({ _tag: "Received", from: item.from, message })
 }
 
-/** A node that nobody runs keeps no events: {@link runNode} begins with the peers that are up. Its frames wait, bounded. */
+/** A node that does not run keeps frames, within the limit, and no events: {@link runNode} begins with the peers that are up. */
 const post = (node: MemoryNode, item: Item, dueNanos = node.clock.monotonicTimeNanosUnsafe()): void => {
   if (item._tag !== "Frame" && !node.running) return
   const before = node.inbox.findLastIndex((each) => each.dueNanos <= dueNanos)
@@ -228,7 +230,7 @@ const disconnect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]):
     [b, between[0]]
   ] as const) {
     if (node?.links.delete(peer) !== true) continue
-    // What was still on its way is lost with the connection.
+    // Frames that were still on their way are lost with the connection.
     node.inbox = node.inbox.filter(({ item }) => item._tag !== "Frame" || item.from !== peer)
     for (const lane of ["control", "bulk"]) {
       node.waitingBytes.delete(`${peer}/${lane}`)

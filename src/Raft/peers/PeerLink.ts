@@ -37,7 +37,7 @@ import {
 export const handshakeTimeoutMs = 2_000
 /** How often a link says that it lives, and how much it has read. */
 export const pulseIntervalMs = 1_000
-/** A link closes after so many intervals without a frame: 5 s. */
+/** A link closes after so many intervals without a byte: 5 s. A large frame may take longer. */
 export const silentPulsesMax = 5
 /** A peer that is not heard for so long does not answer. */
 const answerTimeoutMs = 2.5 * pulseIntervalMs
@@ -121,7 +121,7 @@ const shake = Effect.fnUntraced(function* (frames: FrameStream, side: Side, secr
   return { theirs, lane: own.lane }
 })
 
-/** Shakes hands on an open connection, and proves. The scope owns the connection: when it closes, the connection ends, and is closed. */
+/** Shakes hands on an open connection, and proves. The scope ends the connection, and waits until it is closed. */
 export const openLink = Effect.fnUntraced(function* (options: {
   readonly stream: Duplex
   readonly side: Side
@@ -187,8 +187,6 @@ export const openLink = Effect.fnUntraced(function* (options: {
     if (receivedBytes - pulsedBytes >= pulseAfterBytes) pulse()
   }
   const receive = (frame: Uint8Array, received: (message: PeerMessage) => void): void => {
-    silentPulses = 0
-    heard.openUnsafe()
     if (frame[0] === linkTags.pulse) receivePulse(frame)
     else if (frame[0] === linkTags.refused) end(refusedBy(frame))
     else receiveMessage(frame, received)
@@ -217,7 +215,11 @@ export const openLink = Effect.fnUntraced(function* (options: {
     refuse: (refusal) => refuseOn(frames, refusal),
     run: (received) =>
       Effect.suspend(() => {
-        frames.read(frameMaxBytes, (frame) => receive(frame, received))
+        const hear = (): void => {
+          silentPulses = 0
+          heard.openUnsafe()
+        }
+        frames.read(frameMaxBytes, hear, (frame) => receive(frame, received))
         return Effect.raceFirst(frames.ended, pulseLoop)
       }).pipe(
         Effect.ensuring(

@@ -1,9 +1,9 @@
-/** What one node's shell sends to another's: the core's messages, and those by which nodes forward, form and compare. Pure data. */
+/** The messages between two nodes' shells: those of the core, and those to forward, form and compare. Pure data. */
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import type { Message } from "../core/Message.ts"
 import type { StateReport } from "../core/StateComparison.ts"
 
-/** A follower hands a client's command to the leader, as `requestId` of its `life`; the shell knows what the body holds. */
+/** A follower hands a client's command to the leader, as `requestId` of its `life`. Only the shell reads the body. */
 export interface Forward {
   readonly _tag: "Forward"
   readonly life: number
@@ -19,32 +19,33 @@ export interface ForwardReply {
   readonly body: Uint8Array
 }
 
-/** The lowest id tells an unformed node the cluster that it minted, and its first entry (C16). */
+/** The node with the lowest id tells an unformed node about the cluster that it made, and its first entry (C16). */
 export interface Form {
   readonly _tag: "Form"
   readonly clusterId: string
   readonly entry: LogEntry
 }
 
-/** The node holds exactly that entry, durably, or it says that it does not. */
+/** The answer to {@link Form}: whether the node holds exactly that entry on its disk. */
 export interface FormReply {
   readonly _tag: "FormReply"
   readonly clusterId: string
   readonly adopted: boolean
 }
 
-/** The receiver's data directory is not named by the configuration at this index, which the sender knows to be committed. */
+/** The committed configuration at this index does not name the receiver's data directory. */
 export interface NotAMember {
   readonly _tag: "NotAMember"
   readonly configurationIndex: number
 }
 
-/** A node whose own state is not to be believed asks its leader for a snapshot, at this index or above. */
+/** A node that does not trust its own state asks its leader for a snapshot at this index or above. */
 export interface SnapshotWanted {
   readonly _tag: "SnapshotWanted"
   readonly atLeastIndex: number
 }
 
+/** Any message between two nodes. */
 export type PeerMessage =
   | Message
   | Forward
@@ -55,5 +56,5 @@ export type PeerMessage =
   | StateReport
   | SnapshotWanted
 
-/** Which of a pair's two sockets a message takes, so that nothing urgent queues behind megabytes (D8). */
+/** The connection that a message takes: `control` is for urgent ones, which never queue behind megabytes (D8). */
 export type Lane = "control" | "bulk"

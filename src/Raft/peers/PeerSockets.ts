@@ -1,7 +1,7 @@
 /**
  * The transport over upgraded connections on the node's own HTTP port, at `/_raft`: who dials whom, and which peers are
- * up. Each pair has two connections, one for each lane, and the node with the smaller id dials both. A node of a cluster
- * that nobody dials dials by itself: its peers may have removed it while it was away. PeerLink.ts has the life of one
+ * up. Each pair has two connections, one for each lane, and the node with the smaller id dials both. A member that
+ * nobody dials dials by itself: its peers may have removed it while it was away. PeerLink.ts has the life of one
  * connection. D8.
  */
 import { randomBytes } from "node:crypto"
@@ -94,7 +94,7 @@ export const make = Effect.fnUntraced(function* (
   const tellIfWhole = (peer: NodeId): void => {
     if (links.control.has(peer) && links.bulk.has(peer)) handler?.({ _tag: "BulkUp", peer })
   }
-  /** A newer proven link takes the place of an older one, which a peer that restarted has left half open. */
+  /** A newer proven link replaces an older one, which a peer that started again left half open. */
   const raise = Effect.fnUntraced(function* (link: PeerLink) {
     const peer = link.hello.nodeId
     const older = links[link.lane].get(peer)
@@ -111,8 +111,8 @@ export const make = Effect.fnUntraced(function* (
     one.instanceId === other.instanceId && Buffer.compare(one.processNonce, other.processNonce) === 0
 
   /**
-   * The peer's other process, if one that shows the same data directory still answers: that directory was copied, and
-   * both would vote. The one that was here first stays. One that was killed answers no more, and its successor is taken.
+   * Refuses a link if another process with the same data directory still answers: somebody copied the directory, and
+   * both processes would vote. The first one stays. A killed process answers no more, and its successor replaces it.
    */
   const refuseSecond = Effect.fnUntraced(function* (link: PeerLink) {
     const { instanceId, nodeId } = link.hello
@@ -121,7 +121,7 @@ export const make = Effect.fnUntraced(function* (
       if (first === undefined || first.hello.instanceId !== instanceId || isSameProcess(first.hello, link.hello))
         continue
       if (yield* first.answers) return yield* link.refuse({ _tag: "SecondProcess", nodeId })
-      // Its other lane is no more alive.
+      // Its other lane is dead too.
       lower(first)
       yield* first.close
     }
@@ -140,7 +140,7 @@ export const make = Effect.fnUntraced(function* (
       .run((message) => {
         const { nodeId } = link.hello
         const control = links.control.get(nodeId)
-        // The words of a former process or data directory in one lane must not pass for its successor's in the other (C16).
+        // Words of a former process or data directory in one lane must not pass for its successor's in the other (C16).
         if (control === undefined || !isSameProcess(control.hello, link.hello)) return
         handler?.({ _tag: "Received", from: nodeId, message })
       })
@@ -205,7 +205,7 @@ export const make = Effect.fnUntraced(function* (
 
   const isAlone = () => membership.clusterId !== null && links.control.size === 0
 
-  /** Once to each. Whoever takes this node for a member dials it too, and of two links the newer one stays. */
+  /** Dials each once. A node that takes this one for a member dials it too, and of two links the newer one stays. */
   const knock = Effect.gen(function* () {
     const wasAlone = isAlone()
     yield* Effect.sleep(knockAfterMs)

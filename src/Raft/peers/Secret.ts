@@ -1,18 +1,19 @@
 /**
- * The secret that the nodes of a cluster share. A weak one is refused: a stranger that poses as a member receives a
- * proof made with it, and can guess at it offline. Pure but for node:crypto's digests.
+ * The secret that the nodes of a cluster share. A node refuses a weak one: a stranger that poses as a member receives a
+ * proof made with it, and can guess the secret offline. Pure but for node:crypto's digests.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Schema } from "effect"
 
-/** How many characters a secret has at least, and how many of them differ. */
+/** How many characters a secret has at least. */
 export const secretMinLength = 32
+/** How many different characters a secret has at least. */
 export const secretMinDistinct = 8
 
 /** The secret can be guessed, or no header can carry it. */
 export class WeakSecret extends Schema.TaggedError<WeakSecret>()("WeakSecret", { message: Schema.String }) {}
 
-/** What is wrong with a secret; undefined for one that may be used. It never says the secret itself. */
+/** Why a secret is refused; undefined for a good one. The text never shows the secret. */
 export const wrongWithSecret = (secret: string): string | undefined => {
   const characters = [...secret]
   const distinctCount = new Set(characters).size

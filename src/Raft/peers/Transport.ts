@@ -31,6 +31,7 @@ export interface Membership {
   readonly members: ReadonlyArray<ConfigurationMember>
 }
 
+/** The membership of a node that belongs to no cluster yet. */
 export const unformed: Membership = { clusterId: null, members: [] }
 
 /**

@@ -16,7 +16,7 @@ export const packetTargetBytes = 256 * 1024
 /** The text of a refusal: ids are shorter. */
 const reasonMaxBytes = 2_048
 
-/** Tells the peer how many bytes of its messages were read, so that it knows how many still wait; and that the speaker lives. */
+/** Tells the peer that the speaker lives, and how many bytes of messages it has read; the others still wait. */
 export interface Pulse {
   readonly _tag: "Pulse"
   readonly receivedBytes: number
@@ -92,7 +92,7 @@ export class FrameReader {
   private partial: Uint8Array | undefined
   private partialFilled = 0
 
-  /** Passes each frame of `chunk` to `take`, in order. Stops at one past `maxBytes`, of which it keeps nothing, and says so. */
+  /** Passes each frame of `chunk` to `take`, in order. Refuses one past `maxBytes`, and keeps nothing of it. */
   push(chunk: Uint8Array, maxBytes: number, take: (frame: Uint8Array) => void): Malformed | undefined {
     let at = 0
     while (at < chunk.length) {

@@ -80,6 +80,26 @@ describe("PeerLink", () => {
     })
   )
 
+  it.effect("a frame may take longer than 5 s on a slow connection, as long as its bytes come", () =>
+    Effect.gen(function* () {
+      const { far, link } = yield* linkByHand
+      const received: Array<PeerMessage> = []
+      const running = yield* Effect.forkScoped(link.run((message) => received.push(message)))
+      const sent: PeerMessage = { _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array(1_000) }
+      const frame = encodeFrame(sent)
+      for (let at = 0; at < frame.length; at += 100) {
+        far.write(frame.subarray(at, at + 100))
+        yield* untilWritten
+        yield* TestClock.adjust(pulseIntervalMs)
+      }
+      assert.isUndefined(running.pollUnsafe())
+      assert.deepStrictEqual(
+        received.map(({ _tag }) => _tag),
+        ["Forward"]
+      )
+    })
+  )
+
   it.effect("a peer that claims to have read more than it was sent is closed", () =>
     Effect.gen(function* () {
       const { far, link } = yield* linkByHand
