@@ -19,10 +19,10 @@ export const layerFollower = Layer.effect(
   })
 )
 
-export const layerAlone = (runtime: Runtime) =>
+export const layerAlone = (runtime: Runtime, script?: string) =>
   Layer.effect(
     Served,
-    Effect.map(startCluster([runtime]), (nodes) => Served.of({ node: nodes[0]!, nodes }))
+    Effect.map(startCluster([runtime], undefined, script), (nodes) => Served.of({ node: nodes[0]!, nodes }))
   )
 
 /** Asks the node that is held against the contract. */

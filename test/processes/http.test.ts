@@ -1,4 +1,5 @@
 /** The derived API of real nodes, held against its contract: a follower and a cluster of one, on any runtime, answer alike. */
+import { fileURLToPath } from "node:url"
 import { assert, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { bodiesContract } from "./BodiesContract.ts"
@@ -13,9 +14,13 @@ import { rulesContract } from "./RulesContract.ts"
 import { assertProblem, layerAlone, layerFollower } from "./Served.ts"
 import { transactionsContract } from "./TransactionsContract.ts"
 
+/** Its router serves what the others serve directly. */
+const routedNode = fileURLToPath(new URL("routedNode.ts", import.meta.url))
+
 const served = [
   { name: "a follower of three", cluster: layerFollower },
   { name: "a cluster of one on Node", cluster: layerAlone("node") },
+  { name: "a cluster of one behind a middleware", cluster: layerAlone("node", routedNode) },
   { name: "a cluster of one on Bun", cluster: layerAlone("bun") },
   { name: "a cluster of one on Deno", cluster: layerAlone("deno") }
 ]
