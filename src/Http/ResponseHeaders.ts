@@ -3,12 +3,12 @@ import { Schema } from "effect"
 import { indexHeader } from "./IndexHeader.ts"
 import { Count } from "./Patterns.ts"
 
-/** The position of the answering node. `index` is the index of the replicated log that the answer reflects. */
+/** The position of the answering node. `index` is the index of the replicated log that its tables reflect. */
 export interface Position {
   readonly nodeId: string
   readonly leaderId: string | undefined
   readonly term: number
-  readonly index: string
+  readonly index: number
 }
 
 /** Schemas of these headers, for the document. */
@@ -19,8 +19,17 @@ export const positionHeaderSchemas = {
   [indexHeader]: Count
 }
 
-/** Makes the headers of a position. Omits `Lithair-Leader` while the node knows no leader. */
-export const positionHeaders = ({ index, leaderId, nodeId, term }: Position): Readonly<Record<string, string>> =>
-  leaderId === undefined
-    ? { "lithair-node": nodeId, "lithair-term": String(term), [indexHeader]: index }
-    : { "lithair-node": nodeId, "lithair-leader": leaderId, "lithair-term": String(term), [indexHeader]: index }
+/**
+ * Adds the headers of a position to those of one answer, which may name the index itself. Omits `Lithair-Leader` while
+ * the node knows no leader.
+ */
+export const addPosition = (
+  headers: Record<string, string>,
+  { index, leaderId, nodeId, term }: Position
+): Readonly<Record<string, string>> => {
+  headers["lithair-node"] = nodeId
+  if (leaderId !== undefined) headers["lithair-leader"] = leaderId
+  headers["lithair-term"] = String(term)
+  headers[indexHeader] ??= String(index)
+  return headers
+}
