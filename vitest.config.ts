@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import { configDefaults, defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 
 /** A disk of its own takes the right to mount one; elsewhere files that refuse stand for it (diskSpace.test.ts). */
 const needsMount = "test/processes/storage.test.ts"
@@ -61,8 +62,18 @@ const exclude = [...configDefaults.exclude, ...leftOut]
 /** All cores: by itself vitest keeps one of them free. */
 const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
 
+/** Begins with the file that takes longest. If it came last, it would run alone, and the other cores would be idle. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const sorted = await super.sort(files)
+    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith("test/Testing/simulator.test.ts")
+    return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))]
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
