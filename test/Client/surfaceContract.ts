@@ -202,7 +202,7 @@ export const contract: Readonly<Record<string, Case>> = {
     }
   }),
 
-  "does a change once that is sent again with its key, and tells what became of it": Effect.gen(function* () {
+  "does a change with a key once, however often it is sent, and tells what became of it": Effect.gen(function* () {
     const { closeOperation, operation, records } = yield* Repository.Repository
     const products = records(Product)
     const first = yield* products.create(anvil, { key: "one" })

@@ -9,21 +9,23 @@ import type { Folded } from "../../Projection/Definition.ts"
 import type { EncodedChange } from "../Change.ts"
 import type { ModelRepository } from "../ModelRepository.ts"
 
-/** Checks what a program names against the declarations of its node. */
+/** Checks what a program names against the declarations of its node. Only the names count: another release may have declared them. */
 export const make = ({ commands, models, projections }: Pick<Served, "commands" | "models" | "projections">) => {
-  const descriptors = new Set(models.map(describe))
+  const modelNames = new Set(models.map((model) => describe(model).name))
+  const commandNames = new Set(commands.map(({ name }) => name))
   const check = (isServed: boolean, name: string): Effect.Effect<void, Problem> =>
     isServed ? Effect.void : Effect.fail(missing(name))
   return {
-    hasModel: (model: RowClass): boolean => descriptors.has(describe(model)),
+    hasModel: (model: RowClass): boolean => modelNames.has(describe(model).name),
     changes: (changes: ReadonlyArray<EncodedChange>): Effect.Effect<void, Problem> => {
-      const position = changes.findIndex(({ descriptor }) => !descriptors.has(descriptor))
+      const position = changes.findIndex(({ descriptor }) => !modelNames.has(descriptor.name))
       const name = changes[position]?.descriptor.name
       return name === undefined
         ? Effect.void
         : Effect.fail(atOperation(notFound(`There is no model ${name}`), position))
     },
-    command: (command: Command) => check(commands.includes(command), command.name),
+    command: (command: Command) => check(commandNames.has(command.name), command.name),
+    /** A projection's states have the types of its own declaration. */
     projection: (projection: Folded<unknown>) => check(projections.includes(projection), projection.name)
   }
 }
