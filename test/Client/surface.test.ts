@@ -128,6 +128,30 @@ describe("a repository on a node and one over HTTP", () => {
     )
   )
 
+  it.live("read in a session what their changes were answered before, on a node that lags", () =>
+    Effect.gen(function* () {
+      const { leader, nodes, on, weather } = yield* TestCluster
+      const first = yield* leader
+      const follower = nodes.find((node) => node !== first) ?? ""
+      yield* on(
+        first,
+        Effect.flatMap(Repository.make(Stock), ({ create }) => create({ id: "s", left: 99 }))
+      )
+      yield* weather({ latencyMaxMs: 40 })
+      const session = { consistency: "session" } as const
+      const check = Effect.gen(function* () {
+        for (const [where, { records, run }] of Object.entries(yield* both)) {
+          const stocks = records(Stock)
+          for (let count = 0; count < 10; count++) {
+            const { left } = yield* run(take, { id: "s", count: 1 })
+            assert.strictEqual(Option.getOrThrow(yield* stocks.get("s", session)).row.left, left, where)
+          }
+        }
+      })
+      yield* on(follower, check)
+    }).pipe(Effect.provide(Layer.provide(TestCluster.layer(application), handlers)))
+  )
+
   it.live("say that certainly nothing happened where no quorum is reached", () =>
     Effect.gen(function* () {
       const { on, partition } = yield* TestCluster

@@ -6,7 +6,6 @@ import { Member } from "../../src/Cluster/Member.ts"
 import * as Command from "../../src/Command.ts"
 import * as Model from "../../src/Model.ts"
 import * as Projection from "../../src/Projection.ts"
-import { Commands } from "../../src/Repository/Commands.ts"
 import { Records } from "../../src/Repository/Records.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
@@ -232,7 +231,7 @@ describe("TestCluster", () => {
     return Effect.gen(function* () {
       const { leader, on, partition } = yield* TestCluster
       const { id } = yield* on("n1", create("one"))
-      const called = Commands.use((commands) => commands.run(rename, { id, name: "three" }))
+      const called = Repository.Repository.use(({ run }) => run(rename, { id, name: "three" }))
       assert.strictEqual(yield* on("n2", called), 5)
       yield* partition([yield* leader])
       assert.strictEqual(yield* on(yield* leader, called), 5)

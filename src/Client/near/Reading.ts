@@ -9,18 +9,25 @@ import { checkRead, type ReadOptions } from "../ReadOptions.ts"
 export interface Session {
   /** Turns the options of a read into its consistency. */
   readonly consistencyOf: (options: ReadOptions) => Effect.Effect<Consistency, Problem>
-  readonly saw: (answer: { readonly logIndex?: number | undefined }) => Effect.Effect<void>
+  /** Remembers the index that an answer reflects, also a refusal. */
+  readonly watch: <A extends Indexed, E extends object, R>(answer: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** An answer, and the index of the replicated log that it reflects. */
+interface Indexed {
+  readonly logIndex?: number | undefined
 }
 
 /** Begins a session. */
 export const makeSession = (): Session => {
   let seenIndex = 0
+  const saw = ({ logIndex = 0 }: Indexed) =>
+    Effect.sync(() => {
+      seenIndex = Math.max(seenIndex, logIndex)
+    })
   return {
     consistencyOf: (options) => Effect.map(misread(checkRead(options)), () => consistencyOf(options, seenIndex)),
-    saw: ({ logIndex = 0 }) =>
-      Effect.sync(() => {
-        seenIndex = Math.max(seenIndex, logIndex)
-      })
+    watch: (answer) => Effect.tapError(Effect.tap(answer, saw), saw)
   }
 }
 

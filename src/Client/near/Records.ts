@@ -54,7 +54,7 @@ export const make = <M extends RowClass>(
     // A schema encodes fields in a fixed order, so equal changes give equal texts.
     const changed = yield* ownOrigin(JSON.stringify(operation), key).pipe(
       Effect.flatMap((origin) => records.change(descriptor, { ...operation, ...origin })),
-      Effect.tap(session.saw),
+      session.watch,
       Effect.mapError((failure) => failureOf(failure, { key }))
     )
     const done = yield* versioned(changed)
@@ -69,7 +69,7 @@ export const make = <M extends RowClass>(
       const consistency = yield* session.consistencyOf(options)
       if (!descriptor.ids.isId(id)) return Option.none()
       const read = yield* records.get(descriptor, id, consistency).pipe(
-        Effect.tap(session.saw),
+        session.watch,
         Effect.mapError((failure) => failure.toProblem())
       )
       return read.value === undefined ? Option.none() : Option.some(yield* versioned(read.value))
@@ -81,7 +81,7 @@ export const make = <M extends RowClass>(
       const fingerprint = fingerprintOf(descriptor, listed)
       const after = cursor === undefined ? undefined : yield* misread(afterOf(codecs, listed, { cursor, fingerprint }))
       const source = yield* records.source(descriptor, consistency).pipe(
-        Effect.tap(session.saw),
+        session.watch,
         Effect.mapError((failure) => failure.toProblem())
       )
       const found = list(source.value, { ...listed, limit, after, countsTotal })

@@ -17,7 +17,7 @@ import type { ServedHere } from "./Served.ts"
 export const make = (projections: Projections["Service"], session: Session, served: ServedHere): States => {
   const valueOf = <A, E extends Failing>(read: Effect.Effect<Read<A>, E>) =>
     read.pipe(
-      Effect.tap(session.saw),
+      session.watch,
       Effect.mapBoth({ onFailure: (failure) => failure.toProblem(), onSuccess: ({ value }) => value })
     )
   const consistencyOf = (projection: Folded<unknown>, options: ReadOptions) =>

@@ -32,7 +32,7 @@ export const makeEncoded =
       const text = JSON.stringify(changes.map(({ operation }) => operation))
       const done = yield* ownOrigin(text, key).pipe(
         Effect.flatMap((origin) => records.transact({ changes, ...origin })),
-        Effect.tap(session.saw),
+        session.watch,
         Effect.mapError((failure) => failureOf(failure, { key }))
       )
       return yield* Effect.fromResult(
