@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
-import { decode, encode, payloadMaxBytes } from "../../../src/Raft/peers/Wire.ts"
+import { decode, encode, encodeFrame, makeFrameEncoder, payloadMaxBytes } from "../../../src/Raft/peers/Wire.ts"
 
 const N = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const Entry = Schema.Struct({
@@ -129,6 +129,39 @@ describe("Wire", () => {
         assert.isTrue(isDeepStrictEqual(decode(encode(message)), message), `${message._tag} of ${length}`)
       }
     }
+  })
+
+  it("a frame has its length ahead, and the same bytes behind it", () => {
+    for (const message of samples) {
+      const frame = encodeFrame(message)
+      const body = encode(message)
+      assert.strictEqual(new DataView(frame.buffer, frame.byteOffset).getUint32(0), body.length)
+      assert.deepStrictEqual(frame.slice(4), body)
+    }
+  })
+
+  it("the same entries for two peers are encoded once, and other ones are not mistaken for them", async () => {
+    const frameOf = makeFrameEncoder()
+    const entries = [entry(new Uint8Array([1])), entry(new Uint8Array([2]))]
+    const first = { _tag: "AppendEntries", term: 3, prevLogIndex: 6, prevLogTerm: 2, entries, leaderCommit: 5 } as const
+    const frame = frameOf(first)
+    assert.deepStrictEqual(frame.slice(4), encode(first))
+    assert.strictEqual(frameOf({ ...first, entries: [...entries] }), frame)
+    for (const other of [
+      { ...first, term: 4 },
+      { ...first, prevLogIndex: 5 },
+      { ...first, prevLogTerm: 1 },
+      { ...first, leaderCommit: 6 },
+      { ...first, entries: entries.slice(1) },
+      { ...first, entries: [entries[0]!, entry(new Uint8Array([3]))] }
+    ]) {
+      assert.deepStrictEqual(frameOf(other).slice(4), encode(other))
+      frameOf(first)
+    }
+    // It keeps no entries in memory longer than for one turn.
+    const last = frameOf(first)
+    await Promise.resolve()
+    assert.notStrictEqual(frameOf(first), last)
   })
 
   it("a frame cut at any byte is refused, with the field and the offset named", () => {
