@@ -290,6 +290,24 @@ describe("the node's own log (D4)", () => {
     })
   )
 
+  it.live("a keyed command is pending until it is durable, and absent once it is given up", () =>
+    Effect.gen(function* () {
+      const { began, gate, node } = yield* gated()
+      const [first] = yield* submitAll(node, [{ ...create("first"), key: "k", fingerprint: "f" }])
+      yield* began
+      assert.deepStrictEqual(yield* node.keyStatus({ key: "k" }), { _tag: "Pending" })
+      const forget = node.submitUnsafe({ ...create("second"), key: "l", fingerprint: "f" }, () =>
+        assert.fail("it was given up")
+      )
+      assert.deepStrictEqual(yield* node.keyStatus({ key: "l" }), { _tag: "Pending" })
+      forget()
+      assert.deepStrictEqual(yield* node.keyStatus({ key: "l" }), { _tag: "Absent" })
+      yield* gate.open
+      yield* Fiber.join(first!)
+      assert.deepInclude(yield* node.keyStatus({ key: "k" }), { _tag: "Known", index: 1, command: "Create" })
+    })
+  )
+
   it.live("a caller that gives up before the decision takes the write back", () =>
     Effect.gen(function* () {
       const { began, gate, node } = yield* gated()

@@ -1,0 +1,139 @@
+/** The orders of a node's clients on their way to a leader that the test plays. */
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Exit, Fiber, FiberSet } from "effect"
+import { TestClock } from "effect/testing"
+import * as Attempts from "../../src/Cluster/Attempts.ts"
+import * as Drain from "../../src/Cluster/Drain.ts"
+import type { Order, OrderAnswer } from "../../src/Cluster/Order.ts"
+import * as Orders from "../../src/Cluster/Orders.ts"
+import * as Timeouts from "../../src/Cluster/Timeouts.ts"
+import * as KeyHistory from "../../src/Local/KeyHistory.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import type { CommandResult } from "../../src/Machine/CommandResult.ts"
+import * as Machine from "../../src/Machine/Machine.ts"
+import type { Rejection } from "../../src/Machine/Rejection.ts"
+import type { Answered } from "../../src/Raft/node/CommandQueue.ts"
+import { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
+import { outcomeOf, type Settle, settleNow } from "../../src/Raft/node/Settle.ts"
+import { descriptors } from "../Machine/Store.ts"
+
+type Failure = NotDone | UnknownOutcome
+type Reply = Exit.Exit<OrderAnswer, Failure>
+
+const create: Command = { _tag: "Create", model: "User", data: { email: "u@x" } }
+const decided = (answer: CommandResult): Reply => Exit.succeed({ _tag: "Decided", index: 7, answer })
+const done = decided({ _tag: "Accepted", answer: { timeMs: 1, operations: [] } })
+const rejected = (rejection: Rejection) => decided({ _tag: "Rejected", rejection })
+const lost: Reply = Exit.fail(new NotDone({ reason: "no-quorum", message: "the leader was lost" }))
+const unknown: Reply = Exit.fail(new UnknownOutcome({ message: "no answer" }))
+
+/** A node whose leader, `b`, replies like this to one order after another. */
+const start = Effect.fnUntraced(function* (replies: ReadonlyArray<Reply>) {
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const timeouts = Timeouts.make({ clock: yield* Clock.Clock, fork })
+  const asked: Array<Order> = []
+  const waiting: Array<Settle<OrderAnswer, Failure>> = []
+  const keys = KeyHistory.make({
+    machine: Machine.make(descriptors),
+    fork,
+    read: () => Effect.succeed(undefined),
+    unknown: ({ message }: NotDone) => new UnknownOutcome({ message })
+  })
+  const refused = () => undefined
+  let keysCount = 0
+  const orders = Orders.make({
+    nodeId: "a",
+    here: { decide: () => assert.fail("a leads"), carryOut: () => assert.fail("a leads") },
+    forwarding: {
+      forward: (to, order, _timeoutMs, settle) => {
+        assert.strictEqual(to, "b")
+        asked.push(order)
+        const reply = replies[asked.length - 1]
+        if (reply !== undefined) return settleNow(settle, reply)
+        waiting.push(settle)
+        return () => void waiting.splice(waiting.indexOf(settle), 1)
+      },
+      receive: () => {},
+      peerDown: () => {},
+      leaderChanged: () => {},
+      giveUp: () => {}
+    },
+    attempts: Attempts.make({
+      timeouts,
+      leadership: { leader: () => "b", leaderlessSinceMs: () => undefined, refused }
+    }),
+    draining: Drain.make({ handOver: Effect.void, giveUp: () => {}, fork }),
+    keys,
+    refused,
+    giveKey: (command) => ({ ...command, assignedKey: `given-${++keysCount}` })
+  })
+  const submit = (command: Command) =>
+    outcomeOf<Answered<CommandResult>, Failure>((settle) => orders.submit(command, settle))
+  return { orders, keys, submit, asked, waiting }
+})
+
+const keysOf = (asked: ReadonlyArray<Order>) =>
+  asked.map((order) => (order._tag === "Decide" ? (order.command.key ?? order.command.assignedKey) : order._tag))
+
+describe("the orders of a node's clients", () => {
+  it.effect(
+    "a command without a key gets a new one for each attempt, and its unknown outcome names the last (C18)",
+    () =>
+      Effect.gen(function* () {
+        const { asked, submit } = yield* start([lost, unknown])
+        const failed = yield* Effect.forkChild(Effect.flip(submit(create)), { startImmediately: true })
+        yield* TestClock.adjust("50 millis")
+        const failure = yield* Fiber.join(failed)
+        assert.deepStrictEqual([failure._tag, "key" in failure && failure.key], ["UnknownOutcome", "given-2"])
+        assert.deepStrictEqual(keysOf(asked), ["given-1", "given-2"])
+      })
+  )
+
+  it.effect("a key that the leader takes for forgotten is not the client's, so another one is tried", () =>
+    Effect.gen(function* () {
+      const { asked, submit } = yield* start([rejected({ _tag: "KeysExhausted" }), done])
+      const answered = yield* Effect.forkChild(submit(create), { startImmediately: true })
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual((yield* Fiber.join(answered)).answer._tag, "Accepted")
+      assert.deepStrictEqual(keysOf(asked), ["given-1", "given-2"])
+    })
+  )
+
+  it.effect("a command under its client's key is sent again after an unknown outcome, with the same key (C18)", () =>
+    Effect.gen(function* () {
+      const { asked, submit } = yield* start([unknown, rejected({ _tag: "KeysExhausted" })])
+      const failed = yield* Effect.forkChild(Effect.flip(submit({ ...create, key: "k" })), { startImmediately: true })
+      yield* TestClock.adjust("50 millis")
+      const failure = yield* Fiber.join(failed)
+      // The refusal covers no earlier copy.
+      assert.deepStrictEqual([failure._tag, "key" in failure && failure.key], ["UnknownOutcome", "k"])
+      assert.deepStrictEqual(keysOf(asked), ["k", "k"])
+    })
+  )
+
+  it.effect("a leader that answers another order leaves the outcome unknown (C18)", () =>
+    Effect.gen(function* () {
+      const inquired: Reply = Exit.succeed({ _tag: "Inquired", index: 1, standing: { _tag: "Absent" } })
+      for (const reply of [inquired, Exit.succeed(null) as unknown as Reply]) {
+        const { submit } = yield* start([reply])
+        const failure = yield* Effect.flip(submit(create))
+        assert.deepStrictEqual([failure._tag, "key" in failure && failure.key], ["UnknownOutcome", "given-1"])
+      }
+      const { orders } = yield* start([done])
+      assert.strictEqual((yield* Effect.flip(orders.inquire({ key: "k" })))._tag, "NotDone")
+    })
+  )
+
+  it.effect("a keyed command is pending while it is under way here, and no longer once it is given up", () =>
+    Effect.gen(function* () {
+      const { keys, orders, waiting } = yield* start([])
+      const outcomes: Array<unknown> = []
+      const forget = orders.submit({ ...create, key: "k" }, (exit) => outcomes.push(exit))
+      assert.deepStrictEqual(yield* keys.keyStatus({ key: "k" }), { _tag: "Pending" })
+      forget()
+      forget()
+      assert.deepStrictEqual(yield* keys.keyStatus({ key: "k" }), { _tag: "Absent" })
+      assert.deepStrictEqual([waiting, outcomes], [[], []])
+    })
+  )
+})
