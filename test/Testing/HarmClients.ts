@@ -24,13 +24,13 @@ type Ending = Pick<History.Event, "type" | "result">
 const fail: Ending = { type: "fail" }
 const info: Ending = { type: "info" }
 
-/** What one attempt came to. A final one holds for the write, whichever attempt did it. */
+/** The ending of one attempt. A final ending holds for the write, even if another attempt did it. */
 type Attempted =
   | { readonly _tag: "Final"; readonly ending: Ending; readonly index: number }
   | { readonly _tag: "NotDone" }
   | { readonly _tag: "Unknown" }
 
-/** A write, by what it leaves in the log. */
+/** A write, by its mark in the log. */
 interface Write {
   readonly op: string
   readonly value?: Schema.Json
@@ -40,7 +40,7 @@ interface Write {
 
 const nowMs = Clock.currentTimeMillis
 
-/** What a conflict says of the record: of a creation, that there is one. */
+/** The state of the record according to a conflict. For a creation: that the record exists. */
 const refusedBecause = (change: Change, currentVersion: number | null): Ending => {
   const isCreate = change._tag === "Put" && change.ifNoneMatch === true
   return { type: "fail", result: isCreate ? "exists" : { currentVersion } }
@@ -66,7 +66,7 @@ const attempt = (descriptor: Descriptor, change: Change) =>
     })
   )
 
-/** Asks what became of a key, or ends it. */
+/** Asks for the outcome of a key, or closes it. */
 const settleByKey = (write: Write, key: string, how: "ask" | "close") =>
   Effect.gen(function* () {
     const operations = Operations.make({ local: yield* LocalNode, member: yield* Member })

@@ -3,7 +3,7 @@ import { Cause, type Effect, Exit, Result } from "effect"
 import { check, History, VersionedRegister } from "../../src/Testing.ts"
 import type { run } from "./Harm.ts"
 
-/** What was wrong with a run; undefined where nothing was. */
+/** The failure of a run; undefined if it passed. */
 export const failureOf = (ran: Exit.Exit<Effect.Success<ReturnType<typeof run>>, unknown>): string | undefined => {
   if (Exit.isFailure(ran)) return Cause.pretty(ran.cause)
   const { events, hashes } = ran.value

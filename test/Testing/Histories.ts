@@ -33,7 +33,7 @@ export const recorder = () => {
   return { events, begin, whole }
 }
 
-/** What a client of some model may ask next, given what it may have seen. */
+/** Draws the next request of a client, from the values that it may have seen. */
 export type Draw<State> = (options: {
   readonly below: (bound: number) => number
   readonly unique: number

@@ -1,4 +1,4 @@
-/** The format of a history, as docs/testing.md specifies it, and what is no history. */
+/** The format of a history, as docs/testing.md specifies it, and texts that are none. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as History from "../../src/Testing/History.ts"

@@ -1,6 +1,6 @@
 /**
  * Whole clusters of the real core, shell logic, machine and sessions under faults drawn from seeds: Raft Fig. 3, §6, §7,
- * diss. 6; docs/testing.md. What the simulator finds when a line is broken is in test/mutation/plantedFaults.test.ts.
+ * diss. 6; docs/testing.md. test/mutation/plantedFaults.test.ts shows the faults that the simulator finds.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { script } from "../../src/Testing/simulator/Act.ts"
@@ -75,7 +75,7 @@ describe("simulator", () => {
       exhausted: 5,
       expired: 0.01,
       forgotten: 1,
-      // There, too, states are changed by what is no entry, and found out.
+      // There, too, something other than an entry changes states, and the members find it.
       corruptions: 0.2,
       alarms: 0.4,
       rebuiltStates: 0.1,

@@ -1,6 +1,6 @@
 /**
- * Whole nodes, from their HTTP-less face down to the disk, under seeded harm in virtual time; judged by what clients saw
- * and by what the log says. `LITHAIR_HARM_SEEDS=500` runs so many seeds, `LITHAIR_HARM_FROM=17` from that one on.
+ * Whole nodes, from `Records` down to the disk, under seeded harm in virtual time, judged by the answers of clients and by
+ * the log. `LITHAIR_HARM_SEEDS=500` runs so many seeds, `LITHAIR_HARM_FROM=17` from that one on.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,4 +1,4 @@
-/** What nodes say of one index must be the same: they are asked while whatever is done to them is done. */
+/** Nodes must agree on each index: this asks them while a test harms them. */
 import { Effect } from "effect"
 import { clusterOf, type TestNode } from "./Processes.ts"
 
@@ -13,7 +13,7 @@ export interface Agreement {
 
 /** Of the state of the machine, and of these projections. */
 export const makeAgreement = (projections: ReadonlyArray<string>): Agreement => {
-  /** By what it is said of, and its index: by whom first, and what. */
+  /** By subject and index: the first node that answered, and its answer. */
   const said = new Map<string, { readonly by: string; readonly what: string }>()
   const disagreements: Array<string> = []
   let comparedCount = 0

@@ -19,7 +19,7 @@ export const centsOf = (amount: string): number => Number(amount.replace(".", ""
 
 export const amountOf = (cents: number): string => `${Math.trunc(cents / 100)}.${String(cents % 100).padStart(2, "0")}`
 
-/** What is asked of a node that may be dead, or without a quorum: undefined if it gave no answer, or none of 200. */
+/** Reads from a node that may be dead or without a quorum; undefined without an answer of 200. */
 const read = (node: TestNode, path: string) =>
   Effect.map(Effect.result(node.request("GET", path, { timeoutMs: 4_000 })), (asked) =>
     Result.isSuccess(asked) && asked.success.status === 200 ? asked.success : undefined
@@ -63,7 +63,7 @@ export const makeBank = (options: {
     }
   })
 
-  /** Notes what a transfer was answered; false if it is to be sent again. */
+  /** Notes the answer to a transfer; false if the client must send it again. */
   const isFinal = ({ body, status }: Answer, asked: Omit<Transferred, "id">): boolean => {
     if (status === 503 || status === 504) return false
     const what = `${JSON.stringify(asked)} was answered ${status} ${JSON.stringify(body)}`
@@ -85,7 +85,7 @@ export const makeBank = (options: {
       for (let count = 0; !isOver(); count++) yield* transferOnce(`${seed}-${number}-${count}`)
     }).pipe(Random.withSeed(`${seed}-${number}`))
 
-  /** One page is one state of the node: it holds all the money, whatever is on its way. */
+  /** One page shows one state of the node, which holds all the money, transfers under way included. */
   const inspect = Effect.fnUntraced(function* (node: TestNode, at: number) {
     const listed = yield* read(node, "/api/accounts?limit=1000")
     const doneBefore = done.length
@@ -98,7 +98,7 @@ export const makeBank = (options: {
     for (const balance of balances) if (balance.startsWith("-")) unexpected.push(`${node.id} shows ${balance}`)
     const { opened, transfers } = audited.body
     if (opened !== amountOf(openedCents)) unexpected.push(`${node.id} says that ${opened} was opened`)
-    // What was answered before the read began is in it.
+    // The read shows every transfer that was answered before it began.
     if (transfers < doneBefore) unexpected.push(`${node.id} audits ${transfers} transfers after ${doneBefore}`)
     readCounts[at]! += 1
   })
@@ -139,7 +139,7 @@ export const assertBalances = Effect.fnUntraced(function* (
   }
 })
 
-/** What all nodes answer of a projection at one index: the same. One page, for it has at most 1,000 keys. */
+/** All nodes give the same answer for a projection at one index. It fits one page, with at most 1,000 keys. */
 export const readProjection = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>, name: string) {
   const read = Effect.fnUntraced(function* (node: TestNode) {
     const { body, headers, status } = yield* node.request("GET", `/api/_projections/${name}`)

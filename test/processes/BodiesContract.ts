@@ -1,4 +1,4 @@
-/** What a body may be: everything else is refused by type, changes nothing, and hurts no later request. docs/http.md, "Problems". */
+/** The bodies that a node takes. It refuses all others by type, changes nothing, and serves the next request. docs/http.md, "Problems". */
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Answer } from "./Processes.ts"

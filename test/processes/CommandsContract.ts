@@ -6,7 +6,7 @@ import { ask, assertPosition, assertProblem, Served } from "./Served.ts"
 
 const path = "/api/_commands/transfer"
 
-/** A new account, and what it holds, as the node that is asked says. */
+/** A new account, and its balance according to the node that is asked. */
 const openAccount = (balance: string) =>
   Effect.gen(function* () {
     const made = yield* ask("POST", "/api/accounts", { body: { owner: "Ada", balance } })

@@ -9,7 +9,7 @@ const keyed = (key: string) => ({ "idempotency-key": key })
 const operationOf = (key: string) => `/api/_operations/${encodeURIComponent(key)}`
 const isReplay = ({ headers }: Answer) => headers.get("idempotent-replayed") === "true"
 
-/** What a copy must repeat. */
+/** The parts of an answer that a copy must repeat. */
 const outcome = ({ body, headers, status }: Answer) => ({
   status,
   body,
@@ -18,7 +18,7 @@ const outcome = ({ body, headers, status }: Answer) => ({
   type: headers.get("content-type")
 })
 
-/** What a keyed request for a user with local fields was told. */
+/** The answer to a keyed request for a user with local fields. */
 const outcomeOf = (answer: Answer) => [
   answer.status,
   isReplay(answer),
@@ -253,7 +253,7 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
         { method: "POST", path: "/api/products", body: { ...product, price: "-1" } }
       ]
       for (const { body, method, path } of writes) {
-        // Whatever a key is made of, it is one segment of the path.
+        // A key of any characters is one segment of the path.
         const key = `a/b?c=%41&"${newKey()}"`.padEnd(255, "%/")
         assert.deepStrictEqual((yield* ask("GET", operationOf(key))).body, { state: "absent" })
         const first = yield* ask(method, path, { body, headers: keyed(key) })
@@ -353,7 +353,7 @@ export const keysContract = (it: Vitest.MethodsNonLive<Served>): void => {
         const done = yield* ask(method, path, { body, headers })
         const seen = { "lithair-min-index": done.headers.get("lithair-index") ?? "" }
         for (const node of nodes) {
-          // What a node knows is what it has applied.
+          // A node knows only the entries that it has applied.
           yield* node.request("GET", `${user}?consistency=session`, { headers: seen })
           for (const { body, method, path } of here) {
             assertProblem(yield* node.request(method, path, { body, headers }), 422, "key-reused", `${method} ${path}`)

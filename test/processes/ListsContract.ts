@@ -1,4 +1,4 @@
-/** Lists: filters, order, pages; whatever is not understood is refused. docs/http.md, "Lists". */
+/** Lists: filters, order, pages. A node refuses every parameter that it does not understand. docs/http.md, "Lists". */
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Answer } from "./Processes.ts"

@@ -1,10 +1,10 @@
-/** Clients that read and write without pause, through nodes in turn, and remember what each write was answered. */
+/** Clients that read and write without pause, through nodes in turn, and remember the answer to each write. */
 import { assert } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
 import type { Profile } from "../../src/Testing/simulator/Liveness.ts"
 import { clusterOf, equalHash, eventually, expectThat, leaderOf, listAll, type TestNode } from "./Processes.ts"
 
-/** What became of every name that was written. */
+/** The outcome of every written name. */
 export interface Written {
   /** Answered 201, by the name and the id that it was given. */
   readonly acknowledged: Map<string, string>
@@ -26,7 +26,7 @@ export const underLoad = <A, E, R>(
     readonly nodes: ReadonlyArray<TestNode>
     readonly clients: number
     readonly prefix: string
-    /** What they do at the moment; they write unless it says otherwise. With `mixed` every other one reads. */
+    /** The present load; only writes by default. With `mixed` every other client reads. */
     readonly profile?: () => Profile
   },
   during: (written: Written) => Effect.Effect<A, E, R>
@@ -108,7 +108,7 @@ export const moreAnswers = ({ acknowledgedAtMs, readAtMs }: Written, count: numb
   return eventually(`${count} more reads and writes are answered`, enough, timeoutMs)
 }
 
-/** Waits until every member holds what is committed now: within a few seconds, whatever clients do meanwhile. */
+/** Waits until every member holds the present commit index: within a few seconds, under any load. */
 export const allAdvance = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>) {
   const { commitIndex } = yield* clusterOf(yield* leaderOf(nodes))
   let seen = "nothing"

@@ -1,6 +1,6 @@
 /**
- * Whoever harms a cluster of real nodes, in an order that a seed decides: cuts and slows links, one way and both, breaks
- * connections, pauses, kills and restarts nodes, several at once too. What it did it says, and it can undo all of it.
+ * Harms a cluster of real nodes, in an order that a seed decides: cuts and slows links, one way and both, breaks
+ * connections, pauses, kills and restarts nodes, several at once too. It logs its harm, and can undo all of it.
  */
 import { Effect } from "effect"
 import { seeded } from "../Machine/Seeded.ts"
@@ -10,7 +10,7 @@ import type { Proxies } from "./Proxies.ts"
 export interface Nemesis {
   /** Harms and partly undoes it, until told that it is over; then undoes all, and ends when all nodes are ready. */
   readonly run: (isOver: () => boolean) => Effect.Effect<void, Error>
-  /** What was done and when, a line each. */
+  /** The log of harm: one line with the time for each. */
   readonly log: ReadonlyArray<string>
 }
 
@@ -99,7 +99,7 @@ export const makeNemesis = (options: {
     return Effect.forEach(nodes, (node) => node.stop("SIGKILL"), { concurrency: "unbounded", discard: true })
   })
 
-  /** A leader that wakes up alone, deposed long ago and not told: whatever it still answers is stale (diss. 6.4). */
+  /** A leader wakes up alone, deposed long ago without notice: any read that it still answers is stale (diss. 6.4). */
   const strand = Effect.gen(function* () {
     const node = leading()
     if (killed.has(node) || paused.has(node)) return
@@ -177,7 +177,7 @@ export const makeNemesis = (options: {
           }
           yield* dwell
           yield* noneEnded
-          // Not always all of it: harm meets what was left of earlier harm.
+          // Not always all of it: new harm meets the rest of earlier harm.
           for (const undo of [heal, resume, restart]) if (below(10) < 8) yield* undo
           yield* respite
         }

@@ -1,4 +1,4 @@
-/** Which paths and verbs a node knows, and what it says of itself. docs/http.md, "Endpoints". */
+/** The paths and verbs of a node, and its answers about itself. docs/http.md, "Endpoints". */
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { ask, askAsIs, assertPosition, assertProblem, makeProduct, Served } from "./Served.ts"
@@ -84,7 +84,7 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
       for (const [path, known] of allowed) {
         for (const method of verbs.filter((each) => !known.includes(each))) {
           const met = yield* askAsIs({ method, path })
-          // What answers a HEAD has no body (RFC 9110 §9.3.2).
+          // The answer to a HEAD has no body (RFC 9110 §9.3.2).
           if (method === "HEAD") assert.strictEqual(met.status, 405, path)
           else assertProblem(met, 405, "method-not-allowed", `${method} ${path}`)
           assert.strictEqual(met.headers.get("allow"), known.join(", "))

@@ -14,7 +14,7 @@ const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${
 const exampleScript = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
 const runs: Record<Runtime, ReadonlyArray<string>> = { node: [], bun: ["run"], deno: ["run", "-A"] }
 
-/** What runs a script on this runtime. */
+/** The command that runs a script on this runtime. */
 export const runtimeCommand = (runtime: Runtime): ReadonlyArray<string> => [bin(runtime), ...runs[runtime]]
 
 /** An answer of a node. */
@@ -25,7 +25,7 @@ export interface Answer {
   readonly body: any
 }
 
-/** No answer at all: the node is not there, or died before it answered. */
+/** The node gave no answer: it is not there, or died before it answered. */
 export class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: unknown }> {}
 
 export interface TestNode {
@@ -75,12 +75,12 @@ const request =
       catch: (cause) => new NoAnswer({ cause })
     })
 
-/** Starts a cluster whose nodes run on these runtimes, waits until all are ready, and ends what it started. */
+/** Starts a cluster whose nodes run on these runtimes, waits until all are ready, and stops them with the scope. */
 export const startCluster = (
   runtimes: ReadonlyArray<Runtime>,
-  /** What the environment of the node on this port has besides that of the tests. */
+  /** The variables that the node on this port gets beside those of the tests. */
   environmentOf: (port: number) => Effect.Effect<Record<string, string>, never, Scope.Scope> = () => Effect.succeed({}),
-  /** What runs a node; it takes the flags of the example. */
+  /** The program of a node. It takes the flags of the example. */
   script: string = exampleScript
 ): Effect.Effect<ReadonlyArray<TestNode>, Error, Scope.Scope> =>
   Effect.gen(function* () {

@@ -12,14 +12,14 @@ import { decodeHello } from "../../src/Raft/peers/Handshake.ts"
 import type { Lane } from "../../src/Raft/peers/PeerMessage.ts"
 import { lengthBytes } from "../../src/Raft/peers/WireFrame.ts"
 
-/** What is done to one direction between two nodes. */
+/** The harm to one direction between two nodes. */
 interface Link {
   isCut: boolean
   /** Entries and requests stand still, and beats go on. */
   isBulkCut: boolean
   delayMs: number
   deliveredBytes: number
-  /** One for each connection: moves what may be moved now. */
+  /** One for each connection: moves the bytes that may move now. */
   readonly flows: Set<() => void>
 }
 
@@ -30,7 +30,7 @@ export interface Proxies {
   /** The same of connections for entries and requests alone, which are told by their hello. */
   readonly cutBulk: (link: { readonly from: number; readonly to: number }) => void
   readonly delay: (link: { readonly from: number; readonly to: number; readonly delayMs: number }) => void
-  /** Resets every connection between two nodes, whatever is under way in it. */
+  /** Resets every connection between two nodes, with everything under way. */
   readonly reset: (a: number, b: number) => void
   /** The same of connections for entries and requests alone. */
   readonly resetBulk: (a: number, b: number) => void
@@ -38,7 +38,7 @@ export interface Proxies {
   readonly deliveredBytes: (from: number, to: number) => number
 }
 
-/** What a link holds back of one connection before it stops reading it: about what two kernels would. */
+/** How much of one connection a link holds back before it stops reading: about as much as two kernels. */
 const heldMaxCount = 256
 const headMaxBytes = 8192
 
@@ -124,7 +124,7 @@ export const makeProxies = (): Proxies => {
   }
 }
 
-/** One connection between two nodes: what it is for is known once its acceptor has said so. */
+/** One connection between two nodes. Its lane is known once its acceptor has named it. */
 interface Connection {
   lane: Lane | undefined
 }
@@ -147,7 +147,7 @@ const connectionOf = (acceptor: Socket): Connection => {
   return connection
 }
 
-/** Moves what one end sends to the other, in order, when the link lets it. */
+/** Moves the bytes of one end to the other, in order, when the link permits. */
 const pump = (link: Link, connection: Connection, source: Socket, sink: Socket): void => {
   const held: Array<{ readonly dueMs: number; readonly deliver: () => void }> = []
   let timer: NodeJS.Timeout | undefined
@@ -179,7 +179,7 @@ const pump = (link: Link, connection: Connection, source: Socket, sink: Socket):
     })
   )
   source.once("end", () => send(() => void sink.end()))
-  // What broke is told by its close.
+  // The close tells of the break.
   source.on("error", () => {})
   source.once("close", () =>
     send(() => {

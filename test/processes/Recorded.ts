@@ -1,6 +1,6 @@
 /**
  * Clients that read and change a few records through any node, and the history of all that they were told, in the terms
- * of the versioned register. Every operation and its node is drawn from the seed; what is answered is the cluster's.
+ * of the versioned register. The seed draws every operation and its node; the answers are the cluster's.
  */
 import { appendFileSync } from "node:fs"
 import { Effect, type Schema } from "effect"
@@ -27,7 +27,7 @@ export interface Recorded {
   readonly readAll: (node: TestNode) => Effect.Effect<void, Error>
 }
 
-/** What became of an attempt: told to the client, certainly not done, or nobody knows. */
+/** The ending of an attempt: answered, certainly not done, or unknown. */
 type Ending = { readonly type: "ok" | "fail" | "info"; readonly result?: Schema.Json } | { readonly unexpected: string }
 
 interface Request {
@@ -94,7 +94,7 @@ export const record = (options: {
     const { op, value } = request
     add({ type: "invoke", process, key, op, ...(value === undefined ? {} : { value }) })
     let ending = yield* attempt(pickNode(), key, request)
-    // A key makes a copy safe, through any node; what one copy was certainly not, an earlier one may still become.
+    // A key makes a copy safe, through any node. If one copy is certainly not done, an earlier one may still be.
     const isUnknown = () => !("unexpected" in ending) && (ending.type === "info" || isOnlyRefused(ending))
     if ("idempotency-key" in request.headers && isUnknown() && !isOnlyRefused(ending)) {
       for (let count = 1; count < attemptsMax && isUnknown(); count++) ending = yield* attempt(pickNode(), key, request)
@@ -153,7 +153,7 @@ const versionIn = (result: Schema.Json | undefined): number | undefined => {
   return typeof version === "number" ? version : undefined
 }
 
-/** What a client asks next: of a mix mostly reads and compare-and-set from the version that it saw last. */
+/** Draws a client's next request: under a mixed load mostly reads, and compare-and-set from the version that it saw last. */
 const draw = (options: {
   readonly below: (bound: number) => number
   readonly profile: Profile

@@ -1,4 +1,4 @@
-/** What a model says of its records and who writes them, as a client meets it. docs/http.md, "Problems". */
+/** The rules of a model and its writers, as a client meets them. docs/http.md, "Problems". */
 import { assert, type Vitest } from "@effect/vitest"
 import { Effect } from "effect"
 import { ask, assertProblem, Served } from "./Served.ts"

@@ -1,4 +1,4 @@
-/** Orders that are placed on a cluster of nodes with projections, while whatever is done to it is done. */
+/** Places orders on a cluster of nodes with projections while a test harms it. */
 import { Effect, Fiber, Random } from "effect"
 import type { TestNode } from "./Processes.ts"
 
@@ -12,7 +12,7 @@ export interface Placed {
 
 const customers = ["ann", "bob", "cay", "dan"]
 
-/** Places orders from several clients, each on any node that runs, until `use` is over; gives what was acknowledged. */
+/** Places orders from several clients, each on any node that runs, until `use` is over. Gives the acknowledged orders. */
 export const placing = <A, E, R>(
   nodes: ReadonlyArray<TestNode>,
   use: (placed: ReadonlyArray<Placed>) => Effect.Effect<A, E, R>
@@ -40,7 +40,7 @@ export const placing = <A, E, R>(
     return { placed, result }
   })
 
-/** What each customer spent, by key. */
+/** The spending of each customer, by key. */
 export const spentOf = (orders: ReadonlyArray<{ readonly customer: string; readonly cents: number }>) => {
   const spent: Record<string, { readonly orders: number; readonly cents: number }> = {}
   for (const { cents, customer } of orders) {

@@ -1,4 +1,4 @@
-/** What the contract of the API is held against: the follower of three nodes, and a node that is its own cluster. */
+/** The nodes that must keep the contract of the API: the follower of three nodes, and a node that is its own cluster. */
 import { assert } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { type Answer, leaderOf, type RequestOptions, type Runtime, startCluster, type TestNode } from "./Processes.ts"

@@ -17,7 +17,7 @@ import {
 const secret = "0123456789abcdef0123456789abcdef"
 const environment = { LITHAIR_HOST: "0.0.0.0", LITHAIR_SECRET: secret }
 
-/** An address of this machine that is not loopback: what asks from it is another host to a node. */
+/** An address of this machine other than loopback: to a node, a client from there is another host. */
 const outside = Object.values(networkInterfaces())
   .flatMap((each) => each ?? [])
   .find(({ family, internal }) => family === "IPv4" && !internal)?.address

@@ -23,7 +23,7 @@ import { allReady, equalHash, eventually, expectThat, leaderOf, startCluster } f
 const script = fileURLToPath(new URL("../../examples/bank.ts", import.meta.url))
 const { LITHAIR_NEMESIS_SECONDS, LITHAIR_NEMESIS_SEED } = process.env
 const seconds = Number(LITHAIR_NEMESIS_SECONDS ?? 10)
-/** The gate always runs the same seed; whoever asks for more time gets a new one. */
+/** The gate always runs the same seed. A run with more time gets a new one. */
 const seed = Number(LITHAIR_NEMESIS_SEED ?? (LITHAIR_NEMESIS_SECONDS === undefined ? 1 : Date.now() % 1_000_000))
 const clientCount = 64
 const accountCount = 100
@@ -35,7 +35,7 @@ interface Statement {
   readonly entries: ReadonlyArray<{ readonly change: string; readonly balance: string; readonly index: number }>
 }
 
-/** Every balance is what the account was opened with, and what its transactions brought and took. */
+/** Computes each balance from the opening of the account and from its transactions. */
 const balancesOf = (transactions: ReadonlyArray<Transferred>, ids: ReadonlyArray<string>) => {
   const accounts = new Map(ids.map((id) => [id, { cents: eachCents, entryCount: 1 }]))
   const book = (id: string, cents: number) => {

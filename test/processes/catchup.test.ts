@@ -1,4 +1,4 @@
-/** A node that lacks what no log holds any more is brought up by a snapshot, whatever clients do meanwhile (§7, C13). */
+/** A node that lacks entries which no log still holds catches up by a snapshot, under any load (§7, C13). */
 import { readdirSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"

@@ -1,4 +1,4 @@
-/** Three real processes, their own ports, their own directories: what is promised when nodes die, pause and return. */
+/** Three real processes with their own ports and directories keep the promises while nodes die, pause and return. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { moreWrites, underLoad, verify } from "./Load.ts"

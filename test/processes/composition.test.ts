@@ -1,4 +1,4 @@
-/** The programs of examples/compose as users run them, on each runtime: what each composition serves, and that it ends in order. */
+/** Runs the programs of examples/compose as users do, on each runtime: each composition serves its routes and ends in order. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually, expectThat, freePort, type Runtime } from "./Processes.ts"

@@ -23,11 +23,11 @@ const program = fileURLToPath(new URL("../EventStore/directoryHolder.ts", import
 const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))
 const freshDirectory = () => mkdtempSync(join(tmpdir(), "lithair-directory-"))
 
-/** A PID namespace with a /proc of its own, as a container has; what runs in it is PID 1 there. */
+/** A PID namespace with a /proc of its own, as a container has. The program is PID 1 there. */
 const namespace = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 const mayUnshare = spawnSync(namespace[0]!, [...namespace.slice(1), "true"]).status === 0
 
-/** Starts a process that asks for the directory, and gives what it says first: "held", or why not. */
+/** Starts a process that asks for the directory, and gives its first line: "held", or the reason why not. */
 const ask = (directory: string, runtime: Runtime, within: ReadonlyArray<string> = []) =>
   Effect.promise(async () => {
     const run = runtime === "deno" ? ["run", "-A"] : []

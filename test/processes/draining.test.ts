@@ -86,10 +86,10 @@ const expectUnknown = ({ body, headers, status }: Answer, node: TestNode) => {
   assert.strictEqual(body.operation, `/api/_operations/${encodeURIComponent(body.key)}`)
 }
 
-/** By the key that a 504 names, what may be done comes to be told for good. */
+/** The key that a 504 names gives a final outcome in the end. */
 const expectTold = (node: TestNode, { body }: Answer) =>
   eventually(
-    "what became of a write is told",
+    "the outcome of a write is known",
     Effect.tap(node.request("GET", body.operation), ({ body: { state } }) =>
       expectThat(state === "committed" || state === "absent", `it is ${state}`)
     )

@@ -1,4 +1,4 @@
-/** What is refused before any route is asked is a problem as well, and leaves the node as it was. */
+/** A request that is refused before any route gets a problem too, and leaves the node as it was. */
 import type { Server } from "node:http"
 import { type AddressInfo, connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"

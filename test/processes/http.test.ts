@@ -55,7 +55,7 @@ it.live(
       const keyed = { body: { name, price: "1" }, headers: { "idempotency-key": name } }
 
       for (const node of others) yield* node.signal("SIGSTOP")
-      // The leader proposes, and hears of no one: what became of it is not known.
+      // The leader proposes, and hears from no one: the outcome is unknown.
       const unknown = yield* leader.request("POST", "/api/products", keyed)
       assert.strictEqual(unknown.status, 504, JSON.stringify(unknown.body))
       assert.strictEqual(unknown.body.type, "urn:lithair:problem:unknown-outcome")

@@ -29,7 +29,7 @@ for size in (1500000, 12000000):
 print(json.dumps(said))
 `
 
-/** What a client prints; undefined if this machine does not have it. */
+/** The output of a client; undefined if this machine does not have the program. */
 const run = (command: string, args: ReadonlyArray<string>) =>
   Effect.callback<ReadonlyArray<string> | undefined, Error>((resume) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], timeout: 60_000 })

@@ -54,7 +54,7 @@ describe("reads under a lease", () => {
         const path = yield* create(paused)
         assert.strictEqual((yield* paused.request("GET", path)).body.price, "1.00")
         yield* paused.signal("SIGSTOP")
-        // They wait in its sockets: what it does first, once it runs again, is to answer them.
+        // They wait in its sockets: it answers them first, once it runs again.
         const reads = yield* Effect.forEach(Array.from({ length: 8 }), () =>
           Effect.forkChild(paused.request("GET", path, { timeoutMs: 40_000 }), { startImmediately: true })
         )

@@ -22,10 +22,10 @@ import { record } from "./Recorded.ts"
 
 const { LITHAIR_NEMESIS_SECONDS, LITHAIR_NEMESIS_SEED } = process.env
 const seconds = Number(LITHAIR_NEMESIS_SECONDS ?? 20)
-/** The gate always runs the same seed; whoever asks for more time gets a new one. */
+/** The gate always runs the same seed. A run with more time gets a new one. */
 const seed = Number(LITHAIR_NEMESIS_SEED ?? (LITHAIR_NEMESIS_SECONDS === undefined ? 1 : Date.now() % 1_000_000))
 const clientsCount = 12
-/** What clients do in turn, and for how long: a cluster that only reads, or only writes, neglects other things. */
+/** The loads in turn, and their durations: a cluster that only reads, or only writes, neglects other work. */
 const mixes: ReadonlyArray<Profile> = ["mixed", "read-only", "mixed", "write-only"]
 const mixMs = 2_500
 const keysCount = 4

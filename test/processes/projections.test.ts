@@ -102,7 +102,7 @@ describe("projections of three processes", () => {
               yield* more(placed, 20)
               yield* victim.start
               yield* allReady(nodes)
-              // What was answered before the read began is in it, on every node.
+              // The read shows everything that was answered before it began, on every node.
               const before = spentOf([...placed])
               const { spent } = yield* readSpent(victim)
               for (const [customer, { orders }] of Object.entries(before)) {

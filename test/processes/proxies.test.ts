@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { eventually, expectThat } from "./Processes.ts"
 import { makeProxies, type Proxies } from "./Proxies.ts"
 
-/** What one end of a connection has read and can send, and whether the other end has ended it. */
+/** One end of a connection: the bytes that it has read, a way to send, and whether the other end has ended it. */
 interface End {
   readonly socket: Socket
   text: string
@@ -78,7 +78,7 @@ describe("proxies", () => {
         proxies.cut({ from: near, to: port })
         dialer.socket.write("one ")
         dialer.socket.write("two ")
-        // What was sent later arrives in the other direction: what was sent before would have.
+        // Bytes that were sent later arrive in the other direction, so the earlier ones would have arrived.
         for (const word of ["three ", "four "]) yield* say(acceptor, dialer, word)
         assert.strictEqual(acceptor.text, before)
         assert.strictEqual(proxies.deliveredBytes(near, port), before.length)

@@ -41,7 +41,7 @@ describe("raw inputs", () => {
       () =>
         Effect.gen(function* () {
           const [node] = yield* startCluster([runtime], undefined, plainNode)
-          // What such a server answers is the runtime's affair.
+          // The runtime decides the answers of such a server.
           const survived = inputs.map(({ name, steps }) => ({ name, steps }))
           assert.deepStrictEqual(yield* play(`alone on ${runtime}`, node!, survived), [])
         }).pipe(Effect.scoped),
@@ -53,7 +53,7 @@ describe("raw inputs", () => {
     "end no leader and no follower on any runtime, and all have written the same in the end",
     () =>
       Effect.gen(function* () {
-        // What is asked here is not whether a leader that a busy machine holds up is still followed.
+        // A leader that a busy machine delays is not the subject here.
         const nodes = yield* startCluster(runtimes, () => Effect.succeed({ LITHAIR_ELECTION_TIMEOUT_MS: "3000" }))
         for (const leading of nodes) {
           const before = yield* leaderOf(nodes)

@@ -1,5 +1,5 @@
 /**
- * A node of a bank of which there are two releases, as a process: `BANK_RELEASE` says whose business code it runs. It
+ * A node of a bank with two releases, as a process: `BANK_RELEASE` says whose business code it runs. It
  * takes the flags of the example's nodes.
  *
  * Release 2 takes a fee of each transfer, keeps a minimum on each account, knows one more command and one more model,
@@ -105,7 +105,7 @@ const handlersLayer = Layer.mergeAll(
   )
 )
 
-/** What was opened and what has moved, as the bank of the examples sums it up. */
+/** The sums of opened and moved money, as the bank of the examples keeps them. */
 const audit = Projection.make("audit", {
   from: [Account, Transaction],
   version: 1,
@@ -130,7 +130,7 @@ const ledger = Projection.make("ledger", {
   evolve: (entries, { id, index }) => [...entries, { index, id }]
 })
 
-/** Of a model that has another version in the second release: a node of the first one cannot fold what that wrote. */
+/** Folds a model that has another version in the second release: a node of the first release cannot fold its records. */
 const catalogue = Projection.make("catalogue", {
   from: [Product],
   version: 1,

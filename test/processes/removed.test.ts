@@ -1,4 +1,4 @@
-/** Real processes that have just started, and members that are removed: what they answer, and how they end. */
+/** Real processes that have just started, and removed members: their answers, and how they end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { allReady, eventually, expectThat, startCluster, type TestNode } from "./Processes.ts"
@@ -57,7 +57,7 @@ describe("a process that has just started", () => {
         assert.strictEqual(ready.status, 503)
         assert.include(ready.body.reasons, "The node was removed from its cluster")
 
-        // `b` while it runs, whoever leads.
+        // `b` while it runs, under any leader.
         assert.strictEqual((yield* a.request("DELETE", `/_admin/api/members/${b.id}?force=true`)).status, 200)
         yield* Effect.forEach([b, c], ended, { concurrency: "unbounded" })
         for (const node of [b, c]) {

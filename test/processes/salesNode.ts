@@ -12,7 +12,7 @@ const port = process.argv[process.argv.indexOf("--port") + 1]
 /** Another one has the projections made anew. */
 const version = Number(process.env.SALES_VERSION ?? 1)
 
-/** One line for each mail that is sent, in a file that all nodes share: written at once, whoever dies then. */
+/** One line for each mail, in a file that all nodes share. It is written at once, so that a death afterwards loses none. */
 const mails = process.env.SALES_MAILS ?? ""
 const mail = Reaction.make("mail", {
   from: [Order],

@@ -1,4 +1,4 @@
-/** The shop on three real processes: what is not there is never sold, whichever nodes are asked at once. */
+/** The shop on three real processes: it never sells more than the stock, even if all nodes are asked at once. */
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Schedule } from "effect"
@@ -19,7 +19,7 @@ import { assertProblem } from "./Served.ts"
 const script = fileURLToPath(new URL("../../examples/shop.ts", import.meta.url))
 const startShop = startCluster(["node", "node", "node"], undefined, script)
 
-/** Whoever is asked: one node, or several in turn. */
+/** The nodes that are asked: one, or several in turn. */
 type Asked = Pick<TestNode, "request">
 
 /** Each request is to the next of these nodes, so that none waits for one that is dead. */
@@ -90,7 +90,7 @@ const orderThatIs = Effect.fnUntraced(function* (node: TestNode, productId: stri
   return orderId
 })
 
-/** What a leader goes through, and comes back from. */
+/** The harm that a leader suffers, and recovers from. */
 const harms = {
   "is paused": {
     begin: (leader: TestNode) => leader.signal("SIGSTOP"),

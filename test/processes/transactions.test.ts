@@ -1,4 +1,4 @@
-/** Transfers between records by `_tx`, read meanwhile by lists: what is moved is never lost, doubled or seen on its way. */
+/** Transfers between records by `_tx`, with lists meanwhile: money is never lost, doubled or seen under way. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Ref, Result } from "effect"
 import { allReady, equalHash, eventually, expectThat, leaderOf, listAll, startCluster } from "./Processes.ts"
@@ -22,7 +22,7 @@ it.live(
       let conflictCount = 0
       let listCount = 0
 
-      /** Sent again with its key, to the next node, until it is known what became of it. */
+      /** Sends the transfer again with its key, to the next node, until its outcome is known. */
       const send = Effect.fnUntraced(function* (ops: unknown, firstNode: number) {
         const options = { body: { ops }, headers: { "idempotency-key": crypto.randomUUID() }, timeoutMs: 4_000 }
         for (let attempt = 0; ; attempt++) {

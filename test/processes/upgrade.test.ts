@@ -39,19 +39,19 @@ const clientCount = 4
 const eachCents = 10_000
 const openedCents = (customerCount + 1) * eachCents
 
-/** A transaction as its record says it: which release decided it, and what that took. */
+/** A transaction according to its record: the release that decided it, and its fee. */
 interface Decided extends Transferred {
   readonly fee: string
   readonly release: number
 }
 
-/** What each release takes of an amount, and leaves on an account, in cents. */
+/** The fee of each release for an amount, and the least balance, in cents. */
 const rules: Readonly<Record<number, { readonly fee: (cents: number) => number; readonly leastCents: number }>> = {
   1: { fee: () => 0, leastCents: 0 },
   2: { fee: (cents) => Math.ceil(cents / 100), leastCents: 1_000 }
 }
 
-/** Three nodes of the first release, and what starts one as a node of the second. */
+/** Three nodes of the first release, and a way to start one as a node of the second. */
 const startReleases = Effect.gen(function* () {
   const environments = new Map<number, Record<string, string>>()
   const environmentOf = (port: number) =>
@@ -93,7 +93,7 @@ const lead = (nodes: ReadonlyArray<TestNode>, to: TestNode) =>
     30_000
   )
 
-/** What is answered while this node leads, from the first question to the last answer: another leader has another term. */
+/** Answers while this node leads, from the first question to the last answer: another leader has another term. */
 const whileLeads = <A, E>(nodes: ReadonlyArray<TestNode>, leader: TestNode, asking: Effect.Effect<A, E>) =>
   eventually(
     `${leader.id} leads throughout`,
@@ -109,7 +109,7 @@ const whileLeads = <A, E>(nodes: ReadonlyArray<TestNode>, leader: TestNode, aski
     30_000
   )
 
-/** What a machine that is too busy answers for a while, whoever leads. */
+/** The answers that a busy machine may give for a while, under any leader. */
 const passing = ["no-quorum", "overloaded", "unknown-outcome", "not-caught-up"].map(
   (name) => `urn:lithair:problem:${name}`
 )
@@ -121,7 +121,7 @@ const ask = (...[node, ...asked]: [TestNode, ...Parameters<TestNode["request"]>]
 const post = (node: TestNode, path: string, body: unknown, key: string = crypto.randomUUID()) =>
   ask(node, "POST", `/api/${path}`, { body, headers: { "idempotency-key": key } })
 
-/** What became of a key, as each node says it. */
+/** The outcome of a key according to each node. */
 const operationOn = (nodes: ReadonlyArray<TestNode>, key: string) =>
   Effect.forEach(nodes, (node) => Effect.map(ask(node, "GET", `/api/_operations/${key}`), ({ body }) => body))
 
@@ -170,7 +170,7 @@ const assertOldRules = Effect.fnUntraced(function* ({ customer, newer, nodes, ol
 })
 
 /**
- * What an old leader does not know is certainly not done, and leaves its key free. The leader hands on by itself, until a
+ * A command that an old leader does not know is certainly not done, and leaves its key free. The leader hands on by itself, until a
  * node leads that knows it: then the very same request is done.
  */
 const refusedThenDone = Effect.fnUntraced(function* (
@@ -202,7 +202,7 @@ const refusedThenDone = Effect.fnUntraced(function* (
   return { key, done }
 })
 
-/** What the second release knows, or decides otherwise: asked of a node of the second, and of one of the first. */
+/** Commands that only the second release knows, or decides otherwise: asked of a node of each release. */
 const askForNew = Effect.fnUntraced(function* ({ customer, newer, nodes, older }: Mixed, keys: Keys) {
   const complaint = complaintOf(customer)
   return {

@@ -1,8 +1,8 @@
-/** One raw connection to a node: it sends exactly these bytes, at these times, and reads what is answered. */
+/** One raw connection to a node: it sends exactly these bytes, at these times, and reads the answers. */
 import { connect } from "node:net"
 import { Effect } from "effect"
 
-/** What a client does next: sends bytes, waits, ends its half, resets, or stops reading for a while. */
+/** A step of a client: it sends bytes, waits, ends its half, resets, or stops reading for a while. */
 export type Step =
   | string
   | Uint8Array
@@ -15,7 +15,7 @@ export type Step =
   | "end"
   | "reset"
 
-/** What a node said on one connection. */
+/** The answers of a node on one connection, and its end. */
 export interface Heard {
   /** Each answer as its status and the name of its problem, as in `400 invalid-request`. */
   readonly answers: ReadonlyArray<string>
@@ -29,7 +29,7 @@ interface Parsed {
   readonly rest: string
 }
 
-/** All complete answers in these bytes. What follows a 101 is no answer. */
+/** All complete answers in these bytes. Bytes after a 101 are no answer. */
 const parseAnswers = (bytes: string): Parsed => {
   const answers: Array<string> = []
   let rest = bytes

@@ -1,4 +1,4 @@
-/** What the suite of raw inputs is made of: bytes to send, and the answers that the contract asks for. */
+/** One raw input: bytes to send, and the answers that the contract asks for. */
 import type { Step } from "./Connection.ts"
 
 export interface RawInput {
@@ -22,7 +22,7 @@ export const answered = (
 export const closing = (name: string, steps: ReadonlyArray<Step>, ...answers: ReadonlyArray<string | RegExp>) =>
   answered(name, steps, answers, true)
 
-/** An input that the node has to survive, whatever it answers. */
+/** An input that the node must survive, with any answer. */
 export const survived = (name: string, ...steps: ReadonlyArray<Step>): RawInput => ({ name, steps })
 
 export const invalid = "400 invalid-request"
@@ -43,7 +43,7 @@ export const postHead = (...headers: ReadonlyArray<string>): string =>
 export const post = (body = record, ...headers: ReadonlyArray<string>): string =>
   postHead(`content-length: ${body.length}`, ...headers) + body
 
-/** A POST whose body comes in chunks; what follows is up to the input. */
+/** The head of a POST whose body comes in chunks. The input adds the chunks. */
 export const chunkedHead = postHead("transfer-encoding: chunked")
 
 export const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`

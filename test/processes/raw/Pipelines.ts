@@ -20,7 +20,7 @@ const half = chunk(record.slice(0, 10))
 const peer = openPeer()
 const unknownUpgrade = get("/livez", "connection: Upgrade", "upgrade: foo")
 
-/** What follows a write that is not answered yet. */
+/** Inputs after a write that is not answered yet. */
 const behindWrite: ReadonlyArray<RawInput> = [
   closing("garbage behind a write", [`${post()}garbage\r\n\r\n`], "201", invalid),
   closing("garbage behind three writes", [`${post().repeat(3)}garbage\r\n\r\n`], "201", "201", "201", invalid),

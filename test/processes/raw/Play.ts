@@ -1,4 +1,4 @@
-/** Plays raw inputs against a node, and says what the node did wrong; names the input that ended it. */
+/** Plays raw inputs against a node, and reports the node's faults and the input that ended it. */
 import { Effect } from "effect"
 import { allReady, type TestNode } from "../Processes.ts"
 import { converse, type Heard, type Step } from "./Connection.ts"
@@ -6,7 +6,7 @@ import { get, type RawInput } from "./Input.ts"
 
 /** Connections at once; more than a runtime's backlog would test that. */
 const concurrency = 24
-/** How long the answers that the contract asks for may take, under whatever else this machine does. */
+/** How long the answers of the contract may take, on a busy machine too. */
 const answerMaxMs = 15_000
 /** How long an input is looked at whose answers are left open. */
 const survivedMs = 200
@@ -14,7 +14,7 @@ const survivedMs = 200
 const isMet = (answer: string | undefined, expected: string | RegExp): boolean =>
   answer !== undefined && (typeof expected === "string" ? answer === expected : expected.test(answer))
 
-/** What an input asks for: where the node goes on, the next request on the connection is served. */
+/** The answers that an input asks for. If the node goes on, it serves the next request on the connection. */
 const whole = ({ answers = [], closes, steps }: RawInput): { steps: ReadonlyArray<Step>; answers: typeof answers } =>
   closes === false
     ? { steps: [...steps, { answers: answers.length }, get()], answers: [...answers, "200"] }
@@ -79,7 +79,7 @@ const findCulprit = (node: TestNode, inputs: ReadonlyArray<RawInput>): Effect.Ef
     return yield* findCulprit(node, (yield* isWell(node)) ? inputs.slice(half.length) : half)
   })
 
-/** Plays all inputs; what is wrong comes back as one line each, with the name of the target. */
+/** Plays all inputs. Gives one line for each fault, with the name of the target. */
 export const play = Effect.fnUntraced(function* (target: string, node: TestNode, inputs: ReadonlyArray<RawInput>) {
   const logged = node.output().length
   const wrong = [...(yield* playAtOnce(node, inputs))]

@@ -117,7 +117,7 @@ const handshakes: ReadonlyArray<RawInput> = [
   survived("a peer's upgrade, and the end at once", opened, "end")
 ]
 
-/** What a stranger sends once the connection is open; a node ends it soon. */
+/** The bytes that a stranger sends once the connection is open. A node soon ends it. */
 const sent = (name: string, ...chunks: ReadonlyArray<Uint8Array>): RawInput =>
   closing(name, [opened, { answers: 1 }, ...chunks], "101")
 
