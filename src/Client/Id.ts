@@ -1,8 +1,8 @@
 /** What a repository checks before it asks: ids, versions and keys that cannot be. Pure. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { Descriptor, FieldError } from "../Model/Descriptor.ts"
 import { isKey, noKey } from "../Machine/RequestKey.ts"
+import type { Descriptor, FieldError } from "../Model/Descriptor.ts"
 import { invalidRequest, notFound, type Problem } from "../Problem.ts"
 import type { ConditionalOptions } from "./ModelRepository.ts"
 

@@ -1,8 +1,7 @@
 /** Orders to the leader, and its answers. Pure JSON data, since a follower forwards it. */
-import type { Command } from "../Machine/Command.ts"
+import type { Command, Keyed } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
-import type { Keyed } from "../Machine/Sessions.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"

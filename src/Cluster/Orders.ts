@@ -4,10 +4,9 @@
  */
 import { Effect, Exit } from "effect"
 import { type KeyHistory, underKey } from "../Local/KeyHistory.ts"
-import { type Command, keyedOf } from "../Machine/Command.ts"
+import { type Command, type Keyed, keyedOf } from "../Machine/Command.ts"
 import { type CommandResult, holdsForCopies } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
-import type { Keyed } from "../Machine/Sessions.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"

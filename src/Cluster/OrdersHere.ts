@@ -4,9 +4,8 @@
  */
 import { Effect, Exit } from "effect"
 import type { KeyHistory } from "../Local/KeyHistory.ts"
-import { type Command, keyedOf } from "../Machine/Command.ts"
+import { type Command, type Keyed, keyedOf } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
-import type { Keyed } from "../Machine/Sessions.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 import * as MembershipRequests from "../Raft/node/MembershipRequests.ts"

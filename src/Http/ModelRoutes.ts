@@ -1,10 +1,9 @@
 /** Serves the endpoints of one model. ModelEndpoints.ts declares them for the document. */
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Records } from "../Repository/Records.ts"
-import { createRecords } from "./ModelWrites.ts"
 import { type Endpoint, endpoint } from "./Handler.ts"
 import { listRecords, readRecord } from "./ModelReads.ts"
-import { createRecord, deleteRecord, patchRecord, putRecord } from "./ModelWrites.ts"
+import { createRecord, createRecords, deleteRecord, patchRecord, putRecord } from "./ModelWrites.ts"
 import { collectionPath } from "./Paths.ts"
 import { idOf, type ServedModel } from "./ServedModel.ts"
 

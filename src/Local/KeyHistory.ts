@@ -4,6 +4,7 @@
  * are up to date enough. C17.
  */
 import { Cause, Effect, Exit, Result } from "effect"
+import type { Keyed } from "../Machine/Command.ts"
 import { type CommandResult, type Logged, recalled } from "../Machine/CommandResult.ts"
 import { type KeyStatus, type Recalled, statusIn, statusOf } from "../Machine/KeyStatus.ts"
 import type { Machine } from "../Machine/Machine.ts"
@@ -22,11 +23,11 @@ export interface KeyHistory<Unreadable, Unknown> {
     settle: Settle<Answered<CommandResult>, Unknown>
   ) => Forget
   /** The status of a key, as far as this node has applied the log. */
-  readonly keyStatus: (keyed: Sessions.Keyed) => Effect.Effect<KeyStatus, Unreadable>
+  readonly keyStatus: (keyed: Keyed) => Effect.Effect<KeyStatus, Unreadable>
   /** Counts a keyed command as under way until the function that it returns is called. */
-  readonly begin: (keyed: Sessions.Keyed) => () => void
+  readonly begin: (keyed: Keyed) => () => void
   /** Whether a client of this node, or a peer, waits for the command here. */
-  readonly isUnderWay: (keyed: Sessions.Keyed) => boolean
+  readonly isUnderWay: (keyed: Keyed) => boolean
 }
 
 export const make = <Unreadable, Unknown>(options: {
@@ -47,10 +48,10 @@ export const make = <Unreadable, Unknown>(options: {
         : { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
     )
 
-  const isUnderWay = (keyed: Sessions.Keyed): boolean => counts.has(Sessions.nameOf(keyed))
+  const isUnderWay = (keyed: Keyed): boolean => counts.has(Sessions.nameOf(keyed))
 
   /** Whether the command is decided and not applied yet. Its client may have given up. */
-  const isProposed = (keyed: Sessions.Keyed): boolean => {
+  const isProposed = (keyed: Keyed): boolean => {
     const { speculative } = machine
     return speculative !== undefined && Sessions.find(speculative, keyed, speculative.logAgeMs) !== undefined
   }

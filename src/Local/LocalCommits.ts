@@ -7,7 +7,7 @@ import { Cause, Clock, Deferred, Effect, Exit, Queue, type Scope, Stream } from 
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
-import type { Circumstances } from "../Machine/decide.ts"
+import type { Circumstances } from "../Machine/Circumstances.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { entryBytesMax } from "../Machine/Transaction.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"

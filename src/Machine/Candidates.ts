@@ -6,7 +6,7 @@ import type { KeyedFilter } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
 import type { ListSource } from "./ListedRows.ts"
-import type { Row, Table } from "./Tables.ts"
+import type { Row, Table } from "./Table.ts"
 
 /** Rows with their ids, each once, for a single walk. */
 export type Candidates = Iterable<readonly [string, Row]>

@@ -1,5 +1,4 @@
 /** The commands of the machine, as JSON data from clients. Pure. They are unchecked: `decide` trusts none of them. */
-import type { Keyed } from "./Sessions.ts"
 
 /** A condition on the record (If-Match): one of these versions, or any. It fails if there is no record. */
 interface Conditional {
@@ -86,6 +85,12 @@ export interface Activate {
 
 /** A command, which is decided as one entry. */
 export type Command = (Operation | Transact | Call | Close | Activate) & Origin
+
+/** A key, and the principal that owns it: two principals never share a key. */
+export interface Keyed {
+  readonly principal?: string
+  readonly key: string
+}
 
 /** The key under which a command's outcome is remembered, and the principal that owns it. */
 export const keyedOf = ({ assignedKey, key = assignedKey, principal }: Origin): Keyed | undefined => {

@@ -1,8 +1,9 @@
 /** The result of a command, from either log. Pure JSON data: a peer carries it as it is. */
-import type { Answer, Decision } from "./decide.ts"
+import type { Answer } from "./Answer.ts"
+import type { Decision } from "./Decision.ts"
 import { isKeyClosed } from "./decideKey.ts"
 import type { Rejection } from "./Rejection.ts"
-import type { KeptOutcome } from "./Sessions.ts"
+import type { KeptOutcome } from "./Session.ts"
 
 /**
  * What a command did, or why it was not done. `replayedIndex` is present for a copy with the same idempotency key: the

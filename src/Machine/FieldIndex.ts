@@ -4,12 +4,12 @@
  * state: it is rebuilt with the rows, and the hash does not cover it.
  */
 import { Result, type Schema } from "effect"
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { FieldOrder } from "../Model/FieldOrder.ts"
 import type { StoredRecord } from "../Model/StoredRecord.ts"
 import { compareKeys } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { keyOf, type OrderValue } from "./OrderKey.ts"
-import type { Table } from "./Tables.ts"
 
 /**
  * A record's key: its value, with null for an absent one, and its id. Filters and orders use the same comparison, so a
@@ -22,6 +22,13 @@ export interface IndexKey {
 
 /** All records of a table by one field, those without a value included. */
 export type FieldIndex = OrderedMap.OrderedMap<IndexKey, undefined>
+
+/** The part of a table that its indexes need. */
+export interface Indexed {
+  readonly indexes: ReadonlyMap<string, FieldIndex>
+  readonly orders: ReadonlyMap<string, FieldOrder>
+  readonly read: Descriptor["read"]
+}
 
 /** The keys from `from` on, before `to`. */
 export interface IndexRange {
@@ -54,11 +61,11 @@ export const heldBy = (data: EncodedRecord, field: string): Schema.Json =>
   Object.hasOwn(data, field) ? (data[field] ?? null) : null
 
 /** The value by which a record's field is indexed. */
-export const valueOf = ({ orders }: Pick<Table, "orders">, data: EncodedRecord, field: string): OrderValue =>
+export const valueOf = ({ orders }: Pick<Indexed, "orders">, data: EncodedRecord, field: string): OrderValue =>
   keyOf(orders.get(field), heldBy(data, field))
 
 /** The id of the first record, other than `exceptId`, that holds a value. No record holds null. */
-export const holder = (table: Table, field: string, value: OrderValue, exceptId?: string): string | undefined => {
+export const holder = (table: Indexed, field: string, value: OrderValue, exceptId?: string): string | undefined => {
   const index = table.indexes.get(field)
   if (index === undefined || value === null) return undefined
   for (const { id } of walk(index, rangeOfValue(value))) {
@@ -81,7 +88,7 @@ export function* walk(index: FieldIndex, { from, to }: IndexRange): Generator<In
  * value.
  */
 export const move = (
-  table: Table,
+  table: Indexed,
   id: string,
   { from, to }: { readonly from?: StoredRecord | undefined; readonly to?: StoredRecord | undefined }
 ): void => {
@@ -98,5 +105,5 @@ export const move = (
 }
 
 /** The values by which a row is indexed: none if this release cannot read it. */
-export const indexedOf = ({ read }: Table, row: StoredRecord): EncodedRecord =>
+export const indexedOf = ({ read }: Indexed, row: StoredRecord): EncodedRecord =>
   Result.match(read.record(row), { onSuccess: ({ shown }) => shown, onFailure: () => ({}) })

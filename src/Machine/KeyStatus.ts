@@ -1,6 +1,8 @@
 /** The status of an idempotency key at the time of asking. Pure, and JSON data, since a peer carries it. docs/http.md. */
+import type { Keyed } from "./Command.ts"
 import { isKeyClosed } from "./decideKey.ts"
-import { find, type Keyed, type KeptOutcome } from "./Sessions.ts"
+import type { KeptOutcome } from "./Session.ts"
+import { find } from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 
 /** The name of a command in its entry, and its outcome. */

@@ -2,12 +2,12 @@
 import { Result } from "effect"
 import type { EncodedRecord, FieldError } from "../Model/Descriptor.ts"
 import { isMet, type KeyedFilter } from "./Filter.ts"
-import type { LocalPart } from "./LocalParts.ts"
+import type { LocalPart } from "./LocalPart.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
 import * as OrderKey from "./OrderKey.ts"
 import { showRow } from "./ReadRow.ts"
-import type { Row, Table } from "./Tables.ts"
+import type { Row, Table } from "./Table.ts"
 
 /** The source of a list. */
 export interface ListSource {

@@ -7,32 +7,14 @@ import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import { type ReadPart, withUnknown } from "../Model/StoredRecord.ts"
-import type { Origin } from "./Command.ts"
-import type { Entry } from "./decide.ts"
+import type { Keyed, Origin } from "./Command.ts"
 import { isEqual, isRecord, isTooDeep } from "./Json.ts"
+import type { LocalPart, LocalPartSet } from "./LocalPart.ts"
 import { unreadable } from "./ReadRow.ts"
 import type { Rejection } from "./Rejection.ts"
-import type { Keyed } from "./Sessions.ts"
-import type { Table, Tables } from "./Tables.ts"
-import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
-
-/** A local part in the node's own log: all local fields of the record that was created at `createdIndex`. */
-export interface LocalPartSet {
-  readonly model: string
-  readonly id: string
-  readonly createdIndex: number
-  /** The version of the replicated record that this part accompanies. */
-  readonly version: number
-  readonly data: EncodedRecord
-}
-
-/** A part as this node holds it. `revision` grows by one with each change on this node. */
-export interface LocalPart {
-  readonly createdIndex: number
-  readonly version: number
-  readonly revision: number
-  readonly data: EncodedRecord
-}
+import type { Table } from "./Table.ts"
+import type { Tables } from "./Tables.ts"
+import { type Entry, encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
 /** Which record a part is for, as the replicated log tells it once its change is committed. */
 export interface LocalPartRequest {

@@ -7,7 +7,7 @@ import type { KnownModel } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as IdRange from "./IdRange.ts"
 import { compareKeys, type OrderValue } from "./Order.ts"
-import type { Row } from "./Tables.ts"
+import type { Row } from "./Table.ts"
 
 /** The values that the fields must have. Only ids after `afterId` count. */
 export interface Wanted {

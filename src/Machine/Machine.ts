@@ -5,8 +5,10 @@
 import { Result } from "effect"
 import { InvariantViolation, invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
+import type { Circumstances } from "./Circumstances.ts"
 import type { Command } from "./Command.ts"
-import { type Circumstances, type Decision, decide, type Entry } from "./decide.ts"
+import type { Decision } from "./Decision.ts"
+import { decide } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"
 import { endEntry, evolve } from "./evolve.ts"
 import * as Limits from "./Limits.ts"
@@ -16,7 +18,7 @@ import type { Overlay } from "./Overlay.ts"
 import * as OwnEntries from "./OwnEntries.ts"
 import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
-import { decode, encode, type Transaction } from "./Transaction.ts"
+import { decode, type Entry, encode, type Transaction } from "./Transaction.ts"
 
 /** The applied tables and, on a leader, the tables after the last entry of its log. */
 export interface Machine {

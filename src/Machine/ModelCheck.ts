@@ -6,7 +6,8 @@ import { Result } from "effect"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { isPending } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
-import type { Table, Tables } from "./Tables.ts"
+import type { Table } from "./Table.ts"
+import type { Tables } from "./Tables.ts"
 
 /** The models of which this release has a newer version than is active. A model without a record has no active version. */
 export const pendingOf = (tables: Tables, models: ReadonlyArray<Descriptor>): ReadonlyArray<Descriptor> =>

@@ -4,8 +4,9 @@
  * the tables. An overlay that would grow past the bounds of an entry refuses the operation that does so.
  */
 import { Result } from "effect"
+import type { OperationAnswer } from "./Answer.ts"
+import type { Circumstances } from "./Circumstances.ts"
 import type { Operation } from "./Command.ts"
-import type { Circumstances, OperationAnswer } from "./decide.ts"
 import { type Author, decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
 import { evolveEvent } from "./evolve.ts"

@@ -2,8 +2,7 @@
  * The transactions that this node encoded and has not applied yet, so that it does not decode its own bytes. Pure but
  * for what it owns. `decode(encode(t))` equals `t`, so the leader applies what its followers do (D2).
  */
-import type { Entry } from "./decide.ts"
-import type { Transaction } from "./Transaction.ts"
+import type { Entry, Transaction } from "./Transaction.ts"
 
 /** The most that are held. A leader decodes any others when it applies them, as followers do. */
 export const ownEntriesMax = 16_384

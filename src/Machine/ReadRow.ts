@@ -1,8 +1,8 @@
 /** Rows as this release reads them, or why it cannot. Pure. Model/StoredRecord.ts reads. */
 import { Result } from "effect"
 import type { Descriptor, EncodedRecord, FieldError } from "../Model/Descriptor.ts"
-import type { LocalPart } from "./LocalParts.ts"
-import type { Row } from "./Tables.ts"
+import type { LocalPart } from "./LocalPart.ts"
+import type { Row } from "./Table.ts"
 
 /** A record that this release cannot read, and why. A rejection carries it. */
 export interface RecordUnreadable {

@@ -1,7 +1,7 @@
 /** Rebuilds the outcome of a keyed command from its entry in the log, if the tables keep only its index. Pure. C17. */
-import type { OperationAnswer } from "./decide.ts"
+import type { OperationAnswer } from "./Answer.ts"
 import { answerOf } from "./evolve.ts"
-import type { KeptOutcome } from "./Sessions.ts"
+import type { KeptOutcome } from "./Session.ts"
 import { get, type Tables } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 

@@ -3,38 +3,20 @@
  * Pure, and for `decide` alone: `evolve` takes the deletions that a deletion led to like any other events.
  */
 import { Result } from "effect"
-import { invariant } from "../Invariant.ts"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import type { Reference } from "../Model/Rules.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { keyOf } from "./OrderKey.ts"
+import type { Referrer } from "./Referrers.ts"
 import type { Rejection } from "./Rejection.ts"
-import type { Table, Tables } from "./Tables.ts"
+import type { Table } from "./Table.ts"
+import type { Tables } from "./Tables.ts"
 import { entryBytesMax, entryEventsMax } from "./Transaction.ts"
-
-/** A reference, seen from the model that it points to: `model` is the one whose field it is. */
-export type Referrer = Reference
-
-/** By the model that is referred to. */
-export type Referrers = ReadonlyMap<string, ReadonlyArray<Referrer>>
 
 /** A record by its name. */
 interface Named {
   readonly model: string
   readonly id: string
-}
-
-/** What the models say of each other. A reference to a model that the cluster does not hold is a mistake in the code. */
-export const referrersOf = (descriptors: ReadonlyArray<Descriptor>): Referrers => {
-  const referrers = new Map<string, Array<Referrer>>()
-  for (const { name, references } of descriptors) {
-    for (const { field, model: target, onDelete } of references) {
-      const known = descriptors.some((descriptor) => descriptor.name === target && descriptor.mode !== "local")
-      invariant(known, `Model "${name}" refers to "${target}" by "${field}", but no replicated model has this name`)
-      referrers.set(target, [...(referrers.get(target) ?? []), { model: name, field, onDelete }])
-    }
-  }
-  return referrers
 }
 
 /** The first reference of a record that names nothing. A record may name itself. */

@@ -5,36 +5,14 @@
  * A client's key is held until it expires. For a key that a node assigned, only the index of its entry is kept
  * (AssignedKeys.ts). An outcome that is not kept is read from the log.
  */
+import type { Answer } from "./Answer.ts"
 import * as AssignedKey from "./AssignedKey.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
-import { keyedOf } from "./Command.ts"
-import type { Answer } from "./decide.ts"
-import type { Rejection } from "./Rejection.ts"
+import { type Keyed, keyedOf } from "./Command.ts"
+import type { KeptOutcome, Session } from "./Session.ts"
 import * as StateElements from "./StateElements.ts"
 import { count, discount, hashOf, type Tables } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
-
-/** The outcome of a command. */
-export type KeptOutcome =
-  | { readonly _tag: "Accepted"; readonly answer: Answer }
-  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
-
-/** The outcome of the entry at `index`. */
-export interface Session {
-  readonly fingerprint: string | undefined
-  readonly index: number
-  readonly logAgeMs: number
-  /** The command's name in its entry. */
-  readonly command: string
-  /** Undefined if it is too large to be kept. */
-  readonly outcome: KeptOutcome | undefined
-}
-
-/** A key, and the principal that owns it: two principals never share a key. */
-export interface Keyed {
-  readonly principal?: string
-  readonly key: string
-}
 
 export const nameOf = ({ key, principal }: Keyed): string =>
   // JSON marks where the principal ends, so that no principal's key can look like another's.

@@ -8,10 +8,12 @@ import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { isRecord } from "./Json.ts"
 import * as Limits from "./Limits.ts"
-import type { LocalPart } from "./LocalParts.ts"
+import type { LocalPart } from "./LocalPart.ts"
+import type { Session } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
+import type { Row, Tombstone } from "./Table.ts"
 import * as Tables from "./Tables.ts"
 
 /** One piece of a snapshot. `State` comes first, and each `Table` before its rows and tombstones. */
@@ -37,10 +39,10 @@ export type Piece =
       readonly versionFloor: number
       readonly nextTombstoneSequence: number
     }
-  | { readonly _tag: "Row"; readonly model: string; readonly id: string; readonly row: Tables.Row }
+  | { readonly _tag: "Row"; readonly model: string; readonly id: string; readonly row: Row }
   | { readonly _tag: "LocalPart"; readonly model: string; readonly id: string; readonly part: LocalPart }
-  | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tables.Tombstone }
-  | { readonly _tag: "Session"; readonly name: string; readonly session: Sessions.Session }
+  | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tombstone }
+  | { readonly _tag: "Session"; readonly name: string; readonly session: Session }
   | {
       readonly _tag: "AssignedKey"
       readonly name: string

@@ -5,9 +5,9 @@
 import type { Schema } from "effect"
 import { canonical } from "./Json.ts"
 import type { Limits } from "./Limits.ts"
-import type { Session } from "./Sessions.ts"
+import type { Session } from "./Session.ts"
 import * as StateHash from "./StateHash.ts"
-import type { Row, Table, Tables, Tombstone } from "./Tables.ts"
+import type { Row, Table, Tombstone } from "./Table.ts"
 
 /**
  * The number of this definition. Hashes of two definitions say nothing about each other: raise it with every change of
@@ -52,5 +52,8 @@ export const last = ({
   index,
   lastTimeMs,
   logAgeMs
-}: Pick<Tables, "index" | "lastTimeMs" | "logAgeMs">): StateHash.StateHash =>
-  StateHash.ofNumbers(index, lastTimeMs, logAgeMs)
+}: {
+  readonly index: number
+  readonly lastTimeMs: number
+  readonly logAgeMs: number
+}): StateHash.StateHash => StateHash.ofNumbers(index, lastTimeMs, logAgeMs)

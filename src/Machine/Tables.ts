@@ -3,63 +3,23 @@
  * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
  */
 
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
-import type { FieldOrder } from "../Model/FieldOrder.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import { readAsStored } from "../Model/StoredRecord.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Limits from "./Limits.ts"
-import type { LocalPart } from "./LocalParts.ts"
 import * as OrderedMap from "./OrderedMap.ts"
-import * as References from "./References.ts"
-import type { Session } from "./Sessions.ts"
+import { type Referrers, referrersOf } from "./Referrers.ts"
+import type { Session } from "./Session.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
-
-/** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
-export interface Row {
-  readonly version: number
-  readonly createdIndex: number
-  readonly index: number
-  readonly modelVersion: number
-  readonly data: EncodedRecord
-}
-
-/** What is remembered of a deleted record, so that its versions go on. `sequence` orders the table's deletions. */
-export interface Tombstone {
-  readonly version: number
-  readonly index: number
-  readonly sequence: number
-}
-
-/** The records of one model. */
-export interface Table {
-  readonly rows: OrderedMap.OrderedMap<string, Row>
-  /** By field: the unique and the indexed ones, and those that name a record of another model. */
-  readonly indexes: ReadonlyMap<string, FieldIndex.FieldIndex>
-  /** By field, what its values are ordered by; of any other field, as they are. */
-  readonly orders: ReadonlyMap<string, FieldOrder>
-  /** Reads a row, or a local part, as this release sees it. A table without a model is read as it is stored. */
-  readonly read: Descriptor["read"]
-  readonly tombstones: OrderedMap.OrderedMap<string, Tombstone>
-  /** By sequence: the ids of the tombstones, oldest first. */
-  readonly tombstoneOrder: OrderedMap.OrderedMap<number, string>
-  /** By id; always empty in the tables of the replicated log, and no part of the state hash. */
-  readonly localParts: OrderedMap.OrderedMap<string, LocalPart>
-  nextTombstoneSequence: number
-  /** The highest version among evicted tombstones: an id of which nothing is known starts above it. */
-  versionFloor: number
-  /** The active version of the model's shape: that of new records. 0 before the first. */
-  modelVersion: number
-  /** The index of the last event since this node started or restored a snapshot, 0 if there was none. No part of the state. */
-  changedIndex: number
-}
+import type { Row, Table } from "./Table.ts"
 
 /** All tables of one log, and what the machine knows besides. */
 export interface Tables {
   readonly descriptors: ReadonlyMap<string, Descriptor>
   /** By model: the references of all models that point to it. */
-  readonly referrers: References.Referrers
+  readonly referrers: Referrers
   /** Also of models that this node has no code for. */
   readonly byModel: Map<string, Table>
   /** By principal and key; and the same keys by the index of their entry, oldest first. */
@@ -85,7 +45,7 @@ export interface Tables {
 export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limits = Limits.initial): Tables => {
   const tables: Tables = {
     descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
-    referrers: References.referrersOf(descriptors),
+    referrers: referrersOf(descriptors),
     byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor)])),
     sessions: OrderedMap.make(),
     sessionOrder: OrderedMap.make(),

@@ -1,10 +1,10 @@
 /** The payload of one entry: one transaction, one outcome. Pure. One codec byte, then UTF-8 JSON. D6. */
 import { Result, type Schema } from "effect"
-import type { OperationAnswer } from "./decide.ts"
+import type { OperationAnswer } from "./Answer.ts"
 import type { Event } from "./Event.ts"
 import { isRecord } from "./Json.ts"
 import { isLimits, type Limits } from "./Limits.ts"
-import type { LocalPartSet } from "./LocalParts.ts"
+import type { LocalPartSet } from "./LocalPart.ts"
 import type { Rejection } from "./Rejection.ts"
 
 /** The bounds of one entry. */
@@ -41,6 +41,12 @@ export interface Transaction {
   readonly limits?: Limits
   /** By model: the version that is active from this entry on. */
   readonly activated?: Readonly<Record<string, number>>
+}
+
+/** An entry to append: `payload` is the encoded transaction. */
+export interface Entry {
+  readonly transaction: Transaction
+  readonly payload: Uint8Array
 }
 
 /** The first byte of a payload, which says how the rest is written. */

@@ -2,9 +2,11 @@
  * Decides a command: the result is a transaction, an answer without one, or a rejection. Pure; only the deciding node
  * runs it. The tables are those after the last entry of its log, committed or not. D2.
  */
-import { Result, type Schema } from "effect"
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import { Result } from "effect"
+import type { Answer, OperationAnswer } from "./Answer.ts"
+import type { Circumstances } from "./Circumstances.ts"
 import type { Activate, Command, Operation, Origin } from "./Command.ts"
+import type { Decision } from "./Decision.ts"
 import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
@@ -13,64 +15,6 @@ import * as Procedure from "./Procedure.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Tables } from "./Tables.ts"
 import { encode, entryBytesMax, entryEventsMax, type Outcome, type Transaction } from "./Transaction.ts"
-
-/**
- * The result of one operation. `index` is that of the entry that last changed the record, and `record` its encoded form
- * (for a deletion, the last one).
- */
-export interface OperationAnswer {
-  readonly change: "created" | "updated" | "deleted" | "unchanged"
-  readonly model: string
-  readonly id: string
-  readonly version: number
-  readonly index: number
-  readonly createdIndex: number
-  /** The version of the model's shape that `record` has; absent in outcomes that older releases remembered. */
-  readonly modelVersion?: number
-  readonly record: EncodedRecord
-}
-
-/** The answer to the client: one part for each operation, or the success of a declared command. */
-export interface Answer {
-  readonly timeMs: number
-  readonly operations: ReadonlyArray<OperationAnswer>
-  readonly value?: Schema.Json
-}
-
-/** An entry to append: `payload` is the encoded transaction. */
-export interface Entry {
-  readonly transaction: Transaction
-  readonly payload: Uint8Array
-}
-
-/**
- * The decision. `Unchanged`, and `Rejected` without an entry, are answered after a read-index round that begins after
- * the decision. `replayedIndex` marks a copy of a keyed request, and names the entry with its outcome.
- */
-export type Decision =
-  | ({
-      readonly _tag: "Accepted"
-      readonly answer: Answer
-      /** Has the changes of the events already, if operations were decided on it one after another. */
-      readonly overlay?: Overlay.Overlay
-    } & Entry)
-  | { readonly _tag: "Unchanged"; readonly answer: Answer; readonly replayedIndex?: number }
-  /** A copy of a keyed request whose outcome only the entry at that index holds (Recall.ts). */
-  | { readonly _tag: "Logged"; readonly replayedIndex: number }
-  /** With an idempotency key a rejection is an entry, so that a delayed copy is not done later. */
-  | {
-      readonly _tag: "Rejected"
-      readonly rejection: Rejection
-      readonly entry: Entry | undefined
-      readonly replayedIndex?: number
-    }
-
-/** The inputs of the deciding node: the index of the entry, its clock, and fresh ids. */
-export interface Circumstances {
-  readonly index: number
-  readonly nowMs: number
-  readonly newId: () => string
-}
 
 /** The two times of an entry: the leader's wall clock, for people, and the age of the log, for expiry. */
 interface Times {

@@ -4,8 +4,9 @@
  */
 import * as AssignedKey from "./AssignedKey.ts"
 import { type Command, keyedOf, type Origin } from "./Command.ts"
-import type { Decision } from "./decide.ts"
+import type { Decision } from "./Decision.ts"
 import type { Rejection } from "./Rejection.ts"
+import type { KeptOutcome } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 
@@ -48,7 +49,7 @@ const isOther = (command: Asked, known: { readonly fingerprint: string | undefin
   command._tag !== "Close" && !Sessions.isCopy(known, { ...command, key })
 
 /** Whether this is the outcome of closing a key, and not of a request. */
-export const isKeyClosed = (outcome: Sessions.KeptOutcome): boolean =>
+export const isKeyClosed = (outcome: KeptOutcome): boolean =>
   outcome._tag === "Rejected" && outcome.rejection._tag === "KeyClosed"
 
 const refuse = (rejection: Rejection) => ({ _tag: "Rejected", rejection, entry: undefined }) as const

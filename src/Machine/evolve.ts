@@ -2,7 +2,7 @@
  * Applies an entry to the tables, in the same way on every node. Pure but for the tables, which it owns and changes.
  * Total: it checks nothing, runs no model code and accepts every entry of the log. D2.
  */
-import type { Answer, OperationAnswer } from "./decide.ts"
+import type { Answer, OperationAnswer } from "./Answer.ts"
 import type { Event } from "./Event.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Limits from "./Limits.ts"
@@ -10,7 +10,8 @@ import { setLocalPart } from "./LocalParts.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
-import { count, discount, type Row, type Table, type Tables, type Tombstone, tableToChange } from "./Tables.ts"
+import type { Row, Table, Tombstone } from "./Table.ts"
+import { count, discount, type Tables, tableToChange } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /** Applies one decided transaction as the entry at `index`. */

@@ -1,8 +1,9 @@
 /** A change of one record, its result, and its refusal, for both of a node's logs. */
 import { Data, Result } from "effect"
+import type { OperationAnswer } from "../Machine/Answer.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
-import type { OperationAnswer } from "../Machine/decide.ts"
-import { type LocalPart, shownPart } from "../Machine/LocalParts.ts"
+import type { LocalPart } from "../Machine/LocalPart.ts"
+import { shownPart } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"

@@ -5,9 +5,10 @@
 import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
-import type { Origin } from "../Machine/Command.ts"
-import type { OperationAnswer } from "../Machine/decide.ts"
-import { type LocalPart, noteOf, visible } from "../Machine/LocalParts.ts"
+import type { OperationAnswer } from "../Machine/Answer.ts"
+import type { Keyed, Origin } from "../Machine/Command.ts"
+import type { LocalPart } from "../Machine/LocalPart.ts"
+import { noteOf, visible } from "../Machine/LocalParts.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -64,12 +65,7 @@ export const keep = Effect.fnUntraced(function* (
 type Kept = Effect.Effect<ReadonlyArray<LocalPart | undefined> | undefined>
 
 /** Undefined if the node could not set them. */
-const setParts = (
-  { local }: Node,
-  due: ReadonlyArray<Due>,
-  isReplayed: boolean,
-  note: Sessions.Keyed | undefined
-): Kept => {
+const setParts = ({ local }: Node, due: ReadonlyArray<Due>, isReplayed: boolean, note: Keyed | undefined): Kept => {
   const parts = due.map(({ answer: { change, createdIndex, id, version }, descriptor, own }) => ({
     descriptor,
     // An operation that changed nothing has an older version, which this node may have written long ago.

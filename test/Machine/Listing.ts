@@ -4,7 +4,7 @@ import { Result } from "effect"
 import type { ListRequest, ListSource } from "../../src/Machine/List.ts"
 import * as List from "../../src/Machine/List.ts"
 import type { OrderBy, OrderValue } from "../../src/Machine/Order.ts"
-import type { Table } from "../../src/Machine/Tables.ts"
+import type { Table } from "../../src/Machine/Table.ts"
 
 export const byId: OrderBy = { field: "id", direction: "asc" }
 

@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import type { Entry } from "../../src/Machine/decide.ts"
 import * as LocalParts from "../../src/Machine/LocalParts.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { showRow } from "../../src/Machine/ReadRow.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
+import type { Entry } from "../../src/Machine/Transaction.ts"
 import * as Model from "../../src/Model.ts"
 import { leader, User } from "./Store.ts"
 

@@ -1,12 +1,12 @@
 /** A leader applies what it encoded without decoding it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
+import type { Circumstances } from "../../src/Machine/Circumstances.ts"
 import type { Command } from "../../src/Machine/Command.ts"
-import type { Circumstances, Entry } from "../../src/Machine/decide.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as OwnEntries from "../../src/Machine/OwnEntries.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
-import { decode, encode } from "../../src/Machine/Transaction.ts"
+import { decode, type Entry, encode } from "../../src/Machine/Transaction.ts"
 import { descriptors } from "./Store.ts"
 
 const create = (id: string, price: number, key?: string): Command => ({

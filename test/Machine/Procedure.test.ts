@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { InvariantViolation } from "../../src/Invariant.ts"
-import type { Decision } from "../../src/Machine/decide.ts"
+import type { Decision } from "../../src/Machine/Decision.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { type Access, callStepsMax, type Procedure, type Procedures } from "../../src/Machine/Procedure.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import type { Command } from "../../src/Machine/Command.ts"
-import type { Decision } from "../../src/Machine/decide.ts"
+import type { Decision } from "../../src/Machine/Decision.ts"
 import * as List from "../../src/Machine/List.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Access, Procedures } from "../../src/Machine/Procedure.ts"

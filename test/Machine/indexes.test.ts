@@ -8,6 +8,7 @@ import type { OrderBy, OrderValue } from "../../src/Machine/Order.ts"
 import { keyOf } from "../../src/Machine/OrderKey.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
+import type { Table } from "../../src/Machine/Table.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
 import { ask, byId, counting, idsOf, list, walk } from "./Listing.ts"
@@ -197,14 +198,14 @@ describe("what is looked at (docs/http.md, Lists)", () => {
 
 describe("an index", () => {
   /** As it would be, were it made of the rows of its table now. */
-  const rebuilt = (table: Tables.Table) => {
+  const rebuilt = (table: Table) => {
     const fresh = Tables.makeTable(descriptor)
     for (const [id, row] of table.rows.entries()) FieldIndex.move(fresh, id, { to: row })
     return fresh
   }
-  const keysOf = ({ indexes }: Tables.Table) => Array.from(indexes, ([field, index]) => [field, index.keysArray()])
+  const keysOf = ({ indexes }: Table) => Array.from(indexes, ([field, index]) => [field, index.keysArray()])
   /** Values that compare as one may be held in any of their forms. */
-  const assertSame = (left: Tables.Table, right: Tables.Table, what: string) => {
+  const assertSame = (left: Table, right: Table, what: string) => {
     for (const [field, index] of left.indexes) {
       const other = right.indexes.get(field)!.keysArray()
       assert.strictEqual(index.size, other.length, what)

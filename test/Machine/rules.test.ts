@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
-import type { Decision } from "../../src/Machine/decide.ts"
+import type { Decision } from "../../src/Machine/Decision.ts"
 import { type Author, decideOperation } from "../../src/Machine/decideOperation.ts"
 import { evolve } from "../../src/Machine/evolve.ts"
 import * as Machine from "../../src/Machine/Machine.ts"

@@ -9,6 +9,7 @@ import * as Snapshot from "../../src/Machine/Snapshot.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
 import * as StateElements from "../../src/Machine/StateElements.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
+import type { Row, Tombstone } from "../../src/Machine/Table.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import type { Transaction } from "../../src/Machine/Transaction.ts"
 import { seeded } from "./Seeded.ts"
@@ -109,7 +110,7 @@ describe("the state hash", () => {
       seen.add(other)
     }
     const [id, row] = table().products.rows.entries().next().value!
-    for (const field of Object.keys(row) as ReadonlyArray<keyof Tables.Row>) {
+    for (const field of Object.keys(row) as ReadonlyArray<keyof Row>) {
       const changed = field === "data" ? { data: { ...row.data, price: 77 } } : { [field]: row[field] + 1 }
       differs(`row ${field}`, ({ products }) => void products.rows.set(id, { ...row, ...changed }))
     }
@@ -119,7 +120,7 @@ describe("the state hash", () => {
       return undefined
     })
     const [gone, tombstone] = table().products.tombstones.entries().next().value!
-    for (const field of Object.keys(tombstone) as ReadonlyArray<keyof Tables.Tombstone>) {
+    for (const field of Object.keys(tombstone) as ReadonlyArray<keyof Tombstone>) {
       const changed = { ...tombstone, [field]: tombstone[field] + 1 }
       differs(`tombstone ${field}`, ({ products }) => void products.tombstones.set(gone, changed))
     }

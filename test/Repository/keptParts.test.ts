@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { LocalNode, LocalPartsResult } from "../../src/Local/LocalNode.ts"
-import type { OperationAnswer } from "../../src/Machine/decide.ts"
+import type { OperationAnswer } from "../../src/Machine/Answer.ts"
 import type { LocalPartsRequest } from "../../src/Machine/LocalParts.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"

@@ -3,7 +3,8 @@
  * Followers.ts folds them. Pure.
  */
 import { Schema } from "effect"
-import type { Row, Tables } from "../../Machine/Tables.ts"
+import type { Row } from "../../Machine/Table.ts"
+import type { Tables } from "../../Machine/Tables.ts"
 import { type Folded, make } from "../../Projection/Definition.ts"
 import { isOf } from "../../Projection/Event.ts"
 import { wholeKey } from "../../Projection/Fold.ts"

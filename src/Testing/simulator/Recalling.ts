@@ -3,10 +3,10 @@
  * fibers of Local/KeyHistory.ts do this.
  */
 import { Exit, Result } from "effect"
+import type { Keyed } from "../../Machine/Command.ts"
 import { recalled } from "../../Machine/CommandResult.ts"
 import { type KeyStatus, type Recalled, statusIn, statusOf } from "../../Machine/KeyStatus.ts"
 import { recall } from "../../Machine/Recall.ts"
-import type { Keyed } from "../../Machine/Sessions.ts"
 import { decode } from "../../Machine/Transaction.ts"
 import { entryAt } from "./Disk.ts"
 import { fail } from "./Failure.ts"

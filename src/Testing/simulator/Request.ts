@@ -2,7 +2,7 @@
 import type { Schema } from "effect"
 import type { Command, Operation } from "../../Machine/Command.ts"
 import type { CommandResult } from "../../Machine/CommandResult.ts"
-import type { Row } from "../../Machine/Tables.ts"
+import type { Row } from "../../Machine/Table.ts"
 import { accounts, modelOf, openingBalance } from "./Models.ts"
 import type { TransferPayload, TransferSuccess } from "./Procedures.ts"
 

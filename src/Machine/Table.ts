@@ -1,0 +1,45 @@
+/** The records of one model: rows, their indexes, and what is remembered of deleted ones. Pure data. D5. */
+import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { FieldOrder } from "../Model/FieldOrder.ts"
+import type { FieldIndex } from "./FieldIndex.ts"
+import type { LocalPart } from "./LocalPart.ts"
+import type { OrderedMap } from "./OrderedMap.ts"
+
+/** A record: `createdIndex` and `index` are those of the entries that created and last changed it. */
+export interface Row {
+  readonly version: number
+  readonly createdIndex: number
+  readonly index: number
+  readonly modelVersion: number
+  readonly data: EncodedRecord
+}
+
+/** What is remembered of a deleted record, so that its versions go on. `sequence` orders the table's deletions. */
+export interface Tombstone {
+  readonly version: number
+  readonly index: number
+  readonly sequence: number
+}
+
+/** The records of one model. */
+export interface Table {
+  readonly rows: OrderedMap<string, Row>
+  /** By field: the unique and the indexed ones, and those that name a record of another model. */
+  readonly indexes: ReadonlyMap<string, FieldIndex>
+  /** By field, what its values are ordered by; of any other field, as they are. */
+  readonly orders: ReadonlyMap<string, FieldOrder>
+  /** Reads a row, or a local part, as this release sees it. A table without a model is read as it is stored. */
+  readonly read: Descriptor["read"]
+  readonly tombstones: OrderedMap<string, Tombstone>
+  /** By sequence: the ids of the tombstones, oldest first. */
+  readonly tombstoneOrder: OrderedMap<number, string>
+  /** By id; always empty in the tables of the replicated log, and no part of the state hash. */
+  readonly localParts: OrderedMap<string, LocalPart>
+  nextTombstoneSequence: number
+  /** The highest version among evicted tombstones: an id of which nothing is known starts above it. */
+  versionFloor: number
+  /** The active version of the model's shape: that of new records. 0 before the first. */
+  modelVersion: number
+  /** The index of the last event since this node started or restored a snapshot, 0 if there was none. No part of the state. */
+  changedIndex: number
+}
