@@ -94,7 +94,7 @@ const make = Effect.gen(function* () {
     flatMapOutcome(begin, ({ answer, ...how }) =>
       Exit.succeed(changed(descriptor, { ...operationOf(answer), ...how }, undefined))
     )
-  const transact = Transactions.make(logs)
+  const beginTransact = Transactions.make(logs, fork)
 
   const showOwn = (descriptor: Descriptor, id: string): Result.Result<Shown | undefined, Unreadable> => {
     const row = get(local.tables, descriptor.name, id)
@@ -135,8 +135,6 @@ const make = Effect.gen(function* () {
         return doneAs(descriptor, beginReplicate(logs, withoutCondition(change)))(settle)
     }
   }
-  const beginTransact: Records["Service"]["beginTransact"] = (together) => (settle) =>
-    beginEffect(fork, transact(together), settle)
   const beginGet: Records["Service"]["beginGet"] = (descriptor, id, consistency) =>
     beginRead(descriptor, consistency, () => {
       const found = descriptor.mode === "local" ? showOwn(descriptor, id) : MixedRecords.show(logs, descriptor, id)
@@ -149,7 +147,7 @@ const make = Effect.gen(function* () {
     beginChange,
     change: (descriptor, change) => outcomeOf(beginChange(descriptor, change)),
     beginTransact,
-    transact,
+    transact: (together) => outcomeOf(beginTransact(together)),
     beginGet,
     get: (descriptor, id, consistency = Freshness.linearizable) => outcomeOf(beginGet(descriptor, id, consistency)),
     beginSource,

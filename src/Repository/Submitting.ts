@@ -71,10 +71,6 @@ export const beginLocal = (
 ): Begin<Done, Refused | NotDone | UnknownOutcome> =>
   beginAt(local, command, { other: member.tables, at: () => ({ logIndex: undefined }) })
 
-/** {@link beginLocal} as an Effect. */
-export const submitLocal = (logs: Logs, command: Command): Effect.Effect<Done, Refused | NotDone | UnknownOutcome> =>
-  outcomeOf(beginLocal(logs, command))
-
 /** Refuses a request whose key the other log knows. */
 export const mayHaveKey = (
   origin: Origin,

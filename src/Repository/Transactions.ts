@@ -3,15 +3,16 @@
  * a transaction cannot mix the two kinds. For mixed records the cluster's part is atomic; this node writes its part once
  * that is committed.
  */
-import { Effect, Result } from "effect"
+import { Effect, Exit, Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Operation, Origin, Transact } from "../Machine/Command.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import { type Changed, type ChangeFailure, Refused } from "./Changed.ts"
-import { keep } from "./KeptParts.ts"
+import { type Begin, beginEffect, type Fork, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import { type Changed, type ChangeFailure, changed, Refused } from "./Changed.ts"
+import { type DoneOperation, keep } from "./KeptParts.ts"
 import { heldPart, type Parted, partOf } from "./MixedParts.ts"
-import { type Logs, replicate, submitLocal } from "./Submitting.ts"
+import { beginLocal, beginReplicate, type Done, type Logs } from "./Submitting.ts"
 
 /** One change of a transaction. It sees the changes before it. */
 export interface TransactionChange {
@@ -36,46 +37,73 @@ export interface Transacted {
   readonly isReplayed: boolean
 }
 
-/** Makes transactions over both logs. */
+/** Makes transactions over both logs, without a fiber unless this node must write parts of mixed records (Settle.ts). */
 export const make =
-  (node: Logs) =>
-  ({ changes, ...asked }: Together): Effect.Effect<Transacted, ChangeFailure> =>
-    Effect.gen(function* () {
-      const [first] = changes
-      const isLocal = first?.descriptor.mode === "local"
-      const foreign = changes.findIndex(({ descriptor }) => (descriptor.mode === "local") !== isLocal)
-      if (foreign >= 0) return yield* new Refused({ rejection: mixedLogs(foreign) })
-      const parted: Array<Parted<Operation>> = []
-      const named = new Set<string>()
-      for (const [position, { descriptor, operation }] of changes.entries()) {
-        // Operations before it may change the record's part, so it is not known yet.
-        const name = JSON.stringify([operation.model, operation.id])
-        const held = named.has(name) ? undefined : heldPart(node, descriptor, operation)
-        named.add(name)
-        const parts = partOf(descriptor, operation, held)
-        if (Result.isFailure(parts)) {
-          return yield* new Refused({ rejection: { ...parts.failure, operation: position } })
-        }
-        parted.push(parts.success)
-      }
-      const command = { _tag: "Transact", operations: parted.map(({ operation }) => operation), ...asked } as const
-      const done = yield* isLocal ? submitLocal(node, command) : replicate(node, command)
-      const { operations } = done.answer
+  (node: Logs, fork: Fork) =>
+  ({ changes, ...asked }: Together): Begin<Transacted, ChangeFailure> =>
+  (settle) => {
+    const parted = partsOf(node, changes)
+    if (Result.isFailure(parted)) return settleNow(settle, Exit.fail(new Refused({ rejection: parted.failure })))
+    const operations = parted.success.map(({ operation }) => operation)
+    const command = { _tag: "Transact", operations, ...asked } as const
+    const isLocal = changes[0]?.descriptor.mode === "local"
+    const begin = isLocal ? beginLocal(node, command) : beginReplicate(node, command)
+    const doneOf = ({ answer: { operations } }: Done): ReadonlyArray<DoneOperation> => {
       invariant(operations.length === changes.length, "a transaction was answered with another number of operations")
-      const both = operations.map((answer, at) => ({
+      return operations.map((answer, at) => ({
         answer,
         descriptor: changes[at]!.descriptor,
-        own: parted[at]!.own
+        own: parted.success[at]!.own
       }))
-      const shown = yield* keep(node, both, { ...done, origin: asked })
-      return {
-        changes: shown,
-        index: done.entryIndex,
-        logIndex: done.logIndex,
-        isLocalPartLost: shown.some(({ isLocalPartLost }) => isLocalPartLost),
-        isReplayed: done.isReplayed
-      }
-    })
+    }
+    if (!changes.some(({ descriptor }) => descriptor.mode === "mixed")) {
+      return flatMapOutcome(begin, (done) => {
+        const { isReplayed, logIndex } = done
+        const shown = doneOf(done).map(({ answer, descriptor }) =>
+          changed(descriptor, { ...answer, isReplayed, logIndex }, undefined)
+        )
+        return Exit.succeed(transacted(done, shown))
+      })(settle)
+    }
+    const kept = Effect.flatMap(outcomeOf(begin), (done) =>
+      Effect.map(keep(node, doneOf(done), { ...done, origin: asked }), (shown) => transacted(done, shown))
+    )
+    return beginEffect(fork, kept, settle)
+  }
+
+/** Splits each change in the cluster's part and this node's, or refuses all. */
+const partsOf = (
+  node: Logs,
+  changes: ReadonlyArray<TransactionChange>
+): Result.Result<ReadonlyArray<Parted<Operation>>, Rejection> => {
+  const isLocal = changes[0]?.descriptor.mode === "local"
+  const foreign = changes.findIndex(({ descriptor }) => (descriptor.mode === "local") !== isLocal)
+  if (foreign >= 0) return Result.fail(mixedLogs(foreign))
+  const parted: Array<Parted<Operation>> = []
+  const named = new Set<string>()
+  for (const [position, { descriptor, operation }] of changes.entries()) {
+    if (descriptor.mode !== "mixed") {
+      parted.push({ operation, own: undefined })
+      continue
+    }
+    // Operations before it may change the record's part, so it is not known yet.
+    const name = JSON.stringify([operation.model, operation.id])
+    const held = named.has(name) ? undefined : heldPart(node, descriptor, operation)
+    named.add(name)
+    const parts = partOf(descriptor, operation, held)
+    if (Result.isFailure(parts)) return Result.fail({ ...parts.failure, operation: position })
+    parted.push(parts.success)
+  }
+  return Result.succeed(parted)
+}
+
+const transacted = (done: Done, changes: ReadonlyArray<Changed>): Transacted => ({
+  changes,
+  index: done.entryIndex,
+  logIndex: done.logIndex,
+  isLocalPartLost: changes.some(({ isLocalPartLost }) => isLocalPartLost),
+  isReplayed: done.isReplayed
+})
 
 const mixedLogs = (operation: number): Rejection => ({
   _tag: "InvalidRequest",
