@@ -1,4 +1,5 @@
 /** Declare a model: its fields, where each is kept, what is unique, its version and path. */
+
 export {
   Class,
   type Described,
@@ -10,7 +11,8 @@ export {
   type Options,
   type ReferenceOption
 } from "./Model/Class.ts"
-export type { Descriptor, EncodedRecord, FieldError, FieldSchema, Kept, Validate } from "./Model/Descriptor.ts"
+export type { Descriptor, FieldSchema, Kept, Validate } from "./Model/Descriptor.ts"
+export type { EncodedRecord } from "./Model/EncodedRecord.ts"
 export {
   decimal,
   type Field,
@@ -21,6 +23,7 @@ export {
   type ReplicatedField,
   replicate
 } from "./Model/Field.ts"
+export type { FieldError } from "./Model/FieldError.ts"
 export { from, type JsonOf, type Lift, type Steps } from "./Model/Lift.ts"
 export type { RowClass } from "./Model/RowCodecs.ts"
 export type { BrokenRule, Reference, Rule, Rules, Writes } from "./Model/Rules.ts"

@@ -131,6 +131,27 @@ describe("tidy", () => {
     )
   })
 
+  it("no files import each other, by way of others or through types either", () => {
+    const targets = new Map(sources.map(({ name, text }) => [name, targetsOf(name, text)]))
+    /** Files whose imports lead to no circle. */
+    const done = new Set<string>()
+    const circleFrom = (name: string, path: ReadonlyArray<string>): ReadonlyArray<string> | undefined => {
+      if (path.includes(name)) return [...path.slice(path.indexOf(name)), name]
+      if (done.has(name)) return undefined
+      for (const target of targets.get(name) ?? []) {
+        if (target.startsWith("Testing/simulator/")) continue
+        const circle = circleFrom(target, [...path, name])
+        if (circle !== undefined) return circle
+      }
+      done.add(name)
+      return undefined
+    }
+    // The simulator's world knows each of its parts, and each part knows the world.
+    const others = sources.filter(({ name }) => !name.startsWith("Testing/simulator/"))
+    const circles = others.flatMap(({ name }) => circleFrom(name, [])?.join(" → ") ?? [])
+    assert.deepStrictEqual([...new Set(circles)], [])
+  })
+
   it("walls inside Raft are passed one way", () => {
     const wallOf = (path: string) => wallsOfRaft.indexOf(path.split("/")[1] ?? "")
     const wrong = sources

@@ -6,7 +6,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Result from "effect/Result"
-import type { FieldError } from "../Model/Descriptor.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 import { type CommonMembers, invalidRequest, Problem, type ProblemMembers, type ProblemName } from "../Problem.ts"
 import type { UnknownOutcome } from "../Raft/node/Outcome.ts"
 

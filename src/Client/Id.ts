@@ -2,7 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { isKey, noKey } from "../Machine/RequestKey.ts"
-import type { Descriptor, FieldError } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 import { invalidRequest, notFound, type Problem } from "../Problem.ts"
 import type { ConditionalOptions } from "./ModelRepository.ts"
 

@@ -4,7 +4,7 @@ import { limitDefault, limitMax } from "../Http/PageLimit.ts"
 import * as Asking from "../Machine/Asking.ts"
 import type { Comparison, Filter } from "../Machine/Filter.ts"
 import type { OrderBy } from "../Machine/Order.ts"
-import type { FieldError } from "../Model/Descriptor.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 import type { RowClass, RowCodecs } from "../Model/RowCodecs.ts"
 import type { ReadOptions } from "./ReadOptions.ts"
 

@@ -1,6 +1,6 @@
 /** How new the answer of a read must be. docs/http.md, "Reads". Pure. */
 import * as Result from "effect/Result"
-import type { FieldError } from "../Model/Descriptor.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 
 /**
  * How new the answer of a read must be; `linearizable` by default. `linearizable`: it reflects every write that any node

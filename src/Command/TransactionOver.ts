@@ -7,9 +7,9 @@ import type { Operation } from "../Machine/Command.ts"
 import { type Access, endsCall } from "../Machine/Procedure.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { describe } from "../Model/Class.ts"
-import type { EncodedRecord, FieldError } from "../Model/Descriptor.ts"
-import type { RowClass } from "../Model/RowCodecs.ts"
-import { codecsOf, type RowCodecs } from "../Model/RowCodecs.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
+import type { FieldError } from "../Model/FieldError.ts"
+import { codecsOf, type RowClass, type RowCodecs } from "../Model/RowCodecs.ts"
 import {
   type ListOptions,
   listMax,

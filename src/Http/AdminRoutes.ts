@@ -5,7 +5,7 @@
 import { Effect, Result, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
-import { errorsOf } from "../Model/Descriptor.ts"
+import { errorsOf } from "../Model/FieldError.ts"
 import { invalidRequest, notFound, type ProblemError } from "../Problem.ts"
 import { admit } from "./AdminAccess.ts"
 import { addMember, administer, membershipOf, newMemberFields } from "./Administration.ts"

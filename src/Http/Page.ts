@@ -1,7 +1,7 @@
 /** Encodes one page of a list as JSON, and cuts it when it grows too large: a thousand records may have a megabyte each. Pure. */
 import type { ListPage } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { ListQuery } from "./ListQuery.ts"
 
 /** A page ends with the record that exceeds this size, and `next` continues after it. */

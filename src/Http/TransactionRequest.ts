@@ -2,7 +2,7 @@
 import { Result, Schema, type SchemaIssue } from "effect"
 import type { Operation } from "../Machine/Command.ts"
 import { decoder } from "../Model/Decoder.ts"
-import { errorsOf } from "../Model/Descriptor.ts"
+import { errorsOf } from "../Model/FieldError.ts"
 import { textId } from "../Model/Id.ts"
 import { atOperation, invalidRequest, type Problem, problem } from "../Problem.ts"
 

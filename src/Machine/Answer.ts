@@ -1,6 +1,6 @@
 /** The answers to a command that was done, as its client gets them. Pure JSON data. docs/http.md. */
 import type { Schema } from "effect"
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 
 /**
  * The result of one operation. `index` is that of the entry that last changed the record, and `record` its encoded form

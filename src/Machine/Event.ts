@@ -1,9 +1,9 @@
 /**
  * A change of a record. Pure. An event is complete: `evolve` needs neither the model's code nor the former state. D2.
  */
-import type { EncodedRecord } from "../Model/Descriptor.ts"
 
 /** One change of one record, with encoded values. */
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 export interface Event {
   readonly type: "created" | "updated" | "deleted"
   readonly model: string

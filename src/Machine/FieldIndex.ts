@@ -4,7 +4,8 @@
  * state: it is rebuilt with the rows, and the hash does not cover it.
  */
 import { Result, type Schema } from "effect"
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
 import type { StoredRecord } from "../Model/StoredRecord.ts"
 import { compareKeys } from "./Order.ts"

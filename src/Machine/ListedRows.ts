@@ -1,6 +1,7 @@
 /** The rows of a table as a list shows them: with their local parts, filtered, with their order keys. Pure. */
 import { Result } from "effect"
-import type { EncodedRecord, FieldError } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 import { isMet, type KeyedFilter } from "./Filter.ts"
 import type { LocalPart } from "./LocalPart.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"

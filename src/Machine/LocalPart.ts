@@ -1,7 +1,7 @@
 /** The local fields of one record, in the log of a node and in its tables. Pure data. D4. */
-import type { EncodedRecord } from "../Model/Descriptor.ts"
 
 /** A local part in the node's own log: all local fields of the record that was created at `createdIndex`. */
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 export interface LocalPartSet {
   readonly model: string
   readonly id: string

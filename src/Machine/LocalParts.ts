@@ -4,7 +4,8 @@
  * a re-creation, one record's part never appears on another.
  */
 import { Result } from "effect"
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import { type ReadPart, withUnknown } from "../Model/StoredRecord.ts"
 import type { Keyed, Origin } from "./Command.ts"

@@ -2,7 +2,7 @@
  * The records that a command looks at when it lists by values of fields: in the order of their ids, from an index if
  * one of the fields has one. Pure, and pulled one by one, so that the caller can bound the number.
  */
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { KnownModel } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as IdRange from "./IdRange.ts"

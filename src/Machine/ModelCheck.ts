@@ -3,7 +3,8 @@
  * references name records. Pure; it pauses after each record. docs/evolution.md.
  */
 import { Result } from "effect"
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { isPending } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import type { Table } from "./Table.ts"

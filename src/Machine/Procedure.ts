@@ -5,7 +5,7 @@
  * of this room.
  */
 import { Result, type Schema } from "effect"
-import type { EncodedRecord } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { depthMax } from "../Model/PlainJson.ts"
 import type { OperationAnswer } from "./Answer.ts"
 import type { Call, Operation } from "./Command.ts"

@@ -1,6 +1,8 @@
 /** Rows as this release reads them, or why it cannot. Pure. Model/StoredRecord.ts reads. */
 import { Result } from "effect"
-import type { Descriptor, EncodedRecord, FieldError } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 import type { LocalPart } from "./LocalPart.ts"
 import type { Row } from "./Table.ts"
 

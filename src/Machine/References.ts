@@ -3,7 +3,8 @@
  * Pure, and for `decide` alone: `evolve` takes the deletions that a deletion led to like any other events.
  */
 import { Result } from "effect"
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { Reference } from "../Model/Rules.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import { keyOf } from "./OrderKey.ts"

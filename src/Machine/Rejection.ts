@@ -1,6 +1,6 @@
 /** Why a command was not done: no event, nothing changed. Pure JSON data, since an entry may carry it. */
 import type { Schema } from "effect"
-import type { FieldError } from "../Model/Descriptor.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 
 /** A declared error as JSON: its tag, and its fields beside it. */
 export interface DeclaredError {

@@ -1,5 +1,6 @@
 /** The records of one model: rows, their indexes, and what is remembered of deleted ones. Pure data. D5. */
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
 import type { FieldIndex } from "./FieldIndex.ts"
 import type { LocalPart } from "./LocalPart.ts"

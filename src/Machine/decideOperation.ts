@@ -4,8 +4,9 @@
  */
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
-import type { Descriptor, EncodedRecord, FieldError } from "../Model/Descriptor.ts"
-import { fieldErrorLengthMax, fieldErrorsMax } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
+import { type FieldError, fieldErrorLengthMax, fieldErrorsMax } from "../Model/FieldError.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import { depthMax } from "../Model/PlainJson.ts"
 import { type ReadRecord, withUnknown } from "../Model/StoredRecord.ts"

@@ -1,8 +1,9 @@
 /** A model at run time, as the rest of the library sees it: names, modes, and checks of encoded data. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as SchemaIssue from "effect/SchemaIssue"
 import { decoder } from "./Decoder.ts"
+import type { EncodedRecord } from "./EncodedRecord.ts"
+import { errorsOf, type FieldError } from "./FieldError.ts"
 import type { FieldOrder } from "./FieldOrder.ts"
 import type { Ids } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
@@ -10,17 +11,6 @@ import type { MergeShape } from "./MergePatch.ts"
 import { plainJson } from "./PlainJson.ts"
 import type { BrokenRule, Reference, Writes } from "./Rules.ts"
 import type { Readers } from "./StoredRecord.ts"
-
-/** A record, or a part of one, as JSON. The log, the tables and the wire carry it. */
-export interface EncodedRecord {
-  readonly [field: string]: Schema.Json
-}
-
-/** One error in encoded data. `path` is dotted, and empty for the data as a whole. */
-export interface FieldError {
-  readonly path: string
-  readonly message: string
-}
 
 /** Checks encoded data, and returns its normal form or all errors. An unknown field is an error. */
 export type Validate = (data: unknown) => Result.Result<EncodedRecord, ReadonlyArray<FieldError>>
@@ -67,26 +57,6 @@ export interface Descriptor<Mode extends Kept = Kept, Id extends string = string
   /** The shapes that a merge patch needs, of the record and of the local part. */
   readonly mergeShapes: { readonly record: MergeShape | undefined; readonly localPart: MergeShape | undefined }
 }
-
-const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
-
-/** The limit on errors for one record, so that an answer stays small, and so does the entry that remembers it. */
-export const fieldErrorsMax = 100
-
-/** The limit on a path or a message in an error. A client's key or value may be as long as the body, so it is cut. */
-export const fieldErrorLengthMax = 500
-
-/** The errors of an issue, path by path. */
-export const errorsOf = (issue: SchemaIssue.Issue): ReadonlyArray<FieldError> =>
-  formatIssue(issue)
-    .issues.slice(0, fieldErrorsMax)
-    .map(({ message, path }) => ({
-      path: (path ?? [])
-        .map((step) => String(typeof step === "object" ? step.key : step))
-        .join(".")
-        .slice(0, fieldErrorLengthMax),
-      message: message.slice(0, fieldErrorLengthMax)
-    }))
 
 /**
  * A check of the model threw or did not end at once. It runs where commands are decided, where a throw would stop the

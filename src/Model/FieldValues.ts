@@ -1,7 +1,8 @@
 /** The values of one field, as lists need them: their JSON, and which comparisons make sense. Pure. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { errorsOf, type FieldError, type FieldSchema } from "./Descriptor.ts"
+import type { FieldSchema } from "./Descriptor.ts"
+import { errorsOf, type FieldError } from "./FieldError.ts"
 import { type FieldOrder, type JsonKinds, jsonKindsOf, orderOf } from "./FieldOrder.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { jsonEncoder } from "./JsonEncoder.ts"

@@ -4,7 +4,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
-import { errorsOf, type FieldError } from "./Descriptor.ts"
+import { errorsOf, type FieldError } from "./FieldError.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { plainJson } from "./PlainJson.ts"
 

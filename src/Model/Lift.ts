@@ -5,7 +5,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
-import type { EncodedRecord } from "./Descriptor.ts"
+import type { EncodedRecord } from "./EncodedRecord.ts"
 
 type Json = Schema.Json
 

@@ -5,7 +5,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
-import type { EncodedRecord } from "./Descriptor.ts"
+import type { EncodedRecord } from "./EncodedRecord.ts"
 import { copyOf } from "./PlainJson.ts"
 
 /** A rule returns true for a record that keeps it. A text tells the client what is wrong with the record. */

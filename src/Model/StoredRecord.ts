@@ -4,7 +4,8 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { type EncodedRecord, errorsOf, type FieldError } from "./Descriptor.ts"
+import type { EncodedRecord } from "./EncodedRecord.ts"
+import { errorsOf, type FieldError } from "./FieldError.ts"
 import { type Chain, lift } from "./Lift.ts"
 import { plainJson } from "./PlainJson.ts"
 import { type Structure, structureOf } from "./Structure.ts"

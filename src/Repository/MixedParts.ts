@@ -7,7 +7,8 @@ import type { Operation } from "../Machine/Command.ts"
 import { type LocalPartRequest, shownPart, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 
 /** The part of a record that this node keeps once the cluster has changed the rest. */

@@ -8,7 +8,8 @@ import type { Origin } from "../Machine/Command.ts"
 import { split, visible } from "../Machine/LocalParts.ts"
 import { type RecordUnreadable, showRow, unreadable } from "../Machine/ReadRow.ts"
 import { get } from "../Machine/Tables.ts"
-import type { Descriptor, EncodedRecord } from "../Model/Descriptor.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import {
   type Change,
   type Changed,

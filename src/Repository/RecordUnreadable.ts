@@ -1,6 +1,6 @@
 /** The failure of a read that meets a record which this release cannot read. docs/evolution.md. */
 import { Data } from "effect"
-import type { FieldError } from "../Model/Descriptor.ts"
+import type { FieldError } from "../Model/FieldError.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
 import { recordUnreadable } from "./RejectionProblem.ts"
 
