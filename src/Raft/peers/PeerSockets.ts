@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream"
 import { Context, Effect, FiberMap, Layer, Random, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { NodeId } from "../core/Message.ts"
+import { makeFrameEncoder } from "./FrameEncoder.ts"
 import {
   checkRemoteAddress,
   describeRefusal,
@@ -18,15 +19,15 @@ import {
   protocolMax,
   protocolMin
 } from "./Handshake.ts"
-import { openLink, type PeerLink, type Side } from "./PeerLink.ts"
+import { isSameProcess, lanes, makeLinkTable } from "./LinkTable.ts"
+import { openLink, type Side } from "./PeerLink.ts"
 import { PeerListener, path } from "./PeerListener.ts"
 import type { Lane } from "./PeerMessage.ts"
 import * as PeerRefusal from "./PeerRefusal.ts"
 import { Resolver } from "./Resolver.ts"
 import { isOfPage, notOfThisHost } from "./ThisHost.ts"
-import { helloOf, type Membership, type Self, Transport, type TransportEvent, unformed } from "./Transport.ts"
+import { helloOf, type Membership, type Self, Transport, unformed } from "./Transport.ts"
 import { acceptUpgrade, asksForUpgrade, dialUpgrade } from "./Upgrade.ts"
-import { makeFrameEncoder } from "./Wire.ts"
 
 /** The pause before the second dial; it doubles with each failure. */
 export const backoffMinMs = 50
@@ -39,16 +40,12 @@ export const knockAfterMs = 2_000
 /** How many connections may shake hands at once. The node sends further strangers away (503). */
 export const handshakesMaxCount = 64
 
-const lanes: ReadonlyArray<Lane> = ["control", "bulk"]
-
 /** Options of the transport over sockets. */
 export interface PeerSocketsOptions {
   readonly self: Self
   readonly membership?: Membership
   /** Proves a peer. Without one the node dials and accepts only peers of its own host. */
   readonly secret?: string
-  /** `https` where the peers' ports speak TLS; `http` by default. */
-  readonly scheme?: "http" | "https"
 }
 
 /** Dials, and keeps dialling until its scope closes. */
@@ -68,9 +65,8 @@ export const make = Effect.fnUntraced(function* (
 
   const processNonce = randomBytes(processNonceBytes)
   let membership = options.membership ?? unformed
-  let handler: ((event: TransportEvent) => void) | undefined
   let handshakes = 0
-  const links: Record<Lane, Map<NodeId, PeerLink>> = { control: new Map(), bulk: new Map() }
+  const links = makeLinkTable()
 
   const helloTo = (targetNodeId: NodeId, lane: Lane): Hello =>
     helloOf({
@@ -84,49 +80,6 @@ export const make = Effect.fnUntraced(function* (
       nonce: randomBytes(nonceBytes)
     })
 
-  const lower = (link: PeerLink): void => {
-    const peer = link.hello.nodeId
-    if (links[link.lane].get(peer) !== link) return
-    links[link.lane].delete(peer)
-    if (link.lane === "control") handler?.({ _tag: "PeerDown", peer })
-    else if (links.control.has(peer)) handler?.({ _tag: "BulkDown", peer })
-  }
-  const tellIfWhole = (peer: NodeId): void => {
-    if (links.control.has(peer) && links.bulk.has(peer)) handler?.({ _tag: "BulkUp", peer })
-  }
-  /** A newer proven link replaces an older one, which a peer that started again left half open. */
-  const raise = Effect.fnUntraced(function* (link: PeerLink) {
-    const peer = link.hello.nodeId
-    const older = links[link.lane].get(peer)
-    if (older !== undefined) {
-      lower(older)
-      yield* older.close
-    }
-    links[link.lane].set(peer, link)
-    if (link.lane === "control") handler?.({ _tag: "PeerUp", peer, hello: link.hello })
-    tellIfWhole(peer)
-  })
-
-  const isSameProcess = (one: Hello, other: Hello) =>
-    one.instanceId === other.instanceId && Buffer.compare(one.processNonce, other.processNonce) === 0
-
-  /**
-   * Refuses a link if another process with the same data directory still answers: somebody copied the directory, and
-   * both processes would vote. The first one stays. A killed process answers no more, and its successor replaces it.
-   */
-  const refuseSecond = Effect.fnUntraced(function* (link: PeerLink) {
-    const { instanceId, nodeId } = link.hello
-    for (const lane of lanes) {
-      const first = links[lane].get(nodeId)
-      if (first === undefined || first.hello.instanceId !== instanceId || isSameProcess(first.hello, link.hello))
-        continue
-      if (yield* first.answers) return yield* link.refuse({ _tag: "SecondProcess", nodeId })
-      // Its other lane is dead too.
-      lower(first)
-      yield* first.close
-    }
-  })
-
   /** Shakes hands on a connection, keeps the link, and ends it. Resumes when the connection is closed. */
   const hold = Effect.fnUntraced(function* (stream: Duplex, side: Side, opened: () => void) {
     const greeted = membership
@@ -134,17 +87,17 @@ export const make = Effect.fnUntraced(function* (
     opened()
     // This node's own hello may be out of date by now: the next one is right.
     if (greeted !== membership) return
-    yield* refuseSecond(link)
-    yield* raise(link)
+    yield* links.refuseSecond(link)
+    yield* links.raise(link)
     return yield* link
       .run((message) => {
         const { nodeId } = link.hello
-        const control = links.control.get(nodeId)
+        const control = links.up.control.get(nodeId)
         // Words of a former process or data directory in one lane must not pass for its successor's in the other (C16).
         if (control === undefined || !isSameProcess(control.hello, link.hello)) return
-        handler?.({ _tag: "Received", from: nodeId, message })
+        links.tell({ _tag: "Received", from: nodeId, message })
       })
-      .pipe(Effect.ensuring(Effect.sync(() => lower(link))))
+      .pipe(Effect.ensuring(Effect.sync(() => links.lower(link))))
   }, Effect.scoped)
 
   /** The log's members once there are any, the flags' peers until then: flags never override the log (C16). */
@@ -153,15 +106,9 @@ export const make = Effect.fnUntraced(function* (
 
   type Peer = Self["peers"][number]
 
-  /** With TLS the name that the certificate is for; otherwise the address to which the name leads at this very dial. */
-  const urlOf = ({ address }: Peer): Effect.Effect<string> =>
-    options.scheme === "https"
-      ? Effect.succeed(`https://${address}${path}`)
-      : Effect.map(resolve(address), (place) => `http://${place}${path}`)
-
   /** One link, from its first byte to its end. */
   const connect = (peer: Peer, lane: Lane, opened: () => void) =>
-    Effect.flatMap(urlOf(peer), (url) => dialUpgrade(url, openTimeoutMs)).pipe(
+    Effect.flatMap(resolve(peer.address), (place) => dialUpgrade(`http://${place}${path}`, openTimeoutMs)).pipe(
       Effect.flatMap((stream) => hold(stream, { role: "dialer", hello: helloTo(peer.id, lane) }, opened)),
       Effect.catchTag("LinkClosed", (closed) =>
         (closed.refused ? Effect.logWarning : Effect.logDebug)(
@@ -203,7 +150,7 @@ export const make = Effect.fnUntraced(function* (
     )
   )
 
-  const isAlone = () => membership.clusterId !== null && links.control.size === 0
+  const isAlone = () => membership.clusterId !== null && links.up.control.size === 0
 
   /** Dials each once. A node that takes this one for a member dials it too, and of two links the newer one stays. */
   const knock = Effect.gen(function* () {
@@ -219,18 +166,6 @@ export const make = Effect.fnUntraced(function* (
       )
     )
   })
-
-  const closeAll = Effect.suspend(() =>
-    Effect.forEach(
-      lanes.flatMap((lane) => [...links[lane].values()]),
-      (link) =>
-        Effect.andThen(
-          link.close,
-          Effect.sync(() => lower(link))
-        ),
-      { discard: true }
-    )
-  )
 
   const accept = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -265,41 +200,27 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  yield* Effect.addFinalizer(() => closeAll)
+  yield* Effect.addFinalizer(() => links.closeAll)
   yield* dialAll
   yield* Effect.forkScoped(Effect.forever(knock))
 
   const transport = Transport.of({
-    send: (peer, lane, message) => links.control.has(peer) && links[lane].get(peer)?.send(message) === true,
+    send: (peer, lane, message) => links.up.control.has(peer) && links.up[lane].get(peer)?.send(message) === true,
     flush: () => {
-      for (const lane of [links.control, links.bulk]) for (const link of lane.values()) link.flush()
+      for (const lane of lanes) for (const link of links.up[lane].values()) link.flush()
     },
-    connected: () => new Map([...links.control].map(([peer, link]) => [peer, link.hello])),
+    connected: () => new Map([...links.up.control].map(([peer, link]) => [peer, link.hello])),
     announce: (next) =>
       Effect.gen(function* () {
         const isOtherCluster = next.clusterId !== membership.clusterId
         membership = next
         if (isOtherCluster) {
           yield* FiberMap.clear(dialers)
-          yield* closeAll
+          yield* links.closeAll
         }
         yield* dialAll
       }),
-    run: (own) =>
-      Effect.suspend(() => {
-        handler = own
-        for (const [peer, { hello }] of [...links.control]) {
-          own({ _tag: "PeerUp", peer, hello })
-          tellIfWhole(peer)
-        }
-        return Effect.never
-      }).pipe(
-        Effect.ensuring(
-          Effect.sync(() => {
-            handler = undefined
-          })
-        )
-      )
+    run: links.run
   })
   return { transport, listener: PeerListener.of({ accept, isProtected: secret !== undefined }) }
 })

@@ -3,7 +3,6 @@
  * pass an upgrade on. Node, Bun and Deno do this alike. PeerLink.ts says what travels on the stream.
  */
 import * as http from "node:http"
-import * as https from "node:https"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { Effect, Scope } from "effect"
@@ -49,8 +48,7 @@ export const acceptUpgrade = ({ source }: Pick<HttpServerRequest.HttpServerReque
 /** Opens a connection to `url`, which the server must upgrade in time. The scope closes it. */
 export const dialUpgrade = (url: string, timeoutMs: number): Effect.Effect<Duplex, LinkClosed, Scope.Scope> =>
   Effect.gen(function* () {
-    const { request } = url.startsWith("https:") ? https : http
-    const asked = request(url, { headers: { connection: "Upgrade", upgrade: upgradeToken } })
+    const asked = http.request(url, { headers: { connection: "Upgrade", upgrade: upgradeToken } })
     let stream: Duplex | undefined
     yield* Scope.addFinalizer(
       yield* Effect.scope,

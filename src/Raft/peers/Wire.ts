@@ -3,7 +3,7 @@
  * A frame is a tag (u8) and its fields in the order below; numbers are big endian, u53 in eight bytes.
  */
 import type { EntryType, LogEntry } from "../../EventStore/LogEntry.ts"
-import { type AppendEntries, type AppendEntriesReply, entriesMaxCount } from "../core/Message.ts"
+import { type AppendEntriesReply, entriesMaxCount } from "../core/Message.ts"
 import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
 import type { PeerMessage } from "./PeerMessage.ts"
 import { makeFrame } from "./WireFrame.ts"
@@ -55,33 +55,6 @@ export const encode = (message: PeerMessage): Uint8Array<ArrayBuffer> =>
 /** One message as one frame with its length ahead, as it goes out on a stream. */
 export const encodeFrame = (message: PeerMessage): Uint8Array<ArrayBuffer> =>
   makeFrame(expectedBytesOf(message), (to) => writeMessage(to, message))
-
-/**
- * Makes the frames of one node's messages. A leader sends the same entries to all its peers, and equal ones of one turn
- * of the event loop are encoded once.
- */
-export const makeFrameEncoder = (): ((message: PeerMessage) => Uint8Array) => {
-  let last: { readonly message: AppendEntries; readonly frame: Uint8Array } | undefined
-  const forget = (): void => {
-    last = undefined
-  }
-  return (message) => {
-    if (message._tag !== "AppendEntries") return encodeFrame(message)
-    if (last !== undefined && isSame(last.message, message)) return last.frame
-    if (last === undefined) queueMicrotask(forget)
-    const frame = encodeFrame(message)
-    last = { message, frame }
-    return frame
-  }
-}
-
-const isSame = (a: AppendEntries, b: AppendEntries): boolean =>
-  a.term === b.term &&
-  a.prevLogIndex === b.prevLogIndex &&
-  a.prevLogTerm === b.prevLogTerm &&
-  a.leaderCommit === b.leaderCommit &&
-  a.entries.length === b.entries.length &&
-  a.entries.every((entry, at) => entry === b.entries[at])
 
 /** About what a message takes: exact for those that carry entries or bodies, so that these are copied once. */
 const expectedBytesOf = (message: PeerMessage): number => {

@@ -2,8 +2,9 @@
 import { isDeepStrictEqual } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { makeFrameEncoder } from "../../../src/Raft/peers/FrameEncoder.ts"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
-import { decode, encode, encodeFrame, makeFrameEncoder, payloadMaxBytes } from "../../../src/Raft/peers/Wire.ts"
+import { decode, encode, encodeFrame, payloadMaxBytes } from "../../../src/Raft/peers/Wire.ts"
 
 const N = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const Entry = Schema.Struct({

@@ -1,0 +1,111 @@
+/**
+ * The links of one node that are up, and what it tells about them: at most one for each peer and lane. PeerSockets.ts
+ * opens them.
+ */
+import { Effect } from "effect"
+import type { NodeId } from "../core/Message.ts"
+import type { LinkClosed } from "./FrameStream.ts"
+import type { Hello } from "./Handshake.ts"
+import type { PeerLink } from "./PeerLink.ts"
+import type { Lane } from "./PeerMessage.ts"
+import type { TransportEvent } from "./Transport.ts"
+
+/** Both lanes of a pair. */
+export const lanes: ReadonlyArray<Lane> = ["control", "bulk"]
+
+/** The links of one node. */
+export interface LinkTable {
+  /** Only `raise` and `lower` change it. A peer is up while its control link is. */
+  readonly up: Record<Lane, ReadonlyMap<NodeId, PeerLink>>
+  /** Tells an event to the node, if it runs. */
+  readonly tell: (event: TransportEvent) => void
+  /** Adds a proven link. It replaces an older one, which a peer that started again left half open. */
+  readonly raise: (link: PeerLink) => Effect.Effect<void>
+  /** Removes a link that has ended. */
+  readonly lower: (link: PeerLink) => void
+  /**
+   * Refuses a link if another process with the same data directory still answers: somebody copied the directory, and
+   * both processes would vote. The first one stays. A killed process answers no more, and its successor replaces it.
+   */
+  readonly refuseSecond: (link: PeerLink) => Effect.Effect<void, LinkClosed>
+  readonly closeAll: Effect.Effect<void>
+  /** Tells every event to `handler` until it is interrupted, beginning with the peers that are up. */
+  readonly run: (handler: (event: TransportEvent) => void) => Effect.Effect<never>
+}
+
+/** Whether one process said both hellos. */
+export const isSameProcess = (one: Hello, other: Hello): boolean =>
+  one.instanceId === other.instanceId && Buffer.compare(one.processNonce, other.processNonce) === 0
+
+/** Makes an empty table. */
+export const makeLinkTable = (): LinkTable => {
+  const up: Record<Lane, Map<NodeId, PeerLink>> = { control: new Map(), bulk: new Map() }
+  let handler: ((event: TransportEvent) => void) | undefined
+
+  const lower = (link: PeerLink): void => {
+    const peer = link.hello.nodeId
+    if (up[link.lane].get(peer) !== link) return
+    up[link.lane].delete(peer)
+    if (link.lane === "control") handler?.({ _tag: "PeerDown", peer })
+    else if (up.control.has(peer)) handler?.({ _tag: "BulkDown", peer })
+  }
+  const replace = (link: PeerLink): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      lower(link)
+      return link.close
+    })
+  const tellIfWhole = (peer: NodeId): void => {
+    if (up.control.has(peer) && up.bulk.has(peer)) handler?.({ _tag: "BulkUp", peer })
+  }
+
+  return {
+    up,
+    tell: (event) => handler?.(event),
+    lower,
+    raise: Effect.fnUntraced(function* (link) {
+      const peer = link.hello.nodeId
+      const older = up[link.lane].get(peer)
+      if (older !== undefined) yield* replace(older)
+      up[link.lane].set(peer, link)
+      if (link.lane === "control") handler?.({ _tag: "PeerUp", peer, hello: link.hello })
+      tellIfWhole(peer)
+    }),
+    refuseSecond: Effect.fnUntraced(function* (link) {
+      const { instanceId, nodeId } = link.hello
+      for (const lane of lanes) {
+        const first = up[lane].get(nodeId)
+        if (first === undefined || first.hello.instanceId !== instanceId || isSameProcess(first.hello, link.hello))
+          continue
+        if (yield* first.answers) return yield* link.refuse({ _tag: "SecondProcess", nodeId })
+        // Its other lane is dead too.
+        yield* replace(first)
+      }
+    }),
+    closeAll: Effect.suspend(() =>
+      Effect.forEach(
+        lanes.flatMap((lane) => [...up[lane].values()]),
+        (link) =>
+          Effect.andThen(
+            link.close,
+            Effect.sync(() => lower(link))
+          ),
+        { discard: true }
+      )
+    ),
+    run: (own) =>
+      Effect.suspend(() => {
+        handler = own
+        for (const [peer, { hello }] of [...up.control]) {
+          own({ _tag: "PeerUp", peer, hello })
+          tellIfWhole(peer)
+        }
+        return Effect.never
+      }).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            handler = undefined
+          })
+        )
+      )
+  }
+}
