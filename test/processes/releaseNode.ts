@@ -2,8 +2,8 @@
  * A node of a bank with two releases, as a process: `BANK_RELEASE` says whose business code it runs. It
  * takes the flags of the example's nodes.
  *
- * Release 2 takes a fee of each transfer, keeps a minimum on each account, knows one more command and one more model,
- * and has a new version of the product: another field, and a rule.
+ * Release 2 takes a fee of each transfer, keeps a minimum on each account, knows one more command and one more model. Its
+ * product has another field and a rule, without a new version. Its ware has a new version: another name, and a currency.
  */
 import { Effect, Layer, Schema } from "effect"
 import { add, isLess, Money, NonNegative, Positive, subtract } from "../../examples/Money.ts"
@@ -52,9 +52,22 @@ const productFields = { id: Model.id(Id), name: Schema.NonEmptyString.pipe(Model
 class FirstProduct extends Model.Class<FirstProduct>("Product")(productFields) {}
 class SecondProduct extends Model.Class<SecondProduct>("Product")(
   { ...productFields, category: Schema.optionalKey(Schema.NonEmptyString) },
-  { version: 2, check: { "free-of-charge": ({ price }) => price !== "0.00" || "It costs nothing" } }
+  { check: { "free-of-charge": ({ price }) => price !== "0.00" || "It costs nothing" } }
 ) {}
 const Product = isSecond ? SecondProduct : FirstProduct
+
+class FirstWare extends Model.Class<FirstWare>("Ware")(productFields) {}
+class SecondWare extends Model.Class<SecondWare>("Ware")(
+  { id: Model.id(Id), title: Schema.NonEmptyString.pipe(Model.replicate), price: NonNegative, currency: Schema.String },
+  {
+    version: 2,
+    lift: Model.from(1, { id: Schema.String, name: Schema.String, price: Schema.String })
+      .rename("name", "title")
+      .add("currency", "EUR")
+      .to(2)
+  }
+) {}
+const Ware = isSecond ? SecondWare : FirstWare
 
 /** Of the second release alone. */
 class Complaint extends Model.Class<Complaint>("Complaint")(
@@ -130,16 +143,16 @@ const ledger = Projection.make("ledger", {
   evolve: (entries, { id, index }) => [...entries, { index, id }]
 })
 
-/** Folds a model that has another version in the second release: a node of the first release cannot fold its records. */
+/** Follows a model that has another version in the second release. */
 const catalogue = Projection.make("catalogue", {
-  from: [Product],
+  from: [Ware],
   version: 1,
   state: Schema.Int,
   initial: 0,
   evolve: (count, { type }) => (type === "created" ? count + 1 : count)
 })
 
-const models = [Account, Transaction, Product]
+const models = [Account, Transaction, Product, Ware]
 const application = {
   models: isSecond ? [...models, Complaint] : models,
   commands: isSecond ? [transfer, sweep] : [transfer],
