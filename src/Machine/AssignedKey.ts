@@ -1,31 +1,32 @@
 /**
- * The idempotency key that a node gives a write which came without one. Pure. C17; docs/http.md, "Problems".
- * A client learns of it only where the outcome of its write is unknown. Such keys are remembered by their number, not for
- * a time, so that each says after which entry it was given: a key that was forgotten is told from one that never came.
+ * The idempotency key that a node gives to a write without one. Pure. C17; docs/http.md, "Problems". A client learns of
+ * it only if the outcome of its write is unknown. The cluster remembers a number of such keys, not for a time. Each key
+ * says after which entry it was given, so the cluster can tell a forgotten key from one that never came.
  *
- * `~<index>.<unique>.<fingerprint>`, with `~~` where the write is to a node's own log: the index in that log, in base 36; what makes the key unlike any other; and the beginning of the
- * request's fingerprint, by which another request with this key is known although no node remembers the first.
+ * `~<index>.<unique>.<fingerprint>`, or `~~` for a write to a node's own log: the index in that log, in base 36; a part
+ * that no other key has; and the beginning of the request's fingerprint. By the fingerprint a node recognises another
+ * request with this key, even if no node remembers the first.
  */
 import { createHash } from "node:crypto"
 import { invariant } from "../Invariant.ts"
 import type { Origin } from "./Command.ts"
 
-/** What an assigned key says of itself. */
+/** The content of an assigned key. */
 export interface AssignedKey {
-  /** The node that was written to remembers it, in its own log. */
+  /** Whether one node remembers the key, in its own log, and not the cluster. */
   readonly isOfNode: boolean
-  /** An index that was committed when the key was given: the entry of its write, if there ever is one, follows it. */
+  /** An index that was committed when the node gave the key. If the write gets an entry, that entry follows it. */
   readonly afterIndex: number
   readonly fingerprint: string
 }
 
-/** 66 bits: a client that finds another request of the same digest has deceived itself alone. */
+/** 66 bits. A client that finds two requests with one digest deceives only itself. */
 const fingerprintLength = 11
 
-/** It never changes: `evolve` tells by it, in every log there is, which keys nodes assigned. */
+/** It never changes: by it `evolve` recognises assigned keys in every log. */
 const pattern = /^~(~?)([0-9a-z]{1,10})\.[0-9a-z-]{1,36}\.([A-Za-z0-9_-]{0,11})$/
 
-/** A key for a write that came without one; `unique` is of digits, lower-case letters and `-`, and never given twice. */
+/** Makes a key for a write without one. `unique` has digits, lower-case letters and `-`, and is never given twice. */
 export const make = (options: {
   readonly isOfNode?: boolean
   readonly afterIndex: number
@@ -38,8 +39,8 @@ export const make = (options: {
 }
 
 /**
- * Gives keys to commands that have none, for as long as a node runs: `life` tells that from every other time that it or
- * another node did. A key says which request it is of, so that the fingerprint is not needed beside it.
+ * Gives keys to commands that have none, during one life of a node. `life` differs from that of every other life, of
+ * this node and of others. A key holds the fingerprint of its request, so the command needs none beside it.
  */
 export const giver = (options: { readonly life: string; readonly isOfNode: boolean }) => {
   let count = 0
@@ -52,15 +53,15 @@ export const giver = (options: { readonly life: string; readonly isOfNode: boole
 }
 
 /**
- * What tells one life of a node from all others, of it and of other nodes: who the node is, in 48 bits of a digest, and
- * how often it has started. It leaves room in a key for any count.
+ * The name of one life of a node: 48 bits of a digest of the node, and the number of its starts. It leaves room in a key
+ * for any count.
  */
 export const lifeOf = (node: { readonly nodeId: string; readonly instanceId: string }, life: number): string => {
   const who = createHash("sha256").update(JSON.stringify([node.nodeId, node.instanceId]))
   return `${who.digest("hex").slice(0, 12)}-${life.toString(36)}`
 }
 
-/** What a key says, if it is one that a node may have assigned. */
+/** Reads a key. Undefined if no node can have assigned it. */
 export const parse = (key: string): AssignedKey | undefined => {
   const [, node, index, fingerprint] = (key.startsWith("~") && pattern.exec(key)) || []
   return index === undefined || fingerprint === undefined
@@ -68,7 +69,7 @@ export const parse = (key: string): AssignedKey | undefined => {
     : { isOfNode: node === "~", afterIndex: Number.parseInt(index, 36), fingerprint }
 }
 
-/** Whether a request of this fingerprint is the one that the key was assigned to. */
+/** Whether a node assigned the key to the request with this fingerprint. */
 export const isOf = (key: AssignedKey, fingerprint: string): boolean => key.fingerprint === beginningOf(fingerprint)
 
 const beginningOf = (fingerprint: string): string => fingerprint.slice(0, fingerprintLength)

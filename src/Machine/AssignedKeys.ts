@@ -1,30 +1,30 @@
 /**
- * The latest of the keys that nodes assigned, and the index of the entry of each. Pure but for what it owns. C17.
- * They are held in generations, and the oldest is forgotten as a whole: every write notes a key, and that must cost no
- * more than an entry of a map, however many are held.
+ * The latest keys that nodes assigned, each with the index of its entry. Pure but for what it owns. C17. Every write
+ * notes a key, and that must cost no more than an entry of a map, however many there are. So keys are held in
+ * generations, and the oldest generation is forgotten as a whole.
  *
- * Clones share the maps. Each sees in them no more than what it noted, by count and by index, and goes on in a copy once
- * another has gone on in the map that they share.
+ * Clones share the maps. A clone sees only the keys that it noted itself, by their count and index. Once another clone
+ * has added to the shared map, it goes on in a copy.
  */
 import type { Limits } from "./Limits.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 
-/** Names and indexes in the order of their entries; not changed any more. */
+/** A full generation, which changes no more: names and indexes in the order of their entries. */
 interface Generation {
   readonly indexes: ReadonlyMap<string, number>
   readonly lastIndex: number
-  /** Of all of them, so that they leave the state's hash in one step. */
+  /** The hash of all its elements, so that they leave the state's hash in one step. */
   readonly hash: StateHash.StateHash
 }
 
-/** How many are held: by the log, since forgetting is part of the state (Limits.ts). */
+/** How many keys are held. The log says so, since forgetting is part of the state (Limits.ts). */
 export type Bounds = Pick<Limits, "generationSize" | "generationsMax">
 
 export interface AssignedKeys {
   /** Full, oldest first. */
   full: ReadonlyArray<Generation>
-  /** The first `openCount` of it, of indexes up to `lastIndex`. */
+  /** The generation that fills: the first `openCount` keys of it, with indexes up to `lastIndex`. */
   open: Map<string, number>
   openCount: number
   openHash: StateHash.StateHash
@@ -33,7 +33,7 @@ export interface AssignedKeys {
   horizonIndex: number
 }
 
-/** None yet. */
+/** No keys. */
 export const make = (): AssignedKeys => ({
   full: [],
   open: new Map(),
@@ -43,10 +43,10 @@ export const make = (): AssignedKeys => ({
   horizonIndex: 0
 })
 
-/** The same, to go on by itself. */
+/** A copy that changes independently. */
 export const clone = (keys: AssignedKeys): AssignedKeys => ({ ...keys, openHash: StateHash.clone(keys.openHash) })
 
-/** The index of the entry of a key, while it is held; it is none that is not after `afterIndex`. */
+/** The index of a key's entry, undefined if the key is not held. The entry must come after `afterIndex`. */
 export const find = (keys: AssignedKeys, name: string, afterIndex: number): number | undefined => {
   const index = findOpen(keys, name)
   if (index !== undefined) return index
@@ -63,8 +63,8 @@ const findOpen = ({ lastIndex, open }: AssignedKeys, name: string): number | und
 }
 
 /**
- * A key has its entry at `index`, above all before. The key becomes an element of the state's `hash`, if one is kept: in
- * all calls for the same keys, or in none.
+ * Notes a key with its entry at `index`, which is above all before. If a `hash` of the state is kept, the key becomes one
+ * of its elements; pass it in all calls for the same keys, or in none.
  */
 export const note = (
   keys: AssignedKeys,
@@ -79,7 +79,7 @@ export const note = (
   while (keys.full.length > generationsMax) forgetOldest(keys, hash)
 }
 
-/** Holds a key in the generation that fills. Of a snapshot too, which says where each generation ends. */
+/** Holds a key in the generation that fills. A restore uses it too: a snapshot says where each generation ends. */
 export const hold = (keys: AssignedKeys, name: string, index: number, hash: StateHash.StateHash | undefined): void => {
   if (keys.open.size !== keys.openCount) keys.open = new Map(firstOf(keys.open, keys.openCount))
   keys.open.set(name, index)
@@ -109,14 +109,14 @@ const forgetOldest = (keys: AssignedKeys, hash: StateHash.StateHash | undefined)
   keys.horizonIndex = oldest.lastIndex
 }
 
-/** An element of the state, and of the generation with which it leaves. */
+/** Counts an element of the state, and of the generation with which it will leave. */
 const count = (keys: AssignedKeys, text: string, hash: StateHash.StateHash): void => {
   const element = StateHash.of(text)
   StateHash.plus(hash, element)
   StateHash.plus(keys.openHash, element)
 }
 
-/** All that are held, in the order of their entries, and whether a generation ends with one. */
+/** All keys in the order of their entries, and whether a generation ends with one. */
 export function* entries(
   keys: AssignedKeys
 ): Generator<{ readonly name: string; readonly index: number; readonly endsGeneration: boolean }> {

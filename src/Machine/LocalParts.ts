@@ -17,7 +17,7 @@ import type { Table } from "./Table.ts"
 import type { Tables } from "./Tables.ts"
 import { type Entry, encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
-/** Which record a part is for, as the replicated log tells it once its change is committed. */
+/** A request for a part. The replicated log names the record once its change is committed. */
 export interface LocalPartRequest {
   readonly id: string
   readonly createdIndex: number
@@ -25,20 +25,20 @@ export interface LocalPartRequest {
   /** `put` clears what it omits, on this node only; `patch` merges (RFC 7396). */
   readonly how: "put" | "patch"
   readonly data: unknown
-  /** It comes late: what was written here for this version of the record, or for a later one, is newer, and refuses it. */
+  /** The request is late: it is refused if a part for this version of the record, or a later one, was written here. */
   readonly isLate?: boolean
 }
 
 /** Parts that are set together or not at all, each after those before it. */
 export interface LocalPartsRequest {
   readonly parts: ReadonlyArray<{ readonly descriptor: Descriptor; readonly request: LocalPartRequest }>
-  /** What their entry remembers them by. */
+  /** The key that their entry remembers. */
   readonly origin?: Origin
 }
 
 /**
- * The entry that sets parts, undefined where it would change nothing and no key remembers that; and the part that each
- * record then shows, undefined where a later record has taken the id.
+ * The entry that sets parts, undefined if it would change nothing and no key must remember that. `parts` are those that
+ * the records then show, undefined for a record whose id a later record has.
  */
 export interface LocalPartsSet {
   readonly entry: Entry | undefined
@@ -46,15 +46,15 @@ export interface LocalPartsSet {
 }
 
 /**
- * By which this node remembers that it has kept its parts of a request with this key: the replicated log remembers the
- * request itself. No client's key has a space, nor does a node assign one.
+ * The key by which this node remembers that it has kept its parts of a request. The replicated log remembers the request
+ * itself. No client's key has a space, and no node assigns one that does.
  */
 export const noteOf = ({ key, principal }: Keyed): Keyed => ({
   key: `part ${key}`,
   ...(principal === undefined ? {} : { principal })
 })
 
-/** A request's data in two: its local fields, and all others, unknown ones included, for `decide` to check. */
+/** Splits a request's data: its local fields, and all others for `decide` to check, unknown ones included. */
 export const split = (
   descriptor: Descriptor,
   data: EncodedRecord
@@ -90,7 +90,7 @@ export const decideLocalParts = (
 ): Result.Result<LocalPartsSet, Rejection> => {
   const localParts: Array<LocalPartSet> = []
   const shown: Array<LocalPart | undefined> = []
-  /** By record, what the parts before have made of it. */
+  /** By record, its part after the requests before. */
   const ahead = new Map<string, LocalPart>()
   for (const { descriptor, request } of parts) {
     const { createdIndex, id, version } = request
@@ -131,7 +131,7 @@ export const decideLocalParts = (
     : Result.succeed({ entry: { transaction, payload }, parts: shown })
 }
 
-/** The local fields of a record after a request, of those that it has. */
+/** The local fields of a record after a request. */
 const dataOf = (
   descriptor: Descriptor,
   { data, how, id }: LocalPartRequest,
@@ -156,12 +156,12 @@ const dataOf = (
 
 const nothing: ReturnType<ReadPart> = Result.succeed({ kept: {}, shown: {} })
 
-/** For `evolve`. */
+/** Applies a part, for `evolve`. */
 export const setLocalPart = (table: Table, set: LocalPartSet): void => {
   table.localParts.set(set.id, partAfter(table.localParts.get(set.id), set))
 }
 
-/** Of two records under one id the later created one wins, of two versions the higher, whatever the order. */
+/** The record that was created later wins, then the higher version, in whatever order they come. */
 const partAfter = (held: LocalPart | undefined, { createdIndex, data, version }: LocalPartSet): LocalPart => {
   if (held !== undefined && held.createdIndex > createdIndex) return held
   const same = held?.createdIndex === createdIndex ? held : undefined
@@ -169,15 +169,15 @@ const partAfter = (held: LocalPart | undefined, { createdIndex, data, version }:
   return { createdIndex, version, revision: (same?.revision ?? 0) + 1, data }
 }
 
-/** Where {@link collect} goes on. */
+/** The part after which {@link collect} continues. */
 export interface PartPosition {
   readonly model: string
   readonly id: string
 }
 
 /**
- * Forgets parts of records that are gone for good, of the next `maxCount` parts after `from`; gives where to go on,
- * undefined at the end. What is forgotten is invisible already, so that no log need say it.
+ * Looks at the next `maxCount` parts after `from`, and forgets those whose records are gone for good. It returns where to
+ * continue, undefined at the end. No record shows a forgotten part, so no log has to say that it is forgotten.
  */
 export const collect = (
   tables: Tables,

@@ -1,7 +1,7 @@
 /**
- * The total order of records by some of their fields, each by the key of its value (OrderKey.ts). Pure. Equal on every
- * node and runtime. Null and absent are one and come last (first when descending), as in PostgreSQL; before them, in
- * ascending order: booleans, numbers, and texts by UTF-16 code unit, which is how tables order ids.
+ * The total order of records by some of their fields, each by the key of its value (OrderKey.ts). Pure, and equal on
+ * every node and runtime. Ascending: booleans, numbers, then texts by UTF-16 code unit, as tables order ids. Null and
+ * absent are one value, and come last, first when descending, as in PostgreSQL.
  */
 import type { OrderValue } from "./OrderKey.ts"
 
@@ -15,14 +15,14 @@ export interface OrderBy {
 
 const kinds = ["boolean", "number", "string"]
 
-/** Values of different kinds are not comparable for a filter, but have an order all the same. */
+/** The rank of a key's kind. Filters do not compare values of different kinds, but lists order them. */
 const kindOf = (key: OrderValue): number => (key === null ? kinds.length : kinds.indexOf(typeof key))
 
-/** Whether two values are of one kind, so that one can be more or less than the other. Null is like nothing. */
+/** Whether a filter may compare two values: both are of one kind, and neither is null. */
 export const isComparable = (left: OrderValue, right: OrderValue): boolean =>
   left !== null && right !== null && kindOf(left) === kindOf(right)
 
-/** Negative where `left` comes first in ascending order, zero where the two are keys of one value. */
+/** Negative if `left` comes first in ascending order, zero if both are keys of one value. */
 export const compareKeys = (left: OrderValue, right: OrderValue): number => {
   const byKind = kindOf(left) - kindOf(right)
   if (byKind !== 0 || left === null || right === null) return byKind

@@ -1,7 +1,7 @@
 /**
- * What the values of a field are compared by: for each a text, a number or a boolean that compares as the value does.
- * Worked out once for a record and an operand, so that indexes compare what is ready. Pure; it parses JSON that the log
- * holds and runs no schema, so that it is total and equal on every node and runtime.
+ * The keys by which the values of a field are compared: a text, a number or a boolean that compares as its value does.
+ * A key is computed once for a record or an operand, so indexes compare ready keys. Pure. It parses JSON of the log and
+ * runs no schema, so it is total, and equal on every node and runtime.
  */
 import type { Schema } from "effect"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
@@ -10,13 +10,13 @@ import { canonical } from "./Json.ts"
 
 type Json = Schema.Json
 
-/** Null stands for what is absent, too. */
+/** Null is also the key of an absent value. */
 export type OrderValue = string | number | boolean | null
 
-/** Behind all numbers and before all texts that stand for none. PostgreSQL has it there as well. */
+/** It comes after all numbers, as in PostgreSQL, and before all texts that are no numbers. */
 const notANumber = "NaN"
 
-/** The key of a value. What does not fit its order, left by an older shape of the model, comes behind what does. */
+/** The key of a value. A value of an older shape that does not fit the order comes after those that do. */
 export const keyOf = (order: FieldOrder | undefined, value: Json | undefined): OrderValue => {
   if (value === undefined || value === null) return null
   switch (order) {
@@ -55,12 +55,12 @@ const numberKey = (text: string): OrderValue => {
 const exponentOffset = 2_000_000_000_000_000
 const exponentDigits = 16
 
-/** Where texts that are no decimals begin. */
+/** The beginning of the keys of texts that are no decimals. */
 const noDecimal = "3"
 
 /**
- * A decimal as a text that compares as it does: below, at or above zero; then the power of ten; then the digits. Below
- * zero both are turned round, and the digits end with what is behind every digit.
+ * A text that compares as the decimal does: below, at or above zero; then the power of ten; then the digits. Below zero
+ * both are inverted, and the digits end with a character after all digits.
  */
 const decimalKey = (text: string): string => {
   const match = decimal.exec(text)
@@ -89,7 +89,7 @@ const endOfDigits = (digits: string): number => {
   return at
 }
 
-/** As Effect writes one: without end in either direction, in ms, or in ns. */
+/** The key of a duration as Effect writes it: infinite in either direction, in ms, or in ns. */
 const durationKey = (value: Json): string | undefined => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined
   const { _tag, value: length } = value as { readonly [key: string]: Json }

@@ -1,8 +1,7 @@
 /**
- * What a declared command does, as the machine sees it: a synchronous function from its payload to a success or a
- * rejection, which reads and changes records through what it is given and through nothing else. Pure. Only the deciding
- * side runs it; its events are all that the log carries (D2). Handlers that are Effects become procedures outside
- * of this room.
+ * A declared command, as the machine sees it: a synchronous function from the payload to a success or a rejection. It
+ * reads and changes records only through the access that it gets. Pure. Only the deciding node runs it, and the log
+ * carries only its events (D2). Command turns handlers, which are Effects, into procedures.
  */
 import { Result, type Schema } from "effect"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
@@ -18,26 +17,26 @@ import type { Rejection } from "./Rejection.ts"
 import { entryBytesMax } from "./Transaction.ts"
 
 /**
- * What one call may do, reads, records looked at and operations together: as many changes as an entry holds,
- * each after a read. It bounds for how long one call keeps the deciding node from its other work.
+ * The limit on the reads, listed records and operations of one call, all together: as many changes as an entry holds,
+ * each after a read. So one call cannot keep the deciding node from its other work for long.
  */
 export const callStepsMax = 20_000
 
-/** A success travels to the node that was asked, with what is said of it: so much less than a frame may hold. */
+/** The limit on a success, which travels to the node that was asked in one frame, with other fields around it. */
 const successBytesMax = entryBytesMax - 64 * 1024
 
-/** Some records of a model, in the order of their ids. Each that is looked at is a step. */
+/** Asks for some records of a model, in the order of their ids. Each record that the list looks at is a step. */
 export interface ListAccess extends Lookup.Wanted {
   readonly model: string
   readonly limit: number
 }
 
 /**
- * What a procedure may do. It sees its own changes. A rejection that {@link endsCall} is the end of the call, whatever
- * the procedure makes of it; any other is the procedure's to handle, and left nothing.
+ * The access of a procedure to records. It sees its own changes. After a rejection that {@link endsCall} the call fails,
+ * whatever the procedure returns. Any other rejection changed nothing, and the procedure may handle it.
  */
 export interface Access {
-  /** The time of the entry, in ms since the epoch: never before that of an earlier entry. */
+  /** The time of the entry, in ms since the epoch. It is never before that of an earlier entry. */
   readonly timeMs: number
   readonly newId: () => string
   /** The record, undefined if there is none. */
@@ -46,16 +45,16 @@ export interface Access {
   readonly apply: (operation: Operation) => Result.Result<OperationAnswer, Rejection>
 }
 
-/** Synchronous, and it does not throw. The payload is as it was sent: nothing has checked it. */
+/** Synchronous; it does not throw. The payload is as the client sent it, unchecked. */
 export type Procedure = (access: Access, payload: unknown) => Result.Result<Schema.Json, Rejection>
 
 /** The procedures of a node by the names of their commands. */
 export type Procedures = ReadonlyMap<string, Procedure>
 
-/** Of a node that declares no command. */
+/** The procedures of a node that declares no command. */
 export const none: Procedures = new Map()
 
-/** Whether nothing that the procedure does afterwards counts: a bound is passed, or this node's code does not fit the data. */
+/** Whether a rejection fails the whole call: the call passed a limit, or this node's code does not fit the data. */
 export const endsCall = ({ _tag }: Rejection): boolean =>
   _tag === "TooLarge" || _tag === "UpgradeRequired" || _tag === "UpgradePending" || _tag === "RecordUnreadable"
 
@@ -79,7 +78,7 @@ export const run = (
   return isTooLarge ? Result.fail({ _tag: "TooLarge", limit: "bytes", max: successBytesMax }) : done
 }
 
-/** Access to an overlay, and what has ended it, if anything has. */
+/** Access to an overlay, and the rejection that ended the call, if one has. */
 const accessTo = (
   overlay: Overlay.Overlay
 ): { readonly access: Access; readonly ended: () => Rejection | undefined } => {

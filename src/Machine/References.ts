@@ -1,6 +1,6 @@
 /**
- * Fields that hold the id of a record of another model: whether it is there, and what ends with it when it is deleted.
- * Pure, and for `decide` alone: `evolve` takes the deletions that a deletion led to like any other events.
+ * Fields that hold the id of another model's record: whether that record exists, and which records a deletion deletes
+ * too. Pure. Only `decide` uses it: for `evolve`, cascaded deletions are events like any other.
  */
 import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -14,13 +14,13 @@ import type { Table } from "./Table.ts"
 import type { Tables } from "./Tables.ts"
 import { entryBytesMax, entryEventsMax } from "./Transaction.ts"
 
-/** A record by its name. */
+/** The name of a record. */
 interface Named {
   readonly model: string
   readonly id: string
 }
 
-/** The first reference of a record that names nothing. A record may name itself. */
+/** The first reference of a record to a missing record. A record may refer to itself. */
 export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
   for (const { field, model: target } of descriptor.references) {
     const id = FieldIndex.heldBy(data, field)
@@ -32,8 +32,8 @@ export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRec
 }
 
 /**
- * The records that end when one is deleted: it, first, and those that refer to it with `cascade`, and so on. Refused
- * where a record that does not end refers to one that does.
+ * The records that a deletion deletes: the named one first, then those that refer to it with `cascade`, and so on. It
+ * fails if a record that stays refers to one of them.
  */
 export const endingWith = (tables: Tables, deleted: Named): Result.Result<ReadonlyArray<Named>, Rejection> => {
   const newer = newerModel(tables)
@@ -41,7 +41,7 @@ export const endingWith = (tables: Tables, deleted: Named): Result.Result<Readon
   const ending: Array<Named> = [deleted]
   let bytesCount = 0
   const names = new Set([nameOf(deleted)])
-  // Grows while it is walked, so that each record that ends is asked for those that refer to it.
+  // The loop adds to this list, so it finds the referrers of every record that ends.
   for (const { id, model } of ending) {
     for (const { field, table, ...referrer } of referring(tables, model, "cascade")) {
       for (const found of holders(table, field, id)) {
@@ -68,7 +68,7 @@ export const endingWith = (tables: Tables, deleted: Named): Result.Result<Readon
   return Result.succeed(ending)
 }
 
-/** A model of which this node's code is too old to know all references. */
+/** A model whose references this node's code may not know, since it is too old. */
 const newerModel = ({ byModel, descriptors }: Tables): string | undefined => {
   for (const [name, { version }] of descriptors) {
     if ((byModel.get(name)?.modelVersion ?? 0) > version) return name
@@ -91,7 +91,7 @@ function* holders(table: Table, field: string, id: string): Generator<string> {
   const index = table.indexes.get(field)
   if (index === undefined) return
   for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(keyOf(table.orders.get(field), id)))) {
-    // An index of decimals holds "1" and "1.0" beside each other, and these are two ids.
+    // An index of decimals takes "1" and "1.0" for one value, but they are two ids.
     const row = table.rows.get(key.id)
     if (row !== undefined && FieldIndex.heldBy(FieldIndex.indexedOf(table, row), field) === id) yield key.id
   }

@@ -9,7 +9,7 @@ export type Referrer = Reference
 /** By the model that is referred to. */
 export type Referrers = ReadonlyMap<string, ReadonlyArray<Referrer>>
 
-/** What the models say of each other. A reference to a model that the cluster does not hold is a mistake in the code. */
+/** The references between models. The code is wrong if it refers to a model that the cluster does not hold. */
 export const referrersOf = (descriptors: ReadonlyArray<Descriptor>): Referrers => {
   const referrers = new Map<string, Array<Referrer>>()
   for (const { name, references } of descriptors) {

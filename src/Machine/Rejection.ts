@@ -1,26 +1,26 @@
-/** Why a command was not done: no event, nothing changed. Pure JSON data, since an entry may carry it. */
+/** The reason why a command was not done and changed nothing. Pure JSON data, since an entry may carry it. */
 import type { Schema } from "effect"
 import type { FieldError } from "../Model/FieldError.ts"
 
-/** A declared error as JSON: its tag, and its fields beside it. */
+/** A declared error as JSON: its tag and its fields. */
 export interface DeclaredError {
   readonly _tag: string
   readonly [field: string]: Schema.Json
 }
 
-/** A refused command. `operation` is the position in a `Transact` of the operation that was refused. */
+/** The reason. `operation` is the position of the refused operation in a `Transact`. */
 export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "InvalidRequest"; readonly errors: ReadonlyArray<FieldError> }
   | { readonly _tag: "NotFound"; readonly model: string; readonly id?: string }
   | { readonly _tag: "AlreadyExists"; readonly model: string; readonly id: string }
   | { readonly _tag: "UniqueViolation"; readonly model: string; readonly field: string }
-  /** `rule` is the name of the problem that the model declares for it. */
+  /** `rule` is the name of the problem that the model declares. */
   | { readonly _tag: "RuleBroken"; readonly model: string; readonly rule: string; readonly message: string }
-  /** Only commands do this to the model's records. */
+  /** Only declared commands may do this to the model's records. */
   | { readonly _tag: "CommandOnly"; readonly model: string }
-  /** Nobody changes or deletes the model's records. */
+  /** Nobody may change or delete the model's records. */
   | { readonly _tag: "AppendOnly"; readonly model: string }
-  /** The record's `field` names a record of `target` that is not there. */
+  /** The record's `field` names a record of `target` that does not exist. */
   | {
       readonly _tag: "ReferenceMissing"
       readonly model: string
@@ -28,23 +28,23 @@ export type Rejection = { readonly operation?: number } & (
       readonly target: string
       readonly id: string
     }
-  /** The record cannot be deleted: `by` refers to it, the first of those that do. */
+  /** The record cannot be deleted, since `by` refers to it. Other records may refer to it too. */
   | {
       readonly _tag: "Referenced"
       readonly model: string
       readonly id: string
       readonly by: { readonly model: string; readonly field: string; readonly id: string }
     }
-  /** `currentVersion` is null where there is no record. */
+  /** `currentVersion` is null if there is no record. */
   | { readonly _tag: "VersionConflict"; readonly currentVersion: number | null }
   | { readonly _tag: "TooLarge"; readonly limit: "bytes" | "events" | "steps"; readonly max: number }
   /** The idempotency key came with another request before. */
   | { readonly _tag: "KeyReused" }
-  /** Too many idempotency keys are held; it was certainly not done, and may be tried later. */
+  /** The cluster holds too many idempotency keys. The command was certainly not done; try it again later. */
   | { readonly _tag: "KeysExhausted" }
-  /** The idempotency key was closed before any copy of the request was done: none ever will be. */
+  /** The idempotency key was closed before any copy of the request was done. No copy will ever be done. */
   | { readonly _tag: "KeyClosed" }
-  /** What became of the first request with this key can no longer be told; this copy of it was not done. */
+  /** The outcome of the first request with this key is forgotten. This copy was not done. */
   | { readonly _tag: "KeyExpired" }
   /** The deciding node's code has a newer version of the model than is active: not all nodes have it yet. */
   | { readonly _tag: "UpgradePending"; readonly model: string }
@@ -55,12 +55,12 @@ export type Rejection = { readonly operation?: number } & (
       readonly id: string
       readonly errors: ReadonlyArray<FieldError>
     }
-  /** The deciding node's code does not know the model, or an older version of it than the tables hold. */
+  /** The deciding node's code does not know the model, or knows an older version than the tables hold. */
   | { readonly _tag: "UpgradeRequired"; readonly model: string }
-  /** The deciding node's code has no such command: it is older than that of the node which was asked. */
+  /** The deciding node's code has no such command, since it is older than the code of the node that was asked. */
   | { readonly _tag: "UnknownCommand"; readonly command: string }
-  /** A declared command says no, by an error that it declares. */
+  /** A declared command failed with an error that it declares. */
   | { readonly _tag: "Declared"; readonly command: string; readonly error: DeclaredError }
-  /** The handler of a declared command threw, or did not end at once: a mistake in it, which the node's log tells. */
+  /** The handler of a declared command threw, or did not end at once. The node's log has the mistake. */
   | { readonly _tag: "CommandFailed"; readonly command: string }
 )

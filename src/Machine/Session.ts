@@ -1,4 +1,4 @@
-/** What is remembered of a request with a client's key. Pure data. C17. */
+/** The memory of a request with a client's key. Pure data. C17. */
 import type { Answer } from "./Answer.ts"
 import type { Rejection } from "./Rejection.ts"
 

@@ -1,6 +1,7 @@
 /**
- * Applied tables as a sequence of JSON values, those as bytes, and back. Pure; not the file (EventStore). Only those of a
- * node's own log hold local parts. D3, D4. The bytes are a codec byte, then every piece as JSON in UTF-8 with a line feed behind it.
+ * Turns applied tables into pieces of JSON, the pieces into bytes, and bytes back into tables. Pure; EventStore has the
+ * file. The bytes are a codec byte, then each piece as JSON in UTF-8 and a line feed. Only the tables of a node's own
+ * log hold local parts. D3, D4.
  */
 import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -23,12 +24,12 @@ export type Piece =
       readonly index: number
       readonly lastTimeMs: number
       readonly logAgeMs: number
-      /** Absent in a snapshot of a release that knew no limits. */
+      /** Absent in a snapshot by a release without limits. */
       readonly limits?: Limits.Limits
-      /** Of the limits, what such a release looks for here. */
+      /** The limit that such a release reads here. */
       readonly tombstonesMax: number
       readonly assignedKeys: AssignedKeys.Bounds & { readonly horizonIndex: number }
-      /** By the definition of that number (StateElements.ts); 1 if it is absent. A restored state is counted anew. */
+      /** The hash by the definition of that number (StateElements.ts), 1 if it is absent. A restore counts the hash again. */
       readonly hash: ReadonlyArray<number>
       readonly hashDefinition?: number
     }
@@ -47,11 +48,11 @@ export type Piece =
       readonly _tag: "AssignedKey"
       readonly name: string
       readonly index: number
-      /** The last one of its generation. */
+      /** Present if this key is the last of its generation. */
       readonly endsGeneration?: true
     }
 
-/** The pieces of tables that do not change meanwhile: of a clone. */
+/** The pieces of tables. Pass a clone, since the tables must not change meanwhile. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
   const { hash, index, lastTimeMs, limits, logAgeMs } = tables
   const { generationSize, generationsMax, tombstonesMax } = limits
@@ -81,10 +82,10 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
 
 const codecJsonLines = 1
 const lineFeed = 10
-/** So much is encoded at once: it is what keeps a node that takes a snapshot from its other work. */
+/** Roughly the characters that are encoded at once. Other work of the node waits for that long. */
 const encodedBytes = 16 * 1024
 
-/** The bytes of pieces, a few KiB at a time, of which each is encoded only when it is asked for. */
+/** Encodes pieces, some KiB at a time, each when the caller asks for it. */
 export function* encode(pieces: Iterable<Piece>): Generator<Uint8Array> {
   const encoder = new TextEncoder()
   yield Uint8Array.of(codecJsonLines)
@@ -98,18 +99,18 @@ export function* encode(pieces: Iterable<Piece>): Generator<Uint8Array> {
   if (lines !== "") yield encoder.encode(lines)
 }
 
-/** Tables that come back out of bytes: {@link take} takes them in order, cut anywhere; {@link end} gives what became. */
+/** Restores tables from bytes: {@link take} takes them in order, cut anywhere, and {@link end} returns the tables. */
 export interface Restoring {
   readonly take: (bytes: Uint8Array) => void
-  /** What is wrong, where the bytes are not those of a snapshot that this version can read: of a newer one, say. */
+  /** Fails with what is wrong, if this version cannot read the bytes as a snapshot: a newer one may have written them. */
   readonly end: () => Result.Result<Tables.Tables, string>
 }
 
-/** Restores tables piece by piece: a snapshot is never held as a whole. */
+/** Restores tables piece by piece, so that the whole snapshot is never in memory. */
 export const restoring = (descriptors: ReadonlyArray<Descriptor>): Restoring => {
   let restored: Result.Result<Restored | undefined, string> = Result.succeed(undefined)
   let codec: number | undefined
-  /** Of the line that has no end yet. */
+  /** The beginning of the line whose end has not come yet. */
   let begun: Array<Uint8Array> = []
   const takeLine = (end: Uint8Array) => {
     const line = begun.length === 0 ? end : Buffer.concat([...begun, end])
@@ -149,7 +150,7 @@ const decodePiece = (line: Uint8Array): Result.Result<Piece, string> =>
       try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line)),
       catch: () => "Cannot read snapshot: not JSON in UTF-8"
     }),
-    (json) => (isPiece(json) ? Result.succeed(json) : Result.fail("Cannot read snapshot: a piece unknown here"))
+    (json) => (isPiece(json) ? Result.succeed(json) : Result.fail("Cannot read snapshot: this release does not know a piece of it"))
   )
 
 const tags: ReadonlyArray<unknown> = [
@@ -162,10 +163,10 @@ const tags: ReadonlyArray<unknown> = [
   "AssignedKey"
 ] satisfies Array<Piece["_tag"]>
 
-/** By its tag alone: the bytes have been verified, and a node wrote them; only a newer one writes what is unknown here. */
+/** Looks at the tag alone: the bytes are verified, a node wrote them, and only a newer release writes other pieces. */
 const isPiece = (json: unknown): json is Piece => isRecord(json) && tags.includes(json._tag)
 
-/** Tables as far as they are restored. `isByFlags`: the pieces say where a generation of keys ends. */
+/** The tables restored so far. With `isByFlags` the pieces say where a generation of keys ends. */
 interface Restored {
   readonly tables: Tables.Tables
   readonly isByFlags: boolean
@@ -179,16 +180,16 @@ const putNext = (
   if (piece._tag === "State") {
     return state === undefined
       ? Result.succeed(begin(descriptors, piece))
-      : Result.fail("Cannot read snapshot: it begins twice")
+      : Result.fail("Cannot read snapshot: it has two State pieces")
   }
-  if (state === undefined) return Result.fail("Cannot read snapshot: it does not begin with its state")
+  if (state === undefined) return Result.fail("Cannot read snapshot: its first piece is no State")
   put(state, piece)
   return Result.succeed(state)
 }
 
 /**
- * Indexes are built anew with the rows, since the code that says what is indexed may differ. So is the hash: it says what
- * these tables hold, by this release's definition, and not what another node thought that it held.
+ * A restore builds the indexes again, since this release may index other fields. It also counts the hash again: the
+ * hash must say what these tables hold, by this release's definition, and not what another node believed.
  */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
@@ -208,7 +209,7 @@ const begin = (
   }
 }
 
-/** Counts what is known only once all pieces are there. */
+/** Counts the elements that are known only after the last piece. */
 const finish = (tables: Tables.Tables): Tables.Tables => {
   Tables.countWhole(tables)
   for (const [model, table] of tables.byModel) {

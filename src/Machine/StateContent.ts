@@ -1,13 +1,13 @@
 /**
- * The state hash counted anew from what tables hold. Pure. `evolve` keeps the hash by what it changes: where the two
- * differ, something else changed the tables. Counted in steps, since it takes time in proportion to the state.
+ * Counts the state hash again from the content of tables. Pure. `evolve` updates the hash with each change, so if the
+ * two differ, something else changed the tables. It counts in steps, since the time grows with the state.
  */
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import { countWhole, type Tables } from "./Tables.ts"
 
-/** The elements of tables that do not change meanwhile: of a clone. */
+/** The elements of tables. Pass a clone, since the tables must not change meanwhile. */
 function* elementsOf(tables: Tables): Generator<string> {
   for (const [model, table] of tables.byModel) {
     if (StateElements.isTableCounted(table)) yield StateElements.table(model, table)
@@ -21,7 +21,7 @@ function* elementsOf(tables: Tables): Generator<string> {
   }
 }
 
-/** Counts them, pausing after each; at the end it gives their hash. */
+/** Counts the elements with a pause after each, and returns their hash. */
 export function* counting(tables: Tables): Generator<void, StateHash.StateHash> {
   const hash = StateHash.make()
   countWhole({ ...tables, hash })
@@ -32,7 +32,7 @@ export function* counting(tables: Tables): Generator<void, StateHash.StateHash> 
   return hash
 }
 
-/** The same at once. */
+/** Counts the elements without pauses. */
 export const hashOf = (tables: Tables): StateHash.StateHash => {
   const steps = counting(tables)
   let step = steps.next()

@@ -1,6 +1,6 @@
 /**
  * What the state hash counts: one text, or the hash itself, for each element of the state, with every field that `evolve` keeps. Pure.
- * Not in it are indexes, which follow from the rows, and local parts, which are in a node's own log alone.
+ * It leaves out indexes, which follow from the rows, and local parts, which only a node's own log has.
  */
 import type { Schema } from "effect"
 import { canonical } from "./Json.ts"
@@ -23,11 +23,11 @@ export const row = (model: string, id: string, { createdIndex, data, index, mode
 export const tombstone = (model: string, id: string, { index, sequence, version }: Tombstone): string =>
   `tombstone ${JSON.stringify([model, id, version, index, sequence])}`
 
-/** What a table knows besides its records. */
+/** The fields of a table besides its records. */
 export const table = (model: string, { modelVersion, nextTombstoneSequence, versionFloor }: Table): string =>
   `table ${JSON.stringify([model, modelVersion, nextTombstoneSequence, versionFloor])}`
 
-/** Whether a table is an element: not while nothing has happened to it, since a node may not know its model. */
+/** Whether a table counts. An untouched one does not, since another node may not know its model. */
 export const isTableCounted = ({ modelVersion, nextTombstoneSequence, versionFloor }: Table): boolean =>
   modelVersion > 0 || nextTombstoneSequence > 0 || versionFloor > 0
 
@@ -38,10 +38,10 @@ export const session = (name: string, { command, fingerprint, index, logAgeMs, o
 /** A key that a node assigned. */
 export const assignedKey = (name: string, index: number): string => `assigned ${index} ${name}`
 
-/** Where a generation of them ends. */
+/** The end of a generation of assigned keys. */
 export const generation = (lastIndex: number): string => `generation ${lastIndex}`
 
-/** Up to where they are forgotten. */
+/** The index up to which assigned keys are forgotten. */
 export const horizon = (index: number): string => `horizon ${index}`
 
 /** The limits in force. */

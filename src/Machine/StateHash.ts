@@ -1,6 +1,6 @@
 /**
- * One number for a whole state: equal states have equal hashes, by whatever way they came about. Pure.
- * A multiset hash: the sum of the hashes of its elements, so that one change costs one subtraction and one addition.
+ * One number for a whole state: equal states have equal hashes, whatever their history. Pure.
+ * It is a multiset hash, the sum of the hashes of all elements, so one change costs one subtraction and one addition.
  * It finds divergence, not forgery. docs/guarantees.md.
  */
 
@@ -10,26 +10,26 @@ export type StateHash = Uint32Array
 /** The hash of nothing. */
 export const make = (): StateHash => new Uint32Array(4)
 
-/** A copy that goes its own way. */
+/** A copy that changes independently. */
 export const clone = (hash: StateHash): StateHash => hash.slice()
 
 /** The hash of one element alone. */
 export const of = (element: string): StateHash => clone(lanesOf(element))
 
-/** Counts the elements of another hash too. */
+/** Adds the elements of another hash. */
 export const plus = (hash: StateHash, other: StateHash): void => {
   for (let lane = 0; lane < 4; lane++) hash[lane] = hash[lane]! + other[lane]!
 }
 
-/** Counts them no more: the inverse of {@link plus}. */
+/** Removes the elements of another hash: the inverse of {@link plus}. */
 export const minus = (hash: StateHash, other: StateHash): void => {
   for (let lane = 0; lane < 4; lane++) hash[lane] = hash[lane]! - other[lane]!
 }
 
-/** Counts one more element. */
+/** Adds one element. */
 export const add = (hash: StateHash, element: string): void => plus(hash, lanesOf(element))
 
-/** Counts one element less: the inverse of {@link add}. */
+/** Removes one element: the inverse of {@link add}. */
 export const remove = (hash: StateHash, element: string): void => minus(hash, lanesOf(element))
 
 /** The hash of an element that is three whole numbers, made without a text. Every entry changes one. */

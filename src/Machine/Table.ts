@@ -1,4 +1,4 @@
-/** The records of one model: rows, their indexes, and what is remembered of deleted ones. Pure data. D5. */
+/** The records of one model: rows, indexes, and tombstones of deleted records. Pure data. D5. */
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
@@ -15,7 +15,7 @@ export interface Row {
   readonly data: EncodedRecord
 }
 
-/** What is remembered of a deleted record, so that its versions go on. `sequence` orders the table's deletions. */
+/** The memory of a deleted record, so that its versions go on. `sequence` orders the table's deletions. */
 export interface Tombstone {
   readonly version: number
   readonly index: number
@@ -25,19 +25,19 @@ export interface Tombstone {
 /** The records of one model. */
 export interface Table {
   readonly rows: OrderedMap<string, Row>
-  /** By field: the unique and the indexed ones, and those that name a record of another model. */
+  /** By field: unique fields, indexed fields, and references to other models. */
   readonly indexes: ReadonlyMap<string, FieldIndex>
-  /** By field, what its values are ordered by; of any other field, as they are. */
+  /** By field, the order of its values. Values of all other fields are compared as they are. */
   readonly orders: ReadonlyMap<string, FieldOrder>
   /** Reads a row, or a local part, as this release sees it. A table without a model is read as it is stored. */
   readonly read: Descriptor["read"]
   readonly tombstones: OrderedMap<string, Tombstone>
   /** By sequence: the ids of the tombstones, oldest first. */
   readonly tombstoneOrder: OrderedMap<number, string>
-  /** By id; always empty in the tables of the replicated log, and no part of the state hash. */
+  /** By id. Only the tables of a node's own log have any; the state hash leaves them out. */
   readonly localParts: OrderedMap<string, LocalPart>
   nextTombstoneSequence: number
-  /** The highest version among evicted tombstones: an id of which nothing is known starts above it. */
+  /** The highest version among evicted tombstones. The versions of an unknown id start above it. */
   versionFloor: number
   /** The active version of the model's shape: that of new records. 0 before the first. */
   modelVersion: number

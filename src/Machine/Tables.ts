@@ -1,6 +1,6 @@
 /**
  * The state of the machine: one ordered table for each model, in memory. Pure. D5.
- * `evolve` alone changes it, in place; a {@link clone} costs the same at any size and shares what neither has changed.
+ * Only `evolve` changes it, in place. A {@link clone} costs the same at any size, and shares all that neither changes.
  */
 
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -15,27 +15,27 @@ import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import type { Row, Table } from "./Table.ts"
 
-/** All tables of one log, and what the machine knows besides. */
+/** All tables of one log, with the keys, limits and times of the log. */
 export interface Tables {
   readonly descriptors: ReadonlyMap<string, Descriptor>
-  /** By model: the references of all models that point to it. */
+  /** By model, the references that other models have to it. */
   readonly referrers: Referrers
-  /** Also of models that this node has no code for. */
+  /** The tables of all models, also of those without code on this node. */
   readonly byModel: Map<string, Table>
-  /** By principal and key; and the same keys by the index of their entry, oldest first. */
+  /** Clients' keys by principal and key, and the same keys by the index of their entry, oldest first. */
   readonly sessions: OrderedMap.OrderedMap<string, Session>
   readonly sessionOrder: OrderedMap.OrderedMap<number, string>
-  /** By principal and key too. */
+  /** Keys that nodes assigned, by principal and key. */
   readonly assignedKeys: AssignedKeys.AssignedKeys
   readonly hash: StateHash.StateHash
   /** The models whose tables are still those of the tables that this is a {@link draft} of. None in others. */
   readonly borrowed: Set<string>
   /** Whether the hash follows the state. That of speculative tables does not, since only applied states are compared. */
   readonly isHashed: boolean
-  /** As the log states them. */
+  /** The limits that the log states. */
   limits: Limits.Limits
   lastTimeMs: number
-  /** How old the log was when its last entry was decided (LogAge.ts). */
+  /** The age of the log when its last entry was decided (LogAge.ts). */
   logAgeMs: number
   /** The index of the last entry that evolved these tables. */
   index: number
@@ -75,14 +75,14 @@ export const discount = (tables: Tables, element: () => string): void => {
 /** The hash that elements of these tables belong to, if one is kept. */
 export const hashOf = ({ hash, isHashed }: Tables): StateHash.StateHash | undefined => (isHashed ? hash : undefined)
 
-/** Counts in the hash what the state has one of. */
+/** Adds the elements that every state has exactly once. */
 export const countWhole = ({ assignedKeys, hash, limits, ...state }: Tables): void => {
   StateHash.plus(hash, StateElements.last(state))
   StateHash.add(hash, StateElements.limits(limits))
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
 }
 
-/** An empty table, without indexes where this node has no code for the model. */
+/** An empty table. It has no indexes if this node has no code for the model. */
 export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "orders" | "read">): Table => {
   const indexed = descriptor?.indexedFields ?? []
   return {
@@ -100,7 +100,7 @@ export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "order
   }
 }
 
-/** The same state, to change or to keep while the other changes: speculation, a snapshot, a consistent read. */
+/** A copy that changes independently: for speculation, a snapshot, or a consistent read. */
 export const clone = (tables: Tables): Tables => ({
   ...tables,
   byModel: new Map(Array.from(tables.byModel, ([model, table]) => [model, cloneTable(table)])),
@@ -149,7 +149,7 @@ const cloneTable = (table: Table): Table => ({
   localParts: table.localParts.clone()
 })
 
-/** A record, if there is one. */
+/** The record under an id, undefined if there is none. */
 export const get = (tables: Tables, model: string, id: string): Row | undefined =>
   tables.byModel.get(model)?.rows.get(id)
 

@@ -1,7 +1,7 @@
 /**
- * Schemas as codecs of JSON that clients and programs are held to. What Effect's own codecs take too lightly is refused:
- * a date is RFC 3339 with a zone, or a number of ms, in the years 0000 to 9999, whether it is read or written. Rows of a
- * log are read by `Schema.toCodecJson` itself: they were decided once, perhaps by code that took more.
+ * The JSON codecs of schemas for requests and answers. They are stricter about dates than Effect's own codecs: a date is
+ * RFC 3339 with a zone, or a number of ms, in the years 0000 to 9999, in both directions. Stored rows are read by
+ * `Schema.toCodecJson` itself, since an earlier release may have accepted more.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -13,7 +13,7 @@ import { instantMaxMs, instantMinMs, read } from "./Rfc3339.ts"
 export const jsonCodec = <S extends Schema.Top>(schema: S): Schema.Codec<S["Type"], Schema.Json> =>
   Schema.make<Schema.Codec<S["Type"], Schema.Json>>(strict(Schema.toCodecJson(schema).ast))
 
-/** A schema is one node of many others: it is looked at once. */
+/** Many schemas share a node, so each node is built once. */
 const known = new WeakMap<SchemaAST.AST, SchemaAST.AST>()
 
 const strict = (ast: SchemaAST.AST): SchemaAST.AST => {
@@ -39,7 +39,7 @@ const build = (ast: SchemaAST.AST): SchemaAST.AST => {
   return copyOf(ast, { ...partsOf(ast), ...(encoding === ast.encoding ? {} : { encoding }) })
 }
 
-/** The parts of a node that hold dates: none where nothing changes. */
+/** The parts of a node to replace because they hold dates. */
 const partsOf = (ast: SchemaAST.AST): object => {
   switch (ast._tag) {
     case "Declaration":
@@ -69,7 +69,7 @@ const partsOf = (ast: SchemaAST.AST): object => {
 const changed = <A extends object>(ast: A, parts: Partial<A>): Partial<A> =>
   Object.entries(parts).every(([name, part]) => Reflect.get(ast, name) === part) ? {} : parts
 
-/** The same list where every item stays the same. */
+/** Maps a list, and returns the same list if no item changes. */
 const mapped = <A extends ReadonlyArray<unknown> | undefined>(
   list: A,
   f: (item: NonNullable<A>[number]) => NonNullable<A>[number]
@@ -81,7 +81,7 @@ const mapped = <A extends ReadonlyArray<unknown> | undefined>(
 const copyOf = (ast: SchemaAST.AST, changes: object): SchemaAST.AST =>
   Object.keys(changes).length === 0 ? ast : Object.assign(Object.create(Object.getPrototypeOf(ast)), ast, changes)
 
-/** The node with another outermost form, the one that JSON has. */
+/** Replaces the outermost form of a node, which is that of JSON. */
 const withLast = (ast: SchemaAST.AST, f: (written: SchemaAST.AST) => SchemaAST.AST): SchemaAST.AST => {
   const { encoding } = ast
   if (encoding === undefined) return f(ast)
@@ -91,7 +91,7 @@ const withLast = (ast: SchemaAST.AST, f: (written: SchemaAST.AST) => SchemaAST.A
 }
 
 const dateAs = (notation: Notation, text: Text, written: SchemaAST.AST): SchemaAST.AST => {
-  // Whether its key may be absent is said by the outermost form.
+  // The outermost form says whether the key may be absent.
   const within = (ast: SchemaAST.AST) => copyOf(ast, { context: written.context })
   switch (notation) {
     case "instant":
@@ -103,13 +103,13 @@ const dateAs = (notation: Notation, text: Text, written: SchemaAST.AST): SchemaA
   }
 }
 
-/** A date as text, and how `Date` is given it, which reads small letters and long fractions differently on each runtime. */
+/** A date as text, in the one spelling that `Date` reads alike on every runtime. */
 interface Text {
   readonly schema: Schema.Top
   readonly inOneSpelling: SchemaTransformation.Transformation<string, string>
 }
 
-/** The same as JSON Schema says it: the days of each month, leap years too (RFC 3339 §5.6, §5.7). */
+/** The JSON Schema of such a text, with the days of each month and leap years (RFC 3339 §5.6, §5.7). */
 const dateTime = (zone: string) => {
   const leapDay = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29"
   const day =

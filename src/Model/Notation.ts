@@ -1,6 +1,7 @@
 /**
- * How JSON writes values that are more than JSON: dates, large integers, decimals, durations, numbers as text. What a
- * schema's own encoder makes of a few samples tells; so a codec of one's own that writes otherwise is not taken for it. Pure.
+ * The notations of values that JSON does not have: dates, large integers, decimals, durations, numbers as text. To find
+ * the notation of a schema, it encodes a few samples. So it does not mistake an application's own codec for Effect's.
+ * Pure.
  */
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -12,18 +13,18 @@ import * as SchemaGetter from "effect/SchemaGetter"
 import * as Rfc3339 from "./Rfc3339.ts"
 
 /**
- * `instant`: RFC 3339, with the name of a zone perhaps. `epochMs`: ms since 1970, as a number. `decimal`: the digits, with
- * an exponent perhaps. `number`: as JSON writes it, or as text. `duration`: an object of milliseconds or nanoseconds.
+ * `instant`: RFC 3339, perhaps with the name of a zone. `epochMs`: ms since 1970, as a number. `decimal`: digits, perhaps
+ * with an exponent. `number`: a JSON number, or a text. `duration`: an object of milliseconds or nanoseconds.
  */
 export type Notation = "instant" | "epochMs" | "decimal" | "number" | "duration"
 
-/** A value as Effect's own codec of its type writes it, and whether a JSON value is what a notation makes of it. */
+/** A sample value, and a check whether a JSON value is that sample in a notation. */
 interface Sample {
   readonly json: unknown
   readonly notations: { readonly [N in Notation]?: (written: unknown, own: OwnCodec) => boolean }
 }
 
-/** Effect's own codec of a type. It makes values, so that this file loads no module of a type that a program does not use. */
+/** Effect's own codec of a type. It makes the samples, so this file loads no module of a type that a program does not use. */
 type OwnCodec = (json: unknown) => Option.Option<unknown>
 
 const instants = [0, 1_234_567_890_123, -62_000_000_000_001]
@@ -51,7 +52,7 @@ const lasting = (ms: number, nanos: string, json: unknown): Sample => ({
   }
 })
 
-/** By the name that Effect gives a type. */
+/** The samples of a type, by the name that Effect gives it. */
 const samples: Readonly<Record<string, ReadonlyArray<Sample>>> = {
   number: [0, -1.5, 1e21, 40].map((value) => ({
     json: value,
@@ -75,7 +76,7 @@ const samples: Readonly<Record<string, ReadonlyArray<Sample>>> = {
   ]
 }
 
-/** The notation of a JSON codec's values, undefined where it is none of these. */
+/** The notation of a JSON codec, undefined if it is none of these. */
 export const notationOf = (codec: SchemaAST.AST): Notation | undefined => {
   const known = samples[typeOf(codec) ?? ""]
   if (known === undefined) return undefined
@@ -97,7 +98,7 @@ const ownCodec = (ast: SchemaAST.AST): OwnCodec => {
   return Schema.decodeUnknownOption(Schema.toCodecJson(own))
 }
 
-/** What Effect calls a type, where it is one that has samples. */
+/** Effect's name of a type, if the type has samples. */
 export const typeOf = (ast: SchemaAST.AST): string | undefined => {
   if (ast._tag === "Number") return "number"
   if (ast._tag === "BigInt") return "bigint"
@@ -105,7 +106,7 @@ export const typeOf = (ast: SchemaAST.AST): string | undefined => {
   return typeof named === "object" && named !== null && "id" in named ? String(named.id) : undefined
 }
 
-/** What the transformations of a codec make of a value, without its checks: a sample need not keep them. */
+/** Encodes a value by the transformations of a codec, without its checks, which a sample may break. */
 const encoded = (codec: SchemaAST.AST, value: unknown): unknown => {
   let written = value
   for (const { to, transformation } of codec.encoding ?? []) {

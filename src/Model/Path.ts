@@ -1,4 +1,4 @@
-/** A model's name as a URL writes it: kebab case, plural. Pure. docs/http.md, "Endpoints". */
+/** The path of a model in URLs: its name in kebab case, plural. Pure. docs/http.md, "Endpoints". */
 
 /** `User` → `users`, `ProductView` → `product-views`, `Category` → `categories`. An irregular plural takes the `path` option. */
 export const pathOfName = (name: string): string => {

@@ -1,7 +1,7 @@
 /**
- * Dates as text: RFC 3339 with a time zone, in the years 0000 to 9999. Pure, and equal on every runtime: `Date` reads much
- * more, each engine something else, and a text without a zone as another instant on each server. RFC 3339 §5.6, §5.7; a
- * zoned time may end with the name of its zone in brackets (RFC 9557 §4.1).
+ * Reads dates as text: RFC 3339 with a time zone, in the years 0000 to 9999 (§5.6, §5.7). A zoned time may end with the
+ * name of its zone in brackets (RFC 9557 §4.1). Pure, and equal on every runtime. `Date` accepts more, differently in
+ * each engine, and reads a text without a zone as another instant on each server.
  */
 
 const written =
@@ -11,7 +11,7 @@ const written =
 export const instantMinMs = -62_167_219_200_000
 export const instantMaxMs = 253_402_300_799_999
 
-/** A text that was read: the instant in ms since 1970, its one spelling, and the zone that it names. Less than a ms is cut. */
+/** A date: the instant in ms since 1970, without fractions of a ms; the text in its normal form; the zone that it names. */
 interface Read {
   readonly ms: number
   readonly normal: string
@@ -20,7 +20,7 @@ interface Read {
 
 const dayMs = 86_400_000
 
-/** Reads a text; undefined where it is none, names no day of the calendar, or lies outside of the years. */
+/** Reads a text. Undefined if it is no date, names a day that no calendar has, or is outside of the years. */
 export const read = (text: string): Read | undefined => {
   const match = written.exec(text)
   if (match === null) return undefined
@@ -41,7 +41,7 @@ export const read = (text: string): Read | undefined => {
   ] = match
   const [y, m, d] = [Number(year), Number(month), Number(day)]
   if (m < 1 || m > 12 || d < 1 || d > daysOf(y, m)) return undefined
-  // A leap second is no instant that a program could hold.
+  // No program can hold a leap second.
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
   if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return undefined
   const millis = fraction.slice(0, 3).padEnd(3, "0")
@@ -65,10 +65,10 @@ const daysBefore = (year: number, month: number, day: number): number => {
   return 365 * y + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468
 }
 
-/** Years beyond four digits, which earlier versions took, as `Date` writes them. */
+/** Years with more than four digits, as `Date` writes them. Earlier releases accepted them. */
 const farYear = /^([+-]\d{6})-(\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z$/
 
-/** The instant of a date that a log holds, in ms since 1970; undefined where the text is none. */
+/** The instant of a stored date, in ms since 1970. Undefined if the text is no date. */
 export const instantOf = (text: string): number | undefined => {
   const found = read(text)
   if (found !== undefined) return found.ms
