@@ -1,4 +1,4 @@
-/** The models of the shop: products and orders, on which all nodes agree, and each node's own cache of rendered pages. */
+/** What the shop holds: products and orders, which all nodes agree on, and each node's own cache of rendered pages. */
 import { Schema } from "effect"
 import * as Model from "lithair/model"
 import { NonNegative } from "../Money.ts"
@@ -6,13 +6,13 @@ import { OrderStatus } from "./OrderStatus.ts"
 
 export const Id = Schema.String.check(Schema.isUUID())
 
-/** The number of ordered pieces: at least one. */
+/** How many are asked for: one at least. */
 export const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))
 
 /** A day as `2026-05-01`, in UTC. */
 const Day = Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/u))
 
-/** `stock` counts the pieces that may still be ordered. No write brings it below zero. */
+/** Stock is what may still be ordered. Whatever writes it, it is never below zero. */
 export class Product extends Model.Class<Product>("Product")(
   {
     id: Model.id(Id),
@@ -23,16 +23,16 @@ export class Product extends Model.Class<Product>("Product")(
   { check: { oversold: ({ stock }) => stock >= 0 || `A stock of ${stock}` } }
 ) {}
 
-/** Only commands make and change an order, so that it never leaves the state machine. */
+/** Made and changed by commands alone, so that it never leaves the state machine. */
 export class Order extends Model.Class<Order>("Order")(
   {
     id: Model.id(Id),
     productId: Id.pipe(Model.replicate),
     count: Count,
-    /** The price when the order was placed. */
+    /** What it cost when it was placed. */
     total: NonNegative,
     status: OrderStatus,
-    /** The day of its payment, on which it counts as sold, even if it is cancelled later. */
+    /** From its payment on, even if it is cancelled later: the day on which it counts as sold. */
     paidOn: Schema.optionalKey(Day)
   },
   {

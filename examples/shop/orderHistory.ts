@@ -1,4 +1,4 @@
-/** The steps of each order, with their times. */
+/** What became of each order, and when. */
 import { Schema } from "effect"
 import * as Projection from "lithair/projection"
 import { Order } from "./models.ts"

@@ -13,7 +13,18 @@ import { Records } from "../../src/Repository/Records.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster, type TestNodeServices, type TestRoutes } from "../../src/Testing.ts"
 import { contract } from "./surfaceContract.ts"
-import { application, byCategory, count, handlers, Product, ProductId, Review, Stock, take } from "./surfaceModels.ts"
+import {
+  application,
+  byCategory,
+  count,
+  handlers,
+  Product,
+  ProductId,
+  Review,
+  Stock,
+  take,
+  View
+} from "./surfaceModels.ts"
 
 type Program = Effect.Effect<void, unknown, Repository.Repository>
 
@@ -123,6 +134,43 @@ describe("a repository on a node and one over HTTP", () => {
         for (const key of ["near", "far"]) {
           assert.deepStrictEqual(yield* near.operation(key), yield* far.operation(key))
           assert.strictEqual((yield* far.operation(key)).state, "committed")
+        }
+      })
+    )
+  )
+
+  it.live("know a copy of each other's changes: one key, one change, whichever is asked again", () =>
+    onFirst(
+      Effect.gen(function* () {
+        const { far, near } = yield* both
+        const id = ProductId.make("00000000-0000-4000-8000-000000000001")
+        const anvil = { name: "Anvil", price: 5 }
+        type Way = Repository.Repository["Service"]
+        const changes: Readonly<Record<string, (way: Way, key: string) => Effect.Effect<unknown, unknown>>> = {
+          create: ({ records }, key) => records(Stock).create({ id: "s", left: 9 }, { key }),
+          put: ({ records }, key) => records(Product).put(id, anvil, { key }),
+          patch: ({ records }, key) => records(Product).patch(id, { price: 6, category: null }, { key, ifVersion: 1 }),
+          run: ({ run }, key) => run(take, { id: "s", count: 1 }, { key }),
+          createAll: ({ records }, key) => records(Product).createAll([{ name: "Nail", price: 1 }], { key }),
+          transact: ({ transact }, key) =>
+            transact(
+              [
+                Repository.create(Product, { name: "Bolt", price: 1 }),
+                Repository.put(Review, "r", { productId: id, text: "", draft: "kept" }),
+                Repository.remove(Review, "r"),
+                Repository.patch(Product, id, { price: 7 }, { ifVersion: 2 })
+              ],
+              { key }
+            ),
+          local: ({ records }, key) => records(View).create({ id: "v", html: "" }, { key }),
+          delete: ({ records }, key) => records(Product).delete(id, { key, ifVersion: 3 })
+        }
+        for (const [name, change] of Object.entries(changes)) {
+          const [first, second] = name.length % 2 === 0 ? [near, far] : [far, near]
+          const done = yield* change(first, name)
+          assert.deepStrictEqual(yield* change(second, name), done, name)
+          const other = yield* Effect.flip(second.records(Stock).create({ left: 0 }, { key: name }))
+          assert.isTrue(Repository.isProblem(other, "key-reused"), name)
         }
       })
     )

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import { type Any, decodeError, tagOf } from "../../Command/Declaration.ts"
 import { kindOfError } from "../../Command/DeclaredProblem.ts"
 import { OperationAnswer } from "../../Http/OperationAnswer.ts"
-import { commandPath, operationPath } from "../../Http/Paths.ts"
+import { operationPath } from "../../Http/Paths.ts"
 import { jsonEncoder } from "../../Model/JsonEncoder.ts"
 import type { Problem } from "../../Problem.ts"
 import { UnknownOutcome } from "../../Raft/node/Outcome.ts"
@@ -19,6 +19,7 @@ import { isProblem, misfit } from "../Failure.ts"
 import { checkKey } from "../Id.ts"
 import type { ChangeOptions } from "../ModelRepository.ts"
 import { Repository } from "../Repository.ts"
+import * as Request from "../Request.ts"
 import { decoded } from "./Answer.ts"
 import type { Asked } from "./Asked.ts"
 import * as Records from "./Records.ts"
@@ -29,9 +30,8 @@ import * as Transacting from "./Transacting.ts"
 const run = (sending: Sending.Sending) =>
   Effect.fnUntraced(function* (command: Any, value: unknown, { key }: ChangeOptions = {}) {
     const body = yield* misfit(jsonEncoder(command.payload)(value))
-    const asked = { method: "POST", path: commandPath(command), body } as const
     const answered = yield* sending
-      .change(asked, key)
+      .change(Request.call(command, body), key)
       .pipe(Effect.mapError((failure) => Option.getOrElse(declaredOf(command, failure), () => failure)))
     return yield* decoded(Schema.decodeUnknownResult(Schema.toCodecJson(command.success))(answered.body))
   })

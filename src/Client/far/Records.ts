@@ -9,8 +9,9 @@ import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
 import { encodedAll, inArray } from "../Change.ts"
 import { misfit, misread, Unreadable } from "../Failure.ts"
 import { expectedVersion, namedId, newId } from "../Id.ts"
-import type { ChangeOptions, ConditionalOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
+import type { ChangeOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
 import { checkRead } from "../ReadOptions.ts"
+import * as Request from "../Request.ts"
 import { decoded, isAbsent } from "./Answer.ts"
 import type { Answered, Asked } from "./Asked.ts"
 import { listQuery } from "./ListQuery.ts"
@@ -22,7 +23,8 @@ import { transactEncoded } from "./Transacting.ts"
 export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepository<M> => {
   const { decode, descriptor, encodeNew, encodePatch, encodeWhole } = codecsOf(model)
   const collection = collectionPath(descriptor)
-  const ofNode = descriptor.mode === "local" ? { isOfOneNode: true } : {}
+  const isLocal = descriptor.mode === "local"
+  const ofNode = isLocal ? { isOfOneNode: true } : {}
   const at = (id: string): string => `${collection}/${encodeURIComponent(id)}`
 
   const versioned = (answered: Answered): Effect.Effect<Versioned<M>, Unreadable> =>
@@ -37,12 +39,6 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepos
     })
 
   const change = (asked: Asked, { key }: ChangeOptions = {}) => sending.change({ ...ofNode, ...asked }, key)
-
-  const conditionOf = (options?: ConditionalOptions) =>
-    Effect.map(
-      misfit(expectedVersion(options)),
-      (version): Readonly<Record<string, string>> => (version === undefined ? {} : { "if-match": `"${version}"` })
-    )
 
   const pageOf = Schema.decodeUnknownResult(
     Schema.Struct({
@@ -83,7 +79,7 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepos
     }),
     create: (row, options) =>
       Effect.flatMap(misfit(encodeNew(row)), (body) =>
-        Effect.flatMap(change({ method: "POST", path: collection, body }, options), versioned)
+        Effect.flatMap(change(Request.create(descriptor, body), options), versioned)
       ),
     // Not by `_bulk`: the answer to a transaction has the versions.
     createAll: Effect.fnUntraced(function* (rows, options) {
@@ -92,23 +88,24 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepos
       return done.map(({ id: _, ...created }) => created) as unknown as ReadonlyArray<Versioned<M>>
     }),
     put: Effect.fnUntraced(function* (id: string, row, options) {
-      const headers = yield* conditionOf(options)
+      const version = yield* misfit(expectedVersion(options))
       const body = yield* misfit(Result.andThen(newId(descriptor, id), encodeWhole(row)))
-      return yield* Effect.flatMap(change({ method: "PUT", path: at(id), body, headers }, options), versioned)
+      return yield* Effect.flatMap(change(Request.write("PUT", descriptor, { id, body, version }), options), versioned)
     }),
     patch: Effect.fnUntraced(function* (id: string, patch, options) {
-      const headers = yield* conditionOf(options)
+      const version = yield* misfit(expectedVersion(options))
       yield* namedId(descriptor, id)
       const body = yield* misfit(encodePatch(patch))
       const fields = Object.keys(body)
-      const isLocal = fields.length > 0 && fields.every((field) => descriptor.localFields.includes(field))
-      const asked = { method: "PATCH", path: at(id), body, headers, isOfOneNode: isLocal } as const
+      const isOfOneNode =
+        isLocal || (fields.length > 0 && fields.every((field) => descriptor.localFields.includes(field)))
+      const asked = { ...Request.write("PATCH", descriptor, { id, body, version }), isOfOneNode }
       return yield* Effect.flatMap(change(asked, options), versioned)
     }),
     delete: Effect.fnUntraced(function* (id: string, options) {
-      const headers = yield* conditionOf(options)
+      const version = yield* misfit(expectedVersion(options))
       yield* namedId(descriptor, id)
-      yield* change({ method: "DELETE", path: at(id), headers }, options)
+      yield* change(Request.remove(descriptor, id, version), options)
     })
   }
 }

@@ -2,12 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { transactionPath } from "../../Http/Paths.ts"
 import { TransactionAnswer } from "../../Http/TransactionAnswer.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
 import { type Change, type Done, type EncodedChange, encodedChanges, type Transact, withLost } from "../Change.ts"
 import { misfit, Unreadable } from "../Failure.ts"
 import type { ChangeOptions } from "../ModelRepository.ts"
+import * as Request from "../Request.ts"
 import { decoded } from "./Answer.ts"
 import type { Sending } from "./Sending.ts"
 
@@ -19,10 +19,8 @@ export const transactEncoded = Effect.fnUntraced(function* (
   changes: ReadonlyArray<EncodedChange>,
   { key }: ChangeOptions = {}
 ) {
-  const ops = changes.map(({ model: _, descriptor, ...operation }) => ({ ...operation, model: descriptor.name }))
   const isOfOneNode = changes.every(({ descriptor }) => descriptor.mode === "local")
-  const asked = { method: "POST", path: transactionPath, body: { ops }, isOfOneNode } as const
-  const { body, headers } = yield* sending.change(asked, key)
+  const { body, headers } = yield* sending.change({ ...Request.transact(changes), isOfOneNode }, key)
   const { results } = yield* decoded(decodeAnswer(body))
   if (results.length !== changes.length) {
     return yield* new Unreadable({

@@ -13,15 +13,16 @@ import type { OrderValue } from "../../Machine/Order.ts"
 import type { FieldError } from "../../Model/FieldError.ts"
 import { codecsOf, type RowClass, type RowCodecs } from "../../Model/RowCodecs.ts"
 import type { Shown } from "../../Repository/Changed.ts"
-import { ownOrigin } from "../../Repository/OwnOrigin.ts"
 import type { Records } from "../../Repository/Records.ts"
 import { recordUnreadable } from "../../Repository/RejectionProblem.ts"
 import { encodedAll, inArray } from "../Change.ts"
 import { misfit, misread, Unreadable } from "../Failure.ts"
 import { expectedVersion, namedId, newId } from "../Id.ts"
 import { type Listed, type ListOptions, listedOf } from "../ListOptions.ts"
-import type { ChangeOptions, ConditionalOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
+import type { ChangeOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
+import * as Request from "../Request.ts"
 import { failureOf } from "./Failure.ts"
+import { originOfChange } from "./Origin.ts"
 import type { Session } from "./Reading.ts"
 import type { TransactEncoded } from "./Transacting.ts"
 
@@ -49,10 +50,13 @@ export const make = <M extends RowClass>(
       })
     )
 
-  const change = Effect.fnUntraced(function* (operation: Operation, { key }: ChangeOptions = {}) {
-    // A schema encodes fields in a fixed order, so equal changes give equal texts.
-    const changed = yield* ownOrigin(JSON.stringify(operation), key).pipe(
-      Effect.flatMap((origin) => records.change(descriptor, { ...operation, ...origin })),
+  const change = Effect.fnUntraced(function* (
+    operation: Operation,
+    request: Request.ChangeRequest,
+    { key }: ChangeOptions = {}
+  ) {
+    const origin = yield* originOfChange(request, key)
+    const changed = yield* records.change(descriptor, { ...operation, ...origin }).pipe(
       session.watch,
       Effect.mapError((failure) => failureOf(failure, { key }))
     )
@@ -60,8 +64,7 @@ export const make = <M extends RowClass>(
     return changed.isLocalPartLost ? { ...done, isLocalPartLost: true as const } : done
   })
 
-  const conditionOf = (options?: ConditionalOptions) =>
-    Effect.map(misfit(expectedVersion(options)), (version) => (version === undefined ? {} : { ifMatch: [version] }))
+  const conditionOf = (version: number | undefined) => (version === undefined ? {} : { ifMatch: [version] })
 
   return {
     get: Effect.fnUntraced(function* (id: string, options = {}) {
@@ -92,27 +95,32 @@ export const make = <M extends RowClass>(
       return { items, next, total }
     }),
     create: (row, options) =>
-      Effect.flatMap(misfit(encodeNew(row)), (data) => change({ _tag: "Create", model: name, data }, options)),
+      Effect.flatMap(misfit(encodeNew(row)), (data) =>
+        change({ _tag: "Create", model: name, data }, Request.create(descriptor, data), options)
+      ),
     createAll: Effect.fnUntraced(function* (rows, options) {
       const changes = yield* misfit(encodedAll(model, rows))
       const done = yield* Effect.mapError(transactEncoded(changes, options), inArray)
       return done.map(({ id: _, ...created }) => created) as unknown as ReadonlyArray<Versioned<M>>
     }),
     put: Effect.fnUntraced(function* (id: string, row, options) {
-      const condition = yield* conditionOf(options)
+      const version = yield* misfit(expectedVersion(options))
       const data = yield* misfit(Result.andThen(newId(descriptor, id), encodeWhole(row)))
-      return yield* change({ _tag: "Put", model: name, id, data, ...condition }, options)
+      const request = Request.write("PUT", descriptor, { id, body: data, version })
+      return yield* change({ _tag: "Put", model: name, id, data, ...conditionOf(version) }, request, options)
     }),
     patch: Effect.fnUntraced(function* (id: string, patch, options) {
-      const condition = yield* conditionOf(options)
+      const version = yield* misfit(expectedVersion(options))
       yield* namedId(descriptor, id)
       const data = yield* misfit(encodePatch(patch))
-      return yield* change({ _tag: "Patch", model: name, id, data, ...condition }, options)
+      const request = Request.write("PATCH", descriptor, { id, body: data, version })
+      return yield* change({ _tag: "Patch", model: name, id, data, ...conditionOf(version) }, request, options)
     }),
     delete: Effect.fnUntraced(function* (id: string, options) {
-      const condition = yield* conditionOf(options)
+      const version = yield* misfit(expectedVersion(options))
       yield* namedId(descriptor, id)
-      yield* change({ _tag: "Delete", model: name, id, ...condition }, options)
+      const request = Request.remove(descriptor, id, version)
+      yield* change({ _tag: "Delete", model: name, id, ...conditionOf(version) }, request, options)
     })
   }
 }

@@ -1,16 +1,16 @@
 /** Runs declared commands by the services of a node. The leader decides them. */
 import { Effect, Option, Result, Schema } from "effect"
 import { type Any, decodeError } from "../../Command/Declaration.ts"
-import { canonical } from "../../Machine/Json.ts"
 import { jsonEncoder } from "../../Model/JsonEncoder.ts"
 import { answerBy, type Problem, responds } from "../../Problem.ts"
 import { Refused } from "../../Repository/Changed.ts"
 import type { CallFailure, Commands } from "../../Repository/Commands.ts"
-import { ownOrigin } from "../../Repository/OwnOrigin.ts"
 import { misfit, Unreadable } from "../Failure.ts"
 import type { ChangeOptions } from "../ModelRepository.ts"
 import type { Repository } from "../Repository.ts"
+import * as Request from "../Request.ts"
 import { failureOf } from "./Failure.ts"
+import { originOfChange } from "./Origin.ts"
 import type { Session } from "./Reading.ts"
 
 type Run = Repository["Service"]["run"]
@@ -19,8 +19,8 @@ type Run = Repository["Service"]["run"]
 export const make = (commands: Pick<Commands["Service"], "call">, session: Session): Run => {
   const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: ChangeOptions = {}) {
     const payload = yield* misfit(jsonEncoder(command.payload)(value))
-    const called = yield* ownOrigin(canonical([command.name, payload]), key).pipe(
-      Effect.flatMap((origin) => commands.call({ name: command.name, payload, ...origin })),
+    const origin = yield* originOfChange(Request.call(command, payload), key)
+    const called = yield* commands.call({ name: command.name, payload, ...origin }).pipe(
       session.watch,
       Effect.mapError((failure) =>
         Option.getOrElse(declaredOf(command, failure), () => failureOf(failure, { command, key }))

@@ -5,12 +5,13 @@ import type { Operation } from "../../Machine/Command.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
 import type { Problem } from "../../Problem.ts"
 import type { UnknownOutcome } from "../../Raft/node/Outcome.ts"
-import { ownOrigin } from "../../Repository/OwnOrigin.ts"
 import type { Records } from "../../Repository/Records.ts"
 import { type Change, type Done, type EncodedChange, encodedChanges, type Transact, withLost } from "../Change.ts"
 import { misfit, Unreadable } from "../Failure.ts"
 import type { ChangeOptions } from "../ModelRepository.ts"
+import * as Request from "../Request.ts"
 import { failureOf } from "./Failure.ts"
+import { originOfChange } from "./Origin.ts"
 import type { Session } from "./Reading.ts"
 import type { ServedHere } from "./Served.ts"
 
@@ -28,9 +29,8 @@ export const makeEncoded =
       if (encoded.length > operationsMax) return yield* tooMany("operations")
       yield* served.changes(encoded)
       const changes = encoded.map((change) => ({ descriptor: change.descriptor, operation: operationOf(change) }))
-      const text = JSON.stringify(changes.map(({ operation }) => operation))
-      const done = yield* ownOrigin(text, key).pipe(
-        Effect.flatMap((origin) => records.transact({ changes, ...origin })),
+      const origin = yield* originOfChange(Request.transact(encoded), key)
+      const done = yield* records.transact({ changes, ...origin }).pipe(
         session.watch,
         Effect.mapError((failure) => failureOf(failure, { key }))
       )
