@@ -45,15 +45,16 @@ export const writeConditions = (
 const isUnconditional = (headers: Headers): boolean =>
   headers["if-match"] === undefined && headers["if-none-match"] === undefined
 const unconditional: Result.Result<WriteConditions> = Result.succeed({ versions: {}, ifMatchTags: undefined })
-const send: Result.Result<(current: RecordTag | undefined) => ReadVerdict> = Result.succeed(() => "send")
+const send: Result.Result<JudgeRead> = Result.succeed(() => "send")
 
 /** The verdict on a read: send the record; the client knows it (304); or it is not the version asked for (412). */
 export type ReadVerdict = "send" | "known" | "conflict"
 
+/** Judges a read by the record that it finds. */
+export type JudgeRead = (current: RecordTag | undefined) => ReadVerdict
+
 /** Checks the conditions of a read in the order of RFC 9110 §13.2.2. */
-export const readConditions = (
-  headers: Headers
-): Result.Result<(current: RecordTag | undefined) => ReadVerdict, Problem> => {
+export const readConditions = (headers: Headers): Result.Result<JudgeRead, Problem> => {
   if (isUnconditional(headers)) return send
   return Result.gen(function* () {
     const ifMatch = yield* conditionOf("If-Match", headers["if-match"])

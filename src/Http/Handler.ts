@@ -1,7 +1,7 @@
 /**
- * A handler of an endpoint as a plain function from a request to its next step. It needs no fiber: what waits says how it
- * begins and how it goes on. Two files carry steps out: Mount.ts as an Effect on any router, and Node/DirectExchange.ts
- * with callbacks on the node's own server. So both answer alike.
+ * A handler of an endpoint as a plain function from a request to its next step. No fiber waits: a step that waits says
+ * how the wait begins and how the handler goes on. `perform` carries steps out as an Effect, on any router (Mount.ts);
+ * Node/DirectExchange.ts does it with callbacks, on the node's own server. Both give the same answers.
  */
 import { Cause, Effect, Exit, Result } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"

@@ -1,15 +1,16 @@
 /** Serves GET of one record and of a list. docs/http.md, "Lists", "Reads". */
 import { Result } from "effect"
 import { list } from "../Machine/List.ts"
-import { notFound, withHeaders } from "../Problem.ts"
+import { notFound, type Problem, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
 import type { Read, Shown } from "../Repository/Records.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
-import { readConditions } from "./Conditions.ts"
+import { type JudgeRead, readConditions } from "./Conditions.ts"
 import { nextLink } from "./Cursor.ts"
 import { formatETag } from "./ETag.ts"
 import { answer, awaiting, awaitTurn, type Handler, type Step, withValue } from "./Handler.ts"
+import type { Head } from "./Head.ts"
 import { type ListQuery, makeListParser, nextCursor } from "./ListQuery.ts"
 import { bodyOf, encodePage } from "./Page.ts"
 import { type Params, parseParams, refuseOthers } from "./Params.ts"
@@ -21,7 +22,7 @@ import type { ServedModel } from "./ServedModel.ts"
 export const readRecord = (served: ServedModel): Handler => {
   const { descriptor, instance, records } = served
 
-  const show = (found: Read<Shown | undefined>, key: string, judge: Judge): Step => {
+  const show = (found: Read<Shown | undefined>, key: string, judge: JudgeRead): Step => {
     const { value: shown } = found
     const tag = shown === undefined ? undefined : tagOf(instance, shown)
     const verdict = judge(tag)
@@ -37,27 +38,24 @@ export const readRecord = (served: ServedModel): Handler => {
       : answerRecord({ shown, instance, status: 200, headers: readHeaders(found) })
   }
 
-  return (head) => {
-    const { headers } = head
-    return withValue(served.id(head), (key) =>
-      withValue(parseParams(head.url), (params) =>
-        withValue(refuseOthers(params, readParameters), () =>
-          withValue(parseConsistency(params, headers["lithair-min-index"]), (consistency) =>
-            withValue(readConditions(headers), (judge) =>
-              awaiting({
-                begin: records.beginGet(descriptor, key, consistency),
-                onSuccess: (found) => show(found, key, judge),
-                onFailure: problemOfRead
-              })
-            )
-          )
+  return (head) =>
+    withValue(served.id(head), (key) =>
+      withValue(consistencyOf(head), (consistency) =>
+        withValue(readConditions(head.headers), (judge) =>
+          awaiting({
+            begin: records.beginGet(descriptor, key, consistency),
+            onSuccess: (found) => show(found, key, judge),
+            onFailure: problemOfRead
+          })
         )
       )
     )
-  }
 }
 
-type Judge = Extract<ReturnType<typeof readConditions>, { readonly _tag: "Success" }>["success"]
+const consistencyOf = ({ headers, url }: Head): Result.Result<Consistency, Problem> =>
+  Result.flatMap(parseParams(url), (params) =>
+    Result.flatMap(refuseOthers(params, readParameters), () => parseConsistency(params, headers["lithair-min-index"]))
+  )
 
 const asItIs: Consistency = { _tag: "Local" }
 
