@@ -15,10 +15,17 @@ export const make = <A>(): Waiters<A> => ({ byIndex: new Map() })
 
 /** Makes `waiter` wait for the entry of `term` at `index`. */
 export const add = <A>(waiters: Waiters<A>, at: { readonly index: number; readonly term: number }, waiter: A): void => {
-  const there = waiters.byIndex.get(at.index) ?? []
+  const there = waiters.byIndex.get(at.index)
+  if (there === undefined) {
+    waiters.byIndex.set(at.index, [{ term: at.term, waiter }])
+    return
+  }
   invariant(!there.some((other) => other.term === at.term), "two proposals were given one index and term")
-  waiters.byIndex.set(at.index, [...there, { term: at.term, waiter }])
+  there.push({ term: at.term, waiter })
 }
+
+/** Nearly no entry has a waiter on a follower. */
+const nobody = { done: [], notDone: [] }
 
 /**
  * Call as each entry is applied. It returns the requests that waited for this entry, and those whose entry is now
@@ -29,7 +36,7 @@ export const settle = <A>(
   at: { readonly index: number; readonly term: number }
 ): { readonly done: ReadonlyArray<A>; readonly notDone: ReadonlyArray<A> } => {
   const there = waiters.byIndex.get(at.index)
-  if (there === undefined) return { done: [], notDone: [] }
+  if (there === undefined) return nobody
   waiters.byIndex.delete(at.index)
   return {
     done: there.filter((entry) => entry.term === at.term).map((entry) => entry.waiter),
