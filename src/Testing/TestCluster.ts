@@ -94,7 +94,7 @@ export class TestCluster extends Context.Service<
     ) => Effect.Effect<A, E | Node.NodeDown, Exclude<R, Node.TestNodeServices>>
     /** Waits until a node leads a majority, and returns its id. */
     readonly leader: Effect.Effect<string, NotSettled>
-    /** Waits until a node leads a majority, and all running nodes that it reaches have applied its whole log. */
+    /** Waits until a node leads a majority, and all running nodes that it reaches have applied its whole log and serve requests. */
     readonly settle: Effect.Effect<void, NotSettled>
     /**
      * Splits the network: no message passes between nodes of different parts. Unnamed nodes form one more part. Replaces an

@@ -7,16 +7,23 @@ import type { TestNode } from "./TestClusterNode.ts"
 /** A leader that a majority follows. */
 export interface Agreement {
   readonly leaderId: string
-  /** Whether its whole log is committed, and applied on every running node that it reaches. */
+  /** Whether its whole log is committed, and every running node that it reaches has applied it and serves requests. */
   readonly isComplete: boolean
 }
 
 const viewOf = (node: TestNode) => {
   const member = node.running === undefined ? undefined : Context.get(node.running.services, Member)
   const running = member?.node()
-  return member === undefined || running === undefined
-    ? undefined
-    : { nodeId: node.nodeId, leaderId: member.leader(), core: running.core, appliedIndex: running.appliedIndex() }
+  if (member === undefined || running === undefined) return undefined
+  const appliedIndex = running.appliedIndex()
+  return {
+    nodeId: node.nodeId,
+    leaderId: member.leader(),
+    core: running.core,
+    appliedIndex,
+    // Until a quorum has confirmed its state, and its records are checked, a node that has started serves nothing.
+    isServing: member.staleMs(appliedIndex, 0) !== undefined
+  }
 }
 
 /** The agreement of a majority of `nodes`; undefined while there is none. */
@@ -33,8 +40,8 @@ export const find = (nodes: ReadonlyArray<TestNode>, network: MemoryNetwork): Ag
     ({ nodeId, running }) => running !== undefined && !isCut(network, [nodeId, leader.nodeId])
   )
   if (reached.flatMap((node) => viewOf(node) ?? []).filter(isFollowing).length <= nodes.length / 2) return undefined
-  const isApplied = reached.every((node) => viewOf(node)?.appliedIndex === log.lastIndex)
-  return { leaderId: leader.nodeId, isComplete: commitIndex === log.lastIndex && isApplied }
+  const isReady = reached.map(viewOf).every((view) => view?.isServing === true && view.appliedIndex === log.lastIndex)
+  return { leaderId: leader.nodeId, isComplete: commitIndex === log.lastIndex && isReady }
 }
 
 /** The state of each node. */
@@ -44,7 +51,8 @@ export const explain = (nodes: ReadonlyArray<TestNode>): string =>
       if (node.running === undefined) return `${node.nodeId} is not running`
       const view = viewOf(node)
       if (view === undefined) return `${node.nodeId} has not formed a cluster`
-      const { appliedIndex, core, leaderId } = view
-      return `${node.nodeId} follows ${leaderId ?? "nobody"} in term ${core.currentTerm}, at index ${appliedIndex}`
+      const { appliedIndex, core, isServing, leaderId } = view
+      const place = `in term ${core.currentTerm}, at index ${appliedIndex}${isServing ? "" : ", and does not serve yet"}`
+      return `${node.nodeId} follows ${leaderId ?? "nobody"} ${place}`
     })
     .join("; ")

@@ -16,8 +16,8 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a write is called durable before it is synced",
     breaks: "C1, C2",
-    fromSeed: 15,
-    seedsCount: 40,
+    fromSeed: 35,
+    seedsCount: 20,
     file: "src/Raft/node/LogWriter.ts",
     find: `    beganMs = options.nowMs()
 `,
