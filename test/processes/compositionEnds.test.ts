@@ -22,6 +22,8 @@ interface Composition {
   readonly isSplit: boolean
   readonly args: (own: Ports, others: ReadonlyArray<Ports>) => ReadonlyArray<string>
   readonly products: string
+  /** Routes of the application's own, which are under load too. */
+  readonly own?: ReadonlyArray<string>
 }
 
 const peersOf = (others: ReadonlyArray<Ports>): string => others.map(({ peer }) => peer).join(",")
@@ -47,7 +49,8 @@ const compositions: ReadonlyArray<Composition> = [
     script: "examples/compose/own.ts",
     isSplit: false,
     args: flags,
-    products: "/v1/api/products"
+    products: "/v1/api/products",
+    own: ["/hello", "/shop/total"]
   },
   {
     name: "two servers",
@@ -70,10 +73,11 @@ const load = (composition: Composition, { client }: Ports, program: { readonly h
   Effect.gen(function* () {
     const bare: Array<string> = []
     let answeredCount = 0
+    const reads = [`${composition.products}?limit=1`, ...(composition.own ?? [])]
     for (let at = 0; !program.hasEnded(); at++) {
       const body = JSON.stringify({ name: `n${at}`, stock: 1 })
       const write = ask(client, composition.products, { method: "POST", headers, body })
-      const read = ask(client, `${composition.products}?limit=1`, { headers })
+      const read = ask(client, reads[(at >> 1) % reads.length] ?? "", { headers })
       // A connection that the node refuses or resets is no answer.
       const answer = yield* Effect.option(at % 2 === 0 ? write : read)
       if (answer._tag === "None") continue
