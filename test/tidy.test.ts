@@ -192,6 +192,10 @@ describe("tidy", () => {
   it("everything that a comment cites is in this repository", () => {
     const rules = read("docs/raft.md")
     const decided = read("ARCHITECTURE.md")
+    const files = ["src", "test", "scripts", "bench", "examples"].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => `/${folder}/${name}`)
+    )
+    const isFile = (cited: string) => files.some((name) => name.endsWith(`/${cited}`))
     const wrong = sources.flatMap(({ name, text }) => {
       const comments = [...text.matchAll(/\/\*\*[\s\S]*?\*\/|\/\/.*$/gm)].map(([comment]) => comment).join("\n")
       const cited = [
@@ -201,6 +205,7 @@ describe("tidy", () => {
         ...[...comments.matchAll(/(docs\/[\w-]+\.md), "([^"]+)"/g)].filter(
           ([, page = "", heading]) => !read(page).includes(`## ${heading}`)
         ),
+        ...[...comments.matchAll(/\b(\w[\w/.]*\.ts)\b/g)].filter(([, file = ""]) => !isFile(file)),
         ...comments.matchAll(/\b(DESIGN|RAFT|HTTP contract)\b/g)
       ]
       return cited.map(([citation]) => `${name} cites ${citation}`)
