@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSy
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { type FileLogOptions, layerFile } from "../../src/EventStore/FileLog.ts"
 import { FileSystem } from "../../src/EventStore/FileSystem.ts"
@@ -207,6 +207,53 @@ describe("the log in files", () => {
       })
     )
   )
+
+  it.effect("that closes waits for the batch that is written at once, and begins no other", () => {
+    const events: Array<string> = []
+    let finishSync = (): void => {}
+    let isHeld = false
+    const system: FileSystem = {
+      ...fs,
+      fdatasync: (file, done) => {
+        const sync = () =>
+          fs.fdatasync(file, (error) => {
+            events.push("synced")
+            done(error)
+          })
+        if (isHeld) finishSync = sync
+        else sync()
+      },
+      close: (file, done) => {
+        events.push("closed")
+        fs.close(file, done)
+      }
+    }
+    return Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const log = Context.get(yield* Layer.buildWithScope(layerFile(freshOptions()), scope), LogStore)
+      yield* log.append([{ entries: entries(1, 1) }])
+      // Once the mark of the first batch is durable, closing writes none.
+      events.length = 0
+      yield* TestClock.adjust("100 millis")
+      while (!events.includes("synced")) yield* Effect.yieldNow
+      isHeld = true
+      const begin = () =>
+        log.appendNow([{ entries: entries(2, 2) }], () => {
+          events.push("told")
+          assert.isFalse(log.appendNow([{ entries: entries(3, 3) }], () => {}))
+        })
+      while (!begin()) yield* Effect.yieldNow
+      events.length = 0
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* Effect.repeat(Effect.yieldNow, { times: 20 })
+      assert.deepStrictEqual(events, [])
+      isHeld = false
+      finishSync()
+      yield* Fiber.join(closing)
+      assert.strictEqual(events[0], "synced")
+      assert.includeMembers(events, ["told", "closed"])
+    }).pipe(Effect.provideService(FileSystem, system))
+  })
 
   it.effect("marks its last batch as durable within 100 ms of falling idle", () => {
     const options = freshOptions()

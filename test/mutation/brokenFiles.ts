@@ -100,6 +100,16 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
     }
   },
   {
+    name: "a file is closed while a batch is written at once",
+    file: "src/EventStore/FileLog.ts",
+    find: "next.readyBytes() < segmentSizeBytes) ? idle.await : mark",
+    replace: "next.readyBytes() < segmentSizeBytes) ? Effect.void : mark",
+    test: {
+      file: "test/EventStore/fileLog.test.ts",
+      title: "that closes waits for the batch that is written at once, and begins no other"
+    }
+  },
+  {
     name: "the next segment is entered before its header is synced",
     file: "src/EventStore/NextSegment.ts",
     find: `Effect.andThen(writeAll(file, encodeSegmentHeader(header), 0), syncData(file))`,
