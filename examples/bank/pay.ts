@@ -1,4 +1,4 @@
-/** A program that transfers money by the typed client, on the bank that `npm run bank` runs. See README.md. */
+/** A program that transfers money by the client, on the bank that `npm run bank` runs. See README.md. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Config, Console, Effect, Option } from "effect"

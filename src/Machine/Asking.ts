@@ -1,5 +1,5 @@
 /**
- * The rules for a list's filters and order, shared by URLs, the typed client and a node's own code. Pure. The caller
+ * The rules for a list's filters and order, shared by URLs, the client and a node's own code. Pure. The caller
  * passes values as JSON and names the field in errors; the messages here say what is wrong. docs/http.md, "Lists".
  */
 import * as Result from "effect/Result"

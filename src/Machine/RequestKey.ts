@@ -1,4 +1,4 @@
-/** What may name a request: one rule for a header, the typed client, and a node's own code. Pure. docs/http.md, "Idempotency keys". */
+/** What may name a request: one rule for a header, the client, and a node's own code. Pure. docs/http.md, "Idempotency keys". */
 
 /** The longest key taken: each is remembered for a day, on every node. */
 export const keyLengthMax = 255

@@ -150,7 +150,10 @@ const decodePiece = (line: Uint8Array): Result.Result<Piece, string> =>
       try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line)),
       catch: () => "Cannot read snapshot: not JSON in UTF-8"
     }),
-    (json) => (isPiece(json) ? Result.succeed(json) : Result.fail("Cannot read snapshot: this release does not know a piece of it"))
+    (json) =>
+      isPiece(json)
+        ? Result.succeed(json)
+        : Result.fail("Cannot read snapshot: this release does not know a piece of it")
   )
 
 const tags: ReadonlyArray<unknown> = [
