@@ -7,6 +7,7 @@ export interface Bar {
   readonly series: string
   readonly value: number
   readonly label: string
+  readonly colour: string
 }
 
 export interface Column {
@@ -24,8 +25,6 @@ const labelWidth = 80
 const barHeight = 14
 const barGap = 4
 const groupGap = 14
-
-const colours = ["#2f81f7", "#d4760a", "#3fa34d", "#a855f7", "#d33d55", "#7d8590"]
 
 const style = [
   "text{font:12px system-ui,sans-serif;fill:#1f2328}",
@@ -57,9 +56,8 @@ export const chart = (title: string, columns: ReadonlyArray<Column>): string => 
         const most = Math.max(...bars.map(({ value }) => value).filter(Number.isFinite))
         const length = most > 0 ? (bar.value / most) * barWidth : 0
         const left = barsLeft + columnAt * columnWidth
-        const colour = colours[series.indexOf(name) % colours.length]
         parts.push(
-          `<rect x="${left}" y="${top}" width="${length.toFixed(1)}" height="${barHeight}" rx="2" fill="${colour}"/>`,
+          `<rect x="${left}" y="${top}" width="${length.toFixed(1)}" height="${barHeight}" rx="2" fill="${bar.colour}"/>`,
           text(left + length + 6, top + barHeight - 3, bar.label)
         )
       }

@@ -29,6 +29,10 @@ const shownOf: Readonly<Record<string, ReadonlyArray<Shown>>> = {
   ]
 }
 
+/** Each system has its colour in all charts, which is readable on white and on black. */
+const colours: Readonly<Record<string, string>> = { Node: "#2f81f7", Bun: "#d4760a", Deno: "#3fa34d", etcd: "#a855f7" }
+const otherColour = "#7d8590"
+
 /** These are floors, so far from the others that these would not be seen. */
 const leftOut = ["bare HTTP"]
 
@@ -49,12 +53,12 @@ export const charts = (
         name: step.clients === 0 ? "idle" : step.clients === 1 ? "1 client" : `${step.clients} clients`,
         bars: systems.map((series) => {
           const value = medianOf(own, step, series, figure)
-          return { series, value, label: figures[figure].show(value) }
+          return { series, value, label: figures[figure].show(value), colour: colours[series] ?? otherColour }
         })
       }))
     }))
     const title = what.charAt(0).toUpperCase() + what.slice(1)
-    const name = `${first.line}-${what.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`
+    const name = what.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")
     return [{ name, svg: chart(title, columns) }]
   })
 }

@@ -1,6 +1,8 @@
-/** Reports samples as Markdown: the conditions, and a table for each request, with medians over the runs, of ratios too. */
+/** Reports samples as Markdown: the conditions, a table for each request, with medians over the runs, and the targets. */
+import { spawnSync } from "node:child_process"
 import { availableParallelism, cpus } from "node:os"
 import { isQuiet } from "./Cpu.ts"
+import { checkout } from "./Lithair.ts"
 import {
   type Figure,
   figures,
@@ -14,16 +16,34 @@ import {
   valuesOf
 } from "./Sample.ts"
 import { median, rate, short, table } from "./Statistics.ts"
+import { targets, verdicts } from "./Targets.ts"
 
 /** The systems that others are compared with, where they were measured. */
 const references = ["etcd", "base"]
 
+/** A line's whole report. */
+export const report = (title: string, samples: ReadonlyArray<Sample>): string => {
+  const judged = verdicts(samples, targets)
+  const parts = [
+    `# ${title}`,
+    conditions(samples),
+    tables(samples),
+    ...(judged === undefined ? [] : ["## Targets", judged])
+  ]
+  return parts.join("\n\n")
+}
+
+const commit = (): string => {
+  const { status, stdout } = spawnSync("git", ["rev-parse", "--short", "HEAD"], { cwd: checkout, encoding: "utf8" })
+  return status === 0 ? `commit ${stdout.trim()}; ` : ""
+}
+
 /** On which machine, and how much other programs disturbed it. */
-export const conditions = (samples: ReadonlyArray<Sample>): string => {
+const conditions = (samples: ReadonlyArray<Sample>): string => {
   const others = samples.map((sample) => sample.others)
   const quietCount = others.filter(isQuiet).length
   return (
-    `Node ${process.version}, ${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown kind"}; ` +
+    `${commit()}Node ${process.version}, ${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown kind"}; ` +
     `runs: ${Math.max(...samples.map(({ run }) => run))}; ${quietCount} of ${samples.length} measurements undisturbed ` +
     `by other programs, which kept ${short(median(others))} cores busy (median; at most ${short(Math.max(...others))}); ` +
     `failed requests: ${rate(samples.reduce((sum, { failedCount }) => sum + failedCount, 0))}.`
@@ -31,9 +51,9 @@ export const conditions = (samples: ReadonlyArray<Sample>): string => {
 }
 
 /** One table for each request. */
-export const tables = (samples: ReadonlyArray<Sample>): string =>
+const tables = (samples: ReadonlyArray<Sample>): string =>
   [...new Set(samples.map(({ what }) => what))]
-    .map((what) => `### ${what}\n\n${tableOf(samples.filter((sample) => sample.what === what))}`)
+    .map((what) => `## ${what}\n\n${tableOf(samples.filter((sample) => sample.what === what))}`)
     .join("\n\n")
 
 /** A column of a table: what it says of one system in one step. */

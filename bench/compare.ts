@@ -18,11 +18,9 @@ import { openLoop } from "./lines/openLoop.ts"
 import { overload } from "./lines/overload.ts"
 import { records } from "./lines/records.ts"
 import { readOptions } from "./Options.ts"
-import { conditions, tables } from "./Report.ts"
-import type { Sample } from "./Sample.ts"
+import { report } from "./Report.ts"
 import { rate } from "./Statistics.ts"
 import type { System } from "./Systems.ts"
-import { targets, verdicts } from "./Targets.ts"
 
 const lines: Readonly<Record<string, Line>> = {
   writes,
@@ -59,19 +57,16 @@ if (options.base !== undefined) {
 }
 console.log(`4 KiB written and synced, one after the other: ${rate(measureDiskFloor(diskFloorMs))} a second.`)
 
-const samples: Array<Sample> = []
+const { out } = options
+if (out !== undefined) mkdirSync(out, { recursive: true })
 for (const name of options.lines) {
   const line = lines[name]
   if (line === undefined) continue
-  const measured = await line.run({ name, systems, options })
-  console.log(`\n## ${line.title}\n\n${conditions(measured)}\n\n${tables(measured)}`)
-  samples.push(...measured)
-}
-const judged = verdicts(samples, targets)
-if (judged !== undefined) console.log(`\n## Targets\n\n${judged}`)
-if (options.out !== undefined) {
-  mkdirSync(options.out, { recursive: true })
-  const write = (name: string, text: string) => writeFileSync(join(options.out ?? "", name), text)
-  write(`${options.lines.join("-")}.json`, JSON.stringify(samples))
-  for (const { name, svg } of charts(samples)) write(`${name}.svg`, svg)
+  const samples = await line.run({ name, systems, options })
+  const text = report(line.title, samples)
+  console.log(`\n${text}`)
+  if (out === undefined) continue
+  writeFileSync(join(out, `${name}.json`), JSON.stringify(samples))
+  writeFileSync(join(out, `${name}.md`), `${text}\n`)
+  for (const chart of charts(samples)) writeFileSync(join(out, `${chart.name}.svg`), chart.svg)
 }
