@@ -142,7 +142,10 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       if (!mustRoll(batch)) return Effect.void
       const neededBytes = SEGMENT_HEADER_BYTES + bodyBytes(headOf()) + sizeOf(batch.bodies) + SEAL_BYTES
       const sizeBytes = Math.max(segmentSizeBytes, Math.ceil(neededBytes / 4096) * 4096)
-      return Effect.raceFirst(next.prepare({ after: active.header.number, sizeBytes }), Deferred.await(closing))
+      return Effect.raceFirst(
+        next.prepare({ after: active.header.number, sizeBytes, isAwaited: true }),
+        Deferred.await(closing)
+      )
     })
 
   const appendBatch = Effect.fnUntraced(function* (batch: LogBatch) {

@@ -31,9 +31,14 @@ export interface NextSegment {
   readonly readyBytes: () => number
   /**
    * Waits until a file of at least so many bytes is ready to follow segment `after`: for long, where the disk is short
-   * of space. It does nothing once another has followed that one.
+   * of space. It does nothing once another has followed that one. If an append waits for it (`isAwaited`), the work takes
+   * no rests, also if it is under way already.
    */
-  readonly prepare: (segment: { readonly after: number; readonly sizeBytes: number }) => Effect.Effect<void, LogFailed>
+  readonly prepare: (segment: {
+    readonly after: number
+    readonly sizeBytes: number
+    readonly isAwaited?: boolean
+  }) => Effect.Effect<void, LogFailed>
   /** Makes the file that is ready the segment of that header; its name is durable when it returns. */
   readonly enter: (header: Omit<SegmentHeader, "sizeBytes">) => Effect.Effect<SegmentHeader, LogFailed>
   readonly remove: Effect.Effect<void>
@@ -51,6 +56,7 @@ export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
   const working = yield* Semaphore.make(1)
   let readyBytes = 0
   let enteredNumber = 0
+  let awaitedCount = 0
 
   // Whatever is left of it is in nobody's way, and is written over.
   const remove = Effect.suspend(() => {
@@ -67,7 +73,7 @@ export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
         for (let offset = 0; offset < sizeBytes; offset += zeros.length) {
           yield* writeAll(file, zeros.subarray(0, sizeBytes - offset), offset)
           yield* syncData(file)
-          yield* rest
+          if (awaitedCount === 0) yield* rest
         }
         yield* syncFile(file)
       }),
@@ -94,15 +100,29 @@ export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {
     if (SubscriptionRef.getUnsafe(room)._tag !== "Roomy") yield* SubscriptionRef.set(room, { _tag: "Roomy" })
   })
 
+  const awaited = <A, E>(prepared: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        awaitedCount += 1
+      }),
+      () => prepared,
+      () =>
+        Effect.sync(() => {
+          awaitedCount -= 1
+        })
+    )
+
   const next: NextSegment = {
     room,
     readyBytes: () => readyBytes,
-    prepare: ({ after, sizeBytes }) =>
-      working.withPermits(1)(
+    prepare: ({ after, isAwaited, sizeBytes }) => {
+      const prepared = working.withPermits(1)(
         Effect.suspend(() =>
           readyBytes >= sizeBytes || enteredNumber > after ? Effect.void : fillWhenRoomy(sizeBytes)
         )
-      ),
+      )
+      return isAwaited === true ? awaited(prepared) : prepared
+    },
     enter: Effect.fnUntraced(function* (entered) {
       const header = { ...entered, sizeBytes: readyBytes }
       readyBytes = 0
