@@ -1,5 +1,5 @@
 /**
- * An amount as a decimal string: at most 15 integer digits and two decimals, never a float. `"5"` is answered as `"5.00"`.
+ * An amount as a decimal string: at most 15 integer digits and two decimals, never a float. `"5"` becomes `"5.00"`.
  * Calculations use whole cents.
  */
 
@@ -29,7 +29,7 @@ export const Money = decimal(Written)
 
 const notBelowZero = { message: "Expected an amount of at least 0.00" }
 
-/** An amount that is not below zero. Its text is checked too, since that is what a document of the API can say. */
+/** An amount that is not below zero. The pattern of its text says so in the API's document. */
 export const NonNegative = decimal(
   Written.check(Schema.isPattern(/^(-0{1,15}(\.0{1,2})?|\d{1,15}(\.\d{1,2})?)$/u, notBelowZero))
 ).check(Schema.isPattern(/^\d/, notBelowZero))

@@ -26,7 +26,7 @@ export class User extends Model.Class<User>("User")(
   { unique: ["email"] }
 ) {}
 
-/** Found by customer and by status without looking at all orders; what its fields must be together is a rule. */
+/** Indexes find orders by customer and by status. A rule checks the fields together. */
 export class Order extends Model.Class<Order>("Order")(
   {
     id: Model.id(Id),
@@ -49,19 +49,19 @@ export class ProductView extends Model.Class<ProductView>("ProductView")(
   { mode: "local" }
 ) {}
 
-/** Anybody opens an account; what it holds changes by commands alone. */
+/** Any request may open an account. Only commands change its balance. */
 export class Account extends Model.Class<Account>("Account")(
   { id: Model.id(Id), owner: Schema.NonEmptyString.pipe(Model.replicate), balance: NonNegative },
   { writes: { change: "commands" } }
 ) {}
 
-/** Money that moved: made by a command, and never changed. */
+/** One movement of money. A command makes it, and nothing changes it. */
 export class Transaction extends Model.Class<Transaction>("Transaction")(
   { id: Model.id(Id), from: Model.replicate(Id), to: Id, amount: Positive },
   { writes: { create: "commands", change: "never" } }
 ) {}
 
-/** The account that is to pay holds less than the amount. */
+/** The account that pays holds less than the amount. */
 export class InsufficientFunds extends Schema.TaggedError<InsufficientFunds>()("InsufficientFunds", {
   balance: Money
 }) {
@@ -70,7 +70,7 @@ export class InsufficientFunds extends Schema.TaggedError<InsufficientFunds>()("
   }
 }
 
-/** Moves an amount from one account to another. What it does is in transfer.ts. */
+/** Moves an amount from one account to another. The handler is in transfer.ts. */
 export const transfer = Command.make("transfer", {
   payload: Schema.Struct({ from: Id, to: Id, amount: Positive }).check(
     Schema.makeFilter(({ from, to }) => from !== to || { path: ["to"], issue: "Expected another account" })

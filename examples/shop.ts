@@ -1,4 +1,4 @@
-/** The shop: orders that never sell what is not there, and what was sold on each day, on three nodes. See shop/README.md. */
+/** The shop: orders that never sell more than the stock, and the sales of each day, on three nodes. See shop/README.md. */
 import { Layer } from "effect"
 import { Lithair } from "lithair"
 import { run } from "lithair/node"

@@ -1,4 +1,4 @@
-/** What the command `transfer` does, on the leader: three records of two models change together, or none. */
+/** The handler of the command `transfer`, on the leader: three records of two models change together, or none. */
 import { Effect } from "effect"
 import * as Command from "lithair/command"
 import { add, isLess, subtract } from "./Money.ts"

@@ -1,4 +1,4 @@
-/** An audit of all accounts: the money that they were opened with, and how often money moved since. */
+/** An audit of all accounts: the money with which they were opened, and the number of transfers since. */
 import { Schema } from "effect"
 import * as Projection from "lithair/projection"
 import { add } from "../Money.ts"

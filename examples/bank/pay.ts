@@ -63,7 +63,7 @@ Command.make(
   { from: Argument.String("from"), to: Argument.String("to"), amount: Argument.String("amount"), nodes, key },
   pay
 ).pipe(
-  Command.withDescription("Transfers an amount from one account to another, once, whatever nodes do meanwhile"),
+  Command.withDescription("Transfers an amount from one account to another, once, also if nodes fail meanwhile"),
   Command.run({ version: "0.1.0" }),
   Effect.provide([NodeServices.layer, FetchHttpClient.layer]),
   NodeRuntime.runMain({ disableErrorReporting: true })

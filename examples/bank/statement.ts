@@ -4,10 +4,10 @@ import * as Projection from "lithair/projection"
 import { Money, NonNegative, subtract } from "../Money.ts"
 import { Account } from "../models.ts"
 
-/** An account's earlier entries are counted, not kept: a state lives in memory. */
+/** The projection counts an account's earlier entries, and does not keep them: a state lives in memory. */
 export const statementEntriesMax = 50
 
-/** By the account's id. An account's own events suffice: each says what it held after the change. */
+/** By the account's id. An account's own events suffice: each has the balance after the change. */
 export const statement = Projection.make("statement", {
   from: [Account],
   version: 1,

@@ -6,7 +6,7 @@ import { Client, Lithair, Repository } from "lithair"
 import { layerServer, runMain } from "lithair/node"
 import { Product } from "./models.ts"
 
-/** Adds anvils to those in stock, and tells how many there are. It does not know where it runs. */
+/** Adds anvils to those in stock, and gives their number. It does not know where it runs. */
 const deliver = Effect.fnUntraced(function* (count: number) {
   const products = yield* Repository.make(Product)
   const { items } = yield* products.list({ where: [["name", "eq", "Anvil"]], limit: 1 })

@@ -16,7 +16,7 @@ import { Http, Lithair, Repository } from "lithair"
 import { run } from "lithair/node"
 import { Product } from "./models.ts"
 
-/** Who asks. */
+/** The user who asks. */
 class User extends Context.Service<User, { readonly name: string }>()("example/User") {}
 
 class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {}, { httpApiStatus: 401 }) {}
@@ -75,7 +75,7 @@ const hello = HttpRouter.add(
   Effect.map(User, ({ name }) => HttpServerResponse.text(`hello ${name}`))
 ).pipe(Layer.provide(guard))
 
-/** What clients see. A test runs the same layer in its cluster. */
+/** The routes for clients. A test runs the same layer in its cluster. */
 export const routes = Layer.mergeAll(
   hello,
   HttpApiBuilder.layer(Api).pipe(Layer.provide(stock), Layer.provide(bearer)),

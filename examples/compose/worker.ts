@@ -19,7 +19,7 @@ const work = Effect.gen(function* () {
     yield* Console.log(`created ${row.id} at version ${version}`)
   })
   return yield* once.pipe(
-    // Certainly not done, as while there is no leader yet. Any other failure ends the worker.
+    // The write is certainly not done, for example while there is no leader yet. Any other failure ends the worker.
     Effect.catchTag("Problem", ({ message }) => Console.log(`not done: ${message}`)),
     Effect.repeat(Schedule.spaced("200 millis"))
   )

@@ -1,4 +1,4 @@
-/** What an order may become, as a state machine. Plain data: a browser may show the same buttons by it. */
+/** The state machine of an order. It is plain data, so a browser can show the same buttons by it. */
 import { Schema } from "effect"
 
 export const OrderStatus = Schema.Literals(["pending", "paid", "shipped", "delivered", "cancelled"])

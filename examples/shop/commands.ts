@@ -1,17 +1,17 @@
-/** What clients may ask of the shop besides its records, and what it may refuse. A browser may import it. */
+/** The commands of the shop, and their errors. A browser may import them. */
 import { Schema } from "effect"
 import * as Command from "lithair/command"
 import { Count, Id, Order } from "./models.ts"
 import { OrderStatus } from "./OrderStatus.ts"
 
-/** More was ordered than is there. */
+/** The order asks for more than the stock. */
 export class SoldOut extends Schema.TaggedError<SoldOut>()("SoldOut", { left: Schema.Int }) {
   override get message() {
     return this.left === 0 ? "None is left" : `Only ${this.left} left`
   }
 }
 
-/** The order cannot become this from what it is. */
+/** The order cannot take this step from its status. */
 export class WrongStatus extends Schema.TaggedError<WrongStatus>()("WrongStatus", {
   from: OrderStatus,
   to: OrderStatus
@@ -21,21 +21,21 @@ export class WrongStatus extends Schema.TaggedError<WrongStatus>()("WrongStatus"
   }
 }
 
-/** Takes from the stock, and notes what is to be paid. */
+/** Takes from the stock, and notes the amount to pay. */
 export const placeOrder = Command.make("placeOrder", {
   payload: Schema.Struct({ productId: Id, count: Count }),
   success: Order,
   error: [SoldOut]
 })
 
-/** It was paid, shipped or delivered. */
+/** Notes that the order was paid, shipped or delivered. */
 export const advanceOrder = Command.make("advanceOrder", {
   payload: Schema.Struct({ orderId: Id, to: Schema.Literals(["paid", "shipped", "delivered"]) }),
   success: Order,
   error: [WrongStatus]
 })
 
-/** Gives what was ordered back to the stock. */
+/** Gives the ordered pieces back to the stock. */
 export const cancelOrder = Command.make("cancelOrder", {
   payload: Schema.Struct({ orderId: Id }),
   success: Order,

@@ -1,10 +1,10 @@
-/** Confirms each payment to whoever ordered: here a line on the leader's output, in a real shop a mail. */
+/** Confirms each payment to the customer: here by a line on the leader's output, in a real shop by mail. */
 import { Console, Effect } from "effect"
 import { Reaction } from "lithair"
 import { eventId } from "lithair/projection"
 import { Order } from "./models.ts"
 
-/** At least once: the event's id is what a mail service tells a copy by. */
+/** The reaction runs at least once. A mail service recognizes a copy by the event's id. */
 export const confirmation = Reaction.make("confirmation", {
   from: [Order],
   run: (event) =>

@@ -1,4 +1,4 @@
-/** What the shop's commands do, on the leader, each all or nothing: stock and orders never disagree. */
+/** The handlers of the shop's commands, on the leader, each all or nothing: stock and orders never disagree. */
 import { DateTime, Effect, Layer } from "effect"
 import * as Command from "lithair/command"
 import { times } from "../Money.ts"

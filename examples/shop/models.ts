@@ -1,4 +1,4 @@
-/** What the shop holds: products and orders, which all nodes agree on, and each node's own cache of rendered pages. */
+/** The models of the shop: products and orders, on which all nodes agree, and each node's own cache of rendered pages. */
 import { Schema } from "effect"
 import * as Model from "lithair/model"
 import { NonNegative } from "../Money.ts"
@@ -6,13 +6,13 @@ import { OrderStatus } from "./OrderStatus.ts"
 
 export const Id = Schema.String.check(Schema.isUUID())
 
-/** How many are asked for: one at least. */
+/** The number of ordered pieces: at least one. */
 export const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))
 
 /** A day as `2026-05-01`, in UTC. */
 const Day = Schema.String.check(Schema.isPattern(/^\d{4}-\d{2}-\d{2}$/u))
 
-/** Stock is what may still be ordered. Whatever writes it, it is never below zero. */
+/** `stock` counts the pieces that may still be ordered. No write brings it below zero. */
 export class Product extends Model.Class<Product>("Product")(
   {
     id: Model.id(Id),
@@ -23,16 +23,16 @@ export class Product extends Model.Class<Product>("Product")(
   { check: { oversold: ({ stock }) => stock >= 0 || `A stock of ${stock}` } }
 ) {}
 
-/** Made and changed by commands alone, so that it never leaves the state machine. */
+/** Only commands make and change an order, so that it never leaves the state machine. */
 export class Order extends Model.Class<Order>("Order")(
   {
     id: Model.id(Id),
     productId: Id.pipe(Model.replicate),
     count: Count,
-    /** What it cost when it was placed. */
+    /** The price when the order was placed. */
     total: NonNegative,
     status: OrderStatus,
-    /** From its payment on, even if it is cancelled later: the day on which it counts as sold. */
+    /** The day of its payment, on which it counts as sold, even if it is cancelled later. */
     paidOn: Schema.optionalKey(Day)
   },
   {

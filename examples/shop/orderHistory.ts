@@ -1,4 +1,4 @@
-/** What became of each order, and when. */
+/** The steps of each order, with their times. */
 import { Schema } from "effect"
 import * as Projection from "lithair/projection"
 import { Order } from "./models.ts"

@@ -1,10 +1,10 @@
-/** What was sold on each day. A sale that is cancelled is taken from the day on which it was paid. */
+/** The sales of each day. A cancelled sale is taken from the day of its payment. */
 import { Schema } from "effect"
 import * as Projection from "lithair/projection"
 import { add, subtract } from "../Money.ts"
 import { Order } from "./models.ts"
 
-/** By the day, as `2026-05-01`. Orders that were never paid have none, and are passed over. */
+/** By the day, as `2026-05-01`. Orders that were never paid have no day, and do not count. */
 export const sales = Projection.make("sales", {
   from: [Order],
   version: 1,

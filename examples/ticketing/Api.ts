@@ -1,4 +1,4 @@
-/** What visitors may ask: declared once, for the server, its document, and a typed client. */
+/** The API for visitors, declared once for the server, its document, and a typed client. */
 import { Effect, Schema } from "effect"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Projection, Repository } from "lithair"

@@ -1,4 +1,4 @@
-/** Who asks, by a bearer token. A real application would look the token up, or verify a signature. */
+/** The caller, by a bearer token. A real application would look the token up, or verify a signature. */
 import { Context, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
@@ -30,7 +30,7 @@ export const layerBearer = Layer.succeed(Bearer)({
     Effect.flatMap(callerOf(Redacted.value(credential)), (caller) => Effect.provideService(app, Caller, caller))
 })
 
-/** Lets the organizer alone pass, to routes that are not of an HttpApi. */
+/** Lets only the organizer pass, to routes that are not of an HttpApi. */
 export const organizersOnly = HttpRouter.middleware((app) =>
   Effect.gen(function* () {
     const { headers } = yield* HttpServerRequest.HttpServerRequest

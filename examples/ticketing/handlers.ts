@@ -1,4 +1,4 @@
-/** What buying a ticket does, decided once, by the leader: a seat less and a ticket more, or neither. */
+/** The handler of buying a ticket. The leader decides it once: a seat less and a ticket more, or neither. */
 import { Effect } from "effect"
 import { Command } from "lithair"
 import { buyTicket, Show, SoldOut, Ticket } from "./models.ts"

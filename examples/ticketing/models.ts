@@ -1,11 +1,11 @@
-/** What the nodes agree on: shows with seats, and the tickets that were sold. A browser may import this. */
+/** The models on which the nodes agree: shows with seats, and sold tickets. A browser may import them. */
 import { Schema } from "effect"
 import * as Command from "lithair/command"
 import * as Model from "lithair/model"
 
 export const Id = Schema.String.check(Schema.isUUID())
 
-/** A show. Its seats are sold by the command alone. */
+/** A show. Only the command sells its seats. */
 export class Show extends Model.Class<Show>("Show")(
   {
     id: Model.id(Id),

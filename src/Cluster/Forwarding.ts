@@ -4,18 +4,13 @@
  */
 import { Cause, Effect, Exit, Result } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"
-import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Forget, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type { Forward, ForwardReply } from "../Raft/peers/PeerMessage.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
 import { forwardBodyMaxBytes } from "../Raft/peers/Wire.ts"
+import { notDone, outcomeIn, replyOf, unknown } from "./Reply.ts"
 import type { Timeouts } from "./Timeouts.ts"
-
-/** The leader's reply to a forwarded request. */
-type Reply<Answer> =
-  | { readonly _tag: "Answered"; readonly answer: Answer }
-  | { readonly _tag: "NotDone"; readonly reason: NotDone["reason"]; readonly message: string }
-  | { readonly _tag: "Unknown"; readonly message: string }
 
 /**
  * The limit on forwarded requests without an answer, and on requests of peers that are under way here. One more is
@@ -29,19 +24,14 @@ export const forwardedMaxCount = 4096
  */
 const formerLeaderMs = 200
 
-const tooMany: Reply<never> = {
-  _tag: "NotDone",
-  reason: "overloaded",
-  message: `Cannot write: ${forwardedMaxCount} forwarded requests wait already`
-}
+const tooMany = notDone("overloaded", `Cannot write: ${forwardedMaxCount} forwarded requests wait already`)
 
-const tooLong: Reply<never> = {
-  _tag: "NotDone",
-  reason: "overloaded",
-  message: `Cannot write: a request of more than ${forwardBodyMaxBytes} bytes is not forwarded`
-}
+const tooLong = notDone(
+  "overloaded",
+  `Cannot write: a request of more than ${forwardBodyMaxBytes} bytes is not forwarded`
+)
 
-const untold: Reply<never> = { _tag: "Unknown", message: "The answer of the leader is too long to be sent" }
+const untold = unknown("The answer of the leader is too long to be sent")
 
 type Failure = NotDone | UnknownOutcome
 
@@ -75,11 +65,7 @@ const decode = (body: Uint8Array): Result.Result<unknown, string> =>
   Result.try({ try: (): unknown => JSON.parse(decoder.decode(body)), catch: () => "it is not JSON" })
 
 /** A peer sent an order that this node does not know: the peer has another version, or errs. Nothing of it is done. */
-const unreadable: Reply<never> = {
-  _tag: "NotDone",
-  reason: "upgrade-required",
-  message: "The leader does not know such a request"
-}
+const unreadable = notDone("upgrade-required", "The leader does not know such a request")
 
 export const make = <Request, Answer>(options: {
   readonly transport: Transport["Service"]
@@ -108,8 +94,7 @@ export const make = <Request, Answer>(options: {
     return request
   }
 
-  const settleUnknown = (requestId: number, message: string): void =>
-    take(requestId)?.settle(exitOf({ _tag: "Unknown", message }))
+  const settleUnknown = (requestId: number, message: string): void => take(requestId)?.settle(unknown(message))
 
   /** Tells these requests that their outcome is unknown. */
   const settleAllUnknown = (message: string, isMeant: (to: NodeId, requestId: number) => boolean): void => {
@@ -119,10 +104,10 @@ export const make = <Request, Answer>(options: {
   }
 
   const answer = (from: NodeId, { body, life, requestId }: Forward): void => {
-    const reply = (value: Reply<Answer>): void => {
-      const whole = encode(value)
+    const reply: Settle<Answer, Failure> = (exit) => {
+      const whole = encode(replyOf(exit))
       // A frame that is too large would break the link, and lose every message on its way over it.
-      const body = whole.length > forwardBodyMaxBytes ? encode(untold) : whole
+      const body = whole.length > forwardBodyMaxBytes ? encode(replyOf(untold)) : whole
       transport.send(from, "bulk", { _tag: "ForwardReply", life, requestId, body })
     }
     if (underWayCount >= forwardedMaxCount) {
@@ -140,15 +125,15 @@ export const make = <Request, Answer>(options: {
       underWayCount -= 1
       const defect = Exit.isFailure(exit) && !Cause.hasFails(exit.cause)
       if (defect) fork(Effect.logError(`Cannot answer a request of ${from}`, exit.cause))
-      reply(replyOf(exit))
+      reply(exit)
     })
   }
 
   return {
     forward: (to, request, timeoutMs, settle) => {
-      if (waiting.size >= forwardedMaxCount) return settleNow(settle, exitOf(tooMany))
+      if (waiting.size >= forwardedMaxCount) return settleNow(settle, tooMany)
       const body = encode(request)
-      if (body.length > forwardBodyMaxBytes) return settleNow(settle, exitOf(tooLong))
+      if (body.length > forwardBodyMaxBytes) return settleNow(settle, tooLong)
       const requestId = nextRequestId++
       const expire = () => settleUnknown(requestId, `${to} did not answer in ${timeoutMs} ms`)
       // Register before sending: on a network in memory the answer may arrive before `send` returns.
@@ -156,14 +141,14 @@ export const make = <Request, Answer>(options: {
       timeouts.add(timeouts.nowMs() + timeoutMs, expire)
       if (!transport.send(to, "bulk", { _tag: "Forward", life, requestId, body })) {
         const message = `Cannot forward: ${to} is not reachable`
-        take(requestId)?.settle(exitOf({ _tag: "NotDone", reason: "no-quorum", message }))
+        take(requestId)?.settle(notDone("no-quorum", message))
       }
       return () => void take(requestId)
     },
     receive: (from, message) => {
       if (message._tag === "Forward") return answer(from, message)
       const request = message.life === life ? waiting.get(message.requestId) : undefined
-      if (request?.to === from) take(message.requestId)?.settle(exitOf(replyIn(message.body)))
+      if (request?.to === from) take(message.requestId)?.settle(outcomeInBody(message.body))
     },
     peerDown: (peer) => settleAllUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
     leaderChanged: (leader) => {
@@ -177,29 +162,8 @@ export const make = <Request, Answer>(options: {
   }
 }
 
-/** Reads the leader's reply. Bytes that are none leave the outcome unknown. */
-const replyIn = <Answer>(body: Uint8Array): Reply<Answer> =>
+const outcomeInBody = <Answer>(body: Uint8Array): Exit.Exit<Answer, Failure> =>
   Result.match(decode(body), {
-    onFailure: (what) => ({ _tag: "Unknown", message: `Cannot read the answer of the leader: ${what}` }),
-    onSuccess: (json) => json as Reply<Answer>
+    onFailure: (what) => unknown(`Cannot read the answer of the leader: ${what}`),
+    onSuccess: outcomeIn<Answer>
   })
-
-const exitOf = <Answer>(reply: Reply<Answer>): Exit.Exit<Answer, Failure> => {
-  switch (reply._tag) {
-    case "Answered":
-      return Exit.succeed(reply.answer)
-    case "NotDone":
-      return Exit.fail(new NotDone({ reason: reply.reason, message: reply.message }))
-    case "Unknown":
-      return Exit.fail(new UnknownOutcome({ message: reply.message }))
-  }
-}
-
-/** A defect leaves the outcome unknown. */
-const replyOf = <Answer>(exit: Exit.Exit<Answer, Failure>): Reply<Answer> => {
-  if (Exit.isSuccess(exit)) return { _tag: "Answered", answer: exit.value }
-  const failed = Cause.findError(exit.cause)
-  if (Result.isFailure(failed)) return { _tag: "Unknown", message: "The leader met a defect" }
-  const { _tag, message } = failed.success
-  return _tag === "NotDone" ? { _tag, reason: failed.success.reason, message } : { _tag: "Unknown", message }
-}

@@ -55,7 +55,10 @@ export const make = (options: {
   ): Forget =>
     leader === nodeId
       ? here.decide(command, timeoutMs, settle)
-      : forward(leader, { _tag: "Decide", command }, timeoutMs, (exit) => settle(answeredAs("Decided", exit)))
+      : forward(leader, { _tag: "Decide", command }, timeoutMs, (exit) => {
+          const decided = answeredAs("Decided", exit)
+          settle(Exit.isFailure(decided) || isAnswered(decided.value) ? decided : another)
+        })
 
   const attemptOf =
     (order: Order): Attempt<OrderAnswer> =>
@@ -142,6 +145,14 @@ const answeredAs = <Tag extends OrderAnswer["_tag"]>(
 ): Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>, Failure> => {
   if (Exit.isFailure(exit)) return Exit.failCause(exit.cause)
   return exit.value?._tag === tag ? (exit as Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>>) : another
+}
+
+/** Whether a peer's answer is a result: its JSON is unchecked. The changes in it are read by those who show them. */
+const isAnswered = ({ answer, index }: Partial<Answered<Partial<CommandResult> | null>>): boolean => {
+  if (typeof index !== "number") return false
+  return answer?._tag === "Accepted"
+    ? Array.isArray(answer.answer?.operations)
+    : answer?._tag === "Rejected" && typeof answer.rejection?._tag === "string"
 }
 
 /** A node that has just started knows little of the log, and the leader may take its key for an expired one. */

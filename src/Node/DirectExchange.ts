@@ -161,22 +161,28 @@ class DirectExchange {
   }
 
   private answer(met: Answer | Problem): void {
+    const { answering } = this.endpoint
+    if (!this.end() || this.response.destroyed) return
+    try {
+      this.send(answering.finish(met))
+    } catch (defect) {
+      // The runtime refuses a header. Whatever the client has read so far is no answer.
+      answering.died(defect)
+      this.response.destroy()
+    }
+  }
+
+  private send({ body, headers, status }: Answer): void {
     const { request, response } = this
-    if (!this.end() || response.destroyed) return
-    const { body, headers, status } = this.endpoint.answering.finish(met)
     const isRefused = status >= 400 && isUnread({ headers: this.head.headers, source: request })
     const lines: Array<string> = []
     for (const name in headers) lines.push(name, headers[name] as string)
     if (isRefused && headers.connection === undefined) lines.push("connection", "close")
-    if (body === undefined) {
-      response.writeHead(status, lines)
-      response.end()
-      return
-    }
     response.writeHead(status, lines)
     // ASCII is the same in both encodings, and Latin-1 is written as it is.
-    const encoding = headers["content-length"] === String(body.length) ? "latin1" : "utf8"
-    if (isRefused) {
+    const encoding = headers["content-length"] === String(body?.length) ? "latin1" : "utf8"
+    if (body === undefined) response.end()
+    else if (isRefused) {
       response.write(body, encoding)
       dropRest(request, () => response.end())
     } else response.end(body, encoding)

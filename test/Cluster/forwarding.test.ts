@@ -197,14 +197,26 @@ describe("Forwarding", () => {
       })
   )
 
-  it.effect("bytes that are no answer say nothing of what became of a request (C18)", () =>
+  it.effect("bytes and JSON that are no reply say nothing of what became of a request (C18)", () =>
     Effect.gen(function* () {
       const { forwarding, sent } = yield* start()
-      const waiting = yield* begin(forwarding.forward("b", order, 1000))
-      const body = new TextEncoder().encode("{")
-      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[0]), body })
-      const outcome = yield* waiting.join
-      assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
+      const replies = [
+        "{",
+        "null",
+        "7",
+        "[]",
+        "{}",
+        '{"_tag":"Done"}',
+        '{"_tag":"NotDone","reason":"newer"}',
+        '{"_tag":"Unknown"}'
+      ]
+      for (const reply of replies) {
+        const waiting = yield* begin(forwarding.forward("b", order, 1000))
+        const body = new TextEncoder().encode(reply)
+        forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent.at(-1)), body })
+        const outcome = yield* waiting.join
+        assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome", reply)
+      }
     })
   )
 

@@ -114,7 +114,19 @@ describe("the orders of a node's clients", () => {
   it.effect("a leader that answers another order leaves the outcome unknown (C18)", () =>
     Effect.gen(function* () {
       const inquired: Reply = Exit.succeed({ _tag: "Inquired", index: 1, standing: { _tag: "Absent" } })
-      for (const reply of [inquired, Exit.succeed(null) as unknown as Reply]) {
+      const result = { _tag: "Decided", index: 1 }
+      const unfit = [
+        null,
+        undefined,
+        {},
+        result,
+        { ...result, answer: null },
+        { ...result, answer: { _tag: "Accepted" } },
+        { ...result, answer: { _tag: "Accepted", answer: { operations: {} } } },
+        { ...result, answer: { _tag: "Rejected" } },
+        { ...result, index: undefined, answer: { _tag: "Rejected", rejection: { _tag: "KeyClosed" } } }
+      ]
+      for (const reply of [inquired, ...unfit.map((value) => Exit.succeed(value) as unknown as Reply)]) {
         const { submit } = yield* start([reply])
         const failure = yield* Effect.flip(submit(create))
         assert.deepStrictEqual([failure._tag, "key" in failure && failure.key], ["UnknownOutcome", "given-1"])

@@ -7,7 +7,7 @@ import { createServer } from "node:http"
 import { connect } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { ByteSize, Context, Effect, Layer, Schema, Tracer } from "effect"
+import { ByteSize, Context, Effect, Exit, Layer, Schema, Tracer } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware } from "effect/http-api"
 import { NetAddress } from "effect/net"
@@ -18,6 +18,8 @@ import * as Http from "../../src/Http.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
 import { layerServer } from "../../src/node.ts"
+import { settleNow } from "../../src/Raft/node/Settle.ts"
+import { Records } from "../../src/Repository/Records.ts"
 
 class Note extends Model.Class<Note>("Note")({
   id: Model.id(Schema.NonEmptyString),
@@ -321,6 +323,36 @@ describe("a request that waits for its turn", () => {
       assert.match(answer, /^HTTP\/1\.1 400 /)
     }).pipe(Effect.provide(serving(api)))
   )
+})
+
+describe("a handler that fails with a defect", () => {
+  const layerBroken = Layer.effect(
+    Records,
+    Effect.map(Records, (records) => ({
+      ...records,
+      beginGet: (_, id) => {
+        if (id === "thrown") throw new Error("a defect of this test")
+        return (settle) => settleNow(settle, Exit.die(new Error("a defect of this test")))
+      }
+    }))
+  )
+  const broken = Layer.provide(api, layerBroken)
+  for (const [where, routes, isFound] of [
+    ["directly", broken, true],
+    ["by the router", Layer.provideMerge(broken, HttpRouter.middleware(counting().middleware, { global: true })), false]
+  ] as const) {
+    it.live(`is 500, and the node goes on, if it is served ${where}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* isDirect, [isFound, isFound])
+        for (const id of ["thrown", "died"]) {
+          const answer = yield* ask(`/api/notes/${id}`)
+          const body = (yield* Effect.promise(() => answer.json())) as { readonly type: string }
+          assert.deepStrictEqual([answer.status, body.type], [500, "urn:lithair:problem:internal"])
+        }
+        assert.strictEqual((yield* create("a")).status, 201)
+      }).pipe(Effect.provide(serving(routes)))
+    )
+  }
 })
 
 describe("the places of a node", () => {

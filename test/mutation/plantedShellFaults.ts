@@ -48,8 +48,8 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C18",
     seedsCount: 20,
     file: "src/Cluster/Forwarding.ts",
-    find: `take(requestId)?.settle(exitOf({ _tag: "Unknown", message }))`,
-    replace: `take(requestId)?.settle(exitOf({ _tag: "NotDone", reason: "no-quorum", message }))`
+    find: `take(requestId)?.settle(unknown(message))`,
+    replace: `take(requestId)?.settle(notDone("no-quorum", message))`
   },
   {
     name: "a local read is answered before a quorum has confirmed what a node recovered",
