@@ -1,5 +1,5 @@
 /**
- * What the machine alone costs, in µs of its thread: deciding and applying a write on a leader, applying it on a
+ * Measures the machine alone, in µs of its thread: deciding and applying a write on a leader, applying it on a
  * follower, without HTTP, wire and disk. Plain writes, batches, transactions and a declared command, over a small and a
  * large state. It takes one process, so it holds on a busy machine.
  */
