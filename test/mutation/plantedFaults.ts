@@ -43,7 +43,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a round of reads bears the number of the one before",
     breaks: "C5",
-    fromSeed: 31,
+    fromSeed: 51,
     seedsCount: 20,
     file: "src/Raft/core/Reads.ts",
     find: `readNumber: state.readNumber + 1, requests`,
@@ -171,12 +171,17 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     replace: ``
   },
   {
-    name: "losing its place in the log is taken for proof that a write is not done",
+    name: "losing the lead is taken for proof that a write is not done",
     breaks: "C18",
     seedsCount: 20,
-    file: "src/Raft/node/Waiters.ts",
-    find: `    notDone: there.filter((entry) => entry.term !== at.term).map((entry) => entry.waiter)`,
-    replace: `    notDone: there.map((entry) => entry.waiter)`
+    file: "src/Raft/node/CommandQueue.ts",
+    find: `  deciding.isSpeculating = false
+  deciding.machine.dropSpeculation()
+`,
+    replace: `  deciding.isSpeculating = false
+  deciding.machine.dropSpeculation()
+  for (const ticket of Waiters.drain(deciding.waiters)) settle(deciding, ticket, notDone("no-quorum", "No longer leads"))
+`
   },
   {
     name: "a rejection is answered at once",
