@@ -2,7 +2,7 @@
  * The links of one node that are up, and what it tells about them: at most one for each peer and lane. PeerSockets.ts
  * opens them.
  */
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import type { NodeId } from "../core/Message.ts"
 import type { LinkClosed } from "./FrameStream.ts"
 import type { Hello } from "./Handshake.ts"
@@ -29,7 +29,10 @@ export interface LinkTable {
    */
   readonly refuseSecond: (link: PeerLink) => Effect.Effect<void, LinkClosed>
   readonly closeAll: Effect.Effect<void>
-  /** Tells every event to `handler` until it is interrupted, beginning with the peers that are up. */
+  /**
+   * Tells every event to `handler` until it is interrupted, beginning with the peers that are up. A defect of `handler`
+   * ends it, and not the link whose event that was.
+   */
   readonly run: (handler: (event: TransportEvent) => void) => Effect.Effect<never>
 }
 
@@ -94,12 +97,20 @@ export const makeLinkTable = (): LinkTable => {
     ),
     run: (own) =>
       Effect.suspend(() => {
-        handler = own
+        const broken = Deferred.makeUnsafe<never>()
+        handler = (event) => {
+          try {
+            own(event)
+          } catch (defect) {
+            handler = undefined
+            Deferred.doneUnsafe(broken, Effect.die(defect))
+          }
+        }
         for (const [peer, { hello }] of [...up.control]) {
-          own({ _tag: "PeerUp", peer, hello })
+          handler?.({ _tag: "PeerUp", peer, hello })
           tellIfWhole(peer)
         }
-        return Effect.never
+        return Deferred.await(broken)
       }).pipe(
         Effect.ensuring(
           Effect.sync(() => {

@@ -60,7 +60,7 @@ export class Transport extends Context.Service<
     readonly flush: () => void
     /**
      * Passes every event to `handler`, which must not block, beginning with the peers that are up already. Runs until
-     * it is interrupted, once at a time.
+     * it is interrupted, once at a time. A defect of `handler` ends it with this defect: the node has to stop (D9).
      */
     readonly run: (handler: (event: TransportEvent) => void) => Effect.Effect<never>
     /** The peers that are up now, with their hellos. */

@@ -1,6 +1,6 @@
 /** What every transport must do, whatever carries its frames. Run by transport.test.ts on each layer. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
 import {
   type Membership,
@@ -106,6 +106,26 @@ export const transportContract = (name: string, twoNodes: TwoNodes): void => {
         yield* atA.until(() => atA.count("Received") === sent.length)
         assert.deepStrictEqual(atB.messages(), sent)
         assert.deepStrictEqual(atA.messages(), sent)
+      })
+    )
+
+    it.live("a defect of the handler ends the run with it, so that the node stops (D9)", () =>
+      Effect.gen(function* () {
+        const { a, b } = yield* twoNodes()
+        // Either side: one of them dials.
+        for (const [broken, other, peer] of [
+          [a, b, "a"],
+          [b, a, "b"]
+        ] as const) {
+          const defect = new Error("a defect of the handler")
+          const run = broken.run(({ _tag }) => {
+            if (_tag === "Received") throw defect
+          })
+          const failing = yield* Effect.forkScoped(Effect.exit(run))
+          yield* sendUntilTaken(other, peer, "control", heartbeat(1))
+          const exit = yield* Fiber.join(failing).pipe(Effect.timeout("5 seconds"))
+          assert.deepStrictEqual(exit, Exit.die(defect))
+        }
       })
     )
 
