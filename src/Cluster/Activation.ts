@@ -48,8 +48,10 @@ export const make = (options: {
   const { leader, node, nodeId, nowMs, tables } = options
   const models = options.models.filter(({ mode }) => mode !== "local")
   const heard = new Map<NodeId, { readonly models: Announce["models"]; readonly atMs: number }>()
-  /** What the log was last told of a version that cannot become active. */
-  let told = ""
+  /** By model: what the log was last told of a version that cannot become active. */
+  const told = new Map<string, string>()
+  /** By model: the last change before a check that found records which do not fit. Until another change, they do not. */
+  const unfit = new Map<string, number>()
 
   /** The members that have not told that their code has this version. */
   const missing = (running: Node, { name, version }: Descriptor): ReadonlyArray<NodeId> =>
@@ -62,23 +64,30 @@ export const make = (options: {
         return id !== nodeId && !hasVersion
       })
 
-  const tell = (text: string): Effect.Effect<void> => {
-    if (text === told) return Effect.void
-    told = text
+  const tell = (model: string, text: string): Effect.Effect<void> => {
+    if (told.get(model) === text) return Effect.void
+    told.set(model, text)
     return Effect.logInfo(text)
   }
 
   const activate = Effect.fnUntraced(function* (running: Node, descriptor: Descriptor) {
     const { name: model, version } = descriptor
-    const without = missing(running, descriptor)
-    if (without.length > 0) {
-      return yield* tell(`Version ${version} of ${model} waits for ${without.join(", ")}: until then it is not written`)
-    }
+    const waiting = (without: ReadonlyArray<NodeId>) =>
+      tell(model, `Version ${version} of ${model} waits for ${without.join(", ")}: until then it is not written`)
+    const before = missing(running, descriptor)
+    if (before.length > 0) return yield* waiting(before)
     const checkedIndex = tables().index
+    const changedIndex = tables().byModel.get(model)?.changedIndex ?? 0
+    if (unfit.get(model) === changedIndex) return
     const [report] = yield* reportsOf(tables(), [descriptor])
     if (report === undefined) return
-    if (!isFit(report))
-      return yield* tell(`Version ${version} of ${model} cannot become active\n${describeReport(report)}`)
+    if (!isFit(report)) {
+      unfit.set(model, changedIndex)
+      return yield* tell(model, `Version ${version} of ${model} cannot become active\n${describeReport(report)}`)
+    }
+    // A check may take long, and a member may have gone back meanwhile.
+    const after = missing(running, descriptor)
+    if (after.length > 0) return yield* waiting(after)
     const command: Command = { _tag: "Activate", model, version, checkedIndex }
     yield* outcomeOf<Submitted, NotDone | UnknownOutcome>((settle) => running.submit(command, timeoutMs, settle)).pipe(
       Effect.matchEffect({

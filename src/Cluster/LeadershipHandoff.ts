@@ -16,7 +16,8 @@ type Running = Pick<RaftNode<never, never>, "core" | "transferLeadership">
 /** Whether newer code would have decided otherwise. */
 const isTooOld = (result: CommandResult): boolean =>
   result._tag === "Rejected" &&
-  (result.rejection._tag === "UpgradeRequired" || result.rejection._tag === "UnknownCommand")
+  ((result.rejection._tag === "UpgradeRequired" && result.rejection.isAskersRelease !== true) ||
+    result.rejection._tag === "UnknownCommand")
 
 /** The next voter that answers, in the order of the ids, so that each has its turn. */
 const nextVoter = ({ core }: Running): NodeId | undefined => {

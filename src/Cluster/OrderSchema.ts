@@ -16,11 +16,14 @@ const condition = {
 }
 /** `decide` checks the data by the model's schema. */
 const data = Schema.Unknown
+/** Absent in orders of earlier releases. */
+const modelVersion = Schema.optionalKey(Schema.Int)
 
-const createFields = { _tag: Schema.Literal("Create"), model: text, id: Schema.optionalKey(text), data }
+const createFields = { _tag: Schema.Literal("Create"), model: text, modelVersion, id: Schema.optionalKey(text), data }
 const putFields = {
   _tag: Schema.Literal("Put"),
   model: text,
+  modelVersion,
   id: text,
   data,
   ifNoneMatch: Schema.optionalKey(Schema.Boolean),
@@ -29,13 +32,14 @@ const putFields = {
 const patchFields = {
   _tag: Schema.Literal("Patch"),
   model: text,
+  modelVersion,
   id: text,
   data,
   // A node of an older version may send this. Its patch is merged like any other.
   isByField: Schema.optionalKey(Schema.Literal(true)),
   ...condition
 }
-const deleteFields = { _tag: Schema.Literal("Delete"), model: text, id: text, ...condition }
+const deleteFields = { _tag: Schema.Literal("Delete"), model: text, modelVersion, id: text, ...condition }
 
 const Operation = Schema.Union([
   Schema.Struct(createFields),

@@ -4,7 +4,7 @@
  */
 import { Effect, Exit } from "effect"
 import { type KeyHistory, underKey } from "../Local/KeyHistory.ts"
-import { type Command, type Keyed, keyedOf } from "../Machine/Command.ts"
+import { type Command, type Keyed, keyedOf, withVersions } from "../Machine/Command.ts"
 import { type CommandResult, holdsForCopies } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
@@ -39,6 +39,8 @@ export const make = (options: {
   readonly refused: () => NotDone | undefined
   /** Gives a key to a command without one. */
   readonly giveKey: (command: Command) => Command
+  /** The version of a model that this node's code has. */
+  readonly versionOf: (model: string) => number | undefined
 }): Orders => {
   const { attempts, draining, forwarding, giveKey, here, keys, nodeId } = options
 
@@ -55,7 +57,7 @@ export const make = (options: {
   ): Forget =>
     leader === nodeId
       ? here.decide(command, timeoutMs, settle)
-      : forward(leader, { _tag: "Decide", command }, timeoutMs, (exit) => {
+      : forward(leader, { _tag: "Decide", command: withVersions(command, options.versionOf) }, timeoutMs, (exit) => {
           const decided = answeredAs("Decided", exit)
           settle(Exit.isFailure(decided) || isAnswered(decided.value) ? decided : another)
         })

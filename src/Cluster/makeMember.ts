@@ -128,7 +128,8 @@ const make = Effect.fnUntraced(function* (
     draining,
     keys,
     refused,
-    giveKey: (command) => giver(command, committedIndexOf(node()))
+    giveKey: (command) => giver(command, committedIndexOf(node())),
+    versionOf: (model) => machine.applied.descriptors.get(model)?.version
   })
   const confirming = Confirmation.make({
     nowMs: timeouts.nowMs,
@@ -172,7 +173,7 @@ const make = Effect.fnUntraced(function* (
     void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
   const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) => {
     if (!draining.isDraining() && node()?.isStorageShort() === true) return settleNow(settle, noRoom)
-    const rejection = pendingIn(machine.applied, command)
+    const rejection = otherVersionIn(machine.applied, command)
     return rejection === undefined
       ? orders.submit(command, guarded(settle, onDefect))
       : settleNow(settle, Exit.succeed({ index: machine.applied.index, answer: { _tag: "Rejected", rejection } }))
@@ -203,14 +204,15 @@ const make = Effect.fnUntraced(function* (
   })
 })
 
-/**
- * The refusal of a change of a model of which this node's code has a version that is not active. A leader with older code
- * would take it for a change in the former version.
- */
-const pendingIn = (tables: Tables, command: Command): Rejection | undefined => {
+/** The refusal of a change of a model of which another version is active than this node's code has. */
+const otherVersionIn = (tables: Tables, command: Command): Rejection | undefined => {
   for (const { model } of operationsOf(command)) {
     const descriptor = tables.descriptors.get(model)
-    if (descriptor !== undefined && isPending(tables, descriptor)) return { _tag: "UpgradePending", model }
+    if (descriptor === undefined) continue
+    if (isPending(tables, descriptor)) return { _tag: "UpgradePending", model }
+    if (tables.byModel.get(model)!.modelVersion > descriptor.version) {
+      return { _tag: "UpgradeRequired", model, isAskersRelease: true }
+    }
   }
   return undefined
 }

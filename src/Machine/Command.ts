@@ -39,8 +39,11 @@ export interface Delete extends Conditional {
   readonly id: string
 }
 
-/** A change of one record. */
-export type Operation = Create | Put | Patch | Delete
+/**
+ * A change of one record. A node that sends it to another one names the version of the model's shape that it knows, so
+ * that no other version decides it.
+ */
+export type Operation = (Create | Put | Patch | Delete) & { readonly modelVersion?: number }
 
 /** Changes that happen together or not at all. Each sees those before it. */
 export interface Transact {
@@ -96,6 +99,24 @@ export interface Keyed {
 export const keyedOf = ({ assignedKey, key = assignedKey, principal }: Origin): Keyed | undefined => {
   if (key === undefined) return undefined
   return principal === undefined ? { key } : { key, principal }
+}
+
+/** The command with the version of the model in each of its operations. A model that is not known has none. */
+export const withVersions = (command: Command, versionOf: (model: string) => number | undefined): Command => {
+  const stamped = <O extends Operation>(operation: O): O => {
+    const modelVersion = versionOf(operation.model)
+    return modelVersion === undefined ? operation : { ...operation, modelVersion }
+  }
+  switch (command._tag) {
+    case "Transact":
+      return { ...command, operations: command.operations.map(stamped) }
+    case "Call":
+    case "Close":
+    case "Activate":
+      return command
+    default:
+      return stamped(command)
+  }
 }
 
 /** The operations of a command, in order. Those of a declared command are unknown before it is decided. */

@@ -22,6 +22,7 @@ export type CommandResult = { readonly replayedIndex?: number } & (
 export const holdsForCopies = (result: CommandResult): boolean =>
   result._tag === "Accepted" || result.replayedIndex !== undefined || isRemembered(result.rejection)
 
+/** A leader of a later release may refuse in a way that this release does not know: that covers no other copy. */
 const isRemembered = ({ _tag }: Rejection): boolean => {
   switch (_tag) {
     case "InvalidRequest":
@@ -50,6 +51,9 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "CommandFailed":
     // The first copy may have been done, and forgotten since.
     case "KeyExpired":
+      return false
+    default:
+      _tag satisfies never
       return false
   }
 }

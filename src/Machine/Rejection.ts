@@ -55,8 +55,11 @@ export type Rejection = { readonly operation?: number } & (
       readonly id: string
       readonly errors: ReadonlyArray<FieldError>
     }
-  /** The deciding node's code does not know the model, or knows an older version than the tables hold. */
-  | { readonly _tag: "UpgradeRequired"; readonly model: string }
+  /**
+   * The deciding node's code does not know the model, or knows an older version than the tables hold. With
+   * `isAskersRelease` the code of the node that was asked is the older one: another leader would refuse too.
+   */
+  | { readonly _tag: "UpgradeRequired"; readonly model: string; readonly isAskersRelease?: true }
   /** The deciding node's code has no such command, since it is older than the code of the node that was asked. */
   | { readonly _tag: "UnknownCommand"; readonly command: string }
   /** A declared command failed with an error that it declares. */

@@ -250,6 +250,7 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
       break
     case "Row":
       table.rows.set(piece.id, piece.row)
+      table.changedIndex = Math.max(table.changedIndex, piece.row.index)
       FieldIndex.move(table, piece.id, { to: piece.row })
       StateHash.add(tables.hash, StateElements.row(piece.model, piece.id, piece.row))
       break

@@ -41,6 +41,6 @@ export interface Table {
   versionFloor: number
   /** The active version of the model's shape: that of new records. 0 before the first. */
   modelVersion: number
-  /** The index of the last event since this node started or restored a snapshot, 0 if there was none. No part of the state. */
+  /** The index of the last event that this node knows of, 0 if there was none. No part of the state. */
   changedIndex: number
 }

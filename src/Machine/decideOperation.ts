@@ -74,6 +74,8 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
     const isTooOld = author === "request" && model.failure._tag === "NotFound"
     return Result.fail(isTooOld ? { _tag: "UpgradeRequired", model: operation.model } : model.failure)
   }
+  const otherVersion = versionRefusal(model.success.descriptor, operation)
+  if (otherVersion !== undefined) return Result.fail(otherVersion)
   const target = { ...model.success, tables, at, author }
   const notAllowed = forbidden(target, operation)
   if (notAllowed !== undefined) return Result.fail(notAllowed)
@@ -87,6 +89,17 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
     case "Delete":
       return decideDelete(target, operation)
   }
+}
+
+/** Refuses an operation that was written in another version of the model's shape than this node would read it in. */
+const versionRefusal = (
+  { name: model, version }: Descriptor,
+  { modelVersion = version }: Operation
+): Rejection | undefined => {
+  if (modelVersion === version) return undefined
+  return modelVersion < version
+    ? { _tag: "UpgradeRequired", model, isAskersRelease: true }
+    : { _tag: "UpgradeRequired", model }
 }
 
 /**

@@ -28,17 +28,25 @@ export const problemOfRejection = (
   key: string | undefined,
   { commands = [], name }: Asked = {}
 ): Problem => {
-  const met = describeRejection(rejection, key, commands)
+  const met = describeRejection(rejection, key, commands) ?? refusedByLaterRelease
   const { operation } = rejection
   if (operation === undefined) return met
   return name === "Bulk" ? within(met, String(operation)) : atOperation(met, operation)
 }
 
+/** A leader of a later release may refuse in a way that this release does not know. Nothing was done. */
+const refusedByLaterRelease = problem(
+  "upgrade-required",
+  "The leader's release refuses this for a reason that this node's release does not know: ask another node",
+  { definite: true }
+)
+
+/** Returns undefined for a refusal that this release does not know. */
 const describeRejection = (
   rejection: Rejection,
   key: string | undefined,
   commands: ReadonlyArray<Command>
-): Problem => {
+): Problem | undefined => {
   switch (rejection._tag) {
     case "InvalidRequest":
       return invalidRequest("The data does not fit the model: see the errors", rejection.errors)
@@ -81,7 +89,9 @@ const describeRejection = (
     case "UpgradeRequired":
       return problem(
         "upgrade-required",
-        `The leader's release does not know ${rejection.model} yet: try again after the upgrade`,
+        rejection.isAskersRelease === true
+          ? `This node's release is too old for ${rejection.model}: ask another node, or try again after the upgrade`
+          : `The leader's release does not know ${rejection.model} yet: try again after the upgrade`,
         { definite: true }
       )
     case "UnknownCommand":

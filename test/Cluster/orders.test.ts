@@ -65,6 +65,7 @@ const start = Effect.fnUntraced(function* (replies: ReadonlyArray<Reply>) {
     draining: Drain.make({ handOver: Effect.void, giveUp: () => {}, fork }),
     keys,
     refused,
+    versionOf: () => undefined,
     giveKey: (command) => ({ ...command, assignedKey: `given-${++keysCount}` })
   })
   const submit = (command: Command) =>

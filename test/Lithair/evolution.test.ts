@@ -43,10 +43,28 @@ class Fit extends Model.Class<Fit>("Product")(
   }
 ) {}
 
+class Euros extends Model.Class<Euros>("Price")({ id, price: Model.replicate(Schema.Int) }) {}
+
+/** The same fields mean something else. */
+class Cents extends Model.Class<Cents>("Price")(
+  { id, price: Model.replicate(Schema.Int) },
+  {
+    version: 2,
+    lift: Model.from(1, { id: Schema.String, price: Schema.Int })
+      .map(({ price, ...rest }) => ({ ...rest, price: price * 100 }))
+      .to(2)
+  }
+) {}
+
 class Other extends Model.Class<Other>("Other")({ id }, { mode: "replicate" }) {}
 
-const create = <M extends typeof First | typeof Fit | typeof Other>(model: M, row: M["create"]["Type"]) =>
+type Models = typeof First | typeof Fit | typeof Other | typeof Euros | typeof Cents
+
+const create = <M extends Models>(model: M, row: M["create"]["Type"]) =>
   Effect.flatMap(Repository, (repository) => repository.records(model).create(row))
+
+const get = <M extends typeof Euros | typeof Cents>(model: M, id: string) =>
+  Effect.flatMap(Repository, (repository) => repository.records(model).get(id as never))
 
 const json = (path: string) => Effect.flatMap(HttpClient.get(path), ({ json }) => json)
 
@@ -112,6 +130,42 @@ describe("a release with a changed model", () => {
         yield* on(node, create(Fit, { id: `c${at}`, title: "bolt", cents: 1, currency: "EUR" }))
       }
     }).pipe(Effect.provide(TestCluster.layer({ models: [First, Other], releases: { fit: { models: [Fit, Other] } } })))
+  )
+
+  it.effect("is decided in the version in which it was asked, or not at all: the first record of a model too", () =>
+    Effect.gen(function* () {
+      const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster
+      const first = yield* leader
+      const follower = nodes.find((node) => node !== first)!
+      yield* upgrade("cents", follower)
+      yield* settle
+      yield* advance("5 seconds")
+      const done = yield* on(follower, Effect.result(create(Cents, { id: "a", price: 1990 })))
+      if (Result.isFailure(done)) return assert.deepInclude(done.failure, { kind: "upgrade-required" })
+      const seen = yield* on(follower, get(Cents, "a"))
+      assert.strictEqual(Option.getOrThrow(seen).row.price, 1990)
+    }).pipe(Effect.provide(TestCluster.layer({ models: [Euros], releases: { cents: { models: [Cents] } } })))
+  )
+
+  it.effect("is not changed by a node that goes back to the former release once it is active", () =>
+    Effect.gen(function* () {
+      const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster
+      yield* on(yield* leader, create(Euros, { id: "a", price: 1 }))
+      yield* upgrade("cents", ...nodes)
+      yield* settle
+      yield* advance("5 seconds")
+      const first = yield* leader
+      const follower = nodes.find((node) => node !== first)!
+      yield* upgrade("euros", follower)
+      yield* settle
+      const done = yield* on(follower, Effect.result(create(Euros, { id: "b", price: 19 })))
+      assert.deepInclude(Result.isFailure(done) ? done.failure : done, { kind: "upgrade-required" })
+      assert.isTrue(Option.isNone(yield* on(first, get(Cents, "b"))))
+    }).pipe(
+      Effect.provide(
+        TestCluster.layer({ models: [Euros], releases: { cents: { models: [Cents] }, euros: { models: [Euros] } } })
+      )
+    )
   )
 
   it.effect("goes back to the former release before all nodes have the new one", () =>

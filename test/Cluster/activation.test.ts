@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Logger, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import * as Activation from "../../src/Cluster/Activation.ts"
+import type { Node } from "../../src/Cluster/OrdersHere.ts"
+import type { Command } from "../../src/Machine/Command.ts"
+import { holdsForCopies } from "../../src/Machine/CommandResult.ts"
+import * as Tables from "../../src/Machine/Tables.ts"
+import * as Model from "../../src/Model.ts"
+import { configurationOf } from "../Raft/core/Cores.ts"
+
+/** A model in version 2, which requires a title. */
+const modelOf = (name: string, onCheck: () => void = () => {}): Model.Descriptor => {
+  const Second = Model.Class<object>(name)(
+    { id: Model.id(Schema.String), title: Model.replicate(Schema.String) },
+    { version: 2, lift: Model.from(1, { id: Schema.String, title: Schema.String }).to(2) }
+  )
+  const descriptor = Model.describe(Second)
+  const recordWhole: typeof descriptor.read.recordWhole = (stored) => {
+    onCheck()
+    return descriptor.read.recordWhole(stored)
+  }
+  return { ...descriptor, read: { ...descriptor.read, recordWhole } }
+}
+
+/** Tables of these models with version 1 active. */
+const tablesOf = (models: ReadonlyArray<Model.Descriptor>) => {
+  const tables = Tables.make(models)
+  for (const table of tables.byModel.values()) table.modelVersion = 1
+  return tables
+}
+
+const put = (tables: Tables.Tables, model: string, data: Model.EncodedRecord) =>
+  tables.byModel.get(model)!.rows.set(String(data.id), { version: 1, createdIndex: 1, index: 1, modelVersion: 1, data })
+
+/** The activation of a leader, over a node that does at once what is submitted. */
+const leading = (options: {
+  readonly members: readonly [string, ...ReadonlyArray<string>]
+  readonly models: ReadonlyArray<Model.Descriptor>
+  readonly tables: Tables.Tables
+  readonly nowMs?: () => number
+}) => {
+  const submitted: Array<Command> = []
+  const node = {
+    core: { configuration: configurationOf([...options.members]) },
+    submit: (command: Command, _timeoutMs: number, settle: (exit: Exit.Exit<unknown>) => void) => {
+      submitted.push(command)
+      if (command._tag === "Activate") options.tables.byModel.get(command.model)!.modelVersion = command.version
+      settle(Exit.succeed({ index: 1, answer: { _tag: "Accepted", answer: { timeMs: 0, operations: [] } } }))
+      return () => {}
+    }
+  }
+  const activation = Activation.make({
+    nodeId: "a",
+    models: options.models,
+    tables: () => options.tables,
+    node: () => node as unknown as Node,
+    leader: () => "a",
+    send: () => Effect.void,
+    nowMs: options.nowMs ?? (() => 0)
+  })
+  return { activation, submitted }
+}
+
+describe("the activation of a model's version", () => {
+  it.effect("tells once for each model which members it waits for", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+      const models = [modelOf("One"), modelOf("Two")]
+      const { activation } = leading({ members: ["a", "b"], models, tables: tablesOf(models) })
+      yield* Effect.forkScoped(Effect.provide(activation.follow, logger))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(
+        lines,
+        ["One", "Two"].map((name) => `Version 2 of ${name} waits for b: until then it is not written`)
+      )
+    })
+  )
+
+  it.effect("checks records that do not fit once, and again after a change", () =>
+    Effect.gen(function* () {
+      let checkedCount = 0
+      const model = modelOf("One", () => {
+        checkedCount += 1
+      })
+      const tables = tablesOf([model])
+      for (let at = 0; at < 100; at++) put(tables, "One", { id: `${at}` })
+      const { activation, submitted } = leading({ members: ["a"], models: [model], tables })
+      yield* Effect.forkScoped(activation.follow)
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(checkedCount, 100)
+      const table = tables.byModel.get("One")!
+      for (let at = 0; at < 100; at++) put(tables, "One", { id: `${at}`, title: "t" })
+      table.changedIndex = 200
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(checkedCount, 200)
+      assert.lengthOf(submitted, 1)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
+  it.effect("does not happen if a member fell silent during the check: it may have gone back", () =>
+    Effect.gen(function* () {
+      let nowMs = 0
+      const model = modelOf("One", () => {
+        nowMs += 6_000
+      })
+      const tables = tablesOf([model])
+      put(tables, "One", { id: "x", title: "t" })
+      const { activation, submitted } = leading({ members: ["a", "b"], models: [model], tables, nowMs: () => nowMs })
+      const announce = () => activation.announced({ _tag: "Announce", nodeId: "b", models: { One: 2 } })
+      announce()
+      yield* Effect.forkScoped(activation.follow)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(submitted, [])
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+})
+
+it("a refusal that only a later release knows covers no other copy of a request", () => {
+  assert.isFalse(holdsForCopies({ _tag: "Rejected", rejection: { _tag: "OfALaterRelease" } as never }))
+})
