@@ -158,10 +158,10 @@ export const decodeHello = (frame: Uint8Array): Hello | Malformed => {
     protocolMin: from.u32("protocolMin"),
     protocolMax: from.u32("protocolMax"),
     clusterId: readNullable(from, "clusterId"),
-    nodeId: from.string("nodeId", idMaxBytes),
-    address: from.string("address", idMaxBytes),
-    targetNodeId: from.string("targetNodeId", idMaxBytes),
-    instanceId: from.string("instanceId", idMaxBytes),
+    nodeId: readText(from, "nodeId"),
+    address: readText(from, "address"),
+    targetNodeId: readText(from, "targetNodeId"),
+    instanceId: readText(from, "instanceId"),
     expectedInstanceId: readNullable(from, "expectedInstanceId"),
     lane: from.boolean("lane") ? "bulk" : "control",
     peers: readPeers(from),
@@ -205,12 +205,19 @@ const writeNullable = (to: ByteWriter, value: string | null): ByteWriter =>
   value === null ? to.u8(0) : to.u8(1).string(value)
 
 const readNullable = (from: ByteReader, field: string): string | null =>
-  from.boolean(field) ? from.string(field, idMaxBytes) : null
+  from.boolean(field) ? readText(from, field) : null
+
+/** Refuses control characters: a stranger's hello is quoted in this node's log, and must not write lines of its own there. */
+const readText = (from: ByteReader, field: string): string => {
+  const text = from.string(field, idMaxBytes)
+  if (/\p{Cc}/u.test(text)) from.fail(field, "a control character")
+  return text
+}
 
 const readPeers = (from: ByteReader): ReadonlyArray<NodeId> => {
   const count = from.u32("peers")
   if (count > peersMaxCount) from.fail("peers", `a count of ${count} past the limit of ${peersMaxCount}`)
   const peers: Array<NodeId> = []
-  for (let i = 0; i < count && from.failure === undefined; i++) peers.push(from.string(`peers[${i}]`, idMaxBytes))
+  for (let i = 0; i < count && from.failure === undefined; i++) peers.push(readText(from, `peers[${i}]`))
   return peers
 }

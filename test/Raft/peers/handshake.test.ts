@@ -44,6 +44,25 @@ describe("Handshake", () => {
     assert.property(decodeHello(encodeHello(short)), "_tag", "a short nonce of the process")
   })
 
+  it("a hello with a control character in any of its texts is refused, and the refusal does not quote it", () => {
+    const forged = "x\n[15:00:00.000] FATAL (#1): forged\u001b[2J"
+    for (const field of [
+      "clusterId",
+      "nodeId",
+      "address",
+      "targetNodeId",
+      "instanceId",
+      "expectedInstanceId",
+      "peers"
+    ] as const) {
+      for (const text of [forged, "\0", "\u007f", "\u0085"]) {
+        const decoded = decodeHello(encodeHello(hello({ [field]: field === "peers" ? ["a", text] : text })))
+        assert.deepInclude(decoded, { _tag: "Malformed", found: "a control character" }, field)
+        if ("_tag" in decoded) assert.notMatch(describeRefusal({ _tag: "BadHello", malformed: decoded }), /\p{Cc}/u)
+      }
+    }
+  })
+
   it("peers agree on the highest version that both speak (D2)", () => {
     const newer = { ...theirs, protocolMin: 2, protocolMax: 5 }
     assert.deepStrictEqual(checkHello({ own, theirs: newer }), { _tag: "Agreed", protocol: 2 })
