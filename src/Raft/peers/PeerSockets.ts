@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto"
 import type { Duplex } from "node:stream"
-import { Context, Effect, FiberMap, Layer, Random, type Scope } from "effect"
+import { Context, Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { NodeId } from "../core/Message.ts"
 import { makeFrameEncoder } from "./FrameEncoder.ts"
@@ -25,6 +25,7 @@ import { PeerListener, path } from "./PeerListener.ts"
 import type { Lane } from "./PeerMessage.ts"
 import * as PeerRefusal from "./PeerRefusal.ts"
 import { Resolver } from "./Resolver.ts"
+import { makeStrangers } from "./Strangers.ts"
 import { isOfPage, notOfThisHost } from "./ThisHost.ts"
 import { helloOf, type Membership, type Self, Transport, unformed } from "./Transport.ts"
 import { acceptUpgrade, asksForUpgrade, dialUpgrade } from "./Upgrade.ts"
@@ -37,8 +38,6 @@ export const backoffMaxMs = 500
 const openTimeoutMs = 1_000
 /** A node of a cluster dials the peers that ought to dial it after so long without any. */
 export const knockAfterMs = 2_000
-/** How many connections may shake hands at once. The node sends further strangers away (503). */
-export const handshakesMaxCount = 64
 
 /** Options of the transport over sockets. */
 export interface PeerSocketsOptions {
@@ -65,7 +64,7 @@ export const make = Effect.fnUntraced(function* (
 
   const processNonce = randomBytes(processNonceBytes)
   let membership = options.membership ?? unformed
-  let handshakes = 0
+  const strangers = makeStrangers()
   const links = makeLinkTable()
 
   const helloTo = (targetNodeId: NodeId, lane: Lane): Hello =>
@@ -173,12 +172,12 @@ export const make = Effect.fnUntraced(function* (
     if (isOfPage(request)) return PeerRefusal.notAPeer
     if (secret === undefined && notOfThisHost(request) !== undefined) return PeerRefusal.notAPeer
     if (!asksForUpgrade(request)) return PeerRefusal.peersOnly
-    if (handshakes >= handshakesMaxCount) return PeerRefusal.tooManyHandshakes
-    handshakes += 1
-    let shaking = true
+    const admitted = strangers.admit(Option.getOrElse(request.peerAddress, () => ""))
+    if (admitted === undefined) return PeerRefusal.tooManyHandshakes
+    let isStranger = true
     const opened = (): void => {
-      if (shaking) handshakes -= 1
-      shaking = false
+      admitted()
+      isStranger = false
     }
     const side: Side = { role: "acceptor", answer: (theirs) => helloTo(theirs.nodeId, theirs.lane) }
     return yield* Effect.acquireUseRelease(
@@ -187,7 +186,9 @@ export const make = Effect.fnUntraced(function* (
         if (stream === undefined) return Effect.succeed(PeerRefusal.peersOnly)
         return hold(stream, side, opened).pipe(
           Effect.catchTag("LinkClosed", (closed) =>
-            (closed.refused ? Effect.logWarning : Effect.logDebug)(`A peer's link ended: ${closed.message}`)
+            (!closed.refused ? Effect.logDebug : isStranger ? strangers.warn : Effect.logWarning)(
+              `A peer's link ended: ${closed.message}`
+            )
           ),
           Effect.as(HttpServerResponse.empty())
         )
