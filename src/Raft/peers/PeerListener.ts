@@ -33,6 +33,10 @@ export const layerNobody: Layer.Layer<PeerListener> = Layer.succeed(PeerListener
 /** Other hosts can reach this server, and without a secret any of them could pass for a peer. */
 export class Unprotected extends Schema.TaggedError<Unprotected>()("Unprotected", { message: Schema.String }) {}
 
+/** The router matches loosely: other verbs, letters of another case, more slashes and encoded letters. */
+const isExact = ({ method, originalUrl }: HttpServerRequest.HttpServerRequest): boolean =>
+  method === "GET" && originalUrl.replace(/^[a-z]+:\/\/[^/]*/i, "") === path
+
 /** Without a secret a node accepts peers of its own host only. */
 const checkProtected = (
   { address }: HttpServer.HttpServer["Service"],
@@ -53,6 +57,7 @@ export const layerPeers: Layer.Layer<never, Unprotected, HttpRouter.HttpRouter |
     Effect.gen(function* () {
       const { accept, isProtected } = yield* PeerListener
       yield* checkProtected(yield* HttpServer.HttpServer, isProtected)
-      yield* (yield* HttpRouter.HttpRouter).add("GET", path, accept)
+      const router = yield* HttpRouter.HttpRouter
+      yield* router.add("GET", path, (request) => (isExact(request) ? accept : Effect.succeed(PeerRefusal.notHere)))
     })
   )

@@ -27,6 +27,11 @@ export const peersOnly = refusal(426, "peer-protocol-required", "Peer protocol r
   headers: { upgrade: upgradeToken }
 })
 
+/** The answer to a request that the router takes for one to the peers' path. */
+export const notHere = refusal(404, "not-found", "Not found", {
+  detail: "Nodes of this cluster speak at GET /_raft, written exactly so"
+})
+
 /** The answer while too many connections shake hands. */
 export const tooManyHandshakes = refusal(503, "overloaded", "Overloaded", {
   detail: "Too many connections are shaking hands: try again later",

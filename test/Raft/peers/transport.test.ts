@@ -184,6 +184,32 @@ describe("PeerSockets", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("only GET of the path as it is written is for peers, so that a proxy can close it by its name", () =>
+    Effect.gen(function* () {
+      const { addressOfB } = yield* twoSocketNodes({})
+      const [host, port] = addressOfB.split(":")
+      const statusOf = (method: string, path: string) =>
+        Effect.callback<number | undefined>((resume) => {
+          const headers = { connection: "Upgrade", upgrade: upgradeToken }
+          const sent = request({ host, port, method, path, headers })
+          sent.on("response", (response) => {
+            response.resume()
+            resume(Effect.succeed(response.statusCode))
+          })
+          sent.on("upgrade", (response, socket) => {
+            socket.destroy()
+            resume(Effect.succeed(response.statusCode))
+          })
+          sent.end()
+        })
+      for (const path of ["/_RAFT", "/_raft/", "//_raft", "//_raft/", "/%5fraft", "/_raft?x=1", "/_raft;x"]) {
+        assert.strictEqual(yield* statusOf("GET", path), 404, path)
+      }
+      assert.strictEqual(yield* statusOf("HEAD", "/_raft"), 404)
+      assert.strictEqual(yield* statusOf("GET", "/_raft"), 101)
+    })
+  )
+
   it.live("a member that comes back at another address is dialled there", () =>
     Effect.gen(function* () {
       const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
