@@ -14,5 +14,5 @@ export {
 export { layerHttp, layerRoutes } from "./Lithair/Serve.ts"
 export { ModelMismatch } from "./Local/checkModels.ts"
 export type { Finding, ModelReport } from "./Machine/ModelCheck.ts"
-export { BadAddress } from "./Raft/peers/Address.ts"
+export { BadAddress, BadId } from "./Raft/peers/Address.ts"
 export { WeakSecret } from "./Raft/peers/Secret.ts"

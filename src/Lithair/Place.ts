@@ -1,7 +1,7 @@
 /** A node's place in its cluster: its name and address, the peers it starts with, and the secret that peers prove. */
 import { Config, Context, Effect, Layer, Option, Redacted, Result } from "effect"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
-import { BadAddress, parseAddress } from "../Raft/peers/Address.ts"
+import { BadAddress, BadId, parseAddress, parseId } from "../Raft/peers/Address.ts"
 import { WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
 
 /** Another member that this node starts with: its address, and its id if that differs. */
@@ -14,6 +14,7 @@ export interface Peer {
 export interface PlaceOptions {
   /** The address at which peers reach this node, `host:port`. It is also the node's id by default. */
   readonly address: string
+  /** Up to 128 characters of ASCII, without `=`, `,`, `/` and spaces. */
   readonly id?: string
   /** The other members of the cluster that this node forms. Without any it forms a cluster of one. Once a cluster is formed, its log says who the members are. */
   readonly peers?: ReadonlyArray<Peer>
@@ -51,22 +52,26 @@ export const make = ({ address, id, join, peers = [], raft = {}, secret }: Place
   raft
 })
 
-/** Why a place is invalid: a bad address, or a secret that is easy to guess. */
-export type PlaceFailure = BadAddress | WeakSecret
+/** Why a place is invalid: a bad address or id, or a secret that is easy to guess. */
+export type PlaceFailure = BadAddress | BadId | WeakSecret
 
-/** Checks the addresses and the secret of a place. */
+/** Checks the addresses, the ids and the secret of a place. */
 const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
   const place = make(options)
-  const { address, join, peers, secret } = place
+  const { address, id, join, peers, secret } = place
   for (const each of [address, ...peers.map((peer) => peer.address), ...(join === undefined ? [] : [join])]) {
     const parsed = parseAddress(each)
     if (Result.isFailure(parsed)) return yield* new BadAddress({ message: parsed.failure })
+  }
+  for (const each of [id, ...peers.map((peer) => peer.id)]) {
+    const parsed = parseId(each)
+    if (Result.isFailure(parsed)) return yield* new BadId({ message: parsed.failure })
   }
   const message = secret === undefined ? undefined : wrongWithSecret(Redacted.value(secret))
   return message === undefined ? place : yield* new WeakSecret({ message })
 })
 
-/** Makes a place from options. Fails with `BadAddress` or `WeakSecret`. */
+/** Makes a place from options. Fails with `BadAddress`, `BadId` or `WeakSecret`. */
 export const layer = (options: PlaceOptions): Layer.Layer<Place, PlaceFailure> => Layer.effect(Place, checked(options))
 
 /** Makes a place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN` and `LITHAIR_SECRET`. */

@@ -3,7 +3,7 @@
  * IPv6 is `::1` alone, and `[::1]:8082` with a port.
  */
 import { Result, Schema } from "effect"
-import { formatHost, parseAddress, parseHost, wrongWithHost } from "../Raft/peers/Address.ts"
+import { formatHost, parseAddress, parseHost, parseId as parseNodeId, wrongWithHost } from "../Raft/peers/Address.ts"
 
 /** A member that a flag names. */
 export interface Peer {
@@ -23,11 +23,8 @@ export class BadFlag extends Schema.TaggedError<BadFlag>()("BadFlag", { message:
 
 const bad = (message: string) => Result.fail(new BadFlag({ message }))
 
-/** An id must fit into the handshake, and must not look like something else in `--peers` or in a path. */
 const parseId = (flag: string, id: string): Result.Result<string, BadFlag> =>
-  /^[^=,/\s]{1,128}$/.test(id)
-    ? Result.succeed(id)
-    : bad(`${flag}: "${id}" cannot be a node's id: use 1 to 128 characters without = , / and spaces`)
+  Result.mapError(parseNodeId(id), (what) => new BadFlag({ message: `${flag}: ${what}` }))
 
 /** Parses this node's own flags. A host that means all interfaces is not an address, so `--address` must name one. */
 export const parseOwn = (flags: {

@@ -142,4 +142,20 @@ describe("a place", () => {
       assert.strictEqual((yield* Effect.provide(Place.Place, Place.layer({ address: "a:1", id: "a" }))).id, "a")
     })
   )
+
+  it.effect("refuses an id that no header of an answer can carry, of its own and of its peers", () =>
+    Effect.gen(function* () {
+      for (const id of ["nœud", "节点", "a\nb", "a b", "a/b", "", "a".repeat(129)]) {
+        for (const options of [
+          { address: "a:1", id },
+          { address: "a:1", peers: [{ id, address: "b:1" }] }
+        ]) {
+          const failure = yield* Effect.flip(Layer.build(Place.layer(options)))
+          assert.strictEqual(failure._tag, "BadId")
+          assert.match(failure.message, /cannot be a node's id: use 1 to 128 characters/)
+        }
+      }
+      assert.strictEqual((yield* Effect.provide(Place.Place, Place.layer({ address: "[::1]:8081" }))).id, "[::1]:8081")
+    }).pipe(Effect.scoped)
+  )
 })

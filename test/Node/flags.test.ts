@@ -72,6 +72,11 @@ describe("the flags of the example", () => {
     for (const text of ["", "http://a:1", "a", "::1", "a:99999"]) {
       assert.match(message(parsePlace("--join", text, "a")), /^--join: /)
     }
-    for (const id of ["", "a b", "a,b", "a=b", "a/b", "a".repeat(129)]) assert.match(message(own({ id })), /^--id: /)
+    for (const id of ["n1", "[::1]:8081", "node-1.example:8081", "a".repeat(128)]) {
+      assert.strictEqual(Result.getOrThrow(own({ id })).id, id)
+    }
+    // The last ones cannot stand in the header of an answer.
+    for (const id of ["", "a b", "a,b", "a=b", "a/b", "a".repeat(129), "nœud", "节点", "a\u0001", "a\u007f"])
+      assert.match(message(own({ id })), /^--id: /)
   })
 })

@@ -1,5 +1,5 @@
 /**
- * The address of a node: `host:port`, as flags, members and paths write it. The parser refuses an address that peers
+ * The address of a node: `host:port`, as flags, members and paths write it, and its id. The parser refuses an address that peers
  * cannot dial, with a hint. The host is a name, an IPv4 address, or an IPv6 address in brackets (RFC 3986 §3.2.2).
  * Pure.
  */
@@ -17,6 +17,20 @@ export interface Address {
 
 /** No peer can dial this address. The message says why, and what to write instead. */
 export class BadAddress extends Schema.TaggedError<BadAddress>()("BadAddress", { message: Schema.String }) {}
+
+/** A text that cannot be a node's id. The message says what an id may be. */
+export class BadId extends Schema.TaggedError<BadId>()("BadId", { message: Schema.String }) {}
+
+/**
+ * Parses a node's id; fails with the reason. Each answer of a node has its id in a header, a path of the administration
+ * names it, and so do the flags.
+ */
+export const parseId = (text: string): Result.Result<string, string> =>
+  /^[!-~]+$/.test(text) && !/[=,/]/.test(text) && text.length <= nodeIdMaxCount
+    ? Result.succeed(text)
+    : Result.fail(
+        `"${text.slice(0, shownMax)}" cannot be a node's id: use 1 to ${nodeIdMaxCount} characters of ASCII without = , / and spaces`
+      )
 
 /** A host as a URL has it: IPv6 in brackets. */
 export const formatHost = (host: string): string => (host.includes(":") ? `[${host}]` : host)
@@ -87,4 +101,5 @@ export const MemberAddress = Schema.String.check(
   })
 )
 
+const nodeIdMaxCount = 128
 const shownMax = 200
