@@ -153,7 +153,9 @@ export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at:
   for (const { waiter, reason } of decided.refused) {
     settle(deciding, waiter, notDone(reason, "Cannot write: nothing was proposed"))
   }
-  pending.unshift(...deciding.underWay.slice(decided.takenCount))
+  // An outcome told above may have made a caller give up one of the rest.
+  const rest = deciding.underWay.slice(decided.takenCount)
+  pending.unshift(...rest.filter(({ waiter }) => Deadlines.has(deciding.open, waiter)))
   deciding.underWay = []
 }
 

@@ -25,6 +25,10 @@ export const add = <Request>(deadlines: Deadlines<Request>, request: Request, de
 export const remove = <Request>(deadlines: Deadlines<Request>, request: Request): boolean =>
   deadlines.byRequest.delete(request)
 
+/** Whether the request still waits. */
+export const has = <Request>(deadlines: Deadlines<Request>, request: Request): boolean =>
+  deadlines.byRequest.has(request)
+
 /** The requests whose deadline has passed, the oldest first. The caller removes each of them. */
 export const overdue = <Request>(deadlines: Deadlines<Request>, nowMs: number): ReadonlyArray<Request> => {
   if (nowMs < deadlines.earliestMs) return []

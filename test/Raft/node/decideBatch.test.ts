@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Propose } from "../../../src/Raft/core/Input.ts"
-import type { ProposalResult } from "../../../src/Raft/core/Output.ts"
+import type { Output, ProposalResult } from "../../../src/Raft/core/Output.ts"
 import { defaults } from "../../../src/Raft/core/RaftConfig.ts"
 import { make } from "../../../src/Raft/core/State.ts"
+import * as CommandQueue from "../../../src/Raft/node/CommandQueue.ts"
 import { decideBatch, mayDecide } from "../../../src/Raft/node/decideBatch.ts"
 import type { StateMachine } from "../../../src/Raft/node/StateMachine.ts"
+import * as WaitingReads from "../../../src/Raft/node/WaitingReads.ts"
 import { configurationOf } from "../core/Cores.ts"
 
 /** A register that refuses a value it already holds; what it decided is in `speculative` until it is dropped. */
@@ -208,5 +210,33 @@ describe("Leading", () => {
       { waiter: 2, reason: "overloaded" }
     ])
     assert.deepStrictEqual([decided.appended, decided.answered, speculative()], [[], [], []])
+  })
+
+  it("a command that is given up within the answer of another one is never proposed (C18)", () => {
+    const { machine } = register()
+    const deciding = CommandQueue.make(machine)
+    const proposed: Array<string> = []
+    const decide = (uncommittedBytes: number) => {
+      const core = leader(1)
+      CommandQueue.decide(deciding, {
+        core: { ...core, config: { ...core.config, uncommittedBytes } },
+        reads: WaitingReads.make(),
+        appliedIndex: 1,
+        nowMs: 0,
+        isOver: () => uncommittedBytes === 0,
+        run: (input) => {
+          assert(input._tag === "Propose")
+          proposed.push(...input.entries.map(({ payload }) => new TextDecoder().decode(payload)))
+          return { proposal: accept(input) } as Output
+        }
+      })
+    }
+    CommandQueue.submit(deciding, "x", () => CommandQueue.forget(deciding, given))
+    const given = CommandQueue.submit(deciding, "y", () => assert.fail("it was given up"))
+    CommandQueue.submit(deciding, "z", () => {})
+    // The first is refused, and the time of the batch is over.
+    decide(0)
+    decide(100)
+    assert.deepStrictEqual(proposed, ["z"])
   })
 })
