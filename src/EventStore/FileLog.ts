@@ -196,6 +196,27 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       Queue.offer(written, undefined)
     ).pipe(Effect.asVoid)
 
+  /** The outcome of a batch of `appendNow`. A defect is an outcome too, since nobody else would hear of it. */
+  const ended = (
+    failure: LogFailed | undefined,
+    bodies: ReadonlyArray<RecordBody>,
+    offsets: ReadonlyArray<number>
+  ): Exit.Exit<void, LogFailed> => {
+    if (failure !== undefined) {
+      poisonBy(failure)
+      return Exit.fail(failure)
+    }
+    try {
+      takeIn(bodies, offsets)
+      tellWhenHalfFull()
+      Queue.offerUnsafe(written, undefined)
+      return Exit.void
+    } catch (defect) {
+      poisonBy(new LogFailed({ message: "a batch was not taken in", cause: defect }))
+      return Exit.die(defect)
+    }
+  }
+
   const appendNow = (writes: ReadonlyArray<LogWrite>, done: (exit: Exit.Exit<void, LogFailed>) => void): boolean => {
     if (poison !== undefined || turnsCount > 0 || isWritingNow || isClosing) return false
     const next = batchOf(writes, held)
@@ -207,14 +228,10 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     isWritingNow = true
     idle.closeUnsafe()
     writeBatchNow(system, active, bytes, (failure) => {
+      const exit = ended(failure, bodies, offsets)
       isWritingNow = false
-      if (failure === undefined) {
-        takeIn(bodies, offsets)
-        tellWhenHalfFull()
-        Queue.offerUnsafe(written, undefined)
-      } else poisonBy(failure)
       idle.openUnsafe()
-      done(failure === undefined ? Exit.void : Exit.fail(failure))
+      done(exit)
     })
     return true
   }

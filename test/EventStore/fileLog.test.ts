@@ -182,6 +182,24 @@ describe("the log in files", () => {
     })
   )
 
+  it.effect("tells a defect behind a batch that it writes at once, takes no other, and still closes", () =>
+    during(
+      freshOptions(),
+      Effect.gen(function* () {
+        const log = yield* LogStore
+        yield* log.append([{ entries: entries(1, 1) }])
+        const damaged = { ...entry(2) }
+        const done = Effect.callback<void, LogFailed>((resume) => {
+          assert.isTrue(log.appendNow([{ entries: [damaged] }], resume))
+          // It is written, but not synced yet.
+          Object.assign(damaged, { index: 7 })
+        })
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(done)))
+        assert.include((yield* Effect.flip(log.append([{ entries: entries(2, 2) }]))).message, "poisoned")
+      })
+    )
+  )
+
   it.effect("writes a batch at once unless it is large, or another one is under way", () =>
     during(
       { ...freshOptions(), segmentSizeBytes: 1024 * 1024 },

@@ -90,9 +90,10 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
   {
     name: "a batch is written at once behind one whose sync failed",
     file: "src/EventStore/FileLog.ts",
-    find: `      } else poisonBy(failure)
+    find: `      poisonBy(failure)
+      return Exit.fail(failure)
 `,
-    replace: `      }
+    replace: `      return Exit.fail(failure)
 `,
     test: {
       file: "test/EventStore/fileLog.test.ts",

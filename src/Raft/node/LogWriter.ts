@@ -3,7 +3,7 @@
  * forms: group commit without a timer. A batch is bounded, since encoding and checksums run without a pause. After a
  * failure it writes nothing more.
  */
-import { type Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import type { LogFailed, LogStore } from "../../EventStore/LogStore.ts"
 import type { SequencedWrite } from "../core/Output.ts"
 
@@ -27,6 +27,7 @@ export const make = (options: {
   readonly nowMs: () => number
   /** The write `seq`, and every write before it, is durable. It may be called within {@link LogWriter.flush}. */
   readonly onPersisted: (seq: number) => void
+  /** The log failed, or a defect followed a batch. */
   readonly onFailed: (cause: Cause.Cause<LogFailed>) => void
   readonly fork: (effect: Effect.Effect<void>) => void
 }): LogWriter => {
@@ -35,19 +36,29 @@ export const make = (options: {
   let beganMs: number | undefined
   let isOver = false
 
+  const fail = (cause: Cause.Cause<LogFailed>): void => {
+    beganMs = undefined
+    isOver = true
+    options.onFailed(cause)
+  }
+
   const flush = (): void => {
     if (beganMs !== undefined || isOver || waiting.length === 0) return
     const batch = takeBatch(waiting)
     const { seq } = batch[batch.length - 1]!
     const ended = (exit: Exit.Exit<void, LogFailed>): void => {
-      beganMs = undefined
       if (Exit.isFailure(exit)) {
-        isOver = true
-        options.onFailed(exit.cause)
+        fail(exit.cause)
         return
       }
-      options.onPersisted(seq)
-      flush()
+      beganMs = undefined
+      // The log or a fiber calls this, and neither of them stops the node after a defect.
+      try {
+        options.onPersisted(seq)
+        flush()
+      } catch (defect) {
+        fail(Cause.die(defect))
+      }
     }
     beganMs = options.nowMs()
     if (!store.appendNow(batch, ended)) options.fork(Effect.map(Effect.exit(store.append(batch)), ended))

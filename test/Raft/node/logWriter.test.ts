@@ -86,6 +86,42 @@ describe("LogWriter", () => {
     }
   })
 
+  it("a defect behind a batch, of either way, is told, and nothing more is written", () => {
+    for (const mayNow of [true, false]) {
+      const defect = new Error("a broken invariant")
+      const causes: Array<Cause.Cause<LogFailed>> = []
+      const state = { batchesCount: 0, end: (_: Exit.Exit<void, LogFailed>): void => {} }
+      const writer = LogWriter.make({
+        store: {
+          append: () =>
+            Effect.callback((resume) => {
+              state.batchesCount += 1
+              state.end = resume
+            }),
+          appendNow: (_, done) => {
+            if (state.batchesCount > 0) throw defect
+            if (mayNow) {
+              state.batchesCount += 1
+              state.end = done
+            }
+            return mayNow
+          }
+        },
+        nowMs: () => 7,
+        onPersisted: () => {},
+        onFailed: (cause) => causes.push(cause),
+        fork: (effect) => void Effect.runFork(effect)
+      })
+      writer.add(write(1, 0))
+      writer.flush()
+      writer.add(write(2, 0))
+      state.end(Exit.void)
+      writer.add(write(3, 0))
+      writer.flush()
+      assert.deepStrictEqual([causes, state.batchesCount, writer.beganMs()], [[Cause.die(defect)], 1, undefined])
+    }
+  })
+
   it("a writer that has ended still says what becomes of its last batch, and begins no other", () => {
     const { log, told, writer } = start()
     writer.add(write(1, 0))
