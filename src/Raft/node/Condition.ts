@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 
 export interface Condition {
-  /** Something may have changed. It wakes only the callers whose condition is now true. */
+  /** Something may have changed. It wakes callers whose condition is now true, and they continue after it returns. */
   readonly changed: () => void
   /** Waits until `holds` returns true. */
   readonly until: (holds: () => boolean) => Effect.Effect<void>
@@ -21,9 +21,12 @@ export const make = (): Condition => {
       waiting.add(waiter)
       return Effect.sync(() => waiting.delete(waiter))
     })
-  // By the time the caller continues, the condition may be false again.
+  // Without the yield, the caller would continue within `changed`, in the middle of a turn. By the time it continues,
+  // the condition may be false again.
   const until = (holds: () => boolean): Effect.Effect<void> =>
-    Effect.suspend(() => (holds() ? Effect.void : Effect.andThen(wait(holds), until(holds))))
+    Effect.suspend(() =>
+      holds() ? Effect.void : wait(holds).pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(until(holds)))
+    )
   return {
     changed: () => {
       if (waiting.size === 0) return

@@ -29,6 +29,27 @@ describe("a condition", () => {
     })
   )
 
+  it.effect("lets nobody go on before the change is over: a node's turn comes first", () =>
+    Effect.gen(function* () {
+      const condition = Condition.make()
+      const state = { holds: false, goneOn: false }
+      const waiting = yield* Effect.forkChild(
+        Effect.map(
+          condition.until(() => state.holds),
+          () => {
+            state.goneOn = true
+          }
+        ),
+        { startImmediately: true }
+      )
+      state.holds = true
+      condition.changed()
+      assert.isFalse(state.goneOn)
+      yield* Fiber.join(waiting)
+      assert.isTrue(state.goneOn)
+    })
+  )
+
   it.effect(
     "asks no more of those who gave up, and again of those for whom it ceased to hold before they went on",
     () =>
