@@ -39,6 +39,7 @@ export const make = ({ fork }: { readonly fork: (effect: Effect.Effect<void>) =>
     if (to === undefined) return
     handedOnMs = nowMs
     const says = Effect.logInfo(`This node's code is too old for what it is asked: ${to} is to lead`)
-    fork(Effect.asVoid(Effect.andThen(says, running.transferLeadership(to))))
+    // A node that has given up refuses, and hands leadership over by itself.
+    fork(Effect.ignore(Effect.andThen(says, running.transferLeadership(to))))
   }
 }

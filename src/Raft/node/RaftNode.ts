@@ -37,7 +37,7 @@ export interface RaftNode<Command, Answer> {
     timeoutMs: number
   ) => Effect.Effect<MembershipRequests.ChangeResult, NotDone | UnknownOutcome>
   /** Hands leadership to `to`, or to the voter that has caught up most, or refuses (diss. 3.10). */
-  readonly transferLeadership: (to?: NodeId) => Effect.Effect<TransferResult>
+  readonly transferLeadership: (to?: NodeId) => Effect.Effect<TransferResult, NotDone>
   /** Call before this node stops. When it returns, the node campaigns no more and does not lead. */
   readonly handOver: Effect.Effect<void>
   /** Call before this node stops. Waiting requests learn what is certain by now, and new ones are refused. */

@@ -236,12 +236,26 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
     if (output.roleChanged !== undefined) roleChanged(output.roleChanged)
   }
 
-  /** Steps the core and performs its output. A turn writes and applies: it comes, if this is not within one. */
-  const run = (input: Input): Output => {
+  const stepAndPerform = (input: Input): Output => {
     const output = step(core, input)
     perform(output)
-    if (!isInTurn) ring()
     return output
+  }
+
+  /**
+   * Steps the core and performs its output. A turn writes and applies: it comes, if this is not within one. A defect
+   * within a turn ends the node by {@link ring}; outside of one it does so here, and the caller learns of it too.
+   */
+  const run = (input: Input): Output => {
+    if (isInTurn) return stepAndPerform(input)
+    try {
+      const output = stepAndPerform(input)
+      ring()
+      return output
+    } catch (defect) {
+      stop(Cause.die(defect))
+      throw defect
+    }
   }
 
   const states = yield* StateWatch.make({
@@ -364,7 +378,8 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
         const isRefused = () => refusal !== undefined
         return refusal ?? MembershipRequests.changeMembers({ core, run, isRefused }, asked, timeoutMs)
       }),
-    transferLeadership: (to) => Effect.sync(() => MembershipRequests.transferLeadership({ core, run }, to)),
+    transferLeadership: (to) =>
+      Effect.suspend(() => refusal ?? Effect.succeed(MembershipRequests.transferLeadership({ core, run }, to))),
     handOver: Effect.suspend(() => (isAtRest ? Effect.void : MembershipRequests.handOver({ core, run }))),
     giveUp: () => giveUp(leavingHere),
     leaderlessSinceMs: leaderWatch.leaderlessSinceMs,

@@ -219,6 +219,24 @@ describe("RaftNode, one shell", () => {
     })
   )
 
+  it.effect("a defect between two turns ends the node, and the caller that met it learns of it", () =>
+    Effect.gen(function* () {
+      const { node } = yield* startShell()
+      const stopped = yield* begin(Effect.exit(node.stopped))
+      const damaged = Object.defineProperty(node.core, "role", {
+        configurable: true,
+        get: () => {
+          throw new Error("a broken invariant")
+        }
+      })
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(node.transferLeadership("b"))))
+      Reflect.deleteProperty(damaged, "role")
+      const exit = yield* stopped.join
+      assert.isTrue(exit._tag === "Success" && Exit.hasDies(exit.success))
+      assert.strictEqual((yield* Effect.flip(node.transferLeadership("b")))._tag, "NotDone")
+    })
+  )
+
   it.effect("a log that cannot be read for a peer now is read for it later", () =>
     Effect.gen(function* () {
       const shell = yield* startShell({ cacheBytes: 0 })
