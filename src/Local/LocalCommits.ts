@@ -40,6 +40,8 @@ export interface LocalCommits {
 
 /** A write that waits to be decided. */
 interface Waiting {
+  /** Whether somebody still waits for its outcome. */
+  readonly isOpen: () => boolean
   readonly decide: (at: Circumstances) => Undurable
   readonly refuse: (failure: Exit.Exit<never, Failure>) => void
 }
@@ -75,6 +77,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const bell = yield* Queue.sliding<void>(1)
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
   const pending: Array<Waiting> = []
+  /** Writes taken from `pending`. After a defect they stay here, and none of them is done. */
+  let underWay: ReadonlyArray<Waiting> = []
   let inFlight: ReadonlyArray<Undurable> = []
   let isEnded = false
   let isStorageShort = false
@@ -94,13 +98,16 @@ export const make = Effect.fnUntraced(function* (options: {
     const entries: Array<LogEntry> = []
     const batch: Array<Undurable> = []
     let bytes = 0
-    let taken = 0
+    let takenCount = 0
     const at = machine.applied.index + 1
     const limits = pending.length === 0 ? undefined : Machine.decideLimits(machine, { index: at, nowMs })
     if (limits !== undefined) entries.push({ index: at, term: localTerm, type: "transaction", payload: limits.payload })
-    for (const waiting of pending) {
+    underWay = pending.splice(0)
+    for (const waiting of underWay) {
       if (bytes >= batchBytesMax) break
-      taken++
+      takenCount++
+      // An answer before it may have made its caller give it up.
+      if (!waiting.isOpen()) continue
       const index = machine.applied.index + entries.length + 1
       const undurable = waiting.decide({ index, nowMs, newId })
       const { payload } = undurable
@@ -111,7 +118,8 @@ export const make = Effect.fnUntraced(function* (options: {
       if (entries.length === 0) undurable.succeed()
       else batch.push(undurable)
     }
-    pending.splice(0, taken)
+    pending.unshift(...underWay.slice(takenCount))
+    underWay = []
     if (pending.length > 0) Queue.offerUnsafe(bell, undefined)
     inFlight = batch
     return entries
@@ -131,7 +139,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const end = Effect.sync(() => {
     isEnded = true
     for (const { payload, refuse } of inFlight) refuse(payload === undefined ? stoppedHere : unknown)
-    for (const { refuse } of pending.splice(0)) refuse(stoppedHere)
+    for (const { refuse } of [...underWay, ...pending.splice(0)]) refuse(stoppedHere)
+    underWay = []
     inFlight = []
   })
 
@@ -156,11 +165,14 @@ export const make = Effect.fnUntraced(function* (options: {
     submit: (decide, settle) => {
       const refused = refusal()
       if (refused !== undefined) return settleNow(settle, refused)
-      let isForgotten = false
+      let isOpen = true
       const told: typeof settle = (exit) => {
-        if (!isForgotten) settle(exit)
+        if (!isOpen) return
+        isOpen = false
+        settle(exit)
       }
       const waiting: Waiting = {
+        isOpen: () => isOpen,
         decide: (at) => {
           const { answer, payload } = decide(at)
           const index = payload === undefined ? at.index - 1 : at.index
@@ -171,7 +183,7 @@ export const make = Effect.fnUntraced(function* (options: {
       pending.push(waiting)
       Queue.offerUnsafe(bell, undefined)
       return () => {
-        isForgotten = true
+        isOpen = false
         const position = pending.indexOf(waiting)
         if (position >= 0) pending.splice(position, 1)
       }

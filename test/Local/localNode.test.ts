@@ -10,11 +10,12 @@ import { type LogRoom, LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import { layerFile as layerFileSnapshots, layerMemory as layerMemorySnapshots } from "../../src/EventStore/Snapshots.ts"
-import { pendingMaxCount } from "../../src/Local/LocalCommits.ts"
+import * as LocalCommits from "../../src/Local/LocalCommits.ts"
 import * as LocalNode from "../../src/Local/LocalNode.ts"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
 import * as Limits from "../../src/Machine/Limits.ts"
 import type { LocalPartRequest } from "../../src/Machine/LocalParts.ts"
+import * as Machine from "../../src/Machine/Machine.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
 import { seeded } from "../Machine/Seeded.ts"
@@ -280,7 +281,7 @@ describe("the node's own log (D4)", () => {
       yield* began
       const waiting = yield* submitAll(
         node,
-        Array.from({ length: pendingMaxCount }, (_, n) => create(`v${n}`))
+        Array.from({ length: LocalCommits.pendingMaxCount }, (_, n) => create(`v${n}`))
       )
       const refused = yield* Effect.flip(node.submit(create("one-more")))
       assert.strictEqual(refused._tag === "NotDone" && refused.reason, "overloaded")
@@ -320,6 +321,49 @@ describe("the node's own log (D4)", () => {
       assert.strictEqual(slugOf(node, "given up"), undefined)
       assert.strictEqual(node.tables.index, 2)
     })
+  )
+
+  it.live("a caller that gives up within an answer, its own or another's, leaves all other writes as they are", () =>
+    Effect.gen(function* () {
+      const node = yield* LocalNode.make({ life: "n-1", models })
+      yield* node.submit(create("a"))
+      const told: Array<string> = []
+      const absent: Operation = { _tag: "Delete", model: "View", id: "absent" }
+      const forgetFirst = node.submitUnsafe(absent, () => {
+        told.push("first")
+        forgetFirst()
+        forgetSecond()
+      })
+      const forgetSecond = node.submitUnsafe(create("second"), () => told.push("second"))
+      node.submitUnsafe(absent, () => told.push("third"))
+      node.submitUnsafe(create("fourth"), () => told.push("fourth"))
+      yield* node.submit(create("last"))
+      assert.deepStrictEqual(told, ["first", "third", "fourth"])
+      assert.strictEqual(slugOf(node, "second"), undefined)
+    }).pipe(Effect.provide(Layer.merge(layerMemory, layerMemorySnapshots)), Effect.scoped)
+  )
+
+  it.live("a defect while a batch is decided refuses all that is not answered, and answers nothing twice", () =>
+    Effect.gen(function* () {
+      const commits = yield* LocalCommits.make({
+        machine: Machine.make(models),
+        newId: () => "id",
+        onApplied: () => {},
+        beside: Effect.never
+      })
+      const told: Array<string> = []
+      const submit = (name: string, decide: Parameters<typeof commits.submit>[0]) =>
+        commits.submit(decide, (exit) => told.push(`${name} ${exit._tag}`))
+      submit("answered", () => ({ answer: undefined, payload: undefined }))
+      submit("decided", () => ({ answer: undefined, payload: new Uint8Array(1) }))
+      submit("defective", () => {
+        throw new Error("a broken invariant")
+      })
+      submit("waiting", () => ({ answer: undefined, payload: undefined }))
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(commits.stopped)))
+      yield* Effect.yieldNow
+      assert.deepStrictEqual(told, ["answered Success", "decided Failure", "defective Failure", "waiting Failure"])
+    }).pipe(Effect.provide(layerMemory), Effect.scoped)
   )
 
   it.live("a stop answers the batch that is being written, and refuses what waits behind it", () =>
