@@ -128,8 +128,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const commit = Effect.gen(function* () {
     const entries = decideBatch(yield* Clock.currentTimeMillis)
     if (entries.length > 0) yield* store.append([{ entries }])
-    Machine.dropSpeculation(machine)
     for (const entry of entries) Machine.apply(machine, entry)
+    Machine.dropSpeculation(machine)
     options.onApplied(entries.reduce((sum, { payload }) => sum + payload.length, 0))
     for (const { succeed } of inFlight) succeed()
     inFlight = []

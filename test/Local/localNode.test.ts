@@ -366,6 +366,21 @@ describe("the node's own log (D4)", () => {
     }).pipe(Effect.provide(layerMemory), Effect.scoped)
   )
 
+  it.live("applies what it decided without decoding its own bytes", () =>
+    Effect.gen(function* () {
+      const store = yield* LogStore
+      const append: typeof store.append = (writes) =>
+        Effect.map(store.append(writes), () => {
+          for (const { entries } of writes) for (const { payload } of entries) payload.fill(0)
+        })
+      const node = yield* LocalNode.make({ life: "n-1", models }).pipe(
+        Effect.provideService(LogStore, { ...store, append })
+      )
+      yield* node.submit(create("a"))
+      assert.strictEqual(slugOf(node, "a"), "a")
+    }).pipe(Effect.provide(Layer.merge(layerMemory, layerMemorySnapshots)), Effect.scoped)
+  )
+
   it.live("a stop answers the batch that is being written, and refuses what waits behind it", () =>
     Effect.gen(function* () {
       const { began, close, gate, node } = yield* gated()
