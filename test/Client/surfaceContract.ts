@@ -13,6 +13,7 @@ import {
   Review,
   SoldOut,
   Stock,
+  TerseProduct,
   take,
   View
 } from "./surfaceModels.ts"
@@ -52,6 +53,16 @@ export const contract: Readonly<Record<string, Case>> = {
     assert.deepStrictEqual(yield* products.get(id), Option.none())
     const again = yield* products.put(id, anvil)
     assert.deepStrictEqual([again.row.id, again.version], [id, 5], "versions go on")
+  }),
+
+  "deletes a record that the program's release cannot read": Effect.gen(function* () {
+    const products = yield* Repository.make(Product)
+    const terse = yield* Repository.make(TerseProduct)
+    const { id } = (yield* products.create(anvil)).row
+    yield* Effect.flip(terse.get(id))
+    assert.isUndefined(yield* terse.delete(id, { key: "removed" }))
+    assert.isUndefined(yield* terse.delete(id, { key: "removed" }))
+    assert.deepStrictEqual(yield* products.get(id), Option.none())
   }),
 
   "reads as new as the program asks, and refuses options that make no sense": Effect.gen(function* () {

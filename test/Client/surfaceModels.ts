@@ -17,6 +17,12 @@ export class Product extends Model.Class<Product>("Product")(
   { unique: ["name"], check: { cheap: ({ price }) => price < 1_000 } }
 ) {}
 
+/** The same model in a program of another release, to which the names of most products are too long. */
+export class TerseProduct extends Model.Class<TerseProduct>("Product")({
+  id: Model.id(ProductId),
+  name: Schema.String.check(Schema.isMaxLength(2)).pipe(Model.replicate)
+}) {}
+
 /** Replicated, but for its draft. It refers to a product. */
 export class Review extends Model.Class<Review>("Review")(
   {

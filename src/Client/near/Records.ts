@@ -50,16 +50,21 @@ export const make = <M extends RowClass>(
       })
     )
 
-  const change = Effect.fnUntraced(function* (
+  const submit = Effect.fnUntraced(function* (
     operation: Operation,
     request: Request.ChangeRequest,
     { key }: ChangeOptions = {}
   ) {
     const origin = yield* originOfChange(request, key)
-    const changed = yield* records.change(descriptor, { ...operation, ...origin }).pipe(
+    return yield* records.change(descriptor, { ...operation, ...origin }).pipe(
       session.watch,
       Effect.mapError((failure) => failureOf(failure, { key }))
     )
+  })
+
+  /** Submits a change, and shows the record that it left. */
+  const change = Effect.fnUntraced(function* (...asked: Parameters<typeof submit>) {
+    const changed = yield* submit(...asked)
     const done = yield* versioned(changed)
     return changed.isLocalPartLost ? { ...done, isLocalPartLost: true as const } : done
   })
@@ -120,7 +125,8 @@ export const make = <M extends RowClass>(
       const version = yield* misfit(expectedVersion(options))
       yield* namedId(descriptor, id)
       const request = Request.remove(descriptor, id, version)
-      yield* change({ _tag: "Delete", model: name, id, ...conditionOf(version) }, request, options)
+      // Nobody asks for the record that it removed, which this release may be unable to read.
+      yield* submit({ _tag: "Delete", model: name, id, ...conditionOf(version) }, request, options)
     })
   }
 }
