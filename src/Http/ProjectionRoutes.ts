@@ -1,11 +1,10 @@
 /** Declares and serves projections: one state, states by key, pages of states, and how far each projection is. docs/http.md, "Projections". */
-import { Effect, Result, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { notFound, type Problem, problem, withHeaders } from "../Problem.ts"
+import { notFound, type Problem, withHeaders } from "../Problem.ts"
 import type { Folded, Keyed, Whole } from "../Projection/Definition.ts"
 import type { ProjectionReadFailure, ProjectionStatus, Projections } from "../Projection/Projections.ts"
-import { encodeState } from "../Projection/Saved.ts"
 import { Turn } from "./Body.ts"
 import { nextLink } from "./Cursor.ts"
 import { problems, readAnswerHeaders, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
@@ -17,6 +16,7 @@ import { parseStatesQuery, statesCursor } from "./ProjectionQuery.ts"
 import { parseConsistency, readParameters } from "./ReadQuery.ts"
 import { readHeaders } from "./RecordResponse.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
+import { shownState } from "./ShownState.ts"
 
 /** The parts of a projection that the document needs. Any declaration of a projection fits. */
 export interface ApiProjection {
@@ -160,7 +160,7 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
         yield* Effect.flatten(Turn)
         turnAtBytes = bytes + turnBytes
       }
-      const item = JSON.stringify({ key, value: yield* shown(projection, state) })
+      const item = JSON.stringify({ key, value: yield* shownState(projection, state) })
       items.push(item)
       bytes += item.length
     }
@@ -182,20 +182,9 @@ const answerState = Effect.fnUntraced(function* (
   headers: Readonly<Record<string, string>>
 ) {
   yield* Effect.flatten(Turn)
-  const encoded = yield* shown(projection, state)
+  const encoded = yield* shownState(projection, state)
   yield* Effect.flatten(Turn)
   return HttpServerResponse.jsonUnsafe(encoded, { headers })
 })
-
-/** Encodes a state as JSON. A failure is the fault of the projection's code, not of the request. */
-const shown = (projection: Folded<unknown>, state: unknown): Effect.Effect<Schema.Json, Problem> => {
-  const encoded = encodeState(projection, state)
-  if (Result.isSuccess(encoded)) return Effect.succeed(encoded.success)
-  const { name } = projection
-  return Effect.andThen(
-    Effect.logError(`A state of the projection ${name} ${encoded.failure}`),
-    Effect.fail(problem("projection-failed", `A state of ${name} ${encoded.failure}`, { projection: name }))
-  )
-}
 
 const problemOfProjection = (failure: ProjectionReadFailure): Problem => failure.toProblem()

@@ -66,11 +66,14 @@ export const encodeState = <S>(projection: Folded<S>, state: S): Result.Result<S
     () => "does not fit the projection's schema"
   )
 
-/** A schema may throw when it encodes or decodes. That must not keep a node from starting. */
-const decodeState = <S>(projection: Folded<S>, encoded: Schema.Json) =>
-  Result.flatMap(
-    Result.try({ try: () => Schema.decodeUnknownResult(projection.codec)(encoded), catch: () => undefined }),
-    (state) => state
+/** Decodes a state. A schema may throw when it encodes or decodes. That must not keep a node from starting. */
+export const decodeState = <S>(projection: Folded<S>, encoded: Schema.Json): Result.Result<S, string> =>
+  Result.mapError(
+    Result.flatMap(
+      Result.try({ try: () => Schema.decodeUnknownResult(projection.codec)(encoded), catch: () => undefined }),
+      (state) => state
+    ),
+    () => "does not fit the projection's schema"
   )
 
 /** Decodes the saved states in small steps, so that it does not block a node that starts. Fails with the reason why it cannot use them. */

@@ -6,6 +6,9 @@ import {
   byCategory,
   count,
   Elsewhere,
+  echo,
+  names,
+  namesByCategory,
   never,
   nowhere,
   Product,
@@ -32,6 +35,14 @@ const invalid = (...paths: ReadonlyArray<string>) => ({ kind: "invalid-request",
 
 const anId = ProductId.make("00000000-0000-4000-8000-000000000001")
 const anvil = { name: "Anvil", price: 5 }
+
+/** Changes every object and every list in a value. */
+const spoil = (value: unknown): void => {
+  if (typeof value !== "object" || value === null) return
+  for (const member of Object.values(value)) spoil(member)
+  if (Array.isArray(value)) value.push("spoilt")
+  else if (Object.isExtensible(value)) Object.assign(value, { spoilt: true })
+}
 
 /** A program in another language than this one's types. */
 const untyped = <A>(value: unknown): A => value as A
@@ -339,6 +350,39 @@ export const contract: Readonly<Record<string, Case>> = {
     assert.deepStrictEqual(yield* refusal(page(byCategory, { limit: 0 })), invalid("limit"))
     assert.deepStrictEqual(yield* refusal(page(byCategory, { cursor: "x" })), invalid("cursor"))
     assert.deepStrictEqual(yield* refusal(get(count, { staleMaxMs: 1 })), invalid("staleMaxMs"))
+  }),
+
+  "gives the program objects of its own: nothing that it does to them changes an answer": Effect.gen(function* () {
+    const { closeOperation, operation, projections, records, run } = yield* Repository.Repository
+    const products = yield* Repository.make(Product)
+    yield* products.create({ ...anvil, category: "tools" }, { key: "made" })
+    const fill = { name: "Nail", price: 1, category: "tools" }
+    yield* Effect.flip(products.create({ ...fill, name: "Anvil" }, { key: "taken" }))
+    const json = { list: [1] }
+    const asks: Readonly<Record<string, Effect.Effect<unknown, unknown>>> = {
+      get: products.list(),
+      success: run(echo, { json, fails: false }, { key: "echo" }),
+      error: Effect.map(Effect.flip(run(echo, { json, fails: true }, { key: "echoed" })), (error) => ({ ...error })),
+      problem: Effect.map(Effect.flip(products.create({ ...fill, name: "Anvil" }, { key: "taken" })), (error) =>
+        error instanceof Repository.Problem ? error.members : error
+      ),
+      operation: operation("made"),
+      "an operation of a command": operation("echo"),
+      "an operation that failed": operation("echoed"),
+      "an operation that was refused": operation("taken"),
+      "a closed operation": closeOperation("made"),
+      state: projections.get(names),
+      "a state by its key": projections.getKey(namesByCategory, "tools"),
+      "a page of states": projections.page(namesByCategory)
+    }
+    for (const [what, ask] of Object.entries(asks)) {
+      const before = JSON.stringify(yield* ask)
+      spoil(yield* ask)
+      assert.strictEqual(JSON.stringify(yield* ask), before, what)
+    }
+    // The next event folds a state that nobody has changed.
+    yield* records(Product).create(fill)
+    assert.deepStrictEqual(yield* projections.get(names), { names: ["Anvil", "Nail"] })
   }),
 
   "refuses what its node does not serve": Effect.gen(function* () {

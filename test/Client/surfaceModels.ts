@@ -1,5 +1,5 @@
 /** What the contract of a repository uses: a model of each mode, a branded id, a command, and projections of both kinds. */
-import { Effect, type Layer, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import * as Command from "../../src/Command.ts"
 import * as Model from "../../src/Model.ts"
 import * as Projection from "../../src/Projection.ts"
@@ -95,9 +95,37 @@ export const never = Projection.make("never", {
   evolve: (counted) => counted
 })
 
+/** Its success and its error hold JSON, which a schema decodes to itself. */
+export class Echoed extends Schema.TaggedError<Echoed>()("Echoed", { json: Schema.Json }) {}
+export const echo = Command.make("echo", {
+  payload: Schema.Struct({ json: Schema.Json, fails: Schema.Boolean }),
+  success: Schema.Json,
+  error: [Echoed]
+})
+const echoLayer = Command.layer(echo, ({ fails, json }) =>
+  fails ? Effect.fail(new Echoed({ json })) : Effect.succeed(json)
+)
+
+/** Its state holds JSON too. */
+export const names = Projection.make("names", {
+  from: [Product],
+  version: 1,
+  state: Schema.Struct({ names: Schema.Json }),
+  initial: { names: [] },
+  evolve: ({ names }, { record }) => ({ names: [...(names as ReadonlyArray<string>), record.name] })
+})
+export const namesByCategory = Projection.make("names-by-category", {
+  from: [Product],
+  version: 1,
+  state: Schema.Struct({ names: Schema.Json }),
+  initial: { names: [] },
+  key: ({ record }) => record.category,
+  evolve: ({ names }, { record }) => ({ names: [...(names as ReadonlyArray<string>), record.name] })
+})
+
 export const application = {
   models: [Product, Review, View, Stock],
-  commands: [take],
-  projections: [count, byCategory]
+  commands: [take, echo],
+  projections: [count, byCategory, names, namesByCategory]
 }
-export const handlers: Layer.Layer<Command.HandlerOf<typeof take>> = takeLayer
+export const handlers = Layer.merge(takeLayer, echoLayer)

@@ -2,6 +2,7 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { type Any, decodeError } from "../../Command/Declaration.ts"
 import { jsonEncoder } from "../../Model/JsonEncoder.ts"
+import { copyOf } from "../../Model/PlainJson.ts"
 import { answerBy, type Problem, responds } from "../../Problem.ts"
 import { Refused } from "../../Repository/Changed.ts"
 import type { CallFailure, Commands } from "../../Repository/Commands.ts"
@@ -9,7 +10,7 @@ import { misfit, Unreadable } from "../Failure.ts"
 import type { ChangeOptions } from "../ModelRepository.ts"
 import type { Repository } from "../Repository.ts"
 import * as Request from "../Request.ts"
-import { failureOf } from "./Failure.ts"
+import { failureOf, ownRefusal } from "./Failure.ts"
 import { originOfChange } from "./Origin.ts"
 import type { Session } from "./Reading.ts"
 
@@ -28,7 +29,7 @@ export const make = (commands: Pick<Commands["Service"], "call">, session: Sessi
     )
     return yield* Effect.fromResult(
       Result.mapError(
-        Schema.decodeUnknownResult(Schema.toCodecJson(command.success))(called.value),
+        Schema.decodeUnknownResult(Schema.toCodecJson(command.success))(copyOf(called.value)),
         ({ message }) => new Unreadable({ message })
       )
     )
@@ -38,9 +39,11 @@ export const make = (commands: Pick<Commands["Service"], "call">, session: Sessi
 
 /** The error that the command declares, if the machine's refusal is one. */
 const declaredOf = (command: Any, failure: CallFailure): Option.Option<unknown> => {
-  if (!(failure instanceof Refused) || failure.rejection._tag !== "Declared") return Option.none()
-  const met = failure.toProblem(undefined, { commands: [command] })
-  return Option.map(decodeError(command.errors, failure.rejection.error), answeredBy(met))
+  if (!(failure instanceof Refused)) return Option.none()
+  const own = ownRefusal(failure)
+  if (own.rejection._tag !== "Declared") return Option.none()
+  const met = own.toProblem(undefined, { commands: [command] })
+  return Option.map(decodeError(command.errors, own.rejection.error), answeredBy(met))
 }
 
 /** Has a handler of the application that fails with this error answer with its problem, as the command's own endpoint does. */

@@ -1,12 +1,15 @@
 /** Reads the projections of a node. */
-import { Effect, Option } from "effect"
+import { Effect, Result } from "effect"
 import { limitDefault } from "../../Http/PageLimit.ts"
 import { resumedAt, statesCursor } from "../../Http/ProjectionQuery.ts"
+import { shownState } from "../../Http/ShownState.ts"
+import { copyOf } from "../../Model/PlainJson.ts"
 import type { Problem } from "../../Problem.ts"
 import type { Folded } from "../../Projection/Definition.ts"
 import type { Projections } from "../../Projection/Projections.ts"
+import { decodeState } from "../../Projection/Saved.ts"
 import type { Read } from "../../Repository/Records.ts"
-import { misread } from "../Failure.ts"
+import { misread, Unreadable } from "../Failure.ts"
 import { limitOf } from "../ListOptions.ts"
 import type { ReadOptions } from "../ReadOptions.ts"
 import type { States } from "../States.ts"
@@ -24,12 +27,16 @@ export const make = (projections: Projections["Service"], session: Session, serv
     Effect.andThen(served.projection(projection), session.consistencyOf(options))
   return {
     get: (projection, options = {}) =>
-      Effect.flatMap(consistencyOf(projection, options), (consistency) =>
-        valueOf(projections.get(projection, consistency))
+      consistencyOf(projection, options).pipe(
+        Effect.flatMap((consistency) => valueOf(projections.get(projection, consistency))),
+        Effect.flatMap((state) => ownState(projection, state))
       ),
     getKey: (projection, key, options = {}) =>
-      Effect.flatMap(consistencyOf(projection, options), (consistency) =>
-        Effect.map(valueOf(projections.getKey(projection, key, consistency)), Option.fromUndefinedOr)
+      consistencyOf(projection, options).pipe(
+        Effect.flatMap((consistency) => valueOf(projections.getKey(projection, key, consistency))),
+        Effect.flatMap((state) =>
+          state === undefined ? Effect.succeedNone : Effect.asSome(ownState(projection, state))
+        )
       ),
     page: Effect.fnUntraced(function* (projection, { cursor, limit = limitDefault, ...options } = {}) {
       const consistency = yield* consistencyOf(projection, options)
@@ -38,9 +45,25 @@ export const make = (projections: Projections["Service"], session: Session, serv
       const { hasMore, items } = yield* valueOf(projections.page(projection, { limit, ...after }, consistency))
       const last = items.at(-1)
       const next = hasMore && last !== undefined ? statesCursor(projection, last.key) : undefined
-      return { items: items.map(({ key, state }) => ({ key, value: state })), next }
+      return {
+        items: yield* Effect.forEach(items, ({ key, state }) =>
+          Effect.map(ownState(projection, state), (value) => ({ key, value }))
+        ),
+        next
+      }
     })
   }
 }
+
+/** The program's own copy of a state: the node goes on folding the original. */
+const ownState = <S>(projection: Folded<S>, state: S): Effect.Effect<S, Problem | Unreadable> =>
+  Effect.flatMap(shownState(projection, state), (encoded) =>
+    Effect.fromResult(
+      Result.mapError(
+        decodeState(projection, copyOf(encoded)),
+        (wrong) => new Unreadable({ message: `A state of ${projection.name} ${wrong}` })
+      )
+    )
+  )
 
 type Failing = { readonly toProblem: () => Problem }

@@ -1,9 +1,11 @@
 /** The repository of a node's own code: it calls the services of its node, and no request leaves the process. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Schema } from "effect"
 import { Member } from "../../Cluster/Member.ts"
+import type { OperationAnswer } from "../../Http/OperationAnswer.ts"
 import { operationAnswer } from "../../Http/OperationRoutes.ts"
 import { Serving } from "../../Http/Serving.ts"
 import { LocalNode } from "../../Local/LocalNode.ts"
+import { copyOf } from "../../Model/PlainJson.ts"
 import type { RowClass } from "../../Model/RowCodecs.ts"
 import { Projections } from "../../Projection/Projections.ts"
 import { Commands } from "../../Repository/Commands.ts"
@@ -31,6 +33,12 @@ const make = Effect.gen(function* () {
 
   const run = Running.make(yield* Commands, session)
 
+  /** A copy: the machine and its tables hold the original. */
+  const ownAnswer = (operation: Operations.Operation, key: string): OperationAnswer => {
+    const answer = operationAnswer(serving.commands, operation, key)
+    return answer.body === undefined ? answer : { ...answer, body: copyOf(answer.body as Schema.Json) }
+  }
+
   return Repository.of({
     records: <M extends RowClass>(model: M) =>
       served.hasModel(model)
@@ -43,13 +51,13 @@ const make = Effect.gen(function* () {
       yield* checkKey(key)
       const asked = session.watch(operations.ask({ key }))
       const found = yield* Effect.mapError(asked, (failure) => failure.toProblem())
-      return operationAnswer(serving.commands, found, key)
+      return ownAnswer(found, key)
     }),
     closeOperation: Effect.fnUntraced(function* (key) {
       yield* checkKey(key)
       const closed = session.watch(operations.close({ key }))
       const found = yield* Effect.mapError(closed, (failure) => failureOf(failure, { key }))
-      return operationAnswer(serving.commands, found, key)
+      return ownAnswer(found, key)
     })
   })
 })
