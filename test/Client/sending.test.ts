@@ -329,6 +329,7 @@ describe("a read of a client", () => {
           ["limit", "7"],
           ["cursor", "later"],
           ["count", "exact"],
+          ["versions", "true"],
           ["consistency", "local"],
           ["max-stale", "50"]
         ]
@@ -337,7 +338,7 @@ describe("a read of a client", () => {
   )
 })
 
-const page: Reply = { status: 200, headers: ofNode, body: { items: [], next: null } }
+const page: Reply = { status: 200, headers: ofNode, body: { items: [], versions: [], next: null } }
 
 describe("data that each node has for itself", () => {
   it.live("is asked for by its key on the first node too: no other one knows what became of it", () =>
