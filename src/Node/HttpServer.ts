@@ -99,8 +99,10 @@ export const makeServer = (): NodeServer => {
       const [request, socket] = args as [IncomingMessage, Duplex]
       ignoreErrors(request)
       exchangesOf(socket).whenAnswered(() => {
-        if (socket.writable) emit(event, ...args)
-        else socket.destroy()
+        if (!socket.writable) return void socket.destroy()
+        // The runtime's timeouts no longer know this connection. After an answer without an upgrade nobody reads it.
+        socket.once("finish", () => cutLater(socket))
+        emit(event, ...args)
       })
       return true
     }

@@ -386,6 +386,29 @@ describe("the places of a node", () => {
   )
 })
 
+describe("requests on one connection", () => {
+  it.live("that ask for an upgrade which nobody makes end with their connection", () =>
+    Effect.gen(function* () {
+      const { port } = yield* Served
+      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true })
+      let answer = ""
+      socket.on("data", (data) => {
+        answer += data.toString("latin1")
+      })
+      socket.on("error", () => {})
+      socket.write("GET /api/notes HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+      // The client keeps its half open: only a reset shows that the server has let the connection go.
+      yield* Effect.promise(() => once(socket, "end"))
+      const sending = setInterval(() => socket.write("x"), 20)
+      yield* Effect.callback<void>((resume) => void socket.on("close", () => resume(Effect.void))).pipe(
+        Effect.timeout("4 seconds")
+      )
+      clearInterval(sending)
+      assert.match(answer, /^HTTP\/1\.1 200 /)
+    }).pipe(Effect.provide(serving(api)))
+  )
+})
+
 describe("both ways", () => {
   /** Requests as they are sent, each on a connection of its own. */
   const json = "content-type: application/json"
