@@ -12,6 +12,13 @@ import { AwaitedBodies, type Bodies, make as makeBodies } from "./BodyDeadline.t
 export const requestsMaxCount = 4096
 /** The most bytes of bodies that requests under way have sent. The node refuses a request whose next part exceeds it. */
 export const bodiesMaxBytes = 16 * 1024 * 1024
+/**
+ * The most bytes of answers that clients have not taken yet. Above it the node refuses requests before they begin; so the
+ * answers under way may exceed it once.
+ */
+export const answersMaxBytes = 64 * 1024 * 1024
+/** A smaller answer goes to the buffer of its connection at once, and is not counted. */
+const answerMinBytes = 16 * 1024
 /** How long requests may begin before other work has its turn. */
 const sliceNanos = 10_000_000n
 
@@ -25,9 +32,18 @@ export interface Place {
   readonly leave: () => void
 }
 
+/** A response of the server; one of these events tells its end. */
+export interface Sending {
+  readonly on: (event: "finish" | "close", listener: () => void) => unknown
+}
+
 /** Admits requests to a node. */
 export interface Admission {
-  /** Gives a place to one more request; undefined if all are taken: refuse it with `overloaded`. */
+  /** Counts the bytes of an answer until its response ends. */
+  readonly count: (bytes: number, response: Sending) => void
+  /** Whether a large answer may begin: clients have taken most of those before it. */
+  readonly hasRoom: () => boolean
+  /** Gives a place to one more request; undefined if all are taken or clients take no answers: refuse it with `overloaded`. */
   readonly enter: () => Place | undefined
   /** The bodies that requests wait for. */
   readonly bodies: Bodies
@@ -46,6 +62,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   let sliceEndNanos: bigint | undefined
   let underWayCount = 0
   let underWayBytes = 0
+  let answersBytes = 0
 
   /** Whether one more request may begin now. The first request starts the slice. */
   const mayBegin = (): boolean => {
@@ -78,8 +95,10 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   })
   yield* Effect.forkScoped(Effect.forever(slices))
 
+  const hasRoom = (): boolean => answersBytes < answersMaxBytes
+
   const enter = (): Place | undefined => {
-    if (underWayCount >= requestsMaxCount) return undefined
+    if (underWayCount >= requestsMaxCount || !hasRoom()) return undefined
     underWayCount += 1
     let ownBytes = 0
     return {
@@ -103,6 +122,18 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
 
   return {
     enter,
+    hasRoom,
+    count: (bytes, response) => {
+      if (bytes < answerMinBytes) return
+      answersBytes += bytes
+      let isSent = false
+      const sent = (): void => {
+        if (!isSent) answersBytes -= bytes
+        isSent = true
+      }
+      response.on("finish", sent)
+      response.on("close", sent)
+    },
     bodies,
     admit: <A, E, R>(handler: Effect.Effect<A, E, R>) =>
       Effect.suspend((): Effect.Effect<A, E | Problem, R> => {

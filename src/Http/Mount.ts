@@ -9,6 +9,7 @@ import { invariant } from "../Invariant.ts"
 import { keyLengthMax } from "../Machine/RequestKey.ts"
 import type { Problem } from "../Problem.ts"
 import { removed } from "../Raft/node/Removal.ts"
+import type { Sending } from "./Admission.ts"
 import { type Answering, make as makeAnswering } from "./Answering.ts"
 import { IsLeaving } from "./BodyDeadline.ts"
 import * as DirectRoutes from "./DirectRoutes.ts"
@@ -87,7 +88,13 @@ export const mount = Effect.fnUntraced(function* (options: {
       if (isUrgent) return handler(request)
       return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler(request))
     }).pipe(Effect.provideService(IsLeaving, member.isStopping))
-    return answering.answered(exact)
+    return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      Effect.map(answering.answered(exact), (response) => {
+        const sending = sendingOf(request)
+        if (sending !== undefined) serving.admission.count(lengthOf(response), sending)
+        return response
+      })
+    )
   }
 
   yield* router.addAll(
@@ -110,6 +117,17 @@ export const mount = Effect.fnUntraced(function* (options: {
     })
   )
 })
+
+const lengthOf = ({ body }: Response): number => ("contentLength" in body ? (body.contentLength ?? 0) : 0)
+
+/** The response that `node:http` sends next on the connection of a request. Other platforms do not show theirs. */
+const sendingOf = (request: Request): Sending | undefined => {
+  const { response } = request as {
+    readonly response?: Partial<Sending> & { readonly destroyed?: boolean; readonly socket?: object | null }
+  }
+  const isNext = typeof response?.on === "function" && response.destroyed === false && response.socket != null
+  return isNext ? (response as Sending) : undefined
+}
 
 /** The target as it was sent: the router matches a prefix as loosely as the rest of a path, and cuts it off. */
 const sentUrl = (prefix: string, { originalUrl, url }: Request): string =>

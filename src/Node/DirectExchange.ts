@@ -103,7 +103,9 @@ class DirectExchange {
         return
       case "AwaitTurn":
         // A wait may have ended within a turn of the node, which must be over before the large answer begins.
-        queueMicrotask(() => this.place?.turn(() => this.go(step.next)))
+        queueMicrotask(() =>
+          this.place?.turn(() => this.go(this.endpoint.serving.admission.hasRoom() ? step.next : () => overloaded))
+        )
         return
       case "Await": {
         let isSettled = false
@@ -179,6 +181,7 @@ class DirectExchange {
     for (const name in headers) lines.push(name, headers[name] as string)
     if (isRefused && headers.connection === undefined) lines.push("connection", "close")
     response.writeHead(status, lines)
+    this.endpoint.serving.admission.count(body?.length ?? 0, response)
     // ASCII is the same in both encodings, and Latin-1 is written as it is.
     const encoding = headers["content-length"] === String(body?.length) ? "latin1" : "utf8"
     if (body === undefined) response.end()

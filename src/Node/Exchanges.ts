@@ -1,6 +1,7 @@
 /**
- * The exchanges under way on one connection of a server. Answers leave in the order of the requests. So garbage, an
- * upgrade or the end of the client's half wait for the answers to earlier requests. RFC 9112 §9.3.2.
+ * The exchanges of one connection of a server, one after another: a request begins once the answer before it has left. So
+ * a connection has one answer in memory at most, whatever its client sends, and a read behind a write sees it. Garbage, an
+ * upgrade or the end of the client's half wait for the answers to earlier requests too. RFC 9112 §9.3.2.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
@@ -8,16 +9,21 @@ import type { Duplex } from "node:stream"
 /** A socket of `node:net`. The types of some events call it just a stream. */
 type Connection = Duplex & { readonly bytesRead?: number }
 
+/** With more requests that wait, the server stops reading the connection. */
+const waitingMaxCount = 16
+
 /** A request whose answer has not left yet. */
 interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Serves the request; undefined once it has begun. */
+  serve: (() => void) | undefined
 }
 
 /** The exchanges under way on one connection. */
 export interface Exchanges {
-  /** Registers a request. Call it before anything can answer the request. */
-  readonly begin: (request: IncomingMessage, response: ServerResponse) => void
+  /** Serves a request in its turn: at once, or when the answers to earlier requests have left. */
+  readonly begin: (request: IncomingMessage, response: ServerResponse, serve: () => void) => void
   /** Runs `act` once all answers have left. Nothing more may be read from the connection. */
   readonly whenAnswered: (act: () => void) => void
   /** Ends the reading of an incomplete body; the route then answers, and the connection closes. */
@@ -41,6 +47,27 @@ export const followConnection = (socket: Connection): Exchanges => {
   let waiting: (() => void) | undefined
   /** How much had been read when the last answer left. */
   let answeredBytes: number | undefined
+  let isHeld = false
+
+  const isTooMuch = (): boolean => underWay.size > waitingMaxCount + 1
+  /** Reads the connection on, or not. A request that is read to its end resumes it too. */
+  const readOrHold = (): void => {
+    if (isTooMuch()) {
+      isHeld = true
+      socket.pause()
+    } else if (isHeld) {
+      isHeld = false
+      socket.resume()
+    }
+  }
+  const serveNext = (): void => {
+    const [next] = underWay
+    // After an answer with `Connection: close` the server must not begin another request.
+    if (next?.serve === undefined || !socket.writable) return
+    const { serve } = next
+    next.serve = undefined
+    serve()
+  }
 
   const breakOff = (error: Error): void => {
     if (last === undefined || last.request.complete || last.request.destroyed) return
@@ -52,6 +79,9 @@ export const followConnection = (socket: Connection): Exchanges => {
   }
 
   ignoreErrors(socket)
+  socket.on("resume", () => {
+    if (isTooMuch()) readOrHold()
+  })
   socket.on("end", () => {
     breakOff(new Error("The client closed its side before the body was complete"))
     // Only sending shows whether the client has closed, or has just ended its half. An answer is sent soon. A stream may
@@ -69,15 +99,17 @@ export const followConnection = (socket: Connection): Exchanges => {
   })
 
   return {
-    begin: (request, response) => {
+    begin: (request, response, serve) => {
       request.on("error", ignored)
       response.on("error", ignored)
-      const exchange = { request, response }
+      const exchange: Exchange = { request, response, serve }
       last = exchange
       underWay.add(exchange)
       const ended = (): void => {
-        underWay.delete(exchange)
+        if (!underWay.delete(exchange)) return
         answeredBytes = socket.bytesRead
+        readOrHold()
+        serveNext()
         if (underWay.size > 0 || waiting === undefined) return
         const act = waiting
         waiting = undefined
@@ -85,6 +117,8 @@ export const followConnection = (socket: Connection): Exchanges => {
       }
       response.on("finish", ended)
       response.on("close", ended)
+      readOrHold()
+      serveNext()
     },
     whenAnswered: (act) => {
       if (underWay.size === 0) act()

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
+import { unreadable } from "../Http/Body.ts"
 import type { Find } from "../Http/DirectRoutes.ts"
 import { invalidRequest, problem } from "../Problem.ts"
 import { serveDirectly } from "./DirectExchange.ts"
@@ -93,7 +94,7 @@ export const makeServer = (): NodeServer => {
   })
 
   const emit: (event: string, ...args: ReadonlyArray<unknown>) => boolean = server.emit.bind(server)
-  /** Registers each exchange before anything can answer it, and has upgrades wait for earlier answers. */
+  /** Has requests and upgrades wait for earlier answers. */
   server.emit = (event: string, ...args: ReadonlyArray<unknown>): boolean => {
     if (event === "upgrade" || event === "connect") {
       const [request, socket] = args as [IncomingMessage, Duplex]
@@ -108,14 +109,17 @@ export const makeServer = (): NodeServer => {
     }
     if (event !== "request" && event !== "checkContinue") return emit(event, ...args)
     const [request, response] = args as [IncomingMessage, ServerResponse]
-    exchangesOf(request.socket).begin(request, response)
+    exchangesOf(request.socket).begin(request, response, () => serveInTurn(event, request, response))
+    return true
+  }
+  const serveInTurn = (event: string, request: IncomingMessage, response: ServerResponse): void => {
     if (!versions.includes(request.httpVersion)) {
       refuseRequest(response, invalidRequest(`This server does not take HTTP/${request.httpVersion}: use HTTP/1.1`))
-    } else if (server.listenerCount("request") === 0) answerAlone(request, response, wasServed)
+    } else if (request.destroyed && !request.complete) refuseRequest(response, unreadable)
+    else if (server.listenerCount("request") === 0) answerAlone(request, response, wasServed)
     else if (event === "checkContinue" || find === undefined || !serveDirectly(find, request, response)) {
-      emit(event, ...args)
+      emit(event, request, response)
     }
-    return true
   }
 
   /** A request may be on its way on a new connection. The server answers it while it closes. */

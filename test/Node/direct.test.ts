@@ -386,7 +386,65 @@ describe("the places of a node", () => {
   )
 })
 
+describe("answers that a client does not take", () => {
+  const text = "x".repeat(7_500)
+  const bulk = (from: number) =>
+    ask("/api/notes/_bulk", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(Array.from({ length: 100 }, (_, at) => ({ id: `n${from + at}`, text })))
+    })
+  const page = "GET /api/notes?limit=1000&consistency=local HTTP/1.1\r\nhost: a\r\n\r\n"
+  const routed = HttpRouter.middleware(<A, E, R>(app: Effect.Effect<A, E, R>) => Effect.map(app, (it) => it), {
+    global: true
+  })
+
+  for (const [where, routes] of [
+    ["directly", api],
+    ["by the router", Layer.provideMerge(api, routed)]
+  ] as const) {
+    it.live(`are bounded in all, and one of each connection, if they are served ${where}`, () =>
+      Effect.gen(function* () {
+        const { admission, answers } = yield* Http.Serving
+        const { port } = yield* Served
+        for (let from = 0; from < 1_000; from += 100) assert.strictEqual((yield* bulk(from)).status, 201)
+        const okCount = () => answers.byStatus.get(200) ?? 0
+        const open = () => {
+          const socket = connect(port, "127.0.0.1")
+          socket.on("error", () => {})
+          socket.pause()
+          socket.write(page.repeat(50))
+          return socket
+        }
+        const before = okCount()
+        const sockets = Array.from({ length: 12 }, open)
+        yield* Effect.yieldNow.pipe(Effect.repeat({ until: () => !admission.hasRoom() }))
+        // Answers of 7.5 MB each: with the ninth, clients owe more than 64 MiB.
+        assert.strictEqual(okCount() - before, 9)
+        assert.match(
+          yield* answerTo("GET /api/notes/n1 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"),
+          /overloaded/
+        )
+        for (const socket of sockets) socket.destroy()
+        yield* Effect.yieldNow.pipe(Effect.repeat({ until: admission.hasRoom }))
+        assert.strictEqual((yield* ask("/api/notes/n1")).status, 200)
+      }).pipe(Effect.provide(serving(routes)))
+    )
+  }
+})
+
 describe("requests on one connection", () => {
+  it.live("begin in their order, so that a read behind a write sees it", () =>
+    Effect.gen(function* () {
+      const body = `{"id":"a","text":"t"}`
+      const write = `POST /api/notes HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+      const read = "GET /api/notes/a?consistency=local HTTP/1.1\r\nhost: a\r\n"
+      const answer = yield* answerTo(`${write}${`${read}\r\n`.repeat(100)}${read}connection: close\r\n\r\n`)
+      const statuses = Array.from(answer.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status)
+      assert.deepStrictEqual(statuses, ["201", ...Array.from({ length: 101 }, () => "200")])
+    }).pipe(Effect.provide(serving(api)))
+  )
+
   it.live("that ask for an upgrade which nobody makes end with their connection", () =>
     Effect.gen(function* () {
       const { port } = yield* Served
