@@ -7,7 +7,7 @@ import { Clock, Effect } from "effect"
 /** How many connections may shake hands at once. The node sends further strangers away (503). */
 export const handshakesMaxCount = 64
 /** How many of them may come from one address, so that one host does not keep the peers of others out. */
-export const handshakesOfOneMaxCount = 16
+export const handshakesOfOneMaxCount = 32
 /** The log tells of at most one refused stranger in this time. */
 const warnIntervalNanos = 1_000_000_000n
 
