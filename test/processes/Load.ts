@@ -1,7 +1,7 @@
 /** Clients that read and write without pause, through nodes in turn, and remember the answer to each write. */
 import { assert } from "@effect/vitest"
 import { Effect, Fiber, Ref } from "effect"
-import type { Profile } from "../../src/Testing/simulator/Liveness.ts"
+import type { Profile } from "../../src/Testing/simulator/Profile.ts"
 import { clusterOf, equalHash, eventually, expectThat, leaderOf, listAll, type TestNode } from "./Processes.ts"
 
 /** The outcome of every written name. */

@@ -5,7 +5,7 @@
 import { appendFileSync } from "node:fs"
 import { Effect, type Schema } from "effect"
 import * as History from "../../src/Testing/History.ts"
-import type { Profile } from "../../src/Testing/simulator/Liveness.ts"
+import type { Profile } from "../../src/Testing/simulator/Profile.ts"
 import { seeded } from "../Machine/Seeded.ts"
 import type { Answer, NoAnswer, TestNode } from "./Processes.ts"
 

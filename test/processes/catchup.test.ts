@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Profile } from "../../src/Testing/simulator/Liveness.ts"
+import type { Profile } from "../../src/Testing/simulator/Profile.ts"
 import { allAdvance, moreAnswers, underLoad, verify } from "./Load.ts"
 import { allReady, eventually, expectThat, joinCluster, startCluster, type TestNode } from "./Processes.ts"
 

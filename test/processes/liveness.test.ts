@@ -4,7 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { profiles } from "../../src/Testing/simulator/Liveness.ts"
+import { profiles } from "../../src/Testing/simulator/Profile.ts"
 import { allAdvance, moreAnswers, moreWrites, underLoad, verify } from "./Load.ts"
 import { allReady, eventually, expectThat, leaderOf, startCluster, type TestNode } from "./Processes.ts"
 import { makeProxies } from "./Proxies.ts"

@@ -1,7 +1,7 @@
 /** Members that come and go while clients write: joint consensus over real processes (§6, diss. 4). */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Profile } from "../../src/Testing/simulator/Liveness.ts"
+import type { Profile } from "../../src/Testing/simulator/Profile.ts"
 import { moreWrites, underLoad, verify } from "./Load.ts"
 import { clusterOf, eventually, expectThat, joinCluster, leaderOf, startCluster, type TestNode } from "./Processes.ts"
 

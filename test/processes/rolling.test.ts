@@ -1,7 +1,7 @@
 /** An orderly stop hands leadership over (diss. 3.10): a rolling restart costs clients moments, and nobody a write. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type Profile, profiles } from "../../src/Testing/simulator/Liveness.ts"
+import { type Profile, profiles } from "../../src/Testing/simulator/Profile.ts"
 import { allAdvance, moreAnswers, underLoad, verify } from "./Load.ts"
 import { allReady, leaderOf, startCluster } from "./Processes.ts"
 

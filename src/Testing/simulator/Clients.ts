@@ -9,6 +9,7 @@ import * as Tables from "../../Machine/Tables.ts"
 import { NotDone } from "../../Raft/node/Outcome.ts"
 import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
 import type { Event } from "../History.ts"
+import type { Client, Clients, Current } from "./ClientState.ts"
 import { fail } from "./Failure.ts"
 import { answerTimeoutMs, retriedMs } from "./Limits.ts"
 import { modelOf } from "./Models.ts"
@@ -18,65 +19,6 @@ import * as Promises from "./Promises.ts"
 import { answerOf, commandOf, type Invocation, invocationsOf, type Request, readOf, type Seen } from "./Request.ts"
 import { askedOf, originOf, submit, withKey } from "./Submitting.ts"
 import { awake, clockOf, type World } from "./World.ts"
-
-/** The request that a client waits for. */
-export interface Current {
-  readonly request: Request
-  readonly tag: string
-  /** The client's own key, or the one that a node gave it, once the client knows of it. */
-  key: string | undefined
-  readonly isKeyed: boolean
-  readonly beganMs: number
-  readonly invocations: ReadonlyArray<Invocation & { readonly process: number }>
-  /** How much any node had committed when the request began: a read must see that. */
-  readonly beganAtCount: number
-  attemptsCount: number
-  /** An attempt may be done, so refusals of other attempts settle nothing. */
-  isUnknown: boolean
-  /** The attempt under way: how to call it off on its node, and whether it is then certainly not done. */
-  attempt:
-    | {
-        readonly name: string
-        readonly asked: Promises.Asked
-        readonly callOff: () => boolean
-        /** The client waits no longer for it. */
-        readonly untilMs: number
-        /** The key that a node gave it. */
-        assignedKey: string | undefined
-      }
-    | undefined
-}
-
-export interface Client {
-  readonly seen: Map<string, Seen>
-  current: Current | undefined
-  /** The last key with an answer, and when the client made the key. */
-  used: { readonly key: string; readonly beganMs: number } | undefined
-}
-
-export interface Clients {
-  readonly all: ReadonlyArray<Client>
-  readonly history: Array<Event>
-  nextProcess: number
-  readonly counts: Counts
-}
-
-export interface Counts {
-  reads: number
-  leaseReads: number
-  retries: number
-  unknown: number
-  /** Transfers that the declared command did, and those that it refused. */
-  declaredTransfers: number
-  declinedTransfers: number
-  /** Keys: given by nodes and used by clients, asked about, closed, answered from the log alone, and refused. */
-  assigned: number
-  inquiries: number
-  closed: number
-  recalled: number
-  exhausted: number
-  expired: number
-}
 
 export const make = (count: number): Clients => ({
   all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, used: undefined })),

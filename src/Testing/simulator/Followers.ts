@@ -13,19 +13,10 @@ import { decode, encode } from "../../Projection/Saved.ts"
 import type { Disk } from "./Disk.ts"
 import { fail } from "./Failure.ts"
 import * as Folds from "./Folds.ts"
+import type { Follower } from "./FollowerState.ts"
 import type { Life, SimulatedNode } from "./Node.ts"
-import { type ProjectionName, projectionNames, projectionsOf, type Viewed } from "./Projections.ts"
+import { type ProjectionName, projectionNames, projectionsOf } from "./Projections.ts"
 import { awake, noteTrace, type World } from "./World.ts"
-
-/** The followers of a node, by the names of their projections. */
-export type Followers = ReadonlyMap<ProjectionName, Follower>
-
-export interface Follower {
-  readonly viewed: Viewed
-  readonly folding: Folding.Folding<unknown>
-  /** A save under way: it makes its bytes while it writes them, and folds go on meanwhile. */
-  saving: ReturnType<typeof encode> | undefined
-}
 
 /** Starts the projections of a node from their saves. */
 export const start = ({ checks }: World, node: SimulatedNode): void => {

@@ -4,6 +4,7 @@
  */
 import { Exit } from "effect"
 import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
+import type { Client, Current } from "./ClientState.ts"
 import * as Clients from "./Clients.ts"
 import { retriedMs } from "./Limits.ts"
 import type { SimulatedNode } from "./Node.ts"
@@ -13,13 +14,13 @@ import { askedOf, originOf, submit } from "./Submitting.ts"
 import type { World } from "./World.ts"
 
 /** The request that a client can ask about: it has a key and no answer. */
-const askable = ({ current }: Clients.Client): Clients.Current | undefined =>
+const askable = ({ current }: Client): Current | undefined =>
   current?.key === undefined || current.request._tag === "Reuse" || current.request._tag === "Read"
     ? undefined
     : current
 
 /** Asks for the outcome, linearizably. */
-export const inquire = (world: World, client: Clients.Client, node: SimulatedNode): void => {
+export const inquire = (world: World, client: Client, node: SimulatedNode): void => {
   const { life } = node
   const current = askable(client)
   if (current?.key === undefined || life === undefined) return
@@ -44,7 +45,7 @@ export const inquire = (world: World, client: Clients.Client, node: SimulatedNod
 }
 
 /** Closes the key, or learns the outcome that the request already has. */
-export const closeKey = (world: World, client: Clients.Client, node: SimulatedNode): void => {
+export const closeKey = (world: World, client: Client, node: SimulatedNode): void => {
   const { life } = node
   const current = askable(client)
   if (current?.key === undefined || life === undefined) return

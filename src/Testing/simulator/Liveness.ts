@@ -13,11 +13,6 @@ import { perform } from "./Perform.ts"
 import type { Request } from "./Request.ts"
 import type { World } from "./World.ts"
 
-/** The kind of load that clients make meanwhile. */
-export type Profile = "read-only" | "mixed" | "write-only"
-
-export const profiles: ReadonlyArray<Profile> = ["read-only", "mixed", "write-only"]
-
 /**
  * After this many beats a member that lacks entries has got some of them: its leader finds out about lost messages after
  * an election timeout of six beats, then gets an answer to a probe, and sends entries.

@@ -6,6 +6,7 @@ import type { NodeId } from "../../Raft/core/Message.ts"
 import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
 import type { Act } from "./Act.ts"
 import * as Checks from "./Checks.ts"
+import type { Client } from "./ClientState.ts"
 import * as Clients from "./Clients.ts"
 import * as Disk from "./Disk.ts"
 import * as Followers from "./Followers.ts"
@@ -271,4 +272,4 @@ const damage = (world: World, node: Node.SimulatedNode, share: number): void => 
   if (node.refusal !== undefined) world.checks.counts.refusals++
 }
 
-const clientOf = (world: World, at: number): Clients.Client => world.clients.all[at]!
+const clientOf = (world: World, at: number): Client => world.clients.all[at]!

@@ -4,7 +4,7 @@
  */
 import type { Command, Origin } from "../../Machine/Command.ts"
 import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
-import type { Current } from "./Clients.ts"
+import type { Current } from "./ClientState.ts"
 import type { Life, Settle, SimulatedNode } from "./Node.ts"
 import { noQuorum } from "./Outcome.ts"
 import type * as Promises from "./Promises.ts"

@@ -12,13 +12,13 @@ import * as CommandQueue from "../../Raft/node/CommandQueue.ts"
 import { chunksMaxCount } from "../../Raft/node/SnapshotLoop.ts"
 import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
 import * as Checks from "./Checks.ts"
-import type { Clients } from "./Clients.ts"
+import type { Clients } from "./ClientState.ts"
 import * as Disk from "./Disk.ts"
 import { fail } from "./Failure.ts"
 import type { Releases } from "./Limits.ts"
-import type { Profile } from "./Liveness.ts"
 import type * as Node from "./Node.ts"
 import { noQuorum } from "./Outcome.ts"
+import type { Profile } from "./Profile.ts"
 
 /** A client's command on its way from the node that it asked to the leader, and the answer on its way back. */
 export type Forwarded =
