@@ -5,7 +5,7 @@
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { type Problem, problem } from "../Problem.ts"
-import { Reserve, Turn } from "./Body.ts"
+import { AnswerTurn, Reserve, Turn } from "./Body.ts"
 import { AwaitedBodies, type Bodies, make as makeBodies } from "./BodyDeadline.ts"
 
 /** The most requests under way. The node refuses more. */
@@ -118,7 +118,11 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
 
   const bodies = yield* makeBodies
   const awaitTurn = Effect.callback<void>((resume) => turn(() => resume(Effect.void)))
-  const shared = Context.make(Turn, awaitTurn).pipe(Context.add(AwaitedBodies, bodies))
+  const answerTurn = Effect.flatMap(awaitTurn, () => (hasRoom() ? Effect.void : Effect.fail(overloaded)))
+  const shared = Context.make(Turn, awaitTurn).pipe(
+    Context.add(AnswerTurn, answerTurn),
+    Context.add(AwaitedBodies, bodies)
+  )
 
   return {
     enter,

@@ -18,6 +18,11 @@ const smallMaxBytes = 16 * 1024
 /** Waits until the node may work on a body that has come: megabytes of JSON take a while. */
 export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })
 
+/** {@link Turn} for a large answer: it is refused if clients have not taken most of the answers before it (Admission.ts). */
+export const AnswerTurn = Context.Reference<Effect.Effect<void, Problem>>("lithair/Http/AnswerTurn", {
+  defaultValue: () => Effect.void
+})
+
 /** Reserves room for bytes that have come until their request ends, or refuses the request. */
 export const Reserve = Context.Reference<(bytes: number) => Effect.Effect<void, Problem>>("lithair/Http/Reserve", {
   defaultValue: () => () => Effect.void

@@ -7,7 +7,7 @@ import { Cause, Effect, Exit, Result } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { type Problem, problemMediaType, toJson } from "../Problem.ts"
 import { type Begin, outcomeOf } from "../Raft/node/Settle.ts"
-import { type JsonBody, readJson, Turn } from "./Body.ts"
+import { AnswerTurn, type JsonBody, readJson } from "./Body.ts"
 import type { Head } from "./Head.ts"
 
 /** An answer as data. `body` is JSON text; undefined for an answer without a body. */
@@ -114,7 +114,7 @@ export const perform = (
     case "ReadBody":
       return Effect.flatMap(readJson(request, step), (body) => perform(step.next(body), request))
     case "AwaitTurn":
-      return Effect.flatMap(Effect.flatten(Turn), () => perform(step.next(), request))
+      return Effect.flatMap(Effect.flatten(AnswerTurn), () => perform(step.next(), request))
     case "Await":
       return Effect.flatMap(Effect.exit(outcomeOf(step.begin)), (exit) => perform(stepOf(step, exit), request))
   }

@@ -5,7 +5,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { notFound, type Problem, withHeaders } from "../Problem.ts"
 import type { Folded, Keyed, Whole } from "../Projection/Definition.ts"
 import type { ProjectionReadFailure, ProjectionStatus, Projections } from "../Projection/Projections.ts"
-import { Turn } from "./Body.ts"
+import { AnswerTurn } from "./Body.ts"
 import { nextLink } from "./Cursor.ts"
 import { problems, readAnswerHeaders, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
 import { bodyOf, pageBytesMax } from "./Page.ts"
@@ -157,7 +157,7 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
     for (const { key, state } of found.value.items) {
       if (bytes > pageBytesMax) break
       if (bytes >= turnAtBytes) {
-        yield* Effect.flatten(Turn)
+        yield* Effect.flatten(AnswerTurn)
         turnAtBytes = bytes + turnBytes
       }
       const item = JSON.stringify({ key, value: yield* shownState(projection, state) })
@@ -181,9 +181,9 @@ const answerState = Effect.fnUntraced(function* (
   state: unknown,
   headers: Readonly<Record<string, string>>
 ) {
-  yield* Effect.flatten(Turn)
+  yield* Effect.flatten(AnswerTurn)
   const encoded = yield* shownState(projection, state)
-  yield* Effect.flatten(Turn)
+  yield* Effect.flatten(AnswerTurn)
   return HttpServerResponse.jsonUnsafe(encoded, { headers })
 })
 
