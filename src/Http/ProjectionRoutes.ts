@@ -5,7 +5,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { notFound, type Problem, withHeaders } from "../Problem.ts"
 import type { Folded, Keyed, Whole } from "../Projection/Definition.ts"
 import type { ProjectionReadFailure, ProjectionStatus, Projections } from "../Projection/Projections.ts"
-import { AnswerTurn } from "./Body.ts"
+import { AnswerTurn, Turn } from "./Body.ts"
 import { nextLink } from "./Cursor.ts"
 import { problems, readAnswerHeaders, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
 import { bodyOf, pageBytesMax } from "./Page.ts"
@@ -154,10 +154,11 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
     const items: Array<string> = []
     let bytes = 0
     let turnAtBytes = 0
+    yield* Effect.flatten(AnswerTurn)
     for (const { key, state } of found.value.items) {
       if (bytes > pageBytesMax) break
       if (bytes >= turnAtBytes) {
-        yield* Effect.flatten(AnswerTurn)
+        yield* Effect.flatten(Turn)
         turnAtBytes = bytes + turnBytes
       }
       const item = JSON.stringify({ key, value: yield* shownState(projection, state) })
@@ -183,7 +184,7 @@ const answerState = Effect.fnUntraced(function* (
 ) {
   yield* Effect.flatten(AnswerTurn)
   const encoded = yield* shownState(projection, state)
-  yield* Effect.flatten(AnswerTurn)
+  yield* Effect.flatten(Turn)
   return HttpServerResponse.jsonUnsafe(encoded, { headers })
 })
 
