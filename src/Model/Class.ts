@@ -237,7 +237,17 @@ const describeFields = (
       localPart: Schema.Struct(partFields(fields, localFields)),
       lift: options.lift?.chain
     }),
-    fingerprint: once(() => fingerprintOf([version, shape.ast, shapes.local.ast, options.lift?.chain])),
+    fingerprint: once(() =>
+      fingerprintOf([
+        version,
+        shape.ast,
+        shapes.local.ast,
+        options.lift?.chain,
+        uniqueFields,
+        references,
+        options.check
+      ])
+    ),
     mergeShapes: { record: shapeOf(jsonCodec(shape).ast), localPart: shapeOf(jsonCodec(shapes.local).ast) }
   }
 }

@@ -52,7 +52,7 @@ export interface Descriptor<Mode extends Kept = Kept, Id extends string = string
   }
   /** Read what this or another release has stored. */
   readonly read: Readers
-  /** Tells declarations apart, as far as a text can: equal code has equal fingerprints. */
+  /** Tells declarations apart, as far as a text can: shapes, lifts, unique fields, references and rules (Fingerprint.ts). */
   readonly fingerprint: () => string
   /** The shapes that a merge patch needs, of the record and of the local part. */
   readonly mergeShapes: { readonly record: MergeShape | undefined; readonly localPart: MergeShape | undefined }

@@ -1,6 +1,7 @@
 /**
- * A short text that changes when a declaration changes. Equal code gives equal fingerprints on every runtime; two
- * declarations may share one if they differ only in what their functions close over. Pure.
+ * A short text that changes when a declaration changes. Equal code gives equal fingerprints on one runtime; another one
+ * may print functions differently. Two declarations share one if they differ only in what their functions close over.
+ * Pure.
  */
 
 /** The fingerprint of any values: schemas, functions, plain data. */
@@ -8,7 +9,6 @@ export const fingerprintOf = (values: ReadonlyArray<unknown>): string => {
   const places = new Map<object, number>()
   const parts: Array<string> = []
   const add = (value: unknown): void => {
-    if (typeof value === "function") parts.push(String(value))
     if (typeof value !== "object" || value === null) return void parts.push(`${typeof value} ${String(value)}`)
     const known = places.get(value)
     if (known !== undefined) return void parts.push(`again ${known}`)

@@ -73,23 +73,13 @@ describe("a release with a changed model", () => {
     Effect.gen(function* () {
       const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster
       const first = yield* leader
-      yield* on(
-        first,
-        Effect.flatMap(Repository, (repository) =>
-          repository.records(First).create({ id: "a", name: "anvil", price: "1.50" })
-        )
-      )
+      yield* on(first, create(First, { id: "a", name: "anvil", price: "1.50" }))
       const follower = nodes.find((node) => node !== first)!
       yield* upgrade("unfit", follower)
       yield* advance("2 seconds")
       const down = yield* Effect.flip(on(follower, json("/readyz")))
       assert.deepInclude(down, { _tag: "NodeDown" })
-      yield* on(
-        first,
-        Effect.flatMap(Repository, (repository) =>
-          repository.records(First).create({ id: "b", name: "bolt", price: "2" })
-        )
-      )
+      yield* on(first, create(First, { id: "b", name: "bolt", price: "2" }))
       yield* upgrade("fit", follower)
       yield* settle
       const seen = yield* on(
@@ -189,12 +179,7 @@ describe("a release with a changed model", () => {
     Effect.gen(function* () {
       const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster
       const first = yield* leader
-      yield* on(
-        first,
-        Effect.flatMap(Repository, (repository) =>
-          repository.records(First).create({ id: "a", name: "anvil", price: "1.50", note: "here" })
-        )
-      )
+      yield* on(first, create(First, { id: "a", name: "anvil", price: "1.50", note: "here" }))
       yield* upgrade("fit", ...nodes)
       yield* settle
       const shown = { id: "a", title: "anvil", cents: 150, currency: "EUR" }

@@ -156,12 +156,25 @@ describe("the check of a start", () => {
       }) {}
       yield* check(Wider)
       assert.strictEqual(checkedCount, 6)
+      class Unique extends Model.Class<Unique>("Product")(
+        {
+          id,
+          name: Model.replicate(Schema.String),
+          price: Schema.Union([Schema.String, Schema.Int]),
+          sku: Schema.optionalKey(Schema.String)
+        },
+        { unique: ["name"], check: ({ price }) => price !== "never" }
+      ) {}
+      yield* check(Unique)
+      assert.strictEqual(checkedCount, 9, "with a unique field and a rule that are new")
+      yield* check(Wider)
+      assert.strictEqual(checkedCount, 12)
       files.set("models", new TextEncoder().encode("no JSON"))
       yield* check(Wider)
-      assert.strictEqual(checkedCount, 9)
+      assert.strictEqual(checkedCount, 15)
       const exit = yield* Effect.exit(check(Wider))
       assert.isTrue(Exit.isSuccess(exit))
-      assert.strictEqual(checkedCount, 9)
+      assert.strictEqual(checkedCount, 15)
     })
   )
 })
