@@ -56,7 +56,7 @@ export interface RaftConfig {
   readonly cacheBytes: number
   /**
    * A node takes a snapshot once it has applied this many payload bytes since the last one, and more than the size of
-   * that one. Default 32 MiB, which a restart applies in a second. A smaller value shortens it and costs more writes.
+   * that one. Default 32 MiB, which a restart applies again. A smaller value shortens that and costs more writes.
    */
   readonly snapshotAfterBytes: number
   /**
