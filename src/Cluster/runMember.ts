@@ -18,6 +18,7 @@ import { Transport } from "../Raft/peers/Transport.ts"
 import type { FeedSource } from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
+import * as LeaderlessLog from "./LeaderlessLog.ts"
 import type { MemberOptions } from "./Member.ts"
 import { modelsChecked } from "./ModelsChecked.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
@@ -141,5 +142,10 @@ export const run = Effect.fnUntraced(function* (
       })
     )
   )
-  return yield* Effect.raceAllFirst([node.stopped, peering, Effect.andThen(checked, options.beside)])
+  const explaining = LeaderlessLog.explain({
+    nodeId: self.nodeId,
+    leader: () => leaderOf(running),
+    configuration: () => node.core.configuration
+  })
+  return yield* Effect.raceAllFirst([node.stopped, peering, explaining, Effect.andThen(checked, options.beside)])
 }, Effect.scoped)

@@ -25,6 +25,7 @@ const sendingBy = (send: (to: string, message: PeerMessage) => void) =>
     },
     run: () => Effect.never,
     connected: () => new Map(),
+    trouble: () => undefined,
     announce: () => Effect.void
   })
 

@@ -55,6 +55,7 @@ const start = Effect.gen(function* () {
       return Effect.never
     },
     connected: () => connected,
+    trouble: () => undefined,
     announce: () => Effect.void
   })
   yield* PeerInbox.listen({

@@ -137,6 +137,7 @@ export const layerMemory = (options: {
         flush: () => {},
         run: (handler) => runNode(node, handler),
         connected: () => new Map(node.links),
+        trouble: () => undefined,
         announce: (membership) =>
           Effect.sync(() => {
             const isOtherCluster = membership.clusterId !== node.membership.clusterId

@@ -66,6 +66,8 @@ export const make = Effect.fnUntraced(function* (
   let membership = options.membership ?? unformed
   const strangers = makeStrangers()
   const links = makeLinkTable()
+  /** Why the last link to each member ended. */
+  const troubles = new Map<NodeId, string>()
 
   const helloTo = (targetNodeId: NodeId, lane: Lane): Hello =>
     helloOf({
@@ -109,11 +111,12 @@ export const make = Effect.fnUntraced(function* (
   const connect = (peer: Peer, lane: Lane, opened: () => void) =>
     Effect.flatMap(resolve(peer.address), (place) => dialUpgrade(`http://${place}${path}`, openTimeoutMs)).pipe(
       Effect.flatMap((stream) => hold(stream, { role: "dialer", hello: helloTo(peer.id, lane) }, opened)),
-      Effect.catchTag("LinkClosed", (closed) =>
-        (closed.refused ? Effect.logWarning : Effect.logDebug)(
+      Effect.catchTag("LinkClosed", (closed) => {
+        troubles.set(peer.id, closed.message)
+        return (closed.refused ? Effect.logWarning : Effect.logDebug)(
           `Cannot keep the ${lane} link to ${peer.id} at ${peer.address}: ${closed.message}`
         )
-      ),
+      }),
       Effect.asVoid,
       Effect.scoped
     )
@@ -211,10 +214,12 @@ export const make = Effect.fnUntraced(function* (
       for (const lane of lanes) for (const link of links.up[lane].values()) link.flush()
     },
     connected: () => new Map([...links.up.control].map(([peer, link]) => [peer, link.hello])),
+    trouble: (peer) => (links.up.control.has(peer) ? undefined : troubles.get(peer)),
     announce: (next) =>
       Effect.gen(function* () {
         const isOtherCluster = next.clusterId !== membership.clusterId
         membership = next
+        for (const peer of troubles.keys()) if (!next.members.some(({ id }) => id === peer)) troubles.delete(peer)
         if (isOtherCluster) {
           yield* FiberMap.clear(dialers)
           yield* links.closeAll

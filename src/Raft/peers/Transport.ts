@@ -65,6 +65,8 @@ export class Transport extends Context.Service<
     readonly run: (handler: (event: TransportEvent) => void) => Effect.Effect<never>
     /** The peers that are up now, with their hellos. */
     readonly connected: () => ReadonlyMap<NodeId, Hello>
+    /** What went wrong with the last link to a peer that is not up, for people; undefined if nothing is known. */
+    readonly trouble: (peer: NodeId) => string | undefined
     /**
      * Changes what this node says in its hellos and whom it dials: peers that are new are dialled, those that are gone
      * no longer. Of another cluster than before, every connection is closed and opened anew.

@@ -2,7 +2,7 @@
 import { createServer, request } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Context, Deferred, Effect, Exit, Layer, Logger, Schedule, Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../../src/Raft/peers/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
@@ -122,6 +122,15 @@ transportContract("PeerSockets.layer with a secret", (membership = {}) =>
 )
 
 describe("PeerSockets", () => {
+  it.live("a node says what went wrong with a peer that it cannot reach", () =>
+    Effect.gen(function* () {
+      const { port } = yield* socketNode({ id: "a", peer: { id: "b", address: "127.0.0.1:1" } })
+      const told = Effect.suspend(() => Effect.fromNullishOr(port.trouble("b")))
+      const what = yield* Effect.retry(told, { schedule: Schedule.spaced("10 millis"), times: 500 })
+      assert.match(what, /127\.0\.0\.1:1|refused/i)
+    })
+  )
+
   it.live("a peer with another secret never comes up, and both are told why (D8)", () =>
     Effect.gen(function* () {
       const warned = yield* Deferred.make<string>()
