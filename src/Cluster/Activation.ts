@@ -1,12 +1,13 @@
 /**
- * Makes new versions of models active. A node whose code has a newer version than the active one tells its leader so. The
+ * Makes new versions of models active, and new formats of the log. A node whose code has a newer version than the active one tells its leader so. The
  * leader, if its own code has it too, waits until every member has told the same, checks the records, and decides. Until
- * then it refuses writes of the model, so nothing changes what it has checked. docs/evolution.md.
+ * then it refuses writes of the model, so nothing changes what it has checked. A format needs no check. docs/evolution.md.
  */
 import { Effect } from "effect"
 import { reportsOf } from "../Local/checkModels.ts"
 import type { Command } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
+import * as Format from "../Machine/Format.ts"
 import { describeReport, isFit, pendingOf } from "../Machine/ModelCheck.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -37,6 +38,7 @@ export interface Activation {
 export const make = (options: {
   readonly nodeId: NodeId
   readonly models: ReadonlyArray<Descriptor>
+  readonly formats: Format.Formats
   readonly tables: () => Tables
   readonly node: () => Node | undefined
   readonly leader: () => NodeId | undefined
@@ -45,7 +47,7 @@ export const make = (options: {
   /** The monotonic time. */
   readonly nowMs: () => number
 }): Activation => {
-  const { leader, node, nodeId, nowMs, tables } = options
+  const { formats, leader, node, nodeId, nowMs, tables } = options
   const models = options.models.filter(({ mode }) => mode !== "local")
   const heard = new Map<NodeId, { readonly models: Announce["models"]; readonly atMs: number }>()
   /** By model: what the log was last told of a version that cannot become active. */
@@ -54,7 +56,7 @@ export const make = (options: {
   const unfit = new Map<string, number>()
 
   /** The members that have not told that their code has this version. */
-  const missing = (running: Node, { name, version }: Descriptor): ReadonlyArray<NodeId> =>
+  const missing = (running: Node, { name, version }: Pick<Descriptor, "name" | "version">): ReadonlyArray<NodeId> =>
     membersOf(running.core.configuration)
       .map(({ id }) => id)
       .filter((id) => {
@@ -88,25 +90,42 @@ export const make = (options: {
     // A check may take long, and a member may have gone back meanwhile.
     const after = missing(running, descriptor)
     if (after.length > 0) return yield* waiting(after)
-    const command: Command = { _tag: "Activate", model, version, checkedIndex }
-    yield* outcomeOf<Submitted, NotDone | UnknownOutcome>((settle) => running.submit(command, timeoutMs, settle)).pipe(
+    yield* submit(running, { _tag: "Activate", model, version, checkedIndex }, `Version ${version} of ${model}`)
+  })
+
+  const submit = (running: Node, command: Command, what: string): Effect.Effect<void> =>
+    outcomeOf<Submitted, NotDone | UnknownOutcome>((settle) => running.submit(command, timeoutMs, settle)).pipe(
       Effect.matchEffect({
-        onFailure: ({ message }) => Effect.logWarning(`Version ${version} of ${model} is not active yet: ${message}`),
-        onSuccess: ({ answer }) =>
-          answer._tag === "Accepted" ? Effect.logInfo(`Version ${version} of ${model} is active`) : Effect.void
+        onFailure: ({ message }) => Effect.logWarning(`${what} is not active yet: ${message}`),
+        onSuccess: ({ answer }) => (answer._tag === "Accepted" ? Effect.logInfo(`${what} is active`) : Effect.void)
       })
     )
+
+  /** Whether this release knows a newer format than is active. A log without an entry of the machine has none yet. */
+  const isFormatPending = ({ format, index }: Tables): boolean => index > 0 && format < formats.newest
+
+  /** Raises the format to the newest that all members know. */
+  const raise = Effect.fnUntraced(function* (running: Node) {
+    const without = (version: number) => missing(running, { name: Format.announcedAs, version })
+    for (let format = formats.newest; format > tables().format; format--) {
+      if (without(format).length > 0) continue
+      return yield* submit(running, { _tag: "RaiseFormat", format }, `Format ${format} of the log`)
+    }
+    const names = without(formats.newest).join(", ")
+    yield* tell(Format.announcedAs, `Format ${formats.newest} of the log waits for the release of ${names}`)
   })
 
   const look = Effect.gen(function* () {
     const running = node()
     const pending = pendingOf(tables(), models)
-    if (running === undefined || pending.length === 0) return
+    if (running === undefined || (pending.length === 0 && !isFormatPending(tables()))) return
     const to = leader()
-    if (to === nodeId) yield* Effect.forEach(pending, (each) => activate(running, each), { discard: true })
-    else if (to !== undefined) {
-      const versions = Object.fromEntries(models.map(({ name, version }) => [name, version]))
-      yield* options.send(to, { _tag: "Announce", nodeId, models: versions }, timeoutMs)
+    if (to === nodeId) {
+      if (isFormatPending(tables())) yield* raise(running)
+      yield* Effect.forEach(pending, (each) => activate(running, each), { discard: true })
+    } else if (to !== undefined) {
+      const versions = [...models.map(({ name, version }) => [name, version]), [Format.announcedAs, formats.newest]]
+      yield* options.send(to, { _tag: "Announce", nodeId, models: Object.fromEntries(versions) }, timeoutMs)
     }
   })
 

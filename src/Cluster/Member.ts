@@ -9,6 +9,7 @@ import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
 import type { Command, Keyed } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
+import type { Formats } from "../Machine/Format.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { Procedures } from "../Machine/Procedure.ts"
 import type { Tables } from "../Machine/Tables.ts"
@@ -108,6 +109,8 @@ export interface MemberOptions {
   readonly config?: Partial<RaftConfig>
   /** Makes ids for records that come without one. UUIDv7 by default. */
   readonly newId?: () => string
+  /** The formats that this node knows. Those of its release by default. */
+  readonly formats?: Formats
   /**
    * Asks a running cluster to take this node in while its directory is empty. Without it, the node forms a cluster with
    * its peers.

@@ -6,7 +6,10 @@ import type { NodeId } from "../Raft/core/Message.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/CommandQueue.ts"
 
-/** `Announce` tells the leader which versions of models this node's code has, while some are not active. */
+/**
+ * `Announce` tells the leader which versions of models this node's code has, and among them the newest format that its
+ * release knows (Format.ts), while some are not active.
+ */
 export interface Announce {
   readonly _tag: "Announce"
   readonly nodeId: NodeId

@@ -11,7 +11,6 @@ import * as StateContent from "../Machine/StateContent.ts"
 import * as StateElements from "../Machine/StateElements.ts"
 import * as StateHash from "../Machine/StateHash.ts"
 import * as Tables from "../Machine/Tables.ts"
-import { decode } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Restoring, StateMachine } from "../Raft/node/StateMachine.ts"
 
@@ -64,7 +63,7 @@ export const make = (
 const descriptorsOf = ({ applied }: Machine.Machine): ReadonlyArray<Descriptor> => [...applied.descriptors.values()]
 
 const restoring = (machine: Machine.Machine): Restoring => {
-  const restoring = Snapshot.restoring(descriptorsOf(machine))
+  const restoring = Snapshot.restoring(descriptorsOf(machine), machine.formats.newest)
   return {
     take: restoring.take,
     end: () =>
@@ -88,8 +87,6 @@ function* auditing(machine: Machine.Machine): Generator<void, boolean> {
 
 const speculate = (machine: Machine.Machine, entry: LogEntry): void => {
   if (entry.type !== "transaction") return
-  const transaction = decode(entry.payload)
-  invariant(Result.isSuccess(transaction), `Cannot read entry ${entry.index} of this leader's own log`)
   invariant(machine.speculative !== undefined, "speculated without speculation")
-  evolve(machine.speculative, { index: entry.index, transaction: transaction.success })
+  evolve(machine.speculative, { index: entry.index, transaction: Machine.decoded(machine, entry) })
 }

@@ -45,9 +45,9 @@ const make = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
-  const machine = Machine.make(options.models, options.procedures, (thrown, command) =>
-    fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
-  )
+  const onThrown: Machine.OnThrown = (thrown, command) =>
+    void fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
+  const machine = Machine.make(options.models, options.procedures, onThrown, undefined, options.formats)
   const history = Feed.make()
   const changes = Condition.make()
   const running = runMember.make()
@@ -101,6 +101,7 @@ const make = Effect.fnUntraced(function* (
   const activation = Activation.make({
     nodeId: self.nodeId,
     models: options.models,
+    formats: machine.formats,
     tables: () => machine.applied,
     node,
     leader: () => runMember.leaderOf(running),

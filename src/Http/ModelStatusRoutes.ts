@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
 import { inSlices } from "../Local/inSlices.ts"
+import * as Format from "../Machine/Format.ts"
 import { storedVersions } from "../Machine/ModelCheck.ts"
 import { clone, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -30,9 +31,10 @@ export const modelStatusRoutes = (member: Member["Service"], models: ReadonlyArr
         // The counts are of one state, however long it takes to count.
         const tables = clone(member.tables)
         const replicated = models.filter(({ mode }) => mode !== "local")
+        const format = { version: Format.newest, active: tables.index === 0 ? null : tables.format }
         return Effect.map(
           Effect.forEach(replicated, (model) => statusOf(tables, model)),
-          (items) => HttpServerResponse.jsonUnsafe({ items })
+          (items) => HttpServerResponse.jsonUnsafe({ format, items })
         )
       })
     )

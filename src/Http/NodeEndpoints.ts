@@ -60,6 +60,8 @@ const reactions = Schema.Struct({
 }).annotate({ identifier: "lithair.Reactions" })
 
 const modelVersions = Schema.Struct({
+  /** The newest format of the log that this node's release knows, and the active one; null before the first entry. */
+  format: Schema.Struct({ version: Schema.Int, active: Schema.NullOr(Schema.Int) }),
   items: Schema.Array(
     Schema.Struct({
       name: Schema.String,

@@ -11,6 +11,7 @@ import { invariant } from "../Invariant.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Command, type Keyed, keyedOf, type Origin, operationsOf } from "../Machine/Command.ts"
 import { type CommandResult, type Logged, resultOf } from "../Machine/CommandResult.ts"
+import * as Format from "../Machine/Format.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type * as Limits from "../Machine/Limits.ts"
 import type { LocalPart } from "../Machine/LocalPart.ts"
@@ -91,7 +92,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const fork = yield* FiberSet.makeRuntime<never>()
   const onThrown: Machine.OnThrown = (thrown, command) =>
     fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
-  const machine = Machine.make(localModels, undefined, onThrown, options.limits)
+  const machine = Machine.make(localModels, undefined, onThrown, options.limits, Format.ofOwnLog)
   machine.applied = (yield* LocalSnapshots.restoreNewest(localModels)) ?? machine.applied
   const replayedBytes = yield* replay(machine, store)
   const snapshots = yield* LocalSnapshots.make({

@@ -86,8 +86,14 @@ export interface Activate {
   readonly checkedIndex: number
 }
 
+/** Makes a format the one of the log. Only nodes send it, once every member's release knows the format (Format.ts). */
+export interface RaiseFormat {
+  readonly _tag: "RaiseFormat"
+  readonly format: number
+}
+
 /** A command, which is decided as one entry. */
-export type Command = (Operation | Transact | Call | Close | Activate) & Origin
+export type Command = (Operation | Transact | Call | Close | Activate | RaiseFormat) & Origin
 
 /** A key, and the principal that owns it: two principals never share a key. */
 export interface Keyed {
@@ -113,6 +119,7 @@ export const withVersions = (command: Command, versionOf: (model: string) => num
     case "Call":
     case "Close":
     case "Activate":
+    case "RaiseFormat":
       return command
     default:
       return stamped(command)
@@ -127,6 +134,7 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
     case "Call":
     case "Close":
     case "Activate":
+    case "RaiseFormat":
       return []
     default:
       return [command]

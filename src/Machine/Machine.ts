@@ -11,6 +11,7 @@ import type { Decision } from "./Decision.ts"
 import { decide } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"
 import { endEntry, evolve } from "./evolve.ts"
+import * as Format from "./Format.ts"
 import * as Limits from "./Limits.ts"
 import * as LocalParts from "./LocalParts.ts"
 import * as LogAge from "./LogAge.ts"
@@ -31,6 +32,7 @@ export interface Machine {
   readonly onThrown: OnThrown
   /** The limits that this node writes when it decides. */
   readonly limits: Limits.Limits
+  readonly formats: Format.Formats
 }
 
 /**
@@ -43,7 +45,8 @@ export const make = (
   descriptors: ReadonlyArray<Descriptor>,
   procedures: Procedure.Procedures = Procedure.none,
   onThrown: OnThrown = () => {},
-  limits: Limits.Limits = Limits.current
+  limits: Limits.Limits = Limits.current,
+  formats: Format.Formats = Format.ofRelease
 ): Machine => ({
   applied: Tables.make(descriptors),
   speculative: undefined,
@@ -51,7 +54,8 @@ export const make = (
   logAge: LogAge.make(),
   procedures,
   onThrown,
-  limits
+  limits,
+  formats
 })
 
 /** Advances the log's age to `monotonicMs`, this node's clock. Call it before each decide and after each apply. */
@@ -92,7 +96,8 @@ export const decideLimits = (
     command: "Limits",
     events: [],
     outcome: { _tag: "Accepted" },
-    limits
+    limits,
+    ...Format.beginning(tables, machine.formats)
   }
   const entry = { transaction, payload: encode(transaction) }
   append(machine, tables, index, entry)
@@ -120,7 +125,7 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
-  const at = { ...circumstances, logAgeMs: machine.logAge.nowMs }
+  const at = { ...circumstances, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const entry = entryOf(decision)
   const overlay = decision._tag === "Accepted" ? decision.overlay : undefined
@@ -179,14 +184,19 @@ export const apply = (
   entry: { readonly index: number; readonly payload: Uint8Array }
 ): Transaction => {
   invariant(entry.index > machine.applied.index, "applied an entry twice or out of order")
-  const transaction = OwnEntries.take(machine.ownEntries, entry) ?? decoded(entry)
+  const transaction = OwnEntries.take(machine.ownEntries, entry) ?? decoded(machine, entry)
   evolve(machine.applied, { index: entry.index, transaction })
   return transaction
 }
 
-const decoded = ({ index, payload }: { readonly index: number; readonly payload: Uint8Array }): Transaction => {
+/** Decodes the payload of an entry of the log. Stops the node if a newer release wrote it. */
+export const decoded = (
+  { formats }: Pick<Machine, "formats">,
+  { index, payload }: { readonly index: number; readonly payload: Uint8Array }
+): Transaction => {
+  Format.checkKnown(`Entry ${index}`, payload[0], formats.newest)
   const result = decode(payload)
-  // Its checksum was right, so these are the bytes that a leader encoded. The handshake refuses newer codecs.
+  // Its checksum was right, so these are the bytes that a leader encoded.
   invariant(Result.isSuccess(result), `Cannot apply entry ${index}`)
   return result.success
 }

@@ -1,12 +1,13 @@
 /**
  * Turns applied tables into pieces of JSON, the pieces into bytes, and bytes back into tables. Pure; EventStore has the
- * file. The bytes are a codec byte, then each piece as JSON in UTF-8 and a line feed. Only the tables of a node's own
- * log hold local parts. D3, D4.
+ * file. The bytes are one with the format of the tables (Format.ts), then each piece as JSON in UTF-8 and a line feed. Only
+ * the tables of a node's own log hold local parts. D3, D4.
  */
 import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
+import * as Format from "./Format.ts"
 import { isRecord } from "./Json.ts"
 import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalPart.ts"
@@ -24,6 +25,8 @@ export type Piece =
       readonly index: number
       readonly lastTimeMs: number
       readonly logAgeMs: number
+      /** Absent in format 1. */
+      readonly format?: number
       /** Absent in a snapshot by a release without limits. */
       readonly limits?: Limits.Limits
       /** The limit that such a release reads here. */
@@ -54,13 +57,14 @@ export type Piece =
 
 /** The pieces of tables. Pass a clone, since the tables must not change meanwhile. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
-  const { hash, index, lastTimeMs, limits, logAgeMs } = tables
+  const { format, hash, index, lastTimeMs, limits, logAgeMs } = tables
   const { generationSize, generationsMax, tombstonesMax } = limits
   yield {
     _tag: "State",
     index,
     lastTimeMs,
     logAgeMs,
+    ...(format === Format.initial ? {} : { format }),
     limits,
     tombstonesMax,
     assignedKeys: { generationSize, generationsMax, horizonIndex: tables.assignedKeys.horizonIndex },
@@ -80,7 +84,6 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
   }
 }
 
-const codecJsonLines = 1
 const lineFeed = 10
 /** Roughly the characters that are encoded at once. Other work of the node waits for that long. */
 const encodedBytes = 16 * 1024
@@ -88,9 +91,9 @@ const encodedBytes = 16 * 1024
 /** Encodes pieces, some KiB at a time, each when the caller asks for it. */
 export function* encode(pieces: Iterable<Piece>): Generator<Uint8Array> {
   const encoder = new TextEncoder()
-  yield Uint8Array.of(codecJsonLines)
   let lines = ""
   for (const piece of pieces) {
+    if (piece._tag === "State") yield Uint8Array.of(piece.format ?? Format.initial)
     lines += `${JSON.stringify(piece)}\n`
     if (lines.length < encodedBytes) continue
     yield encoder.encode(lines)
@@ -107,9 +110,9 @@ export interface Restoring {
 }
 
 /** Restores tables piece by piece, so that the whole snapshot is never in memory. */
-export const restoring = (descriptors: ReadonlyArray<Descriptor>): Restoring => {
+export const restoring = (descriptors: ReadonlyArray<Descriptor>, newestFormat: number = Format.newest): Restoring => {
   let restored: Result.Result<Restored | undefined, string> = Result.succeed(undefined)
-  let codec: number | undefined
+  let format: number | undefined
   /** The beginning of the line whose end has not come yet. */
   let begun: Array<Uint8Array> = []
   const takeLine = (end: Uint8Array) => {
@@ -122,9 +125,10 @@ export const restoring = (descriptors: ReadonlyArray<Descriptor>): Restoring => 
   return {
     take: (bytes) => {
       let at = 0
-      if (codec === undefined && bytes.length > 0) {
-        codec = bytes[0]
-        if (codec !== codecJsonLines) restored = Result.fail(`Cannot read snapshot: codec ${codec}, expected 1`)
+      if (format === undefined && bytes.length > 0) {
+        format = bytes[0]
+        Format.checkKnown("A snapshot", format, newestFormat)
+        if (format === 0) restored = Result.fail("Cannot read snapshot: it is of no format")
         at = 1
       }
       while (Result.isSuccess(restored) && at < bytes.length) {
@@ -194,10 +198,9 @@ const putNext = (
  * A restore builds the indexes again, since this release may index other fields. It also counts the hash again: the
  * hash must say what these tables hold, by this release's definition, and not what another node believed.
  */
-const begin = (
-  descriptors: ReadonlyArray<Descriptor>,
-  { assignedKeys: { horizonIndex }, index, lastTimeMs, limits, logAgeMs }: Extract<Piece, { readonly _tag: "State" }>
-): Restored => {
+const begin = (descriptors: ReadonlyArray<Descriptor>, state: Extract<Piece, { readonly _tag: "State" }>): Restored => {
+  const { assignedKeys: horizon, format = Format.initial, index, lastTimeMs, limits, logAgeMs } = state
+  const { horizonIndex } = horizon
   const tables = Tables.make(descriptors, { ...Limits.initial, ...limits })
   return {
     tables: {
@@ -205,6 +208,7 @@ const begin = (
       index,
       lastTimeMs,
       logAgeMs,
+      format,
       assignedKeys: { ...tables.assignedKeys, horizonIndex },
       hash: StateHash.make()
     },

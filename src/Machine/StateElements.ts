@@ -47,6 +47,9 @@ export const horizon = (index: number): string => `horizon ${index}`
 /** The limits in force. */
 export const limits = (limits: Limits): string => `limits ${canonical({ ...limits })}`
 
+/** The active format. Format 1 does not count, since a release without formats would not count it. */
+export const format = (format: number): string | undefined => (format === 1 ? undefined : `format ${format}`)
+
 /** The last entry, its time stamp and the age of the log at it. */
 export const last = ({
   index,

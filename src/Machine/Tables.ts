@@ -7,6 +7,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import { readAsStored } from "../Model/StoredRecord.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
+import * as Format from "./Format.ts"
 import * as Limits from "./Limits.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { type Referrers, referrersOf } from "./Referrers.ts"
@@ -32,6 +33,8 @@ export interface Tables {
   readonly borrowed: Set<string>
   /** Whether the hash follows the state. That of speculative tables does not, since only applied states are compared. */
   readonly isHashed: boolean
+  /** The active format (Format.ts). */
+  format: number
   /** The limits that the log states. */
   limits: Limits.Limits
   lastTimeMs: number
@@ -53,6 +56,7 @@ export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limi
     hash: StateHash.make(),
     borrowed: new Set(),
     isHashed: true,
+    format: Format.initial,
     limits,
     lastTimeMs: 0,
     logAgeMs: 0,
@@ -72,12 +76,23 @@ export const discount = (tables: Tables, element: () => string): void => {
   if (tables.isHashed) StateHash.remove(tables.hash, element())
 }
 
+/** Adds the active format to the hash, and removes it. */
+export const countFormat = (tables: Tables): void => changeFormat(tables, count)
+export const discountFormat = (tables: Tables): void => changeFormat(tables, discount)
+
+const changeFormat = (tables: Tables, change: typeof count): void => {
+  const element = StateElements.format(tables.format)
+  if (element !== undefined) change(tables, () => element)
+}
+
 /** The hash that elements of these tables belong to, if one is kept. */
 export const hashOf = ({ hash, isHashed }: Tables): StateHash.StateHash | undefined => (isHashed ? hash : undefined)
 
 /** Adds the elements that every state has exactly once. */
-export const countWhole = ({ assignedKeys, hash, limits, ...state }: Tables): void => {
+export const countWhole = ({ assignedKeys, format, hash, limits, ...state }: Tables): void => {
   StateHash.plus(hash, StateElements.last(state))
+  const formatElement = StateElements.format(format)
+  if (formatElement !== undefined) StateHash.add(hash, formatElement)
   StateHash.add(hash, StateElements.limits(limits))
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
 }

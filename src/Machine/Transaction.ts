@@ -1,7 +1,8 @@
-/** The payload of one entry: one transaction, one outcome. Pure. One codec byte, then UTF-8 JSON. D6. */
+/** The payload of one entry: one transaction, one outcome. Pure. One byte with its format, then UTF-8 JSON. D6. */
 import { Result, type Schema } from "effect"
 import type { OperationAnswer } from "./Answer.ts"
 import type { Event } from "./Event.ts"
+import * as Format from "./Format.ts"
 import { isRecord } from "./Json.ts"
 import { isLimits, type Limits } from "./Limits.ts"
 import type { LocalPartSet } from "./LocalPart.ts"
@@ -41,6 +42,8 @@ export interface Transaction {
   readonly limits?: Limits
   /** By model: the version that is active from this entry on. */
   readonly activated?: Readonly<Record<string, number>>
+  /** The format that is active from this entry on (Format.ts). */
+  readonly format?: number
 }
 
 /** An entry to append: `payload` is the encoded transaction. */
@@ -49,20 +52,21 @@ export interface Entry {
   readonly payload: Uint8Array
 }
 
-/** The first byte of a payload, which says how the rest is written. */
-export const codecJson = 1
-
-/** In UTF-8 this character is the codec byte, so that codec and JSON are encoded as one text, with one copy. */
-const codecText = String.fromCharCode(codecJson)
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
-/** Encodes a transaction as a payload. */
+/** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
+const formatOf = ({ format }: Transaction): number => format ?? Format.initial
+
+/** Encodes a transaction as a payload. In UTF-8 the first character is the byte with the format. */
 export const encode = (transaction: Transaction): Uint8Array =>
-  Buffer.from(codecText + JSON.stringify(transaction), "utf8")
+  Buffer.from(String.fromCharCode(formatOf(transaction)) + JSON.stringify(transaction), "utf8")
 
 /** Decodes a payload, or returns what is wrong with it. Never throws, whatever the bytes. */
 export const decode = (payload: Uint8Array): Result.Result<Transaction, string> => {
-  if (payload[0] !== codecJson) return Result.fail(`Cannot read payload: codec ${payload[0] ?? "absent"}, expected 1`)
+  const [format] = payload
+  if (format === undefined || format < Format.initial || format > Format.newest) {
+    return Result.fail(`Cannot read payload: format ${format ?? "absent"}, expected one up to ${Format.newest}`)
+  }
   return Result.flatMap(
     Result.try({
       try: (): unknown => JSON.parse(utf8.decode(payload.subarray(1))),
@@ -88,7 +92,8 @@ const isTransaction = (json: unknown): json is Transaction =>
   (json.localParts === undefined || (Array.isArray(json.localParts) && json.localParts.every(isLocalPartSet))) &&
   (json.limits === undefined || isLimits(json.limits)) &&
   (json.activated === undefined ||
-    (isRecord(json.activated) && Object.values(json.activated).every(Number.isSafeInteger)))
+    (isRecord(json.activated) && Object.values(json.activated).every(Number.isSafeInteger))) &&
+  (json.format === undefined || Number.isSafeInteger(json.format))
 
 const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof json === "string"
 

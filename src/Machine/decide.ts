@@ -5,21 +5,26 @@
 import { Result } from "effect"
 import type { Answer, OperationAnswer } from "./Answer.ts"
 import type { Circumstances } from "./Circumstances.ts"
-import type { Activate, Command, Operation, Origin } from "./Command.ts"
+import type { Activate, Command, Operation, Origin, RaiseFormat } from "./Command.ts"
 import type { Decision } from "./Decision.ts"
 import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
+import * as Format from "./Format.ts"
 import * as Overlay from "./Overlay.ts"
 import * as Procedure from "./Procedure.ts"
 import type { Rejection } from "./Rejection.ts"
 import type { Tables } from "./Tables.ts"
 import { encode, entryBytesMax, entryEventsMax, type Outcome, type Transaction } from "./Transaction.ts"
 
-/** The two times of an entry: the leader's wall clock, for people, and the age of the log, for expiry. */
-interface Times {
+/**
+ * What an entry holds whatever is decided: two times, the leader's wall clock, for people, and the age of the log, for
+ * expiry. The first one of a log has the format in which the log begins.
+ */
+interface Stamp {
   readonly timeMs: number
   readonly logAgeMs: number
+  readonly format?: number
 }
 
 /** Decides a command. It leaves the tables unchanged. */
@@ -27,38 +32,51 @@ export const decide = (
   tables: Tables,
   procedures: Procedure.Procedures,
   command: Command,
-  circumstances: Circumstances & { readonly logAgeMs: number }
+  circumstances: Circumstances & { readonly logAgeMs: number; readonly formats: Format.Formats }
 ): Decision => {
   // Time never goes back across leaders, whatever their clocks say (D6).
   const timeMs = Math.max(tables.lastTimeMs, circumstances.nowMs)
-  const times: Times = { timeMs, logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs) }
-  const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: times.logAgeMs })
+  const stamp: Stamp = {
+    timeMs,
+    logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs),
+    ...Format.beginning(tables, circumstances.formats)
+  }
+  const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: stamp.logAgeMs })
   if (known !== undefined) return known
-  if (command._tag === "Close") return reject(command, times, { _tag: "KeyClosed" })
-  if (command._tag === "Activate") return decideActivation(tables, command, times)
-  const decided = decideAll(tables, procedures, command, { ...circumstances, ...times })
-  if (Result.isFailure(decided)) return reject(command, times, decided.failure)
+  if (command._tag === "Close") return reject(command, stamp, { _tag: "KeyClosed" })
+  if (command._tag === "RaiseFormat") return decideFormat(tables, command, stamp)
+  if (command._tag === "Activate") return decideActivation(tables, command, stamp)
+  const decided = decideAll(tables, procedures, command, { ...circumstances, ...stamp })
+  if (Result.isFailure(decided)) return reject(command, stamp, decided.failure)
   const { events, overlay, ...done } = decided.success
   const answer: Answer = { timeMs, ...done }
   if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
-  const transaction = transactionOf(command, times, events, acceptedOf(command, answer))
+  const transaction = transactionOf(command, stamp, events, acceptedOf(command, answer))
   const payload = encode(transaction)
   if (payload.length > entryBytesMax) {
-    return reject(command, times, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+    return reject(command, stamp, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
   return { _tag: "Accepted", answer, transaction, payload, ...(overlay === undefined ? {} : { overlay }) }
 }
 
 /** The check of the records holds as long as none of them has changed since. */
-const decideActivation = (tables: Tables, command: Activate & Origin, times: Times): Decision => {
+const decideActivation = (tables: Tables, command: Activate & Origin, stamp: Stamp): Decision => {
   const { checkedIndex, model, version } = command
-  const answer: Answer = { timeMs: times.timeMs, operations: [] }
+  const answer: Answer = { timeMs: stamp.timeMs, operations: [] }
   const table = tables.byModel.get(model)
   if (table !== undefined && table.modelVersion >= version) return { _tag: "Unchanged", answer }
   if (table !== undefined && table.changedIndex > checkedIndex) {
     return { _tag: "Rejected", rejection: { _tag: "UpgradePending", model }, entry: undefined }
   }
-  const transaction = { ...transactionOf(command, times, [], { _tag: "Accepted" }), activated: { [model]: version } }
+  const transaction = { ...transactionOf(command, stamp, [], { _tag: "Accepted" }), activated: { [model]: version } }
+  return { _tag: "Accepted", answer, transaction, payload: encode(transaction) }
+}
+
+const decideFormat = (tables: Tables, command: RaiseFormat & Origin, stamp: Stamp): Decision => {
+  const { format } = command
+  const answer: Answer = { timeMs: stamp.timeMs, operations: [] }
+  if (Format.isFormatActive(tables, format)) return { _tag: "Unchanged", answer }
+  const transaction = { ...transactionOf(command, stamp, [], { _tag: "Accepted" }), format }
   return { _tag: "Accepted", answer, transaction, payload: encode(transaction) }
 }
 
@@ -83,7 +101,7 @@ type Decided = Omit<Answer, "timeMs"> & {
 const decideAll = (
   tables: Tables,
   procedures: Procedure.Procedures,
-  command: Exclude<Command, { readonly _tag: "Close" | "Activate" }>,
+  command: Exclude<Command, { readonly _tag: "Close" | "Activate" | "RaiseFormat" }>,
   at: Overlay.Overlay["at"]
 ): Result.Result<Decided, Rejection> => {
   switch (command._tag) {
@@ -136,13 +154,13 @@ const decideTogether = (
 /** The limit on a rejection, which is answered and, with a key, is an entry. Only a declared error can be that long. */
 const rejectionCharsMax = 1024 * 1024
 
-const reject = (command: Command, times: Times, met: Rejection): Decision => {
+const reject = (command: Command, stamp: Stamp, met: Rejection): Decision => {
   const isTooLong = JSON.stringify(met).length > rejectionCharsMax
   const rejection: Rejection = isTooLong ? { _tag: "TooLarge", limit: "bytes", max: rejectionCharsMax } : met
   // A rejection that another leader might not give is no outcome of the request.
   const isOutcome = command.key !== undefined && !isOfThisNode(rejection)
   if (!isOutcome) return { _tag: "Rejected", rejection, entry: undefined }
-  const transaction = transactionOf(command, times, [], { _tag: "Rejected", rejection })
+  const transaction = transactionOf(command, stamp, [], { _tag: "Rejected", rejection })
   return { _tag: "Rejected", rejection, entry: { transaction, payload: encode(transaction) } }
 }
 
@@ -152,7 +170,7 @@ const isOfThisNode = ({ _tag }: Rejection): boolean =>
 
 const transactionOf = (
   command: Command,
-  { logAgeMs, timeMs }: Times,
+  { format, logAgeMs, timeMs }: Stamp,
   events: ReadonlyArray<Event>,
   outcome: Outcome
 ): Transaction => ({
@@ -164,5 +182,6 @@ const transactionOf = (
   ...(command.assignedKey === undefined ? {} : { assignedKey: command.assignedKey }),
   command: ("name" in command ? command.name : undefined) ?? command._tag,
   events,
-  outcome
+  outcome,
+  ...(format === undefined ? {} : { format })
 })

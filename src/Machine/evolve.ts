@@ -11,7 +11,7 @@ import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import type { Row, Table, Tombstone } from "./Table.ts"
-import { count, discount, type Tables, tableToChange } from "./Tables.ts"
+import { count, countFormat, discount, discountFormat, type Tables, tableToChange } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /** Applies one decided transaction as the entry at `index`. */
@@ -31,6 +31,7 @@ export const endEntry = (
   { index, transaction }: { readonly index: number; readonly transaction: Transaction },
   changed: ReadonlyArray<OperationAnswer>
 ): void => {
+  setFormat(tables, transaction)
   for (const part of transaction.localParts ?? []) setLocalPart(tableToChange(tables, part.model), part)
   Sessions.note(tables, index, transaction, () => answerOf(transaction, changed))
   setLast(tables, index, transaction)
@@ -42,6 +43,14 @@ const setLimits = (tables: Tables, { limits }: Transaction): void => {
   discount(tables, () => StateElements.limits(tables.limits))
   tables.limits = { ...tables.limits, ...limits }
   count(tables, () => StateElements.limits(tables.limits))
+}
+
+/** A format never goes back. */
+const setFormat = (tables: Tables, { format }: Transaction): void => {
+  if (format === undefined || format <= tables.format) return
+  discountFormat(tables)
+  tables.format = format
+  countFormat(tables)
 }
 
 const setLast = (tables: Tables, index: number, { logAgeMs, timeMs }: Transaction): void => {

@@ -5,6 +5,7 @@ import * as Activation from "../../src/Cluster/Activation.ts"
 import type { Node } from "../../src/Cluster/OrdersHere.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { holdsForCopies } from "../../src/Machine/CommandResult.ts"
+import * as Format from "../../src/Machine/Format.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
 import { configurationOf } from "../Raft/core/Cores.ts"
@@ -38,6 +39,7 @@ const leading = (options: {
   readonly members: readonly [string, ...ReadonlyArray<string>]
   readonly models: ReadonlyArray<Model.Descriptor>
   readonly tables: Tables.Tables
+  readonly formats?: Format.Formats
   readonly nowMs?: () => number
 }) => {
   const submitted: Array<Command> = []
@@ -45,6 +47,7 @@ const leading = (options: {
     core: { configuration: configurationOf([...options.members]) },
     submit: (command: Command, _timeoutMs: number, settle: (exit: Exit.Exit<unknown>) => void) => {
       submitted.push(command)
+      if (command._tag === "RaiseFormat") options.tables.format = command.format
       if (command._tag === "Activate") options.tables.byModel.get(command.model)!.modelVersion = command.version
       settle(Exit.succeed({ index: 1, answer: { _tag: "Accepted", answer: { timeMs: 0, operations: [] } } }))
       return () => {}
@@ -53,6 +56,7 @@ const leading = (options: {
   const activation = Activation.make({
     nodeId: "a",
     models: options.models,
+    formats: options.formats ?? { newest: 1, begins: 1 },
     tables: () => options.tables,
     node: () => node as unknown as Node,
     leader: () => "a",
@@ -114,6 +118,45 @@ describe("the activation of a model's version", () => {
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(submitted, [])
     }).pipe(Effect.provide(Logger.layer([])))
+  )
+})
+
+describe("the activation of a format", () => {
+  const formats = { newest: 3, begins: 3 }
+  const announce = (nodeId: string, format: number) =>
+    ({ _tag: "Announce", nodeId, models: { [Format.announcedAs]: format } }) as const
+  const raised = (format: number) => ({ _tag: "RaiseFormat", format }) as const
+
+  it.effect("raises it to the newest that every member knows, learners among them", () =>
+    Effect.gen(function* () {
+      const tables = { ...Tables.make([]), index: 1 }
+      const { activation, submitted } = leading({ members: ["a", "b", "c"], models: [], tables, formats })
+      yield* Effect.forkScoped(activation.follow)
+      const heard = (format: number) =>
+        Effect.gen(function* () {
+          activation.announced(announce("b", 3))
+          activation.announced(announce("c", format))
+          yield* TestClock.adjust("1 second")
+        })
+      activation.announced(announce("b", 3))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(submitted, [], "a member that says nothing has a release without formats")
+      yield* heard(1)
+      assert.deepStrictEqual(submitted, [])
+      yield* heard(2)
+      yield* heard(3)
+      yield* heard(3)
+      assert.deepStrictEqual(submitted, [raised(2), raised(3)])
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
+  it.effect("says nothing of a log without an entry, which begins in the format of its first leader", () =>
+    Effect.gen(function* () {
+      const { activation, submitted } = leading({ members: ["a"], models: [], tables: Tables.make([]), formats })
+      yield* Effect.forkScoped(activation.follow)
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(submitted, [])
+    })
   )
 })
 

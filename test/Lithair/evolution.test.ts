@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Result, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Lithair from "../../src/Lithair.ts"
+import * as Format from "../../src/Machine/Format.ts"
 import * as Model from "../../src/Model.ts"
 import { Repository } from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
@@ -191,8 +192,12 @@ describe("a release with a changed model", () => {
         })
       }
       yield* advance("2 seconds")
+      const format = { version: Format.newest, active: Format.newest }
       const status = { name: "Product", path: "products", mode: "mixed", version: 2, active: 2 }
-      assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), { items: [{ ...status, stored: { 1: 1 } }] })
+      assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), {
+        format,
+        items: [{ ...status, stored: { 1: 1 } }]
+      })
       const patched = yield* on(
         first,
         HttpClientRequest.patch("/api/products/a").pipe(
@@ -202,7 +207,10 @@ describe("a release with a changed model", () => {
         )
       )
       assert.deepStrictEqual(patched, { ...shown, cents: 200, note: "here" })
-      assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), { items: [{ ...status, stored: { 2: 1 } }] })
+      assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), {
+        format,
+        items: [{ ...status, stored: { 2: 1 } }]
+      })
     }).pipe(Effect.provide(TestCluster.layer({ models: [First], releases: { fit: { models: [Fit] } } })))
   )
 })

@@ -83,8 +83,8 @@ it("content that is no snapshot of this version is refused, and never half resto
   const stateEnd = bytes.indexOf(10) + 1
   for (const [what, wrong] of [
     ["nothing", new Uint8Array(0)],
-    ["a codec alone", bytes.subarray(0, 1)],
-    ["another codec", joined(Uint8Array.of(2), bytes.subarray(1))],
+    ["a format alone", bytes.subarray(0, 1)],
+    ["no format", joined(Uint8Array.of(0), bytes.subarray(1))],
     ["a cut", bytes.subarray(0, bytes.length - 1)],
     ["a piece of a newer version", joined(bytes, line({ _tag: "Projection" }))],
     ["no object", joined(bytes, line(7))],

@@ -2,6 +2,7 @@ import { assert } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import type { Circumstances } from "../../src/Machine/Circumstances.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import { type Formats, ofRelease } from "../../src/Machine/Format.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
@@ -35,9 +36,10 @@ export const assertDecodesToItself = ({ payload, transaction }: Entry): void =>
 /** A machine that leads alone: everything decided commits at once, and every entry is kept. Its clocks stand at the index unless told. */
 export const leader = (
   procedures: Procedure.Procedures = Procedure.none,
-  models: ReadonlyArray<Model.Descriptor> = descriptors
+  models: ReadonlyArray<Model.Descriptor> = descriptors,
+  formats: Formats = ofRelease
 ) => {
-  const machine = Machine.make(models, procedures)
+  const machine = Machine.make(models, procedures, undefined, undefined, formats)
   Machine.beginSpeculation(machine)
   const entries: Array<{ readonly index: number; readonly payload: Uint8Array }> = []
   let ids = 0

@@ -192,10 +192,10 @@ describe("a payload", () => {
       assert.isTrue(Result.isSuccess(decoded))
       if (Result.isSuccess(decoded)) assert.deepStrictEqual(Transaction.encode(decoded.success), payload)
       assert.isTrue(Result.isFailure(Transaction.decode(payload.subarray(0, random.below(payload.length)))))
-      assert.isTrue(Result.isFailure(Transaction.decode(Uint8Array.of(2, ...payload.subarray(1)))))
+      assert.isTrue(Result.isFailure(Transaction.decode(Uint8Array.of(0, ...payload.subarray(1)))))
     }
     for (const json of ["null", "[]", "{}", '{"timeMs":1,"command":"c","outcome":{"_tag":"Accepted"},"events":[{}]}']) {
-      const bytes = Uint8Array.of(Transaction.codecJson, ...new TextEncoder().encode(json))
+      const bytes = Uint8Array.of(1, ...new TextEncoder().encode(json))
       assert.isTrue(Result.isFailure(Transaction.decode(bytes)), json)
     }
   })

@@ -7,6 +7,7 @@ import { Context, Effect, Layer, Schedule } from "effect"
 import * as Member from "../../../src/Cluster/Member.ts"
 import { layer as layerMember } from "../../../src/Cluster/makeMember.ts"
 import { layerDirectory } from "../../../src/EventStore/Directory.ts"
+import type { Formats } from "../../../src/Machine/Format.ts"
 import type { RaftConfig } from "../../../src/Raft/core/RaftConfig.ts"
 import { layerMemory, type MemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
 import { Transport } from "../../../src/Raft/peers/Transport.ts"
@@ -33,12 +34,13 @@ export const startMember = (
     readonly instanceId?: string
     readonly config?: Partial<RaftConfig>
     readonly links?: (whole: Transport["Service"]) => Transport["Service"]
+    readonly formats?: Formats
   } = {}
 ) => {
-  const { config = {}, instanceId, links = (whole) => whole } = options
+  const { config = {}, formats, instanceId, links = (whole) => whole } = options
   const self = selfOf(nodeId, instanceId)
   const transport = Layer.effect(Transport, Effect.map(Transport, links))
-  return layerMember({ self, models: descriptors, config }).pipe(
+  return layerMember({ self, models: descriptors, config, ...(formats === undefined ? {} : { formats }) }).pipe(
     Layer.provide(Layer.provide(transport, layerMemory({ network, self }))),
     Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
     Layer.build,
