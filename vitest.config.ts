@@ -42,6 +42,7 @@ const slow = [
   "test/EventStore/recovery.test.ts",
   "test/EventStore/simulatedLives.test.ts",
   "test/Http/fuzz.test.ts",
+  "test/Live/engine.test.ts",
   "test/Projection/sqlite.test.ts",
   "test/Raft/node/diskSpace.test.ts",
   "test/Raft/node/raftNode.test.ts",

@@ -1,7 +1,7 @@
 /** Encodes one page of a list as JSON, and cuts it when it grows too large: a thousand records may have a megabyte each. Pure. */
 import type { ListPage } from "../Machine/List.ts"
+import { selected } from "../Machine/ListedRows.ts"
 import type { OrderValue } from "../Machine/Order.ts"
-import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { ListQuery } from "./ListQuery.ts"
 
 /** A page ends with the record that exceeds this size, and `next` continues after it. */
@@ -27,7 +27,7 @@ export const encodePage = (
     query.showsVersions ? page.rows.slice(0, count).map(({ row }) => row.version) : undefined
   let bytes = 0
   for (const [at, listed] of page.rows.entries()) {
-    const item = JSON.stringify(query.select === undefined ? listed.record : pick(listed.record, query.select))
+    const item = JSON.stringify(selected(listed.record, query.select))
     items.push(item)
     bytes += item.length
     const isLast = at === page.rows.length - 1
@@ -45,6 +45,3 @@ export const bodyOf = (
   const shown = versions === undefined ? "" : `"versions":${JSON.stringify(versions)},`
   return `{"items":[${items.join(",")}],${shown}"next":${JSON.stringify(next)}${total === undefined ? "" : `,"total":${total}`}}`
 }
-
-const pick = (record: EncodedRecord, fields: ReadonlyArray<string>): EncodedRecord =>
-  Object.fromEntries(Object.entries(record).filter(([field]) => fields.includes(field)))

@@ -1,7 +1,8 @@
 /** The filters of a list, and whether an encoded value meets one. Pure. Http reads them from a URL. */
 import type { Schema } from "effect"
+import type { FieldOrder } from "../Model/FieldOrder.ts"
 import { compareKeys, isComparable } from "./Order.ts"
-import type { OrderValue } from "./OrderKey.ts"
+import { keyOf, type OrderValue } from "./OrderKey.ts"
 
 /** The operand of a filter: a value of the field in its encoded form, as tables hold it. */
 export type Operand = Schema.Json
@@ -22,8 +23,11 @@ export type FilterOf<Operand> =
   | { readonly _tag: "Like"; readonly field: string; readonly segments: ReadonlyArray<string> }
   | { readonly _tag: "Is"; readonly field: string; readonly isNull: boolean }
 
-/** Computes the keys of a filter's operands once, and not with each record. */
-export const keyed = (filter: Filter, keyOf: (operand: Operand) => OrderValue): KeyedFilter => {
+/** Computes the keys of the operands of all filters once, and not with each record. */
+export const keyedAll = (orders: ReadonlyMap<string, FieldOrder>, filters: ReadonlyArray<Filter>) =>
+  filters.map((filter) => keyed(filter, (operand) => keyOf(orders.get(filter.field), operand)))
+
+const keyed = (filter: Filter, keyOf: (operand: Operand) => OrderValue): KeyedFilter => {
   switch (filter._tag) {
     case "Compare":
       return { ...filter, operand: keyOf(filter.operand) }

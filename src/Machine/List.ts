@@ -10,13 +10,12 @@
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import { type Candidates, candidateSets, everyRow, isNamed, onField, rowsOf } from "./Candidates.ts"
-import { type Filter, type KeyedFilter, keyed } from "./Filter.ts"
+import { type Filter, type KeyedFilter, keyedAll } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
 import { keyOf, type ListedRow, type ListSource, listed, type Unreadable, type UnreadableRow } from "./ListedRows.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
-import { keyOf as keyOfValue } from "./OrderKey.ts"
 
 export type { ListedRow, ListSource, UnreadableRow } from "./ListedRows.ts"
 
@@ -63,9 +62,7 @@ export const list = (from: ListSource, asked: ListRequest): Result.Result<ListPa
   const unreadable: Unreadable = { first: undefined }
   const source: Source = { ...from, unreadable }
   const { orders } = source.table
-  const filters = asked.filters.map((filter) =>
-    keyed(filter, (operand) => keyOfValue(orders.get(filter.field), operand))
-  )
+  const filters = keyedAll(orders, asked.filters)
   const request: Keyed = { ...asked, filters }
   invariant(limit >= 1, "a page holds at least one record")
   invariant(

@@ -43,20 +43,34 @@ export const listed = (
   filters: ReadonlyArray<KeyedFilter>,
   [id, row]: readonly [string, Row]
 ): ListedRow | undefined => {
+  const shown = shownRow(source, id, row)
+  if (Result.isFailure(shown)) {
+    source.unreadable.first ??= shown.failure
+    return undefined
+  }
+  return meetsAll(source, filters, shown.success) ? shown.success : undefined
+}
+
+/** The row with this node's part of it, whether or not a list has it. */
+export const shownRow = (source: ListSource, id: string, row: Row): Result.Result<ListedRow, UnreadableRow> => {
   const held = source.localParts?.get(id)
   const part = held?.createdIndex === row.createdIndex ? held : undefined
   const read = showRow(source.table, row, part)
-  if (Result.isFailure(read)) {
-    source.unreadable.first ??= { id, errors: read.failure }
-    return undefined
-  }
-  const shown: ListedRow = { id, row, part, record: read.success }
-  const meets = (filter: KeyedFilter) => {
-    const value = valueOf(source, shown, filter.field)
-    return isMet(filter, value, () => OrderKey.keyOf(source.table.orders.get(filter.field), value))
-  }
-  return filters.every(meets) ? shown : undefined
+  return Result.isFailure(read)
+    ? Result.fail({ id, errors: read.failure })
+    : Result.succeed({ id, row, part, record: read.success })
 }
+
+/** Whether a row meets all filters. */
+export const meetsAll = (source: ListSource, filters: ReadonlyArray<KeyedFilter>, row: ListedRow): boolean =>
+  filters.every((filter) => {
+    const value = valueOf(source, row, filter.field)
+    return isMet(filter, value, () => OrderKey.keyOf(source.table.orders.get(filter.field), value))
+  })
+
+/** The fields of a record that an answer shows; undefined for all. */
+export const selected = (record: EncodedRecord, select: ReadonlyArray<string> | undefined): EncodedRecord =>
+  select === undefined ? record : Object.fromEntries(Object.entries(record).filter(([field]) => select.includes(field)))
 
 /** The order key of a row: a value for each step of the order. */
 export const keyOf = (source: ListSource, orderBy: ReadonlyArray<OrderBy>, row: ListedRow): ReadonlyArray<OrderValue> =>
