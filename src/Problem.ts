@@ -67,6 +67,13 @@ export const problemDefinitions = {
     title: "Change of the cluster refused",
     members: { ...certainlyNotDone, reason: Schema.String }
   }),
+  // A follower of changes asks for some that this cluster does not have, or not any more.
+  "changes-gone": define({
+    status: 410,
+    title: "Changes gone",
+    // The first entry that can be read, and the path at which to start over.
+    members: { oldestIndex: Schema.Int, restart: Schema.String }
+  }),
   "version-conflict": define({
     status: 412,
     title: "Version conflict",

@@ -22,6 +22,7 @@ const rooms = [
   "Local",
   "Cluster",
   "Repository",
+  "Changes",
   "Live",
   "Projection",
   "Reaction",

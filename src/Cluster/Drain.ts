@@ -33,6 +33,8 @@ export interface Counter {
 }
 
 export const make = (options: {
+  /** Tells all that waits that this node has begun to stop. */
+  readonly begun: () => void
   readonly handOver: Effect.Effect<void>
   /** Tells all requests that wait here, reads included. */
   readonly giveUp: () => void
@@ -75,6 +77,7 @@ export const make = (options: {
 
   const drain = Effect.gen(function* () {
     isDraining = true
+    options.begun()
     // An order that only the next leader can answer waits for the hand-over, so the hand-over must not wait for it.
     yield* orElseGiveUp(attempted.isNone)
     yield* withinTime(options.handOver)

@@ -71,8 +71,8 @@ export class Member extends Context.Service<
      */
     readonly staleMs: (index: number, nowMs: number) => number | undefined
     /**
-     * Waits until `holds` is true. It is checked when more is applied or confirmed here, when this node is removed, and
-     * when it stops.
+     * Waits until `holds` is true. It is checked when more is applied or confirmed here, when this node is removed, when
+     * it begins to drain, and when it stops.
      */
     readonly until: (holds: () => boolean) => Effect.Effect<void>
     /** Whether this node was removed from its cluster. It then takes and serves nothing, and ends soon. */

@@ -70,6 +70,7 @@ const make = Effect.fnUntraced(function* (
     changes.changed()
   }
   const draining = Drain.make({
+    begun: changes.changed,
     handOver: Effect.suspend(() => node()?.handOver ?? Effect.void),
     giveUp: () => {
       node()?.giveUp()

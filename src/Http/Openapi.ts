@@ -2,6 +2,7 @@
 import { HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import { problemMediaType } from "../Problem.ts"
+import { changesGroup } from "./ChangesEndpoints.ts"
 import { commandGroups } from "./CommandRoutes.ts"
 import { type ApiModel, modelGroup } from "./ModelEndpoints.ts"
 import { nodeGroups, restorePath } from "./NodeEndpoints.ts"
@@ -33,6 +34,7 @@ export const makeApi = (
   const { commands = [], projections = [] } = others
   const derived = [
     ...models.map(modelGroup),
+    changesGroup(models),
     transactionGroup(models),
     ...commandGroups(commands, models),
     projectionGroup(projections),

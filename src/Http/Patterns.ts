@@ -40,6 +40,9 @@ export const select = (names: ReadonlyArray<string>) =>
 export const Limit = text("([1-9][0-9]{0,2}|1000)", "Items of a page, from 1 to 1000; 50 by default")
 export const Cursor = text("[A-Za-z0-9_-]+", "The `next` of a page of the same list. Any other cursor is 400")
 
+/** The position of a follower of changes. */
+export const Position = text("([0-9a-f-]+:)?[0-9]{1,15}(\\.[0-9]{1,5})?(~.*)?", "The id of an event")
+
 /** A filter: an operator, a dot and a value of the field. */
 export const filter = (name: string, schema: FieldSchema) => {
   const what = `\`op.value\` with a value of \`${name}\`; any other value is 400. Several are joined by AND`

@@ -5,6 +5,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
 import type { HttpApi } from "effect/http-api"
+import { Changes } from "../Changes/Changes.ts"
 import { Member } from "../Cluster/Member.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import { describe } from "../Model/Class.ts"
@@ -15,6 +16,7 @@ import { Commands } from "../Repository/Commands.ts"
 import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
+import { changeRoutes } from "./ChangeRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { joinPath, joinRoutes } from "./JoinRoutes.ts"
@@ -32,7 +34,7 @@ import { Serving } from "./Serving.ts"
 import { transactionRoutes } from "./TransactionRoutes.ts"
 
 /** The services that the derived API reads and writes. */
-export type ApiServices = LocalNode | Member | Records | Commands | Projections | Serving
+export type ApiServices = LocalNode | Member | Changes | Records | Commands | Projections | Serving
 
 const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
@@ -60,7 +62,9 @@ export const layerApi = (
         ...transactionRoutes(descriptors, records),
         ...commandRoutes(serving.commands, yield* Commands)
       ]
+      const { streams } = serving
       const routes = [
+        ...changeRoutes(descriptors, { changes: yield* Changes, member, streams }),
         ...projectionRoutes(yield* Projections, foldedOf(serving)),
         ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), serving.commands)
       ]

@@ -4,6 +4,7 @@ import type { Any as Command } from "../Command/Declaration.ts"
 import type { Described } from "../Model/Class.ts"
 import type { Projection } from "../Projection/Projections.ts"
 import * as Admission from "./Admission.ts"
+import { type EventStreams, makeEventStreams } from "./EventStream.ts"
 import { type Answers, makeAnswers } from "./Metrics.ts"
 
 /** The declarations that a node serves, and its secret. */
@@ -18,12 +19,14 @@ export interface Served {
 /** The declarations that a node serves, and the limits and counters that all its servers share. */
 export class Serving extends Context.Service<
   Serving,
-  Served & { readonly admission: Admission.Admission; readonly answers: Answers }
+  Served & { readonly admission: Admission.Admission; readonly answers: Answers; readonly streams: EventStreams }
 >()("lithair/Http/Serving") {}
 
 /** Makes the service that all servers of one node share. */
 export const layer = (served: Served): Layer.Layer<Serving> =>
   Layer.effect(
     Serving,
-    Effect.map(Admission.make, (admission) => Serving.of({ ...served, admission, answers: makeAnswers() }))
+    Effect.map(Admission.make, (admission) =>
+      Serving.of({ ...served, admission, answers: makeAnswers(), streams: makeEventStreams() })
+    )
   )

@@ -1,6 +1,7 @@
 /** A node as a layer: it provides services to programs and routes, over the directory, transport and place that you choose. */
 
 import { Effect, Layer, Redacted } from "effect"
+import * as Changes from "../Changes/Changes.ts"
 import * as NearRepository from "../Client/near/layer.ts"
 import type { Repository } from "../Client/Repository.ts"
 import * as Member from "../Cluster/Member.ts"
@@ -46,6 +47,7 @@ export interface Application<R = never, C extends AnyCommand = never> {
 export type NodeServices =
   | Repository
   | Records.Records
+  | Changes.Changes
   | Commands.Commands
   | Projections
   | Reactions.Reactions
@@ -79,6 +81,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     Layer.provideMerge(NearRepository.layer),
     Layer.provideMerge(Serving.layer({ models: described, commands, projections, secret })),
     Layer.provideMerge(NodeProjections.layer(projections)),
+    Layer.provideMerge(Changes.layer),
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),

@@ -28,6 +28,7 @@ import { activateModels } from "./activateModels.ts"
 import { checkModels, type ModelMismatch } from "./checkModels.ts"
 import * as KeyHistory from "./KeyHistory.ts"
 import * as LocalCommits from "./LocalCommits.ts"
+import * as LocalFeed from "./LocalFeed.ts"
 import * as LocalSnapshots from "./LocalSnapshots.ts"
 import { recordId } from "./RecordId.ts"
 import { replay } from "./replay.ts"
@@ -64,6 +65,8 @@ export class LocalNode extends Context.Service<
     readonly keyStatus: (keyed: Keyed) => Effect.Effect<KeyStatus, NotDone>
     /** The durable and applied state. It changes with every batch: read it at once, or clone it. */
     readonly tables: Tables
+    /** The entries that are durable and applied, in order, as Cluster/Feed.ts has those of the replicated log. */
+    readonly feed: LocalFeed.LocalFeed
     /** Fails with the reason once this log stops: a failed disk, or a defect. */
     readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
   }
@@ -102,10 +105,14 @@ export const make = Effect.fnUntraced(function* (options: {
   })
   // Replayed entries count towards the next snapshot, so that a node which never runs long takes one too.
   snapshots.onApplied(replayedBytes)
+  const { advanced, feed } = LocalFeed.make(store, () => machine.applied.index)
   const commits = yield* LocalCommits.make({
     machine,
     newId: options.newId ?? recordId,
-    onApplied: snapshots.onApplied,
+    onApplied: (payloadBytes) => {
+      snapshots.onApplied(payloadBytes)
+      advanced()
+    },
     beside: Effect.raceAllFirst([space.scrub, space.watch, snapshotFiles.watch])
   })
   const keys = KeyHistory.make({
@@ -194,6 +201,7 @@ export const make = Effect.fnUntraced(function* (options: {
     setLocalParts,
     keyStatus: keys.keyStatus,
     tables: machine.applied,
+    feed,
     stopped: commits.stopped
   })
 })

@@ -4,6 +4,7 @@
  */
 import { Context, Deferred, Effect, Exit, Layer, type Random, Schema, Scope } from "effect"
 import { HttpClient, HttpRouter, HttpServer } from "effect/http"
+import { Changes } from "../Changes/Changes.ts"
 import { Repository } from "../Client/Repository.ts"
 import { Member } from "../Cluster/Member.ts"
 import type { Directory } from "../EventStore/Directory.ts"
@@ -141,7 +142,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     node.running = {
       ...running,
       services: built.pipe(
-        Context.pick(Repository, Records, Commands, Projections, Reactions, Member, LocalNode, Serving),
+        Context.pick(Repository, Records, Changes, Commands, Projections, Reactions, Member, LocalNode, Serving),
         Context.add(HttpClient.HttpClient, server.client),
         Context.add(Layer.CurrentMemoMap, memoMap),
         Context.merge(references(random))

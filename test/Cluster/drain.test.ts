@@ -15,6 +15,7 @@ const start = Effect.gen(function* () {
       (ms) => void noted.push(`${what} ${ms}`)
     )
   const draining = Drain.make({
+    begun: () => {},
     handOver: note("handed over"),
     giveUp: () => {
       noted.push("given up")

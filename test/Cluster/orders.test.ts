@@ -62,7 +62,7 @@ const start = Effect.fnUntraced(function* (replies: ReadonlyArray<Reply>) {
       timeouts,
       leadership: { leader: () => "b", leaderlessSinceMs: () => undefined, refused }
     }),
-    draining: Drain.make({ handOver: Effect.void, giveUp: () => {}, fork }),
+    draining: Drain.make({ begun: () => {}, handOver: Effect.void, giveUp: () => {}, fork }),
     keys,
     refused,
     versionOf: () => undefined,

@@ -1,0 +1,237 @@
+/**
+ * Follows the committed changes of models, from any position of the log on, at the reader's own pace: it pulls them from
+ * the log, from memory or from disk, so no reader slows a write. Between two reads it keeps only its position.
+ */
+import { Context, Effect, Layer, Result, Semaphore } from "effect"
+import { Member } from "../Cluster/Member.ts"
+import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import { LocalNode } from "../Local/LocalNode.ts"
+import type { RecordUnreadable as Unreadable } from "../Machine/ReadRow.ts"
+import { clone, type Tables } from "../Machine/Tables.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+import { invalidRequest, type Problem, problem } from "../Problem.ts"
+import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
+import * as Freshness from "../Repository/Freshness.ts"
+import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
+import { type Change, changesOf, type Entry, type Followed } from "./Change.ts"
+import { type FirstRecord, recordsAfter } from "./FirstState.ts"
+import { formatPosition, nextEntry, noRecord, type Position, parsePosition, wholeIndex } from "./Position.ts"
+import type { Source } from "./Source.ts"
+
+/** The payload that one read takes, unless a single entry has more. */
+const pageMaxBytes = 32 * 1024
+/** The most changes or records of one step. A large entry is told in several. */
+const stepMaxCount = 64
+/** The most reads of the log at once: an entry may have megabytes. */
+const readsMaxCount = 4
+/** How many entries that took several steps are kept for the followers that read them again. */
+const keptMaxCount = 4
+
+/** Says how far a follower is: it has seen all up to the position. */
+export interface Bookmark {
+  readonly _tag: "Bookmark"
+  readonly position: Position
+  /** The last entry that it has seen as a whole. */
+  readonly index: number
+  /** The greatest possible age of that state; undefined for a node's own log, or if no quorum has confirmed any. */
+  readonly staleMs: number | undefined
+  /** Whether the records of the first state end here. */
+  readonly isInitialEnd: boolean
+}
+
+/** What a follower is told. */
+export type Told = Change | FirstRecord | Bookmark
+
+/** What to tell a follower. */
+export interface Asked {
+  /** Models in one log: any number of the cluster's, or one of the node's own. */
+  readonly models: ReadonlyArray<Descriptor>
+  /** The position after which to begin; from now on without it. */
+  readonly after?: string | undefined
+  /** Whether to tell all records of one state first. */
+  readonly isInitial?: boolean
+  /** The path at which to start over if the changes are gone. */
+  readonly restart: string
+}
+
+/** A source, and the text of its positions. */
+export interface Follow extends Source<Told> {
+  readonly format: (position: Position) => string
+}
+
+/** Follows the changes of models. */
+export class Changes extends Context.Service<
+  Changes,
+  {
+    /**
+     * Begins to follow. Waits until this node has what the position asks for. Fails if the position is malformed, if its
+     * changes are gone, or if no quorum answers.
+     */
+    readonly follow: (asked: Asked) => Effect.Effect<Follow, Problem>
+  }
+>()("lithair/Changes") {}
+
+/** One of a node's two logs. */
+interface Log {
+  /** Whether positions name the directory, since no other node has this log. */
+  readonly instance: string | undefined
+  readonly tables: () => Tables
+  readonly appliedIndex: () => number
+  readonly applied: (index: number) => Effect.Effect<void>
+  readonly read: (range: {
+    readonly fromIndex: number
+    readonly maxBytes: number
+  }) => Effect.Effect<ReadonlyArray<Entry>, LogFailed | LogCorrupt>
+  /** Waits until everything is applied that was committed when this began. */
+  readonly freshen: Effect.Effect<unknown, Freshness.ReadFailure>
+  readonly staleMs: (index: number, nowMs: number) => number | undefined
+}
+
+const make = Effect.gen(function* () {
+  const member = yield* Member
+  const local = yield* LocalNode
+  const { freshen } = yield* Freshness.make(member)
+  const reads = yield* Semaphore.make(readsMaxCount)
+
+  const cluster: Log = {
+    ...reading(member.feed),
+    instance: undefined,
+    tables: () => member.tables,
+    freshen: freshen(Freshness.linearizable),
+    staleMs: member.staleMs
+  }
+  const own: Log = {
+    ...reading(local.feed),
+    instance: member.self.instanceId,
+    tables: () => local.tables,
+    freshen: Effect.void,
+    staleMs: () => undefined
+  }
+
+  const follow = Effect.fnUntraced(function* ({ after, isInitial = false, models, restart }: Asked) {
+    const log = models[0]?.mode === "local" ? own : cluster
+    const followed: Followed = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
+    const gone = goneFrom(log, restart)
+    const read = (range: Parameters<Log["read"]>[0]) =>
+      Effect.catch(reads.withPermit(log.read(range)), (failure) => unread(failure, gone))
+
+    let position = yield* begin(log, { after, isInitial }, gone)
+    /** The first state, until all of its records are told. */
+    let state = position.shown === undefined ? undefined : { tables: clone(log.tables()), index: log.appliedIndex() }
+    if (state !== undefined && after === undefined) position = { index: state.index, shown: noRecord }
+    const isBehind = () => nextEntry(position) <= (state?.index ?? log.appliedIndex())
+    if (isBehind()) yield* read({ fromIndex: nextEntry(position), maxBytes: 1 })
+
+    const bookmark = Effect.map(monotonicMs, (nowMs) => bookmarkOf(log.staleMs(wholeIndex(position), nowMs), false))
+    const bookmarkOf = (staleMs: number | undefined, isInitialEnd: boolean): Bookmark => ({
+      _tag: "Bookmark",
+      position,
+      index: wholeIndex(position),
+      staleMs,
+      isInitialEnd
+    })
+
+    const changes = Effect.gen(function* () {
+      const entries = yield* read({ fromIndex: nextEntry(position), maxBytes: pageMaxBytes })
+      const upTo = state === undefined ? entries : entries.filter(({ index }) => index <= state!.index)
+      const found = yield* readable(changesOf(followed, { entries: upTo, from: position, maxCount: stepMaxCount }))
+      position = found.position
+      return found.changes
+    })
+    /** Tells the records after those that were told, and then where they end. */
+    const records = (of: NonNullable<typeof state>) =>
+      Effect.gen(function* () {
+        const step = { after: position.shown ?? noRecord, maxCount: stepMaxCount }
+        const found = yield* readable(recordsAfter(followed, of, step))
+        position = found.records.at(-1)?.position ?? position
+        if (!found.isWhole) return found.records
+        state = undefined
+        position = { index: of.index }
+        return [...found.records, bookmarkOf(log.staleMs(of.index, yield* monotonicMs), true)]
+      })
+
+    return {
+      format: (at: Position) => formatPosition(at, log.instance),
+      ready: Effect.suspend(() => (state === undefined ? log.applied(nextEntry(position)) : Effect.void)),
+      take: Effect.suspend(
+        (): Effect.Effect<ReadonlyArray<Told>, Problem> =>
+          state === undefined || isBehind() ? changes : records(state)
+      ).pipe(Effect.tap(() => Effect.yieldNow)),
+      bookmark,
+      confirm: Effect.ignore(log.freshen)
+    }
+  })
+  return Changes.of({ follow })
+})
+
+/** Follows the logs of a node. */
+export const layer: Layer.Layer<Changes, never, Member | LocalNode> = Layer.effect(Changes, make)
+
+type Gone = Effect.Effect<never, Problem>
+
+/** Waits until this node has what a follower asks for, and gives the position after which it begins. */
+const begin = Effect.fnUntraced(function* (
+  log: Log,
+  { after, isInitial }: { readonly after: string | undefined; readonly isInitial: boolean },
+  gone: Gone
+): Effect.fn.Return<Position, Problem> {
+  const parsed = after === undefined ? undefined : parsePosition(after)
+  if (after !== undefined && parsed === undefined) return yield* Effect.fail(malformed)
+  const position = parsed?.position
+  if (position === undefined || position.shown !== undefined || position.index > log.appliedIndex()) {
+    yield* Effect.mapError(log.freshen, (failure) => failure.toProblem())
+  }
+  const index = log.appliedIndex()
+  if (position === undefined) return isInitial ? { index, shown: noRecord } : { index }
+  return parsed?.instance === log.instance && position.index <= index ? position : yield* gone
+})
+
+/** Says from where on the log can be read. */
+const goneFrom = (log: Log, restart: string): Gone =>
+  log.read({ fromIndex: 1, maxBytes: 1 }).pipe(
+    Effect.match({
+      onFailure: (failure) => (failure._tag === "LogFailed" ? (failure.oldestIndex ?? 1) : 1),
+      onSuccess: () => 1
+    }),
+    Effect.flatMap((oldestIndex) => Effect.fail(changesGone({ oldestIndex, restart })))
+  )
+
+/** Reads entries. Those that a follower reads in several steps are kept, since others may read them too. */
+const reading = (feed: Pick<Log, "appliedIndex" | "applied" | "read">) => {
+  const kept = new Map<number, Entry>()
+  const read: Log["read"] = (range) =>
+    Effect.suspend(() => {
+      const known = kept.get(range.fromIndex)
+      if (known !== undefined) return Effect.succeed([known])
+      return Effect.tap(feed.read(range), ([entry]) =>
+        Effect.sync(() => {
+          if (entry === undefined || (entry.transaction?.events.length ?? 0) <= stepMaxCount) return
+          kept.set(entry.index, entry)
+          for (const index of kept.keys()) if (kept.size > keptMaxCount) kept.delete(index)
+        })
+      )
+    })
+  return { appliedIndex: feed.appliedIndex, applied: feed.applied, read }
+}
+
+const readable = <A>(result: Result.Result<A, Unreadable>): Effect.Effect<A, Problem> =>
+  Effect.fromResult(Result.mapError(result, (met) => new RecordUnreadable(met).toProblem()))
+
+const unread = (failure: LogFailed | LogCorrupt, gone: Gone): Effect.Effect<never, Problem> =>
+  failure._tag === "LogFailed" && failure.reason === "compacted"
+    ? gone
+    : Effect.andThen(
+        Effect.logError("Cannot read changes from the log", failure),
+        Effect.fail(problem("internal", "The node cannot read its log: see its log, and ask another node", {}))
+      )
+
+const malformed = invalidRequest("The position is malformed: send the id of an event", [
+  { path: "after", message: "takes the id of an event" }
+])
+
+const changesGone = (members: { readonly oldestIndex: number; readonly restart: string }): Problem =>
+  problem(
+    "changes-gone",
+    `These changes are not in the log, which has those from entry ${members.oldestIndex} on: start over at ${members.restart}`,
+    members
+  )
