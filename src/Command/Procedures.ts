@@ -79,16 +79,15 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
       return Result.fail({ _tag: "InvalidRequest", errors: errorsOf(decoded.failure.issue) })
     }
     const { close, end, transaction } = TransactionOver.over(access)
-    const handled = Effect.suspend(() => heard(handle(decoded.success))).pipe(
-      // Fibers that the handler forked and left behind can no longer use the transaction.
-      Effect.ensuring(Effect.sync(close))
-    )
+    const handled = Effect.suspend(() => heard(handle(decoded.success)))
     const services = context.pipe(
       Context.add(Random.Random, randomOf(access.newId)),
       Context.add(Clock.Clock, clockAt(access.timeMs)),
       Context.add(Transaction, transaction)
     )
-    const exit = runNow(handled, services)
+    // Fibers that the handler forked and left behind can no longer use the transaction once it has ended.
+    const exit = runNow(handled, services, close)
+    close()
     const ended = end()
     return ended === undefined ? outcomeOf(exit) : stopped(ended)
   }

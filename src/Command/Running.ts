@@ -33,13 +33,18 @@ const boundedScheduler = () => {
   return { scheduler, drain }
 }
 
-/** How the effect ended; undefined if it did not end at once. */
+/**
+ * How the effect ended; undefined if it did not end at once. `onEnd` is called when it ends, before fibers that it left
+ * behind go on.
+ */
 export const runNow = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  context: Context.Context<R>
+  context: Context.Context<R>,
+  onEnd: () => void = () => {}
 ): Exit.Exit<A, E> | undefined => {
   const { drain, scheduler } = boundedScheduler()
   const fiber = Effect.runForkWith(context)(effect, { scheduler })
+  fiber.addObserver(onEnd)
   drain()
   const exit = fiber.pollUnsafe()
   if (exit === undefined) fiber.interruptUnsafe()

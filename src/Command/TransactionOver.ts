@@ -57,41 +57,46 @@ export const over = (access: Access): Over => {
       : mistake(`A record of ${descriptor.name} does not fit its model: ${decoded.failure.message}`)
   }
 
-  const refuse = (model: string, rejection: Rejection): Effect.Effect<never, NotFound | OperationRefused> => {
+  const refuse = (model: string, rejection: Rejection): Effect.Effect<never, OperationRefused> => {
     if (endsCall(rejection)) end = rejection
     if (end !== undefined) return mistake(`Nothing counts any more: ${end._tag}`)
-    if (rejection._tag !== "NotFound") {
-      return Effect.fail(new OperationRefused({ model, reason: within(model, rejection) }))
-    }
-    return rejection.id === undefined
+    return rejection._tag === "NotFound"
       ? mistake(`${rejection.model} is no model of this node`)
-      : Effect.fail(new NotFound({ model: rejection.model, id: rejection.id }))
+      : Effect.fail(new OperationRefused({ model, reason: within(model, rejection) }))
   }
 
-  /** The result of a read. Its only rejection is that the call has ended. */
-  const read = <A>(model: string, found: Result.Result<A, Rejection>): Effect.Effect<A> =>
-    Result.isSuccess(found) ? Effect.succeed(found.success) : Effect.orDie(refuse(model, found.failure))
+  /** Refuses an operation that names a record, which may be missing. */
+  const refuseNamed = (model: string, rejection: Rejection): Effect.Effect<never, NotFound | OperationRefused> =>
+    rejection._tag === "NotFound" && rejection.id !== undefined
+      ? Effect.fail(new NotFound({ model: rejection.model, id: rejection.id }))
+      : refuse(model, rejection)
 
-  const find = (codecs: RowCodecs<RowClass>, id: string): Effect.Effect<Option.Option<never>> => {
+  /** Reads a record. The only rejection of a read is that the call has ended. */
+  const read = <A, E>(codecs: RowCodecs<RowClass>, id: string, none: () => Effect.Effect<A, E>) => {
     const { name } = codecs.descriptor
-    return Effect.flatMap(read(name, access.get(name, id)), (data) =>
-      data === undefined ? Effect.succeedNone : Effect.map(rowOf(codecs, data), Option.some)
-    )
+    const found = access.get(name, id)
+    if (Result.isFailure(found)) return Effect.orDie(refuse(name, found.failure))
+    return found.success === undefined ? none() : rowOf(codecs, found.success)
   }
 
-  const apply = (codecs: RowCodecs<RowClass>, operation: Operation) => {
+  const apply = <E>(
+    codecs: RowCodecs<RowClass>,
+    operation: Operation,
+    refuse: (model: string, rejection: Rejection) => Effect.Effect<never, E>
+  ): Effect.Effect<never, E> => {
     const done = access.apply(operation)
     return Result.isSuccess(done) ? rowOf(codecs, done.success.record) : refuse(operation.model, done.failure)
   }
 
   /** Applies an operation with data. Data that does not fit the schema is refused as the machine would refuse it. */
-  const applyData = (
+  const applyData = <E>(
     codecs: RowCodecs<RowClass>,
     encoded: Result.Result<EncodedRecord, ReadonlyArray<FieldError>>,
-    operation: (data: EncodedRecord) => Operation
-  ): Effect.Effect<never, NotFound | OperationRefused> =>
+    operation: (data: EncodedRecord) => Operation,
+    refuse: (model: string, rejection: Rejection) => Effect.Effect<never, E>
+  ): Effect.Effect<never, E> =>
     Result.isSuccess(encoded)
-      ? apply(codecs, operation(encoded.success))
+      ? apply(codecs, operation(encoded.success), refuse)
       : refuse(codecs.descriptor.name, { _tag: "InvalidRequest", errors: encoded.failure })
 
   const list = (
@@ -124,7 +129,9 @@ export const over = (access: Access): Over => {
       limit,
       ...(after === undefined ? {} : { afterId: after })
     })
-    return Effect.flatMap(read(name, found), (rows) => Effect.forEach(rows, (data) => rowOf(codecs, data)))
+    return Result.isSuccess(found)
+      ? Effect.forEach(found.success, (data) => rowOf(codecs, data))
+      : Effect.orDie(refuse(name, found.failure))
   }
 
   return {
@@ -134,47 +141,39 @@ export const over = (access: Access): Over => {
     end: () => end,
     transaction: {
       get: (model, id) =>
-        at(model, (codecs) =>
-          Effect.flatMap(
-            find(codecs, id),
-            Option.match({
-              onNone: () => Effect.fail(new NotFound({ model: codecs.descriptor.name, id })),
-              onSome: (row) => Effect.succeed(row)
-            })
-          )
-        ),
-      find: (model, id) => at(model, (codecs) => find(codecs, id)),
+        at(model, (codecs) => read(codecs, id, () => Effect.fail(new NotFound({ model: codecs.descriptor.name, id })))),
+      find: (model, id) => at(model, (codecs) => Effect.map(read(codecs, id, noRow), Option.fromUndefinedOr)),
       list: (model, options) => at(model, (codecs) => list(codecs, options)),
       create: (model, row) =>
         at(model, (codecs) => {
           const { name } = codecs.descriptor
-          return applyData(codecs, codecs.encodeNew(row), (data) => ({ _tag: "Create", model: name, data }))
-        }).pipe(Effect.catchTag("NotFound", Effect.die)),
+          const operation = (data: EncodedRecord): Operation => ({ _tag: "Create", model: name, data })
+          return applyData(codecs, codecs.encodeNew(row), operation, refuse)
+        }),
       put: (model, row) =>
         at(model, (codecs) => {
           const { idField, name } = codecs.descriptor
-          return applyData(codecs, codecs.encodeReplicated(row), (data) => {
+          const operation = (data: EncodedRecord): Operation => {
             const id = data[idField]
             invariant(typeof id === "string", "the encoded id of a record is no text")
             return { _tag: "Put", model: name, id, data }
-          })
-        }).pipe(Effect.catchTag("NotFound", Effect.die)),
+          }
+          return applyData(codecs, codecs.encodeReplicated(row), operation, refuse)
+        }),
       patch: (model, id, patch) =>
         at(model, (codecs) => {
           const { name } = codecs.descriptor
-          return applyData(codecs, codecs.encodePatch(patch), (data) => ({
-            _tag: "Patch",
-            model: name,
-            id,
-            data
-          }))
+          const operation = (data: EncodedRecord): Operation => ({ _tag: "Patch", model: name, id, data })
+          return applyData(codecs, codecs.encodePatch(patch), operation, refuseNamed)
         }),
       delete: (model, id) =>
-        at(model, (codecs) => apply(codecs, { _tag: "Delete", model: codecs.descriptor.name, id })),
+        at(model, (codecs) => apply(codecs, { _tag: "Delete", model: codecs.descriptor.name, id }, refuseNamed)),
       newId: Effect.sync(access.newId)
     }
   }
 }
+
+const noRow = () => Effect.undefined
 
 /** The error is in a record and not in the payload, so its paths say which model's record it is. */
 const within = (model: string, rejection: Rejection): Rejection =>

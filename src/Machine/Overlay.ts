@@ -22,7 +22,9 @@ export interface Overlay {
   readonly events: Array<Event>
   /** The change of each event. */
   readonly changed: Array<OperationAnswer>
-  /** The length of the texts of all events so far. The entry is no shorter. */
+  /** The JSON text of each event, which becomes part of the entry's. */
+  readonly texts: Array<string>
+  /** The length of all texts so far. The entry is no shorter. */
   bytesCount: number
 }
 
@@ -33,12 +35,13 @@ export const make = (tables: Tables.Tables, at: Overlay["at"], author: Author): 
   author,
   events: [],
   changed: [],
+  texts: [],
   bytesCount: 0
 })
 
 /** Decides one more operation, and applies it here. A refused operation changes nothing. */
 export const apply = (overlay: Overlay, operation: Operation): Result.Result<OperationAnswer, Rejection> => {
-  const { at, author, events, tables } = overlay
+  const { at, author, events, tables, texts } = overlay
   const decided = decideOperation(tables, operation, at, author)
   if (Result.isFailure(decided)) return Result.fail(decided.failure)
   const { answer, events: own } = decided.success
@@ -46,12 +49,18 @@ export const apply = (overlay: Overlay, operation: Operation): Result.Result<Ope
     return Result.fail({ _tag: "TooLarge", limit: "events", max: entryEventsMax })
   }
   let { bytesCount } = overlay
+  const ownTexts: Array<string> = []
   for (const event of own) {
-    bytesCount += JSON.stringify(event).length
+    const text = JSON.stringify(event)
+    bytesCount += text.length
     if (bytesCount > entryBytesMax) return Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+    ownTexts.push(text)
   }
   overlay.bytesCount = bytesCount
-  events.push(...own)
-  for (const event of own) overlay.changed.push(evolveEvent(tables, at.index, event))
+  for (const [position, event] of own.entries()) {
+    events.push(event)
+    texts.push(ownTexts[position]!)
+    overlay.changed.push(evolveEvent(tables, at.index, event))
+  }
   return Result.succeed(answer)
 }

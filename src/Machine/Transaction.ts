@@ -57,9 +57,28 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 /** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
 const formatOf = ({ format }: Transaction): number => format ?? Format.initial
 
-/** Encodes a transaction as a payload. In UTF-8 the first character is the byte with the format. */
-export const encode = (transaction: Transaction): Uint8Array =>
-  Buffer.from(String.fromCharCode(formatOf(transaction)) + JSON.stringify(transaction), "utf8")
+/**
+ * Encodes a transaction as a payload. In UTF-8 the first character is the byte with the format. `eventTexts` are the JSON
+ * texts of its events, if there are any already.
+ */
+export const encode = (transaction: Transaction, eventTexts?: ReadonlyArray<string>): Uint8Array =>
+  Buffer.from(
+    String.fromCharCode(formatOf(transaction)) +
+      (eventTexts === undefined ? JSON.stringify(transaction) : join(transaction, eventTexts)),
+    "utf8"
+  )
+
+const noEvents = '"events":[]'
+
+/**
+ * The JSON text of a transaction, around the texts of its events. The members before the events are texts and numbers,
+ * and a text has no unescaped quotation mark: so the first match is the member.
+ */
+const join = (transaction: Transaction, eventTexts: ReadonlyArray<string>): string => {
+  const around = JSON.stringify({ ...transaction, events: [] })
+  const at = around.indexOf(noEvents) + noEvents.length - 1
+  return `${around.slice(0, at)}${eventTexts.join(",")}${around.slice(at)}`
+}
 
 /** Decodes a payload, or returns what is wrong with it. Never throws, whatever the bytes. */
 export const decode = (payload: Uint8Array): Result.Result<Transaction, string> => {

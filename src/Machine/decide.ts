@@ -52,7 +52,7 @@ export const decide = (
   const answer: Answer = { timeMs, ...done }
   if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
   const transaction = transactionOf(command, stamp, events, acceptedOf(command, answer))
-  const payload = encode(transaction)
+  const payload = encode(transaction, overlay?.texts)
   if (payload.length > entryBytesMax) {
     return reject(command, stamp, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
