@@ -122,8 +122,7 @@ for (const records of values.records.split(",").map(Number)) {
         { _tag: "Create", model: "Product", id, data: product() },
         { _tag: "Create", model: "Account", id, data: { owner: "Ada", balance: "1000000.00" } }
       ])
-    for (let held = 0; held < records; held += 64)
-      run(Array.from({ length: 64 }, () => create("Product", product())))
+    for (let held = 0; held < records; held += 64) run(Array.from({ length: 64 }, () => create("Product", product())))
     const size = kind.startsWith("bulk") ? 1 : batch
     for (const until = performance.now() + 700; performance.now() < until; ) run(Array.from({ length: size }, make))
     Object.assign(spent, { count: 0, bytes: 0, decide: [], apply: [], follow: [] })
