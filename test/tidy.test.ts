@@ -41,7 +41,8 @@ const wallsOfRaft = ["core", "peers", "node"]
 /** Files that compute and do nothing else: they run on any machine, in any order of the world around them. */
 const isPure = (name: string) => /^(Invariant\.ts|Model\/|Machine\/|Raft\/core\/|EventStore\/LogEntry\.ts)/.test(name)
 /** What pure files may take from libraries: data, what is computed from it, and digests. */
-const pureImports = /^(effect|effect\/(Result|Schema|schema|encoding)|sorted-btree|node:crypto)$/
+const pureImports =
+  /^(effect|effect\/(Result|Schema|schema|encoding)|sorted-btree|sorted-btree\/extended\/bulkLoad\.js|node:crypto)$/
 
 /** Examples in doc comments import what a user imports, and are none of the file's own imports. */
 const importsOf = (text: string) =>

@@ -1,8 +1,8 @@
 /** A query that stays open: which list it is, and which records can concern it. Pure. */
 import type { KeyedFilter } from "../Machine/Filter.ts"
-import { operandsOf } from "../Machine/IndexWalk.ts"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"
+import { operandsOf } from "../Machine/ValueRange.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { bucketsOfQueryMaxCount } from "./Bounds.ts"
 

@@ -7,6 +7,7 @@ import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
 import type { ListSource } from "./ListedRows.ts"
 import type { Row, Table } from "./Table.ts"
+import { operandsOf, rangesOf } from "./ValueRange.ts"
 
 /** Rows with their ids, each once, for a single walk. */
 export type Candidates = Iterable<readonly [string, Row]>
@@ -18,7 +19,7 @@ export const candidateSets = (source: ListSource, filters: ReadonlyArray<KeyedFi
   if (named !== undefined) return [named]
   const sets: Array<Candidates> = []
   for (const [field, index] of table.indexes) {
-    const ranges = IndexWalk.rangesOf(onField(filters, field))
+    const ranges = rangesOf(onField(filters, field))
     if (ranges !== undefined) sets.push(rowsOf(table, IndexWalk.idsWithin(index, ranges)))
   }
   const range = IdRange.rangeOf(filters, idField)
@@ -28,7 +29,7 @@ export const candidateSets = (source: ListSource, filters: ReadonlyArray<KeyedFi
 
 /** Whether the filters name the ids of the rows, so that no others need a look. */
 export const isNamed = ({ idField }: ListSource, filters: ReadonlyArray<KeyedFilter>): boolean =>
-  onField(filters, idField).some((filter) => IndexWalk.operandsOf(filter) !== undefined)
+  onField(filters, idField).some((filter) => operandsOf(filter) !== undefined)
 
 /** Every row. */
 export const everyRow = ({ table }: ListSource): Candidates => table.rows.entries()
@@ -47,7 +48,7 @@ export function* rowsOf(table: Table, ids: Iterable<string>): Generator<readonly
 
 const rowsNamed = ({ idField, table }: ListSource, filters: ReadonlyArray<KeyedFilter>): Candidates | undefined => {
   for (const filter of onField(filters, idField)) {
-    const operands = IndexWalk.operandsOf(filter)
+    const operands = operandsOf(filter)
     if (operands === undefined) continue
     return rowsOf(table, new Set(operands.filter((operand) => typeof operand === "string")))
   }

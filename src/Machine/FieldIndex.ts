@@ -8,21 +8,13 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
 import type { StoredRecord } from "../Model/StoredRecord.ts"
+import * as IdSet from "./IdSet.ts"
 import { compareKeys } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { keyOf, type OrderValue } from "./OrderKey.ts"
 
-/**
- * A record's key: its value, with null for an absent one, and its id. Filters and orders use the same comparison, so a
- * range of keys is a range of values. A key without an id marks the end of a range, after every record of its value.
- */
-export interface IndexKey {
-  readonly value: OrderValue
-  readonly id: string | undefined
-}
-
-/** All records of a table by one field, those without a value included. */
-export type FieldIndex = OrderedMap.OrderedMap<IndexKey, undefined>
+/** By value, null for an absent one, the records that hold it. All records of a table are in it, each once. */
+export type FieldIndex = OrderedMap.OrderedMap<OrderValue, IdSet.IdSet>
 
 /** The part of a table that its indexes need. */
 export interface Indexed {
@@ -31,31 +23,8 @@ export interface Indexed {
   readonly read: Descriptor["read"]
 }
 
-/** The keys from `from` on, before `to`. */
-export interface IndexRange {
-  readonly from: IndexKey | undefined
-  readonly to: IndexKey | undefined
-}
-
 /** An empty index. */
-export const make = (): FieldIndex => OrderedMap.makeBy(compareIndexKeys)
-
-/** The end of a range before all records of this value. */
-export const before = (value: OrderValue): IndexKey => ({ value, id: "" })
-
-/** The end of a range after all records of this value. */
-export const behind = (value: OrderValue): IndexKey => ({ value, id: undefined })
-
-/** The range of one value's records. */
-export const rangeOfValue = (value: OrderValue): IndexRange => ({ from: before(value), to: behind(value) })
-
-/** Compares by value, then by id. No id is above every id. */
-export const compareIndexKeys = (left: IndexKey, right: IndexKey): number => {
-  const byValue = compareKeys(left.value, right.value)
-  if (byValue !== 0) return byValue
-  if (left.id === undefined || right.id === undefined) return left.id === right.id ? 0 : left.id === undefined ? 1 : -1
-  return left.id < right.id ? -1 : left.id > right.id ? 1 : 0
-}
+export const make = (): FieldIndex => OrderedMap.makeBy(compareKeys)
 
 /** A record's value of a field. It reads own members only, since a field may be called `constructor`. */
 export const heldBy = (data: EncodedRecord, field: string): Schema.Json =>
@@ -69,19 +38,21 @@ export const valueOf = ({ orders }: Pick<Indexed, "orders">, data: EncodedRecord
 export const holder = (table: Indexed, field: string, value: OrderValue, exceptId?: string): string | undefined => {
   const index = table.indexes.get(field)
   if (index === undefined || value === null) return undefined
-  for (const { id } of walk(index, rangeOfValue(value))) {
+  for (const id of idsOf(index, value, "asc")) {
     if (id !== exceptId) return id
   }
   return undefined
 }
 
-/** The keys of a range in order. It looks at one key more than it returns. */
-export function* walk(index: FieldIndex, { from, to }: IndexRange): Generator<IndexKey & { readonly id: string }> {
-  for (const [key] of index.entries(from)) {
-    if (to !== undefined && compareIndexKeys(key, to) >= 0) return
-    // Only ends of ranges have no id, and they are never put into an index.
-    yield key as IndexKey & { readonly id: string }
-  }
+/** The ids of one value's records, in order, after an id or from the first. */
+export const idsOf = (
+  index: FieldIndex,
+  value: OrderValue,
+  direction: "asc" | "desc",
+  afterId?: string
+): Iterable<string> => {
+  const ids = index.get(value)
+  return ids === undefined ? [] : IdSet.walk(ids, direction, afterId)
 }
 
 /**
@@ -97,11 +68,15 @@ export const move = (
   const before = from === undefined ? undefined : indexedOf(table, from)
   const after = to === undefined ? undefined : indexedOf(table, to)
   for (const [field, index] of table.indexes) {
-    const old = before === undefined ? undefined : { value: valueOf(table, before, field), id }
-    const next = after === undefined ? undefined : { value: valueOf(table, after, field), id }
-    if (old !== undefined && next !== undefined && compareIndexKeys(old, next) === 0) continue
-    if (old !== undefined) index.delete(old)
-    if (next !== undefined) index.set(next, undefined)
+    const old = before === undefined ? undefined : valueOf(table, before, field)
+    const next = after === undefined ? undefined : valueOf(table, after, field)
+    if (old !== undefined && next !== undefined && compareKeys(old, next) === 0) continue
+    if (old !== undefined) {
+      const left = IdSet.remove(index.get(old), id)
+      if (left === undefined) index.delete(old)
+      else index.set(old, left)
+    }
+    if (next !== undefined) index.set(next, IdSet.add(index.get(next), id))
   }
 }
 

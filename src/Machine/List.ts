@@ -10,12 +10,14 @@
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import { type Candidates, candidateSets, everyRow, isNamed, onField, rowsOf } from "./Candidates.ts"
+import * as FieldIndex from "./FieldIndex.ts"
 import { type Filter, type KeyedFilter, keyedAll } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
 import { keyOf, type ListedRow, type ListSource, listed, type Unreadable, type UnreadableRow } from "./ListedRows.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
+import { operandsOf, rangesOf } from "./ValueRange.ts"
 
 export type { ListedRow, ListSource, UnreadableRow } from "./ListedRows.ts"
 
@@ -108,8 +110,8 @@ const inOrder = (source: Source, { after, filters, orderBy }: Keyed): ReadonlyAr
     const range = IdRange.rangeOf(filters, idField)
     const rest = afterId === undefined ? range : IdRange.after(range, direction, afterId)
     const ofValues = Array.from(table.indexes).flatMap(([field, index]) => {
-      const [value] = onField(filters, field).map(IndexWalk.operandsOf).find(isOne) ?? []
-      return value === undefined ? [] : [rowsOf(table, IndexWalk.idsOfValue(index, value, direction, afterId))]
+      const [value] = onField(filters, field).map(operandsOf).find(isOne) ?? []
+      return value === undefined ? [] : [rowsOf(table, FieldIndex.idsOf(index, value, direction, afterId))]
     })
     return [IdRange.walk(table.rows, rest, direction), ...ofValues]
   }
@@ -118,14 +120,14 @@ const inOrder = (source: Source, { after, filters, orderBy }: Keyed): ReadonlyAr
   const [value = null, id] = after ?? []
   const afterId = textOf(id)
   const last = afterId === undefined ? undefined : { value, id: afterId }
-  const [range] = IndexWalk.rangesOf(onField(filters, field).filter(isRange)) ?? []
+  const [range] = rangesOf(onField(filters, field).filter(isRange)) ?? []
   return [rowsOf(table, IndexWalk.idsInOrder(index, { values: direction, ids: second.direction }, last, range))]
 }
 
 const isOne = (operands: ReadonlyArray<unknown> | undefined): boolean => operands?.length === 1
 
 /** Whether a filter allows one range of values, and not several. */
-const isRange = (filter: KeyedFilter): boolean => IndexWalk.operandsOf(filter) === undefined
+const isRange = (filter: KeyedFilter): boolean => operandsOf(filter) === undefined
 
 const textOf = (value: OrderValue | undefined): string | undefined => (typeof value === "string" ? value : undefined)
 

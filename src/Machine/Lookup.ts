@@ -31,10 +31,9 @@ export function* candidates(
     if (row !== undefined) yield [id, row]
   } else if (indexed !== undefined && index !== undefined) {
     const value = FieldIndex.valueOf(table, where, indexed)
-    const range = { from: { value, id: afterId ?? "" }, to: FieldIndex.behind(value) }
-    for (const key of FieldIndex.walk(index, range)) {
-      const row = table.rows.get(key.id)
-      if (row !== undefined && key.id !== afterId) yield [key.id, row]
+    for (const found of FieldIndex.idsOf(index, value, "asc", afterId)) {
+      const row = table.rows.get(found)
+      if (row !== undefined) yield [found, row]
     }
   } else {
     const all: IdRange.IdRange = { low: undefined, high: undefined }

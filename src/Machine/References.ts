@@ -90,10 +90,10 @@ const referring = (
 function* holders(table: Table, field: string, id: string): Generator<string> {
   const index = table.indexes.get(field)
   if (index === undefined) return
-  for (const key of FieldIndex.walk(index, FieldIndex.rangeOfValue(keyOf(table.orders.get(field), id)))) {
+  for (const holder of FieldIndex.idsOf(index, keyOf(table.orders.get(field), id), "asc")) {
     // An index of decimals takes "1" and "1.0" for one value, but they are two ids.
-    const row = table.rows.get(key.id)
-    if (row !== undefined && FieldIndex.heldBy(FieldIndex.indexedOf(table, row), field) === id) yield key.id
+    const row = table.rows.get(holder)
+    if (row !== undefined && FieldIndex.heldBy(FieldIndex.indexedOf(table, row), field) === id) yield holder
   }
 }
 

@@ -2,8 +2,11 @@ import { assert } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import type { Circumstances } from "../../src/Machine/Circumstances.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import type { FieldIndex } from "../../src/Machine/FieldIndex.ts"
 import { type Formats, ofRelease } from "../../src/Machine/Format.ts"
+import * as IdSet from "../../src/Machine/IdSet.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
+import type { OrderValue } from "../../src/Machine/Order.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
@@ -68,3 +71,7 @@ export const leader = (
 
 /** The hash of what tables hold, also of speculative ones, which keep none. */
 export const contentHash = (tables: Tables): string => StateHash.toHex(StateContent.hashOf(tables))
+
+/** An index as pairs of a value and its ids, in order. */
+export const contentOfIndex = (index: FieldIndex): ReadonlyArray<readonly [OrderValue, ReadonlyArray<string>]> =>
+  Array.from(index.entries(), ([value, ids]) => [value, Array.from(IdSet.walk(ids, "asc"))])

@@ -4,7 +4,7 @@ import { Result, Schema } from "effect"
 import * as FieldIndex from "../../src/Machine/FieldIndex.ts"
 import type { Filter } from "../../src/Machine/Filter.ts"
 import type { ListRequest, ListSource } from "../../src/Machine/List.ts"
-import type { OrderBy, OrderValue } from "../../src/Machine/Order.ts"
+import { compareKeys, type OrderBy, type OrderValue } from "../../src/Machine/Order.ts"
 import { keyOf } from "../../src/Machine/OrderKey.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
@@ -13,7 +13,7 @@ import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
 import { ask, byId, counting, idsOf, list, walk } from "./Listing.ts"
 import { seeded } from "./Seeded.ts"
-import { leader } from "./Store.ts"
+import { contentOfIndex, leader } from "./Store.ts"
 
 class Ware extends Model.Class<Ware>("Ware")(
   {
@@ -203,14 +203,15 @@ describe("an index", () => {
     for (const [id, row] of table.rows.entries()) FieldIndex.move(fresh, id, { to: row })
     return fresh
   }
-  const keysOf = ({ indexes }: Table) => Array.from(indexes, ([field, index]) => [field, index.keysArray()])
+  const keysOf = ({ indexes }: Table) => Array.from(indexes, ([field, index]) => [field, contentOfIndex(index)])
   /** Values that compare as one may be held in any of their forms. */
   const assertSame = (left: Table, right: Table, what: string) => {
     for (const [field, index] of left.indexes) {
-      const other = right.indexes.get(field)!.keysArray()
+      const other = contentOfIndex(right.indexes.get(field)!)
       assert.strictEqual(index.size, other.length, what)
-      for (const [at, key] of index.keysArray().entries()) {
-        assert.strictEqual(FieldIndex.compareIndexKeys(key, other[at]!), 0, `${what} ${field}`)
+      for (const [at, [value, ids]] of contentOfIndex(index).entries()) {
+        assert.strictEqual(compareKeys(value, other[at]![0]), 0, `${what} ${field}`)
+        assert.deepStrictEqual(ids, other[at]![1], `${what} ${field}`)
       }
     }
   }
