@@ -1,11 +1,12 @@
 /**
  * The feed of applied entries on this node: every committed entry in order, from any index on, without a gap, and none
- * that is not applied here. A reader goes at its own pace, from memory or, further back, from disk, so applying waits
- * for no reader. Projection and Reaction use the events.
+ * that is not applied here. A reader goes at its own pace, from memory, from the log or, further back, from its history,
+ * so applying waits for no reader. Projection and Reaction use the events.
  */
 import { Effect, Result } from "effect"
+import { type HistoryRange, isIn } from "../EventStore/History.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import { compactedAway, type LogCorrupt, type LogFailed, type LogStore } from "../EventStore/LogStore.ts"
+import { type LogCorrupt, LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { decode, type Transaction } from "../Machine/Transaction.ts"
 import { type RaftLog, slice } from "../Raft/core/RaftLog.ts"
@@ -20,22 +21,31 @@ export interface AppliedEntry {
 export interface Feed {
   /** The last index that is applied here; 0 before the first. */
   readonly appliedIndex: () => number
+  /** The first index from which on this node holds every entry: 1 unless a part of its history is missing or removed. */
+  readonly oldestIndex: () => number
   /** Waits until `index` is applied here, for ever if it never is. */
   readonly applied: (index: number) => Effect.Effect<void>
   /**
    * Reads entries from `fromIndex` on. It waits for the first, then returns as many applied entries as fit in
-   * `maxBytes` of payload. It fails as `compacted` if a snapshot replaced the first one, so this node no longer has it.
+   * `maxBytes` of payload. It fails as `compacted` below {@link oldestIndex}: a follower would meet a gap.
    */
   readonly read: (range: {
     readonly fromIndex: number
     readonly maxBytes: number
   }) => Effect.Effect<ReadonlyArray<AppliedEntry>, LogFailed | LogCorrupt>
+  /** The entry at an index that is applied; undefined if this node does not hold it. A gap after it does not matter. */
+  readonly entry: (index: number) => Effect.Effect<AppliedEntry | undefined, LogFailed | LogCorrupt>
 }
 
 /** The log that a feed reads, once the node runs. */
 export interface FeedSource {
   readonly log: Readonly<RaftLog>
+  /** Reads the log on disk, and its history. */
   readonly read: LogStore["Service"]["read"]
+  /** The first entry of the log on disk, without its history. */
+  readonly firstIndex: () => number
+  /** What the history holds. */
+  readonly history: () => ReadonlyArray<HistoryRange>
   readonly appliedIndex: () => number
 }
 
@@ -45,19 +55,41 @@ export const make = () => {
   const { changed: advanced, until } = Condition.make()
   const decodedOf = decoding()
   const appliedIndex = () => source?.appliedIndex() ?? 0
+  const oldest = () => (source === undefined ? 1 : oldestIndexOf(source))
 
   const applied = (index: number) => until(() => appliedIndex() >= index)
 
+  const readHeld = Effect.fnUntraced(function* (fromIndex: number, maxBytes: number) {
+    yield* applied(fromIndex)
+    invariant(source !== undefined, "an entry is applied on a node that does not run")
+    const { history, log, read } = source
+    const range = { fromIndex, toIndex: appliedIndex(), maxBytes }
+    const held = slice(log, range)
+    if (held.length > 0) return held.map(decodedOf)
+    const toIndex = readableIndex(log, history(), range)
+    return toIndex === undefined ? undefined : (yield* read({ ...range, toIndex })).map(decodedOf)
+  })
+
   const feed: Feed = {
     appliedIndex,
+    oldestIndex: oldest,
     applied,
     read: Effect.fnUntraced(function* ({ fromIndex, maxBytes }) {
       yield* applied(fromIndex)
-      invariant(source !== undefined, "an entry is applied on a node that does not run")
-      const range = { fromIndex, toIndex: appliedIndex(), maxBytes }
-      const held = yield* Effect.fromResult(inMemory(source.log, range))
-      return (held ?? (yield* source.read(range))).map(decodedOf)
-    })
+      const oldestIndex = oldest()
+      const held = fromIndex < oldestIndex ? undefined : yield* readHeld(fromIndex, maxBytes)
+      return held ?? (yield* notHeld(fromIndex, oldestIndex))
+    }),
+    entry: Effect.fnUntraced(
+      function* (index: number) {
+        const held = yield* readHeld(index, 1)
+        return held?.[0]
+      },
+      Effect.catchIf(
+        (error) => error._tag === "LogFailed" && error.reason === "compacted",
+        () => Effect.succeed(undefined)
+      )
+    )
   }
 
   return {
@@ -71,16 +103,34 @@ export const make = () => {
   }
 }
 
-/** Applied entries from memory, or undefined if the caller must read them from disk. Pure. */
-export const inMemory = (
-  log: RaftLog,
-  range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
-): Result.Result<ReadonlyArray<LogEntry> | undefined, LogFailed> => {
-  // The disk may still hold entries that an installed snapshot replaces, and some of them may never have been
-  // committed.
-  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
-  const held = slice(log, range)
-  return Result.succeed(held.length > 0 ? held : undefined)
+const notHeld = (fromIndex: number, oldestIndex: number) =>
+  new LogFailed({
+    message: `Cannot read entry ${fromIndex}: this node holds all entries from ${oldestIndex} on`,
+    reason: "compacted"
+  })
+
+/**
+ * How far the disk may be read from `fromIndex` on; undefined if not at all. The disk may still hold entries that an
+ * installed snapshot replaces, and some of them may never have been committed.
+ */
+const readableIndex = (
+  log: Readonly<RaftLog>,
+  history: ReadonlyArray<HistoryRange>,
+  { fromIndex, toIndex }: HistoryRange
+): number | undefined => {
+  if (fromIndex >= log.firstIndex) return toIndex
+  if (fromIndex <= log.keptIndex) return Math.min(toIndex, log.keptIndex)
+  return isIn(history, fromIndex) ? Math.min(toIndex, log.firstIndex - 1) : undefined
+}
+
+/** The first index from which on the log and its history hold every entry. */
+const oldestIndexOf = ({ firstIndex, history, log }: FeedSource): number => {
+  const isOnDisk = log.keptIndex === log.firstIndex - 1
+  let oldestIndex = isOnDisk ? Math.min(log.firstIndex, firstIndex()) : log.firstIndex
+  for (const { fromIndex, toIndex } of history().toReversed()) {
+    if (fromIndex < oldestIndex && toIndex >= oldestIndex - 1) oldestIndex = fromIndex
+  }
+  return oldestIndex
 }
 
 /** Decodes each entry once for all readers at the end of the log, which read the same entries from memory. */

@@ -4,6 +4,8 @@
  */
 import { Clock, Context, Effect, Layer } from "effect"
 import { Directory } from "../EventStore/Directory.ts"
+import { History } from "../EventStore/History.ts"
+import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, LogStore } from "../EventStore/LogStore.ts"
 import { recordId } from "../Local/RecordId.ts"
 import type * as Machine from "../Machine/Machine.ts"
@@ -112,6 +114,8 @@ export const run = Effect.fnUntraced(function* (
     log: node.core.log,
     // Damage ends this node, whichever reader finds it.
     read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end),
+    firstIndex: Context.get(log, LogSpace).firstIndex,
+    history: Context.get(log, History).ranges,
     appliedIndex: node.appliedIndex
   })
   const peering = PeerInbox.listen({

@@ -7,6 +7,9 @@ import { type DerivedFiles, derivedIn } from "./DerivedFiles.ts"
 import { LOCK_FILE, lockDirectory } from "./DirectoryLock.ts"
 import { layerFile } from "./FileLog.ts"
 import { identityAt, isSame, listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
+import type { History } from "./History.ts"
+import * as HistoryFiles from "./HistoryFiles.ts"
+import * as KeptLog from "./KeptLog.ts"
 import { beginLife } from "./Life.ts"
 import type { LogSpace } from "./LogSpace.ts"
 import { LogCorrupt, type LogFailed, type LogStore } from "./LogStore.ts"
@@ -19,7 +22,17 @@ export const DIRECTORY_FORMAT_VERSION = 1
 const FILE = "node.json"
 
 /** The folders of a directory. A start makes them once {@link FILE} is there. */
-const DATA: ReadonlyArray<string> = ["log", "local", "snapshots", "local-snapshots", "derived"]
+const DATA: ReadonlyArray<string> = [
+  "log",
+  "local",
+  "snapshots",
+  "local-snapshots",
+  "history",
+  "local-history",
+  "derived"
+]
+/** By log, the folder of its history. */
+const HISTORY = { log: "history", local: "local-history" } as const
 
 /**
  * The identity of a node. `clusterId` is null until it is formed. `instanceId` belongs to this directory: a new one
@@ -61,8 +74,11 @@ export class Directory extends Context.Service<
     readonly isNew: boolean
     /** Notes the cluster, durably when it returns. A formed node never changes its cluster. */
     readonly setClusterId: (clusterId: string) => Effect.Effect<void, LogFailed | DirectoryMismatch>
-    /** The replicated log, or the node's own. Each build opens it anew; only one may be open. */
-    readonly log: (name: LogName, options?: LogOptions) => Layer.Layer<LogStore | LogSpace, LogFailed | LogCorrupt>
+    /** The replicated log, or the node's own, with its history. Each build opens it anew; only one may be open. */
+    readonly log: (
+      name: LogName,
+      options?: LogOptions
+    ) => Layer.Layer<LogStore | LogSpace | History, LogFailed | LogCorrupt>
     /** The snapshots of the replicated log. */
     readonly snapshots: Layer.Layer<SnapshotStore, LogFailed>
     /** The snapshots of the node's own log. */
@@ -140,7 +156,11 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     life,
     isNew,
     setClusterId,
-    log: (name, options) => layerFile({ directory: `${directory}/${name}`, ...options }),
+    log: (name, options) =>
+      KeptLog.layer(
+        layerFile({ directory: `${directory}/${name}`, ...options }),
+        HistoryFiles.layerFile({ directory: `${directory}/${HISTORY[name]}` })
+      ),
     snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` }),
     localSnapshots: Snapshots.layerFile({ directory: `${directory}/local-snapshots` }),
     derived: derivedIn(`${directory}/derived`),

@@ -302,8 +302,13 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     read: (range) => readEntries({ directory, held }, range)
   })
   const space = LogSpace.of({
-    firstIndex: Effect.sync(() => held.firstIndex),
+    firstIndex: () => held.firstIndex,
     compact,
+    removableIndex: ({ throughIndex }) => {
+      const firstSegment = firstSegmentAfter(held, throughIndex)
+      return (held.segments.find(({ number }) => number === firstSegment)?.baseIndex ?? held.firstIndex) - 1
+    },
+    keep: () => Effect.void,
     room: SubscriptionRef.get(next.room),
     roomChanges: SubscriptionRef.changes(next.room),
     scrub: scrub({

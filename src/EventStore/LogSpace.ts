@@ -1,5 +1,5 @@
 /**
- * The room that a log takes on its disk: how much of its history it keeps, and whether it has room for more. Layers of
+ * The room that a log takes on its disk: how far back it reaches, and whether it has room for more. Layers of
  * LogStore provide it beside the log. The caller decides what to keep. Raft §7.
  */
 import { Context, type Effect, type Stream } from "effect"
@@ -18,12 +18,20 @@ export class LogSpace extends Context.Service<
   LogSpace,
   {
     /** The first entry of the log. {@link compact} and an installed snapshot advance it. */
-    readonly firstIndex: Effect.Effect<number>
+    readonly firstIndex: () => number
     /**
-     * Removes history through `throughIndex` at most, in whole segments, and returns the first index that is left. Above
-     * the newest snapshot mark it is a broken invariant: a durable snapshot must replace all that is removed (C14).
+     * Removes entries through `throughIndex` at most, in whole segments, and returns the first index that is left. Above
+     * the newest snapshot mark it is a broken invariant: a durable snapshot must replace all that is removed (C14). If
+     * the log has a history (KeptLog.ts), the entries are there by then, and reads still find them.
      */
-    readonly compact: (options: { readonly throughIndex: number }) => Effect.Effect<number, LogFailed>
+    readonly compact: (options: { readonly throughIndex: number }) => Effect.Effect<number, LogFailed | LogCorrupt>
+    /** The last entry that {@link compact} would remove now, at or above `firstIndex` − 1. */
+    readonly removableIndex: (options: { readonly throughIndex: number }) => number
+    /**
+     * Copies the entries through `throughIndex` into the history, if the log has one. They must be committed. Call it
+     * before the log begins anew behind a snapshot, which removes them.
+     */
+    readonly keep: (options: { readonly throughIndex: number }) => Effect.Effect<void, LogFailed | LogCorrupt>
     readonly room: Effect.Effect<LogRoom>
     /** The room now, and after each change. */
     readonly roomChanges: Stream.Stream<LogRoom>

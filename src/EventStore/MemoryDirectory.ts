@@ -5,10 +5,12 @@
 import { Effect, Layer, Random, Semaphore } from "effect"
 import { derivedInMemory } from "./DerivedFiles.ts"
 import { DIRECTORY_FORMAT_VERSION, Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
+import * as HistoryFiles from "./HistoryFiles.ts"
+import * as KeptLog from "./KeptLog.ts"
 import type { LogWrite } from "./LogEntry.ts"
 import { LogFailed } from "./LogStore.ts"
 import { applyWrite, layerMemoryOf, type MemoryLog, makeMemoryLog, type Sync } from "./MemoryLog.ts"
-import { filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
+import { filesInMemory, type NamedFiles } from "./NamedFiles.ts"
 import { layerOf } from "./Snapshots.ts"
 
 /** How long a sync takes: drawn evenly for each. */
@@ -21,8 +23,9 @@ export interface MemoryDisk {
   /** How often a node has started on it. */
   livesCount: number
   readonly logs: Record<LogName, MemoryLog>
-  readonly snapshots: SnapshotFiles
-  readonly localSnapshots: SnapshotFiles
+  readonly histories: Record<LogName, NamedFiles>
+  readonly snapshots: NamedFiles
+  readonly localSnapshots: NamedFiles
   readonly derived: Map<string, Uint8Array>
   /** The batches on their way to the disk, by log. */
   readonly unsynced: Map<MemoryLog, ReadonlyArray<LogWrite>>
@@ -37,6 +40,7 @@ export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanc
   identity: { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, ...node },
   livesCount: 0,
   logs: { log: makeMemoryLog(), local: makeMemoryLog() },
+  histories: { log: filesInMemory(), local: filesInMemory() },
   snapshots: filesInMemory(),
   localSnapshots: filesInMemory(),
   derived: new Map(),
@@ -97,7 +101,8 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
           disk.identity = { ...disk.identity, clusterId }
           return Effect.void
         }),
-      log: (name) => layerMemoryOf(disk.logs[name], syncOf(name)),
+      log: (name) =>
+        KeptLog.layer(layerMemoryOf(disk.logs[name], syncOf(name)), HistoryFiles.layerOf(disk.histories[name])),
       snapshots: Layer.orDie(layerOf(disk.snapshots)),
       localSnapshots: Layer.orDie(layerOf(disk.localSnapshots)),
       derived: {

@@ -133,12 +133,14 @@ export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.La
         read: (range) => Effect.suspend(() => Effect.fromResult(readRange(log, range)))
       })
       const space = LogSpace.of({
-        firstIndex: Effect.sync(() => log.firstIndex),
+        firstIndex: () => log.firstIndex,
         compact: ({ throughIndex }) =>
           Effect.sync(() => {
             compact(log, throughIndex)
             return log.firstIndex
           }),
+        removableIndex: ({ throughIndex }) => Math.max(throughIndex, log.firstIndex - 1),
+        keep: () => Effect.void,
         room: Effect.succeed(roomy),
         roomChanges: Stream.make(roomy),
         scrub: Effect.never,

@@ -1,6 +1,6 @@
 /** A snapshot that comes in chunks, resumable and atomic (C13): a file of its own until it is verified whole. */
 import { Effect, Semaphore } from "effect"
-import type { SnapshotFiles } from "./SnapshotFiles.ts"
+import type { NamedFiles } from "./NamedFiles.ts"
 import { type SnapshotInfo, snapshotName } from "./SnapshotFormat.ts"
 import { verify } from "./SnapshotReader.ts"
 import { type Receiving, SnapshotDamaged, type SnapshotOffer } from "./SnapshotStore.ts"
@@ -23,9 +23,9 @@ export const received = (offer: SnapshotOffer, info: SnapshotInfo): Receiving =>
 
 /** Begins, or goes on with what a stop left of the same offer; the parts of others are thrown away. */
 export const receive = Effect.fnUntraced(function* (
-  files: SnapshotFiles,
+  files: NamedFiles,
   offer: SnapshotOffer,
-  publish: (from: string, info: SnapshotInfo) => ReturnType<SnapshotFiles["rename"]>
+  publish: (from: string, info: SnapshotInfo) => ReturnType<NamedFiles["rename"]>
 ) {
   const name = partName(offer)
   const names = yield* files.names

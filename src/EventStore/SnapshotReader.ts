@@ -1,6 +1,6 @@
 /** Reads a snapshot piece by piece, in bounded memory: verifies it, or gives its content. The bytes are SnapshotFormat.ts. */
 import { Effect, Stream } from "effect"
-import type { ReadAt } from "./SnapshotFiles.ts"
+import type { ReadAt } from "./NamedFiles.ts"
 import {
   beginScan,
   type Scanned,

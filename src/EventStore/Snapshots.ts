@@ -2,9 +2,9 @@
 import { Effect, Layer, Semaphore } from "effect"
 import { makeDirectory } from "./Files.ts"
 import type { LogFailed } from "./LogStore.ts"
+import { filesIn, filesInMemory, type NamedFiles } from "./NamedFiles.ts"
 import { rests, SYNCED_AT_ONCE_BYTES } from "./Pace.ts"
 import { receive, received } from "./PartialSnapshot.ts"
-import { filesIn, filesInMemory, type SnapshotFiles } from "./SnapshotFiles.ts"
 import {
   makeEncoder,
   parseSnapshotName,
@@ -40,7 +40,7 @@ function* rechunk(pieces: Iterable<Uint8Array>, sizeBytes: number): Generator<Ui
   if (filled > 0) yield chunk.subarray(0, filled)
 }
 
-const make = Effect.fnUntraced(function* (files: SnapshotFiles) {
+const make = Effect.fnUntraced(function* (files: NamedFiles) {
   const writing = yield* Semaphore.make(1)
   /** One at a time changes which snapshots there are, or looks for the newest. */
   const keeping = yield* Semaphore.make(1)
@@ -202,7 +202,7 @@ export const layerFile = (options: { readonly directory: string }): Layer.Layer<
   Layer.effect(SnapshotStore, Effect.andThen(makeDirectory(options.directory), make(filesIn(options.directory))))
 
 /** In `files`, which outlive the layer. */
-export const layerOf = (files: SnapshotFiles): Layer.Layer<SnapshotStore, LogFailed> =>
+export const layerOf = (files: NamedFiles): Layer.Layer<SnapshotStore, LogFailed> =>
   Layer.effect(SnapshotStore, make(files))
 
 /** In memory, for tests and simulations. It forgets when its scope closes. */

@@ -65,7 +65,9 @@ export const flags = {
     Flag.optional
   ),
   retainEntries: Flag.Int("retain-entries").pipe(
-    Flag.withDescription("How many entries of history to keep in the log below a snapshot; all by default"),
+    Flag.withDescription(
+      "How many entries to keep in the log below a snapshot; all by default. Older ones move into the history"
+    ),
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
     Flag.withFallbackConfig(Config.Int("LITHAIR_RETAIN_ENTRIES")),
     Flag.optional

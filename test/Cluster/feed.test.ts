@@ -6,6 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import * as Feed from "../../src/Cluster/Feed.ts"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
+import { History } from "../../src/EventStore/History.ts"
+import { layerMemory as layerHistory } from "../../src/EventStore/HistoryFiles.ts"
+import * as KeptLog from "../../src/EventStore/KeptLog.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
 import * as RaftLog from "../../src/Raft/core/RaftLog.ts"
@@ -98,6 +101,31 @@ for (const [name, log] of [
       }).pipe(Effect.provide(log))
     )
 
+    it.live("reaches back into the history, and says from where on it is whole", () =>
+      Effect.gen(function* () {
+        const node = yield* playNode([Product])
+        const history = yield* History
+        const prices = Array.from({ length: 100 }, (_, at) => at)
+        for (const price of prices) yield* node.write(create(price))
+        yield* node.apply()
+        for (const throughIndex of [30, 60, 90]) yield* node.compact(throughIndex)
+        assert.isAbove(history.ranges()[0]?.toIndex ?? 0, 60)
+        for (const isWarm of [true, false]) {
+          const feed = node.start({ isWarm })
+          assert.strictEqual(feed.oldestIndex(), 1)
+          for (const maxBytes of [1, 1_000, 1_000_000]) assert.deepStrictEqual(yield* readAll(feed, maxBytes), prices)
+        }
+        const feed = node.start({ isWarm: true })
+        yield* history.removeBelow(60)
+        const oldestIndex = feed.oldestIndex()
+        assert.isAbove(oldestIndex, 1)
+        const failure = yield* Effect.flip(feed.read({ fromIndex: oldestIndex - 1, maxBytes: 1 }))
+        assert.deepInclude(failure, { _tag: "LogFailed", reason: "compacted" })
+        assert.isUndefined(yield* feed.entry(oldestIndex - 1))
+        assert.strictEqual((yield* feed.entry(oldestIndex))?.index, oldestIndex)
+      }).pipe(Effect.provide(KeptLog.layer(log, layerHistory)))
+    )
+
     it.live("gives nothing that an installed snapshot replaces, though the disk holds it still (§7)", () =>
       Effect.gen(function* () {
         const node = yield* playNode([Product])
@@ -106,9 +134,9 @@ for (const [name, log] of [
         // The leader's snapshot reaches to 90: what is here from 11 on was never committed.
         const store = yield* LogStore
         const replaced = RaftLog.fromRecovered(store.recovered)
-        RaftLog.startAfter(replaced, { index: 90, term: 2 })
+        RaftLog.startAfter(replaced, { index: 90, term: 2 }, 10)
         const { feed, open } = Feed.make()
-        open({ log: replaced, read: store.read, appliedIndex: () => 90 })
+        open({ log: replaced, read: store.read, firstIndex: () => 1, history: () => [], appliedIndex: () => 90 })
         const failure = yield* Effect.flip(feed.read({ fromIndex: 11, maxBytes: 1_000 }))
         assert.deepInclude(failure, { _tag: "LogFailed", reason: "compacted" })
       }).pipe(Effect.provide(log))

@@ -9,6 +9,9 @@ import { TestClock } from "effect/testing"
 import { layerFile as layerLog } from "../../src/EventStore/FileLog.ts"
 import { FileSystem } from "../../src/EventStore/FileSystem.ts"
 import { listDirectory, makeDirectory } from "../../src/EventStore/Files.ts"
+import { History } from "../../src/EventStore/History.ts"
+import { layerFile as layerHistory } from "../../src/EventStore/HistoryFiles.ts"
+import * as KeptLog from "../../src/EventStore/KeptLog.ts"
 import { beginLife } from "../../src/EventStore/Life.ts"
 import type { HardState, LogEntry, LogWrite } from "../../src/EventStore/LogEntry.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
@@ -30,7 +33,11 @@ const root = "/var/lib/node"
 
 const layerOf = () =>
   Layer.merge(
-    layerLog({ directory: `${root}/log`, segmentSizeBytes: 4096 }),
+    KeptLog.layer(
+      layerLog({ directory: `${root}/log`, segmentSizeBytes: 4096 }),
+      // Compression runs on threads, whose order no seed draws.
+      layerHistory({ directory: `${root}/history`, isCompressed: false })
+    ),
     layerSnapshots({ directory: `${root}/snapshots` })
   )
 
@@ -48,6 +55,10 @@ interface Promised {
   lifeNumber: number
   /** Compacted at most so far: entries above are there. */
   compactedIndex: number
+  /** The committed entries that were taken from the log or may have been: each is in the log still, or in the history. */
+  readonly committed: Map<number, LogEntry>
+  /** Those of them that a snapshot replaced before they were kept: they may be missing. */
+  readonly unkept: Set<number>
 }
 
 const copyOf = (log: MemoryLog): MemoryLog => ({ ...log, entries: [...log.entries] })
@@ -81,6 +92,29 @@ const checkLog = Effect.fnUntraced(function* (promised: Promised) {
   promised.maybe = undefined
   assert.isAtMost(found.firstIndex, Math.max(promised.log.firstIndex, promised.compactedIndex + 1))
 })
+
+/** The history holds committed entries only, and with the log it holds every one that was kept. */
+const checkHistory = Effect.fnUntraced(function* ({ committed, unkept }: Promised) {
+  const { read } = yield* LogStore
+  const history = yield* History
+  const readable = (fromIndex: number) => read({ fromIndex, toIndex: fromIndex, maxBytes: 1 })
+  for (const { fromIndex, toIndex } of history.ranges()) {
+    for (let index = fromIndex; index <= toIndex; index++) {
+      const found = yield* history.read({ fromIndex: index, toIndex: index, maxBytes: 1 })
+      const entry = committed.get(index)
+      assert.isDefined(entry, `entry ${index} is in the history, and was never committed`)
+      assert.deepStrictEqual(plain(found), plain([entry!]))
+    }
+  }
+  for (const [index, entry] of committed) {
+    if (!unkept.has(index)) assert.deepStrictEqual(plain(yield* readable(index)), plain([entry]))
+  }
+})
+
+/** Notes that the entries through an index are committed. */
+const commit = ({ committed, log }: Promised, throughIndex: number): void => {
+  for (const entry of log.entries) if (entry.index <= throughIndex) committed.set(entry.index, entry)
+}
 
 const nameOf = ({ index, term }: Pick<SnapshotInfo, "index" | "term">): string => `${index}-${term}`
 
@@ -186,6 +220,7 @@ const compact = Effect.fnUntraced(function* (life: Life) {
   const throughIndex = markedIndex - Random.below(random, 3)
   if (throughIndex < 1) return
   promised.compactedIndex = Math.max(promised.compactedIndex, throughIndex)
+  commit(promised, throughIndex)
   yield* givingRoom(life, (yield* LogSpace).compact({ throughIndex }))
 })
 
@@ -216,12 +251,16 @@ const installSnapshot = Effect.fnUntraced(function* (life: Life) {
   )
   if (Option.isNone(finished) || finished.value === undefined) return
   keep(promised, info)
+  const committedIndex = promised.log.snapshot?.index ?? 0
+  commit(promised, committedIndex)
+  const kept = yield* orWithout((yield* LogSpace).keep({ throughIndex: committedIndex }))
+  if (Option.isNone(kept)) for (const { index } of promised.log.entries) promised.unkept.add(index)
   const { term } = info
   const hardState = { currentTerm: Math.max(term, promised.log.hardState.currentTerm), votedFor: undefined }
   yield* append(life, [{ snapshot: { index, term }, hardState, entries: [] }])
 })
 
-const act = (life: Life): Effect.Effect<unknown, unknown, LogStore | LogSpace | SnapshotStore> => {
+const act = (life: Life): Effect.Effect<unknown, unknown, LogStore | LogSpace | History | SnapshotStore> => {
   const { random } = life
   const roll = random()
   if (roll < 0.6) {
@@ -249,6 +288,7 @@ const checkLifeNumber = Effect.fnUntraced(function* (promised: Promised) {
 const live = (life: Life, actsCount: number) =>
   Effect.gen(function* () {
     yield* checkLog(life.promised)
+    yield* checkHistory(life.promised)
     const found = yield* checkSnapshots(life.promised)
     if (found !== undefined) yield* markFound(life, found)
     for (let done = 0; done < actsCount; done++) yield* act(life)
@@ -302,7 +342,9 @@ export const lives = Effect.fnUntraced(function* (seed: number) {
     newestSnapshot: 0,
     offeredIndex: 0,
     lifeNumber: 0,
-    compactedIndex: 0
+    compactedIndex: 0,
+    committed: new Map(),
+    unkept: new Set()
   }
   const life: Life = { random, disk, promised }
   const seen: Array<string> = []

@@ -6,6 +6,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { vi } from "vitest"
 import { layerFile as layerLog } from "../../src/EventStore/FileLog.ts"
+import { History } from "../../src/EventStore/History.ts"
+import { layerFile as layerHistory } from "../../src/EventStore/HistoryFiles.ts"
+import * as KeptLog from "../../src/EventStore/KeptLog.ts"
 import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
@@ -23,19 +26,34 @@ const freshRoot = () => mkdtempSync(join(tmpdir(), "lithair-crash-"))
 /** A node's log and snapshots. */
 const disk = (root: string) =>
   Layer.merge(
-    layerLog({ directory: `${root}/log`, segmentSizeBytes: 4096 }),
+    KeptLog.layer(
+      layerLog({ directory: `${root}/log`, segmentSizeBytes: 4096 }),
+      layerHistory({ directory: `${root}/history` })
+    ),
     layerSnapshots({ directory: `${root}/snapshots` })
   )
 
-const during = <A, E>(root: string, use: Effect.Effect<A, E, LogStore | LogSpace | SnapshotStore>) =>
+const during = <A, E>(root: string, use: Effect.Effect<A, E, LogStore | LogSpace | History | SnapshotStore>) =>
   Effect.scoped(Effect.flatMap(Layer.build(disk(root)), (context) => Effect.provide(use, context)))
+
+/** What the history holds. */
+const readHistory = Effect.gen(function* () {
+  const history = yield* History
+  const found: Array<LogEntry> = []
+  for (const { fromIndex, toIndex } of history.ranges()) {
+    for (let index = fromIndex; index <= toIndex; index++) {
+      found.push(...(yield* history.read({ fromIndex: index, toIndex: index, maxBytes: 1 })))
+    }
+  }
+  return found
+})
 
 /** What a start finds. */
 const found = Effect.gen(function* () {
   const { recovered } = yield* LogStore
   const snapshots = yield* SnapshotStore
   const usable = yield* Effect.scoped(snapshots.openNewest({ atLeastIndex: recovered.firstIndex - 1 }))
-  return { recovered, left: yield* readLeft, usable: usable?.info.index }
+  return { recovered, left: yield* readLeft, usable: usable?.info.index, history: yield* readHistory }
 })
 
 const now = (from: number, to: number) =>
@@ -47,7 +65,10 @@ const append = (from: number, to: number, term = 1) =>
 const mark = (index: number, term: number) =>
   Effect.flatMap(LogStore, (log) => log.append([{ snapshot: { index, term }, entries: [] }]))
 
-const compact = (throughIndex: number) => Effect.flatMap(LogSpace, (space) => space.compact({ throughIndex }))
+const compact = (throughIndex: number) =>
+  Effect.flatMap(LogSpace, (space) => Effect.orDie(space.compact({ throughIndex })))
+
+const keep = (throughIndex: number) => Effect.flatMap(LogSpace, (space) => Effect.orDie(space.keep({ throughIndex })))
 
 /** Where in the recording each step ended: from there on its outcome is promised. */
 const promised = <A, E, R>(into: Array<number>, step: Effect.Effect<A, E, R>) =>
@@ -60,8 +81,8 @@ type Found = Effect.Success<typeof found>
  * found is right, given how many steps had ended. Every crash must leave a log that opens, and that can be written.
  */
 const crashAtEveryStep = <E1, E2>(options: {
-  readonly before: Effect.Effect<unknown, E1, LogStore | LogSpace | SnapshotStore>
-  readonly steps: ReadonlyArray<Effect.Effect<unknown, E2, LogStore | LogSpace | SnapshotStore>>
+  readonly before: Effect.Effect<unknown, E1, LogStore | LogSpace | History | SnapshotStore>
+  readonly steps: ReadonlyArray<Effect.Effect<unknown, E2, LogStore | LogSpace | History | SnapshotStore>>
   readonly check: (state: Found, endedCount: number) => void
 }) =>
   Effect.gen(function* () {
@@ -139,6 +160,10 @@ describe("a crash at every step", { timeout: 120_000 }, () => {
         assert.include(endedCount === 4 ? [162] : endedCount === 3 ? [160, 162] : [160], lastIndex)
         assert.deepStrictEqual(state.recovered.termRuns, [{ fromIndex: firstIndex, term: 1 }])
         holds(state, entries(firstIndex, lastIndex))
+        // Each entry is in the log, in the history, or in both.
+        const keptIndex = state.history.at(-1)?.index ?? 0
+        assert.isAtLeast(keptIndex, firstIndex - 1)
+        assert.deepStrictEqual(plain(state.history), plain(entries(1, keptIndex)))
       }
     })
   )
@@ -158,10 +183,13 @@ describe("a crash at every step", { timeout: 120_000 }, () => {
       )
       yield* crashAtEveryStep({
         before: Effect.forEach([1, 41], (from) => append(from, from + 39)),
-        steps: [receive, install, append(503, 530, 3)],
+        steps: [receive, Effect.andThen(keep(70), install), append(503, 530, 3)],
         check: (state, endedCount) => {
           const { firstIndex, lastIndex, previousTerm } = state.recovered
           isCovered(state)
+          if (lastIndex !== 80 || state.history.length > 0) {
+            assert.deepStrictEqual(plain(state.history), plain(entries(1, 70)))
+          }
           if (endedCount >= 1) assert.strictEqual(state.usable, 500)
           if (lastIndex === 80) {
             assert.isBelow(endedCount, 2)

@@ -22,7 +22,7 @@ const onMemoryDisk = () => {
 }
 
 logStoreContract("memory", () => layerMemory)
-logStoreContract("memory of a disk that syncs", () => onMemoryDisk().log)
+logStoreContract("memory of a disk that syncs", () => onMemoryDisk().log, { isKept: true })
 logStoreContract("file", () => layerFile({ directory: freshDirectory(), segmentSizeBytes: 64 * 1024 }))
 logStoreContract("file in the smallest segments", () =>
   layerFile({ directory: freshDirectory(), segmentSizeBytes: 4096 })

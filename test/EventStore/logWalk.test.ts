@@ -46,7 +46,7 @@ describe("any sequence of writes, snapshots, compactions and starts", { timeout:
   const check = (model: Model) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(plain(yield* readLeft), plain(model.entries))
-      assert.strictEqual(yield* (yield* LogSpace).firstIndex, model.previous.index + 1)
+      assert.strictEqual((yield* LogSpace).firstIndex(), model.previous.index + 1)
     })
 
   const step = (model: Model, random: ReturnType<typeof seeded>) =>

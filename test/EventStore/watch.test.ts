@@ -9,7 +9,7 @@ import { Directory, layerDirectory } from "../../src/EventStore/Directory.ts"
 import { layerFile as layerLog } from "../../src/EventStore/FileLog.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
-import { filesInMemory, type SnapshotFiles } from "../../src/EventStore/SnapshotFiles.ts"
+import { filesInMemory, type NamedFiles } from "../../src/EventStore/NamedFiles.ts"
 import { snapshotName } from "../../src/EventStore/SnapshotFormat.ts"
 import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
 import { layerOf } from "../../src/EventStore/Snapshots.ts"
@@ -116,7 +116,7 @@ describe("a running node notices", { concurrent: true, timeout: 30_000 }, () => 
       // Another life, which has read none of them yet; and a disk that takes its time.
       const isOpened = yield* Deferred.make<void>()
       const mayRead = yield* Deferred.make<void>()
-      const openToRead: SnapshotFiles["openToRead"] = (name) =>
+      const openToRead: NamedFiles["openToRead"] = (name) =>
         Effect.tap(files.openToRead(name), () =>
           Effect.andThen(Deferred.succeed(isOpened, undefined), Deferred.await(mayRead))
         )

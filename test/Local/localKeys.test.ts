@@ -114,7 +114,7 @@ describe("the keys of a node's own data", () => {
           for (let count = 0; count < 200; count++) yield* node.submit(put("x", `${count}`))
           const space = yield* LogSpace
           const schedule = Schedule.spaced("5 millis")
-          yield* Effect.repeat(space.firstIndex, { until: (index) => index > 3, schedule })
+          yield* Effect.repeat(Effect.sync(space.firstIndex), { until: (index) => index > 3, schedule })
           const forgotten = { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } as const
           assert.deepStrictEqual((yield* node.submit(large)).answer, forgotten)
           assert.deepStrictEqual(yield* node.keyStatus({ key: "large" }), { _tag: "Expired" })

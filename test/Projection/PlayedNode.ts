@@ -1,6 +1,7 @@
 /** A node of its own cluster that the test plays: what it decides is in its log, and applied when the test says so. */
-import { Effect, Semaphore } from "effect"
+import { Effect, Option, Semaphore } from "effect"
 import * as Feed from "../../src/Cluster/Feed.ts"
+import { History } from "../../src/EventStore/History.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import type { Command } from "../../src/Machine/Command.ts"
@@ -13,6 +14,10 @@ import * as RaftLog from "../../src/Raft/core/RaftLog.ts"
 export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Described>) {
   const store = yield* LogStore
   const space = yield* LogSpace
+  const history = Option.match(yield* Effect.serviceOption(History), {
+    onNone: () => () => [],
+    onSome: ({ ranges }) => ranges
+  })
   const machine = Machine.make(models.map(describe))
   Machine.beginSpeculation(machine)
   const log = RaftLog.fromRecovered(store.recovered)
@@ -30,7 +35,13 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
   const start = (options: { readonly isWarm: boolean }): Feed.Feed => {
     life = Feed.make()
     const memory = options.isWarm ? log : { ...log, window: [], windowFirstIndex: log.lastIndex + 1 }
-    life.open({ log: memory, read: store.read, appliedIndex: () => appliedIndex })
+    life.open({
+      log: memory,
+      read: store.read,
+      firstIndex: space.firstIndex,
+      history,
+      appliedIndex: () => appliedIndex
+    })
     return life.feed
   }
 

@@ -161,7 +161,7 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
   },
   {
     name: "a snapshot is promised before its name is synced",
-    file: "src/EventStore/SnapshotFiles.ts",
+    file: "src/EventStore/NamedFiles.ts",
     find: `Effect.andThen(renameFile(path(from), path(to)), syncDirectory(directory))`,
     replace: `renameFile(path(from), path(to))`
   },

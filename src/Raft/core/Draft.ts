@@ -138,7 +138,7 @@ export const markSnapshot = (state: State, mark: SnapshotMark): void => {
  */
 export const startAfter = (state: State, mark: SnapshotMark, configuration: Configuration): void => {
   invariant(mark.index > state.commitIndex, `a snapshot at ${mark.index} would undo what is committed`)
-  RaftLog.startAfter(state.log, mark)
+  RaftLog.startAfter(state.log, mark, state.commitIndex)
   Configurations.startAfter(state.configurations, { index: mark.index, configuration })
   state.configuration = configuration
   markSnapshot(state, mark)

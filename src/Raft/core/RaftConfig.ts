@@ -60,8 +60,8 @@ export interface RaftConfig {
    */
   readonly snapshotAfterBytes: number
   /**
-   * The number of newest entries that stay in the log below a snapshot. Infinity by default: the whole history stays;
-   * 0 or more. Peers and projections that lag by more than this need a snapshot (docs/raft.md, "Snapshots").
+   * The number of newest entries that stay in the log below a snapshot; older ones move into the history. Infinity by
+   * default; 0 or more. Peers that lag by more than this need a snapshot (docs/raft.md, "Snapshots").
    */
   readonly logRetainedCount: number
   /** The reads that may wait on this node, over all rounds; it refuses later ones. Default 65,536; at least 1. */

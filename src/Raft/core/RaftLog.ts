@@ -12,6 +12,11 @@ export interface RaftLog {
    */
   firstIndex: number
   previousTerm: number
+  /**
+   * Entries before `firstIndex` are committed up to here. The disk may still hold entries after it that an installed
+   * snapshot replaces, and some of those may never have been committed.
+   */
+  keptIndex: number
   lastIndex: number
   /** Ascending. The last run that begins at or below an index gives its term. */
   termRuns: Array<{ readonly fromIndex: number; readonly term: number }>
@@ -24,6 +29,7 @@ export interface RaftLog {
 export const fromRecovered = (recovered: Recovered): RaftLog => ({
   firstIndex: recovered.firstIndex,
   previousTerm: recovered.previousTerm ?? 0,
+  keptIndex: recovered.firstIndex - 1,
   lastIndex: recovered.lastIndex,
   termRuns: recovered.termRuns.map((run) => ({ ...run })),
   window: [],
@@ -91,11 +97,13 @@ export const compact = (log: RaftLog, throughIndex: number): void => {
   log.termRuns = runs.map((run) => ({ fromIndex: Math.max(run.fromIndex, firstIndex), term: run.term }))
   log.firstIndex = firstIndex
   log.previousTerm = term
+  log.keptIndex = throughIndex
   dropOldest(log, throughIndex - log.windowFirstIndex + 1)
 }
 
-/** Starts over after a snapshot, without any entry (§7). */
-export const startAfter = (log: RaftLog, mark: SnapshotMark): void => {
+/** Starts over after a snapshot, without any entry (§7). The entries through `committedIndex` are known to be committed. */
+export const startAfter = (log: RaftLog, mark: SnapshotMark, committedIndex: number): void => {
+  log.keptIndex = Math.max(log.firstIndex - 1, Math.min(committedIndex, log.lastIndex))
   log.firstIndex = mark.index + 1
   log.previousTerm = mark.term
   log.lastIndex = mark.index

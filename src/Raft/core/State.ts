@@ -158,7 +158,7 @@ export const make = (options: {
   // The process ended between the install of a snapshot and its note in the log. The log still holds entries that the
   // snapshot replaces (§7).
   const isBehind = snapshot !== undefined && RaftLog.termAt(log, snapshot.index) !== snapshot.term
-  if (isBehind) RaftLog.startAfter(log, snapshot)
+  if (isBehind) RaftLog.startAfter(log, snapshot, log.firstIndex - 1)
   const configurations = Configurations.make(isBehind ? [] : options.configurations, snapshot)
   // Only applied entries, which are committed, are ever noted as a snapshot.
   const commitIndex = Math.max(restoredIndex, recovered.snapshot?.index ?? 0)

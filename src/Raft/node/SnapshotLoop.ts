@@ -36,7 +36,11 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
   const snapshots = yield* SnapshotStore
   const transport = yield* Transport
   const chunks = yield* Queue.sliding<SnapshotReceiving.Chunk>(chunksMaxCount)
-  const receive = yield* SnapshotReceiving.make
+  /** The log that the snapshot replaces is history from then on. What cannot be kept is fetched from peers, or missing. */
+  const keepCommitted = Effect.suspend(() => space.keep({ throughIndex: core.commitIndex })).pipe(
+    Effect.catch((error) => Effect.logWarning("Cannot keep the history before a leader's snapshot", error))
+  )
+  const receive = yield* SnapshotReceiving.make(keepCommitted)
 
   const inBackground = (what: string, effect: Effect.Effect<unknown, unknown, SnapshotStore>): Effect.Effect<void> =>
     effect.pipe(

@@ -15,8 +15,11 @@ export interface Chunk {
   readonly message: InstallSnapshot
 }
 
-/** Stores chunks one after another, and returns the input for the core after each. */
-export const make = Effect.gen(function* () {
+/**
+ * Stores chunks one after another, and returns the input for the core after each. It runs `beforeWhole` once all chunks
+ * are here, and before the snapshot is one that a start would believe: the log begins anew behind it.
+ */
+export const make = Effect.fnUntraced(function* (beforeWhole: Effect.Effect<void>) {
   const snapshots = yield* SnapshotStore
   let receiving: Receiving | undefined
 
@@ -40,6 +43,7 @@ export const make = Effect.gen(function* () {
       const begun = yield* open(message)
       const receivedBytes = yield* begun.append({ offset: message.offset, bytes: message.chunk })
       if (receivedBytes < message.totalBytes) return received(receivedBytes)
+      yield* beforeWhole
       const { configuration, index, term } = yield* begun.finish
       receiving = undefined
       const decoded = decodeConfiguration(configuration)

@@ -3,13 +3,13 @@
  * pace. In production the fibers of Projection/Following.ts and Memory.ts do this.
  */
 import { Result } from "effect"
-import { inMemory } from "../../Cluster/Feed.ts"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
-import type { LogFailed } from "../../EventStore/LogStore.ts"
+import { compactedAway, type LogFailed } from "../../EventStore/LogStore.ts"
 import { readRange } from "../../EventStore/MemoryLog.ts"
 import * as Folding from "../../Projection/Folding.ts"
 import * as Position from "../../Projection/Position.ts"
 import { decode, encode } from "../../Projection/Saved.ts"
+import { slice } from "../../Raft/core/RaftLog.ts"
 import type { Disk } from "./Disk.ts"
 import { fail } from "./Failure.ts"
 import * as Folds from "./Folds.ts"
@@ -80,8 +80,9 @@ const read = (
   { core }: Life,
   range: { readonly fromIndex: number; readonly toIndex: number; readonly maxBytes: number }
 ): Result.Result<ReadonlyArray<LogEntry>, LogFailed> => {
-  const held = inMemory(core.log, range)
-  return Result.flatMap(held, (entries) => (entries === undefined ? readRange(disk, range) : Result.succeed(entries)))
+  if (range.fromIndex < core.log.firstIndex) return Result.fail(compactedAway(range.fromIndex, core.log))
+  const held = slice(core.log, range)
+  return held.length > 0 ? Result.succeed(held) : readRange(disk, range)
 }
 
 /** The save under way of a projection reaches the disk, whole, in place of the one before. */

@@ -153,7 +153,7 @@ describe("compaction", () => {
 
   it("a compacted log still decides who is up to date (§5.4.1)", () => {
     const a = core("a", abc, { terms: [3], firstIndex: 8, snapshot: { index: 7, term: 2 } })
-    RaftLog.startAfter(a.log, { index: 9, term: 3 })
+    RaftLog.startAfter(a.log, { index: 9, term: 3 }, 0)
     assert.isFalse(RaftLog.isUpToDate(a.log, { lastLogIndex: 8, lastLogTerm: 3 }))
     assert.isTrue(RaftLog.isUpToDate(a.log, { lastLogIndex: 9, lastLogTerm: 3 }))
   })

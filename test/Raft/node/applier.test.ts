@@ -66,7 +66,7 @@ const start = Effect.gen(function* () {
   /** The core is told of a snapshot, and then the log on disk, or not yet. */
   const install = Effect.fnUntraced(function* (index: number, isNoted: boolean) {
     yield* keep(index)
-    RaftLog.startAfter(log, { index, term: 2 })
+    RaftLog.startAfter(log, { index, term: 2 }, 0)
     if (isNoted) yield* store.append([{ snapshot: { index, term: 2 }, entries: [] }])
     applier.add({ _tag: "Restore", mark: { index, term: 2 } })
   })

@@ -1,4 +1,4 @@
-/** Where snapshots are kept: the few operations on named bytes that their store needs. Its two kinds, on disk and in memory. */
+/** Files by name, as snapshots and history need them: the few operations, and their two kinds, on disk and in memory. */
 import { Effect, type Scope } from "effect"
 import {
   closeFile,
@@ -27,7 +27,7 @@ export interface WritableFile {
   readonly sync: Effect.Effect<void, LogFailed>
 }
 
-export interface SnapshotFiles {
+export interface NamedFiles {
   readonly names: Effect.Effect<ReadonlyArray<string>, LogFailed>
   /** Stays readable until the scope closes, though it is renamed or removed. */
   readonly openToRead: (name: string) => Effect.Effect<ReadAt, LogFailed, Scope.Scope>
@@ -41,7 +41,7 @@ export interface SnapshotFiles {
 }
 
 /** Files of a directory, which must exist. */
-export function filesIn(directory: string): SnapshotFiles {
+export function filesIn(directory: string): NamedFiles {
   const path = (name: string) => `${directory}/${name}`
   const opened = (name: string, flags: string) =>
     Effect.acquireRelease(openFile(path(name), flags), (file) => Effect.orDie(closeFile(file)))
@@ -71,7 +71,7 @@ export function filesIn(directory: string): SnapshotFiles {
 }
 
 /** Named bytes in memory, which are gone with it. */
-export function filesInMemory(): SnapshotFiles {
+export function filesInMemory(): NamedFiles {
   const held = new Map<string, { bytes: Uint8Array }>()
   const found = (name: string) =>
     Effect.suspend(() => {

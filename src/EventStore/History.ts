@@ -1,0 +1,44 @@
+/**
+ * The history of a log: entries that compaction took from the log, as its users see them. It holds committed entries
+ * only, and may have gaps: a node that installed a snapshot never had the entries before it. KeptLog.ts moves entries
+ * here, HistoryFiles.ts stores them.
+ */
+import { Context, type Effect } from "effect"
+import type { LogCorrupt, LogFailed, LogStore } from "./LogStore.ts"
+
+/** The entries `fromIndex`..`toIndex`, all of them. */
+export interface HistoryRange {
+  readonly fromIndex: number
+  readonly toIndex: number
+}
+
+export class History extends Context.Service<
+  History,
+  {
+    /** The entries that are here: ascending, apart from each other by at least one entry. */
+    readonly ranges: () => ReadonlyArray<HistoryRange>
+    /** The bytes that all of it takes on the disk. */
+    readonly sizeBytes: () => number
+    /**
+     * Keeps the entries of a range, as `read` gives them; those that are here already are not read. They are durable
+     * when it returns. All of them must be committed.
+     */
+    readonly keep: (
+      range: HistoryRange,
+      read: LogStore["Service"]["read"]
+    ) => Effect.Effect<void, LogFailed | LogCorrupt>
+    /**
+     * Reads as {@link LogStore} does. Entries that are not here fail as `compacted`; so do those of a damaged file, which
+     * is set aside, with an error in the log: damage to history stops nothing else.
+     */
+    readonly read: (range: HistoryRange & { readonly maxBytes: number }) => ReturnType<LogStore["Service"]["read"]>
+    /** Removes the files with entries below `index` only, the oldest first. */
+    readonly removeBelow: (index: number) => Effect.Effect<void, LogFailed>
+    /** Reads everything again and again, at a bounded rate, and sets aside what is damaged or missing. */
+    readonly scrub: Effect.Effect<never>
+  }
+>()("lithair/EventStore/History") {}
+
+/** Whether an entry is in one of the ranges. */
+export const isIn = (ranges: ReadonlyArray<HistoryRange>, index: number): boolean =>
+  ranges.some(({ fromIndex, toIndex }) => fromIndex <= index && index <= toIndex)

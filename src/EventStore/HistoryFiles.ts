@@ -1,0 +1,276 @@
+/** The history of a log in files, on disk or in memory: temporary file, sync, rename. HistoryFormat.ts has the bytes, HistoryReader.ts reads. */
+import { zstdCompress } from "node:zlib"
+import { Effect, Layer, Semaphore } from "effect"
+import { invariant } from "../Invariant.ts"
+import { codeOf, makeDirectory } from "./Files.ts"
+import { History, type HistoryRange } from "./History.ts"
+import {
+  type BlockCodec,
+  encodeBlock,
+  encodeEntries,
+  encodeHistoryEnd,
+  encodeHistoryHeader,
+  HISTORY_BLOCK_BYTES,
+  type HistoryFile,
+  historyEntryBytes,
+  historyName,
+  parseHistoryName
+} from "./HistoryFormat.ts"
+import * as HistoryReader from "./HistoryReader.ts"
+import type { LogEntry } from "./LogEntry.ts"
+import { LogFailed, type LogStore } from "./LogStore.ts"
+import { filesIn, filesInMemory, type NamedFiles } from "./NamedFiles.ts"
+import { rests, SYNCED_AT_ONCE_BYTES } from "./Pace.ts"
+import { scrubPauseMsDefault } from "./Scrub.ts"
+
+/** A file ends once its entries have so many bytes, before compression. */
+const fileRawMaxBytes = 16 * 1024 * 1024
+/** What is read of the log at a time. */
+const readMaxBytes = 1024 * 1024
+/** The time between two scrubs of everything, in pauses: some four minutes. */
+const passPausesCount = 1_000
+
+const TEMPORARY = ".tmp"
+const ASIDE = ".damaged"
+
+export interface HistoryOptions {
+  /** Compresses what is written, on other threads. */
+  readonly isCompressed: boolean
+  /** The pause of the scrub between two blocks of 64 KiB. 62 by default. */
+  readonly scrubPauseMs?: number
+}
+
+const compressed = (raw: Uint8Array): Effect.Effect<{ readonly stored: Uint8Array; readonly codec: BlockCodec }> =>
+  Effect.callback((resume) => {
+    zstdCompress(raw, (error, stored) => {
+      const isSmaller = error === null && stored.length < raw.length
+      resume(Effect.succeed(isSmaller ? { stored, codec: "zstd" } : { stored: raw, codec: "plain" }))
+    })
+  })
+
+const isMissing = (failure: LogFailed): boolean => codeOf(failure) === "ENOENT"
+
+const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOptions) {
+  const reader = HistoryReader.make(files)
+  const changing = yield* Semaphore.make(1)
+  /** Ascending, without an overlap. */
+  let held: ReadonlyArray<HistoryFile> = []
+  let ranges: ReadonlyArray<HistoryRange> = []
+  const hold = (next: ReadonlyArray<HistoryFile>): void => {
+    held = next
+    ranges = merged(next)
+  }
+
+  const names = yield* files.names
+  for (const name of names) {
+    // Its entries are in the log still.
+    if (name.endsWith(TEMPORARY)) yield* files.remove(name)
+  }
+  hold(withoutOverlap(names.flatMap((name) => parseHistoryName(name) ?? [])))
+
+  /** Writes one file from `fromIndex` on. It ends at `toIndex`, or earlier if it is full. */
+  const writeFile = Effect.fnUntraced(function* (
+    temporary: string,
+    { fromIndex, toIndex }: HistoryRange,
+    read: LogStore["Service"]["read"]
+  ) {
+    const file = yield* files.openToWrite(temporary)
+    yield* file.truncate(0)
+    const blocks: Array<{ firstIndex: number; offset: number }> = []
+    let offset = 0
+    let unsyncedBytes = 0
+    let rawBytes = 0
+    let nextIndex = fromIndex
+    let pending: Array<LogEntry> = []
+    let pendingBytes = 0
+    const rest = yield* rests
+    const put = Effect.fnUntraced(function* (bytes: Uint8Array) {
+      yield* file.write(bytes, offset)
+      offset += bytes.length
+      unsyncedBytes += bytes.length
+      if (unsyncedBytes < SYNCED_AT_ONCE_BYTES) return
+      yield* file.sync
+      unsyncedBytes = 0
+    })
+    const putBlock = Effect.fnUntraced(function* () {
+      const raw = encodeEntries(pending)
+      const firstIndex = pending[0]!.index
+      const { codec, stored } = options.isCompressed ? yield* compressed(raw) : { codec: "plain" as const, stored: raw }
+      const head = { rawBytes: raw.length, firstIndex, count: pending.length, codec }
+      blocks.push({ firstIndex, offset })
+      rawBytes += raw.length
+      pending = []
+      pendingBytes = 0
+      yield* put(encodeBlock(stored, head, offset))
+      yield* rest
+    })
+    yield* put(encodeHistoryHeader(fromIndex))
+    while (nextIndex <= toIndex && rawBytes + pendingBytes < fileRawMaxBytes) {
+      const entries = yield* read({ fromIndex: nextIndex, toIndex, maxBytes: readMaxBytes })
+      if (entries.length === 0) {
+        return yield* new LogFailed({ message: `Cannot keep entry ${nextIndex} in the history: the log has none` })
+      }
+      for (const entry of entries) {
+        invariant(entry.index === nextIndex, `entry ${entry.index} is kept where ${nextIndex} was expected`)
+        pending.push(entry)
+        pendingBytes += historyEntryBytes(entry)
+        nextIndex += 1
+        if (pendingBytes >= HISTORY_BLOCK_BYTES) yield* putBlock()
+      }
+    }
+    if (pending.length > 0) yield* putBlock()
+    const kept = { fromIndex, toIndex: nextIndex - 1 }
+    yield* put(encodeHistoryEnd({ blocks, endOffset: offset }, kept))
+    yield* file.sync
+    return { ...kept, fileBytes: offset } satisfies HistoryFile
+  }, Effect.scoped)
+
+  const keepFile = (range: HistoryRange, read: LogStore["Service"]["read"]) =>
+    Effect.gen(function* () {
+      const temporary = `${range.fromIndex}${TEMPORARY}`
+      const file = yield* Effect.onError(writeFile(temporary, range, read), () =>
+        Effect.ignore(files.remove(temporary))
+      )
+      yield* files.rename({ from: temporary, to: historyName(file) })
+      hold([...held, file].sort((one, other) => one.fromIndex - other.fromIndex))
+      return file
+    })
+
+  /** The first part of a range that is not here; undefined if all of it is. */
+  const missingOf = ({ fromIndex, toIndex }: HistoryRange): HistoryRange | undefined => {
+    const before = ranges.find((range) => range.fromIndex <= fromIndex && fromIndex <= range.toIndex)
+    const from = before === undefined ? fromIndex : before.toIndex + 1
+    const after = ranges.find((range) => range.fromIndex > from)
+    const to = Math.min(toIndex, (after?.fromIndex ?? Number.POSITIVE_INFINITY) - 1)
+    return from > toIndex ? undefined : { fromIndex: from, toIndex: to }
+  }
+
+  const keep = Effect.fnUntraced(function* (range: HistoryRange, read: LogStore["Service"]["read"]) {
+    for (let fromIndex = range.fromIndex; ; ) {
+      const missing = missingOf({ fromIndex, toIndex: range.toIndex })
+      if (missing === undefined) return
+      const file = yield* keepFile(missing, read)
+      fromIndex = file.toIndex + 1
+    }
+  }, changing.withPermits(1))
+
+  /** From now on the entries of this file count as missing. */
+  const setAside = Effect.fnUntraced(
+    function* (file: HistoryFile, what: string) {
+      if (!held.includes(file)) return
+      reader.forget(file)
+      hold(held.filter((other) => other !== file))
+      const name = historyName(file)
+      yield* Effect.logError(
+        `History is damaged: entries ${file.fromIndex} to ${file.toIndex} in "${name}" are lost on this node: ${what}`
+      )
+      yield* files.rename({ from: name, to: `${name}${ASIDE}` })
+    },
+    // The file is not read any more. The next start finds it again, and its damage.
+    (setting) => Effect.ignore(setting),
+    changing.withPermits(1)
+  )
+
+  const read = Effect.fnUntraced(function* (range: HistoryRange & { readonly maxBytes: number }) {
+    const { fromIndex } = range
+    const file = fileAt(held, fromIndex)
+    if (file === undefined) return yield* notHere(fromIndex)
+    return yield* reader.read(file, range).pipe(
+      Effect.catchTag("HistoryDamaged", ({ what }) => Effect.andThen(setAside(file, what), notHere(fromIndex))),
+      Effect.catchIf(
+        (error) => error._tag === "LogFailed" && isMissing(error),
+        (error) => Effect.andThen(setAside(file, error.message), notHere(fromIndex))
+      )
+    )
+  })
+
+  const removeBelow = Effect.fnUntraced(function* (index: number) {
+    for (const file of held) {
+      if (file.toIndex >= index) return
+      reader.forget(file)
+      hold(held.filter((other) => other !== file))
+      yield* files.remove(historyName(file))
+    }
+  }, changing.withPermits(1))
+
+  const pauseMs = options.scrubPauseMs ?? scrubPauseMsDefault / 4
+  const scrub = Effect.gen(function* () {
+    for (const file of held) {
+      if (!held.includes(file)) continue
+      yield* reader.verify(file, Effect.sleep(pauseMs)).pipe(
+        Effect.catchTag("HistoryDamaged", ({ what }) => setAside(file, what)),
+        Effect.catchTag("LogFailed", (failure) =>
+          isMissing(failure) ? setAside(file, failure.message) : Effect.logWarning("Cannot verify history", failure)
+        )
+      )
+      yield* Effect.sleep(pauseMs)
+    }
+    yield* Effect.sleep(pauseMs * passPausesCount)
+  }).pipe(Effect.forever)
+
+  return History.of({
+    ranges: () => ranges,
+    sizeBytes: () => held.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+    keep,
+    read,
+    removeBelow,
+    scrub
+  })
+})
+
+const notHere = (index: number) =>
+  Effect.fail(
+    new LogFailed({ message: `Cannot read entry ${index}: this node does not retain it`, reason: "compacted" })
+  )
+
+/** The file that holds an entry. */
+const fileAt = (files: ReadonlyArray<HistoryFile>, index: number): HistoryFile | undefined => {
+  let low = 0
+  let high = files.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (files[middle]!.fromIndex <= index) low = middle + 1
+    else high = middle
+  }
+  const file = files[low - 1]
+  return file !== undefined && index <= file.toIndex ? file : undefined
+}
+
+/** Files in order, without those whose entries others have: a file that was fetched again may lie beside one set back. */
+const withoutOverlap = (files: ReadonlyArray<HistoryFile>): ReadonlyArray<HistoryFile> => {
+  const kept: Array<HistoryFile> = []
+  for (const file of files.toSorted((one, other) => one.fromIndex - other.fromIndex)) {
+    if (file.fromIndex > (kept.at(-1)?.toIndex ?? 0)) kept.push(file)
+  }
+  return kept
+}
+
+/** Files that follow each other are one range. */
+const merged = (files: ReadonlyArray<HistoryFile>): ReadonlyArray<HistoryRange> => {
+  const ranges: Array<{ fromIndex: number; toIndex: number }> = []
+  for (const { fromIndex, toIndex } of files) {
+    const last = ranges.at(-1)
+    if (last !== undefined && last.toIndex + 1 === fromIndex) last.toIndex = toIndex
+    else ranges.push({ fromIndex, toIndex })
+  }
+  return ranges
+}
+
+/** In `directory`, which is made when it is missing. */
+export const layerFile = (
+  options: { readonly directory: string } & Partial<HistoryOptions>
+): Layer.Layer<History, LogFailed> =>
+  Layer.effect(
+    History,
+    Effect.andThen(
+      makeDirectory(options.directory),
+      make(filesIn(options.directory), { isCompressed: true, ...options })
+    )
+  )
+
+/** In `files`, which outlive the layer, as plain bytes. */
+export const layerOf = (files: NamedFiles, options?: Partial<HistoryOptions>): Layer.Layer<History, LogFailed> =>
+  Layer.effect(History, make(files, { isCompressed: false, ...options }))
+
+/** In memory, for tests and simulations. It forgets when its scope closes. */
+export const layerMemory: Layer.Layer<History> = Layer.orDie(Layer.unwrap(Effect.sync(() => layerOf(filesInMemory()))))
