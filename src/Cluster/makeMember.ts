@@ -7,6 +7,7 @@ import { Clock, Deferred, Effect, Exit, FiberSet, Layer, type Scope } from "effe
 import { Directory } from "../EventStore/Directory.ts"
 import { invariant } from "../Invariant.ts"
 import * as KeyHistory from "../Local/KeyHistory.ts"
+import { liftRecords } from "../Local/liftRecords.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Command, operationsOf } from "../Machine/Command.ts"
 import { isPending } from "../Machine/decideOperation.ts"
@@ -112,6 +113,17 @@ const make = Effect.fnUntraced(function* (
       ),
     nowMs: timeouts.nowMs
   })
+  const lifting = liftRecords({
+    models: options.models.filter(({ mode }) => mode !== "local"),
+    tables: () => machine.applied,
+    mayDecide: () =>
+      runMember.leaderOf(running) === self.nodeId && !draining.isDraining() && node()?.isStorageShort() !== true,
+    submit: (command) =>
+      outcomeOf<unknown, NotDone | UnknownOutcome>(
+        (settle) =>
+          node()?.submit(command, Attempts.answerTimeoutMs, settle) ?? settleNow(settle, OrdersHere.notRunning)
+      )
+  })
   const attempts = Attempts.make({
     timeouts,
     leadership: {
@@ -156,7 +168,7 @@ const make = Effect.fnUntraced(function* (
     },
     // The requests that wait look again after the turn in which the leader changed, and not in the middle of it.
     onLeadership: () => forkLoop(Effect.andThen(Effect.yieldNow, Effect.sync(lookAgain))),
-    beside: Effect.raceFirst(confirming.first, activation.follow),
+    beside: Effect.raceAllFirst([confirming.first, activation.follow, lifting]),
     end: (error) => Deferred.fail(stopped, error),
     fork
   })

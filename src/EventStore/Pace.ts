@@ -7,22 +7,31 @@ import { Clock, Effect } from "effect"
 /** The bytes that are written and synced at once. A sync of more would hold up those of the log. */
 export const SYNCED_AT_ONCE_BYTES = 512 * 1024
 
-/** The rest is so many times the work before it: work takes a fifth of the thread and of the disk at most. */
-const RESTS_PER_WORK = 4
-/** A busy thread makes each piece long. The rest has a bound all the same, so that the work comes to its end. */
-const REST_MAX_MS = 20
+/** How long work rests: so many times as long as the piece before, within a bound. */
+export interface Pace {
+  readonly restsPerWork: number
+  /** A busy thread makes each piece long. The rest has a bound all the same, so that the work comes to its end. */
+  readonly restMaxMs: number
+}
+
+/** Work takes a fifth of the thread and of the disk at most. */
+const fifth: Pace = { restsPerWork: 4, restMaxMs: 20 }
+
+/** An effect to run between two pieces of the work that begins now, at this pace. */
+export const restsOf = ({ restMaxMs, restsPerWork }: Pace) =>
+  Effect.map(Clock.Clock, (clock) => {
+    let resumedNanos = clock.monotonicTimeNanosUnsafe()
+    return Effect.suspend(() => {
+      const workedMs = Number(clock.monotonicTimeNanosUnsafe() - resumedNanos) / 1e6
+      return Effect.sleep(Math.min(Math.ceil(workedMs * restsPerWork), restMaxMs))
+    }).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          resumedNanos = clock.monotonicTimeNanosUnsafe()
+        })
+      )
+    )
+  })
 
 /** An effect to run between two pieces of the work that begins now. */
-export const rests = Effect.map(Clock.Clock, (clock) => {
-  let resumedNanos = clock.monotonicTimeNanosUnsafe()
-  return Effect.suspend(() => {
-    const workedMs = Number(clock.monotonicTimeNanosUnsafe() - resumedNanos) / 1e6
-    return Effect.sleep(Math.min(Math.ceil(workedMs * RESTS_PER_WORK), REST_MAX_MS))
-  }).pipe(
-    Effect.tap(() =>
-      Effect.sync(() => {
-        resumedNanos = clock.monotonicTimeNanosUnsafe()
-      })
-    )
-  )
-})
+export const rests = restsOf(fifth)

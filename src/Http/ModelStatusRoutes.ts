@@ -2,24 +2,16 @@
 import { Effect } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
-import { inSlices } from "../Local/inSlices.ts"
 import * as Format from "../Machine/Format.ts"
-import { storedVersions } from "../Machine/ModelCheck.ts"
-import { clone, type Tables } from "../Machine/Tables.ts"
+import { storedVersions } from "../Machine/Rows.ts"
+import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 
-const statusOf = Effect.fnUntraced(function* (tables: Tables, { mode, name, path, version }: Descriptor) {
-  const counts = yield* inSlices(storedVersions(tables, name))
-  const active = tables.byModel.get(name)?.modelVersion ?? 0
-  return {
-    name,
-    path,
-    mode,
-    version,
-    active: active === 0 ? null : active,
-    stored: Object.fromEntries([...counts.entries()].toSorted(([left], [right]) => left - right))
-  }
-})
+const statusOf = (tables: Tables, { mode, name, path, version }: Descriptor) => {
+  const table = tables.byModel.get(name)
+  const active = table === undefined || table.modelVersion === 0 ? null : table.modelVersion
+  return { name, path, mode, version, active, stored: Object.fromEntries(storedVersions(table)) }
+}
 
 /** Makes the route `/_admin/api/models`. */
 export const modelStatusRoutes = (member: Member["Service"], models: ReadonlyArray<Descriptor>) =>
@@ -27,15 +19,11 @@ export const modelStatusRoutes = (member: Member["Service"], models: ReadonlyArr
     HttpRouter.route(
       "GET",
       "/_admin/api/models",
-      Effect.suspend(() => {
-        // The counts are of one state, however long it takes to count.
-        const tables = clone(member.tables)
+      Effect.sync(() => {
+        const { tables } = member
         const replicated = models.filter(({ mode }) => mode !== "local")
         const format = { version: Format.newest, active: tables.index === 0 ? null : tables.format }
-        return Effect.map(
-          Effect.forEach(replicated, (model) => statusOf(tables, model)),
-          (items) => HttpServerResponse.jsonUnsafe({ format, items })
-        )
+        return HttpServerResponse.jsonUnsafe({ format, items: replicated.map((model) => statusOf(tables, model)) })
       })
     )
   ] as const

@@ -92,8 +92,25 @@ export interface RaiseFormat {
   readonly format: number
 }
 
+/**
+ * Stores records in the active version of their model, as the deciding node reads them. It is no change of them: their
+ * versions and their history stay. Only nodes send it (Local/liftRecords.ts).
+ */
+export interface Lift {
+  readonly _tag: "Lift"
+  readonly model: string
+  readonly ids: ReadonlyArray<string>
+}
+
+/** The commands by which nodes bring a log to what their releases know. */
+export type Upgrade = Activate | RaiseFormat | Lift
+
+/** Whether a command is a node's own, which brings the log to what releases know. */
+export const isUpgrade = (command: Command): command is Upgrade & Origin =>
+  command._tag === "Activate" || command._tag === "RaiseFormat" || command._tag === "Lift"
+
 /** A command, which is decided as one entry. */
-export type Command = (Operation | Transact | Call | Close | Activate | RaiseFormat) & Origin
+export type Command = (Operation | Transact | Call | Close | Upgrade) & Origin
 
 /** A key, and the principal that owns it: two principals never share a key. */
 export interface Keyed {
@@ -120,6 +137,7 @@ export const withVersions = (command: Command, versionOf: (model: string) => num
     case "Close":
     case "Activate":
     case "RaiseFormat":
+    case "Lift":
       return command
     default:
       return stamped(command)
@@ -135,6 +153,7 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
     case "Close":
     case "Activate":
     case "RaiseFormat":
+    case "Lift":
       return []
     default:
       return [command]

@@ -1,9 +1,10 @@
 /**
- * A change of a record. Pure. An event is complete: `evolve` needs neither the model's code nor the former state. D2.
+ * A change of a record, and a record that is only stored anew. Pure. An event is complete: `evolve` needs neither the model's code nor the former state. D2.
  */
 
-/** One change of one record, with encoded values. */
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
+
+/** One change of one record, with encoded values. */
 export interface Event {
   readonly type: "created" | "updated" | "deleted"
   readonly model: string
@@ -21,4 +22,15 @@ export interface Event {
    * refers to.
    */
   readonly cascaded?: true
+}
+
+/**
+ * A record stored in a later version of its model's shape, as the deciding node read it. It is no change of the record:
+ * its version, its index and its history stay, and nothing that follows events sees it.
+ */
+export interface Lifted {
+  readonly model: string
+  readonly modelVersion: number
+  readonly id: string
+  readonly data: EncodedRecord
 }

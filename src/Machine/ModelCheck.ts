@@ -7,6 +7,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { isPending } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
+import { storedVersions } from "./Rows.ts"
 import type { Table } from "./Table.ts"
 import type { Tables } from "./Tables.ts"
 
@@ -42,7 +43,6 @@ const findingsMax = 50
 /** Checks the records of one model. The tables must not change meanwhile: pass a clone. */
 export function* checkModel(tables: Tables, descriptor: Descriptor): Generator<undefined, ModelReport> {
   const { name: model, version } = descriptor
-  const stored = new Map<number, number>()
   const hidden = new Map<string, number>()
   const findings = new Map<string, { -readonly [K in keyof Finding]: Finding[K] }>()
   const find = (kind: Finding["kind"], path: string, message: string, id: string): void => {
@@ -52,9 +52,9 @@ export function* checkModel(tables: Tables, descriptor: Descriptor): Generator<u
     else if (findings.size < findingsMax) findings.set(name, { kind, path, message, count: 1, firstId: id })
   }
   const table = tables.byModel.get(model)
+  const stored = storedVersions(table)
   for (const [id, row] of table?.rows.entries() ?? []) {
     yield
-    add(stored, row.modelVersion)
     const read = descriptor.read.recordWhole(row)
     if (Result.isFailure(read)) {
       for (const { message, path } of read.failure) find("unreadable", path, message, id)
@@ -79,16 +79,6 @@ export function* checkModel(tables: Tables, descriptor: Descriptor): Generator<u
     for (const { message, path } of read.failure) find("unreadable", path, message, id)
   }
   return { model, version, stored, hidden, findings: [...findings.values()] }
-}
-
-/** Counts the records of a model by the version in which they are stored. */
-export function* storedVersions({ byModel }: Tables, model: string): Generator<undefined, ReadonlyMap<number, number>> {
-  const counts = new Map<number, number>()
-  for (const [, { modelVersion }] of byModel.get(model)?.rows.entries() ?? []) {
-    yield
-    add(counts, modelVersion)
-  }
-  return counts
 }
 
 const add = <K>(counts: Map<K, number>, key: K): void => void counts.set(key, (counts.get(key) ?? 0) + 1)

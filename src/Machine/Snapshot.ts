@@ -6,11 +6,11 @@
 import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
-import * as FieldIndex from "./FieldIndex.ts"
 import * as Format from "./Format.ts"
 import { isRecord } from "./Json.ts"
 import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalPart.ts"
+import * as Rows from "./Rows.ts"
 import type { Session } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
@@ -253,9 +253,8 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
       table.nextTombstoneSequence = piece.nextTombstoneSequence
       break
     case "Row":
-      table.rows.set(piece.id, piece.row)
+      Rows.put(table, piece.id, piece.row)
       table.changedIndex = Math.max(table.changedIndex, piece.row.index)
-      FieldIndex.move(table, piece.id, { to: piece.row })
       StateHash.add(tables.hash, StateElements.row(piece.model, piece.id, piece.row))
       break
     case "LocalPart":

@@ -108,6 +108,7 @@ export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "order
     tombstones: OrderedMap.make(),
     tombstoneOrder: OrderedMap.make(),
     localParts: OrderedMap.make(),
+    countByVersion: new Map(),
     nextTombstoneSequence: 0,
     versionFloor: 0,
     modelVersion: 0,
@@ -161,7 +162,8 @@ const cloneTable = (table: Table): Table => ({
   indexes: new Map(Array.from(table.indexes, ([field, index]) => [field, index.clone()])),
   tombstones: table.tombstones.clone(),
   tombstoneOrder: table.tombstoneOrder.clone(),
-  localParts: table.localParts.clone()
+  localParts: table.localParts.clone(),
+  countByVersion: new Map(table.countByVersion)
 })
 
 /** The record under an id, undefined if there is none. */

@@ -1,7 +1,7 @@
 /** The payload of one entry: one transaction, one outcome. Pure. One byte with its format, then UTF-8 JSON. D6. */
 import { Result, type Schema } from "effect"
 import type { OperationAnswer } from "./Answer.ts"
-import type { Event } from "./Event.ts"
+import type { Event, Lifted } from "./Event.ts"
 import * as Format from "./Format.ts"
 import { isRecord } from "./Json.ts"
 import { isLimits, type Limits } from "./Limits.ts"
@@ -42,6 +42,8 @@ export interface Transaction {
   readonly limits?: Limits
   /** By model: the version that is active from this entry on. */
   readonly activated?: Readonly<Record<string, number>>
+  /** Records that are stored in another version from this entry on. */
+  readonly lifted?: ReadonlyArray<Lifted>
   /** The format that is active from this entry on (Format.ts). */
   readonly format?: number
 }
@@ -55,7 +57,8 @@ export interface Entry {
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
-const formatOf = ({ format }: Transaction): number => format ?? Format.initial
+const formatOf = ({ format, lifted }: Transaction): number =>
+  format ?? (lifted === undefined ? Format.initial : Format.lifting)
 
 /**
  * Encodes a transaction as a payload. In UTF-8 the first character is the byte with the format. `eventTexts` are the JSON
@@ -112,6 +115,7 @@ const isTransaction = (json: unknown): json is Transaction =>
   (json.limits === undefined || isLimits(json.limits)) &&
   (json.activated === undefined ||
     (isRecord(json.activated) && Object.values(json.activated).every(Number.isSafeInteger))) &&
+  (json.lifted === undefined || (Array.isArray(json.lifted) && json.lifted.every(isLifted))) &&
   (json.format === undefined || Number.isSafeInteger(json.format))
 
 const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof json === "string"
@@ -126,13 +130,16 @@ const isUnchanged = (json: unknown): boolean =>
   isRecord(json) && Number.isSafeInteger(json.position) && isRecord(json.answer)
 
 const isEvent = (json: unknown): boolean =>
-  isRecord(json) &&
+  isLifted(json) &&
   (json.type === "created" || json.type === "updated" || json.type === "deleted") &&
+  Number.isSafeInteger(json.version) &&
+  Number.isSafeInteger(json.previousIndex)
+
+const isLifted = (json: unknown): json is { readonly [key: string]: unknown } =>
+  isRecord(json) &&
   typeof json.model === "string" &&
   typeof json.id === "string" &&
   Number.isSafeInteger(json.modelVersion) &&
-  Number.isSafeInteger(json.version) &&
-  Number.isSafeInteger(json.previousIndex) &&
   isRecord(json.data)
 
 const isLocalPartSet = (json: unknown): boolean =>

@@ -5,27 +5,19 @@
 import { Result } from "effect"
 import type { Answer, OperationAnswer } from "./Answer.ts"
 import type { Circumstances } from "./Circumstances.ts"
-import type { Activate, Command, Operation, Origin, RaiseFormat } from "./Command.ts"
+import { type Command, isUpgrade, type Operation, type Upgrade } from "./Command.ts"
 import type { Decision } from "./Decision.ts"
 import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
+import { decideUpgrade } from "./decideUpgrade.ts"
 import type { Event } from "./Event.ts"
 import * as Format from "./Format.ts"
 import * as Overlay from "./Overlay.ts"
 import * as Procedure from "./Procedure.ts"
 import type { Rejection } from "./Rejection.ts"
+import { type Stamp, transactionOf } from "./Stamp.ts"
 import type { Tables } from "./Tables.ts"
-import { encode, entryBytesMax, entryEventsMax, type Outcome, type Transaction } from "./Transaction.ts"
-
-/**
- * What an entry holds whatever is decided: two times, the leader's wall clock, for people, and the age of the log, for
- * expiry. The first one of a log has the format in which the log begins.
- */
-interface Stamp {
-  readonly timeMs: number
-  readonly logAgeMs: number
-  readonly format?: number
-}
+import { encode, entryBytesMax, entryEventsMax, type Outcome } from "./Transaction.ts"
 
 /** Decides a command. It leaves the tables unchanged. */
 export const decide = (
@@ -44,8 +36,7 @@ export const decide = (
   const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: stamp.logAgeMs })
   if (known !== undefined) return known
   if (command._tag === "Close") return reject(command, stamp, { _tag: "KeyClosed" })
-  if (command._tag === "RaiseFormat") return decideFormat(tables, command, stamp)
-  if (command._tag === "Activate") return decideActivation(tables, command, stamp)
+  if (isUpgrade(command)) return decideUpgrade(tables, command, stamp)
   const decided = decideAll(tables, procedures, command, { ...circumstances, ...stamp })
   if (Result.isFailure(decided)) return reject(command, stamp, decided.failure)
   const { events, overlay, ...done } = decided.success
@@ -57,27 +48,6 @@ export const decide = (
     return reject(command, stamp, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
   return { _tag: "Accepted", answer, transaction, payload, ...(overlay === undefined ? {} : { overlay }) }
-}
-
-/** The check of the records holds as long as none of them has changed since. */
-const decideActivation = (tables: Tables, command: Activate & Origin, stamp: Stamp): Decision => {
-  const { checkedIndex, model, version } = command
-  const answer: Answer = { timeMs: stamp.timeMs, operations: [] }
-  const table = tables.byModel.get(model)
-  if (table !== undefined && table.modelVersion >= version) return { _tag: "Unchanged", answer }
-  if (table !== undefined && table.changedIndex > checkedIndex) {
-    return { _tag: "Rejected", rejection: { _tag: "UpgradePending", model }, entry: undefined }
-  }
-  const transaction = { ...transactionOf(command, stamp, [], { _tag: "Accepted" }), activated: { [model]: version } }
-  return { _tag: "Accepted", answer, transaction, payload: encode(transaction) }
-}
-
-const decideFormat = (tables: Tables, command: RaiseFormat & Origin, stamp: Stamp): Decision => {
-  const { format } = command
-  const answer: Answer = { timeMs: stamp.timeMs, operations: [] }
-  if (Format.isFormatActive(tables, format)) return { _tag: "Unchanged", answer }
-  const transaction = { ...transactionOf(command, stamp, [], { _tag: "Accepted" }), format }
-  return { _tag: "Accepted", answer, transaction, payload: encode(transaction) }
 }
 
 /** The part of the answer that the entry holds besides its events. Only a key makes a client ask for it again. */
@@ -101,7 +71,7 @@ type Decided = Omit<Answer, "timeMs"> & {
 const decideAll = (
   tables: Tables,
   procedures: Procedure.Procedures,
-  command: Exclude<Command, { readonly _tag: "Close" | "Activate" | "RaiseFormat" }>,
+  command: Exclude<Command, Upgrade | { readonly _tag: "Close" }>,
   at: Overlay.Overlay["at"]
 ): Result.Result<Decided, Rejection> => {
   switch (command._tag) {
@@ -167,21 +137,3 @@ const reject = (command: Command, stamp: Stamp, met: Rejection): Decision => {
 /** Whether the only reason is the deciding node's code: it is too old, or does not fit the data. */
 const isOfThisNode = ({ _tag }: Rejection): boolean =>
   _tag === "UpgradeRequired" || _tag === "UpgradePending" || _tag === "UnknownCommand" || _tag === "RecordUnreadable"
-
-const transactionOf = (
-  command: Command,
-  { format, logAgeMs, timeMs }: Stamp,
-  events: ReadonlyArray<Event>,
-  outcome: Outcome
-): Transaction => ({
-  timeMs,
-  logAgeMs,
-  ...(command.principal === undefined ? {} : { principal: command.principal }),
-  ...(command.key === undefined ? {} : { key: command.key }),
-  ...(command.key === undefined || command.fingerprint === undefined ? {} : { fingerprint: command.fingerprint }),
-  ...(command.assignedKey === undefined ? {} : { assignedKey: command.assignedKey }),
-  command: ("name" in command ? command.name : undefined) ?? command._tag,
-  events,
-  outcome,
-  ...(format === undefined ? {} : { format })
-})

@@ -3,10 +3,10 @@
  * Total: it checks nothing, runs no model code and accepts every entry of the log. D2.
  */
 import type { Answer, OperationAnswer } from "./Answer.ts"
-import type { Event } from "./Event.ts"
-import * as FieldIndex from "./FieldIndex.ts"
+import type { Event, Lifted } from "./Event.ts"
 import * as Limits from "./Limits.ts"
 import { setLocalPart } from "./LocalParts.ts"
+import * as Rows from "./Rows.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
@@ -21,6 +21,7 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
   for (const [model, version] of Object.entries(transaction.activated ?? {})) {
     activate(tables, model, tableToChange(tables, model), version)
   }
+  for (const lifted of transaction.lifted ?? []) evolveLifted(tables, index, lifted)
   const changed = transaction.events.map((event) => evolveEvent(tables, index, event))
   endEntry(tables, entry, changed)
 }
@@ -84,6 +85,18 @@ export const evolveEvent = (tables: Tables, index: number, event: Event): Operat
   return { change, model, id, version, index, createdIndex, modelVersion, record }
 }
 
+/** Stores a record anew. Only its version of the shape and its data change. */
+const evolveLifted = (tables: Tables, index: number, { data, id, model, modelVersion }: Lifted): void => {
+  const table = tableToChange(tables, model)
+  const before = table.rows.get(id)
+  if (before === undefined) return
+  table.changedIndex = index
+  discount(tables, () => StateElements.row(model, id, before))
+  const row: Row = { ...before, modelVersion, data }
+  Rows.put(table, id, row)
+  count(tables, () => StateElements.row(model, id, row))
+}
+
 /** An older version never replaces a newer one. */
 const activate = (tables: Tables, model: string, table: Table, version: number): void => {
   if (version <= table.modelVersion) return
@@ -113,15 +126,13 @@ const setRow = (
   removeTombstone(tables, table, event.model, event.id)
   const { data, modelVersion, version } = event
   const row: Row = { version, createdIndex, index, modelVersion, data }
-  table.rows.set(event.id, row)
-  FieldIndex.move(table, event.id, { from: before, to: row })
+  Rows.put(table, event.id, row)
   count(tables, () => StateElements.row(event.model, event.id, row))
 }
 
 const removeRow = (tables: Tables, table: Table, event: Event, row: Row | undefined): void => {
   if (row === undefined) return
-  table.rows.delete(event.id)
-  FieldIndex.move(table, event.id, { from: row })
+  Rows.remove(table, event.id, row)
   discount(tables, () => StateElements.row(event.model, event.id, row))
 }
 

@@ -6,6 +6,7 @@ import type { Node } from "../../src/Cluster/OrdersHere.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { holdsForCopies } from "../../src/Machine/CommandResult.ts"
 import * as Format from "../../src/Machine/Format.ts"
+import * as Rows from "../../src/Machine/Rows.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import * as Model from "../../src/Model.ts"
 import { configurationOf } from "../Raft/core/Cores.ts"
@@ -32,7 +33,13 @@ const tablesOf = (models: ReadonlyArray<Model.Descriptor>) => {
 }
 
 const put = (tables: Tables.Tables, model: string, data: Model.EncodedRecord) =>
-  tables.byModel.get(model)!.rows.set(String(data.id), { version: 1, createdIndex: 1, index: 1, modelVersion: 1, data })
+  Rows.put(tables.byModel.get(model)!, String(data.id), {
+    version: 1,
+    createdIndex: 1,
+    index: 1,
+    modelVersion: 1,
+    data
+  })
 
 /** The activation of a leader, over a node that does at once what is submitted. */
 const leading = (options: {

@@ -1,0 +1,103 @@
+/**
+ * Stores records in the active version of their model, one small entry after another, after that version became active.
+ * The node that decides does it, in a tenth of its time. Reading does not need it: it ends the need for a model's steps.
+ * docs/evolution.md.
+ */
+import { Clock, Effect } from "effect"
+import { type Pace, restsOf } from "../EventStore/Pace.ts"
+import type { Command } from "../Machine/Command.ts"
+import { isFormatActive, lifting } from "../Machine/Format.ts"
+import type { Row, Table } from "../Machine/Table.ts"
+import type { Tables } from "../Machine/Tables.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
+
+/** How often a node looks for records to store anew. */
+const lookEveryMs = 1_000
+/** The bounds of one entry. One record may be larger. */
+const entryRowsMax = 128
+const entryCharsMax = 64 * 1024
+/** How many rows it looks at before it rests. */
+const lookedAtMax = 1_024
+/** When it looks again at records of a model that it could not store anew: this release cannot read them. */
+const lookAgainMs = 60_000
+/** A tenth of the time: of the thread while it looks, and of the log while it waits for an entry. */
+const tenth: Pace = { restsPerWork: 9, restMaxMs: 200 }
+
+/** Lifts records of these models for as long as this node decides. It never ends. */
+export const liftRecords = (options: {
+  readonly models: ReadonlyArray<Descriptor>
+  readonly tables: () => Tables
+  /** Whether this node decides: in the cluster's log, while it leads. */
+  readonly mayDecide: () => boolean
+  /** Decides a command in the log of the tables, and applies it. */
+  readonly submit: (command: Command) => Effect.Effect<unknown, { readonly message: string }>
+}): Effect.Effect<never> => {
+  const { mayDecide, models, submit, tables } = options
+  /** By model: when it is looked at again. */
+  const againMs = new Map<string, number>()
+
+  const liftModel = Effect.fnUntraced(function* ({ name: model, version }: Descriptor, table: Table) {
+    const before = staleCount(table, version)
+    const rest = yield* restsOf(tenth)
+    for (const ids of batchesOf(table.rows.clone(), version)) {
+      if (!mayDecide()) return
+      if (ids.length > 0) yield* submit({ _tag: "Lift", model, ids })
+      yield* rest
+    }
+    const left = staleCount(tables().byModel.get(model), version)
+    if (left === 0) return yield* Effect.logInfo(`All records of ${model} are stored in version ${version}`)
+    if (left < before) return
+    againMs.set(model, (yield* Clock.currentTimeMillis) + lookAgainMs)
+    yield* Effect.logWarning(`${left} records of ${model} cannot be stored in version ${version}`)
+  })
+
+  const look = Effect.gen(function* () {
+    const nowMs = yield* Clock.currentTimeMillis
+    for (const model of models) {
+      const table = tables().byModel.get(model.name)
+      const isDue = (againMs.get(model.name) ?? 0) <= nowMs
+      if (!isDue || !mayDecide() || !isFormatActive(tables(), lifting)) continue
+      if (table?.modelVersion !== model.version || staleCount(table, model.version) === 0) continue
+      yield* liftModel(model, table).pipe(
+        // Another node leads, or the log takes nothing now: what is left is lifted later.
+        Effect.catch(({ message }) => Effect.logDebug(`Stopped to store records of ${model.name} anew: ${message}`))
+      )
+    }
+  })
+  return Effect.forever(Effect.andThen(Effect.sleep(lookEveryMs), look))
+}
+
+/** How many records are stored in earlier versions. */
+const staleCount = (table: Table | undefined, version: number): number => {
+  let count = 0
+  for (const [stored, each] of table?.countByVersion ?? []) if (stored < version) count += each
+  return count
+}
+
+/** The ids of records in earlier versions, enough for one entry; none where it has looked at many rows in vain. */
+function* batchesOf(rows: Table["rows"], version: number): Generator<ReadonlyArray<string>> {
+  let batch: Array<string> = []
+  let chars = 0
+  let lookedAt = 0
+  for (const [id, row] of rows.entries()) {
+    lookedAt += 1
+    if (row.modelVersion < version) {
+      const size = charsOf(row)
+      if (batch.length > 0 && chars + size > entryCharsMax) {
+        yield batch
+        batch = []
+        chars = 0
+      }
+      batch.push(id)
+      chars += size
+    }
+    if (batch.length < entryRowsMax && lookedAt < lookedAtMax) continue
+    yield batch
+    batch = []
+    chars = 0
+    lookedAt = 0
+  }
+  yield batch
+}
+
+const charsOf = ({ data }: Row): number => JSON.stringify(data).length

@@ -1,0 +1,30 @@
+/** The rows of a table, with what follows from them: its indexes, and the number of rows of each version. Pure. */
+import * as FieldIndex from "./FieldIndex.ts"
+import type { Row, Table } from "./Table.ts"
+
+/** Sets the row of a record in place of its former one. */
+export const put = (table: Table, id: string, row: Row): void => {
+  const before = table.rows.get(id)
+  table.rows.set(id, row)
+  FieldIndex.move(table, id, { from: before, to: row })
+  if (before?.modelVersion === row.modelVersion) return
+  if (before !== undefined) count(table, before, -1)
+  count(table, row, 1)
+}
+
+/** Removes the row of a record. */
+export const remove = (table: Table, id: string, row: Row): void => {
+  table.rows.delete(id)
+  FieldIndex.move(table, id, { from: row })
+  count(table, row, -1)
+}
+
+const count = ({ countByVersion }: Table, { modelVersion }: Row, change: 1 | -1): void => {
+  const next = (countByVersion.get(modelVersion) ?? 0) + change
+  if (next === 0) countByVersion.delete(modelVersion)
+  else countByVersion.set(modelVersion, next)
+}
+
+/** By ascending version, how many records are stored in it. */
+export const storedVersions = (table: Table | undefined): ReadonlyMap<number, number> =>
+  new Map([...(table?.countByVersion ?? [])].sort(([left], [right]) => left - right))

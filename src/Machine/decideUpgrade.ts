@@ -1,0 +1,72 @@
+/**
+ * Decides the commands by which nodes themselves bring a log to what their releases know: a format, a version of a model,
+ * and records in that version. Pure. docs/evolution.md.
+ */
+import { Result } from "effect"
+import type { Answer } from "./Answer.ts"
+import type { Activate, Lift, Origin, RaiseFormat, Upgrade } from "./Command.ts"
+import type { Decision } from "./Decision.ts"
+import { known } from "./decideOperation.ts"
+import type { Lifted } from "./Event.ts"
+import * as Format from "./Format.ts"
+import type { Rejection } from "./Rejection.ts"
+import { type Stamp, transactionOf } from "./Stamp.ts"
+import type { Tables } from "./Tables.ts"
+import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
+
+/** The part of the entry that upgrades the log; undefined if there is nothing to do. */
+type Upgraded = Result.Result<Pick<Transaction, "format" | "activated" | "lifted"> | undefined, Rejection>
+
+/** Decides such a command. It is no client's, so its refusal is no entry. */
+export const decideUpgrade = (tables: Tables, command: Upgrade & Origin, stamp: Stamp): Decision => {
+  const upgraded = upgradedBy(tables, command)
+  if (Result.isFailure(upgraded)) return reject(upgraded.failure)
+  const answer: Answer = { timeMs: stamp.timeMs, operations: [] }
+  if (upgraded.success === undefined) return { _tag: "Unchanged", answer }
+  const transaction = { ...transactionOf(command, stamp, [], { _tag: "Accepted" }), ...upgraded.success }
+  const payload = encode(transaction)
+  if (payload.length > entryBytesMax) return reject({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
+  return { _tag: "Accepted", answer, transaction, payload }
+}
+
+const reject = (rejection: Rejection): Decision => ({ _tag: "Rejected", rejection, entry: undefined })
+
+const done: Upgraded = Result.succeed(undefined)
+
+const upgradedBy = (tables: Tables, command: Upgrade): Upgraded => {
+  switch (command._tag) {
+    case "RaiseFormat":
+      return raise(tables, command)
+    case "Activate":
+      return activate(tables, command)
+    case "Lift":
+      return lift(tables, command)
+  }
+}
+
+const raise = (tables: Tables, { format }: RaiseFormat): Upgraded =>
+  Format.isFormatActive(tables, format) ? done : Result.succeed({ format })
+
+/** The check of the records holds as long as none of them has changed since. */
+const activate = (tables: Tables, { checkedIndex, model, version }: Activate): Upgraded => {
+  const table = tables.byModel.get(model)
+  if (table !== undefined && table.modelVersion >= version) return done
+  return table !== undefined && table.changedIndex > checkedIndex
+    ? Result.fail({ _tag: "UpgradePending", model })
+    : Result.succeed({ activated: { [model]: version } })
+}
+
+/** The data is that of this node, so nodes agree on it even if a step is not a function. */
+const lift = (tables: Tables, { ids, model }: Lift): Upgraded => {
+  if (!Format.isFormatActive(tables, Format.lifting)) return done
+  return Result.map(known(tables, model), ({ descriptor: { read, version }, table }) => {
+    const lifted: Array<Lifted> = []
+    for (const id of ids) {
+      const row = table.rows.get(id)
+      if (row === undefined || row.modelVersion >= version) continue
+      const found = read.record(row)
+      if (Result.isSuccess(found)) lifted.push({ model, modelVersion: version, id, data: found.success.kept })
+    }
+    return lifted.length === 0 ? undefined : { lifted }
+  })
+}
