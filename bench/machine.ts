@@ -66,8 +66,8 @@ const pair = () => {
         index: index + 1,
         nowMs
       })
-      if (decided.payload === undefined) throw new Error(JSON.stringify(decided.answer))
-      return { index: ++index, term: 1, type: "transaction", payload: decided.payload } as const
+      if (decided.entry === undefined) throw new Error(JSON.stringify(decided.result))
+      return { index: ++index, term: 1, type: "transaction", payload: decided.entry.payload } as const
     })
     const decided = nowMicros()
     for (const entry of entries) leader.apply(entry)

@@ -13,7 +13,7 @@ import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { membersOf } from "../Raft/core/Configuration.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
-import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { outcomeOf } from "../Raft/node/Settle.ts"
 import type { Announce, Order } from "./Order.ts"
@@ -97,7 +97,7 @@ export const make = (options: {
     outcomeOf<Submitted, NotDone | UnknownOutcome>((settle) => running.submit(command, timeoutMs, settle)).pipe(
       Effect.matchEffect({
         onFailure: ({ message }) => Effect.logWarning(`${what} is not active yet: ${message}`),
-        onSuccess: ({ answer }) => (answer._tag === "Accepted" ? Effect.logInfo(`${what} is active`) : Effect.void)
+        onSuccess: ({ result }) => (result._tag === "Accepted" ? Effect.logInfo(`${what} is active`) : Effect.void)
       })
     )
 

@@ -17,7 +17,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
-import type * as CommandQueue from "../Raft/node/CommandQueue.ts"
+import type * as Answers from "../Raft/node/Answered.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type * as RaftNode from "../Raft/node/RaftNode.ts"
 import type * as Removal from "../Raft/node/Removal.ts"
@@ -27,7 +27,7 @@ import type * as Feed from "./Feed.ts"
 import type { FormingRefused, Join } from "./Forming.ts"
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
-type Answered = CommandQueue.Answered<CommandResult>
+type Answered = Answers.Answered<CommandResult>
 
 /** Why a member ended: its disk or its files failed, or its cluster refused or removed it. */
 export type MemberFailure =

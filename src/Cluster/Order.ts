@@ -4,7 +4,7 @@ import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
-import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 
 /**
  * `Announce` tells the leader which versions of models this node's code has, and among them the newest format that its
@@ -24,11 +24,11 @@ export type Order =
   | Administration
 
 /**
- * `index` is the log index that the result reflects. Members send this to each other, so `standing`, the status of a key,
- * keeps the name that nodes of older versions use.
+ * The answer to an order; a command is answered with its result. Members send this to each other, so `standing`, the
+ * status of a key, keeps the name that nodes of older versions use.
  */
 export type OrderAnswer =
-  | ({ readonly _tag: "Decided" } & Answered<CommandResult>)
+  | Answered<CommandResult>
   | { readonly _tag: "Inquired"; readonly index: number; readonly standing: KeyStatus }
   | { readonly _tag: "Administered"; readonly administered: Administered }
   | { readonly _tag: "Announced" }

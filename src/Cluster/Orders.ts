@@ -9,7 +9,7 @@ import { type CommandResult, holdsForCopies } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
-import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Begin, endingBy, type Forget, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type * as Attempts from "./Attempts.ts"
@@ -58,8 +58,8 @@ export const make = (options: {
     leader === nodeId
       ? here.decide(command, timeoutMs, settle)
       : forward(leader, { _tag: "Decide", command: withVersions(command, options.versionOf) }, timeoutMs, (exit) => {
-          const decided = answeredAs("Decided", exit)
-          settle(Exit.isFailure(decided) || isAnswered(decided.value) ? decided : another)
+          if (Exit.isFailure(exit)) settle(Exit.failCause(exit.cause))
+          else settle(isAnswered(exit.value) ? Exit.succeed(exit.value) : another)
         })
 
   const attemptOf =
@@ -77,7 +77,7 @@ export const make = (options: {
   const decideKeyed = (command: Command, keyed: Keyed, settle: Settle<Answered<CommandResult>, Failure>): Forget => {
     const request: Attempts.Request<Answered<CommandResult>, Failure> = {
       isRepeatable: true,
-      holdsForCopies: ({ answer }) => holdsForCopies(answer),
+      holdsForCopies: ({ result }) => holdsForCopies(result),
       attempt: (leader, timeoutMs, settle) =>
         decideAt(leader, command, timeoutMs, (exit) => settle(underKey(exit, keyedOf(command)?.key)))
     }
@@ -114,7 +114,7 @@ export const make = (options: {
         return outcomeOf<OrderAnswer, Failure>((settle) =>
           give({ isRepeatable: true, attempt: attemptOf({ _tag: "Inquire", keyed }) }, settle)
         ).pipe(
-          Effect.flatMap((answer) => answeredAs("Inquired", Exit.succeed(answer))),
+          Effect.flatMap((answer) => answeredAs("Inquired", answer)),
           // An inquiry changes nothing, so an unknown outcome of it is the same as not asking.
           Effect.catchTag("UnknownOutcome", ({ message }) =>
             Effect.fail(new NotDone({ reason: "no-quorum", message }))
@@ -129,7 +129,7 @@ export const make = (options: {
       outcomeOf<OrderAnswer, Failure>((settle) =>
         give({ isRepeatable: false, attempt: attemptOf(order) }, settle)
       ).pipe(
-        Effect.flatMap((answer) => answeredAs("Administered", Exit.succeed(answer))),
+        Effect.flatMap((answer) => answeredAs("Administered", answer)),
         Effect.map(({ administered }) => administered)
       )
   }
@@ -141,25 +141,29 @@ const pending: KeyStatus = { _tag: "Pending" }
 const another = Exit.fail(new UnknownOutcome({ message: "The leader answered another order" }))
 
 /** The answer, if it has this tag. */
-const answeredAs = <Tag extends OrderAnswer["_tag"]>(
+const answeredAs = <Tag extends Tagged["_tag"]>(
   tag: Tag,
-  exit: Exit.Exit<OrderAnswer, Failure>
-): Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>, Failure> => {
-  if (Exit.isFailure(exit)) return Exit.failCause(exit.cause)
-  return exit.value?._tag === tag ? (exit as Exit.Exit<Extract<OrderAnswer, { readonly _tag: Tag }>>) : another
-}
+  answer: OrderAnswer
+): Exit.Exit<Extract<Tagged, { readonly _tag: Tag }>, UnknownOutcome> =>
+  (answer as Partial<Tagged> | null)?._tag === tag
+    ? Exit.succeed(answer as Extract<Tagged, { readonly _tag: Tag }>)
+    : another
+
+/** The answers that name their order. A result is known by its shape. */
+type Tagged = Extract<OrderAnswer, { readonly _tag: string }>
 
 /** Whether a peer's answer is a result: its JSON is unchecked. The changes in it are read by those who show them. */
-const isAnswered = ({ answer, index }: Partial<Answered<Partial<CommandResult> | null>>): boolean => {
+const isAnswered = (told: OrderAnswer): told is Answered<CommandResult> => {
+  const { index, result } = (told ?? {}) as Partial<Answered<Partial<CommandResult> | null>>
   if (typeof index !== "number") return false
-  return answer?._tag === "Accepted"
-    ? Array.isArray(answer.answer?.operations)
-    : answer?._tag === "Rejected" && typeof answer.rejection?._tag === "string"
+  return result?._tag === "Accepted"
+    ? Array.isArray(result.answer?.operations)
+    : result?._tag === "Rejected" && typeof result.rejection?._tag === "string"
 }
 
 /** A node that has just started knows little of the log, and the leader may take its key for an expired one. */
 const isKeyTooOld = (exit: Exit.Exit<Answered<CommandResult>, Failure>): boolean =>
-  Exit.isSuccess(exit) && exit.value.answer._tag === "Rejected" && exit.value.answer.rejection._tag === "KeysExhausted"
+  Exit.isSuccess(exit) && exit.value.result._tag === "Rejected" && exit.value.result.rejection._tag === "KeysExhausted"
 
 const keyTooOld = Exit.fail(
   new NotDone({ reason: "no-quorum", message: "Cannot write: this node knows too little of the log yet" })

@@ -7,7 +7,7 @@ import type { KeyHistory } from "../Local/KeyHistory.ts"
 import { type Command, type Keyed, keyedOf } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import type { Administered, Administration } from "../Raft/node/Administration.ts"
-import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import * as MembershipRequests from "../Raft/node/MembershipRequests.ts"
 import { NotDone, draining as notBegun, type UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { RaftNode } from "../Raft/node/RaftNode.ts"
@@ -83,7 +83,7 @@ export const make = (options: {
       }
     }
     return endingBy(end, decided, (exit) => {
-      if (Exit.isSuccess(exit)) handOn(running, exit.value.answer)
+      if (Exit.isSuccess(exit)) handOn(running, exit.value.result)
       settle(exit)
     })
   }
@@ -106,11 +106,7 @@ export const make = (options: {
   }
 
   const carryOut: OrdersHere["carryOut"] = (order, timeoutMs, settle) => {
-    if (order._tag === "Decide") {
-      return decide(order.command, timeoutMs, (exit) =>
-        settle(Exit.map(exit, (answered) => ({ _tag: "Decided", ...answered }) as const))
-      )
-    }
+    if (order._tag === "Decide") return decide(order.command, timeoutMs, settle)
     if (order._tag === "Announce") {
       options.announced(order)
       return settleNow(settle, heard)

@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
-import { type CommandResult, type Logged, resultOf } from "../Machine/CommandResult.ts"
+import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import { evolve } from "../Machine/evolve.ts"
 import * as Machine from "../Machine/Machine.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
@@ -32,8 +32,7 @@ export const make = (
   },
   decide: (command, at) => {
     Machine.passTime(machine, options.monotonicMs())
-    const decision = Machine.decideNext(machine, command, { ...at, newId: options.newId })
-    return { answer: resultOf(decision), payload: Machine.entryOf(decision)?.payload }
+    return Machine.decideNext(machine, command, { ...at, newId: options.newId })
   },
   apply: (entry) => {
     if (entry.type !== "transaction") return

@@ -190,7 +190,7 @@ const make = Effect.fnUntraced(function* (
     const rejection = otherVersionIn(machine.applied, command)
     return rejection === undefined
       ? orders.submit(command, guarded(settle, onDefect))
-      : settleNow(settle, Exit.succeed({ index: machine.applied.index, answer: { _tag: "Rejected", rejection } }))
+      : settleNow(settle, Exit.succeed({ index: machine.applied.index, result: { _tag: "Rejected", rejection } }))
   }
 
   return Member.of({

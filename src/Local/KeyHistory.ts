@@ -11,7 +11,7 @@ import type { Machine } from "../Machine/Machine.ts"
 import { recall } from "../Machine/Recall.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
-import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { beginEffect, type Forget, type Fork, type Settle, settleNow } from "../Raft/node/Settle.ts"
 
@@ -58,11 +58,11 @@ export const make = <Unreadable, Unknown>(options: {
 
   return {
     told: (answered, settle) => {
-      const { answer, index } = answered
-      if (answer._tag !== "Logged") return settleNow(settle, Exit.succeed({ index, answer }))
-      const { replayedIndex } = answer
+      const { index, result } = answered
+      if (result._tag !== "Logged") return settleNow(settle, Exit.succeed({ index, result }))
+      const { replayedIndex } = result
       const first = Effect.mapBoth(read(replayedIndex), {
-        onSuccess: (known) => ({ index, answer: recalled(known?.outcome, replayedIndex) }),
+        onSuccess: (known) => ({ index, result: recalled(known?.outcome, replayedIndex) }),
         // The first copy was done or refused, and this node cannot tell which.
         onFailure: unknown
       })

@@ -10,7 +10,7 @@ import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStor
 import type { Circumstances } from "../Machine/Circumstances.ts"
 import * as Machine from "../Machine/Machine.ts"
 import { entryBytesMax } from "../Machine/Transaction.ts"
-import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Forget, type Settle, settleNow } from "../Raft/node/Settle.ts"
@@ -27,12 +27,12 @@ type Failure = NotDone | UnknownOutcome
 
 export interface LocalCommits {
   /**
-   * Decides a write in its turn, and tells `settle` the answer with the index that it reflects, once both are durable. A
+   * Decides a write in its turn, and tells `settle` the result with the index that it reflects, once both are durable. A
    * write that is given up before its turn is not done.
    */
-  readonly submit: <Answer>(
-    decide: (at: Circumstances) => Decision<Answer>,
-    settle: Settle<Answered<Answer>, Failure>
+  readonly submit: <Result>(
+    decide: (at: Circumstances) => Decision<Result>,
+    settle: Settle<Answered<Result>, Failure>
   ) => Forget
   /** Fails with the reason once no more writes are taken. */
   readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
@@ -174,9 +174,10 @@ export const make = Effect.fnUntraced(function* (options: {
       const waiting: Waiting = {
         isOpen: () => isOpen,
         decide: (at) => {
-          const { answer, payload } = decide(at)
+          const { entry, result } = decide(at)
+          const payload = entry?.payload
           const index = payload === undefined ? at.index - 1 : at.index
-          return { payload, refuse: told, succeed: () => told(Exit.succeed({ index, answer })) }
+          return { payload, refuse: told, succeed: () => told(Exit.succeed({ index, result })) }
         },
         refuse: told
       }

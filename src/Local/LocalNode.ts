@@ -10,18 +10,18 @@ import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import { invariant } from "../Invariant.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Command, type Keyed, keyedOf, type Origin, operationsOf } from "../Machine/Command.ts"
-import { type CommandResult, type Logged, resultOf } from "../Machine/CommandResult.ts"
+import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import * as Format from "../Machine/Format.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type * as Limits from "../Machine/Limits.ts"
 import type { LocalPart } from "../Machine/LocalPart.ts"
-import { type LocalPartsRequest, type LocalPartsSet, visible } from "../Machine/LocalParts.ts"
+import { type LocalPartsRequest, visible } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import { decode, type Transaction } from "../Machine/Transaction.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import type { Answered } from "../Raft/node/CommandQueue.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Begin, endingBy, type Forget, guarded, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import { activateModels } from "./activateModels.ts"
@@ -123,14 +123,14 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 
   /** Decides a write under its key, which counts as under way until the outcome is told. */
-  const submitKeyed = <Answer>(
+  const submitKeyed = <Result>(
     origin: Origin,
-    decide: Parameters<typeof commits.submit<Answer>>[0],
-    settle: Settle<Answered<Answer>, Failure>
+    decide: Parameters<typeof commits.submit<Result>>[0],
+    settle: Settle<Answered<Result>, Failure>
   ): Forget => {
     const keyed = keyedOf(origin)
     if (keyed === undefined) return commits.submit(decide, settle)
-    const submitted: Begin<Answered<Answer>, Failure> = (settle) => commits.submit(decide, settle)
+    const submitted: Begin<Answered<Result>, Failure> = (settle) => commits.submit(decide, settle)
     return endingBy(keys.begin(keyed), submitted, (exit) => settle(KeyHistory.underKey(exit, keyed.key)))
   }
 
@@ -150,16 +150,13 @@ export const make = Effect.fnUntraced(function* (options: {
     const { index } = machine.applied
     const rejection = foreignIn(given)
     if (rejection !== undefined)
-      return settleNow(settle, Exit.succeed({ index, answer: { _tag: "Rejected", rejection } }))
+      return settleNow(settle, Exit.succeed({ index, result: { _tag: "Rejected", rejection } }))
     const command = giveKey(given, index)
     const told = guarded(settle, onDefect)
     let forgetTold: Forget | undefined
     const forget = submitKeyed<CommandResult | Logged>(
       command,
-      (at) => {
-        const decision = Machine.decideNext(machine, command, at)
-        return { answer: resultOf(decision), payload: Machine.entryOf(decision)?.payload }
-      },
+      (at) => Machine.decideNext(machine, command, at),
       (exit) => {
         if (Exit.isFailure(exit)) told(Exit.failCause(exit.cause))
         else forgetTold = keys.told(exit.value, told)
@@ -174,25 +171,16 @@ export const make = Effect.fnUntraced(function* (options: {
   const setLocalParts = Effect.fnUntraced(function* ({ origin: given, parts }: LocalPartsRequest) {
     const origin = given === undefined ? undefined : giveKey(given, machine.applied.index)
     const request: LocalPartsRequest = origin === undefined ? { parts } : { parts, origin }
-    const { answer, index } = yield* outcomeOf<Answered<SetParts | CommandResult | Logged>, Failure>((settle) =>
-      submitKeyed(
-        origin ?? {},
-        (at) => {
-          const decision = Machine.decideNextParts(machine, request, at)
-          return decision._tag === "Set"
-            ? { answer: decision, payload: decision.entry?.payload }
-            : { answer: resultOf(decision), payload: undefined }
-        },
-        settle
-      )
+    const { index, result } = yield* outcomeOf<Answered<Machine.PartsSet | CommandResult | Logged>, Failure>((settle) =>
+      submitKeyed(origin ?? {}, (at) => Machine.decideNextParts(machine, request, at), settle)
     )
-    if (answer._tag === "Set") return { index, answer: { ...accepted, parts: answer.parts, isReplayed: false } }
+    if (result._tag === "Set") return { index, result: { ...accepted, parts: result.parts, isReplayed: false } }
     const known = yield* outcomeOf<Answered<CommandResult>, UnknownOutcome>((settle) =>
-      keys.told({ answer, index }, settle)
+      keys.told({ index, result }, settle)
     )
-    if (known.answer._tag === "Rejected") return { index, answer: known.answer }
+    if (known.result._tag === "Rejected") return { index, result: known.result }
     const now = parts.map(({ descriptor: { name: model }, request }) => visible(machine.applied, { model, ...request }))
-    return { index, answer: { ...accepted, parts: now, isReplayed: true } }
+    return { index, result: { ...accepted, parts: now, isReplayed: true } }
   })
 
   return LocalNode.of({
@@ -205,8 +193,6 @@ export const make = Effect.fnUntraced(function* (options: {
     stopped: commits.stopped
   })
 })
-
-type SetParts = { readonly _tag: "Set" } & LocalPartsSet
 
 /** The transaction of an entry; undefined if it is compacted away. No message names a file, since clients read it. */
 const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect<Transaction | undefined, NotDone> =>

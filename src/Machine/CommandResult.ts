@@ -1,18 +1,27 @@
-/** The result of a command, from either log. Pure JSON data: a peer carries it as it is. */
+/** The result of a command, from either log. Pure JSON data: `decide` makes it, and all rooms and peers pass it on. */
 import type { Answer } from "./Answer.ts"
-import type { Decision } from "./Decision.ts"
-import { isKeyClosed } from "./decideKey.ts"
 import type { Rejection } from "./Rejection.ts"
-import type { KeptOutcome } from "./Session.ts"
+import { isKeyClosed, type KeptOutcome } from "./Session.ts"
 
-/**
- * What a command did, or why it was not done. `replayedIndex` is present for a copy with the same idempotency key: the
- * entry there remembers the first outcome.
- */
-export type CommandResult = { readonly replayedIndex?: number } & (
-  | { readonly _tag: "Accepted"; readonly answer: Answer }
-  | { readonly _tag: "Rejected"; readonly rejection: Rejection }
-)
+interface Replayed {
+  /** Present for a copy with the same idempotency key: the entry at this index remembers the first outcome. */
+  readonly replayedIndex?: number
+}
+
+/** What a command did. */
+export interface Accepted extends Replayed {
+  readonly _tag: "Accepted"
+  readonly answer: Answer
+}
+
+/** Why a command was not done. */
+export interface Rejected extends Replayed {
+  readonly _tag: "Rejected"
+  readonly rejection: Rejection
+}
+
+/** What a command did, or why it was not done. */
+export type CommandResult = Accepted | Rejected
 
 /**
  * Whether a result covers every copy of a keyed request. A success does. So does a refusal that the key remembers, in
@@ -64,24 +73,8 @@ export interface Logged {
   readonly replayedIndex: number
 }
 
-/** The result of a decision. It is true once the entries below it are durable. */
-export const resultOf = (decision: Decision): CommandResult | Logged => {
-  switch (decision._tag) {
-    case "Logged":
-      return decision
-    case "Accepted":
-      return { _tag: "Accepted", answer: decision.answer }
-    case "Unchanged":
-      return { _tag: "Accepted", answer: decision.answer, ...replayed(decision.replayedIndex) }
-    case "Rejected":
-      return { _tag: "Rejected", rejection: decision.rejection, ...replayed(decision.replayedIndex) }
-  }
-}
-
 /** The result for a copy, from the entry that was read; undefined if the entry is compacted away. */
 export const recalled = (outcome: KeptOutcome | undefined, replayedIndex: number): CommandResult => {
   if (outcome === undefined) return { _tag: "Rejected", rejection: { _tag: "KeyExpired" } }
-  return { ...outcome, ...replayed(isKeyClosed(outcome) ? undefined : replayedIndex) }
+  return isKeyClosed(outcome) ? outcome : { ...outcome, replayedIndex }
 }
-
-const replayed = (replayedIndex: number | undefined) => (replayedIndex === undefined ? {} : { replayedIndex })

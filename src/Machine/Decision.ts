@@ -1,27 +1,16 @@
-/** The decision on a command: an entry to append, an answer without one, or a rejection. Pure data. D2. */
-import type { Answer } from "./Answer.ts"
+/** The decision on a command: its result, and the entry to append, if any. Pure data. D2. */
+import type { CommandResult, Logged } from "./CommandResult.ts"
 import type { Overlay } from "./Overlay.ts"
-import type { Rejection } from "./Rejection.ts"
 import type { Entry } from "./Transaction.ts"
 
-/**
- * The decision. `Unchanged`, and `Rejected` without an entry, are answered after a read-index round that begins after
- * the decision. `replayedIndex` marks a copy of a keyed request, and names the entry with its outcome.
- */
-export type Decision =
-  | ({
-      readonly _tag: "Accepted"
-      readonly answer: Answer
-      /** Has the changes of the events already, if operations were decided on it one after another. */
-      readonly overlay?: Overlay
-    } & Entry)
-  | { readonly _tag: "Unchanged"; readonly answer: Answer; readonly replayedIndex?: number }
-  /** A copy of a keyed request whose outcome only the entry at that index holds (Recall.ts). */
-  | { readonly _tag: "Logged"; readonly replayedIndex: number }
-  /** With an idempotency key a rejection is an entry, so that a delayed copy is not done later. */
-  | {
-      readonly _tag: "Rejected"
-      readonly rejection: Rejection
-      readonly entry: Entry | undefined
-      readonly replayedIndex?: number
-    }
+/** The decision. Only its result leaves the log: the queue adds an index, and passes both on (Raft/node/Answered.ts). */
+export interface Decision {
+  readonly result: CommandResult | Logged
+  /**
+   * The entry to append. Without one nothing changes, and the result is told after a read-index round that begins after
+   * the decision. A rejection under an idempotency key is an entry too, so that a delayed copy is not done later.
+   */
+  readonly entry: Entry | undefined
+  /** Has the changes of the events already, if operations were decided on it one after another. */
+  readonly overlay?: Overlay
+}

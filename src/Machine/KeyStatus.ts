@@ -1,7 +1,7 @@
 /** The status of an idempotency key at the time of asking. Pure, and JSON data, since a peer carries it. docs/http.md. */
 import type { Keyed } from "./Command.ts"
-import { isKeyClosed } from "./decideKey.ts"
 import type { KeptOutcome } from "./Session.ts"
+import { isKeyClosed } from "./Session.ts"
 import { find } from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 

@@ -7,6 +7,7 @@ import { InvariantViolation, invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Circumstances } from "./Circumstances.ts"
 import type { Command } from "./Command.ts"
+import type { CommandResult, Logged } from "./CommandResult.ts"
 import type { Decision } from "./Decision.ts"
 import { decide } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"
@@ -127,8 +128,7 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
   const at = { ...circumstances, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
-  const entry = entryOf(decision)
-  const overlay = decision._tag === "Accepted" ? decision.overlay : undefined
+  const { entry, overlay } = decision
   if (entry !== undefined) append(machine, tables, circumstances.index, entry, overlay)
   return decision
 }
@@ -142,7 +142,13 @@ const attempt = (machine: Machine, command: Command, deciding: () => Decision): 
   if (Result.isSuccess(decided)) return decided.success
   if (decided.failure instanceof InvariantViolation) throw decided.failure
   machine.onThrown(decided.failure, command._tag)
-  return { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: command._tag }, entry: undefined }
+  return { result: { _tag: "Rejected", rejection: { _tag: "CommandFailed", command: command._tag } }, entry: undefined }
+}
+
+/** The result for local parts that were set: the part that each record now shows. */
+export interface PartsSet {
+  readonly _tag: "Set"
+  readonly parts: LocalParts.LocalPartsSet["parts"]
 }
 
 /** Decides local parts in the same way, in a node's own log. Without an entry they change nothing. */
@@ -150,32 +156,19 @@ export const decideNextParts = (
   machine: Machine,
   request: LocalParts.LocalPartsRequest,
   circumstances: { readonly index: number; readonly nowMs: number }
-): ({ readonly _tag: "Set" } & LocalParts.LocalPartsSet) | Exclude<Decision, { readonly _tag: "Accepted" }> => {
+): { readonly result: PartsSet | CommandResult | Logged; readonly entry: Entry | undefined } => {
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
   const { index, nowMs } = circumstances
   invariant(index > tables.index, "decided at an index that is taken")
   const logAgeMs = machine.logAge.nowMs
   const known = decideKey(tables, request.origin ?? {}, { index, logAgeMs: Math.max(tables.logAgeMs, logAgeMs) })
-  if (known !== undefined) return known
+  if (known !== undefined) return { result: known, entry: undefined }
   const decided = LocalParts.decideLocalParts(tables, request, { nowMs, logAgeMs })
-  if (Result.isFailure(decided)) return { _tag: "Rejected", rejection: decided.failure, entry: undefined }
-  const { entry } = decided.success
+  if (Result.isFailure(decided)) return { result: { _tag: "Rejected", rejection: decided.failure }, entry: undefined }
+  const { entry, parts } = decided.success
   if (entry !== undefined) append(machine, tables, index, entry)
-  return { _tag: "Set", ...decided.success }
-}
-
-/** The entry that a decision appends, if any. */
-export const entryOf = (decision: Decision): Entry | undefined => {
-  switch (decision._tag) {
-    case "Accepted":
-      return decision
-    case "Rejected":
-      return decision.entry
-    case "Unchanged":
-    case "Logged":
-      return undefined
-  }
+  return { result: { _tag: "Set", parts }, entry }
 }
 
 /** Applies a committed transaction entry. Entries are applied in order; those of other types are not the machine's. */

@@ -17,3 +17,7 @@ export interface Session {
   /** Undefined if it is too large to be kept. */
   readonly outcome: KeptOutcome | undefined
 }
+
+/** Whether this is the outcome of closing a key, and not of a request. */
+export const isKeyClosed = (outcome: KeptOutcome): boolean =>
+  outcome._tag === "Rejected" && outcome.rejection._tag === "KeyClosed"

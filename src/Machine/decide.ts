@@ -6,6 +6,7 @@ import { Result } from "effect"
 import type { Answer, OperationAnswer } from "./Answer.ts"
 import type { Circumstances } from "./Circumstances.ts"
 import { type Command, isUpgrade, type Operation, type Upgrade } from "./Command.ts"
+import type { CommandResult } from "./CommandResult.ts"
 import type { Decision } from "./Decision.ts"
 import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
@@ -34,21 +35,26 @@ export const decide = (
     ...Format.beginning(tables, circumstances.formats)
   }
   const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: stamp.logAgeMs })
-  if (known !== undefined) return known
+  if (known !== undefined) return { result: known, entry: undefined }
   if (command._tag === "Close") return reject(command, stamp, { _tag: "KeyClosed" })
   if (isUpgrade(command)) return decideUpgrade(tables, command, stamp)
   const decided = decideAll(tables, procedures, command, { ...circumstances, ...stamp })
   if (Result.isFailure(decided)) return reject(command, stamp, decided.failure)
   const { events, overlay, ...done } = decided.success
   const answer: Answer = { timeMs, ...done }
-  if (events.length === 0 && command.key === undefined) return { _tag: "Unchanged", answer }
+  if (events.length === 0 && command.key === undefined) return { result: accepted(answer), entry: undefined }
   const transaction = transactionOf(command, stamp, events, acceptedOf(command, answer))
   const payload = encode(transaction, overlay?.texts)
   if (payload.length > entryBytesMax) {
     return reject(command, stamp, { _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
   }
-  return { _tag: "Accepted", answer, transaction, payload, ...(overlay === undefined ? {} : { overlay }) }
+  const decision: Decision = { result: accepted(answer), entry: { transaction, payload } }
+  return overlay === undefined ? decision : { ...decision, overlay }
 }
+
+const accepted = (answer: Answer): CommandResult => ({ _tag: "Accepted", answer })
+
+const rejected = (rejection: Rejection): CommandResult => ({ _tag: "Rejected", rejection })
 
 /** The part of the answer that the entry holds besides its events. Only a key makes a client ask for it again. */
 const acceptedOf = (command: Command, { operations, value }: Answer): Outcome => {
@@ -129,9 +135,9 @@ const reject = (command: Command, stamp: Stamp, met: Rejection): Decision => {
   const rejection: Rejection = isTooLong ? { _tag: "TooLarge", limit: "bytes", max: rejectionCharsMax } : met
   // A rejection that another leader might not give is no outcome of the request.
   const isOutcome = command.key !== undefined && !isOfThisNode(rejection)
-  if (!isOutcome) return { _tag: "Rejected", rejection, entry: undefined }
+  if (!isOutcome) return { result: rejected(rejection), entry: undefined }
   const transaction = transactionOf(command, stamp, [], { _tag: "Rejected", rejection })
-  return { _tag: "Rejected", rejection, entry: { transaction, payload: encode(transaction) } }
+  return { result: rejected(rejection), entry: { transaction, payload: encode(transaction) } }
 }
 
 /** Whether the only reason is the deciding node's code: it is too old, or does not fit the data. */

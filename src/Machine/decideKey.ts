@@ -4,21 +4,21 @@
  */
 import * as AssignedKey from "./AssignedKey.ts"
 import { type Command, keyedOf, type Origin } from "./Command.ts"
-import type { Decision } from "./Decision.ts"
+import type { CommandResult, Logged } from "./CommandResult.ts"
 import type { Rejection } from "./Rejection.ts"
-import type { KeptOutcome } from "./Session.ts"
+import { isKeyClosed } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Tables } from "./Tables.ts"
 
 /** The part of a command that its key concerns. Local parts are no command, and have keys all the same. */
 type Asked = Origin & { readonly _tag?: Command["_tag"] }
 
-/** The decision, if the key alone determines it. */
+/** The result, if the key alone determines it. */
 export const decideKey = (
   tables: Tables,
   command: Asked,
   { index: atIndex, logAgeMs }: { readonly index: number; readonly logAgeMs: number }
-): Exclude<Decision, { readonly _tag: "Accepted" }> | undefined => {
+): CommandResult | Logged | undefined => {
   const keyed = keyedOf(command)
   if (keyed === undefined) return undefined
   const { key } = keyed
@@ -39,17 +39,11 @@ export const decideKey = (
   if (known._tag === "Logged") return { _tag: "Logged", replayedIndex: known.index }
   const { index, outcome } = known
   if (isClosed) return refuse({ _tag: "KeyClosed" })
-  return outcome._tag === "Accepted"
-    ? { _tag: "Unchanged", answer: outcome.answer, replayedIndex: index }
-    : { _tag: "Rejected", rejection: outcome.rejection, entry: undefined, replayedIndex: index }
+  return { ...outcome, replayedIndex: index }
 }
 
 /** A client that closes a key asks for its outcome, and has no request to compare. */
 const isOther = (command: Asked, known: { readonly fingerprint: string | undefined }, key: string): boolean =>
   command._tag !== "Close" && !Sessions.isCopy(known, { ...command, key })
 
-/** Whether this is the outcome of closing a key, and not of a request. */
-export const isKeyClosed = (outcome: KeptOutcome): boolean =>
-  outcome._tag === "Rejected" && outcome.rejection._tag === "KeyClosed"
-
-const refuse = (rejection: Rejection) => ({ _tag: "Rejected", rejection, entry: undefined }) as const
+const refuse = (rejection: Rejection): CommandResult => ({ _tag: "Rejected", rejection })

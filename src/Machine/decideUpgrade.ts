@@ -22,14 +22,14 @@ export const decideUpgrade = (tables: Tables, command: Upgrade & Origin, stamp: 
   const upgraded = upgradedBy(tables, command)
   if (Result.isFailure(upgraded)) return reject(upgraded.failure)
   const answer: Answer = { timeMs: stamp.timeMs, operations: [] }
-  if (upgraded.success === undefined) return { _tag: "Unchanged", answer }
+  if (upgraded.success === undefined) return { result: { _tag: "Accepted", answer }, entry: undefined }
   const transaction = { ...transactionOf(command, stamp, [], { _tag: "Accepted" }), ...upgraded.success }
   const payload = encode(transaction)
   if (payload.length > entryBytesMax) return reject({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
-  return { _tag: "Accepted", answer, transaction, payload }
+  return { result: { _tag: "Accepted", answer }, entry: { transaction, payload } }
 }
 
-const reject = (rejection: Rejection): Decision => ({ _tag: "Rejected", rejection, entry: undefined })
+const reject = (rejection: Rejection): Decision => ({ result: { _tag: "Rejected", rejection }, entry: undefined })
 
 const done: Upgraded = Result.succeed(undefined)
 

@@ -85,9 +85,9 @@ export const lead = Effect.fnUntraced(function* <R>(
   })
   const recordOnce = Effect.gen(function* () {
     const position = done
-    const { answer } = yield* member.submit(recording(name, position, recorded))
-    if (answer._tag === "Rejected") return yield* Effect.fail(answer.rejection)
-    const [put] = answer.answer.operations
+    const { result } = yield* member.submit(recording(name, position, recorded))
+    if (result._tag === "Rejected") return yield* Effect.fail(result.rejection)
+    const [put] = result.answer.operations
     invariant(put !== undefined, "a position was recorded without an answer")
     recorded = { position, version: put.version }
     unrecordedCount = 0

@@ -2,22 +2,19 @@
 import { Data, Result } from "effect"
 import type { OperationAnswer } from "../Machine/Answer.ts"
 import type { Operation, Origin } from "../Machine/Command.ts"
+import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { LocalPart } from "../Machine/LocalPart.ts"
 import { shownPart } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { answerBy, type Problem, responds } from "../Problem.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Asked, problemOfRejection } from "./RejectionProblem.ts"
 
 /** The machine decided not to do a command: nothing changed. `rejection` says why; `toProblem` makes the client's problem. */
-export class Refused extends Data.TaggedError("Refused")<{
-  readonly rejection: Rejection
-  /** The index of the replicated log that the refusal reflects; undefined if the node's own log decided. */
-  readonly logIndex?: number | undefined
-  readonly isReplayed?: boolean
-}> {
+export class Refused extends Data.TaggedError("Refused")<Partial<Reflected> & { readonly rejection: Rejection }> {
   override get message(): string {
     return `The command was refused: ${this.rejection._tag}`
   }
@@ -43,17 +40,21 @@ export interface Shown {
   readonly localRevision: number | undefined
 }
 
+/** The part of a result that a client learns beside its contents. */
+export interface Reflected {
+  /** The index of the replicated log that the result reflects; undefined for this node's own data. */
+  readonly logIndex: number | undefined
+  /** An earlier request with the same idempotency key got this result: this copy changed nothing. */
+  readonly isReplayed: boolean
+}
+
 /** The result of a change. */
-export interface Changed extends Shown {
+export interface Changed extends Shown, Reflected {
   readonly model: string
   readonly id: string
   readonly change: OperationAnswer["change"]
-  /** The index of the replicated log that the change reflects; undefined for a change of this node's own data. */
-  readonly logIndex: number | undefined
   /** The replicated part is done, but the node could not write its own part. */
   readonly isLocalPartLost: boolean
-  /** An earlier request with the same idempotency key did the change: this copy changed nothing. */
-  readonly isReplayed: boolean
 }
 
 /** A change. `holds` is a condition on the record as this node shows it, for changes of its own data. */
@@ -72,10 +73,17 @@ export const shown = (
   localRevision: part?.revision
 })
 
+/** The part of a log's answer that a client learns beside its contents. Records of `mode` are in that log. */
+export const reflected = (mode: Descriptor["mode"], { index, result }: Answered<CommandResult>): Reflected => ({
+  logIndex: mode === "local" ? undefined : index,
+  isReplayed: result.replayedIndex !== undefined
+})
+
 /** The result of one operation, with this node's part of the record. */
 export const changed = (
   descriptor: Descriptor | undefined,
-  done: OperationAnswer & { readonly logIndex?: number | undefined; readonly isReplayed: boolean },
+  done: OperationAnswer,
+  { isReplayed, logIndex }: Reflected,
   part: LocalPart | undefined
 ): Changed => ({
   ...shown(
@@ -87,9 +95,9 @@ export const changed = (
   model: done.model,
   id: done.id,
   change: done.change,
-  logIndex: done.logIndex,
+  logIndex,
   isLocalPartLost: false,
-  isReplayed: done.isReplayed
+  isReplayed
 })
 
 /** An answer that the log remembered may be of another release. What this release cannot read is shown as it was. */

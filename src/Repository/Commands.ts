@@ -4,10 +4,12 @@ import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import type { Call, Origin } from "../Machine/Command.ts"
+import type { Accepted } from "../Machine/CommandResult.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Begin, flatMapOutcome, outcomeOf } from "../Raft/node/Settle.ts"
 import type { Refused } from "./Changed.ts"
-import { beginReplicate, type Replicated } from "./Submitting.ts"
+import { beginAt } from "./Submitting.ts"
 
 /** The result of a call. */
 export interface Called {
@@ -38,7 +40,7 @@ const make = Effect.gen(function* () {
   const local = yield* LocalNode
 
   const beginCall: Commands["Service"]["beginCall"] = (asked) =>
-    flatMapOutcome(beginReplicate({ member, local }, { _tag: "Call", ...asked }), (done) =>
+    flatMapOutcome(beginAt("replicated", { member, local }, { _tag: "Call", ...asked }), (done) =>
       Exit.succeed(calledOf(done))
     )
   const call: Commands["Service"]["call"] = (asked) => outcomeOf(beginCall(asked))
@@ -46,9 +48,10 @@ const make = Effect.gen(function* () {
   return Commands.of({ beginCall, call })
 })
 
-const calledOf = ({ answer, isReplayed, logIndex }: Replicated): Called => {
-  invariant(answer.value !== undefined, "a call was answered without a value")
-  return { value: answer.value, logIndex, isReplayed }
+const calledOf = ({ index, result }: Answered<Accepted>): Called => {
+  const { value } = result.answer
+  invariant(value !== undefined, "a call was answered without a value")
+  return { value, logIndex: index, isReplayed: result.replayedIndex !== undefined }
 }
 
 /** Makes the service for the commands that the member has. */

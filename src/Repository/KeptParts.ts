@@ -12,9 +12,8 @@ import { noteOf, visible } from "../Machine/LocalParts.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import { type Changed, changed } from "./Changed.ts"
+import { type Changed, changed, type Reflected } from "./Changed.ts"
 import type { OwnPart } from "./MixedParts.ts"
-import type { Done } from "./Submitting.ts"
 
 /** One operation that the cluster has done, and the part of it that this node must keep. */
 export interface DoneOperation {
@@ -25,9 +24,6 @@ export interface DoneOperation {
 
 /** An operation with a part that this node must keep. */
 type Due = DoneOperation & { readonly own: OwnPart }
-
-/** The result of a request, and its key and fingerprint. */
-type How = Pick<Done, "isReplayed" | "logIndex"> & { readonly origin: Origin }
 
 interface Node {
   readonly member: Pick<Member["Service"], "tables" | "readIndex">
@@ -42,9 +38,10 @@ interface Node {
 export const keep = Effect.fnUntraced(function* (
   node: Node,
   operations: ReadonlyArray<DoneOperation>,
-  { isReplayed, logIndex, origin }: How
+  { origin, ...how }: Reflected & { readonly origin: Origin }
 ): Effect.fn.Return<ReadonlyArray<Changed>> {
   const { tables } = node.local
+  const { isReplayed } = how
   const note = origin.key === undefined ? undefined : noteOf({ ...origin, key: origin.key })
   const isKept = note !== undefined && Sessions.find(tables, note, tables.logAgeMs) !== undefined
   const due = isKept ? [] : dueOf(tables, operations)
@@ -56,7 +53,7 @@ export const keep = Effect.fnUntraced(function* (
     const isLocalPartLost = position !== undefined && kept === undefined
     const set = position === undefined ? undefined : kept?.[position]
     return {
-      ...changed(each.descriptor, { ...each.answer, isReplayed, logIndex }, set ?? heldOf(tables, each)),
+      ...changed(each.descriptor, each.answer, how, set ?? heldOf(tables, each)),
       isLocalPartLost
     }
   })
@@ -72,15 +69,15 @@ const setParts = ({ local }: Node, due: ReadonlyArray<Due>, isReplayed: boolean,
     request: { id, createdIndex, version, ...own, isLate: isReplayed && change !== "unchanged" }
   }))
   const set = (origin: Origin | undefined) =>
-    Effect.map(local.setLocalParts(origin === undefined ? { parts } : { parts, origin }), ({ answer }) => answer)
+    Effect.map(local.setLocalParts(origin === undefined ? { parts } : { parts, origin }), ({ result }) => result)
   return set(note).pipe(
     // Keep the parts without a note rather than lose them. A copy then says that it keeps nothing, and is right.
-    Effect.flatMap((answer) =>
-      answer._tag === "Rejected" && answer.rejection._tag === "KeysExhausted" && !isReplayed
+    Effect.flatMap((result) =>
+      result._tag === "Rejected" && result.rejection._tag === "KeysExhausted" && !isReplayed
         ? set(undefined)
-        : Effect.succeed(answer)
+        : Effect.succeed(result)
     ),
-    Effect.map((answer) => (answer._tag === "Accepted" ? answer.parts : undefined)),
+    Effect.map((result) => (result._tag === "Accepted" ? result.parts : undefined)),
     Effect.orElseSucceed(() => undefined)
   )
 }

@@ -10,11 +10,13 @@ import { type RecordUnreadable, showRow, unreadable } from "../Machine/ReadRow.t
 import { get } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
+import { outcomeOf } from "../Raft/node/Settle.ts"
 import {
   type Change,
   type Changed,
   type ChangeFailure,
   Refused,
+  reflected,
   type Shown,
   shown,
   withoutCondition
@@ -22,7 +24,7 @@ import {
 import { keep } from "./KeptParts.ts"
 import { heldPart, howOf, isObject, partOf } from "./MixedParts.ts"
 import { isKnown } from "./OneKey.ts"
-import { type Logs, mayHaveKey, operationOf, replicate } from "./Submitting.ts"
+import { beginAt, type Logs, mayHaveKey, operationOf } from "./Submitting.ts"
 
 /** The mixed record as this node shows it. */
 export const show = (
@@ -70,23 +72,23 @@ export const make = (logs: Logs) => {
     if (row === undefined) return yield* new Refused({ rejection: { _tag: "NotFound", model, id } })
     const { createdIndex, version } = row
     const request = { id, createdIndex, version, how: howOf(change), data }
-    const { answer } = yield* local.setLocalParts({ parts: [{ descriptor, request }], origin })
-    if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
-    const [part] = answer.parts
+    const { result } = yield* local.setLocalParts({ parts: [{ descriptor, request }], origin })
+    if (result._tag === "Rejected") return yield* new Refused({ rejection: result.rejection })
+    const [part] = result.parts
     const record = showRow(descriptor, row, part)
     if (Result.isFailure(record)) return yield* new Refused({ rejection: unreadable({ model, id })(record.failure) })
     return {
       ...updated(descriptor, id, shown(descriptor, record.success, row.version, part)),
-      isReplayed: answer.isReplayed
+      isReplayed: result.isReplayed
     }
   })
 
   /** Only the key decides: the log remembers neither a refusal of the change nor its result. */
   const copyOfPart = Effect.fnUntraced(function* (descriptor: Descriptor, id: string, origin: Origin) {
-    const { answer } = yield* local.setLocalParts({ parts: [], origin })
-    if (answer._tag === "Rejected") return yield* new Refused({ rejection: answer.rejection })
+    const { result } = yield* local.setLocalParts({ parts: [], origin })
+    if (result._tag === "Rejected") return yield* new Refused({ rejection: result.rejection })
     // The part was removed just now.
-    if (!answer.isReplayed) return yield* new Refused({ rejection: { _tag: "KeyExpired" } })
+    if (!result.isReplayed) return yield* new Refused({ rejection: { _tag: "KeyExpired" } })
     const shown = show(logs, descriptor, id)
     if (Result.isFailure(shown)) return yield* new Refused({ rejection: shown.failure })
     const now = shown.success
@@ -107,9 +109,9 @@ export const make = (logs: Logs) => {
     const parted = partOf(descriptor, withoutCondition(change), heldPart(logs, descriptor, change))
     if (Result.isFailure(parted)) return yield* new Refused({ rejection: parted.failure })
     const { operation, own } = parted.success
-    const done = yield* replicate(logs, operation)
-    const answer = operationOf(done.answer)
-    const [changed] = yield* keep(logs, [{ descriptor, answer, own }], { ...done, origin: change })
+    const done = yield* outcomeOf(beginAt(descriptor.mode, logs, operation))
+    const kept = [{ descriptor, answer: operationOf(done), own }]
+    const [changed] = yield* keep(logs, kept, { ...reflected(descriptor.mode, done), origin: change })
     invariant(changed !== undefined, "a change was kept without an answer")
     return changed
   })

@@ -5,8 +5,8 @@
  */
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
-import { isKeyClosed } from "../Machine/decideKey.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
+import { isKeyClosed } from "../Machine/Session.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import type { Tables } from "../Machine/Tables.ts"
 

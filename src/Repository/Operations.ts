@@ -43,7 +43,7 @@ export const make = ({
   const changesOf = (status: KeyStatus): ReadonlyArray<Changed> =>
     status._tag === "Known" && status.outcome._tag === "Accepted"
       ? status.outcome.answer.operations.map((done) =>
-          changed(descriptorOf(done.model), { ...done, isReplayed: true }, visible(local.tables, done))
+          changed(descriptorOf(done.model), done, copy, visible(local.tables, done))
         )
       : []
 
@@ -71,12 +71,12 @@ export const make = ({
     close: Effect.fnUntraced(function* (keyed) {
       const close = { _tag: "Close", ...keyed } as const
       if (!isOfNode(keyed)) {
-        const { answer } = yield* member.submit(close)
-        yield* mayBeFull(answer)
+        const { result } = yield* member.submit(close)
+        yield* mayBeFull(result)
         // Do not close a key here that the cluster knows: this node would refuse a copy before it has applied the first.
-        if (answer._tag !== "Rejected" || answer.rejection._tag !== "KeyClosed") return yield* ask(keyed)
+        if (result._tag !== "Rejected" || result.rejection._tag !== "KeyClosed") return yield* ask(keyed)
       }
-      yield* mayBeFull((yield* local.submit(close)).answer)
+      yield* mayBeFull((yield* local.submit(close)).result)
       // The key is closed now. If the state cannot be found out, the request may have been done before.
       return yield* ask(keyed).pipe(
         Effect.mapError(
@@ -87,6 +87,9 @@ export const make = ({
     })
   }
 }
+
+/** A client that asks for an outcome is told as a copy of its request would be. */
+const copy = { logIndex: undefined, isReplayed: true }
 
 /** Only a node itself knows the keys that it assigned to writes to its own log. They need no quorum. */
 const isOfNode = ({ key }: Keyed): boolean => AssignedKey.parse(key)?.isOfNode === true

@@ -18,6 +18,7 @@ import {
   type Changed,
   type ChangeFailure,
   changed,
+  reflected,
   type Shown,
   shown,
   withoutCondition
@@ -26,7 +27,7 @@ import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
-import { beginLocal, beginReplicate, type Done, operationOf } from "./Submitting.ts"
+import { beginAt, operationOf } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
@@ -90,10 +91,6 @@ const make = Effect.gen(function* () {
     logIndex: member.node()?.appliedIndex() ?? 0
   })
   const changeMixed = MixedRecords.make(logs)
-  const doneAs = (descriptor: Descriptor, begin: Begin<Done, ChangeFailure>): Begin<Changed, ChangeFailure> =>
-    flatMapOutcome(begin, ({ answer, ...how }) =>
-      Exit.succeed(changed(descriptor, { ...operationOf(answer), ...how }, undefined))
-    )
   const beginTransact = Transactions.make(logs, fork)
 
   const showOwn = (descriptor: Descriptor, id: string): Result.Result<Shown | undefined, Unreadable> => {
@@ -126,14 +123,11 @@ const make = Effect.gen(function* () {
     }
 
   const beginChange: Records["Service"]["beginChange"] = (descriptor, change) => (settle) => {
-    switch (descriptor.mode) {
-      case "local":
-        return doneAs(descriptor, beginLocal(logs, withoutCondition(change)))(settle)
-      case "mixed":
-        return beginEffect(fork, changeMixed(descriptor, change), settle)
-      case "replicated":
-        return doneAs(descriptor, beginReplicate(logs, withoutCondition(change)))(settle)
-    }
+    const { mode } = descriptor
+    if (mode === "mixed") return beginEffect(fork, changeMixed(descriptor, change), settle)
+    return flatMapOutcome(beginAt(mode, logs, withoutCondition(change)), (done) =>
+      Exit.succeed(changed(descriptor, operationOf(done), reflected(mode, done), undefined))
+    )(settle)
   }
   const beginGet: Records["Service"]["beginGet"] = (descriptor, id, consistency) =>
     beginRead(descriptor, consistency, () => {

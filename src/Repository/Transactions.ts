@@ -6,13 +6,15 @@
 import { Effect, Exit, Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Operation, Origin, Transact } from "../Machine/Command.ts"
+import type { Accepted } from "../Machine/CommandResult.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
+import type { Answered } from "../Raft/node/Answered.ts"
 import { type Begin, beginEffect, type Fork, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
-import { type Changed, type ChangeFailure, changed, Refused } from "./Changed.ts"
+import { type Changed, type ChangeFailure, changed, type Reflected, Refused, reflected } from "./Changed.ts"
 import { type DoneOperation, keep } from "./KeptParts.ts"
 import { heldPart, type Parted, partOf } from "./MixedParts.ts"
-import { beginLocal, beginReplicate, type Done, type Logs } from "./Submitting.ts"
+import { beginAt, type Logs } from "./Submitting.ts"
 
 /** One change of a transaction. It sees the changes before it. */
 export interface TransactionChange {
@@ -26,15 +28,12 @@ export interface Together extends Origin, Pick<Transact, "name"> {
 }
 
 /** The result of a transaction. */
-export interface Transacted {
+export interface Transacted extends Reflected {
   /** One result for each change, in order. */
   readonly changes: ReadonlyArray<Changed>
   /** The index of its entry in the log that decided it. If nothing changed, the index that the answer reflects. */
   readonly index: number
-  /** The index of the replicated log that the result reflects; undefined for this node's own data. */
-  readonly logIndex: number | undefined
   readonly isLocalPartLost: boolean
-  readonly isReplayed: boolean
 }
 
 /** Makes transactions over both logs, without a fiber unless this node must write parts of mixed records (Settle.ts). */
@@ -46,9 +45,10 @@ export const make =
     if (Result.isFailure(parted)) return settleNow(settle, Exit.fail(new Refused({ rejection: parted.failure })))
     const operations = parted.success.map(({ operation }) => operation)
     const command = { _tag: "Transact", operations, ...asked } as const
-    const isLocal = changes[0]?.descriptor.mode === "local"
-    const begin = isLocal ? beginLocal(node, command) : beginReplicate(node, command)
-    const doneOf = ({ answer: { operations } }: Done): ReadonlyArray<DoneOperation> => {
+    const mode = changes[0]?.descriptor.mode ?? "replicated"
+    const begin = beginAt(mode, node, command)
+    const doneOf = ({ result }: Answered<Accepted>): ReadonlyArray<DoneOperation> => {
+      const { operations } = result.answer
       invariant(operations.length === changes.length, "a transaction was answered with another number of operations")
       return operations.map((answer, at) => ({
         answer,
@@ -58,16 +58,15 @@ export const make =
     }
     if (!changes.some(({ descriptor }) => descriptor.mode === "mixed")) {
       return flatMapOutcome(begin, (done) => {
-        const { isReplayed, logIndex } = done
-        const shown = doneOf(done).map(({ answer, descriptor }) =>
-          changed(descriptor, { ...answer, isReplayed, logIndex }, undefined)
-        )
-        return Exit.succeed(transacted(done, shown))
+        const how = reflected(mode, done)
+        const shown = doneOf(done).map(({ answer, descriptor }) => changed(descriptor, answer, how, undefined))
+        return Exit.succeed(transacted(done, how, shown))
       })(settle)
     }
-    const kept = Effect.flatMap(outcomeOf(begin), (done) =>
-      Effect.map(keep(node, doneOf(done), { ...done, origin: asked }), (shown) => transacted(done, shown))
-    )
+    const kept = Effect.flatMap(outcomeOf(begin), (done) => {
+      const how = reflected(mode, done)
+      return Effect.map(keep(node, doneOf(done), { ...how, origin: asked }), (shown) => transacted(done, how, shown))
+    })
     return beginEffect(fork, kept, settle)
   }
 
@@ -97,12 +96,15 @@ const partsOf = (
   return Result.succeed(parted)
 }
 
-const transacted = (done: Done, changes: ReadonlyArray<Changed>): Transacted => ({
+const transacted = (
+  { index, result }: Answered<Accepted>,
+  how: Reflected,
+  changes: ReadonlyArray<Changed>
+): Transacted => ({
+  ...how,
   changes,
-  index: done.entryIndex,
-  logIndex: done.logIndex,
-  isLocalPartLost: changes.some(({ isLocalPartLost }) => isLocalPartLost),
-  isReplayed: done.isReplayed
+  index: result.replayedIndex ?? index,
+  isLocalPartLost: changes.some(({ isLocalPartLost }) => isLocalPartLost)
 })
 
 const mixedLogs = (operation: number): Rejection => ({

@@ -56,7 +56,7 @@ const leading = (options: {
       submitted.push(command)
       if (command._tag === "RaiseFormat") options.tables.format = command.format
       if (command._tag === "Activate") options.tables.byModel.get(command.model)!.modelVersion = command.version
-      settle(Exit.succeed({ index: 1, answer: { _tag: "Accepted", answer: { timeMs: 0, operations: [] } } }))
+      settle(Exit.succeed({ index: 1, result: { _tag: "Accepted", answer: { timeMs: 0, operations: [] } } }))
       return () => {}
     }
   }

@@ -56,7 +56,7 @@ const make = Effect.fnUntraced(function* <Answer>(options: {
 const start = Effect.fnUntraced(function* (life = 1) {
   const sent: Array<PeerMessage> = []
   const transport = recording(sent)
-  const answer = { index: 7, answer: { _tag: "Accepted", answer: { operations: [] } } }
+  const answer = { index: 7, result: { _tag: "Accepted", answer: { operations: [] } } }
   const submit = (settle: Settle<unknown, never>) => settle(Exit.succeed(answer))
   return { sent, forwarding: yield* make({ transport, life, submit }) }
 })

@@ -61,7 +61,7 @@ describe("idempotency keys in a cluster", () => {
         const ended = { ...put("ended", "e"), key: "ended", fingerprint: "f" } as const
         const told = yield* a.submit(small)
         const first = yield* b.submit(large)
-        assert.deepStrictEqual((yield* a.submit(large)).answer, { ...first.answer, replayedIndex: first.index })
+        assert.deepStrictEqual((yield* a.submit(large)).result, { ...first.result, replayedIndex: first.index })
         yield* b.submit({ _tag: "Close", key: ended.key })
         yield* write(a, "without-c", 400)
         yield* until("what c needs is compacted away", isCompacted([a, b], first.index))
@@ -75,14 +75,14 @@ describe("idempotency keys in a cluster", () => {
         )
         yield* until("c leads", areLedByC)
         for (const member of [a, b, back]) {
-          assert.deepStrictEqual((yield* member.submit(small)).answer, { ...told.answer, replayedIndex: told.index })
+          assert.deepStrictEqual((yield* member.submit(small)).result, { ...told.result, replayedIndex: told.index })
           const { status } = yield* member.inquire({ key: "small" })
           assert.deepInclude(status, { _tag: "Known", index: told.index, command: "Put" })
           const forgotten = yield* member.submit(large)
-          assert.deepStrictEqual(forgotten.answer, { _tag: "Rejected", rejection: { _tag: "KeyExpired" } })
+          assert.deepStrictEqual(forgotten.result, { _tag: "Rejected", rejection: { _tag: "KeyExpired" } })
           assert.deepStrictEqual((yield* member.inquire({ key: "large" })).status, { _tag: "Expired" })
           const closed = yield* member.submit(ended)
-          assert.deepStrictEqual(closed.answer, { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
+          assert.deepStrictEqual(closed.result, { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
           yield* member.readIndex
           const rows = member.tables.byModel.get("Product")!.rows
           assert.deepStrictEqual([rows.get("small")?.version, rows.get("large")?.version], [1, 1])
@@ -122,11 +122,11 @@ describe("idempotency keys in a cluster", () => {
             const copies = yield* Effect.forEach(members, (member) => member.submit({ ...asked, key }), {
               concurrency: "unbounded"
             })
-            const indexes = copies.map(({ answer }) =>
-              answer._tag === "Accepted" ? answer.answer.operations[0]!.index : assert.fail(answer.rejection._tag)
+            const indexes = copies.map(({ result }) =>
+              result._tag === "Accepted" ? result.answer.operations[0]!.index : assert.fail(result.rejection._tag)
             )
             assert.strictEqual(new Set(indexes).size, 1)
-            assert.strictEqual(copies.filter(({ answer }) => answer.replayedIndex === undefined).length, 1)
+            assert.strictEqual(copies.filter(({ result }) => result.replayedIndex === undefined).length, 1)
             for (const member of members) {
               const { status } = yield* member.inquire({ key })
               assert.deepInclude(status, { _tag: "Known", index: indexes[0]!, command: "Put" })
@@ -158,8 +158,8 @@ describe("idempotency keys in a cluster", () => {
         yield* leader.administer({ _tag: "TransferLeadership", admitted: "this-host", to: other.self.nodeId })
         yield* until("the other leads", () => [a, b].every((member) => member.leader() === other.self.nodeId))
         const back = yield* startMember(network, root, "c")
-        const { answer } = yield* back.submit(put("first", "x"))
-        assert.strictEqual(answer._tag, "Accepted")
+        const { result } = yield* back.submit(put("first", "x"))
+        assert.strictEqual(result._tag, "Accepted")
       }).pipe(Effect.scoped),
     60_000
   )
@@ -190,8 +190,8 @@ describe("idempotency keys in a cluster", () => {
               if (pending._tag === "Success") assert.include(["Pending", "Known"], pending.value.status._tag)
               const closed = yield* other.submit({ _tag: "Close", key })
               const copy = yield* other.submit(asked)
-              const isDone = closed.answer._tag === "Accepted"
-              assert.strictEqual(copy.answer._tag === "Accepted", isDone)
+              const isDone = closed.result._tag === "Accepted"
+              assert.strictEqual(copy.result._tag === "Accepted", isDone)
               if (first._tag === "Success") assert.isTrue(isDone)
               for (const member of members) {
                 assert.strictEqual((yield* member.inquire({ key })).status._tag, isDone ? "Known" : "Closed")

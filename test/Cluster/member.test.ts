@@ -32,7 +32,7 @@ describe("Member", () => {
       yield* until("hashes are equal", () => new Set(members.map(({ tables }) => Tables.stateHash(tables))).size === 1)
       const taken = yield* Effect.forEach(members, (member) => member.submit(create("u0")))
       assert.deepStrictEqual(
-        taken.map(({ answer }) => answer._tag),
+        taken.map(({ result }) => result._tag),
         ["Rejected", "Rejected", "Rejected"]
       )
     }).pipe(Effect.scoped)
@@ -69,7 +69,7 @@ describe("Member", () => {
         const [unknown, done] = yield* Effect.all([Effect.flip(follower.submit(create("unkeyed"))), keyed], {
           concurrency: "unbounded"
         })
-        assert.deepStrictEqual([unknown._tag, done.answer._tag], ["UnknownOutcome", "Accepted"])
+        assert.deepStrictEqual([unknown._tag, done.result._tag], ["UnknownOutcome", "Accepted"])
         assert.isBelow(performance.now() - began, 2_200, "they do not wait for the leader that hangs")
       }).pipe(Effect.scoped)
   )
@@ -104,7 +104,7 @@ describe("Member", () => {
       const again = { schedule: Schedule.spaced("10 millis"), times: 100 }
       const first = yield* Effect.retry(asked.submit({ ...command, key: "another" }), again)
       const rejection = { _tag: "UnknownCommand", command: "newer" } as const
-      assert.deepStrictEqual(first.answer, { _tag: "Rejected", rejection })
+      assert.deepStrictEqual(first.result, { _tag: "Rejected", rejection })
     }).pipe(Effect.scoped)
   )
 
@@ -238,7 +238,7 @@ describe("Member", () => {
       }
       yield* until("all outcomes are told", () => outcomesCount === 6)
       for (const member of members) {
-        assert.strictEqual((yield* member.submit(create(`after ${member.self.nodeId}`))).answer._tag, "Accepted")
+        assert.strictEqual((yield* member.submit(create(`after ${member.self.nodeId}`))).result._tag, "Accepted")
         yield* member.readIndex
       }
     }).pipe(Effect.scoped)

@@ -12,7 +12,7 @@ import type { Command } from "../../src/Machine/Command.ts"
 import type { CommandResult } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"
-import type { Answered } from "../../src/Raft/node/CommandQueue.ts"
+import type { Answered } from "../../src/Raft/node/Answered.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
 import { outcomeOf, type Settle, settleNow } from "../../src/Raft/node/Settle.ts"
 import { descriptors } from "../Machine/Store.ts"
@@ -21,7 +21,7 @@ type Failure = NotDone | UnknownOutcome
 type Reply = Exit.Exit<OrderAnswer, Failure>
 
 const create: Command = { _tag: "Create", model: "User", data: { email: "u@x" } }
-const decided = (answer: CommandResult): Reply => Exit.succeed({ _tag: "Decided", index: 7, answer })
+const decided = (result: CommandResult): Reply => Exit.succeed({ index: 7, result })
 const done = decided({ _tag: "Accepted", answer: { timeMs: 1, operations: [] } })
 const rejected = (rejection: Rejection) => decided({ _tag: "Rejected", rejection })
 const lost: Reply = Exit.fail(new NotDone({ reason: "no-quorum", message: "the leader was lost" }))
@@ -95,7 +95,7 @@ describe("the orders of a node's clients", () => {
       const { asked, submit } = yield* start([rejected({ _tag: "KeysExhausted" }), done])
       const answered = yield* Effect.forkChild(submit(create), { startImmediately: true })
       yield* TestClock.adjust("50 millis")
-      assert.strictEqual((yield* Fiber.join(answered)).answer._tag, "Accepted")
+      assert.strictEqual((yield* Fiber.join(answered)).result._tag, "Accepted")
       assert.deepStrictEqual(keysOf(asked), ["given-1", "given-2"])
     })
   )
@@ -115,17 +115,17 @@ describe("the orders of a node's clients", () => {
   it.effect("a leader that answers another order leaves the outcome unknown (C18)", () =>
     Effect.gen(function* () {
       const inquired: Reply = Exit.succeed({ _tag: "Inquired", index: 1, standing: { _tag: "Absent" } })
-      const result = { _tag: "Decided", index: 1 }
+      const unread = { index: 1 }
       const unfit = [
         null,
         undefined,
         {},
-        result,
-        { ...result, answer: null },
-        { ...result, answer: { _tag: "Accepted" } },
-        { ...result, answer: { _tag: "Accepted", answer: { operations: {} } } },
-        { ...result, answer: { _tag: "Rejected" } },
-        { ...result, index: undefined, answer: { _tag: "Rejected", rejection: { _tag: "KeyClosed" } } }
+        unread,
+        { ...unread, result: null },
+        { ...unread, result: { _tag: "Accepted" } },
+        { ...unread, result: { _tag: "Accepted", answer: { operations: {} } } },
+        { ...unread, result: { _tag: "Rejected" } },
+        { ...unread, index: undefined, result: { _tag: "Rejected", rejection: { _tag: "KeyClosed" } } }
       ]
       for (const reply of [inquired, ...unfit.map((value) => Exit.succeed(value) as unknown as Reply)]) {
         const { submit } = yield* start([reply])

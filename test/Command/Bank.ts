@@ -72,16 +72,15 @@ export const leaderOf = (procedures: MachineProcedures) => {
     const { nowMs = 1_000, ...command } = origin
     const index = machine.applied.index + 1
     const at = { index, nowMs, newId: () => `id${++ids}` }
-    const decision = Machine.decideNext(machine, { _tag: "Call", name: "probe", payload, ...command }, at)
-    const entry = Machine.entryOf(decision)
+    const { entry, result } = Machine.decideNext(machine, { _tag: "Call", name: "probe", payload, ...command }, at)
     if (entry !== undefined) {
       entries.push({ index, payload: entry.payload })
       assertDecodesToItself(entry)
       Machine.apply(machine, { index, payload: entry.payload })
     }
-    if (decision._tag === "Rejected") return { _tag: "Rejected", rejection: decision.rejection }
-    if (decision._tag === "Logged") return { _tag: "Value", value: decision }
-    return { _tag: "Value", value: decision.answer.value }
+    if (result._tag === "Rejected") return { _tag: "Rejected", rejection: result.rejection }
+    if (result._tag === "Logged") return { _tag: "Value", value: result }
+    return { _tag: "Value", value: result.answer.value }
   }
   const account = (id: string) => Tables.get(machine.applied, "Account", id)?.data
   return { machine, entries, call, account }

@@ -107,7 +107,7 @@ export const make = () => {
   const run = (command: Parameters<typeof Machine.decideNext>[1]) => {
     Machine.beginSpeculation(machine)
     const index = machine.applied.index + 1
-    const entry = Machine.entryOf(Machine.decideNext(machine, command, { index, nowMs: 1, newId: () => "new" }))
+    const { entry } = Machine.decideNext(machine, command, { index, nowMs: 1, newId: () => "new" })
     if (entry === undefined) return
     const { events } = Machine.apply(machine, { index, payload: entry.payload })
     for (const { id, model } of events) engine.touch(model, id)

@@ -5,7 +5,7 @@ import type { Command, Keyed } from "../../src/Machine/Command.ts"
 import type { CommandResult } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { decode, type Transaction } from "../../src/Machine/Transaction.ts"
-import type { Answered } from "../../src/Raft/node/CommandQueue.ts"
+import type { Answered } from "../../src/Raft/node/Answered.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
 import { outcomeOf } from "../../src/Raft/node/Settle.ts"
 import { descriptors } from "../Machine/Store.ts"
@@ -30,7 +30,7 @@ const start = (read?: Read) => {
   const propose = (command: Command): void => {
     const index = entries.length + 1
     const decision = Machine.decideNext(machine, command, { index, nowMs: index, newId: () => "n" })
-    entries.push({ index, payload: Machine.entryOf(decision)!.payload })
+    entries.push({ index, payload: decision.entry!.payload })
   }
   const commit = (): void => {
     for (const entry of entries.slice(machine.applied.index)) Machine.apply(machine, entry)
@@ -82,9 +82,9 @@ describe("what became of a key, told by one node (C17)", () => {
       compacted.propose(put)
       compacted.commit()
       assert.deepStrictEqual(yield* compacted.keyStatus({ key }), { _tag: "Expired" })
-      const logged = { index: 5, answer: { _tag: "Logged", replayedIndex: 1 } } as const
+      const logged = { index: 5, result: { _tag: "Logged", replayedIndex: 1 } } as const
       const told = yield* compacted.told(logged)
-      assert.deepStrictEqual(told, { index: 5, answer: { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } })
+      assert.deepStrictEqual(told, { index: 5, result: { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } })
 
       const damage = new NotDone({ reason: "no-quorum", message: "a payload checksum differs" })
       const damaged = start(() => Effect.fail(damage))

@@ -91,7 +91,7 @@ describe("the keys of a node's own data", () => {
             assert.deepInclude(first, { _tag: "Known", index: 2, command: "Put" })
             assert.deepInclude(second, { _tag: "Known", index: 3, command: "LocalPart" })
             const copy = yield* node.submit({ ...put("a", "a"), key: keys[0]!, fingerprint })
-            assert.strictEqual(copy.answer.replayedIndex, 2)
+            assert.strictEqual(copy.result.replayedIndex, 2)
             const never = AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique: "0" })
             assert.deepStrictEqual(yield* node.keyStatus({ key: never }), { _tag: "Absent" })
           })
@@ -108,7 +108,7 @@ describe("the keys of a node's own data", () => {
       yield* during(path, (node) =>
         Effect.gen(function* () {
           const first = yield* node.submit(large)
-          assert.deepStrictEqual((yield* node.submit(large)).answer, { ...first.answer, replayedIndex: 1 })
+          assert.deepStrictEqual((yield* node.submit(large)).result, { ...first.result, replayedIndex: 1 })
           yield* node.submit(small)
           yield* node.submit({ _tag: "Close", key: ended.key })
           for (let count = 0; count < 200; count++) yield* node.submit(put("x", `${count}`))
@@ -116,17 +116,17 @@ describe("the keys of a node's own data", () => {
           const schedule = Schedule.spaced("5 millis")
           yield* Effect.repeat(Effect.sync(space.firstIndex), { until: (index) => index > 3, schedule })
           const forgotten = { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } as const
-          assert.deepStrictEqual((yield* node.submit(large)).answer, forgotten)
+          assert.deepStrictEqual((yield* node.submit(large)).result, forgotten)
           assert.deepStrictEqual(yield* node.keyStatus({ key: "large" }), { _tag: "Expired" })
         })
       )
       yield* during(path, (node) =>
         Effect.gen(function* () {
-          assert.strictEqual((yield* node.submit(small)).answer.replayedIndex, 2)
+          assert.strictEqual((yield* node.submit(small)).result.replayedIndex, 2)
           assert.deepInclude(yield* node.keyStatus({ key: "small" }), { _tag: "Known", index: 2, command: "Put" })
           assert.deepStrictEqual(yield* node.keyStatus({ key: "ended" }), { _tag: "Closed" })
           const late = yield* node.submit(ended)
-          assert.deepStrictEqual(late.answer, { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
+          assert.deepStrictEqual(late.result, { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
           assert.strictEqual(node.tables.index, 203)
         })
       )
@@ -163,8 +163,8 @@ describe("the keys of a node's own data", () => {
         const set = (node: LocalNode.LocalNode["Service"], note: string, origin: Origin) =>
           Effect.map(
             node.setLocalParts({ parts: [{ descriptor: user, request: { ...noted, data: { note } } }], origin }),
-            ({ answer }) =>
-              answer._tag === "Accepted" ? [answer.isReplayed, answer.parts[0]?.data.note] : [answer.rejection._tag]
+            ({ result }) =>
+              result._tag === "Accepted" ? [result.isReplayed, result.parts[0]?.data.note] : [result.rejection._tag]
           )
         const origin = { key: "k", fingerprint }
         yield* during(path, (node) =>

@@ -97,11 +97,11 @@ describe("the node's own log (D4)", () => {
         Effect.gen(function* () {
           const first = yield* node.submit(create("a"))
           assert.strictEqual(first.index, 1)
-          assert.strictEqual(first.answer._tag === "Accepted" && first.answer.answer.operations[0]?.version, 1)
+          assert.strictEqual(first.result._tag === "Accepted" && first.result.answer.operations[0]?.version, 1)
           const taken = yield* node.submit(create("a"))
           assert.deepStrictEqual(taken, {
             index: 1,
-            answer: { _tag: "Rejected", rejection: { _tag: "AlreadyExists", model: "View", id: "a" } }
+            result: { _tag: "Rejected", rejection: { _tag: "AlreadyExists", model: "View", id: "a" } }
           })
           yield* node.submit({ _tag: "Patch", model: "View", id: "a", data: { hits: 2 } })
           yield* node.submit({ _tag: "Transact", operations: [create("c"), create("d")] })
@@ -115,10 +115,10 @@ describe("the node's own log (D4)", () => {
           assert.deepStrictEqual({ index: node.tables.index, hash: Tables.stateHash(node.tables) }, before)
           assert.deepStrictEqual(Tables.get(node.tables, "View", "a")?.data, { id: "a", slug: "a", hits: 2 })
           const copy = yield* node.submit(keyed)
-          assert.strictEqual(copy.answer._tag, "Accepted")
+          assert.strictEqual(copy.result._tag, "Accepted")
           assert.strictEqual(node.tables.index, before.index)
           const again = yield* node.submit(create("c"))
-          assert.strictEqual(again.answer._tag === "Accepted" && again.answer.answer.operations[0]?.version, 3)
+          assert.strictEqual(again.result._tag === "Accepted" && again.result.answer.operations[0]?.version, 3)
         })
       )
     })
@@ -243,7 +243,7 @@ describe("the node's own log (D4)", () => {
       yield* gate.open
       const answers = yield* Effect.forEach(fibers, Fiber.join)
       assert.deepStrictEqual(
-        answers.map(({ answer }) => answer._tag),
+        answers.map(({ result }) => result._tag),
         ["Accepted", "Rejected", "Accepted"]
       )
       assert.deepStrictEqual(
@@ -287,7 +287,7 @@ describe("the node's own log (D4)", () => {
       assert.strictEqual(refused._tag === "NotDone" && refused.reason, "overloaded")
       yield* gate.open
       yield* Effect.forEach([first!, ...waiting], Fiber.join)
-      assert.strictEqual((yield* node.submit(create("one-more"))).answer._tag, "Accepted")
+      assert.strictEqual((yield* node.submit(create("one-more"))).result._tag, "Accepted")
     })
   )
 
@@ -354,12 +354,12 @@ describe("the node's own log (D4)", () => {
       const told: Array<string> = []
       const submit = (name: string, decide: Parameters<typeof commits.submit>[0]) =>
         commits.submit(decide, (exit) => told.push(`${name} ${exit._tag}`))
-      submit("answered", () => ({ answer: undefined, payload: undefined }))
-      submit("decided", () => ({ answer: undefined, payload: new Uint8Array(1) }))
+      submit("answered", () => ({ result: undefined, entry: undefined }))
+      submit("decided", () => ({ result: undefined, entry: { payload: new Uint8Array(1) } }))
       submit("defective", () => {
         throw new Error("a broken invariant")
       })
-      submit("waiting", () => ({ answer: undefined, payload: undefined }))
+      submit("waiting", () => ({ result: undefined, entry: undefined }))
       assert.isTrue(Exit.hasDies(yield* Effect.exit(commits.stopped)))
       yield* Effect.yieldNow
       assert.deepStrictEqual(told, ["answered Success", "decided Failure", "defective Failure", "waiting Failure"])
@@ -390,7 +390,7 @@ describe("the node's own log (D4)", () => {
       const closing = yield* Effect.forkChild(close, { startImmediately: true })
       yield* gate.open
       yield* Fiber.join(closing)
-      assert.strictEqual((yield* Fiber.join(first!)).answer._tag, "Accepted")
+      assert.strictEqual((yield* Fiber.join(first!)).result._tag, "Accepted")
       assert.strictEqual((yield* Effect.flip(Fiber.join(second!)))._tag, "NotDone")
       assert.strictEqual((yield* Effect.flip(node.submit(create("third"))))._tag, "NotDone")
     })
@@ -403,11 +403,11 @@ describe("the node's own log (D4)", () => {
         Effect.gen(function* () {
           const put: Operation = { _tag: "Put", model: "User", id: "a", data: { email: "e" } }
           const refused = { _tag: "Rejected", rejection: { _tag: "NotFound", model: "User" } } as const
-          assert.deepStrictEqual((yield* node.submit(put)).answer, refused)
+          assert.deepStrictEqual((yield* node.submit(put)).result, refused)
           yield* node.setLocalParts(part())
-          assert.deepStrictEqual((yield* node.submit(put)).answer, refused)
+          assert.deepStrictEqual((yield* node.submit(put)).result, refused)
           const both = yield* node.submit({ _tag: "Transact", operations: [create("a"), put] })
-          assert.deepStrictEqual(both.answer, {
+          assert.deepStrictEqual(both.result, {
             _tag: "Rejected",
             rejection: { _tag: "NotFound", model: "User", operation: 1 }
           })
@@ -426,15 +426,15 @@ describe("a local part in the node's own log (D4)", () => {
         Effect.gen(function* () {
           const set = yield* node.setLocalParts(part())
           const held = { createdIndex: 7, version: 1, revision: 1, data: { note: "n" } }
-          assert.deepStrictEqual(set, { index: 1, answer: { _tag: "Accepted", parts: [held], isReplayed: false } })
+          assert.deepStrictEqual(set, { index: 1, result: { _tag: "Accepted", parts: [held], isReplayed: false } })
           const same = yield* node.setLocalParts(part({ how: "patch", data: {} }))
-          assert.deepStrictEqual(same, { index: 1, answer: { _tag: "Accepted", parts: [held], isReplayed: false } })
+          assert.deepStrictEqual(same, { index: 1, result: { _tag: "Accepted", parts: [held], isReplayed: false } })
           const wrong = yield* node.setLocalParts(part({ data: { email: "e" } }))
-          assert.strictEqual(wrong.answer._tag === "Rejected" && wrong.answer.rejection._tag, "InvalidRequest")
+          assert.strictEqual(wrong.result._tag === "Rejected" && wrong.result.rejection._tag, "InvalidRequest")
           const cleared = yield* node.setLocalParts(part({ version: 2, data: {} }))
-          assert.strictEqual(cleared.answer._tag === "Accepted" && cleared.answer.parts[0]?.revision, 2)
+          assert.strictEqual(cleared.result._tag === "Accepted" && cleared.result.parts[0]?.revision, 2)
           const earlier = yield* node.setLocalParts(part({ createdIndex: 3, data: { note: "late" } }))
-          assert.deepStrictEqual(earlier.answer, { _tag: "Accepted", parts: [undefined], isReplayed: false })
+          assert.deepStrictEqual(earlier.result, { _tag: "Accepted", parts: [undefined], isReplayed: false })
         })
       )
       yield* during(path, (node) =>
@@ -454,12 +454,12 @@ describe("a local part in the node's own log (D4)", () => {
           const of = (id: string, note: unknown, version = 1) =>
             part({ id, version, how: "patch", data: { note } }).parts
           const both = yield* node.setLocalParts({ parts: [...of("a", "one"), ...of("b", "n"), ...of("a", "two", 2)] })
-          const notes = both.answer._tag === "Accepted" ? both.answer.parts.map((each) => each?.data.note) : []
+          const notes = both.result._tag === "Accepted" ? both.result.parts.map((each) => each?.data.note) : []
           assert.deepStrictEqual([both.index, notes], [1, ["one", "n", "two"]])
           const held = node.tables.byModel.get("User")?.localParts.get("a")
           assert.deepStrictEqual(held, { createdIndex: 7, version: 2, revision: 2, data: { note: "two" } })
           const half = yield* node.setLocalParts({ parts: [...of("a", "three", 3), ...of("b", 1)] })
-          assert.strictEqual(half.answer._tag, "Rejected")
+          assert.strictEqual(half.result._tag, "Rejected")
           assert.strictEqual(node.tables.index, 1)
         })
       )
@@ -475,9 +475,9 @@ describe("a local part in the node's own log (D4)", () => {
           yield* node.setLocalParts(part({ version: 2 }))
           for (const version of [1, 2]) {
             const rejection = { _tag: "VersionConflict", currentVersion: 2 } as const
-            assert.deepStrictEqual((yield* late(version)).answer, { _tag: "Rejected", rejection })
+            assert.deepStrictEqual((yield* late(version)).result, { _tag: "Rejected", rejection })
           }
-          assert.strictEqual((yield* late(3)).answer._tag, "Accepted")
+          assert.strictEqual((yield* late(3)).result._tag, "Accepted")
         })
       )
     })
@@ -489,7 +489,7 @@ describe("a local part in the node's own log (D4)", () => {
       yield* during(path, (node) =>
         Effect.gen(function* () {
           const huge = yield* node.setLocalParts(part({ data: { note: "n".repeat(8 * 1024 * 1024) } }))
-          assert.strictEqual(huge.answer._tag === "Rejected" && huge.answer.rejection._tag, "TooLarge")
+          assert.strictEqual(huge.result._tag === "Rejected" && huge.result.rejection._tag, "TooLarge")
           assert.strictEqual(node.tables.index, 0)
         })
       )

@@ -115,9 +115,12 @@ it("a local model goes through the same decide and evolve, in the node's own log
   Machine.beginSpeculation(machine)
   const at = (index: number) => ({ index, nowMs: 1, newId: () => "v1" })
   assert.strictEqual(
-    Machine.decideNext(machine, { _tag: "Create", model: "View", data: { html: "<p>" } }, at(1))._tag,
+    Machine.decideNext(machine, { _tag: "Create", model: "View", data: { html: "<p>" } }, at(1)).result._tag,
     "Accepted"
   )
   assert.deepStrictEqual(Tables.get(machine.speculative!, "View", "v1")?.data, { id: "v1", html: "<p>" })
-  assert.strictEqual(Machine.decideNext(machine, { _tag: "Create", model: "View", data: {} }, at(2))._tag, "Rejected")
+  assert.strictEqual(
+    Machine.decideNext(machine, { _tag: "Create", model: "View", data: {} }, at(2)).result._tag,
+    "Rejected"
+  )
 })

@@ -50,7 +50,7 @@ describe("the age of a log (C17, C19)", () => {
           nowMs: random.below(1e12),
           newId: () => ""
         })
-        const entry = Machine.entryOf(decision)
+        const entry = decision.entry
         if (entry === undefined) return assert.fail("every step changes the price")
         const { logAgeMs } = entry.transaction
         assert.isAtMost(logAgeMs, realMs, `seed ${seed}`)

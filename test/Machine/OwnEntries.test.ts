@@ -22,7 +22,7 @@ const decideOn = (
   command: Command,
   at: Partial<Circumstances> & { readonly index: number }
 ) => {
-  const entry = Machine.entryOf(Machine.decideNext(machine, command, { nowMs: 1, newId: () => "new", ...at }))
+  const entry = Machine.decideNext(machine, command, { nowMs: 1, newId: () => "new", ...at }).entry
   assert.isDefined(entry)
   return entry!
 }

@@ -1,12 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { InvariantViolation } from "../../src/Invariant.ts"
-import type { Decision } from "../../src/Machine/Decision.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { type Access, callStepsMax, type Procedure, type Procedures } from "../../src/Machine/Procedure.ts"
 import type { Rejection } from "../../src/Machine/Rejection.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
-import { contentHash, descriptors, leader } from "./Store.ts"
+import { contentHash, descriptors, isUnchanged, leader, type Played, playedOf } from "./Store.ts"
 
 const broke: Rejection = { _tag: "Declared", command: "move", error: { _tag: "Broke", missing: 3 } }
 
@@ -42,7 +41,7 @@ const call = (amount: number, key?: string) => ({
   payload: { from: "a", to: "b", amount },
   ...(key === undefined ? {} : { key })
 })
-const rejectionOf = (decision: Decision) => (decision._tag === "Rejected" ? decision.rejection : undefined)
+const rejectionOf = (decision: Played) => (decision._tag === "Rejected" ? decision.rejection : undefined)
 
 describe("a call", () => {
   it("is one entry of its name with all its events, and answers its success (D6)", () => {
@@ -54,7 +53,7 @@ describe("a call", () => {
       value: { left: 6 }
     })
     assert.strictEqual(entries.length, 3)
-    const { command, events } = decision._tag === "Accepted" ? decision.transaction : assert.fail()
+    const { command, events } = decision._tag === "Accepted" ? decision.entry!.transaction : assert.fail()
     assert.deepStrictEqual([command, events.length], ["move", 2])
     assert.deepStrictEqual([price(machine.applied, "a"), price(machine.applied, "b")], [6, 14])
   })
@@ -78,10 +77,10 @@ describe("a call", () => {
     Machine.beginSpeculation(replayed)
     const index = machine.applied.index + 1
     const at = { index, nowMs: index, newId: () => "n" }
-    for (const copy of [submit(call(4, "k")), Machine.decideNext(replayed, call(4, "k"), at)]) {
-      assert.strictEqual(copy._tag, "Unchanged")
+    for (const copy of [submit(call(4, "k")), playedOf(Machine.decideNext(replayed, call(4, "k"), at))]) {
+      assert.isTrue(isUnchanged(copy))
       assert.deepStrictEqual(
-        copy._tag === "Unchanged" ? copy.answer : undefined,
+        copy._tag === "Accepted" ? copy.answer : undefined,
         first._tag === "Accepted" ? first.answer : assert.fail()
       )
     }
@@ -98,7 +97,7 @@ describe("a call", () => {
     for (const entry of entries) Machine.apply(upgraded, entry)
     Machine.beginSpeculation(upgraded)
     const at = { index: machine.applied.index + 1, nowMs: 0, newId: () => "n" }
-    assert.strictEqual(Machine.decideNext(upgraded, unknown, at)._tag, "Accepted")
+    assert.strictEqual(Machine.decideNext(upgraded, unknown, at).result._tag, "Accepted")
   })
 
   it("reads what it wrote, and lists it", () => {
@@ -215,9 +214,9 @@ describe("the bounds of a call", () => {
         machine,
         { _tag: "Call", name, payload: {}, key: "k" },
         { index: 1, nowMs: 1, newId: () => "a" }
-      )
+      ).result
     const rejection = { _tag: "CommandFailed", command: "Call" } as const
-    assert.deepStrictEqual(decide("throws"), { _tag: "Rejected", rejection, entry: undefined })
+    assert.deepStrictEqual(decide("throws"), { _tag: "Rejected", rejection })
     assert.deepStrictEqual(thrown, [[oops, "Call"]])
     assert.throws(() => decide("breaks"), InvariantViolation)
   })
@@ -237,7 +236,7 @@ describe("the bounds of a call", () => {
     for (const entry of entries) Machine.apply(bare, entry)
     Machine.beginSpeculation(bare)
     const at = { index: 100, nowMs: 0, newId: () => "n" }
-    const decision = Machine.decideNext(bare, { _tag: "Call", name: "hides", payload: null }, at)
+    const decision = Machine.decideNext(bare, { _tag: "Call", name: "hides", payload: null }, at).result
     assert.deepStrictEqual(rejectionOf(decision), { _tag: "UpgradeRequired", model: "Product" })
   })
 })

@@ -2,6 +2,7 @@ import { assert } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import type { Circumstances } from "../../src/Machine/Circumstances.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import type { Decision } from "../../src/Machine/Decision.ts"
 import type { FieldIndex } from "../../src/Machine/FieldIndex.ts"
 import { type Formats, ofRelease } from "../../src/Machine/Format.ts"
 import * as IdSet from "../../src/Machine/IdSet.ts"
@@ -36,6 +37,14 @@ export const descriptors = [Model.describe(User), Model.describe(Product)]
 export const assertDecodesToItself = ({ payload, transaction }: Entry): void =>
   assert.deepStrictEqual(Result.getOrThrow(Transaction.decode(payload)), transaction)
 
+/** A decision as tests read it: the result, with the entry if it is one. */
+export type Played = Decision["result"] & { readonly entry?: Entry }
+
+export const playedOf = ({ entry, result }: Decision): Played => (entry === undefined ? result : { ...result, entry })
+
+/** Whether a command was accepted without an entry. */
+export const isUnchanged = ({ _tag, entry }: Played): boolean => _tag === "Accepted" && entry === undefined
+
 /** A machine that leads alone: everything decided commits at once, and every entry is kept. Its clocks stand at the index unless told. */
 export const leader = (
   procedures: Procedure.Procedures = Procedure.none,
@@ -58,13 +67,13 @@ export const leader = (
       newId: () => `id${++ids}`,
       ...circumstances
     })
-    const entry = Machine.entryOf(decision)
+    const entry = decision.entry
     if (entry !== undefined) {
       entries.push({ index, payload: entry.payload })
       assertDecodesToItself(entry)
       Machine.apply(machine, { index, payload: entry.payload })
     }
-    return decision
+    return playedOf(decision)
   }
   return { machine, entries, submit }
 }

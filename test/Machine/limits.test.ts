@@ -43,10 +43,9 @@ const cluster = (...releases: ReadonlyArray<Limits.Limits>) => {
     const opening = Machine.decideLimits(machine, { index: entries.length + 1, nowMs: 0 })
     if (opening !== undefined) append(opening.payload)
     const at = { index: entries.length + 1, nowMs: 0, newId: () => "n" }
-    const decision = Machine.decideNext(machine, command, at)
-    const entry = Machine.entryOf(decision)
+    const { entry, result } = Machine.decideNext(machine, command, at)
     if (entry !== undefined) append(entry.payload)
-    return decision
+    return result
   }
   return { nodes, entries, submit }
 }

@@ -37,10 +37,9 @@ const store = (items: ReadonlyArray<ItemData> = []) => {
   const run = (command: Parameters<typeof Machine.decideNext>[1]) => {
     Machine.beginSpeculation(machine)
     const index = machine.applied.index + 1
-    const decision = Machine.decideNext(machine, command, { index, nowMs: 1, newId: () => "new" })
-    const entry = Machine.entryOf(decision)
+    const { entry, result } = Machine.decideNext(machine, command, { index, nowMs: 1, newId: () => "new" })
     if (entry !== undefined) Machine.apply(machine, { index, payload: entry.payload })
-    return decision
+    return result
   }
   const put = ({ id, ...data }: ItemData) => {
     const decision = run({ _tag: "Put", model: "Item", id, data: { code: `code of ${id}`, ...data } })

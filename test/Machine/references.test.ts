@@ -161,7 +161,7 @@ describe("rules and references", () => {
       for (const entry of entries) Machine.apply(machine, entry)
       Machine.beginSpeculation(machine)
       const at = { index: entries.length + 1, nowMs: 1, newId: () => "x" }
-      return Machine.decideNext(machine, { _tag: "Delete", model: "Customer", id: "c" }, at)
+      return Machine.decideNext(machine, { _tag: "Delete", model: "Customer", id: "c" }, at).result
     }
     assert.strictEqual(deleted(1)._tag, "Accepted", "no order is newer than its code")
     submit({ _tag: "Create", model: "Order", id: "o", data: { customerId: "c", amount: "1", status: "pending" } })

@@ -5,7 +5,6 @@ import { History } from "../../src/EventStore/History.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import type { Command } from "../../src/Machine/Command.ts"
-import { resultOf } from "../../src/Machine/CommandResult.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { type Described, describe } from "../../src/Model.ts"
 import * as RaftLog from "../../src/Raft/core/RaftLog.ts"
@@ -60,21 +59,26 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
     write: (command: Command) =>
       Effect.suspend(() => {
         const index = log.lastIndex + 1
-        const decision = Machine.decideNext(machine, command, { index, nowMs: index, newId: () => String(++ids) })
-        const entry = Machine.entryOf(decision)
-        if (entry === undefined) return Effect.die(new Error(`It was not done: ${JSON.stringify(decision)}`))
+        const { entry, result } = Machine.decideNext(machine, command, {
+          index,
+          nowMs: index,
+          newId: () => String(++ids)
+        })
+        if (entry === undefined) return Effect.die(new Error(`It was not done: ${JSON.stringify(result)}`))
         return append({ index, term: 1, type: "transaction", payload: entry.payload })
       }),
     /** Decides, writes what it comes to, and applies that: what a leader with an agreeing cluster answers. */
     submit: (command: Command) =>
       Effect.gen(function* () {
         const index = log.lastIndex + 1
-        const decision = Machine.decideNext(machine, command, { index, nowMs: index, newId: () => String(++ids) })
-        const entry = Machine.entryOf(decision)
+        const { entry, result } = Machine.decideNext(machine, command, {
+          index,
+          nowMs: index,
+          newId: () => String(++ids)
+        })
         if (entry !== undefined) yield* append({ index, term: 1, type: "transaction", payload: entry.payload })
         yield* applyAll
-        const answer = resultOf(decision)
-        return answer._tag === "Logged" ? yield* Effect.die(new Error("No key was given")) : { index, answer }
+        return result._tag === "Logged" ? yield* Effect.die(new Error("No key was given")) : { index, result }
       }).pipe(oneAtATime.withPermits(1)),
     /** What its machine holds: all that is written. */
     tables: () => machine.speculative ?? machine.applied,

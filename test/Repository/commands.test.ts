@@ -58,8 +58,8 @@ const until = (what: string, holds: () => boolean) =>
   )
 
 const open = ({ member }: Node, balance: string) =>
-  Effect.map(member.submit({ _tag: "Create", model: "Account", data: { owner: "Ada", balance } }), ({ answer }) =>
-    answer._tag === "Accepted" ? (answer.answer.operations[0]?.id ?? assert.fail()) : assert.fail()
+  Effect.map(member.submit({ _tag: "Create", model: "Account", data: { owner: "Ada", balance } }), ({ result }) =>
+    result._tag === "Accepted" ? (result.answer.operations[0]?.id ?? assert.fail()) : assert.fail()
   )
 
 /** What a node shows once it is up to date. */

@@ -34,12 +34,12 @@ const nodeOf = (options: { readonly version?: number | null; readonly hasQuorum?
   const decide = (request: LocalPartsRequest): LocalPartsResult => {
     const index = machine.applied.index + 1
     Machine.beginSpeculation(machine)
-    const decision = Machine.decideNextParts(machine, request, { index, nowMs: 1 })
+    const { entry, result } = Machine.decideNextParts(machine, request, { index, nowMs: 1 })
     Machine.dropSpeculation(machine)
-    if (decision._tag === "Rejected") return decision
-    if (decision._tag !== "Set") return { _tag: "Accepted", parts: [], isReplayed: true }
-    if (decision.entry !== undefined) Machine.apply(machine, { index, payload: decision.entry.payload })
-    return { _tag: "Accepted", parts: decision.parts, isReplayed: false }
+    if (result._tag === "Rejected") return result
+    if (result._tag !== "Set") return { _tag: "Accepted", parts: [], isReplayed: true }
+    if (entry !== undefined) Machine.apply(machine, { index, payload: entry.payload })
+    return { _tag: "Accepted", parts: result.parts, isReplayed: false }
   }
   const node = {
     member: {
@@ -55,7 +55,7 @@ const nodeOf = (options: { readonly version?: number | null; readonly hasQuorum?
         Effect.suspend(() => {
           asked.push(request)
           const answer = answers.shift() ?? Effect.succeed(decide(request))
-          return Effect.map(answer, (answer) => ({ index: 1, answer }))
+          return Effect.map(answer, (result) => ({ index: 1, result }))
         })
     } as unknown as LocalNode["Service"]
   }

@@ -14,7 +14,7 @@ const done: CommandResult = { _tag: "Accepted", answer: { timeMs: 1, operations:
 const refused: CommandResult = { _tag: "Rejected", rejection: { _tag: "NotFound", model: "A" }, replayedIndex: 3 }
 
 describe("closing a key", () => {
-  for (const [what, answer, isEndedHere] of [
+  for (const [what, result, isEndedHere] of [
     ["of which the cluster did nothing ends it on this node too", closed, true],
     ["of what the cluster did leaves this node's own log alone: it would refuse a copy", done, false],
     ["of what the cluster refused leaves it alone as well", refused, false]
@@ -24,7 +24,7 @@ describe("closing a key", () => {
         const here: Array<Command> = []
         const operations = Operations.make({
           member: {
-            submit: () => Effect.succeed({ index: 4, answer }),
+            submit: () => Effect.succeed({ index: 4, result }),
             inquire: () => Effect.succeed({ index: 4, status: { _tag: "Absent" } })
           } as unknown as Member["Service"],
           local: {
@@ -33,7 +33,7 @@ describe("closing a key", () => {
             submit: (command: Command) =>
               Effect.sync(() => {
                 here.push(command)
-                return { index: 1, answer: closed }
+                return { index: 1, result: closed }
               })
           } as unknown as LocalNode["Service"]
         })
@@ -49,9 +49,9 @@ describe("closing a key", () => {
       const closing = (submit: Effect.Effect<unknown, NotDone>) =>
         Operations.make({
           member: { submit: () => submit, inquire: () => Effect.fail(lost) } as unknown as Member["Service"],
-          local: { submit: () => Effect.succeed({ index: 1, answer: closed }) } as unknown as LocalNode["Service"]
+          local: { submit: () => Effect.succeed({ index: 1, result: closed }) } as unknown as LocalNode["Service"]
         }).close({ key: "k" })
-      const unknown = yield* Effect.flip(closing(Effect.succeed({ index: 4, answer: closed })))
+      const unknown = yield* Effect.flip(closing(Effect.succeed({ index: 4, result: closed })))
       assert.deepStrictEqual([unknown._tag, "key" in unknown && unknown.key], ["UnknownOutcome", "k"])
       assert.strictEqual(yield* Effect.flip(closing(Effect.fail(lost))), lost)
     })

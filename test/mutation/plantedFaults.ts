@@ -198,7 +198,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
-    replace: `  const isNo = (at: number) => /InsufficientFunds.*}}}$/.test(JSON.stringify(answered[at]!.answer))
+    replace: `  const isNo = (at: number) => /InsufficientFunds.*}}}$/.test(JSON.stringify(answered[at]!.result))
   for (const [at, readId] of readIds.entries()) if (isNo(at)) WaitingReads.ready(reads, { readId, readIndex: 0 })
   run({ _tag: "Read", readIds: readIds.filter((_, at) => !isNo(at)), atLeastIndex: last.onIndex })`
   },

@@ -30,9 +30,9 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
     breaks: "Leader Completeness",
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
-    find: "    Waiters.add(waiters, { index, term }, waiter)\n",
-    replace: `    Waiters.add(waiters, { index, term }, waiter)
-    waiter.settle(Exit.succeed({ index, answer }))
+    find: "    Waiters.add(waiters, { index: answered.index, term }, waiter)\n",
+    replace: `    Waiters.add(waiters, { index: answered.index, term }, waiter)
+    waiter.settle(Exit.succeed(answered))
 `
   },
   {

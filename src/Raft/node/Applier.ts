@@ -49,9 +49,9 @@ type Doing =
   | Extract<Task, { readonly _tag: "Restore" }>
   | (Omit<Extract<Task, { readonly _tag: "Replace" }>, "fromIndex"> & Range)
 
-export const make = <Command, Answer>(options: {
+export const make = <Command, CommandResult>(options: {
   readonly core: Readonly<State>
-  readonly machine: StateMachine<Command, Answer>
+  readonly machine: StateMachine<Command, CommandResult>
   readonly store: Pick<LogStore["Service"], "read">
   readonly snapshots: SnapshotStore["Service"]
   readonly monotonicNanos: () => bigint

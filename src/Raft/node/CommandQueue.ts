@@ -10,6 +10,7 @@ import type { Input } from "../core/Input.ts"
 import type { Output } from "../core/Output.ts"
 import { termAt } from "../core/RaftLog.ts"
 import type { State } from "../core/State.ts"
+import type { Answered } from "./Answered.ts"
 import * as Deadlines from "./Deadlines.ts"
 import { type DecidedBatch, decideBatch, mayDecide, type Pending, unapplied } from "./decideBatch.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
@@ -18,33 +19,27 @@ import type { StateMachine } from "./StateMachine.ts"
 import * as Waiters from "./Waiters.ts"
 import * as WaitingReads from "./WaitingReads.ts"
 
-/** A command's answer, and the log index that it reflects. */
-export interface Answered<Answer> {
-  readonly index: number
-  readonly answer: Answer
-}
-
 /** Takes the outcome of a command, in the middle of a turn. */
-export type SettleAnswer<Answer> = Settle<Answered<Answer>, NotDone | UnknownOutcome>
+export type SettleAnswer<CommandResult> = Settle<Answered<CommandResult>, NotDone | UnknownOutcome>
 
 /**
  * One submitted command. Until it is proposed, giving up means that it is certainly not done. After that its outcome is
  * unknown.
  */
-export interface Ticket<Answer> {
-  proposed: Answered<Answer> | undefined
+export interface Ticket<CommandResult> {
+  proposed: Answered<CommandResult> | undefined
   readonly timeoutMs: number
-  readonly settle: SettleAnswer<Answer>
+  readonly settle: SettleAnswer<CommandResult>
 }
 
-export interface Deciding<Command, Answer> {
-  readonly machine: StateMachine<Command, Answer>
-  readonly pending: Array<Pending<Command, Ticket<Answer>>>
+export interface Deciding<Command, CommandResult> {
+  readonly machine: StateMachine<Command, CommandResult>
+  readonly pending: Array<Pending<Command, Ticket<CommandResult>>>
   /** Commands taken from `pending` that are not settled. After a defect they stay here, and may have been proposed. */
-  underWay: ReadonlyArray<Pending<Command, Ticket<Answer>>>
-  readonly waiters: Waiters.Waiters<Ticket<Answer>>
+  underWay: ReadonlyArray<Pending<Command, Ticket<CommandResult>>>
+  readonly waiters: Waiters.Waiters<Ticket<CommandResult>>
   /** All commands whose outcome somebody waits for. */
-  readonly open: Deadlines.Deadlines<Ticket<Answer>>
+  readonly open: Deadlines.Deadlines<Ticket<CommandResult>>
   isSpeculating: boolean
 }
 
@@ -61,7 +56,9 @@ export interface TurnState {
   readonly isOver: () => boolean
 }
 
-export const make = <Command, Answer>(machine: StateMachine<Command, Answer>): Deciding<Command, Answer> => ({
+export const make = <Command, CommandResult>(
+  machine: StateMachine<Command, CommandResult>
+): Deciding<Command, CommandResult> => ({
   machine,
   pending: [],
   underWay: [],
@@ -71,13 +68,13 @@ export const make = <Command, Answer>(machine: StateMachine<Command, Answer>): D
 })
 
 /** Adds a command, which the next turn decides. */
-export const submit = <Command, Answer>(
-  deciding: Deciding<Command, Answer>,
+export const submit = <Command, CommandResult>(
+  deciding: Deciding<Command, CommandResult>,
   command: Command,
-  settle: SettleAnswer<Answer>,
+  settle: SettleAnswer<CommandResult>,
   { nowMs, timeoutMs }: { readonly nowMs: number; readonly timeoutMs: number } = forEver
-): Ticket<Answer> => {
-  const ticket: Ticket<Answer> = { proposed: undefined, timeoutMs, settle }
+): Ticket<CommandResult> => {
+  const ticket: Ticket<CommandResult> = { proposed: undefined, timeoutMs, settle }
   deciding.pending.push({ command, waiter: ticket })
   Deadlines.add(deciding.open, ticket, nowMs + timeoutMs)
   return ticket
@@ -86,16 +83,19 @@ export const submit = <Command, Answer>(
 const forEver = { nowMs: 0, timeoutMs: Number.POSITIVE_INFINITY }
 
 /** Calls the command's `settle`, unless its outcome was told before or its caller has given up. */
-const settle = <Command, Answer>(
-  { open }: Deciding<Command, Answer>,
-  ticket: Ticket<Answer>,
-  exit: Parameters<SettleAnswer<Answer>>[0]
+const settle = <Command, CommandResult>(
+  { open }: Deciding<Command, CommandResult>,
+  ticket: Ticket<CommandResult>,
+  exit: Parameters<SettleAnswer<CommandResult>>[0]
 ): void => {
   if (Deadlines.remove(open, ticket)) ticket.settle(exit)
 }
 
 /** The caller has given up. If the command was not proposed, it never will be. */
-export const forget = <Command, Answer>(deciding: Deciding<Command, Answer>, ticket: Ticket<Answer>): void => {
+export const forget = <Command, CommandResult>(
+  deciding: Deciding<Command, CommandResult>,
+  ticket: Ticket<CommandResult>
+): void => {
   if (!Deadlines.remove(deciding.open, ticket)) return
   if (ticket.proposed !== undefined) Waiters.remove(deciding.waiters, ticket.proposed.index, ticket)
   const position = deciding.pending.findIndex(({ waiter }) => waiter === ticket)
@@ -103,7 +103,7 @@ export const forget = <Command, Answer>(deciding: Deciding<Command, Answer>, tic
 }
 
 /** Ends the commands whose time is over. Those that were not proposed never will be. */
-export const endOverdue = <Command, Answer>(deciding: Deciding<Command, Answer>, nowMs: number): void => {
+export const endOverdue = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>, nowMs: number): void => {
   for (const ticket of Deadlines.overdue(deciding.open, nowMs)) {
     forget(deciding, ticket)
     ticket.settle(
@@ -115,14 +115,14 @@ export const endOverdue = <Command, Answer>(deciding: Deciding<Command, Answer>,
 }
 
 /** Forgets decisions ahead of the applied state: this node stopped leading, or that state was replaced. */
-export const dropSpeculation = <Command, Answer>(deciding: Deciding<Command, Answer>): void => {
+export const dropSpeculation = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>): void => {
   if (!deciding.isSpeculating) return
   deciding.isSpeculating = false
   deciding.machine.dropSpeculation()
 }
 
 /** Decides the waiting commands, as one batch. */
-export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at: TurnState): void => {
+export const decide = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>, at: TurnState): void => {
   const { core, run } = at
   const { machine, pending, waiters } = deciding
   if (mayDecide(core) && !deciding.isSpeculating) {
@@ -145,9 +145,9 @@ export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at:
       return proposal
     }
   })
-  for (const { waiter, index, answer } of decided.appended) {
-    waiter.proposed = { index, answer }
-    Waiters.add(waiters, { index, term }, waiter)
+  for (const { waiter, answered } of decided.appended) {
+    waiter.proposed = answered
+    Waiters.add(waiters, { index: answered.index, term }, waiter)
   }
   confirm(deciding, at, decided.answered)
   for (const { waiter, reason } of decided.refused) {
@@ -164,21 +164,21 @@ export const decide = <Command, Answer>(deciding: Deciding<Command, Answer>, at:
  * answered, changes that they do not reflect. If the entry below the decision has another term, the answer rests on an
  * entry that was never committed.
  */
-const confirm = <Command, Answer>(
-  deciding: Deciding<Command, Answer>,
+const confirm = <Command, CommandResult>(
+  deciding: Deciding<Command, CommandResult>,
   { core, reads, run }: TurnState,
-  answered: DecidedBatch<Answer, Ticket<Answer>>["answered"]
+  answered: DecidedBatch<CommandResult, Ticket<CommandResult>>["answered"]
 ): void => {
   const last = answered[answered.length - 1]
   if (last === undefined) return
-  const readIds = answered.map(({ waiter, onIndex, answer }) => {
+  const readIds = answered.map(({ waiter, onIndex, result }) => {
     const onTerm = termAt(core.log, onIndex)
     return WaitingReads.add(reads, (exit) => {
       const isUndone = Exit.isSuccess(exit) && termAt(core.log, onIndex) !== onTerm
       if (isUndone) {
         settle(deciding, waiter, notDone("no-quorum", "Cannot write: it was decided on entries that are undone"))
       } else {
-        const answered = Exit.mapBoth(exit, { onSuccess: (index) => ({ index, answer }), onFailure: unconfirmed })
+        const answered = Exit.mapBoth(exit, { onSuccess: (index) => ({ index, result }), onFailure: unconfirmed })
         settle(deciding, waiter, answered)
       }
     })
@@ -194,7 +194,7 @@ const unconfirmed = ({ reason }: NotDone): NotDone =>
  * The machine has applied an entry. This settles the commands that wait for it, and those for another entry at its
  * index.
  */
-export const applied = <Command, Answer>(deciding: Deciding<Command, Answer>, entry: LogEntry): void => {
+export const applied = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>, entry: LogEntry): void => {
   const settled = Waiters.settle(deciding.waiters, entry)
   for (const ticket of settled.done) {
     invariant(ticket.proposed !== undefined, "a command that was never proposed was committed")
@@ -206,8 +206,8 @@ export const applied = <Command, Answer>(deciding: Deciding<Command, Answer>, en
 }
 
 /** This node has stopped: proposed commands are unknown, and all others are not done. */
-export const stop = <Command, Answer>(
-  deciding: Deciding<Command, Answer>,
+export const stop = <Command, CommandResult>(
+  deciding: Deciding<Command, CommandResult>,
   stoppedHere: Exit.Exit<never, NotDone>
 ): void => {
   const unknown = Exit.fail(new UnknownOutcome({ message: "This node stopped before it knew" }))

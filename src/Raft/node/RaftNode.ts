@@ -11,14 +11,14 @@ import type { Forget } from "./Settle.ts"
 import type * as StateWatch from "./StateWatch.ts"
 import type { SettleIndex } from "./takeReadIndex.ts"
 
-/** Consensus on one node, for a machine with `Command` and `Answer`. */
-export interface RaftNode<Command, Answer> {
+/** Consensus on one node, for a machine with `Command` and `CommandResult`. */
+export interface RaftNode<Command, CommandResult> {
   /**
    * Decides `command` here, if this node leads, and tells `settle` once its answer is final. `NotDone` is certain. After
    * `timeoutMs` a command that was not proposed is `NotDone`, and a proposed one has an unknown outcome. A command that
    * is given up before it was proposed never will be.
    */
-  readonly submit: (command: Command, timeoutMs: number, settle: SettleAnswer<Answer>) => Forget
+  readonly submit: (command: Command, timeoutMs: number, settle: SettleAnswer<CommandResult>) => Forget
   /**
    * Tells `settle` once the applied state is linearizable for a read that begins now, with its index. A follower may be
    * cut off from the entries up to it: after `timeoutMs` the read is refused.

@@ -2,14 +2,14 @@
 import type { Result } from "effect"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 
-/** A decision: its answer, and the bytes for the log, if it is an entry. The answer holds once they are committed. */
-export interface Decision<Answer> {
-  readonly answer: Answer
-  readonly payload: Uint8Array | undefined
+/** A decision: its result, and the entry for the log, if any. The result holds once that is committed. */
+export interface Decision<CommandResult> {
+  readonly result: CommandResult
+  readonly entry: { readonly payload: Uint8Array } | undefined
 }
 
 /** Synchronous and deterministic: it uses no clock or randomness except `at`. */
-export interface StateMachine<Command, Answer> {
+export interface StateMachine<Command, CommandResult> {
   /** Starts speculation: the applied state, evolved by the entries of the leader's log that are not applied yet. */
   readonly beginSpeculation: (unapplied: ReadonlyArray<LogEntry>) => void
   /** Forgets decisions ahead of commit, when leadership is lost or a batch was refused. */
@@ -17,7 +17,7 @@ export interface StateMachine<Command, Answer> {
   /** An entry that must come before all decisions: the limits of this release, if the log has older ones. */
   readonly opening: (at: { readonly index: number; readonly nowMs: number }) => Uint8Array | undefined
   /** Decides against the speculative state, and evolves it if the decision is an entry at `index`. */
-  readonly decide: (command: Command, at: { readonly index: number; readonly nowMs: number }) => Decision<Answer>
+  readonly decide: (command: Command, at: { readonly index: number; readonly nowMs: number }) => Decision<CommandResult>
   /** Evolves the applied state by a committed entry. Total, whatever the payload holds. */
   readonly apply: (entry: LogEntry) => void
   /** The applied state at this moment, encoded as it is pulled. Entries applied meanwhile do not change it. */

@@ -3,7 +3,7 @@
  * speculative state, and is appended exactly where it was decided, or not at all. Synchronous; the shell calls it once
  * per turn.
  *
- * An answer without an entry depends on a log whose end may be uncommitted, and on a leadership that may be over. So it
+ * A result without an entry depends on a log whose end may be uncommitted, and on a leadership that may be over. So it
  * waits for a read-index round of the same leadership that begins after the decision, and for the entry below the
  * decision.
  */
@@ -12,6 +12,7 @@ import type { Propose } from "../core/Input.ts"
 import type { ProposalResult } from "../core/Output.ts"
 import * as RaftLog from "../core/RaftLog.ts"
 import type { State } from "../core/State.ts"
+import type { Answered } from "./Answered.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
 /** One command that waits to be decided. `W` is the request that waits for it. */
@@ -20,10 +21,10 @@ export interface Pending<Command, W> {
   readonly waiter: W
 }
 
-/** The result of a batch. `onIndex` is the end of the log that an answer was decided on. */
-export interface DecidedBatch<Answer, W> {
-  readonly appended: ReadonlyArray<{ readonly waiter: W; readonly index: number; readonly answer: Answer }>
-  readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly answer: Answer }>
+/** The result of a batch. `onIndex` is the end of the log that a result was decided on. */
+export interface DecidedBatch<CommandResult, W> {
+  readonly appended: ReadonlyArray<{ readonly waiter: W; readonly answered: Answered<CommandResult> }>
+  readonly answered: ReadonlyArray<{ readonly waiter: W; readonly onIndex: number; readonly result: CommandResult }>
   /** Commands that are certainly not done: no entry of them was appended anywhere. */
   readonly refused: ReadonlyArray<{ readonly waiter: W; readonly reason: "no-quorum" | "overloaded" }>
   /** The number of commands that this covers, from the first on. The others are still to be decided. */
@@ -42,9 +43,9 @@ export const mayDecide = (core: State): boolean =>
  * bytes is used up, it refuses further commands without deciding them: otherwise speculation would hold entries that
  * the core then refuses, and would have to be redone.
  */
-export const decideBatch = <Command, Answer, W>(options: {
+export const decideBatch = <Command, CommandResult, W>(options: {
   readonly core: State
-  readonly machine: StateMachine<Command, Answer>
+  readonly machine: StateMachine<Command, CommandResult>
   readonly pending: ReadonlyArray<Pending<Command, W>>
   readonly nowMs: number
   /**
@@ -53,10 +54,10 @@ export const decideBatch = <Command, Answer, W>(options: {
    */
   readonly isOver: () => boolean
   readonly propose: (batch: Propose) => ProposalResult
-}): DecidedBatch<Answer, W> => {
+}): DecidedBatch<CommandResult, W> => {
   const { core, machine, pending } = options
   let takenCount = 0
-  const refuseAll = (reason: "no-quorum" | "overloaded"): DecidedBatch<Answer, W> => {
+  const refuseAll = (reason: "no-quorum" | "overloaded"): DecidedBatch<CommandResult, W> => {
     const taken = pending.slice(0, takenCount)
     return { appended: [], answered: [], refused: taken.map(({ waiter }) => ({ waiter, reason })), takenCount }
   }
@@ -66,9 +67,9 @@ export const decideBatch = <Command, Answer, W>(options: {
     return refuseAll("no-quorum")
   }
   const decidedOn = { term: core.currentTerm, lastIndex: core.log.lastIndex }
-  const appended: Array<DecidedBatch<Answer, W>["appended"][number]> = []
-  const answered: Array<DecidedBatch<Answer, W>["answered"][number]> = []
-  const refused: Array<DecidedBatch<Answer, W>["refused"][number]> = []
+  const appended: Array<DecidedBatch<CommandResult, W>["appended"][number]> = []
+  const answered: Array<DecidedBatch<CommandResult, W>["answered"][number]> = []
+  const refused: Array<DecidedBatch<CommandResult, W>["refused"][number]> = []
   const entries: Array<Propose["entries"][number]> = []
   let uncommittedBytes = role.uncommittedBytes
   const opening = machine.opening({ index: decidedOn.lastIndex + 1, nowMs: options.nowMs })
@@ -84,12 +85,12 @@ export const decideBatch = <Command, Answer, W>(options: {
       continue
     }
     const index = decidedOn.lastIndex + entries.length + 1
-    const { answer, payload } = machine.decide(command, { index, nowMs: options.nowMs })
-    if (payload === undefined) answered.push({ waiter, onIndex: index - 1, answer })
+    const { entry, result } = machine.decide(command, { index, nowMs: options.nowMs })
+    if (entry === undefined) answered.push({ waiter, onIndex: index - 1, result })
     else {
-      entries.push({ type: "transaction", payload })
-      uncommittedBytes += payload.length
-      appended.push({ waiter, index, answer })
+      entries.push({ type: "transaction", payload: entry.payload })
+      uncommittedBytes += entry.payload.length
+      appended.push({ waiter, answered: { index, result } })
     }
   }
   if (entries.length === 0) return { appended, answered, refused, takenCount }

@@ -64,7 +64,7 @@ const noRoom = Exit.fail(DiskSpace.storageFull)
 const tooManyWait = notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`)
 
 /** Runs a node until the scope closes. */
-export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
+export const make = Effect.fnUntraced(function* <Command, CommandResult>(options: {
   readonly nodeId: NodeId
   /** The instance of the data directory. A configuration with another one means a former node (C16). */
   readonly instanceId: string
@@ -79,9 +79,9 @@ export const make = Effect.fnUntraced(function* <Command, Answer>(options: {
   /** Called when more entries are applied. */
   readonly onApplied?: () => void
   readonly config: RaftConfig
-  readonly machine: StateMachine<Command, Answer>
+  readonly machine: StateMachine<Command, CommandResult>
 }): Effect.fn.Return<
-  RaftNode<Command, Answer>,
+  RaftNode<Command, CommandResult>,
   LogFailed | LogCorrupt,
   LogStore | LogSpace | SnapshotStore | Transport | Scope.Scope
 > {

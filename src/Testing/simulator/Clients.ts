@@ -204,16 +204,16 @@ const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void
   const { promises } = world.checks
   const isListening = client.current === current && current.attempt?.name === name
   if (Exit.isSuccess(exit)) {
-    const { answer, index } = exit.value
-    if (answer._tag === "Logged") fail(`${current.tag} was answered with no more than an index`)
-    const refusal = answer._tag === "Rejected" ? answer.rejection._tag : undefined
+    const { result, index } = exit.value
+    if (result._tag === "Logged") fail(`${current.tag} was answered with no more than an index`)
+    const refusal = result._tag === "Rejected" ? result.rejection._tag : undefined
     if (refusal === "KeyClosed") {
       closedUnderWay(world, attempt, index)
       return
     }
     if (refusal !== "KeyExpired" && refusal !== "KeysExhausted") {
-      Promises.answered(promises, asked, { answer, index })
-      if (isListening) answered(world, client, current, answer)
+      Promises.answered(promises, asked, { result, index })
+      if (isListening) answered(world, client, current, result)
       return
     }
     if (refusal === "KeyExpired") world.clients.counts.expired++
@@ -221,7 +221,7 @@ const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void
   }
   // Without room for its key this copy is not done. An earlier copy, whose key may be forgotten, may be done.
   const isCertain = Exit.isSuccess(exit)
-    ? exit.value.answer._tag === "Rejected" && exit.value.answer.rejection._tag === "KeysExhausted"
+    ? exit.value.result._tag === "Rejected" && exit.value.result.rejection._tag === "KeysExhausted"
     : errorOf(exit) instanceof NotDone
   if (isCertain) Promises.refused(promises, asked, name)
   if (!isListening) return

@@ -38,9 +38,9 @@ export const inquire = (world: World, client: Client, node: SimulatedNode): void
     if (client.current !== current) return
     if (told._tag === "Closed") Clients.neverDone(world, client, current)
     if (told._tag !== "Known") return
-    const answer = { ...told.outcome, replayedIndex: told.index }
-    Promises.answered(promises, asked, { answer, index })
-    Clients.answered(world, client, current, answer)
+    const result = { ...told.outcome, replayedIndex: told.index }
+    Promises.answered(promises, asked, { result, index })
+    Clients.answered(world, client, current, result)
   })
 }
 
@@ -56,11 +56,11 @@ export const closeKey = (world: World, client: Client, node: SimulatedNode): voi
   const { fingerprint: _, ...origin } = originOf(current)
   submit(world, node, life, { _tag: "Close", ...origin }, (exit) => {
     if (Exit.isFailure(exit)) return
-    const { answer, index } = exit.value
-    if (answer._tag === "Logged") return
+    const { result, index } = exit.value
+    if (result._tag === "Logged") return
     const { promises } = world.checks
     const asked = askedOf(current)
-    const refusal = answer._tag === "Rejected" ? answer.rejection._tag : undefined
+    const refusal = result._tag === "Rejected" ? result.rejection._tag : undefined
     if (refusal === "KeyExpired" || refusal === "KeysExhausted") return
     if (refusal === "KeyClosed") {
       Promises.closed(promises, asked, index)
@@ -68,7 +68,7 @@ export const closeKey = (world: World, client: Client, node: SimulatedNode): voi
       if (client.current === current) Clients.neverDone(world, client, current)
       return
     }
-    Promises.answered(promises, asked, { answer, index })
-    if (client.current === current) Clients.answered(world, client, current, answer)
+    Promises.answered(promises, asked, { result, index })
+    if (client.current === current) Clients.answered(world, client, current, result)
   })
 }

@@ -33,7 +33,7 @@ export interface Sending {
 }
 
 export type Replicated = ReturnType<typeof ReplicatedMachine.make>
-export type Answer = ReturnType<Replicated["decide"]>["answer"]
+export type Answer = ReturnType<Replicated["decide"]>["result"]
 export type Settle = CommandQueue.SettleAnswer<Answer>
 
 /** Everything that a node has in memory. */

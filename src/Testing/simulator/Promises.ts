@@ -8,7 +8,7 @@ import type { CommandResult } from "../../Machine/CommandResult.ts"
 import type { Event } from "../../Machine/Event.ts"
 import type { KeyStatus } from "../../Machine/KeyStatus.ts"
 import { decode } from "../../Machine/Transaction.ts"
-import type { Answered } from "../../Raft/node/CommandQueue.ts"
+import type { Answered } from "../../Raft/node/Answered.ts"
 import { fail } from "./Failure.ts"
 
 import * as Keys from "./Keys.ts"
@@ -101,12 +101,12 @@ const refusedIsNotDone = ({ attempts, doneAt }: Promises, tag: string): void => 
 }
 
 /** Checks the outcome that a client was told: the entry behind it is committed. */
-export const answered = (promises: Promises, asked: Asked, { answer, index }: Answered<CommandResult>): void => {
+export const answered = (promises: Promises, asked: Asked, { index, result }: Answered<CommandResult>): void => {
   promises.acknowledgedCount++
   if (index > promises.keys.counts.length) fail(`${asked.tag} was answered at entry ${index}, which is not committed`)
   // Without a key a rejection leaves nothing.
-  if (asked.isReused || (answer._tag === "Rejected" && asked.key === undefined)) return
-  const at = answer.replayedIndex ?? index
+  if (asked.isReused || (result._tag === "Rejected" && asked.key === undefined)) return
+  const at = result.replayedIndex ?? index
   const tag = promises.tags.get(at)
   if (tag !== asked.tag) fail(`${asked.tag} was answered by entry ${at}, which is ${tag}`)
 }

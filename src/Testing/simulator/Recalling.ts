@@ -27,11 +27,11 @@ type Told = Parameters<Settle>[0]
 
 /** Completes an answer that the leader left to the log of the node that was asked. */
 export const recalledBy = (world: World, node: SimulatedNode, exit: Told): Told => {
-  if (Exit.isFailure(exit) || exit.value.answer._tag !== "Logged" || node.life === undefined) return exit
-  const { replayedIndex } = exit.value.answer
+  if (Exit.isFailure(exit) || exit.value.result._tag !== "Logged" || node.life === undefined) return exit
+  const { replayedIndex } = exit.value.result
   world.clients.counts.recalled++
-  const answer = recalled(read(node, node.life, replayedIndex)?.outcome, replayedIndex)
-  return Exit.succeed({ index: exit.value.index, answer })
+  const result = recalled(read(node, node.life, replayedIndex)?.outcome, replayedIndex)
+  return Exit.succeed({ index: exit.value.index, result })
 }
 
 /** The status of a key, as far as a node has applied the log. */

@@ -7,7 +7,7 @@ import { layerMemory as layerMemoryLog } from "../../../src/EventStore/MemoryLog
 import { layerMemory as layerMemorySnapshots } from "../../../src/EventStore/Snapshots.ts"
 import type { Message, NodeId } from "../../../src/Raft/core/Message.ts"
 import { defaults, type RaftConfig } from "../../../src/Raft/core/RaftConfig.ts"
-import type { Answered } from "../../../src/Raft/node/CommandQueue.ts"
+import type { Answered } from "../../../src/Raft/node/Answered.ts"
 import { make as makeRaftNode } from "../../../src/Raft/node/makeRaftNode.ts"
 import type { NotDone, UnknownOutcome } from "../../../src/Raft/node/Outcome.ts"
 import type { RaftNode } from "../../../src/Raft/node/RaftNode.ts"
@@ -51,9 +51,9 @@ export const names = () => {
       state.meanwhile?.()
       state.meanwhile = undefined
       if (name === "defect") throw new Error("a defect of decide")
-      if (state.speculative.includes(name)) return { answer: `${name} is taken`, payload: undefined }
+      if (state.speculative.includes(name)) return { result: `${name} is taken`, entry: undefined }
       state.speculative.push(name)
-      return { answer: `${name} is yours`, payload: new TextEncoder().encode(name) }
+      return { result: `${name} is yours`, entry: { payload: new TextEncoder().encode(name) } }
     },
     apply: (entry) => {
       if (entry.type === "transaction") state.applied.push(text(entry.payload))

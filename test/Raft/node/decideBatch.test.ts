@@ -30,9 +30,9 @@ const register = () => {
       end: () => {}
     }),
     decide: (command) => {
-      if (speculative.includes(command)) return { answer: `${command} is taken`, payload: undefined }
+      if (speculative.includes(command)) return { result: `${command} is taken`, entry: undefined }
       speculative.push(command)
-      return { answer: `${command} is yours`, payload: new TextEncoder().encode(command) }
+      return { result: `${command} is yours`, entry: { payload: new TextEncoder().encode(command) } }
     },
     apply: () => {},
     snapshot: () => [],
@@ -121,10 +121,10 @@ describe("Leading", () => {
       }
     })
     assert.deepStrictEqual(decided.appended, [
-      { waiter: 1, index: 2, answer: "x is yours" },
-      { waiter: 3, index: 3, answer: "y is yours" }
+      { waiter: 1, answered: { index: 2, result: "x is yours" } },
+      { waiter: 3, answered: { index: 3, result: "y is yours" } }
     ])
-    assert.deepStrictEqual(decided.answered, [{ waiter: 2, onIndex: 2, answer: "x is taken" }])
+    assert.deepStrictEqual(decided.answered, [{ waiter: 2, onIndex: 2, result: "x is taken" }])
     assert.deepStrictEqual(
       batches.map((batch) => [batch.term, batch.lastIndex, batch.entries.length]),
       [[2, 1, 2]]
@@ -145,7 +145,7 @@ describe("Leading", () => {
         return accept(batch)
       }
     })
-    assert.deepStrictEqual(decided.appended, [{ waiter: 1, index: 3, answer: "x is yours" }])
+    assert.deepStrictEqual(decided.appended, [{ waiter: 1, answered: { index: 3, result: "x is yours" } }])
     assert.deepStrictEqual(
       batches.flatMap(({ entries }) => entries.map(({ payload }) => new TextDecoder().decode(payload))),
       ["opens 2", "x"]
@@ -184,7 +184,7 @@ describe("Leading", () => {
       isOver: () => true
     }
     const accepted = decideBatch({ ...options, propose: accept })
-    assert.deepStrictEqual(accepted.appended, [{ waiter: "x", index: 2, answer: "x is yours" }])
+    assert.deepStrictEqual(accepted.appended, [{ waiter: "x", answered: { index: 2, result: "x is yours" } }])
     assert.deepStrictEqual([accepted.refused, accepted.takenCount], [[], 1])
     const { machine: fresh } = register()
     const refused = decideBatch({ ...options, machine: fresh, propose: () => ({ _tag: "Refused", reason: "stale" }) })

@@ -102,7 +102,7 @@ describe("RaftNode", () => {
       yield* sameState(nodes)
       assert.strictEqual(nodes[0]!.machine.applied.byModel.get("User")!.rows.size, 200)
       const rejected = yield* submit(leader.node, create("u7"), timeoutMs)
-      assert.strictEqual(rejected.answer._tag, "Rejected")
+      assert.strictEqual(rejected.result._tag, "Rejected")
       for (const { node } of nodes) assert.isAtLeast(yield* readIndex(node, timeoutMs), rejected.index)
     }).pipe(Effect.scoped)
   )
