@@ -11,6 +11,7 @@ export {
   remove,
   type Transact
 } from "./Client/Change.ts"
+export type { Bookmark, ChangesOptions, FollowChanges, Position, RecordTold, Told } from "./Client/ChangeStream.ts"
 export {
   isProblem,
   NoAnswer,

@@ -3,6 +3,7 @@ import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { IdOf } from "../Model/Class.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
+import type { FollowChanges } from "./ChangeStream.ts"
 import type { ReadFailure, WriteFailure } from "./Failure.ts"
 import type { ListOptions } from "./ListOptions.ts"
 import type { ReadOptions } from "./ReadOptions.ts"
@@ -64,4 +65,6 @@ export interface ModelRepository<M extends RowClass> {
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, WriteFailure>
   readonly delete: (id: IdOf<M>, options?: ConditionalOptions) => Effect.Effect<void, WriteFailure>
+  /** Follows the committed changes, each once and in order. */
+  readonly changes: FollowChanges<M>
 }

@@ -23,11 +23,10 @@ export interface ChangeServices {
 /** Makes the routes of these models' changes. */
 export const changeRoutes = (models: ReadonlyArray<Descriptor>, services: ChangeServices) => [
   ...models.map((descriptor) => {
-    const path = changesPath(descriptor)
-    const whole = { models: [descriptor], restart: `${path}?initial=true` }
+    const whole = { models: [descriptor], restart: "?initial=true" }
     return HttpRouter.route(
       "GET",
-      path,
+      changesPath(descriptor),
       serve(services, [], () => whole)
     )
   }),

@@ -12,6 +12,7 @@ import { type Begin, outcomeOf } from "../../src/Raft/node/Settle.ts"
 import { Records } from "../../src/Repository/Records.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster, type TestNodeServices, type TestRoutes } from "../../src/Testing.ts"
+import { changesContract } from "./changesContract.ts"
 import { contract } from "./surfaceContract.ts"
 import {
   application,
@@ -52,7 +53,7 @@ for (const [where, run] of [
   ["over HTTP", far]
 ] as const) {
   describe(`a repository ${where}`, () => {
-    for (const [name, program] of Object.entries(contract)) it.live(name, () => run(program))
+    for (const [name, program] of Object.entries({ ...contract, ...changesContract })) it.live(name, () => run(program))
   })
 }
 

@@ -145,10 +145,13 @@ describe("a text id", () => {
       const records = client.records(Country)
       for (const id of malformed) {
         const path = `/api/countries/${encodeURIComponent(id)}`
+        // This path is a stream's, which takes no other verb.
+        const refusal = id === "changes" ? 405 : 404
         for (const method of ["GET", "DELETE", "PUT", "PATCH"] as const) {
+          if (id === "changes" && method === "GET") continue
           const met = yield* request(method, path, method === "PUT" || method === "PATCH" ? { name: "A" } : undefined)
           // Without an id it is the path of all of them, with a slash more.
-          assert.strictEqual(met.status, 404, `${method} ${path}`)
+          assert.strictEqual(met.status, refusal, `${method} ${path}`)
         }
         const posted = yield* request("POST", "/api/countries", { code: id, name: "A" })
         assert.deepStrictEqual([posted.status, posted.body.errors[0].path], [400, "code"], id)

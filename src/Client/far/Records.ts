@@ -14,6 +14,7 @@ import { checkRead } from "../ReadOptions.ts"
 import * as Request from "../Request.ts"
 import { decoded, isAbsent } from "./Answer.ts"
 import type { Answered, Asked } from "./Asked.ts"
+import { followChanges } from "./Changes.ts"
 import { listQuery } from "./ListQuery.ts"
 import { reading } from "./Reading.ts"
 import type { Sending } from "./Sending.ts"
@@ -106,6 +107,7 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepos
       const version = yield* misfit(expectedVersion(options))
       yield* namedId(descriptor, id)
       yield* change(Request.remove(descriptor, id, version), options)
-    })
+    }),
+    changes: followChanges(sending.reached, model)
   }
 }

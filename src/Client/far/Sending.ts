@@ -15,6 +15,7 @@ import { NoAnswer } from "../Failure.ts"
 import { checkKey } from "../Id.ts"
 import { isNotServed } from "./Answer.ts"
 import { type Answered, type Asked, bodyOf, problemOf, requestOf } from "./Asked.ts"
+import type { Reached } from "./EventReader.ts"
 
 /** The nodes of a cluster, and how long requests may take. */
 export interface ClientOptions {
@@ -44,6 +45,8 @@ export interface Sending {
   readonly change: (asked: Asked, key: string | undefined) => Effect.Effect<Answered, Problem | UnknownOutcome>
   /** The highest index that an answer to this client has reflected. */
   readonly seenIndex: () => number
+  /** The nodes, for streams of events. */
+  readonly reached: Reached
 }
 
 /** The result of an attempt. After `NoResponse` the request may be done or not. */
@@ -96,10 +99,7 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
       if (failure !== undefined) return yield* Effect.fail(failure)
       // If several requests are under way, only the first that fails switches to another node.
       if (preferred === at) preferred = (at + 1) % nodes.length
-      if (count % askable === 0) {
-        const pauseMs = Math.min(pauseMaxMs, pauseMinMs * 2 ** (count / askable - 1))
-        yield* Effect.sleep(pauseMs * (0.5 + (yield* Random.next) / 2))
-      }
+      if (count % askable === 0) yield* pause(count / askable)
       if ((yield* monotonicMs) >= endMs) return yield* Effect.fail(timedOut())
     }
   })
@@ -112,9 +112,16 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
         const headers = { ...asked.headers, "idempotency-key": key }
         return Effect.andThen(checkKey(key), untilFinal({ ...asked, headers }, judgeChange(nodes.length, key)))
       }),
-    seenIndex: () => seenIndex
+    seenIndex: () => seenIndex,
+    reached: { http, nodes, attemptTimeoutMs, timeoutMs, pause }
   }
 }
+
+/** Pauses after a round in which all nodes have failed. */
+const pause = Effect.fnUntraced(function* (round: number) {
+  const pauseMs = Math.min(pauseMaxMs, pauseMinMs * 2 ** (round - 1))
+  yield* Effect.sleep(pauseMs * (0.5 + (yield* Random.next) / 2))
+})
 
 const attemptOf = (node: string, answered: Answered): Attempt => {
   const { headers, status } = answered

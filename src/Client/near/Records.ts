@@ -21,6 +21,7 @@ import { expectedVersion, namedId, newId } from "../Id.ts"
 import { type Listed, type ListOptions, listedOf } from "../ListOptions.ts"
 import type { ChangeOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
 import * as Request from "../Request.ts"
+import { type FollowOptions, make as makeChanges } from "./Changes.ts"
 import { failureOf } from "./Failure.ts"
 import { originOfChange } from "./Origin.ts"
 import type { Session } from "./Reading.ts"
@@ -31,11 +32,12 @@ export interface RecordsOptions {
   readonly records: Records["Service"]
   readonly session: Session
   readonly transactEncoded: TransactEncoded
+  readonly following: FollowOptions
 }
 
 /** Gives the records of a model. */
 export const make = <M extends RowClass>(
-  { records, session, transactEncoded }: RecordsOptions,
+  { following, records, session, transactEncoded }: RecordsOptions,
   model: M
 ): ModelRepository<M> => {
   const codecs = codecsOf(model)
@@ -127,7 +129,8 @@ export const make = <M extends RowClass>(
       const request = Request.remove(descriptor, id, version)
       // Nobody asks for the record that it removed, which this release may be unable to read.
       yield* submit({ _tag: "Delete", model: name, id, ...conditionOf(version) }, request, options)
-    })
+    }),
+    changes: makeChanges(following, model)
   }
 }
 

@@ -1,5 +1,5 @@
 /** Refuses what this node does not serve, as its HTTP API does: the program has another release of the application. */
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import type { Any as Command } from "../../Command/Declaration.ts"
 import type { Served } from "../../Http/Serving.ts"
 import { describe } from "../../Model/Class.ts"
@@ -43,7 +43,8 @@ export const noRecords = (model: RowClass): ModelRepository<RowClass> => {
     createAll: refuse,
     put: refuse,
     patch: refuse,
-    delete: refuse
+    delete: refuse,
+    changes: () => Stream.fromEffect(refuse())
   }
 }
 

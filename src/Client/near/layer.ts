@@ -1,5 +1,6 @@
 /** The repository of a node's own code: it calls the services of its node, and no request leaves the process. */
 import { Effect, Layer, type Schema } from "effect"
+import { Changes } from "../../Changes/Changes.ts"
 import { Member } from "../../Cluster/Member.ts"
 import type { OperationAnswer } from "../../Http/OperationAnswer.ts"
 import { operationAnswer } from "../../Http/OperationRoutes.ts"
@@ -26,7 +27,9 @@ const make = Effect.gen(function* () {
   const records = yield* Records
   const projections = yield* Projections
   const serving = yield* Serving
-  const operations = Operations.make({ member: yield* Member, local: yield* LocalNode })
+  const member = yield* Member
+  const operations = Operations.make({ member, local: yield* LocalNode })
+  const following = { changes: yield* Changes, member }
   const session = makeSession()
   const served = Served.make(serving)
   const transactEncoded = Transacting.makeEncoded(records, session, served)
@@ -42,7 +45,7 @@ const make = Effect.gen(function* () {
   return Repository.of({
     records: <M extends RowClass>(model: M) =>
       served.hasModel(model)
-        ? NearRecords.make({ records, session, transactEncoded }, model)
+        ? NearRecords.make({ following, records, session, transactEncoded }, model)
         : (Served.noRecords(model) as unknown as ModelRepository<M>),
     run: (command, ...asked) => Effect.andThen(served.command(command), run(command, ...asked)),
     transact: Transacting.make(transactEncoded),
@@ -63,5 +66,8 @@ const make = Effect.gen(function* () {
 })
 
 /** Provides the `Repository` of a node. */
-export const layer: Layer.Layer<Repository, never, Records | Commands | Projections | Serving | Member | LocalNode> =
-  Layer.effect(Repository, make)
+export const layer: Layer.Layer<
+  Repository,
+  never,
+  Records | Changes | Commands | Projections | Serving | Member | LocalNode
+> = Layer.effect(Repository, make)

@@ -1,0 +1,62 @@
+/** The committed changes of one model, as a program follows them: on a node (near/) or over HTTP (far/). docs/client.md. */
+import * as Result from "effect/Result"
+import type * as Stream from "effect/Stream"
+import type { IdOf } from "../Model/Class.ts"
+import type { FieldError } from "../Model/FieldError.ts"
+import type { RowClass } from "../Model/RowCodecs.ts"
+import type { ReadFailure } from "./Failure.ts"
+
+/**
+ * How far a follower of changes has seen them. It is a text to keep, such as beside what a program makes of the changes,
+ * and to give as `after`: any node goes on after it.
+ */
+export type Position = string
+
+/** Where a follower begins: now, if nothing is given. */
+export interface ChangesOptions {
+  /** The position after which to begin. `"0"` is the beginning of the log. */
+  readonly after?: Position
+  /** Whether to begin with all records of one state. It takes no `after`. */
+  readonly initial?: boolean
+}
+
+/** A committed change of a record, or a record of the first state. */
+export interface RecordTold<M extends RowClass> {
+  /** `record` tells a record of the first state. */
+  readonly type: "created" | "updated" | "deleted" | "record"
+  readonly id: IdOf<M>
+  readonly version: number
+  /** The record after the change; after a deletion, the last one. Local fields are missing. */
+  readonly row: M["Type"]
+  /** The index of the entry that changed it. */
+  readonly index: number
+  /** When the change was decided, by the leader's clock, in ms; undefined for a record of the first state. */
+  readonly timeMs: number | undefined
+  readonly position: Position
+}
+
+/** Nothing more was there up to `index`. One comes at least every 15 s. */
+export interface Bookmark {
+  readonly type: "bookmark"
+  readonly index: number
+  /** The greatest possible age of that state, in ms, if a quorum has confirmed any. */
+  readonly staleMs: number | undefined
+  /** Whether the first state is complete: all of its records came before. */
+  readonly isInitialEnd: boolean
+  readonly position: Position
+}
+
+/** What a follower of changes is told. */
+export type Told<M extends RowClass> = RecordTold<M> | Bookmark
+
+/**
+ * Follows the committed changes of a model, each once and in order. Fails with the problem `changes-gone` if the cluster
+ * does not have what comes after the position.
+ */
+export type FollowChanges<M extends RowClass> = (options?: ChangesOptions) => Stream.Stream<Told<M>, ReadFailure>
+
+/** Checks the options. */
+export const checkChanges = ({ after, initial }: ChangesOptions): Result.Result<void, ReadonlyArray<FieldError>> =>
+  after !== undefined && initial === true
+    ? Result.fail([{ path: "initial", message: "takes no after: the first state is the newest one" }])
+    : Result.void
