@@ -13,6 +13,7 @@ import type { Formats } from "../Machine/Format.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { Procedures } from "../Machine/Procedure.ts"
 import type { Tables } from "../Machine/Tables.ts"
+import type { Watcher } from "../Machine/Watcher.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
@@ -87,6 +88,8 @@ export class Member extends Context.Service<
     readonly isStopping: () => boolean
     /** The applied state. It changes with every entry: read it at once, or clone it. */
     readonly tables: Tables
+    /** Has a watcher hear of each record that changes in the applied state, until the function that this returns is called. */
+    readonly watch: (watcher: Watcher) => () => void
     /** The feed of entries that are applied here. */
     readonly feed: Feed.Feed
     /** Changes the members, or transfers leadership. The leader does it, wherever it is. `NotDone` is certain. */

@@ -46,14 +46,20 @@ export const make = (
   auditing: () => auditing(machine),
   rebuilding: () => {
     const applied = Tables.make(descriptorsOf(machine))
-    const anew: Machine.Machine = { ...machine, applied, speculative: undefined, ownEntries: new Map() }
+    const anew: Machine.Machine = {
+      ...machine,
+      applied,
+      speculative: undefined,
+      ownEntries: new Map(),
+      watchers: new Set()
+    }
     return {
       restoring: () => restoring(anew),
       apply: (entry) => {
         if (entry.type === "transaction") Machine.apply(anew, entry)
       },
       end: () => {
-        machine.applied = anew.applied
+        Machine.replace(machine, anew.applied)
       }
     }
   }
@@ -67,7 +73,7 @@ const restoring = (machine: Machine.Machine): Restoring => {
     take: restoring.take,
     end: () =>
       Result.map(restoring.end(), (tables) => {
-        machine.applied = tables
+        Machine.replace(machine, tables)
       })
   }
 }

@@ -15,6 +15,7 @@ import * as Machine from "../Machine/Machine.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
+import { watch } from "../Machine/Watcher.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -210,6 +211,7 @@ const make = Effect.fnUntraced(function* (
     get tables() {
       return machine.applied
     },
+    watch: watch(machine.watchers),
     feed: history.feed,
     clusterId: () => running.clusterId,
     node,

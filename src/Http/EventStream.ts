@@ -24,8 +24,9 @@ export interface ServerEvent {
   readonly event: string
   /** Where a client goes on that has seen this event; absent if it goes on where it was. */
   readonly id?: string
-  /** JSON. */
+  /** A value to write as JSON, or JSON that is written already. */
   readonly data: unknown
+  readonly json?: string
 }
 
 /** The limits of the event streams of one node, on all its servers. */
@@ -70,7 +71,7 @@ export const makeEventStreams = (): EventStreams => {
  */
 export const respond = Effect.fnUntraced(function* (
   streams: EventStreams,
-  begin: Effect.Effect<Stream.Stream<ServerEvent, Problem>, Problem>
+  begin: Effect.Effect<Stream.Stream<ServerEvent, Problem>, Problem, Scope.Scope>
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Problem, HttpServerRequest.HttpServerRequest | Scope.Scope> {
   yield* streams.enter
   const events = yield* begin
@@ -188,5 +189,5 @@ const encoder = new TextEncoder()
 
 const textOf = (event: ServerEvent): Uint8Array => encoder.encode(frameOf(event))
 
-const frameOf = ({ data, event, id }: ServerEvent): string =>
-  Sse.encoder.write({ _tag: "Event", event, id, data: JSON.stringify(data) })
+const frameOf = ({ data, event, id, json = JSON.stringify(data) }: ServerEvent): string =>
+  Sse.encoder.write({ _tag: "Event", event, id, data: json })

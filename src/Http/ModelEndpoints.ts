@@ -158,7 +158,8 @@ export const writeAnswerHeaders = {
   "lithair-local": Schema.optionalKey(Schema.Literal("lost"))
 }
 
-const readProblems = [
+/** The problems of a read. */
+export const readProblems = [
   "invalid-request",
   "not-found",
   "no-quorum",
@@ -231,7 +232,8 @@ const schemasOf = (model: ApiModel) => {
   }
 }
 
-const listParameters = (model: ApiModel): Record<string, Schema.optionalKey<Schema.Codec<unknown, string>>> => {
+/** The parameters of a list. */
+export const listParameters = (model: ApiModel): Record<string, Schema.optionalKey<Schema.Codec<unknown, string>>> => {
   const names = Object.keys(model.fields)
   const filters = Object.entries(model.fields).map(([name, schema]) => [
     isListParameter(name) ? `field.${name}` : name,

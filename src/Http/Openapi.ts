@@ -4,6 +4,7 @@ import type { Any as Command } from "../Command/Declaration.ts"
 import { problemMediaType } from "../Problem.ts"
 import { changesGroup } from "./ChangesEndpoints.ts"
 import { commandGroups } from "./CommandRoutes.ts"
+import { liveGroup } from "./LiveEndpoints.ts"
 import { type ApiModel, modelGroup } from "./ModelEndpoints.ts"
 import { nodeGroups, restorePath } from "./NodeEndpoints.ts"
 import { operationGroup } from "./OperationRoutes.ts"
@@ -35,6 +36,7 @@ export const makeApi = (
   const derived = [
     ...models.map(modelGroup),
     changesGroup(models),
+    liveGroup(models),
     transactionGroup(models),
     ...commandGroups(commands, models),
     projectionGroup(projections),

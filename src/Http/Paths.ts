@@ -7,6 +7,10 @@ export const collectionPath = ({ path }: { readonly path: string }): `/api/${str
 export const changesPath = (model: { readonly path: string }): `/api/${string}` => `${collectionPath(model)}/changes`
 export const allChangesPath = "/api/_changes"
 
+/** The path of a live query of a model, and of several live queries on one stream. */
+export const livePath = (model: { readonly path: string }): `/api/${string}` => `${collectionPath(model)}/live`
+export const liveQueriesPath = "/api/_live"
+
 /** The path of transactions. */
 export const transactionPath = "/api/_tx"
 

@@ -7,6 +7,7 @@ import { HttpRouter, type HttpServer } from "effect/http"
 import type { HttpApi } from "effect/http-api"
 import { Changes } from "../Changes/Changes.ts"
 import { Member } from "../Cluster/Member.ts"
+import { LiveQueries } from "../Live/LiveQueries.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import { describe } from "../Model/Class.ts"
 import { Projections } from "../Projection/Projections.ts"
@@ -20,6 +21,7 @@ import { changeRoutes } from "./ChangeRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { joinPath, joinRoutes } from "./JoinRoutes.ts"
+import { liveRoutes } from "./LiveRoutes.ts"
 import { metricsRoutes } from "./Metrics.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
 import { modelStatusRoutes } from "./ModelStatusRoutes.ts"
@@ -34,7 +36,7 @@ import { Serving } from "./Serving.ts"
 import { transactionRoutes } from "./TransactionRoutes.ts"
 
 /** The services that the derived API reads and writes. */
-export type ApiServices = LocalNode | Member | Changes | Records | Commands | Projections | Serving
+export type ApiServices = LocalNode | Member | Changes | LiveQueries | Records | Commands | Projections | Serving
 
 const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
@@ -65,6 +67,7 @@ export const layerApi = (
       const { streams } = serving
       const routes = [
         ...changeRoutes(descriptors, { changes: yield* Changes, member, streams }),
+        ...liveRoutes(descriptors, { live: yield* LiveQueries, streams }),
         ...projectionRoutes(yield* Projections, foldedOf(serving)),
         ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), serving.commands)
       ]

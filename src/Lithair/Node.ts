@@ -13,6 +13,7 @@ import { Directory } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { joinThrough } from "../Http/Join.ts"
 import * as Serving from "../Http/Serving.ts"
+import * as LiveQueries from "../Live/LiveQueries.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
 import * as LocalNode from "../Local/LocalNode.ts"
 import { type Described, describe } from "../Model/Class.ts"
@@ -48,6 +49,7 @@ export type NodeServices =
   | Repository
   | Records.Records
   | Changes.Changes
+  | LiveQueries.LiveQueries
   | Commands.Commands
   | Projections
   | Reactions.Reactions
@@ -82,6 +84,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     Layer.provideMerge(Serving.layer({ models: described, commands, projections, secret })),
     Layer.provideMerge(NodeProjections.layer(projections)),
     Layer.provideMerge(Changes.layer),
+    Layer.provideMerge(LiveQueries.layer),
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),

@@ -21,3 +21,17 @@ export const bucketsOfQueryMaxCount = 64
 export const rowBytes = 256
 /** The memory of a record that a reader has, if the reader lags. */
 export const shownBytes = 64
+
+/** How long one evaluation may go on before other work has its turn, and how much longer it rests than it has worked. */
+export const sliceMs = 1
+export const restsPerWork = 9
+/** The longest rest, so that a list which takes long does not hold up all others for long. */
+export const restMaxMs = 500
+/** How often all streams together send at most. With many streams, each of them sends fewer and larger differences. */
+export const sendsPerSecondMax = 2000
+/** The shortest time between two messages of one stream. */
+export const sendEveryMinMs = 10
+/** A reader hears after so long how far its page is: at least every 15 s, with some time to make and send it. */
+export const bookmarkEveryMs = 10_000
+/** How long a bookmark waits for a quorum to confirm how old the pages are. */
+export const confirmMaxMs = 1_000

@@ -48,8 +48,8 @@ export interface Now {
 export interface Engine {
   /** Adds a reader, which has nothing yet. `onChange` tells that {@link Reader.next} has something; it must be quick. */
   readonly open: (request: LiveRequest, onChange: () => void) => Result.Result<Reader, LiveEnd>
-  /** A record changed. */
-  readonly touch: (model: string, id: string) => void
+  /** A record changed. Returns whether it must be evaluated. */
+  readonly touch: (model: string, id: string) => boolean
   /** Any record may have changed: another state took the place of the tables. */
   readonly touchAll: () => void
   /** Whether changes wait to be evaluated. */
@@ -321,9 +321,10 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     open,
     touch: (name, id) => {
       const model = models.get(name)
-      if (model === undefined || model.isAllTouched) return
+      if (model === undefined) return false
       if (model.touched.size < touchedMaxCount) model.touched.add(id)
       else model.isAllTouched = true
+      return true
     },
     touchAll: () => {
       for (const model of models.values()) model.isAllTouched = true

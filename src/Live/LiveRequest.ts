@@ -1,4 +1,4 @@
-/** A query that stays open: which list it is, and which records can concern it. Pure. */
+/** A query that stays open: which list it is, and which records can concern it. Pure. docs/live.md. */
 import type { KeyedFilter } from "../Machine/Filter.ts"
 import type { ListRequest } from "../Machine/List.ts"
 import type { OrderValue } from "../Machine/Order.ts"

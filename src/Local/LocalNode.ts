@@ -20,6 +20,7 @@ import * as Machine from "../Machine/Machine.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import { decode, type Transaction } from "../Machine/Transaction.ts"
+import { type Watcher, watch } from "../Machine/Watcher.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
 import { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -67,6 +68,8 @@ export class LocalNode extends Context.Service<
     readonly tables: Tables
     /** The entries that are durable and applied, in order, as Cluster/Feed.ts has those of the replicated log. */
     readonly feed: LocalFeed.LocalFeed
+    /** Has a watcher hear of each record whose local part, or whose whole, changes here (Machine/Watcher.ts). */
+    readonly watch: (watcher: Watcher) => () => void
     /** Fails with the reason once this log stops: a failed disk, or a defect. */
     readonly stopped: Effect.Effect<never, LogFailed | LogCorrupt>
   }
@@ -190,6 +193,7 @@ export const make = Effect.fnUntraced(function* (options: {
     keyStatus: keys.keyStatus,
     tables: machine.applied,
     feed,
+    watch: watch(machine.watchers),
     stopped: commits.stopped
   })
 })

@@ -21,6 +21,7 @@ import * as OwnEntries from "./OwnEntries.ts"
 import * as Procedure from "./Procedure.ts"
 import * as Tables from "./Tables.ts"
 import { decode, type Entry, encode, type Transaction } from "./Transaction.ts"
+import * as Watcher from "./Watcher.ts"
 
 /** The applied tables and, on a leader, the tables after the last entry of its log. */
 export interface Machine {
@@ -28,6 +29,8 @@ export interface Machine {
   speculative: Tables.Tables | undefined
   /** The entries that were decided here and are not applied yet. */
   readonly ownEntries: OwnEntries.OwnEntries
+  /** They hear of each record that an applied entry touches. */
+  readonly watchers: Set<Watcher.Watcher>
   readonly logAge: LogAge.LogAge
   readonly procedures: Procedure.Procedures
   readonly onThrown: OnThrown
@@ -52,6 +55,7 @@ export const make = (
   applied: Tables.make(descriptors),
   speculative: undefined,
   ownEntries: new Map(),
+  watchers: new Set(),
   logAge: LogAge.make(),
   procedures,
   onThrown,
@@ -179,7 +183,14 @@ export const apply = (
   invariant(entry.index > machine.applied.index, "applied an entry twice or out of order")
   const transaction = OwnEntries.take(machine.ownEntries, entry) ?? decoded(machine, entry)
   evolve(machine.applied, { index: entry.index, transaction })
+  Watcher.tell(machine.watchers, transaction)
   return transaction
+}
+
+/** Puts another state in place of the applied tables. */
+export const replace = (machine: Machine, tables: Tables.Tables): void => {
+  machine.applied = tables
+  for (const watcher of machine.watchers) watcher.replaced()
 }
 
 /** Decodes the payload of an entry of the log. Stops the node if a newer release wrote it. */

@@ -5,12 +5,10 @@
  */
 import { Context, Effect, Exit, FiberSet, Layer, Result } from "effect"
 import { Member } from "../Cluster/Member.ts"
-import { invariant } from "../Invariant.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import type { ListSource } from "../Machine/List.ts"
 import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
-import type { Table } from "../Machine/Table.ts"
-import { get, type Tables } from "../Machine/Tables.ts"
+import { get } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { type Begin, beginEffect, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import {
@@ -27,6 +25,7 @@ import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
+import { sourceOf } from "./Sources.ts"
 import { beginAt, operationOf } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
@@ -102,12 +101,6 @@ const make = Effect.gen(function* () {
         )
   }
 
-  const sourceOf = (descriptor: Descriptor): ListSource => {
-    const { idField, mode } = descriptor
-    if (mode === "local") return { table: tableOf(local.tables, descriptor), idField }
-    return { table: tableOf(member.tables, descriptor), idField, ...localPartsOf(local.tables, descriptor) }
-  }
-
   /** Reads once this node is as new as the read asks. Its own data always is. */
   const beginRead =
     <A, E = never>(
@@ -135,7 +128,7 @@ const make = Effect.gen(function* () {
       return Result.isSuccess(found) ? Exit.succeed(found.success) : Exit.fail(new RecordUnreadable(found.failure))
     })
   const beginSource: Records["Service"]["beginSource"] = (descriptor, consistency) =>
-    beginRead(descriptor, consistency, () => Exit.succeed(sourceOf(descriptor)))
+    beginRead(descriptor, consistency, () => Exit.succeed(sourceOf(logs, descriptor)))
 
   return Records.of({
     beginChange,
@@ -151,15 +144,3 @@ const make = Effect.gen(function* () {
 
 /** Makes the service for the models that the member and the local node have. */
 export const layer: Layer.Layer<Records, never, Member | LocalNode> = Layer.effect(Records, make)
-
-const tableOf = (tables: Tables, { name }: Descriptor): Table => {
-  const table = tables.byModel.get(name)
-  invariant(table !== undefined, `model ${name} has no table`)
-  return table
-}
-
-/** The parts that this node holds. The table does not exist before the first part. */
-const localPartsOf = (tables: Tables, { name }: Descriptor): Pick<ListSource, "localParts"> => {
-  const table = tables.byModel.get(name)
-  return table === undefined ? {} : { localParts: table.localParts }
-}

@@ -13,6 +13,7 @@ import { routerConfig } from "../Http/Mount.ts"
 import { Serving } from "../Http/Serving.ts"
 import { Lifecycle } from "../Lithair/Lifecycle.ts"
 import type { NodeServices, Own } from "../Lithair/Node.ts"
+import { LiveQueries } from "../Live/LiveQueries.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import { Projections } from "../Projection/Projections.ts"
 import { layerMemory as layerNetwork, leave, type MemoryNetwork } from "../Raft/peers/MemoryNetwork.ts"
@@ -142,7 +143,18 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     node.running = {
       ...running,
       services: built.pipe(
-        Context.pick(Repository, Records, Changes, Commands, Projections, Reactions, Member, LocalNode, Serving),
+        Context.pick(
+          Repository,
+          Records,
+          Changes,
+          LiveQueries,
+          Commands,
+          Projections,
+          Reactions,
+          Member,
+          LocalNode,
+          Serving
+        ),
         Context.add(HttpClient.HttpClient, server.client),
         Context.add(Layer.CurrentMemoMap, memoMap),
         Context.merge(references(random))

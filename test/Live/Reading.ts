@@ -10,7 +10,7 @@ export interface Had {
   readonly hasNext: boolean
 }
 
-/** Applies an update in the way that Live/Update.ts says. */
+/** Applies an update as docs/live.md tells clients to. */
 export const applied = (had: Had | undefined, update: Update): Had => {
   const { index, lastKey } = update
   const hasNext = lastKey !== undefined
