@@ -1,5 +1,5 @@
 /**
- * Where the leader spends its time under writes, or under transfers of `examples/cluster.ts`: all nodes run with
+ * Where the leader spends its time under writes, transactions, batches or transfers of `examples/cluster.ts`: all nodes run with
  * `--cpu-prof`, since nobody knows who will lead, and the leader's profile is read for the time of each load alone. A
  * lone client shows what one batch costs, many clients what one write costs in a batch.
  */
@@ -32,6 +32,8 @@ interface Load {
 /** What the leader is asked. */
 const subjects: Readonly<Record<string, (cluster: Cluster) => Promise<Ask> | Ask | undefined>> = {
   writes: ({ leader, system: { api } }) => api.write(leader.url),
+  transactions: ({ leader, system: { api } }) => api.transaction?.(leader.url),
+  batches: ({ leader, system: { api } }) => api.writeMany?.(leader.url, 100),
   transfers: ({ leader, system: { api } }) => api.transfers?.(leader.url)
 }
 const [subject = "writes"] = process.argv.slice(2)

@@ -9,6 +9,7 @@ import type { Ids } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import type { MergeShape } from "./MergePatch.ts"
 import { plainJson } from "./PlainJson.ts"
+import { notParsed, quickParser } from "./QuickParser.ts"
 import type { BrokenRule, Reference, Writes } from "./Rules.ts"
 import type { Readers } from "./StoredRecord.ts"
 
@@ -68,10 +69,15 @@ const unchecked: ReadonlyArray<FieldError> = [{ path: "", message: "A check of t
 export const validator = (schema: Schema.Top): Validate => {
   const codec = jsonCodec(schema) as unknown as Schema.Codec<unknown, EncodedRecord>
   const decode = decoder(codec)
+  const quick = quickParser(() => Schema.flip(codec).ast)
   const encode = Schema.encodeUnknownResult(codec)
+  const encoded = (value: unknown): Result.Result<unknown, Schema.SchemaError> => {
+    const encoded = quick(value)
+    return encoded === notParsed ? encode(value) : Result.succeed(encoded)
+  }
   return (data) =>
     Result.flatMap(
-      Result.try({ try: () => Result.flatMap(decode(data), encode), catch: () => unchecked }),
+      Result.try({ try: () => Result.flatMap(decode(data), encoded), catch: () => unchecked }),
       (encoded) =>
         Result.isFailure(encoded)
           ? Result.fail(errorsOf(encoded.failure.issue))

@@ -6,32 +6,26 @@ import * as Schema from "effect/Schema"
 import type * as SchemaAST from "effect/SchemaAST"
 import { errorsOf, type FieldError } from "./FieldError.ts"
 import { jsonCodec } from "./JsonCodec.ts"
-import { type HasKnownKeys, knownKeysOf } from "./KnownKeys.ts"
 import { plainJson } from "./PlainJson.ts"
+import { notParsed, quickParser } from "./QuickParser.ts"
 
 /** Returns JSON that no other code holds, or the errors of the value. */
 export type Encode<Encoded> = (value: unknown) => Result.Result<Encoded, ReadonlyArray<FieldError>>
 
-/**
- * `Schema.Any` and its like let through values that are not JSON, or that the program still holds. Errors are looked for
- * only if there is one.
- */
+/** `Schema.Any` and its like let through values that are not JSON, or that the program still holds. */
 export const jsonEncoder = (
   schema: Schema.Codec<unknown, unknown>,
   options: Pick<SchemaAST.ParseOptions, "onExcessProperty"> = {}
 ): Encode<Schema.Json> => {
   const codec = jsonCodec(schema)
-  const plain = Schema.encodeUnknownResult(codec)
-  const all = Schema.encodeUnknownResult(codec, { errors: "all", ...options })
-  let hasKnownKeys: HasKnownKeys | undefined
+  const quick = quickParser(() => Schema.flip(codec).ast, { refusesExcess: options.onExcessProperty !== undefined })
+  const encode = Schema.encodeUnknownResult(codec, { errors: "all", ...options })
   return (value) => {
-    hasKnownKeys ??= options.onExcessProperty === undefined ? () => true : knownKeysOf(Schema.flip(codec).ast)
-    const encoded = hasKnownKeys(value) ? plain(value) : undefined
-    return encoded !== undefined && Result.isSuccess(encoded)
-      ? plainJson(encoded.success)
-      : Result.flatMap(
-          Result.mapError(all(value), ({ issue }) => errorsOf(issue)),
-          plainJson
-        )
+    const encoded = quick(value)
+    if (encoded !== notParsed) return plainJson(encoded)
+    return Result.flatMap(
+      Result.mapError(encode(value), ({ issue }) => errorsOf(issue)),
+      plainJson
+    )
   }
 }

@@ -10,6 +10,7 @@ import { jsonCodec } from "./JsonCodec.ts"
 import { type Encode, jsonEncoder } from "./JsonEncoder.ts"
 import { shapeOf, withNulls } from "./MergePatch.ts"
 import { copyOf } from "./PlainJson.ts"
+import { notParsed, quickParser } from "./QuickParser.ts"
 
 /** Any class that `Model.Class` made, of any mode. */
 export type RowClass = Described &
@@ -45,10 +46,16 @@ export const codecsOf = <M extends RowClass>(model: M): RowCodecs<M> => {
 const make = (model: RowClass): RowCodecs<RowClass> => {
   const descriptor = describe(model)
   const fields = fieldsOf(descriptor.fields)
-  const decode = Schema.decodeUnknownResult(Schema.toCodecJson(model))
+  const codec = Schema.toCodecJson(model)
+  const quick = quickParser(() => codec.ast)
+  const decode = Schema.decodeUnknownResult(codec)
   return {
     descriptor,
-    decode: (record) => decode(copyOf(record as Schema.Json)),
+    decode: (record) => {
+      const copy = copyOf(record as Schema.Json)
+      const row = quick(copy)
+      return row === notParsed ? decode(copy) : Result.succeed(row as object)
+    },
     encodeNew: rowEncoder(model.create),
     encodeWhole: rowEncoder(model.put),
     encodeReplicated: rowEncoder(model.replicated),
