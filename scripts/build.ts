@@ -27,7 +27,13 @@ const {
 } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const built = (path: string): string => path.replace(/^\.\/src\/(.*)\.ts$/, "./lib/$1.js")
 const exports = Object.fromEntries(Object.entries<string>(manifest.exports).map(([name, path]) => [name, built(path)]))
-writeFileSync(join(dist, "package.json"), `${JSON.stringify({ ...manifest, exports }, null, 2)}\n`)
+const bin = Object.fromEntries(Object.entries<string>(manifest.bin).map(([name, path]) => [name, built(path)]))
+for (const path of Object.values(bin)) {
+  // npm makes it executable when it installs the package.
+  const program = join(dist, path)
+  writeFileSync(program, `#!/usr/bin/env node\n${readFileSync(program, "utf8")}`)
+}
+writeFileSync(join(dist, "package.json"), `${JSON.stringify({ ...manifest, bin, exports }, null, 2)}\n`)
 for (const name of ["README.md", "LICENSE", "docs", "examples"]) {
   cpSync(join(root, name), join(dist, name), { recursive: true })
 }

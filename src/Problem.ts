@@ -74,6 +74,8 @@ export const problemDefinitions = {
     // The first entry that can be read, and the path at which to start over.
     members: { oldestIndex: Schema.Int, restart: Schema.String }
   }),
+  // The entries are gone from this node: a snapshot stands for them.
+  "history-gone": define({ status: 410, title: "History gone", members: { oldestIndex: Schema.Int } }),
   "version-conflict": define({
     status: 412,
     title: "Version conflict",

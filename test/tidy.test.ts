@@ -21,6 +21,7 @@ const rooms = [
   "Raft",
   "Local",
   "Cluster",
+  "Backup",
   "Repository",
   "Changes",
   "Live",
@@ -30,7 +31,8 @@ const rooms = [
   "Client",
   "Lithair",
   "Testing",
-  "Node"
+  "Node",
+  "Cli"
 ]
 /** Files beside the rooms are entry points: they may show what any room has. */
 const isEntry = (name: string) => !name.includes("/") && !["Invariant.ts", "Problem.ts"].includes(name)
@@ -246,7 +248,7 @@ describe("tidy", () => {
     const edge = sources.filter(({ text }) => importsOf(text).some((from) => from.startsWith("@effect/platform-node")))
     assert.deepStrictEqual(
       edge.map(({ name }) => name),
-      ["node.ts"]
+      ["cli.ts", "node.ts"]
     )
   })
 

@@ -24,7 +24,7 @@ export interface RecordKey {
 /** Comes before all records. */
 export const noRecord: RecordKey = { model: "", id: "" }
 
-const pattern = /^(0|[1-9]\d{0,14})(?:\.(0|[1-9]\d{0,4}))?(~(?:([A-Za-z_$][\w$]*)~([A-Za-z0-9][\w.~-]{0,127}))?)?$/
+const pattern = /^(0|[1-9]\d{0,15})(?:\.(0|[1-9]\d{0,4}))?(~(?:([A-Za-z_$][\w$]*)~([A-Za-z0-9][\w.~-]{0,127}))?)?$/
 
 /** Writes a position: `<index>.<ordinal>`, or `<index>` for the whole entry. A node's own log adds the node before it. */
 export const formatPosition = ({ index, ordinal, shown }: Position, instance?: string): string => {

@@ -215,6 +215,7 @@ const make = Effect.fnUntraced(function* (
     feed: history.feed,
     clusterId: () => running.clusterId,
     node,
+    storage: () => running.storage,
     leader: () => runMember.leaderOf(running),
     stopped: Deferred.await(stopped)
   })

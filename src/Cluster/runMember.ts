@@ -7,6 +7,7 @@ import { Directory } from "../EventStore/Directory.ts"
 import { History } from "../EventStore/History.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, LogStore } from "../EventStore/LogStore.ts"
+import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import { recordId } from "../Local/RecordId.ts"
 import type * as Machine from "../Machine/Machine.ts"
 import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
@@ -21,7 +22,7 @@ import type { FeedSource } from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
 import * as LeaderlessLog from "./LeaderlessLog.ts"
-import type { MemberOptions } from "./Member.ts"
+import type { MemberOptions, MemberStorage } from "./Member.ts"
 import { modelsChecked } from "./ModelsChecked.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
@@ -33,11 +34,18 @@ export interface Running {
   clusterId: string | undefined
   node: Node | undefined
   removal: Removal.Removal | undefined
+  storage: MemberStorage | undefined
   /** Whether the stored records fit the models of this release. Until then this node takes no requests. */
   isChecked: boolean
 }
 
-export const make = (): Running => ({ clusterId: undefined, node: undefined, removal: undefined, isChecked: false })
+export const make = (): Running => ({
+  clusterId: undefined,
+  node: undefined,
+  removal: undefined,
+  storage: undefined,
+  isChecked: false
+})
 
 /** The leader that this node knows. */
 export const leaderOf = ({ node }: Running): NodeId | undefined => {
@@ -110,6 +118,7 @@ export const run = Effect.fnUntraced(function* (
   removal = Removal.make({ core: node.core, fork, end, onRemoved: options.onLeadership })
   running.node = node
   running.removal = removal
+  running.storage = { read: store.read, snapshots: Context.get(snapshots, SnapshotStore) }
   feed.open({
     log: node.core.log,
     // Damage ends this node, whichever reader finds it.

@@ -32,7 +32,8 @@ interface TornTail {
   readonly bytes: Uint8Array
 }
 
-const corruptionOf = (found: { name: string; offset: number; index: number; what: string }) =>
+/** The refusal of a log with this damage. */
+export const corruptionOf = (found: { name: string; offset: number; index: number; what: string }) =>
   new LogCorrupt({
     message: `Cannot open the log: "${found.name}" at offset ${found.offset}, entry ${found.index}: ${found.what}`,
     file: found.name,
@@ -73,7 +74,7 @@ const setAside = Effect.fnUntraced(function* (directory: string, name: string) {
 })
 
 /** The last segments without a gap. Those before a gap are compacted away, and only their files are left. */
-function lastRun(names: ReadonlyArray<string>): ReadonlyArray<string> {
+export function lastRun(names: ReadonlyArray<string>): ReadonlyArray<string> {
   const isFollowed = (name: string, position: number) => {
     const next = names[position + 1]
     return next === undefined || segmentNumber(next) === (segmentNumber(name) ?? 0) + 1

@@ -22,7 +22,7 @@ const TEMPORARY = ".tmp"
 const ASIDE = ".damaged"
 
 /** The same bytes in pieces of one size, the last one shorter. */
-function* rechunk(pieces: Iterable<Uint8Array>, sizeBytes: number): Generator<Uint8Array> {
+export function* rechunk(pieces: Iterable<Uint8Array>, sizeBytes: number): Generator<Uint8Array> {
   let chunk = new Uint8Array(sizeBytes)
   let filled = 0
   for (const piece of pieces) {

@@ -3,8 +3,10 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Membership } from "./Administration.ts"
 import { memberPath, membersPath, NewLeader, NewMember, NewVoters, transferPath } from "./AdminRoutes.ts"
+import { archiveMediaType, backupPath } from "./BackupRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
-import { bodyProblems, problems } from "./ModelEndpoints.ts"
+import { bodyProblems, problems, readParameterSchemas } from "./ModelEndpoints.ts"
+import { Count } from "./Patterns.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 const nodeStatus = Schema.Struct({
@@ -109,6 +111,9 @@ const promoted = Schema.String.check(Schema.isPattern(/^[^/:.]+:promote$/u)).ann
 const who =
   "Allowed from programs on the node's own host, or with the cluster's secret: `Authorization: Bearer <secret>`. Every node takes it; the leader carries it out."
 
+const whoReads =
+  "Allowed from programs on the node's own host, or with the cluster's secret: `Authorization: Bearer <secret>`. An archive holds every record."
+
 const admin = HttpApiGroup.make("_admin")
   .add(
     HttpApiEndpoint.get("cluster", "/_admin/api/cluster", { success: positioned(nodeStatus) }).annotateMerge(
@@ -122,6 +127,28 @@ const admin = HttpApiGroup.make("_admin")
       success: positioned(reactions),
       error: problems(["overloaded", "removed"])
     }).annotateMerge(said("How far each reaction is, as far as this node knows")),
+    HttpApiEndpoint.get("backup", backupPath, {
+      query: {
+        after: Schema.optionalKey(
+          Count.annotate({ description: "The archive can be restored to any entry from this index on" })
+        ),
+        consistency: readParameterSchemas.consistency,
+        "max-stale": readParameterSchemas["max-stale"]
+      },
+      success: positioned(HttpApiSchema.StreamUint8Array({ contentType: archiveMediaType })),
+      error: problems([
+        "invalid-request",
+        "unauthenticated",
+        "forbidden",
+        "history-gone",
+        "no-quorum",
+        "not-caught-up",
+        "too-stale",
+        "overloaded",
+        "removed",
+        "internal"
+      ])
+    }).annotateMerge(said("A backup archive of this node's state", whoReads)),
     HttpApiEndpoint.get("members", membersPath, {
       success: membership,
       error: problems(["invalid-request", "overloaded", "removed"])

@@ -55,8 +55,8 @@ export const makeApi = (
 const problemHeaders = {
   "lithair-node": { required: true, schema: { type: "string" } },
   "lithair-leader": { required: false, schema: { type: "string" } },
-  "lithair-term": { required: true, schema: { type: "string", pattern: "^[0-9]{1,15}$" } },
-  "lithair-index": { required: true, schema: { type: "string", pattern: "^[0-9]{1,15}$" } },
+  "lithair-term": { required: true, schema: { type: "string", pattern: "^[0-9]{1,16}$" } },
+  "lithair-index": { required: true, schema: { type: "string", pattern: "^[0-9]{1,16}$" } },
   "idempotent-replayed": { required: false, schema: { type: "string", enum: ["true"] } },
   "retry-after": { required: false, schema: { type: "string" } }
 }

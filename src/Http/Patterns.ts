@@ -9,7 +9,7 @@ const text = (pattern: string, description: string) =>
   Schema.String.check(Schema.isPattern(new RegExp(`^${pattern}$`, "u"))).annotate({ description })
 
 /** A count, an index or a number of ms, as a header and a query write it. */
-export const Count = text("[0-9]{1,15}", "A whole number from 0")
+export const Count = text("[0-9]{1,16}", "A whole number from 0")
 
 /** An idempotency key. */
 export const Key = text(`[!-~]{1,${keyLengthMax}}`, `1 to ${keyLengthMax} visible ASCII characters`)
@@ -41,7 +41,7 @@ export const Limit = text("([1-9][0-9]{0,2}|1000)", "Items of a page, from 1 to 
 export const Cursor = text("[A-Za-z0-9_-]+", "The `next` of a page of the same list. Any other cursor is 400")
 
 /** The position of a follower of changes. */
-export const Position = text("([0-9a-f-]+:)?[0-9]{1,15}(\\.[0-9]{1,5})?(~.*)?", "The id of an event")
+export const Position = text("([0-9a-f-]+:)?[0-9]{1,16}(\\.[0-9]{1,5})?(~.*)?", "The id of an event")
 
 /** A filter: an operator, a dot and a value of the field. */
 export const filter = (name: string, schema: FieldSchema) => {

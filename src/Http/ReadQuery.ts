@@ -17,7 +17,7 @@ export const parseConsistency = (params: Params, minIndex: string | undefined): 
   const wrong = (path: string, message: string) => void errors.push({ path, message })
   const number = (path: string, text: string | undefined): number | undefined => {
     if (text === undefined) return undefined
-    if (!/^\d{1,15}$/.test(text)) wrong(path, "takes a number from 0")
+    if (!/^\d{1,16}$/.test(text)) wrong(path, "takes a number from 0")
     return Number(text)
   }
   const mode = only(params, "consistency", errors) ?? "linearizable"

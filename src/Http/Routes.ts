@@ -14,9 +14,11 @@ import { Projections } from "../Projection/Projections.ts"
 import * as PeerListener from "../Raft/peers/PeerListener.ts"
 import { Reactions } from "../Reaction/Reactions.ts"
 import { Commands } from "../Repository/Commands.ts"
+import * as Freshness from "../Repository/Freshness.ts"
 import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
+import { backupRoutes } from "./BackupRoutes.ts"
 import { changeRoutes } from "./ChangeRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
@@ -96,6 +98,7 @@ export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Membe
       yield* mount({
         routes: [
           ...adminRoutes(member, valueOf(secret)),
+          ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
           ...modelStatusRoutes(member, models.map(describe)),
           ...reactionRoutes(reactions)
         ],

@@ -21,6 +21,9 @@ export const newest = 2
 /** The format that lifts records, retains a part of history, and sets floors of versions. */
 export const lifting = 2
 
+/** The format that a restored log has at least: it knows floors of versions. */
+export const restoring = 2
+
 /** The formats of a node: the newest that it knows, and the one in which it begins a new log. */
 export interface Formats {
   readonly newest: number

@@ -10,6 +10,7 @@ import * as Format from "./Format.ts"
 import { isRecord } from "./Json.ts"
 import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalPart.ts"
+import type { Restored as RestoredLog } from "./Restored.ts"
 import * as Rows from "./Rows.ts"
 import type { Session } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
@@ -27,6 +28,8 @@ export type Piece =
       readonly logAgeMs: number
       /** Absent in format 1. */
       readonly format?: number
+      /** Present if a restore or a recovery began the log. */
+      readonly restored?: RestoredLog
       /** Absent in a snapshot by a release without limits. */
       readonly limits?: Limits.Limits
       /** The limit that such a release reads here. */
@@ -57,7 +60,7 @@ export type Piece =
 
 /** The pieces of tables. Pass a clone, since the tables must not change meanwhile. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
-  const { format, hash, index, lastTimeMs, limits, logAgeMs } = tables
+  const { format, hash, index, lastTimeMs, limits, logAgeMs, restored } = tables
   const { generationSize, generationsMax, tombstonesMax } = limits
   yield {
     _tag: "State",
@@ -65,6 +68,7 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     lastTimeMs,
     logAgeMs,
     ...(format === Format.initial ? {} : { format }),
+    ...(restored === undefined ? {} : { restored }),
     limits,
     tombstonesMax,
     assignedKeys: { generationSize, generationsMax, horizonIndex: tables.assignedKeys.horizonIndex },
@@ -199,7 +203,7 @@ const putNext = (
  * hash must say what these tables hold, by this release's definition, and not what another node believed.
  */
 const begin = (descriptors: ReadonlyArray<Descriptor>, state: Extract<Piece, { readonly _tag: "State" }>): Restored => {
-  const { assignedKeys: horizon, format = Format.initial, index, lastTimeMs, limits, logAgeMs } = state
+  const { assignedKeys: horizon, format = Format.initial, index, lastTimeMs, limits, logAgeMs, restored } = state
   const { horizonIndex } = horizon
   const tables = Tables.make(descriptors, { ...Limits.initial, ...limits })
   return {
@@ -209,6 +213,7 @@ const begin = (descriptors: ReadonlyArray<Descriptor>, state: Extract<Piece, { r
       lastTimeMs,
       logAgeMs,
       format,
+      restored,
       assignedKeys: { ...tables.assignedKeys, horizonIndex },
       hash: StateHash.make()
     },

@@ -5,6 +5,7 @@
 import type { Schema } from "effect"
 import { canonical } from "./Json.ts"
 import type { Limits } from "./Limits.ts"
+import type { Restored } from "./Restored.ts"
 import type { Session } from "./Session.ts"
 import * as StateHash from "./StateHash.ts"
 import type { Row, Table, Tombstone } from "./Table.ts"
@@ -49,6 +50,10 @@ export const limits = (limits: Limits): string => `limits ${canonical({ ...limit
 
 /** The active format. Format 1 does not count, since a release without formats would not count it. */
 export const format = (format: number): string | undefined => (format === 1 ? undefined : `format ${format}`)
+
+/** How a restore began the log. */
+export const restored = ({ formerClusterIds, versionFloor }: Restored): string =>
+  `restored ${JSON.stringify([versionFloor, formerClusterIds])}`
 
 /** The last entry, its time stamp and the age of the log at it. */
 export const last = ({

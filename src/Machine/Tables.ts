@@ -11,6 +11,7 @@ import * as Format from "./Format.ts"
 import * as Limits from "./Limits.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { type Referrers, referrersOf } from "./Referrers.ts"
+import type { Restored } from "./Restored.ts"
 import type { Session } from "./Session.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
@@ -35,6 +36,8 @@ export interface Tables {
   readonly isHashed: boolean
   /** The active format (Format.ts). */
   format: number
+  /** Present if a restore or a recovery began this log (Restored.ts). It never changes. */
+  readonly restored: Restored | undefined
   /** The limits that the log states. */
   limits: Limits.Limits
   lastTimeMs: number
@@ -57,6 +60,7 @@ export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limi
     borrowed: new Set(),
     isHashed: true,
     format: Format.initial,
+    restored: undefined,
     limits,
     lastTimeMs: 0,
     logAgeMs: 0,
@@ -89,10 +93,11 @@ const changeFormat = (tables: Tables, change: typeof count): void => {
 export const hashOf = ({ hash, isHashed }: Tables): StateHash.StateHash | undefined => (isHashed ? hash : undefined)
 
 /** Adds the elements that every state has exactly once. */
-export const countWhole = ({ assignedKeys, format, hash, limits, ...state }: Tables): void => {
+export const countWhole = ({ assignedKeys, format, hash, limits, restored, ...state }: Tables): void => {
   StateHash.plus(hash, StateElements.last(state))
   const formatElement = StateElements.format(format)
   if (formatElement !== undefined) StateHash.add(hash, formatElement)
+  if (restored !== undefined) StateHash.add(hash, StateElements.restored(restored))
   StateHash.add(hash, StateElements.limits(limits))
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
 }

@@ -19,6 +19,7 @@ import { isEqual, isRecord, isTooDeep } from "./Json.ts"
 import { unreadable } from "./ReadRow.ts"
 import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
+import { nextVersion } from "./Restored.ts"
 import type { Row, Table } from "./Table.ts"
 import type { Tables } from "./Tables.ts"
 
@@ -171,7 +172,15 @@ const decideDelete = (target: Target, { id, ifMatch, model }: Delete): Decided =
         })
         return {
           events: events.toReversed(),
-          answer: { change: "deleted", model, id, version: version + 1, index: at.index, createdIndex, ...last }
+          answer: {
+            change: "deleted",
+            model,
+            id,
+            version: nextVersion(tables, version),
+            index: at.index,
+            createdIndex,
+            ...last
+          }
         }
       }
     )
@@ -200,7 +209,7 @@ const endOf = (
     model,
     modelVersion: row.modelVersion,
     id,
-    version: row.version + 1,
+    version: nextVersion(tables, row.version),
     previousIndex: row.index,
     data: row.data,
     ...(isCascaded ? { cascaded: true } : {})
@@ -241,7 +250,7 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord, { former
   const broken = brokenBy(target, id, data)
   if (broken !== undefined) return Result.fail(broken)
   const last = row ?? table.tombstones.get(id) ?? { version: table.versionFloor, index: 0 }
-  const version = last.version + 1
+  const version = nextVersion(target.tables, last.version)
   const type = row === undefined ? "created" : "updated"
   const createdIndex = row?.createdIndex ?? at.index
   const stored = former === undefined ? data : withUnknown(former, data)

@@ -21,6 +21,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "operation-expired": problem("operation-expired", "d", { key: "k" }),
   "append-only": problem("append-only", "d", {}),
   "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),
+  "history-gone": problem("history-gone", "d", { oldestIndex: 7 }),
   "changes-gone": problem("changes-gone", "d", { oldestIndex: 7, restart: "/api/products/changes?initial=true" }),
   "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
   "too-large": problem("too-large", "d", {}),

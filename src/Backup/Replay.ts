@@ -1,0 +1,106 @@
+/**
+ * Rebuilds the state of a cluster from a snapshot's content and the entries after it, without the models: `evolve` runs
+ * no model code (D2). Pure but for the state that it owns.
+ */
+import { Result } from "effect"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
+import { evolve } from "../Machine/evolve.ts"
+import * as Snapshot from "../Machine/Snapshot.ts"
+import * as Tables from "../Machine/Tables.ts"
+import { decode } from "../Machine/Transaction.ts"
+
+/** The point to stop at: the last entry, or the last one that was decided by then. */
+export type Point =
+  | { readonly _tag: "Index"; readonly index: number }
+  | { readonly _tag: "Time"; readonly timeMs: number }
+
+/** The state after an entry. */
+export interface StateAt {
+  readonly tables: Tables.Tables
+  readonly index: number
+  readonly term: number
+}
+
+/** Takes the parts in order. The first thing that is wrong is returned by {@link Replay.end}. */
+export interface Replay {
+  readonly snapshot: (content: Uint8Array) => void
+  readonly entries: (entries: ReadonlyArray<LogEntry>) => void
+  /** The state after all entries, and the state at the point, or why there is none. */
+  readonly end: () => Result.Result<{ readonly last: StateAt; readonly atPoint: StateAt }, string>
+}
+
+/** Begins at the entry `from`, whose state the snapshot is; without a snapshot that is 0. */
+export const replaying = (options: {
+  readonly from: { readonly index: number; readonly term: number }
+  readonly hasSnapshot: boolean
+  readonly point?: Point | undefined
+  /** Called with each transaction, before it changes the state. */
+  readonly onEntry?: (entry: LogEntry) => void
+}): Replay => {
+  const { from, hasSnapshot, onEntry = () => {}, point } = options
+  const restoring = hasSnapshot ? Snapshot.restoring([]) : undefined
+  let tables: Tables.Tables | undefined = hasSnapshot ? undefined : Tables.make([])
+  let last = from
+  let wrong: string | undefined
+  let atPoint: StateAt | undefined
+
+  const begun = (): Tables.Tables | undefined => {
+    if (tables !== undefined || wrong !== undefined || restoring === undefined) return tables
+    const restored = restoring.end()
+    if (Result.isFailure(restored)) {
+      wrong = restored.failure
+      return undefined
+    }
+    tables = restored.success
+    if (tables.index > from.index) wrong = `The snapshot is of index ${tables.index}, and not of ${from.index}`
+    else if (point !== undefined && isPast(point, { index: from.index, timeMs: tables.lastTimeMs })) {
+      wrong = `The oldest state here is that of index ${from.index}, ${new Date(tables.lastTimeMs).toISOString()}`
+    }
+    return tables
+  }
+
+  const keepPoint = (state: Tables.Tables): void => {
+    atPoint ??= { tables: Tables.clone(state), ...last }
+  }
+
+  const take = (state: Tables.Tables, entry: LogEntry): void => {
+    if (entry.index !== last.index + 1) {
+      wrong = `Entry ${entry.index} follows entry ${last.index}`
+      return
+    }
+    const transaction = entry.type === "transaction" ? decode(entry.payload) : undefined
+    if (transaction !== undefined && Result.isFailure(transaction)) {
+      wrong = `Entry ${entry.index}: ${transaction.failure}`
+      return
+    }
+    const timeMs = transaction?.success.timeMs ?? state.lastTimeMs
+    if (point !== undefined && isPast(point, { index: entry.index, timeMs })) keepPoint(state)
+    onEntry(entry)
+    if (transaction !== undefined) evolve(state, { index: entry.index, transaction: transaction.success })
+    last = { index: entry.index, term: entry.term }
+  }
+
+  return {
+    snapshot: (content) => restoring?.take(content),
+    entries: (entries) => {
+      for (const entry of entries) {
+        const state = begun()
+        if (state === undefined || wrong !== undefined) return
+        take(state, entry)
+      }
+    },
+    end: () => {
+      const state = begun()
+      if (wrong !== undefined || state === undefined) return Result.fail(wrong ?? "There is no state")
+      if (point?._tag === "Index" && point.index > last.index) {
+        return Result.fail(`The newest state here is that of index ${last.index}`)
+      }
+      const whole = { tables: state, ...last }
+      return Result.succeed({ last: whole, atPoint: atPoint ?? whole })
+    }
+  }
+}
+
+/** Whether an entry comes after the point. */
+const isPast = (point: Point, at: { readonly index: number; readonly timeMs: number }): boolean =>
+  point._tag === "Index" ? at.index > point.index : at.timeMs > point.timeMs

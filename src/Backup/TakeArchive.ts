@@ -1,0 +1,142 @@
+/**
+ * Takes an archive of a running member: the applied state at this moment, as a copy-on-write clone that no write waits
+ * for; or a snapshot on the node's disk with the entries from there to this moment, for restores to a point in time.
+ */
+import { Clock, Data, Effect, type Scope, Stream } from "effect"
+import type { Member } from "../Cluster/Member.ts"
+import { ARCHIVE_FRAME_BYTES, makeArchiveEncoder } from "../EventStore/ArchiveFormat.ts"
+import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import { rests } from "../EventStore/Pace.ts"
+import type { SnapshotDamaged } from "../EventStore/SnapshotStore.ts"
+import { rechunk } from "../EventStore/Snapshots.ts"
+import { invariant } from "../Invariant.ts"
+import * as Snapshot from "../Machine/Snapshot.ts"
+import * as StateElements from "../Machine/StateElements.ts"
+import * as Tables from "../Machine/Tables.ts"
+import { termAt } from "../Raft/core/RaftLog.ts"
+import { membersStatus } from "../Raft/core/Status.ts"
+import { encodeManifest, type Manifest } from "./Manifest.ts"
+
+/** This node does not hold the entries from there on. It could go back to `oldestIndex`. */
+export class HistoryGone extends Data.TaggedError("HistoryGone")<{ readonly oldestIndex: number }> {}
+
+/** The member has no state that it may show: it has not formed a cluster, or is rebuilding its state. */
+export class NotReady extends Data.TaggedError("NotReady")<{ readonly message: string }> {}
+
+/** An archive on its way. The scope keeps what it is made of. */
+export interface TakenArchive {
+  readonly manifest: Manifest
+  readonly bytes: Stream.Stream<Uint8Array, LogFailed | LogCorrupt | SnapshotDamaged>
+}
+
+/** The parts of a member that an archive is taken from. */
+export type Archivable = Pick<Member["Service"], "clusterId" | "node" | "self" | "storage" | "tables">
+
+/** What follows the manifest. */
+interface Content {
+  readonly snapshot: Manifest["snapshot"]
+  readonly previous: Manifest["previous"]
+  readonly pieces: Stream.Stream<Uint8Array, LogFailed | SnapshotDamaged>
+  /** The first entry to add, if there are any. */
+  readonly fromIndex: number
+}
+
+/** The snapshot at or below `after`, or the beginning of the log. */
+const contentSince = Effect.fnUntraced(function* (
+  storage: NonNullable<ReturnType<Archivable["storage"]>>,
+  options: { readonly after: number; readonly firstIndex: number }
+): Effect.fn.Return<Content, LogFailed | HistoryGone, Scope.Scope> {
+  const { after, firstIndex } = options
+  const found = yield* storage.snapshots.openNewest({ atLeastIndex: firstIndex - 1, atMostIndex: after })
+  if (found !== undefined) {
+    const { index, term } = found.info
+    const snapshot = { index, term }
+    return { snapshot, previous: snapshot, pieces: found.content, fromIndex: index + 1 }
+  }
+  if (firstIndex === 1) {
+    return { snapshot: null, previous: { index: 0, term: 0 }, pieces: Stream.empty, fromIndex: 1 }
+  }
+  const kept = yield* storage.snapshots.list
+  const oldest = kept.filter(({ index }) => index >= firstIndex - 1).at(-1)
+  return yield* Effect.fail(new HistoryGone({ oldestIndex: oldest?.index ?? firstIndex }))
+})
+
+/** Begins an archive of what is applied now. With `after`, it can be restored to any entry from there on. */
+export const takeArchive = Effect.fnUntraced(function* (
+  member: Archivable,
+  { after }: { readonly after?: number | undefined } = {}
+): Effect.fn.Return<TakenArchive, LogFailed | HistoryGone | NotReady, Scope.Scope> {
+  const node = member.node()
+  const storage = member.storage()
+  const clusterId = member.clusterId()
+  if (node === undefined || storage === undefined || clusterId === undefined) {
+    return yield* Effect.fail(new NotReady({ message: "This node has not formed a cluster yet" }))
+  }
+  if (node.states.isSuspect()) {
+    return yield* Effect.fail(
+      new NotReady({ message: "This node's state differs from a majority's: it is rebuilding it" })
+    )
+  }
+  // All of one moment.
+  const tables = Tables.clone(member.tables)
+  const index = node.appliedIndex()
+  const last = { index, term: termAt(node.core.log, index) ?? 0 }
+  const members = membersStatus(node.core).map(({ address, id, isVoter }) => ({ id, address, voter: isVoter }))
+  const { firstIndex } = node.core.log
+
+  const content: Content =
+    after === undefined || after >= index
+      ? {
+          snapshot: last,
+          previous: last,
+          pieces: Stream.fromIterable(rechunk(Snapshot.encode(Snapshot.take(tables)), ARCHIVE_FRAME_BYTES), {
+            chunkSize: 1
+          }),
+          fromIndex: index + 1
+        }
+      : yield* contentSince(storage, { after, firstIndex })
+  const manifest: Manifest = {
+    clusterId,
+    formerClusterIds: tables.restored?.formerClusterIds ?? [],
+    nodeId: member.self.nodeId,
+    takenAtMs: yield* Clock.currentTimeMillis,
+    snapshot: content.snapshot,
+    previous: content.previous,
+    last: { ...last, timeMs: tables.lastTimeMs },
+    stateHash: Tables.stateHash(tables),
+    stateHashDefinition: StateElements.definition,
+    members,
+    models: Array.from(tables.byModel, ([name, { modelVersion, rows }]) => {
+      return { name, version: modelVersion, records: rows.size }
+    }).filter(({ version }) => version > 0)
+  }
+  return { manifest, bytes: bytesOf(manifest, content, storage.read) }
+})
+
+/** Rests after each frame, so that requests and the log's own writes come between. */
+const bytesOf = (
+  manifest: Manifest,
+  { fromIndex, pieces }: Content,
+  read: NonNullable<ReturnType<Archivable["storage"]>>["read"]
+): TakenArchive["bytes"] =>
+  Stream.unwrap(
+    Effect.map(rests, (rest) => {
+      const encoder = makeArchiveEncoder()
+      const toIndex = manifest.last.index
+      const entries = Stream.unfold(
+        fromIndex,
+        Effect.fnUntraced(function* (next) {
+          if (next > toIndex) return undefined
+          const page = yield* read({ fromIndex: next, toIndex, maxBytes: ARCHIVE_FRAME_BYTES })
+          invariant(page.length > 0, `entry ${next} is applied and was not read`)
+          return [encoder.entries(page), next + page.length] as const
+        })
+      )
+      return Stream.suspend(() => Stream.succeed(encoder.begin(encodeManifest(manifest)))).pipe(
+        Stream.concat(Stream.map(pieces, encoder.snapshot)),
+        Stream.concat(entries),
+        Stream.tap(() => rest),
+        Stream.concat(Stream.suspend(() => Stream.succeed(encoder.end())))
+      )
+    })
+  )

@@ -1,0 +1,83 @@
+/**
+ * The route that hands out a backup archive of this node, while writes go on. It is for admitted callers alone
+ * (AdminAccess.ts), since an archive holds every record. docs/backup.md.
+ */
+import { Effect, Stream } from "effect"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { takeArchive } from "../Backup/TakeArchive.ts"
+import type { Member } from "../Cluster/Member.ts"
+import { type Problem, type ProblemError, problem } from "../Problem.ts"
+import type { Freshening } from "../Repository/Freshness.ts"
+import { admit } from "./AdminAccess.ts"
+import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
+import { noRead, parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
+
+export const backupPath = "/_admin/api/backup"
+/** The media type of an archive. */
+export const archiveMediaType = "application/vnd.lithair.archive"
+
+/** The entry from which on a restore may choose its point, and how new the state must be. */
+const queryOf = Effect.fnUntraced(function* ({ headers, url }: HttpServerRequest.HttpServerRequest) {
+  const params = yield* Effect.fromResult(parseParams(url))
+  yield* Effect.fromResult(refuseOthers(params, ["after", ...readParameters]))
+  const errors: Array<ProblemError> = []
+  const after = only(params, "after", errors)
+  if (after !== undefined && !/^\d{1,16}$/.test(after)) errors.push({ path: "after", message: "takes an index from 0" })
+  if (errors.length > 0) return yield* invalidQuery(noRead, errors)
+  const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
+  return { consistency, after: after === undefined ? undefined : Number(after) }
+})
+
+const gone = (oldestIndex: number): Problem =>
+  problem(
+    "history-gone",
+    `This node does not hold the entries from there on: the oldest point it has is ${oldestIndex}`,
+    {
+      oldestIndex
+    }
+  )
+
+const unreadable = problem("internal", "The archive cannot be made: see the node's log", {})
+
+const busy = problem("overloaded", "This node makes another archive: try again later", { definite: true })
+
+/** Makes the route. `secret` is the cluster's, if it has one. One archive at a time is made. */
+export const backupRoutes = (member: Member["Service"], freshening: Freshening, secret: string | undefined) => {
+  let isBusy = false
+  /** The request's scope ends it, when the answer is sent or its client is gone. */
+  const turn = Effect.acquireRelease(
+    Effect.suspend(() => {
+      if (isBusy) return Effect.fail(busy)
+      isBusy = true
+      return Effect.void
+    }),
+    () =>
+      Effect.sync(() => {
+        isBusy = false
+      })
+  )
+  const backup = Effect.gen(function* () {
+    yield* admit(secret)
+    const { after, consistency } = yield* queryOf(yield* HttpServerRequest.HttpServerRequest)
+    yield* turn
+    yield* Effect.mapError(freshening.freshen(consistency), problemOfRead)
+    const { bytes, manifest } = yield* takeArchive(member, { after }).pipe(
+      Effect.catchTags({
+        HistoryGone: ({ oldestIndex }) => Effect.fail(gone(oldestIndex)),
+        NotReady: ({ message }) => Effect.fail(problem("not-caught-up", message, {})),
+        LogFailed: (failed) =>
+          Effect.andThen(Effect.logError("An archive cannot be made", failed), Effect.fail(unreadable))
+      })
+    )
+    // The client sees a cut archive, which has no end. This node's operator sees why.
+    const logged = Stream.tapError(bytes, (failed) => Effect.logError("An archive ended early", failed))
+    return HttpServerResponse.stream(logged, {
+      contentType: archiveMediaType,
+      headers: {
+        "content-disposition": `attachment; filename="${manifest.clusterId}-${manifest.last.index}.lithair"`,
+        "cache-control": "no-store"
+      }
+    })
+  })
+  return [HttpRouter.route("GET", backupPath, backup)] as const
+}
