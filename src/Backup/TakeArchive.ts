@@ -30,7 +30,7 @@ export interface TakenArchive {
 }
 
 /** The parts of a member that an archive is taken from. */
-export type Archivable = Pick<Member["Service"], "clusterId" | "node" | "self" | "storage" | "tables">
+export type Archivable = Pick<Member["Service"], "clusterId" | "feed" | "node" | "self" | "snapshots" | "tables">
 
 /** What follows the manifest. */
 interface Content {
@@ -43,22 +43,22 @@ interface Content {
 
 /** The snapshot at or below `after`, or the beginning of the log. */
 const contentSince = Effect.fnUntraced(function* (
-  storage: NonNullable<ReturnType<Archivable["storage"]>>,
-  options: { readonly after: number; readonly firstIndex: number }
+  snapshots: NonNullable<ReturnType<Archivable["snapshots"]>>,
+  options: { readonly after: number; readonly oldestIndex: number }
 ): Effect.fn.Return<Content, LogFailed | HistoryGone, Scope.Scope> {
-  const { after, firstIndex } = options
-  const found = yield* storage.snapshots.openNewest({ atLeastIndex: firstIndex - 1, atMostIndex: after })
+  const { after, oldestIndex } = options
+  const found = yield* snapshots.openNewest({ atLeastIndex: oldestIndex - 1, atMostIndex: after })
   if (found !== undefined) {
     const { index, term } = found.info
     const snapshot = { index, term }
     return { snapshot, previous: snapshot, pieces: found.content, fromIndex: index + 1 }
   }
-  if (firstIndex === 1) {
+  if (oldestIndex === 1) {
     return { snapshot: null, previous: { index: 0, term: 0 }, pieces: Stream.empty, fromIndex: 1 }
   }
-  const kept = yield* storage.snapshots.list
-  const oldest = kept.filter(({ index }) => index >= firstIndex - 1).at(-1)
-  return yield* Effect.fail(new HistoryGone({ oldestIndex: oldest?.index ?? firstIndex }))
+  const kept = yield* snapshots.list
+  const oldest = kept.filter(({ index }) => index >= oldestIndex - 1).at(-1)
+  return yield* Effect.fail(new HistoryGone({ oldestIndex: oldest?.index ?? oldestIndex }))
 })
 
 /** Begins an archive of what is applied now. With `after`, it can be restored to any entry from there on. */
@@ -67,9 +67,9 @@ export const takeArchive = Effect.fnUntraced(function* (
   { after }: { readonly after?: number | undefined } = {}
 ): Effect.fn.Return<TakenArchive, LogFailed | HistoryGone | NotReady, Scope.Scope> {
   const node = member.node()
-  const storage = member.storage()
+  const snapshots = member.snapshots()
   const clusterId = member.clusterId()
-  if (node === undefined || storage === undefined || clusterId === undefined) {
+  if (node === undefined || snapshots === undefined || clusterId === undefined) {
     return yield* Effect.fail(new NotReady({ message: "This node has not formed a cluster yet" }))
   }
   if (node.states.isSuspect()) {
@@ -82,7 +82,7 @@ export const takeArchive = Effect.fnUntraced(function* (
   const index = node.appliedIndex()
   const last = { index, term: termAt(node.core.log, index) ?? 0 }
   const members = membersStatus(node.core).map(({ address, id, isVoter }) => ({ id, address, voter: isVoter }))
-  const { firstIndex } = node.core.log
+  const oldestIndex = member.feed.oldestIndex()
 
   const content: Content =
     after === undefined || after >= index
@@ -94,7 +94,7 @@ export const takeArchive = Effect.fnUntraced(function* (
           }),
           fromIndex: index + 1
         }
-      : yield* contentSince(storage, { after, firstIndex })
+      : yield* contentSince(snapshots, { after, oldestIndex })
   const manifest: Manifest = {
     clusterId,
     formerClusterIds: tables.restored?.formerClusterIds ?? [],
@@ -110,14 +110,14 @@ export const takeArchive = Effect.fnUntraced(function* (
       return { name, version: modelVersion, records: rows.size }
     }).filter(({ version }) => version > 0)
   }
-  return { manifest, bytes: bytesOf(manifest, content, storage.read) }
+  return { manifest, bytes: bytesOf(manifest, content, member.feed.readEncoded) }
 })
 
 /** Rests after each frame, so that requests and the log's own writes come between. */
 const bytesOf = (
   manifest: Manifest,
   { fromIndex, pieces }: Content,
-  read: NonNullable<ReturnType<Archivable["storage"]>>["read"]
+  read: Archivable["feed"]["readEncoded"]
 ): TakenArchive["bytes"] =>
   Stream.unwrap(
     Effect.map(rests, (rest) => {
@@ -127,7 +127,9 @@ const bytesOf = (
         fromIndex,
         Effect.fnUntraced(function* (next) {
           if (next > toIndex) return undefined
-          const page = yield* read({ fromIndex: next, toIndex, maxBytes: ARCHIVE_FRAME_BYTES })
+          const page = (yield* read({ fromIndex: next, maxBytes: ARCHIVE_FRAME_BYTES })).filter(
+            ({ index }) => index <= toIndex
+          )
           invariant(page.length > 0, `entry ${next} is applied and was not read`)
           return [encoder.entries(page), next + page.length] as const
         })

@@ -33,6 +33,11 @@ export interface Feed {
     readonly fromIndex: number
     readonly maxBytes: number
   }) => Effect.Effect<ReadonlyArray<AppliedEntry>, LogFailed | LogCorrupt>
+  /** The same entries as the leader encoded them. */
+  readonly readEncoded: (range: {
+    readonly fromIndex: number
+    readonly maxBytes: number
+  }) => Effect.Effect<ReadonlyArray<LogEntry>, LogFailed | LogCorrupt>
   /** The entry at an index that is applied; undefined if this node does not hold it. A gap after it does not matter. */
   readonly entry: (index: number) => Effect.Effect<AppliedEntry | undefined, LogFailed | LogCorrupt>
 }
@@ -65,25 +70,28 @@ export const make = () => {
     const { history, log, read } = source
     const range = { fromIndex, toIndex: appliedIndex(), maxBytes }
     const held = slice(log, range)
-    if (held.length > 0) return held.map(decodedOf)
+    if (held.length > 0) return held
     const toIndex = readableIndex(log, history(), range)
-    return toIndex === undefined ? undefined : (yield* read({ ...range, toIndex })).map(decodedOf)
+    return toIndex === undefined ? undefined : yield* read({ ...range, toIndex })
+  })
+
+  const readEncoded = Effect.fnUntraced(function* ({ fromIndex, maxBytes }: Parameters<Feed["readEncoded"]>[0]) {
+    yield* applied(fromIndex)
+    const oldestIndex = oldest()
+    const held = fromIndex < oldestIndex ? undefined : yield* readHeld(fromIndex, maxBytes)
+    return held ?? (yield* notHeld(fromIndex, oldestIndex))
   })
 
   const feed: Feed = {
     appliedIndex,
     oldestIndex: oldest,
     applied,
-    read: Effect.fnUntraced(function* ({ fromIndex, maxBytes }) {
-      yield* applied(fromIndex)
-      const oldestIndex = oldest()
-      const held = fromIndex < oldestIndex ? undefined : yield* readHeld(fromIndex, maxBytes)
-      return held ?? (yield* notHeld(fromIndex, oldestIndex))
-    }),
+    read: (range) => Effect.map(readEncoded(range), (entries) => entries.map(decodedOf)),
+    readEncoded,
     entry: Effect.fnUntraced(
       function* (index: number) {
         const held = yield* readHeld(index, 1)
-        return held?.[0]
+        return held?.[0] === undefined ? undefined : decodedOf(held[0])
       },
       Effect.catchIf(
         (error) => error._tag === "LogFailed" && error.reason === "compacted",

@@ -5,7 +5,7 @@
 
 import { Context, type Effect } from "effect"
 import type { DirectoryMismatch } from "../EventStore/Directory.ts"
-import type { LogCorrupt, LogFailed, LogStore } from "../EventStore/LogStore.ts"
+import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
 import type { Command, Keyed } from "../Machine/Command.ts"
@@ -30,12 +30,6 @@ import type { FormingRefused, Join } from "./Forming.ts"
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = Answers.Answered<CommandResult>
-
-/** What is on the disk of a member: entries as the leader encoded them, and snapshots. */
-export interface MemberStorage {
-  readonly read: LogStore["Service"]["read"]
-  readonly snapshots: SnapshotStore["Service"]
-}
 
 /** Why a member ended: its disk or its files failed, or its cluster refused or removed it. */
 export type MemberFailure =
@@ -104,8 +98,8 @@ export class Member extends Context.Service<
     /** The cluster's id, once this node is formed, and the node, once it runs. */
     readonly clusterId: () => string | undefined
     readonly node: () => Node | undefined
-    /** The log and the snapshots on this node's disk, once it runs. The feed is the way to read applied entries. */
-    readonly storage: () => MemberStorage | undefined
+    /** The snapshots on this node's disk, once it runs. */
+    readonly snapshots: () => SnapshotStore["Service"] | undefined
     readonly leader: () => NodeId | undefined
     /** Fails with the reason once this member ends. */
     readonly stopped: Effect.Effect<never, MemberFailure>

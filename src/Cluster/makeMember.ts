@@ -215,7 +215,7 @@ const make = Effect.fnUntraced(function* (
     feed: history.feed,
     clusterId: () => running.clusterId,
     node,
-    storage: () => running.storage,
+    snapshots: () => running.snapshots,
     leader: () => runMember.leaderOf(running),
     stopped: Deferred.await(stopped)
   })

@@ -22,7 +22,7 @@ import type { FeedSource } from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
 import * as LeaderlessLog from "./LeaderlessLog.ts"
-import type { MemberOptions, MemberStorage } from "./Member.ts"
+import type { MemberOptions } from "./Member.ts"
 import { modelsChecked } from "./ModelsChecked.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
@@ -34,7 +34,7 @@ export interface Running {
   clusterId: string | undefined
   node: Node | undefined
   removal: Removal.Removal | undefined
-  storage: MemberStorage | undefined
+  snapshots: SnapshotStore["Service"] | undefined
   /** Whether the stored records fit the models of this release. Until then this node takes no requests. */
   isChecked: boolean
 }
@@ -43,7 +43,7 @@ export const make = (): Running => ({
   clusterId: undefined,
   node: undefined,
   removal: undefined,
-  storage: undefined,
+  snapshots: undefined,
   isChecked: false
 })
 
@@ -118,7 +118,7 @@ export const run = Effect.fnUntraced(function* (
   removal = Removal.make({ core: node.core, fork, end, onRemoved: options.onLeadership })
   running.node = node
   running.removal = removal
-  running.storage = { read: store.read, snapshots: Context.get(snapshots, SnapshotStore) }
+  running.snapshots = Context.get(snapshots, SnapshotStore)
   feed.open({
     log: node.core.log,
     // Damage ends this node, whichever reader finds it.

@@ -6,7 +6,7 @@ import { Effect, Schema, type Scope, Stream } from "effect"
 import { type ArchivePiece, type ArchiveScan, beginArchiveScan, scanArchive } from "./ArchiveFormat.ts"
 import { closeFile, openFile, readAt, renameFile, syncDirectory, syncFile, unlinkFile, writeAll } from "./Files.ts"
 import type { LogFailed } from "./LogStore.ts"
-import type { ReadAt } from "./SnapshotFiles.ts"
+import type { ReadAt } from "./NamedFiles.ts"
 
 const READ_BYTES = 128 * 1024
 const SYNCED_AT_ONCE_BYTES = 16 * 1024 * 1024

@@ -20,6 +20,9 @@ export const ids = ["a", "b", "c"]
 /** Small, so that a few hundred writes are many snapshots, and history is let go. */
 export const littleHistory: Partial<RaftConfig> = { snapshotAfterBytes: 20_000, logRetainedCount: 20 }
 
+/** For a cluster of one. */
+export const alone = { isAlone: true } as const
+
 export const selfOf = (nodeId: string, instanceId = nodeId) => {
   const peers = ids.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
   return { nodeId, address: nodeId, instanceId, peers }
@@ -35,10 +38,12 @@ export const startMember = (
     readonly config?: Partial<RaftConfig>
     readonly links?: (whole: Transport["Service"]) => Transport["Service"]
     readonly formats?: Formats
+    /** A cluster of one, without peers. */
+    readonly isAlone?: boolean
   } = {}
 ) => {
   const { config = {}, formats, instanceId, links = (whole) => whole } = options
-  const self = selfOf(nodeId, instanceId)
+  const self = { ...selfOf(nodeId, instanceId), ...(options.isAlone === true ? { peers: [] } : {}) }
   const transport = Layer.effect(Transport, Effect.map(Transport, links))
   return layerMember({ self, models: descriptors, config, ...(formats === undefined ? {} : { formats }) }).pipe(
     Layer.provide(Layer.provide(transport, layerMemory({ network, self }))),
