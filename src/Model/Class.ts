@@ -107,7 +107,10 @@ type KeptJson<F extends Fields, Bare> = JsonOf<
 
 /** The target of a model's reference. */
 export interface ReferenceOption {
-  /** The other model: its class, or its name if the class does not exist yet or is the one being declared. */
+  /**
+   * The other model: its class, or the name that it is stored as if the class does not exist yet or is the one being
+   * declared.
+   */
   readonly model: Described<"replicated" | "mixed"> | string
   readonly onDelete: Reference["onDelete"]
 }
@@ -133,6 +136,12 @@ export interface Options<M extends Mode, F extends Fields> {
   readonly writes?: Partial<Writes>
   /** The model's path under `/api`. By default the name in kebab case, plural. */
   readonly path?: string
+  /**
+   * The model's name in the log and in the API, if it is not that of the class: the name that the model had before its
+   * class got another one. So a renamed class keeps its records, and clients and nodes of both releases understand each
+   * other. Its default path follows from this name too.
+   */
+  readonly storedAs?: string
   /** The version of the record's shape, at least 1. A node with an older version does not write this model. */
   readonly version?: number
   /**
@@ -178,15 +187,17 @@ const withModes = (fields: Fields, mode: Mode): { readonly [name: string]: Field
   )
 
 const describeFields = (
-  name: string,
+  className: string,
   fields: { readonly [name: string]: Field },
   options: Options<Mode, Fields>,
   shapes: { readonly [V in "replicated" | "local"]: Schema.Top }
 ): Descriptor => {
+  const name = options.storedAs ?? className
   const named = (...modes: ReadonlyArray<Field["~lithair/mode"]>) =>
     Object.keys(fields).filter((field) => modes.includes(fields[field]!["~lithair/mode"]))
   const [idField, second] = named("id")
   invariant(idField !== undefined && second === undefined, `Model "${name}" must have exactly one Model.id field`)
+  checkName(className)
   checkName(name)
   checkPath(name, options.path ?? pathOfName(name))
   checkId(name, idField, fields[idField]!.schemas.json)
@@ -205,7 +216,7 @@ const describeFields = (
   const uniqueFields = (options.unique ?? []) as ReadonlyArray<string>
   const indexes = (options.indexes ?? []) as ReadonlyArray<string>
   checkIndexes(name, { kept: local ? localFields : replicatedFields, indexes, unique: uniqueFields }, codecs, orders)
-  const references = referencesOf(options)
+  const references = referencesOf(options, { className, name })
   const writes: Writes = { create: "anyone", change: "anyone", ...options.writes }
   const byCommands = writes.create === "commands" || writes.change === "commands"
   invariant(!local || !byCommands, `Model "${name}" is local: no command writes it`)
@@ -268,11 +279,16 @@ const ordersOf = (codecs: ReadonlyMap<string, Schema.Codec<unknown, Schema.Json>
   return new Map(orders.flatMap(([field, order]) => (order === undefined ? [] : [[field, order]])))
 }
 
-const referencesOf = (options: Options<Mode, Fields>): ReadonlyArray<Reference> =>
+/** A model that refers to itself may name its class. */
+const referencesOf = (
+  options: Options<Mode, Fields>,
+  { className, name }: { readonly className: string; readonly name: string }
+): ReadonlyArray<Reference> =>
   Object.entries<ReferenceOption | undefined>(options.references ?? {}).flatMap(([field, reference]) => {
     if (reference === undefined) return []
     const { model, onDelete } = reference
-    return [{ field, model: typeof model === "string" ? model : describe(model).name, onDelete }]
+    const target = typeof model === "string" ? model : describe(model).name
+    return [{ field, model: target === className ? name : target, onDelete }]
   })
 
 /**

@@ -331,3 +331,37 @@ describe("a record that a release cannot read", () => {
     assert.strictEqual(fromLog.submit({ _tag: "Delete", model: "Item", id: "b" })._tag, "Accepted")
   })
 })
+
+describe("a renamed model", () => {
+  class Article extends Model.Class<Article>("Article")(
+    {
+      id,
+      name: Model.replicate(Schema.String),
+      price: Schema.String,
+      sku: Schema.optionalKey(Schema.String),
+      parent: Schema.optionalKey(Schema.String),
+      size: Schema.optionalKey(Schema.Struct({ wide: Schema.Int, high: Schema.optionalKey(Schema.Int) }))
+    },
+    { storedAs: "Item", unique: ["name"], references: { parent: { model: "Article", onDelete: "restrict" } } }
+  ) {}
+
+  it("has the records of its former name, under that name and at its path", () => {
+    const { former, fromLog, tables } = releases(Article)
+    const { name, path, references } = Model.describe(Article)
+    assert.deepStrictEqual([name, path], ["Item", "items"])
+    assert.deepStrictEqual(references, [{ field: "parent", model: "Item", onDelete: "restrict" }])
+    assert.deepStrictEqual(shownOf(tables, "b"), Result.succeed({ id: "b", name: "bolt", price: "0.10" }))
+    assert.strictEqual(Tables.stateHash(tables), Tables.stateHash(former))
+    const taken = fromLog.submit({ _tag: "Create", model: "Item", data: { name: "anvil", price: "1" } })
+    assert.deepInclude(taken, { rejection: { _tag: "UniqueViolation", model: "Item", field: "name" } })
+    const child = { name: "c", price: "1", parent: "a" }
+    assert.strictEqual(fromLog.submit({ _tag: "Create", model: "Item", id: "c", data: child })._tag, "Accepted")
+    const restricted = fromLog.submit({ _tag: "Delete", model: "Item", id: "a" })
+    assert.deepInclude(restricted, { _tag: "Rejected" })
+  })
+
+  it("needs a name that a model may have", () => {
+    const wrong = () => Model.Class<object>("Article")({ id }, { mode: "replicate", storedAs: "no name" })
+    assert.throws(wrong, /Model "no name" must have a name/)
+  })
+})
