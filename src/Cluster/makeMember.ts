@@ -9,11 +9,7 @@ import { invariant } from "../Invariant.ts"
 import * as KeyHistory from "../Local/KeyHistory.ts"
 import { liftRecords } from "../Local/liftRecords.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
-import { type Command, operationsOf } from "../Machine/Command.ts"
-import { isPending } from "../Machine/decideOperation.ts"
 import * as Machine from "../Machine/Machine.ts"
-import type { Rejection } from "../Machine/Rejection.ts"
-import type { Tables } from "../Machine/Tables.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
 import { watch } from "../Machine/Watcher.ts"
 import * as Condition from "../Raft/node/Condition.ts"
@@ -35,6 +31,7 @@ import * as Orders from "./Orders.ts"
 import * as OrdersHere from "./OrdersHere.ts"
 import * as runMember from "./runMember.ts"
 import * as Timeouts from "./Timeouts.ts"
+import * as VersionGate from "./VersionGate.ts"
 
 const noRoom = Exit.fail(storageFull)
 
@@ -186,12 +183,15 @@ const make = Effect.fnUntraced(function* (
 
   const onDefect = (defect: unknown) =>
     void fork(Effect.logError("A handler of an outcome failed with a defect", defect))
+  const gate = VersionGate.make({
+    tables: () => machine.applied,
+    keys,
+    readIndex: confirming.readIndexUnsafe,
+    submit: orders.submit
+  })
   const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) => {
     if (!draining.isDraining() && node()?.isStorageShort() === true) return settleNow(settle, noRoom)
-    const rejection = otherVersionIn(machine.applied, command)
-    return rejection === undefined
-      ? orders.submit(command, guarded(settle, onDefect))
-      : settleNow(settle, Exit.succeed({ index: machine.applied.index, result: { _tag: "Rejected", rejection } }))
+    return gate(command, guarded(settle, onDefect))
   }
 
   return Member.of({
@@ -220,19 +220,6 @@ const make = Effect.fnUntraced(function* (
     stopped: Deferred.await(stopped)
   })
 })
-
-/** The refusal of a change of a model of which another version is active than this node's code has. */
-const otherVersionIn = (tables: Tables, command: Command): Rejection | undefined => {
-  for (const { model } of operationsOf(command)) {
-    const descriptor = tables.descriptors.get(model)
-    if (descriptor === undefined) continue
-    if (isPending(tables, descriptor)) return { _tag: "UpgradePending", model }
-    if (tables.byModel.get(model)!.modelVersion > descriptor.version) {
-      return { _tag: "UpgradeRequired", model, isAskersRelease: true }
-    }
-  }
-  return undefined
-}
 
 /** The highest index that this node knows to be committed. The leader knows at least this one. */
 const committedIndexOf = (node: OrdersHere.Node | undefined): number =>

@@ -28,6 +28,7 @@ import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 import * as PeerInbox from "./PeerInbox.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
+import { handOverOnce } from "./UncheckedLeader.ts"
 
 /** The parts of a member that exist once it runs. They are undefined before. */
 export interface Running {
@@ -160,5 +161,10 @@ export const run = Effect.fnUntraced(function* (
     leader: () => leaderOf(running),
     configuration: () => node.core.configuration
   })
-  return yield* Effect.raceAllFirst([node.stopped, peering, explaining, Effect.andThen(checked, options.beside)])
+  const beforeChecked = handOverOnce({
+    leads: () => node.core.role._tag === "Leader",
+    handOver: node.transferLeadership()
+  })
+  const ready = Effect.andThen(Effect.raceFirst(checked, beforeChecked), options.beside)
+  return yield* Effect.raceAllFirst([node.stopped, peering, explaining, ready])
 }, Effect.scoped)

@@ -123,6 +123,29 @@ describe("a release with a changed model", () => {
     }).pipe(Effect.provide(TestCluster.layer({ models: [First, Other], releases: { fit: { models: [Fit, Other] } } })))
   )
 
+  it.effect("answers a copy of a request that was done, on a node whose version is pending, as the first was", () =>
+    Effect.gen(function* () {
+      const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster
+      const first = yield* leader
+      const follower = nodes.find((node) => node !== first)!
+      const post = (price: number) =>
+        HttpClientRequest.post("/api/prices").pipe(
+          HttpClientRequest.setHeader("idempotency-key", "once"),
+          HttpClientRequest.bodyJsonUnsafe({ id: "a", price }),
+          HttpClient.execute
+        )
+      assert.strictEqual((yield* on(first, post(1))).status, 201)
+      yield* upgrade("cents", follower)
+      yield* settle
+      yield* advance("2 seconds")
+      const copy = yield* on(follower, post(1))
+      assert.deepStrictEqual([copy.status, copy.headers["idempotent-replayed"]], [201, "true"])
+      assert.strictEqual((yield* on(follower, post(2))).status, 422, "the key came with another request before")
+      const fresh = yield* on(follower, Effect.result(create(Cents, { id: "b", price: 1 })))
+      assert.deepInclude(Result.isFailure(fresh) ? fresh.failure : fresh, { kind: "upgrade-pending" })
+    }).pipe(Effect.provide(TestCluster.layer({ models: [Euros], releases: { cents: { models: [Cents] } } })))
+  )
+
   it.effect("is decided in the version in which it was asked, or not at all: the first record of a model too", () =>
     Effect.gen(function* () {
       const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster

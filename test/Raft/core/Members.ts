@@ -8,6 +8,7 @@ import * as Member from "../../../src/Cluster/Member.ts"
 import { layer as layerMember } from "../../../src/Cluster/makeMember.ts"
 import { layerDirectory } from "../../../src/EventStore/Directory.ts"
 import type { Formats } from "../../../src/Machine/Format.ts"
+import type { Descriptor } from "../../../src/Model/Descriptor.ts"
 import type { RaftConfig } from "../../../src/Raft/core/RaftConfig.ts"
 import { layerMemory, type MemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
 import { Transport } from "../../../src/Raft/peers/Transport.ts"
@@ -38,14 +39,15 @@ export const startMember = (
     readonly config?: Partial<RaftConfig>
     readonly links?: (whole: Transport["Service"]) => Transport["Service"]
     readonly formats?: Formats
+    readonly models?: ReadonlyArray<Descriptor>
     /** A cluster of one, without peers. */
     readonly isAlone?: boolean
   } = {}
 ) => {
-  const { config = {}, formats, instanceId, links = (whole) => whole } = options
+  const { config = {}, formats, instanceId, links = (whole) => whole, models = descriptors } = options
   const self = { ...selfOf(nodeId, instanceId), ...(options.isAlone === true ? { peers: [] } : {}) }
   const transport = Layer.effect(Transport, Effect.map(Transport, links))
-  return layerMember({ self, models: descriptors, config, ...(formats === undefined ? {} : { formats }) }).pipe(
+  return layerMember({ self, models, config, ...(formats === undefined ? {} : { formats }) }).pipe(
     Layer.provide(Layer.provide(transport, layerMemory({ network, self }))),
     Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
     Layer.build,

@@ -1,0 +1,51 @@
+/** A node that leads before it has checked its records: real files, a network in memory. */
+import { assert, it } from "@effect/vitest"
+import { Effect, Exit, Scope } from "effect"
+import type { Command } from "../../src/Machine/Command.ts"
+import { makeMemoryNetwork } from "../../src/Raft/peers/MemoryNetwork.ts"
+import { descriptors } from "../Machine/Store.ts"
+import { directory, startMember, until } from "../Raft/core/Members.ts"
+
+const create = (at: number): Command => ({ _tag: "Create", model: "User", data: { email: `${at}@x` } })
+const writtenCount = 100
+const checkMs = 5_000
+
+/** Models whose check takes long, after a change that makes the check due. */
+const slow = descriptors.map((descriptor) => ({
+  ...descriptor,
+  fingerprint: () => "another",
+  read: {
+    ...descriptor.read,
+    recordWhole: (stored: Parameters<typeof descriptor.read.recordWhole>[0]) => {
+      const end = performance.now() + checkMs / writtenCount
+      while (performance.now() < end);
+      return descriptor.read.recordWhole(stored)
+    }
+  }
+}))
+
+it.live("hands leadership over, so that writes of all others go on while it checks", () =>
+  Effect.gen(function* () {
+    const root = yield* directory
+    const network = makeMemoryNetwork()
+    const scope = yield* Scope.make()
+    const first = yield* startMember(network, root, "a")
+    const second = yield* startMember(network, root, "b")
+    yield* Effect.provideService(startMember(network, root, "c"), Scope.Scope, scope)
+    for (let at = 0; at < writtenCount; at++) yield* Effect.retry(first.submit(create(at)), { times: 20 })
+    yield* Scope.close(scope, Exit.void)
+    const restarted = yield* startMember(network, root, "c", { models: slow })
+    const leads = () => restarted.node()?.core.role._tag === "Leader"
+    yield* until("c has caught up", () => restarted.tables.byModel.get("User")?.rows.size === writtenCount)
+    const began = performance.now()
+    yield* until("c leads", () => {
+      for (const { node } of [first, second]) {
+        if (node()?.core.role._tag === "Leader") Effect.runFork(Effect.ignore(node()!.transferLeadership("c")))
+      }
+      return leads()
+    })
+    assert.strictEqual((yield* Effect.retry(first.submit(create(writtenCount)), { times: 20 })).result._tag, "Accepted")
+    assert.isBelow(performance.now() - began, checkMs, "the check of c is not over")
+    assert.isFalse(leads())
+  }).pipe(Effect.scoped)
+)
