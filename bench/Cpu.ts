@@ -54,7 +54,15 @@ const readCpu = (pids: ReadonlyArray<number>): Reading | undefined => {
 
 /** A tick would be too coarse for what takes a part of a millisecond. */
 const busyMs = (pid: number): number =>
-  readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + schedule(pid, thread)[0], 0) / 1e6
+  readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + busyNanosOf(pid, thread), 0) / 1e6
+
+const busyNanosOf = (pid: number, thread: string): number => {
+  try {
+    return schedule(pid, thread)[0]
+  } catch {
+    return 0 // The thread has ended since it was listed.
+  }
+}
 
 /** Nanoseconds on a core, and ready to run without one. */
 const schedule = (pid: number, thread: string): readonly [onCore: number, waiting: number] => {

@@ -75,10 +75,17 @@ const leaderOf = async (nodes: ReadonlyArray<BenchNode>): Promise<BenchNode | un
 /** The most that one `_bulk` of the benchmarks holds. */
 const bulkMax = 1000
 
+/** On a busy machine a new cluster may lose its leader. Records that nobody knows of do not change a figure. */
+const createTries = 5
+const createRetryMs = 500
+
 const create = async (url: string, rows: ReadonlyArray<unknown>): Promise<ReadonlyArray<string>> => {
-  const created = (await askJson(`${url}/_bulk`, rows)) as ReadonlyArray<{ readonly id: string }> | undefined
-  if (created?.length !== rows.length) throw new Error(`${rows.length} records were not created at ${url}`)
-  return created.map(({ id }) => id)
+  for (let tries = 0; tries < createTries; tries++) {
+    const created = (await askJson(`${url}/_bulk`, rows)) as ReadonlyArray<{ readonly id: string }> | undefined
+    if (created?.length === rows.length) return created.map(({ id }) => id)
+    await new Promise((resume) => setTimeout(resume, createRetryMs))
+  }
+  throw new Error(`${rows.length} records were not created at ${url}`)
 }
 
 const repeat = <A>(value: A, count: number): ReadonlyArray<A> => Array.from({ length: count }, () => value)

@@ -43,21 +43,35 @@ export const measure = async (plan: Plan): Promise<ReadonlyArray<Sample>> => {
   const samples: Array<Sample> = []
   for (let run = 1; run <= plan.runs; run++) {
     console.error(`${plan.line}: run ${run} of ${plan.runs}`)
-    samples.push(...(await measureRun(plan, run)))
+    await orTell(`${plan.line}, run ${run}`, async () => void samples.push(...(await measureRun(plan, run))))
   }
   return samples
+}
+
+/** Does a part of a benchmark. If it fails, it says so and makes the exit code 1, and the other parts go on. */
+export const orTell = async (what: string, part: () => Promise<void>): Promise<boolean> => {
+  try {
+    await part()
+    return true
+  } catch (error) {
+    console.error(`${what} failed: ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+    return false
+  }
 }
 
 const measureRun = async (plan: Plan, run: number): Promise<ReadonlyArray<Sample>> =>
   withClusters(plan.systems, async (clusters, client) => {
     const participants: Array<Participant> = []
     for (const cluster of clusters) {
-      const variants = await plan.prepare(cluster)
-      participants.push({ cluster, variants, hasLeft: false })
-      for (const { ask } of variants) {
-        const measureMs = Math.ceil(plan.warmUpMs / variants.length)
-        await client.run({ ...ask, clients: warmUpClients, warmUpMs: 0, measureMs })
-      }
+      await orTell(`${plan.line}: ${cluster.system.name} before run ${run}`, async () => {
+        const variants = await plan.prepare(cluster)
+        for (const { ask } of variants) {
+          const measureMs = Math.ceil(plan.warmUpMs / variants.length)
+          await client.run({ ...ask, clients: warmUpClients, warmUpMs: 0, measureMs })
+        }
+        participants.push({ cluster, variants, hasLeft: false })
+      })
     }
     if (run % 2 === 0) participants.reverse()
     const whats = new Set(participants.flatMap(({ variants }) => variants.map(({ what }) => what)))
@@ -68,12 +82,12 @@ const measureRun = async (plan: Plan, run: number): Promise<ReadonlyArray<Sample
           const variant = participant.variants.find((each) => each.what === what)
           if (variant === undefined || participant.hasLeft) continue
           const { cluster } = participant
-          const sample = await measureOnce({ plan, run, variant, clients, cluster, clusters, client })
-          if (await isLedAsBefore(cluster)) samples.push(sample)
-          else {
-            participant.hasLeft = true
-            console.error(`${cluster.system.name} lost its leader at ${clients} clients, ${what}: it leaves this run`)
-          }
+          const isMeasured = await orTell(`${cluster.system.name}, ${what}, ${clients} clients`, async () => {
+            const sample = await measureOnce({ plan, run, variant, clients, cluster, clusters, client })
+            if (!(await isLedAsBefore(cluster))) throw new Error("the leader changed, so this system leaves the run")
+            samples.push(sample)
+          })
+          participant.hasLeft = !isMeasured
         }
       }
     }

@@ -107,17 +107,31 @@ export interface LoadClient {
   readonly stop: () => Promise<void>
 }
 
+/** The result of one load, or why there is none. Without a bound a lost answer would end the benchmark without a word. */
+const answerTo = (child: ChildProcess, spec: LoadSpec): Promise<LoadResult> =>
+  new Promise((resolve, reject) => {
+    const timeoutMs = spec.warmUpMs + spec.measureMs + answerTimeoutMs
+    const end = (settle: () => void) => {
+      clearTimeout(deadline)
+      child.off("message", onAnswer).off("exit", onExit)
+      settle()
+    }
+    const onAnswer = (answer: Serializable) => end(() => resolve(answer as unknown as LoadResult))
+    const onExit = () => end(() => reject(new Error("The load generator ended before it answered")))
+    const deadline = setTimeout(() => {
+      end(() => reject(new Error(`The load generator did not answer within ${timeoutMs} ms`)))
+    }, timeoutMs)
+    child.on("message", onAnswer).on("exit", onExit)
+    child.send(spec as unknown as Serializable)
+  })
+
 /** One process for all loads of a benchmark: its code is compiled and warm after the first. */
 export const startClient = (): LoadClient => {
   const child = own(fork(fileURLToPath(new URL("client.ts", import.meta.url))))
   return {
     pid: child.pid ?? 0,
     run: async (spec) => {
-      const timeoutMs = spec.warmUpMs + spec.measureMs + answerTimeoutMs
-      const answered = once(child, "message", { signal: AbortSignal.timeout(timeoutMs) })
-      child.send(spec as unknown as Serializable)
-      const [answer] = await answered
-      const result = answer as LoadResult
+      const result = await answerTo(child, spec)
       if (result.allCount > 0) return result
       const [first] = spec.requests
       throw new Error(`No ${first?.method} ${first?.url} was answered ${spec.expectedStatus}: ${result.failedStatus}`)

@@ -39,7 +39,7 @@ const commit = (): string => {
 }
 
 /** On which machine, and how much other programs disturbed it. */
-const conditions = (samples: ReadonlyArray<Sample>): string => {
+export const conditions = (samples: ReadonlyArray<Sample>): string => {
   const others = samples.map((sample) => sample.others)
   const quietCount = others.filter(isQuiet).length
   return (

@@ -1,7 +1,7 @@
 /**
- * Where the leader spends its time under writes, transactions, batches or transfers of `examples/cluster.ts`: all nodes run with
- * `--cpu-prof`, since nobody knows who will lead, and the leader's profile is read for the time of each load alone. A
- * lone client shows what one batch costs, many clients what one write costs in a batch.
+ * Where the leader spends its time under writes, transactions, batches or transfers of `examples/cluster.ts`: all nodes
+ * run with `--cpu-prof`, since nobody knows who will lead, and the leader's profile is read for the time of each load
+ * alone. A lone client shows what one batch costs, many clients what one write costs in a batch.
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"

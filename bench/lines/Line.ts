@@ -1,5 +1,5 @@
 /** A line of a comparison: what it measures, of which systems. */
-import { withClusters } from "../Measure.ts"
+import { orTell, withClusters } from "../Measure.ts"
 import type { Options } from "../Options.ts"
 import type { LoadClient } from "../Processes.ts"
 import type { Sample } from "../Sample.ts"
@@ -33,10 +33,12 @@ export const alone = (
     for (let run = 1; run <= options.runs; run++) {
       for (const system of inOrder(clusters, run)) {
         console.error(`${name}: ${system.name}, run ${run} of ${options.runs}`)
-        const found = await withClusters([system], async ([cluster], client) =>
-          cluster === undefined ? [] : measureCluster(cluster, client, options)
-        )
-        samples.push(...found.map((each) => ({ ...each, line: name, run, system: system.name })))
+        await orTell(`${name}: ${system.name}, run ${run}`, async () => {
+          const found = await withClusters([system], async ([cluster], client) =>
+            cluster === undefined ? [] : measureCluster(cluster, client, options)
+          )
+          samples.push(...found.map((each) => ({ ...each, line: name, run, system: system.name })))
+        })
       }
     }
     return samples
