@@ -21,6 +21,12 @@ export const answersMaxBytes = 64 * 1024 * 1024
 const answerMinBytes = 16 * 1024
 /** How long requests may begin before other work has its turn. */
 const sliceNanos = 10_000_000n
+/**
+ * How long a request may wait for its turn. While one has waited for longer, the node refuses others: there is more to do
+ * than it can, and who waits longer only gets the same refusal later.
+ */
+export const turnMaxMs = 100
+const turnMaxNanos = BigInt(turnMaxMs) * 1_000_000n
 
 /** The place of one request among those under way. */
 export interface Place {
@@ -43,7 +49,10 @@ export interface Admission {
   readonly count: (bytes: number, response: Sending) => void
   /** Whether a large answer may begin: clients have taken most of those before it. */
   readonly hasRoom: () => boolean
-  /** Gives a place to one more request; undefined if all are taken or clients take no answers: refuse it with `overloaded`. */
+  /**
+   * Gives a place to one more request. Undefined if all are taken, if others wait for too long already, or if clients
+   * take no answers: refuse it with `overloaded`.
+   */
   readonly enter: () => Place | undefined
   /** The bodies that requests wait for. */
   readonly bodies: Bodies
@@ -57,7 +66,8 @@ export const overloaded = problem("overloaded", "This node is overloaded: try ag
 export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const isWaited = yield* Latch.make(false)
-  const waiting: Array<() => void> = []
+  /** In the order in which they came, with the time of that. */
+  const waiting: Array<{ readonly sinceNanos: bigint; readonly begin: () => void }> = []
   /** When the current slice ends; undefined if no request has begun since other work had its turn. */
   let sliceEndNanos: bigint | undefined
   let underWayCount = 0
@@ -77,7 +87,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
 
   const turn = (begin: () => void): void => {
     if (mayBegin()) begin()
-    else waiting.push(begin)
+    else waiting.push({ sinceNanos: clock.monotonicTimeNanosUnsafe(), begin })
   }
 
   /** Runs one slice after another, each in its own turn of the event loop. */
@@ -88,7 +98,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
     while (waiting.length > 0) {
       const endNanos = clock.monotonicTimeNanosUnsafe() + sliceNanos
       sliceEndNanos = endNanos
-      while (waiting.length > 0 && clock.monotonicTimeNanosUnsafe() < endNanos) waiting.shift()?.()
+      while (waiting.length > 0 && clock.monotonicTimeNanosUnsafe() < endNanos) waiting.shift()?.begin()
       yield* Effect.yieldNow
     }
     sliceEndNanos = undefined
@@ -97,8 +107,14 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
 
   const hasRoom = (): boolean => answersBytes < answersMaxBytes
 
+  /** Whether requests come faster than they begin. */
+  const isBehind = (): boolean => {
+    const [oldest] = waiting
+    return oldest !== undefined && clock.monotonicTimeNanosUnsafe() - oldest.sinceNanos > turnMaxNanos
+  }
+
   const enter = (): Place | undefined => {
-    if (underWayCount >= requestsMaxCount || !hasRoom()) return undefined
+    if (underWayCount >= requestsMaxCount || isBehind() || !hasRoom()) return undefined
     underWayCount += 1
     let ownBytes = 0
     return {

@@ -13,7 +13,7 @@ import { countMembers, repeatedKey, scan } from "./JsonText.ts"
 export const bodySizeMaxBytes = 1024 * 1024
 
 /** Smaller bodies are read at once: with 4,096 requests under way that is 64 MiB at most. */
-const smallMaxBytes = 16 * 1024
+export const smallMaxBytes = 16 * 1024
 
 /** Waits until the node may work on a body that has come: megabytes of JSON take a while. */
 export const Turn = Context.Reference<Effect.Effect<void>>("lithair/Http/Turn", { defaultValue: () => Effect.void })

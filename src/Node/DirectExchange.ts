@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { overloaded, type Place } from "../Http/Admission.ts"
-import { bodySizeMaxBytes, parseJson, refusalOfBody, tooLarge, unreadable } from "../Http/Body.ts"
+import { bodySizeMaxBytes, parseJson, refusalOfBody, smallMaxBytes, tooLarge, unreadable } from "../Http/Body.ts"
 import type { Find, MountedEndpoint } from "../Http/DirectRoutes.ts"
 import { isUnread, refusalOf } from "../Http/Etiquette.ts"
 import { type Answer, type ReadBody, type Step, stepOf, withValue } from "../Http/Handler.ts"
@@ -41,6 +41,8 @@ const mayHaveBody = ({ headers }: IncomingMessage): boolean =>
 /** One request until its answer. */
 class DirectExchange {
   private isOver = false
+  /** The connection goes on after a refusal, although the body was not read. */
+  private isKept = false
   /** Stops the step that waits. */
   private forget: Forget | undefined
   private readonly endpoint: MountedEndpoint
@@ -64,11 +66,22 @@ class DirectExchange {
   }
 
   begin(): void {
-    if (this.place === undefined) this.answer(overloaded)
+    if (this.place === undefined) this.refuse()
     else {
       this.response.on("close", () => this.end())
       this.place.turn(() => this.go(() => this.endpoint.handler(this.head)))
     }
+  }
+
+  /**
+   * Refuses the request before it begins. A small body comes with its head: to read it costs a fraction of the new
+   * connection that the client would open otherwise.
+   */
+  private refuse(): void {
+    const { head, request } = this
+    this.isKept = Number(head.headers["content-length"] ?? Number.NaN) <= smallMaxBytes
+    this.answer(overloaded)
+    if (this.isKept) request.resume()
   }
 
   /** Frees the place, with the answer or when the client has gone. */
@@ -176,7 +189,7 @@ class DirectExchange {
 
   private send({ body, headers, status }: Answer): void {
     const { request, response } = this
-    const isRefused = status >= 400 && isUnread({ headers: this.head.headers, source: request })
+    const isRefused = status >= 400 && !this.isKept && isUnread({ headers: this.head.headers, source: request })
     const lines: Array<string> = []
     for (const name in headers) lines.push(name, headers[name] as string)
     if (isRefused && headers.connection === undefined) lines.push("connection", "close")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
+import { Clock, Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Admission from "../../src/Http/Admission.ts"
 import { bodySizeMaxBytes, Reserve, Turn } from "../../src/Http/Body.ts"
@@ -11,6 +11,17 @@ const work = (ms: number) =>
     const endMs = performance.now() + ms
     while (performance.now() < endMs);
   })
+
+/** A clock whose time does not pass. */
+const stillClock: Clock.Clock = {
+  currentTimeMillisUnsafe: () => 0,
+  currentTimeMillis: Effect.succeed(0),
+  currentTimeNanosUnsafe: () => 0n,
+  currentTimeNanos: Effect.succeed(0n),
+  monotonicTimeNanosUnsafe: () => 0n,
+  monotonicTimeNanos: Effect.succeed(0n),
+  sleep: () => Effect.never
+}
 
 describe("Admission", () => {
   it.live("requests begin in slices, and whatever else waits has its turn between two of them", () =>
@@ -48,6 +59,31 @@ describe("Admission", () => {
       assert.deepStrictEqual(order, ["other", "body"])
     }).pipe(Effect.scoped)
   )
+
+  it.effect("others are refused while one waits for its turn for too long, and no longer", () => {
+    let nowNanos = 0n
+    const clock: Clock.Clock = { ...stillClock, monotonicTimeNanosUnsafe: () => nowNanos }
+    const passMs = (ms: number) => {
+      nowNanos += BigInt(ms) * 1_000_000n
+    }
+    return Effect.gen(function* () {
+      const { enter } = yield* Admission.make
+      const begun: Array<string> = []
+      const ask = (name: string) => enter()?.turn(() => void begun.push(name))
+      ask("first")
+      // The slice that it began in is over.
+      passMs(11)
+      ask("second")
+      passMs(Admission.turnMaxMs)
+      ask("third")
+      passMs(1)
+      assert.isUndefined(enter())
+      assert.deepStrictEqual(begun, ["first"])
+      while (begun.length < 3) yield* Effect.yieldNow
+      assert.deepStrictEqual(begun, ["first", "second", "third"])
+      assert.isDefined(enter())
+    }).pipe(Effect.scoped, Effect.provideService(Clock.Clock, clock))
+  })
 
   it.effect("whoever waits for a body waits 10 s at most, and not for one once the node is to go", () =>
     Effect.gen(function* () {

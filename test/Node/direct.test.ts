@@ -386,6 +386,50 @@ describe("the places of a node", () => {
   )
 })
 
+describe("a write that is refused because the node is overloaded", () => {
+  const body = `{"text":"t","id":"a"}`
+  const head = `POST /api/notes HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n`
+  const small = `${head}content-length: ${body.length}\r\n\r\n${body}`
+
+  it.live("keeps its connection if its body is small, so that the next costs no new connection", () =>
+    Effect.gen(function* () {
+      const { admission } = yield* Http.Serving
+      const taken = Array.from({ length: requestsMaxCount }, () => admission.enter())
+      const { port } = yield* Served
+      const socket = connect(port, "127.0.0.1")
+      socket.on("error", () => {})
+      let received = ""
+      const answers = (count: number) =>
+        Effect.promise(async () => {
+          while (received.split("HTTP/1.1 ").length <= count) received += String((await once(socket, "data"))[0])
+        })
+      // Two at once: the second begins where the body of the first ends.
+      socket.write(small + small)
+      yield* answers(2)
+      assert.deepStrictEqual(received.match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 503", "HTTP/1.1 503"])
+      assert.notMatch(received, /connection: close/i)
+      for (const place of taken) place?.leave()
+      socket.write(small)
+      yield* answers(3)
+      assert.match(received, /HTTP\/1\.1 201 [\s\S]*$/)
+      socket.destroy()
+    }).pipe(Effect.provide(serving(api)))
+  )
+
+  it.live("ends its connection if its body is large, or of unknown size", () =>
+    Effect.gen(function* () {
+      const { admission } = yield* Http.Serving
+      const taken = Array.from({ length: requestsMaxCount }, () => admission.enter())
+      for (const size of ["content-length: 1000000", "transfer-encoding: chunked"]) {
+        const answer = yield* answerTo(`${head}${size}\r\n\r\n`)
+        assert.match(answer, /^HTTP\/1\.1 503 /)
+        assert.match(answer, /connection: close/i)
+      }
+      for (const place of taken) place?.leave()
+    }).pipe(Effect.provide(serving(api)))
+  )
+})
+
 describe("answers that a client does not take", () => {
   const text = "x".repeat(7_500)
   const bulk = (from: number) =>
