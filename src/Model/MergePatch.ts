@@ -5,6 +5,7 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import { define } from "./PlainJson.ts"
 
 type Json = Schema.Json
 
@@ -37,18 +38,23 @@ interface MemberShape {
 /** Keys such as `__proto__` are plain data. */
 export const mergePatch = (target: Json | undefined, patch: Json, shape?: MergeShape): Json => {
   if (!isObject(patch)) return patch
-  const merged = new Map<string, Json>(isObject(target) ? Object.entries(target) : [])
-  const object = kindOf(shape, merged, patch)
-  for (const [key, value] of Object.entries(patch)) {
+  const former = isObject(target) ? target : {}
+  const object = kindOf(shape, former, patch)
+  const merged: Record<string, Json> = {}
+  const merge = (key: string, value: Json): void => {
     const member = object?.members.get(key)
     if (value !== null) {
       const inner = member === undefined ? object?.others() : member.shape()
-      merged.set(key, mergePatch(merged.get(key), value, inner))
-    } else if (member?.isOptional === false && member.admitsNull) merged.set(key, null)
-    else merged.delete(key)
+      define(merged, key, mergePatch(Object.hasOwn(former, key) ? former[key] : undefined, value, inner))
+    } else if (member?.isOptional === false && member.admitsNull) define(merged, key, null)
   }
-  // Object.fromEntries defines own properties and calls no setter.
-  return Object.fromEntries(merged)
+  // A changed member keeps its place among the former ones.
+  for (const key of Object.keys(former)) {
+    if (Object.hasOwn(patch, key)) merge(key, patch[key]!)
+    else define(merged, key, former[key]!)
+  }
+  for (const key of Object.keys(patch)) if (!Object.hasOwn(former, key)) merge(key, patch[key]!)
+  return merged
 }
 
 interface FieldError {
@@ -76,7 +82,7 @@ const valueAt = (json: Json, path: string): Json | undefined =>
 export const withNulls = (patch: Json, shape: MergeShape | undefined, isWithinWhole = false): Json => {
   if (!isObject(patch) || shape === undefined) return patch
   const isWhole = isWithinWhole || shape.isWhole
-  const object = kindOf(shape, new Map(), patch)
+  const object = kindOf(shape, {}, patch)
   const entries = Object.entries(patch).map(([key, value]): [string, Json] => {
     const inner = (object?.members.get(key)?.shape ?? object?.others)?.()
     return [key, withNulls(value, inner, isWhole)]
@@ -87,14 +93,11 @@ export const withNulls = (patch: Json, shape: MergeShape | undefined, isWithinWh
 }
 
 /** The kind of object that the value will be. It is chosen by top-level members only, so the choice is cheap. */
-const kindOf = (
-  shape: MergeShape | undefined,
-  target: ReadonlyMap<string, Json>,
-  patch: JsonObject
-): ObjectShape | undefined => {
+const kindOf = (shape: MergeShape | undefined, target: JsonObject, patch: JsonObject): ObjectShape | undefined => {
   const objects = shape?.objects ?? []
   if (objects.length <= 1) return objects[0]
-  const valueOf = (key: string) => (Object.hasOwn(patch, key) ? patch[key] : target.get(key))
+  const valueOf = (key: string) =>
+    Object.hasOwn(patch, key) ? patch[key] : Object.hasOwn(target, key) ? target[key] : undefined
   return objects.find(
     ({ members, others }) =>
       Array.from(members).every(([key, { admitsNull, isOptional, literals }]) => {

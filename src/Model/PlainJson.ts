@@ -89,8 +89,8 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null
 }
 
-/** `__proto__` is a key like any other. */
-const define = (target: Record<string, Json>, key: string, value: Json): void => {
+/** Sets a member: `__proto__` is a key like any other. */
+export const define = (target: Record<string, Json>, key: string, value: Json): void => {
   if (key !== "__proto__") target[key] = value
   else Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
 }
