@@ -1,14 +1,16 @@
 /**
- * Sends requests to the leader and brings the answers back, over any transport. A forwarded request that reached a
+ * Sends requests to the leader and brings the answers back, over any transport: those of one turn together. A forwarded request that reached a
  * socket and was not answered may be done or not. One that never left is certainly not done.
  */
 import { Cause, Effect, Exit, Result } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"
+import * as Bell from "../Raft/node/Bell.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Forget, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type { Forward, ForwardReply } from "../Raft/peers/PeerMessage.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
 import { forwardBodyMaxBytes } from "../Raft/peers/Wire.ts"
+import * as ForwardQueue from "./ForwardQueue.ts"
 import { notDone, outcomeIn, replyOf, unknown } from "./Reply.ts"
 import type { Timeouts } from "./Timeouts.ts"
 
@@ -58,16 +60,21 @@ interface Waiting<Answer> {
   readonly settle: Settle<Answer, Failure>
 }
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-const encode = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
-const decode = (body: Uint8Array): Result.Result<unknown, string> =>
-  Result.try({ try: (): unknown => JSON.parse(decoder.decode(body)), catch: () => "it is not JSON" })
+
+/** The list in a body, one element for each request; or what is wrong with it. The elements are unchecked. */
+const listIn = ({ body, requestIds }: Forward | ForwardReply): Result.Result<ReadonlyArray<unknown>, string> => {
+  const json = Result.try({ try: (): unknown => JSON.parse(decoder.decode(body)), catch: () => "it is not JSON" })
+  if (Result.isFailure(json)) return Result.fail(json.failure)
+  return Array.isArray(json.success) && json.success.length === requestIds.length
+    ? Result.succeed(json.success)
+    : Result.fail(`it is no list of ${requestIds.length}`)
+}
 
 /** A peer sent an order that this node does not know: the peer has another version, or errs. Nothing of it is done. */
 const unreadable = notDone("upgrade-required", "The leader does not know such a request")
 
-export const make = <Request, Answer>(options: {
+export const make = Effect.fnUntraced(function* <Request, Answer>(options: {
   readonly transport: Transport["Service"]
   /**
    * The life of this node. It is part of a request's name, so that a late answer to a former life matches no request of
@@ -79,7 +86,7 @@ export const make = <Request, Answer>(options: {
   readonly submit: (request: Request, settle: Settle<Answer, Failure>) => void
   readonly timeouts: Timeouts
   readonly fork: (effect: Effect.Effect<void>) => void
-}): Forwarding<Request, Answer> => {
+}): Effect.fn.Return<Forwarding<Request, Answer>> {
   const { fork, life, timeouts, transport } = options
   const waiting = new Map<number, Waiting<Answer>>()
   let nextRequestId = 1
@@ -103,18 +110,36 @@ export const make = <Request, Answer>(options: {
     }
   }
 
-  const answer = (from: NodeId, { body, life, requestId }: Forward): void => {
+  // Each request of a client comes in a task of its own, so requests wait for the task behind those that are due.
+  const ring = yield* Bell.make(() => requests.sendAll())
+  const requests = ForwardQueue.make({
+    ring,
+    isWanted: ({ requestId }) => waiting.has(requestId),
+    send: (to, together) => {
+      if (transport.send(to, "bulk", { _tag: "Forward", ...together })) return
+      const unreachable = notDone("no-quorum", `Cannot forward: ${to} is not reachable`)
+      for (const requestId of together.requestIds) take(requestId)?.settle(unreachable)
+    }
+  })
+
+  // A turn of the node settles its requests one after another, so the answers leave together right behind it.
+  const answers = ForwardQueue.make({
+    ring: () => queueMicrotask(() => answers.sendAll()),
+    isWanted: () => true,
+    send: (to, together) => void transport.send(to, "bulk", { _tag: "ForwardReply", ...together })
+  })
+
+  const answer = (from: NodeId, name: { readonly life: number; readonly requestId: number }, json: unknown): void => {
     const reply: Settle<Answer, Failure> = (exit) => {
-      const whole = encode(replyOf(exit))
+      const whole = textOf(replyOf(exit))
       // A frame that is too large would break the link, and lose every message on its way over it.
-      const body = whole.length > forwardBodyMaxBytes ? encode(replyOf(untold)) : whole
-      transport.send(from, "bulk", { _tag: "ForwardReply", life, requestId, body })
+      answers.add(from, { ...name, ...(whole.bytes > ForwardQueue.textMaxBytes ? textOf(replyOf(untold)) : whole) })
     }
     if (underWayCount >= forwardedMaxCount) {
       reply(tooMany)
       return
     }
-    const request = Result.flatMap(decode(body), options.read)
+    const request = options.read(json)
     if (Result.isFailure(request)) {
       fork(Effect.logWarning(`Cannot read a request of ${from}: ${request.failure}`))
       reply(unreadable)
@@ -129,27 +154,40 @@ export const make = <Request, Answer>(options: {
     })
   }
 
+  /** Answers all requests of a frame, each by itself. */
+  const answerAll = (from: NodeId, message: Forward): void => {
+    const list = listIn(message)
+    for (const [at, requestId] of message.requestIds.entries()) {
+      answer(from, { life: message.life, requestId }, Result.isSuccess(list) ? list.success[at] : undefined)
+    }
+  }
+
+  const receiveAnswers = (from: NodeId, message: ForwardReply): void => {
+    if (message.life !== life) return
+    const list = listIn(message)
+    for (const [at, requestId] of message.requestIds.entries()) {
+      if (waiting.get(requestId)?.to !== from) continue
+      take(requestId)?.settle(
+        Result.isSuccess(list)
+          ? outcomeIn<Answer>(list.success[at])
+          : unknown(`Cannot read the answer of the leader: ${list.failure}`)
+      )
+    }
+  }
+
   return {
     forward: (to, request, timeoutMs, settle) => {
       if (waiting.size >= forwardedMaxCount) return settleNow(settle, tooMany)
-      const body = encode(request)
-      if (body.length > forwardBodyMaxBytes) return settleNow(settle, tooLong)
+      const { bytes, text } = textOf(request)
+      if (bytes > ForwardQueue.textMaxBytes) return settleNow(settle, tooLong)
       const requestId = nextRequestId++
       const expire = () => settleUnknown(requestId, `${to} did not answer in ${timeoutMs} ms`)
-      // Register before sending: on a network in memory the answer may arrive before `send` returns.
       waiting.set(requestId, { to, expire, settle })
       timeouts.add(timeouts.nowMs() + timeoutMs, expire)
-      if (!transport.send(to, "bulk", { _tag: "Forward", life, requestId, body })) {
-        const message = `Cannot forward: ${to} is not reachable`
-        take(requestId)?.settle(notDone("no-quorum", message))
-      }
+      requests.add(to, { life, requestId, text, bytes })
       return () => void take(requestId)
     },
-    receive: (from, message) => {
-      if (message._tag === "Forward") return answer(from, message)
-      const request = message.life === life ? waiting.get(message.requestId) : undefined
-      if (request?.to === from) take(message.requestId)?.settle(outcomeInBody(message.body))
-    },
+    receive: (from, message) => (message._tag === "Forward" ? answerAll(from, message) : receiveAnswers(from, message)),
     peerDown: (peer) => settleAllUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
     leaderChanged: (leader) => {
       const meant = new Set([...waiting].flatMap(([requestId, { to }]) => (to === leader ? [] : [requestId])))
@@ -160,10 +198,9 @@ export const make = <Request, Answer>(options: {
     },
     giveUp: () => settleAllUnknown("This node stops before the leader answered", () => true)
   }
-}
+})
 
-const outcomeInBody = <Answer>(body: Uint8Array): Exit.Exit<Answer, Failure> =>
-  Result.match(decode(body), {
-    onFailure: (what) => unknown(`Cannot read the answer of the leader: ${what}`),
-    onSuccess: outcomeIn<Answer>
-  })
+const textOf = (value: unknown) => {
+  const text = JSON.stringify(value)
+  return { text, bytes: Buffer.byteLength(text) }
+}

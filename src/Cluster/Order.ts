@@ -23,12 +23,9 @@ export type Order =
   | { readonly _tag: "Inquire"; readonly keyed: Keyed }
   | Administration
 
-/**
- * The answer to an order; a command is answered with its result. Members send this to each other, so `standing`, the
- * status of a key, keeps the name that nodes of older versions use.
- */
+/** The answer to an order; a command is answered with its result. */
 export type OrderAnswer =
   | Answered<CommandResult>
-  | { readonly _tag: "Inquired"; readonly index: number; readonly standing: KeyStatus }
+  | { readonly _tag: "Inquired"; readonly index: number; readonly status: KeyStatus }
   | { readonly _tag: "Administered"; readonly administered: Administered }
   | { readonly _tag: "Announced" }

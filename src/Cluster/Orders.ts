@@ -119,7 +119,7 @@ export const make = (options: {
           Effect.catchTag("UnknownOutcome", ({ message }) =>
             Effect.fail(new NotDone({ reason: "no-quorum", message }))
           ),
-          Effect.map(({ index, standing: status }) => ({
+          Effect.map(({ index, status }) => ({
             index,
             status: status._tag === "Absent" && isUnderWay ? pending : status
           }))

@@ -91,7 +91,7 @@ export const make = (options: {
   const inquire = (running: Node, keyed: Keyed, timeoutMs: number) =>
     Effect.flatMap(
       outcomeOf<number, NotDone>((settle) => running.readIndex(timeoutMs, settle)),
-      (index) => Effect.map(keys.keyStatus(keyed), (standing) => ({ _tag: "Inquired", index, standing }) as const)
+      (index) => Effect.map(keys.keyStatus(keyed), (status) => ({ _tag: "Inquired", index, status }) as const)
     )
 
   const administer = (running: Node, order: Administration, timeoutMs: number): Effect.Effect<Administers, Failure> => {

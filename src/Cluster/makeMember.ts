@@ -26,9 +26,9 @@ import * as Feed from "./Feed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import { Member, type MemberFailure, type MemberOptions } from "./Member.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
-import { readOrder } from "./OrderSchema.ts"
 import * as Orders from "./Orders.ts"
 import * as OrdersHere from "./OrdersHere.ts"
+import { readOrder } from "./readOrder.ts"
 import * as runMember from "./runMember.ts"
 import * as Timeouts from "./Timeouts.ts"
 import * as VersionGate from "./VersionGate.ts"
@@ -90,7 +90,7 @@ const make = Effect.fnUntraced(function* (
     announced: (announce) => activation.announced(announce)
   })
   /** This node carries out orders of peers itself or refuses them: an order is forwarded only once. */
-  const forwarding: Forwarding.Forwarding<Order, OrderAnswer> = Forwarding.make({
+  const forwarding = yield* Forwarding.make<Order, OrderAnswer>({
     transport,
     life: directory.life,
     read: readOrder,

@@ -1,7 +1,7 @@
 /** Carries out changes of the cluster for the administration's routes and the join route, and shows the membership. */
 import { Effect, Schema } from "effect"
 import type { Member } from "../Cluster/Member.ts"
-import { MemberName } from "../Cluster/OrderSchema.ts"
+import { MemberName } from "../Cluster/readOrder.ts"
 import { notFound, type Problem, problem } from "../Problem.ts"
 import { membersOf } from "../Raft/core/Configuration.ts"
 import { membersStatus } from "../Raft/core/Status.ts"

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, FiberSet, Result } from "effect"
 import * as Forwarding from "../../src/Cluster/Forwarding.ts"
 import type { Order } from "../../src/Cluster/Order.ts"
-import { readOrder } from "../../src/Cluster/OrderSchema.ts"
+import { readOrder } from "../../src/Cluster/readOrder.ts"
 import * as Timeouts from "../../src/Cluster/Timeouts.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import type { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
@@ -39,7 +39,7 @@ const make = Effect.fnUntraced(function* <Answer>(options: {
 }) {
   const fork = yield* FiberSet.makeRuntime<never>()
   const timeouts = Timeouts.make({ clock: yield* Clock.Clock, fork })
-  const forwarding = Forwarding.make<Order, Answer>({
+  const forwarding = yield* Forwarding.make<Order, Answer>({
     ...options,
     read: readOrder,
     submit: (_, settle) => options.submit(settle),
@@ -63,7 +63,9 @@ const start = Effect.fnUntraced(function* (life = 1) {
 
 const requestIdOf = (message: PeerMessage | undefined): number => {
   assert.isTrue(message?._tag === "Forward" || message?._tag === "ForwardReply")
-  return (message as { readonly requestId: number }).requestId
+  const { requestIds } = message as { readonly requestIds: ReadonlyArray<number> }
+  assert.lengthOf(requestIds, 1)
+  return requestIds[0]!
 }
 
 describe("Forwarding", () => {
@@ -74,8 +76,8 @@ describe("Forwarding", () => {
       const latter = yield* start(8)
       const waiting = yield* begin(latter.forwarding.forward("b", order, 1000))
       assert.strictEqual(requestIdOf(latter.sent[0]), requestIdOf(former.sent[0]))
-      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", index: 7, answer: {} }))
-      const reply = { _tag: "ForwardReply", requestId: requestIdOf(latter.sent[0]), body } as const
+      const body = new TextEncoder().encode(JSON.stringify([{ _tag: "Answered", index: 7, answer: {} }]))
+      const reply = { _tag: "ForwardReply", requestIds: [requestIdOf(latter.sent[0])], body } as const
       latter.forwarding.receive("b", { ...reply, life: 7 })
       yield* turns
       assert.isUndefined(waiting.settled())
@@ -87,20 +89,20 @@ describe("Forwarding", () => {
   it.effect("a request is answered under the life and the number that it came with (C23)", () =>
     Effect.gen(function* () {
       const { forwarding, sent } = yield* start()
-      const body = new TextEncoder().encode(JSON.stringify(order))
-      forwarding.receive("b", { _tag: "Forward", life: 5, requestId: 3, body })
+      const body = new TextEncoder().encode(JSON.stringify([order]))
+      forwarding.receive("b", { _tag: "Forward", life: 5, requestIds: [3], body })
       yield* turns
       const [reply] = sent
-      assert.isTrue(reply?._tag === "ForwardReply" && reply.life === 5 && reply.requestId === 3)
+      assert.isTrue(reply?._tag === "ForwardReply" && reply.life === 5 && reply.requestIds[0] === 3)
     })
   )
 
   it.effect("an answer that is there when sending returns finds who waits for it", () =>
     Effect.gen(function* () {
-      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: "at once" }))
+      const body = new TextEncoder().encode(JSON.stringify([{ _tag: "Answered", answer: "at once" }]))
       const peer: { receive: Forwarding.Forwarding<Order, string>["receive"] } = { receive: () => {} }
       const transport = sendingBy((to, message) =>
-        peer.receive(to, { _tag: "ForwardReply", life: 1, requestId: requestIdOf(message), body })
+        peer.receive(to, { _tag: "ForwardReply", life: 1, requestIds: [requestIdOf(message)], body })
       )
       const forwarding = yield* make<string>({ transport, life: 1, submit: () => {} })
       peer.receive = forwarding.receive
@@ -125,8 +127,8 @@ describe("Forwarding", () => {
       forwarding.leaderChanged("c")
       yield* pass(100)
       // It has handed over, and answers what its successor has had committed.
-      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: {} }))
-      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[1]), body })
+      const body = new TextEncoder().encode(JSON.stringify([{ _tag: "Answered", answer: {} }]))
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestIds: [requestIdOf(sent[1])], body })
       yield* pass(100)
       assert.deepStrictEqual(
         waiting.map(({ settled }) => settled() !== undefined),
@@ -144,21 +146,25 @@ describe("Forwarding", () => {
       Effect.gen(function* () {
         const { forwarding, sent } = yield* start()
         const text = new TextEncoder()
-        forwarding.receive("b", { _tag: "Forward", life: 1, requestId: 1, body: text.encode("{") })
+        forwarding.receive("b", { _tag: "Forward", life: 1, requestIds: [1], body: text.encode("{") })
         const later = { ...order, command: { ...command, notBefore: 7 } }
         for (const [at, json] of [order, later, { _tag: "Decide" }, command, null].entries()) {
           forwarding.receive("b", {
             _tag: "Forward",
             life: 1,
-            requestId: 2 + at,
-            body: text.encode(JSON.stringify(json))
+            requestIds: [2 + at],
+            body: text.encode(JSON.stringify([json]))
           })
         }
         yield* turns
-        const replies = sent.map((message) => {
-          const body = message._tag === "ForwardReply" ? new TextDecoder().decode(message.body) : "{}"
-          const { _tag, reason } = JSON.parse(body) as { readonly _tag: string; readonly reason?: string }
-          return [requestIdOf(message), reason ?? _tag]
+        assert.lengthOf(sent, 1, "the answers of one turn share a frame")
+        const replies = sent.flatMap((message) => {
+          if (message._tag !== "ForwardReply") return []
+          const told = JSON.parse(new TextDecoder().decode(message.body)) as ReadonlyArray<{
+            readonly _tag: string
+            readonly reason?: string
+          }>
+          return message.requestIds.map((requestId, at) => [requestId, told[at]!.reason ?? told[at]!._tag])
         })
         assert.sameDeepMembers(replies, [
           [1, "upgrade-required"],
@@ -188,13 +194,13 @@ describe("Forwarding", () => {
         leader.receive("b", {
           _tag: "Forward",
           life: 1,
-          requestId: 1,
-          body: new TextEncoder().encode(JSON.stringify(order))
+          requestIds: [1],
+          body: new TextEncoder().encode(JSON.stringify([order]))
         })
         yield* turns
         const [reply] = sent
         const body = reply?._tag === "ForwardReply" ? new TextDecoder().decode(reply.body) : assert.fail("no reply")
-        assert.strictEqual((JSON.parse(body) as { readonly _tag: string })._tag, "Unknown")
+        assert.strictEqual((JSON.parse(body) as [{ readonly _tag: string }])[0]._tag, "Unknown")
       })
   )
 
@@ -213,11 +219,80 @@ describe("Forwarding", () => {
       ]
       for (const reply of replies) {
         const waiting = yield* begin(forwarding.forward("b", order, 1000))
-        const body = new TextEncoder().encode(reply)
-        forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent.at(-1)), body })
+        const body = new TextEncoder().encode(`[${reply}]`)
+        forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestIds: [requestIdOf(sent.at(-1))], body })
         const outcome = yield* waiting.join
         assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome", reply)
       }
+    })
+  )
+
+  it.effect("the requests of one turn share a frame, without those that were given up", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const asked = yield* Effect.forEach(["b", "b", "c", "b"], (to) =>
+        Effect.forkChild(forwarding.forward(to, order, 1000), { startImmediately: true })
+      )
+      yield* Fiber.interrupt(asked[1]!)
+      yield* turns
+      assert.deepStrictEqual(
+        sent.map((message) => (message._tag === "Forward" ? message.requestIds : assert.fail(message._tag))),
+        [[1, 4], [3]]
+      )
+      yield* Effect.forEach(asked, Fiber.interrupt)
+    })
+  )
+
+  it.effect("large requests of one turn take a frame each, small ones share the next", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const ofLength = (length: number): Order => ({
+        _tag: "Decide",
+        command: { ...command, data: { email: "x".repeat(length) } }
+      })
+      const asked = yield* Effect.forEach([300_000, 300_000, 10, 10], (length) =>
+        Effect.forkChild(forwarding.forward("b", ofLength(length), 1000), { startImmediately: true })
+      )
+      yield* turns
+      assert.deepStrictEqual(
+        sent.map((message) => (message._tag === "Forward" ? message.requestIds : assert.fail(message._tag))),
+        [[1], [2], [3, 4]]
+      )
+      yield* Effect.forEach(asked, Fiber.interrupt)
+    })
+  )
+
+  it.effect("a frame that cannot be sent leaves all of its requests certainly not done (C18)", () =>
+    Effect.gen(function* () {
+      const transport = { ...sendingBy(() => {}), send: () => false }
+      const forwarding = yield* make<string>({ transport, life: 1, submit: () => {} })
+      const asked = yield* Effect.forEach([1, 2], () => begin(forwarding.forward("b", order, 1000)))
+      yield* turns
+      for (const { join } of asked) {
+        const outcome = yield* join
+        assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "NotDone")
+      }
+    })
+  )
+
+  it.effect("a list of another length than its requests answers none of them, and is carried out for none (C18)", () =>
+    Effect.gen(function* () {
+      const { forwarding, sent } = yield* start()
+      const body = new TextEncoder().encode(JSON.stringify([order]))
+      forwarding.receive("b", { _tag: "Forward", life: 1, requestIds: [1, 2], body })
+      yield* turns
+      const reply = sent[0]?._tag === "ForwardReply" ? sent[0] : assert.fail("no reply")
+      const told = JSON.parse(new TextDecoder().decode(reply.body)) as ReadonlyArray<{ readonly reason?: string }>
+      assert.deepStrictEqual(
+        told.map(({ reason }) => reason),
+        ["upgrade-required", "upgrade-required"]
+      )
+      const waiting = yield* begin(forwarding.forward("b", order, 1000))
+      yield* turns
+      const answers = new TextEncoder().encode("[]")
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestIds: [requestIdOf(sent.at(-1))], body: answers })
+      const outcome = yield* waiting.join
+      assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "UnknownOutcome")
     })
   )
 
@@ -225,20 +300,22 @@ describe("Forwarding", () => {
     Effect.gen(function* () {
       const { forwarding, sent } = yield* start()
       const asked = yield* Effect.forkChild(forwarding.forward("b", order, 1000), { startImmediately: true })
+      yield* turns
       yield* Fiber.interrupt(asked)
-      const body = new TextEncoder().encode(JSON.stringify({ _tag: "Answered", answer: {} }))
-      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestId: requestIdOf(sent[0]), body })
+      const body = new TextEncoder().encode(JSON.stringify([{ _tag: "Answered", answer: {} }]))
+      forwarding.receive("b", { _tag: "ForwardReply", life: 1, requestIds: [requestIdOf(sent[0])], body })
       const transport = recording(sent)
       const leader = yield* make<string>({ transport, life: 1, submit: (settle) => settle(Exit.die("a defect")) })
       leader.receive("b", {
         _tag: "Forward",
         life: 1,
-        requestId: 9,
-        body: new TextEncoder().encode(JSON.stringify(order))
+        requestIds: [9],
+        body: new TextEncoder().encode(JSON.stringify([order]))
       })
+      yield* turns
       const reply = sent.at(-1)
       const replied = reply?._tag === "ForwardReply" ? new TextDecoder().decode(reply.body) : assert.fail("no reply")
-      assert.deepStrictEqual(JSON.parse(replied), { _tag: "Unknown", message: "The leader met a defect" })
+      assert.deepStrictEqual(JSON.parse(replied)[0], { _tag: "Unknown", message: "The leader met a defect" })
     })
   )
 

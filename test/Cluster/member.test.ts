@@ -146,9 +146,8 @@ describe("Member", () => {
         const links = (whole: Transport["Service"]): Transport["Service"] => ({
           ...whole,
           send: (to, lane, message) => {
-            if (message._tag === "Forward" || message._tag === "ReadIndex") {
-              asked.push(`${message._tag} ${message.life} ${message.requestId}`)
-            }
+            if (message._tag === "ReadIndex") asked.push(`ReadIndex ${message.life} ${message.requestId}`)
+            if (message._tag === "Forward") asked.push(`Forward ${message.life} ${message.requestIds[0]}`)
             return whole.send(to, lane, message)
           }
         })

@@ -114,7 +114,7 @@ describe("the orders of a node's clients", () => {
 
   it.effect("a leader that answers another order leaves the outcome unknown (C18)", () =>
     Effect.gen(function* () {
-      const inquired: Reply = Exit.succeed({ _tag: "Inquired", index: 1, standing: { _tag: "Absent" } })
+      const inquired: Reply = Exit.succeed({ _tag: "Inquired", index: 1, status: { _tag: "Absent" } })
       const unread = { index: 1 }
       const unfit = [
         null,

@@ -897,8 +897,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C23",
     file: "src/Cluster/Forwarding.ts",
-    find: "message.life === life ? waiting.get(message.requestId) : undefined",
-    replace: "waiting.get(message.requestId)",
+    find: "if (message.life !== life) return",
+    replace: "",
     tests: [
       inFile("Cluster/forwarding.test.ts")(
         "an answer to a former life of a node is no answer to this one, though both count alike (C23)"

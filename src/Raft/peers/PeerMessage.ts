@@ -3,19 +3,22 @@ import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import type { Message } from "../core/Message.ts"
 import type { StateReport } from "../core/StateComparison.ts"
 
-/** A follower hands a client's command to the leader, as `requestId` of its `life`. Only the shell reads the body. */
+/**
+ * A follower hands orders of its clients to the leader, those of one turn together: each as one of the `requestIds` of its
+ * `life`. The body has them in the same order. Only the shell reads it.
+ */
 export interface Forward {
   readonly _tag: "Forward"
   readonly life: number
-  readonly requestId: number
+  readonly requestIds: ReadonlyArray<number>
   readonly body: Uint8Array
 }
 
-/** The leader's answer to the {@link Forward} of the same `life` and `requestId`. */
+/** The leader's answers to requests of this `life`, in the order of `requestIds`. */
 export interface ForwardReply {
   readonly _tag: "ForwardReply"
   readonly life: number
-  readonly requestId: number
+  readonly requestIds: ReadonlyArray<number>
   readonly body: Uint8Array
 }
 

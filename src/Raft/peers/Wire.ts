@@ -11,8 +11,11 @@ import { makeFrame } from "./WireFrame.ts"
 /** An entry is at most 8 MiB (D6); its payload is bounded by the same number. */
 export const payloadMaxBytes = 8 * 1024 * 1024
 
-/** A forwarded command becomes at most one entry; its answer carries no more. */
+/** A forwarded command becomes at most one entry; its answer carries no more. Small ones share a body of this size. */
 export const forwardBodyMaxBytes = 8 * 1024 * 1024
+
+/** The limit on requests, or on answers, that share a frame. */
+export const forwardMaxCount = 4096
 
 /** Past any append batch (1 MiB) but for one maximal entry: a frame past it is refused before it is read. */
 export const frameMaxBytes = 16 * 1024 * 1024
@@ -63,7 +66,7 @@ const expectedBytesOf = (message: PeerMessage): number => {
       return message.entries.reduce((sum, { payload }) => sum + 21 + payload.length, 37)
     case "Forward":
     case "ForwardReply":
-      return 21 + message.body.length
+      return 17 + 8 * message.requestIds.length + message.body.length
     case "InstallSnapshot":
       return 256 + message.configuration.length + message.chunk.length
     case "Form":
@@ -115,7 +118,9 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
       return message.readIndex === undefined ? to.u8(0) : to.u8(1).u53(message.readIndex)
     case "Forward":
     case "ForwardReply":
-      return to.u53(message.life).u53(message.requestId).blob(message.body)
+      to.u53(message.life).u32(message.requestIds.length)
+      for (const requestId of message.requestIds) to.u53(requestId)
+      return to.blob(message.body)
     case "Form":
       return writeEntry(to.string(message.clusterId), message.entry)
     case "FormReply":
@@ -255,9 +260,17 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
 
 const readForwarded = (from: ByteReader) => ({
   life: from.u53("life"),
-  requestId: from.u53("requestId"),
+  requestIds: readRequestIds(from),
   body: from.blob("body", forwardBodyMaxBytes)
 })
+
+const readRequestIds = (from: ByteReader): ReadonlyArray<number> => {
+  const count = from.u32("requestIds")
+  if (count > forwardMaxCount) from.fail("requestIds", `a count of ${count} past the limit of ${forwardMaxCount}`)
+  const requestIds: Array<number> = []
+  for (let i = 0; i < count && from.failure === undefined; i++) requestIds.push(from.u53("requestId"))
+  return requestIds
+}
 
 const readEntries = (from: ByteReader): ReadonlyArray<LogEntry> => {
   const count = from.u32("entries")

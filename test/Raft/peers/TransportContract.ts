@@ -159,7 +159,7 @@ export const transportContract = (name: string, twoNodes: TwoNodes): void => {
         yield* atB.until(() => b.connected().has("a"))
         const body = new Uint8Array(64 * 1024)
         let taken = 0
-        while (a.send("b", "control", { _tag: "Forward", life: 1, requestId: taken, body })) taken += 1
+        while (a.send("b", "control", { _tag: "Forward", life: 1, requestIds: [taken], body })) taken += 1
         assert.isAtMost(taken * body.length, sendQueueMaxBytes.control)
         assert.isAbove((taken + 2) * body.length, sendQueueMaxBytes.control)
         yield* atB.until(() => atB.count("Received") === taken)

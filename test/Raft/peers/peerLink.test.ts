@@ -85,7 +85,7 @@ describe("PeerLink", () => {
       const { far, link } = yield* linkByHand
       const received: Array<PeerMessage> = []
       const running = yield* Effect.forkScoped(link.run((message) => received.push(message)))
-      const sent: PeerMessage = { _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array(1_000) }
+      const sent: PeerMessage = { _tag: "Forward", life: 1, requestIds: [1], body: new Uint8Array(1_000) }
       const frame = encodeFrame(sent)
       for (let at = 0; at < frame.length; at += 100) {
         far.write(frame.subarray(at, at + 100))

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { makeFrameEncoder } from "../../../src/Raft/peers/FrameEncoder.ts"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
-import { decode, encode, encodeFrame, payloadMaxBytes } from "../../../src/Raft/peers/Wire.ts"
+import { decode, encode, encodeFrame, forwardMaxCount, payloadMaxBytes } from "../../../src/Raft/peers/Wire.ts"
 
 const N = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const Entry = Schema.Struct({
@@ -38,8 +38,8 @@ const Any = Schema.TaggedUnion({
     chunk: Schema.Uint8Array
   },
   InstallSnapshotReply: { term: N, snapshotIndex: N, receivedBytes: N, installed: Schema.Boolean },
-  Forward: { life: N, requestId: N, body: Schema.Uint8Array },
-  ForwardReply: { life: N, requestId: N, body: Schema.Uint8Array },
+  Forward: { life: N, requestIds: Schema.Array(N), body: Schema.Uint8Array },
+  ForwardReply: { life: N, requestIds: Schema.Array(N), body: Schema.Uint8Array },
   Form: { clusterId: Schema.String, entry: Entry },
   FormReply: { clusterId: Schema.String, adopted: Schema.Boolean },
   NotAMember: { configurationIndex: N },
@@ -100,8 +100,8 @@ const samples: ReadonlyArray<PeerMessage> = [
   { _tag: "ReadIndex", term: 3, life: 1, requestId: 4 },
   { _tag: "ReadIndexReply", term: 3, life: 1, requestId: 4, readIndex: undefined },
   { _tag: "ReadIndexReply", term: 3, life: 1, requestId: 4, readIndex: 5 },
-  { _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array([1, 2, 3]) },
-  { _tag: "ForwardReply", life: 1, requestId: 1, body: new Uint8Array([4]) },
+  { _tag: "Forward", life: 1, requestIds: [1], body: new Uint8Array([1, 2, 3]) },
+  { _tag: "ForwardReply", life: 1, requestIds: [1], body: new Uint8Array([4]) },
   { _tag: "Form", clusterId: "héé-\uFFFD", entry: { ...entry(new Uint8Array([9])), type: "configuration" } },
   { _tag: "FormReply", clusterId: "c", adopted: true },
   { _tag: "NotAMember", configurationIndex: 9 },
@@ -124,7 +124,7 @@ describe("Wire", () => {
       const body = new Uint8Array(length).fill(7)
       const entries = [entry(body), entry(body)]
       for (const message of [
-        { _tag: "Forward", life: 1, requestId: length, body },
+        { _tag: "Forward", life: 1, requestIds: [length], body },
         { _tag: "AppendEntries", term: 1, prevLogIndex: 1, prevLogTerm: 1, entries, leaderCommit: 1 }
       ] satisfies ReadonlyArray<PeerMessage>) {
         assert.isTrue(isDeepStrictEqual(decode(encode(message)), message), `${message._tag} of ${length}`)
@@ -204,19 +204,26 @@ describe("Wire", () => {
     }
   })
 
+  it("more requests than may share a frame are refused by their count alone", () => {
+    const frame = encode({ _tag: "Forward", life: 1, requestIds: [1], body: new Uint8Array(0) })
+    new DataView(frame.buffer, frame.byteOffset).setUint32(9, forwardMaxCount + 1)
+    const found = `a count of ${forwardMaxCount + 1} past the limit of ${forwardMaxCount}`
+    assert.deepInclude(decode(frame), { _tag: "Malformed", field: "requestIds", found })
+  })
+
   it("a payload past its limit is refused by its length alone", () => {
-    const frame = encode({ _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array(0) })
-    new DataView(frame.buffer, frame.byteOffset).setUint32(17, payloadMaxBytes + 1)
+    const frame = encode({ _tag: "Forward", life: 1, requestIds: [1], body: new Uint8Array(0) })
+    new DataView(frame.buffer, frame.byteOffset).setUint32(21, payloadMaxBytes + 1)
     assert.deepStrictEqual(decode(frame), {
       _tag: "Malformed",
       field: "body",
-      offset: 17,
+      offset: 21,
       found: `a length of ${payloadMaxBytes + 1} past the limit of ${payloadMaxBytes}`
     })
   })
 
   it("a payload is the very bytes of the frame, not a copy (an entry's bytes are encoded once)", () => {
-    const frame = encode({ _tag: "Forward", life: 1, requestId: 1, body: new Uint8Array([1, 2, 3]) })
+    const frame = encode({ _tag: "Forward", life: 1, requestIds: [1], body: new Uint8Array([1, 2, 3]) })
     const decoded = decode(frame)
     assert.strictEqual(decoded._tag === "Forward" ? decoded.body.buffer : undefined, frame.buffer)
   })
