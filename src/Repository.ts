@@ -21,6 +21,7 @@ export {
   type WriteFailure
 } from "./Client/Failure.ts"
 export type { ListOptions, Where } from "./Client/ListOptions.ts"
+export type { FollowLive, LiveOptions, LivePage } from "./Client/LivePage.ts"
 export type {
   ChangeOptions,
   ConditionalOptions,

@@ -6,15 +6,11 @@ import type { RowClass } from "../Model/RowCodecs.ts"
 import type { FollowChanges } from "./ChangeStream.ts"
 import type { ReadFailure, WriteFailure } from "./Failure.ts"
 import type { ListOptions } from "./ListOptions.ts"
+import type { FollowLive } from "./LivePage.ts"
 import type { ReadOptions } from "./ReadOptions.ts"
+import type { Versioned } from "./Versioned.ts"
 
-/** A record and its version. Give the version as `ifVersion` to change only this state. */
-export interface Versioned<M extends RowClass> {
-  readonly row: M["Type"]
-  readonly version: number
-  /** Only of a change: the replicated part is done, but the node could not write the local fields. */
-  readonly isLocalPartLost?: true
-}
+export type { Versioned } from "./Versioned.ts"
 
 /** One page of a list. It may have fewer records than its `limit`: only `next` says that it is the last one. */
 export interface Page<M extends RowClass> {
@@ -67,4 +63,6 @@ export interface ModelRepository<M extends RowClass> {
   readonly delete: (id: IdOf<M>, options?: ConditionalOptions) => Effect.Effect<void, WriteFailure>
   /** Follows the committed changes, each once and in order. */
   readonly changes: FollowChanges<M>
+  /** Keeps a page of a list right. */
+  readonly live: FollowLive<M>
 }

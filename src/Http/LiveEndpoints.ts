@@ -44,7 +44,7 @@ export const liveGroup = (models: ReadonlyArray<ApiModel>) =>
       }).annotateMerge(
         OpenApi.annotations({
           summary: "Keep several lists right",
-          description: `${description} Each \`page\` and \`diff\` has the \`key\` of its query. An \`end\` with a \`key\` is of that query alone.`
+          description: `${description} Each \`page\` and \`diff\` has the \`key\` of its query. \`ended\` with \`{key, problem}\` ends one query alone.`
         })
       ),
       ...models.map((model) => {

@@ -5,7 +5,7 @@ import { queriesOfStreamMaxCount } from "../Live/Bounds.ts"
 import type { LiveQueries, LiveStream } from "../Live/LiveQueries.ts"
 import type { LiveRequest } from "../Live/LiveRequest.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import { invalidRequest, type Problem, type ProblemError, toJson, within } from "../Problem.ts"
+import { invalidRequest, notServed, type Problem, type ProblemError, toJson } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"
 import { type EventStreams, respond, type ServerEvent } from "./EventStream.ts"
@@ -22,13 +22,19 @@ export interface LiveServices {
   readonly streams: EventStreams
 }
 
-/** A parsed live query, and the key under which its events come, if it shares its stream. */
-interface Asked {
+/** A live query, and the key under which its events come, if it shares its stream. */
+interface Taken {
   readonly key: string | undefined
   readonly request: LiveRequest & { readonly fingerprint: string }
 }
 
-type ParseLive = (params: Params) => Result.Result<Asked["request"], Problem>
+/** The same, or why it is refused. */
+interface Asked {
+  readonly key: string | undefined
+  readonly request: Result.Result<Taken["request"], Problem>
+}
+
+type ParseLive = (params: Params) => Asked["request"]
 
 /** Makes the routes of these models' live queries. */
 export const liveRoutes = (models: ReadonlyArray<Descriptor>, services: LiveServices) => {
@@ -38,8 +44,7 @@ export const liveRoutes = (models: ReadonlyArray<Descriptor>, services: LiveServ
     Effect.gen(function* () {
       const { url } = yield* HttpServerRequest.HttpServerRequest
       const params = yield* Effect.fromResult(parseParams(url))
-      const request = yield* Effect.fromResult(parse(params))
-      return yield* serve(services, [{ key: undefined, request }], params)
+      return yield* serve(services, [{ key: undefined, request: parse(params) }], params)
     })
 
   const several = Effect.gen(function* () {
@@ -73,7 +78,7 @@ const liveParser = (descriptor: Descriptor): ParseLive => {
     )
 }
 
-/** Opens the queries, and streams what they tell. */
+/** Opens the queries, and streams what they tell. A query of several that is refused ends alone. */
 const serve = Effect.fnUntraced(function* (
   { live, streams }: LiveServices,
   asked: ReadonlyArray<Asked>,
@@ -82,17 +87,30 @@ const serve = Effect.fnUntraced(function* (
   const { headers } = yield* HttpServerRequest.HttpServerRequest
   const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
   const minIndex = yield* Effect.fromResult(minIndexOf(consistency, headers["last-event-id"]))
-  const opened = Effect.mapError(
-    live.open(
-      asked.map(({ request }) => request),
-      { consistency, minIndex }
-    ),
-    (failure) => failure.toProblem()
+  const taken = asked.flatMap(({ key, request }) =>
+    Result.isSuccess(request) ? [{ key, request: request.success }] : []
   )
+  const refused = asked.flatMap(({ key, request }) =>
+    Result.isFailure(request) ? [{ key, met: request.failure }] : []
+  )
+  const [first] = refused
+  if (first !== undefined && first.key === undefined) return yield* Effect.fail(first.met)
+  const ends = Stream.fromIterable(refused.map(({ key, met }) => endOf(key, met)))
+  if (first !== undefined && taken.length === 0) {
+    return yield* respond(streams, Effect.succeed(Stream.concat(ends, Stream.fail(first.met))))
+  }
+  const requests = taken.map(({ request }) => request)
+  const opened = Effect.mapError(live.open(requests, { consistency, minIndex }), (failure) => failure.toProblem())
   return yield* respond(
     streams,
-    Effect.map(opened, (stream) => eventsOf(stream, asked))
+    Effect.map(opened, (stream) => Stream.concat(ends, eventsOf(stream, taken)))
   )
+})
+
+/** The end of one query of several. */
+const endOf = (key: string | undefined, met: Problem): ServerEvent => ({
+  event: "ended",
+  data: { key, problem: toJson(met) }
 })
 
 /** A client that comes back has a page already: the id of its last event is an index that the first page must reflect. */
@@ -109,7 +127,7 @@ const minIndexOf = (consistency: Consistency, lastEventId: string | undefined): 
 }
 
 /** Ends with the problem of the stream, or of the last query that went on. */
-const eventsOf = (stream: LiveStream, asked: ReadonlyArray<Asked>): Stream.Stream<ServerEvent, Problem> =>
+const eventsOf = (stream: LiveStream, asked: ReadonlyArray<Taken>): Stream.Stream<ServerEvent, Problem> =>
   Stream.fromPull(
     Effect.sync(() => {
       const ended = new Set<number>()
@@ -121,7 +139,7 @@ const eventsOf = (stream: LiveStream, asked: ReadonlyArray<Asked>): Stream.Strea
         const end = (query: number, met: Problem): void => {
           ended.add(query)
           if (ended.size === asked.length) last = met
-          else events.push({ event: "end", data: { key: asked[query]?.key, problem: toJson(met) } })
+          else events.push(endOf(asked[query]?.key, met))
         }
         for (const { message, query } of messages) {
           const { key, request } = asked[query]!
@@ -170,27 +188,25 @@ const queriesOf = (
       { path: "queries", message: `takes an object of 1 to ${queriesOfStreamMaxCount} paths of lists by their keys` }
     ])
   }
-  const errors: Array<ProblemError> = []
-  const asked: Array<Asked> = []
-  for (const [key, path] of named) {
-    const found = keyPattern.test(key)
-      ? queryAt(parsers, path)
-      : Result.fail(invalidRequest("takes keys of 1 to 64 visible ASCII characters"))
-    if (Result.isSuccess(found)) asked.push({ key, request: found.success })
-    else
-      errors.push(
-        ...(within(found.failure, `queries.${key.slice(0, 64)}`).members.errors as ReadonlyArray<ProblemError>)
-      )
+  const bad = named.filter(([key]) => !keyPattern.test(key))
+  if (bad.length > 0) {
+    return wrong(
+      bad.map(([key]) => ({
+        path: `queries.${key.slice(0, 64)}`,
+        message: "takes keys of 1 to 64 visible ASCII characters"
+      }))
+    )
   }
-  return errors.length > 0 ? wrong(errors) : Result.succeed(asked)
+  return Result.succeed(named.map(([key, path]) => ({ key, request: queryAt(parsers, path) })))
 }
 
 const queryAt = (parsers: ReadonlyMap<string, ParseLive>, path: unknown): ReturnType<ParseLive> => {
   const { path: collection } = splitTarget(typeof path === "string" ? path : "")
   const parse = parsers.get(collection)
-  if (typeof path !== "string" || parse === undefined) {
+  if (typeof path !== "string") {
     return Result.fail(invalidRequest("takes the path of a list, as in /api/products?limit=20"))
   }
+  if (parse === undefined) return Result.fail(notServed(`There is no list at ${path.slice(0, 200)}`))
   return Result.flatMap(parseParams(path), (params) => {
     const own = params.filter(([name]) => readParameters.some((each) => each === name))
     const errors = own.map(([path]) => ({

@@ -13,6 +13,7 @@ import { Records } from "../../src/Repository/Records.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster, type TestNodeServices, type TestRoutes } from "../../src/Testing.ts"
 import { changesContract } from "./changesContract.ts"
+import { liveContract } from "./liveContract.ts"
 import { contract } from "./surfaceContract.ts"
 import {
   application,
@@ -53,7 +54,8 @@ for (const [where, run] of [
   ["over HTTP", far]
 ] as const) {
   describe(`a repository ${where}`, () => {
-    for (const [name, program] of Object.entries({ ...contract, ...changesContract })) it.live(name, () => run(program))
+    for (const [name, program] of Object.entries({ ...contract, ...changesContract, ...liveContract }))
+      it.live(name, () => run(program))
   })
 }
 

@@ -22,6 +22,7 @@ import { Repository } from "../Repository.ts"
 import * as Request from "../Request.ts"
 import { decoded } from "./Answer.ts"
 import type { Asked } from "./Asked.ts"
+import * as LiveConnection from "./LiveConnection.ts"
 import * as Records from "./Records.ts"
 import * as Sending from "./Sending.ts"
 import * as States from "./States.ts"
@@ -89,8 +90,9 @@ export const make = (
 ): Effect.Effect<Repository["Service"], never, HttpClient.HttpClient> =>
   Effect.map(HttpClient.HttpClient, (http) => {
     const sending = Sending.make(http, options)
+    const live = LiveConnection.make(sending)
     return Repository.of({
-      records: (model) => Records.make(sending, model),
+      records: (model) => Records.make(sending, live, model),
       run: run(sending) as unknown as Repository["Service"]["run"],
       transact: Transacting.make(sending),
       projections: States.make(sending),

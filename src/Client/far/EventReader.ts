@@ -151,7 +151,15 @@ const isFinal = (why: Problem | NoAnswer, isEachAsked: boolean): boolean => {
 }
 
 /** Problems of a node that may be over a moment later. */
-const mayPass: ReadonlyArray<string> = ["no-quorum", "overloaded", "draining", "starting", "upgrade-required"]
+const mayPass: ReadonlyArray<string> = [
+  "no-quorum",
+  "overloaded",
+  "draining",
+  "starting",
+  "not-caught-up",
+  "too-stale",
+  "upgrade-required"
+]
 
 /** Why a node does not stream; undefined if it does. */
 const refusalOf = (node: string, response: HttpClientResponse.HttpClientResponse) =>
@@ -164,7 +172,7 @@ const refusalOf = (node: string, response: HttpClientResponse.HttpClientResponse
   })
 
 /** Why a node ended its stream. */
-const reasonOf = (node: string, { data }: StreamEvent): Problem | NoAnswer => {
+export const reasonOf = (node: string, { data }: StreamEvent): Problem | NoAnswer => {
   const { problem: body } = data as { readonly problem?: { readonly status?: number } }
   const headers = { "content-type": problemMediaType }
   return problemOf({ status: body?.status ?? 0, headers, body }) ?? noAnswer(node, "it ended the stream")

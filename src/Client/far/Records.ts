@@ -16,12 +16,14 @@ import { decoded, isAbsent } from "./Answer.ts"
 import type { Answered, Asked } from "./Asked.ts"
 import { followChanges } from "./Changes.ts"
 import { listQuery } from "./ListQuery.ts"
+import { followLive } from "./Live.ts"
+import type { LiveConnection } from "./LiveConnection.ts"
 import { reading } from "./Reading.ts"
 import type { Sending } from "./Sending.ts"
 import { transactEncoded } from "./Transacting.ts"
 
 /** Gives the records of a model. For a local model it asks the first node only. */
-export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepository<M> => {
+export const make = <M extends RowClass>(sending: Sending, live: LiveConnection, model: M): ModelRepository<M> => {
   const { decode, descriptor, encodeNew, encodePatch, encodeWhole } = codecsOf(model)
   const collection = collectionPath(descriptor)
   const isLocal = descriptor.mode === "local"
@@ -108,6 +110,7 @@ export const make = <M extends RowClass>(sending: Sending, model: M): ModelRepos
       yield* namedId(descriptor, id)
       yield* change(Request.remove(descriptor, id, version), options)
     }),
-    changes: followChanges(sending.reached, model)
+    changes: followChanges(sending.reached, model),
+    live: followLive(live, model)
   }
 }

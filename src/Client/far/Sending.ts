@@ -45,6 +45,8 @@ export interface Sending {
   readonly change: (asked: Asked, key: string | undefined) => Effect.Effect<Answered, Problem | UnknownOutcome>
   /** The highest index that an answer to this client has reflected. */
   readonly seenIndex: () => number
+  /** An event of a stream has reflected this index. */
+  readonly saw: (index: number) => void
   /** The nodes, for streams of events. */
   readonly reached: Reached
 }
@@ -113,6 +115,9 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
         return Effect.andThen(checkKey(key), untilFinal({ ...asked, headers }, judgeChange(nodes.length, key)))
       }),
     seenIndex: () => seenIndex,
+    saw: (index) => {
+      seenIndex = Math.max(seenIndex, index)
+    },
     reached: { http, nodes, attemptTimeoutMs, timeoutMs, pause }
   }
 }

@@ -3,26 +3,24 @@
  * record.
  */
 import { Effect, Option, Result } from "effect"
-import { decodeCursor } from "../../Http/Cursor.ts"
 import { fingerprintOf, nextCursor } from "../../Http/ListQuery.ts"
 import { limitDefault } from "../../Http/PageLimit.ts"
-import * as Asking from "../../Machine/Asking.ts"
 import type { Operation } from "../../Machine/Command.ts"
 import { list } from "../../Machine/List.ts"
-import type { OrderValue } from "../../Machine/Order.ts"
-import type { FieldError } from "../../Model/FieldError.ts"
-import { codecsOf, type RowClass, type RowCodecs } from "../../Model/RowCodecs.ts"
+import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
 import type { Shown } from "../../Repository/Changed.ts"
 import type { Records } from "../../Repository/Records.ts"
 import { recordUnreadable } from "../../Repository/RejectionProblem.ts"
 import { encodedAll, inArray } from "../Change.ts"
 import { misfit, misread, Unreadable } from "../Failure.ts"
 import { expectedVersion, namedId, newId } from "../Id.ts"
-import { type Listed, type ListOptions, listedOf } from "../ListOptions.ts"
+import { listedOf } from "../ListOptions.ts"
 import type { ChangeOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
 import * as Request from "../Request.ts"
 import { type FollowOptions, make as makeChanges } from "./Changes.ts"
+import { afterOf } from "./Cursor.ts"
 import { failureOf } from "./Failure.ts"
+import { type LiveOptions, make as makeLive } from "./Live.ts"
 import { originOfChange } from "./Origin.ts"
 import type { Session } from "./Reading.ts"
 import type { TransactEncoded } from "./Transacting.ts"
@@ -33,11 +31,12 @@ export interface RecordsOptions {
   readonly session: Session
   readonly transactEncoded: TransactEncoded
   readonly following: FollowOptions
+  readonly live: LiveOptions["live"]
 }
 
 /** Gives the records of a model. */
 export const make = <M extends RowClass>(
-  { following, records, session, transactEncoded }: RecordsOptions,
+  { following, live, records, session, transactEncoded }: RecordsOptions,
   model: M
 ): ModelRepository<M> => {
   const codecs = codecsOf(model)
@@ -130,19 +129,7 @@ export const make = <M extends RowClass>(
       // Nobody asks for the record that it removed, which this release may be unable to read.
       yield* submit({ _tag: "Delete", model: name, id, ...conditionOf(version) }, request, options)
     }),
-    changes: makeChanges(following, model)
+    changes: makeChanges(following, model),
+    live: makeLive({ live, session }, model)
   }
-}
-
-/** Reads the order key after which the next page starts. */
-const afterOf = <M extends RowClass>(
-  { descriptor, fields }: RowCodecs<M>,
-  { orderBy }: Listed,
-  { cursor, fingerprint }: Required<Pick<ListOptions<M>, "cursor">> & { readonly fingerprint: string }
-): Result.Result<ReadonlyArray<OrderValue>, ReadonlyArray<FieldError>> => {
-  const wrong = (message: string) => Result.fail([{ path: "cursor", message }])
-  const decoded = decodeCursor(cursor, { fingerprint, keyCount: orderBy.length })
-  if (Result.isFailure(decoded)) return wrong(decoded.failure.message)
-  const isKey = Asking.canFollow(fields, descriptor.idField, orderBy, decoded.success)
-  return isKey ? Result.succeed(decoded.success) : wrong("The cursor is not one of ours")
 }

@@ -44,7 +44,8 @@ export const noRecords = (model: RowClass): ModelRepository<RowClass> => {
     put: refuse,
     patch: refuse,
     delete: refuse,
-    changes: () => Stream.fromEffect(refuse())
+    changes: () => Stream.fromEffect(refuse()),
+    live: () => Stream.fromEffect(refuse())
   }
 }
 

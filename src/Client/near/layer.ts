@@ -5,6 +5,7 @@ import { Member } from "../../Cluster/Member.ts"
 import type { OperationAnswer } from "../../Http/OperationAnswer.ts"
 import { operationAnswer } from "../../Http/OperationRoutes.ts"
 import { Serving } from "../../Http/Serving.ts"
+import { LiveQueries } from "../../Live/LiveQueries.ts"
 import { LocalNode } from "../../Local/LocalNode.ts"
 import { copyOf } from "../../Model/PlainJson.ts"
 import type { RowClass } from "../../Model/RowCodecs.ts"
@@ -29,6 +30,7 @@ const make = Effect.gen(function* () {
   const serving = yield* Serving
   const member = yield* Member
   const operations = Operations.make({ member, local: yield* LocalNode })
+  const live = yield* LiveQueries
   const following = { changes: yield* Changes, member }
   const session = makeSession()
   const served = Served.make(serving)
@@ -45,7 +47,7 @@ const make = Effect.gen(function* () {
   return Repository.of({
     records: <M extends RowClass>(model: M) =>
       served.hasModel(model)
-        ? NearRecords.make({ following, records, session, transactEncoded }, model)
+        ? NearRecords.make({ following, live, records, session, transactEncoded }, model)
         : (Served.noRecords(model) as unknown as ModelRepository<M>),
     run: (command, ...asked) => Effect.andThen(served.command(command), run(command, ...asked)),
     transact: Transacting.make(transactEncoded),
@@ -69,5 +71,5 @@ const make = Effect.gen(function* () {
 export const layer: Layer.Layer<
   Repository,
   never,
-  Records | Changes | Commands | Projections | Serving | Member | LocalNode
+  Records | Changes | LiveQueries | Commands | Projections | Serving | Member | LocalNode
 > = Layer.effect(Repository, make)

@@ -1,5 +1,5 @@
 /** Waits until a condition of a node is true. Each change of the node checks the waiting conditions again. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 
 export interface Condition {
   /** Something may have changed. It wakes callers whose condition is now true, and they continue after it returns. */
