@@ -16,13 +16,15 @@ import type { NodeId } from "../Raft/core/Message.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { outcomeOf } from "../Raft/node/Settle.ts"
-import type { Announce, Order } from "./Order.ts"
+import type { ActivateWithout, AdministerResult, Announce, Order } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 
 /** How often a node looks for versions that are not active. */
 const lookEveryMs = 500
 /** How long an announcement counts. A member that is not heard for longer keeps the former version active. */
 const announcedMs = 5_000
+/** For how long an operator's order to do without members holds. */
+const withoutMs = 60_000
 /** How long a command or an announcement may take. */
 const timeoutMs = 2_000
 
@@ -31,6 +33,8 @@ type Submitted = Answered<CommandResult | Logged>
 export interface Activation {
   /** Notes which versions another member's code has. */
   readonly announced: (announce: Announce) => void
+  /** Waits for these members no longer, while this node leads. An operator says so, who knows that they will not come. */
+  readonly activateWithout: (order: ActivateWithout) => Effect.Effect<AdministerResult>
   /** Looks for versions to announce or to activate. Never ends. */
   readonly follow: Effect.Effect<never>
 }
@@ -50,6 +54,8 @@ export const make = (options: {
   const { formats, leader, node, nodeId, nowMs, tables } = options
   const models = options.models.filter(({ mode }) => mode !== "local")
   const heard = new Map<NodeId, { readonly models: Announce["models"]; readonly atMs: number }>()
+  /** Members that an operator does without, and until when. */
+  const excused = new Map<NodeId, number>()
   /** By model: what the log was last told of a version that cannot become active. */
   const told = new Map<string, string>()
   /** By model: the last change before a check that found records which do not fit. Until another change, they do not. */
@@ -63,7 +69,8 @@ export const make = (options: {
         const known = heard.get(id)
         const hasVersion =
           known !== undefined && nowMs() - known.atMs < announcedMs && (known.models[name] ?? 0) >= version
-        return id !== nodeId && !hasVersion
+        const isExcused = (excused.get(id) ?? Number.NEGATIVE_INFINITY) > nowMs()
+        return id !== nodeId && !hasVersion && !isExcused
       })
 
   const tell = (model: string, text: string): Effect.Effect<void> => {
@@ -135,6 +142,17 @@ export const make = (options: {
       const isMember = running !== undefined && membersOf(running.core.configuration).some(({ id }) => id === nodeId)
       if (isMember) heard.set(nodeId, { models, atMs: nowMs() })
     },
+    activateWithout: Effect.fnUntraced(function* ({ without }) {
+      const running = node()
+      if (running === undefined || leader() !== nodeId) return { _tag: "Refused", reason: "notLeader" }
+      const members = new Set(membersOf(running.core.configuration).map(({ id }) => id))
+      if (without.some((id) => !members.has(id))) return { _tag: "Refused", reason: "unknownMember" }
+      const isPending = isFormatPending(tables()) || pendingOf(tables(), models).length > 0
+      if (!isPending) return { _tag: "Refused", reason: "nothingPending" }
+      for (const id of without) excused.set(id, nowMs() + withoutMs)
+      yield* Effect.logWarning(`An operator has new versions made active without ${without.join(", ")}`)
+      return { _tag: "Done" }
+    }),
     follow: Effect.forever(Effect.andThen(look, Effect.sleep(lookEveryMs)))
   }
 }

@@ -18,7 +18,6 @@ import type { Watcher } from "../Machine/Watcher.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
-import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type * as Answers from "../Raft/node/Answered.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type * as RaftNode from "../Raft/node/RaftNode.ts"
@@ -27,6 +26,7 @@ import type { Begin, Forget, Settle } from "../Raft/node/Settle.ts"
 import type { Self } from "../Raft/peers/Transport.ts"
 import type * as Feed from "./Feed.ts"
 import type { FormingRefused, Join } from "./Forming.ts"
+import type { Administer, AdministerResult } from "./Order.ts"
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
 type Answered = Answers.Answered<CommandResult>
@@ -93,8 +93,8 @@ export class Member extends Context.Service<
     readonly watch: (watcher: Watcher) => () => void
     /** The feed of entries that are applied here. */
     readonly feed: Feed.Feed
-    /** Changes the members, or transfers leadership. The leader does it, wherever it is. `NotDone` is certain. */
-    readonly administer: (order: Administration) => Effect.Effect<Administered, NotDone | UnknownOutcome>
+    /** Changes the members, transfers leadership, or does without members that block new versions. The leader does it, wherever it is. `NotDone` is certain. */
+    readonly administer: (order: Administer) => Effect.Effect<AdministerResult, NotDone | UnknownOutcome>
     /** The cluster's id, once this node is formed, and the node, once it runs. */
     readonly clusterId: () => string | undefined
     readonly node: () => Node | undefined

@@ -3,7 +3,7 @@ import type { Command, Keyed } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
-import type { Administered, Administration } from "../Raft/node/Administration.ts"
+import type { Administered, Administration, Admitted } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
 
 /**
@@ -16,16 +16,32 @@ export interface Announce {
   readonly models: Readonly<Record<string, number>>
 }
 
+/**
+ * Has the leader wait for these members no longer, for a minute, before it makes new versions and formats active. A member
+ * with the former code then refuses what it cannot read, and one with a former release stops.
+ */
+export interface ActivateWithout {
+  readonly _tag: "ActivateWithout"
+  readonly admitted: Admitted
+  readonly without: ReadonlyArray<NodeId>
+}
+
+/** An order of an operator. */
+export type Administer = Administration | ActivateWithout
+
+/** The result of an operator's order. */
+export type AdministerResult = Administered | { readonly _tag: "Refused"; readonly reason: "nothingPending" }
+
 /** `Inquire` asks for the status of a key, linearizably. */
 export type Order =
   | { readonly _tag: "Decide"; readonly command: Command }
   | Announce
   | { readonly _tag: "Inquire"; readonly keyed: Keyed }
-  | Administration
+  | Administer
 
 /** The answer to an order; a command is answered with its result. */
 export type OrderAnswer =
   | Answered<CommandResult>
   | { readonly _tag: "Inquired"; readonly index: number; readonly status: KeyStatus }
-  | { readonly _tag: "Administered"; readonly administered: Administered }
+  | { readonly _tag: "Administered"; readonly administered: AdministerResult }
   | { readonly _tag: "Announced" }

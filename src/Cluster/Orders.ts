@@ -8,14 +8,13 @@ import { type Command, type Keyed, keyedOf, withVersions } from "../Machine/Comm
 import { type CommandResult, holdsForCopies } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
-import type { Administered, Administration } from "../Raft/node/Administration.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Begin, endingBy, type Forget, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type * as Attempts from "./Attempts.ts"
 import type { Draining } from "./Drain.ts"
 import type { Forwarding } from "./Forwarding.ts"
-import type { Order, OrderAnswer } from "./Order.ts"
+import type { Administer, AdministerResult, Order, OrderAnswer } from "./Order.ts"
 import type { OrdersHere } from "./OrdersHere.ts"
 
 type Failure = NotDone | UnknownOutcome
@@ -25,7 +24,7 @@ export interface Orders {
   /** Decides a command on the leader. Without a key of its client it gets a new one for each attempt. */
   readonly submit: (command: Command, settle: Settle<Answered<CommandResult>, Failure>) => Forget
   readonly inquire: (keyed: Keyed) => Effect.Effect<{ readonly index: number; readonly status: KeyStatus }, NotDone>
-  readonly administer: (order: Administration) => Effect.Effect<Administered, Failure>
+  readonly administer: (order: Administer) => Effect.Effect<AdministerResult, Failure>
 }
 
 export const make = (options: {

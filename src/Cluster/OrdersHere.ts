@@ -23,7 +23,7 @@ import {
 } from "../Raft/node/Settle.ts"
 import type { Draining } from "./Drain.ts"
 import * as LeadershipHandoff from "./LeadershipHandoff.ts"
-import type { Announce, Order, OrderAnswer } from "./Order.ts"
+import type { ActivateWithout, AdministerResult, Announce, Order, OrderAnswer } from "./Order.ts"
 
 /** Consensus on this node, over commands of the machine. */
 export type Node = RaftNode<Command, CommandResult | Logged>
@@ -53,6 +53,7 @@ export const make = (options: {
   readonly fork: Fork
   /** Another member tells which versions of models its code has. */
   readonly announced: (announce: Announce) => void
+  readonly activateWithout: (order: ActivateWithout) => Effect.Effect<AdministerResult>
 }): OrdersHere => {
   const { draining, fork, keys, node } = options
   const handOn = LeadershipHandoff.make({ fork })
@@ -113,8 +114,17 @@ export const make = (options: {
     }
     const running = beginning()
     if (running === undefined) return settleNow(settle, refusal())
-    const effect: Effect.Effect<OrderAnswer, Failure> =
-      order._tag === "Inquire" ? inquire(running, order.keyed, timeoutMs) : administer(running, order, timeoutMs)
+    const carriedOut = (): Effect.Effect<OrderAnswer, Failure> => {
+      switch (order._tag) {
+        case "Inquire":
+          return inquire(running, order.keyed, timeoutMs)
+        case "ActivateWithout":
+          return Effect.map(options.activateWithout(order), (administered) => ({ _tag: "Administered", administered }))
+        default:
+          return administer(running, order, timeoutMs)
+      }
+    }
+    const effect = carriedOut()
     return endingBy(draining.attempted.begin(), (settle) => beginEffect(fork, effect, settle), settle)
   }
 

@@ -87,7 +87,8 @@ const make = Effect.fnUntraced(function* (
     draining,
     keys,
     fork,
-    announced: (announce) => activation.announced(announce)
+    announced: (announce) => activation.announced(announce),
+    activateWithout: (order) => activation.activateWithout(order)
   })
   /** This node carries out orders of peers itself or refuses them: an order is forwarded only once. */
   const forwarding = yield* Forwarding.make<Order, OrderAnswer>({

@@ -40,6 +40,7 @@ const RareOrder = Schema.Union([
     change: Change,
     force: Schema.optionalKey(Schema.Literal(true))
   }),
+  Schema.Struct({ _tag: Schema.Literal("ActivateWithout"), admitted: Admitted, without: Schema.Array(text) }),
   Schema.Struct({ _tag: Schema.Literal("TransferLeadership"), admitted: Admitted, to: Schema.optionalKey(text) })
 ])
 

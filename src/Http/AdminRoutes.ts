@@ -26,10 +26,18 @@ export const NewLeader = Schema.Struct({ to: Schema.optionalKey(Schema.NonEmptyS
   identifier: "lithair.NewLeader"
 })
 
+export const Without = Schema.Struct({
+  without: Schema.NonEmptyArray(Schema.NonEmptyString).annotateKey({
+    description:
+      "The members that new versions do not wait for. One that has the former code refuses what it cannot read from then on"
+  })
+}).annotate({ identifier: "lithair.Without" })
+
 /** The path of the members. */
 export const membersPath = "/_admin/api/members"
 export const memberPath = "/_admin/api/members/:member"
 export const transferPath = "/_admin/api/leader:transfer"
+export const activatePath = "/_admin/api/models:activate"
 
 /** Reads a body by its schema. Fails with a 400 that lists each wrong place. */
 export const readBody = <A>(schema: Schema.Codec<A, unknown>) =>
@@ -105,6 +113,12 @@ export const adminRoutes = (member: Member["Service"], secret: string | undefine
     const { to } = yield* readBody(NewLeader)
     return yield* change({ _tag: "TransferLeadership", admitted: admittedAs, ...(to === undefined ? {} : { to }) })
   })
+  const activate = Effect.gen(function* () {
+    const admittedAs = yield* admitted
+    yield* noFlags
+    const { without } = yield* readBody(Without)
+    return yield* change({ _tag: "ActivateWithout", admitted: admittedAs, without })
+  })
 
   return [
     HttpRouter.route("GET", membersPath, Effect.andThen(noFlags, answered)),
@@ -112,6 +126,7 @@ export const adminRoutes = (member: Member["Service"], secret: string | undefine
     HttpRouter.route("PUT", membersPath, replace),
     HttpRouter.route("DELETE", memberPath, remove),
     HttpRouter.route("POST", memberPath, promote),
-    HttpRouter.route("POST", transferPath, transfer)
+    HttpRouter.route("POST", transferPath, transfer),
+    HttpRouter.route("POST", activatePath, activate)
   ] as const
 }

@@ -1,11 +1,12 @@
 /** Carries out changes of the cluster for the administration's routes and the join route, and shows the membership. */
 import { Effect, Schema } from "effect"
 import type { Member } from "../Cluster/Member.ts"
+import type { Administer } from "../Cluster/Order.ts"
 import { MemberName } from "../Cluster/readOrder.ts"
 import { notFound, type Problem, problem } from "../Problem.ts"
 import { membersOf } from "../Raft/core/Configuration.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
-import type { Administration, Admitted } from "../Raft/node/Administration.ts"
+import type { Admitted } from "../Raft/node/Administration.ts"
 import { MemberAddress } from "../Raft/peers/Address.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 
@@ -38,7 +39,7 @@ export const membershipOf = (member: Member["Service"]): typeof Membership.Type 
 }
 
 /** Sends a change of the cluster to the leader. Fails with the reason if the leader refuses it. */
-export const administer = (member: Member["Service"], order: Administration): Effect.Effect<void, Problem> =>
+export const administer = (member: Member["Service"], order: Administer): Effect.Effect<void, Problem> =>
   member.administer(order).pipe(
     Effect.mapError((error) => problemOfFailure(error, undefined)),
     Effect.flatMap((done) => {
@@ -86,5 +87,6 @@ const refusals: Record<Refusal, string> = {
   notCaughtUp: "The node has not caught up with the log: promote it once it has",
   unreachable: "The leader does not hear a quorum of the new voters: check that they run",
   notAnotherVoter: "The target must be another voter",
+  nothingPending: "The leader's code has no newer version of a model, and knows no newer format, than is active",
   noTarget: "No other voter answers: check that they run"
 }

@@ -2,7 +2,16 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Membership } from "./Administration.ts"
-import { memberPath, membersPath, NewLeader, NewMember, NewVoters, transferPath } from "./AdminRoutes.ts"
+import {
+  activatePath,
+  memberPath,
+  membersPath,
+  NewLeader,
+  NewMember,
+  NewVoters,
+  transferPath,
+  Without
+} from "./AdminRoutes.ts"
 import { archiveMediaType, backupPath } from "./BackupRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
 import { bodyProblems, problems, readParameterSchemas } from "./ModelEndpoints.ts"
@@ -175,6 +184,11 @@ const admin = HttpApiGroup.make("_admin")
       success: membership,
       error: changeProblems
     }).annotateMerge(said("Make a learner a voter", who)),
+    HttpApiEndpoint.post("activate", activatePath, {
+      payload: Without,
+      success: membership,
+      error: changeProblems
+    }).annotateMerge(said("Make new versions active without members that are not heard", who)),
     HttpApiEndpoint.post("transfer", transferPath, {
       payload: NewLeader,
       success: membership,

@@ -28,6 +28,7 @@ const changes: ReadonlyArray<readonly [string, HttpClientRequest.HttpClientReque
   ["replaces the voters", HttpClientRequest.put("/_admin/api/members")],
   ["removes a member", HttpClientRequest.delete("/_admin/api/members/n1?force=true")],
   ["promotes a member", HttpClientRequest.post("/_admin/api/members/n1:promote")],
+  ["activates without a member", HttpClientRequest.post("/_admin/api/models:activate")],
   ["moves the leader", HttpClientRequest.post("/_admin/api/leader:transfer")]
 ]
 

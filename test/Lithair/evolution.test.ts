@@ -182,6 +182,41 @@ describe("a release with a changed model", () => {
     )
   )
 
+  it.effect(
+    "becomes active without a member that is down if an operator says so, and that member decides nothing then",
+    () =>
+      Effect.gen(function* () {
+        const { advance, crash, nodes, on, restart, settle, upgrade } = yield* TestCluster
+        const [down = "", ...rest] = nodes
+        const activate = (node: string, without: ReadonlyArray<string>) =>
+          on(
+            node,
+            HttpClientRequest.post("/_admin/api/models:activate").pipe(
+              HttpClientRequest.bodyJsonUnsafe({ without }),
+              HttpClient.execute,
+              Effect.flatMap(({ json, status }) => Effect.map(json, (body) => ({ body, status })))
+            )
+          )
+        yield* on(down, create(Euros, { id: "a", price: 1 }))
+        yield* crash(down)
+        yield* upgrade("cents", ...rest)
+        yield* settle
+        yield* advance("10 seconds")
+        const early = yield* on(rest[0]!, Effect.result(create(Cents, { id: "b", price: 1 })))
+        assert.deepInclude(Result.isFailure(early) ? early.failure : early, { kind: "upgrade-pending" })
+        assert.strictEqual((yield* activate(rest[0]!, ["n9"])).status, 404)
+        assert.strictEqual((yield* activate(rest[0]!, [down])).status, 200)
+        yield* advance("2 seconds")
+        yield* on(rest[1]!, create(Cents, { id: "b", price: 1 }))
+        const again = yield* activate(rest[0]!, [down])
+        assert.deepInclude(again.body, { status: 409, reason: "nothingPending" })
+        yield* restart(down)
+        yield* settle
+        const late = yield* on(down, Effect.result(create(Euros, { id: "c", price: 1 })))
+        assert.deepInclude(Result.isFailure(late) ? late.failure : late, { kind: "upgrade-required" })
+      }).pipe(Effect.provide(TestCluster.layer({ models: [Euros], releases: { cents: { models: [Cents] } } })))
+  )
+
   it.effect("goes back to the former release before all nodes have the new one", () =>
     Effect.gen(function* () {
       const { advance, nodes, on, settle, upgrade } = yield* TestCluster
