@@ -10,6 +10,8 @@ type StateCodec<S> = Schema.Codec<S, Schema.Json>
 interface Definition<S> {
   readonly name: string
   readonly version: number
+  /** The models that it follows, and their versions. Another version is read in another form. */
+  readonly models: Readonly<Record<string, number>>
   readonly initial: S
   readonly codec: StateCodec<S>
   readonly eventsOf: EventsOf<ReadonlyArray<Followed>>
@@ -34,7 +36,9 @@ export type Folded<S> = Whole<S> | Keyed<S>
 interface Common<Models extends ReadonlyArray<Followed>, S, E> {
   /** The models whose events it folds. A local model is not allowed. */
   readonly from: Models
-  /** At least 1. If it changes, the node folds the projection again from the first entry. */
+  /**
+   * At least 1. If it changes, or the version of a model, the node folds the projection again from the first entry.
+   */
   readonly version: number
   /** The schema of a state, which also encodes it as JSON. */
   readonly state: Schema.Codec<S, E>
@@ -75,6 +79,10 @@ export const checkFollowed = (what: string, models: ReadonlyArray<Followed>): vo
     invariant(mode !== "local", `${what} cannot follow ${name}: a local model is not in the replicated log`)
   }
 }
+
+/** The versions of models, by their names. */
+export const versionsOf = (models: ReadonlyArray<Followed>): Readonly<Record<string, number>> =>
+  Object.fromEntries(models.map(describe).map(({ name, version }) => [name, version]))
 
 /**
  * Declares a read model. Every node folds it from the events of some models in the order of the log, so at the same
@@ -121,6 +129,7 @@ export function make<const Models extends ReadonlyArray<Followed>, S, E>(
   const definition = {
     name,
     version,
+    models: versionsOf(from),
     initial,
     codec: Schema.toCodecJson(state) as unknown as StateCodec<S>,
     // Only the declaration knows the models' types. The node decodes events by these models before it folds them.

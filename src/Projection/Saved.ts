@@ -19,6 +19,8 @@ const Head = Schema.fromJsonString(
     projection: Schema.String,
     kind: Schema.Literals(["Whole", "Keyed"]),
     version: Schema.Int,
+    // Absent in a file of a release that did not say it.
+    models: Schema.optionalKey(Schema.Record(Schema.String, Schema.Int)),
     index: Schema.Int
   })
 )
@@ -42,8 +44,8 @@ export function* encode<S>(
     hash.update(bytes)
     return Result.succeed(bytes)
   }
-  const { _tag: kind, name, version } = projection
-  let text = `${JSON.stringify({ format: "lithair projection 1", projection: name, kind, version, index })}\n`
+  const { _tag: kind, models, name, version } = projection
+  let text = `${JSON.stringify({ format: "lithair projection 1", projection: name, kind, version, models, index })}\n`
   for (const [key, state] of states.entries()) {
     const encoded = encodeState(projection, state)
     if (Result.isFailure(encoded)) return yield Result.fail(`the state of ${JSON.stringify(key)} ${encoded.failure}`)
@@ -94,10 +96,12 @@ export function* decoding<S>(
   const lines = linesOf(body)
   const head = Result.flatMap(lines.next().value ?? cutOff, Schema.decodeUnknownResult(Head))
   if (Result.isFailure(head)) return Result.fail("it has a format that this release does not know")
-  const { index, kind, projection: name, version } = head.success
+  const { index, kind, models = {}, projection: name, version } = head.success
   if (name !== projection.name || kind !== projection._tag || version !== projection.version) {
     return Result.fail(`it belongs to version ${version} of ${name}`)
   }
+  const other = Object.entries(projection.models).find(([model, version]) => (models[model] ?? 1) !== version)
+  if (other !== undefined) return Result.fail(`it was folded from version ${models[other[0]] ?? 1} of ${other[0]}`)
   const states = empty<S>()
   for (const text of lines) {
     const line = Result.flatMap(text, Schema.decodeUnknownResult(Line))

@@ -2,7 +2,7 @@
 import * as Result from "effect/Result"
 import type { AppliedEntry } from "../Cluster/Feed.ts"
 import { invariant } from "../Invariant.ts"
-import { checkFollowed, checkNamed } from "./Definition.ts"
+import { checkFollowed, checkNamed, versionsOf } from "./Definition.ts"
 import { type EventOf, eventsOf, type Followed } from "./Event.ts"
 import { thrown } from "./Failure.ts"
 import type { SqlValue, Statement } from "./SqliteProtocol.ts"
@@ -22,12 +22,21 @@ export interface Sqlite {
 export interface SqliteOptions<Models extends ReadonlyArray<Followed>> {
   /** The models whose events it follows. A local model is not allowed. */
   readonly from: Models
-  /** At least 1. If it or `ddl` changes, the node rebuilds the file from the first entry. */
+  /** At least 1. If it, `ddl` or the version of a model changes, the node rebuilds the file from the first entry. */
   readonly version: number
   /** The statements that create the empty tables and indexes, separated by semicolons. */
   readonly ddl: string
   /** Returns the statements for an event. The node runs those of one entry in order, all or none. Pure. */
   readonly evolve: (event: EventOf<Models>) => ReadonlyArray<Statement>
+}
+
+/**
+ * Names the versions of the models in the text of the tables, so that another version makes the file anew. Version 1 is
+ * not named: a release that named none wrote such files.
+ */
+const noteOf = (models: ReadonlyArray<Followed>): string => {
+  const later = Object.entries(versionsOf(models)).filter(([, version]) => version > 1)
+  return later.length === 0 ? "" : `\n-- ${JSON.stringify(Object.fromEntries(later))}\n`
 }
 
 /**
@@ -69,7 +78,7 @@ export const sqlite = <const Models extends ReadonlyArray<Followed>>(
     _tag: "Sqlite",
     name,
     version,
-    ddl,
+    ddl: `${ddl}${noteOf(from)}`,
     statementsOf: (entry) =>
       Result.flatMap(read(entry), (events) => {
         const statements: Array<Statement> = []

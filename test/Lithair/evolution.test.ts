@@ -7,6 +7,7 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Format from "../../src/Machine/Format.ts"
 import * as Model from "../../src/Model.ts"
+import * as Projection from "../../src/Projection.ts"
 import { Repository } from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
 
@@ -266,6 +267,56 @@ describe("a release with a changed model", () => {
         items: [{ ...status, stored: { 2: 1 } }]
       })
     }).pipe(Effect.provide(TestCluster.layer({ models: [First], releases: { fit: { models: [Fit] } } })))
+  )
+})
+
+describe("a projection of a model with a new version", () => {
+  const totalOf = (model: typeof Euros | typeof Cents) =>
+    Projection.make("total", {
+      from: [model],
+      version: 1,
+      state: Schema.Int,
+      initial: 0,
+      evolve: (sum, { record, type }) => (type === "created" ? sum + record.price : sum)
+    })
+  const ddl = "CREATE TABLE prices (id TEXT, price INTEGER)"
+  const pricesOf = (model: typeof Euros | typeof Cents) =>
+    Projection.sqlite("prices", {
+      from: [model],
+      version: 1,
+      ddl,
+      evolve: ({ id, record }) => [{ sql: "INSERT INTO prices VALUES (?, ?)", params: [id, record.price] }]
+    })
+
+  it("is another file for SQLite, and the same as before for version 1", () => {
+    assert.strictEqual(pricesOf(Euros).ddl, ddl)
+    assert.strictEqual(pricesOf(Cents).ddl, `${ddl}\n-- {"Price":2}\n`)
+  })
+
+  it.effect("is folded anew from lifted events, so that no state mixes two forms of a record", () =>
+    Effect.gen(function* () {
+      const { advance, leader, nodes, on, settle, upgrade } = yield* TestCluster
+      const total = (node: string) =>
+        on(
+          node,
+          Effect.flatMap(HttpClient.get("/api/_projections/total"), ({ text }) => text)
+        )
+      yield* on(yield* leader, create(Euros, { id: "a", price: 3 }))
+      assert.strictEqual(yield* total("n1"), "3")
+      yield* upgrade("cents", ...nodes)
+      yield* settle
+      yield* advance("3 seconds")
+      yield* on(yield* leader, create(Cents, { id: "b", price: 250 }))
+      for (const node of nodes) assert.strictEqual(yield* total(node), "550")
+    }).pipe(
+      Effect.provide(
+        TestCluster.layer({
+          models: [Euros],
+          projections: [totalOf(Euros)],
+          releases: { cents: { models: [Cents], projections: [totalOf(Cents)] } }
+        })
+      )
+    )
   )
 })
 

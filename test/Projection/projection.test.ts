@@ -405,6 +405,27 @@ describe("what is saved of a projection", () => {
     }
   })
 
+  it("is refused where a model has another version, and read where a release that names none saved it", () => {
+    class Later extends Model.Class<Later>("Order")(
+      { id: Model.id(Schema.String), customer: Schema.String, cents: Schema.Int },
+      { mode: "replicate", version: 2 }
+    ) {}
+    const later = Projection.make("spent", {
+      from: [Later],
+      version: 1,
+      state: Schema.Struct({ orders: Schema.Int, cents: Schema.Int }),
+      initial: { orders: 0, cents: 0 },
+      key: ({ record }) => record.customer,
+      evolve: (state) => state
+    })
+    assert.deepStrictEqual(decode(later, bytes), Result.fail("it was folded from version 1 of Order"))
+    const ofLater = bytesOf(later, { index: 1, states: Fold.empty<{ orders: number; cents: number }>() })
+    assert.isTrue(Result.isSuccess(decode(later, ofLater)))
+    assert.deepStrictEqual(decode(makeSpent(), ofLater), Result.fail("it was folded from version 2 of Order"))
+    const unnamed = { ...makeSpent(), models: {} }
+    assert.isTrue(Result.isSuccess(decode(makeSpent(), bytesOf(unnamed, { index: 1, states: Fold.empty() }))))
+  })
+
   it("is refused where the schema throws, rather than keeping the node from starting", () => {
     const throwing = Projection.make("throwing", {
       from: [Order],
