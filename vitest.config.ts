@@ -37,6 +37,7 @@ const slow = [
   "test/Cluster/keys.test.ts",
   "test/Cluster/member.test.ts",
   "test/EventStore/crash.test.ts",
+  "test/EventStore/history.test.ts",
   "test/EventStore/logWalk.test.ts",
   "test/EventStore/nextSegment.test.ts",
   "test/EventStore/recovery.test.ts",
@@ -48,6 +49,8 @@ const slow = [
   "test/Raft/node/raftNode.test.ts",
   "test/Raft/node/snapshotCluster.test.ts",
   "test/Repository/commands.test.ts",
+  "test/Repository/historyOfCluster.test.ts",
+  "test/Repository/recordHistory.test.ts",
   "test/Testing/simulator.test.ts",
   "test/Testing/testClusterHarm.test.ts"
 ]

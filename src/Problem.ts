@@ -74,8 +74,17 @@ export const problemDefinitions = {
     // The first entry that can be read, and the path at which to start over.
     members: { oldestIndex: Schema.Int, restart: Schema.String }
   }),
-  // The entries are gone from this node: a snapshot stands for them.
-  "history-gone": define({ status: 410, title: "History gone", members: { oldestIndex: Schema.Int } }),
+  // Entries that are asked for are gone from this node. For a past state of a record: the version with which its history
+  // begins here.
+  "history-gone": define({
+    status: 410,
+    title: "History gone",
+    members: {
+      oldestIndex: Schema.Int,
+      oldestVersion: Schema.optionalKey(Schema.Int),
+      oldestAt: Schema.optionalKey(Schema.String)
+    }
+  }),
   "version-conflict": define({
     status: 412,
     title: "Version conflict",

@@ -20,6 +20,7 @@ export {
   Unreadable,
   type WriteFailure
 } from "./Client/Failure.ts"
+export type { HistoryOptions, HistoryPage, Moment, Past } from "./Client/History.ts"
 export type { ListOptions, Where } from "./Client/ListOptions.ts"
 export type { FollowLive, LiveOptions, LivePage } from "./Client/LivePage.ts"
 export type {

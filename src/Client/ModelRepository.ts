@@ -5,6 +5,7 @@ import type { IdOf } from "../Model/Class.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
 import type { FollowChanges } from "./ChangeStream.ts"
 import type { ReadFailure, WriteFailure } from "./Failure.ts"
+import type { HistoryOptions, HistoryPage, Moment } from "./History.ts"
 import type { ListOptions } from "./ListOptions.ts"
 import type { FollowLive } from "./LivePage.ts"
 import type { ReadOptions } from "./ReadOptions.ts"
@@ -61,6 +62,14 @@ export interface ModelRepository<M extends RowClass> {
     options?: ConditionalOptions
   ) => Effect.Effect<Versioned<M>, WriteFailure>
   readonly delete: (id: IdOf<M>, options?: ConditionalOptions) => Effect.Effect<void, WriteFailure>
+  /** Reads the record as it was: its replicated fields. None if there was none then; `history-gone` if it is not retained. */
+  readonly at: (
+    id: IdOf<M>,
+    moment: Moment,
+    options?: ReadOptions
+  ) => Effect.Effect<Option.Option<Versioned<M>>, ReadFailure>
+  /** Reads a page of the record's versions, oldest first, also after its deletion. None for an id that never was. */
+  readonly history: (id: IdOf<M>, options?: HistoryOptions) => Effect.Effect<Option.Option<HistoryPage<M>>, ReadFailure>
   /** Follows the committed changes, each once and in order. */
   readonly changes: FollowChanges<M>
   /** Keeps a page of a list right. */

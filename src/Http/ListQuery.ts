@@ -113,7 +113,7 @@ export const nextCursor = (
   )
 }
 
-/** Parses the size of a page. */
+/** Parses the size of a page. Adds an error if it is none. */
 export const parseLimit = (text: string | undefined, errors: Array<ProblemError>): number => {
   if (text === undefined) return limitDefault
   const limit = /^[1-9]\d{0,3}$/.test(text) ? Number(text) : 0

@@ -9,7 +9,19 @@ import { patchMediaTypes } from "./Body.ts"
 import { isListParameter } from "./ListQuery.ts"
 import { collectionPath } from "./Paths.ts"
 
-import { Condition, Count, CreateOnly, Cursor, filter, isSingle, Key, Limit, order, select } from "./Patterns.ts"
+import {
+  Condition,
+  Count,
+  CreateOnly,
+  Cursor,
+  filter,
+  isSingle,
+  Key,
+  Limit,
+  Moment,
+  order,
+  select
+} from "./Patterns.ts"
 
 import { schemaOfProblem, schemaOfRule } from "./ProblemSchema.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
@@ -31,7 +43,7 @@ export interface ApiModel {
 
 /** Makes one group of a model's endpoints. */
 export const modelGroup = (model: ApiModel) => {
-  const { body, create, list, patch } = schemasOf(model)
+  const { body, create, history, list, patch } = schemasOf(model)
   const collection = collectionPath(model)
   const item = `${collection}/:id` as const
   const params = { id: jsonCodec(model.fields[model.idField] ?? Schema.String) as Schema.Codec<unknown, string> }
@@ -87,7 +99,7 @@ export const modelGroup = (model: ApiModel) => {
     ),
     HttpApiEndpoint.get("get", item, {
       params,
-      query: readParameterSchemas,
+      query: { ...readParameterSchemas, at: Schema.optionalKey(Moment) },
       headers: {
         ...readHeaderSchemas,
         "if-match": Schema.optionalKey(Condition),
@@ -101,8 +113,29 @@ export const modelGroup = (model: ApiModel) => {
           ...readAnswerHeaders
         })
       ],
-      error: problems([...readProblems, "version-conflict"])
-    }).annotateMerge(describe(`Read a ${model.name}`, "Linearizable on any node, unless the request asks for less.")),
+      error: problems([...readProblems, "version-conflict", "history-gone"])
+    }).annotateMerge(
+      describe(
+        `Read a ${model.name}`,
+        "Linearizable on any node, unless the request asks for less. With `at`, as it was: without local fields."
+      )
+    ),
+    HttpApiEndpoint.get("history", `${item}/history`, {
+      params,
+      query: { ...readParameterSchemas, limit: Schema.optionalKey(Limit), cursor: Schema.optionalKey(Cursor) },
+      headers: readHeaderSchemas,
+      success: HttpApiSchema.WithHeaders(history, {
+        ...positionHeaderSchemas,
+        ...readAnswerHeaders,
+        link: Schema.optionalKey(Schema.String)
+      }),
+      error: problems(readProblems)
+    }).annotateMerge(
+      describe(
+        `Read the history of a ${model.name}`,
+        "Its versions, oldest first, also of a deleted record. A page may be empty and have a `next`. `complete` says whether the first version is among them."
+      )
+    ),
     HttpApiEndpoint.put("put", item, {
       params,
       headers: { ...conditionalHeaders, "if-none-match": Schema.optionalKey(CreateOnly) },
@@ -221,6 +254,21 @@ const schemasOf = (model: ApiModel) => {
       identifier: `${model.name}.create`
     }),
     patch: shape((_, schema) => patchOf(schema)),
+    history: Schema.Struct({
+      items: Schema.Array(
+        Schema.Struct({
+          version: Schema.Int,
+          index: Schema.Int,
+          at: Schema.String,
+          actor: Schema.optionalKey(Schema.String),
+          event: Schema.Literals(["created", "updated", "deleted"]),
+          // The replicated fields; of a deletion, the last record.
+          data: body
+        })
+      ),
+      next: Schema.NullOr(Schema.String),
+      complete: Schema.Boolean
+    }),
     list: Schema.Struct({
       // With `select`, each record has only the selected fields.
       items: Schema.Array(Schema.Union([body, shape((_, schema) => optional(schema))])),

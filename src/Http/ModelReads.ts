@@ -1,8 +1,9 @@
 /** Serves GET of one record and of a list. docs/http.md, "Lists", "Reads". */
 import { Result } from "effect"
 import { list } from "../Machine/List.ts"
-import { notFound, type Problem, withHeaders } from "../Problem.ts"
+import { notFound, type Problem, type ProblemError, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
+import type { Moment } from "../Repository/RecordHistory.ts"
 import type { Read, Shown } from "../Repository/Records.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
@@ -11,10 +12,11 @@ import { nextLink } from "./Cursor.ts"
 import { formatETag } from "./ETag.ts"
 import { answer, awaiting, awaitTurn, type Handler, type Step, withValue } from "./Handler.ts"
 import type { Head } from "./Head.ts"
+import { parseMoment, problemOfPast } from "./HistoryReads.ts"
 import { type ListQuery, makeListParser, nextCursor } from "./ListQuery.ts"
 import { bodyOf, encodePage } from "./Page.ts"
-import { type Params, parseParams, refuseOthers } from "./Params.ts"
-import { parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
+import { invalidQuery, only, type Params, parseParams, refuseOthers } from "./Params.ts"
+import { noRead, parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { answerRecord, readHeaders, tagOf } from "./RecordResponse.ts"
 import type { ServedModel } from "./ServedModel.ts"
 
@@ -38,24 +40,54 @@ export const readRecord = (served: ServedModel): Handler => {
       : answerRecord({ shown, instance, status: 200, headers: readHeaders(found) })
   }
 
+  const read = (key: string, { consistency, moment }: Asked, judge: JudgeRead): Step =>
+    moment === undefined
+      ? awaiting({
+          begin: records.beginGet(descriptor, key, consistency),
+          onSuccess: (found) => show(found, key, judge),
+          onFailure: problemOfRead
+        })
+      : awaiting({
+          begin: records.beginPast(descriptor, key, moment, consistency),
+          onSuccess: (found) => show(found, key, judge),
+          onFailure: problemOfPast
+        })
+
   return (head) =>
     withValue(served.id(head), (key) =>
-      withValue(consistencyOf(head), (consistency) =>
-        withValue(readConditions(head.headers), (judge) =>
-          awaiting({
-            begin: records.beginGet(descriptor, key, consistency),
-            onSuccess: (found) => show(found, key, judge),
-            onFailure: problemOfRead
-          })
-        )
-      )
+      withValue(askedOf(head), (asked) => withValue(readConditions(head.headers), (judge) => read(key, asked, judge)))
     )
 }
 
-const consistencyOf = ({ headers, url }: Head): Result.Result<Consistency, Problem> =>
+/** How new the answer must be, and the past state that the request asks for, if it does. */
+interface Asked {
+  readonly consistency: Consistency
+  readonly moment: Moment | undefined
+}
+
+const askedOf = ({ headers, url }: Head): Result.Result<Asked, Problem> =>
   Result.flatMap(parseParams(url), (params) =>
-    Result.flatMap(refuseOthers(params, readParameters), () => parseConsistency(params, headers["lithair-min-index"]))
+    Result.flatMap(refuseOthers(params, itemParameters), () =>
+      Result.flatMap(momentOf(params), (moment) =>
+        Result.map(parseConsistency(params, headers["lithair-min-index"]), (consistency) => ({ consistency, moment }))
+      )
+    )
   )
+
+const itemParameters = [...readParameters, "at"]
+
+const noMoment: Result.Result<Moment | undefined> = Result.succeed(undefined)
+
+const momentOf = (params: Params): Result.Result<Moment | undefined, Problem> => {
+  if (params.length === 0) return noMoment
+  const errors: Array<ProblemError> = []
+  const text = only(params, "at", errors)
+  const moment = text === undefined ? undefined : parseMoment(text)
+  if (text !== undefined && moment === undefined) {
+    errors.push({ path: "at", message: "takes a version from 1, or a time with a zone as in RFC 3339" })
+  }
+  return errors.length > 0 ? Result.fail(invalidQuery(noRead, errors)) : Result.succeed(moment)
+}
 
 const asItIs: Consistency = { _tag: "Local" }
 

@@ -3,6 +3,10 @@
 /** The path of a model's records. */
 export const collectionPath = ({ path }: { readonly path: string }): `/api/${string}` => `/api/${path}`
 
+/** The path of a record's history. */
+export const historyPath = (model: { readonly path: string }, id: string): `/api/${string}` =>
+  `${collectionPath(model)}/${id}/history`
+
 /** The path of a model's changes, and of the changes of several models. */
 export const changesPath = (model: { readonly path: string }): `/api/${string}` => `${collectionPath(model)}/changes`
 export const allChangesPath = "/api/_changes"

@@ -40,6 +40,12 @@ export const select = (names: ReadonlyArray<string>) =>
 export const Limit = text("([1-9][0-9]{0,2}|1000)", "Items of a page, from 1 to 1000; 50 by default")
 export const Cursor = text("[A-Za-z0-9_-]+", "The `next` of a page of the same list. Any other cursor is 400")
 
+/** A past moment of a record. */
+export const Moment = text(
+  "([1-9][0-9]{0,14}|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt].*)",
+  "A version of the record, or a time with a zone (RFC 3339)"
+)
+
 /** The position of a follower of changes. */
 export const Position = text("([0-9a-f-]+:)?[0-9]{1,16}(\\.[0-9]{1,5})?(~.*)?", "The id of an event")
 

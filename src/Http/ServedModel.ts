@@ -15,12 +15,15 @@ export interface ServedModel {
   readonly instance: string
   /** Reads the id in the path of a record. */
   readonly id: (head: Head) => Result.Result<string, Problem>
+  /** Reads the id in the path of a record's history. */
+  readonly idOfHistory: (head: Head) => Result.Result<string, Problem>
 }
 
 /** An id that does not fit the model's schema is a 404. The path has it as it is: no letter of an id is encoded. */
 export const idOf =
-  ({ ids, name }: Descriptor, collection: string): ServedModel["id"] =>
+  ({ ids, name }: Descriptor, collection: string, ending = ""): ServedModel["id"] =>
   ({ url }) => {
-    const id = splitTarget(url).path.slice(collection.length + 1)
+    const { path } = splitTarget(url)
+    const id = path.slice(collection.length + 1, path.length - ending.length)
     return ids.isId(id) ? Result.succeed(id) : Result.fail(notFound(`There is no ${name} ${id}`))
   }

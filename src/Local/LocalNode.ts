@@ -64,6 +64,8 @@ export class LocalNode extends Context.Service<
     readonly setLocalParts: (request: LocalPartsRequest) => Effect.Effect<Answered<LocalPartsResult>, Failure>
     /** The status of a key on this node's own data. */
     readonly keyStatus: (keyed: Keyed) => Effect.Effect<KeyStatus, NotDone>
+    /** The transaction of an applied entry of this log; undefined if it is not retained. */
+    readonly entry: (index: number) => Effect.Effect<Transaction | undefined, LogFailed | LogCorrupt>
     /** The durable and applied state. It changes with every batch: read it at once, or clone it. */
     readonly tables: Tables
     /** The entries that are durable and applied, in order, as Cluster/Feed.ts has those of the replicated log. */
@@ -191,6 +193,7 @@ export const make = Effect.fnUntraced(function* (options: {
     submit: (command) => outcomeOf((settle) => submitUnsafe(command, settle)),
     setLocalParts,
     keyStatus: keys.keyStatus,
+    entry: (index) => entryAt(store, index),
     tables: machine.applied,
     feed,
     watch: watch(machine.watchers),
@@ -198,10 +201,10 @@ export const make = Effect.fnUntraced(function* (options: {
   })
 })
 
-/** The transaction of an entry; undefined if it is compacted away. No message names a file, since clients read it. */
-const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect<Transaction | undefined, NotDone> =>
+/** The transaction of an entry; undefined if it is not retained. */
+const entryAt = (store: LogStore["Service"], index: number) =>
   store.read({ fromIndex: index, toIndex: index, maxBytes: 1 }).pipe(
-    Effect.map(([entry]) => {
+    Effect.map(([entry]): Transaction | undefined => {
       const transaction = entry === undefined ? undefined : Result.getOrUndefined(decode(entry.payload))
       invariant(transaction !== undefined, `entry ${index} of the node's own log was not read`)
       return transaction
@@ -209,10 +212,14 @@ const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect
     Effect.catchIf(
       (error) => error._tag === "LogFailed" && error.reason === "compacted",
       () => Effect.succeed(undefined)
-    ),
-    Effect.mapError(
-      () => new NotDone({ reason: "draining", message: "Cannot tell what was done: the log is not read" })
     )
+  )
+
+/** {@link entryAt}. No message names a file, since clients read it. */
+const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect<Transaction | undefined, NotDone> =>
+  Effect.mapError(
+    entryAt(store, index),
+    () => new NotDone({ reason: "draining", message: "Cannot tell what was done: the log is not read" })
   )
 
 /** Runs on the log in the `local` folder of the data directory. Fails if that log cannot be opened or replayed, or its records do not fit. */

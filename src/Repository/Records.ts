@@ -5,6 +5,7 @@
  */
 import { Context, Effect, Exit, FiberSet, Layer, Result } from "effect"
 import { Member } from "../Cluster/Member.ts"
+import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import type { ListSource } from "../Machine/List.ts"
 import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
@@ -24,6 +25,7 @@ import {
 import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
+import * as RecordHistory from "./RecordHistory.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
 import { sourceOf } from "./Sources.ts"
 import { beginAt, operationOf } from "./Submitting.ts"
@@ -37,6 +39,14 @@ export interface Read<A> extends Freshness.Freshness {
   readonly value: A
   readonly logIndex: number
 }
+
+/** Why the past of a record cannot be read. */
+export type PastFailure =
+  | Freshness.ReadFailure
+  | RecordUnreadable
+  | RecordHistory.HistoryGone
+  | RecordHistory.HistoryLong
+  | RecordHistory.NotAPlace
 
 /** Reads and changes the encoded records of all models of this node. */
 export class Records extends Context.Service<
@@ -62,6 +72,34 @@ export class Records extends Context.Service<
       id: string,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<Shown | undefined>, Freshness.ReadFailure | RecordUnreadable>
+    /** Reads a page of a record's history, oldest first; undefined for an id that never was. */
+    readonly beginHistory: (
+      descriptor: Descriptor,
+      id: string,
+      asked: { readonly place: RecordHistory.Place; readonly limit: number },
+      consistency: Freshness.Consistency
+    ) => Begin<Read<RecordHistory.HistoryPage | undefined>, PastFailure>
+    /** {@link beginHistory} as an Effect. */
+    readonly history: (
+      descriptor: Descriptor,
+      id: string,
+      asked: { readonly place: RecordHistory.Place; readonly limit: number },
+      consistency?: Freshness.Consistency
+    ) => Effect.Effect<Read<RecordHistory.HistoryPage | undefined>, PastFailure>
+    /** Reads a record as it was; undefined if there was none then. It has no local fields. */
+    readonly beginPast: (
+      descriptor: Descriptor,
+      id: string,
+      moment: RecordHistory.Moment,
+      consistency: Freshness.Consistency
+    ) => Begin<Read<Shown | undefined>, PastFailure>
+    /** {@link beginPast} as an Effect. */
+    readonly past: (
+      descriptor: Descriptor,
+      id: string,
+      moment: RecordHistory.Moment,
+      consistency?: Freshness.Consistency
+    ) => Effect.Effect<Read<Shown | undefined>, PastFailure>
     /** All records of a model. Use them at once, before any other code runs. */
     readonly beginSource: (
       descriptor: Descriptor,
@@ -101,6 +139,53 @@ const make = Effect.gen(function* () {
         )
   }
 
+  const pasts = {
+    replicated: RecordHistory.make({
+      entry: (index) => Effect.map(member.feed.entry(index), (found) => found?.transaction)
+    }),
+    local: RecordHistory.make({ entry: local.entry })
+  }
+  const pastOf = ({ mode }: Descriptor) => (mode === "local" ? pasts.local : pasts.replicated)
+  const tablesOf = ({ mode }: Descriptor) => (mode === "local" ? local.tables : member.tables)
+
+  const history: Records["Service"]["history"] = Effect.fnUntraced(function* (
+    descriptor,
+    id,
+    asked,
+    consistency = Freshness.linearizable
+  ) {
+    const newest = () => Exit.succeed(RecordHistory.newestOf(tablesOf(descriptor), descriptor, id))
+    const found = yield* outcomeOf(beginRead(descriptor, consistency, newest))
+    if (found.value === undefined) return { ...found, value: undefined }
+    const page = pastOf(descriptor).page(descriptor, id, { ...asked, newest: found.value })
+    return { ...found, value: yield* readable(page) }
+  })
+
+  const past: Records["Service"]["past"] = Effect.fnUntraced(function* (
+    descriptor,
+    id,
+    moment,
+    consistency = Freshness.linearizable
+  ) {
+    const newest = () => {
+      const step = RecordHistory.newestOf(tablesOf(descriptor), descriptor, id)
+      return Exit.succeed(
+        step === undefined ? undefined : { step, row: get(tablesOf(descriptor), descriptor.name, id) }
+      )
+    }
+    const { value, ...how } = yield* outcomeOf(beginRead(descriptor, consistency, newest))
+    if (value === undefined) return { ...how, value: undefined }
+    const { row, step } = value
+    // The newest version is here, whatever is retained.
+    if (row !== undefined && "version" in moment && moment.version === row.version) {
+      const record = Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id }))
+      if (Result.isFailure(record)) return yield* new RecordUnreadable(record.failure)
+      return { ...how, value: shown(descriptor, record.success, row.version, undefined) }
+    }
+    const then = yield* readable(pastOf(descriptor).at(descriptor, id, { moment, newest: step }))
+    return { ...how, value: then === undefined ? undefined : shown(descriptor, then.record, then.version, undefined) }
+  })
+
   /** Reads once this node is as new as the read asks. Its own data always is. */
   const beginRead =
     <A, E = never>(
@@ -137,6 +222,12 @@ const make = Effect.gen(function* () {
     transact: (together) => outcomeOf(beginTransact(together)),
     beginGet,
     get: (descriptor, id, consistency = Freshness.linearizable) => outcomeOf(beginGet(descriptor, id, consistency)),
+    beginHistory: (descriptor, id, asked, consistency) => (settle) =>
+      beginEffect(fork, history(descriptor, id, asked, consistency), settle),
+    history,
+    beginPast: (descriptor, id, moment, consistency) => (settle) =>
+      beginEffect(fork, past(descriptor, id, moment, consistency), settle),
+    past,
     beginSource,
     source: (descriptor, consistency = Freshness.linearizable) => outcomeOf(beginSource(descriptor, consistency))
   })
@@ -144,3 +235,11 @@ const make = Effect.gen(function* () {
 
 /** Makes the service for the models that the member and the local node have. */
 export const layer: Layer.Layer<Records, never, Member | LocalNode> = Layer.effect(Records, make)
+
+/** A node that cannot read its log may end soon; another one can. No message names a file. */
+const readable = <A>(
+  effect: Effect.Effect<A, RecordHistory.HistoryFailure>
+): Effect.Effect<A, Exclude<RecordHistory.HistoryFailure, LogFailed | LogCorrupt> | Freshness.NotCaughtUp> =>
+  Effect.catchTags(effect, { LogFailed: () => Effect.fail(unread), LogCorrupt: () => Effect.fail(unread) })
+
+const unread = new Freshness.NotCaughtUp({ message: "This node cannot read its log now: ask another node" })

@@ -66,6 +66,88 @@ export const contract: Readonly<Record<string, Case>> = {
     assert.deepStrictEqual([again.row.id, again.version], [id, 5], "versions go on")
   }),
 
+  "reads the past of a record: its versions, and its state at each, also after its deletion": Effect.gen(function* () {
+    const products = yield* Repository.make(Product)
+    const { id } = (yield* products.create(anvil)).row
+    yield* products.patch(id, { price: 6 })
+    yield* products.delete(id)
+    yield* products.put(id, { name: "Hammer", price: 1 })
+    const whole = Option.getOrThrow(yield* products.history(id))
+    assert.deepStrictEqual(
+      whole.items.map(({ row, type, version }) => [version, type, row.name, row.price]),
+      [
+        [1, "created", "Anvil", 5],
+        [2, "updated", "Anvil", 6],
+        [3, "deleted", "Anvil", 6],
+        [4, "created", "Hammer", 1]
+      ]
+    )
+    assert.deepStrictEqual([whole.next, whole.isComplete], [undefined, true])
+    for (const { index, row, timeMs } of whole.items) {
+      assert.instanceOf(row, Product)
+      assert.isAbove(index, 0)
+      assert.isAbove(timeMs, 0)
+    }
+    const paged: Array<object> = []
+    for (let cursor: string | undefined = ""; cursor !== undefined; ) {
+      const options = cursor === "" ? { limit: 1 } : { limit: 1, cursor }
+      const page: Repository.HistoryPage<typeof Product> = Option.getOrThrow(yield* products.history(id, options))
+      paged.push(...page.items)
+      cursor = page.next
+    }
+    assert.deepStrictEqual(paged, [...whole.items])
+    for (const { row, type, version } of whole.items) {
+      const then = yield* products.at(id, { version })
+      assert.deepStrictEqual(then, type === "deleted" ? Option.none() : Option.some({ row, version }))
+    }
+    const last = whole.items[3]!
+    assert.deepStrictEqual(yield* products.at(id, { timeMs: last.timeMs }), Option.some({ row: last.row, version: 4 }))
+    assert.deepStrictEqual(yield* products.at(id, { timeMs: 0 }), Option.none())
+    assert.deepStrictEqual(yield* products.at(id, { version: 5 }), Option.none())
+    assert.deepStrictEqual(yield* products.history(anId), Option.none())
+    assert.deepStrictEqual(yield* products.at(anId, { version: 1 }), Option.none())
+    assert.deepStrictEqual(yield* refusal(products.history(id, { cursor: "nonsense" })), invalid("cursor"))
+    assert.deepStrictEqual(yield* refusal(products.history(id, { limit: 0 })), invalid("limit"))
+    assert.deepStrictEqual(yield* refusal(products.at(id, { version: 0 })), invalid("version"))
+    assert.deepStrictEqual(yield* refusal(products.at(id, { timeMs: Number.NaN })), invalid("timeMs"))
+  }),
+
+  "reads the past of local and mixed records: replicated fields, or the node's own": Effect.gen(function* () {
+    const products = yield* Repository.make(Product)
+    const reviews = yield* Repository.make(Review)
+    const views = yield* Repository.make(View)
+    const productId = (yield* products.create({ name: "Reviewed", price: 5 })).row.id
+    yield* reviews.put("r", { productId, text: "good", draft: "better" })
+    yield* reviews.patch("r", { text: "best" })
+    const told = Option.getOrThrow(yield* reviews.history("r")).items
+    assert.deepStrictEqual(
+      told.map(({ row }) => ({ ...row })),
+      [
+        { id: "r", productId, text: "good" },
+        { id: "r", productId, text: "best" }
+      ]
+    )
+    assert.deepStrictEqual(
+      { ...Option.getOrThrow(yield* reviews.at("r", { version: 1 })).row },
+      {
+        id: "r",
+        productId,
+        text: "good"
+      }
+    )
+    yield* views.put("v", { html: "<p>" })
+    yield* views.put("v", { html: "<b>" })
+    const own = Option.getOrThrow(yield* views.history("v")).items
+    assert.deepStrictEqual(
+      own.map(({ row, version }) => [version, row.html]),
+      [
+        [1, "<p>"],
+        [2, "<b>"]
+      ]
+    )
+    assert.strictEqual(Option.getOrThrow(yield* views.at("v", { version: 1 })).row.html, "<p>")
+  }),
+
   "deletes a record that the program's release cannot read": Effect.gen(function* () {
     const products = yield* Repository.make(Product)
     const terse = yield* Repository.make(TerseProduct)

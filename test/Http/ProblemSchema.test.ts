@@ -21,8 +21,12 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "operation-expired": problem("operation-expired", "d", { key: "k" }),
   "append-only": problem("append-only", "d", {}),
   "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),
-  "history-gone": problem("history-gone", "d", { oldestIndex: 7 }),
   "changes-gone": problem("changes-gone", "d", { oldestIndex: 7, restart: "/api/products/changes?initial=true" }),
+  "history-gone": problem("history-gone", "d", {
+    oldestVersion: 3,
+    oldestIndex: 7,
+    oldestAt: "2026-01-01T00:00:00.000Z"
+  }),
   "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
   "too-large": problem("too-large", "d", {}),
   "unsupported-media-type": problem("unsupported-media-type", "d", {}),

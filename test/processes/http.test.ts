@@ -4,6 +4,7 @@ import { assert, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { bodiesContract } from "./BodiesContract.ts"
 import { commandsContract } from "./CommandsContract.ts"
+import { historyContract } from "./HistoryContract.ts"
 import { keysContract } from "./KeysContract.ts"
 import { listsContract } from "./ListsContract.ts"
 import { pathsContract } from "./PathsContract.ts"
@@ -32,6 +33,7 @@ for (const { cluster, name } of served) {
     recordsContract(it)
     listsContract(it)
     readsContract(it)
+    historyContract(it)
     keysContract(it)
     commandsContract(it)
     transactionsContract(it)

@@ -8,6 +8,7 @@ import { collectionPath } from "../../Http/Paths.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
 import { encodedAll, inArray } from "../Change.ts"
 import { misfit, misread, Unreadable } from "../Failure.ts"
+import { checkMoment, type Past } from "../History.ts"
 import { expectedVersion, namedId, newId } from "../Id.ts"
 import type { ChangeOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
 import { checkRead } from "../ReadOptions.ts"
@@ -21,6 +22,23 @@ import type { LiveConnection } from "./LiveConnection.ts"
 import { reading } from "./Reading.ts"
 import type { Sending } from "./Sending.ts"
 import { transactEncoded } from "./Transacting.ts"
+
+/** A page of a record's history on the wire. */
+const History = Schema.Struct({
+  items: Schema.Array(
+    Schema.Struct({
+      version: Schema.Int,
+      index: Schema.Int,
+      at: Schema.String,
+      actor: Schema.optionalKey(Schema.String),
+      event: Schema.Literals(["created", "updated", "deleted"]),
+      data: Schema.Unknown
+    })
+  ),
+  next: Schema.NullOr(Schema.String),
+  complete: Schema.Boolean
+})
+const historyOf = Schema.decodeUnknownResult(History)
 
 /** Gives the records of a model. For a local model it asks the first node only. */
 export const make = <M extends RowClass>(sending: Sending, live: LiveConnection, model: M): ModelRepository<M> => {
@@ -52,6 +70,11 @@ export const make = <M extends RowClass>(sending: Sending, live: LiveConnection,
     })
   )
 
+  const pastOf = ({ actor, at, data, event, index, version }: (typeof History)["Type"]["items"][number]) =>
+    Effect.map(decoded(decode(data)), (row): Past<M> => {
+      return { type: event, version, row, index, timeMs: Date.parse(at), actor }
+    })
+
   return {
     get: Effect.fnUntraced(function* (id: string, options = {}) {
       yield* misread(checkRead(options))
@@ -60,6 +83,39 @@ export const make = <M extends RowClass>(sending: Sending, live: LiveConnection,
       return yield* sending.ask(asked).pipe(
         Effect.flatMap(versioned),
         Effect.map(Option.some),
+        Effect.catchIf(isAbsent, () => Effect.succeedNone)
+      )
+    }),
+    at: Effect.fnUntraced(function* (id: string, moment, options = {}) {
+      yield* misread(checkMoment(moment, options))
+      if (!descriptor.ids.isId(id)) return Option.none()
+      const { headers, query } = reading(options, sending.seenIndex())
+      const then = "version" in moment ? String(moment.version) : new Date(moment.timeMs).toISOString()
+      const asked = { method: "GET", path: at(id), query: [["at", then], ...query], headers, ...ofNode } as const
+      return yield* sending.ask(asked).pipe(
+        Effect.flatMap(versioned),
+        Effect.map(Option.some),
+        Effect.catchIf(isAbsent, () => Effect.succeedNone)
+      )
+    }),
+    history: Effect.fnUntraced(function* (id: string, options = {}) {
+      yield* misread(checkRead(options))
+      const { cursor, limit } = options
+      if (!descriptor.ids.isId(id)) return Option.none()
+      const { headers, query } = reading(options, sending.seenIndex())
+      const page = [
+        ...(limit === undefined ? [] : [["limit", String(limit)] as const]),
+        ...(cursor === undefined ? [] : [["cursor", cursor] as const])
+      ]
+      const path = `${at(id)}/history`
+      const asked = { method: "GET", path, query: [...page, ...query], headers, ...ofNode } as const
+      return yield* sending.ask(asked).pipe(
+        Effect.flatMap(({ body }) => decoded(historyOf(body))),
+        Effect.flatMap(({ complete, items, next }) =>
+          Effect.map(Effect.forEach(items, pastOf), (items) =>
+            Option.some({ items, next: next ?? undefined, isComplete: complete })
+          )
+        ),
         Effect.catchIf(isAbsent, () => Effect.succeedNone)
       )
     }),

@@ -3,16 +3,19 @@
  * record.
  */
 import { Effect, Option, Result } from "effect"
+import { decodePlace, encodePlace, problemOfPast } from "../../Http/HistoryReads.ts"
 import { fingerprintOf, nextCursor } from "../../Http/ListQuery.ts"
-import { limitDefault } from "../../Http/PageLimit.ts"
+import { limitDefault, limitMax } from "../../Http/PageLimit.ts"
 import type { Operation } from "../../Machine/Command.ts"
 import { list } from "../../Machine/List.ts"
+import type { FieldError } from "../../Model/FieldError.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
 import type { Shown } from "../../Repository/Changed.ts"
 import type { Records } from "../../Repository/Records.ts"
 import { recordUnreadable } from "../../Repository/RejectionProblem.ts"
 import { encodedAll, inArray } from "../Change.ts"
 import { misfit, misread, Unreadable } from "../Failure.ts"
+import { checkMoment, type Past } from "../History.ts"
 import { expectedVersion, namedId, newId } from "../Id.ts"
 import { listedOf } from "../ListOptions.ts"
 import type { ChangeOptions, ModelRepository, Versioned } from "../ModelRepository.ts"
@@ -82,6 +85,33 @@ export const make = <M extends RowClass>(
       )
       return read.value === undefined ? Option.none() : Option.some(yield* versioned(read.value))
     }),
+    at: Effect.fnUntraced(function* (id: string, moment, options = {}) {
+      yield* misread(checkMoment(moment, options))
+      const consistency = yield* session.consistencyOf(options)
+      if (!descriptor.ids.isId(id)) return Option.none()
+      const read = yield* records
+        .past(descriptor, id, moment, consistency)
+        .pipe(session.watch, Effect.mapError(problemOfPast))
+      return read.value === undefined ? Option.none() : Option.some(yield* versioned(read.value))
+    }),
+    history: Effect.fnUntraced(function* (id: string, options = {}) {
+      const consistency = yield* session.consistencyOf(options)
+      const { cursor, limit = limitDefault } = options
+      yield* misread(limitOf(limit))
+      const record = { path: descriptor.path, id }
+      const place = cursor === undefined ? { afterVersion: 0 } : decodePlace(record, cursor)
+      if (!descriptor.ids.isId(id)) return Option.none()
+      if (place === undefined) return yield* misread(Result.fail([notOurs]))
+      const { value: page } = yield* records
+        .history(descriptor, id, { place, limit }, consistency)
+        .pipe(session.watch, Effect.mapError(problemOfPast))
+      if (page === undefined) return Option.none()
+      const items = yield* Effect.forEach(page.items, ({ event: type, modelVersion: _, record, ...past }) =>
+        Effect.map(versioned({ record, version: past.version }), ({ row }): Past<M> => ({ ...past, type, row }))
+      )
+      const next = page.next === undefined ? undefined : encodePlace(record, page.next)
+      return Option.some({ items, next, isComplete: page.isComplete })
+    }),
     list: Effect.fnUntraced(function* (options = {}) {
       const consistency = yield* session.consistencyOf(options)
       const { limit = limitDefault, countsTotal = false, cursor } = options
@@ -133,3 +163,10 @@ export const make = <M extends RowClass>(
     live: makeLive({ live, session }, model)
   }
 }
+
+const notOurs: FieldError = { path: "cursor", message: "is not one of this record's history" }
+
+const limitOf = (limit: number): Result.Result<void, ReadonlyArray<FieldError>> =>
+  Number.isInteger(limit) && limit >= 1 && limit <= limitMax
+    ? Result.void
+    : Result.fail([{ path: "limit", message: `takes a number from 1 to ${limitMax}` }])

@@ -38,6 +38,8 @@ export const noRecords = (model: RowClass): ModelRepository<RowClass> => {
   const refuse = () => Effect.fail(missing(describe(model).name))
   return {
     get: refuse,
+    at: refuse,
+    history: refuse,
     list: refuse,
     create: refuse,
     createAll: refuse,

@@ -1,0 +1,139 @@
+/**
+ * The history of records in a whole cluster, held against what its clients were answered: at every version, on every
+ * node, through restarts, compaction and leaders' snapshots.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result, Schema } from "effect"
+import { Member } from "../../src/Cluster/Member.ts"
+import * as Model from "../../src/Model.ts"
+import type { HistoryPage, Place } from "../../src/Repository/RecordHistory.ts"
+import { Records } from "../../src/Repository/Records.ts"
+import { TestCluster } from "../../src/Testing.ts"
+import { seeded } from "../Machine/Seeded.ts"
+
+class Note extends Model.Class<Note>("Note")({
+  id: Model.id(Schema.String),
+  text: Model.replicate(Schema.String)
+}) {}
+const descriptor = Model.describe(Note)
+
+/** Snapshots come early, and the log is short. */
+const raft = { snapshotAfterBytes: 4_000, logRetainedCount: 10 }
+
+const ids = ["a", "b", "c", "d"]
+
+/** A version of a record as a client was answered. */
+interface Answered {
+  readonly version: number
+  readonly type: string
+  readonly text: unknown
+  readonly index: number
+}
+
+const change = (id: string, text: string, isDeletion: boolean) =>
+  Effect.gen(function* () {
+    const records = yield* Records
+    const made = isDeletion
+      ? records.change(descriptor, { _tag: "Delete", model: "Note", id })
+      : records.change(descriptor, { _tag: "Put", model: "Note", id, data: { id, text } })
+    return yield* Effect.result(made)
+  })
+
+const history = (id: string, limit: number) =>
+  Effect.gen(function* () {
+    const records = yield* Records
+    const items: Array<Answered> = []
+    let isComplete = true
+    let place: Place | undefined = { afterVersion: 0 }
+    while (place !== undefined) {
+      const { value }: { readonly value: HistoryPage | undefined } = yield* records.history(descriptor, id, {
+        place,
+        limit
+      })
+      if (value === undefined) return { items, isComplete: true }
+      for (const { event, index, record, version } of value.items) {
+        items.push({ version, type: event, text: record.text, index })
+      }
+      isComplete &&= value.isComplete
+      place = value.next
+    }
+    return { items, isComplete }
+  })
+
+const past = (id: string, version: number) =>
+  Effect.flatMap(Records, (records) => Effect.result(records.past(descriptor, id, { version })))
+
+const feedOf = Effect.map(Member, ({ feed }) => ({
+  oldestIndex: feed.oldestIndex(),
+  appliedIndex: feed.appliedIndex()
+}))
+
+for (const seed of [1, 2]) {
+  describe(`histories of a cluster, seed ${seed}`, { timeout: 60_000 }, () => {
+    it.effect("equal what was answered, on every node", () =>
+      Effect.gen(function* () {
+        const random = seeded(seed)
+        const cluster = yield* TestCluster
+        const answered = new Map<string, Array<Answered>>(ids.map((id) => [id, []]))
+        let number = 0
+        const write = Effect.fnUntraced(function* (node: string) {
+          const id = ids[random.below(ids.length)]!
+          const list = answered.get(id)!
+          const isDeletion = list.length > 0 && list.at(-1)!.type !== "deleted" && random.below(6) === 0
+          const text = `${++number} ${"x".repeat(random.below(80))}`
+          const done = yield* cluster.on(node, change(id, text, isDeletion))
+          if (Result.isFailure(done)) return assert.strictEqual(done.failure._tag, "NotDone")
+          const { change: type, logIndex, record, version } = done.success
+          list.push({ version, type, text: record.text, index: logIndex! })
+        })
+        const nodes = cluster.nodes
+        for (let count = 0; count < 150; count++) yield* write(nodes[random.below(3)]!)
+        yield* cluster.settle
+        yield* cluster.restart(nodes[random.below(3)]!)
+        yield* cluster.settle
+        for (let count = 0; count < 50; count++) yield* write(nodes[random.below(3)]!)
+        // It lags by more than the others' logs hold, and is sent a snapshot.
+        const leader = yield* cluster.leader
+        const away = nodes.find((node) => node !== leader)!
+        yield* cluster.partition([away])
+        for (let count = 0; count < 200; count++) yield* write(leader)
+        yield* cluster.heal
+        yield* cluster.settle
+        for (let count = 0; count < 30; count++) yield* write(nodes[random.below(3)]!)
+        yield* cluster.settle
+
+        const limit = 1 + random.below(40)
+        for (const node of nodes) {
+          const { oldestIndex } = yield* cluster.on(node, feedOf)
+          if (node !== away) assert.strictEqual(oldestIndex, 1)
+          else assert.isAbove(oldestIndex, 1, "it was sent a snapshot")
+          for (const [id, list] of answered) {
+            const told = yield* cluster.on(node, history(id, limit))
+            if (told.isComplete) assert.deepStrictEqual(told.items, list)
+            else {
+              assert.strictEqual(node, away)
+              assert.deepStrictEqual(told.items, list.slice(list.length - told.items.length))
+            }
+            for (const { text, type, version } of list.filter((_, at) => at % 4 === 0)) {
+              const found = yield* cluster.on(node, past(id, version))
+              if (Result.isFailure(found)) {
+                assert.strictEqual(found.failure._tag, "HistoryGone")
+                assert.strictEqual(node, away)
+                assert.isFalse(told.isComplete)
+              } else assert.strictEqual(found.success.value?.record.text, type === "deleted" ? undefined : text)
+            }
+          }
+        }
+        // Another start finds the same.
+        yield* cluster.restart(...nodes)
+        yield* cluster.settle
+        for (const node of nodes.filter((each) => each !== away)) {
+          assert.strictEqual((yield* cluster.on(node, feedOf)).oldestIndex, 1)
+          for (const [id, list] of answered) {
+            assert.deepStrictEqual((yield* cluster.on(node, history(id, 1_000))).items, list)
+          }
+        }
+      }).pipe(Effect.provide(TestCluster.layer({ models: [Note], seed, raft })))
+    )
+  })
+}
