@@ -2,7 +2,7 @@
  * Follows the committed changes of models, from any position of the log on, at the reader's own pace: it pulls them from
  * the log, from memory or from disk, so no reader slows a write. Between two reads it keeps only its position.
  */
-import { Context, Effect, Layer, Result, Semaphore } from "effect"
+import { Context, Effect, Layer, Result, type Scope, Semaphore } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
@@ -24,6 +24,8 @@ const pageMaxBytes = 32 * 1024
 const stepMaxCount = 64
 /** The most reads of the log at once: an entry may have megabytes. */
 const readsMaxCount = 4
+/** The most readers that are told a first state at once: it stays in memory until it is told. */
+const firstStatesMaxCount = 64
 /** How many entries that took several steps are kept for the followers that read them again. */
 const keptMaxCount = 4
 
@@ -65,9 +67,9 @@ export class Changes extends Context.Service<
   {
     /**
      * Begins to follow. Waits until this node has what the position asks for. Fails if the position is malformed, if its
-     * changes are gone, or if no quorum answers.
+     * changes are gone, if no quorum answers, or if too many readers are told a first state. The scope ends with the reader.
      */
-    readonly follow: (asked: Asked) => Effect.Effect<Follow, Problem>
+    readonly follow: (asked: Asked) => Effect.Effect<Follow, Problem, Scope.Scope>
   }
 >()("lithair/Changes") {}
 
@@ -76,6 +78,7 @@ interface Log {
   /** Whether positions name the directory, since no other node has this log. */
   readonly instance: string | undefined
   readonly tables: () => Tables
+  readonly oldestIndex: () => number
   readonly appliedIndex: () => number
   readonly applied: (index: number) => Effect.Effect<void>
   readonly read: (range: {
@@ -87,9 +90,18 @@ interface Log {
   readonly staleMs: (index: number, nowMs: number) => number | undefined
 }
 
-const make = Effect.gen(function* () {
-  const member = yield* Member
-  const local = yield* LocalNode
+/** The feed of a log. */
+export type Entries = Pick<Log, "oldestIndex" | "appliedIndex" | "applied" | "read">
+
+/** The parts of a node that are followed. */
+export interface Followable {
+  readonly member: Parameters<typeof Freshness.make>[0] &
+    Pick<Member["Service"], "self" | "tables"> & { readonly feed: Entries }
+  readonly local: Pick<LocalNode["Service"], "tables"> & { readonly feed: Entries }
+}
+
+/** Follows the logs of one node. */
+export const make = Effect.fnUntraced(function* ({ local, member }: Followable) {
   const { freshen } = yield* Freshness.make(member)
   const reads = yield* Semaphore.make(readsMaxCount)
 
@@ -108,6 +120,20 @@ const make = Effect.gen(function* () {
     staleMs: () => undefined
   }
 
+  let firstStatesCount = 0
+  /** Takes a place among the readers of a first state. Returns how to leave it before the scope closes. */
+  const enterFirstState = Effect.gen(function* () {
+    if (firstStatesCount >= firstStatesMaxCount) return yield* Effect.fail(tooManyStates)
+    firstStatesCount += 1
+    let isIn = true
+    const leave = Effect.sync(() => {
+      if (isIn) firstStatesCount -= 1
+      isIn = false
+    })
+    yield* Effect.addFinalizer(() => leave)
+    return leave
+  })
+
   const follow = Effect.fnUntraced(function* ({ after, isInitial = false, models, restart }: Asked) {
     const log = models[0]?.mode === "local" ? own : cluster
     const followed: Followed = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
@@ -116,6 +142,7 @@ const make = Effect.gen(function* () {
       Effect.catch(reads.withPermit(log.read(range)), (failure) => unread(failure, gone))
 
     let position = yield* begin(log, { after, isInitial }, gone)
+    const told = position.shown === undefined ? Effect.void : yield* enterFirstState
     /** The first state, until all of its records are told. */
     let state = position.shown === undefined ? undefined : { tables: clone(log.tables()), index: log.appliedIndex() }
     if (state !== undefined && after === undefined) position = { index: state.index, shown: noRecord }
@@ -147,6 +174,7 @@ const make = Effect.gen(function* () {
         if (!found.isWhole) return found.records
         state = undefined
         position = { index: of.index }
+        yield* told
         return [...found.records, bookmarkOf(log.staleMs(of.index, yield* monotonicMs), true)]
       })
 
@@ -165,7 +193,12 @@ const make = Effect.gen(function* () {
 })
 
 /** Follows the logs of a node. */
-export const layer: Layer.Layer<Changes, never, Member | LocalNode> = Layer.effect(Changes, make)
+export const layer: Layer.Layer<Changes, never, Member | LocalNode> = Layer.effect(
+  Changes,
+  Effect.gen(function* () {
+    return yield* make({ member: yield* Member, local: yield* LocalNode })
+  })
+)
 
 type Gone = Effect.Effect<never, Problem>
 
@@ -188,22 +221,16 @@ const begin = Effect.fnUntraced(function* (
 
 /** Says from where on the log can be read. */
 const goneFrom = (log: Log, restart: string): Gone =>
-  log.read({ fromIndex: 1, maxBytes: 1 }).pipe(
-    Effect.match({
-      onFailure: (failure) => (failure._tag === "LogFailed" ? (failure.oldestIndex ?? 1) : 1),
-      onSuccess: () => 1
-    }),
-    Effect.flatMap((oldestIndex) => Effect.fail(changesGone({ oldestIndex, restart })))
-  )
+  Effect.suspend(() => Effect.fail(changesGone({ oldestIndex: log.oldestIndex(), restart })))
 
 /** Reads entries. Those that a follower reads in several steps are kept, since others may read them too. */
-const reading = (feed: Pick<Log, "appliedIndex" | "applied" | "read">) => {
+const reading = ({ read: readFeed, ...feed }: Entries): Entries => {
   const kept = new Map<number, Entry>()
   const read: Log["read"] = (range) =>
     Effect.suspend(() => {
       const known = kept.get(range.fromIndex)
       if (known !== undefined) return Effect.succeed([known])
-      return Effect.tap(feed.read(range), ([entry]) =>
+      return Effect.tap(readFeed(range), ([entry]) =>
         Effect.sync(() => {
           if (entry === undefined || (entry.transaction?.events.length ?? 0) <= stepMaxCount) return
           kept.set(entry.index, entry)
@@ -211,7 +238,7 @@ const reading = (feed: Pick<Log, "appliedIndex" | "applied" | "read">) => {
         })
       )
     })
-  return { appliedIndex: feed.appliedIndex, applied: feed.applied, read }
+  return { ...feed, read }
 }
 
 const readable = <A>(result: Result.Result<A, Unreadable>): Effect.Effect<A, Problem> =>
@@ -228,6 +255,10 @@ const unread = (failure: LogFailed | LogCorrupt, gone: Gone): Effect.Effect<neve
 const malformed = invalidRequest("The position is malformed: send the id of an event", [
   { path: "after", message: "takes the id of an event" }
 ])
+
+const tooManyStates = problem("overloaded", "Too many readers are being sent all records: try again later", {
+  definite: true
+})
 
 const changesGone = (members: { readonly oldestIndex: number; readonly restart: string }): Problem =>
   problem(

@@ -11,8 +11,6 @@ export class LogFailed extends Schema.TaggedError<LogFailed>()("LogFailed", {
   message: Schema.String,
   /** `compacted`: a read below the first index. A snapshot replaced those entries; the log itself is intact. */
   reason: Schema.optionalKey(Schema.Literals(["compacted"])),
-  /** If `compacted`: the first entry that can be read. */
-  oldestIndex: Schema.optionalKey(Schema.Int),
   cause: Schema.optionalKey(Schema.Defect())
 }) {}
 
@@ -20,8 +18,7 @@ export class LogFailed extends Schema.TaggedError<LogFailed>()("LogFailed", {
 export const compactedAway = (fromIndex: number, held: { readonly firstIndex: number }): LogFailed =>
   new LogFailed({
     message: `Cannot read entry ${fromIndex}: a snapshot stands for all entries below ${held.firstIndex}`,
-    reason: "compacted",
-    oldestIndex: held.firstIndex
+    reason: "compacted"
   })
 
 /** The files hold data that no crash leaves behind. The node must neither vote nor serve. */

@@ -7,6 +7,8 @@ import { decode, type Transaction } from "../Machine/Transaction.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 
 export interface LocalFeed {
+  /** The first entry that can be read. */
+  readonly oldestIndex: () => number
   /** The last index that is applied; 0 before the first. */
   readonly appliedIndex: () => number
   /** Waits until `index` is applied, for ever if it never is. */
@@ -24,12 +26,13 @@ export interface LocalFeed {
 /** Makes the feed, and the function by which the node says that it has applied more. */
 export const make = (
   store: LogStore["Service"],
-  appliedIndex: () => number
+  { appliedIndex, oldestIndex }: Pick<LocalFeed, "appliedIndex" | "oldestIndex">
 ): { readonly feed: LocalFeed; readonly advanced: () => void } => {
   const { changed, until } = Condition.make()
   return {
     advanced: changed,
     feed: {
+      oldestIndex,
       appliedIndex,
       applied: (index) => until(() => appliedIndex() >= index),
       read: (range) =>

@@ -110,7 +110,10 @@ export const make = Effect.fnUntraced(function* (options: {
   })
   // Replayed entries count towards the next snapshot, so that a node which never runs long takes one too.
   snapshots.onApplied(replayedBytes)
-  const { advanced, feed } = LocalFeed.make(store, () => machine.applied.index)
+  const { advanced, feed } = LocalFeed.make(store, {
+    oldestIndex: space.firstIndex,
+    appliedIndex: () => machine.applied.index
+  })
   const commits = yield* LocalCommits.make({
     machine,
     newId: options.newId ?? recordId,

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import type { Mutation } from "../Mutation.ts"
+import { brokenChanges } from "./brokenChanges.ts"
 import { promises } from "./brokenCommands.ts"
 import { brokenFiles } from "./brokenFiles.ts"
 import { brokenRows } from "./consensusRows.ts"
@@ -14,6 +15,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url))
 
 const all: ReadonlyArray<Mutation> = [
   ...Object.values(promises),
+  ...Object.values(brokenChanges),
   ...brokenFiles,
   ...brokenRows,
   ...plantedFaults,

@@ -44,6 +44,8 @@ export interface Reached {
 /** One connection to a node. */
 interface Connection {
   readonly beganMs: number
+  /** Whether an event has come. */
+  hasTold: boolean
   readonly scope: Scope.Closeable
   readonly pull: Pull.Pull<ReadonlyArray<Uint8Array>, unknown>
   /** Reads bytes into the events that they complete. */
@@ -80,6 +82,8 @@ export const readEvents = (
       const giveUp = Effect.fnUntraced(function* (why: Problem | NoAnswer) {
         const nowMs = yield* monotonicMs
         if (open !== undefined && nowMs - open.beganMs >= lastingMs) failedCount = 0
+        // The time for other nodes begins now, and not when this one fell silent.
+        if (open?.hasTold === true) endMs = nowMs + timeoutMs
         yield* close
         failedCount += 1
         if (nowMs >= endMs || isFinal(why, failedCount >= nodes.length)) return yield* Effect.fail(why)
@@ -94,7 +98,7 @@ export const readEvents = (
         if (refusal !== undefined) return refusal
         const scope = Scope.makeUnsafe()
         const pull = yield* Scope.provide(Stream.toPull(response.stream), scope)
-        open = { beganMs: yield* monotonicMs, scope, pull, parse: parsing() }
+        open = { beganMs: yield* monotonicMs, hasTold: false, scope, pull, parse: parsing() }
         return undefined
       })
 
@@ -125,7 +129,7 @@ export const readEvents = (
             const told = yield* read(open, node)
             if (!Array.isArray(told)) yield* giveUp(told as NoAnswer)
             else if (isFilled(told)) {
-              endMs = (yield* monotonicMs) + timeoutMs
+              open.hasTold = true
               lastId = told[told.length - 1]!.id ?? lastId
               return told
             }
