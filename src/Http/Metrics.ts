@@ -10,6 +10,7 @@ import type { Projections } from "../Projection/Projections.ts"
 import { commitStandstillMs } from "../Raft/core/Standstill.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
 import type { Reactions } from "../Reaction/Reactions.ts"
+import type { EventStreams } from "./EventStream.ts"
 
 /** A gauge: its name, its help, and its current values by label. */
 interface Gauge {
@@ -174,6 +175,7 @@ export const metricsRoutes = (
     readonly member: Member["Service"]
     readonly projections: Projections["Service"]
     readonly reactions: Reactions["Service"]
+    readonly streams: EventStreams
   },
   answers: Answers
 ) =>
@@ -182,12 +184,13 @@ export const metricsRoutes = (
       "GET",
       "/metrics",
       Effect.gen(function* () {
-        const { member, projections, reactions } = node
+        const { member, projections, reactions, streams } = node
         const gauges = [
           ...raftGauges(member),
           ...stateGauges(member),
           ...projectionGauges(projections),
-          ...reactionGauges(reactions)
+          ...reactionGauges(reactions),
+          gauge("lithair_event_streams", "Streams of events that clients have open.", streams.openCount())
         ]
         const own = yield* write(gauges, answers)
         const ofApplication = yield* PrometheusMetrics.format()

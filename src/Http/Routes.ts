@@ -92,8 +92,8 @@ export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Membe
     Effect.gen(function* () {
       const member = yield* Member
       const reactions = yield* Reactions
-      const { answers, models, secret } = yield* Serving
-      const metrics = metricsRoutes({ member, projections: yield* Projections, reactions }, answers)
+      const { answers, models, secret, streams } = yield* Serving
+      const metrics = metricsRoutes({ member, projections: yield* Projections, reactions, streams }, answers)
       yield* mount({ routes: [...clusterRoutes(member), ...metrics], owned: ["/metrics"], isUrgent: true })
       yield* mount({
         routes: [

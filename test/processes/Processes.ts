@@ -35,6 +35,8 @@ export interface TestNode {
   readonly id: string
   readonly output: () => string
   readonly isRunning: () => boolean
+  /** The id of its process, once it has been started. */
+  readonly pid: () => number | undefined
   /** Ends with the exit code, undefined for a signal. */
   readonly stop: (signal: NodeJS.Signals) => Effect.Effect<number | null>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
@@ -164,6 +166,7 @@ const makeNode = Effect.fnUntraced(function* (
     data: options.data,
     output: () => output,
     isRunning,
+    pid: () => child?.pid,
     stop,
     signal: (signal) => Effect.sync(() => void child?.kill(signal)),
     start: Effect.sync(() => {
