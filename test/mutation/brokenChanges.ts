@@ -59,7 +59,7 @@ export const brokenChanges: Readonly<Record<string, Noticed>> = {
   "a client takes an event that has not come whole": {
     file: "src/Client/far/EventReader.ts",
     find: "text.decode(part, { stream: true })",
-    replace: "`${text.decode(part, { stream: true })}\\n\\n`",
+    replace: 'text.decode(part, { stream: true }) + "\\n\\n"',
     tests: [client("takes nothing of an event that has not come whole")]
   }
 }

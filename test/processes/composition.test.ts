@@ -127,5 +127,14 @@ for (const runtime of runtimes) {
         assert.include(program.output(), "anywhere: ok")
       }).pipe(Effect.scoped)
     )
+
+    it.live("follow: a file that follows changes, over a stop of its program", () =>
+      Effect.gen(function* () {
+        const script = "examples/compose/follow.ts"
+        const program = yield* startProgram({ runtime, script, cwd: yield* temporaryDirectory })
+        assert.strictEqual(yield* program.ended, 0, program.output())
+        assert.include(program.output(), "follow: ok")
+      }).pipe(Effect.scoped)
+    )
   })
 }
