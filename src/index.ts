@@ -1,4 +1,7 @@
-/** Namespaces only: one per room that a user meets. Each is an entry point of its own too, as in `lithair/model`. */
+/**
+ * Namespaces only: one per room that a node needs. Each is an entry point of its own too, as in `lithair/model`. What tests
+ * need is in `lithair/testing` only, so that no node loads it.
+ */
 export * as Client from "./Client.ts"
 export * as Command from "./Command.ts"
 export * as EventStore from "./EventStore.ts"
@@ -9,4 +12,3 @@ export * as Projection from "./Projection.ts"
 export * as Raft from "./Raft.ts"
 export * as Reaction from "./Reaction.ts"
 export * as Repository from "./Repository.ts"
-export * as Testing from "./Testing.ts"
