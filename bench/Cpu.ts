@@ -85,6 +85,15 @@ export const waitedForCoreMs = (pid: number): number => {
   }
 }
 
+/** How long a process was on a core since it began: its main thread, and all of its threads. */
+export const busySince = (pid: number): { readonly threadMs: number; readonly allMs: number } => {
+  try {
+    return { threadMs: schedule(pid, String(pid))[0] / 1e6, allMs: busyMs(pid) }
+  } catch {
+    return { threadMs: Number.NaN, allMs: Number.NaN } // Not on Linux.
+  }
+}
+
 /** What the process holds in memory, in bytes. */
 export const memoryBytes = (pid: number): number => {
   try {

@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { waitedForCoreMs, watchCpu } from "./Cpu.ts"
+import { busySince, waitedForCoreMs, watchCpu } from "./Cpu.ts"
 import { type CpuProfile, type Summary, summarize } from "./CpuProfile.ts"
 import { onNode, checkout as root } from "./Lithair.ts"
 import type { LoadResult } from "./Load.ts"
@@ -25,6 +25,9 @@ interface Load {
   readonly toMicros: number
   /** The leader was ready to run, and had no core. */
   readonly waitedMicros: number
+  /** The leader's processor time for one answer: of its thread, and of its helper threads. */
+  readonly threadMicros: number
+  readonly helperMicros: number
   readonly result: LoadResult
   readonly others: number
 }
@@ -55,12 +58,25 @@ const profileLeader = () =>
     const loads: Array<Load> = []
     for (const clients of clientCounts) {
       const waitedMs = waitedForCoreMs(leader.pid)
+      const before = busySince(leader.pid)
       const ends = watchCpu([process.pid, client.pid, leader.pid, ...followers.map(({ pid }) => pid)])
       const fromMicros = nowMicros()
       const result = await client.run({ ...ask, clients, warmUpMs: 0, measureMs })
       const toMicros = nowMicros()
       const waitedMicros = (waitedForCoreMs(leader.pid) - waitedMs) * 1000
-      loads.push({ clients, fromMicros, toMicros, waitedMicros, result, others: ends()?.others ?? Number.NaN })
+      const after = busySince(leader.pid)
+      const threadMs = after.threadMs - before.threadMs
+      const helperMs = after.allMs - before.allMs - threadMs
+      loads.push({
+        clients,
+        fromMicros,
+        toMicros,
+        waitedMicros,
+        threadMicros: (threadMs * 1000) / result.allCount,
+        helperMicros: (helperMs * 1000) / result.allCount,
+        result,
+        others: ends()?.others ?? Number.NaN
+      })
     }
     if ((await cluster.leaderNow()) !== leader) throw new Error("The leader changed: the profile means nothing")
     await cluster.stop()
@@ -132,11 +148,13 @@ const print = ({ busyMicros, byRoom, charged, functions, idleMicros }: Summary, 
   )
 }
 
-for (const { clients, others, result, summary, waitedMicros } of await profileLeader()) {
+for (const load of await profileLeader()) {
+  const { clients, helperMicros, others, result, summary, threadMicros, waitedMicros } = load
   console.log(`\n## Profile of the leader, clients: ${clients}\n`)
   console.log(
     `${subject} at the leader, ${rate(result.perSecond)} writes/s with the profiler on; ${result.failed.count} failed; ` +
-      `other programs kept ${short(others)} cores busy.`
+      `other programs kept ${short(others)} cores busy. One took ${short(threadMicros)} µs of the leader's thread, and ` +
+      `${short(helperMicros)} of its helper threads.`
   )
   print(summary, waitedMicros)
 }
