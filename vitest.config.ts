@@ -62,6 +62,9 @@ const mutation = "test/mutation/**/*.test.ts"
 /** They start processes of their own. */
 const processes = ["test/processes/**/*.test.ts", "test/package/**/*.test.ts"]
 
+/** Made by test/processes/bundled.ts. */
+const bundles = join(tmpdir(), `lithair-bundled-${process.pid}`)
+
 const exclude = [...configDefaults.exclude, ...leftOut]
 /** All cores: by itself vitest keeps one of them free. */
 const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
@@ -100,8 +103,8 @@ export default defineConfig({
           include: processes,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
-          globalSetup: "test/processes/compiled.ts",
-          env: { NODE_COMPILE_CACHE: join(tmpdir(), `lithair-compiled-${process.pid}`) }
+          globalSetup: "test/processes/bundled.ts",
+          env: { LITHAIR_BUNDLES: join(bundles, "bundles"), NODE_COMPILE_CACHE: join(bundles, "compiled") }
         }
       }
     ]

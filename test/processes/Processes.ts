@@ -7,12 +7,16 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Data, Effect, Schedule, type Scope } from "effect"
+import { bundleOf } from "./Bundle.ts"
 
 export type Runtime = "node" | "bun" | "deno"
 
 const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))
 const exampleScript = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
 const runs: Record<Runtime, ReadonlyArray<string>> = { node: [], bun: ["run"], deno: ["run", "-A"] }
+
+/** What this runtime runs for a program. */
+const programOf = (runtime: Runtime, script: string) => (runtime === "node" ? bundleOf(script) : script)
 
 /** The command that runs a script on this runtime. */
 export const runtimeCommand = (runtime: Runtime): ReadonlyArray<string> => [bin(runtime), ...runs[runtime]]
@@ -170,7 +174,7 @@ const makeNode = Effect.fnUntraced(function* (
     stop,
     signal: (signal) => Effect.sync(() => void child?.kill(signal)),
     start: Effect.sync(() => {
-      child = spawn(bin(runtime), [...runs[runtime], options.script, ...flags], {
+      child = spawn(bin(runtime), [...runs[runtime], programOf(runtime, options.script), ...flags], {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...options.environment }
       })
@@ -188,7 +192,10 @@ const makeNode = Effect.fnUntraced(function* (
 /** Runs a script with these flags until it ends by itself. */
 export const runToEnd = (flags: ReadonlyArray<string>, script: string = exampleScript) =>
   Effect.promise(async () => {
-    const child = spawn(bin("node"), [script, ...flags], { stdio: ["ignore", "pipe", "pipe"], timeout: 20_000 })
+    const child = spawn(bin("node"), [bundleOf(script), ...flags], {
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: 20_000
+    })
     const said = { stdout: "", stderr: "" }
     for (const name of ["stdout", "stderr"] as const) {
       child[name].on("data", (data: Buffer) => {
