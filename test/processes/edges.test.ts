@@ -28,7 +28,7 @@ const problemIn = (answer: string) => {
   return [head.split(" ")[1], status, type]
 }
 
-describe("a node's edges", () => {
+describe("a node's edges", { concurrent: true }, () => {
   it.live("a request that the HTTP parser refuses gets a problem, and the next request is served", () =>
     Effect.gen(function* () {
       const [node] = (yield* startCluster(["node"])) as [TestNode]

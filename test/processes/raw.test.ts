@@ -17,7 +17,7 @@ const runtimes: ReadonlyArray<Runtime> = ["node", "bun", "deno"]
 const plainNode = fileURLToPath(new URL("plainNode.ts", import.meta.url))
 const inputs = [...heads, ...bodies, ...pipelines, ...upgrades]
 
-describe("raw inputs", () => {
+describe("raw inputs", { concurrent: true }, () => {
   it("are at least 150, and each has a name of its own", () => {
     assert.isAtLeast(new Set(inputs.map(({ name }) => name)).size, 150)
     assert.strictEqual(new Set(inputs.map(({ name }) => name)).size, inputs.length)
