@@ -9,12 +9,18 @@ import type { MembershipResult, Output, TransferResult } from "../core/Output.ts
 import { termAt } from "../core/RaftLog.ts"
 import type { State } from "../core/State.ts"
 import type { Administration } from "./Administration.ts"
+import type { Condition } from "./Condition.ts"
 import { NotDone, UnknownOutcome } from "./Outcome.ts"
 
 /** The core, and the function that steps it. */
 interface Shell {
   readonly core: Readonly<State>
   readonly run: (input: Input) => Output
+}
+
+/** A shell whose turns wake those who wait for the core. */
+interface WaitingShell extends Shell {
+  readonly until: Condition["until"]
 }
 
 /** The result of a change of the members. */
@@ -29,16 +35,11 @@ export interface AskedChange {
   readonly force?: true
 }
 
-/** How often the core is checked. */
-const pollMs = 10
-
 /** Whether the configuration in force is committed, and no change is under way. */
 const isSettled = (core: Readonly<State>): boolean => {
   const { configuration, index } = Configurations.latest(core.configurations)
   return index <= core.commitIndex && configuration.outgoing === undefined
 }
-
-const until = (isDone: () => boolean) => Effect.sleep(pollMs).pipe(Effect.repeat({ until: isDone }), Effect.asVoid)
 
 /** Writes to the leader's log who changed the cluster, and how. */
 export const note = ({ admitted, ...order }: Administration, done: { readonly _tag: string }): Effect.Effect<void> =>
@@ -48,7 +49,7 @@ export const note = ({ admitted, ...order }: Administration, done: { readonly _t
 
 /** Begins a change, and waits until the leader has left the joint configuration. */
 export const changeMembers = (
-  { core, isRefused, run }: Shell & { readonly isRefused: () => boolean },
+  { core, isRefused, run, until }: WaitingShell & { readonly isRefused: () => boolean },
   { change, force }: AskedChange,
   timeoutMs: number
 ): Effect.Effect<ChangeResult, NotDone | UnknownOutcome> => {
@@ -85,7 +86,7 @@ export const transferLeadership = ({ run }: Shell, to: NodeId | undefined): Tran
 }
 
 /** Call before the node stops: it campaigns no more, and hands leadership over. */
-export const handOver = ({ core, run }: Shell): Effect.Effect<void> => {
+export const handOver = ({ core, run, until }: WaitingShell): Effect.Effect<void> => {
   run({ _tag: "ShutDown" })
   return until(() => core.role._tag !== "Leader" && core.held.length === 0)
 }

@@ -24,6 +24,7 @@ import { Transport } from "../peers/Transport.ts"
 import * as Applier from "./Applier.ts"
 import * as Bell from "./Bell.ts"
 import * as CommandQueue from "./CommandQueue.ts"
+import * as Condition from "./Condition.ts"
 import * as DiskSpace from "./DiskSpace.ts"
 import * as LeaderWatch from "./LeaderWatch.ts"
 import * as LogWriter from "./LogWriter.ts"
@@ -99,6 +100,8 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
   let inbox = { messages: [] as Array<Input>, others: [] as Array<Input>, ticks: [] as Array<Input> }
   const deciding = CommandQueue.make(machine)
   const reads = WaitingReads.make()
+  /** For what a few fibers wait for. Each turn checks it again, and so does the end of this node's work. */
+  const { changed, until } = Condition.make()
   /** The machine's applied index. It is ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
   /** Before the first turn, and after the last one. */
@@ -127,6 +130,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     refusal = why
     CommandQueue.stop(deciding, why)
     WaitingReads.refuseAll(reads, why)
+    changed()
   }
 
   /** This node sends, writes and applies nothing more. */
@@ -272,6 +276,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     run,
     fork,
     appliedIndex: () => appliedIndex,
+    until,
     takeSnapshot: snapshotting.takeAnew,
     sendSnapshot: snapshotting.sendTo,
     refuseReads: () => WaitingReads.refuseAll(reads, suspectHere),
@@ -315,6 +320,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     writer.flush()
     if (deciding.pending.length > 0) ring()
     isInTurn = false
+    changed()
   }
 
   const takeReadIndex = TakeReadIndex.make({
@@ -376,11 +382,11 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     changeMembers: (asked, timeoutMs) =>
       Effect.suspend(() => {
         const isRefused = () => refusal !== undefined
-        return refusal ?? MembershipRequests.changeMembers({ core, run, isRefused }, asked, timeoutMs)
+        return refusal ?? MembershipRequests.changeMembers({ core, run, until, isRefused }, asked, timeoutMs)
       }),
     transferLeadership: (to) =>
       Effect.suspend(() => refusal ?? Effect.succeed(MembershipRequests.transferLeadership({ core, run }, to))),
-    handOver: Effect.suspend(() => (isAtRest ? Effect.void : MembershipRequests.handOver({ core, run }))),
+    handOver: Effect.suspend(() => (isAtRest ? Effect.void : MembershipRequests.handOver({ core, run, until }))),
     giveUp: () => giveUp(leavingHere),
     leaderlessSinceMs: leaderWatch.leaderlessSinceMs,
     appliedIndex: () => appliedIndex,

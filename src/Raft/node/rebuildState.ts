@@ -8,6 +8,7 @@ import type { LogCorrupt, LogFailed, LogStore } from "../../EventStore/LogStore.
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { State } from "../core/State.ts"
 import type * as Applier from "./Applier.ts"
+import type { Condition } from "./Condition.ts"
 import { restoreNewest } from "./restoreMachine.ts"
 import type { StateMachine } from "./StateMachine.ts"
 
@@ -15,8 +16,6 @@ import type { StateMachine } from "./StateMachine.ts"
 const pageMaxBytes = 64 * 1024
 /** Closer than this many entries, the rest is applied without a pause. */
 const nearCount = 256
-/** How often to check whether this node has reached the snapshot's index. */
-const pollMs = 10
 
 export interface RebuildingOptions {
   readonly core: Readonly<State>
@@ -26,6 +25,8 @@ export interface RebuildingOptions {
   /** Gives the machine a task, behind those that it has. */
   readonly addTask: (task: Applier.Task) => void
   readonly appliedIndex: () => number
+  /** Checks its condition again whenever this node has applied more. */
+  readonly until: Condition["until"]
 }
 
 /**
@@ -36,10 +37,10 @@ export const rebuildFrom = Effect.fnUntraced(function* (
   options: RebuildingOptions,
   origin: number
 ): Effect.fn.Return<boolean, LogFailed | LogCorrupt> {
-  const { addTask, appliedIndex, machine, snapshots, store } = options
+  const { addTask, appliedIndex, machine, snapshots, store, until } = options
   const anew = machine.rebuilding()
   if (origin > 0) yield* Effect.provideService(restoreNewest(anew, origin, origin), SnapshotStore, snapshots)
-  while (appliedIndex() < origin) yield* Effect.sleep(pollMs)
+  yield* until(() => appliedIndex() >= origin)
   let next = origin + 1
   while (appliedIndex() - next >= nearCount) {
     const entries = yield* store.read({ fromIndex: next, toIndex: appliedIndex(), maxBytes: pageMaxBytes })
