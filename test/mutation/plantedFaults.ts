@@ -33,7 +33,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a new leader answers with a commit index from before its no-op",
     breaks: "C4",
-    fromSeed: 21,
+    fromSeed: 31,
     seedsCount: 20,
     file: "src/Raft/core/Reads.ts",
     find: `  for (const request of requests) request.readIndex = Math.max(request.readIndex, leader.noopIndex)
@@ -43,7 +43,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a round of reads bears the number of the one before",
     breaks: "C5",
-    fromSeed: 51,
+    fromSeed: 58,
     seedsCount: 20,
     file: "src/Raft/core/Reads.ts",
     find: `readNumber: state.readNumber + 1, requests`,
@@ -52,6 +52,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a leader confirms its own read index without a quorum",
     breaks: "C5",
+    fromSeed: 9,
     seedsCount: 30,
     file: "src/Raft/core/Reads.ts",
     find: `  if (round === undefined || !Quorum.isQuorum(state.configuration, (voter) => round.acks.has(voter))) return`,
@@ -60,7 +61,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "whoever read under a lease does not look at the clock again",
     breaks: "C7",
-    fromSeed: 81,
+    fromSeed: 86,
     seedsCount: 20,
     file: "src/Testing/simulator/Clients.ts",
     find: `    if (leaseUntilMs !== undefined && clockOf(world, node) >= leaseUntilMs) {`,
@@ -88,7 +89,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a vote for a log that is behind",
     breaks: "§5.4.1",
-    fromSeed: 121,
+    fromSeed: 126,
     seedsCount: 20,
     file: "src/Raft/core/Election.ts",
     find: `    upToDate && isFree && mayElect`,
@@ -97,6 +98,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a joint configuration commits with a majority of one side",
     breaks: "C10, §6",
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Raft/core/Quorum.ts",
     find: `  return outgoing === undefined ? value : Math.min(value, majorityValue(outgoing, valueOf))`,
@@ -105,6 +107,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "voters change without a joint configuration",
     breaks: "C10, §6",
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Raft/core/Membership.ts",
     find: `hasSameVoters(target, state.configuration) ? target : { ...target, outgoing: voters })`,
@@ -113,7 +116,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a truncated configuration stays in force",
     breaks: "C10, §6",
-    fromSeed: 231,
+    fromSeed: 249,
     seedsCount: 20,
     file: "src/Raft/core/Draft.ts",
     find: `  Configurations.truncate(state.configurations, fromIndex)
@@ -131,7 +134,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a snapshot bears the newest configuration and not the one at its index",
     breaks: "C13, §7",
-    fromSeed: 11,
+    fromSeed: 16,
     seedsCount: 20,
     file: "src/Raft/core/Configurations.ts",
     find: `configurations.findLast((each) => each.index <= index) ?? configurations[0]!`,
@@ -148,6 +151,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a key is used again",
     breaks: "C17",
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Machine/decideKey.ts",
     find: `  if (known === undefined) {`,
@@ -156,6 +160,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "the fingerprint of a key is not compared",
     breaks: "C17",
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Machine/Sessions.ts",
     find: `? known.fingerprint === fingerprint`,
@@ -164,6 +169,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "the success of a declared command is not kept with its key",
     breaks: "C17",
+    fromSeed: 4,
     seedsCount: 20,
     file: "src/Machine/decide.ts",
     find: `  if (value !== undefined) return { _tag: "Accepted", value }
@@ -186,6 +192,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a rejection is answered at once",
     breaks: "D2",
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
@@ -194,7 +201,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a refusal by a declared command is answered at once, unless a key remembers it",
     breaks: "D2",
-    fromSeed: 131,
+    fromSeed: 142,
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
@@ -205,6 +212,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "speculation goes on after leadership was lost",
     breaks: "D2",
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
     find: `  deciding.isSpeculating = false
@@ -222,7 +230,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a heartbeat commits what the leader does not know to be held",
     breaks: "§5.3",
-    fromSeed: 61,
+    fromSeed: 71,
     seedsCount: 20,
     file: "src/Raft/core/step.ts",
     find: `Math.min(message.leaderCommit, message.matchIndex)`,
@@ -231,6 +239,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "probes are not repeated",
     breaks: "C21",
+    fromSeed: 10,
     seedsCount: 30,
     file: "src/Raft/core/Resending.ts",
     find: `  Progress.toProbe(progress, { nextIndex: progress.nextIndex, empty: true })`,
@@ -258,7 +267,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a snapshot that could not be sent is not asked for again",
     breaks: "C21, §7",
-    fromSeed: 61,
+    fromSeed: 68,
     seedsCount: 20,
     file: "src/Raft/core/Snapshots.ts",
     find: `const probe = sent.ok ? undefined : Replication.sentNow(state)`,
@@ -267,6 +276,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a projection is saved with a position one too far",
     breaks: "projections: each entry once",
+    fromSeed: 11,
     seedsCount: 20,
     file: "src/Projection/Folding.ts",
     find: `({ index, states: states.clone() })`,
@@ -275,6 +285,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a projection that starts folds the entry of its saved position again",
     breaks: "projections: each entry once",
+    fromSeed: 5,
     seedsCount: 20,
     file: "src/Projection/Folding.ts",
     find: `Position.make(projection.name, index)`,
@@ -283,6 +294,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "of an entry that has several events of one key, the last one alone is folded",
     breaks: "projections: each event once",
+    fromSeed: 4,
     seedsCount: 20,
     file: "src/Projection/Fold.ts",
     find: `changed.has(key) ? changed.get(key) : states.get(key)`,
@@ -291,6 +303,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "what another version of a projection saved is folded on",
     breaks: "projections: another version is folded anew",
+    fromSeed: 3,
     seedsCount: 20,
     file: "src/Projection/Saved.ts",
     find: ` || version !== projection.version`,
@@ -307,7 +320,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "followers are given what the disk still holds of a log that a snapshot has replaced",
     breaks: "projections: committed entries alone; §7",
-    fromSeed: 181,
+    fromSeed: 186,
     seedsCount: 10,
     file: "src/Cluster/Feed.ts",
     find: `  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
@@ -334,6 +347,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a snapshot does not say where a generation of keys ends",
     breaks: "C13, C24",
+    fromSeed: 3,
     seedsCount: 20,
     file: "src/Machine/Snapshot.ts",
     find: `...(endsGeneration ? { endsGeneration } : {})`,
@@ -351,6 +365,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a tombstone that is evicted raises no floor",
     breaks: "versions only grow",
+    fromSeed: 11,
     seedsCount: 20,
     file: "src/Machine/evolve.ts",
     find: `  table.versionFloor = Math.max(table.versionFloor, tombstone.version)
@@ -360,6 +375,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a tombstone that is evicted stays in the state hash",
     breaks: "the state hash is that of the state",
+    fromSeed: 11,
     seedsCount: 20,
     file: "src/Machine/evolve.ts",
     find: `  removeTombstone(tables, table, model, id)
@@ -371,6 +387,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "keys expire before their time",
     breaks: "C17",
+    fromSeed: 8,
     seedsCount: 10,
     file: "src/Machine/Sessions.ts",
     find: `> limits.keyLifetimeMs`,
@@ -379,6 +396,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a full table of keys makes room by forgetting one that is held",
     breaks: "C17",
+    fromSeed: 6,
     seedsCount: 10,
     file: "src/Machine/Sessions.ts",
     find: `    if (!isExpired(tables, oldest.session, logAgeMs)) return
@@ -389,6 +407,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a key that a node assigned is not looked for",
     breaks: "C17",
+    fromSeed: 8,
     seedsCount: 60,
     file: "src/Machine/Sessions.ts",
     find: `    if (index !== undefined) return { _tag: "Logged", index, fingerprint: undefined }
@@ -398,6 +417,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a closed key lets a late copy through",
     breaks: "C17",
+    fromSeed: 17,
     seedsCount: 60,
     file: "src/Machine/decideKey.ts",
     find: `  if (isClosed) return refuse({ _tag: "KeyClosed" })`,
@@ -406,6 +426,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "the state hash leaves out when a record was created",
     breaks: "the state hash is that of the state",
+    fromSeed: 13,
     seedsCount: 20,
     file: "src/Machine/StateElements.ts",
     find: `[model, id, version, modelVersion, createdIndex, index, data]`,
@@ -414,6 +435,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "what no entry changed is never looked for",
     breaks: "the state hash is that of the state",
+    fromSeed: 11,
     seedsCount: 20,
     file: "src/Cluster/ReplicatedMachine.ts",
     find: `  StateHash.plus(applied.hash, found)`,
@@ -422,6 +444,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a node whose state differs from a majority campaigns",
     breaks: "a suspect never leads",
+    fromSeed: 21,
     seedsCount: 60,
     file: "src/Raft/core/Election.ts",
     find: ` || state.isSuspect) return false`,
@@ -430,6 +453,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a node whose state differs from a majority reads",
     breaks: "a suspect never reads",
+    fromSeed: 9,
     seedsCount: 60,
     file: "src/Raft/core/Reads.ts",
     find: `    state.isSuspect ||
@@ -439,6 +463,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "who differs from anybody is suspect, whatever a majority says",
     breaks: "the majority is right",
+    fromSeed: 9,
     seedsCount: 20,
     file: "src/Raft/core/StateComparison.ts",
     find: `isContrary(one, agreed) ? [id] : []`,

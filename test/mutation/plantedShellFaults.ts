@@ -16,7 +16,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a write is called durable before it is synced",
     breaks: "C1, C2",
-    fromSeed: 35,
+    fromSeed: 43,
     seedsCount: 20,
     file: "src/Raft/node/LogWriter.ts",
     find: `    beganMs = options.nowMs()
@@ -54,6 +54,7 @@ export const plantedShellFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a local read is answered before a quorum has confirmed what a node recovered",
     breaks: "diss. 6.4",
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Repository/Freshness.ts",
     find: "    if (foundMs === undefined) return settleNow(settle, Exit.fail(starting))",
