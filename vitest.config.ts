@@ -54,13 +54,26 @@ const slow = [
   "test/Testing/simulator.test.ts",
   "test/Testing/testClusterHarm.test.ts"
 ]
-const gone = slow.filter((file) => !existsSync(file))
-if (gone.length > 0) throw new Error(`vitest.config.ts names tests that are not there: ${gone.join(", ")}`)
 
 const tidy = "test/tidy.test.ts"
 const mutation = "test/mutation/**/*.test.ts"
-/** They start processes of their own. */
+/** They start processes of their own, and mostly wait for them: several files at a time keep the cores busy. */
 const processes = ["test/processes/**/*.test.ts", "test/package/**/*.test.ts"]
+
+/** They hold real clusters to a time, or let nothing else have a core: two files at a time, and in the gate one. */
+const timed = [
+  "test/processes/catchup.test.ts",
+  "test/processes/cluster.test.ts",
+  "test/processes/compositionEnds.test.ts",
+  "test/processes/draining.test.ts",
+  "test/processes/leases.test.ts",
+  "test/processes/liveness.test.ts",
+  "test/processes/nemesis.test.ts",
+  "test/processes/overload.test.ts",
+  "test/processes/rolling.test.ts"
+]
+const gone = [...slow, ...timed].filter((file) => !existsSync(file))
+if (gone.length > 0) throw new Error(`vitest.config.ts names tests that are not there: ${gone.join(", ")}`)
 
 /** Made by test/processes/bundled.ts. */
 const bundles = join(tmpdir(), `lithair-bundled-${process.pid}`)
@@ -69,12 +82,30 @@ const exclude = [...configDefaults.exclude, ...leftOut]
 /** All cores: by itself vitest keeps one of them free. */
 const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
 
-/** Begins with the file that takes longest. If it came last, it would run alone, and the other cores would be idle. */
+/** Their files share what they load, and the bundles of their programs. */
+const ofProcesses = {
+  ...inside,
+  isolate: false,
+  globalSetup: "test/processes/bundled.ts",
+  env: { LITHAIR_BUNDLES: join(bundles, "bundles"), NODE_COMPILE_CACHE: join(bundles, "compiled") }
+}
+
+/** These begin: a long file that came last would run alone, and the other cores would be idle. */
+const longest = [
+  "test/Testing/simulator.test.ts",
+  "test/mutation/plantedFaults.test.ts",
+  "test/mutation/consensusRows.test.ts",
+  "test/package/tarball.test.ts",
+  "test/processes/raw.test.ts",
+  "test/processes/upgrade.test.ts",
+  "test/processes/http.test.ts"
+]
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
     const sorted = await super.sort(files)
-    const isLongest = ({ moduleId }: TestSpecification) => moduleId.endsWith("test/Testing/simulator.test.ts")
-    return [...sorted.filter(isLongest), ...sorted.filter((file) => !isLongest(file))]
+    const first = longest.flatMap((name) => sorted.filter(({ moduleId }) => moduleId.endsWith(name)))
+    return [...first, ...sorted.filter((file) => !first.includes(file))]
   }
 }
 
@@ -98,15 +129,15 @@ export default defineConfig({
       { test: { ...inside, name: "mutation", include: [mutation], maxConcurrency: availableParallelism() } },
       {
         test: {
-          ...inside,
+          ...ofProcesses,
           name: "processes",
           include: processes,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
-          globalSetup: "test/processes/bundled.ts",
-          env: { LITHAIR_BUNDLES: join(bundles, "bundles"), NODE_COMPILE_CACHE: join(bundles, "compiled") }
+          exclude: [...exclude, ...timed],
+          maxWorkers: 2 * availableParallelism(),
+          sequence: { groupOrder: 1 }
         }
-      }
+      },
+      { test: { ...ofProcesses, name: "timed", include: timed, maxWorkers: 2, sequence: { groupOrder: 2 } } }
     ]
   }
 })

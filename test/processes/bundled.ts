@@ -4,7 +4,7 @@
  * examples/compose run from their files, as do all programs on Bun and Deno.
  */
 import { spawnSync } from "node:child_process"
-import { mkdirSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { build } from "esbuild"
 import type { TestProject } from "vitest/node"
@@ -27,6 +27,8 @@ const banner =
 export default async function setup({ config }: TestProject): Promise<() => void> {
   const directory = String(config.env.LITHAIR_BUNDLES)
   const cache = String(config.env.NODE_COMPILE_CACHE)
+  // Two projects share them.
+  if (existsSync(directory)) return () => {}
   const entryPoints = programs.map((program) => join(root, program))
   mkdirSync(directory, { recursive: true })
   await build({
