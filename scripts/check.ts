@@ -34,8 +34,10 @@ const partTimeoutMs = 2_400_000
 const portable = ["fast", "slow"]
 /** These are of the repository, and start what they need themselves. */
 const nodeOnly = ["tidy", "mutation"]
-/** Real clusters, timed by their promises, and the package: one file at a time, and nothing beside it. */
+/** Real clusters, and the package: several files at a time, and no other part beside them. */
 const processes = ["processes"]
+/** Real clusters that are held to a time: one file at a time, and nothing beside it. */
+const timed = ["timed"]
 
 const binary = (name: string): string => `node_modules/.bin/${name}`
 
@@ -63,11 +65,12 @@ const parts: ReadonlyArray<Part> = [
   { name: "types", command: [binary("tsc"), "--noEmit"] },
   { name: "examples in docs", command: [binary("node"), "scripts/docExamples.ts"] },
   tests({ runtime: "Node", command: [binary("node")], projects: [...portable, ...nodeOnly] }),
+  tests({ runtime: "Node", what: "processes", command: [binary("node")], projects: processes }),
   tests({
     runtime: "Node",
-    what: "processes",
+    what: "timed",
     command: [binary("node")],
-    projects: processes,
+    projects: timed,
     flags: ["--no-file-parallelism"]
   }),
   // Bun's child processes do not carry vitest's messages, its threads do.
