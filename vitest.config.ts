@@ -60,15 +60,12 @@ const mutation = "test/mutation/**/*.test.ts"
 /** They start processes of their own, and mostly wait for them: several files at a time keep the cores busy. */
 const processes = ["test/processes/**/*.test.ts", "test/package/**/*.test.ts"]
 
-/** They hold real clusters to a time, or let nothing else have a core: two files at a time, and in the gate one. */
+/** They hold real clusters to a time, or need all cores: two files at a time, and in the gate one. */
 const timed = [
-  "test/processes/catchup.test.ts",
   "test/processes/cluster.test.ts",
   "test/processes/compositionEnds.test.ts",
-  "test/processes/draining.test.ts",
   "test/processes/leases.test.ts",
   "test/processes/liveness.test.ts",
-  "test/processes/nemesis.test.ts",
   "test/processes/overload.test.ts",
   "test/processes/rolling.test.ts"
 ]
@@ -97,6 +94,8 @@ const longest = [
   "test/mutation/consensusRows.test.ts",
   "test/package/tarball.test.ts",
   "test/processes/raw.test.ts",
+  "test/processes/nemesis.test.ts",
+  "test/processes/catchup.test.ts",
   "test/processes/upgrade.test.ts",
   "test/processes/http.test.ts"
 ]
