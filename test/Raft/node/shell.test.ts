@@ -371,4 +371,28 @@ describe("RaftNode, one shell", () => {
         }).pipe(Effect.provideService(Clock.Clock, paused))
       })
   )
+
+  it.effect("a change of the members is answered in the turn that commits it (§6)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const change = { _tag: "Remove", id: "c" } as const
+      const asked = yield* begin(shell.node.changeMembers({ change, force: true }, 5_000))
+      yield* acknowledge(shell)
+      assert.strictEqual(outcomeOf(asked), "not settled", "the joint configuration is in force")
+      yield* acknowledge(shell)
+      assert.strictEqual(outcomeOf(asked), "Success")
+    })
+  )
+
+  it.effect("a hand-over is over in the turn in which another node leads (diss. 3.10)", () =>
+    Effect.gen(function* () {
+      const shell = yield* startShell()
+      yield* lead(shell)
+      const handingOver = yield* begin(shell.node.handOver)
+      assert.strictEqual(outcomeOf(handingOver), "not settled")
+      yield* shell.receive("b", deposing(shell, shell.node.core.log.lastIndex))
+      assert.strictEqual(outcomeOf(handingOver), "Success")
+    })
+  )
 })
