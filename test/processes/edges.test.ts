@@ -18,7 +18,7 @@ const exchange = ({ port }: TestNode, bytes: string) =>
     socket.on("error", () => {})
     socket.on("close", () => resume(Effect.succeed(answer)))
     return Effect.sync(() => socket.destroy())
-  }).pipe(Effect.timeout("15 seconds"))
+  }).pipe(Effect.timeout("30 seconds"))
 
 const problemIn = (answer: string) => {
   const [head = "", body = ""] = answer.split("\r\n\r\n")
@@ -96,7 +96,7 @@ describe("a node's edges", { concurrent: true }, () => {
             assert.deepStrictEqual(problem, ["408", 408, "urn:lithair:problem:request-timeout"])
           }
         }).pipe(Effect.scoped),
-      30_000
+      60_000
     )
 
     it.live(`the peers' path says by a problem that it is for peers, on ${runtime}`, () =>

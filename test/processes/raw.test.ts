@@ -19,7 +19,7 @@ const inputs = [...heads, ...bodies, ...pipelines, ...upgrades]
 
 const assertNone = (wrong: ReadonlyArray<string>) => assert.strictEqual(wrong.join("\n"), "")
 
-describe("raw inputs", { concurrent: true }, () => {
+describe("raw inputs", () => {
   it("are at least 150, and each has a name of its own", () => {
     assert.isAtLeast(new Set(inputs.map(({ name }) => name)).size, 150)
     assert.strictEqual(new Set(inputs.map(({ name }) => name)).size, inputs.length)
