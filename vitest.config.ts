@@ -64,6 +64,7 @@ const processes = ["test/processes/**/*.test.ts", "test/package/**/*.test.ts"]
 const timed = [
   "test/processes/cluster.test.ts",
   "test/processes/compositionEnds.test.ts",
+  "test/processes/edges.test.ts",
   "test/processes/leases.test.ts",
   "test/processes/liveness.test.ts",
   "test/processes/overload.test.ts",

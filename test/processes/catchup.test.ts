@@ -29,7 +29,8 @@ describe("catching up", () => {
         yield* fill(first, 200)
         yield* eventually(
           "history below a snapshot is let go of",
-          Effect.suspend(() => expectThat(!nodes.some(holdsFirstSegment), "the first segment is gone"))
+          Effect.suspend(() => expectThat(!nodes.some(holdsFirstSegment), "the first segment is gone")),
+          60_000
         )
         let profile: Profile = "read-only"
         const options = { nodes, clients: 4, prefix: "load", profile: () => profile }
@@ -51,6 +52,6 @@ describe("catching up", () => {
         )
         yield* verify([...nodes, joined], written)
       }).pipe(Effect.scoped),
-    120_000
+    180_000
   )
 })

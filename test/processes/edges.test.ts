@@ -91,9 +91,10 @@ describe("a node's edges", { concurrent: true }, () => {
             assert.strictEqual(created.status, 201, JSON.stringify(created.body))
             yield* Effect.sleep("20 millis")
           }
-          for (const each of idle) {
-            const problem = problemIn(yield* Fiber.join(each))
-            assert.deepStrictEqual(problem, ["408", 408, "urn:lithair:problem:request-timeout"])
+          for (const [at, each] of idle.entries()) {
+            const answer = yield* Fiber.join(each)
+            assert.notStrictEqual(answer, "", `the answer to ${JSON.stringify(requests[at])}`)
+            assert.deepStrictEqual(problemIn(answer), ["408", 408, "urn:lithair:problem:request-timeout"])
           }
         }).pipe(Effect.scoped),
       60_000

@@ -56,7 +56,7 @@ describe("raw inputs", () => {
     () =>
       Effect.gen(function* () {
         // A leader that a busy machine delays is not the subject here.
-        const nodes = yield* startCluster(runtimes, () => Effect.succeed({ LITHAIR_ELECTION_TIMEOUT_MS: "3000" }))
+        const nodes = yield* startCluster(runtimes, () => Effect.succeed({ LITHAIR_ELECTION_TIMEOUT_MS: "5000" }))
         for (const leading of nodes) {
           const before = yield* leaderOf(nodes)
           if (before !== leading)
