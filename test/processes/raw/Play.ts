@@ -8,6 +8,8 @@ import { get, type RawInput } from "./Input.ts"
 const concurrency = 24
 /** How long the answers of the contract may take, on a busy machine too. */
 const answerMaxMs = 15_000
+/** How often an input is sent until the node takes it: a busy node refuses any request (docs/http.md, "Problems"). */
+const attemptsMax = 10
 /** How long an input is looked at whose answers are left open. */
 const survivedMs = 200
 
@@ -31,21 +33,28 @@ const complaint = (input: RawInput, { answers, end }: Heard): string | undefined
   return `${input.name}: [${answers.join(", ")}] ${end}, and not [${asked}]`
 }
 
+/** Sends an input once, and reads what it is answered. */
+const say = (node: TestNode, input: RawInput): Effect.Effect<Heard> => {
+  const { answers, steps } = whole(input)
+  const isOpen = input.answers === undefined
+  return converse({
+    port: node.port,
+    steps,
+    isEnough: ({ answers: heard, end }) =>
+      !isOpen && heard.length >= answers.length && (input.closes !== true || end !== "open"),
+    timeoutMs: isOpen ? survivedMs + pausesMs(steps) : answerMaxMs
+  })
+}
+
 /** Plays these inputs at once, each on a connection of its own. */
 const playAtOnce = (node: TestNode, inputs: ReadonlyArray<RawInput>) =>
   Effect.forEach(
     inputs,
-    (input) => {
-      const { answers, steps } = whole(input)
-      const isOpen = input.answers === undefined
-      return converse({
-        port: node.port,
-        steps,
-        isEnough: ({ answers: heard, end }) =>
-          !isOpen && heard.length >= answers.length && (input.closes !== true || end !== "open"),
-        timeoutMs: isOpen ? survivedMs + pausesMs(steps) : answerMaxMs
-      }).pipe(Effect.map((heard) => complaint(input, heard)))
-    },
+    (input) =>
+      say(node, input).pipe(
+        Effect.repeat({ times: attemptsMax - 1, while: ({ answers }) => answers.includes("503 overloaded") }),
+        Effect.map((heard) => complaint(input, heard))
+      ),
     { concurrency }
   ).pipe(Effect.map((complaints) => complaints.filter((each) => each !== undefined)))
 
