@@ -12,6 +12,7 @@ export {
   type ReferenceOption
 } from "./Model/Class.ts"
 export type { Descriptor, FieldSchema, Kept, Validate } from "./Model/Descriptor.ts"
+export { type Dropped, dropped } from "./Model/Dropped.ts"
 export type { EncodedRecord } from "./Model/EncodedRecord.ts"
 export {
   decimal,

@@ -28,6 +28,9 @@ const withoutMs = 60_000
 /** How long a command or an announcement may take. */
 const timeoutMs = 2_000
 
+/** The name under which nodes announce that they have dropped a model. No model can have it. */
+const announcedDropped = (model: string): string => `~dropped ${model}`
+
 type Submitted = Answered<CommandResult | Logged>
 
 export interface Activation {
@@ -42,6 +45,8 @@ export interface Activation {
 export const make = (options: {
   readonly nodeId: NodeId
   readonly models: ReadonlyArray<Descriptor>
+  /** The names of models that this release has dropped. */
+  readonly dropped: ReadonlyArray<string>
   readonly formats: Format.Formats
   readonly tables: () => Tables
   readonly node: () => Node | undefined
@@ -51,7 +56,7 @@ export const make = (options: {
   /** The monotonic time. */
   readonly nowMs: () => number
 }): Activation => {
-  const { formats, leader, node, nodeId, nowMs, tables } = options
+  const { dropped, formats, leader, node, nodeId, nowMs, tables } = options
   const models = options.models.filter(({ mode }) => mode !== "local")
   const heard = new Map<NodeId, { readonly models: Announce["models"]; readonly atMs: number }>()
   /** Members that an operator does without, and until when. */
@@ -122,16 +127,38 @@ export const make = (options: {
     yield* tell(Format.announcedAs, `Format ${formats.newest} of the log waits for the release of ${names}`)
   })
 
+  const notEnded = (): ReadonlyArray<string> =>
+    dropped.filter((name) => {
+      const table = tables().byModel.get(name)
+      return table !== undefined && table.modelVersion > 0 && !table.isEnded
+    })
+
+  /** Ends a model once every member's release has dropped it. */
+  const end = (running: Node, model: string): Effect.Effect<void> => {
+    const without = missing(running, { name: announcedDropped(model), version: 1 })
+    if (without.length > 0)
+      return tell(model, `${model} ends once these members have dropped it: ${without.join(", ")}`)
+    return submit(running, { _tag: "End", model }, `The end of ${model}`)
+  }
+
+  const isPending = (): boolean =>
+    pendingOf(tables(), models).length > 0 || isFormatPending(tables()) || notEnded().length > 0
+
   const look = Effect.gen(function* () {
     const running = node()
-    const pending = pendingOf(tables(), models)
-    if (running === undefined || (pending.length === 0 && !isFormatPending(tables()))) return
+    if (running === undefined || !isPending()) return
     const to = leader()
     if (to === nodeId) {
       if (isFormatPending(tables())) yield* raise(running)
-      yield* Effect.forEach(pending, (each) => activate(running, each), { discard: true })
+      yield* Effect.forEach(pendingOf(tables(), models), (each) => activate(running, each), { discard: true })
+      if (!Format.isFormatActive(tables(), Format.lifting)) return
+      yield* Effect.forEach(notEnded(), (each) => end(running, each), { discard: true })
     } else if (to !== undefined) {
-      const versions = [...models.map(({ name, version }) => [name, version]), [Format.announcedAs, formats.newest]]
+      const versions = [
+        ...models.map(({ name, version }) => [name, version]),
+        ...dropped.map((name) => [announcedDropped(name), 1]),
+        [Format.announcedAs, formats.newest]
+      ]
       yield* options.send(to, { _tag: "Announce", nodeId, models: Object.fromEntries(versions) }, timeoutMs)
     }
   })
@@ -147,8 +174,7 @@ export const make = (options: {
       if (running === undefined || leader() !== nodeId) return { _tag: "Refused", reason: "notLeader" }
       const members = new Set(membersOf(running.core.configuration).map(({ id }) => id))
       if (without.some((id) => !members.has(id))) return { _tag: "Refused", reason: "unknownMember" }
-      const isPending = isFormatPending(tables()) || pendingOf(tables(), models).length > 0
-      if (!isPending) return { _tag: "Refused", reason: "nothingPending" }
+      if (!isPending()) return { _tag: "Refused", reason: "nothingPending" }
       for (const id of without) excused.set(id, nowMs() + withoutMs)
       yield* Effect.logWarning(`An operator has new versions made active without ${without.join(", ")}`)
       return { _tag: "Done" }

@@ -109,6 +109,8 @@ export class Member extends Context.Service<
 export interface MemberOptions {
   readonly self: Self
   readonly models: ReadonlyArray<Descriptor>
+  /** The names of models that have ended. */
+  readonly dropped?: ReadonlyArray<string>
   /** The handlers of declared commands, which run while this node leads. */
   readonly procedures?: Procedures
   /** Settings that differ from the defaults. */

@@ -102,6 +102,7 @@ const make = Effect.fnUntraced(function* (
   const activation = Activation.make({
     nodeId: self.nodeId,
     models: options.models,
+    dropped: options.dropped ?? [],
     formats: machine.formats,
     tables: () => machine.applied,
     node,
@@ -114,6 +115,7 @@ const make = Effect.fnUntraced(function* (
   })
   const lifting = liftRecords({
     models: options.models.filter(({ mode }) => mode !== "local"),
+    dropped: options.dropped ?? [],
     tables: () => machine.applied,
     mayDecide: () =>
       runMember.leaderOf(running) === self.nodeId && !draining.isDraining() && node()?.isStorageShort() !== true,

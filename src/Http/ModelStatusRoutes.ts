@@ -23,7 +23,11 @@ export const modelStatusRoutes = (member: Member["Service"], models: ReadonlyArr
         const { tables } = member
         const replicated = models.filter(({ mode }) => mode !== "local")
         const format = { version: Format.newest, active: tables.index === 0 ? null : tables.format }
-        return HttpServerResponse.jsonUnsafe({ format, items: replicated.map((model) => statusOf(tables, model)) })
+        const dropped = [...tables.byModel]
+          .filter(([, { isEnded }]) => isEnded)
+          .map(([name, { rows }]) => ({ name, records: rows.size }))
+        const items = replicated.map((model) => statusOf(tables, model))
+        return HttpServerResponse.jsonUnsafe({ format, items, dropped })
       })
     )
   ] as const

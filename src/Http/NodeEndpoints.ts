@@ -84,7 +84,9 @@ const modelVersions = Schema.Struct({
       active: Schema.NullOr(Schema.Int),
       stored: Schema.Record(Schema.String, Schema.Int)
     })
-  )
+  ),
+  /** The models that have ended, and how many of their records are not forgotten yet. */
+  dropped: Schema.Array(Schema.Struct({ name: Schema.String, records: Schema.Int }))
 }).annotate({ identifier: "lithair.ModelVersions" })
 
 const positioned = <S extends Schema.Top>(body: S) => HttpApiSchema.WithHeaders(body, positionHeaderSchemas)

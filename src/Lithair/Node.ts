@@ -18,6 +18,7 @@ import type { ModelMismatch } from "../Local/checkModels.ts"
 import * as LocalNode from "../Local/LocalNode.ts"
 import { type Described, describe } from "../Model/Class.ts"
 import { checkTogether } from "../Model/Declaring.ts"
+import { type Dropped, split } from "../Model/Dropped.ts"
 import type { SqliteUnavailable } from "../Projection/Failure.ts"
 import * as NodeProjections from "../Projection/NodeProjections.ts"
 import type { Projection, Projections } from "../Projection/Projections.ts"
@@ -33,7 +34,8 @@ import { Place } from "./Place.ts"
 
 /** An application: the declarations and bounds that all nodes of a cluster share. */
 export interface Application<R = never, C extends AnyCommand = never> {
-  readonly models: ReadonlyArray<Described>
+  /** The models, and those that have ended: see {@link dropped}. */
+  readonly models: ReadonlyArray<Described | Dropped>
   /** Declared commands. The node needs their handlers. */
   readonly commands?: ReadonlyArray<C>
   /** Read models. Every node folds them. */
@@ -68,14 +70,15 @@ export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { read
 
 /** Provides the services of a node with this identity. */
 export const layerOwn = <R = never, C extends AnyCommand = never>(
-  { commands = [], models: described, projections = [], raft = {}, reactions = [] }: Application<R, C>,
+  { commands = [], models: declared, projections = [], raft = {}, reactions = [] }: Application<R, C>,
   { secret, ...own }: Own
 ): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
+  const { dropped, models: described } = split(declared)
   const models = described.map(describe)
   checkTogether(models)
   const member = Layer.unwrap(
     Effect.map(Procedures.make(commands), (procedures) =>
-      layerMember({ ...own, config: raft, models: [...models, reactionPosition], procedures })
+      layerMember({ ...own, config: raft, models: [...models, reactionPosition], dropped, procedures })
     )
   )
   return layerSupervised.pipe(
@@ -88,7 +91,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),
-    Layer.provideMerge(LocalNode.layer({ ...own, models }))
+    Layer.provideMerge(LocalNode.layer({ ...own, models, dropped }))
     // The compiler does not see that the node itself provides these services to its reactions.
   ) as Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>>
 }
@@ -138,7 +141,7 @@ export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(fu
 export const layer = <R = never, C extends AnyCommand = never>(
   application: Application<R, C>
 ): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> => {
-  checkTogether(application.models.map(describe))
+  checkTogether(split(application.models).models.map(describe))
   return Layer.unwrap(
     Effect.gen(function* () {
       const { join, raft, secret } = yield* Place

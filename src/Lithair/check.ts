@@ -10,6 +10,7 @@ import * as Machine from "../Machine/Machine.ts"
 import { describeReport, isFit, type ModelReport } from "../Machine/ModelCheck.ts"
 import { type Described, describe } from "../Model/Class.ts"
 import type { Descriptor, Kept } from "../Model/Descriptor.ts"
+import { type Dropped, split } from "../Model/Dropped.ts"
 import { restoreNewest } from "../Raft/node/restoreMachine.ts"
 import type { StorageFailure } from "./Storage.ts"
 
@@ -44,13 +45,13 @@ export interface Checked {
  * ```
  */
 export const check = (options: {
-  readonly models: ReadonlyArray<Described>
+  readonly models: ReadonlyArray<Described | Dropped>
   readonly directory: string
 }): Effect.Effect<Checked, StorageFailure> =>
   Effect.gen(function* () {
     const { directory, models } = options
     const { nodeId } = yield* readIdentity(directory)
-    const descriptors = models.map(describe)
+    const descriptors = split(models).models.map(describe)
     const opened = yield* Layer.build(layerDirectory({ directory, nodeId }))
     return yield* Effect.provideContext(checkOpened(descriptors), opened)
   }).pipe(Effect.scoped)

@@ -26,13 +26,15 @@ const tenth: Pace = { restsPerWork: 9, restMaxMs: 200 }
 /** Lifts records of these models for as long as this node decides. It never ends. */
 export const liftRecords = (options: {
   readonly models: ReadonlyArray<Descriptor>
+  /** The names of models that have ended: their records are forgotten in the same way. */
+  readonly dropped: ReadonlyArray<string>
   readonly tables: () => Tables
   /** Whether this node decides: in the cluster's log, while it leads. */
   readonly mayDecide: () => boolean
   /** Decides a command in the log of the tables, and applies it. */
   readonly submit: (command: Command) => Effect.Effect<unknown, { readonly message: string }>
 }): Effect.Effect<never> => {
-  const { mayDecide, models, submit, tables } = options
+  const { dropped, mayDecide, models, submit, tables } = options
   /** By model: when it is looked at again. */
   const againMs = new Map<string, number>()
 
@@ -51,6 +53,18 @@ export const liftRecords = (options: {
     yield* Effect.logWarning(`${left} records of ${model} cannot be stored in version ${version}`)
   })
 
+  const forgetModel = Effect.fnUntraced(function* (model: string, { rows, tombstones }: Table) {
+    const rest = yield* restsOf(tenth)
+    for (const map of [rows.clone(), tombstones.clone()]) {
+      for (const ids of idsOf(map)) {
+        if (!mayDecide()) return
+        yield* submit({ _tag: "Forget", model, ids })
+        yield* rest
+      }
+    }
+    yield* Effect.logInfo(`All records of ${model} are forgotten`)
+  })
+
   const look = Effect.gen(function* () {
     const nowMs = yield* Clock.currentTimeMillis
     for (const model of models) {
@@ -58,13 +72,31 @@ export const liftRecords = (options: {
       const isDue = (againMs.get(model.name) ?? 0) <= nowMs
       if (!isDue || !mayDecide() || !isFormatActive(tables(), lifting)) continue
       if (table?.modelVersion !== model.version || staleCount(table, model.version) === 0) continue
-      yield* liftModel(model, table).pipe(
-        // Another node leads, or the log takes nothing now: what is left is lifted later.
-        Effect.catch(({ message }) => Effect.logDebug(`Stopped to store records of ${model.name} anew: ${message}`))
-      )
+      yield* unlessStopped(model.name, liftModel(model, table))
+    }
+    for (const name of dropped) {
+      const table = tables().byModel.get(name)
+      if (!mayDecide() || table?.isEnded !== true || table.rows.size + table.tombstones.size === 0) continue
+      yield* unlessStopped(name, forgetModel(name, table))
     }
   })
   return Effect.forever(Effect.andThen(Effect.sleep(lookEveryMs), look))
+}
+
+/** Another node leads, or the log takes nothing now: the rest is done later. */
+const unlessStopped = (model: string, work: Effect.Effect<void, { readonly message: string }>): Effect.Effect<void> =>
+  Effect.catch(work, ({ message }) => Effect.logDebug(`Stopped to store records of ${model} anew: ${message}`))
+
+/** The ids of a table, enough for one entry. */
+function* idsOf(map: { readonly keys: () => IterableIterator<string> }): Generator<ReadonlyArray<string>> {
+  let batch: Array<string> = []
+  for (const id of map.keys()) {
+    batch.push(id)
+    if (batch.length < entryRowsMax) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
 }
 
 /** How many records are stored in earlier versions. */

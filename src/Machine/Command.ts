@@ -102,12 +102,28 @@ export interface Lift {
   readonly ids: ReadonlyArray<string>
 }
 
+/** Ends a model. Only nodes send it, once every member's release has dropped it. */
+export interface End {
+  readonly _tag: "End"
+  readonly model: string
+}
+
+/** Forgets records of a model that has ended. Only nodes send it. */
+export interface Forget {
+  readonly _tag: "Forget"
+  readonly model: string
+  readonly ids: ReadonlyArray<string>
+}
+
 /** The commands by which nodes bring a log to what their releases know. */
-export type Upgrade = Activate | RaiseFormat | Lift
+export type Upgrade = Activate | RaiseFormat | Lift | End | Forget
 
 /** Whether a command is a node's own, which brings the log to what releases know. */
-export const isUpgrade = (command: Command): command is Upgrade & Origin =>
-  command._tag === "Activate" || command._tag === "RaiseFormat" || command._tag === "Lift"
+export const isUpgrade = (command: Command): command is Upgrade & Origin => upgradeTags.has(command._tag)
+
+const upgradeTags: ReadonlySet<string> = new Set(["Activate", "RaiseFormat", "Lift", "End", "Forget"] satisfies Array<
+  Upgrade["_tag"]
+>)
 
 /** A command, which is decided as one entry. */
 export type Command = (Operation | Transact | Call | Close | Upgrade) & Origin
@@ -138,6 +154,8 @@ export const withVersions = (command: Command, versionOf: (model: string) => num
     case "Activate":
     case "RaiseFormat":
     case "Lift":
+    case "End":
+    case "Forget":
       return command
     default:
       return stamped(command)
@@ -154,6 +172,8 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
     case "Activate":
     case "RaiseFormat":
     case "Lift":
+    case "End":
+    case "Forget":
       return []
     default:
       return [command]

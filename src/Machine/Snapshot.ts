@@ -45,6 +45,7 @@ export type Piece =
       readonly modelVersion: number
       readonly versionFloor: number
       readonly nextTombstoneSequence: number
+      readonly isEnded?: true
     }
   | { readonly _tag: "Row"; readonly model: string; readonly id: string; readonly row: Row }
   | { readonly _tag: "LocalPart"; readonly model: string; readonly id: string; readonly part: LocalPart }
@@ -76,8 +77,9 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     hashDefinition: StateElements.definition
   }
   for (const [model, table] of tables.byModel) {
-    const { modelVersion, nextTombstoneSequence, versionFloor } = table
-    yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence }
+    const { isEnded, modelVersion, nextTombstoneSequence, versionFloor } = table
+    const ended = isEnded ? { isEnded } : {}
+    yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence, ...ended }
     for (const [id, row] of table.rows.entries()) yield { _tag: "Row", model, id, row }
     for (const [id, part] of table.localParts.entries()) yield { _tag: "LocalPart", model, id, part }
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
@@ -256,6 +258,7 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
       table.modelVersion = piece.modelVersion
       table.versionFloor = piece.versionFloor
       table.nextTombstoneSequence = piece.nextTombstoneSequence
+      table.isEnded = piece.isEnded === true
       break
     case "Row":
       Rows.put(table, piece.id, piece.row)

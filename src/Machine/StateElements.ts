@@ -25,8 +25,8 @@ export const tombstone = (model: string, id: string, { index, sequence, version 
   `tombstone ${JSON.stringify([model, id, version, index, sequence])}`
 
 /** The fields of a table besides its records. */
-export const table = (model: string, { modelVersion, nextTombstoneSequence, versionFloor }: Table): string =>
-  `table ${JSON.stringify([model, modelVersion, nextTombstoneSequence, versionFloor])}`
+export const table = (model: string, { isEnded, modelVersion, nextTombstoneSequence, versionFloor }: Table): string =>
+  `table ${JSON.stringify([model, modelVersion, nextTombstoneSequence, versionFloor, ...(isEnded ? ["ended"] : [])])}`
 
 /** Whether a table counts. An untouched one does not, since another node may not know its model. */
 export const isTableCounted = ({ modelVersion, nextTombstoneSequence, versionFloor }: Table): boolean =>

@@ -43,6 +43,8 @@ export interface Table {
   versionFloor: number
   /** The active version of the model's shape: that of new records. 0 before the first. */
   modelVersion: number
+  /** Whether the model has ended: its records are forgotten one after another. A later version begins it anew. */
+  isEnded: boolean
   /** The index of the last event that this node knows of, 0 if there was none. No part of the state. */
   changedIndex: number
 }

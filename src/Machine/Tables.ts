@@ -117,6 +117,7 @@ export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "order
     nextTombstoneSequence: 0,
     versionFloor: 0,
     modelVersion: 0,
+    isEnded: false,
     changedIndex: 0
   }
 }

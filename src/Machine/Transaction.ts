@@ -44,6 +44,10 @@ export interface Transaction {
   readonly activated?: Readonly<Record<string, number>>
   /** Records that are stored in another version from this entry on. */
   readonly lifted?: ReadonlyArray<Lifted>
+  /** Models that end with this entry. */
+  readonly ended?: ReadonlyArray<string>
+  /** Records, deleted ones too, of models that have ended, which are forgotten without an event. */
+  readonly forgotten?: { readonly model: string; readonly ids: ReadonlyArray<string> }
   /** The format that is active from this entry on (Format.ts). */
   readonly format?: number
 }
@@ -57,8 +61,8 @@ export interface Entry {
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
-const formatOf = ({ format, lifted }: Transaction): number =>
-  format ?? (lifted === undefined ? Format.initial : Format.lifting)
+const formatOf = ({ ended, forgotten, format, lifted }: Transaction): number =>
+  format ?? (lifted === undefined && ended === undefined && forgotten === undefined ? Format.initial : Format.lifting)
 
 /**
  * Encodes a transaction as a payload. In UTF-8 the first character is the byte with the format. `eventTexts` are the JSON
@@ -116,7 +120,12 @@ const isTransaction = (json: unknown): json is Transaction =>
   (json.activated === undefined ||
     (isRecord(json.activated) && Object.values(json.activated).every(Number.isSafeInteger))) &&
   (json.lifted === undefined || (Array.isArray(json.lifted) && json.lifted.every(isLifted))) &&
+  (json.ended === undefined || isTexts(json.ended)) &&
+  (json.forgotten === undefined ||
+    (isRecord(json.forgotten) && typeof json.forgotten.model === "string" && isTexts(json.forgotten.ids))) &&
   (json.format === undefined || Number.isSafeInteger(json.format))
+
+const isTexts = (json: unknown): boolean => Array.isArray(json) && json.every((each) => typeof each === "string")
 
 const isAbsentOrText = (json: unknown): boolean => json === undefined || typeof json === "string"
 

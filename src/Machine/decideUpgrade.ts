@@ -4,7 +4,7 @@
  */
 import { Result } from "effect"
 import type { Answer } from "./Answer.ts"
-import type { Activate, Lift, Origin, RaiseFormat, Upgrade } from "./Command.ts"
+import type { Activate, End, Forget as ForgetRecords, Lift, Origin, RaiseFormat, Upgrade } from "./Command.ts"
 import type { Decision } from "./Decision.ts"
 import { known } from "./decideOperation.ts"
 import type { Lifted } from "./Event.ts"
@@ -15,7 +15,10 @@ import type { Tables } from "./Tables.ts"
 import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
 /** The part of the entry that upgrades the log; undefined if there is nothing to do. */
-type Upgraded = Result.Result<Pick<Transaction, "format" | "activated" | "lifted"> | undefined, Rejection>
+type Upgraded = Result.Result<
+  Pick<Transaction, "format" | "activated" | "lifted" | "ended" | "forgotten"> | undefined,
+  Rejection
+>
 
 /** Decides such a command. It is no client's, so its refusal is no entry. */
 export const decideUpgrade = (tables: Tables, command: Upgrade & Origin, stamp: Stamp): Decision => {
@@ -41,6 +44,10 @@ const upgradedBy = (tables: Tables, command: Upgrade): Upgraded => {
       return activate(tables, command)
     case "Lift":
       return lift(tables, command)
+    case "End":
+      return end(tables, command)
+    case "Forget":
+      return forget(tables, command)
   }
 }
 
@@ -69,4 +76,18 @@ const lift = (tables: Tables, { ids, model }: Lift): Upgraded => {
     }
     return lifted.length === 0 ? undefined : { lifted }
   })
+}
+
+/** A model that never had a record has nothing to end. */
+const end = (tables: Tables, { model }: End): Upgraded => {
+  const table = tables.byModel.get(model)
+  const isDone = table === undefined || table.modelVersion === 0 || table.isEnded
+  return isDone || !Format.isFormatActive(tables, Format.lifting) ? done : Result.succeed({ ended: [model] })
+}
+
+const forget = (tables: Tables, { ids: asked, model }: ForgetRecords): Upgraded => {
+  const table = tables.byModel.get(model)
+  if (table?.isEnded !== true) return done
+  const ids = asked.filter((id) => table.rows.has(id) || table.tombstones.has(id))
+  return ids.length === 0 ? done : Result.succeed({ forgotten: { model, ids } })
 }

@@ -22,6 +22,8 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
     activate(tables, model, tableToChange(tables, model), version)
   }
   for (const lifted of transaction.lifted ?? []) evolveLifted(tables, index, lifted)
+  for (const model of transaction.ended ?? []) evolveEnd(tables, model)
+  if (transaction.forgotten !== undefined) forget(tables, transaction.forgotten)
   const changed = transaction.events.map((event) => evolveEvent(tables, index, event))
   endEntry(tables, entry, changed)
 }
@@ -97,11 +99,39 @@ const evolveLifted = (tables: Tables, index: number, { data, id, model, modelVer
   count(tables, () => StateElements.row(model, id, row))
 }
 
+/** A release that has the model's last version decides nothing about it any more. */
+const evolveEnd = (tables: Tables, model: string): void => {
+  const table = tableToChange(tables, model)
+  changeTable(tables, model, table, () => {
+    table.modelVersion += 1
+    table.isEnded = true
+  })
+}
+
+/** Forgets records without an event. If an id comes again, its versions go on, so that no version names two states. */
+const forget = (tables: Tables, { ids, model }: NonNullable<Transaction["forgotten"]>): void => {
+  const table = tableToChange(tables, model)
+  for (const id of ids) {
+    const row = table.rows.get(id)
+    if (row !== undefined) {
+      Rows.remove(table, id, row)
+      discount(tables, () => StateElements.row(model, id, row))
+    }
+    const version = row?.version ?? table.tombstones.get(id)?.version ?? 0
+    removeTombstone(tables, table, model, id)
+    if (version <= table.versionFloor) continue
+    changeTable(tables, model, table, () => {
+      table.versionFloor = version
+    })
+  }
+}
+
 /** An older version never replaces a newer one. */
 const activate = (tables: Tables, model: string, table: Table, version: number): void => {
   if (version <= table.modelVersion) return
   changeTable(tables, model, table, () => {
     table.modelVersion = version
+    table.isEnded = false
   })
 }
 

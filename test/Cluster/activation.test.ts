@@ -63,6 +63,7 @@ const leading = (options: {
   const activation = Activation.make({
     nodeId: "a",
     models: options.models,
+    dropped: [],
     formats: options.formats ?? { newest: 1, begins: 1 },
     tables: () => options.tables,
     node: () => node as unknown as Node,

@@ -264,7 +264,8 @@ describe("a release with a changed model", () => {
       assert.deepStrictEqual(patched, { ...shown, cents: 200, note: "here" })
       assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), {
         format,
-        items: [{ ...status, stored: { 2: 1 } }]
+        items: [{ ...status, stored: { 2: 1 } }],
+        dropped: []
       })
     }).pipe(Effect.provide(TestCluster.layer({ models: [First], releases: { fit: { models: [Fit] } } })))
   )
