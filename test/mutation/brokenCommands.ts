@@ -12,7 +12,7 @@ const procedures = inFile("Machine/Procedure.test.ts")
 export const promises: Readonly<Record<string, Noticed>> = {
   "read your writes": {
     file: "src/Machine/Overlay.ts",
-    find: "for (const event of own) overlay.changed.push(evolveEvent(tables, at.index, event))",
+    find: "overlay.changed.push(evolveEvent(tables, at.index, event))",
     replace: "void evolveEvent",
     tests: [handlers("reads what it wrote, through every way of reading")]
   },
@@ -93,8 +93,8 @@ export const promises: Readonly<Record<string, Noticed>> = {
     tests: [handlers("that throws after a change costs its command alone, and the log tells which")]
   },
   "what a handler leaves behind has no part in its transaction": {
-    file: "src/Command/Procedures.ts",
-    find: "Effect.ensuring(Effect.sync(close))",
+    file: "src/Command/Running.ts",
+    find: "fiber.addObserver(onEnd)",
     replace: "",
     tests: [handlers("that leaves a fiber behind, which has no part in the transaction any more once it has ended")]
   },

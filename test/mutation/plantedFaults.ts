@@ -313,17 +313,17 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     name: "followers are given what memory holds past what is applied",
     breaks: "projections: committed entries alone",
     seedsCount: 10,
-    file: "src/Cluster/Feed.ts",
-    find: `slice(log, range)`,
-    replace: `slice(log, { ...range, toIndex: log.lastIndex })`
+    file: "src/Testing/simulator/Followers.ts",
+    find: `slice(core.log, range)`,
+    replace: `slice(core.log, { ...range, toIndex: core.log.lastIndex })`
   },
   {
     name: "followers are given what the disk still holds of a log that a snapshot has replaced",
     breaks: "projections: committed entries alone; §7",
     fromSeed: 186,
     seedsCount: 10,
-    file: "src/Cluster/Feed.ts",
-    find: `  if (range.fromIndex < log.firstIndex) return Result.fail(compactedAway(range.fromIndex, log))
+    file: "src/Testing/simulator/Followers.ts",
+    find: `  if (range.fromIndex < core.log.firstIndex) return Result.fail(compactedAway(range.fromIndex, core.log))
 `,
     replace: ``
   },
