@@ -55,13 +55,14 @@ const snapshotsOf = Effect.fnUntraced(function* (directory: string) {
 
 /** Opens the directory of a stopped node, reads its whole log and verifies its snapshots. */
 export const openDirectory = Effect.fnUntraced(function* (
-  directory: string
+  directory: string,
+  { isToChange = false }: { readonly isToChange?: boolean } = {}
 ): Effect.fn.Return<OpenDirectory, DirectoryUnreadable, Scope.Scope> {
   const names = yield* listDirectory(directory)
   if (!names.includes("node.json")) {
     return yield* new BackupRefused({ message: `"${directory}" is no data directory: it has no "node.json"` })
   }
-  if (names.includes(LOCK_FILE)) yield* lockDirectory(directory)
+  if (isToChange || names.includes(LOCK_FILE)) yield* lockDirectory(directory)
   const { clusterId, nodeId } = yield* readIdentity(directory)
   if (clusterId === null) {
     return yield* new BackupRefused({

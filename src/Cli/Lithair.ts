@@ -8,12 +8,14 @@ import { backup } from "./Backup.ts"
 import { exitCodes } from "./Exit.ts"
 import { exporting } from "./Export.ts"
 import { inspect } from "./Inspect.ts"
+import { recover } from "./Recover.ts"
+import { restore } from "./Restore.ts"
 import { verify } from "./Verify.ts"
 
 /** The whole command line. */
 export const lithair = Command.make("lithair").pipe(
   Command.withDescription("Looks after a Lithair cluster and its data"),
-  Command.withSubcommands([backup, verify, inspect, exporting])
+  Command.withSubcommands([backup, verify, inspect, exporting, restore, recover])
 )
 
 /** Prints what is wrong with an invocation as one line on stderr. Help and version stay as they are. */

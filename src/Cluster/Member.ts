@@ -38,6 +38,7 @@ export type MemberFailure =
   | DirectoryMismatch
   | FormingRefused
   | Removal.MemberRemoved
+  | Removal.ClusterSuperseded
   | ModelMismatch
 
 /** A member of the cluster: it decides commands, confirms reads and serves the applied state. */

@@ -27,6 +27,8 @@ export interface PeeringOptions {
   readonly excludedAt: (peer: Pick<ConfigurationMember, "id" | "instanceId">) => number | undefined
   /** A peer reports a committed configuration that does not name this node. */
   readonly onNotAMember: (from: NodeId, configurationIndex: number) => void
+  /** This cluster took the place of this node's. */
+  readonly onSuperseded: (by: string) => void
   /** The link to this peer broke, or its lane for entries and requests. Messages under way may be lost. */
   readonly onDown: (peer: NodeId) => void
   /** From now on a member of this cluster can be sent entries and requests. */
@@ -69,6 +71,9 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         return
       case "BulkDown":
         options.onDown(event.peer)
+        return
+      case "Superseded":
+        options.onSuperseded(event.by)
         return
       case "BulkUp":
         if (up.has(event.peer)) options.onReachable(event.peer)

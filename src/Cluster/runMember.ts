@@ -67,7 +67,7 @@ export const run = Effect.fnUntraced(function* (
     /** Runs beside the node once its records are checked, and ends it if it fails. */
     readonly beside: Effect.Effect<never>
     /** Ends the member for this reason. */
-    readonly end: (error: LogCorrupt | Removal.MemberRemoved) => Effect.Effect<unknown>
+    readonly end: (error: LogCorrupt | Removal.MemberRemoved | Removal.ClusterSuperseded) => Effect.Effect<unknown>
     readonly fork: (effect: Effect.Effect<unknown>) => void
   }
 ) {
@@ -88,8 +88,13 @@ export const run = Effect.fnUntraced(function* (
   yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
   const configurations = yield* configurationsOf(store)
   const firstEntry = yield* firstEntryOf(store)
-  const announce = (configuration: Configuration) =>
-    transport.announce({ clusterId, members: membersOf(configuration) })
+  const announce = (configuration: Configuration) => {
+    const { restored } = options.machine.applied
+    announced = restored
+    const formerClusterIds = restored?.formerClusterIds ?? []
+    return transport.announce({ clusterId, members: membersOf(configuration), formerClusterIds })
+  }
+  let announced: typeof options.machine.applied.restored
   const known = configurations[configurations.length - 1]?.configuration ?? empty
   if (membersOf(known).length === 0 && options.join !== undefined) {
     // The cluster has taken this node in, and its log names no members yet. The member that took it in does.
@@ -114,9 +119,13 @@ export const run = Effect.fnUntraced(function* (
     onApplied: () => {
       feed.advanced()
       removal?.consider()
+      // A snapshot brought the ids of the clusters whose place this one took.
+      if (options.machine.applied.restored !== announced) fork(Effect.suspend(() => announceNow()))
     }
   }).pipe(Effect.provide(Context.merge(log, snapshots)))
   removal = Removal.make({ core: node.core, fork, end, onRemoved: options.onLeadership })
+  const announceNow = () => announce(node.core.configuration)
+  if (options.machine.applied.restored !== undefined) yield* announceNow()
   running.node = node
   running.removal = removal
   running.snapshots = Context.get(snapshots, SnapshotStore)
@@ -134,6 +143,7 @@ export const run = Effect.fnUntraced(function* (
     configuration: () => node.core.configuration,
     excludedAt: (peer) => Membership.excludedAt(node.core, peer),
     onNotAMember: removal.told,
+    onSuperseded: (by) => fork(end(Removal.superseded({ nodeId: self.nodeId, clusterId, by }))),
     onDown: (peer) => {
       node.peerDown(peer)
       forwarding.peerDown(peer)

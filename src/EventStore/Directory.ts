@@ -19,7 +19,11 @@ import { watch } from "./Watch.ts"
 
 export const DIRECTORY_FORMAT_VERSION = 1
 
-const FILE = "node.json"
+/** The file with the node's identity. */
+export const FILE = "node.json"
+
+/** There while a restore or a recovery makes this directory (Establish.ts). No node starts on half of one. */
+export const ESTABLISHING_FILE = "establishing.json"
 
 /** The folders of a directory. A start makes them once {@link FILE} is there. */
 const DATA: ReadonlyArray<string> = [
@@ -92,9 +96,10 @@ export class Directory extends Context.Service<
   }
 >()("lithair/EventStore/Directory") {}
 
-const write = (directory: string, identity: NodeIdentity) => {
+/** Writes an identity under a name, durably when it returns. */
+export const writeIdentity = (directory: string, identity: NodeIdentity, name = FILE) => {
   const json = `${JSON.stringify(identity, undefined, 2)}\n`
-  return writeFileAtomically({ directory, name: FILE, parts: [new TextEncoder().encode(json)] })
+  return writeFileAtomically({ directory, name, parts: [new TextEncoder().encode(json)] })
 }
 
 /** The identity that an earlier start left in a directory. */
@@ -113,6 +118,10 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
   yield* makeDirectory(directory)
   const lock = yield* lockDirectory(directory)
   const names = yield* listDirectory(directory)
+  if (names.includes(ESTABLISHING_FILE)) {
+    const message = `Cannot open "${directory}": a restore or a recovery into it has not ended. Run the same command again`
+    return yield* new LogCorrupt({ message, file: ESTABLISHING_FILE, offset: 0, index: 0 })
+  }
   const isNew = !names.includes(FILE)
   const orphan = isNew ? names.find((name) => DATA.includes(name)) : undefined
   if (orphan !== undefined) {
@@ -125,7 +134,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
     return { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, nodeId, instanceId: randomUUID() }
   })
   let identity = isNew ? yield* minted : yield* readIdentity(directory)
-  if (isNew) yield* write(directory, identity)
+  if (isNew) yield* writeIdentity(directory, identity)
   if (identity.nodeId !== nodeId) {
     const message = `Cannot start node "${nodeId}" in "${directory}": it is the directory of node "${identity.nodeId}"`
     return yield* new DirectoryMismatch({ message, directory })
@@ -139,7 +148,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
       return yield* new DirectoryMismatch({ message, directory })
     }
     const formed = { ...identity, clusterId }
-    yield* write(directory, formed)
+    yield* writeIdentity(directory, formed)
     identity = formed
   })
 

@@ -68,6 +68,7 @@ const start = Effect.gen(function* () {
     onForward: () => {},
     excludedAt: () => excludedAt,
     onNotAMember: (_, configurationIndex) => told.push(configurationIndex),
+    onSuperseded: () => {},
     onState: (from) => reported.push(from)
   }).pipe(Effect.provideService(Transport, transport), Effect.forkScoped)
   yield* turns

@@ -12,7 +12,7 @@ import { bundleOf } from "./Bundle.ts"
 export type Runtime = "node" | "bun" | "deno"
 
 const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))
-const exampleScript = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
+export const exampleScript = fileURLToPath(new URL("../../examples/cluster.ts", import.meta.url))
 const runs: Record<Runtime, ReadonlyArray<string>> = { node: [], bun: ["run"], deno: ["run", "-A"] }
 
 /** What this runtime runs for a program. */
@@ -140,7 +140,8 @@ export const startCopy = Effect.fnUntraced(function* (original: TestNode, others
   return node
 })
 
-const makeNode = Effect.fnUntraced(function* (
+/** A node that is not started yet. */
+export const makeNode = Effect.fnUntraced(function* (
   runtime: Runtime,
   port: number,
   options: { flags: ReadonlyArray<string>; data: string; environment: Record<string, string>; script: string }

@@ -19,6 +19,23 @@ export class MemberRemoved extends Schema.TaggedError<MemberRemoved>()("MemberRe
   override readonly [Runtime.errorExitCode] = removedExitCode
 }
 
+/** Another cluster took the place of this node's, from an archive or one of its directories. Its process ends with exit code 78. */
+export class ClusterSuperseded extends Schema.TaggedError<ClusterSuperseded>()("ClusterSuperseded", {
+  message: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = removedExitCode
+}
+
+/** The end of a node whose cluster was superseded. */
+export const superseded = (options: {
+  readonly nodeId: NodeId
+  readonly clusterId: string
+  readonly by: string
+}): ClusterSuperseded =>
+  new ClusterSuperseded({
+    message: `${options.nodeId} stops: cluster ${options.by} took the place of its cluster ${options.clusterId}. What this node holds and the new cluster lacks is in its directory alone. To add it to the new cluster, start it with an empty directory and --join`
+  })
+
 /** The answer of a removed node to every request. */
 export const removed = new NotDone({
   reason: "removed",

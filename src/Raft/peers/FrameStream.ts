@@ -15,7 +15,9 @@ export const lingerMs = 500
  */
 export class LinkClosed extends Schema.TaggedError<LinkClosed>()("LinkClosed", {
   message: Schema.String,
-  refused: Schema.Boolean
+  refused: Schema.Boolean,
+  /** A proven peer says that this cluster took the place of this node's own. */
+  supersededBy: Schema.optionalKey(Schema.String)
 }) {}
 
 /** Frames over one connection. It does not read ahead: bytes that nobody takes yet stay with the sender. */

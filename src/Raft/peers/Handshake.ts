@@ -77,15 +77,16 @@ export const checkHello = (options: {
   if (protocol < Math.max(own.protocolMin, theirs.protocolMin)) {
     return { _tag: "NoCommonProtocol", own: rangeOf(own), theirs: rangeOf(theirs) }
   }
+  // An unformed node has no cluster yet: it must be able to hear of one (C16). This comes before the names of the nodes,
+  // since a cluster that took the place of another one may have another node at the same address.
+  if (own.clusterId !== null && theirs.clusterId !== null && own.clusterId !== theirs.clusterId) {
+    return { _tag: "WrongCluster", own: own.clusterId, theirs: theirs.clusterId }
+  }
   if (theirs.targetNodeId !== own.nodeId) {
     return { _tag: "WrongNode", expected: own.nodeId, found: theirs.targetNodeId }
   }
   if (own.targetNodeId !== theirs.nodeId || own.nodeId === theirs.nodeId) {
     return { _tag: "WrongNode", expected: own.targetNodeId, found: theirs.nodeId }
-  }
-  // An unformed node has no cluster yet: it must be able to hear of one (C16).
-  if (own.clusterId !== null && theirs.clusterId !== null && own.clusterId !== theirs.clusterId) {
-    return { _tag: "WrongCluster", own: own.clusterId, theirs: theirs.clusterId }
   }
   if (own.lane !== theirs.lane) return { _tag: "WrongLane", expected: own.lane, found: theirs.lane }
   return { _tag: "Agreed", protocol }

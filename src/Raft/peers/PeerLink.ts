@@ -26,11 +26,13 @@ import { decode, encodeFrame, frameMaxBytes } from "./Wire.ts"
 import {
   decodePulse,
   decodeRefused,
+  decodeSuperseded,
   handshakeFrame,
   lengthBytes,
   linkTags,
   pulseFrame,
-  refusedFrame
+  refusedFrame,
+  supersededFrame
 } from "./WireFrame.ts"
 
 /** A stranger has this long for the whole handshake. */
@@ -85,8 +87,36 @@ const refusedBy = (frame: Uint8Array): LinkClosed => {
     : stop(`Bad frame: ${said.field} at ${said.offset}: ${said.found}`)
 }
 
+/**
+ * Ends a link to a proven peer of another cluster. A node whose cluster took the place of the peer's says so. Any other
+ * refuses, and hears whether the peer says so: each side speaks before it listens, so that none waits for the other.
+ */
+const part = Effect.fnUntraced(function* (
+  frames: FrameStream,
+  foreign: Extract<Refusal, { readonly _tag: "WrongCluster" }>,
+  formerClusterIds: ReadonlyArray<string>
+) {
+  if (formerClusterIds.includes(foreign.theirs)) {
+    frames.send(supersededFrame(foreign.own))
+    const message = `Refused: it is of cluster ${foreign.theirs}, whose place this one took`
+    const why = new LinkClosed({ message, refused: true })
+    frames.end(why)
+    return yield* why
+  }
+  frames.send(refusedFrame(describeRefusal(foreign)))
+  const frame = yield* frames.next(helloMaxBytes)
+  const said = frame[0] === linkTags.superseded ? decodeSuperseded(frame) : undefined
+  if (said?._tag !== "Superseded") return yield* refusedBy(frame)
+  const message = `The peer's cluster ${said.by} took the place of this node's`
+  return yield* new LinkClosed({ message, refused: true, supersededBy: said.by })
+})
+
 /** Says hello and proves, as Handshake.ts prescribes for this side. */
-const shake = Effect.fnUntraced(function* (frames: FrameStream, side: Side, secret: string | undefined) {
+const shake = Effect.fnUntraced(function* (
+  frames: FrameStream,
+  side: Side,
+  { formerClusterIds = [], secret }: Pick<LinkOptions, "formerClusterIds" | "secret">
+) {
   const refuse = (refusal: Refusal) => refuseOn(frames, refusal)
   const read = Effect.fnUntraced(function* (part: "hello" | "proof", maxBytes: number) {
     const frame = yield* frames.next(maxBytes)
@@ -102,7 +132,9 @@ const shake = Effect.fnUntraced(function* (frames: FrameStream, side: Side, secr
   if ("_tag" in theirs) return yield* refuse({ _tag: "BadHello", malformed: theirs })
   const own = side.role === "dialer" ? side.hello : side.answer(theirs)
   const checked = checkHello({ own, theirs })
-  if (checked._tag !== "Agreed") return yield* refuse(checked)
+  // What is said to a peer of another cluster may end its process, so both sides prove themselves first.
+  const foreign = checked._tag === "WrongCluster" ? checked : undefined
+  if (checked._tag !== "Agreed" && foreign === undefined) return yield* refuse(checked)
   const [dialer, acceptor] = side.role === "dialer" ? [own, theirs] : [theirs, own]
   const proofOf = (role: Role) => prove({ secret, role, dialer, acceptor })
   const verify = Effect.fnUntraced(function* (role: Role, maxBytes: number) {
@@ -118,18 +150,26 @@ const shake = Effect.fnUntraced(function* (frames: FrameStream, side: Side, secr
     yield* verify("dialer", helloMaxBytes)
     say("proof", proofOf("acceptor"))
   }
+  if (foreign !== undefined) return yield* part(frames, foreign, formerClusterIds)
   return { theirs, lane: own.lane }
 })
 
-/** Shakes hands on an open connection, and proves. The scope ends the connection, and waits until it is closed. */
-export const openLink = Effect.fnUntraced(function* (options: {
+/** A connection to shake hands on. */
+export interface LinkOptions {
   readonly stream: Duplex
   readonly side: Side
   readonly secret: string | undefined
+  /** The clusters whose place this node's cluster took. */
+  readonly formerClusterIds?: ReadonlyArray<string>
   /** Makes a message's frame; a transport gives all its links one that encodes equal messages once. */
   readonly encode?: (message: PeerMessage) => Uint8Array
-}): Effect.fn.Return<PeerLink, LinkClosed, Scope.Scope> {
-  const { encode = encodeFrame, secret, side, stream } = options
+}
+
+/** Shakes hands on an open connection, and proves. The scope ends the connection, and waits until it is closed. */
+export const openLink = Effect.fnUntraced(function* (
+  options: LinkOptions
+): Effect.fn.Return<PeerLink, LinkClosed, Scope.Scope> {
+  const { encode = encodeFrame, side, stream } = options
   const frames = makeFrameStream(stream)
   yield* Scope.addFinalizer(
     yield* Effect.scope,
@@ -138,7 +178,7 @@ export const openLink = Effect.fnUntraced(function* (options: {
       return frames.closed
     })
   )
-  const { theirs, lane } = yield* Effect.timeoutOrElse(shake(frames, side, secret), {
+  const { theirs, lane } = yield* Effect.timeoutOrElse(shake(frames, side, options), {
     duration: handshakeTimeoutMs,
     orElse: () => Effect.fail(stop("The handshake took too long"))
   })

@@ -84,7 +84,19 @@ export const make = Effect.fnUntraced(function* (
   /** Shakes hands on a connection, keeps the link, and ends it. Resumes when the connection is closed. */
   const hold = Effect.fnUntraced(function* (stream: Duplex, side: Side, opened: () => void) {
     const greeted = membership
-    const link = yield* openLink({ stream, side, secret, encode })
+    const link = yield* openLink({
+      stream,
+      side,
+      secret,
+      formerClusterIds: membership.formerClusterIds ?? [],
+      encode
+    }).pipe(
+      Effect.tapError(({ supersededBy }) =>
+        Effect.sync(() => {
+          if (supersededBy !== undefined) links.tell({ _tag: "Superseded", by: supersededBy })
+        })
+      )
+    )
     opened()
     // This node's own hello may be out of date by now: the next one is right.
     if (greeted !== membership) return
@@ -152,14 +164,22 @@ export const make = Effect.fnUntraced(function* (
     )
   )
 
-  const isAlone = () => membership.clusterId !== null && links.up.control.size === 0
+  /** The members that ought to dial this node, and are not connected. */
+  const silent = () =>
+    membership.clusterId === null
+      ? []
+      : membership.members.filter(({ id }) => id < self.nodeId && !links.up.control.has(id))
 
-  /** Dials each once. A node that takes this one for a member dials it too, and of two links the newer one stays. */
+  /**
+   * Dials each once that was silent for a while: it may have removed this node, or its cluster may have taken the place
+   * of this one. A node that takes this one for a member dials it too, and of two links the newer one stays.
+   */
   const knock = Effect.gen(function* () {
-    const wasAlone = isAlone()
+    const before = silent()
     yield* Effect.sleep(knockAfterMs)
-    if (!wasAlone || !isAlone()) return
-    const others = membership.members.filter(({ id }) => id < self.nodeId)
+    const others = silent().filter(({ address, id }) =>
+      before.some((each) => each.id === id && each.address === address)
+    )
     yield* eachLane(others, (peer, lane) =>
       runDialer(
         `knock ${lane} ${peer.id}`,

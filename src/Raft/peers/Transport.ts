@@ -29,6 +29,8 @@ export interface Self {
 export interface Membership {
   readonly clusterId: string | null
   readonly members: ReadonlyArray<ConfigurationMember>
+  /** The clusters whose place this one took: their nodes are told to stop. None by default. */
+  readonly formerClusterIds?: ReadonlyArray<string>
 }
 
 /** The membership of a node that belongs to no cluster yet. */
@@ -45,6 +47,8 @@ export type TransportEvent =
   | { readonly _tag: "PeerDown"; readonly peer: NodeId }
   | { readonly _tag: "BulkUp"; readonly peer: NodeId }
   | { readonly _tag: "BulkDown"; readonly peer: NodeId }
+  /** A proven peer says that its cluster took the place of this node's: this node has to stop. */
+  | { readonly _tag: "Superseded"; readonly by: string }
   | { readonly _tag: "Received"; readonly from: NodeId; readonly message: PeerMessage }
 
 /** The peers of one node. */

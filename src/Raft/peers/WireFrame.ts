@@ -5,7 +5,7 @@
 import { ByteReader, ByteWriter, type Malformed, u32At } from "./Bytes.ts"
 
 /** The tags of the link's own frames. */
-export const linkTags = { pulse: 0, hello: 253, proof: 254, refused: 255 } as const
+export const linkTags = { pulse: 0, superseded: 252, hello: 253, proof: 254, refused: 255 } as const
 
 /** The bytes of the length ahead of a frame. */
 export const lengthBytes = 4
@@ -13,6 +13,7 @@ export const lengthBytes = 4
 /** Past this size it pays to send frames one by one, without copying them into one buffer. */
 export const packetTargetBytes = 256 * 1024
 
+const clusterIdMaxBytes = 256
 /** The text of a refusal: ids are shorter. */
 const reasonMaxBytes = 2_048
 
@@ -42,6 +43,21 @@ export const pulseFrame = (receivedBytes: number): Uint8Array<ArrayBuffer> =>
 /** A refusal as a frame. */
 export const refusedFrame = (reason: string): Uint8Array<ArrayBuffer> =>
   makeFrame(256, (to) => to.u8(linkTags.refused).string(reason.slice(0, reasonMaxBytes / 4)))
+
+/** Tells a proven peer that the speaker's cluster took the place of the peer's. */
+export const supersededFrame = (clusterId: string): Uint8Array<ArrayBuffer> =>
+  makeFrame(64, (to) => to.u8(linkTags.superseded).string(clusterId))
+
+/** The cluster in such a frame, or what is wrong with it. */
+export const decodeSuperseded = (
+  frame: Uint8Array
+): { readonly _tag: "Superseded"; readonly by: string } | Malformed => {
+  const from = new ByteReader(frame)
+  from.u8("tag")
+  const by = from.string("clusterId", clusterIdMaxBytes)
+  from.end()
+  return from.failure ?? { _tag: "Superseded", by: by.replace(/\p{Cc}/gu, "?") }
+}
 
 /** A part of the handshake as a frame. */
 export const handshakeFrame = (part: "hello" | "proof", bytes: Uint8Array): Uint8Array<ArrayBuffer> =>

@@ -122,6 +122,35 @@ transportContract("PeerSockets.layer with a secret", (membership = {}) =>
 )
 
 describe("PeerSockets", () => {
+  it.live("a node whose cluster was superseded hears of it from a proven peer, and only from one", () =>
+    Effect.gen(function* () {
+      const membership = { clusterId: "new", members: [], formerClusterIds: ["older", "old"] }
+      const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" }, membership, secret: "s" })
+      const members = [{ id: "b", address: b.address, instanceId: "ib" }]
+      const told = Effect.fnUntraced(function* (id: string, secret: string) {
+        const { port } = yield* socketNode({
+          id,
+          peer: { id: "b", address: b.address },
+          membership: { clusterId: "old", members },
+          secret
+        })
+        const heard = yield* record(port)
+        const tried = Effect.suspend(() => Effect.fromNullishOr(port.trouble("b")))
+        yield* Effect.retry(tried, { schedule: Schedule.spaced("10 millis"), times: 1_000 })
+        return heard
+      })
+      const proven = yield* told("a", "s")
+      yield* proven.until(() => proven.count("Superseded") > 0)
+      assert.isTrue(proven.events.every((event) => event._tag === "Superseded" && event.by === "new"))
+      // The larger id waits to be dialled. Nobody does, so it dials by itself.
+      const waiting = yield* told("c", "s")
+      yield* waiting.until(() => waiting.count("Superseded") > 0)
+      const stranger = yield* told("a", "t")
+      assert.deepStrictEqual(stranger.events, [])
+      assert.strictEqual(b.port.connected().size, 0)
+    })
+  )
+
   it.live("a node says what went wrong with a peer that it cannot reach", () =>
     Effect.gen(function* () {
       const { port } = yield* socketNode({ id: "a", peer: { id: "b", address: "127.0.0.1:1" } })

@@ -1,0 +1,182 @@
+/**
+ * Makes a new cluster of one from the data of a former one: from an archive (restore), or from the directory of one of
+ * its nodes (recover). Its log begins at a base above all that the former cluster may have written (Base.ts). It keeps
+ * the ids of the clusters that it takes the place of, whose nodes it tells to stop when they meet.
+ */
+import { randomUUID } from "node:crypto"
+import { Clock, Effect, Random, Result, type Scope } from "effect"
+import type { ArchiveDamaged } from "../EventStore/ArchiveFile.ts"
+import { FILE, readIdentity } from "../EventStore/Directory.ts"
+import { type DirectoryInUse, lockDirectory } from "../EventStore/DirectoryLock.ts"
+import { establish, finish, isLeftover, isPlacing } from "../EventStore/Establish.ts"
+import { listDirectory, makeDirectory } from "../EventStore/Files.ts"
+import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import type { SnapshotDamaged } from "../EventStore/SnapshotStore.ts"
+import * as Format from "../Machine/Format.ts"
+import * as Snapshot from "../Machine/Snapshot.ts"
+import * as Tables from "../Machine/Tables.ts"
+import { encodeConfiguration } from "../Raft/core/ConfigurationCodec.ts"
+import { BackupRefused } from "./BackupRefused.ts"
+import { baseAfter } from "./Base.ts"
+import { loadArchive } from "./ReadArchive.ts"
+import { loadDirectory, openDirectory } from "./ReadDirectory.ts"
+import type { Point, StateAt } from "./Replay.ts"
+
+/** The clusters that a state remembers to have taken the place of. Older ones are long gone. */
+const formerMaxCount = 64
+
+/** A new cluster of one. */
+export interface NewCluster {
+  readonly clusterId: string
+  readonly nodeId: string
+  readonly formerClusterId: string
+  /** The entry whose state it has. */
+  readonly index: number
+  readonly timeMs: number
+  readonly stateHash: string
+  /** Its log begins behind this index, and every next version of a record is above it. */
+  readonly base: number
+}
+
+/** Why there is no new cluster. */
+export type RestoreFailure = LogFailed | LogCorrupt | ArchiveDamaged | SnapshotDamaged | DirectoryInUse | BackupRefused
+
+interface From {
+  readonly state: StateAt
+  readonly formerClusterId: string
+  /** The last entry of the former log that is known, which may come after the state's. */
+  readonly last: { readonly index: number; readonly term: number; readonly timeMs: number }
+}
+
+const begin = Effect.fnUntraced(function* (
+  directory: string,
+  { formerClusterId, last, state }: From,
+  self: { readonly nodeId: string; readonly address: string }
+): Effect.fn.Return<NewCluster, LogFailed | LogCorrupt | BackupRefused> {
+  const nowMs = yield* Clock.currentTimeMillis
+  const found = baseAfter({ lastIndex: last.index, lastTimeMs: last.timeMs, nowMs, random: yield* Random.next })
+  if (Result.isFailure(found)) {
+    return yield* new BackupRefused({ message: `Cannot begin a new cluster: ${found.failure}` })
+  }
+  const base = found.success
+  const { tables } = state
+  const formerClusterIds = [...new Set([formerClusterId, ...(tables.restored?.formerClusterIds ?? [])])]
+  const began: Tables.Tables = {
+    ...tables,
+    index: base,
+    format: Math.max(tables.format, Format.restoring),
+    restored: { versionFloor: base, formerClusterIds: formerClusterIds.slice(0, formerMaxCount) }
+  }
+  const clusterId = randomUUID()
+  const instanceId = randomUUID()
+  const { address, nodeId } = self
+  const configuration = encodeConfiguration({ voters: [{ id: nodeId, address, instanceId }], learners: [] })
+  yield* establish(
+    directory,
+    {
+      identity: { formatVersion: 1, clusterId, nodeId, instanceId },
+      index: base,
+      term: last.term + 1,
+      configuration,
+      content: Snapshot.encode(Snapshot.take(began))
+    },
+    `.before-${base}`
+  )
+  return {
+    clusterId,
+    nodeId,
+    formerClusterId,
+    index: state.index,
+    timeMs: tables.lastTimeMs,
+    stateHash: Tables.stateHash(tables),
+    base
+  }
+})
+
+/** Ends what an attempt before has begun, if all of its files are made. */
+const finished = Effect.fnUntraced(function* (directory: string) {
+  if (!(yield* isPlacing(directory))) return
+  yield* finish(directory)
+  const { clusterId, nodeId } = yield* readIdentity(directory)
+  return yield* new BackupRefused({
+    message: `An earlier attempt is finished now: "${directory}" holds node ${nodeId} of cluster ${clusterId}. Start it`
+  })
+})
+
+/** Restores an archive into an empty directory. */
+export const restore = Effect.fnUntraced(function* (options: {
+  readonly archive: string
+  readonly directory: string
+  readonly address: string
+  /** The address by default. */
+  readonly nodeId?: string
+  /** The last entry by default. */
+  readonly point?: Point | undefined
+}): Effect.fn.Return<NewCluster, RestoreFailure, Scope.Scope> {
+  const { address, archive, directory, nodeId = address, point } = options
+  const { manifest, state } = yield* loadArchive(archive, { point })
+  if (state === undefined) {
+    return yield* new BackupRefused({ message: `"${archive}" holds entries alone, and no state to begin with` })
+  }
+  yield* makeDirectory(directory)
+  yield* lockDirectory(directory)
+  yield* finished(directory)
+  const held = (yield* listDirectory(directory)).find((name) => !isLeftover(name))
+  if (held !== undefined) {
+    return yield* new BackupRefused({
+      message: `"${directory}" is not empty: it holds "${held}". Restore into an empty one`
+    })
+  }
+  const { clusterId, last } = manifest
+  return yield* begin(directory, { state, formerClusterId: clusterId, last }, { nodeId, address })
+}, Effect.scoped)
+
+/** What one directory of a former cluster holds. */
+export interface Surveyed {
+  readonly directory: string
+  readonly nodeId: string
+  readonly clusterId: string
+  readonly lastIndex: number
+  readonly lastTerm: number
+}
+
+/** Looks at one directory. */
+export const survey = Effect.fnUntraced(function* (directory: string) {
+  const { clusterId, lastIndex, lastTerm, nodeId } = yield* openDirectory(directory)
+  return { directory, nodeId, clusterId, lastIndex, lastTerm } satisfies Surveyed
+}, Effect.scoped)
+
+/** The directory that holds most: the last term decides, then the last index (Raft §5.4.1). Undefined if there is none. */
+export const bestOf = (surveyed: ReadonlyArray<Surveyed>): Surveyed | undefined =>
+  surveyed.reduce<Surveyed | undefined>((best, each) => {
+    const isBetter =
+      best === undefined ||
+      each.lastTerm > best.lastTerm ||
+      (each.lastTerm === best.lastTerm && each.lastIndex > best.lastIndex)
+    return isBetter ? each : best
+  }, undefined)
+
+/** Makes a new cluster of one in the directory of a former member, with its whole log counted as committed. */
+export const recover = Effect.fnUntraced(function* (options: {
+  readonly directory: string
+  readonly address: string
+  /** The last entry, as the survey told. Entries after it, which other nodes may have, are lost. */
+  readonly acceptLossAfter: { readonly term: number; readonly index: number }
+}): Effect.fn.Return<NewCluster, RestoreFailure, Scope.Scope> {
+  const { acceptLossAfter, address, directory } = options
+  const names = yield* listDirectory(directory)
+  if (!names.includes(FILE) || (yield* isPlacing(directory))) {
+    yield* lockDirectory(directory)
+    yield* finished(directory)
+  }
+  const opened = yield* openDirectory(directory, { isToChange: true })
+  const { clusterId, lastIndex, lastTerm, nodeId } = opened
+  if (lastIndex !== acceptLossAfter.index || lastTerm !== acceptLossAfter.term) {
+    return yield* new BackupRefused({
+      message: `The log in "${directory}" ends at ${lastTerm}.${lastIndex}, and not at ${acceptLossAfter.term}.${acceptLossAfter.index}: run "lithair recover --survey" again`
+    })
+  }
+  const state = yield* loadDirectory(opened)
+  const last = { index: lastIndex, term: lastTerm, timeMs: state.tables.lastTimeMs }
+  return yield* begin(directory, { state, formerClusterId: clusterId, last }, { nodeId, address })
+}, Effect.scoped)

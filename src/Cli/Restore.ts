@@ -1,0 +1,82 @@
+/** `lithair restore`: a new cluster of one from an archive, into an empty directory. */
+import { Effect, Option, Result } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import type { Point } from "../Backup/Replay.ts"
+import { type NewCluster, restore as restoreArchive } from "../Backup/Restore.ts"
+import { parseAddress, parseId } from "../Raft/peers/Address.ts"
+import { confirm, yes } from "./Confirm.ts"
+import { CommandFailed } from "./Exit.ts"
+import { refusing } from "./Failures.ts"
+import { count, facts, json, print } from "./Output.ts"
+
+const usage = (message: string) => new CommandFailed({ message, exit: "usage" })
+
+/** The address of the new node. */
+export const address = Flag.String("address").pipe(
+  Flag.withDescription("The address, host:port, at which the node will run")
+)
+
+/** Checks an address, and an id if there is one. */
+export const checkPlace = Effect.fnUntraced(function* (address: string, id?: string) {
+  const parsed = parseAddress(address)
+  if (Result.isFailure(parsed)) return yield* usage(`--address: ${parsed.failure}`)
+  const named = id === undefined ? undefined : parseId(id)
+  if (named !== undefined && Result.isFailure(named)) return yield* usage(`--id: ${named.failure}`)
+})
+
+/** Reads `--at`: an index, or a time with its zone. */
+export const pointOf = (text: string): Result.Result<Point, CommandFailed> => {
+  if (/^\d{1,16}$/.test(text)) return Result.succeed({ _tag: "Index", index: Number(text) })
+  const timeMs = /^\d{4}-\d{2}-\d{2}T[\d:.]+(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(timeMs)
+    ? Result.fail(usage(`--at: "${text}" is neither an index nor a time such as 2026-11-30T12:00:00Z`))
+    : Result.succeed({ _tag: "Time", timeMs })
+}
+
+/** What a new cluster is, for people. */
+export const shown = (made: NewCluster, directory: string): string =>
+  `${facts([
+    ["cluster", `${made.clusterId}, in the place of ${made.formerClusterId}`],
+    ["node", `${made.nodeId} in ${directory}`],
+    ["state", `of index ${count(made.index)}, ${new Date(made.timeMs).toISOString()}, hash ${made.stateHash}`],
+    ["base", `${count(made.base)}: indexes and versions go on above it`]
+  ])}\n\nStart the node on this directory. Others join it, each with an empty directory and --join.`
+
+/** The command. */
+export const restore = Command.make(
+  "restore",
+  {
+    archive: Argument.String("archive").pipe(Argument.withDescription("The archive")),
+    directory: Flag.String("directory").pipe(
+      Flag.withDescription("The data directory to make. It must be empty, or not be there")
+    ),
+    address,
+    id: Flag.String("id").pipe(Flag.withDescription("The node's id; its address by default"), Flag.optional),
+    at: Flag.String("at").pipe(
+      Flag.withDescription("The index or the time (2026-11-30T12:00:00Z) to go back to, in an archive with entries"),
+      Flag.optional
+    ),
+    yes,
+    json
+  },
+  Effect.fnUntraced(function* ({ address, archive, at, directory, id, json, yes }) {
+    yield* checkPlace(address, Option.getOrUndefined(id))
+    const point = Option.isNone(at) ? undefined : yield* Effect.fromResult(pointOf(at.value))
+    yield* confirm(
+      yes,
+      `This makes a new cluster of one in "${directory}" from "${archive}". Nodes of the former cluster that meet it stop. Until they meet it, nothing keeps them from taking writes that the new cluster never sees.`
+    )
+    const nodeId = Option.getOrUndefined(id)
+    const options = { archive, directory, address, point, ...(nodeId === undefined ? {} : { nodeId }) }
+    const made = yield* refusing(restoreArchive(options))
+    yield* print(json, made, shown(made, directory))
+  })
+).pipe(
+  Command.withDescription("Make a new cluster of one from an archive"),
+  Command.withExamples([
+    {
+      command: "lithair restore shop.lithair --directory /var/lib/shop --address 10.0.0.1:8081",
+      description: "The state of the archive"
+    }
+  ])
+)
