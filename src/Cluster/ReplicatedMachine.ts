@@ -12,7 +12,7 @@ import * as StateElements from "../Machine/StateElements.ts"
 import * as StateHash from "../Machine/StateHash.ts"
 import * as Tables from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import type { Restoring, StateMachine } from "../Raft/node/StateMachine.ts"
+import type { RestoredHash, Restoring, StateMachine } from "../Raft/node/StateMachine.ts"
 
 export type { CommandResult } from "../Machine/CommandResult.ts"
 
@@ -40,7 +40,7 @@ export const make = (
     Machine.passTime(machine, options.monotonicMs())
   },
   snapshot: () => Snapshot.encode(Snapshot.take(Tables.clone(machine.applied))),
-  restoring: () => restoring(machine),
+  restoring: (hash) => restoring(machine, hash),
   hash: () => machine.applied.hash,
   hashDefinition: StateElements.definition,
   auditing: () => auditing(machine),
@@ -54,7 +54,7 @@ export const make = (
       watchers: new Set()
     }
     return {
-      restoring: () => restoring(anew),
+      restoring: (hash) => restoring(anew, hash),
       apply: (entry) => {
         if (entry.type === "transaction") Machine.apply(anew, entry)
       },
@@ -67,8 +67,11 @@ export const make = (
 
 const descriptorsOf = ({ applied }: Machine.Machine): ReadonlyArray<Descriptor> => [...applied.descriptors.values()]
 
-const restoring = (machine: Machine.Machine): Restoring => {
-  const restoring = Snapshot.restoring(descriptorsOf(machine), machine.formats.newest)
+const restoring = (machine: Machine.Machine, hash: RestoredHash): Restoring => {
+  const restoring = Snapshot.restoring(descriptorsOf(machine), {
+    newestFormat: machine.formats.newest,
+    isHashCounted: hash === "counted"
+  })
   return {
     take: restoring.take,
     end: () =>

@@ -74,7 +74,7 @@ const replicatedTables = Effect.fnUntraced(function* (descriptors: ReadonlyArray
   const machine = Machine.make(descriptors)
   const store = yield* LogStore
   const restorable = ReplicatedMachine.make(machine, { newId: () => "", monotonicMs: () => 0 })
-  const restored = yield* restoreNewest(restorable, store.recovered.firstIndex - 1)
+  const restored = yield* restoreNewest(restorable, "counted", store.recovered.firstIndex - 1)
   yield* replay(machine, store, restored?.index ?? 0)
   return machine.applied
 })

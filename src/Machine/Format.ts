@@ -7,7 +7,7 @@
  * | Format | Adds |
  * |---|---|
  * | 1 | all that a release without formats writes |
- * | 2 | lifted records, floors of what a log retains, floors of versions after a restore |
+ * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -23,6 +23,9 @@ export const lifting = 2
 
 /** The format that a restored log has at least: it knows floors of versions. */
 export const restoring = 2
+
+/** The format whose snapshots hold rows in pages (RowPage.ts). */
+export const paging = 2
 
 /** The formats of a node: the newest that it knows, and the one in which it begins a new log. */
 export interface Formats {

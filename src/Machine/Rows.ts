@@ -19,7 +19,8 @@ export const remove = (table: Table, id: string, row: Row): void => {
   count(table, row, -1)
 }
 
-const count = ({ countByVersion }: Table, { modelVersion }: Row, change: 1 | -1): void => {
+/** Counts a row in or out of its version. */
+export const count = ({ countByVersion }: Table, { modelVersion }: Row, change: 1 | -1): void => {
   const next = (countByVersion.get(modelVersion) ?? 0) + change
   if (next === 0) countByVersion.delete(modelVersion)
   else countByVersion.set(modelVersion, next)

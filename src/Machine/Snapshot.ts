@@ -11,12 +11,13 @@ import { isRecord } from "./Json.ts"
 import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalPart.ts"
 import type { Restored as RestoredLog } from "./Restored.ts"
-import * as Rows from "./Rows.ts"
+import * as RowPage from "./RowPage.ts"
 import type { Session } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
-import type { Row, Tombstone } from "./Table.ts"
+import type { Row, Table, Tombstone } from "./Table.ts"
+import * as TableLoading from "./TableLoading.ts"
 import * as Tables from "./Tables.ts"
 
 /** One piece of a snapshot. `State` comes first, and each `Table` before its rows and tombstones. */
@@ -48,6 +49,7 @@ export type Piece =
       readonly isEnded?: true
     }
   | { readonly _tag: "Row"; readonly model: string; readonly id: string; readonly row: Row }
+  | { readonly _tag: "Rows"; readonly model: string; readonly page: RowPage.RowPage }
   | { readonly _tag: "LocalPart"; readonly model: string; readonly id: string; readonly part: LocalPart }
   | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tombstone }
   | { readonly _tag: "Session"; readonly name: string; readonly session: Session }
@@ -63,6 +65,7 @@ export type Piece =
 export function* take(tables: Tables.Tables): Generator<Piece> {
   const { format, hash, index, lastTimeMs, limits, logAgeMs, restored } = tables
   const { generationSize, generationsMax, tombstonesMax } = limits
+  const isPaged = Format.isFormatActive(tables, Format.paging)
   yield {
     _tag: "State",
     index,
@@ -80,7 +83,8 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     const { isEnded, modelVersion, nextTombstoneSequence, versionFloor } = table
     const ended = isEnded ? { isEnded } : {}
     yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence, ...ended }
-    for (const [id, row] of table.rows.entries()) yield { _tag: "Row", model, id, row }
+    if (isPaged) for (const page of RowPage.pagesOf(table.rows.entries())) yield { _tag: "Rows", model, page }
+    else for (const [id, row] of table.rows.entries()) yield { _tag: "Row", model, id, row }
     for (const [id, part] of table.localParts.entries()) yield { _tag: "LocalPart", model, id, part }
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
   }
@@ -116,7 +120,15 @@ export interface Restoring {
 }
 
 /** Restores tables piece by piece, so that the whole snapshot is never in memory. */
-export const restoring = (descriptors: ReadonlyArray<Descriptor>, newestFormat: number = Format.newest): Restoring => {
+export const restoring = (
+  descriptors: ReadonlyArray<Descriptor>,
+  options: {
+    readonly newestFormat?: number | undefined
+    /** Whether the hash is counted from what is restored, and not taken from the snapshot. True unless told. */
+    readonly isHashCounted?: boolean
+  } = {}
+): Restoring => {
+  const { isHashCounted = true, newestFormat = Format.newest } = options
   let restored: Result.Result<Restored | undefined, string> = Result.succeed(undefined)
   let format: number | undefined
   /** The beginning of the line whose end has not come yet. */
@@ -125,7 +137,7 @@ export const restoring = (descriptors: ReadonlyArray<Descriptor>, newestFormat: 
     const line = begun.length === 0 ? end : Buffer.concat([...begun, end])
     begun = []
     restored = Result.flatMap(restored, (state) =>
-      Result.flatMap(decodePiece(line), (piece) => putNext(descriptors, state, piece))
+      Result.flatMap(decodePiece(line), (piece) => putNext(descriptors, isHashCounted, state, piece))
     )
   }
   return {
@@ -149,7 +161,7 @@ export const restoring = (descriptors: ReadonlyArray<Descriptor>, newestFormat: 
       Result.flatMap(restored, (state) =>
         state === undefined || begun.length > 0
           ? Result.fail("Cannot read snapshot: it ends too early")
-          : Result.succeed(finish(state.tables))
+          : Result.succeed(finish(state))
       )
   }
 }
@@ -170,6 +182,7 @@ const tags: ReadonlyArray<unknown> = [
   "State",
   "Table",
   "Row",
+  "Rows",
   "LocalPart",
   "Tombstone",
   "Session",
@@ -182,29 +195,38 @@ const isPiece = (json: unknown): json is Piece => isRecord(json) && tags.include
 /** The tables restored so far. With `isByFlags` the pieces say where a generation of keys ends. */
 interface Restored {
   readonly tables: Tables.Tables
+  /** By model, the rows so far. They come into the tables at the end. */
+  readonly loading: Map<string, { readonly rows: TableLoading.TableLoading; readonly pages: RowPage.PageReader }>
+  /** The hash in the snapshot, if it is believed. Then no row is counted. */
+  readonly writtenHash: ReadonlyArray<number> | undefined
   readonly isByFlags: boolean
 }
 
 const putNext = (
   descriptors: ReadonlyArray<Descriptor>,
+  isHashCounted: boolean,
   state: Restored | undefined,
   piece: Piece
 ): Result.Result<Restored, string> => {
   if (piece._tag === "State") {
     return state === undefined
-      ? Result.succeed(begin(descriptors, piece))
+      ? Result.succeed(begin(descriptors, isHashCounted, piece))
       : Result.fail("Cannot read snapshot: it has two State pieces")
   }
   if (state === undefined) return Result.fail("Cannot read snapshot: its first piece is no State")
-  put(state, piece)
-  return Result.succeed(state)
+  return Result.map(put(state, piece), () => state)
 }
 
 /**
- * A restore builds the indexes again, since this release may index other fields. It also counts the hash again: the
- * hash must say what these tables hold, by this release's definition, and not what another node believed.
+ * A restore builds the indexes again, since this release may index other fields. It also counts the hash again, unless
+ * told to believe it: the hash must say what these tables hold, by this release's definition, and not what another node
+ * believed.
  */
-const begin = (descriptors: ReadonlyArray<Descriptor>, state: Extract<Piece, { readonly _tag: "State" }>): Restored => {
+const begin = (
+  descriptors: ReadonlyArray<Descriptor>,
+  isHashCounted: boolean,
+  state: Extract<Piece, { readonly _tag: "State" }>
+): Restored => {
   const { assignedKeys: horizon, format = Format.initial, index, lastTimeMs, limits, logAgeMs, restored } = state
   const { horizonIndex } = horizon
   const tables = Tables.make(descriptors, { ...Limits.initial, ...limits })
@@ -219,38 +241,49 @@ const begin = (descriptors: ReadonlyArray<Descriptor>, state: Extract<Piece, { r
       assignedKeys: { ...tables.assignedKeys, horizonIndex },
       hash: StateHash.make()
     },
+    loading: new Map(),
+    writtenHash: isHashCounted || state.hashDefinition !== StateElements.definition ? undefined : state.hash,
     isByFlags: limits !== undefined
   }
 }
 
-/** Counts the elements that are known only after the last piece. */
-const finish = (tables: Tables.Tables): Tables.Tables => {
+/** Puts the rows into their tables, and counts the elements that are known only after the last piece. */
+const finish = ({ loading, tables, writtenHash }: Restored): Tables.Tables => {
+  for (const [model, { rows }] of loading) {
+    tables.byModel.set(model, TableLoading.end(rows, tables.byModel.get(model)!))
+  }
   Tables.countWhole(tables)
   for (const [model, table] of tables.byModel) {
     if (StateElements.isTableCounted(table)) StateHash.add(tables.hash, StateElements.table(model, table))
   }
+  if (writtenHash !== undefined) tables.hash.set(writtenHash)
   return tables
 }
 
-const put = ({ isByFlags, tables }: Restored, piece: Exclude<Piece, { readonly _tag: "State" }>): void => {
+const put = (state: Restored, piece: Exclude<Piece, { readonly _tag: "State" }>): Result.Result<void, string> => {
+  const { isByFlags, tables } = state
   switch (piece._tag) {
     case "Session":
       Sessions.put(tables, piece.name, piece.session)
       StateHash.add(tables.hash, StateElements.session(piece.name, piece.session))
-      return
+      return Result.void
     case "AssignedKey": {
       const { assignedKeys, hash, limits } = tables
       if (!isByFlags) AssignedKeys.note(assignedKeys, piece, limits, hash)
       else AssignedKeys.hold(assignedKeys, piece.name, piece.index, hash)
       if (piece.endsGeneration === true) AssignedKeys.endGeneration(assignedKeys, hash)
-      return
+      return Result.void
     }
     default:
-      return void putInTable(tables, piece)
+      return putInTable(state, piece)
   }
 }
 
-const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly model: string }>): void => {
+const putInTable = (
+  state: Restored,
+  piece: Extract<Piece, { readonly model: string }>
+): Result.Result<void, string> => {
+  const { tables } = state
   const table = tables.byModel.get(piece.model) ?? Tables.makeTable()
   tables.byModel.set(piece.model, table)
   switch (piece._tag) {
@@ -261,10 +294,15 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
       table.isEnded = piece.isEnded === true
       break
     case "Row":
-      Rows.put(table, piece.id, piece.row)
-      table.changedIndex = Math.max(table.changedIndex, piece.row.index)
-      StateHash.add(tables.hash, StateElements.row(piece.model, piece.id, piece.row))
-      break
+      return putRow(state, table, piece.model, [piece.id, piece.row])
+    case "Rows": {
+      const { pages } = loadingOf(state, table, piece.model)
+      for (const entry of pages.rowsOf(piece.page)) {
+        const taken = putRow(state, table, piece.model, entry)
+        if (Result.isFailure(taken)) return taken
+      }
+      return Result.void
+    }
     case "LocalPart":
       table.localParts.set(piece.id, piece.part)
       break
@@ -274,4 +312,24 @@ const putInTable = (tables: Tables.Tables, piece: Extract<Piece, { readonly mode
       StateHash.add(tables.hash, StateElements.tombstone(piece.model, piece.id, piece.tombstone))
       break
   }
+  return Result.void
+}
+
+const loadingOf = ({ loading }: Restored, table: Table, model: string) => {
+  const begun = loading.get(model) ?? { rows: TableLoading.make(table), pages: RowPage.reader() }
+  loading.set(model, begun)
+  return begun
+}
+
+const putRow = (
+  state: Restored,
+  table: Table,
+  model: string,
+  [id, row]: readonly [string, Row]
+): Result.Result<void, string> => {
+  if (state.writtenHash === undefined) StateHash.add(state.tables.hash, StateElements.row(model, id, row))
+  return Result.mapError(
+    TableLoading.take(loadingOf(state, table, model).rows, table, id, row),
+    (found) => `Cannot read snapshot: the table ${model} is damaged, ${found}`
+  )
 }

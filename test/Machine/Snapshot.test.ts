@@ -60,7 +60,7 @@ it("a snapshot carries what became of keys, so that a copy is one also where it 
 it("a snapshot is of the moment it was begun, whatever is applied while its pieces are pulled (D5)", () => {
   const { machine, submit } = leader()
   const put = (id: string, price: number) => submit({ _tag: "Put", model: "Product", id, data: { price } })
-  for (let count = 0; count < 2000; count++) put(`p${count}`, 1)
+  for (let count = 0; count < 6000; count++) put(`p${count}`, 1)
   const bytes = encoded(machine.applied)
   const pulled: Array<Uint8Array> = []
   let changed = 0
@@ -68,7 +68,7 @@ it("a snapshot is of the moment it was begun, whatever is applied while its piec
     pulled.push(piece)
     assert.isBelow(piece.length, 20_000, "a piece holds a few KiB")
     for (let count = 0; count < 50; count++) put(`p${changed++}`, 2)
-    submit({ _tag: "Delete", model: "Product", id: `p${1999 - changed}` })
+    submit({ _tag: "Delete", model: "Product", id: `p${5999 - changed}` })
   }
   assert.isAbove(pulled.length, 5)
   assert.deepStrictEqual(new Uint8Array(Buffer.concat(pulled)), bytes)

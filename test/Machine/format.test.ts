@@ -15,7 +15,7 @@ const product = (id: string) => ({ _tag: "Put", model: "Product", id, data: { pr
 const machineOf = (formats: Format.Formats) => Machine.make(descriptors, undefined, undefined, undefined, formats)
 const snapshotOf = (tables: Tables.Tables) => Buffer.concat([...Snapshot.encode(Snapshot.take(Tables.clone(tables)))])
 const restored = (bytes: Uint8Array, newest?: number) => {
-  const restoring = Snapshot.restoring(descriptors, newest)
+  const restoring = Snapshot.restoring(descriptors, { newestFormat: newest })
   restoring.take(bytes)
   return Result.getOrThrow(restoring.end())
 }

@@ -173,6 +173,22 @@ describe("the state hash", () => {
     assert.strictEqual(Tables.stateHash(Result.getOrThrow(restoring.end())), hash)
   })
 
+  it("is taken as it is written where a snapshot is believed, unless another definition hashed it", () => {
+    const { machine } = played(5, 40)
+    const restoredHash = (change: object) => {
+      const restoring = Snapshot.restoring(descriptors, { isHashCounted: false })
+      const pieces = [...Snapshot.take(Tables.clone(machine.applied))].map(
+        (piece): Snapshot.Piece => (piece._tag === "State" ? { ...piece, ...change } : piece)
+      )
+      for (const bytes of Snapshot.encode(pieces)) restoring.take(bytes)
+      return Tables.stateHash(Result.getOrThrow(restoring.end()))
+    }
+    assert.strictEqual(restoredHash({}), Tables.stateHash(machine.applied))
+    assert.strictEqual(restoredHash({ hash: [1, 2, 3, 4] }), "00000001000000020000000300000004")
+    const byAnother = { hash: [1, 2, 3, 4], hashDefinition: StateElements.definition - 1 }
+    assert.strictEqual(restoredHash(byAnother), Tables.stateHash(machine.applied))
+  })
+
   it("counts every limit, so that a limit more or less raises the number of the definition", () => {
     // A release that counts a limit which another does not know would call the other's state wrong.
     assert.deepStrictEqual(

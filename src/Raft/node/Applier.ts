@@ -106,7 +106,7 @@ export const make = <Command, CommandResult>(options: {
   const restore = Effect.fnUntraced(function* ({ index }: SnapshotMark) {
     // A newer snapshot may be there, and the core does not know it yet.
     options.onReplacing()
-    const restoring = restoreNewest(options.machine, index, index)
+    const restoring = restoreNewest(options.machine, "counted", index, index)
     const restored = yield* Effect.provideService(restoring, SnapshotStore, options.snapshots)
     if (isOver) return
     invariant(restored?.index === index, `the snapshot at ${index} is not there`)

@@ -23,7 +23,7 @@ export interface StateMachine<Command, CommandResult> {
   /** The applied state at this moment, encoded as it is pulled. Entries applied meanwhile do not change it. */
   readonly snapshot: () => Iterable<Uint8Array>
   /** Takes the bytes of a snapshot. At the end it replaces the applied state, or returns what is wrong. */
-  readonly restoring: () => Restoring
+  readonly restoring: (hash: RestoredHash) => Restoring
   /**
    * The hash of the applied state, four lanes of 32 bits, and the number of its definition. It changes with the state.
    */
@@ -37,9 +37,15 @@ export interface StateMachine<Command, CommandResult> {
   readonly rebuilding: () => Rebuilding
 }
 
+/**
+ * The hash of a restored state: counted from what was restored, or the one in the snapshot. A node believes that of its
+ * own snapshot at a start, and counts it later, while it serves (`auditing`). It believes no other node's.
+ */
+export type RestoredHash = "counted" | "asWritten"
+
 /** A state that is rebuilt from its history beside the current one. */
 export interface Rebuilding {
-  readonly restoring: () => Restoring
+  readonly restoring: StateMachine<never, unknown>["restoring"]
   readonly apply: (entry: LogEntry) => void
   /** Replaces the current state. */
   readonly end: () => void

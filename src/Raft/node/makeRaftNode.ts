@@ -92,7 +92,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
   const transport = yield* Transport
   const clock = yield* Clock.Clock
   const snapshots = yield* SnapshotStore
-  const snapshot = yield* restoreNewest(machine, store.recovered.firstIndex - 1)
+  const snapshot = yield* restoreNewest(machine, "asWritten", store.recovered.firstIndex - 1)
   const core = makeCore({ ...options, recovered: store.recovered, ...(snapshot === undefined ? {} : { snapshot }) })
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
   const fork = yield* FiberSet.makeRuntime<never>()

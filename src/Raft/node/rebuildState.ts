@@ -39,7 +39,7 @@ export const rebuildFrom = Effect.fnUntraced(function* (
 ): Effect.fn.Return<boolean, LogFailed | LogCorrupt> {
   const { addTask, appliedIndex, machine, snapshots, store, until } = options
   const anew = machine.rebuilding()
-  if (origin > 0) yield* Effect.provideService(restoreNewest(anew, origin, origin), SnapshotStore, snapshots)
+  if (origin > 0) yield* Effect.provideService(restoreNewest(anew, "counted", origin, origin), SnapshotStore, snapshots)
   yield* until(() => appliedIndex() >= origin)
   let next = origin + 1
   while (appliedIndex() - next >= nearCount) {

@@ -4,7 +4,7 @@ import { LogCorrupt, type LogFailed } from "../../EventStore/LogStore.ts"
 import { type OpenSnapshot, SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { Configuration } from "../core/Configuration.ts"
 import { decodeConfiguration } from "../core/ConfigurationCodec.ts"
-import type { StateMachine } from "./StateMachine.ts"
+import type { RestoredHash, StateMachine } from "./StateMachine.ts"
 
 /** The index, term and configuration that a restored machine reflects. */
 export interface Restored {
@@ -21,8 +21,8 @@ const corrupt = (snapshot: OpenSnapshot, found: string) => {
 
 type Restorable = Pick<StateMachine<never, unknown>, "restoring">
 
-const restore = Effect.fnUntraced(function* (machine: Restorable, snapshot: OpenSnapshot) {
-  const restoring = machine.restoring()
+const restore = Effect.fnUntraced(function* (machine: Restorable, snapshot: OpenSnapshot, hash: RestoredHash) {
+  const restoring = machine.restoring(hash)
   yield* Stream.runForEach(snapshot.content, (bytes) => Effect.sync(() => restoring.take(bytes))).pipe(
     Effect.catchTag("SnapshotDamaged", (damaged) => Effect.fail(corrupt(snapshot, damaged.message)))
   )
@@ -37,13 +37,14 @@ const restore = Effect.fnUntraced(function* (machine: Restorable, snapshot: Open
 /** Restores the newest snapshot between `atLeastIndex` and `atMostIndex`; undefined if there is none. */
 export const restoreNewest = (
   machine: Restorable,
+  hash: RestoredHash,
   atLeastIndex: number,
   atMostIndex = Number.POSITIVE_INFINITY
 ): Effect.Effect<Restored | undefined, LogFailed | LogCorrupt, SnapshotStore> =>
   Effect.gen(function* () {
     const snapshots = yield* SnapshotStore
     const newest = yield* snapshots.openNewest({ atLeastIndex, atMostIndex })
-    if (newest !== undefined) return yield* restore(machine, newest)
+    if (newest !== undefined) return yield* restore(machine, newest, hash)
     if (atLeastIndex === 0) return undefined
     const message = `The log begins after entry ${atLeastIndex}, and no intact snapshot stands for what came before`
     return yield* new LogCorrupt({ message, file: "snapshots", offset: 0, index: atLeastIndex })

@@ -176,7 +176,7 @@ export const restore = (
   machine: Pick<Replicated, "restoring">,
   { content, index }: Pick<Disk.Snapshot, "content" | "index">
 ): void => {
-  const restoring = machine.restoring()
+  const restoring = machine.restoring("asWritten")
   for (let at = 0; at < content.length; at += 1000) restoring.take(content.subarray(at, at + 1000))
   const ended = restoring.end()
   if (ended._tag === "Failure") throw new Error(`the snapshot at ${index} cannot be restored: ${ended.failure}`)
