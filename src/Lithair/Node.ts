@@ -28,6 +28,7 @@ import type { Reaction } from "../Reaction/Definition.ts"
 import { descriptor as reactionPosition } from "../Reaction/Position.ts"
 import * as Reactions from "../Reaction/Reactions.ts"
 import * as Commands from "../Repository/Commands.ts"
+import { upgradeLocal } from "../Repository/LocalUpgrade.ts"
 import * as Records from "../Repository/Records.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Place } from "./Place.ts"
@@ -81,7 +82,14 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
       layerMember({ ...own, config: raft, models: [...models, reactionPosition], dropped, procedures })
     )
   )
-  return layerSupervised.pipe(
+  const layerUpgrade = Layer.effectDiscard(
+    Effect.gen(function* () {
+      const member = yield* Member.Member
+      const local = yield* LocalNode.LocalNode
+      yield* Effect.forkScoped(upgradeLocal({ member, local, models, dropped }))
+    })
+  )
+  return Layer.mergeAll(layerSupervised, layerUpgrade).pipe(
     Layer.provideMerge(Reactions.layer(reactions)),
     Layer.provideMerge(NearRepository.layer),
     Layer.provideMerge(Serving.layer({ models: described, commands, projections, secret })),
@@ -91,7 +99,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),
-    Layer.provideMerge(LocalNode.layer({ ...own, models, dropped }))
+    Layer.provideMerge(LocalNode.layer({ ...own, models }))
     // The compiler does not see that the node itself provides these services to its reactions.
   ) as Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>>
 }

@@ -228,7 +228,6 @@ const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect
 /** Runs on the log in the `local` folder of the data directory. Fails if that log cannot be opened or replayed, or its records do not fit. */
 export const layer = (options: {
   readonly models: ReadonlyArray<Descriptor>
-  readonly dropped?: ReadonlyArray<string>
   readonly newId?: () => string
 }): Layer.Layer<LocalNode, LogFailed | LogCorrupt | ModelMismatch, Directory> =>
   Layer.unwrap(
