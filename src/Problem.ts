@@ -67,6 +67,12 @@ export const problemDefinitions = {
     title: "Change of the cluster refused",
     members: { ...certainlyNotDone, reason: Schema.String }
   }),
+  // The reaction is elsewhere, or has no room for another parked event.
+  "reaction-refused": define({
+    status: 409,
+    title: "Action on a reaction refused",
+    members: { ...certainlyNotDone, reason: Schema.String }
+  }),
   // A follower of changes asks for some that this cluster does not have, or not any more.
   "changes-gone": define({
     status: 410,

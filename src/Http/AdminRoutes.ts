@@ -66,7 +66,8 @@ const flags = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
     errors.length === 0 ? Result.succeed(new Set(given)) : Result.fail(invalidQuery("The query is invalid", errors))
   )
 })
-const noFlags = flags()
+/** Refuses all parameters. */
+export const noFlags = flags()
 const forced = Effect.map(flags("force"), (given) => (given.has("force") ? { force: true as const } : {}))
 
 /** Makes the administration's routes. `secret` is the cluster's, if it has one. */

@@ -16,6 +16,7 @@ import { archiveMediaType, backupPath } from "./BackupRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
 import { bodyProblems, problems, readParameterSchemas } from "./ModelEndpoints.ts"
 import { Count } from "./Patterns.ts"
+import { reactionPath, reactionsPath, ShownReaction, Steering } from "./ReactionRoutes.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 const nodeStatus = Schema.Struct({
@@ -58,17 +59,7 @@ const health = Schema.Struct({
 }).annotate({ identifier: "lithair.Health" })
 const unhealthy = health.pipe(HttpApiSchema.status(503))
 
-const reactions = Schema.Struct({
-  items: Schema.Array(
-    Schema.Struct({
-      name: Schema.String,
-      running: Schema.Boolean,
-      index: Schema.Int,
-      lag: Schema.Int,
-      failure: Schema.optionalKey(Schema.String)
-    })
-  )
-}).annotate({ identifier: "lithair.Reactions" })
+const reactions = Schema.Struct({ items: Schema.Array(ShownReaction) }).annotate({ identifier: "lithair.Reactions" })
 
 const modelVersions = Schema.Struct({
   /** The newest format of the log that this node's release knows, and the active one; null before the first entry. */
@@ -134,10 +125,33 @@ const admin = HttpApiGroup.make("_admin")
       success: positioned(modelVersions),
       error: problems(["overloaded", "removed"])
     }).annotateMerge(said("The versions of the models, and how many records are stored in each")),
-    HttpApiEndpoint.get("reactions", "/_admin/api/reactions", {
+    HttpApiEndpoint.get("reactions", reactionsPath, {
       success: positioned(reactions),
       error: problems(["overloaded", "removed"])
     }).annotateMerge(said("How far each reaction is, as far as this node knows")),
+    HttpApiEndpoint.post("steer", reactionPath, {
+      params: {
+        reaction: Schema.String.annotate({ description: "The name of a reaction" })
+      },
+      payload: Steering,
+      success: positioned(ShownReaction),
+      error: problems([
+        "invalid-request",
+        "unauthenticated",
+        "forbidden",
+        "not-found",
+        "reaction-refused",
+        "no-quorum",
+        "overloaded",
+        "draining",
+        "starting",
+        "removed",
+        "upgrade-required",
+        "storage-full",
+        "unknown-outcome",
+        ...bodyProblems
+      ])
+    }).annotateMerge(said("Skip, park or retry an event whose effect fails", who)),
     HttpApiEndpoint.get("backup", backupPath, {
       query: {
         after: Schema.optionalKey(

@@ -100,7 +100,7 @@ export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Membe
           ...adminRoutes(member, valueOf(secret)),
           ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
           ...modelStatusRoutes(member, models.map(describe)),
-          ...reactionRoutes(reactions)
+          ...reactionRoutes(reactions, valueOf(secret))
         ],
         owned: ["/_admin"]
       })

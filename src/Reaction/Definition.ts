@@ -6,7 +6,7 @@ import { type EventOf, type EventsOf, eventsOf, type Followed } from "../Project
 /** A declared reaction whose effects need `R`. */
 export interface Reaction<R = never> {
   readonly name: string
-  readonly startAt: "first" | "now"
+  readonly startAt: "beginning" | "now"
   readonly eventsOf: EventsOf<ReadonlyArray<Followed>>
   run(event: EventOf<ReadonlyArray<Followed>>): Effect.Effect<unknown, unknown, R>
 }
@@ -15,8 +15,8 @@ export interface Reaction<R = never> {
 export interface ReactionOptions<Models extends ReadonlyArray<Followed>, E, R> {
   /** The models whose events it follows. A local model is not allowed. */
   readonly from: Models
-  /** Where a new reaction begins; by default with the first event of the log. */
-  readonly startAt?: "first" | "now"
+  /** Where a new reaction begins: with the first event of the log, by default, or with the events from now on. */
+  readonly startAt?: "beginning" | "now"
   /** The effect of an event. It is retried until it succeeds, before any later event. It must not fail if it should not be retried. */
   readonly run: (event: EventOf<Models>) => Effect.Effect<unknown, E, R>
 }
@@ -46,7 +46,7 @@ export interface ReactionOptions<Models extends ReadonlyArray<Followed>, E, R> {
  */
 export const make = <const Models extends ReadonlyArray<Followed>, E, R>(
   name: string,
-  { from, run, startAt = "first" }: ReactionOptions<Models, E, R>
+  { from, run, startAt = "beginning" }: ReactionOptions<Models, E, R>
 ): Reaction<R> => {
   checkName("reaction", name)
   checkFollowed(`The reaction "${name}"`, from)

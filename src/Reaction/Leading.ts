@@ -1,15 +1,16 @@
 /**
  * Runs a reaction while this node leads, from the position that the cluster knows: in the order of the log, each event
- * until its effect succeeds. Records the position now and then; two leaders cannot overwrite each other's.
+ * until its effect succeeds or an operator takes it away (Steering.ts). Records the position now and then; two leaders
+ * cannot overwrite each other's.
  */
-import { Cause, Data, Effect, Result, Schedule } from "effect"
+import { Cause, Clock, Data, Effect, Result, Schedule } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
-import { later, type Position, recordedIn, recording } from "./Position.ts"
+import { behind, isSameEvent, later, type Parked, type Position, recordedIn, recording, versionIn } from "./Position.ts"
 
 /** The most events that may be run and not recorded, including the current one. The next leader runs these again. */
 export const unrecordedMaxCount = 64
@@ -25,8 +26,11 @@ const retryMs = 100
 const lastRecordMs = 500
 /** The most characters of an event's failure in the status. The node's log has all of it. */
 const metMaxLength = 500
-/** The pauses between attempts at one event. */
-const backoff = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("30 seconds")])
+/** The pauses between attempts at one event: the first, and the longest. */
+const backoffMinMs = 100
+const backoffMaxMs = 30_000
+
+const same = (parked: ReadonlyArray<Parked>): ReadonlyArray<Parked> => parked
 
 /** A reaction stopped: its current models cannot read an event of the entry `index`. */
 export class ReactionFailed extends Data.TaggedError("ReactionFailed")<{
@@ -71,6 +75,8 @@ export const lead = Effect.fnUntraced(function* <R>(
   const first = yield* known
   let recorded = first.recorded
   let done: Position = recorded.position ?? { index: reaction.startAt === "now" ? first.index : 0, count: 0 }
+  /** The event that failed last, until it is done. */
+  let stumbled = recorded.stumbled
   let unrecordedCount = 0
   let dueMs = 0
   const step = (position: Position) => {
@@ -78,68 +84,120 @@ export const lead = Effect.fnUntraced(function* <R>(
     at(position)
   }
 
-  /** Another leader may have recorded more. Then those events are done too. */
+  /** Another leader may have recorded more, or an operator. Then those events are done too. */
   const resync = Effect.gen(function* () {
     recorded = (yield* known).recorded
     if (recorded.position !== undefined) step(later(done, recorded.position))
   })
-  const recordOnce = Effect.gen(function* () {
+  const recordOnce = Effect.fnUntraced(function* (parkedAfter: typeof same) {
     const position = done
-    const { result } = yield* member.submit(recording(name, position, recorded))
+    const next = { ...recorded, stumbled, parked: parkedAfter(recorded.parked) }
+    const { result } = yield* member.submit(recording(name, position, next))
     if (result._tag === "Rejected") return yield* Effect.fail(result.rejection)
     const [put] = result.answer.operations
     invariant(put !== undefined, "a position was recorded without an answer")
-    recorded = { position, version: put.version }
+    recorded = { ...next, position, version: put.version }
     unrecordedCount = 0
   })
-  const record = recordOnce.pipe(
-    Effect.tapError(() => resync),
-    Effect.retry(Schedule.spaced(retryMs)),
-    Effect.orDie
-  )
+  const record = (parkedAfter: typeof same = same) =>
+    Effect.suspend(() => recordOnce(parkedAfter)).pipe(
+      Effect.tapError(() => resync),
+      Effect.retry(Schedule.spaced(retryMs)),
+      Effect.orDie
+    )
   /** Records the position, so that the new leader runs fewer events again. */
-  const recordAtLast = Effect.suspend(() => (unrecordedCount === 0 ? Effect.void : recordOnce)).pipe(
+  const recordAtLast = Effect.suspend(() => (unrecordedCount === 0 ? Effect.void : recordOnce(same))).pipe(
     Effect.interruptible,
     Effect.timeout(lastRecordMs),
     Effect.ignore
   )
 
-  /** The catch never sees an interruption of this fiber. One that it sees comes from the effect, and counts as a failure. */
-  const attempt = (event: Event) =>
-    Effect.suspend(() => (isAfter(event, done) ? reaction.run(event) : Effect.void)).pipe(
-      Effect.catchCause(Effect.fail),
-      Effect.tapError((cause) => {
-        failing(`Event ${eventId(event)} failed, trying again: ${metOf(cause)}`)
-        return Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, trying again`, cause)
-      }),
-      // The event may fail for days. Record the events before it now, so that they are not run again.
-      Effect.tapError(() => (unrecordedCount === 0 ? Effect.void : record)),
-      Effect.retry(backoff),
-      Effect.orDie,
-      Effect.tap(() => Effect.sync(() => failing(undefined)))
-    )
+  /** The failure of an effect, if it fails. An interruption that this sees comes from the effect, and counts as one. */
+  const failureOf = (event: Event) =>
+    Effect.suspend(() => reaction.run(event)).pipe(Effect.as(undefined), Effect.catchCause(Effect.succeed))
+
+  /** Tells that an event failed. Every node must know it, so that an operator can ask any of them. */
+  const stumble = Effect.fnUntraced(function* (event: Event, cause: Cause.Cause<unknown>) {
+    const failure = metOf(cause)
+    failing(`Event ${eventId(event)} failed, trying again: ${failure}`)
+    yield* Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, trying again`, cause)
+    const isKnown = stumbled !== undefined && isSameEvent(stumbled, event)
+    if (isKnown && unrecordedCount === 0) return
+    const { index, ordinal } = event
+    if (!isKnown) stumbled = { index, ordinal, sinceMs: yield* Clock.currentTimeMillis, failure, retriesCount: 0 }
+    // The event may fail for days. Record the events before it now, so that they are not run again.
+    yield* record()
+  })
+
+  /** Whether somebody else has written the record: another leader, or an operator. */
+  const isSteered = () => versionIn(member.tables, name) !== recorded.version
+  const steered = Effect.gen(function* () {
+    while (!isSteered()) yield* feed.applied(feed.appliedIndex() + 1)
+  })
+
+  /** Runs an event until it succeeds, or an operator or another leader has taken it away. */
+  const attempt = Effect.fnUntraced(function* (event: Event) {
+    let pauseMs = backoffMinMs
+    while (isAfter(event, done)) {
+      const cause = yield* failureOf(event)
+      if (cause === undefined) break
+      yield* stumble(event, cause)
+      yield* Effect.raceFirst(Effect.sleep(pauseMs), steered)
+      if (isSteered()) yield* runDue
+      pauseMs = Math.min(2 * pauseMs, backoffMaxMs)
+    }
+    stumbled = undefined
+    failing(undefined)
+  })
+
+  /** Runs the parked events that an operator wants to be tried, once each. */
+  const runDue = Effect.gen(function* () {
+    if (isSteered()) yield* resync
+    for (const parked of recorded.parked) {
+      if (!parked.isDue) continue
+      const failure = yield* failureOfParked(parked)
+      yield* record((all) =>
+        all.flatMap((each) => {
+          if (!isSameEvent(each, parked)) return [each]
+          return failure === undefined ? [] : [{ ...each, isDue: false, failure }]
+        })
+      )
+    }
+  })
+  const failureOfParked = Effect.fnUntraced(function* (parked: Parked) {
+    const entry = yield* feed.entry(parked.index)
+    if (entry === undefined) return `This node no longer holds entry ${parked.index}`
+    const events = reaction.eventsOf(entry)
+    if (Result.isFailure(events)) return events.failure
+    const event = events.success.find((each) => isSameEvent(each, parked))
+    if (event === undefined) return "The reaction does not follow this event any more"
+    const cause = yield* failureOf(event)
+    return cause === undefined ? undefined : metOf(cause)
+  })
 
   const ran = Effect.fnUntraced(function* (position: Position) {
     step(later(done, position))
     const nowMs = yield* monotonicMs
     if (unrecordedCount === 0) dueMs = nowMs + recordAfterMs
     unrecordedCount += 1
-    if (unrecordedCount >= unrecordedMaxCount || nowMs >= dueMs) yield* record
+    const isPast = recorded.stumbled !== undefined
+    if (isPast || unrecordedCount >= unrecordedMaxCount || nowMs >= dueMs) yield* record()
   })
 
   /** Records the rest when no more events come. */
   const recordWhenDue = Effect.gen(function* () {
-    if (done.index - (recorded.position?.index ?? 0) >= passedMaxCount) return yield* record
+    if (done.index - (recorded.position?.index ?? 0) >= passedMaxCount) return yield* record()
     if (unrecordedCount === 0) return
     const waitMs = Math.max(0, dueMs - (yield* monotonicMs))
     yield* Effect.raceFirst(feed.applied(done.index + 1), Effect.sleep(waitMs))
-    if (feed.appliedIndex() <= done.index || (yield* monotonicMs) >= dueMs) yield* record
+    if (feed.appliedIndex() <= done.index || (yield* monotonicMs) >= dueMs) yield* record()
   })
 
   return yield* Effect.gen(function* () {
     step(done)
-    if (recorded.position === undefined && reaction.startAt === "now") yield* record
+    if (recorded.position === undefined && reaction.startAt === "now") yield* record()
     while (true) {
+      yield* runDue
       yield* recordWhenDue
       for (const entry of yield* feed.read({ fromIndex: done.index + 1, maxBytes: pageMaxBytes })) {
         const events = reaction.eventsOf(entry)
@@ -150,7 +208,7 @@ export const lead = Effect.fnUntraced(function* <R>(
         for (const event of events.success) {
           if (!isAfter(event, done)) continue
           yield* attempt(event)
-          yield* ran({ index: entry.index - 1, count: event.ordinal + 1 })
+          yield* ran(behind(event))
         }
         if (done.index < entry.index) step({ index: entry.index, count: 0 })
       }

@@ -3,9 +3,11 @@ import { Context, Effect, Fiber, Layer } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import * as Condition from "../Raft/node/Condition.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { Reaction } from "./Definition.ts"
 import * as Leading from "./Leading.ts"
-import { type Position, recordedIn } from "./Position.ts"
+import { type EventAt, type Parked, type Position, recordedIn, recording, type Stumbled } from "./Position.ts"
+import { type Action, SteeringRefused, steered } from "./Steering.ts"
 
 /** How often a node checks whether it leads. A reaction goes on at most so long after leadership ends. */
 const lookEveryMs = 20
@@ -13,6 +15,8 @@ const lookEveryMs = 20
 const restartMs = 1_000
 /** How long reactions may take to end when their node stops. */
 const restMs = 1_000
+/** How often an operator's action is decided anew, if the record has changed meanwhile. */
+const steerAgainCount = 5
 
 /** The progress of a reaction: exact on the leader, the last recorded position on other nodes. */
 export interface ReactionStatus {
@@ -23,6 +27,10 @@ export interface ReactionStatus {
   readonly lagCount: number
   /** Why it has stopped, or the failure of the event that it is retrying. Only on the leader. */
   readonly failure: string | undefined
+  /** The event that it is retrying, as the cluster has recorded it. */
+  readonly stumbled: Stumbled | undefined
+  /** The events that operators have put aside. */
+  readonly parked: ReadonlyArray<Parked>
 }
 
 /** The reactions of this node. */
@@ -30,6 +38,15 @@ export class Reactions extends Context.Service<
   Reactions,
   {
     readonly status: () => ReadonlyArray<ReactionStatus>
+    /**
+     * Skips, parks or retries the event `at` of a reaction, on whichever node. Refused unless the reaction stumbles over
+     * this event or has it parked.
+     */
+    readonly steer: (
+      name: string,
+      action: Action,
+      at: EventAt
+    ) => Effect.Effect<void, SteeringRefused | NotDone | UnknownOutcome>
     /** Stops all reactions of a node that is stopping. Records their positions before it returns. */
     readonly rest: Effect.Effect<void>
   }
@@ -118,13 +135,31 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
   }
   if (all.length > 0) yield* Effect.forkScoped(Effect.forever(look))
 
+  const steerOnce = Effect.fnUntraced(function* (name: string, action: Action, at: EventAt) {
+    yield* member.readIndex
+    const next = yield* Effect.fromResult(steered(recordedIn(member.tables, name), action, at))
+    const { position } = next
+    invariant(position !== undefined, "a reaction stumbled before it had a position")
+    const { result } = yield* member.submit(recording(name, position, next))
+    if (result._tag === "Accepted") return
+    if (result.rejection._tag === "VersionConflict") return yield* new SteeringRefused({ reason: "changing" })
+    return yield* Effect.die(new Error(`The record of a reaction was refused: ${result.rejection._tag}`))
+  })
+
   return Reactions.of({
     rest,
+    steer: (name, action, at) => {
+      if (!all.some((own) => own.name === name)) return Effect.fail(new SteeringRefused({ reason: "unknownReaction" }))
+      return steerOnce(name, action, at).pipe(
+        Effect.retry({ times: steerAgainCount, while: (met) => "reason" in met && met.reason === "changing" })
+      )
+    },
     status: () =>
       all.map(({ failure, name, position }) => {
-        const index = (position ?? recordedIn(member.tables, name).position)?.index ?? 0
+        const { parked, position: recorded, stumbled } = recordedIn(member.tables, name)
+        const index = (position ?? recorded)?.index ?? 0
         const lagCount = Math.max(0, member.feed.appliedIndex() - index)
-        return { name, isRunning: position !== undefined, index, lagCount, failure }
+        return { name, isRunning: position !== undefined, index, lagCount, failure, stumbled, parked }
       })
   })
 })

@@ -95,6 +95,7 @@ describe("the OpenAPI document", () => {
     ["get", "/_admin/api/cluster", [200]],
     ["get", "/_admin/api/models", [200, 500, 503]],
     ["get", "/_admin/api/reactions", [200, 500, 503]],
+    ["post", "/_admin/api/reactions/{reaction}", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504, 507]],
     ["get", "/_admin/api/members", [200, 400, 500, 503]],
     ["post", "/_admin/api/members", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],
     ["put", "/_admin/api/members", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504]],

@@ -20,6 +20,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "operation-closed": problem("operation-closed", "d", { key: "k" }),
   "operation-expired": problem("operation-expired", "d", { key: "k" }),
   "append-only": problem("append-only", "d", {}),
+  "reaction-refused": problem("reaction-refused", "no", { definite: true, reason: "elsewhere" }),
   "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),
   "changes-gone": problem("changes-gone", "d", { oldestIndex: 7, restart: "/api/products/changes?initial=true" }),
   "history-gone": problem("history-gone", "d", {

@@ -96,6 +96,79 @@ const run = (seed: number) => {
   }).pipe(Effect.provide(TestCluster.layer({ models, projections: [history, spent], reactions: [mail], seed })))
 }
 
+/** What a node says of the only reaction. */
+const reactionOn = Effect.fnUntraced(function* (node: string) {
+  const cluster = yield* TestCluster
+  const answer = yield* cluster.on(node, HttpClient.get("/_admin/api/reactions"))
+  return ((yield* answer.json) as unknown as { readonly items: ReadonlyArray<Shown> }).items[0]!
+})
+
+interface Shown {
+  readonly running: boolean
+  readonly stumbles?: { readonly at: string; readonly sinceMs: number; readonly failure: string }
+  readonly parked: ReadonlyArray<{ readonly at: string }>
+}
+
+const steer = (action: string, at: string) =>
+  HttpClientRequest.post("/_admin/api/reactions/mail").pipe(
+    HttpClientRequest.bodyJsonUnsafe({ action, at }),
+    HttpClient.execute,
+    Effect.map(({ status }) => status)
+  )
+
+describe("an operator of a cluster", () => {
+  it.effect("parks a poison event at a majority; the leader that was parted from it undoes nothing", () => {
+    const sent: Array<string> = []
+    const state = { isPoisoned: true }
+    const mail = Reaction.make("mail", {
+      from: [Order],
+      run: ({ record }) =>
+        Effect.suspend(() =>
+          record.customer === "nobody" && state.isPoisoned
+            ? Effect.fail(new Error("no such address"))
+            : Effect.sync(() => void sent.push(record.customer))
+        )
+    })
+    return Effect.gen(function* () {
+      const cluster = yield* TestCluster
+      const former = yield* cluster.leader
+      yield* cluster.on(former, place("nobody"))
+      yield* cluster.on(former, place("ann"))
+      yield* cluster.advance("1 second")
+      yield* cluster.settle
+      const [stumbles, ...others] = yield* Effect.forEach(cluster.nodes, (node) =>
+        Effect.map(reactionOn(node), ({ stumbles }) => stumbles)
+      )
+      assert.strictEqual(stumbles?.failure, "no such address")
+      for (const other of others) assert.deepStrictEqual(other, stumbles, "every node says the same")
+      const { at } = stumbles!
+
+      yield* cluster.partition([former])
+      yield* cluster.advance("3 seconds")
+      const rest = cluster.nodes.filter((node) => node !== former)
+      assert.strictEqual(yield* cluster.on(former, steer("skip", at)), 503, "a minority decides nothing")
+      assert.strictEqual(yield* cluster.on(rest[0]!, steer("park", at)), 200)
+      assert.strictEqual(yield* cluster.on(rest[1]!, steer("park", "999.0")), 409)
+      yield* cluster.advance("3 seconds")
+      assert.deepStrictEqual(sent, ["ann"])
+      yield* cluster.heal
+      yield* cluster.advance("5 seconds")
+      yield* cluster.settle
+      for (const node of cluster.nodes) {
+        const { parked, stumbles } = yield* reactionOn(node)
+        assert.deepStrictEqual([stumbles, parked.map(({ at }) => at)], [undefined, [at]])
+      }
+
+      state.isPoisoned = false
+      assert.strictEqual(yield* cluster.on(former, steer("retry", at)), 200)
+      yield* cluster.advance("2 seconds")
+      yield* cluster.settle
+      assert.deepStrictEqual(sent, ["ann", "nobody"])
+      for (const node of cluster.nodes) assert.deepStrictEqual((yield* reactionOn(node)).parked, [])
+    }).pipe(Effect.provide(TestCluster.layer({ models, reactions: [mail], seed: 3 })))
+  })
+})
+
 describe("on clusters that part and crash", () => {
   for (let seed = 1; seed <= 8; seed++) {
     it.effect(`no event is missed by a reaction, and projections are equal on all nodes (seed ${seed})`, () =>

@@ -10,6 +10,7 @@ import { NotDone } from "../../src/Raft/node/Outcome.ts"
 import { lead, type Reactive } from "../../src/Reaction/Leading.ts"
 import { descriptor, recordedIn, recording } from "../../src/Reaction/Position.ts"
 import * as Reactions from "../../src/Reaction/Reactions.ts"
+import { parkedMaxCount } from "../../src/Reaction/Steering.ts"
 import * as Reaction from "../../src/Reaction.ts"
 import { playNode } from "../Projection/PlayedNode.ts"
 import { models, Order, order } from "../Projection/Sales.ts"
@@ -43,13 +44,18 @@ const play = Effect.gen(function* () {
       const scope = yield* Scope.make()
       yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
       const reactions = yield* Scope.provide(Reactions.make([reaction], reactive), scope)
-      return { status: () => reactions.status()[0]!, rest: reactions.rest, kill: Scope.close(scope, Exit.void) }
+      return {
+        status: () => reactions.status()[0]!,
+        steer: reactions.steer,
+        rest: reactions.rest,
+        kill: Scope.close(scope, Exit.void)
+      }
     })
   }
 })
 
 /** Notes every event that it is run for. */
-const mailing = (sent: Array<string>, options: { readonly startAt?: "first" | "now" } = {}) =>
+const mailing = (sent: Array<string>, options: { readonly startAt?: "beginning" | "now" } = {}) =>
   Reaction.make("mail", {
     from: [Order],
     ...options,
@@ -421,6 +427,150 @@ describe("a reaction", () => {
       isDown = false
       yield* pass(2_000)
       assert.isUndefined(status().failure)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  /** Three orders, of which the effect of bob's fails while `isPoisoned`. */
+  const poisoned = Effect.gen(function* () {
+    const played = yield* play
+    const state = { isPoisoned: true, attemptsCount: 0 }
+    const sent: Array<string> = []
+    const mailer = Reaction.make("mail", {
+      from: [Order],
+      run: ({ record }) =>
+        Effect.suspend(() => {
+          if (record.customer !== "bob") return Effect.sync(() => void sent.push(record.customer))
+          state.attemptsCount += 1
+          return state.isPoisoned
+            ? Effect.fail(new Error("no such address"))
+            : Effect.sync(() => void sent.push(record.customer))
+        })
+    })
+    for (const customer of ["ann", "bob", "cay"]) yield* played.write(order(customer, 1))
+    return { ...played, mailer, sent, poison: state }
+  })
+  const bob = { index: 2, ordinal: 0 }
+
+  it.effect("records which event it stumbles over and since when, so that every node and the next leader know", () =>
+    Effect.gen(function* () {
+      const { mailer, poison, recorded, start } = yield* poisoned
+      const { kill, status } = yield* start(mailer)
+      yield* pass(2_000)
+      const { stumbled } = recorded()
+      assert.deepInclude(stumbled, { ...bob, failure: "no such address" })
+      assert.deepStrictEqual(status().stumbled, stumbled)
+      assert.strictEqual(recorded().version, 1, "each further failure writes nothing")
+      yield* kill
+      const next = yield* start(mailer)
+      yield* pass(1_000)
+      assert.deepStrictEqual(recorded(), { position: { index: 1, count: 0 }, stumbled, parked: [], version: 1 })
+      poison.isPoisoned = false
+      yield* pass(5_000)
+      assert.isUndefined(recorded().stumbled)
+      assert.isUndefined(next.status().stumbled)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("goes on without an event that an operator skips, at once, and never runs it again", () =>
+    Effect.gen(function* () {
+      const { mailer, poison, recorded, sent, start } = yield* poisoned
+      const { kill, status, steer } = yield* start(mailer)
+      // The next attempt would come after 30 seconds.
+      yield* pass(60_000)
+      const { attemptsCount } = poison
+      yield* steer("mail", "skip", bob)
+      yield* pass(20)
+      assert.deepStrictEqual(sent, ["ann", "cay"])
+      assert.deepInclude(status(), { failure: undefined, stumbled: undefined, parked: [] })
+      yield* pass(1_000)
+      assert.strictEqual(poison.attemptsCount, attemptsCount)
+      poison.isPoisoned = false
+      yield* kill
+      yield* start(mailer)
+      yield* pass(1_000)
+      assert.deepStrictEqual(sent, ["ann", "cay"])
+      assert.isUndefined(recorded().stumbled)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("parks an event, goes on, and runs it again when an operator asks, on the next leader too", () =>
+    Effect.gen(function* () {
+      const { mailer, poison, recorded, sent, start, write } = yield* poisoned
+      const first = yield* start(mailer)
+      yield* pass(1_000)
+      yield* first.steer("mail", "park", bob)
+      yield* write(order("dan", 1))
+      yield* pass(1_000)
+      assert.deepStrictEqual(sent, ["ann", "cay", "dan"])
+      const [parked] = first.status().parked
+      assert.deepInclude(parked, { ...bob, failure: "no such address", isDue: false })
+      // It fails again: it stays parked, and holds nothing up.
+      const { attemptsCount } = poison
+      yield* first.steer("mail", "retry", bob)
+      yield* pass(5_000)
+      assert.strictEqual(poison.attemptsCount, attemptsCount + 1)
+      assert.deepInclude(first.status().parked[0], { ...bob, isDue: false, sinceMs: parked!.sinceMs })
+      yield* first.kill
+      poison.isPoisoned = false
+      const next = yield* start(mailer)
+      yield* next.steer("mail", "retry", bob)
+      yield* write(order("eve", 1))
+      yield* pass(1_000)
+      assert.sameMembers(sent, ["ann", "cay", "dan", "bob", "eve"])
+      assert.deepStrictEqual(recorded().parked, [])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("tries an event again at once when an operator asks", () =>
+    Effect.gen(function* () {
+      const { mailer, poison, sent, start } = yield* poisoned
+      const { steer } = yield* start(mailer)
+      yield* pass(60_000)
+      poison.isPoisoned = false
+      yield* steer("mail", "retry", bob)
+      yield* pass(50)
+      assert.deepStrictEqual(sent, ["ann", "bob", "cay"])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("takes no action on an event that it does not stumble over, nor a second one on the same event", () =>
+    Effect.gen(function* () {
+      const { mailer, recorded, sent, start } = yield* poisoned
+      const { steer } = yield* start(mailer)
+      yield* pass(1_000)
+      const reasonOf = (name: string, at: { readonly index: number; readonly ordinal: number }) =>
+        Effect.map(Effect.flip(steer(name, "skip", at)), (met) => ("reason" in met ? met.reason : met._tag))
+      const before = recorded()
+      for (const at of [
+        { index: 1, ordinal: 0 },
+        { index: 2, ordinal: 1 },
+        { index: 3, ordinal: 0 }
+      ]) {
+        assert.strictEqual(yield* reasonOf("mail", at), "elsewhere")
+      }
+      assert.strictEqual(yield* reasonOf("males", bob), "unknownReaction")
+      assert.deepStrictEqual(recorded(), before)
+      yield* steer("mail", "skip", bob)
+      assert.strictEqual(yield* reasonOf("mail", bob), "elsewhere")
+      yield* pass(1_000)
+      assert.deepStrictEqual(sent, ["ann", "cay"])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("parks no more events than its record has room for", () =>
+    Effect.gen(function* () {
+      const { start, write } = yield* play
+      const failing = Reaction.make("mail", { from: [Order], run: () => Effect.fail("no mail today") })
+      for (let at = 0; at <= parkedMaxCount; at++) yield* write(order("ann", at))
+      const { status, steer } = yield* start(failing)
+      for (let at = 0; at < parkedMaxCount; at++) {
+        yield* pass(20)
+        yield* steer("mail", "park", status().stumbled!)
+      }
+      yield* pass(20)
+      assert.lengthOf(status().parked, parkedMaxCount)
+      const refused = yield* Effect.flip(steer("mail", "park", status().stumbled!))
+      assert.deepInclude(refused, { _tag: "SteeringRefused", reason: "tooManyParked" })
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 

@@ -1,5 +1,5 @@
 /** A node with projections and a reaction, as a process: it takes the flags of the example's nodes. */
-import { appendFileSync } from "node:fs"
+import { appendFileSync, existsSync } from "node:fs"
 import { Effect } from "effect"
 import * as Lithair from "../../src/Lithair.ts"
 import { run } from "../../src/node.ts"
@@ -16,7 +16,13 @@ const version = Number(process.env.SALES_VERSION ?? 1)
 const mails = process.env.SALES_MAILS ?? ""
 const mail = Reaction.make("mail", {
   from: [Order],
-  run: (event) => Effect.sync(() => appendFileSync(mails, `${port} ${eventId(event)} ${event.record.customer}\n`))
+  run: (event) =>
+    Effect.suspend(() => {
+      if (event.record.customer === "nobody" && !existsSync(`${mails}.repaired`)) {
+        return Effect.fail(new Error("no such address"))
+      }
+      return Effect.sync(() => appendFileSync(mails, `${port} ${eventId(event)} ${event.record.customer}\n`))
+    })
 })
 
 run(
