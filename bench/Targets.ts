@@ -133,6 +133,15 @@ export const targets: ReadonlyArray<Target> = [
       })
     )
   ),
+  ...[16, 64].map(
+    (clients): Target => ({
+      step: at("live", "writes of 1,000 prices", clients),
+      system: "Node, 1,000 live queries",
+      to: "Node",
+      figure: "perSecond",
+      atLeast: 0.9
+    })
+  ),
   { step: at("memory", "just started", 0), system: "Node", figure: "memoryMb", atMost: 150 },
   { step: at("failover", "kill -9 of the leader", 2), system: "Node", figure: "failoverMs", atMost: 456 }
 ]

@@ -10,6 +10,7 @@ import { catchUp } from "./lines/catchUp.ts"
 import { projections, reads, transactions, writes } from "./lines/closed.ts"
 import { failover } from "./lines/failover.ts"
 import type { Line } from "./lines/Line.ts"
+import { live } from "./lines/live.ts"
 import { memory } from "./lines/memory.ts"
 import { openLoop } from "./lines/openLoop.ts"
 import { overload } from "./lines/overload.ts"
@@ -29,6 +30,7 @@ const lines: Readonly<Record<string, Line>> = {
   failover,
   memory,
   records,
+  live,
   "catch-up": catchUp,
   projections
 }
