@@ -104,6 +104,7 @@ const longest = [
   "test/processes/raw.test.ts",
   "test/processes/nemesis.test.ts",
   "test/processes/catchup.test.ts",
+  "test/processes/changes.test.ts",
   "test/processes/upgrade.test.ts",
   "test/processes/http.test.ts"
 ]
