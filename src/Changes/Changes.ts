@@ -2,7 +2,7 @@
  * Follows the committed changes of models, from any position of the log on, at the reader's own pace: it pulls them from
  * the log, from memory or from disk, so no reader slows a write. Between two reads it keeps only its position.
  */
-import { Context, Effect, Layer, Result, type Scope, Semaphore } from "effect"
+import { Context, Effect, Layer, Result, type Scope } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
@@ -17,13 +17,12 @@ import { type Change, changesOf, type Entry, type Followed } from "./Change.ts"
 import { type FirstRecord, recordsAfter } from "./FirstState.ts"
 import { formatPosition, nextEntry, noRecord, type Position, parsePosition, wholeIndex } from "./Position.ts"
 import type { Source } from "./Source.ts"
+import * as Turns from "./Turns.ts"
 
 /** The payload that one read takes, unless a single entry has more. */
 const pageMaxBytes = 32 * 1024
 /** The most changes or records of one step. A large entry is told in several. */
 const stepMaxCount = 64
-/** The most reads of the log at once: an entry may have megabytes. */
-const readsMaxCount = 4
 /** The most readers that are told a first state at once: it stays in memory until it is told. */
 const firstStatesMaxCount = 64
 /** How many entries that took several steps are kept for the followers that read them again. */
@@ -103,7 +102,7 @@ export interface Followable {
 /** Follows the logs of one node. */
 export const make = Effect.fnUntraced(function* ({ local, member }: Followable) {
   const { freshen } = yield* Freshness.make(member)
-  const reads = yield* Semaphore.make(readsMaxCount)
+  const inTurn = yield* Turns.make
 
   const cluster: Log = {
     ...reading(member.feed),
@@ -139,7 +138,7 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     const followed: Followed = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
     const gone = goneFrom(log, restart)
     const read = (range: Parameters<Log["read"]>[0]) =>
-      Effect.catch(reads.withPermit(log.read(range)), (failure) => unread(failure, gone))
+      Effect.catch(log.read(range), (failure) => unread(failure, gone))
 
     let position = yield* begin(log, { after, isInitial }, gone)
     const told = position.shown === undefined ? Effect.void : yield* enterFirstState
@@ -178,13 +177,14 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
         return [...found.records, bookmarkOf(log.staleMs(of.index, yield* monotonicMs), true)]
       })
 
+    const step = Effect.suspend(
+      (): Effect.Effect<ReadonlyArray<Told>, Problem> => (state === undefined || isBehind() ? changes : records(state))
+    )
     return {
       format: (at: Position) => formatPosition(at, log.instance),
+      isReady: () => state !== undefined || isBehind(),
       ready: Effect.suspend(() => (state === undefined ? log.applied(nextEntry(position)) : Effect.void)),
-      take: Effect.suspend(
-        (): Effect.Effect<ReadonlyArray<Told>, Problem> =>
-          state === undefined || isBehind() ? changes : records(state)
-      ).pipe(Effect.tap(() => Effect.yieldNow)),
+      take: Effect.andThen(inTurn(step), (told) => Effect.as(Effect.yieldNow, told)),
       bookmark,
       confirm: Effect.ignore(log.freshen)
     }

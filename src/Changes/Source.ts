@@ -15,7 +15,9 @@ const confirmMaxMs = 1_000
 
 /** Tells one follower what it has not seen. Nobody else uses it. */
 export interface Source<out A> {
-  /** Waits until {@link take} has something. It may be interrupted. */
+  /** Whether {@link take} has something now. */
+  readonly isReady: () => boolean
+  /** Waits until it has. It may be interrupted. */
   readonly ready: Effect.Effect<void, Problem>
   /** Returns what comes next, perhaps nothing. Once it has returned, this counts as told. */
   readonly take: Effect.Effect<ReadonlyArray<A>, Problem>
@@ -54,6 +56,8 @@ export const streamOf = <A>(source: Source<A>, member: Ending): Stream.Stream<A,
         if (end !== undefined) return yield* Effect.fail(end.toProblem())
         const leftMs = bookmarkAtMs - (yield* monotonicMs)
         if (leftMs <= 0) return yield* confirmed
+        // The race costs more than a step.
+        if (source.isReady()) return yield* source.take
         const isReady = yield* Effect.raceAllFirst([
           Effect.as(source.ready, true),
           Effect.as(Effect.sleep(leftMs), false),

@@ -107,7 +107,7 @@ describe("a position", () => {
       "1~P~",
       ":1"
     ]
-    const long = ["1".repeat(16), "1.100000", `1~P~${"a".repeat(129)}`]
+    const long = ["1".repeat(17), "1.100000", `1~P~${"a".repeat(129)}`]
     for (const text of [...texts, ...long]) assert.isUndefined(parsePosition(text), text)
   })
 })
