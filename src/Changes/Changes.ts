@@ -18,6 +18,7 @@ import { type FirstRecord, recordsAfter } from "./FirstState.ts"
 import { formatPosition, nextEntry, noRecord, type Position, parsePosition, wholeIndex } from "./Position.ts"
 import type { Source } from "./Source.ts"
 import * as Turns from "./Turns.ts"
+import * as Wake from "./Wake.ts"
 
 /** The payload that one read takes, unless a single entry has more. */
 const pageMaxBytes = 32 * 1024
@@ -105,14 +106,14 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
   const inTurn = yield* Turns.make
 
   const cluster: Log = {
-    ...reading(member.feed),
+    ...(yield* reading(member.feed)),
     instance: undefined,
     tables: () => member.tables,
     freshen: freshen(Freshness.linearizable),
     staleMs: member.staleMs
   }
   const own: Log = {
-    ...reading(local.feed),
+    ...(yield* reading(local.feed)),
     instance: member.self.instanceId,
     tables: () => local.tables,
     freshen: Effect.void,
@@ -224,7 +225,8 @@ const goneFrom = (log: Log, restart: string): Gone =>
   Effect.suspend(() => Effect.fail(changesGone({ oldestIndex: log.oldestIndex(), restart })))
 
 /** Reads entries. Those that a follower reads in several steps are kept, since others may read them too. */
-const reading = ({ read: readFeed, ...feed }: Entries): Entries => {
+const reading = Effect.fnUntraced(function* ({ read: readFeed, ...feed }: Entries) {
+  const applied = yield* Wake.make(feed)
   const kept = new Map<number, Entry>()
   const read: Log["read"] = (range) =>
     Effect.suspend(() => {
@@ -238,8 +240,8 @@ const reading = ({ read: readFeed, ...feed }: Entries): Entries => {
         })
       )
     })
-  return { ...feed, read }
-}
+  return { ...feed, applied, read }
+})
 
 const readable = <A>(result: Result.Result<A, Unreadable>): Effect.Effect<A, Problem> =>
   Effect.fromResult(Result.mapError(result, (met) => new RecordUnreadable(met).toProblem()))

@@ -5,8 +5,8 @@
 import { Clock, Effect, Semaphore } from "effect"
 
 /** How long followers may work before they rest, and for how long they rest then. */
-const sliceNanos = 5_000_000n
-const restMs = 10
+const sliceNanos = 1_000_000n
+const restMs = 2
 /** What a step costs outside of its turn: its reader takes what it got, and waits again. */
 const stepNanos = 40_000n
 /** The most steps at once. Those that read from disk wait for it, and an entry may have megabytes. */
