@@ -6,6 +6,7 @@ import { Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import type { Member } from "../Cluster/Member.ts"
+import type { LiveQueries } from "../Live/LiveQueries.ts"
 import type { Projections } from "../Projection/Projections.ts"
 import { commitStandstillMs } from "../Raft/core/Standstill.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
@@ -176,6 +177,7 @@ export const metricsRoutes = (
     readonly projections: Projections["Service"]
     readonly reactions: Reactions["Service"]
     readonly streams: EventStreams
+    readonly live: LiveQueries["Service"]
   },
   answers: Answers
 ) =>
@@ -184,13 +186,16 @@ export const metricsRoutes = (
       "GET",
       "/metrics",
       Effect.gen(function* () {
-        const { member, projections, reactions, streams } = node
+        const { live, member, projections, reactions, streams } = node
+        const { bytes, queriesCount } = live.status()
         const gauges = [
           ...raftGauges(member),
           ...stateGauges(member),
           ...projectionGauges(projections),
           ...reactionGauges(reactions),
-          gauge("lithair_event_streams", "Streams of events that clients have open.", streams.openCount())
+          gauge("lithair_event_streams", "Streams of events that clients have open.", streams.openCount()),
+          gauge("lithair_live_queries", "Live queries that this node keeps right.", queriesCount),
+          gauge("lithair_live_bytes", "The memory of live queries, as its bound counts it.", bytes)
         ]
         const own = yield* write(gauges, answers)
         const ofApplication = yield* PrometheusMetrics.format()

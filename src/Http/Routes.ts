@@ -87,25 +87,31 @@ export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Memb
 )
 
 /** Serves `/_admin` and `/metrics` for operators. */
-export const layerAdmin: Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Projections | Reactions | Serving> =
-  Layer.effectDiscard(
-    Effect.gen(function* () {
-      const member = yield* Member
-      const reactions = yield* Reactions
-      const { answers, models, secret, streams } = yield* Serving
-      const metrics = metricsRoutes({ member, projections: yield* Projections, reactions, streams }, answers)
-      yield* mount({ routes: [...clusterRoutes(member), ...metrics], owned: ["/metrics"], isUrgent: true })
-      yield* mount({
-        routes: [
-          ...adminRoutes(member, valueOf(secret)),
-          ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
-          ...modelStatusRoutes(member, models.map(describe)),
-          ...reactionRoutes(reactions, valueOf(secret))
-        ],
-        owned: ["/_admin"]
-      })
+export const layerAdmin: Layer.Layer<
+  never,
+  never,
+  HttpRouter.HttpRouter | LiveQueries | Member | Projections | Reactions | Serving
+> = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const member = yield* Member
+    const reactions = yield* Reactions
+    const { answers, models, secret, streams } = yield* Serving
+    const metrics = metricsRoutes(
+      { live: yield* LiveQueries, member, projections: yield* Projections, reactions, streams },
+      answers
+    )
+    yield* mount({ routes: [...clusterRoutes(member), ...metrics], owned: ["/metrics"], isUrgent: true })
+    yield* mount({
+      routes: [
+        ...adminRoutes(member, valueOf(secret)),
+        ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
+        ...modelStatusRoutes(member, models.map(describe)),
+        ...reactionRoutes(reactions, valueOf(secret))
+      ],
+      owned: ["/_admin"]
     })
-  )
+  })
+)
 
 /** Serves `/_raft`: the sockets of peers, and nodes that join. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server and the place has no secret. */
 export const layerPeers: Layer.Layer<

@@ -65,8 +65,8 @@ export class LiveQueries extends Context.Service<
       requests: ReadonlyArray<LiveRequest>,
       options: { readonly consistency: Freshness.Consistency; readonly minIndex: number }
     ) => Effect.Effect<LiveStream, LiveFailure, Scope.Scope>
-    /** The streams and queries that are open, and their memory, for metrics. */
-    readonly status: () => { readonly streamsCount: number; readonly queriesCount: number; readonly bytes: number }
+    /** The queries that are open, and their memory, for metrics. */
+    readonly status: () => { readonly queriesCount: number; readonly bytes: number }
   }
 >()("lithair/Live/LiveQueries") {}
 
@@ -217,7 +217,7 @@ const make = Effect.gen(function* () {
 
   return LiveQueries.of({
     open,
-    status: () => ({ streamsCount: wakes.size, queriesCount: engine.readersCount(), bytes: engine.bytes() })
+    status: () => ({ queriesCount: engine.readersCount(), bytes: engine.bytes() })
   })
 })
 

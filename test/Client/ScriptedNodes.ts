@@ -1,6 +1,6 @@
 /** Servers that answer as they are told, to say what no healthy node says when it is asked to. */
 import { once } from "node:events"
-import { createServer, type IncomingMessage } from "node:http"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { Effect } from "effect"
 
 /** What a server is asked. */
@@ -15,11 +15,12 @@ export interface Request {
 
 /**
  * What it answers. `hangUp` ends the connection in the midst of an answer, since Deno's `fetch` sends a request again by
- * itself where no answer has begun; `nothing` leaves it open.
+ * itself where no answer has begun; `nothing` leaves it open. A function writes what it likes, as a stream does.
  */
 export type Reply =
   | "hangUp"
   | "nothing"
+  | ((response: ServerResponse) => void)
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown }
 
 /** An answer of this problem. */
@@ -51,6 +52,7 @@ export const serve = Effect.fnUntraced(function* (count: number, reply: (request
           const request: Request = { at, method, url, headers, body: await textOf(incoming) }
           const replied = reply(request, requests.push(request) - 1)
           if (replied === "nothing") return
+          if (typeof replied === "function") return replied(response)
           if (replied === "hangUp") {
             response.writeHead(200, { "content-length": "100" })
             return void response.write("{", () => incoming.socket.destroy())
