@@ -20,7 +20,12 @@ const positionModel = { "~lithair/model": descriptor }
 /** A cluster of which this node knows that `a` is itself; `b` may lead it. */
 const play = Effect.gen(function* () {
   const node = yield* playNode([...models, positionModel])
-  const state = { leader: "a" as string | undefined, isCutOff: false }
+  const state = {
+    leader: "a" as string | undefined,
+    isCutOff: false,
+    /** Comes before the next command, once. */
+    ahead: undefined as Effect.Effect<void> | undefined
+  }
   const refused = new NotDone({ reason: "no-quorum", message: "cut off" })
   const reactive: Reactive = {
     self: { nodeId: "a", address: "a", instanceId: "a", peers: [] },
@@ -28,7 +33,12 @@ const play = Effect.gen(function* () {
     feed: node.start({ isWarm: true }),
     readIndex: Effect.suspend(() => (state.isCutOff ? Effect.fail(refused) : Effect.succeed(node.log.lastIndex))),
     submit: (command: Command) =>
-      Effect.suspend(() => (state.isCutOff ? Effect.fail(refused) : Effect.orDie(node.submit(command)))),
+      Effect.suspend(() => {
+        if (state.isCutOff) return Effect.fail(refused)
+        const { ahead = Effect.void } = state
+        state.ahead = undefined
+        return Effect.andThen(ahead, Effect.orDie(node.submit(command)))
+      }),
     get tables() {
       return node.tables()
     }
@@ -433,21 +443,21 @@ describe("a reaction", () => {
   /** Three orders, of which the effect of bob's fails while `isPoisoned`. */
   const poisoned = Effect.gen(function* () {
     const played = yield* play
-    const state = { isPoisoned: true, attemptsCount: 0 }
+    const poison = { isPoisoned: true, attemptsCount: 0 }
     const sent: Array<string> = []
     const mailer = Reaction.make("mail", {
       from: [Order],
       run: ({ record }) =>
         Effect.suspend(() => {
           if (record.customer !== "bob") return Effect.sync(() => void sent.push(record.customer))
-          state.attemptsCount += 1
-          return state.isPoisoned
+          poison.attemptsCount += 1
+          return poison.isPoisoned
             ? Effect.fail(new Error("no such address"))
             : Effect.sync(() => void sent.push(record.customer))
         })
     })
     for (const customer of ["ann", "bob", "cay"]) yield* played.write(order(customer, 1))
-    return { ...played, mailer, sent, poison: state }
+    return { ...played, mailer, sent, poison }
   })
   const bob = { index: 2, ordinal: 0 }
 
@@ -554,6 +564,32 @@ describe("a reaction", () => {
       assert.strictEqual(yield* reasonOf("mail", bob), "elsewhere")
       yield* pass(1_000)
       assert.deepStrictEqual(sent, ["ann", "cay"])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("does not undo an operator's action that the log has just ahead of its own record", () =>
+    Effect.gen(function* () {
+      const { mailer, poison, recorded, sent, start, state } = yield* poisoned
+      const { status, steer } = yield* start(mailer)
+      yield* pass(1_000)
+      poison.isPoisoned = false
+      // The event succeeds now, and the leader is about to record that.
+      state.ahead = Effect.orDie(steer("mail", "park", bob))
+      yield* pass(5_000)
+      assert.deepStrictEqual(sent, ["ann", "bob", "cay"])
+      assert.deepInclude(recorded().parked[0], bob)
+      assert.isUndefined(status().stumbled)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
+  it.effect("refuses an operator's action if another one on the same event comes just ahead of it", () =>
+    Effect.gen(function* () {
+      const { mailer, recorded, start, state } = yield* poisoned
+      const { steer } = yield* start(mailer)
+      yield* pass(1_000)
+      state.ahead = Effect.orDie(steer("mail", "skip", bob))
+      assert.deepInclude(yield* Effect.flip(steer("mail", "park", bob)), { reason: "elsewhere" })
+      assert.deepStrictEqual(recorded().parked, [])
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
