@@ -20,6 +20,9 @@ import {
   type TestNode
 } from "./Processes.ts"
 
+/** Each test starts some twenty processes. */
+const timeoutMs = 240_000
+
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url))
 
 /** Runs `lithair` to its end. */
@@ -67,160 +70,186 @@ const ended = (node: TestNode) =>
 const named = (items: ReadonlyArray<Record<string, unknown>>) => items.map(({ name }) => String(name)).toSorted()
 
 describe("backup", () => {
-  it.live("taken under load restores to the same state hash at its index; two restores share nothing", () =>
-    Effect.gen(function* () {
-      const root = yield* scratch
-      const nodes = yield* startCluster(["node", "node", "node"])
-      const [a, b] = nodes as [TestNode, TestNode, TestNode]
-      yield* createMany(a, "early", 100)
-      const load = yield* Effect.forkChild(createMany(b, "late", 300))
-      const archive = join(root, "shop.lithair")
-      const taken = yield* lithairJson("backup", b.url, "--after", "0", "--out", archive)
-      yield* Fiber.join(load)
-      const verified = yield* lithairJson("verify", archive)
-      assert.deepStrictEqual([verified.stateHash, verified.index], [taken.stateHash, taken.index])
-      assert.strictEqual((yield* lithair("backup", b.url, "--out", archive)).code, 1, "it does not replace a file")
+  it.live(
+    "taken under load restores to the same state hash at its index; two restores share nothing",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* scratch
+        const nodes = yield* startCluster(["node", "node", "node"])
+        const [a, b] = nodes as [TestNode, TestNode, TestNode]
+        yield* createMany(a, "early", 100)
+        const load = yield* Effect.forkChild(createMany(b, "late", 300))
+        const archive = join(root, "shop.lithair")
+        const taken = yield* lithairJson("backup", b.url, "--after", "0", "--out", archive)
+        yield* Fiber.join(load)
+        const verified = yield* lithairJson("verify", archive)
+        assert.deepStrictEqual([verified.stateHash, verified.index], [taken.stateHash, taken.index])
+        assert.strictEqual((yield* lithair("backup", b.url, "--out", archive)).code, 1, "it does not replace a file")
 
-      const bytes = readFileSync(archive)
-      const damaged = join(root, "damaged.lithair")
-      for (const at of [0, 9, 40, Math.floor(bytes.length / 2), bytes.length - 1]) {
-        writeFileSync(
-          damaged,
-          bytes.map((byte, index) => (index === at ? byte ^ 1 : byte))
-        )
-        assert.strictEqual((yield* lithair("verify", "--quick", damaged)).code, 1, `byte ${at}`)
-        const target = join(root, "damaged")
-        const refused = yield* lithair("restore", damaged, "--directory", target, "--address", "127.0.0.1:9", "--yes")
-        assert.strictEqual(refused.code, 1)
-      }
-
-      const exported = yield* lithair("export", archive, "--model", "Product")
-      const rows = exported.stdout
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line))
-      const ports = [yield* freePort, yield* freePort]
-      const restored = yield* Effect.forEach(ports, (port, at) =>
-        lithairJson("restore", archive, "--directory", join(root, `r${at}`), "--address", `127.0.0.1:${port}`, "--yes")
-      )
-      for (const each of restored) assert.deepStrictEqual([each.stateHash, each.index], [taken.stateHash, taken.index])
-      assert.isAbove(Math.abs(restored[0].base - restored[1].base), 1_000, "their bases are apart")
-
-      const copies = yield* Effect.forEach(ports, (port, at) => started(join(root, `r${at}`), port))
-      const given: Array<{ readonly index: number; readonly version: number }> = []
-      for (const [at, node] of copies.entries()) {
-        const items = yield* listAll(node, "products")
-        assert.deepStrictEqual(
-          named(items),
-          rows.map(({ record }) => String(record.name)).toSorted(),
-          "the records are those of the archive"
-        )
-        const cluster = yield* clusterOf(node)
-        assert.notStrictEqual(cluster.clusterId, taken.clusterId)
-        const { id } = items[0] as { readonly id: string }
-        const before = yield* node.request("GET", `/api/products/${id}`)
-        assert.strictEqual(before.headers.get("etag"), '"1"', "rows keep their versions")
-        const patched = yield* node.request("PATCH", `/api/products/${id}`, {
-          body: { price: "2.00" },
-          headers: { "content-type": "application/merge-patch+json" }
-        })
-        assert.strictEqual(patched.status, 200, JSON.stringify(patched.body))
-        const fresh = yield* create(node, "fresh")
-        const index = Number(fresh.headers.get("lithair-index"))
-        for (const answer of [patched, fresh]) {
-          const version = Number(answer.headers.get("etag")?.replaceAll('"', ""))
-          assert.isAbove(version, restored[at].base, "the next version is above the floor")
-          given.push({ index, version })
+        const bytes = readFileSync(archive)
+        const damaged = join(root, "damaged.lithair")
+        for (const at of [0, 9, 40, Math.floor(bytes.length / 2), bytes.length - 1]) {
+          writeFileSync(
+            damaged,
+            bytes.map((byte, index) => (index === at ? byte ^ 1 : byte))
+          )
+          assert.strictEqual((yield* lithair("verify", "--quick", damaged)).code, 1, `byte ${at}`)
+          const target = join(root, "damaged")
+          const refused = yield* lithair("restore", damaged, "--directory", target, "--address", "127.0.0.1:9", "--yes")
+          assert.strictEqual(refused.code, 1)
         }
-        assert.isAbove(index, restored[at].base)
-        const read = yield* node.request("GET", "/api/products?limit=1&consistency=session", {
-          headers: { "lithair-min-index": String(index) }
-        })
-        assert.strictEqual(read.status, 200, JSON.stringify(read.body))
-      }
-      const [one, other] = [given.slice(0, 2), given.slice(2)]
-      for (const mine of one) {
-        assert.isFalse(other.some(({ index, version }) => index === mine.index || version === mine.version))
-      }
 
-      const joined = yield* joinCluster(copies[0]!)
-      assert.deepStrictEqual(named(yield* listAll(joined, "products")), named(yield* listAll(copies[0]!, "products")))
-      const [whole, part] = yield* Effect.all([clusterOf(copies[0]!), clusterOf(joined)])
-      assert.strictEqual(part.stateHash, whole.stateHash)
-    }).pipe(Effect.scoped)
+        const exported = yield* lithair("export", archive, "--model", "Product")
+        const rows = exported.stdout
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+        const ports = [yield* freePort, yield* freePort]
+        const restored = yield* Effect.forEach(ports, (port, at) =>
+          lithairJson(
+            "restore",
+            archive,
+            "--directory",
+            join(root, `r${at}`),
+            "--address",
+            `127.0.0.1:${port}`,
+            "--yes"
+          )
+        )
+        for (const each of restored)
+          assert.deepStrictEqual([each.stateHash, each.index], [taken.stateHash, taken.index])
+        assert.isAbove(Math.abs(restored[0].base - restored[1].base), 1_000, "their bases are apart")
+
+        const copies = yield* Effect.forEach(ports, (port, at) => started(join(root, `r${at}`), port))
+        const given: Array<{ readonly index: number; readonly version: number }> = []
+        for (const [at, node] of copies.entries()) {
+          const items = yield* listAll(node, "products")
+          assert.deepStrictEqual(
+            named(items),
+            rows.map(({ record }) => String(record.name)).toSorted(),
+            "the records are those of the archive"
+          )
+          const cluster = yield* clusterOf(node)
+          assert.notStrictEqual(cluster.clusterId, taken.clusterId)
+          const { id } = items[0] as { readonly id: string }
+          const before = yield* node.request("GET", `/api/products/${id}`)
+          assert.strictEqual(before.headers.get("etag"), '"1"', "rows keep their versions")
+          const patched = yield* node.request("PATCH", `/api/products/${id}`, {
+            body: { price: "2.00" },
+            headers: { "content-type": "application/merge-patch+json" }
+          })
+          assert.strictEqual(patched.status, 200, JSON.stringify(patched.body))
+          const fresh = yield* create(node, "fresh")
+          const index = Number(fresh.headers.get("lithair-index"))
+          for (const answer of [patched, fresh]) {
+            const version = Number(answer.headers.get("etag")?.replaceAll('"', ""))
+            assert.isAbove(version, restored[at].base, "the next version is above the floor")
+            given.push({ index, version })
+          }
+          assert.isAbove(index, restored[at].base)
+          const read = yield* node.request("GET", "/api/products?limit=1&consistency=session", {
+            headers: { "lithair-min-index": String(index) }
+          })
+          assert.strictEqual(read.status, 200, JSON.stringify(read.body))
+        }
+        const [one, other] = [given.slice(0, 2), given.slice(2)]
+        for (const mine of one) {
+          assert.isFalse(other.some(({ index, version }) => index === mine.index || version === mine.version))
+        }
+
+        const joined = yield* joinCluster(copies[0]!)
+        assert.deepStrictEqual(named(yield* listAll(joined, "products")), named(yield* listAll(copies[0]!, "products")))
+        const [whole, part] = yield* Effect.all([clusterOf(copies[0]!), clusterOf(joined)])
+        assert.strictEqual(part.stateHash, whole.stateHash)
+      }).pipe(Effect.scoped),
+    timeoutMs
   )
 
-  it.live("restores to a point in time, by index and by time", () =>
-    Effect.gen(function* () {
-      const root = yield* scratch
-      const [node] = (yield* startCluster(["node"])) as [TestNode]
-      yield* create(node, "kept")
-      const first = yield* create(node, "last")
-      const index = first.headers.get("lithair-index") ?? ""
-      const time = new Date(Date.now() + 1).toISOString()
-      yield* eventually(
-        "time passes",
-        Effect.suspend(() => expectThat(Date.now() > Date.parse(time) + 1, "it does"))
-      )
-      yield* create(node, "mistake")
-      const archive = join(root, "shop.lithair")
-      yield* lithairJson("backup", node.url, "--after", "0", "--out", archive)
-      for (const [at, point] of [index, time].entries()) {
-        const directory = join(root, `r${at}`)
-        const port = yield* freePort
-        yield* lithairJson(
-          "restore",
-          archive,
-          "--directory",
-          directory,
-          "--address",
-          `127.0.0.1:${port}`,
-          "--at",
-          point,
-          "--yes"
+  it.live(
+    "restores to a point in time, by index and by time",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* scratch
+        const [node] = (yield* startCluster(["node"])) as [TestNode]
+        yield* create(node, "kept")
+        const first = yield* create(node, "last")
+        const index = first.headers.get("lithair-index") ?? ""
+        const time = new Date(Date.now() + 1).toISOString()
+        yield* eventually(
+          "time passes",
+          Effect.suspend(() => expectThat(Date.now() > Date.parse(time) + 1, "it does"))
         )
-        const restored = yield* started(directory, port)
-        assert.deepStrictEqual(named(yield* listAll(restored, "products")), ["kept", "last"], point)
-        const again = yield* lithair("restore", archive, "--directory", directory, "--address", "127.0.0.1:9", "--yes")
-        assert.strictEqual(again.code, 1, "a directory in use is refused")
-      }
-    }).pipe(Effect.scoped)
+        yield* create(node, "mistake")
+        const archive = join(root, "shop.lithair")
+        yield* lithairJson("backup", node.url, "--after", "0", "--out", archive)
+        for (const [at, point] of [index, time].entries()) {
+          const directory = join(root, `r${at}`)
+          const port = yield* freePort
+          yield* lithairJson(
+            "restore",
+            archive,
+            "--directory",
+            directory,
+            "--address",
+            `127.0.0.1:${port}`,
+            "--at",
+            point,
+            "--yes"
+          )
+          const restored = yield* started(directory, port)
+          assert.deepStrictEqual(named(yield* listAll(restored, "products")), ["kept", "last"], point)
+          const again = yield* lithair(
+            "restore",
+            archive,
+            "--directory",
+            directory,
+            "--address",
+            "127.0.0.1:9",
+            "--yes"
+          )
+          assert.strictEqual(again.code, 1, "a directory in use is refused")
+        }
+      }).pipe(Effect.scoped),
+    timeoutMs
   )
 })
 
 describe("recover", () => {
-  it.live("makes a cluster from one of three directories; the former majority comes back, meets it and stops", () =>
-    Effect.gen(function* () {
-      const nodes = yield* startCluster(["node", "node", "node"])
-      const [a, b, c] = nodes.toSorted((one, other) => (one.id < other.id ? -1 : 1)) as [TestNode, TestNode, TestNode]
-      yield* createMany(a, "p", 20)
-      yield* Effect.forEach(nodes, (node) => node.stop("SIGKILL"), { concurrency: "unbounded" })
-      const surveyed = yield* lithairJson("recover", "--survey", ...nodes.map(({ data }) => data))
-      const best = surveyed.directories.find(({ directory }: { directory: string }) => directory === surveyed.best)
-      const chosen = nodes.find(({ data }) => data === surveyed.best)!
-      const last = `${best.lastTerm}.${best.lastIndex}`
-      const place = ["--address", chosen.id, "--yes"]
-      const wrong = yield* lithair("recover", chosen.data, ...place, "--accept-loss-after", `${best.lastTerm}.1`)
-      assert.strictEqual(wrong.code, 1, wrong.stderr)
-      const asked = yield* lithair("recover", chosen.data, "--address", chosen.id, "--accept-loss-after", last)
-      assert.strictEqual(asked.code, 2, "nobody can be asked")
-      const made = yield* lithairJson("recover", chosen.data, ...place, "--accept-loss-after", last)
-      yield* chosen.start
-      yield* allReady([chosen])
-      assert.strictEqual((yield* listAll(chosen, "products")).length, 20)
-      const cluster = yield* clusterOf(chosen)
-      assert.deepStrictEqual([cluster.clusterId, cluster.nodes.length], [made.clusterId, 1])
+  it.live(
+    "makes a cluster from one of three directories; the former majority comes back, meets it and stops",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startCluster(["node", "node", "node"])
+        const [a, b, c] = nodes.toSorted((one, other) => (one.id < other.id ? -1 : 1)) as [TestNode, TestNode, TestNode]
+        yield* createMany(a, "p", 20)
+        yield* Effect.forEach(nodes, (node) => node.stop("SIGKILL"), { concurrency: "unbounded" })
+        const surveyed = yield* lithairJson("recover", "--survey", ...nodes.map(({ data }) => data))
+        const best = surveyed.directories.find(({ directory }: { directory: string }) => directory === surveyed.best)
+        const chosen = nodes.find(({ data }) => data === surveyed.best)!
+        const last = `${best.lastTerm}.${best.lastIndex}`
+        const place = ["--address", chosen.id, "--yes"]
+        const wrong = yield* lithair("recover", chosen.data, ...place, "--accept-loss-after", `${best.lastTerm}.1`)
+        assert.strictEqual(wrong.code, 1, wrong.stderr)
+        const asked = yield* lithair("recover", chosen.data, "--address", chosen.id, "--accept-loss-after", last)
+        assert.strictEqual(asked.code, 2, "nobody can be asked")
+        const made = yield* lithairJson("recover", chosen.data, ...place, "--accept-loss-after", last)
+        yield* chosen.start
+        yield* allReady([chosen])
+        assert.strictEqual((yield* listAll(chosen, "products")).length, 20)
+        const cluster = yield* clusterOf(chosen)
+        assert.deepStrictEqual([cluster.clusterId, cluster.nodes.length], [made.clusterId, 1])
 
-      const others = [a, b, c].filter((node) => node !== chosen)
-      yield* Effect.forEach(others, (node) => node.start)
-      for (const node of others) {
-        yield* ended(node)
-        assert.strictEqual(yield* node.stop("SIGTERM"), 78, node.output())
-        assert.include(node.output(), "took the place of")
-      }
-      yield* create(chosen, "on")
-      const joined = yield* joinCluster(chosen)
-      assert.strictEqual((yield* listAll(joined, "products")).length, 21)
-    }).pipe(Effect.scoped)
+        const others = [a, b, c].filter((node) => node !== chosen)
+        yield* Effect.forEach(others, (node) => node.start)
+        for (const node of others) {
+          yield* ended(node)
+          assert.strictEqual(yield* node.stop("SIGTERM"), 78, node.output())
+          assert.include(node.output(), "took the place of")
+        }
+        yield* create(chosen, "on")
+        const joined = yield* joinCluster(chosen)
+        assert.strictEqual((yield* listAll(joined, "products")).length, 21)
+      }).pipe(Effect.scoped),
+    timeoutMs
   )
 })
