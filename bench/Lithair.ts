@@ -18,7 +18,9 @@ export interface LithairOptions {
   readonly runtime: Runtime
   /** The checkout that runs, with its own node_modules. */
   readonly root: string
-  readonly example?: "cluster" | "bank"
+  /** The program of the checkout, the example cluster unless told. */
+  readonly program?: "examples/cluster.ts" | "examples/bank.ts" | "bench/indexed.ts"
+  readonly api?: Api
   /** The options of the runtime, given a directory in which the node may leave files. */
   readonly runtimeArgs?: (directory: string) => ReadonlyArray<string>
   readonly environment?: Readonly<Record<string, string>>
@@ -27,9 +29,10 @@ export interface LithairOptions {
 export const lithair = (options: LithairOptions): System => ({
   name: options.name,
   nodesCount: 3,
-  api,
+  api: options.api ?? api,
+  lithair: options,
   command: (at, ports, directory) => {
-    const { environment = {}, example = "cluster", root, runtime, runtimeArgs } = options
+    const { environment = {}, program = "examples/cluster.ts", root, runtime, runtimeArgs } = options
     const own = ports.slice(0, 3)
     const peers = own.filter((port) => port !== own[at]).join(",")
     return {
@@ -37,7 +40,7 @@ export const lithair = (options: LithairOptions): System => ({
       args: [
         ...runArgs[runtime],
         ...(runtimeArgs?.(`${directory}-profile`) ?? []),
-        join(root, `examples/${example}.ts`),
+        join(root, program),
         ...["--port", String(own[at]), "--peers", peers, "--data", directory]
       ],
       cwd: root,
@@ -88,6 +91,20 @@ const create = async (url: string, rows: ReadonlyArray<unknown>): Promise<Readon
   throw new Error(`${rows.length} records were not created at ${url}`)
 }
 
+/** Creates so many records, each made by its number. */
+export const createAll = async (
+  url: string,
+  count: number,
+  recordOf: (at: number) => unknown
+): Promise<ReadonlyArray<string>> => {
+  const ids: Array<string> = []
+  while (ids.length < count) {
+    const rows = Array.from({ length: Math.min(bulkMax, count - ids.length) }, (_, at) => recordOf(ids.length + at))
+    for (const id of await create(url, rows)) ids.push(id)
+  }
+  return ids
+}
+
 const repeat = <A>(value: A, count: number): ReadonlyArray<A> => Array.from({ length: count }, () => value)
 
 const read = (url: string, ids: ReadonlyArray<string>, query = ""): Ask => ({
@@ -117,15 +134,7 @@ const api: Api = {
   writeMany: (url, count) => post(`${url}/api/products/_bulk`, 201, [repeat(product, count)]),
   transaction: (url) =>
     post(`${url}/api/_tx`, 200, [{ ops: repeat({ op: "create", model: "Product", data: product }, 3) }]),
-  fill: async (url, count) => {
-    const ids: Array<string> = []
-    while (ids.length < count) {
-      for (const id of await create(`${url}/api/products`, repeat(product, Math.min(bulkMax, count - ids.length)))) {
-        ids.push(id)
-      }
-    }
-    return ids
-  },
+  fill: (url, count) => createAll(`${url}/api/products`, count, () => product),
   read,
   readLocal: (url, ids) => read(url, ids, "?consistency=local"),
   transfers: async (url) => transfers(url, await openAccounts(url))

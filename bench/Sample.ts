@@ -22,6 +22,8 @@ export const figures = {
   memoryMb: { head: "memory of a node MB", show: short, comparedWith: ["etcd", "base"] },
   memoryMaxMb: { head: "most MB", show: short, comparedWith: [] },
   idleCores: { head: "cores of all nodes", show: short, comparedWith: [] },
+  restartMs: { head: "all ready again after ms", show: rate, comparedWith: ["etcd", "base"] },
+  diskMb: { head: "disk of a node MB", show: short, comparedWith: ["etcd", "base"] },
   failoverMs: { head: "first write after ms", show: short, comparedWith: ["etcd", "base"] },
   behindCount: { head: "entries behind", show: rate, comparedWith: [] },
   catchUpMs: { head: "caught up in ms", show: rate, comparedWith: [] }

@@ -1,5 +1,6 @@
 /** What a benchmark compares: systems of three nodes (or one), each started in the same way and asked for the same things. */
 import { join } from "node:path"
+import type { LithairOptions } from "./Lithair.ts"
 import type { LoadRequest } from "./Load.ts"
 import { type Command, freePorts, makeDirectory, type Started, start } from "./Processes.ts"
 
@@ -37,6 +38,8 @@ export interface System {
   readonly name: string
   readonly nodesCount: number
   readonly api: Api
+  /** How Lithair is started, if this is it. */
+  readonly lithair?: LithairOptions
   /** Starts node number `at`, which has the ports at `at` and at `nodesCount + at`. */
   readonly command: (at: number, ports: ReadonlyArray<number>, directory: string) => Command
   /** The leader that all nodes name, once all are ready. */
@@ -60,16 +63,24 @@ export interface Cluster {
   readonly leaderNow: () => Promise<BenchNode | undefined>
   /** Stops the nodes in order, so that they write what they write at exit, and keeps the directory. */
   readonly stop: () => Promise<void>
+  /** Starts all nodes again at once, on the same ports and directories, once they are stopped. */
+  readonly startAgain: () => Promise<Cluster>
   readonly remove: () => void
 }
 
-const readyTimeoutMs = 30_000
+const readyTimeoutMs = 120_000
 const pollMs = 50
 
 /** Starts a system on free ports and empty directories, and waits until its nodes are ready and agree on a leader. */
-export const startCluster = async (system: System): Promise<Cluster> => {
-  const { path, remove } = makeDirectory()
-  const ports = await freePorts(2 * system.nodesCount)
+export const startCluster = async (system: System): Promise<Cluster> =>
+  startIn(system, makeDirectory(), await freePorts(2 * system.nodesCount))
+
+const startIn = async (
+  system: System,
+  place: ReturnType<typeof makeDirectory>,
+  ports: ReadonlyArray<number>
+): Promise<Cluster> => {
+  const { path, remove } = place
   const members = ports.slice(0, system.nodesCount).map((port, at): { node: BenchNode; started: Started } => {
     const directory = join(path, String(port))
     const started = start(system.command(at, ports, directory))
@@ -95,6 +106,7 @@ export const startCluster = async (system: System): Promise<Cluster> => {
     stop: async () => {
       await Promise.all(members.map(({ started }) => started.stop()))
     },
+    startAgain: () => startIn(system, place, ports),
     remove
   }
 }

@@ -15,6 +15,7 @@ import { memory } from "./lines/memory.ts"
 import { openLoop } from "./lines/openLoop.ts"
 import { overload } from "./lines/overload.ts"
 import { records } from "./lines/records.ts"
+import { restart } from "./lines/restart.ts"
 import { orTell } from "./Measure.ts"
 import { readOptions } from "./Options.ts"
 import { report } from "./Report.ts"
@@ -31,6 +32,7 @@ const lines: Readonly<Record<string, Line>> = {
   memory,
   records,
   live,
+  restart,
   "catch-up": catchUp,
   projections
 }

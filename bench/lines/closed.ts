@@ -89,5 +89,5 @@ export const projections = closed(
       )
     ]
   },
-  () => [onNode({ example: "bank" })]
+  () => [onNode({ program: "examples/bank.ts" })]
 )
