@@ -1,5 +1,5 @@
 /** Restores the machine from a snapshot of this node's own, at its start and after an install (§7). */
-import { Effect, Result, Stream } from "effect"
+import { Clock, Effect, Result, Stream } from "effect"
 import { LogCorrupt, type LogFailed } from "../../EventStore/LogStore.ts"
 import { type OpenSnapshot, SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { Configuration } from "../core/Configuration.ts"
@@ -19,11 +19,33 @@ const corrupt = (snapshot: OpenSnapshot, found: string) => {
   return new LogCorrupt({ message, file: "snapshots", offset: 0, index })
 }
 
+/** How often a restore that takes long says how far it is. */
+const toldEveryNanos = 1_000_000_000n
+
+/** Logs how much of a snapshot is restored, once a second: nothing if all of it takes less. */
+const telling = ({ info }: OpenSnapshot, nowNanos: () => bigint) => {
+  let takenBytes = 0
+  let dueNanos = nowNanos() + toldEveryNanos
+  return (bytes: number): Effect.Effect<void> => {
+    takenBytes += bytes
+    const now = nowNanos()
+    if (now < dueNanos) return Effect.void
+    dueNanos = now + toldEveryNanos
+    const percent = Math.min(100, Math.floor((100 * takenBytes) / info.contentBytes))
+    return Effect.logInfo(`Restoring the snapshot at ${info.index}: ${percent} %`)
+  }
+}
+
 type Restorable = Pick<StateMachine<never, unknown>, "restoring">
 
 const restore = Effect.fnUntraced(function* (machine: Restorable, snapshot: OpenSnapshot, hash: RestoredHash) {
   const restoring = machine.restoring(hash)
-  yield* Stream.runForEach(snapshot.content, (bytes) => Effect.sync(() => restoring.take(bytes))).pipe(
+  const tell = telling(snapshot, (yield* Clock.Clock).monotonicTimeNanosUnsafe)
+  const take = (bytes: Uint8Array) => {
+    restoring.take(bytes)
+    return tell(bytes.length)
+  }
+  yield* Stream.runForEach(snapshot.content, (bytes) => Effect.suspend(() => take(bytes))).pipe(
     Effect.catchTag("SnapshotDamaged", (damaged) => Effect.fail(corrupt(snapshot, damaged.message)))
   )
   const ended = restoring.end()
