@@ -30,13 +30,18 @@ const open = (items: Items, request: LiveRequest, isSlow = false): Following => 
   isSlow
 })
 
+/** Compares texts: this runs a hundred thousand times. */
+const same = ({ hasNext, items }: Had, listed: Omit<Had, "index">): void => {
+  const [shown, expected] = [JSON.stringify([hasNext, items]), JSON.stringify([listed.hasNext, listed.items])]
+  if (shown !== expected) assert.strictEqual(shown, expected)
+}
+
 /** Reads, and holds what came against the list of its moment. */
 const read = (items: Items, following: Following): Update | undefined => {
   const { came, had } = readOnce(following.reader, following.had)
   following.had = had
   if (came !== undefined && had !== undefined) {
-    const { hasNext, index, items: shown } = had
-    assert.deepStrictEqual({ hasNext, items: shown }, items.listed(following.request, index))
+    same(had, items.listed(following.request, had.index))
   }
   return came
 }
@@ -44,8 +49,7 @@ const read = (items: Items, following: Following): Update | undefined => {
 /** The page of a reader that lacks nothing is the list of now. */
 const isRight = (items: Items, following: Following): void => {
   read(items, following)
-  const { hasNext, items: shown } = following.had!
-  assert.deepStrictEqual({ hasNext, items: shown }, items.listed(following.request))
+  same(following.had!, items.listed(following.request))
 }
 
 const evaluate = ({ engine }: Items): void => {
@@ -107,7 +111,7 @@ const live = (seed: number): void => {
 
 describe("live queries", () => {
   it("live equals list at every index, while readers lag and evaluations are under way", () => {
-    for (let seed = 1; seed <= 240; seed++) {
+    for (let seed = 1; seed <= 120; seed++) {
       try {
         live(seed)
       } catch (error) {
