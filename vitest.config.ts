@@ -90,6 +90,7 @@ const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { g
 /** Their files share what they load, and the bundles of their programs. */
 const ofProcesses = {
   ...inside,
+  testTimeout: 60_000,
   isolate: false,
   globalSetup: "test/processes/bundled.ts",
   env: { LITHAIR_BUNDLES: join(bundles, "bundles"), NODE_COMPILE_CACHE: join(bundles, "compiled") }
