@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { output } from "../Mutation.ts"
 import { type PlantedFault, plantedFaults } from "./plantedFaults.ts"
 import { plantedShellFaults } from "./plantedShellFaults.ts"
+import { plantedUpgradeFaults } from "./plantedUpgradeFaults.ts"
 
 const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
   for (const { breaks, fromSeed = 1, name, seedsCount, ...mutation } of faults) {
@@ -26,3 +27,5 @@ const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
 describe.concurrent("simulator", () => finds("test/Testing/firstFailing.ts", plantedFaults))
 
 describe.concurrent("a TestCluster under harm", () => finds("test/Testing/firstFailingHarm.ts", plantedShellFaults))
+
+describe.concurrent("rolling upgrades", () => finds("test/Testing/firstFailingUpgrade.ts", plantedUpgradeFaults))
