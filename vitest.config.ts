@@ -39,6 +39,9 @@ const starter = "examples/starter/**"
  * `npm run test:fast` runs all others.
  */
 const slow = [
+  "test/Changes/changes.test.ts",
+  "test/Changes/stream.test.ts",
+  "test/Client/following.test.ts",
   "test/Client/sending.test.ts",
   "test/Cluster/forming.test.ts",
   "test/Cluster/keys.test.ts",
