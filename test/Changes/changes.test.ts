@@ -100,7 +100,7 @@ for (const [name, log] of [
   ["in small files", layerSmallFiles]
 ] as const) {
   describe(`the changes in a log ${name}`, () => {
-    it.live("are told each once and in order, from every position on, from memory and from disk alike", () =>
+    it.live("are told each once and in order, from any position on, from memory and from disk alike", () =>
       Effect.gen(function* () {
         const { node, start } = yield* playChanges
         const random = seeded(7)
@@ -119,7 +119,7 @@ for (const [name, log] of [
         for (const isWarm of [true, false]) {
           const { follow } = yield* start(isWarm)
           const positions = ["0", ...expected.map(([id]) => id), ...expected.map(([id]) => id.split(".")[0]!)]
-          for (const after of positions.filter((_, at) => at % (isWarm ? 1 : 7) === 0)) {
+          for (const after of positions.filter((_, at) => at % (isWarm ? 7 : 29) === 0)) {
             const following = yield* follow(asked({ after }))
             const told = yield* catchUp(following, lastIndex)
             const at = after.includes(".")
