@@ -70,6 +70,8 @@ export const make = (options: { readonly leadership: Leadership; readonly timeou
     /** The leader that was asked last; undefined if there has been none since. */
     let target: NodeId | undefined
     let forgetAttempt: Forget | undefined
+    /** The time at which it looks again, while it waits. */
+    let timeout: number | undefined
     let isOver = false
 
     const end = (exit: Exit.Exit<A, E | NotDone>): void => {
@@ -124,13 +126,14 @@ export const make = (options: { readonly leadership: Leadership; readonly timeou
         return
       }
       if (successor === undefined) target = undefined
-      timeouts.add(successor === undefined ? endMs : nowMs + sameLeaderMs, look)
+      timeout = timeouts.add(successor === undefined ? endMs : nowMs + sameLeaderMs, look)
       waiting.add(lookAgain)
     }
 
     const stopWaiting = (): void => {
       waiting.delete(lookAgain)
-      timeouts.remove(look)
+      if (timeout !== undefined) timeouts.remove(timeout)
+      timeout = undefined
     }
 
     const look = (): void => {

@@ -5,6 +5,7 @@
 import { Cause, Effect, Exit, Result } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"
 import * as Bell from "../Raft/node/Bell.ts"
+import { InFlight } from "../Raft/node/InFlight.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Forget, type Settle, settleNow } from "../Raft/node/Settle.ts"
 import type { Forward, ForwardReply } from "../Raft/peers/PeerMessage.ts"
@@ -56,7 +57,8 @@ export interface Forwarding<Request, Answer> {
 /** A request that waits for the reply of `to`. */
 interface Waiting<Answer> {
   readonly to: NodeId
-  readonly expire: () => void
+  /** Its number among the timeouts. */
+  readonly timeout: number
   readonly settle: Settle<Answer, Failure>
 }
 
@@ -88,7 +90,7 @@ export const make = Effect.fnUntraced(function* <Request, Answer>(options: {
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Effect.fn.Return<Forwarding<Request, Answer>> {
   const { fork, life, timeouts, transport } = options
-  const waiting = new Map<number, Waiting<Answer>>()
+  const waiting = new InFlight<Waiting<Answer>>()
   let nextRequestId = 1
   let underWayCount = 0
 
@@ -97,7 +99,7 @@ export const make = Effect.fnUntraced(function* <Request, Answer>(options: {
     const request = waiting.get(requestId)
     if (request === undefined) return undefined
     waiting.delete(requestId)
-    timeouts.remove(request.expire)
+    timeouts.remove(request.timeout)
     return request
   }
 
@@ -105,7 +107,7 @@ export const make = Effect.fnUntraced(function* <Request, Answer>(options: {
 
   /** Tells these requests that their outcome is unknown. */
   const settleAllUnknown = (message: string, isMeant: (to: NodeId, requestId: number) => boolean): void => {
-    for (const [requestId, { to }] of [...waiting]) {
+    for (const [requestId, { to }] of waiting.entries()) {
       if (isMeant(to, requestId)) settleUnknown(requestId, message)
     }
   }
@@ -182,15 +184,14 @@ export const make = Effect.fnUntraced(function* <Request, Answer>(options: {
       if (bytes > ForwardQueue.textMaxBytes) return settleNow(settle, tooLong)
       const requestId = nextRequestId++
       const expire = () => settleUnknown(requestId, `${to} did not answer in ${timeoutMs} ms`)
-      waiting.set(requestId, { to, expire, settle })
-      timeouts.add(timeouts.nowMs() + timeoutMs, expire)
+      waiting.set(requestId, { to, timeout: timeouts.add(timeouts.nowMs() + timeoutMs, expire), settle })
       requests.add(to, { life, requestId, text, bytes })
       return () => void take(requestId)
     },
     receive: (from, message) => (message._tag === "Forward" ? answerAll(from, message) : receiveAnswers(from, message)),
     peerDown: (peer) => settleAllUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
     leaderChanged: (leader) => {
-      const meant = new Set([...waiting].flatMap(([requestId, { to }]) => (to === leader ? [] : [requestId])))
+      const meant = new Set(waiting.entries().flatMap(([requestId, { to }]) => (to === leader ? [] : [requestId])))
       if (meant.size === 0) return
       timeouts.add(timeouts.nowMs() + formerLeaderMs, () =>
         settleAllUnknown(`${leader} leads now`, (_, requestId) => meant.has(requestId))

@@ -11,9 +11,9 @@ const sweepIntervalMs = 5
 export interface Timeouts {
   /** The monotonic time. */
   readonly nowMs: () => number
-  /** Calls `expire` once the time is `atMs`, unless it is removed before. Each call has a function of its own. */
-  readonly add: (atMs: number, expire: () => void) => void
-  readonly remove: (expire: () => void) => void
+  /** Calls `expire` once the time is `atMs`, unless the number that this returns is removed before. */
+  readonly add: (atMs: number, expire: () => void) => number
+  readonly remove: (number: number) => void
 }
 
 export const make = (options: {
@@ -26,10 +26,10 @@ export const make = (options: {
   const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
 
   const sweep = (): void => {
-    for (const expire of Deadlines.overdue(deadlines, nowMs())) {
-      if (Deadlines.remove(deadlines, expire)) expire()
+    for (const { number, request: expire } of Deadlines.overdue(deadlines, nowMs())) {
+      if (Deadlines.remove(deadlines, number)) expire()
     }
-    isSwept = deadlines.byRequest.size > 0
+    isSwept = deadlines.waiting.size > 0
   }
   const sweeping = Effect.sync(sweep).pipe(
     Effect.delay(sweepIntervalMs),
@@ -40,13 +40,14 @@ export const make = (options: {
   return {
     nowMs,
     add: (atMs, expire) => {
-      Deadlines.add(deadlines, expire, atMs)
-      if (isSwept) return
+      const number = Deadlines.add(deadlines, expire, atMs)
+      if (isSwept) return number
       isSwept = true
       fork(sweeping)
+      return number
     },
-    remove: (expire) => {
-      Deadlines.remove(deadlines, expire)
+    remove: (number) => {
+      Deadlines.remove(deadlines, number)
     }
   }
 }

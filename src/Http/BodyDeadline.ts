@@ -4,6 +4,7 @@
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { type Problem, problem, withHeaders } from "../Problem.ts"
+import { InFlight } from "../Raft/node/InFlight.ts"
 
 /** How long a body may take to come. */
 export const bodyTimeoutMs = 10_000
@@ -42,17 +43,17 @@ export interface Bodies {
 export const make: Effect.Effect<Bodies, never, Scope.Scope> = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-  const waiting = new Map<AwaitedBody, number>()
+  const waiting = new InFlight<{ readonly body: AwaitedBody; readonly endMs: number }>()
+  let nextNumber = 1
   const isAny = yield* Latch.make(false)
 
   const look = Effect.gen(function* () {
     yield* isAny.await
     yield* Effect.sleep(lookEveryMs)
-    for (const [body, endMs] of waiting) {
+    for (const [number, { body, endMs }] of waiting.entries()) {
       const why = body.isLeaving() ? leaving : nowMs() >= endMs ? tooSlow : undefined
       if (why === undefined) continue
-      waiting.delete(body)
-      body.giveUp(why)
+      if (waiting.delete(number)) body.giveUp(why)
     }
     if (waiting.size === 0) isAny.closeUnsafe()
   })
@@ -60,9 +61,10 @@ export const make: Effect.Effect<Bodies, never, Scope.Scope> = Effect.gen(functi
 
   return {
     await: (body) => {
-      waiting.set(body, nowMs() + bodyTimeoutMs)
+      const number = nextNumber++
+      waiting.set(number, { body, endMs: nowMs() + bodyTimeoutMs })
       isAny.openUnsafe()
-      return () => void waiting.delete(body)
+      return () => void waiting.delete(number)
     }
   }
 })

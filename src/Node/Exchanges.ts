@@ -42,14 +42,15 @@ const ignored = (): void => {}
 
 /** Follows one connection until it closes. */
 export const followConnection = (socket: Connection): Exchanges => {
-  const underWay = new Set<Exchange>()
+  /** A list, since the tables of a set that things come to and leave keep each other alive (InFlight.ts). */
+  const underWay: Array<Exchange> = []
   let last: Exchange | undefined
   let waiting: (() => void) | undefined
   /** How much had been read when the last answer left. */
   let answeredBytes: number | undefined
   let isHeld = false
 
-  const isTooMuch = (): boolean => underWay.size > waitingMaxCount + 1
+  const isTooMuch = (): boolean => underWay.length > waitingMaxCount + 1
   /** Reads the connection on, or not. A request that is read to its end resumes it too. */
   const readOrHold = (): void => {
     if (isTooMuch()) {
@@ -90,12 +91,12 @@ export const followConnection = (socket: Connection): Exchanges => {
   })
   socket.on("close", () => {
     // An answer that waits behind another has no socket yet, so nothing else would tell it of the end.
-    for (const { response } of underWay) {
+    for (const { response } of [...underWay]) {
       if (response.destroyed) continue
       response.destroy()
       response.emit("close")
     }
-    underWay.clear()
+    underWay.length = 0
   })
 
   return {
@@ -104,13 +105,15 @@ export const followConnection = (socket: Connection): Exchanges => {
       response.on("error", ignored)
       const exchange: Exchange = { request, response, serve }
       last = exchange
-      underWay.add(exchange)
+      underWay.push(exchange)
       const ended = (): void => {
-        if (!underWay.delete(exchange)) return
+        const position = underWay.indexOf(exchange)
+        if (position < 0) return
+        underWay.splice(position, 1)
         answeredBytes = socket.bytesRead
         readOrHold()
         serveNext()
-        if (underWay.size > 0 || waiting === undefined) return
+        if (underWay.length > 0 || waiting === undefined) return
         const act = waiting
         waiting = undefined
         act()
@@ -121,11 +124,11 @@ export const followConnection = (socket: Connection): Exchanges => {
       serveNext()
     },
     whenAnswered: (act) => {
-      if (underWay.size === 0) act()
+      if (underWay.length === 0) act()
       else waiting = act
     },
     breakOff,
     isReceiving: () => last !== undefined && !last.request.complete,
-    isIdle: () => last !== undefined && underWay.size === 0 && socket.bytesRead === answeredBytes
+    isIdle: () => last !== undefined && underWay.length === 0 && socket.bytesRead === answeredBytes
   }
 }

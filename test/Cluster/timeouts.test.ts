@@ -15,9 +15,7 @@ describe("Timeouts", () => {
       const timeouts = Timeouts.make({ clock: yield* Clock.Clock, fork })
       const expired: Array<string> = []
       const after = (name: string, ms: number) => {
-        const expire = () => void expired.push(name)
-        timeouts.add(timeouts.nowMs() + ms, expire)
-        return expire
+        return timeouts.add(timeouts.nowMs() + ms, () => void expired.push(name))
       }
       after("late", 500)
       after("soon", 100)

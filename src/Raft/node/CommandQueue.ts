@@ -28,6 +28,8 @@ export type SettleAnswer<CommandResult> = Settle<Answered<CommandResult>, NotDon
  */
 export interface Ticket<CommandResult> {
   proposed: Answered<CommandResult> | undefined
+  /** Its number among those that wait for an outcome. */
+  deadline: number
   readonly timeoutMs: number
   readonly settle: SettleAnswer<CommandResult>
 }
@@ -74,9 +76,9 @@ export const submit = <Command, CommandResult>(
   settle: SettleAnswer<CommandResult>,
   { nowMs, timeoutMs }: { readonly nowMs: number; readonly timeoutMs: number } = forEver
 ): Ticket<CommandResult> => {
-  const ticket: Ticket<CommandResult> = { proposed: undefined, timeoutMs, settle }
+  const ticket: Ticket<CommandResult> = { proposed: undefined, deadline: 0, timeoutMs, settle }
   deciding.pending.push({ command, waiter: ticket })
-  Deadlines.add(deciding.open, ticket, nowMs + timeoutMs)
+  ticket.deadline = Deadlines.add(deciding.open, ticket, nowMs + timeoutMs)
   return ticket
 }
 
@@ -88,7 +90,7 @@ const settle = <Command, CommandResult>(
   ticket: Ticket<CommandResult>,
   exit: Parameters<SettleAnswer<CommandResult>>[0]
 ): void => {
-  if (Deadlines.remove(open, ticket)) ticket.settle(exit)
+  if (Deadlines.remove(open, ticket.deadline)) ticket.settle(exit)
 }
 
 /** The caller has given up. If the command was not proposed, it never will be. */
@@ -96,7 +98,7 @@ export const forget = <Command, CommandResult>(
   deciding: Deciding<Command, CommandResult>,
   ticket: Ticket<CommandResult>
 ): void => {
-  if (!Deadlines.remove(deciding.open, ticket)) return
+  if (!Deadlines.remove(deciding.open, ticket.deadline)) return
   if (ticket.proposed !== undefined) Waiters.remove(deciding.waiters, ticket.proposed.index, ticket)
   const position = deciding.pending.findIndex(({ waiter }) => waiter === ticket)
   if (position >= 0) deciding.pending.splice(position, 1)
@@ -104,7 +106,7 @@ export const forget = <Command, CommandResult>(
 
 /** Ends the commands whose time is over. Those that were not proposed never will be. */
 export const endOverdue = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>, nowMs: number): void => {
-  for (const ticket of Deadlines.overdue(deciding.open, nowMs)) {
+  for (const { request: ticket } of Deadlines.overdue(deciding.open, nowMs)) {
     forget(deciding, ticket)
     ticket.settle(
       ticket.proposed === undefined
@@ -155,7 +157,7 @@ export const decide = <Command, CommandResult>(deciding: Deciding<Command, Comma
   }
   // An outcome told above may have made a caller give up one of the rest.
   const rest = deciding.underWay.slice(decided.takenCount)
-  pending.unshift(...rest.filter(({ waiter }) => Deadlines.has(deciding.open, waiter)))
+  pending.unshift(...rest.filter(({ waiter }) => Deadlines.has(deciding.open, waiter.deadline)))
   deciding.underWay = []
 }
 

@@ -4,14 +4,15 @@
  * 8).
  */
 import { invariant } from "../../Invariant.ts"
+import { InFlight } from "./InFlight.ts"
 
 /** The entries proposed here for which a request waits. Bounded by the proposals that a leader admits. */
 export interface Waiters<A> {
-  readonly byIndex: Map<number, Array<{ readonly term: number; readonly waiter: A }>>
+  readonly byIndex: InFlight<Array<{ readonly term: number; readonly waiter: A }>>
 }
 
 /** Without any waiting request. */
-export const make = <A>(): Waiters<A> => ({ byIndex: new Map() })
+export const make = <A>(): Waiters<A> => ({ byIndex: new InFlight() })
 
 /** Makes `waiter` wait for the entry of `term` at `index`. */
 export const add = <A>(waiters: Waiters<A>, at: { readonly index: number; readonly term: number }, waiter: A): void => {
@@ -46,9 +47,9 @@ export const settle = <A>(
 
 /** This node stopped: returns all waiting requests, which it will not answer any more. */
 export const drain = <A>(waiters: Waiters<A>): ReadonlyArray<A> => {
-  const all = [...waiters.byIndex.values()].flatMap((there) => there.map(({ waiter }) => waiter))
-  waiters.byIndex.clear()
-  return all
+  const all = waiters.byIndex.entries()
+  for (const [index] of all) waiters.byIndex.delete(index)
+  return all.flatMap(([, there]) => there.map(({ waiter }) => waiter))
 }
 
 /** `waiter` gave up: its deadline passed, and its outcome is unknown. */

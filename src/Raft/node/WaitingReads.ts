@@ -5,6 +5,7 @@
 import { Exit } from "effect"
 import type { ReadReady } from "../core/Output.ts"
 import * as Deadlines from "./Deadlines.ts"
+import { InFlight } from "./InFlight.ts"
 import { NotDone } from "./Outcome.ts"
 
 /** Takes the result of a read, in the middle of a turn: it must not throw. `leaseUntilMs` says until when it holds (C7). */
@@ -13,24 +14,26 @@ export type SettleRead = (exit: Exit.Exit<number, NotDone>, leaseUntilMs?: numbe
 interface WaitingRead {
   readIndex: number | undefined
   leaseUntilMs: number | undefined
+  /** Its number among the deadlines, if it has one. */
+  readonly deadline: number | undefined
   readonly settle: SettleRead
 }
 
 export interface WaitingReads {
-  readonly byId: Map<number, WaitingRead>
+  readonly byId: InFlight<WaitingRead>
   readonly deadlines: Deadlines.Deadlines<number>
   /** Reads that the next turn passes to the core, all at once. */
   asked: Array<number>
   nextId: number
 }
 
-export const make = (): WaitingReads => ({ byId: new Map(), deadlines: Deadlines.make(), asked: [], nextId: 1 })
+export const make = (): WaitingReads => ({ byId: new InFlight(), deadlines: Deadlines.make(), asked: [], nextId: 1 })
 
 /** Adds a read that its caller passes to the core. Without a deadline it may wait for ever. */
 export const add = (reads: WaitingReads, settle: SettleRead, deadlineMs?: number): number => {
   const readId = reads.nextId++
-  reads.byId.set(readId, { readIndex: undefined, leaseUntilMs: undefined, settle })
-  if (deadlineMs !== undefined) Deadlines.add(reads.deadlines, readId, deadlineMs)
+  const deadline = deadlineMs === undefined ? undefined : Deadlines.add(reads.deadlines, readId, deadlineMs)
+  reads.byId.set(readId, { readIndex: undefined, leaseUntilMs: undefined, deadline, settle })
   return readId
 }
 
@@ -50,7 +53,8 @@ export const takeAsked = (reads: WaitingReads): ReadonlyArray<number> => {
 
 /** The caller has given up. Returns whether the read still waited. */
 export const forget = (reads: WaitingReads, readId: number): boolean => {
-  Deadlines.remove(reads.deadlines, readId)
+  const deadline = reads.byId.get(readId)?.deadline
+  if (deadline !== undefined) Deadlines.remove(reads.deadlines, deadline)
   return reads.byId.delete(readId)
 }
 
@@ -74,19 +78,20 @@ const lagging = Exit.fail(
 
 /** Ends the reads whose time is over. */
 export const endOverdue = (reads: WaitingReads, nowMs: number): void => {
-  for (const readId of Deadlines.overdue(reads.deadlines, nowMs)) refuse(reads, readId, lagging)
+  for (const { request: readId } of Deadlines.overdue(reads.deadlines, nowMs)) refuse(reads, readId, lagging)
 }
 
 /** Answers the reads whose index is applied. */
 export const finish = (reads: WaitingReads, appliedIndex: number): void => {
-  for (const [readId, { leaseUntilMs, readIndex, settle }] of reads.byId) {
+  if (reads.byId.size === 0) return
+  for (const [readId, { leaseUntilMs, readIndex, settle }] of reads.byId.entries()) {
     if (readIndex === undefined || readIndex > appliedIndex) continue
-    forget(reads, readId)
-    settle(Exit.succeed(readIndex), leaseUntilMs)
+    // A read that was answered before may have made the caller of this one give up.
+    if (forget(reads, readId)) settle(Exit.succeed(readIndex), leaseUntilMs)
   }
 }
 
 /** The node stopped: all waiting reads are refused. */
 export const refuseAll = (reads: WaitingReads, refusal: Exit.Exit<never, NotDone>): void => {
-  for (const readId of [...reads.byId.keys()]) refuse(reads, readId, refusal)
+  for (const [readId] of reads.byId.entries()) refuse(reads, readId, refusal)
 }

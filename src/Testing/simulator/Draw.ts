@@ -103,7 +103,7 @@ const drawService = ({ id, life }: Node.SimulatedNode, random: Random): Readonly
 /** Whether a turn of the shell would do anything. */
 const isAsked = ({ arrived, core, deciding, leasable, reads }: Node.Life): boolean =>
   arrived.length + leasable.length + deciding.pending.length + reads.asked.length > 0 ||
-  [...reads.byId.values()].some(({ readIndex }) => readIndex !== undefined && readIndex <= core.lastApplied)
+  reads.byId.entries().some(([, { readIndex }]) => readIndex !== undefined && readIndex <= core.lastApplied)
 
 const drawTick = (world: World, { missedTicks }: Weather, random: Random): Act => ({
   _tag: "Tick",
