@@ -13,6 +13,7 @@ export {
 } from "./Lithair/Place.ts"
 export { layerHttp, layerRoutes } from "./Lithair/Serve.ts"
 export { ModelMismatch } from "./Local/checkModels.ts"
+export type { Retention } from "./Local/Retention.ts"
 export type { Finding, ModelReport } from "./Machine/ModelCheck.ts"
 export { BadAddress, BadId } from "./Raft/peers/Address.ts"
 export { WeakSecret } from "./Raft/peers/Secret.ts"

@@ -51,6 +51,8 @@ export interface FeedSource {
   readonly firstIndex: () => number
   /** What the history holds. */
   readonly history: () => ReadonlyArray<HistoryRange>
+  /** The first entry that the cluster retains; 0 if it retains all. */
+  readonly retainedFrom: () => number
   readonly appliedIndex: () => number
 }
 
@@ -67,7 +69,8 @@ export const make = () => {
   const readHeld = Effect.fnUntraced(function* (fromIndex: number, maxBytes: number) {
     yield* applied(fromIndex)
     invariant(source !== undefined, "an entry is applied on a node that does not run")
-    const { history, log, read } = source
+    const { history, log, read, retainedFrom } = source
+    if (fromIndex < retainedFrom()) return undefined
     const range = { fromIndex, toIndex: appliedIndex(), maxBytes }
     const held = slice(log, range)
     if (held.length > 0) return held
@@ -132,13 +135,13 @@ const readableIndex = (
 }
 
 /** The first index from which on the log and its history hold every entry. */
-const oldestIndexOf = ({ firstIndex, history, log }: FeedSource): number => {
+const oldestIndexOf = ({ firstIndex, history, log, retainedFrom }: FeedSource): number => {
   const isOnDisk = log.keptIndex === log.firstIndex - 1
   let oldestIndex = isOnDisk ? Math.min(log.firstIndex, firstIndex()) : log.firstIndex
   for (const { fromIndex, toIndex } of history().toReversed()) {
     if (fromIndex < oldestIndex && toIndex >= oldestIndex - 1) oldestIndex = fromIndex
   }
-  return oldestIndex
+  return Math.max(oldestIndex, retainedFrom())
 }
 
 /** Decodes each entry once for all readers at the end of the log, which read the same entries from memory. */

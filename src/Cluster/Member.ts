@@ -8,6 +8,7 @@ import type { DirectoryMismatch } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
+import type { Retention } from "../Local/Retention.ts"
 import type { Command, Keyed } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
 import type { Formats } from "../Machine/Format.ts"
@@ -116,6 +117,8 @@ export interface MemberOptions {
   readonly procedures?: Procedures
   /** Settings that differ from the defaults. */
   readonly config?: Partial<RaftConfig>
+  /** Bounds of the history; all of it is retained by default. */
+  readonly retention?: Retention
   /** Makes ids for records that come without one. UUIDv7 by default. */
   readonly newId?: () => string
   /** The formats that this node knows. Those of its release by default. */

@@ -9,14 +9,17 @@ import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import { recordId } from "../Local/RecordId.ts"
+import { boundsOf } from "../Local/Retention.ts"
 import type * as Machine from "../Machine/Machine.ts"
 import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
 import * as Membership from "../Raft/core/Membership.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import { defaults } from "../Raft/core/RaftConfig.ts"
 import { make as makeRaftNode } from "../Raft/node/makeRaftNode.ts"
+import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import * as Removal from "../Raft/node/Removal.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
+import { outcomeOf } from "../Raft/node/Settle.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
 import type { FeedSource } from "./Feed.ts"
 import { formed } from "./Forming.ts"
@@ -28,7 +31,11 @@ import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 import * as PeerInbox from "./PeerInbox.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
+import * as Retention from "./Retention.ts"
 import { handOverOnce } from "./UncheckedLeader.ts"
+
+/** How long the decision of what to retain may take. */
+const retainTimeoutMs = 2_000
 
 /** The parts of a member that exist once it runs. They are undefined before. */
 export interface Running {
@@ -85,6 +92,7 @@ export const run = Effect.fnUntraced(function* (
   const log = yield* Layer.build(directory.log("log", { mustExist: true, clusterId }))
   const snapshots = yield* Layer.build(directory.snapshots)
   const store = Context.get(log, LogStore)
+  const history = Context.get(log, History)
   yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
   const configurations = yield* configurationsOf(store)
   const firstEntry = yield* firstEntryOf(store)
@@ -134,8 +142,19 @@ export const run = Effect.fnUntraced(function* (
     // Damage ends this node, whichever reader finds it.
     read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end),
     firstIndex: Context.get(log, LogSpace).firstIndex,
-    history: Context.get(log, History).ranges,
+    history: history.ranges,
+    retainedFrom: () => options.machine.applied.retainedFrom,
     appliedIndex: node.appliedIndex
+  })
+  const retention = Retention.follow({
+    history,
+    bounds: boundsOf(options.retention),
+    tables: () => options.machine.applied,
+    isLeader: () => node.core.role._tag === "Leader",
+    submit: (command) =>
+      Effect.ignore(
+        outcomeOf<unknown, NotDone | UnknownOutcome>((settle) => node.submit(command, retainTimeoutMs, settle))
+      )
   })
   const peering = PeerInbox.listen({
     clusterId,
@@ -176,5 +195,5 @@ export const run = Effect.fnUntraced(function* (
     handOver: node.transferLeadership()
   })
   const ready = Effect.andThen(Effect.raceFirst(checked, beforeChecked), options.beside)
-  return yield* Effect.raceAllFirst([node.stopped, peering, explaining, ready])
+  return yield* Effect.raceAllFirst([node.stopped, peering, retention, explaining, ready])
 }, Effect.scoped)

@@ -4,6 +4,7 @@
  * here, HistoryFiles.ts stores them.
  */
 import { Context, type Effect } from "effect"
+import type { HistoryFile } from "./HistoryFormat.ts"
 import type { LogCorrupt, LogFailed, LogStore } from "./LogStore.ts"
 
 /** The entries `fromIndex`..`toIndex`, all of them. */
@@ -17,8 +18,8 @@ export class History extends Context.Service<
   {
     /** The entries that are here: ascending, apart from each other by at least one entry. */
     readonly ranges: () => ReadonlyArray<HistoryRange>
-    /** The bytes that all of it takes on the disk. */
-    readonly sizeBytes: () => number
+    /** The files of it, ascending: each has all entries of its range, and is removed as a whole. */
+    readonly files: () => ReadonlyArray<HistoryFile>
     /**
      * Keeps the entries of a range, as `read` gives them; those that are here already are not read. They are durable
      * when it returns. All of them must be committed.

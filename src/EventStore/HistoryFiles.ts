@@ -210,7 +210,7 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
 
   return History.of({
     ranges: () => ranges,
-    sizeBytes: () => held.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
+    files: () => held,
     keep,
     read,
     removeBelow,

@@ -16,6 +16,7 @@ import * as Serving from "../Http/Serving.ts"
 import * as LiveQueries from "../Live/LiveQueries.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
 import * as LocalNode from "../Local/LocalNode.ts"
+import type { Retention } from "../Local/Retention.ts"
 import { type Described, describe } from "../Model/Class.ts"
 import { checkTogether } from "../Model/Declaring.ts"
 import { type Dropped, split } from "../Model/Dropped.ts"
@@ -43,9 +44,17 @@ export interface Application<R = never, C extends AnyCommand = never> {
   readonly projections?: ReadonlyArray<Projection>
   /** Effects that run on the leader after events. The node needs the services that they use. */
   readonly reactions?: ReadonlyArray<Reaction<R>>
+  /**
+   * How much of the history nodes retain, by age and by bytes; all of it by default. The newest 100,000 entries below a
+   * snapshot stay in the log, unless `raft.logRetainedCount` says otherwise.
+   */
+  readonly retention?: Retention
   /** Bounds and timeouts that differ from the defaults. They must be the same on all nodes of a cluster. */
   readonly raft?: Partial<RaftConfig>
 }
+
+/** The entries below a snapshot that stay in the log if the history is bounded. */
+const logRetainedCountDefault = 100_000
 
 /** The services that a node provides to programs and route handlers. */
 export type NodeServices =
@@ -71,15 +80,18 @@ export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { read
 
 /** Provides the services of a node with this identity. */
 export const layerOwn = <R = never, C extends AnyCommand = never>(
-  { commands = [], models: declared, projections = [], raft = {}, reactions = [] }: Application<R, C>,
+  { commands = [], models: declared, projections = [], raft: given = {}, reactions = [], retention }: Application<R, C>,
   { secret, ...own }: Own
 ): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
   const { dropped, models: described } = split(declared)
   const models = described.map(describe)
   checkTogether(models)
+  // What is in the log is no history yet, so a log that keeps everything would bound nothing.
+  const raft = retention === undefined ? given : { logRetainedCount: logRetainedCountDefault, ...given }
+  const retained = retention === undefined ? {} : { retention }
   const member = Layer.unwrap(
     Effect.map(Procedures.make(commands), (procedures) =>
-      layerMember({ ...own, config: raft, models: [...models, reactionPosition], dropped, procedures })
+      layerMember({ ...own, ...retained, config: raft, models: [...models, reactionPosition], dropped, procedures })
     )
   )
   const layerUpgrade = Layer.effectDiscard(
@@ -99,7 +111,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),
-    Layer.provideMerge(LocalNode.layer({ ...own, models }))
+    Layer.provideMerge(LocalNode.layer({ ...own, ...retained, models }))
     // The compiler does not see that the node itself provides these services to its reactions.
   ) as Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>>
 }

@@ -2,8 +2,9 @@
  * The machine of the node's own log: node-local models, and the local parts of mixed records. It decides, appends, syncs
  * and evolves as in a cluster, without agreement: an entry on this disk is final. The replicated log is apart. D4.
  */
-import { Context, Effect, Exit, FiberSet, Layer, Result, type Scope } from "effect"
+import { Context, Effect, Exit, FiberSet, Layer, Option, Result, type Scope } from "effect"
 import { Directory } from "../EventStore/Directory.ts"
+import { History } from "../EventStore/History.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
@@ -32,6 +33,7 @@ import * as LocalCommits from "./LocalCommits.ts"
 import * as LocalFeed from "./LocalFeed.ts"
 import * as LocalSnapshots from "./LocalSnapshots.ts"
 import { recordId } from "./RecordId.ts"
+import * as Retention from "./Retention.ts"
 import { replay } from "./replay.ts"
 
 /** The result for local parts: the part that each record now shows, or undefined if a later record has taken the id. */
@@ -88,6 +90,8 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly newId?: () => string
   /** The limits that this node writes to its own log. Those of its release by default. */
   readonly limits?: Limits.Limits
+  /** Bounds of the history; all of it is retained by default. */
+  readonly retention?: Retention.Retention
   /** The payload after which a snapshot replaces the log below it. 8 MiB by default. */
   readonly snapshotAfterBytes?: number
 }): Effect.fn.Return<LocalNode["Service"], LogFailed | LogCorrupt, LogStore | LogSpace | SnapshotStore | Scope.Scope> {
@@ -123,6 +127,10 @@ export const make = Effect.fnUntraced(function* (options: {
     },
     beside: Effect.raceAllFirst([space.scrub, space.watch, snapshotFiles.watch])
   })
+  const history = yield* Effect.serviceOption(History)
+  if (Option.isSome(history) && options.retention !== undefined) {
+    yield* Effect.forkScoped(Retention.follow(history.value, Retention.boundsOf(options.retention)))
+  }
   const keys = KeyHistory.make({
     machine,
     fork,
@@ -229,6 +237,7 @@ const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect
 export const layer = (options: {
   readonly models: ReadonlyArray<Descriptor>
   readonly newId?: () => string
+  readonly retention?: Retention.Retention
 }): Layer.Layer<LocalNode, LogFailed | LogCorrupt | ModelMismatch, Directory> =>
   Layer.unwrap(
     Effect.gen(function* () {

@@ -115,15 +115,29 @@ export interface Forget {
   readonly ids: ReadonlyArray<string>
 }
 
-/** The commands by which nodes bring a log to what their releases know. */
-export type Upgrade = Activate | RaiseFormat | Lift | End | Forget
+/**
+ * Retains the history from an entry on: nodes remove what is before it, and read it no more. Only nodes send it
+ * (Cluster/Retention.ts).
+ */
+export interface Retain {
+  readonly _tag: "Retain"
+  readonly fromIndex: number
+}
 
-/** Whether a command is a node's own, which brings the log to what releases know. */
+/** The commands by which nodes themselves keep a log: they bring it to what their releases know, and bound its history. */
+export type Upgrade = Activate | RaiseFormat | Lift | End | Forget | Retain
+
+/** Whether a command is a node's own, for its log. */
 export const isUpgrade = (command: Command): command is Upgrade & Origin => upgradeTags.has(command._tag)
 
-const upgradeTags: ReadonlySet<string> = new Set(["Activate", "RaiseFormat", "Lift", "End", "Forget"] satisfies Array<
-  Upgrade["_tag"]
->)
+const upgradeTags: ReadonlySet<string> = new Set([
+  "Activate",
+  "RaiseFormat",
+  "Lift",
+  "End",
+  "Forget",
+  "Retain"
+] satisfies Array<Upgrade["_tag"]>)
 
 /** A command, which is decided as one entry. */
 export type Command = (Operation | Transact | Call | Close | Upgrade) & Origin
@@ -156,6 +170,7 @@ export const withVersions = (command: Command, versionOf: (model: string) => num
     case "Lift":
     case "End":
     case "Forget":
+    case "Retain":
       return command
     default:
       return stamped(command)
@@ -174,6 +189,7 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
     case "Lift":
     case "End":
     case "Forget":
+    case "Retain":
       return []
     default:
       return [command]

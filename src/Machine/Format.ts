@@ -18,8 +18,11 @@ export const initial = 1
 /** The newest format that this release knows. */
 export const newest = 2
 
-/** The format that lifts records, retains a part of history, and sets floors of versions. */
+/** The format that lifts records. */
 export const lifting = 2
+
+/** The format that retains a part of history. */
+export const retaining = 2
 
 /** The format that a restored log has at least: it knows floors of versions. */
 export const restoring = 2

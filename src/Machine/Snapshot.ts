@@ -29,6 +29,8 @@ export type Piece =
       readonly logAgeMs: number
       /** Absent in format 1. */
       readonly format?: number
+      /** Absent if all history is retained. */
+      readonly retainedFrom?: number
       /** Present if a restore or a recovery began the log. */
       readonly restored?: RestoredLog
       /** Absent in a snapshot by a release without limits. */
@@ -63,7 +65,7 @@ export type Piece =
 
 /** The pieces of tables. Pass a clone, since the tables must not change meanwhile. */
 export function* take(tables: Tables.Tables): Generator<Piece> {
-  const { format, hash, index, lastTimeMs, limits, logAgeMs, restored } = tables
+  const { format, hash, index, lastTimeMs, limits, logAgeMs, restored, retainedFrom } = tables
   const { generationSize, generationsMax, tombstonesMax } = limits
   const isPaged = Format.isFormatActive(tables, Format.paging)
   yield {
@@ -72,6 +74,7 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     lastTimeMs,
     logAgeMs,
     ...(format === Format.initial ? {} : { format }),
+    ...(retainedFrom === 0 ? {} : { retainedFrom }),
     ...(restored === undefined ? {} : { restored }),
     limits,
     tombstonesMax,
@@ -228,6 +231,7 @@ const begin = (
   state: Extract<Piece, { readonly _tag: "State" }>
 ): Restored => {
   const { assignedKeys: horizon, format = Format.initial, index, lastTimeMs, limits, logAgeMs, restored } = state
+  const { retainedFrom = 0 } = state
   const { horizonIndex } = horizon
   const tables = Tables.make(descriptors, { ...Limits.initial, ...limits })
   return {
@@ -237,6 +241,7 @@ const begin = (
       lastTimeMs,
       logAgeMs,
       format,
+      retainedFrom,
       restored,
       assignedKeys: { ...tables.assignedKeys, horizonIndex },
       hash: StateHash.make()

@@ -51,6 +51,9 @@ export const limits = (limits: Limits): string => `limits ${canonical({ ...limit
 /** The active format. Format 1 does not count, since a release without formats would not count it. */
 export const format = (format: number): string | undefined => (format === 1 ? undefined : `format ${format}`)
 
+/** The first entry of the history that nodes retain. All of it does not count. */
+export const retained = (fromIndex: number): string => `retained ${fromIndex}`
+
 /** How a restore began the log. */
 export const restored = ({ formerClusterIds, versionFloor }: Restored): string =>
   `restored ${JSON.stringify([versionFloor, formerClusterIds])}`

@@ -36,6 +36,8 @@ export interface Tables {
   readonly isHashed: boolean
   /** The active format (Format.ts). */
   format: number
+  /** The first entry of the history that nodes retain; 0 if they retain all of it. */
+  retainedFrom: number
   /** Present if a restore or a recovery began this log (Restored.ts). It never changes. */
   readonly restored: Restored | undefined
   /** The limits that the log states. */
@@ -60,6 +62,7 @@ export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limi
     borrowed: new Set(),
     isHashed: true,
     format: Format.initial,
+    retainedFrom: 0,
     restored: undefined,
     limits,
     lastTimeMs: 0,
@@ -93,10 +96,11 @@ const changeFormat = (tables: Tables, change: typeof count): void => {
 export const hashOf = ({ hash, isHashed }: Tables): StateHash.StateHash | undefined => (isHashed ? hash : undefined)
 
 /** Adds the elements that every state has exactly once. */
-export const countWhole = ({ assignedKeys, format, hash, limits, restored, ...state }: Tables): void => {
+export const countWhole = ({ assignedKeys, format, hash, limits, restored, retainedFrom, ...state }: Tables): void => {
   StateHash.plus(hash, StateElements.last(state))
   const formatElement = StateElements.format(format)
   if (formatElement !== undefined) StateHash.add(hash, formatElement)
+  if (retainedFrom > 0) StateHash.add(hash, StateElements.retained(retainedFrom))
   if (restored !== undefined) StateHash.add(hash, StateElements.restored(restored))
   StateHash.add(hash, StateElements.limits(limits))
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))

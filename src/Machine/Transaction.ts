@@ -48,6 +48,8 @@ export interface Transaction {
   readonly ended?: ReadonlyArray<string>
   /** Records, deleted ones too, of models that have ended, which are forgotten without an event. */
   readonly forgotten?: { readonly model: string; readonly ids: ReadonlyArray<string> }
+  /** The first entry of the history that nodes retain from this entry on. */
+  readonly retainedFrom?: number
   /** The format that is active from this entry on (Format.ts). */
   readonly format?: number
 }
@@ -61,8 +63,11 @@ export interface Entry {
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
-const formatOf = ({ ended, forgotten, format, lifted }: Transaction): number =>
-  format ?? (lifted === undefined && ended === undefined && forgotten === undefined ? Format.initial : Format.lifting)
+const formatOf = ({ ended, forgotten, format, lifted, retainedFrom }: Transaction): number => {
+  if (format !== undefined) return format
+  if (lifted !== undefined || ended !== undefined || forgotten !== undefined) return Format.lifting
+  return retainedFrom === undefined ? Format.initial : Format.retaining
+}
 
 /**
  * Encodes a transaction as a payload. In UTF-8 the first character is the byte with the format. `eventTexts` are the JSON
@@ -123,6 +128,7 @@ const isTransaction = (json: unknown): json is Transaction =>
   (json.ended === undefined || isTexts(json.ended)) &&
   (json.forgotten === undefined ||
     (isRecord(json.forgotten) && typeof json.forgotten.model === "string" && isTexts(json.forgotten.ids))) &&
+  (json.retainedFrom === undefined || Number.isSafeInteger(json.retainedFrom)) &&
   (json.format === undefined || Number.isSafeInteger(json.format))
 
 const isTexts = (json: unknown): boolean => Array.isArray(json) && json.every((each) => typeof each === "string")

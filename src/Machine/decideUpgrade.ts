@@ -1,10 +1,10 @@
 /**
  * Decides the commands by which nodes themselves bring a log to what their releases know: a format, a version of a model,
- * and records in that version. Pure. docs/evolution.md.
+ * and records in that version; and from where on they retain its history. Pure. docs/evolution.md.
  */
 import { Result } from "effect"
 import type { Answer } from "./Answer.ts"
-import type { Activate, End, Forget as ForgetRecords, Lift, Origin, RaiseFormat, Upgrade } from "./Command.ts"
+import type { Activate, End, Forget as ForgetRecords, Lift, Origin, RaiseFormat, Retain, Upgrade } from "./Command.ts"
 import type { Decision } from "./Decision.ts"
 import { known } from "./decideOperation.ts"
 import type { Lifted } from "./Event.ts"
@@ -16,7 +16,7 @@ import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
 /** The part of the entry that upgrades the log; undefined if there is nothing to do. */
 type Upgraded = Result.Result<
-  Pick<Transaction, "format" | "activated" | "lifted" | "ended" | "forgotten"> | undefined,
+  Pick<Transaction, "format" | "activated" | "lifted" | "ended" | "forgotten" | "retainedFrom"> | undefined,
   Rejection
 >
 
@@ -48,7 +48,15 @@ const upgradedBy = (tables: Tables, command: Upgrade): Upgraded => {
       return end(tables, command)
     case "Forget":
       return forget(tables, command)
+    case "Retain":
+      return retain(tables, command)
   }
+}
+
+/** History that is removed does not come back. */
+const retain = (tables: Tables, { fromIndex }: Retain): Upgraded => {
+  const isDone = !Format.isFormatActive(tables, Format.retaining) || fromIndex <= tables.retainedFrom
+  return isDone ? done : Result.succeed({ retainedFrom: Math.min(fromIndex, tables.index) })
 }
 
 const raise = (tables: Tables, { format }: RaiseFormat): Upgraded =>

@@ -35,6 +35,7 @@ export const endEntry = (
   changed: ReadonlyArray<OperationAnswer>
 ): void => {
   setFormat(tables, transaction)
+  setRetained(tables, transaction)
   for (const part of transaction.localParts ?? []) setLocalPart(tableToChange(tables, part.model), part)
   Sessions.note(tables, index, transaction, () => answerOf(transaction, changed))
   setLast(tables, index, transaction)
@@ -54,6 +55,15 @@ const setFormat = (tables: Tables, { format }: Transaction): void => {
   discountFormat(tables)
   tables.format = format
   countFormat(tables)
+}
+
+/** What is removed does not come back. */
+const setRetained = (tables: Tables, { retainedFrom }: Transaction): void => {
+  const former = tables.retainedFrom
+  if (retainedFrom === undefined || retainedFrom <= former) return
+  if (former > 0) discount(tables, () => StateElements.retained(former))
+  tables.retainedFrom = retainedFrom
+  count(tables, () => StateElements.retained(retainedFrom))
 }
 
 const setLast = (tables: Tables, index: number, { logAgeMs, timeMs }: Transaction): void => {

@@ -136,7 +136,14 @@ for (const [name, log] of [
         const replaced = RaftLog.fromRecovered(store.recovered)
         RaftLog.startAfter(replaced, { index: 90, term: 2 }, 10)
         const { feed, open } = Feed.make()
-        open({ log: replaced, read: store.read, firstIndex: () => 1, history: () => [], appliedIndex: () => 90 })
+        open({
+          log: replaced,
+          read: store.read,
+          firstIndex: () => 1,
+          history: () => [],
+          retainedFrom: () => 0,
+          appliedIndex: () => 90
+        })
         const failure = yield* Effect.flip(feed.read({ fromIndex: 11, maxBytes: 1_000 }))
         assert.deepInclude(failure, { _tag: "LogFailed", reason: "compacted" })
       }).pipe(Effect.provide(log))

@@ -38,6 +38,7 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
       log: memory,
       read: store.read,
       firstIndex: space.firstIndex,
+      retainedFrom: () => 0,
       history,
       appliedIndex: () => appliedIndex
     })

@@ -137,3 +137,39 @@ for (const seed of [1, 2]) {
     )
   })
 }
+
+describe("retention by age", { timeout: 60_000 }, () => {
+  it.effect("removes the same on every node, and says from where on it is kept, after a restart too", () =>
+    Effect.gen(function* () {
+      const cluster = yield* TestCluster
+      const leader = yield* cluster.leader
+      const put = (text: string) => cluster.on(leader, change("a", text, false))
+      const oldest = Effect.forEach(cluster.nodes, (node) =>
+        Effect.map(cluster.on(node, feedOf), ({ oldestIndex }) => oldestIndex)
+      )
+      for (let count = 0; count < 100; count++) yield* put(`early ${count} ${"x".repeat(60)}`)
+      yield* cluster.settle
+      assert.deepStrictEqual(yield* oldest, [1, 1, 1])
+      yield* cluster.advance("30 seconds")
+      for (let count = 0; count < 60; count++) yield* put(`late ${count} ${"x".repeat(60)}`)
+      yield* cluster.settle
+      yield* cluster.advance("12 seconds")
+      const [first = 0, ...others] = yield* oldest
+      assert.isAbove(first, 50)
+      assert.deepStrictEqual(others, [first, first])
+      yield* cluster.restart(...cluster.nodes)
+      yield* cluster.settle
+      assert.deepStrictEqual(yield* oldest, [first, first, first])
+      for (const node of cluster.nodes) {
+        const { isComplete, items } = yield* cluster.on(node, history("a", 1_000))
+        assert.isFalse(isComplete)
+        assert.isAtLeast(items[0]!.index, first)
+        assert.strictEqual(items.at(-1)!.version, 160)
+        const gone = yield* cluster.on(node, past("a", 1))
+        assert.strictEqual(Result.isFailure(gone) ? gone.failure._tag : "read", "HistoryGone")
+        const kept = yield* cluster.on(node, past("a", 160))
+        assert.match(String(Result.getOrThrow(kept).value?.record.text), /^late 59/)
+      }
+    }).pipe(Effect.provide(TestCluster.layer({ models: [Note], raft, retention: { age: "25 seconds" } })))
+  )
+})
