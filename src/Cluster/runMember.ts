@@ -27,6 +27,7 @@ import type { Forwarding } from "./Forwarding.ts"
 import * as LeaderlessLog from "./LeaderlessLog.ts"
 import type { MemberOptions } from "./Member.ts"
 import { modelsChecked } from "./ModelsChecked.ts"
+import * as Moves from "./Moves.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 import * as PeerInbox from "./PeerInbox.ts"
@@ -185,6 +186,7 @@ export const run = Effect.fnUntraced(function* (
       })
     )
   )
+  const moving = Moves.follow({ self, node })
   const explaining = LeaderlessLog.explain({
     nodeId: self.nodeId,
     leader: () => leaderOf(running),
@@ -195,5 +197,5 @@ export const run = Effect.fnUntraced(function* (
     handOver: node.transferLeadership()
   })
   const ready = Effect.andThen(Effect.raceFirst(checked, beforeChecked), options.beside)
-  return yield* Effect.raceAllFirst([node.stopped, peering, retention, explaining, ready])
+  return yield* Effect.raceAllFirst([node.stopped, peering, retention, explaining, moving, ready])
 }, Effect.scoped)

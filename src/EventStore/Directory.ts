@@ -113,8 +113,8 @@ export const readIdentity = Effect.fnUntraced(function* (directory: string) {
   )
 })
 
-const make = Effect.fnUntraced(function* (options: { readonly directory: string; readonly nodeId: string }) {
-  const { directory, nodeId } = options
+const make = Effect.fnUntraced(function* (options: DirectoryOptions) {
+  const { directory, isDefaultId = false, nodeId } = options
   yield* makeDirectory(directory)
   const lock = yield* lockDirectory(directory)
   const names = yield* listDirectory(directory)
@@ -135,7 +135,7 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
   })
   let identity = isNew ? yield* minted : yield* readIdentity(directory)
   if (isNew) yield* writeIdentity(directory, identity)
-  if (identity.nodeId !== nodeId) {
+  if (identity.nodeId !== nodeId && !isDefaultId) {
     const message = `Cannot start node "${nodeId}" in "${directory}": it is the directory of node "${identity.nodeId}"`
     return yield* new DirectoryMismatch({ message, directory })
   }
@@ -177,6 +177,13 @@ const make = Effect.fnUntraced(function* (options: { readonly directory: string;
   })
 })
 
+/** A data directory, and the node that opens it. */
+export interface DirectoryOptions {
+  readonly directory: string
+  readonly nodeId: string
+  /** Nobody chose the id, so that of the directory counts: a node may move to another address, which is its default id. */
+  readonly isDefaultId?: boolean
+}
+
 /** Opens the data directory of `nodeId`, or makes it. */
-export const layerDirectory = (options: { readonly directory: string; readonly nodeId: string }) =>
-  Layer.effect(Directory, make(options))
+export const layerDirectory = (options: DirectoryOptions) => Layer.effect(Directory, make(options))

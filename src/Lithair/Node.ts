@@ -129,9 +129,10 @@ const layerSupervised = Layer.effectDiscard(
 
 /** The identity of this node for its peers. */
 export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(function* () {
-  const { address, id, peers } = yield* Place
-  const { instanceId } = yield* (yield* Directory).identity
-  return { nodeId: id, address, instanceId, peers }
+  const { address, peers } = yield* Place
+  const { instanceId, nodeId } = yield* (yield* Directory).identity
+  // A node that has moved may find its own former address among its peers.
+  return { nodeId, address, instanceId, peers: peers.filter(({ id }) => id !== nodeId) }
 })
 
 /**

@@ -12,7 +12,9 @@ export type StorageFailure = LogFailed | LogCorrupt | DirectoryMismatch | Direct
 
 /** Keeps data in a directory, created if missing, and locked while the node runs. */
 export const layerFile = (options: { readonly directory: string }): Layer.Layer<Directory, StorageFailure, Place> =>
-  Layer.unwrap(Effect.map(Place, ({ id }) => layerDirectory({ ...options, nodeId: id })))
+  Layer.unwrap(
+    Effect.map(Place, ({ address, id }) => layerDirectory({ ...options, nodeId: id, isDefaultId: id === address }))
+  )
 
 /** Keeps data in memory until the process ends: for tests, and for data that need not last. */
 export const layerMemory: Layer.Layer<Directory, never, Place> = Layer.unwrap(

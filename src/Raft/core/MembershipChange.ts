@@ -11,6 +11,8 @@ export type MembershipChange =
   | { readonly _tag: "AddLearner"; readonly member: ConfigurationMember; readonly autoPromote: boolean }
   | { readonly _tag: "Promote"; readonly id: NodeId }
   | { readonly _tag: "Remove"; readonly id: NodeId }
+  /** The member runs at another address. The leader finds that by itself; nobody else votes than before. */
+  | { readonly _tag: "Move"; readonly id: NodeId; readonly address: string }
   /** Each id is a voter or a learner now. Voters that are left out leave the cluster; other learners stay. */
   | { readonly _tag: "ReplaceVoters"; readonly voters: ReadonlyArray<NodeId> }
 
@@ -54,6 +56,14 @@ export const targetOf = (configuration: Configuration, change: MembershipChange)
       if (!isMember(configuration, change.id)) return refused("unknownMember")
       const stays = ({ id }: ConfigurationMember) => id !== change.id
       return target({ voters: voters.filter(stays), learners: learners.filter(stays) })
+    }
+    case "Move": {
+      const { address, id } = change
+      const member = membersOf(configuration).find((each) => each.id === id)
+      if (member === undefined) return refused("unknownMember")
+      if (member.address === address) return refused("unchanged")
+      const moved = <M extends ConfigurationMember>(each: M): M => (each.id === id ? { ...each, address } : each)
+      return target({ voters: voters.map(moved), learners: learners.map(moved) })
     }
     case "ReplaceVoters": {
       const ids = new Set(change.voters)

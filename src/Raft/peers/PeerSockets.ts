@@ -113,9 +113,17 @@ export const make = Effect.fnUntraced(function* (
       .pipe(Effect.ensuring(Effect.sync(() => links.lower(link))))
   }, Effect.scoped)
 
-  /** The log's members once there are any, the flags' peers until then: flags never override the log (C16). */
-  const dialled = () =>
-    (membership.members.length > 0 ? membership.members : self.peers).filter(({ id }) => self.nodeId < id)
+  /**
+   * The log's members once there are any, the flags' peers until then: flags never override the log (C16). An address is a
+   * hint: a member that the flags name elsewhere than the log is looked for at both places.
+   */
+  const dialled = (): ReadonlyArray<Peer> => {
+    const { members } = membership
+    const moved = self.peers.filter(({ address, id }) =>
+      members.some((each) => each.id === id && each.address !== address)
+    )
+    return (members.length > 0 ? [...members, ...moved] : self.peers).filter(({ id }) => self.nodeId < id)
+  }
 
   type Peer = Self["peers"][number]
 
@@ -137,9 +145,12 @@ export const make = Effect.fnUntraced(function* (
     let backoffMs = backoffMinMs
     // A peer that is gone keeps its link, since its last answers are on their way; nobody opens that link again.
     while (dialled().some(({ address, id }) => id === peer.id && address === peer.address)) {
-      yield* connect(peer, lane, () => {
-        backoffMs = backoffMinMs
-      })
+      // At another of its addresses, or by a link that it opened.
+      if (!links.up[lane].has(peer.id)) {
+        yield* connect(peer, lane, () => {
+          backoffMs = backoffMinMs
+        })
+      }
       // Half of the delay is random, so that nodes that lost each other at once do not all return at once.
       yield* Effect.sleep(backoffMs * (0.5 + 0.5 * (yield* Random.next)))
       backoffMs = Math.min(backoffMaxMs, backoffMs * 2)
@@ -164,11 +175,15 @@ export const make = Effect.fnUntraced(function* (
     )
   )
 
-  /** The members that ought to dial this node, and are not connected. */
-  const silent = () =>
-    membership.clusterId === null
-      ? []
-      : membership.members.filter(({ id }) => id < self.nodeId && !links.up.control.has(id))
+  /** The members that ought to dial this node, and are not connected, where the log and the flags say that they are. */
+  const silent = (): ReadonlyArray<Peer> => {
+    const { clusterId, members } = membership
+    if (clusterId === null) return []
+    const named = self.peers.filter((peer) =>
+      members.some(({ address, id }) => id === peer.id && address !== peer.address)
+    )
+    return [...members, ...named].filter(({ id }) => id < self.nodeId && !links.up.control.has(id))
+  }
 
   /**
    * Dials each once that was silent for a while: it may have removed this node, or its cluster may have taken the place
@@ -182,7 +197,7 @@ export const make = Effect.fnUntraced(function* (
     )
     yield* eachLane(others, (peer, lane) =>
       runDialer(
-        `knock ${lane} ${peer.id}`,
+        `knock ${lane} ${peer.id} ${peer.address}`,
         connect(peer, lane, () => undefined),
         { onlyIfMissing: true }
       )

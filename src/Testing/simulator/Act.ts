@@ -222,6 +222,8 @@ const describeChange = (change: MembershipChange): string => {
       return `promote ${change.id}`
     case "Remove":
       return `remove ${change.id}`
+    case "Move":
+      return `move ${change.id} to ${change.address}`
     case "ReplaceVoters":
       return `voters ${change.voters.join(" ")}`
   }
