@@ -36,7 +36,7 @@ export const liveGroup = (models: ReadonlyArray<ApiModel>) =>
         headers,
         payload: Schema.Struct({
           queries: Schema.Record(Schema.String, Schema.String).annotate({
-            description: `Paths of at most ${queriesOfStreamMaxCount} lists, as in \`/api/products?limit=20\`, by keys of your choice`
+            description: `Paths of at most ${queriesOfStreamMaxCount} lists, as in \`/api/products?limit=20\`, by keys of 1 to 64 visible ASCII characters`
           })
         }),
         success: events,

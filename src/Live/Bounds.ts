@@ -24,11 +24,11 @@ export const shownBytes = 64
 
 /** How long one evaluation may go on before other work has its turn, and how much longer it rests than it has worked. */
 export const sliceMs = 1
-export const restsPerWork = 15
+export const restsPerWork = 24
 /** The longest rest, so that a list which takes long does not hold up all others for long. */
 export const restMaxMs = 500
 /** How often all streams together send at most. With many streams, each of them sends fewer and larger differences. */
-export const sendsPerSecondMax = 1000
+export const sendsPerSecondMax = 300
 /** The shortest time between two messages of one stream. */
 export const sendEveryMinMs = 10
 /** A reader hears after so long how far its page is: at least every 15 s, with some time to make and send it. */
