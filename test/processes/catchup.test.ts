@@ -1,4 +1,7 @@
-/** A node that lacks entries which no log still holds catches up by a snapshot, under any load (§7, C13). */
+/**
+ * A node that lacks entries which no log still holds catches up by a snapshot, under any load (§7, C13). The others have
+ * them in their history.
+ */
 import { readdirSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -26,12 +29,24 @@ describe("catching up", () => {
       Effect.gen(function* () {
         const nodes = yield* startCluster(["node", "node", "node"], () => Effect.succeed(retainEntries))
         const [first] = nodes as [TestNode]
+        const kept = yield* first.request("POST", "/api/products", { body: { name: "Kept", price: "1" } })
+        const path = `/api/products/${kept.body.id}`
+        yield* first.request("PATCH", path, { body: { price: "2" } })
         yield* fill(first, 200)
         yield* eventually(
           "history below a snapshot is let go of",
           Effect.suspend(() => expectThat(!nodes.some(holdsFirstSegment), "the first segment is gone")),
           60_000
         )
+        const tells = Effect.fnUntraced(function* (node: TestNode) {
+          assert.isAbove(readdirSync(`${node.data}/history`).length, 0)
+          const { body } = yield* node.request("GET", `${path}/history`)
+          const prices = body.items.map((item: { readonly data: { readonly price: string } }) => item.data.price)
+          assert.deepStrictEqual([prices, body.complete], [["1.00", "2.00"], true])
+          const first = yield* node.request("GET", `${path}?at=1`)
+          assert.strictEqual(first.body.price, "1.00")
+        })
+        yield* Effect.forEach(nodes, tells)
         let profile: Profile = "read-only"
         const options = { nodes, clients: 4, prefix: "load", profile: () => profile }
         const { result: joined, written } = yield* underLoad(options, (written) =>
@@ -39,6 +54,11 @@ describe("catching up", () => {
             const joining = yield* joinCluster(first, "node", retainEntries)
             assert.match(joining.output(), /Restored the snapshot of the leader: all entries through \d+/)
             yield* allAdvance([...nodes, joining])
+            // It never had the entries before the snapshot, and says so.
+            const gone = yield* joining.request("GET", `${path}?at=1`)
+            assert.deepStrictEqual([gone.status, gone.body.type], [410, "urn:lithair:problem:history-gone"])
+            const told = yield* joining.request("GET", `${path}/history`)
+            assert.deepStrictEqual([told.status, told.body.complete], [200, false])
             for (const next of ["mixed", "write-only"] as const) {
               profile = next
               yield* joining.stop("SIGKILL")
@@ -51,6 +71,10 @@ describe("catching up", () => {
           })
         )
         yield* verify([...nodes, joined], written)
+        yield* first.stop("SIGKILL")
+        yield* first.start
+        yield* allReady([first])
+        yield* tells(first)
       }).pipe(Effect.scoped),
     180_000
   )
