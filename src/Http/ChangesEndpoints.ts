@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { type ApiModel, problems } from "./ModelEndpoints.ts"
 import { allChangesPath, changesPath } from "./Paths.ts"
-import { Position } from "./Patterns.ts"
+import { modelPaths, Position } from "./Patterns.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
 const query = {
@@ -38,7 +38,7 @@ export const changesGroup = (models: ReadonlyArray<ApiModel>) =>
   HttpApiGroup.make("_changes")
     .add(
       HttpApiEndpoint.get("followSeveral", allChangesPath, {
-        query: { ...query, models: Schema.String.annotate({ description: "Paths of models, separated by commas" }) },
+        query: { ...query, models: modelPaths(models.map(({ path }) => path)) },
         headers,
         success: events,
         error: problems(failures)

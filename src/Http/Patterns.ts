@@ -47,7 +47,14 @@ export const Moment = text(
 )
 
 /** The position of a follower of changes. */
-export const Position = text("([0-9a-f-]+:)?[0-9]{1,16}(\\.[0-9]{1,5})?(~.*)?", "The id of an event")
+export const Position = text(
+  "([0-9a-f-]+:)?(0|[1-9][0-9]{0,15})(\\.(0|[1-9][0-9]{0,4}))?(~([A-Za-z_]\\w*~[A-Za-z0-9][\\w.~-]{0,127})?)?",
+  "The id of an event"
+)
+
+/** Paths of models, each once. */
+export const modelPaths = (paths: ReadonlyArray<string>) =>
+  text(`${oneOf(paths)}(,${oneOf(paths)})*`, "Paths of models that the cluster keeps, each once, separated by commas")
 
 /** A filter: an operator, a dot and a value of the field. */
 export const filter = (name: string, schema: FieldSchema) => {

@@ -50,6 +50,9 @@ const saidInWords: ReadonlyArray<RegExp> = [
   /cursor/,
   /needs consistency=local/,
   /names \w+ twice/,
+  // Of streams of changes: the document describes both in words.
+  /takes no after/,
+  /names a model twice|stays on each node/,
   // What a patch leaves must be a whole value.
   /Missing key|null cannot remove it/,
   // Of live queries: their number and their keys.
