@@ -29,8 +29,11 @@ export const isMountedOn =
   (path: string): boolean =>
     mountedOn.get(router)?.paths.some(({ pattern }) => pattern.test(path)) === true
 
-/** The configuration that the router needs: an idempotency key may be as long in a path as in a header. */
-export const routerConfig = { maxParamLength: keyLengthMax }
+/**
+ * The configuration that the router needs: an idempotency key may be as long in a path as in a header, and `Live` and
+ * `Changes` may be ids beside the paths `live` and `changes`.
+ */
+export const routerConfig = { maxParamLength: keyLengthMax, caseSensitive: true }
 
 /** Options for mounting routes. */
 export interface MountOptions {

@@ -59,6 +59,7 @@ const ids = [
   "9.9",
   "live2",
   "Live",
+  "Changes",
   "changes.",
   "x".repeat(128),
   crypto.randomUUID()
