@@ -31,7 +31,7 @@ export interface Together {
 /** The queue of one kind of message. */
 export interface ForwardQueue {
   readonly add: (to: NodeId, queued: Queued) => void
-  /** Sends all texts that are still wanted. Call it once after `ring`, at the end of a turn. */
+  /** Sends all texts that are still wanted. Call it after `ring`, at the end of a turn; earlier is no harm. */
   readonly sendAll: () => void
 }
 

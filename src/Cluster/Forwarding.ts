@@ -189,7 +189,11 @@ export const make = Effect.fnUntraced(function* <Request, Answer>(options: {
       return () => void take(requestId)
     },
     receive: (from, message) => (message._tag === "Forward" ? answerAll(from, message) : receiveAnswers(from, message)),
-    peerDown: (peer) => settleAllUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer),
+    peerDown: (peer) => {
+      // Requests that have not left yet are certainly not done: without a link, sending says so.
+      requests.sendAll()
+      settleAllUnknown(`The link to ${peer} broke before it answered`, (to) => to === peer)
+    },
     leaderChanged: (leader) => {
       const meant = new Set(waiting.entries().flatMap(([requestId, { to }]) => (to === leader ? [] : [requestId])))
       if (meant.size === 0) return

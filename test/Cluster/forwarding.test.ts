@@ -48,6 +48,7 @@ const make = Effect.fnUntraced(function* <Answer>(options: {
   })
   return {
     ...forwarding,
+    forwardNow: forwarding.forward,
     forward: (to: string, request: Order, timeoutMs: number) =>
       outcomeOf<Answer, NotDone | UnknownOutcome>((settle) => forwarding.forward(to, request, timeoutMs, settle))
   }
@@ -272,6 +273,35 @@ describe("Forwarding", () => {
         const outcome = yield* join
         assert.strictEqual(outcome._tag === "Failure" && outcome.failure._tag, "NotDone")
       }
+    })
+  )
+
+  it.effect("a request that has not left when its link breaks is certainly not done (C18)", () =>
+    Effect.gen(function* () {
+      let isUp = true
+      const sent: Array<PeerMessage> = []
+      const transport = Transport.of({
+        ...recording(sent),
+        send: (_, _lane, message) => {
+          if (isUp) sent.push(message)
+          return isUp
+        }
+      })
+      const forwarding = yield* make({ transport, life: 1, submit: () => {} })
+      const outcomes: Array<string> = []
+      const note: Settle<unknown, NotDone | UnknownOutcome> = (exit) => {
+        const failed = Exit.findErrorOption(exit)
+        outcomes.push(failed._tag === "Some" ? failed.value._tag : "done")
+      }
+      forwarding.forwardNow("b", order, 1000, note)
+      yield* turns
+      assert.lengthOf(sent, 1)
+      forwarding.forwardNow("b", order, 1000, note)
+      isUp = false
+      forwarding.peerDown("b")
+      assert.deepStrictEqual(outcomes, ["NotDone", "UnknownOutcome"])
+      yield* turns
+      assert.lengthOf(sent, 1)
     })
   )
 
