@@ -87,7 +87,7 @@ const operandOf = (schema: FieldSchema): string | undefined => {
     case "String":
       return patternOf(type) ?? anything
     case "Number":
-      return "-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?"
+      return isWhole(type) ? "-?(0|[1-9][0-9]{0,14})" : "-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?"
     case "Boolean":
       return "(true|false)"
     case "Objects":
@@ -100,6 +100,10 @@ const operandOf = (schema: FieldSchema): string | undefined => {
       return anything
   }
 }
+
+/** Whether a number is a whole one. */
+const isWhole = (ast: SchemaAST.AST): boolean =>
+  /"type":"integer"/.test(JSON.stringify(Schema.toJsonSchemaDocument(Schema.make(ast)).schema))
 
 /** A text's own pattern without `^` and `$`, or else one for its length. */
 const patternOf = (ast: SchemaAST.AST): string | undefined => {

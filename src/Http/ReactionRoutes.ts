@@ -18,7 +18,7 @@ export const reactionsPath = "/_admin/api/reactions"
 export const reactionPath = "/_admin/api/reactions/:reaction"
 
 /** The name of an event, as `Projection.eventId` makes it. */
-const EventName = Schema.String.check(Schema.isPattern(/^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,4})$/)).annotate({
+const EventName = Schema.String.check(Schema.isPattern(/^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,4})$/u)).annotate({
   description: "The event, as `stumbles.at` or `parked[].at` names it"
 })
 

@@ -170,7 +170,8 @@ export const recordsContract = (it: Vitest.MethodsNonLive<Served>): void => {
     Effect.gen(function* () {
       const { path } = yield* makeProduct()
       for (const query of ["?x=1", "?at=1", "?limit=1", "?x", "?__proto__=1"]) {
-        assertProblem(yield* ask("GET", path + query), 400, "invalid-request", query)
+        // A read takes `at`: HistoryContract.ts.
+        if (query !== "?at=1") assertProblem(yield* ask("GET", path + query), 400, "invalid-request", query)
         assertProblem(yield* ask("PATCH", path + query, { body: {} }), 400, "invalid-request", query)
         assertProblem(yield* ask("DELETE", path + query), 400, "invalid-request", query)
         assertProblem(yield* ask("POST", `/api/products${query}`, { body: product }), 400, "invalid-request", query)
