@@ -8,7 +8,7 @@ import type { KeyHistory } from "../Local/KeyHistory.ts"
 import { type Command, operationsOf } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import { decideKey } from "../Machine/decideKey.ts"
-import { isPending } from "../Machine/decideOperation.ts"
+import { isBehind, isPending } from "../Machine/decideOperation.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
@@ -53,7 +53,7 @@ const otherVersionIn = (tables: Tables, command: Command): Rejection | undefined
     const descriptor = tables.descriptors.get(model)
     if (descriptor === undefined) continue
     if (isPending(tables, descriptor)) return { _tag: "UpgradePending", model }
-    if (tables.byModel.get(model)!.modelVersion > descriptor.version) {
+    if (isBehind(tables.byModel.get(model)!, descriptor)) {
       return { _tag: "UpgradeRequired", model, isAskersRelease: true }
     }
   }

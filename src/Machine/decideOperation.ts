@@ -53,13 +53,22 @@ export const known = (tables: Tables, model: string): Result.Result<KnownModel, 
   const descriptor = tables.descriptors.get(model)
   const table = tables.byModel.get(model)
   if (table === undefined) return Result.fail({ _tag: "NotFound", model })
-  if (descriptor === undefined || table.modelVersion > descriptor.version) {
+  if (descriptor === undefined || isBehind(table, descriptor)) {
     return Result.fail({ _tag: "UpgradeRequired", model })
   }
   return isPending(tables, descriptor)
     ? Result.fail({ _tag: "UpgradePending", model })
     : Result.succeed({ descriptor, table })
 }
+
+/**
+ * Whether the log is ahead of this release: a later version is active, or the model has ended since. An ended model has
+ * the version after its last one, and this is no version of a model that begins anew.
+ */
+export const isBehind = (
+  { isEnded, modelVersion }: Pick<Table, "isEnded" | "modelVersion">,
+  { version }: Pick<Descriptor, "version">
+): boolean => modelVersion > version || (isEnded && modelVersion === version)
 
 /** Whether this release has a newer version of the model than is active. Before its first record, a model has none. */
 export const isPending = ({ byModel }: Tables, { name, version }: Descriptor): boolean => {

@@ -10,7 +10,17 @@ import { invariant } from "../Invariant.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
-import { behind, isSameEvent, later, type Parked, type Position, recordedIn, recording, versionIn } from "./Position.ts"
+import {
+  behind,
+  type EventAt,
+  isSameEvent,
+  later,
+  type Parked,
+  type Position,
+  recordedIn,
+  recording,
+  versionIn
+} from "./Position.ts"
 
 /** The most events that may be run and not recorded, including the current one. The next leader runs these again. */
 export const unrecordedMaxCount = 64
@@ -39,7 +49,7 @@ export class ReactionFailed extends Data.TaggedError("ReactionFailed")<{
   readonly message: string
 }> {}
 
-const isAfter = ({ index, ordinal }: Event, done: Position): boolean =>
+const isAfter = ({ index, ordinal }: EventAt, done: Position): boolean =>
   index > done.index + 1 || (index === done.index + 1 && ordinal >= done.count)
 
 /** The parts of the member that reactions need. */
@@ -89,9 +99,11 @@ export const lead = Effect.fnUntraced(function* <R>(
     recorded = (yield* known).recorded
     if (recorded.position !== undefined) step(later(done, recorded.position))
   })
+  /** An operator, or another leader, may have taken the event away since it failed here. */
+  const stumbledStill = () => (stumbled !== undefined && isAfter(stumbled, done) ? stumbled : undefined)
   const recordOnce = Effect.fnUntraced(function* (parkedAfter: typeof same) {
     const position = done
-    const next = { ...recorded, stumbled, parked: parkedAfter(recorded.parked) }
+    const next = { ...recorded, stumbled: stumbledStill(), parked: parkedAfter(recorded.parked) }
     const { result } = yield* member.submit(recording(name, position, next))
     if (result._tag === "Rejected") return yield* Effect.fail(result.rejection)
     const [put] = result.answer.operations

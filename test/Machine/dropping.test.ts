@@ -74,6 +74,20 @@ describe("a model that is dropped", () => {
     assertHashed(machine.applied)
   })
 
+  it("does not begin anew in the version of its end: its records would be forgotten", () => {
+    class Next extends Model.Class<Next>("Item")(
+      { id: Model.id(Schema.String), price: Model.replicate(Schema.Int) },
+      { version: 2 }
+    ) {}
+    const { end, machine, submit, table } = started([Next])
+    end()
+    assert.deepInclude(table(), { isEnded: true, modelVersion: 2 })
+    const refused = submit({ _tag: "Create", model: "Item", id: "d", data: { price: 1 } })
+    assert.deepInclude(refused, { rejection: { _tag: "UpgradeRequired", model: "Item" } })
+    assert.isUndefined(refused.entry)
+    assertHashed(machine.applied)
+  })
+
   it("is not declared beside, and no model refers to it", () => {
     class Line extends Model.Class<Line>("Line")(
       { id: Model.id(Schema.String), item: Model.replicate(Schema.String) },

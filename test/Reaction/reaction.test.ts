@@ -582,6 +582,21 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.effect("records no failure of an event that another leader has done just ahead of it", () =>
+    Effect.gen(function* () {
+      const { mailer, recorded, start, state, write } = yield* poisoned
+      // This leader is about to record that bob's event fails. Another one has done all events.
+      state.ahead = Effect.orDie(write(recording("mail", { index: 3, count: 0 }, recorded())))
+      const { status } = yield* start(mailer)
+      for (let at = 0; at < 100; at++) {
+        yield* pass(10)
+        // A leader that ends here leaves no failure behind that an operator would act on.
+        assert.isUndefined(status().stumbled)
+      }
+      assert.isAtLeast(recorded().position!.index, 3)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.effect("refuses an operator's action if another one on the same event comes just ahead of it", () =>
     Effect.gen(function* () {
       const { mailer, recorded, start, state } = yield* poisoned
