@@ -85,8 +85,11 @@ export const lead = Effect.fnUntraced(function* <R>(
   const first = yield* known
   let recorded = first.recorded
   let done: Position = recorded.position ?? { index: reaction.startAt === "now" ? first.index : 0, count: 0 }
+  /** The entry behind which a restore or a recovery began the log: no node holds one up to there. 0 if none did. */
+  const base = member.tables.restored?.versionFloor ?? 0
+  const isBelowBase = done.index < base
   /** The event that failed last, until it is done. */
-  let stumbled = recorded.stumbled
+  let stumbled = isBelowBase ? undefined : recorded.stumbled
   let unrecordedCount = 0
   let dueMs = 0
   const step = (position: Position) => {
@@ -205,8 +208,18 @@ export const lead = Effect.fnUntraced(function* <R>(
     if (feed.appliedIndex() <= done.index || (yield* monotonicMs) >= dueMs) yield* record()
   })
 
+  /** Nobody can run the events below the base, so waiting for them would stop the reaction for ever. */
+  const goBehindBase = Effect.gen(function* () {
+    yield* Effect.logWarning(
+      `The reaction ${name} goes on behind entry ${base}, where a restore began the log: events after entry ${done.index} that were not run by then are not run`
+    )
+    step({ index: base, count: 0 })
+    yield* record()
+  })
+
   return yield* Effect.gen(function* () {
     step(done)
+    if (isBelowBase) yield* goBehindBase
     if (recorded.position === undefined && reaction.startAt === "now") yield* record()
     while (true) {
       yield* runDue

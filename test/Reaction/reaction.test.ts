@@ -608,6 +608,43 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.effect("goes on behind the base of a restored log, where no node holds the entries before", () =>
+    Effect.gen(function* () {
+      const { node, reactive, recorded, start, write } = yield* play
+      const sent: Array<string> = []
+      const failing = Reaction.make("mail", { from: [Order], run: () => Effect.fail("no mail today") })
+      yield* write(order("ann", 1))
+      const former = yield* start(failing)
+      yield* pass(100)
+      assert.isDefined(recorded().stumbled)
+      yield* former.kill
+      yield* write(order("bob", 2))
+      const base = node.log.lastIndex
+      yield* node.compact(base)
+      const restored = { versionFloor: base, formerClusterIds: ["former"] }
+      const scope = yield* Effect.scope
+      const reactions = yield* Scope.provide(
+        Reactions.make([mailing(sent)], {
+          ...reactive,
+          get tables() {
+            return { ...node.tables(), restored }
+          }
+        }),
+        scope
+      )
+      yield* pass(100)
+      yield* write(order("cay", 3))
+      yield* pass(1_000)
+      assert.deepStrictEqual(
+        sent.map((line) => line.replace(/^\S+ /, "")),
+        ["created cay 3"]
+      )
+      assert.deepInclude(reactions.status()[0], { isRunning: true, failure: undefined })
+      assert.isAtLeast(recorded().position?.index ?? 0, base)
+      assert.isUndefined(recorded().stumbled)
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.effect("parks no more events than its record has room for", () =>
     Effect.gen(function* () {
       const { start, write } = yield* play
