@@ -53,6 +53,19 @@ const snapshotsOf = Effect.fnUntraced(function* (directory: string) {
   )
 })
 
+/**
+ * The last entry, as a start would have it: a node that ended between the arrival of a leader's snapshot and its note in
+ * the log begins behind the snapshot, which replaces the whole log.
+ */
+const lastOf = ({ held }: OfflineLog, snapshots: OpenDirectory["snapshots"]) => {
+  const newest = snapshots.flatMap(({ info }) => info ?? [])[0]
+  const isBehind =
+    newest !== undefined && newest.index >= held.firstIndex - 1 && termAt(held, newest.index) !== newest.term
+  return isBehind
+    ? { lastIndex: newest.index, lastTerm: newest.term }
+    : { lastIndex: held.lastIndex, lastTerm: termAt(held, held.lastIndex) ?? 0 }
+}
+
 /** Opens the directory of a stopped node, reads its whole log and verifies its snapshots. */
 export const openDirectory = Effect.fnUntraced(function* (
   directory: string,
@@ -71,13 +84,12 @@ export const openDirectory = Effect.fnUntraced(function* (
   }
   const log = yield* openOfflineLog({ directory: `${directory}/log`, clusterId })
   const snapshots = names.includes("snapshots") ? yield* snapshotsOf(`${directory}/snapshots`) : []
-  const { lastIndex } = log.held
-  return { directory, nodeId, clusterId, log, lastIndex, lastTerm: termAt(log.held, lastIndex) ?? 0, snapshots }
+  return { directory, nodeId, clusterId, log, ...lastOf(log, snapshots), snapshots }
 })
 
 /** The newest intact snapshot that the log goes on from; undefined if the log is whole from its first entry. */
-const baseOf = Effect.fnUntraced(function* ({ directory, log, snapshots }: OpenDirectory) {
-  const { firstIndex, lastIndex } = log.held
+const baseOf = Effect.fnUntraced(function* ({ directory, lastIndex, log, snapshots }: OpenDirectory) {
+  const { firstIndex } = log.held
   const intact = snapshots.flatMap(({ info }) => info ?? [])
   const base = intact.find(({ index }) => index >= firstIndex - 1 && index <= lastIndex)
   if (base !== undefined || firstIndex === 1) return base

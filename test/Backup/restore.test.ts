@@ -2,13 +2,19 @@
 import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Result, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
 import { baseAfter, spreadCount } from "../../src/Backup/Base.ts"
 import { bestOf, type NewCluster, recover, restore, survey } from "../../src/Backup/Restore.ts"
 import { takeArchive } from "../../src/Backup/TakeArchive.ts"
 import { writeArchive } from "../../src/EventStore/ArchiveFile.ts"
-import { readIdentity } from "../../src/EventStore/Directory.ts"
+import { readIdentity, writeIdentity } from "../../src/EventStore/Directory.ts"
+import { layerFile } from "../../src/EventStore/FileLog.ts"
+import { makeDirectory } from "../../src/EventStore/Files.ts"
+import { LogStore } from "../../src/EventStore/LogStore.ts"
+import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
+import { layerFile as layerSnapshots } from "../../src/EventStore/Snapshots.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import * as Snapshot from "../../src/Machine/Snapshot.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import { makeMemoryNetwork } from "../../src/Raft/peers/MemoryNetwork.ts"
 import { alone, directory, type Running, startMember, until } from "../Raft/core/Members.ts"
@@ -133,6 +139,31 @@ describe("recover", () => {
       assert.strictEqual(made.nodeId, "a", "the id is the directory's")
       assert.includeMembers(readdirSync(at), [`log.before-${made.base}`, `node.json.before-${made.base}`])
       yield* checkGoesOn(yield* started(root, "a"), made, old)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("goes from a leader's snapshot that arrived, though the log has not noted it yet", () =>
+    Effect.gen(function* () {
+      const at = join(yield* directory, "a")
+      yield* makeDirectory(at)
+      yield* writeIdentity(at, { formatVersion: 1, clusterId: "old", nodeId: "a", instanceId: "i" })
+      const configuration = new Uint8Array(0)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const log = yield* Layer.build(layerFile({ directory: join(at, "log"), clusterId: "old" }))
+          const entries = [1, 2, 3].map((index) => {
+            return { index, term: 1, type: "noop", payload: new Uint8Array(0) } as const
+          })
+          yield* Context.get(log, LogStore).append([{ entries }])
+          const snapshots = yield* Layer.build(layerSnapshots({ directory: join(at, "snapshots") }))
+          const content = Snapshot.encode(Snapshot.take({ ...Tables.make([]), index: 900 }))
+          yield* Context.get(snapshots, SnapshotStore).write({ index: 900, term: 7, configuration, content })
+        })
+      )
+      const { lastIndex, lastTerm } = yield* survey(at)
+      assert.deepStrictEqual({ lastIndex, lastTerm }, { lastIndex: 900, lastTerm: 7 })
+      const made = yield* recover({ directory: at, address: "h:1", acceptLossAfter: { term: 7, index: 900 } })
+      assert.strictEqual(made.index, 900)
     }).pipe(Effect.scoped)
   )
 
