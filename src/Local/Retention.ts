@@ -63,6 +63,8 @@ export const retainedFrom = Effect.fnUntraced(function* (
   for (const file of files) {
     const isExcess = excessBytes > 0
     const timeMs = isExcess || ageMs === undefined ? undefined : yield* lastTimeOf(history, file)
+    // What has no time is as old as what follows it, at least.
+    if (!isExcess && ageMs !== undefined && timeMs === undefined) continue
     const isOld = timeMs !== undefined && ageMs !== undefined && timeMs < nowMs - ageMs
     if (!isExcess && !isOld) break
     excessBytes -= file.fileBytes

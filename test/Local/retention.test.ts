@@ -35,6 +35,24 @@ describe("retention", () => {
     }).pipe(Effect.provide(HistoryFiles.layerMemory))
   )
 
+  it.effect("takes a file without any time for as old as the next one that has a time", () =>
+    Effect.gen(function* () {
+      const history = yield* History
+      // A cluster that elects leader after leader, and writes nothing.
+      const noops = Array.from({ length: 100 }, (_, count): LogEntry => {
+        return { index: count + 1, term: count + 1, type: "noop", payload: new Uint8Array(0) }
+      })
+      yield* history.keep({ fromIndex: 1, toIndex: 100 }, () => Effect.succeed(noops))
+      const from = (nowMs: number) => retainedFrom(history, { ageMs: 60_000, bytes: undefined }, nowMs)
+      assert.isUndefined(yield* from(1_000_000), "nobody knows yet how old it is")
+      const payload = encode({ timeMs: 10_000, logAgeMs: 0, command: "Put", events: [], outcome: { _tag: "Accepted" } })
+      const dated: LogEntry = { index: 101, term: 100, type: "transaction", payload }
+      yield* history.keep({ fromIndex: 101, toIndex: 101 }, () => Effect.succeed([dated]))
+      assert.isUndefined(yield* from(70_000))
+      assert.strictEqual(yield* from(70_001), 102)
+    }).pipe(Effect.provide(HistoryFiles.layerMemory))
+  )
+
   it.effect("removes the oldest files while all take more than its bytes", () =>
     Effect.gen(function* () {
       const history = yield* keepFiles
