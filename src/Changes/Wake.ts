@@ -28,10 +28,14 @@ export const make = Effect.fnUntraced(function* ({
 }: End): Effect.fn.Return<Applied, never, Scope.Scope> {
   const waiting = new Set<Waiter>()
   const isWaited = yield* Latch.make(false)
+  /** All were woken that waited for an entry up to this one. */
+  let wokenIndex = appliedIndex()
 
   const wake = Effect.gen(function* () {
     yield* isWaited.await
-    yield* applied(appliedIndex() + 1)
+    // Entries may have been applied since the last followers were woken.
+    yield* applied(wokenIndex + 1)
+    wokenIndex = appliedIndex()
     let count = 0
     for (const waiter of [...waiting]) {
       if (waiter.index > appliedIndex() || !waiting.delete(waiter)) continue
