@@ -56,6 +56,8 @@ export const make = <M extends RowClass>({ decode }: Pick<RowCodecs<M>, "decode"
   let index = 0
   let staleMs: number | undefined
   let isNews = false
+  /** A stream of several queries tells all of them how far it is, also one whose page is still to come. */
+  let hasPage = false
 
   const whole = (items: ReadonlyArray<Sent>): ReadonlyArray<Entry<M>> => {
     const known = new Map(entries.map((entry) => [entry.sent.id, entry]))
@@ -88,6 +90,8 @@ export const make = <M extends RowClass>({ decode }: Pick<RowCodecs<M>, "decode"
 
   return {
     take: (event) => {
+      if (event.type === "page") hasPage = true
+      if (!hasPage) return
       // Another node may lag behind its former page where no record of it has changed.
       index = Math.max(index, event.index)
       staleMs = event.staleMs

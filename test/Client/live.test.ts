@@ -1,8 +1,10 @@
 /** A client with live queries over nodes that do what they are told: where it goes, and what the program sees of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Result, Schema, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
+import * as LiveView from "../../src/Client/LiveView.ts"
 import * as Client from "../../src/Client.ts"
+import { codecsOf } from "../../src/Model/RowCodecs.ts"
 import * as Model from "../../src/Model.ts"
 import { type Reply, type Request, serve } from "./ScriptedNodes.ts"
 
@@ -37,6 +39,18 @@ const streaming =
 const keysOf = ({ body }: Request) => Object.keys(JSON.parse(body).queries)
 
 describe("a client with live queries", () => {
+  it("gives no page before it has one, although its stream tells how far it is", () => {
+    const view = LiveView.make(codecsOf(Product))
+    view.take({ type: "bookmark", index: 5, staleMs: 0 })
+    assert.isFalse(view.isNews())
+    view.take({ type: "page", index: 7, staleMs: 0, items: [item("a", 1)], next: null })
+    assert.isTrue(view.isNews())
+    const page = Result.getOrThrow(view.give())
+    assert.deepStrictEqual([page.items.length, page.logIndex], [1, 7])
+    view.take({ type: "bookmark", index: 8, staleMs: 0 })
+    assert.isTrue(view.isNews())
+  })
+
   it.live("turns the page of the next node into a difference, and never asks for an older one", () =>
     Effect.gen(function* () {
       const { nodes, requests } = yield* serve(2, (request, before) => {

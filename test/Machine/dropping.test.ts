@@ -5,6 +5,7 @@ import * as Snapshot from "../../src/Machine/Snapshot.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
+import { watch } from "../../src/Machine/Watcher.ts"
 import { split } from "../../src/Model/Dropped.ts"
 import * as Model from "../../src/Model.ts"
 import { leader } from "./Store.ts"
@@ -43,6 +44,16 @@ describe("a model that is dropped", () => {
     Machine.beginSpeculation(former.machine)
     const refused = former.submit({ _tag: "Create", model: "Item", data: { name: "late" } })
     assert.deepInclude(refused, { rejection: { _tag: "UpgradeRequired", model: "Item" } })
+  })
+
+  it("tells those who watch its tables of each record that is forgotten", () => {
+    const { end, entries, forget, former } = started()
+    const touched: Array<string> = []
+    watch(former.machine.watchers)({ touched: (model, id) => void touched.push(`${model} ${id}`), replaced: () => {} })
+    end()
+    forget("a", "b")
+    for (const entry of entries) Machine.apply(former.machine, entry)
+    assert.deepStrictEqual(touched, ["Item a", "Item b"])
   })
 
   it("loses its records and the memory of deleted ones, and a snapshot and the hash say so", () => {
