@@ -25,6 +25,11 @@ const lookEveryMs = 500
 const announcedMs = 5_000
 /** For how long an operator's order to do without members holds. */
 const withoutMs = 60_000
+/**
+ * When it checks records again that did not fit. Earlier if one of them has changed: but a reference that names no record
+ * fits once another model has that record.
+ */
+const checkAgainMs = 60_000
 /** How long a command or an announcement may take. */
 const timeoutMs = 2_000
 
@@ -63,8 +68,8 @@ export const make = (options: {
   const excused = new Map<NodeId, number>()
   /** By model: what the log was last told of a version that cannot become active. */
   const told = new Map<string, string>()
-  /** By model: the last change before a check that found records which do not fit. Until another change, they do not. */
-  const unfit = new Map<string, number>()
+  /** By model: the last change of its records before a check that found some which do not fit, and when it was made. */
+  const unfit = new Map<string, { readonly changedIndex: number; readonly atMs: number }>()
 
   /** The members that have not told that their code has this version. */
   const missing = (running: Node, { name, version }: Pick<Descriptor, "name" | "version">): ReadonlyArray<NodeId> =>
@@ -92,11 +97,12 @@ export const make = (options: {
     if (before.length > 0) return yield* waiting(before)
     const checkedIndex = tables().index
     const changedIndex = tables().byModel.get(model)?.changedIndex ?? 0
-    if (unfit.get(model) === changedIndex) return
+    const found = unfit.get(model)
+    if (found?.changedIndex === changedIndex && nowMs() - found.atMs < checkAgainMs) return
     const [report] = yield* reportsOf(tables(), [descriptor])
     if (report === undefined) return
     if (!isFit(report)) {
-      unfit.set(model, changedIndex)
+      unfit.set(model, { changedIndex, atMs: nowMs() })
       return yield* tell(model, `Version ${version} of ${model} cannot become active\n${describeReport(report)}`)
     }
     // A check may take long, and a member may have gone back meanwhile.

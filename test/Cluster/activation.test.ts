@@ -111,6 +111,25 @@ describe("the activation of a model's version", () => {
     }).pipe(Effect.provide(Logger.layer([])))
   )
 
+  it.effect("happens once another model has the record that a reference names", () =>
+    Effect.gen(function* () {
+      let nowMs = 0
+      const target = modelOf("Two")
+      const model = { ...modelOf("One"), references: [{ field: "title", model: "Two", onDelete: "restrict" } as const] }
+      const tables = tablesOf([model, target])
+      put(tables, "One", { id: "x", title: "t" })
+      tables.byModel.get("Two")!.modelVersion = 2
+      const { activation, submitted } = leading({ members: ["a"], models: [model], tables, nowMs: () => nowMs })
+      yield* Effect.forkScoped(activation.follow)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(submitted, [])
+      put(tables, "Two", { id: "t", title: "" })
+      nowMs += 60_000
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(submitted, 1)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
   it.effect("does not happen if a member fell silent during the check: it may have gone back", () =>
     Effect.gen(function* () {
       let nowMs = 0
