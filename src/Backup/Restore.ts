@@ -61,12 +61,11 @@ const begin = Effect.fnUntraced(function* (
   const base = found.success
   const { tables } = state
   const formerClusterIds = [...new Set([formerClusterId, ...(tables.restored?.formerClusterIds ?? [])])]
-  const began: Tables.Tables = {
-    ...tables,
+  const began = Tables.beginningAnew(tables, {
     index: base,
     format: Math.max(tables.format, Format.restoring),
     restored: { versionFloor: base, formerClusterIds: formerClusterIds.slice(0, formerMaxCount) }
-  }
+  })
   const clusterId = randomUUID()
   const instanceId = randomUUID()
   const { address, nodeId } = self

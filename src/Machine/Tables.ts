@@ -106,6 +106,20 @@ export const countWhole = ({ assignedKeys, format, hash, limits, restored, retai
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
 }
 
+/** The same records and keys where another log begins, with the hash of that. The former tables stay as they are. */
+export const beginningAnew = (tables: Tables, changes: Pick<Tables, "index" | "format" | "restored">): Tables => {
+  const began = { ...tables, ...changes, hash: StateHash.clone(tables.hash) }
+  StateHash.minus(began.hash, wholeOf(tables))
+  StateHash.plus(began.hash, wholeOf(began))
+  return began
+}
+
+const wholeOf = (tables: Tables): StateHash.StateHash => {
+  const hash = StateHash.make()
+  countWhole({ ...tables, hash })
+  return hash
+}
+
 /** An empty table. It has no indexes if this node has no code for the model. */
 export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "orders" | "read">): Table => {
   const indexed = descriptor?.indexedFields ?? []

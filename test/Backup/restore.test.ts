@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
 import { baseAfter, spreadCount } from "../../src/Backup/Base.ts"
+import { loadArchive } from "../../src/Backup/ReadArchive.ts"
 import { bestOf, type NewCluster, recover, restore, survey } from "../../src/Backup/Restore.ts"
 import { takeArchive } from "../../src/Backup/TakeArchive.ts"
 import { writeArchive } from "../../src/EventStore/ArchiveFile.ts"
@@ -59,6 +60,7 @@ const started = Effect.fnUntraced(function* (root: string, nodeId: string) {
 
 /** It has the former records as they were, and goes on above its base. */
 const checkGoesOn = Effect.fnUntraced(function* (
+  root: string,
   member: Running,
   { base, clusterId }: NewCluster,
   { clusterId: formerId, keyed, keyedIndex, made }: Effect.Success<ReturnType<typeof former>>
@@ -83,8 +85,11 @@ const checkGoesOn = Effect.fnUntraced(function* (
     assert.isAbove(index, base)
     assert.isAbove(version, base)
   }
+  // The node believes the hash that it began with: an archive of it holds only if that was the hash of its state.
+  const taken = yield* takeArchive(member)
+  yield* writeArchive({ directory: root, name: "again", bytes: taken.bytes, isWhole: loadArchive })
   return given
-})
+}, Effect.scoped)
 
 const refusal = <A, E extends { readonly message: string }>(effect: Effect.Effect<A, E>) =>
   Effect.map(Effect.flip(effect), ({ message }) => message)
@@ -99,7 +104,7 @@ describe("restore", () => {
         const made = yield* restore({ archive: old.archive, directory: join(root, nodeId), address: "h:1", nodeId })
         assert.deepStrictEqual([made.stateHash, made.formerClusterId, made.nodeId], [old.hash, old.clusterId, nodeId])
         const member = yield* started(root, nodeId)
-        given.push(yield* checkGoesOn(member, made, old))
+        given.push(yield* checkGoesOn(root, member, made, old))
       }
       for (const { index, version } of given[0]!) {
         assert.isFalse(given[1]!.some((other) => other.index === index || other.version === version))
@@ -138,7 +143,7 @@ describe("recover", () => {
       const made = yield* recover({ ...place, acceptLossAfter: { term: lastTerm, index: lastIndex } })
       assert.strictEqual(made.nodeId, "a", "the id is the directory's")
       assert.includeMembers(readdirSync(at), [`log.before-${made.base}`, `node.json.before-${made.base}`])
-      yield* checkGoesOn(yield* started(root, "a"), made, old)
+      yield* checkGoesOn(root, yield* started(root, "a"), made, old)
     }).pipe(Effect.scoped)
   )
 
