@@ -14,7 +14,7 @@ import {
 } from "./AdminRoutes.ts"
 import { archiveMediaType, backupPath } from "./BackupRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
-import { bodyProblems, problems, readParameterSchemas } from "./ModelEndpoints.ts"
+import { bodyProblems, problems, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
 import { Count } from "./Patterns.ts"
 import { reactionPath, reactionsPath, ShownReaction, Steering } from "./ReactionRoutes.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
@@ -160,6 +160,7 @@ const admin = HttpApiGroup.make("_admin")
         consistency: readParameterSchemas.consistency,
         "max-stale": readParameterSchemas["max-stale"]
       },
+      headers: readHeaderSchemas,
       success: positioned(HttpApiSchema.StreamUint8Array({ contentType: archiveMediaType })),
       error: problems([
         "invalid-request",
@@ -170,8 +171,9 @@ const admin = HttpApiGroup.make("_admin")
         "not-caught-up",
         "too-stale",
         "overloaded",
-        "removed",
-        "internal"
+        "draining",
+        "starting",
+        "removed"
       ])
     }).annotateMerge(said("A backup archive of this node's state", whoReads)),
     HttpApiEndpoint.get("members", membersPath, {

@@ -185,6 +185,23 @@ describe("a client that follows changes", () => {
     })
   )
 
+  it.live("asks a node again that was about to stop before it says that changes are gone", () =>
+    Effect.gen(function* () {
+      const gone = { oldestIndex: 7, restart: "/api/products/changes?initial=true" }
+      const { nodes } = yield* serve(3, ({ at, url }, before, response) => {
+        if (at > 0) refuse(response, "changes-gone", 410, gone)
+        else if (before === 0 || url.includes("after=0")) refuse(response, "draining", 503, { definite: true })
+        else {
+          begin(response)
+          response.write(change(2))
+        }
+      })
+      assert.deepStrictEqual(yield* take(1, nodes, { after: "1" }), ["2.0"])
+      // In the end the refusals of the others count.
+      assert.isTrue(Repository.isProblem(yield* Effect.flip(take(1, nodes, { after: "0" })), "changes-gone"))
+    })
+  )
+
   it.live("fails at once where its request makes no sense, and in time where no node answers", () =>
     Effect.gen(function* () {
       const { nodes, requests } = yield* serve(2, ({ url }, _, response) => {

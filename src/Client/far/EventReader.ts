@@ -70,6 +70,9 @@ export const readEvents = (
       /** The failures in a row, and until when there may be more. */
       let failedCount = 0
       let endMs = (yield* monotonicMs) + timeoutMs
+      /** The nodes that have refused since a stream was good, by their places, and the last reason. */
+      const refusing = new Set<number>()
+      let refusal: Problem | undefined
 
       const close = Effect.suspend(() => {
         const closing = open
@@ -81,12 +84,23 @@ export const readEvents = (
       /** Gives the node up, and goes to the next one. Fails if that is of no use, or if the time is over. */
       const giveUp = Effect.fnUntraced(function* (why: Problem | NoAnswer) {
         const nowMs = yield* monotonicMs
-        if (open !== undefined && nowMs - open.beganMs >= lastingMs) failedCount = 0
+        if (open !== undefined && nowMs - open.beganMs >= lastingMs) {
+          failedCount = 0
+          refusing.clear()
+          refusal = undefined
+        }
         // The time for other nodes begins now, and not when this one fell silent.
         if (open?.hasTold === true) endMs = nowMs + timeoutMs
         yield* close
         failedCount += 1
-        if (nowMs >= endMs || isFinal(why, failedCount >= nodes.length)) return yield* Effect.fail(why)
+        const scope = scopeOf(why)
+        if (scope !== "moment" && why._tag !== "NoAnswer") {
+          refusing.add(at)
+          refusal = why
+        }
+        if (scope === "cluster" || refusing.size === nodes.length) return yield* Effect.fail(why)
+        // A node that is down tells nothing against the refusal of those that are not.
+        if (nowMs >= endMs) return yield* Effect.fail(refusal ?? why)
         at = (at + 1) % nodes.length
         if (failedCount % nodes.length === 0) yield* pause(failedCount / nodes.length)
       })
@@ -147,11 +161,13 @@ const isFilled = (told: ReadonlyArray<StreamEvent>): told is Filled => told.leng
 const noAnswer = (node: string, message: string): NoAnswer =>
   new NoAnswer({ message: `No node answered in time; the last attempt: ${node}: ${message}` })
 
-/** Whether another attempt is of no use. Another node may serve the path, or may have kept more of the log. */
-const isFinal = (why: Problem | NoAnswer, isEachAsked: boolean): boolean => {
-  if (why._tag === "NoAnswer" || mayPass.includes(why.kind)) return false
-  const isOfNode = why.status >= 500 || isNotServed(why) || why.kind === "changes-gone"
-  return isEachAsked || !isOfNode
+/**
+ * Where a reason holds: at this moment, on this node, or in the whole cluster. Another node may serve the path, or may have
+ * kept more of the log.
+ */
+const scopeOf = (why: Problem | NoAnswer): "moment" | "node" | "cluster" => {
+  if (why._tag === "NoAnswer" || mayPass.includes(why.kind)) return "moment"
+  return why.status >= 500 || isNotServed(why) || why.kind === "changes-gone" ? "node" : "cluster"
 }
 
 /** Problems of a node that may be over a moment later. */
