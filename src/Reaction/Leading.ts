@@ -137,7 +137,9 @@ export const lead = Effect.fnUntraced(function* <R>(
     failing(`Event ${eventId(event)} failed, trying again: ${failure}`)
     yield* Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, trying again`, cause)
     const isKnown = stumbled !== undefined && isSameEvent(stumbled, event)
-    if (isKnown && unrecordedCount === 0) return
+    // A former leader may have recorded its own progress over it.
+    const isRecorded = recorded.stumbled !== undefined && isSameEvent(recorded.stumbled, event)
+    if (isKnown && isRecorded && unrecordedCount === 0) return
     const { index, ordinal } = event
     if (!isKnown) stumbled = { index, ordinal, sinceMs: yield* Clock.currentTimeMillis, failure, retriesCount: 0 }
     // The event may fail for days. Record the events before it now, so that they are not run again.

@@ -582,6 +582,21 @@ describe("a reaction", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.effect("records a failure again if another leader has written over it, so that an operator can act", () =>
+    Effect.gen(function* () {
+      const { mailer, recorded, sent, start, write } = yield* poisoned
+      const { steer } = yield* start(mailer)
+      yield* pass(1_000)
+      const before = recorded()
+      yield* write(recording("mail", before.position!, { ...before, stumbled: undefined }))
+      yield* pass(1_000)
+      assert.deepStrictEqual(recorded().stumbled, before.stumbled)
+      yield* steer("mail", "skip", bob)
+      yield* pass(1_000)
+      assert.deepStrictEqual(sent, ["ann", "cay"])
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.effect("records no failure of an event that another leader has done just ahead of it", () =>
     Effect.gen(function* () {
       const { mailer, recorded, start, state, write } = yield* poisoned
