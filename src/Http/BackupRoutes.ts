@@ -11,6 +11,7 @@ import type { Freshening } from "../Repository/Freshness.ts"
 import { admit } from "./AdminAccess.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
 import { noRead, parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
+import { takenInTime } from "./Stuck.ts"
 
 export const backupPath = "/_admin/api/backup"
 /** The media type of an archive. */
@@ -58,7 +59,8 @@ export const backupRoutes = (member: Member["Service"], freshening: Freshening, 
   )
   const backup = Effect.gen(function* () {
     yield* admit(secret)
-    const { after, consistency } = yield* queryOf(yield* HttpServerRequest.HttpServerRequest)
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { after, consistency } = yield* queryOf(request)
     yield* turn
     yield* Effect.mapError(freshening.freshen(consistency), problemOfRead)
     const { bytes, manifest } = yield* takeArchive(member, { after }).pipe(
@@ -71,7 +73,7 @@ export const backupRoutes = (member: Member["Service"], freshening: Freshening, 
     )
     // The client sees a cut archive, which has no end. This node's operator sees why.
     const logged = Stream.tapError(bytes, (failed) => Effect.logError("An archive ended early", failed))
-    return HttpServerResponse.stream(logged, {
+    return HttpServerResponse.stream(yield* takenInTime(logged, request), {
       contentType: archiveMediaType,
       headers: {
         "content-disposition": `attachment; filename="${manifest.clusterId}-${manifest.last.index}.lithair"`,

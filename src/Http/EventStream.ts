@@ -9,6 +9,7 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { type Problem, problem, toJson } from "../Problem.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { overloaded } from "./Admission.ts"
+import { cutWhenStuck, type Taking } from "./Stuck.ts"
 
 /** The most streams of a node. The node refuses more. */
 export const streamsMaxCount = 1_024
@@ -16,8 +17,6 @@ export const streamsMaxCount = 1_024
 export const unsentMaxBytes = 64 * 1024 * 1024
 /** A piece of a stream is no larger, unless a single event is. */
 const pieceMaxBytes = 32 * 1024
-/** A client that takes nothing for so long is cut off. */
-export const stuckMaxMs = 60_000
 
 /** An event to send. */
 export interface ServerEvent {
@@ -84,23 +83,6 @@ export const respond = Effect.fnUntraced(function* (
     headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
   })
 })
-
-/** Since when the client has been taking a piece; undefined while the stream waits for events. */
-interface Taking {
-  sinceMs: number | undefined
-}
-
-/** Closes the connection of a client that has stopped reading. Other platforms than `node:http` have their own limits. */
-const cutWhenStuck = (taking: Taking, request: HttpServerRequest.HttpServerRequest): Effect.Effect<void> => {
-  const { response } = request as { readonly response?: { readonly destroy?: () => void } }
-  if (typeof response?.destroy !== "function") return Effect.void
-  const look = Effect.map(monotonicMs, (nowMs) => nowMs - (taking.sinceMs ?? nowMs) >= stuckMaxMs)
-  return Effect.sleep(stuckMaxMs / 4).pipe(
-    Effect.andThen(look),
-    Effect.repeat({ until: (isStuck) => isStuck }),
-    Effect.andThen(Effect.sync(() => response.destroy?.()))
-  )
-}
 
 /** Writes events as text, a piece at a time. */
 const written = (

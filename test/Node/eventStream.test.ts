@@ -10,9 +10,9 @@ import {
   respond,
   type ServerEvent,
   streamsMaxCount,
-  stuckMaxMs,
   unsentMaxBytes
 } from "../../src/Http/EventStream.ts"
+import { stuckMaxMs } from "../../src/Http/Stuck.ts"
 import { layerServer } from "../../src/node.ts"
 import { type Problem, problem, toResponse } from "../../src/Problem.ts"
 import * as Condition from "../../src/Raft/node/Condition.ts"
