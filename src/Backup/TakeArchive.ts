@@ -77,6 +77,10 @@ export const takeArchive = Effect.fnUntraced(function* (
       new NotReady({ message: "This node's state differs from a majority's: it is rebuilding it" })
     )
   }
+  // A snapshot of the leader has replaced the tables, and the node is about to say so.
+  if (member.tables.index > node.appliedIndex()) {
+    return yield* Effect.fail(new NotReady({ message: "This node is restoring a snapshot of its leader" }))
+  }
   // All of one moment.
   const tables = Tables.clone(member.tables)
   const index = node.appliedIndex()

@@ -65,6 +65,16 @@ describe("an archive of a member", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is not taken of tables that are ahead of what the node says is applied", () =>
+    Effect.gen(function* () {
+      const member = yield* started(yield* directory)
+      const { clusterId, feed, node, self, snapshots, tables } = member
+      const ahead = { ...tables, index: tables.index + 1 }
+      const refused = yield* Effect.flip(takeArchive({ clusterId, feed, node, self, snapshots, tables: ahead }))
+      assert.strictEqual(refused._tag, "NotReady")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("with its entries gives the state at any of them", () =>
     Effect.gen(function* () {
       const root = yield* directory
