@@ -27,7 +27,7 @@ import { scrubPauseMsDefault } from "./Scrub.ts"
 const fileRawMaxBytes = 16 * 1024 * 1024
 /** What is read of the log at a time. */
 const readMaxBytes = 1024 * 1024
-/** The time between two scrubs of everything, in pauses: some four minutes. */
+/** The time between two scrubs of everything, in pauses: about a minute. */
 const passPausesCount = 1_000
 
 const TEMPORARY = ".tmp"

@@ -1,7 +1,7 @@
 /**
  * Snapshots of the node's own log. A node takes one in the background, from a clone, once the log has grown past a
- * bound. The snapshot then replaces all history below it, since no reader needs that history. The cluster's snapshots
- * are apart. Raft §7.
+ * bound. The snapshot then replaces the log below it, whose entries move into the history. The cluster's snapshots are
+ * apart. Raft §7.
  */
 import { Effect, FiberHandle, Result, type Scope, Stream } from "effect"
 import { LogSpace } from "../EventStore/LogSpace.ts"

@@ -51,7 +51,7 @@ export const boundsOf = ({ age, bytes }: Retention = {}): Bounds => {
   return { ageMs, bytes }
 }
 
-/** The first entry that these bounds retain; undefined if they remove nothing. `nowMs` is the time of the log. */
+/** The first entry that these bounds retain; undefined if they remove nothing. `nowMs` is by the clock of this node. */
 export const retainedFrom = Effect.fnUntraced(function* (
   history: History["Service"],
   { ageMs, bytes }: Bounds,

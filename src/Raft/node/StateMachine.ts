@@ -39,7 +39,8 @@ export interface StateMachine<Command, CommandResult> {
 
 /**
  * The hash of a restored state: counted from what was restored, or the one in the snapshot. A node believes that of its
- * own snapshot at a start, and counts it later, while it serves (`auditing`). It believes no other node's.
+ * own snapshot at a start, and counts it later, while it serves (`auditing`). Of a snapshot that a leader sends it counts
+ * the hash at once.
  */
 export type RestoredHash = "counted" | "asWritten"
 
