@@ -8,7 +8,7 @@ export const queriesMaxCount = 4096
 export const queriesOfStreamMaxCount = 64
 /** The most different queries of one model that compare no field with `eq` or `in`: each change is checked against all. */
 export const unbucketedMaxCount = 256
-/** The most memory of all windows and of what readers have, as {@link rowBytes} and {@link shownBytes} count it. */
+/** The most memory of all windows and of what readers have, as {@link rowBytes}, {@link shownBytes} and {@link askedBytes} count it. */
 export const memoryMaxBytes = 64 * 1024 * 1024
 /** The most JSON of one page. A list would cut it there; a live query ends. */
 export const pageMaxBytes = 8 * 1024 * 1024
@@ -21,6 +21,8 @@ export const bucketsOfQueryMaxCount = 64
 export const rowBytes = 256
 /** The memory of a record that a reader has, if the reader lags. */
 export const shownBytes = 64
+/** The memory of a query that a reader asks for, by each character that names it: a filter may name many values. */
+export const askedBytes = 16
 
 /** How long one evaluation may go on before other work has its turn, and how much longer it rests than it has worked. */
 export const sliceMs = 1

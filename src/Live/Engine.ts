@@ -13,6 +13,7 @@ import type { ListedRow, ListSource, UnreadableRow } from "../Machine/ListedRows
 import * as ListedRows from "../Machine/ListedRows.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import {
+  askedBytes,
   memoryMaxBytes,
   pageMaxBytes,
   queriesMaxCount,
@@ -66,6 +67,7 @@ export interface Engine {
 /** A query with its readers. */
 interface Query {
   readonly request: LiveRequest
+  readonly identity: string
   readonly filters: ReadonlyArray<KeyedFilter>
   readonly bucket: Bucket | undefined
   readonly window: Window.Window
@@ -95,6 +97,10 @@ interface Touched {
   readonly row: ListedRow | undefined
 }
 
+/** The memory of one reader: what it asked for, and what it has. */
+const readerBytes = ({ identity, request }: Pick<Query, "identity" | "request">): number =>
+  askedBytes * identity.length + shownBytes * request.limit
+
 const noPage: Page = { index: 0, items: [], stamps: [], lastKey: undefined }
 
 /** Makes an engine over the tables that `now` shows. */
@@ -123,9 +129,8 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
   }
 
   const discard = (query: Query): void => {
-    const { bucket, request, window } = query
+    const { bucket, identity, request, window } = query
     const model = models.get(request.descriptor.name)
-    const identity = identityOf(request)
     if (model === undefined || model.queries.get(identity) !== query) return
     model.queries.delete(identity)
     Concerned.remove(model.concerned, query, { bucket, holds: window.byId.keys() })
@@ -239,10 +244,14 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     offeredIndex = index
   }
 
-  const refused = (request: LiveRequest, model: Model | undefined, bucket: Bucket | undefined): LiveEnd | undefined => {
+  const refused = (
+    asked: Pick<Query, "bucket" | "identity" | "request">,
+    model: Model | undefined
+  ): LiveEnd | undefined => {
+    const { bucket, identity, request } = asked
     if (readersCount >= queriesMaxCount) return overloaded(`This node has ${queriesMaxCount} live queries already`)
-    if (bytes + shownBytes * request.limit > memoryMaxBytes) return full
-    const isShared = model?.queries.has(identityOf(request)) === true
+    if (bytes + readerBytes(asked) > memoryMaxBytes) return full
+    const isShared = model?.queries.has(identity) === true
     return !isShared && bucket === undefined && (model?.concerned.unbucketed.size ?? 0) >= unbucketedMaxCount
       ? overloaded(
           `This node has ${unbucketedMaxCount} live queries of ${request.descriptor.name} already that compare no field with eq or in: add such a filter`
@@ -255,7 +264,8 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     const { index, source } = now(descriptor)
     const filters = keyedAll(source.table.orders, request.filters)
     const bucket = bucketOf(source.idField, filters)
-    const refusal = refused(request, models.get(descriptor.name), bucket)
+    const identity = identityOf(request)
+    const refusal = refused({ request, identity, bucket }, models.get(descriptor.name))
     if (refusal !== undefined) return Result.fail(refusal)
     const model = models.get(descriptor.name) ?? {
       descriptor,
@@ -265,10 +275,10 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
       isAllTouched: false
     }
     models.set(descriptor.name, model)
-    const identity = identityOf(request)
     const shared = model.queries.get(identity)
     const query: Query = shared ?? {
       request,
+      identity,
       filters,
       bucket,
       window: Window.make(orderBy, limit),
@@ -289,7 +299,7 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     const own = () => onChange()
     query.readers.add(own)
     readersCount += 1
-    bytes += shownBytes * limit
+    bytes += readerBytes(query)
     return Result.succeed(readerOf(query, own))
   }
 
@@ -311,7 +321,7 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
         isClosed = true
         query.readers.delete(own)
         readersCount -= 1
-        bytes -= shownBytes * query.request.limit
+        bytes -= readerBytes(query)
         if (query.readers.size === 0) discard(query)
       }
     }
