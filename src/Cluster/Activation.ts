@@ -72,16 +72,19 @@ export const make = (options: {
   const unfit = new Map<string, { readonly changedIndex: number; readonly atMs: number }>()
 
   /** The members that have not told that their code has this version. */
-  const missing = (running: Node, { name, version }: Pick<Descriptor, "name" | "version">): ReadonlyArray<NodeId> =>
+  const untold = (running: Node, { name, version }: Pick<Descriptor, "name" | "version">): ReadonlyArray<NodeId> =>
     membersOf(running.core.configuration)
       .map(({ id }) => id)
       .filter((id) => {
         const known = heard.get(id)
         const hasVersion =
           known !== undefined && nowMs() - known.atMs < announcedMs && (known.models[name] ?? 0) >= version
-        const isExcused = (excused.get(id) ?? Number.NEGATIVE_INFINITY) > nowMs()
-        return id !== nodeId && !hasVersion && !isExcused
+        return id !== nodeId && !hasVersion
       })
+
+  /** Those of them that no operator does without. */
+  const missing = (running: Node, version: Pick<Descriptor, "name" | "version">): ReadonlyArray<NodeId> =>
+    untold(running, version).filter((id) => (excused.get(id) ?? Number.NEGATIVE_INFINITY) <= nowMs())
 
   const tell = (model: string, text: string): Effect.Effect<void> => {
     if (told.get(model) === text) return Effect.void
@@ -139,20 +142,19 @@ export const make = (options: {
       return table !== undefined && table.modelVersion > 0 && !table.isEnded
     })
 
-  /** Ends a model once every member's release has dropped it. */
+  /** Ends a model once every member's release has dropped it, whomever an operator does without: its records go for good. */
   const end = (running: Node, model: string): Effect.Effect<void> => {
-    const without = missing(running, { name: announcedDropped(model), version: 1 })
+    const without = untold(running, { name: announcedDropped(model), version: 1 })
     if (without.length > 0)
       return tell(model, `${model} ends once these members have dropped it: ${without.join(", ")}`)
     return submit(running, { _tag: "End", model }, `The end of ${model}`)
   }
 
-  const isPending = (): boolean =>
-    pendingOf(tables(), models).length > 0 || isFormatPending(tables()) || notEnded().length > 0
+  const isVersionPending = (): boolean => pendingOf(tables(), models).length > 0 || isFormatPending(tables())
 
   const look = Effect.gen(function* () {
     const running = node()
-    if (running === undefined || !isPending()) return
+    if (running === undefined || !(isVersionPending() || notEnded().length > 0)) return
     const to = leader()
     if (to === nodeId) {
       if (isFormatPending(tables())) yield* raise(running)
@@ -180,7 +182,7 @@ export const make = (options: {
       if (running === undefined || leader() !== nodeId) return { _tag: "Refused", reason: "notLeader" }
       const members = new Set(membersOf(running.core.configuration).map(({ id }) => id))
       if (without.some((id) => !members.has(id))) return { _tag: "Refused", reason: "unknownMember" }
-      if (!isPending()) return { _tag: "Refused", reason: "nothingPending" }
+      if (!isVersionPending()) return { _tag: "Refused", reason: "nothingPending" }
       for (const id of without) excused.set(id, nowMs() + withoutMs)
       yield* Effect.logWarning(`An operator has new versions made active without ${without.join(", ")}`)
       return { _tag: "Done" }

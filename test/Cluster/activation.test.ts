@@ -48,6 +48,7 @@ const leading = (options: {
   readonly tables: Tables.Tables
   readonly formats?: Format.Formats
   readonly nowMs?: () => number
+  readonly dropped?: ReadonlyArray<string>
 }) => {
   const submitted: Array<Command> = []
   const node = {
@@ -63,7 +64,7 @@ const leading = (options: {
   const activation = Activation.make({
     nodeId: "a",
     models: options.models,
-    dropped: [],
+    dropped: options.dropped ?? [],
     formats: options.formats ?? { newest: 1, begins: 1 },
     tables: () => options.tables,
     node: () => node as unknown as Node,
@@ -127,6 +128,24 @@ describe("the activation of a model's version", () => {
       nowMs += 60_000
       yield* TestClock.adjust("1 second")
       assert.lengthOf(submitted, 1)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
+  it.effect("may do without a member, and the end of a model may not: its records go for good", () =>
+    Effect.gen(function* () {
+      const model = modelOf("One")
+      const tables = tablesOf([model, modelOf("Old")])
+      tables.format = Format.lifting
+      const { activation, submitted } = leading({ members: ["a", "b"], models: [model], tables, dropped: ["Old"] })
+      const order = { _tag: "ActivateWithout", admitted: "secret", without: ["b"] } as const
+      assert.deepStrictEqual(yield* activation.activateWithout(order), { _tag: "Done" })
+      yield* Effect.forkScoped(activation.follow)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(
+        submitted.map(({ _tag }) => _tag),
+        ["Activate"]
+      )
+      assert.deepInclude(yield* activation.activateWithout(order), { reason: "nothingPending" })
     }).pipe(Effect.provide(Logger.layer([])))
   )
 
