@@ -74,10 +74,12 @@ const processes = ["test/processes/**/*.test.ts", "test/package/**/*.test.ts"]
 const timed = [
   "test/processes/cluster.test.ts",
   "test/processes/compositionEnds.test.ts",
+  "test/processes/draining.test.ts",
   "test/processes/edges.test.ts",
   "test/processes/leases.test.ts",
   "test/processes/liveness.test.ts",
   "test/processes/overload.test.ts",
+  "test/processes/raw.test.ts",
   "test/processes/rolling.test.ts"
 ]
 const gone = [...slow, ...timed].filter((file) => !existsSync(file))
