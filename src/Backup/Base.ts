@@ -1,7 +1,7 @@
 /**
  * Where the log of a restored cluster begins. Pure. No index and no version may name two states, and nobody can ask the
  * former cluster, or another restore of the same archive, how far they have come. So the log begins far above: by the
- * clock, and at random. docs/decisions/0018-where-a-restored-log-begins.md.
+ * clock, and at random. docs/decisions/0016-where-a-restored-log-begins.md.
  */
 import { Result } from "effect"
 

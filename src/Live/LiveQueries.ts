@@ -1,7 +1,7 @@
 /**
  * The live queries of one node. One follower hears of all records that change here, in either log, and evaluates them for
  * all queries (Engine.ts). Its work and the messages of all streams have a pace, so that writes cost little more than
- * without them, however many there are. docs/decisions/0016-live-queries.md.
+ * without them, however many there are. docs/decisions/0015-live-queries.md.
  */
 import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
 import { Member } from "../Cluster/Member.ts"

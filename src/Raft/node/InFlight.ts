@@ -4,7 +4,7 @@
  *
  * It is no `Map`, since V8 lets each table of a map that became too small, or too full of holes, point to the next one.
  * Once one table is in the old generation, all that follow live until a full collection, with all that was in them: every
- * request of a leader did, and each short collection copied what should have been dead. docs/decisions/0022-in-flight.md.
+ * request of a leader did, and each short collection copied what should have been dead. docs/decisions/0020-in-flight.md.
  */
 
 interface Link<A> {
