@@ -4,10 +4,13 @@
  */
 import { Effect } from "effect"
 
-/** How often it looks whether this node leads. Most checks are over sooner. */
+/** How often it looks whether this node leads. Most checks are over within milliseconds of an election. */
 const lookEveryMs = 500
 
-/** Waits until this node leads, and hands leadership over. It never ends: end it when the check is over. */
+/**
+ * Waits until this node has led from one look to the next, and hands leadership over. A node that has just been elected
+ * checks first. It never ends: end it when the check is over.
+ */
 export const handOverOnce = (node: {
   readonly leads: () => boolean
   /** Begins a hand-over to another voter. Fails, or is refused, if none can take it. */
@@ -15,9 +18,13 @@ export const handOverOnce = (node: {
 }): Effect.Effect<never> =>
   Effect.gen(function* () {
     let isBegun = false
+    let hasLed = false
     while (!isBegun) {
       yield* Effect.sleep(lookEveryMs)
-      if (!node.leads()) continue
+      const leads = node.leads()
+      const isJustElected = leads && !hasLed
+      hasLed = leads
+      if (!leads || isJustElected) continue
       const begun = yield* Effect.orElseSucceed(node.handOver, () => ({ _tag: "Refused" }))
       isBegun = begun._tag !== "Refused"
       if (isBegun) yield* Effect.logInfo("This node hands leadership over: it has not checked its records yet")

@@ -10,9 +10,9 @@ export const plantedUpgradeFaults: ReadonlyArray<PlantedFault> = [
     breaks: "activation by all members",
     seedsCount: 10,
     file: "src/Cluster/Activation.ts",
-    find: `        return id !== nodeId && !hasVersion && !isExcused
+    find: `        return id !== nodeId && !hasVersion
       })`,
-    replace: `        return id !== nodeId && !hasVersion && !isExcused
+    replace: `        return id !== nodeId && !hasVersion
       })
       .slice(1)`
   },
