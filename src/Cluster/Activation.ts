@@ -1,7 +1,8 @@
 /**
- * Makes new versions of models active, and new formats of the log. A node whose code has a newer version than the active one tells its leader so. The
- * leader, if its own code has it too, waits until every member has told the same, checks the records, and decides. Until
- * then it refuses writes of the model, so nothing changes what it has checked. A format needs no check. docs/evolution.md.
+ * Makes new versions of models active, and new formats of the log. A node whose code has a newer version than the
+ * active one tells its leader so. The leader, if its own code has it too, waits until every member has told the same,
+ * checks the records, and decides. Until then it refuses writes of the model, so nothing changes what it has checked. A
+ * format needs no check. docs/evolution.md.
  */
 import { Effect } from "effect"
 import { reportsOf } from "../Local/checkModels.ts"

@@ -1,6 +1,6 @@
 /**
- * Sends requests to the leader and brings the answers back, over any transport: those of one turn together. A forwarded request that reached a
- * socket and was not answered may be done or not. One that never left is certainly not done.
+ * Sends requests to the leader and brings the answers back, over any transport: those of one turn together. A forwarded
+ * request that reached a socket and was not answered may be done or not. One that never left is certainly not done.
  */
 import { Cause, Effect, Exit, Result } from "effect"
 import type { NodeId } from "../Raft/core/Message.ts"

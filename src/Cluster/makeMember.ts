@@ -228,18 +228,14 @@ const make = Effect.fnUntraced(function* (
 const committedIndexOf = (node: OrdersHere.Node | undefined): number =>
   node === undefined ? 0 : Math.max(node.core.commitIndex, node.core.leaderCommit)
 
-/** The transaction of an applied entry; undefined if it is compacted away. */
+/** The transaction of an applied entry; undefined if this node does not hold it any more. */
 const transactionAt = (feed: Feed.Feed, index: number): Effect.Effect<Transaction | undefined, NotDone> =>
-  feed.read({ fromIndex: index, maxBytes: 1 }).pipe(
-    Effect.map(([entry]) => {
-      const transaction = entry?.index === index ? entry.transaction : undefined
-      invariant(transaction !== undefined, `entry ${index} was read as that of a key and is no transaction`)
-      return transaction
+  feed.entry(index).pipe(
+    Effect.map((entry) => {
+      if (entry === undefined) return undefined
+      invariant(entry.transaction !== undefined, `entry ${index} was read as that of a key and is no transaction`)
+      return entry.transaction
     }),
-    Effect.catchIf(
-      (error) => error._tag === "LogFailed" && error.reason === "compacted",
-      () => Effect.succeed(undefined)
-    ),
     Effect.mapError(
       ({ message }) => new NotDone({ reason: "no-quorum", message: `Cannot tell what was done: ${message}` })
     )

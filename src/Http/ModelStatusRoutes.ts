@@ -6,6 +6,7 @@ import * as Format from "../Machine/Format.ts"
 import { storedVersions } from "../Machine/Rows.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
+import { noFlags } from "./AdminRoutes.ts"
 
 const statusOf = (tables: Tables, { mode, name, path, version }: Descriptor) => {
   const table = tables.byModel.get(name)
@@ -19,7 +20,7 @@ export const modelStatusRoutes = (member: Member["Service"], models: ReadonlyArr
     HttpRouter.route(
       "GET",
       "/_admin/api/models",
-      Effect.sync(() => {
+      Effect.map(noFlags, () => {
         const { tables } = member
         const replicated = models.filter(({ mode }) => mode !== "local")
         const format = { version: Format.newest, active: tables.index === 0 ? null : tables.format }

@@ -123,11 +123,11 @@ const admin = HttpApiGroup.make("_admin")
     ),
     HttpApiEndpoint.get("models", "/_admin/api/models", {
       success: positioned(modelVersions),
-      error: problems(["overloaded", "removed"])
+      error: problems(["invalid-request", "overloaded", "removed"])
     }).annotateMerge(said("The versions of the models, and how many records are stored in each")),
     HttpApiEndpoint.get("reactions", reactionsPath, {
       success: positioned(reactions),
-      error: problems(["overloaded", "removed"])
+      error: problems(["invalid-request", "overloaded", "removed"])
     }).annotateMerge(said("How far each reaction is, as far as this node knows")),
     HttpApiEndpoint.post("steer", reactionPath, {
       params: {

@@ -88,7 +88,7 @@ export const reactionRoutes = (reactions: Reactions["Service"], secret: string |
     HttpRouter.route(
       "GET",
       reactionsPath,
-      Effect.sync(() => HttpServerResponse.jsonUnsafe({ items: reactions.status().map(statusOf) }))
+      Effect.map(noFlags, () => HttpServerResponse.jsonUnsafe({ items: reactions.status().map(statusOf) }))
     ),
     HttpRouter.route("POST", reactionPath, steer)
   ] as const

@@ -1,5 +1,6 @@
 /**
- * A change of a record, and a record that is only stored anew. Pure. An event is complete: `evolve` needs neither the model's code nor the former state. D2.
+ * A change of a record, and a record that is only stored anew. Pure. An event is complete: `evolve` needs neither the
+ * model's code nor the former state. D2.
  */
 
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"

@@ -1,12 +1,12 @@
 /** Streams of committed changes on a cluster inside a test: docs/http.md, "Changes". */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Layer, Schema, Stream } from "effect"
-import { Sse } from "effect/encoding"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import * as Http from "../../src/Http.ts"
 import * as Model from "../../src/Model.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
+import { eventsOf, type Told } from "../support/EventStream.ts"
 
 class Product extends Model.Class<Product>("Product")({
   id: Model.id(Schema.String),
@@ -35,30 +35,15 @@ interface Data {
   readonly problem?: Readonly<Record<string, unknown>>
 }
 
-interface Told {
-  readonly id: string | undefined
-  readonly event: string
-  readonly data: Data
-}
-
 /** The events of a stream, as they come. */
-const events = (path: string, lastEventId?: string): Stream.Stream<Told, unknown, HttpClient.HttpClient> =>
-  Stream.unwrap(
-    Effect.map(
-      HttpClient.execute(
-        HttpClientRequest.get(path).pipe(
-          lastEventId === undefined ? (it) => it : HttpClientRequest.setHeader("last-event-id", lastEventId)
-        )
-      ),
-      (response) => {
-        assert.strictEqual(response.status, 200)
-        assert.strictEqual(response.headers["content-type"], "text/event-stream")
-        return response.stream.pipe(Stream.decodeText, Stream.pipeThroughChannel(Sse.decode()))
-      }
+const events = (path: string, lastEventId?: string) =>
+  eventsOf<Data>(
+    HttpClientRequest.get(path).pipe(
+      lastEventId === undefined ? (it) => it : HttpClientRequest.setHeader("last-event-id", lastEventId)
     )
-  ).pipe(Stream.map(({ data, event, id }) => ({ id, event, data: JSON.parse(data) })))
+  )
 
-const isChange = ({ event }: Told) => event !== "bookmark"
+const isChange = ({ event }: Told<Data>) => event !== "bookmark"
 
 const take = (count: number, path: string, id?: string) =>
   Stream.runCollect(Stream.take(Stream.filter(events(path, id), isChange), count))
@@ -126,7 +111,7 @@ describe("the stream of changes", () => {
   it.effect("tells each change once to a follower that moves while leaders crash", () =>
     Effect.gen(function* () {
       const { crash, leader, nodes, on, restart, settle } = yield* TestCluster
-      const seen: Array<Told> = []
+      const seen: Array<Told<Data>> = []
       const written: Array<string> = []
       for (let round = 0; round < 9; round++) {
         const leading = yield* leader

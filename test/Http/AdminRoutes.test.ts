@@ -57,6 +57,21 @@ describe("the routes of a cluster's administration", () => {
     }).pipe(layer())
   )
 
+  it.effect("what only tells takes no parameter that it does not know", () =>
+    Effect.gen(function* () {
+      const { on } = yield* TestCluster
+      for (const path of ["members", "models", "reactions"]) {
+        const told = yield* on("n1", ask(HttpClientRequest.get(`/_admin/api/${path}`)))
+        const refused = yield* on("n1", ask(HttpClientRequest.get(`/_admin/api/${path}?all=true`)))
+        assert.deepStrictEqual(
+          [told.status, refused.status, refused.json.type],
+          [200, 400, "urn:lithair:problem:invalid-request"],
+          path
+        )
+      }
+    }).pipe(layer())
+  )
+
   it.effect("nothing that changes the cluster is taken from a caller who is not of this host", () =>
     Effect.gen(function* () {
       const { leader, on } = yield* TestCluster

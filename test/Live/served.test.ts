@@ -1,12 +1,12 @@
 /** Live queries on a cluster inside a test, over its routes: docs/live.md. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue, Schema, Stream } from "effect"
-import { Sse } from "effect/encoding"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { Member } from "../../src/Cluster/Member.ts"
 import * as Model from "../../src/Model.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
+import { eventsOf, type Told } from "../support/EventStream.ts"
 
 class Product extends Model.Class<Product>("Product")(
   { id: Model.id(Schema.String), group: Model.replicate(Schema.String), rank: Schema.Int },
@@ -30,33 +30,21 @@ interface Item {
   readonly after?: string | null
 }
 
-interface Told {
-  readonly event: string
-  readonly id: string | undefined
-  readonly data: {
-    readonly key?: string
-    readonly index: number
-    readonly staleMs?: number
-    readonly items?: ReadonlyArray<Item>
-    readonly put?: ReadonlyArray<Item>
-    readonly remove?: ReadonlyArray<string>
-    readonly next?: string | null
-    readonly problem?: Readonly<Record<string, unknown>>
-  }
+interface Data {
+  readonly key?: string
+  readonly index: number
+  readonly staleMs?: number
+  readonly items?: ReadonlyArray<Item>
+  readonly put?: ReadonlyArray<Item>
+  readonly remove?: ReadonlyArray<string>
+  readonly next?: string | null
+  readonly problem?: Readonly<Record<string, unknown>>
 }
-
-const eventsOf = (request: HttpClientRequest.HttpClientRequest): Stream.Stream<Told, unknown, HttpClient.HttpClient> =>
-  Stream.unwrap(
-    Effect.map(HttpClient.execute(request), (response) => {
-      assert.strictEqual(response.status, 200)
-      return response.stream.pipe(Stream.decodeText, Stream.pipeThroughChannel(Sse.decode()))
-    })
-  ).pipe(Stream.map(({ data, event, id }) => ({ id, event, data: JSON.parse(data) })))
 
 /** Opens a stream, and returns how to take its events one after another. */
 const open = Effect.fnUntraced(function* (request: HttpClientRequest.HttpClientRequest) {
-  const queue = yield* Queue.unbounded<Told>()
-  const fiber = yield* Effect.forkScoped(Stream.runForEach(eventsOf(request), (told) => Queue.offer(queue, told)))
+  const queue = yield* Queue.unbounded<Told<Data>>()
+  const fiber = yield* Effect.forkScoped(Stream.runForEach(eventsOf<Data>(request), (told) => Queue.offer(queue, told)))
   return { take: Queue.take(queue), close: Fiber.interrupt(fiber) }
 })
 
@@ -232,7 +220,7 @@ describe("live queries of a cluster", () => {
             })
           )
           const told = [yield* take, yield* take, yield* take, yield* take, yield* take]
-          const errorsOf = ({ data }: Told) =>
+          const errorsOf = ({ data }: Told<Data>) =>
             (data.problem?.errors as ReadonlyArray<{ path: string }> | undefined)?.[0]?.path
           assert.deepStrictEqual(
             told.map((each) => [each.event, each.data.key, each.data.problem?.status, errorsOf(each)]),
