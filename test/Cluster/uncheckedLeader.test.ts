@@ -7,10 +7,13 @@ import { descriptors } from "../Machine/Store.ts"
 import { directory, startMember, until } from "../Raft/core/Members.ts"
 
 const create = (at: number): Command => ({ _tag: "Create", model: "User", data: { email: `${at}@x` } })
-const writtenCount = 100
-const checkMs = 5_000
+const writtenCount = 1000
+const checkMs = 10_000
 
-/** Models whose check takes long, after a change that makes the check due. */
+/**
+ * Models whose check takes long, after a change that makes the check due. All three nodes share one thread here, so each
+ * record takes no more of it than a slice of a check does: the others have their turn in between.
+ */
 const slow = descriptors.map((descriptor) => ({
   ...descriptor,
   fingerprint: () => "another",
@@ -32,7 +35,10 @@ it.live("hands leadership over, so that writes of all others go on while it chec
     const first = yield* startMember(network, root, "a")
     const second = yield* startMember(network, root, "b")
     yield* Effect.provideService(startMember(network, root, "c"), Scope.Scope, scope)
-    for (let at = 0; at < writtenCount; at++) yield* Effect.retry(first.submit(create(at)), { times: 20 })
+    const writes = Array.from({ length: writtenCount }, (_, at) =>
+      Effect.retry(first.submit(create(at)), { times: 20 })
+    )
+    yield* Effect.all(writes, { concurrency: 50 })
     yield* Scope.close(scope, Exit.void)
     const restarted = yield* startMember(network, root, "c", { models: slow })
     const leads = () => restarted.node()?.core.role._tag === "Leader"
