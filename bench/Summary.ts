@@ -21,6 +21,8 @@ const beside: ReadonlyArray<Figure> = [
   "leaderMicros",
   "followerMicros",
   "memoryMb",
+  "restartMs",
+  "diskMb",
   "failoverMs"
 ]
 const reference = "etcd"
