@@ -7,6 +7,7 @@ import { stateHash } from "../Machine/Tables.ts"
 import { termAt } from "../Raft/core/RaftLog.ts"
 import { standstillMs } from "../Raft/core/Standstill.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
+import { noFlags } from "./AdminRoutes.ts"
 import { splitTarget } from "./Routing.ts"
 
 /** A ready node lacks at most so many entries that it knows to be committed. */
@@ -122,6 +123,6 @@ export const clusterRoutes = (member: Member["Service"]) =>
     HttpRouter.route(
       "GET",
       "/_admin/api/cluster",
-      Effect.sync(() => HttpServerResponse.jsonUnsafe(clusterStatus(member)))
+      Effect.map(noFlags, () => HttpServerResponse.jsonUnsafe(clusterStatus(member)))
     )
   ] as const

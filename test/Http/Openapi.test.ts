@@ -92,7 +92,7 @@ describe("the OpenAPI document", () => {
     ["get", "/livez", [200]],
     ["get", "/readyz", [200, 503]],
     ["get", "/metrics", [200]],
-    ["get", "/_admin/api/cluster", [200]],
+    ["get", "/_admin/api/cluster", [200, 400, 500]],
     ["get", "/_admin/api/models", [200, 400, 500, 503]],
     ["get", "/_admin/api/reactions", [200, 400, 500, 503]],
     ["post", "/_admin/api/reactions/{reaction}", [200, 400, 401, 403, 404, 408, 409, 413, 415, 500, 503, 504, 507]],
