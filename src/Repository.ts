@@ -11,7 +11,17 @@ export {
   remove,
   type Transact
 } from "./Client/Change.ts"
-export type { Bookmark, ChangesOptions, FollowChanges, Position, RecordTold, Told } from "./Client/ChangeStream.ts"
+export type {
+  Bookmark,
+  ChangesOptions,
+  FollowChanges,
+  FollowSeveral,
+  Position,
+  RecordTold,
+  Several,
+  Told,
+  ToldOf
+} from "./Client/ChangeStream.ts"
 export {
   isProblem,
   NoAnswer,

@@ -15,7 +15,15 @@ import * as Freshness from "../Repository/Freshness.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { type Change, changesOf, type Entry, type Followed } from "./Change.ts"
 import { type FirstRecord, recordsAfter } from "./FirstState.ts"
-import { formatPosition, nextEntry, noRecord, type Position, parsePosition, wholeIndex } from "./Position.ts"
+import {
+  formatPosition,
+  groupOf,
+  nextEntry,
+  nothingShown,
+  type Position,
+  parsePosition,
+  wholeIndex
+} from "./Position.ts"
 import type { Source } from "./Source.ts"
 import * as Turns from "./Turns.ts"
 import * as Wake from "./Wake.ts"
@@ -66,8 +74,9 @@ export class Changes extends Context.Service<
   Changes,
   {
     /**
-     * Begins to follow. Waits until this node has what the position asks for. Fails if the position is malformed, if its
-     * changes are gone, if no quorum answers, or if too many readers are told a first state. The scope ends with the reader.
+     * Begins to follow. Waits until this node has what the position asks for. Fails if the position is malformed or within
+     * a first state of other models, if its changes are gone, if no quorum answers, or if too many readers are told a first
+     * state. The scope ends with the reader.
      */
     readonly follow: (asked: Asked) => Effect.Effect<Follow, Problem, Scope.Scope>
   }
@@ -138,14 +147,15 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     const log = models[0]?.mode === "local" ? own : cluster
     const followed: Followed = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
     const gone = goneFrom(log, restart)
+    const group = groupOf(models)
     const read = (range: Parameters<Log["read"]>[0]) =>
       Effect.catch(log.read(range), (failure) => unread(failure, gone))
 
-    let position = yield* begin(log, { after, isInitial }, gone)
+    let position = yield* begin(log, { after, isInitial, group }, gone)
     const told = position.shown === undefined ? Effect.void : yield* enterFirstState
     /** The first state, until all of its records are told. */
     let state = position.shown === undefined ? undefined : { tables: clone(log.tables()), index: log.appliedIndex() }
-    if (state !== undefined && after === undefined) position = { index: state.index, shown: noRecord }
+    if (state !== undefined && after === undefined) position = { index: state.index, shown: nothingShown(group) }
     const isBehind = () => nextEntry(position) <= (state?.index ?? log.appliedIndex())
     if (isBehind()) yield* read({ fromIndex: nextEntry(position), maxBytes: 1 })
 
@@ -168,7 +178,7 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     /** Tells the records after those that were told, and then where they end. */
     const records = (of: NonNullable<typeof state>) =>
       Effect.gen(function* () {
-        const step = { after: position.shown ?? noRecord, maxCount: stepMaxCount }
+        const step = { after: position.shown ?? nothingShown(group), maxCount: stepMaxCount }
         const found = yield* readable(recordsAfter(followed, of, step))
         position = found.records.at(-1)?.position ?? position
         if (!found.isWhole) return found.records
@@ -206,17 +216,22 @@ type Gone = Effect.Effect<never, Problem>
 /** Waits until this node has what a follower asks for, and gives the position after which it begins. */
 const begin = Effect.fnUntraced(function* (
   log: Log,
-  { after, isInitial }: { readonly after: string | undefined; readonly isInitial: boolean },
+  {
+    after,
+    group,
+    isInitial
+  }: { readonly after: string | undefined; readonly isInitial: boolean; readonly group: string },
   gone: Gone
 ): Effect.fn.Return<Position, Problem> {
   const parsed = after === undefined ? undefined : parsePosition(after)
   if (after !== undefined && parsed === undefined) return yield* Effect.fail(malformed)
   const position = parsed?.position
+  if (position?.shown !== undefined && position.shown.group !== group) return yield* Effect.fail(ofOthers)
   if (position === undefined || position.shown !== undefined || position.index > log.appliedIndex()) {
     yield* Effect.mapError(log.freshen, (failure) => failure.toProblem())
   }
   const index = log.appliedIndex()
-  if (position === undefined) return isInitial ? { index, shown: noRecord } : { index }
+  if (position === undefined) return isInitial ? { index, shown: nothingShown(group) } : { index }
   return parsed?.instance === log.instance && position.index <= index ? position : yield* gone
 })
 
@@ -256,6 +271,10 @@ const unread = (failure: LogFailed | LogCorrupt, gone: Gone): Effect.Effect<neve
 
 const malformed = invalidRequest("The position is malformed: send the id of an event", [
   { path: "after", message: "takes the id of an event" }
+])
+
+const ofOthers = invalidRequest("The position is within a first state of other models: begin again without it", [
+  { path: "after", message: "is within a first state of other models" }
 ])
 
 const tooManyStates = problem("overloaded", "Too many readers are being sent all records: try again later", {

@@ -4,7 +4,7 @@ import { type RecordUnreadable, showRow, unreadable } from "../Machine/ReadRow.t
 import type { Tables } from "../Machine/Tables.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { Followed } from "./Change.ts"
-import type { Position, RecordKey } from "./Position.ts"
+import type { Position, Shown } from "./Position.ts"
 
 /** One record of a first state. */
 export interface FirstRecord {
@@ -31,7 +31,7 @@ export interface FirstRecords {
 export const recordsAfter = (
   followed: Followed,
   state: { readonly tables: Tables; readonly index: number },
-  { after, maxCount }: { readonly after: RecordKey; readonly maxCount: number }
+  { after, maxCount }: { readonly after: Shown; readonly maxCount: number }
 ): Result.Result<FirstRecords, RecordUnreadable> => {
   const records: Array<FirstRecord> = []
   for (const model of [...followed.keys()].sort()) {
@@ -46,7 +46,7 @@ export const recordsAfter = (
         if (records.length > 0) return Result.succeed({ records, isWhole: false })
         return Result.fail(unreadable({ model, id })(record.failure))
       }
-      const position = { index: state.index, shown: { model, id } }
+      const position = { index: state.index, shown: { group: after.group, model, id } }
       const { index: changedIndex, version } = row
       records.push({ _tag: "Record", position, changedIndex, model, id, version, record: record.success })
     }

@@ -12,7 +12,13 @@ export interface Position {
    * Present until the whole first state was seen. Of that state the records up to this one were seen, and their changes
    * up to the position. Of all other records nothing was.
    */
-  readonly shown?: RecordKey
+  readonly shown?: Shown
+}
+
+/** How much of a first state was seen: that of certain models, up to a record. */
+export interface Shown extends RecordKey {
+  /** Names the models ({@link groupOf}). The order of a first state is that of its models, so others have another one. */
+  readonly group: string
 }
 
 /** The place of a record in the order in which a first state is told: by model, then by id. */
@@ -21,15 +27,32 @@ export interface RecordKey {
   readonly id: string
 }
 
-/** Comes before all records. */
-export const noRecord: RecordKey = { model: "", id: "" }
+/** Comes before all records of these models. */
+export const nothingShown = (group: string): Shown => ({ group, model: "", id: "" })
 
-const pattern = /^(0|[1-9]\d{0,15})(?:\.(0|[1-9]\d{0,4}))?(~(?:([A-Za-z_$][\w$]*)~([A-Za-z0-9][\w.~-]{0,127}))?)?$/
+/** A short name for a set of models: a hash of their names (FNV-1a). A first state is resumed with the same ones. */
+export const groupOf = (models: ReadonlyArray<{ readonly name: string }>): string => {
+  let hash = 0x811c9dc5
+  for (const character of models
+    .map(({ name }) => `${name},`)
+    .sort()
+    .join("")) {
+    hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0
+  }
+  return hash.toString(36)
+}
 
-/** Writes a position: `<index>.<ordinal>`, or `<index>` for the whole entry. A node's own log adds the node before it. */
+const pattern =
+  /^(0|[1-9]\d{0,15})(?:\.(0|[1-9]\d{0,4}))?(?:~([0-9a-z]{1,7})(?:~([A-Za-z][\w-]{0,63})~([A-Za-z0-9][\w.~-]{0,127}))?)?$/
+
+/**
+ * Writes a position: `<index>.<ordinal>`, or `<index>` for the whole entry; within a first state with `~<models>`, and
+ * `~<model>~<id>` once a record was seen. A node's own log adds the node before it.
+ */
 export const formatPosition = ({ index, ordinal, shown }: Position, instance?: string): string => {
   const at = ordinal === undefined ? String(index) : `${index}.${ordinal}`
-  const whole = shown === undefined ? at : shown === noRecord ? `${at}~` : `${at}~${shown.model}~${shown.id}`
+  const whole =
+    shown === undefined ? at : `${at}~${shown.group}${shown.model === "" ? "" : `~${shown.model}~${shown.id}`}`
   return instance === undefined ? whole : `${instance}:${whole}`
 }
 
@@ -43,11 +66,10 @@ export interface ParsedPosition {
 export const parsePosition = (text: string): ParsedPosition | undefined => {
   const colon = text.indexOf(":")
   const instance = colon === -1 ? undefined : text.slice(0, colon)
-  const [, index, ordinal, tilde, model, id] = pattern.exec(text.slice(colon + 1)) ?? []
+  const [, index, ordinal, group, model = "", id = ""] = pattern.exec(text.slice(colon + 1)) ?? []
   if (index === undefined || instance === "") return undefined
   const at = ordinal === undefined ? { index: Number(index) } : { index: Number(index), ordinal: Number(ordinal) }
-  if (tilde === undefined) return { instance, position: at }
-  return { instance, position: { ...at, shown: model === undefined || id === undefined ? noRecord : { model, id } } }
+  return { instance, position: group === undefined ? at : { ...at, shown: { group, model, id } } }
 }
 
 /** The first entry that may hold something that was not seen. */

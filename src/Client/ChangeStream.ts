@@ -1,7 +1,8 @@
-/** The committed changes of one model, as a program follows them: on a node (near/) or over HTTP (far/). docs/client.md. */
+/** The committed changes of one model or of several, as a program follows them: on a node (near/) or over HTTP (far/). docs/client.md. */
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
-import type { IdOf } from "../Model/Class.ts"
+import { wrongTogether } from "../Changes/Together.ts"
+import { describe, type IdOf } from "../Model/Class.ts"
 import type { FieldError } from "../Model/FieldError.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
 import type { ReadFailure } from "./Failure.ts"
@@ -54,6 +55,69 @@ export type Told<M extends RowClass> = RecordTold<M> | Bookmark
  * does not have what comes after the position.
  */
 export type FollowChanges<M extends RowClass> = (options?: ChangesOptions) => Stream.Stream<Told<M>, ReadFailure>
+
+/** Models by names of the caller's choice, such as `{ Product, Review }`. */
+export type Several = Readonly<Record<string, RowClass>>
+
+/** What a follower of several models is told: `model` has the caller's name for the model of a record. */
+export type ToldOf<Models extends Several> =
+  | { readonly [Name in keyof Models & string]: RecordTold<Models[Name]> & { readonly model: Name } }[keyof Models &
+      string]
+  | Bookmark
+
+/**
+ * Follows the committed changes of 1 to 64 replicated models in one stream, each once and in the order of the log. It
+ * fails as {@link FollowChanges} does, and with `invalid-request` for a model of the node's own.
+ *
+ * @example
+ * ```ts
+ * import { Console, Effect, Schema, Stream } from "effect"
+ * import { Model, Repository } from "lithair"
+ *
+ * class Product extends Model.Class<Product>("Product")({
+ *   id: Model.id(Schema.String),
+ *   name: Schema.NonEmptyString.pipe(Model.replicate)
+ * }) {}
+ * class Review extends Model.Class<Review>("Review")({
+ *   id: Model.id(Schema.String),
+ *   stars: Schema.Int.pipe(Model.replicate)
+ * }) {}
+ *
+ * export const told = Stream.unwrap(
+ *   Effect.map(Repository.Repository, ({ changes }) => changes({ Product, Review }, { after: "0" }))
+ * ).pipe(
+ *   Stream.runForEach((told) => {
+ *     if (told.type === "bookmark") return Effect.void
+ *     switch (told.model) {
+ *       case "Product":
+ *         return Console.log(told.row.name)
+ *       case "Review":
+ *         return Console.log(told.row.stars)
+ *     }
+ *   })
+ * )
+ * ```
+ */
+export type FollowSeveral = <const Models extends Several>(
+  models: Models,
+  options?: ChangesOptions
+) => Stream.Stream<ToldOf<Models>, ReadFailure>
+
+/** The models of one stream, and the caller's name for each, if the caller gave any. */
+export type Named = ReadonlyArray<readonly [name: string | undefined, model: RowClass]>
+
+/** Checks the models of a stream of several, and the options. */
+export const checkSeveral = (
+  models: Several,
+  options: ChangesOptions
+): Result.Result<void, ReadonlyArray<FieldError>> => {
+  const wrong = wrongTogether(Object.values(models).map(describe))
+  return wrong.length > 0 ? Result.fail(wrong.map((message) => ({ path: "models", message }))) : checkChanges(options)
+}
+
+/** The member of an element that says of which model it is. */
+export const nameMember = (name: string | undefined): { readonly model?: string } =>
+  name === undefined ? {} : { model: name }
 
 /** Checks the options. */
 export const checkChanges = ({ after, initial }: ChangesOptions): Result.Result<void, ReadonlyArray<FieldError>> =>

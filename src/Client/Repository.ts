@@ -9,6 +9,7 @@ import type { OperationAnswer } from "../Http/OperationAnswer.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
 import type { UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { Transact } from "./Change.ts"
+import type { FollowSeveral } from "./ChangeStream.ts"
 import type { ReadFailure, WriteFailure } from "./Failure.ts"
 import type { ChangeOptions, ModelRepository } from "./ModelRepository.ts"
 import type { States } from "./States.ts"
@@ -58,6 +59,8 @@ export class Repository extends Context.Service<
     ) => Effect.Effect<C["success"]["Type"], C["errors"][number]["Type"] | WriteFailure>
     /** Changes records of one or more models as one entry: all or none. */
     readonly transact: Transact
+    /** Follows the committed changes of several models in one stream, in order. */
+    readonly changes: FollowSeveral
     /** Reads projections. */
     readonly projections: States
     /** Finds the outcome of the change with a key. */

@@ -3,15 +3,13 @@ import { Effect, Result, Stream } from "effect"
 import { HttpRouter, HttpServerRequest } from "effect/http"
 import type { Asked, Changes, Follow, Told } from "../Changes/Changes.ts"
 import { type Ending, streamOf } from "../Changes/Source.ts"
+import { wrongTogether } from "../Changes/Together.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import type { Problem, ProblemError } from "../Problem.ts"
+import { notServed, type Problem, type ProblemError } from "../Problem.ts"
 import { type EventStreams, respond, type ServerEvent } from "./EventStream.ts"
 import { invalidQuery, only, type Params, parseParams, refuseOthers } from "./Params.ts"
 import { allChangesPath, changesPath } from "./Paths.ts"
 import { splitTarget } from "./Routing.ts"
-
-/** The most models of one stream. */
-const modelsMaxCount = 64
 
 /** The services that the streams need. */
 export interface ChangeServices {
@@ -36,13 +34,14 @@ export const changeRoutes = (models: ReadonlyArray<Descriptor>, services: Change
     serve(services, ["models"], (params, errors) => {
       const named = only(params, "models", errors)
       const chosen = chosenModels(models, named, errors)
-      return { models: chosen, restart: `?models=${named ?? ""}&initial=true` }
+      const unserved = pathsOf(named).find((path) => models.every((model) => model.path !== path))
+      return { models: chosen, restart: `?models=${named ?? ""}&initial=true`, unserved }
     })
   )
 ]
 
-/** The models of a stream, and the query with which to start over. */
-type Whose = Pick<Asked, "models" | "restart">
+/** The models of a stream, the query with which to start over, and a path at which this node has no model. */
+type Whose = Pick<Asked, "models" | "restart"> & { readonly unserved?: string | undefined }
 
 /** Follows the changes that a request asks for. */
 const serve = (
@@ -79,8 +78,10 @@ const askedOf = (
   if (initial !== undefined && after !== undefined) {
     errors.push({ path: "initial", message: "takes no after: the first state is the newest one" })
   }
-  const found = whose(params, errors)
+  const { unserved, ...found } = whose(params, errors)
   if (errors.length > 0) return Result.fail(invalidQuery("The query of these changes is invalid", errors))
+  // Another node may have it, as in a rolling upgrade.
+  if (unserved !== undefined) return Result.fail(notServed(`There is no model at ${unserved.slice(0, shownMax)}`))
   const id = lastEventId === undefined || lastEventId === "" ? after : lastEventId
   return Result.succeed({ ...found, after: id, isInitial: initial !== undefined })
 }
@@ -91,19 +92,16 @@ const chosenModels = (
   named: string | undefined,
   errors: Array<ProblemError>
 ): ReadonlyArray<Descriptor> => {
-  const paths = named === undefined || named === "" ? [] : named.split(",")
+  const paths = pathsOf(named)
   const wrong = (message: string) => void errors.push({ path: "models", message })
   if (paths.length === 0) wrong("takes paths of models, separated by commas")
-  if (paths.length > modelsMaxCount) wrong(`takes at most ${modelsMaxCount} models`)
-  if (new Set(paths).size < paths.length) wrong("names a model twice")
-  return paths.slice(0, modelsMaxCount).flatMap((path) => {
-    const found = models.find((model) => model.path === path)
-    if (found === undefined) wrong(`names no model here: ${path.slice(0, shownMax)}`)
-    else if (found.mode === "local") wrong(`cannot have ${path}: it stays on each node and has a stream of its own`)
-    else return [found]
-    return []
-  })
+  const chosen = paths.flatMap((path) => models.find((model) => model.path === path) ?? [])
+  if (chosen.length > 0) for (const message of wrongTogether(chosen)) wrong(message)
+  return chosen
 }
+
+const pathsOf = (named: string | undefined): ReadonlyArray<string> =>
+  named === undefined || named === "" ? [] : named.split(",")
 
 /** Messages quote at most so many characters of an unknown name. */
 const shownMax = 200

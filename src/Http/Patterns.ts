@@ -48,7 +48,7 @@ export const Moment = text(
 
 /** The position of a follower of changes. */
 export const Position = text(
-  "([0-9a-f-]+:)?(0|[1-9][0-9]{0,15})(\\.(0|[1-9][0-9]{0,4}))?(~([A-Za-z_]\\w*~[A-Za-z0-9][\\w.~-]{0,127})?)?",
+  "([0-9a-f-]+:)?(0|[1-9][0-9]{0,15})(\\.(0|[1-9][0-9]{0,4}))?(~[0-9a-z]{1,7}(~[A-Za-z][\\w-]{0,63}~[A-Za-z0-9][\\w.~-]{0,127})?)?",
   "The id of an event"
 )
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { changesOf, type Entry, type Followed } from "../../src/Changes/Change.ts"
-import { formatPosition, nextEntry, type Position, parsePosition } from "../../src/Changes/Position.ts"
+import { formatPosition, groupOf, nextEntry, type Position, parsePosition } from "../../src/Changes/Position.ts"
 import { seeded } from "../Machine/Seeded.ts"
 import { descriptors } from "../Machine/Store.ts"
 import { drawEntries, idsOf, isAfter } from "./History.ts"
@@ -81,11 +81,31 @@ describe("the changes in a log", () => {
 
 describe("a position", () => {
   it("is read as it was written", () => {
-    const texts = ["0", "7", "7.0", "812.9999", "7~", "7.3~", "7~Product~a.b_c~d-e", "7.1~User~0190-a"]
+    const texts = [
+      "0",
+      "7",
+      "7.0",
+      "812.9999",
+      "7~a1",
+      "7.3~0",
+      "7~x~Product~a.b_c~d-e",
+      "7.1~1z141z3~Line-item_2~0190-a"
+    ]
     for (const text of texts) {
       assert.strictEqual(formatPosition(parsePosition(text)!.position), text)
       const own = parsePosition(`ab-1:${text}`)!
       assert.deepStrictEqual([own.instance, formatPosition(own.position, "ab-1")], ["ab-1", `ab-1:${text}`])
+    }
+  })
+
+  it("names the models of a first state alike in whatever order they are, and no others", () => {
+    const named = (...names: ReadonlyArray<string>) => groupOf(names.map((name) => ({ name })))
+    assert.strictEqual(named("A", "B"), named("B", "A"))
+    const groups = [named("A"), named("B"), named("A", "B"), named("AB"), named("A", "B", "C")]
+    assert.strictEqual(new Set(groups).size, groups.length)
+    for (const group of groups) {
+      const text = `7~${group}~Line-item~a`
+      assert.deepStrictEqual(parsePosition(text)?.position.shown, { group, model: "Line-item", id: "a" })
     }
   })
 
@@ -102,12 +122,16 @@ describe("a position", () => {
       " 1",
       "1 ",
       "١",
+      "1~",
       "1~Product",
       "1~~a",
-      "1~P~",
+      "1~a~P",
+      "1~a~P~",
+      "1~a~-P~a",
+      "1~12345678~P~a",
       ":1"
     ]
-    const long = ["1".repeat(17), "1.100000", `1~P~${"a".repeat(129)}`]
+    const long = ["1".repeat(17), "1.100000", `1~a~P~${"a".repeat(129)}`, `1~a~${"P".repeat(65)}~a`]
     for (const text of [...texts, ...long]) assert.isUndefined(parsePosition(text), text)
   })
 })

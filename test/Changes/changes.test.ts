@@ -184,6 +184,37 @@ describe("a first state", () => {
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
+  it.live("goes on for the same models alone: a position within it says nothing about others", () =>
+    Effect.gen(function* () {
+      const { node, start } = yield* playChanges
+      yield* node.submit({ _tag: "Put", model: "Product", id: "p", data: { price: 1 } })
+      yield* node.submit({ _tag: "Put", model: "User", id: "u", data: { email: "u" } })
+      const { follow } = yield* start(true)
+      const [product, user] = [
+        descriptors.filter(({ name }) => name === "Product"),
+        descriptors.filter(({ name }) => name === "User")
+      ]
+      const following = yield* follow(asked({ models: user, isInitial: true }))
+      yield* following.ready
+      const before = idOf(following, yield* following.bookmark)
+      const told = yield* following.take
+      const [within, end] = told.map((each) => idOf(following, each)) as [string, string]
+      assert.deepStrictEqual(
+        told.map(({ _tag }) => _tag),
+        ["Record", "Bookmark"]
+      )
+      for (const after of [before, within]) {
+        for (const models of [product, descriptors]) {
+          const met = yield* Effect.flip(follow(asked({ after, models })))
+          assert.deepStrictEqual([after, met.kind], [after, "invalid-request"])
+        }
+        yield* follow(asked({ after, models: user }))
+      }
+      // Once the first state is told, a position is one of the log, and good for any models.
+      yield* follow(asked({ after: end, models: product }))
+    }).pipe(Effect.scoped, Effect.provide(layerMemory))
+  )
+
   it.live("is sent to 64 readers at once, and refused to more until one has it or goes", () =>
     Effect.gen(function* () {
       const { node, start } = yield* playChanges

@@ -127,7 +127,7 @@ export const changesContract: Readonly<Record<string, Case>> = {
 
   "refuses positions that no node can resume": Effect.gen(function* () {
     const products = yield* Repository.make(Product)
-    for (const after of ["", "x", "-1", "1.", "01", "1.2.3", "1~Product"]) {
+    for (const after of ["", "x", "-1", "1.", "01", "1.2.3", "1~Product", "1~a~Product~p"]) {
       const { kind, members } = yield* refusal(products, { after })
       assert.deepStrictEqual([after, kind, members.errors], [after, "invalid-request", members.errors])
     }
@@ -139,6 +139,79 @@ export const changesContract: Readonly<Record<string, Case>> = {
     }
     const elsewhere = yield* Repository.make(Elsewhere)
     assert.deepInclude((yield* refusal(elsewhere as never)).members, { served: false })
+  }),
+
+  "follows several models in one stream, in the order of the log, as a union of their rows": Effect.gen(function* () {
+    const { changes, records, transact } = yield* Repository.Repository
+    const [id] = ids
+    yield* records(Product).create({ id, name: "Anvil", price: 5 })
+    yield* records(Review).create({ id: "r", productId: id, text: "Good", draft: "Bad" })
+    yield* transact([Repository.patch(Product, id, { price: 6 }), Repository.patch(Review, "r", { text: "Better" })])
+    yield* records(Review).delete("r")
+    const take = (count: number, options: Repository.ChangesOptions) =>
+      changes({ goods: Product, Review }, options).pipe(
+        Stream.flatMap((told) => (told.type === "bookmark" ? Stream.empty : Stream.make(told))),
+        Stream.take(count),
+        Stream.runCollect
+      )
+    const all = yield* take(5, { after: "0" })
+    const shown = all.map((told) => {
+      assert.isTrue(told.row instanceof (told.model === "goods" ? Product : Review))
+      return [told.type, told.id, told.model === "goods" ? told.row.price : told.row.text] as const
+    })
+    assert.deepStrictEqual(shown, [
+      ["created", id, 5],
+      ["created", "r", "Good"],
+      ["updated", id, 6],
+      ["updated", "r", "Better"],
+      ["deleted", "r", "Better"]
+    ])
+    for (const [at, { position }] of all.slice(0, 4).entries()) {
+      assert.deepStrictEqual(yield* take(4 - at, { after: position }), all.slice(at + 1))
+    }
+    // A position of one stream is one of the log: another stream goes on after it.
+    const reviews = yield* records(Review)
+      .changes({ after: all[2]!.position })
+      .pipe(
+        Stream.filter(({ type }) => type !== "bookmark"),
+        Stream.take(2),
+        Stream.runCollect
+      )
+    assert.deepStrictEqual(
+      reviews.map(({ position }) => position),
+      [all[3]!.position, all[4]!.position]
+    )
+    yield* records(Review).create({ id: "s", productId: id, text: "New" })
+    const state = yield* take(2, { initial: true })
+    assert.deepStrictEqual(
+      state.map(({ id, model, type }) => [model, type, id]),
+      [
+        ["goods", "record", id],
+        ["Review", "record", "s"]
+      ]
+    )
+    const within = state[0]!.position
+    assert.deepStrictEqual((yield* take(1, { after: within }))[0], state[1])
+    const other = yield* refusal(records(Review) as never, { after: within })
+    assert.strictEqual(other.kind, "invalid-request")
+  }),
+
+  "refuses several models that have no stream in common": Effect.gen(function* () {
+    const { changes } = yield* Repository.Repository
+    const refused = (models: Repository.Several, options?: Repository.ChangesOptions) =>
+      Effect.map(Effect.flip(Stream.runDrain(changes(models, options))), (error) => {
+        assert.instanceOf(error, Repository.Problem)
+        return error
+      })
+    const many = Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`m${at}`, Product]))
+    for (const models of [{}, { View }, { Product, View }, { Product, again: Product }, many]) {
+      const { kind, members } = yield* refused(models)
+      assert.strictEqual(kind, "invalid-request")
+      assert.include(JSON.stringify(members.errors), '"path":"models"')
+    }
+    assert.strictEqual((yield* refused({ Product }, { after: "0", initial: true })).kind, "invalid-request")
+    assert.deepInclude((yield* refused({ Elsewhere })).members, { served: false })
+    assert.deepInclude((yield* refused({ Product, Elsewhere })).members, { served: false })
   }),
 
   "leaves local fields out, and follows a local model by positions of its node's own log": Effect.gen(function* () {

@@ -136,5 +136,14 @@ for (const runtime of runtimes) {
         assert.include(program.output(), "follow: ok")
       }).pipe(Effect.scoped)
     )
+
+    it.live("together: one stream of the changes of two models", () =>
+      Effect.gen(function* () {
+        const script = "examples/compose/together.ts"
+        const program = yield* startProgram({ runtime, script, cwd: yield* temporaryDirectory })
+        assert.strictEqual(yield* program.ended, 0, program.output())
+        assert.include(program.output(), "together: ok")
+      }).pipe(Effect.scoped)
+    )
   })
 }

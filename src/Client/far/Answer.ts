@@ -1,7 +1,6 @@
 /** What an answer of a node means: a value of this program, or a record or path that the node does not have. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type * as Schema from "effect/Schema"
 import { Problem } from "../../Problem.ts"
 import { Unreadable } from "../Failure.ts"
 
@@ -13,5 +12,5 @@ export const isAbsent = (failure: { readonly _tag: string }): boolean =>
 export const isNotServed = ({ kind, members }: Problem): boolean => kind === "not-found" && members.served === false
 
 /** Takes a decoded answer. Fails with `Unreadable` if it did not decode. */
-export const decoded = <A>(result: Result.Result<A, Schema.SchemaError>): Effect.Effect<A, Unreadable> =>
+export const decoded = <A>(result: Result.Result<A, { readonly message: string }>): Effect.Effect<A, Unreadable> =>
   Effect.fromResult(Result.mapError(result, ({ message }) => new Unreadable({ message })))

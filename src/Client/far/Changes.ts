@@ -1,11 +1,21 @@
-/** Follows the changes of one model, over HTTP. It moves to another node by itself, and goes on where it was. */
+/** Follows the changes of one model or of several, over HTTP. It moves to another node by itself, and goes on where it was. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { changesPath } from "../../Http/Paths.ts"
+import { allChangesPath, changesPath } from "../../Http/Paths.ts"
+import { describe } from "../../Model/Class.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
-import { checkChanges, type FollowChanges, type Told } from "../ChangeStream.ts"
+import {
+  type ChangesOptions,
+  checkChanges,
+  checkSeveral,
+  type FollowChanges,
+  type FollowSeveral,
+  type Named,
+  nameMember,
+  type Told
+} from "../ChangeStream.ts"
 import { misread } from "../Failure.ts"
 import { decoded } from "./Answer.ts"
 import { type Reached, readEvents, type StreamEvent } from "./EventReader.ts"
@@ -21,6 +31,7 @@ const decodeRecord = Schema.decodeUnknownResult(
   Schema.Struct({
     index: Schema.Int,
     at: Schema.optionalKey(Schema.String),
+    model: Schema.String,
     id: Schema.String,
     version: Schema.Int,
     record: Schema.Unknown
@@ -34,45 +45,65 @@ const types: ReadonlyArray<string> = ["created", "updated", "deleted", "record",
 export const followChanges =
   <M extends RowClass>(reached: Reached, model: M): FollowChanges<M> =>
   (options = {}) => {
-    const { decode, descriptor } = codecsOf(model)
-    const { after, initial = false } = options
+    const descriptor = describe(model)
     const nodes = descriptor.mode === "local" ? reached.nodes.slice(0, 1) : reached.nodes
-    const events = readEvents({ ...reached, nodes }, (lastId = after) => ({
-      method: "GET",
-      path: changesPath(descriptor),
-      query: lastId !== undefined ? [["after", lastId]] : initial ? [["initial", "true"]] : []
-    }))
-
-    const told = ({ data, event, id }: StreamEvent): Result.Result<Told<M>, Schema.SchemaError> => {
-      const position = id ?? ""
-      if (event === "bookmark") {
-        return Result.map(decodeBookmark(data), ({ index, initialEnd = false, staleMs }) => ({
-          type: "bookmark",
-          index,
-          staleMs,
-          isInitialEnd: initialEnd,
-          position
-        }))
-      }
-      return Result.flatMap(decodeRecord(data), ({ at, id, index, record, version }) =>
-        Result.map(decode(record), (row) => ({
-          type: event as "created",
-          id: id as never,
-          version,
-          row,
-          index,
-          timeMs: at === undefined ? undefined : Date.parse(at),
-          position
-        }))
-      )
-    }
-    return Stream.unwrap(
-      Effect.as(
-        misread(checkChanges(options)),
-        Stream.mapEffect(
-          Stream.filter(events, ({ event }) => types.includes(event)),
-          (event) => decoded(told(event))
-        )
-      )
-    )
+    const events = follow({ ...reached, nodes }, [[undefined, model]], { path: changesPath(descriptor), options })
+    return Stream.unwrap(Effect.as(misread(checkChanges(options)), events)) as ReturnType<FollowChanges<M>>
   }
+
+/** Makes the way to follow the changes of several models. */
+export const followSeveral = (reached: Reached): FollowSeveral =>
+  ((models: Readonly<Record<string, RowClass>>, options: ChangesOptions = {}) => {
+    const paths = Object.values(models).map((model) => describe(model).path)
+    const events = follow(reached, Object.entries(models), { path: allChangesPath, paths, options })
+    return Stream.unwrap(Effect.as(misread(checkSeveral(models, options)), events))
+  }) as FollowSeveral
+
+const follow = (
+  reached: Reached,
+  named: Named,
+  asked: { readonly path: string; readonly paths?: ReadonlyArray<string>; readonly options: ChangesOptions }
+) => {
+  const { options, path, paths } = asked
+  const { after, initial = false } = options
+  const followed = new Map(named.map(([name, model]) => [describe(model).name, { ...codecsOf(model), name }]))
+  const events = readEvents(reached, (lastId = after) => ({
+    method: "GET",
+    path,
+    query: [
+      ...(paths === undefined ? [] : [["models", paths.join(",")] as const]),
+      ...(lastId !== undefined ? [["after", lastId] as const] : initial ? [["initial", "true"] as const] : [])
+    ]
+  }))
+
+  const told = ({ data, event, id }: StreamEvent): Result.Result<Told<RowClass>, { readonly message: string }> => {
+    const position = id ?? ""
+    if (event === "bookmark") {
+      return Result.map(decodeBookmark(data), ({ index, initialEnd = false, staleMs }) => ({
+        type: "bookmark",
+        index,
+        staleMs,
+        isInitialEnd: initialEnd,
+        position
+      }))
+    }
+    return Result.flatMap(decodeRecord(data), ({ at, id, index, model, record, version }) => {
+      const found = followed.get(model)
+      if (found === undefined) return Result.fail({ message: `An event is of ${model}, which was not asked for` })
+      return Result.map(found.decode(record), (row) => ({
+        type: event as "created",
+        ...nameMember(found.name),
+        id: id as never,
+        version,
+        row,
+        index,
+        timeMs: at === undefined ? undefined : Date.parse(at),
+        position
+      }))
+    })
+  }
+  return Stream.mapEffect(
+    Stream.filter(events, ({ event }) => types.includes(event)),
+    (event) => decoded(told(event))
+  )
+}

@@ -22,6 +22,7 @@ import { Repository } from "../Repository.ts"
 import * as Request from "../Request.ts"
 import { decoded } from "./Answer.ts"
 import type { Asked } from "./Asked.ts"
+import { followSeveral } from "./Changes.ts"
 import * as LiveConnection from "./LiveConnection.ts"
 import * as Records from "./Records.ts"
 import * as Sending from "./Sending.ts"
@@ -95,6 +96,7 @@ export const make = (
       records: (model) => Records.make(sending, live, model),
       run: run(sending) as unknown as Repository["Service"]["run"],
       transact: Transacting.make(sending),
+      changes: followSeveral(sending.reached),
       projections: States.make(sending),
       operation: (key) => becameOf(sending, "GET", key),
       closeOperation: (key) =>

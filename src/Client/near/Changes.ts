@@ -1,10 +1,21 @@
-/** Follows the changes of one model, by the services of a node. Changes/Changes.ts reads the log. */
+/** Follows the changes of one model or of several, by the services of a node. Changes/Changes.ts reads the log. */
 import { Effect, Result, Stream } from "effect"
 import type { Changes, Told as Encoded } from "../../Changes/Changes.ts"
 import { type Ending, streamOf } from "../../Changes/Source.ts"
-import { changesPath } from "../../Http/Paths.ts"
+import { allChangesPath, changesPath } from "../../Http/Paths.ts"
+import { describe } from "../../Model/Class.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
-import { checkChanges, type FollowChanges, type Told } from "../ChangeStream.ts"
+import type { Problem } from "../../Problem.ts"
+import {
+  type ChangesOptions,
+  checkChanges,
+  checkSeveral,
+  type FollowChanges,
+  type FollowSeveral,
+  type Named,
+  nameMember,
+  type Told
+} from "../ChangeStream.ts"
 import { misread, Unreadable } from "../Failure.ts"
 
 /** The services that follow changes. */
@@ -15,37 +26,68 @@ export interface FollowOptions {
 
 /** Makes the way to follow a model's changes. */
 export const make =
-  <M extends RowClass>({ changes, member }: FollowOptions, model: M): FollowChanges<M> =>
+  <M extends RowClass>(services: FollowOptions, model: M): FollowChanges<M> =>
   (options = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
         yield* misread(checkChanges(options))
-        const { decode, descriptor } = codecsOf(model)
-        const follow = yield* changes.follow({
-          models: [descriptor],
-          after: options.after,
-          isInitial: options.initial === true,
-          restart: `${changesPath(descriptor)}?initial=true`
-        })
-        const decoded = (told: Encoded): Effect.Effect<Told<M>, Unreadable> => {
-          const position = follow.format(told.position)
-          if (told._tag === "Bookmark") {
-            const { index, isInitialEnd, staleMs } = told
-            return Effect.succeed({ type: "bookmark", index, staleMs, isInitialEnd, position })
-          }
-          const { id, version } = told
-          const how =
-            told._tag === "Change"
-              ? { type: told.type, index: told.position.index, timeMs: told.timeMs }
-              : ({ type: "record", index: told.changedIndex, timeMs: undefined } as const)
-          return Effect.fromResult(
-            Result.mapBoth(decode(told.record), {
-              onFailure: ({ message }) => new Unreadable({ message }),
-              // The id is one of the model's: its log has it.
-              onSuccess: (row) => ({ ...how, id: id as never, version, row, position })
-            })
-          )
-        }
-        return Stream.mapEffect(streamOf(follow, member), decoded)
+        const restart = `${changesPath(describe(model))}?initial=true`
+        return yield* follow(services, [[undefined, model]], { options, restart })
+      })
+    ) as ReturnType<FollowChanges<M>>
+
+/** Makes the way to follow the changes of several models. `served` fails for one that the node does not serve. */
+export const several = (
+  services: FollowOptions,
+  served: (model: RowClass) => Effect.Effect<void, Problem>
+): FollowSeveral =>
+  ((models: Readonly<Record<string, RowClass>>, options: ChangesOptions = {}) =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        yield* misread(checkSeveral(models, options))
+        yield* Effect.forEach(Object.values(models), served, { discard: true })
+        const paths = Object.values(models).map((model) => describe(model).path)
+        const restart = `${allChangesPath}?models=${paths.join(",")}&initial=true`
+        return yield* follow(services, Object.entries(models), { options, restart })
+      })
+    )) as FollowSeveral
+
+const follow = Effect.fnUntraced(function* (
+  { changes, member }: FollowOptions,
+  named: Named,
+  { options, restart }: { readonly options: ChangesOptions; readonly restart: string }
+) {
+  const followed = new Map(
+    named.map(([name, model]) => {
+      const { decode, descriptor } = codecsOf(model)
+      return [descriptor.name, { decode, descriptor, name }] as const
+    })
+  )
+  const following = yield* changes.follow({
+    models: Array.from(followed.values(), ({ descriptor }) => descriptor),
+    after: options.after,
+    isInitial: options.initial === true,
+    restart
+  })
+  const decoded = (told: Encoded): Effect.Effect<Told<RowClass>, Unreadable> => {
+    const position = following.format(told.position)
+    if (told._tag === "Bookmark") {
+      const { index, isInitialEnd, staleMs } = told
+      return Effect.succeed({ type: "bookmark", index, staleMs, isInitialEnd, position })
+    }
+    const { id, version } = told
+    const { decode, name } = followed.get(told.model)!
+    const how =
+      told._tag === "Change"
+        ? { type: told.type, index: told.position.index, timeMs: told.timeMs }
+        : ({ type: "record", index: told.changedIndex, timeMs: undefined } as const)
+    return Effect.fromResult(
+      Result.mapBoth(decode(told.record), {
+        onFailure: ({ message }) => new Unreadable({ message }),
+        // The id is one of the model's: its log has it.
+        onSuccess: (row) => ({ ...how, ...nameMember(name), id: id as never, version, row, position })
       })
     )
+  }
+  return Stream.mapEffect(streamOf(following, member), decoded)
+})

@@ -17,6 +17,7 @@ export const make = ({ commands, models, projections }: Pick<Served, "commands" 
     isServed ? Effect.void : Effect.fail(missing(name))
   return {
     hasModel: (model: RowClass): boolean => modelNames.has(describe(model).name),
+    model: (model: RowClass) => check(modelNames.has(describe(model).name), describe(model).name),
     changes: (changes: ReadonlyArray<EncodedChange>): Effect.Effect<void, Problem> => {
       const position = changes.findIndex(({ descriptor }) => !modelNames.has(descriptor.name))
       const name = changes[position]?.descriptor.name

@@ -16,6 +16,7 @@ import { Records } from "../../Repository/Records.ts"
 import { checkKey } from "../Id.ts"
 import type { ModelRepository } from "../ModelRepository.ts"
 import { Repository } from "../Repository.ts"
+import * as Following from "./Changes.ts"
 import { failureOf } from "./Failure.ts"
 import { makeSession } from "./Reading.ts"
 import * as NearRecords from "./Records.ts"
@@ -51,6 +52,7 @@ const make = Effect.gen(function* () {
         : (Served.noRecords(model) as unknown as ModelRepository<M>),
     run: (command, ...asked) => Effect.andThen(served.command(command), run(command, ...asked)),
     transact: Transacting.make(transactEncoded),
+    changes: Following.several(following, served.model),
     projections: States.make(projections, session, served),
     operation: Effect.fnUntraced(function* (key) {
       yield* checkKey(key)
