@@ -36,8 +36,8 @@ export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRec
  * fails if a record that stays refers to one of them.
  */
 export const endingWith = (tables: Tables, deleted: Named): Result.Result<ReadonlyArray<Named>, Rejection> => {
-  const newer = newerModel(tables)
-  if (newer !== undefined) return Result.fail({ _tag: "UpgradeRequired", model: newer })
+  const unknown = unknownReferrer(tables)
+  if (unknown !== undefined) return Result.fail({ _tag: "UpgradeRequired", model: unknown })
   const ending: Array<Named> = [deleted]
   let bytesCount = 0
   const names = new Set([nameOf(deleted)])
@@ -68,10 +68,15 @@ export const endingWith = (tables: Tables, deleted: Named): Result.Result<Readon
   return Result.succeed(ending)
 }
 
-/** A model whose references this node's code may not know, since it is too old. */
-const newerModel = ({ byModel, descriptors }: Tables): string | undefined => {
-  for (const [name, { version }] of descriptors) {
-    if ((byModel.get(name)?.modelVersion ?? 0) > version) return name
+/**
+ * A model whose references this node's code may not know: its class here is older than the records, or there is none,
+ * because another release has added or not yet dropped it. Lithair's own models, with a slash in their names, refer to none.
+ */
+const unknownReferrer = ({ byModel, descriptors }: Tables): string | undefined => {
+  for (const [name, { isEnded, modelVersion, rows }] of byModel) {
+    const descriptor = descriptors.get(name)
+    const isForeign = descriptor === undefined && rows.size > 0 && !isEnded && !name.includes("/")
+    if (isForeign || (descriptor !== undefined && modelVersion > descriptor.version)) return name
   }
   return undefined
 }

@@ -16,6 +16,15 @@ class Another extends Model.Class<Another>("Item")(
   { version: 3 }
 ) {}
 
+class Product extends Model.Class<Product>("Product")({
+  id: Model.id(Schema.String),
+  name: Model.replicate(Schema.String)
+}) {}
+class Cart extends Model.Class<Cart>("Cart")(
+  { id: Model.id(Schema.String), productId: Model.replicate(Schema.String) },
+  { references: { productId: { model: Product, onDelete: "restrict" } } }
+) {}
+
 /** A leader whose release has dropped a model, over a log with records of it. */
 const started = (models: ReadonlyArray<Model.Described> = []) => {
   const former = leader(undefined, [Model.describe(Item)])
@@ -54,6 +63,23 @@ describe("a model that is dropped", () => {
     forget("a", "b")
     for (const entry of entries) Machine.apply(former.machine, entry)
     assert.deepStrictEqual(touched, ["Item a", "Item b"])
+  })
+
+  it("keeps what it refers to until it has ended: a leader without its class cannot know that", () => {
+    const product = Model.describe(Product)
+    const former = leader(undefined, [product, Model.describe(Cart)])
+    former.submit({ _tag: "Create", model: "Product", id: "p", data: { name: "anvil" } })
+    former.submit({ _tag: "Create", model: "Product", id: "q", data: { name: "nail" } })
+    former.submit({ _tag: "Create", model: "Cart", id: "c", data: { productId: "p" } })
+    const leading = leader(undefined, [product])
+    for (const entry of former.entries) Machine.apply(leading.machine, entry)
+    Machine.beginSpeculation(leading.machine)
+    const remove = (id: string) => leading.submit({ _tag: "Delete", model: "Product", id })
+    for (const id of ["p", "q"]) {
+      assert.deepInclude(remove(id), { rejection: { _tag: "UpgradeRequired", model: "Cart" } })
+    }
+    leading.submit({ _tag: "End", model: "Cart" })
+    for (const id of ["p", "q"]) assert.strictEqual(remove(id)._tag, "Accepted")
   })
 
   it("loses its records and the memory of deleted ones, and a snapshot and the hash say so", () => {
