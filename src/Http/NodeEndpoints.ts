@@ -68,12 +68,14 @@ const modelVersions = Schema.Struct({
     Schema.Struct({
       name: Schema.String,
       path: Schema.String,
-      mode: Schema.Literals(["replicated", "mixed"]),
+      mode: Schema.Literals(["replicated", "mixed", "local"]),
       /** Of this node's code. */
       version: Schema.Int,
-      /** The version in which the cluster writes; null before the first record. */
+      /** The version in which the cluster writes, or this node if the model is local; null before the first record. */
       active: Schema.NullOr(Schema.Int),
-      stored: Schema.Record(Schema.String, Schema.Int)
+      stored: Schema.Record(Schema.String, Schema.Int),
+      /** Of a mixed model: by version, the local parts on this node. */
+      localParts: Schema.optionalKey(Schema.Record(Schema.String, Schema.Int))
     })
   ),
   /** The models that have ended, and how many of their records are not forgotten yet. */
@@ -118,9 +120,10 @@ const whoReads =
 
 const admin = HttpApiGroup.make("_admin")
   .add(
-    HttpApiEndpoint.get("cluster", "/_admin/api/cluster", { success: positioned(nodeStatus) }).annotateMerge(
-      said("The cluster as this node sees it")
-    ),
+    HttpApiEndpoint.get("cluster", "/_admin/api/cluster", {
+      success: positioned(nodeStatus),
+      error: problems(["invalid-request"])
+    }).annotateMerge(said("The cluster as this node sees it")),
     HttpApiEndpoint.get("models", "/_admin/api/models", {
       success: positioned(modelVersions),
       error: problems(["invalid-request", "overloaded", "removed"])

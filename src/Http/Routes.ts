@@ -90,7 +90,7 @@ export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Memb
 export const layerAdmin: Layer.Layer<
   never,
   never,
-  HttpRouter.HttpRouter | LiveQueries | Member | Projections | Reactions | Serving
+  HttpRouter.HttpRouter | LiveQueries | LocalNode | Member | Projections | Reactions | Serving
 > = Layer.effectDiscard(
   Effect.gen(function* () {
     const member = yield* Member
@@ -105,7 +105,7 @@ export const layerAdmin: Layer.Layer<
       routes: [
         ...adminRoutes(member, valueOf(secret)),
         ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
-        ...modelStatusRoutes(member, models.map(describe)),
+        ...modelStatusRoutes(member, yield* LocalNode, models.map(describe)),
         ...reactionRoutes(reactions, valueOf(secret))
       ],
       owned: ["/_admin"]

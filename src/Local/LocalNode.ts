@@ -184,9 +184,10 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   }
 
-  const setLocalParts = Effect.fnUntraced(function* ({ origin: given, parts }: LocalPartsRequest) {
+  const setLocalParts = Effect.fnUntraced(function* ({ origin: given, ...asked }: LocalPartsRequest) {
+    const { parts } = asked
     const origin = given === undefined ? undefined : giveKey(given, machine.applied.index)
-    const request: LocalPartsRequest = origin === undefined ? { parts } : { parts, origin }
+    const request: LocalPartsRequest = origin === undefined ? asked : { ...asked, origin }
     const { index, result } = yield* outcomeOf<Answered<Machine.PartsSet | CommandResult | Logged>, Failure>((settle) =>
       submitKeyed(origin ?? {}, (at) => Machine.decideNextParts(machine, request, at), settle)
     )

@@ -7,13 +7,14 @@ import { Clock, Effect } from "effect"
 import { type Pace, restsOf } from "../EventStore/Pace.ts"
 import type { Command } from "../Machine/Command.ts"
 import { isFormatActive, lifting } from "../Machine/Format.ts"
-import type { Row, Table } from "../Machine/Table.ts"
+import type { LocalPart } from "../Machine/LocalPart.ts"
+import type { Table } from "../Machine/Table.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 
 /** How often a node looks for records to store anew. */
-const lookEveryMs = 1_000
-/** The bounds of one entry. One record may be larger. */
+export const lookEveryMs = 1_000
+/** The bounds of one entry: records, and characters of their JSON. One record may be larger. */
 const entryRowsMax = 128
 const entryCharsMax = 64 * 1024
 /** How many rows it looks at before it rests. */
@@ -21,7 +22,7 @@ const lookedAtMax = 1_024
 /** When it looks again at records of a model that it could not store anew: this release cannot read them. */
 const lookAgainMs = 60_000
 /** A tenth of the time: of the thread while it looks, and of the log while it waits for an entry. */
-const tenth: Pace = { restsPerWork: 9, restMaxMs: 200 }
+export const tenth: Pace = { restsPerWork: 9, restMaxMs: 200 }
 
 /** Lifts records of these models for as long as this node decides. It never ends. */
 export const liftRecords = (options: {
@@ -41,7 +42,7 @@ export const liftRecords = (options: {
   const liftModel = Effect.fnUntraced(function* ({ name: model, version }: Descriptor, table: Table) {
     const before = staleCount(table, version)
     const rest = yield* restsOf(tenth)
-    for (const ids of batchesOf(table.rows.clone(), version)) {
+    for (const ids of batchesOf(table.rows.clone().entries(), version)) {
       if (!mayDecide()) return
       if (ids.length > 0) yield* submit({ _tag: "Lift", model, ids })
       yield* rest
@@ -100,21 +101,24 @@ function* idsOf(map: { readonly keys: () => IterableIterator<string> }): Generat
 }
 
 /** How many records are stored in earlier versions. */
-const staleCount = (table: Table | undefined, version: number): number => {
+export const staleCount = (table: Table | undefined, version: number): number => {
   let count = 0
   for (const [stored, each] of table?.countByVersion ?? []) if (stored < version) count += each
   return count
 }
 
-/** The ids of records in earlier versions, enough for one entry; none where it has looked at many rows in vain. */
-function* batchesOf(rows: Table["rows"], version: number): Generator<ReadonlyArray<string>> {
+/** The ids of what is stored in earlier versions, enough for one entry; none where it has looked at many in vain. */
+export function* batchesOf(
+  stored: Iterable<readonly [id: string, Pick<LocalPart, "data" | "modelVersion">]>,
+  version: number
+): Generator<ReadonlyArray<string>> {
   let batch: Array<string> = []
   let chars = 0
   let lookedAt = 0
-  for (const [id, row] of rows.entries()) {
+  for (const [id, { data, modelVersion = 1 }] of stored) {
     lookedAt += 1
-    if (row.modelVersion < version) {
-      const size = charsOf(row)
+    if (modelVersion < version) {
+      const size = JSON.stringify(data).length
       if (batch.length > 0 && chars + size > entryCharsMax) {
         yield batch
         batch = []
@@ -131,5 +135,3 @@ function* batchesOf(rows: Table["rows"], version: number): Generator<ReadonlyArr
   }
   yield batch
 }
-
-const charsOf = ({ data }: Row): number => JSON.stringify(data).length

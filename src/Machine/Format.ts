@@ -8,6 +8,7 @@
  * |---|---|
  * | 1 | all that a release without formats writes |
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
+| 3 | versions of local parts |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -16,7 +17,7 @@ import { InvariantViolation } from "../Invariant.ts"
 export const initial = 1
 
 /** The newest format that this release knows. */
-export const newest = 2
+export const newest = 3
 
 /** The format that lifts records. */
 export const lifting = 2
@@ -29,6 +30,9 @@ export const restoring = 2
 
 /** The format whose snapshots hold rows in pages (RowPage.ts). */
 export const paging = 2
+
+/** The format whose local parts have versions. */
+export const versionedParts = 3
 
 /** The formats of a node: the newest that it knows, and the one in which it begins a new log. */
 export interface Formats {

@@ -7,12 +7,14 @@ import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
-import { type ReadPart, withUnknown } from "../Model/StoredRecord.ts"
+import { type ReadStored, withUnknown } from "../Model/StoredRecord.ts"
 import type { Keyed, Origin } from "./Command.ts"
+import * as Format from "./Format.ts"
 import { isEqual, isRecord, isTooDeep } from "./Json.ts"
-import type { LocalPart, LocalPartSet } from "./LocalPart.ts"
+import { type LocalPart, type LocalPartSet, storedPart } from "./LocalPart.ts"
 import { unreadable } from "./ReadRow.ts"
 import type { Rejection } from "./Rejection.ts"
+import * as Rows from "./Rows.ts"
 import type { Table } from "./Table.ts"
 import type { Tables } from "./Tables.ts"
 import { type Entry, encode, entryBytesMax, type Transaction } from "./Transaction.ts"
@@ -32,6 +34,8 @@ export interface LocalPartRequest {
 /** Parts that are set together or not at all, each after those before it. */
 export interface LocalPartsRequest {
   readonly parts: ReadonlyArray<{ readonly descriptor: Descriptor; readonly request: LocalPartRequest }>
+  /** Parts to store in this release's version of their model, if they are in an earlier one that it can read. */
+  readonly lifts?: ReadonlyArray<{ readonly descriptor: Descriptor; readonly id: string }>
   /** The key that their entry remembers. */
   readonly origin?: Origin
 }
@@ -80,12 +84,12 @@ export const visible = (
 export const shownPart = ({ read }: Pick<Descriptor, "read">, part: LocalPart | undefined): EncodedRecord =>
   part === undefined
     ? {}
-    : Result.match(read.localPart(part.data), { onSuccess: ({ shown }) => shown, onFailure: () => ({}) })
+    : Result.match(read.localPart(storedPart(part)), { onSuccess: ({ shown }) => shown, onFailure: () => ({}) })
 
 /** Decides the entry of the node's own log that sets parts of records whose replicated change is committed. */
 export const decideLocalParts = (
   tables: Tables,
-  { origin, parts }: LocalPartsRequest,
+  { lifts = [], origin, parts }: LocalPartsRequest,
   at: { readonly nowMs: number; readonly logAgeMs: number }
 ): Result.Result<LocalPartsSet, Rejection> => {
   const localParts: Array<LocalPartSet> = []
@@ -109,12 +113,13 @@ export const decideLocalParts = (
       shown.push(own)
       continue
     }
-    const set: LocalPartSet = { model, id, createdIndex, version, data }
+    const set: LocalPartSet = { model, id, createdIndex, version, ...versionOf(tables, descriptor), data }
     const after = partAfter(held, set)
     localParts.push(set)
     ahead.set(name, after)
     shown.push(after.createdIndex === createdIndex ? after : undefined)
   }
+  for (const { descriptor, id } of lifts) localParts.push(...liftOf(tables, descriptor, id))
   if (localParts.length === 0 && origin?.key === undefined) return Result.succeed({ entry: undefined, parts: shown })
   const transaction: Transaction = {
     timeMs: Math.max(tables.lastTimeMs, at.nowMs),
@@ -123,12 +128,42 @@ export const decideLocalParts = (
     command: "LocalPart",
     events: [],
     localParts,
-    outcome: { _tag: "Accepted" }
+    outcome: { _tag: "Accepted" },
+    ...formatOf(tables, localParts)
   }
   const payload = encode(transaction)
   return payload.length > entryBytesMax
     ? Result.fail({ _tag: "TooLarge", limit: "bytes", max: entryBytesMax })
     : Result.succeed({ entry: { transaction, payload }, parts: shown })
+}
+
+/**
+ * Whether a new part states its version. The format of the log must know it. A model whose parts have steps needs it from the
+ * first such part on: no release without this format can have the steps, so none is meant to read that part.
+ */
+export const statesVersion = (tables: Tables, { read, version }: Descriptor): boolean =>
+  version > 1 && (read.liftsLocalPart || Format.isFormatActive(tables, Format.versionedParts))
+
+const versionOf = (tables: Tables, descriptor: Descriptor): { readonly modelVersion?: number } =>
+  statesVersion(tables, descriptor) ? { modelVersion: descriptor.version } : {}
+
+/** The format that an entry with these parts makes active. */
+const formatOf = (tables: Tables, parts: ReadonlyArray<LocalPartSet>): { readonly format?: number } =>
+  parts.every(({ modelVersion }) => modelVersion === undefined) || Format.isFormatActive(tables, Format.versionedParts)
+    ? {}
+    : { format: Format.versionedParts }
+
+/** The entry's set that stores a part anew, if it is in an earlier version and can be read. */
+const liftOf = (tables: Tables, descriptor: Descriptor, id: string): ReadonlyArray<LocalPartSet> => {
+  const { name: model, read } = descriptor
+  const part = tables.byModel.get(model)?.localParts.get(id)
+  const { modelVersion } = versionOf(tables, descriptor)
+  if (part === undefined || modelVersion === undefined || storedPart(part).modelVersion >= modelVersion) return []
+  const { createdIndex, version } = part
+  return Result.match(read.localPart(storedPart(part)), {
+    onFailure: () => [],
+    onSuccess: ({ kept: data }) => [{ model, id, createdIndex, version, modelVersion, data, isLifted: true }]
+  })
 }
 
 /** The local fields of a record after a request. */
@@ -141,7 +176,7 @@ const dataOf = (
     const errors = [{ path: "", message: "Expected an object of bounded depth" }]
     return Result.fail({ _tag: "InvalidRequest", errors })
   }
-  const held = own === undefined ? nothing : descriptor.read.localPart(own.data)
+  const held = own === undefined ? nothing : descriptor.read.localPart(storedPart(own))
   if (Result.isFailure(held) && how === "patch") {
     return Result.fail(unreadable({ model: descriptor.name, id })(held.failure))
   }
@@ -154,19 +189,29 @@ const dataOf = (
     : Result.succeed(withUnknown(former, split(descriptor, checked.success).local))
 }
 
-const nothing: ReturnType<ReadPart> = Result.succeed({ kept: {}, shown: {} })
+const nothing: ReturnType<ReadStored> = Result.succeed({ kept: {}, shown: {} })
 
 /** Applies a part, for `evolve`. */
 export const setLocalPart = (table: Table, set: LocalPartSet): void => {
-  table.localParts.set(set.id, partAfter(table.localParts.get(set.id), set))
+  const held = table.localParts.get(set.id)
+  // A part that is forgotten meanwhile does not come back.
+  if (set.isLifted !== true || held !== undefined) Rows.putPart(table, set.id, partAfter(held, set))
 }
 
 /** The record that was created later wins, then the higher version, in whatever order they come. */
-const partAfter = (held: LocalPart | undefined, { createdIndex, data, version }: LocalPartSet): LocalPart => {
+const partAfter = (
+  held: LocalPart | undefined,
+  { createdIndex, data, isLifted, modelVersion, version }: LocalPartSet
+): LocalPart => {
+  const stored = { ...(modelVersion === undefined ? {} : { modelVersion }), data }
+  if (isLifted === true && held !== undefined) {
+    const isThat = held.createdIndex === createdIndex && held.version === version
+    return isThat ? { createdIndex, version, revision: held.revision, ...stored } : held
+  }
   if (held !== undefined && held.createdIndex > createdIndex) return held
   const same = held?.createdIndex === createdIndex ? held : undefined
   if (same !== undefined && same.version > version) return same
-  return { createdIndex, version, revision: (same?.revision ?? 0) + 1, data }
+  return { createdIndex, version, revision: (same?.revision ?? 0) + 1, ...stored }
 }
 
 /** The part after which {@link collect} continues. */
@@ -188,7 +233,8 @@ export const collect = (
   let count = 0
   for (const model of [...tables.byModel.keys()].sort()) {
     if (from !== undefined && model < from.model) continue
-    const { localParts } = tables.byModel.get(model)!
+    const table = tables.byModel.get(model)!
+    const { localParts } = table
     const gone: Array<string> = []
     let stoppedAt: string | undefined
     for (const [id, part] of localParts.entries(from?.model === model ? from.id : undefined)) {
@@ -200,7 +246,7 @@ export const collect = (
       const row = replicated.byModel.get(model)?.rows.get(id)
       if (part.createdIndex <= replicated.index && row?.createdIndex !== part.createdIndex) gone.push(id)
     }
-    localParts.deleteKeys(gone)
+    for (const id of gone) Rows.removePart(table, id)
     if (count >= maxCount && stoppedAt !== undefined) return { model, id: stoppedAt }
   }
   return undefined

@@ -7,6 +7,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { isPending } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
+import { storedPart } from "./LocalPart.ts"
 import { storedVersions } from "./Rows.ts"
 import type { Table } from "./Table.ts"
 import type { Tables } from "./Tables.ts"
@@ -72,9 +73,9 @@ export function* checkModel(tables: Tables, descriptor: Descriptor): Generator<u
     const broken = descriptor.brokenRule(shown)
     if (broken !== undefined) find("rule", "", `breaks the rule ${broken.rule}`, id)
   }
-  for (const [id, { data }] of table?.localParts.entries() ?? []) {
+  for (const [id, part] of table?.localParts.entries() ?? []) {
     yield
-    const read = descriptor.read.localPart(data)
+    const read = descriptor.read.localPart(storedPart(part))
     if (Result.isSuccess(read)) continue
     for (const { message, path } of read.failure) find("unreadable", path, message, id)
   }

@@ -3,7 +3,7 @@ import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldError } from "../Model/FieldError.ts"
-import type { LocalPart } from "./LocalPart.ts"
+import { type LocalPart, storedPart } from "./LocalPart.ts"
 import type { Row } from "./Table.ts"
 
 /** A record that this release cannot read, and why. A rejection carries it. */
@@ -29,5 +29,5 @@ export const showRow = (
   if (Result.isFailure(record)) return Result.fail(record.failure)
   const { shown } = record.success
   if (part?.createdIndex !== row.createdIndex) return Result.succeed(shown)
-  return Result.map(read.localPart(part.data), (own) => ({ ...shown, ...own.shown }))
+  return Result.map(read.localPart(storedPart(part)), (own) => ({ ...shown, ...own.shown }))
 }

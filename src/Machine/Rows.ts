@@ -1,5 +1,9 @@
-/** The rows of a table, with what follows from them: its indexes, and the number of rows of each version. Pure. */
+/**
+ * The rows of a table, with what follows from them: its indexes, and the number of rows of each version. The local parts
+ * of a node's own log are in tables without rows, and are counted in the same way. Pure.
+ */
 import * as FieldIndex from "./FieldIndex.ts"
+import { type LocalPart, storedPart } from "./LocalPart.ts"
 import type { Row, Table } from "./Table.ts"
 
 /** Sets the row of a record in place of its former one. */
@@ -19,13 +23,29 @@ export const remove = (table: Table, id: string, row: Row): void => {
   count(table, row, -1)
 }
 
+/** Sets the local part of a record in place of its former one. */
+export const putPart = (table: Table, id: string, part: LocalPart): void => {
+  const before = table.localParts.get(id)
+  table.localParts.set(id, part)
+  if (before !== undefined) count(table, storedPart(before), -1)
+  count(table, storedPart(part), 1)
+}
+
+/** Removes the local part of a record. */
+export const removePart = (table: Table, id: string): void => {
+  const part = table.localParts.get(id)
+  if (part === undefined) return
+  table.localParts.delete(id)
+  count(table, storedPart(part), -1)
+}
+
 /** Counts a row in or out of its version. */
-export const count = ({ countByVersion }: Table, { modelVersion }: Row, change: 1 | -1): void => {
+export const count = ({ countByVersion }: Table, { modelVersion }: Pick<Row, "modelVersion">, change: 1 | -1): void => {
   const next = (countByVersion.get(modelVersion) ?? 0) + change
   if (next === 0) countByVersion.delete(modelVersion)
   else countByVersion.set(modelVersion, next)
 }
 
-/** By ascending version, how many records are stored in it. */
+/** By ascending version, how many records, or local parts, are stored in it. */
 export const storedVersions = (table: Table | undefined): ReadonlyMap<number, number> =>
   new Map([...(table?.countByVersion ?? [])].sort(([left], [right]) => left - right))

@@ -12,6 +12,7 @@ import * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalPart.ts"
 import type { Restored as RestoredLog } from "./Restored.ts"
 import * as RowPage from "./RowPage.ts"
+import * as Rows from "./Rows.ts"
 import type { Session } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
@@ -309,7 +310,7 @@ const putInTable = (
       return Result.void
     }
     case "LocalPart":
-      table.localParts.set(piece.id, piece.part)
+      Rows.putPart(table, piece.id, piece.part)
       break
     case "Tombstone":
       table.tombstones.set(piece.id, piece.tombstone)

@@ -36,7 +36,7 @@ export interface Table {
   readonly tombstoneOrder: OrderedMap<number, string>
   /** By id. Only the tables of a node's own log have any; the state hash leaves them out. */
   readonly localParts: OrderedMap<string, LocalPart>
-  /** How many rows are stored in each version (Rows.ts). */
+  /** How many rows, or local parts, are stored in each version (Rows.ts). */
   readonly countByVersion: Map<number, number>
   nextTombstoneSequence: number
   /** The highest version among evicted tombstones. The versions of an unknown id start above it. */

@@ -63,8 +63,9 @@ export interface Entry {
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
-const formatOf = ({ ended, forgotten, format, lifted, retainedFrom }: Transaction): number => {
+const formatOf = ({ ended, forgotten, format, lifted, localParts, retainedFrom }: Transaction): number => {
   if (format !== undefined) return format
+  if (localParts?.some(({ modelVersion }) => modelVersion !== undefined)) return Format.versionedParts
   if (lifted !== undefined || ended !== undefined || forgotten !== undefined) return Format.lifting
   return retainedFrom === undefined ? Format.initial : Format.retaining
 }
@@ -163,4 +164,6 @@ const isLocalPartSet = (json: unknown): boolean =>
   typeof json.id === "string" &&
   Number.isSafeInteger(json.createdIndex) &&
   Number.isSafeInteger(json.version) &&
+  (json.modelVersion === undefined || Number.isSafeInteger(json.modelVersion)) &&
+  (json.isLifted === undefined || json.isLifted === true) &&
   isRecord(json.data)

@@ -105,6 +105,14 @@ type KeptJson<F extends Fields, Bare> = JsonOf<
   VariantSchema.Extract<Bare extends "local" ? "local" : "replicated", VariantSchema.Struct<Moded<F, Bare>>>["Encoded"]
 >
 
+/** The local fields of a mixed record, as JSON. */
+type LocalJson<F extends Fields, Bare> = JsonOf<
+  Omit<
+    VariantSchema.Extract<"local", VariantSchema.Struct<Moded<F, Bare>>>["Encoded"],
+    { [K in keyof F]: F[K] extends Marked<"id"> ? K : never }[keyof F]
+  >
+>
+
 /** The target of a model's reference. */
 export interface ReferenceOption {
   /**
@@ -149,6 +157,11 @@ export interface Options<M extends Mode, F extends Fields> {
    * with the fields of the record that the log keeps. Without it, earlier versions have the same shape.
    */
   readonly lift?: Lift<KeptJson<F, BareMode<F, M>>>
+  /**
+   * Brings the local fields of a mixed record from earlier versions into this one, in the same way. Its fields are the
+   * local ones alone, without the id.
+   */
+  readonly liftLocal?: Lift<LocalJson<F, BareMode<F, M>>>
 }
 
 /** A model: the schema of its rows, a schema for each other variant, and its {@link Descriptor}. */
@@ -212,7 +225,17 @@ const describeFields = (
   invariant(Number.isSafeInteger(version) && version >= 1, `Model "${name}" must have an integral version from 1 on`)
   const lifted = options.lift === undefined ? version : toVersion(options.lift.chain)
   invariant(lifted === version, `Model "${name}" has version ${version}, and its lift leads to version ${lifted}`)
+  const liftedLocal = options.liftLocal === undefined ? version : toVersion(options.liftLocal.chain)
+  invariant(
+    liftedLocal === version,
+    `Model "${name}" has version ${version}, and its liftLocal leads to version ${liftedLocal}`
+  )
   const local = options.mode === "local" || (options.mode !== "replicate" && replicatedFields.length === 0)
+  const isMixed = !local && localFields.length > 0
+  invariant(
+    options.liftLocal === undefined || isMixed,
+    `Model "${name}" has a liftLocal: only the local fields of a mixed model need one`
+  )
   const uniqueFields = (options.unique ?? []) as ReadonlyArray<string>
   const indexes = (options.indexes ?? []) as ReadonlyArray<string>
   checkIndexes(name, { kept: local ? localFields : replicatedFields, indexes, unique: uniqueFields }, codecs, orders)
@@ -246,7 +269,8 @@ const describeFields = (
       version,
       record: shape,
       localPart: Schema.Struct(partFields(fields, localFields)),
-      lift: options.lift?.chain
+      lift: options.lift?.chain,
+      liftLocal: options.liftLocal?.chain
     }),
     fingerprint: once(() =>
       fingerprintOf([
@@ -254,6 +278,7 @@ const describeFields = (
         shape.ast,
         shapes.local.ast,
         options.lift?.chain,
+        options.liftLocal?.chain,
         uniqueFields,
         references,
         options.check

@@ -21,7 +21,7 @@ export interface Steps<Record> {
   readonly rename: <const From extends keyof Record & string, const To extends string>(
     from: From,
     to: To
-  ) => Steps<Flat<Omit<Record, From> & { readonly [K in To]: Record[From] }>>
+  ) => Steps<Flat<Omit<Record, From> & { readonly [K in keyof Record as K extends From ? To : never]: Record[K] }>>
   /** Removes a field. */
   readonly drop: <const Name extends keyof Record & string>(name: Name) => Steps<Flat<Omit<Record, Name>>>
   /** Gives all records a new field with this value. */

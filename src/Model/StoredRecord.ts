@@ -28,16 +28,16 @@ export interface ReadRecord {
 /** Reads a stored record, or returns what is wrong with it. Reading the same record again returns the same result. */
 export type ReadStored = (stored: StoredRecord) => Result.Result<ReadRecord, ReadonlyArray<FieldError>>
 
-/** Reads the local part of a mixed record. A part has no version: releases that share one must read each other's. */
-export type ReadPart = (data: EncodedRecord) => ReturnType<ReadStored>
-
 /** The readers of a model. */
 export interface Readers {
   /** Reads a record as its log holds it. It trusts the values of a record that has all fields of this version. */
   readonly record: ReadStored
   /** The same, but it checks every value: stored data may be older than a check of the schema. */
   readonly recordWhole: ReadStored
-  readonly localPart: ReadPart
+  /** Reads the local part of a mixed record. */
+  readonly localPart: ReadStored
+  /** Whether the model has steps for local parts of earlier versions. */
+  readonly liftsLocalPart: boolean
 }
 
 /** Makes the readers of a model. */
@@ -46,12 +46,28 @@ export const readersOf = (options: {
   /** The record that the log keeps, and the local part of a mixed one. */
   readonly record: Schema.Top
   readonly localPart: Schema.Top
-  /** Without steps, a record of an earlier version is read as if it had this one. */
+  /** Without steps, a record of an earlier version is read as if it had this one. So is a part. */
   readonly lift?: Chain | undefined
+  readonly liftLocal?: Chain | undefined
 }): Readers => {
   const { version } = options
-  const show = knownFieldsOf(options.record)
-  const showPart = knownFieldsOf(options.localPart)
+  const record = readerOf(version, options.record, options.lift)
+  const localPart = readerOf(version, options.localPart, options.liftLocal)
+  return {
+    record: record.read,
+    recordWhole: record.readWhole,
+    localPart: localPart.read,
+    liftsLocalPart: options.liftLocal !== undefined
+  }
+}
+
+/** Reads what is stored of one schema: whole records, or local parts. */
+const readerOf = (
+  version: number,
+  schema: Schema.Top,
+  chain: Chain | undefined
+): { readonly read: ReadStored; readonly readWhole: ReadStored } => {
+  const show = knownFieldsOf(schema)
   /** Two readings of one record must be equal, also if a step of the application is not a function. */
   const known = new WeakMap<EncodedRecord, ReturnType<ReadStored>>()
 
@@ -61,21 +77,20 @@ export const readersOf = (options: {
       const newer = `Stored in version ${stored.modelVersion} of the model, and this release knows version ${version}`
       return Result.orElse(show(stored.data), () => wrong(newer))
     }
-    if (stored.modelVersion === version || options.lift === undefined) return show(stored.data)
-    const lifted = lift(options.lift, stored)
+    if (stored.modelVersion === version || chain === undefined) return show(stored.data)
+    const lifted = lift(chain, stored)
     if (Result.isFailure(lifted)) return wrong(lifted.failure)
     return Result.flatMap(plainJson(lifted.success), (kept) => show(kept as EncodedRecord))
   }
 
   return {
-    record: (stored) => {
+    read: (stored) => {
       if (stored.modelVersion === version && show.isAsStored(stored.data)) return asStored(stored.data)
       const found = known.get(stored.data) ?? read(stored)
       known.set(stored.data, found)
       return found
     },
-    recordWhole: (stored) => known.get(stored.data) ?? read(stored),
-    localPart: (data) => (showPart.isAsStored(data) ? asStored(data) : showPart(data))
+    readWhole: (stored) => known.get(stored.data) ?? read(stored)
   }
 }
 
@@ -108,7 +123,8 @@ const wrong = (message: string): Result.Result<never, ReadonlyArray<FieldError>>
 export const readAsStored: Readers = {
   record: ({ data }) => asStored(data),
   recordWhole: ({ data }) => asStored(data),
-  localPart: (data) => asStored(data)
+  localPart: ({ data }) => asStored(data),
+  liftsLocalPart: false
 }
 
 const failed: ReadonlyArray<FieldError> = [{ path: "", message: "A schema of the model failed on this" }]

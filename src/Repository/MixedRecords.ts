@@ -5,6 +5,7 @@
 import { Effect, Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Origin } from "../Machine/Command.ts"
+import { isPending } from "../Machine/decideOperation.ts"
 import { split, visible } from "../Machine/LocalParts.ts"
 import { type RecordUnreadable, showRow, unreadable } from "../Machine/ReadRow.ts"
 import { get } from "../Machine/Tables.ts"
@@ -59,6 +60,10 @@ export const make = (logs: Logs) => {
   ) {
     const model = descriptor.name
     const origin = originOf(change)
+    // Until the new version is active, this node may go back to a release that cannot read a part in it.
+    if (descriptor.read.liftsLocalPart && isPending(member.tables, descriptor)) {
+      return yield* new Refused({ rejection: { _tag: "UpgradePending", model } })
+    }
     if (isKnown(local.tables, origin)) return yield* copyOfPart(descriptor, id, origin)
     yield* mayHaveKey(origin, { own: local.tables, other: member.tables })
     const holds = () =>

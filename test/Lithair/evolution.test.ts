@@ -250,7 +250,7 @@ describe("a release with a changed model", () => {
           items: [{ ...shown, ...own }]
         })
       }
-      yield* advance("2 seconds")
+      yield* advance("5 seconds")
       const format = { version: Format.newest, active: Format.newest }
       const status = { name: "Product", path: "products", mode: "mixed", version: 2, active: 2 }
       const patched = yield* on(
@@ -264,7 +264,7 @@ describe("a release with a changed model", () => {
       assert.deepStrictEqual(patched, { ...shown, cents: 200, note: "here" })
       assert.deepStrictEqual(yield* on(first, json("/_admin/api/models")), {
         format,
-        items: [{ ...status, stored: { 2: 1 } }],
+        items: [{ ...status, stored: { 2: 1 }, localParts: { 2: 1 } }],
         dropped: []
       })
     }).pipe(Effect.provide(TestCluster.layer({ models: [First], releases: { fit: { models: [Fit] } } })))
