@@ -39,7 +39,7 @@ export const make = (
     Machine.apply(machine, entry)
     Machine.passTime(machine, options.monotonicMs())
   },
-  snapshot: () => Snapshot.encode(Snapshot.take(Tables.clone(machine.applied))),
+  snapshot: () => Snapshot.contentOf(machine.applied),
   restoring: (hash) => restoring(machine, hash),
   hash: () => machine.applied.hash,
   hashDefinition: StateElements.definition,

@@ -1,7 +1,7 @@
 /**
  * The history of a log: entries that compaction took from the log, as its users see them. It holds committed entries
  * only, and may have gaps: a node that installed a snapshot never had the entries before it. KeptLog.ts moves entries
- * here, HistoryFiles.ts stores them.
+ * here, HistoryFiles.ts stores them, and Cluster/HistoryFetching.ts fetches from peers what is missing.
  */
 import { Context, type Effect } from "effect"
 import type { HistoryFile } from "./HistoryFormat.ts"
@@ -21,8 +21,8 @@ export class History extends Context.Service<
     /** The files of it, ascending: each has all entries of its range, and is removed as a whole. */
     readonly files: () => ReadonlyArray<HistoryFile>
     /**
-     * Keeps the entries of a range, as `read` gives them; those that are here already are not read. They are durable
-     * when it returns. All of them must be committed.
+     * Keeps the entries of a range, as `read` gives them: a log, or a peer. Those that are here already are not read.
+     * They are durable when it returns. All of them must be committed. If it fails, files that are whole stay.
      */
     readonly keep: (
       range: HistoryRange,

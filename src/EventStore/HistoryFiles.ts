@@ -1,11 +1,10 @@
 /** The history of a log in files, on disk or in memory: temporary file, sync, rename. HistoryFormat.ts has the bytes, HistoryReader.ts reads. */
-import { zstdCompress } from "node:zlib"
 import { Effect, Layer, Semaphore } from "effect"
 import { invariant } from "../Invariant.ts"
+import { compress, plain } from "./Compression.ts"
 import { codeOf, makeDirectory } from "./Files.ts"
 import { History, type HistoryRange } from "./History.ts"
 import {
-  type BlockCodec,
   encodeBlock,
   encodeEntries,
   encodeHistoryEnd,
@@ -39,14 +38,6 @@ export interface HistoryOptions {
   /** The pause of the scrub between two blocks of 64 KiB. 62 by default. */
   readonly scrubPauseMs?: number
 }
-
-const compressed = (raw: Uint8Array): Effect.Effect<{ readonly stored: Uint8Array; readonly codec: BlockCodec }> =>
-  Effect.callback((resume) => {
-    zstdCompress(raw, (error, stored) => {
-      const isSmaller = error === null && stored.length < raw.length
-      resume(Effect.succeed(isSmaller ? { stored, codec: "zstd" } : { stored: raw, codec: "plain" }))
-    })
-  })
 
 const isMissing = (failure: LogFailed): boolean => codeOf(failure) === "ENOENT"
 
@@ -95,7 +86,7 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
     const putBlock = Effect.fnUntraced(function* () {
       const raw = encodeEntries(pending)
       const firstIndex = pending[0]!.index
-      const { codec, stored } = options.isCompressed ? yield* compressed(raw) : { codec: "plain" as const, stored: raw }
+      const { codec, stored } = options.isCompressed ? yield* compress(raw) : plain(raw)
       const head = { rawBytes: raw.length, firstIndex, count: pending.length, codec }
       blocks.push({ firstIndex, offset })
       rawBytes += raw.length
@@ -125,15 +116,32 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
     return { ...kept, fileBytes: offset } satisfies HistoryFile
   }, Effect.scoped)
 
+  /** Gives a written file its name, unless another has come meanwhile that holds some of its entries. Returns whether. */
+  const enter = Effect.fnUntraced(function* (temporary: string, file: HistoryFile) {
+    if (held.some(({ fromIndex, toIndex }) => fromIndex <= file.toIndex && toIndex >= file.fromIndex)) {
+      yield* files.remove(temporary)
+      return false
+    }
+    yield* files.rename({ from: temporary, to: historyName(file) })
+    hold([...held, file].sort((one, other) => one.fromIndex - other.fromIndex))
+    return true
+  }, changing.withPermits(1))
+
+  let writtenCount = 0
+
+  /**
+   * Writes the first file of a range, and returns the entry behind it. Other files may come and go meanwhile, since the
+   * entries may come from a slow peer: then it begins again.
+   */
   const keepFile = (range: HistoryRange, read: LogStore["Service"]["read"]) =>
-    Effect.gen(function* () {
-      const temporary = `${range.fromIndex}${TEMPORARY}`
-      const file = yield* Effect.onError(writeFile(temporary, range, read), () =>
-        Effect.ignore(files.remove(temporary))
+    Effect.suspend(() => {
+      const temporary = `${range.fromIndex}-${++writtenCount}${TEMPORARY}`
+      return writeFile(temporary, range, read).pipe(
+        Effect.flatMap((file) =>
+          Effect.map(enter(temporary, file), (isEntered) => (isEntered ? file.toIndex + 1 : range.fromIndex))
+        ),
+        Effect.onError(() => Effect.ignore(files.remove(temporary)))
       )
-      yield* files.rename({ from: temporary, to: historyName(file) })
-      hold([...held, file].sort((one, other) => one.fromIndex - other.fromIndex))
-      return file
     })
 
   /** The first part of a range that is not here; undefined if all of it is. */
@@ -149,10 +157,9 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
     for (let fromIndex = range.fromIndex; ; ) {
       const missing = missingOf({ fromIndex, toIndex: range.toIndex })
       if (missing === undefined) return
-      const file = yield* keepFile(missing, read)
-      fromIndex = file.toIndex + 1
+      fromIndex = yield* keepFile(missing, read)
     }
-  }, changing.withPermits(1))
+  })
 
   /** From now on the entries of this file count as missing. */
   const setAside = Effect.fnUntraced(

@@ -4,6 +4,7 @@
  */
 import { invariant } from "../Invariant.ts"
 import { checksum, getUint64, setUint64, viewOf } from "./Bytes.ts"
+import { type Codec, codecs } from "./Compression.ts"
 import type { EntryType, LogEntry } from "./LogEntry.ts"
 
 export const HISTORY_HEADER_BYTES = 32
@@ -101,17 +102,13 @@ export const decodeEntries = (
   return at === bytes.length && entries.length === count ? entries : undefined
 }
 
-/** How the bytes of a block are stored. */
-export type BlockCodec = "plain" | "zstd"
-const CODECS: ReadonlyArray<BlockCodec> = ["plain", "zstd"]
-
 /** The head of a block. */
 export interface BlockHead {
   readonly storedBytes: number
   readonly rawBytes: number
   readonly firstIndex: number
   readonly count: number
-  readonly codec: BlockCodec
+  readonly codec: Codec
 }
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8
@@ -136,7 +133,7 @@ export const encodeBlock = (stored: Uint8Array, head: Omit<BlockHead, "storedByt
   view.setUint32(4, head.rawBytes, true)
   setUint64(view, 8, head.firstIndex)
   view.setUint32(16, head.count, true)
-  view.setUint8(20, CODECS.indexOf(head.codec))
+  view.setUint8(20, codecs.indexOf(head.codec))
   view.setUint32(24, checksum(bytes.subarray(BLOCK_HEAD_BYTES)), true)
   view.setUint32(28, headChecksum(bytes, offset), true)
   return bytes
@@ -153,7 +150,7 @@ export const decodeBlock = (
   const storedBytes = view.getUint32(0, true)
   const rawBytes = view.getUint32(4, true)
   const firstIndex = getUint64(view, 8)
-  const codec = CODECS[view.getUint8(20)]
+  const codec = codecs[view.getUint8(20)]
   if (codec === undefined) return "a block of a format unknown here"
   if (firstIndex === undefined || rawBytes > BLOCK_BYTES_MAX) return "a field is out of range"
   const endAt = blockBytes({ storedBytes })

@@ -1,8 +1,7 @@
 /** Reads entries from the files of a history, block by block, with the checksums verified. HistoryFormat.ts has the bytes. */
-import { zstdDecompress } from "node:zlib"
 import { Effect, Schema, Scope } from "effect"
+import { decompress } from "./Compression.ts"
 import {
-  type BlockHead,
   type BlockIndex,
   decodeBlock,
   decodeEntries,
@@ -27,15 +26,6 @@ export class HistoryDamaged extends Schema.TaggedError<HistoryDamaged>()("Histor
 /** What is kept in memory of files that were read: a walk through history reads the same blocks again. */
 const indexesMaxCount = 64
 const blocksMaxBytes = 8 * 1024 * 1024
-
-const unpacked = (stored: Uint8Array, { codec, rawBytes }: BlockHead): Effect.Effect<Uint8Array | undefined> => {
-  if (codec === "plain") return Effect.succeed(stored)
-  return Effect.callback((resume) => {
-    zstdDecompress(stored, { maxOutputLength: Math.max(1, rawBytes) }, (error, raw) =>
-      resume(Effect.succeed(error === null && raw.length === rawBytes ? raw : undefined))
-    )
-  })
-}
 
 /** A block with its entries decoded. */
 interface Block {
@@ -97,7 +87,7 @@ export const make = (files: NamedFiles) => {
     const endOffset = next?.offset ?? index.endOffset
     const block = decodeBlock(yield* readAt({ offset, lengthBytes: endOffset - offset }), offset)
     if (typeof block === "string") return yield* new HistoryDamaged({ name, what: `${block}, at offset ${offset}` })
-    const raw = yield* unpacked(block.stored, block)
+    const raw = yield* decompress(block, block.rawBytes)
     const entries = raw === undefined ? undefined : decodeEntries(raw, block)
     const isWhole = firstIndex + block.count === (next?.firstIndex ?? file.toIndex + 1)
     if (entries === undefined || block.firstIndex !== firstIndex || !isWhole) {

@@ -1,5 +1,6 @@
 /** Reads a snapshot piece by piece, in bounded memory: verifies it, or gives its content. The bytes are SnapshotFormat.ts. */
 import { Effect, Stream } from "effect"
+import { decompress } from "./Compression.ts"
 import type { ReadAt } from "./NamedFiles.ts"
 import {
   beginScan,
@@ -49,20 +50,28 @@ export const verify = Effect.fnUntraced(function* (readAt: ReadAt) {
   }
 })
 
-/** The content, in order. It fails where a piece is damaged: what was given before is of no use then. */
+/**
+ * The content of a snapshot that was verified, in order. It fails where a piece is damaged all the same: what was given
+ * before is of no use then.
+ */
 export const content = (file: string, readAt: ReadAt) =>
   Stream.suspend(() =>
     Stream.unfold(
-      beginScan(),
+      beginScan({ isVerified: true }),
       Effect.fnUntraced(function* (scan) {
         for (;;) {
-          const piece = yield* next(scan, readAt)
-          if (piece._tag === "Content") return [piece.content, scan] as const
-          if (piece._tag === "End") return undefined
-          if (piece._tag === "Damaged") {
-            const message = `Cannot read snapshot "${file}" at offset ${scan.offset}: ${piece.what}`
-            return yield* new SnapshotDamaged({ message, file, offset: scan.offset })
+          const { offset } = scan
+          const damaged = (what: string) => {
+            const message = `Cannot read snapshot "${file}" at offset ${offset}: ${what}`
+            return new SnapshotDamaged({ message, file, offset })
           }
+          const piece = yield* next(scan, readAt)
+          if (piece._tag === "End") return undefined
+          if (piece._tag === "Damaged") return yield* damaged(piece.what)
+          if (piece._tag !== "Content") continue
+          const raw = yield* decompress(piece, piece.rawBytes)
+          if (raw === undefined) return yield* damaged("its content does not decompress")
+          return [raw, scan] as const
         }
       })
     )

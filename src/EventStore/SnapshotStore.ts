@@ -5,7 +5,7 @@
  */
 import { Context, type Effect, Schema, type Scope, type Stream } from "effect"
 import type { LogFailed } from "./LogStore.ts"
-import type { SnapshotInfo, SnapshotMetadata } from "./SnapshotFormat.ts"
+import type { SnapshotContent, SnapshotInfo, SnapshotMetadata } from "./SnapshotFormat.ts"
 
 export type { SnapshotInfo, SnapshotMetadata } from "./SnapshotFormat.ts"
 
@@ -67,13 +67,8 @@ export class SnapshotStore extends Context.Service<
       readonly atLeastIndex?: number
       readonly atMostIndex?: number
     }) => Effect.Effect<OpenSnapshot | undefined, LogFailed, Scope.Scope>
-    /**
-     * Writes a snapshot; durable when it returns. `content` is pulled only as far as the next chunk needs, and other
-     * fibers run between chunks: it must be of state that does not change meanwhile, of a clone.
-     */
-    readonly write: (
-      snapshot: SnapshotMetadata & { readonly content: Iterable<Uint8Array> }
-    ) => Effect.Effect<SnapshotInfo, LogFailed>
+    /** Writes a snapshot; durable when it returns. Other fibers run between chunks. */
+    readonly write: (snapshot: SnapshotMetadata & SnapshotContent) => Effect.Effect<SnapshotInfo, LogFailed>
     /** Begins to receive what is offered, or goes on with it. Whatever else was being received is given up. */
     readonly receive: (offer: SnapshotOffer) => Effect.Effect<Receiving, LogFailed>
     /** Ends when a snapshot that was written, received or opened here is gone. */

@@ -1,5 +1,6 @@
 /** The snapshots of a node in a directory, or in memory: temporary file, sync, rename; the last two are kept. Raft §7. */
 import { Effect, Layer, Semaphore } from "effect"
+import { compress, plain } from "./Compression.ts"
 import { makeDirectory } from "./Files.ts"
 import type { LogFailed } from "./LogStore.ts"
 import { filesIn, filesInMemory, type NamedFiles } from "./NamedFiles.ts"
@@ -9,6 +10,7 @@ import {
   makeEncoder,
   parseSnapshotName,
   SNAPSHOT_CHUNK_BYTES,
+  type SnapshotContent,
   type SnapshotInfo,
   type SnapshotMetadata,
   snapshotName
@@ -40,7 +42,8 @@ export function* rechunk(pieces: Iterable<Uint8Array>, sizeBytes: number): Gener
   if (filled > 0) yield chunk.subarray(0, filled)
 }
 
-const make = Effect.fnUntraced(function* (files: NamedFiles) {
+/** With `compresses` it compresses snapshots that may be, on other threads. */
+const make = Effect.fnUntraced(function* (files: NamedFiles, { compresses }: { readonly compresses: boolean }) {
   const writing = yield* Semaphore.make(1)
   /** One at a time changes which snapshots there are, or looks for the newest. */
   const keeping = yield* Semaphore.make(1)
@@ -85,11 +88,11 @@ const make = Effect.fnUntraced(function* (files: NamedFiles) {
 
   const writeTemporary = Effect.fnUntraced(function* (
     name: string,
-    { content, ...metadata }: SnapshotMetadata & { readonly content: Iterable<Uint8Array> }
+    { content, isCompressed = false, ...metadata }: SnapshotMetadata & SnapshotContent
   ) {
     const file = yield* files.openToWrite(name)
     yield* file.truncate(0)
-    const encoder = makeEncoder(metadata)
+    const encoder = makeEncoder(metadata, isCompressed ? 2 : 1)
     let offset = 0
     let unsyncedBytes = 0
     const put = Effect.fnUntraced(function* (bytes: Uint8Array) {
@@ -103,7 +106,7 @@ const make = Effect.fnUntraced(function* (files: NamedFiles) {
     yield* put(encoder.header)
     const rest = yield* rests
     for (const chunk of rechunk(content, SNAPSHOT_CHUNK_BYTES)) {
-      yield* put(encoder.chunk(chunk))
+      yield* put(encoder.chunk(chunk, isCompressed && compresses ? yield* compress(chunk) : plain(chunk)))
       yield* rest
     }
     const { info, trailer } = encoder.end()
@@ -112,7 +115,7 @@ const make = Effect.fnUntraced(function* (files: NamedFiles) {
     return info
   }, Effect.scoped)
 
-  const write = (snapshot: SnapshotMetadata & { readonly content: Iterable<Uint8Array> }) =>
+  const write = (snapshot: SnapshotMetadata & SnapshotContent) =>
     writing.withPermits(1)(
       Effect.gen(function* () {
         const temporary = `${snapshotName(snapshot)}${TEMPORARY}`
@@ -199,11 +202,14 @@ const make = Effect.fnUntraced(function* (files: NamedFiles) {
 
 /** In `directory`, which is made when it is missing; at most one store at a time works on it. */
 export const layerFile = (options: { readonly directory: string }): Layer.Layer<SnapshotStore, LogFailed> =>
-  Layer.effect(SnapshotStore, Effect.andThen(makeDirectory(options.directory), make(filesIn(options.directory))))
+  Layer.effect(
+    SnapshotStore,
+    Effect.andThen(makeDirectory(options.directory), make(filesIn(options.directory), { compresses: true }))
+  )
 
-/** In `files`, which outlive the layer. */
+/** In `files`, which outlive the layer, as plain bytes. */
 export const layerOf = (files: NamedFiles): Layer.Layer<SnapshotStore, LogFailed> =>
-  Layer.effect(SnapshotStore, make(files))
+  Layer.effect(SnapshotStore, make(files, { compresses: false }))
 
 /** In memory, for tests and simulations. It forgets when its scope closes. */
 export const layerMemory: Layer.Layer<SnapshotStore> = Layer.orDie(

@@ -67,9 +67,9 @@ export const make = Effect.fnUntraced(function* (options: {
     const clone = Tables.clone(tables())
     const { index } = clone
     appliedBytes = 0
-    const content = Snapshot.encode(Snapshot.take(clone))
-    const { fileBytes } = yield* snapshots.write({ index, term, configuration: noConfiguration, content })
-    snapshotBytes = fileBytes
+    const content = Snapshot.contentOf(clone)
+    const { contentBytes } = yield* snapshots.write({ index, term, configuration: noConfiguration, ...content })
+    snapshotBytes = contentBytes
     yield* store.append([{ snapshot: { index, term }, entries: [] }])
     yield* space.compact({ throughIndex: index })
   }).pipe(

@@ -8,7 +8,7 @@
  * |---|---|
  * | 1 | all that a release without formats writes |
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
-| 3 | versions of local parts |
+ * | 3 | versions of local parts, compressed snapshots |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -33,6 +33,9 @@ export const paging = 2
 
 /** The format whose local parts have versions. */
 export const versionedParts = 3
+
+/** The format whose snapshots may be compressed. */
+export const compressing = 3
 
 /** The formats of a node: the newest that it knows, and the one in which it begins a new log. */
 export interface Formats {

@@ -107,12 +107,19 @@ export const pageOf = (rows: ReadonlyArray<readonly [string, Row]>): RowPage => 
 const folded = (numbers: ReadonlyArray<number>): Numbers =>
   numbers.every((number) => number === numbers[0]) ? numbers[0]! : numbers
 
-const at = (numbers: Numbers, row: number): number => (typeof numbers === "number" ? numbers : numbers[row]!)
+const numberAt = (numbers: Numbers, at: number): number => (typeof numbers === "number" ? numbers : numbers[at]!)
+
+/** Rows as a page had them. */
+export interface ReadPage {
+  readonly ids: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<Row>
+  /** By field, the values of the rows, if all rows have the same fields. */
+  readonly columns: ReadonlyMap<string, ReadonlyArray<Json>> | undefined
+}
 
 /** Reads pages of one table. */
 export interface PageReader {
-  /** The rows of a page, in its order. */
-  readonly rowsOf: (page: RowPage) => Generator<readonly [string, Row]>
+  readonly read: (page: RowPage) => ReadPage
 }
 
 /** A reader, which keeps texts that come again and again once, and makes records of one shape alike. */
@@ -120,42 +127,53 @@ export const reader = (): PageReader => {
   const repeated = new Map<string, (text: string) => string>()
   const makers = new Map<string, RecordMaker>()
   return {
-    rowsOf: function* (page) {
+    read: (page) => {
       const { columns, fields, ids, shapeOf, shapes } = page
       const values = columns.map((column, position) =>
         column === null ? ids : shared(repeated, fields[position]!, column)
       )
-      const nextOf = columns.map(() => 0)
       const makerOf = shapes.map((shape) =>
         makerFor(
           makers,
           shape.map((position) => fields[position]!)
         )
       )
-      for (const [row, id] of ids.entries()) {
-        const shape = shapeOf?.[row] ?? 0
-        const createdIndex = at(page.createdIndexes, row)
-        yield [
-          id,
-          {
-            version: at(page.versions, row),
-            createdIndex,
-            index: createdIndex + at(page.changedAfter, row),
-            modelVersion: at(page.modelVersions, row),
-            data: makerOf[shape]!(shapes[shape]!, values, nextOf)
-          }
-        ]
+      const whole = shapeOf === undefined ? values : spread(values, page, shapeOf)
+      const columnsOf = shapes.map((shape) => shape.map((position) => whole[position]!))
+      const rows = new Array<Row>(ids.length)
+      for (let at = 0; at < ids.length; at++) {
+        const shape = shapeOf?.[at] ?? 0
+        const createdIndex = numberAt(page.createdIndexes, at)
+        rows[at] = {
+          version: numberAt(page.versions, at),
+          createdIndex,
+          index: createdIndex + numberAt(page.changedAfter, at),
+          modelVersion: numberAt(page.modelVersions, at),
+          data: makerOf[shape]!(columnsOf[shape]!, at)
+        }
       }
+      const columnOf = new Map(fields.map((field, position) => [field, values[position]!]))
+      return { ids, rows, columns: shapeOf === undefined ? columnOf : undefined }
     }
   }
 }
 
-/** Makes the record of the next row: of each field in the shape, the next value. */
-type RecordMaker = (
-  shape: ReadonlyArray<number>,
+/** Columns in which each row has a place, though rows of several shapes lack some fields. */
+const spread = (
   values: ReadonlyArray<ReadonlyArray<Json>>,
-  nextOf: Array<number>
-) => EncodedRecord
+  { ids, shapes }: RowPage,
+  shapeOf: ReadonlyArray<number>
+): ReadonlyArray<ReadonlyArray<Json>> => {
+  const whole = values.map(() => new Array<Json>(ids.length))
+  const nextOf = values.map(() => 0)
+  for (const [at, shape] of shapeOf.entries()) {
+    for (const position of shapes[shape]!) whole[position]![at] = values[position]![nextOf[position]!++]!
+  }
+  return whole
+}
+
+/** Makes a record of the values at a position, one of each column. */
+type RecordMaker = (columns: ReadonlyArray<ReadonlyArray<Json>>, at: number) => EncodedRecord
 
 const makerFor = (makers: Map<string, RecordMaker>, fields: ReadonlyArray<string>): RecordMaker => {
   const name = JSON.stringify(fields)
@@ -173,23 +191,14 @@ const makerFor = (makers: Map<string, RecordMaker>, fields: ReadonlyArray<string
 const makerOf = (fields: ReadonlyArray<string>): RecordMaker => {
   // Assigned, this name would change the prototype.
   if (fields.includes("__proto__")) {
-    return (shape, values, nextOf) =>
-      Object.fromEntries(shape.map((position, at) => [fields[at]!, values[position]![nextOf[position]!++]!]))
+    return (columns, at) => Object.fromEntries(fields.map((field, position) => [field, columns[position]![at]!]))
   }
-  function Plain(
-    this: Record<string, Json>,
-    shape: ReadonlyArray<number>,
-    values: ReadonlyArray<ReadonlyArray<Json>>,
-    nextOf: Array<number>
-  ) {
-    for (let at = 0; at < fields.length; at++) {
-      const position = shape[at]!
-      this[fields[at]!] = values[position]![nextOf[position]!++]!
-    }
+  function Plain(this: Record<string, Json>, columns: ReadonlyArray<ReadonlyArray<Json>>, at: number) {
+    for (let position = 0; position < fields.length; position++) this[fields[position]!] = columns[position]![at]!
   }
   Plain.prototype = Object.prototype
   const Made = Plain as unknown as new (...parts: Parameters<RecordMaker>) => EncodedRecord
-  return (...parts) => new Made(...parts)
+  return (columns, at) => new Made(columns, at)
 }
 
 /** Texts that a field has had before are those of then, as long as they are few. */

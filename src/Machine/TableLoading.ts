@@ -7,7 +7,10 @@ import * as FieldIndex from "./FieldIndex.ts"
 import * as IdSet from "./IdSet.ts"
 import { compareKeys, type OrderValue } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
+import { keyOf } from "./OrderKey.ts"
+import type { ReadPage } from "./RowPage.ts"
 import * as Rows from "./Rows.ts"
+import { sortedPositions } from "./SortedPositions.ts"
 import type { Row, Table } from "./Table.ts"
 
 /** The rows so far, and by indexed field the value of each. */
@@ -24,19 +27,62 @@ export const make = ({ indexes }: Pick<Table, "indexes">): TableLoading => ({
   values: new Map(Array.from(indexes.keys(), (field) => [field, []]))
 })
 
+const outOfOrder = Result.fail("its rows are not in the order of their ids")
+
 /** Takes the next row. It fails if the row does not come after the one before. */
 export const take = (loading: TableLoading, table: Table, id: string, row: Row): Result.Result<void, string> => {
-  const { ids, rows, values } = loading
-  const last = ids.at(-1)
-  if (last !== undefined && id <= last) return Result.fail("its rows are not in the order of their ids")
+  if (!enter(loading, table, id, row)) return outOfOrder
+  indexRow(loading, table, row)
+  return Result.void
+}
+
+/** Takes the rows of a page. It fails if they do not come after each other, and after the one before. */
+export const takePage = (loading: TableLoading, table: Table, page: ReadPage): Result.Result<void, string> => {
+  const { ids, rows } = page
+  for (let at = 0; at < ids.length; at++) if (!enter(loading, table, ids[at]!, rows[at]!)) return outOfOrder
+  if (loading.values.size === 0) return Result.void
+  const columns = isShownAsStored(table, page) ? page.columns : undefined
+  if (columns === undefined) {
+    for (const row of rows) indexRow(loading, table, row)
+    return Result.void
+  }
+  for (const [field, taken] of loading.values) {
+    const order = table.orders.get(field)
+    const column = columns.get(field)
+    for (let at = 0; at < rows.length; at++) taken.push(keyOf(order, column?.[at]))
+  }
+  return Result.void
+}
+
+const enter = ({ ids, rows }: TableLoading, table: Table, id: string, row: Row): boolean => {
+  const last = ids[ids.length - 1]
+  if (last !== undefined && id <= last) return false
   ids.push(id)
   rows.push(row)
   Rows.count(table, row, 1)
-  table.changedIndex = Math.max(table.changedIndex, row.index)
-  if (values.size === 0) return Result.void
+  if (row.index > table.changedIndex) table.changedIndex = row.index
+  return true
+}
+
+const indexRow = ({ values }: TableLoading, table: Table, row: Row): void => {
+  if (values.size === 0) return
   const indexed = FieldIndex.indexedOf(table, row)
   for (const [field, taken] of values) taken.push(FieldIndex.valueOf(table, indexed, field))
-  return Result.void
+}
+
+/**
+ * Whether this release shows all records of a page as they are stored. It looks at the first: records with the same
+ * fields, of one version, are read alike as long as no value is an object or an array (Model/Structure.ts).
+ */
+const isShownAsStored = (table: Table, { columns, rows }: ReadPage): boolean => {
+  const [first] = rows
+  if (columns === undefined || first === undefined) return false
+  if (rows.some(({ modelVersion }) => modelVersion !== first.modelVersion)) return false
+  if (FieldIndex.indexedOf(table, first) !== first.data) return false
+  for (const column of columns.values()) {
+    if (column.some((value) => typeof value === "object" && value !== null)) return false
+  }
+  return true
 }
 
 /** The table with all rows that were taken. */
@@ -49,21 +95,9 @@ export const end = ({ ids, rows, values }: TableLoading, table: Table): Table =>
 const indexOf = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): FieldIndex.FieldIndex => {
   const values: Array<OrderValue> = []
   const sets: Array<IdSet.IdSet> = []
-  if (isRepeating(taken)) {
-    for (const [value, group] of grouped(taken, ids)) {
-      values.push(value)
-      sets.push(IdSet.ofSorted(group))
-    }
-    return OrderedMap.ofSortedBy(values, sets, compareKeys)
-  }
-  for (const position of sorted(taken)) {
-    const value = taken[position]!
-    const id = ids[position]!
-    if (values.length > 0 && compareKeys(values.at(-1)!, value) === 0) sets.push(IdSet.add(sets.pop(), id))
-    else {
-      values.push(value)
-      sets.push(id)
-    }
+  for (const [value, group] of isRepeating(taken) ? grouped(taken, ids) : runs(taken, ids)) {
+    values.push(value)
+    sets.push(typeof group === "string" ? group : IdSet.ofSorted(group))
   }
   return OrderedMap.ofSortedBy(values, sets, compareKeys)
 }
@@ -74,7 +108,23 @@ const isRepeating = (taken: ReadonlyArray<OrderValue>): boolean => {
   return new Set(first).size < first.length / 2
 }
 
-/** Each value with the ids that have it, both in order. */
+/** Each value with the id or the ids that have it, both in order. */
+function* runs(
+  taken: ReadonlyArray<OrderValue>,
+  ids: ReadonlyArray<string>
+): Generator<readonly [OrderValue, string | ReadonlyArray<string>]> {
+  const positions = sortedPositions(taken)
+  for (let begin = 0; begin < positions.length; ) {
+    const value = taken[positions[begin]!]!
+    let end = begin + 1
+    while (end < positions.length && compareKeys(taken[positions[end]!]!, value) === 0) end++
+    if (end === begin + 1) yield [value, ids[positions[begin]!]!]
+    else yield [value, Array.from(positions.subarray(begin, end), (position) => ids[position]!)]
+    begin = end
+  }
+}
+
+/** The same for values that come again and again. */
 const grouped = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>) => {
   const groups = new Map<OrderValue, Array<string>>()
   for (const [position, value] of taken.entries()) {
@@ -84,9 +134,3 @@ const grouped = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>) =
   }
   return Array.from(groups).sort(([left], [right]) => compareKeys(left, right))
 }
-
-/** The positions by value and, within one value, as they are. */
-const sorted = (taken: ReadonlyArray<OrderValue>): Uint32Array =>
-  Uint32Array.from(taken, (_, position) => position).sort(
-    (left, right) => compareKeys(taken[left]!, taken[right]!) || left - right
-  )

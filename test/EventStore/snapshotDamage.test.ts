@@ -3,20 +3,29 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
+import { compress, type Stored } from "../../src/EventStore/Compression.ts"
 import type { LogFailed } from "../../src/EventStore/LogStore.ts"
 import { makeEncoder, SNAPSHOT_CHUNK_BYTES, snapshotName } from "../../src/EventStore/SnapshotFormat.ts"
-import { verify } from "../../src/EventStore/SnapshotReader.ts"
+import { content, verify } from "../../src/EventStore/SnapshotReader.ts"
 import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
 import { layerFile } from "../../src/EventStore/Snapshots.ts"
 import { bytesOf, contentOf, foreign, offerOf, send, write } from "./snapshotStoreContract.ts"
 
 const utf8 = new TextEncoder()
 
-/** The file of a snapshot with these chunks. */
-function encoded(configuration: Uint8Array, chunks: ReadonlyArray<Uint8Array>): Uint8Array {
-  const encoder = makeEncoder({ index: 5, term: 2, configuration })
-  const parts = [encoder.header, ...chunks.map(encoder.chunk), encoder.end().trailer]
+/** The file of a snapshot with these chunks: of version 2 with chunks as they are stored. */
+function encoded(
+  configuration: Uint8Array,
+  chunks: ReadonlyArray<Uint8Array>,
+  stored?: ReadonlyArray<Stored>
+): Uint8Array {
+  const encoder = makeEncoder({ index: 5, term: 2, configuration }, stored === undefined ? 1 : 2)
+  const parts = [
+    encoder.header,
+    ...chunks.map((chunk, at) => encoder.chunk(chunk, stored?.[at])),
+    encoder.end().trailer
+  ]
   return new Uint8Array(Buffer.concat(parts))
 }
 
@@ -33,6 +42,30 @@ describe("a snapshot's bytes (FORMAT.md)", () => {
     const file = encoded(utf8.encode("abc"), [utf8.encode("hello")])
     assert.strictEqual(Buffer.from(file).toString("hex"), hex)
   })
+
+  const chunks = [new Uint8Array(60_000).fill(7), bytesOf(8, 2)]
+  const compressed = Effect.map(Effect.forEach(chunks, compress), (stored) =>
+    encoded(utf8.encode("members"), chunks, stored)
+  )
+
+  it.live("compressed chunks take little room, and every flipped bit of them is refused", () =>
+    Effect.gen(function* () {
+      const file = yield* compressed
+      assert.isBelow(file.length, 400)
+      const verdict = yield* verdictOf(file)
+      assert.strictEqual(verdict._tag === "Intact" ? verdict.info.contentBytes : 0, 60_008)
+      const read = content("name", ({ offset, lengthBytes }) =>
+        Effect.succeed(file.subarray(offset, offset + lengthBytes))
+      )
+      const found = Buffer.concat(yield* Stream.runCollect(read))
+      assert.isTrue(found.equals(Buffer.concat(chunks)))
+      for (let bit = 0; bit < file.length * 8; bit++) {
+        const bytes = file.slice()
+        bytes[bit >> 3]! ^= 1 << (bit & 7)
+        assert.strictEqual((yield* verdictOf(bytes))._tag, "Damaged", `bit ${bit}`)
+      }
+    })
+  )
 
   it.effect("every flipped bit is refused, and nothing before it is doubted", () =>
     Effect.gen(function* () {

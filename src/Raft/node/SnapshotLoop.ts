@@ -4,6 +4,7 @@
  */
 import { type Cause, Effect, Queue } from "effect"
 import { LogSpace } from "../../EventStore/LogSpace.ts"
+import type { SnapshotContent } from "../../EventStore/SnapshotFormat.ts"
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { Input } from "../core/Input.ts"
 import type { NodeId } from "../core/Message.ts"
@@ -19,7 +20,7 @@ export const chunksMaxCount = 16
 
 export interface SnapshottingOptions {
   readonly core: Readonly<State>
-  readonly machine: { readonly snapshot: () => Iterable<Uint8Array> }
+  readonly machine: { readonly snapshot: () => SnapshotContent }
   readonly appliedIndex: () => number
   readonly snapshotAfterBytes: number
   readonly put: (input: Input) => void
@@ -88,9 +89,10 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
       if (output.compact !== undefined) fork(inBackground("compact the log", space.compact(output.compact)))
     },
     onReachable: sending.onReachable,
-    /** Takes a snapshot if enough was applied since the last one. */
-    onApplied: (payloadBytes: number): void => {
-      if (taking.onApplied(payloadBytes)) fork(takeNow)
+    onApplied: taking.onApplied,
+    /** Takes a snapshot if one is due. */
+    takeDue: (): void => {
+      if (taking.begins()) fork(takeNow)
     },
     /** Stores a leader's chunks, one after another, until it is interrupted. */
     storeChunks: Effect.forever(

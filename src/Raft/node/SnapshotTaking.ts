@@ -1,9 +1,12 @@
 /**
- * Takes snapshots of the applied state once the log since the last one has grown past a bound, and past the size of
- * that snapshot. It works in the background from a copy-on-write clone, so no request waits for it. Raft §7.
+ * Takes snapshots of the applied state once the log since the last one has grown past a bound. A large state under many
+ * writes would be written again and again: the next one then comes once the log has grown past the content of the last
+ * one, or once that has been for ten times as long as it took. It works in the background from a copy-on-write clone, so
+ * no request waits for it. Raft §7.
  */
-import { Effect, Semaphore } from "effect"
+import { Clock, Effect, Semaphore } from "effect"
 import type { LogFailed } from "../../EventStore/LogStore.ts"
+import type { SnapshotContent } from "../../EventStore/SnapshotFormat.ts"
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import { invariant } from "../../Invariant.ts"
 import { encodeConfiguration } from "../core/ConfigurationCodec.ts"
@@ -15,16 +18,21 @@ export interface TakingOptions {
   readonly core: Readonly<State>
   readonly appliedIndex: () => number
   /** The applied state at this moment, encoded piece by piece as it is pulled. */
-  readonly content: () => Iterable<Uint8Array>
+  readonly content: () => SnapshotContent
   /** A snapshot through this index is durable. */
   readonly onTaken: (index: number) => void
   /** The payload applied since the last snapshot after which another is due. */
   readonly snapshotAfterBytes: number
 }
 
+/** How many times as long as it took a snapshot rests the next one that its size would hold back. */
+const restsPerTaking = 10
+
 export interface Taking {
-  /** Notes applied payload, and returns whether a snapshot is due. */
-  readonly onApplied: (payloadBytes: number) => boolean
+  /** Notes applied payload. */
+  readonly onApplied: (payloadBytes: number) => void
+  /** Whether a snapshot is due and none is under way: the caller takes it then. */
+  readonly begins: () => boolean
   /** Takes a snapshot of the applied state, one at a time. */
   readonly take: Effect.Effect<void, LogFailed, SnapshotStore>
   /** The same, and it also replaces a snapshot at this index, whose state was wrong. */
@@ -34,8 +42,12 @@ export interface Taking {
 export const make = Effect.fnUntraced(function* (options: TakingOptions) {
   const { core } = options
   const one = yield* Semaphore.make(1)
+  const clock = yield* Clock.Clock
+  const nowMs = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
   let appliedBytes = 0
-  let snapshotBytes = 0
+  let contentBytes = 0
+  /** Until then only a log longer than the content of the last snapshot makes another due. */
+  let restsUntilMs = 0
   let isUnderWay = false
 
   const take = Effect.fnUntraced(
@@ -43,19 +55,20 @@ export const make = Effect.fnUntraced(function* (options: TakingOptions) {
       const snapshots = yield* SnapshotStore
       const index = options.appliedIndex()
       const knownIndex = core.snapshot?.index ?? 0
-      if (index < knownIndex || (index === knownIndex && !isAnew)) return
+      if (index < knownIndex || (index === knownIndex && !isAnew)) {
+        appliedBytes = 0
+        return
+      }
       const term = termAt(core.log, index)
       invariant(term !== undefined, `entry ${index} is applied and its term is unknown`)
       const { configuration } = Configurations.at(core.configurations, index)
       const content = options.content()
       appliedBytes = 0
-      const { fileBytes } = yield* snapshots.write({
-        index,
-        term,
-        configuration: encodeConfiguration(configuration),
-        content
-      })
-      snapshotBytes = fileBytes
+      const beganMs = nowMs()
+      const metadata = { index, term, configuration: encodeConfiguration(configuration) }
+      const taken = yield* snapshots.write({ ...metadata, ...content })
+      contentBytes = taken.contentBytes
+      restsUntilMs = nowMs() + restsPerTaking * (nowMs() - beganMs)
       options.onTaken(index)
     },
     Effect.ensuring(
@@ -68,10 +81,11 @@ export const make = Effect.fnUntraced(function* (options: TakingOptions) {
   return {
     onApplied: (payloadBytes) => {
       appliedBytes += payloadBytes
-      const isDue = appliedBytes >= Math.max(options.snapshotAfterBytes, snapshotBytes)
-      if (!isDue || isUnderWay) return false
-      isUnderWay = true
-      return true
+    },
+    begins: () => {
+      if (isUnderWay || appliedBytes < options.snapshotAfterBytes) return false
+      isUnderWay = appliedBytes >= contentBytes || nowMs() >= restsUntilMs
+      return isUnderWay
     },
     take: one.withPermits(1)(take(false)),
     takeAnew: one.withPermits(1)(take(true))

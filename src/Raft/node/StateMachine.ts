@@ -1,6 +1,7 @@
 /** The machine as consensus needs it. A port; Machine has the machine itself. */
 import type { Result } from "effect"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
+import type { SnapshotContent } from "../../EventStore/SnapshotFormat.ts"
 
 /** A decision: its result, and the entry for the log, if any. The result holds once that is committed. */
 export interface Decision<CommandResult> {
@@ -21,7 +22,7 @@ export interface StateMachine<Command, CommandResult> {
   /** Evolves the applied state by a committed entry. Total, whatever the payload holds. */
   readonly apply: (entry: LogEntry) => void
   /** The applied state at this moment, encoded as it is pulled. Entries applied meanwhile do not change it. */
-  readonly snapshot: () => Iterable<Uint8Array>
+  readonly snapshot: () => SnapshotContent
   /** Takes the bytes of a snapshot. At the end it replaces the applied state, or returns what is wrong. */
   readonly restoring: (hash: RestoredHash) => Restoring
   /**

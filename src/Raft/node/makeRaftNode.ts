@@ -190,8 +190,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
       appliedIndex = index
       options.onApplied?.()
       states.paused()
-      // A state that is not trusted is not kept in a snapshot.
-      if (!states.isSuspect()) snapshotting.onApplied(payloadBytes)
+      snapshotting.onApplied(payloadBytes)
       run({ _tag: "Applied", index })
     },
     onFailed: stop,
@@ -318,6 +317,8 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     applier.work()
     WaitingReads.finish(reads, Reads.readableIndex(core))
     writer.flush()
+    // A state that is not trusted is not kept in a snapshot.
+    if (!states.isSuspect()) snapshotting.takeDue()
     if (deciding.pending.length > 0) ring()
     isInTurn = false
     changed()

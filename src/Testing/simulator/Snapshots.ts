@@ -19,7 +19,7 @@ export const take = (world: World, node: Node.SimulatedNode, crashes: boolean): 
   const { configuration } = Configurations.at(core.configurations, index)
   const term = RaftLog.termAt(core.log, index)
   if (term === undefined) throw new Error(`${node.id}: the term of applied entry ${index} is unknown`)
-  const content = Buffer.concat([...life.replicated.snapshot()])
+  const content = Buffer.concat([...life.replicated.snapshot().content])
   Disk.keepSnapshot(node.disk, { index, term, configuration, content, wrong: life.wrong })
   if (crashes) Node.stop(node, Node.nothing)
   feed(world, node, { _tag: "LocalSnapshot", index })

@@ -115,7 +115,7 @@ const rebuild = (world: World, node: Node.SimulatedNode, life: Node.Life): void 
     if (sender?.core.role._tag !== "Leader") return
     const index = sender.appliedIndex
     if (index < disk.firstIndex - 1 || index > appliedIndex) return
-    Node.restore(anew, { index, content: Buffer.concat([...sender.replicated.snapshot()]) })
+    Node.restore(anew, { index, content: Buffer.concat([...sender.replicated.snapshot().content]) })
     next = index + 1
     wrong = sender.wrong
   }
@@ -138,7 +138,7 @@ const keepRight = ({ disk }: Node.SimulatedNode, { appliedIndex: index, core, re
   const { configuration } = Configurations.at(core.configurations, index)
   const term = RaftLog.termAt(core.log, index)
   if (term === undefined) return
-  const content = Buffer.concat([...replicated.snapshot()])
+  const content = Buffer.concat([...replicated.snapshot().content])
   Disk.keepSnapshot(disk, { index, term, configuration, content, wrong: undefined })
 }
 

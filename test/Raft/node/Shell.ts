@@ -58,7 +58,7 @@ export const names = () => {
     apply: (entry) => {
       if (entry.type === "transaction") state.applied.push(text(entry.payload))
     },
-    snapshot: () => [new TextEncoder().encode(state.applied.join("\n"))],
+    snapshot: () => ({ content: [new TextEncoder().encode(state.applied.join("\n"))] }),
     restoring: () => {
       let taken = ""
       return {

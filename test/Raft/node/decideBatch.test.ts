@@ -35,7 +35,7 @@ const register = () => {
       return { result: `${command} is yours`, entry: { payload: new TextEncoder().encode(command) } }
     },
     apply: () => {},
-    snapshot: () => [],
+    snapshot: () => ({ content: [] }),
     restoring: () => ({ take: () => {}, end: () => Result.void })
   }
   return { machine, speculative: () => speculative }
