@@ -4,13 +4,14 @@
  * so applying waits for no reader. Projection and Reaction use the events.
  */
 import { Effect, Result } from "effect"
-import { type HistoryRange, isIn } from "../EventStore/History.ts"
+import type { HistoryRange } from "../EventStore/History.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { type LogCorrupt, LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { decode, type Transaction } from "../Machine/Transaction.ts"
-import { type RaftLog, slice } from "../Raft/core/RaftLog.ts"
+import { slice } from "../Raft/core/RaftLog.ts"
 import * as Condition from "../Raft/node/Condition.ts"
+import { type Holding, oldestIndexOf, readableIndex } from "./HistoryGaps.ts"
 
 /** A committed entry. An entry that is not the machine's, such as a leader's no-op, has no transaction. */
 export interface AppliedEntry {
@@ -38,22 +39,23 @@ export interface Feed {
     readonly fromIndex: number
     readonly maxBytes: number
   }) => Effect.Effect<ReadonlyArray<LogEntry>, LogFailed | LogCorrupt>
+  /**
+   * Waits until this node holds every entry from `index` on: at once, or when it has fetched what its history lacks from
+   * its peers; for ever if no peer has that.
+   */
+  readonly reaches: (index: number) => Effect.Effect<void>
+  /** The applied entries of a range that follow each other from its first on, as `read` reads; none if that is not held. */
+  readonly held: (
+    range: HistoryRange & { readonly maxBytes: number }
+  ) => Effect.Effect<ReadonlyArray<LogEntry>, LogFailed | LogCorrupt>
   /** The entry at an index that is applied; undefined if this node does not hold it. A gap after it does not matter. */
   readonly entry: (index: number) => Effect.Effect<AppliedEntry | undefined, LogFailed | LogCorrupt>
 }
 
 /** The log that a feed reads, once the node runs. */
-export interface FeedSource {
-  readonly log: Readonly<RaftLog>
+export interface FeedSource extends Holding {
   /** Reads the log on disk, and its history. */
   readonly read: LogStore["Service"]["read"]
-  /** The first entry of the log on disk, without its history. */
-  readonly firstIndex: () => number
-  /** What the history holds. */
-  readonly history: () => ReadonlyArray<HistoryRange>
-  /** The first entry that the cluster retains; 0 if it retains all. */
-  readonly retainedFrom: () => number
-  readonly appliedIndex: () => number
 }
 
 /** Makes a feed, and the functions by which the node moves it on. */
@@ -69,12 +71,12 @@ export const make = () => {
   const readHeld = Effect.fnUntraced(function* (fromIndex: number, maxBytes: number) {
     yield* applied(fromIndex)
     invariant(source !== undefined, "an entry is applied on a node that does not run")
-    const { history, log, read, retainedFrom } = source
+    const { log, read, retainedFrom } = source
     if (fromIndex < retainedFrom()) return undefined
     const range = { fromIndex, toIndex: appliedIndex(), maxBytes }
     const held = slice(log, range)
     if (held.length > 0) return held
-    const toIndex = readableIndex(log, history(), range)
+    const toIndex = readableIndex(source, range)
     return toIndex === undefined ? undefined : yield* read({ ...range, toIndex })
   })
 
@@ -91,16 +93,17 @@ export const make = () => {
     applied,
     read: (range) => Effect.map(readEncoded(range), (entries) => entries.map(decodedOf)),
     readEncoded,
-    entry: Effect.fnUntraced(
-      function* (index: number) {
-        const held = yield* readHeld(index, 1)
-        return held?.[0] === undefined ? undefined : decodedOf(held[0])
-      },
-      Effect.catchIf(
-        (error) => error._tag === "LogFailed" && error.reason === "compacted",
-        () => Effect.succeed(undefined)
+    reaches: (index) => until(() => oldest() <= index),
+    held: ({ fromIndex, maxBytes, toIndex }) =>
+      fromIndex > appliedIndex()
+        ? Effect.succeed([])
+        : Effect.map(heldOr(readHeld(fromIndex, maxBytes)), (entries = []) =>
+            entries.filter(({ index }) => index <= toIndex)
+          ),
+    entry: (index) =>
+      Effect.map(heldOr(readHeld(index, 1)), (entries) =>
+        entries?.[0] === undefined ? undefined : decodedOf(entries[0])
       )
-    )
   }
 
   return {
@@ -120,29 +123,13 @@ const notHeld = (fromIndex: number, oldestIndex: number) =>
     reason: "compacted"
   })
 
-/**
- * How far the disk may be read from `fromIndex` on; undefined if not at all. The disk may still hold entries that an
- * installed snapshot replaces, and some of them may never have been committed.
- */
-const readableIndex = (
-  log: Readonly<RaftLog>,
-  history: ReadonlyArray<HistoryRange>,
-  { fromIndex, toIndex }: HistoryRange
-): number | undefined => {
-  if (fromIndex >= log.firstIndex) return toIndex
-  if (fromIndex <= log.keptIndex) return Math.min(toIndex, log.keptIndex)
-  return isIn(history, fromIndex) ? Math.min(toIndex, log.firstIndex - 1) : undefined
-}
-
-/** The first index from which on the log and its history hold every entry. */
-const oldestIndexOf = ({ firstIndex, history, log, retainedFrom }: FeedSource): number => {
-  const isOnDisk = log.keptIndex === log.firstIndex - 1
-  let oldestIndex = isOnDisk ? Math.min(log.firstIndex, firstIndex()) : log.firstIndex
-  for (const { fromIndex, toIndex } of history().toReversed()) {
-    if (fromIndex < oldestIndex && toIndex >= oldestIndex - 1) oldestIndex = fromIndex
-  }
-  return Math.max(oldestIndex, retainedFrom())
-}
+/** What is not held is undefined. */
+const heldOr = <A>(read: Effect.Effect<A, LogFailed | LogCorrupt>) =>
+  Effect.catchIf(
+    read,
+    (error) => error._tag === "LogFailed" && error.reason === "compacted",
+    () => Effect.succeed(undefined)
+  )
 
 /** Decodes each entry once for all readers at the end of the log, which read the same entries from memory. */
 export const decoding = (): ((entry: LogEntry) => AppliedEntry) => {

@@ -9,7 +9,7 @@ import { mayTake } from "../Raft/core/Instances.ts"
 import type { Message, NodeId } from "../Raft/core/Message.ts"
 import type { StateReport } from "../Raft/core/StateComparison.ts"
 import type { Hello } from "../Raft/peers/Handshake.ts"
-import type { PeerMessage, SnapshotWanted } from "../Raft/peers/PeerMessage.ts"
+import type { HistoryGiven, HistoryWanted, PeerMessage, SnapshotWanted } from "../Raft/peers/PeerMessage.ts"
 import { Transport, type TransportEvent } from "../Raft/peers/Transport.ts"
 
 /**
@@ -36,6 +36,8 @@ export interface PeeringOptions {
   readonly onMessage: (from: NodeId, message: Message) => void
   /** A member reports its state, or asks for the state of this node. */
   readonly onState: (from: NodeId, message: StateReport | SnapshotWanted) => void
+  /** A member asks for history, or answers. */
+  readonly onHistory: (from: NodeId, message: HistoryWanted | HistoryGiven) => void
   readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
 }
 
@@ -56,6 +58,8 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
     const configurationIndex = options.excludedAt({ id: peer, instanceId })
     if (configurationIndex !== undefined) transport.send(peer, "control", { _tag: "NotAMember", configurationIndex })
   }
+  const isMember = (peer: NodeId, { instanceId }: Hello): boolean =>
+    membersOf(configuration()).some((member) => member.id === peer && member.instanceId === instanceId)
   const onEvent = (event: TransportEvent): void => {
     switch (event._tag) {
       case "PeerUp":
@@ -89,8 +93,11 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
           return
         }
         if (message._tag === "StateReport" || message._tag === "SnapshotWanted") {
-          const member = membersOf(configuration()).find(({ id }) => id === from)
-          if (member?.instanceId === hello.instanceId) options.onState(from, message)
+          if (isMember(from, hello)) options.onState(from, message)
+          return
+        }
+        if (message._tag === "HistoryWanted" || message._tag === "HistoryGiven") {
+          if (isMember(from, hello)) options.onHistory(from, message)
           return
         }
         if (message._tag === "Forward" || message._tag === "ForwardReply") {

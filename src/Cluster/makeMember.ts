@@ -162,6 +162,7 @@ const make = Effect.fnUntraced(function* (
     forwarding,
     feed: {
       open: history.open,
+      held: history.feed.held,
       advanced: () => {
         history.advanced()
         changes.changed()

@@ -20,16 +20,19 @@ import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import * as Removal from "../Raft/node/Removal.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
 import { outcomeOf } from "../Raft/node/Settle.ts"
+import { historyProtocol } from "../Raft/peers/Handshake.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
-import type { FeedSource } from "./Feed.ts"
+import type * as Feed from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
+import * as HistoryFetching from "./HistoryFetching.ts"
 import * as LeaderlessLog from "./LeaderlessLog.ts"
 import type { MemberOptions } from "./Member.ts"
 import { modelsChecked } from "./ModelsChecked.ts"
 import * as Moves from "./Moves.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
+import * as PeerHistory from "./PeerHistory.ts"
 import * as PeerInbox from "./PeerInbox.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import * as Retention from "./Retention.ts"
@@ -69,7 +72,11 @@ export const run = Effect.fnUntraced(function* (
   options: MemberOptions & {
     readonly machine: Machine.Machine
     readonly forwarding: Forwarding<Order, OrderAnswer>
-    readonly feed: { readonly open: (source: FeedSource) => void; readonly advanced: () => void }
+    readonly feed: {
+      readonly open: (source: Feed.FeedSource) => void
+      readonly advanced: () => void
+      readonly held: Feed.Feed["held"]
+    }
     /** Another node leads, or this node was removed. */
     readonly onLeadership: () => void
     /** Runs beside the node once its records are checked, and ends it if it fails. */
@@ -138,14 +145,26 @@ export const run = Effect.fnUntraced(function* (
   running.node = node
   running.removal = removal
   running.snapshots = Context.get(snapshots, SnapshotStore)
-  feed.open({
+  const holding = {
     log: node.core.log,
-    // Damage ends this node, whichever reader finds it.
-    read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end),
     firstIndex: Context.get(log, LogSpace).firstIndex,
     history: history.ranges,
     retainedFrom: () => options.machine.applied.retainedFrom,
     appliedIndex: node.appliedIndex
+  }
+  // Damage ends this node, whichever reader finds it.
+  feed.open({ ...holding, read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end) })
+  const peerHistory = yield* PeerHistory.make({ transport, holding, held: feed.held })
+  const fetching = HistoryFetching.follow({
+    holding,
+    history,
+    peers: () =>
+      membersOf(node.core.configuration).flatMap(({ id }) =>
+        (transport.connected().get(id)?.protocolMax ?? 0) >= historyProtocol ? [id] : []
+      ),
+    peerHistory,
+    isStorageShort: node.isStorageShort,
+    onFetched: feed.advanced
   })
   const retention = Retention.follow({
     history,
@@ -171,6 +190,8 @@ export const run = Effect.fnUntraced(function* (
     onReachable: node.peerReachable,
     onMessage: node.receive,
     onState: node.states.received,
+    onHistory: (from, message) =>
+      message._tag === "HistoryWanted" ? peerHistory.asked(from, message) : peerHistory.answered(from, message),
     onForward: (from, message) => forwarding.receive(from, message)
   })
   const checked = modelsChecked({
@@ -197,5 +218,6 @@ export const run = Effect.fnUntraced(function* (
     handOver: node.transferLeadership()
   })
   const ready = Effect.andThen(Effect.raceFirst(checked, beforeChecked), options.beside)
-  return yield* Effect.raceAllFirst([node.stopped, peering, retention, explaining, moving, ready])
+  const past = [retention, fetching, peerHistory.answering]
+  return yield* Effect.raceAllFirst([node.stopped, peering, ...past, explaining, moving, ready])
 }, Effect.scoped)

@@ -45,16 +45,13 @@ export interface Application<R = never, C extends AnyCommand = never> {
   /** Effects that run on the leader after events. The node needs the services that they use. */
   readonly reactions?: ReadonlyArray<Reaction<R>>
   /**
-   * How much of the history nodes retain, by age and by bytes; all of it by default. The newest 100,000 entries below a
-   * snapshot stay in the log, unless `raft.logRetainedCount` says otherwise.
+   * How much of the history nodes retain, by age and by bytes; all of it by default. What stays in the log is not
+   * counted: see `raft.logRetainedCount`.
    */
   readonly retention?: Retention
   /** Bounds and timeouts that differ from the defaults. They must be the same on all nodes of a cluster. */
   readonly raft?: Partial<RaftConfig>
 }
-
-/** The entries below a snapshot that stay in the log if the history is bounded. */
-const logRetainedCountDefault = 100_000
 
 /** The services that a node provides to programs and route handlers. */
 export type NodeServices =
@@ -80,14 +77,12 @@ export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { read
 
 /** Provides the services of a node with this identity. */
 export const layerOwn = <R = never, C extends AnyCommand = never>(
-  { commands = [], models: declared, projections = [], raft: given = {}, reactions = [], retention }: Application<R, C>,
+  { commands = [], models: declared, projections = [], raft = {}, reactions = [], retention }: Application<R, C>,
   { secret, ...own }: Own
 ): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
   const { dropped, models: described } = split(declared)
   const models = described.map(describe)
   checkTogether(models)
-  // What is in the log is no history yet, so a log that keeps everything would bound nothing.
-  const raft = retention === undefined ? given : { logRetainedCount: logRetainedCountDefault, ...given }
   const retained = retention === undefined ? {} : { retention }
   const member = Layer.unwrap(
     Effect.map(Procedures.make(commands), (procedures) =>

@@ -66,7 +66,7 @@ export const flags = {
   ),
   retainEntries: Flag.Int("retain-entries").pipe(
     Flag.withDescription(
-      "How many entries to keep in the log below a snapshot; all by default. Older ones move into the history"
+      "How many entries to keep in the log below a snapshot; 10,000 by default, 4 MiB at most. Older ones move into the history"
     ),
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
     Flag.withFallbackConfig(Config.Int("LITHAIR_RETAIN_ENTRIES")),

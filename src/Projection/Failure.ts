@@ -19,7 +19,10 @@ export class ProjectionFailed extends Data.TaggedError("ProjectionFailed")<{
   }
 }
 
-/** The projection needs the history from `index` on, but this node has only a snapshot of it. Answers with 503. */
+/**
+ * The projection needs the history from `index` on, but this node has only a snapshot of it. It goes on once the node has
+ * fetched that history from its peers. Answers with 503.
+ */
 export class ProjectionUnavailable extends Data.TaggedError("ProjectionUnavailable")<{
   readonly projection: string
   readonly index: number

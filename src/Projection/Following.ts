@@ -45,12 +45,6 @@ export const follow = Effect.fnUntraced(function* (options: {
     yield* Effect.yieldNow
   })
 
-  const unreadable = (failed: LogFailed | LogCorrupt) => {
-    const unavailable = Position.endOf(position, failed)
-    if (unavailable !== undefined) return Effect.fail(unavailable)
-    return Effect.andThen(Effect.logWarning(`${name} cannot read the log`, failed), Effect.sleep(retryMs))
-  }
-
   const end = (met: ProjectionFailure) =>
     Effect.andThen(
       Effect.sync(() => {
@@ -59,6 +53,25 @@ export const follow = Effect.fnUntraced(function* (options: {
       }),
       Effect.logError(`The projection ${name} stops at ${met.index}: ${met.message}`)
     )
+
+  const unreadable = (failed: LogFailed | LogCorrupt) => {
+    const unavailable = Position.endOf(position, failed)
+    if (unavailable === undefined) {
+      return Effect.andThen(Effect.logWarning(`${name} cannot read the log`, failed), Effect.sleep(retryMs))
+    }
+    if (failed._tag === "LogCorrupt") return Effect.fail(unavailable)
+    // The node fetches from its peers what its history lacks.
+    return end(unavailable).pipe(
+      Effect.andThen(feed.reaches(unavailable.index)),
+      Effect.andThen(
+        Effect.suspend(() => {
+          Position.resume(position)
+          moved.changed()
+          return Effect.logInfo(`The projection ${name} goes on at ${unavailable.index}`)
+        })
+      )
+    )
+  }
 
   yield* Effect.forever(Effect.catchTags(page, { LogFailed: unreadable, LogCorrupt: unreadable })).pipe(
     Effect.catch(end),

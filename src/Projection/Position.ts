@@ -41,3 +41,8 @@ export const end = (position: Position, met: ProjectionFailure): void => {
   position.failure = met
   position.index = met.index - 1
 }
+
+/** Goes on at the entry before which it ended. */
+export const resume = (position: Position): void => {
+  position.failure = undefined
+}

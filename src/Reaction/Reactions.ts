@@ -90,7 +90,12 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
         own.failure = met
       }
     }).pipe(
-      Effect.catchTag("LogFailed", (failed) => (failed.reason === "compacted" ? stop(failed) : Effect.fail(failed))),
+      Effect.catchTag("LogFailed", (failed) => {
+        if (failed.reason !== "compacted") return Effect.fail(failed)
+        // It begins again once the node has fetched from its peers what its history lacks.
+        const nextIndex = (recordedIn(member.tables, reaction.name).position?.index ?? 0) + 1
+        return Effect.raceFirst(stop(failed), member.feed.reaches(nextIndex))
+      }),
       Effect.catchTags({ ReactionFailed: stop, LogCorrupt: stop })
     )
     const led = leadership.until(() => !leads)

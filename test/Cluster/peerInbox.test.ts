@@ -69,7 +69,8 @@ const start = Effect.gen(function* () {
     excludedAt: () => excludedAt,
     onNotAMember: (_, configurationIndex) => told.push(configurationIndex),
     onSuperseded: () => {},
-    onState: (from) => reported.push(from)
+    onState: (from) => reported.push(from),
+    onHistory: (_, { _tag }) => reported.push(_tag)
   }).pipe(Effect.provideService(Transport, transport), Effect.forkScoped)
   yield* turns
   return {

@@ -145,8 +145,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C14",
     seedsCount: 20,
     file: "src/Raft/core/Snapshots.ts",
-    find: `Math.min(state.snapshot.index, state.lastApplied - state.config.logRetainedCount)`,
-    replace: `state.lastApplied - state.config.logRetainedCount`
+    find: `Math.min(state.snapshot.index, RaftLog.lastBefore(state.log, state.lastApplied, retained))`,
+    replace: `RaftLog.lastBefore(state.log, state.lastApplied, retained)`
   },
   {
     name: "a key is used again",

@@ -55,15 +55,21 @@ export interface RaftConfig {
    */
   readonly cacheBytes: number
   /**
-   * A node takes a snapshot once it has applied this many payload bytes since the last one, and more than the size of
-   * that one. Default 32 MiB, which a restart applies again. A smaller value shortens that and costs more writes.
+   * A node takes a snapshot once it has applied this many payload bytes since the last one. While many come, it waits
+   * until they are more than that snapshot, or the snapshot has been for a while (SnapshotTaking.ts). Default 16 MiB,
+   * which a restart applies again. A smaller value shortens that and costs more writes.
    */
   readonly snapshotAfterBytes: number
   /**
-   * The number of newest entries that stay in the log below a snapshot; older ones move into the history. Infinity by
-   * default; 0 or more. Peers that lag by more than this need a snapshot (docs/raft.md, "Snapshots").
+   * How many of the newest entries stay in the log below a snapshot; older ones move into the history. Default 10,000;
+   * 0 or more. Peers that lag by more than this need a snapshot (docs/raft.md, "Snapshots").
    */
   readonly logRetainedCount: number
+  /**
+   * How many payload bytes of these entries stay at most. Default 4 MiB; 0 or more. An entry that is not in memory counts
+   * as 1 KiB.
+   */
+  readonly logRetainedBytes: number
   /** The reads that may wait on this node, over all rounds; it refuses later ones. Default 65,536; at least 1. */
   readonly readsWaitingCount: number
 }
@@ -79,7 +85,8 @@ export const defaults: RaftConfig = {
   inflightBytes: 4 * 1024 * 1024,
   uncommittedBytes: 64 * 1024 * 1024,
   cacheBytes: 16 * 1024 * 1024,
-  snapshotAfterBytes: 32 * 1024 * 1024,
-  logRetainedCount: Number.POSITIVE_INFINITY,
+  snapshotAfterBytes: 16 * 1024 * 1024,
+  logRetainedCount: 10_000,
+  logRetainedBytes: 4 * 1024 * 1024,
   readsWaitingCount: 65_536
 }

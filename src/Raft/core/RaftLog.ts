@@ -116,6 +116,25 @@ export const startAfter = (log: RaftLog, mark: SnapshotMark, committedIndex: num
 /** The entry at `index`, if its bytes are in memory. */
 export const entryAt = (log: RaftLog, index: number): LogEntry | undefined => log.window[index - log.windowFirstIndex]
 
+/** What an entry counts for whose bytes are not in memory. */
+const assumedBytes = 1024
+
+/** The last entry before the newest ones through `throughIndex`, which are so many, with so many payload bytes, at most. */
+export const lastBefore = (
+  log: RaftLog,
+  throughIndex: number,
+  { maxBytes, maxCount }: { readonly maxBytes: number; readonly maxCount: number }
+): number => {
+  const beginIndex = Math.max(log.firstIndex - 1, throughIndex - maxCount)
+  if (maxBytes === Number.POSITIVE_INFINITY) return beginIndex
+  let index = throughIndex
+  for (let bytes = 0; index > beginIndex; index--) {
+    bytes += entryAt(log, index)?.payload.length ?? assumedBytes
+    if (bytes > maxBytes) return index
+  }
+  return index
+}
+
 /** Entries of a range that are in memory: at least one if there is any, then as many as fit in `maxBytes`. */
 export const slice = (
   log: RaftLog,

@@ -90,12 +90,13 @@ const heldByAll = (state: State): number => {
 }
 
 /**
- * The note of the snapshot is durable, so the history below it goes. The newest `logRetainedCount` entries stay: peers
- * that lag a little catch up from them without a snapshot (C14).
+ * The note of the snapshot is durable, so the entries below it go. The newest ones stay, within `logRetainedCount` and
+ * `logRetainedBytes`: peers that lag a little catch up from them without a snapshot (C14).
  */
 export const compact = (state: State, draft: Draft.Draft): void => {
   if (state.snapshot === undefined || !state.isCompactionDue || state.snapshotSeq > state.durableSeq) return
-  const wantedIndex = Math.min(state.snapshot.index, state.lastApplied - state.config.logRetainedCount)
+  const retained = { maxCount: state.config.logRetainedCount, maxBytes: state.config.logRetainedBytes }
+  const wantedIndex = Math.min(state.snapshot.index, RaftLog.lastBefore(state.log, state.lastApplied, retained))
   const heldIndex = heldByAll(state)
   const throughIndex = Math.min(wantedIndex, heldIndex)
   // The rest goes once the peer has it, or stops answering.

@@ -28,10 +28,17 @@ export const configurationsOf = Effect.fnUntraced(function* (
 })
 
 /**
- * The entry that formed the cluster, for peers that were not there; undefined if this log does not reach back to it.
+ * The entry that formed the cluster, for peers that were not there; undefined if neither this log nor its history reaches
+ * back to it.
  */
 export const firstEntryOf = (store: Store) =>
-  store.recovered.firstIndex === 1 && store.recovered.lastIndex >= 1 ? entryAt(store, 1) : Effect.succeed(undefined)
+  store.recovered.lastIndex === 0
+    ? Effect.succeed(undefined)
+    : Effect.catchIf(
+        entryAt(store, 1),
+        (error) => error._tag === "LogFailed" && error.reason === "compacted",
+        () => Effect.succeed(undefined)
+      )
 
 /** A member has at least promised a term. If its log knows no term, the log was emptied and its vote is lost (C16). */
 export const checkNotEmptied = (store: Store, what: { readonly nodeId: string; readonly clusterId: string }) => {

@@ -13,11 +13,15 @@ import type { Lane } from "./PeerMessage.ts"
 /**
  * The oldest version of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
  * of their states, and a hello names the process that speaks. Since 3 frames travel on a plain stream of bytes; up to 2
- * they travelled in WebSockets. Since 4 one frame holds many forwarded requests, or many answers.
+ * they travelled in WebSockets. Since 4 one frame holds many forwarded requests, or many answers. Since 5 nodes ask each
+ * other for history.
  */
 export const protocolMin = 4
 /** The newest version that this code speaks. */
-export const protocolMax = 4
+export const protocolMax = 5
+
+/** The version since which a node may be asked for history. */
+export const historyProtocol = 5
 
 /** The length of the random bytes that each hello draws anew. */
 export const nonceBytes = 32

@@ -48,6 +48,33 @@ export interface SnapshotWanted {
   readonly atLeastIndex: number
 }
 
+/**
+ * A node whose history has a gap asks for committed entries `fromIndex`..`toIndex`: as many as fit in `maxBytes` of payload,
+ * or with 0 only for what the receiver holds. Since protocol 5.
+ */
+export interface HistoryWanted {
+  readonly _tag: "HistoryWanted"
+  /** The asker's number of this question. */
+  readonly requestId: number
+  readonly fromIndex: number
+  readonly toIndex: number
+  readonly maxBytes: number
+}
+
+/**
+ * The answer to {@link HistoryWanted}: the newest run of entries among the wanted ones that the sender holds, and entries
+ * from `fromIndex` on, if it holds that one.
+ */
+export interface HistoryGiven {
+  readonly _tag: "HistoryGiven"
+  readonly requestId: number
+  /** Both are 0 if the sender holds none. */
+  readonly heldFromIndex: number
+  readonly heldToIndex: number
+  /** Entries as a block of a history file has them, with its checksums (EventStore/FORMAT.md); empty if there are none. */
+  readonly block: Uint8Array
+}
+
 /** Any message between two nodes. */
 export type PeerMessage =
   | Message
@@ -58,6 +85,8 @@ export type PeerMessage =
   | NotAMember
   | StateReport
   | SnapshotWanted
+  | HistoryWanted
+  | HistoryGiven
 
 /** The connection that a message takes: `control` is for urgent ones, which never queue behind megabytes (D8). */
 export type Lane = "control" | "bulk"

@@ -23,6 +23,9 @@ export const frameMaxBytes = 16 * 1024 * 1024
 /** A chunk of a snapshot that is sent: small enough that other messages of its lane do not wait long. */
 export const snapshotChunkMaxBytes = 1024 * 1024
 
+/** A block of history: some entries, or a single maximal one, with their heads. */
+export const historyBlockMaxBytes = payloadMaxBytes + 1024 * 1024
+
 const configurationMaxBytes = 1024 * 1024
 const digestMaxBytes = 128
 const stateHashMaxBytes = 128
@@ -46,7 +49,9 @@ const tags = {
   InstallSnapshotReply: 15,
   NotAMember: 16,
   StateReport: 17,
-  SnapshotWanted: 18
+  SnapshotWanted: 18,
+  HistoryWanted: 19,
+  HistoryGiven: 20
 } as const satisfies Record<PeerMessage["_tag"], number>
 
 const entryTypes: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
@@ -71,6 +76,8 @@ const expectedBytesOf = (message: PeerMessage): number => {
       return 256 + message.configuration.length + message.chunk.length
     case "Form":
       return 256 + message.entry.payload.length
+    case "HistoryGiven":
+      return 64 + message.block.length
     default:
       return 64
   }
@@ -140,6 +147,10 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
       return to.u32(message.definition).string(message.hash)
     case "SnapshotWanted":
       return to.u53(message.atLeastIndex)
+    case "HistoryWanted":
+      return to.u53(message.requestId).u53(message.fromIndex).u53(message.toIndex).u32(message.maxBytes)
+    case "HistoryGiven":
+      return to.u53(message.requestId).u53(message.heldFromIndex).u53(message.heldToIndex).blob(message.block)
   }
 }
 
@@ -253,6 +264,22 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
       }
     case tags.SnapshotWanted:
       return { _tag: "SnapshotWanted", atLeastIndex: from.u53("atLeastIndex") }
+    case tags.HistoryWanted:
+      return {
+        _tag: "HistoryWanted",
+        requestId: from.u53("requestId"),
+        fromIndex: from.u53("fromIndex"),
+        toIndex: from.u53("toIndex"),
+        maxBytes: from.u32("maxBytes")
+      }
+    case tags.HistoryGiven:
+      return {
+        _tag: "HistoryGiven",
+        requestId: from.u53("requestId"),
+        heldFromIndex: from.u53("heldFromIndex"),
+        heldToIndex: from.u53("heldToIndex"),
+        block: from.blob("block", historyBlockMaxBytes)
+      }
     default:
       return from.fail("tag", `the unknown tag ${tag}`, 0)
   }

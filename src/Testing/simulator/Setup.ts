@@ -55,6 +55,7 @@ const config: RaftConfig = {
   inflightMessagesCount: 4,
   inflightBytes: 2_000,
   cacheBytes: 1_200,
+  logRetainedBytes: Number.POSITIVE_INFINITY,
   uncommittedBytes: 6_000
 }
 

@@ -84,11 +84,24 @@ describe("compaction", () => {
     assert.deepStrictEqual(step(b, { _tag: "Persisted", seq: marking }).compact, { throughIndex: 4 })
   })
 
-  it("so many of the newest entries stay as the configuration says, and all of them by default (docs/raft.md, Disk)", () => {
+  it("so many of the newest entries stay as the configuration says, by count and by bytes (docs/raft.md, Snapshots)", () => {
     const [some] = applied({ logRetainedCount: 3 })
     assert.deepStrictEqual(snapshot(some, 5).synced.compact, { throughIndex: 2 })
-    const [all] = applied({})
+    const [few] = applied({})
+    assert.strictEqual(snapshot(few, 5).synced.compact, undefined)
+    const [all] = applied({ logRetainedCount: Number.POSITIVE_INFINITY, logRetainedBytes: Number.POSITIVE_INFINITY })
     assert.strictEqual(snapshot(all, 5).synced.compact, undefined)
+    const [large] = applied({ logRetainedBytes: 0 })
+    const lastBytes = RaftLog.entryAt(large.log, 5)!.payload.length
+    assert.deepStrictEqual(snapshot(large, 5).synced.compact, { throughIndex: lastBytes > 0 ? 5 : 4 })
+    const [two] = applied({ logRetainedBytes: 2_048 })
+    two.log.window = []
+    two.log.windowFirstIndex = 6
+    assert.deepStrictEqual(
+      snapshot(two, 5).synced.compact,
+      { throughIndex: 3 },
+      "what is not in memory counts as 1 KiB"
+    )
   })
 
   it("what a peer that answers lacks stays, so that the snapshot it is sent is followed by a log (§7); a silent one holds nothing", () => {

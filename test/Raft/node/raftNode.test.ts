@@ -50,6 +50,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, root: str
           const { message } = event
           if (message._tag === "Forward" || message._tag === "ForwardReply") return
           if (message._tag === "NotAMember" || message._tag === "Form" || message._tag === "FormReply") return
+          if (message._tag === "HistoryWanted" || message._tag === "HistoryGiven") return
           if (message._tag === "StateReport" || message._tag === "SnapshotWanted")
             node.states.received(event.from, message)
           else node.receive(event.from, message)

@@ -50,7 +50,14 @@ const Any = Schema.TaggedUnion({
     definition: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 32 - 1 })),
     hash: Schema.Literals(["", "0a", "ff00"])
   },
-  SnapshotWanted: { atLeastIndex: N }
+  SnapshotWanted: { atLeastIndex: N },
+  HistoryWanted: {
+    requestId: N,
+    fromIndex: N,
+    toIndex: N,
+    maxBytes: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 32 - 1 }))
+  },
+  HistoryGiven: { requestId: N, heldFromIndex: N, heldToIndex: N, block: Schema.Uint8Array }
 })
 
 const entry = (payload: Uint8Array) => ({ index: 7, term: 2, type: "transaction" as const, payload })
@@ -106,7 +113,9 @@ const samples: ReadonlyArray<PeerMessage> = [
   { _tag: "FormReply", clusterId: "c", adopted: true },
   { _tag: "NotAMember", configurationIndex: 9 },
   { _tag: "StateReport", term: 3, round: 4, index: 5, definition: 2, hash: "0a" },
-  { _tag: "SnapshotWanted", atLeastIndex: 6 }
+  { _tag: "SnapshotWanted", atLeastIndex: 6 },
+  { _tag: "HistoryWanted", requestId: 3, fromIndex: 7, toIndex: 2 ** 40, maxBytes: 262_144 },
+  { _tag: "HistoryGiven", requestId: 3, heldFromIndex: 6, heldToIndex: 2 ** 40, block: new Uint8Array([1, 255]) }
 ]
 
 describe("Wire", () => {
