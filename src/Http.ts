@@ -1,6 +1,8 @@
 /** The routes of a node as layers. Mount each on the router of your choice, with your own middleware around it. */
+export { caller } from "./Http/Authentication.ts"
 export { type MountOptions, routerConfig } from "./Http/Mount.ts"
 export { type Check, readyChecks } from "./Http/NodeRoutes.ts"
+export { OpenToOthers } from "./Http/OpenMode.ts"
 export {
   type ApiServices,
   type DocsOptions,

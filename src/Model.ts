@@ -15,12 +15,18 @@ export type { Descriptor, FieldSchema, Kept, Validate } from "./Model/Descriptor
 export { type Dropped, dropped } from "./Model/Dropped.ts"
 export type { EncodedRecord } from "./Model/EncodedRecord.ts"
 export {
+  commandOnly,
   decimal,
   type Field,
+  type GuardedField,
+  type HiddenField,
+  hidden,
   type IdField,
+  type Initial,
   id,
   type LocalField,
   local,
+  owner,
   type ReplicatedField,
   replicate
 } from "./Model/Field.ts"

@@ -36,9 +36,11 @@ const certainlyNotDone = { definite: Schema.Literal(true) }
 /** Lithair's own problems. The key follows `urn:lithair:problem:` in the problem's type. */
 export const problemDefinitions = {
   "invalid-request": define({ status: 400, title: "Invalid request", members: {} }),
-  // The administration got no credential, or a wrong one.
+  // There is no credential, or a wrong one.
   unauthenticated: define({ status: 401, title: "Not authenticated", members: {} }),
   forbidden: define({ status: 403, title: "Forbidden", members: {} }),
+  // A node without `auth` answers only its own host.
+  "open-mode": define({ status: 403, title: "Open to this host only", members: {} }),
   "not-found": define({
     status: 404,
     title: "Not found",
@@ -54,8 +56,10 @@ export const problemDefinitions = {
   referenced: define({
     status: 409,
     title: "Still referred to",
-    // The first record that refers to it, and the field that holds the reference.
-    members: { by: Schema.Struct({ model: Schema.String, field: Schema.String, id: Schema.String }) }
+    // The first record that refers to it, and the field that holds the reference; absent if the caller may not read it.
+    members: {
+      by: Schema.optionalKey(Schema.Struct({ model: Schema.String, field: Schema.String, id: Schema.String }))
+    }
   }),
   "append-only": define({ status: 409, title: "Never changed", members: {} }),
   "command-only": define({ status: 409, title: "Changed by commands only", members: {} }),
@@ -106,6 +110,13 @@ export const problemDefinitions = {
   "no-quorum": define({ status: 503, title: "No quorum", members: certainlyNotDone, retryAfterSeconds: 1 }),
   overloaded: define({ status: 503, title: "Overloaded", members: certainlyNotDone, retryAfterSeconds: 1 }),
   draining: define({ status: 503, title: "Draining", members: certainlyNotDone, retryAfterSeconds: 1 }),
+  // The keys that signatures are checked with cannot be had now. The credential may be a good one.
+  "auth-unavailable": define({
+    status: 503,
+    title: "Sign-in unavailable",
+    members: certainlyNotDone,
+    retryAfterSeconds: 1
+  }),
   // A node that has just started answers no reads yet. A removed node answers none at all.
   starting: define({ status: 503, title: "Starting", members: certainlyNotDone, retryAfterSeconds: 1 }),
   removed: define({ status: 503, title: "Removed from the cluster", members: certainlyNotDone }),
@@ -211,6 +222,10 @@ export const invalidRequest = (detail: string, errors: ReadonlyArray<ProblemErro
 
 /** Makes a 404. */
 export const notFound = (detail: string): Problem => problem("not-found", detail, {})
+
+/** Makes a 401, with the challenge that RFC 9110 §11.6.1 asks for. */
+export const unauthenticated = (detail: string): Problem =>
+  withHeaders(problem("unauthenticated", detail, {}), { "www-authenticate": 'Bearer realm="lithair"' })
 
 /** Makes a 404 for a path that this node does not know. Another node may know it, as in a rolling upgrade. */
 export const notServed = (detail: string): Problem => problem("not-found", detail, { served: false })

@@ -1,5 +1,6 @@
 /** Use a cluster by its models, commands and projections: the same on a node, by `Lithair.layer`, and elsewhere, by `Client.layer`. */
 
+export { Acting, as } from "./Client/Acting.ts"
 export {
   type Change,
   create,

@@ -2,6 +2,7 @@
  * Namespaces only: one per room that a node needs. Each is an entry point of its own too, as in `lithair/model`. What tests
  * need is in `lithair/testing` only, so that no node loads it.
  */
+export * as Access from "./Access.ts"
 export * as Client from "./Client.ts"
 export * as Command from "./Command.ts"
 export * as EventStore from "./EventStore.ts"

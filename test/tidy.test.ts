@@ -14,6 +14,7 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
 const rooms = [
   "Invariant",
   "Problem",
+  "Access",
   "Model",
   "Machine",
   "Command",
@@ -41,7 +42,8 @@ const roomOf = (path: string) => (path.split("/")[0] ?? "").replace(/\.ts$/, "")
 const wallsOfRaft = ["core", "peers", "node"]
 
 /** Files that compute and do nothing else: they run on any machine, in any order of the world around them. */
-const isPure = (name: string) => /^(Invariant\.ts|Model\/|Machine\/|Raft\/core\/|EventStore\/LogEntry\.ts)/.test(name)
+const isPure = (name: string) =>
+  /^(Invariant\.ts|Access\/|Model\/|Machine\/|Raft\/core\/|EventStore\/LogEntry\.ts)/.test(name)
 /** What pure files may take from libraries: data, what is computed from it, and digests. */
 const pureImports =
   /^(effect|effect\/(Result|Schema|schema|encoding)|sorted-btree|sorted-btree\/extended\/bulkLoad\.js|node:crypto)$/

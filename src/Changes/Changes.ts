@@ -2,7 +2,8 @@
  * Follows the committed changes of models, from any position of the log on, at the reader's own pace: it pulls them from
  * the log, from memory or from disk, so no reader slows a write. Between two reads it keeps only its position.
  */
-import { Context, Effect, Layer, Result, type Scope } from "effect"
+import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
+import type { Caller } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
@@ -12,6 +13,7 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import { invalidRequest, type Problem, problem } from "../Problem.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import * as Freshness from "../Repository/Freshness.ts"
+import { type Judging, notFollowed, readReach, spentCredential } from "../Repository/Reading.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { type Change, changesOf, type Entry, type Followed } from "./Change.ts"
 import { type FirstRecord, recordsAfter } from "./FirstState.ts"
@@ -30,6 +32,8 @@ import * as Wake from "./Wake.ts"
 
 /** The payload that one read takes, unless a single entry has more. */
 const pageMaxBytes = 32 * 1024
+/** How often a silent stream looks whether its caller's credential still counts. */
+const lookEveryMs = 1_000
 /** The most changes or records of one step. A large entry is told in several. */
 const stepMaxCount = 64
 /** The most readers that are told a first state at once: it stays in memory until it is told. */
@@ -74,11 +78,12 @@ export class Changes extends Context.Service<
   Changes,
   {
     /**
-     * Begins to follow. Waits until this node has what the position asks for. Fails if the position is malformed or within
-     * a first state of other models, if its changes are gone, if no quorum answers, or if too many readers are told a first
-     * state. The scope ends with the reader.
+     * Begins to follow, if the caller may read all records of the models, and ends when its credential does. Waits until
+     * this node has what the position asks for. Fails if the position is malformed or within a first state of other
+     * models, if its changes are gone, if no quorum answers, or if too many readers are told a first state. The scope ends
+     * with the reader.
      */
-    readonly follow: (asked: Asked) => Effect.Effect<Follow, Problem, Scope.Scope>
+    readonly follow: (caller: Caller, asked: Asked) => Effect.Effect<Follow, Problem, Scope.Scope>
   }
 >()("lithair/Changes") {}
 
@@ -105,7 +110,8 @@ export type Entries = Pick<Log, "oldestIndex" | "appliedIndex" | "applied" | "re
 /** The parts of a node that are followed. */
 export interface Followable {
   readonly member: Parameters<typeof Freshness.make>[0] &
-    Pick<Member["Service"], "self" | "tables"> & { readonly feed: Entries }
+    Pick<Member["Service"], "self" | "tables"> &
+    Partial<Pick<Member["Service"], "policy">> & { readonly feed: Entries }
   readonly local: Pick<LocalNode["Service"], "tables"> & { readonly feed: Entries }
 }
 
@@ -143,7 +149,33 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     return leave
   })
 
-  const follow = Effect.fnUntraced(function* ({ after, isInitial = false, models, restart }: Asked) {
+  const judging = Effect.map(
+    Clock.currentTimeMillis,
+    (nowMs): Judging => ({ policy: member.policy, tables: member.tables, nowMs })
+  )
+  const mayFollow = Effect.fnUntraced(function* (caller: Caller, models: Asked["models"]) {
+    const now = yield* judging
+    for (const model of models) {
+      const reach = readReach(now, caller, model)
+      if (Result.isFailure(reach)) return yield* Effect.fail(reach.failure.toProblem())
+      if (reach.success !== undefined) return yield* Effect.fail(notFollowed(model.name).toProblem())
+    }
+  })
+  const counts = (caller: Caller): Effect.Effect<void, Problem> =>
+    Effect.flatMap(judging, (now) => {
+      const denied = spentCredential(now, caller)
+      return denied === undefined ? Effect.void : Effect.fail(denied.toProblem())
+    })
+
+  /** Waits until the caller's credential counts no more, so that a silent stream ends too. */
+  const untilSpent = (caller: Caller): Effect.Effect<void> =>
+    member.policy === undefined || caller._tag !== "Principal"
+      ? Effect.never
+      : Effect.gen(function* () {
+          while (spentCredential(yield* judging, caller) === undefined) yield* Effect.sleep(lookEveryMs)
+        })
+
+  const follow = Effect.fnUntraced(function* (caller: Caller, { after, isInitial = false, models, restart }: Asked) {
     const log = models[0]?.mode === "local" ? own : cluster
     const followed: Followed = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
     const gone = goneFrom(log, restart)
@@ -152,6 +184,8 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
       Effect.catch(log.read(range), (failure) => unread(failure, gone))
 
     let position = yield* begin(log, { after, isInitial, group }, gone)
+    // The tables are as new now as what is told.
+    yield* mayFollow(caller, models)
     const told = position.shown === undefined ? Effect.void : yield* enterFirstState
     /** The first state, until all of its records are told. */
     let state = position.shown === undefined ? undefined : { tables: clone(log.tables()), index: log.appliedIndex() }
@@ -194,8 +228,11 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     return {
       format: (at: Position) => formatPosition(at, log.instance),
       isReady: () => state !== undefined || isBehind(),
-      ready: Effect.suspend(() => (state === undefined ? log.applied(nextEntry(position)) : Effect.void)),
-      take: Effect.andThen(inTurn(step), (told) => Effect.as(Effect.yieldNow, told)),
+      ready: Effect.raceFirst(
+        Effect.suspend(() => (state === undefined ? log.applied(nextEntry(position)) : Effect.void)),
+        untilSpent(caller)
+      ),
+      take: Effect.andThen(Effect.andThen(counts(caller), inTurn(step)), (told) => Effect.as(Effect.yieldNow, told)),
       bookmark,
       confirm: Effect.ignore(log.freshen)
     }

@@ -4,6 +4,7 @@
  */
 
 import { Context, type Effect } from "effect"
+import type { Policy } from "../Access/Policy.ts"
 import type { DirectoryMismatch } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { SnapshotStore } from "../EventStore/SnapshotStore.ts"
@@ -47,6 +48,8 @@ export class Member extends Context.Service<
   Member,
   {
     readonly self: Self
+    /** What this node enforces; undefined if it is open. */
+    readonly policy: Policy | undefined
     /**
      * Decides a command on the leader, wherever the leader is, and tells `settle` the outcome. `NotDone` is certain for
      * this attempt. A command without a key is given one, which `UnknownOutcome` carries. The answer comes within
@@ -115,6 +118,8 @@ export interface MemberOptions {
   readonly dropped?: ReadonlyArray<string>
   /** The handlers of declared commands, which run while this node leads. */
   readonly procedures?: Procedures
+  /** What this node enforces. Without it the node is open. */
+  readonly policy?: Policy
   /** Settings that differ from the defaults. */
   readonly config?: Partial<RaftConfig>
   /** Bounds of the history; all of it is retained by default. */

@@ -40,12 +40,21 @@ export const make = (options: {
   readonly giveKey: (command: Command) => Command
   /** The version of a model that this node's code has. */
   readonly versionOf: (model: string) => number | undefined
+  /** Whether this node enforces no rules. Then it need not say which orders are those of the application itself. */
+  readonly isOpen: boolean
 }): Orders => {
   const { attempts, draining, forwarding, giveKey, here, keys, nodeId } = options
 
   const forward = (leader: NodeId, order: Order, timeoutMs: number, settle: Settle<OrderAnswer, Failure>): Forget => {
     const forwarded: Begin<OrderAnswer, Failure> = (settle) => forwarding.forward(leader, order, timeoutMs, settle)
     return endingBy(draining.attempted.begin(), forwarded, settle)
+  }
+
+  /** A leader of a release without callers refuses an order that names one. */
+  const forwarded = (command: Command): Command => {
+    const { caller, ...anonymous } = withVersions(command, options.versionOf)
+    const isSent = caller !== undefined && !(options.isOpen && caller._tag === "System")
+    return (isSent ? { ...anonymous, caller } : anonymous) as Command
   }
 
   const decideAt = (
@@ -56,7 +65,7 @@ export const make = (options: {
   ): Forget =>
     leader === nodeId
       ? here.decide(command, timeoutMs, settle)
-      : forward(leader, { _tag: "Decide", command: withVersions(command, options.versionOf) }, timeoutMs, (exit) => {
+      : forward(leader, { _tag: "Decide", command: forwarded(command) }, timeoutMs, (exit) => {
           if (Exit.isFailure(exit)) settle(Exit.failCause(exit.cause))
           else settle(isAnswered(exit.value) ? Exit.succeed(exit.value) : another)
         })

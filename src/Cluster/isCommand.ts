@@ -5,6 +5,7 @@
  * Every forwarded write passes here on the leader, so these are plain functions: a schema's decoder takes ten times as
  * long.
  */
+import { idOf, isCaller } from "../Access/Caller.ts"
 import { isRecord } from "../Machine/Json.ts"
 
 /** Whether a value is as a field needs it. */
@@ -30,6 +31,7 @@ const isOneOf =
     texts.includes(value)
 
 const origin = {
+  caller: optional(isCaller),
   principal: optional(isText),
   key: optional(isText),
   fingerprint: optional(isText),
@@ -98,5 +100,10 @@ const commandShapes = shapesOf(
   origin
 )
 
+/** Whether the principal that owns the key is the caller. */
+const isOwnKey = ({ caller, principal }: Readonly<Record<string, unknown>>): boolean =>
+  principal === (isCaller(caller) ? idOf(caller) : undefined)
+
 /** Whether JSON from a peer has the shape of a command that a client may cause. */
-export const isCommand = (json: unknown): boolean => hasShape(commandShapes, json)
+export const isCommand = (json: unknown): boolean =>
+  hasShape(commandShapes, json) && isOwnKey(json as Readonly<Record<string, unknown>>)

@@ -46,7 +46,8 @@ const make = Effect.fnUntraced(function* (
   const stopped = yield* Deferred.make<never, MemberFailure>()
   const onThrown: Machine.OnThrown = (thrown, command) =>
     void fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
-  const machine = Machine.make(options.models, options.procedures, onThrown, undefined, options.formats)
+  const { formats, models, policy, procedures } = options
+  const machine = Machine.make(models, procedures, onThrown, undefined, formats, policy)
   const history = Feed.make()
   const changes = Condition.make()
   const running = runMember.make()
@@ -144,7 +145,8 @@ const make = Effect.fnUntraced(function* (
     keys,
     refused,
     giveKey: (command) => giver(command, committedIndexOf(node())),
-    versionOf: (model) => machine.applied.descriptors.get(model)?.version
+    versionOf: (model) => machine.applied.descriptors.get(model)?.version,
+    isOpen: policy === undefined
   })
   const confirming = Confirmation.make({
     nowMs: timeouts.nowMs,
@@ -200,6 +202,7 @@ const make = Effect.fnUntraced(function* (
 
   return Member.of({
     self,
+    policy,
     submitUnsafe,
     submit: (command) => outcomeOf((settle) => submitUnsafe(command, settle)),
     inquire: orders.inquire,

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
+import { fieldsOf, type Rule } from "../Access/Rule.ts"
 import { invariant } from "../Invariant.ts"
 import { kebabOf } from "../Model/Path.ts"
 
@@ -32,6 +33,8 @@ export interface Command<
   readonly payload: Payload
   readonly success: Success
   readonly errors: ReadonlyArray<Failure>
+  /** Who may run it; undefined if it has no rule. */
+  readonly access: Rule | undefined
 }
 
 /** Any command. */
@@ -80,6 +83,8 @@ export const make = <
     readonly payload: Payload
     readonly success: Success
     readonly error?: ReadonlyArray<Failure & OwnFields<Failure>>
+    /** Who may run it. The rule holds once the application has `auth`: then a command needs one. */
+    readonly access?: Rule
   }
 ): Command<Name, Payload, Success, Failure> => {
   const errors = options.error ?? []
@@ -99,7 +104,10 @@ export const make = <
       `Command "${name}", error "${tagOf(error)}": it has a field "${taken}", which every problem has already`
     )
   }
-  return { name, payload: options.payload, success: options.success, errors }
+  const { access, payload, success } = options
+  const [field] = access === undefined ? [] : fieldsOf(access)
+  invariant(field === undefined, `Command "${name}": its rule names ${field}, and a command has no record`)
+  return { name, payload, success, errors, access }
 }
 
 /** The tag of an error. */

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { Caller } from "./Caller.ts"
 import type { Any } from "./Declaration.ts"
 import type { NotFound, OperationRefused, Transaction } from "./Transaction.ts"
 
@@ -14,12 +15,16 @@ export interface Handler<Name extends string> {
 export type HandlerOf<C extends Any> = C extends Any ? Handler<C["name"]> : never
 
 /**
- * A command's handler. It runs on the leader only, from start to end without a pause; a handler that suspends or throws
+ * A command's handler. It may require the transaction and its caller. It runs on the leader only, from start to end without a pause; a handler that suspends or throws
  * is refused. It fails with an error that the command declares, or passes on an error of the transaction.
  */
 export type Handle<C extends Any> = (
   payload: C["payload"]["Type"]
-) => Effect.Effect<C["success"]["Type"], C["errors"][number]["Type"] | NotFound | OperationRefused, Transaction>
+) => Effect.Effect<
+  C["success"]["Type"],
+  C["errors"][number]["Type"] | NotFound | OperationRefused,
+  Transaction | Caller
+>
 
 /** The service that holds a handler. */
 export const handlerKey = (name: string): Context.Service<Handler<string>, Handle<Any>> =>

@@ -11,6 +11,7 @@ import { decoder } from "../Model/Decoder.ts"
 import { errorsOf } from "../Model/FieldError.ts"
 import { jsonCodec } from "../Model/JsonCodec.ts"
 import { jsonEncoder } from "../Model/JsonEncoder.ts"
+import { Caller } from "./Caller.ts"
 import type { Any } from "./Declaration.ts"
 import { type Handle, type HandlerOf, handlerKey } from "./Handler.ts"
 import { runNow } from "./Running.ts"
@@ -83,7 +84,8 @@ const procedureOf = (command: Any, handle: Handle<Any>, context: Context.Context
     const services = context.pipe(
       Context.add(Random.Random, randomOf(access.newId)),
       Context.add(Clock.Clock, clockAt(access.timeMs)),
-      Context.add(Transaction, transaction)
+      Context.add(Transaction, transaction),
+      Context.add(Caller, access.caller)
     )
     // Fibers that the handler forked and left behind can no longer use the transaction once it has ended.
     const exit = runNow(handled, services, close)

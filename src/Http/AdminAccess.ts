@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { HttpServerRequest } from "effect/http"
-import { type Problem, problem, withHeaders } from "../Problem.ts"
+import { type Problem, problem, unauthenticated } from "../Problem.ts"
 import type { Admitted } from "../Raft/node/Administration.ts"
 import { isSecret } from "../Raft/peers/Secret.ts"
 import { type Caller, notOfThisHost } from "../Raft/peers/ThisHost.ts"
@@ -30,9 +30,6 @@ export const admitted = (caller: Caller, secret: string | undefined): Admitted |
     ? problem("forbidden", `${local}. To change the cluster from elsewhere, start the nodes with a secret`, {})
     : unauthenticated(`${local}. Send the cluster's secret: "Authorization: Bearer <secret>"`)
 }
-
-const unauthenticated = (detail: string): Problem =>
-  withHeaders(problem("unauthenticated", detail, {}), { "www-authenticate": 'Bearer realm="lithair"' })
 
 /** Fails the request with a problem unless its caller is admitted. */
 export const admit = (

@@ -6,7 +6,9 @@ import { type Ending, streamOf } from "../Changes/Source.ts"
 import { wrongTogether } from "../Changes/Together.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { notServed, type Problem, type ProblemError } from "../Problem.ts"
+import { CurrentCaller } from "./Authentication.ts"
 import { type EventStreams, respond, type ServerEvent } from "./EventStream.ts"
+import { type Show, showing } from "./Hidden.ts"
 import { invalidQuery, only, type Params, parseParams, refuseOthers } from "./Params.ts"
 import { allChangesPath, changesPath } from "./Paths.ts"
 import { splitTarget } from "./Routing.ts"
@@ -22,16 +24,17 @@ export interface ChangeServices {
 export const changeRoutes = (models: ReadonlyArray<Descriptor>, services: ChangeServices) => [
   ...models.map((descriptor) => {
     const whole = { models: [descriptor], restart: "?initial=true" }
+    const show = showing([descriptor])
     return HttpRouter.route(
       "GET",
       changesPath(descriptor),
-      serve(services, [], () => whole)
+      serve(services, [], show, () => whole)
     )
   }),
   HttpRouter.route(
     "GET",
     allChangesPath,
-    serve(services, ["models"], (params, errors) => {
+    serve(services, ["models"], showing(models), (params, errors) => {
       const named = only(params, "models", errors)
       const chosen = chosenModels(models, named, errors)
       const unserved = pathsOf(named).find((path) => models.every((model) => model.path !== path))
@@ -47,6 +50,7 @@ type Whose = Pick<Asked, "models" | "restart"> & { readonly unserved?: string | 
 const serve = (
   { changes, member, streams }: ChangeServices,
   more: ReadonlyArray<string>,
+  show: Show,
   whose: (params: Params, errors: Array<ProblemError>) => Whose
 ) =>
   Effect.gen(function* () {
@@ -54,10 +58,11 @@ const serve = (
     const params = yield* Effect.fromResult(parseParams(url))
     yield* Effect.fromResult(refuseOthers(params, ["after", "initial", ...more]))
     const asked = yield* Effect.fromResult(askedOf(params, headers["last-event-id"], whose))
+    const caller = yield* CurrentCaller
     return yield* respond(
       streams,
-      Effect.map(changes.follow({ ...asked, restart: pathOf(originalUrl) + asked.restart }), (follow) =>
-        Stream.mapArray(streamOf(follow, member), (told) => told.map((each) => eventOf(follow, each)) as never)
+      Effect.map(changes.follow(caller, { ...asked, restart: pathOf(originalUrl) + asked.restart }), (follow) =>
+        Stream.mapArray(streamOf(follow, member), (told) => told.map((each) => eventOf(follow, each, show)) as never)
       )
     )
   })
@@ -106,17 +111,25 @@ const pathsOf = (named: string | undefined): ReadonlyArray<string> =>
 /** Messages quote at most so many characters of an unknown name. */
 const shownMax = 200
 
-const eventOf = ({ format }: Follow, told: Told): ServerEvent => {
+const eventOf = ({ format }: Follow, told: Told, show: Show): ServerEvent => {
   const id = format(told.position)
   switch (told._tag) {
     case "Change": {
       const { model, position, record, timeMs, type, version } = told
       const at = new Date(timeMs).toISOString()
-      return { event: type, id, data: { index: position.index, at, model, id: told.id, version, record } }
+      return {
+        event: type,
+        id,
+        data: { index: position.index, at, model, id: told.id, version, record: show(model, record) }
+      }
     }
     case "Record": {
       const { changedIndex, model, record, version } = told
-      return { event: "record", id, data: { index: changedIndex, model, id: told.id, version, record } }
+      return {
+        event: "record",
+        id,
+        data: { index: changedIndex, model, id: told.id, version, record: show(model, record) }
+      }
     }
     case "Bookmark": {
       const { index, isInitialEnd, staleMs } = told

@@ -61,7 +61,7 @@ export const commandRoutes = (declared: ReadonlyArray<Any>, commands: Commands["
       withValue(checkHead(head, "POST"), () =>
         readWrite(head, jsonMediaTypes, (data, origin) =>
           awaiting({
-            begin: commands.beginCall({ name: command.name, payload: data, ...origin }),
+            begin: commands.beginCall(head.caller, { name: command.name, payload: data, ...origin }),
             onSuccess: (called) => answer(200, outcomeHeaders(called), JSON.stringify(called.value)),
             onFailure: (error) => problemOfChange(error, origin.key, { commands: [command] })
           })

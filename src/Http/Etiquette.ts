@@ -4,7 +4,7 @@
  */
 import { Effect, Stream } from "effect"
 import { HttpBody, type HttpServerRequest, HttpServerResponse } from "effect/http"
-import { invalidRequest, type Problem, problem } from "../Problem.ts"
+import { invalidRequest, type Problem, problem, unauthenticated } from "../Problem.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 type Response = HttpServerResponse.HttpServerResponse
@@ -48,7 +48,19 @@ export const listenToErrors = (request: Request): void => {
 const ignored = (): void => {}
 
 /** The problem with the head of a request, if there is one. */
-export const refusalOf = (request: Received): Problem | undefined => hostRefusal(request) ?? expectRefusal(request)
+export const refusalOf = (request: Received): Problem | undefined =>
+  hostRefusal(request) ?? credentialRefusal(request) ?? expectRefusal(request)
+
+/** The runtime keeps the first of several credentials. Nobody knows which one was meant. */
+const credentialRefusal = (request: Received): Problem | undefined => {
+  const { rawHeaders } = sourceOf(request)
+  if (request.headers.authorization === undefined || rawHeaders === undefined) return undefined
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.length === 13 && rawHeaders[at]?.toLowerCase() === "authorization") count += 1
+  }
+  return count > 1 ? unauthenticated("The request has more than one Authorization header: send one") : undefined
+}
 
 /** An IP literal or a name, and a port (RFC 3986 §3.2.2). An http URI never has an empty host (RFC 9110 §4.2.1). */
 const wellFormedHost =

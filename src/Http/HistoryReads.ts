@@ -1,6 +1,7 @@
 /** Serves the history of one record, and parses the moment of `?at=`. docs/http.md, "History". */
 import { Result } from "effect"
 import { Base64Url } from "effect/encoding"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import * as Rfc3339 from "../Model/Rfc3339.ts"
 import { notFound, type Problem, type ProblemError, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
@@ -9,6 +10,7 @@ import type { PastFailure } from "../Repository/Records.ts"
 import { listFingerprint, nextLink } from "./Cursor.ts"
 import { answer, awaiting, awaitTurn, type Handler, withValue } from "./Handler.ts"
 import type { Head } from "./Head.ts"
+import { shownOver } from "./Hidden.ts"
 import { parseLimit } from "./ListQuery.ts"
 import { invalidQuery, only, type Params, parseParams, refuseOthers } from "./Params.ts"
 import { historyPath } from "./Paths.ts"
@@ -94,7 +96,7 @@ export const readHistory = (served: ServedModel): Handler => {
   return (head) =>
     withValue(parse(served, head), ({ consistency, id, limit, params, place }) =>
       awaiting({
-        begin: records.beginHistory(descriptor, id, { place, limit }, consistency),
+        begin: records.beginHistory(head.caller, descriptor, id, { place, limit }, consistency),
         onSuccess: (found) => {
           const { value: page } = found
           const headers = readHeaders(found)
@@ -103,7 +105,7 @@ export const readHistory = (served: ServedModel): Handler => {
             const next = page.next === undefined ? null : encodePlace({ path, id }, page.next)
             const pathname = historyPath({ path }, id)
             const link = next === null ? {} : { link: nextLink({ pathname, params, cursor: next }) }
-            return answer(200, { ...headers, ...link }, bodyOf(page, next))
+            return answer(200, { ...headers, ...link }, bodyOf(descriptor, page, next))
           })
         },
         onFailure: problemOfPast
@@ -111,14 +113,14 @@ export const readHistory = (served: ServedModel): Handler => {
     )
 }
 
-const bodyOf = ({ isComplete, items }: HistoryPage, next: string | null): string =>
-  JSON.stringify({ items: items.map(itemOf), next, complete: isComplete })
+const bodyOf = (descriptor: Descriptor, { isComplete, items }: HistoryPage, next: string | null): string =>
+  JSON.stringify({ items: items.map((past) => itemOf(descriptor, past)), next, complete: isComplete })
 
-const itemOf = ({ actor, event, index, record, timeMs, version }: Past) => ({
+const itemOf = (descriptor: Descriptor, { actor, event, index, record, timeMs, version }: Past) => ({
   version,
   index,
   at: new Date(timeMs).toISOString(),
   ...(actor === undefined ? {} : { actor }),
   event,
-  data: record
+  data: shownOver(descriptor, record)
 })

@@ -8,7 +8,7 @@ import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
 import { isKey, keyLengthMax } from "../Machine/RequestKey.ts"
 import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
-import type { Head } from "./Head.ts"
+import type { RequestHead } from "./Head.ts"
 
 /** Reads the key of a request; undefined if it has none. Two headers arrive joined by a comma and a space: that is not a key. */
 export const parseKey = (header: string | undefined): Result.Result<string | undefined, Problem> => {
@@ -26,7 +26,7 @@ export const parseKey = (header: string | undefined): Result.Result<string | und
  * The key and fingerprint of a write. A write without a key has a fingerprint too, which becomes part of the key that
  * the node assigns. If the client later sends that key, the node can tell whether the request is the same.
  */
-export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Problem> =>
+export const originOf = (head: RequestHead, body: Uint8Array): Result.Result<Origin, Problem> =>
   Result.flatMap(parseKey(head.headers["idempotency-key"]), (key) => {
     const fingerprint = fingerprintOf(head, body)
     if (key === undefined) return Result.succeed({ fingerprint })
@@ -37,7 +37,7 @@ export const originOf = (head: Head, body: Uint8Array): Result.Result<Origin, Pr
   })
 
 /** Equal for equal requests: same method, target, conditional headers and body, byte for byte. */
-export const fingerprintOf = ({ headers, method, url }: Head, body: Uint8Array): string => {
+export const fingerprintOf = ({ headers, method, url }: RequestHead, body: Uint8Array): string => {
   const conditions = [headers["if-match"] ?? null, headers["if-none-match"] ?? null]
   // JSON marks where each part ends, so that no part can be taken for another.
   return createHash("sha256")

@@ -5,6 +5,7 @@ import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy } from "../Machine/Order.ts"
 import type { FieldSchema } from "../Model/Descriptor.ts"
 import { type FieldValues, fieldsOf } from "../Model/FieldValues.ts"
+import type { GuardedFields } from "../Model/GuardedFields.ts"
 import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
 import { type CursorValue, cursorLengthMax, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type Filter, parseFilter } from "./ListFilter.ts"
@@ -16,7 +17,9 @@ import { readParameters } from "./ReadQuery.ts"
 export interface ListShape {
   readonly name: string
   readonly idField: string
+  /** Those that HTTP knows (Hidden.ts). */
   readonly fields: Readonly<Record<string, FieldSchema>>
+  readonly guarded?: GuardedFields | undefined
 }
 
 export type { OrderBy } from "../Machine/Order.ts"
@@ -47,6 +50,7 @@ export const isListParameter = (name: string): boolean => listParameters.include
 /** Makes a parser for the lists of one model, and compiles its schemas once. */
 export const makeListParser = (shape: ListShape) => {
   const fields = fieldsOf(shape.fields)
+  const shown = (shape.guarded?.hidden ?? []).length === 0 ? undefined : Object.keys(shape.fields)
 
   return (params: Params): Result.Result<ListQuery, Problem> => {
     const errors: Array<ProblemError> = []
@@ -61,7 +65,7 @@ export const makeListParser = (shape: ListShape) => {
 
     const parameter = (name: string) => only(params, name, errors)
     const orderBy = parseOrder(parameter("order"), fields, shape.idField, errors)
-    const select = parseSelect(parameter("select"), fields, errors)
+    const select = parseSelect(parameter("select"), fields, errors) ?? shown
     const limit = parseLimit(parameter("limit"), errors)
     const count = parameter("count")
     if (count !== undefined && count !== "exact") errors.push({ path: "count", message: "takes exact" })
@@ -85,9 +89,9 @@ export const makeListParser = (shape: ListShape) => {
       )
     }
 
-    const shown = { select, countsTotal: count === "exact", showsVersions: versions === "true" }
+    const how = { select, countsTotal: count === "exact", showsVersions: versions === "true" }
     return errors.length === 0
-      ? Result.succeed({ filters, orderBy, limit, after, ...shown, fingerprint })
+      ? Result.succeed({ filters, orderBy, limit, after, ...how, fingerprint })
       : Result.fail(invalidQuery("The query of this list is invalid", errors))
   }
 }

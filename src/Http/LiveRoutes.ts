@@ -7,6 +7,7 @@ import type { LiveRequest } from "../Live/LiveRequest.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { invalidRequest, notServed, type Problem, type ProblemError, toJson } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
+import { CurrentCaller } from "./Authentication.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"
 import { type EventStreams, respond, type ServerEvent } from "./EventStream.ts"
 import { makeListParser } from "./ListQuery.ts"
@@ -85,6 +86,7 @@ const serve = Effect.fnUntraced(function* (
   params: Params
 ) {
   const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const caller = yield* CurrentCaller
   const consistency = yield* Effect.fromResult(parseConsistency(params, headers["lithair-min-index"]))
   const minIndex = yield* Effect.fromResult(minIndexOf(consistency, headers["last-event-id"]))
   const taken = asked.flatMap(({ key, request }) =>
@@ -100,7 +102,9 @@ const serve = Effect.fnUntraced(function* (
     return yield* respond(streams, Effect.succeed(Stream.concat(ends, Stream.fail(first.met))))
   }
   const requests = taken.map(({ request }) => request)
-  const opened = Effect.mapError(live.open(requests, { consistency, minIndex }), (failure) => failure.toProblem())
+  const opened = Effect.mapError(live.open(caller, requests, { consistency, minIndex }), (failure) =>
+    failure.toProblem()
+  )
   return yield* respond(
     streams,
     Effect.map(opened, (stream) => Stream.concat(ends, eventsOf(stream, taken)))

@@ -236,7 +236,10 @@ export const operationProblems = (models: ReadonlyArray<ApiModel>): ReadonlyArra
 
 /** These problems for an endpoint's `error`, each once, and the problems that any endpoint can have. */
 export const problems = (names: ReadonlyArray<ProblemName>): ReadonlyArray<Schema.Top> =>
-  [...new Set<ProblemName>([...names, "internal"])].map(schemaOfProblem)
+  [...new Set<ProblemName>([...names, ...anywhere])].map(schemaOfProblem)
+
+/** Problems that any request can meet: of its credential, of an open node, and of the node itself. */
+const anywhere = ["unauthenticated", "forbidden", "open-mode", "auth-unavailable", "internal"] as const
 
 const schemasOf = (model: ApiModel) => {
   const entries = Object.entries(model.fields)

@@ -1,5 +1,6 @@
 /** Serves GET of one record and of a list. docs/http.md, "Lists", "Reads". */
 import { Result } from "effect"
+import type { Caller } from "../Access/Caller.ts"
 import { list } from "../Machine/List.ts"
 import { notFound, type Problem, type ProblemError, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
@@ -12,6 +13,7 @@ import { nextLink } from "./Cursor.ts"
 import { formatETag } from "./ETag.ts"
 import { answer, awaiting, awaitTurn, type Handler, type Step, withValue } from "./Handler.ts"
 import type { Head } from "./Head.ts"
+import { shownOver } from "./Hidden.ts"
 import { parseMoment, problemOfPast } from "./HistoryReads.ts"
 import { type ListQuery, makeListParser, nextCursor } from "./ListQuery.ts"
 import { bodyOf, encodePage } from "./Page.ts"
@@ -37,25 +39,32 @@ export const readRecord = (served: ServedModel): Handler => {
     }
     return verdict === "known"
       ? answer(304, { etag: formatETag(tag), ...readHeaders(found) }, undefined)
-      : answerRecord({ shown, instance, status: 200, headers: readHeaders(found) })
+      : answerRecord({
+          shown: { ...shown, record: shownOver(descriptor, shown.record) },
+          instance,
+          status: 200,
+          headers: readHeaders(found)
+        })
   }
 
-  const read = (key: string, { consistency, moment }: Asked, judge: JudgeRead): Step =>
+  const read = (caller: Caller, key: string, { consistency, moment }: Asked, judge: JudgeRead): Step =>
     moment === undefined
       ? awaiting({
-          begin: records.beginGet(descriptor, key, consistency),
+          begin: records.beginGet(caller, descriptor, key, consistency),
           onSuccess: (found) => show(found, key, judge),
           onFailure: problemOfRead
         })
       : awaiting({
-          begin: records.beginPast(descriptor, key, moment, consistency),
+          begin: records.beginPast(caller, descriptor, key, moment, consistency),
           onSuccess: (found) => show(found, key, judge),
           onFailure: problemOfPast
         })
 
   return (head) =>
     withValue(served.id(head), (key) =>
-      withValue(askedOf(head), (asked) => withValue(readConditions(head.headers), (judge) => read(key, asked, judge)))
+      withValue(askedOf(head), (asked) =>
+        withValue(readConditions(head.headers), (judge) => read(head.caller, key, asked, judge))
+      )
     )
 }
 
@@ -97,9 +106,9 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel): H
 
   // One round confirms many lists at once, and a page of a thousand records deserves its own slice. The list may be newer
   // than what was confirmed, and its index says so.
-  const page = (query: ListQuery, params: Params, staleMs: number | undefined): Step =>
+  const page = (caller: Caller, query: ListQuery, params: Params, staleMs: number | undefined): Step =>
     awaiting({
-      begin: records.beginSource(descriptor, asItIs),
+      begin: records.beginSource(caller, descriptor, asItIs),
       onSuccess: ({ logIndex, value }) => {
         const found = list(value, query)
         if (Result.isFailure(found))
@@ -116,13 +125,13 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel): H
       onFailure: problemOfRead
     })
 
-  return ({ headers, url }) =>
+  return ({ caller, headers, url }) =>
     withValue(parseParams(url), (params) =>
       withValue(parseList(params), (query) =>
         withValue(parseConsistency(params, headers["lithair-min-index"]), (consistency) =>
           awaiting({
-            begin: records.beginSource(descriptor, consistency),
-            onSuccess: ({ staleMs }) => awaitTurn(() => page(query, params, staleMs)),
+            begin: records.beginSource(caller, descriptor, consistency),
+            onSuccess: ({ staleMs }) => awaitTurn(() => page(caller, query, params, staleMs)),
             onFailure: problemOfRead
           })
         )

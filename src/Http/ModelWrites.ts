@@ -5,6 +5,8 @@ import type { Change, TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes, patchMediaTypes } from "./Body.ts"
 import { ifMatchHolds } from "./ETag.ts"
 import { awaiting, type Handler, type Step, withValue } from "./Handler.ts"
+import type { Head } from "./Head.ts"
+import { refusedFields, shownOver } from "./Hidden.ts"
 import { originOf } from "./IdempotencyKey.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { answerChange, answerTransacted, tagOf } from "./RecordResponse.ts"
@@ -12,10 +14,14 @@ import type { ServedModel } from "./ServedModel.ts"
 import { operationsMax, tooMany } from "./TransactionRequest.ts"
 import { checkHead, readWrite } from "./WriteRequest.ts"
 
-const change = ({ collection, descriptor, instance, records }: ServedModel, asked: Change): Step =>
+const change = ({ collection, descriptor, instance, records }: ServedModel, { caller }: Head, asked: Change): Step =>
+  (asked._tag === "Delete" ? undefined : refusedFields(descriptor, asked.data)) ??
   awaiting({
-    begin: records.beginChange(descriptor, asked),
-    onSuccess: (changed) => answerChange({ command: asked._tag, changed, collection, instance }),
+    begin: records.beginChange(caller, descriptor, asked),
+    onSuccess: (changed) => {
+      const shown = { ...changed, record: shownOver(descriptor, changed.record) }
+      return answerChange({ command: asked._tag, changed: shown, collection, instance })
+    },
     onFailure: (error) => problemOfChange(error, asked.key)
   })
 
@@ -25,7 +31,7 @@ export const createRecord =
   (head) =>
     withValue(checkHead(head, "POST"), () =>
       readWrite(head, jsonMediaTypes, (data, origin) =>
-        change(served, { _tag: "Create", model: served.descriptor.name, data, ...origin })
+        change(served, head, { _tag: "Create", model: served.descriptor.name, data, ...origin })
       )
     )
 
@@ -36,7 +42,7 @@ export const putRecord =
     withValue(served.id(head), (id) =>
       withValue(checkHead(head, "PUT"), ({ versions }) =>
         readWrite(head, jsonMediaTypes, (data, origin) =>
-          change(served, { _tag: "Put", model: served.descriptor.name, id, data, ...origin, ...versions })
+          change(served, head, { _tag: "Put", model: served.descriptor.name, id, data, ...origin, ...versions })
         )
       )
     )
@@ -51,7 +57,7 @@ export const patchRecord = (served: ServedModel): Handler => {
           ifMatchTags === undefined ||
           ifMatchHolds({ condition: ifMatchTags, current: current && tagOf(instance, current), compareRevision: true })
         return readWrite(head, patchMediaTypes, (data, origin) =>
-          change(served, { _tag: "Patch", model: descriptor.name, id, data, holds, ...origin, ...versions })
+          change(served, head, { _tag: "Patch", model: descriptor.name, id, data, holds, ...origin, ...versions })
         )
       })
     )
@@ -67,7 +73,7 @@ export const deleteRecord =
     withValue(served.id(head), (id) =>
       withValue(checkHead(head, "DELETE"), ({ versions }) =>
         withValue(originOf(head, noBody), (origin) =>
-          change(served, { _tag: "Delete", model: served.descriptor.name, id, ...origin, ...versions })
+          change(served, head, { _tag: "Delete", model: served.descriptor.name, id, ...origin, ...versions })
         )
       )
     )
@@ -81,10 +87,14 @@ export const createRecords =
         if (!Array.isArray(data) || data.length === 0)
           return invalidRequest("The body must be an array of at least one record")
         if (data.length > operationsMax) return tooMany("records")
+        for (const [position, record] of data.entries()) {
+          const refused = refusedFields(descriptor, record, String(position))
+          if (refused !== undefined) return refused
+        }
         const changes = data.map((record: unknown) => create(descriptor, record))
         return awaiting({
-          begin: records.beginTransact({ changes, name: "Bulk", ...origin }),
-          onSuccess: (transacted) => answerTransacted(transacted, "Bulk"),
+          begin: records.beginTransact(head.caller, { changes, name: "Bulk", ...origin }),
+          onSuccess: (transacted) => answerTransacted(transacted, (_, record) => shownOver(descriptor, record), "Bulk"),
           onFailure: (error) => problemOfChange(error, origin.key, { name: "Bulk" })
         })
       })

@@ -4,6 +4,7 @@
  */
 import { Effect, type Types } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { anonymous } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { keyLengthMax } from "../Machine/RequestKey.ts"
@@ -11,10 +12,12 @@ import type { Problem } from "../Problem.ts"
 import { removed } from "../Raft/node/Removal.ts"
 import type { Sending } from "./Admission.ts"
 import { type Answering, make as makeAnswering } from "./Answering.ts"
+import * as Authentication from "./Authentication.ts"
 import { IsLeaving } from "./BodyDeadline.ts"
 import * as DirectRoutes from "./DirectRoutes.ts"
 import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
-import { type Endpoint, perform } from "./Handler.ts"
+import { type Endpoint, type Handler, perform } from "./Handler.ts"
+import { openRefusal } from "./OpenMode.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
@@ -58,17 +61,22 @@ export const mount = Effect.fnUntraced(function* (options: {
   readonly prefix?: string
   /** We answer every request below these paths; `/` for all. */
   readonly owned: ReadonlyArray<string>
+  /** Whether the routes are for callers, who sign in if the application has `auth`. */
+  readonly isForCallers?: boolean
   /** Whether to answer at once, even under load: a node must always be able to say how it is. */
   readonly isUrgent?: boolean
 }) {
-  const { endpoints = [], isUrgent = false, owned, prefix = "" } = options
+  const { endpoints = [], isForCallers = false, isUrgent = false, owned, prefix = "" } = options
   const routes = (options.routes ?? []) as ReadonlyArray<OwnRoute>
   const whole = yield* HttpRouter.HttpRouter
   const router = prefix === "" ? whole : whole.prefixed(prefix)
   const member = yield* Member
   const serving = yield* Serving
   const answering = yield* makeAnswering(member, serving, prefix)
-  const mounted = yield* mountedOnWhole(whole, yield* makeAnswering(member, serving, ""))
+  const mounted = yield* mountedOnWhole(whole, serving, yield* makeAnswering(member, serving, ""))
+  const { auth } = serving
+  const authentication =
+    isForCallers && auth !== undefined && auth._tag === undefined ? yield* Authentication.make(auth, member) : undefined
   const paths = knownPaths([...endpoints, ...routes].map(({ method, path }) => ({ method, path: prefix + path })))
   const known = new Set(mounted.paths.map(({ pattern }) => pattern.source))
   for (const { path, pattern } of paths) {
@@ -81,7 +89,10 @@ export const mount = Effect.fnUntraced(function* (options: {
   mounted.owned.push(...owned.map((path) => (path === "/" ? path : prefix + path)))
 
   /** Answers requests that sent the path of the route exactly, in their turn. */
-  const inTurn = (path: string, handler: (request: Request) => Effect.Effect<Response, Problem>) => {
+  const inTurn = (
+    path: string,
+    handler: (request: Request) => Effect.Effect<Response, Problem, HttpServerRequest.HttpServerRequest>
+  ) => {
     const pattern = exactly(path)
     const exact = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const sent = sentUrl(prefix, request)
@@ -105,15 +116,19 @@ export const mount = Effect.fnUntraced(function* (options: {
       HttpRouter.route(
         method as "GET",
         path,
-        inTurn(path, () => handler)
+        inTurn(path, () =>
+          authentication === undefined ? handler : Authentication.withCaller(authentication, handler)
+        )
       )
     )
   )
   yield* router.addAll(
-    endpoints.map(({ handler, method, path }) => {
+    endpoints.map(({ handler: answerFor, method, path }) => {
+      const handler: Handler =
+        authentication === undefined ? answerFor : Authentication.authenticated(authentication, answerFor)
       const routed = inTurn(path, (request) => {
         const { headers, method, url } = request
-        return Effect.suspend(() => perform(handler({ method, url, headers }), request))
+        return Effect.suspend(() => perform(handler({ method, url, headers, caller: anonymous }), request))
       })
       DirectRoutes.register(routed, { answering, handler, member, pattern: exactly(prefix + path), prefix, serving })
       return HttpRouter.route(method, path, routed)
@@ -145,7 +160,11 @@ const refuse = (mounted: Mounted, url: string) =>
   )
 
 /** The first layer that mounts on a router adds the fallback for all of them. */
-const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter, { answered }: Answering) {
+const mountedOnWhole = Effect.fnUntraced(function* (
+  whole: HttpRouter.HttpRouter,
+  serving: Serving["Service"],
+  { answered }: Answering
+) {
   const known = mountedOn.get(whole)
   if (known !== undefined) return known
   const mounted: Mounted = { paths: [], owned: [] }
@@ -156,7 +175,7 @@ const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter
       const served = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         listenToErrors(request)
         if (!isOwned(mounted, request.url)) return app
-        const refusal = refusalOf(request)
+        const refusal = refusalOf(request) ?? openRefusalOf(serving, request)
         const response =
           refusal === undefined
             ? Effect.catchIf(app, isRouteNotFound, () => answered(refuse(mounted, request.url)))
@@ -169,6 +188,12 @@ const mountedOnWhole = Effect.fnUntraced(function* (whole: HttpRouter.HttpRouter
   )
   return mounted
 })
+
+/** Why an open node does not answer the request; undefined if it does, or if the node is not open. */
+export const openRefusalOf = (
+  { isOpen }: Pick<Serving["Service"], "isOpen">,
+  { headers, url }: Pick<Request, "headers" | "url">
+): Problem | undefined => (isOpen ? openRefusal(url, headers) : undefined)
 
 const isOwned = ({ owned }: Mounted, url: string): boolean => {
   const { path } = splitTarget(url)

@@ -1,6 +1,7 @@
 /** Declares the endpoints that a node has beside its API: health, documents, administration and joining. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { MadeKey, NewKey, ShownKey } from "../Repository/ApiKeys.ts"
 import { Membership } from "./Administration.ts"
 import {
   activatePath,
@@ -14,6 +15,7 @@ import {
 } from "./AdminRoutes.ts"
 import { archiveMediaType, backupPath } from "./BackupRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
+import { keyPath, keysPath } from "./KeyRoutes.ts"
 import { bodyProblems, problems, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
 import { Count } from "./Patterns.ts"
 import { reactionPath, reactionsPath, ShownReaction, Steering } from "./ReactionRoutes.ts"
@@ -179,6 +181,28 @@ const admin = HttpApiGroup.make("_admin")
         "removed"
       ])
     }).annotateMerge(said("A backup archive of this node's state", whoReads)),
+    HttpApiEndpoint.get("keys", keysPath, {
+      success: positioned(Schema.Struct({ items: Schema.Array(ShownKey) })),
+      error: problems([
+        "invalid-request",
+        "unauthenticated",
+        "forbidden",
+        "no-quorum",
+        "overloaded",
+        "draining",
+        "removed"
+      ])
+    }).annotateMerge(said("The API keys of the cluster, without their secrets", who)),
+    HttpApiEndpoint.post("makeKey", keysPath, {
+      payload: NewKey,
+      success: positioned(MadeKey.pipe(HttpApiSchema.status(201))),
+      error: [...changeProblems, ...problems(["storage-full"])]
+    }).annotateMerge(said("Make an API key, which is shown this once", who)),
+    HttpApiEndpoint.delete("revokeKey", keyPath, {
+      params: { member: Schema.String.annotate({ description: "The id of an API key" }) },
+      success: positioned(HttpApiSchema.NoContent),
+      error: [...changeProblems, ...problems(["storage-full"])]
+    }).annotateMerge(said("Revoke an API key: nothing more is decided for it", who)),
     HttpApiEndpoint.get("members", membersPath, {
       success: membership,
       error: problems(["invalid-request", "overloaded", "removed"])

@@ -4,10 +4,12 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import type { Answer } from "../Machine/Answer.ts"
-import { invalidRequest, type Problem, toJson } from "../Problem.ts"
+import { invalidRequest, type Problem, toJson, unauthenticated } from "../Problem.ts"
 import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
+import { CurrentCaller } from "./Authentication.ts"
+import type { Show } from "./Hidden.ts"
 import { parseKey } from "./IdempotencyKey.ts"
 import { problems } from "./ModelEndpoints.ts"
 import { OperationAnswer } from "./OperationAnswer.ts"
@@ -61,20 +63,32 @@ export const operationGroup = HttpApiGroup.make("_operations")
   .annotateMerge(OpenApi.annotations({ title: "Operations" }))
 
 /** Makes the routes of operations. `commands` declare the errors that an outcome can have. */
-export const operationRoutes = (operations: Operations, commands: ReadonlyArray<Command>) => {
+export const operationRoutes = (
+  operations: Operations,
+  commands: ReadonlyArray<Command>,
+  { isGuarded, show }: { readonly isGuarded: boolean; readonly show: Show }
+) => {
+  /** Anonymous callers share their keys, so where rules hold none of them learns what became of one. */
+  const asker = Effect.flatMap(CurrentCaller, (caller) =>
+    isGuarded && caller._tag === "Anonymous"
+      ? Effect.fail(unauthenticated("Only who has signed in may ask for an operation"))
+      : Effect.succeed(caller)
+  )
   const path = `${operationsPath}/:key` as const
 
   const ask = Effect.gen(function* () {
+    const caller = yield* asker
     const key = yield* readKey
-    const operation = yield* Effect.mapError(operations.ask({ key }), (error) => problemOfFailure(error, undefined))
-    return answer(commands, operation, key)
+    const operation = yield* Effect.mapError(operations.ask(caller, key), (error) => problemOfFailure(error, undefined))
+    return answer(commands, operation, key, show)
   })
   const close = Effect.gen(function* () {
+    const caller = yield* asker
     const key = yield* readKey
-    const operation = yield* Effect.mapError(operations.close({ key }), (error) =>
+    const operation = yield* Effect.mapError(operations.close(caller, key), (error) =>
       error._tag === "Refused" ? problemOfRejection(error.rejection, key) : problemOfFailure(error, key)
     )
-    return answer(commands, operation, key)
+    return answer(commands, operation, key, show)
   })
   return [HttpRouter.route("GET", path, ask), HttpRouter.route("DELETE", path, close)] as const
 }
@@ -100,15 +114,17 @@ const malformed = invalidRequest("The key in the path is not percent-encoded UTF
 const answer = (
   commands: ReadonlyArray<Command>,
   operation: Operation,
-  key: string
+  key: string,
+  show: Show
 ): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(operationAnswer(commands, operation, key), { headers: outcomeHeaders(operation) })
+  HttpServerResponse.jsonUnsafe(operationAnswer(commands, operation, key, show), { headers: outcomeHeaders(operation) })
 
 /** Says what became of the request with this key. */
 export const operationAnswer = (
   commands: ReadonlyArray<Command>,
   { changes, status }: Operation,
-  key: string
+  key: string,
+  show: Show = asItIs
 ): OperationAnswer => {
   switch (status._tag) {
     case "Pending":
@@ -120,7 +136,8 @@ export const operationAnswer = (
       return { state: "expired" }
     case "Known": {
       const { outcome } = status
-      if (outcome._tag === "Accepted") return { state: "committed", ...acceptedOf(status, outcome.answer, changes) }
+      if (outcome._tag === "Accepted")
+        return { state: "committed", ...acceptedOf(status, outcome.answer, changes, show) }
       const { rejection } = outcome
       const refused = problemOfRejection(rejection, key, { name: status.command, commands })
       return { state: "committed", status: refused.status, body: toJson(refused) }
@@ -128,13 +145,17 @@ export const operationAnswer = (
   }
 }
 
+/** A node's own code sees every field. */
+const asItIs: Show = (_, record) => record
+
 type Accepted = Pick<OperationAnswer, "status" | "body">
 
 /** Answers with the functions that answer the request itself. */
 const acceptedOf = (
   { command, index }: { readonly command: string; readonly index: number },
   { value }: Answer,
-  changes: ReadonlyArray<Changed>
+  changes: ReadonlyArray<Changed>,
+  show: Show
 ): Accepted => {
   if (value !== undefined) return { status: 200, body: value }
   const [changed] = changes
@@ -146,11 +167,11 @@ const acceptedOf = (
     case "Patch":
     case "Delete": {
       const status = statusOfChange(command, changed.change)
-      return status === 204 ? { status } : { status, body: changed.record }
+      return status === 204 ? { status } : { status, body: show(changed.model, changed.record) }
     }
     case "Bulk":
-      return { status: 201, body: bodyOfBulk(changes) }
+      return { status: 201, body: bodyOfBulk(changes, show) }
     default:
-      return { status: 200, body: bodyOfTransaction(changes, index) }
+      return { status: 200, body: bodyOfTransaction(changes, index, show) }
   }
 }

@@ -1,10 +1,14 @@
 /** Declares and serves projections: one state, states by key, pages of states, and how far each projection is. docs/http.md, "Projections". */
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { signedIn } from "../Access/Rule.ts"
+import type { Member } from "../Cluster/Member.ts"
 import { notFound, type Problem, withHeaders } from "../Problem.ts"
 import type { Folded, Keyed, Whole } from "../Projection/Definition.ts"
 import type { ProjectionReadFailure, ProjectionStatus, Projections } from "../Projection/Projections.ts"
+import { refusedRead } from "../Repository/Reading.ts"
+import { CurrentCaller } from "./Authentication.ts"
 import { AnswerTurn, Turn } from "./Body.ts"
 import { nextLink } from "./Cursor.ts"
 import { problems, readAnswerHeaders, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
@@ -92,11 +96,36 @@ export const projectionGroup = (projections: ReadonlyArray<ApiProjection>) =>
     )
     .annotateMerge(OpenApi.annotations({ title: "Projections" }))
 
+/** Fails unless the caller of the request may read a projection; without one, unless it has signed in where rules hold. */
+export interface MayRead {
+  (projection: Folded<unknown> | undefined): Effect.Effect<void, Problem>
+  /** Whether it sees the status of every projection. */
+  readonly isWhole: boolean
+}
+
+/** What a node's callers may read of its projections. */
+export const mayReadOf = (member: Pick<Member["Service"], "policy" | "tables">): MayRead => {
+  const check = (projection: Folded<unknown> | undefined) =>
+    Effect.gen(function* () {
+      const caller = yield* CurrentCaller
+      const now = { policy: member.policy, tables: member.tables, nowMs: yield* Clock.currentTimeMillis }
+      const name = projection?.name ?? "projections"
+      const rule = projection === undefined ? signedIn : member.policy?.projections.get(projection.name)
+      const denied = refusedRead(now, caller, { name, rule })
+      if (denied !== undefined) return yield* Effect.fail(denied.toProblem())
+    })
+  return Object.assign(check, { isWhole: member.policy === undefined })
+}
+
 /** Encodes at most so many bytes of a page before other work has its turn. */
 const turnBytes = 16 * 1024
 
 /** Makes the routes of a node's projections. */
-export const projectionRoutes = (projections: Projections["Service"], served: ReadonlyArray<Folded<unknown>>) => [
+export const projectionRoutes = (
+  projections: Projections["Service"],
+  served: ReadonlyArray<Folded<unknown>>,
+  mayRead: MayRead
+) => [
   HttpRouter.route(
     "GET",
     projectionsPath,
@@ -104,14 +133,19 @@ export const projectionRoutes = (projections: Projections["Service"], served: Re
       const { url } = yield* HttpServerRequest.HttpServerRequest
       const params = yield* Effect.fromResult(parseParams(url))
       yield* Effect.fromResult(refuseOthers(params, []))
-      return HttpServerResponse.jsonUnsafe({ items: projections.status().map(statusOf) })
+      const names = served.map(({ name }) => name)
+      yield* mayRead(undefined)
+      const statuses = projections.status().filter(({ name }) => mayRead.isWhole || names.includes(name))
+      return HttpServerResponse.jsonUnsafe({ items: statuses.map(statusOf) })
     })
   ),
   ...served.map((projection) =>
     HttpRouter.route(
       "GET",
       projectionPath(projection),
-      projection._tag === "Whole" ? readWhole(projections, projection) : readKeyed(projections, projection)
+      projection._tag === "Whole"
+        ? readWhole(projections, projection, mayRead)
+        : readKeyed(projections, projection, mayRead)
     )
   )
 ]
@@ -131,26 +165,29 @@ const asked = Effect.gen(function* () {
   return { params, consistency }
 })
 
-const readWhole = (projections: Projections["Service"], projection: Whole<unknown>) =>
+const readWhole = (projections: Projections["Service"], projection: Whole<unknown>, mayRead: MayRead) =>
   Effect.gen(function* () {
     const { consistency, params } = yield* asked
     yield* Effect.fromResult(refuseOthers(params, readParameters))
     const found = yield* Effect.mapError(projections.get(projection, consistency), problemOfProjection)
+    yield* mayRead(projection)
     return yield* answerState(projection, found.value, readHeaders(found))
   })
 
-const readKeyed = (projections: Projections["Service"], projection: Keyed<unknown>) =>
+const readKeyed = (projections: Projections["Service"], projection: Keyed<unknown>, mayRead: MayRead) =>
   Effect.gen(function* () {
     const { consistency, params } = yield* asked
     const query = yield* Effect.fromResult(parseStatesQuery(projection, params))
     if (query._tag === "Key") {
       const found = yield* Effect.mapError(projections.getKey(projection, query.key, consistency), problemOfProjection)
+      yield* mayRead(projection)
       if (found.value === undefined) {
         return yield* withHeaders(notFound(`${projection.name} has no state for this key`), readHeaders(found))
       }
       return yield* answerState(projection, found.value, readHeaders(found))
     }
     const found = yield* Effect.mapError(projections.page(projection, query, consistency), problemOfProjection)
+    yield* mayRead(projection)
     const items: Array<string> = []
     let bytes = 0
     let turnAtBytes = 0

@@ -1,7 +1,8 @@
 /** Parses how new the answer to a read must be. Pure. docs/http.md, "Reads". */
 import { Result } from "effect"
 import type { Problem, ProblemError } from "../Problem.ts"
-import type { Consistency, ReadFailure } from "../Repository/Freshness.ts"
+import type { Consistency } from "../Repository/Freshness.ts"
+import type { ReadFailure } from "../Repository/Records.ts"
 import type { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { invalidQuery, only, type Params } from "./Params.ts"
 

@@ -10,6 +10,7 @@ import { Member } from "../Cluster/Member.ts"
 import { LiveQueries } from "../Live/LiveQueries.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import { describe } from "../Model/Class.ts"
+import type { Problem } from "../Problem.ts"
 import { Projections } from "../Projection/Projections.ts"
 import * as PeerListener from "../Raft/peers/PeerListener.ts"
 import { Reactions } from "../Reaction/Reactions.ts"
@@ -17,12 +18,15 @@ import { Commands } from "../Repository/Commands.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
+import { admit } from "./AdminAccess.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
 import { backupRoutes } from "./BackupRoutes.ts"
 import { changeRoutes } from "./ChangeRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
+import { publicOf, showing } from "./Hidden.ts"
 import { joinPath, joinRoutes } from "./JoinRoutes.ts"
+import { keyRoutes } from "./KeyRoutes.ts"
 import { liveRoutes } from "./LiveRoutes.ts"
 import { metricsRoutes } from "./Metrics.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
@@ -30,8 +34,9 @@ import { modelStatusRoutes } from "./ModelStatusRoutes.ts"
 import { isMountedOn, type MountOptions, mount } from "./Mount.ts"
 import { clusterRoutes, healthRoutes } from "./NodeRoutes.ts"
 import { type LithairApi, makeApi } from "./Openapi.ts"
+import { checkOpen, type OpenToOthers } from "./OpenMode.ts"
 import { operationRoutes } from "./OperationRoutes.ts"
-import { projectionRoutes } from "./ProjectionRoutes.ts"
+import { mayReadOf, projectionRoutes } from "./ProjectionRoutes.ts"
 import { reactionRoutes } from "./ReactionRoutes.ts"
 import { checkPrefix } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
@@ -45,7 +50,25 @@ const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
 
 /** SQLite projections have no endpoint: a node's own code queries them. */
 const foldedOf = ({ projections }: Serving["Service"]) =>
-  projections.filter((projection) => projection._tag !== "Sqlite")
+  projections.filter((projection) => projection._tag !== "Sqlite").filter(({ isServed }) => isServed)
+
+/** The models that HTTP knows, without their hidden fields. */
+const servedBy = ({ models }: Serving["Service"]) =>
+  models
+    .map(describe)
+    .filter(({ isServed }) => isServed)
+    .map(publicOf)
+
+/** Where rules hold, operators show the cluster's secret, or are programs of this host. */
+const forOperators = <E, R>(
+  { isGuarded, secret }: Serving["Service"],
+  routes: ReadonlyArray<HttpRouter.Route<E, R>>
+): ReadonlyArray<HttpRouter.Route<E | Problem, R>> =>
+  isGuarded
+    ? routes.map(({ handler, method, path }) =>
+        HttpRouter.route(method as "GET", path, Effect.andThen(admit(valueOf(secret)), handler))
+      )
+    : routes
 
 /**
  * Serves the derived API under `/api`: records, transactions, commands, projections and operations. Guard it with your
@@ -53,14 +76,15 @@ const foldedOf = ({ projections }: Serving["Service"]) =>
  */
 export const layerApi = (
   options: MountOptions = {}
-): Layer.Layer<never, never, HttpRouter.HttpRouter | ApiServices> => {
+): Layer.Layer<never, OpenToOthers, HttpRouter.HttpRouter | ApiServices> => {
   checkPrefix(options.prefix)
   return Layer.effectDiscard(
     Effect.gen(function* () {
       const serving = yield* Serving
       const member = yield* Member
       const records = yield* Records
-      const descriptors = serving.models.map(describe)
+      if (serving.isOpen) yield* checkOpen
+      const descriptors = servedBy(serving)
       const endpoints = [
         ...descriptors.flatMap((descriptor) => modelRoutes(descriptor, records, member.self.instanceId)),
         ...transactionRoutes(descriptors, records),
@@ -70,10 +94,13 @@ export const layerApi = (
       const routes = [
         ...changeRoutes(descriptors, { changes: yield* Changes, member, streams }),
         ...liveRoutes(descriptors, { live: yield* LiveQueries, streams }),
-        ...projectionRoutes(yield* Projections, foldedOf(serving)),
-        ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), serving.commands)
+        ...projectionRoutes(yield* Projections, foldedOf(serving), mayReadOf(member)),
+        ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), serving.commands, {
+          isGuarded: serving.isGuarded,
+          show: showing(descriptors)
+        })
       ]
-      yield* mount({ ...options, endpoints, routes, owned: ["/api"] })
+      yield* mount({ ...options, endpoints, routes, owned: ["/api"], isForCallers: true })
     })
   )
 }
@@ -90,24 +117,27 @@ export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Memb
 export const layerAdmin: Layer.Layer<
   never,
   never,
-  HttpRouter.HttpRouter | LiveQueries | LocalNode | Member | Projections | Reactions | Serving
+  HttpRouter.HttpRouter | LiveQueries | LocalNode | Member | Projections | Reactions | Records | Serving
 > = Layer.effectDiscard(
   Effect.gen(function* () {
     const member = yield* Member
     const reactions = yield* Reactions
-    const { answers, models, secret, streams } = yield* Serving
+    const serving = yield* Serving
+    const { answers, models, secret, streams } = serving
     const metrics = metricsRoutes(
       { live: yield* LiveQueries, member, projections: yield* Projections, reactions, streams },
       answers
     )
-    yield* mount({ routes: [...clusterRoutes(member), ...metrics], owned: ["/metrics"], isUrgent: true })
+    const urgent = forOperators(serving, [...clusterRoutes(member), ...metrics])
+    yield* mount({ routes: urgent, owned: ["/metrics"], isUrgent: true })
     yield* mount({
-      routes: [
+      routes: forOperators(serving, [
         ...adminRoutes(member, valueOf(secret)),
         ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
         ...modelStatusRoutes(member, yield* LocalNode, models.map(describe)),
-        ...reactionRoutes(reactions, valueOf(secret))
-      ],
+        ...reactionRoutes(reactions, valueOf(secret)),
+        ...keyRoutes({ member, records: yield* Records }, valueOf(secret))
+      ]),
       owned: ["/_admin"]
     })
   })
@@ -150,7 +180,7 @@ export const layerDocs = ({
     Effect.gen(function* () {
       const serving = yield* Serving
       const derived = makeApi(
-        serving.models.map(describe),
+        servedBy(serving),
         { title, version },
         { commands: serving.commands, projections: foldedOf(serving) },
         prefix,

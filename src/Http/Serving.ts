@@ -4,6 +4,7 @@ import type { Any as Command } from "../Command/Declaration.ts"
 import type { Described } from "../Model/Class.ts"
 import type { Projection } from "../Projection/Projections.ts"
 import * as Admission from "./Admission.ts"
+import type { Auth, External } from "./Authenticator.ts"
 import { type EventStreams, makeEventStreams } from "./EventStream.ts"
 import { type Answers, makeAnswers } from "./Metrics.ts"
 
@@ -12,6 +13,10 @@ export interface Served {
   readonly models: ReadonlyArray<Described>
   readonly commands: ReadonlyArray<Command>
   readonly projections: ReadonlyArray<Projection>
+  /** Who may ask; undefined for a node that is open. */
+  readonly auth?: Auth | External | undefined
+  /** Whether an open node answers other hosts too. */
+  readonly insecureOpen?: boolean | undefined
   /** The cluster's secret. It admits to the administration, and joining nodes prove it. */
   readonly secret: Redacted.Redacted | undefined
 }
@@ -19,7 +24,15 @@ export interface Served {
 /** The declarations that a node serves, and the limits and counters that all its servers share. */
 export class Serving extends Context.Service<
   Serving,
-  Served & { readonly admission: Admission.Admission; readonly answers: Answers; readonly streams: EventStreams }
+  Served & {
+    readonly admission: Admission.Admission
+    readonly answers: Answers
+    readonly streams: EventStreams
+    /** Whether the node is open, and answers its own host alone. */
+    readonly isOpen: boolean
+    /** Whether rules hold, so that operators too must show who they are. */
+    readonly isGuarded: boolean
+  }
 >()("lithair/Http/Serving") {}
 
 /** Makes the service that all servers of one node share. */
@@ -27,6 +40,13 @@ export const layer = (served: Served): Layer.Layer<Serving> =>
   Layer.effect(
     Serving,
     Effect.map(Admission.make, (admission) =>
-      Serving.of({ ...served, admission, answers: makeAnswers(), streams: makeEventStreams() })
+      Serving.of({
+        ...served,
+        admission,
+        answers: makeAnswers(),
+        streams: makeEventStreams(),
+        isOpen: served.auth === undefined && served.insecureOpen !== true,
+        isGuarded: served.auth !== undefined && served.auth._tag === undefined
+      })
     )
   )

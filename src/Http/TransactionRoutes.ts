@@ -7,6 +7,7 @@ import { atOperation, invalidRequest, notFound, type Problem } from "../Problem.
 import type { Records, TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"
 import { awaiting, endpoint, type Handler, withValue } from "./Handler.ts"
+import { refusedFields, showing } from "./Hidden.ts"
 import { type ApiModel, operationProblems, writeAnswerHeaders, writeHeaders } from "./ModelEndpoints.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { transactionPath } from "./Paths.ts"
@@ -39,10 +40,15 @@ export const transactionGroup = (models: ReadonlyArray<ApiModel>) =>
 export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Records["Service"]) => {
   const descriptors = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
 
+  const show = showing(models)
+
   const target = (operation: Operation, position: number): Result.Result<TransactionChange, Problem> => {
     const descriptor = descriptors.get(operation.model)
     if (descriptor === undefined)
       return Result.fail(atOperation(notFound(`There is no model ${operation.model.slice(0, shownMax)}`), position))
+    const refused =
+      operation._tag === "Delete" ? undefined : refusedFields(descriptor, operation.data, `ops.${position}.data`)
+    if (refused !== undefined) return Result.fail(atOperation(refused, position))
     const { id } = operation
     if (id === undefined || descriptor.ids.isId(id)) return Result.succeed({ descriptor, operation })
     const errors = [{ path: `ops.${position}.id`, message: `Expected an id of ${descriptor.name}` }]
@@ -60,8 +66,8 @@ export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Re
             changes.push(change.success)
           }
           return awaiting({
-            begin: records.beginTransact({ changes, ...origin }),
-            onSuccess: (transacted) => answerTransacted(transacted),
+            begin: records.beginTransact(head.caller, { changes, ...origin }),
+            onSuccess: (transacted) => answerTransacted(transacted, show),
             onFailure: (error) => problemOfChange(error, origin.key)
           })
         })

@@ -2,6 +2,7 @@
 
 import { Effect, Layer, Redacted } from "effect"
 import * as Changes from "../Changes/Changes.ts"
+import type { Acting } from "../Client/Acting.ts"
 import * as NearRepository from "../Client/near/layer.ts"
 import type { Repository } from "../Client/Repository.ts"
 import * as Member from "../Cluster/Member.ts"
@@ -11,6 +12,7 @@ import type { HandlerOf } from "../Command/Handler.ts"
 import * as Procedures from "../Command/Procedures.ts"
 import { Directory } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import type { Auth, External } from "../Http/Authenticator.ts"
 import { joinThrough } from "../Http/Join.ts"
 import * as Serving from "../Http/Serving.ts"
 import * as LiveQueries from "../Live/LiveQueries.ts"
@@ -28,11 +30,13 @@ import type { Self, Transport } from "../Raft/peers/Transport.ts"
 import type { Reaction } from "../Reaction/Definition.ts"
 import { descriptor as reactionPosition } from "../Reaction/Position.ts"
 import * as Reactions from "../Reaction/Reactions.ts"
+import { descriptor as apiKeys } from "../Repository/ApiKeys.ts"
 import * as Commands from "../Repository/Commands.ts"
 import { upgradeLocal } from "../Repository/LocalUpgrade.ts"
 import * as Records from "../Repository/Records.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { Place } from "./Place.ts"
+import { policyOf } from "./Policy.ts"
 
 /** An application: the declarations and bounds that all nodes of a cluster share. */
 export interface Application<R = never, C extends AnyCommand = never> {
@@ -42,6 +46,13 @@ export interface Application<R = never, C extends AnyCommand = never> {
   readonly commands?: ReadonlyArray<C>
   /** Read models. Every node folds them. */
   readonly projections?: ReadonlyArray<Projection>
+  /**
+   * Who may ask, and how they show who they are. Then every model, command and projection needs `access` or `http: false`.
+   * Without it the node is open, and answers its own host alone.
+   */
+  readonly auth?: Auth | External
+  /** Has a node without `auth` answer other hosts too: whoever reaches it may read and change everything. */
+  readonly insecureOpen?: boolean
   /** Effects that run on the leader after events. The node needs the services that they use. */
   readonly reactions?: ReadonlyArray<Reaction<R>>
   /**
@@ -56,6 +67,7 @@ export interface Application<R = never, C extends AnyCommand = never> {
 /** The services that a node provides to programs and route handlers. */
 export type NodeServices =
   | Repository
+  | Acting
   | Records.Records
   | Changes.Changes
   | LiveQueries.LiveQueries
@@ -73,20 +85,34 @@ export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | Handl
 export type OpeningFailure = LogFailed | LogCorrupt | ModelMismatch | SqliteUnavailable
 
 /** The identity of a node, and the options that tests set. */
-export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & { readonly secret?: Redacted.Redacted }
+export type Own = Pick<Member.MemberOptions, "self" | "join" | "newId"> & {
+  readonly secret?: Redacted.Redacted
+  readonly insecureOpen?: boolean
+}
 
 /** Provides the services of a node with this identity. */
 export const layerOwn = <R = never, C extends AnyCommand = never>(
-  { commands = [], models: declared, projections = [], raft = {}, reactions = [], retention }: Application<R, C>,
-  { secret, ...own }: Own
+  application: Application<R, C>,
+  { insecureOpen, secret, ...own }: Own
 ): Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>> => {
+  const { auth, commands = [], models: declared, projections = [], raft = {}, reactions = [], retention } = application
   const { dropped, models: described } = split(declared)
   const models = described.map(describe)
   checkTogether(models)
+  const policy = policyOf(application)
+  const guarding = policy === undefined ? {} : { policy }
   const retained = retention === undefined ? {} : { retention }
   const member = Layer.unwrap(
     Effect.map(Procedures.make(commands), (procedures) =>
-      layerMember({ ...own, ...retained, config: raft, models: [...models, reactionPosition], dropped, procedures })
+      layerMember({
+        ...own,
+        ...retained,
+        ...guarding,
+        config: raft,
+        models: [...models, reactionPosition, apiKeys],
+        dropped,
+        procedures
+      })
     )
   )
   const layerUpgrade = Layer.effectDiscard(
@@ -99,14 +125,23 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
   return Layer.mergeAll(layerSupervised, layerUpgrade).pipe(
     Layer.provideMerge(Reactions.layer(reactions)),
     Layer.provideMerge(NearRepository.layer),
-    Layer.provideMerge(Serving.layer({ models: described, commands, projections, secret })),
+    Layer.provideMerge(
+      Serving.layer({
+        models: described,
+        commands,
+        projections,
+        secret,
+        auth,
+        insecureOpen: application.insecureOpen === true || insecureOpen === true
+      })
+    ),
     Layer.provideMerge(NodeProjections.layer(projections)),
     Layer.provideMerge(Changes.layer),
     Layer.provideMerge(LiveQueries.layer),
     Layer.provideMerge(Records.layer),
     Layer.provideMerge(Commands.layer),
     Layer.provideMerge(member),
-    Layer.provideMerge(LocalNode.layer({ ...own, ...retained, models }))
+    Layer.provideMerge(LocalNode.layer({ ...own, ...retained, ...guarding, models }))
     // The compiler does not see that the node itself provides these services to its reactions.
   ) as Layer.Layer<NodeServices, OpeningFailure, Directory | Transport | Lifecycle | NeededBy<R, C>>
 }
@@ -158,11 +193,13 @@ export const layer = <R = never, C extends AnyCommand = never>(
   application: Application<R, C>
 ): Layer.Layer<NodeServices, OpeningFailure, Place | Directory | Transport | Lifecycle | NeededBy<R, C>> => {
   checkTogether(split(application.models).models.map(describe))
+  policyOf(application)
   return Layer.unwrap(
     Effect.gen(function* () {
-      const { join, raft, secret } = yield* Place
+      const { insecureOpen, join, raft, secret } = yield* Place
       const own = {
         self: yield* self,
+        insecureOpen,
         ...(secret === undefined ? {} : { secret }),
         ...(join === undefined
           ? {}

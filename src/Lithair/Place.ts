@@ -25,6 +25,8 @@ export interface PlaceOptions {
    * on its own host. It also admits to the administration from elsewhere, as a bearer token.
    */
   readonly secret?: string | Redacted.Redacted
+  /** Has a node without `auth` answer other hosts too: whoever reaches it may read and change everything. */
+  readonly insecureOpen?: boolean
   /** Bounds and timeouts of consensus that override the application's on this node. */
   readonly raft?: Partial<RaftConfig>
 }
@@ -37,17 +39,27 @@ export class Place extends Context.Service<
     readonly id: string
     readonly peers: ReadonlyArray<Peer>
     readonly join: string | undefined
+    readonly insecureOpen: boolean
     readonly secret: Redacted.Redacted | undefined
     readonly raft: Partial<RaftConfig>
   }
 >()("lithair/Place") {}
 
 /** Makes a place, with defaults for missing options. */
-export const make = ({ address, id, join, peers = [], raft = {}, secret }: PlaceOptions): Place["Service"] => ({
+export const make = ({
+  address,
+  id,
+  insecureOpen,
+  join,
+  peers = [],
+  raft = {},
+  secret
+}: PlaceOptions): Place["Service"] => ({
   address,
   id: id ?? address,
   peers,
   join,
+  insecureOpen: insecureOpen === true,
   secret: typeof secret === "string" ? Redacted.make(secret) : secret,
   raft
 })

@@ -3,6 +3,7 @@ import { Layer } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { Directory } from "../EventStore/Directory.ts"
+import type { OpenToOthers } from "../Http/OpenMode.ts"
 import * as Routes from "../Http/Routes.ts"
 import type { PeerListener, Unprotected } from "../Raft/peers/PeerListener.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
@@ -13,7 +14,11 @@ import type { Place } from "./Place.ts"
 /** All routes of a node: the derived API, documents, health, administration, peers, and a 404 for all other paths. */
 export const layerRoutes = (
   options: Routes.DocsOptions = {}
-): Layer.Layer<never, Unprotected, HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener | NodeServices> =>
+): Layer.Layer<
+  never,
+  Unprotected | OpenToOthers,
+  HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener | NodeServices
+> =>
   Layer.mergeAll(
     Routes.layerApi(options),
     Routes.layerDocs(options),
@@ -44,7 +49,7 @@ export const layerHttp = <R = never, C extends AnyCommand = never>(
   application: Application<R, C>
 ): Layer.Layer<
   NodeServices,
-  OpeningFailure | Unprotected,
+  OpeningFailure | Unprotected | OpenToOthers,
   Place | Directory | Transport | PeerListener | Lifecycle | HttpServer.HttpServer | NeededBy<R, C>
 > =>
   HttpRouter.serve(layerRoutes(), { disableLogger: true, disableListenLog: true }).pipe(

@@ -2,7 +2,7 @@
 import { Data } from "effect"
 import { answerBy, type Problem, problem, responds } from "../Problem.ts"
 import { NotDone } from "../Raft/node/Outcome.ts"
-import type { ReadFailure } from "../Repository/Freshness.ts"
+import type { ReadFailure } from "../Repository/Records.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { pageMaxBytes } from "./Bounds.ts"
 import type { LiveEnd } from "./Engine.ts"

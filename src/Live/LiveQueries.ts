@@ -4,12 +4,14 @@
  * without them, however many there are. docs/decisions/0015-live-queries.md.
  */
 import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
+import type { Caller } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import type { Watcher } from "../Machine/Watcher.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import { draining } from "../Raft/node/Outcome.ts"
 import * as Freshness from "../Repository/Freshness.ts"
+import { type Judging, spentCredential } from "../Repository/Reading.ts"
 import { sourceOf } from "../Repository/Sources.ts"
 import {
   bookmarkEveryMs,
@@ -24,6 +26,7 @@ import {
 import * as Engine from "./Engine.ts"
 import { failureOf, LiveBroken, type LiveFailure, overloaded } from "./LiveFailure.ts"
 import type { LiveRequest } from "./LiveRequest.ts"
+import * as Reach from "./Reach.ts"
 import type { Update } from "./Update.ts"
 
 /** What came for one query of a stream: an update, or why the query ended. Others of the stream go on. */
@@ -56,12 +59,14 @@ export class LiveQueries extends Context.Service<
   LiveQueries,
   {
     /**
-     * Opens a stream until the scope closes. The first pages are as new as the consistency asks, and reflect the
+     * Opens a stream until the scope closes, or the caller's credential counts no more. A page has the records that the
+     * caller may read. The first pages are as new as the consistency asks, and reflect the
      * replicated log through `minIndex` at least. Later, a page is as new as this node is, and a local read's bound on its
      * age holds. Fails if the node cannot read now, or has too many streams, or refuses every query. If it refuses some,
      * their ends come with the first pages.
      */
     readonly open: (
+      caller: Caller,
       requests: ReadonlyArray<LiveRequest>,
       options: { readonly consistency: Freshness.Consistency; readonly minIndex: number }
     ) => Effect.Effect<LiveStream, LiveFailure, Scope.Scope>
@@ -134,13 +139,18 @@ const make = Effect.gen(function* () {
   )
   yield* Effect.forkScoped(told)
 
+  const judging = Effect.map(
+    Clock.currentTimeMillis,
+    (nowMs): Judging => ({ policy: member.policy, tables: member.tables, nowMs })
+  )
+
   const sendEveryMs = (): number => Math.max(sendEveryMinMs, (wakes.size * 1000) / sendsPerSecondMax)
 
   /** A bookmark says how old the pages may be, and without writes nobody else asks a quorum. */
   const confirmed = Effect.ignore(Effect.timeoutOption(freshen({ _tag: "Local", staleMaxMs: 0 }), confirmMaxMs))
 
-  const open: LiveQueries["Service"]["open"] = Effect.fnUntraced(function* (requests, { consistency, minIndex }) {
-    const isOfNode = requests.every(({ descriptor }) => descriptor.mode === "local")
+  const open: LiveQueries["Service"]["open"] = Effect.fnUntraced(function* (caller, asked, { consistency, minIndex }) {
+    const isOfNode = asked.every(({ descriptor }) => descriptor.mode === "local")
     const refusal = refused()
     if (refusal !== undefined) return yield* refusal
     if (wakes.size >= streamsMaxCount) {
@@ -164,18 +174,20 @@ const make = Effect.gen(function* () {
     if (!isOfNode) yield* freshen(consistency)
     const refusals: Array<LiveMessage> = []
     let firstRefusal: LiveFailure | undefined
-    for (const [query, request] of requests.entries()) {
-      const opened = engine.open(request, wake)
+    for (const [query, request] of asked.entries()) {
+      const opened = Result.flatMap(Reach.restricted(yield* judging, caller, request), (restricted) =>
+        Result.mapError(engine.open(restricted, wake), failureOf)
+      )
       readers.push(Result.getOrUndefined(opened))
       if (Result.isFailure(opened)) {
-        const failure = failureOf(opened.failure)
+        const failure: LiveFailure = opened.failure
         firstRefusal ??= failure
         refusals.push({ query, message: { _tag: "End", failure } })
       }
       // A list may take long.
       yield* Effect.yieldNow
     }
-    if (firstRefusal !== undefined && refusals.length === requests.length) return yield* firstRefusal
+    if (firstRefusal !== undefined && refusals.length === asked.length) return yield* firstRefusal
 
     let index = 0
     let sentMs = Number.NEGATIVE_INFINITY
@@ -194,6 +206,8 @@ const make = Effect.gen(function* () {
       take: Effect.gen(function* () {
         const untilMs = nowMs() + bookmarkEveryMs
         for (;;) {
+          const denied = spentCredential(yield* judging, caller)
+          if (denied !== undefined) return yield* denied
           yield* Effect.timeoutOption(
             bell.until(() => isRung),
             Math.max(0, untilMs - nowMs())

@@ -3,6 +3,7 @@
  * and evolves as in a cluster, without agreement: an entry on this disk is final. The replicated log is apart. D4.
  */
 import { Context, Effect, Exit, FiberSet, Layer, Option, Result, type Scope } from "effect"
+import type { Policy } from "../Access/Policy.ts"
 import { Directory } from "../EventStore/Directory.ts"
 import { History } from "../EventStore/History.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
@@ -90,6 +91,8 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly newId?: () => string
   /** The limits that this node writes to its own log. Those of its release by default. */
   readonly limits?: Limits.Limits
+  /** What this node enforces. Without it the node is open. */
+  readonly policy?: Policy
   /** Bounds of the history; all of it is retained by default. */
   readonly retention?: Retention.Retention
   /** The payload after which a snapshot replaces the log below it. 8 MiB by default. */
@@ -104,7 +107,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const fork = yield* FiberSet.makeRuntime<never>()
   const onThrown: Machine.OnThrown = (thrown, command) =>
     fork(Effect.logError(`A ${command} could not be decided, and did nothing`, thrown))
-  const machine = Machine.make(localModels, undefined, onThrown, options.limits, Format.ofOwnLog)
+  const machine = Machine.make(localModels, undefined, onThrown, options.limits, Format.ofOwnLog, options.policy)
   machine.applied = (yield* LocalSnapshots.restoreNewest(localModels)) ?? machine.applied
   const replayedBytes = yield* replay(machine, store)
   const snapshots = yield* LocalSnapshots.make({
@@ -238,6 +241,7 @@ const transactionAt = (store: LogStore["Service"], index: number): Effect.Effect
 export const layer = (options: {
   readonly models: ReadonlyArray<Descriptor>
   readonly newId?: () => string
+  readonly policy?: Policy
   readonly retention?: Retention.Retention
 }): Layer.Layer<LocalNode, LogFailed | LogCorrupt | ModelMismatch, Directory> =>
   Layer.unwrap(

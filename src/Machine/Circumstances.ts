@@ -1,8 +1,14 @@
 /** What a decision depends on besides the tables and the command. Pure data. D2. */
+import type { Caller } from "../Access/Caller.ts"
+import type { Guard } from "./Guard.ts"
 
 /** The inputs of the deciding node: the index of the entry, its clock, and fresh ids. */
 export interface Circumstances {
   readonly index: number
   readonly nowMs: number
   readonly newId: () => string
+  /** Who asks; absent for an anonymous caller. */
+  readonly caller?: Caller
+  /** What the caller may do; absent where no rule holds for it. */
+  readonly guard?: Guard
 }

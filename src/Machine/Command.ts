@@ -1,4 +1,5 @@
 /** The commands of the machine, as JSON data from clients. Pure. They are unchecked: `decide` trusts none of them. */
+import type { Caller } from "../Access/Caller.ts"
 
 /** A condition on the record (If-Match): one of these versions, or any. It fails if there is no record. */
 interface Conditional {
@@ -62,12 +63,27 @@ export interface Call {
 
 /** Who sends a command, and how copies of the request are recognised. */
 export interface Origin {
+  /** Who sends it; absent for an anonymous caller. {@link sentBy} sets it. */
+  readonly caller?: Caller
+  /** The id of the caller, if that is a principal: it owns the key, and the entry keeps it. */
   readonly principal?: string
   /** The client's idempotency key, with a fingerprint of the request that first carried it. */
   readonly key?: string
   readonly fingerprint?: string
   /** The key that a node assigned to a command without one (AssignedKey.ts). No client knows it yet. */
   readonly assignedKey?: string
+}
+
+/** What a caller sends. */
+export const sentBy = <O extends object>(caller: Caller, asked: O): O & Pick<Origin, "caller" | "principal"> => {
+  switch (caller._tag) {
+    case "Anonymous":
+      return asked
+    case "System":
+      return { ...asked, caller }
+    case "Principal":
+      return { ...asked, caller, principal: caller.id }
+  }
 }
 
 /** Closes a key under which nothing was done: from then on no copy of its request is done. */

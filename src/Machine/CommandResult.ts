@@ -37,6 +37,8 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "InvalidRequest":
     case "NotFound":
     case "AlreadyExists":
+    case "Forbidden":
+    case "SetTooLarge":
     case "UniqueViolation":
     case "RuleBroken":
     case "CommandOnly":
@@ -58,7 +60,8 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "KeysExhausted":
     // A handler that throws leaves an entry, and a throw in deciding leaves none: `replayedIndex` tells.
     case "CommandFailed":
-    // The first copy may have been done, and forgotten since.
+    // The first copy may have been done, and forgotten since, or while the credential still counted.
+    case "Unauthenticated":
     case "KeyExpired":
       return false
     default:

@@ -6,6 +6,9 @@
  * filters allow, keeping at most two pages. The shortest way depends on the data, which is not counted. So all ways
  * take turns, one row each, until one finishes. The rows looked at are at most the fewest possible times the number of
  * ways.
+ *
+ * A reader who may read some records only gets the list with that as a restriction (Restriction.ts): its candidates are
+ * those of all branches together.
  */
 import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
@@ -14,9 +17,18 @@ import * as FieldIndex from "./FieldIndex.ts"
 import { type Filter, type KeyedFilter, keyedAll } from "./Filter.ts"
 import * as IdRange from "./IdRange.ts"
 import * as IndexWalk from "./IndexWalk.ts"
-import { keyOf, type ListedRow, type ListSource, listed, type Unreadable, type UnreadableRow } from "./ListedRows.ts"
+import {
+  keyOf,
+  type ListedRow,
+  type ListSource,
+  listed,
+  meetsOne,
+  type Unreadable,
+  type UnreadableRow
+} from "./ListedRows.ts"
 import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
+import * as Restriction from "./Restriction.ts"
 import { operandsOf, rangesOf } from "./ValueRange.ts"
 
 export type { ListedRow, ListSource, UnreadableRow } from "./ListedRows.ts"
@@ -50,7 +62,11 @@ interface Found {
 }
 
 /** A requested list, with the keys of its filters. */
-type Keyed = Omit<ListRequest, "filters"> & { readonly filters: ReadonlyArray<KeyedFilter> }
+type Keyed = Omit<ListRequest, "filters"> & {
+  readonly filters: ReadonlyArray<KeyedFilter>
+  /** Every record meets one of them; undefined without a restriction. */
+  readonly branches: Restriction.Branches | undefined
+}
 
 /** The source, and what it could not read so far. */
 type Source = ListSource & { readonly unreadable: Unreadable }
@@ -64,15 +80,15 @@ export const list = (from: ListSource, asked: ListRequest): Result.Result<ListPa
   const unreadable: Unreadable = { first: undefined }
   const source: Source = { ...from, unreadable }
   const { orders } = source.table
-  const filters = keyedAll(orders, asked.filters)
-  const request: Keyed = { ...asked, filters }
+  const { branches, filters } = Restriction.joined(source, keyedAll(orders, asked.filters))
+  const request: Keyed = { ...asked, filters, branches }
   invariant(limit >= 1, "a page holds at least one record")
   invariant(
     orderBy.some(({ field }) => field === source.idField),
     "an order without the id is not total"
   )
   invariant(after === undefined || after.length === orderBy.length, "a cursor of another order")
-  const sets = candidateSets(source, filters)
+  const sets = setsOf(source, request)
   const ordered = isNamed(source, filters) ? [] : inOrder(source, request)
   // A walk along the order passes every row as well.
   const through = sets.length === 0 && ordered.length === 0 ? [everyRow(source)] : sets
@@ -80,7 +96,7 @@ export const list = (from: ListSource, asked: ListRequest): Result.Result<ListPa
     ...through.map((rows) => sifted(source, request, rows)),
     ...ordered.map((rows) => untilFull(source, request, rows))
   ])
-  const total = countsTotal ? countOf(source, filters) : undefined
+  const total = countsTotal ? countOf(source, request) : undefined
   if (unreadable.first !== undefined) return Result.fail(unreadable.first)
   const page = found.slice(0, limit)
   return Result.succeed({
@@ -89,6 +105,14 @@ export const list = (from: ListSource, asked: ListRequest): Result.Result<ListPa
     lastKey: found.length > limit ? page[limit - 1]?.key : undefined,
     total
   })
+}
+
+/** The sets of the filters, and that of all branches together. */
+const setsOf = (source: Source, { branches, filters }: Keyed): ReadonlyArray<Candidates> => {
+  const sets = candidateSets(source, filters)
+  if (branches === undefined || isNamed(source, filters)) return sets
+  const union = Restriction.rowsOfAll(source, branches)
+  return union === undefined ? sets : [...sets, union]
 }
 
 const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
@@ -102,7 +126,7 @@ const race = <A>(ways: ReadonlyArray<Way<A>>): A => {
 }
 
 /** All rows that may be on the page, in its order: by id, by id within one value, or by an indexed field. */
-const inOrder = (source: Source, { after, filters, orderBy }: Keyed): ReadonlyArray<Candidates> => {
+const inOrder = (source: Source, { after, branches, filters, orderBy }: Keyed): ReadonlyArray<Candidates> => {
   const { idField, table } = source
   const [{ direction, field }, second, ...more] = orderBy
   if (field === idField) {
@@ -113,7 +137,9 @@ const inOrder = (source: Source, { after, filters, orderBy }: Keyed): ReadonlyAr
       const [value] = onField(filters, field).map(operandsOf).find(isOne) ?? []
       return value === undefined ? [] : [rowsOf(table, FieldIndex.idsOf(index, value, direction, afterId))]
     })
-    return [IdRange.walk(table.rows, rest, direction), ...ofValues]
+    const ofBranches =
+      branches === undefined ? undefined : Restriction.inOrderOfIds(source, branches, direction, afterId)
+    return [IdRange.walk(table.rows, rest, direction), ...ofValues, ...(ofBranches === undefined ? [] : [ofBranches])]
   }
   const index = table.indexes.get(field)
   if (index === undefined || second?.field !== idField || more.length > 0) return []
@@ -133,11 +159,11 @@ const textOf = (value: OrderValue | undefined): string | undefined => (typeof va
 
 /** The page, and one record more if there is one, from rows in the page's order. */
 function* untilFull(source: Source, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
-  const { filters, limit, orderBy } = request
+  const { branches, filters, limit, orderBy } = request
   const found: Array<Found> = []
   for (const candidate of candidates) {
     const row = listed(source, filters, candidate)
-    if (row !== undefined) found.push({ row, key: keyOf(source, orderBy, row) })
+    if (row !== undefined && meetsOne(source, branches, row)) found.push({ row, key: keyOf(source, orderBy, row) })
     if (found.length > limit) break
     yield
   }
@@ -146,7 +172,7 @@ function* untilFull(source: Source, request: Keyed, candidates: Candidates): Way
 
 /** The same from rows in any order: it keeps the first records that meet the filters while it looks at all rows. */
 function* sifted(source: Source, request: Keyed, candidates: Candidates): Way<ReadonlyArray<Found>> {
-  const { after, filters, limit, orderBy } = request
+  const { after, branches, filters, limit, orderBy } = request
   const compare = (left: ReadonlyArray<OrderValue>, right: ReadonlyArray<OrderValue>) =>
     Order.compareSteps(orderBy, left, right)
   const keptMax = limit + 1
@@ -159,7 +185,7 @@ function* sifted(source: Source, request: Keyed, candidates: Candidates): Way<Re
   for (const candidate of candidates) {
     yield
     const row = listed(source, filters, candidate)
-    if (row === undefined) continue
+    if (row === undefined || !meetsOne(source, branches, row)) continue
     const key = keyOf(source, orderBy, row)
     if (after !== undefined && compare(key, after) <= 0) continue
     if (bound !== undefined && compare(key, bound) >= 0) continue
@@ -170,17 +196,18 @@ function* sifted(source: Source, request: Keyed, candidates: Candidates): Way<Re
   return kept
 }
 
-const countOf = (source: Source, filters: ReadonlyArray<KeyedFilter>): number => {
-  if (filters.length === 0) return source.table.rows.size
-  const sets = candidateSets(source, filters)
-  return race((sets.length === 0 ? [everyRow(source)] : sets).map((rows) => counted(source, filters, rows)))
+const countOf = (source: Source, request: Keyed): number => {
+  if (request.filters.length === 0 && request.branches === undefined) return source.table.rows.size
+  const sets = setsOf(source, request)
+  return race((sets.length === 0 ? [everyRow(source)] : sets).map((rows) => counted(source, request, rows)))
 }
 
-function* counted(source: Source, filters: ReadonlyArray<KeyedFilter>, candidates: Candidates): Way<number> {
+function* counted(source: Source, { branches, filters }: Keyed, candidates: Candidates): Way<number> {
   let count = 0
   for (const candidate of candidates) {
     yield
-    if (listed(source, filters, candidate) !== undefined) count++
+    const row = listed(source, filters, candidate)
+    if (row !== undefined && meetsOne(source, branches, row)) count++
   }
   return count
 }

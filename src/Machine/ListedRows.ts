@@ -1,5 +1,6 @@
 /** The rows of a table as a list shows them: with their local parts, filtered, with their order keys. Pure. */
 import { Result } from "effect"
+import type { Folded } from "../Access/fold.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldError } from "../Model/FieldError.ts"
 import { isMet, type KeyedFilter } from "./Filter.ts"
@@ -16,6 +17,8 @@ export interface ListSource {
   readonly idField: string
   /** This node's local parts, if given: each record is then filtered, ordered and shown with its own. */
   readonly localParts?: OrderedMap<string, LocalPart>
+  /** The records that the reader may read; undefined for all. */
+  readonly reach?: Folded | undefined
 }
 
 /** One record of a page. `part` is its local part, and `record` both together. */
@@ -60,6 +63,13 @@ export const shownRow = (source: ListSource, id: string, row: Row): Result.Resul
     ? Result.fail({ id, errors: read.failure })
     : Result.succeed({ id, row, part, record: read.success })
 }
+
+/** Whether a row meets one of the branches. Without branches there is no restriction. */
+export const meetsOne = (
+  source: ListSource,
+  branches: ReadonlyArray<ReadonlyArray<KeyedFilter>> | undefined,
+  row: ListedRow
+): boolean => branches === undefined || branches.some((branch) => meetsAll(source, branch, row))
 
 /** Whether a row meets all filters. */
 export const meetsAll = (source: ListSource, filters: ReadonlyArray<KeyedFilter>, row: ListedRow): boolean =>

@@ -86,6 +86,9 @@ export const shownPart = ({ read }: Pick<Descriptor, "read">, part: LocalPart | 
     ? {}
     : Result.match(read.localPart(storedPart(part)), { onSuccess: ({ shown }) => shown, onFailure: () => ({}) })
 
+/** The log keeps the id of the caller, and nothing else of it. */
+const withoutCaller = ({ caller: _, ...origin }: Origin = {}): Origin => origin
+
 /** Decides the entry of the node's own log that sets parts of records whose replicated change is committed. */
 export const decideLocalParts = (
   tables: Tables,
@@ -124,7 +127,7 @@ export const decideLocalParts = (
   const transaction: Transaction = {
     timeMs: Math.max(tables.lastTimeMs, at.nowMs),
     logAgeMs: Math.max(tables.logAgeMs, at.logAgeMs),
-    ...origin,
+    ...withoutCaller(origin),
     command: "LocalPart",
     events: [],
     localParts,

@@ -3,11 +3,11 @@
  * one of the fields has one. Pure, and pulled one by one, so that the caller can bound the number.
  */
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
-import type { KnownModel } from "./decideOperation.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as IdRange from "./IdRange.ts"
 import { compareKeys, type OrderValue } from "./Order.ts"
 import type { Row } from "./Table.ts"
+import type { KnownModel } from "./Target.ts"
 
 /** The values that the fields must have. Only ids after `afterId` count. */
 export interface Wanted {

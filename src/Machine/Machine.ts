@@ -3,6 +3,8 @@
  * Speculation is a clone of the applied tables, so dropping it is forgetting a reference. D2.
  */
 import { Result } from "effect"
+import { anonymous } from "../Access/Caller.ts"
+import type { Policy } from "../Access/Policy.ts"
 import { InvariantViolation, invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Circumstances } from "./Circumstances.ts"
@@ -13,6 +15,7 @@ import { decide } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"
 import { endEntry, evolve } from "./evolve.ts"
 import * as Format from "./Format.ts"
+import { guardOf } from "./Guard.ts"
 import * as Limits from "./Limits.ts"
 import * as LocalParts from "./LocalParts.ts"
 import * as LogAge from "./LogAge.ts"
@@ -37,6 +40,8 @@ export interface Machine {
   /** The limits that this node writes when it decides. */
   readonly limits: Limits.Limits
   readonly formats: Format.Formats
+  /** What this node enforces when it decides. Without it the node is open. */
+  readonly policy: Policy | undefined
 }
 
 /**
@@ -50,7 +55,8 @@ export const make = (
   procedures: Procedure.Procedures = Procedure.none,
   onThrown: OnThrown = () => {},
   limits: Limits.Limits = Limits.current,
-  formats: Format.Formats = Format.ofRelease
+  formats: Format.Formats = Format.ofRelease,
+  policy: Policy | undefined = undefined
 ): Machine => ({
   applied: Tables.make(descriptors),
   speculative: undefined,
@@ -60,7 +66,8 @@ export const make = (
   procedures,
   onThrown,
   limits,
-  formats
+  formats,
+  policy
 })
 
 /** Advances the log's age to `monotonicMs`, this node's clock. Call it before each decide and after each apply. */
@@ -130,7 +137,10 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
-  const at = { ...circumstances, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
+  const { caller = anonymous } = command
+  const guard = guardOf(machine.policy, caller)
+  const asked = guard === undefined ? { caller } : { caller, guard }
+  const at = { ...circumstances, ...asked, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const { entry, overlay } = decision
   if (entry !== undefined) append(machine, tables, circumstances.index, entry, overlay)

@@ -5,9 +5,10 @@
  */
 import { Result } from "effect"
 import type { OperationAnswer } from "./Answer.ts"
+import type { Author } from "./Author.ts"
 import type { Circumstances } from "./Circumstances.ts"
 import type { Operation } from "./Command.ts"
-import { type Author, decideOperation } from "./decideOperation.ts"
+import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
 import { evolveEvent } from "./evolve.ts"
 import type { Rejection } from "./Rejection.ts"

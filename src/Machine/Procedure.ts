@@ -4,6 +4,7 @@
  * carries only its events (D2). Command turns handlers, which are Effects, into procedures.
  */
 import { Result, type Schema } from "effect"
+import { anonymous, type Caller } from "../Access/Caller.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { depthMax } from "../Model/PlainJson.ts"
 import type { OperationAnswer } from "./Answer.ts"
@@ -36,6 +37,8 @@ export interface ListAccess extends Lookup.Wanted {
  * whatever the procedure returns. Any other rejection changed nothing, and the procedure may handle it.
  */
 export interface Access {
+  /** Who called the command. */
+  readonly caller: Caller
   /** The time of the entry, in ms since the epoch. It is never before that of an earlier entry. */
   readonly timeMs: number
   readonly newId: () => string
@@ -93,6 +96,7 @@ const accessTo = (
     return done
   }
   const access: Access = {
+    caller: at.caller ?? anonymous,
     timeMs: at.timeMs,
     newId: at.newId,
     get: (model, id) =>

@@ -20,11 +20,20 @@ interface Named {
   readonly id: string
 }
 
-/** The first reference of a record to a missing record. A record may refer to itself. */
-export const missing = (tables: Tables, descriptor: Descriptor, data: EncodedRecord): Rejection | undefined => {
+/**
+ * The first reference of a record to a missing record, or to one that `isSeen` leaves out. A record may refer to itself.
+ */
+export const missing = (
+  tables: Tables,
+  descriptor: Descriptor,
+  data: EncodedRecord,
+  isSeen: (field: string, target: Named) => boolean = () => true
+): Rejection | undefined => {
   for (const { field, model: target } of descriptor.references) {
     const id = FieldIndex.heldBy(data, field)
-    if (id === null || tables.byModel.get(target)?.rows.has(String(id)) === true) continue
+    if (id === null) continue
+    const isThere = tables.byModel.get(target)?.rows.has(String(id)) === true
+    if (isThere && isSeen(field, { model: target, id: String(id) })) continue
     if (target === descriptor.name && id === data[descriptor.idField]) continue
     return { _tag: "ReferenceMissing", model: descriptor.name, field, target, id: String(id) }
   }

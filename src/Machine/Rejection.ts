@@ -1,5 +1,6 @@
 /** The reason why a command was not done and changed nothing. Pure JSON data, since an entry may carry it. */
 import type { Schema } from "effect"
+import type { Action } from "../Access/Rule.ts"
 import type { FieldError } from "../Model/FieldError.ts"
 
 /** A declared error as JSON: its tag and its fields. */
@@ -16,6 +17,12 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "UniqueViolation"; readonly model: string; readonly field: string }
   /** `rule` is the name of the problem that the model declares. */
   | { readonly _tag: "RuleBroken"; readonly model: string; readonly rule: string; readonly message: string }
+  /** The caller showed no credential, or one that counts no more. */
+  | { readonly _tag: "Unauthenticated"; readonly isSpent?: true }
+  /** The rules of the model, or of the command, do not let the caller do this. */
+  | { readonly _tag: "Forbidden"; readonly of: string; readonly action: Action | "run" | "follow" }
+  /** A set of the caller has too many members to compare with. */
+  | { readonly _tag: "SetTooLarge"; readonly name: string; readonly max: number }
   /** Only declared commands may do this to the model's records. */
   | { readonly _tag: "CommandOnly"; readonly model: string }
   /** Nobody may change or delete the model's records. */
@@ -33,7 +40,8 @@ export type Rejection = { readonly operation?: number } & (
       readonly _tag: "Referenced"
       readonly model: string
       readonly id: string
-      readonly by: { readonly model: string; readonly field: string; readonly id: string }
+      /** Absent if the caller may not read that record. */
+      readonly by?: { readonly model: string; readonly field: string; readonly id: string }
     }
   /** `currentVersion` is null if there is no record. */
   | { readonly _tag: "VersionConflict"; readonly currentVersion: number | null }

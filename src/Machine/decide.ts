@@ -13,6 +13,7 @@ import { decideOperation } from "./decideOperation.ts"
 import { decideUpgrade } from "./decideUpgrade.ts"
 import type { Event } from "./Event.ts"
 import * as Format from "./Format.ts"
+import { refusedCall, spent } from "./Guard.ts"
 import * as Overlay from "./Overlay.ts"
 import * as Procedure from "./Procedure.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -34,6 +35,8 @@ export const decide = (
     logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs),
     ...Format.beginning(tables, circumstances.formats)
   }
+  const refused = refusedCaller(tables, command, { ...circumstances, ...stamp })
+  if (refused !== undefined) return { result: rejected(refused), entry: undefined }
   const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: stamp.logAgeMs })
   if (known !== undefined) return { result: known, entry: undefined }
   if (command._tag === "Close") return reject(command, stamp, { _tag: "KeyClosed" })
@@ -50,6 +53,20 @@ export const decide = (
   }
   const decision: Decision = { result: accepted(answer), entry: { transaction, payload } }
   return overlay === undefined ? decision : { ...decision, overlay }
+}
+
+/**
+ * Refuses a caller whose credential counts no more, also a copy of what it did before: a revocation holds from its entry
+ * on. An anonymous caller closes no keys, since it would close those of others.
+ */
+const refusedCaller = (
+  tables: Tables,
+  command: Command,
+  { guard, timeMs }: Circumstances & { readonly timeMs: number }
+): Rejection | undefined => {
+  if (guard === undefined || isUpgrade(command)) return undefined
+  if (guard.caller._tag === "Anonymous" && command._tag === "Close") return { _tag: "Unauthenticated" }
+  return spent(tables, guard, timeMs)
 }
 
 const accepted = (answer: Answer): CommandResult => ({ _tag: "Accepted", answer })
@@ -84,6 +101,8 @@ const decideAll = (
     case "Transact":
       return decideTogether(Overlay.make(tables, at, "request"), command.operations)
     case "Call": {
+      const refused = at.guard === undefined ? undefined : refusedCall(at.guard, tables, command.name)
+      if (refused !== undefined) return Result.fail(refused)
       const overlay = Overlay.make(tables, at, "command")
       return Result.map(Procedure.run(procedures, overlay, command), (value) => ({
         overlay,
@@ -140,6 +159,11 @@ const reject = (command: Command, stamp: Stamp, met: Rejection): Decision => {
   return { result: rejected(rejection), entry: { transaction, payload: encode(transaction) } }
 }
 
-/** Whether the only reason is the deciding node's code: it is too old, or does not fit the data. */
+/** Whether the reason is the deciding node's code, which is too old or does not fit the data, or the lack of a credential. */
 const isOfThisNode = ({ _tag }: Rejection): boolean =>
-  _tag === "UpgradeRequired" || _tag === "UpgradePending" || _tag === "UnknownCommand" || _tag === "RecordUnreadable"
+  _tag === "UpgradeRequired" ||
+  _tag === "UpgradePending" ||
+  _tag === "UnknownCommand" ||
+  _tag === "RecordUnreadable" ||
+  // Who signs in may send the same request again, with the same key.
+  _tag === "Unauthenticated"

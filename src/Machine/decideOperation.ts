@@ -6,22 +6,23 @@ import { Result } from "effect"
 import { invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
-import { type FieldError, fieldErrorLengthMax, fieldErrorsMax } from "../Model/FieldError.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
-import { depthMax } from "../Model/PlainJson.ts"
-import { type ReadRecord, withUnknown } from "../Model/StoredRecord.ts"
+import { withUnknown } from "../Model/StoredRecord.ts"
 import type { OperationAnswer } from "./Answer.ts"
+import type { Author } from "./Author.ts"
 import type { Circumstances } from "./Circumstances.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
+import { brokenBy, newRecord, withId, withoutUnseen } from "./checkRecord.ts"
 import type { Event } from "./Event.ts"
-import * as FieldIndex from "./FieldIndex.ts"
-import { isEqual, isRecord, isTooDeep } from "./Json.ts"
+import { refusedOperation, refusedRecord } from "./GuardedOperation.ts"
+import { isEqual } from "./Json.ts"
 import { unreadable } from "./ReadRow.ts"
 import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
 import { nextVersion } from "./Restored.ts"
 import type { Row, Table } from "./Table.ts"
 import type { Tables } from "./Tables.ts"
+import { type KnownModel, nothing, type Present, type Target } from "./Target.ts"
 
 /**
  * One decided operation. Without events it changes nothing. The last event is its own; those before it are cascaded.
@@ -32,21 +33,6 @@ export interface DecidedOperation {
 }
 
 type Decided = Result.Result<DecidedOperation, Rejection>
-
-/** A model that this node's code knows, in the version of its records. */
-export interface KnownModel {
-  readonly descriptor: Descriptor
-  readonly table: Table
-}
-
-interface Target extends KnownModel {
-  readonly tables: Tables
-  readonly at: Circumstances
-  readonly author: Author
-}
-
-/** The author of an operation: a client's request, or a declared command, which may do more. */
-export type Author = "request" | "command"
 
 /** The model of this name, or why nothing may be decided on it. */
 export const known = (tables: Tables, model: string): Result.Result<KnownModel, Rejection> => {
@@ -86,7 +72,11 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
   }
   const otherVersion = versionRefusal(model.success.descriptor, operation)
   if (otherVersion !== undefined) return Result.fail(otherVersion)
-  const target = { ...model.success, tables, at, author }
+  // A command's handler may do more than its caller.
+  const guard = author === "command" ? undefined : at.guard
+  const target: Target = { ...model.success, tables, at, author, guard }
+  const refused = guard === undefined ? undefined : refusedOperation({ ...target, guard }, operation)
+  if (refused !== undefined) return Result.fail(refused)
   const notAllowed = forbidden(target, operation)
   if (notAllowed !== undefined) return Result.fail(notAllowed)
   switch (operation._tag) {
@@ -126,11 +116,13 @@ const forbidden = ({ author, descriptor, table }: Target, operation: Operation):
 }
 
 const decideCreate = (target: Target, create: Create): Decided =>
-  Result.flatMap(withId(target, create.data, create.id, target.at.newId), ({ data, id }) =>
-    target.table.rows.has(id)
-      ? refuse({ _tag: "AlreadyExists", model: create.model, id })
-      : decideRecord(target, id, data, nothing)
-  )
+  Result.flatMap(withId(target, create.data, create.id, target.at.newId), ({ data, id }) => {
+    if (!target.table.rows.has(id)) return decideRecord(target, id, data, nothing)
+    // Only a caller who may create such a record learns that the id is taken.
+    const mayCreate = target.guard === undefined ? undefined : newRecord(target, id, data, nothing, data)
+    if (mayCreate !== undefined && Result.isFailure(mayCreate)) return Result.fail(mayCreate.failure)
+    return refuse({ _tag: "AlreadyExists", model: create.model, id })
+  })
 
 const decidePut = (target: Target, put: Put): Decided => {
   const row = target.table.rows.get(put.id)
@@ -154,7 +146,7 @@ const decidePatch = (target: Target, patch: Patch): Decided => {
       ({ data }) => {
         // The merge of two objects is an object (RFC 7396 §2).
         const merged = mergePatch(former.shown, data, target.descriptor.mergeShapes.record) as EncodedRecord
-        return Result.mapError(decideRecord(target, patch.id, merged, { row, former }), (rejection) =>
+        return Result.mapError(decideRecord(target, patch.id, merged, { row, former }, data), (rejection) =>
           rejection._tag === "InvalidRequest"
             ? { ...rejection, errors: errorsOfMerge({ patch: data, merged }, rejection.errors) }
             : rejection
@@ -169,9 +161,10 @@ const decideDelete = (target: Target, { id, ifMatch, model }: Delete): Decided =
   const row = target.table.rows.get(id)
   if (failsCondition(row, ifMatch)) return versionConflict(row)
   if (row === undefined) return Result.fail({ _tag: "NotFound", model, id })
-  return Result.flatMap(References.endingWith(tables, { model, id }), (ending) =>
+  const found = References.endingWith(tables, { model, id })
+  return Result.flatMap(Result.mapError(found, withoutUnseen(target)), (ending) =>
     Result.map(
-      Result.all(ending.map((named, position) => endOf(target, named, position > 0))),
+      Result.all(ending.map((named, position) => endOf(target, named, { deleted: model, isCascaded: position > 0 }))),
       (events): DecidedOperation => {
         const { createdIndex, version } = row
         // A record that this release cannot read may be deleted: that needs none of its fields.
@@ -201,9 +194,9 @@ const decideDelete = (target: Target, { id, ifMatch, model }: Delete): Decided =
  * either.
  */
 const endOf = (
-  { author, tables }: Target,
+  { author, guard, tables }: Target,
   { id, model }: { readonly id: string; readonly model: string },
-  isCascaded: boolean
+  { deleted, isCascaded }: { readonly deleted: string; readonly isCascaded: boolean }
 ): Result.Result<Event, Rejection> => {
   const found = known(tables, model)
   if (Result.isFailure(found)) return Result.fail(found.failure)
@@ -213,6 +206,11 @@ const endOf = (
   }
   const row = table.rows.get(id)
   invariant(row !== undefined, `${model} ${id} is indexed and not there`)
+  if (isCascaded && guard !== undefined) {
+    const refused = refusedRecord({ ...found.success, tables, guard }, "delete", { id, row })
+    // The refusal names no record that the caller may not see.
+    if (refused !== undefined) return Result.fail(refused._tag === "Forbidden" ? { ...refused, of: deleted } : refused)
+  }
   return Result.succeed({
     type: "deleted",
     model,
@@ -225,22 +223,19 @@ const endOf = (
   })
 }
 
-/** The record under an id before the operation, and its data if this release can read them. */
-interface Present {
-  readonly row: Row | undefined
-  readonly former: ReadRecord | undefined
-}
-
-const nothing: Present = { row: undefined, former: undefined }
-
-/** The new record: it must be valid, differ from the present one, and keep every rule of the model. */
-const decideRecord = (target: Target, id: string, asked: EncodedRecord, { former, row }: Present): Decided => {
+/** The new record: it must differ from the present one, and keep every rule of the model. */
+const decideRecord = (
+  target: Target,
+  id: string,
+  asked: EncodedRecord,
+  { former, row }: Present,
+  written: EncodedRecord = asked
+): Decided => {
   const { at, descriptor, table } = target
-  const checked = descriptor.codecs.record(asked)
-  if (Result.isFailure(checked)) return Result.fail({ _tag: "InvalidRequest", errors: checked.failure })
+  const checked = newRecord(target, id, asked, { former, row }, written)
+  if (Result.isFailure(checked)) return Result.fail(checked.failure)
   const data = checked.success
   const model = descriptor.name
-  if (data[descriptor.idField] !== id) return invalid(descriptor.idField, "The id is not in its normal form")
   const isSame = former !== undefined && isEqual(former.shown, data)
   if (row !== undefined && row.modelVersion === descriptor.version && isSame) {
     const { createdIndex, version } = row
@@ -256,7 +251,7 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord, { former
     } as const
     return Result.succeed({ events: [], answer })
   }
-  const broken = brokenBy(target, id, data)
+  const broken = brokenBy(target, id, data, former?.shown)
   if (broken !== undefined) return Result.fail(broken)
   const last = row ?? table.tombstones.get(id) ?? { version: table.versionFloor, index: 0 }
   const version = nextVersion(target.tables, last.version)
@@ -278,58 +273,6 @@ const decideRecord = (target: Target, id: string, asked: EncodedRecord, { former
   })
 }
 
-/** The first rule that a valid record breaks: its own rule, a unique value that another has, or a missing reference. */
-const brokenBy = ({ descriptor, table, tables }: Target, id: string, data: EncodedRecord): Rejection | undefined => {
-  const model = descriptor.name
-  const broken = descriptor.brokenRule(data)
-  if (broken !== undefined) return { _tag: "RuleBroken", model, ...broken }
-  const isTaken = (field: string) =>
-    FieldIndex.holder(table, field, FieldIndex.valueOf(table, data, field), id) !== undefined
-  const taken = descriptor.uniqueFields.find(isTaken)
-  if (taken !== undefined) return { _tag: "UniqueViolation", model, field: taken }
-  return References.missing(tables, descriptor, data)
-}
-
-/** The data with its id. An id beside the data must equal the one within it. */
-const withId = (
-  { descriptor }: Target,
-  data: unknown,
-  givenId: string | undefined,
-  newId: () => string
-): Result.Result<{ readonly id: string; readonly data: EncodedRecord }, Rejection> => {
-  const { idField } = descriptor
-  if (!isRecord(data)) return invalid("", "Expected an object")
-  const unknown = unknownFields(descriptor, data)
-  if (unknown.length > 0) return Result.fail({ _tag: "InvalidRequest", errors: unknown })
-  if (isTooDeep(data)) return invalid("", `Expected at most ${depthMax} levels of nesting`)
-  const within = Object.hasOwn(data, idField) ? data[idField] : undefined
-  if (within !== undefined && typeof within !== "string") return invalid(idField, "Expected a string")
-  if (within !== undefined && givenId !== undefined && within !== givenId) {
-    return invalid(idField, "Expected no id, or the id that is addressed")
-  }
-  const given = givenId ?? within
-  if (given === undefined && !descriptor.ids.areMade)
-    return invalid(idField, "Expected an id: none can be made for this model")
-  const id = given ?? newId()
-  return Result.succeed({ id, data: { ...data, [idField]: id } })
-}
-
-/**
- * Unknown fields, also of a patch that would remove them. It looks for them first: a body full of such fields would
- * hold up the leader.
- */
-const unknownFields = (descriptor: Descriptor, data: EncodedRecord): ReadonlyArray<FieldError> => {
-  const { idField, localFields, mode, replicatedFields } = descriptor
-  const known = mode === "local" ? localFields : replicatedFields
-  const errors: Array<FieldError> = []
-  for (const field in data) {
-    if (!Object.hasOwn(data, field) || field === idField || known.includes(field)) continue
-    errors.push({ path: field.slice(0, fieldErrorLengthMax), message: "Expected no excess property" })
-    if (errors.length === fieldErrorsMax) break
-  }
-  return errors
-}
-
 const refuse = (rejection: Rejection): Result.Result<never, Rejection> => Result.fail(rejection)
 
 const failsCondition = (row: Row | undefined, ifMatch: Put["ifMatch"]): boolean =>
@@ -337,6 +280,3 @@ const failsCondition = (row: Row | undefined, ifMatch: Put["ifMatch"]): boolean 
 
 const versionConflict = (row: Row | undefined): Result.Result<never, Rejection> =>
   Result.fail({ _tag: "VersionConflict", currentVersion: row?.version ?? null })
-
-const invalid = (path: string, message: string): Result.Result<never, Rejection> =>
-  Result.fail({ _tag: "InvalidRequest", errors: [{ path, message }] })

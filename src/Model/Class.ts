@@ -1,8 +1,10 @@
 /** The declaration of a model: a class whose fields, one by one or all at once, say where they are kept. */
 import * as Schema from "effect/Schema"
 import type * as VariantSchema from "effect/schema/VariantSchema"
+import type { Rules as AccessRules } from "../Access/Rule.ts"
 import { invariant } from "../Invariant.ts"
 import { checkId, checkIndexes, checkName, checkPath, codecOf } from "./Declaring.ts"
+import { checkAccess } from "./DeclaringAccess.ts"
 import { type Descriptor, type FieldSchema, type Kept, validator } from "./Descriptor.ts"
 import {
   type Field,
@@ -16,6 +18,7 @@ import {
 } from "./Field.ts"
 import { type FieldOrder, orderOf } from "./FieldOrder.ts"
 import { fingerprintOf } from "./Fingerprint.ts"
+import { guardedOf } from "./GuardedFields.ts"
 import { idsOf } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import { type JsonOf, type Lift, toVersion } from "./Lift.ts"
@@ -142,6 +145,13 @@ export interface Options<M extends Mode, F extends Fields> {
    * append-only.
    */
   readonly writes?: Partial<Writes>
+  /**
+   * Who may do what with the records. Rules hold once the application has `auth`: then a model needs rules, or
+   * `http: false`.
+   */
+  readonly access?: AccessRules<Extract<keyof F, string>>
+  /** `false`: HTTP does not know the model. Commands and the application's own code use it. */
+  readonly http?: boolean
   /** The model's path under `/api`. By default the name in kebab case, plural. */
   readonly path?: string
   /**
@@ -213,12 +223,10 @@ const describeFields = (
   checkName(className)
   checkName(name)
   checkPath(name, options.path ?? pathOfName(name))
-  checkId(name, idField, fields[idField]!.schemas.json)
+  checkId(name, idField, shownSchema(fields[idField]!.schemas))
   const replicatedFields = named("replicate")
   const localFields = named("local", "own")
-  const shown = Object.fromEntries(
-    Object.entries(fields).map(([field, { schemas }]) => [field, schemas.json as unknown as FieldSchema])
-  )
+  const shown = Object.fromEntries(Object.entries(fields).map(([field, { schemas }]) => [field, shownSchema(schemas)]))
   const codecs = new Map(Object.entries(shown).map(([field, schema]) => [field, codecOf(name, field, schema)]))
   const orders = ordersOf(codecs)
   const version = options.version ?? 1
@@ -245,6 +253,23 @@ const describeFields = (
   invariant(!local || !byCommands, `Model "${name}" is local: no command writes it`)
   const cascades = references.some(({ onDelete }) => onDelete === "cascade")
   invariant(!cascades || writes.change !== "never", `Model "${name}" is append-only: no deletion cascades to it`)
+  const guarded = guardedOf(name, fields, (field, value) => Schema.encodeUnknownSync(codecs.get(field)!)(value))
+  const indexedFields = [
+    ...new Set([
+      ...uniqueFields,
+      ...references.map(({ field }) => field),
+      ...(guarded?.owner === undefined ? [] : [guarded.owner]),
+      ...indexes
+    ])
+  ]
+  const access = options.access as AccessRules | undefined
+  const hidden = guarded?.hidden ?? []
+  const hiddenKey = hidden.find((field) => uniqueFields.includes(field) || references.some((it) => it.field === field))
+  invariant(
+    hiddenKey === undefined,
+    `Model "${name}": ${hiddenKey} is hidden, so it can be neither unique nor a reference: a refusal would tell its value`
+  )
+  checkAccess(name, access, { idField, isLocal: local, kept: local ? localFields : replicatedFields, indexedFields })
   const shape = local ? shapes.local : shapes.replicated
   const { check, names } = checkerOf(name, shape, options.check as Rules<never> | undefined)
   return {
@@ -253,13 +278,16 @@ const describeFields = (
     version,
     mode: local ? "local" : localFields.length === 0 ? "replicated" : "mixed",
     idField,
-    ids: idsOf(fields[idField]!.schemas.json),
+    ids: idsOf(shownSchema(fields[idField]!.schemas)),
     replicatedFields,
     localFields,
     uniqueFields,
-    indexedFields: [...new Set([...uniqueFields, ...references.map(({ field }) => field), ...indexes])],
+    indexedFields,
     references,
     writes,
+    access,
+    isServed: options.http !== false,
+    guarded,
     ruleNames: names,
     brokenRule: check,
     orders,
@@ -287,6 +315,10 @@ const describeFields = (
     mergeShapes: { record: shapeOf(jsonCodec(shape).ast), localPart: shapeOf(jsonCodec(shapes.local).ast) }
   }
 }
+
+/** The schema of a field in answers. A hidden field is in none, but nodes read and index it all the same. */
+const shownSchema = (schemas: { readonly json?: unknown; readonly replicated?: unknown }): FieldSchema =>
+  (schemas.json ?? schemas.replicated) as FieldSchema
 
 const once = <A>(make: () => A): (() => A) => {
   let made: { readonly value: A } | undefined

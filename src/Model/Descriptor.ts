@@ -1,10 +1,12 @@
 /** A model at run time, as the rest of the library sees it: names, modes, and checks of encoded data. */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { Rules } from "../Access/Rule.ts"
 import { decoder } from "./Decoder.ts"
 import type { EncodedRecord } from "./EncodedRecord.ts"
 import { errorsOf, type FieldError } from "./FieldError.ts"
 import type { FieldOrder } from "./FieldOrder.ts"
+import type { GuardedFields } from "./GuardedFields.ts"
 import type { Ids } from "./Id.ts"
 import { jsonCodec } from "./JsonCodec.ts"
 import type { MergeShape } from "./MergePatch.ts"
@@ -37,6 +39,12 @@ export interface Descriptor<Mode extends Kept = Kept, Id extends string = string
   readonly indexedFields: ReadonlyArray<string>
   readonly references: ReadonlyArray<Reference>
   readonly writes: Writes
+  /** Who may do what with the records; undefined if the model has no rules. */
+  readonly access: Rules | undefined
+  /** Whether HTTP knows the model. */
+  readonly isServed: boolean
+  /** The fields that not every author sets or sees; undefined if there are none. */
+  readonly guarded: GuardedFields | undefined
   /** The problem types for a broken rule of the model. */
   readonly ruleNames: ReadonlyArray<string>
   /** The rule that a valid record breaks, if it breaks one. */

@@ -4,12 +4,14 @@
  * router, with the same answers.
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { anonymous } from "../Access/Caller.ts"
 import { overloaded, type Place } from "../Http/Admission.ts"
 import { bodySizeMaxBytes, parseJson, refusalOfBody, smallMaxBytes, tooLarge, unreadable } from "../Http/Body.ts"
 import type { Find, MountedEndpoint } from "../Http/DirectRoutes.ts"
 import { isUnread, refusalOf } from "../Http/Etiquette.ts"
 import { type Answer, type ReadBody, type Step, stepOf, withValue } from "../Http/Handler.ts"
 import type { Head } from "../Http/Head.ts"
+import { openRefusal } from "../Http/OpenMode.ts"
 import { splitTarget } from "../Http/Routing.ts"
 import type { Problem } from "../Problem.ts"
 import type { Forget } from "../Raft/node/Settle.ts"
@@ -29,8 +31,9 @@ export const serveDirectly = (find: Find, request: IncomingMessage, response: Se
   if (!endpoint.pattern.test(splitTarget(url).path)) return false
   const head = headers as Head["headers"]
   if (refusalOf({ headers: head, source: request }) !== undefined) return false
+  if (endpoint.serving.isOpen && openRefusal(url, head) !== undefined) return false
   const place = endpoint.serving.admission.enter()
-  const asked: Head = { method, url: url.slice(endpoint.prefix.length), headers: head }
+  const asked: Head = { method, url: url.slice(endpoint.prefix.length), headers: head, caller: anonymous }
   new DirectExchange(endpoint, asked, place, request, response).begin()
   return true
 }

@@ -50,6 +50,11 @@ export const flags = {
     Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
     Flag.optional
   ),
+  insecureOpen: Flag.Boolean("insecure-open").pipe(
+    Flag.withDescription("Let an application without auth serve other hosts: whoever reaches it may change everything"),
+    Flag.withFallbackConfig(Config.Boolean("LITHAIR_INSECURE_OPEN")),
+    Flag.withDefault(false)
+  ),
   electionTimeoutMs: Flag.Int("election-timeout-ms").pipe(
     Flag.withDescription("A follower waits this many ms, up to twice as long, for its leader; 300 by default"),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 100, maximum: 60_000 }))),
@@ -114,6 +119,7 @@ export interface NodeFlags extends RaftFlags {
   readonly id: Option.Option<string>
   readonly join: Option.Option<string>
   readonly secret: Option.Option<string>
+  readonly insecureOpen: boolean
 }
 
 /** Turns the flags into the options of a node. Fails with `BadFlag`. By default the data are in a folder of `directory`. */
@@ -146,6 +152,7 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
     peers,
     directory: Option.getOrElse(flags.data, () => `${directory}/${port}`),
     raft: raftOf(flags),
+    insecureOpen: flags.insecureOpen,
     ...(join === undefined ? {} : { join: join.text }),
     ...(secret === undefined ? {} : { secret })
   }

@@ -1,5 +1,6 @@
 /** Declares a projection that every node folds in memory: one state, or one for each key. Data and pure functions. */
 import * as Schema from "effect/Schema"
+import type { Rule } from "../Access/Rule.ts"
 import { invariant } from "../Invariant.ts"
 import { describe } from "../Model/Class.ts"
 import { type EventOf, type EventsOf, eventsOf, type Followed } from "./Event.ts"
@@ -13,6 +14,10 @@ interface Definition<S> {
   /** The models that it follows, and their versions. Another version is read in another form. */
   readonly models: Readonly<Record<string, number>>
   readonly initial: S
+  /** Who may read it; undefined if it has no rule. */
+  readonly access: Rule | undefined
+  /** Whether HTTP knows it. */
+  readonly isServed: boolean
   readonly codec: StateCodec<S>
   readonly eventsOf: EventsOf<ReadonlyArray<Followed>>
   /** A method, so that projections of different states share one type. A node never mixes their states. */
@@ -40,6 +45,10 @@ interface Common<Models extends ReadonlyArray<Followed>, S, E> {
    * At least 1. If it changes, or the version of a model, the node folds the projection again from the first entry.
    */
   readonly version: number
+  /** Who may read it. The rule holds once the application has `auth`: then a projection needs one, or `http: false`. */
+  readonly access?: Rule
+  /** `false`: HTTP does not know it. */
+  readonly http?: boolean
   /** The schema of a state, which also encodes it as JSON. */
   readonly state: Schema.Codec<S, E>
   readonly initial: NoInfer<S>
@@ -123,7 +132,7 @@ export function make<const Models extends ReadonlyArray<Followed>, S, E>(
   name: string,
   options: WholeOptions<Models, S, E> | KeyedOptions<Models, S, E>
 ): Folded<S> {
-  const { evolve, from, initial, state, version } = options
+  const { access, evolve, from, http, initial, state, version } = options
   checkNamed("projection", { name, version })
   checkFollowed(`The projection "${name}"`, from)
   const definition = {
@@ -131,6 +140,8 @@ export function make<const Models extends ReadonlyArray<Followed>, S, E>(
     version,
     models: versionsOf(from),
     initial,
+    access,
+    isServed: http !== false,
     codec: Schema.toCodecJson(state) as unknown as StateCodec<S>,
     // Only the declaration knows the models' types. The node decodes events by these models before it folds them.
     eventsOf: eventsOf(from) as EventsOf<ReadonlyArray<Followed>>,

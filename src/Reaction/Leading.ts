@@ -4,9 +4,11 @@
  * cannot overwrite each other's.
  */
 import { Cause, Clock, Data, Effect, Result, Schedule } from "effect"
+import { system } from "../Access/Caller.ts"
 import type { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
+import { sentBy } from "../Machine/Command.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
@@ -107,7 +109,7 @@ export const lead = Effect.fnUntraced(function* <R>(
   const recordOnce = Effect.fnUntraced(function* (parkedAfter: typeof same) {
     const position = done
     const next = { ...recorded, stumbled: stumbledStill(), parked: parkedAfter(recorded.parked) }
-    const { result } = yield* member.submit(recording(name, position, next))
+    const { result } = yield* member.submit(sentBy(system, recording(name, position, next)))
     if (result._tag === "Rejected") return yield* Effect.fail(result.rejection)
     const [put] = result.answer.operations
     invariant(put !== undefined, "a position was recorded without an answer")

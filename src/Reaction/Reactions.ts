@@ -1,7 +1,9 @@
 /** The reactions of one node. They run only while this node leads. */
 import { Context, Effect, Fiber, Layer } from "effect"
+import { system } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
+import { sentBy } from "../Machine/Command.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import type { Reaction } from "./Definition.ts"
@@ -145,7 +147,7 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
     const next = yield* Effect.fromResult(steered(recordedIn(member.tables, name), action, at))
     const { position } = next
     invariant(position !== undefined, "a reaction stumbled before it had a position")
-    const { result } = yield* member.submit(recording(name, position, next))
+    const { result } = yield* member.submit(sentBy(system, recording(name, position, next)))
     if (result._tag === "Accepted") return
     if (result.rejection._tag === "VersionConflict") return yield* new SteeringRefused({ reason: "changing" })
     return yield* Effect.die(new Error(`The record of a reaction was refused: ${result.rejection._tag}`))

@@ -1,9 +1,10 @@
 /** Calls declared commands through this node, in encoded form. Client/near/Running.ts runs them typed. */
 import { Context, Effect, Exit, Layer, type Schema } from "effect"
+import type { Caller } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
-import type { Call, Origin } from "../Machine/Command.ts"
+import { type Call, type Origin, sentBy } from "../Machine/Command.ts"
 import type { Accepted } from "../Machine/CommandResult.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -29,9 +30,9 @@ export class Commands extends Context.Service<
   Commands,
   {
     /** Sends an encoded call to the leader, without a fiber (Settle.ts). */
-    readonly beginCall: (call: Omit<Call, "_tag"> & Origin) => Begin<Called, CallFailure>
+    readonly beginCall: (caller: Caller, call: Omit<Call, "_tag"> & Origin) => Begin<Called, CallFailure>
     /** {@link beginCall} as an Effect. */
-    readonly call: (call: Omit<Call, "_tag"> & Origin) => Effect.Effect<Called, CallFailure>
+    readonly call: (caller: Caller, call: Omit<Call, "_tag"> & Origin) => Effect.Effect<Called, CallFailure>
   }
 >()("lithair/Repository/Commands") {}
 
@@ -39,11 +40,11 @@ const make = Effect.gen(function* () {
   const member = yield* Member
   const local = yield* LocalNode
 
-  const beginCall: Commands["Service"]["beginCall"] = (asked) =>
-    flatMapOutcome(beginAt("replicated", { member, local }, { _tag: "Call", ...asked }), (done) =>
+  const beginCall: Commands["Service"]["beginCall"] = (caller, asked) =>
+    flatMapOutcome(beginAt("replicated", { member, local }, sentBy(caller, { _tag: "Call", ...asked })), (done) =>
       Exit.succeed(calledOf(done))
     )
-  const call: Commands["Service"]["call"] = (asked) => outcomeOf(beginCall(asked))
+  const call: Commands["Service"]["call"] = (...asked) => outcomeOf(beginCall(...asked))
 
   return Commands.of({ beginCall, call })
 })

@@ -2,10 +2,13 @@
  * Changes mixed records: the cluster holds one part and each node its own. A node appends its part to its own log once
  * the cluster has committed the rest. A change of the node's part alone needs no quorum.
  */
-import { Effect, Result } from "effect"
+import { Clock, Effect, Result } from "effect"
+import { anonymous } from "../Access/Caller.ts"
 import { invariant } from "../Invariant.ts"
 import type { Origin } from "../Machine/Command.ts"
 import { isPending } from "../Machine/decideOperation.ts"
+import { guardOf, spent } from "../Machine/Guard.ts"
+import { refusedOperation } from "../Machine/GuardedOperation.ts"
 import { split, visible } from "../Machine/LocalParts.ts"
 import { type RecordUnreadable, showRow, unreadable } from "../Machine/ReadRow.ts"
 import { get } from "../Machine/Tables.ts"
@@ -60,6 +63,7 @@ export const make = (logs: Logs) => {
   ) {
     const model = descriptor.name
     const origin = originOf(change)
+    yield* mayChange(descriptor, change)
     // Until the new version is active, this node may go back to a release that cannot read a part in it.
     if (descriptor.read.liftsLocalPart && isPending(member.tables, descriptor)) {
       return yield* new Refused({ rejection: { _tag: "UpgradePending", model } })
@@ -86,6 +90,20 @@ export const make = (logs: Logs) => {
       ...updated(descriptor, id, shown(descriptor, record.success, row.version, part)),
       isReplayed: result.isReplayed
     }
+  })
+
+  /** The cluster does not decide this change, so its rules are asked here, on tables that are new enough. */
+  const mayChange = Effect.fnUntraced(function* (descriptor: Descriptor, change: Change) {
+    const guard = guardOf(member.policy, change.caller ?? anonymous)
+    if (guard === undefined) return
+    yield* member.readIndex
+    const { tables } = member
+    const table = tables.byModel.get(descriptor.name)
+    invariant(table !== undefined, `model ${descriptor.name} has no table`)
+    const rejection =
+      spent(tables, guard, yield* Clock.currentTimeMillis) ??
+      refusedOperation({ descriptor, guard, table, tables }, withoutCondition(change))
+    if (rejection !== undefined) return yield* new Refused({ rejection })
   })
 
   /** Only the key decides: the log remembers neither a refusal of the change nor its result. */
@@ -134,7 +152,8 @@ const updated = ({ name: model }: Descriptor, id: string, after: Shown): Changed
 })
 
 /** Only the key and fingerprint of a change. */
-const originOf = ({ fingerprint, key, principal }: Change): Origin => ({
+const originOf = ({ caller, fingerprint, key, principal }: Change): Origin => ({
+  ...(caller === undefined ? {} : { caller }),
   ...(principal === undefined ? {} : { principal }),
   ...(key === undefined ? {} : { key }),
   ...(fingerprint === undefined ? {} : { fingerprint })

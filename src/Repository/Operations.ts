@@ -3,10 +3,11 @@
  * node's own log, which remembers the keys of its own data. docs/http.md, "Endpoints" (`_operations`), "Details".
  */
 import { Effect } from "effect"
+import { type Caller, idOf } from "../Access/Caller.ts"
 import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
-import type { Keyed } from "../Machine/Command.ts"
+import { type Keyed, sentBy } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import { visible } from "../Machine/LocalParts.ts"
@@ -22,13 +23,13 @@ export interface Operation {
 }
 
 export interface Operations {
-  /** Finds the state of a key. Linearizable: it knows every outcome that a node answered before. */
-  readonly ask: (keyed: Keyed) => Effect.Effect<Operation, NotDone>
+  /** Finds the state of a key of the caller. Linearizable: it knows every outcome that a node answered before. */
+  readonly ask: (caller: Caller, key: string) => Effect.Effect<Operation, NotDone>
   /**
    * Closes the key of a request that was not done: no copy of the request will be done while the key is remembered. A key
    * on a node's own data is closed on this node. Returns the state as {@link ask} does. Refused if the key memory is full.
    */
-  readonly close: (keyed: Keyed) => Effect.Effect<Operation, Refused | NotDone | UnknownOutcome>
+  readonly close: (caller: Caller, key: string) => Effect.Effect<Operation, Refused | NotDone | UnknownOutcome>
 }
 
 export const make = ({
@@ -64,21 +65,22 @@ export const make = ({
     return answered(knowsMore ? here : there, index)
   })
 
-  const ask = (keyed: Keyed) => (isOfNode(keyed) ? askHere(keyed) : askBoth(keyed))
+  const askKeyed = (keyed: Keyed) => (isOfNode(keyed) ? askHere(keyed) : askBoth(keyed))
 
   return {
-    ask,
-    close: Effect.fnUntraced(function* (keyed) {
-      const close = { _tag: "Close", ...keyed } as const
+    ask: (caller, key) => askKeyed(keyedBy(caller, key)),
+    close: Effect.fnUntraced(function* (caller, key) {
+      const close = sentBy(caller, { _tag: "Close", key } as const)
+      const keyed = keyedBy(caller, key)
       if (!isOfNode(keyed)) {
         const { result } = yield* member.submit(close)
         yield* mayBeFull(result)
         // Do not close a key here that the cluster knows: this node would refuse a copy before it has applied the first.
-        if (result._tag !== "Rejected" || result.rejection._tag !== "KeyClosed") return yield* ask(keyed)
+        if (result._tag !== "Rejected" || result.rejection._tag !== "KeyClosed") return yield* askKeyed(keyed)
       }
       yield* mayBeFull((yield* local.submit(close)).result)
       // The key is closed now. If the state cannot be found out, the request may have been done before.
-      return yield* ask(keyed).pipe(
+      return yield* askKeyed(keyed).pipe(
         Effect.mapError(
           ({ message }) =>
             new UnknownOutcome({ key: keyed.key, message: `The outcome cannot be found out now: ${message}` })
@@ -86,6 +88,12 @@ export const make = ({
       )
     })
   }
+}
+
+/** Two principals never share a key. */
+const keyedBy = (caller: Caller, key: string): Keyed => {
+  const principal = idOf(caller)
+  return principal === undefined ? { key } : { key, principal }
 }
 
 /** A client that asks for an outcome is told as a copy of its request would be. */

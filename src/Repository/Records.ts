@@ -3,10 +3,13 @@
  * where each part of a record lives. A mixed record's local fields belong to the node that wrote them; it appends them
  * to its own log once the replicated change is committed.
  */
-import { Context, Effect, Exit, FiberSet, Layer, Result } from "effect"
+import { Clock, Context, Effect, Exit, FiberSet, Layer, Result } from "effect"
+import type { Caller } from "../Access/Caller.ts"
+import type { Folded } from "../Access/fold.ts"
 import { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
+import { sentBy } from "../Machine/Command.ts"
 import type { ListSource } from "../Machine/List.ts"
 import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
 import { get } from "../Machine/Tables.ts"
@@ -25,6 +28,7 @@ import {
 import * as Freshness from "./Freshness.ts"
 import { collectParts } from "./LocalUpkeep.ts"
 import * as MixedRecords from "./MixedRecords.ts"
+import { type AccessDenied, isReadable, readReach } from "./Reading.ts"
 import * as RecordHistory from "./RecordHistory.ts"
 import { RecordUnreadable } from "./RecordUnreadable.ts"
 import { sourceOf } from "./Sources.ts"
@@ -32,6 +36,7 @@ import { beginAt, operationOf } from "./Submitting.ts"
 import * as Transactions from "./Transactions.ts"
 
 export { type Change, type Changed, type ChangeFailure, Refused, type Shown } from "./Changed.ts"
+export { AccessDenied } from "./Reading.ts"
 export type { Transacted, TransactionChange } from "./Transactions.ts"
 
 /** The value of a read, and the index of the replicated log that it reflects. */
@@ -40,40 +45,52 @@ export interface Read<A> extends Freshness.Freshness {
   readonly logIndex: number
 }
 
+/** Why a read is not answered: this node cannot, or the caller may not. */
+export type ReadFailure = Freshness.ReadFailure | AccessDenied
+
 /** Why the past of a record cannot be read. */
 export type PastFailure =
-  | Freshness.ReadFailure
+  | ReadFailure
   | RecordUnreadable
   | RecordHistory.HistoryGone
   | RecordHistory.HistoryLong
   | RecordHistory.NotAPlace
 
-/** Reads and changes the encoded records of all models of this node. */
+/** Reads and changes the encoded records of all models of this node, for a caller whose rights it enforces. */
 export class Records extends Context.Service<
   Records,
   {
     /** Makes one change of one record, without a fiber (Settle.ts). */
-    readonly beginChange: (descriptor: Descriptor, change: Change) => Begin<Changed, ChangeFailure>
+    readonly beginChange: (caller: Caller, descriptor: Descriptor, change: Change) => Begin<Changed, ChangeFailure>
     /** {@link beginChange} as an Effect. */
-    readonly change: (descriptor: Descriptor, change: Change) => Effect.Effect<Changed, ChangeFailure>
+    readonly change: (caller: Caller, descriptor: Descriptor, change: Change) => Effect.Effect<Changed, ChangeFailure>
     /** Makes all changes or none. Each sees those before it. */
-    readonly beginTransact: (together: Transactions.Together) => Begin<Transactions.Transacted, ChangeFailure>
+    readonly beginTransact: (
+      caller: Caller,
+      together: Transactions.Together
+    ) => Begin<Transactions.Transacted, ChangeFailure>
     /** {@link beginTransact} as an Effect. */
-    readonly transact: (together: Transactions.Together) => Effect.Effect<Transactions.Transacted, ChangeFailure>
+    readonly transact: (
+      caller: Caller,
+      together: Transactions.Together
+    ) => Effect.Effect<Transactions.Transacted, ChangeFailure>
     /** Reads one record; undefined if there is none. A node's own data is always current. */
     readonly beginGet: (
+      caller: Caller,
       descriptor: Descriptor,
       id: string,
       consistency: Freshness.Consistency
-    ) => Begin<Read<Shown | undefined>, Freshness.ReadFailure | RecordUnreadable>
+    ) => Begin<Read<Shown | undefined>, ReadFailure | RecordUnreadable>
     /** {@link beginGet} as an Effect. Linearizable by default. */
     readonly get: (
+      caller: Caller,
       descriptor: Descriptor,
       id: string,
       consistency?: Freshness.Consistency
-    ) => Effect.Effect<Read<Shown | undefined>, Freshness.ReadFailure | RecordUnreadable>
+    ) => Effect.Effect<Read<Shown | undefined>, ReadFailure | RecordUnreadable>
     /** Reads a page of a record's history, oldest first; undefined for an id that never was. */
     readonly beginHistory: (
+      caller: Caller,
       descriptor: Descriptor,
       id: string,
       asked: { readonly place: RecordHistory.Place; readonly limit: number },
@@ -81,6 +98,7 @@ export class Records extends Context.Service<
     ) => Begin<Read<RecordHistory.HistoryPage | undefined>, PastFailure>
     /** {@link beginHistory} as an Effect. */
     readonly history: (
+      caller: Caller,
       descriptor: Descriptor,
       id: string,
       asked: { readonly place: RecordHistory.Place; readonly limit: number },
@@ -88,6 +106,7 @@ export class Records extends Context.Service<
     ) => Effect.Effect<Read<RecordHistory.HistoryPage | undefined>, PastFailure>
     /** Reads a record as it was; undefined if there was none then. It has no local fields. */
     readonly beginPast: (
+      caller: Caller,
       descriptor: Descriptor,
       id: string,
       moment: RecordHistory.Moment,
@@ -95,21 +114,24 @@ export class Records extends Context.Service<
     ) => Begin<Read<Shown | undefined>, PastFailure>
     /** {@link beginPast} as an Effect. */
     readonly past: (
+      caller: Caller,
       descriptor: Descriptor,
       id: string,
       moment: RecordHistory.Moment,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<Shown | undefined>, PastFailure>
-    /** All records of a model. Use them at once, before any other code runs. */
+    /** All records of a model that the caller may read. Use them at once, before any other code runs. */
     readonly beginSource: (
+      caller: Caller,
       descriptor: Descriptor,
       consistency: Freshness.Consistency
-    ) => Begin<Read<ListSource>, Freshness.ReadFailure>
+    ) => Begin<Read<ListSource>, ReadFailure>
     /** {@link beginSource} as an Effect. */
     readonly source: (
+      caller: Caller,
       descriptor: Descriptor,
       consistency?: Freshness.Consistency
-    ) => Effect.Effect<Read<ListSource>, Freshness.ReadFailure>
+    ) => Effect.Effect<Read<ListSource>, ReadFailure>
   }
 >()("lithair/Repository/Records") {}
 
@@ -118,6 +140,7 @@ const make = Effect.gen(function* () {
   const local = yield* LocalNode
   const logs = { member, local }
   const { beginFreshen } = yield* Freshness.make(member)
+  const clock = yield* Clock.Clock
   const fork = yield* FiberSet.makeRuntime<never>()
   yield* Effect.forkScoped(collectParts(logs))
 
@@ -128,7 +151,7 @@ const make = Effect.gen(function* () {
     logIndex: member.node()?.appliedIndex() ?? 0
   })
   const changeMixed = MixedRecords.make(logs)
-  const beginTransact = Transactions.make(logs, fork)
+  const transactTogether = Transactions.make(logs, fork)
 
   const showOwn = (descriptor: Descriptor, id: string): Result.Result<Shown | undefined, Unreadable> => {
     const row = get(local.tables, descriptor.name, id)
@@ -148,88 +171,139 @@ const make = Effect.gen(function* () {
   const pastOf = ({ mode }: Descriptor) => (mode === "local" ? pasts.local : pasts.replicated)
   const tablesOf = ({ mode }: Descriptor) => (mode === "local" ? local.tables : member.tables)
 
+  /** What the caller may read, on the tables as they are now. */
+  const reachOf = (caller: Caller, descriptor: Descriptor) =>
+    readReach(
+      { policy: member.policy, tables: member.tables, nowMs: clock.currentTimeMillisUnsafe() },
+      caller,
+      descriptor
+    )
+
+  /**
+   * Reads once this node is as new as the read asks, if the caller may. Its own data always is. What the caller may read
+   * is found on the same tables.
+   */
+  const beginRead =
+    <A, E = never>(
+      caller: Caller,
+      descriptor: Descriptor,
+      consistency: Freshness.Consistency,
+      value: (reach: Folded | undefined) => Exit.Exit<A, E>
+    ): Begin<Read<A>, ReadFailure | E> =>
+    (settle) => {
+      const readNow = (freshness: Freshness.Freshness): Exit.Exit<Read<A>, ReadFailure | E> => {
+        const reach = reachOf(caller, descriptor)
+        return Result.isFailure(reach)
+          ? Exit.fail(reach.failure)
+          : Exit.map(value(reach.success), (found) => read(freshness, found))
+      }
+      return descriptor.mode === "local"
+        ? settleNow(settle, readNow({}))
+        : flatMapOutcome(beginFreshen(consistency), readNow)(settle)
+    }
+
   const history: Records["Service"]["history"] = Effect.fnUntraced(function* (
+    caller,
     descriptor,
     id,
     asked,
     consistency = Freshness.linearizable
   ) {
-    const newest = () => Exit.succeed(RecordHistory.newestOf(tablesOf(descriptor), descriptor, id))
-    const found = yield* outcomeOf(beginRead(descriptor, consistency, newest))
-    if (found.value === undefined) return { ...found, value: undefined }
-    const page = pastOf(descriptor).page(descriptor, id, { ...asked, newest: found.value })
-    return { ...found, value: yield* readable(page) }
+    const newest = (reach: Folded | undefined) =>
+      Exit.succeed({ reach, step: RecordHistory.newestOf(tablesOf(descriptor), descriptor, id) })
+    const found = yield* outcomeOf(beginRead(caller, descriptor, consistency, newest))
+    const { reach, step } = found.value
+    if (step === undefined) return { ...found, value: undefined }
+    const pageOf = (place: RecordHistory.Place, limit: number) =>
+      readable(pastOf(descriptor).page(descriptor, id, { place, limit, newest: step }))
+    if (reach === undefined) return { ...found, value: yield* pageOf(asked.place, asked.limit) }
+    const isSeen = ({ record }: RecordHistory.Past) => isReadable(reach, descriptor, { id, record })
+    // The past of a record that the caller may not read now, or could not read when it was deleted, tells nothing.
+    const last = yield* pageOf({ afterVersion: step.version - 1 }, 1)
+    if (!last.items.some(isSeen)) return { ...found, value: undefined }
+    const page = yield* pageOf(asked.place, asked.limit)
+    const items = page.items.filter(isSeen)
+    return { ...found, value: { ...page, items, isComplete: page.isComplete && items.length === page.items.length } }
   })
 
   const past: Records["Service"]["past"] = Effect.fnUntraced(function* (
+    caller,
     descriptor,
     id,
     moment,
     consistency = Freshness.linearizable
   ) {
-    const newest = () => {
+    const newest = (reach: Folded | undefined) => {
       const step = RecordHistory.newestOf(tablesOf(descriptor), descriptor, id)
       return Exit.succeed(
-        step === undefined ? undefined : { step, row: get(tablesOf(descriptor), descriptor.name, id) }
+        step === undefined ? undefined : { reach, step, row: get(tablesOf(descriptor), descriptor.name, id) }
       )
     }
-    const { value, ...how } = yield* outcomeOf(beginRead(descriptor, consistency, newest))
+    const { value, ...how } = yield* outcomeOf(beginRead(caller, descriptor, consistency, newest))
     if (value === undefined) return { ...how, value: undefined }
-    const { row, step } = value
+    const { reach, row, step } = value
+    const current =
+      row === undefined
+        ? undefined
+        : Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id }))
+    if (reach !== undefined) {
+      // Who may not read the record now may not read its past either.
+      if (current === undefined) return { ...how, value: undefined }
+      if (Result.isFailure(current)) return yield* new RecordUnreadable(current.failure)
+      if (!isReadable(reach, descriptor, { id, record: current.success })) return { ...how, value: undefined }
+    }
     // The newest version is here, whatever is retained.
-    if (row !== undefined && "version" in moment && moment.version === row.version) {
-      const record = Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id }))
-      if (Result.isFailure(record)) return yield* new RecordUnreadable(record.failure)
-      return { ...how, value: shown(descriptor, record.success, row.version, undefined) }
+    if (row !== undefined && current !== undefined && "version" in moment && moment.version === row.version) {
+      if (Result.isFailure(current)) return yield* new RecordUnreadable(current.failure)
+      return { ...how, value: shown(descriptor, current.success, row.version, undefined) }
     }
     const then = yield* readable(pastOf(descriptor).at(descriptor, id, { moment, newest: step }))
-    return { ...how, value: then === undefined ? undefined : shown(descriptor, then.record, then.version, undefined) }
+    const isSeen = then !== undefined && isReadable(reach, descriptor, { id, record: then.record })
+    return { ...how, value: isSeen ? shown(descriptor, then.record, then.version, undefined) : undefined }
   })
 
-  /** Reads once this node is as new as the read asks. Its own data always is. */
-  const beginRead =
-    <A, E = never>(
-      { mode }: Descriptor,
-      consistency: Freshness.Consistency,
-      value: () => Exit.Exit<A, E>
-    ): Begin<Read<A>, Freshness.ReadFailure | E> =>
-    (settle) => {
-      const readNow = (freshness: Freshness.Freshness) => Exit.map(value(), (found) => read(freshness, found))
-      return mode === "local"
-        ? settleNow(settle, readNow({}))
-        : flatMapOutcome(beginFreshen(consistency), readNow)(settle)
-    }
-
-  const beginChange: Records["Service"]["beginChange"] = (descriptor, change) => (settle) => {
+  const beginChange: Records["Service"]["beginChange"] = (caller, descriptor, asked) => (settle) => {
     const { mode } = descriptor
+    const change = sentBy(caller, asked)
     if (mode === "mixed") return beginEffect(fork, changeMixed(descriptor, change), settle)
     return flatMapOutcome(beginAt(mode, logs, withoutCondition(change)), (done) =>
       Exit.succeed(changed(descriptor, operationOf(done), reflected(mode, done), undefined))
     )(settle)
   }
-  const beginGet: Records["Service"]["beginGet"] = (descriptor, id, consistency) =>
-    beginRead(descriptor, consistency, () => {
+  const beginTransact: Records["Service"]["beginTransact"] = (caller, together) =>
+    transactTogether(sentBy(caller, together))
+  const beginGet: Records["Service"]["beginGet"] = (caller, descriptor, id, consistency) =>
+    beginRead(caller, descriptor, consistency, (reach) => {
       const found = descriptor.mode === "local" ? showOwn(descriptor, id) : MixedRecords.show(logs, descriptor, id)
-      return Result.isSuccess(found) ? Exit.succeed(found.success) : Exit.fail(new RecordUnreadable(found.failure))
+      if (Result.isFailure(found)) return Exit.fail(new RecordUnreadable(found.failure))
+      const shown = found.success
+      const isSeen = shown !== undefined && isReadable(reach, descriptor, { id, record: shown.record })
+      return Exit.succeed(isSeen ? shown : undefined)
     })
-  const beginSource: Records["Service"]["beginSource"] = (descriptor, consistency) =>
-    beginRead(descriptor, consistency, () => Exit.succeed(sourceOf(logs, descriptor)))
+  const beginSource: Records["Service"]["beginSource"] = (caller, descriptor, consistency) =>
+    beginRead(caller, descriptor, consistency, (reach) => Exit.succeed({ ...sourceOf(logs, descriptor), reach }))
 
   return Records.of({
     beginChange,
-    change: (descriptor, change) => outcomeOf(beginChange(descriptor, change)),
+    change: (...asked) => outcomeOf(beginChange(...asked)),
     beginTransact,
-    transact: (together) => outcomeOf(beginTransact(together)),
+    transact: (...asked) => outcomeOf(beginTransact(...asked)),
     beginGet,
-    get: (descriptor, id, consistency = Freshness.linearizable) => outcomeOf(beginGet(descriptor, id, consistency)),
-    beginHistory: (descriptor, id, asked, consistency) => (settle) =>
-      beginEffect(fork, history(descriptor, id, asked, consistency), settle),
+    get: (caller, descriptor, id, consistency = Freshness.linearizable) =>
+      outcomeOf(beginGet(caller, descriptor, id, consistency)),
+    beginHistory:
+      (...asked) =>
+      (settle) =>
+        beginEffect(fork, history(...asked), settle),
     history,
-    beginPast: (descriptor, id, moment, consistency) => (settle) =>
-      beginEffect(fork, past(descriptor, id, moment, consistency), settle),
+    beginPast:
+      (...asked) =>
+      (settle) =>
+        beginEffect(fork, past(...asked), settle),
     past,
     beginSource,
-    source: (descriptor, consistency = Freshness.linearizable) => outcomeOf(beginSource(descriptor, consistency))
+    source: (caller, descriptor, consistency = Freshness.linearizable) =>
+      outcomeOf(beginSource(caller, descriptor, consistency))
   })
 })
 

@@ -11,6 +11,7 @@ import {
   notFound,
   type Problem,
   problem,
+  unauthenticated,
   within
 } from "../Problem.ts"
 
@@ -52,6 +53,20 @@ const describeRejection = (
       return invalidRequest("The data does not fit the model: see the errors", rejection.errors)
     case "NotFound":
       return notFound(`There is no ${rejection.model} ${rejection.id ?? ""}`.trim())
+    case "Unauthenticated":
+      return rejection.isSpent === true
+        ? unauthenticated("The credential has expired or was revoked: sign in again")
+        : unauthenticated("This needs a credential: sign in")
+    case "Forbidden":
+      return problem(
+        "forbidden",
+        rejection.action === "follow"
+          ? `You may read some records of ${rejection.of} only, and they are not told one by one: read lists instead`
+          : `You may not ${rejection.action} ${rejection.of}`,
+        {}
+      )
+    case "SetTooLarge":
+      return problem("forbidden", `Your set ${rejection.name} has more than ${rejection.max} members`, {})
     case "AlreadyExists":
       return problem("already-exists", `${rejection.model} ${rejection.id} exists already`, {})
     case "UniqueViolation":
@@ -70,7 +85,9 @@ const describeRejection = (
       })
     case "Referenced": {
       const { by, id, model } = rejection
-      return problem("referenced", `${by.model} ${by.id} refers to ${model} ${id}: delete or change it first`, { by })
+      return by === undefined
+        ? problem("referenced", `Another record refers to ${model} ${id}`, {})
+        : problem("referenced", `${by.model} ${by.id} refers to ${model} ${id}: delete or change it first`, { by })
     }
     case "VersionConflict":
       return problem("version-conflict", describeConflict(rejection.currentVersion), {

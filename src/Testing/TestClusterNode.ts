@@ -5,6 +5,7 @@
 import { Context, Deferred, Effect, Exit, Layer, type Random, Schema, Scope } from "effect"
 import { HttpClient, HttpRouter, HttpServer } from "effect/http"
 import { Changes } from "../Changes/Changes.ts"
+import { Acting } from "../Client/Acting.ts"
 import { Repository } from "../Client/Repository.ts"
 import { Member } from "../Cluster/Member.ts"
 import type { Directory } from "../EventStore/Directory.ts"
@@ -145,6 +146,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
       services: built.pipe(
         Context.pick(
           Repository,
+          Acting,
           Records,
           Changes,
           LiveQueries,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
+import { system } from "../../src/Access/Caller.ts"
 import { type Asked, type Follow, make, type Told } from "../../src/Changes/Changes.ts"
 import { streamOf } from "../../src/Changes/Source.ts"
 import { layerFile } from "../../src/EventStore/FileLog.ts"
@@ -120,7 +121,7 @@ for (const [name, log] of [
           const { follow } = yield* start(isWarm)
           const positions = ["0", ...expected.map(([id]) => id), ...expected.map(([id]) => id.split(".")[0]!)]
           for (const after of positions.filter((_, at) => at % (isWarm ? 7 : 29) === 0)) {
-            const following = yield* follow(asked({ after }))
+            const following = yield* follow(system, asked({ after }))
             const told = yield* catchUp(following, lastIndex)
             const at = after.includes(".")
               ? expected.findIndex(([id]) => id === after) + 1
@@ -158,7 +159,7 @@ describe("a first state", () => {
         let after: string | undefined
         let isWhole = false
         while (!isWhole) {
-          const following = yield* follow(asked(after === undefined ? { isInitial: true } : { after }))
+          const following = yield* follow(system, asked(after === undefined ? { isInitial: true } : { after }))
           after = idOf(following, yield* following.bookmark)
           for (let step = 0; step < 1 + random.below(2) && !isWhole; step++) {
             yield* following.ready
@@ -194,7 +195,7 @@ describe("a first state", () => {
         descriptors.filter(({ name }) => name === "Product"),
         descriptors.filter(({ name }) => name === "User")
       ]
-      const following = yield* follow(asked({ models: user, isInitial: true }))
+      const following = yield* follow(system, asked({ models: user, isInitial: true }))
       yield* following.ready
       const before = idOf(following, yield* following.bookmark)
       const told = yield* following.take
@@ -205,13 +206,13 @@ describe("a first state", () => {
       )
       for (const after of [before, within]) {
         for (const models of [product, descriptors]) {
-          const met = yield* Effect.flip(follow(asked({ after, models })))
+          const met = yield* Effect.flip(follow(system, asked({ after, models })))
           assert.deepStrictEqual([after, met.kind], [after, "invalid-request"])
         }
-        yield* follow(asked({ after, models: user }))
+        yield* follow(system, asked({ after, models: user }))
       }
       // Once the first state is told, a position is one of the log, and good for any models.
-      yield* follow(asked({ after: end, models: product }))
+      yield* follow(system, asked({ after: end, models: product }))
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )
 
@@ -220,7 +221,7 @@ describe("a first state", () => {
       const { node, start } = yield* playChanges
       yield* node.submit(drawCommand(seeded(1), 1))
       const { follow } = yield* start(true)
-      const initial = follow(asked({ isInitial: true }))
+      const initial = follow(system, asked({ isInitial: true }))
       const [first] = yield* Effect.all(Array.from({ length: 64 }, () => initial))
       const refused = yield* Effect.flip(initial)
       assert.strictEqual(refused.kind, "overloaded")
@@ -238,14 +239,14 @@ describe("a follower of changes", () => {
       const { node, start } = yield* playChanges
       for (let step = 0; step < 9; step++) yield* node.submit(drawCommand(seeded(step), step))
       const { follow } = yield* start(true)
-      const following = yield* follow(asked({ after: "1" }))
+      const following = yield* follow(system, asked({ after: "1" }))
       yield* node.compact(5)
       const gone = { oldestIndex: 6, restart: "/again" }
       for (const after of ["0", "4", "5.0", "10", "9999", "ab-1:7"]) {
-        const met = yield* Effect.flip(follow(asked({ after })))
+        const met = yield* Effect.flip(follow(system, asked({ after })))
         assert.deepStrictEqual([after, met.kind, met.members], [after, "changes-gone", gone])
       }
-      yield* follow(asked({ after: "5" }))
+      yield* follow(system, asked({ after: "5" }))
       // A reader that was slower than the compaction hears the same.
       const met = yield* Effect.flip(following.take)
       assert.deepStrictEqual([met.kind, met.members], ["changes-gone", gone])
@@ -257,7 +258,7 @@ describe("a follower of changes", () => {
       const { drain, node, start } = yield* playChanges
       yield* node.submit(drawCommand(seeded(1), 1))
       const { follow, member } = yield* start(true)
-      const following = yield* follow(asked())
+      const following = yield* follow(system, asked())
       const seen: Array<Told> = []
       const running = yield* Stream.runForEach(streamOf(following, member), (told) =>
         Effect.sync(() => {

@@ -82,13 +82,13 @@ const layerLosing = Layer.effect(
       (settle) =>
         begin((exit) => settle(Exit.map(exit, (done) => ({ ...done, isLocalPartLost: true }))))
     const beginChange: typeof records.beginChange = (...asked) => losing(records.beginChange(...asked))
-    const beginTransact: typeof records.beginTransact = (together) => losing(records.beginTransact(together))
+    const beginTransact: typeof records.beginTransact = (...asked) => losing(records.beginTransact(...asked))
     return {
       ...records,
       beginChange,
       change: (...asked) => outcomeOf(beginChange(...asked)),
       beginTransact,
-      transact: (together) => outcomeOf(beginTransact(together))
+      transact: (...asked) => outcomeOf(beginTransact(...asked))
     }
   })
 )

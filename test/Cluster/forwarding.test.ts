@@ -1,6 +1,7 @@
 /** Commands forwarded over a transport that the test plays. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, FiberSet, Result } from "effect"
+import { system } from "../../src/Access/Caller.ts"
 import * as Forwarding from "../../src/Cluster/Forwarding.ts"
 import type { Order } from "../../src/Cluster/Order.ts"
 import { readOrder } from "../../src/Cluster/readOrder.ts"
@@ -351,7 +352,8 @@ describe("Forwarding", () => {
 
   it("every order is read as it was written", () => {
     const keyed = { principal: "p", key: "k" }
-    const origin = { ...keyed, fingerprint: "f" }
+    const caller = { _tag: "Principal", id: "p", roles: ["staff"], claims: { team: "t" }, expiresMs: 5 } as const
+    const origin = { ...keyed, fingerprint: "f", caller }
     const on = { model: "User", id: "u" }
     const operations = [
       { _tag: "Create", model: "User", data: {} },
@@ -361,7 +363,7 @@ describe("Forwarding", () => {
     ] as const
     const commands: ReadonlyArray<Command> = [
       ...operations.map((operation) => ({ ...operation, ...origin })),
-      { _tag: "Transact", operations, name: "Bulk", assignedKey: "a" },
+      { _tag: "Transact", operations, name: "Bulk", assignedKey: "a", caller: system },
       { _tag: "Call", name: "transfer", payload: { amount: "1.00" }, ...origin },
       { _tag: "Close", ...origin }
     ]

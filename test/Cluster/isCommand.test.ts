@@ -5,7 +5,19 @@ import { isCommand } from "../../src/Cluster/isCommand.ts"
 import { seeded } from "../Machine/Seeded.ts"
 
 const text = Schema.String
+const Caller = Schema.Union([
+  Schema.Struct({ _tag: Schema.Literals(["Anonymous", "System"]) }),
+  Schema.Struct({
+    _tag: Schema.Literal("Principal"),
+    id: text,
+    roles: Schema.Array(text),
+    claims: Schema.Record(text, Schema.Unknown),
+    apiKey: Schema.optionalKey(Schema.Struct({ id: text, version: Schema.Int })),
+    expiresMs: Schema.optionalKey(Schema.Int)
+  })
+])
 const origin = {
+  caller: Schema.optionalKey(Caller),
   principal: Schema.optionalKey(text),
   key: Schema.optionalKey(text),
   fingerprint: Schema.optionalKey(text),
@@ -47,8 +59,12 @@ const Command = Schema.Union([
   Schema.Struct({ _tag: Schema.Literal("Close"), ...origin })
 ])
 const decode = Schema.decodeUnknownResult(Command, { onExcessProperty: "error" })
+/** The principal that owns a key is the caller, and no other. */
+const isOwnKey = ({ caller, principal }: (typeof Command)["Type"]) =>
+  principal === (caller?._tag === "Principal" ? caller.id : undefined)
 
-const keyed = { principal: "p", key: "k", fingerprint: "f", assignedKey: "a" }
+const caller = { _tag: "Principal", id: "p", roles: ["r"], claims: {}, apiKey: { id: "k", version: 1 } }
+const keyed = { caller, principal: "p", key: "k", fingerprint: "f", assignedKey: "a" }
 const on = { model: "User", modelVersion: 2, id: "u" }
 const samples: ReadonlyArray<unknown> = [
   { _tag: "Create", ...on, data: { id: null }, ...keyed },
@@ -65,7 +81,8 @@ const samples: ReadonlyArray<unknown> = [
     ...keyed
   },
   { _tag: "Call", name: "transfer", payload: { amount: "1.00" }, ...keyed },
-  { _tag: "Close", ...keyed }
+  { _tag: "Close", ...keyed },
+  { _tag: "Close", key: "k", caller: { _tag: "System" } }
 ]
 const values: ReadonlyArray<unknown> = [
   null,
@@ -116,7 +133,8 @@ describe("the check of forwarded commands", () => {
       assert.isTrue(isCommand(sample), JSON.stringify(sample))
       for (let round = 0; round < 2000; round++) {
         const json = random() < 0.3 ? changed(changed(sample)) : changed(sample)
-        const isTaken = Result.isSuccess(decode(json))
+        const decoded = decode(json)
+        const isTaken = Result.isSuccess(decoded) && isOwnKey(decoded.success)
         assert.strictEqual(isCommand(json), isTaken, JSON.stringify(json))
         counts[isTaken ? "taken" : "refused"] += 1
       }

@@ -66,6 +66,7 @@ const start = Effect.fnUntraced(function* (replies: ReadonlyArray<Reply>) {
     keys,
     refused,
     versionOf: () => undefined,
+    isOpen: true,
     giveKey: (command) => ({ ...command, assignedKey: `given-${++keysCount}` })
   })
   const submit = (command: Command) =>

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { system } from "../../src/Access/Caller.ts"
 import * as Model from "../../src/Model.ts"
 import { Projections } from "../../src/Projection/Projections.ts"
 import * as Projection from "../../src/Projection.ts"
@@ -122,7 +123,7 @@ describe("a node that has just started", () => {
       const program = yield* Effect.flip(
         on(
           "n2",
-          Records.use((records) => records.source(Model.describe(Product), { _tag: "Local" }))
+          Records.use((records) => records.source(system, Model.describe(Product), { _tag: "Local" }))
         )
       )
       assert.deepInclude(program, { _tag: "NotDone", reason: "starting" })

@@ -67,7 +67,7 @@ describe("lithair/Command", () => {
       "Command/Transaction.ts",
       "effect/Schema"
     ])
-    const others = loaded.filter((file) => !/^(Command\.ts|Command\/|Model|Invariant\.ts|effect\/)/.test(file))
+    const others = loaded.filter((file) => !/^(Command\.ts|Access\/|Command\/|Model|Invariant\.ts|effect\/)/.test(file))
     assert.deepStrictEqual(others, [])
   })
 })

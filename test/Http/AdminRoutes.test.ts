@@ -32,7 +32,7 @@ const changes: ReadonlyArray<readonly [string, HttpClientRequest.HttpClientReque
   ["moves the leader", HttpClientRequest.post("/_admin/api/leader:transfer")]
 ]
 
-const layer = (options: { readonly size?: number } = {}) =>
+const layer = (options: { readonly size?: number; readonly insecureOpen?: boolean } = {}) =>
   Effect.provide(TestCluster.layer({ models: [Product], ...options }))
 
 describe("the routes of a cluster's administration", () => {
@@ -87,7 +87,7 @@ describe("the routes of a cluster's administration", () => {
       }
       const after = yield* on("n1", ask(HttpClientRequest.get("/_admin/api/members")))
       assert.deepStrictEqual([after, yield* leader], [before, leading])
-    }).pipe(layer())
+    }).pipe(layer({ insecureOpen: true }))
   )
 
   it.effect("below three voters a removal and a replacement say ?force=true, whichever node is asked", () =>

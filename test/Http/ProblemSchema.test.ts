@@ -8,6 +8,8 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "invalid-request": problem("invalid-request", "d", { errors: [{ path: "a.b", message: "m" }] }),
   unauthenticated: problem("unauthenticated", "d", {}),
   forbidden: problem("forbidden", "d", {}),
+  "open-mode": problem("open-mode", "d", {}),
+  "auth-unavailable": problem("auth-unavailable", "d", definite),
   "not-found": problem("not-found", "d", { opIndex: 1 }),
   "method-not-allowed": problem("method-not-allowed", "d", {}),
   "request-timeout": problem("request-timeout", "d", {}),

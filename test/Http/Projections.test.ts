@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { Turn } from "../../src/Http/Body.ts"
-import { projectionRoutes } from "../../src/Http/ProjectionRoutes.ts"
+import { mayReadOf, projectionRoutes } from "../../src/Http/ProjectionRoutes.ts"
 import * as Projection from "../../src/Projection.ts"
 import { TestCluster } from "../../src/Testing.ts"
 import { makeFaulty, makeHistory, makeSpent, models, Order } from "../Projection/Sales.ts"
@@ -112,8 +112,10 @@ describe("projections over HTTP", () => {
       }))
       // biome-ignore lint/suspicious/noExplicitAny: it is asked for nothing else.
       const projections: any = { page: () => Effect.succeed({ value: { items, hasMore: false }, logIndex: 1 }) }
+      // biome-ignore lint/suspicious/noExplicitAny: nothing of it is asked where no rule holds.
+      const open: any = { policy: undefined }
       // What an Effect that is a route's asks for is known to the router alone.
-      const handler = projectionRoutes(projections, [notes])[1]?.handler as Effect.Effect<
+      const handler = projectionRoutes(projections, [notes], mayReadOf(open))[1]?.handler as Effect.Effect<
         HttpServerResponse.HttpServerResponse,
         unknown,
         HttpServerRequest.HttpServerRequest

@@ -1,8 +1,9 @@
 /** What a model says of its records is kept by every write, and by nothing but `decide`. D2. */
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import type { Author } from "../../src/Machine/Author.ts"
 import type { Command, Operation } from "../../src/Machine/Command.ts"
-import { type Author, decideOperation } from "../../src/Machine/decideOperation.ts"
+import { decideOperation } from "../../src/Machine/decideOperation.ts"
 import { evolve } from "../../src/Machine/evolve.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Procedure from "../../src/Machine/Procedure.ts"

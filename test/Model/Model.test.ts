@@ -110,6 +110,9 @@ it("the descriptor tells name, path, mode and fields", () => {
     indexedFields: ["email"],
     references: [],
     writes: { create: "anyone", change: "anyone" },
+    access: undefined,
+    isServed: true,
+    guarded: undefined,
     ruleNames: [],
     orders: new Map([
       ["id", "plain"],

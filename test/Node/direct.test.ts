@@ -37,7 +37,7 @@ const layerBook = Command.layer(book, ({ count }) =>
   count > 3 ? Effect.fail(new Full({ left: 3 })) : Effect.succeed({ booked: count })
 )
 
-const node = Lithair.layer({ models: [Note], commands: [book] }).pipe(
+const node = Lithair.layer({ models: [Note], commands: [book], insecureOpen: true }).pipe(
   Layer.provide(layerBook),
   Layer.provide(Lithair.layerTest),
   Layer.provide(Lithair.layerMemory)
@@ -330,7 +330,7 @@ describe("a handler that fails with a defect", () => {
     Records,
     Effect.map(Records, (records) => ({
       ...records,
-      beginGet: (_, id) => {
+      beginGet: (_, __, id) => {
         if (id === "thrown") throw new Error("a defect of this test")
         return (settle) => settleNow(settle, Exit.die(new Error("a defect of this test")))
       }

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, type Result, Schedule, Schema } from "effect"
 import { Account, InsufficientFunds, models, Transaction, transfer } from "../../examples/models.ts"
 import { transferLayer } from "../../examples/transfer.ts"
+import { system } from "../../src/Access/Caller.ts"
 import { makeSession } from "../../src/Client/near/Reading.ts"
 import * as Running from "../../src/Client/near/Running.ts"
 import * as Member from "../../src/Cluster/Member.ts"
@@ -38,7 +39,7 @@ const startNode = Effect.fnUntraced(function* (network: MemoryNetwork, nodeId: N
     Layer.provide(layerDisk(makeMemoryDisk({ nodeId, instanceId: nodeId })))
   )
   const services = yield* Layer.build(Layer.provideMerge(Commands.layer, logs))
-  const run = Running.make(Context.get(services, Commands.Commands), makeSession())
+  const run = Running.make(system, Context.get(services, Commands.Commands), makeSession())
   return { member: Context.get(services, Member.Member), run }
 })
 

@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, Schema } from "effect"
+import { system } from "../../src/Access/Caller.ts"
 import { Changes } from "../../src/Changes/Changes.ts"
 import { Member } from "../../src/Cluster/Member.ts"
 import * as Model from "../../src/Model.ts"
@@ -27,7 +28,7 @@ const put = (number: number) =>
   Effect.gen(function* () {
     const records = yield* Records
     const data = { id: "a", text: `${number} ${"x".repeat(textBytes)}` }
-    yield* records.change(descriptor, { _tag: "Put", model: "Note", id: "a", data })
+    yield* records.change(system, descriptor, { _tag: "Put", model: "Note", id: "a", data })
   })
 
 const oldestIndex = Effect.map(Member, ({ feed }) => feed.oldestIndex())
@@ -35,7 +36,7 @@ const oldestIndex = Effect.map(Member, ({ feed }) => feed.oldestIndex())
 /** The versions in the node's history of the record. */
 const versions = Effect.gen(function* () {
   const records = yield* Records
-  const { value } = yield* records.history(descriptor, "a", { place: { afterVersion: 0 }, limit: 1_000 })
+  const { value } = yield* records.history(system, descriptor, "a", { place: { afterVersion: 0 }, limit: 1_000 })
   return { isComplete: value!.isComplete, versions: value!.items.map(({ version }) => version) }
 })
 
@@ -44,7 +45,7 @@ const changesAfter = (index: number) =>
   Effect.scoped(
     Effect.gen(function* () {
       const changes = yield* Changes
-      const follow = yield* changes.follow({
+      const follow = yield* changes.follow(system, {
         after: String(index),
         isInitial: false,
         models: [descriptor],

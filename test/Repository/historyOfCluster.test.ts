@@ -4,6 +4,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
+import { system } from "../../src/Access/Caller.ts"
 import { Member } from "../../src/Cluster/Member.ts"
 import * as Model from "../../src/Model.ts"
 import type { HistoryPage, Place } from "../../src/Repository/RecordHistory.ts"
@@ -34,8 +35,8 @@ const change = (id: string, text: string, isDeletion: boolean) =>
   Effect.gen(function* () {
     const records = yield* Records
     const made = isDeletion
-      ? records.change(descriptor, { _tag: "Delete", model: "Note", id })
-      : records.change(descriptor, { _tag: "Put", model: "Note", id, data: { id, text } })
+      ? records.change(system, descriptor, { _tag: "Delete", model: "Note", id })
+      : records.change(system, descriptor, { _tag: "Put", model: "Note", id, data: { id, text } })
     return yield* Effect.result(made)
   })
 
@@ -46,7 +47,7 @@ const history = (id: string, limit: number) =>
     let isComplete = true
     let place: Place | undefined = { afterVersion: 0 }
     while (place !== undefined) {
-      const { value }: { readonly value: HistoryPage | undefined } = yield* records.history(descriptor, id, {
+      const { value }: { readonly value: HistoryPage | undefined } = yield* records.history(system, descriptor, id, {
         place,
         limit
       })
@@ -61,7 +62,7 @@ const history = (id: string, limit: number) =>
   })
 
 const past = (id: string, version: number) =>
-  Effect.flatMap(Records, (records) => Effect.result(records.past(descriptor, id, { version })))
+  Effect.flatMap(Records, (records) => Effect.result(records.past(system, descriptor, id, { version })))
 
 const feedOf = Effect.map(Member, ({ feed }) => ({
   oldestIndex: feed.oldestIndex(),

@@ -1,6 +1,7 @@
 /** Ending a key over both of a node's logs. docs/http.md. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { anonymous } from "../../src/Access/Caller.ts"
 import type { Member } from "../../src/Cluster/Member.ts"
 import type { LocalNode } from "../../src/Local/LocalNode.ts"
 import type { Command } from "../../src/Machine/Command.ts"
@@ -37,7 +38,7 @@ describe("closing a key", () => {
               })
           } as unknown as LocalNode["Service"]
         })
-        yield* operations.close({ key: "k" })
+        yield* operations.close(anonymous, "k")
         assert.deepStrictEqual(here, isEndedHere ? [{ _tag: "Close", key: "k" }] : [])
       })
     )
@@ -50,7 +51,7 @@ describe("closing a key", () => {
         Operations.make({
           member: { submit: () => submit, inquire: () => Effect.fail(lost) } as unknown as Member["Service"],
           local: { submit: () => Effect.succeed({ index: 1, result: closed }) } as unknown as LocalNode["Service"]
-        }).close({ key: "k" })
+        }).close(anonymous, "k")
       const unknown = yield* Effect.flip(closing(Effect.succeed({ index: 4, result: closed })))
       assert.deepStrictEqual([unknown._tag, "key" in unknown && unknown.key], ["UnknownOutcome", "k"])
       assert.strictEqual(yield* Effect.flip(closing(Effect.fail(lost))), lost)

@@ -1,6 +1,7 @@
 /** Several changes of mixed records at once: what this node keeps of each is shown on the record that it came with alone. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
+import { system } from "../../src/Access/Caller.ts"
 import type { Operation } from "../../src/Machine/Command.ts"
 import * as Model from "../../src/Model.ts"
 import { Records } from "../../src/Repository/Records.ts"
@@ -31,8 +32,8 @@ const shownAfter = Effect.fnUntraced(function* (operations: ReadonlyArray<Operat
     operation,
     descriptor: operation.model === "Draft" ? draft : customer
   }))
-  yield* records.transact({ changes })
-  return (yield* records.get(draft, "d")).value?.record
+  yield* records.transact(system, { changes })
+  return (yield* records.get(system, draft, "d")).value?.record
 })
 
 it.effect("a part is not shown on a record that was created anew, whatever ended the first one (D4)", () =>

@@ -3,6 +3,7 @@
  * delete them, half of the time under keys, by which they try again, ask what became of it, or make sure that nothing will.
  */
 import { Clock, Effect, Random, type Schema } from "effect"
+import { system } from "../../src/Access/Caller.ts"
 import { Member } from "../../src/Cluster/Member.ts"
 import { LocalNode } from "../../src/Local/LocalNode.ts"
 import { stateHash } from "../../src/Machine/Tables.ts"
@@ -47,7 +48,7 @@ const refusedBecause = (change: Change, currentVersion: number | null): Ending =
 }
 
 const attempt = (descriptor: Descriptor, change: Change) =>
-  Records.use((records) => records.change(descriptor, change)).pipe(
+  Records.use((records) => records.change(system, descriptor, change)).pipe(
     Effect.map(({ change, logIndex = 0, version }): Attempted => {
       const result = change === "deleted" ? "deleted" : { version }
       return { _tag: "Final", ending: { type: "ok", result }, index: logIndex }
@@ -70,7 +71,7 @@ const attempt = (descriptor: Descriptor, change: Change) =>
 const settleByKey = (write: Write, key: string, how: "ask" | "close") =>
   Effect.gen(function* () {
     const operations = Operations.make({ local: yield* LocalNode, member: yield* Member })
-    const { changes, status } = yield* operations[how]({ key })
+    const { changes, status } = yield* operations[how](system, key)
     switch (status._tag) {
       case "Known": {
         const { outcome } = status
@@ -127,7 +128,7 @@ export const makeClient = Effect.fnUntraced(function* (options: {
       node,
       Effect.gen(function* () {
         const atMs = yield* nowMs
-        const read = yield* Records.use((records) => records.get(descriptor, key, consistency))
+        const read = yield* Records.use((records) => records.get(system, descriptor, key, consistency))
         const { logIndex: index, staleMs, value } = read
         ledger.read(node, { index, atMs, staleMs })
         if (consistency._tag === "Local" && staleMs === undefined) throw new Error("a local read claims no age")

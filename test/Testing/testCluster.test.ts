@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { system } from "../../src/Access/Caller.ts"
 import { Member } from "../../src/Cluster/Member.ts"
 import * as Command from "../../src/Command.ts"
 import * as Model from "../../src/Model.ts"
@@ -28,16 +29,16 @@ const models = [Product, User]
 const products = Model.describe(Product)
 
 const create = (name: string) =>
-  Records.use((records) => records.change(products, { _tag: "Create", model: "Product", data: { name } }))
+  Records.use((records) => records.change(system, products, { _tag: "Create", model: "Product", data: { name } }))
 
 const names = Effect.map(
-  Records.use((records) => records.source(products)),
+  Records.use((records) => records.source(system, products)),
   ({ value }) => Array.from(value.table.rows.values(), ({ data }) => String(data.name)).toSorted()
 )
 
 /** What this node has applied, whoever leads. */
 const namesHere = Effect.map(
-  Records.use((records) => records.source(products, { _tag: "Local" })),
+  Records.use((records) => records.source(system, products, { _tag: "Local" })),
   ({ value }) => value.table.rows.size
 )
 
@@ -173,16 +174,16 @@ describe("TestCluster", () => {
       const made = yield* on(
         "n1",
         Records.use((records) =>
-          records.change(users, { _tag: "Create", model: "User", data: { email: "a@x", cacheData: "of n1" } })
+          records.change(system, users, { _tag: "Create", model: "User", data: { email: "a@x", cacheData: "of n1" } })
         )
       )
       const patch = Records.use((records) =>
-        records.change(users, { _tag: "Patch", model: "User", id: made.id, data: { cacheData: "of n2" } })
+        records.change(system, users, { _tag: "Patch", model: "User", id: made.id, data: { cacheData: "of n2" } })
       )
       yield* on("n2", patch)
       yield* restart("n2")
       const cached = Effect.map(
-        Records.use((records) => records.get(users, made.id)),
+        Records.use((records) => records.get(system, users, made.id)),
         ({ value }) => value?.record.cacheData
       )
       assert.deepStrictEqual(yield* onEach(cached), ["of n1", "of n2", undefined])

@@ -15,7 +15,7 @@ import {
 } from "./Processes.ts"
 
 const secret = "0123456789abcdef0123456789abcdef"
-const environment = { LITHAIR_HOST: "0.0.0.0", LITHAIR_SECRET: secret }
+const environment = { LITHAIR_HOST: "0.0.0.0", LITHAIR_SECRET: secret, LITHAIR_INSECURE_OPEN: "true" }
 
 /** An address of this machine other than loopback: to a node, a client from there is another host. */
 const outside = Object.values(networkInterfaces())

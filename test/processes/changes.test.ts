@@ -121,7 +121,7 @@ describe("followers of changes", () => {
         const beforeBytes = residentBytes(node)
         const readers = Array.from({ length: 60 }, () => {
           const socket = connect(node.port, "127.0.0.1", () => {
-            socket.write("GET /api/products/changes?after=0 HTTP/1.1\r\nHost: a\r\n\r\n")
+            socket.write("GET /api/products/changes?after=0 HTTP/1.1\r\nhost: localhost\r\n\r\n")
           })
           socket.on("error", () => {})
           return socket.pause()

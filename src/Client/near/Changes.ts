@@ -1,5 +1,6 @@
 /** Follows the changes of one model or of several, by the services of a node. Changes/Changes.ts reads the log. */
 import { Effect, Result, Stream } from "effect"
+import type { Caller } from "../../Access/Caller.ts"
 import type { Changes, Told as Encoded } from "../../Changes/Changes.ts"
 import { type Ending, streamOf } from "../../Changes/Source.ts"
 import { allChangesPath, changesPath } from "../../Http/Paths.ts"
@@ -20,6 +21,7 @@ import { misread, Unreadable } from "../Failure.ts"
 
 /** The services that follow changes. */
 export interface FollowOptions {
+  readonly caller: Caller
   readonly changes: Changes["Service"]
   readonly member: Ending
 }
@@ -53,7 +55,7 @@ export const several = (
     )) as FollowSeveral
 
 const follow = Effect.fnUntraced(function* (
-  { changes, member }: FollowOptions,
+  { caller, changes, member }: FollowOptions,
   named: Named,
   { options, restart }: { readonly options: ChangesOptions; readonly restart: string }
 ) {
@@ -63,7 +65,7 @@ const follow = Effect.fnUntraced(function* (
       return [descriptor.name, { decode, descriptor, name }] as const
     })
   )
-  const following = yield* changes.follow({
+  const following = yield* changes.follow(caller, {
     models: Array.from(followed.values(), ({ descriptor }) => descriptor),
     after: options.after,
     isInitial: options.initial === true,

@@ -1,5 +1,6 @@
 /** Keeps pages of lists right, by the services of a node. Live/LiveQueries.ts follows the log. */
 import { Effect, Result, Stream } from "effect"
+import type { Caller } from "../../Access/Caller.ts"
 import { fingerprintOf, nextCursor } from "../../Http/ListQuery.ts"
 import { limitDefault } from "../../Http/PageLimit.ts"
 import type { LiveMessage, LiveQueries } from "../../Live/LiveQueries.ts"
@@ -15,13 +16,14 @@ import type { Session } from "./Reading.ts"
 
 /** The services that keep pages right. */
 export interface LiveOptions {
+  readonly caller: Caller
   readonly live: LiveQueries["Service"]
   readonly session: Session
 }
 
 /** Makes the way to keep pages of a model's records right. */
 export const make =
-  <M extends RowClass>({ live, session }: LiveOptions, model: M): FollowLive<M> =>
+  <M extends RowClass>({ caller, live, session }: LiveOptions, model: M): FollowLive<M> =>
   (options = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
@@ -35,7 +37,7 @@ export const make =
         const after =
           cursor === undefined ? undefined : yield* misread(afterOf(codecs, listed, { cursor, fingerprint }))
         const view = LiveView.make(codecs)
-        const opened = live.open([{ descriptor, ...listed, limit, after, select: undefined }], {
+        const opened = live.open(caller, [{ descriptor, ...listed, limit, after, select: undefined }], {
           consistency,
           minIndex: 0
         })

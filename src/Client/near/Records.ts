@@ -3,6 +3,7 @@
  * record.
  */
 import { Effect, Option, Result } from "effect"
+import type { Caller } from "../../Access/Caller.ts"
 import { decodePlace, encodePlace, problemOfPast } from "../../Http/HistoryReads.ts"
 import { fingerprintOf, nextCursor } from "../../Http/ListQuery.ts"
 import { limitDefault, limitMax } from "../../Http/PageLimit.ts"
@@ -30,16 +31,17 @@ import type { TransactEncoded } from "./Transacting.ts"
 
 /** The services that the records of all models share. */
 export interface RecordsOptions {
+  readonly caller: Caller
   readonly records: Records["Service"]
   readonly session: Session
   readonly transactEncoded: TransactEncoded
-  readonly following: FollowOptions
+  readonly following: Omit<FollowOptions, "caller">
   readonly live: LiveOptions["live"]
 }
 
 /** Gives the records of a model. */
 export const make = <M extends RowClass>(
-  { following, live, records, session, transactEncoded }: RecordsOptions,
+  { caller, following, live, records, session, transactEncoded }: RecordsOptions,
   model: M
 ): ModelRepository<M> => {
   const codecs = codecsOf(model)
@@ -60,7 +62,7 @@ export const make = <M extends RowClass>(
     { key }: ChangeOptions = {}
   ) {
     const origin = yield* originOfChange(request, key)
-    return yield* records.change(descriptor, { ...operation, ...origin }).pipe(
+    return yield* records.change(caller, descriptor, { ...operation, ...origin }).pipe(
       session.watch,
       Effect.mapError((failure) => failureOf(failure, { key }))
     )
@@ -79,7 +81,7 @@ export const make = <M extends RowClass>(
     get: Effect.fnUntraced(function* (id: string, options = {}) {
       const consistency = yield* session.consistencyOf(options)
       if (!descriptor.ids.isId(id)) return Option.none()
-      const read = yield* records.get(descriptor, id, consistency).pipe(
+      const read = yield* records.get(caller, descriptor, id, consistency).pipe(
         session.watch,
         Effect.mapError((failure) => failure.toProblem())
       )
@@ -90,7 +92,7 @@ export const make = <M extends RowClass>(
       const consistency = yield* session.consistencyOf(options)
       if (!descriptor.ids.isId(id)) return Option.none()
       const read = yield* records
-        .past(descriptor, id, moment, consistency)
+        .past(caller, descriptor, id, moment, consistency)
         .pipe(session.watch, Effect.mapError(problemOfPast))
       return read.value === undefined ? Option.none() : Option.some(yield* versioned(read.value))
     }),
@@ -103,7 +105,7 @@ export const make = <M extends RowClass>(
       if (!descriptor.ids.isId(id)) return Option.none()
       if (place === undefined) return yield* misread(Result.fail([notOurs]))
       const { value: page } = yield* records
-        .history(descriptor, id, { place, limit }, consistency)
+        .history(caller, descriptor, id, { place, limit }, consistency)
         .pipe(session.watch, Effect.mapError(problemOfPast))
       if (page === undefined) return Option.none()
       const items = yield* Effect.forEach(page.items, ({ event: type, modelVersion: _, record, ...past }) =>
@@ -118,7 +120,7 @@ export const make = <M extends RowClass>(
       const listed = yield* misread(listedOf(codecs, options))
       const fingerprint = fingerprintOf(descriptor, listed)
       const after = cursor === undefined ? undefined : yield* misread(afterOf(codecs, listed, { cursor, fingerprint }))
-      const source = yield* records.source(descriptor, consistency).pipe(
+      const source = yield* records.source(caller, descriptor, consistency).pipe(
         session.watch,
         Effect.mapError((failure) => failure.toProblem())
       )
@@ -159,8 +161,8 @@ export const make = <M extends RowClass>(
       // Nobody asks for the record that it removed, which this release may be unable to read.
       yield* submit({ _tag: "Delete", model: name, id, ...conditionOf(version) }, request, options)
     }),
-    changes: makeChanges(following, model),
-    live: makeLive({ live, session }, model)
+    changes: makeChanges({ ...following, caller }, model),
+    live: makeLive({ caller, live, session }, model)
   }
 }
 

@@ -1,5 +1,6 @@
 /** Runs declared commands by the services of a node. The leader decides them. */
 import { Effect, Option, Result, Schema } from "effect"
+import type { Caller } from "../../Access/Caller.ts"
 import { type Any, decodeError } from "../../Command/Declaration.ts"
 import { jsonEncoder } from "../../Model/JsonEncoder.ts"
 import { copyOf } from "../../Model/PlainJson.ts"
@@ -17,11 +18,11 @@ import type { Session } from "./Reading.ts"
 type Run = Repository["Service"]["run"]
 
 /** Makes the way to run commands. */
-export const make = (commands: Pick<Commands["Service"], "call">, session: Session): Run => {
+export const make = (caller: Caller, commands: Pick<Commands["Service"], "call">, session: Session): Run => {
   const run = Effect.fnUntraced(function* (command: Any, value: unknown, { key }: ChangeOptions = {}) {
     const payload = yield* misfit(jsonEncoder(command.payload)(value))
     const origin = yield* originOfChange(Request.call(command, payload), key)
-    const called = yield* commands.call({ name: command.name, payload, ...origin }).pipe(
+    const called = yield* commands.call(caller, { name: command.name, payload, ...origin }).pipe(
       session.watch,
       Effect.mapError((failure) =>
         Option.getOrElse(declaredOf(command, failure), () => failureOf(failure, { command, key }))

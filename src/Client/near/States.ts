@@ -1,5 +1,7 @@
 /** Reads the projections of a node. */
-import { Effect, Result } from "effect"
+import { Clock, Effect, Result } from "effect"
+import type { Caller } from "../../Access/Caller.ts"
+import type { Member } from "../../Cluster/Member.ts"
 import { limitDefault } from "../../Http/PageLimit.ts"
 import { resumedAt, statesCursor } from "../../Http/ProjectionQuery.ts"
 import { shownState } from "../../Http/ShownState.ts"
@@ -8,6 +10,7 @@ import type { Problem } from "../../Problem.ts"
 import type { Folded } from "../../Projection/Definition.ts"
 import type { Projections } from "../../Projection/Projections.ts"
 import { decodeState } from "../../Projection/Saved.ts"
+import { refusedRead } from "../../Repository/Reading.ts"
 import type { Read } from "../../Repository/Records.ts"
 import { misread, Unreadable } from "../Failure.ts"
 import { limitOf } from "../ListOptions.ts"
@@ -17,14 +20,27 @@ import type { Session } from "./Reading.ts"
 import type { ServedHere } from "./Served.ts"
 
 /** Reads projections. */
-export const make = (projections: Projections["Service"], session: Session, served: ServedHere): States => {
+export const make = (
+  caller: Caller,
+  projections: Projections["Service"],
+  session: Session,
+  served: ServedHere,
+  member: Pick<Member["Service"], "policy" | "tables">
+): States => {
   const valueOf = <A, E extends Failing>(read: Effect.Effect<Read<A>, E>) =>
     read.pipe(
       session.watch,
       Effect.mapBoth({ onFailure: (failure) => failure.toProblem(), onSuccess: ({ value }) => value })
     )
+  const mayRead = (projection: Folded<unknown>): Effect.Effect<void, Problem> =>
+    Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+      const { policy, tables } = member
+      const { name } = projection
+      const denied = refusedRead({ policy, tables, nowMs }, caller, { name, rule: policy?.projections.get(name) })
+      return denied === undefined ? Effect.void : Effect.fail(denied.toProblem())
+    })
   const consistencyOf = (projection: Folded<unknown>, options: ReadOptions) =>
-    Effect.andThen(served.projection(projection), session.consistencyOf(options))
+    Effect.andThen(Effect.andThen(served.projection(projection), mayRead(projection)), session.consistencyOf(options))
   return {
     get: (projection, options = {}) =>
       consistencyOf(projection, options).pipe(

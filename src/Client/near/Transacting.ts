@@ -1,5 +1,6 @@
 /** Transactions by the services of a node. docs/http.md, "Transactions". */
 import { Effect, Result } from "effect"
+import type { Caller } from "../../Access/Caller.ts"
 import { operationsMax, tooMany } from "../../Http/TransactionRequest.ts"
 import type { Operation } from "../../Machine/Command.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
@@ -23,14 +24,14 @@ export type TransactEncoded = (
 
 /** Makes transactions of encoded changes over the records of a node. */
 export const makeEncoded =
-  (records: Records["Service"], session: Session, served: ServedHere): TransactEncoded =>
+  (caller: Caller, records: Records["Service"], session: Session, served: ServedHere): TransactEncoded =>
   (encoded, { key } = {}) =>
     Effect.gen(function* () {
       if (encoded.length > operationsMax) return yield* tooMany("operations")
       yield* served.changes(encoded)
       const changes = encoded.map((change) => ({ descriptor: change.descriptor, operation: operationOf(change) }))
       const origin = yield* originOfChange(Request.transact(encoded), key)
-      const done = yield* records.transact({ changes, ...origin }).pipe(
+      const done = yield* records.transact(caller, { changes, ...origin }).pipe(
         session.watch,
         Effect.mapError((failure) => failureOf(failure, { key }))
       )

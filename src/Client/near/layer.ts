@@ -1,5 +1,6 @@
 /** The repository of a node's own code: it calls the services of its node, and no request leaves the process. */
-import { Effect, Layer, type Schema } from "effect"
+import { Context, Effect, Layer, type Schema } from "effect"
+import { type Caller, system } from "../../Access/Caller.ts"
 import { Changes } from "../../Changes/Changes.ts"
 import { Member } from "../../Cluster/Member.ts"
 import type { OperationAnswer } from "../../Http/OperationAnswer.ts"
@@ -13,6 +14,7 @@ import { Projections } from "../../Projection/Projections.ts"
 import { Commands } from "../../Repository/Commands.ts"
 import * as Operations from "../../Repository/Operations.ts"
 import { Records } from "../../Repository/Records.ts"
+import { Acting } from "../Acting.ts"
 import { checkKey } from "../Id.ts"
 import type { ModelRepository } from "../ModelRepository.ts"
 import { Repository } from "../Repository.ts"
@@ -33,11 +35,8 @@ const make = Effect.gen(function* () {
   const operations = Operations.make({ member, local: yield* LocalNode })
   const live = yield* LiveQueries
   const following = { changes: yield* Changes, member }
-  const session = makeSession()
+  const commands = yield* Commands
   const served = Served.make(serving)
-  const transactEncoded = Transacting.makeEncoded(records, session, served)
-
-  const run = Running.make(yield* Commands, session)
 
   /** A copy: the machine and its tables hold the original. */
   const ownAnswer = (operation: Operations.Operation, key: string): OperationAnswer => {
@@ -45,33 +44,41 @@ const make = Effect.gen(function* () {
     return answer.body === undefined ? answer : { ...answer, body: copyOf(answer.body as Schema.Json) }
   }
 
-  return Repository.of({
-    records: <M extends RowClass>(model: M) =>
-      served.hasModel(model)
-        ? NearRecords.make({ following, live, records, session, transactEncoded }, model)
-        : (Served.noRecords(model) as unknown as ModelRepository<M>),
-    run: (command, ...asked) => Effect.andThen(served.command(command), run(command, ...asked)),
-    transact: Transacting.make(transactEncoded),
-    changes: Following.several(following, served.model),
-    projections: States.make(projections, session, served),
-    operation: Effect.fnUntraced(function* (key) {
-      yield* checkKey(key)
-      const asked = session.watch(operations.ask({ key }))
-      const found = yield* Effect.mapError(asked, (failure) => failure.toProblem())
-      return ownAnswer(found, key)
-    }),
-    closeOperation: Effect.fnUntraced(function* (key) {
-      yield* checkKey(key)
-      const closed = session.watch(operations.close({ key }))
-      const found = yield* Effect.mapError(closed, (failure) => failureOf(failure, { key }))
-      return ownAnswer(found, key)
+  const actingAs = (caller: Caller): Repository["Service"] => {
+    const session = makeSession()
+    const transactEncoded = Transacting.makeEncoded(caller, records, session, served)
+    const run = Running.make(caller, commands, session)
+    return Repository.of({
+      records: <M extends RowClass>(model: M) =>
+        served.hasModel(model)
+          ? NearRecords.make({ caller, following, live, records, session, transactEncoded }, model)
+          : (Served.noRecords(model) as unknown as ModelRepository<M>),
+      run: (command, ...asked) => Effect.andThen(served.command(command), run(command, ...asked)),
+      transact: Transacting.make(transactEncoded),
+      changes: Following.several({ ...following, caller }, served.model),
+      projections: States.make(caller, projections, session, served, member),
+      operation: Effect.fnUntraced(function* (key) {
+        yield* checkKey(key)
+        const asked = session.watch(operations.ask(caller, key))
+        const found = yield* Effect.mapError(asked, (failure) => failure.toProblem())
+        return ownAnswer(found, key)
+      }),
+      closeOperation: Effect.fnUntraced(function* (key) {
+        yield* checkKey(key)
+        const closed = session.watch(operations.close(caller, key))
+        const found = yield* Effect.mapError(closed, (failure) => failureOf(failure, { key }))
+        return ownAnswer(found, key)
+      })
     })
-  })
+  }
+  return { actingAs, own: actingAs(system) }
 })
 
-/** Provides the `Repository` of a node. */
+/** Provides the `Repository` of a node, which acts as the application itself, and {@link Acting}. */
 export const layer: Layer.Layer<
-  Repository,
+  Repository | Acting,
   never,
   Records | Changes | LiveQueries | Commands | Projections | Serving | Member | LocalNode
-> = Layer.effect(Repository, make)
+> = Layer.effectContext(
+  Effect.map(make, ({ actingAs, own }) => Context.make(Repository, own).pipe(Context.add(Acting, { as: actingAs })))
+)

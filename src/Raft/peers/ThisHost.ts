@@ -10,7 +10,7 @@ import { isLoopback } from "./Handshake.ts"
 export type Caller = Pick<HttpServerRequest.HttpServerRequest, "headers" | "peerAddress">
 
 /** Headers that a proxy adds. Any client can set them. */
-const isOfProxy = (name: string): boolean =>
+export const isOfProxy = (name: string): boolean =>
   name.startsWith("x-forwarded") ||
   ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"].includes(name)
 

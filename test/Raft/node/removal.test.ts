@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Runtime, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { system } from "../../../src/Access/Caller.ts"
 import { Member } from "../../../src/Cluster/Member.ts"
 import * as Model from "../../../src/Model.ts"
 import type { Configuration } from "../../../src/Raft/core/Configuration.ts"
@@ -149,7 +150,7 @@ const isGone = (id: string) =>
     assert.strictEqual((yield* on(id, get("/livez"))).status, 200)
     const code = yield* on(
       id,
-      Records.use((records) => records.get(Model.describe(Product), "x", { _tag: "Local" }))
+      Records.use((records) => records.get(system, Model.describe(Product), "x", { _tag: "Local" }))
     ).pipe(Effect.flip)
     assert.deepInclude(code, { _tag: "NotDone", reason: "removed" })
     yield* advance(removedEndMs)

@@ -1,0 +1,178 @@
+/**
+ * Finds out who sent a request, before its handler runs. A request without a credential is anonymous; one with a bad
+ * credential, or with two, is refused with 401. docs/access.md.
+ */
+import { Clock, Context, Effect, Exit, FiberSet, Redacted, type Scope } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { anonymous, type Caller, type Principal, wrongWith } from "../Access/Caller.ts"
+import { Member } from "../Cluster/Member.ts"
+import { type Problem, problem, unauthenticated } from "../Problem.ts"
+import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import * as ApiKeys from "../Repository/ApiKeys.ts"
+import type { Auth, Authenticator } from "./Authenticator.ts"
+import { awaiting, type Handler } from "./Handler.ts"
+import { problemOfFailure } from "./Outcomes.ts"
+import { Serving } from "./Serving.ts"
+
+type Headers = Readonly<Record<string, string | undefined>>
+type Taker = Auth["authenticators"][number]
+
+/** The caller of the request that a route answers. Nobody has signed in unless a node has said so. */
+export const CurrentCaller = Context.Reference<Caller>("lithair/Http/CurrentCaller", { defaultValue: () => anonymous })
+
+/**
+ * The caller of the request that one of your own routes answers, by the `auth` of the application. Fails with a 401 or 503
+ * as the derived API does. Without `auth` every caller is anonymous.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { HttpRouter, HttpServerResponse } from "effect/http"
+ * import { Access, Http } from "lithair"
+ *
+ * const whoAmI = HttpRouter.add(
+ *   "GET",
+ *   "/me",
+ *   Effect.map(Http.caller, (caller) => HttpServerResponse.jsonUnsafe({ id: Access.idOf(caller) ?? null }))
+ * )
+ * ```
+ */
+export const caller: Effect.Effect<Caller, Problem, HttpServerRequest.HttpServerRequest | Member | Serving> =
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { headers } = yield* HttpServerRequest.HttpServerRequest
+      const { auth } = yield* Serving
+      if (auth === undefined || auth._tag !== undefined) return anonymous
+      return yield* outcomeOf((yield* make(auth, yield* Member)).begin(headers))
+    })
+  )
+
+/** Finds the callers of requests. */
+export interface Authentication {
+  readonly begin: (headers: Headers) => Begin<Caller, Problem>
+}
+
+/** A credential, and the authenticator that takes it. */
+interface Shown {
+  readonly text: string
+  readonly taker: Taker
+}
+
+const nobody = Exit.succeed<Caller>(anonymous)
+const bad = unauthenticated("The credential is not valid: sign in again")
+const unknownScheme = unauthenticated("The Authorization header has a scheme that this node does not take")
+const several = unauthenticated("The request has more than one credential: send one")
+
+/** The values of a cookie, in the order in which they came. */
+const cookiesOf = (header: string | undefined, name: string): ReadonlyArray<string> =>
+  (header ?? "").split(";").flatMap((pair) => {
+    const at = pair.indexOf("=")
+    return at !== -1 && pair.slice(0, at).trim() === name ? [pair.slice(at + 1).trim()] : []
+  })
+
+/** Every credential of a request, or why it is refused. */
+const credentialsOf = (takers: ReadonlyArray<Taker>, headers: Headers): ReadonlyArray<Shown> | Problem => {
+  const shown: Array<Shown> = []
+  const { authorization, cookie } = headers
+  if (authorization !== undefined) {
+    const [, text] = /^bearer +(\S+) *$/i.exec(authorization) ?? []
+    const taker = takers.find((each) => each.security._tag === "Http" && isFor(each, text ?? ""))
+    if (text === undefined || taker === undefined) return unknownScheme
+    shown.push({ text, taker })
+  }
+  for (const taker of takers) {
+    if (taker.security._tag !== "ApiKey") continue
+    const { in: place, key } = taker.security
+    const header = headers[key.toLowerCase()]
+    const values = place === "cookie" ? cookiesOf(cookie, key) : header === undefined ? [] : [header]
+    shown.push(...values.map((text) => ({ text, taker })))
+  }
+  return shown
+}
+
+const isFor = (taker: Taker, text: string): boolean =>
+  taker._tag === "ApiKeys" ? ApiKeys.looksLikeKey(text) : (taker.takes?.(text) ?? !ApiKeys.looksLikeKey(text))
+
+/** Makes the authentication of a node. */
+export const make = Effect.fnUntraced(function* (
+  auth: Auth,
+  member: Pick<Member["Service"], "readIndexUnsafe" | "tables">
+): Effect.fn.Return<Authentication, never, Scope.Scope> {
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const clock = yield* Clock.Clock
+
+  const ofKey =
+    (text: string): Begin<Caller, Problem> =>
+    (settle) => {
+      const look = (): Exit.Exit<Caller, Problem> => {
+        const principal = ApiKeys.principalOf(member.tables, text, clock.currentTimeMillisUnsafe())
+        return principal === undefined ? Exit.fail(bad) : Exit.succeed(principal)
+      }
+      // A key that another node has just made may not be applied here yet.
+      if (ApiKeys.idOfKey(text) === undefined || ApiKeys.isKnownKey(member.tables, text)) {
+        return settleNow(settle, look())
+      }
+      return member.readIndexUnsafe((exit) =>
+        settle(
+          Exit.isSuccess(exit)
+            ? look()
+            : Exit.mapError(Exit.failCause(exit.cause), (met) => problemOfFailure(met, undefined))
+        )
+      )
+    }
+
+  const ofApplication = ({ authenticate }: Authenticator, text: string): Begin<Caller, Problem> => {
+    const found = Effect.suspend(() => authenticate(Redacted.make(text))).pipe(
+      Effect.catchTags({
+        Unauthenticated: ({ message }) => Effect.fail(unauthenticated(message)),
+        AuthUnavailable: ({ message }) => Effect.fail(problem("auth-unavailable", message, { definite: true }))
+      }),
+      Effect.flatMap(checked)
+    )
+    return (settle) => beginEffect(fork, found, settle)
+  }
+
+  return {
+    begin: (headers) => (settle) => {
+      const shown = credentialsOf(auth.authenticators, headers)
+      if (!Array.isArray(shown)) return settleNow(settle, Exit.fail(shown as Problem))
+      const [first, second] = shown as ReadonlyArray<Shown>
+      if (first === undefined) return settleNow(settle, nobody)
+      if (second !== undefined) return settleNow(settle, Exit.fail(several))
+      const begin = first.taker._tag === "ApiKeys" ? ofKey(first.text) : ofApplication(first.taker, first.text)
+      return begin(settle)
+    }
+  }
+})
+
+/** A principal that an authenticator made. Only the cluster makes principals of API keys. */
+const checked = (found: Omit<Principal, "_tag" | "apiKey">): Effect.Effect<Principal, Problem> => {
+  const { claims, expiresMs, id, roles } = found
+  const wrong = id.startsWith("key:")
+    ? "An id does not begin with key: unless it is that of an API key"
+    : wrongWith(found)
+  return wrong === undefined
+    ? Effect.succeed({ _tag: "Principal", id, roles, claims, ...(expiresMs === undefined ? {} : { expiresMs }) })
+    : Effect.fail(unauthenticated(`The credential cannot be taken: ${wrong}`))
+}
+
+/** A handler that runs for the caller of its request. */
+export const authenticated =
+  (authentication: Authentication, handler: Handler): Handler =>
+  (head) =>
+    awaiting<Caller, Problem>({
+      begin: authentication.begin(head.headers),
+      onSuccess: (caller) => handler({ ...head, caller }),
+      onFailure: (met) => met
+    })
+
+/** An effect that runs for the caller of its request. */
+export const withCaller = <A, E, R>(
+  authentication: Authentication,
+  handler: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Problem, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+    Effect.flatMap(outcomeOf(authentication.begin(headers)), (caller) =>
+      Effect.provideService(handler, CurrentCaller, caller)
+    )
+  )
