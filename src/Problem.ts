@@ -66,6 +66,8 @@ export const problemDefinitions = {
   // These speak of an idempotency key. This copy of the request did nothing. If the key expired, an earlier copy may have.
   "operation-closed": define({ status: 409, title: "Operation closed", members: { key: Schema.String } }),
   "operation-expired": define({ status: 409, title: "Operation expired", members: { key: Schema.String } }),
+  // The first request with this key has an outcome for good, and what it was is gone.
+  "operation-erased": define({ status: 410, title: "Outcome erased", members: { key: Schema.String } }),
   "membership-refused": define({
     status: 409,
     title: "Change of the cluster refused",
@@ -86,6 +88,7 @@ export const problemDefinitions = {
   }),
   // Entries that are asked for are gone from this node. For a past state of a record: the version with which its history
   // begins here.
+  "record-erased": define({ status: 410, title: "Record erased", members: {} }),
   "history-gone": define({
     status: 410,
     title: "History gone",

@@ -1,5 +1,6 @@
 /** The changes in the entries of a log, for those who follow some models. Pure but for the models' lifts. */
 import { Result } from "effect"
+import type { Named } from "../Machine/Erasure.ts"
 import type { Event } from "../Machine/Event.ts"
 import { type RecordUnreadable, unreadable } from "../Machine/ReadRow.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
@@ -21,6 +22,15 @@ export interface Change {
   readonly record: EncodedRecord
 }
 
+/** The erasure of a record. A follower that kept its data removes that now. */
+export interface Erased {
+  readonly _tag: "Erased"
+  readonly position: Position
+  readonly timeMs: number
+  readonly model: string
+  readonly id: string
+}
+
 /** An entry of a log. */
 export interface Entry {
   readonly index: number
@@ -37,9 +47,18 @@ const isChange = ({ type }: { readonly type: string }): boolean => types.include
 
 /** The changes of some entries after a position, and the position that has all of them. */
 export interface Changes {
-  readonly changes: ReadonlyArray<Change>
+  readonly changes: ReadonlyArray<Change | Erased>
   readonly position: Position
 }
+
+/**
+ * What an entry tells, in order: its events, then the erasures that it decides. Changes whose data was erased since are
+ * left out, and so is the deletion that an erasure causes: the erasure says it.
+ */
+const toldIn = ({ erased = [], events }: Transaction): ReadonlyArray<Event | Named | undefined> => [
+  ...events.map((event) => (event.erased === true ? undefined : event)),
+  ...erased
+]
 
 /**
  * Reads the changes of the models in entries that follow one another, the first of which is the next one after `from`. It
@@ -53,19 +72,26 @@ export const changesOf = (
     maxCount
   }: { readonly entries: ReadonlyArray<Entry>; readonly from: Position; readonly maxCount: number }
 ): Result.Result<Changes, RecordUnreadable> => {
-  const changes: Array<Change> = []
+  const changes: Array<Change | Erased> = []
   const { shown } = from
   const within = shown === undefined ? {} : { shown }
   let position = from
   for (const { index, transaction } of entries) {
     const first = index === nextEntry(position) && position.index === index ? position.ordinal! + 1 : 0
-    const events = transaction?.events ?? []
-    for (let ordinal = first; ordinal < events.length; ordinal++) {
-      const event = events[ordinal]!
-      const descriptor = followed.get(event.model)
-      if (descriptor === undefined || !isChange(event)) continue
+    const told = transaction === undefined ? [] : toldIn(transaction)
+    for (let ordinal = first; ordinal < told.length; ordinal++) {
+      const event = told[ordinal]
+      const descriptor = event === undefined ? undefined : followed.get(event.model)
+      if (event === undefined || descriptor === undefined) continue
       if (shown !== undefined && !isUpTo(event, shown)) continue
       if (changes.length === maxCount) return Result.succeed({ changes, position })
+      if (!("type" in event)) {
+        position = { index, ordinal, ...within }
+        const { id, model } = event
+        changes.push({ _tag: "Erased", position, timeMs: transaction!.timeMs, model, id })
+        continue
+      }
+      if (!isChange(event)) continue
       const record = showEvent(descriptor, event)
       if (Result.isFailure(record)) {
         return changes.length > 0 ? Result.succeed({ changes, position }) : Result.fail(record.failure)

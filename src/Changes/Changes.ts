@@ -15,7 +15,7 @@ import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import { type Judging, notFollowed, readReach, spentCredential } from "../Repository/Reading.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
-import { type Change, changesOf, type Entry, type Followed } from "./Change.ts"
+import { type Change, changesOf, type Entry, type Erased, type Followed } from "./Change.ts"
 import { type FirstRecord, recordsAfter } from "./FirstState.ts"
 import {
   formatPosition,
@@ -54,7 +54,7 @@ export interface Bookmark {
 }
 
 /** What a follower is told. */
-export type Told = Change | FirstRecord | Bookmark
+export type Told = Change | Erased | FirstRecord | Bookmark
 
 /** What to tell a follower. */
 export interface Asked {

@@ -36,6 +36,15 @@ export interface RecordTold<M extends RowClass> {
   readonly position: Position
 }
 
+/** A record was erased, deleted or not by then. A program that kept its data removes that now. */
+export interface ErasedTold<M extends RowClass> {
+  readonly type: "erased"
+  readonly id: IdOf<M>
+  readonly index: number
+  readonly timeMs: number
+  readonly position: Position
+}
+
 /** Nothing more was there up to `index`. One comes at least every 15 s. */
 export interface Bookmark {
   readonly type: "bookmark"
@@ -48,7 +57,7 @@ export interface Bookmark {
 }
 
 /** What a follower of changes is told. */
-export type Told<M extends RowClass> = RecordTold<M> | Bookmark
+export type Told<M extends RowClass> = RecordTold<M> | ErasedTold<M> | Bookmark
 
 /**
  * Follows the committed changes of a model, each once and in order. Fails with the problem `changes-gone` if the cluster
@@ -61,8 +70,11 @@ export type Several = Readonly<Record<string, RowClass>>
 
 /** What a follower of several models is told: `model` has the caller's name for the model of a record. */
 export type ToldOf<Models extends Several> =
-  | { readonly [Name in keyof Models & string]: RecordTold<Models[Name]> & { readonly model: Name } }[keyof Models &
-      string]
+  | {
+      readonly [Name in keyof Models & string]: (RecordTold<Models[Name]> | ErasedTold<Models[Name]>) & {
+        readonly model: Name
+      }
+    }[keyof Models & string]
   | Bookmark
 
 /**
@@ -87,7 +99,7 @@ export type ToldOf<Models extends Several> =
  *   Effect.map(Repository.Repository, ({ changes }) => changes({ Product, Review }, { after: "0" }))
  * ).pipe(
  *   Stream.runForEach((told) => {
- *     if (told.type === "bookmark") return Effect.void
+ *     if (told.type === "bookmark" || told.type === "erased") return Effect.void
  *     switch (told.model) {
  *       case "Product":
  *         return Console.log(told.row.name)

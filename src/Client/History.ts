@@ -20,8 +20,8 @@ export interface HistoryOptions extends ReadOptions {
 export interface Past<M extends RowClass> {
   readonly type: "created" | "updated" | "deleted"
   readonly version: number
-  /** The record after the change; after a deletion, the last one. Local fields are missing. */
-  readonly row: M["Type"]
+  /** The record after the change; after a deletion, the last one. Local fields are missing. Undefined if it was erased. */
+  readonly row: M["Type"] | undefined
   /** The index of the entry that changed it. */
   readonly index: number
   /** When the change was decided, by the leader's clock, in ms. */

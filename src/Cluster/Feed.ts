@@ -1,14 +1,16 @@
 /**
  * The feed of applied entries on this node: every committed entry in order, from any index on, without a gap, and none
  * that is not applied here. A reader goes at its own pace, from memory, from the log or, further back, from its history,
- * so applying waits for no reader. Projection and Reaction use the events.
+ * so applying waits for no reader. Projection and Reaction use the events. Nobody sees data that was erased after its
+ * entry, whether or not the node's files still have it.
  */
 import { Effect, Result } from "effect"
 import type { HistoryRange } from "../EventStore/History.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { type LogCorrupt, LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
-import { decode, type Transaction } from "../Machine/Transaction.ts"
+import { blanked, type Erasures } from "../Machine/Erasure.ts"
+import { decode, encode, type Transaction } from "../Machine/Transaction.ts"
 import { slice } from "../Raft/core/RaftLog.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import { type Holding, oldestIndexOf, readableIndex } from "./HistoryGaps.ts"
@@ -34,7 +36,7 @@ export interface Feed {
     readonly fromIndex: number
     readonly maxBytes: number
   }) => Effect.Effect<ReadonlyArray<AppliedEntry>, LogFailed | LogCorrupt>
-  /** The same entries as the leader encoded them. */
+  /** The same entries as the leader encoded them, but for erased data. */
   readonly readEncoded: (range: {
     readonly fromIndex: number
     readonly maxBytes: number
@@ -56,6 +58,8 @@ export interface Feed {
 export interface FeedSource extends Holding {
   /** Reads the log on disk, and its history. */
   readonly read: LogStore["Service"]["read"]
+  /** The erasures of the applied state. */
+  readonly erasures: () => Erasures
 }
 
 /** Makes a feed, and the functions by which the node moves it on. */
@@ -80,7 +84,17 @@ export const make = () => {
     return toIndex === undefined ? undefined : yield* read({ ...range, toIndex })
   })
 
-  const readEncoded = Effect.fnUntraced(function* ({ fromIndex, maxBytes }: Parameters<Feed["readEncoded"]>[0]) {
+  const blankedIn = (entries: ReadonlyArray<AppliedEntry>): ReadonlyArray<AppliedEntry> => {
+    const erasures = source?.erasures()
+    return erasures === undefined ? entries : entries.map((entry) => blankedApplied(entry, erasures))
+  }
+
+  const encodedIn = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<LogEntry> => {
+    const erasures = source?.erasures()
+    return erasures === undefined ? entries : entries.map((entry) => blankedEntry(entry, erasures))
+  }
+
+  const readRaw = Effect.fnUntraced(function* ({ fromIndex, maxBytes }: Parameters<Feed["readEncoded"]>[0]) {
     yield* applied(fromIndex)
     const oldestIndex = oldest()
     const held = fromIndex < oldestIndex ? undefined : yield* readHeld(fromIndex, maxBytes)
@@ -91,18 +105,18 @@ export const make = () => {
     appliedIndex,
     oldestIndex: oldest,
     applied,
-    read: (range) => Effect.map(readEncoded(range), (entries) => entries.map(decodedOf)),
-    readEncoded,
+    read: (range) => Effect.map(readRaw(range), (entries) => blankedIn(entries.map(decodedOf))),
+    readEncoded: (range) => Effect.map(readRaw(range), encodedIn),
     reaches: (index) => until(() => oldest() <= index),
     held: ({ fromIndex, maxBytes, toIndex }) =>
       fromIndex > appliedIndex()
         ? Effect.succeed([])
         : Effect.map(heldOr(readHeld(fromIndex, maxBytes)), (entries = []) =>
-            entries.filter(({ index }) => index <= toIndex)
+            encodedIn(entries.filter(({ index }) => index <= toIndex))
           ),
     entry: (index) =>
       Effect.map(heldOr(readHeld(index, 1)), (entries) =>
-        entries?.[0] === undefined ? undefined : decodedOf(entries[0])
+        entries?.[0] === undefined ? undefined : blankedIn([decodedOf(entries[0])])[0]
       )
   }
 
@@ -130,6 +144,21 @@ const heldOr = <A>(read: Effect.Effect<A, LogFailed | LogCorrupt>) =>
     (error) => error._tag === "LogFailed" && error.reason === "compacted",
     () => Effect.succeed(undefined)
   )
+
+const blankedApplied = (entry: AppliedEntry, erasures: Erasures): AppliedEntry => {
+  const { index, transaction } = entry
+  if (transaction === undefined || index >= erasures.lastIndex) return entry
+  const left = blanked(transaction, index, erasures)
+  return left === transaction ? entry : { index, transaction: left }
+}
+
+/** The entry without data that was erased after it. It returns the same object if there is none. */
+export const blankedEntry = (entry: LogEntry, erasures: Erasures): LogEntry => {
+  if (entry.type !== "transaction" || entry.index >= erasures.lastIndex) return entry
+  const { transaction } = decodeEntry(entry)
+  const left = blanked(transaction!, entry.index, erasures)
+  return left === transaction ? entry : { ...entry, payload: encode(left) }
+}
 
 /** Decodes each entry once for all readers at the end of the log, which read the same entries from memory. */
 export const decoding = (): ((entry: LogEntry) => AppliedEntry) => {

@@ -26,12 +26,14 @@ export const follow = (options: {
   /** The peers that are connected and can be asked. */
   readonly peers: () => ReadonlyArray<NodeId>
   readonly peerHistory: Pick<PeerHistory, "heldBy" | "readFrom">
+  /** The entry without data that was erased after it. */
+  readonly blank: (entry: LogEntry) => LogEntry
   /** Whether the disk has too little room, so that nothing is fetched. */
   readonly isStorageShort: () => boolean
   /** This node holds more than before. */
   readonly onFetched: () => void
 }): Effect.Effect<never> => {
-  const { history, holding, onFetched, peerHistory, peers } = options
+  const { blank, history, holding, onFetched, peerHistory, peers } = options
   let turn = 0
 
   /** Fetches the newest piece of a gap that this peer holds, and returns whether there is one. */
@@ -39,7 +41,9 @@ export const follow = (options: {
     const held = yield* peerHistory.heldBy(peer, gap)
     if (held === undefined) return false
     const piece = { ...held, fromIndex: Math.max(held.fromIndex, held.toIndex - pieceMaxCount + 1) }
-    yield* history.keep(piece, checked(peerHistory.readFrom(peer), holding)).pipe(
+    const read = checked(peerHistory.readFrom(peer), holding)
+    const blanked: typeof read = (range) => Effect.map(read(range), (entries) => entries.map(blank))
+    yield* history.keep(piece, blanked).pipe(
       // Files of the piece that are whole are here, though a later one is not.
       Effect.ensuring(Effect.sync(onFetched))
     )

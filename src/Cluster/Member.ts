@@ -26,6 +26,7 @@ import type * as RaftNode from "../Raft/node/RaftNode.ts"
 import type * as Removal from "../Raft/node/Removal.ts"
 import type { Begin, Forget, Settle } from "../Raft/node/Settle.ts"
 import type { Self } from "../Raft/peers/Transport.ts"
+import type { Erasing } from "./Erasing.ts"
 import type * as Feed from "./Feed.ts"
 import type { FormingRefused, Join } from "./Forming.ts"
 import type { Administer, AdministerResult } from "./Order.ts"
@@ -96,6 +97,8 @@ export class Member extends Context.Service<
     readonly tables: Tables
     /** Has a watcher hear of each record that changes in the applied state, until the function that this returns is called. */
     readonly watch: (watcher: Watcher) => () => void
+    /** Carries out erasures in this node's files, with the parts that keep data beside the log. */
+    readonly erasing: Erasing
     /** The feed of entries that are applied here. */
     readonly feed: Feed.Feed
     /** Changes the members, transfers leadership, or does without members that block new versions. The leader does it, wherever it is. `NotDone` is certain. */

@@ -23,7 +23,16 @@ import {
 } from "../Raft/node/Settle.ts"
 import type { Draining } from "./Drain.ts"
 import * as LeadershipHandoff from "./LeadershipHandoff.ts"
-import type { ActivateWithout, AdministerResult, Announce, Order, OrderAnswer } from "./Order.ts"
+import type {
+  ActivateWithout,
+  AdministerResult,
+  Announce,
+  AnnounceErased,
+  EraseRecord,
+  MemberErased,
+  Order,
+  OrderAnswer
+} from "./Order.ts"
 
 /** Consensus on this node, over commands of the machine. */
 export type Node = RaftNode<Command, CommandResult | Logged>
@@ -54,6 +63,11 @@ export const make = (options: {
   /** Another member tells which versions of models its code has. */
   readonly announced: (announce: Announce) => void
   readonly activateWithout: (order: ActivateWithout) => Effect.Effect<AdministerResult>
+  /** Another member tells through which erasure it has carried out all. */
+  readonly announcedErased: (announce: AnnounceErased) => void
+  readonly erasedMembers: () => ReadonlyArray<MemberErased>
+  /** The index of the entry that erased a record, once it is applied. */
+  readonly erasedAt: (model: string, id: string) => number
 }): OrdersHere => {
   const { draining, fork, keys, node } = options
   const handOn = LeadershipHandoff.make({ fork })
@@ -106,10 +120,25 @@ export const make = (options: {
       : noted(running.transferLeadership(order.to))
   }
 
+  const erase = (running: Node, { id, model }: EraseRecord, timeoutMs: number) =>
+    Effect.map(
+      outcomeOf<Answered<CommandResult | Logged>, Failure>((settle) =>
+        running.submit({ _tag: "Erase", model, id }, timeoutMs, settle)
+      ),
+      ({ result }): AdministerResult =>
+        result._tag === "Rejected"
+          ? { _tag: "NotErased", rejection: result.rejection }
+          : { _tag: "Erased", index: options.erasedAt(model, id) }
+    )
+
   const carryOut: OrdersHere["carryOut"] = (order, timeoutMs, settle) => {
     if (order._tag === "Decide") return decide(order.command, timeoutMs, settle)
     if (order._tag === "Announce") {
       options.announced(order)
+      return settleNow(settle, heard)
+    }
+    if (order._tag === "AnnounceErased") {
+      options.announcedErased(order)
       return settleNow(settle, heard)
     }
     const running = beginning()
@@ -120,6 +149,16 @@ export const make = (options: {
           return inquire(running, order.keyed, timeoutMs)
         case "ActivateWithout":
           return Effect.map(options.activateWithout(order), (administered) => ({ _tag: "Administered", administered }))
+        case "EraseRecord":
+          return Effect.map(erase(running, order, timeoutMs), (administered) => ({
+            _tag: "Administered",
+            administered
+          }))
+        case "AskErased":
+          return Effect.succeed({
+            _tag: "Administered",
+            administered: { _tag: "ErasedThrough", members: options.erasedMembers() }
+          })
         default:
           return administer(running, order, timeoutMs)
       }

@@ -9,9 +9,11 @@ import { invariant } from "../Invariant.ts"
 import * as KeyHistory from "../Local/KeyHistory.ts"
 import { liftRecords } from "../Local/liftRecords.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
+import { erasuresOf } from "../Machine/Erasure.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
 import { watch } from "../Machine/Watcher.ts"
+import type { NodeId } from "../Raft/core/Message.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -22,6 +24,8 @@ import * as Activation from "./Activation.ts"
 import * as Attempts from "./Attempts.ts"
 import * as Confirmation from "./Confirmation.ts"
 import * as Drain from "./Drain.ts"
+import * as Erasing from "./Erasing.ts"
+import * as ErasureProgress from "./ErasureProgress.ts"
 import * as Feed from "./Feed.ts"
 import * as Forwarding from "./Forwarding.ts"
 import { Member, type MemberFailure, type MemberOptions } from "./Member.ts"
@@ -89,7 +93,10 @@ const make = Effect.fnUntraced(function* (
     keys,
     fork,
     announced: (announce) => activation.announced(announce),
-    activateWithout: (order) => activation.activateWithout(order)
+    activateWithout: (order) => activation.activateWithout(order),
+    announcedErased: (announce) => progress.announced(announce),
+    erasedMembers: () => progress.members(),
+    erasedAt: (model, id) => erasuresOf(machine.applied).erasedAt(model, id)
   })
   /** This node carries out orders of peers itself or refuses them: an order is forwarded only once. */
   const forwarding = yield* Forwarding.make<Order, OrderAnswer>({
@@ -100,6 +107,10 @@ const make = Effect.fnUntraced(function* (
     timeouts,
     fork
   })
+  const send = (to: NodeId, order: Order, timeoutMs: number): Effect.Effect<void> =>
+    Effect.ignore(
+      outcomeOf<OrderAnswer, NotDone | UnknownOutcome>((settle) => forwarding.forward(to, order, timeoutMs, settle))
+    )
   const activation = Activation.make({
     nodeId: self.nodeId,
     models: options.models,
@@ -108,11 +119,17 @@ const make = Effect.fnUntraced(function* (
     tables: () => machine.applied,
     node,
     leader: () => runMember.leaderOf(running),
-    send: (to, order, timeoutMs) =>
-      Effect.ignore(
-        outcomeOf<OrderAnswer, NotDone | UnknownOutcome>((settle) => forwarding.forward(to, order, timeoutMs, settle))
-      ),
+    send,
     nowMs: timeouts.nowMs
+  })
+  const erasing = Erasing.make({ tables: () => machine.applied, until: changes.until, changed: changes.changed })
+  const progress = ErasureProgress.make({
+    nodeId: self.nodeId,
+    tables: () => machine.applied,
+    erasedThrough: erasing.erasing.erasedThrough,
+    node,
+    leader: () => runMember.leaderOf(running),
+    send
   })
   const lifting = liftRecords({
     models: options.models.filter(({ mode }) => mode !== "local"),
@@ -172,7 +189,8 @@ const make = Effect.fnUntraced(function* (
     },
     // The requests that wait look again after the turn in which the leader changed, and not in the middle of it.
     onLeadership: () => forkLoop(Effect.andThen(Effect.yieldNow, Effect.sync(lookAgain))),
-    beside: Effect.raceAllFirst([confirming.first, activation.follow, lifting]),
+    beside: Effect.raceAllFirst([confirming.first, activation.follow, lifting, progress.follow]),
+    erase: erasing.follow,
     end: (error) => Deferred.fail(stopped, error),
     fork
   })
@@ -219,6 +237,7 @@ const make = Effect.fnUntraced(function* (
       return machine.applied
     },
     watch: watch(machine.watchers),
+    erasing: erasing.erasing,
     feed: history.feed,
     clusterId: () => running.clusterId,
     node,

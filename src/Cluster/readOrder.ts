@@ -41,6 +41,9 @@ const RareOrder = Schema.Union([
     force: Schema.optionalKey(Schema.Literal(true))
   }),
   Schema.Struct({ _tag: Schema.Literal("ActivateWithout"), admitted: Admitted, without: Schema.Array(text) }),
+  Schema.Struct({ _tag: Schema.Literal("AnnounceErased"), nodeId: text, throughIndex: Schema.Int }),
+  Schema.Struct({ _tag: Schema.Literal("EraseRecord"), admitted: Admitted, model: text, id: text }),
+  Schema.Struct({ _tag: Schema.Literal("AskErased"), admitted: Admitted }),
   Schema.Struct({ _tag: Schema.Literal("TransferLeadership"), admitted: Admitted, to: Schema.optionalKey(text) })
 ])
 

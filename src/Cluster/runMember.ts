@@ -10,6 +10,7 @@ import { type LogCorrupt, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import { recordId } from "../Local/RecordId.ts"
 import { boundsOf } from "../Local/Retention.ts"
+import { erasuresOf } from "../Machine/Erasure.ts"
 import type * as Machine from "../Machine/Machine.ts"
 import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
 import * as Membership from "../Raft/core/Membership.ts"
@@ -22,7 +23,8 @@ import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/re
 import { outcomeOf } from "../Raft/node/Settle.ts"
 import { historyProtocol } from "../Raft/peers/Handshake.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
-import type * as Feed from "./Feed.ts"
+import { type ErasingPart, replicatedFiles } from "./Erasing.ts"
+import * as Feed from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
 import * as HistoryFetching from "./HistoryFetching.ts"
@@ -81,6 +83,8 @@ export const run = Effect.fnUntraced(function* (
     readonly onLeadership: () => void
     /** Runs beside the node once its records are checked, and ends it if it fails. */
     readonly beside: Effect.Effect<never>
+    /** Carries out erasures in the files of the log and beside it. */
+    readonly erase: (files: ErasingPart) => Effect.Effect<never>
     /** Ends the member for this reason. */
     readonly end: (error: LogCorrupt | Removal.MemberRemoved | Removal.ClusterSuperseded) => Effect.Effect<unknown>
     readonly fork: (effect: Effect.Effect<unknown>) => void
@@ -152,8 +156,9 @@ export const run = Effect.fnUntraced(function* (
     retainedFrom: () => options.machine.applied.retainedFrom,
     appliedIndex: node.appliedIndex
   }
+  const erasures = () => erasuresOf(options.machine.applied)
   // Damage ends this node, whichever reader finds it.
-  feed.open({ ...holding, read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end) })
+  feed.open({ ...holding, erasures, read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end) })
   const peerHistory = yield* PeerHistory.make({ transport, holding, held: feed.held })
   const fetching = HistoryFetching.follow({
     holding,
@@ -163,6 +168,8 @@ export const run = Effect.fnUntraced(function* (
         (transport.connected().get(id)?.protocolMax ?? 0) >= historyProtocol ? [id] : []
       ),
     peerHistory,
+    // The peer may not know of an erasure yet.
+    blank: (entry) => Feed.blankedEntry(entry, erasures()),
     isStorageShort: node.isStorageShort,
     onFetched: feed.advanced
   })
@@ -218,6 +225,14 @@ export const run = Effect.fnUntraced(function* (
     handOver: node.transferLeadership()
   })
   const ready = Effect.andThen(Effect.raceFirst(checked, beforeChecked), options.beside)
-  const past = [retention, fetching, peerHistory.answering]
+  const erasing = options.erase(
+    replicatedFiles({
+      history,
+      space: Context.get(log, LogSpace),
+      snapshots: Context.get(snapshots, SnapshotStore),
+      discard: node.discard
+    })
+  )
+  const past = [retention, erasing, fetching, peerHistory.answering]
   return yield* Effect.raceAllFirst([node.stopped, peering, ...past, explaining, moving, ready])
 }, Effect.scoped)

@@ -4,7 +4,7 @@ import { invariant } from "../Invariant.ts"
 import { checksum } from "./Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "./Compaction.ts"
 import { readEntries } from "./FileLogReader.ts"
-import { openLog, removeSegmentsBelow } from "./FileLogRecovery.ts"
+import { openLog, removeAside, removeSegmentsBelow } from "./FileLogRecovery.ts"
 import { lostFile } from "./FileLogWatch.ts"
 import { FileSystem } from "./FileSystem.ts"
 import { closeFile } from "./Files.ts"
@@ -130,8 +130,8 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   }
 
   /** Whether the batch needs another segment. A batch that begins the log anew begins a segment too. */
-  const mustRoll = ({ bodies, restarts }: LogBatch, sizeBytes = sizeOf(bodies)) => {
-    if (restarts && isEntered(active)) return true
+  const mustRoll = ({ begins, bodies, restarts }: LogBatch, sizeBytes = sizeOf(bodies)) => {
+    if ((restarts || begins === true) && isEntered(active)) return true
     const neededBytes = sizeBytes + (isEntered(active) ? 0 : bodyBytes(headOf()))
     return active.endOffset + neededBytes + SEAL_BYTES > active.header.sizeBytes
   }
@@ -251,6 +251,14 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     return held.firstIndex
   })
 
+  /** The batch that begins the next segment has the hard state alone. */
+  const endSegment = Effect.map(
+    exclusively(() =>
+      held.lastIndex < active.header.baseIndex ? undefined : { bodies: [], restarts: false, begins: true }
+    ),
+    () => active.header.baseIndex - 1
+  )
+
   const durableMark = (): LogBatch | undefined =>
     markedBatch === batch ? undefined : { bodies: [{ _tag: "DurableThrough", batch }], restarts: false }
   const mark = exclusively(
@@ -309,6 +317,8 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
       return (held.segments.find(({ number }) => number === firstSegment)?.baseIndex ?? held.firstIndex) - 1
     },
     keep: () => Effect.void,
+    endSegment,
+    removeAside: removeAside(directory),
     room: SubscriptionRef.get(next.room),
     roomChanges: SubscriptionRef.changes(next.room),
     scrub: scrub({

@@ -73,6 +73,13 @@ const setAside = Effect.fnUntraced(function* (directory: string, name: string) {
   yield* Effect.logWarning(`Set aside "${name}", which a stop left behind, as "${name}.aside"`)
 })
 
+/** Removes what {@link repair} and {@link setAside} kept. */
+export const removeAside = Effect.fnUntraced(function* (directory: string) {
+  const names = (yield* listDirectory(directory)).filter((name) => /\.(aside|damaged|torn-at-\d+)$/.test(name))
+  for (const name of names) yield* unlinkFile(`${directory}/${name}`)
+  if (names.length > 0) yield* syncDirectory(directory)
+})
+
 /** The last segments without a gap. Those before a gap are compacted away, and only their files are left. */
 export function lastRun(names: ReadonlyArray<string>): ReadonlyArray<string> {
   const isFollowed = (name: string, position: number) => {

@@ -5,7 +5,16 @@
  */
 import { Context, type Effect } from "effect"
 import type { HistoryFile } from "./HistoryFormat.ts"
+import type { LogEntry } from "./LogEntry.ts"
 import type { LogCorrupt, LogFailed, LogStore } from "./LogStore.ts"
+
+/** What is erased from files. */
+export interface Erasing {
+  /** The last erasure that is carried out. */
+  readonly throughIndex: number
+  /** The entry without erased data; the same object if it holds none. */
+  readonly blank: (entry: LogEntry) => LogEntry
+}
 
 /** The entries `fromIndex`..`toIndex`, all of them. */
 export interface HistoryRange {
@@ -35,6 +44,16 @@ export class History extends Context.Service<
     readonly read: (range: HistoryRange & { readonly maxBytes: number }) => ReturnType<LogStore["Service"]["read"]>
     /** Removes the files with entries below `index` only, the oldest first. */
     readonly removeBelow: (index: number) => Effect.Effect<void, LogFailed>
+    /**
+     * The last erasure that all files here reflect: none of them holds data that it erased, or one before it. 0 if there
+     * was none. It survives a restart.
+     */
+    readonly erasedThrough: () => number
+    /**
+     * Rewrites each file that holds erased data, and notes that it did so. A file is replaced as a whole, by a rename: a
+     * crash leaves the old one or the new one, and the next call begins again. Files that were set aside as damaged go.
+     */
+    readonly erase: (erasing: Erasing) => Effect.Effect<void, LogFailed | LogCorrupt>
     /** Reads everything again and again, at a bounded rate, and sets aside what is damaged or missing. */
     readonly scrub: Effect.Effect<never>
   }

@@ -3,16 +3,18 @@ import { Effect, Layer, Semaphore } from "effect"
 import { invariant } from "../Invariant.ts"
 import { compress, plain } from "./Compression.ts"
 import { codeOf, makeDirectory } from "./Files.ts"
-import { History, type HistoryRange } from "./History.ts"
+import { type Erasing, History, type HistoryRange } from "./History.ts"
 import {
   encodeBlock,
   encodeEntries,
   encodeHistoryEnd,
   encodeHistoryHeader,
+  erasedName,
   HISTORY_BLOCK_BYTES,
   type HistoryFile,
   historyEntryBytes,
   historyName,
+  parseErasedName,
   parseHistoryName
 } from "./HistoryFormat.ts"
 import * as HistoryReader from "./HistoryReader.ts"
@@ -54,16 +56,18 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
 
   const names = yield* files.names
   for (const name of names) {
-    // Its entries are in the log still.
+    // Its entries are in the log still, or in the file that it was to replace.
     if (name.endsWith(TEMPORARY)) yield* files.remove(name)
   }
   hold(withoutOverlap(names.flatMap((name) => parseHistoryName(name) ?? [])))
+  let erasedThrough = Math.max(0, ...names.map((name) => parseErasedName(name) ?? 0))
 
   /** Writes one file from `fromIndex` on. It ends at `toIndex`, or earlier if it is full. */
   const writeFile = Effect.fnUntraced(function* (
     temporary: string,
     { fromIndex, toIndex }: HistoryRange,
-    read: LogStore["Service"]["read"]
+    read: LogStore["Service"]["read"],
+    rawMaxBytes = fileRawMaxBytes
   ) {
     const file = yield* files.openToWrite(temporary)
     yield* file.truncate(0)
@@ -96,7 +100,7 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
       yield* rest
     })
     yield* put(encodeHistoryHeader(fromIndex))
-    while (nextIndex <= toIndex && rawBytes + pendingBytes < fileRawMaxBytes) {
+    while (nextIndex <= toIndex && rawBytes + pendingBytes < rawMaxBytes) {
       const entries = yield* read({ fromIndex: nextIndex, toIndex, maxBytes: readMaxBytes })
       if (entries.length === 0) {
         return yield* new LogFailed({ message: `Cannot keep entry ${nextIndex} in the history: the log has none` })
@@ -116,9 +120,13 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
     return { ...kept, fileBytes: offset } satisfies HistoryFile
   }, Effect.scoped)
 
-  /** Gives a written file its name, unless another has come meanwhile that holds some of its entries. Returns whether. */
-  const enter = Effect.fnUntraced(function* (temporary: string, file: HistoryFile) {
-    if (held.some(({ fromIndex, toIndex }) => fromIndex <= file.toIndex && toIndex >= file.fromIndex)) {
+  /**
+   * Gives a written file its name, unless another has come meanwhile that holds some of its entries, or an erasure has,
+   * whose data the file may hold. Returns whether.
+   */
+  const enter = Effect.fnUntraced(function* (temporary: string, file: HistoryFile, writtenThrough: number) {
+    const isOverlap = held.some(({ fromIndex, toIndex }) => fromIndex <= file.toIndex && toIndex >= file.fromIndex)
+    if (isOverlap || writtenThrough !== erasedThrough) {
       yield* files.remove(temporary)
       return false
     }
@@ -136,9 +144,12 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
   const keepFile = (range: HistoryRange, read: LogStore["Service"]["read"]) =>
     Effect.suspend(() => {
       const temporary = `${range.fromIndex}-${++writtenCount}${TEMPORARY}`
+      const writtenThrough = erasedThrough
       return writeFile(temporary, range, read).pipe(
         Effect.flatMap((file) =>
-          Effect.map(enter(temporary, file), (isEntered) => (isEntered ? file.toIndex + 1 : range.fromIndex))
+          Effect.map(enter(temporary, file, writtenThrough), (isEntered) =>
+            isEntered ? file.toIndex + 1 : range.fromIndex
+          )
         ),
         Effect.onError(() => Effect.ignore(files.remove(temporary)))
       )
@@ -200,6 +211,80 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
     }
   }, changing.withPermits(1))
 
+  /** Whether a file holds an entry that `blank` changes. */
+  const holdsErased = Effect.fnUntraced(function* (file: HistoryFile, blank: Erasing["blank"]) {
+    const rest = yield* rests
+    for (let fromIndex = file.fromIndex; fromIndex <= file.toIndex; ) {
+      const entries = yield* reader.read(file, { fromIndex, toIndex: file.toIndex, maxBytes: HISTORY_BLOCK_BYTES })
+      for (const entry of entries) if (blank(entry) !== entry) return true
+      fromIndex += entries.length
+      yield* rest
+    }
+    return false
+  })
+
+  /** Puts a file without erased data in the place of one that holds some. */
+  const rewrite = Effect.fnUntraced(function* (file: HistoryFile, blank: Erasing["blank"]) {
+    if (!held.includes(file) || !(yield* holdsErased(file, blank))) return file
+    const temporary = `${file.fromIndex}${TEMPORARY}`
+    const read: LogStore["Service"]["read"] = (range) =>
+      reader.read(file, range).pipe(
+        Effect.map((entries) => entries.map(blank)),
+        Effect.catchTag("HistoryDamaged", ({ name, what }) =>
+          Effect.fail(new LogFailed({ message: `"${name}": ${what}` }))
+        )
+      )
+    const written = yield* Effect.onError(writeFile(temporary, file, read, Number.POSITIVE_INFINITY), () =>
+      Effect.ignore(files.remove(temporary))
+    )
+    const [from, to] = [historyName(file), historyName(written)]
+    yield* files.rename({ from: temporary, to })
+    reader.forget(file)
+    hold(held.map((other) => (other === file ? written : other)))
+    if (from !== to) yield* files.remove(from)
+    return written
+  })
+
+  /** Goes through all files, and through those that come meanwhile. A damaged one is set aside, and goes in the end. */
+  const eraseOnce = Effect.fnUntraced(function* ({ blank, throughIndex }: Erasing, done: Set<HistoryFile>) {
+    for (;;) {
+      const file = held.find((file) => !done.has(file))
+      if (file === undefined) break
+      const left = yield* changing
+        .withPermits(1)(Effect.uninterruptible(rewrite(file, blank)))
+        .pipe(
+          Effect.catchTag("HistoryDamaged", ({ what }) => Effect.as(setAside(file, what), file)),
+          Effect.catchIf(
+            (error) => error._tag === "LogFailed" && isMissing(error),
+            (error) => Effect.as(setAside(file, error.message), file)
+          )
+        )
+      done.add(left)
+    }
+    return yield* changing.withPermits(1)(
+      Effect.suspend(() => (held.every((file) => done.has(file)) ? noteErased(throughIndex) : Effect.void))
+    )
+  })
+
+  const erase = Effect.fnUntraced(function* (erasing: Erasing) {
+    const done = new Set<HistoryFile>()
+    while (erasing.throughIndex > erasedThrough) yield* eraseOnce(erasing, done)
+  })
+
+  const noteErased = Effect.fnUntraced(function* (throughIndex: number) {
+    const ours = new Set(held.map(historyName))
+    // Nobody reads them, and they may hold what is erased: files set aside, and those whose entries others have.
+    const names = yield* files.names
+    const isUseless = (name: string) =>
+      name.endsWith(ASIDE) || (parseHistoryName(name) !== undefined && !ours.has(name))
+    for (const name of names.filter(isUseless)) yield* files.remove(name)
+    const temporary = `erased${TEMPORARY}`
+    yield* Effect.scoped(Effect.flatMap(files.openToWrite(temporary), ({ sync }) => sync))
+    yield* files.rename({ from: temporary, to: erasedName(throughIndex) })
+    erasedThrough = throughIndex
+    for (const name of names.filter((name) => parseErasedName(name) !== undefined)) yield* files.remove(name)
+  })
+
   const pauseMs = options.scrubPauseMs ?? scrubPauseMsDefault / 4
   const scrub = Effect.gen(function* () {
     for (const file of held) {
@@ -221,6 +306,8 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
     keep,
     read,
     removeBelow,
+    erasedThrough: () => erasedThrough,
+    erase,
     scrub
   })
 })

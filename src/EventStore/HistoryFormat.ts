@@ -41,6 +41,15 @@ export const parseHistoryName = (name: string): HistoryFile | undefined => {
   return isOne ? file : undefined
 }
 
+/** The name of the empty file that says through which erasure the files of a folder are rewritten. */
+export const erasedName = (throughIndex: number): string => `erased-through-${digits(throughIndex)}`
+
+/** The erasure in such a name; undefined for other files. */
+export const parseErasedName = (name: string): number | undefined => {
+  const [, through] = /^erased-through-(\d{16})$/.exec(name) ?? []
+  return through === undefined ? undefined : Number(through)
+}
+
 export const encodeHistoryHeader = (fromIndex: number): Uint8Array => {
   const bytes = new Uint8Array(HISTORY_HEADER_BYTES)
   const view = viewOf(bytes)

@@ -9,6 +9,8 @@ import { takeRecord } from "./takeRecord.ts"
 export interface LogBatch {
   readonly bodies: ReadonlyArray<RecordBody>
   readonly restarts: boolean
+  /** Whether it must begin a segment for another reason. */
+  readonly begins?: true
 }
 
 /** The records of `writes`. If recovery would refuse one of them, that is a broken invariant here. */

@@ -32,6 +32,13 @@ export class LogSpace extends Context.Service<
      * before the log begins anew behind a snapshot, which removes them.
      */
     readonly keep: (options: { readonly throughIndex: number }) => Effect.Effect<void, LogFailed | LogCorrupt>
+    /**
+     * Ends the segment in use and enters the next one, and returns the last entry of the former: {@link compact} can
+     * remove all entries through it. The log's bytes are the same otherwise.
+     */
+    readonly endSegment: Effect.Effect<number, LogFailed>
+    /** Removes what starts have set aside beside the log: bytes that it never acknowledged, and files that it does not use. */
+    readonly removeAside: Effect.Effect<void, LogFailed>
     readonly room: Effect.Effect<LogRoom>
     /** The room now, and after each change. */
     readonly roomChanges: Stream.Stream<LogRoom>

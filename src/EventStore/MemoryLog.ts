@@ -141,6 +141,8 @@ export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.La
           }),
         removableIndex: ({ throughIndex }) => Math.max(throughIndex, log.firstIndex - 1),
         keep: () => Effect.void,
+        endSegment: Effect.sync(() => log.firstIndex + log.entries.length - 1),
+        removeAside: Effect.void,
         room: Effect.succeed(roomy),
         roomChanges: Stream.make(roomy),
         scrub: Effect.never,

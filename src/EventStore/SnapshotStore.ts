@@ -71,6 +71,11 @@ export class SnapshotStore extends Context.Service<
     readonly write: (snapshot: SnapshotMetadata & SnapshotContent) => Effect.Effect<SnapshotInfo, LogFailed>
     /** Begins to receive what is offered, or goes on with it. Whatever else was being received is given up. */
     readonly receive: (offer: SnapshotOffer) => Effect.Effect<Receiving, LogFailed>
+    /**
+     * Removes all snapshots below `index`, whole, damaged or in part. Call it once a snapshot at or above it is durable:
+     * those hold data that was erased at `index`.
+     */
+    readonly removeBelow: (index: number) => Effect.Effect<void, LogFailed>
     /** Ends when a snapshot that was written, received or opened here is gone. */
     readonly watch: Effect.Effect<never, LogFailed>
   }

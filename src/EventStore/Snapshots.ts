@@ -173,10 +173,21 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, { compresses }: { r
     return undefined
   }, keeping.withPermits(1))
 
+  const removeBelow = Effect.fnUntraced(function* (index: number) {
+    for (const name of yield* files.names) {
+      const [whole = ""] = /^.*?\.snapshot/.exec(name) ?? []
+      const info = parseSnapshotName(whole)
+      if (info === undefined || info.index >= index) continue
+      verified.delete(name)
+      yield* files.remove(name)
+    }
+  }, keeping.withPermits(1))
+
   return SnapshotStore.of({
     list,
     openNewest,
     write,
+    removeBelow,
     receive: (offer) =>
       receivingTurn.withPermits(1)(
         Effect.gen(function* () {

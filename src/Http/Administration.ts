@@ -43,7 +43,7 @@ export const administer = (member: Member["Service"], order: Administer): Effect
   member.administer(order).pipe(
     Effect.mapError((error) => problemOfFailure(error, undefined)),
     Effect.flatMap((done) => {
-      if (done._tag === "Done") return Effect.void
+      if (done._tag !== "Refused") return Effect.void
       const { reason } = done
       return reason === "unknownMember"
         ? Effect.fail(notFound("There is no such member"))

@@ -123,6 +123,14 @@ const eventOf = ({ format }: Follow, told: Told, show: Show): ServerEvent => {
         data: { index: position.index, at, model, id: told.id, version, record: show(model, record) }
       }
     }
+    case "Erased": {
+      const { model, position, timeMs } = told
+      return {
+        event: "erased",
+        id,
+        data: { index: position.index, at: new Date(timeMs).toISOString(), model, id: told.id }
+      }
+    }
     case "Record": {
       const { changedIndex, model, record, version } = told
       return {

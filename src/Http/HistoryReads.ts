@@ -122,5 +122,5 @@ const itemOf = (descriptor: Descriptor, { actor, event, index, record, timeMs, v
   at: new Date(timeMs).toISOString(),
   ...(actor === undefined ? {} : { actor }),
   event,
-  data: shownOver(descriptor, record)
+  ...(record === undefined ? { erased: true } : { data: shownOver(descriptor, record) })
 })

@@ -113,7 +113,7 @@ export const modelGroup = (model: ApiModel) => {
           ...readAnswerHeaders
         })
       ],
-      error: problems([...readProblems, "version-conflict", "history-gone"])
+      error: problems([...readProblems, "version-conflict", "history-gone", "record-erased"])
     }).annotateMerge(
       describe(
         `Read a ${model.name}`,
@@ -265,8 +265,9 @@ const schemasOf = (model: ApiModel) => {
           at: Schema.String,
           actor: Schema.optionalKey(Schema.String),
           event: Schema.Literals(["created", "updated", "deleted"]),
-          // The replicated fields; of a deletion, the last record.
-          data: body
+          // The replicated fields; of a deletion, the last record. Absent if they were erased.
+          data: Schema.optionalKey(body),
+          erased: Schema.optionalKey(Schema.Literal(true))
         })
       ),
       next: Schema.NullOr(Schema.String),

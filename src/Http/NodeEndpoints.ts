@@ -14,6 +14,7 @@ import {
   Without
 } from "./AdminRoutes.ts"
 import { archiveMediaType, backupPath } from "./BackupRoutes.ts"
+import { Erasure, Erasures, erasurePath, erasuresPath, ToErase } from "./ErasureRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
 import { keyPath, keysPath } from "./KeyRoutes.ts"
 import { bodyProblems, problems, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
@@ -101,6 +102,24 @@ const changeProblems = problems([
   "draining",
   "removed",
   "upgrade-required",
+  "unknown-outcome",
+  ...bodyProblems
+])
+const erasureProblems = problems([
+  "invalid-request",
+  "unauthenticated",
+  "forbidden",
+  "not-found",
+  "referenced",
+  "too-large",
+  "upgrade-pending",
+  "upgrade-required",
+  "no-quorum",
+  "overloaded",
+  "draining",
+  "starting",
+  "removed",
+  "storage-full",
   "unknown-outcome",
   ...bodyProblems
 ])
@@ -203,6 +222,24 @@ const admin = HttpApiGroup.make("_admin")
       success: positioned(HttpApiSchema.NoContent),
       error: [...changeProblems, ...problems(["storage-full"])]
     }).annotateMerge(said("Revoke an API key: nothing more is decided for it", who)),
+    HttpApiEndpoint.post("erase", erasuresPath, {
+      payload: ToErase,
+      success: positioned(Erasure.pipe(HttpApiSchema.status(202))),
+      error: erasureProblems
+    }).annotateMerge(said("Erase a record for good, with those that its deletion deletes", who)),
+    HttpApiEndpoint.get("erasures", erasuresPath, {
+      query: { after: Schema.optionalKey(Count.annotate({ description: "The erasures after this index" })) },
+      success: positioned(Erasures),
+      error: erasureProblems
+    }).annotateMerge(said("The erasures, oldest first, and how far the members are", who)),
+    HttpApiEndpoint.get("erasure", erasurePath, {
+      params: {
+        model: Schema.String.annotate({ description: "The name of a model" }),
+        record: Schema.String.annotate({ description: "The id of a record" })
+      },
+      success: positioned(Erasure),
+      error: erasureProblems
+    }).annotateMerge(said("Whether the erasure of a record is done", who)),
     HttpApiEndpoint.get("members", membersPath, {
       success: membership,
       error: problems(["invalid-request", "overloaded", "removed"])

@@ -63,7 +63,9 @@ const problemHeaders = {
 
 /** The node's own endpoints: an application may leave them out, or mount them on another server. */
 const nodePaths: ReadonlySet<string> = new Set(
-  nodeGroups.flatMap(({ endpoints }) => Object.values(endpoints).map(({ path }) => path.replace(/\/:(\w+)/, "/{$1}")))
+  nodeGroups.flatMap(({ endpoints }) =>
+    Object.values(endpoints).map(({ path }) => path.replaceAll(/\/:(\w+)/g, "/{$1}"))
+  )
 )
 
 /** Finishes the document: adds the headers of problems, restores paths, and removes repeated nulls. */

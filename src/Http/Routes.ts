@@ -24,6 +24,7 @@ import { backupRoutes } from "./BackupRoutes.ts"
 import { changeRoutes } from "./ChangeRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
+import { erasureRoutes } from "./ErasureRoutes.ts"
 import { publicOf, showing } from "./Hidden.ts"
 import { joinPath, joinRoutes } from "./JoinRoutes.ts"
 import { keyRoutes } from "./KeyRoutes.ts"
@@ -135,6 +136,7 @@ export const layerAdmin: Layer.Layer<
         ...adminRoutes(member, valueOf(secret)),
         ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
         ...modelStatusRoutes(member, yield* LocalNode, models.map(describe)),
+        ...erasureRoutes(member, models.map(describe), valueOf(secret)),
         ...reactionRoutes(reactions, valueOf(secret)),
         ...keyRoutes({ member, records: yield* Records }, valueOf(secret))
       ]),

@@ -6,6 +6,7 @@ import { Context, Effect, Exit, FiberSet, Layer, Option, Result, type Scope } fr
 import type { Policy } from "../Access/Policy.ts"
 import { Directory } from "../EventStore/Directory.ts"
 import { History } from "../EventStore/History.ts"
+import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
@@ -13,15 +14,16 @@ import { invariant } from "../Invariant.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Command, type Keyed, keyedOf, type Origin, operationsOf } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
+import { blankedParts, type Erasures } from "../Machine/Erasure.ts"
 import * as Format from "../Machine/Format.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import type * as Limits from "../Machine/Limits.ts"
 import type { LocalPart } from "../Machine/LocalPart.ts"
-import { type LocalPartsRequest, visible } from "../Machine/LocalParts.ts"
+import { forgetErased, type LocalPartsRequest, visible } from "../Machine/LocalParts.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Tables } from "../Machine/Tables.ts"
-import { decode, type Transaction } from "../Machine/Transaction.ts"
+import { decode, encode, type Transaction } from "../Machine/Transaction.ts"
 import { type Watcher, watch } from "../Machine/Watcher.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
@@ -73,6 +75,13 @@ export class LocalNode extends Context.Service<
     readonly tables: Tables
     /** The entries that are durable and applied, in order, as Cluster/Feed.ts has those of the replicated log. */
     readonly feed: LocalFeed.LocalFeed
+    /**
+     * Removes the local parts of records that were erased from this log, its snapshots and its history, through the
+     * erasure at `throughIndex` of the replicated log.
+     */
+    readonly erase: (throughIndex: number, erasures: Erasures) => Effect.Effect<void, LogFailed | LogCorrupt>
+    /** The last erasure that {@link erase} has carried out, durably. */
+    readonly erasedThrough: () => number
     /** Has a watcher hear of each record whose local part, or whose whole, changes here (Machine/Watcher.ts). */
     readonly watch: (watcher: Watcher) => () => void
     /** Fails with the reason once this log stops: a failed disk, or a defect. */
@@ -203,7 +212,22 @@ export const make = Effect.fnUntraced(function* (options: {
     return { index, result: { ...accepted, parts: now, isReplayed: true } }
   })
 
+  /** Without a history, nothing older than the snapshot is kept. */
+  let erasedThrough = 0
+  const erase = Effect.fnUntraced(function* (throughIndex: number, erasures: Erasures) {
+    forgetErased(machine.applied, erasures)
+    const index = yield* snapshots.discard
+    yield* snapshotFiles.removeBelow(index)
+    yield* space.removeAside
+    if (Option.isSome(history)) {
+      yield* history.value.erase({ throughIndex, blank: (entry) => withoutParts(entry, erasures) })
+    }
+    erasedThrough = throughIndex
+  })
+
   return LocalNode.of({
+    erase,
+    erasedThrough: () => (Option.isSome(history) ? history.value.erasedThrough() : erasedThrough),
     submitUnsafe,
     submit: (command) => outcomeOf((settle) => submitUnsafe(command, settle)),
     setLocalParts,
@@ -215,6 +239,13 @@ export const make = Effect.fnUntraced(function* (options: {
     stopped: commits.stopped
   })
 })
+
+const withoutParts = (entry: LogEntry, erasures: Erasures): LogEntry => {
+  const transaction = Result.getOrUndefined(decode(entry.payload))
+  invariant(transaction !== undefined, `entry ${entry.index} of the node's own log was not read`)
+  const left = blankedParts(transaction, erasures)
+  return left === transaction ? entry : { ...entry, payload: encode(left) }
+}
 
 /** The transaction of an entry; undefined if it is not retained. */
 const entryAt = (store: LogStore["Service"], index: number) =>

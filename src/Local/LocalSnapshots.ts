@@ -3,7 +3,7 @@
  * bound. The snapshot then replaces the log below it, whose entries move into the history. The cluster's snapshots are
  * apart. Raft §7.
  */
-import { Effect, FiberHandle, Result, type Scope, Stream } from "effect"
+import { Effect, FiberHandle, Result, type Scope, Semaphore, Stream } from "effect"
 import { LogSpace } from "../EventStore/LogSpace.ts"
 import { LogCorrupt, type LogFailed, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
@@ -16,6 +16,9 @@ import type { Descriptor } from "../Model/Descriptor.ts"
  * size.
  */
 export const snapshotAfterBytesDefault = 8 * 1024 * 1024
+
+/** The pause before another try to discard entries. */
+const retryMs = 50
 
 /** The node's own log has no members, and so no configuration. */
 const noConfiguration = new Uint8Array(0)
@@ -46,6 +49,11 @@ export const restoreNewest = (
 export interface LocalSnapshots {
   /** Notes applied payload, and takes a snapshot if one is due. */
   readonly onApplied: (payloadBytes: number) => void
+  /**
+   * Takes a snapshot of the state as it is, and has the log hold no entry from before: the history keeps them. Returns
+   * the snapshot's index; 0 if the log never had an entry.
+   */
+  readonly discard: Effect.Effect<number, LogFailed | LogCorrupt>
 }
 
 export const make = Effect.fnUntraced(function* (options: {
@@ -63,7 +71,8 @@ export const make = Effect.fnUntraced(function* (options: {
   let appliedBytes = 0
   let snapshotBytes = 0
 
-  const take = Effect.gen(function* () {
+  const oneAtATime = yield* Semaphore.make(1)
+  const takeNow = Effect.gen(function* () {
     const clone = Tables.clone(tables())
     const { index } = clone
     appliedBytes = 0
@@ -72,12 +81,28 @@ export const make = Effect.fnUntraced(function* (options: {
     snapshotBytes = contentBytes
     yield* store.append([{ snapshot: { index, term }, entries: [] }])
     yield* space.compact({ throughIndex: index })
-  }).pipe(
+    return index
+  }).pipe(oneAtATime.withPermits(1))
+
+  const take = takeNow.pipe(
+    Effect.asVoid,
     // The log still has all entries. The next attempt comes after as much payload again.
     Effect.catch((error) => Effect.logWarning("Cannot take a snapshot of the node's own data", error))
   )
 
+  const discard = Effect.gen(function* () {
+    for (;;) {
+      const endIndex = yield* space.endSegment
+      if (endIndex === 0) return 0
+      const index = yield* takeNow
+      if (space.firstIndex() > endIndex) return index
+      // The last entries were written and not applied yet.
+      yield* Effect.sleep(retryMs)
+    }
+  })
+
   return {
+    discard,
     onApplied: (payloadBytes) => {
       appliedBytes += payloadBytes
       if (appliedBytes >= Math.max(snapshotAfterBytes, snapshotBytes)) run(take, { onlyIfMissing: true })

@@ -16,6 +16,8 @@ export interface OperationAnswer {
   /** The version of the model's shape that `record` has; absent in outcomes that older releases remembered. */
   readonly modelVersion?: number
   readonly record: EncodedRecord
+  /** Present if the record was erased since: then `record` is empty. Nobody shows such an answer (Recall.ts). */
+  readonly erased?: true
 }
 
 /** The answer to the client: one part for each operation, or the success of a declared command. */

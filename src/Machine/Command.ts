@@ -140,8 +140,18 @@ export interface Retain {
   readonly fromIndex: number
 }
 
-/** The commands by which nodes themselves keep a log: they bring it to what their releases know, and bound its history. */
-export type Upgrade = Activate | RaiseFormat | Lift | End | Forget | Retain
+/** Deletes a record and erases its data from all that came before. Only an operator asks for it (Cluster/Erasing.ts). */
+export interface Erase {
+  readonly _tag: "Erase"
+  readonly model: string
+  readonly id: string
+}
+
+/**
+ * The commands by which nodes themselves keep a log: they bring it to what their releases know, bound its history, and
+ * erase from it.
+ */
+export type Upgrade = Activate | RaiseFormat | Lift | End | Forget | Retain | Erase
 
 /** Whether a command is a node's own, for its log. */
 export const isUpgrade = (command: Command): command is Upgrade & Origin => upgradeTags.has(command._tag)
@@ -152,7 +162,8 @@ const upgradeTags: ReadonlySet<string> = new Set([
   "Lift",
   "End",
   "Forget",
-  "Retain"
+  "Retain",
+  "Erase"
 ] satisfies Array<Upgrade["_tag"]>)
 
 /** A command, which is decided as one entry. */
@@ -187,6 +198,7 @@ export const withVersions = (command: Command, versionOf: (model: string) => num
     case "End":
     case "Forget":
     case "Retain":
+    case "Erase":
       return command
     default:
       return stamped(command)
@@ -206,6 +218,7 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
     case "End":
     case "Forget":
     case "Retain":
+    case "Erase":
       return []
     default:
       return [command]

@@ -51,6 +51,8 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     // The key has the outcome of another request, or was closed: no copy of this request was done, and none will be.
     case "KeyReused":
     case "KeyClosed":
+    // The first copy had an outcome for good. Only what it was is gone.
+    case "OutcomeErased":
       return true
     // Another leader may know the model or the command, read the record, or have room for the key.
     case "UpgradeRequired":

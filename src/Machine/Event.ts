@@ -23,6 +23,8 @@ export interface Event {
    * refers to.
    */
   readonly cascaded?: true
+  /** Present if the data was erased (Erasure.ts): then `data` is empty. */
+  readonly erased?: true
 }
 
 /**
@@ -34,4 +36,6 @@ export interface Lifted {
   readonly modelVersion: number
   readonly id: string
   readonly data: EncodedRecord
+  /** Present if the data was erased: then `data` is empty. */
+  readonly erased?: true
 }

@@ -8,7 +8,7 @@
  * |---|---|
  * | 1 | all that a release without formats writes |
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
- * | 3 | versions of local parts, compressed snapshots |
+ * | 3 | versions of local parts, compressed snapshots, erasures of records |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -24,6 +24,9 @@ export const lifting = 2
 
 /** The format that retains a part of history. */
 export const retaining = 2
+
+/** The format that erases records. */
+export const erasing = 3
 
 /** The format that a restored log has at least: it knows floors of versions. */
 export const restoring = 2

@@ -14,6 +14,8 @@ export interface LocalPartSet {
   readonly data: EncodedRecord
   /** The part is stored in another version, and nothing else of it changes. */
   readonly isLifted?: true
+  /** Present if the data was erased (Erasure.ts): then `data` is empty. */
+  readonly erased?: true
 }
 
 /** A part as this node holds it. `revision` grows by one with each change on this node. */

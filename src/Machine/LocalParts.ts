@@ -9,6 +9,7 @@ import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { errorsOfMerge, mergePatch } from "../Model/MergePatch.ts"
 import { type ReadStored, withUnknown } from "../Model/StoredRecord.ts"
 import type { Keyed, Origin } from "./Command.ts"
+import type { Erasures } from "./Erasure.ts"
 import * as Format from "./Format.ts"
 import { isEqual, isRecord, isTooDeep } from "./Json.ts"
 import { type LocalPart, type LocalPartSet, storedPart } from "./LocalPart.ts"
@@ -215,6 +216,16 @@ const partAfter = (
   const same = held?.createdIndex === createdIndex ? held : undefined
   if (same !== undefined && same.version > version) return same
   return { createdIndex, version, revision: (same?.revision ?? 0) + 1, ...stored }
+}
+
+/** Forgets the parts of records that were erased. No record shows them any more. */
+export const forgetErased = (tables: Tables, { erasedOf }: Erasures): void => {
+  for (const [model, { localParts }] of tables.byModel) {
+    if (localParts.size === 0) continue
+    for (const [id, index] of erasedOf(model)) {
+      if ((localParts.get(id)?.createdIndex ?? index) < index) localParts.delete(id)
+    }
+  }
 }
 
 /** The part after which {@link collect} continues. */

@@ -11,10 +11,17 @@ export const recall = (
   { index, transaction }: { readonly index: number; readonly transaction: Transaction }
 ): KeptOutcome => {
   const { outcome } = transaction
+  if (isErased(transaction)) return { _tag: "Rejected", rejection: { _tag: "OutcomeErased" } }
   return outcome._tag === "Rejected"
     ? outcome
     : { _tag: "Accepted", answer: answerOf(transaction, changedBy(tables, index, transaction)) }
 }
+
+/** Whether a part of the answer is erased. The rest of it would be no answer to the request. */
+const isErased = ({ events, outcome }: Transaction): boolean =>
+  events.some(({ cascaded, erased }) => erased === true && cascaded !== true) ||
+  (outcome._tag === "Accepted" &&
+    (outcome.erased === true || outcome.unchanged?.some(({ answer }) => answer.erased === true) === true))
 
 /**
  * An event does not say when its record was created, so this goes from the last event back. The present record gives

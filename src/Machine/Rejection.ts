@@ -54,6 +54,8 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "KeyClosed" }
   /** The outcome of the first request with this key is forgotten. This copy was not done. */
   | { readonly _tag: "KeyExpired" }
+  /** The request with this key was done or refused, and its outcome held data that was erased since. This copy did nothing. */
+  | { readonly _tag: "OutcomeErased" }
   /** The deciding node's code has a newer version of the model than is active: not all nodes have it yet. */
   | { readonly _tag: "UpgradePending"; readonly model: string }
   /** This release cannot read the record as it is stored. */

@@ -89,6 +89,17 @@ const noteSession = (
   count(tables, () => StateElements.session(name, session))
 }
 
+/** Forgets the outcome that the entry at `index` left. A copy is answered from that entry then. */
+export const forgetOutcome = (tables: Tables, index: number): void => {
+  const name = tables.sessionOrder.get(index)
+  const held = name === undefined ? undefined : tables.sessions.get(name)
+  if (name === undefined || held?.outcome === undefined) return
+  drop(tables, name, held)
+  const session: Session = { ...held, outcome: undefined }
+  put(tables, name, session)
+  count(tables, () => StateElements.session(name, session))
+}
+
 const dropExpired = (tables: Tables, logAgeMs: number): void => {
   for (let oldest = oldestOf(tables); oldest !== undefined; oldest = oldestOf(tables)) {
     if (!isExpired(tables, oldest.session, logAgeMs)) return

@@ -36,13 +36,15 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     hashDefinition: StateElements.definition
   }
   for (const [model, table] of tables.byModel) {
-    const { isEnded, modelVersion, nextTombstoneSequence, versionFloor } = table
+    const { erasedIndex, isEnded, modelVersion, nextTombstoneSequence, versionFloor } = table
     const ended = isEnded ? { isEnded } : {}
-    yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence, ...ended }
+    const erased = erasedIndex > 0 ? { erasedIndex } : {}
+    yield { _tag: "Table", model, modelVersion, versionFloor, nextTombstoneSequence, ...ended, ...erased }
     if (isPaged) for (const page of RowPage.pagesOf(table.rows.entries())) yield { _tag: "Rows", model, page }
     else for (const [id, row] of table.rows.entries()) yield { _tag: "Row", model, id, row }
     for (const [id, part] of table.localParts.entries()) yield { _tag: "LocalPart", model, id, part }
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
+    for (const [id, index] of table.erasures.entries()) yield { _tag: "Erasure", model, id, index }
   }
   for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session }
   for (const { endsGeneration, index, name } of AssignedKeys.entries(tables.assignedKeys)) {
@@ -151,6 +153,7 @@ const tags: ReadonlyArray<unknown> = [
   "Rows",
   "LocalPart",
   "Tombstone",
+  "Erasure",
   "Session",
   "AssignedKey"
 ] satisfies Array<Piece["_tag"]>

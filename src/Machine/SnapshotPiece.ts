@@ -36,11 +36,14 @@ export type Piece =
       readonly versionFloor: number
       readonly nextTombstoneSequence: number
       readonly isEnded?: true
+      /** Absent if no record of it was erased. */
+      readonly erasedIndex?: number
     }
   | { readonly _tag: "Row"; readonly model: string; readonly id: string; readonly row: Row }
   | { readonly _tag: "Rows"; readonly model: string; readonly page: RowPage.RowPage }
   | { readonly _tag: "LocalPart"; readonly model: string; readonly id: string; readonly part: LocalPart }
   | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tombstone }
+  | { readonly _tag: "Erasure"; readonly model: string; readonly id: string; readonly index: number }
   | { readonly _tag: "Session"; readonly name: string; readonly session: Session }
   | {
       readonly _tag: "AssignedKey"

@@ -120,6 +120,7 @@ const putInTable = (
       table.versionFloor = piece.versionFloor
       table.nextTombstoneSequence = piece.nextTombstoneSequence
       table.isEnded = piece.isEnded === true
+      table.erasedIndex = piece.erasedIndex ?? 0
       break
     case "Row":
       return putRow(state, table, piece.model, [piece.id, piece.row])
@@ -133,6 +134,10 @@ const putInTable = (
       table.tombstones.set(piece.id, piece.tombstone)
       table.tombstoneOrder.set(piece.tombstone.sequence, piece.id)
       StateHash.add(tables.hash, StateElements.tombstone(piece.model, piece.id, piece.tombstone))
+      break
+    case "Erasure":
+      table.erasures.set(piece.id, piece.index)
+      StateHash.add(tables.hash, StateElements.erasure(piece.model, piece.id, piece.index))
       break
   }
   return Result.void

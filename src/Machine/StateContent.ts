@@ -13,6 +13,7 @@ function* elementsOf(tables: Tables): Generator<string> {
     if (StateElements.isTableCounted(table)) yield StateElements.table(model, table)
     for (const [id, row] of table.rows.entries()) yield StateElements.row(model, id, row)
     for (const [id, tombstone] of table.tombstones.entries()) yield StateElements.tombstone(model, id, tombstone)
+    for (const [id, index] of table.erasures.entries()) yield StateElements.erasure(model, id, index)
   }
   for (const [name, session] of tables.sessions.entries()) yield StateElements.session(name, session)
   for (const { endsGeneration, index, name } of AssignedKeys.entries(tables.assignedKeys)) {

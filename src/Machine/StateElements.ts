@@ -25,12 +25,22 @@ export const tombstone = (model: string, id: string, { index, sequence, version 
   `tombstone ${JSON.stringify([model, id, version, index, sequence])}`
 
 /** The fields of a table besides its records. */
-export const table = (model: string, { isEnded, modelVersion, nextTombstoneSequence, versionFloor }: Table): string =>
-  `table ${JSON.stringify([model, modelVersion, nextTombstoneSequence, versionFloor, ...(isEnded ? ["ended"] : [])])}`
+export const table = (
+  model: string,
+  { erasedIndex, isEnded, modelVersion, nextTombstoneSequence, versionFloor }: Table
+): string => {
+  const ended = isEnded ? ["ended"] : []
+  const erased = erasedIndex > 0 ? ["erased", erasedIndex] : []
+  return `table ${JSON.stringify([model, modelVersion, nextTombstoneSequence, versionFloor, ...ended, ...erased])}`
+}
+
+/** An erased record. */
+export const erasure = (model: string, id: string, index: number): string =>
+  `erasure ${JSON.stringify([model, id, index])}`
 
 /** Whether a table counts. An untouched one does not, since another node may not know its model. */
-export const isTableCounted = ({ modelVersion, nextTombstoneSequence, versionFloor }: Table): boolean =>
-  modelVersion > 0 || nextTombstoneSequence > 0 || versionFloor > 0
+export const isTableCounted = ({ erasedIndex, modelVersion, nextTombstoneSequence, versionFloor }: Table): boolean =>
+  modelVersion > 0 || nextTombstoneSequence > 0 || versionFloor > 0 || erasedIndex > 0
 
 /** A client's key. */
 export const session = (name: string, { command, fingerprint, index, logAgeMs, outcome }: Session): string =>

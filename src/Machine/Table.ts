@@ -38,6 +38,10 @@ export interface Table {
   readonly localParts: OrderedMap<string, LocalPart>
   /** How many rows, or local parts, are stored in each version (Rows.ts). */
   readonly countByVersion: Map<number, number>
+  /** By id, the index of the entry that erased the record last. They are never forgotten: a file may still hold what is older. */
+  readonly erasures: OrderedMap<string, number>
+  /** The index of the last erasure of a record, 0 if there was none. */
+  erasedIndex: number
   nextTombstoneSequence: number
   /** The highest version among evicted tombstones. The versions of an unknown id start above it. */
   versionFloor: number

@@ -132,6 +132,8 @@ export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "order
     tombstoneOrder: OrderedMap.make(),
     localParts: OrderedMap.make(),
     countByVersion: new Map(),
+    erasures: OrderedMap.make(),
+    erasedIndex: 0,
     nextTombstoneSequence: 0,
     versionFloor: 0,
     modelVersion: 0,
@@ -187,6 +189,7 @@ const cloneTable = (table: Table): Table => ({
   tombstones: table.tombstones.clone(),
   tombstoneOrder: table.tombstoneOrder.clone(),
   localParts: table.localParts.clone(),
+  erasures: table.erasures.clone(),
   countByVersion: new Map(table.countByVersion)
 })
 

@@ -20,6 +20,8 @@ export type Outcome =
       readonly unchanged?: ReadonlyArray<{ readonly position: number; readonly answer: OperationAnswer }>
       /** If a key remembers the answer of a declared command: its success. */
       readonly value?: Schema.Json
+      /** Present if the success held data that was erased: then there is no value. */
+      readonly erased?: true
     }
   | { readonly _tag: "Rejected"; readonly rejection: Rejection }
 
@@ -50,6 +52,12 @@ export interface Transaction {
   readonly forgotten?: { readonly model: string; readonly ids: ReadonlyArray<string> }
   /** The first entry of the history that nodes retain from this entry on. */
   readonly retainedFrom?: number
+  /** Records whose data in all entries before this one is erased (Erasure.ts). */
+  readonly erased?: ReadonlyArray<{ readonly model: string; readonly id: string }>
+  /** The entries whose remembered outcomes hold data of those records, ascending: the outcomes are forgotten. */
+  readonly erasedOutcomes?: ReadonlyArray<number>
+  /** Present if data of this entry was erased since: the events, answers and outcomes in question say so. */
+  readonly blanked?: true
   /** The format that is active from this entry on (Format.ts). */
   readonly format?: number
 }
@@ -63,9 +71,11 @@ export interface Entry {
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
-const formatOf = ({ ended, forgotten, format, lifted, localParts, retainedFrom }: Transaction): number => {
+const formatOf = (transaction: Transaction): number => {
+  const { blanked, ended, erased, forgotten, format, lifted, localParts, retainedFrom } = transaction
   if (format !== undefined) return format
   if (localParts?.some(({ modelVersion }) => modelVersion !== undefined)) return Format.versionedParts
+  if (erased !== undefined || blanked === true) return Format.erasing
   if (lifted !== undefined || ended !== undefined || forgotten !== undefined) return Format.lifting
   return retainedFrom === undefined ? Format.initial : Format.retaining
 }
@@ -129,8 +139,14 @@ const isTransaction = (json: unknown): json is Transaction =>
   (json.ended === undefined || isTexts(json.ended)) &&
   (json.forgotten === undefined ||
     (isRecord(json.forgotten) && typeof json.forgotten.model === "string" && isTexts(json.forgotten.ids))) &&
+  (json.erased === undefined || (Array.isArray(json.erased) && json.erased.every(isNamed))) &&
+  (json.erasedOutcomes === undefined ||
+    (Array.isArray(json.erasedOutcomes) && json.erasedOutcomes.every(Number.isSafeInteger))) &&
   (json.retainedFrom === undefined || Number.isSafeInteger(json.retainedFrom)) &&
   (json.format === undefined || Number.isSafeInteger(json.format))
+
+const isNamed = (json: unknown): boolean =>
+  isRecord(json) && typeof json.model === "string" && typeof json.id === "string"
 
 const isTexts = (json: unknown): boolean => Array.isArray(json) && json.every((each) => typeof each === "string")
 

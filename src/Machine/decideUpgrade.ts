@@ -1,11 +1,12 @@
 /**
  * Decides the commands by which nodes themselves bring a log to what their releases know: a format, a version of a model,
- * and records in that version; and from where on they retain its history. Pure. docs/evolution.md.
+ * and records in that version; from where on they retain its history, and what they erase. Pure. docs/evolution.md.
  */
 import { Result } from "effect"
 import type { Answer } from "./Answer.ts"
 import type { Activate, End, Forget as ForgetRecords, Lift, Origin, RaiseFormat, Retain, Upgrade } from "./Command.ts"
 import type { Decision } from "./Decision.ts"
+import { decideErasure } from "./decideErasure.ts"
 import { known } from "./decideOperation.ts"
 import type { Lifted } from "./Event.ts"
 import * as Format from "./Format.ts"
@@ -16,7 +17,21 @@ import { encode, entryBytesMax, type Transaction } from "./Transaction.ts"
 
 /** The part of the entry that upgrades the log; undefined if there is nothing to do. */
 type Upgraded = Result.Result<
-  Pick<Transaction, "format" | "activated" | "lifted" | "ended" | "forgotten" | "retainedFrom"> | undefined,
+  | Partial<
+      Pick<
+        Transaction,
+        | "format"
+        | "activated"
+        | "lifted"
+        | "ended"
+        | "forgotten"
+        | "retainedFrom"
+        | "events"
+        | "erased"
+        | "erasedOutcomes"
+      >
+    >
+  | undefined,
   Rejection
 >
 
@@ -50,6 +65,8 @@ const upgradedBy = (tables: Tables, command: Upgrade): Upgraded => {
       return forget(tables, command)
     case "Retain":
       return retain(tables, command)
+    case "Erase":
+      return decideErasure(tables, command)
   }
 }
 

@@ -25,6 +25,7 @@ export const evolve = (tables: Tables, entry: { readonly index: number; readonly
   for (const model of transaction.ended ?? []) evolveEnd(tables, model)
   if (transaction.forgotten !== undefined) forget(tables, transaction.forgotten)
   const changed = transaction.events.map((event) => evolveEvent(tables, index, event))
+  if (transaction.erased !== undefined) evolveErased(tables, index, transaction)
   endEntry(tables, entry, changed)
 }
 
@@ -107,6 +108,22 @@ const evolveLifted = (tables: Tables, index: number, { data, id, model, modelVer
   const row: Row = { ...before, modelVersion, data }
   Rows.put(table, id, row)
   count(tables, () => StateElements.row(model, id, row))
+}
+
+/** Notes erased records, whose deletions are events of the same entry, and forgets outcomes that hold their data. */
+const evolveErased = (tables: Tables, index: number, { erased = [], erasedOutcomes = [] }: Transaction): void => {
+  for (const { id, model } of erased) {
+    const table = tableToChange(tables, model)
+    const before = table.erasures.get(id)
+    if (before !== undefined) discount(tables, () => StateElements.erasure(model, id, before))
+    table.erasures.set(id, index)
+    count(tables, () => StateElements.erasure(model, id, index))
+    if (table.erasedIndex === index) continue
+    changeTable(tables, model, table, () => {
+      table.erasedIndex = index
+    })
+  }
+  for (const at of erasedOutcomes) Sessions.forgetOutcome(tables, at)
 }
 
 /** A release that has the model's last version decides nothing about it any more. */

@@ -53,7 +53,8 @@ export const eventsOf = <const Models extends ReadonlyArray<Followed>>(models: M
     const events: Array<Event> = []
     for (const [ordinal, event] of logged.entries()) {
       const decode = decoders.get(event.model)
-      if (decode === undefined) continue
+      // An erased record is as if it had never been: what was made of it is made anew (Following.ts).
+      if (decode === undefined || event.erased === true) continue
       const record = decode(event)
       if (Result.isFailure(record)) return Result.fail(record.failure)
       const { id, model, type, version } = event

@@ -17,6 +17,9 @@ export const saveAfterCount = 10_000
 /** How long to decode states before other work has its turn: the node may already be the leader. */
 const decodeMaxNanos = 10_000_000n
 
+/** Removes what is saved of a projection that does not run. */
+export const remove = (projection: Folded<unknown>, files: DerivedFiles) => files.remove(fileOf(projection))
+
 /** A projection on this node. */
 export interface Running<S> extends Following {
   /** The states at {@link Following.index}. Both change together: read them before any other code runs. */

@@ -2,7 +2,7 @@
  * Runs the projections of one node beside its member, and reads them. Reads have the same consistency as reads of
  * records, and wait for a projection that lags. Memory.ts and SqliteRun.ts keep each one up to date.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import { Member } from "../Cluster/Member.ts"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import { Directory } from "../EventStore/Directory.ts"
@@ -17,6 +17,7 @@ import type { Following } from "./Following.ts"
 import { nameOfKey } from "./Key.ts"
 import * as Memory from "./Memory.ts"
 import { type Projection, type ProjectionReadFailure, Projections, type StatesPage } from "./Projections.ts"
+import * as Refolding from "./Refolding.ts"
 import type { Sqlite } from "./Sqlite.ts"
 import * as SqliteRun from "./SqliteRun.ts"
 import * as SqliteThread from "./SqliteThread.ts"
@@ -27,7 +28,7 @@ const waitMs = 5_000
 /** The parts of the member that projections need. */
 export type Followable = Pick<
   Member["Service"],
-  "feed" | "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs" | "until"
+  "erasing" | "feed" | "isStopping" | "isRemoved" | "node" | "readIndexUnsafe" | "staleMs" | "until"
 >
 
 /** Runs projections until the scope closes. */
@@ -41,13 +42,24 @@ export const make = Effect.fnUntraced(function* (options: {
   if (projections.some(({ _tag }) => _tag === "Sqlite")) yield* SqliteThread.check()
   const { freshen } = yield* Freshness.make(member)
   const running = new Map<string, { readonly projection: Projection; readonly run: Following }>()
-  for (const projection of projections) {
-    const { name } = projection
-    invariant(!running.has(name), `Two projections are named "${name}"`)
-    const options = { files, feed }
-    const run = projection._tag === "Sqlite" ? SqliteRun.run(projection, options) : Memory.run(projection, options)
-    running.set(name, { projection, run: yield* run })
+  const names = projections.map(({ name }) => name)
+  const twice = names.find((name, at) => names.indexOf(name) < at)
+  invariant(twice === undefined, `Two projections are named "${twice}"`)
+  const refolded = (projection: Projection): Refolding.Refolded => {
+    const { models, name } = projection
+    const run: Effect.Effect<Following, never, Scope.Scope> =
+      projection._tag === "Sqlite"
+        ? SqliteRun.run(projection, { files, feed })
+        : Memory.run(projection, { files, feed })
+    return {
+      name,
+      models: Object.keys(models),
+      start: Effect.map(run, (run) => void running.set(name, { projection, run })),
+      remove: projection._tag === "Sqlite" ? SqliteRun.remove(projection, files) : Memory.remove(projection, files)
+    }
   }
+  const { oldestIndex } = feed
+  member.erasing.join(yield* Refolding.make({ projections: projections.map(refolded), files, oldestIndex }))
 
   const runOf = (projection: Projection) => {
     const found = running.get(projection.name)

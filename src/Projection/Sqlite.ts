@@ -13,6 +13,8 @@ export interface Sqlite {
   readonly _tag: "Sqlite"
   readonly name: string
   readonly version: number
+  /** The models that it follows, and their versions. */
+  readonly models: Readonly<Record<string, number>>
   readonly ddl: string
   /** The statements for an entry, in order. Fails with the reason if it has none. */
   readonly statementsOf: (entry: AppliedEntry) => Result.Result<ReadonlyArray<Statement>, string>
@@ -78,6 +80,7 @@ export const sqlite = <const Models extends ReadonlyArray<Followed>>(
     _tag: "Sqlite",
     name,
     version,
+    models: versionsOf(from),
     ddl: `${ddl}${noteOf(from)}`,
     statementsOf: (entry) =>
       Result.flatMap(read(entry), (events) => {

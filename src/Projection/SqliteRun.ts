@@ -29,6 +29,10 @@ const removeFiles = Effect.fnUntraced(function* (
   yield* Effect.forEach(unused.toSorted(), (file) => unlinkFile(`${options.folder}/${file}`), { discard: true })
 })
 
+/** Removes all files of a projection that does not run. */
+export const remove = (projection: Sqlite, files: DerivedFiles) =>
+  Effect.scoped(Effect.flatMap(files.folder, (folder) => removeFiles(projection, { folder, isUnusable: true })))
+
 /** Starts the projection, which runs until the scope closes. Returns after the first attempt to open the file. */
 export const run = Effect.fnUntraced(function* (
   projection: Sqlite,

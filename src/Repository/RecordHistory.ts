@@ -26,9 +26,12 @@ export interface Past {
   readonly event: Event["type"]
   /** The version of the model that `record` has. */
   readonly modelVersion: number
-  /** As this release reads it: the replicated fields, lifted to its version of the model. */
-  readonly record: EncodedRecord
+  /** As this release reads it: the replicated fields, lifted to its version of the model. Undefined if it was erased. */
+  readonly record: EncodedRecord | undefined
 }
+
+/** A past state that is there. */
+export type Known = Past & { readonly record: EncodedRecord }
 
 /** Where a walk stands: the entry at `index` holds `version` of the record. */
 export interface Step {
@@ -75,6 +78,19 @@ export class HistoryGone extends Data.TaggedError("HistoryGone")<{
   }
 }
 
+/** The data of that version was erased. Answers with 410. */
+export class RecordErased extends Data.TaggedError("RecordErased")<{ readonly model: string; readonly id: string }> {
+  override get message(): string {
+    return `The data of ${this.model} ${this.id} was erased: nobody has it any more`
+  }
+  toProblem(): Problem {
+    return problem("record-erased", this.message, {})
+  }
+  [responds]() {
+    return answerBy(this.toProblem())
+  }
+}
+
 /** The walk to a past state was not done within the bound of one request. The next one goes on. Answers with 503. */
 export class HistoryLong extends Data.TaggedError("HistoryLong")<{ readonly message: string }> {
   toProblem(): Problem {
@@ -89,7 +105,14 @@ export class HistoryLong extends Data.TaggedError("HistoryLong")<{ readonly mess
 export class NotAPlace extends Data.TaggedError("NotAPlace")<{ readonly message: string }> {}
 
 /** Why a record's past cannot be read. */
-export type HistoryFailure = LogFailed | LogCorrupt | RecordUnreadable | HistoryGone | HistoryLong | NotAPlace
+export type HistoryFailure =
+  | LogFailed
+  | LogCorrupt
+  | RecordUnreadable
+  | RecordErased
+  | HistoryGone
+  | HistoryLong
+  | NotAPlace
 
 /** The entries of the log of a record. */
 export interface HistorySource {
@@ -160,14 +183,14 @@ export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoi
   })
 
   const pastOf = (descriptor: Descriptor, { event, index, transaction, version }: Visited) => {
-    const { data, id, modelVersion, type } = event
+    const { data, erased, id, modelVersion, type } = event
+    const { principal: actor, timeMs } = transaction
+    const past = { version, index, timeMs, actor, event: type, modelVersion: descriptor.version }
+    if (erased === true) return Result.succeed<Past>({ ...past, record: undefined })
     const row = { version, createdIndex: 0, index, modelVersion, data }
     return Result.mapBoth(showRow(descriptor, row), {
       onFailure: (errors) => new RecordUnreadable({ model: descriptor.name, id, errors }),
-      onSuccess: (record): Past => {
-        const { principal: actor, timeMs } = transaction
-        return { version, index, timeMs, actor, event: type, modelVersion: descriptor.version, record }
-      }
+      onSuccess: (record): Past => ({ ...past, record })
     })
   }
 
@@ -217,7 +240,7 @@ export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoi
       descriptor: Descriptor,
       id: string,
       { moment, newest }: { readonly moment: Moment; readonly newest: Step }
-    ): Effect.fn.Return<Past | undefined, HistoryFailure> {
+    ): Effect.fn.Return<Known | undefined, HistoryFailure> {
       const { name } = descriptor
       if ("version" in moment && (moment.version > newest.version || moment.version < 1)) return undefined
       const known = checkpoints.above({ name, id }, moment)
@@ -235,7 +258,9 @@ export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoi
         }
       )
       if (found !== undefined) {
-        return found.event.type === "deleted" ? undefined : yield* Effect.fromResult(pastOf(descriptor, found))
+        if (found.event.type === "deleted") return undefined
+        const { record, ...past } = yield* Effect.fromResult(pastOf(descriptor, found))
+        return record === undefined ? yield* new RecordErased({ model: name, id }) : { ...past, record }
       }
       if (ending._tag === "Missing") {
         const { index, version } = oldest ?? newest

@@ -52,6 +52,7 @@ export type ReadFailure = Freshness.ReadFailure | AccessDenied
 export type PastFailure =
   | ReadFailure
   | RecordUnreadable
+  | RecordHistory.RecordErased
   | RecordHistory.HistoryGone
   | RecordHistory.HistoryLong
   | RecordHistory.NotAPlace
@@ -143,6 +144,7 @@ const make = Effect.gen(function* () {
   const clock = yield* Clock.Clock
   const fork = yield* FiberSet.makeRuntime<never>()
   yield* Effect.forkScoped(collectParts(logs))
+  member.erasing.join(local)
 
   /** Adds the current index. Call it in the same go as the read. */
   const read = <A>(freshness: Freshness.Freshness, value: A): Read<A> => ({
@@ -217,7 +219,8 @@ const make = Effect.gen(function* () {
     const pageOf = (place: RecordHistory.Place, limit: number) =>
       readable(pastOf(descriptor).page(descriptor, id, { place, limit, newest: step }))
     if (reach === undefined) return { ...found, value: yield* pageOf(asked.place, asked.limit) }
-    const isSeen = ({ record }: RecordHistory.Past) => isReadable(reach, descriptor, { id, record })
+    const isSeen = ({ record }: RecordHistory.Past) =>
+      record !== undefined && isReadable(reach, descriptor, { id, record })
     // The past of a record that the caller may not read now, or could not read when it was deleted, tells nothing.
     const last = yield* pageOf({ afterVersion: step.version - 1 }, 1)
     if (!last.items.some(isSeen)) return { ...found, value: undefined }

@@ -144,6 +144,14 @@ const describeRejection = (
           key: key ?? ""
         }
       )
+    case "OutcomeErased":
+      return problem(
+        "operation-erased",
+        "The first request with this idempotency key was answered, and its answer held a record that was erased since",
+        {
+          key: key ?? ""
+        }
+      )
     case "KeysExhausted":
       return problem("overloaded", "The cluster remembers too many idempotency keys: try again later", {
         definite: true

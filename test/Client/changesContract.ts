@@ -150,7 +150,9 @@ export const changesContract: Readonly<Record<string, Case>> = {
     yield* records(Review).delete("r")
     const take = (count: number, options: Repository.ChangesOptions) =>
       changes({ goods: Product, Review }, options).pipe(
-        Stream.flatMap((told) => (told.type === "bookmark" ? Stream.empty : Stream.make(told))),
+        Stream.flatMap((told) =>
+          told.type === "bookmark" || told.type === "erased" ? Stream.empty : Stream.make(told)
+        ),
         Stream.take(count),
         Stream.runCollect
       )

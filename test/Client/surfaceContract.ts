@@ -74,7 +74,7 @@ export const contract: Readonly<Record<string, Case>> = {
     yield* products.put(id, { name: "Hammer", price: 1 })
     const whole = Option.getOrThrow(yield* products.history(id))
     assert.deepStrictEqual(
-      whole.items.map(({ row, type, version }) => [version, type, row.name, row.price]),
+      whole.items.map(({ row, type, version }) => [version, type, row?.name, row?.price]),
       [
         [1, "created", "Anvil", 5],
         [2, "updated", "Anvil", 6],
@@ -139,7 +139,7 @@ export const contract: Readonly<Record<string, Case>> = {
     yield* views.put("v", { html: "<b>" })
     const own = Option.getOrThrow(yield* views.history("v")).items
     assert.deepStrictEqual(
-      own.map(({ row, version }) => [version, row.html]),
+      own.map(({ row, version }) => [version, row?.html]),
       [
         [1, "<p>"],
         [2, "<b>"]

@@ -11,6 +11,7 @@ import { layerMemory as layerHistory } from "../../src/EventStore/HistoryFiles.t
 import * as KeptLog from "../../src/EventStore/KeptLog.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerMemory } from "../../src/EventStore/MemoryLog.ts"
+import { erasuresOf } from "../../src/Machine/Erasure.ts"
 import * as RaftLog from "../../src/Raft/core/RaftLog.ts"
 import { Product } from "../Machine/Store.ts"
 import { playNode } from "../Projection/PlayedNode.ts"
@@ -142,6 +143,7 @@ for (const [name, log] of [
           firstIndex: () => 1,
           history: () => [],
           retainedFrom: () => 0,
+          erasures: () => erasuresOf({ byModel: new Map() }),
           appliedIndex: () => 90
         })
         const failure = yield* Effect.flip(feed.read({ fromIndex: 11, maxBytes: 1_000 }))

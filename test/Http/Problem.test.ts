@@ -32,6 +32,8 @@ const statuses = {
   "reaction-refused": 409,
   "changes-gone": 410,
   "history-gone": 410,
+  "record-erased": 410,
+  "operation-erased": 410,
   "version-conflict": 412,
   "too-large": 413,
   "unsupported-media-type": 415,

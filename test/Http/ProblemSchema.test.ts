@@ -21,6 +21,8 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "command-only": problem("command-only", "d", {}),
   "operation-closed": problem("operation-closed", "d", { key: "k" }),
   "operation-expired": problem("operation-expired", "d", { key: "k" }),
+  "operation-erased": problem("operation-erased", "d", { key: "k" }),
+  "record-erased": problem("record-erased", "d", {}),
   "append-only": problem("append-only", "d", {}),
   "reaction-refused": problem("reaction-refused", "no", { definite: true, reason: "elsewhere" }),
   "membership-refused": problem("membership-refused", "no", { definite: true, reason: "changing" }),

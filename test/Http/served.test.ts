@@ -45,6 +45,7 @@ it.effect("a node serves what its document says, and the document says what it s
         .replace("{m}", "products")
         .replace("_commands/{name}", "_commands/transfer")
         .replace("_projections/{name}", "_projections/count")
+        .replace("erasures/{model}/{id}", "erasures/{model}/{record}")
         .replace(/members\/\{id\}(:promote)?/, "members/{member}")
     const missing = named.map(asDocumented).filter((path) => path !== "/_raft" && !documented.has(path))
     assert.deepStrictEqual(missing, [])

@@ -5,6 +5,7 @@ import { History } from "../../src/EventStore/History.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import { erasuresOf } from "../../src/Machine/Erasure.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { type Described, describe } from "../../src/Model.ts"
 import * as RaftLog from "../../src/Raft/core/RaftLog.ts"
@@ -39,6 +40,7 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
       read: store.read,
       firstIndex: space.firstIndex,
       retainedFrom: () => 0,
+      erasures: () => erasuresOf(machine.applied),
       history,
       appliedIndex: () => appliedIndex
     })

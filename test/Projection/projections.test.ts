@@ -19,7 +19,13 @@ const history = makeHistory()
 const faulty = makeFaulty("mallory")
 const orders = makeOrders()
 
-const standing = { isStopping: () => false, isRemoved: () => false, staleMs: () => 0, until: Condition.make().until }
+const standing = {
+  erasing: { join: () => {}, erasedThrough: () => 0 },
+  isStopping: () => false,
+  isRemoved: () => false,
+  staleMs: () => 0,
+  until: Condition.make().until
+}
 
 /** A member whose followers are given nothing past `gate.index`, however much is applied. */
 const start = Effect.gen(function* () {

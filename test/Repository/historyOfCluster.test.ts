@@ -53,7 +53,7 @@ const history = (id: string, limit: number) =>
       })
       if (value === undefined) return { items, isComplete: true }
       for (const { event, index, record, version } of value.items) {
-        items.push({ version, type: event, text: record.text, index })
+        items.push({ version, type: event, text: record?.text, index })
       }
       isComplete &&= value.isComplete
       place = value.next
@@ -85,7 +85,7 @@ for (const seed of [1, 2]) {
           const done = yield* cluster.on(node, change(id, text, isDeletion))
           if (Result.isFailure(done)) return assert.strictEqual(done.failure._tag, "NotDone")
           const { change: type, logIndex, record, version } = done.success
-          list.push({ version, type, text: record.text, index: logIndex! })
+          list.push({ version, type, text: record?.text, index: logIndex! })
         })
         const nodes = cluster.nodes
         for (let count = 0; count < 150; count++) yield* write(nodes[random.below(3)]!)

@@ -93,7 +93,7 @@ describe("the history of a record", { timeout: 60_000 }, () => {
               )
               assert.isTrue(isComplete)
               for (const { actor, record, version } of found) {
-                assert.deepStrictEqual({ actor, text: record.text }, { actor: "ada", text: `version ${version}` })
+                assert.deepStrictEqual({ actor, text: record?.text }, { actor: "ada", text: `version ${version}` })
               }
             }
           }

@@ -27,6 +27,9 @@ const decodeBookmark = Schema.decodeUnknownResult(
     initialEnd: Schema.optionalKey(Schema.Boolean)
   })
 )
+const decodeErased = Schema.decodeUnknownResult(
+  Schema.Struct({ index: Schema.Int, at: Schema.String, model: Schema.String, id: Schema.String })
+)
 const decodeRecord = Schema.decodeUnknownResult(
   Schema.Struct({
     index: Schema.Int,
@@ -39,7 +42,7 @@ const decodeRecord = Schema.decodeUnknownResult(
 )
 
 /** What an event is, by its name. An event of another name is for a later client. */
-const types: ReadonlyArray<string> = ["created", "updated", "deleted", "record", "bookmark"]
+const types: ReadonlyArray<string> = ["created", "updated", "deleted", "erased", "record", "bookmark"]
 
 /** Makes the way to follow a model's changes. A local model is of the first node alone. */
 export const followChanges =
@@ -87,9 +90,28 @@ const follow = (
         position
       }))
     }
-    return Result.flatMap(decodeRecord(data), ({ at, id, index, model, record, version }) => {
+    const modelOf = (model: string) => {
       const found = followed.get(model)
-      if (found === undefined) return Result.fail({ message: `An event is of ${model}, which was not asked for` })
+      return found === undefined
+        ? Result.fail({ message: `An event is of ${model}, which was not asked for` })
+        : Result.succeed(found)
+    }
+    if (event === "erased") {
+      return Result.flatMap(decodeErased(data), ({ at, id, index, model }) =>
+        Result.map(modelOf(model), ({ name }) => ({
+          type: "erased",
+          ...nameMember(name),
+          id: id as never,
+          index,
+          timeMs: Date.parse(at),
+          position
+        }))
+      )
+    }
+    return Result.flatMap(decodeRecord(data), ({ at, id, index, model, record, version }) => {
+      const of = modelOf(model)
+      if (Result.isFailure(of)) return Result.fail(of.failure)
+      const found = of.success
       return Result.map(found.decode(record), (row) => ({
         type: event as "created",
         ...nameMember(found.name),

@@ -32,7 +32,8 @@ const History = Schema.Struct({
       at: Schema.String,
       actor: Schema.optionalKey(Schema.String),
       event: Schema.Literals(["created", "updated", "deleted"]),
-      data: Schema.Unknown
+      data: Schema.optionalKey(Schema.Unknown),
+      erased: Schema.optionalKey(Schema.Literal(true))
     })
   ),
   next: Schema.NullOr(Schema.String),
@@ -70,10 +71,12 @@ export const make = <M extends RowClass>(sending: Sending, live: LiveConnection,
     })
   )
 
-  const pastOf = ({ actor, at, data, event, index, version }: (typeof History)["Type"]["items"][number]) =>
-    Effect.map(decoded(decode(data)), (row): Past<M> => {
-      return { type: event, version, row, index, timeMs: Date.parse(at), actor }
-    })
+  const pastOf = ({ actor, at, data, erased, event, index, version }: (typeof History)["Type"]["items"][number]) => {
+    const past = { type: event, version, index, timeMs: Date.parse(at), actor }
+    return erased === true
+      ? Effect.succeed<Past<M>>({ ...past, row: undefined })
+      : Effect.map(decoded(decode(data)), (row): Past<M> => ({ ...past, row }))
+  }
 
   return {
     get: Effect.fnUntraced(function* (id: string, options = {}) {

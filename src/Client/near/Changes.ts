@@ -77,6 +77,12 @@ const follow = Effect.fnUntraced(function* (
       const { index, isInitialEnd, staleMs } = told
       return Effect.succeed({ type: "bookmark", index, staleMs, isInitialEnd, position })
     }
+    if (told._tag === "Erased") {
+      const { id, timeMs } = told
+      const { index } = told.position
+      const { name } = followed.get(told.model)!
+      return Effect.succeed({ type: "erased", ...nameMember(name), id: id as never, index, timeMs, position })
+    }
     const { id, version } = told
     const { decode, name } = followed.get(told.model)!
     const how =

@@ -109,7 +109,9 @@ export const make = <M extends RowClass>(
         .pipe(session.watch, Effect.mapError(problemOfPast))
       if (page === undefined) return Option.none()
       const items = yield* Effect.forEach(page.items, ({ event: type, modelVersion: _, record, ...past }) =>
-        Effect.map(versioned({ record, version: past.version }), ({ row }): Past<M> => ({ ...past, type, row }))
+        record === undefined
+          ? Effect.succeed<Past<M>>({ ...past, type, row: undefined })
+          : Effect.map(versioned({ record, version: past.version }), ({ row }): Past<M> => ({ ...past, type, row }))
       )
       const next = page.next === undefined ? undefined : encodePlace(record, page.next)
       return Option.some({ items, next, isComplete: page.isComplete })

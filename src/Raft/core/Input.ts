@@ -127,6 +127,15 @@ export interface StateSuspected {
   readonly isSuspect: boolean
 }
 
+/**
+ * The log must not keep any entry through `throughIndex`, whoever lacks it: their data was erased. The entries go once
+ * a snapshot stands for them.
+ */
+export interface Discard {
+  readonly _tag: "Discard"
+  readonly throughIndex: number
+}
+
 /** This node is to stop. It hands leadership over. It can stop once it does not lead and holds no message back. */
 export interface ShutDown {
   readonly _tag: "ShutDown"
@@ -150,4 +159,5 @@ export type Input =
   | TransferLeadership
   | DiskStalled
   | StateSuspected
+  | Discard
   | ShutDown

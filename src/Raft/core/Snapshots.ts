@@ -91,19 +91,28 @@ const heldByAll = (state: State): number => {
 
 /**
  * The note of the snapshot is durable, so the entries below it go. The newest ones stay, within `logRetainedCount` and
- * `logRetainedBytes`: peers that lag a little catch up from them without a snapshot (C14).
+ * `logRetainedBytes`: peers that lag a little catch up from them without a snapshot (C14). Entries that are
+ * discarded go whoever lacks them.
  */
 export const compact = (state: State, draft: Draft.Draft): void => {
   if (state.snapshot === undefined || !state.isCompactionDue || state.snapshotSeq > state.durableSeq) return
   const retained = { maxCount: state.config.logRetainedCount, maxBytes: state.config.logRetainedBytes }
   const wantedIndex = Math.min(state.snapshot.index, RaftLog.lastBefore(state.log, state.lastApplied, retained))
   const heldIndex = heldByAll(state)
-  const throughIndex = Math.min(wantedIndex, heldIndex)
+  const discardedIndex = Math.min(state.snapshot.index, state.discardIndex)
+  const throughIndex = Math.max(discardedIndex, Math.min(wantedIndex, heldIndex))
   // The rest goes once the peer has it, or stops answering.
   state.isCompactionDue = heldIndex < wantedIndex
   if (throughIndex < state.log.firstIndex) return
   RaftLog.compact(state.log, throughIndex)
   draft.compact = { throughIndex }
+}
+
+/** Entries with erased data go as soon as a snapshot stands for them. A peer that lacks them takes the snapshot. */
+export const discard = (state: State, draft: Draft.Draft, throughIndex: number): void => {
+  state.discardIndex = Math.max(state.discardIndex, throughIndex)
+  state.isCompactionDue = true
+  compact(state, draft)
 }
 
 /**

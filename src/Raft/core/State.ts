@@ -99,6 +99,8 @@ export interface State {
   snapshotSeq: number
   /** Whether compaction up to the snapshot is still to be done. */
   isCompactionDue: boolean
+  /** No entry through here may stay in the log once the snapshot stands for it (Input `Discard`). */
+  discardIndex: number
   writtenSeq: number
   durableSeq: number
   /** The write that makes the current hard state durable. */
@@ -187,6 +189,7 @@ export const make = (options: {
     snapshot: mark ?? recovered.snapshot,
     snapshotSeq: 0,
     isCompactionDue: mark !== undefined,
+    discardIndex: 0,
     writtenSeq: 0,
     durableSeq: 0,
     hardStateSeq: 0,

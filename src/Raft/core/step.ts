@@ -127,6 +127,9 @@ const dispatch = (state: State, draft: Draft.Draft, input: Input): void => {
       standDown(state, draft)
       Reads.refuseAll(state, draft)
       return
+    case "Discard":
+      Snapshots.discard(state, draft, input.throughIndex)
+      return
     case "ShutDown":
       Transfer.shutDown(state, draft)
       return

@@ -44,6 +44,11 @@ export interface RaftNode<Command, CommandResult> {
   readonly giveUp: () => void
   /** Since when no leader is known, on the monotonic clock; undefined while one is. */
   readonly leaderlessSinceMs: () => number | undefined
+  /**
+   * Removes all entries through an index from this node's log, once a snapshot stands for them, whoever lacks them. Its
+   * history keeps them. Returns when they are gone.
+   */
+  readonly discard: (throughIndex: number) => Effect.Effect<void, LogFailed | LogCorrupt>
   /** The index that the machine's state reflects now. */
   readonly appliedIndex: () => number
   /** Whether the log has no room for its next segment, so that this node takes no writes (`storage-full`). */

@@ -81,6 +81,8 @@ export const make = Effect.fnUntraced(function* (options: SnapshottingOptions) {
       fork(inBackground(`send a snapshot to ${peer}`, sending.sendTo(peer, atLeastIndex))),
     /** Takes a snapshot of the applied state, in place of older ones that may be wrong. */
     takeAnew: (): void => fork(inBackground("take a snapshot", taking.takeAnew)),
+    /** Takes a snapshot of the applied state, unless there is one already. A failure is logged. */
+    takeNow,
     /** Begins the work that an output asks for. */
     perform: (output: Output): void => {
       if (output.snapshotChunk !== undefined) Queue.offerUnsafe(chunks, output.snapshotChunk)

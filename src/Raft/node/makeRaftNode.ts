@@ -27,10 +27,12 @@ import * as CommandQueue from "./CommandQueue.ts"
 import * as Condition from "./Condition.ts"
 import * as DiskSpace from "./DiskSpace.ts"
 import * as LeaderWatch from "./LeaderWatch.ts"
+import { discard } from "./LogDiscarding.ts"
 import * as LogWriter from "./LogWriter.ts"
 import * as MembershipRequests from "./MembershipRequests.ts"
-import { NotDone, draining as notBegun } from "./Outcome.ts"
+import type { NotDone } from "./Outcome.ts"
 import type { RaftNode } from "./RaftNode.ts"
+import { leavingHere, noRoom, pendingMaxCount, stoppedHere, suspectHere, tooManyWait, unconfirmed } from "./Refusals.ts"
 import { restoreNewest } from "./restoreMachine.ts"
 import { settleNow } from "./Settle.ts"
 import * as SnapshotLoop from "./SnapshotLoop.ts"
@@ -43,26 +45,10 @@ import * as WaitingReads from "./WaitingReads.ts"
 const tickIntervalMs = 10
 /** How long one turn decides. The other commands wait for the next turn, so that messages, ticks and beats do not. */
 const decideMaxNanos = 5_000_000n
-/** The limit on commands that wait to be decided. One more is refused as overloaded. */
-const pendingMaxCount = 4096
 
 /** Messages that carry or acknowledge entries queue behind each other. No other message may queue behind them (D8). */
 const laneOf = (message: Message): Lane =>
   message._tag === "AppendEntries" || message._tag === "AppendEntriesReply" ? "bulk" : "control"
-
-const notDone = (reason: "no-quorum" | "overloaded", message: string) => Exit.fail(new NotDone({ reason, message }))
-
-const stoppedHere = notDone("no-quorum", "This node has stopped")
-
-const leavingHere = Exit.fail(notBegun)
-
-const suspectHere = Exit.fail(StateWatch.suspect)
-
-const unconfirmed = notDone("no-quorum", "Cannot read: no quorum confirms a leader")
-
-const noRoom = Exit.fail(DiskSpace.storageFull)
-
-const tooManyWait = notDone("overloaded", `Cannot write: ${pendingMaxCount} commands wait already`)
 
 /** Runs a node until the scope closes. */
 export const make = Effect.fnUntraced(function* <Command, CommandResult>(options: {
@@ -390,6 +376,19 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     handOver: Effect.suspend(() => (isAtRest ? Effect.void : MembershipRequests.handOver({ core, run, until }))),
     giveUp: () => giveUp(leavingHere),
     leaderlessSinceMs: leaderWatch.leaderlessSinceMs,
+    discard: (throughIndex) =>
+      discard(
+        {
+          core,
+          space,
+          run,
+          appliedIndex: () => appliedIndex,
+          isSuspect: states.isSuspect,
+          takeSnapshot: snapshotting.takeNow,
+          until
+        },
+        throughIndex
+      ),
     appliedIndex: () => appliedIndex,
     isStorageShort: room.isShort,
     core,
