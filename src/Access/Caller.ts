@@ -43,6 +43,16 @@ export const system: System = { _tag: "System" }
 export const idOf = (caller: Caller | undefined): string | undefined =>
   caller?._tag === "Principal" ? caller.id : undefined
 
+/** The id by which the log and keys know the application's own code, where rules hold. No principal has it. */
+export const systemId = "lithair:system"
+
+/**
+ * Who owns the idempotency keys of a caller, and stands with its entries in the log. Where rules hold, the application
+ * shares no keys with anonymous callers.
+ */
+export const ownerOf = (caller: Caller, isGuarded: boolean): string | undefined =>
+  caller._tag === "System" && isGuarded ? systemId : idOf(caller)
+
 /** Whether the caller has a role. */
 export const hasRole = (caller: Caller, role: string): boolean =>
   caller._tag === "Principal" && caller.roles.includes(role)
@@ -50,6 +60,7 @@ export const hasRole = (caller: Caller, role: string): boolean =>
 /** What is wrong with a principal that an authenticator made; undefined if nothing is. */
 export const wrongWith = ({ claims, id, roles }: Omit<Principal, "_tag">): string | undefined => {
   if (id === "" || Buffer.byteLength(id) > idMaxBytes) return `An id has 1 to ${idMaxBytes} bytes`
+  if (id.startsWith("lithair:")) return "An id does not begin with lithair:"
   if (roles.length > rolesMaxCount || roles.some((role) => role.length > idMaxBytes)) {
     return `A principal has at most ${rolesMaxCount} roles of at most ${idMaxBytes} characters`
   }

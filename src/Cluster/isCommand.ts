@@ -5,7 +5,7 @@
  * Every forwarded write passes here on the leader, so these are plain functions: a schema's decoder takes ten times as
  * long.
  */
-import { idOf, isCaller } from "../Access/Caller.ts"
+import { idOf, isCaller, systemId } from "../Access/Caller.ts"
 import { isRecord } from "../Machine/Json.ts"
 
 /** Whether a value is as a field needs it. */
@@ -102,7 +102,9 @@ const commandShapes = shapesOf(
 
 /** Whether the principal that owns the key is the caller. */
 const isOwnKey = ({ caller, principal }: Readonly<Record<string, unknown>>): boolean =>
-  principal === (isCaller(caller) ? idOf(caller) : undefined)
+  isCaller(caller)
+    ? principal === idOf(caller) || (caller._tag === "System" && principal === systemId)
+    : principal === undefined
 
 /** Whether JSON from a peer has the shape of a command that a client may cause. */
 export const isCommand = (json: unknown): boolean =>

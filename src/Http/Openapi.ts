@@ -2,6 +2,7 @@
 import { HttpApi, type HttpApiGroup, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import { problemMediaType } from "../Problem.ts"
+import type { Auth } from "./Authenticator.ts"
 import { changesGroup } from "./ChangesEndpoints.ts"
 import { commandGroups } from "./CommandRoutes.ts"
 import { liveGroup } from "./LiveEndpoints.ts"
@@ -10,6 +11,8 @@ import { nodeGroups, restorePath } from "./NodeEndpoints.ts"
 import { operationGroup } from "./OperationRoutes.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionRoutes.ts"
 import { transactionGroup } from "./TransactionRoutes.ts"
+
+type Taker = Pick<Auth["authenticators"][number], "name" | "security">
 
 /** An API whose groups are known only at run time. */
 export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>
@@ -29,7 +32,9 @@ export const makeApi = (
   /** Prepended to all paths except those of the node's own endpoints. */
   prefix?: `/${string}`,
   /** Whether one of the node's own endpoints is served where the document is; asked when it is written. */
-  isServed: (path: string) => boolean = () => true
+  isServed: (path: string) => boolean = () => true,
+  /** How callers sign in, if they do. */
+  takers: ReadonlyArray<Taker> = []
 ): LithairApi => {
   // The generics would name every group. A loop cannot keep them, hence this cast, the only one.
   const { commands = [], projections = [] } = others
@@ -47,7 +52,11 @@ export const makeApi = (
   return HttpApi.make("lithair")
     .add(...groups)
     .annotateMerge(
-      OpenApi.annotations({ ...info, servers: [{ url: "/" }], transform: finish(isServed) })
+      OpenApi.annotations({
+        ...info,
+        servers: [{ url: "/" }],
+        transform: finish(isServed, `${prefix ?? ""}/api/`, takers)
+      })
     ) as unknown as LithairApi
 }
 
@@ -70,9 +79,14 @@ const nodePaths: ReadonlySet<string> = new Set(
 
 /** Finishes the document: adds the headers of problems, restores paths, and removes repeated nulls. */
 const finish =
-  (isServed: (path: string) => boolean) =>
+  (isServed: (path: string) => boolean, guarded: string, takers: ReadonlyArray<Taker>) =>
   (spec: Record<string, unknown>): Record<string, unknown> => {
-    const { paths } = spec as unknown as OpenApi.OpenAPISpec
+    const { components, paths } = spec as unknown as OpenApi.OpenAPISpec
+    // A rule may let anonymous callers in, so each scheme is one of several ways, and none is another.
+    const security = takers.length === 0 ? {} : { security: [{}, ...takers.map(({ name }) => ({ [name]: [] }))] }
+    for (const [path, operations] of Object.entries(paths)) {
+      if (path.startsWith(guarded)) for (const each of Object.values(operations)) Object.assign(each, security)
+    }
     for (const operations of Object.values(paths)) {
       for (const { responses } of Object.values(operations) as ReadonlyArray<OpenApi.OpenAPISpecOperation>) {
         for (const response of Object.values(responses)) {
@@ -85,8 +99,15 @@ const finish =
         .map(([path, operations]) => [restorePath(path), operations] as const)
         .filter(([path]) => !nodePaths.has(path) || isServed(path))
     )
-    return nullOnce({ ...spec, paths: placed }) as Record<string, unknown>
+    const schemes = Object.fromEntries(takers.map(({ name, security }) => [name, schemeOf(security)]))
+    const signIn = takers.length === 0 ? {} : { components: { ...components, securitySchemes: schemes } }
+    return nullOnce({ ...spec, ...signIn, paths: placed }) as Record<string, unknown>
   }
+
+const schemeOf = (security: Taker["security"]) =>
+  security._tag === "Http"
+    ? { type: "http", scheme: security.scheme.toLowerCase() }
+    : { type: "apiKey", in: security.in, name: security.key }
 
 /** Flattens nested alternatives into one list, each once. */
 const nullOnce = (json: unknown): unknown => {

@@ -186,7 +186,8 @@ export const layerDocs = ({
         { title, version },
         { commands: serving.commands, projections: foldedOf(serving) },
         prefix,
-        isMountedOn(yield* HttpRouter.HttpRouter)
+        isMountedOn(yield* HttpRouter.HttpRouter),
+        serving.auth?._tag === undefined ? serving.auth?.authenticators : []
       )
       // The generics would name every group of every API. Writing the document needs none of them.
       const api = apis.reduce<LithairApi>((all, own) => all.addHttpApi(own as LithairApi) as LithairApi, derived)

@@ -1,5 +1,5 @@
 /** The commands of the machine, as JSON data from clients. Pure. They are unchecked: `decide` trusts none of them. */
-import type { Caller } from "../Access/Caller.ts"
+import { type Caller, ownerOf } from "../Access/Caller.ts"
 
 /** A condition on the record (If-Match): one of these versions, or any. It fails if there is no record. */
 interface Conditional {
@@ -65,7 +65,7 @@ export interface Call {
 export interface Origin {
   /** Who sends it; absent for an anonymous caller. {@link sentBy} sets it. */
   readonly caller?: Caller
-  /** The id of the caller, if that is a principal: it owns the key, and the entry keeps it. */
+  /** Who owns the key, by the caller: the entry keeps it. */
   readonly principal?: string
   /** The client's idempotency key, with a fingerprint of the request that first carried it. */
   readonly key?: string
@@ -74,16 +74,15 @@ export interface Origin {
   readonly assignedKey?: string
 }
 
-/** What a caller sends. */
-export const sentBy = <O extends object>(caller: Caller, asked: O): O & Pick<Origin, "caller" | "principal"> => {
-  switch (caller._tag) {
-    case "Anonymous":
-      return asked
-    case "System":
-      return { ...asked, caller }
-    case "Principal":
-      return { ...asked, caller, principal: caller.id }
-  }
+/** What a caller sends. `isGuarded` says whether rules hold on this node. */
+export const sentBy = <O extends object>(
+  caller: Caller,
+  asked: O,
+  isGuarded: boolean
+): O & Pick<Origin, "caller" | "principal"> => {
+  if (caller._tag === "Anonymous") return asked
+  const principal = ownerOf(caller, isGuarded)
+  return { ...asked, caller, ...(principal === undefined ? {} : { principal }) }
 }
 
 /** Closes a key under which nothing was done: from then on no copy of its request is done. */

@@ -109,7 +109,7 @@ export const lead = Effect.fnUntraced(function* <R>(
   const recordOnce = Effect.fnUntraced(function* (parkedAfter: typeof same) {
     const position = done
     const next = { ...recorded, stumbled: stumbledStill(), parked: parkedAfter(recorded.parked) }
-    const { result } = yield* member.submit(sentBy(system, recording(name, position, next)))
+    const { result } = yield* member.submit(sentBy(system, recording(name, position, next), false))
     if (result._tag === "Rejected") return yield* Effect.fail(result.rejection)
     const [put] = result.answer.operations
     invariant(put !== undefined, "a position was recorded without an answer")

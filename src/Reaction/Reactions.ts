@@ -147,7 +147,7 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
     const next = yield* Effect.fromResult(steered(recordedIn(member.tables, name), action, at))
     const { position } = next
     invariant(position !== undefined, "a reaction stumbled before it had a position")
-    const { result } = yield* member.submit(sentBy(system, recording(name, position, next)))
+    const { result } = yield* member.submit(sentBy(system, recording(name, position, next), false))
     if (result._tag === "Accepted") return
     if (result.rejection._tag === "VersionConflict") return yield* new SteeringRefused({ reason: "changing" })
     return yield* Effect.die(new Error(`The record of a reaction was refused: ${result.rejection._tag}`))

@@ -41,8 +41,9 @@ const make = Effect.gen(function* () {
   const local = yield* LocalNode
 
   const beginCall: Commands["Service"]["beginCall"] = (caller, asked) =>
-    flatMapOutcome(beginAt("replicated", { member, local }, sentBy(caller, { _tag: "Call", ...asked })), (done) =>
-      Exit.succeed(calledOf(done))
+    flatMapOutcome(
+      beginAt("replicated", { member, local }, sentBy(caller, { _tag: "Call", ...asked }, member.policy !== undefined)),
+      (done) => Exit.succeed(calledOf(done))
     )
   const call: Commands["Service"]["call"] = (...asked) => outcomeOf(beginCall(...asked))
 

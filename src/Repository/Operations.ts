@@ -3,7 +3,7 @@
  * node's own log, which remembers the keys of its own data. docs/http.md, "Endpoints" (`_operations`), "Details".
  */
 import { Effect } from "effect"
-import { type Caller, idOf } from "../Access/Caller.ts"
+import { type Caller, ownerOf } from "../Access/Caller.ts"
 import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
 import * as AssignedKey from "../Machine/AssignedKey.ts"
@@ -68,10 +68,10 @@ export const make = ({
   const askKeyed = (keyed: Keyed) => (isOfNode(keyed) ? askHere(keyed) : askBoth(keyed))
 
   return {
-    ask: (caller, key) => askKeyed(keyedBy(caller, key)),
+    ask: (caller, key) => askKeyed(keyedBy(caller, key, member.policy !== undefined)),
     close: Effect.fnUntraced(function* (caller, key) {
-      const close = sentBy(caller, { _tag: "Close", key } as const)
-      const keyed = keyedBy(caller, key)
+      const close = sentBy(caller, { _tag: "Close", key } as const, member.policy !== undefined)
+      const keyed = keyedBy(caller, key, member.policy !== undefined)
       if (!isOfNode(keyed)) {
         const { result } = yield* member.submit(close)
         yield* mayBeFull(result)
@@ -91,8 +91,8 @@ export const make = ({
 }
 
 /** Two principals never share a key. */
-const keyedBy = (caller: Caller, key: string): Keyed => {
-  const principal = idOf(caller)
+const keyedBy = (caller: Caller, key: string, isGuarded: boolean): Keyed => {
+  const principal = ownerOf(caller, isGuarded)
   return principal === undefined ? { key } : { key, principal }
 }
 

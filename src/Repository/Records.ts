@@ -267,14 +267,14 @@ const make = Effect.gen(function* () {
 
   const beginChange: Records["Service"]["beginChange"] = (caller, descriptor, asked) => (settle) => {
     const { mode } = descriptor
-    const change = sentBy(caller, asked)
+    const change = sentBy(caller, asked, member.policy !== undefined)
     if (mode === "mixed") return beginEffect(fork, changeMixed(descriptor, change), settle)
     return flatMapOutcome(beginAt(mode, logs, withoutCondition(change)), (done) =>
       Exit.succeed(changed(descriptor, operationOf(done), reflected(mode, done), undefined))
     )(settle)
   }
   const beginTransact: Records["Service"]["beginTransact"] = (caller, together) =>
-    transactTogether(sentBy(caller, together))
+    transactTogether(sentBy(caller, together, member.policy !== undefined))
   const beginGet: Records["Service"]["beginGet"] = (caller, descriptor, id, consistency) =>
     beginRead(caller, descriptor, consistency, (reach) => {
       const found = descriptor.mode === "local" ? showOwn(descriptor, id) : MixedRecords.show(logs, descriptor, id)

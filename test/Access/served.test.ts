@@ -7,7 +7,7 @@ import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
-import { application, ask, handlers, makeKey, Note, Plan, Session } from "./Notes.ts"
+import { application, ask, handlers, Membership, makeKey, Note, Plan, Session } from "./Notes.ts"
 
 const provide = <A, E>(program: Effect.Effect<A, E, TestCluster>) =>
   program.pipe(Effect.provide(TestCluster.layer(application).pipe(Layer.provide(handlers))))
@@ -157,6 +157,20 @@ describe("a caller", () => {
       const asked = yield* on("n3", ask("GET", "/api/_operations/k", { key: bob.key }))
       assert.strictEqual(asked.body.body.id, other.body.id)
       assert.notProperty(asked.body.body, "pin")
+    }).pipe(provide)
+  )
+
+  it.effect("shares no idempotency key with the application itself, which history names", () =>
+    Effect.gen(function* () {
+      const { on, sam } = yield* people
+      const data = { id: "p", userId: "x", teamId: "blue" }
+      const own = Repository.Repository.use(({ records }) => records(Membership).create(data, { key: "k" }))
+      yield* on("n1", own)
+      const headers = { "idempotency-key": "k" }
+      const anonymous = yield* on("n2", ask("POST", "/api/memberships", { body: data, headers }))
+      assert.strictEqual(anonymous.status, 401)
+      const { body } = yield* on("n2", ask("GET", "/api/memberships/p/history", { key: sam.key }))
+      assert.strictEqual(body.items[0].actor, "lithair:system")
     }).pipe(provide)
   )
 

@@ -61,7 +61,9 @@ const Command = Schema.Union([
 const decode = Schema.decodeUnknownResult(Command, { onExcessProperty: "error" })
 /** The principal that owns a key is the caller, and no other. */
 const isOwnKey = ({ caller, principal }: (typeof Command)["Type"]) =>
-  principal === (caller?._tag === "Principal" ? caller.id : undefined)
+  caller?._tag === "System" && principal !== undefined
+    ? principal === "lithair:system"
+    : principal === (caller?._tag === "Principal" ? caller.id : undefined)
 
 const caller = { _tag: "Principal", id: "p", roles: ["r"], claims: {}, apiKey: { id: "k", version: 1 } }
 const keyed = { caller, principal: "p", key: "k", fingerprint: "f", assignedKey: "a" }
@@ -82,7 +84,8 @@ const samples: ReadonlyArray<unknown> = [
   },
   { _tag: "Call", name: "transfer", payload: { amount: "1.00" }, ...keyed },
   { _tag: "Close", ...keyed },
-  { _tag: "Close", key: "k", caller: { _tag: "System" } }
+  { _tag: "Close", key: "k", caller: { _tag: "System" } },
+  { _tag: "Close", key: "k", caller: { _tag: "System" }, principal: "lithair:system" }
 ]
 const values: ReadonlyArray<unknown> = [
   null,
