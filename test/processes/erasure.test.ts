@@ -50,7 +50,17 @@ describe("an erasure", () => {
         yield* put(second, `/api/products/${id}`, { name: `Screw ${marker}`, price: "2.00" })
         yield* put(first, `/api/products/${otherId}`, { name: "Bolt", price: "2.00" })
         yield* put(third, `/api/products/${otherId}`, { name: "Bolt", price: "3.00" })
-        for (const node of nodes) assert.isNotEmpty(filesWith(node.data, marker))
+        // Each node has local fields of its own of a mixed record, in a log of its own.
+        yield* put(first, `/api/users/${id}`, { email: `${marker}@example.org`, cacheData: `${marker} at first` })
+        for (const [at, node] of nodes.entries()) {
+          const patch = { cacheData: `${marker} at ${at}` }
+          const { status } = yield* node.request("PATCH", `/api/users/${id}`, { body: patch })
+          yield* expectThat(status === 200, `the local field is written: ${status}`)
+        }
+        for (const node of nodes) {
+          assert.isNotEmpty(filesWith(join(node.data, "log"), marker))
+          assert.isNotEmpty(filesWith(join(node.data, "local"), marker))
+        }
 
         // One member is away when it is decided.
         const leader = yield* leaderOf(nodes)
@@ -61,6 +71,7 @@ describe("an erasure", () => {
         assert.strictEqual(asked.status, 202)
         assert.strictEqual(asked.body.done, false)
         assert.include(asked.body.waitingFor, away.id)
+        assert.strictEqual((yield* erase(here[1]!, { model: "User", id })).status, 202)
         for (const node of here) {
           assert.strictEqual((yield* node.request("GET", `/api/products/${id}`)).status, 404)
         }
@@ -68,7 +79,7 @@ describe("an erasure", () => {
         for (const node of here) yield* node.stop("SIGKILL")
         for (const node of nodes) yield* node.start
         yield* allReady(nodes)
-        for (const node of nodes) yield* isDone(node, "Product")
+        for (const node of nodes) for (const model of ["Product", "User"]) yield* isDone(node, model)
         for (const node of nodes) assert.deepStrictEqual(filesWith(node.data, marker), [])
         yield* equalHash(nodes)
 

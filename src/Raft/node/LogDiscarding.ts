@@ -38,7 +38,8 @@ export const discard = Effect.fnUntraced(function* (
     yield* takeSnapshot
     run({ _tag: "Discard", throughIndex: wantedIndex })
     if ((core.snapshot?.index ?? 0) >= wantedIndex) {
-      yield* until(() => core.log.firstIndex > wantedIndex)
+      // A leader's snapshot may have replaced the log: the disk has its note only once that is written.
+      yield* until(() => core.log.firstIndex > wantedIndex && core.snapshotSeq <= core.durableSeq)
       yield* space.compact({ throughIndex: wantedIndex })
     }
     if (space.firstIndex() <= throughIndex) yield* Effect.sleep(retryMs)
