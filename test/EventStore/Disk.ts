@@ -1,13 +1,12 @@
 /**
  * A disk that remembers what was done to it, and what of that was synced: for tests that crash at every step. It stands
- * between Files.ts and node:fs, by `vi.mock("node:fs", …)`, and passes everything on. What a crash may leave is every
- * subset of what was not synced: writes of a file until its sync, names of a directory until the directory's.
+ * between Files.ts and node:fs, as the port FileSystem, and passes everything on. What a crash may leave is every subset
+ * of what was not synced: writes of a file until its sync, names of a directory until the directory's.
  */
 import { createHash } from "node:crypto"
-import type * as Fs from "node:fs"
+import * as fs from "node:fs"
 import { dirname, relative } from "node:path"
-
-const fs = process.getBuiltinModule("node:fs")
+import type { Callback, FileSystem } from "../../src/EventStore/FileSystem.ts"
 
 type Operation =
   | { readonly _tag: "Create"; readonly path: string; readonly file: number }
@@ -120,86 +119,86 @@ function makesDurable(sync: Operation, operation: Operation): boolean {
 /** How many operations were recorded so far: what was promised by then must hold in every crash from there on. */
 export const position = () => running?.operations.length ?? 0
 
-type Callback = (error: Error | null, value?: unknown) => void
+/** Passes an outcome on, and then notes it if it is a success. */
+const done =
+  <A>(callback: Callback<A>, then: (value: A) => void): Callback<A> =>
+  (error, value) => {
+    if (error === null || error === undefined) then(value as A)
+    callback(error, value)
+  }
 
-/** node:fs with the operations of Files.ts recorded. */
-export function recorded(real: typeof Fs): typeof Fs {
-  const done = (callback: Callback, then: (value: unknown) => void): Callback => {
-    return (error, value) => {
-      if (error === null || error === undefined) then(value)
-      callback(error, value)
-    }
-  }
-  const synced = (descriptor: number) => () => {
-    const file = fileOf(descriptor)
-    const { isDirectory, path = "" } = opened.get(descriptor) ?? {}
-    if (file !== undefined) note({ _tag: "Sync", file })
-    else if (isDirectory && isWithin(path)) note({ _tag: "SyncNames", directory: path })
-  }
-  const wrapped = {
-    open: (path: string, flags: string, callback: Callback) => {
-      const isMade = !real.existsSync(path)
-      const then = (descriptor: unknown) => {
-        const isFile = !real.statSync(path).isDirectory()
-        opened.set(descriptor as number, { path, file: undefined, isDirectory: !isFile })
-        fileOf(descriptor as number)
-        if (!isFile || !isWithin(path) || flags === "r") return
-        if (isMade) note({ _tag: "Create", path, file: fileAt(path) })
-        if (flags === "w") note({ _tag: "Resize", file: fileAt(path), lengthBytes: 0 })
-      }
-      real.open(path, flags, done(callback, then))
-    },
-    write: (...[descriptor, bytes, from, length, offset, callback]: WriteArguments) => {
-      const file = fileOf(descriptor)
-      const { path = "" } = opened.get(descriptor) ?? {}
-      const code = faults.write?.(path)
-      if (code !== undefined) return void setImmediate(callback, Object.assign(new Error(code), { code }))
-      const copy = bytes.slice(from, from + length)
-      const then = (count: unknown) => {
-        if (file !== undefined) note({ _tag: "Write", file, offset, bytes: copy.subarray(0, count as number) })
-      }
-      real.write(descriptor, bytes, from, length, offset, done(callback, then))
-    },
-    writeSync: (...[descriptor, bytes, from, length, offset]: WriteSyncArguments) => {
-      const file = fileOf(descriptor)
-      const code = faults.write?.(opened.get(descriptor)?.path ?? "")
-      if (code !== undefined) throw Object.assign(new Error(code), { code })
-      const count = real.writeSync(descriptor, bytes, from, length, offset)
-      if (file !== undefined) note({ _tag: "Write", file, offset, bytes: bytes.slice(from, from + count) })
-      return count
-    },
-    ftruncate: (descriptor: number, lengthBytes: number, callback: Callback) => {
-      const file = fileOf(descriptor)
-      const then = () => file !== undefined && note({ _tag: "Resize", file, lengthBytes })
-      real.ftruncate(descriptor, lengthBytes, done(callback, then))
-    },
-    fsync: (descriptor: number, callback: Callback) => real.fsync(descriptor, done(callback, synced(descriptor))),
-    fdatasync: (descriptor: number, callback: Callback) =>
-      real.fdatasync(descriptor, done(callback, synced(descriptor))),
-    rename: (from: string, to: string, callback: Callback) => {
-      const then = () => {
-        if (!isWithin(to)) return
-        const file = fileAt(from)
-        running?.names.delete(from)
-        running?.names.set(to, file)
-        note({ _tag: "Rename", from, to })
-      }
-      real.rename(from, to, done(callback, then))
-    },
-    unlink: (path: string, callback: Callback) => {
-      const then = () => {
-        if (!isWithin(path)) return
-        running?.names.delete(path)
-        note({ _tag: "Unlink", path })
-      }
-      real.unlink(path, done(callback, then))
-    }
-  }
-  return { ...real, ...wrapped } as unknown as typeof Fs
+const synced = (descriptor: number) => (): void => {
+  const file = fileOf(descriptor)
+  const { isDirectory, path = "" } = opened.get(descriptor) ?? {}
+  if (file !== undefined) note({ _tag: "Sync", file })
+  else if (isDirectory && isWithin(path)) note({ _tag: "SyncNames", directory: path })
 }
 
-type WriteSyncArguments = [descriptor: number, bytes: Uint8Array, from: number, length: number, offset: number]
-type WriteArguments = [...WriteSyncArguments, callback: Callback]
+/** What the operating system says to a write of this file, if a test says so. */
+const faultOf = (descriptor: number): Error | undefined => {
+  const code = faults.write?.(opened.get(descriptor)?.path ?? "")
+  return code === undefined ? undefined : Object.assign(new Error(code), { code })
+}
+
+/** node:fs, with every operation that changes files recorded. Provide it as `FileSystem`. */
+export const recorded: FileSystem = {
+  ...(fs as FileSystem),
+  open: (path, flags, callback) => {
+    const isMade = !fs.existsSync(path)
+    const then = (descriptor: number) => {
+      const isFile = !fs.statSync(path).isDirectory()
+      opened.set(descriptor, { path, file: undefined, isDirectory: !isFile })
+      fileOf(descriptor)
+      if (!isFile || !isWithin(path) || flags === "r") return
+      if (isMade) note({ _tag: "Create", path, file: fileAt(path) })
+      if (flags === "w") note({ _tag: "Resize", file: fileAt(path), lengthBytes: 0 })
+    }
+    fs.open(path, flags, done(callback, then))
+  },
+  write: (descriptor, bytes, at, lengthBytes, offset, callback) => {
+    const file = fileOf(descriptor)
+    const fault = faultOf(descriptor)
+    if (fault !== undefined) return void setImmediate(callback, fault)
+    const copy = bytes.slice(at, at + lengthBytes)
+    const then = (count: number) => {
+      if (file !== undefined) note({ _tag: "Write", file, offset, bytes: copy.subarray(0, count) })
+    }
+    fs.write(descriptor, bytes, at, lengthBytes, offset, done(callback, then))
+  },
+  writeSync: (descriptor, bytes, at, lengthBytes, offset) => {
+    const file = fileOf(descriptor)
+    const fault = faultOf(descriptor)
+    if (fault !== undefined) throw fault
+    const count = fs.writeSync(descriptor, bytes, at, lengthBytes, offset)
+    if (file !== undefined) note({ _tag: "Write", file, offset, bytes: bytes.slice(at, at + count) })
+    return count
+  },
+  ftruncate: (descriptor, lengthBytes, callback) => {
+    const file = fileOf(descriptor)
+    const then = () => file !== undefined && note({ _tag: "Resize", file, lengthBytes })
+    fs.ftruncate(descriptor, lengthBytes, done(callback, then))
+  },
+  fsync: (descriptor, callback) => fs.fsync(descriptor, done(callback, synced(descriptor))),
+  fdatasync: (descriptor, callback) => fs.fdatasync(descriptor, done(callback, synced(descriptor))),
+  rename: (from, to, callback) => {
+    const then = () => {
+      if (!isWithin(to)) return
+      const file = fileAt(from)
+      running?.names.delete(from)
+      running?.names.set(to, file)
+      note({ _tag: "Rename", from, to })
+    }
+    fs.rename(from, to, done(callback, then))
+  },
+  unlink: (path, callback) => {
+    const then = () => {
+      if (!isWithin(path)) return
+      running?.names.delete(path)
+      note({ _tag: "Unlink", path })
+    }
+    fs.unlink(path, done(callback, then))
+  }
+}
 
 /** Whether an operation that was not synced has reached the disk all the same. */
 export type Reached = (operation: Operation) => boolean

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { vi } from "vitest"
 import { layerFile as layerLog } from "../../src/EventStore/FileLog.ts"
+import { FileSystem } from "../../src/EventStore/FileSystem.ts"
 import { History } from "../../src/EventStore/History.ts"
 import { layerFile as layerHistory } from "../../src/EventStore/HistoryFiles.ts"
 import * as KeptLog from "../../src/EventStore/KeptLog.ts"
@@ -15,11 +15,9 @@ import { LogStore } from "../../src/EventStore/LogStore.ts"
 import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
 import { layerFile as layerSnapshots } from "../../src/EventStore/Snapshots.ts"
 import { seeded } from "../Machine/Seeded.ts"
-import { crashes, position, record, restore, stop } from "./Disk.ts"
+import { crashes, position, record, recorded, restore, stop } from "./Disk.ts"
 import { appendNow, entries, plain, readLeft } from "./logStoreContract.ts"
 import { bytesOf, foreign, offerOf, send, write } from "./snapshotStoreContract.ts"
-
-vi.mock("node:fs", async (original) => (await import("./Disk.ts")).recorded(await original()))
 
 const freshRoot = () => mkdtempSync(join(tmpdir(), "lithair-crash-"))
 
@@ -34,7 +32,9 @@ const disk = (root: string) =>
   )
 
 const during = <A, E>(root: string, use: Effect.Effect<A, E, LogStore | LogSpace | History | SnapshotStore>) =>
-  Effect.scoped(Effect.flatMap(Layer.build(disk(root)), (context) => Effect.provide(use, context)))
+  Effect.scoped(Effect.flatMap(Layer.build(disk(root)), (context) => Effect.provide(use, context))).pipe(
+    Effect.provideService(FileSystem, recorded)
+  )
 
 /** What the history holds. */
 const readHistory = Effect.gen(function* () {

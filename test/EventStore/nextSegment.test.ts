@@ -5,14 +5,12 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { vi } from "vitest"
 import { type FileLogOptions, layerFile } from "../../src/EventStore/FileLog.ts"
+import { FileSystem } from "../../src/EventStore/FileSystem.ts"
 import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
-import { faults, record, stop } from "./Disk.ts"
+import { faults, record, recorded, stop } from "./Disk.ts"
 import { entries, entry, plain, readAll } from "./logStoreContract.ts"
-
-vi.mock("node:fs", async (original) => (await import("./Disk.ts")).recorded(await original()))
 
 const NEXT = "next.segment"
 const SECOND = "000000000002.log"
@@ -22,7 +20,7 @@ const freshOptions = (segmentSizeBytes = 4096): FileLogOptions => {
 }
 
 const during = <A, E>(options: FileLogOptions, use: Effect.Effect<A, E, LogStore | LogSpace>) =>
-  Effect.provide(use, layerFile(options), { local: true })
+  Effect.provide(use, layerFile(options), { local: true }).pipe(Effect.provideService(FileSystem, recorded))
 
 const append = (from: number, to: number) =>
   Effect.flatMap(LogStore, (log) => log.append([{ entries: entries(from, to) }]))

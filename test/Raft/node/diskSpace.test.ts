@@ -5,17 +5,15 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schedule } from "effect"
-import { vi } from "vitest"
 import * as Member from "../../../src/Cluster/Member.ts"
 import { layer as layerMember } from "../../../src/Cluster/makeMember.ts"
 import { layerDirectory } from "../../../src/EventStore/Directory.ts"
+import { FileSystem } from "../../../src/EventStore/FileSystem.ts"
 import * as LocalNode from "../../../src/Local/LocalNode.ts"
 import * as Tables from "../../../src/Machine/Tables.ts"
 import { layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
-import { faults } from "../../EventStore/Disk.ts"
+import { faults, recorded } from "../../EventStore/Disk.ts"
 import { descriptors } from "../../Machine/Store.ts"
-
-vi.mock("node:fs", async (original) => (await import("../../EventStore/Disk.ts")).recorded(await original()))
 
 type Running = Member.Member["Service"]
 
@@ -28,7 +26,8 @@ const start = (network: MemoryNetwork, root: string, nodeId: string) => {
     Layer.merge(LocalNode.layer({ models: descriptors })),
     Layer.provide(layerMemory({ network, self })),
     Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
-    Layer.build
+    Layer.build,
+    Effect.provideService(FileSystem, recorded)
   )
 }
 
