@@ -23,31 +23,35 @@ export interface Heard {
   readonly end: "open" | "closed" | "reset"
 }
 
-interface Parsed {
-  readonly answers: ReadonlyArray<string>
-  /** Bytes that are no complete answer yet. */
-  readonly rest: string
-}
-
-/** All complete answers in these bytes. Bytes after a 101 are no answer. */
-const parseAnswers = (bytes: string): Parsed => {
+/** Takes the bytes of a connection as they come, each once, and notes the answers in them. */
+const makeReader = () => {
   const answers: Array<string> = []
-  let rest = bytes
-  while (rest !== "") {
-    const headEnd = rest.indexOf("\r\n\r\n")
-    if (headEnd < 0) break
-    const head = rest.slice(0, headEnd)
-    const status = /^HTTP\/1\.1 (\d{3})/.exec(head)?.[1]
-    if (status === undefined) return { answers: [...answers, `not an answer: ${rest.slice(0, 60)}`], rest: "" }
-    const body = bodyOf(head, status, rest.slice(headEnd + 4))
-    if (body === undefined) break
-    const isProblem = /^content-type: *application\/problem\+json/im.test(head)
-    const name = isProblem ? /"type":"urn:lithair:problem:([\w-]+)"/.exec(body.text)?.[1] : undefined
-    answers.push(name === undefined ? status : `${status} ${name}`)
-    if (status === "101") return { answers, rest: "" }
-    rest = body.rest
+  let rest = ""
+  /** After a 101, and after bytes that are no answer, nothing is one. */
+  let isOver = false
+  const take = (bytes: string): void => {
+    if (isOver) return
+    rest += bytes
+    while (rest !== "") {
+      const headEnd = rest.indexOf("\r\n\r\n")
+      if (headEnd < 0) return
+      const head = rest.slice(0, headEnd)
+      const status = /^HTTP\/1\.1 (\d{3})/.exec(head)?.[1]
+      if (status === undefined) {
+        isOver = true
+        answers.push(`not an answer: ${rest.slice(0, 60)}`)
+        return
+      }
+      const body = bodyOf(head, status, rest.slice(headEnd + 4))
+      if (body === undefined) return
+      const isProblem = /^content-type: *application\/problem\+json/im.test(head)
+      const name = isProblem ? /"type":"urn:lithair:problem:([\w-]+)"/.exec(body.text)?.[1] : undefined
+      answers.push(name === undefined ? status : `${status} ${name}`)
+      isOver = status === "101"
+      rest = isOver ? "" : body.rest
+    }
   }
-  return { answers, rest }
+  return { answers, take }
 }
 
 const bodyOf = (head: string, status: string, bytes: string): { text: string; rest: string } | undefined => {
@@ -70,12 +74,12 @@ export const converse = (options: {
 }): Effect.Effect<Heard> =>
   Effect.callback<Heard>((resume) => {
     const { isEnough, onConnected, port, steps, timeoutMs } = options
-    let bytes = ""
+    const { answers, take } = makeReader()
     let end: Heard["end"] = "open"
     let hasPlayed = false
     let noted = (): void => {}
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true })
-    const heard = (): Heard => ({ answers: parseAnswers(bytes).answers, end })
+    const heard = (): Heard => ({ answers, end })
     const finish = (): void => {
       clearTimeout(timer)
       socket.destroy()
@@ -87,7 +91,7 @@ export const converse = (options: {
     }
     const timer = setTimeout(finish, timeoutMs)
     socket.on("data", (data) => {
-      bytes += data.toString("latin1")
+      take(data.toString("latin1"))
       look()
     })
     socket.on("error", () => {
@@ -105,7 +109,7 @@ export const converse = (options: {
     const heardAnswers = (count: number) =>
       new Promise<void>((resolve) => {
         noted = () => {
-          if (end !== "open" || parseAnswers(bytes).answers.length >= count) resolve()
+          if (end !== "open" || answers.length >= count) resolve()
         }
         noted()
       })
