@@ -20,6 +20,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Data, Effect } from "effect"
 import { build, type Plugin } from "esbuild"
+import { ask } from "./Mutants.ts"
 
 /** `find` stands exactly once in `file`, which is named from the root: a line that moved must be found again. */
 export interface Mutation {
@@ -128,8 +129,8 @@ const linkFile = (source: string, target: string): void => {
 }
 
 /**
- * The standard output of a module that runs with one line broken, until it ends well; else there is no verdict. The
- * module is bundled first: Node would take longer to load two hundred files, and each run is a process of its own.
+ * What a module prints that runs with one line broken; if it throws there is no verdict. The module is bundled first,
+ * which puts the broken line in its place, and one bundle takes less time to load than two hundred files.
  */
 export const output = Effect.fnUntraced(function* (mutation: Mutation, module: string, args: ReadonlyArray<string>) {
   const directory = yield* workspace
@@ -149,9 +150,9 @@ export const output = Effect.fnUntraced(function* (mutation: Mutation, module: s
       }),
     catch: (error) => new MutationFailed({ message: `${module} cannot be bundled: ${error}` })
   })
-  const { exitCode, stderr, stdout } = yield* execute(directory, [bundle, ...args])
-  if (exitCode === 0) return stdout
-  return yield* new MutationFailed({ message: `${module} ended with ${exitCode}: ${stderr}` })
+  const answer = yield* ask({ bundle, args })
+  if ("stdout" in answer) return answer.stdout
+  return yield* new MutationFailed({ message: `${module} gave no result: ${answer.failure}` })
 }, Effect.scoped)
 
 const replacing = (path: string, contents: string): Plugin => ({
