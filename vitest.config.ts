@@ -34,10 +34,7 @@ if (withoutChromium.length > 0) console.log(`Left out, since there is no Chromiu
 /** A project of its own, which finds no `lithair` here: test/package installs the package into a copy of it. */
 const starter = "examples/starter/**"
 
-/**
- * Portable tests that take longer than two seconds or so, or replace a module of Node: each file has modules of its own.
- * `npm run test:fast` runs all others.
- */
+/** Portable tests that take longer than two seconds or so. `npm run test:fast` runs all others. */
 const slow = [
   "test/Changes/changes.test.ts",
   "test/Changes/stream.test.ts",
@@ -89,6 +86,14 @@ if (gone.length > 0) throw new Error(`vitest.config.ts names tests that are not 
 const bundles = join(tmpdir(), `lithair-bundled-${process.pid}`)
 
 const exclude = [...configDefaults.exclude, ...leftOut]
+
+/**
+ * On Node the runtime itself loads the sources, a fifth faster to run than what Vite makes of them, and the files of a
+ * worker share their modules: it loads Effect once, and not for each file.
+ */
+const isNode = (process.env.LITHAIR_TEST_RUNTIME ?? "Node") === "Node"
+const loading = isNode ? { isolate: false, experimental: { viteModuleRunner: false } } : { isolate: true }
+
 /** All cores: by itself vitest keeps one of them free. */
 const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
 
@@ -133,11 +138,10 @@ export default defineConfig({
           name: "fast",
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: [...exclude, starter, ...slow, tidy, mutation, ...processes],
-          // On Node the files of a worker share their modules: it loads Effect once, and not for each file.
-          isolate: (process.env.LITHAIR_TEST_RUNTIME ?? "Node") !== "Node"
+          ...loading
         }
       },
-      { test: { ...inside, name: "slow", include: slow } },
+      { test: { ...inside, name: "slow", include: slow, ...loading } },
       { test: { ...inside, name: "tidy", include: [tidy] } },
       // Each test waits for a process of its own: as many at once as there are cores.
       { test: { ...inside, name: "mutation", include: [mutation], maxConcurrency: availableParallelism() } },
