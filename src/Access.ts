@@ -37,3 +37,5 @@ export {
   set,
   Unauthenticated
 } from "./Http/Authenticator.ts"
+export { type CookieOptions, cookie } from "./Http/Cookie.ts"
+export { type Jose, type JwtOptions, jwt } from "./Http/Jwt.ts"

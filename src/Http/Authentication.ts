@@ -11,6 +11,7 @@ import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Sett
 import * as ApiKeys from "../Repository/ApiKeys.ts"
 import type { Auth, Authenticator } from "./Authenticator.ts"
 import { awaiting, type Handler } from "./Handler.ts"
+import type { RequestHead } from "./Head.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { Serving } from "./Serving.ts"
 
@@ -40,16 +41,16 @@ export const CurrentCaller = Context.Reference<Caller>("lithair/Http/CurrentCall
 export const caller: Effect.Effect<Caller, Problem, HttpServerRequest.HttpServerRequest | Member | Serving> =
   Effect.scoped(
     Effect.gen(function* () {
-      const { headers } = yield* HttpServerRequest.HttpServerRequest
+      const request = yield* HttpServerRequest.HttpServerRequest
       const { auth } = yield* Serving
       if (auth === undefined || auth._tag !== undefined) return anonymous
-      return yield* outcomeOf((yield* make(auth, yield* Member)).begin(headers))
+      return yield* outcomeOf((yield* make(auth, yield* Member)).begin(request))
     })
   )
 
 /** Finds the callers of requests. */
 export interface Authentication {
-  readonly begin: (headers: Headers) => Begin<Caller, Problem>
+  readonly begin: (request: Pick<RequestHead, "method" | "headers">) => Begin<Caller, Problem>
 }
 
 /** A credential, and the authenticator that takes it. */
@@ -89,6 +90,19 @@ const credentialsOf = (takers: ReadonlyArray<Taker>, headers: Headers): Readonly
   }
   return shown
 }
+
+const foreign = problem("forbidden", "A page of this origin may not change anything with your cookie", {})
+
+/** Methods that change nothing (RFC 9110 §9.2.1). */
+const safe: ReadonlyArray<string> = ["GET", "HEAD", "OPTIONS"]
+
+/** Whether a page of an origin that is not allowed sends a cookie along (cross-site request forgery). */
+const isForeign = (taker: Taker, method: string, origin: string | undefined): boolean =>
+  taker._tag === "Authenticator" &&
+  taker.security._tag === "ApiKey" &&
+  taker.security.in === "cookie" &&
+  !safe.includes(method) &&
+  (origin === undefined || taker.origins?.includes(origin) !== true)
 
 const isFor = (taker: Taker, text: string): boolean =>
   taker._tag === "ApiKeys" ? ApiKeys.looksLikeKey(text) : (taker.takes?.(text) ?? !ApiKeys.looksLikeKey(text))
@@ -133,15 +147,18 @@ export const make = Effect.fnUntraced(function* (
   }
 
   return {
-    begin: (headers) => (settle) => {
-      const shown = credentialsOf(auth.authenticators, headers)
-      if (!Array.isArray(shown)) return settleNow(settle, Exit.fail(shown as Problem))
-      const [first, second] = shown as ReadonlyArray<Shown>
-      if (first === undefined) return settleNow(settle, nobody)
-      if (second !== undefined) return settleNow(settle, Exit.fail(several))
-      const begin = first.taker._tag === "ApiKeys" ? ofKey(first.text) : ofApplication(first.taker, first.text)
-      return begin(settle)
-    }
+    begin:
+      ({ headers, method }) =>
+      (settle) => {
+        const shown = credentialsOf(auth.authenticators, headers)
+        if (!Array.isArray(shown)) return settleNow(settle, Exit.fail(shown as Problem))
+        const [first, second] = shown as ReadonlyArray<Shown>
+        if (first === undefined) return settleNow(settle, nobody)
+        if (second !== undefined) return settleNow(settle, Exit.fail(several))
+        if (isForeign(first.taker, method, headers.origin)) return settleNow(settle, Exit.fail(foreign))
+        const begin = first.taker._tag === "ApiKeys" ? ofKey(first.text) : ofApplication(first.taker, first.text)
+        return begin(settle)
+      }
   }
 })
 
@@ -161,7 +178,7 @@ export const authenticated =
   (authentication: Authentication, handler: Handler): Handler =>
   (head) =>
     awaiting<Caller, Problem>({
-      begin: authentication.begin(head.headers),
+      begin: authentication.begin(head),
       onSuccess: (caller) => handler({ ...head, caller }),
       onFailure: (met) => met
     })
@@ -171,8 +188,8 @@ export const withCaller = <A, E, R>(
   authentication: Authentication,
   handler: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Problem, R | HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
-    Effect.flatMap(outcomeOf(authentication.begin(headers)), (caller) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    Effect.flatMap(outcomeOf(authentication.begin(request)), (caller) =>
       Effect.provideService(handler, CurrentCaller, caller)
     )
   )

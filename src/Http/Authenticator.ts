@@ -22,6 +22,8 @@ export interface Authenticator {
   readonly security: HttpApiSecurity.Http | HttpApiSecurity.ApiKey
   /** Whether a bearer token is meant for this authenticator, if there are several; true by default. */
   readonly takes?: (credential: string) => boolean
+  /** If the credential is one that browsers send by themselves: the origins of pages that may change something. */
+  readonly origins?: ReadonlyArray<string>
   readonly authenticate: (
     credential: Redacted.Redacted
   ) => Effect.Effect<Omit<Principal, "_tag" | "apiKey">, Unauthenticated | AuthUnavailable>

@@ -1,0 +1,113 @@
+/**
+ * Takes JSON Web Tokens (RFC 7519) of one issuer, as bearer tokens. The application gives the library that checks
+ * signatures, `jose`, so that a node without tokens needs none. docs/access.md, "Tokens".
+ */
+import * as Effect from "effect/Effect"
+import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity"
+import * as Redacted from "effect/Redacted"
+import type * as Schema from "effect/Schema"
+import { invariant } from "../Invariant.ts"
+import { type Authenticator, AuthUnavailable, Unauthenticated } from "./Authenticator.ts"
+
+/** The parts of `jose` that are used. */
+export interface Jose<KeySet = never> {
+  readonly createRemoteJWKSet: (url: URL, options?: { readonly timeoutDuration?: number }) => KeySet
+  readonly createLocalJWKSet: (keys: never) => KeySet
+  readonly jwtVerify: (
+    token: string,
+    keys: KeySet,
+    options: {
+      issuer: string
+      audience: string | Array<string>
+      algorithms: Array<string>
+      requiredClaims: Array<string>
+      clockTolerance: number
+    }
+  ) => Promise<{ readonly payload: Readonly<Record<string, unknown>> }>
+}
+
+/** The asymmetric algorithms. With a secret of both sides, whoever checks a token could make one. */
+const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+
+/** How far the clocks of issuer and node may differ. */
+const toleranceSeconds = 30
+/** How long the key set may take to come. */
+const keySetTimeoutMs = 5_000
+
+/** Options of tokens. */
+export interface JwtOptions<KeySet> {
+  /** The library: `import * as jose from "jose"`. */
+  readonly jose: Jose<KeySet>
+  /** A token must have this `iss`. */
+  readonly issuer: string
+  /** A token must have one of these in its `aud`. */
+  readonly audience: string | ReadonlyArray<string>
+  /** Where the issuer publishes its keys, or the keys themselves (RFC 7517). */
+  readonly keys: URL | { readonly keys: ReadonlyArray<object> }
+  /** The algorithms to take; all asymmetric ones by default. */
+  readonly algorithms?: ReadonlyArray<string>
+  /** The roles that the claims of a token give; none by default. */
+  readonly roles?: (claims: Readonly<Record<string, unknown>>) => ReadonlyArray<string>
+  /** The claims that rules may use, by name; none by default. */
+  readonly claims?: ReadonlyArray<string>
+  /** The name of the scheme in the OpenAPI document; `jwt` by default. */
+  readonly name?: string
+}
+
+/**
+ * Takes tokens of one issuer. The principal is `issuer|sub`, until the token's `exp`. A token needs `exp` and `sub`. If the
+ * key set cannot be had, the answer is 503, since the token may be a good one.
+ */
+export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
+  const { audience, issuer, jose, keys, name = "jwt" } = options
+  const algorithms = [...(options.algorithms ?? asymmetric)]
+  const other = algorithms.find((each) => !asymmetric.includes(each))
+  invariant(other === undefined, `JWT: ${other} is not one of the asymmetric algorithms ${asymmetric.join(", ")}`)
+  invariant(issuer !== "" && audience.length > 0, "JWT: name the issuer and the audience")
+  const keySet =
+    keys instanceof URL
+      ? jose.createRemoteJWKSet(keys, { timeoutDuration: keySetTimeoutMs })
+      : jose.createLocalJWKSet(keys as never)
+  const checks = {
+    issuer,
+    audience: typeof audience === "string" ? audience : [...audience],
+    algorithms,
+    requiredClaims: ["exp", "sub"],
+    clockTolerance: toleranceSeconds
+  }
+  return {
+    _tag: "Authenticator",
+    name,
+    security: HttpApiSecurity.bearer,
+    authenticate: Effect.fnUntraced(function* (credential) {
+      const { payload } = yield* Effect.tryPromise({
+        try: () => jose.jwtVerify(Redacted.value(credential), keySet, checks),
+        catch: refusalOf
+      })
+      const { exp, sub } = payload
+      if (typeof sub !== "string" || sub === "" || typeof exp !== "number") return yield* bad
+      return {
+        id: `${issuer}|${sub}`,
+        roles: options.roles?.(payload) ?? [],
+        claims: Object.fromEntries(
+          (options.claims ?? []).flatMap((claim) =>
+            Object.hasOwn(payload, claim) ? [[claim, payload[claim] as Schema.Json] as const] : []
+          )
+        ),
+        expiresMs: (exp + toleranceSeconds) * 1000
+      }
+    })
+  }
+}
+
+const bad = new Unauthenticated({ message: "The token is not valid: sign in again" })
+const unavailable = new AuthUnavailable({ message: "The keys of the tokens' issuer cannot be had now: try again" })
+
+/** What `jose` says of the token itself. Any other failure is one of the key set, and says nothing of the token. */
+const ofToken =
+  /^ERR_(JWT_|JWS_|JWK_|JWKS_NO_MATCHING_KEY|JWKS_MULTIPLE_MATCHING_KEYS|JOSE_ALG_NOT_ALLOWED|JOSE_NOT_SUPPORTED)/
+
+const refusalOf = (met: unknown): Unauthenticated | AuthUnavailable => {
+  const { code } = (typeof met === "object" && met !== null ? met : {}) as { readonly code?: unknown }
+  return typeof code === "string" && ofToken.test(code) ? bad : unavailable
+}
