@@ -108,6 +108,8 @@ export const problemDefinitions = {
   "unsupported-media-type": define({ status: 415, title: "Unsupported media type", members: {} }),
   "expectation-failed": define({ status: 417, title: "Expectation failed", members: {} }),
   "key-reused": define({ status: 422, title: "Idempotency key reused", members: { key: Schema.String } }),
+  // The holder has so many opaque keys that others would have no room.
+  "key-quota": define({ status: 429, title: "Too many idempotency keys", members: certainlyNotDone }),
   "head-too-large": define({ status: 431, title: "Request header fields too large", members: {} }),
   internal: define({ status: 500, title: "Internal error", members: {} }),
   "no-quorum": define({ status: 503, title: "No quorum", members: certainlyNotDone, retryAfterSeconds: 1 }),

@@ -11,7 +11,7 @@ const gapCount = 2 ** 32
 const perSecondCount = 2 ** 20
 /** The base is up to so much further: two restores at the same moment are apart. */
 export const spreadCount = 2 ** 40
-/** Keys that nodes assign hold an index of ten digits in base 36 (Machine/AssignedKey.ts). */
+/** Dated keys hold an index of ten digits in base 36 (Machine/DatedKey.ts). */
 const baseMax = 36 ** 10 - 2 ** 45
 
 /** Why a log cannot begin now. */

@@ -45,7 +45,7 @@ export const make = (
   hashDefinition: StateElements.definition,
   auditing: () => auditing(machine),
   rebuilding: () => {
-    const applied = Tables.make(descriptorsOf(machine))
+    const applied = Tables.make(descriptorsOf(machine), undefined, machine.formats)
     const anew: Machine.Machine = {
       ...machine,
       applied,

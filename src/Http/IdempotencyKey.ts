@@ -4,10 +4,11 @@
  */
 import { createHash } from "node:crypto"
 import { Result } from "effect"
-import * as AssignedKey from "../Machine/AssignedKey.ts"
 import type { Origin } from "../Machine/Command.ts"
+import * as DatedKey from "../Machine/DatedKey.ts"
 import { isKey, keyLengthMax } from "../Machine/RequestKey.ts"
 import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
+import { beforeBody } from "./Fingerprint.ts"
 import type { RequestHead } from "./Head.ts"
 
 /** Reads the key of a request; undefined if it has none. Two headers arrive joined by a comma and a space: that is not a key. */
@@ -30,18 +31,12 @@ export const originOf = (head: RequestHead, body: Uint8Array): Result.Result<Ori
   Result.flatMap(parseKey(head.headers["idempotency-key"]), (key) => {
     const fingerprint = fingerprintOf(head, body)
     if (key === undefined) return Result.succeed({ fingerprint })
-    const assigned = AssignedKey.parse(key)
-    return assigned === undefined || AssignedKey.isOf(assigned, fingerprint)
+    const assigned = DatedKey.parse(key)
+    return assigned === undefined || DatedKey.isOf(assigned, fingerprint)
       ? Result.succeed({ key, fingerprint })
       : Result.fail(keyReused(key))
   })
 
 /** Equal for equal requests: same method, target, conditional headers and body, byte for byte. */
-export const fingerprintOf = ({ headers, method, url }: RequestHead, body: Uint8Array): string => {
-  const conditions = [headers["if-match"] ?? null, headers["if-none-match"] ?? null]
-  // JSON marks where each part ends, so that no part can be taken for another.
-  return createHash("sha256")
-    .update(JSON.stringify([method, url, ...conditions]))
-    .update(body)
-    .digest("base64url")
-}
+export const fingerprintOf = (head: RequestHead, body: Uint8Array): string =>
+  createHash("sha256").update(beforeBody(head)).update(body).digest("base64url")

@@ -212,6 +212,7 @@ export const writeProblems = [
   "key-reused",
   "operation-closed",
   "operation-expired",
+  "key-quota",
   "no-quorum",
   "overloaded",
   "draining",

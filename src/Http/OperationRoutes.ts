@@ -44,6 +44,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
       success,
       error: problems([
         "invalid-request",
+        "key-quota",
         "no-quorum",
         "overloaded",
         "draining",

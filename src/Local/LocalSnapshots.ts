@@ -38,7 +38,7 @@ export const restoreNewest = (
       if (atLeastIndex === 0) return undefined
       return yield* corrupt("no intact snapshot stands for what its log begins behind", atLeastIndex)
     }
-    const restoring = Snapshot.restoring(models)
+    const restoring = Snapshot.restoring(models, { isOfNode: true })
     yield* Stream.runForEach(newest.content, (bytes) => Effect.sync(() => restoring.take(bytes))).pipe(
       Effect.catchTag("SnapshotDamaged", ({ message }) => Effect.fail(corrupt(message, newest.info.index)))
     )

@@ -1,6 +1,6 @@
 /**
- * The latest keys that nodes assigned, each with the index of its entry. Pure but for what it owns. C17. Every write
- * notes a key, and that must cost no more than an entry of a map, however many there are. So keys are held in
+ * The latest dated keys (DatedKey.ts) that a log of format 1 or 2 remembers, each with the index of its entry. Pure but for
+ * what it owns. C17. From format 3 on it is empty: DatedKeys.ts holds them. Every write notes a key, so keys are held in
  * generations, and the oldest generation is forgotten as a whole.
  *
  * Clones share the maps. A clone sees only the keys that it noted itself, by their count and index. Once another clone
@@ -107,6 +107,17 @@ const forgetOldest = (keys: AssignedKeys, hash: StateHash.StateHash | undefined)
   }
   keys.full = others
   keys.horizonIndex = oldest.lastIndex
+}
+
+/** Forgets all keys, and has no horizon any more. */
+export const forgetAll = (keys: AssignedKeys, hash: StateHash.StateHash | undefined): void => {
+  if (hash !== undefined) {
+    for (const generation of keys.full) StateHash.minus(hash, generation.hash)
+    StateHash.minus(hash, keys.openHash)
+    StateHash.remove(hash, StateElements.horizon(keys.horizonIndex))
+    StateHash.add(hash, StateElements.horizon(0))
+  }
+  Object.assign(keys, make())
 }
 
 /** Counts an element of the state, and of the generation with which it will leave. */

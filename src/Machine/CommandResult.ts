@@ -60,6 +60,7 @@ const isRemembered = ({ _tag }: Rejection): boolean => {
     case "RecordUnreadable":
     case "UpgradePending":
     case "KeysExhausted":
+    case "KeyQuota":
     // A handler that throws leaves an entry, and a throw in deciding leaves none: `replayedIndex` tells.
     case "CommandFailed":
     // The first copy may have been done, and forgotten since, or while the credential still counted.

@@ -8,7 +8,7 @@
  * |---|---|
  * | 1 | all that a release without formats writes |
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
- * | 3 | versions of local parts, compressed snapshots, erasures of records |
+ * | 3 | versions of local parts, compressed snapshots, erasures of records, keys as digests (Sessions.ts) |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -40,17 +40,22 @@ export const versionedParts = 3
 /** The format whose snapshots may be compressed. */
 export const compressing = 3
 
+/** The format that remembers keys as digests, in buckets of their holders. */
+export const keyBuckets = 3
+
 /** The formats of a node: the newest that it knows, and the one in which it begins a new log. */
 export interface Formats {
   readonly newest: number
   readonly begins: number
+  /** Present for a node's own log, whose dated keys count its own entries (DatedKey.ts). */
+  readonly isOfNode?: true
 }
 
 /** Those of this release for the cluster's log: a new cluster begins in the newest. */
 export const ofRelease: Formats = { newest, begins: newest }
 
 /** Those of this release for a node's own log: the node may go back to a former release until the cluster's is raised. */
-export const ofOwnLog: Formats = { newest, begins: initial }
+export const ofOwnLog: Formats = { newest, begins: initial, isOfNode: true }
 
 /**
  * The name under which nodes announce their newest format, as they announce versions of models. No model can have it: a

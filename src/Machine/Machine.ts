@@ -58,7 +58,7 @@ export const make = (
   formats: Format.Formats = Format.ofRelease,
   policy: Policy | undefined = undefined
 ): Machine => ({
-  applied: Tables.make(descriptors),
+  applied: Tables.make(descriptors, undefined, formats),
   speculative: undefined,
   ownEntries: new Map(),
   watchers: new Set(),

@@ -50,6 +50,8 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "KeyReused" }
   /** The cluster holds too many idempotency keys. The command was certainly not done; try it again later. */
   | { readonly _tag: "KeysExhausted" }
+  /** The holder has too many opaque keys in the memory of keys. The command was certainly not done. */
+  | { readonly _tag: "KeyQuota" }
   /** The idempotency key was closed before any copy of the request was done. No copy will ever be done. */
   | { readonly _tag: "KeyClosed" }
   /** The outcome of the first request with this key is forgotten. This copy was not done. */

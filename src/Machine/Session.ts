@@ -1,4 +1,4 @@
-/** The memory of a request with a client's key. Pure data. C17. */
+/** The memory of a request with an opaque key. Pure data. C17. */
 import type { Answer } from "./Answer.ts"
 import type { Rejection } from "./Rejection.ts"
 
@@ -14,8 +14,10 @@ export interface Session {
   readonly logAgeMs: number
   /** The command's name in its entry. */
   readonly command: string
-  /** Undefined if it is too large to be kept. */
-  readonly outcome: KeptOutcome | undefined
+  /** Its outcome as JSON, which costs a part of the memory of its objects. Undefined if it has no room: the entry tells it. */
+  readonly outcome: string | undefined
+  /** The bucket of its holder (KeyDigest.ts), from format 3 on. */
+  readonly bucket?: number
 }
 
 /** Whether this is the outcome of closing a key, and not of a request. */

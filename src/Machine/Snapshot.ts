@@ -6,10 +6,13 @@
 import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
+import * as DatedKeys from "./DatedKeys.ts"
 import * as Format from "./Format.ts"
 import { isRecord } from "./Json.ts"
+import * as KeyPage from "./KeyPage.ts"
 import * as RowPage from "./RowPage.ts"
-import type { Piece } from "./SnapshotPiece.ts"
+import type { Session } from "./Session.ts"
+import type { Piece, WrittenSession } from "./SnapshotPiece.ts"
 import * as SnapshotTables from "./SnapshotTables.ts"
 import * as StateElements from "./StateElements.ts"
 import * as Tables from "./Tables.ts"
@@ -32,6 +35,7 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     limits,
     tombstonesMax,
     assignedKeys: { generationSize, generationsMax, horizonIndex: tables.assignedKeys.horizonIndex },
+    ...(tables.datedKeys.floorIndex === 0 ? {} : { horizonFloor: tables.datedKeys.floorIndex }),
     hash: Array.from(hash),
     hashDefinition: StateElements.definition
   }
@@ -46,11 +50,16 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     for (const [id, tombstone] of table.tombstones.entries()) yield { _tag: "Tombstone", model, id, tombstone }
     for (const [id, index] of table.erasures.entries()) yield { _tag: "Erasure", model, id, index }
   }
-  for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session }
+  for (const [name, session] of tables.sessions.entries()) yield { _tag: "Session", name, session: written(session) }
   for (const { endsGeneration, index, name } of AssignedKeys.entries(tables.assignedKeys)) {
     yield { _tag: "AssignedKey", name, index, ...(endsGeneration ? { endsGeneration } : {}) }
   }
+  for (const horizon of DatedKeys.horizons(tables.datedKeys)) yield { _tag: "Horizon", ...horizon }
+  for (const page of KeyPage.pagesOf(tables.datedKeys)) yield { _tag: "DatedKeys", page }
 }
+
+const written = ({ outcome, ...session }: Session): WrittenSession =>
+  outcome === undefined ? session : { ...session, outcome: JSON.parse(outcome) }
 
 const lineFeed = 10
 /** Roughly the characters that are encoded at once. Other work of the node waits for that long. */
@@ -88,13 +97,9 @@ export interface Restoring {
 /** Restores tables piece by piece, so that the whole snapshot is never in memory. */
 export const restoring = (
   descriptors: ReadonlyArray<Descriptor>,
-  options: {
-    readonly newestFormat?: number | undefined
-    /** Whether the hash is counted from what is restored, and not taken from the snapshot. True unless told. */
-    readonly isHashCounted?: boolean
-  } = {}
+  options: SnapshotTables.RestoreOptions & { readonly newestFormat?: number | undefined } = {}
 ): Restoring => {
-  const { isHashCounted = true, newestFormat = Format.newest } = options
+  const { newestFormat = Format.newest } = options
   let restored: Result.Result<SnapshotTables.Restored | undefined, string> = Result.succeed(undefined)
   let format: number | undefined
   /** The beginning of the line whose end has not come yet. */
@@ -103,7 +108,7 @@ export const restoring = (
     const line = begun.length === 0 ? end : Buffer.concat([...begun, end])
     begun = []
     restored = Result.flatMap(restored, (state) =>
-      Result.flatMap(decodePiece(line), (piece) => SnapshotTables.putNext(descriptors, isHashCounted, state, piece))
+      Result.flatMap(decodePiece(line), (piece) => SnapshotTables.putNext(descriptors, options, state, piece))
     )
   }
   return {
@@ -155,7 +160,9 @@ const tags: ReadonlyArray<unknown> = [
   "Tombstone",
   "Erasure",
   "Session",
-  "AssignedKey"
+  "AssignedKey",
+  "Horizon",
+  "DatedKeys"
 ] satisfies Array<Piece["_tag"]>
 
 /** Looks at the tag alone: the bytes are verified, a node wrote them, and only a newer release writes other pieces. */

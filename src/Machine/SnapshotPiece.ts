@@ -1,10 +1,11 @@
 /** The pieces of a snapshot, each a line of JSON. Pure data. Snapshot.ts writes and reads them. */
 import type * as AssignedKeys from "./AssignedKeys.ts"
+import type * as KeyPage from "./KeyPage.ts"
 import type * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalPart.ts"
 import type { Restored as RestoredLog } from "./Restored.ts"
 import type * as RowPage from "./RowPage.ts"
-import type { Session } from "./Session.ts"
+import type { KeptOutcome, Session } from "./Session.ts"
 import type { Row, Tombstone } from "./Table.ts"
 
 /** One piece of a snapshot. `State` comes first, and each `Table` before its rows and tombstones. */
@@ -25,6 +26,8 @@ export type Piece =
       /** The limit that such a release reads here. */
       readonly tombstonesMax: number
       readonly assignedKeys: AssignedKeys.Bounds & { readonly horizonIndex: number }
+      /** The horizon below which no bucket's is. Absent if it is 0. */
+      readonly horizonFloor?: number
       /** The hash by the definition of that number (StateElements.ts), 1 if it is absent. A restore counts the hash again. */
       readonly hash: ReadonlyArray<number>
       readonly hashDefinition?: number
@@ -44,7 +47,7 @@ export type Piece =
   | { readonly _tag: "LocalPart"; readonly model: string; readonly id: string; readonly part: LocalPart }
   | { readonly _tag: "Tombstone"; readonly model: string; readonly id: string; readonly tombstone: Tombstone }
   | { readonly _tag: "Erasure"; readonly model: string; readonly id: string; readonly index: number }
-  | { readonly _tag: "Session"; readonly name: string; readonly session: Session }
+  | { readonly _tag: "Session"; readonly name: string; readonly session: WrittenSession }
   | {
       readonly _tag: "AssignedKey"
       readonly name: string
@@ -52,3 +55,8 @@ export type Piece =
       /** Present if this key is the last of its generation. */
       readonly endsGeneration?: true
     }
+  | { readonly _tag: "Horizon"; readonly bucket: number; readonly horizonIndex: number }
+  | { readonly _tag: "DatedKeys"; readonly page: KeyPage.KeyPage }
+
+/** An opaque key, with its outcome as JSON data. */
+export type WrittenSession = Omit<Session, "outcome"> & { readonly outcome?: KeptOutcome }

@@ -5,10 +5,13 @@
 import { Result } from "effect"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
+import * as DatedKeys from "./DatedKeys.ts"
 import * as Format from "./Format.ts"
+import * as KeyPage from "./KeyPage.ts"
 import * as Limits from "./Limits.ts"
 import * as RowPage from "./RowPage.ts"
 import * as Rows from "./Rows.ts"
+import type { Session } from "./Session.ts"
 import * as Sessions from "./Sessions.ts"
 import type { Piece } from "./SnapshotPiece.ts"
 import * as StateElements from "./StateElements.ts"
@@ -27,16 +30,24 @@ export interface Restored {
   readonly isByFlags: boolean
 }
 
+/** How tables are restored. */
+export interface RestoreOptions {
+  /** Whether the hash is counted from what is restored, and not taken from the snapshot. True unless told. */
+  readonly isHashCounted?: boolean
+  /** Whether the tables are of a node's own log. */
+  readonly isOfNode?: boolean | undefined
+}
+
 /** Puts the next piece. `State` begins. */
 export const putNext = (
   descriptors: ReadonlyArray<Descriptor>,
-  isHashCounted: boolean,
+  options: RestoreOptions,
   state: Restored | undefined,
   piece: Piece
 ): Result.Result<Restored, string> => {
   if (piece._tag === "State") {
     return state === undefined
-      ? Result.succeed(begin(descriptors, isHashCounted, piece))
+      ? Result.succeed(begin(descriptors, options, piece))
       : Result.fail("Cannot read snapshot: it has two State pieces")
   }
   if (state === undefined) return Result.fail("Cannot read snapshot: its first piece is no State")
@@ -50,13 +61,13 @@ export const putNext = (
  */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
-  isHashCounted: boolean,
+  { isHashCounted = true, isOfNode }: RestoreOptions,
   state: Extract<Piece, { readonly _tag: "State" }>
 ): Restored => {
   const { assignedKeys: horizon, format = Format.initial, index, lastTimeMs, limits, logAgeMs, restored } = state
-  const { retainedFrom = 0 } = state
+  const { horizonFloor = 0, retainedFrom = 0 } = state
   const { horizonIndex } = horizon
-  const tables = Tables.make(descriptors, { ...Limits.initial, ...limits })
+  const tables = Tables.make(descriptors, { ...Limits.initial, ...limits }, { isOfNode })
   return {
     tables: {
       ...tables,
@@ -67,6 +78,7 @@ const begin = (
       retainedFrom,
       restored,
       assignedKeys: { ...tables.assignedKeys, horizonIndex },
+      datedKeys: DatedKeys.make(horizonFloor),
       hash: StateHash.make()
     },
     loading: new Map(),
@@ -91,10 +103,18 @@ export const finish = ({ loading, tables, writtenHash }: Restored): Tables.Table
 const put = (state: Restored, piece: Exclude<Piece, { readonly _tag: "State" }>): Result.Result<void, string> => {
   const { isByFlags, tables } = state
   switch (piece._tag) {
-    case "Session":
-      Sessions.put(tables, piece.name, piece.session)
-      StateHash.add(tables.hash, StateElements.session(piece.name, piece.session))
+    case "Session": {
+      const { outcome, ...held } = piece.session
+      const session: Session = { ...held, outcome: outcome === undefined ? undefined : JSON.stringify(outcome) }
+      Sessions.put(tables, piece.name, session)
+      StateHash.add(tables.hash, StateElements.session(piece.name, session))
       return Result.void
+    }
+    case "Horizon":
+      DatedKeys.setHorizon(tables.datedKeys, piece, tables.hash)
+      return Result.void
+    case "DatedKeys":
+      return KeyPage.hold(tables.datedKeys, piece.page, tables.hash)
     case "AssignedKey": {
       const { assignedKeys, hash, limits } = tables
       if (!isByFlags) AssignedKeys.note(assignedKeys, piece, limits, hash)

@@ -3,6 +3,7 @@
  * two differ, something else changed the tables. It counts in steps, since the time grows with the state.
  */
 import * as AssignedKeys from "./AssignedKeys.ts"
+import * as DatedKeys from "./DatedKeys.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import { countWhole, type Tables } from "./Tables.ts"
@@ -19,6 +20,13 @@ function* elementsOf(tables: Tables): Generator<string> {
   for (const { endsGeneration, index, name } of AssignedKeys.entries(tables.assignedKeys)) {
     yield StateElements.assignedKey(name, index)
     if (endsGeneration) yield StateElements.generation(index)
+  }
+  for (const { bucket, horizonIndex } of DatedKeys.horizons(tables.datedKeys)) {
+    yield StateElements.bucketHorizon(bucket, horizonIndex)
+  }
+  for (const { bucket, digest, endsGeneration, index } of DatedKeys.entries(tables.datedKeys)) {
+    yield StateElements.datedKey(bucket, digest, index)
+    if (endsGeneration) yield StateElements.datedGeneration(bucket, index)
   }
 }
 

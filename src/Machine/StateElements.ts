@@ -2,7 +2,6 @@
  * What the state hash counts: one text, or the hash itself, for each element of the state, with every field that `evolve` keeps. Pure.
  * It leaves out indexes, which follow from the rows, and local parts, which only a node's own log has.
  */
-import type { Schema } from "effect"
 import { canonical } from "./Json.ts"
 import type { Limits } from "./Limits.ts"
 import type { Restored } from "./Restored.ts"
@@ -42,18 +41,30 @@ export const erasure = (model: string, id: string, index: number): string =>
 export const isTableCounted = ({ erasedIndex, modelVersion, nextTombstoneSequence, versionFloor }: Table): boolean =>
   modelVersion > 0 || nextTombstoneSequence > 0 || versionFloor > 0 || erasedIndex > 0
 
-/** A client's key. */
-export const session = (name: string, { command, fingerprint, index, logAgeMs, outcome }: Session): string =>
-  `session ${JSON.stringify([name, fingerprint ?? null, index, logAgeMs, command])} ${outcome === undefined ? "" : canonical(outcome as unknown as Schema.Json)}`
+/** An opaque key, by its name, or from format 3 on by its digest and bucket. */
+export const session = (name: string, { bucket, command, fingerprint, index, logAgeMs, outcome }: Session): string =>
+  `session ${JSON.stringify([name, fingerprint ?? null, index, logAgeMs, command, ...(bucket === undefined ? [] : [bucket])])} ${outcome === undefined ? "" : canonical(JSON.parse(outcome))}`
 
-/** A key that a node assigned. */
+/** A dated key, before format 3. */
 export const assignedKey = (name: string, index: number): string => `assigned ${index} ${name}`
 
-/** The end of a generation of assigned keys. */
+/** The end of a generation of dated keys, before format 3. */
 export const generation = (lastIndex: number): string => `generation ${lastIndex}`
 
-/** The index up to which assigned keys are forgotten. */
+/** The index up to which dated keys are forgotten, before format 3. */
 export const horizon = (index: number): string => `horizon ${index}`
+
+/** A dated key. */
+export const datedKey = (bucket: number, digest: string, index: number): string => `dated ${bucket} ${index} ${digest}`
+
+/** The end of a generation of dated keys of one bucket. */
+export const datedGeneration = (bucket: number, lastIndex: number): string => `generation ${bucket} ${lastIndex}`
+
+/** The index up to which dated keys of a bucket are forgotten. */
+export const bucketHorizon = (bucket: number, index: number): string => `horizon ${bucket} ${index}`
+
+/** The index up to which dated keys of all buckets are forgotten. */
+export const horizonFloor = (index: number): string => `horizon of all ${index}`
 
 /** The limits in force. */
 export const limits = (limits: Limits): string => `limits ${canonical({ ...limits })}`

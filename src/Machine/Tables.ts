@@ -6,6 +6,7 @@
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { readAsStored } from "../Model/StoredRecord.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
+import * as DatedKeys from "./DatedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Format from "./Format.ts"
 import * as Limits from "./Limits.ts"
@@ -24,11 +25,17 @@ export interface Tables {
   readonly referrers: Referrers
   /** The tables of all models, also of those without code on this node. */
   readonly byModel: Map<string, Table>
-  /** Clients' keys by principal and key, and the same keys by the index of their entry, oldest first. */
+  /** Opaque keys by name, from format 3 on by digest, and the same keys by the index of their entry, oldest first. */
   readonly sessions: OrderedMap.OrderedMap<string, Session>
   readonly sessionOrder: OrderedMap.OrderedMap<number, string>
-  /** Keys that nodes assigned, by principal and key. */
+  /** From format 3 on: the number of opaque keys of each bucket of holders, and the bytes of their outcomes. */
+  readonly keyCounts: OrderedMap.OrderedMap<number, number>
+  outcomesBytes: number
+  /** Dated keys, before format 3 by name, and from then on by digest. */
   readonly assignedKeys: AssignedKeys.AssignedKeys
+  readonly datedKeys: DatedKeys.DatedKeys
+  /** Whether the log is a node's own: its dated keys count its own entries. */
+  readonly isOfNode: boolean
   readonly hash: StateHash.StateHash
   /** The models whose tables are still those of the tables that this is a {@link draft} of. None in others. */
   readonly borrowed: Set<string>
@@ -50,14 +57,22 @@ export interface Tables {
 }
 
 /** The state before the first entry. */
-export const make = (descriptors: ReadonlyArray<Descriptor>, limits: Limits.Limits = Limits.initial): Tables => {
+export const make = (
+  descriptors: ReadonlyArray<Descriptor>,
+  limits: Limits.Limits = Limits.initial,
+  { isOfNode = false }: { readonly isOfNode?: boolean | undefined } = {}
+): Tables => {
   const tables: Tables = {
     descriptors: new Map(descriptors.map((descriptor) => [descriptor.name, descriptor])),
     referrers: referrersOf(descriptors),
     byModel: new Map(descriptors.map((descriptor) => [descriptor.name, makeTable(descriptor)])),
     sessions: OrderedMap.make(),
     sessionOrder: OrderedMap.make(),
+    keyCounts: OrderedMap.make(),
+    outcomesBytes: 0,
     assignedKeys: AssignedKeys.make(),
+    datedKeys: DatedKeys.make(),
+    isOfNode,
     hash: StateHash.make(),
     borrowed: new Set(),
     isHashed: true,
@@ -96,7 +111,8 @@ const changeFormat = (tables: Tables, change: typeof count): void => {
 export const hashOf = ({ hash, isHashed }: Tables): StateHash.StateHash | undefined => (isHashed ? hash : undefined)
 
 /** Adds the elements that every state has exactly once. */
-export const countWhole = ({ assignedKeys, format, hash, limits, restored, retainedFrom, ...state }: Tables): void => {
+export const countWhole = (tables: Tables): void => {
+  const { assignedKeys, datedKeys, format, hash, limits, restored, retainedFrom, ...state } = tables
   StateHash.plus(hash, StateElements.last(state))
   const formatElement = StateElements.format(format)
   if (formatElement !== undefined) StateHash.add(hash, formatElement)
@@ -104,6 +120,9 @@ export const countWhole = ({ assignedKeys, format, hash, limits, restored, retai
   if (restored !== undefined) StateHash.add(hash, StateElements.restored(restored))
   StateHash.add(hash, StateElements.limits(limits))
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
+  if (Format.isFormatActive(tables, Format.keyBuckets)) {
+    StateHash.add(hash, StateElements.horizonFloor(datedKeys.floorIndex))
+  }
 }
 
 /** The same records and keys where another log begins, with the hash of that. The former tables stay as they are. */
@@ -148,7 +167,9 @@ export const clone = (tables: Tables): Tables => ({
   byModel: new Map(Array.from(tables.byModel, ([model, table]) => [model, cloneTable(table)])),
   sessions: tables.sessions.clone(),
   sessionOrder: tables.sessionOrder.clone(),
+  keyCounts: tables.keyCounts.clone(),
   assignedKeys: AssignedKeys.clone(tables.assignedKeys),
+  datedKeys: DatedKeys.clone(tables.datedKeys),
   hash: StateHash.clone(tables.hash)
 })
 

@@ -2,7 +2,6 @@
  * Decides a command by its idempotency key, before the command itself: a copy gets the answer of the first. Pure; only
  * the deciding node runs it. C17. The rejections here are no entries: the key has one already, or gets none.
  */
-import * as AssignedKey from "./AssignedKey.ts"
 import { type Command, keyedOf, type Origin } from "./Command.ts"
 import type { CommandResult, Logged } from "./CommandResult.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -24,11 +23,13 @@ export const decideKey = (
   const { key } = keyed
   const known = Sessions.find(tables, keyed, logAgeMs)
   if (known === undefined) {
-    const assigned = AssignedKey.parse(key)
-    if (assigned === undefined) return Sessions.isFull(tables, logAgeMs) ? refuse({ _tag: "KeysExhausted" }) : undefined
-    // No node assigned this key: it names an entry that does not exist yet, and would count as new once it is
-    // forgotten.
-    return assigned.afterIndex >= atIndex ? refuse({ _tag: "KeyExpired" }) : undefined
+    const dated = Sessions.datedIn(tables, key)
+    if (dated === undefined) {
+      const refusal = Sessions.refusalOfNew(tables, keyed, logAgeMs)
+      return refusal === undefined ? undefined : refuse(refusal)
+    }
+    // Its date is an entry that does not exist yet: it would count as new once it is forgotten.
+    return dated.afterIndex >= atIndex ? refuse({ _tag: "KeyExpired" }) : undefined
   }
   if (known._tag === "Expired") {
     // No client knows this key, so no copy was done under it: too many entries came first.

@@ -4,6 +4,7 @@
  */
 import type { Answer, OperationAnswer } from "./Answer.ts"
 import type { Event, Lifted } from "./Event.ts"
+import { isFormatActive, keyBuckets } from "./Format.ts"
 import * as Limits from "./Limits.ts"
 import { setLocalPart } from "./LocalParts.ts"
 import * as Rows from "./Rows.ts"
@@ -53,9 +54,11 @@ const setLimits = (tables: Tables, { limits }: Transaction): void => {
 /** A format never goes back. */
 const setFormat = (tables: Tables, { format }: Transaction): void => {
   if (format === undefined || format <= tables.format) return
+  const wasBucketed = isFormatActive(tables, keyBuckets)
   discountFormat(tables)
   tables.format = format
   countFormat(tables)
+  if (!wasBucketed && isFormatActive(tables, keyBuckets)) Sessions.bucketAll(tables)
 }
 
 /** What is removed does not come back. */

@@ -9,6 +9,7 @@ import type { OperationAnswer } from "../Machine/Answer.ts"
 import type { Keyed, Origin } from "../Machine/Command.ts"
 import type { LocalPart } from "../Machine/LocalPart.ts"
 import { noteOf, visible } from "../Machine/LocalParts.ts"
+import type { Rejection } from "../Machine/Rejection.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
@@ -73,14 +74,14 @@ const setParts = ({ local }: Node, due: ReadonlyArray<Due>, isReplayed: boolean,
   return set(note).pipe(
     // Keep the parts without a note rather than lose them. A copy then says that it keeps nothing, and is right.
     Effect.flatMap((result) =>
-      result._tag === "Rejected" && result.rejection._tag === "KeysExhausted" && !isReplayed
-        ? set(undefined)
-        : Effect.succeed(result)
+      result._tag === "Rejected" && hasNoRoom(result.rejection) && !isReplayed ? set(undefined) : Effect.succeed(result)
     ),
     Effect.map((result) => (result._tag === "Accepted" ? result.parts : undefined)),
     Effect.orElseSucceed(() => undefined)
   )
 }
+
+const hasNoRoom = ({ _tag }: Rejection): boolean => _tag === "KeysExhausted" || _tag === "KeyQuota"
 
 /** Sets the parts of a copy if each record is still as its request left it. Otherwise they would show on newer records. */
 const ifAsLeft = (

@@ -3,8 +3,9 @@
  * (decideKey.ts). Before that, this file checks the other log, as far as this node has applied it. It cannot see keys
  * that were used on another node's own data.
  */
-import * as AssignedKey from "../Machine/AssignedKey.ts"
+
 import type { Origin } from "../Machine/Command.ts"
+import * as DatedKey from "../Machine/DatedKey.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { isKeyClosed } from "../Machine/Session.ts"
 import * as Sessions from "../Machine/Sessions.ts"
@@ -15,8 +16,8 @@ export const refusedByOther = (
   origin: Origin,
   { other, own }: { readonly own: Tables; readonly other: Tables }
 ): Rejection | undefined => {
-  // A key that a node assigned names its log and its request.
-  if (origin.key === undefined || AssignedKey.parse(origin.key) !== undefined) return undefined
+  // A dated key names its request.
+  if (origin.key === undefined || DatedKey.parse(origin.key) !== undefined) return undefined
   if (isKnown(own, origin)) return undefined
   const known = find(other, origin)
   if (known === undefined) return undefined

@@ -6,9 +6,9 @@ import { Effect } from "effect"
 import { type Caller, ownerOf } from "../Access/Caller.ts"
 import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
-import * as AssignedKey from "../Machine/AssignedKey.ts"
 import { type Keyed, sentBy } from "../Machine/Command.ts"
 import type { CommandResult } from "../Machine/CommandResult.ts"
+import * as DatedKey from "../Machine/DatedKey.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import { visible } from "../Machine/LocalParts.ts"
 import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -59,7 +59,8 @@ export const make = ({
 
   const askBoth = Effect.fnUntraced(function* (keyed: Keyed) {
     const { index, status: there } = yield* member.inquire(keyed)
-    const isNotThere = there._tag === "Absent" || there._tag === "Closed"
+    // The key of a PATCH of local fields alone may be too old for the cluster, which has never seen it.
+    const isNotThere = there._tag === "Absent" || there._tag === "Closed" || there._tag === "Expired"
     const here = isNotThere ? yield* local.keyStatus(keyed) : there
     const knowsMore = here._tag === "Known" || here._tag === "Expired" || here._tag === "Pending"
     return answered(knowsMore ? here : there, index)
@@ -99,10 +100,10 @@ const keyedBy = (caller: Caller, key: string, isGuarded: boolean): Keyed => {
 /** A client that asks for an outcome is told as a copy of its request would be. */
 const copy = { logIndex: undefined, isReplayed: true }
 
-/** Only a node itself knows the keys that it assigned to writes to its own log. They need no quorum. */
-const isOfNode = ({ key }: Keyed): boolean => AssignedKey.parse(key)?.isOfNode === true
+/** Only a node itself knows dated keys of its own log. They need no quorum. */
+const isOfNode = ({ key }: Keyed): boolean => DatedKey.parse(key)?.isOfNode === true
 
 const mayBeFull = (result: CommandResult): Effect.Effect<void, Refused> =>
-  result._tag === "Rejected" && result.rejection._tag === "KeysExhausted"
+  result._tag === "Rejected" && (result.rejection._tag === "KeysExhausted" || result.rejection._tag === "KeyQuota")
     ? Effect.fail(new Refused({ rejection: result.rejection }))
     : Effect.void

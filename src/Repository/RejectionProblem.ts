@@ -139,7 +139,7 @@ const describeRejection = (
     case "KeyExpired":
       return problem(
         "operation-expired",
-        "This idempotency key has expired, so the outcome of its first request is unknown: check the data, then send a new key",
+        "This copy was not done. An earlier copy with this key may have been done, and its outcome is forgotten: check the data, then send a new key",
         {
           key: key ?? ""
         }
@@ -156,6 +156,12 @@ const describeRejection = (
       return problem("overloaded", "The cluster remembers too many idempotency keys: try again later", {
         definite: true
       })
+    case "KeyQuota":
+      return problem(
+        "key-quota",
+        "You have used too many idempotency keys of your own in a day: send keys with a date, which have no quota",
+        { definite: true }
+      )
   }
 }
 

@@ -4,6 +4,8 @@ import { Effect, Option, Result, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import * as Client from "../../src/Client.ts"
 import * as Command from "../../src/Command.ts"
+import { fingerprintOf } from "../../src/Http/IdempotencyKey.ts"
+import * as DatedKey from "../../src/Machine/DatedKey.ts"
 import * as Model from "../../src/Model.ts"
 import * as Repository from "../../src/Repository.ts"
 import { problem, type Reply, type Request, serve } from "./ScriptedNodes.ts"
@@ -176,12 +178,46 @@ describe("a change of a client", () => {
 
   it.live("whose key has been forgotten may have been done; one whose key was closed, or is another's, was not", () =>
     Effect.gen(function* () {
-      const expired = problem(409, "operation-expired")
-      assert.strictEqual((yield* changes(expired)).said, "UnknownOutcome")
+      const expired = problem(409, "operation-expired", {}, { "lithair-index": "12" })
       assert.strictEqual((yield* changes("hangUp", expired)).said, "UnknownOutcome")
+      const { products } = yield* against(3, () => expired)
+      const given = yield* Effect.result(products.create({ name: "Anvil" }, { key: "k" }))
+      assert.strictEqual(saidOf(given), "UnknownOutcome", "an older program may have sent a copy with this key")
       assert.strictEqual((yield* changes("hangUp", problem(409, "operation-closed"))).said, "operation-closed")
       assert.strictEqual((yield* changes("hangUp", problem(422, "key-reused"))).said, "key-reused")
-    })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("has a key with the date of the last answer, and another one if that is too old and no copy was done", () =>
+    Effect.gen(function* () {
+      const expired = problem(409, "operation-expired", {}, { "lithair-index": "900" })
+      const { client, products, requests } = yield* against(2, inTurn(expired, noQuorum, created, created, expired))
+      yield* products.create({ name: "Anvil" })
+      yield* client.records(Product).create({ name: "Anvil" })
+      const keys = requests.map((request) => DatedKey.parse(keyOf(request) as string))
+      assert.deepStrictEqual(
+        keys.map((key) => key?.afterIndex),
+        [0, 900, 900, 900]
+      )
+      assert.deepStrictEqual(requests.slice(1, 3).map(keyOf), [keyOf(requests[1]!), keyOf(requests[1]!)])
+      assert.strictEqual(new Set(requests.map(keyOf)).size, 3)
+      for (const [at, { body, headers, method, url }] of requests.entries()) {
+        const fingerprint = fingerprintOf({ method, url, headers: headers as never }, new TextEncoder().encode(body))
+        assert.isTrue(DatedKey.isOf(keys[at]!, fingerprint), "a node finds the fingerprint of this request in its key")
+      }
+      const failed = yield* Effect.flip(products.create({ name: "Anvil" }))
+      assert.isTrue(failed._tag === "Problem" && Repository.isProblem(failed, "operation-expired"))
+      assert.lengthOf(requests, 4 + 3, "it gives up after two more keys")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of a node's own data has an opaque key: no answer tells the index of the node's own log", () =>
+    Effect.gen(function* () {
+      const view: Reply = { ...created, body: { id, html: "<p>" } }
+      const { client, requests } = yield* against(1, () => view)
+      yield* client.records(ProductView).create({ html: "<p>" })
+      assert.strictEqual(DatedKey.parse(keyOf(requests[0]!) as string), undefined)
+    }).pipe(Effect.scoped)
   )
 
   it.live("takes a node that stands still for one that does not answer", () =>

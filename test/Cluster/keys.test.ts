@@ -1,9 +1,9 @@
 /** Idempotency keys across snapshots, compactions, restarts and leaders, on real members. C17, C18. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schedule, Scope } from "effect"
-import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
-import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import * as DatedKey from "../../src/Machine/DatedKey.ts"
+import * as DatedKeys from "../../src/Machine/DatedKeys.ts"
 import * as Limits from "../../src/Machine/Limits.ts"
 import { cut, heal, type MemoryNetwork, makeMemoryNetwork } from "../../src/Raft/peers/MemoryNetwork.ts"
 import { directory, ids, littleHistory, type Running, startMember, until } from "../Raft/core/Members.ts"
@@ -88,8 +88,8 @@ describe("idempotency keys in a cluster", () => {
           assert.deepStrictEqual([rows.get("small")?.version, rows.get("large")?.version], [1, 1])
           assert.isFalse(rows.has("ended"))
         }
-        const held = [...AssignedKeys.entries(back.tables.assignedKeys)]
-        assert.deepStrictEqual(held, [...AssignedKeys.entries(a.tables.assignedKeys)])
+        const held = [...DatedKeys.entries(back.tables.datedKeys)]
+        assert.deepStrictEqual(held, [...DatedKeys.entries(a.tables.datedKeys)])
         assert.isAbove(held.length, 400)
       }).pipe(Effect.scoped),
     60_000
@@ -111,8 +111,8 @@ describe("idempotency keys in a cluster", () => {
             const failure = yield* Effect.flip(leader.submit(asked))
             assert.strictEqual(failure._tag, "UnknownOutcome")
             const key = failure._tag === "UnknownOutcome" ? failure.key : undefined
-            const said = AssignedKey.parse(key ?? "")
-            assert.isTrue(said !== undefined && AssignedKey.isOf(said, fingerprint))
+            const said = DatedKey.parse(key ?? "")
+            assert.isTrue(said !== undefined && DatedKey.isOf(said, fingerprint))
             if (key === undefined) return
             assert.strictEqual((yield* Effect.flip(leader.inquire({ key })))._tag, "NotDone")
             const before = yield* others[0]!.inquire({ key })
@@ -153,7 +153,7 @@ describe("idempotency keys in a cluster", () => {
         yield* Scope.close(scope, Exit.void)
         yield* until("a or b leads", () => a.leader() === b.leader() && a.leader() !== "c" && a.leader() !== undefined)
         // As if so many keys had been forgotten, before anybody decides on these tables.
-        for (const { tables } of [a, b]) tables.assignedKeys.horizonIndex = 10
+        for (const { tables } of [a, b]) tables.datedKeys.floorIndex = 10
         const [leader, other] = a.leader() === "a" ? [a, b] : [b, a]
         yield* leader.administer({ _tag: "TransferLeadership", admitted: "this-host", to: other.self.nodeId })
         yield* until("the other leads", () => [a, b].every((member) => member.leader() === other.self.nodeId))

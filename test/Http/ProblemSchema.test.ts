@@ -37,6 +37,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "unsupported-media-type": problem("unsupported-media-type", "d", {}),
   "expectation-failed": problem("expectation-failed", "d", {}),
   "head-too-large": problem("head-too-large", "d", {}),
+  "key-quota": problem("key-quota", "d", definite),
   "key-reused": problem("key-reused", "d", { key: "k" }),
   internal: problem("internal", "d", {}),
   "no-quorum": problem("no-quorum", "d", definite),

@@ -9,8 +9,8 @@ import { LogSpace } from "../../src/EventStore/LogSpace.ts"
 import { LogFailed, LogStore } from "../../src/EventStore/LogStore.ts"
 import { layerFile as layerFileSnapshots } from "../../src/EventStore/Snapshots.ts"
 import * as LocalNode from "../../src/Local/LocalNode.ts"
-import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
 import type { Command, Origin } from "../../src/Machine/Command.ts"
+import * as DatedKey from "../../src/Machine/DatedKey.ts"
 import * as Limits from "../../src/Machine/Limits.ts"
 import * as Model from "../../src/Model.ts"
 import { User } from "../Machine/Store.ts"
@@ -82,8 +82,8 @@ describe("the keys of a node's own data", () => {
           })
         )
         for (const key of keys) {
-          const said = AssignedKey.parse(key)
-          assert.isTrue(said?.isOfNode === true && AssignedKey.isOf(said, fingerprint), key)
+          const said = DatedKey.parse(key)
+          assert.isTrue(said?.isOfNode === true && DatedKey.isOf(said, fingerprint), key)
         }
         yield* during(path, (node) =>
           Effect.gen(function* () {
@@ -92,7 +92,7 @@ describe("the keys of a node's own data", () => {
             assert.deepInclude(second, { _tag: "Known", index: 3, command: "LocalPart" })
             const copy = yield* node.submit({ ...put("a", "a"), key: keys[0]!, fingerprint })
             assert.strictEqual(copy.result.replayedIndex, 2)
-            const never = AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique: "0" })
+            const never = DatedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique: "0" })
             assert.deepStrictEqual(yield* node.keyStatus({ key: never }), { _tag: "Absent" })
           })
         )
@@ -187,7 +187,7 @@ describe("the keys of a node's own data", () => {
         yield* during(path, (node) =>
           Effect.gen(function* () {
             const assigned = (unique: string) =>
-              AssignedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique, fingerprint })
+              DatedKey.make({ isOfNode: true, afterIndex: node.tables.index, unique, fingerprint })
             const [sent, ended] = [assigned("0"), assigned("1")]
             yield* node.submit({ _tag: "Close", key: ended })
             assert.deepStrictEqual(yield* set(node, "last", { ...origin, key: sent }), [false, "last"])

@@ -2,9 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
-import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import type { Command } from "../../src/Machine/Command.ts"
 import { holdsForCopies, recalled } from "../../src/Machine/CommandResult.ts"
+import * as DatedKey from "../../src/Machine/DatedKey.ts"
+import * as DatedKeys from "../../src/Machine/DatedKeys.ts"
+import { digestOf } from "../../src/Machine/KeyDigest.ts"
 import * as Limits from "../../src/Machine/Limits.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import type { Procedure } from "../../src/Machine/Procedure.ts"
@@ -62,7 +64,7 @@ describe("an outcome that is too large to be kept (C17)", () => {
     }
     const sizes = leads.machine.applied.sessions
       .valuesArray()
-      .map(({ outcome }) => (outcome === undefined ? 0 : Buffer.byteLength(JSON.stringify(outcome))))
+      .map(({ outcome }) => (outcome === undefined ? 0 : Buffer.byteLength(outcome)))
     assert.isAtMost(Math.max(...sizes), 4096)
     assert.isAbove(Math.max(...sizes), 4000)
     assert.include(sizes, 0)
@@ -125,21 +127,20 @@ describe("an outcome that is too large to be kept (C17)", () => {
 
 describe("a key that a node assigned (C17)", () => {
   const assignedKey = (afterIndex: number, unique = "0a1b") =>
-    AssignedKey.make({ afterIndex, unique, fingerprint: "f".repeat(43) })
+    DatedKey.make({ afterIndex, unique, fingerprint: "f".repeat(43) })
   const small = () => {
     const leads = leader()
-    const applied = Tables.make(descriptors, { ...Limits.initial, generationSize: 1, generationsMax: 3 })
-    leads.machine.applied = applied
+    leads.machine.applied = Tables.make(descriptors, { ...Limits.initial, datedGenerationSize: 1, datedKeysMax: 3 })
     Machine.beginSpeculation(leads.machine)
     return leads
   }
 
   it("says what it was assigned to, and nothing that a client would write is one", () => {
     const key = assignedKey(123_456)
-    const said = AssignedKey.parse(key)
+    const said = DatedKey.parse(key)
     assert.deepStrictEqual(said, { isOfNode: false, afterIndex: 123_456, fingerprint: "f".repeat(11) })
-    assert.isTrue(said !== undefined && AssignedKey.isOf(said, "f".repeat(43)))
-    assert.isFalse(said !== undefined && AssignedKey.isOf(said, "g".repeat(43)))
+    assert.isTrue(said !== undefined && DatedKey.isOf(said, "f".repeat(43)))
+    assert.isFalse(said !== undefined && DatedKey.isOf(said, "g".repeat(43)))
     assert.isAtMost(key.length, 80)
     for (const other of [
       "",
@@ -153,7 +154,7 @@ describe("a key that a node assigned (C17)", () => {
       crypto.randomUUID(),
       `${key}x`
     ]) {
-      assert.strictEqual(AssignedKey.parse(other), undefined, other)
+      assert.strictEqual(DatedKey.parse(other), undefined, other)
     }
   })
 
@@ -162,8 +163,8 @@ describe("a key that a node assigned (C17)", () => {
     const key = assignedKey(0)
     const first = leads.submit({ ...put("a", 1), assignedKey: key })
     assert.deepStrictEqual(
-      [...AssignedKeys.entries(leads.machine.applied.assignedKeys)],
-      [{ name: Sessions.nameOf({ key }), index: 1, endsGeneration: false }]
+      [...DatedKeys.entries(leads.machine.applied.datedKeys)],
+      [{ bucket: 0, digest: digestOf(Sessions.nameOf({ key })), index: 1, endsGeneration: false }]
     )
     assert.strictEqual(leads.machine.applied.sessions.size, 0)
     assert.deepStrictEqual(leads.submit({ ...put("a", 1), key }), { _tag: "Logged", replayedIndex: 1 })
@@ -189,7 +190,7 @@ describe("a key that a node assigned (C17)", () => {
     const key = assignedKey(0, "ff")
     submit({ ...put("a", 0), assignedKey: key })
     for (let count = 1; count <= 3; count++) submit({ ...put("a", count), assignedKey: assignedKey(count) })
-    assert.strictEqual([...AssignedKeys.entries(machine.applied.assignedKeys)].length, 3)
+    assert.strictEqual(machine.applied.datedKeys.count, 3)
     assert.deepStrictEqual(Sessions.find(machine.applied, { key }, 0), { _tag: "Expired" })
     const copy: Command = { ...put("a", 0), key }
     const expired = { _tag: "Rejected", rejection: { _tag: "KeyExpired" } } as const
@@ -229,11 +230,11 @@ describe("a key that a node assigned (C17)", () => {
     for (let count = 0; count < 5; count++) other.submit(put("a", count))
     assert.notStrictEqual(Tables.stateHash(machine.applied), Tables.stateHash(other.machine.applied))
     const again = restored(machine.applied)
-    const held = ({ assignedKeys, limits }: Tables.Tables) => {
-      return { limits, horizonIndex: assignedKeys.horizonIndex, entries: [...AssignedKeys.entries(assignedKeys)] }
+    const held = ({ datedKeys, limits }: Tables.Tables) => {
+      return { limits, horizons: [...DatedKeys.horizons(datedKeys)], entries: [...DatedKeys.entries(datedKeys)] }
     }
     assert.deepStrictEqual(held(again), held(machine.applied))
-    assert.strictEqual(again.assignedKeys.horizonIndex, 2)
+    assert.strictEqual(DatedKeys.horizonOf(again.datedKeys, 0), 2)
     assert.strictEqual(Tables.stateHash(again), Tables.stateHash(machine.applied))
   })
 })
@@ -242,7 +243,7 @@ describe("closing a key (docs/http.md, Idempotency keys)", () => {
   const closed = { _tag: "Rejected", rejection: { _tag: "KeyClosed" } } as const
 
   it("of which nothing became ends it: no copy is done after that, with whatever fingerprint, and none is a replay", () => {
-    for (const key of ["k", AssignedKey.make({ afterIndex: 0, unique: "0", fingerprint: "f" })]) {
+    for (const key of ["k", DatedKey.make({ afterIndex: 0, unique: "0", fingerprint: "f" })]) {
       const leads = leader()
       const { entries, machine, submit } = leads
       assert.deepInclude(submit({ _tag: "Close", key }), { _tag: "Rejected", rejection: { _tag: "KeyClosed" } })
@@ -308,8 +309,8 @@ describe("the life of a node, in the keys that it assigns (C23)", () => {
 
   it("leaves room in a key, however often the node starts", () => {
     const life = AssignedKey.lifeOf({ nodeId: "n".repeat(256), instanceId: "i" }, 10 ** 15)
-    const key = AssignedKey.make({ afterIndex: 7, unique: `${life}-${Number.MAX_SAFE_INTEGER.toString(36)}` })
-    assert.strictEqual(AssignedKey.parse(key)?.afterIndex, 7)
+    const key = DatedKey.make({ afterIndex: 7, unique: `${life}-${Number.MAX_SAFE_INTEGER.toString(36)}` })
+    assert.strictEqual(DatedKey.parse(key)?.afterIndex, 7)
   })
 })
 
@@ -352,7 +353,7 @@ describe("a refusal of a keyed request (C18)", () => {
       throw new RangeError("oops")
     }
     const leads = leader(new Map([["throws", throws]]))
-    const early = AssignedKey.make({ afterIndex: 99, unique: "0" })
+    const early = DatedKey.make({ afterIndex: 99, unique: "0" })
     const refused: ReadonlyArray<readonly [Command, string]> = [
       [keyed({ _tag: "Create", model: "Newer", data: {} }), "UpgradeRequired"],
       [keyed({ _tag: "Call", name: "newer", payload: null }), "UnknownCommand"],

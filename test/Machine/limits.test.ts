@@ -1,8 +1,9 @@
 /** The limits that `evolve` applies are in the log, so that releases that differ in them never diverge. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import * as AssignedKey from "../../src/Machine/AssignedKey.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import * as DatedKey from "../../src/Machine/DatedKey.ts"
+import * as DatedKeys from "../../src/Machine/DatedKeys.ts"
 import * as Limits from "../../src/Machine/Limits.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
@@ -17,7 +18,11 @@ const newer: Limits.Limits = {
   keyLifetimeMs: 1_000,
   outcomeMaxBytes: 64,
   generationSize: 2,
-  generationsMax: 1
+  generationsMax: 1,
+  datedKeysMax: 4,
+  datedGenerationSize: 2,
+  opaqueKeysMax: 4,
+  outcomesMaxBytes: 200
 }
 
 interface Entry {
@@ -96,7 +101,7 @@ describe("the limits of the log", () => {
     for (let step = 0; step < 120; step++) {
       const leader = step < 40 ? 0 : step < 80 ? step % 2 : step % 3
       const id = `p${step % 5}`
-      const assignedKey = AssignedKey.make({ afterIndex: nodes[0]!.applied.index, unique: step.toString(16) })
+      const assignedKey = DatedKey.make({ afterIndex: nodes[0]!.applied.index, unique: step.toString(16) })
       const origin = step % 3 === 0 ? { key: `k${step}` } : step % 3 === 1 ? { assignedKey } : {}
       submit(
         leader,
@@ -106,7 +111,7 @@ describe("the limits of the log", () => {
     }
     const { applied } = nodes[0]!
     assert.strictEqual(applied.limits.revision, 2)
-    assert.isAbove(applied.assignedKeys.horizonIndex, 0)
+    assert.isAbove(DatedKeys.horizonOf(applied.datedKeys, 0), 0)
     assert.isBelow(applied.sessions.size, 4)
     assert.isAtMost(applied.byModel.get("Product")!.tombstones.size, 2)
   })
@@ -125,20 +130,24 @@ describe("the limits of the log", () => {
 
   it("bound the keys of clients, and say when one has expired", () => {
     const { submit } = cluster(newer)
-    for (let count = 1; count <= newer.keysMax; count++) {
+    for (let count = 1; count <= 3; count++) {
       assert.strictEqual(submit(0, { ...put("a", count), key: `k${count}` }, count)._tag, "Accepted")
     }
-    assert.deepInclude(submit(0, { ...put("a", 9), key: "k9" }, 900), { rejection: { _tag: "KeysExhausted" } })
+    assert.deepInclude(submit(0, { ...put("a", 9), key: "k9" }, 900), { rejection: { _tag: "KeyQuota" } })
+    assert.strictEqual(submit(0, { ...put("a", 4), principal: "p", key: "k" }, 4)._tag, "Accepted")
+    assert.deepInclude(submit(0, { ...put("a", 9), principal: "q", key: "k" }, 900), {
+      rejection: { _tag: "KeysExhausted" }
+    })
     assert.strictEqual(submit(0, { ...put("a", 9), key: "k9" }, 1_002)._tag, "Accepted")
     assert.strictEqual(submit(0, { ...put("a", 1), key: "k1" }, 5_000)._tag, "Accepted")
   })
 
   it("go with a snapshot, and so does where each generation of keys ends, whatever its size is by then", () => {
-    const wide = { ...newer, revision: 2, generationSize: 5, generationsMax: 2 }
+    const wide = { ...newer, revision: 2, datedGenerationSize: 5, datedKeysMax: 10 }
     const { entries, nodes, submit } = cluster(newer, wide)
     const write = (leader: number) => {
       const afterIndex = nodes[0]!.applied.index
-      submit(leader, { ...put("a", afterIndex), assignedKey: AssignedKey.make({ afterIndex, unique: "0" }) })
+      submit(leader, { ...put("a", afterIndex), assignedKey: DatedKey.make({ afterIndex, unique: "0" }) })
     }
     for (let count = 0; count < 5; count++) write(0)
     for (let count = 0; count < 4; count++) write(1)
@@ -151,13 +160,14 @@ describe("the limits of the log", () => {
       write(count % 2)
       for (const entry of entries.slice(from)) if (entry.index > restored.applied.index) Machine.apply(restored, entry)
       assert.strictEqual(Tables.stateHash(restored.applied), Tables.stateHash(nodes[0]!.applied), `write ${count}`)
-      assert.strictEqual(restored.applied.assignedKeys.horizonIndex, nodes[0]!.applied.assignedKeys.horizonIndex)
+      const horizons = [restored, nodes[0]!].map(({ applied }) => DatedKeys.horizonOf(applied.datedKeys, 0))
+      assert.strictEqual(horizons[0], horizons[1])
     }
   })
 
   it("of a snapshot that states none are the first set", () => {
     const { nodes, submit } = cluster(Limits.initial)
-    submit(0, { ...put("a"), assignedKey: AssignedKey.make({ afterIndex: 0, unique: "0" }) })
+    submit(0, { ...put("a"), assignedKey: DatedKey.make({ afterIndex: 0, unique: "0" }) })
     const pieces = [...Snapshot.take(Tables.clone(nodes[0]!.applied))].map((piece): Snapshot.Piece => {
       if (piece._tag !== "State") return piece
       const { hashDefinition: _, limits: __, ...state } = piece
@@ -210,7 +220,7 @@ describe("the form of an assigned key", () => {
       "~0.F.f",
       "0.f.f",
       "~~~0.f.f"
-    ].map((key) => AssignedKey.parse(key) !== undefined)
+    ].map((key) => DatedKey.parse(key) !== undefined)
     assert.deepStrictEqual(told, [true, true, true, false, false, false, false, false, false])
   })
 })

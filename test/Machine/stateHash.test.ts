@@ -2,7 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Command, Origin } from "../../src/Machine/Command.ts"
+import * as DatedKeys from "../../src/Machine/DatedKeys.ts"
 import { evolve } from "../../src/Machine/evolve.ts"
+import * as Format from "../../src/Machine/Format.ts"
 import { initial, type Limits } from "../../src/Machine/Limits.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
@@ -28,18 +30,23 @@ const tight: Limits = {
   keyLifetimeMs: 30,
   outcomeMaxBytes: 120,
   generationSize: 3,
-  generationsMax: 2
+  generationsMax: 2,
+  datedKeysMax: 3,
+  datedGenerationSize: 2,
+  opaqueKeysMax: 5,
+  outcomesMaxBytes: 400
 }
 
-/** A leader states limits. */
-const state = (machine: Machine.Machine, limits: Limits): void => {
+/** A leader states limits. The first entry states the format too. */
+const state = (machine: Machine.Machine, limits: Limits, format = Format.newest): void => {
   const transaction: Transaction = {
     timeMs: 0,
     logAgeMs: 0,
     command: "Limits",
     events: [],
     outcome: { _tag: "Accepted" },
-    limits
+    limits,
+    format
   }
   evolve(machine.applied, { index: machine.applied.index + 1, transaction })
   Machine.beginSpeculation(machine)
@@ -77,7 +84,12 @@ const withAll = (): Tables.Tables => {
   for (let seed = 0; ; seed++) {
     const { applied } = played(seed, 35).machine
     const { rows, tombstones } = applied.byModel.get("Product")!
-    const counts = [rows.size, tombstones.size, applied.sessions.size, applied.assignedKeys.full.length]
+    const counts = [
+      rows.size,
+      tombstones.size,
+      applied.sessions.size,
+      [...DatedKeys.horizons(applied.datedKeys)].length
+    ]
     if (counts.every((count) => count > 0)) return applied
   }
 }
@@ -144,19 +156,32 @@ describe("the state hash", () => {
     for (const field of Object.keys(tight) as ReadonlyArray<keyof Limits>) {
       differs(`limit ${String(field)}`, ({ tables }) => ({
         ...tables,
-        limits: { ...tight, [field]: tight[field] + 1 }
+        limits: { ...tight, [field]: (tight[field] ?? 0) + 1 }
       }))
     }
-    differs("horizon", ({ tables }) => {
+    differs("horizon before format 3", ({ tables }) => {
       const { assignedKeys } = tables
       return { ...tables, assignedKeys: { ...assignedKeys, horizonIndex: assignedKeys.horizonIndex + 1 } }
     })
-    differs("a generation that ends", ({ tables }) => {
-      const { assignedKeys } = tables
-      const [first, ...others] = assignedKeys.full
-      assert.isDefined(first)
-      const full = [{ ...first!, lastIndex: first!.lastIndex + 1 }, ...others]
-      return { ...tables, assignedKeys: { ...assignedKeys, full } }
+    differs("horizon of all buckets", ({ tables }) => void tables.datedKeys.floorIndex++)
+    const [number, bucket] = [...table().tables.datedKeys.buckets.entries()].find(([, { full }]) => full.length > 0)!
+    const differsInBucket = (what: string, changed: Partial<typeof bucket>) =>
+      differs(what, ({ tables }) => void tables.datedKeys.buckets.set(number, { ...bucket, ...changed }))
+    differsInBucket("horizon of a bucket", { horizonIndex: bucket.horizonIndex + 1 })
+    const [first, ...others] = bucket.full
+    differsInBucket("a generation that ends", { full: [{ ...first!, lastIndex: first!.lastIndex + 1 }, ...others] })
+    const [[digest, index] = ["", 0], ...rest] = first!.indexes
+    for (const [what, changed] of [
+      ["digest", [`${digest.slice(1)}x`, index]],
+      ["index", [digest, index + 1]]
+    ] as const) {
+      const full = [{ ...first!, indexes: new Map([changed, ...rest]) }, ...others]
+      differsInBucket(`${what} of a dated key`, { full })
+    }
+    differs("bucket", ({ tables }) => {
+      tables.datedKeys.buckets.delete(number)
+      tables.datedKeys.buckets.set(number + 1, bucket)
+      return undefined
     })
   })
 
@@ -201,31 +226,38 @@ describe("the state hash", () => {
   })
 
   it("has a definition, told with a snapshot: what one counts is pinned here, so that a change raises the number", () => {
-    const { machine } = leader()
-    state(machine, tight)
-    const data = { id: "a", price: 1 }
-    const event = {
-      type: "created",
-      model: "Product",
-      modelVersion: 1,
-      id: "a",
-      version: 1,
-      previousIndex: 0,
-      data
-    } as const
-    const accepted = { timeMs: 5, logAgeMs: 3, command: "Put", outcome: { _tag: "Accepted" } } as const
-    evolve(machine.applied, { index: 2, transaction: { ...accepted, key: "k", fingerprint: "f", events: [event] } })
-    evolve(machine.applied, {
-      index: 3,
-      transaction: { ...accepted, assignedKey: "~2.0.f", events: [{ ...event, id: "b" }] }
-    })
-    const deleted = { ...event, type: "deleted", version: 2, previousIndex: 2 } as const
-    evolve(machine.applied, { index: 4, transaction: { ...accepted, events: [deleted] } })
-    const [begun] = Snapshot.take(Tables.clone(machine.applied))
-    assert.deepInclude(begun, { _tag: "State", hashDefinition: StateElements.definition })
-    assert.deepStrictEqual(
-      [StateElements.definition, Tables.stateHash(machine.applied)],
-      [3, "118cd4920822fc271ed4dc2c84e087a9"]
-    )
+    for (const [format, pinned] of [
+      [1, "118cd4920822fc271ed4dc2c84e087a9"],
+      [3, "623306a9173926b7448c93aeac0cf774"]
+    ] as const) {
+      pin(format, pinned)
+    }
   })
 })
+
+const pin = (format: number, pinned: string): void => {
+  const { machine } = leader(undefined, undefined, { newest: format, begins: format })
+  const { datedGenerationSize: _, datedKeysMax: __, opaqueKeysMax: ___, outcomesMaxBytes: ____, ...limits } = tight
+  state(machine, limits, format)
+  const data = { id: "a", price: 1 }
+  const event = {
+    type: "created",
+    model: "Product",
+    modelVersion: 1,
+    id: "a",
+    version: 1,
+    previousIndex: 0,
+    data
+  } as const
+  const accepted = { timeMs: 5, logAgeMs: 3, command: "Put", outcome: { _tag: "Accepted" } } as const
+  evolve(machine.applied, { index: 2, transaction: { ...accepted, key: "k", fingerprint: "f", events: [event] } })
+  evolve(machine.applied, {
+    index: 3,
+    transaction: { ...accepted, assignedKey: "~2.0.f", events: [{ ...event, id: "b" }] }
+  })
+  const deleted = { ...event, type: "deleted", version: 2, previousIndex: 2 } as const
+  evolve(machine.applied, { index: 4, transaction: { ...accepted, events: [deleted] } })
+  const [begun] = Snapshot.take(Tables.clone(machine.applied))
+  assert.deepInclude(begun, { _tag: "State", hashDefinition: StateElements.definition })
+  assert.deepStrictEqual([StateElements.definition, Tables.stateHash(machine.applied)], [3, pinned], `format ${format}`)
+}

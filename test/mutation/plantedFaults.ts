@@ -349,9 +349,9 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C13, C24",
     fromSeed: 3,
     seedsCount: 20,
-    file: "src/Machine/Snapshot.ts",
-    find: `...(endsGeneration ? { endsGeneration } : {})`,
-    replace: `...(endsGeneration ? {} : {})`
+    file: "src/Machine/KeyPage.ts",
+    find: `return ends ? { ...taken, endsGeneration: true } : taken`,
+    replace: `return taken`
   },
   {
     name: "a snapshot leaves out the limits",
@@ -399,9 +399,10 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     fromSeed: 6,
     seedsCount: 10,
     file: "src/Machine/Sessions.ts",
-    find: `    if (!isExpired(tables, oldest.session, logAgeMs)) return
+    find: `    if (oldest === undefined || !isExpired(tables, oldest.session, logAgeMs)) return
 `,
-    replace: `    if (!isExpired(tables, oldest.session, logAgeMs) && tables.sessions.size < tables.limits.keysMax) return
+    replace: `    const isFull = tables.sessions.size >= tables.limits.keysMax
+    if (oldest === undefined || (!isExpired(tables, oldest.session, logAgeMs) && !isFull)) return
 `
   },
   {
@@ -410,9 +411,37 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     fromSeed: 8,
     seedsCount: 60,
     file: "src/Machine/Sessions.ts",
-    find: `    if (index !== undefined) return { _tag: "Logged", index, fingerprint: undefined }
+    find: `  if (index !== undefined) return { _tag: "Logged", index, fingerprint: undefined }
 `,
     replace: ``
+  },
+  {
+    name: "dated keys are forgotten, and the horizon of their bucket stays",
+    breaks: "C17",
+    seedsCount: 60,
+    file: "src/Machine/DatedKeys.ts",
+    find: `count, horizonIndex: forgotten.lastIndex })`,
+    replace: `count })`
+  },
+  {
+    name: "a dated key is looked for in another bucket than it was noted in",
+    breaks: "C17",
+    seedsCount: 20,
+    file: "src/Machine/DatedKeys.ts",
+    find: `  const held = keys.buckets.get(bucket)
+  if (held === undefined) return undefined
+  const index`,
+    replace: `  const held = keys.buckets.get((bucket + 1) % 4096)
+  if (held === undefined) return undefined
+  const index`
+  },
+  {
+    name: "the horizon of another bucket is looked at",
+    breaks: "C17",
+    seedsCount: 60,
+    file: "src/Machine/DatedKeys.ts",
+    find: `keys.buckets.get(bucket)?.horizonIndex ?? 0)`,
+    replace: `keys.buckets.get(bucket + 1)?.horizonIndex ?? 0)`
   },
   {
     name: "a closed key lets a late copy through",

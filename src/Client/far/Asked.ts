@@ -26,12 +26,17 @@ export interface Answered {
 
 /** Makes the HTTP request to the node at this URL. */
 export const requestOf = (node: string, asked: Asked): HttpClientRequest.HttpClientRequest => {
-  const { body, headers = {}, method, path, query = [] } = asked
+  const { headers = {}, method, path, query = [] } = asked
   const search = new URLSearchParams(query.map(([name, value]) => [name, value])).toString()
   const url = `${node.replace(/\/+$/, "")}${path}${search === "" ? "" : `?${search}`}`
   const request = HttpClientRequest.setHeaders(HttpClientRequest.make(method)(url), headers)
-  return body === undefined ? request : HttpClientRequest.bodyText(request, JSON.stringify(body), contentTypeOf(method))
+  const text = textOf(asked)
+  return text === undefined ? request : HttpClientRequest.bodyText(request, text, contentTypeOf(method))
 }
+
+/** The body as it is sent; undefined if there is none. */
+export const textOf = ({ body }: Pick<Asked, "body">): string | undefined =>
+  body === undefined ? undefined : JSON.stringify(body)
 
 const contentTypeOf = (method: Asked["method"]): string =>
   method === "PATCH" ? "application/merge-patch+json" : "application/json"

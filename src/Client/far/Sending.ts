@@ -3,7 +3,7 @@
  * the same idempotency key, so that it is done at most once even if nodes die, and never calls a change refused that may
  * be done. docs/http.md, "Problems".
  */
-import { uuidV4Unsafe } from "effect/crypto/SecureRandom"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Random from "effect/Random"
@@ -16,6 +16,7 @@ import { checkKey } from "../Id.ts"
 import { isNotServed } from "./Answer.ts"
 import { type Answered, type Asked, bodyOf, problemOf, requestOf } from "./Asked.ts"
 import type { Reached } from "./EventReader.ts"
+import * as MintedKey from "./MintedKey.ts"
 
 /** The nodes of a cluster, and how long requests may take. */
 export interface ClientOptions {
@@ -32,6 +33,9 @@ export interface ClientOptions {
 
 const attemptTimeoutDefaultMs = 5_000
 const timeoutDefaultMs = 30_000
+
+/** How often a change whose key was too old is sent with another key. */
+const mintedAgainMaxCount = 2
 
 /** The first and the longest pause after all nodes have failed. */
 const pauseMinMs = 50
@@ -54,7 +58,14 @@ export interface Sending {
 /** The result of an attempt. After `NoResponse` the request may be done or not. */
 type Attempt =
   | { readonly _tag: "Answered"; readonly answered: Answered }
-  | { readonly _tag: "Refused"; readonly problem: Problem; readonly isReplayed: boolean; readonly mayPass: boolean }
+  | {
+      readonly _tag: "Refused"
+      readonly problem: Problem
+      readonly isReplayed: boolean
+      readonly mayPass: boolean
+      /** The index of the log that the answer reflects; undefined if it says none. */
+      readonly index: number | undefined
+    }
   | { readonly _tag: "NoResponse"; readonly why: string }
 
 /** Judges attempts one after another. Returns the failure, or undefined to try again. */
@@ -79,9 +90,9 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
       Effect.flatMap(({ headers, status, text }) => Effect.map(text, (body) => ({ status, headers, body }))),
       Effect.timeout(withinMs),
       Effect.map(({ body, headers, status }): Attempt => {
-        const index = Number(headers[indexHeader])
-        if (Number.isSafeInteger(index)) seenIndex = Math.max(seenIndex, index)
-        return attemptOf(node, { status, headers, body: bodyOf(body) })
+        const answered = { status, headers, body: bodyOf(body) }
+        seenIndex = Math.max(seenIndex, indexOf(answered) ?? 0)
+        return attemptOf(node, answered)
       }),
       Effect.catch(({ message }) => Effect.succeed<Attempt>({ _tag: "NoResponse", why: `${node}: ${message}` }))
     )
@@ -106,14 +117,35 @@ export const make = (http: HttpClient.HttpClient, options: ClientOptions): Sendi
     }
   })
 
+  const changeUnder = (asked: Asked, key: string, isOwn: boolean) =>
+    untilFinal(
+      { ...asked, headers: { ...asked.headers, "idempotency-key": key } },
+      judgeChange(nodes.length, key, isOwn)
+    )
+
+  /** Makes a key with a date. If the cluster has forgotten so much since that date, makes one with a later date. */
+  const changeOnce = (
+    asked: Asked,
+    afterIndex: number,
+    againCount: number
+  ): Effect.Effect<Answered, Problem | UnknownOutcome> =>
+    Effect.flatMap(MintedKey.mint(asked, afterIndex), (key) =>
+      Effect.catchTag(changeUnder(asked, key, true), "Outdated", ({ index, problem }) =>
+        index === undefined || againCount === 0 ? Effect.fail(problem) : changeOnce(asked, index, againCount - 1)
+      )
+    )
+
   return {
     ask: (asked) => untilFinal(asked, judgeAsked()),
     change: (asked, given) =>
-      Effect.suspend(() => {
-        const key = given ?? uuidV4Unsafe()
-        const headers = { ...asked.headers, "idempotency-key": key }
-        return Effect.andThen(checkKey(key), untilFinal({ ...asked, headers }, judgeChange(nodes.length, key)))
-      }),
+      Effect.suspend(() =>
+        given === undefined
+          ? changeOnce(asked, seenIndex, mintedAgainMaxCount)
+          : Effect.andThen(
+              checkKey(given),
+              Effect.catchTag(changeUnder(asked, given, false), "Outdated", ({ problem }) => Effect.fail(problem))
+            )
+      ),
     seenIndex: () => seenIndex,
     saw: (index) => {
       seenIndex = Math.max(seenIndex, index)
@@ -128,6 +160,12 @@ const pause = Effect.fnUntraced(function* (round: number) {
   yield* Effect.sleep(pauseMs * (0.5 + (yield* Random.next) / 2))
 })
 
+/** The index that an answer reflects. */
+const indexOf = ({ headers }: Pick<Answered, "headers">): number | undefined => {
+  const index = Number(headers[indexHeader] ?? Number.NaN)
+  return Number.isSafeInteger(index) ? index : undefined
+}
+
 const attemptOf = (node: string, answered: Answered): Attempt => {
   const { headers, status } = answered
   const problem = problemOf(answered)
@@ -139,7 +177,7 @@ const attemptOf = (node: string, answered: Answered): Attempt => {
   const isReplayed = headers["idempotent-replayed"] === "true"
   // A request that timed out may be sent again (RFC 9110 §15.5.9).
   const mayPass = status === 408 || (status >= 500 && headers["retry-after"] !== undefined)
-  return { _tag: "Refused", problem, isReplayed, mayPass }
+  return { _tag: "Refused", problem, isReplayed, mayPass, index: indexOf(answered) }
 }
 
 /** Tries again if the failure may pass, and asks other nodes if one does not know the path. */
@@ -160,10 +198,19 @@ const judgeAsked = (): Judge<Problem | NoAnswer> => {
 }
 
 /**
+ * The key was too old, and no copy with it was ever done: this client made it, and every other copy was certainly refused.
+ * The client may send the change with another key.
+ */
+class Outdated extends Data.TaggedError("Outdated")<{
+  readonly problem: Problem
+  readonly index: number | undefined
+}> {}
+
+/**
  * A refusal speaks only of its own attempt. Once an earlier attempt may be done, only the machine's memory of the key is
  * final, and a replayed answer shows it. So the client sends a refused change once more.
  */
-const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOutcome> => {
+const judgeChange = (nodesCount: number, key: string, isOwn: boolean): Judge<Problem | UnknownOutcome | Outdated> => {
   let mayBeDone = false
   let last: Problem | undefined
   let refusedCount = 0
@@ -174,10 +221,12 @@ const judgeChange = (nodesCount: number, key: string): Judge<Problem | UnknownOu
         mayBeDone = true
         return undefined
       }
-      const { isReplayed, mayPass, problem } = attempt
+      const { index, isReplayed, mayPass, problem } = attempt
       if (isReplayed || ofTheKey.includes(problem.kind)) return problem
       // An earlier request with the key, of this call or an older one, may be done.
-      if (problem.kind === "operation-expired") return unknown(problem.detail)
+      if (problem.kind === "operation-expired") {
+        return isOwn && !mayBeDone ? new Outdated({ problem, index }) : unknown(problem.detail)
+      }
       if (problem.status >= 500 && problem.members.definite !== true) {
         mayBeDone = true
         return undefined

@@ -10,6 +10,8 @@ export interface Current {
   /** The client's own key, or the one that a node gave it, once the client knows of it. */
   key: string | undefined
   readonly isKeyed: boolean
+  /** The holder of the client's own key. */
+  readonly holder: string
   readonly beganMs: number
   readonly invocations: ReadonlyArray<Invocation & { readonly process: number }>
   /** How much any node had committed when the request began: a read must see that. */
@@ -35,8 +37,10 @@ export interface Current {
 export interface Client {
   readonly seen: Map<string, Seen>
   current: Current | undefined
-  /** The last key with an answer, and when the client made the key. */
-  used: { readonly key: string; readonly beganMs: number } | undefined
+  /** The last key with an answer, its holder, and when the client made the key. */
+  used: { readonly key: string; readonly holder: string; readonly beganMs: number } | undefined
+  /** An index that an answer to this client has reflected: its dated keys say it. */
+  heardIndex: number
 }
 
 /** All clients of a cluster. */

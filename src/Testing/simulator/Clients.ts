@@ -5,23 +5,25 @@
  */
 import { Exit } from "effect"
 import type { CommandResult } from "../../Machine/CommandResult.ts"
+import * as DatedKey from "../../Machine/DatedKey.ts"
 import * as Tables from "../../Machine/Tables.ts"
 import { NotDone } from "../../Raft/node/Outcome.ts"
 import * as WaitingReads from "../../Raft/node/WaitingReads.ts"
 import type { Event } from "../History.ts"
 import type { Client, Clients, Current } from "./ClientState.ts"
 import { fail } from "./Failure.ts"
+import * as Keys from "./Keys.ts"
 import { answerTimeoutMs, retriedMs } from "./Limits.ts"
 import { modelOf } from "./Models.ts"
 import type { Life, Settle, SimulatedNode } from "./Node.ts"
 import { errorOf, noQuorum, unknownOutcome } from "./Outcome.ts"
 import * as Promises from "./Promises.ts"
 import { answerOf, commandOf, type Invocation, invocationsOf, type Request, readOf, type Seen } from "./Request.ts"
-import { askedOf, originOf, submit, withKey } from "./Submitting.ts"
+import { askedOf, isOutOfRoom, originOf, submit, withKey } from "./Submitting.ts"
 import { awake, clockOf, type World } from "./World.ts"
 
 export const make = (count: number): Clients => ({
-  all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, used: undefined })),
+  all: Array.from({ length: count }, () => ({ seen: new Map(), current: undefined, used: undefined, heardIndex: 0 })),
   history: [],
   nextProcess: 0,
   counts: {
@@ -52,8 +54,11 @@ export const begin = (
   // The nodes may have forgotten an old key, and would then do the other request.
   const isUsed = used !== undefined && (world.releases === undefined || world.nowMs - used.beganMs < retriedMs)
   if (request._tag === "Reuse" && !isUsed) return
-  const tag = `w${world.nextNumber++}`
-  const key = request._tag === "Reuse" ? used?.key : isKeyed && request._tag !== "Read" ? tag : undefined
+  const number = world.nextNumber++
+  const hasKey = isKeyed && request._tag !== "Read"
+  const tag = hasKey && isDated(world, number) ? datedKey(client, number) : `w${number}`
+  const key = request._tag === "Reuse" ? used?.key : hasKey ? tag : undefined
+  const holder = (request._tag === "Reuse" ? used?.holder : undefined) ?? Keys.holderOf(number)
   const invocations = invocationsOf(request, client.seen, tag).map((each) => {
     return { ...each, process: world.clients.nextProcess++ }
   })
@@ -66,6 +71,7 @@ export const begin = (
     tag,
     key,
     isKeyed: key !== undefined,
+    holder,
     beganMs: world.nowMs,
     invocations,
     beganAtCount,
@@ -75,6 +81,12 @@ export const begin = (
   }
   attempt(world, client, client.current, node)
 }
+
+/** In runs with tight limits, a part of the clients' keys are dated, as those of the client's library are. */
+const isDated = (world: World, number: number): boolean => world.releases !== undefined && number % 3 !== 0
+
+const datedKey = ({ heardIndex }: Client, number: number): string =>
+  DatedKey.make({ afterIndex: heardIndex, unique: number.toString(36), fingerprint: "first" })
 
 /** A client that does not know the outcome of its request repeats it with the same key. The copy before may arrive later. */
 export const retry = (world: World, client: Client, node: SimulatedNode): void => {
@@ -211,7 +223,7 @@ const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void
       closedUnderWay(world, attempt, index)
       return
     }
-    if (refusal !== "KeyExpired" && refusal !== "KeysExhausted") {
+    if (refusal !== "KeyExpired" && !isOutOfRoom(refusal)) {
       Promises.answered(promises, asked, { result, index })
       if (isListening) answered(world, client, current, result)
       return
@@ -221,7 +233,7 @@ const told = (world: World, attempt: Attempt, exit: Parameters<Settle>[0]): void
   }
   // Without room for its key this copy is not done. An earlier copy, whose key may be forgotten, may be done.
   const isCertain = Exit.isSuccess(exit)
-    ? exit.value.result._tag === "Rejected" && exit.value.result.rejection._tag === "KeysExhausted"
+    ? exit.value.result._tag === "Rejected" && isOutOfRoom(exit.value.result.rejection._tag)
     : errorOf(exit) instanceof NotDone
   if (isCertain) Promises.refused(promises, asked, name)
   if (!isListening) return
@@ -252,8 +264,9 @@ export const answered = (world: World, client: Client, current: Current, result:
   const isReused = current.request._tag === "Reuse"
   const isRefused = result._tag === "Rejected" && result.rejection._tag === "KeyReused"
   if (isReused !== isRefused) fail(`${current.tag}: key ${current.key} came back with ${JSON.stringify(result)}`)
-  const { beganMs, isKeyed, key } = current
-  if (isKeyed && key !== undefined && !isReused) client.used = { key, beganMs }
+  const { beganMs, holder, isKeyed, key } = current
+  client.heardIndex = current.beganAtCount
+  if (isKeyed && key !== undefined && !isReused) client.used = { key, holder, beganMs }
   for (const invocation of current.invocations) {
     const answer = answerOf(invocation, result)
     note(world, invocation, answer?.type ?? "fail", answer?.result)

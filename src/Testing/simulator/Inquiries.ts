@@ -10,7 +10,7 @@ import { retriedMs } from "./Limits.ts"
 import type { SimulatedNode } from "./Node.ts"
 import * as Promises from "./Promises.ts"
 import { keyStatus } from "./Recalling.ts"
-import { askedOf, originOf, submit } from "./Submitting.ts"
+import { askedOf, isOutOfRoom, originOf, submit } from "./Submitting.ts"
 import type { World } from "./World.ts"
 
 /** The request that a client can ask about: it has a key and no answer. */
@@ -61,7 +61,7 @@ export const closeKey = (world: World, client: Client, node: SimulatedNode): voi
     const { promises } = world.checks
     const asked = askedOf(current)
     const refusal = result._tag === "Rejected" ? result.rejection._tag : undefined
-    if (refusal === "KeyExpired" || refusal === "KeysExhausted") return
+    if (refusal === "KeyExpired" || isOutOfRoom(refusal)) return
     if (refusal === "KeyClosed") {
       Promises.closed(promises, asked, index)
       world.clients.counts.closed++

@@ -2,7 +2,7 @@
  * The client keys that a simulated cluster must remember after each entry. They follow from the committed log alone, so
  * the checks can compare the tables of every node with them. Pure but for its notes.
  */
-import * as AssignedKey from "../../Machine/AssignedKey.ts"
+import * as DatedKey from "../../Machine/DatedKey.ts"
 import * as Limits from "../../Machine/Limits.ts"
 import type { Transaction } from "../../Machine/Transaction.ts"
 import { fail } from "./Failure.ts"
@@ -33,9 +33,18 @@ export const make = (): Keys => ({
   closedAt: new Map()
 })
 
+/** The principals of clients that make keys. */
+const holderPrefix = "client"
+
+/** The holder of a client's key: some holders, so that several have keys in the memory at once. */
+export const holderOf = (number: number): string => `${holderPrefix}${number % 5}`
+
 /** The name of a request in its entry: the key if the client made one, else a principal of its own. */
 export const tagOf = ({ key, principal }: Pick<Transaction, "key" | "principal">): string =>
-  (principal === undefined || principal === "client" ? key : principal) ?? ""
+  (principal === undefined || principal.startsWith(holderPrefix) ? key : principal) ?? ""
+
+/** An entry drops no more expired keys than this. */
+const droppedMaxCount = 16
 
 /** Notes the next committed entry. Gives the tag if the entry is a client's request. */
 export const committed = (keys: Keys, index: number, transaction: Transaction | undefined): string | undefined => {
@@ -51,11 +60,12 @@ const note = (keys: Keys, index: number, transaction: Transaction): string | und
     keys.limits = limits
   }
   const isExpired = (each: Held) => logAgeMs - each.logAgeMs > keys.limits.keyLifetimeMs
-  for (const { tag } of keys.held.filter(isExpired)) keys.forgottenAt.set(tag, index)
-  keys.held = keys.held.filter((each) => !isExpired(each))
+  const expired = keys.held.filter(isExpired)
+  for (const { tag } of expired) if (!keys.forgottenAt.has(tag)) keys.forgottenAt.set(tag, index)
+  keys.held = keys.held.slice(Math.min(expired.length, droppedMaxCount))
   if (limits !== undefined) return undefined
   const tag = tagOf(transaction)
-  if (key !== undefined && AssignedKey.parse(key) === undefined) keys.held = [...keys.held, { tag, logAgeMs }]
+  if (key !== undefined && DatedKey.parse(key) === undefined) keys.held = [...keys.held, { tag, logAgeMs }]
   if (transaction.command !== "Close") return tag
   keys.closedAt.set(tag, index)
   return undefined

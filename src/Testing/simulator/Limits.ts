@@ -30,16 +30,25 @@ export const retriedMs = 3_000
 /** A link that moves nothing for this long is lost, with everything that a follower had sent over it. */
 export const forwardedMaxMs = 5_000
 
-const drawLimits = (random: Random.Random, revision: number): Limits.Limits => ({
-  revision,
-  // The judge checks the versions of three registers, so none of their tombstones may go.
-  tombstonesMax: Random.pick(random, [3, 4, 6]),
-  keysMax: Random.pick(random, [4, 12, 1_000]),
-  keyLifetimeMs: Random.pick(random, keyLifetimesMs),
-  outcomeMaxBytes: Random.pick(random, [1, 200, 400, 4_096]),
-  generationSize: Random.pick(random, [1, 3, 10]),
-  generationsMax: Random.pick(random, [1, 2, 5])
-})
+const drawLimits = (random: Random.Random, revision: number): Limits.Limits => {
+  const drawn = {
+    revision,
+    // The judge checks the versions of three registers, so none of their tombstones may go.
+    tombstonesMax: Random.pick(random, [3, 4, 6]),
+    keysMax: Random.pick(random, [4, 12, 1_000]),
+    keyLifetimeMs: Random.pick(random, keyLifetimesMs),
+    outcomeMaxBytes: Random.pick(random, [1, 200, 400, 4_096]),
+    generationSize: Random.pick(random, [1, 3, 10]),
+    generationsMax: Random.pick(random, [1, 2, 5])
+  }
+  return {
+    ...drawn,
+    datedKeysMax: drawn.generationSize * (drawn.generationsMax + 1),
+    datedGenerationSize: drawn.generationSize,
+    opaqueKeysMax: drawn.keysMax,
+    outcomesMaxBytes: drawn.outcomeMaxBytes * 3
+  }
+}
 
 /** Draws the releases of a run; undefined if the run has one release, with the limits of production. */
 export const draw = (seed: number, nodesCount: number): Releases | undefined => {

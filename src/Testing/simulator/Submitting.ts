@@ -18,11 +18,15 @@ export const askedOf = ({ key, request, tag }: Current): Promises.Asked => ({
   isReused: request._tag === "Reuse"
 })
 
+/** Whether a refusal says that the memory of keys has no room for this key, so that this copy is not done. */
+export const isOutOfRoom = (refusal: string | undefined): boolean =>
+  refusal === "KeysExhausted" || refusal === "KeyQuota"
+
 /** If the client has no key, a principal of its own names the entry. */
 export const originOf = (current: Current): Origin => {
   const { isKeyed, key, tag } = current
-  const fingerprint = askedOf(current).isReused ? `another than ${key}` : isKeyed ? "the first" : "first"
-  const principal = isKeyed ? "client" : tag
+  const fingerprint = askedOf(current).isReused ? `another than ${key}` : "first"
+  const principal = isKeyed ? current.holder : tag
   return key === undefined ? { principal } : { principal, key, fingerprint }
 }
 

@@ -1,0 +1,23 @@
+/**
+ * What a log of format 3 remembers of a key's name, and the bucket of its holder. Pure. C17. Neither changes: every node
+ * must find the same.
+ */
+import { createHash } from "node:crypto"
+import * as StateHash from "./StateHash.ts"
+
+/** The number of buckets. A holder shares its bucket with one in so many others. */
+export const bucketsCount = 4_096
+
+/** The characters of a digest, each one byte. */
+export const digestLength = 16
+
+/**
+ * 128 bits of SHA-256, so that nobody finds a key of his own that another holder's key is taken for. As a text of single
+ * bytes it costs a map half of what hexadecimal digits cost.
+ */
+export const digestOf = (name: string): string =>
+  createHash("sha256").update(name).digest().toString("latin1", 0, digestLength)
+
+/** The bucket of a holder of keys. Callers without a name are one holder, in a bucket of its own. */
+export const bucketOf = (holder: string | undefined): number =>
+  holder === undefined ? 0 : 1 + (StateHash.of(`holder ${holder}`)[0]! % (bucketsCount - 1))
