@@ -22,7 +22,10 @@ export interface Page<M extends RowClass> {
   readonly total: number | undefined
 }
 
-/** With a key, 1 to 255 visible ASCII characters, a change is done once, however often it is sent within a day. */
+/**
+ * With a key, 1 to 255 visible ASCII characters, a change is done once, however often it is sent within a day. A holder of
+ * keys has a quota of them for a day; keys that the client makes by itself have none.
+ */
 export interface ChangeOptions {
   readonly key?: string
 }

@@ -107,7 +107,8 @@ const stateGauges = ({ tables }: Member["Service"]): ReadonlyArray<Gauge> => {
       help: "Deleted records that the machine remembers.",
       values: replicated.map(([model, { tombstones }]) => ({ labels: { model }, value: tombstones.size }))
     },
-    gauge("lithair_idempotency_keys", "Idempotency keys of clients that the machine remembers.", tables.sessions.size)
+    gauge("lithair_idempotency_keys", "Opaque idempotency keys that the machine remembers.", tables.sessions.size),
+    gauge("lithair_dated_keys", "Dated idempotency keys that the machine remembers.", tables.datedKeys.count)
   ]
 }
 
