@@ -4,6 +4,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { Any as Command } from "../Command/Declaration.ts"
 import type { Answer } from "../Machine/Answer.ts"
+import * as DatedKey from "../Machine/DatedKey.ts"
 import { invalidRequest, type Problem, toJson, unauthenticated } from "../Problem.ts"
 import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
@@ -69,23 +70,27 @@ export const operationRoutes = (
   commands: ReadonlyArray<Command>,
   { isGuarded, show }: { readonly isGuarded: boolean; readonly show: Show }
 ) => {
-  /** Anonymous callers share their keys, so where rules hold none of them learns what became of one. */
-  const asker = Effect.flatMap(CurrentCaller, (caller) =>
-    isGuarded && caller._tag === "Anonymous"
-      ? Effect.fail(unauthenticated("Only who has signed in may ask for an operation"))
-      : Effect.succeed(caller)
-  )
+  /**
+   * Anonymous callers share their keys, so where rules hold they ask for dated keys alone: nobody guesses the random part
+   * of another one's.
+   */
+  const askedFor = (key: string) =>
+    Effect.flatMap(CurrentCaller, (caller) =>
+      isGuarded && caller._tag === "Anonymous" && DatedKey.parse(key) === undefined
+        ? Effect.fail(unauthenticated("Only who has signed in may ask for an operation by a key without a date"))
+        : Effect.succeed(caller)
+    )
   const path = `${operationsPath}/:key` as const
 
   const ask = Effect.gen(function* () {
-    const caller = yield* asker
     const key = yield* readKey
+    const caller = yield* askedFor(key)
     const operation = yield* Effect.mapError(operations.ask(caller, key), (error) => problemOfFailure(error, undefined))
     return answer(commands, operation, key, show)
   })
   const close = Effect.gen(function* () {
-    const caller = yield* asker
     const key = yield* readKey
+    const caller = yield* askedFor(key)
     const operation = yield* Effect.mapError(operations.close(caller, key), (error) =>
       error._tag === "Refused" ? problemOfRejection(error.rejection, key) : problemOfFailure(error, key)
     )

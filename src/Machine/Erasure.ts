@@ -144,8 +144,11 @@ export const outcomesOf = (
   const ids = new Set(records.map(({ id }) => id))
   const isErased = ({ id, model }: Named): boolean => ids.has(id) && erased.has(JSON.stringify([model, id]))
   const found: Array<number> = []
+  /** Outcomes are held as text: one that has none of the ids in it is not read. */
+  const texts = Array.from(ids, (id) => JSON.stringify(id))
   for (const { index, outcome } of sessions.values()) {
-    if (outcome !== undefined && holdsDataOf(outcome, isErased, (id) => ids.has(id))) found.push(index)
+    if (outcome === undefined || !texts.some((text) => outcome.includes(text))) continue
+    if (holdsDataOf(JSON.parse(outcome), isErased, (id) => ids.has(id))) found.push(index)
   }
   return found.sort((one, other) => one - other)
 }

@@ -7,6 +7,7 @@ import type { Answer, OperationAnswer } from "./Answer.ts"
 import type { Circumstances } from "./Circumstances.ts"
 import { type Command, isUpgrade, type Operation, type Upgrade } from "./Command.ts"
 import type { CommandResult } from "./CommandResult.ts"
+import * as DatedKey from "./DatedKey.ts"
 import type { Decision } from "./Decision.ts"
 import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
@@ -57,7 +58,7 @@ export const decide = (
 
 /**
  * Refuses a caller whose credential counts no more, also a copy of what it did before: a revocation holds from its entry
- * on. An anonymous caller closes no keys, since it would close those of others.
+ * on. An anonymous caller closes dated keys alone: nobody guesses one of another caller.
  */
 const refusedCaller = (
   tables: Tables,
@@ -65,9 +66,13 @@ const refusedCaller = (
   { guard, timeMs }: Circumstances & { readonly timeMs: number }
 ): Rejection | undefined => {
   if (guard === undefined || isUpgrade(command)) return undefined
-  if (guard.caller._tag === "Anonymous" && command._tag === "Close") return { _tag: "Unauthenticated" }
+  if (guard.caller._tag === "Anonymous" && command._tag === "Close" && !isDated(command)) {
+    return { _tag: "Unauthenticated" }
+  }
   return spent(tables, guard, timeMs)
 }
+
+const isDated = ({ key = "" }: Command): boolean => DatedKey.parse(key) !== undefined
 
 const accepted = (answer: Answer): CommandResult => ({ _tag: "Accepted", answer })
 

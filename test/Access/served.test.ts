@@ -4,6 +4,7 @@ import { Effect, Layer, Stream } from "effect"
 import * as Access from "../../src/Access.ts"
 import { Serving } from "../../src/Http/Serving.ts"
 import * as Lithair from "../../src/Lithair.ts"
+import * as DatedKey from "../../src/Machine/DatedKey.ts"
 import * as Model from "../../src/Model.ts"
 import * as Repository from "../../src/Repository.ts"
 import { TestCluster } from "../../src/Testing.ts"
@@ -171,6 +172,18 @@ describe("a caller", () => {
       assert.strictEqual(anonymous.status, 401)
       const { body } = yield* on("n2", ask("GET", "/api/memberships/p/history", { key: sam.key }))
       assert.strictEqual(body.items[0].actor, "lithair:system")
+    }).pipe(provide)
+  )
+
+  it.effect("asks for dated keys alone if it has not signed in, and closes no others", () =>
+    Effect.gen(function* () {
+      const { on } = yield* people
+      const dated = DatedKey.make({ afterIndex: 0, unique: "0a1b2c3d4e5f0a1b2c3d4e5f", fingerprint: "f" })
+      for (const method of ["GET", "DELETE"] as const) {
+        const asked = yield* on("n2", ask(method, `/api/_operations/${dated}`))
+        assert.deepStrictEqual([asked.status, asked.body], [200, { state: "absent" }])
+        assert.strictEqual((yield* on("n2", ask(method, "/api/_operations/k"))).status, 401)
+      }
     }).pipe(provide)
   )
 
