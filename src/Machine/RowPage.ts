@@ -124,7 +124,7 @@ export interface PageReader {
 
 /** A reader, which keeps texts that come again and again once, and makes records of one shape alike. */
 export const reader = (): PageReader => {
-  const repeated = new Map<string, (text: string) => string>()
+  const repeated = new Map<string, FirstOfEach>()
   const makers = new Map<string, RecordMaker>()
   return {
     read: (page) => {
@@ -203,7 +203,7 @@ const makerOf = (fields: ReadonlyArray<string>): RecordMaker => {
 
 /** Texts that a field has had before are those of then, as long as they are few. */
 const shared = (
-  repeated: Map<string, (text: string) => string>,
+  repeated: Map<string, FirstOfEach>,
   field: string,
   column: ReadonlyArray<Json>
 ): ReadonlyArray<Json> => {
@@ -213,17 +213,24 @@ const shared = (
     first = firstOfEach()
     repeated.set(field, first)
   }
-  const same = first
-  return column.map((value) => (typeof value === "string" ? same(value) : value))
+  const { of } = first
+  return first.isWorthIt() ? column.map((value) => (typeof value === "string" ? of(value) : value)) : column
 }
 
 /** The most texts that are remembered of a field. One that has more than that is not worth it. */
 const textsMax = 1024
 
-const firstOfEach = (): ((text: string) => string) => {
+/** Gives the first text that was equal to a text. */
+interface FirstOfEach {
+  readonly of: (text: string) => string
+  /** False once there were too many. */
+  readonly isWorthIt: () => boolean
+}
+
+const firstOfEach = (): FirstOfEach => {
   const texts = new Map<string, string>()
   let isWorthIt = true
-  return (text) => {
+  const of = (text: string): string => {
     if (!isWorthIt) return text
     const first = texts.get(text)
     if (first !== undefined) return first
@@ -234,4 +241,5 @@ const firstOfEach = (): ((text: string) => string) => {
     }
     return text
   }
+  return { of, isWorthIt: () => isWorthIt }
 }

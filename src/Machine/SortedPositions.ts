@@ -13,23 +13,28 @@ const stepsMax = 64
 
 /** The positions of keys in their order and, among equal keys, as they are. */
 export const sortedPositions = (keys: ReadonlyArray<OrderValue>): Uint32Array => {
-  const kinds: Record<Kind, Array<number>> = { boolean: [], number: [], string: [], null: [] }
-  for (const [position, key] of keys.entries()) kinds[key === null ? "null" : (typeof key as Kind)].push(position)
-  const { number, string } = kinds
+  const counts = kinds.map(() => 0)
+  for (let at = 0; at < keys.length; at++) counts[kindOf(keys[at]!)]!++
+  const nextOf = counts.map((_, kind) => counts.slice(0, kind).reduce((sum, count) => sum + count, 0))
+  const parts = counts.map((count, kind) => ({ kind: kinds[kind], begin: nextOf[kind]!, end: nextOf[kind]! + count }))
   const positions = new Uint32Array(keys.length)
-  let begin = 0
-  for (const kind of [kinds.boolean, number, string, kinds.null]) {
-    const part = positions.subarray(begin, begin + kind.length)
-    part.set(kind)
-    if (kind === string) sortTexts(keys as ReadonlyArray<string>, part, { from: 0, stepsCount: 0 })
-    else if (kind === number) sortNumbers(keys as ReadonlyArray<number>, part)
-    else if (kind === kinds.boolean) byComparing(keys, part)
-    begin += kind.length
+  for (let at = 0; at < keys.length; at++) positions[nextOf[kindOf(keys[at]!)]!++] = at
+  for (const { begin, end, kind } of parts) {
+    const part = positions.subarray(begin, end)
+    if (kind === "string") sortTexts(keys as ReadonlyArray<string>, part, { from: 0, stepsCount: 0 })
+    else if (kind === "number") sortNumbers(keys as ReadonlyArray<number>, part)
+    else if (kind === "boolean") byComparing(keys, part)
   }
   return positions
 }
 
-type Kind = "boolean" | "number" | "string" | "null"
+/** The kinds of keys in their order. */
+const kinds = ["boolean", "number", "string", "null"] as const
+
+const kindOf = (key: OrderValue): number => {
+  if (key === null) return 3
+  return typeof key === "string" ? 2 : typeof key === "number" ? 1 : 0
+}
 
 const byComparing = (keys: ReadonlyArray<OrderValue>, positions: Uint32Array): void => {
   positions.sort((left, right) => compareKeys(keys[left]!, keys[right]!) || left - right)

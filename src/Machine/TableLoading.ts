@@ -93,13 +93,14 @@ export const end = ({ ids, rows, values }: TableLoading, table: Table): Table =>
 })
 
 const indexOf = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): FieldIndex.FieldIndex => {
-  const values: Array<OrderValue> = []
-  const sets: Array<IdSet.IdSet> = []
-  for (const [value, group] of isRepeating(taken) ? grouped(taken, ids) : runs(taken, ids)) {
-    values.push(value)
-    sets.push(typeof group === "string" ? group : IdSet.ofSorted(group))
-  }
+  const { sets, values } = isRepeating(taken) ? grouped(taken, ids) : sorted(taken, ids)
   return OrderedMap.ofSortedBy(values, sets, compareKeys)
+}
+
+/** Values in order, each with the ids that have it. */
+interface Sets {
+  readonly values: ReadonlyArray<OrderValue>
+  readonly sets: ReadonlyArray<IdSet.IdSet>
 }
 
 /** Looks at the first values: if most of them are different, to sort them costs half of looking each one up. */
@@ -108,29 +109,31 @@ const isRepeating = (taken: ReadonlyArray<OrderValue>): boolean => {
   return new Set(first).size < first.length / 2
 }
 
-/** Each value with the id or the ids that have it, both in order. */
-function* runs(
-  taken: ReadonlyArray<OrderValue>,
-  ids: ReadonlyArray<string>
-): Generator<readonly [OrderValue, string | ReadonlyArray<string>]> {
+const sorted = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): Sets => {
   const positions = sortedPositions(taken)
+  const values: Array<OrderValue> = []
+  const sets: Array<IdSet.IdSet> = []
   for (let begin = 0; begin < positions.length; ) {
     const value = taken[positions[begin]!]!
     let end = begin + 1
     while (end < positions.length && compareKeys(taken[positions[end]!]!, value) === 0) end++
-    if (end === begin + 1) yield [value, ids[positions[begin]!]!]
-    else yield [value, Array.from(positions.subarray(begin, end), (position) => ids[position]!)]
+    values.push(value)
+    if (end === begin + 1) sets.push(ids[positions[begin]!]!)
+    else sets.push(IdSet.ofSorted(Array.from(positions.subarray(begin, end), (position) => ids[position]!)))
     begin = end
   }
+  return { values, sets }
 }
 
 /** The same for values that come again and again. */
-const grouped = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>) => {
+const grouped = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): Sets => {
   const groups = new Map<OrderValue, Array<string>>()
-  for (const [position, value] of taken.entries()) {
+  for (let position = 0; position < taken.length; position++) {
+    const value = taken[position]!
     const group = groups.get(value)
     if (group === undefined) groups.set(value, [ids[position]!])
     else group.push(ids[position]!)
   }
-  return Array.from(groups).sort(([left], [right]) => compareKeys(left, right))
+  const values = Array.from(groups.keys()).sort(compareKeys)
+  return { values, sets: values.map((value) => IdSet.ofSorted(groups.get(value)!)) }
 }
