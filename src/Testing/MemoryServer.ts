@@ -1,6 +1,7 @@
 /** An HTTP server without a socket. Its own client calls an application's routes in this process. */
-import { Effect, Exit, Option, Scope } from "effect"
+import { Deferred, Effect, Exit, Option, Scope, Stream } from "effect"
 import {
+  HttpBody,
   HttpClient,
   HttpClientRequest,
   HttpEffect,
@@ -17,11 +18,11 @@ type App = Effect.Effect<
   HttpServerRequest.HttpServerRequest | Scope.Scope
 >
 
-/** A server, and the client that asks it. A body that streams goes on until `nodeScope` closes. */
-export const makeMemoryServer = (
+/** A server, and the client that asks it. A body that streams breaks off when `nodeScope` closes, as a socket does. */
+export const makeMemoryServer = Effect.fnUntraced(function* (
   host: string,
   nodeScope: Scope.Scope
-): { readonly server: HttpServer.HttpServer["Service"]; readonly client: HttpClient.HttpClient } => {
+): Effect.fn.Return<{ readonly server: HttpServer.HttpServer["Service"]; readonly client: HttpClient.HttpClient }> {
   let app: App = Effect.succeed(HttpServerResponse.empty({ status: 503 }))
   const server = HttpServer.make({
     address: NetAddress.inetAddressUnsafe(NetAddress.ipv4Loopback, 1),
@@ -30,6 +31,14 @@ export const makeMemoryServer = (
         app = (middleware === undefined ? served : middleware(served)) as App
       })
   })
+  const closed = yield* Deferred.make<never, Error>()
+  yield* Scope.addFinalizer(nodeScope, Deferred.fail(closed, new Error(`${host} closed the connection`)))
+  const cuttable = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+    const { body } = response
+    if (body._tag !== "Stream") return response
+    const stream = Stream.interruptWhen(body.stream, Deferred.await(closed))
+    return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType, body.contentLength))
+  }
   const client = HttpClient.make((request) => {
     const scope = Scope.forkUnsafe(nodeScope)
     // A program in this process runs on the node's host, and may change the cluster.
@@ -39,6 +48,7 @@ export const makeMemoryServer = (
     return app.pipe(
       Effect.catchCause((cause) => Effect.map(HttpServerError.causeResponse(cause), ([response]) => response)),
       Effect.map(HttpEffect.scopeTransferToStream),
+      Effect.map(cuttable),
       Effect.provideService(HttpServerRequest.HttpServerRequest, serverRequest),
       Effect.provideService(Scope.Scope, scope),
       Effect.onExit((exit) =>
@@ -48,4 +58,4 @@ export const makeMemoryServer = (
     )
   }).pipe(HttpClient.mapRequest(HttpClientRequest.prependUrl(`http://${host}`)))
   return { server, client }
-}
+})

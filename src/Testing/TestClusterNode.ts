@@ -106,7 +106,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
     const peers = nodeIds.filter((id) => id !== nodeId).map((id) => ({ id, address: id }))
     const self = { nodeId, address: nodeId, instanceId: disk.identity.instanceId, peers }
     const scope = yield* Scope.make()
-    const server = makeMemoryServer(nodeId, scope)
+    const server = yield* makeMemoryServer(nodeId, scope)
     const running: Pick<Running, "scope" | "crashed"> = { scope, crashed: yield* Deferred.make<never, NodeDown>() }
     // A crash is no orderly end, so nothing drains. A node that stops by itself breaks the test, unless it was removed, its models
     // do not fit its records, or the test made its disk fail.

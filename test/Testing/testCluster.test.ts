@@ -1,6 +1,6 @@
 /** A cluster inside a test: what it promises to those who test their own models on it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { system } from "../../src/Access/Caller.ts"
 import { Member } from "../../src/Cluster/Member.ts"
@@ -320,6 +320,25 @@ describe("TestCluster", () => {
         )
       )
       assert.match(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", /durable|commit|applied/i)
+    }).pipe(provide)
+  )
+
+  it.effect("a stream of a node breaks off when the node crashes, as a socket does", () =>
+    Effect.gen(function* () {
+      const { advance, crash, on, restart } = yield* TestCluster
+      const begun = yield* Deferred.make<void>()
+      const read = Effect.flatMap(HttpClient.get("/api/products/changes"), ({ stream }) =>
+        Stream.runForEach(stream, () => Deferred.succeed(begun, undefined))
+      )
+      const reading = yield* on("n2", Effect.forkDetach(Effect.exit(read)))
+      yield* advance("1 second")
+      yield* Deferred.await(begun)
+      assert.isUndefined(reading.pollUnsafe())
+      yield* crash("n2")
+      yield* restart("n2")
+      yield* advance("1 second")
+      const exit = yield* Fiber.join(reading)
+      assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "it goes on", "n2 closed the connection")
     }).pipe(provide)
   )
 

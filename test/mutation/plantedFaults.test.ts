@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { output } from "../Mutation.ts"
 import { type PlantedFault, plantedFaults } from "./plantedFaults.ts"
+import { plantedFollowFaults } from "./plantedFollowFaults.ts"
 import { plantedShellFaults } from "./plantedShellFaults.ts"
 import { plantedUpgradeFaults } from "./plantedUpgradeFaults.ts"
 
@@ -27,5 +28,7 @@ const finds = (module: string, faults: ReadonlyArray<PlantedFault>): void => {
 describe.concurrent("simulator", () => finds("test/Testing/firstFailing.ts", plantedFaults))
 
 describe.concurrent("a TestCluster under harm", () => finds("test/Testing/firstFailingHarm.ts", plantedShellFaults))
+
+describe.concurrent("followers", () => finds("test/Testing/firstFailingFollow.ts", plantedFollowFaults))
 
 describe.concurrent("rolling upgrades", () => finds("test/Testing/firstFailingUpgrade.ts", plantedUpgradeFaults))
