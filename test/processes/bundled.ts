@@ -17,7 +17,8 @@ const programs = [
   "test/processes/plainNode.ts",
   "test/processes/releaseNode.ts",
   "test/processes/routedNode.ts",
-  "test/processes/salesNode.ts"
+  "test/processes/salesNode.ts",
+  "test/processes/ticketingNode.ts"
 ]
 
 /** What ECMAScript modules need for packages that call `require`, as esbuild's users write it. */
