@@ -3,6 +3,7 @@
  * need is in `lithair/testing` only, so that no node loads it.
  */
 export * as Access from "./Access.ts"
+export * as Backup from "./Backup.ts"
 export * as Client from "./Client.ts"
 export * as Command from "./Command.ts"
 export * as EventStore from "./EventStore.ts"

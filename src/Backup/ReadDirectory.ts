@@ -130,5 +130,5 @@ export const loadDirectory = Effect.fnUntraced(function* (
   if (Result.isFailure(ended)) {
     return yield* new BackupRefused({ message: `Cannot read the state in "${directory}": ${ended.failure}` })
   }
-  return ended.success.atPoint
+  return ended.success
 })

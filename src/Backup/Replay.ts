@@ -25,8 +25,10 @@ export interface StateAt {
 export interface Replay {
   readonly snapshot: (content: Uint8Array) => void
   readonly entries: (entries: ReadonlyArray<LogEntry>) => void
-  /** The state after all entries, and the state at the point, or why there is none. */
-  readonly end: () => Result.Result<{ readonly last: StateAt; readonly atPoint: StateAt }, string>
+  /** The hash of the state after all entries so far, or why there is none. */
+  readonly hash: () => Result.Result<string, string>
+  /** The state at the point, by default after all entries, or why there is none. */
+  readonly end: () => Result.Result<StateAt, string>
 }
 
 /** Begins at the entry `from`, whose state the snapshot is; without a snapshot that is 0. */
@@ -89,14 +91,19 @@ export const replaying = (options: {
         take(state, entry)
       }
     },
+    hash: () => {
+      const state = begun()
+      return wrong !== undefined || state === undefined
+        ? Result.fail(wrong ?? "There is no state")
+        : Result.succeed(Tables.stateHash(state))
+    },
     end: () => {
       const state = begun()
       if (wrong !== undefined || state === undefined) return Result.fail(wrong ?? "There is no state")
       if (point?._tag === "Index" && point.index > last.index) {
         return Result.fail(`The newest state here is that of index ${last.index}`)
       }
-      const whole = { tables: state, ...last }
-      return Result.succeed({ last: whole, atPoint: atPoint ?? whole })
+      return Result.succeed(atPoint ?? { tables: state, ...last })
     }
   }
 }

@@ -18,7 +18,9 @@ import * as Tables from "../Machine/Tables.ts"
 import { encodeConfiguration } from "../Raft/core/ConfigurationCodec.ts"
 import { BackupRefused } from "./BackupRefused.ts"
 import { baseAfter } from "./Base.ts"
-import { loadArchive } from "./ReadArchive.ts"
+import * as FormerHistory from "./FormerHistory.ts"
+import type { StoreFailed } from "./ObjectStore.ts"
+import { type Archive, loadArchives } from "./ReadArchive.ts"
 import { loadDirectory, openDirectory } from "./ReadDirectory.ts"
 import type { Point, StateAt } from "./Replay.ts"
 
@@ -36,21 +38,39 @@ export interface NewCluster {
   readonly stateHash: string
   /** Its log begins behind this index, and every next version of a record is above it. */
   readonly base: number
+  /** Whether its history has all entries of the former log; otherwise it begins with each record as created. */
+  readonly isHistoryWhole: boolean
 }
 
 /** Why there is no new cluster. */
-export type RestoreFailure = LogFailed | LogCorrupt | ArchiveDamaged | SnapshotDamaged | DirectoryInUse | BackupRefused
+export type RestoreFailure =
+  | LogFailed
+  | LogCorrupt
+  | ArchiveDamaged
+  | StoreFailed
+  | SnapshotDamaged
+  | DirectoryInUse
+  | BackupRefused
+
+/** What to restore: a state, and archives of entries that go on from it. */
+export interface RestoreSource {
+  readonly archives: ReadonlyArray<Archive>
+  /** The last entry of the former log that anybody knows, if that may be a later one than the archives hold. */
+  readonly last?: { readonly index: number; readonly timeMs: number }
+}
 
 interface From {
   readonly state: StateAt
   readonly formerClusterId: string
   /** The last entry of the former log that is known, which may come after the state's. */
   readonly last: { readonly index: number; readonly term: number; readonly timeMs: number }
+  /** All entries of the former log through the state's. Without them its first state stands for them. */
+  readonly history: FormerHistory.Kept | undefined
 }
 
 const begin = Effect.fnUntraced(function* (
   directory: string,
-  { formerClusterId, last, state }: From,
+  { formerClusterId, history: whole, last, state }: From,
   self: { readonly nodeId: string; readonly address: string }
 ): Effect.fn.Return<NewCluster, LogFailed | LogCorrupt | BackupRefused> {
   const nowMs = yield* Clock.currentTimeMillis
@@ -61,10 +81,16 @@ const begin = Effect.fnUntraced(function* (
   const base = found.success
   const { tables } = state
   const formerClusterIds = [...new Set([formerClusterId, ...(tables.restored?.formerClusterIds ?? [])])]
+  const term = last.term + 1
+  const history = whole ?? FormerHistory.firstState(tables, { base, term })
   const began = Tables.beginningAnew(tables, {
     index: base,
     format: Math.max(tables.format, Format.restoring),
-    restored: { versionFloor: base, formerClusterIds: formerClusterIds.slice(0, formerMaxCount) }
+    restored: {
+      versionFloor: base,
+      formerClusterIds: formerClusterIds.slice(0, formerMaxCount),
+      history: { firstIndex: history.fromIndex, lastIndex: history.toIndex }
+    }
   })
   const clusterId = randomUUID()
   const instanceId = randomUUID()
@@ -75,9 +101,10 @@ const begin = Effect.fnUntraced(function* (
     {
       identity: { formatVersion: 1, clusterId, nodeId, instanceId },
       index: base,
-      term: last.term + 1,
+      term,
       configuration,
-      content: Snapshot.encode(Snapshot.take(began))
+      content: Snapshot.encode(Snapshot.take(began)),
+      history
     },
     `.before-${base}`
   )
@@ -88,7 +115,8 @@ const begin = Effect.fnUntraced(function* (
     index: state.index,
     timeMs: tables.lastTimeMs,
     stateHash: Tables.stateHash(tables),
-    base
+    base,
+    isHistoryWhole: whole !== undefined
   }
 })
 
@@ -102,9 +130,9 @@ const finished = Effect.fnUntraced(function* (directory: string) {
   })
 })
 
-/** Restores an archive into an empty directory. */
+/** Restores archives into an empty directory. */
 export const restore = Effect.fnUntraced(function* (options: {
-  readonly archive: string
+  readonly source: RestoreSource
   readonly directory: string
   readonly address: string
   /** The address by default. */
@@ -112,10 +140,12 @@ export const restore = Effect.fnUntraced(function* (options: {
   /** The last entry by default. */
   readonly point?: Point | undefined
 }): Effect.fn.Return<NewCluster, RestoreFailure, Scope.Scope> {
-  const { address, archive, directory, nodeId = address, point } = options
-  const { manifest, state } = yield* loadArchive(archive, { point })
-  if (state === undefined) {
-    return yield* new BackupRefused({ message: `"${archive}" holds entries alone, and no state to begin with` })
+  const { address, directory, nodeId = address, point, source } = options
+  const { archives } = source
+  const { begins, manifest, state } = yield* loadArchives(archives, { point })
+  const [first] = archives
+  if (state === undefined || first === undefined) {
+    return yield* new BackupRefused({ message: `"${first?.name}" holds entries alone, and no state to begin with` })
   }
   yield* makeDirectory(directory)
   yield* lockDirectory(directory)
@@ -126,8 +156,15 @@ export const restore = Effect.fnUntraced(function* (options: {
       message: `"${directory}" is not empty: it holds "${held}". Restore into an empty one`
     })
   }
-  const { clusterId, last } = manifest
-  return yield* begin(directory, { state, formerClusterId: clusterId, last }, { nodeId, address })
+  const { clusterId } = manifest
+  const last = {
+    term: manifest.last.term,
+    index: Math.max(manifest.last.index, source.last?.index ?? 0),
+    timeMs: Math.max(manifest.last.timeMs, source.last?.timeMs ?? 0)
+  }
+  const isWhole = archives.length === 1 && begins.snapshot === null && begins.previous.index === 0
+  const history = isWhole ? yield* FormerHistory.ofArchive(first, state.index) : undefined
+  return yield* begin(directory, { state, formerClusterId: clusterId, last, history }, { nodeId, address })
 }, Effect.scoped)
 
 /** What one directory of a former cluster holds. */
@@ -177,5 +214,6 @@ export const recover = Effect.fnUntraced(function* (options: {
   }
   const state = yield* loadDirectory(opened)
   const last = { index: lastIndex, term: lastTerm, timeMs: state.tables.lastTimeMs }
-  return yield* begin(directory, { state, formerClusterId: clusterId, last }, { nodeId, address })
+  const history = yield* FormerHistory.ofDirectory(opened)
+  return yield* begin(directory, { state, formerClusterId: clusterId, last, history }, { nodeId, address })
 }, Effect.scoped)

@@ -61,10 +61,18 @@ const contentSince = Effect.fnUntraced(function* (
   return yield* Effect.fail(new HistoryGone({ oldestIndex: oldest?.index ?? oldestIndex }))
 })
 
-/** Begins an archive of what is applied now. With `after`, it can be restored to any entry from there on. */
+/** What an archive is to hold beside the newest state. */
+export interface Taking {
+  /** The archive can be restored to any entry from this one on. */
+  readonly after?: number | undefined
+  /** It holds the entries after this one alone, and no state, to go on from an archive that reaches it. */
+  readonly entriesAfter?: number | undefined
+}
+
+/** Begins an archive of what is applied now. */
 export const takeArchive = Effect.fnUntraced(function* (
   member: Archivable,
-  { after }: { readonly after?: number | undefined } = {}
+  { after, entriesAfter }: Taking = {}
 ): Effect.fn.Return<TakenArchive, LogFailed | HistoryGone | NotReady, Scope.Scope> {
   const node = member.node()
   const snapshots = member.snapshots()
@@ -86,19 +94,30 @@ export const takeArchive = Effect.fnUntraced(function* (
   const index = node.appliedIndex()
   const last = { index, term: termAt(node.core.log, index) ?? 0 }
   const members = membersStatus(node.core).map(({ address, id, isVoter }) => ({ id, address, voter: isVoter }))
-  const oldestIndex = member.feed.oldestIndex()
+  // What a restore keeps below the base is history, and no entry to go back to.
+  const oldestIndex = Math.max(member.feed.oldestIndex(), (tables.restored?.versionFloor ?? 0) + 1)
 
+  if (entriesAfter !== undefined && entriesAfter < oldestIndex - 1) {
+    return yield* Effect.fail(new HistoryGone({ oldestIndex }))
+  }
   const content: Content =
-    after === undefined || after >= index
+    entriesAfter !== undefined
       ? {
-          snapshot: last,
-          previous: last,
-          pieces: Stream.fromIterable(rechunk(Snapshot.encode(Snapshot.take(tables)), ARCHIVE_FRAME_BYTES), {
-            chunkSize: 1
-          }),
-          fromIndex: index + 1
+          snapshot: null,
+          previous: { index: entriesAfter, term: termAt(node.core.log, entriesAfter) ?? 0 },
+          pieces: Stream.empty,
+          fromIndex: entriesAfter + 1
         }
-      : yield* contentSince(snapshots, { after, oldestIndex })
+      : after === undefined || after >= index
+        ? {
+            snapshot: last,
+            previous: last,
+            pieces: Stream.fromIterable(rechunk(Snapshot.encode(Snapshot.take(tables)), ARCHIVE_FRAME_BYTES), {
+              chunkSize: 1
+            }),
+            fromIndex: index + 1
+          }
+        : yield* contentSince(snapshots, { after, oldestIndex })
   const manifest: Manifest = {
     clusterId,
     formerClusterIds: tables.restored?.formerClusterIds ?? [],

@@ -94,6 +94,8 @@ interface Log {
   readonly tables: () => Tables
   readonly oldestIndex: () => number
   readonly appliedIndex: () => number
+  /** Whether an index is a place in this log. */
+  readonly isPlace: (index: number) => boolean
   readonly applied: (index: number) => Effect.Effect<void>
   readonly read: (range: {
     readonly fromIndex: number
@@ -105,7 +107,7 @@ interface Log {
 }
 
 /** The feed of a log. */
-export type Entries = Pick<Log, "oldestIndex" | "appliedIndex" | "applied" | "read">
+export type Entries = Pick<Log, "oldestIndex" | "appliedIndex" | "applied" | "isPlace" | "read">
 
 /** The parts of a node that are followed. */
 export interface Followable {
@@ -269,7 +271,8 @@ const begin = Effect.fnUntraced(function* (
   }
   const index = log.appliedIndex()
   if (position === undefined) return isInitial ? { index, shown: nothingShown(group) } : { index }
-  return parsed?.instance === log.instance && position.index <= index ? position : yield* gone
+  const isHere = parsed?.instance === log.instance && position.index <= index && log.isPlace(position.index)
+  return isHere ? position : yield* gone
 })
 
 /** Says from where on the log can be read. */

@@ -1,17 +1,78 @@
 /** `lithair backup`: an archive of a running cluster, taken from any node while writes go on. */
 import { basename, dirname, resolve } from "node:path"
-import { Effect, Option, Schema, Stream } from "effect"
+import { Effect, Option, Pull, Schema, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
-import { loadArchive } from "../Backup/ReadArchive.ts"
+import { decodeManifest } from "../Backup/Manifest.ts"
+import { type Archive, fileArchive, loadArchive, loadArchives } from "../Backup/ReadArchive.ts"
+import { storedArchive } from "../Backup/Ship.ts"
+import { nameOf } from "../Backup/Shipped.ts"
+import { isBucketUrl, openStore } from "../Backup/StoreUrl.ts"
 import { writeArchive } from "../EventStore/ArchiveFile.ts"
-import { isFile } from "../EventStore/Files.ts"
+import { beginArchiveScan, scanArchive } from "../EventStore/ArchiveFormat.ts"
+import { isFile, listDirectory } from "../EventStore/Files.ts"
 import { backupPath } from "../Http/BackupRoutes.ts"
-import { credentials, get, nodes, reasonOf } from "./Connect.ts"
+import { type AnswerBytes, credentials, get, nodes, reasonOf } from "./Connect.ts"
 import { CommandFailed, refused } from "./Exit.ts"
 import { refusing } from "./Failures.ts"
 import { count, json, print, progress, size } from "./Output.ts"
 
 const isCount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+/** Whether a backup is to go into a store: a bucket, or a directory. */
+const isStoreAt = (out: string) =>
+  isBucketUrl(out) || out.endsWith("/") ? Effect.succeed(true) : Effect.isSuccess(listDirectory(out))
+
+interface Written {
+  readonly place: string
+  readonly archive: Archive
+}
+
+/** Writes a file, which has its name once all of it has come and was checked. */
+const toFile = (out: string, bytes: AnswerBytes): Effect.Effect<Written, CommandFailed> =>
+  writeArchive({
+    directory: dirname(resolve(out)),
+    name: basename(out),
+    bytes,
+    // A node that fails meanwhile ends the answer early, and not every connection tells.
+    isWhole: (path) => Effect.asVoid(loadArchive(path, { isStateBuilt: false }))
+  }).pipe(
+    Effect.as({ place: out, archive: fileArchive(out) }),
+    Effect.catchTag("ArchiveDamaged", ({ message }) =>
+      Effect.fail(
+        new CommandFailed({ message: `The archive came damaged or was cut: ${message}`, exit: "unreachable" })
+      )
+    ),
+    Effect.catchTags({
+      LogFailed: ({ message }) => Effect.fail(refused(message)),
+      StoreFailed: ({ message }) => Effect.fail(refused(message)),
+      BackupRefused: ({ message }) => Effect.fail(refused(message))
+    })
+  )
+
+/** Writes an object of a store, named by what the archive's manifest says. One that is cut is removed again. */
+const toStore = Effect.fnUntraced(function* (out: string, bytes: AnswerBytes) {
+  const store = yield* refusing(openStore(out.replace(/(?<=[^/])\/+$/, "")))
+  const pull = yield* Stream.toPull(bytes)
+  const begun: Array<Uint8Array> = []
+  let json: Uint8Array | undefined
+  while (json === undefined) {
+    const parts = yield* Pull.catchDone(pull, () =>
+      Effect.fail(new CommandFailed({ message: "The archive was cut", exit: "unreachable" }))
+    )
+    begun.push(...parts)
+    const piece = scanArchive(beginArchiveScan(), Buffer.concat(begun))
+    if (piece._tag === "Manifest") json = piece.json
+    else if (piece._tag !== "Short") return yield* refused("The node sent no archive")
+  }
+  const { clusterId, last } = yield* Effect.mapError(decodeManifest(json), refused)
+  const shipped = { _tag: "Snapshot", index: last.index, timeMs: last.timeMs } as const
+  const name = `${clusterId}/${nameOf(shipped)}`
+  const whole = Stream.concat(Stream.fromIterable(begun), Stream.fromPull(Effect.succeed(pull)))
+  yield* refusing(store.put(name, whole))
+  const archive = storedArchive(store, clusterId, shipped)
+  yield* refusing(Stream.runDrain(archive.pieces)).pipe(Effect.onError(() => Effect.ignore(store.remove(name))))
+  return { place: `${store.place.replace(/\/$/, "")}/${name}`, archive }
+}, Effect.scoped)
 
 /** The command. */
 export const backup = Command.make(
@@ -20,7 +81,9 @@ export const backup = Command.make(
     nodes,
     out: Flag.String("out").pipe(
       Flag.withAlias("o"),
-      Flag.withDescription("The file to write. It must not exist, unless --force is given")
+      Flag.withDescription(
+        "The file to write, which must not exist unless --force is given; or a store: s3://bucket/prefix, or a directory"
+      )
     ),
     after: Flag.Int("after").pipe(
       Flag.withDescription("Add the entries from this index on, for restores to a point in time (0: all of them)"),
@@ -36,7 +99,14 @@ export const backup = Command.make(
     ...credentials
   },
   Effect.fnUntraced(function* ({ after, force, json, local, nodes, out, ...credentials }) {
-    if (!force && (yield* refusing(isFile(out)))) {
+    const isStore = yield* isStoreAt(out)
+    if (isStore && Option.isSome(after)) {
+      return yield* new CommandFailed({
+        message: "--after is for a file: a store takes entries from Backup.every",
+        exit: "usage"
+      })
+    }
+    if (!isStore && !force && (yield* refusing(isFile(out)))) {
       return yield* refused(`"${out}" exists: choose another file, or add --force`)
     }
     const response = yield* get(nodes, credentials, {
@@ -46,35 +116,26 @@ export const backup = Command.make(
         ...(local ? { consistency: "local" } : {})
       }
     })
-    const bytes = Stream.mapError(
-      response.stream,
-      (failed) => new CommandFailed({ message: `The archive was cut: ${reasonOf(failed)}`, exit: "unreachable" })
-    )
     const shown = progress()
-    const written = yield* writeArchive({
-      directory: dirname(resolve(out)),
-      name: basename(out),
-      bytes,
-      // A node that fails meanwhile ends the answer early, and not every connection tells.
-      isWhole: (path) => Effect.asVoid(loadArchive(path, { isStateBuilt: false })),
-      onProgress: (bytes) => shown.show(`${size(bytes)} received`)
-    }).pipe(
-      Effect.catchTag("ArchiveDamaged", ({ message }) =>
-        Effect.fail(
-          new CommandFailed({ message: `The archive came damaged or was cut: ${message}`, exit: "unreachable" })
-        )
+    let receivedBytes = 0
+    const bytes = response.stream.pipe(
+      Stream.mapError(
+        (failed) => new CommandFailed({ message: `The archive was cut: ${reasonOf(failed)}`, exit: "unreachable" })
       ),
-      Effect.catchTags({
-        LogFailed: ({ message }) => Effect.fail(refused(message)),
-        BackupRefused: ({ message }) => Effect.fail(refused(message))
-      }),
-      Effect.ensuring(shown.end)
+      Stream.tap((part) =>
+        Effect.sync(() => {
+          receivedBytes += part.length
+          shown.show(`${size(receivedBytes)} received`)
+        })
+      )
     )
-    const { digest, entriesCount, manifest } = yield* refusing(loadArchive(out, { isStateBuilt: false }))
+    const written = isStore ? toStore(out, bytes) : toFile(out, bytes)
+    const { archive, place } = yield* Effect.ensuring(written, shown.end)
+    const { digest, entriesCount, manifest } = yield* refusing(loadArchives([archive], { isStateBuilt: false }))
     const { clusterId, last, stateHash } = manifest
     const result = {
-      file: out,
-      bytes: written,
+      file: place,
+      bytes: receivedBytes,
       digest,
       clusterId,
       index: last.index,
@@ -82,7 +143,7 @@ export const backup = Command.make(
       stateHash,
       entries: entriesCount
     }
-    const text = `Wrote ${out}: ${size(written)}, the state at index ${count(last.index)}, hash ${stateHash}`
+    const text = `Wrote ${place}: ${size(receivedBytes)}, the state at index ${count(last.index)}, hash ${stateHash}`
     yield* print(json, result, text)
   })
 ).pipe(

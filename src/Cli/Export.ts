@@ -3,12 +3,11 @@ import { Console, Effect, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import { BackupRefused } from "../Backup/BackupRefused.ts"
 import { exportEvents, exportRows } from "../Backup/Export.ts"
-import { loadArchive } from "../Backup/ReadArchive.ts"
+import { loadArchives } from "../Backup/ReadArchive.ts"
 import { loadDirectory, openDirectory } from "../Backup/ReadDirectory.ts"
-import { archivePieces } from "../EventStore/ArchiveFile.ts"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { refusing } from "./Failures.ts"
-import { isDirectory, source } from "./Source.ts"
+import { cluster, restorable, type Source, source, sourceAt } from "./Source.ts"
 
 const pageMaxBytes = 1024 * 1024
 
@@ -21,15 +20,29 @@ const printEvents = (entries: ReadonlyArray<LogEntry>, models: ReadonlyArray<str
   return lines.length === 0 ? Effect.void : Console.log(lines.join("\n"))
 }
 
-const exportArchive = Effect.fnUntraced(function* (path: string, isEvents: boolean, models: ReadonlyArray<string>) {
+const exportArchive = Effect.fnUntraced(function* (
+  found: Exclude<Source, { readonly _tag: "Directory" }>,
+  isEvents: boolean,
+  models: ReadonlyArray<string>
+) {
+  const { archives } = yield* restorable(found, undefined)
   // Proves all of it first: nobody should act on half of a damaged archive.
-  const { state } = yield* loadArchive(path, { isStateBuilt: !isEvents })
+  const { state } = yield* loadArchives(archives, { isStateBuilt: !isEvents })
   if (isEvents) {
-    return yield* Stream.runForEach(archivePieces(path), (piece) =>
-      piece._tag === "Entries" ? printEvents(piece.entries, models) : Effect.void
-    )
+    let lastIndex = 0
+    for (const { pieces } of archives) {
+      yield* Stream.runForEach(pieces, (piece) => {
+        if (piece._tag !== "Entries") return Effect.void
+        const entries = piece.entries.filter(({ index }) => index > lastIndex)
+        lastIndex = Math.max(lastIndex, entries.at(-1)?.index ?? 0)
+        return printEvents(entries, models)
+      })
+    }
+    return
   }
-  if (state === undefined) return yield* new BackupRefused({ message: `"${path}" holds entries alone: add --events` })
+  if (state === undefined) {
+    return yield* new BackupRefused({ message: `"${archives[0]?.name}" holds entries alone: add --events` })
+  }
   return yield* printLines(exportRows(state.tables, models))
 })
 
@@ -50,19 +63,17 @@ export const exporting = Command.make(
   "export",
   {
     source,
+    cluster,
     events: Flag.Boolean("events").pipe(
       Flag.withDescription("Print the events of the entries, instead of the records"),
       Flag.withDefault(false)
     ),
     model: Flag.String("model").pipe(Flag.withDescription("Only this model; may be given again"), Flag.atLeast(0))
   },
-  Effect.fnUntraced(function* ({ events, model, source }) {
-    yield* refusing(
-      Effect.flatMap(
-        isDirectory(source),
-        (isFolder): Effect.Effect<void, { readonly message: string }> =>
-          isFolder ? exportDirectory(source, events, model) : exportArchive(source, events, model)
-      )
-    )
+  Effect.fnUntraced(function* ({ cluster, events, model, source }) {
+    const found = yield* sourceAt(source, cluster)
+    const exported: Effect.Effect<void, { readonly message: string }> =
+      found._tag === "Directory" ? exportDirectory(found.path, events, model) : exportArchive(found, events, model)
+    yield* refusing(exported)
   })
 ).pipe(Command.withDescription("Print records, or events, as one line of JSON each"))

@@ -3,10 +3,11 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { loadArchive } from "../Backup/ReadArchive.ts"
 import { loadDirectory, openDirectory } from "../Backup/ReadDirectory.ts"
+import { chainsOf } from "../Backup/Shipped.ts"
 import { stateHash, type Tables } from "../Machine/Tables.ts"
 import { refusing } from "./Failures.ts"
 import { count, facts, json, print, size, table } from "./Output.ts"
-import { isDirectory, source } from "./Source.ts"
+import { cluster, type StoreSource, source, sourceAt } from "./Source.ts"
 
 /** The models of a state that has records or had some. */
 const modelsOf = ({ byModel }: Tables) =>
@@ -79,14 +80,46 @@ const inspectDirectory = Effect.fnUntraced(function* (path: string) {
   }
 }, Effect.scoped)
 
+/** From which states a restore can start, and how far the entries go on from each: by the names alone. */
+const inspectStore = ({ all, clusterId, store }: StoreSource) => {
+  const chains = chainsOf(all)
+  const rows = chains.map((chain) => [
+    chain.snapshot.index,
+    time(chain.snapshot.timeMs),
+    chain.index,
+    time(chain.timeMs)
+  ])
+  return {
+    result: {
+      kind: "store",
+      place: store.place,
+      clusterId,
+      states: chains.map(({ index, snapshot, timeMs }) => ({
+        index: snapshot.index,
+        timeMs: snapshot.timeMs,
+        lastIndex: index,
+        lastTimeMs: timeMs
+      }))
+    },
+    text: `${facts([
+      ["store", store.place],
+      ["cluster", clusterId]
+    ])}\n\n${table(["state", "of", "restores to", "of"], rows)}`
+  }
+}
+
 /** The command. */
 export const inspect = Command.make(
   "inspect",
-  { source, json },
-  Effect.fnUntraced(function* ({ json, source }) {
-    const { result, text } = (yield* refusing(isDirectory(source)))
-      ? yield* inspectDirectory(source)
-      : yield* inspectArchive(source)
+  { source, cluster, json },
+  Effect.fnUntraced(function* ({ cluster, json, source }) {
+    const found = yield* sourceAt(source, cluster)
+    const { result, text } =
+      found._tag === "Store"
+        ? inspectStore(found)
+        : found._tag === "Directory"
+          ? yield* inspectDirectory(found.path)
+          : yield* inspectArchive(found.path)
     yield* print(json, result, text)
   })
-).pipe(Command.withDescription("Say what an archive holds, or the directory of a stopped node"))
+).pipe(Command.withDescription("Say what an archive, a store or the directory of a stopped node holds"))

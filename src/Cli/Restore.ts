@@ -5,9 +5,10 @@ import type { Point } from "../Backup/Replay.ts"
 import { type NewCluster, restore as restoreArchive } from "../Backup/Restore.ts"
 import { parseAddress, parseId } from "../Raft/peers/Address.ts"
 import { confirm, yes } from "./Confirm.ts"
-import { CommandFailed } from "./Exit.ts"
+import { CommandFailed, refused } from "./Exit.ts"
 import { refusing } from "./Failures.ts"
 import { count, facts, json, print } from "./Output.ts"
+import { cluster, restorable, sourceAt } from "./Source.ts"
 
 const usage = (message: string) => new CommandFailed({ message, exit: "usage" })
 
@@ -39,35 +40,46 @@ export const shown = (made: NewCluster, directory: string): string =>
     ["cluster", `${made.clusterId}, in the place of ${made.formerClusterId}`],
     ["node", `${made.nodeId} in ${directory}`],
     ["state", `of index ${count(made.index)}, ${new Date(made.timeMs).toISOString()}, hash ${made.stateHash}`],
-    ["base", `${count(made.base)}: indexes and versions go on above it`]
+    ["base", `${count(made.base)}: indexes and versions go on above it`],
+    ["history", made.isHistoryWhole ? "whole" : "begins with each record as it is"]
   ])}\n\nStart the node on this directory. Others join it, each with an empty directory and --join.`
 
 /** The command. */
 export const restore = Command.make(
   "restore",
   {
-    archive: Argument.String("archive").pipe(Argument.withDescription("The archive")),
+    archive: Argument.String("archive").pipe(
+      Argument.withDescription("The archive, or a store of backups: a directory or s3://bucket/prefix")
+    ),
+    cluster,
     directory: Flag.String("directory").pipe(
       Flag.withDescription("The data directory to make. It must be empty, or not be there")
     ),
     address,
     id: Flag.String("id").pipe(Flag.withDescription("The node's id; its address by default"), Flag.optional),
     at: Flag.String("at").pipe(
-      Flag.withDescription("The index or the time (2026-11-30T12:00:00Z) to go back to, in an archive with entries"),
+      Flag.withDescription(
+        "The index or the time (2026-11-30T12:00:00Z) to go back to, in a store or an archive with entries"
+      ),
       Flag.optional
     ),
     yes,
     json
   },
-  Effect.fnUntraced(function* ({ address, archive, at, directory, id, json, yes }) {
+  Effect.fnUntraced(function* ({ address, archive, at, cluster, directory, id, json, yes }) {
     yield* checkPlace(address, Option.getOrUndefined(id))
     const point = Option.isNone(at) ? undefined : yield* Effect.fromResult(pointOf(at.value))
+    const found = yield* sourceAt(archive, cluster)
+    if (found._tag === "Directory") {
+      return yield* refused(`"${archive}" is the data directory of a node: start the node, or take "lithair recover"`)
+    }
+    const source = yield* restorable(found, point)
     yield* confirm(
       yes,
       `This makes a new cluster of one in "${directory}" from "${archive}". Nodes of the former cluster that meet it stop. Until they meet it, nothing keeps them from taking writes that the new cluster never sees.`
     )
     const nodeId = Option.getOrUndefined(id)
-    const options = { archive, directory, address, point, ...(nodeId === undefined ? {} : { nodeId }) }
+    const options = { source, directory, address, point, ...(nodeId === undefined ? {} : { nodeId }) }
     const made = yield* refusing(restoreArchive(options))
     yield* print(json, made, shown(made, directory))
   })
@@ -77,6 +89,11 @@ export const restore = Command.make(
     {
       command: "lithair restore shop.lithair --directory /var/lib/shop --address 10.0.0.1:8081",
       description: "The state of the archive"
+    },
+    {
+      command:
+        "lithair restore s3://backups/shop --at 2026-11-30T12:00:00Z --directory /var/lib/shop --address 10.0.0.1:8081",
+      description: "The state of a moment, from scheduled backups"
     }
   ])
 )

@@ -1,13 +1,15 @@
 /** `lithair verify`: finds every flipped byte and every cut, in an archive or in the directory of a stopped node. */
-import { Effect, Option } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
-import { loadArchive } from "../Backup/ReadArchive.ts"
+import { loadArchive, loadArchives } from "../Backup/ReadArchive.ts"
 import { loadDirectory, openDirectory } from "../Backup/ReadDirectory.ts"
+import { storedArchive } from "../Backup/Ship.ts"
+import { chainsOf, goingOnTo } from "../Backup/Shipped.ts"
 import { stateHash } from "../Machine/Tables.ts"
 import { refused } from "./Exit.ts"
 import { refusing } from "./Failures.ts"
 import { count, json, print, size } from "./Output.ts"
-import { isDirectory, source } from "./Source.ts"
+import { archivesOf, cluster, type StoreSource, source, sourceAt } from "./Source.ts"
 
 const verifyArchive = Effect.fnUntraced(function* (path: string, isQuick: boolean) {
   const { digest, entriesCount, fileBytes, isHashCompared, manifest } = yield* refusing(
@@ -45,24 +47,65 @@ const verifyDirectory = Effect.fnUntraced(function* (path: string) {
   }
 }, Effect.scoped)
 
+/** Each state, and the entries that lead from it to the next one; at last the objects that no restore would read. */
+const verifyStore = Effect.fnUntraced(function* (found: StoreSource, isQuick: boolean) {
+  const { all, clusterId, store } = found
+  const rest = new Set(all)
+  const gaps: Array<{ readonly afterIndex: number; readonly index: number }> = []
+  let newer: { readonly index: number } | undefined
+  let newest: { readonly index: number; readonly stateHash: string | null } | undefined
+  let bytes = 0
+  for (const { snapshot } of chainsOf(all)) {
+    const chain = goingOnTo(snapshot, all, newer === undefined ? undefined : { _tag: "Index", index: newer.index })
+    const loaded = yield* refusing(loadArchives(archivesOf(found, chain), { isStateBuilt: !isQuick }))
+    for (const each of [snapshot, ...chain.entries]) rest.delete(each)
+    bytes += loaded.fileBytes
+    newest ??= { index: chain.index, stateHash: loaded.isHashCompared ? loaded.manifest.stateHash : null }
+    if (newer !== undefined && chain.index < newer.index) gaps.push({ afterIndex: chain.index, index: newer.index })
+    newer = snapshot
+  }
+  for (const each of rest) yield* refusing(Stream.runDrain(storedArchive(store, clusterId, each).pieces))
+  const states = all.filter(({ _tag }) => _tag === "Snapshot").length
+  const gapsText = gaps.map(
+    ({ afterIndex, index }) => `\nNo restore reaches what came after ${count(afterIndex)} and before ${count(index)}`
+  )
+  return {
+    result: {
+      kind: "store",
+      intact: true,
+      clusterId,
+      states,
+      objects: all.length,
+      bytes,
+      gaps,
+      index: newest?.index ?? null,
+      stateHash: newest?.stateHash ?? null
+    },
+    text: `${store.place} is intact: ${states} states in ${all.length} objects, ${size(bytes)}, to index ${count(newest?.index ?? 0)}${gapsText.join("")}`
+  }
+})
+
 /** The command. */
 export const verify = Command.make(
   "verify",
   {
     source,
+    cluster,
     quick: Flag.Boolean("quick").pipe(
-      Flag.withDescription("Check an archive's bytes alone, and build no state"),
+      Flag.withDescription("Check the bytes of archives alone, and build no state"),
       Flag.optional
     ),
     json
   },
-  Effect.fnUntraced(function* ({ json, quick, source }) {
-    const { result, text } = (yield* refusing(isDirectory(source)))
-      ? yield* verifyDirectory(source)
-      : yield* verifyArchive(
-          source,
-          Option.getOrElse(quick, () => false)
-        )
+  Effect.fnUntraced(function* ({ cluster, json, quick, source }) {
+    const isQuick = Option.getOrElse(quick, () => false)
+    const found = yield* sourceAt(source, cluster)
+    const { result, text } =
+      found._tag === "Store"
+        ? yield* verifyStore(found, isQuick)
+        : found._tag === "Directory"
+          ? yield* verifyDirectory(found.path)
+          : yield* verifyArchive(found.path, isQuick)
     yield* print(json, result, text)
   })
-).pipe(Command.withDescription("Check every byte of an archive, or of the directory of a stopped node"))
+).pipe(Command.withDescription("Check every byte of an archive, a store, or the directory of a stopped node"))

@@ -10,6 +10,7 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { type LogCorrupt, LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { blanked, type Erasures } from "../Machine/Erasure.ts"
+import * as Restored from "../Machine/Restored.ts"
 import { decode, encode, type Transaction } from "../Machine/Transaction.ts"
 import { slice } from "../Raft/core/RaftLog.ts"
 import * as Condition from "../Raft/node/Condition.ts"
@@ -28,9 +29,16 @@ export interface Feed {
   readonly oldestIndex: () => number
   /** Waits until `index` is applied here, for ever if it never is. */
   readonly applied: (index: number) => Effect.Effect<void>
+  /** The index of the first entry after `index`: the next one, but where a restore began the log. */
+  readonly entryAfter: (index: number) => number
+  /** How many entries after `index` are applied here. */
+  readonly countAfter: (index: number) => number
+  /** Whether `index` is a place in this log, and not below where a restore began it, where no entry ever was. */
+  readonly isPlace: (index: number) => boolean
   /**
-   * Reads entries from `fromIndex` on. It waits for the first, then returns as many applied entries as fit in
-   * `maxBytes` of payload. It fails as `compacted` below {@link oldestIndex}: a follower would meet a gap.
+   * Reads entries from the first one on that is not below `fromIndex`. It waits for it, then returns as many applied
+   * entries as fit in `maxBytes` of payload. It fails as `compacted` below {@link oldestIndex}: a follower would meet a
+   * gap.
    */
   readonly read: (range: {
     readonly fromIndex: number
@@ -69,6 +77,8 @@ export const make = () => {
   const decodedOf = decoding()
   const appliedIndex = () => source?.appliedIndex() ?? 0
   const oldest = () => (source === undefined ? 1 : oldestIndexOf(source))
+  const restored = () => source?.restored()
+  const entryAfter = (index: number) => Restored.entryAfter(restored(), index)
 
   const applied = (index: number) => until(() => appliedIndex() >= index)
 
@@ -94,7 +104,11 @@ export const make = () => {
     return erasures === undefined ? entries : entries.map((entry) => blankedEntry(entry, erasures))
   }
 
-  const readRaw = Effect.fnUntraced(function* ({ fromIndex, maxBytes }: Parameters<Feed["readEncoded"]>[0]) {
+  const readRaw = Effect.fnUntraced(function* (range: Parameters<Feed["readEncoded"]>[0]) {
+    const { maxBytes } = range
+    // Only a node that runs knows where its log begins.
+    yield* applied(range.fromIndex)
+    const fromIndex = entryAfter(range.fromIndex - 1)
     yield* applied(fromIndex)
     const oldestIndex = oldest()
     const held = fromIndex < oldestIndex ? undefined : yield* readHeld(fromIndex, maxBytes)
@@ -105,9 +119,12 @@ export const make = () => {
     appliedIndex,
     oldestIndex: oldest,
     applied,
+    entryAfter,
+    countAfter: (index) => Restored.entriesCount(restored(), index, appliedIndex()),
+    isPlace: (index) => Restored.isPlace(restored(), index),
     read: (range) => Effect.map(readRaw(range), (entries) => blankedIn(entries.map(decodedOf))),
     readEncoded: (range) => Effect.map(readRaw(range), encodedIn),
-    reaches: (index) => until(() => oldest() <= index),
+    reaches: (index) => until(() => oldest() <= entryAfter(index - 1)),
     held: ({ fromIndex, maxBytes, toIndex }) =>
       fromIndex > appliedIndex()
         ? Effect.succeed([])

@@ -3,6 +3,7 @@
  * while it was away for so long that it took a snapshot, and what damage took from its history.
  */
 import { type HistoryRange, isIn } from "../EventStore/History.ts"
+import { entriesIn, entryAfter, type Restored } from "../Machine/Restored.ts"
 import type { RaftLog } from "../Raft/core/RaftLog.ts"
 
 /** What a node holds on its disk. */
@@ -14,6 +15,8 @@ export interface Holding {
   readonly history: () => ReadonlyArray<HistoryRange>
   /** The first entry that the cluster retains; 0 if it retains all. */
   readonly retainedFrom: () => number
+  /** How the log began, if a restore began it. */
+  readonly restored: () => Restored | undefined
   readonly appliedIndex: () => number
 }
 
@@ -30,7 +33,7 @@ const beginOf = (holding: Holding): number => {
 export const oldestIndexOf = (holding: Holding): number => {
   let oldestIndex = beginOf(holding)
   for (const { fromIndex, toIndex } of holding.history().toReversed()) {
-    if (fromIndex < oldestIndex && toIndex >= oldestIndex - 1) oldestIndex = fromIndex
+    if (fromIndex < oldestIndex && entryAfter(holding.restored(), toIndex) >= oldestIndex) oldestIndex = fromIndex
   }
   return Math.max(oldestIndex, holding.retainedFrom())
 }
@@ -72,13 +75,16 @@ export const gapsOf = (holding: Holding): ReadonlyArray<HistoryRange> => {
   if (!isOnDisk(holding) && holding.firstIndex() < holding.log.firstIndex) return []
   const oldestIndex = Math.max(1, holding.retainedFrom())
   const gaps: Array<HistoryRange> = []
+  const lacks = (fromIndex: number, toIndex: number): void => {
+    gaps.push(...entriesIn(holding.restored(), { fromIndex, toIndex }).toReversed())
+  }
   let next = beginOf(holding)
   for (const { fromIndex, toIndex } of heldRanges(holding).toReversed()) {
     if (fromIndex >= next) continue
-    if (toIndex + 1 < next) gaps.push({ fromIndex: toIndex + 1, toIndex: next - 1 })
+    lacks(toIndex + 1, next - 1)
     next = fromIndex
   }
-  if (oldestIndex < next) gaps.push({ fromIndex: oldestIndex, toIndex: next - 1 })
+  lacks(oldestIndex, next - 1)
   return gaps
 }
 

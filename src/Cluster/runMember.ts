@@ -154,6 +154,7 @@ export const run = Effect.fnUntraced(function* (
     firstIndex: Context.get(log, LogSpace).firstIndex,
     history: history.ranges,
     retainedFrom: () => options.machine.applied.retainedFrom,
+    restored: () => options.machine.applied.restored,
     appliedIndex: node.appliedIndex
   }
   const erasures = () => erasuresOf(options.machine.applied)

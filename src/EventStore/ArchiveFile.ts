@@ -1,8 +1,8 @@
 /**
  * A backup archive as a file: written piece by piece under a temporary name, whole once it has its own; read piece by
- * piece, in bounded memory. The bytes are ArchiveFormat.ts.
+ * piece, in bounded memory, from a file or from whatever gives its bytes. The bytes are ArchiveFormat.ts.
  */
-import { Effect, Schema, type Scope, Stream } from "effect"
+import { Effect, Pull, Schema, type Scope, Stream } from "effect"
 import { type ArchivePiece, type ArchiveScan, beginArchiveScan, scanArchive } from "./ArchiveFormat.ts"
 import { closeFile, openFile, readAt, renameFile, syncDirectory, syncFile, unlinkFile, writeAll } from "./Files.ts"
 import type { LogFailed } from "./LogStore.ts"
@@ -18,7 +18,14 @@ export class ArchiveDamaged extends Schema.TaggedError<ArchiveDamaged>()("Archiv
   offset: Schema.Int
 }) {}
 
-const next = Effect.fnUntraced(function* (file: string, scan: ArchiveScan, read: ReadAt) {
+/** Reads a range that begins no earlier than the ranges before it. */
+type ReadForward<E> = (range: Parameters<ReadAt>[0]) => Effect.Effect<Uint8Array, E>
+
+const next = Effect.fnUntraced(function* <E>(
+  file: string,
+  scan: ArchiveScan,
+  read: ReadForward<E>
+): Effect.fn.Return<ArchivePiece, E | ArchiveDamaged> {
   const failed = (what: string) =>
     new ArchiveDamaged({
       message: `Cannot read archive "${file}" at offset ${scan.offset}: ${what}`,
@@ -50,22 +57,59 @@ export const openArchive = (path: string): Effect.Effect<ReadAt, LogFailed, Scop
         readAt(file, range)
   )
 
+const piecesOf = <E, R>(
+  name: string,
+  opened: Effect.Effect<ReadForward<E>, E, R>
+): Stream.Stream<ArchivePiece, E | ArchiveDamaged, Exclude<R, Scope.Scope>> =>
+  Stream.unwrap(
+    Effect.map(opened, (read) =>
+      Stream.unfold(
+        { scan: beginArchiveScan(), isOver: false },
+        Effect.fnUntraced(function* ({ isOver, scan }) {
+          if (isOver) return undefined
+          const piece = yield* next(name, scan, read)
+          return [piece, { scan, isOver: piece._tag === "End" }] as const
+        })
+      )
+    )
+  )
+
 /**
  * The pieces of an archive, in order: the last is its end, by which all bytes before are proven. A caller must not act
  * on a piece before it has the end.
  */
 export const archivePieces = (path: string): Stream.Stream<ArchivePiece, LogFailed | ArchiveDamaged> =>
-  Stream.unwrap(
-    Effect.map(openArchive(path), (read) =>
-      Stream.unfold(
-        { scan: beginArchiveScan(), isOver: false },
-        Effect.fnUntraced(function* ({ isOver, scan }) {
-          if (isOver) return undefined
-          const piece = yield* next(path, scan, read)
-          return [piece, { scan, isOver: piece._tag === "End" }] as const
-        })
-      )
-    )
+  piecesOf(path, openArchive(path))
+
+/** The pieces of an archive whose bytes come from elsewhere, as of {@link archivePieces}. Failures tell its `name`. */
+export const archivePiecesIn = <E>(
+  name: string,
+  bytes: Stream.Stream<Uint8Array, E>
+): Stream.Stream<ArchivePiece, E | ArchiveDamaged> =>
+  piecesOf(
+    name,
+    Effect.map(Stream.toPull(bytes), (pull): ReadForward<E> => {
+      let held: Uint8Array = new Uint8Array(0)
+      let heldOffset = 0
+      let isOver = false
+      return Effect.fnUntraced(function* ({ lengthBytes, offset }) {
+        const parts = [held.subarray(Math.min(offset - heldOffset, held.length))]
+        let missingBytes = lengthBytes - parts[0]!.length
+        heldOffset = offset
+        while (missingBytes > 0 && !isOver) {
+          const more = yield* Pull.catchDone(pull, () => {
+            isOver = true
+            return Effect.succeed([])
+          })
+          for (const part of more) {
+            parts.push(part)
+            missingBytes -= part.length
+          }
+        }
+        held = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+        return held.subarray(0, lengthBytes)
+      })
+    })
   )
 
 /**

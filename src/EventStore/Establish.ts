@@ -16,6 +16,8 @@ import {
   unlinkFile,
   writeFileAtomically
 } from "./Files.ts"
+import { History, type HistoryRange } from "./History.ts"
+import * as HistoryFiles from "./HistoryFiles.ts"
 import { LogCorrupt, type LogFailed, LogStore } from "./LogStore.ts"
 import { SnapshotStore } from "./SnapshotStore.ts"
 import * as Snapshots from "./Snapshots.ts"
@@ -30,7 +32,10 @@ const MarkerJson = Schema.fromJsonString(Marker)
 const NEW = ".new"
 /** In this order: a directory with its {@link FILE} has all of the rest. What has no new one is only set aside. */
 const PLACED = ["log", "snapshots", "history", "derived", FILE]
-const MADE_FOLDERS = ["log", "snapshots"]
+const MADE_FOLDERS = ["log", "snapshots", "history"]
+
+/** Gives the next entries in order, those of `fromIndex` first. It is asked for each once. */
+export type ReadOnce = LogStore["Service"]["read"]
 
 /** What a directory is to hold. */
 export interface Established {
@@ -41,6 +46,8 @@ export interface Established {
   /** The members, as consensus encodes them. */
   readonly configuration: Uint8Array
   readonly content: Iterable<Uint8Array>
+  /** Entries below the index for the history, which `read` gives in order, each once. None by default. */
+  readonly history?: HistoryRange & { readonly read: ReadOnce }
   /** The size of the log's segments; that of every log by default. */
   readonly segmentSizeBytes?: number
 }
@@ -77,12 +84,17 @@ const clear = Effect.fnUntraced(function* (directory: string) {
 
 const makeNew = Effect.fnUntraced(function* (
   directory: string,
-  { identity, segmentSizeBytes, ...snapshot }: Established
+  { history, identity, segmentSizeBytes, ...snapshot }: Established
 ) {
   const { clusterId } = identity
   const { index, term } = snapshot
   const snapshots = yield* Layer.build(Snapshots.layerFile({ directory: `${directory}/snapshots${NEW}` }))
   yield* Context.get(snapshots, SnapshotStore).write(snapshot)
+  // It is made even if it holds nothing: a folder with a new one changes places with the old one.
+  const kept = yield* Layer.build(HistoryFiles.layerFile({ directory: `${directory}/history${NEW}` }))
+  if (history !== undefined && history.fromIndex <= history.toIndex) {
+    yield* Context.get(kept, History).keep(history, history.read)
+  }
   const log = yield* Layer.build(
     layerFile({
       directory: `${directory}/log${NEW}`,

@@ -1,19 +1,23 @@
 /**
- * The route that hands out a backup archive of this node, while writes go on. It is for admitted callers alone
- * (AdminAccess.ts), since an archive holds every record. docs/backup.md.
+ * The routes of backups: an archive of this node, made while writes go on, for admitted callers alone (AdminAccess.ts),
+ * since it holds every record; and how scheduled backups stand. docs/backup.md.
  */
-import { Effect, Stream } from "effect"
+import { Effect, Schema, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { BackupStatus, Backups } from "../Backup/Backups.ts"
 import { takeArchive } from "../Backup/TakeArchive.ts"
 import type { Member } from "../Cluster/Member.ts"
 import { type Problem, type ProblemError, problem } from "../Problem.ts"
 import type { Freshening } from "../Repository/Freshness.ts"
 import { admit } from "./AdminAccess.ts"
+import { noFlags } from "./AdminRoutes.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
 import { noRead, parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { takenInTime } from "./Stuck.ts"
 
 export const backupPath = "/_admin/api/backup"
+/** The path of the scheduled backups. */
+export const backupsPath = "/_admin/api/backups"
 /** The media type of an archive. */
 export const archiveMediaType = "application/vnd.lithair.archive"
 
@@ -42,8 +46,33 @@ const unreadable = problem("internal", "The archive cannot be made: see the node
 
 const busy = problem("overloaded", "This node makes another archive: try again later", { definite: true })
 
-/** Makes the route. `secret` is the cluster's, if it has one. One archive at a time is made. */
-export const backupRoutes = (member: Member["Service"], freshening: Freshening, secret: string | undefined) => {
+/** A scheduled backup as the administration shows it. */
+export const ScheduledBackup = Schema.Struct({
+  store: Schema.String,
+  shipping: Schema.Boolean.annotate({ description: "Whether this node ships: the leader does" }),
+  state: Schema.NullOr(Schema.Struct({ index: Schema.Int, at: Schema.String })).annotate({
+    description: "The newest state in the store, as the node that ships knows it"
+  }),
+  index: Schema.Int.annotate({ description: "The last entry in the store" }),
+  lag: Schema.Int.annotate({ description: "Applied entries that are not in the store yet" }),
+  failure: Schema.NullOr(Schema.String)
+}).annotate({ identifier: "lithair.ScheduledBackup" })
+
+const statusOf = ({ failure, index, isShipping, lagCount, place, snapshot }: BackupStatus) => ({
+  store: place,
+  shipping: isShipping,
+  state: snapshot === undefined ? null : { index: snapshot.index, at: new Date(snapshot.timeMs).toISOString() },
+  index,
+  lag: lagCount,
+  failure: failure ?? null
+})
+
+/** Makes the routes. `secret` is the cluster's, if it has one. One archive at a time is made. */
+export const backupRoutes = (
+  { backups, member }: { readonly backups: Backups["Service"]; readonly member: Member["Service"] },
+  freshening: Freshening,
+  secret: string | undefined
+) => {
   let isBusy = false
   /** The request's scope ends it, when the answer is sent or its client is gone. */
   const turn = Effect.acquireRelease(
@@ -81,5 +110,9 @@ export const backupRoutes = (member: Member["Service"], freshening: Freshening, 
       }
     })
   })
-  return [HttpRouter.route("GET", backupPath, backup)] as const
+  const scheduled = Effect.andThen(
+    noFlags,
+    Effect.sync(() => HttpServerResponse.jsonUnsafe({ items: backups.status().map(statusOf) }))
+  )
+  return [HttpRouter.route("GET", backupPath, backup), HttpRouter.route("GET", backupsPath, scheduled)] as const
 }

@@ -5,6 +5,7 @@
 import { Effect, Metric } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
+import type { Backups } from "../Backup/Backups.ts"
 import type { Member } from "../Cluster/Member.ts"
 import type { LiveQueries } from "../Live/LiveQueries.ts"
 import type { Projections } from "../Projection/Projections.ts"
@@ -144,6 +145,29 @@ const reactionGauges = (reactions: Reactions["Service"]): ReadonlyArray<Gauge> =
   ]
 }
 
+const backupGauges = (backups: Backups["Service"]): ReadonlyArray<Gauge> => {
+  const all = backups.status()
+  return [
+    {
+      name: "lithair_backup_lag_entries",
+      help: "On the leader: applied entries that are not in the store of a scheduled backup yet.",
+      values: all.map(({ lagCount, place }) => ({ labels: { store: place }, value: lagCount }))
+    },
+    {
+      name: "lithair_backup_state_timestamp_seconds",
+      help: "On the leader: the moment of the newest state in the store of a scheduled backup.",
+      values: all.flatMap(({ place, snapshot }) =>
+        snapshot === undefined ? [] : [{ labels: { store: place }, value: snapshot.timeMs / 1000 }]
+      )
+    },
+    {
+      name: "lithair_backup_failing",
+      help: "1 on the leader while a scheduled backup fails.",
+      values: all.map(({ failure, place }) => ({ labels: { store: place }, value: flag(failure !== undefined) }))
+    }
+  ]
+}
+
 /** Counts answers by status since the node started. */
 export interface Answers {
   readonly count: (status: number) => void
@@ -179,6 +203,7 @@ export const metricsRoutes = (
     readonly reactions: Reactions["Service"]
     readonly streams: EventStreams
     readonly live: LiveQueries["Service"]
+    readonly backups: Backups["Service"]
   },
   answers: Answers
 ) =>
@@ -194,6 +219,7 @@ export const metricsRoutes = (
           ...stateGauges(member),
           ...projectionGauges(projections),
           ...reactionGauges(reactions),
+          ...backupGauges(node.backups),
           gauge("lithair_event_streams", "Streams of events that clients have open.", streams.openCount()),
           gauge("lithair_live_queries", "Live queries that this node keeps right.", queriesCount),
           gauge("lithair_live_bytes", "The memory of live queries, as its bound counts it.", bytes)

@@ -13,7 +13,7 @@ import {
   transferPath,
   Without
 } from "./AdminRoutes.ts"
-import { archiveMediaType, backupPath } from "./BackupRoutes.ts"
+import { archiveMediaType, backupPath, backupsPath, ScheduledBackup } from "./BackupRoutes.ts"
 import { Erasure, Erasures, erasurePath, erasuresPath, ToErase } from "./ErasureRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
 import { keyPath, keysPath } from "./KeyRoutes.ts"
@@ -240,6 +240,10 @@ const admin = HttpApiGroup.make("_admin")
       success: positioned(Erasure),
       error: erasureProblems
     }).annotateMerge(said("Whether the erasure of a record is done", who)),
+    HttpApiEndpoint.get("backups", backupsPath, {
+      success: positioned(Schema.Struct({ items: Schema.Array(ScheduledBackup) })),
+      error: problems(["invalid-request", "overloaded", "removed"])
+    }).annotateMerge(said("How scheduled backups stand on this node")),
     HttpApiEndpoint.get("members", membersPath, {
       success: membership,
       error: problems(["invalid-request", "overloaded", "removed"])

@@ -5,6 +5,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
 import type { HttpApi } from "effect/http-api"
+import { Backups } from "../Backup/Backups.ts"
 import { Changes } from "../Changes/Changes.ts"
 import { Member } from "../Cluster/Member.ts"
 import { LiveQueries } from "../Live/LiveQueries.ts"
@@ -118,15 +119,16 @@ export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Memb
 export const layerAdmin: Layer.Layer<
   never,
   never,
-  HttpRouter.HttpRouter | LiveQueries | LocalNode | Member | Projections | Reactions | Records | Serving
+  HttpRouter.HttpRouter | Backups | LiveQueries | LocalNode | Member | Projections | Reactions | Records | Serving
 > = Layer.effectDiscard(
   Effect.gen(function* () {
     const member = yield* Member
     const reactions = yield* Reactions
     const serving = yield* Serving
     const { answers, models, secret, streams } = serving
+    const backups = yield* Backups
     const metrics = metricsRoutes(
-      { live: yield* LiveQueries, member, projections: yield* Projections, reactions, streams },
+      { backups, live: yield* LiveQueries, member, projections: yield* Projections, reactions, streams },
       answers
     )
     const urgent = forOperators(serving, [...clusterRoutes(member), ...metrics])
@@ -134,7 +136,7 @@ export const layerAdmin: Layer.Layer<
     yield* mount({
       routes: forOperators(serving, [
         ...adminRoutes(member, valueOf(secret)),
-        ...backupRoutes(member, yield* Freshness.make(member), valueOf(secret)),
+        ...backupRoutes({ backups, member }, yield* Freshness.make(member), valueOf(secret)),
         ...modelStatusRoutes(member, yield* LocalNode, models.map(describe)),
         ...erasureRoutes(member, models.map(describe), valueOf(secret)),
         ...reactionRoutes(reactions, valueOf(secret)),

@@ -1,6 +1,7 @@
 /** A node as a layer: it provides services to programs and routes, over the directory, transport and place that you choose. */
 
 import { Effect, Layer, Redacted } from "effect"
+import * as Backups from "../Backup/Backups.ts"
 import * as Changes from "../Changes/Changes.ts"
 import type { Acting } from "../Client/Acting.ts"
 import * as NearRepository from "../Client/near/layer.ts"
@@ -74,6 +75,7 @@ export type NodeServices =
   | Commands.Commands
   | Projections
   | Reactions.Reactions
+  | Backups.Backups
   | Member.Member
   | LocalNode.LocalNode
   | Serving.Serving
@@ -125,6 +127,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
   return Layer.mergeAll(layerSupervised, layerUpgrade).pipe(
     Layer.provideMerge(Reactions.layer(reactions)),
     Layer.provideMerge(NearRepository.layer),
+    Layer.provideMerge(Backups.layer),
     Layer.provideMerge(
       Serving.layer({
         models: described,

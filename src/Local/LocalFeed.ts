@@ -11,6 +11,8 @@ export interface LocalFeed {
   readonly oldestIndex: () => number
   /** The last index that is applied; 0 before the first. */
   readonly appliedIndex: () => number
+  /** Whether an index is a place in this log: every one is, since no restore keeps this log. */
+  readonly isPlace: (index: number) => boolean
   /** Waits until `index` is applied, for ever if it never is. */
   readonly applied: (index: number) => Effect.Effect<void>
   /** Reads entries from `fromIndex` on, which must be applied. It fails as `compacted` if a snapshot replaced the first one. */
@@ -34,6 +36,7 @@ export const make = (
     feed: {
       oldestIndex,
       appliedIndex,
+      isPlace: () => true,
       applied: (index) => until(() => appliedIndex() >= index),
       read: (range) =>
         Effect.map(

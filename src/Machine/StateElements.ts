@@ -76,8 +76,10 @@ export const format = (format: number): string | undefined => (format === 1 ? un
 export const retained = (fromIndex: number): string => `retained ${fromIndex}`
 
 /** How a restore began the log. */
-export const restored = ({ formerClusterIds, versionFloor }: Restored): string =>
-  `restored ${JSON.stringify([versionFloor, formerClusterIds])}`
+export const restored = ({ formerClusterIds, history, versionFloor }: Restored): string => {
+  const kept = history === undefined ? [] : [history.firstIndex, history.lastIndex]
+  return `restored ${JSON.stringify([versionFloor, formerClusterIds, ...kept])}`
+}
 
 /** The last entry, its time stamp and the age of the log at it. */
 export const last = ({

@@ -39,7 +39,7 @@ export const follow = Effect.fnUntraced(function* (options: {
 
   const page = Effect.gen(function* () {
     const entries = yield* feed.read({ fromIndex: Position.nextIndex(position), maxBytes: pageMaxBytes })
-    Position.given(position, entries)
+    Position.given(position, entries, feed.entryAfter(position.index))
     position.index = yield* take(entries)
     moved.changed()
     yield* Effect.yieldNow

@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* (options: {
         name,
         version,
         index: run.index(),
-        lagCount: Math.max(0, feed.appliedIndex() - run.index()),
+        lagCount: feed.countAfter(run.index()),
         failure: run.failure()
       }))
   })

@@ -21,11 +21,9 @@ export const make = (name: string, index: number): Position => ({ name, index, f
 /** The entry that it reads next. */
 export const nextIndex = ({ index }: Position): number => index + 1
 
-/** Checks that the entries read for it begin with its next entry. */
-export const given = (position: Position, entries: ReadonlyArray<AppliedEntry>): void => {
-  const next = nextIndex(position)
+/** Checks that the entries read for it begin with `next`, the first entry after it. */
+export const given = (position: Position, entries: ReadonlyArray<AppliedEntry>, next: number): void =>
   invariant((entries[0]?.index ?? next) === next, `${position.name} was given a gap after ${position.index}`)
-}
 
 /** The failure that ends it when the log cannot be read; undefined if it should try again. */
 export const endOf = (position: Position, failed: LogFailed | LogCorrupt): ProjectionUnavailable | undefined => {

@@ -9,6 +9,7 @@ import type { Member } from "../Cluster/Member.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { sentBy } from "../Machine/Command.ts"
+import { isHistoryWhole } from "../Machine/Restored.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import type { Reaction } from "./Definition.ts"
@@ -87,8 +88,9 @@ export const lead = Effect.fnUntraced(function* <R>(
   const first = yield* known
   let recorded = first.recorded
   let done: Position = recorded.position ?? { index: reaction.startAt === "now" ? first.index : 0, count: 0 }
-  /** The entry behind which a restore or a recovery began the log: no node holds one up to there. 0 if none did. */
-  const base = member.tables.restored?.versionFloor ?? 0
+  /** The entry behind which a restore or a recovery began the log without its history. 0 if none did. */
+  const { restored } = member.tables
+  const base = restored === undefined || isHistoryWhole(restored) ? 0 : restored.versionFloor
   const isBelowBase = done.index < base
   /** The event that failed last, until it is done. */
   let stumbled = isBelowBase ? undefined : recorded.stumbled

@@ -165,7 +165,7 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
       all.map(({ failure, name, position }) => {
         const { parked, position: recorded, stumbled } = recordedIn(member.tables, name)
         const index = (position ?? recorded)?.index ?? 0
-        const lagCount = Math.max(0, member.feed.appliedIndex() - index)
+        const lagCount = member.feed.countAfter(index)
         return { name, isRunning: position !== undefined, index, lagCount, failure, stumbled, parked }
       })
   })

@@ -4,6 +4,7 @@
  */
 import { Context, Deferred, Effect, Exit, Layer, type Random, Schema, Scope } from "effect"
 import { HttpClient, HttpRouter, HttpServer } from "effect/http"
+import { Backups } from "../Backup/Backups.ts"
 import { Changes } from "../Changes/Changes.ts"
 import { Acting } from "../Client/Acting.ts"
 import { Repository } from "../Client/Repository.ts"
@@ -153,6 +154,7 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
           Commands,
           Projections,
           Reactions,
+          Backups,
           Member,
           LocalNode,
           Serving

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Result, Scope } from "effect"
 import { baseAfter, spreadCount } from "../../src/Backup/Base.ts"
-import { loadArchive } from "../../src/Backup/ReadArchive.ts"
+import { fileArchive, loadArchive } from "../../src/Backup/ReadArchive.ts"
 import { bestOf, type NewCluster, recover, restore, survey } from "../../src/Backup/Restore.ts"
 import { takeArchive } from "../../src/Backup/TakeArchive.ts"
 import { writeArchive } from "../../src/EventStore/ArchiveFile.ts"
@@ -33,7 +33,24 @@ const done = Effect.fnUntraced(function* (member: Running, command: Command) {
   return { index, id: operation!.id, version: operation!.version }
 })
 
-/** A cluster of one with some records, stopped again; its archive is `root/x`. */
+const sourceOf = (path: string) => ({ archives: [fileArchive(path)] })
+
+/** What a follower from the beginning sees: type, id and version of each event, and the index of its entry. */
+const followed = Effect.fnUntraced(function* ({ feed }: Running) {
+  const events: Array<readonly [index: number, type: string, id: string, version: number]> = []
+  for (let index = 0; feed.countAfter(index) > 0; ) {
+    for (const entry of yield* feed.read({ fromIndex: index + 1, maxBytes: 500 })) {
+      assert.strictEqual(entry.index, feed.entryAfter(index), "no entry is left out")
+      index = entry.index
+      for (const { id, model, type, version } of entry.transaction?.events ?? []) {
+        if (model === "User") events.push([index, type, id, version])
+      }
+    }
+  }
+  return events
+})
+
+/** A cluster of one with some records, stopped again; its archives are `root/x` and, of the state alone, `root/state`. */
 const former = Effect.fnUntraced(function* (root: string) {
   const scope = yield* Scope.make()
   const member = yield* Scope.provide(startMember(makeMemoryNetwork(), root, "a", alone), scope)
@@ -45,7 +62,17 @@ const former = Effect.fnUntraced(function* (root: string) {
   const { index: keyedIndex } = yield* member.submit(keyed)
   const taken = yield* takeArchive(member, { after: 0 })
   yield* writeArchive({ directory: root, name: "x", bytes: taken.bytes, isWhole: () => Effect.void })
-  const found = { made, keyed, keyedIndex, hash: Tables.stateHash(member.tables), clusterId: member.clusterId()! }
+  const state = yield* takeArchive(member)
+  yield* writeArchive({ directory: root, name: "state", bytes: state.bytes, isWhole: () => Effect.void })
+  const events = yield* followed(member)
+  const found = {
+    events,
+    made,
+    keyed,
+    keyedIndex,
+    hash: Tables.stateHash(member.tables),
+    clusterId: member.clusterId()!
+  }
   yield* Scope.close(scope, Exit.void)
   return { ...found, archive: join(root, "x") }
 }, Effect.scoped)
@@ -66,7 +93,7 @@ const checkGoesOn = Effect.fnUntraced(function* (
   { clusterId: formerId, keyed, keyedIndex, made }: Effect.Success<ReturnType<typeof former>>
 ) {
   assert.strictEqual(member.clusterId(), clusterId)
-  assert.deepStrictEqual(member.tables.restored, { versionFloor: base, formerClusterIds: [formerId] })
+  assert.deepInclude(member.tables.restored, { versionFloor: base, formerClusterIds: [formerId] })
   for (const { id, index, version } of made.slice(0, 3)) {
     const row = Tables.get(member.tables, "User", id)
     assert.deepStrictEqual([row?.version, row?.index], [version, index])
@@ -101,7 +128,12 @@ describe("restore", () => {
       const old = yield* former(root)
       const given = []
       for (const nodeId of ["r1", "r2"]) {
-        const made = yield* restore({ archive: old.archive, directory: join(root, nodeId), address: "h:1", nodeId })
+        const made = yield* restore({
+          source: sourceOf(old.archive),
+          directory: join(root, nodeId),
+          address: "h:1",
+          nodeId
+        })
         assert.deepStrictEqual([made.stateHash, made.formerClusterId, made.nodeId], [old.hash, old.clusterId, nodeId])
         const member = yield* started(root, nodeId)
         given.push(yield* checkGoesOn(root, member, made, old))
@@ -112,11 +144,71 @@ describe("restore", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("keeps the whole history of an archive that has it; its events come before those of the new cluster", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const old = yield* former(root)
+      const made = yield* restore({
+        source: sourceOf(old.archive),
+        directory: join(root, "r"),
+        address: "h:1",
+        nodeId: "r"
+      })
+      assert.isTrue(made.isHistoryWhole)
+      const member = yield* started(root, "r")
+      assert.deepStrictEqual(yield* followed(member), old.events)
+      const given = yield* checkGoesOn(root, member, made, old)
+      const all = yield* followed(member)
+      assert.deepStrictEqual(all.slice(0, old.events.length), old.events)
+      assert.deepStrictEqual(
+        all.slice(old.events.length).map(([index]) => index),
+        given.map(({ index }) => index)
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("begins the history of another archive, or of a point in it, with each record as created", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const old = yield* former(root)
+      const made = yield* restore({
+        source: sourceOf(join(root, "state")),
+        directory: join(root, "r"),
+        address: "h:1",
+        nodeId: "r"
+      })
+      assert.isFalse(made.isHistoryWhole)
+      const member = yield* started(root, "r")
+      const rows = [...member.tables.byModel.get("User")!.rows.entries()]
+      const first = yield* followed(member)
+      assert.deepStrictEqual(
+        first.map(([, type, id, version]) => [type, id, version]),
+        rows
+          .toSorted(([, one], [, other]) => one.createdIndex - other.createdIndex)
+          .map(([id, { version }]) => ["created", id, version])
+      )
+      assert.isTrue(first.every(([index]) => index <= made.base))
+      yield* checkGoesOn(root, member, made, old)
+      assert.deepStrictEqual((yield* followed(member)).slice(0, first.length), first)
+
+      const point = { _tag: "Index", index: old.made[1]!.index } as const
+      const early = yield* restore({
+        source: sourceOf(old.archive),
+        directory: join(root, "p"),
+        address: "h:1",
+        nodeId: "p",
+        point
+      })
+      assert.isTrue(early.isHistoryWhole)
+      assert.deepStrictEqual(yield* followed(yield* started(root, "p")), old.events.slice(0, 2))
+    }).pipe(Effect.scoped)
+  )
+
   it.live("goes into an empty directory only, and the archive must reach the point", () =>
     Effect.gen(function* () {
       const root = yield* directory
       const { archive } = yield* former(root)
-      const into = { archive, address: "h:1", nodeId: "r" }
+      const into = { source: sourceOf(archive), address: "h:1", nodeId: "r" }
       assert.include(yield* refusal(restore({ ...into, directory: join(root, "a") })), "is not empty")
       const late = { _tag: "Index", index: 99 } as const
       assert.include(yield* refusal(restore({ ...into, directory: join(root, "b"), point: late })), "newest state")
@@ -143,7 +235,10 @@ describe("recover", () => {
       const made = yield* recover({ ...place, acceptLossAfter: { term: lastTerm, index: lastIndex } })
       assert.strictEqual(made.nodeId, "a", "the id is the directory's")
       assert.includeMembers(readdirSync(at), [`log.before-${made.base}`, `node.json.before-${made.base}`])
-      yield* checkGoesOn(root, yield* started(root, "a"), made, old)
+      assert.isTrue(made.isHistoryWhole)
+      const member = yield* started(root, "a")
+      assert.deepStrictEqual(yield* followed(member), old.events)
+      yield* checkGoesOn(root, member, made, old)
     }).pipe(Effect.scoped)
   )
 

@@ -144,6 +144,7 @@ for (const [name, log] of [
           history: () => [],
           retainedFrom: () => 0,
           erasures: () => erasuresOf({ byModel: new Map() }),
+          restored: () => undefined,
           appliedIndex: () => 90
         })
         const failure = yield* Effect.flip(feed.read({ fromIndex: 11, maxBytes: 1_000 }))

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { gapsOf, type Holding, heldRanges, newestHeldIn, oldestIndexOf } from "../../src/Cluster/HistoryGaps.ts"
 import type { HistoryRange } from "../../src/EventStore/History.ts"
+import type { Restored } from "../../src/Machine/Restored.ts"
 import * as RaftLog from "../../src/Raft/core/RaftLog.ts"
 import { seeded } from "../Machine/Seeded.ts"
 
@@ -11,6 +12,7 @@ const holding = (options: {
   readonly firstIndex: number
   readonly lastIndex: number
   readonly retainedFrom?: number
+  readonly restored?: Restored
 }): Holding => {
   const { firstIndex, history, lastIndex, retainedFrom = 0 } = options
   return {
@@ -24,6 +26,7 @@ const holding = (options: {
     firstIndex: () => firstIndex,
     history: () => history,
     retainedFrom: () => retainedFrom,
+    restored: () => options.restored,
     appliedIndex: () => lastIndex
   }
 }
@@ -36,6 +39,31 @@ const indexesOf = (ranges: ReadonlyArray<HistoryRange>): ReadonlySet<number> =>
   )
 
 describe("the entries that a node holds", () => {
+  it("lack nothing where a restore began the log and no entry is", () => {
+    const base = 100
+    const began = (history: Restored["history"]) => ({
+      versionFloor: base,
+      formerClusterIds: [],
+      ...(history === undefined ? {} : { history })
+    })
+    const at = (restored: Restored, history: ReadonlyArray<HistoryRange>, firstIndex = base + 1) =>
+      holding({ history, firstIndex, lastIndex: 110, restored })
+    const whole = began({ firstIndex: 1, lastIndex: 9 })
+    const all = at(whole, [{ fromIndex: 1, toIndex: 9 }])
+    assert.deepStrictEqual([gapsOf(all), oldestIndexOf(all)], [[], 1])
+    const joined = at(whole, [{ fromIndex: 3, toIndex: 9 }], 105)
+    assert.deepStrictEqual(gapsOf(joined), [
+      { fromIndex: 101, toIndex: 104 },
+      { fromIndex: 1, toIndex: 2 }
+    ])
+    assert.strictEqual(oldestIndexOf(joined), 105)
+    const first = began({ firstIndex: 98, lastIndex: 100 })
+    assert.deepStrictEqual(gapsOf(at(first, [])), [{ fromIndex: 98, toIndex: 100 }])
+    assert.strictEqual(oldestIndexOf(at(first, [{ fromIndex: 98, toIndex: 100 }])), 98)
+    assert.deepStrictEqual(gapsOf(at(began({ firstIndex: 101, lastIndex: 100 }), [])), [])
+    assert.deepStrictEqual(gapsOf(at(began(undefined), [])), [], "nobody has what a former release left out")
+  })
+
   it("are those of its log and its history that are retained, and the others are gaps", () => {
     for (let seed = 1; seed <= 300; seed++) {
       const random = seeded(seed)

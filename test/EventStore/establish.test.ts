@@ -9,6 +9,8 @@ import { type Established, establish, finish, isLeftover, isPlacing } from "../.
 import { layerFile as layerLog } from "../../src/EventStore/FileLog.ts"
 import { FileSystem } from "../../src/EventStore/FileSystem.ts"
 import { listDirectory, makeDirectory } from "../../src/EventStore/Files.ts"
+import { History } from "../../src/EventStore/History.ts"
+import { layerFile as layerHistory } from "../../src/EventStore/HistoryFiles.ts"
 import { LogStore } from "../../src/EventStore/LogStore.ts"
 import { openOfflineLog } from "../../src/EventStore/OfflineLog.ts"
 import { SnapshotStore } from "../../src/EventStore/SnapshotStore.ts"
@@ -27,6 +29,11 @@ const made: Established = {
   term: 3,
   configuration: new Uint8Array(8),
   content: [content],
+  history: {
+    fromIndex: 1,
+    toIndex: 3,
+    read: ({ fromIndex }) => Effect.succeed([{ index: fromIndex, term: 2, type: "noop", payload: new Uint8Array(40) }])
+  },
   segmentSizeBytes: 4096
 }
 
@@ -70,6 +77,8 @@ const checkNew = Effect.gen(function* () {
     [recovered.firstIndex, recovered.lastIndex, recovered.hardState.currentTerm],
     [1_001, 1_000, 3]
   )
+  const history = yield* Layer.build(layerHistory({ directory: `${directory}/history` }))
+  assert.deepStrictEqual(Context.get(history, History).ranges(), [{ fromIndex: 1, toIndex: 3 }])
   const snapshots = yield* Layer.build(layerSnapshots({ directory: `${directory}/snapshots` }))
   const newest = yield* Context.get(snapshots, SnapshotStore).openNewest({ atLeastIndex: 1_000 })
   assert.isDefined(newest)

@@ -41,6 +41,7 @@ export const playNode = Effect.fnUntraced(function* (models: ReadonlyArray<Descr
       firstIndex: space.firstIndex,
       retainedFrom: () => 0,
       erasures: () => erasuresOf(machine.applied),
+      restored: () => undefined,
       history,
       appliedIndex: () => appliedIndex
     })

@@ -191,10 +191,15 @@ export const makeNode = Effect.fnUntraced(function* (
 })
 
 /** Runs a script with these flags until it ends by itself. */
-export const runToEnd = (flags: ReadonlyArray<string>, script: string = exampleScript) =>
+export const runToEnd = (
+  flags: ReadonlyArray<string>,
+  script: string = exampleScript,
+  environment: Record<string, string> = {}
+) =>
   Effect.promise(async () => {
     const child = spawn(bin("node"), [bundleOf(script), ...flags], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...environment },
       timeout: 20_000
     })
     const said = { stdout: "", stderr: "" }

@@ -1,10 +1,12 @@
 /** Backup, restore and recovery with real processes: the command line, and nodes that are killed. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
+import { bucket, credentials, startS3 } from "../support/S3Server.ts"
 import {
   allReady,
   clusterOf,
@@ -13,16 +15,20 @@ import {
   expectThat,
   freePort,
   joinCluster,
+  leaderOf,
   listAll,
   makeNode,
   runToEnd,
   startCluster,
   type TestNode
 } from "./Processes.ts"
+import { readSpent } from "./Sales.ts"
 
 /** Each test starts some twenty processes. */
 const timeoutMs = 240_000
 
+const backupScript = fileURLToPath(new URL("../../examples/backup.ts", import.meta.url))
+const salesScript = fileURLToPath(new URL("salesNode.ts", import.meta.url))
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url))
 
 /** Runs `lithair` to its end. */
@@ -216,6 +222,205 @@ describe("backup", () => {
           )
           assert.strictEqual(again.code, 1, "a directory in use is refused")
         }
+      }).pipe(Effect.scoped),
+    timeoutMs
+  )
+})
+
+describe("projections of a restored cluster", () => {
+  it.live(
+    "fold the whole history of an archive that has it, and otherwise each record as created",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* scratch
+        const environment = { SALES_MAILS: join(root, "mails.txt"), SALES_VERSION: "1" }
+        const [old] = (yield* startCluster(["node"], () => Effect.succeed(environment), salesScript)) as [TestNode]
+        const order = (customer: string, cents: number) =>
+          Effect.tap(old.request("POST", "/api/orders", { body: { customer, cents } }), ({ status }) =>
+            expectThat(status === 201, "the order is placed")
+          )
+        for (const customer of ["ann", "bob", "cay"]) yield* order(customer, 5)
+        const { body } = yield* order("ann", 7)
+        const gone = yield* order("dan", 9)
+        yield* old.request("DELETE", `/api/orders/${gone.body.id}`)
+        const patched = yield* old.request("PATCH", `/api/orders/${body.id}`, {
+          body: { cents: 8 },
+          headers: { "content-type": "application/merge-patch+json" }
+        })
+        assert.strictEqual(patched.status, 200)
+        const lines = (yield* old.request("GET", "/api/_projections/history")).body
+        assert.strictEqual(lines.length, 7)
+        const { spent } = yield* readSpent(old)
+        yield* lithairJson("backup", old.url, "--after", "0", "--out", join(root, "whole"))
+        yield* lithairJson("backup", old.url, "--out", join(root, "state"))
+
+        /** A restored node, and what it read. */
+        const restoredFrom = Effect.fnUntraced(function* (name: string) {
+          const port = yield* freePort
+          const data = join(root, `${name}-data`)
+          const into = ["--directory", data, "--address", `127.0.0.1:${port}`, "--yes"]
+          yield* lithairJson("restore", join(root, name), ...into)
+          const node = yield* makeNode("node", port, { flags: [], data, environment, script: salesScript })
+          yield* node.start
+          yield* allReady([node])
+          return node
+        })
+        const read = Effect.fnUntraced(function* (node: TestNode) {
+          const history = yield* node.request("GET", "/api/_projections/history")
+          assert.strictEqual(history.status, 200, JSON.stringify(history.body))
+          return { history: history.body as ReadonlyArray<string>, spent: (yield* readSpent(node)).spent }
+        })
+        const ordersIn = ({ data }: TestNode) =>
+          eventually(
+            "the file has the orders",
+            Effect.try(() => {
+              const database = new DatabaseSync(join(data, "derived/orders.v1.sqlite"), { readOnly: true })
+              const rows = database.prepare("SELECT customer, cents FROM orders ORDER BY customer, cents").all()
+              database.close()
+              if (rows.length !== 5) throw new Error(`${rows.length} rows`)
+              return rows.map((row) => `${row.customer} ${row.cents}`)
+            })
+          )
+
+        const whole = yield* restoredFrom("whole")
+        assert.deepStrictEqual(yield* read(whole), { history: lines, spent })
+        const state = yield* restoredFrom("state")
+        const first = yield* read(state)
+        assert.deepStrictEqual(
+          first.history.map((line) => line.split(" ")).map((words) => `${words[1]} ${words[4]}`),
+          ["created v1", "created v1", "created v1", "created v2"]
+        )
+        assert.deepStrictEqual(first.spent, {
+          ann: { orders: 2, cents: 13 },
+          bob: { orders: 1, cents: 5 },
+          cay: { orders: 1, cents: 5 }
+        })
+        for (const node of [whole, state]) {
+          const made = yield* node.request("POST", "/api/orders", { body: { customer: "eve", cents: 1 } })
+          assert.strictEqual(made.status, 201)
+          assert.deepInclude((yield* read(node)).spent, { eve: { orders: 1, cents: 1 } })
+          assert.deepStrictEqual(yield* ordersIn(node), ["ann 5", "ann 8", "bob 5", "cay 5", "eve 1"])
+          const { items } = (yield* node.request("GET", "/api/_projections")).body
+          assert.isTrue(
+            items.every(({ lag }: { readonly lag: number }) => lag === 0),
+            JSON.stringify(items)
+          )
+        }
+      }).pipe(Effect.scoped),
+    timeoutMs
+  )
+})
+
+describe("scheduled backups", () => {
+  it.live(
+    "go to S3 from whichever node leads, and a lost cluster comes back from there, to its end and to a moment",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* scratch
+        const { endpoint } = yield* startS3
+        const place = `s3://${bucket}/shop`
+        const environment = {
+          LITHAIR_BACKUPS: place,
+          AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+          AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+          AWS_ENDPOINT_URL: endpoint
+        }
+        const stored = (...flags: ReadonlyArray<string>) =>
+          Effect.map(runToEnd([...flags, "--json"], cli, environment), ({ code, stderr, stdout }) => {
+            assert.strictEqual(code, 0, stderr)
+            return JSON.parse(stdout)
+          })
+        const nodes = yield* startCluster(["node", "node", "node"], () => Effect.succeed(environment), backupScript)
+        /** The leader ships, and has shipped all. */
+        const shipped = (running: ReadonlyArray<TestNode>) =>
+          eventually(
+            () => `all is in the store; a node said ${running[0]?.output()}`,
+            Effect.gen(function* () {
+              const leader = yield* leaderOf(running)
+              const { items } = (yield* leader.request("GET", "/_admin/api/backups")).body
+              yield* expectThat(
+                items[0].shipping && items[0].lag === 0 && items[0].state !== null,
+                JSON.stringify(items)
+              )
+              assert.strictEqual(items[0].store, `${place}/`)
+            }),
+            30_000
+          )
+        yield* createMany(nodes[0]!, "early", 20)
+        yield* shipped(nodes)
+        const leader = yield* leaderOf(nodes)
+        yield* leader.stop("SIGKILL")
+        const left = nodes.filter((node) => node !== leader)
+        yield* eventually("the others have a leader", Effect.asVoid(leaderOf(left)), 30_000)
+        const last = yield* create(left[0]!, "kept")
+        const index = last.headers.get("lithair-index") ?? ""
+        yield* createMany(left[1]!, "late", 20)
+        yield* shipped(left)
+        const { stateHash } = yield* clusterOf(left[0]!)
+        yield* Effect.forEach(left, (node) => node.stop("SIGKILL"), { concurrency: "unbounded" })
+
+        const verified = yield* stored("verify", place)
+        assert.deepInclude(verified, { kind: "store", intact: true, stateHash, gaps: [] })
+        const inspected = yield* stored("inspect", place)
+        assert.strictEqual(inspected.states[0].lastIndex, verified.index)
+        for (const [at, names] of [
+          [undefined, 41],
+          [index, 21]
+        ] as const) {
+          const port = yield* freePort
+          const data = join(root, `r-${at}`)
+          const flags = ["--directory", data, "--address", `127.0.0.1:${port}`, "--yes"]
+          yield* stored("restore", place, ...flags, ...(at === undefined ? [] : ["--at", at]))
+          assert.strictEqual((yield* listAll(yield* started(data, port), "products")).length, names)
+        }
+      }).pipe(Effect.scoped),
+    timeoutMs
+  )
+
+  it.live(
+    "to a directory are read there; a state by hand goes beside them; a damaged one is named, and without it the one before serves",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* scratch
+        const place = join(root, "store")
+        const [node] = (yield* startCluster(
+          ["node"],
+          () => Effect.succeed({ LITHAIR_BACKUPS: place }),
+          backupScript
+        )) as [TestNode]
+        yield* createMany(node, "p", 10)
+        const inStore = (ending: string) =>
+          Effect.try(() => {
+            const [folder = ""] = readdirSync(place)
+            const names = readdirSync(join(place, folder)).filter((name) => name.endsWith(ending))
+            if (names.length === 0) throw new Error("nothing")
+            return names.toSorted().map((name) => join(place, folder, name))
+          })
+        yield* eventually("entries are there", inStore(".entries.lithair"))
+        const taken = yield* lithairJson("backup", node.url, "--out", place)
+        assert.include(taken.file, `${taken.clusterId}/`)
+        const states = yield* inStore(".snapshot.lithair")
+        assert.strictEqual(states.length, 2)
+        assert.strictEqual((yield* lithairJson("verify", place)).states, 2)
+        const exported = yield* lithair("export", place, "--model", "Product")
+        assert.strictEqual(exported.stdout.trim().split("\n").length, 10)
+
+        const newest = states[1]!
+        const bytes = readFileSync(newest)
+        writeFileSync(
+          newest,
+          bytes.map((byte, at) => (at === bytes.length >> 1 ? byte ^ 4 : byte))
+        )
+        const damaged = yield* lithair("verify", place)
+        assert.deepStrictEqual([damaged.code, damaged.stderr.includes(basename(newest))], [1, true], damaged.stderr)
+        const port = yield* freePort
+        const data = join(root, "r")
+        const into = ["--directory", data, "--address", `127.0.0.1:${port}`, "--yes"]
+        assert.strictEqual((yield* lithair("restore", place, ...into)).code, 1)
+        rmSync(newest)
+        yield* lithairJson("restore", place, ...into)
+        assert.strictEqual((yield* listAll(yield* started(data, port), "products")).length, 10)
+        assert.strictEqual((yield* lithair("verify", root)).code, 1, "no backup is there")
       }).pipe(Effect.scoped),
     timeoutMs
   )

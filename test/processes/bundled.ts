@@ -11,6 +11,7 @@ import type { TestProject } from "vitest/node"
 import { bundleIn, root } from "./Bundle.ts"
 
 const programs = [
+  "examples/backup.ts",
   "examples/bank.ts",
   "examples/cluster.ts",
   "examples/shop.ts",

@@ -61,7 +61,7 @@ export const follow = (
     return
   }
   const page = entries.success.map(world.decodedOf)
-  Position.given(folding, page)
+  Position.given(folding, page, Position.nextIndex(folding))
   const taken = Folding.take(folding, page)
   if (Result.isFailure(taken)) fail(`${node.id}: ${taken.failure.message}`)
   if (folding.index > appliedIndex)
