@@ -8,7 +8,7 @@ import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { Backups } from "./Backups.ts"
 import { ObjectStore } from "./ObjectStore.ts"
 import { removeUnneeded, ship, shippedOf } from "./Ship.ts"
-import { chainsOf, type Shipped } from "./Shipped.ts"
+import { chainsOf, goingOnAfter, type Shipped } from "./Shipped.ts"
 
 /** When to back up, and for how long to keep it. */
 export interface EveryOptions {
@@ -66,9 +66,10 @@ const lead = Effect.fnUntraced(function* (
         )
       isSwept = true
     }
-    const [newest] = chainsOf(yield* shippedOf(store, found))
+    const all = yield* shippedOf(store, found)
+    const [newest] = chainsOf(all)
     state.snapshot = newest?.snapshot
-    state.index = newest?.index ?? 0
+    state.index = goingOnAfter(all)
     const ageMs = newest === undefined ? snapshotMs : (yield* Clock.currentTimeMillis) - newest.snapshot.timeMs
     snapshotDueMs = (yield* monotonicMs) + Math.max(0, snapshotMs - ageMs)
     logDueMs = yield* monotonicMs
@@ -76,12 +77,13 @@ const lead = Effect.fnUntraced(function* (
     return found
   })
 
-  const shipState = Effect.fnUntraced(function* (folder: string) {
+  /** The entries go on where they were, so that a restore reaches each moment before the new state too. */
+  const shipState = Effect.fnUntraced(function* (folder: string, { isGap }: { readonly isGap: boolean }) {
     const shipped = yield* ship(member, store)
+    if (isGap || state.snapshot === undefined) state.index = shipped.index
     if (shipped._tag === "Snapshot") state.snapshot = shipped
-    state.index = shipped.index
     snapshotDueMs = (yield* monotonicMs) + snapshotMs
-    logDueMs = (yield* monotonicMs) + logMs
+    logDueMs = yield* monotonicMs
     yield* removeUnneeded(store, folder, keepMs)
   })
 
@@ -97,7 +99,7 @@ const lead = Effect.fnUntraced(function* (
           Effect.logWarning(
             `Entries after ${state.index} are not here any more: a state goes to ${store.place} instead`
           ),
-          shipState(folder)
+          shipState(folder, { isGap: true })
         )
       )
     )
@@ -107,7 +109,7 @@ const lead = Effect.fnUntraced(function* (
     const nowMs = yield* monotonicMs
     const appliedIndex = member.feed.appliedIndex()
     const isStateDue = nowMs >= snapshotDueMs && appliedIndex > (state.snapshot?.index ?? -1)
-    if (isStateDue) yield* shipState(folder)
+    if (isStateDue) yield* shipState(folder, { isGap: false })
     else if (nowMs >= logDueMs && appliedIndex > state.index) {
       yield* shipEntries(folder)
       logDueMs = (yield* monotonicMs) + logMs

@@ -97,6 +97,16 @@ export const chainTo = (all: ReadonlyArray<Shipped>, point: Point | undefined): 
 export const chainsOf = (all: ReadonlyArray<Shipped>): ReadonlyArray<Chain> =>
   snapshotsOf(all).map((snapshot) => goingOnTo(snapshot, all, undefined))
 
+/**
+ * The entry after which a leader goes on to ship: the last one that the newest state leads to. If entries before that
+ * state are missing, it is the last one before them, so that they come too. 0 if there is no state.
+ */
+export const goingOnAfter = (all: ReadonlyArray<Shipped>): number => {
+  const [newest, before] = chainsOf(all)
+  if (newest === undefined) return 0
+  return before !== undefined && before.index < newest.snapshot.index ? before.index : newest.index
+}
+
 /** The last entry that any object names. */
 export const lastOf = (all: ReadonlyArray<Shipped>): { readonly index: number; readonly timeMs: number } =>
   all.reduce(

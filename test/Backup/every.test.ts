@@ -102,6 +102,30 @@ for (const [name, made] of [
 }
 
 describe("a scheduled backup", () => {
+  it.live("reaches each moment between its states", () =>
+    Effect.gen(function* () {
+      const member = yield* leading(yield* directory)
+      const store = inDirectory(yield* directory)
+      const status = yield* backedUp(member, store, { snapshot: "50 millis", log: "20 millis" })
+      const hashes = new Map<number, string>()
+      const states = new Set<number>()
+      for (let at = 0; states.size < 4; at++) {
+        const { index } = yield* member.submit(create(`u${at}`))
+        hashes.set(index, Tables.stateHash(member.tables))
+        const shipped = status().snapshot?.index
+        if (shipped !== undefined) states.add(shipped)
+      }
+      const lastIndex = member.feed.appliedIndex()
+      yield* until("all is there", () => status().index === lastIndex)
+      const all = yield* shippedOf(store, member.clusterId()!)
+      const oldest = Math.min(...all.flatMap(({ _tag, index }) => (_tag === "Snapshot" ? [index] : [])))
+      for (const [index] of hashes) {
+        if (index < oldest) continue
+        assert.isTrue(Result.isSuccess(chainTo(all, { _tag: "Index", index })), `at ${index}`)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("keeps the newest state and what leads back to the kept time; older ones go once a newer one is whole", () =>
     Effect.gen(function* () {
       const member = yield* leading(yield* directory)

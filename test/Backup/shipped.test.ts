@@ -1,7 +1,16 @@
 /** Which objects lead to a point, and which go: held against a log of which every entry is known. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { chainsOf, chainTo, lastOf, nameOf, parseName, type Shipped, unneeded } from "../../src/Backup/Shipped.ts"
+import {
+  chainsOf,
+  chainTo,
+  goingOnAfter,
+  lastOf,
+  nameOf,
+  parseName,
+  type Shipped,
+  unneeded
+} from "../../src/Backup/Shipped.ts"
 
 const snapshot = (index: number): Shipped => ({ _tag: "Snapshot", index, timeMs: index * 10 })
 const entries = (afterIndex: number, index: number): Shipped => ({
@@ -70,6 +79,10 @@ describe("the objects of a scheduled backup", () => {
       ]
     )
     assert.deepStrictEqual(lastOf(all), { index: 35, timeMs: 350 })
+    assert.strictEqual(goingOnAfter([]), 0)
+    assert.strictEqual(goingOnAfter(all), 26)
+    assert.strictEqual(goingOnAfter([...all, snapshot(30)]), 26, "what comes before the newest state is shipped too")
+    assert.strictEqual(goingOnAfter([snapshot(10)]), 10)
   })
 
   it("are needed from the newest state before the kept time on; a state goes only if a newer one is there", () => {

@@ -267,7 +267,7 @@ describe("projections of a restored cluster", () => {
         })
         const read = Effect.fnUntraced(function* (node: TestNode) {
           const history = yield* node.request("GET", "/api/_projections/history")
-          assert.strictEqual(history.status, 200, JSON.stringify(history.body))
+          yield* expectThat(history.status === 200, JSON.stringify(history.body))
           return { history: history.body as ReadonlyArray<string>, spent: (yield* readSpent(node)).spent }
         })
         const ordersIn = ({ data }: TestNode) =>
@@ -282,6 +282,16 @@ describe("projections of a restored cluster", () => {
             })
           )
 
+        /** A node that joins has the history of the time before from its peers. */
+        const joined = Effect.fnUntraced(function* (through: TestNode) {
+          const port = yield* freePort
+          const flags = ["--join", through.id]
+          const options = { flags, data: `${through.data}-joined`, environment, script: salesScript }
+          const node = yield* makeNode("node", port, options)
+          yield* node.start
+          yield* allReady([node])
+          return node
+        })
         const whole = yield* restoredFrom("whole")
         assert.deepStrictEqual(yield* read(whole), { history: lines, spent })
         const state = yield* restoredFrom("state")
@@ -299,6 +309,17 @@ describe("projections of a restored cluster", () => {
           const made = yield* node.request("POST", "/api/orders", { body: { customer: "eve", cents: 1 } })
           assert.strictEqual(made.status, 201)
           assert.deepInclude((yield* read(node)).spent, { eve: { orders: 1, cents: 1 } })
+          const other = yield* joined(node)
+          const both = yield* eventually(
+            () => `the projections of the node that joined are those of the other; it said ${other.output()}`,
+            Effect.gen(function* () {
+              const both = [yield* read(node), yield* read(other)]
+              yield* expectThat(JSON.stringify(both[0]) === JSON.stringify(both[1]), JSON.stringify(both))
+              return both
+            }),
+            60_000
+          )
+          assert.deepInclude(both[1]!.spent, { eve: { orders: 1, cents: 1 } })
           assert.deepStrictEqual(yield* ordersIn(node), ["ann 5", "ann 8", "bob 5", "cay 5", "eve 1"])
           const { items } = (yield* node.request("GET", "/api/_projections")).body
           assert.isTrue(
