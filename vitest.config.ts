@@ -36,6 +36,7 @@ const starter = "examples/starter/**"
 
 /** Portable tests that take longer than two seconds or so. `npm run test:fast` runs all others. */
 const slow = [
+  "test/Machine/manyKeys.test.ts",
   "test/Changes/changes.test.ts",
   "test/Changes/stream.test.ts",
   "test/Client/following.test.ts",
