@@ -63,7 +63,11 @@ export const joinThrough =
         HttpClientRequest.bodyJsonUnsafe({ challenge, clusterId, node, nonce: exchange.nonce, proof })
       )
       const { proof: proven, ...membership } = yield* ask(asked, JoinAnswer)
-      if (!JoinProof.isProof(proven, JoinProof.proveMember(exchange, membership.clusterId, membership.members))) {
+      if (
+        !JoinProof.isProvenBy(exchange, proven, (each) =>
+          JoinProof.proveMember(each, membership.clusterId, membership.members)
+        )
+      ) {
         return yield* final("it did not prove the cluster's secret: check the address and the secret")
       }
       return membership

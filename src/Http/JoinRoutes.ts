@@ -56,7 +56,7 @@ export const joinRoutes = (member: Member["Service"], secret: string | undefined
     if (!challenges.isOpen(challenge, yield* nowMs)) {
       return yield* refused("challengeClosed", "The challenge has expired: ask for another")
     }
-    if (!JoinProof.isProof(proof, JoinProof.proveNode(exchange, node, clusterId))) {
+    if (!JoinProof.isProvenBy(exchange, proof, (each) => JoinProof.proveNode(each, node, clusterId))) {
       return yield* Effect.fail(
         problem("unauthenticated", "The node did not prove this cluster's secret: start it with the same secret", {})
       )

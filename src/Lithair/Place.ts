@@ -2,7 +2,7 @@
 import { Config, Context, Effect, Layer, Option, Redacted, Result } from "effect"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { BadAddress, BadId, parseAddress, parseId } from "../Raft/peers/Address.ts"
-import { WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
+import { join as joinSecrets, WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
 
 /** Another member that this node starts with: its address, and its id if that differs. */
 export interface Peer {
@@ -22,14 +22,17 @@ export interface PlaceOptions {
   readonly join?: string
   /**
    * The cluster's shared secret, of at least 32 characters, 8 of them distinct. Without one the node only talks to peers
-   * on its own host. It also admits to the administration from elsewhere, as a bearer token.
+   * on its own host. It also admits to the administration from elsewhere, as a bearer token. Several while one replaces
+   * another: the node proves the first, and takes any.
    */
-  readonly secret?: string | Redacted.Redacted
+  readonly secret?: Secret | ReadonlyArray<Secret>
   /** Has a node without `auth` answer other hosts too: whoever reaches it may read and change everything. */
   readonly insecureOpen?: boolean
   /** Bounds and timeouts of consensus that override the application's on this node. */
   readonly raft?: Partial<RaftConfig>
 }
+
+type Secret = string | Redacted.Redacted
 
 /** A node's place in its cluster: id, address, peers and secret. */
 export class Place extends Context.Service<
@@ -40,6 +43,7 @@ export class Place extends Context.Service<
     readonly peers: ReadonlyArray<Peer>
     readonly join: string | undefined
     readonly insecureOpen: boolean
+    /** All of its secrets (Secret.ts). */
     readonly secret: Redacted.Redacted | undefined
     readonly raft: Partial<RaftConfig>
   }
@@ -60,9 +64,14 @@ export const make = ({
   peers,
   join,
   insecureOpen: insecureOpen === true,
-  secret: typeof secret === "string" ? Redacted.make(secret) : secret,
+  secret: textsOf(secret).length === 0 ? undefined : Redacted.make(joinSecrets(textsOf(secret))),
   raft
 })
+
+const textsOf = (secret: Secret | ReadonlyArray<Secret> = []): ReadonlyArray<string> =>
+  (isSeveral(secret) ? secret : [secret]).map((each) => (typeof each === "string" ? each : Redacted.value(each)))
+
+const isSeveral = (secret: Secret | ReadonlyArray<Secret>): secret is ReadonlyArray<Secret> => Array.isArray(secret)
 
 /** Why a place is invalid: a bad address or id, or a secret that is easy to guess. */
 export type PlaceFailure = BadAddress | BadId | WeakSecret
@@ -70,7 +79,7 @@ export type PlaceFailure = BadAddress | BadId | WeakSecret
 /** Checks the addresses, the ids and the secret of a place. */
 const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
   const place = make(options)
-  const { address, id, join, peers, secret } = place
+  const { address, id, join, peers } = place
   for (const each of [address, ...peers.map((peer) => peer.address), ...(join === undefined ? [] : [join])]) {
     const parsed = parseAddress(each)
     if (Result.isFailure(parsed)) return yield* new BadAddress({ message: parsed.failure })
@@ -79,14 +88,17 @@ const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
     const parsed = parseId(each)
     if (Result.isFailure(parsed)) return yield* new BadId({ message: parsed.failure })
   }
-  const message = secret === undefined ? undefined : wrongWithSecret(Redacted.value(secret))
-  return message === undefined ? place : yield* new WeakSecret({ message })
+  for (const secret of textsOf(options.secret)) {
+    const message = wrongWithSecret(secret)
+    if (message !== undefined) return yield* new WeakSecret({ message })
+  }
+  return place
 })
 
 /** Makes a place from options. Fails with `BadAddress`, `BadId` or `WeakSecret`. */
 export const layer = (options: PlaceOptions): Layer.Layer<Place, PlaceFailure> => Layer.effect(Place, checked(options))
 
-/** Makes a place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN` and `LITHAIR_SECRET`. */
+/** Makes a place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN`, `LITHAIR_SECRET` and `LITHAIR_ACCEPTED_SECRET`. */
 export const layerConfig: Layer.Layer<Place, Config.ConfigError | PlaceFailure> = Layer.effect(
   Place,
   Effect.gen(function* () {
@@ -95,13 +107,14 @@ export const layerConfig: Layer.Layer<Place, Config.ConfigError | PlaceFailure> 
     const id = yield* optional(Config.String("LITHAIR_ID"))
     const join = yield* optional(Config.String("LITHAIR_JOIN"))
     const secret = yield* optional(Config.Redacted("LITHAIR_SECRET"))
+    const accepted = yield* optional(Config.Redacted("LITHAIR_ACCEPTED_SECRET"))
     const peers = yield* Config.String("LITHAIR_PEERS").pipe(Config.withDefault(""))
     return yield* checked({
       address,
       peers: peers === "" ? [] : peers.split(",").map((peer) => ({ id: peer, address: peer })),
       ...(id === undefined ? {} : { id }),
       ...(join === undefined ? {} : { join }),
-      ...(secret === undefined ? {} : { secret })
+      ...(secret === undefined ? {} : { secret: accepted === undefined ? secret : [secret, accepted] })
     })
   })
 )

@@ -50,6 +50,11 @@ export const flags = {
     Flag.withFallbackConfig(Config.String("LITHAIR_SECRET")),
     Flag.optional
   ),
+  acceptedSecret: Flag.String("accepted-secret").pipe(
+    Flag.withDescription("Another secret that peers may prove, while one replaces the other"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_ACCEPTED_SECRET")),
+    Flag.optional
+  ),
   insecureOpen: Flag.Boolean("insecure-open").pipe(
     Flag.withDescription("Let an application without auth serve other hosts: whoever reaches it may change everything"),
     Flag.withFallbackConfig(Config.Boolean("LITHAIR_INSECURE_OPEN")),
@@ -119,6 +124,7 @@ export interface NodeFlags extends RaftFlags {
   readonly id: Option.Option<string>
   readonly join: Option.Option<string>
   readonly secret: Option.Option<string>
+  readonly acceptedSecret: Option.Option<string>
   readonly insecureOpen: boolean
 }
 
@@ -126,6 +132,11 @@ export interface NodeFlags extends RaftFlags {
 export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, directory: string) {
   const { port } = flags
   const secret = Option.getOrUndefined(flags.secret)
+  if (secret === undefined && Option.isSome(flags.acceptedSecret)) {
+    return yield* new BadFlag({
+      message: "--accepted-secret: a node that accepts a secret needs one of its own: --secret"
+    })
+  }
   const own = yield* Effect.fromResult(
     parseOwn({
       port,
@@ -154,7 +165,7 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
     raft: raftOf(flags),
     insecureOpen: flags.insecureOpen,
     ...(join === undefined ? {} : { join: join.text }),
-    ...(secret === undefined ? {} : { secret })
+    ...(secret === undefined ? {} : { secret: [secret, ...Option.toArray(flags.acceptedSecret)] })
   }
   return options
 })

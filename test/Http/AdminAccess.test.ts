@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Option } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { admitted } from "../../src/Http/AdminAccess.ts"
+import { join } from "../../src/Raft/peers/Secret.ts"
 
 const secret = "0123456789abcdef0123456789abcdef"
 
@@ -20,6 +21,14 @@ const ask = ({ address, headers = {}, secret }: From) => {
 }
 
 describe("a change of the cluster", () => {
+  it("is taken with any secret of the node, while one replaces another", () => {
+    const both = join([secret, "fedcba9876543210fedcba9876543210"])
+    const shown = (token: string) =>
+      ask({ address: "10.0.0.7", secret: both, headers: { authorization: `Bearer ${token}` } })
+    assert.deepStrictEqual([secret, "fedcba9876543210fedcba9876543210"].map(shown), ["secret", "secret"])
+    assert.deepStrictEqual(["", "third", "fedcba9876543210"].map(shown), [401, 401, 401])
+  })
+
   const hosts = [undefined, "localhost", "localhost:8081", "127.0.0.1:8081", "[::1]:8081", "127.9.9.9"]
   for (const address of ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.0.0.9"]) {
     it(`is taken from a program of this host, over ${address}`, () => {

@@ -416,6 +416,14 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     replace: ``
   },
   {
+    name: "a dated key that is forgotten counts as new",
+    breaks: "C17",
+    seedsCount: 60,
+    file: "src/Machine/Sessions.ts",
+    find: `return afterIndex < horizonIndex ? { _tag: "Expired" } : undefined`,
+    replace: `return undefined`
+  },
+  {
     name: "dated keys are forgotten, and the horizon of their bucket stays",
     breaks: "C17",
     seedsCount: 60,

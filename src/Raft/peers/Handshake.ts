@@ -9,6 +9,7 @@ import { createHmac, timingSafeEqual } from "node:crypto"
 import type { NodeId } from "../core/Message.ts"
 import { ByteReader, ByteWriter, type Malformed } from "./Bytes.ts"
 import type { Lane } from "./PeerMessage.ts"
+import { provingOf, secretsOf } from "./Secret.ts"
 
 /**
  * The oldest version of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
@@ -127,12 +128,12 @@ export const prove = (options: {
     .string(options.role)
     .blob(encodeHello(options.dialer))
     .blob(encodeHello(options.acceptor))
-  return createHmac("sha256", options.secret ?? "")
+  return createHmac("sha256", provingOf(options.secret ?? ""))
     .update(transcript.finish())
     .digest()
 }
 
-/** Refuses a proof that the peer did not make with this node's secret. The comparison takes constant time. */
+/** Refuses a proof that the peer made with none of this node's secrets. The comparison takes constant time. */
 export const checkProof = (options: {
   readonly secret: string | undefined
   readonly role: Role
@@ -140,8 +141,13 @@ export const checkProof = (options: {
   readonly acceptor: Hello
   readonly proof: Uint8Array
 }): Refusal | undefined => {
-  const expected = prove(options)
-  return options.proof.length === expected.length && timingSafeEqual(options.proof, expected)
+  const isMadeWith = (secret: string): boolean => {
+    const expected = prove({ ...options, secret })
+    return options.proof.length === expected.length && timingSafeEqual(options.proof, expected)
+  }
+  return secretsOf(options.secret ?? "")
+    .map(isMadeWith)
+    .includes(true)
     ? undefined
     : { _tag: "BadProof", from: options[options.role].nodeId }
 }

@@ -7,6 +7,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import type { ConfigurationMember } from "../core/Configuration.ts"
 import { ByteWriter } from "./Bytes.ts"
+import { provingOf, secretsOf } from "./Secret.ts"
 
 /** How long a challenge may be answered. */
 export const challengeLifetimeMs = 10_000
@@ -14,7 +15,7 @@ export const challengeLifetimeMs = 10_000
 const answeredMaxCount = 1024
 
 /** One exchange, as both sides know it. `secret` is undefined in a cluster of one host; then a proof proves nothing. */
-interface Exchange {
+export interface Exchange {
   readonly secret: string | undefined
   readonly challenge: string
   readonly nonce: string
@@ -37,10 +38,16 @@ const prove = (exchange: Exchange, side: "node" | "member", said: ReadonlyArray<
   const { challenge, nonce, secret = "" } = exchange
   const text = new ByteWriter().string("lithair/raft/join").string(side).string(challenge).string(nonce)
   for (const each of said) text.string(each)
-  return createHmac("sha256", secret).update(text.finish()).digest("base64url")
+  return createHmac("sha256", provingOf(secret)).update(text.finish()).digest("base64url")
 }
 
-/** Whether a proof is the expected one. The time that this takes reveals nothing of it. */
+/** Whether a proof is the one that a secret of this node makes. The other side may prove any of them. */
+export const isProvenBy = (exchange: Exchange, proof: string, made: (exchange: Exchange) => string): boolean =>
+  secretsOf(exchange.secret ?? "")
+    .map((secret) => isProof(proof, made({ ...exchange, secret })))
+    .includes(true)
+
+/** Whether a text is the expected one. The time that this takes reveals nothing of it. */
 export const isProof = (found: string, expected: string): boolean => {
   const [a, b] = [Buffer.from(found), Buffer.from(expected)]
   return a.length === b.length && timingSafeEqual(a, b)

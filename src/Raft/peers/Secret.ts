@@ -27,7 +27,22 @@ export const wrongWithSecret = (secret: string): string | undefined => {
   )
 }
 
-/** Whether `text` is the secret. The time that this takes reveals nothing of either. */
-export const isSecret = (text: string, secret: string): boolean => timingSafeEqual(digest(text), digest(secret))
+/**
+ * While one secret replaces another, a node has both: it proves the first and takes either. Everybody who holds a node's
+ * `secret` holds all of them in one text, each in its line, since no secret has a line break.
+ */
+export const join = (secrets: ReadonlyArray<string>): string => secrets.join("\n")
+
+/** The secrets that a node takes from others, in the text of {@link join}. */
+export const secretsOf = (joined: string): ReadonlyArray<string> => joined.split("\n")
+
+/** The secret that a node proves to others. */
+export const provingOf = (joined: string): string => secretsOf(joined)[0]!
+
+/** Whether `text` is one of the node's secrets. The time that this takes reveals nothing of either. */
+export const isSecret = (text: string, joined: string): boolean =>
+  secretsOf(joined)
+    .map((secret) => timingSafeEqual(digest(text), digest(secret)))
+    .includes(true)
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest()

@@ -3,11 +3,14 @@
  * one address, and how often the log tells of one that was refused.
  */
 import { Clock, Effect } from "effect"
+import { isLoopback } from "./Handshake.ts"
 
 /** How many connections may shake hands at once. The node sends further strangers away (503). */
 export const handshakesMaxCount = 64
 /** How many of them may come from one address, so that one host does not keep the peers of others out. */
-export const handshakesOfOneMaxCount = 32
+export const handshakesOfOneMaxCount = 8
+/** How many may come from this host, on which all nodes of a cluster may run. */
+export const handshakesOfThisHostMaxCount = 32
 /** The log tells of at most one refused stranger in this time. */
 const warnIntervalNanos = 1_000_000_000n
 
@@ -27,7 +30,8 @@ export const makeStrangers = (): Strangers => {
   return {
     admit: (address) => {
       const count = byAddress.get(address) ?? 0
-      if (total >= handshakesMaxCount || count >= handshakesOfOneMaxCount) return undefined
+      const ofOneMaxCount = isLoopback(address) ? handshakesOfThisHostMaxCount : handshakesOfOneMaxCount
+      if (total >= handshakesMaxCount || count >= ofOneMaxCount) return undefined
       total += 1
       byAddress.set(address, count + 1)
       let isCounted = true

@@ -1,8 +1,9 @@
 /** What may be written as the address of a node, and as a cluster's secret. */
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Effect, Redacted, Result } from "effect"
+import * as Place from "../../../src/Lithair/Place.ts"
 import { parseAddress, parseHost } from "../../../src/Raft/peers/Address.ts"
-import { isSecret, wrongWithSecret } from "../../../src/Raft/peers/Secret.ts"
+import { isSecret, secretsOf, wrongWithSecret } from "../../../src/Raft/peers/Secret.ts"
 
 describe("an address of a node", () => {
   const good: ReadonlyArray<readonly [string, string, number]> = [
@@ -108,6 +109,19 @@ describe("a cluster's secret", () => {
       assert.match(wrongWithSecret(`0123456789abcdef0123456789abcdef${around}`) ?? "", /no header can carry it/)
     }
   })
+
+  it("is one of several while one replaces another, and none of them may be weak", () =>
+    Effect.gen(function* () {
+      const [first, second] = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"]
+      const placeWith = (secret: ReadonlyArray<string>) =>
+        Effect.provide(Place.Place, Place.layer({ address: "127.0.0.1:8081", secret }))
+      const { secret } = yield* placeWith([first!, second!])
+      assert.deepStrictEqual(secretsOf(Redacted.value(secret!)), [first, second])
+      assert.isUndefined((yield* placeWith([])).secret)
+      for (const weak of ["", "short", `${second}\n${first}`]) {
+        assert.strictEqual((yield* Effect.flip(placeWith([first!, weak])))._tag, "WeakSecret")
+      }
+    }).pipe(Effect.runPromise))
 
   it("is compared whole", () => {
     const secret = "0123456789abcdef0123456789abcdef"

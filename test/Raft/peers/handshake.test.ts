@@ -11,6 +11,7 @@ import {
   isLoopback,
   prove
 } from "../../../src/Raft/peers/Handshake.ts"
+import { join } from "../../../src/Raft/peers/Secret.ts"
 
 const hello = (over: Partial<Hello>): Hello => ({
   protocolMin: 1,
@@ -105,6 +106,22 @@ describe("Handshake", () => {
     assert.deepStrictEqual(checkProof({ ...made, dialer: { ...own, clusterId: null }, proof }), refused)
     assert.deepStrictEqual(checkProof({ ...made, proof: proof.subarray(1) }), refused)
     assert.strictEqual(checkProof({ ...made, role: "acceptor", proof })?._tag, "BadProof", "a reflected proof")
+  })
+
+  it("a secret is replaced in three rolling restarts, in each of which all nodes prove what the others take", () => {
+    const phases = [["old"], ["old", "new"], ["new", "old"], ["new"]].map(join)
+    const convinces = (by: string, at: string) => {
+      const made = { role: "dialer", dialer: own, acceptor: theirs } as const
+      return checkProof({ ...made, secret: at, proof: prove({ ...made, secret: by }) }) === undefined
+    }
+    for (const [at, phase] of phases.entries()) {
+      for (const other of phases.slice(at, at + 2)) {
+        assert.isTrue(convinces(phase, other) && convinces(other, phase), JSON.stringify([phase, other]))
+      }
+    }
+    assert.isFalse(convinces(phases[2]!, phases[0]!), "a restart was left out")
+    assert.isFalse(convinces(phases[0]!, phases[3]!))
+    assert.isFalse(convinces("", phases[1]!))
   })
 
   it("without a secret only loopback peers are accepted (D8)", () => {

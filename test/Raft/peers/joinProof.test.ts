@@ -1,6 +1,7 @@
 /** Joining proves the secret on both sides, sends it on neither, and cannot be replayed. */
 import { assert, describe, it } from "@effect/vitest"
 import * as JoinProof from "../../../src/Raft/peers/JoinProof.ts"
+import { join } from "../../../src/Raft/peers/Secret.ts"
 
 const secret = "0123456789abcdef0123456789abcdef"
 const node = { id: "d", address: "127.0.0.1:8084", instanceId: "i" }
@@ -23,6 +24,18 @@ describe("the proofs of joining", () => {
     for (const proof of proofs) assert.notInclude(proof, secret)
     assert.isTrue(JoinProof.isProof(proofs[0]!, JoinProof.proveNode(exchange, node, null)))
     assert.isFalse(JoinProof.isProof(proofs[0]!, proofs[1]!))
+  })
+
+  it("a node that has two secrets takes a proof of either, and proves the first", () => {
+    const both = { ...exchange, secret: join([secret, "another"]) }
+    const made = (each: JoinProof.Exchange) => JoinProof.proveNode(each, node, null)
+    assert.strictEqual(made(both), made(exchange))
+    for (const by of [secret, "another"]) {
+      assert.isTrue(JoinProof.isProvenBy(both, made({ ...exchange, secret: by }), made))
+    }
+    for (const by of ["", "third", both.secret.replace("\n", "")]) {
+      assert.isFalse(JoinProof.isProvenBy(both, made({ ...exchange, secret: by }), made))
+    }
   })
 
   it("a challenge is taken once, by the node that made it, and not for long", () => {

@@ -2,7 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, References } from "effect"
 import { TestClock } from "effect/testing"
-import { handshakesMaxCount, handshakesOfOneMaxCount, makeStrangers } from "../../../src/Raft/peers/Strangers.ts"
+import {
+  handshakesMaxCount,
+  handshakesOfOneMaxCount,
+  handshakesOfThisHostMaxCount,
+  makeStrangers
+} from "../../../src/Raft/peers/Strangers.ts"
 
 describe("Strangers", () => {
   it("strangers of one address keep no stranger of another out, nor do they once they are gone", () => {
@@ -16,6 +21,14 @@ describe("Strangers", () => {
     ofOne[0]?.()
     assert.isDefined(admit("10.0.0.1"))
     assert.isUndefined(admit("10.0.0.1"))
+  })
+
+  it("this host has a larger share, since all nodes of a cluster may run on it", () => {
+    const { admit } = makeStrangers()
+    const ofThisHost = Array.from({ length: handshakesOfThisHostMaxCount }, () => admit("::ffff:127.0.0.1"))
+    assert.isTrue(ofThisHost.every((leave) => leave !== undefined))
+    assert.isUndefined(admit("::ffff:127.0.0.1"))
+    assert.isDefined(admit("10.0.0.2"))
   })
 
   it("no more strangers are admitted than the limit, from however many addresses", () => {

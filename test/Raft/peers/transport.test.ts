@@ -10,7 +10,7 @@ import { openLink } from "../../../src/Raft/peers/PeerLink.ts"
 import * as PeerListener from "../../../src/Raft/peers/PeerListener.ts"
 import type { Lane } from "../../../src/Raft/peers/PeerMessage.ts"
 import * as PeerSockets from "../../../src/Raft/peers/PeerSockets.ts"
-import { handshakesOfOneMaxCount } from "../../../src/Raft/peers/Strangers.ts"
+import { handshakesOfThisHostMaxCount } from "../../../src/Raft/peers/Strangers.ts"
 import { helloOf, type Membership, Transport, unformed } from "../../../src/Raft/peers/Transport.ts"
 import { dialUpgrade, upgradeToken } from "../../../src/Raft/peers/Upgrade.ts"
 import { record, transportContract } from "./TransportContract.ts"
@@ -215,7 +215,9 @@ describe("PeerSockets", () => {
       const b = yield* socketNode({ id: "b", peer: { id: "a", address: "127.0.0.1:1" } })
       const knock = dialUpgrade(`http://${b.address}${PeerListener.path}`, 1_000)
       const strangers = yield* Scope.make()
-      yield* Effect.forEach(Array.from({ length: handshakesOfOneMaxCount }), () => knock).pipe(Scope.provide(strangers))
+      yield* Effect.forEach(Array.from({ length: handshakesOfThisHostMaxCount }), () => knock).pipe(
+        Scope.provide(strangers)
+      )
       assert.include((yield* Effect.flip(Effect.scoped(knock))).message, "503")
       yield* Scope.close(strangers, Exit.void)
       yield* Effect.scoped(knock).pipe(Effect.eventually, Effect.timeout("1 second"))
