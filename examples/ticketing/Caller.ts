@@ -1,42 +1,31 @@
-/** The caller, by a bearer token. A real application would look the token up, or verify a signature. */
-import { Context, Effect, Layer, Redacted, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+/** Who asks: the holders of tokens, and of API keys that the organizer makes. */
+import { Effect, Redacted } from "effect"
+import { HttpApiSecurity } from "effect/http-api"
+import { Access } from "lithair"
 
-/** The name behind the token. */
-export class Caller extends Context.Service<Caller, { readonly name: string }>()("ticketing/Caller") {}
-
-class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {}, { httpApiStatus: 401 }) {}
-
-const tokens = new Map([
+const names = new Map([
   ["token-of-ada", "ada"],
   ["token-of-bob", "bob"],
   ["token-of-the-organizer", "organizer"]
 ])
 
-const callerOf = (token: string): Effect.Effect<Caller["Service"], Unauthorized> => {
-  const name = tokens.get(token)
-  return name === undefined ? Effect.fail(new Unauthorized()) : Effect.succeed({ name })
+/** A real application would look the token up, or take signed ones by `Access.jwt`. */
+const tokens: Access.Authenticator = {
+  _tag: "Authenticator",
+  name: "token",
+  security: HttpApiSecurity.bearer,
+  authenticate: (credential) => {
+    const name = names.get(Redacted.value(credential))
+    return name === undefined
+      ? Effect.fail(new Access.Unauthenticated({ message: "There is no such token" }))
+      : Effect.succeed({ id: `ticketing|${name}`, roles: name === "organizer" ? [name] : [], claims: { name } })
+  }
 }
 
-/** Asks for a token on an HttpApi, and stands in its document. */
-export class Bearer extends HttpApiMiddleware.Service<Bearer, { provides: Caller }>()("ticketing/Bearer", {
-  error: Unauthorized,
-  security: { bearer: HttpApiSecurity.bearer }
-}) {}
+export const auth: Access.Auth = { authenticators: [tokens, Access.apiKeys] }
 
-export const layerBearer = Layer.succeed(Bearer)({
-  bearer: (app, { credential }) =>
-    Effect.flatMap(callerOf(Redacted.value(credential)), (caller) => Effect.provideService(app, Caller, caller))
-})
-
-/** Lets only the organizer pass, to routes that are not of an HttpApi. */
-export const organizersOnly = HttpRouter.middleware((app) =>
-  Effect.gen(function* () {
-    const { headers } = yield* HttpServerRequest.HttpServerRequest
-    const caller = yield* Effect.option(callerOf((headers.authorization ?? "").replace(/^Bearer /, "")))
-    if (caller._tag === "None") return HttpServerResponse.jsonUnsafe({ title: "Unauthorized" }, { status: 401 })
-    if (caller.value.name !== "organizer") return HttpServerResponse.jsonUnsafe({ title: "Forbidden" }, { status: 403 })
-    return yield* app
-  })
-).layer
+/** The name of a caller; the holder of an API key has none but its id. */
+export const nameOf = (caller: Access.Caller): string =>
+  caller._tag === "Principal" && typeof caller.claims.name === "string"
+    ? caller.claims.name
+    : (Access.idOf(caller) ?? "nobody")

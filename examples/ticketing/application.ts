@@ -3,7 +3,7 @@ import { Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Http } from "lithair"
 import { Api, salesLayer, ticketsLayer } from "./Api.ts"
-import { layerBearer, organizersOnly } from "./Caller.ts"
+import { auth } from "./Caller.ts"
 import { confirmation } from "./confirmation.ts"
 import { buyTicket, Show, Ticket } from "./models.ts"
 import { page } from "./page.ts"
@@ -13,14 +13,15 @@ export const application = {
   models: [Show, Ticket],
   commands: [buyTicket],
   projections: [sales],
-  reactions: [confirmation]
+  reactions: [confirmation],
+  auth
 }
 
-/** Visitors use the application's own API. The derived one is for the organizer, under `/manage`. */
+/** Visitors use the application's own API. The derived one is under `/manage`: the rules of the models guard it. */
 export const routes = Layer.mergeAll(
   page,
-  HttpApiBuilder.layer(Api).pipe(Layer.provide([ticketsLayer, salesLayer]), Layer.provide(layerBearer)),
-  Http.layerApi({ prefix: "/manage" }).pipe(Layer.provide(organizersOnly)),
+  HttpApiBuilder.layer(Api).pipe(Layer.provide([ticketsLayer, salesLayer])),
+  Http.layerApi({ prefix: "/manage" }),
   Http.layerDocs({ prefix: "/manage", apis: [Api], title: "Ticketing" }),
   Http.layerHealth
 )

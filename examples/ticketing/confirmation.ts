@@ -14,6 +14,10 @@ export const confirmation = Reaction.make("confirmation", {
   from: [Ticket],
   run: (event) =>
     Effect.flatMap(Mailer, ({ send }) =>
-      send({ id: eventId(event), to: event.record.holder, text: `Your ticket is ${event.id}` })
+      send({
+        id: eventId(event),
+        to: event.record.holder,
+        text: `Your ticket is ${event.id}, and your code at the door ${event.record.code}`
+      })
     )
 })

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
+import { Http } from "lithair"
 import { TestCluster } from "lithair/testing"
 import { application, routes } from "./application.ts"
 import { Mailer } from "./confirmation.ts"
@@ -25,7 +26,7 @@ const openShow = (seats: number) =>
 
 /** The cluster, and the mails that its reactions sent. */
 const cluster = (mails: Array<string>) =>
-  TestCluster.layer({ ...application, routes }).pipe(
+  TestCluster.layer({ ...application, routes: Layer.mergeAll(routes, Http.layerAdmin) }).pipe(
     Layer.provide(handlers),
     Layer.provide(Layer.succeed(Mailer, { send: ({ to }) => Effect.sync(() => void mails.push(to)) }))
   )
@@ -93,5 +94,34 @@ describe("ticketing", () => {
         [503, "application/problem+json"]
       )
     }).pipe(Effect.provide(cluster([])))
+  )
+
+  it.live(
+    "shows a ticket to its owner and the organizer, and its code to nobody; keys of the organizer sign in too",
+    () =>
+      Effect.gen(function* () {
+        const { on } = yield* TestCluster
+        yield* on("n1", openShow(2))
+        const json = (node: string, request: ReturnType<typeof get>) =>
+          on(
+            node,
+            Effect.flatMap(request, ({ json }) => json)
+          )
+        const bought = (yield* json("n2", post("/tickets", "token-of-ada", { showId }))) as { readonly id: string }
+        const tickets = (token: string) => json("n3", get("/manage/api/tickets?count=exact", token))
+        const whole = { ...bought, ownerId: "ticketing|ada" }
+        assert.deepStrictEqual(yield* tickets("token-of-ada"), { items: [whole], next: null, total: 1 })
+        assert.deepStrictEqual(yield* tickets("token-of-the-organizer"), { items: [whole], next: null, total: 1 })
+        assert.deepStrictEqual(yield* tickets("token-of-bob"), { items: [], next: null, total: 0 })
+        assert.strictEqual((yield* on("n1", get(`/manage/api/tickets/${bought.id}`, "token-of-bob"))).status, 404)
+        assert.strictEqual((yield* on("n1", get("/manage/api/tickets?code=like.*", "token-of-ada"))).status, 400)
+
+        const made = HttpClientRequest.post("/_admin/api/keys").pipe(
+          HttpClientRequest.bodyJsonUnsafe({ name: "box office" }),
+          HttpClient.execute
+        )
+        const { key, principal } = (yield* json("n1", made)) as { readonly key: string; readonly principal: string }
+        assert.deepInclude(yield* json("n2", post("/tickets", key, { showId })), { holder: principal })
+      }).pipe(Effect.provide(cluster([])))
   )
 })

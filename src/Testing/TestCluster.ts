@@ -35,12 +35,16 @@ const settleTimeoutMs = 10_000
 const settlePollMs = 10
 const sizeMax = 9
 
+/** What handlers of routes may require of their node, request by request. */
+type Required<Service> = Service extends unknown ? HttpRouter.Request<"Requires", Service> : never
+
 /** Routes of an application, over the services of its node: the layer that `HttpRouter.serve` takes. */
 export type TestRoutes = Layer.Layer<
   never,
   unknown,
   | HttpRouter.HttpRouter
   | HttpRouter.Request<"Error", unknown>
+  | Required<NodeServices>
   | NodeServices
   | PeerListener
   | HttpServer.HttpServer

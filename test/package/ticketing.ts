@@ -18,7 +18,7 @@ export const ticketingCases = (it: Vitest.MethodsNonLive<Project>): void => {
         args: ["test", "--", "ticketing/ticketing.test.ts"],
         cwd: directory
       })
-      assert.match(printed, /3 passed/)
+      assert.match(printed, /4 passed/)
     })
   )
 
