@@ -96,10 +96,12 @@ const heldByAll = (state: State): number => {
  */
 export const compact = (state: State, draft: Draft.Draft): void => {
   if (state.snapshot === undefined || !state.isCompactionDue || state.snapshotSeq > state.durableSeq) return
-  const retained = { maxCount: state.config.logRetainedCount, maxBytes: state.config.logRetainedBytes }
-  const wantedIndex = Math.min(state.snapshot.index, RaftLog.lastBefore(state.log, state.lastApplied, retained))
   const heldIndex = heldByAll(state)
   const discardedIndex = Math.min(state.snapshot.index, state.discardIndex)
+  // As long as a peer needs all of the log, nobody counts the bytes of the entries that are to stay.
+  if (Math.max(heldIndex, discardedIndex) < state.log.firstIndex) return
+  const retained = { maxCount: state.config.logRetainedCount, maxBytes: state.config.logRetainedBytes }
+  const wantedIndex = Math.min(state.snapshot.index, RaftLog.lastBefore(state.log, state.lastApplied, retained))
   const throughIndex = Math.max(discardedIndex, Math.min(wantedIndex, heldIndex))
   // The rest goes once the peer has it, or stops answering.
   state.isCompactionDue = heldIndex < wantedIndex
