@@ -5,11 +5,7 @@ export {
   type Described,
   describe,
   type IdOf,
-  type Mode,
-  type Moded,
-  type ModelClass,
-  type Options,
-  type ReferenceOption
+  type ModelClass
 } from "./Model/Class.ts"
 export type { Descriptor, FieldSchema, Kept, Validate } from "./Model/Descriptor.ts"
 export { type Dropped, dropped } from "./Model/Dropped.ts"
@@ -32,5 +28,6 @@ export {
 } from "./Model/Field.ts"
 export type { FieldError } from "./Model/FieldError.ts"
 export { from, type JsonOf, type Lift, type Steps } from "./Model/Lift.ts"
+export type { Mode, Moded, Options, ReferenceOption } from "./Model/Options.ts"
 export type { RowClass } from "./Model/RowCodecs.ts"
 export type { BrokenRule, Reference, Rule, Rules, Writes } from "./Model/Rules.ts"
