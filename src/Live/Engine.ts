@@ -7,30 +7,16 @@
  * again is listed from the tables of that moment. So the write path copies no page of a tree for it.
  */
 import { Result } from "effect"
-import { type KeyedFilter, keyedAll } from "../Machine/Filter.ts"
-import { list } from "../Machine/List.ts"
-import type { ListedRow, ListSource, UnreadableRow } from "../Machine/ListedRows.ts"
+import type { ListedRow, ListSource } from "../Machine/ListedRows.ts"
 import * as ListedRows from "../Machine/ListedRows.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import {
-  askedBytes,
-  memoryMaxBytes,
-  pageMaxBytes,
-  queriesMaxCount,
-  shownBytes,
-  touchedMaxCount,
-  unbucketedMaxCount
-} from "./Bounds.ts"
+import { memoryMaxBytes, queriesMaxCount, touchedMaxCount, unbucketedMaxCount } from "./Bounds.ts"
 import * as Concerned from "./Concerned.ts"
-import { type Bucket, bucketOf, identityOf, type LiveRequest } from "./LiveRequest.ts"
-import { isSame, type Page, pageOf, type Shown, type Update, updateOf } from "./Update.ts"
+import { full, type LiveEnd, outgrown, overloaded } from "./LiveEnd.ts"
+import type { LiveRequest } from "./LiveRequest.ts"
+import * as Query from "./Query.ts"
+import type { Shown, Update } from "./Update.ts"
 import * as Window from "./Window.ts"
-
-/** Why a query cannot go on. */
-export type LiveEnd =
-  | { readonly _tag: "Unreadable"; readonly model: string; readonly row: UnreadableRow }
-  | { readonly _tag: "PageTooLarge" }
-  | { readonly _tag: "Overloaded"; readonly message: string }
 
 /** A reader of one query. */
 export interface Reader {
@@ -64,26 +50,10 @@ export interface Engine {
   readonly bytes: () => number
 }
 
-/** A query with its readers. */
-interface Query {
-  readonly request: LiveRequest
-  readonly identity: string
-  readonly filters: ReadonlyArray<KeyedFilter>
-  readonly bucket: Bucket | undefined
-  readonly window: Window.Window
-  readonly readers: Set<() => void>
-  page: Page
-  /** The update from the page before to this one, which most readers need. */
-  last: { readonly from: Shown; readonly update: Update } | undefined
-  end: LiveEnd | undefined
-  /** When the query was last listed, in listings and evaluations. */
-  listedAt: number
-}
-
 interface Model {
   readonly descriptor: Descriptor
-  readonly queries: Map<string, Query>
-  readonly concerned: Concerned.Concerned<Query>
+  readonly queries: Map<string, Query.Query>
+  readonly concerned: Concerned.Concerned<Query.Query>
   touched: Set<string>
   /** Whether all of its queries must be listed again. */
   isAllTouched: boolean
@@ -96,12 +66,6 @@ interface Touched {
   readonly id: string
   readonly row: ListedRow | undefined
 }
-
-/** The memory of one reader: what it asked for, and what it has. */
-const readerBytes = ({ identity, request }: Pick<Query, "identity" | "request">): number =>
-  askedBytes * identity.length + shownBytes * request.limit
-
-const noPage: Page = { index: 0, items: [], stamps: [], lastKey: undefined }
 
 /** Makes an engine over the tables that `now` shows. */
 export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => number): Engine => {
@@ -117,18 +81,18 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
   const isDirtyModel = ({ isAllTouched, touched }: Model): boolean => isAllTouched || touched.size > 0
   const isDirty = (): boolean => [...models.values()].some(isDirtyModel)
 
-  const tell = ({ readers }: Query): void => {
+  const tell = ({ readers }: Query.Query): void => {
     for (const onChange of readers) onChange()
   }
 
-  const end = (query: Query, why: LiveEnd): void => {
+  const end = (query: Query.Query, why: LiveEnd): void => {
     if (query.end !== undefined) return
     query.end = why
     tell(query)
     discard(query)
   }
 
-  const discard = (query: Query): void => {
+  const discard = (query: Query.Query): void => {
     const { bucket, identity, request, window } = query
     const model = models.get(request.descriptor.name)
     if (model === undefined || model.queries.get(identity) !== query) return
@@ -139,58 +103,32 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
   }
 
   /** Moves the page on, and tells the readers if it shows something else. */
-  const publish = (query: Query, index: number): void => {
-    const page = pageOf(query.window, index)
-    const isChanged = !isSame(query.page, page)
-    if (page.items.reduce((sum, { text }) => sum + text.length, 0) > pageMaxBytes) {
-      end(query, { _tag: "PageTooLarge" })
-      return
-    }
-    if (bytes > memoryMaxBytes) {
-      end(query, outgrown)
-      return
-    }
-    if (!isChanged) {
-      // Readers keep the page that they have, and the next update starts from it.
-      query.page = { ...page, stamps: query.page.stamps }
-      return
-    }
-    query.last = { from: query.page, update: updateOf(page, query.page) }
-    query.page = page
-    tell(query)
+  const publish = (query: Query.Query, index: number): void => {
+    const turned = Query.turn(query, index)
+    if (turned === "tooLarge") end(query, { _tag: "PageTooLarge" })
+    else if (bytes > memoryMaxBytes) end(query, outgrown)
+    else if (turned === "changed") tell(query)
   }
 
-  const resized = (query: Query, change: () => Window.Moves | undefined): Window.Moves | undefined => {
-    const before = query.window.bytes
-    const moves = change()
-    bytes += query.window.bytes - before
-    return moves
-  }
-
-  const listAgain = (model: Model, query: Query): void => {
+  const listAgain = (model: Model, query: Query.Query): void => {
     const { source, index } = now(model.descriptor)
-    const { after, filters, limit, orderBy, select } = query.request
+    const beforeBytes = query.window.bytes
     clock += 1
-    const found = list(source, { filters, orderBy, limit: Window.capacityOf(limit), after, countsTotal: false })
-    if (Result.isFailure(found)) {
-      end(query, { _tag: "Unreadable", model: model.descriptor.name, row: found.failure })
+    const filled = Query.fill(query, source)
+    if (Result.isFailure(filled)) {
+      end(query, { _tag: "Unreadable", model: model.descriptor.name, row: filled.failure })
       return
     }
-    const { keys, lastKey, rows } = found.success
-    const matches = rows.map((row, at) => ({ id: row.id, ...matchOf(row, keys[at]!, select) }))
-    const moves = resized(query, () => Window.fill(query.window, matches, lastKey))
-    if (moves !== undefined) Concerned.move(model.concerned, query, moves)
+    bytes += query.window.bytes - beforeBytes
+    Concerned.move(model.concerned, query, filled.success)
     query.listedAt = clock
     publish(query, index)
   }
 
-  const apply = ({ id, model, row, source }: Touched, query: Query, texts: Texts): boolean => {
-    const { after, orderBy, select } = query.request
-    const isMet = row !== undefined && ListedRows.meetsAll(source, query.filters, row)
-    const key = isMet ? ListedRows.keyOf(source, orderBy, row) : undefined
-    const isBehind = key !== undefined && (after === undefined || Window.compare(query.window, key, after) > 0)
-    const match = isBehind ? { ...matchOf(row!, key, select), text: () => texts.of(row!, select) } : undefined
-    const moves = resized(query, () => Window.take(query.window, id, match))
+  const apply = ({ id, model, row, source }: Touched, query: Query.Query, text: Query.Text): boolean => {
+    const beforeBytes = query.window.bytes
+    const moves = Query.take(query, source, { id, row, text })
+    bytes += query.window.bytes - beforeBytes
     if (moves !== undefined) Concerned.move(model.concerned, query, moves)
     return moves !== undefined
   }
@@ -220,18 +158,18 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     const touched = readTouched()
     clock += 1
     const readAt = clock
-    const changed = new Map<Query, Model>()
-    const lists = new Map<Query, Model>()
+    const changed = new Map<Query.Query, Model>()
+    const lists = new Map<Query.Query, Model>()
     for (const model of [...models.values()]) {
       if (!model.isAllTouched) continue
       model.isAllTouched = false
       for (const query of model.queries.values()) lists.set(query, model)
     }
     for (const each of touched) {
-      const texts = makeTexts()
+      const text = Query.sharedText()
       for (const query of Concerned.concernedBy(each.model.concerned, each.source, each.id, each.row)) {
         if (lists.has(query)) continue
-        if (apply(each, query, texts)) changed.set(query, each.model)
+        if (apply(each, query, text)) changed.set(query, each.model)
       }
       yield
     }
@@ -244,13 +182,11 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     offeredIndex = index
   }
 
-  const refused = (
-    asked: Pick<Query, "bucket" | "identity" | "request">,
-    model: Model | undefined
-  ): LiveEnd | undefined => {
-    const { bucket, identity, request } = asked
+  /** Why one more reader of a query is refused. */
+  const refused = (query: Query.Query, model: Model | undefined): LiveEnd | undefined => {
+    const { bucket, identity, request } = query
     if (readersCount >= queriesMaxCount) return overloaded(`This node has ${queriesMaxCount} live queries already`)
-    if (bytes + readerBytes(asked) > memoryMaxBytes) return full
+    if (bytes + Query.readerBytes(query) > memoryMaxBytes) return full
     const isShared = model?.queries.has(identity) === true
     return !isShared && bucket === undefined && (model?.concerned.unbucketed.size ?? 0) >= unbucketedMaxCount
       ? overloaded(
@@ -260,37 +196,24 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
   }
 
   const open: Engine["open"] = (request, onChange) => {
-    const { descriptor, limit, orderBy } = request
+    const { descriptor } = request
     const { index, source } = now(descriptor)
-    const filters = keyedAll(source.table.orders, request.filters)
-    const bucket = bucketOf(source.idField, filters)
-    const identity = identityOf(request)
-    const refusal = refused({ request, identity, bucket }, models.get(descriptor.name))
+    const asked = Query.make(request, source)
+    const refusal = refused(asked, models.get(descriptor.name))
     if (refusal !== undefined) return Result.fail(refusal)
     const model = models.get(descriptor.name) ?? {
       descriptor,
-      queries: new Map<string, Query>(),
-      concerned: Concerned.make<Query>(),
+      queries: new Map<string, Query.Query>(),
+      concerned: Concerned.make<Query.Query>(),
       touched: new Set<string>(),
       isAllTouched: false
     }
     models.set(descriptor.name, model)
-    const shared = model.queries.get(identity)
-    const query: Query = shared ?? {
-      request,
-      identity,
-      filters,
-      bucket,
-      window: Window.make(orderBy, limit),
-      readers: new Set(),
-      page: noPage,
-      last: undefined,
-      end: undefined,
-      listedAt: 0
-    }
+    const shared = model.queries.get(asked.identity)
+    const query = shared ?? asked
     if (shared === undefined) {
-      model.queries.set(identity, query)
-      Concerned.add(model.concerned, query, bucket)
+      model.queries.set(query.identity, query)
+      Concerned.add(model.concerned, query, query.bucket)
     }
     // The page of a reader that joins must be as new as the tables are.
     if (shared === undefined || isEvaluating || isDirtyModel(model)) listAgain(model, query)
@@ -299,21 +222,18 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     const own = () => onChange()
     query.readers.add(own)
     readersCount += 1
-    bytes += readerBytes(query)
+    bytes += Query.readerBytes(query)
     return Result.succeed(readerOf(query, own))
   }
 
-  const readerOf = (query: Query, own: () => void): Reader => {
+  const readerOf = (query: Query.Query, own: () => void): Reader => {
     let has: Shown | undefined
     let isClosed = false
     return {
       next: () => {
         if (query.end !== undefined) return query.end
-        const { last, page } = query
-        if (has !== undefined && (has.stamps === page.stamps || isSame(has, page))) return undefined
-        const update = last !== undefined && has?.stamps === last.from.stamps ? last.update : updateOf(page, has)
-        // Without its records, so that a slow reader keeps none of them.
-        has = { index: page.index, stamps: page.stamps, lastKey: page.lastKey }
+        const update = Query.lacking(query, has)
+        if (update !== undefined) has = Query.shownOf(query)
         return update
       },
       close: () => {
@@ -321,7 +241,7 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
         isClosed = true
         query.readers.delete(own)
         readersCount -= 1
-        bytes -= readerBytes(query)
+        bytes -= Query.readerBytes(query)
         if (query.readers.size === 0) discard(query)
       }
     }
@@ -353,31 +273,3 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     bytes: () => bytes
   }
 }
-
-const matchOf = (row: ListedRow, key: Window.Match["key"], select: LiveRequest["select"]): Window.Match => ({
-  version: row.row.version,
-  key,
-  text: () => JSON.stringify(ListedRows.selected(row.record, select))
-})
-
-/** The JSON of one record, made once for all queries that show all of it. */
-interface Texts {
-  readonly of: (row: ListedRow, select: LiveRequest["select"]) => string
-}
-
-const makeTexts = (): Texts => {
-  let whole: string | undefined
-  return {
-    of: ({ record }, select) => {
-      if (select !== undefined) return JSON.stringify(ListedRows.selected(record, select))
-      whole ??= JSON.stringify(record)
-      return whole
-    }
-  }
-}
-
-const overloaded = (message: string): LiveEnd => ({ _tag: "Overloaded", message })
-const full = overloaded(`The live queries of this node take ${memoryMaxBytes / 2 ** 20} MiB already: try again later`)
-const outgrown = overloaded(
-  `The live queries of this node have grown over ${memoryMaxBytes / 2 ** 20} MiB: try again later`
-)

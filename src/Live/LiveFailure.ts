@@ -5,7 +5,7 @@ import { NotDone } from "../Raft/node/Outcome.ts"
 import type { ReadFailure } from "../Repository/Records.ts"
 import { RecordUnreadable } from "../Repository/RecordUnreadable.ts"
 import { pageMaxBytes } from "./Bounds.ts"
-import type { LiveEnd } from "./Engine.ts"
+import type { LiveEnd } from "./LiveEnd.ts"
 
 /** The records of the page are too large together. Answers with 413. */
 export class LivePageTooLarge extends Data.TaggedError("LivePageTooLarge")<{ readonly message: string }> {
