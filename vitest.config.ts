@@ -49,6 +49,7 @@ const slow = [
   "test/EventStore/logWalk.test.ts",
   "test/EventStore/nextSegment.test.ts",
   "test/EventStore/recovery.test.ts",
+  "test/EventStore/repair.test.ts",
   "test/EventStore/simulatedLives.test.ts",
   "test/Http/fuzz.test.ts",
   "test/Live/engine.test.ts",

@@ -13,8 +13,11 @@ import * as KeptLog from "./KeptLog.ts"
 import { beginLife } from "./Life.ts"
 import type { LogSpace } from "./LogSpace.ts"
 import { LogCorrupt, type LogFailed, type LogStore } from "./LogStore.ts"
+import { REPAIR_FILE } from "./RepairMark.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 import * as Snapshots from "./Snapshots.ts"
+import * as VotedLog from "./VotedLog.ts"
+import { VOTES_FOLDER } from "./Votes.ts"
 import { watch } from "./Watch.ts"
 
 export const DIRECTORY_FORMAT_VERSION = 1
@@ -33,7 +36,9 @@ const DATA: ReadonlyArray<string> = [
   "local-snapshots",
   "history",
   "local-history",
-  "derived"
+  "derived",
+  VOTES_FOLDER,
+  REPAIR_FILE
 ]
 /** By log, the folder of its history. */
 const HISTORY = { log: "history", local: "local-history" } as const
@@ -61,10 +66,14 @@ export class DirectoryMismatch extends Schema.TaggedError<DirectoryMismatch>()("
 /** The folders of the two logs: `log` is the replicated one, `local` is the node's own. */
 export type LogName = "log" | "local"
 
-/** Requirements for a log: that it exists, and that it belongs to this cluster. */
+/**
+ * Requirements for a log: that it exists, and that it belongs to this cluster; and what is done about damage to the
+ * replicated one, which is refused without that.
+ */
 export interface LogOptions {
   readonly mustExist?: boolean
   readonly clusterId?: string
+  readonly repairable?: VotedLog.Repairable
 }
 
 /** The data directory of the running node, locked while it runs. */
@@ -165,9 +174,11 @@ const make = Effect.fnUntraced(function* (options: DirectoryOptions) {
     life,
     isNew,
     setClusterId,
-    log: (name, options) =>
+    log: (name, { repairable, ...options } = {}) =>
       KeptLog.layer(
-        layerFile({ directory: `${directory}/${name}`, ...options }),
+        name === "log"
+          ? VotedLog.layerFile({ directory, ...options, ...(repairable === undefined ? {} : { repairable }) })
+          : layerFile({ directory: `${directory}/${name}`, ...options }),
         HistoryFiles.layerFile({ directory: `${directory}/${HISTORY[name]}` })
       ),
     snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` }),

@@ -19,8 +19,10 @@ import {
 import { History, type HistoryRange } from "./History.ts"
 import * as HistoryFiles from "./HistoryFiles.ts"
 import { LogCorrupt, type LogFailed, LogStore } from "./LogStore.ts"
+import { REPAIR_FILE } from "./RepairMark.ts"
 import { SnapshotStore } from "./SnapshotStore.ts"
 import * as Snapshots from "./Snapshots.ts"
+import { VOTES_FOLDER } from "./Votes.ts"
 
 /**
  * How far the work is. Until all new files are made, nothing of the old ones is touched; then they change places. Old
@@ -31,7 +33,7 @@ const MarkerJson = Schema.fromJsonString(Marker)
 
 const NEW = ".new"
 /** In this order: a directory with its {@link FILE} has all of the rest. What has no new one is only set aside. */
-const PLACED = ["log", "snapshots", "history", "derived", FILE]
+const PLACED = ["log", "snapshots", "history", "derived", VOTES_FOLDER, REPAIR_FILE, FILE]
 const MADE_FOLDERS = ["log", "snapshots", "history"]
 
 /** Gives the next entries in order, those of `fromIndex` first. It is asked for each once. */

@@ -4,7 +4,7 @@ import { invariant } from "../Invariant.ts"
 import { checksum } from "./Bytes.ts"
 import { enterSegment, firstSegmentAfter } from "./Compaction.ts"
 import { readEntries } from "./FileLogReader.ts"
-import { openLog, removeAside, removeSegmentsBelow } from "./FileLogRecovery.ts"
+import { type LogRepair, openLog, removeAside, removeSegmentsBelow } from "./FileLogRecovery.ts"
 import { lostFile } from "./FileLogWatch.ts"
 import { FileSystem } from "./FileSystem.ts"
 import { closeFile } from "./Files.ts"
@@ -40,6 +40,8 @@ export interface FileLogOptions {
   readonly scrubPauseMs?: number
   /** Written into every segment from now on. The log of another cluster is refused. */
   readonly clusterId?: string
+  /** What is done about damage. Without it a damaged log is refused. */
+  readonly repair?: LogRepair
 }
 
 /** After this long without a batch the log is idle, and writes its durable-through mark (docs/raft.md: within 100 ms). */
@@ -57,7 +59,8 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
   const { clusterId, directory } = options
   const segmentSizeBytes = options.segmentSizeBytes ?? SEGMENT_SIZE_BYTES_DEFAULT
   invariant(segmentSizeBytes >= 4096 && segmentSizeBytes % 8 === 0, "a segment is at least 4096 bytes, a multiple of 8")
-  const opened = yield* openLog({ directory, mustExist: options.mustExist ?? false, clusterId })
+  const { mustExist = false, repair } = options
+  const opened = yield* openLog({ directory, mustExist, clusterId, repair })
   const { held, last } = opened
   let batch = opened.batch
   let markedBatch = batch
@@ -307,7 +310,8 @@ const make = Effect.fnUntraced(function* (options: FileLogOptions) {
     recovered: recoveredOf(held),
     append,
     appendNow,
-    read: (range) => readEntries({ directory, held }, range)
+    read: (range) => readEntries({ directory, held }, range),
+    repaired: Effect.void
   })
   const space = LogSpace.of({
     firstIndex: () => held.firstIndex,

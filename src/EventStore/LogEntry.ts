@@ -53,6 +53,11 @@ export interface Recovered {
   readonly snapshot?: SnapshotMark
   /** The indexes of the configuration entries, ascending; absent if there are none. */
   readonly configurationIndexes?: ReadonlyArray<number>
+  /**
+   * Whether the log has lost entries to damage, at this opening or before, and nobody has given them back since: present
+   * and true until `LogStore.repaired`. The hard state is not among what was lost.
+   */
+  readonly isRepairing?: boolean
   /** The first index of every run of entries of one term, ascending. */
   readonly termRuns: ReadonlyArray<{ readonly fromIndex: number; readonly term: number }>
 }

@@ -50,5 +50,7 @@ export class LogStore extends Context.Service<
       readonly toIndex: number
       readonly maxBytes: number
     }) => Effect.Effect<ReadonlyArray<LogEntry>, LogFailed | LogCorrupt>
+    /** Forgets that entries were lost, durably when it returns: peers have given them back (`Recovered.isRepairing`). */
+    readonly repaired: Effect.Effect<void, LogFailed>
   }
 >()("lithair/EventStore/LogStore") {}

@@ -130,7 +130,8 @@ export const layerMemoryOf = (log: MemoryLog, sync: Sync = syncAtOnce): Layer.La
           } else fork(Effect.map(Effect.exit(sync(log, writes)), ended))
           return true
         },
-        read: (range) => Effect.suspend(() => Effect.fromResult(readRange(log, range)))
+        read: (range) => Effect.suspend(() => Effect.fromResult(readRange(log, range))),
+        repaired: Effect.void
       })
       const space = LogSpace.of({
         firstIndex: () => log.firstIndex,

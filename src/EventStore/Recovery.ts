@@ -9,7 +9,7 @@ import { checksum, isZeroFrom } from "./Bytes.ts"
 import { enterSegment } from "./Compaction.ts"
 import { emptyLogIndex, type LogIndex } from "./LogIndex.ts"
 import { decodeHeader, decodeRecord, RECORD_HEADER_BYTES, type RecordBody } from "./Record.ts"
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./Segment.ts"
+import { decodeSegmentHeader, isOfUnknownFormat, SEGMENT_HEADER_BYTES, type SegmentHeader } from "./Segment.ts"
 import { refusalOf, takeRecord } from "./takeRecord.ts"
 
 /** The state of a log after the segments read so far. {@link readSegment} advances it. */
@@ -41,7 +41,17 @@ export type SegmentRead =
   | { readonly _tag: "TornTail"; readonly offset: number; readonly what: string }
   /** The crash came before the log entered this segment. The one before it goes on, and the caller sets this aside. */
   | { readonly _tag: "Leftover" }
-  | { readonly _tag: "Corrupt"; readonly offset: number; readonly index: number; readonly what: string }
+  | {
+      readonly _tag: "Corrupt"
+      readonly offset: number
+      readonly index: number
+      readonly what: string
+      /**
+       * Whether bytes changed or are missing. Otherwise all of them are intact, and say what no log of this node says:
+       * they are of a later format, of another cluster, or contradict each other.
+       */
+      readonly isDamage: boolean
+    }
 
 export function emptyRecovery(clusterId?: string): Recovery {
   return { held: emptyLogIndex(), clusterId, batch: undefined, first: undefined, last: undefined }
@@ -50,11 +60,11 @@ export function emptyRecovery(clusterId?: string): Recovery {
 /** Reads the next segment. `bytes` is its whole file. */
 export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boolean): SegmentRead {
   const { held, last } = recovery
-  const corrupt = (offset: number, what: string): SegmentRead => {
-    return { _tag: "Corrupt", offset, index: held.lastIndex + 1, what }
+  const corrupt = (offset: number, what: string, isDamage = true): SegmentRead => {
+    return { _tag: "Corrupt", offset, index: held.lastIndex + 1, what, isDamage }
   }
   const header = decodeSegmentHeader(bytes)
-  if (typeof header === "string") return corrupt(0, header)
+  if (typeof header === "string") return corrupt(0, header, !isOfUnknownFormat(bytes))
   if (last !== undefined && header.number !== last.header.number + 1)
     return corrupt(0, `segment ${header.number} where ${last.header.number + 1} was expected`)
   if (last !== undefined && !last.sealed) {
@@ -63,11 +73,12 @@ export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boole
     return corrupt(0, "the segment before this one has lost its end")
   }
   const foreign = foreignOf(recovery, header)
-  if (foreign !== undefined) return corrupt(0, foreign)
+  if (foreign !== undefined) return corrupt(0, foreign, false)
   if (last !== undefined || header.number === 1) {
     // In a compacted log, nothing is left to compare the first segment with.
     if (header.previousChecksum !== (last?.checksum ?? 0)) return corrupt(0, "the segment before this one has changed")
-    if (header.baseIndex !== held.lastIndex + 1) return corrupt(0, `the segment starts at entry ${header.baseIndex}`)
+    if (header.baseIndex !== held.lastIndex + 1)
+      return corrupt(0, `the segment starts at entry ${header.baseIndex}`, false)
   }
   recovery.clusterId ??= header.clusterId
   recovery.first ??= header.number
@@ -76,7 +87,7 @@ export function readSegment(recovery: Recovery, bytes: Uint8Array, isLast: boole
 
   const batches = readBatches(recovery, bytes, header)
   recovery.last = { header, ...batches }
-  if (batches.refusal !== undefined) return corrupt(batches.damageOffset, batches.refusal)
+  if (batches.refusal !== undefined) return corrupt(batches.damageOffset, batches.refusal, false)
   if (batches.what === undefined) return { _tag: "Clean" }
   if (batches.sealed) return corrupt(batches.damageOffset, "bytes follow the seal")
   const provenAt = laterBatchOffset(bytes, batches.damageOffset, header.salt, (recovery.batch ?? 0) + 1)

@@ -63,6 +63,14 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | string {
   return `the file has ${bytes.length} bytes, its header says ${header.sizeBytes}`
 }
 
+/** Whether the header is intact, and of another format than this code knows: nothing is damaged then. */
+export function isOfUnknownFormat(bytes: Uint8Array): boolean {
+  if (bytes.length < SEGMENT_HEADER_BYTES) return false
+  const view = viewOf(bytes)
+  if (view.getUint32(124, true) !== checksum(bytes.subarray(0, 124))) return false
+  return MAGIC.some((byte, at) => bytes[at] !== byte) || view.getUint32(8, true) !== FORMAT_VERSION
+}
+
 /** Reads the header of a file, and looks at nothing else of it. */
 export function decodeSegmentHead(bytes: Uint8Array): SegmentHeader | string {
   if (bytes.length < SEGMENT_HEADER_BYTES) return "the file is shorter than a segment header"

@@ -91,6 +91,7 @@ const makeLog = () => {
   }
   const store = LogStore.of({
     recovered: { hardState: { currentTerm: 0, votedFor: undefined }, firstIndex: 1, lastIndex: 0, termRuns: [] },
+    repaired: Effect.void,
     append: (writes) =>
       Effect.suspend(() => {
         if (log.failure !== undefined) return Effect.fail(log.failure)
