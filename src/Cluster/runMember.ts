@@ -36,6 +36,7 @@ import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 import * as PeerHistory from "./PeerHistory.ts"
 import * as PeerInbox from "./PeerInbox.ts"
+import { repairableOf } from "./Repairable.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import * as Retention from "./Retention.ts"
 import { handOverOnce } from "./UncheckedLeader.ts"
@@ -101,8 +102,13 @@ export const run = Effect.fnUntraced(function* (
 
   const clusterId = yield* formed(self, openLog, options.join)
   running.clusterId = clusterId
-  const log = yield* Layer.build(directory.log("log", { mustExist: true, clusterId }))
   const snapshots = yield* Layer.build(directory.snapshots)
+  const repairable = repairableOf({
+    self,
+    isJoining: options.join !== undefined,
+    snapshots: Context.get(snapshots, SnapshotStore)
+  })
+  const log = yield* Layer.build(directory.log("log", { mustExist: true, clusterId, repairable }))
   const store = Context.get(log, LogStore)
   const history = Context.get(log, History)
   yield* checkNotEmptied(store, { nodeId: self.nodeId, clusterId })
@@ -145,7 +151,9 @@ export const run = Effect.fnUntraced(function* (
   }).pipe(Effect.provide(Context.merge(log, snapshots)))
   removal = Removal.make({ core: node.core, fork, end, onRemoved: options.onLeadership })
   const announceNow = () => announce(node.core.configuration)
-  if (options.machine.applied.restored !== undefined) yield* announceNow()
+  // A snapshot may name the members where the log does not.
+  const isInSnapshot = membersOf(known).length === 0 && membersOf(node.core.configuration).length > 0
+  if (isInSnapshot || options.machine.applied.restored !== undefined) yield* announceNow()
   running.node = node
   running.removal = removal
   running.snapshots = Context.get(snapshots, SnapshotStore)

@@ -40,12 +40,15 @@ const nodeStatus = Schema.Struct({
       outliers: Schema.Array(Schema.String)
     })
   ),
+  /** Present while this node repairs its log: through which entry its leader asks for it, and how far it is. */
+  repairing: Schema.NullOr(Schema.Struct({ throughIndex: Schema.NullOr(Schema.Int), heldIndex: Schema.Int })),
   nodes: Schema.Array(
     Schema.Struct({
       id: Schema.String,
       address: Schema.String,
       role: Schema.String,
       voter: Schema.Boolean,
+      repairing: Schema.Boolean,
       matchIndex: Schema.NullOr(Schema.Int),
       lag: Schema.NullOr(Schema.Int),
       lastContactMs: Schema.NullOr(Schema.Number)

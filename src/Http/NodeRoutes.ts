@@ -6,6 +6,7 @@ import { definition } from "../Machine/StateElements.ts"
 import { stateHash } from "../Machine/Tables.ts"
 import { termAt } from "../Raft/core/RaftLog.ts"
 import { standstillMs } from "../Raft/core/Standstill.ts"
+import type { State } from "../Raft/core/State.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
 import { noFlags } from "./AdminRoutes.ts"
 import { splitTarget } from "./Routing.ts"
@@ -51,11 +52,12 @@ const startingReason = (member: Member["Service"]): string | undefined =>
 
 /**
  * The conditions of readiness: the node belongs to a cluster, is not stopping, has started, knows a leader, has caught
- * up, and has the same state as the others.
+ * up, needs no repair, and has the same state as the others.
  */
 export const readyChecks = (member: Member["Service"]): ReadonlyArray<Check> => [
   check("formed", member.node() === undefined ? "The node has not formed a cluster yet" : undefined),
   check("member", member.isRemoved() ? "The node was removed from its cluster" : undefined),
+  check("log", repairingReason(member)),
   check("started", startingReason(member)),
   check("serving", member.isDraining() ? "The node is stopping" : undefined),
   check("leader", member.leader() === undefined ? "The node knows no leader" : undefined),
@@ -69,6 +71,24 @@ const health = (checks: ReadonlyArray<Check>, isVerbose: boolean) => {
   return reasons.length === 0
     ? HttpServerResponse.jsonUnsafe({ status: "ok", ...details })
     : HttpServerResponse.jsonUnsafe({ status: "unavailable", reasons, ...details }, { status: 503 })
+}
+
+/** How far the repair of this node's log is; null if there is none. */
+const repairOf = ({ commitIndex, durableIndex, repairing }: Readonly<State>) =>
+  repairing === undefined
+    ? null
+    : {
+        throughIndex: repairing.throughIndex ?? null,
+        heldIndex: Math.min(durableIndex, Math.max(commitIndex, repairing.matchedIndex))
+      }
+
+const repairingReason = (member: Member["Service"]): string | undefined => {
+  const core = member.node()?.core
+  const repair = core === undefined ? null : repairOf(core)
+  if (repair === null) return undefined
+  return repair.throughIndex === null
+    ? "The log of this node is damaged: it waits for a leader that a quorum of the others confirms"
+    : `The log of this node is damaged: peers have given back entries through ${repair.heldIndex} of ${repair.throughIndex}`
 }
 
 /** The body of `/_admin/api/cluster`: node ids with their addresses. */
@@ -88,11 +108,13 @@ const clusterStatus = (member: Member["Service"]) => {
     stateHashDefinition: definition,
     stateSuspect: member.node()?.states.isSuspect() ?? false,
     stateDifference: member.node()?.states.difference() ?? null,
+    repairing: core === undefined ? null : repairOf(core),
     nodes: (core === undefined ? [] : membersStatus(core)).map((each) => ({
       id: each.id,
       address: each.address,
       role: each.isLeader ? "leader" : each.isVoter ? "follower" : "learner",
       voter: each.isVoter,
+      repairing: each.isRepairing,
       matchIndex: each.matchIndex ?? null,
       lag: each.lagCount ?? null,
       lastContactMs: each.lastContactMs ?? null

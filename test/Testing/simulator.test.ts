@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { script } from "../../src/Testing/simulator/Act.ts"
 import * as Simulator from "../../src/Testing/simulator/Simulator.ts"
-import { keptSeeds, optionsOf } from "./simulatorSeeds.ts"
+import { keptSeeds, optionsOf, rottingFromSeed } from "./simulatorSeeds.ts"
 
 /** On the other runtimes the same code runs: fewer runs show that it does. */
 const seedsCount = (process.env.LITHAIR_TEST_RUNTIME ?? "Node") === "Node" ? 500 : 100
@@ -92,6 +92,22 @@ describe("simulator", () => {
     }
     for (const key of Object.keys(totals) as ReadonlyArray<keyof typeof totals>) {
       assert.isAbove(totals[key], least[key] * seeds.length, key)
+    }
+  })
+
+  it("disks rot: logs are repaired from peers, and no repaired node has lost what it may have acknowledged (C26)", {
+    timeout: 120_000
+  }, () => {
+    const totals = { rots: 0, repairs: 0, healed: 0, refusals: 0, installs: 0, committed: 0, acknowledged: 0 }
+    const count = seedsCount / 5
+    for (let seed = rottingFromSeed; seed < rottingFromSeed + count; seed++) {
+      const result = Simulator.run(optionsOf(seed))
+      assert.strictEqual(result.failure, undefined, `seed ${seed}`)
+      for (const key of Object.keys(totals) as ReadonlyArray<keyof typeof totals>) totals[key] += result[key]
+    }
+    const least = { rots: 10, repairs: 8, healed: 2, refusals: 0.5, installs: 1, committed: 60, acknowledged: 40 }
+    for (const key of Object.keys(totals) as ReadonlyArray<keyof typeof totals>) {
+      assert.isAbove(totals[key], least[key] * count, key)
     }
   })
 

@@ -3,10 +3,14 @@ import type { Options } from "../../src/Testing/simulator/Simulator.ts"
 
 const nodeCounts = [3, 5, 1, 2, 4]
 
+/** From this seed on disks rot, and nodes repair their logs from their peers. The runs before it stay what they were. */
+export const rottingFromSeed = 100_001
+
 export const optionsOf = (seed: number): Options => ({
   seed,
   nodeCount: nodeCounts[seed % nodeCounts.length]!,
-  stepCount: 10_000
+  stepCount: 10_000,
+  isRotting: seed >= rottingFromSeed
 })
 
 /**

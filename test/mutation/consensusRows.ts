@@ -29,6 +29,8 @@ const membership = inFile("Raft/core/membership.test.ts")
 const reads = inFile("Raft/core/reads.test.ts")
 const recovered = inFile("Cluster/recovered.test.ts")
 const removal = inFile("Raft/node/removal.test.ts")
+const repair = inFile("Raft/core/repair.test.ts")
+const repairedLog = inFile("EventStore/repair.test.ts")
 const replication = inFile("Raft/core/replication.test.ts")
 const resending = inFile("Raft/core/resending.test.ts")
 const standstill = inFile("Raft/core/standstill.test.ts")
@@ -1068,5 +1070,104 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: "  if (state.writtenHash === undefined) StateHash.add(state.tables.hash, StateElements.row(model, id, row))\n",
     replace: "",
     tests: [stateHash("is what the tables hold, after any history, by way of a snapshot too")]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Election.ts",
+    find: "  if (state.repairing !== undefined) return\n",
+    replace: "",
+    tests: [
+      repair(
+        "neither votes, nor campaigns by itself or on order, nor reads, and answers a beat by asking for an index (C26)"
+      )
+    ]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Election.ts",
+    find: "state.isSuspect || state.repairing !== undefined) return false",
+    replace: "state.isSuspect) return false",
+    tests: [
+      repair(
+        "neither votes, nor campaigns by itself or on order, nor reads, and answers a beat by asking for an index (C26)"
+      )
+    ]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Election.ts",
+    find: "progress === undefined || progress.repair !== undefined) return false",
+    replace: "progress === undefined) return false",
+    tests: [repair("counts it as unheard at once, and for no quorum, until it acknowledges again (C26)")]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Progress.ts",
+    find: "progress === undefined || progress.repair !== undefined ? 0",
+    replace: "progress === undefined ? 0",
+    tests: [repair("counts it as unheard at once, and for no quorum, until it acknowledges again (C26)")]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Repair.ts",
+    find: "(voter) => voter !== peer && repair.acks.has(voter))",
+    replace: "(voter) => voter === peer || repair.acks.has(voter))",
+    tests: [
+      repair("names its last index, and not its commit index, once a quorum without the node echoed a later beat (C26)")
+    ]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Repair.ts",
+    find: "repair.throughIndex = state.log.lastIndex",
+    replace: "repair.throughIndex = state.commitIndex",
+    tests: [
+      repair("names its last index, and not its commit index, once a quorum without the node echoed a later beat (C26)")
+    ]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Repair.ts",
+    find: "repairing === undefined || repairing.nonce !== message.nonce",
+    replace: "repairing === undefined",
+    tests: [
+      repair(
+        "is not ended by an index that was named to an earlier repair, in an older term, or by a former leader (C26)"
+      )
+    ]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Repairing.ts",
+    find: "  repairing.throughIndex = undefined\n  repairing.matchedIndex = 0\n",
+    replace: "",
+    tests: [
+      repair(
+        "is not ended by an index that was named to an earlier repair, in an older term, or by a former leader (C26)"
+      )
+    ]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/Repair.ts",
+    find: "if (Math.min(matchedIndex, durableIndex) < throughIndex) return",
+    replace: "if (durableIndex < throughIndex) return",
+    tests: [
+      repair("is over once it holds, compared and on its disk, the leader's log through the index that was named (C26)")
+    ]
+  },
+  {
+    row: "C26",
+    file: "src/Raft/core/step.ts",
+    find: "state.repairing?.matchedIndex ?? Number.POSITIVE_INFINITY",
+    replace: "Number.POSITIVE_INFINITY",
+    tests: [repair("commits nothing by a beat that knew its log before the damage (C26)")]
+  },
+  {
+    row: "C26",
+    file: "src/EventStore/VotedLog.ts",
+    find: "Effect.andThen(keep(newest), store.append(writes))",
+    replace: "store.append(writes)",
+    tests: [repairedLog("finds a vote that was acted on after a kill, though the log is lost")]
   }
 ]

@@ -35,6 +35,7 @@ export interface Draft {
   membership: MembershipResult | undefined
   transfer: TransferResult | undefined
   standstill: Output["standstill"]
+  repaired: Output["repaired"]
 }
 
 /** An empty output. */
@@ -51,7 +52,8 @@ export const make = (): Draft => ({
   proposal: undefined,
   membership: undefined,
   transfer: undefined,
-  standstill: undefined
+  standstill: undefined,
+  repaired: undefined
 })
 
 /** Sends at once. Use it for messages that claim nothing about this node's disk. */

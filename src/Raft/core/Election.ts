@@ -8,6 +8,7 @@ import * as Peers from "./Peers.ts"
 import * as Quorum from "./Quorum.ts"
 import * as RaftLog from "./RaftLog.ts"
 import * as Reads from "./Reads.ts"
+import * as Repairing from "./Repairing.ts"
 import * as Replication from "./Replication.ts"
 import type { Leader, State } from "./State.ts"
 
@@ -18,12 +19,12 @@ export const tickElection = (state: State, draft: Draft.Draft): void => {
 }
 
 /**
- * Whether this node may campaign: it is a voter with the data directory that holds its vote, its disk works, and its
- * state is trusted. A voter that only an uncommitted configuration leaves out may still campaign: perhaps no other node
+ * Whether this node may campaign: it is a voter with the data directory that holds its vote, its disk works, its state is
+ * trusted, and its log needs no repair. A voter that only an uncommitted configuration leaves out may still campaign: perhaps no other node
  * holds that configuration and can be elected (diss. 4.2.2).
  */
 export const mayCampaign = (state: State): boolean => {
-  if (state.shutDown || state.diskStalled || state.isSuspect) return false
+  if (state.shutDown || state.diskStalled || state.isSuspect || state.repairing !== undefined) return false
   const committed = Configurations.at(state.configurations, state.commitIndex)
   return state.configurations.some(
     ({ configuration, index }) => index >= committed.index && Configuration.isVoterWith(configuration, own(state))
@@ -47,10 +48,15 @@ export const checkQuorum = (state: State, draft: Draft.Draft, leader: Leader): v
   if (!isQuorum) becomeFollower(state, draft, { term: state.currentTerm })
 }
 
-/** Whether `voter` answered within an election timeout. This node itself always counts as heard. */
+/**
+ * Whether `voter` answered within an election timeout. This node itself always counts as heard, and a node that repairs
+ * its log never (C26).
+ */
 export const isHeard = (state: Readonly<State>, leader: Leader, voter: NodeId): boolean => {
-  const heardMs = voter === state.nodeId ? state.nowMs : leader.progress.get(voter)?.heardMs
-  return heardMs !== undefined && state.nowMs - heardMs < state.config.electionTimeoutMinMs
+  if (voter === state.nodeId) return true
+  const progress = leader.progress.get(voter)
+  if (progress === undefined || progress.repair !== undefined) return false
+  return state.nowMs - progress.heardMs < state.config.electionTimeoutMinMs
 }
 
 /** Follows `leader` in `term`, or waits for a leader. Reads that wait for another leader are refused. */
@@ -66,6 +72,7 @@ export const becomeFollower = (
   Reads.refuseAll(state, draft)
   if (to.term > state.currentTerm) {
     state.leaderOfTerm = undefined
+    if (state.repairing !== undefined) Repairing.forgetLeader(state.repairing)
     Draft.setHardState(state, { currentTerm: to.term, votedFor: undefined })
   }
   state.role = { _tag: "Follower", leader: to.leader }
@@ -93,8 +100,10 @@ export const isLeaderAlive = (state: State): boolean =>
  * Votes for a candidate whose log is at least as up to date as this one; a pre-vote changes nothing here (§5.2,
  * §5.4.1). This node grants no vote while a leader lives, however it learned of the term: under a lease it promised
  * that leader to wait (diss. 6.4.1). A candidate that the leader itself told to campaign need not wait (diss. 3.10).
+ * A node that repairs its log says nothing: it may have acknowledged entries that its log lacks (C26).
  */
 export const onRequestVote = (state: State, draft: Draft.Draft, from: NodeId, message: RequestVote): void => {
+  if (state.repairing !== undefined) return
   const upToDate = RaftLog.isUpToDate(state.log, message)
   const mayElect = message.transfer || !isLeaderAlive(state)
   if (message.preVote) {

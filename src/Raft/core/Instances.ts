@@ -22,13 +22,17 @@ export const mayTake = (
   return known === undefined || known.instanceId === peer.instanceId
 }
 
-/** Whether the message reports a vote, an acknowledgement or an echo. Quorums are counted from these. */
+/**
+ * Whether the message reports a vote, an acknowledgement or an echo, from which quorums are counted; or stands in the place
+ * of one.
+ */
 export const countsForSender = (message: Message): boolean => {
   switch (message._tag) {
     case "RequestVoteReply":
     case "AppendEntriesReply":
     case "HeartbeatReply":
     case "InstallSnapshotReply":
+    case "Repair":
       return true
     case "RequestVote":
     case "AppendEntries":
@@ -37,6 +41,7 @@ export const countsForSender = (message: Message): boolean => {
     case "ReadIndexReply":
     case "TimeoutNow":
     case "InstallSnapshot":
+    case "RepairReply":
       return false
   }
 }

@@ -31,6 +31,7 @@ export const check = (state: State, before: Observed): void => {
   const { configuration } = Configurations.latest(state.configurations)
   invariant(state.configuration === configuration, "the configuration in force is not the latest of the log")
   if (state.role._tag === "Leader") checkLeader(state, state.role)
+  invariant(state.repairing === undefined || state.role._tag === "Follower", "a node that repairs its log campaigns")
 }
 
 const checkTransition = (state: State, before: Observed): void => {

@@ -135,6 +135,26 @@ export interface InstallSnapshotReply {
 }
 
 /**
+ * A node that repairs its log answers its leader with this, and with nothing else but the reports of a snapshot's
+ * arrival. `nonce` names the repair. `answer` is how an AppendEntries went, which tells the leader what to send next; it
+ * is no acknowledgement, and a conflict does not say that the node never held an entry. C26.
+ */
+export interface Repair {
+  readonly _tag: "Repair"
+  readonly term: number
+  readonly nonce: number
+  readonly answer: Pick<AppendEntriesReply, "prevLogIndex" | "result"> | undefined
+}
+
+/** The leader's last index, once a quorum without the receiver has confirmed the leader to the repair `nonce` (C26). */
+export interface RepairReply {
+  readonly _tag: "RepairReply"
+  readonly term: number
+  readonly nonce: number
+  readonly throughIndex: number
+}
+
+/**
  * Every message from the core of one node to that of another. The handshake of the connection gives the cluster and
  * node ids.
  */
@@ -150,6 +170,8 @@ export type Message =
   | TimeoutNow
   | InstallSnapshot
   | InstallSnapshotReply
+  | Repair
+  | RepairReply
 
 /** A message with its sender and its receiver. */
 export interface Envelope {

@@ -115,5 +115,7 @@ export interface Output {
         readonly to: NodeId | undefined
       }
     | undefined
+  /** Present if this node has just repaired its log, through this index: the shell forgets durably that it had to. */
+  readonly repaired: { readonly throughIndex: number } | undefined
   readonly roleChanged: RoleChanged | undefined
 }

@@ -23,7 +23,7 @@ export const mustWait = (state: State, leader: Leader, peer: NodeId, progress: P
     if (voter === peer) return false
     const other = leader.progress.get(voter)
     if (other === undefined) return voter === state.nodeId
-    const isHeard = state.nowMs - other.heardMs < state.config.electionTimeoutMinMs
+    const isHeard = other.repair === undefined && state.nowMs - other.heardMs < state.config.electionTimeoutMinMs
     return isHeard && lagOf(state, other) <= farBehindCount
   })
 }

@@ -5,6 +5,7 @@
 import { invariant } from "../../Invariant.ts"
 import * as CatchUp from "./CatchUp.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
+import type { PeerRepair } from "./Repairing.ts"
 
 /**
  * In probe mode the leader does not know where the peer's log ends, and looks for the end with one message at a time.
@@ -64,6 +65,11 @@ export interface Progress {
   pacedLagCount: number
   /** The index of the configuration that removed this peer, and the time until which the leader still sends to it. */
   leaving: { readonly index: number; readonly untilMs: number } | undefined
+  /**
+   * Present while the peer repairs its log. It then counts as unheard, and for no quorum: `matchIndex` says only how far
+   * the transfer is (C26).
+   */
+  repair: PeerRepair | undefined
 }
 
 /** The progress of a peer about which nothing is known. The leader looks for its end from the end of the log. */
@@ -84,8 +90,19 @@ export const make = (options: { readonly lastIndex: number; readonly nowMs: numb
   catchUp: CatchUp.begin(options),
   pacedUntilMs: 0,
   pacedLagCount: Number.POSITIVE_INFINITY,
-  leaving: undefined
+  leaving: undefined,
+  repair: undefined
 })
+
+/** The end of the peer's durable log, as far as it counts in quorums. */
+export const countedIndex = (progress: Progress | undefined): number =>
+  progress === undefined || progress.repair !== undefined ? 0 : progress.matchIndex
+
+/** Whether the peer says anything. A peer that repairs does, and still counts as unheard (Election.isHeard). */
+export const isAnswering = (
+  { heardMs, repair }: Progress,
+  { nowMs, withinMs }: { readonly nowMs: number; readonly withinMs: number }
+): boolean => nowMs - Math.max(heardMs, repair?.heardMs ?? Number.NEGATIVE_INFINITY) < withinMs
 
 /**
  * Looks for the peer's end, from `nextIndex` on. During a snapshot it does nothing: the shell will report its end.

@@ -19,6 +19,7 @@ export const register = (state: State, draft: Draft.Draft, input: Read): void =>
   if (
     state.shutDown ||
     state.isSuspect ||
+    state.repairing !== undefined ||
     waitingCount(state) + reads.readIds.length > state.config.readsWaitingCount
   ) {
     draft.readsRefused.push(...reads.readIds)

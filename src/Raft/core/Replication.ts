@@ -4,7 +4,7 @@ import { invariant } from "../../Invariant.ts"
 import * as CatchUp from "./CatchUp.ts"
 import * as Draft from "./Draft.ts"
 import type { Propose } from "./Input.ts"
-import { type AppendEntries, type AppendEntriesReply, entriesMaxCount, type NodeId } from "./Message.ts"
+import { type AppendEntries, type AppendEntriesReply, entriesMaxCount, type Message, type NodeId } from "./Message.ts"
 import type { ProposalResult } from "./Output.ts"
 import * as Pacing from "./Pacing.ts"
 import * as Progress from "./Progress.ts"
@@ -79,7 +79,7 @@ export const sentNow = ({ nowMs, readNumber }: State): Progress.Sent => ({ atMs:
  */
 const lookAbove = (state: State, draft: Draft.Draft, progress: Progress.Progress, peer: NodeId): boolean => {
   const { firstIndex } = state.log
-  if (state.nowMs - progress.heardMs < state.config.electionTimeoutMinMs) {
+  if (Progress.isAnswering(progress, { nowMs: state.nowMs, withinMs: state.config.electionTimeoutMinMs })) {
     Progress.toSnapshot(progress)
     draft.needsSnapshot.push({ peer, atLeastIndex: firstIndex - 1 })
     return false
@@ -115,16 +115,18 @@ export const onLogRead = (
   sendAppend(state, draft, leader, read.peer)
 }
 
-/** A follower takes entries from its leader (Fig. 2, AppendEntries RPC, receiver). */
+/**
+ * A follower takes entries from its leader (Fig. 2, AppendEntries RPC, receiver). One that repairs its log takes them too,
+ * and acknowledges none (C26).
+ */
 export const onAppendEntries = (state: State, draft: Draft.Draft, from: NodeId, message: AppendEntries): void => {
-  const { log } = state
+  const { log, repairing } = state
   const { prevLogIndex, prevLogTerm } = message
-  const reply = (result: AppendEntriesReply["result"]): AppendEntriesReply => ({
-    _tag: "AppendEntriesReply",
-    term: state.currentTerm,
-    prevLogIndex,
-    result
-  })
+  const term = state.currentTerm
+  const reply = (result: AppendEntriesReply["result"]): Message =>
+    repairing === undefined
+      ? { _tag: "AppendEntriesReply", term, prevLogIndex, result }
+      : { _tag: "Repair", term, nonce: repairing.nonce, answer: { prevLogIndex, result } }
   // Every leader holds all committed entries (Fig. 3, Leader Completeness), so they need no comparison.
   if (prevLogIndex > state.commitIndex && RaftLog.termAt(log, prevLogIndex) !== prevLogTerm) {
     const isShort = prevLogIndex > log.lastIndex
@@ -139,6 +141,7 @@ export const onAppendEntries = (state: State, draft: Draft.Draft, from: NodeId, 
   appendMissing(state, message.entries)
   const matchIndex = prevLogIndex + message.entries.length
   advanceFollowerCommit(state, Math.min(message.leaderCommit, matchIndex))
+  if (repairing !== undefined) repairing.matchedIndex = Math.max(repairing.matchedIndex, matchIndex)
   Draft.sendOnceHeld(state, draft, from, matchIndex, reply({ _tag: "Matched", matchIndex }))
 }
 
@@ -169,7 +172,7 @@ export const onAppendEntriesReply = (
   draft: Draft.Draft,
   leader: Leader,
   from: NodeId,
-  message: AppendEntriesReply
+  message: Pick<AppendEntriesReply, "prevLogIndex" | "result">
 ): void => {
   const progress = leader.progress.get(from)
   if (progress === undefined) return
@@ -232,7 +235,7 @@ const backOff = (
  */
 export const advanceCommit = (state: State, draft: Draft.Draft, leader: Leader): void => {
   const index = Quorum.quorumValue(state.configuration, (voter) =>
-    voter === state.nodeId ? state.durableIndex : (leader.progress.get(voter)?.matchIndex ?? 0)
+    voter === state.nodeId ? state.durableIndex : Progress.countedIndex(leader.progress.get(voter))
   )
   if (index <= state.commitIndex || RaftLog.termAt(state.log, index) !== state.currentTerm) return
   for (let own = Math.max(state.commitIndex + 1, leader.noopIndex); own <= index; own++) {

@@ -83,8 +83,12 @@ const heldByAll = (state: State): number => {
   const { role } = state
   if (role._tag !== "Leader") return Number.POSITIVE_INFINITY
   let index = Number.POSITIVE_INFINITY
-  for (const [peer, { matchIndex }] of role.progress) {
-    if (Election.isHeard(state, role, peer)) index = Math.min(index, matchIndex)
+  for (const progress of role.progress.values()) {
+    const isAnswering = Progress.isAnswering(progress, {
+      nowMs: state.nowMs,
+      withinMs: state.config.electionTimeoutMinMs
+    })
+    if (isAnswering) index = Math.min(index, progress.matchIndex)
   }
   return Math.max(index, state.lastApplied - keptForPeersMaxCount)
 }

@@ -9,6 +9,7 @@ import type { Progress } from "./Progress.ts"
 import type { RaftConfig } from "./RaftConfig.ts"
 import * as RaftLog from "./RaftLog.ts"
 import type { FollowerReads, LeaderReads } from "./ReadRounds.ts"
+import * as Repairing from "./Repairing.ts"
 
 export interface Follower {
   readonly _tag: "Follower"
@@ -128,6 +129,8 @@ export interface State {
   diskStalled: boolean
   /** Whether the machine's state is not to be trusted (Input `StateSuspected`). */
   isSuspect: boolean
+  /** Present while this node repairs a damaged log from its leader's (C26). */
+  repairing: Repairing.Repairing | undefined
   shutDown: boolean
   /** Additions of the current step to the log on disk. */
   unwritten: {
@@ -170,6 +173,7 @@ export const make = (options: {
   const { currentTerm, votedFor } = recovered.hardState
   const isTermLost = RaftLog.lastTerm(log) > currentTerm
   const hardState = isTermLost ? { currentTerm: RaftLog.lastTerm(log), votedFor: undefined } : { currentTerm, votedFor }
+  const isRepairing = recovered.isRepairing === true
   return {
     config: options.config,
     nodeId: options.nodeId,
@@ -209,11 +213,13 @@ export const make = (options: {
     handOvers: neverHandedOver,
     diskStalled: false,
     isSuspect: false,
+    repairing: isRepairing ? Repairing.begin(options.life) : undefined,
     shutDown: false,
     unwritten: {
       truncateFromIndex: undefined,
       snapshot: mark,
-      hardState: isTermLost ? hardState : undefined,
+      // A repaired log holds the hard state again that the damaged one may have lost.
+      hardState: isTermLost || isRepairing ? hardState : undefined,
       entries: []
     }
   }

@@ -17,6 +17,8 @@ export interface MemberStatus extends ConfigurationMember {
   readonly standstillMs: number | undefined
   /** The time since the member was last heard, in credited time. 0 for this node itself. */
   readonly lastContactMs: number | undefined
+  /** Whether the member repairs its log, as far as this node knows. */
+  readonly isRepairing: boolean
 }
 
 /** The status of every member of the configuration in force here. */
@@ -35,9 +37,15 @@ export const membersStatus = (state: State): ReadonlyArray<MemberStatus> => {
       matchIndex,
       lagCount: matchIndex === undefined ? undefined : Math.max(0, commitIndex - matchIndex),
       standstillMs,
-      lastContactMs
+      lastContactMs,
+      isRepairing: isRepairing(state, id)
     }
   })
+}
+
+const isRepairing = (state: State, id: string): boolean => {
+  if (id === state.nodeId) return state.repairing !== undefined
+  return state.role._tag === "Leader" && state.role.progress.get(id)?.repair !== undefined
 }
 
 const known = (state: State, id: string): Pick<MemberStatus, "matchIndex" | "standstillMs" | "lastContactMs"> => {

@@ -15,6 +15,7 @@ import type { Output, RoleChanged, RoleName } from "./Output.ts"
 import * as Peers from "./Peers.ts"
 import * as RaftLog from "./RaftLog.ts"
 import * as Reads from "./Reads.ts"
+import * as Repair from "./Repair.ts"
 import * as Replication from "./Replication.ts"
 import * as Resending from "./Resending.ts"
 import * as Snapshots from "./Snapshots.ts"
@@ -29,6 +30,7 @@ export const step = (state: State, input: Input): Output => {
   const configurationBefore = state.configuration
   const draft = Draft.make()
   dispatch(state, draft, input)
+  Repair.advance(state, draft)
   if (state.commitIndex > observed.commitIndex) {
     Membership.noteNamed(state, { afterIndex: observed.commitIndex })
     if (state.role._tag === "Leader") Membership.afterCommit(state, draft, state.role)
@@ -57,6 +59,7 @@ export const step = (state: State, input: Input): Output => {
     snapshotReply: draft.snapshotReply,
     compact: draft.compact,
     standstill: draft.standstill,
+    repaired: draft.repaired,
     roleChanged: isSame(before, after) ? undefined : after
   }
 }
@@ -202,10 +205,16 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       return
     case "Heartbeat": {
       Election.hearLeader(state, draft, from)
-      // A beat compares no logs, so it commits only entries that the leader knows to be here.
-      Replication.advanceFollowerCommit(state, Math.min(message.leaderCommit, message.matchIndex))
+      // A beat compares no logs, so it commits only entries that the leader knows to be here. A beat to a former life may
+      // know of entries that damage has taken since, or has replaced by older ones.
+      const knownIndex = Math.min(message.matchIndex, state.repairing?.matchedIndex ?? Number.POSITIVE_INFINITY)
+      Replication.advanceFollowerCommit(state, Math.min(message.leaderCommit, knownIndex))
       state.leaderCommit = Math.max(state.leaderCommit, message.leaderCommit)
       state.contactReportedMs = message.lastContactMs
+      if (state.repairing !== undefined) {
+        Repair.ask(state, draft, from, state.repairing.nonce)
+        return
+      }
       const { term, readNumber } = message
       Draft.sendAfterHardState(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })
       return
@@ -219,6 +228,7 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       if (state.role._tag !== "Leader") return
       Reads.onHeartbeatReply(state, draft, state.role, from, message)
       Resending.onHeartbeatReply(state, draft, state.role, from, message)
+      Repair.onEcho(state, draft, state.role, from, message.readNumber)
       return
     case "ReadIndex":
       Reads.onReadIndex(state, draft, from, message)
@@ -235,6 +245,12 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
     case "InstallSnapshotReply":
       if (state.role._tag === "Leader") Snapshots.onReply(state, draft, state.role, from, message)
       return
+    case "Repair":
+      if (state.role._tag === "Leader") Repair.onRepair(state, draft, state.role, from, message)
+      return
+    case "RepairReply":
+      Repair.onRepairReply(state, draft, from, message)
+      return
   }
 }
 
@@ -242,9 +258,15 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
 const noteReply = (state: State, leader: Leader, from: NodeId, message: Message): void => {
   if (!countsForSender(message)) return
   const progress = leader.progress.get(from)
-  if (progress === undefined) return
-  progress.heardMs = state.nowMs
+  if (progress === undefined || message._tag === "Repair") return
   progress.lastContactMs = state.nowMs
+  if (progress.repair !== undefined) {
+    progress.repair.heardMs = state.nowMs
+    // It is an acknowledgement or an echo: the peer has repaired its log.
+    if (message._tag !== "AppendEntriesReply" && message._tag !== "HeartbeatReply") return
+    progress.repair = undefined
+  }
+  progress.heardMs = state.nowMs
 }
 
 /** Whether the message names a term that a node has started. A pre-vote, asked or granted, names a future one. */
@@ -255,6 +277,12 @@ const startsTerm = (message: Message): boolean =>
 /** Tells the sender of an older term that the term is over, so that a deposed leader learns of it (§5.1). */
 const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Receive): void => {
   const term = state.currentTerm
+  const isOfLeader =
+    message._tag === "AppendEntries" || message._tag === "Heartbeat" || message._tag === "InstallSnapshot"
+  if (isOfLeader && state.repairing !== undefined) {
+    Repair.ask(state, draft, from, state.repairing.nonce)
+    return
+  }
   switch (message._tag) {
     case "RequestVote":
       Election.onRequestVote(state, draft, from, message)
@@ -293,6 +321,8 @@ const receiveStale = (state: State, draft: Draft.Draft, { from, message }: Recei
     case "ReadIndexReply":
     case "TimeoutNow":
     case "InstallSnapshotReply":
+    case "Repair":
+    case "RepairReply":
       return
   }
 }

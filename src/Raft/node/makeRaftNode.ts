@@ -19,7 +19,6 @@ import type { RaftConfig } from "../core/RaftConfig.ts"
 import * as Reads from "../core/Reads.ts"
 import { make as makeCore } from "../core/State.ts"
 import { step } from "../core/step.ts"
-import type { Lane } from "../peers/PeerMessage.ts"
 import { Transport } from "../peers/Transport.ts"
 import * as Applier from "./Applier.ts"
 import * as Bell from "./Bell.ts"
@@ -29,10 +28,12 @@ import * as DiskSpace from "./DiskSpace.ts"
 import * as LeaderWatch from "./LeaderWatch.ts"
 import { discard } from "./LogDiscarding.ts"
 import * as LogWriter from "./LogWriter.ts"
+import { laneOf } from "./laneOf.ts"
 import * as MembershipRequests from "./MembershipRequests.ts"
 import type { NotDone } from "./Outcome.ts"
 import type { RaftNode } from "./RaftNode.ts"
 import { leavingHere, noRoom, pendingMaxCount, stoppedHere, suspectHere, tooManyWait, unconfirmed } from "./Refusals.ts"
+import * as RepairTold from "./RepairTold.ts"
 import { restoreNewest } from "./restoreMachine.ts"
 import { settleNow } from "./Settle.ts"
 import * as SnapshotLoop from "./SnapshotLoop.ts"
@@ -45,10 +46,6 @@ import * as WaitingReads from "./WaitingReads.ts"
 const tickIntervalMs = 10
 /** How long one turn decides. The other commands wait for the next turn, so that messages, ticks and beats do not. */
 const decideMaxNanos = 5_000_000n
-
-/** Messages that carry or acknowledge entries queue behind each other. No other message may queue behind them (D8). */
-const laneOf = (message: Message): Lane =>
-  message._tag === "AppendEntries" || message._tag === "AppendEntriesReply" ? "bulk" : "control"
 
 /** Runs a node until the scope closes. */
 export const make = Effect.fnUntraced(function* <Command, CommandResult>(options: {
@@ -205,6 +202,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
 
   /** A leader counts on entries that it has sent. Entries that never left are reported as lost, as on a broken link. */
   const sendTo = (peer: NodeId, message: Message): void => {
+    if (message._tag === "Repair" && !RepairTold.isKnownTo(transport, peer)) return
     const isTaken = transport.send(peer, laneOf(message), message)
     if (!isTaken && message._tag === "AppendEntries") put("others", { _tag: "PeerUnreachable", peer })
   }
@@ -222,6 +220,8 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
       options.onConfiguration?.(output.configurationChanged.configuration)
     }
     if (output.standstill !== undefined) leaderWatch.stoodStill(output.standstill)
+    if (output.repaired !== undefined)
+      fork(Effect.catchCause(RepairTold.ended(store, output.repaired), (cause) => stopBy(cause)))
     if (output.roleChanged !== undefined) roleChanged(output.roleChanged)
   }
 
@@ -338,6 +338,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     Effect.forkScoped
   )
   yield* Effect.addFinalizer(() => Effect.sync(rest))
+  yield* RepairTold.begun(core)
   isAtRest = false
   ring()
 

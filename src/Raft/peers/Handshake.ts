@@ -15,7 +15,7 @@ import { provingOf, secretsOf } from "./Secret.ts"
  * The oldest version of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
  * of their states, and a hello names the process that speaks. Since 3 frames travel on a plain stream of bytes; up to 2
  * they travelled in WebSockets. Since 4 one frame holds many forwarded requests, or many answers. Since 5 nodes ask each
- * other for history.
+ * other for history, and a node repairs its log from its leader's.
  */
 export const protocolMin = 4
 /** The newest version that this code speaks. */
@@ -23,6 +23,8 @@ export const protocolMax = 5
 
 /** The version since which a node may be asked for history. */
 export const historyProtocol = 5
+/** The version since which a leader answers a node that repairs its log. */
+export const repairProtocol = 5
 
 /** The length of the random bytes that each hello draws anew. */
 export const nonceBytes = 32

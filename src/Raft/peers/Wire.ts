@@ -51,7 +51,9 @@ const tags = {
   StateReport: 17,
   SnapshotWanted: 18,
   HistoryWanted: 19,
-  HistoryGiven: 20
+  HistoryGiven: 20,
+  Repair: 21,
+  RepairReply: 22
 } as const satisfies Record<PeerMessage["_tag"], number>
 
 const entryTypes: ReadonlyArray<EntryType> = ["noop", "transaction", "configuration"]
@@ -109,10 +111,7 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
       return to
     }
     case "AppendEntriesReply":
-      to.u53(message.term).u53(message.prevLogIndex)
-      return message.result._tag === "Matched"
-        ? to.u8(0).u53(message.result.matchIndex)
-        : to.u8(1).u53(message.result.conflictTerm).u53(message.result.firstIndex)
+      return writeAppendResult(to.u53(message.term), message)
     case "Heartbeat":
       to.u53(message.term).u53(message.leaderCommit).u53(message.matchIndex).u53(message.readNumber)
       return message.lastContactMs === undefined ? to.u8(0) : to.u8(1).u53(message.lastContactMs)
@@ -151,7 +150,21 @@ const writeFields = (to: ByteWriter, message: PeerMessage): ByteWriter => {
       return to.u53(message.requestId).u53(message.fromIndex).u53(message.toIndex).u32(message.maxBytes)
     case "HistoryGiven":
       return to.u53(message.requestId).u53(message.heldFromIndex).u53(message.heldToIndex).blob(message.block)
+    case "Repair":
+      to.u53(message.term).u53(message.nonce)
+      return message.answer === undefined ? to.u8(0) : writeAppendResult(to.u8(1), message.answer)
+    case "RepairReply":
+      return to.u53(message.term).u53(message.nonce).u53(message.throughIndex)
   }
+}
+
+type AppendResult = Pick<AppendEntriesReply, "prevLogIndex" | "result">
+
+const writeAppendResult = (to: ByteWriter, { prevLogIndex, result }: AppendResult): ByteWriter => {
+  to.u53(prevLogIndex)
+  return result._tag === "Matched"
+    ? to.u8(0).u53(result.matchIndex)
+    : to.u8(1).u53(result.conflictTerm).u53(result.firstIndex)
 }
 
 const writeEntry = (to: ByteWriter, entry: LogEntry): ByteWriter =>
@@ -185,12 +198,7 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
       return { _tag: "AppendEntries", term, prevLogIndex, prevLogTerm, leaderCommit, entries: readEntries(from) }
     }
     case tags.AppendEntriesReply:
-      return {
-        _tag: "AppendEntriesReply",
-        term: from.u53("term"),
-        prevLogIndex: from.u53("prevLogIndex"),
-        result: readAppendResult(from)
-      }
+      return { _tag: "AppendEntriesReply", term: from.u53("term"), ...readAppendResult(from) }
     case tags.Heartbeat:
       return {
         _tag: "Heartbeat",
@@ -280,6 +288,20 @@ const readMessage = (from: ByteReader): PeerMessage | Malformed => {
         heldToIndex: from.u53("heldToIndex"),
         block: from.blob("block", historyBlockMaxBytes)
       }
+    case tags.Repair:
+      return {
+        _tag: "Repair",
+        term: from.u53("term"),
+        nonce: from.u53("nonce"),
+        answer: from.boolean("answer") ? readAppendResult(from) : undefined
+      }
+    case tags.RepairReply:
+      return {
+        _tag: "RepairReply",
+        term: from.u53("term"),
+        nonce: from.u53("nonce"),
+        throughIndex: from.u53("throughIndex")
+      }
     default:
       return from.fail("tag", `the unknown tag ${tag}`, 0)
   }
@@ -317,7 +339,9 @@ const readEntry = (from: ByteReader): LogEntry => {
   return { index, term, type: type ?? "noop", payload: from.blob("entry.payload", payloadMaxBytes) }
 }
 
-const readAppendResult = (from: ByteReader): AppendEntriesReply["result"] =>
-  from.boolean("result")
+const readAppendResult = (from: ByteReader): AppendResult => ({
+  prevLogIndex: from.u53("prevLogIndex"),
+  result: from.boolean("result")
     ? { _tag: "Conflict", conflictTerm: from.u53("conflictTerm"), firstIndex: from.u53("firstIndex") }
     : { _tag: "Matched", matchIndex: from.u53("matchIndex") }
+})

@@ -4,6 +4,7 @@
  */
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
+import type { Rotting } from "./Disk.ts"
 import type { ProjectionName } from "./Projections.ts"
 import type { Request } from "./Request.ts"
 import type { Corruption } from "./States.ts"
@@ -70,6 +71,8 @@ export type Act =
   | ({ readonly _tag: "Mark" } & OnNode)
   /** One bit flips in the log of a stopped node, at this share of the bytes that are proven durable. */
   | ({ readonly _tag: "Damage"; readonly share: number } & OnNode)
+  /** Damage on the disk of a stopped node, which its next start finds: a bit of the log at this share, or snapshots. */
+  | ({ readonly _tag: "Rot"; readonly share: number; readonly what: Rotting } & OnNode)
   /** The node starts from its newest snapshot, or from the oldest usable one, as if the others were damaged. */
   | ({ readonly _tag: "Start"; readonly isFromOldest: boolean } & OnNode)
   /** The process stands still, and its messages wait. */
@@ -153,6 +156,8 @@ export const describe = (act: Act): string => {
       return `mark ${act.node}`
     case "Damage":
       return `damage ${act.node}`
+    case "Rot":
+      return `rot ${act.what} of ${act.node}`
     case "Start":
       return act.isFromOldest ? `restart ${act.node} from its oldest snapshot` : `restart ${act.node}`
     case "Pause":

@@ -14,7 +14,7 @@ import type { Output } from "../../Raft/core/Output.ts"
 import * as Quorum from "../../Raft/core/Quorum.ts"
 import * as RaftLog from "../../Raft/core/RaftLog.ts"
 import type { State } from "../../Raft/core/State.ts"
-import { configurationsOf, type Disk, entryAt, lastIndexOf, type Snapshot } from "./Disk.ts"
+import { configurationsOf, type Disk, entryAt, hardStateOf, lastIndexOf, type Snapshot } from "./Disk.ts"
 import { fail } from "./Failure.ts"
 import type { Folds } from "./Folds.ts"
 import * as Money from "./Money.ts"
@@ -40,6 +40,8 @@ export interface Checks {
   readonly folds: Folds
   /** By digest: the snapshots of wrong states that nodes sent. */
   readonly wrong: Map<string, NonNullable<Snapshot["wrong"]>>
+  /** The repairs under way, by node. */
+  readonly repairs: Map<NodeId, Repair>
   readonly counts: Counts
 }
 
@@ -65,6 +67,22 @@ export interface Counts {
   /** Wrong states that a snapshot brought to other nodes before the alarm: from then on a majority may be wrong. */
   spread: number
   rebuiltStates: number
+  /** Damage to disks, logs that were cut, and logs that peers have repaired. */
+  rots: number
+  repairs: number
+  healed: number
+}
+
+/** One repair, in one life of a node. */
+export interface Repair {
+  /** The life of the node. */
+  readonly nonce: number
+  /** How many entries were committed when it began. */
+  readonly committedCount: number
+  /** By node, the terms in which it has taken a step since. */
+  readonly seen: Map<NodeId, Set<number>>
+  /** The leaders that have named an index to it, with their terms. They repeat that, perhaps with other voters by then. */
+  readonly namedBy: Set<string>
 }
 
 export const make = (): Checks => ({
@@ -80,6 +98,7 @@ export const make = (): Checks => ({
   promises: Promises.make(),
   folds: new Map(),
   wrong: new Map(),
+  repairs: new Map(),
   counts: {
     changes: 0,
     transfers: 0,
@@ -95,13 +114,16 @@ export const make = (): Checks => ({
     corruptions: 0,
     alarms: 0,
     spread: 0,
-    rebuiltStates: 0
+    rebuiltStates: 0,
+    rots: 0,
+    repairs: 0,
+    healed: 0
   }
 })
 
 /** A restart may forget the commit index, but never a term that the node acknowledged. Votes and replies are checked. */
 export const started = (checks: Checks, node: SimulatedNode): void => {
-  checks.last.set(node.id, { currentTerm: node.disk.hardState.currentTerm, commitIndex: 0 })
+  checks.last.set(node.id, { currentTerm: hardStateOf(node.disk).currentTerm, commitIndex: 0 })
 }
 
 export const afterStep = (
@@ -197,11 +219,13 @@ const commitSafety = (
     // A configuration that this very step appended did not count when the step committed.
     const isNew = output.configurationChanged !== undefined && configurations.length > 1
     const { configuration } = configurations[configurations.length - (isNew ? 2 : 1)]!
-    const holders = nodes.filter(({ disk }) => entryAt(disk, index)?.term === term)
+    // A node that repairs elects nobody until it holds again what it held once, so that counts (C26).
+    const isLost = ({ lost }: Disk) => lost?.has(`${index}/${term}`) === true
+    const holders = nodes.filter(({ disk }) => entryAt(disk, index)?.term === term || isLost(disk))
     if (!Quorum.isQuorum(configuration, (voter) => holders.some(({ id }) => id === voter))) {
       fail(`${node.id}: committed entry ${index} is not on a quorum of disks`)
     }
-    const entry = entryAt(holders[0]!.disk, index)!
+    const entry = holders.map(({ disk }) => entryAt(disk, index)).find((each) => each?.term === term)!
     checks.committed.push(entry)
     checks.committedInTerms.push(state.currentTerm)
     Promises.committed(checks.promises, entry)

@@ -4,6 +4,7 @@
  */
 import type { HardState, LogEntry, LogWrite, Recovered, SnapshotMark } from "../../EventStore/LogEntry.ts"
 import * as LogIndex from "../../EventStore/LogIndex.ts"
+import { later } from "../../EventStore/Votes.ts"
 import { invariant } from "../../Invariant.ts"
 import type { Tables } from "../../Machine/Tables.ts"
 import type { Configuration } from "../../Raft/core/Configuration.ts"
@@ -22,6 +23,12 @@ export interface Snapshot extends SnapshotMark {
 
 export interface Disk {
   files: Files.Files
+  /** The term and the vote in files of their own (Votes.ts), which are durable before the log's. */
+  votes: HardState
+  /** Whether a bit of it has flipped since the node stopped. */
+  isRotten: boolean
+  /** Present while the log must be repaired: "index/term" of the entries that it held when it was damaged. */
+  lost: ReadonlySet<string> | undefined
   /** The batch that a crash interrupted: recovery finds all of it or nothing. */
   torn: ReadonlyArray<LogWrite>
   hardState: HardState
@@ -42,6 +49,9 @@ export interface Disk {
 export const make = (entries: ReadonlyArray<LogEntry>): Disk => {
   const disk: Disk = {
     files: Files.make(),
+    votes: { currentTerm: 0, votedFor: undefined },
+    isRotten: false,
+    lost: undefined,
     torn: [],
     hardState: { currentTerm: 0, votedFor: undefined },
     firstIndex: 1,
@@ -62,8 +72,51 @@ export const lastIndexOf = (disk: Disk): number => disk.firstIndex + disk.entrie
 
 /** Writes one batch, and syncs. Its refusals are broken invariants. */
 export const write = (disk: Disk, writes: ReadonlyArray<LogWrite>): void => {
+  keepVote(disk, writes)
   Files.append(disk.files, writes)
   for (const each of writes) see(disk, each)
+}
+
+/** The vote of a batch reaches its own files. */
+export const keepVote = (disk: Disk, writes: ReadonlyArray<LogWrite>): void => {
+  disk.votes = writes.findLast(({ hardState }) => hardState !== undefined)?.hardState ?? disk.votes
+}
+
+/** The later of the votes in the log and in the files of votes. */
+export const hardStateOf = ({ hardState, votes }: Disk): HardState => later(hardState, votes) ?? hardState
+
+/** What of a disk rots: one bit of the log, the newest snapshot, or all snapshots. */
+export const rotting = ["log", "snapshot", "snapshots"] as const
+export type Rotting = (typeof rotting)[number]
+
+/** Damages what is durable. The next start finds it. */
+export const rot = (disk: Disk, { share, what }: { readonly share: number; readonly what: Rotting }): void => {
+  disk.isRotten = true
+  if (what === "log") Files.rot(disk.files, share)
+  else disk.snapshots = what === "snapshots" ? [] : disk.snapshots.slice(0, -1)
+}
+
+/** The disk with its log cut where damage begins, and the entries noted that it has lost. */
+export const cut = (disk: Disk): Disk => {
+  const isCovered = (index: number) => disk.snapshots.some((snapshot) => snapshot.index >= index)
+  const files = Files.cut(disk.files, isCovered)
+  const { hardState, firstIndex, lastIndex, previousTerm, snapshot } = files.held
+  const entries = Files.entriesOf(files)
+  const lost = new Set(disk.lost)
+  for (const { index, term } of disk.entries) lost.add(`${index}/${term}`)
+  return {
+    ...disk,
+    files,
+    isRotten: false,
+    lost,
+    torn: [],
+    hardState,
+    firstIndex,
+    previousTerm,
+    // Copies: later damage to the files must not reach the entries that this node sends to others.
+    entries: Array.from({ length: lastIndex - firstIndex + 1 }, (_, at) => copyOf(entries.get(firstIndex + at)!)),
+    mark: snapshot
+  }
 }
 
 /** The node crashes within the write of a batch, and some of its blocks reach the disk. */
@@ -72,6 +125,8 @@ export const tear = (disk: Disk, writes: ReadonlyArray<LogWrite>, blocks: number
   Files.tear(disk.files, writes, blocks)
   disk.torn = writes
 }
+
+const copyOf = (entry: LogEntry): LogEntry => ({ ...entry, payload: entry.payload.slice() })
 
 /** A mark says that all of the log is durable. */
 export const markDurable = (disk: Disk): void => Files.mark(disk.files)
@@ -176,4 +231,8 @@ export const configurationsOf = (entries: ReadonlyArray<LogEntry>): ReadonlyArra
   })
 
 /** The content of the log when it was opened. */
-export const recoveredOf = ({ files }: Disk): Recovered => LogIndex.recoveredOf(files.held)
+export const recoveredOf = (disk: Disk): Recovered => ({
+  ...LogIndex.recoveredOf(disk.files.held),
+  hardState: hardStateOf(disk),
+  ...(disk.lost === undefined ? {} : { isRepairing: true })
+})

@@ -3,6 +3,8 @@ import * as Configuration from "../../Raft/core/Configuration.ts"
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
 import { type Act, allBlocks } from "./Act.ts"
+import { isWell, mayAgree } from "./Agreement.ts"
+import * as Disk from "./Disk.ts"
 import { isBehind } from "./Followers.ts"
 import { accounts, openingBalance, registers, scraps } from "./Models.ts"
 import * as Node from "./Node.ts"
@@ -49,6 +51,25 @@ export const drawFollowing = (world: World, random: Random): Act | undefined => 
   if (follower.saving !== undefined && isChosen(random, 0.2)) return { _tag: "Save", node: id, projection }
   if (chance > pace || !isBehind(life, follower)) return undefined
   return { _tag: "Follow", node: id, projection, maxBytes: pick(random, [1, 500, 2_000, 65_536]) }
+}
+
+/** Now and then the disk of a node rots, and the node stops with it. The others remain a quorum, so peers can repair it. */
+export const drawRot = (world: World, random: Random): ReadonlyArray<Act> => {
+  if (!world.isRotting || !isChosen(random, 0.003)) return []
+  const node = pick(random, world.nodes)
+  if (node.refusal !== undefined || !mayAgree(world, node.id)) return []
+  // Sometimes damage comes again before the repair of the last one is over.
+  if (!isWell(node) && isChosen(random, 0.8)) return []
+  const rot: Act = {
+    _tag: "Rot",
+    node: node.id,
+    share: random(),
+    what: isChosen(random, 0.75) ? "log" : pick(random, Disk.rotting)
+  }
+  const start: Act = { _tag: "Start", node: node.id, isFromOldest: false }
+  const crash = drawCrash(node, random)
+  // Mostly it starts at once: words of its former life are still under way then.
+  return isChosen(random, 0.7) ? [crash, rot, start] : [crash, rot]
 }
 
 /** Half of the time any node, otherwise one that believes that it leads; there may be several. */

@@ -31,6 +31,8 @@ export interface Files {
   held: LogIndex
   batch: number
   active: SegmentFile
+  /** Where the last batch of the active segment begins; at its header if there is none. */
+  lastBatchOffset: number
 }
 
 export const make = (): Files => {
@@ -38,7 +40,7 @@ export const make = (): Files => {
   const active = makeSegment(segments, { number: 1, baseIndex: 1, baseTerm: 0, previousChecksum: 0 }, segmentSizeBytes)
   const { held } = emptyRecovery()
   enterSegment(held, active.header)
-  return { segments, held, batch: 0, active }
+  return { segments, held, batch: 0, active, lastBatchOffset: SEGMENT_HEADER_BYTES }
 }
 
 const makeSegment = (
@@ -122,6 +124,7 @@ const roll = (files: Files, sizeBytes: number, blocks: Blocks): void => {
   held.anchorNext = true
   enterSegment(held, next.header)
   files.active = next
+  files.lastBatchOffset = SEGMENT_HEADER_BYTES
 }
 
 const writeBatch = (files: Files, bodies: ReadonlyArray<RecordBody>, blocks: Blocks): void => {
@@ -135,6 +138,7 @@ const writeBatch = (files: Files, bodies: ReadonlyArray<RecordBody>, blocks: Blo
     return
   }
   target.set(bytes, active.endOffset)
+  files.lastBatchOffset = active.endOffset
   files.batch += 1
   for (const [position, body] of bodies.entries()) {
     takeRecord(held, body, { segment: active.header.number, offset: offsets[position]! })
@@ -172,6 +176,51 @@ export const flip = ({ active, segments }: Files, share: number): void => {
     }
     bits -= 8 * lengthBytes
   }
+}
+
+/**
+ * Flips one bit at this share of all bytes that a later batch proves durable: in the last segment too, before its last
+ * batch.
+ */
+export const rot = ({ active, lastBatchOffset, segments }: Files, share: number): void => {
+  const places = [...segments].map(([number, bytes]) => {
+    return { bytes, lengthBytes: number === active.header.number ? lastBatchOffset : endOf(bytes) }
+  })
+  let bits = Math.floor(share * 8 * places.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0))
+  for (const { bytes, lengthBytes } of places) {
+    if (bits < 8 * lengthBytes) {
+      bytes[bits >> 3] = bytes[bits >> 3]! ^ (1 << (bits & 7))
+      return
+    }
+    bits -= 8 * lengthBytes
+  }
+}
+
+/**
+ * A copy of damaged files, cut where the damage begins, as LogCut.ts does it. It has no entries if nothing before the
+ * damage can be used, or if no snapshot covers what came before the log.
+ */
+export const cut = (files: Files, isCovered: (index: number) => boolean): Files => {
+  const copy: Files = {
+    ...files,
+    segments: new Map([...files.segments].map(([number, bytes]) => [number, bytes.slice()]))
+  }
+  const recovery = emptyRecovery()
+  const numbers = [...copy.segments.keys()].sort((a, b) => a - b)
+  for (const [position, number] of numbers.entries()) {
+    if (readSegment(recovery, copy.segments.get(number)!, position === numbers.length - 1)._tag === "Corrupt") break
+  }
+  const { held, last } = recovery
+  if (last === undefined) return make()
+  for (const number of numbers) if (number > last.header.number) copy.segments.delete(number)
+  copy.segments.get(last.header.number)!.fill(0, last.endOffset)
+  if (last.sealed) {
+    const baseIndex = held.lastIndex + 1
+    const place = { number: last.header.number + 1, baseIndex, baseTerm: termAt(held, held.lastIndex) ?? 0 }
+    makeSegment(copy.segments, { ...place, previousChecksum: last.checksum }, segmentSizeBytes)
+  }
+  if (recover(copy) !== undefined) return make()
+  return copy.held.firstIndex === 1 || isCovered(copy.held.firstIndex - 1) ? copy : make()
 }
 
 const endOf = (bytes: Uint8Array): number => bytes.findLastIndex((byte) => byte !== 0) + 1
@@ -212,5 +261,6 @@ export const recover = (files: Files): string | undefined => {
   files.held = held
   files.batch = batch ?? 0
   files.active = { header: last.header, file: last.header.number, endOffset: last.endOffset, checksum: last.checksum }
+  files.lastBatchOffset = last.lastBatchOffset ?? SEGMENT_HEADER_BYTES
   return undefined
 }

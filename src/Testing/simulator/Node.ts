@@ -85,6 +85,8 @@ export interface SimulatedNode {
   refusal: string | undefined
   /** The release that it runs from its next start on, with projections and limits of its own. */
   version: Version
+  /** Whether a crash may leave a vote in its own files and not in the log. */
+  readonly isVoteFirst: boolean
   /** How eagerly projections follow here, from 0 to 1, and the entries after which one is saved again. */
   readonly pace: number
   readonly saveAfterCount: number
@@ -100,6 +102,7 @@ export const make = (options: {
   readonly pace: number
   readonly saveAfterCount: number
   readonly version: Version
+  readonly isVoteFirst: boolean
 }): SimulatedNode => ({
   id: options.id,
   clockRate: options.clockRate,
@@ -110,6 +113,7 @@ export const make = (options: {
   stalledUntilMs: 0,
   refusal: undefined,
   version: options.version,
+  isVoteFirst: options.isVoteFirst,
   pace: options.pace,
   saveAfterCount: options.saveAfterCount,
   life: undefined
@@ -187,7 +191,10 @@ export const stop = (
   node: SimulatedNode,
   { blocks, count }: { readonly count: number; readonly blocks: number }
 ): void => {
-  Disk.tear(node.disk, node.life?.unsynced.slice(0, count) ?? [], blocks)
+  const writes = node.life?.unsynced.slice(0, count) ?? []
+  Disk.tear(node.disk, writes, blocks)
+  // The files of votes come first, and the crash may come between them and the log.
+  if (node.isVoteFirst && (blocks & 1) === 1) Disk.keepVote(node.disk, writes)
   node.life = undefined
 }
 

@@ -1,5 +1,7 @@
 /** Performs one act of a simulated run. It draws nothing: the same acts on the same cluster give the same run. */
 
+import { refusalOf } from "../../Cluster/Repairable.ts"
+import { isSameHardState } from "../../EventStore/Votes.ts"
 import { mayTake } from "../../Raft/core/Instances.ts"
 import type { MembershipChange } from "../../Raft/core/MembershipChange.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
@@ -15,6 +17,7 @@ import * as Limits from "./Limits.ts"
 import * as Node from "./Node.ts"
 import { replace } from "./Operator.ts"
 import { recalledBy } from "./Recalling.ts"
+import * as Repairs from "./Repairs.ts"
 import * as Shell from "./Shell.ts"
 import * as Snapshots from "./Snapshots.ts"
 import * as States from "./States.ts"
@@ -88,6 +91,13 @@ export const perform = (world: World, act: Act): void => {
     case "Damage":
       damage(world, nodeOf(world, act.node), act.share)
       return
+    case "Rot": {
+      const { disk, life, refusal } = nodeOf(world, act.node)
+      if (life !== undefined || refusal !== undefined) return
+      Disk.rot(disk, act)
+      world.checks.counts.rots++
+      return
+    }
     case "Start":
       start(world, nodeOf(world, act.node), act.isFromOldest)
       return
@@ -235,12 +245,15 @@ const tick = (world: World, { missedBy, random }: Extract<Act, { readonly _tag: 
 /** Starts a stopped node. */
 const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): void => {
   if (node.life !== undefined || node.refusal !== undefined) return
-  node.refusal = Disk.recover(node.disk)
+  node.refusal = refusalOfStart(world, node)
   if (node.refusal !== undefined) {
     world.checks.counts.refusals++
     return
   }
   const snapshots = Disk.usableSnapshots(node.disk)
+  const hardState = Disk.hardStateOf(node.disk)
+  // VotedLog.ts writes it so that the log holds it too.
+  if (!isSameHardState(hardState, node.disk.hardState)) Disk.write(node.disk, [{ hardState, entries: [] }])
   Node.start(node, {
     config: world.config,
     snapshot: isFromOldest ? snapshots[0] : snapshots.at(-1),
@@ -250,7 +263,30 @@ const start = (world: World, node: Node.SimulatedNode, isFromOldest: boolean): v
   })
   Followers.start(world, node)
   Checks.started(world.checks, node)
+  Repairs.started(world.checks, node)
   Checks.applied(world.checks, node)
+}
+
+/** Reads the log of a stopped node, and cuts it if it is damaged and peers can give back what it has lost. */
+const refusalOfStart = (world: World, node: Node.SimulatedNode): string | undefined => {
+  const { disk } = node
+  const refusal = Disk.recover(disk)
+  if (!world.isRotting) return refusal
+  const isCovered = disk.firstIndex === 1 || Disk.usableSnapshots(disk).length > 0
+  disk.isRotten = false
+  if (refusal === undefined && isCovered) return undefined
+  const cut = Disk.cut(disk)
+  const newest = disk.snapshots.at(-1)
+  const inLog = Disk.configurationsOf(cut.entries).at(-1)
+  const configuration =
+    inLog !== undefined && inLog.index >= (newest?.index ?? 0) ? inLog.configuration : newest?.configuration
+  const peers = world.firstVoters.map((id) => ({ id }))
+  const isJoining = !world.firstVoters.includes(node.id)
+  const why = refusalOf({ nodeId: node.id, peers, isJoining }, configuration)
+  if (why !== undefined) return `${refusal ?? "no snapshot covers what came before the log"}; ${why}`
+  node.disk = cut
+  world.checks.counts.repairs++
+  return undefined
 }
 
 /** Asks for a change of members. A node to be added is named with its present data directory. */

@@ -21,6 +21,8 @@ export interface Options {
   readonly stepCount: number
   /** The disk says "synced" and forgets at the next crash. The checks must find this fault. */
   readonly isDiskLying?: boolean
+  /** Bits of durable logs flip and snapshots are damaged, on nodes and at times of their own; peers give back what is lost. */
+  readonly isRotting?: boolean
 }
 
 export type Harm = "cut" | "crash" | "damage" | "pause" | "jumpClock" | "stallDisk" | "losePeer" | "shutDown"
@@ -67,6 +69,9 @@ const callingSalt = 10_898_543
 /** Acts of projections have a sequence of their own, so that all other acts are as without projections. */
 export const followingSalt = 5_150_927
 
+/** So has the damage of disks. */
+export const rottingSalt = 9_340_211
+
 const loadSalt = 7_368_787
 
 export const make = (options: Options): { readonly world: World; readonly weather: Weather } => {
@@ -103,6 +108,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
           wallOffsetMs: 0,
           entries: at < nodeCount ? [first] : [],
           version: releases?.first[at] ?? 1,
+          isVoteFirst: options.isRotting === true,
           pace: following(),
           saveAfterCount: Random.pick(following, [1, 5, 20, Number.POSITIVE_INFINITY])
         })
@@ -110,6 +116,8 @@ export const make = (options: Options): { readonly world: World; readonly weathe
       clients: Clients.make(clientsCount),
       profile: Random.pick(Random.make(options.seed ^ loadSalt), profiles),
       checks: Checks.make(),
+      isRotting: options.isRotting === true,
+      firstVoters: ids.slice(0, nodeCount),
       decodedOf: decoding(),
       network: [],
       latenciesMs: isHasty ? new Map() : drawLatencies(random, ids),

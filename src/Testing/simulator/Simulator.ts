@@ -11,13 +11,12 @@
 import { type Configuration, isMember } from "../../Raft/core/Configuration.ts"
 import * as Configurations from "../../Raft/core/Configurations.ts"
 import type { NodeId } from "../../Raft/core/Message.ts"
-import * as Quorum from "../../Raft/core/Quorum.ts"
 import { shrink as shrinkList } from "../Shrinking.ts"
 import type { Act } from "./Act.ts"
+import { mayAgree } from "./Agreement.ts"
 import type * as Checks from "./Checks.ts"
 import type { Counts } from "./ClientState.ts"
-import * as Disk from "./Disk.ts"
-import { draw, drawFollowing } from "./Draw.ts"
+import { draw, drawFollowing, drawRot } from "./Draw.ts"
 import { fail } from "./Failure.ts"
 import * as Followers from "./Followers.ts"
 import { judge } from "./History.ts"
@@ -28,7 +27,7 @@ import * as Node from "./Node.ts"
 import { settle } from "./Peace.ts"
 import { perform } from "./Perform.ts"
 import * as Random from "./Random.ts"
-import { followingSalt, make, type Options } from "./Setup.ts"
+import { followingSalt, make, type Options, rottingSalt } from "./Setup.ts"
 import * as States from "./States.ts"
 import { nodeOf, type World } from "./World.ts"
 
@@ -55,11 +54,16 @@ export const run = (options: Options): Result => {
   const { weather, world } = make(options)
   const random = Random.make(~options.seed)
   const following = Random.make(~options.seed ^ followingSalt)
+  const rotting = Random.make(~options.seed ^ rottingSalt)
   const acts: Array<Act> = []
   let followedCount = 0
   const failure = failureOf(() => {
     while (acts.length - followedCount < options.stepCount) {
       for (const act of draw(world, weather, random)) {
+        acts.push(act)
+        perform(world, act)
+      }
+      for (const act of drawRot(world, rotting)) {
         acts.push(act)
         perform(world, act)
       }
@@ -172,19 +176,6 @@ const heal = (world: World): void => {
   if (mayAgree(world)) fail("the healed cluster agreed on nothing new")
 }
 
-/** Whether every configuration that is in force, or may be later, has a quorum of nodes that start. */
-const mayAgree = ({ checks, nodes }: World): boolean => {
-  const held = nodes.flatMap(({ disk, life }) => [
-    ...Disk.configurationsOf(disk.entries),
-    ...(life?.core.configurations ?? [])
-  ])
-  const later = held.filter(({ index }) => index >= checks.configurationIndex).map((at) => at.configuration)
-  const inForce = [...(checks.configuration === undefined ? [] : [checks.configuration]), ...later]
-  const starts = (id: NodeId) => nodes.find((node) => node.id === id)?.refusal === undefined
-  // The configuration of a node that was never added names nobody.
-  return inForce.every((each) => each.voters.length === 0 || Quorum.isQuorum(each, starts))
-}
-
 const write = (world: World, node: NodeId): void => {
   perform(world, { _tag: "GiveUp", client: 0 })
   perform(world, { _tag: "Request", client: 0, node, request: { _tag: "Append" }, isKeyed: false })
@@ -231,5 +222,7 @@ const isHealed = (world: World, leader: Node.SimulatedNode, goal: number): boole
   const { configuration, index } = Configurations.latest(configurations)
   if (configuration.outgoing !== undefined || index > commitIndex) return false
   const members = world.nodes.filter(({ id, refusal }) => refusal === undefined && isMember(configuration, id))
-  return members.every(({ life }) => life !== undefined && life.appliedIndex >= goal)
+  return members.every(({ disk, life }) => {
+    return life !== undefined && life.appliedIndex >= goal && disk.lost === undefined
+  })
 }

@@ -19,6 +19,7 @@ import type { Releases } from "./Limits.ts"
 import type * as Node from "./Node.ts"
 import { noQuorum } from "./Outcome.ts"
 import type { Profile } from "./Profile.ts"
+import * as Repairs from "./Repairs.ts"
 
 /** A client's command on its way from the node that it asked to the leader, and the answer on its way back. */
 export type Forwarded =
@@ -39,6 +40,9 @@ export interface World {
   /** The two releases of a run with tight limits; undefined in other runs. */
   readonly releases: Releases | undefined
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
+  /** Whether disks rot, and nodes repair their logs from their peers. */
+  readonly isRotting: boolean
+  readonly firstVoters: ReadonlyArray<NodeId>
   readonly clients: Clients
   /** The load of clients once faults are over. */
   readonly profile: Profile
@@ -93,6 +97,8 @@ export const feed = (world: World, node: Node.SimulatedNode, input: Input): Outp
   for (const packet of output.messages) send(world, packet)
   noteTrace(world, [Number(node.id), core.currentTerm, core.commitIndex, core.log.lastIndex, output.messages.length])
   Checks.afterStep(world.checks, world.nodes, node, output)
+  Repairs.afterStep(world.checks, world.nodes, node, output)
+  if (output.repaired !== undefined) disk.lost = undefined
   for (const readId of output.readsRefused) WaitingReads.refuse(life.reads, readId, noQuorum)
   return output
 }

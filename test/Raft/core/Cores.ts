@@ -44,6 +44,8 @@ export const core = (
     readonly instanceId?: string
     /** Another one than any core had before, unless given. */
     readonly life?: number
+    /** Damage has cut the log, and nobody has given it back since. */
+    readonly isRepairing?: boolean
   } = {}
 ): State.State => {
   const terms = disk.terms ?? []
@@ -62,6 +64,7 @@ export const core = (
       lastIndex: firstIndex - 1 + terms.length,
       ...(firstIndex === 1 ? {} : { previousTerm: mark?.term ?? 1 }),
       ...(mark === undefined ? {} : { snapshot: mark }),
+      ...(disk.isRepairing === true ? { isRepairing: true } : {}),
       termRuns
     },
     configurations: [{ index: 0, configuration: configurationOf(voters) }],

@@ -13,6 +13,7 @@ const Entry = Schema.Struct({
   type: Schema.Literals(["noop", "transaction", "configuration"]),
   payload: Schema.Uint8Array
 })
+const AppendResult = Schema.TaggedUnion({ Matched: { matchIndex: N }, Conflict: { conflictTerm: N, firstIndex: N } })
 const Any = Schema.TaggedUnion({
   RequestVote: { term: N, preVote: Schema.Boolean, lastLogIndex: N, lastLogTerm: N, transfer: Schema.Boolean },
   RequestVoteReply: { term: N, preVote: Schema.Boolean, granted: Schema.Boolean },
@@ -20,7 +21,7 @@ const Any = Schema.TaggedUnion({
   AppendEntriesReply: {
     term: N,
     prevLogIndex: N,
-    result: Schema.TaggedUnion({ Matched: { matchIndex: N }, Conflict: { conflictTerm: N, firstIndex: N } })
+    result: AppendResult
   },
   Heartbeat: { term: N, leaderCommit: N, matchIndex: N, lastContactMs: Schema.UndefinedOr(N), readNumber: N },
   HeartbeatReply: { term: N, readNumber: N },
@@ -57,7 +58,9 @@ const Any = Schema.TaggedUnion({
     toIndex: N,
     maxBytes: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 32 - 1 }))
   },
-  HistoryGiven: { requestId: N, heldFromIndex: N, heldToIndex: N, block: Schema.Uint8Array }
+  HistoryGiven: { requestId: N, heldFromIndex: N, heldToIndex: N, block: Schema.Uint8Array },
+  Repair: { term: N, nonce: N, answer: Schema.UndefinedOr(Schema.Struct({ prevLogIndex: N, result: AppendResult })) },
+  RepairReply: { term: N, nonce: N, throughIndex: N }
 })
 
 const entry = (payload: Uint8Array) => ({ index: 7, term: 2, type: "transaction" as const, payload })
@@ -115,7 +118,16 @@ const samples: ReadonlyArray<PeerMessage> = [
   { _tag: "StateReport", term: 3, round: 4, index: 5, definition: 2, hash: "0a" },
   { _tag: "SnapshotWanted", atLeastIndex: 6 },
   { _tag: "HistoryWanted", requestId: 3, fromIndex: 7, toIndex: 2 ** 40, maxBytes: 262_144 },
-  { _tag: "HistoryGiven", requestId: 3, heldFromIndex: 6, heldToIndex: 2 ** 40, block: new Uint8Array([1, 255]) }
+  { _tag: "HistoryGiven", requestId: 3, heldFromIndex: 6, heldToIndex: 2 ** 40, block: new Uint8Array([1, 255]) },
+  { _tag: "Repair", term: 3, nonce: 4, answer: undefined },
+  { _tag: "Repair", term: 3, nonce: 4, answer: { prevLogIndex: 6, result: { _tag: "Matched", matchIndex: 8 } } },
+  {
+    _tag: "Repair",
+    term: 3,
+    nonce: 4,
+    answer: { prevLogIndex: 6, result: { _tag: "Conflict", conflictTerm: 1, firstIndex: 2 } }
+  },
+  { _tag: "RepairReply", term: 3, nonce: 4, throughIndex: 2 ** 40 }
 ]
 
 describe("Wire", () => {
