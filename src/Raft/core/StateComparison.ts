@@ -59,6 +59,8 @@ export interface Comparing {
   readonly indexes: Float64Array
   readonly hashes: Uint32Array
   rounds: Array<Round>
+  /** The configuration that judged the rounds. Another one judges rounds of its own. */
+  configuration: Configuration | undefined
   nextRound: number
   /** The newest round that has a result. Later reports for older rounds are ignored. */
   concluded: RoundName
@@ -80,6 +82,7 @@ export const make = (nodeId: NodeId): Comparing => ({
   indexes: new Float64Array(hashesMaxCount),
   hashes: new Uint32Array(4 * hashesMaxCount),
   rounds: [],
+  configuration: undefined,
   nextRound: 1,
   concluded: { term: 0, number: 0 },
   term: 0,
@@ -203,10 +206,26 @@ export type Verdict =
 
 /** Judges the reports so far. Undefined if there is nothing new. */
 export const judge = (comparing: Comparing, configuration: Configuration): Verdict | undefined => {
+  if (comparing.configuration !== configuration) judgeAnew(comparing, configuration)
   let verdict: Verdict | undefined
   for (const round of comparing.rounds) verdict = judgeRound(comparing, configuration, round) ?? verdict
   if (comparing.isSuspect && isAlone(comparing, configuration)) comparing.isSuspect = false
   return verdict
+}
+
+/**
+ * Members changed. A majority of the new ones may be one that the former majority outvoted, so its old reports must not
+ * count again.
+ */
+const judgeAnew = (comparing: Comparing, configuration: Configuration): void => {
+  if (comparing.configuration !== undefined) {
+    for (const { number, term } of comparing.rounds) {
+      const next = { term, number: number + 1 }
+      if (isBefore(comparing.concluded, next)) comparing.concluded = next
+    }
+    comparing.rounds = []
+  }
+  comparing.configuration = configuration
 }
 
 /** Whether no voter with a right state is left. The majority that judged is gone, and no leader asks any more. */

@@ -48,6 +48,30 @@ const suspects = ({ members }: ReturnType<typeof cluster>) =>
   members.flatMap(({ comparing }) => (comparing.isSuspect ? [comparing.nodeId] : []))
 
 describe("states that are compared", () => {
+  it("by former members count no more, so that a voter which was outvoted does not judge alone by an old report", () => {
+    const comparing = StateComparison.make("b")
+    const said = (from: string, value: number): void =>
+      StateComparison.received(comparing, from, {
+        _tag: "StateReport",
+        term: 1,
+        round: 1,
+        index: 5,
+        definition: 2,
+        hash: lanes(value).join("")
+      })
+    for (const [from, value] of [["a", 9] as const, ["b", 1] as const, ["c", 1] as const]) said(from, value)
+    StateComparison.judge(comparing, voters)
+    assert.deepStrictEqual(comparing.difference?.outliers, ["a"])
+    const fewer = {
+      ...configurationOf(["a"]),
+      learners: configurationOf(["b"]).voters.map((each) => ({ ...each, autoPromote: false }))
+    }
+    StateComparison.judge(comparing, fewer)
+    said("a", 9)
+    StateComparison.judge(comparing, fewer)
+    assert.isFalse(comparing.isSuspect)
+  })
+
   it("and are equal are no news", () => {
     const all = cluster({ a: now(5, 1), b: now(5, 1), c: now(5, 1) })
     all.round("a")
