@@ -50,11 +50,15 @@ export const make = (options: {
     return endingBy(draining.attempted.begin(), forwarded, settle)
   }
 
-  /** A leader of a release without callers refuses an order that names one. */
+  /**
+   * A leader of a release without rules refuses an order that names its caller, or says that rules hold. So a node where
+   * none hold does not name the application itself, and one where they do always says so.
+   */
   const forwarded = (command: Command): Command => {
-    const { caller, ...anonymous } = withVersions(command, options.versionOf)
-    const isSent = caller !== undefined && !(options.isOpen && caller._tag === "System")
-    return (isSent ? { ...anonymous, caller } : anonymous) as Command
+    const stamped = withVersions(command, options.versionOf)
+    if (!options.isOpen) return { ...stamped, isGuarded: true }
+    const { caller, ...others } = stamped
+    return (caller === undefined || caller._tag === "System" ? others : stamped) as Command
   }
 
   const decideAt = (

@@ -32,6 +32,7 @@ const isOneOf =
 
 const origin = {
   caller: optional(isCaller),
+  isGuarded: optional(isOneOf(true)),
   principal: optional(isText),
   key: optional(isText),
   fingerprint: optional(isText),

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import type { FieldSchema } from "../Model/Descriptor.ts"
 import { patchOf } from "../Model/Field.ts"
+import type { GuardedFields } from "../Model/GuardedFields.ts"
 import { jsonCodec } from "../Model/JsonCodec.ts"
 import type { ProblemName } from "../Problem.ts"
 import { patchMediaTypes } from "./Body.ts"
@@ -37,6 +38,8 @@ export interface ApiModel {
   readonly fields: Readonly<Record<string, FieldSchema>>
   /** Fields that stay on the node that wrote them. Other nodes send the record without them. */
   readonly localFields?: ReadonlyArray<string>
+  /** Fields that the cluster sets if a new record has none. */
+  readonly guarded?: Pick<GuardedFields, "owner" | "commandOnly"> | undefined
   /** The problems that the model's rules can answer with. */
   readonly ruleNames?: ReadonlyArray<string>
 }
@@ -245,6 +248,8 @@ const anywhere = ["unauthenticated", "forbidden", "open-mode", "auth-unavailable
 const schemasOf = (model: ApiModel) => {
   const entries = Object.entries(model.fields)
   const locals = model.localFields ?? []
+  const { commandOnly = [], owner = "" } = model.guarded ?? {}
+  const set = [...commandOnly, owner]
   const shape = (field: (name: string, schema: FieldSchema) => Schema.Top) =>
     Schema.Struct(Object.fromEntries(entries.map(([name, schema]) => [name, jsonCodec(field(name, schema))])))
   const body = shape((name, schema) => (locals.includes(name) ? optional(schema) : schema)).annotate({
@@ -253,7 +258,7 @@ const schemasOf = (model: ApiModel) => {
   return {
     body,
     create: shape((name, schema) =>
-      name === model.idField && model.ids?.areMade !== false ? optional(schema) : schema
+      (name === model.idField && model.ids?.areMade !== false) || set.includes(name) ? optional(schema) : schema
     ).annotate({
       identifier: `${model.name}.create`
     }),

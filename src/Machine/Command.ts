@@ -65,6 +65,11 @@ export interface Call {
 export interface Origin {
   /** Who sends it; absent for an anonymous caller. {@link sentBy} sets it. */
   readonly caller?: Caller
+  /**
+   * Set by a node that enforces rules when it forwards the command: a leader that knows none of them must not decide it.
+   * A leader of a release without rules refuses the field.
+   */
+  readonly isGuarded?: true
   /** Who owns the key, by the caller: the entry keeps it. */
   readonly principal?: string
   /** The client's idempotency key, with a fingerprint of the request that first carried it. */

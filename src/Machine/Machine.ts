@@ -137,6 +137,7 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
   invariant(circumstances.index > tables.index, "decided at an index that is taken")
+  if (command.isGuarded === true && machine.policy === undefined) return unruled
   const { caller = anonymous } = command
   const guard = guardOf(machine.policy, caller)
   const asked = guard === undefined ? { caller } : { caller, guard }
@@ -145,6 +146,15 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const { entry, overlay } = decision
   if (entry !== undefined) append(machine, tables, circumstances.index, entry, overlay)
   return decision
+}
+
+/** The node that forwarded the command enforces rules that this node's application does not have yet. */
+const unruled: Decision = {
+  result: {
+    _tag: "Rejected",
+    rejection: { _tag: "UpgradeRequired", model: "the rules of this application" }
+  },
+  entry: undefined
 }
 
 /**

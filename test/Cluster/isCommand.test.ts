@@ -18,6 +18,7 @@ const Caller = Schema.Union([
 ])
 const origin = {
   caller: Schema.optionalKey(Caller),
+  isGuarded: Schema.optionalKey(Schema.Literal(true)),
   principal: Schema.optionalKey(text),
   key: Schema.optionalKey(text),
   fingerprint: Schema.optionalKey(text),
@@ -85,7 +86,7 @@ const samples: ReadonlyArray<unknown> = [
   { _tag: "Call", name: "transfer", payload: { amount: "1.00" }, ...keyed },
   { _tag: "Close", ...keyed },
   { _tag: "Close", key: "k", caller: { _tag: "System" } },
-  { _tag: "Close", key: "k", caller: { _tag: "System" }, principal: "lithair:system" }
+  { _tag: "Close", key: "k", caller: { _tag: "System" }, principal: "lithair:system", isGuarded: true }
 ]
 const values: ReadonlyArray<unknown> = [
   null,

@@ -114,7 +114,7 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
   it.effect("an absolute target stands for its path, and a node ignores an upgrade that it does not offer", () =>
     Effect.gen(function* () {
       const { path } = yield* makeProduct()
-      assert.strictEqual((yield* askAsIs({ path: `http://elsewhere.example${path}` })).status, 200)
+      assert.strictEqual((yield* askAsIs({ path: `http://localhost${path}` })).status, 200)
       const upgrade = { connection: "upgrade", upgrade: "h2c" }
       assert.strictEqual((yield* askAsIs({ path, headers: upgrade })).status, 200)
     })
