@@ -11,6 +11,7 @@ import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
 import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
 import type { StorageFailure } from "./Lithair/Storage.ts"
+import type { ConnectionLimits } from "./Node/Connections.ts"
 import { type DemoOptions, runDemo } from "./Node/Demo.ts"
 import { flags, optionsOf } from "./Node/Flags.ts"
 import { makeServer, type NodeServer } from "./Node/HttpServer.ts"
@@ -25,6 +26,8 @@ export interface ServerOptions {
   readonly port: number
   /** `127.0.0.1` by default. */
   readonly host?: string
+  /** Bounds of connections: 10,000 in all and 256 of one address, unless it is of this host. */
+  readonly connections?: Partial<ConnectionLimits>
 }
 
 /** The services that a node's server provides to an application. */
@@ -48,11 +51,12 @@ const websocket = { maxPayload, closeTimeout }
  * ready yet or has ended, or if it closes before a route has answered. It closes within half a second.
  */
 export const layerServer = ({
+  connections,
   host = "127.0.0.1",
   port
 }: ServerOptions): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
   Layer.suspend(() => {
-    const { serveFirst, server } = makeServer()
+    const { serveFirst, server } = makeServer(connections)
     const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), serveFirst))
     return Layer.effect(HttpServer.HttpServer, whole).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => server, { port, host, gracefulShutdownTimeout, websocket }))

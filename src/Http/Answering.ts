@@ -33,6 +33,9 @@ export const make = Effect.fnUntraced(function* (
     if (prefix !== "") movePaths(headers, prefix)
     // The client then opens a connection to another node, instead of losing this one when the server closes.
     if (member.isDraining()) headers.connection = "close"
+    // A browser takes an answer for nothing but what it says it is, and no shared cache keeps a caller's data.
+    headers["x-content-type-options"] = "nosniff"
+    headers["cache-control"] ??= "private, no-cache"
     const node = member.node()
     return addPosition(headers, {
       nodeId: member.self.nodeId,

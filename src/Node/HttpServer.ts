@@ -3,10 +3,12 @@
  * process, and answers leave in the order of the requests. The routes of Http answer the requests.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
 import { unreadable } from "../Http/Body.ts"
 import type { Find } from "../Http/DirectRoutes.ts"
 import { invalidRequest, problem } from "../Problem.ts"
+import * as Connections from "./Connections.ts"
 import { serveDirectly } from "./DirectExchange.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
@@ -43,7 +45,8 @@ export interface NodeServer {
 }
 
 /** Makes a server for a node. The application adds its own listener for requests, and removes it before it ends. */
-export const makeServer = (): NodeServer => {
+export const makeServer = (limits: Partial<Connections.ConnectionLimits> = {}): NodeServer => {
+  const admitted = Connections.make(Connections.limitsOf(limits))
   let find: Find | undefined
   const server = createServer({
     // The routes check it, and answer with a problem.
@@ -71,7 +74,12 @@ export const makeServer = (): NodeServer => {
   server.on("newListener", (event) => {
     wasServed ||= event === "request"
   })
-  server.on("connection", exchangesOf)
+  server.on("connection", (socket: Socket) => {
+    const leave = admitted.admit(socket.remoteAddress ?? "")
+    if (leave === undefined) return void socket.destroy()
+    socket.once("close", leave)
+    exchangesOf(socket)
+  })
   server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
     server.emit("request", request, response)
   })
