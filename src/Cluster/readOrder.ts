@@ -38,7 +38,8 @@ const RareOrder = Schema.Union([
     _tag: Schema.Literal("ChangeMembers"),
     admitted: Admitted,
     change: Change,
-    force: Schema.optionalKey(Schema.Literal(true))
+    force: Schema.optionalKey(Schema.Literal(true)),
+    ifIndex: Schema.optionalKey(Schema.Int)
   }),
   Schema.Struct({ _tag: Schema.Literal("ActivateWithout"), admitted: Admitted, without: Schema.Array(text) }),
   Schema.Struct({ _tag: Schema.Literal("AnnounceErased"), nodeId: text, throughIndex: Schema.Int }),

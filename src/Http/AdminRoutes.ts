@@ -8,7 +8,7 @@ import type { Member } from "../Cluster/Member.ts"
 import { errorsOf } from "../Model/FieldError.ts"
 import { invalidRequest, notFound, type ProblemError } from "../Problem.ts"
 import { admit } from "./AdminAccess.ts"
-import { addMember, administer, membershipOf, newMemberFields } from "./Administration.ts"
+import { addMember, administer, membershipOf, membershipTag, newMemberFields } from "./Administration.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
 
@@ -70,9 +70,24 @@ const flags = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
 export const noFlags = flags()
 const forced = Effect.map(flags("force"), (given) => (given.has("force") ? { force: true as const } : {}))
 
+/** Reads `If-Match`: the entity tag of the membership that the caller saw. */
+const ifIndex = Effect.gen(function* () {
+  const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const header = headers["if-match"]
+  if (header === undefined) return {}
+  const [, index] = /^"(\d{1,15})"$/.exec(header) ?? []
+  if (index === undefined) {
+    const errors = [{ path: "If-Match", message: "Expected the ETag of the members" }]
+    return yield* invalidRequest("If-Match is not an ETag of the members", errors)
+  }
+  return { ifIndex: Number(index) }
+})
+
 /** Makes the administration's routes. `secret` is the cluster's, if it has one. */
 export const adminRoutes = (member: Member["Service"], secret: string | undefined) => {
-  const answered = Effect.sync(() => HttpServerResponse.jsonUnsafe(membershipOf(member)))
+  const answered = Effect.sync(() =>
+    HttpServerResponse.jsonUnsafe(membershipOf(member), { headers: { etag: membershipTag(member) } })
+  )
   const admitted = admit(secret)
   const change = Effect.fnUntraced(function* (order: Parameters<Member["Service"]["administer"]>[0]) {
     yield* administer(member, order)
@@ -89,16 +104,18 @@ export const adminRoutes = (member: Member["Service"], secret: string | undefine
   const replace = Effect.gen(function* () {
     const admittedAs = yield* admitted
     const force = yield* forced
+    const condition = yield* ifIndex
     const { voters } = yield* readBody(NewVoters)
     const asked = { _tag: "ReplaceVoters", voters } as const
-    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force })
+    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force, ...condition })
   })
   const named = Effect.map(HttpRouter.params, (params) => params.member ?? "")
   const remove = Effect.gen(function* () {
     const admittedAs = yield* admitted
     const force = yield* forced
+    const condition = yield* ifIndex
     const asked = { _tag: "Remove", id: yield* named } as const
-    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force })
+    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force, ...condition })
   })
   const promote = Effect.gen(function* () {
     const admittedAs = yield* admitted

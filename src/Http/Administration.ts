@@ -7,6 +7,7 @@ import { notFound, type Problem, problem } from "../Problem.ts"
 import { membersOf } from "../Raft/core/Configuration.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
 import type { Admitted } from "../Raft/node/Administration.ts"
+import { configurationIndex } from "../Raft/node/MembershipRequests.ts"
 import { MemberAddress } from "../Raft/peers/Address.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 
@@ -45,11 +46,25 @@ export const administer = (member: Member["Service"], order: Administer): Effect
     Effect.flatMap((done) => {
       if (done._tag !== "Refused") return Effect.void
       const { reason } = done
+      if (reason === "otherConfiguration") return Effect.fail(otherConfiguration(member))
       return reason === "unknownMember"
         ? Effect.fail(notFound("There is no such member"))
         : Effect.fail(problem("membership-refused", refusals[reason], { reason, definite: true }))
     })
   )
+
+/** The entity tag of the membership as this node knows it. */
+export const membershipTag = (member: Member["Service"]): string => `"${indexOf(member) ?? 0}"`
+
+const indexOf = (member: Member["Service"]): number | undefined => {
+  const core = member.node()?.core
+  return core === undefined ? undefined : configurationIndex(core)
+}
+
+const otherConfiguration = (member: Member["Service"]): Problem =>
+  problem("version-conflict", "The members have changed since: read them again", {
+    currentVersion: indexOf(member) ?? null
+  })
 
 /** Adds a learner. Succeeds if the same node is a member already: it asks again when an answer was lost. */
 export const addMember = Effect.fnUntraced(function* (
@@ -70,7 +85,7 @@ export const addMember = Effect.fnUntraced(function* (
 
 type Refusal = Exclude<
   Extract<Effect.Success<ReturnType<Member["Service"]["administer"]>>, { _tag: "Refused" }>["reason"],
-  "unknownMember"
+  "unknownMember" | "otherConfiguration"
 >
 
 /** The detail of each refusal, for the person who asked. */

@@ -126,7 +126,16 @@ const erasureProblems = problems([
   "unknown-outcome",
   ...bodyProblems
 ])
-const membership = positioned(Membership)
+const membership = HttpApiSchema.WithHeaders(Membership, { ...positionHeaderSchemas, etag: Schema.String })
+/** The change is for the members that the caller saw. */
+const seen = {
+  headers: {
+    "if-match": Schema.optionalKey(
+      Schema.String.check(Schema.isPattern(/^"\d{1,15}"$/)).annotate({ description: "The ETag of the members" })
+    )
+  }
+}
+const seenProblems = [...changeProblems, ...problems(["version-conflict"])]
 const force = {
   query: {
     force: Schema.optionalKey(Schema.Literal("true").annotate({ description: "Allow fewer than three voters" }))
@@ -258,15 +267,17 @@ const admin = HttpApiGroup.make("_admin")
     }).annotateMerge(said("Add a member", who)),
     HttpApiEndpoint.put("replace", membersPath, {
       ...force,
+      ...seen,
       payload: NewVoters,
       success: membership,
-      error: changeProblems
+      error: seenProblems
     }).annotateMerge(said("Set which members vote, in one change", who)),
     HttpApiEndpoint.delete("remove", memberPath, {
       ...force,
+      ...seen,
       params: { member },
       success: membership,
-      error: changeProblems
+      error: seenProblems
     }).annotateMerge(said("Remove a member", who)),
     HttpApiEndpoint.post("promote", memberPath, {
       params: { member: promoted },

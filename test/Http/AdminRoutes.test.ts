@@ -113,6 +113,41 @@ describe("the routes of a cluster's administration", () => {
     }).pipe(layer())
   )
 
+  it.effect("a removal and a replacement with If-Match are for the members that the caller saw, on any node", () =>
+    Effect.gen(function* () {
+      const { leader, nodes, on } = yield* TestCluster
+      const leading = yield* leader
+      const [other = "", third = ""] = nodes.filter((id) => id !== leading)
+      const tag = yield* on(
+        other,
+        Effect.map(HttpClient.get("/_admin/api/members"), ({ headers }) => headers.etag ?? "")
+      )
+      assert.match(tag, /^"\d+"$/)
+      const removal = (ifMatch: string) =>
+        HttpClientRequest.delete(`/_admin/api/members/${third}?force=true`).pipe(
+          HttpClientRequest.setHeader("if-match", ifMatch)
+        )
+      const replacement = (ifMatch: string) =>
+        HttpClientRequest.put("/_admin/api/members?force=true").pipe(
+          HttpClientRequest.setHeader("if-match", ifMatch),
+          HttpClientRequest.bodyJsonUnsafe({ voters: [leading, other] })
+        )
+      for (const nodeId of [leading, other]) {
+        for (const change of [removal, replacement]) {
+          const { json, status } = yield* on(nodeId, ask(change('"0"')))
+          assert.deepStrictEqual([status, json.type], [412, "urn:lithair:problem:version-conflict"])
+          for (const malformed of ["1", "*", 'W/"1"', '"1", "2"']) {
+            assert.strictEqual((yield* on(nodeId, ask(change(malformed)))).status, 400, malformed)
+          }
+        }
+      }
+      const { json, status } = yield* on(other, ask(removal(tag)))
+      assert.deepStrictEqual([status, json.members?.length], [200, 2])
+      // The same request again would meet other members.
+      assert.strictEqual((yield* on(other, ask(removal(tag)))).status, 412)
+    }).pipe(layer())
+  )
+
   it.effect("of four voters one is removed without more words", () =>
     Effect.gen(function* () {
       const { leader, nodes, on } = yield* TestCluster

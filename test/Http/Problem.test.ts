@@ -41,6 +41,7 @@ const statuses = {
   "operation-expired": 409,
   "expectation-failed": 417,
   "key-reused": 422,
+  "key-quota": 429,
   "head-too-large": 431,
   internal: 500,
   "auth-unavailable": 503,

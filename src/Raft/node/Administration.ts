@@ -19,6 +19,8 @@ export type Administration =
       readonly admitted: Admitted
       readonly change: MembershipChange
       readonly force?: true
+      /** The change is for the configuration of this entry alone (If-Match). */
+      readonly ifIndex?: number
     }
   | { readonly _tag: "TransferLeadership"; readonly admitted: Admitted; readonly to?: NodeId }
 
@@ -27,5 +29,9 @@ export type Administered =
   | { readonly _tag: "Done" }
   | {
       readonly _tag: "Refused"
-      readonly reason: ChangeRefusal | "belowThreeVoters" | Extract<TransferResult, { _tag: "Refused" }>["reason"]
+      readonly reason:
+        | ChangeRefusal
+        | "belowThreeVoters"
+        | "otherConfiguration"
+        | Extract<TransferResult, { _tag: "Refused" }>["reason"]
     }

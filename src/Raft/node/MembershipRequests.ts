@@ -27,12 +27,14 @@ interface WaitingShell extends Shell {
 export type ChangeResult =
   | { readonly _tag: "Done" }
   | Extract<MembershipResult, { readonly _tag: "Refused" }>
-  | { readonly _tag: "Refused"; readonly reason: "belowThreeVoters" }
+  | { readonly _tag: "Refused"; readonly reason: "belowThreeVoters" | "otherConfiguration" }
 
 /** A change that an operator asked for. `force` confirms fewer than three voters. */
 export interface AskedChange {
   readonly change: MembershipChange
   readonly force?: true
+  /** The index of the configuration that the operator saw. */
+  readonly ifIndex?: number
 }
 
 /** Whether the configuration in force is committed, and no change is under way. */
@@ -40,6 +42,9 @@ const isSettled = (core: Readonly<State>): boolean => {
   const { configuration, index } = Configurations.latest(core.configurations)
   return index <= core.commitIndex && configuration.outgoing === undefined
 }
+
+/** The index of the configuration in force. It changes with every change of the members. */
+export const configurationIndex = (core: Readonly<State>): number => Configurations.latest(core.configurations).index
 
 /** Writes to the leader's log who changed the cluster, and how. */
 export const note = ({ admitted, ...order }: Administration, done: { readonly _tag: string }): Effect.Effect<void> =>
@@ -50,9 +55,12 @@ export const note = ({ admitted, ...order }: Administration, done: { readonly _t
 /** Begins a change, and waits until the leader has left the joint configuration. */
 export const changeMembers = (
   { core, isRefused, run, until }: WaitingShell & { readonly isRefused: () => boolean },
-  { change, force }: AskedChange,
+  { change, force, ifIndex }: AskedChange,
   timeoutMs: number
 ): Effect.Effect<ChangeResult, NotDone | UnknownOutcome> => {
+  if (core.role._tag === "Leader" && ifIndex !== undefined && ifIndex !== configurationIndex(core)) {
+    return Effect.succeed({ _tag: "Refused", reason: "otherConfiguration" })
+  }
   if (core.role._tag === "Leader" && force !== true && needsForce(core.configuration, change)) {
     return Effect.succeed({ _tag: "Refused", reason: "belowThreeVoters" })
   }
