@@ -93,6 +93,26 @@ export function snapshotStoreContract(name: string, freshLayer: () => Layer.Laye
       }).pipe(Effect.scoped, Effect.provide(freshLayer()))
     )
 
+    it.live("one that may be compressed is read back, and received, as one that is not", () =>
+      Effect.gen(function* () {
+        const content = Buffer.concat([Buffer.alloc(150_000, "state, "), bytesOf(100_000), Buffer.alloc(70_000)])
+        const compressed = Effect.gen(function* () {
+          const store = yield* SnapshotStore
+          const info = yield* store.write({ index: 9, term: 2, configuration, content: [content], isCompressed: true })
+          assert.strictEqual(info.contentBytes, content.length)
+          const snapshot = (yield* opened)!
+          assert.isTrue(Buffer.from(yield* contentOf(snapshot)).equals(content))
+          return { info, file: yield* fileOf(snapshot) }
+        })
+        const configuration = utf8.encode("members")
+        const { file, info } = yield* Effect.provide(Effect.scoped(compressed), freshLayer(), { local: true })
+        const receiving = yield* (yield* SnapshotStore).receive(offerOf(info))
+        yield* send(receiving, file)
+        assert.deepStrictEqual(yield* receiving.finish, info)
+        assert.isTrue(Buffer.from(yield* contentOf((yield* opened)!)).equals(content))
+      }).pipe(Effect.scoped, Effect.provide(freshLayer()))
+    )
+
     it.live("the digest is SHA-256 of the file but for the trailer's checksum and the digest itself (FORMAT.md)", () =>
       Effect.gen(function* () {
         const info = yield* write(3, [bytesOf(5000)])
