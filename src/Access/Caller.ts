@@ -58,12 +58,13 @@ export const hasRole = (caller: Caller, role: string): boolean =>
   caller._tag === "Principal" && caller.roles.includes(role)
 
 /** What is wrong with a principal that an authenticator made; undefined if nothing is. */
-export const wrongWith = ({ claims, id, roles }: Omit<Principal, "_tag">): string | undefined => {
+export const wrongWith = ({ claims, expiresMs, id, roles }: Omit<Principal, "_tag">): string | undefined => {
   if (id === "" || Buffer.byteLength(id) > idMaxBytes) return `An id has 1 to ${idMaxBytes} bytes`
   if (id.startsWith("lithair:")) return "An id does not begin with lithair:"
-  if (roles.length > rolesMaxCount || roles.some((role) => role.length > idMaxBytes)) {
+  if (roles.length > rolesMaxCount || roles.some((role) => typeof role !== "string" || role.length > idMaxBytes)) {
     return `A principal has at most ${rolesMaxCount} roles of at most ${idMaxBytes} characters`
   }
+  if (expiresMs !== undefined && !Number.isSafeInteger(expiresMs)) return "A credential expires at a whole millisecond"
   if (Buffer.byteLength(JSON.stringify(claims)) > claimsMaxBytes) return `Claims have at most ${claimsMaxBytes} bytes`
   return undefined
 }

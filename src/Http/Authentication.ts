@@ -9,7 +9,7 @@ import { Member } from "../Cluster/Member.ts"
 import { type Problem, problem, unauthenticated } from "../Problem.ts"
 import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import * as ApiKeys from "../Repository/ApiKeys.ts"
-import type { Auth, Authenticator } from "./Authenticator.ts"
+import { type Auth, type Authenticator, AuthUnavailable } from "./Authenticator.ts"
 import { awaiting, type Handler } from "./Handler.ts"
 import type { RequestHead } from "./Head.ts"
 import { problemOfFailure } from "./Outcomes.ts"
@@ -58,6 +58,10 @@ interface Shown {
   readonly text: string
   readonly taker: Taker
 }
+
+/** How long an authenticator of the application may take. */
+const authenticateMaxMs = 5_000
+const late = new AuthUnavailable({ message: "Nobody could say in time whether the credential is good: try again" })
 
 const nobody = Exit.succeed<Caller>(anonymous)
 const bad = unauthenticated("The credential is not valid: sign in again")
@@ -137,6 +141,7 @@ export const make = Effect.fnUntraced(function* (
 
   const ofApplication = ({ authenticate }: Authenticator, text: string): Begin<Caller, Problem> => {
     const found = Effect.suspend(() => authenticate(Redacted.make(text))).pipe(
+      Effect.timeoutOrElse({ duration: authenticateMaxMs, orElse: () => Effect.fail(late) }),
       Effect.catchTags({
         Unauthenticated: ({ message }) => Effect.fail(unauthenticated(message)),
         AuthUnavailable: ({ message }) => Effect.fail(problem("auth-unavailable", message, { definite: true }))

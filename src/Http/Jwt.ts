@@ -94,7 +94,7 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
             Object.hasOwn(payload, claim) ? [[claim, payload[claim] as Schema.Json] as const] : []
           )
         ),
-        expiresMs: (exp + toleranceSeconds) * 1000
+        expiresMs: Math.min(Number.MAX_SAFE_INTEGER, Math.floor((exp + toleranceSeconds) * 1000))
       }
     })
   }

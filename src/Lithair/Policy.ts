@@ -23,6 +23,13 @@ interface Declarations {
 /** The policy of an application; undefined if it is open, or guards itself. */
 export const policyOf = ({ auth, commands = [], models, projections = [] }: Declarations): Policy | undefined => {
   if (auth === undefined || auth._tag === "External") return undefined
+  for (const { name, security } of auth.authenticators) {
+    const isRead = security._tag === "Http" ? security.scheme.toLowerCase() === "bearer" : security.in !== "query"
+    invariant(
+      isRead,
+      `The authenticator ${name} takes no bearer token, header or cookie: a node reads no other credential`
+    )
+  }
   const descriptors = split(models).models.map(describe)
   const sets = new Map(Object.entries(auth.sets ?? {}))
   for (const [name, { by, model, value }] of sets) checkSet(descriptors, { name, by, model, value })

@@ -171,6 +171,8 @@ it.effect("a principal that is too large, or takes the name of an API key, is re
       { id: "x".repeat(257) },
       { id: "key:abc" },
       { id: "lithair:system" },
+      { roles: [5] },
+      { expiresMs: 1.5 },
       { claims: { a: "x".repeat(5000) } }
     ]) {
       assert.strictEqual(yield* asked(made(more), cookie), 401)
