@@ -36,6 +36,10 @@ const starter = "examples/starter/**"
 
 /** Portable tests that take longer than two seconds or so. `npm run test:fast` runs all others. */
 const slow = [
+  "test/Backup/every.test.ts",
+  "test/Backup/restore.test.ts",
+  "test/Backup/stores.test.ts",
+  "test/Backup/takeArchive.test.ts",
   "test/Machine/manyKeys.test.ts",
   "test/Changes/changes.test.ts",
   "test/Changes/stream.test.ts",

@@ -8,6 +8,7 @@ import type { BackupStatus, Backups } from "../Backup/Backups.ts"
 import { takeArchive } from "../Backup/TakeArchive.ts"
 import type { Member } from "../Cluster/Member.ts"
 import { type Problem, type ProblemError, problem } from "../Problem.ts"
+import { draining } from "../Raft/node/Outcome.ts"
 import type { Freshening } from "../Repository/Freshness.ts"
 import { admit } from "./AdminAccess.ts"
 import { noFlags } from "./AdminRoutes.ts"
@@ -90,6 +91,8 @@ export const backupRoutes = (
     yield* admit(secret)
     const request = yield* HttpServerRequest.HttpServerRequest
     const { after, consistency } = yield* queryOf(request)
+    // It would be cut before its end.
+    if (member.isDraining()) return yield* Effect.fail(draining.toProblem())
     yield* turn
     yield* Effect.mapError(freshening.freshen(consistency), problemOfRead)
     const { bytes, manifest } = yield* takeArchive(member, { after }).pipe(

@@ -4,8 +4,8 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import { encodeManifest } from "../../src/Backup/Manifest.ts"
-import { loadArchive } from "../../src/Backup/ReadArchive.ts"
-import { takeArchive } from "../../src/Backup/TakeArchive.ts"
+import { fileArchive, loadArchive, loadArchives } from "../../src/Backup/ReadArchive.ts"
+import { type Taking, takeArchive } from "../../src/Backup/TakeArchive.ts"
 import { archivePieces, writeArchive } from "../../src/EventStore/ArchiveFile.ts"
 import { makeArchiveEncoder } from "../../src/EventStore/ArchiveFormat.ts"
 import type { Command } from "../../src/Machine/Command.ts"
@@ -31,12 +31,7 @@ const started = Effect.fnUntraced(function* (root: string, options: { readonly c
 })
 
 /** An archive of the member in `directory`, verified. */
-const archive = Effect.fnUntraced(function* (
-  member: Running,
-  directory: string,
-  name: string,
-  options: { readonly after?: number } = {}
-) {
+const archive = Effect.fnUntraced(function* (member: Running, directory: string, name: string, options: Taking = {}) {
   const taken = yield* takeArchive(member, options)
   yield* writeArchive({ directory, name, bytes: taken.bytes, isWhole: () => Effect.void })
   return { path: join(directory, name), manifest: taken.manifest }
@@ -136,6 +131,50 @@ describe("an archive of a member", () => {
       writeFileSync(path, Buffer.concat(forged))
       assert.include(yield* refusal(path), "its state has the hash")
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "goes on from a state by its entries alone; any byte flipped in either, a gap or another cluster is found",
+    () =>
+      Effect.gen(function* () {
+        const root = yield* directory
+        const member = yield* started(root)
+        yield* write(member, 0, 3)
+        const state = yield* archive(member, root, "state")
+        yield* write(member, 3, 6)
+        const first = yield* archive(member, root, "first", { entriesAfter: state.manifest.last.index })
+        const hash = Tables.stateHash(member.tables)
+        yield* write(member, 6, 8)
+        // It begins with entries that the one before it ends with.
+        const second = yield* archive(member, root, "second", { entriesAfter: first.manifest.last.index - 2 })
+        const chain = [state, first, second].map(({ path }) => fileArchive(path))
+        const loaded = yield* loadArchives(chain)
+        assert.strictEqual(Tables.stateHash(loaded.state!.tables), Tables.stateHash(member.tables))
+        const point = { _tag: "Index", index: first.manifest.last.index } as const
+        assert.strictEqual(Tables.stateHash((yield* loadArchives(chain, { point })).state!.tables), hash)
+
+        const refused = (archives: typeof chain) =>
+          Effect.map(Effect.flip(loadArchives(archives)), ({ message }) => message)
+        assert.include(yield* refused([chain[0]!, chain[2]!]), "it goes on after entry")
+        assert.include(yield* refused([chain[0]!, chain[0]!]), "it holds a state, and entries were expected")
+        assert.isUndefined((yield* loadArchives([chain[1]!])).state, "entries alone have no state")
+        const other = yield* started(yield* directory)
+        yield* write(other, 0, 9)
+        const foreign = yield* archive(other, root, "foreign", { entriesAfter: 1 })
+        assert.include(yield* refused([chain[0]!, fileArchive(foreign.path)]), "it is one of another cluster")
+
+        for (const { path } of [state, first, second]) {
+          const whole = readFileSync(path)
+          for (let at = 0; at < whole.length; at += 37) {
+            const bytes = Buffer.from(whole)
+            bytes[at]! ^= 1 << (at % 8)
+            writeFileSync(path, bytes)
+            assert.include(yield* refused(chain), "Cannot read archive", `byte ${at} of ${path}`)
+          }
+          writeFileSync(path, whole)
+        }
+        yield* loadArchives(chain)
+      }).pipe(Effect.scoped)
   )
 
   it.live("is refused with any byte flipped, or cut anywhere", () =>

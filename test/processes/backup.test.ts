@@ -227,6 +227,41 @@ describe("backup", () => {
   )
 })
 
+describe("the endpoint of archives", () => {
+  it.live(
+    "makes one archive at a time, for those who may have it, until its client is gone",
+    () =>
+      Effect.gen(function* () {
+        const [node] = (yield* startCluster(["node"])) as [TestNode]
+        // More than the sockets between the two take.
+        yield* createMany(node, "x".repeat(200_000), 100)
+        const path = "/_admin/api/backup"
+        const open = (headers: Record<string, string> = {}) =>
+          Effect.promise((signal) => fetch(node.url + path, { headers, signal }))
+        const stranger = yield* open({ "x-forwarded-for": "192.0.2.1" })
+        assert.strictEqual(stranger.status, 403)
+        const unread = new AbortController()
+        const first = yield* Effect.promise(() => fetch(node.url + path, { signal: unread.signal }))
+        assert.strictEqual(first.status, 200)
+        const second = yield* node.request("GET", path)
+        assert.deepStrictEqual(
+          [second.status, second.body.type, second.body.definite],
+          [503, "urn:lithair:problem:overloaded", true]
+        )
+        assert.strictEqual((yield* lithair("backup", node.url, "--out", join(node.data, "..", "x"))).code, 3)
+        // Writes and reads go on.
+        yield* create(node, "meanwhile")
+        unread.abort()
+        const archive = yield* eventually(
+          "the next one is made",
+          Effect.tap(open(), ({ status }) => expectThat(status === 200, String(status)))
+        )
+        assert.isAbove((yield* Effect.promise(() => archive.arrayBuffer())).byteLength, 20_000_000)
+      }).pipe(Effect.scoped),
+    timeoutMs
+  )
+})
+
 describe("projections of a restored cluster", () => {
   it.live(
     "fold the whole history of an archive that has it, and otherwise each record as created",
