@@ -2,8 +2,9 @@
  * Scheduled backups: a state now and then and the entries between, from the node that leads. A new leader goes on from
  * what the store holds. Failures are told and tried again; nothing waits for a store but this.
  */
-import { Clock, Duration, Effect, Layer, Schedule } from "effect"
+import { Cause, Clock, Duration, Effect, Layer, Schedule } from "effect"
 import { Member } from "../Cluster/Member.ts"
+import { invariant } from "../Invariant.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { Backups } from "./Backups.ts"
 import { ObjectStore } from "./ObjectStore.ts"
@@ -27,6 +28,28 @@ const retryMaxMs = 60_000
 /** The parts of a member that are backed up. */
 type Backed = Member["Service"]
 
+interface Times {
+  readonly keepMs: number
+  readonly logMs: number
+  readonly snapshotMs: number
+}
+
+/** The times in milliseconds. Others than these would ship without a pause, or never: a programmer's error. */
+const timesOf = ({ keep, log, snapshot }: EveryOptions): Times => {
+  const times = {
+    keepMs: Duration.toMillis(keep),
+    logMs: Duration.toMillis(log),
+    snapshotMs: Duration.toMillis(snapshot)
+  }
+  invariant(times.logMs >= 10 && Number.isFinite(times.logMs), "Backup.every: `log` must be at least 10 ms, and finite")
+  invariant(
+    times.snapshotMs >= times.logMs && Number.isFinite(times.snapshotMs),
+    "Backup.every: `snapshot` must be at least as long as `log`, and finite"
+  )
+  invariant(times.keepMs >= 0, "Backup.every: `keep` must not be negative")
+  return times
+}
+
 interface Shipping {
   isShipping: boolean
   snapshot: Extract<Shipped, { readonly _tag: "Snapshot" }> | undefined
@@ -44,7 +67,7 @@ const lead = Effect.fnUntraced(function* (
   member: Backed,
   store: ObjectStore["Service"],
   state: Shipping,
-  { keepMs, logMs, snapshotMs }: { readonly keepMs: number; readonly logMs: number; readonly snapshotMs: number }
+  { keepMs, logMs, snapshotMs }: Times
 ) {
   let folder: string | undefined
   let isSwept = false
@@ -108,7 +131,8 @@ const lead = Effect.fnUntraced(function* (
     const folder = yield* lookUp
     const nowMs = yield* monotonicMs
     const appliedIndex = member.feed.appliedIndex()
-    const isStateDue = nowMs >= snapshotDueMs && appliedIndex > (state.snapshot?.index ?? -1)
+    const { snapshot } = state
+    const isStateDue = snapshot === undefined || (nowMs >= snapshotDueMs && appliedIndex > snapshot.index)
     if (isStateDue) yield* shipState(folder, { isGap: false })
     else if (nowMs >= logDueMs && appliedIndex > state.index) {
       yield* shipEntries(folder)
@@ -120,12 +144,16 @@ const lead = Effect.fnUntraced(function* (
     return Math.min(logMs, ...restMs.filter((leftMs) => leftMs > 0))
   })
 
-  const told = Effect.tapError(step, (error) =>
-    Effect.suspend(() => {
-      state.failure = shownError(error)
-      return Effect.logError(`A backup to ${store.place} failed, trying again: ${state.failure}`)
-    })
-  )
+  const told = Effect.catchCause(step, (cause) => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    // A defect, of a store too, must not end all later backups.
+    const failure = Cause.squash(cause)
+    state.failure = shownError(failure)
+    return Effect.andThen(
+      Effect.logError(`A backup to ${store.place} failed, trying again: ${state.failure}`),
+      Effect.fail(failure)
+    )
+  })
   const retried = Effect.retry(told, Schedule.min([Schedule.exponential(retryMinMs), Schedule.spaced(retryMaxMs)]))
   return yield* Effect.forever(Effect.flatMap(retried, (waitMs) => Effect.sleep(waitMs)))
 })
@@ -133,14 +161,9 @@ const lead = Effect.fnUntraced(function* (
 const isLeading = (member: Backed): boolean => member.leader() === member.self.nodeId
 
 /** Shows a scheduled backup, and runs it, until the scope closes. */
-const run = Effect.fnUntraced(function* (options: EveryOptions) {
+const run = Effect.fnUntraced(function* (times: Times) {
   const member = yield* Member
   const store = yield* ObjectStore
-  const times = {
-    keepMs: Duration.toMillis(options.keep),
-    logMs: Duration.toMillis(options.log),
-    snapshotMs: Duration.toMillis(options.snapshot)
-  }
   const state: Shipping = { isShipping: false, snapshot: undefined, index: 0, failure: undefined }
   yield* (yield* Backups).register(() => ({
     place: store.place,
@@ -194,4 +217,4 @@ const run = Effect.fnUntraced(function* (options: EveryOptions) {
 export const every = <E, R>(
   options: EveryOptions,
   store: Layer.Layer<ObjectStore, E, R>
-): Layer.Layer<never, E, R | Member | Backups> => Layer.effectDiscard(run(options)).pipe(Layer.provide(store))
+): Layer.Layer<never, E, R | Member | Backups> => Layer.effectDiscard(run(timesOf(options))).pipe(Layer.provide(store))

@@ -9,6 +9,7 @@ import { nameOf } from "../Backup/Shipped.ts"
 import { isBucketUrl, openStore } from "../Backup/StoreUrl.ts"
 import { writeArchive } from "../EventStore/ArchiveFile.ts"
 import { beginArchiveScan, scanArchive } from "../EventStore/ArchiveFormat.ts"
+import { FILE } from "../EventStore/Directory.ts"
 import { isFile, listDirectory } from "../EventStore/Files.ts"
 import { backupPath } from "../Http/BackupRoutes.ts"
 import { type AnswerBytes, credentials, get, nodes, reasonOf } from "./Connect.ts"
@@ -20,7 +21,15 @@ const isCount = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /** Whether a backup is to go into a store: a bucket, or a directory. */
 const isStoreAt = (out: string) =>
-  isBucketUrl(out) || out.endsWith("/") ? Effect.succeed(true) : Effect.isSuccess(listDirectory(out))
+  isBucketUrl(out) || out.endsWith("/")
+    ? Effect.succeed(true)
+    : Effect.flatMap(
+        Effect.orElseSucceed(listDirectory(out), () => undefined),
+        (names) =>
+          names?.includes(FILE) === true
+            ? Effect.fail(refused(`"${out}" is the data directory of a node: choose another place`))
+            : Effect.succeed(names !== undefined)
+      )
 
 interface Written {
   readonly place: string

@@ -213,6 +213,28 @@ describe("a scheduled backup", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("outlives a defect of its store, and refuses times at which it would never rest", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const member = yield* leading(root)
+      const sound = inDirectory(join(root, "store"))
+      let isBroken = true
+      const broken: Store = {
+        ...sound,
+        put: (name, bytes) => (isBroken ? Effect.die(new Error("a defect")) : sound.put(name, bytes))
+      }
+      const status = yield* backedUp(member, broken)
+      yield* until("it fails", () => status().failure === "a defect")
+      isBroken = false
+      yield* until("it is there", () => status().snapshot !== undefined)
+      const store = Layer.succeed(ObjectStore, sound)
+      const times = { snapshot: "1 hour", log: "1 minute", keep: "1 day" } as const
+      for (const wrong of [{ log: 0 }, { log: "2 hours" }, { snapshot: Number.POSITIVE_INFINITY }] as const) {
+        assert.throws(() => every({ ...times, ...wrong }, store), "Backup.every")
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("takes nothing for shipped that cannot be read back", () =>
     Effect.gen(function* () {
       const root = yield* directory

@@ -48,7 +48,7 @@ const scratch = Effect.acquireRelease(
 
 const create = (node: TestNode, name: string) =>
   Effect.tap(node.request("POST", "/api/products", { body: { name, price: "1.00" } }), ({ body, status }) =>
-    expectThat(status === 201, `${name} is created: ${JSON.stringify(body)}`)
+    expectThat(status === 201, `${name.slice(0, 40)} is created: ${JSON.stringify(body).slice(0, 500)}`)
   )
 
 const createMany = (node: TestNode, prefix: string, count: number) =>
@@ -234,7 +234,7 @@ describe("the endpoint of archives", () => {
       Effect.gen(function* () {
         const [node] = (yield* startCluster(["node"])) as [TestNode]
         // More than the sockets between the two take.
-        yield* createMany(node, "x".repeat(200_000), 100)
+        for (let at = 0; at < 40; at++) yield* create(node, `${"x".repeat(500_000)}${at}`)
         const path = "/_admin/api/backup"
         const open = (headers: Record<string, string> = {}) =>
           Effect.promise((signal) => fetch(node.url + path, { headers, signal }))
@@ -256,7 +256,7 @@ describe("the endpoint of archives", () => {
           "the next one is made",
           Effect.tap(open(), ({ status }) => expectThat(status === 200, String(status)))
         )
-        assert.isAbove((yield* Effect.promise(() => archive.arrayBuffer())).byteLength, 20_000_000)
+        assert.isAbove((yield* Effect.promise(() => archive.arrayBuffer())).byteLength, 19_000_000)
       }).pipe(Effect.scoped),
     timeoutMs
   )
