@@ -64,6 +64,7 @@ const slow = [
   "test/Repository/commands.test.ts",
   "test/Repository/historyOfCluster.test.ts",
   "test/Repository/recordHistory.test.ts",
+  "test/Testing/followRun.test.ts",
   "test/Testing/simulator.test.ts",
   "test/Testing/testClusterHarm.test.ts"
 ]

@@ -6,7 +6,6 @@ import { Clock, Effect, Result } from "effect"
 import { anonymous } from "../Access/Caller.ts"
 import { invariant } from "../Invariant.ts"
 import type { Origin } from "../Machine/Command.ts"
-import { isPending } from "../Machine/decideOperation.ts"
 import { guardOf, spent } from "../Machine/Guard.ts"
 import { refusedOperation } from "../Machine/GuardedOperation.ts"
 import { split, visible } from "../Machine/LocalParts.ts"
@@ -25,7 +24,7 @@ import {
   shown,
   withoutCondition
 } from "./Changed.ts"
-import { keep } from "./KeptParts.ts"
+import { keep, mayNotWrite } from "./KeptParts.ts"
 import { heldPart, howOf, isObject, partOf } from "./MixedParts.ts"
 import { isKnown } from "./OneKey.ts"
 import { beginAt, type Logs, mayHaveKey, operationOf } from "./Submitting.ts"
@@ -64,8 +63,7 @@ export const make = (logs: Logs) => {
     const model = descriptor.name
     const origin = originOf(change)
     yield* mayChange(descriptor, change)
-    // Until the new version is active, this node may go back to a release that cannot read a part in it.
-    if (descriptor.read.liftsLocalPart && isPending(member.tables, descriptor)) {
+    if (mayNotWrite(member.tables, descriptor)) {
       return yield* new Refused({ rejection: { _tag: "UpgradePending", model } })
     }
     if (isKnown(local.tables, origin)) return yield* copyOfPart(descriptor, id, origin)

@@ -1,7 +1,7 @@
 /** A node's own log: local models in a new version, the end of one, and local fields of mixed records. */
 import { assert, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Option, Result, Schema } from "effect"
-import { HttpClient } from "effect/http"
+import { HttpClient, HttpClientRequest } from "effect/http"
 import { LocalNode } from "../../src/Local/LocalNode.ts"
 import * as Format from "../../src/Machine/Format.ts"
 import { storedVersions } from "../../src/Machine/Rows.ts"
@@ -113,6 +113,14 @@ it.effect("local parts roll with their model: a node may go back until it is act
         for (let at = 0; at < 200; at++) yield* create({ id: `p${at}`, name: "anvil", seen: `${at}` })
       })
     )
+    yield* on(
+      others[0]!,
+      HttpClientRequest.post("/api/articles").pipe(
+        HttpClientRequest.setHeader("idempotency-key", "once"),
+        HttpClientRequest.bodyJsonUnsafe({ id: "p200", name: "anvil", seen: "200" }),
+        HttpClient.execute
+      )
+    )
     const shown = (at: number) => Effect.flatMap(HttpClient.get(`/api/articles/p${at}`), ({ json }) => json)
     const stored = Effect.map(ownTables, ({ byModel }) => Object.fromEntries(storedVersions(byModel.get("Article"))))
     const tag = Effect.map(HttpClient.get("/api/articles/p7"), ({ headers }) => headers.etag)
@@ -123,6 +131,16 @@ it.effect("local parts roll with their model: a node may go back until it is act
     // Nothing is written in a version that the other nodes do not have: this one could not go back.
     const early = yield* on(node, Effect.result(Effect.flatMap(next, ({ patch }) => patch("p7", { views: 8 }))))
     assert.deepInclude(Result.isFailure(early) ? early.failure : early, { kind: "upgrade-pending" })
+    // A copy of a request that was done before is answered, and writes none either.
+    const copy = yield* on(
+      node,
+      HttpClientRequest.post("/api/articles").pipe(
+        HttpClientRequest.setHeader("idempotency-key", "once"),
+        HttpClientRequest.bodyJsonUnsafe({ id: "p200", name: "anvil", seen: "200" }),
+        HttpClient.execute
+      )
+    )
+    assert.strictEqual(copy.status, 201)
     yield* advance("5 seconds")
     assert.deepStrictEqual(yield* on(node, stored), { 1: 200 })
 
