@@ -131,7 +131,7 @@ export const brokenFiles: ReadonlyArray<BrokenFile> = [
   {
     name: "the rest of a torn tail stays behind the next batch",
     file: "src/EventStore/FileLogRecovery.ts",
-    find: `  if (torn !== undefined) yield* repair(directory, torn)\n`,
+    find: `  if (torn !== undefined) yield* repairTorn(directory, torn)\n`,
     replace: ``
   },
   {

@@ -1039,8 +1039,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   {
     row: "C25",
     file: "src/Raft/core/Election.ts",
-    find: " || state.isSuspect) return false",
-    replace: ") return false",
+    find: " || state.isSuspect || state.repairing !== undefined) return false",
+    replace: " || state.repairing !== undefined) return false",
     tests: [suspect("does not campaign, neither by itself nor when it is told to")]
   },
   {
@@ -1066,8 +1066,8 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C25",
-    file: "src/Machine/Snapshot.ts",
-    find: "  if (state.writtenHash === undefined) StateHash.add(state.tables.hash, StateElements.row(model, id, row))\n",
+    file: "src/Machine/SnapshotTables.ts",
+    find: "      StateHash.add(state.tables.hash, StateElements.row(model, read.ids[at]!, row))\n",
     replace: "",
     tests: [stateHash("is what the tables hold, after any history, by way of a snapshot too")]
   },

@@ -233,7 +233,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     fromSeed: 71,
     seedsCount: 20,
     file: "src/Raft/core/step.ts",
-    find: `Math.min(message.leaderCommit, message.matchIndex)`,
+    find: `Math.min(message.leaderCommit, knownIndex)`,
     replace: `message.leaderCommit`
   },
   {
@@ -484,8 +484,8 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     fromSeed: 21,
     seedsCount: 60,
     file: "src/Raft/core/Election.ts",
-    find: ` || state.isSuspect) return false`,
-    replace: `) return false`
+    find: ` || state.isSuspect || state.repairing !== undefined) return false`,
+    replace: ` || state.repairing !== undefined) return false`
   },
   {
     name: "a node whose state differs from a majority reads",
