@@ -12,6 +12,7 @@ import { establish, finish, isLeftover, isPlacing } from "../EventStore/Establis
 import { listDirectory, makeDirectory } from "../EventStore/Files.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { SnapshotDamaged } from "../EventStore/SnapshotStore.ts"
+import { raisedTo } from "../Machine/evolve.ts"
 import * as Format from "../Machine/Format.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
 import * as Tables from "../Machine/Tables.ts"
@@ -83,9 +84,10 @@ const begin = Effect.fnUntraced(function* (
   const formerClusterIds = [...new Set([formerClusterId, ...(tables.restored?.formerClusterIds ?? [])])]
   const term = last.term + 1
   const history = whole ?? FormerHistory.firstState(tables, { base, term })
-  const began = Tables.beginningAnew(tables, {
+  const raised = raisedTo(tables, Format.restoring)
+  const began = Tables.beginningAnew(raised, {
     index: base,
-    format: Math.max(tables.format, Format.restoring),
+    format: raised.format,
     restored: {
       versionFloor: base,
       formerClusterIds: formerClusterIds.slice(0, formerMaxCount),

@@ -12,7 +12,7 @@ import * as Sessions from "./Sessions.ts"
 import * as StateElements from "./StateElements.ts"
 import * as StateHash from "./StateHash.ts"
 import type { Row, Table, Tombstone } from "./Table.ts"
-import { count, countFormat, discount, discountFormat, type Tables, tableToChange } from "./Tables.ts"
+import { clone, count, countFormat, discount, discountFormat, type Tables, tableToChange } from "./Tables.ts"
 import type { Transaction } from "./Transaction.ts"
 
 /** Applies one decided transaction as the entry at `index`. */
@@ -52,13 +52,20 @@ const setLimits = (tables: Tables, { limits }: Transaction): void => {
 }
 
 /** A format never goes back. */
-const setFormat = (tables: Tables, { format }: Transaction): void => {
+const setFormat = (tables: Tables, { format }: Pick<Transaction, "format">): void => {
   if (format === undefined || format <= tables.format) return
   const wasBucketed = isFormatActive(tables, keyBuckets)
   discountFormat(tables)
   tables.format = format
   countFormat(tables)
   if (!wasBucketed && isFormatActive(tables, keyBuckets)) Sessions.bucketAll(tables)
+}
+
+/** A copy of tables in this format, or the later one that they have: keys and their horizons come along. */
+export const raisedTo = (tables: Tables, format: number): Tables => {
+  const raised = clone(tables)
+  setFormat(raised, { format })
+  return raised
 }
 
 /** What is removed does not come back. */

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { evolve } from "../../src/Machine/evolve.ts"
+import { evolve, raisedTo } from "../../src/Machine/evolve.ts"
 import * as Format from "../../src/Machine/Format.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import * as Sessions from "../../src/Machine/Sessions.ts"
@@ -93,6 +93,17 @@ describe("keys in a log of format 2", () => {
     assert.strictEqual(Tables.stateHash(again), Tables.stateHash(tables))
     assert.deepStrictEqual([tables.assignedKeys.open.size, tables.assignedKeys.full.length], [0, 0])
     for (const name of tables.sessions.keys()) assert.lengthOf(name, 16)
+  })
+
+  it("are known as before where a restore begins a log in format 3 on them", () => {
+    const tables = replayed().applied
+    const raised = raisedTo(tables, Format.keyBuckets)
+    const restored = { versionFloor: 1_000, formerClusterIds: ["former"] }
+    const began = Tables.beginningAnew(raised, { index: 1_000, format: raised.format, restored })
+    assert.deepStrictEqual(known(began), known(tables))
+    assert.strictEqual(StateHash.toHex(StateContent.hashOf(began)), Tables.stateHash(began))
+    assert.strictEqual(Tables.stateHash(tables), recorded.entries.at(-1)?.hash)
+    assert.strictEqual(raisedTo(raised, 2).format, Format.keyBuckets)
   })
 
   it("leave a clone as it was, when another goes on to format 3", () => {
