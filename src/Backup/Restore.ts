@@ -11,6 +11,7 @@ import { type DirectoryInUse, lockDirectory } from "../EventStore/DirectoryLock.
 import { establish, finish, isLeftover, isPlacing } from "../EventStore/Establish.ts"
 import { listDirectory, makeDirectory } from "../EventStore/Files.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import { isMarked } from "../EventStore/RepairMark.ts"
 import type { SnapshotDamaged } from "../EventStore/SnapshotStore.ts"
 import { raisedTo } from "../Machine/evolve.ts"
 import * as Format from "../Machine/Format.ts"
@@ -176,21 +177,27 @@ export interface Surveyed {
   readonly clusterId: string
   readonly lastIndex: number
   readonly lastTerm: number
+  /** The log has lost entries to damage, and peers have not given them back: what is left is no measure of what it held. */
+  readonly isRepairing: boolean
 }
 
 /** Looks at one directory. */
 export const survey = Effect.fnUntraced(function* (directory: string) {
   const { clusterId, lastIndex, lastTerm, nodeId } = yield* openDirectory(directory)
-  return { directory, nodeId, clusterId, lastIndex, lastTerm } satisfies Surveyed
+  const isRepairing = yield* isMarked(directory)
+  return { directory, nodeId, clusterId, lastIndex, lastTerm, isRepairing } satisfies Surveyed
 }, Effect.scoped)
 
-/** The directory that holds most: the last term decides, then the last index (Raft §5.4.1). Undefined if there is none. */
+/**
+ * The directory that holds most: the last term decides, then the last index (Raft §5.4.1). One whose log has lost entries
+ * counts only where all have. Undefined if there is none.
+ */
 export const bestOf = (surveyed: ReadonlyArray<Surveyed>): Surveyed | undefined =>
   surveyed.reduce<Surveyed | undefined>((best, each) => {
+    if (best === undefined) return each
+    if (each.isRepairing !== best.isRepairing) return each.isRepairing ? best : each
     const isBetter =
-      best === undefined ||
-      each.lastTerm > best.lastTerm ||
-      (each.lastTerm === best.lastTerm && each.lastIndex > best.lastIndex)
+      each.lastTerm > best.lastTerm || (each.lastTerm === best.lastTerm && each.lastIndex > best.lastIndex)
     return isBetter ? each : best
   }, undefined)
 

@@ -23,7 +23,7 @@ const surveyAll = Effect.fnUntraced(function* (directories: ReadonlyArray<string
   const rows = found.map((each) =>
     "problem" in each
       ? [each.directory, "", "", each.problem]
-      : [each.directory, each.nodeId, `${each.lastTerm}.${each.lastIndex}`, each === best ? "holds most" : ""]
+      : [each.directory, each.nodeId, `${each.lastTerm}.${each.lastIndex}`, noteOf(each, best)]
   )
   const advice =
     best === undefined
@@ -35,6 +35,11 @@ const surveyAll = Effect.fnUntraced(function* (directories: ReadonlyArray<string
   yield* print(isJson, { directories: found, best: clusters.size === 1 ? (best?.directory ?? null) : null }, text)
   if (best === undefined || clusters.size > 1) return yield* refused(advice)
 })
+
+const noteOf = (each: Surveyed, best: Surveyed | undefined): string => {
+  const lost = each.isRepairing ? ["has lost entries to damage"] : []
+  return [...(each === best ? ["holds most"] : []), ...lost].join(", ")
+}
 
 const messageOf = (exit: Exit.Exit<unknown, CommandFailed>): string =>
   Option.match(Exit.findErrorOption(exit), { onNone: () => "a defect", onSome: ({ message }) => message })

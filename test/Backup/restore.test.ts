@@ -268,10 +268,12 @@ describe("recover", () => {
   )
 
   it("takes the directory whose last term is highest, then whose last index is", () => {
-    const at = (directory: string, lastTerm: number, lastIndex: number) => {
-      return { directory, nodeId: directory, clusterId: "c", lastTerm, lastIndex }
+    const at = (directory: string, lastTerm: number, lastIndex: number, isRepairing = false) => {
+      return { directory, nodeId: directory, clusterId: "c", lastTerm, lastIndex, isRepairing }
     }
     assert.strictEqual(bestOf([at("a", 2, 90), at("b", 3, 10), at("c", 3, 12)])?.directory, "c")
+    // What is left of a damaged log is no measure of what the node held.
+    assert.strictEqual(bestOf([at("a", 3, 12, true), at("b", 3, 10)])?.directory, "b")
     assert.isUndefined(bestOf([]))
   })
 })

@@ -96,10 +96,10 @@ describe("simulator", () => {
   })
 
   it("disks rot: logs are repaired from peers, and no repaired node has lost what it may have acknowledged (C26)", {
-    timeout: 120_000
+    timeout: 300_000
   }, () => {
     const totals = { rots: 0, repairs: 0, healed: 0, refusals: 0, installs: 0, committed: 0, acknowledged: 0 }
-    const count = seedsCount / 5
+    const count = seedsCount / 10
     for (let seed = rottingFromSeed; seed < rottingFromSeed + count; seed++) {
       const result = Simulator.run(optionsOf(seed))
       assert.strictEqual(result.failure, undefined, `seed ${seed}`)

@@ -105,6 +105,7 @@ describe("a node whose disk is damaged", () => {
         for (const node of nodes) yield* node.stop("SIGKILL")
         flip(victim, 0.5)
         yield* victim.start
+        const before = other.output().length
         yield* other.start
         const readiness = eventually(
           "the node says that its log is damaged",
@@ -117,8 +118,19 @@ describe("a node whose disk is damaged", () => {
           )
         )
         yield* readiness
-        // Longer than an election takes where a quorum votes.
-        yield* Effect.sleep("3 seconds")
+        // It is connected to the damaged node, and longer without a leader than an election takes where a quorum votes.
+        yield* eventually(
+          "the other node finds no leader",
+          Effect.suspend(() =>
+            expectThat(
+              /has known no leader for \d+ s\. This node is connected to 1 of the 2 other voters/.test(
+                other.output().slice(before)
+              ),
+              "it says so"
+            )
+          ),
+          30_000
+        )
         assert.isNull((yield* clusterOf(other)).leader)
         assert.deepStrictEqual((yield* clusterOf(victim)).repairing?.throughIndex, null)
         yield* third.start
