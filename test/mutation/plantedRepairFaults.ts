@@ -55,15 +55,6 @@ export const plantedRepairFaults: ReadonlyArray<PlantedFault> = [
     replace: `repairing === undefined`
   },
   {
-    name: "a beat to a former life commits entries that damage has brought back",
-    breaks: "C26",
-    fromSeed: first + 510,
-    seedsCount: 20,
-    file: "src/Raft/core/step.ts",
-    find: `state.repairing?.matchedIndex ?? Number.POSITIVE_INFINITY`,
-    replace: `Number.POSITIVE_INFINITY`
-  },
-  {
     name: "a repair ends before its entries are durable",
     breaks: "C26",
     fromSeed: first,
