@@ -1,6 +1,6 @@
 /** Who may do what, over HTTP on three nodes: credentials, rules on each route, and what refusals tell. docs/access.md. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Fiber, Layer, Stream } from "effect"
 import * as Access from "../../src/Access.ts"
 import { Serving } from "../../src/Http/Serving.ts"
 import * as Lithair from "../../src/Lithair.ts"
@@ -366,6 +366,28 @@ describe("deny by default", () => {
     }).pipe(Effect.provide(TestCluster.layer({ models: [Open] })))
   )
 })
+
+it.effect("a stream ends when its credential is revoked, though nothing is told meanwhile", () =>
+  Effect.gen(function* () {
+    const { on, sam } = yield* people
+    for (const path of ["/api/notes/changes", "/api/notes/live"]) {
+      const { id, key } = yield* on("n1", makeKey("staff", { roles: ["staff"] }))
+      const text = yield* on(
+        "n1",
+        Effect.gen(function* () {
+          const reading = yield* Effect.forkChild(ask("GET", path, { key }))
+          yield* Effect.sleep("2 seconds")
+          assert.isUndefined(reading.pollUnsafe(), path)
+          assert.strictEqual((yield* ask("DELETE", `/_admin/api/keys/${id}`)).status, 204)
+          return (yield* Fiber.join(reading)).body as string
+        })
+      )
+      assert.include(text, "event: end", path)
+      assert.include(text, "urn:lithair:problem:unauthenticated", path)
+    }
+    assert.isString(sam.key)
+  }).pipe(provide)
+)
 
 it.effect("a live query under a rule of one branch shows the caller's records alone", () =>
   Effect.gen(function* () {
