@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { browserCases } from "./browser.ts"
+import { commandLineCases } from "./commandLine.ts"
 import { binary, output, Project } from "./Project.ts"
 import { starterCases } from "./starter.ts"
 import { ticketingCases } from "./ticketing.ts"
@@ -98,6 +99,7 @@ layer(Project.layer, { timeout: "120 seconds", excludeTestServices: true })("the
   )
 
   browserCases(it)
+  commandLineCases(it)
   starterCases(it)
   ticketingCases(it)
 })
