@@ -97,7 +97,12 @@ const startClients = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>
     const now = () => (what === "answers" ? seen.count : seen.bought.size)
     const target = now() + count
     const reached = Effect.suspend(() => expectThat(now() >= target, `${what} come`))
-    return eventually(`${count} more ${what}`, reached, 30_000)
+    return eventually(
+      () =>
+        `${count} more ${what}: ${seen.count} answers, ${seen.bought.size} tickets, refused ${JSON.stringify(seen.refusals.slice(-3))}`,
+      reached,
+      30_000
+    )
   }
   return { seen, stop, more }
 })
@@ -183,6 +188,10 @@ describe("a rolling upgrade of ticketing", () => {
         const tickets = new Map(lists[0]!.map(({ buyer, id }) => [buyer, id]))
         assert.strictEqual(tickets.size, lists[0]!.length)
         assert.deepStrictEqual(tickets, new Map(seen.bought))
+        for (const node of nodes) {
+          const { body: sold } = yield* node.request("GET", "/api/_projections/sales")
+          assert.strictEqual(sold, tickets.size)
+        }
         const codes = new Set(lists[0]!.map(({ code }) => code))
         assert.isAbove(codes.size, 50, "the step has drawn")
         const { body: left } = yield* nodes[1]!.request("GET", `/api/shows/${show}`)

@@ -1,22 +1,34 @@
 /**
- * A node of the ticketing example in one of three releases, as a process: `TICKETING_RELEASE` says which. It takes the flags
- * of the example's nodes.
+ * A node that sells tickets as the ticketing example does, without its sign-in, in one of three releases, as a process:
+ * `TICKETING_RELEASE` says which. It takes the flags of the example's nodes.
  *
- * `first` is the example as it is. `compatible` adds a field with a default, an optional one and an index, without a new
- * version. `next` has a new version of the ticket, and one of its steps is no function: each node reads another number.
+ * `compatible` adds to `first` a field with a default, an optional one and an index, without a new version. `next` has a new
+ * version of the ticket, and one of its steps is no function: each node reads another number.
  */
 import { Effect, Layer, Schema } from "effect"
-import { confirmation, Mailer } from "../../examples/ticketing/confirmation.ts"
-import { handlers } from "../../examples/ticketing/handlers.ts"
-import { buyTicket, Id, Show, SoldOut, Ticket } from "../../examples/ticketing/models.ts"
-import { sales } from "../../examples/ticketing/sales.ts"
+import { Id, SoldOut } from "../../examples/ticketing/models.ts"
 import * as Command from "../../src/Command.ts"
 import * as Lithair from "../../src/Lithair.ts"
 import * as Model from "../../src/Model.ts"
 import { run } from "../../src/node.ts"
+import * as Projection from "../../src/Projection.ts"
 import * as Reaction from "../../src/Reaction.ts"
 
 const seats = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100_000 }))
+
+class Show extends Model.Class<Show>("Show")(
+  { id: Model.id(Id), title: Schema.NonEmptyString.pipe(Model.replicate), seats },
+  { writes: { change: "commands" } }
+) {}
+
+class Ticket extends Model.Class<Ticket>("Ticket")(
+  { id: Model.id(Id), showId: Model.replicate(Id), holder: Schema.NonEmptyString },
+  {
+    references: { showId: { model: Show, onDelete: "restrict" } },
+    indexes: ["showId", "holder"],
+    writes: { create: "commands", change: "never" }
+  }
+) {}
 
 /** A show that is on a stage, and has a door time. */
 class LaterShow extends Model.Class<LaterShow>("Show")(
@@ -66,53 +78,70 @@ class NextTicket extends Model.Class<NextTicket>("Ticket")(
 ) {}
 
 const payload = Schema.Struct({ showId: Id, holder: Schema.NonEmptyString })
+const buyFirst = Command.make("buyTicket", { payload, success: Ticket, error: [SoldOut] })
 const buyCompatible = Command.make("buyTicket", { payload, success: CompatibleTicket, error: [SoldOut] })
 const buyNext = Command.make("buyTicket", { payload, success: NextTicket, error: [SoldOut] })
 
 /** Takes a seat of a show. */
-const takeSeat = Effect.fnUntraced(function* (showId: string) {
+const takeSeat = Effect.fnUntraced(function* (model: typeof Show | typeof LaterShow, showId: string) {
   const transaction = yield* Command.Transaction
-  const { seats, title } = yield* transaction.get(LaterShow, showId)
+  const { seats, title } = yield* transaction.get(model as typeof Show, showId)
   if (seats === 0) return yield* new SoldOut({ show: title })
-  yield* transaction.patch(LaterShow, showId, { seats: seats - 1 })
+  yield* transaction.patch(model as typeof Show, showId, { seats: seats - 1 })
   return transaction
 })
+
+const firstHandlers = Command.layer(
+  buyFirst,
+  Effect.fnUntraced(function* ({ holder, showId }) {
+    const { create } = yield* takeSeat(Show, showId)
+    return yield* create(Ticket, { showId, holder })
+  })
+)
 
 const compatibleHandlers = Command.layer(
   buyCompatible,
   Effect.fnUntraced(function* ({ holder, showId }) {
-    const { create } = yield* takeSeat(showId)
+    const { create } = yield* takeSeat(LaterShow, showId)
     return yield* create(CompatibleTicket, { showId, holder })
   })
 )
 const nextHandlers = Command.layer(
   buyNext,
   Effect.fnUntraced(function* ({ holder, showId }) {
-    const { create } = yield* takeSeat(showId)
+    const { create } = yield* takeSeat(LaterShow, showId)
     return yield* create(NextTicket, { showId, buyer: holder, code: 0 })
   })
 )
 
-const mailsOf = (model: typeof CompatibleTicket | typeof NextTicket) =>
-  Reaction.make("confirmation", { from: [model], run: () => Effect.void })
-
-const layerMailer = Layer.succeed(Mailer, { send: () => Effect.void })
+type AnyTicket = typeof Ticket | typeof CompatibleTicket | typeof NextTicket
+const mailsOf = (model: AnyTicket) => Reaction.make("confirmation", { from: [model], run: () => Effect.void })
+const salesOf = (model: AnyTicket) =>
+  Projection.make("sales", {
+    from: [model],
+    version: 1,
+    state: Schema.Int,
+    initial: 0,
+    evolve: (sold, { type }) => sold + (type === "created" ? 1 : 0)
+  })
 
 const releases = {
   first: Lithair.layerHttp({
     models: [Show, Ticket],
-    commands: [buyTicket],
-    projections: [sales],
-    reactions: [confirmation]
-  }).pipe(Layer.provide([handlers, layerMailer])),
+    commands: [buyFirst],
+    projections: [salesOf(Ticket)],
+    reactions: [mailsOf(Ticket)]
+  }).pipe(Layer.provide(firstHandlers)),
   compatible: Lithair.layerHttp({
     models: [LaterShow, CompatibleTicket],
     commands: [buyCompatible],
+    projections: [salesOf(CompatibleTicket)],
     reactions: [mailsOf(CompatibleTicket)]
   }).pipe(Layer.provide(compatibleHandlers)),
   next: Lithair.layerHttp({
     models: [LaterShow, NextTicket],
     commands: [buyNext],
+    projections: [salesOf(NextTicket)],
     reactions: [mailsOf(NextTicket)]
   }).pipe(Layer.provide(nextHandlers))
 }
