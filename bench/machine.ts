@@ -64,6 +64,7 @@ const pair = () => {
     const entries = asked.map((command) => {
       const decided = leader.decide(giveKey({ ...command, fingerprint: "0123456789abcdef" }, index), {
         index: index + 1,
+        term: 1,
         nowMs
       })
       if (decided.entry === undefined) throw new Error(JSON.stringify(decided.result))

@@ -9,6 +9,7 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import type { LogFailed } from "../EventStore/LogStore.ts"
 import * as StateElements from "../Machine/StateElements.ts"
 import { BackupRefused } from "./BackupRefused.ts"
+import type { KeptDigest } from "./CheckEvidence.ts"
 import { decodeManifest, type Manifest } from "./Manifest.ts"
 import type { StoreFailed } from "./ObjectStore.ts"
 import { type Point, type Replay, replaying, type StateAt } from "./Replay.ts"
@@ -44,6 +45,8 @@ interface LoadOptions {
   /** False to prove the bytes and their order alone, in bounded memory. */
   readonly isStateBuilt?: boolean
   readonly point?: Point | undefined
+  /** A digest that must be that of the chain at its index. */
+  readonly kept?: KeptDigest | undefined
   readonly onEntry?: (entry: LogEntry) => void
 }
 
@@ -53,7 +56,7 @@ export const loadArchive = (path: string, options: LoadOptions = {}) => loadArch
 /** Reads all of these archives, each of which goes on where the one before has come to, or earlier. `point` must lie in them. */
 export const loadArchives = Effect.fnUntraced(function* (
   archives: ReadonlyArray<Archive>,
-  { isStateBuilt = true, onEntry, point }: LoadOptions = {}
+  { isStateBuilt = true, kept, onEntry, point }: LoadOptions = {}
 ): Effect.fn.Return<LoadedArchive, ArchiveUnreadable | BackupRefused> {
   let replay: Replay | undefined
   let begins: LoadedArchive["begins"] | undefined
@@ -94,7 +97,7 @@ export const loadArchives = Effect.fnUntraced(function* (
             clusterId = manifest.clusterId
             lastIndex = from.index
             if (isStateBuilt && (snapshot !== null || previous.index === 0)) {
-              replay = replaying({ from, hasSnapshot: snapshot !== null, point, ...(onEntry ? { onEntry } : {}) })
+              replay = replaying({ from, hasSnapshot: snapshot !== null, point, kept, ...(onEntry ? { onEntry } : {}) })
             }
             return
           }

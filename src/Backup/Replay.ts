@@ -4,10 +4,13 @@
  */
 import { Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
-import { evolve } from "../Machine/evolve.ts"
+import * as Erasure from "../Machine/Erasure.ts"
+import * as Evidence from "../Machine/Evidence.ts"
+import { evolve, evolveEvent } from "../Machine/evolve.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
 import * as Tables from "../Machine/Tables.ts"
-import { decode } from "../Machine/Transaction.ts"
+import { decode, type Transaction } from "../Machine/Transaction.ts"
+import { checking, type EvidenceCheck, type KeptDigest } from "./CheckEvidence.ts"
 
 /** The point to stop at: the last entry, or the last one that was decided by then. */
 export type Point =
@@ -36,15 +39,21 @@ export const replaying = (options: {
   readonly from: { readonly index: number; readonly term: number }
   readonly hasSnapshot: boolean
   readonly point?: Point | undefined
+  /** A digest that must be that of the chain at its index. */
+  readonly kept?: KeptDigest | undefined
   /** Called with each transaction, before it changes the state. */
   readonly onEntry?: (entry: LogEntry) => void
 }): Replay => {
-  const { from, hasSnapshot, onEntry = () => {}, point } = options
+  const { from, hasSnapshot, kept, onEntry = () => {}, point } = options
   const restoring = hasSnapshot ? Snapshot.restoring([]) : undefined
   let tables: Tables.Tables | undefined = hasSnapshot ? undefined : Tables.make([])
   let last = from
   let wrong: string | undefined
   let atPoint: StateAt | undefined
+  let evidence: EvidenceCheck | undefined
+  const blanked: Array<{ readonly index: number; readonly transaction: Transaction }> = []
+  /** The records that are there without their data, since they were erased later. */
+  const erasedRows = new Map<string, Erasure.Named>()
 
   const begun = (): Tables.Tables | undefined => {
     if (tables !== undefined || wrong !== undefined || restoring === undefined) return tables
@@ -61,8 +70,43 @@ export const replaying = (options: {
     return tables
   }
 
+  /** A state from before an erasure lacks the records that were erased, as the cluster has lacked them since. */
   const keepPoint = (state: Tables.Tables): void => {
-    atPoint ??= { tables: Tables.clone(state), ...last }
+    if (atPoint !== undefined) return
+    const kept = Tables.clone(state)
+    for (const { id, model } of erasedRows.values()) {
+      const row = Tables.get(kept, model, id)
+      if (row === undefined) continue
+      const { modelVersion, version } = row
+      const deleted = {
+        type: "deleted",
+        model,
+        modelVersion,
+        id,
+        version: version + 1,
+        previousIndex: row.index
+      } as const
+      evolveEvent(kept, last.index, { ...deleted, data: Erasure.nothing, erased: true })
+    }
+    atPoint = { tables: kept, ...last }
+  }
+
+  const noteErased = ({ events }: Transaction): void => {
+    for (const { erased, id, model, type } of events) {
+      const name = JSON.stringify([model, id])
+      if (erased === true && type !== "deleted") erasedRows.set(name, { model, id })
+      else erasedRows.delete(name)
+    }
+  }
+
+  /** Says why an entry lacks data that no erasure names. */
+  const unnamed = (state: Tables.Tables): string | undefined => {
+    const erasures = Erasure.erasuresOf(state)
+    for (const { index, transaction } of blanked) {
+      const what = Erasure.unnamedIn(transaction, index, erasures)
+      if (what !== undefined) return `Entry ${index} was altered: ${what}`
+    }
+    return undefined
   }
 
   const take = (state: Tables.Tables, entry: LogEntry): void => {
@@ -78,7 +122,17 @@ export const replaying = (options: {
     const timeMs = transaction?.success.timeMs ?? state.lastTimeMs
     if (point !== undefined && isPast(point, { index: entry.index, timeMs })) keepPoint(state)
     onEntry(entry)
-    if (transaction !== undefined) evolve(state, { index: entry.index, transaction: transaction.success })
+    const found = transaction?.success
+    evidence ??= checking({ chain: state.chain, kept })
+    evidence.take(entry, found)
+    if (found !== undefined) {
+      evolve(state, { index: entry.index, transaction: found })
+      noteErased(found)
+      if (Erasure.isBlanked(found)) blanked.push({ index: entry.index, transaction: found })
+    }
+    if (state.chain === undefined || state.chain.index === entry.index - 1) {
+      Evidence.extend(state, { ...entry, transaction: found })
+    }
     last = { index: entry.index, term: entry.term }
   }
 
@@ -103,6 +157,10 @@ export const replaying = (options: {
       if (point?._tag === "Index" && point.index > last.index) {
         return Result.fail(`The newest state here is that of index ${last.index}`)
       }
+      const checked = (evidence ?? checking({ chain: state.chain, kept })).end()
+      if (Result.isFailure(checked)) return Result.fail(checked.failure)
+      const without = unnamed(state)
+      if (without !== undefined) return Result.fail(without)
       return Result.succeed(atPoint ?? { tables: state, ...last })
     }
   }

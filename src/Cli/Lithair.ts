@@ -5,6 +5,7 @@
 import { Console, Effect } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
 import { backup } from "./Backup.ts"
+import { digest } from "./Digest.ts"
 import { exitCodes } from "./Exit.ts"
 import { exporting } from "./Export.ts"
 import { inspect } from "./Inspect.ts"
@@ -15,7 +16,7 @@ import { verify } from "./Verify.ts"
 /** The whole command line. */
 export const lithair = Command.make("lithair").pipe(
   Command.withDescription("Looks after a Lithair cluster and its data"),
-  Command.withSubcommands([backup, verify, inspect, exporting, restore, recover])
+  Command.withSubcommands([backup, digest, verify, inspect, exporting, restore, recover])
 )
 
 /** Prints what is wrong with an invocation as one line on stderr. Help and version stay as they are. */

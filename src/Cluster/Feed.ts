@@ -10,6 +10,7 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { type LogCorrupt, LogFailed, type LogStore } from "../EventStore/LogStore.ts"
 import { invariant } from "../Invariant.ts"
 import { blanked, type Erasures } from "../Machine/Erasure.ts"
+import { sealed } from "../Machine/Evidence.ts"
 import * as Restored from "../Machine/Restored.ts"
 import { decode, encode, type Transaction } from "../Machine/Transaction.ts"
 import { slice } from "../Raft/core/RaftLog.ts"
@@ -174,7 +175,7 @@ export const blankedEntry = (entry: LogEntry, erasures: Erasures): LogEntry => {
   if (entry.type !== "transaction" || entry.index >= erasures.lastIndex) return entry
   const { transaction } = decodeEntry(entry)
   const left = blanked(transaction!, entry.index, erasures)
-  return left === transaction ? entry : { ...entry, payload: encode(left) }
+  return left === transaction ? entry : { ...entry, payload: encode(sealed(left, entry.payload)) }
 }
 
 /** Decodes each entry once for all readers at the end of the log, which read the same entries from memory. */

@@ -127,6 +127,8 @@ export interface MemberOptions {
   readonly config?: Partial<RaftConfig>
   /** Bounds of the history; all of it is retained by default. */
   readonly retention?: Retention
+  /** Begins a chain of digests over the log (Proving.ts). False by default. */
+  readonly tamperEvident?: boolean
   /** Makes ids for records that come without one. UUIDv7 by default. */
   readonly newId?: () => string
   /** The formats that this node knows. Those of its release by default. */

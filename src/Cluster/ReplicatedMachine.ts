@@ -4,6 +4,7 @@ import type { LogEntry } from "../EventStore/LogEntry.ts"
 import { invariant } from "../Invariant.ts"
 import type { Command } from "../Machine/Command.ts"
 import type { CommandResult, Logged } from "../Machine/CommandResult.ts"
+import * as Evidence from "../Machine/Evidence.ts"
 import { evolve } from "../Machine/evolve.ts"
 import * as Machine from "../Machine/Machine.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
@@ -35,7 +36,7 @@ export const make = (
     return Machine.decideNext(machine, command, { ...at, newId: options.newId })
   },
   apply: (entry) => {
-    if (entry.type !== "transaction") return
+    if (entry.type !== "transaction") return Evidence.extend(machine.applied, entry)
     Machine.apply(machine, entry)
     Machine.passTime(machine, options.monotonicMs())
   },
@@ -57,6 +58,7 @@ export const make = (
       restoring: (hash) => restoring(anew, hash),
       apply: (entry) => {
         if (entry.type === "transaction") Machine.apply(anew, entry)
+        else Evidence.extend(anew.applied, entry)
       },
       end: () => {
         Machine.replace(machine, anew.applied)
@@ -94,7 +96,8 @@ function* auditing(machine: Machine.Machine): Generator<void, boolean> {
 }
 
 const speculate = (machine: Machine.Machine, entry: LogEntry): void => {
-  if (entry.type !== "transaction") return
   invariant(machine.speculative !== undefined, "speculated without speculation")
-  evolve(machine.speculative, { index: entry.index, transaction: Machine.decoded(machine, entry) })
+  const transaction = entry.type === "transaction" ? Machine.decoded(machine, entry) : undefined
+  if (transaction !== undefined) evolve(machine.speculative, { index: entry.index, transaction })
+  Evidence.extend(machine.speculative, { ...entry, transaction })
 }

@@ -10,6 +10,7 @@ import { type LogCorrupt, LogStore } from "../EventStore/LogStore.ts"
 import { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import { recordId } from "../Local/RecordId.ts"
 import { boundsOf } from "../Local/Retention.ts"
+import type { Command } from "../Machine/Command.ts"
 import { erasuresOf } from "../Machine/Erasure.ts"
 import type * as Machine from "../Machine/Machine.ts"
 import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
@@ -36,13 +37,14 @@ import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 import * as PeerHistory from "./PeerHistory.ts"
 import * as PeerInbox from "./PeerInbox.ts"
+import * as Proving from "./Proving.ts"
 import { repairableOf } from "./Repairable.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
 import * as Retention from "./Retention.ts"
 import { handOverOnce } from "./UncheckedLeader.ts"
 
-/** How long the decision of what to retain may take. */
-const retainTimeoutMs = 2_000
+/** How long the decision of a node's own command may take. */
+const ownTimeoutMs = 2_000
 
 /** The parts of a member that exist once it runs. They are undefined before. */
 export interface Running {
@@ -182,15 +184,14 @@ export const run = Effect.fnUntraced(function* (
     isStorageShort: node.isStorageShort,
     onFetched: feed.advanced
   })
+  const submit = (command: Command) =>
+    Effect.ignore(outcomeOf<unknown, NotDone | UnknownOutcome>((settle) => node.submit(command, ownTimeoutMs, settle)))
   const retention = Retention.follow({
     history,
     bounds: boundsOf(options.retention),
     tables: () => options.machine.applied,
     isLeader: () => node.core.role._tag === "Leader",
-    submit: (command) =>
-      Effect.ignore(
-        outcomeOf<unknown, NotDone | UnknownOutcome>((settle) => node.submit(command, retainTimeoutMs, settle))
-      )
+    submit
   })
   const peering = PeerInbox.listen({
     clusterId,
@@ -242,6 +243,12 @@ export const run = Effect.fnUntraced(function* (
       discard: node.discard
     })
   )
-  const past = [retention, erasing, fetching, peerHistory.answering]
+  const proving = Proving.follow({
+    isWanted: options.tamperEvident === true,
+    tables: () => options.machine.applied,
+    isLeader: () => node.core.role._tag === "Leader",
+    submit
+  })
+  const past = [retention, erasing, proving, fetching, peerHistory.answering]
   return yield* Effect.raceAllFirst([node.stopped, peering, ...past, explaining, moving, ready])
 }, Effect.scoped)

@@ -14,6 +14,7 @@ import {
   Without
 } from "./AdminRoutes.ts"
 import { archiveMediaType, backupPath, backupsPath, ScheduledBackup } from "./BackupRoutes.ts"
+import { Digest, digestPath } from "./DigestRoutes.ts"
 import { Erasure, Erasures, erasurePath, erasuresPath, ToErase } from "./ErasureRoutes.ts"
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
 import { keyPath, keysPath } from "./KeyRoutes.ts"
@@ -234,6 +235,10 @@ const admin = HttpApiGroup.make("_admin")
       success: positioned(HttpApiSchema.NoContent),
       error: [...changeProblems, ...problems(["storage-full"])]
     }).annotateMerge(said("Revoke an API key: nothing more is decided for it", who)),
+    HttpApiEndpoint.get("digest", digestPath, {
+      success: positioned(Digest),
+      error: problems(["invalid-request", "not-found", "no-quorum", "overloaded", "draining", "starting", "removed"])
+    }).annotateMerge(said("The digest of the log, to keep outside of the cluster")),
     HttpApiEndpoint.post("erase", erasuresPath, {
       payload: ToErase,
       success: positioned(Erasure.pipe(HttpApiSchema.status(202))),

@@ -24,6 +24,7 @@ import { adminRoutes } from "./AdminRoutes.ts"
 import { backupRoutes } from "./BackupRoutes.ts"
 import { changeRoutes } from "./ChangeRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
+import { digestRoutes } from "./DigestRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { erasureRoutes } from "./ErasureRoutes.ts"
 import { publicOf, showing } from "./Hidden.ts"
@@ -138,6 +139,7 @@ export const layerAdmin: Layer.Layer<
         ...adminRoutes(member, valueOf(secret)),
         ...backupRoutes({ backups, member }, yield* Freshness.make(member), valueOf(secret)),
         ...modelStatusRoutes(member, yield* LocalNode, models.map(describe)),
+        ...digestRoutes(member),
         ...erasureRoutes(member, models.map(describe), valueOf(secret)),
         ...reactionRoutes(reactions, valueOf(secret)),
         ...keyRoutes({ member, records: yield* Records }, valueOf(secret))

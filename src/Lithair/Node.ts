@@ -61,6 +61,11 @@ export interface Application<R = never, C extends AnyCommand = never> {
    * counted: see `raft.logRetainedCount`.
    */
   readonly retention?: Retention
+  /**
+   * Makes the log evident to tampering: each entry carries a digest over all before it, and `lithair verify` names the first
+   * that was altered. False by default, since it costs the leader time for each write. Once it has begun, it goes on.
+   */
+  readonly tamperEvident?: boolean
   /** Bounds and timeouts that differ from the defaults. They must be the same on all nodes of a cluster. */
   readonly raft?: Partial<RaftConfig>
 }
@@ -110,6 +115,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
         ...own,
         ...retained,
         ...guarding,
+        tamperEvident: application.tamperEvident === true,
         config: raft,
         models: [...models, reactionPosition, apiKeys],
         dropped,

@@ -6,6 +6,8 @@ import type { Guard } from "./Guard.ts"
 export interface Circumstances {
   readonly index: number
   readonly nowMs: number
+  /** The term of the entry. The chain of digests covers it; a node's own log has none. */
+  readonly term?: number
   readonly newId: () => string
   /** Who asks; absent for an anonymous caller. */
   readonly caller?: Caller

@@ -151,11 +151,16 @@ export interface Erase {
   readonly id: string
 }
 
+/** Begins a chain of digests with this entry (Evidence.ts). Only nodes send it. */
+export interface Prove {
+  readonly _tag: "Prove"
+}
+
 /**
  * The commands by which nodes themselves keep a log: they bring it to what their releases know, bound its history, and
  * erase from it.
  */
-export type Upgrade = Activate | RaiseFormat | Lift | End | Forget | Retain | Erase
+export type Upgrade = Activate | RaiseFormat | Lift | End | Forget | Retain | Erase | Prove
 
 /** Whether a command is a node's own, for its log. */
 export const isUpgrade = (command: Command): command is Upgrade & Origin => upgradeTags.has(command._tag)
@@ -167,7 +172,8 @@ const upgradeTags: ReadonlySet<string> = new Set([
   "End",
   "Forget",
   "Retain",
-  "Erase"
+  "Erase",
+  "Prove"
 ] satisfies Array<Upgrade["_tag"]>)
 
 /** A command, which is decided as one entry. */
@@ -203,6 +209,7 @@ export const withVersions = (command: Command, versionOf: (model: string) => num
     case "Forget":
     case "Retain":
     case "Erase":
+    case "Prove":
       return command
     default:
       return stamped(command)
@@ -223,6 +230,7 @@ export const operationsOf = (command: Command): ReadonlyArray<Operation> => {
     case "Forget":
     case "Retain":
     case "Erase":
+    case "Prove":
       return []
     default:
       return [command]

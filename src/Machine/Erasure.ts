@@ -153,6 +153,10 @@ export const outcomesOf = (
   return found.sort((one, other) => one - other)
 }
 
+/** Whether data of a transaction was erased after it was decided. */
+export const isBlanked = ({ blanked, events }: Transaction): boolean =>
+  blanked === true || events.some(({ erased }) => erased === true)
+
 /**
  * A record that the entry at `index` says is erased, and no erasure of the state names; undefined if there is none. No
  * node writes such an entry: somebody has changed it.

@@ -8,7 +8,7 @@
  * |---|---|
  * | 1 | all that a release without formats writes |
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
- * | 3 | versions of local parts, compressed snapshots, erasures of records, keys as digests (Sessions.ts), what the history of a restored log holds below its base |
+ * | 3 | versions of local parts, compressed snapshots, erasures of records, chains of digests, keys as digests (Sessions.ts), what the history of a restored log holds below its base |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -27,6 +27,9 @@ export const retaining = 2
 
 /** The format that erases records. */
 export const erasing = 3
+
+/** The format whose entries carry digests. */
+export const proving = 3
 
 /** The format that a restored log has at least: it knows floors of versions, and what comes before the base. */
 export const restoring = 3

@@ -13,6 +13,7 @@ import type { CommandResult, Logged } from "./CommandResult.ts"
 import type { Decision } from "./Decision.ts"
 import { decide } from "./decide.ts"
 import { decideKey } from "./decideKey.ts"
+import * as Evidence from "./Evidence.ts"
 import { endEntry, evolve } from "./evolve.ts"
 import * as Format from "./Format.ts"
 import { guardOf } from "./Guard.ts"
@@ -94,7 +95,7 @@ export const dropSpeculation = (machine: Machine): void => {
  */
 export const decideLimits = (
   machine: Machine,
-  { index, nowMs }: { readonly index: number; readonly nowMs: number }
+  { index, nowMs, term = 0 }: { readonly index: number; readonly nowMs: number; readonly term?: number }
 ): Entry | undefined => {
   const tables = machine.speculative
   invariant(tables !== undefined, "decided without speculation")
@@ -109,10 +110,11 @@ export const decideLimits = (
     events: [],
     outcome: { _tag: "Accepted" },
     limits,
-    ...Format.beginning(tables, machine.formats)
+    ...Format.beginning(tables, machine.formats),
+    ...(tables.chain === undefined ? {} : { previous: tables.chain.digest })
   }
   const entry = { transaction, payload: encode(transaction) }
-  append(machine, tables, index, entry)
+  append(machine, tables, { index, term }, entry)
   return entry
 }
 
@@ -120,7 +122,7 @@ export const decideLimits = (
 const append = (
   machine: Machine,
   tables: Tables.Tables,
-  index: number,
+  { index, term }: { readonly index: number; readonly term: number },
   { payload, transaction }: Entry,
   overlay?: Overlay
 ): void => {
@@ -129,6 +131,7 @@ const append = (
     machine.speculative = Tables.adopt(overlay.tables)
     endEntry(machine.speculative, { index, transaction }, overlay.changed)
   }
+  Evidence.extend(machine.speculative ?? tables, { index, term, payload, transaction })
   OwnEntries.hold(machine.ownEntries, index, { payload, transaction })
 }
 
@@ -144,7 +147,8 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   const at = { ...circumstances, ...asked, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const { entry, overlay } = decision
-  if (entry !== undefined) append(machine, tables, circumstances.index, entry, overlay)
+  if (entry !== undefined)
+    append(machine, tables, { index: circumstances.index, term: circumstances.term ?? 0 }, entry, overlay)
   return decision
 }
 
@@ -191,18 +195,19 @@ export const decideNextParts = (
   const decided = LocalParts.decideLocalParts(tables, request, { nowMs, logAgeMs })
   if (Result.isFailure(decided)) return { result: { _tag: "Rejected", rejection: decided.failure }, entry: undefined }
   const { entry, parts } = decided.success
-  if (entry !== undefined) append(machine, tables, index, entry)
+  if (entry !== undefined) append(machine, tables, { index, term: 0 }, entry)
   return { result: { _tag: "Set", parts }, entry }
 }
 
 /** Applies a committed transaction entry. Entries are applied in order; those of other types are not the machine's. */
 export const apply = (
   machine: Machine,
-  entry: { readonly index: number; readonly payload: Uint8Array }
+  entry: { readonly index: number; readonly term?: number; readonly payload: Uint8Array }
 ): Transaction => {
   invariant(entry.index > machine.applied.index, "applied an entry twice or out of order")
   const transaction = OwnEntries.take(machine.ownEntries, entry) ?? decoded(machine, entry)
   evolve(machine.applied, { index: entry.index, transaction })
+  Evidence.extend(machine.applied, { term: 0, ...entry, transaction })
   Watcher.tell(machine.watchers, transaction)
   return transaction
 }

@@ -32,6 +32,7 @@ export function* take(tables: Tables.Tables): Generator<Piece> {
     ...(format === Format.initial ? {} : { format }),
     ...(retainedFrom === 0 ? {} : { retainedFrom }),
     ...(restored === undefined ? {} : { restored }),
+    ...(tables.chain === undefined ? {} : { chain: tables.chain }),
     limits,
     tombstonesMax,
     assignedKeys: { generationSize, generationsMax, horizonIndex: tables.assignedKeys.horizonIndex },

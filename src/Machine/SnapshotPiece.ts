@@ -1,5 +1,6 @@
 /** The pieces of a snapshot, each a line of JSON. Pure data. Snapshot.ts writes and reads them. */
 import type * as AssignedKeys from "./AssignedKeys.ts"
+import type { Chain } from "./Chain.ts"
 import type * as KeyPage from "./KeyPage.ts"
 import type * as Limits from "./Limits.ts"
 import type { LocalPart } from "./LocalPart.ts"
@@ -21,6 +22,8 @@ export type Piece =
       readonly retainedFrom?: number
       /** Present if a restore or a recovery began the log. */
       readonly restored?: RestoredLog
+      /** Present if the log has a chain of digests. */
+      readonly chain?: Chain
       /** Absent in a snapshot by a release without limits. */
       readonly limits?: Limits.Limits
       /** The limit that such a release reads here. */

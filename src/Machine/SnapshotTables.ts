@@ -77,6 +77,7 @@ const begin = (
       format,
       retainedFrom,
       restored,
+      chain: state.chain,
       assignedKeys: { ...tables.assignedKeys, horizonIndex },
       datedKeys: DatedKeys.make(horizonFloor),
       hash: StateHash.make()

@@ -9,12 +9,15 @@ export interface Stamp {
   readonly logAgeMs: number
   /** The format in which a log begins (Format.ts). */
   readonly format?: number
+  /** What an entry of a log with a chain of digests carries (Evidence.ts). */
+  readonly previous?: string
+  readonly salt?: string
 }
 
 /** The transaction of a decided command. */
 export const transactionOf = (
   command: Command,
-  { format, logAgeMs, timeMs }: Stamp,
+  { format, logAgeMs, previous, salt, timeMs }: Stamp,
   events: ReadonlyArray<Event>,
   outcome: Outcome
 ): Transaction => ({
@@ -27,5 +30,7 @@ export const transactionOf = (
   command: ("name" in command ? command.name : undefined) ?? command._tag,
   events,
   outcome,
-  ...(format === undefined ? {} : { format })
+  ...(format === undefined ? {} : { format }),
+  ...(previous === undefined ? {} : { previous }),
+  ...(salt === undefined ? {} : { salt })
 })

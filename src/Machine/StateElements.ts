@@ -2,6 +2,7 @@
  * What the state hash counts: one text, or the hash itself, for each element of the state, with every field that `evolve` keeps. Pure.
  * It leaves out indexes, which follow from the rows, and local parts, which only a node's own log has.
  */
+import type { Chain } from "./Chain.ts"
 import { canonical } from "./Json.ts"
 import type { Limits } from "./Limits.ts"
 import type { Restored } from "./Restored.ts"
@@ -80,6 +81,9 @@ export const restored = ({ formerClusterIds, history, versionFloor }: Restored):
   const kept = history === undefined ? [] : [history.firstIndex, history.lastIndex]
   return `restored ${JSON.stringify([versionFloor, formerClusterIds, ...kept])}`
 }
+
+/** The chain of digests. A log without one does not count it. */
+export const chain = ({ beganIndex, digest, index }: Chain): string => `chain ${beganIndex} ${index} ${digest}`
 
 /** The last entry, its time stamp and the age of the log at it. */
 export const last = ({

@@ -6,6 +6,7 @@
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { readAsStored } from "../Model/StoredRecord.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
+import type { Chain } from "./Chain.ts"
 import * as DatedKeys from "./DatedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Format from "./Format.ts"
@@ -47,6 +48,8 @@ export interface Tables {
   retainedFrom: number
   /** Present if a restore or a recovery began this log (Restored.ts). It never changes. */
   readonly restored: Restored | undefined
+  /** The chain of digests, if the log has one (Evidence.ts). */
+  chain: Chain | undefined
   /** The limits that the log states. */
   limits: Limits.Limits
   lastTimeMs: number
@@ -79,6 +82,7 @@ export const make = (
     format: Format.initial,
     retainedFrom: 0,
     restored: undefined,
+    chain: undefined,
     limits,
     lastTimeMs: 0,
     logAgeMs: 0,
@@ -112,12 +116,13 @@ export const hashOf = ({ hash, isHashed }: Tables): StateHash.StateHash | undefi
 
 /** Adds the elements that every state has exactly once. */
 export const countWhole = (tables: Tables): void => {
-  const { assignedKeys, datedKeys, format, hash, limits, restored, retainedFrom, ...state } = tables
+  const { assignedKeys, chain, datedKeys, format, hash, limits, restored, retainedFrom, ...state } = tables
   StateHash.plus(hash, StateElements.last(state))
   const formatElement = StateElements.format(format)
   if (formatElement !== undefined) StateHash.add(hash, formatElement)
   if (retainedFrom > 0) StateHash.add(hash, StateElements.retained(retainedFrom))
   if (restored !== undefined) StateHash.add(hash, StateElements.restored(restored))
+  if (chain !== undefined) StateHash.add(hash, StateElements.chain(chain))
   StateHash.add(hash, StateElements.limits(limits))
   StateHash.add(hash, StateElements.horizon(assignedKeys.horizonIndex))
   if (Format.isFormatActive(tables, Format.keyBuckets)) {
@@ -127,7 +132,8 @@ export const countWhole = (tables: Tables): void => {
 
 /** The same records and keys where another log begins, with the hash of that. The former tables stay as they are. */
 export const beginningAnew = (tables: Tables, changes: Pick<Tables, "index" | "format" | "restored">): Tables => {
-  const began = { ...tables, ...changes, hash: StateHash.clone(tables.hash) }
+  // A chain of digests covers one log.
+  const began = { ...tables, ...changes, chain: undefined, hash: StateHash.clone(tables.hash) }
   StateHash.minus(began.hash, wholeOf(tables))
   StateHash.plus(began.hash, wholeOf(began))
   return began

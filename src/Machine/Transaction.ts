@@ -56,6 +56,13 @@ export interface Transaction {
   readonly erased?: ReadonlyArray<{ readonly model: string; readonly id: string }>
   /** The entries whose remembered outcomes hold data of those records, ascending: the outcomes are forgotten. */
   readonly erasedOutcomes?: ReadonlyArray<number>
+  /** Present if a chain of digests begins with this entry (Evidence.ts). */
+  readonly evidence?: "begins"
+  /** The digest of the chain before this entry, and a salt, as long as there is a chain. */
+  readonly previous?: string
+  readonly salt?: string
+  /** The inner hash of the payload that this entry had before data of it was erased. */
+  readonly inner?: string
   /** Present if data of this entry was erased since: the events, answers and outcomes in question say so. */
   readonly blanked?: true
   /** The format that is active from this entry on (Format.ts). */
@@ -72,10 +79,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The least format that knows all that a transaction holds. A release that does not know it must not apply the entry. */
 const formatOf = (transaction: Transaction): number => {
-  const { blanked, ended, erased, forgotten, format, lifted, localParts, retainedFrom } = transaction
+  const { blanked, ended, erased, evidence, forgotten, format, lifted, localParts, previous, retainedFrom } =
+    transaction
   if (format !== undefined) return format
   if (localParts?.some(({ modelVersion }) => modelVersion !== undefined)) return Format.versionedParts
   if (erased !== undefined || blanked === true) return Format.erasing
+  if (evidence !== undefined || previous !== undefined) return Format.proving
   if (lifted !== undefined || ended !== undefined || forgotten !== undefined) return Format.lifting
   return retainedFrom === undefined ? Format.initial : Format.retaining
 }
@@ -128,6 +137,10 @@ const isTransaction = (json: unknown): json is Transaction =>
   isAbsentOrText(json.key) &&
   isAbsentOrText(json.fingerprint) &&
   isAbsentOrText(json.assignedKey) &&
+  isAbsentOrText(json.evidence) &&
+  isAbsentOrText(json.previous) &&
+  isAbsentOrText(json.salt) &&
+  isAbsentOrText(json.inner) &&
   isOutcome(json.outcome) &&
   Array.isArray(json.events) &&
   json.events.every(isEvent) &&

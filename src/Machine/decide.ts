@@ -13,6 +13,7 @@ import { decideKey } from "./decideKey.ts"
 import { decideOperation } from "./decideOperation.ts"
 import { decideUpgrade } from "./decideUpgrade.ts"
 import type { Event } from "./Event.ts"
+import * as Evidence from "./Evidence.ts"
 import * as Format from "./Format.ts"
 import { refusedCall, spent } from "./Guard.ts"
 import * as Overlay from "./Overlay.ts"
@@ -34,7 +35,8 @@ export const decide = (
   const stamp: Stamp = {
     timeMs,
     logAgeMs: Math.max(tables.logAgeMs, circumstances.logAgeMs),
-    ...Format.beginning(tables, circumstances.formats)
+    ...Format.beginning(tables, circumstances.formats),
+    ...Evidence.carried(tables, circumstances.newId)
   }
   const refused = refusedCaller(tables, command, { ...circumstances, ...stamp })
   if (refused !== undefined) return { result: rejected(refused), entry: undefined }

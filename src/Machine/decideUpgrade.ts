@@ -29,6 +29,7 @@ type Upgraded = Result.Result<
         | "events"
         | "erased"
         | "erasedOutcomes"
+        | "evidence"
       >
     >
   | undefined,
@@ -67,6 +68,10 @@ const upgradedBy = (tables: Tables, command: Upgrade): Upgraded => {
       return retain(tables, command)
     case "Erase":
       return decideErasure(tables, command)
+    case "Prove":
+      return Result.succeed(
+        tables.chain === undefined && Format.isFormatActive(tables, Format.proving) ? { evidence: "begins" } : undefined
+      )
   }
 }
 

@@ -95,6 +95,17 @@ for (const seed of [1, 2, 3]) {
           assert.isTrue(other.past.every((text) => text !== undefined))
           assert.strictEqual(other.folded.length, other.past.length)
         }
+        // With digests, all members have the same, over all that happened.
+        const chains = yield* Effect.forEach(nodes, (node) =>
+          cluster.on(
+            node,
+            Effect.map(Member, ({ tables }) => tables.chain)
+          )
+        )
+        for (const chain of chains) {
+          assert.deepStrictEqual(chain, chains[0])
+          assert.strictEqual(chain !== undefined, seed > 1)
+        }
         // The id goes on.
         yield* cluster.on(nodes[0]!, write("a", "new"))
         yield* cluster.settle
@@ -116,7 +127,9 @@ for (const seed of [1, 2, 3]) {
           ofA.map(({ type }) => type),
           ["erased"]
         )
-      }).pipe(Effect.provide(TestCluster.layer({ models: [Note], projections: [texts], raft, seed })))
+      }).pipe(
+        Effect.provide(TestCluster.layer({ models: [Note], projections: [texts], raft, seed, tamperEvident: seed > 1 }))
+      )
     )
   })
 }

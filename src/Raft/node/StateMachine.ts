@@ -9,6 +9,13 @@ export interface Decision<CommandResult> {
   readonly entry: { readonly payload: Uint8Array } | undefined
 }
 
+/** Where in the log something is decided, and when by the wall clock. */
+export interface DecidedAt {
+  readonly index: number
+  readonly term: number
+  readonly nowMs: number
+}
+
 /** Synchronous and deterministic: it uses no clock or randomness except `at`. */
 export interface StateMachine<Command, CommandResult> {
   /** Starts speculation: the applied state, evolved by the entries of the leader's log that are not applied yet. */
@@ -16,9 +23,9 @@ export interface StateMachine<Command, CommandResult> {
   /** Forgets decisions ahead of commit, when leadership is lost or a batch was refused. */
   readonly dropSpeculation: () => void
   /** An entry that must come before all decisions: the limits of this release, if the log has older ones. */
-  readonly opening: (at: { readonly index: number; readonly nowMs: number }) => Uint8Array | undefined
+  readonly opening: (at: DecidedAt) => Uint8Array | undefined
   /** Decides against the speculative state, and evolves it if the decision is an entry at `index`. */
-  readonly decide: (command: Command, at: { readonly index: number; readonly nowMs: number }) => Decision<CommandResult>
+  readonly decide: (command: Command, at: DecidedAt) => Decision<CommandResult>
   /** Evolves the applied state by a committed entry. Total, whatever the payload holds. */
   readonly apply: (entry: LogEntry) => void
   /** The applied state at this moment, encoded as it is pulled. Entries applied meanwhile do not change it. */

@@ -72,7 +72,11 @@ export const decideBatch = <Command, CommandResult, W>(options: {
   const refused: Array<DecidedBatch<CommandResult, W>["refused"][number]> = []
   const entries: Array<Propose["entries"][number]> = []
   let uncommittedBytes = role.uncommittedBytes
-  const opening = machine.opening({ index: decidedOn.lastIndex + 1, nowMs: options.nowMs })
+  const opening = machine.opening({
+    index: decidedOn.lastIndex + 1,
+    term: decidedOn.term,
+    nowMs: options.nowMs
+  })
   if (opening !== undefined) {
     entries.push({ type: "transaction", payload: opening })
     uncommittedBytes += opening.length
@@ -85,7 +89,7 @@ export const decideBatch = <Command, CommandResult, W>(options: {
       continue
     }
     const index = decidedOn.lastIndex + entries.length + 1
-    const { entry, result } = machine.decide(command, { index, nowMs: options.nowMs })
+    const { entry, result } = machine.decide(command, { index, term: decidedOn.term, nowMs: options.nowMs })
     if (entry === undefined) answered.push({ waiter, onIndex: index - 1, result })
     else {
       entries.push({ type: "transaction", payload: entry.payload })

@@ -42,12 +42,20 @@ export const startMember = (
     readonly models?: ReadonlyArray<Descriptor>
     /** A cluster of one, without peers. */
     readonly isAlone?: boolean
+    readonly tamperEvident?: boolean
   } = {}
 ) => {
-  const { config = {}, formats, instanceId, links = (whole) => whole, models = descriptors } = options
+  const {
+    config = {},
+    formats,
+    instanceId,
+    links = (whole) => whole,
+    models = descriptors,
+    tamperEvident = false
+  } = options
   const self = { ...selfOf(nodeId, instanceId), ...(options.isAlone === true ? { peers: [] } : {}) }
   const transport = Layer.effect(Transport, Effect.map(Transport, links))
-  return layerMember({ self, models, config, ...(formats === undefined ? {} : { formats }) }).pipe(
+  return layerMember({ self, models, config, tamperEvident, ...(formats === undefined ? {} : { formats }) }).pipe(
     Layer.provide(Layer.provide(transport, layerMemory({ network, self }))),
     Layer.provide(layerDirectory({ directory: join(root, nodeId), nodeId })),
     Layer.build,
