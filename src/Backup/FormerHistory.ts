@@ -23,6 +23,12 @@ export type Kept = NonNullable<Established["history"]>
 const entryMaxChars = 256 * 1024
 const entryMaxCount = 1_000
 
+/** The same entries as `blank` leaves them. */
+export const blanked = (kept: Kept, blank: (entry: LogEntry) => LogEntry): Kept => ({
+  ...kept,
+  read: (range) => Effect.map(kept.read(range), (entries) => entries.map(blank))
+})
+
 interface Found {
   readonly model: string
   readonly id: string

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto"
 import { Clock, Effect, Random, Result, type Scope } from "effect"
+import { blankedEntry } from "../Cluster/Feed.ts"
 import type { ArchiveDamaged } from "../EventStore/ArchiveFile.ts"
 import { FILE, readIdentity } from "../EventStore/Directory.ts"
 import { type DirectoryInUse, lockDirectory } from "../EventStore/DirectoryLock.ts"
@@ -13,11 +14,13 @@ import { listDirectory, makeDirectory } from "../EventStore/Files.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { isMarked } from "../EventStore/RepairMark.ts"
 import type { SnapshotDamaged } from "../EventStore/SnapshotStore.ts"
+import * as Erasure from "../Machine/Erasure.ts"
 import { raisedTo } from "../Machine/evolve.ts"
 import * as Format from "../Machine/Format.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
 import * as Tables from "../Machine/Tables.ts"
 import { encodeConfiguration } from "../Raft/core/ConfigurationCodec.ts"
+import { applyErasures, type ListedErasure } from "./ApplyErasures.ts"
 import { BackupRefused } from "./BackupRefused.ts"
 import { baseAfter } from "./Base.ts"
 import * as FormerHistory from "./FormerHistory.ts"
@@ -42,6 +45,8 @@ export interface NewCluster {
   readonly base: number
   /** Whether its history has all entries of the former log; otherwise it begins with each record as created. */
   readonly isHistoryWhole: boolean
+  /** The records that were erased from the state, since the former cluster erased them later. */
+  readonly erased: ReadonlyArray<Erasure.Named>
 }
 
 /** Why there is no new cluster. */
@@ -68,11 +73,13 @@ interface From {
   readonly last: { readonly index: number; readonly term: number; readonly timeMs: number }
   /** All entries of the former log through the state's. Without them its first state stands for them. */
   readonly history: FormerHistory.Kept | undefined
+  /** Erasures that the former cluster decided, of which the state may know some. */
+  readonly erasures?: ReadonlyArray<ListedErasure> | undefined
 }
 
 const begin = Effect.fnUntraced(function* (
   directory: string,
-  { formerClusterId, history: whole, last, state }: From,
+  { erasures = [], formerClusterId, history: whole, last, state }: From,
   self: { readonly nodeId: string; readonly address: string }
 ): Effect.fn.Return<NewCluster, LogFailed | LogCorrupt | BackupRefused> {
   const nowMs = yield* Clock.currentTimeMillis
@@ -82,9 +89,14 @@ const begin = Effect.fnUntraced(function* (
   }
   const base = found.success
   const { tables } = state
+  const erased = applyErasures(tables, erasures)
   const formerClusterIds = [...new Set([formerClusterId, ...(tables.restored?.formerClusterIds ?? [])])]
   const term = last.term + 1
-  const history = whole ?? FormerHistory.firstState(tables, { base, term })
+  const known = Erasure.erasuresOf(tables)
+  const history =
+    whole === undefined
+      ? FormerHistory.firstState(tables, { base, term })
+      : FormerHistory.blanked(whole, (entry) => blankedEntry(entry, known))
   const raised = raisedTo(tables, Format.restoring)
   const began = Tables.beginningAnew(raised, {
     index: base,
@@ -119,7 +131,8 @@ const begin = Effect.fnUntraced(function* (
     timeMs: tables.lastTimeMs,
     stateHash: Tables.stateHash(tables),
     base,
-    isHistoryWhole: whole !== undefined
+    isHistoryWhole: whole !== undefined,
+    erased
   }
 })
 
@@ -142,8 +155,10 @@ export const restore = Effect.fnUntraced(function* (options: {
   readonly nodeId?: string
   /** The last entry by default. */
   readonly point?: Point | undefined
+  /** Erasures of the former cluster, which may have come after the archive. */
+  readonly erasures?: ReadonlyArray<ListedErasure> | undefined
 }): Effect.fn.Return<NewCluster, RestoreFailure, Scope.Scope> {
-  const { address, directory, nodeId = address, point, source } = options
+  const { address, directory, erasures, nodeId = address, point, source } = options
   const { archives } = source
   const { begins, manifest, state } = yield* loadArchives(archives, { point })
   const [first] = archives
@@ -167,7 +182,7 @@ export const restore = Effect.fnUntraced(function* (options: {
   }
   const isWhole = archives.length === 1 && begins.snapshot === null && begins.previous.index === 0
   const history = isWhole ? yield* FormerHistory.ofArchive(first, state.index) : undefined
-  return yield* begin(directory, { state, formerClusterId: clusterId, last, history }, { nodeId, address })
+  return yield* begin(directory, { state, formerClusterId: clusterId, last, history, erasures }, { nodeId, address })
 }, Effect.scoped)
 
 /** What one directory of a former cluster holds. */

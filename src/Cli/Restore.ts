@@ -1,8 +1,10 @@
 /** `lithair restore`: a new cluster of one from an archive, into an empty directory. */
 import { Effect, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { readErasures } from "../Backup/ApplyErasures.ts"
 import type { Point } from "../Backup/Replay.ts"
 import { type NewCluster, restore as restoreArchive } from "../Backup/Restore.ts"
+import { readWholeFile } from "../EventStore/Files.ts"
 import { parseAddress, parseId } from "../Raft/peers/Address.ts"
 import { confirm, yes } from "./Confirm.ts"
 import { CommandFailed, refused } from "./Exit.ts"
@@ -41,8 +43,16 @@ export const shown = (made: NewCluster, directory: string): string =>
     ["node", `${made.nodeId} in ${directory}`],
     ["state", `of index ${count(made.index)}, ${new Date(made.timeMs).toISOString()}, hash ${made.stateHash}`],
     ["base", `${count(made.base)}: indexes and versions go on above it`],
+    ...(made.erased.length === 0 ? [] : [["erased", `${count(made.erased.length)} records`] as const]),
     ["history", made.isHistoryWhole ? "whole" : "begins with each record as it is"]
   ])}\n\nStart the node on this directory. Others join it, each with an empty directory and --join.`
+
+/** The erasures in a file. */
+const erasuresIn = Effect.fnUntraced(function* (path: string) {
+  const bytes = yield* refusing(readWholeFile(path))
+  const read = readErasures(new TextDecoder().decode(bytes))
+  return Result.isFailure(read) ? yield* usage(`--erasures: "${path}": ${read.failure}`) : read.success
+})
 
 /** The command. */
 export const restore = Command.make(
@@ -63,23 +73,30 @@ export const restore = Command.make(
       ),
       Flag.optional
     ),
+    erasures: Flag.String("erasures").pipe(
+      Flag.withDescription(
+        "A file with the answer of GET /_admin/api/erasures: what was erased after the archive is erased from it too"
+      ),
+      Flag.optional
+    ),
     yes,
     json
   },
-  Effect.fnUntraced(function* ({ address, archive, at, cluster, directory, id, json, yes }) {
+  Effect.fnUntraced(function* ({ address, archive, at, cluster, directory, erasures: file, id, json, yes }) {
     yield* checkPlace(address, Option.getOrUndefined(id))
     const point = Option.isNone(at) ? undefined : yield* Effect.fromResult(pointOf(at.value))
     const found = yield* sourceAt(archive, cluster)
     if (found._tag === "Directory") {
       return yield* refused(`"${archive}" is the data directory of a node: start the node, or take "lithair recover"`)
     }
+    const erasures = Option.isNone(file) ? [] : yield* erasuresIn(file.value)
     const source = yield* restorable(found, point)
     yield* confirm(
       yes,
       `This makes a new cluster of one in "${directory}" from "${archive}". Nodes of the former cluster that meet it stop. Until they meet it, nothing keeps them from taking writes that the new cluster never sees.`
     )
     const nodeId = Option.getOrUndefined(id)
-    const options = { source, directory, address, point, ...(nodeId === undefined ? {} : { nodeId }) }
+    const options = { source, directory, address, point, erasures, ...(nodeId === undefined ? {} : { nodeId }) }
     const made = yield* refusing(restoreArchive(options))
     yield* print(json, made, shown(made, directory))
   })

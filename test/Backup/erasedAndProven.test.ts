@@ -3,15 +3,19 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { loadArchive } from "../../src/Backup/ReadArchive.ts"
+import type { ListedErasure } from "../../src/Backup/ApplyErasures.ts"
+import { fileArchive, loadArchive } from "../../src/Backup/ReadArchive.ts"
 import { loadDirectory, openDirectory } from "../../src/Backup/ReadDirectory.ts"
+import { restore } from "../../src/Backup/Restore.ts"
 import { takeArchive } from "../../src/Backup/TakeArchive.ts"
 import { verifyLog } from "../../src/Backup/VerifyLog.ts"
 import { writeArchive } from "../../src/EventStore/ArchiveFile.ts"
+import { readIdentity } from "../../src/EventStore/Directory.ts"
 import { History } from "../../src/EventStore/History.ts"
 import * as HistoryFiles from "../../src/EventStore/HistoryFiles.ts"
 import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
 import type { Command } from "../../src/Machine/Command.ts"
+import { lastErasure } from "../../src/Machine/Erasure.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
 import { makeMemoryNetwork } from "../../src/Raft/peers/MemoryNetwork.ts"
 import { directory, startMember, until } from "../Raft/core/Members.ts"
@@ -131,6 +135,45 @@ describe("a log that is evident to tampering", () => {
       assert.deepStrictEqual(emails(then.state!.tables), ["bob bob@here", "cid cid@here"])
       const wrong = yield* Effect.flip(loadArchive(path, { kept: { ...kept, digest: "0".repeat(64) } }))
       assert.include(wrong.message, "an entry up to there was altered")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a restore", () => {
+  it.live("is without what the archive, or a list given with it, says is erased: state and history", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const { before } = yield* made(root)
+      const restored = (nodeId: string, name: string, erasures: ReadonlyArray<ListedErasure>) =>
+        Effect.gen(function* () {
+          const source = { archives: [fileArchive(join(root, name))] }
+          const found = yield* restore({ source, directory: join(root, nodeId), address: "h:1", nodeId, erasures })
+          const { instanceId } = yield* readIdentity(join(root, nodeId))
+          const member = yield* startMember(makeMemoryNetwork(), root, nodeId, { isAlone: true, instanceId })
+          yield* until("it leads", () => member.leader() !== undefined)
+          yield* until("it has erased", () => member.erasing.erasedThrough() >= lastErasure(member.tables))
+          const files = readdirSync(join(root, nodeId), { recursive: true, withFileTypes: true })
+          const holds = files.some(
+            (file) => file.isFile() && readFileSync(join(file.parentPath, file.name)).includes("xyzzy")
+          )
+          return { erased: found.erased, emails: emails(member.tables), holds }
+        }).pipe(Effect.scoped)
+
+      const old = yield* restored("r1", "before", [])
+      assert.deepInclude(old, { erased: [], holds: true })
+      assert.include(old.emails, "ann ann@xyzzy.org")
+      const listed = [{ model: "User", id: "ann", index: before + 1 }]
+      const listedToo = yield* restored("r2", "before", listed)
+      assert.deepStrictEqual(listedToo, {
+        erased: [{ model: "User", id: "ann" }],
+        emails: ["bob bob@here", "cid cid@here"],
+        holds: false
+      })
+      // A record that came under the id later stays, and what is known is not erased twice.
+      const again = yield* restored("r3", "before", [{ model: "User", id: "ann", index: 2 }])
+      assert.include(again.emails, "ann ann@xyzzy.org")
+      const known = yield* restored("r4", "after", listed)
+      assert.deepStrictEqual(known, { erased: [], emails: ["bob bob@there", "cid cid@here"], holds: false })
     }).pipe(Effect.scoped)
   )
 })
