@@ -234,7 +234,11 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
         Effect.suspend(() => (state === undefined ? log.applied(nextEntry(position)) : Effect.void)),
         untilSpent(caller)
       ),
-      take: Effect.andThen(Effect.andThen(counts(caller), inTurn(step)), (told) => Effect.as(Effect.yieldNow, told)),
+      // After the step: nothing that came after a revocation is told.
+      take: Effect.andThen(
+        Effect.tap(inTurn(step), () => counts(caller)),
+        (told) => Effect.as(Effect.yieldNow, told)
+      ),
       bookmark,
       confirm: Effect.ignore(log.freshen)
     }

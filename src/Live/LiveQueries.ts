@@ -206,8 +206,6 @@ const make = Effect.gen(function* () {
       take: Effect.gen(function* () {
         const untilMs = nowMs() + bookmarkEveryMs
         for (;;) {
-          const denied = spentCredential(yield* judging, caller)
-          if (denied !== undefined) return yield* denied
           yield* Effect.timeoutOption(
             bell.until(() => isRung),
             // A whole ms: a clock that a test moves would not get past a part of a nanosecond.
@@ -219,6 +217,9 @@ const make = Effect.gen(function* () {
           if (refusal !== undefined) return yield* refusal
           if (!isOfNode && nowMs() >= untilMs) yield* confirmed
           const { staleMs } = isOfNode ? {} : yield* freshen(ageing)
+          // After all waits: nothing that came after a revocation is told.
+          const denied = spentCredential(yield* judging, caller)
+          if (denied !== undefined) return yield* denied
           isRung = false
           const messages = [...refusals.splice(0), ...collect()]
           if (messages.length === 0 && nowMs() < untilMs) continue

@@ -369,7 +369,7 @@ describe("deny by default", () => {
 
 it.effect("a stream ends when its credential is revoked, though nothing is told meanwhile", () =>
   Effect.gen(function* () {
-    const { on, sam } = yield* people
+    const { ada, on } = yield* people
     for (const path of ["/api/notes/changes", "/api/notes/live"]) {
       const { id, key } = yield* on("n1", makeKey("staff", { roles: ["staff"] }))
       const text = yield* on(
@@ -379,13 +379,16 @@ it.effect("a stream ends when its credential is revoked, though nothing is told 
           yield* Effect.sleep("2 seconds")
           assert.isUndefined(reading.pollUnsafe(), path)
           assert.strictEqual((yield* ask("DELETE", `/_admin/api/keys/${id}`)).status, 204)
+          const late = { id: "late", rank: 1, teamId: null }
+          assert.include([201, 409], (yield* ask("POST", "/api/notes", { key: ada.key, body: late })).status)
+          yield* ask("PATCH", "/api/notes/late", { key: ada.key, body: { rank: path.length } })
           return (yield* Fiber.join(reading)).body as string
         })
       )
       assert.include(text, "event: end", path)
+      assert.notInclude(text, `"rank":${path.length}`, path)
       assert.include(text, "urn:lithair:problem:unauthenticated", path)
     }
-    assert.isString(sam.key)
   }).pipe(provide)
 )
 
