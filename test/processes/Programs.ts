@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
+import { bundleOf } from "./Bundle.ts"
 import { eventually, expectThat, type Runtime } from "./Processes.ts"
 
 const bin = (name: Runtime) => fileURLToPath(new URL(`../../node_modules/.bin/${name}`, import.meta.url))
@@ -32,10 +33,13 @@ export const startProgram = Effect.fnUntraced(function* (options: {
   readonly args?: ReadonlyArray<string>
   /** Flags of the runtime itself. */
   readonly runtimeArgs?: ReadonlyArray<string>
+  /** Whether Node runs the program's bundle (bundled.ts), which starts faster. */
+  readonly isBundled?: boolean
   readonly cwd: string
 }) {
-  const { args = [], cwd, runtime, runtimeArgs = [], script } = options
-  const path = fileURLToPath(new URL(`../../${script}`, import.meta.url))
+  const { args = [], cwd, isBundled = false, runtime, runtimeArgs = [], script } = options
+  const file = fileURLToPath(new URL(`../../${script}`, import.meta.url))
+  const path = isBundled && runtime === "node" ? bundleOf(file) : file
   const child = spawn(bin(runtime), [...runs[runtime], ...runtimeArgs, path, ...args], {
     cwd,
     stdio: ["ignore", "pipe", "pipe"]

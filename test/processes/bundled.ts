@@ -1,7 +1,7 @@
 /**
- * One bundle of the programs that the tests start as nodes on Node, and one cache of it compiled. Without it each of some
- * two hundred nodes loads six hundred files and strips their types, which takes four fifths of a start. The programs of
- * examples/compose run from their files, as do all programs on Bun and Deno.
+ * One bundle of the programs that the tests start on Node, and one cache of it compiled. Without it each of some two
+ * hundred processes loads six hundred files and strips their types, which takes four fifths of a start. Where the subject
+ * is a user's program (composition.test.ts) it runs from its files, as do all programs on Bun and Deno.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, rmSync } from "node:fs"
@@ -14,7 +14,11 @@ const programs = [
   "examples/backup.ts",
   "examples/bank.ts",
   "examples/cluster.ts",
+  "examples/compose/admin.ts",
+  "examples/compose/hello.ts",
+  "examples/compose/own.ts",
   "examples/shop.ts",
+  "src/cli.ts",
   "test/processes/plainNode.ts",
   "test/processes/releaseNode.ts",
   "test/processes/routedNode.ts",
