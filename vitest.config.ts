@@ -95,11 +95,10 @@ const bundles = join(tmpdir(), `lithair-bundled-${process.pid}`)
 const exclude = [...configDefaults.exclude, ...leftOut]
 
 /**
- * On Node the runtime itself loads the sources, a fifth faster to run than what Vite makes of them, and the files of a
- * worker share their modules: it loads Effect once, and not for each file.
+ * The runtime itself loads the sources, a fifth faster to run than what Vite makes of them. The files of a worker share
+ * their modules: it loads Effect once, and not for each file.
  */
-const isNode = (process.env.LITHAIR_TEST_RUNTIME ?? "Node") === "Node"
-const loading = isNode ? { isolate: false, experimental: { viteModuleRunner: false } } : { isolate: true }
+const loading = { isolate: false, experimental: { viteModuleRunner: false } }
 
 /** All cores: by itself vitest keeps one of them free. */
 const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }

@@ -1,7 +1,7 @@
 /** A node whose application made its server itself, from `node:http`, as a process: it takes the flags of the example's nodes. */
 import { createServer } from "node:http"
 import { parseArgs } from "node:util"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { Layer } from "effect"
 import { models } from "../../examples/models.ts"
 import * as Lithair from "../../src/Lithair.ts"

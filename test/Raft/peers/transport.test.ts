@@ -1,6 +1,6 @@
 /** The transport's contract, on every layer of it. */
 import { createServer, request } from "node:http"
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Logger, Schedule, Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
