@@ -5,6 +5,7 @@
  */
 import { Clock, Context, Effect, Latch, type Scope } from "effect"
 import { type Problem, problem } from "../Problem.ts"
+import * as Histogram from "../Raft/node/Histogram.ts"
 import { AnswerTurn, Reserve, Turn } from "./Body.ts"
 import { AwaitedBodies, type Bodies, make as makeBodies } from "./BodyDeadline.ts"
 
@@ -54,6 +55,10 @@ export interface Admission {
    * take no answers: refuse it with `overloaded`.
    */
   readonly enter: () => Place | undefined
+  /** How long requests took, from their place to their answer. */
+  readonly durations: Histogram.Histogram
+  /** The requests under way. */
+  readonly underWay: () => number
   /** The bodies that requests wait for. */
   readonly bodies: Bodies
   /** Runs the handler of a request in its turn, or refuses the request before it begins. */
@@ -73,6 +78,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   let underWayCount = 0
   let underWayBytes = 0
   let answersBytes = 0
+  const durations = Histogram.make()
 
   /** Whether one more request may begin now. The first request starts the slice. */
   const mayBegin = (): boolean => {
@@ -116,6 +122,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   const enter = (): Place | undefined => {
     if (underWayCount >= requestsMaxCount || isBehind() || !hasRoom()) return undefined
     underWayCount += 1
+    const beganNanos = clock.monotonicTimeNanosUnsafe()
     let ownBytes = 0
     return {
       turn,
@@ -128,6 +135,7 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
       leave: () => {
         underWayCount -= 1
         underWayBytes -= ownBytes
+        Histogram.record(durations, Histogram.secondsBetween(beganNanos, clock.monotonicTimeNanosUnsafe()))
       }
     }
   }
@@ -143,6 +151,8 @@ export const make: Effect.Effect<Admission, never, Scope.Scope> = Effect.gen(fun
   return {
     enter,
     hasRoom,
+    durations,
+    underWay: () => underWayCount,
     count: (bytes, response) => {
       if (bytes < answerMinBytes) return
       answersBytes += bytes

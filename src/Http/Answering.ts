@@ -50,6 +50,7 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     finish: (met) => {
+      if (met._tag === "Problem") answers.refuse(met)
       const answer = met._tag === "Answer" ? met : answerProblem(problemOf(met))
       const { body, contentType, headers, status } = answer
       const described: Record<string, string> = { ...headers }
@@ -61,7 +62,12 @@ export const make = Effect.fnUntraced(function* (
     },
     answered: (handler) =>
       handler.pipe(
-        Effect.catchTag("Problem", (met) => Effect.succeed(toResponse(problemOf(met)))),
+        Effect.catchTag("Problem", (met) =>
+          Effect.sync(() => {
+            answers.refuse(met)
+            return toResponse(problemOf(met))
+          })
+        ),
         Effect.catchDefect((defect) => Effect.as(log(defect), toResponse(internal()))),
         Effect.map((response) =>
           HttpServerResponse.setHeaders(response, addTo(response.status, { ...response.headers }))

@@ -11,7 +11,11 @@ import type { LiveQueries } from "../Live/LiveQueries.ts"
 import type { Projections } from "../Projection/Projections.ts"
 import { commitStandstillMs } from "../Raft/core/Standstill.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
+import { boundsSeconds, type Histogram } from "../Raft/node/Histogram.ts"
+import { pendingMaxCount } from "../Raft/node/Refusals.ts"
 import type { Reactions } from "../Reaction/Reactions.ts"
+import { type Admission, requestsMaxCount } from "./Admission.ts"
+import type { Answers } from "./Answers.ts"
 import type { EventStreams } from "./EventStream.ts"
 
 /** A gauge: its name, its help, and its current values by label. */
@@ -129,17 +133,18 @@ const projectionGauges = (projections: Projections["Service"]): ReadonlyArray<Ga
   ]
 }
 
-const reactionGauges = (reactions: Reactions["Service"]): ReadonlyArray<Gauge> => {
-  const all = reactions.status()
+/** Only the leader runs reactions: another node does not know how far they are. */
+const reactionGauges = (reactions: Reactions["Service"], isLeader: boolean): ReadonlyArray<Gauge> => {
+  const all = isLeader ? reactions.status() : []
   return [
     {
       name: "lithair_reaction_lag_entries",
-      help: "Entries that this node has applied and a reaction has not reached. Followers go by the recorded position.",
+      help: "On the leader: entries that it has applied and a reaction has not reached.",
       values: all.map(({ lagCount, name }) => ({ labels: { reaction: name }, value: lagCount }))
     },
     {
       name: "lithair_reaction_failing",
-      help: "1 on the leader if a reaction has stopped or is retrying an event.",
+      help: "On the leader: 1 if a reaction has stopped or is retrying an event.",
       values: all.map(({ failure, name }) => ({ labels: { reaction: name }, value: flag(failure !== undefined) }))
     }
   ]
@@ -168,30 +173,96 @@ const backupGauges = (backups: Backups["Service"]): ReadonlyArray<Gauge> => {
   ]
 }
 
-/** Counts answers by status since the node started. */
-export interface Answers {
-  readonly count: (status: number) => void
-  readonly byStatus: ReadonlyMap<number, number>
+/** The queues of a node: how many wait in each, and how many may. */
+const queueGauges = (member: Member["Service"], admission: Admission): ReadonlyArray<Gauge> => {
+  const queues = [
+    { queue: "commands", count: member.node()?.pendingCount() ?? 0, maxCount: pendingMaxCount },
+    { queue: "requests", count: admission.underWay(), maxCount: requestsMaxCount }
+  ]
+  return [
+    {
+      name: "lithair_queue_depth",
+      help: "Commands that wait for the leader's decision, and requests under way.",
+      values: queues.map(({ count, queue }) => ({ labels: { queue }, value: count }))
+    },
+    {
+      name: "lithair_queue_limit",
+      help: "How many may wait: the node refuses one more.",
+      values: queues.map(({ maxCount, queue }) => ({ labels: { queue }, value: maxCount }))
+    }
+  ]
 }
 
-export const makeAnswers = (): Answers => {
-  const byStatus = new Map<number, number>()
-  return { byStatus, count: (status) => void byStatus.set(status, (byStatus.get(status) ?? 0) + 1) }
+/** The memory of this process. */
+const memoryGauges = (): ReadonlyArray<Gauge> => {
+  const { heapUsed, rss } = process.memoryUsage()
+  return [
+    gauge("lithair_heap_used_bytes", "Live objects, and garbage that was not collected yet.", heapUsed),
+    gauge("lithair_resident_bytes", "The memory of the process.", rss)
+  ]
 }
 
-const answersName = "lithair_http_responses_total"
+/** A counter: its name, its help, and its values by one label. */
+interface Counter {
+  readonly name: `${string}_total`
+  readonly help: string
+  readonly label?: string
+  readonly values: ReadonlyMap<string | number, number>
+}
+
+const counters = (member: Member["Service"], { byReason, byStatus }: Answers): ReadonlyArray<Counter> => [
+  { name: "lithair_http_responses_total", help: "Answers by their status.", label: "status", values: byStatus },
+  {
+    name: "lithair_refused_total",
+    help: "Requests that the node could not do now, by the kind of their problem.",
+    label: "reason",
+    values: byReason
+  },
+  {
+    name: "lithair_leader_changes_total",
+    help: "How often this node learned of another leader, or of another term of one.",
+    values: new Map([["", member.node()?.measures.leaderChangesCount ?? 0]])
+  }
+]
+
+/** A histogram as the text format has it: for each bound, the count of all durations up to it. */
+const histogramText = (name: string, help: string, { counts, sumSeconds }: Histogram): string => {
+  let count = 0
+  const buckets = [...boundsSeconds, "+Inf"].map((bound, at) => {
+    count += counts[at] ?? 0
+    return `${name}_bucket{le="${bound}"} ${count}`
+  })
+  const head = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`]
+  return `${[...head, ...buckets, `${name}_sum ${sumSeconds}`, `${name}_count ${count}`].join("\n")}\n`
+}
+
+const histograms = (member: Member["Service"], { durations }: Admission): string => {
+  const measures = member.node()?.measures
+  const all: ReadonlyArray<readonly [name: string, help: string, histogram: Histogram | undefined]> = [
+    ["http_server_request_duration_seconds", "From the admission of a request to its answer.", durations],
+    ["lithair_log_sync_duration_seconds", "From a write to the log until the disk has it.", measures?.sync],
+    ["lithair_commit_duration_seconds", "On the leader: from a proposal until a quorum has it.", measures?.commit],
+    ["lithair_apply_duration_seconds", "How long a turn applied committed entries.", measures?.apply],
+    ["lithair_event_loop_delay_seconds", "How late the ticks of this node came.", measures?.loopDelay]
+  ]
+  return all
+    .flatMap(([name, help, histogram]) => (histogram === undefined ? [] : [histogramText(name, help, histogram)]))
+    .join("")
+}
 
 /** Writes the gauges into a registry for this scrape only, so that values that the node no longer has disappear. */
-const write = (gauges: ReadonlyArray<Gauge>, answers: Answers) =>
+const write = (gauges: ReadonlyArray<Gauge>, counted: ReadonlyArray<Counter>) =>
   Effect.gen(function* () {
     for (const { help, name, values } of gauges) {
       for (const { labels = {}, value } of values) {
         yield* Metric.update(Metric.gauge(name, { description: help, attributes: labels }), value)
       }
     }
-    for (const [status, count] of answers.byStatus) {
-      const attributes = { status: String(status) }
-      yield* Metric.update(Metric.counter(answersName, { description: "Answers by their status.", attributes }), count)
+    for (const { help, label, name, values } of counted) {
+      for (const [value, count] of values) {
+        const attributes = label === undefined ? {} : { [label]: String(value) }
+        yield* Metric.update(Metric.counter(name, { description: help, attributes }), count)
+      }
     }
     return yield* PrometheusMetrics.format()
   }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
@@ -205,7 +276,7 @@ export const metricsRoutes = (
     readonly live: LiveQueries["Service"]
     readonly backups: Backups["Service"]
   },
-  answers: Answers
+  { admission, answers }: { readonly admission: Admission; readonly answers: Answers }
 ) =>
   [
     HttpRouter.route(
@@ -218,15 +289,19 @@ export const metricsRoutes = (
           ...raftGauges(member),
           ...stateGauges(member),
           ...projectionGauges(projections),
-          ...reactionGauges(reactions),
+          ...reactionGauges(reactions, member.leader() === member.self.nodeId),
+          ...queueGauges(member, admission),
+          ...memoryGauges(),
           ...backupGauges(node.backups),
           gauge("lithair_event_streams", "Streams of events that clients have open.", streams.openCount()),
           gauge("lithair_live_queries", "Live queries that this node keeps right.", queriesCount),
           gauge("lithair_live_bytes", "The memory of live queries, as its bound counts it.", bytes)
         ]
-        const own = yield* write(gauges, answers)
+        const own = yield* write(gauges, counters(member, answers))
         const ofApplication = yield* PrometheusMetrics.format()
-        return HttpServerResponse.text(`${own}${ofApplication}`, { contentType: "text/plain; version=0.0.4" })
+        return HttpServerResponse.text(`${own}${histograms(member, admission)}${ofApplication}`, {
+          contentType: "text/plain; version=0.0.4"
+        })
       })
     )
   ] as const

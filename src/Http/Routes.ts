@@ -126,11 +126,11 @@ export const layerAdmin: Layer.Layer<
     const member = yield* Member
     const reactions = yield* Reactions
     const serving = yield* Serving
-    const { answers, models, secret, streams } = serving
+    const { models, secret, streams } = serving
     const backups = yield* Backups
     const metrics = metricsRoutes(
       { backups, live: yield* LiveQueries, member, projections: yield* Projections, reactions, streams },
-      answers
+      serving
     )
     const urgent = forOperators(serving, [...clusterRoutes(member), ...metrics])
     yield* mount({ routes: urgent, owned: ["/metrics"], isUrgent: true })

@@ -4,9 +4,9 @@ import type { Any as Command } from "../Command/Declaration.ts"
 import type { Described } from "../Model/Class.ts"
 import type { Projection } from "../Projection/Projections.ts"
 import * as Admission from "./Admission.ts"
+import { type Answers, makeAnswers } from "./Answers.ts"
 import type { Auth, External } from "./Authenticator.ts"
 import { type EventStreams, makeEventStreams } from "./EventStream.ts"
-import { type Answers, makeAnswers } from "./Metrics.ts"
 
 /** The declarations that a node serves, and its secret. */
 export interface Served {

@@ -54,16 +54,30 @@ describe("metrics", () => {
         assert.strictEqual(valueOf(scraped, 'lithair_records{model="Product"}'), "1")
         assert.notInclude(scraped, 'model="View"', "what a node alone holds is no state of the cluster")
         assert.strictEqual(valueOf(scraped, 'lithair_projection_failed{projection="counted"}'), "0")
-        assert.strictEqual(
-          valueOf(scraped, 'lithair_reaction_failing{reaction="stubborn"}'),
-          node === leader ? "1" : "0"
-        )
-        assert.isAbove(Number(valueOf(scraped, 'lithair_reaction_lag_entries{reaction="stubborn"}')), 0)
+        // Only the leader runs reactions, and knows how far they are.
+        const failing = valueOf(scraped, 'lithair_reaction_failing{reaction="stubborn"}')
+        assert.strictEqual(failing, node === leader ? "1" : undefined)
+        const lag = valueOf(scraped, 'lithair_reaction_lag_entries{reaction="stubborn"}')
+        if (node === leader) assert.isAbove(Number(lag), 0)
+        else assert.isUndefined(lag)
+        for (const name of ["lithair_log_sync", "lithair_apply", "lithair_event_loop_delay"]) {
+          const seconds = name.endsWith("delay") ? name : `${name}_duration`
+          assert.isAbove(Number(valueOf(scraped, `${seconds}_seconds_count`)), 0, name)
+        }
+        assert.isAtLeast(Number(valueOf(scraped, "lithair_leader_changes_total")), 1)
+        assert.strictEqual(valueOf(scraped, 'lithair_queue_depth{queue="commands"}'), "0")
+        assert.strictEqual(valueOf(scraped, 'lithair_queue_limit{queue="commands"}'), "4096")
         assert.strictEqual(
           valueOf(scraped, "lithair_raft_applied_index"),
           valueOf(scraped, "lithair_raft_commit_index")
         )
-        if (node !== leader) continue
+        const committed = Number(valueOf(scraped, "lithair_commit_duration_seconds_count"))
+        if (node !== leader) {
+          assert.strictEqual(committed, 0, "only a leader knows when a quorum holds an entry")
+          continue
+        }
+        assert.isAbove(committed, 0)
+        assert.isAtLeast(Number(valueOf(scraped, "http_server_request_duration_seconds_count")), 1)
         assert.strictEqual(valueOf(scraped, 'lithair_http_responses_total{status="201"}'), "1")
         assert.strictEqual(valueOf(scraped, 'lithair_http_responses_total{status="404"}'), "1")
         for (const member of cluster.nodes) {
@@ -84,7 +98,8 @@ describe("metrics", () => {
       assert.strictEqual(new Set(typed).size, typed.length)
       for (const line of lines.filter((each) => !each.startsWith("#"))) {
         assert.match(line, /^[a-z_]+(\{[^}]*\})? -?[0-9.e+-]+$/)
-        assert.include(typed, line.split(/[ {]/)[0])
+        const [name = ""] = line.split(/[ {]/)
+        assert.include(typed, typed.includes(name) ? name : name.replace(/_(bucket|sum|count)$/, ""))
       }
     }).pipe(provide)
   )

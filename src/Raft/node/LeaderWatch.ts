@@ -15,6 +15,8 @@ export interface LeaderWatch {
 
 export const make = (options: {
   readonly nodeId: NodeId
+  /** Another node, or another term, leads. */
+  readonly onLeader: () => void
   readonly fork: (effect: Effect.Effect<void>) => void
 }): LeaderWatch => {
   let known: { readonly leader: NodeId | undefined; readonly term: number } | undefined
@@ -25,6 +27,7 @@ export const make = (options: {
       const isLost = leader === undefined && known?.leader !== undefined
       if (isLost) options.fork(Effect.logWarning(`${known?.leader} led term ${known?.term}: no leader is known now`))
       if (leader !== undefined && (known?.leader !== leader || known.term !== term)) {
+        options.onLeader()
         options.fork(Effect.logInfo(`${leader === options.nodeId ? "This node" : leader} leads term ${term}`))
       }
       known = { leader, term }

@@ -25,6 +25,8 @@ export const make = (options: {
   readonly store: Pick<LogStore["Service"], "append" | "appendNow">
   /** In credited time, so that a pause of the process does not count as a stalled disk. */
   readonly nowMs: () => number
+  /** A write begins. Call what this returns once it is durable. */
+  readonly syncing: () => () => void
   /** The write `seq`, and every write before it, is durable. It may be called within {@link LogWriter.flush}. */
   readonly onPersisted: (seq: number) => void
   /** The log failed, or a defect followed a batch. */
@@ -46,6 +48,7 @@ export const make = (options: {
     if (beganMs !== undefined || isOver || waiting.length === 0) return
     const batch = takeBatch(waiting)
     const { seq } = batch[batch.length - 1]!
+    const synced = options.syncing()
     const ended = (exit: Exit.Exit<void, LogFailed>): void => {
       if (Exit.isFailure(exit)) {
         fail(exit.cause)
@@ -54,6 +57,7 @@ export const make = (options: {
       beganMs = undefined
       // The log or a fiber calls this, and neither of them stops the node after a defect.
       try {
+        synced()
         options.onPersisted(seq)
         flush()
       } catch (defect) {

@@ -5,6 +5,7 @@ import type { Message, NodeId } from "../core/Message.ts"
 import type { TransferResult } from "../core/Output.ts"
 import type { State } from "../core/State.ts"
 import type { SettleAnswer } from "./CommandQueue.ts"
+import type { Measures } from "./Measures.ts"
 import type * as MembershipRequests from "./MembershipRequests.ts"
 import type { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { Forget } from "./Settle.ts"
@@ -53,6 +54,10 @@ export interface RaftNode<Command, CommandResult> {
   readonly appliedIndex: () => number
   /** Whether the log has no room for its next segment, so that this node takes no writes (`storage-full`). */
   readonly isStorageShort: () => boolean
+  /** What this node measures of its own work. */
+  readonly measures: Measures
+  /** How many commands wait to be decided, of `pendingMaxCount`. */
+  readonly pendingCount: () => number
   /** The core's state, to read and never to change. */
   readonly core: Readonly<State>
   /** Fails with the reason once this node stops: a failed disk, or a defect. */

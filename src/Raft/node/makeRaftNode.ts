@@ -4,7 +4,6 @@
  * ticks, decides the waiting commands as one batch, hands out writes and messages, applies what is committed, and
  * answers. Fibers are left for what is slow: ticks, snapshots, reads from disk, the watch over the disk.
  */
-
 import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Random, type Scope } from "effect"
 import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import { LogSpace } from "../../EventStore/LogSpace.ts"
@@ -29,6 +28,7 @@ import * as LeaderWatch from "./LeaderWatch.ts"
 import { discard } from "./LogDiscarding.ts"
 import * as LogWriter from "./LogWriter.ts"
 import { laneOf } from "./laneOf.ts"
+import * as Measures from "./Measures.ts"
 import * as MembershipRequests from "./MembershipRequests.ts"
 import type { NotDone } from "./Outcome.ts"
 import type { RaftNode } from "./RaftNode.ts"
@@ -131,9 +131,11 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
   }
   const stopBy = (cause: Cause.Cause<LogFailed | LogCorrupt>) => Effect.sync(() => stop(cause))
 
+  const measuring = Measures.make({ nowNanos: monotonicNanos, fork })
   const writer = LogWriter.make({
     store,
     nowMs: () => core.nowMs,
+    syncing: measuring.syncing,
     onPersisted: (seq) => put("others", { _tag: "Persisted", seq }),
     onFailed: stop,
     fork
@@ -191,9 +193,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     onDefect: stopBy,
     fork
   })
-
-  const leaderWatch = LeaderWatch.make({ nodeId: options.nodeId, fork })
-
+  const leaderWatch = LeaderWatch.make({ nodeId: options.nodeId, onLeader: measuring.leaderChanged, fork })
   const roleChanged = (to: RoleChanged): void => {
     leaderWatch.changed(to, core.lastTickMs ?? 0)
     if (to.role !== "leader") CommandQueue.dropSpeculation(deciding)
@@ -227,6 +227,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
 
   const stepAndPerform = (input: Input): Output => {
     const output = step(core, input)
+    measuring.stepped(core, output)
     perform(output)
     return output
   }
@@ -281,7 +282,6 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
   }
 
   let isInTurn = false
-
   const turn = (): void => {
     isInTurn = true
     const { messages, others, ticks } = inbox
@@ -300,7 +300,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     // Peers and the disk work while this node applies and answers.
     transport.flush()
     writer.flush()
-    applier.work()
+    measuring.applying(() => appliedIndex, applier.work)
     WaitingReads.finish(reads, Reads.readableIndex(core))
     writer.flush()
     // A state that is not trusted is not kept in a snapshot.
@@ -320,6 +320,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
 
   const tick = Effect.gen(function* () {
     const nowNanos = yield* Clock.monotonicTimeNanos
+    measuring.ticked(nowNanos, tickIntervalMs)
     put("ticks", { _tag: "Tick", nowMs: Number(nowNanos / 1_000_000n), random: yield* Random.next })
     yield* Effect.sleep(tickIntervalMs)
   })
@@ -392,6 +393,8 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
       ),
     appliedIndex: () => appliedIndex,
     isStorageShort: room.isShort,
+    measures: measuring.measures,
+    pendingCount: () => deciding.pending.length,
     core,
     stopped: Deferred.await(stopped)
   }

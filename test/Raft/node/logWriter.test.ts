@@ -31,6 +31,7 @@ const start = () => {
       }
     },
     nowMs: () => 7,
+    syncing: () => () => {},
     onPersisted: (seq) => told.push(seq),
     onFailed: (cause) => told.push(Cause.hasFails(cause) ? "failed" : assert.fail("no failure")),
     fork: (effect) => void Effect.runFork(effect)
@@ -108,6 +109,7 @@ describe("LogWriter", () => {
           }
         },
         nowMs: () => 7,
+        syncing: () => () => {},
         onPersisted: () => {},
         onFailed: (cause) => causes.push(cause),
         fork: (effect) => void Effect.runFork(effect)
