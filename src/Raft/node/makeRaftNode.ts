@@ -130,7 +130,6 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     Deferred.doneUnsafe(stopped, Exit.failCause(cause))
   }
   const stopBy = (cause: Cause.Cause<LogFailed | LogCorrupt>) => Effect.sync(() => stop(cause))
-
   const measuring = Measures.make({ nowNanos: monotonicNanos, fork })
   const writer = LogWriter.make({
     store,
