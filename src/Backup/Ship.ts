@@ -45,13 +45,11 @@ export const ship = Effect.fnUntraced(function* (
   return shipped
 }, Effect.scoped)
 
-/** Removes what is not needed to go back to any moment of the last `keepMs`. Returns what is left. */
+/** Removes what is not needed to go back to any moment of the last `keepMs`. */
 export const removeUnneeded = Effect.fnUntraced(function* (store: Store, folder: string, keepMs: number) {
-  const all = yield* shippedOf(store, folder)
-  const removed = unneeded(all, (yield* Clock.currentTimeMillis) - keepMs)
+  const removed = unneeded(yield* shippedOf(store, folder), (yield* Clock.currentTimeMillis) - keepMs)
   // Entries before the states that they go on from: a removal that is cut off leaves no entries without a state.
   for (const each of removed.toSorted((one, other) => one._tag.localeCompare(other._tag))) {
     yield* store.remove(`${folder}/${nameOf(each)}`)
   }
-  return all.filter((each) => !removed.includes(each))
 })

@@ -11,6 +11,8 @@ export type Shipped =
   | { readonly _tag: "Snapshot"; readonly index: number; readonly timeMs: number }
   | { readonly _tag: "Entries"; readonly afterIndex: number; readonly index: number; readonly timeMs: number }
 
+type Entries = Extract<Shipped, { readonly _tag: "Entries" }>
+
 const digits = (value: number): string => String(value).padStart(16, "0")
 
 /** The name of an object in its folder. Names sort by what they hold. */
@@ -38,13 +40,14 @@ export const ofNames = (names: ReadonlyArray<string>): ReadonlyArray<Shipped> =>
 /** A state and the archives of entries that go on from it, in order. */
 export interface Chain {
   readonly snapshot: Extract<Shipped, { readonly _tag: "Snapshot" }>
-  readonly entries: ReadonlyArray<Extract<Shipped, { readonly _tag: "Entries" }>>
+  readonly entries: ReadonlyArray<Entries>
   /** How far it reaches. */
   readonly index: number
   readonly timeMs: number
 }
 
-const snapshotsOf = (all: ReadonlyArray<Shipped>) =>
+/** All states, newest first. */
+export const snapshotsOf = (all: ReadonlyArray<Shipped>): ReadonlyArray<Chain["snapshot"]> =>
   all
     .flatMap((shipped) => (shipped._tag === "Snapshot" ? [shipped] : []))
     .sort((one, other) => other.index - one.index || other.timeMs - one.timeMs)
@@ -56,24 +59,52 @@ const isUpTo = ({ index, timeMs }: Shipped, point: Point | undefined): boolean =
 const reaches = ({ index, timeMs }: Shipped, point: Point | undefined): boolean =>
   point !== undefined && (point._tag === "Index" ? index >= point.index : timeMs > point.timeMs)
 
-/** A state with the entries that lead from it to a point, as far as there are any. */
-export const goingOnTo = (
+/**
+ * Finds the archive that goes on furthest from an index. Thirty days may have a quarter of a million archives, so they are
+ * sorted once, and each step is a binary search.
+ */
+const furthestOf = (all: ReadonlyArray<Shipped>): ((index: number) => Entries | undefined) => {
+  const sorted = all
+    .flatMap((each) => (each._tag === "Entries" ? [each] : []))
+    .sort((one, other) => one.afterIndex - other.afterIndex)
+  /** By position, the one that reaches furthest of those up to there. */
+  const furthest: Array<Entries> = []
+  for (const each of sorted) {
+    const before = furthest.at(-1)
+    furthest.push(before === undefined || each.index > before.index ? each : before)
+  }
+  return (index) => {
+    let low = 0
+    let high = sorted.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (sorted[middle]!.afterIndex <= index) low = middle + 1
+      else high = middle
+    }
+    const found = furthest[low - 1]
+    return found !== undefined && found.index > index ? found : undefined
+  }
+}
+
+const chainFrom = (
   snapshot: Chain["snapshot"],
-  all: ReadonlyArray<Shipped>,
+  furthest: ReturnType<typeof furthestOf>,
   point: Point | undefined
 ): Chain => {
-  const entries: Array<Chain["entries"][number]> = []
+  const entries: Array<Entries> = []
   let last: Shipped = snapshot
   for (;;) {
     const { index, timeMs }: Shipped = last
-    const next: Chain["entries"][number] | undefined = all
-      .flatMap((each) => (each._tag === "Entries" && each.afterIndex <= index && each.index > index ? [each] : []))
-      .sort((one, other) => other.index - one.index)[0]
+    const next = furthest(index)
     if (next === undefined || reaches(last, point)) return { snapshot, entries, index, timeMs }
     entries.push(next)
     last = next
   }
 }
+
+/** A state with the entries that lead from it to a point, as far as there are any. */
+export const goingOnTo = (snapshot: Chain["snapshot"], all: ReadonlyArray<Shipped>, point: Point | undefined): Chain =>
+  chainFrom(snapshot, furthestOf(all), point)
 
 /** The shortest way to a point, the newest one by default; or why there is none. */
 export const chainTo = (all: ReadonlyArray<Shipped>, point: Point | undefined): Result.Result<Chain, string> => {
@@ -93,9 +124,11 @@ export const chainTo = (all: ReadonlyArray<Shipped>, point: Point | undefined): 
     : Result.succeed(chain)
 }
 
-/** All states, newest first, with how far the entries go on from each. */
-export const chainsOf = (all: ReadonlyArray<Shipped>): ReadonlyArray<Chain> =>
-  snapshotsOf(all).map((snapshot) => goingOnTo(snapshot, all, undefined))
+/** All states, newest first, with how far the entries go on from each: a chain is made when it is asked for. */
+export function* chainsOf(all: ReadonlyArray<Shipped>): Generator<Chain, void> {
+  const furthest = furthestOf(all)
+  for (const snapshot of snapshotsOf(all)) yield chainFrom(snapshot, furthest, undefined)
+}
 
 /**
  * The entry after which a leader goes on to ship: the last one that the newest state leads to. If entries before that

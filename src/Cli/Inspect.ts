@@ -82,24 +82,19 @@ const inspectDirectory = Effect.fnUntraced(function* (path: string) {
 
 /** From which states a restore can start, and how far the entries go on from each: by the names alone. */
 const inspectStore = ({ all, clusterId, store }: StoreSource) => {
-  const chains = chainsOf(all)
-  const rows = chains.map((chain) => [
-    chain.snapshot.index,
-    time(chain.snapshot.timeMs),
-    chain.index,
-    time(chain.timeMs)
-  ])
+  const states = Array.from(chainsOf(all), ({ index, snapshot, timeMs }) => ({
+    index: snapshot.index,
+    timeMs: snapshot.timeMs,
+    lastIndex: index,
+    lastTimeMs: timeMs
+  }))
+  const rows = states.map((each) => [each.index, time(each.timeMs), each.lastIndex, time(each.lastTimeMs)])
   return {
     result: {
       kind: "store",
       place: store.place,
       clusterId,
-      states: chains.map(({ index, snapshot, timeMs }) => ({
-        index: snapshot.index,
-        timeMs: snapshot.timeMs,
-        lastIndex: index,
-        lastTimeMs: timeMs
-      }))
+      states
     },
     text: `${facts([
       ["store", store.place],

@@ -5,7 +5,7 @@ import { type KeptDigest, parseDigest } from "../Backup/CheckEvidence.ts"
 import { loadArchive, loadArchives } from "../Backup/ReadArchive.ts"
 import { loadDirectory, openDirectory } from "../Backup/ReadDirectory.ts"
 import { storedArchive } from "../Backup/Ship.ts"
-import { chainsOf, goingOnTo } from "../Backup/Shipped.ts"
+import { goingOnTo, snapshotsOf } from "../Backup/Shipped.ts"
 import { verifyLog } from "../Backup/VerifyLog.ts"
 import { stateHash } from "../Machine/Tables.ts"
 import { CommandFailed, refused } from "./Exit.ts"
@@ -65,7 +65,7 @@ const verifyStore = Effect.fnUntraced(function* (found: StoreSource, isQuick: bo
   let newer: { readonly index: number } | undefined
   let newest: { readonly index: number; readonly stateHash: string | null } | undefined
   let bytes = 0
-  for (const { snapshot } of chainsOf(all)) {
+  for (const snapshot of snapshotsOf(all)) {
     const chain = goingOnTo(snapshot, all, newer === undefined ? undefined : { _tag: "Index", index: newer.index })
     const loaded = yield* refusing(
       loadArchives(archivesOf(found, chain), {

@@ -72,7 +72,7 @@ describe("the objects of a scheduled backup", () => {
 
   it("tell how far each state reaches, and the last entry that any of them names", () => {
     assert.deepStrictEqual(
-      chainsOf(all).map((found) => [found.snapshot.index, found.index]),
+      Array.from(chainsOf(all), (found) => [found.snapshot.index, found.index]),
       [
         [20, 26],
         [10, 26]
@@ -83,6 +83,20 @@ describe("the objects of a scheduled backup", () => {
     assert.strictEqual(goingOnAfter(all), 26)
     assert.strictEqual(goingOnAfter([...all, snapshot(30)]), 26, "what comes before the newest state is shipped too")
     assert.strictEqual(goingOnAfter([snapshot(10)]), 10)
+  })
+
+  it("are found among those of a month within the time between two heartbeats", () => {
+    // A shipment each ten seconds, and a state each six hours.
+    const month: Array<Shipped> = []
+    for (let at = 0; at < 30 * 24 * 360; at++) {
+      if (at % 2_160 === 0) month.push(snapshot(at))
+      month.push(entries(at, at + 1))
+    }
+    const beganMs = performance.now()
+    assert.strictEqual(goingOnAfter(month), 259_200)
+    // A search that looks at all of them in each step takes hours, on the thread of the leader.
+    assert.isBelow(performance.now() - beganMs, 2_000)
+    assert.strictEqual(Result.getOrThrow(chainTo(month, { _tag: "Index", index: 5 })).entries.length, 5)
   })
 
   it("are needed from the newest state before the kept time on; a state goes only if a newer one is there", () => {
