@@ -22,6 +22,8 @@ const startPeer = (network: MemoryNetwork, nodeId: string, instanceId = nodeId) 
 
 const formAll = Effect.fnUntraced(function* (network: MemoryNetwork, root: string) {
   const members = yield* Effect.forEach(ids, (id) => startMember(network, root, id))
+  // An election may take longer than a read waits for a leader.
+  yield* until("one of them leads", () => members.some((member) => member.node()?.core.role._tag === "Leader"))
   yield* Effect.forEach(members, (member) => member.readIndex)
   return members
 })
@@ -116,11 +118,11 @@ describe("Formed", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("a formed node whose log is gone does not begin another (docs/raft.md, Disk)", () =>
+  it.live("a formed node whose log and vote are gone does not begin another cluster", () =>
     Effect.gen(function* () {
       const root = yield* directory
       yield* Effect.scoped(formAll(makeMemoryNetwork(), root))
-      rmSync(join(root, "a", "log"), { recursive: true })
+      for (const folder of ["log", "votes"]) rmSync(join(root, "a", folder), { recursive: true })
       const network = makeMemoryNetwork()
       // Twice: what the first start leaves behind must not let the second one pass.
       for (const _ of [1, 2]) {
@@ -130,6 +132,18 @@ describe("Formed", () => {
         yield* Scope.close(scope, Exit.void)
       }
       assert.deepStrictEqual(readdirSync(join(root, "a", "log")), [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a formed node whose log is gone, and its vote is not, takes the log of its cluster again", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      yield* Effect.scoped(formAll(makeMemoryNetwork(), root))
+      rmSync(join(root, "a", "log"), { recursive: true })
+      const members = yield* formAll(makeMemoryNetwork(), root)
+      yield* until("it has repaired its log", () => members[0]!.node()?.core.repairing === undefined)
+      assert.strictEqual(new Set(members.map(clusterIdOf)).size, 1)
+      assert.isAtLeast(yield* members[0]!.readIndex, 2)
     }).pipe(Effect.scoped)
   )
 
