@@ -6,10 +6,11 @@ import { Result } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
 import * as Erasure from "../Machine/Erasure.ts"
 import * as Evidence from "../Machine/Evidence.ts"
-import { evolve, evolveEvent } from "../Machine/evolve.ts"
+import { evolve } from "../Machine/evolve.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
 import * as Tables from "../Machine/Tables.ts"
 import { decode, type Transaction } from "../Machine/Transaction.ts"
+import { applyErasures, type ListedErasure } from "./ApplyErasures.ts"
 import { checking, type EvidenceCheck, type KeptDigest } from "./CheckEvidence.ts"
 
 /** The point to stop at: the last entry, or the last one that was decided by then. */
@@ -52,8 +53,8 @@ export const replaying = (options: {
   let atPoint: StateAt | undefined
   let evidence: EvidenceCheck | undefined
   const blanked: Array<{ readonly index: number; readonly transaction: Transaction }> = []
-  /** The records that are there without their data, since they were erased later. */
-  const erasedRows = new Map<string, Erasure.Named>()
+  /** The records whose data is missing of an entry, with the last such entry. */
+  const missing = new Map<string, ListedErasure>()
 
   const begun = (): Tables.Tables | undefined => {
     if (tables !== undefined || wrong !== undefined || restoring === undefined) return tables
@@ -70,32 +71,26 @@ export const replaying = (options: {
     return tables
   }
 
-  /** A state from before an erasure lacks the records that were erased, as the cluster has lacked them since. */
+  /**
+   * A state from before an erasure lacks the records that were erased, as the cluster has lacked them since; and it names
+   * them, so that the entries before it may lack them too.
+   */
   const keepPoint = (state: Tables.Tables): void => {
     if (atPoint !== undefined) return
     const kept = Tables.clone(state)
-    for (const { id, model } of erasedRows.values()) {
-      const row = Tables.get(kept, model, id)
-      if (row === undefined) continue
-      const { modelVersion, version } = row
-      const deleted = {
-        type: "deleted",
-        model,
-        modelVersion,
-        id,
-        version: version + 1,
-        previousIndex: row.index
-      } as const
-      evolveEvent(kept, last.index, { ...deleted, data: Erasure.nothing, erased: true })
-    }
+    const { erasedAt } = Erasure.erasuresOf(kept)
+    const unnamed = [...missing.values()].filter(({ id, index, model }) => erasedAt(model, id) < index)
+    applyErasures(
+      kept,
+      unnamed.map(({ id, model }) => ({ model, id, index: kept.index + 1 }))
+    )
     atPoint = { tables: kept, ...last }
   }
 
-  const noteErased = ({ events }: Transaction): void => {
-    for (const { erased, id, model, type } of events) {
-      const name = JSON.stringify([model, id])
-      if (erased === true && type !== "deleted") erasedRows.set(name, { model, id })
-      else erasedRows.delete(name)
+  const noteMissing = (index: number, { events, lifted = [], outcome }: Transaction): void => {
+    const unchanged = outcome._tag === "Accepted" ? (outcome.unchanged ?? []) : []
+    for (const { erased, id, model } of [...events, ...lifted, ...unchanged.map(({ answer }) => answer)]) {
+      if (erased === true) missing.set(JSON.stringify([model, id]), { model, id, index })
     }
   }
 
@@ -127,7 +122,7 @@ export const replaying = (options: {
     evidence.take(entry, found)
     if (found !== undefined) {
       evolve(state, { index: entry.index, transaction: found })
-      noteErased(found)
+      noteMissing(entry.index, found)
       if (Erasure.isBlanked(found)) blanked.push({ index: entry.index, transaction: found })
     }
     if (state.chain === undefined || state.chain.index === entry.index - 1) {

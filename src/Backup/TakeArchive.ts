@@ -5,11 +5,12 @@
 import { Clock, Data, Effect, type Scope, Stream } from "effect"
 import type { Member } from "../Cluster/Member.ts"
 import { ARCHIVE_FRAME_BYTES, makeArchiveEncoder } from "../EventStore/ArchiveFormat.ts"
-import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import { type LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import { rests } from "../EventStore/Pace.ts"
 import type { SnapshotDamaged } from "../EventStore/SnapshotStore.ts"
 import { rechunk } from "../EventStore/Snapshots.ts"
 import { invariant } from "../Invariant.ts"
+import { lastErasure } from "../Machine/Erasure.ts"
 import * as Snapshot from "../Machine/Snapshot.ts"
 import * as StateElements from "../Machine/StateElements.ts"
 import * as Tables from "../Machine/Tables.ts"
@@ -133,8 +134,16 @@ export const takeArchive = Effect.fnUntraced(function* (
       return { name, version: modelVersion, records: rows.size }
     }).filter(({ version }) => version > 0)
   }
-  return { manifest, bytes: bytesOf(manifest, content, member.feed.readEncoded) }
+  const erasedThrough = lastErasure(tables)
+  const readAlike = (range: Parameters<Archivable["feed"]["readEncoded"]>[0]) =>
+    Effect.tap(member.feed.readEncoded(range), () =>
+      lastErasure(member.tables) === erasedThrough ? Effect.void : Effect.fail(overtaken)
+    )
+  return { manifest, bytes: bytesOf(manifest, content, readAlike) }
 })
+
+/** Entries without data that was erased after the archive's state do not lead to that state. */
+const overtaken = new LogFailed({ message: "The archive cannot be made: a record was erased meanwhile. Take it again" })
 
 /** Rests after each frame, so that requests and the log's own writes come between. */
 const bytesOf = (

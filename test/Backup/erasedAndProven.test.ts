@@ -7,7 +7,7 @@ import type { ListedErasure } from "../../src/Backup/ApplyErasures.ts"
 import { fileArchive, loadArchive } from "../../src/Backup/ReadArchive.ts"
 import { loadDirectory, openDirectory } from "../../src/Backup/ReadDirectory.ts"
 import { restore } from "../../src/Backup/Restore.ts"
-import { takeArchive } from "../../src/Backup/TakeArchive.ts"
+import { type TakenArchive, takeArchive } from "../../src/Backup/TakeArchive.ts"
 import { verifyLog } from "../../src/Backup/VerifyLog.ts"
 import { writeArchive } from "../../src/EventStore/ArchiveFile.ts"
 import { readIdentity } from "../../src/EventStore/Directory.ts"
@@ -139,6 +139,27 @@ describe("a log that is evident to tampering", () => {
   )
 })
 
+describe("an archive", () => {
+  it.live("that an erasure overtakes ends with an error, since its entries would not lead to its state", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const member = yield* startMember(makeMemoryNetwork(), root, "a", { isAlone: true })
+      yield* until("it leads", () => member.leader() !== undefined)
+      for (const id of ["ann", "bob"]) yield* member.submit(put(id, `${id}@here`))
+      const write = (name: string, { bytes }: TakenArchive) =>
+        writeArchive({ directory: root, name, bytes, isWhole: () => Effect.void })
+      const overtaken = yield* takeArchive(member, { after: 0 })
+      yield* member.administer({ _tag: "EraseRecord", admitted: "this-host", model: "User", id: "ann" })
+      const failed = yield* Effect.flip(write("overtaken", overtaken))
+      assert.include(failed.message, "erased meanwhile")
+      yield* write("again", yield* takeArchive(member, { after: 0 }))
+      const { manifest, state } = yield* loadArchive(join(root, "again"))
+      assert.strictEqual(manifest.stateHash, Tables.stateHash(member.tables))
+      assert.deepStrictEqual(emails(state!.tables), ["bob bob@here"])
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("a restore", () => {
   it.live("is without what the archive, or a list given with it, says is erased: state and history", () =>
     Effect.gen(function* () {
@@ -174,6 +195,20 @@ describe("a restore", () => {
       assert.include(again.emails, "ann ann@xyzzy.org")
       const known = yield* restored("r4", "after", listed)
       assert.deepStrictEqual(known, { erased: [], emails: ["bob bob@there", "cid cid@here"], holds: false })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("to a point before an erasure makes a directory that names what is missing", () =>
+    Effect.gen(function* () {
+      const root = yield* directory
+      const { before } = yield* made(root)
+      const source = { archives: [fileArchive(join(root, "after"))] }
+      for (const index of [before - 1, before]) {
+        const to = join(root, `at-${index}`)
+        const found = yield* restore({ source, directory: to, address: "h:1", point: { _tag: "Index", index } })
+        assert.isTrue(found.isHistoryWhole)
+        yield* verified(to)
+      }
     }).pipe(Effect.scoped)
   )
 })
