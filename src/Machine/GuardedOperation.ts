@@ -8,7 +8,7 @@ import { isEveryone } from "../Access/fold.ts"
 import type { Action } from "../Access/Rule.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
-import type { Operation } from "./Command.ts"
+import type { Create, Operation, Put } from "./Command.ts"
 import { denied, type Guard, isWithin, reachOf, refusedWhole } from "./Guard.ts"
 import { unreadable } from "./ReadRow.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -31,18 +31,33 @@ export const refusedOperation = (guarded: Guarded, operation: Operation): Reject
   if (descriptor.access === undefined || !descriptor.isServed) return { _tag: "NotFound", model }
   const row = operation._tag === "Create" ? undefined : table.rows.get(operation.id)
   if (operation._tag === "Create" || (operation._tag === "Put" && row === undefined)) {
-    const isConditional = operation._tag === "Put" && operation.ifMatch !== undefined
-    return refusedAtAll(guarded, "create") ?? (isConditional ? missing(guarded, operation.id) : undefined)
+    return refusedCreation(guarded, operation)
   }
   const { id } = operation
   if (row === undefined) return refusedAtAll(guarded, "read") ?? missing(guarded, id)
   const unseen = refusedRecord(guarded, "read", { id, row })
   if (unseen !== undefined) {
-    return unseen._tag === "Forbidden" || unseen._tag === "Unauthenticated"
-      ? (refusedAtAll(guarded, "read") ?? { _tag: "NotFound", model, id })
-      : unseen
+    if (!isDenial(unseen)) return unseen
+    // The answer of a PUT must not tell the record from a missing one, which the PUT would create.
+    const refused = operation._tag === "Put" ? refusedCreation(guarded, operation) : refusedAtAll(guarded, "read")
+    return refused ?? { _tag: "NotFound", model, id }
   }
   return refusedRecord(guarded, operation._tag === "Delete" ? "delete" : "update", { id, row })
+}
+
+/** Whether a PUT is of a record that is there, and that the caller may not read. */
+export const isUnseenPut = (guarded: Guarded, { id }: Put): boolean => {
+  const row = guarded.table.rows.get(id)
+  const unseen = row === undefined ? undefined : refusedRecord(guarded, "read", { id, row })
+  return unseen !== undefined && isDenial(unseen)
+}
+
+const isDenial = ({ _tag }: Rejection): boolean => _tag === "Forbidden" || _tag === "Unauthenticated"
+
+/** Why the caller may not create the record, as far as that is known before it is. */
+const refusedCreation = (guarded: Guarded, operation: Create | Put): Rejection | undefined => {
+  const isConditional = operation._tag === "Put" && operation.ifMatch !== undefined
+  return refusedAtAll(guarded, "create") ?? (isConditional ? missing(guarded, operation.id) : undefined)
 }
 
 /** A condition on a missing record must not tell it from one that the caller may not read. */

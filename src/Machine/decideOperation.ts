@@ -14,8 +14,9 @@ import type { Circumstances } from "./Circumstances.ts"
 import type { Create, Delete, Operation, Patch, Put } from "./Command.ts"
 import { brokenBy, newRecord, withId, withoutUnseen } from "./checkRecord.ts"
 import type { Event } from "./Event.ts"
-import { refusedOperation, refusedRecord } from "./GuardedOperation.ts"
+import { refusedRecord } from "./GuardedOperation.ts"
 import { isEqual } from "./Json.ts"
+import { refusalOf } from "./OperationRefusal.ts"
 import { unreadable } from "./ReadRow.ts"
 import * as References from "./References.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -70,15 +71,11 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
     const isTooOld = author === "request" && model.failure._tag === "NotFound"
     return Result.fail(isTooOld ? { _tag: "UpgradeRequired", model: operation.model } : model.failure)
   }
-  const otherVersion = versionRefusal(model.success.descriptor, operation)
-  if (otherVersion !== undefined) return Result.fail(otherVersion)
   // A command's handler may do more than its caller.
   const guard = author === "command" ? undefined : at.guard
   const target: Target = { ...model.success, tables, at, author, guard }
-  const refused = guard === undefined ? undefined : refusedOperation({ ...target, guard }, operation)
+  const refused = refusalOf(target, operation)
   if (refused !== undefined) return Result.fail(refused)
-  const notAllowed = forbidden(target, operation)
-  if (notAllowed !== undefined) return Result.fail(notAllowed)
   switch (operation._tag) {
     case "Create":
       return decideCreate(target, operation)
@@ -89,30 +86,6 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
     case "Delete":
       return decideDelete(target, operation)
   }
-}
-
-/** Refuses an operation that was written in another version of the model's shape than this node would read it in. */
-const versionRefusal = (
-  { name: model, version }: Descriptor,
-  { modelVersion = version }: Operation
-): Rejection | undefined => {
-  if (modelVersion === version) return undefined
-  return modelVersion < version
-    ? { _tag: "UpgradeRequired", model, isAskersRelease: true }
-    : { _tag: "UpgradeRequired", model }
-}
-
-/**
- * Refuses operations that the model forbids to all, or to requests. A PUT creates or changes, and counts as the one it
- * would be.
- */
-const forbidden = ({ author, descriptor, table }: Target, operation: Operation): Rejection | undefined => {
-  const { name: model, writes } = descriptor
-  const creates = operation._tag === "Create" || (operation._tag === "Put" && !table.rows.has(operation.id))
-  if (operation._tag !== "Create" && writes.change === "never") return { _tag: "AppendOnly", model }
-  const isForCommands =
-    (creates && writes.create === "commands") || (operation._tag !== "Create" && writes.change === "commands")
-  return isForCommands && author !== "command" ? { _tag: "CommandOnly", model } : undefined
 }
 
 const decideCreate = (target: Target, create: Create): Decided =>

@@ -89,7 +89,7 @@ describe("every route", () => {
 
   it.effect("refuses whose rights are insufficient, and tells a hidden record from a missing one by nothing", () =>
     Effect.gen(function* () {
-      const { bob, on } = yield* people
+      const { ada, bob, on } = yield* people
       const as = (method: "GET" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown, headers = {}) =>
         Effect.map(on("n1", ask(method, path, { key: bob.key, body, headers })), ({ body, status }) => ({
           status,
@@ -111,6 +111,33 @@ describe("every route", () => {
         assert.strictEqual(hidden.status, 404, `${method} ${path}`)
         assert.deepStrictEqual(hidden, missing)
       }
+      // Nobody but staff makes memberships, and this one is not his: a PUT tells neither whether its id is taken.
+      const put = (id: string, body: unknown, headers = {}) =>
+        Effect.map(on("n1", ask("PUT", `/api/memberships/${id}`, { key: bob.key, body, headers })), (answer) => ({
+          status: answer.status,
+          body: JSON.stringify(answer.body).replaceAll(id, "ID")
+        }))
+      const membership = { userId: bob.principal, teamId: "red" }
+      assert.strictEqual((yield* put("m1", membership)).status, 403)
+      for (const headers of [{}, { "if-match": "*" }, { "if-none-match": "*" }]) {
+        assert.deepStrictEqual(yield* put("m1", membership, headers), yield* put("m2", membership, headers))
+      }
+      // He may make plans of his own: data that does not fit are refused alike, and a taken id is told to be taken.
+      const plan = (id: string, body: unknown) =>
+        Effect.map(on("n1", ask("PUT", `/api/plans/${id}`, { key: bob.key, body })), ({ body, status }) => ({
+          status,
+          body: JSON.stringify(body).replaceAll(id, "ID")
+        }))
+      assert.strictEqual(
+        (yield* on("n1", ask("POST", "/api/plans", { key: ada.key, body: { id: "p1", text: "a" } }))).status,
+        201
+      )
+      assert.deepStrictEqual(yield* plan("p1", { text: 1 }), yield* plan("p2", { text: 1 }))
+      assert.deepStrictEqual(
+        yield* plan("p1", { text: "b", ownerId: ada.principal }),
+        yield* plan("p2", { text: "b", ownerId: ada.principal })
+      )
+      assert.strictEqual((yield* plan("p1", { text: "b" })).status, 404)
       // He may read the record, and not do this.
       assert.strictEqual((yield* as("DELETE", "/api/notes/of-bob")).status, 403)
       assert.strictEqual((yield* as("DELETE", "/api/notes/of-bob", undefined, { "if-match": '"9"' })).status, 403)
