@@ -19,7 +19,7 @@ import { Erasure, Erasures, erasurePath, erasuresPath, ToErase } from "./Erasure
 import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
 import { keyPath, keysPath } from "./KeyRoutes.ts"
 import { bodyProblems, problems, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
-import { Count } from "./Patterns.ts"
+import { Count, MembersTag } from "./Patterns.ts"
 import { reactionPath, reactionsPath, ShownReaction, Steering } from "./ReactionRoutes.ts"
 import { positionHeaderSchemas } from "./ResponseHeaders.ts"
 
@@ -131,9 +131,7 @@ const membership = HttpApiSchema.WithHeaders(Membership, { ...positionHeaderSche
 /** The change is for the members that the caller saw. */
 const seen = {
   headers: {
-    "if-match": Schema.optionalKey(
-      Schema.String.check(Schema.isPattern(/^"\d{1,15}"$/)).annotate({ description: "The ETag of the members" })
-    )
+    "if-match": Schema.optionalKey(MembersTag)
   }
 }
 const seenProblems = [...changeProblems, ...problems(["version-conflict"])]

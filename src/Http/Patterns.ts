@@ -21,6 +21,9 @@ export const Condition = text(
   "The `ETag` of an answer, several of them, or `*`. A tag that no record has matches nothing"
 )
 
+/** The entity tag of the members of the cluster. */
+export const MembersTag = text('"[0-9]{1,15}"', "The `ETag` of the members")
+
 /** `If-None-Match` of a PUT: it creates the record, and never changes an existing one. */
 export const CreateOnly = Schema.Literal("*").annotate({ description: "Create only: 412 if the record exists" })
 
@@ -49,7 +52,7 @@ export const Moment = text(
 /** The position of a follower of changes. */
 export const Position = text(
   "([0-9a-f-]+:)?(0|[1-9][0-9]{0,15})(\\.(0|[1-9][0-9]{0,4}))?(~[0-9a-z]{1,7}(~[A-Za-z][\\w-]{0,63}~[A-Za-z0-9][\\w.~-]{0,127})?)?",
-  "The id of an event"
+  "The id of an event. Within a first state (with `~`) it is one of a stream of the same models: with others it is 400"
 )
 
 /** Paths of models, each once. */

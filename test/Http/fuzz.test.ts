@@ -50,7 +50,8 @@ const saidInWords: ReadonlyArray<RegExp> = [
   /cursor/,
   /needs consistency=local/,
   /names \w+ twice/,
-  // Of streams of changes: the document describes both in words.
+  // Of streams of changes: the document describes these in words.
+  /within a first state of other models/,
   /takes no after/,
   /names a model twice|stays on each node/,
   // What a patch leaves must be a whole value.
