@@ -189,18 +189,19 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
     changing.withPermits(1)
   )
 
-  const read = Effect.fnUntraced(function* (range: HistoryRange & { readonly maxBytes: number }) {
-    const { fromIndex } = range
-    const file = fileAt(held, fromIndex)
-    if (file === undefined) return yield* notHere(fromIndex)
-    return yield* reader.read(file, range).pipe(
-      Effect.catchTag("HistoryDamaged", ({ what }) => Effect.andThen(setAside(file, what), notHere(fromIndex))),
-      Effect.catchIf(
-        (error) => error._tag === "LogFailed" && isMissing(error),
-        (error) => Effect.andThen(setAside(file, error.message), notHere(fromIndex))
-      )
-    )
-  })
+  const read = (range: HistoryRange & { readonly maxBytes: number }): ReturnType<History["Service"]["read"]> =>
+    Effect.suspend(() => {
+      const { fromIndex } = range
+      const file = fileAt(held, fromIndex)
+      if (file === undefined) return notHere(fromIndex)
+      const lost = (what: string) => Effect.andThen(setAside(file, what), notHere(fromIndex))
+      return Effect.catch(reader.read(file, range), (error) => {
+        // Another file has come in its place, or none.
+        if (!held.includes(file)) return read(range)
+        if (error._tag === "HistoryDamaged") return lost(error.what)
+        return isMissing(error) ? lost(error.message) : Effect.fail(error)
+      })
+    })
 
   const removeBelow = Effect.fnUntraced(function* (index: number) {
     for (const file of held) {

@@ -1,6 +1,6 @@
 /** Rewriting of the history without erased data: crashes at each of its steps leave the old file or the new one, and the next start ends the work. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer } from "effect"
 import { type Erasing, History } from "../../src/EventStore/History.ts"
 import * as HistoryFiles from "../../src/EventStore/HistoryFiles.ts"
 import type { LogEntry } from "../../src/EventStore/LogEntry.ts"
@@ -80,6 +80,38 @@ const failingFrom = (files: NamedFiles, step: number) => {
 
 for (const isLonger of [true, false]) {
   describe(`erasing from history, by ${isLonger ? "files of other names" : "files of the same names"}`, () => {
+    it.effect("keeps no reader from an entry whose file is replaced while it opens it", () =>
+      Effect.gen(function* () {
+        const files = filesInMemory()
+        yield* kept(files)
+        const reached = yield* Deferred.make<void>()
+        const goOn = yield* Deferred.make<void>()
+        let isFirst = true
+        const history = yield* opened({
+          ...files,
+          openToRead: (name) => {
+            const isHeld = isFirst
+            isFirst = false
+            if (!isHeld) return files.openToRead(name)
+            return Deferred.succeed(reached, undefined).pipe(
+              Effect.andThen(Deferred.await(goOn)),
+              Effect.andThen(files.openToRead(name))
+            )
+          }
+        })
+        const reading = yield* Effect.forkChild(history.read({ fromIndex: 6, toIndex: 9, maxBytes: 1e9 }))
+        yield* Deferred.await(reached)
+        yield* history.erase({ throughIndex: 12, blank: blank(isLonger) })
+        yield* Deferred.succeed(goOn, undefined)
+        const found = yield* Fiber.join(reading)
+        assert.deepStrictEqual(
+          found.map(({ index }) => index),
+          [6, 7, 8, 9]
+        )
+        assert.notInclude(found.map(text).join(), marker)
+      })
+    )
+
     it.effect("leaves no trace of the data, and all other entries", () =>
       Effect.gen(function* () {
         const files = filesInMemory()
