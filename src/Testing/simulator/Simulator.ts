@@ -157,6 +157,21 @@ const restore = (world: World): void => {
   }
 }
 
+/** When an operator restarts members that wait for a leader in vain: long after the others have elected one, if they can. */
+const restartsAtCount = 300
+
+/**
+ * A suspect member that needs a leader's snapshot waits for a leader. If its log is the longest, nobody else can lead, and
+ * its operator restarts it (docs/guarantees.md).
+ */
+const restartSuspects = (world: World): void => {
+  for (const { disk, id, life } of world.nodes) {
+    if (life?.core.isSuspect !== true || disk.firstIndex === 1) continue
+    perform(world, { _tag: "Crash", node: id, ...Node.nothing })
+    perform(world, { _tag: "Start", node: id, isFromOldest: false })
+  }
+}
+
 /** Clients are silent. One leader must emerge and commit a new entry, and every member must apply it. */
 const heal = (world: World): void => {
   for (const client of world.clients.all.keys()) perform(world, { _tag: "GiveUp", client })
@@ -164,7 +179,10 @@ const heal = (world: World): void => {
   for (let count = 0; count < 600; count++) {
     settle(world, count)
     const leader = world.nodes.find(({ life }) => life?.core.role._tag === "Leader")
-    if (leader === undefined) continue
+    if (leader === undefined) {
+      if (count === restartsAtCount) restartSuspects(world)
+      continue
+    }
     if (world.checks.committed.length < goal && count % 20 === 0) write(world, leader.id)
     if (!isHealed(world, leader, goal) || !States.areRight(world)) continue
     readEverywhere(world, leader.life!.core.configuration, count)
