@@ -33,7 +33,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a new leader answers with a commit index from before its no-op",
     breaks: "C4",
-    fromSeed: 31,
+    fromSeed: 2,
     seedsCount: 20,
     file: "src/Raft/core/Reads.ts",
     find: `  for (const request of requests) request.readIndex = Math.max(request.readIndex, leader.noopIndex)
