@@ -72,8 +72,9 @@ describe("simulator", () => {
       inquiries: 2,
       closed: 0.2,
       recalled: 0.2,
-      exhausted: 5,
-      expired: 0.01,
+      // Two of three keys are dated, and those always have room.
+      exhausted: 2,
+      expired: 1,
       forgotten: 1,
       // There, too, something other than an entry changes states, and the members find it.
       corruptions: 0.2,
