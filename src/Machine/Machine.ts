@@ -76,14 +76,14 @@ export const passTime = (machine: Machine, monotonicMs: number): void =>
   LogAge.pass(machine.logAge, { appliedMs: machine.applied.logAgeMs, monotonicMs })
 
 /**
- * Starts deciding. Call it only when every entry of the log is applied: a new leader's own no-op is the last of them.
+ * Starts deciding, on the applied tables. The caller takes in the entries of the log that are not applied.
  */
 export const beginSpeculation = (machine: Machine): void => {
   machine.speculative = Tables.speculation(machine.applied)
   machine.ownEntries.clear()
 }
 
-/** Forgets the decisions ahead of the applied tables: leadership is lost, or the core appended an entry by itself. */
+/** Forgets the decisions ahead of the applied tables: leadership is lost, or a batch was refused. */
 export const dropSpeculation = (machine: Machine): void => {
   machine.speculative = undefined
   machine.ownEntries.clear()

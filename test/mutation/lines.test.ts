@@ -8,8 +8,11 @@ import { promises } from "./brokenCommands.ts"
 import { brokenFiles } from "./brokenFiles.ts"
 import { brokenRows } from "./consensusRows.ts"
 import { plantedFaults } from "./plantedFaults.ts"
+import { plantedFollowFaults } from "./plantedFollowFaults.ts"
 import { plantedInScopes } from "./plantedInScopes.ts"
+import { plantedRepairFaults } from "./plantedRepairFaults.ts"
 import { plantedShellFaults } from "./plantedShellFaults.ts"
+import { plantedUpgradeFaults } from "./plantedUpgradeFaults.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
@@ -19,8 +22,11 @@ const all: ReadonlyArray<Mutation> = [
   ...brokenFiles,
   ...brokenRows,
   ...plantedFaults,
+  ...plantedFollowFaults,
   ...plantedInScopes,
-  ...plantedShellFaults
+  ...plantedRepairFaults,
+  ...plantedShellFaults,
+  ...plantedUpgradeFaults
 ]
 
 describe("the lines that are broken", () => {

@@ -181,10 +181,10 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     breaks: "C18",
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
-    find: `  deciding.isSpeculating = false
+    find: `  deciding.speculatedIndex = undefined
   deciding.machine.dropSpeculation()
 `,
-    replace: `  deciding.isSpeculating = false
+    replace: `  deciding.speculatedIndex = undefined
   deciding.machine.dropSpeculation()
   for (const ticket of Waiters.drain(deciding.waiters)) settle(deciding, ticket, notDone("no-quorum", "No longer leads"))
 `
@@ -215,9 +215,25 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
     fromSeed: 2,
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
-    find: `  deciding.isSpeculating = false
-  deciding.machine.dropSpeculation()`,
-    replace: `  deciding.machine.dropSpeculation.name`
+    find: `  deciding.speculatedIndex = undefined
+  deciding.machine.dropSpeculation()
+}
+
+/** Decides the waiting commands, as one batch. */
+export const decide = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>, at: TurnState): void => {
+  const { core, run } = at
+  const { machine, pending, waiters } = deciding
+  // The core may have appended an entry by itself, as a change of the members does.
+  if (mayDecide(core) && deciding.speculatedIndex !== core.log.lastIndex) {`,
+    replace: `  deciding.machine.dropSpeculation.name
+}
+
+/** Decides the waiting commands, as one batch. */
+export const decide = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>, at: TurnState): void => {
+  const { core, run } = at
+  const { machine, pending, waiters } = deciding
+  // The core may have appended an entry by itself, as a change of the members does.
+  if (mayDecide(core) && deciding.speculatedIndex === undefined) {`
   },
   {
     name: "entries are applied before they are committed",

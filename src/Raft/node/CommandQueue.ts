@@ -42,7 +42,8 @@ export interface Deciding<Command, CommandResult> {
   readonly waiters: Waiters.Waiters<Ticket<CommandResult>>
   /** All commands whose outcome somebody waits for. */
   readonly open: Deadlines.Deadlines<Ticket<CommandResult>>
-  isSpeculating: boolean
+  /** The last entry that the speculative state reflects; undefined without one. */
+  speculatedIndex: number | undefined
 }
 
 /** The core, the function that steps it, the reads that wait beside the commands, and the clock. */
@@ -66,7 +67,7 @@ export const make = <Command, CommandResult>(
   underWay: [],
   waiters: Waiters.make(),
   open: Deadlines.make(),
-  isSpeculating: false
+  speculatedIndex: undefined
 })
 
 /** Adds a command, which the next turn decides. */
@@ -118,8 +119,8 @@ export const endOverdue = <Command, CommandResult>(deciding: Deciding<Command, C
 
 /** Forgets decisions ahead of the applied state: this node stopped leading, or that state was replaced. */
 export const dropSpeculation = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>): void => {
-  if (!deciding.isSpeculating) return
-  deciding.isSpeculating = false
+  if (deciding.speculatedIndex === undefined) return
+  deciding.speculatedIndex = undefined
   deciding.machine.dropSpeculation()
 }
 
@@ -127,9 +128,10 @@ export const dropSpeculation = <Command, CommandResult>(deciding: Deciding<Comma
 export const decide = <Command, CommandResult>(deciding: Deciding<Command, CommandResult>, at: TurnState): void => {
   const { core, run } = at
   const { machine, pending, waiters } = deciding
-  if (mayDecide(core) && !deciding.isSpeculating) {
+  // The core may have appended an entry by itself, as a change of the members does.
+  if (mayDecide(core) && deciding.speculatedIndex !== core.log.lastIndex) {
     machine.beginSpeculation(unapplied(core, at.appliedIndex))
-    deciding.isSpeculating = true
+    deciding.speculatedIndex = core.log.lastIndex
   }
   if (pending.length === 0) return
   const term = core.currentTerm
@@ -143,7 +145,7 @@ export const decide = <Command, CommandResult>(deciding: Deciding<Command, Comma
     propose: (propose) => {
       const { proposal } = run(propose)
       invariant(proposal !== undefined, "a proposal was given no result")
-      if (proposal._tag === "Refused") deciding.isSpeculating = false
+      deciding.speculatedIndex = proposal._tag === "Refused" ? undefined : propose.lastIndex + propose.entries.length
       return proposal
     }
   })
