@@ -201,7 +201,7 @@ export const plantedFaults: ReadonlyArray<PlantedFault> = [
   {
     name: "a refusal by a declared command is answered at once, unless a key remembers it",
     breaks: "D2",
-    fromSeed: 142,
+    fromSeed: 155,
     seedsCount: 20,
     file: "src/Raft/node/CommandQueue.ts",
     find: `  run({ _tag: "Read", readIds, atLeastIndex: last.onIndex })`,
