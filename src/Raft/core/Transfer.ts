@@ -7,6 +7,7 @@ import * as Draft from "./Draft.ts"
 import * as Election from "./Election.ts"
 import type { NodeId } from "./Message.ts"
 import type { TransferResult } from "./Output.ts"
+import * as Progress from "./Progress.ts"
 import type { Leader, State } from "./State.ts"
 
 /** Begins to hand over to `to`, or to the voter that has caught up most. Otherwise says why not. */
@@ -27,7 +28,8 @@ export const request = (state: State, draft: Draft.Draft, to: NodeId | undefined
 export const advance = (state: State, draft: Draft.Draft, leader: Leader): void => {
   const { transfer } = leader
   if (transfer === undefined || transfer.isTold) return
-  if (leader.progress.get(transfer.target)?.matchIndex !== state.log.lastIndex) return
+  // A node that repairs its log would not campaign, so it counts as holding nothing (C26).
+  if (Progress.countedIndex(leader.progress.get(transfer.target)) !== state.log.lastIndex) return
   transfer.isTold = true
   tell(state, draft, leader, transfer.target)
 }

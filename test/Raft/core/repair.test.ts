@@ -198,6 +198,20 @@ describe("the leader of a node that repairs its log (C26)", () => {
     assert.isTrue(Election.isHeard(leader, role, "b"))
   })
 
+  it("tells it not to campaign, however far the transfer is, and keeps its leases (C26, C12)", () => {
+    const { leader } = leading()
+    const { lastIndex } = leader.log
+    const answer = { prevLogIndex: lastIndex - 1, result: { _tag: "Matched" as const, matchIndex: lastIndex } }
+    receive(leader, "b", { _tag: "Repair", term: leader.currentTerm, nonce, answer })
+    const handed = step(leader, { _tag: "TransferLeadership", to: "b" })
+    assert.deepStrictEqual(handed.transfer, { _tag: "Started", to: "b" })
+    assert.isFalse(sent([handed]).some(({ _tag }) => _tag === "TimeoutNow"))
+    assert.isFalse(leads(leader).hasYielded)
+    const acknowledgement: Message = { _tag: "AppendEntriesReply", term: leader.currentTerm, ...answer }
+    const told = sent([receive(leader, "b", acknowledgement)])
+    assert.isTrue(told.some(({ _tag }) => _tag === "TimeoutNow"))
+  })
+
   it("steps down if it hears nobody else (C26, C20)", () => {
     const { leader } = leading()
     for (let elapsed = 0; elapsed < 600; elapsed += 50) {
