@@ -185,6 +185,8 @@ export const make = Effect.fnUntraced(function* ({ local, member }: Followable) 
     const read = (range: Parameters<Log["read"]>[0]) =>
       Effect.catch(log.read(range), (failure) => unread(failure, gone))
 
+    // Who may not follow waits for nothing, and does not learn how far the log goes.
+    yield* mayFollow(caller, models)
     let position = yield* begin(log, { after, isInitial, group }, gone)
     // The tables are as new now as what is told.
     yield* mayFollow(caller, models)

@@ -165,12 +165,25 @@ const asked = Effect.gen(function* () {
   return { params, consistency }
 })
 
+/**
+ * Reads for a caller who may: one who may not does not learn whether the projection goes on. It is judged again once the
+ * node is as new as the read.
+ */
+const judged = <A>(
+  projection: Folded<unknown>,
+  mayRead: MayRead,
+  read: Effect.Effect<A, ProjectionReadFailure>
+): Effect.Effect<A, Problem> =>
+  mayRead(projection).pipe(
+    Effect.andThen(Effect.mapError(read, problemOfProjection)),
+    Effect.tap(() => mayRead(projection))
+  )
+
 const readWhole = (projections: Projections["Service"], projection: Whole<unknown>, mayRead: MayRead) =>
   Effect.gen(function* () {
     const { consistency, params } = yield* asked
     yield* Effect.fromResult(refuseOthers(params, readParameters))
-    const found = yield* Effect.mapError(projections.get(projection, consistency), problemOfProjection)
-    yield* mayRead(projection)
+    const found = yield* judged(projection, mayRead, projections.get(projection, consistency))
     return yield* answerState(projection, found.value, readHeaders(found))
   })
 
@@ -179,15 +192,13 @@ const readKeyed = (projections: Projections["Service"], projection: Keyed<unknow
     const { consistency, params } = yield* asked
     const query = yield* Effect.fromResult(parseStatesQuery(projection, params))
     if (query._tag === "Key") {
-      const found = yield* Effect.mapError(projections.getKey(projection, query.key, consistency), problemOfProjection)
-      yield* mayRead(projection)
+      const found = yield* judged(projection, mayRead, projections.getKey(projection, query.key, consistency))
       if (found.value === undefined) {
         return yield* withHeaders(notFound(`${projection.name} has no state for this key`), readHeaders(found))
       }
       return yield* answerState(projection, found.value, readHeaders(found))
     }
-    const found = yield* Effect.mapError(projections.page(projection, query, consistency), problemOfProjection)
-    yield* mayRead(projection)
+    const found = yield* judged(projection, mayRead, projections.page(projection, query, consistency))
     const items: Array<string> = []
     let bytes = 0
     let turnAtBytes = 0

@@ -3,7 +3,11 @@
  * Local fields go into the node's own log and are never proposed.
  */
 import { Result } from "effect"
+import type { Caller } from "../Access/Caller.ts"
+import type { Policy } from "../Access/Policy.ts"
 import type { Operation } from "../Machine/Command.ts"
+import { guardOf } from "../Machine/Guard.ts"
+import { seesRecord } from "../Machine/GuardedOperation.ts"
 import { type LocalPartRequest, shownPart, split, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import { get, type Tables } from "../Machine/Tables.ts"
@@ -58,16 +62,26 @@ const mergedInto = (descriptor: Descriptor, held: EncodedRecord | undefined, pat
   return mergePatch(held ?? {}, known, descriptor.mergeShapes.localPart) as EncodedRecord
 }
 
-/** This node's part of the record that a patch changes, if it is known beforehand. */
+/**
+ * This node's part of the record that a patch changes, if it is known beforehand. Nothing is known of a record that the
+ * caller may not read: what is wrong with the patch would tell of it.
+ */
 export const heldPart = (
-  node: { readonly member: { readonly tables: Tables }; readonly local: { readonly tables: Tables } },
+  node: {
+    readonly member: { readonly tables: Tables; readonly policy: Policy | undefined }
+    readonly local: { readonly tables: Tables }
+  },
   descriptor: Descriptor,
-  operation: Operation
+  operation: Operation,
+  caller: Caller
 ): EncodedRecord | undefined => {
   const { mode, name: model } = descriptor
   if (mode !== "mixed" || operation._tag !== "Patch") return undefined
-  const row = get(node.member.tables, model, operation.id)
+  const { policy, tables } = node.member
+  const row = get(tables, model, operation.id)
   if (row === undefined) return undefined
+  const guard = guardOf(policy, caller)
+  if (guard !== undefined && !seesRecord(guard, tables, operation)) return undefined
   return shownPart(descriptor, visible(node.local.tables, { model, id: operation.id, createdIndex: row.createdIndex }))
 }
 

@@ -127,7 +127,8 @@ export const make = (logs: Logs) => {
         return yield* changePart(descriptor, change.id, parts.local, change)
       }
     }
-    const parted = partOf(descriptor, withoutCondition(change), heldPart(logs, descriptor, change))
+    const held = heldPart(logs, descriptor, change, change.caller ?? anonymous)
+    const parted = partOf(descriptor, withoutCondition(change), held)
     if (Result.isFailure(parted)) return yield* new Refused({ rejection: parted.failure })
     const { operation, own } = parted.success
     const done = yield* outcomeOf(beginAt(descriptor.mode, logs, operation))

@@ -4,6 +4,7 @@
  * that is committed.
  */
 import { Effect, Exit, Result } from "effect"
+import { anonymous, type Caller } from "../Access/Caller.ts"
 import { invariant } from "../Invariant.ts"
 import type { Operation, Origin, Transact } from "../Machine/Command.ts"
 import type { Accepted } from "../Machine/CommandResult.ts"
@@ -41,7 +42,7 @@ export const make =
   (node: Logs, fork: Fork) =>
   ({ changes, ...asked }: Together): Begin<Transacted, ChangeFailure> =>
   (settle) => {
-    const parted = partsOf(node, changes)
+    const parted = partsOf(node, changes, asked.caller ?? anonymous)
     if (Result.isFailure(parted)) return settleNow(settle, Exit.fail(new Refused({ rejection: parted.failure })))
     const operations = parted.success.map(({ operation }) => operation)
     const command = { _tag: "Transact", operations, ...asked } as const
@@ -73,7 +74,8 @@ export const make =
 /** Splits each change in the cluster's part and this node's, or refuses all. */
 const partsOf = (
   node: Logs,
-  changes: ReadonlyArray<TransactionChange>
+  changes: ReadonlyArray<TransactionChange>,
+  caller: Caller
 ): Result.Result<ReadonlyArray<Parted<Operation>>, Rejection> => {
   const isLocal = changes[0]?.descriptor.mode === "local"
   const foreign = changes.findIndex(({ descriptor }) => (descriptor.mode === "local") !== isLocal)
@@ -87,7 +89,7 @@ const partsOf = (
     }
     // Operations before it may change the record's part, so it is not known yet.
     const name = JSON.stringify([operation.model, operation.id])
-    const held = named.has(name) ? undefined : heldPart(node, descriptor, operation)
+    const held = named.has(name) ? undefined : heldPart(node, descriptor, operation, caller)
     named.add(name)
     const parts = partOf(descriptor, operation, held)
     if (Result.isFailure(parts)) return Result.fail({ ...parts.failure, operation: position })

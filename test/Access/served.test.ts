@@ -148,6 +148,11 @@ describe("every route", () => {
       for (const path of ["/api/notes/changes", "/api/_changes?models=notes", "/api/notes/live"]) {
         assert.strictEqual((yield* as("GET", path)).status, 403, path)
       }
+      // How far the log goes is not told either.
+      for (const path of ["/api/notes/changes", "/api/_changes?models=notes"]) {
+        const after = `${path}${path.includes("?") ? "&" : "?"}after=999999`
+        assert.strictEqual((yield* as("GET", after)).status, 403, after)
+      }
       const { body } = yield* on("n1", ask("GET", "/api/notes?count=exact", { key: bob.key }))
       assert.deepStrictEqual([body.items.map(({ id }: { id: string }) => id), body.total], [["of-bob", "of-red"], 2])
     }).pipe(provide)
