@@ -1,33 +1,22 @@
-/** The history of a log in files, on disk or in memory: temporary file, sync, rename. HistoryFormat.ts has the bytes, HistoryReader.ts reads. */
+/** The history of a log in files, on disk or in memory: temporary file, sync, rename. HistoryFormat.ts has the bytes, HistoryReader.ts reads, HistoryWriter.ts writes. */
 import { Effect, Layer, Semaphore } from "effect"
-import { invariant } from "../Invariant.ts"
-import { compress, plain } from "./Compression.ts"
 import { codeOf, makeDirectory } from "./Files.ts"
 import { type Erasing, History, type HistoryRange } from "./History.ts"
 import {
-  encodeBlock,
-  encodeEntries,
-  encodeHistoryEnd,
-  encodeHistoryHeader,
   erasedName,
   HISTORY_BLOCK_BYTES,
   type HistoryFile,
-  historyEntryBytes,
   historyName,
   parseErasedName,
   parseHistoryName
 } from "./HistoryFormat.ts"
 import * as HistoryReader from "./HistoryReader.ts"
-import type { LogEntry } from "./LogEntry.ts"
+import * as HistoryWriter from "./HistoryWriter.ts"
 import { LogFailed, type LogStore } from "./LogStore.ts"
 import { filesIn, filesInMemory, type NamedFiles } from "./NamedFiles.ts"
-import { rests, SYNCED_AT_ONCE_BYTES } from "./Pace.ts"
+import { rests } from "./Pace.ts"
 import { scrubPauseMsDefault } from "./Scrub.ts"
 
-/** A file ends once its entries have so many bytes, before compression. */
-const fileRawMaxBytes = 16 * 1024 * 1024
-/** What is read of the log at a time. */
-const readMaxBytes = 1024 * 1024
 /** The time between two scrubs of everything, in pauses: about a minute. */
 const passPausesCount = 1_000
 
@@ -62,63 +51,7 @@ const make = Effect.fnUntraced(function* (files: NamedFiles, options: HistoryOpt
   hold(withoutOverlap(names.flatMap((name) => parseHistoryName(name) ?? [])))
   let erasedThrough = Math.max(0, ...names.map((name) => parseErasedName(name) ?? 0))
 
-  /** Writes one file from `fromIndex` on. It ends at `toIndex`, or earlier if it is full. */
-  const writeFile = Effect.fnUntraced(function* (
-    temporary: string,
-    { fromIndex, toIndex }: HistoryRange,
-    read: LogStore["Service"]["read"],
-    rawMaxBytes = fileRawMaxBytes
-  ) {
-    const file = yield* files.openToWrite(temporary)
-    yield* file.truncate(0)
-    const blocks: Array<{ firstIndex: number; offset: number }> = []
-    let offset = 0
-    let unsyncedBytes = 0
-    let rawBytes = 0
-    let nextIndex = fromIndex
-    let pending: Array<LogEntry> = []
-    let pendingBytes = 0
-    const rest = yield* rests
-    const put = Effect.fnUntraced(function* (bytes: Uint8Array) {
-      yield* file.write(bytes, offset)
-      offset += bytes.length
-      unsyncedBytes += bytes.length
-      if (unsyncedBytes < SYNCED_AT_ONCE_BYTES) return
-      yield* file.sync
-      unsyncedBytes = 0
-    })
-    const putBlock = Effect.fnUntraced(function* () {
-      const raw = encodeEntries(pending)
-      const firstIndex = pending[0]!.index
-      const { codec, stored } = options.isCompressed ? yield* compress(raw) : plain(raw)
-      const head = { rawBytes: raw.length, firstIndex, count: pending.length, codec }
-      blocks.push({ firstIndex, offset })
-      rawBytes += raw.length
-      pending = []
-      pendingBytes = 0
-      yield* put(encodeBlock(stored, head, offset))
-      yield* rest
-    })
-    yield* put(encodeHistoryHeader(fromIndex))
-    while (nextIndex <= toIndex && rawBytes + pendingBytes < rawMaxBytes) {
-      const entries = yield* read({ fromIndex: nextIndex, toIndex, maxBytes: readMaxBytes })
-      if (entries.length === 0) {
-        return yield* new LogFailed({ message: `Cannot keep entry ${nextIndex} in the history: the log has none` })
-      }
-      for (const entry of entries) {
-        invariant(entry.index === nextIndex, `entry ${entry.index} is kept where ${nextIndex} was expected`)
-        pending.push(entry)
-        pendingBytes += historyEntryBytes(entry)
-        nextIndex += 1
-        if (pendingBytes >= HISTORY_BLOCK_BYTES) yield* putBlock()
-      }
-    }
-    if (pending.length > 0) yield* putBlock()
-    const kept = { fromIndex, toIndex: nextIndex - 1 }
-    yield* put(encodeHistoryEnd({ blocks, endOffset: offset }, kept))
-    yield* file.sync
-    return { ...kept, fileBytes: offset } satisfies HistoryFile
-  }, Effect.scoped)
+  const writeFile = HistoryWriter.make(files, options)
 
   /**
    * Gives a written file its name, unless another has come meanwhile that holds some of its entries, or an erasure has,
