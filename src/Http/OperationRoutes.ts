@@ -6,6 +6,7 @@ import type { Any as Command } from "../Command/Declaration.ts"
 import type { Answer } from "../Machine/Answer.ts"
 import * as DatedKey from "../Machine/DatedKey.ts"
 import { invalidRequest, type Problem, toJson, unauthenticated } from "../Problem.ts"
+import { NotDone } from "../Raft/node/Outcome.ts"
 import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
@@ -68,7 +69,11 @@ export const operationGroup = HttpApiGroup.make("_operations")
 export const operationRoutes = (
   operations: Operations,
   commands: ReadonlyArray<Command>,
-  { isGuarded, show }: { readonly isGuarded: boolean; readonly show: Show }
+  {
+    isGuarded,
+    isKnown,
+    show
+  }: { readonly isGuarded: boolean; readonly isKnown: (model: string) => boolean; readonly show: Show }
 ) => {
   /**
    * Anonymous callers share their keys, so where rules hold they ask for dated keys alone: nobody guesses the random part
@@ -82,11 +87,19 @@ export const operationRoutes = (
     )
   const path = `${operationsPath}/:key` as const
 
+  /** The code of this node does not know which fields of a newer release's model are hidden, so it shows none of them. */
+  const answered = (operation: Operation, key: string) => {
+    const newer = operation.changes.find(({ model }) => !isKnown(model))
+    return newer === undefined
+      ? Effect.succeed(answer(commands, operation, key, show))
+      : Effect.fail(problemOfFailure(newerModel(newer.model), undefined))
+  }
+
   const ask = Effect.gen(function* () {
     const key = yield* readKey
     const caller = yield* askedFor(key)
     const operation = yield* Effect.mapError(operations.ask(caller, key), (error) => problemOfFailure(error, undefined))
-    return answer(commands, operation, key, show)
+    return yield* answered(operation, key)
   })
   const close = Effect.gen(function* () {
     const key = yield* readKey
@@ -94,7 +107,7 @@ export const operationRoutes = (
     const operation = yield* Effect.mapError(operations.close(caller, key), (error) =>
       error._tag === "Refused" ? problemOfRejection(error.rejection, key) : problemOfFailure(error, key)
     )
-    return answer(commands, operation, key, show)
+    return yield* answered(operation, key)
   })
   return [HttpRouter.route("GET", path, ask), HttpRouter.route("DELETE", path, close)] as const
 }
@@ -114,6 +127,12 @@ const readKey: Effect.Effect<string, Problem, HttpServerRequest.HttpServerReques
     )
   )
 })
+
+const newerModel = (model: string) =>
+  new NotDone({
+    reason: "upgrade-required",
+    message: `This node's release does not know the model ${model}, which the operation changed: ask another node`
+  })
 
 const malformed = invalidRequest("The key in the path is not percent-encoded UTF-8")
 

@@ -62,6 +62,11 @@ const servedBy = ({ models }: Serving["Service"]) =>
     .filter(({ isServed }) => isServed)
     .map(publicOf)
 
+const isNameOf = (models: Serving["Service"]["models"]) => {
+  const names = new Set(models.map((model) => describe(model).name))
+  return (name: string) => names.has(name)
+}
+
 /** Where rules hold, operators show the cluster's secret, or are programs of this host. */
 const forOperators = <E, R>(
   { isGuarded, secret }: Serving["Service"],
@@ -100,6 +105,7 @@ export const layerApi = (
         ...projectionRoutes(yield* Projections, foldedOf(serving), mayReadOf(member)),
         ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), serving.commands, {
           isGuarded: serving.isGuarded,
+          isKnown: isNameOf(serving.models),
           show: showing(descriptors)
         })
       ]

@@ -158,6 +158,7 @@ export const pathsContract = (it: Vitest.MethodsNonLive<Served>): void => {
         [
           ["formed", true],
           ["member", true],
+          ["log", true],
           ["started", true],
           ["serving", true],
           ["leader", true],

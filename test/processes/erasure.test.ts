@@ -13,12 +13,18 @@ const marker = "xyzzy-plugh"
 const id = "6a1f3c52-0f0e-4b7e-9a55-0d2c1b6f8e11"
 const otherId = "6a1f3c52-0f0e-4b7e-9a55-0d2c1b6f8e12"
 
-/** The files of a data directory that hold a text. */
-const filesWith = (directory: string, text: string): ReadonlyArray<string> =>
-  readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => readFileSync(path).includes(text))
+/** The files of a data directory that hold a text. A file that goes while it is looked at begins the look anew. */
+const filesWith = (directory: string, text: string, looksCount = 100): ReadonlyArray<string> => {
+  try {
+    return readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .filter((path) => readFileSync(path).includes(text))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || looksCount === 0) throw error
+    return filesWith(directory, text, looksCount - 1)
+  }
+}
 
 const erase = (node: TestNode, body: object) => node.request("POST", "/_admin/api/erasures", { body })
 

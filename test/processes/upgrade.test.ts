@@ -231,7 +231,12 @@ const askForNew = Effect.fnUntraced(function* ({ customer, newer, nodes, older }
       yield* post(older, "complaints", complaint, keys.complaint)
     ],
     sweeps: yield* operationOn(nodes, keys.sweep),
-    complaints: yield* operationOn(nodes, keys.complaint),
+    complaints: yield* Effect.forEach([newer, older], (node) =>
+      Effect.map(ask(node, "GET", `/api/_operations/${keys.complaint}`), (answer) => ({
+        answer,
+        isNewer: node === newer
+      }))
+    ),
     shaped: yield* post(newer, "products", { name: "shaped", price: "1", category: "tools" }),
     free: yield* post(older, "products", { name: "free", price: "0" }),
     wares: [yield* post(newer, "wares", newWare, keys.ware), yield* post(older, "wares", { name: "saw", price: "2" })]
@@ -252,8 +257,10 @@ const assertNewLed = (asked: Asked) => {
   for (const operation of asked.sweeps) {
     assert.deepStrictEqual(operation, { state: "committed", status: 200, body: asked.sweep.body })
   }
-  for (const operation of asked.complaints) {
-    assert.deepStrictEqual(operation, { state: "committed", status: 201, body: asked.complaint.body })
+  for (const { answer, isNewer } of asked.complaints) {
+    if (isNewer) assert.deepStrictEqual(answer.body, { state: "committed", status: 201, body: asked.complaint.body })
+    // Its release does not know which fields of the new model are hidden.
+    else assertProblem(answer, 503, "upgrade-required")
   }
   assertProblem(asked.free, 409, "free-of-charge")
   for (const ware of asked.wares) assertProblem(ware, 503, "upgrade-pending")
