@@ -1,7 +1,7 @@
 /**
  * What a restored log knows of the time before its base, for projections, changes and the history of records. If all
  * entries of the former log are there, they are kept as they were. Otherwise its first state takes their place: each
- * record as created, in entries that end at the base. docs/decisions/0028-what-a-restored-log-knows.md.
+ * record as created, in entries that end at the base. docs/decisions/0026-what-a-restored-log-knows.md.
  */
 import { Context, Effect, Layer, Pull, type Scope, Stream } from "effect"
 import type { Established, ReadOnce } from "../EventStore/Establish.ts"

@@ -1,7 +1,7 @@
 /**
  * A bucket of S3, or of a service that speaks its protocol, as a store for backups. Objects go up in parts of one size, so
  * that memory is bounded and every service takes them; until the last request none is there. Each request says the digest
- * of its bytes, is tried again a few times, and ends within a minute. docs/decisions/0029-object-stores.md.
+ * of its bytes, is tried again a few times, and ends within a minute. docs/decisions/0027-object-stores.md.
  */
 import { createHash } from "node:crypto"
 import { AwsV4Signer } from "aws4fetch"

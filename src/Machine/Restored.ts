@@ -17,7 +17,7 @@ export interface Restored {
 /**
  * The entries below the base, which are in the history and never in the log: `firstIndex` to `lastIndex`. No other index
  * up to the base is one of an entry. They are the whole history of the former log, if the restore had it. Otherwise they
- * end at the base and hold its first state: each record as created. docs/decisions/0028-what-a-restored-log-knows.md.
+ * end at the base and hold its first state: each record as created. docs/decisions/0026-what-a-restored-log-knows.md.
  */
 export interface FormerHistory {
   readonly firstIndex: number
