@@ -455,6 +455,12 @@ describe("scheduled backups", () => {
         yield* eventually("entries are there", inStore(".entries.lithair"))
         const taken = yield* lithairJson("backup", node.url, "--out", place)
         assert.include(taken.file, `${taken.clusterId}/`)
+        yield* eventually(
+          "the entries that lead to the state by hand are there",
+          Effect.flatMap(node.request("GET", "/_admin/api/backups"), ({ body }) =>
+            expectThat(body.items[0].lag === 0, `all entries are shipped: ${JSON.stringify(body)}`)
+          )
+        )
         const states = yield* inStore(".snapshot.lithair")
         assert.strictEqual(states.length, 2)
         assert.strictEqual((yield* lithairJson("verify", place)).states, 2)
