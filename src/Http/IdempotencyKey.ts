@@ -2,7 +2,7 @@
  * Reads the client's idempotency key, and tells a copy of its request from another request. Machine remembers keys
  * (Sessions.ts). docs/http.md, "Problems"; draft-ietf-httpapi-idempotency-key-header.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import { Result } from "effect"
 import type { Origin } from "../Machine/Command.ts"
 import * as DatedKey from "../Machine/DatedKey.ts"
@@ -39,4 +39,4 @@ export const originOf = (head: RequestHead, body: Uint8Array): Result.Result<Ori
 
 /** Equal for equal requests: same method, target, conditional headers and body, byte for byte. */
 export const fingerprintOf = (head: RequestHead, body: Uint8Array): string =>
-  createHash("sha256").update(beforeBody(head)).update(body).digest("base64url")
+  hash("sha256", Buffer.concat([Buffer.from(beforeBody(head)), body]), "base64url")

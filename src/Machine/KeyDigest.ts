@@ -2,7 +2,7 @@
  * What a log of format 3 remembers of a key's name, and the bucket of its holder. Pure. C17. Neither changes: every node
  * must find the same.
  */
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import * as StateHash from "./StateHash.ts"
 
 /** The number of buckets. A holder shares its bucket with one in so many others. */
@@ -22,7 +22,7 @@ const latelyMaxCount = 1_024
 export const digestOf = (name: string): string => {
   const known = lately.get(name)
   if (known !== undefined) return known
-  const digest = createHash("sha256").update(name).digest().toString("latin1", 0, digestLength)
+  const digest = hash("sha256", name, "buffer").toString("latin1", 0, digestLength)
   if (lately.size >= latelyMaxCount) lately.clear()
   lately.set(name, digest)
   return digest
