@@ -8,7 +8,8 @@ import type { Duplex } from "node:stream"
 import { unreadable } from "../Http/Body.ts"
 import type { Find } from "../Http/DirectRoutes.ts"
 import { invalidRequest, problem } from "../Problem.ts"
-import * as Connections from "./Connections.ts"
+import * as AddressCount from "../Raft/peers/AddressCount.ts"
+import { type ConnectionLimits, limitsOf } from "./Connections.ts"
 import { serveDirectly } from "./DirectExchange.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
@@ -45,8 +46,8 @@ export interface NodeServer {
 }
 
 /** Makes a server for a node. The application adds its own listener for requests, and removes it before it ends. */
-export const makeServer = (limits: Partial<Connections.ConnectionLimits> = {}): NodeServer => {
-  const admitted = Connections.make(Connections.limitsOf(limits))
+export const makeServer = (limits: Partial<ConnectionLimits> = {}): NodeServer => {
+  const admitted = AddressCount.make(limitsOf(limits))
   let find: Find | undefined
   const server = createServer({
     // The routes check it, and answer with a problem.

@@ -5,8 +5,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as Connections from "../../src/Node/Connections.ts"
 import { makeServer } from "../../src/Node/HttpServer.ts"
+import * as AddressCount from "../../src/Raft/peers/AddressCount.ts"
 
-const admitted = (limits: Partial<Connections.ConnectionLimits>) => Connections.make(Connections.limitsOf(limits)).admit
+const admitted = (limits: Partial<Connections.ConnectionLimits>) =>
+  AddressCount.make(Connections.limitsOf(limits)).admit
 
 describe("the connections of a server", () => {
   it("are bounded by 10,000 in all and 256 of one address, but for this host, unless told", () => {
