@@ -14,7 +14,7 @@ const place = {
     .flatMap((peer) => (peer === "" ? [] : [{ id: `127.0.0.1:${peer}`, address: `127.0.0.1:${peer}` }])),
   directory: `.lithair/admin-${port}`
 }
-// Other hosts reach the API, and this example has no `auth`: whoever reaches it may change everything.
+// Other hosts reach the API, and this example has no `auth`: everybody who reaches it may change everything.
 const node = Lithair.layer({ models: [Product], insecureOpen: true }).pipe(Layer.provideMerge(Lithair.layerHost(place)))
 
 const quiet = { disableLogger: true }

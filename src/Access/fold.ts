@@ -72,7 +72,7 @@ export const fold = (rule: Rule, caller: Caller, findSet: FindSet): Result.Resul
   }
 }
 
-/** The branches that a rule can have, whoever asks. */
+/** The branches that a rule can have, for any caller. */
 export const branchCountOf = (rule: Rule): number => {
   switch (rule._tag) {
     case "Any":
@@ -84,7 +84,7 @@ export const branchCountOf = (rule: Rule): number => {
   }
 }
 
-/** The sets of fields that the branches of a rule compare, whoever asks. A set without fields is no search. */
+/** The sets of fields that the branches of a rule compare, for any caller. A set without fields is no search. */
 export const branchFieldsOf = (rule: Rule): ReadonlyArray<ReadonlyArray<string>> => {
   switch (rule._tag) {
     case "Equals":

@@ -28,7 +28,7 @@ const askedMaxBytes = 256 * 1024
 const askPauseMs = 25
 /** A peer that does not answer within this time is given up. */
 const answerTimeoutMs = 5_000
-/** The questions that wait to be answered here. The oldest give way: whoever asked asks again. */
+/** The questions that wait to be answered here. The oldest give way: the peer that asked asks again. */
 const questionsMaxCount = 16
 
 /** A peer did not answer, does not hold what was asked for, or sent something else. */

@@ -26,7 +26,7 @@ export interface Jose<KeySet = never> {
   ) => Promise<{ readonly payload: Readonly<Record<string, unknown>> }>
 }
 
-/** The asymmetric algorithms. With a secret of both sides, whoever checks a token could make one. */
+/** The asymmetric algorithms. With a secret that both sides know, a node that checks a token could make one. */
 const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 
 /** How far the clocks of issuer and node may differ. */

@@ -1,5 +1,5 @@
 /**
- * A node without `auth` is open: whoever reaches it may do everything. So it answers this host alone. Foreign hosts (DNS
+ * A node without `auth` is open: everybody who reaches it may do everything. So it answers this host alone. Foreign hosts (DNS
  * rebinding), pages of other origins and requests that came through a proxy are refused. docs/access.md.
  */
 import { Effect, Option, Schema } from "effect"

@@ -52,7 +52,7 @@ export interface Application<R = never, C extends AnyCommand = never> {
    * Without it the node is open, and answers its own host alone.
    */
   readonly auth?: Auth | External
-  /** Has a node without `auth` answer other hosts too: whoever reaches it may read and change everything. */
+  /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
   readonly insecureOpen?: boolean
   /** Effects that run on the leader after events. The node needs the services that they use. */
   readonly reactions?: ReadonlyArray<Reaction<R>>

@@ -26,7 +26,7 @@ export interface PlaceOptions {
    * another: the node proves the first, and takes any.
    */
   readonly secret?: Secret | ReadonlyArray<Secret>
-  /** Has a node without `auth` answer other hosts too: whoever reaches it may read and change everything. */
+  /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
   readonly insecureOpen?: boolean
   /** Bounds and timeouts of consensus that override the application's on this node. */
   readonly raft?: Partial<RaftConfig>

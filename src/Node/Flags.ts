@@ -56,7 +56,7 @@ export const flags = {
     Flag.optional
   ),
   insecureOpen: Flag.Boolean("insecure-open").pipe(
-    Flag.withDescription("Let an application without auth serve other hosts: whoever reaches it may change everything"),
+    Flag.withDescription("Let an application without auth serve other hosts: everybody who reaches it may change all"),
     Flag.withFallbackConfig(Config.Boolean("LITHAIR_INSECURE_OPEN")),
     Flag.withDefault(false)
   ),

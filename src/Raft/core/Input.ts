@@ -128,7 +128,7 @@ export interface StateSuspected {
 }
 
 /**
- * The log must not keep any entry through `throughIndex`, whoever lacks it: their data was erased. The entries go once
+ * The log must not keep any entry through `throughIndex`, even for peers that lack it: the data was erased. The entries go once
  * a snapshot stands for them.
  */
 export interface Discard {

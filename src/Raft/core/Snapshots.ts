@@ -95,8 +95,8 @@ const heldByAll = (state: State): number => {
 
 /**
  * The note of the snapshot is durable, so the entries below it go. The newest ones stay, within `logRetainedCount` and
- * `logRetainedBytes`: peers that lag a little catch up from them without a snapshot (C14). Entries that are
- * discarded go whoever lacks them.
+ * `logRetainedBytes`: peers that lag a little catch up from them without a snapshot (C14). Entries of an
+ * erasure go even if a peer lacks them.
  */
 export const compact = (state: State, draft: Draft.Draft): void => {
   if (state.snapshot === undefined || !state.isCompactionDue || state.snapshotSeq > state.durableSeq) return

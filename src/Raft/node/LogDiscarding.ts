@@ -1,5 +1,5 @@
 /**
- * Removes all entries through an index from a node's log, whoever lacks them, because their data was erased. The log is
+ * Removes all entries through an index from a node's log, even if a peer lacks them, because their data was erased. The log is
  * not rewritten: its segment in use ends, a snapshot is taken that stands for all of it, and compaction removes the
  * segments, whose entries go into the history. Part of the shell. Raft §7.
  */

@@ -46,7 +46,7 @@ export interface RaftNode<Command, CommandResult> {
   /** Since when no leader is known, on the monotonic clock; undefined while one is. */
   readonly leaderlessSinceMs: () => number | undefined
   /**
-   * Removes all entries through an index from this node's log, once a snapshot stands for them, whoever lacks them. Its
+   * Removes all entries through an index from this node's log, once a snapshot stands for them, even if a peer lacks them. Its
    * history keeps them. Returns when they are gone.
    */
   readonly discard: (throughIndex: number) => Effect.Effect<void, LogFailed | LogCorrupt>
