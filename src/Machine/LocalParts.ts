@@ -113,11 +113,11 @@ export const decideLocalParts = (
     const decided = dataOf(descriptor, request, own)
     if (Result.isFailure(decided)) return Result.fail(decided.failure)
     const data = decided.success
-    if (isEqual(data, own?.data ?? {})) {
+    const set: LocalPartSet = { model, id, createdIndex, version, ...versionOf(tables, descriptor), data }
+    if (isStored(descriptor, set, own)) {
       shown.push(own)
       continue
     }
-    const set: LocalPartSet = { model, id, createdIndex, version, ...versionOf(tables, descriptor), data }
     const after = partAfter(held, set)
     localParts.push(set)
     ahead.set(name, after)
@@ -150,6 +150,13 @@ export const statesVersion = (tables: Tables, { read, version }: Descriptor): bo
 
 const versionOf = (tables: Tables, descriptor: Descriptor): { readonly modelVersion?: number } =>
   statesVersion(tables, descriptor) ? { modelVersion: descriptor.version } : {}
+
+/** Whether a part would be as it is. The same data in an earlier version means something else to a model with steps. */
+const isStored = ({ read }: Descriptor, set: LocalPartSet, own: LocalPart | undefined): boolean => {
+  const isSame = isEqual(set.data, own?.data ?? {})
+  if (own === undefined || !read.liftsLocalPart) return isSame
+  return isSame && storedPart(own).modelVersion === storedPart(set).modelVersion
+}
 
 /** The format that an entry with these parts makes active. */
 const formatOf = (tables: Tables, parts: ReadonlyArray<LocalPartSet>): { readonly format?: number } =>
@@ -220,10 +227,10 @@ const partAfter = (
 
 /** Forgets the parts of records that were erased. No record shows them any more. */
 export const forgetErased = (tables: Tables, { erasedOf }: Erasures): void => {
-  for (const [model, { localParts }] of tables.byModel) {
-    if (localParts.size === 0) continue
+  for (const [model, table] of tables.byModel) {
+    if (table.localParts.size === 0) continue
     for (const [id, index] of erasedOf(model)) {
-      if ((localParts.get(id)?.createdIndex ?? index) < index) localParts.delete(id)
+      if ((table.localParts.get(id)?.createdIndex ?? index) < index) Rows.removePart(table, id)
     }
   }
 }

@@ -3,6 +3,7 @@ import { Result, Schema } from "effect"
 import * as LocalParts from "../../src/Machine/LocalParts.ts"
 import * as Machine from "../../src/Machine/Machine.ts"
 import { showRow } from "../../src/Machine/ReadRow.ts"
+import { storedVersions } from "../../src/Machine/Rows.ts"
 import * as StateContent from "../../src/Machine/StateContent.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
 import * as Tables from "../../src/Machine/Tables.ts"
@@ -94,6 +95,50 @@ describe("a local part (D4)", () => {
     const second = collect(first)
     assert.deepStrictEqual([second, ids()], [{ model: "User", id: "kept" }, ["kept", "z"]])
     assert.deepStrictEqual([collect(second), ids()], [undefined, ["kept"]])
+  })
+
+  it("is stored again where an earlier version has the same data, which its steps would change", () => {
+    class Scale extends Model.Class<Scale>("Scale")({
+      id: Model.id(Schema.String),
+      name: Model.replicate(Schema.String),
+      weight: Model.local(Schema.Int)
+    }) {}
+    class NextScale extends Model.Class<NextScale>("Scale")(
+      { id: Model.id(Schema.String), name: Model.replicate(Schema.String), weight: Model.local(Schema.Int) },
+      {
+        version: 2,
+        liftLocal: Model.from(1, { weight: Schema.Int })
+          .map(({ weight }) => ({ weight: weight * 1000 }))
+          .to(2)
+      }
+    ) {}
+    const machine = Machine.make([])
+    const put = (descriptor: ReturnType<typeof Model.describe>, index: number, weight: number) => {
+      const request = { id: "a", createdIndex: 1, version: 1, how: "put", data: { weight } } as const
+      const parts = [{ descriptor, request }]
+      const decided = LocalParts.decideLocalParts(machine.applied, { parts }, { nowMs: 1, logAgeMs: 1 })
+      const entry = Result.getOrThrow(decided).entry
+      if (entry !== undefined) Machine.apply(machine, { index, payload: entry.payload })
+      const part = LocalParts.visible(machine.applied, { model: "Scale", id: "a", createdIndex: 1 })
+      return { isWritten: entry !== undefined, shown: LocalParts.shownPart(descriptor, part) }
+    }
+    put(Model.describe(Scale), 1, 5)
+    const next = Model.describe(NextScale)
+    assert.deepStrictEqual(put(next, 2, 5), { isWritten: true, shown: { weight: 5 } })
+    assert.deepStrictEqual(put(next, 3, 5), { isWritten: false, shown: { weight: 5 } })
+  })
+
+  it("is counted no more once its record is erased", () => {
+    const { machine, set } = ownLog()
+    set({ id: "a", createdIndex: 1, how: "put", data: { note: "n" } })
+    set({ id: "b", createdIndex: 1, how: "put", data: { note: "n" } })
+    LocalParts.forgetErased(machine.applied, {
+      erasedAt: (_, id) => (id === "a" ? 2 : 0),
+      erasedOf: () => [["a", 2]],
+      isErasedId: (id) => id === "a",
+      lastIndex: 2
+    })
+    assert.deepStrictEqual(Object.fromEntries(storedVersions(machine.applied.byModel.get("User"))), { 1: 1 })
   })
 
   it("does not enter the state hash", () => {
