@@ -7,7 +7,7 @@ import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
 import type { OperationAnswer } from "../Machine/Answer.ts"
 import type { Keyed, Origin } from "../Machine/Command.ts"
-import { isPending } from "../Machine/decideOperation.ts"
+import { isBehind, isPending } from "../Machine/decideOperation.ts"
 import type { LocalPart } from "../Machine/LocalPart.ts"
 import { noteOf, visible } from "../Machine/LocalParts.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
@@ -35,7 +35,8 @@ interface Node {
 /**
  * Keeps this node's parts and returns the results of all operations. Never fails, since the replicated part is done. A
  * copy of the request keeps its parts if the first attempt did not: it ended too early, or reached another node. It never
- * overwrites data newer than the request. In that case, or if the node's log fails, or if their version is not active yet, its local fields are lost.
+ * overwrites data newer than the request. In that case, or if the node's log fails, or if another version of the model is
+ * active, its local fields are lost.
  */
 export const keep = Effect.fnUntraced(function* (
   node: Node,
@@ -48,9 +49,13 @@ export const keep = Effect.fnUntraced(function* (
   const isKept = note !== undefined && Sessions.find(tables, note, tables.logAgeMs) !== undefined
   const due = isKept ? [] : dueOf(tables, operations)
   const set = setParts(node, due, isReplayed, note)
-  const isEarly = due.some(({ descriptor }) => mayNotWrite(node.member.tables, descriptor))
+  const isRefused = due.some(({ descriptor }) => refusalOfPart(node.member.tables, descriptor) !== undefined)
   const kept =
-    due.length === 0 ? [] : isEarly ? undefined : yield* isReplayed ? ifAsLeft(node, due, lastOf(operations), set) : set
+    due.length === 0
+      ? []
+      : isRefused
+        ? undefined
+        : yield* isReplayed ? ifAsLeft(node, due, lastOf(operations), set) : set
   const positions = new Map<DoneOperation, number>(due.map((each, position) => [each, position]))
   return operations.map((each) => {
     const position = positions.get(each)
@@ -64,11 +69,17 @@ export const keep = Effect.fnUntraced(function* (
 })
 
 /**
- * Whether a part would be in a version that is not active yet: this node may go back to a release that cannot read it. A
- * copy of a request that was done before comes so far.
+ * Why this node may not write parts of a model: it may go back to a release that could not read them, since their version
+ * is not active yet, or a later release wrote parts that it cannot read whole. A copy of a request that was done before
+ * comes so far.
  */
-export const mayNotWrite = (tables: Tables, descriptor: Descriptor): boolean =>
-  descriptor.read.liftsLocalPart && isPending(tables, descriptor)
+export const refusalOfPart = (tables: Tables, descriptor: Descriptor): Rejection | undefined => {
+  const { name: model, read } = descriptor
+  if (read.liftsLocalPart && isPending(tables, descriptor)) return { _tag: "UpgradePending", model }
+  const table = tables.byModel.get(model)
+  const isLate = table !== undefined && isBehind(table, descriptor)
+  return isLate ? { _tag: "UpgradeRequired", model, isAskersRelease: true } : undefined
+}
 
 type Kept = Effect.Effect<ReadonlyArray<LocalPart | undefined> | undefined>
 

@@ -24,7 +24,7 @@ import {
   shown,
   withoutCondition
 } from "./Changed.ts"
-import { keep, mayNotWrite } from "./KeptParts.ts"
+import { keep, refusalOfPart } from "./KeptParts.ts"
 import { heldPart, howOf, isObject, partOf } from "./MixedParts.ts"
 import { isKnown } from "./OneKey.ts"
 import { beginAt, type Logs, mayHaveKey, operationOf } from "./Submitting.ts"
@@ -63,9 +63,8 @@ export const make = (logs: Logs) => {
     const model = descriptor.name
     const origin = originOf(change)
     yield* mayChange(descriptor, change)
-    if (mayNotWrite(member.tables, descriptor)) {
-      return yield* new Refused({ rejection: { _tag: "UpgradePending", model } })
-    }
+    const refusal = refusalOfPart(member.tables, descriptor)
+    if (refusal !== undefined) return yield* new Refused({ rejection: refusal })
     if (isKnown(local.tables, origin)) return yield* copyOfPart(descriptor, id, origin)
     yield* mayHaveKey(origin, { own: local.tables, other: member.tables })
     const holds = () =>

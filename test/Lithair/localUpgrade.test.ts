@@ -170,6 +170,12 @@ it.effect("local parts roll with their model: a node may go back until it is act
     assert.deepStrictEqual(yield* on(node, shown(7)), { id: "p7", name: "anvil", views: 10 })
     // A node that has no part of the record shows none.
     assert.deepStrictEqual(yield* on(others[0]!, shown(7)), { id: "p7", name: "anvil" })
+
+    // A node that went back too late would write over parts that its release cannot read whole.
+    yield* upgrade("former", node)
+    yield* settle
+    const late = yield* on(node, Effect.result(Effect.flatMap(former, ({ patch }) => patch("p7", { seen: "11" }))))
+    assert.deepInclude(Result.isFailure(late) ? late.failure : late, { kind: "upgrade-required" })
   }).pipe(
     Effect.provide(
       TestCluster.layer({
