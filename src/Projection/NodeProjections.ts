@@ -58,8 +58,7 @@ export const make = Effect.fnUntraced(function* (options: {
       remove: projection._tag === "Sqlite" ? SqliteRun.remove(projection, files) : Memory.remove(projection, files)
     }
   }
-  const { oldestIndex } = feed
-  member.erasing.join(yield* Refolding.make({ projections: projections.map(refolded), files, oldestIndex }))
+  member.erasing.join(yield* Refolding.make({ projections: projections.map(refolded), files, feed }))
 
   const runOf = (projection: Projection) => {
     const found = running.get(projection.name)

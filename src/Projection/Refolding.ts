@@ -4,6 +4,7 @@
  */
 import { Effect, Exit, Scope } from "effect"
 import type { ErasingPart } from "../Cluster/Erasing.ts"
+import type { Feed } from "../Cluster/Feed.ts"
 import type { DerivedFiles } from "../EventStore/DerivedFiles.ts"
 import { LogFailed } from "../EventStore/LogStore.ts"
 import type { Erasures } from "../Machine/Erasure.ts"
@@ -31,9 +32,9 @@ const lacking = (name: string, oldestIndex: number) =>
 export const make = Effect.fnUntraced(function* (options: {
   readonly projections: ReadonlyArray<Refolded>
   readonly files: DerivedFiles
-  readonly oldestIndex: () => number
+  readonly feed: Pick<Feed, "entryAfter" | "oldestIndex">
 }): Effect.fn.Return<ErasingPart, never, Scope.Scope> {
-  const { files, oldestIndex, projections } = options
+  const { feed, files, projections } = options
   const parent = yield* Effect.scope
   const scopes = new Map<string, Scope.Closeable>()
   const start = Effect.fnUntraced(function* (projection: Refolded) {
@@ -41,6 +42,7 @@ export const make = Effect.fnUntraced(function* (options: {
     scopes.set(projection.name, scope)
     yield* Scope.provide(projection.start, scope)
   })
+  // Without the note the projections are folded again, which does no harm.
   const noted = yield* Effect.option(files.read(NOTE))
   const text = noted._tag === "Some" && noted.value !== undefined ? new TextDecoder().decode(noted.value) : "0"
   let erasedThrough = /^\d+$/.test(text) ? Number(text) : 0
@@ -59,7 +61,9 @@ export const make = Effect.fnUntraced(function* (options: {
     erase: Effect.fnUntraced(function* (throughIndex, erasures) {
       const meant = projections.filter((projection) => isMeant(projection, erasures))
       const [first] = meant
-      if (first !== undefined && oldestIndex() > 1) return yield* lacking(first.name, oldestIndex())
+      const oldestIndex = feed.oldestIndex()
+      // The first entry of a log that a restore began has a greater index than 1.
+      if (first !== undefined && oldestIndex > feed.entryAfter(0)) return yield* lacking(first.name, oldestIndex)
       yield* Effect.forEach(meant, again, { discard: true })
       yield* files.write(NOTE, [new TextEncoder().encode(String(throughIndex))])
       erasedThrough = throughIndex
