@@ -1,4 +1,5 @@
 /** A directory of this machine, or one that is mounted on it, as a store for backups: a folder is a folder, an object a file. */
+import { randomUUID } from "node:crypto"
 import { Effect, Layer, Stream } from "effect"
 import { writeArchive } from "../EventStore/ArchiveFile.ts"
 import {
@@ -47,18 +48,17 @@ const bytesOf = (path: string): Stream.Stream<Uint8Array, StoreFailed> =>
 /** The store in a directory, which is made when something is written. */
 export const inDirectory = (directory: string): ObjectStore["Service"] => ({
   place: directory,
-  put: (name, bytes) => {
-    const folder = `${directory}/${folderOf(name)}`
-    const written = writeArchive({
-      directory: folder,
-      name: name.slice(name.lastIndexOf("/") + 1),
-      bytes,
-      isWhole: () => Effect.void
-    })
-    return Effect.andThen(makeDirectory(folder), written).pipe(
-      Effect.mapError((met) => (met instanceof LogFailed ? failed(met) : met))
-    )
-  },
+  put: (name, bytes) =>
+    Effect.suspend(() => {
+      const folder = `${directory}/${folderOf(name)}`
+      const file = name.slice(name.lastIndexOf("/") + 1)
+      // A former leader and the next one may write one object at once.
+      const temporaryName = `${file}.${randomUUID()}${PART}`
+      const written = writeArchive({ directory: folder, name: file, bytes, isWhole: () => Effect.void, temporaryName })
+      return Effect.andThen(makeDirectory(folder), written).pipe(
+        Effect.mapError((met) => (met instanceof LogFailed ? failed(met) : met))
+      )
+    }),
   get: (name) => bytesOf(`${directory}/${name}`),
   folders: Effect.flatMap(namesIn(directory), (names) =>
     Effect.filter(names, (name) => Effect.map(namesIn(`${directory}/${name}`), (inside) => inside.length > 0))

@@ -4,7 +4,7 @@
  */
 import { Context, type Effect, Schema, type Stream } from "effect"
 
-/** A store refused or did not answer. Nothing of the object that was to be written is there under its name. */
+/** A store refused or did not answer. An object that was to be written is there as a whole, or not at all. */
 export class StoreFailed extends Schema.TaggedError<StoreFailed>()("StoreFailed", { message: Schema.String }) {}
 
 /**

@@ -1,6 +1,6 @@
 /**
  * A backup archive as a file: written piece by piece under a temporary name, whole once it has its own; read piece by
- * piece, in bounded memory, from a file or from whatever gives its bytes. The bytes are ArchiveFormat.ts.
+ * piece, in bounded memory, from a file or from another source of its bytes. The bytes are ArchiveFormat.ts.
  */
 import { Effect, Pull, Schema, type Scope, Stream } from "effect"
 import { type ArchivePiece, type ArchiveScan, beginArchiveScan, scanArchive } from "./ArchiveFormat.ts"
@@ -121,11 +121,12 @@ export const writeArchive = Effect.fnUntraced(function* <E, R, E2, R2>(options: 
   readonly name: string
   readonly bytes: Stream.Stream<Uint8Array, E, R>
   readonly isWhole: (path: string) => Effect.Effect<void, E2, R2>
-  readonly onProgress?: (bytes: number) => void
+  /** The temporary name, for several writers of one file at once. By default all use one. */
+  readonly temporaryName?: string
 }): Effect.fn.Return<number, E | E2 | LogFailed, R | R2> {
-  const { bytes, directory, isWhole, name, onProgress = () => {} } = options
+  const { bytes, directory, isWhole, name, temporaryName = `${name}.part` } = options
   const path = `${directory}/${name}`
-  const temporary = `${path}.part`
+  const temporary = `${directory}/${temporaryName}`
   const written = Effect.gen(function* () {
     let offset = 0
     let unsyncedBytes = 0
@@ -137,7 +138,6 @@ export const writeArchive = Effect.fnUntraced(function* <E, R, E2, R2>(options: 
             yield* writeAll(file, part, offset)
             offset += part.length
             unsyncedBytes += part.length
-            onProgress(offset)
             if (unsyncedBytes < SYNCED_AT_ONCE_BYTES) return
             yield* syncFile(file)
             unsyncedBytes = 0

@@ -75,6 +75,18 @@ for (const [name, made] of [
       }).pipe(Effect.scoped)
     )
 
+    it.live("holds an object as a whole that two write at once", () =>
+      Effect.gen(function* () {
+        const store = yield* made
+        const [begin, rest] = [drawn(300_000), drawn(200_000)]
+        const other = Effect.asVoid(store.put("c1/x", pieces(drawn(100_000))))
+        const meanwhile = Stream.drain(Stream.fromEffect(other))
+        yield* store.put("c1/x", Stream.concat(Stream.concat(pieces(begin), meanwhile), pieces(rest)))
+        assert.deepStrictEqual(yield* read(store, "c1/x"), Buffer.concat([begin, rest]))
+        assert.deepStrictEqual(yield* store.list("c1"), ["x"])
+      }).pipe(Effect.scoped)
+    )
+
     it.live("lists more objects than one answer holds", () =>
       Effect.gen(function* () {
         const store = yield* made
