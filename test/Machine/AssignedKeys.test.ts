@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as AssignedKeys from "../../src/Machine/AssignedKeys.ts"
 import * as StateElements from "../../src/Machine/StateElements.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
-import { seeded } from "./Seeded.ts"
+import { assertClonesGoOnAlone } from "./Clones.ts"
 
 const bounds = { generationSize: 3, generationsMax: 2 }
 
@@ -21,8 +21,6 @@ const held = ({ hash, keys }: Held) => ({
   horizonIndex: keys.horizonIndex,
   hash: StateHash.toHex(hash)
 })
-
-const upTo = (last: number) => Array.from({ length: last }, (_, at) => at + 1)
 
 describe("the keys that nodes assigned (C17)", () => {
   it("are held by their number, the oldest generation forgotten as a whole, in the hash what is held alone", () => {
@@ -54,37 +52,8 @@ describe("the keys that nodes assigned (C17)", () => {
   })
 
   it("clones go on each by itself, whichever is first, and none sees what another notes", () => {
-    for (let seed = 0; seed < 200; seed++) {
-      const random = seeded(seed)
-      /** Keys that were noted in this order, and what others hold after the same notes alone. */
-      const noted = (one: Held, indexes: ReadonlySet<number>) => {
-        const fresh = start()
-        for (const index of indexes) note(fresh, index)
-        return { one, indexes, alone: held(fresh) }
-      }
-      const all = [noted(start(), new Set())]
-      for (let step = 1; step < 80; step++) {
-        const at = random.below(all.length)
-        const { indexes, one } = all[at]!
-        if (random.below(4) === 0) {
-          const copy = { ...all[at]!, one: clone(one) }
-          if (all.length < 5) all.push(copy)
-          else all[random.below(all.length)] = copy
-        } else {
-          note(one, step)
-          all[at] = noted(one, new Set([...indexes, step]))
-        }
-        for (const { alone, indexes, one: each } of all) {
-          const where = `seed ${seed} step ${step}`
-          assert.deepStrictEqual(held(each), alone, where)
-          const wrong = upTo(step).filter((index) => {
-            const expected = indexes.has(index) && index > each.keys.horizonIndex ? index : undefined
-            return AssignedKeys.find(each.keys, `k${index}`, random.below(index)) !== expected
-          })
-          if (wrong.length > 0) assert.fail(`${where}: ${wrong.join(", ")} are not found as they were noted`)
-        }
-      }
-    }
+    const find = ({ keys }: Held, index: number, afterIndex: number) => AssignedKeys.find(keys, `k${index}`, afterIndex)
+    assertClonesGoOnAlone({ start, clone, note, held, find, horizonOf: ({ keys }) => keys.horizonIndex }, 200)
   })
 
   it("a copy that is read slowly is of the moment at which it was begun (D5)", () => {

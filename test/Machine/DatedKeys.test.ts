@@ -5,6 +5,7 @@ import * as KeyPage from "../../src/Machine/KeyPage.ts"
 import { initial, type KeyLimits, keyLimitsOf } from "../../src/Machine/Limits.ts"
 import * as StateElements from "../../src/Machine/StateElements.ts"
 import * as StateHash from "../../src/Machine/StateHash.ts"
+import { assertClonesGoOnAlone } from "./Clones.ts"
 import { seeded } from "./Seeded.ts"
 
 const tight: KeyLimits = { ...keyLimitsOf(initial), datedKeysMax: 12, datedGenerationSize: 3 }
@@ -96,36 +97,10 @@ describe("dated keys (C17)", () => {
   })
 
   it("clones go on each by itself, whichever is first, and none sees what another notes", () => {
-    for (let seed = 0; seed < 12; seed++) {
-      const random = seeded(seed)
-      const noted = (one: Held, indexes: ReadonlyArray<number>) => {
-        const fresh = start()
-        for (const index of indexes) note(fresh, index)
-        return { one, indexes, alone: held(fresh) }
-      }
-      const all = [noted(start(), [])]
-      for (let step = 1; step < 80; step++) {
-        const at = random.below(all.length)
-        const { indexes, one } = all[at]!
-        if (random.below(4) === 0) {
-          const copy = { ...all[at]!, one: clone(one) }
-          if (all.length < 5) all.push(copy)
-          else all[random.below(all.length)] = copy
-        } else {
-          note(one, step)
-          all[at] = noted(one, [...indexes, step])
-        }
-        for (const { alone, indexes, one: each } of all) {
-          assert.deepStrictEqual(held(each), alone, `seed ${seed} step ${step}`)
-          for (let index = 1; index <= step; index++) {
-            const { bucket, digest } = keyAt(index)
-            const isHeld = indexes.includes(index) && index > DatedKeys.horizonOf(each.keys, bucket)
-            const found = DatedKeys.find(each.keys, { bucket, digest, afterIndex: random.below(index) })
-            assert.strictEqual(found, isHeld ? index : undefined, `seed ${seed} step ${step} key ${index}`)
-          }
-        }
-      }
-    }
+    const find = ({ keys }: Held, index: number, afterIndex: number) =>
+      DatedKeys.find(keys, { bucket: keyAt(index).bucket, digest: keyAt(index).digest, afterIndex })
+    const horizonOf = ({ keys }: Held, index: number) => DatedKeys.horizonOf(keys, keyAt(index).bucket)
+    assertClonesGoOnAlone({ start, clone, note, held, find, horizonOf }, 12)
   })
 
   it("come back from pages as they were, and go on alike", () => {
