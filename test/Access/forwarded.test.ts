@@ -37,7 +37,7 @@ it("a leader without rules decides nothing that comes from a node with rules", (
   }
 })
 
-it("a revoked or expired credential counts no more where the leader decides, for a copy of what it did before neither", () => {
+it("the leader decides nothing for a revoked or expired credential, and answers no copy of what it did before", () => {
   const models = [Model.describe(Plan), apiKeys]
   const machine = Machine.make(models, undefined, undefined, undefined, Format.ofRelease, policy)
   Machine.beginSpeculation(machine)

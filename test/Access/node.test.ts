@@ -45,7 +45,7 @@ const send = (port: number, lines: ReadonlyArray<string>, body = "") =>
   })
 
 describe("a node's own server", () => {
-  it.live("serves hot endpoints to who has signed in, and refuses the others: wrong, doubled and missing", () =>
+  it.live("serves hot endpoints to a signed-in caller, and refuses wrong, doubled and missing credentials", () =>
     Effect.gen(function* () {
       const port = yield* portOf
       const made = yield* send(port, ["POST /_admin/api/keys HTTP/1.1"], '{"name":"ada"}')

@@ -2,15 +2,11 @@
 import { createServer } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Redacted } from "effect"
+import * as jose from "jose"
 import * as Access from "../../src/Access.ts"
 import * as Authentication from "../../src/Http/Authentication.ts"
 import type { RequestHead } from "../../src/Http/Head.ts"
 import { outcomeOf } from "../../src/Raft/node/Settle.ts"
-
-/** A worktree that was made before `jose` came has none. */
-const library = "jose"
-// biome-ignore lint/suspicious/noExplicitAny: it is loaded only where it is installed.
-const jose: any = await import(library).catch(() => undefined)
 
 const issuer = "https://issuer.example"
 const audience = "notes"
@@ -24,7 +20,7 @@ const asked = (authenticator: Access.Authenticator, headers: Record<string, stri
     return Exit.isSuccess(found) ? found.value : yield* Effect.map(Effect.flip(found), ({ status }) => status)
   })
 
-describe.skipIf(jose === undefined)("a token", () => {
+describe("a token", () => {
   const make = Effect.promise(async () => {
     const { privateKey, publicKey } = await jose.generateKeyPair("ES256")
     const other = await jose.generateKeyPair("ES256")

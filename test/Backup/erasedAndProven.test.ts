@@ -117,7 +117,7 @@ describe("a log that is evident to tampering", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("gives archives without erased data, of which any point is a state without the record", () =>
+  it.live("gives archives without erased data: a restore to any of their points lacks the record", () =>
     Effect.gen(function* () {
       const root = yield* directory
       const { before, hash, kept } = yield* made(root)

@@ -1,4 +1,4 @@
-/** Which objects lead to a point, and which go: held against a log of which every entry is known. */
+/** Which objects lead to a point, and which go: held against a log whose every entry is known. */
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import {
