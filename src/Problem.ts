@@ -86,9 +86,10 @@ export const problemDefinitions = {
     // The first entry that can be read, and the path at which to start over.
     members: { oldestIndex: Schema.Int, restart: Schema.String }
   }),
+  // An operator erased the data of that version of the record, on all nodes.
+  "record-erased": define({ status: 410, title: "Record erased", members: {} }),
   // Entries that are asked for are gone from this node. For a past state of a record: the version with which its history
   // begins here.
-  "record-erased": define({ status: 410, title: "Record erased", members: {} }),
   "history-gone": define({
     status: 410,
     title: "History gone",

@@ -57,8 +57,9 @@ export const make = (options: {
   const forwarded = (command: Command): Command => {
     const stamped = withVersions(command, options.versionOf)
     if (!options.isOpen) return { ...stamped, isGuarded: true }
-    const { caller, ...others } = stamped
-    return (caller === undefined || caller._tag === "System" ? others : stamped) as Command
+    if (stamped.caller?._tag !== "System") return stamped
+    const { caller: _, ...others } = stamped
+    return others as Command
   }
 
   const decideAt = (

@@ -15,8 +15,9 @@ export interface Handler<Name extends string> {
 export type HandlerOf<C extends Any> = C extends Any ? Handler<C["name"]> : never
 
 /**
- * A command's handler. It may require the transaction and its caller. It runs on the leader only, from start to end without a pause; a handler that suspends or throws
- * is refused. It fails with an error that the command declares, or passes on an error of the transaction.
+ * A command's handler. It may require the transaction and its caller. It runs on the leader only, from start to end
+ * without a pause; a handler that suspends or throws is refused. It fails with an error that the command declares, or
+ * passes on an error of the transaction.
  */
 export type Handle<C extends Any> = (
   payload: C["payload"]["Type"]

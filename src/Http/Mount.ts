@@ -190,7 +190,7 @@ const mountedOnWhole = Effect.fnUntraced(function* (
 })
 
 /** Why an open node does not answer the request; undefined if it does, or if the node is not open. */
-export const openRefusalOf = (
+const openRefusalOf = (
   { isOpen }: Pick<Serving["Service"], "isOpen">,
   { headers, url }: Pick<Request, "headers" | "url">
 ): Problem | undefined => (isOpen ? openRefusal(url, headers) : undefined)

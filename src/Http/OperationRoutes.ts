@@ -82,7 +82,7 @@ export const operationRoutes = (
   const askedFor = (key: string) =>
     Effect.flatMap(CurrentCaller, (caller) =>
       isGuarded && caller._tag === "Anonymous" && DatedKey.parse(key) === undefined
-        ? Effect.fail(unauthenticated("Only who has signed in may ask for an operation by a key without a date"))
+        ? Effect.fail(unauthenticated("Sign in to ask for an operation by a key without a date"))
         : Effect.succeed(caller)
     )
   const path = `${operationsPath}/:key` as const

@@ -166,8 +166,8 @@ const asked = Effect.gen(function* () {
 })
 
 /**
- * Reads for a caller who may: one who may not does not learn whether the projection goes on. It is judged again once the
- * node is as new as the read.
+ * Reads if the caller may. Otherwise the answer does not tell whether the projection goes on. The caller is judged again
+ * once the node is as new as the read.
  */
 const judged = <A>(
   projection: Folded<unknown>,

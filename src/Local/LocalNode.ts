@@ -216,6 +216,8 @@ export const make = Effect.fnUntraced(function* (options: {
   let erasedThrough = 0
   const erase = Effect.fnUntraced(function* (throughIndex: number, erasures: Erasures) {
     forgetErased(machine.applied, erasures)
+    // A patch of such a part must not bring its data back.
+    if (machine.speculative !== undefined) forgetErased(machine.speculative, erasures)
     const index = yield* snapshots.discard
     yield* snapshotFiles.removeBelow(index)
     yield* space.removeAside

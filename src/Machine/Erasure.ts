@@ -123,7 +123,7 @@ const names = (value: Schema.Json, isErasedId: (id: string) => boolean): boolean
 }
 
 /** Whether a remembered outcome holds data of one of these records. */
-export const holdsDataOf = (
+const holdsDataOf = (
   outcome: KeptOutcome,
   isErased: (named: Named) => boolean,
   isErasedId: (id: string) => boolean

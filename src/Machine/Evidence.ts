@@ -30,7 +30,7 @@ const sha256 = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes)
 export const innerOf = (payload: Uint8Array): string => sha256(payload).toString("hex")
 
 /** The digest at an entry, after the one before it. */
-export const digestAfter = (previous: string, { index, payload, term, transaction }: Linked): string => {
+const digestAfter = (previous: string, { index, payload, term, transaction }: Linked): string => {
   const inner = transaction?.inner === undefined ? sha256(payload) : Buffer.from(transaction.inner, "hex")
   const bytes = Buffer.alloc(80)
   bytes.write(previous, 0, "hex")

@@ -50,7 +50,7 @@ export const spent = ({ byModel }: Tables, { caller }: Guard, timeMs: number): R
 
 const gone: Rejection = { _tag: "Unauthenticated", isSpent: true }
 
-/** The refusal of an act: who has not signed in is asked to. */
+/** The refusal of an act. It asks an anonymous caller to sign in. */
 export const denied = ({ caller }: Guard, of: string, action: Action | "run" | "follow"): Rejection =>
   caller._tag === "Anonymous" ? { _tag: "Unauthenticated" } : { _tag: "Forbidden", of, action }
 

@@ -6,7 +6,7 @@ import { hash } from "node:crypto"
 import * as StateHash from "./StateHash.ts"
 
 /** The number of buckets. A holder shares its bucket with one in so many others. */
-export const bucketsCount = 4_096
+const bucketsCount = 4_096
 
 /** The characters of a digest, each one byte. */
 export const digestLength = 16

@@ -143,8 +143,8 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   if (command.isGuarded === true && machine.policy === undefined) return unruled
   const { caller = anonymous } = command
   const guard = guardOf(machine.policy, caller)
-  const asked = guard === undefined ? { caller } : { caller, guard }
-  const at = { ...circumstances, ...asked, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
+  const unguarded = { ...circumstances, caller, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
+  const at = guard === undefined ? unguarded : { ...unguarded, guard }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const { entry, overlay } = decision
   if (entry !== undefined)

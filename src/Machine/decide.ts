@@ -15,7 +15,7 @@ import { decideUpgrade } from "./decideUpgrade.ts"
 import type { Event } from "./Event.ts"
 import * as Evidence from "./Evidence.ts"
 import * as Format from "./Format.ts"
-import { refusedCall, spent } from "./Guard.ts"
+import { type Guard, refusedCall, spent } from "./Guard.ts"
 import * as Overlay from "./Overlay.ts"
 import * as Procedure from "./Procedure.ts"
 import type { Rejection } from "./Rejection.ts"
@@ -38,7 +38,7 @@ export const decide = (
     ...Format.beginning(tables, circumstances.formats),
     ...Evidence.carried(tables, circumstances.newId)
   }
-  const refused = refusedCaller(tables, command, { ...circumstances, ...stamp })
+  const refused = refusedCaller(tables, command, circumstances.guard, timeMs)
   if (refused !== undefined) return { result: rejected(refused), entry: undefined }
   const known = decideKey(tables, command, { index: circumstances.index, logAgeMs: stamp.logAgeMs })
   if (known !== undefined) return { result: known, entry: undefined }
@@ -65,7 +65,8 @@ export const decide = (
 const refusedCaller = (
   tables: Tables,
   command: Command,
-  { guard, timeMs }: Circumstances & { readonly timeMs: number }
+  guard: Guard | undefined,
+  timeMs: number
 ): Rejection | undefined => {
   if (guard === undefined || isUpgrade(command)) return undefined
   if (guard.caller._tag === "Anonymous" && command._tag === "Close" && !isDated(command)) {
@@ -159,18 +160,18 @@ const rejectionCharsMax = 1024 * 1024
 const reject = (command: Command, stamp: Stamp, met: Rejection): Decision => {
   const isTooLong = JSON.stringify(met).length > rejectionCharsMax
   const rejection: Rejection = isTooLong ? { _tag: "TooLarge", limit: "bytes", max: rejectionCharsMax } : met
-  // A rejection that another leader might not give is no outcome of the request.
-  const isOutcome = command.key !== undefined && !isOfThisNode(rejection)
+  // A rejection that may end with the next leader or credential is no outcome of the request.
+  const isOutcome = command.key !== undefined && !mayEnd(rejection)
   if (!isOutcome) return { result: rejected(rejection), entry: undefined }
   const transaction = transactionOf(command, stamp, [], { _tag: "Rejected", rejection })
   return { result: rejected(rejection), entry: { transaction, payload: encode(transaction) } }
 }
 
-/** Whether the reason is the deciding node's code, which is too old or does not fit the data, or the lack of a credential. */
-const isOfThisNode = ({ _tag }: Rejection): boolean =>
+/** Whether the same request may be done later: by a node whose code fits the data, or once its caller has signed in. */
+const mayEnd = ({ _tag }: Rejection): boolean =>
   _tag === "UpgradeRequired" ||
   _tag === "UpgradePending" ||
   _tag === "UnknownCommand" ||
   _tag === "RecordUnreadable" ||
-  // Who signs in may send the same request again, with the same key.
+  // The caller may sign in and send the same request again, with the same key.
   _tag === "Unauthenticated"

@@ -51,7 +51,7 @@ export const fillFields = (
     const isFree = author === "command" || (isNew && !isGuarded && id === null)
     if (!isWritten(owner)) set(owner, isNew ? id : (kept(owner) ?? null))
     else if (!isFree && !isEqual(filled[owner] ?? null, isNew ? id : (kept(owner) ?? null))) {
-      refuse(owner, isNew ? "is set to who creates the record: leave it out" : "cannot be changed")
+      refuse(owner, isNew ? "is set to the id of the caller: leave it out" : "cannot be changed")
     }
   }
   for (const field of commandOnly) {

@@ -1,7 +1,8 @@
 /**
  * Brings a node's own log to what its release knows, as Cluster/Activation.ts does for the cluster's: the format, records
- * of local models and local parts in the active version, and the end of local models. No other node must agree. The format follows the
- * cluster's, so that this node may go back to a former release for as long as the cluster may. docs/evolution.md.
+ * of local models and local parts in the active version, and the end of local models. No other node must agree. The format
+ * follows the cluster's, so that this node may go back to a former release for as long as the cluster may.
+ * docs/evolution.md.
  */
 import { Effect } from "effect"
 import type { Member } from "../Cluster/Member.ts"

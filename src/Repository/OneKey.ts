@@ -3,7 +3,6 @@
  * (decideKey.ts). Before that, this file checks the other log, as far as this node has applied it. It cannot see keys
  * that were used on another node's own data.
  */
-
 import type { Origin } from "../Machine/Command.ts"
 import * as DatedKey from "../Machine/DatedKey.ts"
 import type { Rejection } from "../Machine/Rejection.ts"

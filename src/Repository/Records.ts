@@ -250,7 +250,7 @@ const make = Effect.gen(function* () {
         ? undefined
         : Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id }))
     if (reach !== undefined) {
-      // Who may not read the record now may not read its past either.
+      // A caller who may not read the record now may not read its past either.
       if (current === undefined) return { ...how, value: undefined }
       if (Result.isFailure(current)) return yield* new RecordUnreadable(current.failure)
       if (!isReadable(reach, descriptor, { id, record: current.success })) return { ...how, value: undefined }

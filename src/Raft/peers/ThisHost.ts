@@ -9,10 +9,17 @@ import { isLoopback } from "./Handshake.ts"
 /** The parts of a request that tell where it comes from. `peerAddress` is the socket's: no header changes it. */
 export type Caller = Pick<HttpServerRequest.HttpServerRequest, "headers" | "peerAddress">
 
+const ofProxies: ReadonlySet<string> = new Set([
+  "forwarded",
+  "via",
+  "x-real-ip",
+  "x-client-ip",
+  "true-client-ip",
+  "cf-connecting-ip"
+])
+
 /** Headers that a proxy adds. Any client can set them. */
-export const isOfProxy = (name: string): boolean =>
-  name.startsWith("x-forwarded") ||
-  ["forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"].includes(name)
+export const isOfProxy = (name: string): boolean => ofProxies.has(name) || name.startsWith("x-forwarded")
 
 /** Whether the request comes from a page in a browser: it names its origin, and no program does. */
 export const isOfPage = ({ headers }: Caller): boolean =>
