@@ -1,15 +1,5 @@
 /** Prints the first seed whose upgrade breaks a promise, as JSON: `node firstFailingUpgrade.ts <from> <count>`. The mutation tests run it with a fault in the sources. */
-import { Effect, Exit, Logger } from "effect"
+import { printFirstFailing } from "./SeedSearch.ts"
 import { run } from "./UpgradeRun.ts"
 
-const [from, count] = process.argv.slice(2).map(Number) as [number, number]
-
-const firstFailing = Effect.gen(function* () {
-  for (let seed = from; seed < from + count; seed++) {
-    const ran = yield* Effect.exit(run(seed))
-    if (Exit.isFailure(ran)) return { seed, failure: String(ran.cause) }
-  }
-  return null
-}).pipe(Effect.provide(Logger.layer([])))
-
-console.log(JSON.stringify(await Effect.runPromise(firstFailing)))
+await printFirstFailing(run)
