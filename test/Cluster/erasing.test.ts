@@ -89,9 +89,11 @@ for (const seed of [1, 2, 3]) {
           assert.isAbove(last, 0)
           assert.strictEqual(through, last, `${node} has erased`)
           const { folded, past } = yield* cluster.on(node, shown("a"))
+          assert.isNotEmpty(past)
           assert.isTrue(past.every((text) => text === undefined))
           assert.deepStrictEqual(folded, [])
           const other = yield* cluster.on(node, shown("b"))
+          assert.isNotEmpty(other.past)
           assert.isTrue(other.past.every((text) => text !== undefined))
           assert.strictEqual(other.folded.length, other.past.length)
         }
