@@ -14,7 +14,7 @@ import type { Condition } from "./Condition.ts"
 const retryMs = 500
 
 export interface DiscardingOptions {
-  readonly core: Readonly<State>
+  readonly core: Readonly<Pick<State, "durableSeq" | "log" | "snapshot" | "snapshotSeq">>
   readonly space: LogSpace["Service"]
   readonly run: (input: Input) => void
   readonly appliedIndex: () => number
@@ -30,8 +30,11 @@ export const discard = Effect.fnUntraced(function* (
   throughIndex: number
 ): Effect.fn.Return<void, LogFailed | LogCorrupt> {
   yield* until(() => appliedIndex() >= throughIndex && !isSuspect())
+  // Until a snapshot can be taken, the segment ends only once: each further one takes room on a disk that may be full.
+  let endedIndex: number | undefined
   while (space.firstIndex() <= throughIndex) {
-    const endIndex = yield* space.endSegment
+    const endIndex = endedIndex ?? (yield* space.endSegment)
+    endedIndex = endIndex
     // A new leader may have replaced the last entries: then the log ends earlier, and the next round ends it again.
     yield* until(() => appliedIndex() >= Math.min(endIndex, core.log.lastIndex) && !isSuspect())
     const wantedIndex = Math.min(endIndex, appliedIndex())
@@ -41,6 +44,7 @@ export const discard = Effect.fnUntraced(function* (
       // A leader's snapshot may have replaced the log: the disk has its note only once that is written.
       yield* until(() => core.log.firstIndex > wantedIndex && core.snapshotSeq <= core.durableSeq)
       yield* space.compact({ throughIndex: wantedIndex })
+      endedIndex = undefined
     }
     if (space.firstIndex() <= throughIndex) yield* Effect.sleep(retryMs)
   }
