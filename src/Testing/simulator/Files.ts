@@ -164,27 +164,18 @@ const removeBelow = ({ held, segments }: Files): void => {
  * Flips one bit at this share of the bytes that are proven durable. It leaves out the batches of the last segment: damage
  * in the last batch looks like a torn tail until a mark follows.
  */
-export const flip = ({ active, segments }: Files, share: number): void => {
-  const places = [...segments].map(([number, bytes]) => {
-    return { bytes, lengthBytes: number === active.header.number ? SEGMENT_HEADER_BYTES : endOf(bytes) }
-  })
-  let bits = Math.floor(share * 8 * places.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0))
-  for (const { bytes, lengthBytes } of places) {
-    if (bits < 8 * lengthBytes) {
-      bytes[bits >> 3] = bytes[bits >> 3]! ^ (1 << (bits & 7))
-      return
-    }
-    bits -= 8 * lengthBytes
-  }
-}
+export const flip = (files: Files, share: number): void => flipIn(files, SEGMENT_HEADER_BYTES, share)
 
 /**
  * Flips one bit at this share of all bytes that a later batch proves durable: in the last segment too, before its last
  * batch.
  */
-export const rot = ({ active, lastBatchOffset, segments }: Files, share: number): void => {
+export const rot = (files: Files, share: number): void => flipIn(files, files.lastBatchOffset, share)
+
+/** Flips one bit at this share of the bytes. Of the last segment only the first `activeBytes` count. */
+const flipIn = ({ active, segments }: Files, activeBytes: number, share: number): void => {
   const places = [...segments].map(([number, bytes]) => {
-    return { bytes, lengthBytes: number === active.header.number ? lastBatchOffset : endOf(bytes) }
+    return { bytes, lengthBytes: number === active.header.number ? activeBytes : endOf(bytes) }
   })
   let bits = Math.floor(share * 8 * places.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0))
   for (const { bytes, lengthBytes } of places) {
