@@ -31,6 +31,9 @@ const answerTimeoutMs = 5_000
 /** The questions that wait to be answered here. The oldest give way: the peer that asked asks again. */
 const questionsMaxCount = 16
 
+/** More questions than one life can ask in three years. Their numbers are on the wire as integers of 53 bits. */
+const questionsOfLifeMaxCount = 2 ** 32
+
 /** A peer did not answer, does not hold what was asked for, or sent something else. */
 export class PeerLacks extends Schema.TaggedError<PeerLacks>()("PeerLacks", { message: Schema.String }) {}
 
@@ -57,14 +60,16 @@ interface Question {
 }
 
 export const make = Effect.fnUntraced(function* (options: {
+  /** The life of this node: a late answer to a former life matches no question of this one (C23). */
+  readonly life: number
   readonly transport: Pick<Transport["Service"], "send">
   readonly holding: Holding
   readonly held: Feed["held"]
 }) {
-  const { held, holding, transport } = options
+  const { held, holding, life, transport } = options
   const questions = yield* Queue.sliding<{ readonly from: NodeId; readonly question: HistoryWanted }>(questionsMaxCount)
   const waiting = new Map<number, Question>()
-  let lastRequestId = 0
+  let lastRequestId = life * questionsOfLifeMaxCount
 
   const ask = Effect.fnUntraced(function* (peer: NodeId, range: HistoryRange, maxBytes: number) {
     const requestId = ++lastRequestId

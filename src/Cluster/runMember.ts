@@ -170,7 +170,7 @@ export const run = Effect.fnUntraced(function* (
   const erasures = () => erasuresOf(options.machine.applied)
   // Damage ends this node, whichever reader finds it.
   feed.open({ ...holding, erasures, read: (range) => Effect.tapErrorTag(store.read(range), "LogCorrupt", end) })
-  const peerHistory = yield* PeerHistory.make({ transport, holding, held: feed.held })
+  const peerHistory = yield* PeerHistory.make({ life: directory.life, transport, holding, held: feed.held })
   const fetching = HistoryFetching.follow({
     holding,
     history,
