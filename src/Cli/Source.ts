@@ -9,6 +9,7 @@ import type { RestoreSource } from "../Backup/Restore.ts"
 import { shippedOf, storedArchive } from "../Backup/Ship.ts"
 import { type Chain, chainTo, lastOf, type Shipped } from "../Backup/Shipped.ts"
 import { isBucketUrl, openStore } from "../Backup/StoreUrl.ts"
+import { FILE } from "../EventStore/Directory.ts"
 import { codeOf, listDirectory } from "../EventStore/Files.ts"
 import { type CommandFailed, refused } from "./Exit.ts"
 import { refusing } from "./Failures.ts"
@@ -80,7 +81,7 @@ export const sourceAt = Effect.fnUntraced(function* (
     })
   )
   if (names === undefined) return { _tag: "Archive", path: text }
-  return names.includes("node.json") ? { _tag: "Directory", path: text } : yield* storeAt(text, cluster)
+  return names.includes(FILE) ? { _tag: "Directory", path: text } : yield* storeAt(text, cluster)
 })
 
 /** The archives of a chain, in order. */

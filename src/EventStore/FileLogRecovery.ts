@@ -76,7 +76,7 @@ const setAside = Effect.fnUntraced(function* (directory: string, name: string) {
   yield* Effect.logWarning(`Set aside "${name}", which a stop left behind, as "${name}.aside"`)
 })
 
-/** Removes what {@link repair} and {@link setAside} kept. */
+/** Removes what {@link repairTorn}, {@link setAside} and LogCut.ts kept. */
 export const removeAside = Effect.fnUntraced(function* (directory: string) {
   const names = (yield* listDirectory(directory)).filter((name) =>
     /\.(aside|damaged|(torn|damaged)-at-\d+)$/.test(name)
