@@ -110,7 +110,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C1",
-    file: "src/Raft/core/step.ts",
+    file: "src/Raft/core/Receiving.ts",
     find: 'Draft.sendAfterHardState(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })',
     replace: 'Draft.send(state, draft, from, { _tag: "HeartbeatReply", term, readNumber })',
     tests: [election("to Heartbeat of a newer term, and of an older one")]
@@ -307,7 +307,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C9",
-    file: "src/Raft/core/step.ts",
+    file: "src/Raft/core/Receiving.ts",
     find: 'if (message._tag === "RequestVote" && !message.transfer && Election.isLeaderAlive(state)) return',
     replace: "",
     tests: [
@@ -319,7 +319,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C9",
-    file: "src/Raft/core/step.ts",
+    file: "src/Raft/core/Receiving.ts",
     find: "if (!countsForSender(message)) return",
     replace: "",
     tests: [election("messages of a peer that does not answer are no contact with it (C9)")]
@@ -1158,7 +1158,7 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
   },
   {
     row: "C26",
-    file: "src/Raft/core/step.ts",
+    file: "src/Raft/core/Receiving.ts",
     find: "state.repairing?.matchedIndex ?? Number.POSITIVE_INFINITY",
     replace: "Number.POSITIVE_INFINITY",
     tests: [repair("commits nothing by a beat that knew its log before the damage (C26)")]

@@ -248,7 +248,7 @@ export const decide = <Command, CommandResult>(deciding: Deciding<Command, Comma
     breaks: "§5.3",
     fromSeed: 71,
     seedsCount: 20,
-    file: "src/Raft/core/step.ts",
+    file: "src/Raft/core/Receiving.ts",
     find: `Math.min(message.leaderCommit, knownIndex)`,
     replace: `message.leaderCommit`
   },
