@@ -104,8 +104,7 @@ const forgottenMaxCount = 2
 export const note = (keys: DatedKeys, key: HeldKey, limits: KeyLimits, hash: StateHash.StateHash | undefined): void => {
   const before = keys.buckets.get(key.bucket)
   if (before !== undefined && findOpen(before, key.digest) !== undefined) return
-  hold(keys, key, hash)
-  const { count, openCount } = keys.buckets.get(key.bucket)!
+  const { count, openCount } = holdIn(keys, before, key, hash)
   if (openCount >= generationSizeOf(count, limits)) endGeneration(keys, key.bucket, hash)
   for (let forgotten = 0; forgotten < forgottenMaxCount && keys.count > limits.datedKeysMax; forgotten++) {
     forgetOldest(keys, hash)
@@ -123,19 +122,26 @@ const generationSizeOf = (count: number, { datedGenerationSize, datedKeysMax }: 
   )
 
 /** Holds a key in the generation that fills. A restore uses it too: a snapshot says where each generation ends. */
-export const hold = (
+export const hold = (keys: DatedKeys, key: HeldKey, hash: StateHash.StateHash | undefined): void => {
+  holdIn(keys, keys.buckets.get(key.bucket), key, hash)
+}
+
+/** Returns the bucket with the key. */
+const holdIn = (
   keys: DatedKeys,
+  before: Bucket = noBucket(),
   { bucket, digest, index }: HeldKey,
   hash: StateHash.StateHash | undefined
-): void => {
-  const before = keys.buckets.get(bucket) ?? noBucket()
+): Bucket => {
   const { openCount } = before
   const open = before.open.size === openCount ? before.open : new Map(firstOf(before.open, openCount))
   open.set(digest, index)
   const openHash = counted(before.openHash, StateElements.datedKey(bucket, digest, index), hash)
   const count = before.count + 1
-  keys.buckets.set(bucket, { ...before, open, openCount: openCount + 1, openHash, lastIndex: index, count })
+  const after = { ...before, open, openCount: openCount + 1, openHash, lastIndex: index, count }
+  keys.buckets.set(bucket, after)
   keys.count++
+  return after
 }
 
 /** Ends the generation of a bucket that fills. */

@@ -15,6 +15,9 @@ export const digestLength = 16
 const lately = new Map<string, string>()
 const latelyMaxCount = 1_024
 
+/** Where a digest is cut. A part of a text would keep the whole text in memory. */
+const cut = Buffer.alloc(digestLength)
+
 /**
  * 128 bits of SHA-256, so that nobody finds a key of his own that another holder's key is taken for. As a text of single
  * bytes it costs a map half of what hexadecimal digits cost.
@@ -22,7 +25,8 @@ const latelyMaxCount = 1_024
 export const digestOf = (name: string): string => {
   const known = lately.get(name)
   if (known !== undefined) return known
-  const digest = hash("sha256", name, "buffer").toString("latin1", 0, digestLength)
+  cut.write(hash("sha256", name, "binary"), "latin1")
+  const digest = cut.toString("latin1")
   if (lately.size >= latelyMaxCount) lately.clear()
   lately.set(name, digest)
   return digest

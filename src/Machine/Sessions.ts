@@ -52,8 +52,12 @@ export const datedIn = (tables: Tables, key: string): DatedKey.DatedKey | undefi
 }
 
 /** The outcome under a key, at that age of the log; undefined if there is none, or an opaque key has expired. */
-export const find = (tables: Tables, keyed: Keyed, logAgeMs: number): Known | undefined => {
-  const dated = datedIn(tables, keyed.key)
+export const find = (
+  tables: Tables,
+  keyed: Keyed,
+  logAgeMs: number,
+  dated = datedIn(tables, keyed.key)
+): Known | undefined => {
   if (dated !== undefined) return findDated(tables, keyed, dated)
   const session = tables.sessions.get(isFormatActive(tables, keyBuckets) ? digestOf(nameOf(keyed)) : nameOf(keyed))
   if (session === undefined || isExpired(tables, session, logAgeMs)) return undefined

@@ -21,9 +21,9 @@ export const decideKey = (
   const keyed = keyedOf(command)
   if (keyed === undefined) return undefined
   const { key } = keyed
-  const known = Sessions.find(tables, keyed, logAgeMs)
+  const dated = Sessions.datedIn(tables, key)
+  const known = Sessions.find(tables, keyed, logAgeMs, dated)
   if (known === undefined) {
-    const dated = Sessions.datedIn(tables, key)
     if (dated === undefined) {
       const refusal = Sessions.refusalOfNew(tables, keyed, logAgeMs)
       return refusal === undefined ? undefined : refuse(refusal)
