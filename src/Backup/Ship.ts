@@ -19,6 +19,19 @@ export const storedArchive = (store: Store, folder: string, shipped: Shipped): A
   return { name, pieces: archivePiecesIn(name, store.get(name)) }
 }
 
+/** Writes an archive and reads it back. It is whole when this returns; otherwise nothing of it is there. */
+export const putProven = Effect.fnUntraced(function* <E>(
+  store: Store,
+  folder: string,
+  shipped: Shipped,
+  bytes: Stream.Stream<Uint8Array, E>
+) {
+  const archive = storedArchive(store, folder, shipped)
+  yield* store.put(archive.name, bytes)
+  yield* Effect.onError(Stream.runDrain(archive.pieces), () => Effect.ignore(store.remove(archive.name)))
+  return archive
+})
+
 /** The objects of a cluster. */
 export const shippedOf = (store: Store, folder: string) => Effect.map(store.list(folder), ofNames)
 
@@ -37,11 +50,7 @@ export const ship = Effect.fnUntraced(function* (
     entriesAfter === undefined
       ? { _tag: "Snapshot", index, timeMs }
       : { _tag: "Entries", afterIndex: entriesAfter, index, timeMs }
-  const name = `${manifest.clusterId}/${nameOf(shipped)}`
-  yield* store.put(name, bytes)
-  yield* Stream.runDrain(storedArchive(store, manifest.clusterId, shipped).pieces).pipe(
-    Effect.onError(() => Effect.ignore(store.remove(name)))
-  )
+  yield* putProven(store, manifest.clusterId, shipped, bytes)
   return shipped
 }, Effect.scoped)
 

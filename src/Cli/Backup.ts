@@ -1,14 +1,11 @@
 /** `lithair backup`: an archive of a running cluster, taken from any node while writes go on. */
 import { basename, dirname, resolve } from "node:path"
-import { Effect, Option, Pull, Schema, Stream } from "effect"
+import { Effect, Option, Schema, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
-import { decodeManifest } from "../Backup/Manifest.ts"
+import { addArchive } from "../Backup/AddArchive.ts"
 import { type Archive, fileArchive, loadArchive, loadArchives } from "../Backup/ReadArchive.ts"
-import { storedArchive } from "../Backup/Ship.ts"
-import { nameOf } from "../Backup/Shipped.ts"
 import { isBucketUrl, openStore } from "../Backup/StoreUrl.ts"
 import { writeArchive } from "../EventStore/ArchiveFile.ts"
-import { beginArchiveScan, scanArchive } from "../EventStore/ArchiveFormat.ts"
 import { FILE } from "../EventStore/Directory.ts"
 import { isFile, listDirectory } from "../EventStore/Files.ts"
 import { backupPath } from "../Http/BackupRoutes.ts"
@@ -36,6 +33,9 @@ interface Written {
   readonly archive: Archive
 }
 
+const cutOff = (message: string) =>
+  new CommandFailed({ message: `The archive came damaged or was cut: ${message}`, exit: "unreachable" })
+
 /** Writes a file, which has its name once all of it has come and was checked. */
 const toFile = (out: string, bytes: AnswerBytes): Effect.Effect<Written, CommandFailed> =>
   writeArchive({
@@ -46,41 +46,26 @@ const toFile = (out: string, bytes: AnswerBytes): Effect.Effect<Written, Command
     isWhole: (path) => Effect.asVoid(loadArchive(path, { isStateBuilt: false }))
   }).pipe(
     Effect.as({ place: out, archive: fileArchive(out) }),
-    Effect.catchTag("ArchiveDamaged", ({ message }) =>
-      Effect.fail(
-        new CommandFailed({ message: `The archive came damaged or was cut: ${message}`, exit: "unreachable" })
-      )
-    ),
     Effect.catchTags({
+      ArchiveDamaged: ({ message }) => Effect.fail(cutOff(message)),
       LogFailed: ({ message }) => Effect.fail(refused(message)),
       StoreFailed: ({ message }) => Effect.fail(refused(message)),
       BackupRefused: ({ message }) => Effect.fail(refused(message))
     })
   )
 
-/** Writes an object of a store, named by what the archive's manifest says. One that is cut is removed again. */
+/** Writes an object of a store, named by what the archive's manifest says, unless it is there. */
 const toStore = Effect.fnUntraced(function* (out: string, bytes: AnswerBytes) {
   const store = yield* refusing(openStore(out.replace(/(?<=[^/])\/+$/, "")))
-  const pull = yield* Stream.toPull(bytes)
-  const begun: Array<Uint8Array> = []
-  let json: Uint8Array | undefined
-  while (json === undefined) {
-    const parts = yield* Pull.catchDone(pull, () =>
-      Effect.fail(new CommandFailed({ message: "The archive was cut", exit: "unreachable" }))
-    )
-    begun.push(...parts)
-    const piece = scanArchive(beginArchiveScan(), Buffer.concat(begun))
-    if (piece._tag === "Manifest") json = piece.json
-    else if (piece._tag !== "Short") return yield* refused("The node sent no archive")
-  }
-  const { clusterId, last } = yield* Effect.mapError(decodeManifest(json), refused)
-  const shipped = { _tag: "Snapshot", index: last.index, timeMs: last.timeMs } as const
-  const name = `${clusterId}/${nameOf(shipped)}`
-  const whole = Stream.concat(Stream.fromIterable(begun), Stream.fromPull(Effect.succeed(pull)))
-  yield* refusing(store.put(name, whole))
-  const archive = storedArchive(store, clusterId, shipped)
-  yield* refusing(Stream.runDrain(archive.pieces)).pipe(Effect.onError(() => Effect.ignore(store.remove(name))))
-  return { place: `${store.place.replace(/\/$/, "")}/${name}`, archive }
+  const archive = yield* addArchive(store, bytes).pipe(
+    Effect.catchTags({
+      ArchiveDamaged: ({ message }) => Effect.fail(cutOff(message)),
+      LogFailed: ({ message }) => Effect.fail(refused(message)),
+      StoreFailed: ({ message }) => Effect.fail(refused(message)),
+      BackupRefused: ({ message }) => Effect.fail(refused(message))
+    })
+  )
+  return { place: `${store.place.replace(/\/$/, "")}/${archive.name}`, archive }
 }, Effect.scoped)
 
 /** The command. */
@@ -140,11 +125,13 @@ export const backup = Command.make(
     )
     const written = isStore ? toStore(out, bytes) : toFile(out, bytes)
     const { archive, place } = yield* Effect.ensuring(written, shown.end)
-    const { digest, entriesCount, manifest } = yield* refusing(loadArchives([archive], { isStateBuilt: false }))
+    const { digest, entriesCount, fileBytes, manifest } = yield* refusing(
+      loadArchives([archive], { isStateBuilt: false })
+    )
     const { clusterId, last, stateHash } = manifest
     const result = {
       file: place,
-      bytes: receivedBytes,
+      bytes: fileBytes,
       digest,
       clusterId,
       index: last.index,
@@ -152,7 +139,7 @@ export const backup = Command.make(
       stateHash,
       entries: entriesCount
     }
-    const text = `Wrote ${place}: ${size(receivedBytes)}, the state at index ${count(last.index)}, hash ${stateHash}`
+    const text = `${place} holds ${size(fileBytes)}, the state at index ${count(last.index)}, hash ${stateHash}`
     yield* print(json, result, text)
   })
 ).pipe(
