@@ -2,7 +2,7 @@
  * Finds out who sent a request, before its handler runs. A request without a credential is anonymous; one with a bad
  * credential, or with two, is refused with 401. docs/access.md.
  */
-import { Clock, Context, Effect, Exit, FiberSet, Redacted, type Scope } from "effect"
+import { Clock, Context, Effect, Exit, FiberSet, Redacted, Result, type Scope } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { anonymous, type Caller, type Principal, wrongWith } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
@@ -76,13 +76,16 @@ const cookiesOf = (header: string | undefined, name: string): ReadonlyArray<stri
   })
 
 /** Every credential of a request, or why it is refused. */
-const credentialsOf = (takers: ReadonlyArray<Taker>, headers: Headers): ReadonlyArray<Shown> | Problem => {
+const credentialsOf = (
+  takers: ReadonlyArray<Taker>,
+  headers: Headers
+): Result.Result<ReadonlyArray<Shown>, Problem> => {
   const shown: Array<Shown> = []
   const { authorization, cookie } = headers
   if (authorization !== undefined) {
     const [, text] = /^bearer +(\S+) *$/i.exec(authorization) ?? []
     const taker = takers.find((each) => each.security._tag === "Http" && isFor(each, text ?? ""))
-    if (text === undefined || taker === undefined) return unknownScheme
+    if (text === undefined || taker === undefined) return Result.fail(unknownScheme)
     shown.push({ text, taker })
   }
   for (const taker of takers) {
@@ -92,7 +95,7 @@ const credentialsOf = (takers: ReadonlyArray<Taker>, headers: Headers): Readonly
     const values = place === "cookie" ? cookiesOf(cookie, key) : header === undefined ? [] : [header]
     shown.push(...values.map((text) => ({ text, taker })))
   }
-  return shown
+  return Result.succeed(shown)
 }
 
 const foreign = problem("forbidden", "A page of this origin may not change anything with your cookie", {})
@@ -156,8 +159,8 @@ export const make = Effect.fnUntraced(function* (
       ({ headers, method }) =>
       (settle) => {
         const shown = credentialsOf(auth.authenticators, headers)
-        if (!Array.isArray(shown)) return settleNow(settle, Exit.fail(shown as Problem))
-        const [first, second] = shown as ReadonlyArray<Shown>
+        if (Result.isFailure(shown)) return settleNow(settle, Exit.fail(shown.failure))
+        const [first, second] = shown.success
         if (first === undefined) return settleNow(settle, nobody)
         if (second !== undefined) return settleNow(settle, Exit.fail(several))
         if (isForeign(first.taker, method, headers.origin)) return settleNow(settle, Exit.fail(foreign))
