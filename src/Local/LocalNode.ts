@@ -196,10 +196,14 @@ export const make = Effect.fnUntraced(function* (options: {
     }
   }
 
+  let erased: Erasures | undefined
+  const isErased: LocalPartsRequest["isErased"] = ({ createdIndex, id, model }) =>
+    erased !== undefined && erased.erasedAt(model, id) > createdIndex
+
   const setLocalParts = Effect.fnUntraced(function* ({ origin: given, ...asked }: LocalPartsRequest) {
     const { parts } = asked
     const origin = given === undefined ? undefined : giveKey(given, machine.applied.index)
-    const request: LocalPartsRequest = origin === undefined ? asked : { ...asked, origin }
+    const request: LocalPartsRequest = { ...asked, isErased, ...(origin === undefined ? {} : { origin }) }
     const { index, result } = yield* outcomeOf<Answered<Machine.PartsSet | CommandResult | Logged>, Failure>((settle) =>
       submitKeyed(origin ?? {}, (at) => Machine.decideNextParts(machine, request, at), settle)
     )
@@ -215,9 +219,10 @@ export const make = Effect.fnUntraced(function* (options: {
   /** Without a history, nothing older than the snapshot is kept. */
   let erasedThrough = 0
   const erase = Effect.fnUntraced(function* (throughIndex: number, erasures: Erasures) {
+    erased = erasures
+    // No such part is decided from now on. The batch that is under way may have some.
+    yield* feed.applied(machine.speculative?.index ?? 0)
     forgetErased(machine.applied, erasures)
-    // A patch of such a part must not bring its data back.
-    if (machine.speculative !== undefined) forgetErased(machine.speculative, erasures)
     const index = yield* snapshots.discard
     yield* snapshotFiles.removeBelow(index)
     yield* space.removeAside

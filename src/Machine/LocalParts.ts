@@ -39,11 +39,17 @@ export interface LocalPartsRequest {
   readonly lifts?: ReadonlyArray<{ readonly descriptor: Descriptor; readonly id: string }>
   /** The key that their entry remembers. */
   readonly origin?: Origin
+  /** Whether a record was erased since it was created: it gets no part any more. */
+  readonly isErased?: (record: {
+    readonly model: string
+    readonly id: string
+    readonly createdIndex: number
+  }) => boolean
 }
 
 /**
  * The entry that sets parts, undefined if it would change nothing and no key must remember that. `parts` are those that
- * the records then show, undefined for a record whose id a later record has.
+ * the records then show, undefined for a record whose id a later record has, or that was erased.
  */
 export interface LocalPartsSet {
   readonly entry: Entry | undefined
@@ -93,7 +99,7 @@ const withoutCaller = ({ caller: _, ...origin }: Origin = {}): Origin => origin
 /** Decides the entry of the node's own log that sets parts of records whose replicated change is committed. */
 export const decideLocalParts = (
   tables: Tables,
-  { lifts = [], origin, parts }: LocalPartsRequest,
+  { isErased, lifts = [], origin, parts }: LocalPartsRequest,
   at: { readonly nowMs: number; readonly logAgeMs: number }
 ): Result.Result<LocalPartsSet, Rejection> => {
   const localParts: Array<LocalPartSet> = []
@@ -103,6 +109,10 @@ export const decideLocalParts = (
   for (const { descriptor, request } of parts) {
     const { createdIndex, id, version } = request
     const model = descriptor.name
+    if (isErased?.({ model, id, createdIndex }) === true) {
+      shown.push(undefined)
+      continue
+    }
     const name = JSON.stringify([model, id])
     const before = tables.byModel.get(model)?.localParts.get(id)
     if (request.isLate === true && before?.createdIndex === createdIndex && before.version >= version) {
@@ -123,7 +133,9 @@ export const decideLocalParts = (
     ahead.set(name, after)
     shown.push(after.createdIndex === createdIndex ? after : undefined)
   }
-  for (const { descriptor, id } of lifts) localParts.push(...liftOf(tables, descriptor, id))
+  for (const { descriptor, id } of lifts) {
+    localParts.push(...liftOf(tables, descriptor, id).filter((part) => isErased?.(part) !== true))
+  }
   if (localParts.length === 0 && origin?.key === undefined) return Result.succeed({ entry: undefined, parts: shown })
   const transaction: Transaction = {
     timeMs: Math.max(tables.lastTimeMs, at.nowMs),

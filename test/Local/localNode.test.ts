@@ -229,6 +229,35 @@ describe("the node's own log (D4)", () => {
     })
   )
 
+  it.live("an erasure takes a part that is being written, and one that comes after it", () =>
+    Effect.gen(function* () {
+      const { began, gate, node } = yield* gated()
+      const early = yield* Effect.forkChild(node.setLocalParts(part()), { startImmediately: true })
+      yield* began
+      const erasures = {
+        erasedAt: () => 9,
+        erasedOf: (): ReadonlyArray<[string, number]> => [["a", 9]],
+        isErasedId: () => true,
+        lastIndex: 9
+      }
+      const erasing = yield* Effect.forkChild(node.erase(9, erasures), { startImmediately: true })
+      const late = yield* Effect.forkChild(node.setLocalParts(part({ data: { note: "late" } })), {
+        startImmediately: true
+      })
+      yield* gate.open
+      yield* Fiber.join(early)
+      yield* Fiber.join(erasing)
+      assert.deepStrictEqual((yield* Fiber.join(late)).result, {
+        _tag: "Accepted",
+        parts: [undefined],
+        isReplayed: false
+      })
+      assert.strictEqual(node.tables.byModel.get("User")?.localParts.size, 0)
+      assert.strictEqual(yield* node.entry(1), undefined, "the log does not hold it either")
+      assert.strictEqual(node.tables.index, 1)
+    })
+  )
+
   it.live("an answer that appends nothing waits for the entries that it was decided on", () =>
     Effect.gen(function* () {
       const { began, gate, node } = yield* gated()
