@@ -54,7 +54,9 @@ export const make = (options: {
   const members = () => membersOf(node()?.core.configuration ?? { voters: [], learners: [] })
   return {
     announced: ({ nodeId: id, throughIndex }) => {
-      if (members().some((member) => member.id === id)) heard.set(id, throughIndex)
+      const ids = new Set(members().map((member) => member.id))
+      if (ids.has(id)) heard.set(id, throughIndex)
+      for (const former of heard.keys()) if (!ids.has(former)) heard.delete(former)
     },
     members: () =>
       members().map(({ id }) => ({ id, throughIndex: id === nodeId ? erasedThrough() : (heard.get(id) ?? 0) })),
