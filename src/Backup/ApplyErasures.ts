@@ -1,7 +1,7 @@
 /**
  * Erases from a state, before a new cluster begins with it, the records that the former cluster erased after the archive
- * was taken. Without the models nobody knows which records refer to others, so only the named ones go: the list of a cluster
- * names those too that a deletion deleted with them. Pure but for the tables, which it changes.
+ * was taken. Without the models nobody knows which records refer to others, so only the named ones go: the list of a
+ * cluster also names the records that were deleted with them. Pure but for the tables, which it changes.
  */
 import { Result, Schema } from "effect"
 import * as Erasure from "../Machine/Erasure.ts"

@@ -191,7 +191,7 @@ const run = Effect.fnUntraced(function* (times: Times) {
 })
 
 /**
- * Backs a cluster up to a store, from whichever node leads: a state every `snapshot`, the entries every `log`, so that a
+ * Backs a cluster up to a store, from the node that leads: a state every `snapshot`, the entries every `log`, so that a
  * restore can go back to any moment of the last `keep`. Give it to every node. `lithair verify`, `inspect` and `restore`
  * take the store; docs/backup.md.
  *

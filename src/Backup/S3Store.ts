@@ -244,8 +244,8 @@ export const inBucket = (
 }
 
 /**
- * A bucket as a store for backups. It needs an `HttpClient`, such as that of `FetchHttpClient.layer`. The one who asks may
- * read, write, list and remove objects under the prefix.
+ * A bucket as a store for backups. It needs an `HttpClient`, such as that of `FetchHttpClient.layer`. Its keys must
+ * allow reading, writing, listing and removing objects under the prefix.
  */
 export const layerS3 = (options: S3Options): Layer.Layer<ObjectStore, never, HttpClient.HttpClient> =>
   Layer.effect(

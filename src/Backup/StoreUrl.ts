@@ -8,12 +8,8 @@ import { layerS3 } from "./S3Store.ts"
 /** Whether a text names a bucket, and not a path. */
 export const isBucketUrl = (text: string): boolean => text.startsWith("s3://")
 
-const first = (...names: ReadonlyArray<string>) =>
-  Config.option(
-    names
-      .slice(1)
-      .reduce((config, name) => Config.orElse(config, () => Config.String(name)), Config.String(names[0] ?? ""))
-  )
+const either = (name: string, other: string) =>
+  Config.option(Config.orElse(Config.String(name), () => Config.String(other)))
 
 const s3Of = (url: string) =>
   Effect.gen(function* () {
@@ -21,8 +17,8 @@ const s3Of = (url: string) =>
     if (bucket === "") {
       return yield* new StoreFailed({ message: `"${url}" is no bucket: write s3://bucket or s3://bucket/prefix` })
     }
-    const region = yield* first("AWS_REGION", "AWS_DEFAULT_REGION")
-    const endpoint = yield* first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    const region = yield* either("AWS_REGION", "AWS_DEFAULT_REGION")
+    const endpoint = yield* either("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     const sessionToken = yield* Config.option(Config.Redacted("AWS_SESSION_TOKEN"))
     return layerS3({
       bucket,

@@ -1,6 +1,6 @@
 /**
  * Proves all entries that a directory holds, where no node runs: every byte of its history and its log, the chain of
- * digests over them, and that an erasure of the state names whatever is missing of an entry. Changes nothing.
+ * digests over them, and that erasures of the state name all that is missing of an entry. Changes nothing.
  */
 import { Effect, Result } from "effect"
 import { listDirectory } from "../EventStore/Files.ts"
