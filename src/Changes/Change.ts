@@ -61,7 +61,7 @@ const toldIn = ({ erased = [], events }: Transaction): ReadonlyArray<Event | Nam
 ]
 
 /**
- * Reads the changes of the models in entries that follow one another, the first of which is the next one after `from`. It
+ * Reads the changes of the models in entries that follow one another, from the next one after `from` on. It
  * stops after `maxCount` changes, and before a record that it cannot read; it fails only if there is nothing before that.
  */
 export const changesOf = (

@@ -34,7 +34,7 @@ export type ChangeFailure = Refused | NotDone | UnknownOutcome
 export interface Shown {
   readonly record: EncodedRecord
   readonly version: number
-  /** The version of the model\'s shape that `record` has. */
+  /** The version of the model's shape that `record` has. */
   readonly modelVersion: number
   /** How often this node has written its part of the record; undefined if it holds none. */
   readonly localRevision: number | undefined

@@ -52,7 +52,7 @@ const during = <A, E>(path: string, use: (node: LocalNode.LocalNode["Service"]) 
     })
   )
 
-/** A node on real files, whose writes wait at a gate and can be made to fail. It is counted what is written. */
+/** A node on real files, whose writes wait at a gate and can be made to fail. It counts what is written. */
 const gated = Effect.fnUntraced(function* () {
   const path = yield* directory
   const gate = yield* Latch.make(false)

@@ -20,8 +20,8 @@ export const tickElection = (state: State, draft: Draft.Draft): void => {
 
 /**
  * Whether this node may campaign: it is a voter with the data directory that holds its vote, its disk works, its state is
- * trusted, and its log needs no repair. A voter that only an uncommitted configuration leaves out may still campaign: perhaps no other node
- * holds that configuration and can be elected (diss. 4.2.2).
+ * trusted, and its log needs no repair. A voter that only an uncommitted configuration leaves out may still campaign:
+ * perhaps no other node holds that configuration and can be elected (diss. 4.2.2).
  */
 export const mayCampaign = (state: State): boolean => {
   if (state.shutDown || state.diskStalled || state.isSuspect || state.repairing !== undefined) return false

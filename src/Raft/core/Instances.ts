@@ -22,10 +22,7 @@ export const mayTake = (
   return known === undefined || known.instanceId === peer.instanceId
 }
 
-/**
- * Whether the message reports a vote, an acknowledgement or an echo, from which quorums are counted; or stands in the place
- * of one.
- */
+/** Whether the message is a vote, an acknowledgement or an echo, which quorums count, or the answer of a repair instead. */
 export const countsForSender = (message: Message): boolean => {
   switch (message._tag) {
     case "RequestVoteReply":

@@ -119,7 +119,10 @@ export const entryAt = (log: RaftLog, index: number): LogEntry | undefined => lo
 /** What an entry counts for whose bytes are not in memory. */
 const assumedBytes = 1024
 
-/** The last entry before the newest ones through `throughIndex`, which are so many, with so many payload bytes, at most. */
+/**
+ * The index before the newest entries through `throughIndex`: as many of them as `maxCount` and `maxBytes` of payload
+ * allow.
+ */
 export const lastBefore = (
   log: RaftLog,
   throughIndex: number,

@@ -1,6 +1,6 @@
 /**
- * Durations counted in buckets of fixed bounds. To record one costs a few comparisons and two additions, and allocates
- * nothing, so that hot paths can afford it. Http/Metrics.ts shows them to Prometheus.
+ * Durations counted in buckets of fixed bounds. Recording one costs a few comparisons and two additions, and allocates
+ * nothing, so hot paths can afford it. Http/Metrics.ts shows them to Prometheus.
  */
 
 /** The upper bounds of the buckets, in seconds. One more bucket takes all that is longer. */

@@ -1,8 +1,8 @@
 /**
  * Takes snapshots of the applied state once the log since the last one has grown past a bound. A large state under many
- * writes would be written again and again: the next one then comes once the log has grown past the content of the last
- * one, or once that has been for ten times as long as it took. It works in the background from a copy-on-write clone, so
- * no request waits for it. Raft §7.
+ * writes would be written again and again. So the next snapshot waits until the log has grown past the content of the
+ * last one, or until ten times as long has passed as the last one took. It works in the background from a copy-on-write
+ * clone, so no request waits for it. Raft §7.
  */
 import { Clock, Effect, Semaphore } from "effect"
 import type { LogFailed } from "../../EventStore/LogStore.ts"
@@ -25,7 +25,7 @@ export interface TakingOptions {
   readonly snapshotAfterBytes: number
 }
 
-/** How many times as long as it took a snapshot rests the next one that its size would hold back. */
+/** A snapshot that its size would hold back comes once this many times as long has passed as the last one took. */
 const restsPerTaking = 10
 
 export interface Taking {
