@@ -42,6 +42,7 @@ export type MemberFailure =
   | FormingRefused
   | Removal.MemberRemoved
   | Removal.ClusterSuperseded
+  | Removal.DirectoryCopied
   | ModelMismatch
 
 /** A member of the cluster: it decides commands, confirms reads and serves the applied state. */

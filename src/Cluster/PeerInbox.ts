@@ -4,6 +4,7 @@
  */
 import { Effect } from "effect"
 import type { LogEntry } from "../EventStore/LogEntry.ts"
+import type { Start } from "../EventStore/Start.ts"
 import { type Configuration, type ConfigurationMember, membersOf } from "../Raft/core/Configuration.ts"
 import { mayTake } from "../Raft/core/Instances.ts"
 import type { Message, NodeId } from "../Raft/core/Message.ts"
@@ -29,6 +30,8 @@ export interface PeeringOptions {
   readonly onNotAMember: (from: NodeId, configurationIndex: number) => void
   /** This cluster took the place of this node's. */
   readonly onSuperseded: (by: string) => void
+  /** A peer knows this later start of this node's data directory. */
+  readonly onCopied: (later: Start) => void
   /** The link to this peer broke, or its lane for entries and requests. Messages under way may be lost. */
   readonly onDown: (peer: NodeId) => void
   /** From now on a member of this cluster can be sent entries and requests. */
@@ -78,6 +81,9 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         return
       case "Superseded":
         options.onSuperseded(event.by)
+        return
+      case "Copied":
+        options.onCopied(event.later)
         return
       case "BulkUp":
         if (up.has(event.peer)) options.onReachable(event.peer)

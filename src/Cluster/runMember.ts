@@ -12,6 +12,7 @@ import { recordId } from "../Local/RecordId.ts"
 import { boundsOf } from "../Local/Retention.ts"
 import type { Command } from "../Machine/Command.ts"
 import { erasuresOf } from "../Machine/Erasure.ts"
+import * as Format from "../Machine/Format.ts"
 import type * as Machine from "../Machine/Machine.ts"
 import { type Configuration, empty, membersOf } from "../Raft/core/Configuration.ts"
 import * as Membership from "../Raft/core/Membership.ts"
@@ -23,6 +24,7 @@ import * as Removal from "../Raft/node/Removal.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
 import { outcomeOf } from "../Raft/node/Settle.ts"
 import { historyProtocol } from "../Raft/peers/Handshake.ts"
+import { foreignStart } from "../Raft/peers/Introduction.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
 import { type ErasingPart, replicatedFiles } from "./Erasing.ts"
 import * as Feed from "./Feed.ts"
@@ -89,7 +91,9 @@ export const run = Effect.fnUntraced(function* (
     /** Carries out erasures in the files of the log and beside it. */
     readonly erase: (files: ErasingPart) => Effect.Effect<never>
     /** Ends the member for this reason. */
-    readonly end: (error: LogCorrupt | Removal.MemberRemoved | Removal.ClusterSuperseded) => Effect.Effect<unknown>
+    readonly end: (
+      error: LogCorrupt | Removal.MemberRemoved | Removal.ClusterSuperseded | Removal.DirectoryCopied
+    ) => Effect.Effect<unknown>
     readonly fork: (effect: Effect.Effect<unknown>) => void
   }
 ) {
@@ -128,6 +132,11 @@ export const run = Effect.fnUntraced(function* (
     // The cluster has taken this node in, and its log names no members yet. The member that took it in does.
     yield* transport.announce({ clusterId, members: (yield* options.join(self, clusterId)).members })
   } else yield* announce(known)
+  /** Ends this node if its cluster has met another process with this directory, which was a copy then. */
+  const checkStart = (configuration: Configuration): void => {
+    const later = foreignStart(configuration, self)
+    if (later !== undefined) fork(end(Removal.copied({ nodeId: self.nodeId, later })))
+  }
   let removal: Removal.Removal | undefined
   const node = yield* makeRaftNode({
     nodeId: self.nodeId,
@@ -139,7 +148,10 @@ export const run = Effect.fnUntraced(function* (
       newId,
       monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
     }),
-    onConfiguration: (configuration) => fork(announce(configuration)),
+    onConfiguration: (configuration) => {
+      checkStart(configuration)
+      fork(announce(configuration))
+    },
     onLeader: (leader) => {
       forwarding.leaderChanged(leader)
       options.onLeadership()
@@ -156,6 +168,7 @@ export const run = Effect.fnUntraced(function* (
   // A snapshot may name the members where the log does not.
   const isInSnapshot = membersOf(known).length === 0 && membersOf(node.core.configuration).length > 0
   if (isInSnapshot || options.machine.applied.restored !== undefined) yield* announceNow()
+  checkStart(node.core.configuration)
   running.node = node
   running.removal = removal
   running.snapshots = Context.get(snapshots, SnapshotStore)
@@ -199,6 +212,7 @@ export const run = Effect.fnUntraced(function* (
     configuration: () => node.core.configuration,
     excludedAt: (peer) => Membership.excludedAt(node.core, peer),
     onNotAMember: removal.told,
+    onCopied: (later) => fork(end(Removal.copied({ nodeId: self.nodeId, later }))),
     onSuperseded: (by) => fork(end(Removal.superseded({ nodeId: self.nodeId, clusterId, by }))),
     onDown: (peer) => {
       node.peerDown(peer)
@@ -224,7 +238,8 @@ export const run = Effect.fnUntraced(function* (
       })
     )
   )
-  const moving = Moves.follow({ self, node })
+  const isRecording = () => Format.isFormatActive(options.machine.applied, Format.recordingStarts)
+  const moving = Moves.follow({ self, node, isRecording })
   const explaining = LeaderlessLog.explain({
     nodeId: self.nodeId,
     leader: () => leaderOf(running),

@@ -16,6 +16,8 @@ import { LogCorrupt, type LogFailed, type LogStore } from "./LogStore.ts"
 import { REPAIR_FILE } from "./RepairMark.ts"
 import type { SnapshotStore } from "./SnapshotStore.ts"
 import * as Snapshots from "./Snapshots.ts"
+import type { OwnStarts } from "./Start.ts"
+import { beginStart } from "./Starts.ts"
 import * as VotedLog from "./VotedLog.ts"
 import { VOTES_FOLDER } from "./Votes.ts"
 import { watch } from "./Watch.ts"
@@ -83,6 +85,8 @@ export class Directory extends Context.Service<
     readonly identity: Effect.Effect<NodeIdentity>
     /** The number of starts in this directory, with this one. It is synced before the node sends anything. */
     readonly life: number
+    /** This start by a random number, and the former ones: a copy of the directory has others. */
+    readonly starts: OwnStarts
     /** The identity of the node. A formed node (its `clusterId` is set) has a log: open it with `mustExist`. */
     readonly isNew: boolean
     /** Notes the cluster, durably when it returns. A formed node never changes its cluster. */
@@ -149,6 +153,7 @@ const make = Effect.fnUntraced(function* (options: DirectoryOptions) {
     return yield* new DirectoryMismatch({ message, directory })
   }
   const life = yield* beginLife(directory, names)
+  const starts = yield* beginStart(directory, life)
 
   const setClusterId = Effect.fnUntraced(function* (clusterId: string) {
     if (identity.clusterId === clusterId) return
@@ -172,6 +177,7 @@ const make = Effect.fnUntraced(function* (options: DirectoryOptions) {
   return Directory.of({
     identity: Effect.sync(() => identity),
     life,
+    starts,
     isNew,
     setClusterId,
     log: (name, { repairable, ...options } = {}) =>

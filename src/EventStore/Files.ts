@@ -32,6 +32,12 @@ function operation<A>(
 export const codeOf = (failure: LogFailed): string | undefined =>
   (failure.cause as NodeJS.ErrnoException | undefined)?.code
 
+/** Whether the operating system refused for want of space, of the disk or of a quota. */
+export const isSpaceShort = (failure: LogFailed): boolean => {
+  const code = codeOf(failure)
+  return code === "ENOSPC" || code === "EDQUOT"
+}
+
 export const openFile = (path: string, flags: string) =>
   operation<number>(`open "${path}"`, (system, done) => system.open(path, flags, done))
 

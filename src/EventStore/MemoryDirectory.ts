@@ -2,6 +2,7 @@
  * A node's data directory in memory: a disk that outlives the node, for tests of whole clusters. A sync takes time of
  * the clock that the node runs on. A crash during a sync loses the unsynced writes, all or the last of them.
  */
+import { createHash } from "node:crypto"
 import { Effect, Layer, Random, Semaphore } from "effect"
 import { derivedInMemory } from "./DerivedFiles.ts"
 import { DIRECTORY_FORMAT_VERSION, Directory, DirectoryMismatch, type LogName, type NodeIdentity } from "./Directory.ts"
@@ -22,6 +23,8 @@ export interface MemoryDisk {
   identity: NodeIdentity
   /** How often a node has started on it. */
   livesCount: number
+  /** The numbers of its starts. */
+  readonly nonces: Set<string>
   readonly logs: Record<LogName, MemoryLog>
   readonly histories: Record<LogName, NamedFiles>
   readonly snapshots: NamedFiles
@@ -39,6 +42,7 @@ export interface MemoryDisk {
 export const makeMemoryDisk = (node: { readonly nodeId: string; readonly instanceId: string }): MemoryDisk => ({
   identity: { formatVersion: DIRECTORY_FORMAT_VERSION, clusterId: null, ...node },
   livesCount: 0,
+  nonces: new Set(),
   logs: { log: makeMemoryLog(), local: makeMemoryLog() },
   histories: { log: filesInMemory(), local: filesInMemory() },
   snapshots: filesInMemory(),
@@ -72,6 +76,9 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
     const oneAtATime = { log: Semaphore.makeUnsafe(1), local: Semaphore.makeUnsafe(1) }
     const startedAtCount = disk.crashesCount
     const life = ++disk.livesCount
+    // Not random, so that a run can be repeated. Instance ids are.
+    const nonce = createHash("sha256").update(`${disk.identity.instanceId}/${life}`).digest("hex").slice(0, 16)
+    disk.nonces.add(nonce)
     const isGone = () => disk.crashesCount !== startedAtCount
     const syncOf =
       (name: LogName): Sync =>
@@ -90,6 +97,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
     return Directory.of({
       identity: Effect.sync(() => disk.identity),
       life,
+      starts: { current: { life, nonce }, includes: (start) => disk.nonces.has(start.nonce) },
       isNew: disk.identity.clusterId === null,
       setClusterId: (clusterId) =>
         Effect.suspend(() => {

@@ -5,7 +5,7 @@
 import { Effect, Semaphore, SubscriptionRef } from "effect"
 import {
   closeFile,
-  codeOf,
+  isSpaceShort,
   openFile,
   renameFile,
   syncData,
@@ -42,12 +42,6 @@ export interface NextSegment {
   /** Makes the file that is ready the segment of that header; its name is durable when it returns. */
   readonly enter: (header: Omit<SegmentHeader, "sizeBytes">) => Effect.Effect<SegmentHeader, LogFailed>
   readonly remove: Effect.Effect<void>
-}
-
-/** Whether the operating system refused for want of space, of the disk or of a quota. */
-function isSpaceShort(failure: LogFailed): boolean {
-  const code = codeOf(failure)
-  return code === "ENOSPC" || code === "EDQUOT"
 }
 
 export const makeNextSegment = Effect.fnUntraced(function* (directory: string) {

@@ -169,9 +169,10 @@ const layerSupervised = Layer.effectDiscard(
 /** The identity of this node for its peers. */
 export const self: Effect.Effect<Self, never, Place | Directory> = Effect.gen(function* () {
   const { address, peers } = yield* Place
-  const { instanceId, nodeId } = yield* (yield* Directory).identity
+  const { identity, starts } = yield* Directory
+  const { instanceId, nodeId } = yield* identity
   // A node that has moved may find its own former address among its peers.
-  return { nodeId, address, instanceId, peers: peers.filter(({ id }) => id !== nodeId) }
+  return { nodeId, address, instanceId, starts, peers: peers.filter(({ id }) => id !== nodeId) }
 })
 
 /**

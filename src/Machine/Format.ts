@@ -8,7 +8,7 @@
  * |---|---|
  * | 1 | all that a release without formats writes |
  * | 2 | lifted records, floors of what a log retains, floors of versions after a restore, pages of rows in snapshots |
- * | 3 | versions of local parts, compressed snapshots, erasures of records, chains of digests, keys as digests (Sessions.ts), what the history of a restored log holds below its base |
+ * | 3 | versions of local parts, compressed snapshots, erasures of records, chains of digests, keys as digests (Sessions.ts), what the history of a restored log holds below its base, starts of members in configurations |
  */
 import { Runtime } from "effect"
 import { InvariantViolation } from "../Invariant.ts"
@@ -42,6 +42,9 @@ export const versionedParts = 3
 
 /** The format whose snapshots may be compressed. */
 export const compressing = 3
+
+/** The format whose configurations may hold the last start of each member's directory. */
+export const recordingStarts = 3
 
 /** The format that remembers keys as digests, in buckets of their holders. */
 export const keyBuckets = 3

@@ -26,6 +26,7 @@ const sendingBy = (send: (to: string, message: PeerMessage) => void) =>
     },
     run: () => Effect.never,
     connected: () => new Map(),
+    introduced: () => new Map(),
     trouble: () => undefined,
     announce: () => Effect.void
   })

@@ -14,6 +14,7 @@ const transport = Transport.of({
   send: () => false,
   run: () => Effect.never,
   connected: () => new Map([["2", {} as Hello]]),
+  introduced: () => new Map(),
   trouble: (peer) => (peer === "3" ? "connect ECONNREFUSED 10.0.0.3:8081" : undefined),
   announce: () => Effect.void
 })

@@ -55,6 +55,7 @@ const start = Effect.gen(function* () {
       return Effect.never
     },
     connected: () => connected,
+    introduced: () => new Map(),
     trouble: () => undefined,
     announce: () => Effect.void
   })
@@ -69,6 +70,7 @@ const start = Effect.gen(function* () {
     excludedAt: () => excludedAt,
     onNotAMember: (_, configurationIndex) => told.push(configurationIndex),
     onSuperseded: () => {},
+    onCopied: () => {},
     onState: (from) => reported.push(from),
     onHistory: (_, { _tag }) => reported.push(_tag)
   }).pipe(Effect.provideService(Transport, transport), Effect.forkScoped)

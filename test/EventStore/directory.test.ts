@@ -45,7 +45,7 @@ describe("the data directory", () => {
       assert.isFalse(second.isNew)
       assert.deepStrictEqual(second.identity, first.identity)
       assert.strictEqual(first.identity.clusterId, null)
-      assert.deepStrictEqual(readdirSync(directory).sort(), ["life.2", "lock", "node.json"])
+      assert.deepStrictEqual(readdirSync(directory).sort(), ["life.2", "lock", "node.json", "starts"])
     })
   })
 

@@ -9,7 +9,7 @@ import { brokenRows } from "./consensusRows.ts"
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), "utf8")
 
-const names = ["§5.2", "§5.3", "§5.4.1", ...Array.from({ length: 26 }, (_, at) => `C${at + 1}`)]
+const names = ["§5.2", "§5.3", "§5.4.1", ...Array.from({ length: 27 }, (_, at) => `C${at + 1}`)]
 
 interface Linked {
   /** From the root. */

@@ -15,12 +15,14 @@ const inFile =
 
 const attempts = inFile("Cluster/attempts.test.ts")
 const peerInbox = inFile("Cluster/peerInbox.test.ts")
+const moves = inFile("Cluster/moves.test.ts")
 const quorum = inFile("Raft/core/quorum.test.ts")
 const stateComparison = inFile("Raft/core/stateComparison.test.ts")
 const election = inFile("Raft/core/election.test.ts")
 const formingRules = inFile("Cluster/formingRules.test.ts")
 const handshake = inFile("Raft/peers/handshake.test.ts")
 const datedKeys = inFile("Machine/DatedKeys.test.ts")
+const introduction = inFile("Raft/peers/introduction.test.ts")
 const keys = inFile("Machine/Keys.test.ts")
 const decideBatch = inFile("Raft/node/decideBatch.test.ts")
 const leases = inFile("Raft/core/leases.test.ts")
@@ -43,6 +45,7 @@ const stateHash = inFile("Machine/stateHash.test.ts")
 const story = inFile("Raft/core/transcript.test.ts")
 const suspect = inFile("Raft/node/suspect.test.ts")
 const transfer = inFile("Raft/core/transfer.test.ts")
+const transport = inFile("Raft/peers/transport.test.ts")
 const waiters = inFile("Raft/node/waiters.test.ts")
 
 export const brokenRows: ReadonlyArray<BrokenRow> = [
@@ -1169,5 +1172,47 @@ export const brokenRows: ReadonlyArray<BrokenRow> = [
     find: "Effect.andThen(keep(newest), store.append(writes))",
     replace: "store.append(writes)",
     tests: [repairedLog("finds a vote that was acted on after a kill, though the log is lost")]
+  },
+  {
+    row: "C27",
+    file: "src/Raft/peers/Introduction.ts",
+    find: "known === undefined || own.includes(known) ? undefined : known",
+    replace: "undefined",
+    tests: [introduction("ends the node whose directory lacks what the peer knows")]
+  },
+  {
+    row: "C27",
+    file: "src/Raft/peers/Introduction.ts",
+    find: "recorded !== undefined && start !== undefined && !isSameStart(recorded, start) && !isSameStart(recorded, told)",
+    replace: "false",
+    tests: [
+      introduction("does not count any more once the members name a start of which the peer was not asked"),
+      transport("a directory that lacks the start that a peer knows is told to be a copy, and does not come up (C27)")
+    ]
+  },
+  {
+    row: "C27",
+    file: "src/Raft/peers/PeerLink.ts",
+    find: "if (later !== undefined) {",
+    replace: "if (false) {",
+    tests: [
+      transport("a directory that lacks the start that a peer knows is told to be a copy, and does not come up (C27)")
+    ]
+  },
+  {
+    row: "C27",
+    file: "src/Raft/peers/PeerSockets.ts",
+    find: "yield* links.close(({ hello, introduced }) => isOutdated(hello, introduced, next.members))",
+    replace: "",
+    tests: [
+      transport("a directory that lacks the start that a peer knows is told to be a copy, and does not come up (C27)")
+    ]
+  },
+  {
+    row: "C27",
+    file: "src/Cluster/Moves.ts",
+    find: "if (start !== undefined && !isKnown && !isSameStart(recorded, told)) return []",
+    replace: "",
+    tests: [moves("is not recorded of a directory that has not shown the recorded one, nor is its address")]
   }
 ]

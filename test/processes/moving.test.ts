@@ -1,4 +1,5 @@
-/** Real nodes that are started at other addresses with their data directories. */
+/** Real nodes that are started at other addresses with their data directories, or with copies of them. */
+import { cpSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import {
@@ -31,6 +32,29 @@ const knows = (node: TestNode, addresses: Record<string, string>) =>
     ),
     30_000
   )
+
+const said = (nodes: ReadonlyArray<TestNode>, line: string) =>
+  eventually(
+    () => `somebody says "${line}"; they said ${nodes.map((node) => node.output()).join("\n\n")}`,
+    Effect.suspend(() =>
+      expectThat(
+        nodes.some((node) => node.output().includes(line)),
+        "somebody does"
+      )
+    ),
+    30_000
+  )
+
+/** It ends by itself with the exit code that says not to start it again, and says why. */
+const endsAsCopy = Effect.fnUntraced(function* (node: TestNode) {
+  yield* eventually(
+    () => `${node.id} ends; it said ${node.output()}`,
+    Effect.suspend(() => expectThat(!node.isRunning(), "it has ended")),
+    30_000
+  )
+  assert.strictEqual(yield* node.stop("SIGKILL"), 78, node.output())
+  assert.include(node.output(), "It is a copy, or an older state of the disk")
+})
 
 describe("nodes that move", () => {
   it.live(
@@ -68,6 +92,57 @@ describe("nodes that move", () => {
         yield* allReady([away])
         const now = { ...addresses, [nodes[2]!.id]: `127.0.0.1:${port}` }
         for (const node of [again[0]!, again[1]!, away]) yield* knows(node, now)
+      }).pipe(Effect.scoped),
+    120_000
+  )
+
+  it.live(
+    "are told from copies: an older copy stops though its original is silent, and so does the original of a copy that took its place (C27)",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startCluster(["node", "node", "node"])
+        // The smaller id dials, so the copy reaches the others.
+        const [original, ...others] = nodes.toSorted((one, other) => (one.id < other.id ? -1 : 1)) as [
+          TestNode,
+          TestNode,
+          TestNode
+        ]
+        const startFrom = Effect.fnUntraced(function* (data: string) {
+          const flags = ["--id", original.id, "--peers", others.map(({ id }) => id).join(",")]
+          const options = { flags, data, environment: {}, script: exampleScript }
+          return yield* Effect.tap(makeNode("node", yield* freePort, options), (node) => node.start)
+        })
+        const startOf = (life: number) => said(nodes, `${original.id} runs with start ${life} of its data directory`)
+        const write = (node: TestNode) =>
+          Effect.map(node.request("POST", "/api/products", { body: { name: "Anvil", price: "1.00" } }), ({ status }) =>
+            assert.strictEqual(status, 201)
+          )
+
+        yield* startOf(1)
+        yield* original.stop("SIGTERM")
+        const before = `${original.data}-before`
+        cpSync(original.data, before, { recursive: true })
+        yield* original.start
+        yield* startOf(2)
+        yield* write(others[0])
+        // The others lose it, and nobody answers for it any more.
+        yield* original.signal("SIGSTOP")
+        const older = yield* startFrom(before)
+        yield* endsAsCopy(older)
+        yield* original.signal("SIGCONT")
+        yield* allReady(nodes)
+
+        // A copy from after its last start takes its place, as a directory that was moved.
+        yield* original.stop("SIGTERM")
+        const after = `${original.data}-after`
+        cpSync(original.data, after, { recursive: true })
+        const moved = yield* startFrom(after)
+        yield* allReady([moved])
+        yield* startOf(3)
+        yield* original.start
+        yield* endsAsCopy(original)
+        yield* allReady([moved, ...others])
+        yield* write(moved)
       }).pipe(Effect.scoped),
     120_000
   )

@@ -2,6 +2,7 @@
  * The members of a cluster: its voters, its learners, and the voters that a change is replacing. Pure data. Raft §6,
  * diss. 4.2.1.
  */
+import type { Start } from "../../EventStore/Start.ts"
 import type { NodeId } from "./Message.ts"
 
 /** A member: the address where its peers reach it, and the data directory that holds its vote (C16). */
@@ -9,7 +10,17 @@ export interface ConfigurationMember {
   readonly id: NodeId
   readonly address: string
   readonly instanceId: string
+  /** The last start that a leader has met of the directory, once one has: a copy from before it does not know it (C27). */
+  readonly start?: Start
 }
+
+/** The member without what only a learner has. */
+export const plain = ({ address, id, instanceId, start }: ConfigurationMember): ConfigurationMember => ({
+  id,
+  address,
+  instanceId,
+  ...(start === undefined ? {} : { start: { life: start.life, nonce: start.nonce } })
+})
 
 /** A learner receives the log and has no vote. With `autoPromote` the leader makes it a voter once it has caught up. */
 export interface Learner extends ConfigurationMember {

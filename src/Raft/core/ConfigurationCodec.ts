@@ -1,8 +1,10 @@
 /**
  * The payload of a configuration entry. It is JSON, as in `{"voters":[{"id":…,"address":…,"instanceId":…}]}`. It has
- * `learners` if there are any, and `outgoing` while the configuration is joint. Pure. §6.
+ * `learners` if there are any, and `outgoing` while the configuration is joint. A member has `start` once a leader has
+ * recorded one. Pure. §6.
  */
-import type { Configuration, ConfigurationMember, Learner } from "./Configuration.ts"
+import type { Start } from "../../EventStore/Start.ts"
+import { type Configuration, type ConfigurationMember, type Learner, plain } from "./Configuration.ts"
 
 /** The reason why a payload is not a configuration. */
 export interface BadConfiguration {
@@ -24,8 +26,6 @@ export const encodeConfiguration = ({ learners, outgoing, voters }: Configuratio
       ...(outgoing === undefined ? {} : { outgoing: outgoing.map(plain) })
     })
   )
-
-const plain = ({ address, id, instanceId }: ConfigurationMember): ConfigurationMember => ({ id, address, instanceId })
 
 /**
  * Decodes a configuration, or says why the payload is none. It refuses unknown keys: such a key may stand for a kind of
@@ -87,9 +87,17 @@ const isLearner = (value: unknown): value is Learner => isNamed(value, 4) && typ
 
 const isNamed = (value: unknown, keysCount: number): value is ConfigurationMember & Record<string, unknown> =>
   isRecord(value) &&
-  Object.keys(value).length === keysCount &&
+  Object.keys(value).length === keysCount + Number("start" in value) &&
+  (!("start" in value) || isStart(value.start)) &&
   ["id", "address", "instanceId"].every((key) => Object.hasOwn(value, key) && typeof value[key] === "string") &&
   value.id !== ""
+
+const isStart = (value: unknown): value is Start =>
+  isRecord(value) &&
+  Object.keys(value).length === 2 &&
+  Number.isSafeInteger(value.life) &&
+  typeof value.nonce === "string" &&
+  value.nonce !== ""
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)

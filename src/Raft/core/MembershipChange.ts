@@ -2,7 +2,8 @@
  * The membership changes that an operator may ask for, and the configuration that each leads to. Pure. Raft §6, diss.
  * 4.2.
  */
-import { type Configuration, type ConfigurationMember, isMember, isVoter, membersOf } from "./Configuration.ts"
+import { isSameStart, type Start } from "../../EventStore/Start.ts"
+import { type Configuration, type ConfigurationMember, isMember, isVoter, membersOf, plain } from "./Configuration.ts"
 import { membersMaxCount } from "./ConfigurationCodec.ts"
 import type { NodeId } from "./Message.ts"
 
@@ -11,10 +12,17 @@ export type MembershipChange =
   | { readonly _tag: "AddLearner"; readonly member: ConfigurationMember; readonly autoPromote: boolean }
   | { readonly _tag: "Promote"; readonly id: NodeId }
   | { readonly _tag: "Remove"; readonly id: NodeId }
-  /** The member runs at another address. The leader finds that by itself; nobody else votes than before. */
-  | { readonly _tag: "Move"; readonly id: NodeId; readonly address: string }
+  /** Members run at other addresses, or were started again. The leader finds that by itself; the same nodes vote as before. */
+  | { readonly _tag: "Move"; readonly moves: ReadonlyArray<Move> }
   /** Each id is a voter or a learner now. Voters that are left out leave the cluster; other learners stay. */
   | { readonly _tag: "ReplaceVoters"; readonly voters: ReadonlyArray<NodeId> }
+
+/** Where a member runs, and the start of its directory, if it has told one. */
+export interface Move {
+  readonly id: NodeId
+  readonly address: string
+  readonly start?: Start
+}
 
 /**
  * Why nothing was changed. `notReady`: the no-op of this term is not committed (diss. 4.1, and the erratum of 2015).
@@ -58,11 +66,11 @@ export const targetOf = (configuration: Configuration, change: MembershipChange)
       return target({ voters: voters.filter(stays), learners: learners.filter(stays) })
     }
     case "Move": {
-      const { address, id } = change
-      const member = membersOf(configuration).find((each) => each.id === id)
-      if (member === undefined) return refused("unknownMember")
-      if (member.address === address) return refused("unchanged")
-      const moved = <M extends ConfigurationMember>(each: M): M => (each.id === id ? { ...each, address } : each)
+      const moves = new Map(change.moves.map((move) => [move.id, move]))
+      const members = membersOf(configuration).filter(({ id }) => moves.has(id))
+      if (members.length < moves.size) return refused("unknownMember")
+      if (!members.some((member) => isNews(member, moves.get(member.id)!))) return refused("unchanged")
+      const moved = <M extends ConfigurationMember>(each: M): M => ({ ...each, ...moves.get(each.id) })
       return target({ voters: voters.map(moved), learners: learners.map(moved) })
     }
     case "ReplaceVoters": {
@@ -74,6 +82,9 @@ export const targetOf = (configuration: Configuration, change: MembershipChange)
     }
   }
 }
+
+const isNews = (member: ConfigurationMember, { address, start }: Move): boolean =>
+  member.address !== address || (start !== undefined && !isSameStart(member.start, start))
 
 /** With fewer voters than this, the cluster cannot lose any of them. */
 const votersSafeCount = 3
@@ -98,6 +109,3 @@ const target = (configuration: Configuration): Target => {
 }
 
 const refused = (reason: ChangeRefusal): Refused => ({ _tag: "Refused", reason })
-
-/** Drops the fields that only a learner has. */
-const plain = ({ address, id, instanceId }: ConfigurationMember): ConfigurationMember => ({ id, address, instanceId })

@@ -3,6 +3,7 @@
  * while, unless it is added again meanwhile. Membership.ts decides which configurations remove it. §6.
  */
 import { Effect, Runtime, Schema } from "effect"
+import type { Start } from "../../EventStore/Start.ts"
 import * as Membership from "../core/Membership.ts"
 import type { NodeId } from "../core/Message.ts"
 import type { State } from "../core/State.ts"
@@ -25,6 +26,19 @@ export class ClusterSuperseded extends Schema.TaggedError<ClusterSuperseded>()("
 }) {
   override readonly [Runtime.errorExitCode] = removedExitCode
 }
+
+/** The data directory is a copy, or an older state, of one that was started since. The process ends with exit code 78. */
+export class DirectoryCopied extends Schema.TaggedError<DirectoryCopied>()("DirectoryCopied", {
+  message: Schema.String
+}) {
+  override readonly [Runtime.errorExitCode] = removedExitCode
+}
+
+/** The end of a node whose cluster knows a later start of its data directory. */
+export const copied = (options: { readonly nodeId: NodeId; readonly later: Start }): DirectoryCopied =>
+  new DirectoryCopied({
+    message: `${options.nodeId} stops: its cluster knows start ${options.later.life} (${options.later.nonce}) of its data directory, which this directory does not have. It is a copy, or an older state of the disk, and lacks what its node has promised since. If the other one is still there, start that. If not, remove the member ${options.nodeId}, and add it again with an empty directory and --join`
+  })
 
 /** The end of a node whose cluster was superseded. */
 export const superseded = (options: {

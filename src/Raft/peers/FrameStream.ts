@@ -17,7 +17,9 @@ export class LinkClosed extends Schema.TaggedError<LinkClosed>()("LinkClosed", {
   message: Schema.String,
   refused: Schema.Boolean,
   /** A proven peer says that this cluster took the place of this node's own. */
-  supersededBy: Schema.optionalKey(Schema.String)
+  supersededBy: Schema.optionalKey(Schema.String),
+  /** A proven peer knows this later start of this node's data directory, which is not in it. */
+  copiedBefore: Schema.optionalKey(Schema.Struct({ life: Schema.Int, nonce: Schema.String }))
 }) {}
 
 /** Frames over one connection. It does not read ahead: bytes that nobody takes yet stay with the sender. */

@@ -15,16 +15,18 @@ import { provingOf, secretsOf } from "./Secret.ts"
  * The oldest version of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
  * of their states, and a hello names the process that speaks. Since 3 frames travel on a plain stream of bytes; up to 2
  * they travelled in WebSockets. Since 4 one frame holds many forwarded requests, or many answers. Since 5 nodes ask each
- * other for history, and a node repairs its log from its leader's.
+ * other for history, and a node repairs its log from its leader's. Since 6 they introduce their data directories.
  */
 export const protocolMin = 4
 /** The newest version that this code speaks. */
-export const protocolMax = 5
+export const protocolMax = 6
 
 /** The version since which a node may be asked for history. */
 export const historyProtocol = 5
 /** The version since which a leader answers a node that repairs its log. */
 export const repairProtocol = 5
+/** The version since which proven nodes introduce their data directories (Introduction.ts). */
+export const introducingProtocol = 6
 
 /** The length of the random bytes that each hello draws anew. */
 export const nonceBytes = 32
@@ -70,6 +72,7 @@ export type Refusal =
   | { readonly _tag: "WrongLane"; readonly expected: Lane; readonly found: Lane }
   | { readonly _tag: "BadProof"; readonly from: NodeId }
   | { readonly _tag: "SecondProcess"; readonly nodeId: NodeId }
+  | { readonly _tag: "CopiedDirectory"; readonly nodeId: NodeId }
 
 /** The side of a connection. */
 export type Role = "dialer" | "acceptor"
@@ -209,6 +212,8 @@ export const describeRefusal = (refusal: Refusal): string => {
       return `${refusal.from} does not prove the cluster secret`
     case "SecondProcess":
       return `another process runs as ${refusal.nodeId} on a copy of its data directory`
+    case "CopiedDirectory":
+      return `the data directory of ${refusal.nodeId} is a copy, or an older state, of one that was started since`
   }
 }
 

@@ -28,7 +28,8 @@ export interface LinkTable {
    * both processes would vote. The first one stays. A killed process answers no more, and its successor replaces it.
    */
   readonly refuseSecond: (link: PeerLink) => Effect.Effect<void, LinkClosed>
-  readonly closeAll: Effect.Effect<void>
+  /** Closes these links. */
+  readonly close: (isMeant: (link: PeerLink) => boolean) => Effect.Effect<void>
   /**
    * Tells every event to `handler` until it is interrupted, beginning with the peers that are up. A defect of `handler`
    * ends it, and not the link whose event that was.
@@ -84,17 +85,18 @@ export const makeLinkTable = (): LinkTable => {
         yield* replace(first)
       }
     }),
-    closeAll: Effect.suspend(() =>
-      Effect.forEach(
-        lanes.flatMap((lane) => [...up[lane].values()]),
-        (link) =>
-          Effect.andThen(
-            link.close,
-            Effect.sync(() => lower(link))
-          ),
-        { discard: true }
-      )
-    ),
+    close: (isMeant) =>
+      Effect.suspend(() =>
+        Effect.forEach(
+          lanes.flatMap((lane) => [...up[lane].values()]).filter(isMeant),
+          (link) =>
+            Effect.andThen(
+              link.close,
+              Effect.sync(() => lower(link))
+            ),
+          { discard: true }
+        )
+      ),
     run: (own) =>
       Effect.suspend(() => {
         const broken = Deferred.makeUnsafe<never>()

@@ -1,7 +1,9 @@
 /** The transports of several nodes in one process, for tests. Links can be slow or cut. */
 import { Clock, Duration, Effect, Latch, Layer } from "effect"
+import { untold } from "../../EventStore/Start.ts"
 import type { NodeId } from "../core/Message.ts"
 import { checkHello, type Hello, nonceBytes, processNonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
+import { type Introduced, type Introduction, introductionTo, isOutdated, laterStart } from "./Introduction.ts"
 import type { Lane } from "./PeerMessage.ts"
 import {
   helloOf,
@@ -37,6 +39,7 @@ export interface MemoryNode {
   readonly self: Self
   membership: Membership
   readonly links: Map<NodeId, Hello>
+  readonly introduced: Map<NodeId, Introduced>
   /** Items that wait for {@link Transport.run}, in the order of their arrival. */
   inbox: Array<{ readonly dueNanos: bigint; readonly item: Item }>
   /** Bytes that wait, by sender and lane. */
@@ -101,6 +104,7 @@ export const layerMemory = (options: {
         self,
         membership: options.membership ?? unformed,
         links: new Map(),
+        introduced: new Map(),
         inbox: [],
         waitingBytes: new Map(),
         lastDueNanos: new Map(),
@@ -137,12 +141,19 @@ export const layerMemory = (options: {
         flush: () => {},
         run: (handler) => runNode(node, handler),
         connected: () => new Map(node.links),
+        introduced: () => new Map(node.introduced),
         trouble: () => undefined,
         announce: (membership) =>
           Effect.sync(() => {
             const isOtherCluster = membership.clusterId !== node.membership.clusterId
             node.membership = membership
             if (isOtherCluster) disconnectAll(network, node)
+            for (const [peer, hello] of [...node.links]) {
+              const introduced = node.introduced.get(peer)
+              if (introduced !== undefined && isOutdated(hello, introduced, membership.members)) {
+                disconnect(network, [self.nodeId, peer])
+              }
+            }
             connectAll(network, node)
           })
       })
@@ -213,8 +224,12 @@ const connect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): vo
   if (a === undefined || b === undefined || isCut(network, between) || a.links.has(b.self.nodeId)) return
   const [fromA, fromB] = [greet(a, b), greet(b, a)]
   if (checkHello({ own: fromA, theirs: fromB })._tag !== "Agreed") return
+  const [byA, byB] = [introducing(a, fromB), introducing(b, fromA)]
+  if (isCopy(a, byB) || isCopy(b, byA)) return
   a.links.set(b.self.nodeId, fromB)
   b.links.set(a.self.nodeId, fromA)
+  a.introduced.set(b.self.nodeId, { start: byB.start, told: byA.known })
+  b.introduced.set(a.self.nodeId, { start: byA.start, told: byB.known })
   for (const [node, peer, hello] of [
     [a, b.self.nodeId, fromB],
     [b, a.self.nodeId, fromA]
@@ -224,6 +239,16 @@ const connect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): vo
   }
 }
 
+const introducing = (node: MemoryNode, theirs: Hello) =>
+  introductionTo(theirs, node.membership.members, node.self.starts ?? untold)
+
+/** Tells a node that it has to stop if its peer knows another start of its data directory. */
+const isCopy = (node: MemoryNode, told: Introduction): boolean => {
+  const later = laterStart(told, node.self.starts ?? untold)
+  if (later !== undefined) post(node, { _tag: "Copied", later })
+  return later !== undefined
+}
+
 const disconnect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]): void => {
   const [a, b] = between.map((id) => network.nodes.get(id))
   for (const [node, peer] of [
@@ -231,6 +256,7 @@ const disconnect = (network: MemoryNetwork, between: readonly [NodeId, NodeId]):
     [b, between[0]]
   ] as const) {
     if (node?.links.delete(peer) !== true) continue
+    node.introduced.delete(peer)
     // Frames that were still on their way are lost with the connection.
     node.inbox = node.inbox.filter(({ item }) => item._tag !== "Frame" || item.from !== peer)
     for (const lane of ["control", "bulk"]) {

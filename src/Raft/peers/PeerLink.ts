@@ -7,6 +7,7 @@
  */
 import type { Duplex } from "node:stream"
 import { Effect, Latch, Scope } from "effect"
+import { type OwnStarts, untold } from "../../EventStore/Start.ts"
 import { type FrameStream, LinkClosed, makeFrameStream } from "./FrameStream.ts"
 import {
   checkHello,
@@ -16,10 +17,19 @@ import {
   encodeHello,
   type Hello,
   helloMaxBytes,
+  introducingProtocol,
   prove,
   type Refusal,
   type Role
 } from "./Handshake.ts"
+import {
+  decodeIntroduction,
+  encodeIntroduction,
+  type Introduced,
+  type Introduction,
+  laterStart,
+  unintroduced
+} from "./Introduction.ts"
 import type { Lane, PeerMessage } from "./PeerMessage.ts"
 import { sendQueueMaxBytes } from "./Transport.ts"
 import { decode, encodeFrame, frameMaxBytes } from "./Wire.ts"
@@ -49,6 +59,7 @@ const pulseAfterBytes = 256 * 1024
 /** A proven connection. */
 export interface PeerLink {
   readonly hello: Hello
+  readonly introduced: Introduced
   readonly lane: Lane
   readonly send: (message: PeerMessage) => boolean
   /** Writes what waits to be sent now. */
@@ -111,11 +122,33 @@ const part = Effect.fnUntraced(function* (
   return yield* new LinkClosed({ message, refused: true, supersededBy: said.by })
 })
 
+/** Tells the peer of this node's data directory and hears of the peer's, at once. */
+const introduce = Effect.fnUntraced(function* (
+  frames: FrameStream,
+  own: Introduction,
+  { nodeId, starts }: { readonly nodeId: string; readonly starts: OwnStarts }
+) {
+  frames.send(handshakeFrame("introduction", encodeIntroduction(own)))
+  const frame = yield* frames.next(helloMaxBytes)
+  if (frame[0] === linkTags.refused) return yield* refusedBy(frame)
+  const theirs = decodeIntroduction(frame.subarray(Number(frame[0] === linkTags.introduction)))
+  if ("_tag" in theirs) return yield* refuseOn(frames, { _tag: "BadHello", malformed: theirs })
+  const later = laterStart(theirs, starts)
+  if (later !== undefined) {
+    const reason = describeRefusal({ _tag: "CopiedDirectory", nodeId })
+    frames.send(refusedFrame(reason))
+    const why = new LinkClosed({ message: `Refused: ${reason}`, refused: true, copiedBefore: later })
+    frames.end(why)
+    return yield* why
+  }
+  return { start: theirs.start, told: own.known }
+})
+
 /** Says hello and proves, as Handshake.ts prescribes for this side. */
 const shake = Effect.fnUntraced(function* (
   frames: FrameStream,
   side: Side,
-  { formerClusterIds = [], secret }: Pick<LinkOptions, "formerClusterIds" | "secret">
+  { directory = nobody, formerClusterIds = [], secret }: Pick<LinkOptions, "directory" | "formerClusterIds" | "secret">
 ) {
   const refuse = (refusal: Refusal) => refuseOn(frames, refusal)
   const read = Effect.fnUntraced(function* (part: "hello" | "proof", maxBytes: number) {
@@ -151,8 +184,14 @@ const shake = Effect.fnUntraced(function* (
     say("proof", proofOf("acceptor"))
   }
   if (foreign !== undefined) return yield* part(frames, foreign, formerClusterIds)
-  return { theirs, lane: own.lane }
+  const isIntroducing = checked._tag === "Agreed" && checked.protocol >= introducingProtocol
+  const introduced = isIntroducing
+    ? yield* introduce(frames, directory.introduce(theirs), { nodeId: own.nodeId, starts: directory.starts })
+    : unintroduced
+  return { theirs, lane: own.lane, introduced }
 })
+
+const nobody = { starts: untold, introduce: (): Introduction => ({ start: undefined, known: undefined }) }
 
 /** A connection to shake hands on. */
 export interface LinkOptions {
@@ -161,6 +200,8 @@ export interface LinkOptions {
   readonly secret: string | undefined
   /** The clusters whose place this node's cluster took. */
   readonly formerClusterIds?: ReadonlyArray<string>
+  /** Introduces this node's data directory to a proven peer. Without it the node tells and knows nothing. */
+  readonly directory?: { readonly starts: OwnStarts; readonly introduce: (theirs: Hello) => Introduction }
   /** Makes a message's frame; a transport gives all its links one that encodes equal messages once. */
   readonly encode?: (message: PeerMessage) => Uint8Array
 }
@@ -178,7 +219,7 @@ export const openLink = Effect.fnUntraced(function* (
       return frames.closed
     })
   )
-  const { theirs, lane } = yield* Effect.timeoutOrElse(shake(frames, side, options), {
+  const { theirs, lane, introduced } = yield* Effect.timeoutOrElse(shake(frames, side, options), {
     duration: handshakeTimeoutMs,
     orElse: () => Effect.fail(stop("The handshake took too long"))
   })
@@ -242,6 +283,7 @@ export const openLink = Effect.fnUntraced(function* (
 
   return {
     hello: theirs,
+    introduced,
     lane,
     send,
     flush: frames.flush,

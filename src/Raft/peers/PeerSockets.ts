@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto"
 import type { Duplex } from "node:stream"
 import { Context, Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { untold } from "../../EventStore/Start.ts"
 import type { NodeId } from "../core/Message.ts"
 import { makeFrameEncoder } from "./FrameEncoder.ts"
 import {
@@ -19,6 +20,7 @@ import {
   protocolMax,
   protocolMin
 } from "./Handshake.ts"
+import { introductionTo, isOutdated } from "./Introduction.ts"
 import { isSameProcess, lanes, makeLinkTable } from "./LinkTable.ts"
 import { openLink, type Side } from "./PeerLink.ts"
 import { PeerListener, path } from "./PeerListener.ts"
@@ -56,6 +58,7 @@ export const make = Effect.fnUntraced(function* (
   Scope.Scope
 > {
   const { self, secret } = options
+  const { starts = untold } = self
   const resolve = yield* Resolver
   const encode = makeFrameEncoder()
   /** One for each peer, its address and lane that this node dials: a member may come back elsewhere. */
@@ -89,11 +92,13 @@ export const make = Effect.fnUntraced(function* (
       side,
       secret,
       formerClusterIds: membership.formerClusterIds ?? [],
+      directory: { starts, introduce: (theirs) => introductionTo(theirs, membership.members, starts) },
       encode
     }).pipe(
-      Effect.tapError(({ supersededBy }) =>
+      Effect.tapError(({ copiedBefore, supersededBy }) =>
         Effect.sync(() => {
           if (supersededBy !== undefined) links.tell({ _tag: "Superseded", by: supersededBy })
+          if (copiedBefore !== undefined) links.tell({ _tag: "Copied", later: copiedBefore })
         })
       )
     )
@@ -239,7 +244,7 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  yield* Effect.addFinalizer(() => links.closeAll)
+  yield* Effect.addFinalizer(() => links.close(() => true))
   yield* dialAll
   yield* Effect.forkScoped(Effect.forever(knock))
 
@@ -249,6 +254,7 @@ export const make = Effect.fnUntraced(function* (
       for (const lane of lanes) for (const link of links.up[lane].values()) link.flush()
     },
     connected: () => new Map([...links.up.control].map(([peer, link]) => [peer, link.hello])),
+    introduced: () => new Map([...links.up.control].map(([peer, link]) => [peer, link.introduced])),
     trouble: (peer) => (links.up.control.has(peer) ? undefined : troubles.get(peer)),
     announce: (next) =>
       Effect.gen(function* () {
@@ -257,8 +263,9 @@ export const make = Effect.fnUntraced(function* (
         for (const peer of troubles.keys()) if (!next.members.some(({ id }) => id === peer)) troubles.delete(peer)
         if (isOtherCluster) {
           yield* FiberMap.clear(dialers)
-          yield* links.closeAll
+          yield* links.close(() => true)
         }
+        yield* links.close(({ hello, introduced }) => isOutdated(hello, introduced, next.members))
         yield* dialAll
       }),
     run: links.run

@@ -3,9 +3,11 @@
  * bytes.
  */
 import { Context, type Effect } from "effect"
+import type { OwnStarts, Start } from "../../EventStore/Start.ts"
 import type { ConfigurationMember } from "../core/Configuration.ts"
 import type { NodeId } from "../core/Message.ts"
 import type { Hello } from "./Handshake.ts"
+import type { Introduced } from "./Introduction.ts"
 import type { Lane, PeerMessage } from "./PeerMessage.ts"
 
 /**
@@ -22,6 +24,8 @@ export interface Self {
   readonly nodeId: NodeId
   readonly address: string
   readonly instanceId: string
+  /** The starts in the data directory. Without them peers cannot tell the directory from a copy. */
+  readonly starts?: OwnStarts
   readonly peers: ReadonlyArray<{ readonly id: NodeId; readonly address: string }>
 }
 
@@ -49,6 +53,8 @@ export type TransportEvent =
   | { readonly _tag: "BulkDown"; readonly peer: NodeId }
   /** A proven peer says that its cluster took the place of this node's: this node has to stop. */
   | { readonly _tag: "Superseded"; readonly by: string }
+  /** A proven peer knows a start of this node's data directory that is not in it: this node has to stop. */
+  | { readonly _tag: "Copied"; readonly later: Start }
   | { readonly _tag: "Received"; readonly from: NodeId; readonly message: PeerMessage }
 
 /** The peers of one node. */
@@ -69,11 +75,14 @@ export class Transport extends Context.Service<
     readonly run: (handler: (event: TransportEvent) => void) => Effect.Effect<never>
     /** The peers that are up now, with their hellos. */
     readonly connected: () => ReadonlyMap<NodeId, Hello>
+    /** What the peers that are up told of their data directories. */
+    readonly introduced: () => ReadonlyMap<NodeId, Introduced>
     /** What went wrong with the last link to a peer that is not up, for people; undefined if nothing is known. */
     readonly trouble: (peer: NodeId) => string | undefined
     /**
      * Changes what this node says in its hellos and whom it dials: peers that are new are dialled, those that are gone
-     * no longer. Of another cluster than before, every connection is closed and opened anew.
+     * no longer. Of another cluster than before, every connection is closed and opened anew, and so is one to a peer
+     * whose data directory may be a copy, as the members now say.
      */
     readonly announce: (membership: Membership) => Effect.Effect<void>
   }

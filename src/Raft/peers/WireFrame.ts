@@ -5,7 +5,7 @@
 import { ByteReader, ByteWriter, type Malformed, u32At } from "./Bytes.ts"
 
 /** The tags of the link's own frames. */
-export const linkTags = { pulse: 0, superseded: 252, hello: 253, proof: 254, refused: 255 } as const
+export const linkTags = { pulse: 0, introduction: 251, superseded: 252, hello: 253, proof: 254, refused: 255 } as const
 
 /** The bytes of the length ahead of a frame. */
 export const lengthBytes = 4
@@ -60,7 +60,7 @@ export const decodeSuperseded = (
 }
 
 /** A part of the handshake as a frame. */
-export const handshakeFrame = (part: "hello" | "proof", bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+export const handshakeFrame = (part: "hello" | "proof" | "introduction", bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
   makeFrame(1 + bytes.length, (to) => to.u8(linkTags[part]).raw(bytes))
 
 /** The pulse in a frame, or what is wrong with it. */

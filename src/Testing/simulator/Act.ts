@@ -228,7 +228,7 @@ const describeChange = (change: MembershipChange): string => {
     case "Remove":
       return `remove ${change.id}`
     case "Move":
-      return `move ${change.id} to ${change.address}`
+      return `move ${change.moves.map(({ address, id }) => `${id} to ${address}`).join(", ")}`
     case "ReplaceVoters":
       return `voters ${change.voters.join(" ")}`
   }

@@ -138,6 +138,7 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
     send: (to, _lane, message) => !full.has(to) && sent.push({ to, message }) > 0,
     run: () => Effect.never,
     connected: () => new Map(),
+    introduced: () => new Map(),
     trouble: () => undefined,
     announce: () => Effect.void
   })

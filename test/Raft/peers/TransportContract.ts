@@ -1,6 +1,7 @@
 /** What every transport must do, whatever carries its frames. Run by transport.test.ts on each layer. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
+import type { OwnStarts, Start } from "../../../src/EventStore/Start.ts"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
 import {
   type Membership,
@@ -11,11 +12,17 @@ import {
 
 type Port = Transport["Service"]
 
+/** The starts in the directories of both. */
+export interface StartsOfTwo {
+  readonly a?: OwnStarts
+  readonly b?: OwnStarts
+}
+
 /** Two nodes, `a` and `b`, that name each other as peers. */
-export type TwoNodes = (membership?: {
-  readonly a?: Membership
-  readonly b?: Membership
-}) => Effect.Effect<{ readonly a: Port; readonly b: Port }, unknown, Scope.Scope>
+export type TwoNodes = (
+  membership?: { readonly a?: Membership; readonly b?: Membership },
+  starts?: StartsOfTwo
+) => Effect.Effect<{ readonly a: Port; readonly b: Port }, unknown, Scope.Scope>
 
 /** Runs `port`, keeps what it tells, and lets a test wait for it with a bound. */
 export const record = Effect.fnUntraced(function* (port: Port) {
@@ -47,6 +54,8 @@ export const sendUntilTaken = (port: Port, peer: string, lane: "control" | "bulk
     Effect.eventually,
     Effect.timeout("5 seconds")
   )
+
+const start = (life: number, nonce: string): Start => ({ life, nonce })
 
 const heartbeat = (readNumber: number): PeerMessage => ({
   _tag: "Heartbeat",
@@ -188,6 +197,40 @@ export const transportContract = (name: string, twoNodes: TwoNodes): void => {
         assert.strictEqual(b.connected().get("a")?.expectedInstanceId, "ib")
         yield* sendUntilTaken(b, "a", "bulk", heartbeat(1))
         yield* atA.until(() => atA.count("Received") === 1)
+      })
+    )
+
+    it.live("both hear of each other's start, and what they knew of it", () =>
+      Effect.gen(function* () {
+        const a = { current: start(2, "a2"), includes: () => true }
+        const b = { current: start(1, "b1"), includes: () => true }
+        const members = [{ id: "a", address: "127.0.0.1:1", instanceId: "ia", start: start(1, "a1") }]
+        const two = yield* twoNodes({ b: { clusterId: null, members } }, { a, b })
+        const [atA, atB] = [yield* record(two.a), yield* record(two.b)]
+        yield* atA.until(() => atA.count("PeerUp") === 1)
+        yield* atB.until(() => atB.count("PeerUp") === 1)
+        assert.deepStrictEqual(two.a.introduced().get("b"), { start: b.current, told: undefined })
+        assert.deepStrictEqual(two.b.introduced().get("a"), { start: a.current, told: start(1, "a1") })
+      })
+    )
+
+    it.live("a directory that lacks the start that a peer knows is told to be a copy, and does not come up (C27)", () =>
+      Effect.gen(function* () {
+        const later = start(2, "a2")
+        const members = [{ id: "a", address: "127.0.0.1:1", instanceId: "ia", start: later }]
+        const copy = { current: start(2, "c2"), includes: ({ nonce }: Start) => nonce !== "a2" }
+        const { a, b } = yield* twoNodes({}, { a: copy })
+        const [atA, atB] = [yield* record(a), yield* record(b)]
+        // It was up before the members named the start: the link is opened anew.
+        yield* atA.until(() => atA.count("PeerUp") === 1)
+        yield* atB.until(() => atB.count("PeerUp") === 1)
+        yield* b.announce({ clusterId: null, members })
+        yield* atA.until(() => atA.count("Copied") > 0)
+        yield* atB.until(() => atB.count("PeerDown") === 1)
+        const told = atA.events.flatMap((event) => (event._tag === "Copied" ? [event.later] : []))
+        assert.deepStrictEqual(told[0], later)
+        assert.isFalse(a.connected().has("b"))
+        assert.isFalse(b.connected().has("a"))
       })
     )
 

@@ -4,6 +4,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Logger, Schedule, Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
+import { type OwnStarts, untold } from "../../../src/EventStore/Start.ts"
 import { nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../../src/Raft/peers/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
 import { openLink } from "../../../src/Raft/peers/PeerLink.ts"
@@ -13,27 +14,34 @@ import * as PeerSockets from "../../../src/Raft/peers/PeerSockets.ts"
 import { handshakesOfThisHostMaxCount } from "../../../src/Raft/peers/Strangers.ts"
 import { helloOf, type Membership, Transport, unformed } from "../../../src/Raft/peers/Transport.ts"
 import { dialUpgrade, upgradeToken } from "../../../src/Raft/peers/Upgrade.ts"
-import { record, transportContract } from "./TransportContract.ts"
+import { record, type StartsOfTwo, transportContract } from "./TransportContract.ts"
 
-const memoryNode = (network: MemoryNetwork, id: string, peer: string, membership: Membership) =>
+const memoryNode = (
+  network: MemoryNetwork,
+  id: string,
+  peer: string,
+  membership: Membership,
+  starts: OwnStarts = untold
+) =>
   Layer.build(
     layerMemory({
       network,
-      self: { nodeId: id, address: id, instanceId: `i${id}`, peers: [{ id: peer, address: peer }] },
+      self: { nodeId: id, address: id, instanceId: `i${id}`, starts, peers: [{ id: peer, address: peer }] },
       membership
     })
   ).pipe(Effect.map(Context.get(Transport)))
 
 const twoMemoryNodes = Effect.fnUntraced(function* (
   network: MemoryNetwork,
-  membership: { readonly a?: Membership; readonly b?: Membership }
+  membership: { readonly a?: Membership; readonly b?: Membership },
+  starts: StartsOfTwo = {}
 ) {
-  const a = yield* memoryNode(network, "a", "b", membership.a ?? unformed)
-  const b = yield* memoryNode(network, "b", "a", membership.b ?? unformed)
+  const a = yield* memoryNode(network, "a", "b", membership.a ?? unformed, starts.a)
+  const b = yield* memoryNode(network, "b", "a", membership.b ?? unformed, starts.b)
   return { a, b }
 })
 
-transportContract("layerMemory", (membership = {}) => twoMemoryNodes(makeMemoryNetwork(), membership))
+transportContract("layerMemory", (membership = {}, starts) => twoMemoryNodes(makeMemoryNetwork(), membership, starts))
 
 it.effect("a cut link takes both peers down, and what was on its way is lost with it", () =>
   Effect.gen(function* () {
@@ -59,8 +67,9 @@ const socketNode = Effect.fnUntraced(function* (options: {
   readonly peer: { readonly id: string; readonly address: string }
   readonly membership?: Membership | undefined
   readonly secret?: string
+  readonly starts?: OwnStarts | undefined
 }) {
-  const { id, peer, membership, secret } = options
+  const { id, peer, membership, secret, starts = untold } = options
   const server = yield* Layer.build(
     NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "100 millis" })
   )
@@ -68,7 +77,7 @@ const socketNode = Effect.fnUntraced(function* (options: {
   const built = yield* HttpRouter.serve(PeerListener.layerPeers, { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provideMerge(
       PeerSockets.layer({
-        self: { nodeId: id, address, instanceId: `i${id}`, peers: [peer] },
+        self: { nodeId: id, address, instanceId: `i${id}`, starts, peers: [peer] },
         ...(membership === undefined ? {} : { membership }),
         ...(secret === undefined ? {} : { secret })
       })
@@ -83,18 +92,21 @@ const socketNode = Effect.fnUntraced(function* (options: {
 const twoSocketNodes = Effect.fnUntraced(function* (options: {
   readonly membership?: { readonly a?: Membership; readonly b?: Membership }
   readonly secrets?: { readonly a: string; readonly b: string }
+  readonly starts?: StartsOfTwo | undefined
 }) {
-  const { membership = {}, secrets } = options
+  const { membership = {}, secrets, starts = {} } = options
   const b = yield* socketNode({
     id: "b",
     peer: { id: "a", address: "127.0.0.1:1" },
     membership: membership.b,
+    starts: starts.b,
     ...(secrets === undefined ? {} : { secret: secrets.b })
   })
   const a = yield* socketNode({
     id: "a",
     peer: { id: "b", address: b.address },
     membership: membership.a,
+    starts: starts.a,
     ...(secrets === undefined ? {} : { secret: secrets.a })
   })
   return { a: a.port, b: b.port, addressOfB: b.address }
@@ -115,10 +127,10 @@ const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceI
 
 const echo = (term: number) => ({ _tag: "HeartbeatReply", term, readNumber: 1 }) as const
 
-transportContract("PeerSockets.layer", (membership = {}) => twoSocketNodes({ membership }))
+transportContract("PeerSockets.layer", (membership = {}, starts) => twoSocketNodes({ membership, starts }))
 
-transportContract("PeerSockets.layer with a secret", (membership = {}) =>
-  twoSocketNodes({ membership, secrets: { a: "s", b: "s" } })
+transportContract("PeerSockets.layer with a secret", (membership = {}, starts) =>
+  twoSocketNodes({ membership, starts, secrets: { a: "s", b: "s" } })
 )
 
 describe("PeerSockets", () => {
