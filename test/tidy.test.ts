@@ -43,7 +43,7 @@ const wallsOfRaft = ["core", "peers", "node"]
 
 /** Files that compute and do nothing else: they run on any machine, in any order of the world around them. */
 const isPure = (name: string) =>
-  /^(Invariant\.ts|Access\/|Model\/|Machine\/|Raft\/core\/|EventStore\/LogEntry\.ts)/.test(name)
+  /^(Invariant\.ts|Access\/|Model\/|Machine\/|Raft\/core\/|EventStore\/(LogEntry|Start)\.ts)/.test(name)
 /** What pure files may take from libraries: data, what is computed from it, and digests. */
 const pureImports =
   /^(effect|effect\/(Result|Schema|schema|encoding)|sorted-btree|sorted-btree\/extended\/bulkLoad\.js|node:crypto)$/
