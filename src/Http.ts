@@ -1,8 +1,11 @@
 /** The routes of a node as layers. Mount each on the router of your choice, with your own middleware around it. */
 export { caller } from "./Http/Authentication.ts"
+export type { ForwardedHeader } from "./Http/ClientAddress.ts"
+export type { EdgeOptions } from "./Http/EdgeOptions.ts"
 export { type MountOptions, routerConfig } from "./Http/Mount.ts"
 export { type Check, readyChecks } from "./Http/NodeRoutes.ts"
 export { OpenToOthers } from "./Http/OpenMode.ts"
+export type { LoggedRequest, RequestLogOption } from "./Http/RequestLog.ts"
 export {
   type ApiServices,
   type DocsOptions,
@@ -14,5 +17,6 @@ export {
   layerPeers
 } from "./Http/Routes.ts"
 export { type Served, Serving } from "./Http/Serving.ts"
+export type { Rate } from "./Http/TokenBuckets.ts"
 export { Problem, type ProblemError, problem, toResponse } from "./Problem.ts"
 export { Unprotected } from "./Raft/peers/PeerListener.ts"

@@ -4,6 +4,7 @@ export { layerHost, layerMemory, type NodePlace } from "./Lithair/Host.ts"
 export { Lifecycle, launch, layerTest, type NodeFailure, type Supervised, supervise } from "./Lithair/Lifecycle.ts"
 export { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Lithair/Node.ts"
 export {
+  BadEdge,
   layer as layerPlace,
   layerConfig as layerPlaceConfig,
   type Peer,

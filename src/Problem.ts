@@ -111,6 +111,12 @@ export const problemDefinitions = {
   "key-reused": define({ status: 422, title: "Idempotency key reused", members: { key: Schema.String } }),
   // The holder has so many opaque keys that others would have no room.
   "key-quota": define({ status: 429, title: "Too many idempotency keys", members: certainlyNotDone }),
+  // A caller asks for more than its share: the limit says of what. The node did nothing.
+  "too-many-requests": define({
+    status: 429,
+    title: "Too many requests",
+    members: { ...certainlyNotDone, limit: Schema.Literals(["address", "principal", "credentials", "streams"]) }
+  }),
   "head-too-large": define({ status: 431, title: "Request header fields too large", members: {} }),
   internal: define({ status: 500, title: "Internal error", members: {} }),
   "no-quorum": define({ status: 503, title: "No quorum", members: certainlyNotDone, retryAfterSeconds: 1 }),

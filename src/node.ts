@@ -7,6 +7,7 @@ import { Cause, Console, Effect, Exit, Layer, Option, Runtime } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
 import { type Etag, type HttpPlatform, HttpServer, type HttpServerError } from "effect/http"
 import { findIn } from "./Http/DirectRoutes.ts"
+import type { EdgeOptions } from "./Http/EdgeOptions.ts"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
 import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
@@ -26,8 +27,10 @@ export interface ServerOptions {
   readonly port: number
   /** `127.0.0.1` by default. */
   readonly host?: string
-  /** Bounds of connections: 10,000 in all and 256 of one address, unless it is of this host. */
+  /** Bounds of connections: 10,000 in all and 256 of one address, unless it is of this host or of a trusted proxy. */
   readonly connections?: Partial<ConnectionLimits>
+  /** The settings of the node's edge. Its `trustedProxies` may open connections for all their clients. */
+  readonly edge?: EdgeOptions
 }
 
 /** The services that a node's server provides to an application. */
@@ -52,11 +55,12 @@ const websocket = { maxPayload, closeTimeout }
  */
 export const layerServer = ({
   connections,
+  edge,
   host = "127.0.0.1",
   port
 }: ServerOptions): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
   Layer.suspend(() => {
-    const { serveFirst, server } = makeServer(connections)
+    const { serveFirst, server } = makeServer(connections, edge?.trustedProxies)
     const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), serveFirst))
     return Layer.effect(HttpServer.HttpServer, whole).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => server, { port, host, gracefulShutdownTimeout, websocket }))

@@ -6,6 +6,7 @@ import { type Problem, problem, toResponse, withMembers } from "../Problem.ts"
 import { type Answer, answerProblem } from "./Handler.ts"
 import { addPosition } from "./ResponseHeaders.ts"
 import type { Serving } from "./Serving.ts"
+import { CurrentVisit, type Visit } from "./Visit.ts"
 
 type Headers = Readonly<Record<string, string>>
 type Response = HttpServerResponse.HttpServerResponse
@@ -13,7 +14,7 @@ type Response = HttpServerResponse.HttpServerResponse
 /** Answers for the routes of one mount. */
 export interface Answering {
   /** The complete answer of a handler, or of the problem that it met, with the headers of its body. Counts it. */
-  readonly finish: (met: Answer | Problem) => Answer
+  readonly finish: (met: Answer | Problem, visit: Visit | undefined) => Answer
   /** Answers with a problem when a handler fails or dies. */
   readonly answered: <R>(handler: Effect.Effect<Response, Problem, R>) => Effect.Effect<Response, never, R>
   /** Logs a defect. Returns the problem to answer with. */
@@ -22,14 +23,15 @@ export interface Answering {
 
 export const make = Effect.fnUntraced(function* (
   member: Member["Service"],
-  { answers }: Serving["Service"],
+  { answers, edge: { cors } }: Serving["Service"],
   prefix: string
 ): Effect.fn.Return<Answering> {
   const context = yield* Effect.context<never>()
 
   /** Adds to the headers of one answer. They are its own, since an object for each step would cost more than the rest. */
-  const addTo = (status: number, headers: Record<string, string>): Headers => {
+  const addTo = (status: number, headers: Record<string, string>, visit: Visit | undefined): Headers => {
     answers.count(status)
+    if (visit?.isShared === true) cors?.add(headers, visit.headers.origin)
     if (prefix !== "") movePaths(headers, prefix)
     // The client then opens a connection to another node, instead of losing this one when the server closes.
     if (member.isDraining()) headers.connection = "close"
@@ -46,11 +48,12 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const problemOf = (met: Problem): Problem => (prefix === "" ? met : moveOperation(met, prefix))
+  const refuse = (met: Problem, visit: Visit | undefined): void => answers.refuse(noted(met, visit))
   const log = (defect: unknown) => Effect.logError("A request handler failed with a defect", defect)
 
   return {
-    finish: (met) => {
-      if (met._tag === "Problem") answers.refuse(met)
+    finish: (met, visit) => {
+      if (met._tag === "Problem") refuse(met, visit)
       const answer = met._tag === "Answer" ? met : answerProblem(problemOf(met))
       const { body, contentType, headers, status } = answer
       const described: Record<string, string> = { ...headers }
@@ -58,19 +61,21 @@ export const make = Effect.fnUntraced(function* (
         described["content-type"] = contentType
         described["content-length"] = String(Buffer.byteLength(body))
       }
-      return { _tag: "Answer", status, headers: addTo(status, described), contentType, body }
+      return { _tag: "Answer", status, headers: addTo(status, described, visit), contentType, body }
     },
     answered: (handler) =>
-      handler.pipe(
-        Effect.catchTag("Problem", (met) =>
-          Effect.sync(() => {
-            answers.refuse(met)
-            return toResponse(problemOf(met))
-          })
-        ),
-        Effect.catchDefect((defect) => Effect.as(log(defect), toResponse(internal()))),
-        Effect.map((response) =>
-          HttpServerResponse.setHeaders(response, addTo(response.status, { ...response.headers }))
+      Effect.flatMap(CurrentVisit, (visit) =>
+        handler.pipe(
+          Effect.catchTag("Problem", (met) =>
+            Effect.sync(() => {
+              refuse(met, visit)
+              return toResponse(problemOf(met))
+            })
+          ),
+          Effect.catchDefect((defect) => Effect.as(log(defect), toResponse(noted(internal(), visit)))),
+          Effect.map((response) =>
+            HttpServerResponse.setHeaders(response, addTo(response.status, { ...response.headers }, visit))
+          )
         )
       ),
     died: (defect) => {
@@ -79,6 +84,12 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 })
+
+/** Tells the edge which problem answers its request. */
+const noted = (met: Problem, visit: Visit | undefined): Problem => {
+  if (visit !== undefined) visit.problem = met.kind
+  return met
+}
 
 const internal = () => problem("internal", "The node failed with an internal error: see its log", {})
 

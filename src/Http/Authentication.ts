@@ -7,13 +7,15 @@ import { HttpServerRequest } from "effect/http"
 import { anonymous, type Caller, type Principal, wrongWith } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { type Problem, problem, unauthenticated } from "../Problem.ts"
-import { type Begin, beginEffect, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import { type Begin, beginEffect, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import * as ApiKeys from "../Repository/ApiKeys.ts"
 import { type Auth, type Authenticator, AuthUnavailable } from "./Authenticator.ts"
+import type { Edge } from "./Edge.ts"
 import { awaiting, type Handler } from "./Handler.ts"
 import type { RequestHead } from "./Head.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { Serving } from "./Serving.ts"
+import { CurrentVisit, type Visit } from "./Visit.ts"
 
 type Headers = Readonly<Record<string, string | undefined>>
 type Taker = Auth["authenticators"][number]
@@ -42,15 +44,19 @@ export const caller: Effect.Effect<Caller, Problem, HttpServerRequest.HttpServer
   Effect.scoped(
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const { auth } = yield* Serving
+      const { auth, edge } = yield* Serving
       if (auth === undefined || auth._tag !== undefined) return anonymous
-      return yield* outcomeOf((yield* make(auth, yield* Member)).begin(request))
+      const { headers, method } = request
+      const authentication = yield* make(auth, yield* Member, edge)
+      return yield* outcomeOf(authentication.begin({ headers, method, visit: yield* CurrentVisit }))
     })
   )
 
 /** Finds the callers of requests. */
 export interface Authentication {
-  readonly begin: (request: Pick<RequestHead, "method" | "headers">) => Begin<Caller, Problem>
+  readonly begin: (
+    request: Pick<RequestHead, "method" | "headers"> & { readonly visit: Visit | undefined }
+  ) => Begin<Caller, Problem>
 }
 
 /** A credential, and the authenticator that takes it. */
@@ -117,7 +123,8 @@ const isFor = (taker: Taker, text: string): boolean =>
 /** Makes the authentication of a node. */
 export const make = Effect.fnUntraced(function* (
   auth: Auth,
-  member: Pick<Member["Service"], "readIndexUnsafe" | "tables">
+  member: Pick<Member["Service"], "readIndexUnsafe" | "tables">,
+  edge: Pick<Edge, "signedIn">
 ): Effect.fn.Return<Authentication, never, Scope.Scope> {
   const fork = yield* FiberSet.makeRuntime<never>()
   const clock = yield* Clock.Clock
@@ -154,9 +161,18 @@ export const make = Effect.fnUntraced(function* (
     return (settle) => beginEffect(fork, found, settle)
   }
 
+  /** Tells the edge who has signed in. */
+  const noted = (visit: Visit | undefined, begin: Begin<Caller, Problem>): Begin<Caller, Problem> =>
+    visit === undefined
+      ? begin
+      : flatMapOutcome(begin, (found) => {
+          const refusal = edge.signedIn(visit, found)
+          return refusal === undefined ? Exit.succeed(found) : Exit.fail(refusal)
+        })
+
   return {
     begin:
-      ({ headers, method }) =>
+      ({ headers, method, visit }) =>
       (settle) => {
         const shown = credentialsOf(auth.authenticators, headers)
         if (Result.isFailure(shown)) return settleNow(settle, Exit.fail(shown.failure))
@@ -165,7 +181,7 @@ export const make = Effect.fnUntraced(function* (
         if (second !== undefined) return settleNow(settle, Exit.fail(several))
         if (isForeign(first.taker, method, headers.origin)) return settleNow(settle, Exit.fail(foreign))
         const begin = first.taker._tag === "ApiKeys" ? ofKey(first.text) : ofApplication(first.taker, first.text)
-        return begin(settle)
+        return noted(visit, begin)(settle)
       }
   }
 })
@@ -196,8 +212,8 @@ export const withCaller = <A, E, R>(
   authentication: Authentication,
   handler: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Problem, R | HttpServerRequest.HttpServerRequest> =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
-    Effect.flatMap(outcomeOf(authentication.begin(request)), (caller) =>
-      Effect.provideService(handler, CurrentCaller, caller)
-    )
-  )
+  Effect.gen(function* () {
+    const { headers, method } = yield* HttpServerRequest.HttpServerRequest
+    const caller = yield* outcomeOf(authentication.begin({ headers, method, visit: yield* CurrentVisit }))
+    return yield* Effect.provideService(handler, CurrentCaller, caller)
+  })

@@ -26,6 +26,8 @@ export interface MountedEndpoint {
   readonly member: Member["Service"]
   readonly serving: Serving["Service"]
   readonly prefix: string
+  /** The template of its paths, with the prefix. */
+  readonly route: string
   /** The paths that it takes, with the prefix. */
   readonly pattern: RegExp
 }

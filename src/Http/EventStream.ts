@@ -9,7 +9,9 @@ import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { type Problem, problem, toJson } from "../Problem.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { overloaded } from "./Admission.ts"
+import { tooMany } from "./Edge.ts"
 import { cutWhenStuck, type Taking } from "./Stuck.ts"
+import { CurrentVisit } from "./Visit.ts"
 
 /** The most streams of a node. The node refuses more. */
 export const streamsMaxCount = 1_024
@@ -30,28 +32,42 @@ export interface ServerEvent {
 
 /** The limits of the event streams of one node, on all its servers. */
 export interface EventStreams {
-  /** Counts one more stream until the scope closes, or refuses it with `overloaded`. */
-  readonly enter: Effect.Effect<void, Problem, Scope.Scope>
+  /**
+   * Counts one more stream of a holder until the scope closes. Refuses it with `overloaded`, or with `too-many-requests` if
+   * the holder has too many; without a holder it is nobody's.
+   */
+  readonly enter: (holder: string | undefined) => Effect.Effect<void, Problem, Scope.Scope>
   /** Takes room for bytes that a client has not taken yet. Returns whether there was room. */
   readonly reserve: (bytes: number) => boolean
   readonly free: (bytes: number) => void
   readonly openCount: () => number
 }
 
-/** Makes the limits. */
-export const makeEventStreams = (): EventStreams => {
+/** Makes the limits. One holder may have `ofOneMaxCount` streams. */
+export const makeEventStreams = (ofOneMaxCount: number): EventStreams => {
   let openCount = 0
+  /** No more holders than streams. */
+  const byHolder = new Map<string, number>()
   let unsentBytes = 0
-  const take = Effect.suspend(() => {
-    if (openCount >= streamsMaxCount) return Effect.fail(overloaded)
-    openCount += 1
-    return Effect.void
-  })
-  const leave = Effect.sync(() => {
-    openCount -= 1
-  })
+  const take = (holder: string | undefined) =>
+    Effect.suspend(() => {
+      const ofHolder = holder === undefined ? 0 : (byHolder.get(holder) ?? 0)
+      if (ofHolder >= ofOneMaxCount) return Effect.fail(tooMany("streams", 0))
+      if (openCount >= streamsMaxCount) return Effect.fail(overloaded)
+      openCount += 1
+      if (holder !== undefined) byHolder.set(holder, ofHolder + 1)
+      return Effect.void
+    })
+  const leave = (holder: string | undefined) =>
+    Effect.sync(() => {
+      openCount -= 1
+      if (holder === undefined) return
+      const left = (byHolder.get(holder) ?? 1) - 1
+      if (left > 0) byHolder.set(holder, left)
+      else byHolder.delete(holder)
+    })
   return {
-    enter: Effect.acquireRelease(take, () => leave),
+    enter: (holder) => Effect.acquireRelease(take(holder), () => leave(holder)),
     reserve: (bytes) => {
       if (unsentBytes + bytes > unsentMaxBytes) return false
       unsentBytes += bytes
@@ -72,9 +88,9 @@ export const respond = Effect.fnUntraced(function* (
   streams: EventStreams,
   begin: Effect.Effect<Stream.Stream<ServerEvent, Problem>, Problem, Scope.Scope>
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Problem, HttpServerRequest.HttpServerRequest | Scope.Scope> {
-  yield* streams.enter
-  const events = yield* begin
   const request = yield* HttpServerRequest.HttpServerRequest
+  yield* streams.enter((yield* CurrentVisit)?.holder)
+  const events = yield* begin
   const taking: Taking = { sinceMs: undefined }
   yield* Effect.forkScoped(cutWhenStuck(taking, request))
   return HttpServerResponse.stream(written(events, streams, taking), {

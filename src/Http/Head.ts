@@ -1,5 +1,6 @@
 /** The head of a request as plain data. */
 import type { Caller } from "../Access/Caller.ts"
+import type { Visit } from "./Visit.ts"
 
 /** The head of a request. `url` is its target without the prefix of the mount; names of headers are in lower case. */
 export interface RequestHead {
@@ -8,7 +9,8 @@ export interface RequestHead {
   readonly headers: Readonly<Record<string, string | undefined>>
 }
 
-/** A head, and who sent it (Authentication.ts). */
+/** A head, who sent it (Authentication.ts), and what the edge knows of it (Edge.ts). */
 export interface Head extends RequestHead {
   readonly caller: Caller
+  readonly visit: Visit | undefined
 }

@@ -242,8 +242,15 @@ export const operationProblems = (models: ReadonlyArray<ApiModel>): ReadonlyArra
 export const problems = (names: ReadonlyArray<ProblemName>): ReadonlyArray<Schema.Top> =>
   [...new Set<ProblemName>([...names, ...anywhere])].map(schemaOfProblem)
 
-/** Problems that any request can meet: of its credential, of an open node, and of the node itself. */
-const anywhere = ["unauthenticated", "forbidden", "open-mode", "auth-unavailable", "internal"] as const
+/** Problems that any request can meet: of its credential, of an open node, of limits by caller, and of the node itself. */
+const anywhere = [
+  "unauthenticated",
+  "forbidden",
+  "open-mode",
+  "too-many-requests",
+  "auth-unavailable",
+  "internal"
+] as const
 
 const schemasOf = (model: ApiModel) => {
   const entries = Object.entries(model.fields)

@@ -2,8 +2,8 @@
  * Mounts routes of a node on a router that the application chose. Every answer names the node; requests wait for their
  * turn; a request within our paths that matches no route gets a problem.
  */
-import { Effect, type Types } from "effect"
-import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { Effect, Exit, Option, type Types } from "effect"
+import { HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { anonymous } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
@@ -17,10 +17,11 @@ import { IsLeaving } from "./BodyDeadline.ts"
 import * as DirectRoutes from "./DirectRoutes.ts"
 import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
 import { type Endpoint, type Handler, perform } from "./Handler.ts"
-import { openRefusal } from "./OpenMode.ts"
+import { isExempt, openRefusal } from "./OpenMode.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
+import { CurrentVisit, type Visit } from "./Visit.ts"
 
 type Response = HttpServerResponse.HttpServerResponse
 type Request = HttpServerRequest.HttpServerRequest
@@ -49,6 +50,8 @@ interface Mounted {
   readonly paths: Array<KnownPath>
   /** The paths below which nobody else answers. */
   readonly owned: Array<string>
+  /** Those of them that pages of listed origins may read. */
+  readonly shared: Array<string>
 }
 
 const mountedOn = new WeakMap<HttpRouter.HttpRouter, Mounted>()
@@ -76,7 +79,9 @@ export const mount = Effect.fnUntraced(function* (options: {
   const mounted = yield* mountedOnWhole(whole, serving, yield* makeAnswering(member, serving, ""))
   const { auth } = serving
   const authentication =
-    isForCallers && auth !== undefined && auth._tag === undefined ? yield* Authentication.make(auth, member) : undefined
+    isForCallers && auth !== undefined && auth._tag === undefined
+      ? yield* Authentication.make(auth, member, serving.edge)
+      : undefined
   const paths = knownPaths([...endpoints, ...routes].map(({ method, path }) => ({ method, path: prefix + path })))
   const known = new Set(mounted.paths.map(({ pattern }) => pattern.source))
   for (const { path, pattern } of paths) {
@@ -86,7 +91,9 @@ export const mount = Effect.fnUntraced(function* (options: {
     )
   }
   mounted.paths.push(...paths)
-  mounted.owned.push(...owned.map((path) => (path === "/" ? path : prefix + path)))
+  const placed = owned.map((path) => (path === "/" ? path : prefix + path))
+  mounted.owned.push(...placed)
+  if (isForCallers) mounted.shared.push(...placed)
 
   /** Answers requests that sent the path of the route exactly, in their turn. */
   const inTurn = (
@@ -99,8 +106,12 @@ export const mount = Effect.fnUntraced(function* (options: {
       if (!sent.endsWith(prefix + request.url) || !pattern.test(splitTarget(request.url).path)) {
         return refuse(mounted, sent)
       }
-      if (isUrgent) return handler(request)
-      return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler(request))
+      const answer = (visit: Visit | undefined) => {
+        if (visit !== undefined) visit.route = prefix + path
+        if (isUrgent) return handler(request)
+        return member.isRemoved() ? Effect.fail(removedHere) : serving.admission.admit(handler(request))
+      }
+      return Effect.flatMap(CurrentVisit, answer)
     }).pipe(Effect.provideService(IsLeaving, member.isStopping))
     return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
       Effect.map(answering.answered(exact), (response) => {
@@ -128,9 +139,13 @@ export const mount = Effect.fnUntraced(function* (options: {
         authentication === undefined ? answerFor : Authentication.authenticated(authentication, answerFor)
       const routed = inTurn(path, (request) => {
         const { headers, method, url } = request
-        return Effect.suspend(() => perform(handler({ method, url, headers, caller: anonymous }), request))
+        return Effect.flatMap(CurrentVisit, (visit) =>
+          perform(handler({ method, url, headers, caller: anonymous, visit }), request)
+        )
       })
-      DirectRoutes.register(routed, { answering, handler, member, pattern: exactly(prefix + path), prefix, serving })
+      const pattern = exactly(prefix + path)
+      const route = prefix + path
+      DirectRoutes.register(routed, { answering, handler, member, pattern, prefix, route, serving })
       return HttpRouter.route(method, path, routed)
     })
   )
@@ -167,20 +182,27 @@ const mountedOnWhole = Effect.fnUntraced(function* (
 ) {
   const known = mountedOn.get(whole)
   if (known !== undefined) return known
-  const mounted: Mounted = { paths: [], owned: [] }
+  const mounted: Mounted = { paths: [], owned: [], shared: [] }
   mountedOn.set(whole, mounted)
+  const { edge } = serving
   // A request that matches no route, or whose path is badly encoded, fails outside of all handlers.
   yield* whole.addGlobalMiddleware(
     (app): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> => {
       const served = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
         listenToErrors(request)
-        if (!isOwned(mounted, request.url)) return app
-        const refusal = refusalOf(request) ?? openRefusalOf(serving, request)
-        const response =
-          refusal === undefined
-            ? Effect.catchIf(app, isRouteNotFound, () => answered(refuse(mounted, request.url)))
-            : answered(Effect.fail(refusal))
-        return Effect.map(response, (it) => closeIfUnread(request, it))
+        const { headers, method, remoteAddress, url } = request
+        const visit = edge.begin({ headers, method, socket: Option.getOrUndefined(remoteAddress) })
+        visit.isShared = isBelow(mounted.shared, url)
+        const isOurs = isBelow(mounted.owned, url)
+        const met = answerBefore(serving, request, { isOurs, visit })
+        const own = (): Effect.Effect<Response, Types.unhandled, HttpServerRequest.HttpServerRequest> =>
+          isOurs ? Effect.catchIf(app, isRouteNotFound, () => answered(refuse(mounted, url))) : app
+        return Effect.map(met === undefined ? own() : answered(met), (response) =>
+          isOurs || met !== undefined ? closeIfUnread(request, response) : response
+        ).pipe(
+          Effect.onExit((exit) => Effect.map(statusOf(exit), (status) => edge.end(visit, status))),
+          Effect.provideService(CurrentVisit, visit)
+        )
       })
       DirectRoutes.madeOf(served, app)
       return served
@@ -189,15 +211,43 @@ const mountedOnWhole = Effect.fnUntraced(function* (
   return mounted
 })
 
+/** The answer to a request before any route sees it: a refusal, or that to a preflight; undefined if a route answers. */
+const answerBefore = (
+  serving: Serving["Service"],
+  request: Request,
+  { isOurs, visit }: { readonly isOurs: boolean; readonly visit: Visit }
+): Effect.Effect<Response, Problem> | undefined => {
+  const { headers, method, url } = request
+  const { edge } = serving
+  const malformed = isOurs ? (refusalOf(request) ?? openRefusalOf(serving, request)) : undefined
+  const refusal = malformed ?? (isExempt(url) ? undefined : edge.refusal(visit))
+  if (refusal !== undefined) return Effect.fail(refusal)
+  const preflight = visit.isShared ? edge.cors?.preflight(method, headers) : undefined
+  return preflight === undefined
+    ? undefined
+    : Effect.succeed(HttpServerResponse.empty({ status: 204, headers: preflight }))
+}
+
 /** Why an open node does not answer the request; undefined if it does, or if the node is not open. */
 const openRefusalOf = (
   { isOpen }: Pick<Serving["Service"], "isOpen">,
   { headers, url }: Pick<Request, "headers" | "url">
 ): Problem | undefined => (isOpen ? openRefusal(url, headers) : undefined)
 
-const isOwned = ({ owned }: Mounted, url: string): boolean => {
+const isBelow = (paths: ReadonlyArray<string>, url: string): boolean => {
   const { path } = splitTarget(url)
-  return owned.some((own) => own === "/" || path === own || path.startsWith(`${own}/`))
+  return paths.some((own) => own === "/" || path === own || path.startsWith(`${own}/`))
+}
+
+/** The status of an answer, or that of the failure of a route of the application; 0 if the client went away. */
+const statusOf = (exit: Exit.Exit<Response, unknown>): Effect.Effect<number> => {
+  if (Exit.isSuccess(exit)) return Effect.succeed(exit.value.status)
+  const isGone = exit.cause.reasons.every(
+    ({ _tag, annotations }) => _tag === "Interrupt" && annotations.has(HttpServerError.ClientAbort.key)
+  )
+  return isGone
+    ? Effect.succeed(0)
+    : Effect.map(HttpServerError.causeResponse(exit.cause), ([response]) => response.status)
 }
 
 const isRouteNotFound = (error: unknown): boolean =>

@@ -13,8 +13,8 @@ import { splitTarget } from "./Routing.ts"
 /** The node would be open to other hosts. */
 export class OpenToOthers extends Schema.TaggedError<OpenToOthers>()("OpenToOthers", { message: Schema.String }) {}
 
-/** Health checks tell nothing of the data, and peers prove themselves. */
-const isExempt = (url: string): boolean => {
+/** Health checks tell nothing of the data, and peers prove themselves: neither open mode nor limits by caller concern them. */
+export const isExempt = (url: string): boolean => {
   const { path } = splitTarget(url)
   return path === "/livez" || path === "/readyz" || path === "/_raft" || path.startsWith("/_raft/")
 }

@@ -6,6 +6,8 @@ import type { Projection } from "../Projection/Projections.ts"
 import * as Admission from "./Admission.ts"
 import { type Answers, makeAnswers } from "./Answers.ts"
 import type { Auth, External } from "./Authenticator.ts"
+import * as Edge from "./Edge.ts"
+import type { EdgeOptions } from "./EdgeOptions.ts"
 import { type EventStreams, makeEventStreams } from "./EventStream.ts"
 
 /** The declarations that a node serves, and its secret. */
@@ -17,6 +19,8 @@ export interface Served {
   readonly auth?: Auth | External | undefined
   /** Whether an open node answers other hosts too. */
   readonly insecureOpen?: boolean | undefined
+  /** The settings of the node's edge. */
+  readonly edge?: EdgeOptions | undefined
   /** The cluster's secret. It admits to the administration, and joining nodes prove it. */
   readonly secret: Redacted.Redacted | undefined
 }
@@ -24,7 +28,8 @@ export interface Served {
 /** The declarations that a node serves, and the limits and counters that all its servers share. */
 export class Serving extends Context.Service<
   Serving,
-  Served & {
+  Omit<Served, "edge"> & {
+    readonly edge: Edge.Edge
     readonly admission: Admission.Admission
     readonly answers: Answers
     readonly streams: EventStreams
@@ -39,14 +44,16 @@ export class Serving extends Context.Service<
 export const layer = (served: Served): Layer.Layer<Serving> =>
   Layer.effect(
     Serving,
-    Effect.map(Admission.make, (admission) =>
-      Serving.of({
+    Effect.gen(function* () {
+      const edge = yield* Edge.make(served.edge ?? {}, served.auth)
+      return Serving.of({
         ...served,
-        admission,
+        edge,
+        admission: yield* Admission.make,
         answers: makeAnswers(),
-        streams: makeEventStreams(),
+        streams: makeEventStreams(edge.streamsOfOneMax),
         isOpen: served.auth === undefined && served.insecureOpen !== true,
         isGuarded: served.auth !== undefined && served.auth._tag === undefined
       })
-    )
+    })
   )

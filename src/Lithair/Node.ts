@@ -14,6 +14,7 @@ import * as Procedures from "../Command/Procedures.ts"
 import { Directory } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { Auth, External } from "../Http/Authenticator.ts"
+import type { EdgeOptions } from "../Http/EdgeOptions.ts"
 import { joinThrough } from "../Http/Join.ts"
 import * as Serving from "../Http/Serving.ts"
 import * as LiveQueries from "../Live/LiveQueries.ts"
@@ -54,6 +55,8 @@ export interface Application<R = never, C extends AnyCommand = never> {
   readonly auth?: Auth | External
   /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
   readonly insecureOpen?: boolean
+  /** Settings of the edge: proxies to believe, limits by caller, origins of pages, the log of requests. */
+  readonly edge?: EdgeOptions
   /** Effects that run on the leader after events. The node needs the services that they use. */
   readonly reactions?: ReadonlyArray<Reaction<R>>
   /**
@@ -141,6 +144,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
         projections,
         secret,
         auth,
+        edge: application.edge,
         insecureOpen: application.insecureOpen === true || insecureOpen === true
       })
     ),
@@ -206,7 +210,7 @@ export const layer = <R = never, C extends AnyCommand = never>(
   policyOf(application)
   return Layer.unwrap(
     Effect.gen(function* () {
-      const { insecureOpen, join, raft, secret } = yield* Place
+      const { edge, insecureOpen, join, raft, secret } = yield* Place
       const own = {
         self: yield* self,
         insecureOpen,
@@ -215,7 +219,8 @@ export const layer = <R = never, C extends AnyCommand = never>(
           ? {}
           : { join: joinThrough(join, secret === undefined ? secret : Redacted.value(secret)) })
       }
-      return layerOwn({ ...application, raft: { ...application.raft, ...raft } }, own)
+      const settings = { edge: { ...application.edge, ...edge }, raft: { ...application.raft, ...raft } }
+      return layerOwn({ ...application, ...settings }, own)
     })
   )
 }

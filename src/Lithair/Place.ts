@@ -1,5 +1,6 @@
 /** A node's place in its cluster: its name and address, the peers it starts with, and the secret that peers prove. */
-import { Config, Context, Effect, Layer, Option, Redacted, Result } from "effect"
+import { Config, Context, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { type EdgeOptions, wrongWithEdge } from "../Http/EdgeOptions.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { BadAddress, BadId, parseAddress, parseId } from "../Raft/peers/Address.ts"
 import { join as joinSecrets, WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
@@ -28,6 +29,8 @@ export interface PlaceOptions {
   readonly secret?: Secret | ReadonlyArray<Secret>
   /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
   readonly insecureOpen?: boolean
+  /** Settings of the edge that override the application's on this node. */
+  readonly edge?: EdgeOptions
   /** Bounds and timeouts of consensus that override the application's on this node. */
   readonly raft?: Partial<RaftConfig>
 }
@@ -45,13 +48,18 @@ export class Place extends Context.Service<
     readonly insecureOpen: boolean
     /** All of its secrets (Secret.ts). */
     readonly secret: Redacted.Redacted | undefined
+    readonly edge: EdgeOptions
     readonly raft: Partial<RaftConfig>
   }
 >()("lithair/Place") {}
 
+/** A setting of the edge is wrong. The message says which, and what it takes. */
+export class BadEdge extends Schema.TaggedError<BadEdge>()("BadEdge", { message: Schema.String }) {}
+
 /** Makes a place, with defaults for missing options. */
 export const make = ({
   address,
+  edge = {},
   id,
   insecureOpen,
   join,
@@ -64,6 +72,7 @@ export const make = ({
   peers,
   join,
   insecureOpen: insecureOpen === true,
+  edge,
   secret: textsOf(secret).length === 0 ? undefined : Redacted.make(joinSecrets(textsOf(secret))),
   raft
 })
@@ -73,10 +82,10 @@ const textsOf = (secret: Secret | ReadonlyArray<Secret> = []): ReadonlyArray<str
 
 const isSeveral = (secret: Secret | ReadonlyArray<Secret>): secret is ReadonlyArray<Secret> => Array.isArray(secret)
 
-/** Why a place is invalid: a bad address or id, or a secret that is easy to guess. */
-export type PlaceFailure = BadAddress | BadId | WeakSecret
+/** Why a place is invalid: a bad address, id or setting of the edge, or a secret that is easy to guess. */
+export type PlaceFailure = BadAddress | BadId | BadEdge | WeakSecret
 
-/** Checks the addresses, the ids and the secret of a place. */
+/** Checks the addresses, the ids, the edge and the secret of a place. */
 const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
   const place = make(options)
   const { address, id, join, peers } = place
@@ -92,10 +101,12 @@ const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
     const message = wrongWithSecret(secret)
     if (message !== undefined) return yield* new WeakSecret({ message })
   }
+  const wrong = wrongWithEdge(place.edge)
+  if (wrong !== undefined) return yield* new BadEdge({ message: wrong })
   return place
 })
 
-/** Makes a place from options. Fails with `BadAddress`, `BadId` or `WeakSecret`. */
+/** Makes a place from options. Fails with `BadAddress`, `BadId`, `BadEdge` or `WeakSecret`. */
 export const layer = (options: PlaceOptions): Layer.Layer<Place, PlaceFailure> => Layer.effect(Place, checked(options))
 
 /** Makes a place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN`, `LITHAIR_SECRET` and `LITHAIR_ACCEPTED_SECRET`. */

@@ -2,13 +2,16 @@
  * Bounds the connections of a node's server, in all and from one address, so that one client that opens connections and
  * leaves them idle keeps no other out. The server closes a connection past a bound before it reads a byte of it.
  */
+import { Result } from "effect"
+import * as ClientAddress from "../Http/ClientAddress.ts"
 import type { AddressBounds } from "../Raft/peers/AddressCount.ts"
+import * as AddressCount from "../Raft/peers/AddressCount.ts"
 
 /** The bounds of a server's connections. */
 export interface ConnectionLimits extends AddressBounds {
   /** All connections at once; 10,000 by default. */
   readonly max: number
-  /** Those of one address; 256 by default. Raise it behind a proxy on another host, which opens all of its clients'. */
+  /** Those of one address, or of one IPv6 network of 64 bits; 256 by default. Proxies that the node trusts may have all. */
   readonly ofOneAddressMax: number
   /** Those of this host, where a proxy may stand; as many as all by default. */
   readonly ofThisHostMax: number
@@ -23,3 +26,18 @@ export const limitsOf = ({
   ofOneAddressMax = ofOneAddressMaxDefault,
   ofThisHostMax = max
 }: Partial<ConnectionLimits> = {}): ConnectionLimits => ({ max, ofOneAddressMax, ofThisHostMax })
+
+/** Admits connections by the addresses of their sockets, within these bounds. */
+export const make = (
+  limits: Partial<ConnectionLimits> = {},
+  trustedProxies: ReadonlyArray<string> = []
+): ((socket: string) => (() => void) | undefined) => {
+  const bounds = limitsOf(limits)
+  const { admit } = AddressCount.make(bounds)
+  const find = ClientAddress.make(Result.getOrThrow(ClientAddress.parseNetworks(trustedProxies)))
+  return (socket) => {
+    const peer = find(socket, {})
+    if (peer === undefined) return admit(socket)
+    return admit(peer.isOfThisHost ? peer.text : peer.key, peer.isProxy ? bounds.max : undefined)
+  }
+}

@@ -13,6 +13,7 @@ import { type Answer, type ReadBody, type Step, stepOf, withValue } from "../Htt
 import type { Head } from "../Http/Head.ts"
 import { openRefusal } from "../Http/OpenMode.ts"
 import { splitTarget } from "../Http/Routing.ts"
+import type { Visit } from "../Http/Visit.ts"
 import type { Problem } from "../Problem.ts"
 import type { Forget } from "../Raft/node/Settle.ts"
 import { dropRest } from "./Refusal.ts"
@@ -32,9 +33,16 @@ export const serveDirectly = (find: Find, request: IncomingMessage, response: Se
   const head = headers as Head["headers"]
   if (refusalOf({ headers: head, source: request }) !== undefined) return false
   if (endpoint.serving.isOpen && openRefusal(url, head) !== undefined) return false
-  const place = endpoint.serving.admission.enter()
-  const asked: Head = { method, url: url.slice(endpoint.prefix.length), headers: head, caller: anonymous }
-  new DirectExchange(endpoint, asked, place, request, response).begin()
+  const { admission, edge } = endpoint.serving
+  const visit = edge.begin({ method, headers: head, socket: request.socket.remoteAddress })
+  visit.route = endpoint.route
+  visit.isShared = true
+  const refusal = edge.refusal(visit)
+  const place = refusal === undefined ? admission.enter() : undefined
+  const asked = { method, url: url.slice(endpoint.prefix.length), headers: head, caller: anonymous, visit }
+  const exchange = new DirectExchange(endpoint, asked, place, request, response)
+  if (place === undefined) exchange.refuse(refusal ?? overloaded)
+  else exchange.begin(place)
   return true
 }
 
@@ -49,14 +57,14 @@ class DirectExchange {
   /** Stops the step that waits. */
   private forget: Forget | undefined
   private readonly endpoint: MountedEndpoint
-  private readonly head: Head
+  private readonly head: Head & { readonly visit: Visit }
   private readonly place: Place | undefined
   private readonly request: IncomingMessage
   private readonly response: ServerResponse
 
   constructor(
     endpoint: MountedEndpoint,
-    head: Head,
+    head: Head & { readonly visit: Visit },
     place: Place | undefined,
     request: IncomingMessage,
     response: ServerResponse
@@ -68,22 +76,21 @@ class DirectExchange {
     this.response = response
   }
 
-  begin(): void {
-    if (this.place === undefined) this.refuse()
-    else {
-      this.response.on("close", () => this.end())
-      this.place.turn(() => this.go(() => this.endpoint.handler(this.head)))
-    }
+  begin(place: Place): void {
+    this.response.on("close", () => {
+      if (this.end()) this.endpoint.serving.edge.end(this.head.visit, 0)
+    })
+    place.turn(() => this.go(() => this.endpoint.handler(this.head)))
   }
 
   /**
    * Refuses the request before it begins. A small body comes with its head: to read it costs a fraction of the new
    * connection that the client would open otherwise.
    */
-  private refuse(): void {
+  refuse(met: Problem): void {
     const { head, request } = this
     this.isKept = Number(head.headers["content-length"] ?? Number.NaN) <= smallMaxBytes
-    this.answer(overloaded)
+    this.answer(met)
     if (this.isKept) request.resume()
   }
 
@@ -179,10 +186,16 @@ class DirectExchange {
   }
 
   private answer(met: Answer | Problem): void {
-    const { answering } = this.endpoint
-    if (!this.end() || this.response.destroyed) return
+    const { answering, serving } = this.endpoint
+    const { visit } = this.head
+    if (!this.end()) return
+    if (this.response.destroyed) {
+      serving.edge.end(visit, 0)
+      return
+    }
     try {
-      this.send(answering.finish(met))
+      this.send(answering.finish(met, visit))
+      serving.edge.end(visit, this.response.statusCode)
     } catch (defect) {
       // The runtime refuses a header. Whatever the client has read so far is no answer.
       answering.died(defect)

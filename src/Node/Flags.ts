@@ -3,6 +3,7 @@ import { Config, Effect, Option, Schema } from "effect"
 import { Flag } from "effect/cli"
 import type { PlaceOptions } from "../Lithair/Place.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
+import { type EdgeValues, edgeFlags, edgeOf } from "./EdgeFlags.ts"
 import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
 
 /** The flags. Without `port` a program runs its demo. */
@@ -60,6 +61,7 @@ export const flags = {
     Flag.withFallbackConfig(Config.Boolean("LITHAIR_INSECURE_OPEN")),
     Flag.withDefault(false)
   ),
+  ...edgeFlags,
   electionTimeoutMs: Flag.Int("election-timeout-ms").pipe(
     Flag.withDescription("A follower waits this many ms, up to twice as long, for its leader; 300 by default"),
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 100, maximum: 60_000 }))),
@@ -115,7 +117,7 @@ export interface NodeOptions extends PlaceOptions {
 }
 
 /** The values of the flags. */
-export interface NodeFlags extends RaftFlags {
+export interface NodeFlags extends RaftFlags, EdgeValues {
   readonly host: string
   readonly port: number
   readonly peers: Option.Option<string>
@@ -164,6 +166,7 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
     directory: Option.getOrElse(flags.data, () => `${directory}/${port}`),
     raft: raftOf(flags),
     insecureOpen: flags.insecureOpen,
+    edge: yield* edgeOf(flags),
     ...(join === undefined ? {} : { join: join.text }),
     ...(secret === undefined ? {} : { secret: [secret, ...Option.toArray(flags.acceptedSecret)] })
   }

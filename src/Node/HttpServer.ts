@@ -8,8 +8,7 @@ import type { Duplex } from "node:stream"
 import { unreadable } from "../Http/Body.ts"
 import type { Find } from "../Http/DirectRoutes.ts"
 import { invalidRequest, problem } from "../Problem.ts"
-import * as AddressCount from "../Raft/peers/AddressCount.ts"
-import { type ConnectionLimits, limitsOf } from "./Connections.ts"
+import { type ConnectionLimits, make as makeConnections } from "./Connections.ts"
 import { serveDirectly } from "./DirectExchange.ts"
 import { type Exchanges, followConnection, ignoreErrors } from "./Exchanges.ts"
 import { cutLater, problemOf, refuseRequest, refuseSocket } from "./Refusal.ts"
@@ -46,8 +45,11 @@ export interface NodeServer {
 }
 
 /** Makes a server for a node. The application adds its own listener for requests, and removes it before it ends. */
-export const makeServer = (limits: Partial<ConnectionLimits> = {}): NodeServer => {
-  const admitted = AddressCount.make(limitsOf(limits))
+export const makeServer = (
+  limits: Partial<ConnectionLimits> = {},
+  trustedProxies: ReadonlyArray<string> = []
+): NodeServer => {
+  const admit = makeConnections(limits, trustedProxies)
   let find: Find | undefined
   const server = createServer({
     // The routes check it, and answer with a problem.
@@ -76,7 +78,7 @@ export const makeServer = (limits: Partial<ConnectionLimits> = {}): NodeServer =
     wasServed ||= event === "request"
   })
   server.on("connection", (socket: Socket) => {
-    const leave = admitted.admit(socket.remoteAddress ?? "")
+    const leave = admit(socket.remoteAddress ?? "")
     if (leave === undefined) return void socket.destroy()
     socket.once("close", leave)
     exchangesOf(socket)

@@ -5,7 +5,6 @@ import { Effect, Exit, Redacted } from "effect"
 import * as jose from "jose"
 import * as Access from "../../src/Access.ts"
 import * as Authentication from "../../src/Http/Authentication.ts"
-import type { RequestHead } from "../../src/Http/Head.ts"
 import { outcomeOf } from "../../src/Raft/node/Settle.ts"
 
 const issuer = "https://issuer.example"
@@ -14,8 +13,9 @@ const audience = "notes"
 /** Who an authentication finds behind the headers of a request, or the status of the refusal. */
 const asked = (authenticator: Access.Authenticator, headers: Record<string, string>, method = "GET") =>
   Effect.gen(function* () {
-    const { begin } = yield* Authentication.make({ authenticators: [authenticator, Access.apiKeys] }, {} as never)
-    const head: Pick<RequestHead, "method" | "headers"> = { method, headers }
+    const auth = { authenticators: [authenticator, Access.apiKeys] } as const
+    const { begin } = yield* Authentication.make(auth, {} as never, { signedIn: () => undefined })
+    const head = { method, headers, visit: undefined }
     const found = yield* Effect.exit(outcomeOf(begin(head)))
     return Exit.isSuccess(found) ? found.value : yield* Effect.map(Effect.flip(found), ({ status }) => status)
   })

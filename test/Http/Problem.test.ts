@@ -42,6 +42,7 @@ const statuses = {
   "expectation-failed": 417,
   "key-reused": 422,
   "key-quota": 429,
+  "too-many-requests": 429,
   "head-too-large": 431,
   internal: 500,
   "auth-unavailable": 503,

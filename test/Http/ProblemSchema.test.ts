@@ -38,6 +38,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
   "expectation-failed": problem("expectation-failed", "d", {}),
   "head-too-large": problem("head-too-large", "d", {}),
   "key-quota": problem("key-quota", "d", definite),
+  "too-many-requests": problem("too-many-requests", "d", { definite: true, limit: "address" }),
   "key-reused": problem("key-reused", "d", { key: "k" }),
   internal: problem("internal", "d", {}),
   "no-quorum": problem("no-quorum", "d", definite),

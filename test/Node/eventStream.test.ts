@@ -19,7 +19,7 @@ import * as Condition from "../../src/Raft/node/Condition.ts"
 
 /** A server with one route, which streams what a test offers. */
 const serving = Effect.gen(function* () {
-  const streams = makeEventStreams()
+  const streams = makeEventStreams(16)
   const told = yield* Queue.unbounded<ServerEvent, Problem | Cause.Done>()
   /** How many streams have ended, and how many events they have taken. */
   const seen = { ended: 0, taken: 0 }
@@ -179,17 +179,34 @@ describe("a stream of events", () => {
 
   it.effect("is refused past the most streams of a node, and finds no room past the bytes of all", () =>
     Effect.gen(function* () {
-      const streams = makeEventStreams()
+      const streams = makeEventStreams(16)
       const scope = yield* Scope.make()
-      for (let count = 0; count < streamsMaxCount; count++) yield* Scope.provide(streams.enter, scope)
-      const refused = yield* Effect.flip(Effect.scoped(streams.enter))
+      for (let count = 0; count < streamsMaxCount; count++) yield* Scope.provide(streams.enter(undefined), scope)
+      const refused = yield* Effect.flip(Effect.scoped(streams.enter(undefined)))
       assert.strictEqual(refused.kind, "overloaded")
       yield* Scope.close(scope, Exit.void)
-      yield* Effect.scoped(streams.enter)
+      yield* Effect.scoped(streams.enter(undefined))
       assert.isTrue(streams.reserve(unsentMaxBytes))
       assert.isFalse(streams.reserve(1))
       streams.free(1)
       assert.isTrue(streams.reserve(1))
+    })
+  )
+
+  it.effect("is refused to a holder that has its share, and to no other", () =>
+    Effect.gen(function* () {
+      const streams = makeEventStreams(2)
+      const first = yield* Scope.make()
+      const second = yield* Scope.make()
+      yield* Scope.provide(streams.enter("ada"), first)
+      yield* Scope.provide(streams.enter("ada"), second)
+      const refused = yield* Effect.flip(Effect.scoped(streams.enter("ada")))
+      assert.deepStrictEqual([refused.kind, refused.members.limit], ["too-many-requests", "streams"])
+      yield* Effect.scoped(streams.enter("bob"))
+      yield* Scope.close(first, Exit.void)
+      yield* Effect.scoped(streams.enter("ada"))
+      yield* Scope.close(second, Exit.void)
+      assert.strictEqual(streams.openCount(), 0)
     })
   )
 })

@@ -13,8 +13,11 @@ export interface AddressBounds {
 
 /** The connections of one server. */
 export interface AddressCount {
-  /** Counts a connection until the function that it returns is called; undefined if it is one too many. */
-  readonly admit: (address: string) => (() => void) | undefined
+  /**
+   * Counts a connection until the function that it returns is called; undefined if it is one too many. `boundMax` replaces the
+   * bound of its address.
+   */
+  readonly admit: (address: string, boundMax?: number) => (() => void) | undefined
 }
 
 export const make = ({ max, ofOneAddressMax, ofThisHostMax }: AddressBounds): AddressCount => {
@@ -22,9 +25,9 @@ export const make = ({ max, ofOneAddressMax, ofThisHostMax }: AddressBounds): Ad
   const byAddress = new Map<string, number>()
   let total = 0
   return {
-    admit: (address) => {
+    admit: (address, boundMax = isLoopback(address) ? ofThisHostMax : ofOneAddressMax) => {
       const count = byAddress.get(address) ?? 0
-      if (total >= max || count >= (isLoopback(address) ? ofThisHostMax : ofOneAddressMax)) return undefined
+      if (total >= max || count >= boundMax) return undefined
       total += 1
       byAddress.set(address, count + 1)
       let isCounted = true
