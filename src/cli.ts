@@ -5,6 +5,7 @@ import { Cause, Effect, Exit, Layer, Runtime } from "effect"
 import { CliOutput, Command } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
 import { exitCodeOf, lithair, presenter, report } from "./Cli/Lithair.ts"
+import { version } from "./Http/Version.ts"
 
 /** `128 + SIGINT`, as shells count. */
 const interruptedCode = 130
@@ -16,7 +17,7 @@ const teardown: Runtime.Teardown = (exit, onExit) => {
 }
 
 lithair.pipe(
-  Command.run({ version: "0.1.0" }),
+  Command.run({ version }),
   Effect.provideService(CliOutput.Presenter, presenter),
   Effect.provide(Layer.merge(NodeServices.layer, FetchHttpClient.layer)),
   Effect.tapCause((cause) => (Cause.hasInterruptsOnly(cause) ? Effect.void : report(Cause.squash(cause)))),

@@ -8,6 +8,7 @@ import { CliError, CliOutput, Command } from "effect/cli"
 import { type Etag, type HttpPlatform, HttpServer, type HttpServerError } from "effect/http"
 import { findIn } from "./Http/DirectRoutes.ts"
 import type { EdgeOptions } from "./Http/EdgeOptions.ts"
+import { version } from "./Http/Version.ts"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
 import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
@@ -165,7 +166,7 @@ export const run = <A, E>(
     })
   ).pipe(
     Command.withDescription("A Lithair cluster: three nodes without flags, one node with --port"),
-    Command.run({ version: "0.1.0" }),
+    Command.run({ version }),
     Effect.provideService(CliOutput.Presenter, presenter),
     Effect.provide(NodeServices.layer),
     runMain

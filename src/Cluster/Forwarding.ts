@@ -52,6 +52,8 @@ export interface Forwarding<Request, Answer> {
   readonly leaderChanged: (leader: NodeId) => void
   /** This node is about to stop. The outcome of all requests under way is unknown. */
   readonly giveUp: () => void
+  /** How many requests wait for an answer, of {@link forwardedMaxCount}. */
+  readonly waitingCount: () => number
 }
 
 /** A request that waits for the reply of `to`. */
@@ -201,7 +203,8 @@ export const make = Effect.fnUntraced(function* <Request, Answer>(options: {
         settleAllUnknown(`${leader} leads now`, (_, requestId) => meant.has(requestId))
       )
     },
-    giveUp: () => settleAllUnknown("This node stops before the leader answered", () => true)
+    giveUp: () => settleAllUnknown("This node stops before the leader answered", () => true),
+    waitingCount: () => waiting.size
   }
 })
 

@@ -6,6 +6,7 @@
 import { Context, type Effect } from "effect"
 import type { Policy } from "../Access/Policy.ts"
 import type { DirectoryMismatch } from "../EventStore/Directory.ts"
+import type { DiskUsage } from "../EventStore/DiskUsage.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import type { SnapshotStore } from "../EventStore/SnapshotStore.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
@@ -26,6 +27,7 @@ import type * as RaftNode from "../Raft/node/RaftNode.ts"
 import type * as Removal from "../Raft/node/Removal.ts"
 import type { Begin, Forget, Settle } from "../Raft/node/Settle.ts"
 import type { Self } from "../Raft/peers/Transport.ts"
+import type { OfCommand } from "./CommandDurations.ts"
 import type { Erasing } from "./Erasing.ts"
 import type * as Feed from "./Feed.ts"
 import type { FormingRefused, Join } from "./Forming.ts"
@@ -110,6 +112,12 @@ export class Member extends Context.Service<
     /** The snapshots on this node's disk, once it runs. */
     readonly snapshots: () => SnapshotStore["Service"] | undefined
     readonly leader: () => NodeId | undefined
+    /** How long commands took, since this node started. */
+    readonly commandDurations: () => ReadonlyArray<OfCommand>
+    /** The queues of this node: how many wait in each, and how many may. */
+    readonly queues: () => ReadonlyArray<{ readonly queue: string; readonly count: number; readonly maxCount: number }>
+    /** How full the disk of this node is; undefined if it has none. */
+    readonly diskUsage: Effect.Effect<DiskUsage | undefined>
     /** Fails with the reason once this member ends. */
     readonly stopped: Effect.Effect<never, MemberFailure>
   }

@@ -11,9 +11,11 @@ import type { NodeId } from "../Raft/core/Message.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Begin, endingBy, type Forget, outcomeOf, type Settle, settleNow } from "../Raft/node/Settle.ts"
+import type { Tracing } from "../Raft/node/Tracing.ts"
 import type * as Attempts from "./Attempts.ts"
 import type { Draining } from "./Drain.ts"
 import type { Forwarding } from "./Forwarding.ts"
+import * as ForwardSpan from "./ForwardSpan.ts"
 import type { Administer, AdministerResult, Order, OrderAnswer } from "./Order.ts"
 import type { OrdersHere } from "./OrdersHere.ts"
 
@@ -38,6 +40,10 @@ export const make = (options: {
   readonly refused: () => NotDone | undefined
   /** Gives a key to a command without one. */
   readonly giveKey: (command: Command) => Command
+  /** Records spans of traced commands on their way, if somebody does. */
+  readonly tracing: Tracing | undefined
+  /** Whether a leader takes orders that name a span. */
+  readonly knowsTraces: (leader: NodeId) => boolean
   /** The version of a model that this node's code has. */
   readonly versionOf: (model: string) => number | undefined
   /** Whether this node enforces no rules. Then it need not say which orders are those of the application itself. */
@@ -64,16 +70,29 @@ export const make = (options: {
 
   const decideAt = (
     leader: NodeId,
+    asked: Command,
+    timeoutMs: number,
+    asker: Settle<Answered<CommandResult>, Failure>
+  ): Forget => {
+    if (leader === nodeId) return here.decide(asked, timeoutMs, asker)
+    if (asked.trace === undefined) return forwardDecide(leader, asked, timeoutMs, asker)
+    const { command, settle } = ForwardSpan.begin(
+      { command: asked, trace: asked.trace, settle: asker },
+      { tracing: options.tracing, nodeId, leader, isKnown: options.knowsTraces }
+    )
+    return forwardDecide(leader, command, timeoutMs, settle)
+  }
+
+  const forwardDecide = (
+    leader: NodeId,
     command: Command,
     timeoutMs: number,
     settle: Settle<Answered<CommandResult>, Failure>
   ): Forget =>
-    leader === nodeId
-      ? here.decide(command, timeoutMs, settle)
-      : forward(leader, { _tag: "Decide", command: forwarded(command) }, timeoutMs, (exit) => {
-          if (Exit.isFailure(exit)) settle(Exit.failCause(exit.cause))
-          else settle(isAnswered(exit.value) ? Exit.succeed(exit.value) : another)
-        })
+    forward(leader, { _tag: "Decide", command: forwarded(command) }, timeoutMs, (exit) => {
+      if (Exit.isFailure(exit)) settle(Exit.failCause(exit.cause))
+      else settle(isAnswered(exit.value) ? Exit.succeed(exit.value) : another)
+    })
 
   const attemptOf =
     (order: Order): Attempt<OrderAnswer> =>

@@ -12,6 +12,7 @@ import type { StateReport } from "../Raft/core/StateComparison.ts"
 import type { Hello } from "../Raft/peers/Handshake.ts"
 import type { HistoryGiven, HistoryWanted, PeerMessage, SnapshotWanted } from "../Raft/peers/PeerMessage.ts"
 import { Transport, type TransportEvent } from "../Raft/peers/Transport.ts"
+import type { PeerLines } from "./PeerLines.ts"
 
 /**
  * How often it tells a peer again of a cluster that the peer lacks or was removed from. The peer may have missed it
@@ -42,6 +43,8 @@ export interface PeeringOptions {
   /** A member asks for history, or answers. */
   readonly onHistory: (from: NodeId, message: HistoryWanted | HistoryGiven) => void
   readonly onForward: (from: NodeId, message: PeerMessage & { readonly _tag: "Forward" | "ForwardReply" }) => void
+  /** Hears which peers of this cluster are connected. */
+  readonly lines: PeerLines
 }
 
 /** Listens until it is interrupted. */
@@ -69,11 +72,12 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         if (event.hello.clusterId === null) propose(event.peer)
         else {
           up.set(event.peer, event.hello)
+          options.lines.up(event.peer, event.hello.address)
           tellExcluded(event.peer, event.hello)
         }
         return
       case "PeerDown":
-        up.delete(event.peer)
+        if (up.delete(event.peer)) options.lines.down(event.peer, transport.trouble(event.peer))
         options.onDown(event.peer)
         return
       case "BulkDown":

@@ -13,59 +13,87 @@ import * as StateElements from "../Machine/StateElements.ts"
 import * as StateHash from "../Machine/StateHash.ts"
 import * as Tables from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
-import type { RestoredHash, Restoring, StateMachine } from "../Raft/node/StateMachine.ts"
+import type { DecidedAt, RestoredHash, Restoring, StateMachine } from "../Raft/node/StateMachine.ts"
 
 export type { CommandResult } from "../Machine/CommandResult.ts"
+
+/** Hears of each decision, and of each entry that is applied. */
+export interface MachineWatch {
+  readonly nowNanos: () => bigint
+  /** A decision is made. If it is an entry, it counts as appended at `at.index`. */
+  readonly decided: (
+    command: Command,
+    made: { readonly tookNanos: bigint; readonly at: DecidedAt; readonly isEntry: boolean }
+  ) => void
+  /** Applies an entry; undefined if nobody follows entries. */
+  readonly applying: ((entry: LogEntry, apply: () => void) => void) | undefined
+}
 
 /** `newId` makes the ids of records that come without one. `monotonicMs` is the time that ages the log. */
 export const make = (
   machine: Machine.Machine,
-  options: { readonly newId: () => string; readonly monotonicMs: () => number }
-): StateMachine<Command, CommandResult | Logged> => ({
-  beginSpeculation: (unapplied) => {
-    Machine.beginSpeculation(machine)
-    for (const entry of unapplied) speculate(machine, entry)
-  },
-  dropSpeculation: () => Machine.dropSpeculation(machine),
-  opening: (at) => {
-    Machine.passTime(machine, options.monotonicMs())
-    return Machine.decideLimits(machine, at)?.payload
-  },
-  decide: (command, at) => {
-    Machine.passTime(machine, options.monotonicMs())
-    return Machine.decideNext(machine, command, { ...at, newId: options.newId })
-  },
-  apply: (entry) => {
-    if (entry.type !== "transaction") return Evidence.extend(machine.applied, entry)
+  options: {
+    readonly newId: () => string
+    readonly monotonicMs: () => number
+    readonly watch?: MachineWatch
+  }
+): StateMachine<Command, CommandResult | Logged> => {
+  const apply = (entry: LogEntry): void => {
+    if (entry.type !== "transaction") {
+      Evidence.extend(machine.applied, entry)
+      return
+    }
     Machine.apply(machine, entry)
     Machine.passTime(machine, options.monotonicMs())
-  },
-  snapshot: () => Snapshot.contentOf(machine.applied),
-  restoring: (hash) => restoring(machine, hash),
-  hash: () => machine.applied.hash,
-  hashDefinition: StateElements.definition,
-  auditing: () => auditing(machine),
-  rebuilding: () => {
-    const applied = Tables.make(descriptorsOf(machine), undefined, machine.formats)
-    const anew: Machine.Machine = {
-      ...machine,
-      applied,
-      speculative: undefined,
-      ownEntries: new Map(),
-      watchers: new Set()
-    }
-    return {
-      restoring: (hash) => restoring(anew, hash),
-      apply: (entry) => {
-        if (entry.type === "transaction") Machine.apply(anew, entry)
-        else Evidence.extend(anew.applied, entry)
-      },
-      end: () => {
-        Machine.replace(machine, anew.applied)
+  }
+  const applying = options.watch?.applying
+  return {
+    beginSpeculation: (unapplied) => {
+      Machine.beginSpeculation(machine)
+      for (const entry of unapplied) speculate(machine, entry)
+    },
+    dropSpeculation: () => Machine.dropSpeculation(machine),
+    opening: (at) => {
+      Machine.passTime(machine, options.monotonicMs())
+      return Machine.decideLimits(machine, at)?.payload
+    },
+    decide: (command, at) => {
+      Machine.passTime(machine, options.monotonicMs())
+      const { newId, watch } = options
+      if (watch === undefined) return Machine.decideNext(machine, command, { ...at, newId })
+      const beganNanos = watch.nowNanos()
+      const decision = Machine.decideNext(machine, command, { ...at, newId })
+      watch.decided(command, { tookNanos: watch.nowNanos() - beganNanos, at, isEntry: decision.entry !== undefined })
+      return decision
+    },
+    apply: applying === undefined ? apply : (entry) => applying(entry, () => apply(entry)),
+    snapshot: () => Snapshot.contentOf(machine.applied),
+    restoring: (hash) => restoring(machine, hash),
+    hash: () => machine.applied.hash,
+    hashDefinition: StateElements.definition,
+    auditing: () => auditing(machine),
+    rebuilding: () => {
+      const applied = Tables.make(descriptorsOf(machine), undefined, machine.formats)
+      const anew: Machine.Machine = {
+        ...machine,
+        applied,
+        speculative: undefined,
+        ownEntries: new Map(),
+        watchers: new Set()
+      }
+      return {
+        restoring: (hash) => restoring(anew, hash),
+        apply: (entry) => {
+          if (entry.type === "transaction") Machine.apply(anew, entry)
+          else Evidence.extend(anew.applied, entry)
+        },
+        end: () => {
+          Machine.replace(machine, anew.applied)
+        }
       }
     }
   }
-})
+}
 
 const descriptorsOf = ({ applied }: Machine.Machine): ReadonlyArray<Descriptor> => [...applied.descriptors.values()]
 

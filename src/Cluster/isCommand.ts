@@ -30,13 +30,17 @@ const isOneOf =
   (value) =>
     texts.includes(value)
 
+/** A `traceparent` of version 00 (W3C Trace Context, §3.2). What it names is not believed, only recorded. */
+const traceLength = 55
+
 const origin = {
   caller: optional(isCaller),
   isGuarded: optional(isOneOf(true)),
   principal: optional(isText),
   key: optional(isText),
   fingerprint: optional(isText),
-  assignedKey: optional(isText)
+  assignedKey: optional(isText),
+  trace: optional((value) => typeof value === "string" && value.length === traceLength)
 }
 const condition = {
   ifMatch: optional((value) => value === "*" || (Array.isArray(value) && value.every(Number.isSafeInteger)))

@@ -17,11 +17,15 @@ import type { NodeId } from "../Raft/core/Message.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
 import { NotDone, draining as notBegun, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import { pendingMaxCount } from "../Raft/node/Refusals.ts"
 import * as Removal from "../Raft/node/Removal.ts"
 import { guarded, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
+import * as Tracing from "../Raft/node/Tracing.ts"
+import { traceProtocol } from "../Raft/peers/Handshake.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
 import * as Activation from "./Activation.ts"
 import * as Attempts from "./Attempts.ts"
+import * as CommandDurations from "./CommandDurations.ts"
 import * as Confirmation from "./Confirmation.ts"
 import * as Drain from "./Drain.ts"
 import * as Erasing from "./Erasing.ts"
@@ -46,6 +50,7 @@ const make = Effect.fnUntraced(function* (
   const directory = yield* Directory
   const transport = yield* Transport
   const clock = yield* Clock.Clock
+  const tracing = yield* Tracing.current(clock)
   const fork = yield* FiberSet.makeRuntime<Directory | Transport>()
   const stopped = yield* Deferred.make<never, MemberFailure>()
   const onThrown: Machine.OnThrown = (thrown, command) =>
@@ -62,6 +67,11 @@ const make = Effect.fnUntraced(function* (
     fork(Effect.catchCause(effect, (cause) => Deferred.failCause(stopped, cause)))
 
   const timeouts = Timeouts.make({ clock, fork: forkLoop })
+  const durations = CommandDurations.make({
+    nowNanos: () => clock.monotonicTimeNanosUnsafe(),
+    isModel: (name) => machine.applied.descriptors.has(name),
+    isDeclared: (name) => machine.procedures.has(name)
+  })
   const keys = KeyHistory.make({
     machine,
     fork,
@@ -162,6 +172,8 @@ const make = Effect.fnUntraced(function* (
     keys,
     refused,
     giveKey: (command) => giver(command, committedIndexOf(node())),
+    tracing,
+    knowsTraces: (leader) => (transport.connected().get(leader)?.protocolMax ?? 0) >= traceProtocol,
     versionOf: (model) => machine.applied.descriptors.get(model)?.version,
     isOpen: policy === undefined
   })
@@ -179,6 +191,8 @@ const make = Effect.fnUntraced(function* (
     ...options,
     machine,
     forwarding,
+    durations,
+    tracing,
     feed: {
       open: history.open,
       held: history.feed.held,
@@ -214,8 +228,9 @@ const make = Effect.fnUntraced(function* (
     submit: orders.submit
   })
   const submitUnsafe: Member["Service"]["submitUnsafe"] = (command, settle) => {
-    if (!draining.isDraining() && node()?.isStorageShort() === true) return settleNow(settle, noRoom)
-    return gate(command, guarded(settle, onDefect))
+    const told = durations.asking(command, settle)
+    if (!draining.isDraining() && node()?.isStorageShort() === true) return settleNow(told, noRoom)
+    return gate(command, guarded(told, onDefect))
   }
 
   return Member.of({
@@ -242,6 +257,12 @@ const make = Effect.fnUntraced(function* (
     clusterId: () => running.clusterId,
     node,
     snapshots: () => running.snapshots,
+    commandDurations: durations.all,
+    queues: () => [
+      { queue: "commands", count: node()?.pendingCount() ?? 0, maxCount: pendingMaxCount },
+      { queue: "forwarded", count: forwarding.waitingCount(), maxCount: Forwarding.forwardedMaxCount }
+    ],
+    diskUsage: directory.usage,
     leader: () => runMember.leaderOf(running),
     stopped: Deferred.await(stopped)
   })

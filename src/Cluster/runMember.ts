@@ -18,19 +18,23 @@ import { type Configuration, empty, membersOf } from "../Raft/core/Configuration
 import * as Membership from "../Raft/core/Membership.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import { defaults } from "../Raft/core/RaftConfig.ts"
+import * as EntryTraces from "../Raft/node/EntryTraces.ts"
 import { make as makeRaftNode } from "../Raft/node/makeRaftNode.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import * as Removal from "../Raft/node/Removal.ts"
 import { checkNotEmptied, configurationsOf, firstEntryOf } from "../Raft/node/recoverConfigurations.ts"
 import { outcomeOf } from "../Raft/node/Settle.ts"
+import type { Tracing } from "../Raft/node/Tracing.ts"
 import { historyProtocol } from "../Raft/peers/Handshake.ts"
 import { foreignStart } from "../Raft/peers/Introduction.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
+import type { CommandDurations } from "./CommandDurations.ts"
 import { type ErasingPart, replicatedFiles } from "./Erasing.ts"
 import * as Feed from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
 import * as HistoryFetching from "./HistoryFetching.ts"
+import * as KeysWatch from "./KeysWatch.ts"
 import * as LeaderlessLog from "./LeaderlessLog.ts"
 import type { MemberOptions } from "./Member.ts"
 import { modelsChecked } from "./ModelsChecked.ts"
@@ -39,6 +43,7 @@ import type { Order, OrderAnswer } from "./Order.ts"
 import type { Node } from "./OrdersHere.ts"
 import * as PeerHistory from "./PeerHistory.ts"
 import * as PeerInbox from "./PeerInbox.ts"
+import * as PeerLines from "./PeerLines.ts"
 import * as Proving from "./Proving.ts"
 import { repairableOf } from "./Repairable.ts"
 import * as ReplicatedMachine from "./ReplicatedMachine.ts"
@@ -79,6 +84,8 @@ export const run = Effect.fnUntraced(function* (
   options: MemberOptions & {
     readonly machine: Machine.Machine
     readonly forwarding: Forwarding<Order, OrderAnswer>
+    readonly durations: CommandDurations
+    readonly tracing: Tracing | undefined
     readonly feed: {
       readonly open: (source: Feed.FeedSource) => void
       readonly advanced: () => void
@@ -97,7 +104,7 @@ export const run = Effect.fnUntraced(function* (
     readonly fork: (effect: Effect.Effect<unknown>) => void
   }
 ) {
-  const { end, feed, fork, forwarding, self } = options
+  const { durations, end, feed, fork, forwarding, self } = options
   const directory = yield* Directory
   const transport = yield* Transport
   const clock = yield* Clock.Clock
@@ -138,6 +145,8 @@ export const run = Effect.fnUntraced(function* (
     if (later !== undefined) fork(end(Removal.copied({ nodeId: self.nodeId, later })))
   }
   let removal: Removal.Removal | undefined
+  let told = known
+  const traces = options.tracing === undefined ? undefined : EntryTraces.make(options.tracing, self.nodeId)
   const node = yield* makeRaftNode({
     nodeId: self.nodeId,
     instanceId: self.instanceId,
@@ -146,10 +155,26 @@ export const run = Effect.fnUntraced(function* (
     config: { ...defaults, ...options.config },
     machine: ReplicatedMachine.make(options.machine, {
       newId,
-      monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      monotonicMs: () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n),
+      watch: {
+        nowNanos: () => clock.monotonicTimeNanosUnsafe(),
+        decided: (command, { at, isEntry, tookNanos }) => {
+          durations.decided(command, tookNanos)
+          if (command.trace === undefined || traces === undefined) return
+          traces.decided(command.trace, {
+            command: durations.nameOf(command),
+            tookNanos,
+            at: isEntry ? { index: at.index, term: at.term } : undefined
+          })
+        },
+        applying: traces?.applying
+      }
     }),
+    ...(traces === undefined ? {} : { traces }),
     onConfiguration: (configuration) => {
       checkStart(configuration)
+      if (!PeerLines.isSameMembers(configuration, told)) fork(Effect.logInfo(PeerLines.membersLine(configuration)))
+      told = configuration
       fork(announce(configuration))
     },
     onLeader: (leader) => {
@@ -223,7 +248,8 @@ export const run = Effect.fnUntraced(function* (
     onState: node.states.received,
     onHistory: (from, message) =>
       message._tag === "HistoryWanted" ? peerHistory.asked(from, message) : peerHistory.answered(from, message),
-    onForward: (from, message) => forwarding.receive(from, message)
+    onForward: (from, message) => forwarding.receive(from, message),
+    lines: PeerLines.make({ nowNanos: () => clock.monotonicTimeNanosUnsafe(), fork })
   })
   const checked = modelsChecked({
     node,
@@ -264,6 +290,10 @@ export const run = Effect.fnUntraced(function* (
     isLeader: () => node.core.role._tag === "Leader",
     submit
   })
+  const watchingKeys = KeysWatch.follow({
+    tables: () => options.machine.applied,
+    isLeader: () => node.core.role._tag === "Leader"
+  })
   const past = [retention, erasing, proving, fetching, peerHistory.answering]
-  return yield* Effect.raceAllFirst([node.stopped, peering, ...past, explaining, moving, ready])
+  return yield* Effect.raceAllFirst([node.stopped, peering, ...past, explaining, moving, watchingKeys, ready])
 }, Effect.scoped)

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto"
 import { Context, Effect, Layer, Schema } from "effect"
 import { type DerivedFiles, derivedIn } from "./DerivedFiles.ts"
 import { LOCK_FILE, lockDirectory } from "./DirectoryLock.ts"
+import { type DiskUsage, usageOf } from "./DiskUsage.ts"
 import { layerFile } from "./FileLog.ts"
 import { identityAt, isSame, listDirectory, makeDirectory, readWholeFile, writeFileAtomically } from "./Files.ts"
 import type { History } from "./History.ts"
@@ -101,6 +102,8 @@ export class Directory extends Context.Service<
     /** The snapshots of the node's own log. */
     readonly localSnapshots: Layer.Layer<SnapshotStore, LogFailed>
     readonly derived: DerivedFiles
+    /** How full the disk is; undefined if there is none, or it does not say. */
+    readonly usage: Effect.Effect<DiskUsage | undefined>
     /**
      * Fails once the directory, its lock or its `node.json` was removed or replaced. Logs and snapshots have watches of
      * their own.
@@ -190,6 +193,7 @@ const make = Effect.fnUntraced(function* (options: DirectoryOptions) {
     snapshots: Snapshots.layerFile({ directory: `${directory}/snapshots` }),
     localSnapshots: Snapshots.layerFile({ directory: `${directory}/local-snapshots` }),
     derived: derivedIn(`${directory}/derived`),
+    usage: usageOf(directory),
     watch: watch(lost)
   })
 })

@@ -117,6 +117,7 @@ export const layerMemory = (disk: MemoryDisk): Layer.Layer<Directory> =>
         ...derived,
         write: (name, parts) => Effect.suspend(() => (isGone() ? Effect.fail(gone) : derived.write(name, parts)))
       },
+      usage: Effect.succeed(undefined),
       watch: Effect.never
     })
   })

@@ -7,7 +7,7 @@
  * - A global middleware that was added after ours wraps the router's own effect: then ours gets another one.
  * - A middleware that was provided to our layer wraps our route's handler: then the router finds another one.
  * - Another route for the same request: then the router finds that.
- * - A tracer that records spans, or a limit on bodies, is a service in the context of the server.
+ * - A tracer that is not the node's own, or a limit on bodies, is a service in the context of the server.
  *
  * To ask the router, this file takes its first step as a fiber would. Only this file knows how an effect is evaluated,
  * and a router that differs from a new one in its code is never asked: its requests go the usual way.
@@ -56,9 +56,16 @@ export const findIn = Effect.fnUntraced(function* (
   const app = routers.get(served)
   if (middleware !== undefined || app === undefined) return undefined
   const context = yield* Effect.context<never>()
-  if (Context.get(context, Tracer.Tracer) !== Tracer.nativeTracer) return undefined
+  const tracer = Context.get(context, Tracer.Tracer)
   if (Context.get(context, HttpIncomingMessage.MaxBodySize) !== undefined) return undefined
-  return (yield* isRouter(app)) ? asking(app) : undefined
+  if (!(yield* isRouter(app))) return undefined
+  const find = asking(app)
+  // The node itself begins the spans of its endpoints (RequestSpan.ts). It must have the tracer that the server has.
+  return (method, target) => {
+    const found = find(method, target)
+    const isTracer = tracer === (found?.serving.tracing?.tracer ?? Tracer.nativeTracer)
+    return isTracer ? found : undefined
+  }
 })
 
 /** The parts of an effect that a fiber uses. */

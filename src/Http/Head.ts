@@ -9,8 +9,12 @@ export interface RequestHead {
   readonly headers: Readonly<Record<string, string | undefined>>
 }
 
-/** A head, who sent it (Authentication.ts), and what the edge knows of it (Edge.ts). */
+/**
+ * A head, who sent it (Authentication.ts), what the edge knows of it (Edge.ts), and the `traceparent` of its span, if its
+ * client wants it traced (RequestSpan.ts).
+ */
 export interface Head extends RequestHead {
   readonly caller: Caller
   readonly visit: Visit | undefined
+  readonly trace?: string
 }

@@ -9,7 +9,7 @@ import * as DatedKey from "../Machine/DatedKey.ts"
 import { isKey, keyLengthMax } from "../Machine/RequestKey.ts"
 import { invalidRequest, keyReused, type Problem } from "../Problem.ts"
 import { beforeBody } from "./Fingerprint.ts"
-import type { RequestHead } from "./Head.ts"
+import type { Head, RequestHead } from "./Head.ts"
 
 /** Reads the key of a request; undefined if it has none. Two headers arrive joined by a comma and a space: that is not a key. */
 export const parseKey = (header: string | undefined): Result.Result<string | undefined, Problem> => {
@@ -23,19 +23,23 @@ export const parseKey = (header: string | undefined): Result.Result<string | und
       )
 }
 
+type Traceable = RequestHead & Pick<Head, "trace">
+
 /**
- * The key and fingerprint of a write. A write without a key has a fingerprint too, which becomes part of the key that
+ * The key and fingerprint of a write, and its span. A write without a key has a fingerprint too, which becomes part of the key that
  * the node assigns. If the client later sends that key, the node can tell whether the request is the same.
  */
-export const originOf = (head: RequestHead, body: Uint8Array): Result.Result<Origin, Problem> =>
+export const originOf = (head: Traceable, body: Uint8Array): Result.Result<Origin, Problem> =>
   Result.flatMap(parseKey(head.headers["idempotency-key"]), (key) => {
     const fingerprint = fingerprintOf(head, body)
-    if (key === undefined) return Result.succeed({ fingerprint })
+    if (key === undefined) return Result.succeed(traced(head, { fingerprint }))
     const assigned = DatedKey.parse(key)
     return assigned === undefined || DatedKey.isOf(assigned, fingerprint)
-      ? Result.succeed({ key, fingerprint })
+      ? Result.succeed(traced(head, { key, fingerprint }))
       : Result.fail(keyReused(key))
   })
+
+const traced = ({ trace }: Traceable, origin: Origin): Origin => (trace === undefined ? origin : { ...origin, trace })
 
 /** Equal for equal requests: same method, target, conditional headers and body, byte for byte. */
 export const fingerprintOf = (head: RequestHead, body: Uint8Array): string =>

@@ -17,8 +17,10 @@ import { IsLeaving } from "./BodyDeadline.ts"
 import * as DirectRoutes from "./DirectRoutes.ts"
 import { closeIfUnread, listenToErrors, refusalOf } from "./Etiquette.ts"
 import { type Endpoint, type Handler, perform } from "./Handler.ts"
+import type { Head } from "./Head.ts"
 import { isExempt, openRefusal } from "./OpenMode.ts"
 import { problemOfFailure } from "./Outcomes.ts"
+import { currentTrace } from "./RequestSpan.ts"
 import { exactly, type KnownPath, knownPaths, splitTarget, unanswered } from "./Routing.ts"
 import { Serving } from "./Serving.ts"
 import { CurrentVisit, type Visit } from "./Visit.ts"
@@ -139,8 +141,12 @@ export const mount = Effect.fnUntraced(function* (options: {
         authentication === undefined ? answerFor : Authentication.authenticated(authentication, answerFor)
       const routed = inTurn(path, (request) => {
         const { headers, method, url } = request
-        return Effect.flatMap(CurrentVisit, (visit) =>
-          perform(handler({ method, url, headers, caller: anonymous, visit }), request)
+        const headOf = (visit: Visit | undefined): Head => ({ method, url, headers, caller: anonymous, visit })
+        if (serving.tracing === undefined) {
+          return Effect.flatMap(CurrentVisit, (visit) => perform(handler(headOf(visit)), request))
+        }
+        return Effect.flatMap(Effect.zip(CurrentVisit, currentTrace), ([visit, trace]) =>
+          perform(handler({ ...headOf(visit), ...trace }), request)
         )
       })
       const pattern = exactly(prefix + path)

@@ -3,7 +3,7 @@
  * paths. An application mounts each of them on the router of its choice.
  */
 import { Effect, Layer, Redacted } from "effect"
-import { HttpRouter, type HttpServer } from "effect/http"
+import { HttpRouter, HttpServer } from "effect/http"
 import type { HttpApi } from "effect/http-api"
 import { Backups } from "../Backup/Backups.ts"
 import { Changes } from "../Changes/Changes.ts"
@@ -30,6 +30,7 @@ import { erasureRoutes } from "./ErasureRoutes.ts"
 import { publicOf, showing } from "./Hidden.ts"
 import { joinPath, joinRoutes } from "./JoinRoutes.ts"
 import { keyRoutes } from "./KeyRoutes.ts"
+import { listeningLine } from "./Listening.ts"
 import { liveRoutes } from "./LiveRoutes.ts"
 import { metricsRoutes } from "./Metrics.ts"
 import { modelRoutes } from "./ModelRoutes.ts"
@@ -164,8 +165,11 @@ export const layerPeers: Layer.Layer<
   PeerListener.layerPeers,
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const { secret } = yield* Serving
-      yield* mount({ routes: joinRoutes(yield* Member, valueOf(secret)), owned: [joinPath] })
+      const { auth, isOpen, secret } = yield* Serving
+      const member = yield* Member
+      yield* mount({ routes: joinRoutes(member, valueOf(secret)), owned: [joinPath] })
+      const address = HttpServer.formatAddress((yield* HttpServer.HttpServer).address)
+      yield* Effect.logInfo(listeningLine({ nodeId: member.self.nodeId, address, auth, isOpen }))
     })
   )
 )

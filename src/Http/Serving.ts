@@ -1,8 +1,9 @@
 /** The state that all routes of a node share, also on several servers: its declarations, limits and counters. */
-import { Context, Effect, Layer, type Redacted } from "effect"
+import { Clock, Context, Effect, Layer, type Redacted } from "effect"
 import type { Any as Command } from "../Command/Declaration.ts"
 import type { Described } from "../Model/Class.ts"
 import type { Projection } from "../Projection/Projections.ts"
+import { current, type Tracing } from "../Raft/node/Tracing.ts"
 import * as Admission from "./Admission.ts"
 import { type Answers, makeAnswers } from "./Answers.ts"
 import type { Auth, External } from "./Authenticator.ts"
@@ -37,6 +38,8 @@ export class Serving extends Context.Service<
     readonly isOpen: boolean
     /** Whether rules hold, so that operators too must show who they are. */
     readonly isGuarded: boolean
+    /** Records spans of requests that their clients want traced; undefined if nobody does. */
+    readonly tracing: Tracing | undefined
   }
 >()("lithair/Http/Serving") {}
 
@@ -53,7 +56,8 @@ export const layer = (served: Served): Layer.Layer<Serving> =>
         answers: makeAnswers(),
         streams: makeEventStreams(edge.streamsOfOneMax),
         isOpen: served.auth === undefined && served.insecureOpen !== true,
-        isGuarded: served.auth !== undefined && served.auth._tag === undefined
+        isGuarded: served.auth !== undefined && served.auth._tag === undefined,
+        tracing: yield* current(yield* Clock.Clock)
       })
     })
   )

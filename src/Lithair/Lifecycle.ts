@@ -42,7 +42,11 @@ const make = (failed: Deferred.Deferred<never, NodeFailure>) => {
               Effect.sync(() => nodes.delete(node))
             )
         )
-        yield* Effect.forkScoped(Effect.catchCause(node.stopped, (cause) => Deferred.failCause(failed, cause)))
+        yield* Effect.forkScoped(
+          Effect.catchCause(node.stopped, (cause) =>
+            Effect.andThen(Effect.logFatal("This node cannot go on", cause), Deferred.failCause(failed, cause))
+          )
+        )
       })
   })
   const drainAll = Effect.suspend(() =>
@@ -102,8 +106,6 @@ export const layerTest: Layer.Layer<Lifecycle> = Layer.effect(
   Lifecycle,
   Effect.gen(function* () {
     const failed = yield* Deferred.make<never, NodeFailure>()
-    const log = Effect.catchCause(Deferred.await(failed), (cause) => Effect.logFatal("A node cannot go on", cause))
-    yield* Effect.forkScoped(log)
     return make(failed).lifecycle
   })
 )

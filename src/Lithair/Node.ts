@@ -165,7 +165,10 @@ const layerSupervised = Layer.effectDiscard(
     const member = yield* Member.Member
     const reactions = yield* Reactions.Reactions
     const local = yield* LocalNode.LocalNode
-    const drain = yield* Effect.cached(Effect.andThen(reactions.rest, member.drain))
+    const stops = Effect.logInfo("This node stops: it ends the requests under way, and hands leadership over")
+    const stopped = Effect.logInfo("This node has no more requests under way, and ends")
+    const rests = Effect.andThen(reactions.rest, member.drain)
+    const drain = yield* Effect.cached(stops.pipe(Effect.andThen(rests), Effect.andThen(stopped)))
     yield* (yield* Lifecycle).register({ drain, stopped: Effect.raceFirst(member.stopped, local.stopped) })
   })
 )

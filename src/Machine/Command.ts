@@ -77,6 +77,8 @@ export interface Origin {
   readonly fingerprint?: string
   /** The key that a node assigned to a command without one (AssignedKey.ts). No client knows it yet. */
   readonly assignedKey?: string
+  /** The `traceparent` of the span that the command is part of, if its client wants it traced. No entry keeps it. */
+  readonly trace?: string
 }
 
 /** What a caller sends. `isGuarded` says whether rules hold on this node. */

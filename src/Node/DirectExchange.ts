@@ -12,10 +12,12 @@ import { isUnread, refusalOf } from "../Http/Etiquette.ts"
 import { type Answer, type ReadBody, type Step, stepOf, withValue } from "../Http/Handler.ts"
 import type { Head } from "../Http/Head.ts"
 import { openRefusal } from "../Http/OpenMode.ts"
+import * as RequestSpan from "../Http/RequestSpan.ts"
 import { splitTarget } from "../Http/Routing.ts"
 import type { Visit } from "../Http/Visit.ts"
 import type { Problem } from "../Problem.ts"
 import type { Forget } from "../Raft/node/Settle.ts"
+import { type Span, traceparentOf } from "../Raft/node/Tracing.ts"
 import { dropRest } from "./Refusal.ts"
 
 /** Requests with these methods have no body that means anything. */
@@ -57,6 +59,8 @@ class DirectExchange {
   /** Stops the step that waits. */
   private forget: Forget | undefined
   private readonly endpoint: MountedEndpoint
+  /** The span of the request, if it is traced. */
+  private readonly span: Span | undefined
   private readonly head: Head & { readonly visit: Visit }
   private readonly place: Place | undefined
   private readonly request: IncomingMessage
@@ -70,7 +74,9 @@ class DirectExchange {
     response: ServerResponse
   ) {
     this.endpoint = endpoint
-    this.head = head
+    const { tracing } = endpoint.serving
+    this.span = tracing === undefined ? undefined : RequestSpan.begin(tracing, head, endpoint.route)
+    this.head = this.span === undefined ? head : { ...head, trace: traceparentOf(this.span.span) }
     this.place = place
     this.request = request
     this.response = response
@@ -95,9 +101,10 @@ class DirectExchange {
   }
 
   /** Frees the place, with the answer or when the client has gone. */
-  private end(): boolean {
+  private end(status?: number): boolean {
     if (this.isOver) return false
     this.isOver = true
+    if (this.span !== undefined) RequestSpan.end(this.span, status)
     this.forget?.()
     this.forget = undefined
     this.place?.leave()
@@ -188,7 +195,7 @@ class DirectExchange {
   private answer(met: Answer | Problem): void {
     const { answering, serving } = this.endpoint
     const { visit } = this.head
-    if (!this.end()) return
+    if (!this.end(met.status)) return
     if (this.response.destroyed) {
       serving.edge.end(visit, 0)
       return

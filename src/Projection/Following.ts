@@ -37,8 +37,13 @@ export const follow = Effect.fnUntraced(function* (options: {
   const { name } = position
   const moved = Condition.make()
 
+  /** The last warning about a log that cannot be read. It tries each second, but logs the same warning once. */
+  let said: string | undefined
+
   const page = Effect.gen(function* () {
     const entries = yield* feed.read({ fromIndex: Position.nextIndex(position), maxBytes: pageMaxBytes })
+    if (said !== undefined) yield* Effect.logInfo(`The projection ${name} reads the log again`)
+    said = undefined
     Position.given(position, entries, feed.entryAfter(position.index))
     position.index = yield* take(entries)
     moved.changed()
@@ -57,7 +62,10 @@ export const follow = Effect.fnUntraced(function* (options: {
   const unreadable = (failed: LogFailed | LogCorrupt) => {
     const unavailable = Position.endOf(position, failed)
     if (unavailable === undefined) {
-      return Effect.andThen(Effect.logWarning(`${name} cannot read the log`, failed), Effect.sleep(retryMs))
+      const isNews = failed.message !== said
+      said = failed.message
+      const warned = isNews ? Effect.logWarning(`The projection ${name} cannot read the log`, failed) : Effect.void
+      return Effect.andThen(warned, Effect.sleep(retryMs))
     }
     if (failed._tag === "LogCorrupt") return Effect.fail(unavailable)
     // The node fetches from its peers what its history lacks.

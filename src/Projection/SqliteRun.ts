@@ -62,11 +62,16 @@ export const run = Effect.fnUntraced(function* (
     Effect.mapError((failed): SqliteFile.Ended => ({ failed, index: 1, throughIndex: 0 }))
   )
 
+  /** The last warning about a file that cannot be opened. It tries each second, but logs the same warning once. */
+  let said: string | undefined
+
   const life = Effect.gen(function* () {
     const own = yield* opened
     file = own
     isTried = true
     changed.changed()
+    if (said !== undefined) yield* Effect.logInfo(`The projection ${name} has opened "${fileName}" again`)
+    said = undefined
     const isOver = Effect.sync(() => {
       file = undefined
       changed.changed()
@@ -87,8 +92,6 @@ export const run = Effect.fnUntraced(function* (
   const lives = Effect.gen(function* () {
     /** The last entry that the file was applying when it failed. If a rebuilt file fails before it is past that, it would fail for ever. */
     let endedIndex = -1
-    /** The last warning about a file that cannot be opened. It tries each second, but logs the same warning once. */
-    let said: string | undefined
     while (true) {
       const { failed, index, throughIndex } = yield* Effect.flip(life)
       const { message, reason } = failed
@@ -104,6 +107,7 @@ export const run = Effect.fnUntraced(function* (
         if (throughIndex <= endedIndex) return yield* fail(index, `${message}, also after the file was rebuilt`)
         endedIndex = throughIndex
         isUnusable = reason === "unusable"
+        said = message
         yield* Effect.logWarning(
           `Cannot use "${fileName}": ${message}. ${isUnusable ? "Rebuilding" : "Opening"} it again`
         )

@@ -12,6 +12,7 @@ import { sentBy } from "../Machine/Command.ts"
 import { isHistoryWhole } from "../Machine/Restored.ts"
 import { type Event, eventId } from "../Projection/Event.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
+import type * as StateLines from "../Raft/node/StateLines.ts"
 import type { Reaction } from "./Definition.ts"
 import {
   behind,
@@ -64,6 +65,10 @@ export interface Watcher {
   readonly at: (position: Position) => void
   /** Called with the failure of an event that is retried, and with undefined once the event is done. */
   readonly failing: (met: string | undefined) => void
+  /** Says in the node's log that events fail, and that they are done again. */
+  readonly said: StateLines.StateLines<"failing" | "done">
+  /** Called with the time of an event before it is run, and with undefined once no event is known to wait. */
+  readonly running: (timeMs: number | undefined) => void
 }
 
 /** Describes the failure of an effect by its name and message, for operators. */
@@ -77,7 +82,7 @@ const metOf = (cause: Cause.Cause<unknown>): string =>
 export const lead = Effect.fnUntraced(function* <R>(
   reaction: Reaction<R>,
   member: Reactive,
-  { at, failing }: Watcher
+  { at, failing, running, said }: Watcher
 ): Effect.fn.Return<never, ReactionFailed | LogFailed | LogCorrupt, R> {
   const { feed } = member
   const { name } = reaction
@@ -139,7 +144,9 @@ export const lead = Effect.fnUntraced(function* <R>(
   const stumble = Effect.fnUntraced(function* (event: Event, cause: Cause.Cause<unknown>) {
     const failure = metOf(cause)
     failing(`Event ${eventId(event)} failed, trying again: ${failure}`)
-    yield* Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, trying again`, cause)
+    said.changed(name, "failing", (meanwhile) =>
+      Effect.logWarning(`The reaction ${name} failed at event ${eventId(event)}, trying again${meanwhile}`, cause)
+    )
     const isKnown = stumbled !== undefined && isSameEvent(stumbled, event)
     // A former leader may have recorded its own progress over it.
     const isRecorded = recorded.stumbled !== undefined && isSameEvent(recorded.stumbled, event)
@@ -169,6 +176,9 @@ export const lead = Effect.fnUntraced(function* <R>(
     }
     stumbled = undefined
     failing(undefined)
+    said.changed(name, "done", (meanwhile) =>
+      Effect.logInfo(`The reaction ${name} goes on behind event ${eventId(event)}${meanwhile}`)
+    )
   })
 
   /** Runs the parked events that an operator wants to be tried, once each. */
@@ -232,17 +242,21 @@ export const lead = Effect.fnUntraced(function* <R>(
       yield* recordWhenDue
       for (const entry of yield* feed.read({ fromIndex: done.index + 1, maxBytes: pageMaxBytes })) {
         const events = reaction.eventsOf(entry)
+        const timeMs = entry.transaction?.timeMs
         if (Result.isFailure(events)) {
+          running(timeMs)
           const message = `Cannot read entry ${entry.index}: ${events.failure}`
           return yield* new ReactionFailed({ reaction: name, index: entry.index, message })
         }
         for (const event of events.success) {
           if (!isAfter(event, done)) continue
+          running(timeMs)
           yield* attempt(event)
           yield* ran(behind(event))
         }
         if (done.index < entry.index) step({ index: entry.index, count: 0 })
       }
+      running(undefined)
     }
   }).pipe(Effect.onInterrupt(() => recordAtLast))
 })

@@ -1,11 +1,12 @@
 /** The reactions of one node. They run only while this node leads. */
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Clock, Context, Effect, Fiber, FiberSet, Layer } from "effect"
 import { system } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { sentBy } from "../Machine/Command.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
+import * as StateLines from "../Raft/node/StateLines.ts"
 import type { Reaction } from "./Definition.ts"
 import * as Leading from "./Leading.ts"
 import { type EventAt, type Parked, type Position, recordedIn, recording, type Stumbled } from "./Position.ts"
@@ -29,6 +30,8 @@ export interface ReactionStatus {
   readonly lagCount: number
   /** Why it has stopped, or the failure of the event that it is retrying. Only on the leader. */
   readonly failure: string | undefined
+  /** When the oldest event was committed that is not done yet, by the clock of its leader. Only on the leader. */
+  readonly oldestEventMs: number | undefined
   /** The event that it is retrying, as the cluster has recorded it. */
   readonly stumbled: Stumbled | undefined
   /** The events that operators have put aside. */
@@ -59,6 +62,7 @@ interface Own {
   /** Set while the reaction runs on this node. */
   position: Position | undefined
   failure: string | undefined
+  oldestEventMs: number | undefined
 }
 
 /** Runs reactions beside a member until the scope closes. */
@@ -66,6 +70,10 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
   /** Whether this node led at the last check. All reactions go by this. */
   let leads = false
   const leadership = Condition.make()
+  const clock = yield* Clock.Clock
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const nowNanos = () => clock.monotonicTimeNanosUnsafe()
+  const said = StateLines.make<"failing" | "done">({ nowNanos, fork, initial: "done" })
   const look = Effect.suspend(() => {
     const before = leads
     leads = member.leader() === member.self.nodeId
@@ -90,7 +98,11 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
       },
       failing: (met) => {
         own.failure = met
-      }
+      },
+      running: (timeMs) => {
+        own.oldestEventMs = timeMs
+      },
+      said
     }).pipe(
       Effect.catchTag("LogFailed", (failed) => {
         if (failed.reason !== "compacted") return Effect.fail(failed)
@@ -109,6 +121,8 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
           Effect.sync(() => {
             own.position = undefined
             own.failure = undefined
+            own.oldestEventMs = undefined
+            said.forget(reaction.name)
           })
         )
       )
@@ -136,7 +150,7 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
   for (const reaction of reactions) {
     const { name } = reaction
     invariant(!all.some((other) => other.name === name), `Two reactions are named "${name}"`)
-    const own: Own = { name, position: undefined, failure: undefined }
+    const own: Own = { name, position: undefined, failure: undefined, oldestEventMs: undefined }
     all.push(own)
     running.push(yield* Effect.forkDetach(run(reaction, own)))
   }
@@ -162,11 +176,11 @@ export const make = Effect.fnUntraced(function* <R>(reactions: ReadonlyArray<Rea
       )
     },
     status: () =>
-      all.map(({ failure, name, position }) => {
+      all.map(({ failure, name, oldestEventMs, position }) => {
         const { parked, position: recorded, stumbled } = recordedIn(member.tables, name)
         const index = (position ?? recorded)?.index ?? 0
         const lagCount = member.feed.countAfter(index)
-        return { name, isRunning: position !== undefined, index, lagCount, failure, stumbled, parked }
+        return { name, isRunning: position !== undefined, index, lagCount, failure, oldestEventMs, stumbled, parked }
       })
   })
 })

@@ -22,7 +22,8 @@ const origin = {
   principal: Schema.optionalKey(text),
   key: Schema.optionalKey(text),
   fingerprint: Schema.optionalKey(text),
-  assignedKey: Schema.optionalKey(text)
+  assignedKey: Schema.optionalKey(text),
+  trace: Schema.optionalKey(text.check(Schema.isMinLength(55), Schema.isMaxLength(55)))
 }
 const condition = { ifMatch: Schema.optionalKey(Schema.Union([Schema.Literal("*"), Schema.Array(Schema.Int)])) }
 const data = Schema.Unknown
@@ -67,7 +68,7 @@ const isOwnKey = ({ caller, principal }: (typeof Command)["Type"]) =>
     : principal === (caller?._tag === "Principal" ? caller.id : undefined)
 
 const caller = { _tag: "Principal", id: "p", roles: ["r"], claims: {}, apiKey: { id: "k", version: 1 } }
-const keyed = { caller, principal: "p", key: "k", fingerprint: "f", assignedKey: "a" }
+const keyed = { caller, principal: "p", key: "k", fingerprint: "f", assignedKey: "a", trace: "0".repeat(55) }
 const on = { model: "User", modelVersion: 2, id: "u" }
 const samples: ReadonlyArray<unknown> = [
   { _tag: "Create", ...on, data: { id: null }, ...keyed },
@@ -110,7 +111,20 @@ const values: ReadonlyArray<unknown> = [
   {},
   { _tag: "Put" }
 ]
-const names = ["_tag", "model", "id", "data", "ifMatch", "operations", "name", "payload", "key", "more", "__proto__"]
+const names = [
+  "_tag",
+  "model",
+  "id",
+  "data",
+  "ifMatch",
+  "operations",
+  "name",
+  "payload",
+  "key",
+  "trace",
+  "more",
+  "__proto__"
+]
 
 describe("the check of forwarded commands", () => {
   it("takes what a schema takes, and refuses what a schema refuses, whatever a peer changes", () => {

@@ -1,6 +1,6 @@
 /** The orders of a node's clients on their way to a leader that the test plays. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, FiberSet } from "effect"
+import { Clock, Effect, Exit, Fiber, FiberSet, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Attempts from "../../src/Cluster/Attempts.ts"
 import * as Drain from "../../src/Cluster/Drain.ts"
@@ -15,6 +15,7 @@ import type { Rejection } from "../../src/Machine/Rejection.ts"
 import type { Answered } from "../../src/Raft/node/Answered.ts"
 import { NotDone, UnknownOutcome } from "../../src/Raft/node/Outcome.ts"
 import { outcomeOf, type Settle, settleNow } from "../../src/Raft/node/Settle.ts"
+import * as Tracing from "../../src/Raft/node/Tracing.ts"
 import { descriptors } from "../Machine/Store.ts"
 
 type Failure = NotDone | UnknownOutcome
@@ -28,7 +29,10 @@ const lost: Reply = Exit.fail(new NotDone({ reason: "no-quorum", message: "the l
 const unknown: Reply = Exit.fail(new UnknownOutcome({ message: "no answer" }))
 
 /** A node whose leader, `b`, replies like this to one order after another. */
-const start = Effect.fnUntraced(function* (replies: ReadonlyArray<Reply>) {
+const start = Effect.fnUntraced(function* (
+  replies: ReadonlyArray<Reply>,
+  traces: { readonly tracing?: Tracing.Tracing | undefined; readonly isKnown: boolean } = { isKnown: true }
+) {
   const fork = yield* FiberSet.makeRuntime<never>()
   const timeouts = Timeouts.make({ clock: yield* Clock.Clock, fork })
   const asked: Array<Order> = []
@@ -56,8 +60,11 @@ const start = Effect.fnUntraced(function* (replies: ReadonlyArray<Reply>) {
       receive: () => {},
       peerDown: () => {},
       leaderChanged: () => {},
-      giveUp: () => {}
+      giveUp: () => {},
+      waitingCount: () => 0
     },
+    tracing: traces.tracing,
+    knowsTraces: () => traces.isKnown,
     attempts: Attempts.make({
       timeouts,
       leadership: { leader: () => "b", leaderlessSinceMs: () => undefined, refused }
@@ -74,8 +81,52 @@ const start = Effect.fnUntraced(function* (replies: ReadonlyArray<Reply>) {
   return { orders, keys, submit, asked, waiting }
 })
 
+const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+/** The span that an order names, and the spans that were recorded on its way. */
+const traceOf = (isKnown: boolean, isRecorded: boolean) =>
+  Effect.gen(function* () {
+    const spans: Array<Tracer.Span> = []
+    const span: Tracer.Tracer["span"] = (options) => {
+      const made = Tracer.nativeTracer.span(options)
+      spans.push(made)
+      return made
+    }
+    const tracing = yield* Effect.provideService(
+      Tracing.current(yield* Clock.Clock),
+      Tracer.Tracer,
+      isRecorded ? Tracer.make({ span }) : Tracer.nativeTracer
+    )
+    const { asked, submit } = yield* start([done], { tracing, isKnown })
+    yield* submit({ ...create, trace: traceparent })
+    const [order] = asked
+    assert.strictEqual(order?._tag, "Decide")
+    return { named: (order as Extract<Order, { readonly _tag: "Decide" }>).command.trace, spans }
+  })
+
 const keysOf = (asked: ReadonlyArray<Order>) =>
   asked.map((order) => (order._tag === "Decide" ? (order.command.key ?? order.command.assignedKey) : order._tag))
+
+describe("a traced order", () => {
+  it.effect("names the span of its way to the leader, which ends with the answer", () =>
+    Effect.gen(function* () {
+      const { named, spans } = yield* traceOf(true, true)
+      const [span] = spans
+      assert.strictEqual(spans.length, 1)
+      assert.strictEqual(named, `00-0af7651916cd43dd8448eb211c80319c-${span!.spanId}-01`)
+      assert.deepStrictEqual([span!.name, span!.kind, span!.status._tag], ["lithair.forward", "client", "Ended"])
+    })
+  )
+
+  it.effect("names none to a leader whose protocol would refuse the order, and none where nobody records spans", () =>
+    Effect.gen(function* () {
+      const old = yield* traceOf(false, true)
+      assert.deepStrictEqual([old.named, old.spans.length], [undefined, 1])
+      const off = yield* traceOf(true, false)
+      assert.deepStrictEqual([off.named, off.spans.length], [undefined, 0])
+    })
+  )
+})
 
 describe("the orders of a node's clients", () => {
   it.effect(

@@ -67,6 +67,7 @@ const start = Effect.gen(function* () {
     onReachable: (peer) => reachable.push(peer),
     onMessage: (_, message) => taken.push(message._tag),
     onForward: () => {},
+    lines: { up: () => {}, down: () => {} },
     excludedAt: () => excludedAt,
     onNotAMember: (_, configurationIndex) => told.push(configurationIndex),
     onSuperseded: () => {},

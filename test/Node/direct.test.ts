@@ -54,7 +54,9 @@ type Server = Layer.Layer<HttpServer.HttpServer, unknown>
 const serving = <A, E, R>(
   routes: Layer.Layer<A, E, R>,
   options: Parameters<typeof HttpRouter.serve>[1] = {},
-  server: Server = layerServer({ port: 0 })
+  server: Server = layerServer({ port: 0 }),
+  /** What stands around the server alone, and not around the node. */
+  around: <A, E, R>(served: Layer.Layer<A, E, R>) => Layer.Layer<A, E, R> = (served) => served
 ) => {
   let find: Find | undefined
   const watched = Layer.effect(
@@ -78,11 +80,13 @@ const serving = <A, E, R>(
   )
   return served.pipe(
     Layer.provideMerge(
-      HttpRouter.serve(routes, {
-        disableLogger: true,
-        disableListenLog: true,
-        ...options
-      } as never) as unknown as Layer.Layer<never, never, HttpServer.HttpServer>
+      around(
+        HttpRouter.serve(routes, {
+          disableLogger: true,
+          disableListenLog: true,
+          ...options
+        } as never) as unknown as Layer.Layer<never, never, HttpServer.HttpServer>
+      )
     ),
     Layer.provide(watched),
     Layer.provideMerge(node)
@@ -107,6 +111,15 @@ const isDirect = Effect.map(Served, ({ find }) => [
 
 const api = Http.layerApi()
 
+/** A tracer that notes the names of its spans. */
+const recorder = (names: Array<string>) =>
+  Tracer.make({
+    span: (options) => {
+      names.push(options.name)
+      return Tracer.nativeTracer.span(options)
+    }
+  })
+
 /** A middleware that counts the requests that it sees. */
 const counting = () => {
   const seen = { count: 0 }
@@ -125,6 +138,12 @@ describe("an endpoint is served directly", () => {
       assert.strictEqual((yield* create("a")).status, 201)
       assert.strictEqual((yield* ask("/api/notes/a")).status, 200)
     }).pipe(Effect.provide(serving(Layer.mergeAll(api, Http.layerHealth, Http.layerNotFound))))
+  )
+
+  it.live("where the node's own tracer records spans", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* isDirect, [true, true])
+    }).pipe(Effect.provide(serving(api).pipe(Layer.provide(Layer.succeed(Tracer.Tracer, recorder([]))))))
   )
 
   it.live("under each of its prefixes, and only under them", () =>
@@ -243,19 +262,16 @@ describe("the router serves an endpoint", () => {
     }).pipe(Effect.provide(serving(api, { disableLogger: false })))
   )
 
-  it.live("whose requests a tracer records", () => {
+  it.live("whose requests a tracer records that the node does not have", () => {
     const names: Array<string> = []
-    const tracer = Tracer.make({
-      span: (options) => {
-        names.push(options.name)
-        return Tracer.nativeTracer.span(options)
-      }
-    })
+    const tracer = recorder(names)
     return Effect.gen(function* () {
       assert.deepStrictEqual(yield* isDirect, [false, false])
       assert.strictEqual((yield* create("a")).status, 201)
       assert.deepStrictEqual(names, ["POST"])
-    }).pipe(Effect.provide(serving(api).pipe(Layer.provide(Layer.succeed(Tracer.Tracer, tracer)))))
+    }).pipe(
+      Effect.provide(serving(api, {}, layerServer({ port: 0 }), Layer.provide(Layer.succeed(Tracer.Tracer, tracer))))
+    )
   })
 
   it.live("whose bodies the application limits", () =>

@@ -706,7 +706,12 @@ describe("a reaction", () => {
       const mail = Reaction.make("mail", { from: [Priced], run: () => Effect.void })
       yield* write({ _tag: "Create", model: "Refund", data: { order: "x", at: "2026-02-03T00:00:00Z" } })
       yield* write(order("ann", 1))
-      const leading = lead(mail, reactive, { at: () => {}, failing: () => {} })
+      const leading = lead(mail, reactive, {
+        at: () => {},
+        failing: () => {},
+        running: () => {},
+        said: { changed: () => {}, forget: () => {} }
+      })
       assert.deepInclude(yield* Effect.flip(leading), { _tag: "ReactionFailed", reaction: "mail", index: 2 })
     }).pipe(Effect.scoped, Effect.provide(layerMemory))
   )

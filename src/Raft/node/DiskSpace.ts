@@ -48,7 +48,10 @@ export const make = Effect.fnUntraced(function* (options: {
         const wasShort = isShort
         isShort = _tag === "StorageShort"
         consider()
-        return wasShort && !isShort ? Effect.logInfo("There is room on the disk again: writes go on") : Effect.void
+        if (isShort === wasShort) return Effect.void
+        return isShort
+          ? Effect.logWarning("The disk has no room for more of the log: this node takes no writes until it has")
+          : Effect.logInfo("There is room on the disk again: writes go on")
       })
     )
   }

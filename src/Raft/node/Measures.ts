@@ -1,11 +1,14 @@
 /**
- * What a node measures of its own work, for its operators: how long syncs, commits and applying take, how late its loop
- * is, and how often leadership changed. A sync that takes long is a line in the log, too.
+ * What a node measures of its own work, for its operators: how long syncs, commits, applying and peers take, how late its
+ * loop is, and how often leadership changed. A sync that takes long is a line in the log, too.
  */
 import { Effect } from "effect"
+import type { Message, NodeId } from "../core/Message.ts"
 import type { Output } from "../core/Output.ts"
 import type { State } from "../core/State.ts"
+import type { EntryTraces } from "./EntryTraces.ts"
 import * as Histogram from "./Histogram.ts"
+import * as RoundTrips from "./RoundTrips.ts"
 
 /** Measured since the node started. */
 export interface Measures {
@@ -19,6 +22,8 @@ export interface Measures {
   readonly loopDelay: Histogram.Histogram
   /** How often another node, or another term of the same one, began to lead. */
   leaderChangesCount: number
+  /** On the leader: how long messages take to each peer and back. */
+  readonly roundTrips: Pick<RoundTrips.RoundTrips, "secondsOf">
 }
 
 /** Takes what the shell of a node meets. */
@@ -26,6 +31,9 @@ export interface Measuring {
   readonly measures: Measures
   /** A write of the log begins. Call what this returns once it is durable. */
   readonly syncing: () => () => void
+  /** A message leaves for a peer, or has come from one. */
+  readonly sent: (peer: NodeId, message: Message) => void
+  readonly received: (peer: NodeId, message: Message) => void
   /** The core has taken a step. */
   readonly stepped: (core: State, output: Output) => void
   /** Does work that may apply entries. */
@@ -42,14 +50,19 @@ const saysAgainSeconds = 10
 
 export const make = (options: {
   readonly nowNanos: () => bigint
+  /** Follows traced commands, if spans are recorded. */
+  readonly traces?: EntryTraces | undefined
   readonly fork: (effect: Effect.Effect<void>) => void
 }): Measuring => {
+  const { traces } = options
+  const roundTrips = RoundTrips.make(options.nowNanos)
   const measures: Measures = {
     sync: Histogram.make(),
     commit: Histogram.make(),
     apply: Histogram.make(),
     loopDelay: Histogram.make(),
-    leaderChangesCount: 0
+    leaderChangesCount: 0,
+    roundTrips
   }
   /** Proposals that are not committed yet, the oldest first; the core bounds them. */
   const open: Array<{ readonly throughIndex: number; readonly atNanos: bigint }> = []
@@ -73,16 +86,25 @@ export const make = (options: {
     measures,
     syncing: () => {
       const beganNanos = options.nowNanos()
+      const traced = traces?.syncing()
       return () => {
         const seconds = Histogram.secondsBetween(beganNanos, options.nowNanos())
         Histogram.record(measures.sync, seconds)
+        traced?.()
         if (seconds > slowSyncSeconds) saySlow(seconds)
       }
     },
-    stepped: ({ commitIndex, role }, { proposal }) => {
+    sent: roundTrips.sent,
+    received: roundTrips.received,
+    stepped: (core, { proposal }) => {
+      const { commitIndex, role } = core
+      traces?.stepped(core)
       if (proposal?._tag === "Accepted") open.push({ throughIndex: proposal.lastIndex, atNanos: options.nowNanos() })
       // Others commit what a former leader has proposed, or not.
-      if (role._tag !== "Leader") open.length = 0
+      if (role._tag !== "Leader") {
+        open.length = 0
+        roundTrips.forget()
+      }
       while (open[0] !== undefined && open[0].throughIndex <= commitIndex) {
         Histogram.record(measures.commit, Histogram.secondsBetween(open[0].atNanos, options.nowNanos()))
         open.shift()

@@ -1,16 +1,42 @@
 /** Consensus on one node, as the rooms above use it. makeRaftNode.ts has the shell that runs it. */
 import type { Effect } from "effect"
 import type { LogCorrupt, LogFailed } from "../../EventStore/LogStore.ts"
+import type { Configuration } from "../core/Configuration.ts"
+import type { ConfigurationAt } from "../core/Configurations.ts"
 import type { Message, NodeId } from "../core/Message.ts"
 import type { TransferResult } from "../core/Output.ts"
+import type { RaftConfig } from "../core/RaftConfig.ts"
 import type { State } from "../core/State.ts"
 import type { SettleAnswer } from "./CommandQueue.ts"
+import type { EntryTraces } from "./EntryTraces.ts"
 import type { Measures } from "./Measures.ts"
 import type * as MembershipRequests from "./MembershipRequests.ts"
 import type { NotDone, UnknownOutcome } from "./Outcome.ts"
 import type { Forget } from "./Settle.ts"
+import type { StateMachine } from "./StateMachine.ts"
 import type * as StateWatch from "./StateWatch.ts"
 import type { SettleIndex } from "./takeReadIndex.ts"
+
+/** What a node runs with. */
+export interface RaftNodeOptions<Command, CommandResult> {
+  readonly nodeId: NodeId
+  /** The instance of the data directory. A configuration with another one means a former node (C16). */
+  readonly instanceId: string
+  /** The number of this start in the data directory. */
+  readonly life: number
+  /** The configurations of the log. The latest is in force, committed or not (§6). */
+  readonly configurations: ReadonlyArray<ConfigurationAt>
+  /** Called when another configuration is in force, which names the peers to connect to. */
+  readonly onConfiguration?: (configuration: Configuration) => void
+  /** Called when this node learns of a leader. */
+  readonly onLeader?: (leader: NodeId) => void
+  /** Called when more entries are applied. */
+  readonly onApplied?: () => void
+  readonly config: RaftConfig
+  readonly machine: StateMachine<Command, CommandResult>
+  /** Follows traced commands, if spans are recorded. */
+  readonly traces?: EntryTraces
+}
 
 /** Consensus on one node, for a machine with `Command` and `CommandResult`. */
 export interface RaftNode<Command, CommandResult> {

@@ -76,8 +76,10 @@ export const make = (options: SendingOptions): Sending => {
         Effect.timeoutOrElse({ duration: replyTimeoutMs, orElse: () => Effect.succeed<Reply>(lost) })
       )
       if (reply === lost) unansweredCount++
-      else if (reply.installed) return true
-      else if (reply.snapshotIndex === snapshot.info.index) {
+      else if (reply.installed) {
+        yield* Effect.logInfo(`${peer} has installed the snapshot through entry ${snapshot.info.index}`)
+        return true
+      } else if (reply.snapshotIndex === snapshot.info.index) {
         unansweredCount = 0
         offset = reply.receivedBytes
         yield* Effect.sleep(chunkPauseMs)

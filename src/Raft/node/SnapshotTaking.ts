@@ -68,8 +68,10 @@ export const make = Effect.fnUntraced(function* (options: TakingOptions) {
       const metadata = { index, term, configuration: encodeConfiguration(configuration) }
       const taken = yield* snapshots.write({ ...metadata, ...content })
       contentBytes = taken.contentBytes
-      restsUntilMs = nowMs() + restsPerTaking * (nowMs() - beganMs)
+      const tookMs = nowMs() - beganMs
+      restsUntilMs = nowMs() + restsPerTaking * tookMs
       options.onTaken(index)
+      yield* Effect.logInfo(`Took a snapshot through entry ${index}: ${taken.contentBytes} bytes in ${tookMs} ms`)
     },
     Effect.ensuring(
       Effect.sync(() => {

@@ -9,12 +9,9 @@ import type { LogEntry } from "../../EventStore/LogEntry.ts"
 import { LogSpace } from "../../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../../EventStore/LogStore.ts"
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
-import type { Configuration } from "../core/Configuration.ts"
-import type { ConfigurationAt } from "../core/Configurations.ts"
 import type { Input } from "../core/Input.ts"
 import type { Message, NodeId } from "../core/Message.ts"
 import type { LogReadRequest, Output, RoleChanged } from "../core/Output.ts"
-import type { RaftConfig } from "../core/RaftConfig.ts"
 import * as Reads from "../core/Reads.ts"
 import { make as makeCore } from "../core/State.ts"
 import { step } from "../core/step.ts"
@@ -31,13 +28,12 @@ import { laneOf } from "./laneOf.ts"
 import * as Measures from "./Measures.ts"
 import * as MembershipRequests from "./MembershipRequests.ts"
 import type { NotDone } from "./Outcome.ts"
-import type { RaftNode } from "./RaftNode.ts"
+import type { RaftNode, RaftNodeOptions } from "./RaftNode.ts"
 import { leavingHere, noRoom, pendingMaxCount, stoppedHere, suspectHere, tooManyWait, unconfirmed } from "./Refusals.ts"
 import * as RepairTold from "./RepairTold.ts"
 import { restoreNewest } from "./restoreMachine.ts"
 import { settleNow } from "./Settle.ts"
 import * as SnapshotLoop from "./SnapshotLoop.ts"
-import type { StateMachine } from "./StateMachine.ts"
 import * as StateWatch from "./StateWatch.ts"
 import * as TakeReadIndex from "./takeReadIndex.ts"
 import * as WaitingReads from "./WaitingReads.ts"
@@ -48,23 +44,9 @@ const tickIntervalMs = 10
 const decideMaxNanos = 5_000_000n
 
 /** Runs a node until the scope closes. */
-export const make = Effect.fnUntraced(function* <Command, CommandResult>(options: {
-  readonly nodeId: NodeId
-  /** The instance of the data directory. A configuration with another one means a former node (C16). */
-  readonly instanceId: string
-  /** The number of this start in the data directory. */
-  readonly life: number
-  /** The configurations of the log. The latest is in force, committed or not (§6). */
-  readonly configurations: ReadonlyArray<ConfigurationAt>
-  /** Called when another configuration is in force, which names the peers to connect to. */
-  readonly onConfiguration?: (configuration: Configuration) => void
-  /** Called when this node learns of a leader. */
-  readonly onLeader?: (leader: NodeId) => void
-  /** Called when more entries are applied. */
-  readonly onApplied?: () => void
-  readonly config: RaftConfig
-  readonly machine: StateMachine<Command, CommandResult>
-}): Effect.fn.Return<
+export const make = Effect.fnUntraced(function* <Command, CommandResult>(
+  options: RaftNodeOptions<Command, CommandResult>
+): Effect.fn.Return<
   RaftNode<Command, CommandResult>,
   LogFailed | LogCorrupt,
   LogStore | LogSpace | SnapshotStore | Transport | Scope.Scope
@@ -130,7 +112,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
     Deferred.doneUnsafe(stopped, Exit.failCause(cause))
   }
   const stopBy = (cause: Cause.Cause<LogFailed | LogCorrupt>) => Effect.sync(() => stop(cause))
-  const measuring = Measures.make({ nowNanos: monotonicNanos, fork })
+  const measuring = Measures.make({ nowNanos: monotonicNanos, traces: options.traces, fork })
   const writer = LogWriter.make({
     store,
     nowMs: () => core.nowMs,
@@ -202,6 +184,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
   /** A leader counts on entries that it has sent. Entries that never left are reported as lost, as on a broken link. */
   const sendTo = (peer: NodeId, message: Message): void => {
     if (message._tag === "Repair" && !RepairTold.isKnownTo(transport, peer)) return
+    measuring.sent(peer, message)
     const isTaken = transport.send(peer, laneOf(message), message)
     if (!isTaken && message._tag === "AppendEntries") put("others", { _tag: "PeerUnreachable", peer })
   }
@@ -360,7 +343,10 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(options
       if (refusal === undefined) return takeReadIndex(monotonicNowMs() + timeoutMs, settle)
       return settleNow(settle, refusal)
     },
-    receive: (from, message) => put("messages", { _tag: "Receive", from, message }),
+    receive: (from, message) => {
+      measuring.received(from, message)
+      put("messages", { _tag: "Receive", from, message })
+    },
     peerDown: (peer) => put("others", { _tag: "PeerUnreachable", peer }),
     peerReachable: (peer) => {
       put("others", { _tag: "PeerReachable", peer })

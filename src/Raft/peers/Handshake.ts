@@ -15,7 +15,8 @@ import { provingOf, secretsOf } from "./Secret.ts"
  * The oldest version of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
  * of their states, and a hello names the process that speaks. Since 3 frames travel on a plain stream of bytes; up to 2
  * they travelled in WebSockets. Since 4 one frame holds many forwarded requests, or many answers. Since 5 nodes ask each
- * other for history, and a node repairs its log from its leader's. Since 6 they introduce their data directories.
+ * other for history, and a node repairs its log from its leader's. Since 6 they introduce their data directories, and an
+ * order may name the span that it is part of.
  */
 export const protocolMin = 4
 /** The newest version that this code speaks. */
@@ -27,6 +28,8 @@ export const historyProtocol = 5
 export const repairProtocol = 5
 /** The version since which proven nodes introduce their data directories (Introduction.ts). */
 export const introducingProtocol = 6
+/** The version since which a leader takes orders that name a span. */
+export const traceProtocol = 6
 
 /** The length of the random bytes that each hello draws anew. */
 export const nonceBytes = 32

@@ -1,0 +1,43 @@
+/** Says in the node's log which peers of its cluster it is connected to, and who its members are. */
+import { Effect } from "effect"
+import { type Configuration, membersOf, votersOf } from "../Raft/core/Configuration.ts"
+import type { NodeId } from "../Raft/core/Message.ts"
+import * as StateLines from "../Raft/node/StateLines.ts"
+
+/** Hears of the links to peers. */
+export interface PeerLines {
+  readonly up: (peer: NodeId, address: string) => void
+  /** `trouble` is what went wrong, if that is known. */
+  readonly down: (peer: NodeId, trouble: string | undefined) => void
+}
+
+export const make = (options: {
+  readonly nowNanos: () => bigint
+  readonly fork: (effect: Effect.Effect<void>) => void
+}): PeerLines => {
+  const lines = StateLines.make<"up" | "down">({ ...options, initial: "down" })
+  return {
+    up: (peer, address) =>
+      lines.changed(peer, "up", (meanwhile) =>
+        Effect.logInfo(`Connected to ${peer}${address === peer ? "" : ` at ${address}`}${meanwhile}`)
+      ),
+    down: (peer, trouble) =>
+      lines.changed(peer, "down", (meanwhile) =>
+        Effect.logWarning(`Lost the connection to ${peer}${trouble === undefined ? "" : `: ${trouble}`}${meanwhile}`)
+      )
+  }
+}
+
+const namesOf = (members: ReadonlyArray<{ readonly id: NodeId }>): string => members.map(({ id }) => id).join(", ")
+
+/** The line about members that are in force from now on. Pure. */
+export const membersLine = (configuration: Configuration): string => {
+  const { learners, outgoing } = configuration
+  const voters = `The voters are ${namesOf(outgoing === undefined ? configuration.voters : votersOf(configuration))}`
+  const withLearners = learners.length === 0 ? voters : `${voters}; the learners are ${namesOf(learners)}`
+  return outgoing === undefined ? withLearners : `${withLearners}; a change of them is under way`
+}
+
+/** Whether two configurations have the same line. */
+export const isSameMembers = (one: Configuration, other: Configuration): boolean =>
+  membersOf(one).length === membersOf(other).length && membersLine(one) === membersLine(other)
