@@ -2,14 +2,14 @@
  * Finds out who sent a request, before its handler runs. A request without a credential is anonymous; one with a bad
  * credential, or with two, is refused with 401. docs/access.md.
  */
-import { Clock, Context, Effect, Exit, FiberSet, Redacted, Result, type Scope } from "effect"
+import { Clock, Context, Effect, Exit, FiberSet, Layer, Redacted, Result, type Scope } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { anonymous, type Caller, type Principal, wrongWith } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { type Problem, problem, unauthenticated } from "../Problem.ts"
 import { type Begin, beginEffect, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import * as ApiKeys from "../Repository/ApiKeys.ts"
-import { type Auth, type Authenticator, AuthUnavailable } from "./Authenticator.ts"
+import { type Auth, type Authenticator, AuthUnavailable, type External } from "./Authenticator.ts"
 import type { Edge } from "./Edge.ts"
 import { awaiting, type Handler } from "./Handler.ts"
 import type { RequestHead } from "./Head.ts"
@@ -18,10 +18,20 @@ import { Serving } from "./Serving.ts"
 import { CurrentVisit, type Visit } from "./Visit.ts"
 
 type Headers = Readonly<Record<string, string | undefined>>
-type Taker = Auth["authenticators"][number]
+type Taker<R = unknown> = Auth<R>["authenticators"][number]
 
 /** The caller of the request that a route answers. Nobody has signed in unless a node has said so. */
 export const CurrentCaller = Context.Reference<Caller>("lithair/Http/CurrentCaller", { defaultValue: () => anonymous })
+
+/** Finds the callers of requests, for all routes of a node. Without `auth` every caller is anonymous. */
+export class Authentication extends Context.Service<
+  Authentication,
+  {
+    readonly begin: (
+      request: Pick<RequestHead, "method" | "headers"> & { readonly visit: Visit | undefined }
+    ) => Begin<Caller, Problem>
+  }
+>()("lithair/Http/Authentication") {}
 
 /**
  * The caller of the request that one of your own routes answers, by the `auth` of the application. Fails with a 401 or 503
@@ -40,29 +50,18 @@ export const CurrentCaller = Context.Reference<Caller>("lithair/Http/CurrentCall
  * )
  * ```
  */
-export const caller: Effect.Effect<Caller, Problem, HttpServerRequest.HttpServerRequest | Member | Serving> =
-  Effect.scoped(
-    Effect.gen(function* () {
-      const request = yield* HttpServerRequest.HttpServerRequest
-      const { auth, edge } = yield* Serving
-      if (auth === undefined || auth._tag !== undefined) return anonymous
-      const { headers, method } = request
-      const authentication = yield* make(auth, yield* Member, edge)
-      return yield* outcomeOf(authentication.begin({ headers, method, visit: yield* CurrentVisit }))
-    })
-  )
-
-/** Finds the callers of requests. */
-export interface Authentication {
-  readonly begin: (
-    request: Pick<RequestHead, "method" | "headers"> & { readonly visit: Visit | undefined }
-  ) => Begin<Caller, Problem>
-}
+export const caller: Effect.Effect<Caller, Problem, HttpServerRequest.HttpServerRequest | Authentication> = Effect.gen(
+  function* () {
+    const { headers, method } = yield* HttpServerRequest.HttpServerRequest
+    const { begin } = yield* Authentication
+    return yield* outcomeOf(begin({ headers, method, visit: yield* CurrentVisit }))
+  }
+)
 
 /** A credential, and the authenticator that takes it. */
-interface Shown {
+interface Shown<R> {
   readonly text: string
-  readonly taker: Taker
+  readonly taker: Taker<R>
 }
 
 /** How long an authenticator of the application may take. */
@@ -82,11 +81,11 @@ const cookiesOf = (header: string | undefined, name: string): ReadonlyArray<stri
   })
 
 /** Every credential of a request, or why it is refused. */
-const credentialsOf = (
-  takers: ReadonlyArray<Taker>,
+const credentialsOf = <R>(
+  takers: ReadonlyArray<Taker<R>>,
   headers: Headers
-): Result.Result<ReadonlyArray<Shown>, Problem> => {
-  const shown: Array<Shown> = []
+): Result.Result<ReadonlyArray<Shown<R>>, Problem> => {
+  const shown: Array<Shown<R>> = []
   const { authorization, cookie } = headers
   if (authorization !== undefined) {
     const [, text] = /^bearer +(\S+) *$/i.exec(authorization) ?? []
@@ -121,12 +120,13 @@ const isFor = (taker: Taker, text: string): boolean =>
   taker._tag === "ApiKeys" ? ApiKeys.looksLikeKey(text) : (taker.takes?.(text) ?? !ApiKeys.looksLikeKey(text))
 
 /** Makes the authentication of a node. */
-export const make = Effect.fnUntraced(function* (
-  auth: Auth,
+export const make = Effect.fnUntraced(function* <R = never>(
+  auth: Auth<R>,
   member: Pick<Member["Service"], "readIndexUnsafe" | "tables">,
   edge: Pick<Edge, "signedIn">
-): Effect.fn.Return<Authentication, never, Scope.Scope> {
+): Effect.fn.Return<Authentication["Service"], never, Scope.Scope | R> {
   const fork = yield* FiberSet.makeRuntime<never>()
+  const services = yield* Effect.context<R>()
   const clock = yield* Clock.Clock
 
   const ofKey =
@@ -149,14 +149,15 @@ export const make = Effect.fnUntraced(function* (
       )
     }
 
-  const ofApplication = ({ authenticate }: Authenticator, text: string): Begin<Caller, Problem> => {
+  const ofApplication = ({ authenticate }: Authenticator<R>, text: string): Begin<Caller, Problem> => {
     const found = Effect.suspend(() => authenticate(Redacted.make(text))).pipe(
       Effect.timeoutOrElse({ duration: authenticateMaxMs, orElse: () => Effect.fail(late) }),
       Effect.catchTags({
         Unauthenticated: ({ message }) => Effect.fail(unauthenticated(message)),
         AuthUnavailable: ({ message }) => Effect.fail(problem("auth-unavailable", message, { definite: true }))
       }),
-      Effect.flatMap(checked)
+      Effect.flatMap(checked),
+      Effect.provideContext(services)
     )
     return (settle) => beginEffect(fork, found, settle)
   }
@@ -170,7 +171,7 @@ export const make = Effect.fnUntraced(function* (
           return refusal === undefined ? Exit.succeed(found) : Exit.fail(refusal)
         })
 
-  return {
+  return Authentication.of({
     begin:
       ({ headers, method, visit }) =>
       (settle) => {
@@ -183,8 +184,24 @@ export const make = Effect.fnUntraced(function* (
         const begin = first.taker._tag === "ApiKeys" ? ofKey(first.text) : ofApplication(first.taker, first.text)
         return noted(visit, begin)(settle)
       }
-  }
+  })
 })
+
+const ofNobody = Authentication.of({ begin: () => (settle) => settleNow(settle, nobody) })
+
+/** Finds callers as the application says, with the services that its authenticators use. */
+export const layer = <R = never>(
+  auth: Auth<R> | External | undefined
+): Layer.Layer<Authentication, never, Member | Serving | R> =>
+  auth === undefined || auth._tag !== undefined
+    ? Layer.succeed(Authentication, ofNobody)
+    : Layer.effect(
+        Authentication,
+        Effect.gen(function* () {
+          const { edge } = yield* Serving
+          return yield* make(auth, yield* Member, edge)
+        })
+      )
 
 /** A principal that an authenticator made. Only the cluster makes principals of API keys. */
 const checked = (found: Omit<Principal, "_tag" | "apiKey">): Effect.Effect<Principal, Problem> => {
@@ -199,7 +216,7 @@ const checked = (found: Omit<Principal, "_tag" | "apiKey">): Effect.Effect<Princ
 
 /** A handler that runs for the caller of its request. */
 export const authenticated =
-  (authentication: Authentication, handler: Handler): Handler =>
+  (authentication: Authentication["Service"], handler: Handler): Handler =>
   (head) =>
     awaiting<Caller, Problem>({
       begin: authentication.begin(head),
@@ -209,7 +226,7 @@ export const authenticated =
 
 /** An effect that runs for the caller of its request. */
 export const withCaller = <A, E, R>(
-  authentication: Authentication,
+  authentication: Authentication["Service"],
   handler: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Problem, R | HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function* () {

@@ -13,8 +13,8 @@ export class Unauthenticated extends Data.TaggedError("Unauthenticated")<{ reado
 /** Nobody can say now whether the credential is good: a service that is needed for it does not answer. Answers with 503. */
 export class AuthUnavailable extends Data.TaggedError("AuthUnavailable")<{ readonly message: string }> {}
 
-/** Takes one kind of credential. */
-export interface Authenticator {
+/** Takes one kind of credential. `R` are the services that it uses: a node has its `Repository` for them. */
+export interface Authenticator<out R = never> {
   readonly _tag: "Authenticator"
   /** The name of the security scheme in the OpenAPI document. */
   readonly name: string
@@ -26,7 +26,7 @@ export interface Authenticator {
   readonly origins?: ReadonlyArray<string>
   readonly authenticate: (
     credential: Redacted.Redacted
-  ) => Effect.Effect<Omit<Principal, "_tag" | "apiKey">, Unauthenticated | AuthUnavailable>
+  ) => Effect.Effect<Omit<Principal, "_tag" | "apiKey">, Unauthenticated | AuthUnavailable, R>
 }
 
 /** Takes the API keys that the cluster keeps: `Authorization: Bearer lk1_…`. */
@@ -40,9 +40,9 @@ export interface ApiKeys {
 export const apiKeys: ApiKeys = { _tag: "ApiKeys", name: "apiKey", security: HttpApiSecurity.bearer }
 
 /** Who may ask, and how they show who they are. */
-export interface Auth {
+export interface Auth<out R = never> {
   readonly _tag?: undefined
-  readonly authenticators: readonly [ApiKeys | Authenticator, ...ReadonlyArray<ApiKeys | Authenticator>]
+  readonly authenticators: readonly [ApiKeys | Authenticator<R>, ...ReadonlyArray<ApiKeys | Authenticator<R>>]
   /** The sets of a caller, by the names that rules use. */
   readonly sets?: Readonly<Record<string, SetSource>>
 }

@@ -52,7 +52,7 @@ export const wrongWithOrigin = (origin: string): string | undefined =>
     : `"${origin}" is no origin: write it as in https://shop.example, with no path and no slash at the end`
 
 /** Makes the answers for these origins; undefined if there is none. */
-export const make = (origins: ReadonlyArray<string>, authenticators: Auth["authenticators"] | undefined) => {
+export const make = (origins: ReadonlyArray<string>, authenticators: Auth<unknown>["authenticators"] | undefined) => {
   if (origins.length === 0) return undefined
   for (const origin of origins) {
     const wrong = wrongWithOrigin(origin)

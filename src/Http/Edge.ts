@@ -60,7 +60,7 @@ export const tooMany = (limit: Limit, waitMs: number): Problem =>
   })
 
 /** The names of the headers and cookies that carry credentials, beside `Authorization`. */
-const placesOf = (auth: Auth | External | undefined) => {
+const placesOf = (auth: Auth<unknown> | External | undefined) => {
   const headers: Array<string> = []
   const cookies: Array<string> = []
   for (const { security } of auth?._tag === undefined ? (auth?.authenticators ?? []) : []) {
@@ -72,7 +72,7 @@ const placesOf = (auth: Auth | External | undefined) => {
 /** Makes the edge of a node. */
 export const make = Effect.fnUntraced(function* (
   options: EdgeOptions,
-  auth: Auth | External | undefined
+  auth: Auth<unknown> | External | undefined
 ): Effect.fn.Return<Edge, never, Scope.Scope> {
   const wrong = wrongWithEdge(options)
   invariant(wrong === undefined, wrong ?? "")

@@ -3,7 +3,7 @@ import type { Auth, External } from "./Authenticator.ts"
 import { version } from "./Version.ts"
 
 /** Who may ask a node. Pure. */
-const whoMayAsk = (auth: Auth | External | undefined, isOpen: boolean): string => {
+const whoMayAsk = (auth: Auth<unknown> | External | undefined, isOpen: boolean): string => {
   if (auth === undefined) {
     return isOpen
       ? "it is open, and answers programs of this host only"
@@ -17,7 +17,7 @@ const whoMayAsk = (auth: Auth | External | undefined, isOpen: boolean): string =
 export const listeningLine = (options: {
   readonly nodeId: string
   readonly address: string
-  readonly auth: Auth | External | undefined
+  readonly auth: Auth<unknown> | External | undefined
   readonly isOpen: boolean
 }): string =>
   `Node ${options.nodeId} listens at ${options.address} (Lithair ${version}): ${whoMayAsk(options.auth, options.isOpen)}`

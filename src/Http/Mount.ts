@@ -66,12 +66,14 @@ export const mount = Effect.fnUntraced(function* (options: {
   readonly prefix?: string
   /** We answer every request below these paths; `/` for all. */
   readonly owned: ReadonlyArray<string>
-  /** Whether the routes are for callers, who sign in if the application has `auth`. */
+  /** Whether the routes are for callers, as those of the derived API are. */
   readonly isForCallers?: boolean
+  /** Finds the caller of each request, if callers sign in. */
+  readonly authentication?: Authentication.Authentication["Service"] | undefined
   /** Whether to answer at once, even under load: a node must always be able to say how it is. */
   readonly isUrgent?: boolean
 }) {
-  const { endpoints = [], isForCallers = false, isUrgent = false, owned, prefix = "" } = options
+  const { authentication, endpoints = [], isForCallers = false, isUrgent = false, owned, prefix = "" } = options
   const routes = (options.routes ?? []) as ReadonlyArray<OwnRoute>
   const whole = yield* HttpRouter.HttpRouter
   const router = prefix === "" ? whole : whole.prefixed(prefix)
@@ -79,11 +81,6 @@ export const mount = Effect.fnUntraced(function* (options: {
   const serving = yield* Serving
   const answering = yield* makeAnswering(member, serving, prefix)
   const mounted = yield* mountedOnWhole(whole, serving, yield* makeAnswering(member, serving, ""))
-  const { auth } = serving
-  const authentication =
-    isForCallers && auth !== undefined && auth._tag === undefined
-      ? yield* Authentication.make(auth, member, serving.edge)
-      : undefined
   const paths = knownPaths([...endpoints, ...routes].map(({ method, path }) => ({ method, path: prefix + path })))
   const known = new Set(mounted.paths.map(({ pattern }) => pattern.source))
   for (const { path, pattern } of paths) {

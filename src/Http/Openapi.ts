@@ -12,7 +12,7 @@ import { operationGroup } from "./OperationRoutes.ts"
 import { type ApiProjection, projectionGroup } from "./ProjectionRoutes.ts"
 import { transactionGroup } from "./TransactionRoutes.ts"
 
-type Taker = Pick<Auth["authenticators"][number], "name" | "security">
+type Taker = Pick<Auth<unknown>["authenticators"][number], "name" | "security">
 
 /** An API whose groups are known only at run time. */
 export type LithairApi = HttpApi.HttpApi<"lithair", HttpApiGroup.Constraint>

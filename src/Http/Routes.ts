@@ -21,6 +21,7 @@ import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
 import { admit } from "./AdminAccess.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
+import { Authentication } from "./Authentication.ts"
 import { backupRoutes } from "./BackupRoutes.ts"
 import { changeRoutes } from "./ChangeRoutes.ts"
 import { commandRoutes } from "./CommandRoutes.ts"
@@ -47,7 +48,16 @@ import { Serving } from "./Serving.ts"
 import { transactionRoutes } from "./TransactionRoutes.ts"
 
 /** The services that the derived API reads and writes. */
-export type ApiServices = LocalNode | Member | Changes | LiveQueries | Records | Commands | Projections | Serving
+export type ApiServices =
+  | Authentication
+  | LocalNode
+  | Member
+  | Changes
+  | LiveQueries
+  | Records
+  | Commands
+  | Projections
+  | Serving
 
 const valueOf = (secret: Redacted.Redacted | undefined): string | undefined =>
   secret === undefined ? undefined : Redacted.value(secret)
@@ -110,7 +120,8 @@ export const layerApi = (
           show: showing(descriptors)
         })
       ]
-      yield* mount({ ...options, endpoints, routes, owned: ["/api"], isForCallers: true })
+      const authentication = serving.isGuarded ? yield* Authentication : undefined
+      yield* mount({ ...options, endpoints, routes, owned: ["/api"], isForCallers: true, authentication })
     })
   )
 }

@@ -17,7 +17,7 @@ export interface Served {
   readonly commands: ReadonlyArray<Command>
   readonly projections: ReadonlyArray<Projection>
   /** Who may ask; undefined for a node that is open. */
-  readonly auth?: Auth | External | undefined
+  readonly auth?: Auth<unknown> | External | undefined
   /** Whether an open node answers other hosts too. */
   readonly insecureOpen?: boolean | undefined
   /** The settings of the node's edge. */

@@ -13,6 +13,7 @@ import type { HandlerOf } from "../Command/Handler.ts"
 import * as Procedures from "../Command/Procedures.ts"
 import { Directory } from "../EventStore/Directory.ts"
 import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
+import * as Authentication from "../Http/Authentication.ts"
 import type { Auth, External } from "../Http/Authenticator.ts"
 import type { EdgeOptions } from "../Http/EdgeOptions.ts"
 import { joinThrough } from "../Http/Join.ts"
@@ -52,7 +53,7 @@ export interface Application<R = never, C extends AnyCommand = never> {
    * Who may ask, and how they show who they are. Then every model, command and projection needs `access` or `http: false`.
    * Without it the node is open, and answers its own host alone.
    */
-  readonly auth?: Auth | External
+  readonly auth?: Auth<Repository> | External
   /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
   readonly insecureOpen?: boolean
   /** Settings of the edge: proxies to believe, limits by caller, origins of pages, the log of requests. */
@@ -87,6 +88,7 @@ export type NodeServices =
   | Member.Member
   | LocalNode.LocalNode
   | Serving.Serving
+  | Authentication.Authentication
 
 /** The services that a node needs beside place, storage and transport: handlers of its commands, and services of its reactions. */
 export type NeededBy<R, C extends AnyCommand> = Exclude<R, NodeServices> | HandlerOf<C>
@@ -135,6 +137,7 @@ export const layerOwn = <R = never, C extends AnyCommand = never>(
   )
   return Layer.mergeAll(layerSupervised, layerUpgrade).pipe(
     Layer.provideMerge(Reactions.layer(reactions)),
+    Layer.provideMerge(Authentication.layer(auth)),
     Layer.provideMerge(NearRepository.layer),
     Layer.provideMerge(Backups.layer),
     Layer.provideMerge(

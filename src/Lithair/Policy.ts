@@ -17,7 +17,7 @@ interface Declarations {
   readonly models: ReadonlyArray<Described | Dropped>
   readonly commands?: ReadonlyArray<AnyCommand>
   readonly projections?: ReadonlyArray<Projection>
-  readonly auth?: Auth | External
+  readonly auth?: Auth<unknown> | External
 }
 
 /** The policy of an application; undefined if it is open, or guards itself. */

@@ -11,6 +11,7 @@ import { Repository } from "../Client/Repository.ts"
 import { Member } from "../Cluster/Member.ts"
 import type { Directory } from "../EventStore/Directory.ts"
 import { crashDisk, layerMemory as layerDisk, type MemoryDisk, makeMemoryDisk } from "../EventStore/MemoryDirectory.ts"
+import { Authentication } from "../Http/Authentication.ts"
 import { routerConfig } from "../Http/Mount.ts"
 import { Serving } from "../Http/Serving.ts"
 import { Lifecycle } from "../Lithair/Lifecycle.ts"
@@ -157,7 +158,8 @@ export const start = (node: TestNode, surroundings: Surroundings): Effect.Effect
           Backups,
           Member,
           LocalNode,
-          Serving
+          Serving,
+          Authentication
         ),
         Context.add(HttpClient.HttpClient, server.client),
         Context.add(Layer.CurrentMemoMap, memoMap),
