@@ -85,7 +85,8 @@ const timed = [
   "test/processes/liveness.test.ts",
   "test/processes/overload.test.ts",
   "test/processes/raw.test.ts",
-  "test/processes/rolling.test.ts"
+  "test/processes/rolling.test.ts",
+  "test/processes/rotation.test.ts"
 ]
 const gone = [...slow, ...timed].filter((file) => !existsSync(file))
 if (gone.length > 0) throw new Error(`vitest.config.ts names tests that are not there: ${gone.join(", ")}`)

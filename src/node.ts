@@ -19,6 +19,7 @@ import { flags, optionsOf } from "./Node/Flags.ts"
 import { makeServer, type NodeServer } from "./Node/HttpServer.ts"
 import { answerInterrupted } from "./Node/Interrupted.ts"
 import { formatHost } from "./Raft/peers/Address.ts"
+import type { PeersFailure } from "./Raft/peers/PeerSockets.ts"
 
 export { type DemoOptions, NodeEnded } from "./Node/Demo.ts"
 export { BadFlag } from "./Node/Peers.ts"
@@ -84,7 +85,7 @@ const servingDirectly = (
 
 /** Options of a node: where it listens, its data directory, and its peers. */
 export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"> {
-  /** The address for peers; `host:port` by default. */
+  /** The address for peers; by default `peerTls.listen` if there is one, else `host:port`. */
   readonly address?: string
   readonly directory: string
 }
@@ -92,12 +93,15 @@ export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"
 /** Provides everything that a node needs except its lifecycle: place, storage and transport on this machine, and a server. */
 export const layer = (
   options: NodeOptions
-): Layer.Layer<NodePlace | ServerServices, StorageFailure | PlaceFailure | HttpServerError.ServeError> =>
+): Layer.Layer<
+  NodePlace | ServerServices,
+  StorageFailure | PlaceFailure | PeersFailure | HttpServerError.ServeError
+> => {
+  const { address, host = "127.0.0.1", peerTls, port } = options
+  const own = address ?? peerTls?.listen ?? `${formatHost(host)}:${port}`
   // In this order: a node that cannot have its directory takes no port.
-  Layer.provideMerge(
-    layerServer(options),
-    layerHost({ ...options, address: options.address ?? `${formatHost(options.host ?? "127.0.0.1")}:${options.port}` })
-  )
+  return Layer.provideMerge(layerServer(options), layerHost({ ...options, address: own }))
+}
 
 /** Exits with 0 if the node was told to stop and stopped in order. A removed node has an exit code of its own. */
 const teardown: Runtime.Teardown = (exit, onExit) =>
@@ -124,6 +128,10 @@ const reportFailure = (cause: Cause.Cause<unknown>) => {
  */
 export const runMain = <A, E>(program: Effect.Effect<A, E>): void =>
   program.pipe(Effect.tapCause(reportFailure), NodeRuntime.runMain({ disableErrorReporting: true, teardown }))
+
+/** Where clients reach the node. Peers under TLS have an address of their own. */
+const servedAt = ({ address, host = "127.0.0.1", peerTls, port }: NodeOptions): string =>
+  peerTls === undefined && address !== undefined ? address : `${formatHost(host)}:${port}`
 
 /** Prints a bad flag as one line on stderr. Help and version stay as they are. */
 const presenter: CliOutput.Presenter = {
@@ -161,7 +169,7 @@ export const run = <A, E>(
     Effect.fnUntraced(function* ({ port, ...others }) {
       if (Option.isNone(port)) return yield* runDemo(demo)
       const options = yield* optionsOf({ port: port.value, ...others }, demo.directory ?? ".lithair")
-      yield* Console.log(`Lithair node ${options.id ?? options.address} starts at http://${options.address}`)
+      yield* Console.log(`Lithair node ${options.id ?? options.address} starts at http://${servedAt(options)}`)
       return yield* launch(Layer.provide(application, layer(options)))
     })
   ).pipe(

@@ -30,10 +30,14 @@ interface Membership {
  * Asks a running cluster to take this node in. Returns the cluster, and the members to connect to. `clusterId` is the
  * one of the node's directory, null while it is empty.
  */
-export type Join = (
+export type Join<R = never> = (
   self: Self,
   clusterId: string | null
-) => Effect.Effect<{ readonly clusterId: string; readonly members: ReadonlyArray<ConfigurationMember> }, FormingRefused>
+) => Effect.Effect<
+  { readonly clusterId: string; readonly members: ReadonlyArray<ConfigurationMember> },
+  FormingRefused,
+  R
+>
 
 /** The first entry. No election precedes it: no node leads term 1. */
 const firstEntryOf = (configuration: Configuration): LogEntry => ({
@@ -79,7 +83,7 @@ export const formed = Effect.fnUntraced(function* (
   openLog: (options: {
     readonly mustExist: boolean
   }) => Effect.Effect<LogStore["Service"], LogFailed | LogCorrupt, Scope.Scope>,
-  join: Join | undefined
+  join: Join<Transport> | undefined
 ) {
   const directory = yield* Directory
   const transport = yield* Transport
@@ -144,6 +148,8 @@ export const formed = Effect.fnUntraced(function* (
     else if (event._tag === "PeerDown") heard.delete(event.peer)
     else if (event._tag === "Received" && event.message._tag === "Form") {
       proposed = proposalOf(event.message, heard.get(event.from))
+    } else if (event._tag === "JoinAsked") {
+      event.answer({ _tag: "NotJoined", isFinal: false, message: "it waits to form a cluster of its own" })
     }
     consider()
   }

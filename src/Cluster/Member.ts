@@ -30,7 +30,7 @@ import type { Self } from "../Raft/peers/Transport.ts"
 import type { OfCommand } from "./CommandDurations.ts"
 import type { Erasing } from "./Erasing.ts"
 import type * as Feed from "./Feed.ts"
-import type { FormingRefused, Join } from "./Forming.ts"
+import type { FormingRefused } from "./Forming.ts"
 import type { Administer, AdministerResult } from "./Order.ts"
 
 type Node = RaftNode.RaftNode<Command, CommandResult | Logged>
@@ -143,8 +143,8 @@ export interface MemberOptions {
   /** The formats that this node knows. Those of its release by default. */
   readonly formats?: Formats
   /**
-   * Asks a running cluster to take this node in while its directory is empty. Without it, the node forms a cluster with
-   * its peers.
+   * The address of a member of a running cluster, which this node asks to take it in while its directory is empty. Without
+   * it, the node forms a cluster with its peers.
    */
-  readonly join?: Join
+  readonly join?: string
 }

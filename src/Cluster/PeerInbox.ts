@@ -10,6 +10,7 @@ import { mayTake } from "../Raft/core/Instances.ts"
 import type { Message, NodeId } from "../Raft/core/Message.ts"
 import type { StateReport } from "../Raft/core/StateComparison.ts"
 import type { Hello } from "../Raft/peers/Handshake.ts"
+import type { JoinAsked } from "../Raft/peers/JoinLane.ts"
 import type { HistoryGiven, HistoryWanted, PeerMessage, SnapshotWanted } from "../Raft/peers/PeerMessage.ts"
 import { Transport, type TransportEvent } from "../Raft/peers/Transport.ts"
 import type { PeerLines } from "./PeerLines.ts"
@@ -29,6 +30,8 @@ export interface PeeringOptions {
   readonly excludedAt: (peer: Pick<ConfigurationMember, "id" | "instanceId">) => number | undefined
   /** A peer reports a committed configuration that does not name this node. */
   readonly onNotAMember: (from: NodeId, configurationIndex: number) => void
+  /** A proven node asks to be taken in. */
+  readonly onJoin: (asked: JoinAsked) => void
   /** This cluster took the place of this node's. */
   readonly onSuperseded: (by: string) => void
   /** A peer knows this later start of this node's data directory. */
@@ -88,6 +91,9 @@ export const listen = Effect.fnUntraced(function* (options: PeeringOptions) {
         return
       case "Copied":
         options.onCopied(event.later)
+        return
+      case "JoinAsked":
+        options.onJoin(event)
         return
       case "BulkUp":
         if (up.has(event.peer)) options.onReachable(event.peer)

@@ -13,6 +13,7 @@ import { erasuresOf } from "../Machine/Erasure.ts"
 import * as Machine from "../Machine/Machine.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
 import { watch } from "../Machine/Watcher.ts"
+import { membersOf } from "../Raft/core/Configuration.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import { storageFull } from "../Raft/node/DiskSpace.ts"
@@ -32,6 +33,7 @@ import * as Erasing from "./Erasing.ts"
 import * as ErasureProgress from "./ErasureProgress.ts"
 import * as Feed from "./Feed.ts"
 import * as Forwarding from "./Forwarding.ts"
+import { takeIn } from "./Joining.ts"
 import { Member, type MemberFailure, type MemberOptions } from "./Member.ts"
 import type { Order, OrderAnswer } from "./Order.ts"
 import * as Orders from "./Orders.ts"
@@ -187,6 +189,14 @@ const make = Effect.fnUntraced(function* (
     attempt: (_, timeoutMs, settle) => node()?.readIndex(timeoutMs, settle) ?? settleNow(settle, OrdersHere.notRunning)
   }
 
+  const taking = {
+    clusterId: () => running.clusterId,
+    members: () => {
+      const core = node()?.core
+      return core === undefined ? [] : membersOf(core.configuration)
+    },
+    administer: orders.administer
+  }
   const run = runMember.run(running, {
     ...options,
     machine,
@@ -204,6 +214,7 @@ const make = Effect.fnUntraced(function* (
     // The requests that wait look again after the turn in which the leader changed, and not in the middle of it.
     onLeadership: () => forkLoop(Effect.andThen(Effect.yieldNow, Effect.sync(lookAgain))),
     beside: Effect.raceAllFirst([confirming.first, activation.follow, lifting, progress.follow]),
+    onJoin: ({ answer, hello }) => void fork(Effect.map(takeIn(taking, hello), answer)),
     erase: erasing.follow,
     end: (error) => Deferred.fail(stopped, error),
     fork

@@ -27,6 +27,7 @@ import { outcomeOf } from "../Raft/node/Settle.ts"
 import type { Tracing } from "../Raft/node/Tracing.ts"
 import { historyProtocol } from "../Raft/peers/Handshake.ts"
 import { foreignStart } from "../Raft/peers/Introduction.ts"
+import type { JoinAsked } from "../Raft/peers/JoinLane.ts"
 import { Transport } from "../Raft/peers/Transport.ts"
 import type { CommandDurations } from "./CommandDurations.ts"
 import { type ErasingPart, replicatedFiles } from "./Erasing.ts"
@@ -34,6 +35,7 @@ import * as Feed from "./Feed.ts"
 import { formed } from "./Forming.ts"
 import type { Forwarding } from "./Forwarding.ts"
 import * as HistoryFetching from "./HistoryFetching.ts"
+import { joinThrough } from "./Joining.ts"
 import * as KeysWatch from "./KeysWatch.ts"
 import * as LeaderlessLog from "./LeaderlessLog.ts"
 import type { MemberOptions } from "./Member.ts"
@@ -95,6 +97,8 @@ export const run = Effect.fnUntraced(function* (
     readonly onLeadership: () => void
     /** Runs beside the node once its records are checked, and ends it if it fails. */
     readonly beside: Effect.Effect<never>
+    /** A proven node asks to be taken in. */
+    readonly onJoin: (asked: JoinAsked) => void
     /** Carries out erasures in the files of the log and beside it. */
     readonly erase: (files: ErasingPart) => Effect.Effect<never>
     /** Ends the member for this reason. */
@@ -113,12 +117,13 @@ export const run = Effect.fnUntraced(function* (
   const openLog = (options: { readonly mustExist: boolean }) =>
     Effect.map(Layer.build(directory.log("log", options)), (context) => Context.get(context, LogStore))
 
-  const clusterId = yield* formed(self, openLog, options.join)
+  const join = options.join === undefined ? undefined : joinThrough(options.join)
+  const clusterId = yield* formed(self, openLog, join)
   running.clusterId = clusterId
   const snapshots = yield* Layer.build(directory.snapshots)
   const repairable = repairableOf({
     self,
-    isJoining: options.join !== undefined,
+    isJoining: join !== undefined,
     snapshots: Context.get(snapshots, SnapshotStore)
   })
   const log = yield* Layer.build(directory.log("log", { mustExist: true, clusterId, repairable }))
@@ -135,9 +140,9 @@ export const run = Effect.fnUntraced(function* (
   }
   let announced: typeof options.machine.applied.restored
   const known = configurations[configurations.length - 1]?.configuration ?? empty
-  if (membersOf(known).length === 0 && options.join !== undefined) {
+  if (membersOf(known).length === 0 && join !== undefined) {
     // The cluster has taken this node in, and its log names no members yet. The member that took it in does.
-    yield* transport.announce({ clusterId, members: (yield* options.join(self, clusterId)).members })
+    yield* transport.announce({ clusterId, members: (yield* join(self, clusterId)).members })
   } else yield* announce(known)
   /** Ends this node if its cluster has met another process with this directory, which was a copy then. */
   const checkStart = (configuration: Configuration): void => {
@@ -238,6 +243,7 @@ export const run = Effect.fnUntraced(function* (
     excludedAt: (peer) => Membership.excludedAt(node.core, peer),
     onNotAMember: removal.told,
     onCopied: (later) => fork(end(Removal.copied({ nodeId: self.nodeId, later }))),
+    onJoin: options.onJoin,
     onSuperseded: (by) => fork(end(Removal.superseded({ nodeId: self.nodeId, clusterId, by }))),
     onDown: (peer) => {
       node.peerDown(peer)

@@ -1,5 +1,6 @@
-/** Carries out changes of the cluster for the administration's routes and the join route, and shows the membership. */
+/** Carries out changes of the cluster for the administration's routes, and shows the membership. */
 import { Effect, Schema } from "effect"
+import { describeRefusal } from "../Cluster/AdministerRefusal.ts"
 import type { Member } from "../Cluster/Member.ts"
 import type { Administer } from "../Cluster/Order.ts"
 import { MemberName } from "../Cluster/readOrder.ts"
@@ -46,10 +47,11 @@ export const administer = (member: Member["Service"], order: Administer): Effect
     Effect.flatMap((done) => {
       if (done._tag !== "Refused") return Effect.void
       const { reason } = done
-      if (reason === "otherConfiguration") return Effect.fail(otherConfiguration(member))
+      const line = describeRefusal(reason)
+      if (reason === "otherConfiguration") return Effect.fail(otherConfiguration(member, line))
       return reason === "unknownMember"
-        ? Effect.fail(notFound("There is no such member"))
-        : Effect.fail(problem("membership-refused", refusals[reason], { reason, definite: true }))
+        ? Effect.fail(notFound(line))
+        : Effect.fail(problem("membership-refused", line, { reason, definite: true }))
     })
   )
 
@@ -61,10 +63,8 @@ const indexOf = (member: Member["Service"]): number | undefined => {
   return core === undefined ? undefined : configurationIndex(core)
 }
 
-const otherConfiguration = (member: Member["Service"]): Problem =>
-  problem("version-conflict", "The members have changed since: read them again", {
-    currentVersion: indexOf(member) ?? null
-  })
+const otherConfiguration = (member: Member["Service"], line: string): Problem =>
+  problem("version-conflict", line, { currentVersion: indexOf(member) ?? null })
 
 /** Adds a learner. Succeeds if the same node is a member already: it asks again when an answer was lost. */
 export const addMember = Effect.fnUntraced(function* (
@@ -82,26 +82,3 @@ export const addMember = Effect.fnUntraced(function* (
   const change = { _tag: "AddLearner", member: added, autoPromote } as const
   yield* administer(member, { _tag: "ChangeMembers", admitted, change })
 })
-
-type Refusal = Exclude<
-  Extract<Effect.Success<ReturnType<Member["Service"]["administer"]>>, { _tag: "Refused" }>["reason"],
-  "unknownMember" | "otherConfiguration"
->
-
-/** The detail of each refusal, for the person who asked. */
-const refusals: Record<Refusal, string> = {
-  notLeader: "The node is no longer the leader: try again",
-  notReady: "The new leader is not ready yet: try again",
-  changing: "Another change is under way: try again when it is done",
-  transferring: "The leader is handing leadership over: try again",
-  alreadyMember: "There is a member with this id already",
-  unchanged: "The cluster is in this state already",
-  noVoters: "A cluster needs at least one voter",
-  belowThreeVoters: "With fewer than three voters the cluster stops when it loses one: add ?force=true if you mean it",
-  tooManyMembers: "The cluster is full: remove a member first",
-  notCaughtUp: "The node has not caught up with the log: promote it once it has",
-  unreachable: "The leader does not hear a quorum of the new voters: check that they run",
-  notAnotherVoter: "The target must be another voter",
-  nothingPending: "The leader's code has no newer version of a model, and knows no newer format, than is active",
-  noTarget: "No other voter answers: check that they run"
-}

@@ -16,7 +16,6 @@ import {
 import { archiveMediaType, backupPath, backupsPath, ScheduledBackup } from "./BackupRoutes.ts"
 import { Digest, digestPath } from "./DigestRoutes.ts"
 import { Erasure, Erasures, erasurePath, erasuresPath, ToErase } from "./ErasureRoutes.ts"
-import { JoinAnswer, JoinChallenge, JoinRequest, joinPath } from "./JoinRoutes.ts"
 import { keyPath, keysPath } from "./KeyRoutes.ts"
 import { bodyProblems, problems, readHeaderSchemas, readParameterSchemas } from "./ModelEndpoints.ts"
 import { Count, MembersTag } from "./Patterns.ts"
@@ -300,20 +299,6 @@ const admin = HttpApiGroup.make("_admin")
   )
   .annotateMerge(OpenApi.annotations({ title: "Administration" }))
 
-const peers = HttpApiGroup.make("_peers")
-  .add(
-    HttpApiEndpoint.get("challenge", joinPath, {
-      success: positioned(JoinChallenge),
-      error: problems(["forbidden", "overloaded", "removed"])
-    }).annotateMerge(said("Get a challenge that a joining node signs with the secret")),
-    HttpApiEndpoint.post("join", joinPath, {
-      payload: JoinRequest,
-      success: positioned(JoinAnswer),
-      error: changeProblems
-    }).annotateMerge(said("Take a node that proves the secret into the cluster"))
-  )
-  .annotateMerge(OpenApi.annotations({ title: "Peers" }))
-
 // No model can take the name of a group: a model's name starts with a letter.
 const node = HttpApiGroup.make("_node")
   .add(
@@ -338,7 +323,7 @@ const node = HttpApiGroup.make("_node")
   .annotateMerge(OpenApi.annotations({ title: "Node" }))
 
 /** The endpoints that every node has. */
-export const nodeGroups = [node, admin, peers] as const
+export const nodeGroups = [node, admin] as const
 
 /** Restores colons in paths: a colon starts a parameter only after a slash. */
 export const restorePath = (path: string): string => path.replace(/([^/])\{(\w+)\}/g, "$1:$2")

@@ -16,7 +16,7 @@ export class OpenToOthers extends Schema.TaggedError<OpenToOthers>()("OpenToOthe
 /** Health checks tell nothing of the data, and peers prove themselves: neither open mode nor limits by caller concern them. */
 export const isExempt = (url: string): boolean => {
   const { path } = splitTarget(url)
-  return path === "/livez" || path === "/readyz" || path === "/_raft" || path.startsWith("/_raft/")
+  return path === "/livez" || path === "/readyz" || path === "/_raft"
 }
 
 const refused = (why: string): Problem =>

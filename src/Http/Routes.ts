@@ -29,7 +29,6 @@ import { digestRoutes } from "./DigestRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { erasureRoutes } from "./ErasureRoutes.ts"
 import { publicOf, showing } from "./Hidden.ts"
-import { joinPath, joinRoutes } from "./JoinRoutes.ts"
 import { keyRoutes } from "./KeyRoutes.ts"
 import { listeningLine } from "./Listening.ts"
 import { liveRoutes } from "./LiveRoutes.ts"
@@ -167,7 +166,7 @@ export const layerAdmin: Layer.Layer<
   })
 )
 
-/** Serves `/_raft`: the sockets of peers, and nodes that join. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server and the place has no secret. */
+/** Serves `/_raft`, where peers and nodes that join dial. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server and the place has no secret. */
 export const layerPeers: Layer.Layer<
   never,
   PeerListener.Unprotected,
@@ -176,9 +175,8 @@ export const layerPeers: Layer.Layer<
   PeerListener.layerPeers,
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const { auth, isOpen, secret } = yield* Serving
+      const { auth, isOpen } = yield* Serving
       const member = yield* Member
-      yield* mount({ routes: joinRoutes(member, valueOf(secret)), owned: [joinPath] })
       const address = HttpServer.formatAddress((yield* HttpServer.HttpServer).address)
       yield* Effect.logInfo(listeningLine({ nodeId: member.self.nodeId, address, auth, isOpen }))
     })

@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import type { Directory } from "../EventStore/Directory.ts"
 import { makeMemoryNetwork } from "../Raft/peers/MemoryNetwork.ts"
 import type { PeerListener } from "../Raft/peers/PeerListener.ts"
+import type { PeersFailure } from "../Raft/peers/PeerSockets.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
 import { layerNetwork, layerSockets } from "./Peers.ts"
 import * as Place from "./Place.ts"
@@ -14,7 +15,7 @@ export type NodePlace = Place.Place | Directory | Transport | PeerListener
 /** Gives a node a place in the cluster, a directory on this machine, and sockets. */
 export const layerHost = (
   options: Place.PlaceOptions & { readonly directory: string }
-): Layer.Layer<NodePlace, StorageFailure | Place.PlaceFailure> =>
+): Layer.Layer<NodePlace, StorageFailure | Place.PlaceFailure | PeersFailure> =>
   layerSockets.pipe(Layer.provideMerge(layerFile(options)), Layer.provideMerge(Place.layer(options)))
 
 /** Gives a node a cluster of one, in memory: for tests, and for data that need not last. */

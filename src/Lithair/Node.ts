@@ -1,6 +1,6 @@
 /** A node as a layer: it provides services to programs and routes, over the directory, transport and place that you choose. */
 
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, type Redacted } from "effect"
 import * as Backups from "../Backup/Backups.ts"
 import * as Changes from "../Changes/Changes.ts"
 import type { Acting } from "../Client/Acting.ts"
@@ -16,7 +16,6 @@ import type { LogCorrupt, LogFailed } from "../EventStore/LogStore.ts"
 import * as Authentication from "../Http/Authentication.ts"
 import type { Auth, External } from "../Http/Authenticator.ts"
 import type { EdgeOptions } from "../Http/EdgeOptions.ts"
-import { joinThrough } from "../Http/Join.ts"
 import * as Serving from "../Http/Serving.ts"
 import * as LiveQueries from "../Live/LiveQueries.ts"
 import type { ModelMismatch } from "../Local/checkModels.ts"
@@ -221,9 +220,7 @@ export const layer = <R = never, C extends AnyCommand = never>(
         self: yield* self,
         insecureOpen,
         ...(secret === undefined ? {} : { secret }),
-        ...(join === undefined
-          ? {}
-          : { join: joinThrough(join, secret === undefined ? secret : Redacted.value(secret)) })
+        ...(join === undefined ? {} : { join })
       }
       const settings = { edge: { ...application.edge, ...edge }, raft: { ...application.raft, ...raft } }
       return layerOwn({ ...application, ...settings }, own)

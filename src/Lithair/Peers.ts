@@ -8,12 +8,21 @@ import type { Transport } from "../Raft/peers/Transport.ts"
 import { self } from "./Node.ts"
 import { Place } from "./Place.ts"
 
-/** Connects nodes by sockets. Mount `Http.layerPeers` on the server at the node's address. */
-export const layerSockets: Layer.Layer<Transport | PeerListener.PeerListener, never, Place | Directory> = Layer.unwrap(
+/**
+ * Connects nodes by sockets. Where the place has `peerTls` it listens there by itself, and fails with `BadCertificate` or
+ * `PeersUnheard`. Otherwise mount `Http.layerPeers` on the server at the node's address.
+ */
+export const layerSockets: Layer.Layer<
+  Transport | PeerListener.PeerListener,
+  PeerSockets.PeersFailure,
+  Place | Directory
+> = Layer.unwrap(
   Effect.gen(function* () {
-    const { secret } = yield* Place
+    const { insecurePeers, peerTls, secret } = yield* Place
     return PeerSockets.layer({
       self: yield* self,
+      insecurePeers,
+      ...(peerTls === undefined ? {} : { tls: peerTls }),
       ...(secret === undefined ? {} : { secret: Redacted.value(secret) })
     })
   })

@@ -3,7 +3,10 @@ import { Config, Context, Effect, Layer, Option, Redacted, Result, Schema } from
 import { type EdgeOptions, wrongWithEdge } from "../Http/EdgeOptions.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { BadAddress, BadId, parseAddress, parseId } from "../Raft/peers/Address.ts"
+import type { BadCertificate } from "../Raft/peers/Certificates.ts"
 import { join as joinSecrets, WeakSecret, wrongWithSecret } from "../Raft/peers/Secret.ts"
+
+import { type ListeningTls, type PeerTls, parsePeerTls, peerTlsConfig } from "./PeerTls.ts"
 
 /** Another member that this node starts with: its address, and its id if that differs. */
 export interface Peer {
@@ -27,6 +30,10 @@ export interface PlaceOptions {
    * another: the node proves the first, and takes any.
    */
   readonly secret?: Secret | ReadonlyArray<Secret>
+  /** Has peers speak under TLS, at an address of their own, and not at `/_raft` of a server. */
+  readonly peerTls?: PeerTls
+  /** Lets peers of other hosts speak without TLS, proved by the secret: others can read and change what they say. */
+  readonly insecurePeers?: boolean
   /** Has a node without `auth` answer other hosts too: everybody who reaches it may read and change everything. */
   readonly insecureOpen?: boolean
   /** Settings of the edge that override the application's on this node. */
@@ -45,6 +52,8 @@ export class Place extends Context.Service<
     readonly id: string
     readonly peers: ReadonlyArray<Peer>
     readonly join: string | undefined
+    readonly peerTls: ListeningTls | undefined
+    readonly insecurePeers: boolean
     readonly insecureOpen: boolean
     /** All of its secrets (Secret.ts). */
     readonly secret: Redacted.Redacted | undefined
@@ -57,20 +66,16 @@ export class Place extends Context.Service<
 export class BadEdge extends Schema.TaggedError<BadEdge>()("BadEdge", { message: Schema.String }) {}
 
 /** Makes a place, with defaults for missing options. */
-export const make = ({
-  address,
-  edge = {},
-  id,
-  insecureOpen,
-  join,
-  peers = [],
-  raft = {},
-  secret
-}: PlaceOptions): Place["Service"] => ({
+export const make = (
+  { address, edge = {}, id, insecureOpen, insecurePeers, join, peers = [], raft = {}, secret }: PlaceOptions,
+  peerTls?: ListeningTls
+): Place["Service"] => ({
   address,
   id: id ?? address,
   peers,
   join,
+  peerTls,
+  insecurePeers: insecurePeers === true,
   insecureOpen: insecureOpen === true,
   edge,
   secret: textsOf(secret).length === 0 ? undefined : Redacted.make(joinSecrets(textsOf(secret))),
@@ -87,7 +92,7 @@ export type PlaceFailure = BadAddress | BadId | BadEdge | WeakSecret
 
 /** Checks the addresses, the ids, the edge and the secret of a place. */
 const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
-  const place = make(options)
+  const place = make(options, options.peerTls === undefined ? undefined : yield* parsePeerTls(options.peerTls))
   const { address, id, join, peers } = place
   for (const each of [address, ...peers.map((peer) => peer.address), ...(join === undefined ? [] : [join])]) {
     const parsed = parseAddress(each)
@@ -109,8 +114,11 @@ const checked = Effect.fnUntraced(function* (options: PlaceOptions) {
 /** Makes a place from options. Fails with `BadAddress`, `BadId`, `BadEdge` or `WeakSecret`. */
 export const layer = (options: PlaceOptions): Layer.Layer<Place, PlaceFailure> => Layer.effect(Place, checked(options))
 
-/** Makes a place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN`, `LITHAIR_SECRET` and `LITHAIR_ACCEPTED_SECRET`. */
-export const layerConfig: Layer.Layer<Place, Config.ConfigError | PlaceFailure> = Layer.effect(
+/**
+ * Makes a place from `LITHAIR_ADDRESS`, `LITHAIR_ID`, `LITHAIR_PEERS` (`host:port`, separated by commas), `LITHAIR_JOIN`,
+ * `LITHAIR_SECRET` and `LITHAIR_ACCEPTED_SECRET`, `LITHAIR_INSECURE_PEERS`, and the four `LITHAIR_PEER_*` of TLS.
+ */
+export const layerConfig: Layer.Layer<Place, Config.ConfigError | PlaceFailure | BadCertificate> = Layer.effect(
   Place,
   Effect.gen(function* () {
     const optional = <A>(config: Config.Config<A>) => Effect.map(Config.option(config), Option.getOrUndefined)
@@ -120,9 +128,13 @@ export const layerConfig: Layer.Layer<Place, Config.ConfigError | PlaceFailure> 
     const secret = yield* optional(Config.Redacted("LITHAIR_SECRET"))
     const accepted = yield* optional(Config.Redacted("LITHAIR_ACCEPTED_SECRET"))
     const peers = yield* Config.String("LITHAIR_PEERS").pipe(Config.withDefault(""))
+    const insecurePeers = yield* Config.Boolean("LITHAIR_INSECURE_PEERS").pipe(Config.withDefault(false))
+    const peerTls = yield* peerTlsConfig
     return yield* checked({
       address,
       peers: peers === "" ? [] : peers.split(",").map((peer) => ({ id: peer, address: peer })),
+      insecurePeers,
+      ...(peerTls === undefined ? {} : { peerTls }),
       ...(id === undefined ? {} : { id }),
       ...(join === undefined ? {} : { join }),
       ...(secret === undefined ? {} : { secret: accepted === undefined ? secret : [secret, accepted] })

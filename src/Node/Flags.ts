@@ -5,6 +5,7 @@ import type { PlaceOptions } from "../Lithair/Place.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
 import { type EdgeValues, edgeFlags, edgeOf } from "./EdgeFlags.ts"
 import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
+import { type PeerTlsFlags, peerTlsFlags, peerTlsOf } from "./PeerTlsFlags.ts"
 
 /** The flags. Without `port` a program runs its demo. */
 export const flags = {
@@ -56,6 +57,7 @@ export const flags = {
     Flag.withFallbackConfig(Config.String("LITHAIR_ACCEPTED_SECRET")),
     Flag.optional
   ),
+  ...peerTlsFlags,
   insecureOpen: Flag.Boolean("insecure-open").pipe(
     Flag.withDescription("Let an application without auth serve other hosts: everybody who reaches it may change all"),
     Flag.withFallbackConfig(Config.Boolean("LITHAIR_INSECURE_OPEN")),
@@ -117,7 +119,7 @@ export interface NodeOptions extends PlaceOptions {
 }
 
 /** The values of the flags. */
-export interface NodeFlags extends RaftFlags, EdgeValues {
+export interface NodeFlags extends RaftFlags, EdgeValues, PeerTlsFlags {
   readonly host: string
   readonly port: number
   readonly peers: Option.Option<string>
@@ -139,12 +141,13 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
       message: "--accepted-secret: a node that accepts a secret needs one of its own: --secret"
     })
   }
+  const peerTls = yield* peerTlsOf(flags, flags.host)
   const own = yield* Effect.fromResult(
     parseOwn({
       port,
       secret,
       host: flags.host,
-      address: Option.getOrUndefined(flags.address),
+      address: Option.getOrUndefined(flags.address) ?? peerTls?.listen,
       id: Option.getOrUndefined(flags.id)
     })
   )
@@ -167,6 +170,8 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
     raft: raftOf(flags),
     insecureOpen: flags.insecureOpen,
     edge: yield* edgeOf(flags),
+    insecurePeers: flags.insecurePeers,
+    ...(peerTls === undefined ? {} : { peerTls }),
     ...(join === undefined ? {} : { join: join.text }),
     ...(secret === undefined ? {} : { secret: [secret, ...Option.toArray(flags.acceptedSecret)] })
   }

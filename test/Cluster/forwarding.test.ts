@@ -19,6 +19,7 @@ const order: Order = { _tag: "Decide", command }
 
 const sendingBy = (send: (to: string, message: PeerMessage) => void) =>
   Transport.of({
+    join: () => Effect.never,
     flush: () => {},
     send: (to, _lane, message) => {
       send(to, message)

@@ -10,6 +10,7 @@ const member = (id: string) => ({ id, address: `10.0.0.${id}:8081`, instanceId: 
 const configuration = { voters: ["1", "2", "3"].map(member), learners: [{ ...member("4"), autoPromote: false }] }
 
 const transport = Transport.of({
+  join: () => Effect.never,
   flush: () => {},
   send: () => false,
   run: () => Effect.never,

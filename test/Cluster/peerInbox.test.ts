@@ -48,6 +48,7 @@ const start = Effect.gen(function* () {
   let excludedAt: number | undefined
   const reported: Array<string> = []
   const transport = Transport.of({
+    join: () => Effect.never,
     flush: () => {},
     send: (_peer, _lane, message) => sent.push(message) > 0,
     run: (handler) => {
@@ -69,6 +70,7 @@ const start = Effect.gen(function* () {
     onForward: () => {},
     lines: { up: () => {}, down: () => {} },
     excludedAt: () => excludedAt,
+    onJoin: () => undefined,
     onNotAMember: (_, configurationIndex) => told.push(configurationIndex),
     onSuperseded: () => {},
     onCopied: () => {},

@@ -111,26 +111,27 @@ describe("layerPeers", () => {
       HttpServer.make({ address: NetAddress.inetAddressUnsafe(address, 8081), serve: () => Effect.void })
     )
   const self = { nodeId: "a", address: "127.0.0.1:8081", instanceId: "i", peers: [] }
-  const peersOn = (address: NetAddress.IpAddress, secret?: string) =>
+  const peersOn = (address: NetAddress.IpAddress, options: { secret?: string; insecurePeers?: boolean } = {}) =>
     Layer.build(
       layerPeers.pipe(
         Layer.provide(serverAt(address)),
         Layer.provide(HttpRouter.layer),
-        Layer.provide(layerSocketTransport({ self, ...(secret === undefined ? {} : { secret }) }))
+        Layer.provide(layerSocketTransport({ self, ...options }))
       )
     ).pipe(Effect.scoped, Effect.exit)
 
   it.effect(
-    "refuses a server that other hosts reach, unless peers prove a secret, whichever server it is mounted on",
+    "refuses a server that other hosts reach, unless peers prove a secret and the operator says insecurePeers",
     () =>
       Effect.gen(function* () {
-        const refused = yield* peersOn(NetAddress.ipv4Unspecified)
-        assert.isTrue(Exit.isFailure(refused))
-        assert.match(String(refused), /Cannot listen on 0\.0\.0\.0 without a secret/)
+        const secret = "a long secret of the cluster, 1234567890"
+        for (const options of [{}, { secret }, { insecurePeers: true }]) {
+          const refused = yield* peersOn(NetAddress.ipv4Unspecified, options)
+          assert.isTrue(Exit.isFailure(refused))
+          assert.match(String(refused), /Cannot listen to peers on 0\.0\.0\.0: .* need TLS, or insecurePeers/)
+        }
         assert.isTrue(Exit.isSuccess(yield* peersOn(NetAddress.ipv4Loopback)))
-        assert.isTrue(
-          Exit.isSuccess(yield* peersOn(NetAddress.ipv4Unspecified, "a long secret of the cluster, 1234567890"))
-        )
+        assert.isTrue(Exit.isSuccess(yield* peersOn(NetAddress.ipv4Unspecified, { secret, insecurePeers: true })))
       })
   )
 })

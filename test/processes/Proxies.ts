@@ -141,7 +141,7 @@ const connectionOf = (acceptor: Socket): Connection => {
     if (read.length < end) return
     acceptor.off("data", listener)
     const hello = decodeHello(read.subarray(frame + lengthBytes + 1, end))
-    if (!("_tag" in hello)) connection.lane = hello.lane
+    if (!("_tag" in hello) && hello.lane !== "join") connection.lane = hello.lane
   }
   acceptor.on("data", listener)
   return connection

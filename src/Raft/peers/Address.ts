@@ -87,6 +87,18 @@ export const parseAddress = (text: string): Result.Result<Address, string> => {
     : Result.succeed(address)
 }
 
+/** Where a server listens: `host:port`, where the host may be one that means all interfaces. Fails with the reason. */
+export const parseListen = (text: string): Result.Result<Pick<Address, "host" | "port">, string> => {
+  const wrong = (what: string) => Result.fail(`"${text.slice(0, shownMax)}" is no place to listen at: ${what}`)
+  const [, hostText = "", portText = ""] = /^(.*):([^:\]]*)$/s.exec(text) ?? []
+  if (!isPort(portText)) return wrong("write host:port, with a port from 1 to 65535")
+  if (/^[^[]*:/.test(hostText)) return wrong("write IPv6 in brackets, as in [::]:8081")
+  return Result.match(parseHost(hostText), {
+    onFailure: wrong,
+    onSuccess: (host) => Result.succeed({ host, port: Number(portText) })
+  })
+}
+
 /** Without leading zeros: one address has one spelling. */
 const isPort = (text: string): boolean => /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535
 

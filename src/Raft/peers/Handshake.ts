@@ -15,8 +15,8 @@ import { provingOf, secretsOf } from "./Secret.ts"
  * The oldest version of the protocol that this code speaks. Since 2 a life and a number name a request, nodes tell each other
  * of their states, and a hello names the process that speaks. Since 3 frames travel on a plain stream of bytes; up to 2
  * they travelled in WebSockets. Since 4 one frame holds many forwarded requests, or many answers. Since 5 nodes ask each
- * other for history, and a node repairs its log from its leader's. Since 6 they introduce their data directories, and an
- * order may name the span that it is part of.
+ * other for history, and a node repairs its log from its leader's. Since 6 they introduce their data directories, an
+ * order may name the span that it is part of, and a node joins by a lane of its own.
  */
 export const protocolMin = 4
 /** The newest version that this code speaks. */
@@ -41,6 +41,12 @@ const peersMaxCount = 64
 /** The longest frame of a handshake: a hello that names as many peers as it may, with the longest ids. */
 export const helloMaxBytes = 32 * 1024
 
+/** The use of a connection: one of the two lanes between members, or a node that asks to be taken in. */
+export type HelloLane = Lane | "join"
+
+/** In the order of their numbers on the wire. */
+const lanes: ReadonlyArray<HelloLane> = ["control", "bulk", "join"]
+
 /** A node introduces itself with this when a connection opens. */
 export interface Hello {
   readonly protocolMin: number
@@ -50,13 +56,13 @@ export interface Hello {
   readonly nodeId: NodeId
   /** The address at which peers reach the speaker, as the configuration will have it. */
   readonly address: string
-  /** The node that the speaker believes it talks to. */
+  /** The node that the speaker believes it talks to. A node that joins knows an address alone, and leaves it empty. */
   readonly targetNodeId: NodeId
   /** Random, made with the data directory: a node with the same id and another instance has lost its data. */
   readonly instanceId: string
   /** The instance that the speaker's configuration holds for the target; null if it holds none. */
   readonly expectedInstanceId: string | null
-  readonly lane: Lane
+  readonly lane: HelloLane
   /** Every member that the flags name, the speaker included, sorted. */
   readonly peers: ReadonlyArray<NodeId>
   /** Drawn once by each start of a node. Two that show one instance are a restart, or a data directory and its copy. */
@@ -67,13 +73,16 @@ export interface Hello {
 
 /** Why a node refuses a connection. Both sides hear it. */
 export type Refusal =
-  | { readonly _tag: "NotLoopback"; readonly remoteAddress: string }
+  | { readonly _tag: "NotLoopback"; readonly remoteAddress: string; readonly why: string }
   | { readonly _tag: "BadHello"; readonly malformed: Malformed }
   | { readonly _tag: "NoCommonProtocol"; readonly own: string; readonly theirs: string }
   | { readonly _tag: "WrongNode"; readonly expected: NodeId; readonly found: NodeId }
   | { readonly _tag: "WrongCluster"; readonly own: string; readonly theirs: string }
-  | { readonly _tag: "WrongLane"; readonly expected: Lane; readonly found: Lane }
+  | { readonly _tag: "SameNode"; readonly nodeId: NodeId }
+  | { readonly _tag: "WrongLane"; readonly expected: HelloLane; readonly found: HelloLane }
   | { readonly _tag: "BadProof"; readonly from: NodeId }
+  | { readonly _tag: "Untrusted"; readonly why: string }
+  | { readonly _tag: "WrongCertificate"; readonly nodeId: NodeId; readonly certified: ReadonlyArray<NodeId> }
   | { readonly _tag: "SecondProcess"; readonly nodeId: NodeId }
   | { readonly _tag: "CopiedDirectory"; readonly nodeId: NodeId }
 
@@ -95,24 +104,48 @@ export const checkHello = (options: {
   if (own.clusterId !== null && theirs.clusterId !== null && own.clusterId !== theirs.clusterId) {
     return { _tag: "WrongCluster", own: own.clusterId, theirs: theirs.clusterId }
   }
-  if (theirs.targetNodeId !== own.nodeId) {
+  if (own.lane !== theirs.lane) return { _tag: "WrongLane", expected: own.lane, found: theirs.lane }
+  const isJoining = own.lane === "join"
+  if (isJoining && own.nodeId === theirs.nodeId) return { _tag: "SameNode", nodeId: own.nodeId }
+  if (theirs.targetNodeId !== own.nodeId && !(isJoining && theirs.targetNodeId === "")) {
     return { _tag: "WrongNode", expected: own.nodeId, found: theirs.targetNodeId }
   }
-  if (own.targetNodeId !== theirs.nodeId || own.nodeId === theirs.nodeId) {
+  const isExpected = own.targetNodeId === theirs.nodeId || (isJoining && own.targetNodeId === "")
+  if (!isExpected || own.nodeId === theirs.nodeId) {
     return { _tag: "WrongNode", expected: own.targetNodeId, found: theirs.nodeId }
   }
-  if (own.lane !== theirs.lane) return { _tag: "WrongLane", expected: own.lane, found: theirs.lane }
   return { _tag: "Agreed", protocol }
 }
 
-/** Without a secret nobody proves anything, so a peer must be on this machine (D8). */
-export const checkRemoteAddress = (options: {
+/** What protects the connections of a node to its peers. */
+export interface Protection {
   readonly secret: string | undefined
-  readonly remoteAddress: string
-}): Refusal | undefined =>
-  options.secret !== undefined || isLoopback(options.remoteAddress)
+  /** Both sides show certificates. */
+  readonly isTls: boolean
+  /** The operator accepts that others may read and change what peers say beyond this host. */
+  readonly insecurePeers: boolean
+}
+
+/** Why a node has to keep to peers of its own host (D8); undefined if it may speak with other hosts. */
+export const onlyThisHost = ({ insecurePeers, isTls, secret }: Protection): string | undefined => {
+  if (isTls) return undefined
+  if (secret === undefined) return "peers beyond this host need TLS, or insecurePeers and a secret"
+  return insecurePeers
     ? undefined
-    : { _tag: "NotLoopback", remoteAddress: options.remoteAddress }
+    : "peers beyond this host need TLS, or insecurePeers, since a secret encrypts nothing"
+}
+
+/** Refuses to dial another host where {@link onlyThisHost} does. */
+export const checkRemoteAddress = (
+  options: Protection & {
+    /** Without a port. */
+    readonly remoteAddress: string
+  }
+): Refusal | undefined => {
+  const { remoteAddress } = options
+  const why = onlyThisHost(options)
+  return why === undefined || isLoopback(remoteAddress) ? undefined : { _tag: "NotLoopback", remoteAddress, why }
+}
 
 /** Whether an address without a port is loopback: 127.0.0.0/8, also mapped into IPv6, `::1`, or `localhost`. */
 export const isLoopback = (address: string): boolean => {
@@ -165,7 +198,7 @@ export const encodeHello = (hello: Hello): Uint8Array<ArrayBuffer> => {
   const to = new ByteWriter().u32(hello.protocolMin).u32(hello.protocolMax)
   writeNullable(to, hello.clusterId).string(hello.nodeId).string(hello.address).string(hello.targetNodeId)
   writeNullable(to.string(hello.instanceId), hello.expectedInstanceId)
-  to.u8(Number(hello.lane === "bulk")).u32(hello.peers.length)
+  to.u8(lanes.indexOf(hello.lane)).u32(hello.peers.length)
   for (const peer of hello.peers) to.string(peer)
   return to.blob(hello.processNonce).blob(hello.nonce).finish()
 }
@@ -182,7 +215,7 @@ export const decodeHello = (frame: Uint8Array): Hello | Malformed => {
     targetNodeId: readText(from, "targetNodeId"),
     instanceId: readText(from, "instanceId"),
     expectedInstanceId: readNullable(from, "expectedInstanceId"),
-    lane: from.boolean("lane") ? "bulk" : "control",
+    lane: readLane(from),
     peers: readPeers(from),
     processNonce: from.blob("processNonce", processNonceBytes),
     nonce: from.blob("nonce", nonceBytes)
@@ -200,7 +233,7 @@ export const decodeHello = (frame: Uint8Array): Hello | Malformed => {
 export const describeRefusal = (refusal: Refusal): string => {
   switch (refusal._tag) {
     case "NotLoopback":
-      return `no cluster secret is set, and ${refusal.remoteAddress} is not a loopback address`
+      return `${refusal.remoteAddress} is another host, and ${refusal.why}`
     case "BadHello":
       return `bad ${refusal.malformed.field} at offset ${refusal.malformed.offset}: ${refusal.malformed.found}`
     case "NoCommonProtocol":
@@ -209,10 +242,18 @@ export const describeRefusal = (refusal: Refusal): string => {
       return `wrong node: expected ${refusal.expected}, found ${refusal.found}`
     case "WrongCluster":
       return `wrong cluster: own ${refusal.own}, theirs ${refusal.theirs}`
+    case "SameNode":
+      return `both nodes have the id ${refusal.nodeId}: give the one that joins another id`
     case "WrongLane":
       return `wrong lane: expected ${refusal.expected}, found ${refusal.found}`
     case "BadProof":
       return `${refusal.from} does not prove the cluster secret`
+    case "Untrusted":
+      return `no authority of this node vouches for the certificate: ${refusal.why}`
+    case "WrongCertificate": {
+      const named = refusal.certified.length === 0 ? "no node" : refusal.certified.join(", ")
+      return `the certificate of ${refusal.nodeId} names ${named}`
+    }
     case "SecondProcess":
       return `another process runs as ${refusal.nodeId} on a copy of its data directory`
     case "CopiedDirectory":
@@ -233,6 +274,13 @@ const readText = (from: ByteReader, field: string): string => {
   const text = from.string(field, idMaxBytes)
   if (/\p{Cc}/u.test(text)) from.fail(field, "a control character")
   return text
+}
+
+const readLane = (from: ByteReader): HelloLane => {
+  const number = from.u8("lane")
+  const lane = lanes[number]
+  if (lane === undefined) from.fail("lane", `the unknown lane ${number}`)
+  return lane ?? "control"
 }
 
 const readPeers = (from: ByteReader): ReadonlyArray<NodeId> => {

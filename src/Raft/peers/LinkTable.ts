@@ -17,8 +17,8 @@ export const lanes: ReadonlyArray<Lane> = ["control", "bulk"]
 export interface LinkTable {
   /** Only `raise` and `lower` change it. A peer is up while its control link is. */
   readonly up: Record<Lane, ReadonlyMap<NodeId, PeerLink>>
-  /** Tells an event to the node, if it runs. */
-  readonly tell: (event: TransportEvent) => void
+  /** Tells an event to the node. False if the node does not run. */
+  readonly tell: (event: TransportEvent) => boolean
   /** Adds a proven link. It replaces an older one, which a peer that started again left half open. */
   readonly raise: (link: PeerLink) => Effect.Effect<void>
   /** Removes a link that has ended. */
@@ -64,7 +64,10 @@ export const makeLinkTable = (): LinkTable => {
 
   return {
     up,
-    tell: (event) => handler?.(event),
+    tell: (event) => {
+      handler?.(event)
+      return handler !== undefined
+    },
     lower,
     raise: Effect.fnUntraced(function* (link) {
       const peer = link.hello.nodeId

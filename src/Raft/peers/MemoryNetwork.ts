@@ -2,6 +2,7 @@
 import { Clock, Duration, Effect, Latch, Layer } from "effect"
 import { untold } from "../../EventStore/Start.ts"
 import type { NodeId } from "../core/Message.ts"
+import { LinkClosed } from "./FrameStream.ts"
 import { checkHello, type Hello, nonceBytes, processNonceBytes, protocolMax, protocolMin } from "./Handshake.ts"
 import { type Introduced, type Introduction, introductionTo, isOutdated, laterStart } from "./Introduction.ts"
 import type { Lane } from "./PeerMessage.ts"
@@ -143,6 +144,7 @@ export const layerMemory = (options: {
         connected: () => new Map(node.links),
         introduced: () => new Map(node.introduced),
         trouble: () => undefined,
+        join: () => Effect.fail(new LinkClosed({ message: "No node joins in memory", refused: true })),
         announce: (membership) =>
           Effect.sync(() => {
             const isOtherCluster = membership.clusterId !== node.membership.clusterId

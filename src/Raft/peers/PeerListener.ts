@@ -19,44 +19,41 @@ export class PeerListener extends Context.Service<
       never,
       HttpServerRequest.HttpServerRequest | Scope.Scope
     >
-    /** Whether a peer must prove that it knows a secret. */
-    readonly isProtected: boolean
+    /** Why peers of other hosts are refused; undefined if they are not. */
+    readonly onlyThisHost: string | undefined
   }
 >()("lithair/Raft/PeerListener") {}
 
 /** The listener of a transport that no peer dials. */
 export const layerNobody: Layer.Layer<PeerListener> = Layer.succeed(PeerListener, {
   accept: Effect.succeed(PeerRefusal.notAPeer),
-  isProtected: true
+  onlyThisHost: undefined
 })
 
-/** Other hosts can reach this server, and without a secret any of them could pass for a peer. */
+/** Other hosts can reach this server, and any of them could pass for a peer, or listen to peers. */
 export class Unprotected extends Schema.TaggedError<Unprotected>()("Unprotected", { message: Schema.String }) {}
 
 /** The router matches loosely: other verbs, letters of another case, more slashes and encoded letters. */
 const isExact = ({ method, originalUrl }: HttpServerRequest.HttpServerRequest): boolean =>
   method === "GET" && originalUrl.replace(/^[a-z]+:\/\/[^/]*/i, "") === path
 
-/** Without a secret a node accepts peers of its own host only. */
 const checkProtected = (
   { address }: HttpServer.HttpServer["Service"],
-  isProtected: boolean
+  onlyThisHost: string | undefined
 ): Effect.Effect<void, Unprotected> => {
-  if (isProtected || NetAddress.isUnixPathAddress(address) || NetAddress.isLoopback(address.address)) return Effect.void
+  if (onlyThisHost === undefined || NetAddress.isUnixPathAddress(address) || NetAddress.isLoopback(address.address)) {
+    return Effect.void
+  }
   const host = NetAddress.formatIp(address.address)
-  return Effect.fail(
-    new Unprotected({ message: `Cannot listen on ${host} without a secret: any host could pass for a peer` })
-  )
+  return Effect.fail(new Unprotected({ message: `Cannot listen to peers on ${host}: ${onlyThisHost}` }))
 }
 
-/**
- * Mounts `/_raft` on the server that peers dial. It refuses a server that other hosts reach, unless there is a secret.
- */
+/** Mounts `/_raft` on the server that peers dial. It refuses a server that other hosts reach where only this host may. */
 export const layerPeers: Layer.Layer<never, Unprotected, HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener> =
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const { accept, isProtected } = yield* PeerListener
-      yield* checkProtected(yield* HttpServer.HttpServer, isProtected)
+      const { accept, onlyThisHost } = yield* PeerListener
+      yield* checkProtected(yield* HttpServer.HttpServer, onlyThisHost)
       const router = yield* HttpRouter.HttpRouter
       yield* router.add("GET", path, (request) => (isExact(request) ? accept : Effect.succeed(PeerRefusal.notHere)))
     })

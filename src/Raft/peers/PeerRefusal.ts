@@ -32,6 +32,11 @@ export const notHere = refusal(404, "not-found", "Not found", {
   detail: "Nodes of this cluster speak at GET /_raft, written exactly so"
 })
 
+/** The answer of a node whose peers speak TLS, at an address of their own. */
+export const elsewhere = refusal(404, "not-found", "Not found", {
+  detail: "Nodes of this cluster speak under TLS, at an address of their own"
+})
+
 /** The answer while too many connections shake hands. */
 export const tooManyHandshakes = refusal(503, "overloaded", "Overloaded", {
   detail: "Too many connections are shaking hands: try again later",

@@ -1,69 +1,78 @@
 /**
- * The transport over upgraded connections on the node's own HTTP port, at `/_raft`: who dials whom, and which peers are
- * up. Each pair has two connections, one for each lane, and the node with the smaller id dials both. A member that
- * nobody dials dials by itself: its peers may have removed it while it was away. PeerLink.ts has the life of one
- * connection. D8.
+ * The transport over sockets: upgraded connections on the node's own HTTP port, at `/_raft`, or connections under TLS at an
+ * address of their own. Each pair has two, one for each lane; Dialing.ts says who dials. Greeting.ts shakes hands, and
+ * PeerLink.ts has the life of one connection. D8.
  */
 import { randomBytes } from "node:crypto"
-import type { Duplex } from "node:stream"
-import { Context, Effect, FiberMap, Layer, Option, Random, type Scope } from "effect"
+import { Context, Effect, Layer, Option, type Scope } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { untold } from "../../EventStore/Start.ts"
 import type { NodeId } from "../core/Message.ts"
+import type { BadCertificate, CertificateFiles } from "./Certificates.ts"
+import * as Certificates from "./Certificates.ts"
+import type { Peer } from "./Dialing.ts"
+import * as Dialing from "./Dialing.ts"
 import { makeFrameEncoder } from "./FrameEncoder.ts"
+import { LinkClosed } from "./FrameStream.ts"
+import { greet, type Side } from "./Greeting.ts"
 import {
   checkRemoteAddress,
   describeRefusal,
   type Hello,
+  type HelloLane,
   nonceBytes,
+  onlyThisHost,
   processNonceBytes,
   protocolMax,
   protocolMin
 } from "./Handshake.ts"
 import { introductionTo, isOutdated } from "./Introduction.ts"
+import { answerJoin, readReply } from "./JoinLane.ts"
 import { isSameProcess, lanes, makeLinkTable } from "./LinkTable.ts"
-import { openLink, type Side } from "./PeerLink.ts"
+import { makeLink } from "./PeerLink.ts"
 import { PeerListener, path } from "./PeerListener.ts"
 import type { Lane } from "./PeerMessage.ts"
 import * as PeerRefusal from "./PeerRefusal.ts"
+import type { PeerStream } from "./PeerStream.ts"
+import { dialTls, listenTls, type PeersUnheard } from "./PeerTls.ts"
+import { renew } from "./Renewal.ts"
 import { Resolver } from "./Resolver.ts"
 import { makeStrangers } from "./Strangers.ts"
 import { isOfPage, notOfThisHost } from "./ThisHost.ts"
 import { helloOf, type Membership, type Self, Transport, unformed } from "./Transport.ts"
-import { acceptUpgrade, asksForUpgrade, dialUpgrade } from "./Upgrade.ts"
+import { acceptUpgrade, asksForUpgrade, dialUpgrade, plain } from "./Upgrade.ts"
 
-/** The pause before the second dial; it doubles with each failure. */
-export const backoffMinMs = 50
-/** The longest pause between two dials. */
-export const backoffMaxMs = 500
 /** How long a connection may take to open. A server that still builds its layers accepts and never answers. */
 const openTimeoutMs = 1_000
-/** A node of a cluster dials the peers that ought to dial it after so long without any. */
-export const knockAfterMs = 2_000
-
 /** Options of the transport over sockets. */
 export interface PeerSocketsOptions {
   readonly self: Self
   readonly membership?: Membership
-  /** Proves a peer. Without one the node dials and accepts only peers of its own host. */
+  /** Proves a peer. Without one and without TLS the node dials and accepts only peers of its own host. */
   readonly secret?: string
+  /** Where this node listens for peers under TLS, and its files. Without it peers come to `/_raft` of a server. */
+  readonly tls?: CertificateFiles & { readonly listen: { readonly host: string; readonly port: number } }
+  /** Lets peers of other hosts speak without TLS, if there is a secret. */
+  readonly insecurePeers?: boolean
 }
+
+/** The listener for peers under TLS cannot begin: a file does not fit, or the address is taken. */
+export type PeersFailure = BadCertificate | PeersUnheard
 
 /** Dials, and keeps dialling until its scope closes. */
 export const make = Effect.fnUntraced(function* (
   options: PeerSocketsOptions
 ): Effect.fn.Return<
   { readonly transport: Transport["Service"]; readonly listener: PeerListener["Service"] },
-  never,
+  PeersFailure,
   Scope.Scope
 > {
-  const { self, secret } = options
+  const { insecurePeers = false, secret, self, tls } = options
   const { starts = untold } = self
   const resolve = yield* Resolver
   const encode = makeFrameEncoder()
-  /** One for each peer, its address and lane that this node dials: a member may come back elsewhere. */
-  const dialers = yield* FiberMap.make<string, void>()
-  const runDialer = yield* FiberMap.runtime(dialers)()
+  const certificates = tls === undefined ? undefined : yield* Certificates.make(tls, self.nodeId)
+  const protection = { secret, isTls: tls !== undefined, insecurePeers }
 
   const processNonce = randomBytes(processNonceBytes)
   let membership = options.membership ?? unformed
@@ -72,7 +81,11 @@ export const make = Effect.fnUntraced(function* (
   /** Why the last link to each member ended. */
   const troubles = new Map<NodeId, string>()
 
-  const helloTo = (targetNodeId: NodeId, lane: Lane): Hello =>
+  const directory = {
+    starts,
+    introduce: (theirs: Hello) => introductionTo(theirs, membership.members, starts)
+  }
+  const helloTo = (targetNodeId: NodeId, lane: HelloLane): Hello =>
     helloOf({
       self,
       membership,
@@ -85,15 +98,14 @@ export const make = Effect.fnUntraced(function* (
     })
 
   /** Shakes hands on a connection, keeps the link, and ends it. Resumes when the connection is closed. */
-  const hold = Effect.fnUntraced(function* (stream: Duplex, side: Side, opened: () => void) {
-    const greeted = membership
-    const link = yield* openLink({
-      stream,
+  const hold = Effect.fnUntraced(function* (connection: PeerStream, side: Side, opened: () => void) {
+    const announced = membership
+    const greeted = yield* greet({
+      connection,
       side,
       secret,
       formerClusterIds: membership.formerClusterIds ?? [],
-      directory: { starts, introduce: (theirs) => introductionTo(theirs, membership.members, starts) },
-      encode
+      directory
     }).pipe(
       Effect.tapError(({ copiedBefore, supersededBy }) =>
         Effect.sync(() => {
@@ -102,9 +114,13 @@ export const make = Effect.fnUntraced(function* (
         })
       )
     )
+    const { lane } = greeted.own
+    // It counts as a stranger until it has its answer.
+    if (lane === "join") return yield* answerJoin(greeted, links.tell)
     opened()
     // This node's own hello may be out of date by now: the next one is right.
-    if (greeted !== membership) return
+    if (announced !== membership) return
+    const link = makeLink(greeted, { lane, generation: connection.generation, encode })
     yield* links.refuseSecond(link)
     yield* links.raise(link)
     return yield* link
@@ -118,27 +134,39 @@ export const make = Effect.fnUntraced(function* (
       .pipe(Effect.ensuring(Effect.sync(() => links.lower(link))))
   }, Effect.scoped)
 
-  /**
-   * The log's members once there are any, the flags' peers until then: flags never override the log (C16). An address is a
-   * hint: a member that the flags name elsewhere than the log is looked for at both places.
-   */
-  const dialled = (): ReadonlyArray<Peer> => {
-    const { members } = membership
-    const moved = self.peers.filter(({ address, id }) =>
-      members.some((each) => each.id === id && each.address !== address)
-    )
-    return (members.length > 0 ? [...members, ...moved] : self.peers).filter(({ id }) => self.nodeId < id)
+  const refusalOf = (address: string): string | undefined => {
+    const refusal = checkRemoteAddress({ ...protection, remoteAddress: address.replace(/:\d+$/, "") })
+    return refusal === undefined ? undefined : describeRefusal(refusal)
   }
+  const open = (address: string) =>
+    Effect.flatMap(resolve(address), (place) =>
+      certificates === undefined
+        ? dialUpgrade(`http://${place}${path}`, openTimeoutMs)
+        : dialTls(place, certificates, openTimeoutMs)
+    )
 
-  type Peer = Self["peers"][number]
+  const join: Transport["Service"]["join"] = Effect.fnUntraced(function* (address, clusterId) {
+    const refusal = refusalOf(address)
+    if (refusal !== undefined) return yield* new LinkClosed({ message: refusal, refused: true })
+    const connection = yield* open(address)
+    const hello = { ...helloTo("", "join"), clusterId }
+    return yield* readReply(yield* greet({ connection, side: { role: "dialer", hello }, secret, directory }))
+  }, Effect.scoped)
 
   /** One link, from its first byte to its end. */
   const connect = (peer: Peer, lane: Lane, opened: () => void) =>
-    Effect.flatMap(resolve(peer.address), (place) => dialUpgrade(`http://${place}${path}`, openTimeoutMs)).pipe(
-      Effect.flatMap((stream) => hold(stream, { role: "dialer", hello: helloTo(peer.id, lane) }, opened)),
+    open(peer.address).pipe(
+      Effect.flatMap((stream) =>
+        hold(stream, { role: "dialer", hello: helloTo(peer.id, lane) }, () => {
+          troubles.delete(peer.id)
+          opened()
+        })
+      ),
       Effect.catchTag("LinkClosed", (closed) => {
+        // Both lanes meet the same trouble, and meet it again until somebody mends it: one line is enough.
+        const isNews = troubles.get(peer.id) !== closed.message
         troubles.set(peer.id, closed.message)
-        return (closed.refused ? Effect.logWarning : Effect.logDebug)(
+        return (closed.refused && isNews ? Effect.logWarning : Effect.logDebug)(
           `Cannot keep the ${lane} link to ${peer.id} at ${peer.address}: ${closed.message}`
         )
       }),
@@ -146,68 +174,23 @@ export const make = Effect.fnUntraced(function* (
       Effect.scoped
     )
 
-  const dial = Effect.fnUntraced(function* (peer: Peer, lane: Lane) {
-    let backoffMs = backoffMinMs
-    // A peer that is gone keeps its link, since its last answers are on their way; nobody opens that link again.
-    while (dialled().some(({ address, id }) => id === peer.id && address === peer.address)) {
-      // At another of its addresses, or by a link that it opened.
-      if (!links.up[lane].has(peer.id)) {
-        yield* connect(peer, lane, () => {
-          backoffMs = backoffMinMs
-        })
-      }
-      // Half of the delay is random, so that nodes that lost each other at once do not all return at once.
-      yield* Effect.sleep(backoffMs * (0.5 + 0.5 * (yield* Random.next)))
-      backoffMs = Math.min(backoffMaxMs, backoffMs * 2)
+  /** Shakes hands with a stranger that has come, until `leave` makes it one no more, and holds its link. */
+  const receive = (stream: PeerStream, leave: () => void) => {
+    let isStranger = true
+    const opened = (): void => {
+      leave()
+      isStranger = false
     }
-  })
-
-  const eachLane = (peers: ReadonlyArray<Peer>, run: (peer: Peer, lane: Lane) => void) =>
-    Effect.forEach(
-      peers,
-      (peer) => {
-        const refusal = checkRemoteAddress({ secret, remoteAddress: peer.address.replace(/:\d+$/, "") })
-        if (refusal !== undefined) return Effect.logWarning(`Cannot dial ${peer.id}: ${describeRefusal(refusal)}`)
-        for (const lane of lanes) run(peer, lane)
-        return Effect.void
-      },
-      { discard: true }
+    const side: Side = { role: "acceptor", answer: (theirs) => helloTo(theirs.nodeId, theirs.lane) }
+    return hold(stream, side, opened).pipe(
+      Effect.catchTag("LinkClosed", (closed) =>
+        (!closed.refused ? Effect.logDebug : isStranger ? strangers.warn : Effect.logWarning)(
+          `A peer's link ended: ${closed.message}`
+        )
+      ),
+      Effect.ensuring(Effect.sync(leave))
     )
-
-  const dialAll = Effect.suspend(() =>
-    eachLane(dialled(), (peer, lane) =>
-      runDialer(`${lane} ${peer.id} ${peer.address}`, dial(peer, lane), { onlyIfMissing: true })
-    )
-  )
-
-  /** The members that ought to dial this node, and are not connected, where the log and the flags say that they are. */
-  const silent = (): ReadonlyArray<Peer> => {
-    const { clusterId, members } = membership
-    if (clusterId === null) return []
-    const named = self.peers.filter((peer) =>
-      members.some(({ address, id }) => id === peer.id && address !== peer.address)
-    )
-    return [...members, ...named].filter(({ id }) => id < self.nodeId && !links.up.control.has(id))
   }
-
-  /**
-   * Dials each once that was silent for a while: it may have removed this node, or its cluster may have taken the place
-   * of this one. A node that takes this one for a member dials it too, and of two links the newer one stays.
-   */
-  const knock = Effect.gen(function* () {
-    const before = silent()
-    yield* Effect.sleep(knockAfterMs)
-    const others = silent().filter(({ address, id }) =>
-      before.some((each) => each.id === id && each.address === address)
-    )
-    yield* eachLane(others, (peer, lane) =>
-      runDialer(
-        `knock ${lane} ${peer.id} ${peer.address}`,
-        connect(peer, lane, () => undefined),
-        { onlyIfMissing: true }
-      )
-    )
-  })
 
   const accept = Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -217,36 +200,30 @@ export const make = Effect.fnUntraced(function* (
     if (!asksForUpgrade(request)) return PeerRefusal.peersOnly
     const admitted = strangers.admit(Option.getOrElse(request.peerAddress, () => ""))
     if (admitted === undefined) return PeerRefusal.tooManyHandshakes
-    let isStranger = true
-    const opened = (): void => {
-      admitted()
-      isStranger = false
-    }
-    const side: Side = { role: "acceptor", answer: (theirs) => helloTo(theirs.nodeId, theirs.lane) }
     return yield* Effect.acquireUseRelease(
       Effect.sync(() => acceptUpgrade(request)),
-      (stream) => {
-        if (stream === undefined) return Effect.succeed(PeerRefusal.peersOnly)
-        return hold(stream, side, opened).pipe(
-          Effect.catchTag("LinkClosed", (closed) =>
-            (!closed.refused ? Effect.logDebug : isStranger ? strangers.warn : Effect.logWarning)(
-              `A peer's link ended: ${closed.message}`
-            )
-          ),
-          Effect.as(HttpServerResponse.empty())
-        )
-      },
+      (stream) =>
+        stream === undefined
+          ? Effect.succeed(PeerRefusal.peersOnly)
+          : Effect.as(receive(plain(stream), admitted), HttpServerResponse.empty()),
       (stream) =>
         Effect.sync(() => {
-          opened()
+          admitted()
           stream?.destroy()
         })
     )
   })
 
   yield* Effect.addFinalizer(() => links.close(() => true))
-  yield* dialAll
-  yield* Effect.forkScoped(Effect.forever(knock))
+  const dialing = yield* Dialing.make({ self, membership: () => membership, links, connect, refusalOf })
+  if (tls !== undefined && certificates !== undefined) {
+    const listening = yield* listenTls({ at: tls.listen, certificates, strangers, take: receive })
+    const changed = Effect.suspend(() => {
+      listening.renew()
+      return renew({ links, generation: certificates.current().generation, redial: dialing.redial })
+    })
+    yield* Effect.forkScoped(certificates.follow(changed))
+  }
 
   const transport = Transport.of({
     send: (peer, lane, message) => links.up.control.has(peer) && links.up[lane].get(peer)?.send(message) === true,
@@ -262,19 +239,24 @@ export const make = Effect.fnUntraced(function* (
         membership = next
         for (const peer of troubles.keys()) if (!next.members.some(({ id }) => id === peer)) troubles.delete(peer)
         if (isOtherCluster) {
-          yield* FiberMap.clear(dialers)
+          yield* dialing.stopAll
           yield* links.close(() => true)
         }
         yield* links.close(({ hello, introduced }) => isOutdated(hello, introduced, next.members))
-        yield* dialAll
+        yield* dialing.dialAll
       }),
+    join,
     run: links.run
   })
-  return { transport, listener: PeerListener.of({ accept, isProtected: secret !== undefined }) }
+  const listener = PeerListener.of({
+    accept: tls === undefined ? accept : Effect.succeed(PeerRefusal.elsewhere),
+    onlyThisHost: onlyThisHost(protection)
+  })
+  return { transport, listener }
 })
 
 /** The transport, and the listener to mount for it. */
-export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport | PeerListener> =>
+export const layer = (options: PeerSocketsOptions): Layer.Layer<Transport | PeerListener, PeersFailure> =>
   Layer.effectContext(
     Effect.map(make(options), ({ listener, transport }) =>
       Context.make(Transport, transport).pipe(Context.add(PeerListener, listener))

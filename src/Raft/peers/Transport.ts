@@ -6,8 +6,11 @@ import { Context, type Effect } from "effect"
 import type { OwnStarts, Start } from "../../EventStore/Start.ts"
 import type { ConfigurationMember } from "../core/Configuration.ts"
 import type { NodeId } from "../core/Message.ts"
-import type { Hello } from "./Handshake.ts"
+import type { LinkClosed } from "./FrameStream.ts"
+import type { Hello, HelloLane } from "./Handshake.ts"
 import type { Introduced } from "./Introduction.ts"
+import type { JoinAsked } from "./JoinLane.ts"
+import type { JoinReply } from "./JoinReply.ts"
 import type { Lane, PeerMessage } from "./PeerMessage.ts"
 
 /**
@@ -55,6 +58,8 @@ export type TransportEvent =
   | { readonly _tag: "Superseded"; readonly by: string }
   /** A proven peer knows a start of this node's data directory that is not in it: this node has to stop. */
   | { readonly _tag: "Copied"; readonly later: Start }
+  /** A proven node asks to be taken into this node's cluster. */
+  | JoinAsked
   | { readonly _tag: "Received"; readonly from: NodeId; readonly message: PeerMessage }
 
 /** The peers of one node. */
@@ -85,6 +90,11 @@ export class Transport extends Context.Service<
      * whose data directory may be a copy, as the members now say.
      */
     readonly announce: (membership: Membership) => Effect.Effect<void>
+    /**
+     * Asks the node at `address` to take this one into its cluster. `clusterId` is the one of this node's directory. Both
+     * prove themselves first, or it fails with a `LinkClosed` that is refused.
+     */
+    readonly join: (address: string, clusterId: string | null) => Effect.Effect<JoinReply, LinkClosed>
   }
 >()("lithair/Raft/Transport") {}
 
@@ -93,7 +103,7 @@ export const helloOf = (options: {
   readonly self: Self
   readonly membership: Membership
   readonly targetNodeId: NodeId
-  readonly lane: Lane
+  readonly lane: HelloLane
   readonly protocolMin: number
   readonly protocolMax: number
   readonly processNonce: Uint8Array

@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream"
 import { Effect, Scope } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { LinkClosed } from "./FrameStream.ts"
+import type { PeerStream } from "./PeerStream.ts"
 
 /** What the `Upgrade` header names. */
 export const upgradeToken = "lithair-peer"
@@ -22,6 +23,14 @@ const makeReady = (socket: Duplex): void => {
   socket.setNoDelay(true)
   socket.setTimeout(0)
 }
+
+/** A connection without TLS. */
+export const plain = (stream: Duplex): PeerStream => ({
+  stream,
+  certified: undefined,
+  untrusted: undefined,
+  generation: 0
+})
 
 /** Whether the request asks to speak as a peer. A body would come between its head and the first frame. */
 export const asksForUpgrade = ({ headers }: Pick<HttpServerRequest.HttpServerRequest, "headers">): boolean =>
@@ -46,7 +55,7 @@ export const acceptUpgrade = ({ source }: Pick<HttpServerRequest.HttpServerReque
 }
 
 /** Opens a connection to `url`, which the server must upgrade in time. The scope closes it. */
-export const dialUpgrade = (url: string, timeoutMs: number): Effect.Effect<Duplex, LinkClosed, Scope.Scope> =>
+export const dialUpgrade = (url: string, timeoutMs: number): Effect.Effect<PeerStream, LinkClosed, Scope.Scope> =>
   Effect.gen(function* () {
     const asked = http.request(url, { headers: { connection: "Upgrade", upgrade: upgradeToken } })
     let stream: Duplex | undefined
@@ -57,16 +66,22 @@ export const dialUpgrade = (url: string, timeoutMs: number): Effect.Effect<Duple
         stream?.destroy()
       })
     )
-    return yield* Effect.callback<Duplex, LinkClosed>((resume) => {
-      const fail = (message: string): void => resume(Effect.fail(new LinkClosed({ message, refused: false })))
-      asked.on("error", (error) => fail(error.message))
-      asked.on("response", ({ statusCode }) => fail(`The peer answered ${statusCode} and did not upgrade`))
+    return yield* Effect.callback<PeerStream, LinkClosed>((resume) => {
+      const fail = (message: string, refused: boolean): void =>
+        resume(Effect.fail(new LinkClosed({ message, refused })))
+      asked.on("error", (error) => fail(error.message, false))
+      asked.on("response", ({ statusCode = 0 }) => {
+        // A node that starts, or that is busy, answers 503, and so does a proxy whose node is down.
+        const isPassing = statusCode >= 500 || statusCode === 429
+        const what = isPassing ? "" : ": no node of this release takes peers there"
+        fail(`The peer answered ${statusCode} and did not upgrade${what}`, !isPassing)
+      })
       asked.on("upgrade", (_response, socket, head) => {
         stream = socket
         makeReady(socket)
         socket.pause()
         if (head.length > 0) socket.unshift(head)
-        resume(Effect.succeed(socket))
+        resume(Effect.succeed(plain(socket)))
       })
       asked.end()
     }).pipe(

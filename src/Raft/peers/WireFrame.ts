@@ -5,7 +5,15 @@
 import { ByteReader, ByteWriter, type Malformed, u32At } from "./Bytes.ts"
 
 /** The tags of the link's own frames. */
-export const linkTags = { pulse: 0, introduction: 251, superseded: 252, hello: 253, proof: 254, refused: 255 } as const
+export const linkTags = {
+  pulse: 0,
+  joinReply: 250,
+  introduction: 251,
+  superseded: 252,
+  hello: 253,
+  proof: 254,
+  refused: 255
+} as const
 
 /** The bytes of the length ahead of a frame. */
 export const lengthBytes = 4

@@ -134,6 +134,7 @@ export const startShell = Effect.fnUntraced(function* (config: Partial<RaftConfi
   const { machine, state } = names()
   const { log, store } = makeLog()
   const transport = Transport.of({
+    join: () => Effect.never,
     flush: () => {},
     send: (to, _lane, message) => !full.has(to) && sent.push({ to, message }) > 0,
     run: () => Effect.never,

@@ -124,15 +124,21 @@ describe("Handshake", () => {
     assert.isFalse(convinces("", phases[1]!))
   })
 
-  it("without a secret only loopback peers are accepted (D8)", () => {
+  it("peers of other hosts need TLS, or a secret and the operator's word (D8)", () => {
+    const alone = { secret: undefined, isTls: false, insecurePeers: false }
+
     for (const address of ["127.0.0.1", "127.8.9.1", "::1", "[::1]", "::ffff:127.0.0.1", "localhost"]) {
-      assert.isUndefined(checkRemoteAddress({ secret: undefined, remoteAddress: address }), address)
+      assert.isUndefined(checkRemoteAddress({ ...alone, remoteAddress: address }), address)
     }
     for (const address of ["10.0.0.1", "::ffff:10.0.0.1", "127.0.0.1.evil.example", "2001:db8::1", ""]) {
       assert.isFalse(isLoopback(address), address)
-      const refusal = checkRemoteAddress({ secret: undefined, remoteAddress: address })
-      assert.deepStrictEqual(refusal, { _tag: "NotLoopback", remoteAddress: address })
-      assert.isUndefined(checkRemoteAddress({ secret: "s", remoteAddress: address }))
+      for (const refused of [{}, { secret: "s" }, { insecurePeers: true }]) {
+        const refusal = checkRemoteAddress({ ...alone, ...refused, remoteAddress: address })
+        assert.strictEqual(refusal?._tag, "NotLoopback", address)
+      }
+      for (const taken of [{ isTls: true }, { secret: "s", insecurePeers: true }]) {
+        assert.isUndefined(checkRemoteAddress({ ...alone, ...taken, remoteAddress: address }))
+      }
     }
   })
 

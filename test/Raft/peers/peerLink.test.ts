@@ -4,9 +4,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { makeFrameStream } from "../../../src/Raft/peers/FrameStream.ts"
+import { greet, handshakeTimeoutMs } from "../../../src/Raft/peers/Greeting.ts"
 import { encodeHello, type Hello, helloMaxBytes, prove } from "../../../src/Raft/peers/Handshake.ts"
-import { handshakeTimeoutMs, openLink, pulseIntervalMs, silentPulsesMax } from "../../../src/Raft/peers/PeerLink.ts"
+import { makeLink, pulseIntervalMs, silentPulsesMax } from "../../../src/Raft/peers/PeerLink.ts"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
+import { plain } from "../../../src/Raft/peers/Upgrade.ts"
 import { encodeFrame } from "../../../src/Raft/peers/Wire.ts"
 import { decodePulse, decodeRefused, handshakeFrame, makeFrame, pulseFrame } from "../../../src/Raft/peers/WireFrame.ts"
 
@@ -40,7 +42,8 @@ const linkByHand = Effect.gen(function* () {
   far.once("end", () => far.end())
   far.write(handshakeFrame("hello", encodeHello(acceptor)))
   far.write(handshakeFrame("proof", prove({ secret: undefined, role: "acceptor", dialer, acceptor })))
-  const link = yield* openLink({ stream: near, side: { role: "dialer", hello: dialer }, secret: undefined })
+  const greeted = yield* greet({ connection: plain(near), side: { role: "dialer", hello: dialer }, secret: undefined })
+  const link = makeLink(greeted, { lane: "control", generation: 0 })
   yield* Effect.addFinalizer(() => Effect.sync(() => far.destroy()))
   while (writes.length < 2) yield* untilWritten
   writes.length = 0
@@ -54,8 +57,8 @@ const acceptByHand = Effect.fnUntraced(function* (play: (far: Duplex) => void) {
   far.on("data", (chunk: Uint8Array) => said.push(chunk))
   far.once("end", () => far.end())
   play(far)
-  const closed = yield* openLink({
-    stream: near,
+  const closed = yield* greet({
+    connection: plain(near),
     side: { role: "acceptor", answer: () => acceptor },
     secret: undefined
   }).pipe(Effect.scoped, Effect.flip)

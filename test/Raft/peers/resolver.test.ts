@@ -49,7 +49,8 @@ describe("the resolver of addresses", () => {
       let at = 0
       const layer = PeerSockets.layer({
         self: { nodeId: "a", address: "a:1", instanceId: "i", peers: [{ id: "b", address: "b.example:8081" }] },
-        secret: "0123456789abcdef0123456789abcdef"
+        secret: "0123456789abcdef0123456789abcdef",
+        insecurePeers: true
       }).pipe(Layer.provide(Layer.succeed(Resolver)(() => Effect.sync(() => `127.0.0.${++at}:${port}`))))
       yield* Layer.build(layer)
       yield* Deferred.await(isEnough).pipe(Effect.timeout("10 seconds"))

@@ -1,19 +1,18 @@
 /** The transport's contract, on every layer of it. */
-import { createServer, request } from "node:http"
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { request } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Layer, Logger, Schedule, Scope } from "effect"
-import { HttpRouter, HttpServer } from "effect/http"
 import { type OwnStarts, untold } from "../../../src/EventStore/Start.ts"
+import { greet } from "../../../src/Raft/peers/Greeting.ts"
 import { nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../../src/Raft/peers/Handshake.ts"
 import { cut, heal, layerMemory, type MemoryNetwork, makeMemoryNetwork } from "../../../src/Raft/peers/MemoryNetwork.ts"
-import { openLink } from "../../../src/Raft/peers/PeerLink.ts"
+import { makeLink } from "../../../src/Raft/peers/PeerLink.ts"
 import * as PeerListener from "../../../src/Raft/peers/PeerListener.ts"
 import type { Lane } from "../../../src/Raft/peers/PeerMessage.ts"
-import * as PeerSockets from "../../../src/Raft/peers/PeerSockets.ts"
 import { handshakesOfThisHostMaxCount } from "../../../src/Raft/peers/Strangers.ts"
 import { helloOf, type Membership, Transport, unformed } from "../../../src/Raft/peers/Transport.ts"
 import { dialUpgrade, upgradeToken } from "../../../src/Raft/peers/Upgrade.ts"
+import { socketNode } from "./SocketNode.ts"
 import { record, type StartsOfTwo, transportContract } from "./TransportContract.ts"
 
 const memoryNode = (
@@ -62,32 +61,6 @@ it.effect("a cut link takes both peers down, and what was on its way is lost wit
   })
 )
 
-const socketNode = Effect.fnUntraced(function* (options: {
-  readonly id: string
-  readonly peer: { readonly id: string; readonly address: string }
-  readonly membership?: Membership | undefined
-  readonly secret?: string
-  readonly starts?: OwnStarts | undefined
-}) {
-  const { id, peer, membership, secret, starts = untold } = options
-  const server = yield* Layer.build(
-    NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1", gracefulShutdownTimeout: "100 millis" })
-  )
-  const address = HttpServer.formatAddress(Context.get(server, HttpServer.HttpServer).address).replace("http://", "")
-  const built = yield* HttpRouter.serve(PeerListener.layerPeers, { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provideMerge(
-      PeerSockets.layer({
-        self: { nodeId: id, address, instanceId: `i${id}`, starts, peers: [peer] },
-        ...(membership === undefined ? {} : { membership }),
-        ...(secret === undefined ? {} : { secret })
-      })
-    ),
-    Layer.build,
-    Effect.provideContext(server)
-  )
-  return { port: Context.get(built, Transport), address }
-})
-
 /** The smaller id dials, so only `a` needs an address of the other. */
 const twoSocketNodes = Effect.fnUntraced(function* (options: {
   readonly membership?: { readonly a?: Membership; readonly b?: Membership }
@@ -119,8 +92,9 @@ const dial = Effect.fnUntraced(function* (address: string, lane: Lane, instanceI
   const processNonce = new Uint8Array(processNonceBytes)
   const versions = { protocolMin, protocolMax }
   const hello = helloOf({ self, membership: unformed, targetNodeId: "b", lane, processNonce, nonce, ...versions })
-  const stream = yield* dialUpgrade(`http://${address}${PeerListener.path}`, 1_000)
-  const link = yield* openLink({ stream, side: { role: "dialer", hello }, secret: undefined })
+  const connection = yield* dialUpgrade(`http://${address}${PeerListener.path}`, 1_000)
+  const greeted = yield* greet({ connection, side: { role: "dialer", hello }, secret: undefined })
+  const link = makeLink(greeted, { lane, generation: 0 })
   yield* Effect.forkScoped(Effect.ignore(link.run(() => {})))
   return link
 })

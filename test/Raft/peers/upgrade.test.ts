@@ -74,7 +74,7 @@ describe("dialling an upgrade", () => {
         const stream = acceptUpgrade({ source })
         stream?.on("data", (chunk: Uint8Array) => stream.write(`you said ${String(chunk)}`))
       })
-      const stream = yield* dialUpgrade(url, 5_000)
+      const { stream } = yield* dialUpgrade(url, 5_000)
       stream.write("hello")
       assert.strictEqual(yield* read(stream, 14), "you said hello")
     }).pipe(Effect.scoped)
@@ -83,7 +83,7 @@ describe("dialling an upgrade", () => {
   it.live("keeps bytes that come right behind the 101", () =>
     Effect.gen(function* () {
       const url = yield* serverThat((socket) => socket.write(`${head}at once`))
-      const stream = yield* dialUpgrade(url, 5_000)
+      const { stream } = yield* dialUpgrade(url, 5_000)
       assert.strictEqual(yield* read(stream, 7), "at once")
     }).pipe(Effect.scoped)
   )

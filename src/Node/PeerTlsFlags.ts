@@ -1,0 +1,62 @@
+/** The flags by which peers speak under TLS, or without it beyond this host, each with its `LITHAIR_*` variable. */
+import { Config, Effect, Option } from "effect"
+import { Flag } from "effect/cli"
+import { type PeerTls, together } from "../Lithair/PeerTls.ts"
+import { formatHost } from "../Raft/peers/Address.ts"
+import { BadFlag } from "./Peers.ts"
+
+const optional = (name: string, variable: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withDescription(description),
+    Flag.withFallbackConfig(Config.String(variable)),
+    Flag.optional
+  )
+
+/** The flags. */
+export const peerTlsFlags = {
+  peerListen: optional(
+    "peer-listen",
+    "LITHAIR_PEER_LISTEN",
+    "Where peers speak under TLS, port or host:port; needs the three files"
+  ),
+  peerCertFile: optional(
+    "peer-cert-file",
+    "LITHAIR_PEER_CERT_FILE",
+    "This node's certificate (PEM), with the URI lithair:node:<id>; read again on SIGHUP and hourly, as the other two"
+  ),
+  peerKeyFile: optional("peer-key-file", "LITHAIR_PEER_KEY_FILE", "The key of that certificate (PEM)"),
+  peerCaFile: optional(
+    "peer-ca-file",
+    "LITHAIR_PEER_CA_FILE",
+    "The authorities that sign the certificates of all nodes (PEM)"
+  ),
+  insecurePeers: Flag.Boolean("insecure-peers").pipe(
+    Flag.withDescription(
+      "Let peers on other hosts speak without TLS, by the secret alone: others can read what they say"
+    ),
+    Flag.withFallbackConfig(Config.Boolean("LITHAIR_INSECURE_PEERS")),
+    Flag.withDefault(false)
+  )
+}
+
+/** Their values. */
+export interface PeerTlsFlags {
+  readonly peerListen: Option.Option<string>
+  readonly peerCertFile: Option.Option<string>
+  readonly peerKeyFile: Option.Option<string>
+  readonly peerCaFile: Option.Option<string>
+  readonly insecurePeers: boolean
+}
+
+/** The options of TLS that the flags give. A bare port is one of `host`. */
+export const peerTlsOf = (
+  { peerCaFile, peerCertFile, peerKeyFile, peerListen }: PeerTlsFlags,
+  host: string
+): Effect.Effect<PeerTls | undefined, BadFlag> => {
+  const listen = Option.map(peerListen, (text) => (/^\d+$/.test(text) ? `${formatHost(host)}:${text}` : text))
+  const values = [listen, peerCertFile, peerKeyFile, peerCaFile].map(Option.getOrUndefined)
+  return Effect.mapError(
+    together(["--peer-listen", "--peer-cert-file", "--peer-key-file", "--peer-ca-file"], values),
+    ({ message }) => new BadFlag({ message })
+  )
+}
