@@ -109,12 +109,12 @@ const rebuild = (world: World, node: Node.SimulatedNode, life: Node.Life): void 
   const anew = replicated.rebuilding()
   let next = 1
   let wrong: Disk.Snapshot["wrong"]
-  if (disk.firstIndex > 1) {
+  if (core.log.firstIndex > 1) {
     const leader = core.role._tag === "Follower" ? core.role.leader : undefined
     const sender = leader === undefined ? undefined : awake(world, nodeOf(world, leader))
     if (sender?.core.role._tag !== "Leader") return
     const index = sender.appliedIndex
-    if (index < disk.firstIndex - 1 || index > appliedIndex) return
+    if (index < core.log.firstIndex - 1 || index > appliedIndex) return
     Node.restore(anew, { index, content: Buffer.concat([...sender.replicated.snapshot().content]) })
     next = index + 1
     wrong = sender.wrong
