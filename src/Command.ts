@@ -11,5 +11,6 @@ export {
   OperationRefused,
   type Row,
   type RowPatch,
-  Transaction
+  Transaction,
+  type TransactionOf
 } from "./Command/Transaction.ts"

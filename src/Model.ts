@@ -22,6 +22,8 @@ export {
   id,
   type LocalField,
   local,
+  type MaskedField,
+  masked,
   owner,
   type ReplicatedField,
   replicate

@@ -32,7 +32,7 @@ const take = ({ products }: Kept, told: Repository.Told<typeof Product>): Kept =
   const { position } = told
   if (told.type === "bookmark") return { position, products }
   const { [told.id]: _, ...others } = products
-  if (told.type === "deleted" || told.type === "erased") return { position, products: others }
+  if (told.type === "deleted" || told.type === "erased" || told.type === "left") return { position, products: others }
   const { name, stock } = told.row
   return { position, products: { ...others, [told.id]: { name, stock } } }
 }

@@ -22,7 +22,7 @@ type Told = Repository.ToldOf<{ readonly Product: typeof Product; readonly Deliv
 
 /** Says in one line what a change means. */
 const line = (names: Map<string, string>, told: Told): string | undefined => {
-  if (told.type === "bookmark" || told.type === "erased") return undefined
+  if (told.type === "bookmark" || told.type === "erased" || told.type === "left") return undefined
   switch (told.model) {
     case "Product":
       names.set(told.id, told.row.name)

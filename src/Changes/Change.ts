@@ -31,6 +31,16 @@ export interface Erased {
   readonly id: string
 }
 
+/** The reader may not read the record any more, or it went out of the reader's sight. Nothing else is said of it. */
+export interface Left {
+  readonly _tag: "Left"
+  readonly position: Position
+  /** The index of the entry with which it left. */
+  readonly index: number
+  readonly model: string
+  readonly id: string
+}
+
 /** An entry of a log. */
 export interface Entry {
   readonly index: number
@@ -43,7 +53,7 @@ export type Followed = ReadonlyMap<string, Descriptor>
 const types: ReadonlyArray<string> = ["created", "updated", "deleted"]
 
 /** Whether an event is a change of a record, and not of the form in which it is stored. */
-const isChange = ({ type }: { readonly type: string }): boolean => types.includes(type)
+export const isChange = ({ type }: { readonly type: string }): boolean => types.includes(type)
 
 /** The changes of some entries after a position, and the position that has all of them. */
 export interface Changes {
@@ -55,7 +65,7 @@ export interface Changes {
  * What an entry tells, in order: its events, then the erasures that it decides. Changes whose data was erased since are
  * left out, and so is the deletion that an erasure causes: the erasure says it.
  */
-const toldIn = ({ erased = [], events }: Transaction): ReadonlyArray<Event | Named | undefined> => [
+export const toldIn = ({ erased = [], events }: Transaction): ReadonlyArray<Event | Named | undefined> => [
   ...events.map((event) => (event.erased === true ? undefined : event)),
   ...erased
 ]
@@ -73,8 +83,8 @@ export const changesOf = (
   }: { readonly entries: ReadonlyArray<Entry>; readonly from: Position; readonly maxCount: number }
 ): Result.Result<Changes, RecordUnreadable> => {
   const changes: Array<Change | Erased> = []
-  const { shown } = from
-  const within = shown === undefined ? {} : { shown }
+  const { shown, view } = from
+  const within = { ...(shown === undefined ? {} : { shown }), ...(view === undefined ? {} : { view }) }
   let position = from
   for (const { index, transaction } of entries) {
     const first = index === nextEntry(position) && position.index === index ? position.ordinal! + 1 : 0
@@ -106,5 +116,6 @@ export const changesOf = (
   return Result.succeed({ changes, position })
 }
 
-const showEvent = ({ read }: Descriptor, event: Event): Result.Result<EncodedRecord, RecordUnreadable> =>
+/** The record after an event, as this release reads it. */
+export const showEvent = ({ read }: Descriptor, event: Event): Result.Result<EncodedRecord, RecordUnreadable> =>
   Result.mapBoth(read.record(event), { onFailure: unreadable(event), onSuccess: ({ shown }) => shown })

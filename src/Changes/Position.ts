@@ -6,14 +6,19 @@
 /** Everything up to here was seen. The order is that of the log. */
 export interface Position {
   readonly index: number
-  /** The last event of that entry that was seen; absent once all of the entry was. */
+  /** The last event of that entry that was seen, among those that the reader is told; absent once all of the entry was. */
   readonly ordinal?: number
   /**
    * Present until the whole first state was seen. Of that state the records up to this one were seen, and their changes
    * up to the position. Of all other records nothing was.
    */
   readonly shown?: Shown
+  /** Names what the reader may read (View.ts); absent for a reader of every record. */
+  readonly view?: string
 }
+
+/** The view of a position to which nobody comes back: the reader is between two views. */
+export const betweenViews = "0"
 
 /** How much of a first state was seen: that of certain models, up to a record. */
 export interface Shown extends RecordKey {
@@ -43,14 +48,16 @@ export const groupOf = (models: ReadonlyArray<{ readonly name: string }>): strin
 }
 
 const pattern =
-  /^(0|[1-9]\d{0,15})(?:\.(0|[1-9]\d{0,4}))?(?:~([0-9a-z]{1,7})(?:~([A-Za-z][\w-]{0,63})~([A-Za-z0-9][\w.~-]{0,127}))?)?$/
+  /^(0|[1-9]\d{0,15})(?:\.(0|[1-9]\d{0,4}))?(?:!([0-9a-z]{1,14}))?(?:~([0-9a-z]{1,7})(?:~([A-Za-z][\w-]{0,63})~([A-Za-z0-9][\w.~-]{0,127}))?)?$/
 
 /**
- * Writes a position: `<index>.<ordinal>`, or `<index>` for the whole entry; within a first state with `~<models>`, and
- * `~<model>~<id>` once a record was seen. A node's own log adds the node before it.
+ * Writes a position: `<index>.<ordinal>`, or `<index>` for the whole entry; `!<view>` for a reader of some records only;
+ * within a first state with `~<models>`, and `~<model>~<id>` once a record was seen. A node's own log adds the node before
+ * it.
  */
-export const formatPosition = ({ index, ordinal, shown }: Position, instance?: string): string => {
-  const at = ordinal === undefined ? String(index) : `${index}.${ordinal}`
+export const formatPosition = ({ index, ordinal, shown, view }: Position, instance?: string): string => {
+  const place = ordinal === undefined ? String(index) : `${index}.${ordinal}`
+  const at = view === undefined ? place : `${place}!${view}`
   const whole =
     shown === undefined ? at : `${at}~${shown.group}${shown.model === "" ? "" : `~${shown.model}~${shown.id}`}`
   return instance === undefined ? whole : `${instance}:${whole}`
@@ -66,9 +73,13 @@ export interface ParsedPosition {
 export const parsePosition = (text: string): ParsedPosition | undefined => {
   const colon = text.indexOf(":")
   const instance = colon === -1 ? undefined : text.slice(0, colon)
-  const [, index, ordinal, group, model = "", id = ""] = pattern.exec(text.slice(colon + 1)) ?? []
+  const [, index, ordinal, view, group, model = "", id = ""] = pattern.exec(text.slice(colon + 1)) ?? []
   if (index === undefined || instance === "") return undefined
-  const at = ordinal === undefined ? { index: Number(index) } : { index: Number(index), ordinal: Number(ordinal) }
+  const at: Position = {
+    index: Number(index),
+    ...(ordinal === undefined ? {} : { ordinal: Number(ordinal) }),
+    ...(view === undefined ? {} : { view })
+  }
   return { instance, position: group === undefined ? at : { ...at, shown: { group, model, id } } }
 }
 

@@ -23,7 +23,7 @@ export interface ChangesOptions {
 
 /** A committed change of a record, or a record of the first state. */
 export interface RecordTold<M extends RowClass> {
-  /** `record` tells a record of the first state. */
+  /** `record` tells a record of the first state, or one that the caller may read now and could not before. */
   readonly type: "created" | "updated" | "deleted" | "record"
   readonly id: IdOf<M>
   readonly version: number
@@ -31,7 +31,7 @@ export interface RecordTold<M extends RowClass> {
   readonly row: M["Type"]
   /** The index of the entry that changed it. */
   readonly index: number
-  /** When the change was decided, by the leader's clock, in ms; undefined for a record of the first state. */
+  /** When the change was decided, by the leader's clock, in ms; undefined if `type` is `record`. */
   readonly timeMs: number | undefined
   readonly position: Position
 }
@@ -42,6 +42,15 @@ export interface ErasedTold<M extends RowClass> {
   readonly id: IdOf<M>
   readonly index: number
   readonly timeMs: number
+  readonly position: Position
+}
+
+/** The caller may not read the record any more. A program that kept it removes that now. */
+export interface LeftTold<M extends RowClass> {
+  readonly type: "left"
+  readonly id: IdOf<M>
+  /** The index of the entry with which it left. */
+  readonly index: number
   readonly position: Position
 }
 
@@ -57,11 +66,11 @@ export interface Bookmark {
 }
 
 /** What a follower of changes is told. */
-export type Told<M extends RowClass> = RecordTold<M> | ErasedTold<M> | Bookmark
+export type Told<M extends RowClass> = RecordTold<M> | ErasedTold<M> | LeftTold<M> | Bookmark
 
 /**
  * Follows the committed changes of a model, each once and in order. Fails with the problem `changes-gone` if the cluster
- * does not have what comes after the position.
+ * does not have what comes after the position, or if the caller may read other records now than it could there.
  */
 export type FollowChanges<M extends RowClass> = (options?: ChangesOptions) => Stream.Stream<Told<M>, ReadFailure>
 
@@ -71,7 +80,11 @@ export type Several = Readonly<Record<string, RowClass>>
 /** What a follower of several models is told: `model` has the caller's name for the model of a record. */
 export type ToldOf<Models extends Several> =
   | {
-      readonly [Name in keyof Models & string]: (RecordTold<Models[Name]> | ErasedTold<Models[Name]>) & {
+      readonly [Name in keyof Models & string]: (
+        | RecordTold<Models[Name]>
+        | ErasedTold<Models[Name]>
+        | LeftTold<Models[Name]>
+      ) & {
         readonly model: Name
       }
     }[keyof Models & string]
@@ -99,7 +112,7 @@ export type ToldOf<Models extends Several> =
  *   Effect.map(Repository.Repository, ({ changes }) => changes({ Product, Review }, { after: "0" }))
  * ).pipe(
  *   Stream.runForEach((told) => {
- *     if (told.type === "bookmark" || told.type === "erased") return Effect.void
+ *     if (told.type === "bookmark" || told.type === "erased" || told.type === "left") return Effect.void
  *     switch (told.model) {
  *       case "Product":
  *         return Console.log(told.row.name)

@@ -8,7 +8,6 @@ import type { Descriptor } from "../Model/Descriptor.ts"
 import { notServed, type Problem, type ProblemError } from "../Problem.ts"
 import { CurrentCaller } from "./Authentication.ts"
 import { type EventStreams, respond, type ServerEvent } from "./EventStream.ts"
-import { type Show, showing } from "./Hidden.ts"
 import { invalidQuery, only, type Params, parseParams, refuseOthers } from "./Params.ts"
 import { allChangesPath, changesPath } from "./Paths.ts"
 import { splitTarget } from "./Routing.ts"
@@ -24,17 +23,16 @@ export interface ChangeServices {
 export const changeRoutes = (models: ReadonlyArray<Descriptor>, services: ChangeServices) => [
   ...models.map((descriptor) => {
     const whole = { models: [descriptor], restart: "?initial=true" }
-    const show = showing([descriptor])
     return HttpRouter.route(
       "GET",
       changesPath(descriptor),
-      serve(services, [], show, () => whole)
+      serve(services, [], () => whole)
     )
   }),
   HttpRouter.route(
     "GET",
     allChangesPath,
-    serve(services, ["models"], showing(models), (params, errors) => {
+    serve(services, ["models"], (params, errors) => {
       const named = only(params, "models", errors)
       const chosen = chosenModels(models, named, errors)
       const unserved = pathsOf(named).find((path) => models.every((model) => model.path !== path))
@@ -50,7 +48,6 @@ type Whose = Pick<Asked, "models" | "restart"> & { readonly unserved?: string | 
 const serve = (
   { changes, member, streams }: ChangeServices,
   more: ReadonlyArray<string>,
-  show: Show,
   whose: (params: Params, errors: Array<ProblemError>) => Whose
 ) =>
   Effect.gen(function* () {
@@ -62,7 +59,7 @@ const serve = (
     return yield* respond(
       streams,
       Effect.map(changes.follow(caller, { ...asked, restart: pathOf(originalUrl) + asked.restart }), (follow) =>
-        Stream.mapArray(streamOf(follow, member), (told) => told.map((each) => eventOf(follow, each, show)) as never)
+        Stream.mapArray(streamOf(follow, member), (told) => told.map((each) => eventOf(follow, each)) as never)
       )
     )
   })
@@ -111,7 +108,7 @@ const pathsOf = (named: string | undefined): ReadonlyArray<string> =>
 /** Messages quote at most so many characters of an unknown name. */
 const shownMax = 200
 
-const eventOf = ({ format }: Follow, told: Told, show: Show): ServerEvent => {
+const eventOf = ({ format }: Follow, told: Told): ServerEvent => {
   const id = format(told.position)
   switch (told._tag) {
     case "Change": {
@@ -120,7 +117,7 @@ const eventOf = ({ format }: Follow, told: Told, show: Show): ServerEvent => {
       return {
         event: type,
         id,
-        data: { index: position.index, at, model, id: told.id, version, record: show(model, record) }
+        data: { index: position.index, at, model, id: told.id, version, record }
       }
     }
     case "Erased": {
@@ -136,8 +133,12 @@ const eventOf = ({ format }: Follow, told: Told, show: Show): ServerEvent => {
       return {
         event: "record",
         id,
-        data: { index: changedIndex, model, id: told.id, version, record: show(model, record) }
+        data: { index: changedIndex, model, id: told.id, version, record }
       }
+    }
+    case "Left": {
+      const { index, model } = told
+      return { event: "left", id, data: { index, model, id: told.id } }
     }
     case "Bookmark": {
       const { index, isInitialEnd, staleMs } = told

@@ -1,26 +1,6 @@
-/** Leaves hidden fields out of what HTTP shows and takes. docs/access.md, "Fields". Pure. */
+/** Leaves hidden fields out of what HTTP takes, and out of its documents. Machine/Seen.ts leaves them out of answers. docs/access.md, "Fields". Pure. */
 import type { Descriptor } from "../Model/Descriptor.ts"
-import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { invalidRequest, type Problem } from "../Problem.ts"
-
-/** The record as HTTP shows it. */
-export const shownOver = ({ guarded }: Pick<Descriptor, "guarded">, record: EncodedRecord): EncodedRecord => {
-  const hidden = guarded?.hidden ?? []
-  if (hidden.length === 0) return record
-  return Object.fromEntries(Object.entries(record).filter(([field]) => !hidden.includes(field)))
-}
-
-/** Shows records of any of these models. */
-export type Show = (model: string, record: EncodedRecord) => EncodedRecord
-
-/** Shows records of these models. One of another model is not shown. */
-export const showing = (models: ReadonlyArray<Descriptor>): Show => {
-  const byName = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
-  return (model, record) => {
-    const descriptor = byName.get(model)
-    return descriptor === undefined ? {} : shownOver(descriptor, record)
-  }
-}
 
 /** The model as HTTP knows it: without its hidden fields. */
 export const publicOf = (descriptor: Descriptor): Descriptor => {

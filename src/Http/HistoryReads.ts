@@ -1,7 +1,6 @@
 /** Serves the history of one record, and parses the moment of `?at=`. docs/http.md, "History". */
 import { Result } from "effect"
 import { Base64Url } from "effect/encoding"
-import type { Descriptor } from "../Model/Descriptor.ts"
 import * as Rfc3339 from "../Model/Rfc3339.ts"
 import { notFound, type Problem, type ProblemError, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
@@ -10,7 +9,6 @@ import type { PastFailure } from "../Repository/Records.ts"
 import { listFingerprint, nextLink } from "./Cursor.ts"
 import { answer, awaiting, awaitTurn, type Handler, withValue } from "./Handler.ts"
 import type { Head } from "./Head.ts"
-import { shownOver } from "./Hidden.ts"
 import { parseLimit } from "./ListQuery.ts"
 import { invalidQuery, only, type Params, parseParams, refuseOthers } from "./Params.ts"
 import { historyPath } from "./Paths.ts"
@@ -105,7 +103,7 @@ export const readHistory = (served: ServedModel): Handler => {
             const next = page.next === undefined ? null : encodePlace({ path, id }, page.next)
             const pathname = historyPath({ path }, id)
             const link = next === null ? {} : { link: nextLink({ pathname, params, cursor: next }) }
-            return answer(200, { ...headers, ...link }, bodyOf(descriptor, page, next))
+            return answer(200, { ...headers, ...link }, bodyOf(page, next))
           })
         },
         onFailure: problemOfPast
@@ -113,14 +111,14 @@ export const readHistory = (served: ServedModel): Handler => {
     )
 }
 
-const bodyOf = (descriptor: Descriptor, { isComplete, items }: HistoryPage, next: string | null): string =>
-  JSON.stringify({ items: items.map((past) => itemOf(descriptor, past)), next, complete: isComplete })
+const bodyOf = ({ isComplete, items }: HistoryPage, next: string | null): string =>
+  JSON.stringify({ items: items.map(itemOf), next, complete: isComplete })
 
-const itemOf = (descriptor: Descriptor, { actor, event, index, record, timeMs, version }: Past) => ({
+const itemOf = ({ actor, event, index, record, timeMs, version }: Past) => ({
   version,
   index,
   at: new Date(timeMs).toISOString(),
   ...(actor === undefined ? {} : { actor }),
   event,
-  ...(record === undefined ? { erased: true } : { data: shownOver(descriptor, record) })
+  ...(record === undefined ? { erased: true } : { data: record })
 })

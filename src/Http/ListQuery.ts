@@ -5,7 +5,6 @@ import type { ListRequest } from "../Machine/List.ts"
 import type { OrderBy } from "../Machine/Order.ts"
 import type { FieldSchema } from "../Model/Descriptor.ts"
 import { type FieldValues, fieldsOf } from "../Model/FieldValues.ts"
-import type { GuardedFields } from "../Model/GuardedFields.ts"
 import { invalidRequest, type Problem, type ProblemError } from "../Problem.ts"
 import { type CursorValue, cursorLengthMax, decodeCursor, encodeCursor, listFingerprint } from "./Cursor.ts"
 import { type Filter, parseFilter } from "./ListFilter.ts"
@@ -19,7 +18,6 @@ export interface ListShape {
   readonly idField: string
   /** Those that HTTP knows (Hidden.ts). */
   readonly fields: Readonly<Record<string, FieldSchema>>
-  readonly guarded?: GuardedFields | undefined
 }
 
 export type { OrderBy } from "../Machine/Order.ts"
@@ -50,7 +48,6 @@ export const isListParameter = (name: string): boolean => listParameters.include
 /** Makes a parser for the lists of one model, and compiles its schemas once. */
 export const makeListParser = (shape: ListShape) => {
   const fields = fieldsOf(shape.fields)
-  const shown = (shape.guarded?.hidden ?? []).length === 0 ? undefined : Object.keys(shape.fields)
 
   return (params: Params): Result.Result<ListQuery, Problem> => {
     const errors: Array<ProblemError> = []
@@ -65,7 +62,7 @@ export const makeListParser = (shape: ListShape) => {
 
     const parameter = (name: string) => only(params, name, errors)
     const orderBy = parseOrder(parameter("order"), fields, shape.idField, errors)
-    const select = parseSelect(parameter("select"), fields, errors) ?? shown
+    const select = parseSelect(parameter("select"), fields, errors)
     const limit = parseLimit(parameter("limit"), errors)
     const count = parameter("count")
     if (count !== undefined && count !== "exact") errors.push({ path: "count", message: "takes exact" })

@@ -2,6 +2,7 @@
 import { Result } from "effect"
 import type { Caller } from "../Access/Caller.ts"
 import { list } from "../Machine/List.ts"
+import { errorsOfAsked } from "../Machine/Seen.ts"
 import { notFound, type Problem, type ProblemError, withHeaders } from "../Problem.ts"
 import type { Consistency } from "../Repository/Freshness.ts"
 import type { Moment } from "../Repository/RecordHistory.ts"
@@ -13,7 +14,6 @@ import { nextLink } from "./Cursor.ts"
 import { formatETag } from "./ETag.ts"
 import { answer, awaiting, awaitTurn, type Handler, type Step, withValue } from "./Handler.ts"
 import type { Head } from "./Head.ts"
-import { shownOver } from "./Hidden.ts"
 import { parseMoment, problemOfPast } from "./HistoryReads.ts"
 import { type ListQuery, makeListParser, nextCursor } from "./ListQuery.ts"
 import { bodyOf, encodePage } from "./Page.ts"
@@ -39,12 +39,7 @@ export const readRecord = (served: ServedModel): Handler => {
     }
     return verdict === "known"
       ? answer(304, { etag: formatETag(tag), ...readHeaders(found) }, undefined)
-      : answerRecord({
-          shown: { ...shown, record: shownOver(descriptor, shown.record) },
-          instance,
-          status: 200,
-          headers: readHeaders(found)
-        })
+      : answerRecord({ shown, instance, status: 200, headers: readHeaders(found) })
   }
 
   const read = (caller: Caller, key: string, { consistency, moment }: Asked, judge: JudgeRead): Step =>
@@ -110,6 +105,8 @@ export const listRecords = ({ collection, descriptor, records }: ServedModel): H
     awaiting({
       begin: records.beginSource(caller, descriptor, asItIs),
       onSuccess: ({ logIndex, value }) => {
+        const unseen = errorsOfAsked(value.unseen, query)
+        if (unseen.length > 0) return invalidQuery("The query of this list is invalid", unseen)
         const found = list(value, query)
         if (Result.isFailure(found))
           return new RecordUnreadable({ model: descriptor.name, ...found.failure }).toProblem()

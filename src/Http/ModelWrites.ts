@@ -6,7 +6,7 @@ import { jsonMediaTypes, patchMediaTypes } from "./Body.ts"
 import { ifMatchHolds } from "./ETag.ts"
 import { awaiting, type Handler, type Step, withValue } from "./Handler.ts"
 import type { Head } from "./Head.ts"
-import { refusedFields, shownOver } from "./Hidden.ts"
+import { refusedFields } from "./Hidden.ts"
 import { originOf } from "./IdempotencyKey.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { answerChange, answerTransacted, tagOf } from "./RecordResponse.ts"
@@ -19,8 +19,7 @@ const change = ({ collection, descriptor, instance, records }: ServedModel, { ca
   awaiting({
     begin: records.beginChange(caller, descriptor, asked),
     onSuccess: (changed) => {
-      const shown = { ...changed, record: shownOver(descriptor, changed.record) }
-      return answerChange({ command: asked._tag, changed: shown, collection, instance })
+      return answerChange({ command: asked._tag, changed, collection, instance })
     },
     onFailure: (error) => problemOfChange(error, asked.key)
   })
@@ -94,7 +93,7 @@ export const createRecords =
         const changes = data.map((record: unknown) => create(descriptor, record))
         return awaiting({
           begin: records.beginTransact(head.caller, { changes, name: "Bulk", ...origin }),
-          onSuccess: (transacted) => answerTransacted(transacted, (_, record) => shownOver(descriptor, record), "Bulk"),
+          onSuccess: (transacted) => answerTransacted(transacted, "Bulk"),
           onFailure: (error) => problemOfChange(error, origin.key, { name: "Bulk" })
         })
       })

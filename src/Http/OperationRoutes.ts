@@ -11,7 +11,6 @@ import type { Changed } from "../Repository/Changed.ts"
 import type { Operation, Operations } from "../Repository/Operations.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
 import { CurrentCaller } from "./Authentication.ts"
-import type { Show } from "./Hidden.ts"
 import { parseKey } from "./IdempotencyKey.ts"
 import { problems } from "./ModelEndpoints.ts"
 import { OperationAnswer } from "./OperationAnswer.ts"
@@ -69,11 +68,7 @@ export const operationGroup = HttpApiGroup.make("_operations")
 export const operationRoutes = (
   operations: Operations,
   commands: ReadonlyArray<Command>,
-  {
-    isGuarded,
-    isKnown,
-    show
-  }: { readonly isGuarded: boolean; readonly isKnown: (model: string) => boolean; readonly show: Show }
+  { isGuarded, isKnown }: { readonly isGuarded: boolean; readonly isKnown: (model: string) => boolean }
 ) => {
   /**
    * Anonymous callers share their keys, so where rules hold they ask for dated keys alone: nobody guesses the random part
@@ -91,7 +86,7 @@ export const operationRoutes = (
   const answered = (operation: Operation, key: string) => {
     const newer = operation.changes.find(({ model }) => !isKnown(model))
     return newer === undefined
-      ? Effect.succeed(answer(commands, operation, key, show))
+      ? Effect.succeed(answer(commands, operation, key))
       : Effect.fail(problemOfFailure(newerModel(newer.model), undefined))
   }
 
@@ -139,17 +134,15 @@ const malformed = invalidRequest("The key in the path is not percent-encoded UTF
 const answer = (
   commands: ReadonlyArray<Command>,
   operation: Operation,
-  key: string,
-  show: Show
+  key: string
 ): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(operationAnswer(commands, operation, key, show), { headers: outcomeHeaders(operation) })
+  HttpServerResponse.jsonUnsafe(operationAnswer(commands, operation, key), { headers: outcomeHeaders(operation) })
 
 /** Says what became of the request with this key. */
 export const operationAnswer = (
   commands: ReadonlyArray<Command>,
   { changes, status }: Operation,
-  key: string,
-  show: Show = asItIs
+  key: string
 ): OperationAnswer => {
   switch (status._tag) {
     case "Pending":
@@ -161,8 +154,7 @@ export const operationAnswer = (
       return { state: "expired" }
     case "Known": {
       const { outcome } = status
-      if (outcome._tag === "Accepted")
-        return { state: "committed", ...acceptedOf(status, outcome.answer, changes, show) }
+      if (outcome._tag === "Accepted") return { state: "committed", ...acceptedOf(status, outcome.answer, changes) }
       const { rejection } = outcome
       const refused = problemOfRejection(rejection, key, { name: status.command, commands })
       return { state: "committed", status: refused.status, body: toJson(refused) }
@@ -170,17 +162,13 @@ export const operationAnswer = (
   }
 }
 
-/** A node's own code sees every field. */
-const asItIs: Show = (_, record) => record
-
 type Accepted = Pick<OperationAnswer, "status" | "body">
 
 /** Answers with the functions that answer the request itself. */
 const acceptedOf = (
   { command, index }: { readonly command: string; readonly index: number },
   { value }: Answer,
-  changes: ReadonlyArray<Changed>,
-  show: Show
+  changes: ReadonlyArray<Changed>
 ): Accepted => {
   if (value !== undefined) return { status: 200, body: value }
   const [changed] = changes
@@ -192,11 +180,11 @@ const acceptedOf = (
     case "Patch":
     case "Delete": {
       const status = statusOfChange(command, changed.change)
-      return status === 204 ? { status } : { status, body: show(changed.model, changed.record) }
+      return status === 204 ? { status } : { status, body: changed.record }
     }
     case "Bulk":
-      return { status: 201, body: bodyOfBulk(changes, show) }
+      return { status: 201, body: bodyOfBulk(changes) }
     default:
-      return { status: 200, body: bodyOfTransaction(changes, index, show) }
+      return { status: 200, body: bodyOfTransaction(changes, index) }
   }
 }

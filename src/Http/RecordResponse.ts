@@ -2,7 +2,6 @@
 import type { Change, Changed, Read, Shown, Transacted } from "../Repository/Records.ts"
 import { formatETag, type RecordTag } from "./ETag.ts"
 import { type Answer, answer } from "./Handler.ts"
-import type { Show } from "./Hidden.ts"
 import { indexHeader } from "./IndexHeader.ts"
 
 type Headers = Readonly<Record<string, string>>
@@ -72,21 +71,20 @@ export const answerChange = (options: {
 }
 
 /** Answers a request with changes made together: 200 with the entry's index, or 201 with the records of a bulk. */
-export const answerTransacted = ({ changes, index, ...how }: Transacted, show: Show, command?: "Bulk"): Answer => {
+export const answerTransacted = ({ changes, index, ...how }: Transacted, command?: "Bulk"): Answer => {
   const headers = changeHeaders(how)
   return command === "Bulk"
-    ? answer(201, headers, JSON.stringify(bodyOfBulk(changes, show)))
-    : answer(200, headers, JSON.stringify(bodyOfTransaction(changes, index, show)))
+    ? answer(201, headers, JSON.stringify(bodyOfBulk(changes)))
+    : answer(200, headers, JSON.stringify(bodyOfTransaction(changes, index)))
 }
 
 /** A deleted record has no body. */
-export const bodyOfTransaction = (changes: ReadonlyArray<Changed>, index: number, show: Show) => ({
+export const bodyOfTransaction = (changes: ReadonlyArray<Changed>, index: number) => ({
   index,
   results: changes.map(({ change, id, model, record, version }) =>
-    change === "deleted" ? { model, id, version } : { model, id, version, record: show(model, record) }
+    change === "deleted" ? { model, id, version } : { model, id, version, record }
   )
 })
 
 /** The body that answers a bulk. */
-export const bodyOfBulk = (changes: ReadonlyArray<Changed>, show: Show) =>
-  changes.map(({ model, record }) => show(model, record))
+export const bodyOfBulk = (changes: ReadonlyArray<Changed>) => changes.map(({ record }) => record)

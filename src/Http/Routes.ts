@@ -28,7 +28,7 @@ import { commandRoutes } from "./CommandRoutes.ts"
 import { digestRoutes } from "./DigestRoutes.ts"
 import { docsRoutes } from "./Docs.ts"
 import { erasureRoutes } from "./ErasureRoutes.ts"
-import { publicOf, showing } from "./Hidden.ts"
+import { publicOf } from "./Hidden.ts"
 import { keyRoutes } from "./KeyRoutes.ts"
 import { listeningLine } from "./Listening.ts"
 import { liveRoutes } from "./LiveRoutes.ts"
@@ -115,8 +115,7 @@ export const layerApi = (
         ...projectionRoutes(yield* Projections, foldedOf(serving), mayReadOf(member)),
         ...operationRoutes(Operations.make({ local: yield* LocalNode, member }), serving.commands, {
           isGuarded: serving.isGuarded,
-          isKnown: isNameOf(serving.models),
-          show: showing(descriptors)
+          isKnown: isNameOf(serving.models)
         })
       ]
       const authentication = serving.isGuarded ? yield* Authentication : undefined

@@ -7,7 +7,7 @@ import { atOperation, invalidRequest, notFound, type Problem } from "../Problem.
 import type { Records, TransactionChange } from "../Repository/Records.ts"
 import { jsonMediaTypes } from "./Body.ts"
 import { awaiting, endpoint, type Handler, withValue } from "./Handler.ts"
-import { refusedFields, showing } from "./Hidden.ts"
+import { refusedFields } from "./Hidden.ts"
 import { type ApiModel, operationProblems, writeAnswerHeaders, writeHeaders } from "./ModelEndpoints.ts"
 import { problemOfChange } from "./Outcomes.ts"
 import { transactionPath } from "./Paths.ts"
@@ -40,8 +40,6 @@ export const transactionGroup = (models: ReadonlyArray<ApiModel>) =>
 export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Records["Service"]) => {
   const descriptors = new Map(models.map((descriptor) => [descriptor.name, descriptor]))
 
-  const show = showing(models)
-
   const target = (operation: Operation, position: number): Result.Result<TransactionChange, Problem> => {
     const descriptor = descriptors.get(operation.model)
     if (descriptor === undefined)
@@ -67,7 +65,7 @@ export const transactionRoutes = (models: ReadonlyArray<Descriptor>, records: Re
           }
           return awaiting({
             begin: records.beginTransact(head.caller, { changes, ...origin }),
-            onSuccess: (transacted) => answerTransacted(transacted, show),
+            onSuccess: (transacted) => answerTransacted(transacted),
             onFailure: (error) => problemOfChange(error, origin.key)
           })
         })

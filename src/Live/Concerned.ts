@@ -21,29 +21,30 @@ export interface Concerned<Query> {
 export const make = <Query>(): Concerned<Query> => ({ holders: new Map(), buckets: new Map(), unbucketed: new Set() })
 
 /** Adds a query whose window is still empty. */
-export const add = <Query>(concerned: Concerned<Query>, query: Query, bucket: Bucket | undefined): void => {
-  if (bucket === undefined) {
-    concerned.unbucketed.add(query)
-    return
+export const add = <Query>(concerned: Concerned<Query>, query: Query, buckets: ReadonlyArray<Bucket>): void => {
+  if (buckets.length === 0) concerned.unbucketed.add(query)
+  for (const { field, values } of buckets) {
+    const ofField = concerned.buckets.get(field) ?? new Map<OrderValue, Set<Query>>()
+    concerned.buckets.set(field, ofField)
+    for (const value of values) put(ofField, value, query)
   }
-  const ofField = concerned.buckets.get(bucket.field) ?? new Map<OrderValue, Set<Query>>()
-  concerned.buckets.set(bucket.field, ofField)
-  for (const value of bucket.values) put(ofField, value, query)
 }
 
 /** Removes a query, and what its window holds. */
 export const remove = <Query>(
   concerned: Concerned<Query>,
   query: Query,
-  how: { readonly bucket: Bucket | undefined; readonly holds: Iterable<string> }
+  how: { readonly buckets: ReadonlyArray<Bucket>; readonly holds: Iterable<string> }
 ): void => {
-  const { bucket, holds } = how
+  const { buckets, holds } = how
   concerned.unbucketed.delete(query)
   for (const id of holds) drop(concerned.holders, id, query)
-  const ofField = bucket === undefined ? undefined : concerned.buckets.get(bucket.field)
-  if (bucket === undefined || ofField === undefined) return
-  for (const value of bucket.values) drop(ofField, value, query)
-  if (ofField.size === 0) concerned.buckets.delete(bucket.field)
+  for (const { field, values } of buckets) {
+    const ofField = concerned.buckets.get(field)
+    if (ofField === undefined) continue
+    for (const value of values) drop(ofField, value, query)
+    if (ofField.size === 0) concerned.buckets.delete(field)
+  }
 }
 
 /** Notes what came into the window of a query and went from it. */

@@ -93,11 +93,11 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
   }
 
   const discard = (query: Query.Query): void => {
-    const { bucket, identity, request, window } = query
+    const { buckets, identity, request, window } = query
     const model = models.get(request.descriptor.name)
     if (model === undefined || model.queries.get(identity) !== query) return
     model.queries.delete(identity)
-    Concerned.remove(model.concerned, query, { bucket, holds: window.byId.keys() })
+    Concerned.remove(model.concerned, query, { buckets, holds: window.byId.keys() })
     bytes -= window.bytes
     if (model.queries.size === 0) models.delete(request.descriptor.name)
   }
@@ -184,11 +184,11 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
 
   /** Why one more reader of a query is refused. */
   const refused = (query: Query.Query, model: Model | undefined): LiveEnd | undefined => {
-    const { bucket, identity, request } = query
+    const { buckets, identity, request } = query
     if (readersCount >= queriesMaxCount) return overloaded(`This node has ${queriesMaxCount} live queries already`)
     if (bytes + Query.readerBytes(query) > memoryMaxBytes) return full
     const isShared = model?.queries.has(identity) === true
-    return !isShared && bucket === undefined && (model?.concerned.unbucketed.size ?? 0) >= unbucketedMaxCount
+    return !isShared && buckets.length === 0 && (model?.concerned.unbucketed.size ?? 0) >= unbucketedMaxCount
       ? overloaded(
           `This node has ${unbucketedMaxCount} live queries of ${request.descriptor.name} already that compare no field with eq or in: add such a filter`
         )
@@ -213,7 +213,7 @@ export const make = (now: (descriptor: Descriptor) => Now, appliedIndex: () => n
     const query = shared ?? asked
     if (shared === undefined) {
       model.queries.set(query.identity, query)
-      Concerned.add(model.concerned, query, query.bucket)
+      Concerned.add(model.concerned, query, query.buckets)
     }
     // The page of a reader that joins must be as new as the tables are.
     if (shared === undefined || isEvaluating || isDirtyModel(model)) listAgain(model, query)

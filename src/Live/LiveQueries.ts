@@ -7,6 +7,7 @@ import { Clock, Context, Effect, Layer, Result, type Scope } from "effect"
 import type { Caller } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
+import { apiKeyModel, guardOf } from "../Machine/Guard.ts"
 import type { Watcher } from "../Machine/Watcher.ts"
 import * as Condition from "../Raft/node/Condition.ts"
 import { draining } from "../Raft/node/Outcome.ts"
@@ -25,7 +26,7 @@ import {
 } from "./Bounds.ts"
 import * as Engine from "./Engine.ts"
 import { failureOf, LiveBroken, type LiveFailure, overloaded } from "./LiveFailure.ts"
-import type { LiveRequest } from "./LiveRequest.ts"
+import { identityOf, type LiveRequest } from "./LiveRequest.ts"
 import * as Reach from "./Reach.ts"
 import type { Update } from "./Update.ts"
 
@@ -60,7 +61,7 @@ export class LiveQueries extends Context.Service<
   {
     /**
      * Opens a stream until the scope closes, or the caller's credential counts no more. A page has the records that the
-     * caller may read. The first pages are as new as the consistency asks, and reflect the
+     * caller may read; if that changes with a set of the caller, the whole page comes again. The first pages are as new as the consistency asks, and reflect the
      * replicated log through `minIndex` at least. Later, a page is as new as this node is, and a local read's bound on its
      * age holds. Fails if the node cannot read now, or has too many streams, or refuses every query. If it refuses some,
      * their ends come with the first pages.
@@ -74,6 +75,15 @@ export class LiveQueries extends Context.Service<
     readonly status: () => { readonly queriesCount: number; readonly bytes: number }
   }
 >()("lithair/Live/LiveQueries") {}
+
+/** A reader, and the query that it reads as its caller may ask it. */
+interface Opened extends Engine.Reader {
+  readonly identity: string
+}
+
+/** When the credential of a caller expires, in ms since the epoch. */
+const lifeOf = (caller: Caller): number =>
+  (caller._tag === "Principal" ? caller.expiresMs : undefined) ?? Number.POSITIVE_INFINITY
 
 const make = Effect.gen(function* () {
   const member = yield* Member
@@ -90,13 +100,25 @@ const make = Effect.gen(function* () {
   const wakes = new Set<() => void>()
   let broken: LiveBroken | undefined
 
+  /** The models whose records say what a caller may read: the keys of callers, and the sources of their sets. */
+  const rightsModels = new Set([apiKeyModel, ...Array.from(member.policy?.sets.values() ?? [], ({ model }) => model)])
+  /** How often one of them has changed. Streams whose callers may depend on it look again. */
+  let rightsAt = 0
+  const rightsWakes = new Set<() => void>()
+  const rightsChanged = (): void => {
+    rightsAt += 1
+    for (const wake of rightsWakes) wake()
+  }
+
   const watcher: Watcher = {
     touched: (model, id) => {
       if (engine.touch(model, id)) dirtied.changed()
+      if (rightsModels.has(model)) rightsChanged()
     },
     replaced: () => {
       engine.touchAll()
       dirtied.changed()
+      rightsChanged()
     }
   }
   const unwatch = [member.watch(watcher), local.watch(watcher)]
@@ -139,10 +161,11 @@ const make = Effect.gen(function* () {
   )
   yield* Effect.forkScoped(told)
 
-  const judging = Effect.map(
-    Clock.currentTimeMillis,
-    (nowMs): Judging => ({ policy: member.policy, tables: member.tables, nowMs })
-  )
+  const judging = (): Judging => ({
+    policy: member.policy,
+    tables: member.tables,
+    nowMs: clock.currentTimeMillisUnsafe()
+  })
 
   const sendEveryMs = (): number => Math.max(sendEveryMinMs, (wakes.size * 1000) / sendsPerSecondMax)
 
@@ -163,21 +186,30 @@ const make = Effect.gen(function* () {
       bell.changed()
     }
     wakes.add(wake)
-    const readers: Array<Engine.Reader | undefined> = []
+    if (guardOf(member.policy, caller) !== undefined) rightsWakes.add(wake)
+    const readers: Array<Opened | undefined> = []
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         wakes.delete(wake)
+        rightsWakes.delete(wake)
         for (const reader of readers) reader?.close()
       })
     )
     if (!isOfNode && minIndex > 0) yield* freshen({ _tag: "Session", minIndex })
     if (!isOfNode) yield* freshen(consistency)
+    const openReader = (request: LiveRequest): Result.Result<Opened, LiveFailure> =>
+      Result.flatMap(Reach.restricted(judging(), caller, request), (restricted) =>
+        Result.mapBoth(engine.open(restricted, wake), {
+          onFailure: failureOf,
+          onSuccess: (reader): Opened => ({ ...reader, identity: identityOf(restricted) })
+        })
+      )
+
     const refusals: Array<LiveMessage> = []
     let firstRefusal: LiveFailure | undefined
+    let seenRightsAt = rightsAt
     for (const [query, request] of asked.entries()) {
-      const opened = Result.flatMap(Reach.restricted(yield* judging, caller, request), (restricted) =>
-        Result.mapError(engine.open(restricted, wake), failureOf)
-      )
+      const opened = openReader(request)
       readers.push(Result.getOrUndefined(opened))
       if (Result.isFailure(opened)) {
         const failure: LiveFailure = opened.failure
@@ -191,6 +223,21 @@ const make = Effect.gen(function* () {
 
     let index = 0
     let sentMs = Number.NEGATIVE_INFINITY
+    /** Opens the queries again whose caller may read other records now. Returns the ends of those that it may not ask any more. */
+    const readjust = (): ReadonlyArray<LiveMessage> => {
+      if (seenRightsAt === rightsAt) return []
+      seenRightsAt = rightsAt
+      return asked.flatMap((request, query): ReadonlyArray<LiveMessage> => {
+        const reader = readers[query]
+        if (reader === undefined || !Reach.hasSets(request.descriptor)) return []
+        const restricted = Reach.restricted(judging(), caller, request)
+        if (Result.isSuccess(restricted) && identityOf(restricted.success) === reader.identity) return []
+        reader.close()
+        const opened = openReader(request)
+        readers[query] = Result.getOrUndefined(opened)
+        return Result.isFailure(opened) ? [{ query, message: { _tag: "End", failure: opened.failure } }] : []
+      })
+    }
     const ageing: Freshness.Consistency = consistency._tag === "Local" ? consistency : { _tag: "Local" }
     const collect = (): ReadonlyArray<LiveMessage> =>
       readers.flatMap((reader, query): ReadonlyArray<LiveMessage> => {
@@ -206,10 +253,11 @@ const make = Effect.gen(function* () {
       take: Effect.gen(function* () {
         const untilMs = nowMs() + bookmarkEveryMs
         for (;;) {
+          const leftMs = Math.min(untilMs - nowMs(), lifeOf(caller) - clock.currentTimeMillisUnsafe())
           yield* Effect.timeoutOption(
             bell.until(() => isRung),
             // A whole ms: a clock that a test moves would not get past a part of a nanosecond.
-            Math.max(0, Math.ceil(untilMs - nowMs()))
+            Math.max(0, Math.ceil(leftMs))
           )
           const earlyMs = sentMs + sendEveryMs() - nowMs()
           if (earlyMs > 0) yield* Effect.sleep(earlyMs)
@@ -218,10 +266,10 @@ const make = Effect.gen(function* () {
           if (!isOfNode && nowMs() >= untilMs) yield* confirmed
           const { staleMs } = isOfNode ? {} : yield* freshen(ageing)
           // After all waits: nothing that came after a revocation is told.
-          const denied = spentCredential(yield* judging, caller)
+          const denied = spentCredential(judging(), caller)
           if (denied !== undefined) return yield* denied
           isRung = false
-          const messages = [...refusals.splice(0), ...collect()]
+          const messages = [...refusals.splice(0), ...readjust(), ...collect()]
           if (messages.length === 0 && nowMs() < untilMs) continue
           index = Math.max(index, engine.index())
           sentMs = nowMs()

@@ -7,9 +7,10 @@ import { type KeyedFilter, keyedAll } from "../Machine/Filter.ts"
 import { list } from "../Machine/List.ts"
 import type { ListedRow, ListSource, UnreadableRow } from "../Machine/ListedRows.ts"
 import * as ListedRows from "../Machine/ListedRows.ts"
+import { type Branches, joined } from "../Machine/Restriction.ts"
 import { askedBytes, pageMaxBytes, shownBytes } from "./Bounds.ts"
 import type { LiveEnd } from "./LiveEnd.ts"
-import { type Bucket, bucketOf, identityOf, type LiveRequest } from "./LiveRequest.ts"
+import { type Bucket, bucketsOf, identityOf, type LiveRequest } from "./LiveRequest.ts"
 import { isSame, type Page, pageOf, type Shown, type Update, updateOf } from "./Update.ts"
 import * as Window from "./Window.ts"
 
@@ -17,8 +18,10 @@ import * as Window from "./Window.ts"
 export interface Query {
   readonly request: LiveRequest
   readonly identity: string
+  /** A record of the list meets all of the filters, and one of the branches if there are any. */
   readonly filters: ReadonlyArray<KeyedFilter>
-  readonly bucket: Bucket | undefined
+  readonly branches: Branches | undefined
+  readonly buckets: ReadonlyArray<Bucket>
   readonly window: Window.Window
   /** Tells each reader that the page has changed, or has ended. */
   readonly readers: Set<() => void>
@@ -35,12 +38,12 @@ const noPage: Page = { index: 0, items: [], stamps: [], lastKey: undefined }
 
 /** A query that is not listed yet. */
 export const make = (request: LiveRequest, source: ListSource): Query => {
-  const filters = keyedAll(source.table.orders, request.filters)
+  const restricted = joined({ ...source, reach: request.reach }, keyedAll(source.table.orders, request.filters))
   return {
     request,
     identity: identityOf(request),
-    filters,
-    bucket: bucketOf(source.idField, filters),
+    ...restricted,
+    buckets: bucketsOf(source.idField, restricted),
     window: Window.make(request.orderBy, request.limit),
     readers: new Set(),
     page: noPage,
@@ -57,8 +60,11 @@ export const readerBytes = ({ identity, request }: Query): number =>
 
 /** Fills the window from the tables. Returns the records that came and went, or a row that cannot be read. */
 export const fill = ({ request, window }: Query, source: ListSource): Result.Result<Window.Moves, UnreadableRow> => {
-  const { after, filters, limit, orderBy, select } = request
-  const found = list(source, { filters, orderBy, limit: Window.capacityOf(limit), after, countsTotal: false })
+  const { after, filters, limit, orderBy, reach, select } = request
+  const found = list(
+    { ...source, reach },
+    { filters, orderBy, limit: Window.capacityOf(limit), after, countsTotal: false }
+  )
   return Result.map(found, ({ keys, lastKey, rows }) => {
     const matches = rows.map((row, at) => ({ id: row.id, ...matchOf(row, keys[at]!), text: textOf(row, select) }))
     return Window.fill(window, matches, lastKey)
@@ -67,12 +73,13 @@ export const fill = ({ request, window }: Query, source: ListSource): Result.Res
 
 /** Takes one record as it is now, undefined if there is none. Returns undefined if nothing in the window changes. */
 export const take = (
-  { filters, request, window }: Query,
+  { branches, filters, request, window }: Query,
   source: ListSource,
   { id, row, text }: { readonly id: string; readonly row: ListedRow | undefined; readonly text: Text }
 ): Window.Moves | undefined => {
   const { after, orderBy, select } = request
-  const isMet = row !== undefined && ListedRows.meetsAll(source, filters, row)
+  const isMet =
+    row !== undefined && ListedRows.meetsAll(source, filters, row) && ListedRows.meetsOne(source, branches, row)
   const key = isMet ? ListedRows.keyOf(source, orderBy, row) : undefined
   const isBehind = key !== undefined && (after === undefined || Window.compare(window, key, after) > 0)
   return Window.take(window, id, isBehind ? { ...matchOf(row!, key), text: () => text(row!, select) } : undefined)

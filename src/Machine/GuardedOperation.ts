@@ -83,7 +83,8 @@ export const refusedRecord = (
   if (Result.isFailure(reach)) return reach.failure
   if (isEveryone(reach.success)) return undefined
   const record = recordOf(descriptor, of)
-  if (Result.isFailure(record)) return record.failure
+  // A record that cannot be read is not seen, and otherwise it cannot be judged.
+  if (Result.isFailure(record)) return action === "read" ? denied(guard, descriptor.name, action) : record.failure
   return isWithin(reach.success, table, descriptor.idField, { id: of.id, record: record.success })
     ? undefined
     : denied(guard, descriptor.name, action)

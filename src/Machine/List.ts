@@ -29,6 +29,7 @@ import {
 import type { OrderBy, OrderValue } from "./Order.ts"
 import * as Order from "./Order.ts"
 import * as Restriction from "./Restriction.ts"
+import { errorsOfAsked, without } from "./Seen.ts"
 import { operandsOf, rangesOf } from "./ValueRange.ts"
 
 export type { ListedRow, ListSource, UnreadableRow } from "./ListedRows.ts"
@@ -88,6 +89,7 @@ export const list = (from: ListSource, asked: ListRequest): Result.Result<ListPa
     "an order without the id is not total"
   )
   invariant(after === undefined || after.length === orderBy.length, "a cursor of another order")
+  invariant(errorsOfAsked(source.unseen, asked).length === 0, "a list that names a field which its reader does not see")
   const sets = setsOf(source, request)
   const ordered = isNamed(source, filters) ? [] : inOrder(source, request)
   // A walk along the order passes every row as well.
@@ -100,12 +102,16 @@ export const list = (from: ListSource, asked: ListRequest): Result.Result<ListPa
   if (unreadable.first !== undefined) return Result.fail(unreadable.first)
   const page = found.slice(0, limit)
   return Result.succeed({
-    rows: page.map(({ row }) => row),
+    rows: page.map(({ row }) => seen(source, row)),
     keys: page.map(({ key }) => key),
     lastKey: found.length > limit ? page[limit - 1]?.key : undefined,
     total
   })
 }
+
+/** The row without the fields that the reader does not see. */
+const seen = ({ unseen = [] }: Source, row: ListedRow): ListedRow =>
+  unseen.length === 0 ? row : { ...row, record: without(unseen, row.record) }
 
 /** The sets of the filters, and that of all branches together. */
 const setsOf = (source: Source, { branches, filters }: Keyed): ReadonlyArray<Candidates> => {

@@ -17,8 +17,10 @@ export interface ListSource {
   readonly idField: string
   /** This node's local parts, if given: each record is then filtered, ordered and shown with its own. */
   readonly localParts?: OrderedMap<string, LocalPart>
-  /** The records that the reader may read; undefined for all. */
+  /** The records that the reader may read; undefined for all. Others are not there, nor are those that cannot be read. */
   readonly reach?: Folded | undefined
+  /** The fields that the reader does not see; none if absent. No list may name them (Seen.ts). */
+  readonly unseen?: ReadonlyArray<string> | undefined
 }
 
 /** One record of a page. `part` is its local part, and `record` both together. */
@@ -48,7 +50,8 @@ export const listed = (
 ): ListedRow | undefined => {
   const shown = shownRow(source, id, row)
   if (Result.isFailure(shown)) {
-    source.unreadable.first ??= shown.failure
+    // No rule can be asked about a record that cannot be read, so a restricted reader does not learn of it.
+    if (source.reach === undefined) source.unreadable.first ??= shown.failure
     return undefined
   }
   return meetsAll(source, filters, shown.success) ? shown.success : undefined

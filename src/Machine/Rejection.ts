@@ -20,7 +20,7 @@ export type Rejection = { readonly operation?: number } & (
   /** The caller showed no credential, or one that counts no more. */
   | { readonly _tag: "Unauthenticated"; readonly isSpent?: true }
   /** The rules of the model, or of the command, do not let the caller do this. */
-  | { readonly _tag: "Forbidden"; readonly of: string; readonly action: Action | "run" | "follow" }
+  | { readonly _tag: "Forbidden"; readonly of: string; readonly action: Action | "run" }
   /** A set of the caller has too many members to compare with. */
   | { readonly _tag: "SetTooLarge"; readonly name: string; readonly max: number }
   /** Only declared commands may do this to the model's records. */

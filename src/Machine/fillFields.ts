@@ -1,6 +1,6 @@
 /**
- * Fills the fields of a record that its author does not set: the owner, fields that only commands set, and hidden ones.
- * A PUT keeps them. Pure. docs/access.md, "Fields".
+ * Fills the fields of a record that its author does not set: the owner, fields that only commands set, hidden and masked
+ * ones. A PUT keeps them. Pure. docs/access.md, "Fields".
  */
 import { Result, type Schema } from "effect"
 import { type Caller, idOf } from "../Access/Caller.ts"
@@ -10,6 +10,7 @@ import type { FieldError } from "../Model/FieldError.ts"
 import type { Author } from "./Author.ts"
 import { isEqual } from "./Json.ts"
 import type { Rejection } from "./Rejection.ts"
+import { maskedFor } from "./Seen.ts"
 
 /** A record that is asked for, and what is there. */
 interface Asked {
@@ -44,11 +45,11 @@ export const fillFields = (
   const keep = (field: string): void => set(field, isNew ? guarded.initial[field] : kept(field))
   const refuse = (path: string, message: string): void => void errors.push({ path, message })
 
-  const { commandOnly, hidden, owner } = guarded
+  const { commandOnly, hidden, masked, owner } = guarded
   if (owner !== undefined) {
     const id = idOf(caller) ?? null
-    // The application's own code may name another owner, and a command may change it.
-    const isFree = author === "command" || (isNew && !isGuarded && id === null)
+    // The application's own code may name another owner, and a command may change it, unless it acts for a caller.
+    const isFree = !isGuarded && (author === "command" || (isNew && id === null))
     if (!isWritten(owner)) set(owner, isNew ? id : (kept(owner) ?? null))
     else if (!isFree && !isEqual(filled[owner] ?? null, isNew ? id : (kept(owner) ?? null))) {
       refuse(owner, isNew ? "is set to the id of the caller: leave it out" : "cannot be changed")
@@ -65,6 +66,9 @@ export const fillFields = (
     }
     keep(field)
   }
-  for (const field of hidden) if (!isWritten(field)) keep(field)
+  for (const field of [...hidden, ...Object.keys(masked)]) if (!isWritten(field)) keep(field)
+  // Refused as unknown fields are. A handler that acts for its caller still sets hidden ones.
+  const unseen = isGuarded ? [...(author === "command" ? [] : hidden), ...maskedFor(caller, masked)] : []
+  for (const field of unseen) if (isWritten(field)) refuse(field, "Expected no excess property")
   return errors.length === 0 ? Result.succeed(filled) : Result.fail({ _tag: "InvalidRequest", errors })
 }

@@ -108,11 +108,11 @@ const describeFields = (
     ])
   ]
   const access = options.access as AccessRules | undefined
-  const hidden = guarded?.hidden ?? []
-  const hiddenKey = hidden.find((field) => uniqueFields.includes(field) || references.some((it) => it.field === field))
+  const unseen = [...(guarded?.hidden ?? []), ...Object.keys(guarded?.masked ?? {})]
+  const unseenKey = unseen.find((field) => uniqueFields.includes(field) || references.some((it) => it.field === field))
   invariant(
-    hiddenKey === undefined,
-    `Model "${name}": ${hiddenKey} is hidden, so it can be neither unique nor a reference: a refusal would tell its value`
+    unseenKey === undefined,
+    `Model "${name}": ${unseenKey} is hidden or masked, so it can be neither unique nor a reference: a refusal would tell its value`
   )
   checkAccess(name, access, { idField, isLocal: local, kept: local ? localFields : replicatedFields, indexedFields })
   const shape = local ? shapes.local : shapes.replicated

@@ -50,7 +50,9 @@ export interface IdField<S extends Schema.Top>
 
 /** A field that not every author sets or sees (GuardedFields.ts), and its value in a new record. */
 export interface FieldGuard {
-  readonly kind: "owner" | "commandOnly" | "hidden"
+  readonly kind: "owner" | "commandOnly" | "hidden" | "masked"
+  /** Who sees a masked field. */
+  readonly roles?: ReadonlyArray<string>
   readonly initial?: { readonly value: unknown }
 }
 
@@ -73,6 +75,20 @@ export interface HiddenField<S extends Schema.Top>
   extends VariantSchema.Field<{
     readonly row: Schema.optionalKey<S>
     readonly replicated: S
+    readonly create: Schema.optionalKey<S>
+    readonly put: Schema.optionalKey<S>
+    readonly patch: Patch<S>
+  }> {
+  readonly "~lithair/mode": "replicate"
+  readonly "~lithair/guard": FieldGuard
+}
+
+/** A replicated field that some readers see: others read records without it. */
+export interface MaskedField<S extends Schema.Top>
+  extends VariantSchema.Field<{
+    readonly row: Schema.optionalKey<S>
+    readonly replicated: S
+    readonly json: Schema.optionalKey<S>
     readonly create: Schema.optionalKey<S>
     readonly put: Schema.optionalKey<S>
     readonly patch: Patch<S>
@@ -128,6 +144,7 @@ export type Field = (
   | ReplicatedField<Schema.Top>
   | GuardedField<Schema.Top>
   | HiddenField<Schema.Top>
+  | MaskedField<Schema.Top>
   | LocalField<Schema.Top>
   | OwnField<Schema.Top>
 ) & { readonly "~lithair/guard"?: FieldGuard }
@@ -268,6 +285,35 @@ export const hidden = <S extends Schema.Top>(schema: S, options: Initial<NoInfer
     "~lithair/mode": "replicate",
     "~lithair/guard": { kind: "hidden", ...initialOf(options) }
   } as const) as unknown as HiddenField<S>
+}
+
+/**
+ * A field that principals with one of the roles see and set, where rules hold. For others it is as if the record had no
+ * such field: they neither filter nor order by it, and their PUT keeps it.
+ *
+ * @example
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Model } from "lithair"
+ *
+ * class Employee extends Model.Class<Employee>("Employee")({
+ *   id: Model.id(Schema.String),
+ *   name: Model.replicate(Schema.String),
+ *   salary: Model.masked(Schema.Int, { roles: ["payroll"], initial: 0 })
+ * }) {}
+ * ```
+ */
+export const masked = <S extends Schema.Top>(
+  schema: S,
+  { roles, ...initial }: Initial<NoInfer<S["Type"]>> & { readonly roles: readonly [string, ...ReadonlyArray<string>] }
+): MaskedField<S> => {
+  const optional = optionalOf(schema)
+  const patch = patchOf(schema)
+  const field = { row: optional, replicated: schema, json: optional, create: optional, put: optional, patch }
+  return Object.assign(variants.Field(field), {
+    "~lithair/mode": "replicate",
+    "~lithair/guard": { kind: "masked", roles, ...initialOf(initial) }
+  } as const) as unknown as MaskedField<S>
 }
 
 /** A field that stays on the node that wrote it, and is optional to read. */

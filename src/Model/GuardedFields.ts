@@ -1,4 +1,4 @@
-/** The fields of a model that not every author sets or sees: the owner, fields of commands, and hidden ones. Pure. */
+/** The fields of a model that not every author sets or sees: the owner, fields of commands, hidden and masked ones. Pure. */
 import type * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
 import type { Field } from "./Field.ts"
@@ -11,6 +11,8 @@ export interface GuardedFields {
   readonly commandOnly: ReadonlyArray<string>
   /** HTTP never shows or takes them. */
   readonly hidden: ReadonlyArray<string>
+  /** By field: the roles of those who see it. Others neither see nor set it. */
+  readonly masked: Readonly<Record<string, ReadonlyArray<string>>>
   /** Their values in a new record, if nobody gives one. */
   readonly initial: Readonly<Record<string, Schema.Json>>
 }
@@ -34,6 +36,9 @@ export const guardedOf = (
     owner: owners[0],
     commandOnly: named("commandOnly"),
     hidden: named("hidden"),
+    masked: Object.fromEntries(
+      marked.flatMap(({ guard, name }) => (guard.kind === "masked" ? [[name, guard.roles ?? []] as const] : []))
+    ),
     initial: Object.fromEntries(
       marked.flatMap(({ guard, name }) =>
         guard.initial === undefined ? [] : [[name, encode(name, guard.initial.value)] as const]

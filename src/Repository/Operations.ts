@@ -11,6 +11,8 @@ import type { CommandResult } from "../Machine/CommandResult.ts"
 import * as DatedKey from "../Machine/DatedKey.ts"
 import type { KeyStatus } from "../Machine/KeyStatus.ts"
 import { visible } from "../Machine/LocalParts.ts"
+import { unseenBy, without } from "../Machine/Seen.ts"
+import type { Descriptor } from "../Model/Descriptor.ts"
 import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { type Changed, changed, Refused } from "./Changed.ts"
 
@@ -41,35 +43,43 @@ export const make = ({
 }): Operations => {
   const descriptorOf = (model: string) => member.tables.descriptors.get(model) ?? local.tables.descriptors.get(model)
 
-  const changesOf = (status: KeyStatus): ReadonlyArray<Changed> =>
+  const changesOf = (caller: Caller, status: KeyStatus): ReadonlyArray<Changed> =>
     status._tag === "Known" && status.outcome._tag === "Accepted"
-      ? status.outcome.answer.operations.map((done) =>
-          changed(descriptorOf(done.model), done, copy, visible(local.tables, done))
-        )
+      ? status.outcome.answer.operations.map((done) => {
+          const descriptor = descriptorOf(done.model)
+          return seenBy(caller, descriptor, changed(descriptor, done, copy, visible(local.tables, done)))
+        })
       : []
 
-  const answered = (status: KeyStatus, logIndex: number): Operation => ({
+  /** Clients know no fields of a model that HTTP does not serve. */
+  const seenBy = (caller: Caller, descriptor: Descriptor | undefined, done: Changed): Changed => {
+    if (descriptor === undefined || caller._tag === "System") return done
+    const record = descriptor.isServed ? without(unseenBy(member.policy, caller, descriptor), done.record) : {}
+    return { ...done, record }
+  }
+
+  const answered = (caller: Caller, status: KeyStatus, logIndex: number): Operation => ({
     status,
-    changes: changesOf(status),
+    changes: changesOf(caller, status),
     logIndex
   })
 
-  const askHere = (keyed: Keyed) =>
-    Effect.map(local.keyStatus(keyed), (status) => answered(status, member.node()?.appliedIndex() ?? 0))
+  const askHere = (caller: Caller, keyed: Keyed) =>
+    Effect.map(local.keyStatus(keyed), (status) => answered(caller, status, member.node()?.appliedIndex() ?? 0))
 
-  const askBoth = Effect.fnUntraced(function* (keyed: Keyed) {
+  const askBoth = Effect.fnUntraced(function* (caller: Caller, keyed: Keyed) {
     const { index, status: there } = yield* member.inquire(keyed)
     // The key of a PATCH of local fields alone may be too old for the cluster, which has never seen it.
     const isNotThere = there._tag === "Absent" || there._tag === "Closed" || there._tag === "Expired"
     const here = isNotThere ? yield* local.keyStatus(keyed) : there
     const knowsMore = here._tag === "Known" || here._tag === "Expired" || here._tag === "Pending"
-    return answered(knowsMore ? here : there, index)
+    return answered(caller, knowsMore ? here : there, index)
   })
 
-  const askKeyed = (keyed: Keyed) => (isOfNode(keyed) ? askHere(keyed) : askBoth(keyed))
+  const askKeyed = (caller: Caller, keyed: Keyed) => (isOfNode(keyed) ? askHere(caller, keyed) : askBoth(caller, keyed))
 
   return {
-    ask: (caller, key) => askKeyed(keyedBy(caller, key, member.policy !== undefined)),
+    ask: (caller, key) => askKeyed(caller, keyedBy(caller, key, member.policy !== undefined)),
     close: Effect.fnUntraced(function* (caller, key) {
       const close = sentBy(caller, { _tag: "Close", key } as const, member.policy !== undefined)
       const keyed = keyedBy(caller, key, member.policy !== undefined)
@@ -77,11 +87,11 @@ export const make = ({
         const { result } = yield* member.submit(close)
         yield* mayBeFull(result)
         // Do not close a key here that the cluster knows: this node would refuse a copy before it has applied the first.
-        if (result._tag !== "Rejected" || result.rejection._tag !== "KeyClosed") return yield* askKeyed(keyed)
+        if (result._tag !== "Rejected" || result.rejection._tag !== "KeyClosed") return yield* askKeyed(caller, keyed)
       }
       yield* mayBeFull((yield* local.submit(close)).result)
       // The key is closed now. If the state cannot be found out, the request may have been done before.
-      return yield* askKeyed(keyed).pipe(
+      return yield* askKeyed(caller, keyed).pipe(
         Effect.mapError(
           ({ message }) =>
             new UnknownOutcome({ key: keyed.key, message: `The outcome cannot be found out now: ${message}` })

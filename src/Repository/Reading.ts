@@ -57,10 +57,6 @@ export const readReach = (
   return isEveryone(reach.success) ? everyone : Result.succeed(reach.success)
 }
 
-/** A caller who may read some records only cannot follow a model as a whole. */
-export const notFollowed = (model: string): AccessDenied =>
-  new AccessDenied({ rejection: { _tag: "Forbidden", of: model, action: "follow" } })
-
 /** Why the caller may not read something without records; undefined if it may. */
 export const refusedRead = (
   { nowMs, policy, tables }: Judging,

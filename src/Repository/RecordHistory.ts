@@ -199,9 +199,15 @@ export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoi
     page: Effect.fnUntraced(function* (
       descriptor: Descriptor,
       id: string,
-      asked: { readonly newest: Step; readonly place: Place; readonly limit: number }
+      asked: {
+        readonly newest: Step
+        readonly place: Place
+        readonly limit: number
+        /** Leaves out versions that this release cannot read, and says by `isComplete` that some are missing. */
+        readonly skipsUnreadable?: boolean
+      }
     ): Effect.fn.Return<HistoryPage, HistoryFailure> {
-      const { limit, newest, place } = asked
+      const { limit, newest, place, skipsUnreadable = false } = asked
       const { name } = descriptor
       const { afterVersion } = place
       if (place.from !== undefined && (place.from.version > newest.version || place.from.index > newest.index)) {
@@ -226,11 +232,13 @@ export const make = ({ entry }: HistorySource, checkpoints: Checkpoints.Checkpoi
       if (ending._tag === "Bound") {
         return { items: [], next: { afterVersion, isComplete: place.isComplete, from: ending.at }, isComplete: false }
       }
-      const isComplete = ending._tag !== "Missing" && place.isComplete !== false
-      const items = yield* Effect.forEach(met.toReversed(), (visited) => Effect.fromResult(pastOf(descriptor, visited)))
-      const last = items.at(-1)
+      const isHeld = ending._tag !== "Missing" && place.isComplete !== false
+      const found = met.toReversed().map((visited) => pastOf(descriptor, visited))
+      const items = yield* Effect.fromResult(Result.all(skipsUnreadable ? found.filter(Result.isSuccess) : found))
+      const last = found.length === 0 ? undefined : met[0]
       // Nothing of it is here: its newest version is in an entry that this node lacks.
       if (last === undefined) return { items, next: undefined, isComplete: false }
+      const isComplete = isHeld && items.length === found.length
       const next = last.version < newest.version ? { afterVersion: last.version, isComplete } : undefined
       return { items, next, isComplete }
     }),

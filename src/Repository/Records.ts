@@ -12,6 +12,7 @@ import { LocalNode } from "../Local/LocalNode.ts"
 import { sentBy } from "../Machine/Command.ts"
 import type { ListSource } from "../Machine/List.ts"
 import { showRow, type RecordUnreadable as Unreadable, unreadable } from "../Machine/ReadRow.ts"
+import { unseenBy, without } from "../Machine/Seen.ts"
 import { get } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { type Begin, beginEffect, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
@@ -121,7 +122,7 @@ export class Records extends Context.Service<
       moment: RecordHistory.Moment,
       consistency?: Freshness.Consistency
     ) => Effect.Effect<Read<Shown | undefined>, PastFailure>
-    /** All records of a model that the caller may read. Use them at once, before any other code runs. */
+    /** All records of a model that the caller may read, with the fields that it sees. Use them at once, before any other code runs. */
     readonly beginSource: (
       caller: Caller,
       descriptor: Descriptor,
@@ -173,6 +174,13 @@ const make = Effect.gen(function* () {
   const pastOf = ({ mode }: Descriptor) => (mode === "local" ? pasts.local : pasts.replicated)
   const tablesOf = ({ mode }: Descriptor) => (mode === "local" ? local.tables : member.tables)
 
+  /** The fields of a model that the caller does not see: no answer has them. */
+  const unseenOf = (caller: Caller, descriptor: Descriptor) => unseenBy(member.policy, caller, descriptor)
+  const seenBy = <A extends Shown>(caller: Caller, descriptor: Descriptor, shown: A): A => {
+    const unseen = unseenOf(caller, descriptor)
+    return unseen.length === 0 ? shown : { ...shown, record: without(unseen, shown.record) }
+  }
+
   /** What the caller may read, on the tables as they are now. */
   const reachOf = (caller: Caller, descriptor: Descriptor) =>
     readReach(
@@ -216,9 +224,16 @@ const make = Effect.gen(function* () {
     const found = yield* outcomeOf(beginRead(caller, descriptor, consistency, newest))
     const { reach, step } = found.value
     if (step === undefined) return { ...found, value: undefined }
+    const unseen = unseenOf(caller, descriptor)
+    const seen = (past: RecordHistory.Past): RecordHistory.Past =>
+      past.record === undefined || unseen.length === 0 ? past : { ...past, record: without(unseen, past.record) }
+    const skipsUnreadable = reach !== undefined
     const pageOf = (place: RecordHistory.Place, limit: number) =>
-      readable(pastOf(descriptor).page(descriptor, id, { place, limit, newest: step }))
-    if (reach === undefined) return { ...found, value: yield* pageOf(asked.place, asked.limit) }
+      readable(pastOf(descriptor).page(descriptor, id, { place, limit, newest: step, skipsUnreadable }))
+    if (reach === undefined) {
+      const page = yield* pageOf(asked.place, asked.limit)
+      return { ...found, value: { ...page, items: page.items.map(seen) } }
+    }
     const isSeen = ({ record }: RecordHistory.Past) =>
       record !== undefined && isReadable(reach, descriptor, { id, record })
     // The past of a record that the caller may not read now, or could not read when it was deleted, tells nothing.
@@ -226,7 +241,8 @@ const make = Effect.gen(function* () {
     if (!last.items.some(isSeen)) return { ...found, value: undefined }
     const page = yield* pageOf(asked.place, asked.limit)
     const items = page.items.filter(isSeen)
-    return { ...found, value: { ...page, items, isComplete: page.isComplete && items.length === page.items.length } }
+    const isComplete = page.isComplete && items.length === page.items.length
+    return { ...found, value: { ...page, items: items.map(seen), isComplete } }
   })
 
   const past: Records["Service"]["past"] = Effect.fnUntraced(function* (
@@ -251,40 +267,58 @@ const make = Effect.gen(function* () {
         : Result.mapError(showRow(descriptor, row), unreadable({ model: descriptor.name, id }))
     if (reach !== undefined) {
       // A caller who may not read the record now may not read its past either.
-      if (current === undefined) return { ...how, value: undefined }
-      if (Result.isFailure(current)) return yield* new RecordUnreadable(current.failure)
+      if (current === undefined || Result.isFailure(current)) return { ...how, value: undefined }
       if (!isReadable(reach, descriptor, { id, record: current.success })) return { ...how, value: undefined }
     }
     // The newest version is here, whatever is retained.
     if (row !== undefined && current !== undefined && "version" in moment && moment.version === row.version) {
       if (Result.isFailure(current)) return yield* new RecordUnreadable(current.failure)
-      return { ...how, value: shown(descriptor, current.success, row.version, undefined) }
+      return { ...how, value: seenBy(caller, descriptor, shown(descriptor, current.success, row.version, undefined)) }
     }
-    const then = yield* readable(pastOf(descriptor).at(descriptor, id, { moment, newest: step }))
-    const isSeen = then !== undefined && isReadable(reach, descriptor, { id, record: then.record })
-    return { ...how, value: isSeen ? shown(descriptor, then.record, then.version, undefined) : undefined }
+    const found = readable(pastOf(descriptor).at(descriptor, id, { moment, newest: step }))
+    // A version that cannot be read cannot be judged either.
+    const then = yield* reach === undefined
+      ? found
+      : Effect.catchTag(found, "RecordUnreadable", () => Effect.succeed(undefined))
+    if (then === undefined || !isReadable(reach, descriptor, { id, record: then.record })) {
+      return { ...how, value: undefined }
+    }
+    return { ...how, value: seenBy(caller, descriptor, shown(descriptor, then.record, then.version, undefined)) }
   })
 
   const beginChange: Records["Service"]["beginChange"] = (caller, descriptor, asked) => (settle) => {
     const { mode } = descriptor
     const change = sentBy(caller, asked, member.policy !== undefined)
-    if (mode === "mixed") return beginEffect(fork, changeMixed(descriptor, change), settle)
+    if (mode === "mixed") {
+      const mixed = Effect.map(changeMixed(descriptor, change), (done) => seenBy(caller, descriptor, done))
+      return beginEffect(fork, mixed, settle)
+    }
     return flatMapOutcome(beginAt(mode, logs, withoutCondition(change)), (done) =>
-      Exit.succeed(changed(descriptor, operationOf(done), reflected(mode, done), undefined))
+      Exit.succeed(seenBy(caller, descriptor, changed(descriptor, operationOf(done), reflected(mode, done), undefined)))
     )(settle)
   }
   const beginTransact: Records["Service"]["beginTransact"] = (caller, together) =>
-    transactTogether(sentBy(caller, together, member.policy !== undefined))
+    flatMapOutcome(transactTogether(sentBy(caller, together, member.policy !== undefined)), (done) =>
+      Exit.succeed({
+        ...done,
+        changes: done.changes.map((change, at) => seenBy(caller, together.changes[at]!.descriptor, change))
+      })
+    )
   const beginGet: Records["Service"]["beginGet"] = (caller, descriptor, id, consistency) =>
     beginRead(caller, descriptor, consistency, (reach) => {
       const found = descriptor.mode === "local" ? showOwn(descriptor, id) : MixedRecords.show(logs, descriptor, id)
-      if (Result.isFailure(found)) return Exit.fail(new RecordUnreadable(found.failure))
+      if (Result.isFailure(found)) {
+        // No rule can be asked about a record that cannot be read.
+        return reach === undefined ? Exit.fail(new RecordUnreadable(found.failure)) : Exit.succeed(undefined)
+      }
       const shown = found.success
       const isSeen = shown !== undefined && isReadable(reach, descriptor, { id, record: shown.record })
-      return Exit.succeed(isSeen ? shown : undefined)
+      return Exit.succeed(isSeen ? seenBy(caller, descriptor, shown) : undefined)
     })
   const beginSource: Records["Service"]["beginSource"] = (caller, descriptor, consistency) =>
-    beginRead(caller, descriptor, consistency, (reach) => Exit.succeed({ ...sourceOf(logs, descriptor), reach }))
+    beginRead(caller, descriptor, consistency, (reach) =>
+      Exit.succeed({ ...sourceOf(logs, descriptor), reach, unseen: unseenOf(caller, descriptor) })
+    )
 
   return Records.of({
     beginChange,

@@ -58,13 +58,7 @@ const describeRejection = (
         ? unauthenticated("The credential has expired or was revoked: sign in again")
         : unauthenticated("This needs a credential: sign in")
     case "Forbidden":
-      return problem(
-        "forbidden",
-        rejection.action === "follow"
-          ? `You may read some records of ${rejection.of} only, and they are not told one by one: read lists instead`
-          : `You may not ${rejection.action} ${rejection.of}`,
-        {}
-      )
+      return problem("forbidden", `You may not ${rejection.action} ${rejection.of}`, {})
     case "SetTooLarge":
       return problem("forbidden", `Your set ${rejection.name} has more than ${rejection.max} members`, {})
     case "AlreadyExists":

@@ -1,4 +1,5 @@
 /** An application with rules, and programs that ask it as one caller or another. */
+import { assert } from "@effect/vitest"
 import { Effect, Layer, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import type { HttpMethod } from "effect/http/HttpMethod"
@@ -6,6 +7,7 @@ import * as Access from "../../src/Access.ts"
 import * as Command from "../../src/Command.ts"
 import * as Model from "../../src/Model.ts"
 import * as Projection from "../../src/Projection.ts"
+import { TestCluster } from "../../src/Testing.ts"
 
 const id = Model.id(Schema.String)
 
@@ -31,6 +33,7 @@ export class Note extends Model.Class<Note>("Note")(
     rank: Schema.Int,
     slug: Schema.optionalKey(Schema.String),
     likes: Model.commandOnly(Schema.Int, { initial: 0 }),
+    mark: Model.masked(Schema.String, { roles: ["staff", "auditor"], initial: "none" }),
     pin: Model.hidden(Schema.String, { initial: "0000" })
   },
   {
@@ -72,6 +75,19 @@ export class Plan extends Model.Class<Plan>("Plan")(
   }
 ) {}
 
+/** What staff has done: nobody else reads any of it. */
+export class Audit extends Model.Class<Audit>("Audit")(
+  { id, what: Model.replicate(Schema.String) },
+  {
+    access: Access.rules(({ who }) => ({
+      read: who.is("staff"),
+      create: who.is("staff"),
+      update: Access.nobody,
+      delete: Access.nobody
+    }))
+  }
+) {}
+
 export class Session extends Model.Class<Session>("Session")(
   { id, token: Model.replicate(Schema.String) },
   { http: false }
@@ -98,7 +114,7 @@ export const count = Projection.make("count", {
 })
 
 export const application = {
-  models: [Membership, Note, Remark, Plan, Session],
+  models: [Membership, Note, Remark, Plan, Audit, Session],
   commands: [like, purge],
   projections: [count],
   auth: {
@@ -166,3 +182,23 @@ export const makeKey = (
         readonly principal: string
       }
   )
+
+/** A cluster of three nodes with the application. */
+export const provide = <A, E>(program: Effect.Effect<A, E, TestCluster>) =>
+  program.pipe(Effect.provide(TestCluster.layer(application).pipe(Layer.provide(handlers))))
+
+/** Ada and Bob, who own notes, and Sam, who is staff. Ada is in the red team. */
+export const people = Effect.gen(function* () {
+  const { on } = yield* TestCluster
+  const ada = yield* on("n1", makeKey("ada"))
+  const bob = yield* on("n2", makeKey("bob"))
+  const sam = yield* on("n3", makeKey("sam", { roles: ["staff"] }))
+  const membership = { id: "m1", userId: ada.principal, teamId: "red" }
+  assert.strictEqual((yield* on("n1", ask("POST", "/api/memberships", { key: sam.key, body: membership }))).status, 201)
+  const note = (id: string, teamId: string | null, key: string) =>
+    on("n2", ask("POST", "/api/notes", { key, body: { id, teamId, rank: 1 } }))
+  assert.strictEqual((yield* note("of-ada", null, ada.key)).status, 201)
+  assert.strictEqual((yield* note("of-bob", null, bob.key)).status, 201)
+  assert.strictEqual((yield* note("of-red", "red", bob.key)).status, 201)
+  return { ada, bob, sam, on }
+})

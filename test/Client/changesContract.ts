@@ -151,7 +151,7 @@ export const changesContract: Readonly<Record<string, Case>> = {
     const take = (count: number, options: Repository.ChangesOptions) =>
       changes({ goods: Product, Review }, options).pipe(
         Stream.flatMap((told) =>
-          told.type === "bookmark" || told.type === "erased" ? Stream.empty : Stream.make(told)
+          told.type === "bookmark" || told.type === "erased" || told.type === "left" ? Stream.empty : Stream.make(told)
         ),
         Stream.take(count),
         Stream.runCollect

@@ -1,10 +1,12 @@
 /** Each kind of change of a model, on each path that reads, before its records are stored anew and after. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
+import { system } from "../../src/Access/Caller.ts"
 import { exportRows } from "../../src/Backup/Export.ts"
 import { changesOf } from "../../src/Changes/Change.ts"
 import { recordsAfter } from "../../src/Changes/FirstState.ts"
 import { nothingShown } from "../../src/Changes/Position.ts"
+import { viewOf } from "../../src/Changes/View.ts"
 import * as Engine from "../../src/Live/Engine.ts"
 import { showRow } from "../../src/Machine/ReadRow.ts"
 import * as Snapshot from "../../src/Machine/Snapshot.ts"
@@ -100,8 +102,8 @@ const paths: Readonly<Record<string, (kind: Kind, node: Node) => void>> = {
     assert.deepInclude(found.changes[0], { type: "created", id: "a", version: 1, record: shown })
   },
   "the first state of changes": ({ model, shown }, { tables }) => {
-    const followed = new Map([["Item", Model.describe(model)]])
-    const found = recordsAfter(followed, { tables, index: tables.index }, { after: nothingShown("x"), maxCount: 1 })
+    const view = Result.getOrThrow(viewOf({ policy: undefined, tables, nowMs: 0 }, system, [Model.describe(model)]))
+    const found = recordsAfter(view, { tables, index: tables.index }, { after: nothingShown("x"), maxCount: 1 })
     assert.deepInclude(Result.getOrThrow(found).records[0], { id: "a", version: 1, record: shown })
   },
   "a live query": ({ indexed: [field, operand], model, patch, shown }, { submit, table, tables }) => {

@@ -30,6 +30,9 @@ const decodeBookmark = Schema.decodeUnknownResult(
 const decodeErased = Schema.decodeUnknownResult(
   Schema.Struct({ index: Schema.Int, at: Schema.String, model: Schema.String, id: Schema.String })
 )
+const decodeLeft = Schema.decodeUnknownResult(
+  Schema.Struct({ index: Schema.Int, model: Schema.String, id: Schema.String })
+)
 const decodeRecord = Schema.decodeUnknownResult(
   Schema.Struct({
     index: Schema.Int,
@@ -42,7 +45,7 @@ const decodeRecord = Schema.decodeUnknownResult(
 )
 
 /** What an event is, by its name. An event of another name is for a later client. */
-const types: ReadonlyArray<string> = ["created", "updated", "deleted", "erased", "record", "bookmark"]
+const types: ReadonlyArray<string> = ["created", "updated", "deleted", "erased", "left", "record", "bookmark"]
 
 /** Makes the way to follow a model's changes. A local model is of the first node alone. */
 export const followChanges =
@@ -104,6 +107,17 @@ const follow = (
           id: id as never,
           index,
           timeMs: Date.parse(at),
+          position
+        }))
+      )
+    }
+    if (event === "left") {
+      return Result.flatMap(decodeLeft(data), ({ id, index, model }) =>
+        Result.map(modelOf(model), ({ name }) => ({
+          type: "left",
+          ...nameMember(name),
+          id: id as never,
+          index,
           position
         }))
       )

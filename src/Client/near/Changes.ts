@@ -83,6 +83,11 @@ const follow = Effect.fnUntraced(function* (
       const { name } = followed.get(told.model)!
       return Effect.succeed({ type: "erased", ...nameMember(name), id: id as never, index, timeMs, position })
     }
+    if (told._tag === "Left") {
+      const { id, index } = told
+      const { name } = followed.get(told.model)!
+      return Effect.succeed({ type: "left", ...nameMember(name), id: id as never, index, position })
+    }
     const { id, version } = told
     const { decode, name } = followed.get(told.model)!
     const how =

@@ -9,6 +9,7 @@ import { fingerprintOf, nextCursor } from "../../Http/ListQuery.ts"
 import { limitDefault, limitMax } from "../../Http/PageLimit.ts"
 import type { Operation } from "../../Machine/Command.ts"
 import { list } from "../../Machine/List.ts"
+import { errorsOfAsked } from "../../Machine/Seen.ts"
 import type { FieldError } from "../../Model/FieldError.ts"
 import { codecsOf, type RowClass } from "../../Model/RowCodecs.ts"
 import type { Shown } from "../../Repository/Changed.ts"
@@ -126,6 +127,8 @@ export const make = <M extends RowClass>(
         session.watch,
         Effect.mapError((failure) => failure.toProblem())
       )
+      const unseen = errorsOfAsked(source.value.unseen, listed)
+      if (unseen.length > 0) return yield* misread(Result.fail(unseen))
       const found = list(source.value, { ...listed, limit, after, countsTotal })
       const { lastKey, rows, total } = yield* Effect.fromResult(
         Result.mapError(found, (row) => recordUnreadable({ _tag: "RecordUnreadable", model: name, ...row }))
