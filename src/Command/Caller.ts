@@ -4,7 +4,7 @@ import type * as Access from "../Access/Caller.ts"
 
 /**
  * The caller of the command that is being handled: a principal, an anonymous client, or the application itself. A handler
- * is trusted: no rule of a model holds for what it does.
+ * is trusted: no rule of a model holds for what it does, but for what it does by `transaction.as(caller)`.
  *
  * @example
  * ```ts

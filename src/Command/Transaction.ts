@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import type { Caller } from "../Access/Caller.ts"
 import type { Rejection } from "../Machine/Rejection.ts"
 import type { Described, IdOf } from "../Model/Class.ts"
 import type { RowClass } from "../Model/RowCodecs.ts"
@@ -64,29 +65,34 @@ export interface ListOptions<M extends ModelClass> {
 /** The most records that one list returns. */
 export const listMax = 1_000
 
+/** What a transaction does. */
+export interface TransactionOf {
+  readonly get: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Row<M>, NotFound>
+  readonly find: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Option.Option<Row<M>>>
+  /** In the order of the ids. */
+  readonly list: <M extends ModelClass>(model: M, options: ListOptions<M>) => Effect.Effect<ReadonlyArray<Row<M>>>
+  /** Without an id the record gets a new one. */
+  readonly create: <M extends ModelClass>(model: M, row: NewRow<M>) => Effect.Effect<Row<M>, OperationRefused>
+  /** Replaces or creates the whole record. */
+  readonly put: <M extends ModelClass>(
+    model: M,
+    row: M["replicated"]["Type"]
+  ) => Effect.Effect<Row<M>, OperationRefused>
+  readonly patch: <M extends ModelClass>(
+    model: M,
+    id: IdOf<M>,
+    patch: RowPatch<M>
+  ) => Effect.Effect<Row<M>, NotFound | OperationRefused>
+  /** Returns the record as it was. */
+  readonly delete: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Row<M>, NotFound | OperationRefused>
+  /**
+   * The same transaction as a caller has it: it finds only what the caller may read, and refuses what the caller may not
+   * do. It changes fields of commands, as every handler does.
+   */
+  readonly as: (caller: Caller) => TransactionOf
+  /** A new id (UUIDv7), for use in several records. */
+  readonly newId: Effect.Effect<string>
+}
+
 /** The transaction of the command that is being handled. */
-export class Transaction extends Context.Service<
-  Transaction,
-  {
-    readonly get: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Row<M>, NotFound>
-    readonly find: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Option.Option<Row<M>>>
-    /** In the order of the ids. */
-    readonly list: <M extends ModelClass>(model: M, options: ListOptions<M>) => Effect.Effect<ReadonlyArray<Row<M>>>
-    /** Without an id the record gets a new one. */
-    readonly create: <M extends ModelClass>(model: M, row: NewRow<M>) => Effect.Effect<Row<M>, OperationRefused>
-    /** Replaces or creates the whole record. */
-    readonly put: <M extends ModelClass>(
-      model: M,
-      row: M["replicated"]["Type"]
-    ) => Effect.Effect<Row<M>, OperationRefused>
-    readonly patch: <M extends ModelClass>(
-      model: M,
-      id: IdOf<M>,
-      patch: RowPatch<M>
-    ) => Effect.Effect<Row<M>, NotFound | OperationRefused>
-    /** Returns the record as it was. */
-    readonly delete: <M extends ModelClass>(model: M, id: IdOf<M>) => Effect.Effect<Row<M>, NotFound | OperationRefused>
-    /** A new id (UUIDv7), for use in several records. */
-    readonly newId: Effect.Effect<string>
-  }
->()("lithair/Command/Transaction") {}
+export class Transaction extends Context.Service<Transaction, TransactionOf>()("lithair/Command/Transaction") {}

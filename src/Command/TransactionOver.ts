@@ -16,7 +16,8 @@ import {
   type ModelClass,
   NotFound,
   OperationRefused,
-  type Transaction
+  type Transaction,
+  type TransactionOf
 } from "./Transaction.ts"
 
 /** A mistake in a handler, or the end of its call. A handler cannot handle it. */
@@ -36,16 +37,30 @@ export interface Over {
 
 /** A transaction over the access for one call. */
 export const over = (access: Access): Over => {
-  let isClosed = false
-  let end: Rejection | undefined
+  const call: CallState = { isClosed: false, end: undefined }
+  return {
+    close: () => {
+      call.isClosed = true
+    },
+    end: () => call.end,
+    transaction: transactionOver(access, call, false)
+  }
+}
 
+/** What all transactions of one call share: those that act for a caller are of the same call. */
+interface CallState {
+  isClosed: boolean
+  end: Rejection | undefined
+}
+
+const transactionOver = (access: Access, call: CallState, isActing: boolean): TransactionOf => {
   const at = <A, E>(
     model: RowClass,
     attempt: (codecs: RowCodecs<RowClass>) => Effect.Effect<A, E>
   ): Effect.Effect<A, E> =>
     Effect.suspend(() => {
       const { name, mode } = describe(model)
-      if (isClosed) return mistake("A transaction was used after the end of its command")
+      if (call.isClosed) return mistake("A transaction was used after the end of its command")
       if (mode === "local") return mistake(`${name} is local to each node: no command sees its records`)
       return attempt(codecsOf(model))
     })
@@ -58,9 +73,10 @@ export const over = (access: Access): Over => {
   }
 
   const refuse = (model: string, rejection: Rejection): Effect.Effect<never, OperationRefused> => {
-    if (endsCall(rejection)) end = rejection
-    if (end !== undefined) return mistake(`Nothing counts any more: ${end._tag}`)
-    return rejection._tag === "NotFound"
+    if (endsCall(rejection)) call.end = rejection
+    if (call.end !== undefined) return mistake(`Nothing counts any more: ${call.end._tag}`)
+    // A caller knows no model that HTTP does not serve.
+    return rejection._tag === "NotFound" && !isActing
       ? mistake(`${rejection.model} is no model of this node`)
       : Effect.fail(new OperationRefused({ model, reason: within(model, rejection) }))
   }
@@ -135,41 +151,36 @@ export const over = (access: Access): Over => {
   }
 
   return {
-    close: () => {
-      isClosed = true
-    },
-    end: () => end,
-    transaction: {
-      get: (model, id) =>
-        at(model, (codecs) => read(codecs, id, () => Effect.fail(new NotFound({ model: codecs.descriptor.name, id })))),
-      find: (model, id) => at(model, (codecs) => Effect.map(read(codecs, id, noRow), Option.fromUndefinedOr)),
-      list: (model, options) => at(model, (codecs) => list(codecs, options)),
-      create: (model, row) =>
-        at(model, (codecs) => {
-          const { name } = codecs.descriptor
-          const operation = (data: EncodedRecord): Operation => ({ _tag: "Create", model: name, data })
-          return applyData(codecs, codecs.encodeNew(row), operation, refuse)
-        }),
-      put: (model, row) =>
-        at(model, (codecs) => {
-          const { idField, name } = codecs.descriptor
-          const operation = (data: EncodedRecord): Operation => {
-            const id = data[idField]
-            invariant(typeof id === "string", "the encoded id of a record is no text")
-            return { _tag: "Put", model: name, id, data }
-          }
-          return applyData(codecs, codecs.encodeReplicated(row), operation, refuse)
-        }),
-      patch: (model, id, patch) =>
-        at(model, (codecs) => {
-          const { name } = codecs.descriptor
-          const operation = (data: EncodedRecord): Operation => ({ _tag: "Patch", model: name, id, data })
-          return applyData(codecs, codecs.encodePatch(patch), operation, refuseNamed)
-        }),
-      delete: (model, id) =>
-        at(model, (codecs) => apply(codecs, { _tag: "Delete", model: codecs.descriptor.name, id }, refuseNamed)),
-      newId: Effect.sync(access.newId)
-    }
+    get: (model, id) =>
+      at(model, (codecs) => read(codecs, id, () => Effect.fail(new NotFound({ model: codecs.descriptor.name, id })))),
+    find: (model, id) => at(model, (codecs) => Effect.map(read(codecs, id, noRow), Option.fromUndefinedOr)),
+    list: (model, options) => at(model, (codecs) => list(codecs, options)),
+    create: (model, row) =>
+      at(model, (codecs) => {
+        const { name } = codecs.descriptor
+        const operation = (data: EncodedRecord): Operation => ({ _tag: "Create", model: name, data })
+        return applyData(codecs, codecs.encodeNew(row), operation, refuse)
+      }),
+    put: (model, row) =>
+      at(model, (codecs) => {
+        const { idField, name } = codecs.descriptor
+        const operation = (data: EncodedRecord): Operation => {
+          const id = data[idField]
+          invariant(typeof id === "string", "the encoded id of a record is no text")
+          return { _tag: "Put", model: name, id, data }
+        }
+        return applyData(codecs, codecs.encodeReplicated(row), operation, refuse)
+      }),
+    patch: (model, id, patch) =>
+      at(model, (codecs) => {
+        const { name } = codecs.descriptor
+        const operation = (data: EncodedRecord): Operation => ({ _tag: "Patch", model: name, id, data })
+        return applyData(codecs, codecs.encodePatch(patch), operation, refuseNamed)
+      }),
+    delete: (model, id) =>
+      at(model, (codecs) => apply(codecs, { _tag: "Delete", model: codecs.descriptor.name, id }, refuseNamed)),
+    as: (caller) => transactionOver(access.as(caller), call, true),
+    newId: Effect.sync(access.newId)
   }
 }
 

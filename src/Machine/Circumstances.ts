@@ -1,5 +1,6 @@
 /** What a decision depends on besides the tables and the command. Pure data. D2. */
 import type { Caller } from "../Access/Caller.ts"
+import type { Policy } from "../Access/Policy.ts"
 import type { Guard } from "./Guard.ts"
 
 /** The inputs of the deciding node: the index of the entry, its clock, and fresh ids. */
@@ -13,4 +14,8 @@ export interface Circumstances {
   readonly caller?: Caller
   /** What the caller may do; absent where no rule holds for it. */
   readonly guard?: Guard
+  /** What the node enforces; absent if it is open. */
+  readonly policy?: Policy
+  /** Present if a handler acts for a caller: what that caller may do. */
+  readonly acting?: Guard
 }

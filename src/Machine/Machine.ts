@@ -143,8 +143,14 @@ export const decideNext = (machine: Machine, command: Command, circumstances: Ci
   if (command.isGuarded === true && machine.policy === undefined) return unruled
   const { caller = anonymous } = command
   const guard = guardOf(machine.policy, caller)
-  const unguarded = { ...circumstances, caller, logAgeMs: machine.logAge.nowMs, formats: machine.formats }
-  const at = guard === undefined ? unguarded : { ...unguarded, guard }
+  const at = {
+    ...circumstances,
+    caller,
+    logAgeMs: machine.logAge.nowMs,
+    formats: machine.formats,
+    ...(machine.policy === undefined ? {} : { policy: machine.policy }),
+    ...(guard === undefined ? {} : { guard })
+  }
   const decision = attempt(machine, command, () => decide(tables, machine.procedures, command, at))
   const { entry, overlay } = decision
   if (entry !== undefined)

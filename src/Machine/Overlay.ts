@@ -4,6 +4,7 @@
  * the tables. An overlay that would grow past the bounds of an entry refuses the operation that does so.
  */
 import { Result } from "effect"
+import type { Caller } from "../Access/Caller.ts"
 import type { OperationAnswer } from "./Answer.ts"
 import type { Author } from "./Author.ts"
 import type { Circumstances } from "./Circumstances.ts"
@@ -11,6 +12,7 @@ import type { Operation } from "./Command.ts"
 import { decideOperation } from "./decideOperation.ts"
 import type { Event } from "./Event.ts"
 import { evolveEvent } from "./evolve.ts"
+import type { Guard } from "./Guard.ts"
 import type { Rejection } from "./Rejection.ts"
 import * as Tables from "./Tables.ts"
 import { entryBytesMax, entryEventsMax } from "./Transaction.ts"
@@ -40,9 +42,20 @@ export const make = (tables: Tables.Tables, at: Overlay["at"], author: Author): 
   bytesCount: 0
 })
 
+/** For whom a handler acts, and what that caller may do; without a guard no rule holds for it. */
+export interface Acting {
+  readonly caller: Caller
+  readonly guard: Guard | undefined
+}
+
 /** Decides one more operation, and applies it here. A refused operation changes nothing. */
-export const apply = (overlay: Overlay, operation: Operation): Result.Result<OperationAnswer, Rejection> => {
-  const { at, author, events, tables, texts } = overlay
+export const apply = (
+  overlay: Overlay,
+  operation: Operation,
+  acting?: Acting
+): Result.Result<OperationAnswer, Rejection> => {
+  const { author, events, tables, texts } = overlay
+  const at = acting === undefined ? overlay.at : actingAt(overlay.at, acting)
   const decided = decideOperation(tables, operation, at, author)
   if (Result.isFailure(decided)) return Result.fail(decided.failure)
   const { answer, events: own } = decided.success
@@ -65,3 +78,6 @@ export const apply = (overlay: Overlay, operation: Operation): Result.Result<Ope
   }
   return Result.succeed(answer)
 }
+
+const actingAt = (at: Overlay["at"], { caller, guard }: Acting): Overlay["at"] =>
+  guard === undefined ? { ...at, caller } : { ...at, caller, acting: guard }

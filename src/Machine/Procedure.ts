@@ -5,16 +5,22 @@
  */
 import { Result, type Schema } from "effect"
 import { anonymous, type Caller } from "../Access/Caller.ts"
+import { isEveryone } from "../Access/fold.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import { depthMax } from "../Model/PlainJson.ts"
 import type { OperationAnswer } from "./Answer.ts"
 import type { Call, Operation } from "./Command.ts"
 import { known } from "./decideOperation.ts"
+import { type Guard, guardOf, isWithin, reachOf } from "./Guard.ts"
 import { isTooDeep } from "./Json.ts"
 import * as Lookup from "./Lookup.ts"
 import * as Overlay from "./Overlay.ts"
 import { showRow, unreadable } from "./ReadRow.ts"
 import type { Rejection } from "./Rejection.ts"
+import { unseenBy, without } from "./Seen.ts"
+import type { Row } from "./Table.ts"
+import type { Tables } from "./Tables.ts"
+import type { KnownModel } from "./Target.ts"
 import { entryBytesMax } from "./Transaction.ts"
 
 /**
@@ -39,6 +45,8 @@ export interface ListAccess extends Lookup.Wanted {
 export interface Access {
   /** Who called the command. */
   readonly caller: Caller
+  /** The same access as a caller has it: what that caller may not read is not there, and what it may not do is refused. */
+  readonly as: (caller: Caller) => Access
   /** The time of the entry, in ms since the epoch. It is never before that of an earlier entry. */
   readonly timeMs: number
   readonly newId: () => string
@@ -57,9 +65,16 @@ export type Procedures = ReadonlyMap<string, Procedure>
 /** The procedures of a node that declares no command. */
 export const none: Procedures = new Map()
 
-/** Whether a rejection fails the whole call: the call passed a limit, or this node's code does not fit the data. */
+/**
+ * Whether a rejection fails the whole call: the call or a set of its caller passed a limit, or this node's code does not
+ * fit the data.
+ */
 export const endsCall = ({ _tag }: Rejection): boolean =>
-  _tag === "TooLarge" || _tag === "UpgradeRequired" || _tag === "UpgradePending" || _tag === "RecordUnreadable"
+  _tag === "TooLarge" ||
+  _tag === "SetTooLarge" ||
+  _tag === "UpgradeRequired" ||
+  _tag === "UpgradePending" ||
+  _tag === "RecordUnreadable"
 
 /** Runs the procedure of a call on an overlay, which then holds its events. */
 export const run = (
@@ -95,39 +110,86 @@ const accessTo = (
     if (Result.isFailure(done) && endsCall(done.failure)) end = done.failure
     return done
   }
-  const access: Access = {
+  const accessAs = (acting?: Overlay.Acting): Access => ({
     caller: at.caller ?? anonymous,
+    as: (caller) => accessAs({ caller, guard: guardOf(at.policy, caller) }),
     timeMs: at.timeMs,
     newId: at.newId,
     get: (model, id) =>
       step(() =>
-        Result.flatMap(known(tables, model), ({ table }): Result.Result<EncodedRecord | undefined, Rejection> => {
-          const row = table.rows.get(id)
-          return row === undefined ? absent : Result.mapError(showRow(table, row), unreadable({ model, id }))
-        })
+        Result.flatMap(known(tables, model), (target) =>
+          Result.flatMap(sightOf(tables, target, acting?.guard), (see) => {
+            const row = target.table.rows.get(id)
+            return row === undefined ? absent : see(id, row)
+          })
+        )
       ),
     list: ({ limit, ...wanted }) =>
       step(() =>
-        Result.flatMap(known(tables, wanted.model), (model): Result.Result<ReadonlyArray<EncodedRecord>, Rejection> => {
+        Result.gen(function* () {
+          const model = yield* known(tables, wanted.model)
+          const unseen = unseenOf(model, acting?.guard).find((field) => Object.hasOwn(wanted.where, field))
+          if (unseen !== undefined) return yield* unseenWhere(unseen)
+          const see = yield* sightOf(tables, model, acting?.guard)
           const found: Array<EncodedRecord> = []
           const keys = Lookup.keysOf(model, wanted)
           for (const [id, row] of Lookup.candidates(model, wanted)) {
             if (found.length === limit) break
             stepsLeft -= 1
-            if (stepsLeft < 0) return tooManySteps
-            const record = showRow(model.table, row)
-            if (Result.isFailure(record)) return Result.fail(unreadable({ model: wanted.model, id })(record.failure))
-            if (Lookup.isWanted(model, keys, record.success)) found.push(record.success)
+            if (stepsLeft < 0) return yield* tooManySteps
+            const record = yield* see(id, row)
+            if (record !== undefined && Lookup.isWanted(model, keys, record)) found.push(record)
           }
-          return Result.succeed(found)
+          return found as ReadonlyArray<EncodedRecord>
         })
       ),
-    apply: (operation) => step(() => Overlay.apply(overlay, operation))
-  }
-  return { access, ended: () => end }
+    apply: (operation) =>
+      step(() =>
+        Result.map(Overlay.apply(overlay, operation, acting), (answer) => {
+          const descriptor = tables.descriptors.get(operation.model)
+          const unseen = descriptor === undefined ? [] : unseenOf({ descriptor }, acting?.guard)
+          return unseen.length === 0 ? answer : { ...answer, record: without(unseen, answer.record) }
+        })
+      )
+  })
+  return { access: accessAs(), ended: () => end }
 }
 
 const absent = Result.succeed(undefined)
+
+/** A record as the one sees it for whom a handler acts; undefined if it does not see it. */
+type See = (id: string, row: Row) => Result.Result<EncodedRecord | undefined, Rejection>
+
+/** How records of a model are seen. A handler that acts for nobody sees all of them. */
+const sightOf = (
+  tables: Tables,
+  { descriptor, table }: KnownModel,
+  guard: Guard | undefined
+): Result.Result<See, Rejection> => {
+  const model = descriptor.name
+  if (guard === undefined) {
+    return Result.succeed((id, row) => Result.mapError(showRow(table, row), unreadable({ model, id })))
+  }
+  if (!descriptor.isServed) return Result.succeed(() => absent)
+  const unseen = unseenOf({ descriptor }, guard)
+  return Result.map(
+    reachOf(guard, tables, descriptor, "read"),
+    (reach): See =>
+      (id, row) => {
+        const record = Result.getOrUndefined(showRow(table, row))
+        if (record === undefined)
+          return isEveryone(reach) ? Result.mapError(showRow(table, row), unreadable({ model, id })) : absent
+        const isSeen = isEveryone(reach) || isWithin(reach, table, descriptor.idField, { id, record })
+        return isSeen ? Result.succeed(without(unseen, record)) : absent
+      }
+  )
+}
+
+const unseenOf = ({ descriptor }: Pick<KnownModel, "descriptor">, guard: Guard | undefined) =>
+  guard === undefined ? [] : unseenBy(guard.policy, guard.caller, descriptor)
+
+const unseenWhere = (field: string): Result.Result<never, Rejection> =>
+  Result.fail({ _tag: "InvalidRequest", errors: [{ path: field, message: `${field} is not shown to this caller` }] })
 
 const tooManySteps: Result.Result<never, Rejection> = Result.fail({
   _tag: "TooLarge",

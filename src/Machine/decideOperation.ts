@@ -71,8 +71,8 @@ export const decideOperation = (tables: Tables, operation: Operation, at: Circum
     const isTooOld = author === "request" && model.failure._tag === "NotFound"
     return Result.fail(isTooOld ? { _tag: "UpgradeRequired", model: operation.model } : model.failure)
   }
-  // A command's handler may do more than its caller.
-  const guard = author === "command" ? undefined : at.guard
+  // A command's handler may do more than its caller, unless it acts for one.
+  const guard = author === "command" ? at.acting : at.guard
   const target: Target = { ...model.success, tables, at, author, guard }
   const refused = refusalOf(target, operation)
   if (refused !== undefined) return Result.fail(refused)
