@@ -67,7 +67,8 @@ const slow = [
   "test/Repository/recordHistory.test.ts",
   "test/Testing/followRun.test.ts",
   "test/Testing/simulator.test.ts",
-  "test/Testing/testClusterHarm.test.ts"
+  "test/Testing/testClusterHarm.test.ts",
+  "test/attacks/slow.test.ts"
 ]
 
 const tidy = "test/tidy.test.ts"

@@ -8,10 +8,15 @@ import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import { invariant } from "../Invariant.ts"
 import { type Authenticator, AuthUnavailable, Unauthenticated } from "./Authenticator.ts"
+import type { RemoteKeySet } from "./IssuerKeys.ts"
+import * as IssuerKeys from "./IssuerKeys.ts"
 
 /** The parts of `jose` that are used. */
 export interface Jose<KeySet = never> {
-  readonly createRemoteJWKSet: (url: URL, options?: { readonly timeoutDuration?: number }) => KeySet
+  readonly createRemoteJWKSet: (
+    url: URL,
+    options?: { readonly timeoutDuration?: number; readonly cacheMaxAge?: number }
+  ) => KeySet
   readonly createLocalJWKSet: (keys: never) => KeySet
   readonly jwtVerify: (
     token: string,
@@ -31,8 +36,8 @@ const asymmetric = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 
 /** How far the clocks of issuer and node may differ. */
 const toleranceSeconds = 30
-/** How long the key set may take to come. */
-const keySetTimeoutMs = 5_000
+/** How long the key set may take to come: less than an authenticator has. */
+const keySetTimeoutMs = 4_000
 
 /** Options of tokens. */
 export interface JwtOptions<KeySet> {
@@ -56,18 +61,15 @@ export interface JwtOptions<KeySet> {
 
 /**
  * Takes tokens of one issuer. The principal is `issuer|sub`, until the token's `exp`. A token needs `exp` and `sub`. If the
- * key set cannot be had, the answer is 503, since the token may be a good one.
+ * key set cannot be had, the answer is 503, since the token may be a good one; keys that the node has go on for a day.
  */
 export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
-  const { audience, issuer, jose, keys, name = "jwt" } = options
+  const { audience, issuer, jose, name = "jwt" } = options
   const algorithms = [...(options.algorithms ?? asymmetric)]
   const other = algorithms.find((each) => !asymmetric.includes(each))
   invariant(other === undefined, `JWT: ${other} is not one of the asymmetric algorithms ${asymmetric.join(", ")}`)
   invariant(issuer !== "" && audience.length > 0, "JWT: name the issuer and the audience")
-  const keySet =
-    keys instanceof URL
-      ? jose.createRemoteJWKSet(keys, { timeoutDuration: keySetTimeoutMs })
-      : jose.createLocalJWKSet(keys as never)
+  const [keySet, ready] = keySetOf(options)
   const checks = {
     issuer,
     audience: typeof audience === "string" ? audience : [...audience],
@@ -80,6 +82,7 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
     name,
     security: HttpApiSecurity.bearer,
     authenticate: Effect.fnUntraced(function* (credential) {
+      yield* Effect.mapError(ready, () => unavailable)
       const { payload } = yield* Effect.tryPromise({
         try: () => jose.jwtVerify(Redacted.value(credential), keySet, checks),
         catch: refusalOf
@@ -98,6 +101,20 @@ export const jwt = <KeySet>(options: JwtOptions<KeySet>): Authenticator => {
       }
     })
   }
+}
+
+/** The keys to check tokens with, and what says that they are there. */
+const keySetOf = <KeySet>({
+  issuer,
+  jose,
+  keys
+}: JwtOptions<KeySet>): readonly [KeySet, Effect.Effect<void, unknown>] => {
+  if (!(keys instanceof URL)) return [jose.createLocalJWKSet(keys as never), Effect.void]
+  // IssuerKeys.ts says when they are too old.
+  const options = { timeoutDuration: keySetTimeoutMs, cacheMaxAge: Number.POSITIVE_INFINITY }
+  const keySet = jose.createRemoteJWKSet(keys, options)
+  // The types of a library that has one key set for both kinds would not name the method of this kind.
+  return [keySet, IssuerKeys.make(issuer, keySet as RemoteKeySet)]
 }
 
 const bad = new Unauthenticated({ message: "The token is not valid: sign in again" })
