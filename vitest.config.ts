@@ -56,6 +56,7 @@ const slow = [
   "test/EventStore/repair.test.ts",
   "test/EventStore/simulatedLives.test.ts",
   "test/Http/fuzz.test.ts",
+  "test/Lithair/questions.test.ts",
   "test/Lithair/traces.test.ts",
   "test/Live/engine.test.ts",
   "test/Projection/sqlite.test.ts",
