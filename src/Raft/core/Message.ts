@@ -61,7 +61,8 @@ export interface AppendEntriesReply {
 /**
  * Says that the leader lives. A beat compares no logs, so the receiver commits `leaderCommit` only up to `matchIndex`,
  * the part of its log that the leader knows. `lastContactMs` is the time since the leader last heard from the receiver,
- * if it ever did. `readNumber` opens a round of leadership confirmation (diss. 6.4); a leader never uses one twice.
+ * if it ever did. `readNumber` opens a round of leadership confirmation (diss. 6.4); a leader never uses one twice. 0 opens
+ * none: such a notice tells what is committed, and nobody answers it.
  */
 export interface Heartbeat {
   readonly _tag: "Heartbeat"
@@ -71,6 +72,9 @@ export interface Heartbeat {
   readonly lastContactMs: number | undefined
   readonly readNumber: number
 }
+
+/** Whether a message is a notice of what is committed, for which nobody waits. An earlier release echoes its 0 in vain. */
+export const isNotice = (message: Message): boolean => message._tag === "Heartbeat" && message.readNumber === 0
 
 /** Echoes the number of the round that it confirms, so that a late echo confirms no later read (etcd issue 20418). */
 export interface HeartbeatReply {

@@ -74,10 +74,17 @@ export const tickLeader = (state: State, draft: Draft.Draft, leader: Leader): vo
 const broadcastHeartbeat = (state: State, draft: Draft.Draft, leader: Leader): void => {
   state.readNumber++
   Leases.sent(state, leader)
-  for (const peer of leader.progress.keys()) sendHeartbeat(state, draft, leader, peer)
+  for (const peer of leader.progress.keys()) sendHeartbeat(state, draft, leader, peer, state.readNumber)
 }
 
-export const sendHeartbeat = (state: State, draft: Draft.Draft, leader: Leader, peer: NodeId): void => {
+/** Sends a beat of a round, or with `readNumber` 0 a notice of what is committed. */
+export const sendHeartbeat = (
+  state: State,
+  draft: Draft.Draft,
+  leader: Leader,
+  peer: NodeId,
+  readNumber: number
+): void => {
   const progress = leader.progress.get(peer)
   if (progress === undefined) return
   const { lastContactMs, matchIndex } = progress
@@ -88,7 +95,7 @@ export const sendHeartbeat = (state: State, draft: Draft.Draft, leader: Leader, 
     leaderCommit: state.commitIndex,
     matchIndex,
     lastContactMs: lastContactMs === undefined ? undefined : state.nowMs - lastContactMs,
-    readNumber: state.readNumber
+    readNumber
   })
 }
 

@@ -3,7 +3,7 @@ import * as Draft from "./Draft.ts"
 import * as Election from "./Election.ts"
 import type { Receive } from "./Input.ts"
 import { countsForSender } from "./Instances.ts"
-import type { Message, NodeId } from "./Message.ts"
+import { isNotice, type Message, type NodeId } from "./Message.ts"
 import * as Reads from "./Reads.ts"
 import * as Repair from "./Repair.ts"
 import * as Replication from "./Replication.ts"
@@ -45,6 +45,7 @@ const receiveCurrent = (state: State, draft: Draft.Draft, { from, message }: Rec
       Replication.advanceFollowerCommit(state, Math.min(message.leaderCommit, knownIndex))
       state.leaderCommit = Math.max(state.leaderCommit, message.leaderCommit)
       state.contactReportedMs = message.lastContactMs
+      if (isNotice(message)) return
       if (state.repairing !== undefined) {
         Repair.ask(state, draft, from, state.repairing.nonce)
         return

@@ -24,5 +24,5 @@ export const ended = (
   )
 
 /** Whether a leader can read that this node repairs. One of an older release would close the link. */
-export const isKnownTo = (transport: Transport["Service"], leader: string): boolean =>
+export const isKnownTo = (transport: Pick<Transport["Service"], "connected">, leader: string): boolean =>
   (transport.connected().get(leader)?.protocolMax ?? 0) >= repairProtocol

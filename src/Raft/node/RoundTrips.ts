@@ -2,7 +2,7 @@
  * How long messages take to a peer and back, as a leader sees it: the time from a beat to its echo, through both sockets
  * and the turns of both nodes. It times one beat of each peer at once, so that many rounds of reads cost next to nothing.
  */
-import type { Message, NodeId } from "../core/Message.ts"
+import { isNotice, type Message, type NodeId } from "../core/Message.ts"
 import { secondsBetween } from "./Histogram.ts"
 
 /** The weight of the newest time in the average (RFC 6298 §2). */
@@ -31,7 +31,7 @@ export const make = (nowNanos: () => bigint): RoundTrips => {
   const peers = new Map<NodeId, OfPeer>()
   return {
     sent: (peer, message) => {
-      if (message._tag !== "Heartbeat") return
+      if (message._tag !== "Heartbeat" || isNotice(message)) return
       const known = peers.get(peer) ?? { smoothedSeconds: undefined, beat: undefined }
       peers.set(peer, known)
       known.beat ??= { readNumber: message.readNumber, sentNanos: nowNanos() }

@@ -10,7 +10,6 @@ import { LogSpace } from "../../EventStore/LogSpace.ts"
 import { type LogCorrupt, type LogFailed, LogStore } from "../../EventStore/LogStore.ts"
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { Input } from "../core/Input.ts"
-import type { Message, NodeId } from "../core/Message.ts"
 import type { LogReadRequest, Output, RoleChanged } from "../core/Output.ts"
 import * as Reads from "../core/Reads.ts"
 import { make as makeCore } from "../core/State.ts"
@@ -24,10 +23,10 @@ import * as DiskSpace from "./DiskSpace.ts"
 import * as LeaderWatch from "./LeaderWatch.ts"
 import { discard } from "./LogDiscarding.ts"
 import * as LogWriter from "./LogWriter.ts"
-import { laneOf } from "./laneOf.ts"
 import * as Measures from "./Measures.ts"
 import * as MembershipRequests from "./MembershipRequests.ts"
 import type { NotDone } from "./Outcome.ts"
+import * as PeerSending from "./PeerSending.ts"
 import type { RaftNode, RaftNodeOptions } from "./RaftNode.ts"
 import { leavingHere, noRoom, pendingMaxCount, stoppedHere, suspectHere, tooManyWait, unconfirmed } from "./Refusals.ts"
 import * as RepairTold from "./RepairTold.ts"
@@ -181,17 +180,15 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
     if (to.leader !== undefined) options.onLeader?.(to.leader)
   }
 
-  /** A leader counts on entries that it has sent. Entries that never left are reported as lost, as on a broken link. */
-  const sendTo = (peer: NodeId, message: Message): void => {
-    if (message._tag === "Repair" && !RepairTold.isKnownTo(transport, peer)) return
-    measuring.sent(peer, message)
-    const isTaken = transport.send(peer, laneOf(message), message)
-    if (!isTaken && message._tag === "AppendEntries") put("others", { _tag: "PeerUnreachable", peer })
-  }
+  const peers = PeerSending.make({
+    transport,
+    onSend: measuring.sent,
+    onUnsent: (peer) => put("others", { _tag: "PeerUnreachable", peer })
+  })
 
   const perform = (output: Output): void => {
     if (output.write !== undefined) writer.add(output.write)
-    for (const { to, message } of output.messages) sendTo(to, message)
+    for (const { to, message } of output.messages) peers.send(to, message)
     if (output.restore !== undefined) applier.add({ _tag: "Restore", mark: output.restore })
     if (output.apply !== undefined) applier.add({ _tag: "Apply", ...output.apply })
     snapshotting.perform(output)
@@ -279,8 +276,8 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
     const readIds = WaitingReads.takeAsked(reads)
     if (readIds.length > 0) run({ _tag: "Read", readIds })
     decide()
-    // Peers and the disk work while this node applies and answers.
-    transport.flush()
+    // Peers and the disk work while this node applies and answers. Clients come before notices.
+    peers.flush()
     writer.flush()
     measuring.applying(() => appliedIndex, applier.work)
     WaitingReads.finish(reads, Reads.readableIndex(core))

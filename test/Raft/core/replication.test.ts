@@ -1,7 +1,7 @@
 /** Log replication: Raft §5.3, §5.4.2. */
 import { assert, describe, it } from "@effect/vitest"
 import type { LogEntry } from "../../../src/EventStore/LogEntry.ts"
-import { type AppendEntries, entriesMaxCount, type Message } from "../../../src/Raft/core/Message.ts"
+import { type AppendEntries, entriesMaxCount, isNotice, type Message } from "../../../src/Raft/core/Message.ts"
 import * as RaftLog from "../../../src/Raft/core/RaftLog.ts"
 import { step } from "../../../src/Raft/core/step.ts"
 import { decode, encode } from "../../../src/Raft/peers/Wire.ts"
@@ -43,6 +43,23 @@ describe("replication", () => {
     assert.strictEqual(a.commitIndex, 1)
     assert.strictEqual(output.apply, undefined)
     assert.deepStrictEqual(sync(a).apply, { fromIndex: 1, toIndex: 1 })
+  })
+
+  it("a commit is told at once by notices, which no follower answers unless the term is over (§5.1)", () => {
+    const a = core("a", abc)
+    const b = core("b", abc)
+    const [first] = sent([elect(a)])
+    sync(a)
+    receive(b, "a", first!)
+    const [acknowledgement] = sent([sync(b)])
+    const notices = sent([receive(a, "b", acknowledgement!)])
+    assert.deepStrictEqual(notices.map(isNotice), [true])
+    assert.deepStrictEqual(receive(b, "a", notices[0]!).messages, [])
+    assert.strictEqual(b.commitIndex, 1)
+    const deposed = sent([receive(core("c", abc, { currentTerm: 2 }), "a", notices[0]!)])
+    assert.deepStrictEqual(deposed, [{ _tag: "HeartbeatReply", term: 2, readNumber: 0 }])
+    // The echo of an earlier release, which answers every beat.
+    assert.deepStrictEqual(receive(a, "b", { _tag: "HeartbeatReply", term: 1, readNumber: 0 }).messages, [])
   })
 
   it("entries of an older term commit only under one of the current term (§5.4.2, Fig. 8, C3)", () => {
