@@ -12,6 +12,7 @@ import { recall } from "../Machine/Recall.ts"
 import * as Sessions from "../Machine/Sessions.ts"
 import type { Transaction } from "../Machine/Transaction.ts"
 import type { Answered } from "../Raft/node/Answered.ts"
+import { InFlight } from "../Raft/node/InFlight.ts"
 import { type NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
 import { beginEffect, type Forget, type Fork, type Settle, settleNow } from "../Raft/node/Settle.ts"
 
@@ -38,8 +39,9 @@ export const make = <Unreadable, Unknown>(options: {
   readonly fork: Fork
 }): KeyHistory<Unreadable, Unknown> => {
   const { fork, machine, unknown } = options
-  /** The number of copies under way, by key. Bounded by the commands that wait. */
-  const counts = new Map<string, number>()
+  /** Bounded by the commands that wait. Every write is one of them, and seldom anybody asks for one. */
+  const underWay = new InFlight<Keyed>()
+  let nextNumber = 1
 
   const read = (index: number): Effect.Effect<Recalled | undefined, Unreadable> =>
     Effect.map(options.read(index), (transaction) =>
@@ -48,7 +50,8 @@ export const make = <Unreadable, Unknown>(options: {
         : { command: transaction.command, outcome: recall(machine.applied, { index, transaction }) }
     )
 
-  const isUnderWay = (keyed: Keyed): boolean => counts.has(Sessions.nameOf(keyed))
+  const isUnderWay = ({ key, principal }: Keyed): boolean =>
+    underWay.entries().some(([, each]) => each.key === key && each.principal === principal)
 
   /** Whether the command is decided and not applied yet. Its client may have given up. */
   const isProposed = (keyed: Keyed): boolean => {
@@ -77,16 +80,9 @@ export const make = <Unreadable, Unknown>(options: {
         return Effect.succeed(isPending ? { _tag: "Pending" } : status)
       }),
     begin: (keyed) => {
-      const name = Sessions.nameOf(keyed)
-      counts.set(name, (counts.get(name) ?? 0) + 1)
-      let isOver = false
-      return () => {
-        if (isOver) return
-        isOver = true
-        const left = (counts.get(name) ?? 0) - 1
-        if (left <= 0) counts.delete(name)
-        else counts.set(name, left)
-      }
+      const number = nextNumber++
+      underWay.set(number, keyed)
+      return () => void underWay.delete(number)
     },
     isUnderWay
   }

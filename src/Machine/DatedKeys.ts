@@ -7,8 +7,9 @@
  * is not held, and was made before the horizon, may have been done. So a holder that floods the memory makes keys of its
  * own bucket expire, and no others.
  *
- * Clones share the maps. A clone sees only the keys that it noted itself, by their count and index. Once another clone has
- * added to the shared map, it goes on in a copy.
+ * Clones share buckets until they change one: a bucket is changed in place by its owner alone, since every write of a
+ * cluster notes a key. They share the maps in them even longer. A clone sees only the keys that it noted itself, by their
+ * count and index. Once another clone has added to the shared map, it goes on in a copy.
  */
 import type { KeyLimits } from "./Limits.ts"
 import * as OrderedMap from "./OrderedMap.ts"
@@ -23,23 +24,29 @@ interface Generation {
   readonly hash: StateHash.StateHash
 }
 
-/** The keys of some holders. It never changes: another bucket takes its place. */
+/** The {@link DatedKeys} that may change a bucket, from one clone to the next. It is compared, and has no content. */
+type Owner = object
+
+/** The keys of some holders. */
 interface Bucket {
+  readonly owner: Owner
   /** Full, oldest first. */
-  readonly full: ReadonlyArray<Generation>
+  full: ReadonlyArray<Generation>
   /** The generation that fills: the first `openCount` keys of it, with indexes up to `lastIndex`. */
-  readonly open: Map<string, number>
-  readonly openCount: number
-  readonly openHash: StateHash.StateHash
-  readonly lastIndex: number
+  open: Map<string, number>
+  openCount: number
+  openHash: StateHash.StateHash
+  lastIndex: number
   /** The number of keys in all generations. */
-  readonly count: number
+  count: number
   /** The index of the last entry whose key is forgotten; 0 if none is. */
-  readonly horizonIndex: number
+  horizonIndex: number
 }
 
 export interface DatedKeys {
   readonly buckets: OrderedMap.OrderedMap<number, Bucket>
+  /** Owns the buckets that are not shared with a clone. */
+  owner: Owner
   /** The number of keys in all buckets. */
   count: number
   /** No bucket's horizon is below it: a log of an older format had one horizon for all. */
@@ -54,12 +61,16 @@ export interface HeldKey {
 }
 
 /** No keys. */
-export const make = (floorIndex = 0): DatedKeys => ({ buckets: OrderedMap.make(), count: 0, floorIndex })
+export const make = (floorIndex = 0): DatedKeys => ({ buckets: OrderedMap.make(), owner: {}, count: 0, floorIndex })
 
-/** A copy that changes independently. */
-export const clone = (keys: DatedKeys): DatedKeys => ({ ...keys, buckets: keys.buckets.clone() })
+/** A copy that changes independently. From now on neither owns the buckets that both have. */
+export const clone = (keys: DatedKeys): DatedKeys => {
+  keys.owner = {}
+  return { ...keys, owner: {}, buckets: keys.buckets.clone() }
+}
 
-const noBucket = (): Bucket => ({
+const noBucket = (owner: Owner): Bucket => ({
+  owner,
   full: [],
   open: new Map(),
   openCount: 0,
@@ -68,6 +79,15 @@ const noBucket = (): Bucket => ({
   count: 0,
   horizonIndex: 0
 })
+
+/** A bucket, to change it. */
+const bucketToChange = ({ buckets, owner }: DatedKeys, bucket: number): Bucket => {
+  const held = buckets.get(bucket)
+  if (held?.owner === owner) return held
+  const own = held === undefined ? noBucket(owner) : { ...held, owner, openHash: StateHash.clone(held.openHash) }
+  buckets.set(bucket, own)
+  return own
+}
 
 /** The index of a key's entry, undefined if the key is not held. The entry must come after `afterIndex`. */
 export const find = (
@@ -102,10 +122,10 @@ const forgottenMaxCount = 2
  * elements; pass it in all calls for the same keys, or in none.
  */
 export const note = (keys: DatedKeys, key: HeldKey, limits: KeyLimits, hash: StateHash.StateHash | undefined): void => {
-  const before = keys.buckets.get(key.bucket)
-  if (before !== undefined && findOpen(before, key.digest) !== undefined) return
-  const { count, openCount } = holdIn(keys, before, key, hash)
-  if (openCount >= generationSizeOf(count, limits)) endGeneration(keys, key.bucket, hash)
+  const own = bucketToChange(keys, key.bucket)
+  if (findOpen(own, key.digest) !== undefined) return
+  holdIn(keys, own, key, hash)
+  if (own.openCount >= generationSizeOf(own.count, limits)) endGenerationOf(own, key.bucket, hash)
   for (let forgotten = 0; forgotten < forgottenMaxCount && keys.count > limits.datedKeysMax; forgotten++) {
     forgetOldest(keys, hash)
   }
@@ -122,45 +142,36 @@ const generationSizeOf = (count: number, { datedGenerationSize, datedKeysMax }: 
   )
 
 /** Holds a key in the generation that fills. A restore uses it too: a snapshot says where each generation ends. */
-export const hold = (keys: DatedKeys, key: HeldKey, hash: StateHash.StateHash | undefined): void => {
-  holdIn(keys, keys.buckets.get(key.bucket), key, hash)
-}
+export const hold = (keys: DatedKeys, key: HeldKey, hash: StateHash.StateHash | undefined): void =>
+  holdIn(keys, bucketToChange(keys, key.bucket), key, hash)
 
-/** Returns the bucket with the key. */
 const holdIn = (
   keys: DatedKeys,
-  before: Bucket = noBucket(),
+  own: Bucket,
   { bucket, digest, index }: HeldKey,
   hash: StateHash.StateHash | undefined
-): Bucket => {
-  const { openCount } = before
-  const open = before.open.size === openCount ? before.open : new Map(firstOf(before.open, openCount))
-  open.set(digest, index)
-  const openHash = counted(before.openHash, StateElements.datedKey(bucket, digest, index), hash)
-  const count = before.count + 1
-  const after = { ...before, open, openCount: openCount + 1, openHash, lastIndex: index, count }
-  keys.buckets.set(bucket, after)
+): void => {
+  if (own.open.size !== own.openCount) own.open = new Map(firstOf(own.open, own.openCount))
+  own.open.set(digest, index)
+  own.openCount++
+  own.lastIndex = index
+  own.count++
   keys.count++
-  return after
+  if (hash !== undefined) StateHash.addToBoth(hash, own.openHash, StateElements.datedKey(bucket, digest, index))
 }
 
 /** Ends the generation of a bucket that fills. */
 export const endGeneration = (keys: DatedKeys, bucket: number, hash: StateHash.StateHash | undefined): void => {
-  const before = keys.buckets.get(bucket)
-  if (before === undefined) return
-  const { full, lastIndex, open, openHash } = before
-  const ended: Generation = {
-    indexes: open,
-    lastIndex,
-    hash: counted(openHash, StateElements.datedGeneration(bucket, lastIndex), hash)
-  }
-  keys.buckets.set(bucket, {
-    ...before,
-    full: [...full, ended],
-    open: new Map(),
-    openCount: 0,
-    openHash: StateHash.make()
-  })
+  if (keys.buckets.has(bucket)) endGenerationOf(bucketToChange(keys, bucket), bucket, hash)
+}
+
+const endGenerationOf = (own: Bucket, bucket: number, hash: StateHash.StateHash | undefined): void => {
+  const { full, lastIndex, open, openHash } = own
+  if (hash !== undefined) StateHash.addToBoth(hash, openHash, StateElements.datedGeneration(bucket, lastIndex))
+  own.full = [...full, { indexes: open, lastIndex, hash: openHash }]
+  own.open = new Map()
+  own.openCount = 0
+  own.openHash = StateHash.make()
 }
 
 /** Sets the horizon of a bucket, when it is restored. */
@@ -169,46 +180,39 @@ export const setHorizon = (
   { bucket, horizonIndex }: { readonly bucket: number; readonly horizonIndex: number },
   hash: StateHash.StateHash
 ): void => {
-  keys.buckets.set(bucket, { ...(keys.buckets.get(bucket) ?? noBucket()), horizonIndex })
+  bucketToChange(keys, bucket).horizonIndex = horizonIndex
   StateHash.add(hash, StateElements.bucketHorizon(bucket, horizonIndex))
-}
-
-/** Counts an element of the state, and returns the hash of its generation with it. Without a hash nothing is counted. */
-const counted = (
-  generation: StateHash.StateHash,
-  element: string,
-  hash: StateHash.StateHash | undefined
-): StateHash.StateHash => {
-  if (hash === undefined) return generation
-  const sum = StateHash.of(element)
-  StateHash.plus(hash, sum)
-  StateHash.plus(sum, generation)
-  return sum
 }
 
 /** Has the largest bucket forget its oldest generation. Of two that are equally large, the first forgets. */
 const forgetOldest = (keys: DatedKeys, hash: StateHash.StateHash | undefined): void => {
-  const [bucket, before] = largestOf(keys)
-  const [oldest, ...others] = before.full
-  const forgotten = oldest ?? {
-    indexes: { size: before.openCount },
-    hash: before.openHash,
-    lastIndex: before.lastIndex
-  }
+  const bucket = largestOf(keys)
+  const own = bucketToChange(keys, bucket)
+  const [oldest, ...others] = own.full
+  const forgotten = oldest ?? { indexes: { size: own.openCount }, hash: own.openHash, lastIndex: own.lastIndex }
   if (hash !== undefined) {
     StateHash.minus(hash, forgotten.hash)
-    if (before.horizonIndex > 0) StateHash.remove(hash, StateElements.bucketHorizon(bucket, before.horizonIndex))
+    if (own.horizonIndex > 0) StateHash.remove(hash, StateElements.bucketHorizon(bucket, own.horizonIndex))
     StateHash.add(hash, StateElements.bucketHorizon(bucket, forgotten.lastIndex))
   }
-  const left = oldest === undefined ? { ...noBucket(), lastIndex: before.lastIndex } : { ...before, full: others }
-  const count = before.count - forgotten.indexes.size
-  keys.buckets.set(bucket, { ...left, count, horizonIndex: forgotten.lastIndex })
+  if (oldest === undefined) {
+    own.open = new Map()
+    own.openCount = 0
+    own.openHash = StateHash.make()
+  } else own.full = others
+  own.count -= forgotten.indexes.size
+  own.horizonIndex = forgotten.lastIndex
   keys.count -= forgotten.indexes.size
 }
 
-const largestOf = ({ buckets }: DatedKeys): readonly [number, Bucket] => {
-  let largest: readonly [number, Bucket] = [0, noBucket()]
-  for (const each of buckets.entries()) if (each[1].count > largest[1].count) largest = each
+const largestOf = ({ buckets }: DatedKeys): number => {
+  let largest = 0
+  let count = 0
+  for (const [bucket, each] of buckets.entries()) {
+    if (each.count <= count) continue
+    largest = bucket
+    count = each.count
+  }
   return largest
 }
 

@@ -29,6 +29,13 @@ export const minus = (hash: StateHash, other: StateHash): void => {
 /** Adds one element. */
 export const add = (hash: StateHash, element: string): void => plus(hash, lanesOf(element))
 
+/** Adds one element to two hashes. */
+export const addToBoth = (one: StateHash, other: StateHash, element: string): void => {
+  const added = lanesOf(element)
+  plus(one, added)
+  plus(other, added)
+}
+
 /** Removes one element: the inverse of {@link add}. */
 export const remove = (hash: StateHash, element: string): void => minus(hash, lanesOf(element))
 
