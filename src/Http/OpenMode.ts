@@ -29,7 +29,16 @@ const foreignHost = refused("the Host of this request is another one")
 const foreignOrigin = refused("this request comes from a page of another host")
 const proxied = refused("this request came through a proxy")
 
-const nameOf = (host: string): string => host.replace(/:\d*$/, "")
+/** The last Host that was of this host: nearly all requests name the same one. */
+let lastOwnHost: string | undefined
+
+/** Whether a Host, with or without a port, names this host. */
+const isOwn = (host: string): boolean => {
+  if (host === lastOwnHost) return true
+  if (!isLoopback(host.replace(/:\d*$/, ""))) return false
+  lastOwnHost = host
+  return true
+}
 
 /** Why an open node does not answer a request; undefined if it does. */
 export const openRefusal = (
@@ -37,8 +46,8 @@ export const openRefusal = (
   headers: Readonly<Record<string, string | undefined>>
 ): Problem | undefined => {
   const { host, origin } = headers
-  const isOwnHost = host === undefined || isLoopback(nameOf(host))
-  const isOwnOrigin = origin === undefined || isLoopback(nameOf(origin.replace(/^https?:\/\//i, "")))
+  const isOwnHost = host === undefined || isOwn(host)
+  const isOwnOrigin = origin === undefined || isOwn(origin.replace(/^https?:\/\//i, ""))
   let isProxied = false
   for (const name in headers) if (isOfProxy(name)) isProxied = true
   if ((isOwnHost && isOwnOrigin && !isProxied) || isExempt(url)) return undefined
