@@ -120,15 +120,21 @@ export const makeServer = (
     }
     if (event !== "request" && event !== "checkContinue") return emit(event, ...args)
     const [request, response] = args as [IncomingMessage, ServerResponse]
-    exchangesOf(request.socket).begin(request, response, () => serveInTurn(event, request, response))
+    const exchanges = exchangesOf(request.socket)
+    exchanges.begin(request, response, () => serveInTurn(event, request, response, exchanges.hold))
     return true
   }
-  const serveInTurn = (event: string, request: IncomingMessage, response: ServerResponse): void => {
+  const serveInTurn = (
+    event: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    hold: Exchanges["hold"]
+  ): void => {
     if (!versions.includes(request.httpVersion)) {
       refuseRequest(response, invalidRequest(`This server does not take HTTP/${request.httpVersion}: use HTTP/1.1`))
     } else if (request.destroyed && !request.complete) refuseRequest(response, unreadable)
     else if (server.listenerCount("request") === 0) answerAlone(request, response, wasServed)
-    else if (event === "checkContinue" || find === undefined || !serveDirectly(find, request, response)) {
+    else if (event === "checkContinue" || find === undefined || !serveDirectly(find, { request, response, hold })) {
       emit(event, request, response)
     }
   }
