@@ -1,10 +1,13 @@
 /** The routes of a node as layers. Mount each on the router of your choice, with your own middleware around it. */
+export { BadTokenFile, layerAdminToken } from "./Http/AdminToken.ts"
 export { caller } from "./Http/Authentication.ts"
 export type { ForwardedHeader } from "./Http/ClientAddress.ts"
 export type { EdgeOptions } from "./Http/EdgeOptions.ts"
 export { type MountOptions, routerConfig } from "./Http/Mount.ts"
 export { type Check, readyChecks } from "./Http/NodeRoutes.ts"
 export { OpenToOthers } from "./Http/OpenMode.ts"
+export { NotForClients, OperatorServer } from "./Http/OperatorServer.ts"
+export { layerOperators, type OperatorServices } from "./Http/Operators.ts"
 export type { LoggedRequest, RequestLogOption } from "./Http/RequestLog.ts"
 export {
   type ApiServices,

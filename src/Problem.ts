@@ -105,6 +105,8 @@ export const problemDefinitions = {
     // Null if there is no such record: the request had If-Match.
     members: { currentVersion: Schema.NullOr(Schema.Int) }
   }),
+  // The change needs If-Match, so that it is for what the client saw.
+  "precondition-required": define({ status: 428, title: "Precondition required", members: {} }),
   "too-large": define({ status: 413, title: "Request too large", members: {} }),
   "unsupported-media-type": define({ status: 415, title: "Unsupported media type", members: {} }),
   "expectation-failed": define({ status: 417, title: "Expectation failed", members: {} }),
@@ -182,6 +184,12 @@ export interface CommonMembers {
   readonly opIndex?: number
 }
 
+/** What a rule denied: an action on a model or on the administration, or running a command. */
+export interface Denial {
+  readonly of: string
+  readonly action: string
+}
+
 /** An error for a client. A handler that fails with it answers the request. The wire carries only these fields: no cause, no stack. */
 export class Problem extends Data.TaggedError("Problem")<{
   readonly kind: string
@@ -190,6 +198,8 @@ export class Problem extends Data.TaggedError("Problem")<{
   readonly detail: string
   readonly members: Readonly<Record<string, unknown>>
   readonly headers: Readonly<Record<string, string>>
+  /** If a rule denied the caller something: what. Clients do not see it. */
+  readonly denial?: Denial
 }> {
   override get message(): string {
     return this.detail
@@ -265,6 +275,12 @@ export const declaredProblem = (declared: {
 export const withHeaders = (met: Problem, headers: Readonly<Record<string, string>>): Problem =>
   new Problem({ ...fieldsOf(met), headers: { ...met.headers, ...headers } })
 
+/** Says what a rule denied, for the node's own count and log. */
+export const withDenial = (met: Problem, denial: Denial): Problem => new Problem({ ...fieldsOf(met), denial })
+
+/** Says the same problem in other words. */
+export const withDetail = (met: Problem, detail: string): Problem => new Problem({ ...fieldsOf(met), detail })
+
 /** Replaces members of a problem, or adds them. */
 export const withMembers = (met: Problem, members: Readonly<Record<string, unknown>>): Problem =>
   new Problem({ ...fieldsOf(met), members: { ...met.members, ...members } })
@@ -285,7 +301,8 @@ const fieldsOf = (met: Problem) => ({
   title: met.title,
   detail: met.detail,
   members: met.members,
-  headers: met.headers
+  headers: met.headers,
+  ...(met.denial === undefined ? {} : { denial: met.denial })
 })
 
 /** The JSON body. The five standard members come last, so that no extension can replace one. */

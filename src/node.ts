@@ -3,24 +3,30 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Console, Effect, Exit, Layer, Option, Runtime } from "effect"
+import { Cause, Console, Effect, Exit, Layer, Option, Result, Runtime } from "effect"
 import { CliError, CliOutput, Command } from "effect/cli"
 import { type Etag, type HttpPlatform, HttpServer, type HttpServerError } from "effect/http"
+import { type BadTokenFile, layerAdminToken } from "./Http/AdminToken.ts"
 import { findIn } from "./Http/DirectRoutes.ts"
 import type { EdgeOptions } from "./Http/EdgeOptions.ts"
+import { OperatorServer } from "./Http/OperatorServer.ts"
 import { version } from "./Http/Version.ts"
 import { layerHost, type NodePlace } from "./Lithair/Host.ts"
 import { type Lifecycle, launch } from "./Lithair/Lifecycle.ts"
 import type { PlaceFailure, PlaceOptions } from "./Lithair/Place.ts"
 import type { StorageFailure } from "./Lithair/Storage.ts"
+import type { AdminOptions } from "./Node/AdminFlags.ts"
 import type { ConnectionLimits } from "./Node/Connections.ts"
 import { type DemoOptions, runDemo } from "./Node/Demo.ts"
 import { flags, optionsOf } from "./Node/Flags.ts"
 import { makeServer, type NodeServer } from "./Node/HttpServer.ts"
 import { answerInterrupted } from "./Node/Interrupted.ts"
-import { formatHost } from "./Raft/peers/Address.ts"
+import { formatListening, parseListening } from "./Node/Listening.ts"
+import { ownerOnlySocket, removeStale } from "./Node/UnixSocket.ts"
+import { BadAddress, formatHost } from "./Raft/peers/Address.ts"
 import type { PeersFailure } from "./Raft/peers/PeerSockets.ts"
 
+export type { AdminOptions } from "./Node/AdminFlags.ts"
 export { type DemoOptions, NodeEnded } from "./Node/Demo.ts"
 export { BadFlag } from "./Node/Peers.ts"
 
@@ -33,6 +39,11 @@ export interface ServerOptions {
   readonly connections?: Partial<ConnectionLimits>
   /** The settings of the node's edge. Its `trustedProxies` may open connections for all their clients. */
   readonly edge?: EdgeOptions
+}
+
+/** The unix socket on which a server listens. Only the user of the process can open it. */
+export interface SocketOptions extends Pick<ServerOptions, "connections" | "edge"> {
+  readonly path: string
 }
 
 /** The services that a node's server provides to an application. */
@@ -55,19 +66,23 @@ const websocket = { maxPayload, closeTimeout }
  * A hardened server for a node. It answers requests with a problem if its parser refuses them, if the application is not
  * ready yet or has ended, or if it closes before a route has answered. It closes within half a second.
  */
-export const layerServer = ({
-  connections,
-  edge,
-  host = "127.0.0.1",
-  port
-}: ServerOptions): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
-  Layer.suspend(() => {
-    const { serveFirst, server } = makeServer(connections, edge?.trustedProxies)
-    const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), serveFirst))
-    return Layer.effect(HttpServer.HttpServer, whole).pipe(
-      Layer.provideMerge(NodeHttpServer.layer(() => server, { port, host, gracefulShutdownTimeout, websocket }))
-    )
-  })
+export const layerServer = (
+  options: ServerOptions | SocketOptions
+): Layer.Layer<ServerServices, HttpServerError.ServeError> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { serveFirst, server } = makeServer(options.connections, options.edge?.trustedProxies)
+      if ("path" in options) {
+        yield* removeStale(options.path)
+        ownerOnlySocket(server, options.path)
+      }
+      const whole = Effect.map(HttpServer.HttpServer, (plain) => servingDirectly(answerInterrupted(plain), serveFirst))
+      const at = "path" in options ? { path: options.path } : { port: options.port, host: options.host ?? "127.0.0.1" }
+      return Layer.effect(HttpServer.HttpServer, whole).pipe(
+        Layer.provideMerge(NodeHttpServer.layer(() => server, { ...at, gracefulShutdownTimeout, websocket }))
+      )
+    })
+  )
 
 /** A server that serves directly where nothing stands before an endpoint. */
 const servingDirectly = (
@@ -88,19 +103,46 @@ export interface NodeOptions extends ServerOptions, Omit<PlaceOptions, "address"
   /** The address for peers; by default `peerTls.listen` if there is one, else `host:port`. */
   readonly address?: string
   readonly directory: string
+  /** How operators reach the node: beside the API by default. */
+  readonly admin?: AdminOptions
 }
+
+/** Gives a node the listener and the token of its operators. */
+const layerAdmin = ({
+  listen,
+  tokenFile
+}: AdminOptions): Layer.Layer<never, BadAddress | BadTokenFile | HttpServerError.ServeError> =>
+  Layer.merge(
+    tokenFile === undefined ? Layer.empty : layerAdminToken(tokenFile),
+    listen === undefined ? Layer.empty : layerOperatorServer(listen)
+  )
+
+const layerOperatorServer = (listen: string): Layer.Layer<never, BadAddress | HttpServerError.ServeError> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const place = parseListening(listen)
+      if (Result.isFailure(place)) return yield* new BadAddress({ message: place.failure })
+      const served = Effect.tap(HttpServer.HttpServer, () =>
+        Effect.logInfo(`Operators are served at ${formatListening(place.success)}, and nowhere else`)
+      )
+      return Layer.provide(Layer.effect(OperatorServer, served), layerServer(place.success))
+    })
+  )
 
 /** Provides everything that a node needs except its lifecycle: place, storage and transport on this machine, and a server. */
 export const layer = (
   options: NodeOptions
 ): Layer.Layer<
   NodePlace | ServerServices,
-  StorageFailure | PlaceFailure | PeersFailure | HttpServerError.ServeError
+  StorageFailure | PlaceFailure | PeersFailure | BadTokenFile | HttpServerError.ServeError
 > => {
   const { address, host = "127.0.0.1", peerTls, port } = options
   const own = address ?? peerTls?.listen ?? `${formatHost(host)}:${port}`
   // In this order: a node that cannot have its directory takes no port.
-  return Layer.provideMerge(layerServer(options), layerHost({ ...options, address: own }))
+  return Layer.provideMerge(
+    Layer.merge(layerServer(options), layerAdmin(options.admin ?? {})),
+    layerHost({ ...options, address: own })
+  )
 }
 
 /** Exits with 0 if the node was told to stop and stopped in order. A removed node has an exit code of its own. */

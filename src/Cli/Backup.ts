@@ -9,7 +9,7 @@ import { writeArchive } from "../EventStore/ArchiveFile.ts"
 import { FILE } from "../EventStore/Directory.ts"
 import { isFile, listDirectory } from "../EventStore/Files.ts"
 import { backupPath } from "../Http/BackupRoutes.ts"
-import { type AnswerBytes, credentials, get, nodes, reasonOf } from "./Connect.ts"
+import { type AnswerBytes, ask, credentials, nodes, reasonOf } from "./Connect.ts"
 import { CommandFailed, refused } from "./Exit.ts"
 import { refusing } from "./Failures.ts"
 import { count, json, print, progress, size } from "./Output.ts"
@@ -103,7 +103,8 @@ export const backup = Command.make(
     if (!isStore && !force && (yield* refusing(isFile(out)))) {
       return yield* refused(`"${out}" exists: choose another file, or add --force`)
     }
-    const response = yield* get(nodes, credentials, {
+    const response = yield* ask(nodes, credentials, {
+      method: "GET",
       path: backupPath,
       query: {
         ...(Option.isSome(after) ? { after: String(after.value) } : {}),

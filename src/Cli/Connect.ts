@@ -1,7 +1,7 @@
-/** Reaches the nodes of a running cluster over HTTP: which ones, with which secret, and what their refusals mean. */
+/** Reaches the nodes of a running cluster over HTTP: which ones, with which credential, and what their refusals mean. */
 import { Config, Effect, Option, Redacted, Result, Schema, type Stream } from "effect"
 import { Argument, Flag } from "effect/cli"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { readWholeFile } from "../EventStore/Files.ts"
 import { CommandFailed } from "./Exit.ts"
 
@@ -19,7 +19,9 @@ export const credentials = {
     Flag.optional
   ),
   tokenFile: Flag.String("token-file").pipe(
-    Flag.withDescription("A file that holds the cluster's secret. LITHAIR_TOKEN_FILE by default"),
+    Flag.withDescription(
+      "A file that holds the admin token, the cluster's secret, or an API key of an operator. LITHAIR_TOKEN_FILE by default"
+    ),
     Flag.withFallbackConfig(Config.String("LITHAIR_TOKEN_FILE")),
     Flag.optional
   )
@@ -38,22 +40,38 @@ const tokenOf = Effect.fnUntraced(function* ({ secret, tokenFile }: Credentials)
     readWholeFile(tokenFile.value),
     ({ message }) => new CommandFailed({ message, exit: "usage" })
   )
-  return new TextDecoder().decode(bytes).trim()
+  // The first line: a token file of a node may hold two while one replaces the other.
+  const [token = ""] = new TextDecoder().decode(bytes).trim().split("\n")
+  if (token.trim() === "") return yield* new CommandFailed({ message: `"${tokenFile.value}" is empty`, exit: "usage" })
+  return token.trim()
 })
 
-const Detail = Schema.fromJsonString(Schema.Struct({ detail: Schema.String }))
+/** What a problem says that this file reads. `definite` is there if the node knows whether it did what was asked. */
+const Refusal = Schema.fromJsonString(
+  Schema.Struct({ detail: Schema.String, definite: Schema.optionalKey(Schema.Boolean) })
+)
 
-/** What an answer other than 2xx means for the one who asked. */
-export const exitOf = (status: number): CommandFailed["exit"] => {
+/** What to ask a node for. */
+export interface Target {
+  readonly method: "GET" | "POST" | "DELETE"
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>>
+  readonly body?: Schema.Json
+}
+
+/** What an answer other than 2xx means for the one who asked. A change that a node did not surely leave undone may be done. */
+export const exitOf = (
+  status: number,
+  { definite, method = "GET" }: { readonly definite?: boolean | undefined; readonly method?: Target["method"] } = {}
+): CommandFailed["exit"] => {
   if (status === 401 || status === 403) return "notAllowed"
   if (status === 504) return "unknown"
-  return status >= 500 || status === 429 ? "unreachable" : "refused"
+  if (status < 500) return status === 429 ? "unreachable" : "refused"
+  return method === "GET" || definite === true ? "unreachable" : "unknown"
 }
 
 /** The bytes of an answer. They fail if the connection ends early. */
 export type AnswerBytes = Stream.Stream<Uint8Array, CommandFailed>
-
-const unreachable = (message: string) => new CommandFailed({ message, exit: "unreachable" })
 
 const urlsOf = (text: string): Result.Result<ReadonlyArray<URL>, CommandFailed> =>
   Result.try({
@@ -61,31 +79,65 @@ const urlsOf = (text: string): Result.Result<ReadonlyArray<URL>, CommandFailed> 
     catch: () => new CommandFailed({ message: `"${text}" is not the URL of a node`, exit: "usage" })
   })
 
-/** Sends a GET to the first node that answers. Fails with what the node says if it refuses. */
-export const get = Effect.fnUntraced(function* (
-  urls: string,
-  credentials: Credentials,
-  target: { readonly path: string; readonly query?: Readonly<Record<string, string>> }
-) {
-  const token = yield* tokenOf(credentials)
-  const client = yield* HttpClient.HttpClient
-  const attempts = (yield* Effect.fromResult(urlsOf(urls))).map((base) => {
-    const url = new URL(target.path, base)
-    for (const [name, value] of Object.entries(target.query ?? {})) url.searchParams.set(name, value)
-    const request = HttpClientRequest.get(url.toString())
-    return client
-      .execute(token === undefined ? request : HttpClientRequest.bearerToken(request, token))
-      .pipe(Effect.mapError((failed) => unreachable(`Cannot reach ${base.origin}: ${reasonOf(failed)}`)))
+/** Whether no connection was made, so that no node has heard of the request: by the words of the three runtimes. */
+const isUnsent = (reason: string): boolean =>
+  /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|refused|dns|getaddrinfo|Unable to connect/i.test(reason)
+
+const attempt = Effect.fnUntraced(function* (base: URL, token: string | undefined, target: Target) {
+  const { body, method, path, query = {} } = target
+  const url = new URL(path, base)
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
+  const plain = HttpClientRequest.make(method)(url.toString())
+  const signed = token === undefined ? plain : HttpClientRequest.bearerToken(plain, token)
+  const request = body === undefined ? signed : HttpClientRequest.bodyJsonUnsafe(signed, body)
+  const response = yield* Effect.mapError(HttpClient.execute(request), (failed) => {
+    const reason = reasonOf(failed)
+    const isUnknown = method !== "GET" && !isUnsent(reason)
+    return new CommandFailed({
+      message: isUnknown
+        ? `${base.origin} was asked and gave no answer (${reason}): it may have done it`
+        : `Cannot reach ${base.origin}: ${reason}`,
+      exit: isUnknown ? "unknown" : "unreachable"
+    })
   })
-  const response = yield* Effect.firstSuccessOf(attempts)
   if (response.status >= 200 && response.status < 300) return response
   const text = yield* Effect.orElseSucceed(response.text, () => "")
-  const detail = Result.match(Schema.decodeUnknownResult(Detail)(text), {
-    onSuccess: (decoded) => decoded.detail,
-    onFailure: () => `the node answered ${response.status}`
-  })
-  return yield* new CommandFailed({ message: detail, exit: exitOf(response.status) })
+  const { definite, detail } = Result.getOrElse(Schema.decodeUnknownResult(Refusal)(text), () => ({
+    definite: undefined,
+    detail: `the node answered ${response.status}`
+  }))
+  return yield* new CommandFailed({ message: detail, exit: exitOf(response.status, { definite, method }) })
 })
+
+/**
+ * Asks one node after another until one can answer. Fails with what the node says if it refuses. A change that may be done
+ * goes to no second node.
+ */
+export const ask = Effect.fnUntraced(function* (urls: string, credentials: Credentials, target: Target) {
+  const token = yield* tokenOf(credentials)
+  const bases = yield* Effect.fromResult(urlsOf(urls))
+  let failure: CommandFailed | undefined
+  for (const base of bases) {
+    const answered = yield* Effect.result(attempt(base, token, target))
+    if (Result.isSuccess(answered)) return answered.success
+    failure = answered.failure
+    if (failure.exit !== "unreachable") break
+  }
+  return yield* failure ?? new CommandFailed({ message: "No node is named", exit: "usage" })
+})
+
+/** Reads an answer by its schema. `exit` says what is known of the request if that fails. */
+export const readAnswer = <A>(
+  schema: Schema.Codec<A, unknown>,
+  response: HttpClientResponse.HttpClientResponse,
+  exit: CommandFailed["exit"] = "refused"
+): Effect.Effect<A, CommandFailed> =>
+  response.text.pipe(
+    Effect.flatMap(Schema.decodeUnknownEffect(Schema.fromJsonString(schema))),
+    Effect.mapError(
+      () => new CommandFailed({ message: "The answer cannot be read: the node is of another release", exit })
+    )
+  )
 
 /** The deepest cause says most: a failed fetch hides what the system said. */
 export const reasonOf = (failed: unknown): string => {

@@ -1,26 +1,17 @@
 /** `lithair digest`: the digest of a running cluster's log, to keep outside and to compare with later (`verify --digest`). */
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { Digest, digestPath } from "../Http/DigestRoutes.ts"
-import { credentials, get, nodes } from "./Connect.ts"
-import { CommandFailed } from "./Exit.ts"
+import { ask, credentials, nodes, readAnswer } from "./Connect.ts"
 import { json, print } from "./Output.ts"
-
-const read = Schema.decodeUnknownEffect(Schema.fromJsonString(Digest))
 
 /** The command. */
 export const digest = Command.make(
   "digest",
   { nodes, json, ...credentials },
   Effect.fnUntraced(function* ({ json, nodes, ...credentials }) {
-    const response = yield* get(nodes, credentials, { path: digestPath })
-    const found = yield* response.text.pipe(
-      Effect.flatMap(read),
-      Effect.mapError(
-        () =>
-          new CommandFailed({ message: "The node's answer is no digest: it is of another release", exit: "refused" })
-      )
-    )
+    const response = yield* ask(nodes, credentials, { method: "GET", path: digestPath })
+    const found = yield* readAnswer(Digest, response)
     yield* print(json, found, `${found.index}:${found.digest}`)
   })
 ).pipe(

@@ -9,14 +9,16 @@ import { digest } from "./Digest.ts"
 import { exitCodes } from "./Exit.ts"
 import { exporting } from "./Export.ts"
 import { inspect } from "./Inspect.ts"
+import { key } from "./Key.ts"
 import { recover } from "./Recover.ts"
 import { restore } from "./Restore.ts"
+import { secret } from "./Secret.ts"
 import { verify } from "./Verify.ts"
 
 /** The whole command line. */
 export const lithair = Command.make("lithair").pipe(
   Command.withDescription("Looks after a Lithair cluster and its data"),
-  Command.withSubcommands([backup, digest, verify, inspect, exporting, restore, recover])
+  Command.withSubcommands([backup, digest, verify, inspect, exporting, restore, recover, key, secret])
 )
 
 /** Prints what is wrong with an invocation as one line on stderr. Help and version stay as they are. */

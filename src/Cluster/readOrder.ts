@@ -25,7 +25,7 @@ const Change = Schema.Union([
 ])
 
 /** Required: an older follower admits every client, so its orders are refused. */
-const Admitted = Schema.Literals(["this-host", "secret", "proof"])
+const Admitted = Schema.Literals(["this-host", "secret", "proof", "token", "role"])
 
 /** All orders but those to decide a command, which come with every write. */
 const RareOrder = Schema.Union([

@@ -1,15 +1,15 @@
 /**
- * Routes that change a running cluster: its members and its leader. Any node takes a change from admitted callers
+ * Routes that show and change a running cluster: its members and its leader. Any node takes a change from an operator
  * (AdminAccess.ts) and passes it to the leader.
  */
 import { Effect, Result, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
 import { errorsOf } from "../Model/FieldError.ts"
-import { invalidRequest, notFound, type ProblemError } from "../Problem.ts"
-import { admit } from "./AdminAccess.ts"
+import { invalidRequest, notFound, type ProblemError, problem } from "../Problem.ts"
 import { addMember, administer, membershipOf, membershipTag, newMemberFields } from "./Administration.ts"
 import { jsonMediaTypes, readJson } from "./Body.ts"
+import { operating, viewing } from "./OperatorRoutes.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
 
 /** The body that adds a member. */
@@ -70,11 +70,14 @@ const flags = Effect.fnUntraced(function* (...names: ReadonlyArray<string>) {
 export const noFlags = flags()
 const forced = Effect.map(flags("force"), (given) => (given.has("force") ? { force: true as const } : {}))
 
-/** Reads `If-Match`: the entity tag of the membership that the caller saw. */
+/** Reads `If-Match`: the entity tag of the membership that the caller saw. A change of it without one is refused. */
 const ifIndex = Effect.gen(function* () {
   const { headers } = yield* HttpServerRequest.HttpServerRequest
   const header = headers["if-match"]
-  if (header === undefined) return {}
+  if (header === undefined) {
+    const detail = `Send If-Match with the ETag of GET ${membersPath}, so that the change is for the members that you saw`
+    return yield* problem("precondition-required", detail, {})
+  }
   const [, index] = /^"(\d{1,15})"$/.exec(header) ?? []
   if (index === undefined) {
     const errors = [{ path: "If-Match", message: "Expected the ETag of the members" }]
@@ -83,68 +86,91 @@ const ifIndex = Effect.gen(function* () {
   return { ifIndex: Number(index) }
 })
 
-/** Makes the administration's routes. `secret` is the cluster's, if it has one. */
-export const adminRoutes = (member: Member["Service"], secret: string | undefined) => {
+/** Makes the routes of the members and the leader. */
+export const adminRoutes = (member: Member["Service"]) => {
   const answered = Effect.sync(() =>
     HttpServerResponse.jsonUnsafe(membershipOf(member), { headers: { etag: membershipTag(member) } })
   )
-  const admitted = admit(secret)
   const change = Effect.fnUntraced(function* (order: Parameters<Member["Service"]["administer"]>[0]) {
     yield* administer(member, order)
     return yield* answered
   })
-
-  const add = Effect.gen(function* () {
-    const admittedAs = yield* admitted
-    yield* noFlags
-    const { promote, ...added } = yield* readBody(NewMember)
-    yield* addMember(member, { added, admitted: admittedAs, autoPromote: promote !== false })
-    return yield* answered
-  })
-  const replace = Effect.gen(function* () {
-    const admittedAs = yield* admitted
-    const force = yield* forced
-    const condition = yield* ifIndex
-    const { voters } = yield* readBody(NewVoters)
-    const asked = { _tag: "ReplaceVoters", voters } as const
-    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force, ...condition })
-  })
   const named = Effect.map(HttpRouter.params, (params) => params.member ?? "")
-  const remove = Effect.gen(function* () {
-    const admittedAs = yield* admitted
-    const force = yield* forced
-    const condition = yield* ifIndex
-    const asked = { _tag: "Remove", id: yield* named } as const
-    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: asked, ...force, ...condition })
-  })
-  const promote = Effect.gen(function* () {
-    const admittedAs = yield* admitted
-    yield* noFlags
-    const [, id] = /^(.+):promote$/.exec(yield* named) ?? []
-    if (id === undefined)
-      return yield* notFound("There is nothing at this path: to promote a member, POST to …:promote")
-    return yield* change({ _tag: "ChangeMembers", admitted: admittedAs, change: { _tag: "Promote", id } })
-  })
-  const transfer = Effect.gen(function* () {
-    const admittedAs = yield* admitted
-    yield* noFlags
-    const { to } = yield* readBody(NewLeader)
-    return yield* change({ _tag: "TransferLeadership", admitted: admittedAs, ...(to === undefined ? {} : { to }) })
-  })
-  const activate = Effect.gen(function* () {
-    const admittedAs = yield* admitted
-    yield* noFlags
-    const { without } = yield* readBody(Without)
-    return yield* change({ _tag: "ActivateWithout", admitted: admittedAs, without })
-  })
+
+  const add = operating(
+    "POST",
+    membersPath,
+    Effect.fnUntraced(function* ({ admitted, note }) {
+      yield* noFlags
+      const { promote, ...added } = yield* readBody(NewMember)
+      note({ member: added.id, address: added.address })
+      yield* addMember(member, { added, admitted, autoPromote: promote !== false })
+      return yield* answered
+    })
+  )
+  const replace = operating(
+    "PUT",
+    membersPath,
+    Effect.fnUntraced(function* ({ admitted, note }) {
+      const force = yield* forced
+      const condition = yield* ifIndex
+      const { voters } = yield* readBody(NewVoters)
+      note({ voters, ...force })
+      const asked = { _tag: "ReplaceVoters", voters } as const
+      return yield* change({ _tag: "ChangeMembers", admitted, change: asked, ...force, ...condition })
+    })
+  )
+  const remove = operating(
+    "DELETE",
+    memberPath,
+    Effect.fnUntraced(function* ({ admitted, note }) {
+      const force = yield* forced
+      const asked = { _tag: "Remove", id: yield* named } as const
+      note({ member: asked.id, ...force })
+      const condition = yield* ifIndex
+      return yield* change({ _tag: "ChangeMembers", admitted, change: asked, ...force, ...condition })
+    })
+  )
+  const promote = operating(
+    "POST",
+    memberPath,
+    Effect.fnUntraced(function* ({ admitted, note }) {
+      yield* noFlags
+      const [, id] = /^(.+):promote$/.exec(yield* named) ?? []
+      if (id === undefined)
+        return yield* notFound("There is nothing at this path: to promote a member, POST to …:promote")
+      note({ member: id })
+      return yield* change({ _tag: "ChangeMembers", admitted, change: { _tag: "Promote", id } })
+    })
+  )
+  const transfer = operating(
+    "POST",
+    transferPath,
+    Effect.fnUntraced(function* ({ admitted, note }) {
+      yield* noFlags
+      const { to } = yield* readBody(NewLeader)
+      note(to === undefined ? {} : { to })
+      return yield* change({ _tag: "TransferLeadership", admitted, ...(to === undefined ? {} : { to }) })
+    })
+  )
+  const activate = operating(
+    "POST",
+    activatePath,
+    Effect.fnUntraced(function* ({ admitted, note }) {
+      yield* noFlags
+      const { without } = yield* readBody(Without)
+      note({ without })
+      return yield* change({ _tag: "ActivateWithout", admitted, without })
+    })
+  )
 
   return [
-    HttpRouter.route("GET", membersPath, Effect.andThen(noFlags, answered)),
-    HttpRouter.route("POST", membersPath, add),
-    HttpRouter.route("PUT", membersPath, replace),
-    HttpRouter.route("DELETE", memberPath, remove),
-    HttpRouter.route("POST", memberPath, promote),
-    HttpRouter.route("POST", transferPath, transfer),
-    HttpRouter.route("POST", activatePath, activate)
+    viewing(membersPath, Effect.andThen(noFlags, answered)),
+    add,
+    replace,
+    remove,
+    promote,
+    transfer,
+    activate
   ] as const
 }

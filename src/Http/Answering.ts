@@ -23,7 +23,7 @@ export interface Answering {
 
 export const make = Effect.fnUntraced(function* (
   member: Member["Service"],
-  { answers, edge: { cors } }: Serving["Service"],
+  { answers, audit, edge: { cors } }: Serving["Service"],
   prefix: string
 ): Effect.fn.Return<Answering> {
   const context = yield* Effect.context<never>()
@@ -48,7 +48,10 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const problemOf = (met: Problem): Problem => (prefix === "" ? met : moveOperation(met, prefix))
-  const refuse = (met: Problem, visit: Visit | undefined): void => answers.refuse(noted(met, visit))
+  const refuse = (met: Problem, visit: Visit | undefined): void => {
+    answers.refuse(noted(met, visit))
+    if (met.denial !== undefined) Effect.runForkWith(context)(audit.denied(visit, met.denial, met))
+  }
   const log = (defect: unknown) => Effect.logError("A request handler failed with a defect", defect)
 
   return {

@@ -6,7 +6,7 @@ import { Clock, Context, Effect, Exit, FiberSet, Layer, Redacted, Result, type S
 import { HttpServerRequest } from "effect/http"
 import { anonymous, type Caller, type Principal, wrongWith } from "../Access/Caller.ts"
 import { Member } from "../Cluster/Member.ts"
-import { type Problem, problem, unauthenticated } from "../Problem.ts"
+import { type Problem, problem, unauthenticated, withDenial } from "../Problem.ts"
 import { type Begin, beginEffect, flatMapOutcome, outcomeOf, settleNow } from "../Raft/node/Settle.ts"
 import * as ApiKeys from "../Repository/ApiKeys.ts"
 import { type Auth, type Authenticator, AuthUnavailable, type External } from "./Authenticator.ts"
@@ -214,6 +214,10 @@ const checked = (found: Omit<Principal, "_tag" | "apiKey">): Effect.Effect<Princ
     : Effect.fail(unauthenticated(`The credential cannot be taken: ${wrong}`))
 }
 
+/** Says that a credential was refused, for the audit log. */
+const denying = (met: Problem): Problem =>
+  met.status === 401 || met.status === 403 ? withDenial(met, { of: "_credentials", action: "authenticate" }) : met
+
 /** A handler that runs for the caller of its request. */
 export const authenticated =
   (authentication: Authentication["Service"], handler: Handler): Handler =>
@@ -221,7 +225,7 @@ export const authenticated =
     awaiting<Caller, Problem>({
       begin: authentication.begin(head),
       onSuccess: (caller) => handler({ ...head, caller }),
-      onFailure: (met) => met
+      onFailure: denying
     })
 
 /** An effect that runs for the caller of its request. */
@@ -231,6 +235,7 @@ export const withCaller = <A, E, R>(
 ): Effect.Effect<A, E | Problem, R | HttpServerRequest.HttpServerRequest> =>
   Effect.gen(function* () {
     const { headers, method } = yield* HttpServerRequest.HttpServerRequest
-    const caller = yield* outcomeOf(authentication.begin({ headers, method, visit: yield* CurrentVisit }))
+    const begun = authentication.begin({ headers, method, visit: yield* CurrentVisit })
+    const caller = yield* Effect.mapError(outcomeOf(begun), denying)
     return yield* Effect.provideService(handler, CurrentCaller, caller)
   })

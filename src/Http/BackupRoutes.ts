@@ -1,17 +1,17 @@
 /**
- * The routes of backups: an archive of this node, made while writes go on, for admitted callers alone (AdminAccess.ts),
- * since it holds every record; and how scheduled backups stand. docs/backup.md.
+ * The routes of backups: an archive of this node, made while writes go on, for operators alone, since it holds every
+ * record; and how scheduled backups stand. docs/backup.md.
  */
 import { Effect, Schema, Stream } from "effect"
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { BackupStatus, Backups } from "../Backup/Backups.ts"
 import { takeArchive } from "../Backup/TakeArchive.ts"
 import type { Member } from "../Cluster/Member.ts"
 import { type Problem, type ProblemError, problem } from "../Problem.ts"
 import { draining } from "../Raft/node/Outcome.ts"
 import type { Freshening } from "../Repository/Freshness.ts"
-import { admit } from "./AdminAccess.ts"
 import { noFlags } from "./AdminRoutes.ts"
+import { operating, viewing } from "./OperatorRoutes.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
 import { noRead, parseConsistency, problemOfRead, readParameters } from "./ReadQuery.ts"
 import { takenInTime } from "./Stuck.ts"
@@ -68,11 +68,10 @@ const statusOf = ({ failure, index, isShipping, lagCount, place, snapshot }: Bac
   failure: failure ?? null
 })
 
-/** Makes the routes. `secret` is the cluster's, if it has one. One archive at a time is made. */
+/** Makes the routes. One archive at a time is made. */
 export const backupRoutes = (
   { backups, member }: { readonly backups: Backups["Service"]; readonly member: Member["Service"] },
-  freshening: Freshening,
-  secret: string | undefined
+  freshening: Freshening
 ) => {
   let isBusy = false
   /** The request's scope ends it, when the answer is sent or its client is gone. */
@@ -87,8 +86,7 @@ export const backupRoutes = (
         isBusy = false
       })
   )
-  const backup = Effect.gen(function* () {
-    yield* admit(secret)
+  const backup = Effect.fnUntraced(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     const { after, consistency } = yield* queryOf(request)
     // It would be cut before its end.
@@ -117,5 +115,5 @@ export const backupRoutes = (
     noFlags,
     Effect.sync(() => HttpServerResponse.jsonUnsafe({ items: backups.status().map(statusOf) }))
   )
-  return [HttpRouter.route("GET", backupPath, backup), HttpRouter.route("GET", backupsPath, scheduled)] as const
+  return [operating("GET", backupPath, backup), viewing(backupsPath, scheduled)] as const
 }

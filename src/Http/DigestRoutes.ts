@@ -1,10 +1,11 @@
 /** The route that tells the digest of the log, for somebody outside to keep. docs/operating.md, "Evidence". */
 import { Effect, Schema } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
 import { stateHash } from "../Machine/Tables.ts"
 import { notFound } from "../Problem.ts"
 import { noFlags } from "./AdminRoutes.ts"
+import { viewing } from "./OperatorRoutes.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 
 export const digestPath = "/_admin/api/digest"
@@ -21,8 +22,7 @@ export const Digest = Schema.Struct({
 /** Makes the route. */
 export const digestRoutes = (member: Member["Service"]) =>
   [
-    HttpRouter.route(
-      "GET",
+    viewing(
       digestPath,
       Effect.gen(function* () {
         yield* noFlags

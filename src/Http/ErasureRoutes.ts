@@ -1,6 +1,6 @@
 /**
- * Routes that erase a record for good, and tell how far the members are with it. They are for admitted callers alone
- * (AdminAccess.ts). docs/operating.md, "Erase a record".
+ * Routes that erase a record for good, and tell how far the members are with it. They are for operators alone, since
+ * they name records. docs/operating.md, "Erase a record".
  */
 import { Effect, Schema } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
@@ -10,8 +10,8 @@ import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { invalidRequest, notFound, type Problem, type ProblemError } from "../Problem.ts"
 import { problemOfRejection } from "../Repository/RejectionProblem.ts"
-import { admit } from "./AdminAccess.ts"
 import { noFlags, readBody } from "./AdminRoutes.ts"
+import { type Acting, operating } from "./OperatorRoutes.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 import { invalidQuery, only, parseParams, refuseOthers } from "./Params.ts"
 
@@ -75,19 +75,14 @@ const afterOf = Effect.gen(function* () {
   return Number(after ?? 0)
 })
 
-/** Makes the routes. `secret` is the cluster's, if it has one. */
-export const erasureRoutes = (
-  member: Member["Service"],
-  models: ReadonlyArray<Descriptor>,
-  secret: string | undefined
-) => {
-  const admitted = admit(secret)
+/** Makes the routes. */
+export const erasureRoutes = (member: Member["Service"], models: ReadonlyArray<Descriptor>) => {
   const administered = (order: Parameters<Member["Service"]["administer"]>[0]) =>
     Effect.mapError(member.administer(order), (error): Problem => problemOfFailure(error, undefined))
 
-  const membersErased = (admittedAs: Effect.Success<typeof admitted>) =>
+  const membersErased = (admitted: Acting["admitted"]) =>
     Effect.map(
-      administered({ _tag: "AskErased", admitted: admittedAs }),
+      administered({ _tag: "AskErased", admitted }),
       (told): ReadonlyArray<MemberErased> => (told._tag === "ErasedThrough" ? told.members : [])
     )
 
@@ -96,10 +91,10 @@ export const erasureRoutes = (
     return { ...erased, done: members.length > 0 && waitingFor.length === 0, waitingFor }
   }
 
-  const erase = Effect.gen(function* () {
-    const admittedAs = yield* admitted
+  const erase = Effect.fnUntraced(function* ({ admitted, note }: Acting) {
     yield* noFlags
     const { id, model } = yield* readBody(ToErase)
+    note({ model, id })
     const descriptor = models.find(({ name }) => name === model)
     if (descriptor === undefined) return yield* notFound(`There is no model ${model}`)
     if (descriptor.mode === "local") {
@@ -107,29 +102,27 @@ export const erasureRoutes = (
         { path: "model", message: "takes a replicated or a mixed model" }
       ])
     }
-    const done = yield* administered({ _tag: "EraseRecord", admitted: admittedAs, model, id })
+    const done = yield* administered({ _tag: "EraseRecord", admitted, model, id })
     if (done._tag === "NotErased") return yield* problemOfRejection(done.rejection, undefined)
     const index = done._tag === "Erased" ? done.index : 0
-    const state = stateOf({ model, id, index }, yield* membersErased(admittedAs))
+    const state = stateOf({ model, id, index }, yield* membersErased(admitted))
     return HttpServerResponse.jsonUnsafe(state, { status: 202 })
   })
 
-  const one = Effect.gen(function* () {
-    const admittedAs = yield* admitted
+  const one = Effect.fnUntraced(function* ({ admitted }: Acting) {
     yield* noFlags
     const { model = "", record: id = "" } = yield* HttpRouter.params
     yield* Effect.mapError(member.readIndex, (error) => problemOfFailure(error, undefined))
     const index = member.tables.byModel.get(model)?.erasures.get(id)
     if (index === undefined) return yield* notFound(`No ${model} ${id} was erased`)
-    return HttpServerResponse.jsonUnsafe(stateOf({ model, id, index }, yield* membersErased(admittedAs)))
+    return HttpServerResponse.jsonUnsafe(stateOf({ model, id, index }, yield* membersErased(admitted)))
   })
 
-  const all = Effect.gen(function* () {
-    const admittedAs = yield* admitted
+  const all = Effect.fnUntraced(function* ({ admitted }: Acting) {
     const after = yield* afterOf
     yield* Effect.mapError(member.readIndex, (error) => problemOfFailure(error, undefined))
     const { items, next } = pageOf(member.tables, after)
-    const members = yield* membersErased(admittedAs)
+    const members = yield* membersErased(admitted)
     return HttpServerResponse.jsonUnsafe({
       items: items.map((erased) => ({ ...erased, done: stateOf(erased, members).done })),
       next,
@@ -138,8 +131,8 @@ export const erasureRoutes = (
   })
 
   return [
-    HttpRouter.route("POST", erasuresPath, erase),
-    HttpRouter.route("GET", erasuresPath, all),
-    HttpRouter.route("GET", erasurePath, one)
+    operating("POST", erasuresPath, erase),
+    operating("GET", erasuresPath, all),
+    operating("GET", erasurePath, one)
   ] as const
 }

@@ -5,8 +5,8 @@ import type { Member } from "../Cluster/Member.ts"
 import type { Problem } from "../Problem.ts"
 import * as ApiKeys from "../Repository/ApiKeys.ts"
 import type { ChangeFailure, Records } from "../Repository/Records.ts"
-import { admit } from "./AdminAccess.ts"
 import { noFlags, readBody } from "./AdminRoutes.ts"
+import { type Acting, operating } from "./OperatorRoutes.ts"
 import { problemOfChange, problemOfFailure } from "./Outcomes.ts"
 
 export const keysPath = "/_admin/api/keys"
@@ -17,32 +17,37 @@ const noStore = { "cache-control": "no-store" }
 const problemOf = (failure: ChangeFailure | Problem): Problem =>
   failure._tag === "Problem" ? failure : problemOfChange(failure, undefined)
 
-/** Makes the routes. `secret` is the cluster's, if it has one. */
-export const keyRoutes = (
-  { member, records }: { readonly member: Member["Service"]; readonly records: Records["Service"] },
-  secret: string | undefined
-) => {
-  const admitted = Effect.andThen(admit(secret), noFlags)
-  const list = Effect.gen(function* () {
-    yield* admitted
+/** Makes the routes. All of them are for operators: a list of keys says who may do what. */
+export const keyRoutes = ({
+  member,
+  records
+}: {
+  readonly member: Member["Service"]
+  readonly records: Records["Service"]
+}) => {
+  const list = Effect.fnUntraced(function* () {
+    yield* noFlags
     yield* Effect.mapError(member.readIndex, (failure) => problemOfFailure(failure, undefined))
     return HttpServerResponse.jsonUnsafe({ items: ApiKeys.listed(member.tables) }, { headers: noStore })
   })
-  const create = Effect.gen(function* () {
-    yield* admitted
+  const create = Effect.fnUntraced(function* ({ note }: Acting) {
+    yield* noFlags
     const asked = yield* readBody(ApiKeys.NewKey)
+    note({ name: asked.name, roles: asked.roles ?? [] })
     const made = yield* Effect.mapError(ApiKeys.create(records, asked, yield* Clock.currentTimeMillis), problemOf)
+    note({ key: made.id })
     return HttpServerResponse.jsonUnsafe(made, { status: 201, headers: noStore })
   })
-  const revoke = Effect.gen(function* () {
-    yield* admitted
+  const revoke = Effect.fnUntraced(function* ({ note }: Acting) {
+    yield* noFlags
     const { member: id = "" } = yield* HttpRouter.params
+    note({ key: id })
     yield* Effect.mapError(ApiKeys.revoke(records, id), problemOf)
     return HttpServerResponse.empty({ status: 204 })
   })
   return [
-    HttpRouter.route("GET", keysPath, list),
-    HttpRouter.route("POST", keysPath, create),
-    HttpRouter.route("DELETE", keyPath, revoke)
+    operating("GET", keysPath, list),
+    operating("POST", keysPath, create),
+    operating("DELETE", keyPath, revoke)
   ] as const
 }

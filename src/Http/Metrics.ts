@@ -4,7 +4,7 @@
  */
 import { getHeapStatistics } from "node:v8"
 import { Clock, Effect, Metric } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import type { Backups } from "../Backup/Backups.ts"
 import type { Member } from "../Cluster/Member.ts"
@@ -15,9 +15,11 @@ import type { Projections } from "../Projection/Projections.ts"
 import type { Reactions } from "../Reaction/Reactions.ts"
 import { type Admission, requestsMaxCount } from "./Admission.ts"
 import type { Answers } from "./Answers.ts"
+import { type Audit, labelsOf } from "./Audit.ts"
 import { commandMetrics, consensusMetrics } from "./ConsensusMetrics.ts"
 import type { EventStreams } from "./EventStream.ts"
-import { counterBy, flag, gauge, gauges, histograms, type MetricFamily, registryOf } from "./MetricFamily.ts"
+import { counter, counterBy, flag, gauge, gauges, histograms, type MetricFamily, registryOf } from "./MetricFamily.ts"
+import { viewing } from "./OperatorRoutes.ts"
 
 type Families = ReadonlyArray<MetricFamily>
 
@@ -152,7 +154,12 @@ const roomMetrics = (disk: DiskUsage | undefined): Families => {
 const heapLimitBytes = (): number => getHeapStatistics().heap_size_limit
 
 /** What this node answered, and how long that took. */
-const answerMetrics = ({ byReason, byStatus }: Answers, { durations }: Admission): Families => [
+const answerMetrics = ({ byReason, byStatus }: Answers, { durations }: Admission, audit: Audit): Families => [
+  counter(
+    "lithair_access_denied_total",
+    "Requests that were denied, by what they asked for.",
+    Array.from(audit.denials(), (denial) => ({ labels: labelsOf(denial), value: denial.count }))
+  ),
   histograms("http_server_request_duration_seconds", "From the admission of a request to its answer.", [
     { value: durations }
   ]),
@@ -175,11 +182,10 @@ export const metricsRoutes = (
     readonly live: LiveQueries["Service"]
     readonly backups: Backups["Service"]
   },
-  { admission, answers }: { readonly admission: Admission; readonly answers: Answers }
+  { admission, answers, audit }: { readonly admission: Admission; readonly answers: Answers; readonly audit: Audit }
 ) =>
   [
-    HttpRouter.route(
-      "GET",
+    viewing(
       "/metrics",
       Effect.gen(function* () {
         const { live, member, projections, reactions, streams } = node
@@ -192,7 +198,7 @@ export const metricsRoutes = (
           ...projectionMetrics(projections),
           ...reactionMetrics(reactions, member.leader() === member.self.nodeId, nowMs),
           ...queueMetrics(member, admission),
-          ...answerMetrics(answers, admission),
+          ...answerMetrics(answers, admission, audit),
           ...roomMetrics(yield* member.diskUsage),
           ...backupMetrics(node.backups),
           gauge("lithair_event_streams", "Streams of events that clients have open.", streams.openCount()),

@@ -1,6 +1,6 @@
 /** Serves the versions of this node's models, for operators who roll out a change of a model. docs/evolution.md. */
 import { Effect } from "effect"
-import { HttpRouter, HttpServerResponse } from "effect/http"
+import { HttpServerResponse } from "effect/http"
 import type { Member } from "../Cluster/Member.ts"
 import type { LocalNode } from "../Local/LocalNode.ts"
 import * as Format from "../Machine/Format.ts"
@@ -8,6 +8,7 @@ import { storedVersions } from "../Machine/Rows.ts"
 import type { Tables } from "../Machine/Tables.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { noFlags } from "./AdminRoutes.ts"
+import { viewing } from "./OperatorRoutes.ts"
 
 /** The log of a local model is the node's own, and so is that of the local parts of a mixed one. */
 const statusOf = (
@@ -28,8 +29,7 @@ export const modelStatusRoutes = (
   models: ReadonlyArray<Descriptor>
 ) =>
   [
-    HttpRouter.route(
-      "GET",
+    viewing(
       "/_admin/api/models",
       Effect.map(noFlags, () => {
         const { tables } = member

@@ -9,6 +9,7 @@ import { standstillMs } from "../Raft/core/Standstill.ts"
 import type { State } from "../Raft/core/State.ts"
 import { membersStatus } from "../Raft/core/Status.ts"
 import { noFlags } from "./AdminRoutes.ts"
+import { viewing } from "./OperatorRoutes.ts"
 import { splitTarget } from "./Routing.ts"
 
 /** A ready node lacks at most so many entries that it knows to be committed. */
@@ -142,8 +143,7 @@ export const healthRoutes = (member: Member["Service"]) =>
 /** Makes the route `/_admin/api/cluster`. */
 export const clusterRoutes = (member: Member["Service"]) =>
   [
-    HttpRouter.route(
-      "GET",
+    viewing(
       "/_admin/api/cluster",
       Effect.map(noFlags, () => HttpServerResponse.jsonUnsafe(clusterStatus(member)))
     )

@@ -9,8 +9,8 @@ import { eventId } from "../Projection/Event.ts"
 import type { Stumbled } from "../Reaction/Position.ts"
 import type { ReactionStatus, Reactions } from "../Reaction/Reactions.ts"
 import type { SteeringRefused } from "../Reaction/Steering.ts"
-import { admit } from "./AdminAccess.ts"
 import { noFlags, readBody } from "./AdminRoutes.ts"
+import { type Acting, operating, viewing } from "./OperatorRoutes.ts"
 import { problemOfFailure } from "./Outcomes.ts"
 
 /** The path of the reactions, and of one. */
@@ -68,12 +68,12 @@ const problemOf = (refused: SteeringRefused): Problem =>
     ? notFound(refused.message)
     : problem("reaction-refused", refused.message, { reason: refused.reason, definite: true })
 
-/** Makes the routes of reactions. `secret` is the cluster's, if it has one. */
-export const reactionRoutes = (reactions: Reactions["Service"], secret: string | undefined) => {
-  const steer = Effect.gen(function* () {
-    yield* admit(secret)
+/** Makes the routes of reactions. */
+export const reactionRoutes = (reactions: Reactions["Service"]) => {
+  const steer = Effect.fnUntraced(function* ({ note }: Acting) {
     yield* noFlags
     const { action, at } = yield* readBody(Steering)
+    note({ action, at })
     const name = (yield* HttpRouter.params).reaction ?? ""
     const [index = 0, ordinal = 0] = at.split(".").map(Number)
     yield* reactions
@@ -85,11 +85,10 @@ export const reactionRoutes = (reactions: Reactions["Service"], secret: string |
     return HttpServerResponse.jsonUnsafe(now === undefined ? {} : statusOf(now))
   })
   return [
-    HttpRouter.route(
-      "GET",
+    viewing(
       reactionsPath,
       Effect.map(noFlags, () => HttpServerResponse.jsonUnsafe({ items: reactions.status().map(statusOf) }))
     ),
-    HttpRouter.route("POST", reactionPath, steer)
+    operating("POST", reactionPath, steer)
   ] as const
 }

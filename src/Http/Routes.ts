@@ -2,16 +2,16 @@
  * The routes of a node as layers: the derived API, its documents, health, administration, peers, and a 404 for all other
  * paths. An application mounts each of them on the router of its choice.
  */
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import type { HttpApi } from "effect/http-api"
+import { NetAddress } from "effect/net"
 import { Backups } from "../Backup/Backups.ts"
 import { Changes } from "../Changes/Changes.ts"
 import { Member } from "../Cluster/Member.ts"
 import { LiveQueries } from "../Live/LiveQueries.ts"
 import { LocalNode } from "../Local/LocalNode.ts"
 import { describe } from "../Model/Class.ts"
-import type { Problem } from "../Problem.ts"
 import { Projections } from "../Projection/Projections.ts"
 import * as PeerListener from "../Raft/peers/PeerListener.ts"
 import { Reactions } from "../Reaction/Reactions.ts"
@@ -19,8 +19,9 @@ import { Commands } from "../Repository/Commands.ts"
 import * as Freshness from "../Repository/Freshness.ts"
 import * as Operations from "../Repository/Operations.ts"
 import { Records } from "../Repository/Records.ts"
-import { admit } from "./AdminAccess.ts"
+import type { Known } from "./AdminAccess.ts"
 import { adminRoutes } from "./AdminRoutes.ts"
+import { AdminToken } from "./AdminToken.ts"
 import { Authentication } from "./Authentication.ts"
 import { backupRoutes } from "./BackupRoutes.ts"
 import { changeRoutes } from "./ChangeRoutes.ts"
@@ -40,6 +41,8 @@ import { clusterRoutes, healthRoutes } from "./NodeRoutes.ts"
 import { type LithairApi, makeApi } from "./Openapi.ts"
 import { checkOpen, type OpenToOthers } from "./OpenMode.ts"
 import { operationRoutes } from "./OperationRoutes.ts"
+import { guarded, type OperatorRoute } from "./OperatorRoutes.ts"
+import { checkForOperators, type NotForClients } from "./OperatorServer.ts"
 import { mayReadOf, projectionRoutes } from "./ProjectionRoutes.ts"
 import { reactionRoutes } from "./ReactionRoutes.ts"
 import { checkPrefix } from "./Routing.ts"
@@ -77,16 +80,18 @@ const isNameOf = (models: Serving["Service"]["models"]) => {
   return (name: string) => names.has(name)
 }
 
-/** Where rules hold, operators show the cluster's secret, or are programs of this host. */
-const forOperators = <E, R>(
-  { isGuarded, secret }: Serving["Service"],
-  routes: ReadonlyArray<HttpRouter.Route<E, R>>
-): ReadonlyArray<HttpRouter.Route<E | Problem, R>> =>
-  isGuarded
-    ? routes.map(({ handler, method, path }) =>
-        HttpRouter.route(method as "GET", path, Effect.andThen(admit(valueOf(secret)), handler))
-      )
-    : routes
+/** Makes routes for those whom this server of the node admits. */
+const forOperators = Effect.gen(function* () {
+  const { audit, isGuarded, secret } = yield* Serving
+  const server = Option.getOrUndefined(yield* Effect.serviceOption(HttpServer.HttpServer))
+  const known: Known = {
+    secret: valueOf(secret),
+    token: yield* AdminToken,
+    authentication: isGuarded ? yield* Authentication : undefined,
+    isUnixSocket: server !== undefined && NetAddress.isUnixPathAddress(server.address)
+  }
+  return (routes: ReadonlyArray<OperatorRoute>) => guarded(routes, known, audit)
+})
 
 /**
  * Serves the derived API under `/api`: records, transactions, commands, projections and operations. Guard it with your
@@ -132,33 +137,55 @@ export const layerHealth: Layer.Layer<never, never, HttpRouter.HttpRouter | Memb
   })
 )
 
-/** Serves `/_admin` and `/metrics` for operators. */
+/**
+ * Serves `/_admin` and `/metrics` for operators and viewers. Fails with `NotForClients` if the node has another server for
+ * them, and with `OpenToOthers` if other hosts reach this one while the application has no `auth` and the node no token.
+ */
 export const layerAdmin: Layer.Layer<
   never,
-  never,
-  HttpRouter.HttpRouter | Backups | LiveQueries | LocalNode | Member | Projections | Reactions | Records | Serving
+  NotForClients | OpenToOthers,
+  | HttpRouter.HttpRouter
+  | Authentication
+  | Backups
+  | LiveQueries
+  | LocalNode
+  | Member
+  | Projections
+  | Reactions
+  | Records
+  | Serving
 > = Layer.effectDiscard(
   Effect.gen(function* () {
     const member = yield* Member
     const reactions = yield* Reactions
     const serving = yield* Serving
-    const { models, secret, streams } = serving
+    yield* checkForOperators("layerAdmin")
+    if (serving.isOpen && (yield* AdminToken) === undefined) yield* checkOpen
+    const guard = yield* forOperators
+    const descriptors = serving.models.map(describe)
     const backups = yield* Backups
     const metrics = metricsRoutes(
-      { backups, live: yield* LiveQueries, member, projections: yield* Projections, reactions, streams },
+      {
+        backups,
+        live: yield* LiveQueries,
+        member,
+        projections: yield* Projections,
+        reactions,
+        streams: serving.streams
+      },
       serving
     )
-    const urgent = forOperators(serving, [...clusterRoutes(member), ...metrics])
+    const urgent = guard([...clusterRoutes(member), ...metrics])
     yield* mount({ routes: urgent, owned: ["/metrics"], isUrgent: true })
     yield* mount({
-      routes: forOperators(serving, [
-        ...adminRoutes(member, valueOf(secret)),
-        ...backupRoutes({ backups, member }, yield* Freshness.make(member), valueOf(secret)),
-        ...modelStatusRoutes(member, yield* LocalNode, models.map(describe)),
+      routes: guard([
+        ...adminRoutes(member),
+        ...backupRoutes({ backups, member }, yield* Freshness.make(member)),
+        ...modelStatusRoutes(member, yield* LocalNode, descriptors),
         ...digestRoutes(member),
-        ...erasureRoutes(member, models.map(describe), valueOf(secret)),
-        ...reactionRoutes(reactions, valueOf(secret)),
-        ...keyRoutes({ member, records: yield* Records }, valueOf(secret))
+        ...erasureRoutes(member, descriptors),
+        ...reactionRoutes(reactions),
+        ...keyRoutes({ member, records: yield* Records })
       ]),
       owned: ["/_admin"]
     })
@@ -192,17 +219,21 @@ export interface DocsOptions extends MountOptions {
   readonly version?: string
 }
 
-/** Serves `/docs` and `/openapi.json` for the derived API and the application's own. Give it the prefix of `layerApi`. */
+/**
+ * Serves `/docs` and `/openapi.json` for the derived API and the application's own. Give it the prefix of `layerApi`. Fails
+ * with `NotForClients` if the node has another server for its operators.
+ */
 export const layerDocs = ({
   apis = [],
   prefix,
   title = "Lithair node",
   version = "1"
-}: DocsOptions = {}): Layer.Layer<never, never, HttpRouter.HttpRouter | Member | Serving> => {
+}: DocsOptions = {}): Layer.Layer<never, NotForClients, HttpRouter.HttpRouter | Member | Serving> => {
   checkPrefix(prefix)
   return Layer.effectDiscard(
     Effect.gen(function* () {
       const serving = yield* Serving
+      yield* checkForOperators("layerDocs")
       const derived = makeApi(
         servedBy(serving),
         { title, version },

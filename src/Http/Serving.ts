@@ -6,6 +6,7 @@ import type { Projection } from "../Projection/Projections.ts"
 import { current, type Tracing } from "../Raft/node/Tracing.ts"
 import * as Admission from "./Admission.ts"
 import { type Answers, makeAnswers } from "./Answers.ts"
+import * as Audit from "./Audit.ts"
 import type { Auth, External } from "./Authenticator.ts"
 import * as Edge from "./Edge.ts"
 import type { EdgeOptions } from "./EdgeOptions.ts"
@@ -34,6 +35,7 @@ export class Serving extends Context.Service<
     readonly admission: Admission.Admission
     readonly answers: Answers
     readonly streams: EventStreams
+    readonly audit: Audit.Audit
     /** Whether the node is open, and answers its own host alone. */
     readonly isOpen: boolean
     /** Whether rules hold, so that operators too must show who they are. */
@@ -55,6 +57,7 @@ export const layer = (served: Served): Layer.Layer<Serving> =>
         admission: yield* Admission.make,
         answers: makeAnswers(),
         streams: makeEventStreams(edge.streamsOfOneMax),
+        audit: Audit.make(),
         isOpen: served.auth === undefined && served.insecureOpen !== true,
         isGuarded: served.auth !== undefined && served.auth._tag === undefined,
         tracing: yield* current(yield* Clock.Clock)

@@ -1,9 +1,11 @@
-/** A node with all its routes on one server, for most applications. */
+/** A node with all its routes, for most applications. */
 import { Layer } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
 import type { Any as AnyCommand } from "../Command/Declaration.ts"
 import type { Directory } from "../EventStore/Directory.ts"
 import type { OpenToOthers } from "../Http/OpenMode.ts"
+import type { NotForClients } from "../Http/OperatorServer.ts"
+import { layerOperators } from "../Http/Operators.ts"
 import * as Routes from "../Http/Routes.ts"
 import type { PeerListener, Unprotected } from "../Raft/peers/PeerListener.ts"
 import type { Transport } from "../Raft/peers/Transport.ts"
@@ -11,25 +13,27 @@ import type { Lifecycle } from "./Lifecycle.ts"
 import { type Application, layer, type NeededBy, type NodeServices, type OpeningFailure } from "./Node.ts"
 import type { Place } from "./Place.ts"
 
-/** All routes of a node: the derived API, documents, health, administration, peers, and a 404 for all other paths. */
+/**
+ * All routes of a node: the derived API, health, peers, and a 404 for all other paths; the administration and the documents
+ * too, unless the node has a listener for its operators.
+ */
 export const layerRoutes = (
   options: Routes.DocsOptions = {}
 ): Layer.Layer<
   never,
-  Unprotected | OpenToOthers,
+  Unprotected | OpenToOthers | NotForClients,
   HttpRouter.HttpRouter | HttpServer.HttpServer | PeerListener | NodeServices
 > =>
   Layer.mergeAll(
     Routes.layerApi(options),
-    Routes.layerDocs(options),
+    layerOperators(options),
     Routes.layerHealth,
-    Routes.layerAdmin,
     Routes.layerNotFound,
     Routes.layerPeers
   )
 
 /**
- * Runs a node of this application with all its routes on one server.
+ * Runs a node of this application with all its routes: on one server, or with another one for its operators.
  *
  * @example
  * ```ts
@@ -49,7 +53,7 @@ export const layerHttp = <R = never, C extends AnyCommand = never>(
   application: Application<R, C>
 ): Layer.Layer<
   NodeServices,
-  OpeningFailure | Unprotected | OpenToOthers,
+  OpeningFailure | Unprotected | OpenToOthers | NotForClients,
   Place | Directory | Transport | PeerListener | Lifecycle | HttpServer.HttpServer | NeededBy<R, C>
 > =>
   HttpRouter.serve(layerRoutes(), { disableLogger: true, disableListenLog: true }).pipe(

@@ -52,7 +52,7 @@ const gone: Rejection = { _tag: "Unauthenticated", isSpent: true }
 
 /** The refusal of an act. It asks an anonymous caller to sign in. */
 export const denied = ({ caller }: Guard, of: string, action: Action | "run"): Rejection =>
-  caller._tag === "Anonymous" ? { _tag: "Unauthenticated" } : { _tag: "Forbidden", of, action }
+  caller._tag === "Anonymous" ? { _tag: "Unauthenticated", of, action } : { _tag: "Forbidden", of, action }
 
 /** The records of a model to which the caller may do this. A model without rules is nobody's. */
 export const reachOf = (

@@ -17,8 +17,13 @@ export type Rejection = { readonly operation?: number } & (
   | { readonly _tag: "UniqueViolation"; readonly model: string; readonly field: string }
   /** `rule` is the name of the problem that the model declares. */
   | { readonly _tag: "RuleBroken"; readonly model: string; readonly rule: string; readonly message: string }
-  /** The caller showed no credential, or one that counts no more. */
-  | { readonly _tag: "Unauthenticated"; readonly isSpent?: true }
+  /** The caller showed no credential, or one that counts no more. `of` and `action` say what a rule denied. */
+  | {
+      readonly _tag: "Unauthenticated"
+      readonly isSpent?: true
+      readonly of?: string
+      readonly action?: Action | "run"
+    }
   /** The rules of the model, or of the command, do not let the caller do this. */
   | { readonly _tag: "Forbidden"; readonly of: string; readonly action: Action | "run" }
   /** A set of the caller has too many members to compare with. */

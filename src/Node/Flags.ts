@@ -3,6 +3,7 @@ import { Config, Effect, Option, Schema } from "effect"
 import { Flag } from "effect/cli"
 import type { PlaceOptions } from "../Lithair/Place.ts"
 import type { RaftConfig } from "../Raft/core/RaftConfig.ts"
+import { type AdminFlagValues, type AdminOptions, adminFlags, adminOf } from "./AdminFlags.ts"
 import { type EdgeValues, edgeFlags, edgeOf } from "./EdgeFlags.ts"
 import { BadFlag, parseOwn, parsePeers, parsePlace } from "./Peers.ts"
 import { type PeerTlsFlags, peerTlsFlags, peerTlsOf } from "./PeerTlsFlags.ts"
@@ -85,7 +86,8 @@ export const flags = {
     Flag.withSchema(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
     Flag.withFallbackConfig(Config.Int("LITHAIR_RETAIN_ENTRIES")),
     Flag.optional
-  )
+  ),
+  ...adminFlags
 }
 
 interface RaftFlags {
@@ -116,10 +118,11 @@ export interface NodeOptions extends PlaceOptions {
   readonly host: string
   readonly port: number
   readonly directory: string
+  readonly admin: AdminOptions
 }
 
 /** The values of the flags. */
-export interface NodeFlags extends RaftFlags, EdgeValues, PeerTlsFlags {
+export interface NodeFlags extends RaftFlags, EdgeValues, PeerTlsFlags, AdminFlagValues {
   readonly host: string
   readonly port: number
   readonly peers: Option.Option<string>
@@ -172,6 +175,7 @@ export const optionsOf = Effect.fnUntraced(function* (flags: NodeFlags, director
     edge: yield* edgeOf(flags),
     insecurePeers: flags.insecurePeers,
     ...(peerTls === undefined ? {} : { peerTls }),
+    admin: yield* adminOf(flags),
     ...(join === undefined ? {} : { join: join.text }),
     ...(secret === undefined ? {} : { secret: [secret, ...Option.toArray(flags.acceptedSecret)] })
   }

@@ -12,6 +12,7 @@ import {
   type Problem,
   problem,
   unauthenticated,
+  withDenial,
   within
 } from "../Problem.ts"
 
@@ -56,9 +57,9 @@ const describeRejection = (
     case "Unauthenticated":
       return rejection.isSpent === true
         ? unauthenticated("The credential has expired or was revoked: sign in again")
-        : unauthenticated("This needs a credential: sign in")
+        : deniedBy(rejection, unauthenticated("This needs a credential: sign in"))
     case "Forbidden":
-      return problem("forbidden", `You may not ${rejection.action} ${rejection.of}`, {})
+      return deniedBy(rejection, problem("forbidden", `You may not ${rejection.action} ${rejection.of}`, {}))
     case "SetTooLarge":
       return problem("forbidden", `Your set ${rejection.name} has more than ${rejection.max} members`, {})
     case "AlreadyExists":
@@ -165,6 +166,9 @@ export const recordUnreadable = ({ errors, id, model }: RecordUnreadable): Probl
     definite: true,
     errors
   })
+
+const deniedBy = ({ action, of }: { readonly of?: string; readonly action?: string }, met: Problem): Problem =>
+  of === undefined || action === undefined ? met : withDenial(met, { of, action })
 
 /** Messages quote at most so many characters of an unknown id. */
 const shownMax = 200

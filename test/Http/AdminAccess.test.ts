@@ -1,8 +1,8 @@
 /** Who may change a cluster, by what a request says and where its socket comes from. */
 import { assert, describe, it } from "@effect/vitest"
-import { Option } from "effect"
-import { HttpServerRequest } from "effect/http"
-import { admitted } from "../../src/Http/AdminAccess.ts"
+import { Effect, Option, Result } from "effect"
+import { Headers } from "effect/http"
+import { admit, type Role } from "../../src/Http/AdminAccess.ts"
 import { join } from "../../src/Raft/peers/Secret.ts"
 
 const secret = "0123456789abcdef0123456789abcdef"
@@ -11,13 +11,31 @@ interface From {
   readonly address?: string | undefined
   readonly headers?: Record<string, string>
   readonly secret?: string | undefined
+  readonly token?: string
+  readonly isUnixSocket?: boolean
+  readonly role?: Role
 }
-const ask = ({ address, headers = {}, secret }: From) => {
-  const request = HttpServerRequest.fromWeb(new Request("http://node/_admin/api/members", { method: "POST" }))
-  const asked = request.modify({ remoteAddress: Option.fromUndefinedOr(address) })
-  // A Web request may not carry Host.
-  const found = admitted({ peerAddress: asked.peerAddress, headers: { ...asked.headers, ...headers } }, secret)
-  return typeof found === "string" ? found : found.status
+
+/** What admits the sender, or the status of the refusal. */
+const ask = ({ address, headers = {}, isUnixSocket = false, role = "operator", secret, token }: From) => {
+  const known = {
+    secret,
+    token:
+      token === undefined
+        ? undefined
+        : { holds: (shown: ReadonlyArray<string>) => Effect.succeed(shown.includes(token)) },
+    authentication: undefined,
+    isUnixSocket
+  }
+  const sender = {
+    method: "POST" as const,
+    peerAddress: Option.fromUndefinedOr(address),
+    headers: Headers.fromInput(headers),
+    visit: undefined
+  }
+  const found = Effect.runSync(Effect.result(admit(known, sender, role)))
+  if (Result.isFailure(found)) return found.failure.status
+  return found.success.role === "operator" ? found.success.admitted : found.success.role
 }
 
 describe("a change of the cluster", () => {
@@ -83,5 +101,31 @@ describe("a change of the cluster", () => {
     for (const shown of [secret, Buffer.from(secret).toString("latin1")]) {
       assert.strictEqual(ask({ address: "10.0.0.7", secret, headers: { authorization: `Bearer ${shown}` } }), "secret")
     }
+  })
+
+  it("is taken with the admin token, and then from no program without a credential, of this host or over a unix socket", () => {
+    const token = "fedcba9876543210fedcba9876543210"
+    const headers = { authorization: `Bearer ${token}` }
+    for (const address of ["127.0.0.1", "10.0.0.7"]) {
+      assert.strictEqual(ask({ address, token, headers }), "token")
+      assert.strictEqual(ask({ address, token, secret, headers: { authorization: `Bearer ${secret}` } }), "secret")
+      for (const role of ["viewer", "operator"] as const) {
+        assert.strictEqual(ask({ address, token, role }), 401)
+        assert.strictEqual(ask({ address, token, role, headers: { authorization: `Bearer ${secret}` } }), 401)
+      }
+    }
+    assert.strictEqual(ask({ token, isUnixSocket: true }), 401)
+  })
+
+  it("is taken over a unix socket, unless a proxy or a page sent it", () => {
+    assert.strictEqual(ask({ isUnixSocket: true, secret }), "this-host")
+    assert.strictEqual(ask({ isUnixSocket: true, secret, headers: { "x-forwarded-for": "10.0.0.7" } }), 401)
+    assert.strictEqual(ask({ isUnixSocket: true, headers: { origin: "http://localhost" } }), 403)
+  })
+
+  it("is not taken from those who may look, who are all whom an application without rules answers", () => {
+    assert.strictEqual(ask({ address: "10.0.0.7", role: "viewer" }), "viewer")
+    assert.strictEqual(ask({ address: "10.0.0.7", role: "viewer", headers: { authorization: "Bearer x" } }), 401)
+    assert.strictEqual(ask({ address: "10.0.0.7" }), 403)
   })
 })

@@ -32,6 +32,15 @@ const changes: ReadonlyArray<readonly [string, HttpClientRequest.HttpClientReque
   ["moves the leader", HttpClientRequest.post("/_admin/api/leader:transfer")]
 ]
 
+/** The entity tag of the members, as a node knows them. */
+const tagAt = (nodeId: string) =>
+  Effect.flatMap(TestCluster, ({ on }) =>
+    on(
+      nodeId,
+      Effect.map(HttpClient.get("/_admin/api/members"), ({ headers }) => headers.etag ?? "")
+    )
+  )
+
 const layer = (options: { readonly size?: number; readonly insecureOpen?: boolean } = {}) =>
   Effect.provide(TestCluster.layer({ models: [Product], ...options }))
 
@@ -96,9 +105,10 @@ describe("the routes of a cluster's administration", () => {
       const leading = yield* leader
       const [other = "", third = ""] = nodes.filter((id) => id !== leading)
       const voters = (ids: ReadonlyArray<string>) => HttpClientRequest.bodyJsonUnsafe({ voters: ids })
+      const ifMatch = HttpClientRequest.setHeader("if-match", yield* tagAt(other))
       const fewer = [
-        HttpClientRequest.delete(`/_admin/api/members/${third}`),
-        HttpClientRequest.put("/_admin/api/members").pipe(voters([leading, other]))
+        HttpClientRequest.delete(`/_admin/api/members/${third}`).pipe(ifMatch),
+        HttpClientRequest.put("/_admin/api/members").pipe(voters([leading, other]), ifMatch)
       ]
       for (const nodeId of [leading, other]) {
         for (const request of fewer) {
@@ -106,33 +116,35 @@ describe("the routes of a cluster's administration", () => {
           assert.deepStrictEqual([status, json.reason], [409, "belowThreeVoters"])
         }
       }
-      const forced = HttpClientRequest.delete(`/_admin/api/members/${third}?force=true`)
+      const forced = HttpClientRequest.delete(`/_admin/api/members/${third}?force=true`).pipe(ifMatch)
       const { json, status } = yield* on(other, ask(forced))
       assert.strictEqual(status, 200)
       assert.sameMembers(json.members?.map(({ id }) => id) ?? [], [leading, other])
     }).pipe(layer())
   )
 
-  it.effect("a removal and a replacement with If-Match are for the members that the caller saw, on any node", () =>
+  it.effect("a removal and a replacement say by If-Match which members the caller saw, on any node", () =>
     Effect.gen(function* () {
       const { leader, nodes, on } = yield* TestCluster
       const leading = yield* leader
       const [other = "", third = ""] = nodes.filter((id) => id !== leading)
-      const tag = yield* on(
-        other,
-        Effect.map(HttpClient.get("/_admin/api/members"), ({ headers }) => headers.etag ?? "")
-      )
+      const tag = yield* tagAt(other)
       assert.match(tag, /^"\d+"$/)
-      const removal = (ifMatch: string) =>
-        HttpClientRequest.delete(`/_admin/api/members/${third}?force=true`).pipe(
-          HttpClientRequest.setHeader("if-match", ifMatch)
-        )
-      const replacement = (ifMatch: string) =>
+      const unconditional = [
+        HttpClientRequest.delete(`/_admin/api/members/${third}?force=true`),
         HttpClientRequest.put("/_admin/api/members?force=true").pipe(
-          HttpClientRequest.setHeader("if-match", ifMatch),
           HttpClientRequest.bodyJsonUnsafe({ voters: [leading, other] })
         )
+      ] as const
+      const matching = (change: HttpClientRequest.HttpClientRequest) => (ifMatch: string) =>
+        HttpClientRequest.setHeader(change, "if-match", ifMatch)
+      const removal = matching(unconditional[0])
+      const replacement = matching(unconditional[1])
       for (const nodeId of [leading, other]) {
+        for (const change of unconditional) {
+          const { json, status } = yield* on(nodeId, ask(change))
+          assert.deepStrictEqual([status, json.type], [428, "urn:lithair:problem:precondition-required"])
+        }
         for (const change of [removal, replacement]) {
           const { json, status } = yield* on(nodeId, ask(change('"0"')))
           assert.deepStrictEqual([status, json.type], [412, "urn:lithair:problem:version-conflict"])
@@ -148,12 +160,15 @@ describe("the routes of a cluster's administration", () => {
     }).pipe(layer())
   )
 
-  it.effect("of four voters one is removed without more words", () =>
+  it.effect("of four voters one is removed without force", () =>
     Effect.gen(function* () {
       const { leader, nodes, on } = yield* TestCluster
       const leading = yield* leader
       const removed = nodes.find((id) => id !== leading)
-      const { status } = yield* on(leading, ask(HttpClientRequest.delete(`/_admin/api/members/${removed}`)))
+      const removal = HttpClientRequest.delete(`/_admin/api/members/${removed}`).pipe(
+        HttpClientRequest.setHeader("if-match", yield* tagAt(leading))
+      )
+      const { status } = yield* on(leading, ask(removal))
       assert.strictEqual(status, 200)
     }).pipe(layer({ size: 4 }))
   )

@@ -55,6 +55,7 @@ const statuses = {
   "too-stale": 503,
   "projection-failed": 503,
   "record-unreadable": 503,
+  "precondition-required": 428,
   "upgrade-pending": 503,
   "projection-unavailable": 503,
   "upgrade-required": 503,

@@ -33,6 +33,7 @@ const samples: Readonly<Record<keyof typeof problemDefinitions, Problem>> = {
     oldestAt: "2026-01-01T00:00:00.000Z"
   }),
   "version-conflict": problem("version-conflict", "d", { currentVersion: null }),
+  "precondition-required": problem("precondition-required", "d", {}),
   "too-large": problem("too-large", "d", {}),
   "unsupported-media-type": problem("unsupported-media-type", "d", {}),
   "expectation-failed": problem("expectation-failed", "d", {}),

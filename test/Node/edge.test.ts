@@ -112,7 +112,7 @@ describe("failed credentials of one address", () => {
           const refused = yield* send("GET", path, { key: shown, from: "10.0.0.7" })
           assert.deepStrictEqual(limitOf(refused), [429, "credentials", 3])
         }
-        const other = path.startsWith("/_admin") ? 401 : (yield* send("GET", path, { key })).status
+        const other = path.startsWith("/_admin") ? 403 : (yield* send("GET", path, { key })).status
         assert.strictEqual((yield* send("GET", path, { key, from: "10.0.0.8" })).status, other)
         // Without a credential there is nothing to look at.
         assert.notStrictEqual((yield* send("GET", path, { from: "10.0.0.7" })).status, 429)

@@ -110,6 +110,13 @@ export const startCluster = (
     return nodes
   })
 
+/** The headers of a change that is for the members as this node knows them now. */
+export const ifMembers = (node: Pick<TestNode, "request">, headers: Record<string, string> = {}) =>
+  Effect.map(node.request("GET", "/_admin/api/members", { headers }), (answer) => ({
+    ...headers,
+    "if-match": answer.headers.get("etag") ?? ""
+  }))
+
 /** Starts an empty node that asks the cluster to take it in, and waits until it is ready. */
 export const joinCluster = Effect.fnUntraced(function* (
   through: TestNode,

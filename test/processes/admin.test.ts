@@ -37,7 +37,8 @@ const ask = (node: TestNode, method: string, path: string, options: { body?: unk
       headers: { ...headers, ...options.headers },
       ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) })
     })
-    return { status: response.status, body: JSON.parse(await response.text()) }
+    const etag = response.headers.get("etag") ?? ""
+    return { status: response.status, etag, body: JSON.parse(await response.text()) }
   })
 
 const membersOf = (node: TestNode) => Effect.map(ask(node, "GET", "/_admin/api/members"), ({ body }) => body)
@@ -87,17 +88,20 @@ describe("the administration", () => {
         assert.deepStrictEqual(yield* membersOf(leader), before)
 
         const joined = yield* joinCluster(other, "node", { LITHAIR_SECRET: secret })
-        const shown = { headers: { authorization: `Bearer ${secret}` } }
+        const shown = Effect.map(ask(other, "GET", "/_admin/api/members"), ({ etag }) => ({
+          headers: { authorization: `Bearer ${secret}`, "if-match": etag }
+        }))
         // It may be becoming a voter, and there is one change at a time.
         yield* eventually(
           "the node that joined is removed with the secret",
-          Effect.flatMap(ask(other, "DELETE", `/_admin/api/members/${joined.id}`, shown), ({ body, status }) =>
-            expectThat(status === 200, `the answer is 200: ${JSON.stringify(body)}`)
-          )
+          Effect.gen(function* () {
+            const { body, status } = yield* ask(other, "DELETE", `/_admin/api/members/${joined.id}`, yield* shown)
+            yield* expectThat(status === 200, `the answer is 200: ${JSON.stringify(body)}`)
+          })
         )
-        const refused = yield* ask(other, "DELETE", `/_admin/api/members/${third.id}`, shown)
+        const refused = yield* ask(other, "DELETE", `/_admin/api/members/${third.id}`, yield* shown)
         assert.deepStrictEqual([refused.status, refused.body.reason], [409, "belowThreeVoters"])
-        const forced = yield* ask(other, "DELETE", `/_admin/api/members/${third.id}?force=true`, shown)
+        const forced = yield* ask(other, "DELETE", `/_admin/api/members/${third.id}?force=true`, yield* shown)
         assert.deepStrictEqual(
           forced.body.members.map(({ id }: { id: string }) => id).toSorted(),
           [leader.id, other.id].toSorted()

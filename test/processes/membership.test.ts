@@ -3,7 +3,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Profile } from "../../src/Testing/simulator/Profile.ts"
 import { moreWrites, underLoad, verify } from "./Load.ts"
-import { clusterOf, eventually, expectThat, joinCluster, leaderOf, startCluster, type TestNode } from "./Processes.ts"
+import {
+  clusterOf,
+  eventually,
+  expectThat,
+  ifMembers,
+  joinCluster,
+  leaderOf,
+  startCluster,
+  type TestNode
+} from "./Processes.ts"
 
 /** The ids of the voters, as this node knows them. */
 const votersOf = (node: TestNode) =>
@@ -33,9 +42,14 @@ const untilVoters = (node: TestNode, voters: ReadonlyArray<TestNode>) =>
 const administer = (node: TestNode, method: string, path: string, body?: unknown) =>
   eventually(
     `${method} ${path} is done`,
-    Effect.flatMap(node.request(method, `/_admin/api/${path}`, body === undefined ? {} : { body }), (answer) =>
-      expectThat(answer.status === 200, `it was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
-    )
+    Effect.gen(function* () {
+      const headers = method === "POST" ? {} : yield* ifMembers(node)
+      const answer = yield* node.request(method, `/_admin/api/${path}`, {
+        headers,
+        ...(body === undefined ? {} : { body })
+      })
+      yield* expectThat(answer.status === 200, `it was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+    })
   )
 
 describe("members that come and go", () => {
@@ -88,10 +102,14 @@ describe("members that come and go", () => {
       Effect.gen(function* () {
         const [only] = (yield* startCluster(["node"])) as [TestNode]
         const ask = (method: string, path: string, body?: unknown) =>
-          Effect.map(
-            only.request(method, `/_admin/api/${path}`, body === undefined ? {} : { body }),
-            ({ body, status }) => [status, body.reason ?? body.type]
-          )
+          Effect.gen(function* () {
+            const headers = method === "DELETE" ? yield* ifMembers(only) : {}
+            const answer = yield* only.request(method, `/_admin/api/${path}`, {
+              headers,
+              ...(body === undefined ? {} : { body })
+            })
+            return [answer.status, answer.body.reason ?? answer.body.type]
+          })
         const twin = { id: only.id, address: only.id, instanceId: "another" }
         assert.deepStrictEqual(yield* ask("POST", "members", twin), [409, "alreadyMember"])
         assert.deepStrictEqual(yield* ask("DELETE", `members/${only.id}`), [409, "noVoters"])

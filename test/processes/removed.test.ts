@@ -1,7 +1,7 @@
 /** Real processes that have just started, and removed members: their answers, and how they end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { allReady, eventually, expectThat, startCluster, type TestNode } from "./Processes.ts"
+import { allReady, eventually, expectThat, ifMembers, startCluster, type TestNode } from "./Processes.ts"
 
 const problem = (name: string) => `urn:lithair:problem:${name}`
 
@@ -42,7 +42,8 @@ describe("a process that has just started", () => {
         }
 
         // While `c` is down.
-        const removed = yield* a.request("DELETE", `/_admin/api/members/${c.id}?force=true`)
+        const headers = yield* ifMembers(a)
+        const removed = yield* a.request("DELETE", `/_admin/api/members/${c.id}?force=true`, { headers })
         assert.strictEqual(removed.status, 200, JSON.stringify(removed.body))
         yield* c.start
         yield* eventually(
@@ -58,7 +59,8 @@ describe("a process that has just started", () => {
         assert.include(ready.body.reasons, "The node was removed from its cluster")
 
         // `b` while it runs, under any leader.
-        assert.strictEqual((yield* a.request("DELETE", `/_admin/api/members/${b.id}?force=true`)).status, 200)
+        const again = { headers: yield* ifMembers(a) }
+        assert.strictEqual((yield* a.request("DELETE", `/_admin/api/members/${b.id}?force=true`, again)).status, 200)
         yield* Effect.forEach([b, c], ended, { concurrency: "unbounded" })
         for (const node of [b, c]) {
           assert.strictEqual(yield* node.stop("SIGKILL"), 78)

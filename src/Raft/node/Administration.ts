@@ -7,10 +7,10 @@ import type { NodeId } from "../core/Message.ts"
 import type { TransferResult } from "../core/Output.ts"
 
 /**
- * How the client was admitted by the node that it asked: as a program of the same host, or by the cluster's secret,
- * shown or proved. A leader refuses a change without this.
+ * How the client was admitted by the node that it asked: as a program of the same host, by the cluster's secret, shown or
+ * proved, by the node's admin token, or by the role of a principal. A leader refuses a change without this.
  */
-export type Admitted = "this-host" | "secret" | "proof"
+export type Admitted = "this-host" | "secret" | "proof" | "token" | "role"
 
 /** Changes the members (§6) or transfers leadership (diss. 3.10). `force` allows fewer than three voters. */
 export type Administration =

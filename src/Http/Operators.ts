@@ -1,0 +1,57 @@
+/** All that a node serves for those who look after it, on their own listener if the node has one. */
+import { Effect, Layer } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import type { Backups } from "../Backup/Backups.ts"
+import type { Member } from "../Cluster/Member.ts"
+import type { LiveQueries } from "../Live/LiveQueries.ts"
+import type { LocalNode } from "../Local/LocalNode.ts"
+import type { Projections } from "../Projection/Projections.ts"
+import type { Reactions } from "../Reaction/Reactions.ts"
+import type { Records } from "../Repository/Records.ts"
+import type { Authentication } from "./Authentication.ts"
+import type { OpenToOthers } from "./OpenMode.ts"
+import { type NotForClients, OperatorServer } from "./OperatorServer.ts"
+import { type DocsOptions, layerAdmin, layerDocs, layerHealth, layerNotFound } from "./Routes.ts"
+import type { Serving } from "./Serving.ts"
+
+/** The services that the administration shows and changes. */
+export type OperatorServices =
+  | Authentication
+  | Backups
+  | LiveQueries
+  | LocalNode
+  | Member
+  | Projections
+  | Reactions
+  | Records
+  | Serving
+
+/**
+ * Serves `/_admin`, `/metrics`, `/docs` and `/openapi.json`: on the listener of the node's operators if it has one, beside
+ * `/livez` and `/readyz`, and nowhere else; otherwise on the router of this context. So the flags of a node decide, and the
+ * composition stays as it is.
+ */
+export const layerOperators = (
+  options: DocsOptions = {}
+): Layer.Layer<never, NotForClients | OpenToOthers, HttpRouter.HttpRouter | OperatorServices> => {
+  const routes = Layer.merge(layerAdmin, layerDocs(options))
+  return Layer.unwrap(
+    Effect.map(OperatorServer, (server) => (server === undefined ? routes : servedBy(server, routes)))
+  )
+}
+
+/** Serves routes on another server. They are built apart: the layers that both servers mount exist once for each. */
+const servedBy = <E, R>(
+  server: HttpServer.HttpServer["Service"],
+  routes: Layer.Layer<never, E, R | HttpRouter.HttpRouter>
+) => {
+  const quiet = { disableLogger: true, disableListenLog: true }
+  const served = HttpRouter.serve(Layer.mergeAll(routes, layerHealth, layerNotFound), quiet).pipe(
+    Layer.provide(Layer.succeed(HttpServer.HttpServer, server))
+  )
+  return Layer.effectDiscard(
+    Effect.gen(function* () {
+      yield* Layer.buildWithMemoMap(served, yield* Layer.makeMemoMap, yield* Effect.scope)
+    })
+  )
+}

@@ -1,0 +1,51 @@
+/** The flags of a node's operators: where they are served, and the file of their token. */
+import { Config, Effect, Option, Result } from "effect"
+import { Flag } from "effect/cli"
+import { parseListening } from "./Listening.ts"
+import { BadFlag } from "./Peers.ts"
+
+/** How operators reach a node. */
+export interface AdminOptions {
+  /**
+   * Where `/_admin`, `/metrics` and `/docs` are served, and then nowhere else: `host:port`, a port of 127.0.0.1, or the path
+   * of a unix socket. By default they are beside the API.
+   */
+  readonly listen?: string
+  /** A file with the token that operators show, at least 32 characters. It is read again when it changes, and on SIGHUP. */
+  readonly tokenFile?: string
+}
+
+/** The flags. */
+export const adminFlags = {
+  adminListen: Flag.String("admin-listen").pipe(
+    Flag.withDescription("Serve operators here and nowhere else: host:port, port, or the path of a unix socket"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_ADMIN_LISTEN")),
+    Flag.optional
+  ),
+  adminTokenFile: Flag.String("admin-token-file").pipe(
+    Flag.withDescription("A file with the token that operators show; then everybody needs a credential for /_admin"),
+    Flag.withFallbackConfig(Config.String("LITHAIR_ADMIN_TOKEN_FILE")),
+    Flag.optional
+  )
+}
+
+/** The values of the flags. */
+export interface AdminFlagValues {
+  readonly adminListen: Option.Option<string>
+  readonly adminTokenFile: Option.Option<string>
+}
+
+/** Turns the flags into options. Fails with `BadFlag`. */
+export const adminOf = Effect.fnUntraced(function* ({
+  adminListen,
+  adminTokenFile
+}: AdminFlagValues): Effect.fn.Return<AdminOptions, BadFlag> {
+  if (Option.isSome(adminListen)) {
+    const parsed = parseListening(adminListen.value)
+    if (Result.isFailure(parsed)) return yield* new BadFlag({ message: `--admin-listen: ${parsed.failure}` })
+  }
+  return {
+    ...(Option.isSome(adminListen) ? { listen: adminListen.value } : {}),
+    ...(Option.isSome(adminTokenFile) ? { tokenFile: adminTokenFile.value } : {})
+  }
+})
