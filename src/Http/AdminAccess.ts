@@ -81,7 +81,7 @@ const found = (known: Known, sender: Sender, role: Role): Effect.Effect<Operator
       return yield* unauthenticated(`The bearer token is not good here. ${accepted}`)
     }
     if (token !== undefined) return yield* unauthenticated(accepted)
-    const why = notOfThisHost(isUnixSocket ? { ...sender, peerAddress: thisHost } : sender)
+    const why = notOfThisHost(isUnixSocket ? { headers: sender.headers, peerAddress: thisHost } : sender)
     if (why === undefined) return operatorBy["this-host"]
     if (authentication === undefined && role === "viewer") return anybody
     const local = `Only programs on this host may do this without a credential, and this request comes from none: ${why}`
