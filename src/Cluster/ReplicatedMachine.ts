@@ -68,7 +68,7 @@ export const make = (
     },
     apply: applying === undefined ? apply : (entry) => applying(entry, () => apply(entry)),
     snapshot: () => Snapshot.contentOf(machine.applied),
-    restoring: (hash) => restoring(machine, hash),
+    restoring: (hash) => restoring(machine, hash, false),
     hash: () => machine.applied.hash,
     hashDefinition: StateElements.definition,
     auditing: () => auditing(machine),
@@ -82,12 +82,13 @@ export const make = (
         watchers: new Set()
       }
       return {
-        restoring: (hash) => restoring(anew, hash),
+        restoring: (hash) => restoring(anew, hash, true),
         apply: (entry) => {
           if (entry.type === "transaction") Machine.apply(anew, entry)
           else Evidence.extend(anew.applied, entry)
         },
         end: () => {
+          Tables.buildIndexes(anew.applied)
           Machine.replace(machine, anew.applied)
         }
       }
@@ -97,10 +98,11 @@ export const make = (
 
 const descriptorsOf = ({ applied }: Machine.Machine): ReadonlyArray<Descriptor> => [...applied.descriptors.values()]
 
-const restoring = (machine: Machine.Machine, hash: RestoredHash): Restoring => {
+const restoring = (machine: Machine.Machine, hash: RestoredHash, areIndexesDue: boolean): Restoring => {
   const restoring = Snapshot.restoring(descriptorsOf(machine), {
     newestFormat: machine.formats.newest,
-    isHashCounted: hash === "counted"
+    isHashCounted: hash === "counted",
+    areIndexesDue
   })
   return {
     take: restoring.take,

@@ -18,6 +18,7 @@ import { type Configuration, empty, membersOf } from "../Raft/core/Configuration
 import * as Membership from "../Raft/core/Membership.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import { defaults } from "../Raft/core/RaftConfig.ts"
+import { marksIn } from "../Raft/node/AppliedMarks.ts"
 import * as EntryTraces from "../Raft/node/EntryTraces.ts"
 import { make as makeRaftNode } from "../Raft/node/makeRaftNode.ts"
 import type { NotDone, UnknownOutcome } from "../Raft/node/Outcome.ts"
@@ -156,6 +157,7 @@ export const run = Effect.fnUntraced(function* (
     nodeId: self.nodeId,
     instanceId: self.instanceId,
     life: directory.life,
+    marks: marksIn(directory.derived),
     configurations,
     config: { ...defaults, ...options.config },
     machine: ReplicatedMachine.make(options.machine, {

@@ -16,9 +16,20 @@ import { keyOf, type OrderValue } from "./OrderKey.ts"
 /** By value, null for an absent one, the records that hold it. All records of a table are in it, each once. */
 export type FieldIndex = OrderedMap.OrderedMap<OrderValue, IdSet.IdSet>
 
+/** Indexes that are not built yet: the rows of a snapshot in their order, with their values. */
+export interface IndexesDue {
+  readonly ids: ReadonlyArray<string>
+  readonly rows: ReadonlyArray<StoredRecord>
+  /** By field, the value of each row. */
+  readonly values: ReadonlyMap<string, ReadonlyArray<OrderValue>>
+  /** Whether the table has other rows since. */
+  isChanged: boolean
+}
+
 /** The part of a table that its indexes need. */
 export interface Indexed {
   readonly indexes: ReadonlyMap<string, FieldIndex>
+  readonly due: IndexesDue | undefined
   readonly orders: ReadonlyMap<string, FieldOrder>
   readonly read: Descriptor["read"]
 }
@@ -65,6 +76,10 @@ export const move = (
   { from, to }: { readonly from?: StoredRecord | undefined; readonly to?: StoredRecord | undefined }
 ): void => {
   if (table.indexes.size === 0) return
+  if (table.due !== undefined) {
+    table.due.isChanged = true
+    return
+  }
   const before = from === undefined ? undefined : indexedOf(table, from)
   const after = to === undefined ? undefined : indexedOf(table, to)
   for (const [field, index] of table.indexes) {

@@ -6,9 +6,8 @@ import * as FieldIndex from "./FieldIndex.ts"
 import { type LocalPart, storedPart } from "./LocalPart.ts"
 import type { Row, Table } from "./Table.ts"
 
-/** Sets the row of a record in place of its former one. */
-export const put = (table: Table, id: string, row: Row): void => {
-  const before = table.rows.get(id)
+/** Sets the row of a record in place of the former one, which the caller has looked up. */
+export const put = (table: Table, id: string, row: Row, before: Row | undefined): void => {
   table.rows.set(id, row)
   FieldIndex.move(table, id, { from: before, to: row })
   if (before?.modelVersion === row.modelVersion) return

@@ -28,12 +28,15 @@ export interface Restored {
   /** The hash in the snapshot, if it is believed. Then no row is counted. */
   readonly writtenHash: ReadonlyArray<number> | undefined
   readonly isByFlags: boolean
+  readonly areIndexesDue: boolean
 }
 
 /** How tables are restored. */
 export interface RestoreOptions {
   /** Whether the hash is counted from what is restored, and not taken from the snapshot. True unless told. */
   readonly isHashCounted?: boolean
+  /** Whether the caller builds the indexes (`buildIndexes` of Tables.ts), after it has applied further entries. False unless told. */
+  readonly areIndexesDue?: boolean
   /** Whether the tables are of a node's own log. */
   readonly isOfNode?: boolean | undefined
 }
@@ -61,7 +64,7 @@ export const putNext = (
  */
 const begin = (
   descriptors: ReadonlyArray<Descriptor>,
-  { isHashCounted = true, isOfNode }: RestoreOptions,
+  { areIndexesDue = false, isHashCounted = true, isOfNode }: RestoreOptions,
   state: Extract<Piece, { readonly _tag: "State" }>
 ): Restored => {
   const { assignedKeys: horizon, format = Format.initial, index, lastTimeMs, limits, logAgeMs, restored } = state
@@ -84,15 +87,17 @@ const begin = (
     },
     loading: new Map(),
     writtenHash: isHashCounted || state.hashDefinition !== StateElements.definition ? undefined : state.hash,
-    isByFlags: limits !== undefined
+    isByFlags: limits !== undefined,
+    areIndexesDue
   }
 }
 
 /** Puts the rows into their tables, and counts the elements that are known only after the last piece. */
-export const finish = ({ loading, tables, writtenHash }: Restored): Tables.Tables => {
+export const finish = ({ areIndexesDue, loading, tables, writtenHash }: Restored): Tables.Tables => {
   for (const [model, { rows }] of loading) {
     tables.byModel.set(model, TableLoading.end(rows, tables.byModel.get(model)!))
   }
+  if (!areIndexesDue) Tables.buildIndexes(tables)
   Tables.countWhole(tables)
   for (const [model, table] of tables.byModel) {
     if (StateElements.isTableCounted(table)) StateHash.add(tables.hash, StateElements.table(model, table))

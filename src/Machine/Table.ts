@@ -2,7 +2,7 @@
 import type { Descriptor } from "../Model/Descriptor.ts"
 import type { EncodedRecord } from "../Model/EncodedRecord.ts"
 import type { FieldOrder } from "../Model/FieldOrder.ts"
-import type { FieldIndex } from "./FieldIndex.ts"
+import type { FieldIndex, IndexesDue } from "./FieldIndex.ts"
 import type { LocalPart } from "./LocalPart.ts"
 import type { OrderedMap } from "./OrderedMap.ts"
 
@@ -26,7 +26,9 @@ export interface Tombstone {
 export interface Table {
   readonly rows: OrderedMap<string, Row>
   /** By field: unique fields, indexed fields, and references to other models. */
-  readonly indexes: ReadonlyMap<string, FieldIndex>
+  readonly indexes: Map<string, FieldIndex>
+  /** Present while a restore goes on: the indexes are empty until they are built (IndexBuilding.ts). */
+  due: IndexesDue | undefined
   /** By field, the order of its values. Values of all other fields are compared as they are. */
   readonly orders: ReadonlyMap<string, FieldOrder>
   /** Reads a row, or a local part, as this release sees it. A table without a model is read as it is stored. */

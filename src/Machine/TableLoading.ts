@@ -1,16 +1,14 @@
 /**
- * Builds a table of rows that come in the order of their ids, as a snapshot has them. Pure. It builds each tree at once,
- * from the end, which takes a tenth of the time that putting each row into it would.
+ * Builds a table of rows that come in the order of their ids, as a snapshot has them. Pure. It builds the tree at once,
+ * from the end, which takes a tenth of the time that putting each row into it would, and collects the values that
+ * IndexBuilding.ts builds the indexes of.
  */
 import { Result } from "effect"
 import * as FieldIndex from "./FieldIndex.ts"
-import * as IdSet from "./IdSet.ts"
-import { compareKeys, type OrderValue } from "./Order.ts"
 import * as OrderedMap from "./OrderedMap.ts"
-import { keyOf } from "./OrderKey.ts"
+import { keyOf, type OrderValue } from "./OrderKey.ts"
 import type { ReadPage } from "./RowPage.ts"
 import * as Rows from "./Rows.ts"
-import { sortedPositions } from "./SortedPositions.ts"
 import type { Row, Table } from "./Table.ts"
 
 /** The rows so far, and by indexed field the value of each. */
@@ -85,55 +83,9 @@ const isShownAsStored = (table: Table, { columns, rows }: ReadPage): boolean => 
   return true
 }
 
-/** The table with all rows that were taken. */
+/** The table with all rows that were taken. Its indexes are due (IndexBuilding.ts). */
 export const end = ({ ids, rows, values }: TableLoading, table: Table): Table => ({
   ...table,
   rows: OrderedMap.ofSorted(ids, rows),
-  indexes: new Map(Array.from(values, ([field, taken]) => [field, indexOf(taken, ids)]))
+  due: values.size === 0 ? undefined : { ids, rows, values, isChanged: false }
 })
-
-const indexOf = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): FieldIndex.FieldIndex => {
-  const { sets, values } = isRepeating(taken) ? grouped(taken, ids) : sorted(taken, ids)
-  return OrderedMap.ofSortedBy(values, sets, compareKeys)
-}
-
-/** Values in order, each with the ids that have it. */
-interface Sets {
-  readonly values: ReadonlyArray<OrderValue>
-  readonly sets: ReadonlyArray<IdSet.IdSet>
-}
-
-/** Looks at the first values: if most of them are different, to sort them costs half of looking each one up. */
-const isRepeating = (taken: ReadonlyArray<OrderValue>): boolean => {
-  const first = taken.slice(0, 4096)
-  return new Set(first).size < first.length / 2
-}
-
-const sorted = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): Sets => {
-  const positions = sortedPositions(taken)
-  const values: Array<OrderValue> = []
-  const sets: Array<IdSet.IdSet> = []
-  for (let begin = 0; begin < positions.length; ) {
-    const value = taken[positions[begin]!]!
-    let end = begin + 1
-    while (end < positions.length && compareKeys(taken[positions[end]!]!, value) === 0) end++
-    values.push(value)
-    if (end === begin + 1) sets.push(ids[positions[begin]!]!)
-    else sets.push(IdSet.ofSorted(Array.from(positions.subarray(begin, end), (position) => ids[position]!)))
-    begin = end
-  }
-  return { values, sets }
-}
-
-/** The same for values that come again and again. */
-const grouped = (taken: ReadonlyArray<OrderValue>, ids: ReadonlyArray<string>): Sets => {
-  const groups = new Map<OrderValue, Array<string>>()
-  for (let position = 0; position < taken.length; position++) {
-    const value = taken[position]!
-    const group = groups.get(value)
-    if (group === undefined) groups.set(value, [ids[position]!])
-    else group.push(ids[position]!)
-  }
-  const values = Array.from(groups.keys()).sort(compareKeys)
-  return { values, sets: values.map((value) => IdSet.ofSorted(groups.get(value)!)) }
-}

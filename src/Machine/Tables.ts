@@ -3,6 +3,7 @@
  * Only `evolve` changes it, in place. A {@link clone} costs the same at any size, and shares all that neither changes.
  */
 
+import { invariant } from "../Invariant.ts"
 import type { Descriptor } from "../Model/Descriptor.ts"
 import { readAsStored } from "../Model/StoredRecord.ts"
 import * as AssignedKeys from "./AssignedKeys.ts"
@@ -10,6 +11,7 @@ import type { Chain } from "./Chain.ts"
 import * as DatedKeys from "./DatedKeys.ts"
 import * as FieldIndex from "./FieldIndex.ts"
 import * as Format from "./Format.ts"
+import * as IndexBuilding from "./IndexBuilding.ts"
 import * as Limits from "./Limits.ts"
 import * as OrderedMap from "./OrderedMap.ts"
 import { type Referrers, referrersOf } from "./Referrers.ts"
@@ -151,6 +153,7 @@ export const makeTable = (descriptor?: Pick<Descriptor, "indexedFields" | "order
   return {
     rows: OrderedMap.make(),
     indexes: new Map(indexed.map((field) => [field, FieldIndex.make()])),
+    due: undefined,
     orders: descriptor?.orders ?? new Map(),
     read: descriptor?.read ?? readAsStored,
     tombstones: OrderedMap.make(),
@@ -209,8 +212,13 @@ export const tableToChange = (tables: Tables, model: string): Table => {
   return own
 }
 
+/** Builds the indexes that a restore has left for its end. */
+export const buildIndexes = (tables: Tables): void => {
+  for (const table of tables.byModel.values()) IndexBuilding.build(table)
+}
+
 const cloneTable = (table: Table): Table => ({
-  ...table,
+  ...settled(table),
   rows: table.rows.clone(),
   indexes: new Map(Array.from(table.indexes, ([field, index]) => [field, index.clone()])),
   tombstones: table.tombstones.clone(),
@@ -219,6 +227,12 @@ const cloneTable = (table: Table): Table => ({
   erasures: table.erasures.clone(),
   countByVersion: new Map(table.countByVersion)
 })
+
+/** Nobody but a restore sees a table whose indexes are due. */
+const settled = (table: Table): Table => {
+  invariant(table.due === undefined, "a table was copied before its indexes were built")
+  return table
+}
 
 /** The record under an id, undefined if there is none. */
 export const get = (tables: Tables, model: string, id: string): Row | undefined =>

@@ -116,7 +116,7 @@ const evolveLifted = (tables: Tables, index: number, { data, id, model, modelVer
   table.changedIndex = index
   discount(tables, () => StateElements.row(model, id, before))
   const row: Row = { ...before, modelVersion, data }
-  Rows.put(table, id, row)
+  Rows.put(table, id, row, before)
   count(tables, () => StateElements.row(model, id, row))
 }
 
@@ -193,7 +193,7 @@ const setRow = (
   removeTombstone(tables, table, event.model, event.id)
   const { data, modelVersion, version } = event
   const row: Row = { version, createdIndex, index, modelVersion, data }
-  Rows.put(table, event.id, row)
+  Rows.put(table, event.id, row, before)
   count(tables, () => StateElements.row(event.model, event.id, row))
 }
 

@@ -32,14 +32,11 @@ const tablesOf = (models: ReadonlyArray<Model.Descriptor>) => {
   return tables
 }
 
-const put = (tables: Tables.Tables, model: string, data: Model.EncodedRecord) =>
-  Rows.put(tables.byModel.get(model)!, String(data.id), {
-    version: 1,
-    createdIndex: 1,
-    index: 1,
-    modelVersion: 1,
-    data
-  })
+const put = (tables: Tables.Tables, model: string, data: Model.EncodedRecord) => {
+  const table = tables.byModel.get(model)!
+  const row = { version: 1, createdIndex: 1, index: 1, modelVersion: 1, data }
+  Rows.put(table, String(data.id), row, table.rows.get(String(data.id)))
+}
 
 /** The activation of a leader, over a node that does at once what is submitted. */
 const leading = (options: {

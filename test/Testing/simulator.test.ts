@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { script } from "../../src/Testing/simulator/Act.ts"
 import * as Simulator from "../../src/Testing/simulator/Simulator.ts"
-import { keptSeeds, optionsOf, rottingFromSeed } from "./simulatorSeeds.ts"
+import { keptSeeds, markingFromSeed, optionsOf, rottingFromSeed } from "./simulatorSeeds.ts"
 
 /** On the other runtimes the same code runs: fewer runs show that it does. */
 const seedsCount = (process.env.LITHAIR_TEST_RUNTIME ?? "Node") === "Node" ? 500 : 100
@@ -109,6 +109,16 @@ describe("simulator", () => {
     const least = { rots: 10, repairs: 8, healed: 2, refusals: 0.5, installs: 1, committed: 60, acknowledged: 40 }
     for (const key of Object.keys(totals) as ReadonlyArray<keyof typeof totals>) {
       assert.isAbove(totals[key], least[key] * count, key)
+    }
+  })
+
+  it("nodes apply what they have marked before they know a leader, and nothing that is not committed", {
+    timeout: 300_000
+  }, () => {
+    const count = seedsCount / 50
+    for (let seed = markingFromSeed; seed < markingFromSeed + count; seed++) {
+      const result = Simulator.run(optionsOf(seed))
+      assert.strictEqual(result.failure, undefined, `seed ${seed}`)
     }
   })
 

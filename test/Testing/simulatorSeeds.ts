@@ -6,11 +6,15 @@ const nodeCounts = [3, 5, 1, 2, 4]
 /** From this seed on disks rot, and nodes repair their logs from their peers. The runs before it stay what they were. */
 export const rottingFromSeed = 100_001
 
+/** From this seed on nodes mark what they have applied, and begin their next life with it. */
+export const markingFromSeed = 1_000_001
+
 export const optionsOf = (seed: number): Options => ({
   seed,
   nodeCount: nodeCounts[seed % nodeCounts.length]!,
   stepCount: 10_000,
-  isRotting: seed >= rottingFromSeed
+  isRotting: seed >= rottingFromSeed && (seed < markingFromSeed || seed % 2 === 0),
+  isMarking: seed >= markingFromSeed
 })
 
 /**

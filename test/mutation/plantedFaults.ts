@@ -3,6 +3,7 @@
  * plantedFaults.test.ts plants them one by one in a copy of the sources. docs/testing.md.
  */
 import type { Mutation } from "../Mutation.ts"
+import { markingFromSeed } from "../Testing/simulatorSeeds.ts"
 
 export interface PlantedFault extends Mutation {
   readonly name: string
@@ -14,6 +15,15 @@ export interface PlantedFault extends Mutation {
 }
 
 export const plantedFaults: ReadonlyArray<PlantedFault> = [
+  {
+    name: "a start applies all of its log behind a mark",
+    breaks: "Fig. 3",
+    fromSeed: markingFromSeed,
+    seedsCount: 10,
+    file: "src/Raft/core/State.ts",
+    find: `RaftLog.termAt(log, mark.index) === mark.term ? mark.index : 0`,
+    replace: `RaftLog.termAt(log, mark.index) === mark.term ? log.lastIndex : 0`
+  },
   {
     name: "a vote leaves before it is durable",
     breaks: "C1",

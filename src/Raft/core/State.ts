@@ -141,6 +141,27 @@ export interface State {
   }
 }
 
+/** Whether a snapshot replaces entries that the log still holds: the process ended before the log noted it (§7). */
+const isBehindSnapshot = (log: RaftLog.RaftLog, snapshot: SnapshotMark): boolean =>
+  RaftLog.termAt(log, snapshot.index) !== snapshot.term
+
+/**
+ * The last entry that a start may apply before it knows a leader: the one that the node marked as applied, if its log
+ * still has it; 0 if nothing behind the snapshot is known. Equal index and term mean equal logs (§5.3), and what was
+ * applied was committed. A log that is repaired is left to its leader.
+ */
+export const knownThrough = (options: {
+  readonly recovered: Recovered
+  readonly snapshot: SnapshotMark | undefined
+  readonly mark: SnapshotMark | undefined
+}): number => {
+  const { mark, recovered, snapshot } = options
+  const log = RaftLog.fromRecovered(recovered)
+  if (mark === undefined || mark.index <= (snapshot?.index ?? 0) || recovered.isRepairing === true) return 0
+  if (snapshot !== undefined && isBehindSnapshot(log, snapshot)) return 0
+  return RaftLog.termAt(log, mark.index) === mark.term ? mark.index : 0
+}
+
 /**
  * A node at its start: a follower without a leader, with the log, the hard state and the configurations from its disk.
  * It takes all configurations, since an uncommitted one is in force like any other. `snapshot` is the one that the
@@ -155,18 +176,20 @@ export const make = (options: {
   readonly recovered: Recovered
   readonly configurations: ReadonlyArray<Configurations.ConfigurationAt>
   readonly snapshot?: SnapshotMark & { readonly configuration: Configuration }
+  /** The last entry that the machine reflects: that of the snapshot unless told, or one behind it (`knownThrough`). */
+  readonly appliedIndex?: number
 }): State => {
   const { recovered, snapshot } = options
   const log = RaftLog.fromRecovered(recovered)
   const restoredIndex = snapshot?.index ?? 0
   invariant(restoredIndex >= log.firstIndex - 1, `entries ${restoredIndex + 1} to ${log.firstIndex - 1} are gone`)
-  // The process ended between the install of a snapshot and its note in the log. The log still holds entries that the
-  // snapshot replaces (§7).
-  const isBehind = snapshot !== undefined && RaftLog.termAt(log, snapshot.index) !== snapshot.term
+  const isBehind = snapshot !== undefined && isBehindSnapshot(log, snapshot)
   if (isBehind) RaftLog.startAfter(log, snapshot, log.firstIndex - 1)
   const configurations = Configurations.make(isBehind ? [] : options.configurations, snapshot)
   // Only applied entries, which are committed, are ever noted as a snapshot.
-  const commitIndex = Math.max(restoredIndex, recovered.snapshot?.index ?? 0)
+  const { appliedIndex = restoredIndex } = options
+  invariant(appliedIndex >= restoredIndex && appliedIndex <= log.lastIndex, "a start applied what its log lacks")
+  const commitIndex = Math.max(appliedIndex, recovered.snapshot?.index ?? 0)
   const isUnmarked = restoredIndex > (recovered.snapshot?.index ?? 0)
   const mark = snapshot !== undefined && isUnmarked ? { index: snapshot.index, term: snapshot.term } : undefined
   // The snapshot came from a leader. Its term may be newer than the one on this disk.
@@ -185,8 +208,8 @@ export const make = (options: {
     leaderOfTerm: undefined,
     log,
     commitIndex,
-    lastApplied: restoredIndex,
-    applyingIndex: restoredIndex,
+    lastApplied: appliedIndex,
+    applyingIndex: appliedIndex,
     durableIndex: log.lastIndex,
     recoveredIndex: log.lastIndex,
     namedIndex: Configurations.lastNaming(Configurations.make(options.configurations), options, commitIndex),

@@ -7,6 +7,7 @@ import type { Message, NodeId } from "../core/Message.ts"
 import type { TransferResult } from "../core/Output.ts"
 import type { RaftConfig } from "../core/RaftConfig.ts"
 import type { State } from "../core/State.ts"
+import type { AppliedMarks } from "./AppliedMarks.ts"
 import type { SettleAnswer } from "./CommandQueue.ts"
 import type { EntryTraces } from "./EntryTraces.ts"
 import type { Measures } from "./Measures.ts"
@@ -36,6 +37,8 @@ export interface RaftNodeOptions<Command, CommandResult> {
   readonly machine: StateMachine<Command, CommandResult>
   /** Follows traced commands, if spans are recorded. */
   readonly traces?: EntryTraces
+  /** Where the node remembers how far it has applied its log. It remembers nothing by default. */
+  readonly marks?: AppliedMarks
 }
 
 /** Consensus on one node, for a machine with `Command` and `CommandResult`. */

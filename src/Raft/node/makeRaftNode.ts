@@ -11,10 +11,12 @@ import { type LogCorrupt, type LogFailed, LogStore } from "../../EventStore/LogS
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { Input } from "../core/Input.ts"
 import type { LogReadRequest, Output, RoleChanged } from "../core/Output.ts"
+import { termAt } from "../core/RaftLog.ts"
 import * as Reads from "../core/Reads.ts"
 import { make as makeCore } from "../core/State.ts"
 import { step } from "../core/step.ts"
 import { Transport } from "../peers/Transport.ts"
+import * as AppliedMarks from "./AppliedMarks.ts"
 import * as Applier from "./Applier.ts"
 import * as Bell from "./Bell.ts"
 import * as CommandQueue from "./CommandQueue.ts"
@@ -30,7 +32,7 @@ import * as PeerSending from "./PeerSending.ts"
 import type { RaftNode, RaftNodeOptions } from "./RaftNode.ts"
 import { leavingHere, noRoom, pendingMaxCount, stoppedHere, suspectHere, tooManyWait, unconfirmed } from "./Refusals.ts"
 import * as RepairTold from "./RepairTold.ts"
-import { restoreNewest } from "./restoreMachine.ts"
+import { restoreAtStart } from "./restoreAtStart.ts"
 import { settleNow } from "./Settle.ts"
 import * as SnapshotLoop from "./SnapshotLoop.ts"
 import * as StateWatch from "./StateWatch.ts"
@@ -56,8 +58,15 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
   const transport = yield* Transport
   const clock = yield* Clock.Clock
   const snapshots = yield* SnapshotStore
-  const snapshot = yield* restoreNewest(machine, "asWritten", store.recovered.firstIndex - 1)
-  const core = makeCore({ ...options, recovered: store.recovered, ...(snapshot === undefined ? {} : { snapshot }) })
+  const { marks = AppliedMarks.none } = options
+  const restored = yield* restoreAtStart(machine, store, marks)
+  const { snapshot } = restored
+  const core = makeCore({
+    ...options,
+    recovered: store.recovered,
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(restored.appliedIndex === undefined ? {} : { appliedIndex: restored.appliedIndex })
+  })
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
   const fork = yield* FiberSet.makeRuntime<never>()
 
@@ -68,6 +77,8 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
   const { changed, until } = Condition.make()
   /** The machine's applied index. It is ahead of the core's `lastApplied` until the core is told. */
   let appliedIndex = core.lastApplied
+  /** The payload that was applied in this life. */
+  let appliedBytes = restored.appliedBytes
   /** Before the first turn, and after the last one. */
   let isAtRest = true
   /** The refusal of every request, once this node has given up. */
@@ -153,6 +164,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
     },
     onApplied: (index, payloadBytes) => {
       appliedIndex = index
+      appliedBytes += payloadBytes
       options.onApplied?.()
       states.paused()
       snapshotting.onApplied(payloadBytes)
@@ -173,6 +185,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
     onDefect: stopBy,
     fork
   })
+  snapshotting.onApplied(restored.appliedBytes)
   const leaderWatch = LeaderWatch.make({ nodeId: options.nodeId, onLeader: measuring.leaderChanged, fork })
   const roleChanged = (to: RoleChanged): void => {
     leaderWatch.changed(to, core.lastTickMs ?? 0)
@@ -308,6 +321,15 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
     Effect.forever(tick),
     snapshotting.storeChunks,
     ...states.loops,
+    AppliedMarks.follow({
+      marks,
+      from: appliedIndex,
+      applied: () => {
+        const term = termAt(core.log, appliedIndex)
+        return term === undefined ? undefined : { index: appliedIndex, term }
+      },
+      appliedBytes: () => appliedBytes
+    }),
     Effect.andThen(room.follow, Effect.never),
     space.scrub,
     space.watch,

@@ -37,6 +37,8 @@ export interface Disk {
   previousTerm: number
   entries: Array<LogEntry>
   mark: SnapshotMark | undefined
+  /** The entry that the node has marked as applied (AppliedMarks.ts), in a run with such marks. */
+  applied: SnapshotMark | undefined
   /** The newest is last. The disk keeps two. */
   snapshots: ReadonlyArray<Snapshot>
   /** A snapshot on its way here, as far as it has come. */
@@ -58,6 +60,7 @@ export const make = (entries: ReadonlyArray<LogEntry>): Disk => {
     previousTerm: 0,
     entries: [],
     mark: undefined,
+    applied: undefined,
     snapshots: [],
     receiving: undefined,
     derived: new Map()

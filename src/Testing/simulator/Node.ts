@@ -136,14 +136,21 @@ export const start = (
   const { config, limits, monotonicMs, newId, snapshot } = options
   const machine = Machine.make(descriptors, procedures, undefined, limits)
   const replicated = ReplicatedMachine.make(machine, { newId, monotonicMs })
-  if (snapshot !== undefined) restore(replicated, snapshot)
+  const recovered = Disk.recoveredOf(disk)
+  const restoredIndex = snapshot?.index ?? 0
+  const appliedIndex = Math.max(restoredIndex, State.knownThrough({ recovered, snapshot, mark: disk.applied }))
+  const anew = replicated.rebuilding()
+  if (snapshot !== undefined) restore(anew, snapshot)
+  for (let index = restoredIndex + 1; index <= appliedIndex; index++) anew.apply(Disk.entryAt(disk, index)!)
+  if (appliedIndex > 0) anew.end()
   node.lives += 1
   const core = State.make({
     config,
     nodeId: id,
     instanceId: instanceIdOf(node),
     life: node.lives,
-    recovered: Disk.recoveredOf(disk),
+    recovered,
+    appliedIndex,
     configurations: [{ index: 0, configuration: empty }, ...Disk.configurationsOf(disk.entries)],
     ...(snapshot === undefined ? {} : { snapshot })
   })
@@ -162,7 +169,7 @@ export const start = (
     forwarded: new Map(),
     unsynced: [],
     unsyncedSinceMs: 0,
-    appliedIndex: snapshot?.index ?? 0,
+    appliedIndex,
     tasks: [],
     logReads: [],
     chunks: [],

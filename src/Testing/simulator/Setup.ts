@@ -23,6 +23,8 @@ export interface Options {
   readonly isDiskLying?: boolean
   /** Bits of durable logs flip and snapshots are damaged, on nodes and at times of their own; peers give back what is lost. */
   readonly isRotting?: boolean
+  /** Nodes mark what they have applied, and apply it again at their next start, before they know a leader. */
+  readonly isMarking?: boolean
 }
 
 export type Harm = "cut" | "crash" | "damage" | "pause" | "jumpClock" | "stallDisk" | "losePeer" | "shutDown"
@@ -117,6 +119,7 @@ export const make = (options: Options): { readonly world: World; readonly weathe
       profile: Random.pick(Random.make(options.seed ^ loadSalt), profiles),
       checks: Checks.make(),
       isRotting: options.isRotting === true,
+      isMarking: options.isMarking === true,
       firstVoters: ids.slice(0, nodeCount),
       decodedOf: decoding(),
       network: [],

@@ -77,6 +77,9 @@ export const readLog = (world: World, node: Node.SimulatedNode, count: number): 
   feed(world, node, { _tag: "LogRead", peer: read.peer, entries })
 }
 
+/** A node marks each so manyth entry that it has applied. */
+const markEveryCount = 4
+
 /** Applies a range and answers the requests that waited for its entries; or restores a snapshot. */
 export const apply = (world: World, node: Node.SimulatedNode): void => {
   const life = awake(world, node)
@@ -101,6 +104,8 @@ export const apply = (world: World, node: Node.SimulatedNode): void => {
       States.applied(life)
       Checks.applied(world.checks, node)
       CommandQueue.applied(life.deciding, entry)
+      // Not always, so that marks are old ones too.
+      if (world.isMarking && index % markEveryCount === 0) node.disk.applied = { index, term: entry.term }
     }
   }
   feed(world, node, { _tag: "Applied", index: life.appliedIndex })

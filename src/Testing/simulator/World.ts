@@ -42,6 +42,8 @@ export interface World {
   readonly nodes: ReadonlyArray<Node.SimulatedNode>
   /** Whether disks rot, and nodes repair their logs from their peers. */
   readonly isRotting: boolean
+  /** Whether nodes mark what they have applied. */
+  readonly isMarking: boolean
   readonly firstVoters: ReadonlyArray<NodeId>
   readonly clients: Clients
   /** The load of clients once faults are over. */
