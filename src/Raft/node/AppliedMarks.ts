@@ -8,6 +8,8 @@ import { Effect } from "effect"
 import { checksum } from "../../EventStore/Bytes.ts"
 import type { DerivedFiles } from "../../EventStore/DerivedFiles.ts"
 import type { LogFailed } from "../../EventStore/LogStore.ts"
+import { termAt } from "../core/RaftLog.ts"
+import type { State } from "../core/State.ts"
 
 /** An applied entry. */
 export interface AppliedMark {
@@ -55,25 +57,26 @@ const dueBytes = 8 * 1024 * 1024
 /** Marks for ever what this node applies, and once more when the scope closes. */
 export const follow = Effect.fnUntraced(function* (options: {
   readonly marks: AppliedMarks
-  readonly from: number
-  /** The last applied entry; undefined if its term is not known. */
-  readonly applied: () => AppliedMark | undefined
+  readonly core: Readonly<State>
+  readonly appliedIndex: () => number
   /** The payload that was applied in this life. */
   readonly appliedBytes: () => number
 }) {
-  const { applied, appliedBytes, marks } = options
-  let markedIndex = options.from
+  const { appliedBytes, appliedIndex, core, marks } = options
+  let markedIndex = appliedIndex()
   let markedBytes = 0
   let lastIndex = 0
   const mark = Effect.suspend(() => {
-    const last = applied()
-    if (last === undefined || last.index <= markedIndex) return Effect.void
-    markedIndex = last.index
+    const index = appliedIndex()
+    const term = termAt(core.log, index)
+    // A snapshot may have replaced the log meanwhile.
+    if (term === undefined || index <= markedIndex) return Effect.void
+    markedIndex = index
     markedBytes = appliedBytes()
-    return marks.write(last)
+    return marks.write({ index, term })
   })
   const look = Effect.suspend(() => {
-    const index = applied()?.index ?? 0
+    const index = appliedIndex()
     const isIdle = index === lastIndex
     lastIndex = index
     return isIdle || appliedBytes() - markedBytes >= dueBytes ? mark : Effect.void

@@ -11,7 +11,6 @@ import { type LogCorrupt, type LogFailed, LogStore } from "../../EventStore/LogS
 import { SnapshotStore } from "../../EventStore/SnapshotStore.ts"
 import type { Input } from "../core/Input.ts"
 import type { LogReadRequest, Output, RoleChanged } from "../core/Output.ts"
-import { termAt } from "../core/RaftLog.ts"
 import * as Reads from "../core/Reads.ts"
 import { make as makeCore } from "../core/State.ts"
 import { step } from "../core/step.ts"
@@ -60,13 +59,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
   const snapshots = yield* SnapshotStore
   const { marks = AppliedMarks.none } = options
   const restored = yield* restoreAtStart(machine, store, marks)
-  const { snapshot } = restored
-  const core = makeCore({
-    ...options,
-    recovered: store.recovered,
-    ...(snapshot === undefined ? {} : { snapshot }),
-    ...(restored.appliedIndex === undefined ? {} : { appliedIndex: restored.appliedIndex })
-  })
+  const core = makeCore({ ...options, recovered: store.recovered, ...restored.from })
   const stopped = yield* Deferred.make<never, LogFailed | LogCorrupt>()
   const fork = yield* FiberSet.makeRuntime<never>()
 
@@ -321,15 +314,7 @@ export const make = Effect.fnUntraced(function* <Command, CommandResult>(
     Effect.forever(tick),
     snapshotting.storeChunks,
     ...states.loops,
-    AppliedMarks.follow({
-      marks,
-      from: appliedIndex,
-      applied: () => {
-        const term = termAt(core.log, appliedIndex)
-        return term === undefined ? undefined : { index: appliedIndex, term }
-      },
-      appliedBytes: () => appliedBytes
-    }),
+    AppliedMarks.follow({ marks, core, appliedIndex: () => appliedIndex, appliedBytes: () => appliedBytes }),
     Effect.andThen(room.follow, Effect.never),
     space.scrub,
     space.watch,

@@ -19,9 +19,8 @@ const toldEveryNanos = 1_000_000_000n
 
 /** What the machine reflects after a start. */
 export interface RestoredAtStart {
-  readonly snapshot: Restored | undefined
-  /** The last applied entry; undefined without a snapshot and without entries that are known to be committed. */
-  readonly appliedIndex: number | undefined
+  /** From where consensus goes on: the snapshot if there is one, and the last applied entry if there is any. */
+  readonly from: { readonly snapshot?: Restored; readonly appliedIndex?: number }
   /** The payload of the entries that were applied. */
   readonly appliedBytes: number
 }
@@ -65,7 +64,7 @@ export const restoreAtStart = Effect.fnUntraced(function* (
   const toIndex = knownThrough({ recovered, snapshot, mark: yield* marks.read })
   const appliedBytes = yield* applyThrough(anew, store, { fromIndex: restoredIndex + 1, toIndex })
   const appliedIndex = Math.max(restoredIndex, toIndex)
-  if (appliedIndex === 0) return { snapshot, appliedIndex: undefined, appliedBytes }
+  if (appliedIndex === 0) return { from: {}, appliedBytes }
   anew.end()
-  return { snapshot, appliedIndex, appliedBytes }
+  return { from: { ...(snapshot === undefined ? {} : { snapshot }), appliedIndex }, appliedBytes }
 })

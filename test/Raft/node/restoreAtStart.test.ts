@@ -62,7 +62,7 @@ const start = Effect.fnUntraced(function* (options: {
     const marks = AppliedMarks.marksIn(derivedInMemory())
     if (mark !== undefined) yield* marks.write(mark)
     const restored = yield* restoreAtStart(machineOf(did), yield* LogStore, marks)
-    return { did, appliedIndex: restored.appliedIndex, appliedBytes: restored.appliedBytes }
+    return { did, appliedIndex: restored.from.appliedIndex, appliedBytes: restored.appliedBytes }
   }).pipe(Effect.provide(stores), Effect.scoped)
 })
 
