@@ -1,7 +1,7 @@
 /**
- * Which tests there are, and which run beside which. Tests inside this process run on all cores. Tests that start real
- * clusters run after them, two files at a time (the gate runs one). Tests that need more than this machine permits are
- * left out by name.
+ * Which tests there are, and how many files of a kind run at once. Tests inside this process run on all cores. Tests that
+ * start real clusters run beside them in a run of their own (scripts/nodeTests.ts), or after them in the same run. Tests
+ * that need more than this machine permits are left out by name.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
@@ -104,14 +104,13 @@ const exclude = [...configDefaults.exclude, ...leftOut]
  */
 const loading = { isolate: false, experimental: { viteModuleRunner: false } }
 
-/** All cores: by itself vitest keeps one of them free. */
-const inside = { testTimeout: 30_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
+/** All cores: by itself vitest keeps one of them free. They have time enough behind the tests that start processes. */
+const inside = { testTimeout: 60_000, exclude, maxWorkers: "100%", sequence: { groupOrder: 0 } }
 
 /** Their files share what they load, and the bundles of their programs. */
 const ofProcesses = {
   ...inside,
-  testTimeout: 60_000,
-  isolate: false,
+  ...loading,
   globalSetup: "test/processes/bundled.ts",
   env: { LITHAIR_BUNDLES: join(bundles, "bundles"), NODE_COMPILE_CACHE: join(bundles, "compiled") }
 }
@@ -152,9 +151,17 @@ export default defineConfig({
         }
       },
       { test: { ...inside, name: "slow", include: slow, ...loading } },
-      { test: { ...inside, name: "tidy", include: [tidy] } },
+      { test: { ...inside, name: "tidy", include: [tidy], ...loading } },
       // Each test waits for a process of its own: as many at once as there are cores.
-      { test: { ...inside, name: "mutation", include: [mutation], maxConcurrency: availableParallelism() } },
+      {
+        test: {
+          ...inside,
+          name: "mutation",
+          include: [mutation],
+          maxConcurrency: availableParallelism(),
+          ...loading
+        }
+      },
       {
         test: {
           ...ofProcesses,

@@ -27,7 +27,9 @@ const script = fileURLToPath(new URL("mutantProcess.ts", import.meta.url))
 const idle: Array<ChildProcess> = []
 
 const start = (): ChildProcess => {
-  const child = fork(script, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
+  // A cache would keep each module with a fault, and no other run asks for it.
+  const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" }
+  const child = fork(script, { env, stdio: ["ignore", "inherit", "inherit", "ipc"] })
   child.unref()
   child.channel?.unref()
   return child

@@ -41,7 +41,7 @@ export class MutationFailed extends Data.TaggedError("MutationFailed")<{ readonl
 const root = fileURLToPath(new URL("..", import.meta.url))
 
 /** A mutant that never ends is no verdict. */
-const runTimeoutMs = 120_000
+const runTimeoutMs = 300_000
 
 /** What is broken, and the tests that are to notice. */
 export interface Noticed extends Mutation {
@@ -179,7 +179,9 @@ interface Ended {
 
 const execute = (cwd: string, args: ReadonlyArray<string>): Effect.Effect<Ended, MutationFailed> =>
   Effect.callback((resume) => {
-    const options = { cwd, timeout: runTimeoutMs, killSignal: "SIGKILL", maxBuffer: 2 ** 26 } as const
+    // A cache would keep every copy of the sources, and no other run asks for it.
+    const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" }
+    const options = { cwd, env, timeout: runTimeoutMs, killSignal: "SIGKILL", maxBuffer: 2 ** 26 } as const
     const child = execFile(process.execPath, args, options, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : error.code
       if (typeof exitCode === "number") return resume(Effect.succeed({ exitCode, stdout, stderr }))

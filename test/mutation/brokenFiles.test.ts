@@ -13,6 +13,6 @@ describe("a node's files on a simulated disk", () => {
         const survived = brokenFiles.filter((_, at) => failed[at]?.length === 0).map(({ name }) => name)
         assert.deepStrictEqual(survived, [])
       }),
-    { timeout: 180_000 }
+    { timeout: 400_000 }
   )
 })

@@ -14,6 +14,6 @@ describe("docs/http.md, Changes", () => {
         const survived = all.filter((_, at) => failed[at]?.length === 0).map(([name]) => name)
         assert.deepStrictEqual(survived, [])
       }),
-    { timeout: 180_000 }
+    { timeout: 400_000 }
   )
 })

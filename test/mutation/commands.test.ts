@@ -18,6 +18,6 @@ describe("docs/commands.md", () => {
         )
         assert.deepStrictEqual(survived, [])
       }),
-    { timeout: 180_000 }
+    { timeout: 400_000 }
   )
 })

@@ -44,7 +44,7 @@ describe("the rows of docs/raft.md", () => {
         )
         assert.deepStrictEqual(survived, [])
       }),
-    { timeout: 180_000 }
+    { timeout: 400_000 }
   )
 
   it("each is there, with a line that is broken for it", () => {
