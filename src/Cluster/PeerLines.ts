@@ -1,6 +1,6 @@
-/** Says in the node's log which peers of its cluster it is connected to, and who its members are. */
+/** The lines of a node's log about the peers of its cluster: to which it is connected, and who the members are. */
 import { Effect } from "effect"
-import { type Configuration, membersOf, votersOf } from "../Raft/core/Configuration.ts"
+import { type Configuration, votersOf } from "../Raft/core/Configuration.ts"
 import type { NodeId } from "../Raft/core/Message.ts"
 import * as StateLines from "../Raft/node/StateLines.ts"
 
@@ -37,7 +37,3 @@ export const membersLine = (configuration: Configuration): string => {
   const withLearners = learners.length === 0 ? voters : `${voters}; the learners are ${namesOf(learners)}`
   return outgoing === undefined ? withLearners : `${withLearners}; a change of them is under way`
 }
-
-/** Whether two configurations have the same line. */
-export const isSameMembers = (one: Configuration, other: Configuration): boolean =>
-  membersOf(one).length === membersOf(other).length && membersLine(one) === membersLine(other)

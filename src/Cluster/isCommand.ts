@@ -7,6 +7,7 @@
  */
 import { idOf, isCaller, systemId } from "../Access/Caller.ts"
 import { isRecord } from "../Machine/Json.ts"
+import { traceparentLength } from "../Raft/node/Tracing.ts"
 
 /** Whether a value is as a field needs it. */
 type Check = (value: unknown) => boolean
@@ -30,9 +31,6 @@ const isOneOf =
   (value) =>
     texts.includes(value)
 
-/** A `traceparent` of version 00 (W3C Trace Context, §3.2). What it names is not believed, only recorded. */
-const traceLength = 55
-
 const origin = {
   caller: optional(isCaller),
   isGuarded: optional(isOneOf(true)),
@@ -40,7 +38,8 @@ const origin = {
   key: optional(isText),
   fingerprint: optional(isText),
   assignedKey: optional(isText),
-  trace: optional((value) => typeof value === "string" && value.length === traceLength)
+  // What it names is not believed, only recorded.
+  trace: optional((value) => typeof value === "string" && value.length === traceparentLength)
 }
 const condition = {
   ifMatch: optional((value) => value === "*" || (Array.isArray(value) && value.every(Number.isSafeInteger)))

@@ -151,7 +151,7 @@ export const run = Effect.fnUntraced(function* (
     if (later !== undefined) fork(end(Removal.copied({ nodeId: self.nodeId, later })))
   }
   let removal: Removal.Removal | undefined
-  let told = known
+  let told = PeerLines.membersLine(known)
   const traces = options.tracing === undefined ? undefined : EntryTraces.make(options.tracing, self.nodeId)
   const node = yield* makeRaftNode({
     nodeId: self.nodeId,
@@ -180,8 +180,9 @@ export const run = Effect.fnUntraced(function* (
     ...(traces === undefined ? {} : { traces }),
     onConfiguration: (configuration) => {
       checkStart(configuration)
-      if (!PeerLines.isSameMembers(configuration, told)) fork(Effect.logInfo(PeerLines.membersLine(configuration)))
-      told = configuration
+      const line = PeerLines.membersLine(configuration)
+      if (line !== told) fork(Effect.logInfo(line))
+      told = line
       fork(announce(configuration))
     },
     onLeader: (leader) => {

@@ -145,13 +145,23 @@ const roomMetrics = (disk: DiskUsage | undefined): Families => {
         ]
   return [
     gauge("lithair_heap_used_bytes", "Live objects, and garbage that was not collected yet.", heapUsed),
-    gauge("lithair_heap_limit_bytes", "The size of live objects at which the process ends.", heapLimitBytes()),
+    ...heapLimit,
     gauge("lithair_resident_bytes", "The memory of the process.", rss),
     ...ofDisk
   ]
 }
 
-const heapLimitBytes = (): number => getHeapStatistics().heap_size_limit
+/** Bun's engine has no such limit, and what it calls so grows with the heap. */
+const heapLimit: Families =
+  "bun" in process.versions
+    ? []
+    : [
+        gauge(
+          "lithair_heap_limit_bytes",
+          "The size of live objects at which the process ends.",
+          getHeapStatistics().heap_size_limit
+        )
+      ]
 
 /** What this node answered, and how long that took. */
 const answerMetrics = ({ byReason, byStatus }: Answers, { durations }: Admission, audit: Audit): Families => [

@@ -125,30 +125,33 @@ describe("an operator asks", () => {
     )
   )
 
-  it.effect("is a queue full? Its depth is its limit, and others are refused as overloaded", () =>
-    withCluster(() =>
-      Effect.gen(function* () {
-        const { disk, nodes, on } = yield* TestCluster
-        const { first } = yield* leaderAndOthers
-        for (const node of nodes) yield* disk(node, { delayMs: 1_000 })
-        const flood = Effect.forEach(Array.from({ length: 4_200 }), (_, at) => create(`p${at}`), {
-          concurrency: "unbounded"
+  it.effect(
+    "is a queue full? Its depth is its limit, and others are refused as overloaded",
+    () =>
+      withCluster(() =>
+        Effect.gen(function* () {
+          const { disk, nodes, on } = yield* TestCluster
+          const { first } = yield* leaderAndOthers
+          for (const node of nodes) yield* disk(node, { delayMs: 1_000 })
+          const flood = Effect.forEach(Array.from({ length: 4_200 }), (_, at) => create(`p${at}`), {
+            concurrency: "unbounded"
+          })
+          const depth = Effect.gen(function* () {
+            let most = 0
+            while (most < 4_096) {
+              most = Math.max(most, (yield* valueOf("lithair_queue_depth", { queue: "requests" }))!)
+              yield* Effect.sleep("20 millis")
+            }
+            return most
+          })
+          const [statuses, most] = yield* on(first, Effect.all([flood, depth], { concurrency: 2 }))
+          assert.strictEqual(most, yield* on(first, valueOf("lithair_queue_limit", { queue: "requests" })))
+          const refused = statuses.filter((status) => status === 503).length
+          assert.isAtLeast(refused, 4_200 - 4_096)
+          assert.strictEqual(yield* on(first, valueOf("lithair_refused_total", { reason: "overloaded" })), refused)
         })
-        const depth = Effect.gen(function* () {
-          let most = 0
-          while (most < 4_096) {
-            most = Math.max(most, (yield* valueOf("lithair_queue_depth", { queue: "requests" }))!)
-            yield* Effect.sleep("1 millis")
-          }
-          return most
-        })
-        const [statuses, most] = yield* on(first, Effect.all([flood, depth], { concurrency: 2 }))
-        assert.strictEqual(most, yield* on(first, valueOf("lithair_queue_limit", { queue: "requests" })))
-        const refused = statuses.filter((status) => status === 503).length
-        assert.isAtLeast(refused, 4_200 - 4_096)
-        assert.strictEqual(yield* on(first, valueOf("lithair_refused_total", { reason: "overloaded" })), refused)
-      })
-    )
+      ),
+    120_000
   )
 
   it.effect(
@@ -368,9 +371,10 @@ describe("an operator of a real node asks", () => {
         assert.isAbove(free, 0)
         const held = Array.from({ length: 500_000 }, (_, at) => ({ at: `${at}` }))
         const then = readMetrics(yield* text(`${url}/metrics`))
-        const grownBytes = valueIn(then, "lithair_heap_used_bytes")! - valueIn(first, "lithair_heap_used_bytes")!
-        assert.isAbove(grownBytes, 10_000_000, `${held.length} objects are held`)
-        assert.isAbove(valueIn(then, "lithair_heap_limit_bytes")!, valueIn(then, "lithair_heap_used_bytes")!)
+        const grownBytes = (name: string) => valueIn(then, name)! - valueIn(first, name)!
+        // Bun counts its heap when it collects garbage.
+        const name = "bun" in process.versions ? "lithair_resident_bytes" : "lithair_heap_used_bytes"
+        assert.isAbove(grownBytes(name), 10_000_000, `${held.length} objects are held`)
         yield* post(`${url}/api/products`, { name: "a" })
         const last = readMetrics(yield* text(`${url}/metrics`))
         assert.strictEqual(valueIn(last, "lithair_records", { model: "Product" }), 1)

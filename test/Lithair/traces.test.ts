@@ -125,62 +125,68 @@ const traceId = "0af7651916cd43dd8448eb211c80319c"
 const clientSpanId = "b7ad6b7169203331"
 
 describe("a trace", () => {
-  it.live("of a write at a follower has the request, the way to the leader, its decision, sync, commit and apply", () =>
-    Effect.gen(function* () {
-      const { spans, url } = yield* receiver
-      const { follower, leader } = yield* cluster(url)
-      const ofWrites = () =>
-        spans.filter(
-          ({ attributes, name }) => name.startsWith("lithair.") || attributes["http.route"] === "/api/products"
-        )
+  it.live(
+    "of a write at a follower has the request, the way to the leader, its decision, sync, commit and apply",
+    () =>
+      Effect.gen(function* () {
+        const { spans, url } = yield* receiver
+        const { follower, leader } = yield* cluster(url)
+        const ofWrites = () =>
+          spans.filter(
+            ({ attributes, name }) => name.startsWith("lithair.") || attributes["http.route"] === "/api/products"
+          )
 
-      // Nobody asked for these to be traced.
-      assert.strictEqual((yield* create(follower, "Untold")).status, 201)
-      assert.strictEqual((yield* create(follower, "Unsampled", `00-${traceId}-${clientSpanId}-00`)).status, 201)
-      assert.strictEqual((yield* create(follower, "Malformed", `00-${traceId}-nothing-01`)).status, 201)
-      assert.strictEqual((yield* create(follower, "Traced", `00-${traceId}-${clientSpanId}-01`)).status, 201)
-      yield* eventually(
-        () => `all spans came: ${ofWrites().map(({ name }) => name)}`,
-        Effect.suspend(() => expectThat(ofWrites().length >= 6, "there are six"))
-      )
-      const written = ofWrites()
-      assert.deepStrictEqual(
-        written.map(({ name, service }) => `${service}: ${name}`).toSorted(),
-        [
-          `node ${follower}: POST /api/products`,
-          `node ${follower}: lithair.forward`,
-          `node ${leader}: lithair.apply`,
-          `node ${leader}: lithair.commit`,
-          `node ${leader}: lithair.decide`,
-          `node ${leader}: lithair.sync`
-        ].toSorted()
-      )
-      const of = (name: string) => written.find((span) => span.name === name)!
-      for (const span of written) assert.strictEqual(span.traceId, traceId, span.name)
-      const [request, forward, decide, sync, commit, apply] = [
-        of("POST /api/products"),
-        of("lithair.forward"),
-        of("lithair.decide"),
-        of("lithair.sync"),
-        of("lithair.commit"),
-        of("lithair.apply")
-      ]
-      assert.deepStrictEqual([request.parentSpanId, request.kind], [clientSpanId, 2])
-      assert.deepStrictEqual([forward.parentSpanId, forward.kind], [request.spanId, 3])
-      for (const child of [decide, sync, commit, apply]) assert.strictEqual(child.parentSpanId, forward.spanId)
-      assert.deepInclude(request.attributes, { "http.request.method": "POST", "http.response.status_code": 201 })
-      assert.deepInclude(forward.attributes, { "lithair.leader": `127.0.0.1:${leader}`, "lithair.outcome": "answered" })
-      assert.deepInclude(decide.attributes, { "lithair.command": "Create Product" })
-      assert.strictEqual(commit.attributes["lithair.outcome"], "committed")
-      // One clock: what encloses another span began before it, and ended after it.
-      for (const child of [decide, sync, commit, apply]) {
-        assert.isTrue(forward.beganNanos <= child.beganNanos && child.endedNanos <= forward.endedNanos, child.name)
-      }
-      assert.isTrue(decide.endedNanos <= sync.beganNanos && sync.beganNanos <= sync.endedNanos)
-      assert.isTrue(commit.endedNanos <= apply.beganNanos)
-      assert.isTrue(request.beganNanos <= forward.beganNanos && forward.endedNanos <= request.endedNanos)
-      // No span tells what was written.
-      assert.notInclude(JSON.stringify(written.map(({ attributes, name }) => ({ attributes, name }))), "Traced")
-    })
+        // Nobody asked for these to be traced.
+        assert.strictEqual((yield* create(follower, "Untold")).status, 201)
+        assert.strictEqual((yield* create(follower, "Unsampled", `00-${traceId}-${clientSpanId}-00`)).status, 201)
+        assert.strictEqual((yield* create(follower, "Malformed", `00-${traceId}-nothing-01`)).status, 201)
+        assert.strictEqual((yield* create(follower, "Traced", `00-${traceId}-${clientSpanId}-01`)).status, 201)
+        yield* eventually(
+          () => `all spans came: ${ofWrites().map(({ name }) => name)}`,
+          Effect.suspend(() => expectThat(ofWrites().length >= 6, "there are six"))
+        )
+        const written = ofWrites()
+        assert.deepStrictEqual(
+          written.map(({ name, service }) => `${service}: ${name}`).toSorted(),
+          [
+            `node ${follower}: POST /api/products`,
+            `node ${follower}: lithair.forward`,
+            `node ${leader}: lithair.apply`,
+            `node ${leader}: lithair.commit`,
+            `node ${leader}: lithair.decide`,
+            `node ${leader}: lithair.sync`
+          ].toSorted()
+        )
+        const of = (name: string) => written.find((span) => span.name === name)!
+        for (const span of written) assert.strictEqual(span.traceId, traceId, span.name)
+        const [request, forward, decide, sync, commit, apply] = [
+          of("POST /api/products"),
+          of("lithair.forward"),
+          of("lithair.decide"),
+          of("lithair.sync"),
+          of("lithair.commit"),
+          of("lithair.apply")
+        ]
+        assert.deepStrictEqual([request.parentSpanId, request.kind], [clientSpanId, 2])
+        assert.deepStrictEqual([forward.parentSpanId, forward.kind], [request.spanId, 3])
+        for (const child of [decide, sync, commit, apply]) assert.strictEqual(child.parentSpanId, forward.spanId)
+        assert.deepInclude(request.attributes, { "http.request.method": "POST", "http.response.status_code": 201 })
+        assert.deepInclude(forward.attributes, {
+          "lithair.leader": `127.0.0.1:${leader}`,
+          "lithair.outcome": "answered"
+        })
+        assert.deepInclude(decide.attributes, { "lithair.command": "Create Product" })
+        assert.strictEqual(commit.attributes["lithair.outcome"], "committed")
+        // One clock: what encloses another span began before it, and ended after it.
+        for (const child of [decide, sync, commit, apply]) {
+          assert.isTrue(forward.beganNanos <= child.beganNanos && child.endedNanos <= forward.endedNanos, child.name)
+        }
+        assert.isTrue(decide.endedNanos <= sync.beganNanos && sync.beganNanos <= sync.endedNanos)
+        assert.isTrue(commit.endedNanos <= apply.beganNanos)
+        assert.isTrue(request.beganNanos <= forward.beganNanos && forward.endedNanos <= request.endedNanos)
+        // No span tells what was written.
+        assert.notInclude(JSON.stringify(written.map(({ attributes, name }) => ({ attributes, name }))), "Traced")
+      }),
+    120_000
   )
 })

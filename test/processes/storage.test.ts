@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { readMetrics, valueIn } from "../Http/PrometheusText.ts"
 import { underLoad, verify } from "./Load.ts"
 import { allReady, clusterOf, eventually, expectThat, leaderOf, startCluster, type TestNode } from "./Processes.ts"
 
@@ -58,6 +59,15 @@ describe("a disk that runs short", () => {
           })
         )
         yield* fill(short)
+        const freeBytes = Effect.map(
+          Effect.promise(async () => readMetrics(await (await fetch(`${short.url}/metrics`)).text())),
+          (scraped) => valueIn(scraped, "lithair_disk_free_bytes")!
+        )
+        assert.isBelow(yield* freeBytes, 20_000_000, "an operator sees that the disk is nearly full")
+        assert.include(
+          short.output(),
+          "The disk has no room for more of the log: this node takes no writes until it has"
+        )
         const { result, written } = yield* underLoad({ nodes: others, clients: 2, prefix: "meanwhile" }, () =>
           Effect.gen(function* () {
             yield* eventually(
@@ -82,6 +92,8 @@ describe("a disk that runs short", () => {
             ({ status }) => expectThat(status === 201, `it was answered ${status}`)
           )
         )
+        assert.isAbove(yield* freeBytes, 100_000_000)
+        assert.include(short.output(), "There is room on the disk again: writes go on")
         yield* verify(nodes, written)
       }).pipe(Effect.scoped),
     120_000

@@ -7,6 +7,8 @@ import { secondsBetween } from "./Histogram.ts"
 
 /** Between two lines about one thing. */
 export const sayAgainMs = 10_000
+/** The most things that are remembered. The oldest one is forgotten, and its next state is news. */
+const thingsMaxCount = 1_000
 
 /** The states of a node's things, by their names. */
 export interface StateLines<State extends string> {
@@ -65,6 +67,8 @@ export const make = <State extends string>(options: {
           isWaiting: false
         }
         things.set(name, thing)
+        const [oldest] = things.keys()
+        if (things.size > thingsMaxCount && oldest !== undefined) things.delete(oldest)
       } else if (thing.state === state) return
       const known = thing
       known.state = state

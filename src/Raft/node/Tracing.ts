@@ -62,8 +62,15 @@ const make = (tracer: Tracer.Tracer, clock: Clock.Clock): Tracing => {
   }
 }
 
+/** The length of a `traceparent` of version 00. */
+export const traceparentLength = 55
+/** The last digits of its flags that have the bit `sampled`. */
+const sampledDigits = "13579bdf"
+
 /** The span that a `traceparent` names, if it is sampled. Undefined for one that is malformed, or of another version. */
 export const parentIn = (traceparent: string): Parent | undefined => {
+  // Most requests are not sampled, and should cost nothing.
+  if (traceparent.length !== traceparentLength || !sampledDigits.includes(traceparent.charAt(54))) return undefined
   const named = Option.getOrUndefined(HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent })))
   return named?.sampled === true ? named : undefined
 }
