@@ -8,7 +8,16 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { moreWrites, underLoad, verify } from "./Load.ts"
-import { allReady, clusterOf, eventually, expectThat, leaderOf, startCluster, type TestNode } from "./Processes.ts"
+import {
+  allReady,
+  clusterOf,
+  equalHash,
+  eventually,
+  expectThat,
+  leaderOf,
+  startCluster,
+  type TestNode
+} from "./Processes.ts"
 
 const logOf = ({ data }: TestNode) => `${data}/log`
 const segmentsOf = (node: TestNode) =>
@@ -91,6 +100,59 @@ describe("a node whose disk is damaged", () => {
         yield* verify(nodes, written)
       }).pipe(Effect.scoped),
     180_000
+  )
+
+  it.live(
+    "takes its leader's state where a bit of its only snapshot has flipped, and where all of its snapshots are gone",
+    () =>
+      Effect.gen(function* () {
+        const nodes = yield* startCluster(["node", "node", "node"])
+        const create = (name: string) =>
+          Effect.map(nodes[0]!.request("POST", "/api/products", { body: { name, price: "1" } }), ({ body, status }) => {
+            assert.strictEqual(status, 201)
+            return String(body.id)
+          })
+        const ids = yield* Effect.forEach(
+          Array.from({ length: 20 }, (_, at) => `product ${at}`),
+          create
+        )
+        // Each member takes a snapshot for the erasure and keeps no other; the log begins behind it.
+        const erased = yield* nodes[0]!.request("POST", "/_admin/api/erasures", {
+          body: { model: "Product", id: ids[0] }
+        })
+        assert.isBelow(erased.status, 300)
+        yield* eventually(
+          "all members have erased the record",
+          Effect.flatMap(nodes[0]!.request("GET", `/_admin/api/erasures/Product/${ids[0]}`), ({ body }) =>
+            expectThat(body.done === true, "they have")
+          ),
+          30_000
+        )
+        const victim = nodes.find(({ id }) => id !== nodes[0]!.id)!
+        const folder = `${victim.data}/snapshots`
+        const snapshots = () => readdirSync(folder).filter((name) => name.endsWith(".snapshot"))
+        const harms = [
+          (path: string) => {
+            const bytes = readFileSync(path)
+            const at = bytes.length >> 1
+            bytes[at] = bytes[at]! ^ 4
+            writeFileSync(path, bytes)
+          },
+          (path: string) => rmSync(path)
+        ]
+        for (const harm of harms) {
+          yield* victim.stop("SIGKILL")
+          assert.isNotEmpty(snapshots())
+          for (const name of snapshots()) harm(`${folder}/${name}`)
+          const before = victim.output().length
+          yield* victim.start
+          yield* allReady(nodes)
+          assert.match(victim.output().slice(before), /The log is repaired: peers gave back all entries through \d+/)
+          yield* create("after it")
+          yield* equalHash(nodes)
+        }
+      }).pipe(Effect.scoped),
+    120_000
   )
 
   it.live(

@@ -1,7 +1,8 @@
 /**
  * Takes snapshots of the applied state once the log since the last one has grown past a bound. A large state under many
  * writes would be written again and again. So the next snapshot waits until the log has grown past the content of the
- * last one, or until ten times as long has passed as the last one took. It works in the background from a copy-on-write
+ * last one, or until ten times as long has passed as the last one took. When writes stop, a quarter of the bound is
+ * enough: nobody waits, and the next start finds a short log. It works in the background from a copy-on-write
  * clone, so no request waits for it. Raft §7.
  */
 import { Clock, Effect, Semaphore } from "effect"
@@ -28,6 +29,10 @@ export interface TakingOptions {
 /** A snapshot that its size would hold back comes once this many times as long has passed as the last one took. */
 const restsPerTaking = 10
 
+/** Once nothing was applied for so long, a snapshot is due after a quarter of the bound. */
+const quietMs = 2_000
+const quietShare = 0.25
+
 export interface Taking {
   /** Notes applied payload. */
   readonly onApplied: (payloadBytes: number) => void
@@ -49,6 +54,7 @@ export const make = Effect.fnUntraced(function* (options: TakingOptions) {
   /** Until then only a log longer than the content of the last snapshot makes another due. */
   let restsUntilMs = 0
   let isUnderWay = false
+  let lastAppliedMs = 0
 
   const take = Effect.fnUntraced(
     function* (isAnew: boolean) {
@@ -83,10 +89,14 @@ export const make = Effect.fnUntraced(function* (options: TakingOptions) {
   return {
     onApplied: (payloadBytes) => {
       appliedBytes += payloadBytes
+      lastAppliedMs = nowMs()
     },
     begins: () => {
-      if (isUnderWay || appliedBytes < options.snapshotAfterBytes) return false
-      isUnderWay = appliedBytes >= contentBytes || nowMs() >= restsUntilMs
+      const { snapshotAfterBytes } = options
+      if (isUnderWay || appliedBytes < quietShare * snapshotAfterBytes) return false
+      const atMs = nowMs()
+      if (appliedBytes < snapshotAfterBytes && atMs - lastAppliedMs < quietMs) return false
+      isUnderWay = (appliedBytes >= snapshotAfterBytes && appliedBytes >= contentBytes) || atMs >= restsUntilMs
       return isUnderWay
     },
     take: one.withPermits(1)(take(false)),

@@ -67,6 +67,25 @@ describe("SnapshotTaking", () => {
     }).pipe(Effect.provide(layerMemory))
   )
 
+  it.effect("a quarter is enough once nothing was applied for two seconds, if the last one has been for long", () =>
+    Effect.gen(function* () {
+      const { apply, begins, core, take } = yield* start
+      apply(249)
+      yield* pass(2_000)
+      assert.isFalse(begins(), "it is too little")
+      apply(1)
+      yield* pass(1_980)
+      assert.isFalse(begins(), "more may come")
+      yield* pass(20)
+      assert.isTrue(begins())
+      yield* take
+      assert.strictEqual(core.snapshot?.index, 2)
+      apply(249)
+      yield* pass(5_000)
+      assert.isFalse(begins())
+    }).pipe(Effect.provide(layerMemory))
+  )
+
   it.effect(
     "the next one waits until the log is as long as the content, or for ten times as long as the last one took",
     () =>
