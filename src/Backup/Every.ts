@@ -7,9 +7,10 @@ import { Member } from "../Cluster/Member.ts"
 import { invariant } from "../Invariant.ts"
 import { monotonicMs } from "../Raft/node/MonotonicTime.ts"
 import { Backups } from "./Backups.ts"
+import { merge, mergedCount } from "./Merging.ts"
 import { ObjectStore } from "./ObjectStore.ts"
 import { removeUnneeded, ship, shippedOf } from "./Ship.ts"
-import { chainsOf, goingOnAfter, type Shipped } from "./Shipped.ts"
+import { chainsOf, type Entries, goingOnAfter, type Shipped } from "./Shipped.ts"
 
 /** When to back up, and for how long to keep it. */
 export interface EveryOptions {
@@ -73,6 +74,8 @@ const lead = Effect.fnUntraced(function* (
   let isSwept = false
   let snapshotDueMs = 0
   let logDueMs = 0
+  /** The archives of entries of this leader, which go on from each other, since the last one that took the place of many. */
+  let small: Array<Entries> = []
 
   /** What a former leader has shipped: this one goes on from there. */
   const lookUp = Effect.gen(function* () {
@@ -104,19 +107,27 @@ const lead = Effect.fnUntraced(function* (
   const shipState = Effect.fnUntraced(function* (folder: string, { isGap }: { readonly isGap: boolean }) {
     const shipped = yield* ship(member, store)
     if (isGap || state.snapshot === undefined) state.index = shipped.index
+    if (isGap) small = []
     if (shipped._tag === "Snapshot") state.snapshot = shipped
     snapshotDueMs = (yield* monotonicMs) + snapshotMs
     logDueMs = yield* monotonicMs
     yield* removeUnneeded(store, folder, keepMs)
   })
 
+  const mergeSmall = Effect.fnUntraced(function* (folder: string) {
+    const archives = small
+    small = []
+    const merged = yield* merge(member, store, folder, archives)
+    if (merged !== undefined) state.index = merged.index
+  })
+
   const shipEntries = (folder: string) =>
     ship(member, store, { entriesAfter: state.index }).pipe(
-      Effect.tap(({ index }) =>
-        Effect.sync(() => {
-          state.index = index
-        })
-      ),
+      Effect.tap((shipped) => {
+        state.index = shipped.index
+        if (shipped._tag === "Entries") small.push(shipped)
+        return small.length < mergedCount ? Effect.void : mergeSmall(folder)
+      }),
       Effect.catchTag("HistoryGone", () =>
         Effect.andThen(
           Effect.logWarning(

@@ -11,7 +11,8 @@ export type Shipped =
   | { readonly _tag: "Snapshot"; readonly index: number; readonly timeMs: number }
   | { readonly _tag: "Entries"; readonly afterIndex: number; readonly index: number; readonly timeMs: number }
 
-type Entries = Extract<Shipped, { readonly _tag: "Entries" }>
+/** The entries after an index. */
+export type Entries = Extract<Shipped, { readonly _tag: "Entries" }>
 
 const digits = (value: number): string => String(value).padStart(16, "0")
 

@@ -7,6 +7,7 @@ import { FetchHttpClient } from "effect/http"
 import * as Backups from "../../src/Backup/Backups.ts"
 import { inDirectory } from "../../src/Backup/DirectoryStore.ts"
 import { type EveryOptions, every } from "../../src/Backup/Every.ts"
+import { mergedCount } from "../../src/Backup/Merging.ts"
 import { ObjectStore } from "../../src/Backup/ObjectStore.ts"
 import { loadArchives } from "../../src/Backup/ReadArchive.ts"
 import type { Point } from "../../src/Backup/Replay.ts"
@@ -122,6 +123,34 @@ describe("a scheduled backup", () => {
       for (const [index] of hashes) {
         if (index < oldest) continue
         assert.isTrue(Result.isSuccess(chainTo(all, { _tag: "Index", index })), `at ${index}`)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("puts one archive of entries in the place of a hundred, and still reaches each moment", () =>
+    Effect.gen(function* () {
+      const member = yield* leading(yield* directory)
+      const store = inDirectory(yield* directory)
+      const status = yield* backedUp(member, store, { log: "10 millis" })
+      yield* until("a state is there", () => status().snapshot !== undefined)
+      const folder = member.clusterId()!
+      const hashes = new Map<number, string>()
+      let most = 0
+      let all: ReadonlyArray<Shipped> = []
+      // Each write is in an archive of its own, until so many are one.
+      for (let at = 0; count(all, "Entries") >= most; at++) {
+        most = count(all, "Entries")
+        const { index } = yield* member.submit(create(`u${at}`))
+        hashes.set(index, Tables.stateHash(member.tables))
+        yield* until("it is shipped", () => status().index >= index)
+        all = yield* shippedOf(store, folder)
+        // The hundred, and the one in their place while they are removed.
+        assert.isAtMost(most, mergedCount + 1)
+      }
+      assert.isAbove(most, mergedCount / 2)
+      for (const [index, hash] of [...hashes].filter((_, at) => at % 25 === 0)) {
+        const found = yield* rebuilt(store, folder, { _tag: "Index", index })
+        assert.strictEqual(Tables.stateHash(found.tables), hash, `at ${index}`)
       }
     }).pipe(Effect.scoped)
   )
