@@ -118,7 +118,8 @@ const introduce = Effect.fnUntraced(function* (
   { nodeId, starts }: { readonly nodeId: string; readonly starts: OwnStarts }
 ) {
   frames.send(handshakeFrame("introduction", encodeIntroduction(own)))
-  const frame = yield* frames.next(helloMaxBytes)
+  // Right behind it the peer, which is proven, may send messages.
+  const frame = yield* frames.next(frameMaxBytes)
   if (frame[0] === linkTags.refused) return yield* refusedBy(frame)
   const theirs = decodeIntroduction(frame.subarray(Number(frame[0] === linkTags.introduction)))
   if ("_tag" in theirs) return yield* refuseOn(frames, { _tag: "BadHello", malformed: theirs })

@@ -5,7 +5,14 @@ import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { makeFrameStream } from "../../../src/Raft/peers/FrameStream.ts"
 import { greet, handshakeTimeoutMs } from "../../../src/Raft/peers/Greeting.ts"
-import { encodeHello, type Hello, helloMaxBytes, prove } from "../../../src/Raft/peers/Handshake.ts"
+import {
+  encodeHello,
+  type Hello,
+  helloMaxBytes,
+  introducingProtocol,
+  prove
+} from "../../../src/Raft/peers/Handshake.ts"
+import { encodeIntroduction } from "../../../src/Raft/peers/Introduction.ts"
 import { makeLink, pulseIntervalMs, silentPulsesMax } from "../../../src/Raft/peers/PeerLink.ts"
 import type { PeerMessage } from "../../../src/Raft/peers/PeerMessage.ts"
 import { plain } from "../../../src/Raft/peers/Upgrade.ts"
@@ -141,6 +148,42 @@ describe("PeerLink", () => {
       yield* link.close
       const closed = yield* Effect.flip(Fiber.join(running))
       assert.strictEqual(closed.message, "Closed by this node")
+    })
+  )
+
+  it.effect("a large message may come right behind the introduction", () =>
+    Effect.gen(function* () {
+      const [near, far] = duplexPair()
+      far.once("end", () => far.end())
+      const protocols = { protocolMin: introducingProtocol, protocolMax: introducingProtocol }
+      const [from, to] = [
+        { ...dialer, ...protocols },
+        { ...acceptor, ...protocols }
+      ]
+      const sent: PeerMessage = { _tag: "Forward", life: 1, requestIds: [1], body: new Uint8Array(2 * helloMaxBytes) }
+      const parts = [
+        handshakeFrame("proof", prove({ secret: undefined, role: "dialer", dialer: from, acceptor: to })),
+        Buffer.concat([
+          handshakeFrame("introduction", encodeIntroduction({ start: undefined, known: undefined })),
+          encodeFrame(sent)
+        ])
+      ]
+      // The acceptor answers the hello, and then the proof.
+      far.on("data", () => {
+        const part = parts.shift()
+        if (part !== undefined) far.write(part)
+      })
+      far.write(handshakeFrame("hello", encodeHello(from)))
+      const side = { role: "acceptor", answer: () => to } as const
+      const link = makeLink(yield* greet({ connection: plain(near), side, secret: undefined }), {
+        lane: "control",
+        generation: 0
+      })
+      const received: Array<PeerMessage> = []
+      yield* Effect.forkScoped(link.run((message) => received.push(message)))
+      while (received.length < 1) yield* untilWritten
+      assert.deepStrictEqual(received, [sent])
+      far.destroy()
     })
   )
 
