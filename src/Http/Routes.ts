@@ -192,7 +192,7 @@ export const layerAdmin: Layer.Layer<
   })
 )
 
-/** Serves `/_raft`, where peers and nodes that join dial. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server and the place has no secret. */
+/** Serves `/_raft`, where peers and nodes that join dial. Mount it on the server at the node's address. Fails with `Unprotected` if other hosts reach that server, and the place has neither `peerTls` nor a secret with `insecurePeers`. */
 export const layerPeers: Layer.Layer<
   never,
   PeerListener.Unprotected,

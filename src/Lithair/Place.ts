@@ -25,8 +25,8 @@ export interface PlaceOptions {
   /** The address of a member of a running cluster, through which this node joins while its directory is empty. */
   readonly join?: string
   /**
-   * The cluster's shared secret, of at least 32 characters, 8 of them distinct. Without one the node only talks to peers
-   * on its own host. It also admits to the administration from elsewhere, as a bearer token. Several while one replaces
+   * The cluster's shared secret, of at least 32 characters, 8 of them distinct. Without one, and without
+   * `peerTls`, the node only talks to peers on its own host. It also admits to the administration from elsewhere, as a bearer token. Several while one replaces
    * another: the node proves the first, and takes any.
    */
   readonly secret?: Secret | ReadonlyArray<Secret>

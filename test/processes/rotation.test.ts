@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { makeAuthority } from "../Raft/peers/Authority.ts"
 import { moreWrites, underLoad, verify } from "./Load.ts"
-import { allReady, clusterOf, eventually, expectThat, leaderOf, runToEnd } from "./Processes.ts"
+import { allReady, clusterOf, eventually, expectThat, leaderOf } from "./Processes.ts"
 import { makeTlsCluster, makeTlsNode, secret, startTlsCluster, type TlsTestNode } from "./Tls.ts"
 
 const newSecret = "fedcba9876543210fedcba9876543210"
@@ -99,9 +99,6 @@ describe("under write load", () => {
         assert.isAtMost(term - before.term, restarts.length * nodes.length)
         yield* verify(nodes, written)
 
-        const flags = ["--port", "1", "--id", "late", "--data", `${cluster.root}/late`, "--secret", secret]
-        const plain = yield* runToEnd([...flags, "--join", nodes[0]!.peerAddress])
-        assert.strictEqual(plain.code, 1, plain.stderr)
         const late = yield* makeTlsNode(cluster, {
           id: "late",
           flags: ["--join", nodes[0]!.peerAddress],

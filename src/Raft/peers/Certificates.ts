@@ -148,7 +148,11 @@ export const make = Effect.fnUntraced(function* (
       Effect.gen(function* () {
         yield* Effect.raceFirst(asked.await, Effect.sleep(rereadIntervalMs))
         asked.closeUnsafe()
-        if (yield* reload) yield* changed
+        if (yield* reload) {
+          yield* Effect.catchCause(changed, (cause) =>
+            Effect.logError("The new certificate is not in use everywhere", cause)
+          )
+        }
       }).pipe(Effect.forever)
   }
 })

@@ -35,6 +35,8 @@ export interface FrameStream {
    * the connection.
    */
   readonly read: (maxBytes: number, heard: () => void, take: (frame: Uint8Array) => void) => void
+  /** Sends what waits, and nothing more. Frames still come in until the other side ends the connection too. */
+  readonly endSending: () => void
   /** Sends what waits, and ends the connection. Only the first reason counts. */
   readonly end: (why: LinkClosed) => void
   /** Fails with the reason once the connection ends. */
@@ -53,6 +55,7 @@ export const makeFrameStream = (stream: Duplex): FrameStream => {
   let heard = (): void => {}
   let maxBytes = 0
   let isOver = false
+  let isSending = true
   let waiting: Array<Uint8Array> = []
 
   const flush = (): void => {
@@ -112,7 +115,7 @@ export const makeFrameStream = (stream: Duplex): FrameStream => {
 
   return {
     send: (frame) => {
-      if (!isOver && waiting.push(frame) === 1) queueMicrotask(flush)
+      if (isSending && !isOver && waiting.push(frame) === 1) queueMicrotask(flush)
     },
     flush,
     next: (frameMaxBytes) =>
@@ -133,6 +136,12 @@ export const makeFrameStream = (stream: Duplex): FrameStream => {
       take = onNext
       for (const frame of early.splice(0)) onFrame(frame)
       if (!isOver) stream.resume()
+    },
+    endSending: () => {
+      if (isOver || !isSending) return
+      flush()
+      isSending = false
+      stream.end()
     },
     end,
     ended: Deferred.await(ended),

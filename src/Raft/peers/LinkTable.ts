@@ -19,7 +19,10 @@ export interface LinkTable {
   readonly up: Record<Lane, ReadonlyMap<NodeId, PeerLink>>
   /** Tells an event to the node. False if the node does not run. */
   readonly tell: (event: TransportEvent) => boolean
-  /** Adds a proven link. It replaces an older one, which a peer that started again left half open. */
+  /**
+   * Adds a proven link. It takes the place of an older one without a loss if the same process says the same in both, and
+   * nobody is told. An older one of a peer that started again was left half open, and goes down.
+   */
   readonly raise: (link: PeerLink) => Effect.Effect<void>
   /** Removes a link that has ended. */
   readonly lower: (link: PeerLink) => void
@@ -40,6 +43,10 @@ export interface LinkTable {
 /** Whether one process said both hellos. */
 export const isSameProcess = (one: Hello, other: Hello): boolean =>
   one.instanceId === other.instanceId && Buffer.compare(one.processNonce, other.processNonce) === 0
+
+/** Whether one process said both hellos, of the same cluster and address. */
+const saysTheSame = (one: Hello, other: Hello): boolean =>
+  isSameProcess(one, other) && one.clusterId === other.clusterId && one.address === other.address
 
 /** Makes an empty table. */
 export const makeLinkTable = (): LinkTable => {
@@ -72,6 +79,10 @@ export const makeLinkTable = (): LinkTable => {
     raise: Effect.fnUntraced(function* (link) {
       const peer = link.hello.nodeId
       const older = up[link.lane].get(peer)
+      if (older !== undefined && saysTheSame(older.hello, link.hello)) {
+        up[link.lane].set(peer, link)
+        return yield* older.retire
+      }
       if (older !== undefined) yield* replace(older)
       up[link.lane].set(peer, link)
       if (link.lane === "control") handler?.({ _tag: "PeerUp", peer, hello: link.hello })

@@ -19,6 +19,8 @@ import { decodePulse, lengthBytes, linkTags, pulseFrame } from "./WireFrame.ts"
 export const pulseIntervalMs = 1_000
 /** A link closes after so many intervals without a byte: 5 s. A large frame may take longer. */
 export const silentPulsesMax = 5
+/** A link whose place another one took sends so many pulses before it ends its half: the peer has the other one by then. */
+const retiredPulses = 1
 /** A peer that is not heard for so long does not answer. */
 const answerTimeoutMs = 2.5 * pulseIntervalMs
 /** After so many bytes a link tells how much it has read, without waiting for the interval. */
@@ -35,6 +37,8 @@ export interface PeerLink {
   /** Writes what waits to be sent now. */
   readonly flush: () => void
   readonly close: Effect.Effect<void>
+  /** Sends nothing more, and hears the peer out: another link has taken its place on either side. */
+  readonly retire: Effect.Effect<void>
   /** Whether the peer is heard from now on. A living one is, within a pulse or two. False as soon as the link ends. */
   readonly answers: Effect.Effect<boolean>
   /** Ends the link, and tells the peer why. */
@@ -62,6 +66,8 @@ export const makeLink = (
   let pulsedBytes = 0
   let silentPulses = 0
   let isOpen = true
+  /** How many pulses it sends before it ends its half. */
+  let pulsesLeft = Number.POSITIVE_INFINITY
   const heard = Latch.makeUnsafe(false)
   const ended = Latch.makeUnsafe(false)
 
@@ -109,7 +115,9 @@ export const makeLink = (
       yield* Effect.sleep(pulseIntervalMs)
       silentPulses += 1
       if (silentPulses >= silentPulsesMax) return yield* stop("The peer is silent")
-      pulse()
+      pulsesLeft -= 1
+      if (pulsesLeft < 0) frames.endSending()
+      else pulse()
     }
   })
 
@@ -121,6 +129,10 @@ export const makeLink = (
     send,
     flush: frames.flush,
     close: Effect.sync(() => end(stop("Closed by this node"))),
+    retire: Effect.sync(() => {
+      isOpen = false
+      pulsesLeft = retiredPulses
+    }),
     answers: Effect.suspend(() => {
       heard.closeUnsafe()
       return Effect.raceFirst(Effect.as(heard.await, true), Effect.as(ended.await, false)).pipe(

@@ -151,7 +151,8 @@ export const listenTls = Effect.fnUntraced(function* (options: {
   })
   yield* Effect.acquireRelease(
     Effect.callback<void, PeersUnheard>((resume) => {
-      server.once("error", ({ message }) =>
+      // It stays: a later failure to accept a connection must not end the process.
+      server.on("error", ({ message }) =>
         resume(
           Effect.fail(
             new PeersUnheard({ message: `Cannot listen for peers on ${formatHost(at.host)}:${at.port}: ${message}` })

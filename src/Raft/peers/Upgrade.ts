@@ -69,7 +69,8 @@ export const dialUpgrade = (url: string, timeoutMs: number): Effect.Effect<PeerS
     return yield* Effect.callback<PeerStream, LinkClosed>((resume) => {
       const fail = (message: string, refused: boolean): void =>
         resume(Effect.fail(new LinkClosed({ message, refused })))
-      asked.on("error", (error) => fail(error.message, false))
+      // What answers there speaks no HTTP: a node whose peers speak under TLS.
+      asked.on("error", ({ code = "", message }: NodeJS.ErrnoException) => fail(message, code.startsWith("HPE_")))
       asked.on("response", ({ statusCode = 0 }) => {
         // A node that starts, or that is busy, answers 503, and so does a proxy whose node is down.
         const isPassing = statusCode >= 500 || statusCode === 429

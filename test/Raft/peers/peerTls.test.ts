@@ -1,10 +1,11 @@
 /** Peers under TLS: the contract of every transport, who is refused and with which line, and certificates that change. */
-import { connect } from "node:net"
+import { connect, createServer, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Logger, Schedule, Scope } from "effect"
 import * as Certificates from "../../../src/Raft/peers/Certificates.ts"
 import { greet } from "../../../src/Raft/peers/Greeting.ts"
 import { nonceBytes, processNonceBytes, protocolMax, protocolMin } from "../../../src/Raft/peers/Handshake.ts"
+import { lanes } from "../../../src/Raft/peers/LinkTable.ts"
 import { dialTls, listenTls } from "../../../src/Raft/peers/PeerTls.ts"
 import { handshakesOfThisHostMaxCount, makeStrangers } from "../../../src/Raft/peers/Strangers.ts"
 import { helloOf, unformed } from "../../../src/Raft/peers/Transport.ts"
@@ -214,17 +215,50 @@ describe("a peer under TLS", () => {
 const untilOpen = (socket: ReturnType<typeof connect>) =>
   new Promise<void>((resolve) => (socket.connecting ? socket.once("connect", () => resolve()) : resolve()))
 
+/** Passes connections on to a port, and tells how many are open. */
+const relayTo = (port: number) =>
+  Effect.gen(function* () {
+    const open = new Set<Socket>()
+    const server = createServer((near) => {
+      const far = connect({ host: "127.0.0.1", port })
+      open.add(near)
+      near.once("close", () => open.delete(near))
+      for (const [from, to] of [
+        [near, far],
+        [far, near]
+      ] as const) {
+        from.pipe(to)
+        from.on("error", () => to.destroy())
+      }
+    })
+    const at = yield* freePort
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => void server.listen(at, "127.0.0.1", () => resume(Effect.void))),
+      () =>
+        Effect.sync(() => {
+          server.close()
+          for (const socket of open) socket.destroy()
+        })
+    )
+    return { address: `127.0.0.1:${at}`, openCount: () => open.size }
+  })
+
 describe("certificates that change", () => {
-  it.live("replace the connections that rest on former ones, and new connections use them", () =>
+  it.live("replace the connections that rest on former ones, without a loss, and new connections use them", () =>
     Effect.gen(function* () {
       const path = yield* directory
       const at = listening()
+      const portOfB = yield* freePort
       const filesOfB = writeFiles(path, "b", authority.issueFor("b"), [authority])
-      const b = yield* tlsNode({ id: "b", files: filesOfB, peer: { id: "a", address: "127.0.0.1:1" } }).pipe(
-        Effect.provide(at.layer)
-      )
+      const b = yield* tlsNode({
+        id: "b",
+        files: filesOfB,
+        port: portOfB,
+        peer: { id: "a", address: "127.0.0.1:1" }
+      }).pipe(Effect.provide(at.layer))
+      const relay = yield* relayTo(portOfB)
       const filesOfA = writeFiles(path, "a", authority.issueFor("a"), [authority])
-      const a = yield* tlsNode({ id: "a", files: filesOfA, peer: { id: "b", address: b.address } })
+      const a = yield* tlsNode({ id: "a", files: filesOfA, peer: { id: "b", address: relay.address } })
       const [heardByA, heardByB] = [yield* record(a.port), yield* record(b.port)]
       yield* heardByA.until(() => heardByA.count("BulkUp") === 1)
       yield* heardByB.until(() => heardByB.count("BulkUp") === 1)
@@ -233,14 +267,30 @@ describe("certificates that change", () => {
       writeFiles(path, "b", { ...authority.issueFor("b"), key: authority.issueFor("b").key }, [authority])
       process.emit("SIGHUP", "SIGHUP")
       yield* at.until(/The certificates of peers stay as they were: The key .* is not the one of the certificate/)
-      assert.strictEqual(heardByB.count("PeerDown"), 0)
+      assert.strictEqual(relay.openCount(), 2)
 
-      // From here on `b` has a certificate of a new authority, which `a` believes beside the old one.
+      // Both get new ones at once, `b` from a new authority, while each sends to the other without a pause.
       writeFiles(path, "a", authority.issueFor("a"), [authority, foreign])
       writeFiles(path, "b", foreign.issueFor("b"), [authority, foreign])
+      let sentCount = 0
+      const sending = Effect.sync(() => {
+        sentCount += 1
+        for (const lane of lanes) {
+          assert.isTrue(a.port.send("b", lane, { _tag: "HeartbeatReply", term: 1, readNumber: sentCount }))
+          assert.isTrue(b.port.send("a", lane, { _tag: "HeartbeatReply", term: 1, readNumber: sentCount }))
+        }
+      }).pipe(Effect.andThen(Effect.sleep(1)), Effect.forever)
       process.emit("SIGHUP", "SIGHUP")
-      yield* heardByB.until(() => heardByB.count("BulkUp") >= 2 && b.port.connected().has("a"))
-      yield* heardByA.until(() => heardByA.count("BulkUp") >= 2 && a.port.connected().has("b"))
+      yield* Effect.raceFirst(
+        sending,
+        untilThat(() => relay.openCount() === 0)
+      )
+      for (const heard of [heardByA, heardByB]) {
+        yield* heard.until(() => heard.messages().length === 2 * sentCount)
+        assert.strictEqual(heard.count("PeerDown") + heard.count("BulkDown"), 0)
+        const numbers = heard.messages().map((message) => (message._tag === "HeartbeatReply" ? message.readNumber : 0))
+        assert.strictEqual(new Set(numbers).size, sentCount)
+      }
 
       // A node that believes the new authority alone takes `b` for what it is.
       const filesOfC = writeFiles(path, "0", foreign.issueFor("0"), [foreign])
@@ -250,3 +300,9 @@ describe("certificates that change", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+const untilThat = (holds: () => boolean) =>
+  Effect.suspend(() => (holds() ? Effect.void : Effect.fail("not yet"))).pipe(
+    Effect.retry(Schedule.spaced("10 millis")),
+    Effect.timeout("10 seconds")
+  )

@@ -24,6 +24,7 @@ const linked = Effect.gen(function* () {
       answers: Effect.succeed(true),
       refuse: () => Effect.never,
       run: () => Effect.never,
+      retire: Effect.sync(() => void closed.push(`${id} ${lane} ${generation}`)),
       close: Effect.sync(() => {
         closed.push(`${id} ${lane} ${generation}`)
         links.lower(own)
