@@ -185,6 +185,19 @@ describe("a client that follows changes", () => {
     })
   )
 
+  it.live("waits where a node still counts streams of its own that are gone", () =>
+    Effect.gen(function* () {
+      const { nodes } = yield* serve(1, (_, before, response) => {
+        if (before < 2) refuse(response, "too-many-requests", 429, { definite: true, limit: "streams" })
+        else {
+          begin(response)
+          response.write(change(2))
+        }
+      })
+      assert.deepStrictEqual(yield* take(1, nodes, { after: "1" }), ["2.0"])
+    })
+  )
+
   it.live("asks a node again that was about to stop before it says that changes are gone", () =>
     Effect.gen(function* () {
       const gone = { oldestIndex: 7, restart: "/api/products/changes?initial=true" }

@@ -172,6 +172,8 @@ const scopeOf = (why: Problem | NoAnswer): "moment" | "node" | "cluster" => {
 
 /** Problems of a node that may be over a moment later. */
 const mayPass: ReadonlyArray<string> = [
+  // The node may not have noticed yet that the streams before this one are gone.
+  "too-many-requests",
   "no-quorum",
   "overloaded",
   "draining",
