@@ -19,7 +19,7 @@ export interface LithairOptions {
   /** The checkout that runs, with its own node_modules. */
   readonly root: string
   /** The program of the checkout, the example cluster unless told. */
-  readonly program?: "examples/cluster.ts" | "examples/bank.ts" | "bench/indexed.ts"
+  readonly program?: "examples/cluster.ts" | "examples/bank.ts" | "bench/indexed.ts" | "bench/guarded.ts"
   readonly api?: Api
   /** The options of the runtime, given a directory in which the node may leave files. */
   readonly runtimeArgs?: (directory: string) => ReadonlyArray<string>
@@ -33,7 +33,7 @@ export const lithair = (options: LithairOptions): System => ({
   lithair: options,
   command: (at, ports, directory) => {
     const { environment = {}, program = "examples/cluster.ts", root, runtime, runtimeArgs } = options
-    const own = ports.slice(0, 3)
+    const own = ports.slice(0, ports.length / 2)
     const peers = own.filter((port) => port !== own[at]).join(",")
     return {
       program: join(root, "node_modules/.bin", runtime),

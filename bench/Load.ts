@@ -12,6 +12,7 @@ export interface LoadRequest {
   readonly url: string
   /** JSON. Each `{key}` in it becomes a key that no other request has, as etcd wants it. */
   readonly body?: string
+  readonly headers?: { readonly [name: string]: string }
 }
 
 export interface LoadSpec {
@@ -188,9 +189,10 @@ let keysCount = 0
 const keyPrefix = `products/00000000-0000-7000-8000-${String(process.pid % 1000).padStart(3, "0")}`
 const nextKey = (): string => Buffer.from(keyPrefix + (++keysCount).toString().padStart(9, "0")).toString("base64")
 
-const makeTarget = ({ body, method, url }: LoadRequest): Target => {
+const makeTarget = ({ body, headers = {}, method, url }: LoadRequest): Target => {
   const origin = new URL(url)
-  const head = `${method} ${origin.pathname}${origin.search} HTTP/1.1\r\nhost: ${origin.host}\r\n`
+  const more = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  const head = `${method} ${origin.pathname}${origin.search} HTTP/1.1\r\nhost: ${origin.host}\r\n${more.join("")}`
   const withBody = (text: string) =>
     Buffer.from(`${head}content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`)
   if (body === undefined) {

@@ -30,6 +30,7 @@ const parts: ReadonlyArray<readonly [out: string, flags: string]> = [
   [results, "catch-up --systems node --runs 1 --step-ms 1500"],
   [results, "projections --runs 1 --step-ms 1500"],
   [results, "live --systems node --runs 1 --step-ms 1500"],
+  [results, "access --systems node --runs 3 --step-ms 1500"],
   [results, "restart --runs 2"]
 ]
 

@@ -6,6 +6,7 @@ import { charts } from "./Charts.ts"
 import { measureDiskFloor } from "./DiskFloor.ts"
 import { etcd, etcdVersion } from "./Etcd.ts"
 import { checkout, lithair, onNode } from "./Lithair.ts"
+import { access } from "./lines/access.ts"
 import { catchUp } from "./lines/catchUp.ts"
 import { projections, reads, transactions, writes } from "./lines/closed.ts"
 import { failover } from "./lines/failover.ts"
@@ -32,6 +33,7 @@ const lines: Readonly<Record<string, Line>> = {
   memory,
   records,
   live,
+  access,
   restart,
   "catch-up": catchUp,
   projections
